@@ -1,0 +1,46 @@
+// Requests on their way to servers, whole or divided by the servers of their keys.
+package memcache
+
+// AppendForward appends r as its server is to get it: single spaces, "\r\n", and never "noreply", so that every request
+// is answered by one reply whatever becomes of it; the reply to a request with NoReply set is to be swallowed. (memcached
+// does answer some requests in spite of "noreply".) b begins with the bytes that r was parsed from.
+func AppendForward(dst, b []byte, r *Request) []byte {
+	if r.plain {
+		return append(dst, b[:r.size]...)
+	}
+	end := int(r.lineEnd)
+	w := nextWord(b, 0, end)
+	dst = append(dst, w.Of(b)...)
+	for left := int(r.words) - 1; left != 0; left-- {
+		w = nextWord(b, int(w.Hi), end)
+		if w.Lo == w.Hi {
+			break
+		}
+		dst = append(dst, ' ')
+		dst = append(dst, w.Of(b)...)
+	}
+	dst = append(dst, crlf...)
+	if r.Cmd.HasData {
+		dst = append(dst, b[r.Data.Lo:r.size]...)
+	}
+	return dst
+}
+
+// AppendFragment appends the part of r for one server: the keys whose owner is frag, in their order. b begins with the
+// line that r and keys were parsed from; owner[i] belongs to keys[i].
+func AppendFragment(dst, b []byte, r *Request, keys []Span, owner []int32, frag int32) []byte {
+	dst = append(dst, r.Cmd.Name...)
+	if r.Cmd.shape == shapeTouchKeys {
+		name := nextWord(b, 0, int(r.lineEnd))
+		exptime := nextWord(b, int(name.Hi), int(r.lineEnd))
+		dst = append(dst, ' ')
+		dst = append(dst, exptime.Of(b)...)
+	}
+	for i, key := range keys {
+		if owner[i] == frag {
+			dst = append(dst, ' ')
+			dst = append(dst, key.Of(b)...)
+		}
+	}
+	return append(dst, crlf...)
+}

@@ -1,0 +1,94 @@
+// The replies of several servers to one request, made into the one reply that the client expects.
+package memcache
+
+import "bytes"
+
+const endLine = "END\r\n"
+
+// MergeReplies appends the one reply to r that the replies to its fragments amount to; replies[i] is that of fragment i.
+// If one is an error, all of it is that error: the first in the order of fragments. Each must be complete as
+// ConsumeReply has it; the slices are advanced as they are used up, the bytes behind them stay.
+//
+// For keys, b, keys and owner are those of AppendFragment. The merge compares keys, so the caller keeps the line of a
+// divided request until it is answered: a copy of its first n bytes will do, because a Span counts from the start of the
+// request. For requests that go to every server b, keys and owner are not looked at.
+func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies [][]byte) []byte {
+	for _, reply := range replies {
+		if failure := failureOf(reply); failure != nil {
+			return append(dst, failure...)
+		}
+	}
+	switch r.Cmd.Merge {
+	case Values:
+		return mergeValues(dst, b, keys, owner, replies)
+	case Stats:
+		return mergeStats(dst, replies)
+	}
+	return mergeStatus(dst, replies)
+}
+
+// failureOf returns the error line that a reply consists of or, being a list, ends with; nil if it does neither.
+func failureOf(reply []byte) []byte {
+	if IsError(reply) {
+		return reply
+	}
+	if len(reply) < len(endLine) || bytes.HasSuffix(reply, []byte("\r\n"+endLine)) {
+		return nil
+	}
+	last := reply[bytes.LastIndexByte(reply[:len(reply)-1], '\n')+1:]
+	if IsError(last) {
+		return last
+	}
+	return nil
+}
+
+// mergeValues walks the requested keys. A server answers in the order in which it was asked and leaves out what it does
+// not have, so the next block of the key's owner is either for this key or for a later one. A key asked for twice is
+// answered twice, and if only once, with one of two equal blocks.
+func mergeValues(dst, b []byte, keys []Span, owner []int32, replies [][]byte) []byte {
+	start := len(dst)
+	for i, key := range keys {
+		reply := replies[owner[i]]
+		name, size := frontValue(reply)
+		if size > 0 && bytes.Equal(name, key.Of(b)) {
+			dst = append(dst, reply[:size]...)
+			replies[owner[i]] = reply[size:]
+		}
+	}
+	for _, reply := range replies {
+		if string(reply) != endLine {
+			return append(dst[:start], InvalidArgument...)
+		}
+	}
+	return append(dst, endLine...)
+}
+
+// frontValue returns the key and the size, line and data, of the block at the front of reply; size is 0 if there is none.
+func frontValue(reply []byte) (key []byte, size int) {
+	if len(reply) == 0 || reply[0] != 'V' {
+		return nil, 0
+	}
+	eol := bytes.IndexByte(reply, '\n')
+	if eol < 1 {
+		return nil, 0
+	}
+	name, length, ok := parseValue(reply[:eol-1])
+	size = eol + 1 + length + len(crlf)
+	if !ok || size > len(reply) {
+		return nil, 0
+	}
+	return name.Of(reply), size
+}
+
+// mergeStatus gives the line that all servers agree on.
+func mergeStatus(dst []byte, replies [][]byte) []byte {
+	if len(replies) == 0 {
+		return append(dst, InvalidArgument...)
+	}
+	for _, reply := range replies[1:] {
+		if !bytes.Equal(reply, replies[0]) {
+			return append(dst, InvalidArgument...)
+		}
+	}
+	return append(dst, replies[0]...)
+}

@@ -1,0 +1,193 @@
+// The command table's types and its lookup: from the name in a request to how that request is routed.
+package resp
+
+import "encoding/binary"
+
+// Route says who answers a command.
+type Route uint8
+
+const (
+	Forward  Route = iota + 1 // one server, the one that all its keys live on
+	Fragment                  // the servers its keys live on, a part each; MergeReplies makes one reply
+	Keyless                   // one fixed server: every server would say the same
+	Local                     // the proxy itself, by Command.Local
+	Refuse                    // nobody: it touches every server or needs a server connection of its own
+)
+
+var routeNames = [...]string{Forward: "forward", Fragment: "fragment", Keyless: "keyless", Local: "local", Refuse: "refuse"}
+
+func (r Route) String() string { return routeNames[r] }
+
+// Merge says how the replies to the fragments of a command become one.
+type Merge uint8
+
+const (
+	MergeArray  Merge = iota + 1 // an element for each key, in the order of the request
+	MergeSum                     // integers, added up
+	MergeStatus                  // +OK if all are
+)
+
+// LocalOp is an answer that the proxy gives itself.
+type LocalOp uint8
+
+const (
+	LocalPing LocalOp = iota + 1
+	LocalEcho
+	LocalQuit
+	LocalAuth
+	LocalHello
+	LocalSelect
+	LocalInfo
+	LocalClientSetName
+	LocalClientGetName
+	LocalClientSetInfo
+	LocalClientID
+	LocalClientInfo
+	LocalClientNoEvict
+	LocalClientNoTouch
+	LocalHangUp // close without a reply: an HTTP request that a browser was tricked into sending here
+)
+
+// Command is one row of the table. Arity and key positions are those that COMMAND of Redis tells: the name of the
+// command counts, a negative arity is a least number, a negative Last counts from the end. Rows are read-only.
+type Command struct {
+	Name  string // lower case; "container|subcommand" in Subs
+	Group string // heading in documentation; empty in Subs
+	Route Route
+	Merge Merge   // of Fragment
+	Local LocalOp // of Local
+	Write bool    // may change data
+
+	Arity             int // 0: not checked, the command is refused in any case
+	First, Last, Step int // arguments that are keys; First == 0: none at fixed positions
+	Find              finder
+
+	Subs []Command // of a container, whose second argument decides
+}
+
+// Commands returns the table in the order of documentation: group by group, by name within one.
+func Commands() []*Command {
+	all := make([]*Command, len(table))
+	for i := range table {
+		all[i] = &table[i]
+	}
+	return all
+}
+
+// Resolve returns the row that decides on a request of c: c itself, the row of its subcommand if c is a container, or nil
+// if the container has no such subcommand. A container without a subcommand resolves to itself; its arity is wrong.
+func (c *Command) Resolve(b []byte, args []Span) *Command {
+	if len(c.Subs) == 0 || len(args) < 2 {
+		return c
+	}
+	sub := args[1].Of(b)
+	for i := range c.Subs {
+		if row := &c.Subs[i]; equalFold(sub, row.Name[len(c.Name)+1:]) {
+			return row
+		}
+	}
+	return nil
+}
+
+// CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
+func (c *Command) CheckArity(nargs int) bool {
+	if c.Arity > 0 {
+		return nargs == c.Arity
+	}
+	return nargs >= -c.Arity
+}
+
+// A name as three words in lower case, so that comparing names is comparing words: the first and the last 8 bytes, and
+// 8 in between if there are more than 16. Parts of shorter names overlap.
+type nameWords struct {
+	first, middle, last uint64
+	length              int
+}
+
+const (
+	maxNameBytes = 24
+	slotBits     = 11 // four times as many slots as commands
+)
+
+// slots is a hash table with open addressing.
+var slots = buildSlots(table)
+
+type slot struct {
+	name nameWords
+	row  *Command // nil: free
+}
+
+// Lookup returns the row of the command with that name in upper or lower case, or nil.
+func Lookup(name []byte) *Command {
+	if len(name) == 0 || len(name) > maxNameBytes {
+		return nil
+	}
+	w := wordsOf(name)
+	for i := w.slot(); ; i = (i + 1) % uint64(len(slots)) {
+		if s := &slots[i]; s.row == nil || s.name == w {
+			return s.row
+		}
+	}
+}
+
+func buildSlots(rows []Command) *[1 << slotBits]slot {
+	t := new([1 << slotBits]slot)
+	for r := range rows {
+		w := wordsOf([]byte(rows[r].Name))
+		i := w.slot()
+		for t[i].row != nil {
+			i = (i + 1) % uint64(len(t))
+		}
+		t[i] = slot{w, &rows[r]}
+	}
+	return t
+}
+
+func wordsOf(s []byte) nameWords {
+	n := len(s)
+	w := nameWords{length: n}
+	switch le := binary.LittleEndian; {
+	case n >= 8:
+		w.first, w.last = lower(le.Uint64(s)), lower(le.Uint64(s[n-8:]))
+		if n > 16 {
+			w.middle = lower(le.Uint64(s[8:]))
+		}
+	case n >= 4:
+		w.first = lower(uint64(le.Uint32(s)) | uint64(le.Uint32(s[n-4:]))<<32)
+	case n > 0:
+		w.first = lower(uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16)
+	}
+	return w
+}
+
+func (w nameWords) slot() uint64 {
+	h := (w.first ^ w.middle*3 ^ w.last<<1 ^ uint64(w.length)) * 0x9e3779b97f4a7c15 // Fibonacci hashing, Knuth 6.4
+	return h >> (64 - slotBits)
+}
+
+// lower makes the ASCII capitals among the 8 bytes of w small, all at once: for each byte, bit 7 of the sums says whether
+// it is at least 'A' and whether it is beyond 'Z'.
+func lower(w uint64) uint64 {
+	const each = 0x0101010101010101
+	seven := w & (0x7f * each)
+	fromA := seven + (0x80-'A')*each
+	beyondZ := seven + (0x7f-'Z')*each
+	capital := (fromA ^ beyondZ) &^ w & (0x80 * each)
+	return w | capital>>2
+}
+
+// equalFold reports whether s is lowerCase, a letter of which may be a capital in s.
+func equalFold(s []byte, lowerCase string) bool {
+	if len(s) != len(lowerCase) {
+		return false
+	}
+	for i, c := range s {
+		if c-'A' < 26 {
+			c += 'a' - 'A'
+		}
+		if c != lowerCase[i] {
+			return false
+		}
+	}
+	return true
+}

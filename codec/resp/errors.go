@@ -1,0 +1,125 @@
+// What a client is told when no server answers it: the texts of all error replies that the proxy makes itself.
+package resp
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Texts for AppendError. Those of Redis are in the words of Redis, so that clients recognise them.
+const (
+	InvalidPassword = "ERR invalid password"                         // as nutcracker, to AUTH with one argument
+	NoAuth          = "NOAUTH Authentication required"               // as nutcracker: without the full stop of Redis
+	NoPassword      = "ERR Client sent AUTH, but no password is set" // as nutcracker
+	WrongPass       = "WRONGPASS invalid username-password pair or user is disabled."
+	NoProto         = "NOPROTO unsupported protocol version"
+	BadClientName   = "ERR Client names cannot contain spaces, newlines or special characters."
+	BadProto        = "ERR Protocol version is not an integer or out of range"
+	BadDB           = "ERR DB index is out of range"
+	OtherDB         = "ERR 'select' of another database than 0 is not supported by pinion"
+
+	ConnectionRefused = "ERR Connection refused" // no server: all ejected, or none listens
+	ConnectionTimeout = "ERR Connection timed out"
+	ConnectionReset   = "ERR Connection reset by peer"
+	BrokenPipe        = "ERR Broken pipe"
+	HostDown          = "ERR Host is down" // the name of the server does not resolve
+
+	syntaxError  = "ERR syntax error"
+	notAnInteger = "ERR value is not an integer or out of range"
+
+	// SyntaxError and NotAnInteger are for options of commands that are answered by the proxy.
+	SyntaxError  = syntaxError
+	NotAnInteger = notAnInteger
+)
+
+// unknownBytes is how much of a name, and of all arguments together, an error about an unknown command shows.
+const unknownBytes = 128
+
+// AppendProtocolError appends the reply to bytes that are not a request; the connection is closed after it.
+func AppendProtocolError(dst []byte, err error) []byte { return AppendError(dst, "ERR "+err.Error()) }
+
+// AppendUnknownCommand appends the reply to the request args of b, whose name Lookup does not know.
+func AppendUnknownCommand(dst, b []byte, args []Span) []byte {
+	start := len(dst)
+	dst = append(dst, "-ERR unknown command '"...)
+	dst = append(dst, cString(args[0].Of(b), unknownBytes)...)
+	dst = append(dst, "', with args beginning with: "...)
+	shown := 0
+	for _, a := range args[1:] {
+		if shown >= unknownBytes {
+			break
+		}
+		s := cString(a.Of(b), unknownBytes-shown)
+		dst = append(dst, '\'')
+		dst = append(dst, s...)
+		dst = append(dst, "' "...)
+		shown += len(s) + len("'' ")
+	}
+	blankLineEnds(dst[start:])
+	return append(dst, crlf...)
+}
+
+// AppendUnknownSubcommand appends the reply to the request args of b, whose subcommand Resolve does not know.
+func AppendUnknownSubcommand(dst, b []byte, args []Span) []byte {
+	start := len(dst)
+	dst = append(dst, "-ERR unknown subcommand '"...)
+	dst = append(dst, cString(args[1].Of(b), unknownBytes)...)
+	dst = append(dst, "'. Try "...)
+	dst = append(dst, bytes.ToUpper(args[0].Of(b))...)
+	dst = append(dst, " HELP."...)
+	blankLineEnds(dst[start:])
+	return append(dst, crlf...)
+}
+
+// AppendWrongArity appends the reply to a request for which CheckArity is false.
+func AppendWrongArity(dst []byte, c *Command) []byte { return AppendError(dst, wrongArity(c)) }
+
+// AppendNotSupported appends the reply to a command that is routed Refuse.
+func AppendNotSupported(dst []byte, c *Command) []byte { return AppendError(dst, notSupported(c.Name)) }
+
+// AppendCrossShard appends the reply to a request whose keys live on several servers and that cannot be divided.
+func AppendCrossShard(dst []byte, c *Command) []byte {
+	return AppendError(dst, "CROSSSHARD keys of '"+c.Name+"' live on different servers; use a hash tag")
+}
+
+// AppendForeign appends the reply to a request for which Keys gave ErrForeign in a pool of several servers.
+func AppendForeign(dst []byte, c *Command) []byte {
+	return AppendError(dst, "CROSSSHARD '"+c.Name+"' may touch keys that it does not name, on any server")
+}
+
+// appendUnexpected appends the reply to a divided request one of whose parts got a reply of the wrong kind.
+func appendUnexpected(dst []byte, c *Command) []byte {
+	return AppendError(dst, "ERR unexpected reply of a server to its part of '"+c.Name+"'")
+}
+
+func wrongArity(c *Command) string {
+	return "ERR wrong number of arguments for '" + c.Name + "' command"
+}
+
+func notSupported(name string) string { return "ERR '" + name + "' is not supported by pinion" }
+
+func keyError(c *Command, text string) KeyError {
+	return KeyError(strings.Replace(text, "%s", c.Name, 1))
+}
+
+func onlyGroup(option []byte) KeyError {
+	name := strings.ToUpper(string(option))
+	return KeyError("ERR The " + name + " option is only supported by XREADGROUP. You called XREAD instead.")
+}
+
+// lastID is the symbol for the newest entry of a stream, in errors of XREAD and XREADGROUP.
+func (c *Command) lastID() string {
+	if c.Write {
+		return ">"
+	}
+	return "$"
+}
+
+// cString cuts s as printf does with "%.*s": at limit and at a NUL.
+func cString(s []byte, limit int) []byte {
+	s = s[:min(len(s), limit)]
+	if i := bytes.IndexByte(s, 0); i >= 0 {
+		s = s[:i]
+	}
+	return s
+}

@@ -1,0 +1,109 @@
+// Requests that are divided by key: the part for one server, and the replies to all parts made into one.
+package resp
+
+// AppendFragment appends the part of a request for one server to dst: the name of c and those keys, with their values
+// where c.Step is 2, whose owner is frag. The request is args of b, routed Fragment; owner has an element for each of its
+// keys.
+func AppendFragment(dst, b []byte, args []Span, c *Command, owner []int32, frag int32) []byte {
+	n := 0
+	for _, o := range owner {
+		if o == frag {
+			n += c.Step
+		}
+	}
+	dst = AppendArray(dst, 1+n)
+	dst = AppendBulkString(dst, c.Name)
+	for i, o := range owner {
+		if o != frag {
+			continue
+		}
+		first := c.First + i*c.Step
+		for _, a := range args[first : first+c.Step] {
+			dst = AppendBulk(dst, a.Of(b))
+		}
+	}
+	return dst
+}
+
+// MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in, replies[f]
+// the whole reply to fragment f. An error reply to one fragment becomes the reply to the request, except that with
+// perKeyErrors an array has that error in place of each key of the fragment. The elements of replies are consumed.
+func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKeyErrors bool) []byte {
+	if !perKeyErrors || c.Merge != MergeArray {
+		for _, r := range replies {
+			if IsError(r) {
+				return append(dst, r...)
+			}
+		}
+	}
+	start := len(dst)
+	ok := false
+	switch c.Merge {
+	case MergeArray:
+		dst, ok = mergeArrays(dst, owner, replies)
+	case MergeSum:
+		dst, ok = mergeSums(dst, replies)
+	case MergeStatus:
+		dst, ok = mergeStatus(dst, replies)
+	}
+	if !ok {
+		return appendUnexpected(dst[:start], c)
+	}
+	return dst
+}
+
+// mergeArrays takes the elements of the arrays in the order of the keys. Each array is cut to what is left of it. No
+// element may be an error, so an error at the front is a whole reply and stands for each key of its fragment.
+func mergeArrays(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bool) {
+	for f, r := range replies {
+		if IsError(r) {
+			continue
+		}
+		_, off, ok := ArrayLen(r)
+		if replies[f] = r[off:]; !ok || IsError(replies[f]) {
+			return dst, false
+		}
+	}
+	dst = AppendArray(dst, len(owner))
+	for _, f := range owner {
+		r := replies[f]
+		n, _, err := ConsumeReply(r, Progress{})
+		if err != nil || n == 0 {
+			return dst, false
+		}
+		dst = append(dst, r[:n]...)
+		if IsError(r) {
+			continue
+		}
+		if replies[f] = r[n:]; IsError(replies[f]) {
+			return dst, false
+		}
+	}
+	for _, r := range replies {
+		if len(r) > 0 && !IsError(r) {
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
+func mergeSums(dst []byte, replies [][]byte) (out []byte, ok bool) {
+	sum := int64(0)
+	for _, r := range replies {
+		v, ok := Integer(r)
+		if !ok {
+			return dst, false
+		}
+		sum += v
+	}
+	return AppendInt(dst, sum), true
+}
+
+func mergeStatus(dst []byte, replies [][]byte) (out []byte, ok bool) {
+	for _, r := range replies {
+		if string(r) != "+OK\r\n" {
+			return dst, false
+		}
+	}
+	return AppendSimple(dst, "OK"), true
+}

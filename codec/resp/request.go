@@ -1,0 +1,217 @@
+// Requests, as clients send them: one array of bulk strings from the front of a buffer, whole or in pieces.
+package resp
+
+import "bytes"
+
+const (
+	// MaxArgs is the largest number of arguments of one request, the name included.
+	MaxArgs = 1 << 20
+
+	// MaxBulkBytes is the largest length of one bulk string: proto-max-bulk-len of Redis as delivered.
+	MaxBulkBytes = 512 << 20
+
+	// MaxRequestBytes is the largest length of a whole request, which keeps every offset within a Span. Smaller limits are
+	// the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
+	MaxRequestBytes = 1<<31 - 1
+
+	// maxLineBytes bounds an inline request and the line of a length, as PROTO_INLINE_MAX_SIZE does in Redis.
+	maxLineBytes = 64 << 10
+
+	crlf = "\r\n"
+)
+
+// Span is a half-open range of the buffer handed to Consume: 0 ≤ Lo ≤ Hi ≤ len.
+type Span struct{ Lo, Hi int32 }
+
+// Of returns the bytes of s within b, the buffer it was found in.
+func (s Span) Of(b []byte) []byte { return b[s.Lo:s.Hi] }
+
+// Progress says how far a value that is still arriving has been looked through. The zero value means the start. It is
+// kept with the incomplete bytes and is worth nothing without them.
+type Progress struct {
+	Pos  int // offset at which parsing goes on; beyond the bytes there are if a bulk is known to reach so far
+	Left int // values that begin at Pos or later
+}
+
+// ConsumeRequest parses the request at the front of b, an array of bulk strings, and appends its arguments to args[:0].
+// With n > 0 the request is complete and n bytes long; if it has no arguments ("*0", "*-1") it is to be skipped without
+// a reply. With n == 0 and no error it is incomplete. An error is a *ProtocolError: answer it and close.
+func ConsumeRequest(b []byte, args []Span) (n int, out []Span, err error) {
+	out = args[:0]
+	count, pos, err := arrayHeader(b)
+	if err != nil || pos == 0 {
+		return 0, out, err
+	}
+	for ; count > 0; count-- {
+		size, lo, err := bulkHeader(b, pos)
+		if err != nil || lo == 0 {
+			return 0, out[:0], err
+		}
+		pos = lo + size + len(crlf)
+		if pos > len(b) {
+			return 0, out[:0], checkSize(pos)
+		}
+		if b[pos-2] != '\r' || b[pos-1] != '\n' {
+			return 0, out[:0], errBulkEnd
+		}
+		out = append(out, Span{int32(lo), int32(lo + size)})
+	}
+	return pos, out, checkSize(pos)
+}
+
+// MeasureRequest looks for the end of the request at the front of b, array or inline, going on where the call that
+// returned p left off, so that a request which arrives in k pieces is looked through once and not k times. With n == 0
+// and no error at least max(next.Pos, len(b)+1) bytes are needed before another call can say more. Errors are those of
+// ConsumeRequest.
+func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
+	if len(b) == 0 {
+		return 0, p, nil
+	}
+	if IsInline(b) {
+		if n, err = measureLine(b, p.Pos); n == 0 {
+			return 0, Progress{Pos: len(b)}, err
+		}
+		return n, Progress{Pos: n}, nil
+	}
+	if p.Pos == 0 {
+		if p.Left, p.Pos, err = arrayHeader(b); err != nil || p.Pos == 0 {
+			return 0, Progress{}, err
+		}
+	}
+	for p.Pos <= len(b) {
+		if b[p.Pos-2] != '\r' || b[p.Pos-1] != '\n' {
+			return 0, p, errBulkEnd
+		}
+		if p.Left <= 0 {
+			return p.Pos, p, checkSize(p.Pos)
+		}
+		size, lo, err := bulkHeader(b, p.Pos)
+		if err != nil || lo == 0 {
+			return 0, p, err
+		}
+		p.Pos = lo + size + len(crlf)
+		p.Left--
+	}
+	return 0, p, checkSize(p.Pos)
+}
+
+// arrayHeader reads "*<count>\r\n" at the front of b; next == 0 if it is incomplete. A count may be negative.
+func arrayHeader(b []byte) (count, next int, err error) {
+	if len(b) >= 4 && b[0] == '*' {
+		if v, ok := oneDigit(b[1:]); ok {
+			return v, 4, nil
+		}
+	}
+	line, next, err := headerLine(b, 0, errBigCount, errCount)
+	if err != nil || next == 0 {
+		return 0, 0, err
+	}
+	v, ok := parseInt(line[1:])
+	if !ok || v > MaxArgs || line[0] != '*' {
+		return 0, 0, errCount
+	}
+	return int(max(v, -1)), next, nil
+}
+
+// bulkHeader reads "$<length>\r\n" at b[pos:]; lo, where the data begins, is 0 if it is incomplete.
+func bulkHeader(b []byte, pos int) (size, lo int, err error) {
+	if len(b)-pos >= 4 && b[pos] == '$' {
+		if v, ok := oneDigit(b[pos+1:]); ok {
+			return v, pos + 4, nil
+		}
+		if size, lo = shortLength(b, pos+1); lo > 0 {
+			return size, lo, nil
+		}
+	}
+	line, next, err := headerLine(b, pos, errBigLength, errLength)
+	if err != nil || next == 0 {
+		return 0, 0, err
+	}
+	if len(line) == 0 || line[0] != '$' {
+		return 0, 0, errExpectedBulk(b[pos])
+	}
+	v, ok := parseInt(line[1:])
+	if !ok || v < 0 || v > MaxBulkBytes {
+		return 0, 0, errLength
+	}
+	return int(v), next, nil
+}
+
+// oneDigit reads "<digit>\r\n" at the front of b, all there is of most counts and many lengths. It is small enough to be
+// inlined, shortLength is not.
+func oneDigit(b []byte) (v int, ok bool) {
+	return int(b[0] - '0'), b[0]-'0' < 10 && b[1] == '\r' && b[2] == '\n'
+}
+
+// shortLength reads "<length>\r\n" at b[i:] if it has 2 to 8 digits, which makes it less than any limit on bytes. With
+// next == 0 it is something else: incomplete, of another length or malformed.
+func shortLength(b []byte, i int) (v, next int) {
+	line := b[i:min(len(b)-1, i+9)]
+	if len(line) < 3 || line[0] == '0' {
+		return 0, 0
+	}
+	for k, c := range line {
+		if c -= '0'; c < 10 {
+			v = v*10 + int(c)
+			continue
+		}
+		if line[k] == '\r' && b[i+k+1] == '\n' && k > 0 {
+			return v, i + k + 2
+		}
+		break
+	}
+	return 0, 0
+}
+
+// headerLine returns the line at b[pos:] without its end, and the offset behind that, 0 if it is incomplete. A line that
+// is too long is tooBig, one whose '\r' is not followed by '\n' is malformed.
+func headerLine(b []byte, pos int, tooBig, malformed error) (line []byte, next int, err error) {
+	rest := b[pos:min(len(b), pos+maxLineBytes+1)]
+	i := bytes.IndexByte(rest, '\r')
+	if i < 0 {
+		if len(rest) > maxLineBytes {
+			return nil, 0, tooBig
+		}
+		return nil, 0, nil
+	}
+	end := pos + i
+	if end+1 >= len(b) {
+		return nil, 0, nil
+	}
+	if b[end+1] != '\n' {
+		return nil, 0, malformed
+	}
+	return b[pos:end], end + 2, nil
+}
+
+// parseInt reads s as Redis reads a length (string2ll): decimal, "-" only before 1 to 9, no "+", spaces or leading zeros.
+func parseInt(s []byte) (v int64, ok bool) {
+	digits := s
+	if len(s) > 1 && s[0] == '-' {
+		digits = s[1:]
+	}
+	if len(digits) == 0 || len(digits) > 19 {
+		return 0, false
+	}
+	if digits[0] == '0' {
+		return 0, len(s) == 1
+	}
+	var u uint64 // 19 digits never overflow it
+	for _, c := range digits {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		u = u*10 + uint64(c)
+	}
+	if len(digits) < len(s) {
+		return -int64(u), u <= 1<<63
+	}
+	return int64(u), u < 1<<63
+}
+
+func checkSize(n int) error {
+	if n > MaxRequestBytes {
+		return errBigRequest
+	}
+	return nil
+}

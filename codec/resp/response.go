@@ -1,0 +1,179 @@
+// Replies, as servers send them: where one ends, whatever it is made of, and what the simple kinds say.
+package resp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+const (
+	// maxReplyLineBytes bounds a line of a reply. Redis sends short ones; a script may send any string as a status.
+	maxReplyLineBytes = 1 << 20
+
+	// maxReplyValues bounds the values that are still to come within one reply, and so the sums in Progress.
+	maxReplyValues = 1<<31 - 1
+)
+
+var (
+	errReplyLine   = errors.New("reading reply: line not terminated by CRLF")
+	errReplyLong   = errors.New("reading reply: line too long")
+	errReplyLength = errors.New("reading reply: invalid length")
+	errReplyEnd    = errors.New("reading reply: bulk not terminated by CRLF")
+	errReplyValues = errors.New("reading reply: too many values")
+)
+
+// ConsumeReply looks for the end of the reply at the front of b, of any kind and nesting of RESP2 and RESP3, going on
+// where the call that returned p left off. With n > 0 the reply is complete and n bytes long. With n == 0 and no error
+// at least max(next.Pos, len(b)+1) bytes are needed before another call can say more. After an error nothing says where
+// the next reply begins: the connection is of no more use.
+//
+// An attribute ('|') is part of the value that follows it. A push ('>') is measured like a reply; whether one was asked
+// for is the caller's to know. Streamed strings and aggregates ("$?", "*?") are errors, as no server sends them.
+func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
+	if p.Pos == 0 {
+		p.Left = 1
+	}
+	for p.Pos <= len(b) {
+		if p.Pos > 0 && (b[p.Pos-2] != '\r' || b[p.Pos-1] != '\n') {
+			return 0, p, errReplyEnd
+		}
+		if p.Left == 0 {
+			return p.Pos, p, nil
+		}
+		pos, more, err := consumeValue(b, p.Pos)
+		if err != nil || pos == 0 {
+			return 0, p, err
+		}
+		p.Pos = pos
+		if p.Left += more - 1; p.Left > maxReplyValues {
+			return 0, p, errReplyValues
+		}
+	}
+	return 0, p, nil
+}
+
+// consumeValue reads the head of the value at b[pos:]. The next value begins at next, which may lie beyond b and is 0 if
+// the head is incomplete; more values belong to this one.
+func consumeValue(b []byte, pos int) (next, more int, err error) {
+	if pos == len(b) {
+		return 0, 0, nil
+	}
+	kind := b[pos]
+	switch kind {
+	case '+', '-', ':', '_', '#', ',', '(':
+		next, err = replyLine(b, pos)
+		return next, 0, err
+	case '$', '*', '!', '=', '~', '>', '%', '|':
+	default:
+		return 0, 0, fmt.Errorf("reading reply: unknown kind %q", kind)
+	}
+	size, next, err := replyLength(b, pos)
+	if err != nil || next == 0 || size < 0 {
+		return next, 0, err
+	}
+	switch kind {
+	case '$', '!', '=':
+		return next + size + len(crlf), 0, nil
+	case '%':
+		return next, 2 * size, nil
+	case '|':
+		return next, 2*size + 1, nil
+	}
+	return next, size, nil
+}
+
+// replyLine returns the offset behind the line at b[pos:], 0 if it is incomplete.
+func replyLine(b []byte, pos int) (next int, err error) {
+	rest := b[pos:min(len(b), pos+maxReplyLineBytes)]
+	i := 1
+	for i < min(len(rest), 8) && rest[i] != '\r' { // most are +OK and :1, over before IndexByte would have begun
+		i++
+	}
+	if i == 8 {
+		if i = bytes.IndexByte(rest, '\r'); i < 0 {
+			i = len(rest)
+		}
+	}
+	if i == maxReplyLineBytes {
+		return 0, errReplyLong
+	}
+	if i+1 >= len(rest) {
+		return 0, nil
+	}
+	if rest[i+1] != '\n' {
+		return 0, errReplyLine
+	}
+	return pos + i + 2, nil
+}
+
+// replyLength reads the length in the head at b[pos:], -1 for a null, and returns the offset behind the line, 0 if it is
+// incomplete.
+func replyLength(b []byte, pos int) (size, next int, err error) {
+	if len(b)-pos >= 4 {
+		if v, ok := oneDigit(b[pos+1:]); ok {
+			return v, pos + 4, nil
+		}
+		if size, next = shortLength(b, pos+1); next > 0 {
+			return size, next, nil
+		}
+	}
+	line, next, err := headerLine(b, pos, errReplyLength, errReplyLine)
+	if err != nil || next == 0 {
+		return 0, 0, err
+	}
+	v, ok := parseInt(line[1:])
+	if !ok || v < lowestLength(line[0]) || v > highestLength(line[0]) {
+		return 0, 0, errReplyLength
+	}
+	return int(v), next, nil
+}
+
+func lowestLength(kind byte) int64 {
+	if kind == '$' || kind == '*' {
+		return -1
+	}
+	return 0
+}
+
+func highestLength(kind byte) int64 {
+	if kind == '$' || kind == '!' || kind == '=' {
+		return MaxBulkBytes
+	}
+	return maxReplyValues
+}
+
+// IsError reports whether a reply is an error, of RESP2 or a bulk error of RESP3.
+func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || reply[0] == '!') }
+
+// ArrayLen returns the number of elements of an array, -1 for a null one, and the offset of the first.
+func ArrayLen(reply []byte) (count, off int, ok bool) {
+	if len(reply) < 4 || reply[0] != '*' {
+		return 0, 0, false
+	}
+	count, off, err := replyLength(reply, 0)
+	return count, off, err == nil && off > 0
+}
+
+// Integer returns the value of an integer reply.
+func Integer(reply []byte) (v int64, ok bool) {
+	if len(reply) < 4 || reply[0] != ':' || !bytes.HasSuffix(reply, []byte(crlf)) {
+		return 0, false
+	}
+	return parseInt(reply[1 : len(reply)-len(crlf)])
+}
+
+// Bulk returns the content of a bulk string: nil for a null one, not nil for an empty one.
+func Bulk(reply []byte) (s []byte, ok bool) {
+	if len(reply) < 5 || reply[0] != '$' {
+		return nil, false
+	}
+	size, off, err := replyLength(reply, 0)
+	if err != nil || off == 0 || size >= 0 && off+size+len(crlf) != len(reply) {
+		return nil, false
+	}
+	if size < 0 {
+		return nil, off == len(reply)
+	}
+	return reply[off : off+size], true
+}

@@ -1,0 +1,86 @@
+// The command table: one row per command, in the groups of the Redis documentation.
+package resp
+
+import "slices"
+
+// table holds every command that the proxy knows, refused ones included. It is complete up to Redis 8.0 with its modules
+// and holds the single-key commands of 8.2 and 8.4.
+var table = slices.Concat(
+	group("Keys", keyRows),
+	group("Strings", stringRows),
+	group("Hashes", hashRows),
+	group("Lists", listRows),
+	group("Sets", setRows),
+	group("Sorted sets", sortedSetRows),
+	group("Streams", streamRows),
+	group("Bitmaps, HyperLogLog, geo", bitmapRows),
+	group("Vector sets", vectorRows),
+	group("Scripts and functions", scriptRows),
+	group("JSON", jsonRows),
+	group("Bloom, cuckoo, count-min, top-k, t-digest", sketchRows),
+	group("Time series", timeSeriesRows),
+	group("Search", searchRows),
+	group("Connection", connectionRows),
+	group("Server", serverRows),
+)
+
+const (
+	read  = false
+	write = true
+)
+
+// Rows of the table, by what they have in common.
+
+// key is a command with one key, its first argument.
+func key(name string, arity int, write bool) Command {
+	return Command{Name: name, Route: Forward, Arity: arity, First: 1, Last: 1, Step: 1, Write: write}
+}
+
+// keys is a command with several keys, which must live on one server.
+func keys(name string, arity, first, last, step int, write bool) Command {
+	return Command{Name: name, Route: Forward, Arity: arity, First: first, Last: last, Step: step, Write: write}
+}
+
+// find is a command with keys that only its other arguments tell; before them its first argument is a key if fixed is 1.
+func find(name string, arity, fixed int, f finder, write bool) Command {
+	return Command{
+		Name: name, Route: Forward, Arity: arity, First: fixed, Last: fixed, Step: fixed, Find: f, Write: write,
+	}
+}
+
+// fragment is a command that is divided by key; step is 2 if each key has a value.
+func fragment(name string, arity, step int, merge Merge, write bool) Command {
+	return Command{Name: name, Route: Fragment, Merge: merge, Arity: arity, First: 1, Last: -1, Step: step, Write: write}
+}
+
+func keyless(name string, arity int) Command {
+	return Command{Name: name, Route: Keyless, Arity: arity}
+}
+
+func local(name string, arity int, op LocalOp) Command {
+	return Command{Name: name, Route: Local, Arity: arity, Local: op}
+}
+
+func refuse(name string) Command {
+	return Command{Name: name, Route: Refuse}
+}
+
+// container is a command whose second argument decides. What is not in subs is unknown.
+func container(name string, subs ...Command) Command {
+	for i := range subs {
+		subs[i].Name = name + "|" + subs[i].Name
+	}
+	return Command{Name: name, Route: Refuse, Arity: -2, Subs: subs}
+}
+
+// subKey is a subcommand with one key, the argument after it.
+func subKey(name string, arity int, write bool) Command {
+	return Command{Name: name, Route: Forward, Arity: arity, First: 2, Last: 2, Step: 1, Write: write}
+}
+
+func group(name string, rows []Command) []Command {
+	for i := range rows {
+		rows[i].Group = name
+	}
+	return rows
+}

@@ -1,0 +1,207 @@
+// The addresses in a configuration: where a pool listens and where its servers are, both read from the right, as
+// twemproxy does (conf_set_listen and conf_add_server in nc_conf.c).
+
+package config
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	resolveTimeout    = 10 * time.Second
+	maxSocketPathSize = 107 // bytes: sun_path of unix(7), less its final zero
+	maxPermissions    = 0o777
+)
+
+// resolver finds the address of a host to listen on.
+type resolver func(host string) (netip.Addr, error)
+
+// resolveHost reads an IP address in any notation of inet_aton(3), or asks for the first address of a name.
+func resolveHost(host string) (netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr, nil
+	}
+	if addr, ok := parseClassicIPv4(host); ok {
+		return addr, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return addrs[0].Unmap(), nil
+}
+
+// parseClassicIPv4 reads the notations that getaddrinfo(3) takes beside four decimal numbers: one to four parts, each
+// decimal, octal or hexadecimal, the last one filling the bytes that are left ("0", "127.1", "0x7f.0.0.1").
+func parseClassicIPv4(host string) (netip.Addr, bool) {
+	parts := strings.Split(host, ".")
+	if len(parts) > 4 || strings.Contains(host, "_") {
+		return netip.Addr{}, false
+	}
+	var address uint64
+	for i, part := range parts {
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (4 - i)
+		}
+		n, err := strconv.ParseUint(part, 0, bits)
+		if err != nil || strings.ContainsAny(part, "bBoO") && !strings.HasPrefix(strings.ToLower(part), "0x") {
+			return netip.Addr{}, false
+		}
+		address = address<<bits | n
+	}
+	return netip.AddrFrom4([4]byte{byte(address >> 24), byte(address >> 16), byte(address >> 8), byte(address)}), true
+}
+
+// setListen reads "host:port" or "/path [permissions]".
+func setListen(d *draft, _ *Key, w word) *flaw {
+	l := &d.pool.Listen
+	l.Text = w.text
+	if strings.HasPrefix(w.text, "/") {
+		return setListenUnix(l)
+	}
+	host, port, ok := cutLast(w.text, ':')
+	if !ok {
+		return &flaw{message: "is not an address", hint: "write host:port, or a path from / on"}
+	}
+	n, f := parsePort(port)
+	if f != nil {
+		return f
+	}
+	if host == "" || host == "*" {
+		return &flaw{message: "has no host", hint: fmt.Sprintf("write 0.0.0.0:%d to listen on all addresses", n)}
+	}
+	addr, err := d.resolve(withoutBrackets(host))
+	if err != nil {
+		return &flaw{message: "cannot be resolved: " + err.Error(), hint: "write an IP address or a name that this host knows"}
+	}
+	l.Network, l.AddrPort = "tcp", netip.AddrPortFrom(addr, n)
+	l.Address = l.AddrPort.String()
+	return nil
+}
+
+// setListenUnix reads the permissions as twemproxy does, with strtol(3): octal digits, up to whatever follows them.
+func setListenUnix(l *Listen) *flaw {
+	path, perm, given := cutLast(l.Text, ' ')
+	if !given {
+		path = l.Text
+	}
+	if len(path) > maxSocketPathSize {
+		return &flaw{message: fmt.Sprintf("is longer than the %d bytes that a socket's path may have", maxSocketPathSize)}
+	}
+	digits := len(perm) - len(strings.TrimLeft(perm, "01234567"))
+	n, err := strconv.ParseUint("0"+perm[:digits], 8, 64)
+	if err != nil || n > maxPermissions || strings.HasPrefix(perm, "-") || strings.HasPrefix(perm, "+") {
+		return &flaw{message: fmt.Sprintf("has wrong permissions %q", perm), hint: "write octal digits up to 0777"}
+	}
+	l.Network, l.Address, l.Perm = "unix", path, fs.FileMode(n)
+	if digits < len(perm) {
+		return &flaw{harmless: true, message: fmt.Sprintf("has permissions %q, taken for %#o as nutcracker does", perm, n),
+			hint: "write octal digits up to 0777; paths with spaces are not possible"}
+	}
+	return nil
+}
+
+func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }
+
+// addServer adds one server to the draft.
+func addServer(d *draft, _ *Key, w word) *flaw {
+	s, f := parseServer(w.text)
+	if f == nil {
+		d.servers = append(d.servers, placedServer{s, w.at})
+	}
+	return f
+}
+
+// parseServer reads "host:port:weight [name]" or "/path:weight [name]". The name of a server without one is its address
+// as it was written, since placement depends on it; Address is in the form of net.JoinHostPort.
+func parseServer(text string) (link.Server, *flaw) {
+	var s link.Server
+	rest, name, hasName := cutLast(text, ' ')
+	if !hasName {
+		rest = text
+	} else if name == "" {
+		return s, &flaw{message: "has an empty name", hint: "drop the space at its end"}
+	}
+	written, weight, ok := cutLast(rest, ':')
+	host, port, tcp := cutLast(written, ':')
+	unix := strings.HasPrefix(rest, "/")
+	if !ok || !unix && !tcp {
+		return s, badServerFormat(rest, name)
+	}
+	if s.Weight, ok = decimal(weight); !ok || s.Weight == 0 {
+		return s, &flaw{message: fmt.Sprintf("has wrong weight %q", weight), hint: "write a whole number from 1 on"}
+	}
+	s.Network, s.Address = "unix", written
+	if !unix {
+		n, f := parsePort(port)
+		if f != nil {
+			return s, f
+		}
+		if host == "" {
+			return s, &flaw{message: "has no host", hint: "write host:port:weight [name]"}
+		}
+		s.Network, s.Address = "tcp", net.JoinHostPort(withoutBrackets(host), strconv.Itoa(int(n)))
+	}
+	s.Name = shard.ServerName(s.Network, written, name)
+	return s, nil
+}
+
+// badServerFormat names the likely cause: the weight, which nobody expects, is missing.
+func badServerFormat(rest, name string) *flaw {
+	f := &flaw{message: "is not a server", hint: "write host:port:weight [name], or /path:weight [name]"}
+	_, port, tcp := cutLast(rest, ':')
+	if _, bad := parsePort(port); tcp && bad == nil || strings.HasPrefix(rest, "/") {
+		f = &flaw{message: "has no weight", hint: fmt.Sprintf("write %q", strings.TrimSpace(rest+":1 "+name))}
+	}
+	return f
+}
+
+// getServers writes the name of a server wherever its address alone would not give it.
+func getServers(d *draft) []string {
+	var texts []string
+	for _, s := range d.pool.Servers {
+		text := s.Address + ":" + strconv.Itoa(s.Weight)
+		if s.Name != shard.ServerName(s.Network, s.Address, "") {
+			text += " " + s.Name
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+func parsePort(text string) (uint16, *flaw) {
+	n, ok := decimal(text)
+	if !ok || n < 1 || n > 0xffff {
+		return 0, &flaw{message: fmt.Sprintf("has wrong port %q", text), hint: "write a port from 1 to 65535"}
+	}
+	return uint16(n), nil
+}
+
+// withoutBrackets returns the host of "[::1]" and any other host as it is.
+func withoutBrackets(host string) string {
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' && strings.Contains(host, ":") {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+// cutLast cuts s around the last sep.
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	if i := strings.LastIndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return "", "", false
+}

@@ -1,0 +1,111 @@
+// The configuration as the master uses it: every default filled in, every name resolved, everything in its final order.
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Config is a complete, valid configuration.
+type Config struct {
+	File   string // as given to Load or Parse, for messages
+	Global Global
+	Pools  []Pool // in name order (shard.Less), at least one
+
+	noted Problems // warnings that only the text could tell
+}
+
+// Global holds the process-wide settings.
+type Global struct {
+	Workers         int // 0 = one for each CPU that the process may use
+	ShutdownTimeout time.Duration
+
+	given map[string]place // the keys that the file sets
+}
+
+// Pool is a pool of servers and the address of its clients.
+type Pool struct {
+	link.Pool // servers in name order (shard.Less), at least one
+	Listen    Listen
+	Backlog   int // of listen(2)
+	Line      int // where the pool begins in the file
+
+	at     place            // the name of the pool
+	given  map[string]place // the keys that the file sets
+	placed []place          // placed[i] is where Servers[i] stands
+}
+
+// Listen is the address on which a pool serves its clients.
+type Listen struct {
+	Network  string         // "tcp" or "unix"
+	Address  string         // AddrPort as text, or the path
+	Text     string         // as configured
+	AddrPort netip.AddrPort // tcp only
+	Perm     fs.FileMode    // unix only: permissions of the socket, 0 = by the umask
+}
+
+// place is a position in the file. Lines and columns count from 1; the zero place is the file as a whole.
+type place struct{ line, column int }
+
+// Load reads and parses the configuration file at path. The error is of type Problems if the file could be read.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, fmt.Errorf("reading configuration %q: %w", path, err)
+	}
+	return Parse(path, text)
+}
+
+// Parse reads a configuration in either format. The file name is used in messages only. The error is of type Problems
+// and tells everything that is wrong, in the order of the file.
+func Parse(file string, text []byte) (*Config, error) {
+	return parse(file, text, resolveHost)
+}
+
+func parse(file string, text []byte, resolve resolver) (*Config, error) {
+	r := &reader{file: file, resolve: resolve}
+	var sections []section
+	if isShortForm(text) {
+		sections = r.readShort(text)
+	} else {
+		sections = r.readYAML(text)
+	}
+	c := r.build(sections)
+	errs, warnings := r.problems.split()
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	c.noted = warnings
+	return c, nil
+}
+
+// Specs returns what each worker is told, one Spec for each slot; cpus[slot] is the CPU to pin to, -1 = none. What the
+// file does not know (generation, build, verbosity) is taken from base. Listeners are left to the master, which alone
+// knows its sockets; Listener.Pool counts the pools in the order of c.Pools.
+func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
+	base.Slots = len(cpus)
+	base.ShutdownTimeout = c.Global.ShutdownTimeout
+	base.Pools = make([]link.Pool, len(c.Pools))
+	for i := range c.Pools {
+		base.Pools[i] = c.Pools[i].Pool
+	}
+	base.Listeners = nil
+	specs := slices.Repeat([]link.Spec{base}, len(cpus))
+	for slot, cpu := range cpus {
+		specs[slot].Slot = slot
+		specs[slot].CPU = cpu
+	}
+	return specs
+}

@@ -1,0 +1,199 @@
+// Whole files: those that must be read, with the configuration they mean, and those that must not, with all that is
+// wrong. "go test ./master/config -update" writes the golden files anew, to be reviewed.
+
+package config
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// resolveTest knows the literals that the real resolver knows, and one name.
+func resolveTest(host string) (netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr, nil
+	}
+	if addr, ok := parseClassicIPv4(host); ok {
+		return addr, nil
+	}
+	if host == "localhost" {
+		return netip.MustParseAddr("::1"), nil
+	}
+	return netip.Addr{}, errors.New("no such host")
+}
+
+func glob(t testing.TB, patterns ...string) []string {
+	t.Helper()
+	var files []string
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob(pattern)
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no files match %q: %v", pattern, err)
+		}
+		files = append(files, matches...)
+	}
+	return files
+}
+
+// goodFiles: testdata/nutcracker holds what nutcracker 0.5.0 accepts with -t as well.
+func goodFiles(t testing.TB) []string {
+	return glob(t, "testdata/nutcracker/*.yml", "testdata/good/*.yml", "testdata/good/*.conf",
+		"../../packaging/conf/*.yml", "../../packaging/conf/*.conf")
+}
+
+func badFiles(t testing.TB) []string { return glob(t, "testdata/bad/*.yml", "testdata/bad/*.conf") }
+
+func readFile(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(readFile(t, file)); got != want {
+		t.Errorf("differs from %s:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
+func printed(t *testing.T, c *Config) string {
+	t.Helper()
+	var b strings.Builder
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestGoodFiles(t *testing.T) {
+	for _, file := range goodFiles(t) {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			c, err := parse(name, readFile(t, file), resolveTest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/printed/"+name+".golden", printed(t, c)+"\n"+c.Warnings(2).Error()+"\n")
+			roundTrip(t, c)
+		})
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	for _, file := range badFiles(t) {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			c, err := parse(name, readFile(t, file), resolveTest)
+			var problems Problems
+			if c != nil || !errors.As(err, &problems) {
+				t.Fatalf("got %v, %v; want Problems", c, err)
+			}
+			golden(t, file+".golden", problems.Error()+"\n")
+		})
+	}
+}
+
+func TestParseFillsEveryField(t *testing.T) {
+	c, err := parse("every-key.yml", readFile(t, "testdata/nutcracker/every-key.yml"), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := link.Pool{
+		Name: "every", Protocol: link.Redis, Hash: "jenkins", Distribution: "modula", HashTag: "[]",
+		Timeout: 400 * time.Millisecond, ClientConnections: 16384, TCPKeepalive: true, Password: "foobared", DB: 3,
+		Preconnect: true, AutoEjectHosts: true, ServerConnections: 2, ServerRetryTimeout: 2 * time.Second,
+		ServerFailureLimit: 1, CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll,
+		Servers: []link.Server{
+			{Name: "127.0.0.1:6379", Network: "tcp", Address: "127.0.0.1:6379", Weight: 1},
+			{Name: "127.0.0.1:6380", Network: "tcp", Address: "127.0.0.1:6380", Weight: 2},
+		},
+	}
+	p := c.Pools[0]
+	if !reflect.DeepEqual(p.Pool, want) {
+		t.Errorf("got  %+v\nwant %+v", p.Pool, want)
+	}
+	listen := Listen{Network: "tcp", Address: "127.0.0.1:22121", Text: "127.0.0.1:22121",
+		AddrPort: netip.MustParseAddrPort("127.0.0.1:22121")}
+	if p.Listen != listen || p.Backlog != 1024 || p.Line != 2 {
+		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
+	}
+	if g := c.Global; g.Workers != 0 || g.ShutdownTimeout != 30*time.Second {
+		t.Errorf("got global %+v", g)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	if c, err := Load("testdata/good/short.conf"); err != nil || c.File != "testdata/good/short.conf" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	_, err := Load("testdata/none.yml")
+	if want := `reading configuration "testdata/none.yml": no such file or directory`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not fs.ErrNotExist", err)
+	}
+	if _, err := Load("testdata"); err == nil || err.Error() != `reading configuration "testdata": is a directory` {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSpecs(t *testing.T) {
+	c, err := parse("pinion.conf", readFile(t, "../../packaging/conf/pinion.conf"), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Listeners: []link.Listener{{}}}
+	specs := c.Specs(base, []int{2, -1, 5})
+	if len(specs) != 3 {
+		t.Fatalf("got %d specs", len(specs))
+	}
+	for slot, s := range specs {
+		want := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Slot: slot, Slots: 3, CPU: []int{2, -1, 5}[slot],
+			ShutdownTimeout: 10 * time.Second, Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
+		if !reflect.DeepEqual(s, want) {
+			t.Errorf("slot %d: got %+v\nwant %+v", slot, s, want)
+		}
+	}
+	if specs[0].Pools[0].Name != "cache" {
+		t.Errorf("first pool is %q, want the one with the shorter name", specs[0].Pools[0].Name)
+	}
+}
+
+// The two formats are told apart by their first line that says something.
+func TestIsShortForm(t *testing.T) {
+	short := []string{"listen 127.0.0.1:1", "listen\t/tmp/x", "# c\n\n  pool x", "hash_tag ::", "listen", "lisen 1:1",
+		byteOrderMark + "workers 2", "redis_auth a: b", "pool\r\n"}
+	yaml := []string{"", "# c", "alpha:", "alpha :", "pool :", "listen : {}", "pool:", "---\nlisten 1", "my pool:",
+		"my pool: {}", "{a: {}}", "? a", "\"a b\": {}", "- a", "alpha", byteOrderMark + "alpha:", "%YAML 1.1", "10.0.0.1 is:"}
+	for _, text := range short {
+		if !isShortForm([]byte(text)) {
+			t.Errorf("%q is not taken for the short form", text)
+		}
+	}
+	for _, text := range yaml {
+		if isShortForm([]byte(text)) {
+			t.Errorf("%q is taken for the short form", text)
+		}
+	}
+}

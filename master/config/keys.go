@@ -1,0 +1,166 @@
+// The one table of keys: parsers, printed configuration and documentation all follow from it.
+
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/shard/hash"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Scope says where a key may stand.
+type Scope uint8
+
+const (
+	PoolScope   Scope = iota // in a pool
+	GlobalScope              // under "global:", or before the first pool of the short form
+)
+
+var scopeNames = [...]string{PoolScope: "pool", GlobalScope: "global"}
+
+// String returns "pool" or "global".
+func (s Scope) String() string { return scopeNames[s] }
+
+// Key describes one key of the configuration.
+type Key struct {
+	Name    string
+	Scope   Scope
+	Default string // as it would be written; empty = unset; "required" = there is none
+	Unit    string // "ms" for a time; empty otherwise
+	Doc     string // Markdown, without a full stop
+
+	value
+}
+
+const required = "required"
+
+var keys = [...]Key{
+	{Name: "listen", Default: required, value: value{set: setListen, get: getListen},
+		Doc: "address of the clients: `host:port`, or `/path` with optional octal permissions (`/run/a.sock 0660`)"},
+	{Name: "redis", Default: "false",
+		value: choice(func(d *draft) *link.Protocol { return &d.pool.Protocol }, protocols[:]),
+		Doc:   "the protocol: `true` for Redis, `false` for memcached (short form: `protocol redis`, its default)"},
+	{Name: "hash", Default: "fnv1a_64",
+		value: named(func(d *draft) *string { return &d.pool.Hash }, hash.Names()),
+		Doc:   "hash function: " + list(hash.Names())},
+	{Name: "hash_tag", value: value{set: setHashTag, get: getHashTag},
+		Doc: "two characters; only the part of a key between them is hashed, so `{}` keeps `{u1}.a` and `{u1}.b` together"},
+	{Name: "distribution", Default: "ketama",
+		value: named(func(d *draft) *string { return &d.pool.Distribution }, shard.DistributionNames()),
+		Doc:   "how hashes become servers: " + list(shard.DistributionNames())},
+	{Name: "timeout", Default: "0", Unit: "ms",
+		value: value{set: setTimeout, get: millis(timeout).get},
+		Doc:   "how long to wait for a server to connect or to answer; 0 = for ever"},
+	{Name: "backlog", Default: "512",
+		value: number(func(d *draft) *int { return &d.pool.Backlog }, 0),
+		Doc:   "length of the queue of connections not yet accepted, see listen(2)"},
+	{Name: "client_connections", Default: "0",
+		value: number(func(d *draft) *int { return &d.pool.ClientConnections }, 0),
+		Doc: "most clients at a time, over all workers; 0 = no limit of its own (nutcracker reads the key, but never " +
+			"enforces it)"},
+	{Name: "tcpkeepalive", Default: "false",
+		value: boolean(func(d *draft) *bool { return &d.pool.TCPKeepalive }),
+		Doc:   "set SO_KEEPALIVE on client connections"},
+	{Name: "reuseport", Default: "false", value: value{set: setReuseport},
+		Doc: "accepted and ignored: workers always share the address by SO_REUSEPORT"},
+	{Name: "redis_auth",
+		value: value{set: setPassword, get: getPassword},
+		Doc:   "the password: clients must give it, and it is given to the servers; needs `redis: true`"},
+	{Name: "redis_db", Default: "0",
+		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
+		Doc:   "the database to SELECT on the servers"},
+	{Name: "preconnect", Default: "false",
+		value: boolean(func(d *draft) *bool { return &d.pool.Preconnect }),
+		Doc:   "connect to all servers at start instead of at the first request"},
+	{Name: "auto_eject_hosts", Default: "false",
+		value: boolean(func(d *draft) *bool { return &d.pool.AutoEjectHosts }),
+		Doc:   "leave out a server after `server_failure_limit` failures in a row; its keys move to the others meanwhile"},
+	{Name: "server_connections", Default: "1",
+		value: number(func(d *draft) *int { return &d.pool.ServerConnections }, 1),
+		Doc:   "connections of each worker to each server"},
+	{Name: "server_retry_timeout", Default: "30000", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.pool.ServerRetryTimeout }),
+		Doc:   "how long an ejected server is left alone before it is probed"},
+	{Name: "server_failure_limit", Default: "2",
+		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
+		Doc:   "failures in a row that eject a server"},
+	{Name: "cross_shard", Default: string(link.CrossShardRefuse),
+		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
+		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +
+			"as nutcracker does"},
+	{Name: "mget_errors", Default: string(link.MGetErrorsAll),
+		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
+		Doc:   "an MGET of which some servers failed: one error for `all`, or an error in place of the value, `per_key`"},
+	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
+		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS [weight=N]`); " +
+			"without a name, the address decides where keys live"},
+
+	{Name: "workers", Scope: GlobalScope, Default: "auto", value: value{set: setWorkers, get: getWorkers},
+		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},
+	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "30000", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.global.ShutdownTimeout }),
+		Doc:   "how long clients may finish after a SIGTERM; 0 = as long as they like"},
+}
+
+// Keys returns the table: pool keys first, each scope in the order of the documentation.
+func Keys() []Key { return append([]Key(nil), keys[:]...) }
+
+// lookup returns the key of that name and scope, or nil.
+func lookup(name string, scope Scope) *Key {
+	for i := range keys {
+		if keys[i].Name == name && keys[i].Scope == scope {
+			return &keys[i]
+		}
+	}
+	return nil
+}
+
+func keyNames(scope Scope) []string {
+	var names []string
+	for i := range keys {
+		if keys[i].Scope == scope {
+			names = append(names, keys[i].Name)
+		}
+	}
+	return names
+}
+
+// unknownKey says what to do about a key that the scope does not know.
+func unknownKey(name string, scope Scope) flaw {
+	f := flaw{message: fmt.Sprintf("unknown key %q", name)}
+	switch {
+	case scope == PoolScope && lookup(name, GlobalScope) != nil:
+		f.hint = "it is process-wide and does not belong in a pool"
+	case scope == GlobalScope && lookup(name, PoolScope) != nil:
+		f.hint = "it belongs in a pool"
+	default:
+		f.hint = suggest(name, keyNames(scope))
+	}
+	return f
+}
+
+// WriteMarkdownTable writes the table of keys as the README shows it.
+func WriteMarkdownTable(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| key | default | meaning |\n|---|---|---|\n")
+	for i := range keys {
+		k := &keys[i]
+		name, value := "`"+k.Name+"`", "none"
+		if k.Scope == GlobalScope {
+			name = "`global:` " + name
+		}
+		if k.Default != "" {
+			value = strings.TrimSpace(k.Default + " " + k.Unit)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, k.Doc)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func list(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }

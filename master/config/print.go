@@ -1,0 +1,62 @@
+// The effective configuration as text: every key with its value, wherever it came from.
+
+package config
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Print writes the configuration as nutcracker.yml with every key that has a value, defaults marked. Parse makes an
+// equal Config of it. Passwords are shown.
+func (c *Config) Print(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:\n", GlobalScope)
+	printSection(&b, &draft{global: &c.Global, given: c.Global.given})
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		fmt.Fprintf(&b, "\n%s:\n", quote(p.Name))
+		printSection(&b, &draft{pool: p, given: p.given})
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printSection(b *strings.Builder, d *draft) {
+	const commentColumn = 34
+	for i := range keys {
+		k := &keys[i]
+		if k.Scope != d.scope() || k.get == nil {
+			continue
+		}
+		values := k.get(d)
+		if k.many {
+			fmt.Fprintf(b, "  %s:\n", k.Name)
+			for _, value := range values {
+				fmt.Fprintf(b, "    - %s\n", quote(value))
+			}
+			continue
+		}
+		for _, value := range values {
+			line := fmt.Sprintf("  %s: %s", k.Name, quote(value))
+			if _, given := d.given[k.Name]; !given {
+				line = fmt.Sprintf("%-*s # default", commentColumn, line)
+			}
+			b.WriteString(line + "\n")
+		}
+	}
+}
+
+// plain is text that YAML takes as it is, whatever stands around it.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/]([A-Za-z0-9_./ -]|:[^ ])*$`)
+
+// quote writes text as a YAML scalar. All escapes of Go strings mean the same in YAML's double quotes.
+func quote(text string) string {
+	if plain.MatchString(text) && !strings.HasSuffix(text, " ") {
+		return text
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,118 @@
+// What is wrong with a configuration, said so that an operator can mend all of it in one go.
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one thing that is wrong with a configuration, or would hurt.
+type Problem struct {
+	File         string
+	Line, Column int    // from 1; 0 = the file as a whole
+	Pool         string // empty outside of pools
+	Message      string // what is wrong
+	Hint         string // what would be right; may be empty
+	Warning      bool   // it works, but hurts
+}
+
+// String gives the problem as one line: file:line:column: pool "alpha": what is wrong; what would be right.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
+	}
+	b.WriteString(": ")
+	if p.Warning {
+		b.WriteString("warning: ")
+	}
+	if p.Pool != "" {
+		fmt.Fprintf(&b, "pool %q: ", p.Pool)
+	}
+	b.WriteString(p.Message)
+	if p.Hint != "" {
+		b.WriteString("; " + p.Hint)
+	}
+	return b.String()
+}
+
+// Problems is everything that is wrong with a file, in the order of the file.
+type Problems []Problem
+
+// Error gives one line for each problem.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// split sorts the problems by place and parts errors from warnings.
+func (ps Problems) split() (errs, warnings Problems) {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	for _, p := range ps {
+		if p.Warning {
+			warnings = append(warnings, p)
+		} else {
+			errs = append(errs, p)
+		}
+	}
+	return errs, warnings
+}
+
+// flaw is what is wrong with one value; the key and the value themselves are said by whoever reports it.
+type flaw struct {
+	message, hint string
+	harmless      bool // a warning
+}
+
+// suggest says what an unknown word should have been: the nearest of the known ones, one that it begins or ends, or else
+// all of them.
+func suggest(word string, known []string) string {
+	best, distance := "", 1+len(word)/3
+	for _, k := range known {
+		if d := editDistance(word, k); d <= distance && (d < distance || best == "") {
+			best, distance = k, d
+		}
+	}
+	for _, k := range known {
+		if best == "" && len(word) >= 3 && (strings.HasPrefix(k, word) || strings.HasSuffix(k, word)) {
+			best = k
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// editDistance counts the bytes to insert, delete, replace or swap with their neighbour to make b of a: the restricted
+// Damerau-Levenshtein distance, row by row.
+func editDistance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, before
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := last[j]
+			if a[i] != b[j] {
+				replace++
+			}
+			row[j+1] = min(replace, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

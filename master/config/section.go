@@ -1,0 +1,258 @@
+// The common ground of both formats: sections of settings as written, and how the table of keys makes a Config of them.
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// maxPoolName is far more than any name needs and less than the 1024 bytes that YAML allows a key.
+const maxPoolName = 255
+
+// word is a piece of text and where it stands.
+type word struct {
+	text string
+	at   place
+}
+
+// setting is one key of a section with its values: for most keys exactly one.
+type setting struct {
+	key    word
+	values []word
+	flaw   *flaw // the values are not even text
+}
+
+// hasServers tells whether the setting has, or was meant to have, servers.
+func (s setting) hasServers() bool {
+	return s.key.text == "servers" && (len(s.values) > 0 || s.flaw != nil)
+}
+
+// section is one pool, or the process-wide settings, as written.
+type section struct {
+	name     word
+	global   bool
+	settings []setting
+	lost     bool // some servers could not be read, which was reported
+}
+
+// has tells whether the section sets the key.
+func (s *section) has(key string) bool {
+	return slices.ContainsFunc(s.settings, func(set setting) bool { return set.key.text == key })
+}
+
+// reader collects what is wrong while a file becomes sections, and sections become a Config.
+type reader struct {
+	file     string
+	short    bool // hints speak the short form
+	resolve  resolver
+	problems Problems
+}
+
+func (r *reader) report(at place, pool string, f flaw) {
+	r.problems = append(r.problems, Problem{
+		File: r.file, Line: at.line, Column: at.column, Pool: pool, Message: f.message, Hint: f.hint, Warning: f.harmless,
+	})
+}
+
+// draft is a section in the making: what the setters of the table write to and the getters read from.
+type draft struct {
+	global  *Global // nil in a pool
+	pool    *Pool   // nil in the process-wide settings
+	servers []placedServer
+	given   map[string]place
+	resolve resolver
+}
+
+type placedServer struct {
+	link.Server
+	at place
+}
+
+func (d *draft) scope() Scope {
+	if d.pool != nil {
+		return PoolScope
+	}
+	return GlobalScope
+}
+
+// newDraft returns a draft in which every key of its scope has its default.
+func newDraft(global *Global, pool *Pool, resolve resolver) *draft {
+	d := &draft{global: global, pool: pool, given: map[string]place{}, resolve: resolve}
+	for i := range keys {
+		k := &keys[i]
+		if k.Scope != d.scope() || k.Default == "" || k.Default == required {
+			continue
+		}
+		if f := k.set(d, k, word{text: k.Default}); f != nil {
+			panic("config: default of " + k.Name + " " + f.message)
+		}
+	}
+	return d
+}
+
+// build makes the Config. It goes on after a problem, so the result is of use only if there was none.
+func (r *reader) build(sections []section) *Config {
+	c := &Config{File: r.file}
+	global := newDraft(&c.Global, nil, r.resolve)
+	for i := range sections {
+		s := &sections[i]
+		if s.global {
+			r.apply(global, s)
+			continue
+		}
+		c.Pools = append(c.Pools, r.buildPool(s))
+	}
+	c.Global.given = global.given
+	if len(c.Pools) == 0 && len(r.problems) == 0 {
+		r.report(place{}, "", flaw{message: "has no pools", hint: r.either(
+			`begin one with a name, and under it "listen:" and "servers:"`, `begin one with "listen 127.0.0.1:22121"`)})
+	}
+	r.checkUnique(c.Pools)
+	slices.SortStableFunc(c.Pools, func(a, b Pool) int { return compareNames(a.Name, b.Name) })
+	return c
+}
+
+func (r *reader) buildPool(s *section) Pool {
+	p := Pool{Line: s.name.at.line, at: s.name.at}
+	p.Name = s.name.text
+	d := newDraft(nil, &p, r.resolve)
+	r.apply(d, s)
+	r.checkComplete(d, s)
+	r.checkServers(d)
+	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
+	for _, server := range d.servers {
+		p.Servers = append(p.Servers, server.Server)
+		p.placed = append(p.placed, server.at)
+	}
+	p.given = d.given
+	return p
+}
+
+// apply gives the settings of a section to the setters of the table.
+func (r *reader) apply(d *draft, s *section) {
+	pool := ""
+	if d.pool != nil {
+		pool = s.name.text
+	}
+	for _, set := range s.settings {
+		k := lookup(set.key.text, d.scope())
+		if k == nil {
+			r.report(set.key.at, pool, unknownKey(set.key.text, d.scope()))
+			continue
+		}
+		if first, again := d.given[k.Name]; again {
+			r.report(set.key.at, pool, flaw{
+				message: k.Name + " is given twice", hint: fmt.Sprintf("the first is in line %d", first.line)})
+			continue
+		}
+		d.given[k.Name] = set.key.at
+		switch {
+		case set.flaw != nil:
+			r.report(set.key.at, pool, flaw{message: k.Name + " " + set.flaw.message, hint: set.flaw.hint})
+		case len(set.values) == 0 && !k.many:
+			r.report(set.key.at, pool, flaw{message: k.Name + " has no value"})
+		case len(set.values) > 1 && !k.many:
+			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value"})
+		default:
+			r.set(d, k, pool, set.values)
+		}
+	}
+}
+
+func (r *reader) set(d *draft, k *Key, pool string, values []word) {
+	name := k.Name
+	if k.many {
+		name = strings.TrimSuffix(name, "s")
+	}
+	for _, value := range values {
+		if f := k.set(d, k, value); f != nil {
+			f.message = fmt.Sprintf("%s %q %s", name, value.text, f.message)
+			r.report(value.at, pool, *f)
+		}
+	}
+}
+
+// checkComplete finds what a pool lacks. A key that was given and is wrong has been reported already.
+func (r *reader) checkComplete(d *draft, s *section) {
+	name := s.name
+	if name.text == "" || len(name.text) > maxPoolName {
+		r.report(name.at, "", flaw{message: fmt.Sprintf("the name of a pool has %d bytes", len(name.text)),
+			hint: fmt.Sprintf("give it 1 to %d", maxPoolName)})
+	}
+	if !s.has("listen") {
+		r.report(name.at, name.text, flaw{message: "listen is missing", hint: r.either(
+			`add "listen: 127.0.0.1:22121"`, `add "listen 127.0.0.1:22121"`)})
+	}
+	if !s.lost && !slices.ContainsFunc(s.settings, setting.hasServers) {
+		r.report(cmp.Or(d.given["servers"], name.at), name.text, flaw{message: "has no servers", hint: r.either(
+			`add "servers:" and under it lines such as "- 127.0.0.1:6379:1"`, `add "backend redis1 127.0.0.1:6379"`)})
+	}
+	if at, ok := d.given["redis_auth"]; ok && d.pool.Protocol != link.Redis {
+		r.report(at, name.text, flaw{message: "redis_auth is for redis only", hint: r.either(
+			`add "redis: true"`, `use "protocol redis"`)})
+	}
+}
+
+// checkServers finds servers of one name: placement knows servers by their names only.
+func (r *reader) checkServers(d *draft) {
+	first := map[string]place{}
+	for _, s := range d.servers {
+		if at, again := first[s.Name]; again {
+			r.report(s.at, d.pool.Name, flaw{
+				message: fmt.Sprintf("server name %q is used twice", s.Name),
+				hint:    fmt.Sprintf("the first is in line %d; give each server a name of its own", at.line)})
+			continue
+		}
+		first[s.Name] = s.at
+	}
+}
+
+// checkUnique finds pools of one name and pools on one address. Unlike twemproxy it compares addresses after resolving
+// them: SO_REUSEPORT would let two pools share one, and the clients of each would reach either.
+func (r *reader) checkUnique(pools []Pool) {
+	names, listens := map[string]*Pool{}, map[string]*Pool{}
+	for i := range pools {
+		p := &pools[i]
+		if first := names[p.Name]; first != nil {
+			r.report(p.at, p.Name, flaw{
+				message: "is configured twice",
+				hint:    fmt.Sprintf("the first is in line %d; pools need different names", first.Line)})
+		} else {
+			names[p.Name] = p
+		}
+		if p.Listen.Address == "" {
+			continue
+		}
+		if first := listens[p.Listen.Address]; first != nil {
+			r.report(p.given["listen"], p.Name, flaw{
+				message: fmt.Sprintf("listens on %q, as pool %q does", p.Listen.Text, first.Name),
+				hint:    fmt.Sprintf("that is in line %d; pools need different addresses", first.given["listen"].line)})
+		} else {
+			listens[p.Listen.Address] = p
+		}
+	}
+}
+
+// either picks the hint in the format of the file.
+func (r *reader) either(yaml, short string) string {
+	if r.short {
+		return short
+	}
+	return yaml
+}
+
+func compareNames(a, b string) int {
+	switch {
+	case shard.Less(a, b):
+		return -1
+	case shard.Less(b, a):
+		return 1
+	}
+	return 0
+}

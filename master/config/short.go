@@ -1,0 +1,258 @@
+// The short form: one directive a line, words separated by spaces, # begins a comment. Redis, ketama and fnv1a_64 are
+// what one gets without asking.
+//
+//	listen 127.0.0.1:22121
+//	hash $key
+//	backend redis1 127.0.0.1:6379
+//	backend redis2 127.0.0.1:6380 weight=1
+
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Directives of the short form beside the keys of the table.
+const (
+	dirPool     = "pool"     // pool NAME: begins a pool
+	dirListen   = "listen"   // listen ADDRESS [PERMISSIONS]: begins a pool, unless "pool" has just begun one
+	dirHash     = "hash"     // hash [FUNCTION] $key
+	dirBackend  = "backend"  // backend NAME ADDRESS [weight=N]
+	dirProtocol = "protocol" // protocol redis|memcache
+
+	backendForm    = "write backend NAME ADDRESS [weight=N]"
+	hashedVariable = "$key"
+	byteOrderMark  = "\ufeff"
+)
+
+func directives() []string {
+	names := append([]string{dirPool, dirBackend, dirProtocol}, keyNames(PoolScope)...)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "servers" })
+	return append(names, keyNames(GlobalScope)...)
+}
+
+// isShortForm looks at the first line that says something. A line of YAML has a colon after its first key.
+func isShortForm(text []byte) bool {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		first, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+		rest = strings.TrimSpace(rest)
+		if slices.Contains(directives(), first) {
+			return rest != ":" && !strings.HasPrefix(rest, ": ")
+		}
+		return isName(first) && rest != "" && !strings.Contains(line, ": ") && !strings.HasSuffix(line, ":")
+	}
+	return false
+}
+
+// isName tells whether the word could be a directive, perhaps a misspelt one.
+func isName(text string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return strings.IndexAny(text, letters) == 0 && strings.Trim(text, letters+"_-") == ""
+}
+
+// shortForm is the state of reading: the process-wide section, then the pools begun so far.
+type shortForm struct {
+	*reader
+	sections []section
+}
+
+func (r *reader) readShort(text []byte) []section {
+	r.short = true
+	f := &shortForm{reader: r, sections: []section{{global: true}}}
+	n := 0
+	for line := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
+		n++
+		if !utf8.ValidString(line) {
+			f.problem(place{n, 1}, "this line is not UTF-8 text", "")
+			continue
+		}
+		words, bad := splitLine(line, n)
+		if bad != nil {
+			f.problem(place{n, 1}, bad.message, bad.hint)
+		} else if len(words) > 0 {
+			f.directive(words[0], words[1:])
+		}
+	}
+	for i := range f.sections {
+		s := &f.sections[i]
+		if !s.global && !s.has("redis") {
+			s.settings = append(s.settings, setting{key: word{"redis", s.name.at}, values: []word{{text: "true"}}})
+		}
+	}
+	return f.sections
+}
+
+func (f *shortForm) current() *section { return &f.sections[len(f.sections)-1] }
+
+func (f *shortForm) problem(at place, message, hint string) {
+	f.report(at, f.current().name.text, flaw{message: message, hint: hint})
+}
+
+// add sets a key of the current section.
+func (f *shortForm) add(key word, name string, values ...word) {
+	s := f.current()
+	s.settings = append(s.settings, setting{key: word{name, key.at}, values: values})
+}
+
+func (f *shortForm) directive(d word, args []word) {
+	if !slices.Contains(directives(), d.text) {
+		hint := suggest(d.text, directives())
+		if strings.HasPrefix(d.text, "server") {
+			hint = backendForm
+		}
+		f.problem(d.at, fmt.Sprintf("unknown directive %q", d.text), hint)
+		return
+	}
+	switch d.text {
+	case dirPool:
+		f.pool(d, args)
+		return
+	case dirListen:
+		f.listen(d, args)
+		return
+	}
+	if f.current().global && lookup(d.text, GlobalScope) == nil {
+		f.problem(d.at, d.text+" stands before the first pool", `begin a pool first, with "listen 127.0.0.1:22121"`)
+		return
+	}
+	switch d.text {
+	case dirHash:
+		f.hash(d, args)
+	case dirBackend:
+		f.backend(d, args)
+	case dirProtocol:
+		f.protocol(d, args)
+	default:
+		f.option(d, args)
+	}
+}
+
+func (f *shortForm) pool(d word, args []word) {
+	if len(args) != 1 {
+		f.problem(d.at, "pool wants one name", "write pool NAME")
+		return
+	}
+	f.sections = append(f.sections, section{name: args[0]})
+}
+
+// listen begins a pool that is named by its address, unless it is the first listen of a pool begun by its name.
+func (f *shortForm) listen(d word, args []word) {
+	if f.current().global || f.current().has("listen") {
+		name := word{d.text, d.at}
+		if len(args) > 0 {
+			name.text = args[0].text
+		}
+		f.sections = append(f.sections, section{name: name})
+	}
+	switch len(args) {
+	case 1:
+		f.add(d, "listen", args[0])
+	case 2:
+		f.add(d, "listen", word{args[0].text + " " + args[1].text, args[0].at})
+	default:
+		f.add(d, "listen")
+	}
+}
+
+func (f *shortForm) hash(d word, args []word) {
+	if n := len(args); n > 0 && args[n-1].text == hashedVariable {
+		if args = args[:n-1]; n == 1 {
+			return
+		}
+	}
+	if len(args) == 1 && !strings.HasPrefix(args[0].text, "$") {
+		f.add(d, "hash", args[0])
+		return
+	}
+	f.problem(d.at, "hash wants the name of a function and $key", "write hash $key, or hash FUNCTION $key")
+}
+
+func (f *shortForm) backend(d word, args []word) {
+	lost := func(at place, message, hint string) {
+		f.problem(at, message, hint)
+		f.current().lost = true
+	}
+	if len(args) < 2 || len(args) > 3 {
+		lost(d.at, "backend wants a name and an address", backendForm)
+		return
+	}
+	name, address, weight := args[0], args[1].text, "1"
+	if len(args) == 3 {
+		var ok bool
+		if weight, ok = strings.CutPrefix(args[2].text, "weight="); !ok {
+			lost(args[2].at, fmt.Sprintf("backend knows no %q", args[2].text), "write weight=N, or nothing")
+			return
+		}
+	}
+	switch {
+	case name.text == "" || strings.Contains(name.text, " "):
+		lost(name.at, fmt.Sprintf("backend name %q is empty or has a space", name.text), "write one word")
+	case strings.Contains(address, " ") || !strings.HasPrefix(address, "/") && !strings.Contains(address, ":"):
+		lost(args[1].at, fmt.Sprintf("backend address %q has no port", address), "write host:port, or a path from / on")
+	default:
+		f.server(word{address + ":" + weight + " " + name.text, args[1].at})
+	}
+}
+
+// server adds to the servers of the current pool, in the form of nutcracker.yml.
+func (f *shortForm) server(w word) {
+	s := f.current()
+	i := slices.IndexFunc(s.settings, func(set setting) bool { return set.key.text == "servers" })
+	if i < 0 {
+		i = len(s.settings)
+		s.settings = append(s.settings, setting{key: word{"servers", w.at}})
+	}
+	s.settings[i].values = append(s.settings[i].values, w)
+}
+
+func (f *shortForm) protocol(d word, args []word) {
+	for _, p := range protocols {
+		if len(args) == 1 && string(p.meaning) == args[0].text {
+			f.add(d, "redis", word{p.text, args[0].at})
+			return
+		}
+	}
+	f.problem(d.at, "protocol is neither redis nor memcache", "write protocol redis, or protocol memcache")
+}
+
+func (f *shortForm) option(d word, args []word) {
+	s := f.current()
+	if !s.global && lookup(d.text, PoolScope) == nil {
+		f.problem(d.at, d.text+" is process-wide", "move it before the first pool")
+		return
+	}
+	f.add(d, d.text, args...)
+}
+
+// splitLine cuts a line into words. A word in single or double quotes may hold spaces and #, but not that quote.
+func splitLine(line string, n int) ([]word, *flaw) {
+	const space = " \t\r\n"
+	var words []word
+	for at := 0; ; {
+		at += len(line[at:]) - len(strings.TrimLeft(line[at:], space))
+		rest := line[at:]
+		if rest == "" || rest[0] == '#' {
+			return words, nil
+		}
+		w := word{at: place{n, utf8.RuneCountInString(line[:at]) + 1}}
+		size := strings.IndexAny(rest+" ", space)
+		w.text = rest[:size]
+		if quote := rest[0]; quote == '"' || quote == '\'' {
+			closing := strings.IndexByte(rest[1:], quote)
+			size = closing + 2
+			if closing < 0 || size < len(rest) && !strings.Contains(space, rest[size:size+1]) {
+				return nil, &flaw{message: fmt.Sprintf("a word in quotes does not end with %c", quote), hint: "close the quotes"}
+			}
+			w.text = rest[1 : size-1]
+		}
+		words = append(words, w)
+		at += size
+	}
+}

@@ -1,0 +1,214 @@
+// The kinds of values that keys have: how each is read from text, checked, and written back.
+
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// value is the behaviour of a key. What set accepted, get returns as text that set accepts with the same result.
+type value struct {
+	set  func(*draft, *Key, word) *flaw
+	get  func(*draft) []string // nothing = unset; nil func = nothing is kept
+	many bool                  // the key has a list of values, and set adds one
+}
+
+// option is one way to write a value that has few.
+type option[T ~string] struct {
+	text    string
+	meaning T
+}
+
+var (
+	protocols   = [...]option[link.Protocol]{{"true", link.Redis}, {"false", link.Memcache}}
+	crossShards = [...]option[link.CrossShard]{{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
+	mgetErrors  = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+)
+
+func choice[T ~string](field func(*draft) *T, options []option[T]) value {
+	return value{
+		set: func(d *draft, _ *Key, w word) *flaw {
+			var texts []string
+			for _, o := range options {
+				if o.text == w.text {
+					*field(d) = o.meaning
+					return nil
+				}
+				texts = append(texts, o.text)
+			}
+			return notOneOf(w.text, texts)
+		},
+		get: func(d *draft) []string {
+			for _, o := range options {
+				if o.meaning == *field(d) {
+					return []string{o.text}
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// named is a value that is one of some names.
+func named(field func(*draft) *string, names []string) value {
+	options := make([]option[string], len(names))
+	for i, name := range names {
+		options[i] = option[string]{name, name}
+	}
+	return choice(field, options)
+}
+
+// boolean is true or false in these letters only, as in twemproxy (conf_set_bool in nc_conf.c).
+func boolean(field func(*draft) *bool) value {
+	return value{
+		set: func(d *draft, _ *Key, w word) *flaw { return parseBool(w.text, field(d)) },
+		get: func(d *draft) []string { return []string{strconv.FormatBool(*field(d))} },
+	}
+}
+
+func parseBool(text string, to *bool) *flaw {
+	if text != "true" && text != "false" {
+		return notOneOf(text, []string{"true", "false"})
+	}
+	*to = text == "true"
+	return nil
+}
+
+func notOneOf(text string, known []string) *flaw {
+	f := &flaw{message: "is unknown", hint: suggest(text, known)}
+	if known[0] == "true" {
+		f.message = "is neither true nor false"
+		switch strings.ToLower(text) {
+		case "yes", "on", "true", "1":
+			f.hint = "write true"
+		case "no", "off", "false", "0":
+			f.hint = "write false"
+		default:
+			f.hint = "write true or false"
+		}
+	}
+	return f
+}
+
+// number is a decimal number from low on.
+func number(field func(*draft) *int, low int) value {
+	return value{
+		set: func(d *draft, k *Key, w word) *flaw { return parseNumber(k, w.text, low, field(d)) },
+		get: func(d *draft) []string { return []string{strconv.Itoa(*field(d))} },
+	}
+}
+
+func millis(field func(*draft) *time.Duration) value {
+	return value{
+		set: func(d *draft, k *Key, w word) *flaw {
+			var n int
+			f := parseNumber(k, w.text, 0, &n)
+			if f == nil {
+				*field(d) = time.Duration(n) * time.Millisecond
+			}
+			return f
+		},
+		get: func(d *draft) []string { return []string{strconv.FormatInt(field(d).Milliseconds(), 10)} },
+	}
+}
+
+func parseNumber(k *Key, text string, low int, to *int) *flaw {
+	n, ok := decimal(text)
+	if ok && n >= low {
+		*to = n
+		return nil
+	}
+	want := "a whole number"
+	if k.Unit != "" {
+		want += " of " + k.Unit
+	}
+	f := &flaw{message: "is not a number", hint: fmt.Sprintf("write %s from %d to %d, digits only", want, low, math.MaxInt32)}
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		f.message = "is out of range"
+	}
+	return f
+}
+
+// decimal reads digits, as twemproxy does (nc_atoi in nc_util.c): no sign, and leading zeros mean nothing. Numbers
+// beyond its int, which it lets overflow, are refused.
+func decimal(text string) (n int, ok bool) {
+	for i := range len(text) {
+		c := text[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = n*10 + int(c-'0'); n > math.MaxInt32 {
+			return 0, false
+		}
+	}
+	return n, text != ""
+}
+
+func timeout(d *draft) *time.Duration { return &d.pool.Timeout }
+
+// setTimeout also takes the -1 by which twemproxy calls "none" in its sources and documentation.
+func setTimeout(d *draft, k *Key, w word) *flaw {
+	if w.text == "-1" {
+		w.text = "0"
+	}
+	return millis(timeout).set(d, k, w)
+}
+
+func setReuseport(_ *draft, _ *Key, w word) *flaw {
+	var ignored bool
+	return parseBool(w.text, &ignored)
+}
+
+func setHashTag(d *draft, _ *Key, w word) *flaw {
+	if len(w.text) != 2 {
+		return &flaw{message: "is not two characters", hint: `write two, in quotes, such as "{}"`}
+	}
+	d.pool.HashTag = w.text
+	return nil
+}
+
+func getHashTag(d *draft) []string { return unlessEmpty(d.pool.HashTag) }
+
+func setPassword(d *draft, _ *Key, w word) *flaw {
+	if w.text == "" {
+		return &flaw{message: "is empty", hint: "leave redis_auth out if there is no password"}
+	}
+	d.pool.Password = w.text
+	return nil
+}
+
+func getPassword(d *draft) []string { return unlessEmpty(d.pool.Password) }
+
+func unlessEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+const auto = "auto"
+
+func setWorkers(d *draft, k *Key, w word) *flaw {
+	if w.text == auto {
+		d.global.Workers = 0
+		return nil
+	}
+	f := parseNumber(k, w.text, 1, &d.global.Workers)
+	if f != nil {
+		f.hint = "write auto, or a whole number from 1 on"
+	}
+	return f
+}
+
+func getWorkers(d *draft) []string {
+	if d.global.Workers == 0 {
+		return []string{auto}
+	}
+	return []string{strconv.Itoa(d.global.Workers)}
+}

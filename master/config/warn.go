@@ -1,0 +1,145 @@
+// What works but hurts: configurations that start, run, and surprise their operator later.
+
+package config
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Half of the connections that a server takes by default leaves the other half to clients that do not use the proxy:
+// Redis' maxclients is 10000, memcached's -c is 1024.
+var comfortableConnections = map[link.Protocol]int{link.Redis: 10000 / 2, link.Memcache: 1024 / 2}
+
+// maxKetamaName is the longest name of a server that leaves room for "-" and the number of a point, of up to five
+// digits, in the 272 bytes that twemproxy hashes (ketama_update in nc_ketama.c).
+const maxKetamaName = 272 - 6
+
+// namesOfStatistics are the top-level names of the statistics beside those of the pools.
+var namesOfStatistics = map[string]bool{
+	"service": true, "source": true, "version": true, "uptime": true, "timestamp": true,
+	"total_connections": true, "curr_connections": true,
+}
+
+// Warnings returns what works but hurts, in the order of the file, for a start with that many workers.
+func (c *Config) Warnings(workers int) Problems {
+	w := &warner{file: c.File, problems: append(Problems(nil), c.noted...)}
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		w.placement(p)
+		w.failures(p)
+		w.connections(p, workers)
+		w.names(p)
+	}
+	w.sharedServers(c.Pools)
+	_, warnings := w.problems.split()
+	return warnings
+}
+
+type warner struct {
+	file     string
+	problems Problems
+}
+
+func (w *warner) warn(p *Pool, at place, message, hint string) {
+	w.problems = append(w.problems, Problem{
+		File: w.file, Line: at.line, Column: at.column, Pool: p.Name, Message: message, Hint: hint, Warning: true})
+}
+
+// where returns the place of the first of the keys that the pool sets, or else of its name.
+func (p *Pool) where(keys ...string) place {
+	for _, key := range keys {
+		if at, ok := p.given[key]; ok {
+			return at
+		}
+	}
+	return p.at
+}
+
+func (w *warner) placement(p *Pool) {
+	if len(p.Servers) == 1 {
+		return
+	}
+	if p.Hash == "crc32" && p.Distribution == shard.Ketama.String() {
+		w.warn(p, p.where("hash"), "crc32 with ketama puts every key on one server, as its values end at 32767",
+			"use crc32a or fnv1a_64, or the distribution modula; each moves the keys")
+	}
+	if p.Distribution == shard.Random.String() {
+		w.warn(p, p.where("distribution"), "random looks for a key on another server than it was written to",
+			"use ketama, unless all servers hold the same data")
+	}
+}
+
+func (w *warner) failures(p *Pool) {
+	switch single := len(p.Servers) == 1; {
+	case p.AutoEjectHosts && single:
+		w.warn(p, p.where("auto_eject_hosts"), "ejecting the only server fails every request until it is back",
+			"leave out auto_eject_hosts, or add servers")
+	case p.AutoEjectHosts && p.Timeout == 0:
+		w.warn(p, p.where("auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
+			"add timeout, such as 400")
+	case p.Timeout == 0 && !single:
+		w.warn(p, p.where("timeout"), "a server that hangs makes its clients wait for ever, as there is no timeout",
+			"add timeout, such as 400")
+	}
+}
+
+func (w *warner) connections(p *Pool, workers int) {
+	total, comfortable := workers*p.ServerConnections, comfortableConnections[p.Protocol]
+	if total > comfortable {
+		w.warn(p, p.where("server_connections"),
+			fmt.Sprintf("%d workers × %d server_connections are %d connections to each server",
+				workers, p.ServerConnections, total),
+			fmt.Sprintf("a %s server takes %d by default: lower server_connections, or raise its limit",
+				p.Protocol, 2*comfortable))
+	}
+}
+
+func (w *warner) names(p *Pool) {
+	if namesOfStatistics[p.Name] {
+		w.warn(p, p.at, "the name is also that of a number in the statistics", "choose another")
+	}
+	for i, s := range p.Servers {
+		if len(s.Name) > maxKetamaName && p.Distribution == shard.Ketama.String() {
+			w.warn(p, p.placed[i], fmt.Sprintf("server name of %d bytes is cut in placement", len(s.Name)),
+				fmt.Sprintf("keep names to %d bytes", maxKetamaName))
+		}
+		if s.Network == "unix" && len(s.Address) > maxSocketPathSize {
+			w.warn(p, p.placed[i], fmt.Sprintf("server path of %d bytes can never be reached", len(s.Address)),
+				fmt.Sprintf("a socket's path has at most %d bytes", maxSocketPathSize))
+		}
+	}
+}
+
+// sharedServers finds servers whose data is reached in two ways: twice in one pool, where the server gets twice the keys,
+// or from two pools, whose keys mix. Databases of one Redis do not mix.
+func (w *warner) sharedServers(pools []Pool) {
+	type data struct {
+		address string
+		db      int
+	}
+	type use struct {
+		pool *Pool
+		at   place
+	}
+	uses := map[data]use{}
+	for i := range pools {
+		p := &pools[i]
+		for j, s := range p.Servers {
+			first, again := uses[data{s.Address, p.DB}]
+			switch {
+			case !again:
+				uses[data{s.Address, p.DB}] = use{p, p.placed[j]}
+			case first.pool == p:
+				w.warn(p, p.placed[j], fmt.Sprintf("server %q is in the pool twice, first in line %d", s.Address, first.at.line),
+					"give it a higher weight instead, unless the names stand for servers to come")
+			default:
+				w.warn(p, p.placed[j],
+					fmt.Sprintf("server %q is also in pool %q, line %d", s.Address, first.pool.Name, first.at.line),
+					"pools that share a server also share its keys")
+			}
+		}
+	}
+}

@@ -1,0 +1,87 @@
+// What is warned of, and what, differing only in the point at issue, is not.
+
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func warnings(t *testing.T, workers int, text string) string {
+	t.Helper()
+	c, err := parse("w", []byte(text), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Warnings(workers).Error()
+}
+
+const (
+	poolAlpha  = "alpha:\n  listen: 127.0.0.1:22121\n"
+	oneServer  = "  servers:\n  - a:6379:1\n"
+	twoServers = "  servers:\n  - a:6379:1\n  - b:6379:1\n"
+)
+
+// Each case is warned of exactly this, and its neighbour, which differs in what matters, of nothing.
+func TestWarnings(t *testing.T) {
+	long := strings.Repeat("n", maxKetamaName)
+	path := "/" + strings.Repeat("p", maxSocketPathSize-1)
+	for _, test := range []struct{ bad, want, good string }{
+		{poolAlpha + "  timeout: 1\n  hash: crc32\n" + twoServers,
+			`w:4:3: warning: pool "alpha": crc32 with ketama puts every key on one server`,
+			poolAlpha + "  timeout: 1\n  hash: crc32\n  distribution: modula\n" + twoServers},
+		{poolAlpha + "  timeout: 1\n  distribution: random\n" + twoServers,
+			`w:4:3: warning: pool "alpha": random looks for a key on another server`,
+			poolAlpha + "  timeout: 1\n  distribution: random\n" + oneServer},
+		{poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + oneServer,
+			`w:4:3: warning: pool "alpha": ejecting the only server`,
+			poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + twoServers},
+		{poolAlpha + "  auto_eject_hosts: true\n" + twoServers,
+			`w:3:3: warning: pool "alpha": a server that hangs is never ejected`,
+			poolAlpha + "  auto_eject_hosts: true\n  timeout: 1\n" + twoServers},
+		{poolAlpha + twoServers, `w:1:1: warning: pool "alpha": a server that hangs makes`, poolAlpha + oneServer},
+		{poolAlpha + "  timeout: 0\n" + twoServers, `w:3:3: warning: pool "alpha": a server that hangs makes`,
+			poolAlpha + "  timeout: 1\n" + twoServers},
+		{poolAlpha + "  redis: true\n  server_connections: 1251\n" + oneServer,
+			`w:4:3: warning: pool "alpha": 4 workers × 1251 server_connections are 5004 connections to each server; ` +
+				`a redis server takes 10000 by default`,
+			poolAlpha + "  redis: true\n  server_connections: 1250\n" + oneServer},
+		{poolAlpha + "  server_connections: 129\n" + oneServer,
+			`w:3:3: warning: pool "alpha": 4 workers × 129 server_connections are 516 connections to each server; ` +
+				`a memcache server takes 1024 by default`,
+			poolAlpha + "  server_connections: 128\n" + oneServer},
+		{"uptime" + strings.TrimPrefix(poolAlpha, "alpha") + oneServer,
+			`w:1:1: warning: pool "uptime": the name is also that of a number in the statistics`, poolAlpha + oneServer},
+		{poolAlpha + "  servers:\n  - a:1:1 " + long + "n\n", `w:4:5: warning: pool "alpha": server name of 267 bytes is cut`,
+			poolAlpha + "  servers:\n  - a:1:1 " + long + "\n"},
+		{poolAlpha + "  servers:\n  - " + path + "p:1\n", `w:4:5: warning: pool "alpha": server path of 108 bytes`,
+			poolAlpha + "  servers:\n  - " + path + ":1\n"},
+		{"alpha:\n  listen: /tmp/s 0x1\n" + oneServer,
+			`w:2:11: warning: pool "alpha": listen "/tmp/s 0x1" has permissions "0x1", taken for 0 as nutcracker does`,
+			"alpha:\n  listen: /tmp/s 01\n" + oneServer},
+		{poolAlpha + "  timeout: 1\n  servers:\n  - a:6379:1 x\n  - a:6379:1 y\n",
+			`w:6:5: warning: pool "alpha": server "a:6379" is in the pool twice, first in line 5`,
+			poolAlpha + "  timeout: 1\n  servers:\n  - a:6379:1 x\n  - a:6380:1 y\n"},
+		{poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n" + oneServer,
+			`w:4:5: warning: pool "alpha": server "a:6379" is also in pool "beta", line 8`,
+			poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n  redis_db: 1\n" + oneServer},
+	} {
+		if got := warnings(t, 4, test.bad); !strings.HasPrefix(got, test.want) || strings.Contains(got, "\n") {
+			t.Errorf("got:\n%s\nwant:\n%s\nof:\n%s", got, test.want, test.bad)
+		}
+		if got := warnings(t, 4, test.good); got != "" {
+			t.Errorf("got %s, want none of:\n%s", got, test.good)
+		}
+	}
+}
+
+// The number of workers is an argument: it need not be the one of the file.
+func TestWarningsCountWorkers(t *testing.T) {
+	text := poolAlpha + "  redis: true\n  server_connections: 100\n" + oneServer
+	for workers, want := range map[int]bool{1: false, 50: false, 51: true} {
+		if got := warnings(t, workers, text); (got != "") != want || want && !strings.Contains(got, fmt.Sprint(workers*100)) {
+			t.Errorf("%d workers: got %q", workers, got)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+// The door to the YAML library: nutcracker.yml becomes sections. Only the tree of nodes is taken from the library; what
+// a scalar means is decided by its text, as in twemproxy, not by YAML's rules (there, 0400 is octal and yes a boolean).
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readYAML reads one document of pools. More of YAML is accepted than twemproxy does ("---", flow style, quotes of every
+// kind), except aliases: what is shared between pools would be hard to see.
+func (r *reader) readYAML(text []byte) []section {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document, next yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if !errors.Is(err, io.EOF) {
+			r.reportSyntax(err)
+		}
+		return nil
+	}
+	switch err := decoder.Decode(&next); {
+	case err == nil:
+		r.report(placeOf(&next), "", flaw{message: "a second document begins here", hint: "put all pools into one"})
+	case !errors.Is(err, io.EOF):
+		r.reportSyntax(err)
+	}
+	root := document.Content[0]
+	if isNull(root) {
+		return nil
+	}
+	if root.Kind != yaml.MappingNode {
+		r.report(placeOf(root), "", flaw{message: "is not a map of pools",
+			hint: `begin a pool with its name and a colon, such as "alpha:"`})
+		return nil
+	}
+	return r.readRoot(root)
+}
+
+func (r *reader) readRoot(root *yaml.Node) []section {
+	var sections []section
+	var global *word
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		name, body := wordOf(root.Content[i]), root.Content[i+1]
+		if root.Content[i].Kind != yaml.ScalarNode {
+			r.report(name.at, "", flaw{message: "the name of a pool is not text"})
+			continue
+		}
+		if body.Kind != yaml.MappingNode {
+			r.report(name.at, "", noMap(name.text, body))
+			continue
+		}
+		s := section{name: name, settings: readSettings(body)}
+		s.global = name.text == GlobalScope.String() && !s.has("listen")
+		if s.global && global != nil {
+			r.report(name.at, "", flaw{message: "global is given twice",
+				hint: fmt.Sprintf("the first is in line %d; a pool called global needs listen", global.at.line)})
+			continue
+		}
+		if s.global {
+			global = &name
+		}
+		sections = append(sections, s)
+	}
+	return sections
+}
+
+// noMap says what is wrong with a name at the top that has no keys under it.
+func noMap(name string, body *yaml.Node) flaw {
+	switch {
+	case body.Kind == yaml.AliasNode:
+		return flaw{message: fmt.Sprintf("%q is an alias", name), hint: "write out its keys"}
+	case lookup(name, PoolScope) != nil:
+		return flaw{message: fmt.Sprintf("%s is outside of a pool", name), hint: "indent it under the name of its pool"}
+	case lookup(name, GlobalScope) != nil:
+		return flaw{message: fmt.Sprintf("%s is outside of global", name), hint: `indent it under "global:"`}
+	}
+	return flaw{message: fmt.Sprintf("pool %q has no keys", name), hint: `indent "listen:" and "servers:" under it`}
+}
+
+func readSettings(body *yaml.Node) []setting {
+	var settings []setting
+	for i := 0; i+1 < len(body.Content); i += 2 {
+		set := setting{key: wordOf(body.Content[i])}
+		set.values, set.flaw = wordsOf(body.Content[i+1])
+		settings = append(settings, set)
+	}
+	return settings
+}
+
+// wordsOf returns the scalars of a value. A list means its elements one by one, whatever the key, as in twemproxy.
+func wordsOf(value *yaml.Node) ([]word, *flaw) {
+	nodes := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode {
+		nodes = value.Content
+	}
+	if value.Kind == yaml.MappingNode && len(value.Content) == 0 {
+		return nil, &flaw{message: "is an empty map", hint: `write "{}" in quotes`}
+	}
+	var words []word
+	for _, n := range nodes {
+		switch n.Kind {
+		case yaml.ScalarNode:
+			if n != value || !isNull(n) {
+				words = append(words, wordOf(n))
+			}
+		case yaml.AliasNode:
+			return nil, &flaw{message: fmt.Sprintf("is the alias %q", "*"+n.Value), hint: "write out its value"}
+		case yaml.MappingNode:
+			return nil, &flaw{message: fmt.Sprintf("has a map in line %d", n.Line),
+				hint: "write text; is there a space after a colon?"}
+		default:
+			return nil, &flaw{message: fmt.Sprintf("has a list in line %d", n.Line), hint: "write text"}
+		}
+	}
+	return words, nil
+}
+
+func wordOf(n *yaml.Node) word { return word{n.Value, placeOf(n)} }
+
+func placeOf(n *yaml.Node) place { return place{n.Line, n.Column} }
+
+// isNull tells a value that was left out from an empty text in quotes.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0 }
+
+var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// reportSyntax takes apart the library's error, which has a line at best: none if it is the first, none for an anchor.
+func (r *reader) reportSyntax(err error) {
+	at, message := place{1, 1}, err.Error()
+	if m := yamlError.FindStringSubmatch(message); m != nil {
+		message = m[2]
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			at.line = line
+		}
+	}
+	if strings.HasPrefix(message, "unknown anchor") {
+		at = place{}
+	}
+	f := flaw{message: "is not YAML: " + message}
+	for _, h := range yamlHints {
+		if strings.Contains(message, h.message) {
+			f.hint = h.hint
+		}
+	}
+	r.report(at, "", f)
+}
+
+// yamlHints translates what the library says into what operators do wrong.
+var yamlHints = [...]flaw{
+	{message: "cannot start any token",
+		hint: "indent with spaces, not with tabs, and put values that begin with @, ` or % in quotes"},
+	{message: "could not find expected ':'", hint: `write "key: value", with a colon and a space`},
+	{message: "mapping values are not allowed", hint: "indent all keys of a pool alike, with one key on a line"},
+	{message: "did not find expected key", hint: "indent all keys of a pool alike, from this line on"},
+	{message: "unknown anchor", hint: "write out the value instead of an alias"},
+}

@@ -1,0 +1,260 @@
+// A worker process as the kernel sees it: how it is made, what it inherits, and what is heard of it.
+
+package master
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// launch is all that a worker is given. The descriptors stay the caller's.
+type launch struct {
+	spec      link.Spec
+	shared    int   // the memory file
+	listeners []int // in the order of spec.Listeners
+}
+
+// process is a running worker. Its methods may be called until its exited event is handled, and do nothing afterwards.
+type process struct {
+	slot   int
+	pid    int
+	cpu    int   // where it is pinned to; -1: not pinned
+	pinErr error // why it is not pinned although it should be
+
+	control *os.File // the master's end; non-blocking, shared with nobody
+	stderr  *os.File
+	handle  *os.Process // a pidfd: never another process that got the same number
+	readers sync.WaitGroup
+}
+
+type eventKind uint8
+
+const (
+	said   eventKind = iota // message
+	wrote                   // text: one line on stderr
+	hungUp                  // end of the control socket
+	exited                  // text: exit status; always the last event of a process
+)
+
+// event is what is heard of a process.
+type event struct {
+	from    *process
+	kind    eventKind
+	message link.Message
+	text    string
+}
+
+// The child's descriptors 0 to 2; link names those that follow.
+const (
+	fdStdin = iota
+	fdStdout
+	fdStderr
+	fdsBefore
+)
+
+// spawn starts a worker from the very binary that runs now, even if its file has been replaced, and has its events
+// reported. Raw descriptor numbers all the way: os/exec would switch O_NONBLOCK off on the listeners of every process.
+func spawn(l launch, report func(event)) (*process, error) {
+	p := &process{slot: l.spec.Slot, cpu: l.spec.CPU}
+	files := make([]uintptr, fdsBefore+link.FDListen-link.FDControl, fdsBefore+link.FDListen-link.FDControl+len(l.listeners))
+
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	ours, stderr, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("making stderr pipe: %w", err)
+	}
+	p.stderr = ours
+	defer stderr.Close()
+	mine, control, err := sock.SeqpacketPair()
+	if err != nil {
+		p.stderr.Close()
+		return nil, fmt.Errorf("making control socket: %w", err)
+	}
+	p.control = os.NewFile(uintptr(mine), "control")
+	defer sock.Close(control)
+
+	files[fdStdin], files[fdStdout] = null.Fd(), null.Fd()
+	files[fdStderr] = stderr.Fd() // blocking from here on: a crash report must not be cut
+	files[link.FDControl] = uintptr(control)
+	files[link.FDShared] = uintptr(l.shared)
+	for _, fd := range l.listeners {
+		files = append(files, uintptr(fd))
+	}
+	if err := p.exec(&l.spec, files); err != nil {
+		p.stderr.Close()
+		p.control.Close()
+		return nil, err
+	}
+	p.watch(report)
+	return p, nil
+}
+
+// exec pins, forks and executes. The worker inherits the affinity of the thread that forks, so it never runs anywhere
+// else, and its runtime sees one CPU from its first instruction.
+func (p *process) exec(spec *link.Spec, files []uintptr) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if p.cpu >= 0 {
+		unpin, err := pin(p.cpu)
+		if err != nil {
+			p.cpu, p.pinErr = -1, err
+		}
+		defer unpin()
+	}
+	spec.CPU = p.cpu
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("writing spec: %w", err)
+	}
+	fd, err := sock.MemfdSealed("pinion-spec", text)
+	if err != nil {
+		return fmt.Errorf("writing spec: %w", err)
+	}
+	defer sock.Close(fd)
+	files[link.FDSpec] = uintptr(fd)
+
+	argv := []string{os.Args[0], "worker", strconv.Itoa(p.slot)} // the number is for those who read ps
+	p.pid, err = syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
+		Env:   workerEnviron(os.Environ()),
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Setpgid: true}, // Ctrl-C is for the master alone
+	})
+	if err != nil {
+		return fmt.Errorf("executing /proc/self/exe: %w", err)
+	}
+	p.handle, _ = os.FindProcess(p.pid) // cannot fail on Unix
+	return nil
+}
+
+// seal marks all descriptors close-on-exec. Those that the process itself opens are so from the start, but a shell, a
+// service manager or an earlier master can have left others: a pipe that a worker kept open would keep its reader waiting.
+func seal() {
+	entries, _ := os.ReadDir("/proc/self/fd") // without /proc there is no /proc/self/exe to start either
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > fdStderr {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
+// pin moves the calling thread to one CPU and returns the way back, to the set that was allowed a moment ago.
+func pin(cpu int) (unpin func(), err error) {
+	before, err := sock.Affinity()
+	if err != nil {
+		return func() {}, err
+	}
+	if err := sock.SetAffinity([]int{cpu}); err != nil {
+		return func() {}, err
+	}
+	return func() { sock.SetAffinity(before) }, nil
+}
+
+// inherited are the environment variables that mean something to a worker: to the Go runtime, to the resolver, to the
+// clock, and to a binary built for testing. All else is the master's: service manager, sockets, secrets.
+var inherited = []string{
+	"GODEBUG", "GOTRACEBACK", "LOCALDOMAIN", "RES_OPTIONS", "TZ", "GORACE", "GOCOVERDIR",
+}
+
+func workerEnviron(env []string) []string {
+	kept := []string{}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if slices.Contains(inherited, name) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// watch starts the goroutines that listen to the process.
+func (p *process) watch(report func(event)) {
+	p.readers.Add(2)
+	go p.readControl(report)
+	go p.readStderr(report)
+	go p.wait(report)
+}
+
+func (p *process) readControl(report func(event)) {
+	defer p.readers.Done()
+	buf := make([]byte, link.MaxMessageBytes)
+	for {
+		n, err := p.control.Read(buf)
+		if err != nil {
+			report(event{from: p, kind: hungUp})
+			return
+		}
+		m, err := link.ParseMessage(buf[:n])
+		if err != nil {
+			report(event{from: p, kind: wrote, text: err.Error()})
+			continue
+		}
+		m.Body = slices.Clone(m.Body)
+		report(event{from: p, kind: said, message: m})
+	}
+}
+
+// readStderr cuts lines where they get longer than anybody reads.
+func (p *process) readStderr(report func(event)) {
+	defer p.readers.Done()
+	const maxLineBytes = 2048
+	r := bufio.NewReaderSize(p.stderr, maxLineBytes)
+	for {
+		line, _, err := r.ReadLine()
+		if err != nil {
+			return
+		}
+		report(event{from: p, kind: wrote, text: string(line)})
+	}
+}
+
+// wait reports the end after everything that the process has said before it.
+func (p *process) wait(report func(event)) {
+	status := "unknown end"
+	if state, err := p.handle.Wait(); err == nil {
+		status = state.String()
+	}
+	// A dead process has closed its ends. Should another hold a copy, the readers must not wait for that one.
+	const lastWordsWithin = 100 * time.Millisecond
+	deadline := time.Now().Add(lastWordsWithin)
+	p.control.SetReadDeadline(deadline)
+	p.stderr.SetReadDeadline(deadline)
+	p.readers.Wait()
+	p.control.Close()
+	p.stderr.Close()
+	report(event{from: p, kind: exited, text: status})
+}
+
+// send fails instead of waiting when the worker reads nothing.
+func (p *process) send(m link.Message) error {
+	conn, err := p.control.SyscallConn()
+	if err != nil {
+		return err
+	}
+	wire := link.AppendMessage(nil, m)
+	var sendErr error
+	err = conn.Control(func(fd uintptr) { _, sendErr = sock.Send(int(fd), wire) })
+	if err != nil {
+		return err
+	}
+	return sendErr
+}
+
+func (p *process) hangUp() { p.control.Close() }
+
+func (p *process) kill() { p.handle.Kill() }

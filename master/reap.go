@@ -1,0 +1,107 @@
+// Reaping: what the master says of a dead worker, and when the next one takes its place.
+
+package master
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	healthyAfter = 10 * time.Second       // a worker that was ready for so long has proved itself
+	firstBackOff = 100 * time.Millisecond // doubled with every further early death
+	maxBackOff   = 5 * time.Second
+)
+
+// reap follows the end of a slot's process; status says how it ended.
+func (m *master) reap(s *slot, status string) {
+	p, words := s.process, s.words.String()
+	lived := roundForReading(m.world.now().Sub(s.bornAt))
+	healthy := !s.readyAt.IsZero() && m.world.now().Sub(s.readyAt) > healthyAfter
+	if s.killedFor != "" {
+		status += " by the master (" + s.killedFor + ")"
+	}
+	s.process = nil
+	s.become(slotVacant, time.Time{})
+	m.generation.shared.ZeroGauges(s.index)
+
+	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s", s.index, p.pid, cpuName(p.cpu), status, lived, words)
+	switch m.phase {
+	case starting:
+		m.log.printf(levelError, "%s", obituary)
+		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
+	case serving:
+		pause := s.throttle(healthy)
+		if pause == 0 {
+			m.log.printf(levelError, "%s; starting the next one", obituary)
+			m.fill(s)
+			return
+		}
+		m.log.printf(levelError, "%s; starting the next one in %s", obituary, pause)
+		s.become(slotWaiting, m.world.now().Add(pause))
+	case draining, stopping:
+		m.log.printf(levelInfo, "worker %d (pid %d) ended: %s after %s%s", s.index, p.pid, status, lived, words)
+	}
+}
+
+// throttle returns how long the slot stays empty after a death: not at all after a healthy life or a first early death,
+// then twice as long each time. The listener stays open, so clients wait in its queue.
+func (s *slot) throttle(healthy bool) time.Duration {
+	if healthy {
+		s.early = 0
+		return 0
+	}
+	s.early++
+	if s.early == 1 {
+		return 0
+	}
+	pause := firstBackOff
+	for range s.early - 2 {
+		pause = min(2*pause, maxBackOff)
+	}
+	return pause
+}
+
+// lastWords is what is worth remembering of a worker's stderr: the line that names a Go runtime's reason to end, or else
+// the last lines.
+type lastWords struct {
+	cause string
+	lines []string
+}
+
+const rememberedLines = 3
+
+func (w *lastWords) add(line string) {
+	for _, prefix := range [...]string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: "} {
+		if w.cause == "" && strings.HasPrefix(line, prefix) {
+			w.cause = line
+		}
+	}
+	if line == "" {
+		return
+	}
+	if len(w.lines) == rememberedLines {
+		w.lines = append(w.lines[:0], w.lines[1:]...)
+	}
+	w.lines = append(w.lines, line)
+}
+
+// String returns a clause to append to a sentence, or nothing.
+func (w *lastWords) String() string {
+	switch {
+	case w.cause != "":
+		return "; last words: " + w.cause
+	case len(w.lines) > 0:
+		return "; last words: " + strings.Join(w.lines, " / ")
+	}
+	return ""
+}
+
+// roundForReading drops the digits of a duration that nobody reads.
+func roundForReading(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Second)
+}

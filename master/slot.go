@@ -1,0 +1,71 @@
+// A slot: the place of one worker, and where that worker is in its life.
+
+package master
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// slotState is the state of a slot. What happens when slot.until is reached depends on it, see expire.
+type slotState uint8
+
+const (
+	slotVacant   slotState = iota // no process; only for moments while serving, for good while ending
+	slotStarting                  // a process that has not said Ready; until: then it is given up
+	slotServing                   // a process that accepts connections; no deadline
+	slotDraining                  // a process that was sent Drain; until: then it is killed
+	slotDying                     // a process that was told to go; until: then it is killed; zero: that is done
+	slotWaiting                   // no process; until: then the next one starts
+)
+
+var slotStateNames = [...]string{"vacant", "starting", "serving", "draining", "dying", "waiting"}
+
+func (s slotState) String() string { return slotStateNames[s] }
+
+var slotEdges = [...][]slotState{
+	slotVacant:   {slotStarting, slotWaiting},
+	slotStarting: {slotServing, slotDraining, slotDying, slotVacant},
+	slotServing:  {slotDraining, slotDying, slotVacant},
+	slotDraining: {slotDying, slotVacant},
+	slotDying:    {slotVacant},
+	slotWaiting:  {slotVacant},
+}
+
+type slot struct {
+	index   int
+	cpu     int // the CPU its workers are pinned to; -1: none
+	state   slotState
+	until   time.Time // deadline of the state; zero: none
+	process *process  // nil if and only if vacant or waiting
+
+	bornAt  time.Time // when process was spawned
+	readyAt time.Time // when process said Ready; zero: not yet
+	early   int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
+	words   lastWords // what process wrote on stderr
+
+	killedFor string // why the master killed process; empty: it did not
+}
+
+// become enters the next state, which lasts until the deadline given (zero: without end).
+func (s *slot) become(next slotState, until time.Time) {
+	for _, legal := range slotEdges[s.state] {
+		if legal == next {
+			s.state, s.until = next, until
+			return
+		}
+	}
+	panic(fmt.Sprintf("slot %d: no way from %s to %s", s.index, s.state, next))
+}
+
+// due tells whether the deadline of the state is reached.
+func (s *slot) due(now time.Time) bool { return !s.until.IsZero() && !now.Before(s.until) }
+
+// cpuName says where a worker runs, for messages.
+func cpuName(cpu int) string {
+	if cpu < 0 {
+		return "not pinned"
+	}
+	return "cpu " + strconv.Itoa(cpu)
+}

@@ -1,0 +1,40 @@
+// Filling a slot: a process for it, now or when the throttle allows.
+
+package master
+
+import (
+	"fmt"
+	"time"
+)
+
+// readyTimeout is how long a worker may take from its spawn to its Ready. It connects to nothing before that, so a worker
+// that takes longer hangs.
+const readyTimeout = 10 * time.Second
+
+// fill starts a worker in a vacant slot.
+func (m *master) fill(s *slot) {
+	p, err := m.world.spawn(m.launch(s))
+	if err != nil {
+		m.notSpawned(s, err)
+		return
+	}
+	now := m.world.now()
+	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
+	s.words, s.killedFor = lastWords{}, ""
+	s.become(slotStarting, now.Add(readyTimeout))
+	m.log.printf(levelInfo, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
+	if p.pinErr != nil {
+		m.log.printf(levelWarn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.pinErr)
+	}
+}
+
+// notSpawned treats a process that could not be made as one that died at once.
+func (m *master) notSpawned(s *slot, err error) {
+	if m.phase == starting {
+		m.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
+		return
+	}
+	pause := s.throttle(false)
+	m.log.printf(levelError, "starting worker %d: %v; trying again in %s", s.index, err, pause)
+	s.become(slotWaiting, m.world.now().Add(pause))
+}

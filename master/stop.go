@@ -1,0 +1,127 @@
+// Ending: a drain lets the workers finish what they owe, a stop does not; both end when the last worker is reaped.
+
+package master
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// grace is what a worker gets beyond its own deadline, and what one gets that was told to go at once.
+const grace = time.Second
+
+// drain asks every worker to end. The master lets go of the listening sockets here and not at the end: a worker serves
+// the connections that wait in its queue before it closes its copy, and then nothing may keep that queue open for
+// clients whom nobody will answer.
+func (m *master) drain() {
+	m.become(draining)
+	timeout := m.generation.config.Global.ShutdownTimeout
+	until := time.Time{}
+	within := "without a deadline"
+	if timeout > 0 {
+		until = m.world.now().Add(timeout + grace)
+		within = "within " + timeout.String()
+	}
+	m.log.printf(levelNotice, "draining %s", within)
+	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
+	for _, s := range m.slots() {
+		switch s.state {
+		case slotWaiting:
+			s.become(slotVacant, time.Time{})
+		case slotStarting, slotServing:
+			s.become(slotDraining, until)
+			m.tell(s, ask)
+		}
+	}
+	m.closeListeners()
+	m.settle()
+}
+
+// stop ends every worker at once. A second stop does not wait for them to notice.
+func (m *master) stop() {
+	if m.phase == stopping {
+		for _, s := range m.slots() {
+			m.kill(s, "stopping for the second time")
+		}
+		return
+	}
+	m.become(stopping)
+	m.closeListeners()
+	for _, s := range m.slots() {
+		m.dismiss(s)
+	}
+	m.settle()
+}
+
+// fail ends a start that cannot succeed; err becomes the result of Run.
+func (m *master) fail(err error) {
+	m.err = err
+	m.stop()
+}
+
+// settle notices that the last worker of an ending master is gone.
+func (m *master) settle() {
+	if m.phase != draining && m.phase != stopping {
+		return
+	}
+	if m.generation == nil || m.generation.count(slotVacant) == len(m.generation.slots) {
+		m.become(stopped)
+	}
+}
+
+// dismiss tells the worker of a slot to go at once, in whatever state the slot is.
+func (m *master) dismiss(s *slot) {
+	switch s.state {
+	case slotWaiting:
+		s.become(slotVacant, time.Time{})
+	case slotStarting, slotServing, slotDraining:
+		s.become(slotDying, m.world.now().Add(grace))
+		m.world.hangUp(s.process)
+	}
+}
+
+// kill leaves the worker of a slot no choice. The slot waits for the reaping, however long the kernel takes.
+func (m *master) kill(s *slot, why string) {
+	switch s.state {
+	case slotStarting, slotServing, slotDraining:
+		s.become(slotDying, time.Time{})
+	case slotDying:
+		s.until = time.Time{}
+	default:
+		return
+	}
+	s.killedFor = why
+	m.log.printf(levelWarn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
+	m.world.kill(s.process)
+}
+
+// hungUp follows the end of file on the control socket. Mostly the worker is dead and its exit follows; one that lives
+// on has lost its master and must not go on serving unseen.
+func (m *master) hungUp(s *slot) {
+	switch s.state {
+	case slotStarting, slotServing, slotDraining:
+		s.become(slotDying, m.world.now().Add(grace))
+	}
+}
+
+// expire does what the state of the slot has waited for.
+func (m *master) expire(s *slot) {
+	switch s.state {
+	case slotWaiting:
+		s.become(slotVacant, time.Time{})
+		m.fill(s)
+	case slotStarting:
+		m.kill(s, "not ready after "+readyTimeout.String())
+	case slotDraining, slotDying:
+		m.kill(s, "did not end in time")
+	}
+}
+
+// tell sends a message to the worker of a slot. One that reads nothing, or is gone, is dismissed.
+func (m *master) tell(s *slot, msg link.Message) {
+	if err := m.world.send(s.process, msg); err != nil {
+		m.log.printf(levelWarn, "worker %d (pid %d) does not listen: %v", s.index, s.process.pid, err)
+		m.dismiss(s)
+	}
+}

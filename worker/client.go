@@ -1,0 +1,255 @@
+// A client: its input, its out queue, its output.
+package worker
+
+import (
+	"io"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// client is one connection of a client. Loop only.
+type client struct {
+	pool     *pool
+	in       input
+	out      output
+	progress progress // into in.rest, where that is long
+	head     *request // out queue: not answered yet, in the order they came
+	tail     *request
+	owed     int // length of the out queue
+	owedSize int // bytes of its requests
+	skip     int // bytes of a refused request that are still to come
+	info     *clientInfo
+	id       uint64
+	token    poll.Token
+	fd       int32
+	queued   clientQueues
+	state    clientState
+}
+
+// clientState is what has happened to a client, as a set.
+type clientState uint8
+
+const (
+	authenticated clientState = 1 << iota // or no password is asked for
+	ended                                 // has sent its last byte (half-closed)
+	leaving                               // reads no more; closes when the out queue and the output are empty
+	gone                                  // closed
+)
+
+// clientQueues says in which of the loop's lists a client is.
+type clientQueues uint8
+
+const (
+	inAgain clientQueues = 1 << iota
+	inDirty
+)
+
+// accept takes over a fresh connection.
+func (l *loop) accept(fd int, p *pool) {
+	c := &client{pool: p, fd: int32(fd)}
+	token, err := l.register(fd, c)
+	if err != nil {
+		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
+		sock.Close(fd)
+		return
+	}
+	c.token = token
+	l.nextID++
+	c.id = l.nextID*uint64(l.spec.Slots) + uint64(l.spec.Slot)
+	if p.spec.Password == "" {
+		c.state |= authenticated
+	}
+	sock.SetNoDelay(fd)
+	if p.spec.TCPKeepalive {
+		if err := sock.SetKeepalive(fd); err != nil {
+			l.logf(levelWarn, "pool %q: setting keepalive on a client: %v", p.name, err)
+		}
+	}
+	l.clients++
+	l.opened()
+	p.counters[link.ClientConnections]++
+}
+
+func (c *client) ready(ev poll.Event) {
+	if ev.Writable && c.out.bytes > 0 {
+		c.markDirty()
+	}
+	if ev.Readable {
+		c.in.unread = true
+		c.in.hangup = c.in.hangup || ev.Hangup
+		c.recv()
+	}
+}
+
+func (c *client) receive() {
+	c.queued &^= inAgain
+	c.recv()
+}
+
+// recv takes one share of what the client sent and serves it; the next share waits for the next turn.
+func (c *client) recv() {
+	if c.state&gone != 0 || c.muted() {
+		return
+	}
+	if c.in.backlog {
+		c.take(c.in.kept())
+		if c.state&gone != 0 || c.muted() {
+			return
+		}
+	}
+	if !c.in.unread {
+		return
+	}
+	b, err := c.in.recv(c.pool.l, int(c.fd))
+	switch {
+	case err == io.EOF:
+		c.end()
+		return
+	case err != nil:
+		c.fail(err)
+		return
+	case b != nil:
+		c.take(b)
+	}
+	if c.state&gone == 0 && c.in.unread && !c.muted() {
+		c.markAgain()
+	}
+}
+
+// take serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
+func (c *client) take(b []byte) {
+	used := c.pool.serve(c, b)
+	if c.state&gone != 0 {
+		return
+	}
+	if c.state&leaving != 0 {
+		used = len(b)
+	}
+	c.in.keep(b[used:])
+	c.in.backlog = used < len(b) && c.muted()
+}
+
+// muted tells that the client is not read for now: it has too much outstanding, does not take its replies, or leaves.
+func (c *client) muted() bool {
+	return c.owed >= maxOutstanding || c.owedSize >= maxOutstandingBytes || c.out.bytes >= maxUnsentBytes ||
+		c.state&leaving != 0
+}
+
+// unmute lets the client be read again, if it was not and may be now.
+func (c *client) unmute() {
+	if (c.in.unread || c.in.backlog) && !c.muted() {
+		c.markAgain()
+	}
+}
+
+// end is told that the client will send no more. What it is owed is still written.
+func (c *client) end() {
+	c.pool.counters[link.ClientEOF]++
+	c.state |= ended | leaving
+	c.in.drop()
+	c.leaveIfDone()
+}
+
+// leave has the client closed as soon as it has got what it is owed.
+func (c *client) leave() {
+	c.state |= leaving
+	c.markDirty()
+}
+
+func (c *client) leaveIfDone() {
+	if c.state&leaving != 0 && c.head == nil && c.out.bytes == 0 {
+		c.close()
+	}
+}
+
+// fail ends a connection that broke.
+func (c *client) fail(err error) {
+	c.pool.counters[link.ClientErr]++
+	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
+	c.close()
+}
+
+// close ends the connection at once. Replies that are still to come find nobody.
+func (c *client) close() {
+	if c.state&gone != 0 {
+		return
+	}
+	l := c.pool.l
+	c.state |= gone
+	l.poller.Remove(int(c.fd))
+	l.release(c.token)
+	sock.Close(int(c.fd))
+	for c.head != nil {
+		r := c.shift()
+		r.client = nil
+		l.forget(r)
+	}
+	c.in.drop()
+	c.out.drop()
+	l.clients--
+	l.closed()
+	c.pool.counters[link.ClientConnections]--
+	l.endIfDrained()
+}
+
+// push appends r to the out queue.
+func (c *client) push(r *request) {
+	r.client = c
+	r.state |= inClient
+	if c.tail == nil {
+		c.head = r
+	} else {
+		c.tail.next = r
+	}
+	c.tail = r
+	c.owed++
+	c.owedSize += int(r.bytes)
+}
+
+// shift takes the head off the out queue.
+func (c *client) shift() *request {
+	r := c.head
+	c.head = r.next
+	if c.head == nil {
+		c.tail = nil
+	}
+	r.next = nil
+	r.state &^= inClient
+	c.owed--
+	c.owedSize -= int(r.bytes)
+	return r
+}
+
+// flush writes the output, as far as the socket takes it.
+func (c *client) flush() {
+	if c.state&gone != 0 {
+		return
+	}
+	if c.out.bytes > 0 {
+		if err := c.out.send(c.pool.l, int(c.fd)); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	if c.pool.l.draining {
+		c.leaveIfIdle()
+	}
+	c.leaveIfDone()
+	c.unmute()
+}
+
+func (c *client) markDirty() {
+	if c.queued&inDirty == 0 {
+		c.queued |= inDirty
+		c.pool.l.dirtyClients = append(c.pool.l.dirtyClients, c)
+	}
+}
+
+func (c *client) markAgain() {
+	if c.queued&inAgain == 0 {
+		c.queued |= inAgain
+		c.pool.l.again = append(c.pool.l.again, c)
+	}
+}

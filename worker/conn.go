@@ -1,0 +1,265 @@
+// A connection to a server: opening it, its in queue, its deadlines, its end.
+package worker
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// connState is how far a connection to a server is.
+type connState uint8
+
+const (
+	connClosed     connState = iota // opens with the next request
+	connResolving                   // the host name is being looked up
+	connConnecting                  // waits for the handshake of TCP
+	connGreeting                    // has sent AUTH and SELECT; requests wait
+	connReady
+)
+
+var connStateNames = [...]string{"closed", "resolving", "connecting", "greeting", "ready"}
+
+func (s connState) String() string { return connStateNames[s] }
+
+// legalConn[from] is the set of states that may follow.
+var legalConn = [...]uint8{
+	connClosed:     1<<connResolving | 1<<connConnecting,
+	connResolving:  1<<connConnecting | 1<<connClosed,
+	connConnecting: 1<<connConnecting | 1<<connGreeting | 1<<connReady | 1<<connClosed, // itself: the next address
+	connGreeting:   1<<connReady | 1<<connClosed,
+	connReady:      1 << connClosed,
+}
+
+// conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
+// failure. Loop only.
+type conn struct {
+	server    *server
+	in        input
+	out       output
+	progress  progress // into an incomplete reply
+	head      *request // in queue: a reply is owed, in the order the server got them
+	tail      *request
+	waiting   *request // the first of the in queue that has not expired
+	deadlines timer
+	heard     int64 // ns: when the server last sent something, or began to owe a reply
+	token     poll.Token
+	fd        int
+	written   int // requests of the in queue that are written as a whole
+	unwritten int // those that are not
+	unsize    int // their bytes
+	tries     int // addresses of the server that this attempt has tried
+	greetings int // replies to the greeting still to come
+	state     connState
+	dirty     bool // is in the loop's list for the end of the turn
+	queued    bool // is in the loop's list for the next turn
+	blamed    bool // the silence since heard is counted as a failure
+}
+
+func newConn(s *server) *conn {
+	c := &conn{server: s, fd: -1}
+	c.deadlines.fire = c.expire
+	return c
+}
+
+func (c *conn) become(next connState) {
+	if legalConn[c.state]&(1<<next) == 0 {
+		panic(fmt.Sprintf("worker: a server connection cannot go from %v to %v", c.state, next))
+	}
+	c.state = next
+}
+
+var errGreeting = errors.New("server refuses AUTH or SELECT")
+
+// open begins to connect, if nothing is under way.
+func (c *conn) open() {
+	if c.state != connClosed {
+		return
+	}
+	c.heard = c.server.pool.l.now
+	c.tries = 0
+	if c.server.spec.Network == "tcp" && !c.server.literal.IsValid() {
+		c.become(connResolving)
+		c.server.resolve(c)
+		return
+	}
+	c.connect()
+}
+
+// connect begins the connection proper, to an address that is known.
+func (c *conn) connect() {
+	var (
+		fd   int
+		done bool
+		err  error
+	)
+	if c.server.spec.Network == "unix" {
+		fd, done, err = sock.ConnectUnix(c.server.spec.Address)
+	} else {
+		addr, ok := c.server.nextAddress()
+		if !ok {
+			c.fail(unix.EHOSTDOWN)
+			return
+		}
+		fd, done, err = sock.ConnectTCP(addr)
+	}
+	c.become(connConnecting)
+	c.tries++
+	if err == nil {
+		c.token, err = c.server.pool.l.register(fd, c)
+		if err != nil {
+			sock.Close(fd)
+		}
+	}
+	if err != nil {
+		c.refused(err)
+		return
+	}
+	c.fd = fd
+	c.server.pool.l.opened()
+	if done {
+		c.established()
+	}
+}
+
+// refused is told that the server does not take the connection at this address. A name may stand for several.
+func (c *conn) refused(err error) {
+	c.server.turn++
+	if c.tries < len(c.server.found) {
+		c.hangUp()
+		c.connect()
+		return
+	}
+	c.fail(err)
+}
+
+// established is told that the connection stands.
+func (c *conn) established() {
+	p := c.server.pool
+	c.server.counters[link.ServerConnections]++
+	c.heard = p.l.now
+	if c.server.spec.Network == "tcp" {
+		sock.SetNoDelay(c.fd)
+	}
+	if p.greetings == 0 {
+		c.become(connReady)
+		c.markDirty()
+		return
+	}
+	c.become(connGreeting)
+	c.greetings = p.greetings
+	if n, err := sock.Send(c.fd, p.greeting); err != nil || n < len(p.greeting) {
+		c.fail(errGreeting)
+	}
+}
+
+// greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
+// database would be silently wrong.
+func (c *conn) greeted(reply []byte) error {
+	if resp.IsError(reply) {
+		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
+	}
+	c.greetings--
+	if c.greetings == 0 {
+		c.become(connReady)
+		c.markDirty()
+	}
+	return nil
+}
+
+// send queues b for the server and r for its reply.
+func (c *conn) send(r *request, b []byte) {
+	l := c.server.pool.l
+	if r.deadline == 0 {
+		r.deadline = c.server.pool.deadline()
+	}
+	r.state |= inConn
+	r.bytes = int32(len(b))
+	if c.tail == nil {
+		c.head = r
+		c.heard = l.now
+	} else {
+		c.tail.behind = r
+	}
+	c.tail = r
+	if c.waiting == nil {
+		c.waiting = r
+	}
+	c.unwritten++
+	c.unsize += len(b)
+	n := c.server.counters
+	n[link.InQueue]++
+	n[link.InQueueBytes] += uint64(len(b))
+	if r.deadline != 0 && c.deadlines.pos == 0 {
+		l.timers.set(&c.deadlines, r.deadline)
+	}
+	c.write(b)
+}
+
+func (c *conn) write(b []byte) {
+	n := c.server.counters
+	n[link.Requests]++
+	n[link.RequestBytes] += uint64(len(b))
+	c.out.append(b)
+	c.markDirty()
+	if c.state == connClosed {
+		c.open()
+	}
+}
+
+// pop takes the head off the in queue.
+func (c *conn) pop() *request {
+	r := c.head
+	c.head = r.behind
+	if c.head == nil {
+		c.tail = nil
+	}
+	if c.waiting == r {
+		c.waiting = c.head
+	}
+	r.behind = nil
+	r.state &^= inConn
+	c.uncount(r)
+	return r
+}
+
+// uncount takes r, the head, out of the figures of the queues.
+func (c *conn) uncount(r *request) {
+	n := c.server.counters
+	if c.written > 0 {
+		c.written--
+		n[link.OutQueue]--
+		n[link.OutQueueBytes] -= uint64(r.bytes)
+		return
+	}
+	c.unwritten--
+	c.unsize -= int(r.bytes)
+	n[link.InQueue]--
+	n[link.InQueueBytes] -= uint64(r.bytes)
+}
+
+// flush writes what is queued, as far as the socket takes it.
+func (c *conn) flush() {
+	if c.state != connReady || c.out.bytes == 0 {
+		return
+	}
+	if err := c.out.send(c.server.pool.l, c.fd); err != nil {
+		c.fail(err)
+		return
+	}
+	if c.out.bytes == 0 && c.unwritten > 0 {
+		n := c.server.counters
+		n[link.OutQueue] += uint64(c.unwritten)
+		n[link.InQueue] -= uint64(c.unwritten)
+		n[link.OutQueueBytes] += uint64(c.unsize)
+		n[link.InQueueBytes] -= uint64(c.unsize)
+		c.written += c.unwritten
+		c.unwritten, c.unsize = 0, 0
+	}
+}

@@ -1,0 +1,18 @@
+// Package worker is the process that serves: one event loop on one CPU that runs the whole core.
+//
+//	             ┌── client ──┐ out queue: requests in the order the client sent them
+//	bytes ──recv─┤ codec      ├─► request ─┬─► request ─┬─► request ──► …      each leaves when it is
+//	             └────────────┘            │            │                      done and at the head
+//	                    route: table, key, ring         │
+//	             ┌── conn ────┐            ▼            ▼
+//	bytes ◄─send─┤ of server  │ in queue: requests in the order they went to this server connection
+//	             └────────────┘ its next reply belongs to the head
+//
+// Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
+// is in at most two queues: its client's until it is answered, its connection's until the reply came. It is free when it
+// is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
+// reply finds nobody and is swallowed.
+//
+// Everything here belongs to the one goroutine of loop.run, except resolver, whose goroutines talk to it through a
+// channel and an eventfd. Bytes that recv returns are valid until the next recv; what must stay is copied.
+package worker

@@ -1,0 +1,108 @@
+// Receiving, for clients and servers alike: into the loop's one buffer, keeping only what is incomplete.
+package worker
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	// defaultReadBytes is the size of the loop's buffer, hence the most that one connection may have handled in a turn.
+	defaultReadBytes = 64 << 10
+	// directBytes is how much incomplete data makes it cheaper to receive behind it than to copy it back into the
+	// loop's buffer.
+	directBytes = 16 << 10
+)
+
+// input is the receiving half of a connection. Loop only.
+type input struct {
+	rest    *buffer // received and not consumed; nil when there is none
+	unread  bool    // the kernel may have more: no edge will tell
+	hangup  bool    // the peer is gone or going: read until the end, a short read is not the last
+	backlog bool    // rest may hold complete requests: its client was muted
+	direct  bool    // what recv returned last lies in rest itself
+}
+
+// recv returns what is there to consume: the kept rest and what the kernel has. The bytes are valid until the next recv
+// on this loop, and the caller must call keep for what it did not consume. err is io.EOF at the end of the stream or the
+// error of the connection; without bytes and without error there is nothing new.
+func (in *input) recv(l *loop, fd int) (b []byte, err error) {
+	kept := in.size()
+	in.direct = kept >= directBytes
+	var space []byte
+	if in.direct {
+		space = grow(in.rest)
+	} else {
+		space = l.buf[kept:]
+	}
+	n, err := sock.Recv(fd, space)
+	switch {
+	case err == unix.EAGAIN:
+		in.unread = false
+		return nil, nil
+	case err != nil:
+		in.unread = false
+		return nil, err
+	case n == 0:
+		in.unread = false
+		return nil, io.EOF
+	}
+	if n < len(space) && !in.hangup {
+		in.unread = false
+	}
+	if in.direct {
+		in.rest.B = in.rest.B[:kept+n]
+		return in.rest.B, nil
+	}
+	if kept > 0 {
+		copy(l.buf, in.rest.B)
+		giveBuffer(in.rest)
+		in.rest = nil
+	}
+	return l.buf[:kept+n], nil
+}
+
+// grow returns the free space behind b's bytes, at least directBytes of it. The buffer doubles: what is declared to come
+// is never allocated ahead of the data.
+func grow(b *buffer) []byte {
+	if cap(b.B)-len(b.B) < directBytes {
+		b.B = append(make([]byte, 0, 2*cap(b.B)+directBytes), b.B...)
+	}
+	return b.B[len(b.B):cap(b.B)]
+}
+
+// kept returns the rest, which there must be, to be consumed without receiving; keep must follow.
+func (in *input) kept() []byte {
+	in.direct = true
+	return in.rest.B
+}
+
+// keep saves b, the unconsumed tail of what recv or kept returned.
+func (in *input) keep(b []byte) {
+	if in.direct && len(b) == len(in.rest.B) {
+		return
+	}
+	old := in.rest
+	in.rest = nil
+	if len(b) > 0 {
+		in.rest = copyBuffer(b)
+	}
+	giveBuffer(old)
+}
+
+// size returns how many bytes are kept.
+func (in *input) size() int {
+	if in.rest == nil {
+		return 0
+	}
+	return len(in.rest.B)
+}
+
+// drop forgets what is kept.
+func (in *input) drop() {
+	giveBuffer(in.rest)
+	*in = input{}
+}

@@ -1,0 +1,88 @@
+// The counters that a worker keeps: their names, which are nutcracker's, their kind and their meaning. The statistics
+// port, -D and the documentation all come from these tables.
+package link
+
+// CounterKind tells how a counter is summed and whether it outlives its worker.
+type CounterKind uint8
+
+const (
+	Counter   CounterKind = iota // only grows; summed; outlives the worker
+	Gauge                        // what is there now; summed; zeroed when the worker dies
+	Timestamp                    // µs since the epoch; the latest counts
+)
+
+// CounterInfo describes one counter.
+type CounterInfo struct {
+	Name string
+	Kind CounterKind
+	Doc  string
+}
+
+// Counters of a worker as a whole.
+const (
+	TotalConnections = iota
+	CurrConnections
+	numWorkerCounters
+)
+
+// WorkerCounters describes the counters of a worker, by index.
+var WorkerCounters = [numWorkerCounters]CounterInfo{
+	TotalConnections: {"total_connections", Counter, "connections opened since the start: clients, servers and listeners"},
+	CurrConnections:  {"curr_connections", Gauge, "connections open now: clients, servers and listeners"},
+}
+
+// Counters of a pool.
+const (
+	ClientEOF = iota
+	ClientErr
+	ClientConnections
+	ServerEjects
+	ForwardError
+	Fragments
+	numPoolCounters
+)
+
+// PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
+var PoolCounters = [numPoolCounters]CounterInfo{
+	ClientEOF:         {"client_eof", Counter, "eof on client connections"},
+	ClientErr:         {"client_err", Counter, "errors on client connections"},
+	ClientConnections: {"client_connections", Gauge, "active client connections"},
+	ServerEjects:      {"server_ejects", Counter, "times a server was ejected"},
+	ForwardError:      {"forward_error", Counter, "times a request could not be forwarded"},
+	Fragments:         {"fragments", Counter, "fragments made of multi-key requests"},
+}
+
+// Counters of a server.
+const (
+	ServerEOF = iota
+	ServerErr
+	ServerTimedout
+	ServerConnections
+	ServerEjectedAt
+	Requests
+	RequestBytes
+	Responses
+	ResponseBytes
+	InQueue
+	InQueueBytes
+	OutQueue
+	OutQueueBytes
+	numServerCounters
+)
+
+// ServerCounters describes the counters of a server, by index, in the order of the statistics port.
+var ServerCounters = [numServerCounters]CounterInfo{
+	ServerEOF:         {"server_eof", Counter, "eof on server connections"},
+	ServerErr:         {"server_err", Counter, "errors on server connections"},
+	ServerTimedout:    {"server_timedout", Counter, "timeouts on server connections"},
+	ServerConnections: {"server_connections", Gauge, "active server connections"},
+	ServerEjectedAt:   {"server_ejected_at", Timestamp, "when the server was ejected, in µs since the epoch"},
+	Requests:          {"requests", Counter, "requests forwarded"},
+	RequestBytes:      {"request_bytes", Counter, "bytes of the requests forwarded"},
+	Responses:         {"responses", Counter, "responses received"},
+	ResponseBytes:     {"response_bytes", Counter, "bytes of the responses received"},
+	InQueue:           {"in_queue", Gauge, "requests that wait to be sent"},
+	InQueueBytes:      {"in_queue_bytes", Gauge, "bytes of the requests that wait to be sent"},
+	OutQueue:          {"out_queue", Gauge, "requests sent that wait for their response"},
+	OutQueueBytes:     {"out_queue_bytes", Gauge, "bytes of the requests sent that wait for their response"},
+}

@@ -1,0 +1,157 @@
+// The memory that the master and all workers of a generation map: counters (one writer per word) and liveness words
+// (compare-and-swap by anyone).
+package link
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+)
+
+const (
+	wordBytes     = 8
+	wordsPerLine  = 64 / wordBytes // a cache line; blocks of different writers never share one
+	headerWords   = wordsPerLine
+	sharedMagic   = 0x50494e494f4e0001 // "PINION", format 1
+	sharedMinimum = headerWords * wordBytes
+)
+
+// Shared gives names to the words of the mapping. The layout follows from the pools and the number of slots alone:
+//
+//	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters
+//
+// A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
+// outlive their worker: the successor in the slot counts on.
+type Shared struct {
+	words   []uint64
+	slots   int
+	live    []int // word of each pool's epoch; its servers' liveness words follow
+	slot0   int   // first word of slot 0
+	perSlot int   // words of one slot, a whole number of cache lines
+	pool    []int // offset of each pool's counters within a slot
+	servers []int // servers of each pool
+}
+
+// newShared computes the layout; servers[i] is the number of servers of pool i.
+func newShared(servers []int, slots int) *Shared {
+	s := &Shared{slots: slots, servers: servers}
+	next := headerWords
+	for _, n := range servers {
+		s.live = append(s.live, next)
+		next += roundUp(1 + n)
+	}
+	s.slot0 = next
+	off := int(numWorkerCounters)
+	for _, n := range servers {
+		s.pool = append(s.pool, off)
+		off += numPoolCounters + n*numServerCounters
+	}
+	s.perSlot = roundUp(off)
+	return s
+}
+
+func roundUp(words int) int { return (words + wordsPerLine - 1) &^ (wordsPerLine - 1) }
+
+// SharedBytes returns the size of the mapping for pools with these numbers of servers.
+func SharedBytes(servers []int, slots int) int {
+	s := newShared(servers, slots)
+	return (s.slot0 + s.slots*s.perSlot) * wordBytes
+}
+
+// ServerCounts returns the number of servers of each pool, as SharedBytes and OpenShared want it.
+func ServerCounts(pools []Pool) []int {
+	n := make([]int, len(pools))
+	for i := range pools {
+		n[i] = len(pools[i].Servers)
+	}
+	return n
+}
+
+// OpenShared lays the names over mem, which must be page-aligned and at least SharedBytes long. Fresh (all-zero) memory
+// is claimed; memory that holds something else is an error.
+func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
+	want := SharedBytes(servers, slots)
+	if len(mem) < want || len(mem) < sharedMinimum {
+		return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), want)
+	}
+	s := newShared(servers, slots)
+	s.words = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), want/wordBytes)
+	if !atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic) && atomic.LoadUint64(&s.words[0]) != sharedMagic {
+		return nil, fmt.Errorf("opening shared memory: unknown format %#x", s.words[0])
+	}
+	return s, nil
+}
+
+// Slots returns the number of slots of the layout.
+func (s *Shared) Slots() int { return s.slots }
+
+// Epoch is the word that every change of a liveness word of the pool adds one to. Atomic access only.
+func (s *Shared) Epoch(pool int) *uint64 { return &s.words[s.live[pool]] }
+
+// Liveness is the liveness word (shard.Liveness) of a server. Atomic access only.
+func (s *Shared) Liveness(pool, server int) *uint64 { return &s.words[s.live[pool]+1+server] }
+
+// Worker returns the counters of a slot's worker, by index of WorkerCounters. Written by that worker only.
+func (s *Shared) Worker(slot int) []uint64 {
+	off := s.slot0 + slot*s.perSlot
+	return s.words[off : off+numWorkerCounters : off+numWorkerCounters]
+}
+
+// Pool returns the counters of a pool in a slot, by index of PoolCounters. Written by that slot's worker only.
+func (s *Shared) Pool(slot, pool int) []uint64 {
+	off := s.slot0 + slot*s.perSlot + s.pool[pool]
+	return s.words[off : off+numPoolCounters : off+numPoolCounters]
+}
+
+// Server returns the counters of a server in a slot, by index of ServerCounters. Written by that slot's worker only.
+func (s *Shared) Server(slot, pool, server int) []uint64 {
+	off := s.slot0 + slot*s.perSlot + s.pool[pool] + numPoolCounters + server*numServerCounters
+	return s.words[off : off+numServerCounters : off+numServerCounters]
+}
+
+// SumWorker adds up a worker counter over all slots.
+func (s *Shared) SumWorker(counter int) uint64 {
+	return s.sum(WorkerCounters[counter].Kind, func(slot int) *uint64 { return &s.Worker(slot)[counter] })
+}
+
+// SumPool adds up a pool counter over all slots.
+func (s *Shared) SumPool(pool, counter int) uint64 {
+	return s.sum(PoolCounters[counter].Kind, func(slot int) *uint64 { return &s.Pool(slot, pool)[counter] })
+}
+
+// SumServer adds up a server counter over all slots.
+func (s *Shared) SumServer(pool, server, counter int) uint64 {
+	return s.sum(ServerCounters[counter].Kind, func(slot int) *uint64 { return &s.Server(slot, pool, server)[counter] })
+}
+
+func (s *Shared) sum(kind CounterKind, word func(slot int) *uint64) uint64 {
+	var total uint64
+	for slot := range s.slots {
+		v := atomic.LoadUint64(word(slot))
+		if kind == Timestamp {
+			total = max(total, v)
+			continue
+		}
+		total += v
+	}
+	return total
+}
+
+// ZeroGauges forgets what a dead worker had open. Only the master calls it, between reaping a worker and starting its
+// successor, so there is still one writer.
+func (s *Shared) ZeroGauges(slot int) {
+	zero := func(words []uint64, infos []CounterInfo) {
+		for i, info := range infos {
+			if info.Kind == Gauge {
+				atomic.StoreUint64(&words[i], 0)
+			}
+		}
+	}
+	zero(s.Worker(slot), WorkerCounters[:])
+	for pool, n := range s.servers {
+		zero(s.Pool(slot, pool), PoolCounters[:])
+		for server := range n {
+			zero(s.Server(slot, pool, server), ServerCounters[:])
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package link
+
+import "time"
+
+// File descriptors that a worker inherits. Listeners follow from FDListen on, in the order of Spec.Listeners.
+const (
+	FDControl = 3
+	FDSpec    = 4
+	FDShared  = 5
+	FDListen  = 6
+)
+
+// Protocol is what the clients and the servers of a pool speak.
+type Protocol string
+
+const (
+	Redis    Protocol = "redis"
+	Memcache Protocol = "memcache"
+)
+
+// CrossShard says what becomes of a multi-key command whose keys live on different servers.
+type CrossShard string
+
+const (
+	CrossShardRefuse   CrossShard = "refuse"    // -CROSSSHARD, nothing is sent
+	CrossShardFirstKey CrossShard = "first_key" // sent whole to the first key's server, as nutcracker does
+)
+
+// MGetErrors says what becomes of an MGET of which some servers failed.
+type MGetErrors string
+
+const (
+	MGetErrorsAll    MGetErrors = "all"     // one error for the whole command
+	MGetErrorsPerKey MGetErrors = "per_key" // an error element for each key of a failed server
+)
+
+// Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody.
+type Spec struct {
+	Generation      uint64
+	Build           string // version of the binary, for INFO and version replies
+	Slot            int    // 0 ≤ Slot < Slots
+	Slots           int
+	CPU             int // the CPU that the worker is pinned to; -1 = not pinned
+	Verbosity       int // 0 (emergencies only) to 11, as nutcracker's -v
+	ReadBufferBytes int // size of the loop's one read buffer; 0 = the worker's default
+	ShutdownTimeout time.Duration
+	Pools           []Pool     // in name order (shard.Less)
+	Listeners       []Listener // Listeners[i] is fd FDListen+i
+}
+
+// Listener is one inherited listening socket.
+type Listener struct {
+	Pool    int    // index into Spec.Pools
+	Address string // as configured, for messages
+	Shared  bool   // other workers accept from the same socket (unix sockets, inherited sockets)
+}
+
+// Pool is one configured pool. Zero durations mean "no limit".
+type Pool struct {
+	Name               string
+	Protocol           Protocol
+	Hash               string // a name of shard/hash
+	Distribution       string // a name of shard
+	HashTag            string // two bytes, or empty
+	Timeout            time.Duration
+	ClientConnections  int // over all workers; 0 = no limit of its own
+	TCPKeepalive       bool
+	Password           string // redis_auth: asked of clients and given to servers
+	DB                 int
+	Preconnect         bool
+	AutoEjectHosts     bool
+	ServerConnections  int // per worker and server, ≥ 1
+	ServerRetryTimeout time.Duration
+	ServerFailureLimit int
+	CrossShard         CrossShard
+	MGetErrors         MGetErrors
+	Servers            []Server // in name order (shard.Less)
+}
+
+// Server is one backend of a pool.
+type Server struct {
+	Name    string // by nutcracker's rule, see shard.ServerName
+	Network string // "tcp" or "unix"
+	Address string // "host:port" or a path
+	Weight  int    // ≥ 1
+}

@@ -1,0 +1,237 @@
+// The event loop: fill, then flush.
+package worker
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// handler is told of readiness: a client, a connection to a server, a listener, the control socket, the resolver.
+type handler interface{ ready(ev poll.Event) }
+
+// receiver is a connection that gets another share of the loop's attention in the next turn.
+type receiver interface{ receive() }
+
+// registration is an entry of the loop's table. seq changes when the entry changes hands, so that an event for its
+// former holder is recognised.
+type registration struct {
+	h   handler
+	seq uint32
+}
+
+// loop owns everything that the worker has. One goroutine runs it; nothing else touches it.
+type loop struct {
+	spec   *link.Spec
+	shared *link.Shared
+	poller *poll.Poller
+	clock  func() int64 // ns, monotonic, the same in all processes
+	now    int64        // the clock, read once per turn
+
+	table   []registration // by poll.Token.Index
+	free    []uint32       // indexes of table that nobody holds
+	buf     []byte         // what recv reads into
+	scratch []byte         // what a request or reply is put together in, within one call
+	inline  []byte         // an inline request, rewritten as an array
+	merged  []byte         // a reply made of several
+	timers  timers
+
+	pools     []*pool
+	listeners []*listener
+	control   *control
+	resolver  *resolver
+	clients   int      // connected now
+	nextID    uint64   // of the next client
+	counters  []uint64 // of the worker
+
+	again        []receiver // have more to read or to serve, without an edge to come
+	againNow     []receiver // those of them whose turn it is
+	dirtyClients []*client  // have output for the end of the turn
+	dirtyConns   []*conn
+	requests     requestPool
+	respArgs     []resp.Span // of the request at hand
+	memcacheKeys []memcache.Span
+	keys         []int32 // its keys' indexes
+	fragmentOf   []int32 // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
+	targets      []int   // for each of its fragments the server
+	replies      [][]byte
+	splits       *split // for reuse
+	vectors      [][]byte
+
+	draining  bool
+	ended     bool
+	drainTill timer
+}
+
+// newLoop makes the loop with everything but its listeners and its control socket.
+func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, error) {
+	poller, err := poll.New()
+	if err != nil {
+		return nil, err
+	}
+	size := spec.ReadBufferBytes
+	if size == 0 {
+		size = defaultReadBytes
+	}
+	l := &loop{
+		spec: spec, shared: shared, poller: poller, clock: clock, now: clock(),
+		buf:      make([]byte, max(size, 2*directBytes)),
+		counters: shared.Worker(spec.Slot),
+		vectors:  make([][]byte, 0, sock.MaxVectors),
+	}
+	l.requests.l = l
+	l.requests.timer.fire = l.requests.tick
+	if l.resolver, err = newResolver(l); err != nil {
+		return nil, err
+	}
+	for i := range spec.Pools {
+		p, err := newPool(l, i)
+		if err != nil {
+			return nil, err
+		}
+		l.pools = append(l.pools, p)
+	}
+	return l, nil
+}
+
+// run turns until the worker's end.
+func (l *loop) run() error {
+	for !l.ended {
+		events, err := l.poller.Wait(l.patience())
+		if err != nil {
+			return err
+		}
+		l.turn(events)
+	}
+	return nil
+}
+
+// turn does everything that became possible, then writes everything that came of it.
+func (l *loop) turn(events []poll.Event) {
+	l.now = l.clock()
+	for _, ev := range events {
+		if r := &l.table[ev.Token.Index]; r.seq == ev.Token.Seq && r.h != nil {
+			r.h.ready(ev)
+		}
+	}
+	l.serveAgain()
+	l.timers.run(l.now)
+	for _, p := range l.pools {
+		p.observe()
+	}
+	l.flush()
+}
+
+// patience returns how long the loop may wait for the next event: not at all while someone has more to be served.
+func (l *loop) patience() time.Duration {
+	if len(l.again) > 0 {
+		return 0
+	}
+	at, ok := l.timers.next()
+	if !ok {
+		return -1
+	}
+	return max(0, time.Duration(at-l.now))
+}
+
+// serveAgain gives each connection that had more than its share of an earlier turn another share.
+func (l *loop) serveAgain() {
+	l.again, l.againNow = l.againNow[:0], l.again
+	for i, c := range l.againNow {
+		l.againNow[i] = nil
+		c.receive()
+	}
+}
+
+// flush writes: requests first, so that servers work while replies are written.
+func (l *loop) flush() {
+	for len(l.dirtyConns) > 0 || len(l.dirtyClients) > 0 {
+		for i := 0; i < len(l.dirtyConns); i++ {
+			s := l.dirtyConns[i]
+			s.dirty = false
+			s.flush()
+		}
+		clear(l.dirtyConns)
+		l.dirtyConns = l.dirtyConns[:0]
+		for i := 0; i < len(l.dirtyClients); i++ {
+			c := l.dirtyClients[i]
+			c.queued &^= inDirty
+			c.flush()
+		}
+		clear(l.dirtyClients)
+		l.dirtyClients = l.dirtyClients[:0]
+	}
+	l.trim()
+}
+
+// trim lets go of what one large request or reply has left in the loop's own buffers.
+func (l *loop) trim() {
+	if cap(l.scratch) > maxKeptScratchBytes {
+		l.scratch = nil
+	}
+	if cap(l.merged) > maxKeptScratchBytes {
+		l.merged = nil
+	}
+	if cap(l.inline) > maxKeptScratchBytes {
+		l.inline = nil
+	}
+	if cap(l.respArgs) > maxKeptArgs {
+		l.respArgs = nil
+	}
+	if cap(l.memcacheKeys) > maxKeptArgs {
+		l.memcacheKeys = nil
+	}
+	if cap(l.keys) > maxKeptArgs {
+		l.keys = nil
+	}
+}
+
+// register gives h a token and watches fd for it.
+func (l *loop) register(fd int, h handler) (poll.Token, error) {
+	token := l.hold(h)
+	if err := l.poller.Add(fd, token); err != nil {
+		l.release(token)
+		return poll.Token{}, err
+	}
+	return token, nil
+}
+
+// hold gives h an entry of the table.
+func (l *loop) hold(h handler) poll.Token {
+	if len(l.free) == 0 {
+		l.free = append(l.free, uint32(len(l.table)))
+		l.table = append(l.table, registration{})
+	}
+	index := l.free[len(l.free)-1]
+	l.free = l.free[:len(l.free)-1]
+	r := &l.table[index]
+	r.h = h
+	return poll.Token{Index: index, Seq: r.seq}
+}
+
+// release ends a registration: events that are still in flight for it find nobody.
+func (l *loop) release(token poll.Token) {
+	r := &l.table[token.Index]
+	r.h = nil
+	r.seq++
+	l.free = append(l.free, token.Index)
+}
+
+// opened and closed count a connection of any kind.
+func (l *loop) opened() {
+	l.counters[link.TotalConnections]++
+	l.counters[link.CurrConnections]++
+}
+
+func (l *loop) closed() { l.counters[link.CurrConnections]-- }
+
+// liveMillis is the time as liveness words have it.
+func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }
+
+// loadWord reads a word that other processes write too.
+func loadWord(word *uint64) uint64 { return atomic.LoadUint64(word) }

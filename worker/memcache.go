@@ -1,0 +1,162 @@
+// What a memcached client asks, and where it goes.
+package worker
+
+import (
+	"errors"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// serveMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
+// many bytes that used.
+func (c *client) serveMemcache(b []byte) (used int) {
+	l := c.pool.l
+	if c.skip > 0 {
+		used = min(len(b), c.skip)
+		c.skip -= used
+	}
+	if c.progress != (progress{}) && !c.measuredMemcache(b) {
+		return used
+	}
+	for used < len(b) && !c.muted() {
+		var (
+			n   int
+			r   memcache.Request
+			err error
+		)
+		r, l.memcacheKeys, n, err = memcache.ConsumeRequest(b[used:], l.memcacheKeys)
+		if n == 0 && err == nil {
+			if len(b)-used >= directBytes {
+				c.measuredMemcache(b[used:])
+			}
+			return used
+		}
+		if err != nil {
+			used += c.refuseMemcache(err, n, len(b)-used)
+			continue
+		}
+		c.memcacheRequest(b[used:used+n], &r, l.memcacheKeys)
+		used += n
+	}
+	return used
+}
+
+// measuredMemcache looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells
+// whether there is something to parse.
+func (c *client) measuredMemcache(b []byte) bool {
+	if len(b) < c.progress.pos {
+		return false
+	}
+	n, next, err := memcache.MeasureRequest(b, c.progress.memcache())
+	if n == 0 && err == nil {
+		c.progress = progress{next.Pos, next.Scan}
+		return false
+	}
+	c.progress = progress{}
+	return true
+}
+
+// refuseMemcache answers bytes that are no request: n of them are to be skipped, have of which are here. It returns how
+// many of these it used.
+func (c *client) refuseMemcache(err error, n, have int) (used int) {
+	var fault *memcache.RequestError
+	if !errors.As(err, &fault) {
+		c.leave()
+		return have
+	}
+	if fault.Reply != "" {
+		c.respond([]byte(fault.Reply))
+	}
+	if fault.Close {
+		c.pool.counters[link.ClientErr]++
+		c.pool.l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
+		c.leave()
+		return have
+	}
+	used = min(n, have)
+	c.skip = n - used
+	return used
+}
+
+// memcacheRequest routes one request by the command table.
+func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.Span) {
+	p := c.pool
+	switch r.Cmd.Route {
+	case memcache.Forward:
+		c.forwardMemcache(b, r, p.keys.Server(keys[0].Of(b)))
+	case memcache.Fragment:
+		c.splitMemcache(b, r, keys)
+	case memcache.Broadcast:
+		c.broadcast(b, r)
+	case memcache.Keyless:
+		c.forwardMemcache(b, r, p.keyless())
+	case memcache.Solo:
+		if len(p.servers) > 1 {
+			c.respondScratch(memcache.AppendSoloRefusal(p.l.scratch[:0], b, r))
+			return
+		}
+		c.forwardMemcache(b, r, 0)
+	default:
+		c.leave()
+	}
+}
+
+// forwardMemcache sends a request to one server. With noreply the server is asked for a reply all the same: it tells
+// when the request is done.
+func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
+	l := c.pool.l
+	l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
+	req := c.oweMemcache(b, r)
+	c.pool.forward(req, c.id, server, l.scratch)
+}
+
+// oweMemcache puts a request into the client's out queue.
+func (c *client) oweMemcache(b []byte, r *memcache.Request) *request {
+	req := c.pool.l.requests.get()
+	req.bytes = int32(len(b))
+	if r.NoReply {
+		req.state |= isSilent
+	}
+	c.push(req)
+	return req
+}
+
+// splitMemcache sends each server the part of a request that concerns its keys.
+func (c *client) splitMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
+	if len(keys) == 1 {
+		c.forwardMemcache(b, r, c.pool.keys.Server(keys[0].Of(b)))
+		return
+	}
+	l := c.pool.l
+	s := l.takeSplit()
+	for _, key := range keys {
+		l.assign(s, c.pool.keys.Server(key.Of(b)))
+	}
+	c.dispatchMemcache(b, r, keys, s)
+}
+
+// broadcast sends a request to every server.
+func (c *client) broadcast(b []byte, r *memcache.Request) {
+	l := c.pool.l
+	s := l.takeSplit()
+	for i := range c.pool.servers {
+		l.assign(s, i)
+	}
+	c.dispatchMemcache(b, r, nil, s)
+}
+
+func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, s *split) {
+	l := c.pool.l
+	s.memcache = *r
+	s.line = append(s.line[:0], b...)
+	s.keys = append(s.keys[:0], keys...)
+	req := c.oweMemcache(b, r)
+	l.assigned(s)
+	c.dispatch(req, s, func(dst []byte, fragment int32) []byte {
+		if s.memcache.Cmd.Route == memcache.Broadcast {
+			return memcache.AppendForward(dst, s.line, &s.memcache)
+		}
+		return memcache.AppendFragment(dst, s.line, &s.memcache, s.keys, s.owner, fragment)
+	})
+}

@@ -1,0 +1,76 @@
+// Readmission: an ejected server gets no request before it has answered a probe.
+package worker
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// probe is a claim to ask an ejected server, which one worker holds at a time.
+type probe struct {
+	server *server
+	word   shard.Liveness // as claimed
+}
+
+// probeLease bounds a probe in pools without a timeout.
+const probeLease = time.Second
+
+// awaitRetry arms the timer that ends an ejection, or disarms it.
+func (s *server) awaitRetry(word shard.Liveness) {
+	at, ok := word.RetryAt(s.pool.l.liveMillis())
+	if !ok {
+		s.pool.l.timers.stop(&s.retry)
+		return
+	}
+	s.pool.l.timers.set(&s.retry, at*int64(time.Millisecond))
+}
+
+// tryRetry probes the server, unless another worker does.
+func (s *server) tryRetry() {
+	l := s.pool.l
+	lease := probeLease
+	if s.pool.timeout > 0 {
+		lease = time.Duration(s.pool.timeout)
+	}
+	old := s.liveness()
+	claimed, ok := old.Claim(l.liveMillis(), 2*lease.Milliseconds())
+	if !ok || !s.swap(old, claimed) {
+		s.awaitRetry(s.liveness())
+		return
+	}
+	r := l.requests.get()
+	r.probe = &probe{server: s, word: claimed}
+	r.deadline = l.now + int64(lease)
+	s.prober.send(r, s.pool.ping)
+}
+
+// done is told the server's answer, or the error text that stands for none.
+func (p *probe) done(reply []byte) {
+	s := p.server
+	l := s.pool.l
+	s.prober.retire()
+	if !serves(s.pool.spec.Protocol, reply) {
+		next := p.word.Reject(l.liveMillis(), s.pool.spec.ServerRetryTimeout.Milliseconds())
+		s.swap(p.word, next)
+		s.awaitRetry(s.liveness())
+		return
+	}
+	if s.swap(p.word, p.word.Readmit()) {
+		s.trouble = ""
+		s.pool.publish()
+		l.logf(levelNotice, "pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name)
+	}
+}
+
+// serves tells whether a reply to a probe comes from a server that can be given requests. One that only wants a password
+// is at work; what it thinks of the pool's password is for its clients to see.
+func serves(protocol link.Protocol, reply []byte) bool {
+	if protocol == link.Memcache {
+		return bytes.HasPrefix(reply, []byte("VERSION "))
+	}
+	return !resp.IsError(reply) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
+}

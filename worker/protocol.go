@@ -1,0 +1,95 @@
+// Where the two protocols differ for the loop: measuring replies, merging them, wording errors.
+package worker
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// progress is the Progress of either codec: how far into incomplete bytes the last look came.
+type progress struct{ pos, more int }
+
+func (p progress) redis() resp.Progress        { return resp.Progress{Pos: p.pos, Left: p.more} }
+func (p progress) memcache() memcache.Progress { return memcache.Progress{Pos: p.pos, Scan: p.more} }
+
+func consumeRedis(b []byte, p progress) (int, progress, error) {
+	n, next, err := resp.ConsumeReply(b, p.redis())
+	return n, progress{next.Pos, next.Left}, err
+}
+
+func consumeMemcache(b []byte, p progress) (int, progress, error) {
+	n, next, err := memcache.ConsumeReply(b, p.memcache())
+	return n, progress{next.Pos, next.Scan}, err
+}
+
+func (p *pool) mergeRedis(dst []byte, s *split, replies [][]byte) []byte {
+	return resp.MergeReplies(dst, s.redis, s.owner, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
+}
+
+func mergeMemcache(dst []byte, s *split, replies [][]byte) []byte {
+	return memcache.MergeReplies(dst, s.line, &s.memcache, s.keys, s.owner, replies)
+}
+
+// redisError words what a client is told of a server connection that failed.
+func redisError(err error) []byte {
+	switch {
+	case err == unix.ECONNREFUSED:
+		return redisRefused
+	case err == unix.ETIMEDOUT:
+		return redisTimeout
+	case err == unix.ECONNRESET || err == io.EOF:
+		return redisReset
+	case err == unix.EPIPE:
+		return redisPipe
+	case err == unix.EHOSTDOWN:
+		return redisHostDown
+	}
+	return resp.AppendError(nil, "ERR "+foreignCause(err))
+}
+
+// memcacheError is redisError for memcached.
+func memcacheError(err error) []byte {
+	switch {
+	case err == unix.ECONNREFUSED:
+		return memcacheRefused
+	case err == unix.ETIMEDOUT:
+		return memcacheTimeout
+	case err == unix.ECONNRESET || err == io.EOF:
+		return memcacheReset
+	case err == unix.EPIPE:
+		return memcachePipe
+	case err == unix.EHOSTDOWN:
+		return memcacheHostDown
+	}
+	return []byte("SERVER_ERROR " + foreignCause(err) + "\r\n")
+}
+
+// foreignCause words an error for clients. What the server said stays in the log: it may name what is not theirs to know.
+func foreignCause(err error) string {
+	for _, known := range []error{errGarbage, errUnasked, errGreeting} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return err.Error()
+}
+
+var (
+	redisRefused  = resp.AppendError(nil, resp.ConnectionRefused)
+	redisTimeout  = resp.AppendError(nil, resp.ConnectionTimeout)
+	redisReset    = resp.AppendError(nil, resp.ConnectionReset)
+	redisPipe     = resp.AppendError(nil, resp.BrokenPipe)
+	redisHostDown = resp.AppendError(nil, resp.HostDown)
+
+	memcacheRefused  = []byte(memcache.ConnectionRefused)
+	memcacheTimeout  = []byte(memcache.ConnectionTimedOut)
+	memcacheReset    = []byte(memcache.ConnectionReset)
+	memcachePipe     = []byte(memcache.BrokenPipe)
+	memcacheHostDown = []byte(memcache.HostIsDown)
+)

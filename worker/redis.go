@@ -1,0 +1,216 @@
+// What a Redis client asks, and where it goes.
+package worker
+
+import (
+	"errors"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// serveRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
+// bytes that used.
+func (c *client) serveRedis(b []byte) (used int) {
+	l := c.pool.l
+	if c.progress != (progress{}) && !c.measured(b) {
+		return 0
+	}
+	for used < len(b) && !c.muted() {
+		n, request, err := l.nextRedis(b[used:])
+		if err != nil {
+			c.refuseProtocol(err)
+			return len(b)
+		}
+		if n == 0 {
+			if len(b)-used >= directBytes {
+				c.measured(b[used:])
+			}
+			return used
+		}
+		used += n
+		if len(l.respArgs) > 0 {
+			c.redisRequest(request, l.respArgs)
+		}
+	}
+	return used
+}
+
+// nextRedis takes one request off b into l.respArgs, which are offsets into request. An inline one is rewritten as an
+// array, which is what servers get.
+func (l *loop) nextRedis(b []byte) (n int, request []byte, err error) {
+	if !resp.IsInline(b) {
+		n, l.respArgs, err = resp.ConsumeRequest(b, l.respArgs)
+		return n, b[:n], err
+	}
+	n, l.inline, err = resp.ConsumeInline(b, l.inline[:0])
+	if err != nil || n == 0 {
+		return n, nil, err
+	}
+	_, l.respArgs, err = resp.ConsumeRequest(l.inline, l.respArgs)
+	return n, l.inline, err
+}
+
+// measured looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells whether
+// there is something to parse.
+func (c *client) measured(b []byte) bool {
+	if len(b) < c.progress.pos {
+		return false
+	}
+	n, next, err := resp.MeasureRequest(b, c.progress.redis())
+	if n == 0 && err == nil {
+		c.progress = progress{next.Pos, next.Left}
+		return false
+	}
+	c.progress = progress{}
+	return true
+}
+
+// refuseProtocol answers bytes that are no request and ends the connection: nothing tells where the next one begins.
+func (c *client) refuseProtocol(err error) {
+	l := c.pool.l
+	c.pool.counters[link.ClientErr]++
+	l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
+	l.scratch = resp.AppendProtocolError(l.scratch[:0], err)
+	c.respond(l.scratch)
+	c.leave()
+}
+
+// redisRequest routes one request by the command table.
+func (c *client) redisRequest(b []byte, args []resp.Span) {
+	cmd := resp.Lookup(args[0].Of(b))
+	if c.state&authenticated == 0 && (cmd == nil || !beforeAuth(cmd)) {
+		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
+		return
+	}
+	if cmd == nil {
+		c.respondScratch(resp.AppendUnknownCommand(c.pool.l.scratch[:0], b, args))
+		return
+	}
+	if len(cmd.Subs) > 0 {
+		if cmd = c.subcommand(cmd, b, args); cmd == nil {
+			return
+		}
+	}
+	if cmd.Route != resp.Refuse && !cmd.CheckArity(len(args)) {
+		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
+		return
+	}
+	switch cmd.Route {
+	case resp.Forward:
+		c.forwardRedis(cmd, b, args)
+	case resp.Fragment:
+		c.splitRedis(cmd, b, args)
+	case resp.Keyless:
+		c.forward(b, c.pool.keyless())
+	case resp.Local:
+		c.answerLocally(cmd, b, args)
+	default:
+		c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
+	}
+}
+
+// beforeAuth tells whether a client that has not given the password may ask this.
+func beforeAuth(cmd *resp.Command) bool {
+	switch cmd.Local {
+	case resp.LocalAuth, resp.LocalHello, resp.LocalQuit, resp.LocalHangUp:
+		return true
+	}
+	return false
+}
+
+// subcommand resolves the row of a container command's subcommand, or answers that there is none.
+func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp.Command {
+	row := cmd.Resolve(b, args)
+	if row != nil {
+		return row
+	}
+	c.respondScratch(resp.AppendUnknownSubcommand(c.pool.l.scratch[:0], b, args))
+	return nil
+}
+
+// forwardRedis sends a request to the one server that all its keys live on, or refuses it.
+func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
+	if cmd.First == 1 && cmd.Last == 1 && cmd.Find == nil {
+		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
+		return
+	}
+	l, p := c.pool.l, c.pool
+	var err error
+	l.keys, err = cmd.Keys(b, args, l.keys)
+	switch {
+	case errors.Is(err, resp.ErrForeign):
+		if len(p.servers) > 1 && p.spec.CrossShard == link.CrossShardRefuse {
+			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
+			return
+		}
+	case err != nil:
+		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
+		return
+	}
+	if len(l.keys) == 0 {
+		c.forward(b, p.keyless())
+		return
+	}
+	server := p.keys.Server(args[l.keys[0]].Of(b))
+	if p.spec.CrossShard == link.CrossShardRefuse && !p.together(server, b, args, l.keys[1:]) {
+		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
+		return
+	}
+	c.forward(b, server)
+}
+
+// together tells whether keys all live on server.
+func (p *pool) together(server int, b []byte, args []resp.Span, keys []int32) bool {
+	for _, key := range keys {
+		if p.keys.Server(args[key].Of(b)) != server {
+			return false
+		}
+	}
+	return true
+}
+
+// forward sends the request b to one server.
+func (c *client) forward(b []byte, server int) {
+	r := c.pool.l.requests.get()
+	r.bytes = int32(len(b))
+	c.push(r)
+	c.pool.forward(r, c.id, server, b)
+}
+
+// splitRedis sends each server the part of a request that concerns its keys.
+func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span) {
+	l, p := c.pool.l, c.pool
+	var err error
+	if l.keys, err = cmd.Keys(b, args, l.keys); err != nil {
+		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
+		return
+	}
+	if len(l.keys) == 1 {
+		c.forward(b, p.keys.Server(args[l.keys[0]].Of(b)))
+		return
+	}
+	s := l.takeSplit()
+	s.redis = cmd
+	for _, key := range l.keys {
+		l.assign(s, p.keys.Server(args[key].Of(b)))
+	}
+	r := l.requests.get()
+	r.bytes = int32(len(b))
+	c.push(r)
+	l.assigned(s)
+	c.dispatch(r, s, func(dst []byte, fragment int32) []byte {
+		return resp.AppendFragment(dst, b, args, cmd, s.owner, fragment)
+	})
+}
+
+// keyless returns the one server that gets what concerns no key: the one on which the key "placeholder" would live, as
+// with twemproxy (nc_request.c).
+func (p *pool) keyless() int { return p.keys.Server(keylessKey) }
+
+var keylessKey = []byte("placeholder")
+
+// respondScratch answers with b, which was appended to the loop's scratch.
+func (c *client) respondScratch(b []byte) {
+	c.pool.l.scratch = b
+	c.respond(b)
+}

@@ -1,0 +1,310 @@
+// The way back: replies of servers to the requests that wait for them, and what becomes of requests whose reply does not
+// come.
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+func (c *conn) ready(ev poll.Event) {
+	if c.state == connConnecting {
+		if err := sock.Error(c.fd); err != nil {
+			c.refused(err)
+			return
+		}
+		if !ev.Writable {
+			return
+		}
+		c.established()
+		if c.state == connClosed {
+			return
+		}
+	}
+	if ev.Writable && c.out.bytes > 0 {
+		c.markDirty()
+	}
+	if ev.Readable {
+		c.in.unread = true
+		c.in.hangup = c.in.hangup || ev.Hangup
+		c.recv()
+	}
+}
+
+func (c *conn) receive() {
+	c.queued = false
+	if c.state >= connGreeting && c.in.unread {
+		c.recv()
+	}
+}
+
+// recv takes one share of what the server sent and gives it to those who wait for it.
+func (c *conn) recv() {
+	l := c.server.pool.l
+	b, err := c.in.recv(l, c.fd)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if b == nil {
+		return
+	}
+	c.heard, c.blamed = l.now, false
+	used, err := c.take(b)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if c.state == connClosed {
+		return
+	}
+	c.in.keep(b[used:])
+	c.server.succeeded()
+	if c.in.unread && !c.queued {
+		c.queued = true
+		l.again = append(l.again, c)
+	}
+}
+
+var (
+	errUnasked = errors.New("server sent a reply that nobody asked for")
+	errGarbage = errors.New("server sent what is no reply")
+)
+
+// take pairs the replies in b with the in queue and returns how many bytes that used.
+func (c *conn) take(b []byte) (used int, err error) {
+	n := c.server.counters
+	for used < len(b) {
+		size, next, err := c.server.pool.consume(b[used:], c.progress)
+		if err != nil {
+			return used, fmt.Errorf("%w: %v", errGarbage, err)
+		}
+		c.progress = next
+		if size == 0 {
+			return used, nil
+		}
+		c.progress = progress{}
+		reply := b[used : used+size]
+		used += size
+		if c.state == connGreeting {
+			if err := c.greeted(reply); err != nil {
+				return used, err
+			}
+			continue
+		}
+		if c.head == nil {
+			return used, errUnasked
+		}
+		n[link.Responses]++
+		n[link.ResponseBytes] += uint64(size)
+		c.server.pool.l.answer(c.pop(), reply)
+		if c.state == connClosed {
+			return used, nil
+		}
+	}
+	return used, nil
+}
+
+// expire gives up requests whose time is over, and the connection if the server is silent altogether.
+func (c *conn) expire() {
+	p := c.server.pool
+	l := p.l
+	if c == c.server.prober { // its only request is late
+		c.end(unix.ETIMEDOUT)
+		return
+	}
+	expired := false
+	for r := c.waiting; r != nil && r.deadline != 0 && r.deadline <= l.now; r = c.waiting {
+		c.waiting = r.behind
+		r.state |= isExpired
+		expired = true
+		c.server.counters[link.ServerTimedout]++
+		l.answer(r, p.errorText(unix.ETIMEDOUT))
+		if c.state == connClosed {
+			return
+		}
+	}
+	silence := l.now - c.heard
+	if expired && c.state != connReady || c.head != nil && p.timeout > 0 && silence >= silenceFactor*p.timeout {
+		c.end(unix.ETIMEDOUT)
+		return
+	}
+	if expired && silence >= p.timeout && !c.blamed {
+		c.blamed = true
+		c.server.failed(unix.ETIMEDOUT)
+	}
+	c.awaitExpiry()
+}
+
+// awaitExpiry arms the timer for the next deadline of the in queue.
+func (c *conn) awaitExpiry() {
+	l := c.server.pool.l
+	switch {
+	case c.waiting != nil && c.waiting.deadline != 0:
+		l.timers.set(&c.deadlines, c.waiting.deadline)
+	case c.head != nil && c.server.pool.timeout > 0:
+		l.timers.set(&c.deadlines, c.heard+silenceFactor*c.server.pool.timeout)
+	}
+}
+
+// fail ends a connection that broke, and counts it.
+func (c *conn) fail(err error) {
+	n := c.server.counters
+	switch err {
+	case io.EOF:
+		n[link.ServerEOF]++
+	case unix.ETIMEDOUT:
+		n[link.ServerTimedout]++
+	default:
+		n[link.ServerErr]++
+	}
+	c.end(err)
+}
+
+// end closes the connection and answers everything that waited on it with what happened. That a server closes an idle
+// connection is its right and no failure.
+func (c *conn) end(err error) {
+	idle := err == io.EOF && c.head == nil
+	queue := c.close()
+	p := c.server.pool
+	if !idle {
+		c.server.failed(err)
+	}
+	text := p.errorText(err)
+	for queue != nil {
+		r := queue
+		queue = r.behind
+		r.behind = nil
+		r.state &^= inConn
+		if r.state&isExpired == 0 {
+			p.counters[link.ForwardError]++
+		}
+		p.l.answer(r, text)
+	}
+}
+
+// retire closes the connection; nobody waits on it any more.
+func (c *conn) retire() {
+	queue := c.close()
+	for queue != nil {
+		r := queue
+		queue = r.behind
+		r.behind = nil
+		r.state &^= inConn
+		c.server.pool.l.forget(r)
+	}
+}
+
+// close frees the connection's descriptor and buffers and returns its in queue. The next request opens it again.
+func (c *conn) close() (queue *request) {
+	l := c.server.pool.l
+	n := c.server.counters
+	c.hangUp()
+	if c.state >= connGreeting {
+		n[link.ServerConnections]--
+	}
+	queue = c.head
+	for r := queue; r != nil; r = c.head {
+		c.head = r.behind
+		c.uncount(r)
+	}
+	if c.state != connClosed {
+		c.become(connClosed)
+	}
+	l.timers.stop(&c.deadlines)
+	c.head, c.tail, c.waiting = nil, nil, nil
+	c.in.drop()
+	c.out.drop()
+	c.progress = progress{}
+	c.blamed = false
+	return queue
+}
+
+// hangUp closes the descriptor, if there is one.
+func (c *conn) hangUp() {
+	if c.fd < 0 {
+		return
+	}
+	l := c.server.pool.l
+	l.poller.Remove(c.fd)
+	l.release(c.token)
+	sock.Close(c.fd)
+	c.fd = -1
+	l.closed()
+}
+
+func (c *conn) markDirty() {
+	if !c.dirty {
+		c.dirty = true
+		l := c.server.pool.l
+		l.dirtyConns = append(l.dirtyConns, c)
+	}
+}
+
+// answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
+// same request finds nobody.
+func (l *loop) answer(r *request, reply []byte) {
+	switch {
+	case r.probe != nil:
+		p := r.probe
+		r.probe = nil
+		p.done(reply)
+	case r.parent != nil:
+		parent := r.parent
+		r.parent = nil
+		l.gather(parent, r.fragment, reply)
+	case r.client != nil:
+		c := r.client
+		r.client = nil
+		c.answered(r, reply)
+	}
+	l.forget(r)
+}
+
+// answered is told the reply to r. It goes out when everything before it has.
+func (c *client) answered(r *request, reply []byte) {
+	if r.state&isSilent != 0 {
+		reply = nil
+	}
+	if r != c.head {
+		r.reply = copyBuffer(reply)
+		r.state |= isDone
+		return
+	}
+	c.out.append(reply)
+	c.shift()
+	for c.head != nil && c.head.state&isDone != 0 {
+		done := c.shift()
+		c.out.append(done.reply.B)
+		c.pool.l.forget(done)
+	}
+	c.markDirty()
+}
+
+// respond answers the request at hand without a server, in its place among the replies.
+func (c *client) respond(reply []byte) {
+	if c.head == nil {
+		c.out.append(reply)
+		c.markDirty()
+		return
+	}
+	r := c.pool.l.requests.get()
+	r.reply = copyBuffer(reply)
+	r.state = isDone
+	c.push(r)
+	r.client = nil
+}
+
+// forget frees r if it is in no queue any more.
+func (l *loop) forget(r *request) {
+	if r.state&(inClient|inConn) == 0 && r.split == nil {
+		l.requests.put(r)
+	}
+}

@@ -1,0 +1,77 @@
+// A request on its way: in its client's out queue, in a server connection's in queue, or in both.
+package worker
+
+import "time"
+
+// request is one request of a client, one fragment of one, or one of the worker's own (probe).
+type request struct {
+	client *client  // who waits for the reply; nil: nobody, the reply is swallowed
+	next   *request // in the client's out queue
+	behind *request // in the connection's in queue
+	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
+	split  *split   // of a request that was split: its fragments' replies
+	probe  *probe   // of the worker's own request
+
+	reply    *buffer // done and not at the head of its client's out queue: the reply, copied
+	deadline int64   // ns; 0 = none
+	sent     int64   // ns, when it was queued on its connection
+	bytes    int32   // of the request
+	fragment int32   // of a fragment: which
+	state    requestState
+}
+
+// requestState says in which queues a request is.
+type requestState uint8
+
+const (
+	inClient  requestState = 1 << iota // in its client's out queue
+	inConn                             // in a connection's in queue
+	isDone                             // the reply is here
+	isSilent                           // the client wants no reply (noreply)
+	isExpired                          // answered with a timeout
+)
+
+// requestPool keeps requests for reuse, and gives back those that a quiet second did not need. Loop only.
+type requestPool struct {
+	l     *loop
+	free  *request
+	count int // of free
+	least int // the smallest count since the last tick: what nobody needed
+	timer timer
+}
+
+const requestPoolTick = int64(time.Second)
+
+func (rp *requestPool) get() *request {
+	r := rp.free
+	if r == nil {
+		return new(request)
+	}
+	rp.free = r.next
+	rp.count--
+	rp.least = min(rp.least, rp.count)
+	r.next = nil
+	return r
+}
+
+func (rp *requestPool) put(r *request) {
+	giveBuffer(r.reply)
+	*r = request{next: rp.free}
+	rp.free = r
+	rp.count++
+	if rp.timer.pos == 0 {
+		rp.l.timers.set(&rp.timer, rp.l.now+requestPoolTick)
+	}
+}
+
+// tick lets go half of what was surplus since the last tick, and all of the last few.
+func (rp *requestPool) tick() {
+	for drop := (rp.least + 1) / 2; drop > 0; drop-- {
+		rp.free = rp.free.next
+		rp.count--
+	}
+	rp.least = rp.count
+	if rp.count > 0 {
+		rp.l.timers.set(&rp.timer, rp.l.now+requestPoolTick)
+	}
+}

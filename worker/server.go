@@ -1,0 +1,162 @@
+// A server: where it is, how it fares, and the connections to it.
+package worker
+
+import (
+	"io"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// server is one backend of a pool as this worker sees it. Loop only, but for the liveness word.
+type server struct {
+	pool     *pool
+	index    int
+	spec     *link.Server
+	conns    []*conn
+	prober   *conn // asks an ejected server whether it serves again
+	counters []uint64
+	word     *uint64 // shared: the shard.Liveness
+	retry    timer   // of an ejection
+
+	literal  netip.AddrPort   // the address where the configuration names no host to look up
+	found    []netip.AddrPort // by the last look-up that found any
+	turn     int              // which of found is tried next
+	lookup   bool             // under way
+	expected []*conn          // wait for the look-up
+	trouble  string           // what was last logged against it; empty = it serves
+	loggedAt int64
+}
+
+func newServer(p *pool, index int) *server {
+	s := &server{
+		pool: p, index: index, spec: &p.spec.Servers[index],
+		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
+		word:     p.l.shared.Liveness(p.index, index),
+	}
+	if s.spec.Network == "tcp" {
+		s.literal, _ = netip.ParseAddrPort(s.spec.Address)
+	}
+	s.retry.fire = s.tryRetry
+	for range p.spec.ServerConnections {
+		s.conns = append(s.conns, newConn(s))
+	}
+	s.prober = newConn(s)
+	return s
+}
+
+// conn returns the connection that source always uses, so that its requests keep their order.
+func (s *server) conn(source uint64) *conn { return s.conns[source%uint64(len(s.conns))] }
+
+func (s *server) liveness() shard.Liveness { return shard.Liveness(loadWord(s.word)) }
+
+// swap puts next in the place of old, unless another worker was faster.
+func (s *server) swap(old, next shard.Liveness) bool {
+	return atomic.CompareAndSwapUint64(s.word, uint64(old), uint64(next))
+}
+
+// failed is told that a connection with requests on it ended badly, or was silent for too long.
+func (s *server) failed(err error) {
+	s.complain(err)
+	if !s.pool.spec.AutoEjectHosts {
+		return
+	}
+	l := s.pool.l
+	for {
+		old := s.liveness()
+		next, ejected := old.Fail(l.liveMillis(), s.pool.spec.ServerFailureLimit, s.pool.spec.ServerRetryTimeout.Milliseconds())
+		if !s.swap(old, next) {
+			continue
+		}
+		if ejected {
+			s.pool.counters[link.ServerEjects]++
+			s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
+			s.pool.publish()
+			l.logf(levelWarn, "pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
+				s.pool.spec.ServerRetryTimeout, cause(err))
+		}
+		return
+	}
+}
+
+// succeeded is told that the server has answered.
+func (s *server) succeeded() {
+	if s.trouble != "" {
+		s.trouble = ""
+		s.pool.l.logf(levelNotice, "pool %q: server %q answers again", s.pool.name, s.spec.Name)
+	}
+	if !s.pool.spec.AutoEjectHosts {
+		return
+	}
+	for {
+		old := s.liveness()
+		next, changed := old.Succeed()
+		if !changed || s.swap(old, next) {
+			return
+		}
+	}
+}
+
+// complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
+func (s *server) complain(err error) {
+	l := s.pool.l
+	text := cause(err)
+	if text == s.trouble && l.now-s.loggedAt < int64(logPause) {
+		return
+	}
+	s.trouble, s.loggedAt = text, l.now
+	l.logf(levelWarn, "pool %q: server %q at %s: %s", s.pool.name, s.spec.Name, s.spec.Address, text)
+}
+
+// cause words an error of a server connection for the log.
+func cause(err error) string {
+	switch err {
+	case io.EOF:
+		return "connection closed by server"
+	case unix.ETIMEDOUT:
+		return "no answer within the timeout"
+	}
+	return err.Error()
+}
+
+// addresses returns where to connect to now; none if the name must be looked up first.
+func (s *server) nextAddress() (netip.AddrPort, bool) {
+	if s.literal.IsValid() {
+		return s.literal, true
+	}
+	if len(s.found) == 0 {
+		return netip.AddrPort{}, false
+	}
+	return s.found[s.turn%len(s.found)], true
+}
+
+// resolve has the name looked up, and c told of the outcome. Look-ups do not pile up.
+func (s *server) resolve(c *conn) {
+	s.expected = append(s.expected, c)
+	if !s.lookup {
+		s.lookup = true
+		s.pool.l.resolver.lookup(s)
+	}
+}
+
+// resolved is told the outcome of the look-up. Where it failed, what an earlier one found is still good.
+func (s *server) resolved(found []netip.AddrPort, err error) {
+	s.lookup = false
+	if err == nil {
+		s.found, s.turn = found, 0
+	} else {
+		s.complain(err)
+	}
+	waiting := s.expected
+	s.expected = nil
+	for _, c := range waiting {
+		if c.state == connResolving {
+			c.connect()
+		}
+	}
+}

@@ -1,0 +1,59 @@
+// CPU affinity and timer precision of the calling thread.
+package sock
+
+import "golang.org/x/sys/unix"
+
+// Affinity returns the CPUs that the calling thread may run on, in ascending order.
+func Affinity() ([]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, err
+	}
+	var cpus []int
+	for cpu := 0; len(cpus) < set.Count(); cpu++ {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus, nil
+}
+
+// SetAffinity restricts the calling thread, and the processes it starts, to cpus. The caller has locked its goroutine
+// to the thread.
+func SetAffinity(cpus []int) error {
+	var set unix.CPUSet
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	return unix.SchedSetaffinity(0, &set)
+}
+
+// SetTimerSlack sets how late the kernel may wake the calling thread, in ns; the default is 50 µs.
+func SetTimerSlack(nanoseconds int) error {
+	return unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(nanoseconds), 0, 0, 0)
+}
+
+// Monotonic returns CLOCK_MONOTONIC in ns: the same clock in every process of the machine.
+func Monotonic() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0
+	}
+	return ts.Nano()
+}
+
+// Eventfd returns a descriptor that one thread writes with Wake and another watches to be woken.
+func Eventfd() (fd int, err error) { return unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK) }
+
+// Wake makes an event descriptor readable.
+func Wake(fd int) error {
+	one := [8]byte{1}
+	_, err := unix.Write(fd, one[:])
+	return err
+}
+
+// Calm makes an event descriptor unreadable again until the next Wake.
+func Calm(fd int) {
+	var count [8]byte
+	unix.Read(fd, count[:])
+}

@@ -1,0 +1,67 @@
+// Reading and setting options and addresses of sockets.
+package sock
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error takes the pending error of a socket: how a connect ended, or why a connection broke.
+func Error(fd int) error {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return err
+	}
+	if code == 0 {
+		return nil
+	}
+	return unix.Errno(code)
+}
+
+// SetNoDelay turns Nagle's algorithm off. Other families than TCP have none, so their refusal is no error.
+func SetNoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
+
+// SetKeepalive has the kernel probe an idle peer.
+func SetKeepalive(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }
+
+// SetInherited sets again what a descriptor needs and may have lost on its way here: non-blocking and close-on-exec.
+func SetInherited(fd int) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+	return err
+}
+
+// LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
+func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
+
+// PeerAddress returns the other end's "ip:port", or the path of a unix socket.
+func PeerAddress(fd int) string { return text(unix.Getpeername(fd)) }
+
+func text(sa unix.Sockaddr, err error) string {
+	if err != nil {
+		return "?"
+	}
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)).String()
+	case *unix.SockaddrUnix:
+		return a.Name + ":0"
+	}
+	return fmt.Sprintf("%T", sa)
+}
+
+// zone reads the zone of a link-local IPv6 address, which is an interface index here.
+func zone(s string) uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}

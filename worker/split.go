@@ -1,0 +1,101 @@
+// Requests whose keys live on several servers: one fragment for each server, and one reply made of theirs.
+package worker
+
+import (
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// split is what a request that was split still needs until the last of its fragments is answered. A split is kept for
+// reuse when it is done, with its slices.
+type split struct {
+	next  *split
+	owner []int32   // for each key the fragment that asks for it
+	parts []*buffer // for each fragment its reply
+	left  int       // fragments without a reply
+
+	redis *resp.Command // of a Redis request
+
+	memcache memcache.Request // of a memcached one
+	line     []byte           // its first line: merging needs the keys
+	keys     []memcache.Span  // within line
+}
+
+// takeSplit returns an empty split for the request at hand.
+func (l *loop) takeSplit() *split {
+	l.targets = l.targets[:0]
+	s := l.splits
+	if s == nil {
+		return new(split)
+	}
+	l.splits = s.next
+	s.next = nil
+	return s
+}
+
+func (l *loop) giveSplit(s *split) {
+	for i, part := range s.parts {
+		giveBuffer(part)
+		s.parts[i] = nil
+	}
+	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes {
+		return
+	}
+	*s = split{next: l.splits, owner: s.owner[:0], parts: s.parts[:0], line: s.line[:0], keys: s.keys[:0]}
+	l.splits = s
+}
+
+// assign gives a key that lives on server a fragment: the server's own, or a new one.
+func (l *loop) assign(s *split, server int) {
+	if l.fragmentOf[server+1] < 0 {
+		l.fragmentOf[server+1] = int32(len(l.targets))
+		l.targets = append(l.targets, server)
+	}
+	s.owner = append(s.owner, l.fragmentOf[server+1])
+}
+
+// assigned ends the assignment: the servers' entries are free for the next request.
+func (l *loop) assigned(s *split) {
+	for _, server := range l.targets {
+		l.fragmentOf[server+1] = -1
+		s.parts = append(s.parts, nil)
+	}
+	s.left = len(l.targets)
+}
+
+// dispatch sends the fragments of parent, which compose makes.
+func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fragment int32) []byte) {
+	l := c.pool.l
+	parent.split = s
+	c.pool.counters[link.Fragments] += uint64(len(l.targets))
+	targets := l.targets
+	for i, server := range targets {
+		r := l.requests.get()
+		r.parent = parent
+		r.fragment = int32(i)
+		l.scratch = compose(l.scratch[:0], int32(i))
+		c.pool.forward(r, c.id, server, l.scratch)
+	}
+}
+
+// gather is told the reply of one fragment; with the last one parent is answered.
+func (l *loop) gather(parent *request, fragment int32, reply []byte) {
+	s := parent.split
+	s.parts[fragment] = copyBuffer(reply)
+	s.left--
+	if s.left > 0 {
+		return
+	}
+	l.replies = l.replies[:0]
+	for _, part := range s.parts {
+		l.replies = append(l.replies, part.B)
+	}
+	if c := parent.client; c != nil {
+		l.merged = c.pool.merge(l.merged[:0], s, l.replies)
+	}
+	clear(l.replies)
+	l.giveSplit(s)
+	parent.split = nil
+	l.answer(parent, l.merged)
+}

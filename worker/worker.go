@@ -1,0 +1,85 @@
+// The life of a worker: take over what the master made, serve, end.
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// Main is a worker process: the master started it and passed the descriptors that link names. It returns the exit
+// status.
+func Main() int {
+	runtime.LockOSThread()
+	if err := serve(); err != nil {
+		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func serve() error {
+	spec, shared, err := inherit()
+	if err != nil {
+		return err
+	}
+	l, err := newLoop(spec, shared, sock.Monotonic)
+	if err != nil {
+		return err
+	}
+	if l.control, err = newControl(l, link.FDControl); err != nil {
+		return fmt.Errorf("watching the control socket: %w", err)
+	}
+	// Deadlines of a loop that has the CPU to itself need not be rounded up by 50 µs.
+	if err := sock.SetTimerSlack(1); err != nil {
+		l.logf(levelInfo, "setting the timer slack: %v", err)
+	}
+	for _, p := range l.pools {
+		if p.spec.Preconnect {
+			p.preconnect()
+		}
+	}
+	for i, ln := range spec.Listeners {
+		if err := l.listen(link.FDListen+i, ln); err != nil {
+			return fmt.Errorf("watching listener %q: %w", ln.Address, err)
+		}
+	}
+	l.control.say(link.Ready, nil)
+	return l.run()
+}
+
+// inherit reads the spec, maps the shared memory and makes the descriptors fit for the loop.
+func inherit() (*link.Spec, *link.Shared, error) {
+	text, err := sock.ReadAll(link.FDSpec)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the specification from descriptor %d (only the master starts workers): %w", link.FDSpec, err)
+	}
+	spec := new(link.Spec)
+	if err := json.Unmarshal(text, spec); err != nil {
+		return nil, nil, fmt.Errorf("reading the specification: %w", err)
+	}
+	sock.Close(link.FDSpec)
+	counts := link.ServerCounts(spec.Pools)
+	mem, err := sock.Map(link.FDShared, link.SharedBytes(counts, spec.Slots))
+	if err != nil {
+		return nil, nil, fmt.Errorf("mapping the counters: %w", err)
+	}
+	sock.Close(link.FDShared)
+	shared, err := link.OpenShared(mem, counts, spec.Slots)
+	if err != nil {
+		return nil, nil, err
+	}
+	for fd := link.FDListen; fd < link.FDListen+len(spec.Listeners); fd++ {
+		if err := sock.SetInherited(fd); err != nil {
+			return nil, nil, fmt.Errorf("inheriting descriptor %d: %w", fd, err)
+		}
+	}
+	if err := sock.SetInherited(link.FDControl); err != nil {
+		return nil, nil, fmt.Errorf("inheriting the control socket: %w", err)
+	}
+	return spec, shared, nil
+}
