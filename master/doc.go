@@ -14,7 +14,7 @@
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives
 // the same methods on a stepped clock; the transcripts in testdata are the policy in readable form.
 //
-// A slot is a place for a worker: it has an index, a CPU, and one listener of every TCP address. The listener belongs to
-// the slot, not to the worker, so connections that wait in its queue while a worker is replaced are served by the
+// A slot is a place for a worker: it has an index, a CPU, and one listener of every TCP address. The listener belongs
+// to the slot, not to the worker, so connections that wait in its queue while a worker is replaced are served by the
 // successor.
 package master

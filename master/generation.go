@@ -95,8 +95,8 @@ func (g *generation) count(state slotState) int {
 	return n
 }
 
-// launch returns all that a worker of slot s is given. Every slot's worker gets its own listener of each TCP address and
-// the one listener of each unix socket.
+// launch returns all that a worker of slot s is given. Every slot's worker gets its own listener of each TCP address
+// and the one listener of each unix socket.
 func (m *master) launch(s *slot) launch {
 	l := launch{spec: m.generation.specs[s.index], shared: m.generation.sharedFD}
 	l.spec.Verbosity = m.log.verbosity

@@ -99,6 +99,9 @@ func cause(err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return errno
 	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err // a name that does not resolve
+	}
 	return err
 }
 

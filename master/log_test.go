@@ -39,7 +39,8 @@ func TestLogLines(t *testing.T) {
 		{0, func(l *logger) { l.printf(levelEmergency, "always") }, "master always"},
 		{11, func(l *logger) { l.forward(11, 12, "deep") }, "worker/12 deep"},
 		{10, func(l *logger) { l.forward(11, 12, "deeper") }, ""},
-		{5, func(l *logger) { l.forward(5, 0, "a\nb\r\x00\x1b[2J\x7f\té") }, `worker/0 a\x0ab\x0d\x00\x1b[2J\x7f` + "\té"},
+		{5, func(l *logger) { l.forward(5, 0, "a\nb\r\x00\x1b[2J\x7f") }, `worker/0 a\x0ab\x0d\x00\x1b[2J\x7f`},
+		{5, func(l *logger) { l.forward(5, 0, "tab\té") }, "worker/0 tab\té"},
 		{5, func(l *logger) { l.printf(levelNotice, "%s", "") }, "master "},
 	} {
 		out := &shelf{room: 1}
@@ -111,6 +112,7 @@ func TestSinkFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.Close()
 	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
 	os.Stderr = w
 	s, err := openSink("/dev/full")
@@ -123,7 +125,8 @@ func TestSinkFullDisk(t *testing.T) {
 	s.close()
 	w.Close()
 	got, err := io.ReadAll(r)
-	if want := "pinion: writing log file: write /dev/full: no space left on device\n"; err != nil || string(got) != want {
+	want := "pinion: writing log file: write /dev/full: no space left on device\n"
+	if err != nil || string(got) != want {
 		t.Errorf("stderr got %q, %v; want %q", got, err, want)
 	}
 }
@@ -134,7 +137,7 @@ func TestSinkThatStandsStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{path: "pipe", lines: make(chan []byte, 2), reopens: make(chan struct{}, 1), done: make(chan struct{}), file: w}
+	s := &sink{lines: make(chan []byte, 2), reopens: make(chan struct{}, 1), done: make(chan struct{}), file: w}
 	go s.write()
 	long := make([]byte, 1<<20) // more than a pipe holds
 	taken := 0
@@ -150,6 +153,7 @@ func TestSinkThatStandsStill(t *testing.T) {
 	}
 	r.Close() // the writes fail from here on
 	s.close()
+	w.Close()
 	select {
 	case <-s.done:
 	default:

@@ -202,8 +202,8 @@ func (f *machine) spawn(l launch) (*process, error) {
 			shared += " (shared: " + l.Address + ")"
 		}
 	}
-	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d, listeners %v%s", l.spec.Slot, l.spec.Slots, p.pid,
-		l.spec.CPU, l.spec.Verbosity, l.shared, l.listeners, shared)
+	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d, listeners %v%s", l.spec.Slot, l.spec.Slots,
+		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, l.listeners, shared)
 	return p, nil
 }
 

@@ -127,7 +127,7 @@ func (m *master) start() {
 }
 
 // open claims all that another process could hold already, so that a second Pinion fails before it spawns anything.
-func (m *master) open() (err error) {
+func (m *master) open() error {
 	if err := m.listen(); err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (m *master) ready(s *slot) {
 	m.scheduleSummary()
 	for i := range m.generation.config.Pools {
 		p := &m.generation.config.Pools[i]
-		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
+		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.slots()))
 	}
 	m.announce(nil)
 }

@@ -61,38 +61,32 @@ const (
 	fdStdin = iota
 	fdStdout
 	fdStderr
-	fdsBefore
 )
 
 // spawn starts a worker from the very binary that runs now, even if its file has been replaced, and has its events
 // reported. Raw descriptor numbers all the way: os/exec would switch O_NONBLOCK off on the listeners of every process.
 func spawn(l launch, report func(event)) (*process, error) {
-	p := &process{slot: l.spec.Slot, cpu: l.spec.CPU}
-	files := make([]uintptr, fdsBefore+link.FDListen-link.FDControl, fdsBefore+link.FDListen-link.FDControl+len(l.listeners))
-
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening %s: %w", os.DevNull, err)
 	}
-	defer null.Close()
-	ours, stderr, err := os.Pipe()
+	defer sock.Close(null)
+	ours, stderr, err := stderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("making stderr pipe: %w", err)
 	}
-	p.stderr = ours
-	defer stderr.Close()
+	defer sock.Close(stderr)
 	mine, control, err := sock.SeqpacketPair()
 	if err != nil {
-		p.stderr.Close()
+		ours.Close()
 		return nil, fmt.Errorf("making control socket: %w", err)
 	}
-	p.control = os.NewFile(uintptr(mine), "control")
 	defer sock.Close(control)
 
-	files[fdStdin], files[fdStdout] = null.Fd(), null.Fd()
-	files[fdStderr] = stderr.Fd() // blocking from here on: a crash report must not be cut
-	files[link.FDControl] = uintptr(control)
-	files[link.FDShared] = uintptr(l.shared)
+	p := &process{slot: l.spec.Slot, cpu: l.spec.CPU, stderr: ours, control: os.NewFile(uintptr(mine), "control")}
+	files := make([]uintptr, link.FDListen, link.FDListen+len(l.listeners))
+	files[fdStdin], files[fdStdout], files[fdStderr] = uintptr(null), uintptr(null), uintptr(stderr)
+	files[link.FDControl], files[link.FDShared] = uintptr(control), uintptr(l.shared)
 	for _, fd := range l.listeners {
 		files = append(files, uintptr(fd))
 	}
@@ -103,6 +97,21 @@ func spawn(l launch, report func(event)) (*process, error) {
 	}
 	p.watch(report)
 	return p, nil
+}
+
+// stderrPipe makes the worker's end blocking, so that a crash report is not cut, and the master's end not, so that a
+// read can be ended.
+func stderrPipe() (ours *os.File, stderr int, err error) {
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		return nil, -1, err
+	}
+	if err := syscall.SetNonblock(ends[0], true); err != nil {
+		sock.Close(ends[0])
+		sock.Close(ends[1])
+		return nil, -1, err
+	}
+	return os.NewFile(uintptr(ends[0]), "stderr"), ends[1], nil
 }
 
 // exec pins, forks and executes. The worker inherits the affinity of the thread that forks, so it never runs anywhere
@@ -143,7 +152,8 @@ func (p *process) exec(spec *link.Spec, files []uintptr) error {
 }
 
 // seal marks all descriptors close-on-exec. Those that the process itself opens are so from the start, but a shell, a
-// service manager or an earlier master can have left others: a pipe that a worker kept open would keep its reader waiting.
+// service manager or an earlier master can have left others: a pipe that a worker kept open would keep its reader
+// waiting.
 func seal() {
 	entries, _ := os.ReadDir("/proc/self/fd") // without /proc there is no /proc/self/exe to start either
 	for _, e := range entries {

@@ -22,140 +22,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// running is a master in this process with real workers.
-type running struct {
-	opts    Options
-	address string // of the TCP pool
-	path    string // of the unix pool
-	stats   string // address of the statistics port
-	signals chan os.Signal
-	started chan error
-	result  chan error
-
-	listeners []int // descriptors; written before started
-}
-
-// begin starts a master over a real world, except that signals come from the test and ports are free ones.
-func begin(t *testing.T, o Options) *running {
-	t.Helper()
-	dir := t.TempDir()
-	r := &running{
-		address: freeAddress(t),
-		path:    filepath.Join(dir, "pinion.sock"),
-		signals: make(chan os.Signal, 8),
-		started: make(chan error, 1),
-		result:  make(chan error, 1),
-	}
-	o.PIDFile = filepath.Join(dir, "pinion.pid")
-	o.Output = filepath.Join(dir, "pinion.log")
-	o.Verbosity = int(levelDebug)
-	o.Build = "1.2.3"
-	o.StatsAddr = "127.0.0.1"
-	o.Started = func(err error) { r.started <- err }
-	r.opts = o
-
-	events := make(chan event)
-	w := newWorld(func(e event) { events <- e })
-	w.signals = func() (<-chan os.Signal, func()) { return r.signals, func() {} }
-	w.load = func(string) (*config.Config, error) {
-		text := fmt.Sprintf("pool tcp\nlisten %s\nbackend a 127.0.0.1:1\npool unix\nlisten %s 0600\nbackend b 127.0.0.1:1\n", r.address, r.path)
-		return config.Parse("test.conf", []byte(text))
-	}
-	w.listen = func(l config.Listen, backlog int) (socket, error) {
-		s, err := openSocket(l, backlog)
-		r.listeners = append(r.listeners, s.fd)
-		return s, err
-	}
-	w.listenStats = func(string) (net.Listener, error) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err == nil {
-			r.stats = l.Addr().String()
-		}
-		return l, err
-	}
-	go func() { r.result <- run(o, w, events) }()
-	return r
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func (r *running) waitStarted(t *testing.T) {
-	t.Helper()
-	if err := <-r.started; err != nil {
-		t.Fatalf("start failed: %v", err)
-	}
-}
-
-// end sends the signal and checks that the master leaves nothing behind.
-func (r *running) end(t *testing.T, s os.Signal, workers ...int) {
-	t.Helper()
-	r.signals <- s
-	if err := <-r.result; err != nil {
-		t.Errorf("after %v Run returned: %v", s, err)
-	}
-	for _, pid := range workers {
-		if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
-			t.Errorf("worker %d is still there: %v", pid, err)
-		}
-	}
-	for _, path := range []string{r.path, r.opts.PIDFile} {
-		if _, err := os.Lstat(path); !os.IsNotExist(err) {
-			t.Errorf("%s is still there: %v", path, err)
-		}
-	}
-	if c, err := net.Dial("tcp", r.address); err == nil {
-		c.Close()
-		t.Errorf("%s still accepts connections", r.address)
-	}
-}
-
-func (r *running) log(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(r.opts.Output)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// eventually waits for what another goroutine or process is about to do.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// both asks until a worker of each of two slots has answered.
-func (r *running) both(t *testing.T) [2]self {
-	t.Helper()
-	var found [2]self
-	eventually(t, "answers of both workers", func() bool {
-		me, err := ask(r.address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[me.Spec.Slot] = me
-		return found[0].PID != 0 && found[1].PID != 0
-	})
-	return found
-}
-
 func TestWorkerInheritance(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
 	t.Setenv("LISTEN_FDS", "1")
@@ -181,7 +47,8 @@ func TestWorkerInheritance(t *testing.T) {
 	for slot, me := range workers {
 		cpu := allowed[slot%len(allowed)]
 		if !slices.Equal(me.CPUs, []int{cpu}) || me.Spec.CPU != cpu || me.Procs != 1 {
-			t.Errorf("worker %d may run on %v with GOMAXPROCS %d and is told %d; want cpu %d", slot, me.CPUs, me.Procs, me.Spec.CPU, cpu)
+			t.Errorf("worker %d may run on %v with GOMAXPROCS %d and is told %d; want cpu %d",
+				slot, me.CPUs, me.Procs, me.Spec.CPU, cpu)
 		}
 		if want := []string{os.Args[0], "worker", fmt.Sprint(slot)}; !slices.Equal(me.Args, want) {
 			t.Errorf("worker %d has arguments %q, want %q", slot, me.Args, want)
@@ -197,11 +64,14 @@ func TestWorkerInheritance(t *testing.T) {
 		if me.Group != me.PID {
 			t.Errorf("worker %d (pid %d) is in process group %d", slot, me.PID, me.Group)
 		}
-		if me.Spec.Slots != 2 || me.Spec.Build != "1.2.3" || me.Spec.ReadBufferBytes != 4096 || me.Spec.Generation != 1 ||
-			len(me.Spec.Pools) != 2 || me.Spec.Pools[0].Name != "tcp" {
+		if me.Spec.Slots != 2 || me.Spec.Build != "1.2.3" || me.Spec.ReadBufferBytes != 4096 ||
+			me.Spec.Generation != 1 || len(me.Spec.Pools) != 2 || me.Spec.Pools[0].Name != "tcp" {
 			t.Errorf("worker %d has the spec %+v", slot, me.Spec)
 		}
-		wantListeners := []link.Listener{{Pool: 0, Address: r.address}, {Pool: 1, Address: r.path + " 0600", Shared: true}}
+		wantListeners := []link.Listener{
+			{Pool: 0, Address: r.address},
+			{Pool: 1, Address: r.path + " 0600", Shared: true},
+		}
 		if !slices.Equal(me.Spec.Listeners, wantListeners) {
 			t.Errorf("worker %d has listeners %+v, want %+v", slot, me.Spec.Listeners, wantListeners)
 		}
@@ -220,8 +90,9 @@ func TestWorkerInheritance(t *testing.T) {
 	if got := r.log(t); !strings.Contains(got, ` worker/0 hello\x0afrom a worker`+"\n") {
 		t.Errorf("the worker's greeting is not in the log:\n%s", got)
 	}
+	shape := regexp.MustCompile(`^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] (master|worker/[01]) .+\n$`)
 	for line := range strings.Lines(r.log(t)) {
-		if !regexp.MustCompile(`^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] (master|worker/[01]) .+\n$`).MatchString(line) {
+		if !shape.MatchString(line) {
 			t.Errorf("log line has another shape: %q", line)
 		}
 	}
@@ -233,7 +104,9 @@ func TestWorkerInheritance(t *testing.T) {
 // checkDescriptors wants exactly the descriptors of the contract.
 func checkDescriptors(t *testing.T, me self) {
 	t.Helper()
-	want := []string{"/dev/null", "/dev/null", "pipe:", "socket:", "/memfd:pinion-spec", "/memfd:pinion-shared", "socket:", "socket:"}
+	want := []string{
+		"/dev/null", "/dev/null", "pipe:", "socket:", "/memfd:pinion-spec", "/memfd:pinion-shared", "socket:", "socket:",
+	}
 	for fd, kind := range want {
 		if !strings.HasPrefix(me.Descriptors[fd], kind) {
 			t.Errorf("worker %d: descriptor %d is %q, want %s", me.Spec.Slot, fd, me.Descriptors[fd], kind)
@@ -328,15 +201,19 @@ func TestSuccessorServesTheQueue(t *testing.T) {
 	})
 	r.end(t, syscall.SIGINT, first.PID, second.PID, third.PID)
 	log := r.log(t)
+	died := `master worker 0 \(pid %d, cpu \d+\) died: `
 	for _, want := range []string{
-		fmt.Sprintf(`master worker 0 \(pid %d, cpu \d+\) died: signal: killed after \S+; starting the next one\n`, first.PID),
+		fmt.Sprintf(died+`signal: killed after \S+; starting the next one\n`, first.PID),
 		`worker/0 panic: as told\n`,
-		`worker/0 \twith a second line\n`,
-		fmt.Sprintf(`master worker 0 \(pid %d, cpu \d+\) died: exit status 2 after \S+; last words: panic: as told; starting`, second.PID),
+		fmt.Sprintf(died+`exit status 2 after \S+; last words: panic: as told; starting`, second.PID),
 	} {
 		if !regexp.MustCompile(want).MatchString(log) {
 			t.Errorf("the log has no line like %s:\n%s", want, log)
 		}
+	}
+	words, _, _ := strings.Cut(log, "last words: panic: as told")
+	if n := strings.Count(words, "worker/0 \tand more\n"); n != panicLines {
+		t.Errorf("%d of %d lines of the panic stand before the obituary", n, panicLines)
 	}
 }
 
@@ -419,7 +296,8 @@ func TestStartFailureLeavesNothing(t *testing.T) {
 		return p, err
 	}
 	err := run(o, w, events)
-	if err == nil || !strings.HasPrefix(err.Error(), "starting worker 1: executing /proc/self/exe: ") || started != err {
+	want := "starting worker 1: executing /proc/self/exe: "
+	if err == nil || !strings.HasPrefix(err.Error(), want) || started != err {
 		t.Errorf("Run returned %v and reported %v", err, started)
 	}
 	if len(pids) != 1 || syscall.Kill(pids[0], 0) != syscall.ESRCH {

@@ -26,7 +26,8 @@ func (m *master) reap(s *slot, status string) {
 	s.become(slotVacant, time.Time{})
 	m.generation.shared.ZeroGauges(s.index)
 
-	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s", s.index, p.pid, cpuName(p.cpu), status, lived, words)
+	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s",
+		s.index, p.pid, cpuName(p.cpu), status, lived, words)
 	switch m.phase {
 	case starting:
 		m.log.printf(levelError, "%s", obituary)
@@ -57,14 +58,14 @@ func (s *slot) throttle(healthy bool) time.Duration {
 		return 0
 	}
 	pause := firstBackOff
-	for range s.early - 2 {
-		pause = min(2*pause, maxBackOff)
+	for n := 2; n < s.early && pause < maxBackOff; n++ {
+		pause *= 2
 	}
-	return pause
+	return min(pause, maxBackOff)
 }
 
-// lastWords is what is worth remembering of a worker's stderr: the line that names a Go runtime's reason to end, or else
-// the last lines.
+// lastWords is what is worth remembering of a worker's stderr: the line that names the Go runtime's reason to end, or
+// else the last lines.
 type lastWords struct {
 	cause string
 	lines []string

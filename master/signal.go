@@ -21,8 +21,8 @@ const (
 	verbosityDown
 )
 
-// watched are nutcracker's signals (src/nc_signal.c) and SIGTERM, which nutcracker does not catch. As there, SIGHUP means
-// the log file.
+// watched are nutcracker's signals (src/nc_signal.c) and SIGTERM, which nutcracker does not catch. As there, SIGHUP
+// means the log file.
 var watched = map[os.Signal]struct {
 	name   string
 	intent intent

@@ -73,9 +73,8 @@ func TestThrottle(t *testing.T) {
 		}
 	}
 	s.early = 1 << 40 // a crash loop that has been going for ages
-	start := time.Now()
-	if got := s.throttle(false); got != maxBackOff || time.Since(start) > time.Second {
-		t.Errorf("pause %s, computed in %s", got, time.Since(start))
+	if got := s.throttle(false); got != maxBackOff {
+		t.Errorf("after very many early deaths: pause %s", got)
 	}
 }
 
@@ -103,8 +102,8 @@ func TestLastWords(t *testing.T) {
 
 func TestWorkerEnviron(t *testing.T) {
 	got := workerEnviron([]string{
-		"PATH=/bin", "GODEBUG=x=1", "NOTIFY_SOCKET=/s", "LISTEN_PID=1", "WATCHDOG_PID=1", "TZ=UTC", "TZDIR=/x", "GORACE=", "=C",
-		"GOMAXPROCS=8", "RES_OPTIONS=ndots:1=2", "broken",
+		"PATH=/bin", "GODEBUG=x=1", "NOTIFY_SOCKET=/s", "LISTEN_PID=1", "WATCHDOG_PID=1", "TZ=UTC", "TZDIR=/x", "GORACE=",
+		"=C", "GOMAXPROCS=8", "RES_OPTIONS=ndots:1=2", "broken",
 	})
 	want := []string{"GODEBUG=x=1", "TZ=UTC", "GORACE=", "RES_OPTIONS=ndots:1=2"}
 	if !slices.Equal(got, want) {

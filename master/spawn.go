@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// readyTimeout is how long a worker may take from its spawn to its Ready. It connects to nothing before that, so a worker
+// readyTimeout is how long a worker may take from its spawn to its Ready. It waits for no server in that time, so one
 // that takes longer hangs.
 const readyTimeout = 10 * time.Second
 

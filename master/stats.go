@@ -123,7 +123,9 @@ func (g *generation) appendPool(b []byte, pool int) []byte {
 		b = append(b, separator(server)...)
 		b = appendString(b, g.pools[pool].Servers[server].Name)
 		b = append(b, ": {"...)
-		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 { return g.shared.SumServer(pool, server, counter) })
+		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
+			return g.shared.SumServer(pool, server, counter)
+		})
 		b = append(b, '}')
 	}
 	return append(b, '}')

@@ -42,8 +42,9 @@ func (m *master) summarize() {
 	m.scheduleSummary()
 	now := m.summary
 	rate := float64(now.requests-last.requests) / now.at.Sub(last.at).Seconds()
-	m.log.printf(levelInfo, "%d client connections, %d server connections, %.1f requests/s, %d timeouts, %d errors, %d ejects",
-		now.clients, now.servers, rate, now.timeouts-last.timeouts, now.errors-last.errors, now.ejects-last.ejects)
+	m.log.printf(levelInfo, "%d client connections, %d server connections, %.1f requests/s, "+
+		"%d timeouts, %d errors, %d ejects", now.clients, now.servers, rate,
+		now.timeouts-last.timeouts, now.errors-last.errors, now.ejects-last.ejects)
 }
 
 func (g *generation) totals() (t totals) {

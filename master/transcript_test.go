@@ -1,5 +1,6 @@
 // Transcripts: the master's whole policy, played on a fake machine with a stepped clock and written down in testdata.
-// Lines that begin with "> " happen to the master; the lines below are what it does, each with the seconds since the start.
+// Lines that begin with "> " happen to the master; the lines below are what it does, each with the seconds since the
+// start.
 
 package master
 

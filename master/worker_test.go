@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -39,8 +40,11 @@ type self struct {
 	CloseOnExec map[int]bool   // of each descriptor: set on the worker's own, not on what it inherits
 }
 
-// work is a small worker: it says Ready, tells every client about itself, panics for a client of the unix socket, drains
-// at once, and ends with its master.
+// panicLines is how many lines a panicking worker adds to its first one: more than are read before it is dead.
+const panicLines = 1000
+
+// work is a small worker: it says Ready, tells every client about itself, panics for a client of the unix socket,
+// drains at once, and ends with its master.
 func work() {
 	me := examine()
 	shared, err := sock.Map(link.FDShared, link.SharedBytes(link.ServerCounts(me.Spec.Pools), me.Spec.Slots))
@@ -53,7 +57,7 @@ func work() {
 		f := os.NewFile(uintptr(link.FDListen+i), l.Address)
 		go accept(f, func(c *os.File) {
 			if l.Shared {
-				panic("as told\nwith a second line")
+				panic("as told" + strings.Repeat("\nand more", panicLines))
 			}
 			atomic.AddUint64(&counters.Worker(me.Spec.Slot)[link.TotalConnections], 1)
 			c.Write(append(text, '\n'))

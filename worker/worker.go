@@ -15,6 +15,7 @@ import (
 // status.
 func Main() int {
 	runtime.LockOSThread()
+	os.WriteFile("/proc/self/comm", []byte("pinion"), 0) // else top and ps call it "exe"; if it fails they do
 	if err := serve(); err != nil {
 		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
 		return 1

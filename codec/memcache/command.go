@@ -109,9 +109,10 @@ var statsReset, statsOther *Command
 // index finds a row by slotOf its name; the table is known, so no two names share a slot.
 var index [128]*Command
 
-// slotOf is a perfect hash of the names in commands, all of two bytes or more. The multipliers were found by trial; init proves them.
+// slotOf is a perfect hash of the names in commands, all of two bytes or more. The multipliers were found by trial;
+// init proves them.
 func slotOf(name []byte) byte {
-	return (name[0]*1 + name[1]*4 + name[len(name)-1]*120 + byte(len(name))) % byte(len(index))
+	return (name[0] + name[1]*4 + name[len(name)-1]*120 + byte(len(name))) % byte(len(index))
 }
 
 func init() {

@@ -1,5 +1,5 @@
-// Package memcache is the memcached text protocol as bytes: where a request or a reply ends, which words of it are keys,
-// what is answered without asking a server, and how the replies of several servers become one.
+// Package memcache is the memcached text protocol as bytes: where a request or a reply ends, which words of it are
+// keys, what is answered without asking a server, and how the replies of several servers become one.
 //
 //	client bytes                                                   server bytes
 //	     │                                                               │
@@ -14,11 +14,11 @@
 // kept here: the caller keeps the bytes and calls again with more of them, and with a Progress where a second look from
 // the start would cost too much.
 //
-// Memory belongs to the caller. A Span is an offset into the buffer that was parsed. Append and Merge functions append to
-// dst; with enough capacity neither they nor anything else that a well-formed request meets allocate ("stats" is the
+// Memory belongs to the caller. A Span is an offset into the buffer that was parsed. Append and Merge functions append
+// to dst; with enough capacity neither they nor anything else that a well-formed request meets allocate ("stats" is the
 // exception). The command table is read-only once the program runs: every function may be called from any goroutine.
 //
-// The protocol is described in doc/protocol.txt of memcached; what that leaves open was asked of memcached 1.6.18. Where
-// this package is stricter, a server might otherwise answer one request with none or two replies, which no connection
-// that clients share survives: see ConsumeRequest.
+// The protocol is described in doc/protocol.txt of memcached; what that leaves open was asked of memcached 1.6.18.
+// Where this package is stricter, a server might otherwise answer one request with none or two replies, which no
+// connection that clients share survives: see ConsumeRequest.
 package memcache

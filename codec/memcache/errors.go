@@ -12,7 +12,8 @@ const (
 	// InvalidArgument stands for a server's reply that cannot be the reply to this request.
 	InvalidArgument = "SERVER_ERROR Invalid argument\r\n"
 
-	// TooLarge is for callers whose limit for a request is lower than MaxValueBytes.
+	// TooLarge is for callers whose limit for a request is lower than MaxValueBytes. Unlike memcached, which says the
+	// same, the proxy leaves the old value where it is.
 	TooLarge = "SERVER_ERROR object too large for cache\r\n"
 )
 
@@ -50,7 +51,7 @@ var (
 	errChunk       = &RequestError{Reply: "CLIENT_ERROR bad data chunk\r\n"}
 	errTooLarge    = &RequestError{Reply: TooLarge}
 	errLineTooLong = &RequestError{Reply: "CLIENT_ERROR line too long\r\n", Close: true}
-	errBinary      = &RequestError{Reply: "CLIENT_ERROR the binary protocol is not supported by pinion\r\n", Close: true}
+	errBinary      = &RequestError{Reply: "CLIENT_ERROR binary protocol is not supported by pinion\r\n", Close: true}
 )
 
 // AppendSoloRefusal appends the answer to a request whose Route is Solo in a pool of several servers. b is as for

@@ -2,8 +2,8 @@
 package memcache
 
 // AppendForward appends r as its server is to get it: single spaces, "\r\n", and never "noreply", so that every request
-// is answered by one reply whatever becomes of it; the reply to a request with NoReply set is to be swallowed. (memcached
-// does answer some requests in spite of "noreply".) b begins with the bytes that r was parsed from.
+// is answered by one reply whatever becomes of it; the reply to a request with NoReply set is to be swallowed.
+// (memcached does answer some requests in spite of "noreply".) b begins with the bytes that r was parsed from.
 func AppendForward(dst, b []byte, r *Request) []byte {
 	if r.plain {
 		return append(dst, b[:r.size]...)

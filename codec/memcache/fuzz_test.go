@@ -1,3 +1,4 @@
+// The parsers against their twins, whole and in pieces.
 package memcache
 
 import (
@@ -44,7 +45,8 @@ func FuzzConsumeRequest(f *testing.F) {
 		}
 		// What a server gets is a request that says the same, in the form in which nothing is left to change.
 		again, _, n, err := ConsumeRequest(forward, nil)
-		if err != nil || n != len(forward) || again.Cmd != r.Cmd || again.NoReply || !again.plain && r.Cmd.shape != shapeStats {
+		stable := again.plain || r.Cmd.shape == shapeStats
+		if err != nil || n != len(forward) || again.Cmd != r.Cmd || again.NoReply || !stable {
 			t.Fatalf("forward %q: n = %d, %+v, %v", forward, n, again, err)
 		}
 	})

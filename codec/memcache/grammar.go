@@ -73,7 +73,8 @@ func (l *line) check(c *Command) *RequestError {
 	return nil
 }
 
-// skipData adds the data block that follows the line, if one does and its length is readable, to the size of the request.
+// skipData adds the data block that follows the line, if one does and its length is readable, to the size of the
+// request.
 func (l *line) skipData(c *Command) {
 	field := 4
 	if c.shape == shapeMetaSet {
@@ -177,10 +178,8 @@ func (l *line) stats() *RequestError {
 		l.req.Cmd = statsReset
 	}
 	l.req.words = int32(l.req.Cmd.words)
-	for _, c := range l.b[:l.end] {
-		if c == 0 || c == '\r' {
-			return errCommand
-		}
+	if breaksLine(l.b[:l.end]) {
+		return errCommand
 	}
 	return nil
 }

@@ -1,6 +1,11 @@
 // The words of a request line and the numbers among them, read as memcached's tokenizer and strtol read them.
 package memcache
 
+import (
+	"bytes"
+	"math"
+)
+
 // Span is a half-open range of the buffer handed to Consume: 0 ≤ Lo ≤ Hi ≤ len.
 type Span struct{ Lo, Hi int32 }
 
@@ -21,11 +26,10 @@ func nextWord(b []byte, pos, end int) Span {
 	for pos < end && b[pos] == ' ' {
 		pos++
 	}
-	lo := pos
-	for pos < end && b[pos] != ' ' {
-		pos++
+	if i := bytes.IndexByte(b[pos:end], ' '); i >= 0 {
+		end = pos + i
 	}
-	return Span{int32(lo), int32(pos)}
+	return Span{int32(pos), int32(end)}
 }
 
 // splitLine returns the words of b[:end], of which first is known already.
@@ -65,19 +69,16 @@ func (w *words) spaced(n, end int) bool {
 // validKey reports whether memcached takes key. Control characters pass, as they do there; but NUL ends the line for
 // memcached and a carriage return may end it for others, so these two could smuggle words past us.
 func validKey(key []byte) bool {
-	if len(key) == 0 || len(key) > MaxKeyBytes {
-		return false
-	}
-	for _, c := range key {
-		if c == 0 || c == '\r' {
-			return false
-		}
-	}
-	return true
+	return len(key) > 0 && len(key) <= MaxKeyBytes && !breaksLine(key)
 }
 
-// parseNumber reads a decimal number with an optional sign; a magnitude above 2^64-1 is an error. Unlike strtol it takes
-// no white space.
+// breaksLine reports whether text holds a NUL or a carriage return.
+func breaksLine(text []byte) bool {
+	return bytes.IndexByte(text, 0) >= 0 || bytes.IndexByte(text, '\r') >= 0
+}
+
+// parseNumber reads a decimal number with an optional sign; a magnitude above 2^64-1 is an error. Unlike strtol it
+// takes no white space.
 func parseNumber(s []byte) (magnitude uint64, negative, ok bool) {
 	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
 		negative = s[0] == '-'
@@ -88,10 +89,12 @@ func parseNumber(s []byte) (magnitude uint64, negative, ok bool) {
 	}
 	for _, c := range s {
 		d := uint64(c - '0')
-		if d > 9 || magnitude > (1<<64-1-d)/10 {
+		if d > 9 || magnitude > math.MaxUint64/10 {
 			return 0, false, false
 		}
-		magnitude = magnitude*10 + d
+		if magnitude = magnitude*10 + d; magnitude < d {
+			return 0, false, false
+		}
 	}
 	return magnitude, negative && magnitude != 0, true
 }

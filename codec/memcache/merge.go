@@ -5,13 +5,13 @@ import "bytes"
 
 const endLine = "END\r\n"
 
-// MergeReplies appends the one reply to r that the replies to its fragments amount to; replies[i] is that of fragment i.
-// If one is an error, all of it is that error: the first in the order of fragments. Each must be complete as
+// MergeReplies appends the one reply to r that the replies to its fragments amount to; replies[i] is that of fragment
+// i. If one is an error, all of it is that error: the first in the order of fragments. Each must be complete as
 // ConsumeReply has it; the slices are advanced as they are used up, the bytes behind them stay.
 //
 // For keys, b, keys and owner are those of AppendFragment. The merge compares keys, so the caller keeps the line of a
-// divided request until it is answered: a copy of its first n bytes will do, because a Span counts from the start of the
-// request. For requests that go to every server b, keys and owner are not looked at.
+// divided request until it is answered: a copy of its first n bytes will do, because a Span counts from the start of
+// the request. For requests that go to every server b, keys and owner are not looked at.
 func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies [][]byte) []byte {
 	for _, reply := range replies {
 		if failure := failureOf(reply); failure != nil {
@@ -63,7 +63,8 @@ func mergeValues(dst, b []byte, keys []Span, owner []int32, replies [][]byte) []
 	return append(dst, endLine...)
 }
 
-// frontValue returns the key and the size, line and data, of the block at the front of reply; size is 0 if there is none.
+// frontValue returns the key and the size, line and data, of the block at the front of reply; size is 0 if there is
+// none.
 func frontValue(reply []byte) (key []byte, size int) {
 	if len(reply) == 0 || reply[0] != 'V' {
 		return nil, 0
@@ -72,9 +73,9 @@ func frontValue(reply []byte) (key []byte, size int) {
 	if eol < 1 {
 		return nil, 0
 	}
-	name, length, ok := parseValue(reply[:eol-1])
+	name, length := parseValue(reply[:eol-1])
 	size = eol + 1 + length + len(crlf)
-	if !ok || size > len(reply) {
+	if name.Hi == 0 || size > len(reply) {
 		return nil, 0
 	}
 	return name.Of(reply), size

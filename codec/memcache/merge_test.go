@@ -1,3 +1,4 @@
+// Division of requests, and what becomes of the replies to their parts.
 package memcache
 
 import (
@@ -24,75 +25,78 @@ func byteSlices(texts []string) [][]byte {
 
 const noMemory = "SERVER_ERROR out of memory writing get response\r\n"
 
+// dividedGets are requests, the servers of their keys, and what one server each gets and answers.
+var dividedGets = []struct {
+	in        string
+	owner     []int32
+	fragments []string
+	replies   []string
+	want      string
+}{
+	{
+		in: "get a b c\r\n", owner: []int32{0, 1, 0},
+		fragments: []string{"get a c\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nVALUE c 0 1\r\n3\r\nEND\r\n", "VALUE b 0 1\r\n2\r\nEND\r\n"},
+		want:      "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nVALUE c 0 1\r\n3\r\nEND\r\n",
+	},
+	{
+		in: " gets  a b\tx c \n", owner: []int32{1, 0, 1},
+		fragments: []string{"gets b\tx\r\n", "gets a c\r\n"},
+		replies:   []string{"END\r\n", "VALUE c 7 5 99\r\nEND\r\n\r\nEND\r\n"},
+		want:      "VALUE c 7 5 99\r\nEND\r\n\r\nEND\r\n",
+	},
+	{
+		in: "gat  -1  a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"gat -1 a\r\n", "gat -1 b\r\n"},
+		replies:   []string{"END\r\n", "END\r\n"},
+		want:      "END\r\n",
+	},
+	{ // the server answers twice
+		in: "get a b a\r\n", owner: []int32{0, 1, 0},
+		fragments: []string{"get a a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n1\r\nEND\r\n", "END\r\n"},
+		want:      "VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n1\r\nEND\r\n",
+	},
+	{ // a appeared between its two lookups
+		in: "get a b a\r\n", owner: []int32{0, 1, 0},
+		fragments: []string{"get a a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "VALUE b 0 0\r\n\r\nEND\r\n"},
+		want:      "VALUE a 0 1\r\n1\r\nVALUE b 0 0\r\n\r\nEND\r\n",
+	},
+	{
+		in: "get a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"get a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", ConnectionTimedOut},
+		want:      ConnectionTimedOut,
+	},
+	{
+		in: "get a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"get a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\n" + noMemory, "ERROR\r\n"},
+		want:      noMemory,
+	},
+	{ // a value that looks like the end of its reply
+		in: "get a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"get a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 7\r\n\r\nEND\r\n\r\n" + noMemory, "END\r\n"},
+		want:      noMemory,
+	},
+	{ // a key that nobody asked for
+		in: "get a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"get a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "VALUE x 0 1\r\n1\r\nEND\r\n"},
+		want:      InvalidArgument,
+	},
+	{ // a reply to something else
+		in: "get a b\r\n", owner: []int32{0, 1},
+		fragments: []string{"get a\r\n", "get b\r\n"},
+		replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "STORED\r\n"},
+		want:      InvalidArgument,
+	},
+}
+
 func TestDividedGet(t *testing.T) {
-	for _, c := range []struct {
-		in        string
-		owner     []int32
-		fragments []string
-		replies   []string
-		want      string
-	}{
-		{
-			in: "get a b c\r\n", owner: []int32{0, 1, 0},
-			fragments: []string{"get a c\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nVALUE c 0 1\r\n3\r\nEND\r\n", "VALUE b 0 1\r\n2\r\nEND\r\n"},
-			want:      "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nVALUE c 0 1\r\n3\r\nEND\r\n",
-		},
-		{
-			in: " gets  a b\tx c \n", owner: []int32{1, 0, 1},
-			fragments: []string{"gets b\tx\r\n", "gets a c\r\n"},
-			replies:   []string{"END\r\n", "VALUE c 7 5 99\r\nEND\r\n\r\nEND\r\n"},
-			want:      "VALUE c 7 5 99\r\nEND\r\n\r\nEND\r\n",
-		},
-		{
-			in: "gat  -1  a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"gat -1 a\r\n", "gat -1 b\r\n"},
-			replies:   []string{"END\r\n", "END\r\n"},
-			want:      "END\r\n",
-		},
-		{ // the server answers twice
-			in: "get a b a\r\n", owner: []int32{0, 1, 0},
-			fragments: []string{"get a a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n1\r\nEND\r\n", "END\r\n"},
-			want:      "VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n1\r\nEND\r\n",
-		},
-		{ // a appeared between its two lookups
-			in: "get a b a\r\n", owner: []int32{0, 1, 0},
-			fragments: []string{"get a a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "VALUE b 0 0\r\n\r\nEND\r\n"},
-			want:      "VALUE a 0 1\r\n1\r\nVALUE b 0 0\r\n\r\nEND\r\n",
-		},
-		{
-			in: "get a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"get a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", ConnectionTimedOut},
-			want:      ConnectionTimedOut,
-		},
-		{
-			in: "get a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"get a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\n" + noMemory, "ERROR\r\n"},
-			want:      noMemory,
-		},
-		{ // a value that looks like the end of its reply
-			in: "get a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"get a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 7\r\n\r\nEND\r\n\r\n" + noMemory, "END\r\n"},
-			want:      noMemory,
-		},
-		{ // a key that nobody asked for
-			in: "get a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"get a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "VALUE x 0 1\r\n1\r\nEND\r\n"},
-			want:      InvalidArgument,
-		},
-		{ // a reply to something else
-			in: "get a b\r\n", owner: []int32{0, 1},
-			fragments: []string{"get a\r\n", "get b\r\n"},
-			replies:   []string{"VALUE a 0 1\r\n1\r\nEND\r\n", "STORED\r\n"},
-			want:      InvalidArgument,
-		},
-	} {
+	for _, c := range dividedGets {
 		r, keys := mustParse(t, c.in)
 		for i, want := range c.fragments {
 			if got := string(AppendFragment(nil, []byte(c.in), &r, keys, c.owner, int32(i))); got != want {
@@ -135,11 +139,11 @@ func TestMergeStats(t *testing.T) {
 		{
 			"of each kind",
 			[]string{
-				stats("pid 1", "uptime 9", "version 1.6.18", "rusage_user 0.25", "cmd_get 3", "limit_maxbytes 64", "accepting_conns 1"),
-				stats("pid 2", "uptime 5", "version 1.5.0", "rusage_user 1.25", "cmd_get 4", "limit_maxbytes 32", "accepting_conns 0"),
-				stats("pid 3", "uptime 7", "version 1.6.0", "rusage_user 2.25", "cmd_get 5", "limit_maxbytes 16", "accepting_conns 1"),
+				stats("pid 1", "uptime 9", "version 1.6.18", "rusage_user 0.25", "cmd_get 3", "accepting_conns 1"),
+				stats("pid 2", "uptime 5", "version 1.5.0", "rusage_user 1.25", "cmd_get 4", "accepting_conns 0"),
+				stats("pid 3", "uptime 7", "version 1.6.0", "rusage_user 2.25", "cmd_get 5", "accepting_conns 1"),
 			},
-			stats("pid 1", "uptime 5", "version 1.6.18", "rusage_user 0.25", "cmd_get 12", "limit_maxbytes 112", "accepting_conns 0"),
+			stats("pid 1", "uptime 5", "version 1.6.18", "rusage_user 0.25", "cmd_get 12", "accepting_conns 0"),
 		},
 		{
 			"versions that differ in order and in what they count",

@@ -7,15 +7,15 @@ const (
 	// MaxKeyBytes is KEY_MAX_LENGTH of memcached.
 	MaxKeyBytes = 250
 
-	// MaxLineBytes bounds a line, '\r' included and '\n' not. It is what memcached waits for before it closes; it also makes
-	// sure that a server never closes a shared connection over a line of ours that reached it in two pieces.
+	// MaxLineBytes bounds a line, '\r' included and '\n' not. It is what memcached waits for before it closes; it also
+	// makes sure that a server never closes a shared connection over a line of ours that reached it in two pieces.
 	MaxLineBytes = 2048
 
 	// MaxKeysLineBytes bounds a line of get or gets instead, for which memcached has no limit.
 	MaxKeysLineBytes = 1 << 20
 
-	// MaxValueBytes is the largest item size that memcached can be configured for (-I). Smaller limits are the caller's: the
-	// length of a complete request and Progress.Pos of an incomplete one say how long it is.
+	// MaxValueBytes is the largest item size that memcached can be configured for (-I). Smaller limits are the
+	// caller's: the length of a complete request and Progress.Pos of an incomplete one say how long it is.
 	MaxValueBytes = 1 << 30
 
 	crlf = "\r\n"
@@ -48,10 +48,10 @@ type Progress struct {
 // An error is a *RequestError, and n then says how many bytes to skip, which may be more than there are yet: a bad line
 // whose data block has a readable length takes the block with it. memcached takes such data for commands; we do not.
 //
-// What is accepted, memcached accepts too, whatever its version, and answers with one reply. Where memcached 1.6.18 is
-// more lenient this is an error: flags beyond 32 bits and exptime beyond 31 in storage commands, which it cuts off and
-// newer versions refuse without skipping the data; lengths of 4 GiB and more, which it cuts off too; NUL and '\r' in
-// keys; white space other than ' ' beside a number; gat without a key.
+// What is accepted, memcached accepts too and answers with exactly one reply, once AppendForward has taken "noreply"
+// away. Where memcached 1.6.18 is more lenient this is an error: flags beyond 32 bits, exptime beyond 31 and lengths
+// beyond 31 in storage commands, whose high bits it drops (and a build for 32-bit machines refuses, leaving the data to
+// be taken for commands); NUL and '\r' in keys; white space other than ' ' beside a number; gat without a key.
 func ConsumeRequest(b []byte, keys []Span) (r Request, out []Span, n int, err error) {
 	out = keys[:0]
 	eol, fault := findLine(b, 0)
@@ -74,8 +74,8 @@ func ConsumeRequest(b []byte, keys []Span) (r Request, out []Span, n int, err er
 	return r, out, r.size, nil
 }
 
-// MeasureRequest looks for the end of the request at the front of b, going on where the call that returned p left off, so
-// that a request which arrives in k pieces is looked through once and not k times. With n > 0 ConsumeRequest has all
+// MeasureRequest looks for the end of the request at the front of b, going on where the call that returned p left off,
+// so that a request which arrives in k pieces is looked through once and not k times. With n > 0 ConsumeRequest has all
 // that it needs. With n == 0 and no error at least max(next.Pos, len(b)+1) bytes are needed before another call can say
 // more. The errors are those of ConsumeRequest after which the connection is closed.
 func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
@@ -102,8 +102,9 @@ func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
 	return p.Pos, p, nil
 }
 
-// findLine returns the offset of the first '\n', of which there is none in b[:scanned], or -1 if it has not arrived yet.
-// A line is judged by its front and by how long it is at least, so that it does not matter in which pieces it arrives.
+// findLine returns the offset of the first '\n', of which there is none in b[:scanned], or -1 if it has not arrived
+// yet. A line is judged by its front and by how long it is at least, so that it does not matter in which pieces it
+// arrives.
 func findLine(b []byte, scanned int) (eol int, fault *RequestError) {
 	if len(b) > 0 && b[0] == binaryMagic {
 		return -1, errBinary

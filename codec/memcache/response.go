@@ -89,6 +89,9 @@ func continues(first byte, kind replyKind) bool {
 // classify tells what a line of a reply is, and for a value the length of its data. The replies to meta commands (HD,
 // VA, EN, NF, NS, EX, MN, ME) belong here once those are supported.
 func classify(text []byte) (kind replyKind, size int) {
+	if key, size := parseValue(text); key.Hi > 0 {
+		return replyValue, size
+	}
 	switch string(text) {
 	case "STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED", "TOUCHED", "OK", "RESET":
 		return replyWhole, 0
@@ -96,19 +99,14 @@ func classify(text []byte) (kind replyKind, size int) {
 		return replyEnd, 0
 	}
 	switch {
-	case bytes.HasPrefix(text, []byte("VALUE ")):
-		if _, size, ok := parseValue(text); ok {
-			return replyValue, size
-		}
-		return replyUnknown, 0
-	case IsError(text):
-		return replyFailure, 0
 	case bytes.HasPrefix(text, []byte("STAT ")),
 		bytes.HasPrefix(text, []byte("ITEM ")),   // stats cachedump
 		bytes.HasPrefix(text, []byte("PREFIX ")): // stats detail dump
 		return replyStat, 0
 	case bytes.HasPrefix(text, []byte("VERSION ")):
 		return replyWhole, 0
+	case IsError(text):
+		return replyFailure, 0
 	}
 	// The result of incr or decr; some servers pad it to the length of the old value.
 	if isUnsigned(bytes.TrimRight(text, " "), math.MaxUint64) {
@@ -117,17 +115,22 @@ func classify(text []byte) (kind replyKind, size int) {
 	return replyUnknown, 0
 }
 
-// parseValue reads "VALUE <key> <flags> <bytes>[ <cas unique>]".
-func parseValue(text []byte) (key Span, size int, ok bool) {
-	w := splitLine(text, len(text), nextWord(text, 0, len(text)))
-	if w.n != 4 && w.n != 5 {
-		return Span{}, 0, false
+// parseValue reads "VALUE <key> <flags> <bytes>[ <cas unique>]"; key is zero if text is something else.
+func parseValue(text []byte) (key Span, size int) {
+	if !bytes.HasPrefix(text, []byte("VALUE ")) {
+		return Span{}, 0
 	}
-	length, negative, ok := parseNumber(w.of(text, 3))
-	if !ok || negative || length > MaxValueBytes {
-		return Span{}, 0, false
+	end := len(text)
+	key = nextWord(text, len("VALUE "), end)
+	flags := nextWord(text, int(key.Hi), end)
+	length := nextWord(text, int(flags.Hi), end)
+	unique := nextWord(text, int(length.Hi), end)
+	rest := nextWord(text, int(unique.Hi), end)
+	v, negative, ok := parseNumber(length.Of(text))
+	if !ok || negative || v > MaxValueBytes || rest.Lo < rest.Hi {
+		return Span{}, 0
 	}
-	return w.at[1], int(length), true
+	return key, int(v)
 }
 
 // IsError reports whether a reply is an error. A list of values that memcached breaks off with an error does not begin

@@ -1,3 +1,4 @@
+// Replies: every prefix of a whole one is incomplete, and garbage is told from them.
 package memcache
 
 import (
@@ -9,7 +10,8 @@ var replies = []string{
 	"STORED\r\n", "NOT_STORED\r\n", "EXISTS\r\n", "NOT_FOUND\r\n", "DELETED\r\n", "TOUCHED\r\n", "OK\r\n", "RESET\r\n",
 	"0\r\n", "18446744073709551615\r\n", "9 \r\n",
 	"VERSION 1.6.18\r\n",
-	"ERROR\r\n", "ERROR Too many open connections\r\n", "CLIENT_ERROR bad data chunk\r\n", "SERVER_ERROR out of memory\r\n",
+	"ERROR\r\n", "ERROR Too many open connections\r\n", "CLIENT_ERROR bad data chunk\r\n",
+	"SERVER_ERROR out of memory\r\n",
 	"END\r\n",
 	"VALUE k 0 1\r\n5\r\nEND\r\n",
 	"VALUE k 0 0\r\n\r\nEND\r\n",
@@ -58,7 +60,8 @@ func TestGarbageReplies(t *testing.T) {
 		"-1\r\n", "1x\r\n", " 1\r\n", "18446744073709551616\r\n", "END \r\n", "VERSION\r\n", "ERRORS\r\n", "+OK\r\n",
 		"VALUE\r\n", "VALUE k 0\r\n", "VALUE k 0 x\r\n", "VALUE k 0 -1\r\n", "VALUE k 0 1 2 3\r\n",
 		"VALUE k 0 1073741825\r\n",
-		"VALUE k 0 1\r\n55\r\n", "VALUE k 0 1\r\n5\r\r", "VALUE k 0 1\r\n5\r\nSTORED\r\n", "VALUE k 0 1\r\n5\r\nSTAT a b\r\n",
+		"VALUE k 0 1\r\n55\r\n", "VALUE k 0 1\r\n5\r\r", "VALUE k 0 1\r\n5\r\nSTORED\r\n",
+		"VALUE k 0 1\r\n5\r\nSTAT a b\r\n",
 		"VALUE k 0 1\r\n5\r\nVERSION 1\r\n",
 		"STAT a b\r\nVALUE k 0 1\r\n5\r\nEND\r\n", "STAT a b\r\n\r\n", "STAT a b\r\nOK\r\n",
 		strings.Repeat("x", maxReplyLineBytes+1), "STAT a b\r\nSTAT " + strings.Repeat("x", maxReplyLineBytes),
@@ -73,7 +76,8 @@ func TestGarbageReplies(t *testing.T) {
 func TestIsError(t *testing.T) {
 	for in, want := range map[string]bool{
 		"ERROR\r\n": true, "ERROR": true, "ERROR x\r\n": true, "ERROR: x\r\n": true, "CLIENT_ERROR x\r\n": true,
-		"SERVER_ERROR\r\n": true, "ERRORS\r\n": false, "END\r\n": false, "VALUE ERROR 0 0\r\n\r\nEND\r\n": false, "": false,
+		"SERVER_ERROR\r\n": true,
+		"ERRORS\r\n":       false, "END\r\n": false, "": false, "VALUE ERROR 0 0\r\n\r\nEND\r\n": false,
 	} {
 		if got := IsError([]byte(in)); got != want {
 			t.Errorf("IsError(%q) = %v", in, got)

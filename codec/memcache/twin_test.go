@@ -189,10 +189,14 @@ func naiveFields(w []string, noreply bool) (keys []string, fault string) {
 		demand(within(w[5], "0", maxUint64), errFormat.Reply)
 		fallthrough
 	default:
-		demand(within(w[2], "0", maxUint32) && within(w[3], minInt32, maxInt32) && within(w[4], "0", "2147483645"), errFormat.Reply)
+		demand(within(w[2], "0", maxUint32), errFormat.Reply)
+		demand(within(w[3], minInt32, maxInt32), errFormat.Reply)
+		demand(within(w[4], "0", "2147483645"), errFormat.Reply)
 	}
 	return w[1:2], fault
 }
+
+var statusLines = strings.Fields("STORED NOT_STORED EXISTS NOT_FOUND DELETED TOUCHED OK RESET")
 
 // naiveReply returns the length of the reply at the front of in, 0 if it is incomplete, -1 if it is none.
 func naiveReply(in string) int {
@@ -230,8 +234,8 @@ func naiveReply(in string) int {
 			list = 'V'
 		case spaced && (word == "STAT" || word == "ITEM" || word == "PREFIX"):
 			list = 'S'
-		case first == 0 && (spaced && word == "VERSION" || within(strings.TrimRight(text, " "), "0", maxUint64) ||
-			strings.Contains(" STORED NOT_STORED EXISTS NOT_FOUND DELETED TOUCHED OK RESET ", " "+text+" ") && !spaced && text != ""):
+		case first == 0 && (spaced && word == "VERSION" || within(strings.TrimRight(text, " "), "0", maxUint64)),
+			first == 0 && slices.Contains(statusLines, text):
 			return pos
 		}
 		if list == 0 || first != 0 && first != list {

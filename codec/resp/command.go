@@ -14,7 +14,9 @@ const (
 	Refuse                    // nobody: it touches every server or needs a server connection of its own
 )
 
-var routeNames = [...]string{Forward: "forward", Fragment: "fragment", Keyless: "keyless", Local: "local", Refuse: "refuse"}
+var routeNames = [...]string{
+	Forward: "forward", Fragment: "fragment", Keyless: "keyless", Local: "local", Refuse: "refuse",
+}
 
 func (r Route) String() string { return routeNames[r] }
 
@@ -74,8 +76,8 @@ func Commands() []*Command {
 	return all
 }
 
-// Resolve returns the row that decides on a request of c: c itself, the row of its subcommand if c is a container, or nil
-// if the container has no such subcommand. A container without a subcommand resolves to itself; its arity is wrong.
+// Resolve returns the row that decides on a request of c: c itself, the row of its subcommand if c is a container, or
+// nil if the container has no such subcommand. A container without a subcommand resolves to itself.
 func (c *Command) Resolve(b []byte, args []Span) *Command {
 	if len(c.Subs) == 0 || len(args) < 2 {
 		return c
@@ -165,8 +167,8 @@ func (w nameWords) slot() uint64 {
 	return h >> (64 - slotBits)
 }
 
-// lower makes the ASCII capitals among the 8 bytes of w small, all at once: for each byte, bit 7 of the sums says whether
-// it is at least 'A' and whether it is beyond 'Z'.
+// lower makes the ASCII capitals among the 8 bytes of w small, all at once: for each byte, bit 7 of the sums says
+// whether it is at least 'A' and whether it is beyond 'Z'.
 func lower(w uint64) uint64 {
 	const each = 0x0101010101010101
 	seven := w & (0x7f * each)

@@ -24,12 +24,8 @@ const (
 	BrokenPipe        = "ERR Broken pipe"
 	HostDown          = "ERR Host is down" // the name of the server does not resolve
 
-	syntaxError  = "ERR syntax error"
-	notAnInteger = "ERR value is not an integer or out of range"
-
-	// SyntaxError and NotAnInteger are for options of commands that are answered by the proxy.
-	SyntaxError  = syntaxError
-	NotAnInteger = notAnInteger
+	SyntaxError  = "ERR syntax error"
+	NotAnInteger = "ERR value is not an integer or out of range"
 )
 
 // unknownBytes is how much of a name, and of all arguments together, an error about an unknown command shows.

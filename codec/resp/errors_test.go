@@ -41,10 +41,12 @@ func TestUnknown(t *testing.T) {
 		{[]string{"foo"}, "unknown command 'foo'" + with},
 		{[]string{""}, "unknown command ''" + with},
 		{[]string{"foo", "a", "b"}, "unknown command 'foo'" + with + "'a' 'b' "},
-		{[]string{"Foo", strings.Repeat("x", 200), "b"}, "unknown command 'Foo'" + with + "'" + strings.Repeat("x", 128) + "' "},
+		{[]string{"Foo", strings.Repeat("x", 200), "b"},
+			"unknown command 'Foo'" + with + "'" + strings.Repeat("x", 128) + "' "},
 		{[]string{strings.Repeat("f", 200), "a"}, "unknown command '" + strings.Repeat("f", 128) + "'" + with + "'a' "},
 		{[]string{"fo\r\no", "a\r\nb", "\x00z", "q"}, "unknown command 'fo  o'" + with + "'a  b' '' 'q' "},
-		{[]string{"foo", strings.Repeat("a", 126), "b"}, "unknown command 'foo'" + with + "'" + strings.Repeat("a", 126) + "' "},
+		{[]string{"foo", strings.Repeat("a", 126), "b"},
+			"unknown command 'foo'" + with + "'" + strings.Repeat("a", 126) + "' "},
 		{[]string{"foo", strings.Repeat("a", 124), "bcd", "c"},
 			"unknown command 'foo'" + with + "'" + strings.Repeat("a", 124) + "' 'b' "},
 		{append([]string{"foo"}, strings.Fields(strings.Repeat("ab ", 100))...),
@@ -66,20 +68,23 @@ func TestUnknown(t *testing.T) {
 }
 
 func TestCommandErrors(t *testing.T) {
-	get, sinter, setname := Lookup([]byte("get")), Lookup([]byte("SINTER")), rowOf("client|setname")
+	get, sinter, sort, setname := rowOf("get"), rowOf("sinter"), rowOf("sort"), rowOf("client|setname")
 	_, _, protocol := ConsumeRequest([]byte("*x\r\n"), nil)
-	for got, want := range map[string]string{
-		string(AppendWrongArity(nil, get)):              "-ERR wrong number of arguments for 'get' command\r\n",
-		string(AppendWrongArity(nil, setname)):          "-ERR wrong number of arguments for 'client|setname' command\r\n",
-		string(AppendNotSupported(nil, sinter)):         "-ERR 'sinter' is not supported by pinion\r\n",
-		string(AppendForeign(nil, rowOf("sort"))):       "-CROSSSHARD 'sort' may touch keys that it does not name, on any server\r\n",
-		string(AppendProtocolError(nil, protocol)):      "-ERR Protocol error: invalid multibulk length\r\n",
-		string(AppendError([]byte("\n"), "ERR a\r\nb")): "\n-ERR a  b\r\n",
-		string(AppendCrossShard(nil, sinter)): "-CROSSSHARD keys of 'sinter' live on different servers; " +
-			"use a hash tag\r\n",
+	for _, e := range []struct {
+		got  []byte
+		want string
+	}{
+		{AppendWrongArity(nil, get), "-ERR wrong number of arguments for 'get' command\r\n"},
+		{AppendWrongArity(nil, setname), "-ERR wrong number of arguments for 'client|setname' command\r\n"},
+		{AppendNotSupported(nil, sinter), "-ERR 'sinter' is not supported by pinion\r\n"},
+		{AppendForeign(nil, sort), "-CROSSSHARD 'sort' may touch keys that it does not name, on any server\r\n"},
+		{AppendCrossShard(nil, sinter),
+			"-CROSSSHARD keys of 'sinter' live on different servers; use a hash tag\r\n"},
+		{AppendProtocolError(nil, protocol), "-ERR Protocol error: invalid multibulk length\r\n"},
+		{AppendError([]byte("\n"), "ERR a\r\nb"), "\n-ERR a  b\r\n"},
 	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if string(e.got) != e.want {
+			t.Errorf("got %q, want %q", e.got, e.want)
 		}
 	}
 }

@@ -2,8 +2,8 @@
 package resp
 
 // AppendFragment appends the part of a request for one server to dst: the name of c and those keys, with their values
-// where c.Step is 2, whose owner is frag. The request is args of b, routed Fragment; owner has an element for each of its
-// keys.
+// where c.Step is 2, whose owner is frag. The request is args of b, routed Fragment; owner has an element for each of
+// its keys.
 func AppendFragment(dst, b []byte, args []Span, c *Command, owner []int32, frag int32) []byte {
 	n := 0
 	for _, o := range owner {
@@ -25,9 +25,10 @@ func AppendFragment(dst, b []byte, args []Span, c *Command, owner []int32, frag 
 	return dst
 }
 
-// MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in, replies[f]
-// the whole reply to fragment f. An error reply to one fragment becomes the reply to the request, except that with
-// perKeyErrors an array has that error in place of each key of the fragment. The elements of replies are consumed.
+// MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in,
+// replies[f] the whole reply to fragment f. An error reply to one fragment becomes the reply to the request, except
+// that with perKeyErrors an array has that error in place of each key of the fragment. The elements of replies are
+// consumed.
 func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKeyErrors bool) []byte {
 	if !perKeyErrors || c.Merge != MergeArray {
 		for _, r := range replies {

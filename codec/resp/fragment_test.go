@@ -59,7 +59,7 @@ func TestMergeReplies(t *testing.T) {
 		{"unlink", []int32{0}, []string{":7\r\n"}, false, ":7\r\n"},
 
 		{"mset", []int32{0, 1}, []string{"+OK\r\n", "+OK\r\n"}, false, "+OK\r\n"},
-		{"mset", []int32{0, 1}, []string{"+OK\r\n", "-OOM command not allowed\r\n"}, true, "-OOM command not allowed\r\n"},
+		{"mset", []int32{0, 1}, []string{"+OK\r\n", "-OOM not allowed\r\n"}, true, "-OOM not allowed\r\n"},
 		{"mset", []int32{0, 1}, []string{"+OK\r\n", ":1\r\n"}, false, "unexpected"},
 	} {
 		if e.want == "unexpected" {

@@ -6,9 +6,9 @@ import "bytes"
 // IsInline reports whether the request at the front of b, which is not empty, is an inline one.
 func IsInline(b []byte) bool { return b[0] != '*' }
 
-// ConsumeInline parses the line at the front of b by the quoting rules of Redis and appends the array that it stands for
-// to dst. With n > 0 the line is complete and n bytes long with its end; an empty line appends nothing. With n == 0 and
-// no error it is incomplete. An error is a *ProtocolError.
+// ConsumeInline parses the line at the front of b by the quoting rules of Redis and appends the array that it stands
+// for to dst. With n > 0 the line is complete and n bytes long with its end; an empty line appends nothing.
+// With n == 0 and no error it is incomplete. An error is a *ProtocolError.
 //
 // Between double quotes \n \r \t \b \a and \xHH stand for bytes and \ before another character for that character;
 // between single quotes only \' is special. A closing quote ends the argument (sdssplitargs in src/sds.c).
@@ -40,8 +40,8 @@ func ConsumeInline(b, dst []byte) (n int, out []byte, err error) {
 	return n, out, nil
 }
 
-// measureLine returns the length of the line at the front of b, '\n' included, or 0 if it is incomplete. Its first from
-// bytes are known to hold no '\n'.
+// measureLine returns the length of the line at the front of b, '\n' included, or 0 if it is incomplete. Its first
+// from bytes are known to hold no '\n'.
 func measureLine(b []byte, from int) (n int, err error) {
 	head := b[:min(len(b), maxLineBytes+1)]
 	from = min(from, len(head))
@@ -54,8 +54,8 @@ func measureLine(b []byte, from int) (n int, err error) {
 	return 0, nil
 }
 
-// unquote appends the argument that begins at line[p] to dst, unquoted, and returns the offset behind it. It fails where
-// a quote stays open or where something else than space follows its end.
+// unquote appends the argument that begins at line[p] to dst, unquoted, and returns the offset behind it. It fails
+// where a quote stays open or where something else than space follows its end.
 func unquote(dst, line []byte, p int) (end int, out []byte, ok bool) {
 	for ; p < len(line); p++ {
 		switch c := line[p]; c {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// inlineExamples were sent to Redis 7.0.15 as arguments of ECHO, except those marked.
+// inlineExamples were sent to Redis 7.0.15, except those marked.
 var inlineExamples = []struct {
 	in   string
 	args []string

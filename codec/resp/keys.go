@@ -1,4 +1,4 @@
-// Which arguments of a request are keys: positions from the table, and for some commands a look at the other arguments.
+// Which arguments of a request are keys: positions from the table, for some commands a look at the other arguments.
 package resp
 
 import "errors"
@@ -9,17 +9,17 @@ type KeyError string
 
 func (e KeyError) Error() string { return string(e) }
 
-// ErrForeign says that a request may touch keys that it does not name, as SORT … BY weight_* does and EVAL without keys
-// may. The keys that it does name are returned with it. It does no harm in a pool of one server; in another one the
-// request must be refused: AppendForeign.
+// ErrForeign says that a request may touch keys that it does not name, as SORT … BY weight_* does and EVAL without
+// keys may. The keys that it does name are returned with it. It does no harm in a pool of one server; in another one
+// the request must be refused: AppendForeign.
 var ErrForeign = errors.New("request may touch keys that it does not name")
 
 // A finder appends the indexes of the keys of a command that are not at fixed positions. The request has passed
 // CheckArity.
 type finder func(c *Command, b []byte, args []Span, keys []int32) ([]int32, error)
 
-// Keys appends the indexes of those args of a request in b that are keys to keys[:0]; c is the row that Resolve gave, and
-// CheckArity has passed. The error, if any, is a KeyError or ErrForeign.
+// Keys appends the indexes of those args of a request in b that are keys to keys[:0]; c is the row that Resolve gave,
+// and CheckArity has passed. The error, if any, is a KeyError or ErrForeign.
 func (c *Command) Keys(b []byte, args []Span, keys []int32) (out []int32, err error) {
 	out = keys[:0]
 	if c.First > 0 {
@@ -40,8 +40,8 @@ func (c *Command) Keys(b []byte, args []Span, keys []int32) (out []int32, err er
 	return out, nil
 }
 
-// numKeys finds keys whose number is an argument. The texts are those of the error replies, complete but for a %s, which
-// stands for the name of the command.
+// numKeys finds keys whose number is an argument. The texts are those of the error replies, complete but for a %s,
+// which stands for the name of the command.
 type numKeys struct {
 	at    int // index of the number; the keys follow
 	step  int // 2 if each key has a value
@@ -54,7 +54,7 @@ type numKeys struct {
 var (
 	scriptKeys = numKeys{
 		at: 2, step: 1,
-		notANumber: notAnInteger,
+		notANumber: NotAnInteger,
 		tooSmall:   "ERR Number of keys can't be negative",
 		tooLarge:   "ERR Number of keys can't be greater than number of args",
 	}
@@ -74,7 +74,7 @@ var (
 		at: 1, step: 1, after: 1, least: 1,
 		notANumber: "ERR numkeys should be greater than 0",
 		tooSmall:   "ERR numkeys should be greater than 0",
-		tooLarge:   syntaxError,
+		tooLarge:   SyntaxError,
 	}
 	msetexKeys = numKeys{
 		at: 1, step: 2, least: 1,
@@ -84,7 +84,7 @@ var (
 	}
 	sketchKeys = numKeys{
 		at: 2, step: 1, least: 1,
-		notANumber: notAnInteger,
+		notANumber: NotAnInteger,
 		tooSmall:   "ERR at least 1 input key is needed for '%s' command",
 		tooLarge:   "ERR wrong number of arguments for '%s' command",
 	}
@@ -94,9 +94,9 @@ var (
 func sortedSetKeys(at int) finder {
 	return numKeys{
 		at: at, step: 1, least: 1,
-		notANumber: notAnInteger,
+		notANumber: NotAnInteger,
 		tooSmall:   "ERR at least 1 input key is needed for '%s' command",
-		tooLarge:   syntaxError,
+		tooLarge:   SyntaxError,
 	}.find
 }
 
@@ -138,7 +138,7 @@ func findSort(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) 
 			i++
 			foreign = foreign || hasStar(args[i].Of(b))
 		default:
-			return keys, KeyError(syntaxError)
+			return keys, KeyError(SyntaxError)
 		}
 	}
 	if foreign {
@@ -156,8 +156,8 @@ func hasStar(pattern []byte) bool {
 	return false
 }
 
-// findGeoStore finds the keys after STORE and STOREDIST of GEORADIUS and GEORADIUSBYMEMBER, the only options whose value
-// may be any word.
+// findGeoStore finds the keys after STORE and STOREDIST of GEORADIUS and GEORADIUSBYMEMBER, the only options whose
+// value may be any word.
 func findGeoStore(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
 	for i := -c.Arity; i < len(args)-1; i++ {
 		if opt := args[i].Of(b); equalFold(opt, "store") || equalFold(opt, "storedist") {
@@ -168,8 +168,8 @@ func findGeoStore(c *Command, b []byte, args []Span, keys []int32) ([]int32, err
 	return keys, nil
 }
 
-// findStreams finds the keys of XREAD and XREADGROUP: the first half of what follows STREAMS. BLOCK would hold up every
-// client behind the same server connection, so it is refused.
+// findStreams finds the keys of XREAD and XREADGROUP: the first half of what follows STREAMS. BLOCK would hold up
+// every client behind the same server connection, so it is refused.
 func findStreams(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
 	for i := 1; i < len(args); i++ {
 		opt, left := args[i].Of(b), len(args)-i-1
@@ -195,8 +195,8 @@ func findStreams(c *Command, b []byte, args []Span, keys []int32) ([]int32, erro
 		case equalFold(opt, "group") && left >= 2, equalFold(opt, "noack"):
 			return keys, onlyGroup(opt)
 		default:
-			return keys, KeyError(syntaxError)
+			return keys, KeyError(SyntaxError)
 		}
 	}
-	return keys, KeyError(syntaxError)
+	return keys, KeyError(SyntaxError)
 }

@@ -91,7 +91,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestKeyErrors: the texts are those of Redis 7.0.15, except those marked.
+// TestKeyErrors: the texts are those of Redis 7.0.15, except those marked; FCALL had a function f to call.
 func TestKeyErrors(t *testing.T) {
 	for _, e := range []struct{ request, err string }{
 		{"mset a 1 b", "ERR wrong number of arguments for 'mset' command"},
@@ -100,7 +100,7 @@ func TestKeyErrors(t *testing.T) {
 		{"eval x 01 a", "ERR value is not an integer or out of range"},
 		{"eval x -1", "ERR Number of keys can't be negative"},
 		{"eval x 3 a", "ERR Number of keys can't be greater than number of args"},
-		{"evalsha x 9223372036854775807 a", "ERR Number of keys can't be greater than number of args"},
+		{"eval x 9223372036854775807 a", "ERR Number of keys can't be greater than number of args"},
 		{"fcall f x", "ERR Bad number of keys provided"},
 		{"fcall f -1", "ERR Number of keys can't be negative"},
 		{"fcall_ro f 2 a", "ERR Number of keys can't be greater than number of args"},
@@ -125,12 +125,16 @@ func TestKeyErrors(t *testing.T) {
 		{"xread foo streams a 0", "ERR syntax error"},
 		{"xread count 1 a 0", "ERR syntax error"},
 		{"xread a b streams", "ERR syntax error"},
+		{"xread count 1 count 2", "ERR syntax error"},
 		{"xreadgroup group g c count 1 streams", "ERR syntax error"},
-		{"xread noack streams a 0", "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."},
-		{"xread group g c streams a 0", "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."},
+		{"xread noack streams a 0",
+			"ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."},
+		{"xread group g c streams a 0",
+			"ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."},
 
 		// As Redis since 7.2 words it.
-		{"xread streams a b c", "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified."},
+		{"xread streams a b c",
+			"ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified."},
 		{"xreadgroup group g c streams a b c",
 			"ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."},
 

@@ -1,8 +1,8 @@
 // What is wrong with the bytes of a request, in the words of Redis.
 package resp
 
-// ProtocolError says why the bytes of a client are not a request. The client is told "-ERR " + Error() and then closed,
-// because nothing says where the next request would begin.
+// ProtocolError says why the bytes of a client are not a request. The client is told "-ERR " + Error() and then
+// closed, because nothing says where the next request would begin.
 type ProtocolError struct{ text string }
 
 func (e *ProtocolError) Error() string { return "Protocol error: " + e.text }

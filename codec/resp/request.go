@@ -10,8 +10,8 @@ const (
 	// MaxBulkBytes is the largest length of one bulk string: proto-max-bulk-len of Redis as delivered.
 	MaxBulkBytes = 512 << 20
 
-	// MaxRequestBytes is the largest length of a whole request, which keeps every offset within a Span. Smaller limits are
-	// the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
+	// MaxRequestBytes is the largest length of a whole request, which keeps every offset within a Span. Smaller limits
+	// are the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
 	MaxRequestBytes = 1<<31 - 1
 
 	// maxLineBytes bounds an inline request and the line of a length, as PROTO_INLINE_MAX_SIZE does in Redis.
@@ -33,9 +33,10 @@ type Progress struct {
 	Left int // values that begin at Pos or later
 }
 
-// ConsumeRequest parses the request at the front of b, an array of bulk strings, and appends its arguments to args[:0].
-// With n > 0 the request is complete and n bytes long; if it has no arguments ("*0", "*-1") it is to be skipped without
-// a reply. With n == 0 and no error it is incomplete. An error is a *ProtocolError: answer it and close.
+// ConsumeRequest parses the request at the front of b, an array of bulk strings, and appends its arguments to
+// args[:0]. With n > 0 the request is complete and n bytes long; if it has no arguments ("*0", "*-1") it is to be
+// skipped without a reply. With n == 0 and no error it is incomplete. An error is a *ProtocolError: answer it and
+// close.
 func ConsumeRequest(b []byte, args []Span) (n int, out []Span, err error) {
 	out = args[:0]
 	count, pos, err := arrayHeader(b)
@@ -137,8 +138,8 @@ func bulkHeader(b []byte, pos int) (size, lo int, err error) {
 	return int(v), next, nil
 }
 
-// oneDigit reads "<digit>\r\n" at the front of b, all there is of most counts and many lengths. It is small enough to be
-// inlined, shortLength is not.
+// oneDigit reads "<digit>\r\n" at the front of b, all there is of most counts and many lengths. It is small enough to
+// be inlined, shortLength is not.
 func oneDigit(b []byte) (v int, ok bool) {
 	return int(b[0] - '0'), b[0]-'0' < 10 && b[1] == '\r' && b[2] == '\n'
 }
@@ -163,8 +164,8 @@ func shortLength(b []byte, i int) (v, next int) {
 	return 0, 0
 }
 
-// headerLine returns the line at b[pos:] without its end, and the offset behind that, 0 if it is incomplete. A line that
-// is too long is tooBig, one whose '\r' is not followed by '\n' is malformed.
+// headerLine returns the line at b[pos:] without its end, and the offset behind that, 0 if it is incomplete. A line
+// that is too long is tooBig, one whose '\r' is not followed by '\n' is malformed.
 func headerLine(b []byte, pos int, tooBig, malformed error) (line []byte, next int, err error) {
 	rest := b[pos:min(len(b), pos+maxLineBytes+1)]
 	i := bytes.IndexByte(rest, '\r')
@@ -184,7 +185,8 @@ func headerLine(b []byte, pos int, tooBig, malformed error) (line []byte, next i
 	return b[pos:end], end + 2, nil
 }
 
-// parseInt reads s as Redis reads a length (string2ll): decimal, "-" only before 1 to 9, no "+", spaces or leading zeros.
+// parseInt reads s as Redis reads a length (string2ll): decimal, "-" only before 1 to 9, no "+", spaces or leading
+// zeros.
 func parseInt(s []byte) (v int64, ok bool) {
 	digits := s
 	if len(s) > 1 && s[0] == '-' {

@@ -52,8 +52,8 @@ var requestExamples = []struct {
 	{in: "*" + strings.Repeat("1", 64<<10), err: "too big mbulk count string"},
 	{in: "*1\r\n$" + strings.Repeat("1", 64<<10), err: "too big bulk count string"},
 
-	// Redis takes 2,147,483,647 arguments since 7.0 and took these before, skips what stands in place of a line end, and
-	// waits for more after a NUL.
+	// Redis takes 2,147,483,647 arguments since 7.0 and took these before, skips what stands in place of a line end,
+	// and waits for more after a NUL.
 	{in: "*1048577\r\n", err: "invalid multibulk length"},
 	{in: "*1\rX", err: "invalid multibulk length"},
 	{in: "*1\x00\r\n", err: "invalid multibulk length"},

@@ -25,11 +25,11 @@ var (
 
 // ConsumeReply looks for the end of the reply at the front of b, of any kind and nesting of RESP2 and RESP3, going on
 // where the call that returned p left off. With n > 0 the reply is complete and n bytes long. With n == 0 and no error
-// at least max(next.Pos, len(b)+1) bytes are needed before another call can say more. After an error nothing says where
-// the next reply begins: the connection is of no more use.
+// at least max(next.Pos, len(b)+1) bytes are needed before another call can say more. After an error nothing says
+// where the next reply begins: the connection is of no more use.
 //
-// An attribute ('|') is part of the value that follows it. A push ('>') is measured like a reply; whether one was asked
-// for is the caller's to know. Streamed strings and aggregates ("$?", "*?") are errors, as no server sends them.
+// An attribute ('|') is part of the value that follows it. A push ('>') is measured like a reply; whether one was
+// asked for is the caller's to know. Streamed strings and aggregates ("$?", "*?") are errors, as no server sends them.
 func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 	if p.Pos == 0 {
 		p.Left = 1
@@ -53,8 +53,8 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 	return 0, p, nil
 }
 
-// consumeValue reads the head of the value at b[pos:]. The next value begins at next, which may lie beyond b and is 0 if
-// the head is incomplete; more values belong to this one.
+// consumeValue reads the head of the value at b[pos:]. The next value begins at next, which may lie beyond b and is 0
+// if the head is incomplete; more values belong to this one.
 func consumeValue(b []byte, pos int) (next, more int, err error) {
 	if pos == len(b) {
 		return 0, 0, nil
@@ -107,8 +107,8 @@ func replyLine(b []byte, pos int) (next int, err error) {
 	return pos + i + 2, nil
 }
 
-// replyLength reads the length in the head at b[pos:], -1 for a null, and returns the offset behind the line, 0 if it is
-// incomplete.
+// replyLength reads the length in the head at b[pos:], -1 for a null, and returns the offset behind the line, 0 if it
+// is incomplete.
 func replyLength(b []byte, pos int) (size, next int, err error) {
 	if len(b)-pos >= 4 {
 		if v, ok := oneDigit(b[pos+1:]); ok {

@@ -3,8 +3,8 @@ package resp
 
 import "slices"
 
-// table holds every command that the proxy knows, refused ones included. It is complete up to Redis 8.0 with its modules
-// and holds the single-key commands of 8.2 and 8.4.
+// table holds every command that the proxy knows, refused ones included. It is complete up to Redis 8.0 with its
+// modules and holds the single-key commands of 8.2 and 8.4.
 var table = slices.Concat(
 	group("Keys", keyRows),
 	group("Strings", stringRows),
@@ -41,7 +41,8 @@ func keys(name string, arity, first, last, step int, write bool) Command {
 	return Command{Name: name, Route: Forward, Arity: arity, First: first, Last: last, Step: step, Write: write}
 }
 
-// find is a command with keys that only its other arguments tell; before them its first argument is a key if fixed is 1.
+// find is a command with keys that only its other arguments tell; before them its first argument is a key if fixed is
+// 1.
 func find(name string, arity, fixed int, f finder, write bool) Command {
 	return Command{
 		Name: name, Route: Forward, Arity: arity, First: fixed, Last: fixed, Step: fixed, Find: f, Write: write,
@@ -50,7 +51,9 @@ func find(name string, arity, fixed int, f finder, write bool) Command {
 
 // fragment is a command that is divided by key; step is 2 if each key has a value.
 func fragment(name string, arity, step int, merge Merge, write bool) Command {
-	return Command{Name: name, Route: Fragment, Merge: merge, Arity: arity, First: 1, Last: -1, Step: step, Write: write}
+	return Command{
+		Name: name, Route: Fragment, Merge: merge, Arity: arity, First: 1, Last: -1, Step: step, Write: write,
+	}
 }
 
 func keyless(name string, arity int) Command {

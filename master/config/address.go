@@ -21,6 +21,7 @@ const (
 	resolveTimeout    = 10 * time.Second
 	maxSocketPathSize = 107 // bytes: sun_path of unix(7), less its final zero
 	maxPermissions    = 0o777
+	permissionsHint   = "write octal digits up to 0777, and a path without spaces"
 )
 
 // resolver finds the address of a host to listen on.
@@ -85,7 +86,8 @@ func setListen(d *draft, _ *Key, w word) *flaw {
 	}
 	addr, err := d.resolve(withoutBrackets(host))
 	if err != nil {
-		return &flaw{message: "cannot be resolved: " + err.Error(), hint: "write an IP address or a name that this host knows"}
+		return &flaw{message: "cannot be resolved: " + err.Error(),
+			hint: "write an IP address or a name that this host knows"}
 	}
 	l.Network, l.AddrPort = "tcp", netip.AddrPortFrom(addr, n)
 	l.Address = l.AddrPort.String()
@@ -99,17 +101,18 @@ func setListenUnix(l *Listen) *flaw {
 		path = l.Text
 	}
 	if len(path) > maxSocketPathSize {
-		return &flaw{message: fmt.Sprintf("is longer than the %d bytes that a socket's path may have", maxSocketPathSize)}
+		return &flaw{message: fmt.Sprintf("has a path of %d bytes", len(path)),
+			hint: fmt.Sprintf("a socket's path has at most %d", maxSocketPathSize)}
 	}
 	digits := len(perm) - len(strings.TrimLeft(perm, "01234567"))
 	n, err := strconv.ParseUint("0"+perm[:digits], 8, 64)
 	if err != nil || n > maxPermissions || strings.HasPrefix(perm, "-") || strings.HasPrefix(perm, "+") {
-		return &flaw{message: fmt.Sprintf("has wrong permissions %q", perm), hint: "write octal digits up to 0777"}
+		return &flaw{message: fmt.Sprintf("has wrong permissions %q", perm), hint: permissionsHint}
 	}
 	l.Network, l.Address, l.Perm = "unix", path, fs.FileMode(n)
 	if digits < len(perm) {
-		return &flaw{harmless: true, message: fmt.Sprintf("has permissions %q, taken for %#o as nutcracker does", perm, n),
-			hint: "write octal digits up to 0777; paths with spaces are not possible"}
+		return &flaw{message: fmt.Sprintf("has permissions %q, taken for %#o as nutcracker does", perm, n),
+			hint: permissionsHint, harmless: true}
 	}
 	return nil
 }
@@ -153,7 +156,13 @@ func parseServer(text string) (link.Server, *flaw) {
 		if host == "" {
 			return s, &flaw{message: "has no host", hint: "write host:port:weight [name]"}
 		}
-		s.Network, s.Address = "tcp", net.JoinHostPort(withoutBrackets(host), strconv.Itoa(int(n)))
+		host = withoutBrackets(host)
+		if _, err := netip.ParseAddr(host); err != nil { // a worker knows names and plain addresses only
+			if addr, ok := parseClassicIPv4(host); ok {
+				host = addr.String()
+			}
+		}
+		s.Network, s.Address = "tcp", net.JoinHostPort(host, strconv.Itoa(int(n)))
 	}
 	s.Name = shard.ServerName(s.Network, written, name)
 	return s, nil

@@ -1,6 +1,6 @@
-// Package config turns a configuration file into what the master and its workers need. It reads two formats, told apart
-// by content: twemproxy's nutcracker.yml, of which every file that nutcracker runs means the same here, and a short form
-// of one directive a line. Both become sections of settings, and one table of keys gives all settings their meaning:
+// Package config turns a configuration file into what the master and its workers need. It reads two formats, told
+// apart by content: twemproxy's nutcracker.yml, of which every file means the same here as there, and a short form of
+// one directive a line. Both become sections of settings, and one table of keys gives all settings their meaning:
 //
 //	nutcracker.yml ──yaml.go──┐                        ┌── defaults, set        (section.go)
 //	                          ├──► []section ──► keys ─┼── get                  (print.go: pinion config)
@@ -10,6 +10,10 @@
 //	                                   │
 //	                                   ├──► Warnings: what works but hurts      (warn.go)
 //	                                   └──► Specs: one link.Spec for each slot
+//
+// A nutcracker.yml that nutcracker starts with and that is refused here has a number that overflows its int, a server
+// without a host or with an empty name, a listen host that is empty or "*" (which nutcracker takes for the loopback
+// address), two pools whose listen names are one address, or a pool's name of more than 255 bytes.
 //
 // An option is one row in the table of keys.go and one field. A Config is not changed after Parse and may be read by
 // any goroutine. The only input from outside the file is the address of a listen name, which is resolved while parsing.

@@ -49,7 +49,7 @@ var keys = [...]Key{
 		value: named(func(d *draft) *string { return &d.pool.Hash }, hash.Names()),
 		Doc:   "hash function: " + list(hash.Names())},
 	{Name: "hash_tag", value: value{set: setHashTag, get: getHashTag},
-		Doc: "two characters; only the part of a key between them is hashed, so `{}` keeps `{u1}.a` and `{u1}.b` together"},
+		Doc: "two characters; only the part of a key between them is hashed: `{}` keeps `{u1}.a` and `{u1}.b` together"},
 	{Name: "distribution", Default: "ketama",
 		value: named(func(d *draft) *string { return &d.pool.Distribution }, shard.DistributionNames()),
 		Doc:   "how hashes become servers: " + list(shard.DistributionNames())},
@@ -79,7 +79,8 @@ var keys = [...]Key{
 		Doc:   "connect to all servers at start instead of at the first request"},
 	{Name: "auto_eject_hosts", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.AutoEjectHosts }),
-		Doc:   "leave out a server after `server_failure_limit` failures in a row; its keys move to the others meanwhile"},
+		Doc: "leave out a server after `server_failure_limit` failures in a row; its keys move to the others " +
+			"meanwhile"},
 	{Name: "server_connections", Default: "1",
 		value: number(func(d *draft) *int { return &d.pool.ServerConnections }, 1),
 		Doc:   "connections of each worker to each server"},
@@ -95,10 +96,11 @@ var keys = [...]Key{
 			"as nutcracker does"},
 	{Name: "mget_errors", Default: string(link.MGetErrorsAll),
 		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
-		Doc:   "an MGET of which some servers failed: one error for `all`, or an error in place of the value, `per_key`"},
+		Doc: "an MGET of which some servers failed: one error for `all`, or an error in place of the value, " +
+			"`per_key`"},
 	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
-		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS [weight=N]`); " +
-			"without a name, the address decides where keys live"},
+		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
+			"[weight=N]`); without a name, the address decides where keys live"},
 
 	{Name: "workers", Scope: GlobalScope, Default: "auto", value: value{set: setWorkers, get: getWorkers},
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},

@@ -73,8 +73,8 @@ type flaw struct {
 	harmless      bool // a warning
 }
 
-// suggest says what an unknown word should have been: the nearest of the known ones, one that it begins or ends, or else
-// all of them.
+// suggest says what an unknown word should have been: the nearest of the known ones, one that it begins or ends, or
+// else all of them.
 func suggest(word string, known []string) string {
 	best, distance := "", 1+len(word)/3
 	for _, k := range known {

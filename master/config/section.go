@@ -55,9 +55,8 @@ type reader struct {
 }
 
 func (r *reader) report(at place, pool string, f flaw) {
-	r.problems = append(r.problems, Problem{
-		File: r.file, Line: at.line, Column: at.column, Pool: pool, Message: f.message, Hint: f.hint, Warning: f.harmless,
-	})
+	r.problems = append(r.problems, Problem{File: r.file, Line: at.line, Column: at.column, Pool: pool,
+		Message: f.message, Hint: f.hint, Warning: f.harmless})
 }
 
 // draft is a section in the making: what the setters of the table write to and the getters read from.

@@ -247,7 +247,7 @@ func splitLine(line string, n int) ([]word, *flaw) {
 		if quote := rest[0]; quote == '"' || quote == '\'' {
 			closing := strings.IndexByte(rest[1:], quote)
 			size = closing + 2
-			if closing < 0 || size < len(rest) && !strings.Contains(space, rest[size:size+1]) {
+			if closing < 0 || strings.IndexAny(rest[size:]+" ", space) > 0 {
 				return nil, &flaw{message: fmt.Sprintf("a word in quotes does not end with %c", quote), hint: "close the quotes"}
 			}
 			w.text = rest[1 : size-1]

@@ -27,8 +27,9 @@ type option[T ~string] struct {
 
 var (
 	protocols   = [...]option[link.Protocol]{{"true", link.Redis}, {"false", link.Memcache}}
-	crossShards = [...]option[link.CrossShard]{{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
-	mgetErrors  = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	crossShards = [...]option[link.CrossShard]{
+		{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
+	mgetErrors = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
 )
 
 func choice[T ~string](field func(*draft) *T, options []option[T]) value {
@@ -128,7 +129,8 @@ func parseNumber(k *Key, text string, low int, to *int) *flaw {
 	if k.Unit != "" {
 		want += " of " + k.Unit
 	}
-	f := &flaw{message: "is not a number", hint: fmt.Sprintf("write %s from %d to %d, digits only", want, low, math.MaxInt32)}
+	f := &flaw{message: "is not a number"}
+	f.hint = fmt.Sprintf("write %s from %d to %d, digits only", want, low, math.MaxInt32)
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		f.message = "is out of range"
 	}

@@ -48,6 +48,20 @@ func TestParseClassicIPv4(t *testing.T) {
 	}
 }
 
+func TestResolveHost(t *testing.T) {
+	for host, want := range map[string]string{"127.0.0.1": "127.0.0.1", "127.1": "127.0.0.1", "fe80::1%lo": "fe80::1%lo"} {
+		if got, err := resolveHost(host); err != nil || got != netip.MustParseAddr(want) {
+			t.Errorf("resolveHost(%q) = %v, %v; want %s", host, got, err, want)
+		}
+	}
+	if got, err := resolveHost("localhost"); err != nil || !got.IsLoopback() || got.Is4In6() {
+		t.Errorf(`resolveHost("localhost") = %v, %v`, got, err)
+	}
+	if got, err := resolveHost("no host has this name"); err == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestParseServer(t *testing.T) {
 	for _, test := range []struct {
 		text string

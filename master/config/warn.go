@@ -133,7 +133,8 @@ func (w *warner) sharedServers(pools []Pool) {
 			case !again:
 				uses[data{s.Address, p.DB}] = use{p, p.placed[j]}
 			case first.pool == p:
-				w.warn(p, p.placed[j], fmt.Sprintf("server %q is in the pool twice, first in line %d", s.Address, first.at.line),
+				w.warn(p, p.placed[j],
+					fmt.Sprintf("server %q is in the pool twice, first in line %d", s.Address, first.at.line),
 					"give it a higher weight instead, unless the names stand for servers to come")
 			default:
 				w.warn(p, p.placed[j],

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs everything that can be run on one machine. The end-to-end tests need the real servers and the real nutcracker:
+# what is missing is installed if we may, and named if we may not.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+missing=()
+need() { # PACKAGE COMMAND…
+	local package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing+=("$package")
+}
+need redis-server command -v redis-server
+need redis-tools command -v redis-benchmark
+need memcached command -v memcached
+need libmemcached-tools dpkg -s libmemcached-tools # its programs have different names in different releases
+need nutcracker command -v nutcracker
+need python3-redis /usr/bin/python3 -c 'import redis'
+
+if ((${#missing[@]})); then
+	install="apt-get install -y --no-install-recommends ${missing[*]}"
+	if ((EUID != 0)); then
+		echo "The end-to-end tests need programs that are missing. Please run: sudo $install" >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q
+	$install
+fi
+
+unformatted=$(gofmt -l .)
+if [[ $unformatted ]]; then
+	echo "not formatted by gofmt: $unformatted" >&2
+	exit 1
+fi
+go vet ./...
+go test -race -timeout 8m ./...

@@ -1,0 +1,155 @@
+// What holds in every worker: after each turn, and when nobody is connected any more.
+
+package worker
+
+import (
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// checkInvariants compares the figures that a worker keeps with what they count.
+func checkInvariants(t testing.TB, l *loop) {
+	t.Helper()
+	clients := 0
+	for _, entry := range l.table {
+		if c, ok := entry.h.(*client); ok {
+			clients++
+			checkClient(t, c)
+		}
+	}
+	if clients != l.clients {
+		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
+	}
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			checkServer(t, s)
+		}
+	}
+	for server, fragment := range l.fragmentOf {
+		if fragment != -1 {
+			t.Fatalf("between requests server %d-1 has fragment %d", server, fragment)
+		}
+	}
+	for i, timer := range l.timers {
+		if timer.pos != i+1 {
+			t.Fatalf("timer %d thinks it is timer %d", i, timer.pos-1)
+		}
+	}
+}
+
+func checkClient(t testing.TB, c *client) {
+	t.Helper()
+	owed, size := 0, 0
+	for r := c.head; r != nil; r = r.next {
+		owed++
+		size += int(r.bytes)
+		if r.state&inClient == 0 || r.next == nil && c.tail != r {
+			t.Fatalf("client %d: its out queue is broken at request %d", c.id, owed)
+		}
+		if (r.client == nil) != (r.state&isDone != 0) {
+			t.Fatalf("client %d: request %d of its out queue is done (%v) or has nobody who waits", c.id, owed, r.state&isDone != 0)
+		}
+	}
+	if owed != c.owed || size != c.owedSize {
+		t.Fatalf("client %d counts %d requests of %d bytes and has %d of %d", c.id, c.owed, c.owedSize, owed, size)
+	}
+	if c.head != nil && c.head.state&isDone != 0 {
+		t.Fatalf("client %d: the head of its out queue is done and still there", c.id)
+	}
+	checkOutput(t, &c.out)
+	if c.in.rest != nil && len(c.in.rest.B) == 0 {
+		t.Fatalf("client %d keeps an empty buffer", c.id)
+	}
+}
+
+// checkServer compares the gauges of a server with its connections' queues.
+func checkServer(t testing.TB, s *server) {
+	t.Helper()
+	var count, size [2]int // of requests: that wait to be written, that are written
+	open := 0
+	for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+		if c.state >= connGreeting {
+			open++
+		}
+		i := 0
+		for r := c.head; r != nil; r = r.behind {
+			where := 0
+			if i < c.written {
+				where = 1
+			}
+			count[where]++
+			size[where] += int(r.bytes)
+			if r.state&inConn == 0 || r.behind == nil && c.tail != r {
+				t.Fatalf("server %q: its in queue is broken at request %d", s.spec.Name, i)
+			}
+			i++
+		}
+		if i != c.written+c.unwritten {
+			t.Fatalf("server %q: a connection counts %d + %d requests and has %d", s.spec.Name, c.written, c.unwritten, i)
+		}
+		checkOutput(t, &c.out)
+	}
+	for _, gauge := range []struct{ counter, want int }{
+		{link.InQueue, count[0]}, {link.InQueueBytes, size[0]}, {link.OutQueue, count[1]}, {link.OutQueueBytes, size[1]},
+		{link.ServerConnections, open},
+	} {
+		if got := s.counters[gauge.counter]; got != uint64(gauge.want) {
+			t.Fatalf("server %q: %s is %d, want %d", s.spec.Name, link.ServerCounters[gauge.counter].Name, int64(got), gauge.want)
+		}
+	}
+}
+
+func checkOutput(t testing.TB, o *output) {
+	t.Helper()
+	bytes := -o.sent
+	for _, chunk := range o.chunks {
+		bytes += len(chunk.B)
+	}
+	if bytes != o.bytes {
+		t.Fatalf("an output counts %d bytes and has %d", o.bytes, bytes)
+	}
+	if o.bytes == 0 && len(o.chunks) > 0 {
+		t.Fatalf("an empty output holds %d buffers", len(o.chunks))
+	}
+}
+
+// checkEmpty is for a worker that nobody is connected to: it has given everything back.
+func checkEmpty(t testing.TB, l *loop) {
+	t.Helper()
+	checkInvariants(t, l)
+	held := 2 + len(l.listeners) // control, resolver
+	for _, entry := range l.table {
+		if entry.h != nil {
+			held--
+		}
+	}
+	if held != 0 || l.clients != 0 {
+		t.Errorf("%d clients and %d other registrations are left", l.clients, -held)
+	}
+	if got := l.counters[link.CurrConnections]; got != uint64(len(l.listeners)) {
+		t.Errorf("curr_connections is %d, want the %d listeners", got, len(l.listeners))
+	}
+	if l.requests.count != rigRequests {
+		t.Errorf("%d requests are free, %d were at the start", l.requests.count, rigRequests)
+	}
+	n := 0
+	for r := l.requests.free; r != nil && n <= rigRequests; r = r.next {
+		n++
+	}
+	if n != l.requests.count {
+		t.Errorf("the requests that are free count %d and are %d", l.requests.count, n)
+	}
+	for _, p := range l.pools {
+		if p.counters[link.ClientConnections] != 0 {
+			t.Errorf("pool %q: client_connections is %d", p.name, p.counters[link.ClientConnections])
+		}
+		for _, s := range p.servers {
+			for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+				if c.head != nil || c.in.rest != nil || c.out.bytes != 0 || c.deadlines.pos != 0 || c.state != connClosed {
+					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
+				}
+			}
+		}
+	}
+}
