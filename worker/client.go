@@ -19,6 +19,7 @@ type client struct {
 	tail     *request
 	owed     int // length of the out queue
 	owedSize int // bytes of its requests
+	held     int // bytes of replies that wait in it for one before them
 	skip     int // bytes of a refused request that are still to come
 	info     *clientInfo
 	id       uint64
@@ -133,7 +134,7 @@ func (c *client) take(b []byte) {
 
 // muted tells that the client is not read for now: it has too much outstanding, does not take its replies, or leaves.
 func (c *client) muted() bool {
-	return c.owed >= maxOutstanding || c.owedSize >= maxOutstandingBytes || c.out.bytes >= maxUnsentBytes ||
+	return c.owed >= maxOutstanding || c.owedSize >= maxOutstandingBytes || c.out.bytes+c.held >= maxUnsentBytes ||
 		c.state&leaving != 0
 }
 
@@ -206,6 +207,9 @@ func (c *client) push(r *request) {
 	c.tail = r
 	c.owed++
 	c.owedSize += int(r.bytes)
+	if r.state&isDone != 0 {
+		c.held += len(r.reply.B)
+	}
 }
 
 // shift takes the head off the out queue.
@@ -219,6 +223,9 @@ func (c *client) shift() *request {
 	r.state &^= inClient
 	c.owed--
 	c.owedSize -= int(r.bytes)
+	if r.state&isDone != 0 {
+		c.held -= len(r.reply.B)
+	}
 	return r
 }
 

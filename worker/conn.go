@@ -51,11 +51,10 @@ type conn struct {
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
 	fd        int
-	written   int // requests of the in queue that are written as a whole
-	unwritten int // those that are not
-	unsize    int // their bytes
-	tries     int // addresses of the server that this attempt has tried
-	greetings int // replies to the greeting still to come
+	unsent    *request // the first of the in queue that is not written as a whole
+	lead      int      // bytes of unsent that are written; negative: so many of one answered early are to be written first
+	tries     int      // addresses of the server that this attempt has tried
+	greetings int      // replies to the greeting still to come
 	state     connState
 	dirty     bool // is in the loop's list for the end of the turn
 	queued    bool // is in the loop's list for the next turn
@@ -191,12 +190,13 @@ func (c *conn) send(r *request, b []byte) {
 	if c.waiting == nil {
 		c.waiting = r
 	}
-	c.unwritten++
-	c.unsize += len(b)
+	if c.unsent == nil {
+		c.unsent = r
+	}
 	n := c.server.counters
 	n[link.InQueue]++
 	n[link.InQueueBytes] += uint64(len(b))
-	if r.deadline != 0 && c.deadlines.pos == 0 {
+	if r.deadline != 0 && (c.deadlines.pos == 0 || r.deadline < c.deadlines.at) {
 		l.timers.set(&c.deadlines, r.deadline)
 	}
 	c.write(b)
@@ -223,23 +223,23 @@ func (c *conn) pop() *request {
 	if c.waiting == r {
 		c.waiting = c.head
 	}
+	c.uncount(r)
 	r.behind = nil
 	r.state &^= inConn
-	c.uncount(r)
 	return r
 }
 
-// uncount takes r, the head, out of the figures of the queues.
+// uncount takes r, the head, out of the figures of the queues. A server may answer a request early, before it has got
+// all of it: the rest is written all the same.
 func (c *conn) uncount(r *request) {
 	n := c.server.counters
-	if c.written > 0 {
-		c.written--
+	if r != c.unsent {
 		n[link.OutQueue]--
 		n[link.OutQueueBytes] -= uint64(r.bytes)
 		return
 	}
-	c.unwritten--
-	c.unsize -= int(r.bytes)
+	c.unsent = r.behind
+	c.lead -= int(r.bytes)
 	n[link.InQueue]--
 	n[link.InQueueBytes] -= uint64(r.bytes)
 }
@@ -249,17 +249,27 @@ func (c *conn) flush() {
 	if c.state != connReady || c.out.bytes == 0 {
 		return
 	}
+	before := c.out.bytes
 	if err := c.out.send(c.server.pool.l, c.fd); err != nil {
 		c.fail(err)
 		return
 	}
-	if c.out.bytes == 0 && c.unwritten > 0 {
-		n := c.server.counters
-		n[link.OutQueue] += uint64(c.unwritten)
-		n[link.InQueue] -= uint64(c.unwritten)
-		n[link.OutQueueBytes] += uint64(c.unsize)
-		n[link.InQueueBytes] -= uint64(c.unsize)
-		c.written += c.unwritten
-		c.unwritten, c.unsize = 0, 0
+	c.wrote(before - c.out.bytes)
+}
+
+// wrote moves the requests that are now written as a whole from one figure to the other.
+func (c *conn) wrote(bytes int) {
+	c.lead += bytes
+	moved, size := 0, 0
+	for c.unsent != nil && c.lead >= int(c.unsent.bytes) {
+		c.lead -= int(c.unsent.bytes)
+		moved++
+		size += int(c.unsent.bytes)
+		c.unsent = c.unsent.behind
 	}
+	n := c.server.counters
+	n[link.InQueue] -= uint64(moved)
+	n[link.InQueueBytes] -= uint64(size)
+	n[link.OutQueue] += uint64(moved)
+	n[link.OutQueueBytes] += uint64(size)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // drain stops accepting, closes each client once it is owed nothing and has no request half sent, and ends the worker
@@ -16,10 +17,11 @@ func (l *loop) drain(limit time.Duration) {
 	}
 	l.draining = true
 	for _, ln := range l.listeners {
-		l.timers.stop(&ln.pause)
 		ln.accept(math.MaxInt)
+		l.timers.stop(&ln.pause) // which accept may have set
 		l.poller.Remove(ln.fd)
 		l.release(ln.token)
+		sock.Close(ln.fd)
 		l.closed()
 	}
 	l.listeners = nil

@@ -114,6 +114,8 @@ func (l *loop) run() error {
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) {
 	l.now = l.clock()
+	l.observe()
+	l.again, l.againNow = l.againNow[:0], l.again
 	for _, ev := range events {
 		if r := &l.table[ev.Token.Index]; r.seq == ev.Token.Seq && r.h != nil {
 			r.h.ready(ev)
@@ -121,10 +123,16 @@ func (l *loop) turn(events []poll.Event) {
 	}
 	l.serveAgain()
 	l.timers.run(l.now)
+	l.flush()
+	l.observe()
+}
+
+// observe takes over which servers are live: before requests are routed what other workers found out, and before the
+// loop waits what this one did, so that it wakes for their retry.
+func (l *loop) observe() {
 	for _, p := range l.pools {
 		p.observe()
 	}
-	l.flush()
 }
 
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served.
@@ -139,9 +147,8 @@ func (l *loop) patience() time.Duration {
 	return max(0, time.Duration(at-l.now))
 }
 
-// serveAgain gives each connection that had more than its share of an earlier turn another share.
+// serveAgain gives each connection that had more than its share of the turn before another share.
 func (l *loop) serveAgain() {
-	l.again, l.againNow = l.againNow[:0], l.again
 	for i, c := range l.againNow {
 		l.againNow[i] = nil
 		c.receive()

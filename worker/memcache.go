@@ -107,14 +107,14 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 	l := c.pool.l
 	l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
-	req := c.oweMemcache(b, r)
+	req := c.oweMemcache(len(l.scratch), r)
 	c.pool.forward(req, c.id, server, l.scratch)
 }
 
 // oweMemcache puts a request into the client's out queue.
-func (c *client) oweMemcache(b []byte, r *memcache.Request) *request {
+func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 	req := c.pool.l.requests.get()
-	req.bytes = int32(len(b))
+	req.bytes = int32(size)
 	if r.NoReply {
 		req.state |= isSilent
 	}
@@ -151,7 +151,7 @@ func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache
 	s.memcache = *r
 	s.line = append(s.line[:0], b...)
 	s.keys = append(s.keys[:0], keys...)
-	req := c.oweMemcache(b, r)
+	req := c.oweMemcache(len(b), r)
 	l.assigned(s)
 	c.dispatch(req, s, func(dst []byte, fragment int32) []byte {
 		if s.memcache.Cmd.Route == memcache.Broadcast {

@@ -146,7 +146,17 @@ func (r *rig) receive() (busy bool) {
 		busy = c.pull() || busy
 	}
 	for _, m := range r.masters {
+		busy = m.push() || busy
 		busy = m.pull() || busy
 	}
 	return busy
+}
+
+// dial begins to connect; the worker has not turned yet.
+func (r *rig) dial(name string) *peer {
+	fd, _, err := sock.ConnectUnix(r.front(0, 0))
+	r.must(err)
+	c := &peer{name: name, fd: fd}
+	r.clients = append(r.clients, c)
+	return c
 }

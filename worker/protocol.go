@@ -4,6 +4,7 @@ package worker
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +78,8 @@ func foreignCause(err error) string {
 			return known.Error()
 		}
 	}
-	return err.Error()
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] // as strerror words it
 }
 
 var (

@@ -91,7 +91,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span) {
 			return
 		}
 	}
-	if cmd.Route != resp.Refuse && !cmd.CheckArity(len(args)) {
+	if (cmd.Route != resp.Refuse || len(cmd.Subs) > 0) && !cmd.CheckArity(len(args)) {
 		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
 		return
 	}

@@ -57,6 +57,7 @@ func (c *conn) recv() {
 		return
 	}
 	c.heard, c.blamed = l.now, false
+	before := c.server.counters[link.Responses]
 	used, err := c.take(b)
 	if err != nil {
 		c.fail(err)
@@ -66,7 +67,9 @@ func (c *conn) recv() {
 		return
 	}
 	c.in.keep(b[used:])
-	c.server.succeeded()
+	if c.server.counters[link.Responses] != before {
+		c.server.succeeded()
+	}
 	if c.in.unread && !c.queued {
 		c.queued = true
 		l.again = append(l.again, c)
@@ -99,7 +102,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 			}
 			continue
 		}
-		if c.head == nil {
+		if c.head == nil || c.head == c.unsent && c.lead <= 0 {
 			return used, errUnasked
 		}
 		n[link.Responses]++
@@ -219,7 +222,8 @@ func (c *conn) close() (queue *request) {
 		c.become(connClosed)
 	}
 	l.timers.stop(&c.deadlines)
-	c.head, c.tail, c.waiting = nil, nil, nil
+	c.head, c.tail, c.waiting, c.unsent = nil, nil, nil, nil
+	c.lead = 0
 	c.in.drop()
 	c.out.drop()
 	c.progress = progress{}
@@ -276,6 +280,7 @@ func (c *client) answered(r *request, reply []byte) {
 	if r != c.head {
 		r.reply = copyBuffer(reply)
 		r.state |= isDone
+		c.held += len(reply)
 		return
 	}
 	c.out.append(reply)

@@ -24,17 +24,17 @@ const (
 
 // rig is a machine with everything that workers need.
 type rig struct {
-	t       testing.TB
-	dir     string
-	fdsUsed int // by the process before the rig
-	now     int64
-	slots   int
-	pools   []link.Pool
-	workers []*loop
-	masters []*peer // the master's ends of the control sockets
-	servers []*fakeServer
-	clients []*peer
-	unsafe  bool // the invariants are not checked after every turn
+	t         testing.TB
+	dir       string
+	fdsUsed   int // by the process before the rig
+	now       int64
+	slots     int
+	pools     []link.Pool
+	workers   []*loop
+	masters   []*peer // the master's ends of the control sockets
+	servers   []*fakeServer
+	clients   []*peer
+	unchecked bool // the invariants are not checked after every turn
 }
 
 func newRig(t testing.TB) *rig {
@@ -156,7 +156,7 @@ func (r *rig) step(l *loop) (busy bool) {
 		busy = true
 	}
 	l.turn(events)
-	if !r.unsafe {
+	if !r.unchecked {
 		checkInvariants(r.t, l)
 	}
 	return busy

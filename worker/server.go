@@ -84,7 +84,7 @@ func (s *server) failed(err error) {
 	}
 }
 
-// succeeded is told that the server has answered.
+// succeeded is told that the server has answered a request.
 func (s *server) succeeded() {
 	if s.trouble != "" {
 		s.trouble = ""

@@ -1,5 +1,5 @@
-// Transcripts: workers between clients, servers and a master that all follow a script in testdata. A line that begins with
-// "> " happens; the lines below it are everything that anyone got to see of it.
+// Transcripts: workers between clients, servers and a master that all follow a script in testdata. A line that begins
+// with "> " happens; the lines below it are everything that anyone got to see of it.
 
 package worker
 
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 var update = flag.Bool("update", false, "write the transcripts in testdata anew")
@@ -152,6 +153,10 @@ func (s *stage) peer(p *peer, verb string, args []string) {
 			p.send([]byte{b})
 			s.turn()
 		}
+	case "ends-with": // word…: what it sends and its end arrive together
+		_, err := sock.Send(p.fd, readWords(s.t, args))
+		s.must(err)
+		s.must(p.halfClose())
 	case "half-closes":
 		s.must(p.halfClose())
 	case "hangs-up":

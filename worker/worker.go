@@ -61,7 +61,7 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	}
 	spec := new(link.Spec)
 	if err := json.Unmarshal(text, spec); err != nil {
-		return nil, nil, fmt.Errorf("reading the specification: %w", err)
+		return nil, nil, fmt.Errorf("reading the specification (only the master starts workers): %w", err)
 	}
 	sock.Close(link.FDSpec)
 	counts := link.ServerCounts(spec.Pools)

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/../.."
 bound=${1:-20s}
 
 for package in $(go list ./...); do
-	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+	listed=$(go test -list '^Fuzz' "$package") # on its own, so that a package that does not build ends the run
+	for target in $(grep '^Fuzz' <<<"$listed"); do
 		echo "== ${package##*/pinion/} $target"
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$bound" "$package"
 	done

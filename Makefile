@@ -1,0 +1,13 @@
+# `make` builds, `make demo` shows, `make test` is what CI runs.
+# VERSION=1.2.3 names a build; N=2000000x or FUZZ=20s bounds each fuzz target.
+VERSION ?= $(shell packaging/ci/version.sh)
+FUZZ ?= 20s
+N ?= $(FUZZ)
+
+.PHONY: all demo test fuzz bench clean
+all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+demo: all ; bin/pinion demo
+test: ; packaging/ci/test.sh
+fuzz: ; packaging/ci/fuzz.sh $(N)
+bench: ; go test -run '^$$' -bench . -benchmem ./codec/... ./shard/... ./worker/...
+clean: ; rm -rf bin

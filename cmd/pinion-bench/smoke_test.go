@@ -1,0 +1,218 @@
+// The commands from end to end, with real servers and the real proxy, in very small: everything is there, it is right,
+// and nothing stays behind. What it costs is not looked at.
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion-bench/load"
+	"github.com/pinion-proxy/pinion/cmd/pinion-bench/process"
+)
+
+// pinion is the proxy, built for these tests.
+var pinion string
+
+func TestMain(m *testing.M) {
+	os.Exit(withPinion(m.Run))
+}
+
+// withPinion builds the proxy, makes sure that the servers are there, and runs the tests.
+func withPinion(tests func() int) (status int) {
+	for _, program := range []string{"redis-server", "memcached"} {
+		if _, err := exec.LookPath(program); err != nil {
+			fmt.Fprintf(os.Stderr, "%v; install it with: apt-get install %s\n", err, program)
+			return 1
+		}
+	}
+	dir, err := os.MkdirTemp("", "pinion-bench-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	pinion = filepath.Join(dir, "pinion")
+	if out, err := exec.Command("go", "build", "-o", pinion, "../pinion").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building pinion: %v\n%s", err, out)
+		return 1
+	}
+	return tests()
+}
+
+// benchOutput runs the program and returns what it wrote.
+func benchOutput(t *testing.T, ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+	var out, err bytes.Buffer
+	status = run(ctx, append([]string{"pinion-bench"}, args...), &out, &err)
+	if left, e := os.ReadDir(os.Getenv("TMPDIR")); e != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, e)
+	}
+	if pids, e := process.Tree(os.Getpid()); e != nil || len(pids) != 1 {
+		t.Errorf("still running: %v, %v", pids, e)
+	}
+	return status, out.String(), err.String()
+}
+
+func TestCompareTwoProxies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "result.json")
+	for _, load := range [][]string{
+		{"-w", "mixed", "-c", "3", "-P", "4"},
+		{"-w", "mget", "-c", "2", "-d", "2000"},
+		{"-w", "set", "-c", "2", "--protocol", "memcache"},
+	} {
+		args := append([]string{"compare", "--a", "first=" + pinion, "--b", "second=" + pinion,
+			"--b-key", "timeout: 5000", "--servers", "2", "--rounds", "2", "--time", "20ms", "-k", "100",
+			"--json", path}, load...)
+		status, stdout, stderr := benchOutput(t, t.Context(), args...)
+		if status != 0 || !strings.Contains(stdout, "throughput, requests/s") {
+			t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got results
+		if err := json.Unmarshal(text, &got); err != nil || len(got.Outcomes) != 1 {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		o := got.Outcomes[0]
+		if o.Left != "first" || o.Right != "second" || len(o.Metrics) != 4 {
+			t.Fatalf("%s", text)
+		}
+		for _, m := range o.Metrics {
+			if len(m.Left) != 2 || len(m.Right) != 2 || m.Ratio == nil || m.Ratio.Min <= 0 {
+				t.Errorf("%+v", m)
+			}
+		}
+	}
+}
+
+func TestEveryKindOfRow(t *testing.T) {
+	a, errA := newContestant("a="+pinion, nil)
+	c, errC := newContestant("b="+pinion, nil)
+	cpus, err := newPlacement()
+	if errA != nil || errC != nil || err != nil {
+		t.Fatal(errA, errC, err)
+	}
+	b := &bench{
+		left: a, right: c, rounds: 1, time: 10 * time.Millisecond, servers: 1, cpus: cpus, progress: &bytes.Buffer{},
+	}
+	weigh := func(ctx context.Context, p *proxy, s load.Spec, before int64) (sample, error) {
+		l, err := load.Connect(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		after, err := memoryIn(ctx, 0, p)
+		return sample{memory: float64(after)}, errors.Join(err, l.Close())
+	}
+	small := loadOf(load.Get, 2, keys(20))
+	rows := []row{
+		growthRow("grow", "growth", small, scene{servers: 1}, scene{servers: 3, pools: 2, keys: 30, allBusy: true}),
+		memoryRow("weigh", "memory", small, nil, weigh),
+		workersRow("workers", len(cpus.all)),
+		workersRow("too many", len(cpus.all)+1),
+	}
+	outcomes, failed := b.runRows(t.Context(), rows)
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	var titles []string
+	for _, o := range outcomes {
+		titles = append(titles, o.Row+" "+o.Left+" "+o.Right)
+	}
+	want := []string{"grow small large", "grow small large", "weigh a b",
+		fmt.Sprintf("workers 1 CPU %d CPU", len(cpus.all)), "too many a b"}
+	if !slices.Equal(titles, want) {
+		t.Errorf("%q, want %q", titles, want)
+	}
+	if last := outcomes[len(outcomes)-1]; !strings.HasPrefix(last.Error, errNotHere.Error()) {
+		t.Errorf("%+v, want that the machine is too small", last)
+	}
+}
+
+func TestCompareEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(300*time.Millisecond, cancel).Stop()
+	begin := time.Now()
+	status, _, _ := benchOutput(t, ctx, "compare", "--a", pinion, "--b", pinion, "--rows", "get-5,get-1",
+		"--time", "1h")
+	if status != 1 || time.Since(begin) > time.Minute {
+		t.Errorf("status %d after %v", status, time.Since(begin))
+	}
+}
+
+func TestCompareFailsWithTheProxy(t *testing.T) {
+	status, stdout, stderr := benchOutput(t, t.Context(), "compare", "--a", "/bin/false", "--b", "/bin/true", "-c", "2")
+	const want = "ended instead of listening"
+	if status != 1 || !strings.Contains(stderr, want) || !strings.Contains(stdout, want) {
+		t.Errorf("status %d\n%s\n%s", status, stdout, stderr)
+	}
+}
+
+func TestRun(t *testing.T) {
+	address := miniredis.RunT(t).Addr()
+	path := filepath.Join(t.TempDir(), "result.json")
+	status, stdout, stderr := benchOutput(t, t.Context(), "run", "--address", address, "--requests", "500", "-c", "3",
+		"-w", "mset", "--pid", fmt.Sprint(os.Getpid()), "--json", path)
+	if status != 0 || !strings.HasPrefix(stdout, "500 requests in ") || !strings.Contains(stdout, ", 0 errors\n") {
+		t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
+	}
+	text, err := os.ReadFile(path)
+	var r report
+	if err != nil || json.Unmarshal(text, &r) != nil || r.Requests != 500 || r.CPU <= 0 || r.Max < r.P999 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+func TestRunOnNothing(t *testing.T) {
+	addresses, err := process.FreeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := benchOutput(t, t.Context(), "run", "--address", addresses[0], "--requests", "5")
+	if status != 1 || !strings.Contains(stderr, "connection refused") {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+}
+
+func TestCommandLineErrors(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"compare --rows get-51", `there is no row "get-51"; --list shows them`},
+		{"compare --rows get-50 -c 4", "a load of your own is a row by itself"},
+		{"compare --a /no/such/proxy", "/no/such/proxy"},
+		{"compare --a= --b /bin/true", "a contestant needs a command"},
+		{"compare --a /bin/true --b /bin/true --rounds 0", "must be above zero"},
+		{"run --workload pop", `unknown workload "pop"`},
+		{"run --address here", `address "here" is neither`},
+	} {
+		status, _, stderr := benchOutput(t, t.Context(), strings.Fields(c.args)...)
+		if status != 1 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: status %d, %s", c.args, status, stderr)
+		}
+	}
+}
+
+// A table that is selected from by name has each name once.
+func TestRowsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range table() {
+		if r.id == "" || seen[r.id] || strings.ContainsAny(r.id, ", ") {
+			t.Errorf("row %q", r.id)
+		}
+		seen[r.id] = true
+	}
+}

@@ -1,0 +1,130 @@
+// A stage is what a row plays on: servers on loopback, and proxies before them.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion-bench/load"
+	"github.com/pinion-proxy/pinion/cmd/pinion-bench/process"
+)
+
+// topology is how many of what a stage has.
+type topology struct {
+	protocol load.Protocol
+	servers  int
+	pools    int
+}
+
+// stage owns all processes of a row, and their directory.
+type stage struct {
+	topology
+	dir       string
+	servers   []string // addresses
+	processes []*process.Process
+	started   int // how many proxies were started; numbers their files
+}
+
+// openStage starts the servers.
+func openStage(ctx context.Context, t topology, cpus []int) (s *stage, err error) {
+	dir, err := os.MkdirTemp("", "pinion-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s = &stage{topology: t, dir: dir}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.servers, err = process.FreeAddresses(t.servers); err != nil {
+		return nil, err
+	}
+	for i, address := range s.servers {
+		if err := s.startServer(i, address, cpus); err != nil {
+			return nil, err
+		}
+	}
+	for i, address := range s.servers {
+		if err := s.processes[i].AwaitListening(ctx, address); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *stage) startServer(i int, address string, cpus []int) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	args := []string{"memcached", "-l", "127.0.0.1", "-p", port, "-U", "0", "-t", "1", "-c", "10000", "-m", "256",
+		"-u", "nobody"}
+	if s.protocol == load.Redis {
+		args = []string{"redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no",
+			"--maxclients", "10000", "--daemonize", "no"}
+	}
+	if args[0], err = exec.LookPath(args[0]); err != nil {
+		return err
+	}
+	return s.run(process.Command{Args: args, Dir: s.dir, Name: fmt.Sprintf("server%d", i), CPUs: cpus})
+}
+
+func (s *stage) run(c process.Command) error {
+	p, err := process.Start(c)
+	if err == nil {
+		s.processes = append(s.processes, p)
+	}
+	return err
+}
+
+// proxy is a contestant that serves.
+type proxy struct {
+	process *process.Process
+	listen  []string // one address per pool
+}
+
+// startProxy starts a contestant before the servers and waits until all its pools listen.
+func (s *stage) startProxy(ctx context.Context, c contestant, cpus []int) (*proxy, error) {
+	addresses, err := process.FreeAddresses(s.pools + 1)
+	if err != nil {
+		return nil, err
+	}
+	listen, stats := addresses[:s.pools], addresses[s.pools]
+	name := fmt.Sprintf("proxy%d-%s", s.started, strings.ReplaceAll(c.name, "/", "_"))
+	s.started++
+	config := filepath.Join(s.dir, name+".yml")
+	if err := os.WriteFile(config, []byte(poolConfig(s.protocol, listen, s.servers, c.keys)), 0o644); err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(stats)
+	if err != nil {
+		return nil, err
+	}
+	args := c.command(config, port, filepath.Join(s.dir, name+".log"))
+	if err := s.run(process.Command{Args: args, Dir: s.dir, Name: name, CPUs: cpus}); err != nil {
+		return nil, err
+	}
+	p := &proxy{process: s.processes[len(s.processes)-1], listen: listen}
+	for _, address := range listen {
+		if err := p.process.AwaitListening(ctx, address); err != nil {
+			log, _ := os.ReadFile(filepath.Join(s.dir, name+".log")) // may not be there
+			return nil, fmt.Errorf("%w\n%s", err, log)
+		}
+	}
+	return p, nil
+}
+
+// close ends all processes, proxies first, and removes their files.
+func (s *stage) close() {
+	slices.Reverse(s.processes)
+	process.Stop(s.processes...)
+	os.RemoveAll(s.dir)
+}

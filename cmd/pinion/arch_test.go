@@ -1,0 +1,273 @@
+// The directions of dependency, as a test: what may import what, and why. A change that needs another direction changes
+// this file first, where a reviewer sees it.
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	repository = "../.."
+	module     = "github.com/pinion-proxy/pinion/"
+)
+
+// directions says which folders of ours a folder may import. A folder stands for itself alone, with "/..." for all below
+// it, too. A folder that is not here may not exist.
+var directions = []struct {
+	folder string
+	may    []string
+	why    string
+}{
+	{"codec/resp", nil, "a codec is bytes in, offsets out: it knows of no key placement, no loop, no other protocol"},
+	{"codec/memcache", nil, "a codec is bytes in, offsets out: it knows of no key placement, no loop, no other protocol"},
+	{"shard/hash", nil, "a hash function knows bytes only"},
+	{"shard", []string{"shard/hash"}, "where a key lives depends on names and bytes, not on protocols or processes"},
+	{"worker/poll", nil, "the system calls know nothing of what they carry"},
+	{"worker/sock", nil, "the system calls know nothing of what they carry"},
+	{"worker/link", nil, "the contract between master and worker belongs to neither"},
+	{"worker/handoff", []string{"worker/link"}, "the handoff is a state machine without sockets, known to both sides"},
+	{"worker", []string{"codec/...", "shard/...", "worker/..."},
+		"a worker reads no configuration and asks nobody: what it needs is in its spec"},
+	{"master/config", []string{"shard/...", "worker/link"}, "a configuration becomes specs; nothing is opened for it"},
+	{"master", []string{"master/config", "worker/link", "worker/sock", "shard/..."},
+		"the master never touches a client byte, so it has no use for the loop, for epoll, or for a codec"},
+	{"cmd/pinion", []string{"codec/...", "shard/...", "worker", "worker/link", "master/..."},
+		"commands use what the packages offer; descriptors are not their business"},
+	{"cmd/pinion-bench/...", []string{"cmd/pinion-bench/...", "worker/poll", "worker/sock"},
+		"the bench sees a proxy from outside: it shares the system calls with a worker, never the loop or the policy"},
+}
+
+// doors says which files may import a package from elsewhere. Tests may use what is for tests only.
+var doors = []struct {
+	path  string // and everything below it
+	files *regexp.Regexp
+	why   string
+}{
+	{"golang.org/x/sys", regexp.MustCompile(`^worker/(poll|sock)/[^/]+\.go$`), "system calls have two homes"},
+	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/[^/]+\.go$`),
+		"the loop compares errors with constants; it calls nothing there, see TestLoopMakesNoSystemCalls"},
+	{"github.com/valyala/bytebufferpool", regexp.MustCompile(`^worker/buffer\.go$`), "one file decides who owns a buffer"},
+	{"go.yaml.in/yaml", regexp.MustCompile(`^master/config/yaml\.go$`), "workers must not carry a YAML parser's surprises"},
+	{"github.com/cloudflare/tableflip", regexp.MustCompile(`^master/upgrade\.go$`), "one file knows how a binary replaces itself"},
+	{"github.com/coreos/go-systemd", regexp.MustCompile(`^master/systemd\.go$`), "one file knows the service manager"},
+	{"github.com/urfave/cli", regexp.MustCompile(`^cmd/`), "only a command has a command line"},
+	{"github.com/alicebob/miniredis", regexp.MustCompile(`^cmd/pinion/demo\.go$|_test\.go$`), "a demo, not a server of ours"},
+	{"github.com/redis/go-redis", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
+	{"github.com/bradfitz/gomemcache", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
+	{"github.com/rogpeppe/go-internal/testscript", regexp.MustCompile(`_test\.go$`), "a tool for tests"},
+}
+
+// worldly are the packages of the standard library that reach outside of the arguments of a function.
+var worldly = []string{"net", "os", "syscall", "sync", "time"}
+
+// topLevel is what may lie beside go.mod.
+var topLevel = []string{
+	".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "bin",
+	"cmd", "codec", "go.mod", "go.sum", "master", "packaging", "shard", "worker",
+}
+
+func TestDependencies(t *testing.T) {
+	files := goFiles(t)
+	if len(files) < 100 {
+		t.Fatalf("found only %d files: is this the repository?", len(files))
+	}
+	for _, name := range files {
+		f := parse(t, name, parser.ImportsOnly)
+		for _, spec := range f.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if objection := objectTo(name, path); objection != "" {
+				t.Errorf("%s imports %s: %s", name, path, objection)
+			}
+		}
+	}
+}
+
+// objectTo returns why a file must not import a package, or nothing.
+func objectTo(file, path string) string {
+	test := strings.HasSuffix(file, "_test.go")
+	folder := filepath.Dir(file)
+	ours, isOurs := strings.CutPrefix(path, module)
+	host, _, _ := strings.Cut(path, "/")
+	switch {
+	case isOurs:
+		return objectToOurs(folder, ours, test)
+	case strings.Contains(host, "."):
+		return objectToTheirs(file, path)
+	}
+	pure := covers("codec/...", folder) || covers("shard/...", folder)
+	root, _, _ := strings.Cut(path, "/")
+	if pure && !test && slices.Contains(worldly, root) {
+		return "codec and shard are functions of their arguments, without files, sockets, clocks or locks"
+	}
+	return ""
+}
+
+func objectToOurs(folder, imported string, test bool) string {
+	for _, d := range directions {
+		if !covers(d.folder, folder) {
+			continue
+		}
+		allowed := slices.ContainsFunc(d.may, func(may string) bool { return covers(may, imported) })
+		if allowed || test && imported == folder {
+			return ""
+		}
+		return d.why
+	}
+	return fmt.Sprintf("no direction is known for the folder %q; add it to this test, with a reason", folder)
+}
+
+func objectToTheirs(file, path string) string {
+	objection := ""
+	for _, d := range doors {
+		if path != d.path && !strings.HasPrefix(path, d.path+"/") {
+			continue
+		}
+		if d.files.MatchString(file) {
+			return ""
+		}
+		objection = cmp.Or(objection, d.why)
+	}
+	return cmp.Or(objection, "no door is known for it; add one to this test, with a reason")
+}
+
+// covers reports whether a pattern of directions stands for a folder.
+func covers(pattern, folder string) bool {
+	root, below := strings.CutSuffix(pattern, "/...")
+	return folder == root || below && strings.HasPrefix(folder, root+"/")
+}
+
+// The rules above let everything pass that they fail to notice, so each has something here to notice.
+func TestObjections(t *testing.T) {
+	for _, c := range []struct {
+		file, path string
+		want       string // a part of the objection; empty: none
+	}{
+		{"codec/resp/request.go", "bytes", ""},
+		{"codec/resp/request.go", "net/netip", "functions of their arguments"},
+		{"codec/resp/request.go", "sync/atomic", "functions of their arguments"},
+		{"codec/resp/request_test.go", "os", ""},
+		{"codec/resp/request.go", module + "codec/memcache", "no other protocol"},
+		{"codec/resp/request.go", module + "shard", "no key placement"},
+		{"shard/map.go", "time", "functions of their arguments"},
+		{"shard/map.go", module + "shard/hash", ""},
+		{"shard/map.go", module + "codec/resp", "names and bytes"},
+		{"shard/hash/md5.go", module + "shard", "bytes only"},
+		{"worker/loop.go", module + "codec/resp", ""},
+		{"worker/loop.go", module + "master/config", "reads no configuration"},
+		{"worker/link/spec.go", module + "worker", "belongs to neither"},
+		{"worker/buffer.go", "github.com/valyala/bytebufferpool", ""},
+		{"worker/client.go", "github.com/valyala/bytebufferpool", "who owns a buffer"},
+		{"worker/sock/io.go", "golang.org/x/sys/unix", ""},
+		{"worker/link/shared.go", "golang.org/x/sys/unix", "two homes"},
+		{"master/spawn.go", "golang.org/x/sys/unix", "two homes"},
+		{"master/spawn.go", module + "worker/sock", ""},
+		{"master/spawn.go", module + "worker", "never touches a client byte"},
+		{"master/spawn.go", module + "worker/poll", "never touches a client byte"},
+		{"master/spawn_test.go", module + "codec/resp", "never touches a client byte"},
+		{"master/config/yaml.go", "go.yaml.in/yaml/v3", ""},
+		{"master/config/value.go", "go.yaml.in/yaml/v3", "surprises"},
+		{"master/upgrade.go", "github.com/cloudflare/tableflip", ""},
+		{"master/master.go", "github.com/cloudflare/tableflip", "replaces itself"},
+		{"master/master.go", "github.com/urfave/cli/v2", "command line"},
+		{"cmd/pinion/route.go", "github.com/alicebob/miniredis/v2", "a demo"},
+		{"cmd/pinion/route.go", "golang.org/x/sys/unix", "two homes"},
+		{"cmd/pinion/route.go", module + "worker/sock", "not their business"},
+		{"cmd/pinion/route.go", "github.com/redis/go-redis/v9", "to be tested with"},
+		{"cmd/pinion/route.go", "github.com/spf13/cobra", "no door is known"},
+		{"cmd/pinion-bench/load/conn.go", module + "worker/sock", ""},
+		{"cmd/pinion-bench/load/conn.go", module + "worker", "from outside"},
+		{"util/strings.go", module + "shard", "no direction is known"},
+	} {
+		got := objectTo(c.file, c.path)
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s importing %s: objection %q, want %q", c.file, c.path, got, c.want)
+		}
+	}
+}
+
+// Constants of x/sys name errors, and that is all that the loop wants of it: a call there would hide from poll and sock,
+// the two packages that are read when a system call misbehaves.
+func TestLoopMakesNoSystemCalls(t *testing.T) {
+	errno := regexp.MustCompile(`^E[A-Z0-9]+$|^Errno$`)
+	seen := 0
+	for _, name := range goFiles(t) {
+		if filepath.Dir(name) != "worker" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(parse(t, name, 0), func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := s.X.(*ast.Ident); ok && pkg.Name == "unix" {
+				seen++
+				if !errno.MatchString(s.Sel.Name) {
+					t.Errorf("%s uses unix.%s: system calls belong to worker/poll or worker/sock", name, s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if seen == 0 {
+		t.Error("the loop compares with no error constant any more: close its door to x/sys")
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(topLevel, e.Name()) {
+			t.Errorf("%s lies at the top of the repository, which is for what everybody needs; give it a folder", e.Name())
+		}
+	}
+}
+
+// goFiles returns the paths of all Go files, from the top of the repository.
+func goFiles(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(repository, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && (e.Name() == ".git" || e.Name() == "testdata"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			name, err := filepath.Rel(repository, path)
+			names = append(names, name)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func parse(t *testing.T, name string, mode parser.Mode) *ast.File {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(repository, name), nil, mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}

@@ -1,0 +1,82 @@
+// The bare command: nutcracker's way to be started, and what its options ask for instead of a start.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+func runBare(c *cli.Context) error {
+	o, err := readOptions(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("version"):
+		return showVersion(c.App.Writer)
+	case c.Bool("describe-stats"):
+		return describeStats(c.App.Writer)
+	case c.Bool("test-conf"):
+		return testConf(c.App.Writer, o)
+	case c.Bool("daemonize") && !launched():
+		return daemonize()
+	}
+	o.Started = startReport()
+	return master.Run(o)
+}
+
+// showVersion has the lines of nutcracker -V.
+func showVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "This is pinion-%s\nasync event backend: epoll\n\n", version)
+	return err
+}
+
+// testConf ends with the sentence of nutcracker -t, which scripts look for.
+func testConf(w io.Writer, o master.Options) error {
+	verdict := "ok"
+	cfg, err := config.Load(o.ConfigFile)
+	var problems config.Problems
+	switch {
+	case errors.As(err, &problems):
+		fmt.Fprintln(w, problems)
+	case err != nil:
+		fmt.Fprintf(w, "pinion: %v\n", err)
+	default:
+		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers)))
+	}
+	if err != nil {
+		verdict = "invalid"
+	}
+	fmt.Fprintf(w, "pinion: configuration file '%s' syntax is %s\n", o.ConfigFile, verdict)
+	if err != nil {
+		return exitFailure
+	}
+	return nil
+}
+
+// describeStats explains what the statistics port says.
+func describeStats(w io.Writer) error {
+	for _, group := range []struct {
+		title    string
+		counters []link.CounterInfo
+	}{
+		{"process stats:", link.WorkerCounters[:]},
+		{"pool stats:", link.PoolCounters[:]},
+		{"server stats:", link.ServerCounters[:]},
+	} {
+		fmt.Fprintln(w, group.title)
+		for _, counter := range group.counters {
+			fmt.Fprintf(w, "  %-20s\"%s\"\n", counter.Name, counter.Doc)
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}

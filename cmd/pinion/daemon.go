@@ -1,0 +1,21 @@
+// Running in the background: a new session without a terminal, as with nutcracker's -d. Unlike there, the caller learns
+// whether the start has succeeded, so that "pinion -d … && echo serving" is true.
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// daemonize starts this command line once more, detached. Working directory and relative paths stay what they are; the
+// umask becomes 0, as with nutcracker, whose files' permissions scripts may rely on.
+func daemonize() error {
+	before := syscall.Umask(0)
+	defer syscall.Umask(before)
+	child, err := launch(os.Args[1:], nil, &syscall.SysProcAttr{Setsid: true})
+	if err != nil {
+		return err
+	}
+	return child.Release()
+}

@@ -1,0 +1,245 @@
+// All cores are used, and the death of a worker is nobody's business but its own clients'.
+
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// processStatus returns a field of /proc/<pid>/status.
+func processStatus(t *testing.T, pid int, field string) string {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatalf("no %s in the status of process %d", field, pid)
+	return ""
+}
+
+// cpuTicks returns the CPU time of a process so far, in ticks of 10 ms.
+func cpuTicks(t *testing.T, pid int) (ticks int) {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fields, _ := strings.Cut(string(stat), ") ")
+	for _, field := range strings.Fields(fields)[11:13] { // utime, stime
+		ticks += atoi(field)
+	}
+	return ticks
+}
+
+// slotOf returns which of two workers serves a client.
+func slotOf(c *client) int { return atoi(strings.TrimSpace(c.do("CLIENT", "ID")[1:])) % 2 }
+
+// Each worker has a CPU of its own, and a part of the clients.
+func TestE2EWorkersShareTheLoad(t *testing.T) {
+	t.Parallel()
+	p := redisPool(t, threeRedis(t))
+	workers := p.workers()
+	if len(workers) != 2 {
+		t.Fatalf("%d workers, want 2", len(workers))
+	}
+	cpus := map[string]bool{}
+	for _, pid := range workers {
+		cpus[processStatus(t, pid, "Cpus_allowed_list")] = true
+	}
+	if want := min(2, runtime.NumCPU()); len(cpus) != want {
+		t.Errorf("the workers run on CPUs %v, want %d", cpus, want)
+	}
+	for cpu := range cpus {
+		if strings.ContainsAny(cpu, ",-") {
+			t.Errorf("a worker may run on CPUs %s, want one", cpu)
+		}
+	}
+
+	var clients [2]int
+	var group sync.WaitGroup
+	for range 64 {
+		c := p.dial()
+		clients[slotOf(c)]++
+		group.Go(func() {
+			for range 20 {
+				c.conn.Write([]byte(strings.Repeat(request("GET", "a"), 50)))
+				for range 50 {
+					if _, err := c.read(c.in); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	if clients[0] == 0 || clients[1] == 0 {
+		t.Errorf("%v clients per worker", clients)
+	}
+	t.Logf("clients per worker: %v", clients)
+	for _, pid := range workers {
+		t.Logf("worker %d: %d ms of CPU time", pid, 10*cpuTicks(t, pid))
+	}
+}
+
+// load keeps a client busy until done; failed tells that its connection has broken.
+func load(c *client, done <-chan struct{}, failed *atomic.Bool) {
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		text := fmt.Sprint(i)
+		c.conn.Write([]byte(request("ECHO", text) + request("GET", "key:"+text)))
+		for _, want := range []string{bulk(text), "$-1\r\n"} {
+			if got, err := c.read(c.in); err != nil || got != want {
+				failed.Store(true)
+				return
+			}
+		}
+	}
+}
+
+// kill -9 of a worker: the clients of the others notice nothing, those that wait to be accepted by it are served by its
+// successor, and the statistics go on.
+func TestE2EDeathOfAWorker(t *testing.T) {
+	t.Parallel()
+	p := redisPool(t, threeRedis(t))
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	var broken [2]atomic.Bool // by slot
+	for range 16 {
+		c := p.dial()
+		slot := slotOf(c)
+		group.Go(func() { load(c, done, &broken[slot]) })
+	}
+	group.Go(func() { neverBackwards(t, p, done) })
+
+	victim := p.workers()[0]
+	slot := 0
+	if strings.Contains(commandLine(t, victim), "1") {
+		slot = 1
+	}
+	suspend(t, victim)
+	var waiting []*client
+	for range 100 { // about half of them come to the suspended worker's queue
+		c := p.dial()
+		c.send(request("CLIENT", "ID"))
+		waiting = append(waiting, c)
+	}
+	killed := time.Now()
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	served, gap := [2]int{}, time.Duration(0)
+	for i, c := range waiting {
+		reply := c.reply()
+		if reply == closed {
+			t.Fatalf("connection %d, which waited to be accepted, was lost", i)
+		}
+		mine := atoi(strings.TrimSpace(reply[1:])) % 2
+		if mine == slot && gap == 0 {
+			gap = time.Since(killed)
+		}
+		served[mine]++
+	}
+	if served[slot] == 0 {
+		t.Errorf("no connection waited for the victim: %v", served)
+	}
+	close(done)
+	group.Wait()
+	if !broken[slot].Load() {
+		t.Error("the victim had no client")
+	}
+	if broken[1-slot].Load() {
+		t.Error("a client of the other worker has noticed")
+	}
+	t.Logf("%v connections per slot waited; the successor answered %v after the kill", served, gap.Round(time.Millisecond))
+	if !strings.Contains(p.output.String(), fmt.Sprintf("(pid %d", victim)) {
+		t.Errorf("no obituary in the log:\n%s", p.output.String())
+	}
+}
+
+// suspend stops a process and waits until it has stopped.
+func suspend(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "stopping the worker", func() error {
+		if state := processStatus(t, pid, "State"); state[0] != 'T' {
+			return fmt.Errorf("state %s", state)
+		}
+		return nil
+	})
+}
+
+// commandLine returns the arguments of a worker after its name.
+func commandLine(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, args, _ := strings.Cut(string(text), "\x00")
+	return args
+}
+
+// gauges are the statistics that may go down.
+var gauges = map[string]bool{
+	"client_connections": true, "server_connections": true, "curr_connections": true,
+	"in_queue": true, "in_queue_bytes": true, "out_queue": true, "out_queue_bytes": true,
+}
+
+// neverBackwards polls the statistics until done.
+func neverBackwards(t *testing.T, p *proxy, done <-chan struct{}) {
+	before := map[string]any{}
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			t.Logf("%d scrapes", n)
+			return
+		default:
+		}
+		text, err := fetch(p.stats)
+		now := map[string]any{}
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &now)
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		checkForward(t, "", before, now)
+		before = now
+	}
+}
+
+func checkForward(t *testing.T, path string, before, now map[string]any) {
+	for name, value := range now {
+		switch value := value.(type) {
+		case map[string]any:
+			old, _ := before[name].(map[string]any)
+			checkForward(t, path+name+".", old, value)
+		case float64:
+			if old, _ := before[name].(float64); value < old && !gauges[name] || value < 0 {
+				t.Errorf("%s%s went from %v to %v", path, name, old, value)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+// A proxy as a child: started from this very binary, and heard of until its start has succeeded or failed. The daemon and
+// the demo begin like this.
+
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// startFDVariable tells a launched proxy to which descriptor it writes how its start went: startedWell, or what it would
+// have told the operator.
+const startFDVariable = "PINION_START_FD"
+
+const startedWell = "started\n"
+
+// startError is what a launched proxy has said of its failure, in whole lines.
+type startError string
+
+func (e startError) Error() string { return strings.TrimSuffix(string(e), "\n") }
+
+// launch starts the proxy with args and waits until it serves. A nil file is /dev/null. The child is neither killed nor
+// waited for: it is the caller's, also if its start has failed after it was made.
+func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Process, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	if stderr == nil {
+		stderr = null
+	}
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	const startFD = 3 // the first after the three standard ones
+	child, err := os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, args...), &os.ProcAttr{
+		Env:   append(os.Environ(), startFDVariable+"="+strconv.Itoa(startFD)),
+		Files: []*os.File{null, null, stderr, theirs},
+		Sys:   sys,
+	})
+	theirs.Close()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(ours)
+	switch {
+	case err != nil:
+		return child, err
+	case string(text) == startedWell:
+		return child, nil
+	case len(text) == 0:
+		return child, errors.New("the proxy ended before it could say why")
+	}
+	return child, startError(text)
+}
+
+// launched reports whether this process was started by launch.
+func launched() bool { return os.Getenv(startFDVariable) != "" }
+
+// startReport returns what tells the launching process how the start went; nil if none waits for it.
+func startReport() func(error) {
+	fd, err := strconv.Atoi(os.Getenv(startFDVariable))
+	if err != nil {
+		return nil
+	}
+	os.Unsetenv(startFDVariable)
+	syscall.CloseOnExec(fd)
+	pipe := os.NewFile(uintptr(fd), "start report")
+	return func(err error) {
+		defer pipe.Close()
+		if err != nil {
+			explain(err, pipe)
+			return
+		}
+		io.WriteString(pipe, startedWell) // should the other side have gone, nobody wants to know
+	}
+}

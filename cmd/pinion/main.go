@@ -1,0 +1,122 @@
+// The way in: which command runs, where its text goes, and what the exit status says.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker"
+)
+
+// version is set by the linker (-X main.version=…).
+var version string
+
+// exitStatus ends the program without another word: the command has said what there is to say.
+type exitStatus int
+
+func (s exitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)) }
+
+// exitFailure is the status after any error; a wrong command line included, as with nutcracker.
+const exitFailure exitStatus = 1
+
+// usageError is a command line that cannot be meant.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func main() {
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	if len(args) < 2 || command(app, args[1]) == nil {
+		app.Writer = stderr // where the texts of nutcracker's options go; those of a command are its result
+	}
+	arranged, err := arrange(app, args[1:])
+	if err == nil {
+		err = app.Run(append([]string{app.Name}, arranged...))
+	}
+	return explain(err, stderr)
+}
+
+// newApp returns the tree of commands.
+func newApp(stdout, stderr io.Writer) *cli.App {
+	if version == "" {
+		version = moduleVersion()
+	}
+	app := &cli.App{
+		Name:                  "pinion",
+		Version:               version,
+		Usage:                 "a sharding proxy for Redis and memcached",
+		Flags:                 rootFlags(),
+		Action:                runBare,
+		HideVersion:           true, // -V is an option of ours
+		HideHelpCommand:       true, // likewise
+		Writer:                stdout,
+		ErrWriter:             stderr,
+		CustomAppHelpTemplate: rootHelp,
+		ExitErrHandler:        func(*cli.Context, error) {}, // explain does it
+		Commands: []*cli.Command{
+			checkCommand(),
+			configCommand(),
+			routeCommand(),
+			demoCommand(),
+			versionCommand(),
+			helpCommand(),
+			{Name: "worker", Hidden: true, HideHelp: true, Action: func(*cli.Context) error { return workerStatus(worker.Main()) }},
+		},
+	}
+	for _, c := range app.Commands {
+		c.CustomHelpTemplate = commandHelp
+		c.HideHelpCommand = true
+	}
+	return app
+}
+
+func workerStatus(status int) error {
+	if status == 0 {
+		return nil
+	}
+	return exitStatus(status)
+}
+
+// explain tells the operator what went wrong and returns the exit status.
+func explain(err error, stderr io.Writer) int {
+	var status exitStatus
+	var usage usageError
+	var problems config.Problems
+	var start startError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "pinion: %v\nUsage: %s\nSee pinion --help.\n", err, rootUsage)
+	case errors.As(err, &problems):
+		fmt.Fprintln(stderr, problems) // each line begins with its place, which an editor can jump to
+	case errors.As(err, &start):
+		fmt.Fprint(stderr, string(start)) // explained by the child
+	default:
+		fmt.Fprintf(stderr, "pinion: %v\n", err)
+	}
+	return int(exitFailure)
+}
+
+// moduleVersion is for those who build with "go install".
+func moduleVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

@@ -1,0 +1,131 @@
+// nutcracker's options (src/nc.c): names, defaults, and what counts as a valid value.
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master"
+)
+
+const (
+	defaultConfFile = "conf/nutcracker.yml"
+
+	minReadBufferBytes = 512
+	maxReadBufferBytes = 16 << 20
+)
+
+// rootFlags returns the options of the bare command. Numbers are read as text: what nutcracker takes for a number, and
+// what it says about the rest, is not what the cli package thinks.
+func rootFlags() []cli.Flag {
+	return []cli.Flag{
+		cli.HelpFlag,
+		&cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "show the version and exit"},
+		&cli.BoolFlag{Name: "test-conf", Aliases: []string{"t"}, Usage: "check the configuration file and exit"},
+		&cli.BoolFlag{Name: "daemonize", Aliases: []string{"d"}, Usage: "run in the background, once the start has succeeded"},
+		&cli.BoolFlag{Name: "describe-stats", Aliases: []string{"D"}, Usage: "explain the statistics and exit"},
+		&cli.StringFlag{Name: "verbose", Aliases: []string{"v"}, Value: "5",
+			Usage: "log lines up to level `N`, from 0 (almost nothing) to 11 (default: 5)"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "log to `FILE` (default: stderr)"},
+		confFlag(),
+		&cli.StringFlag{Name: "stats-port", Aliases: []string{"s"}, Value: "22222",
+			Usage: "serve the statistics on `PORT` (default: 22222)"},
+		&cli.StringFlag{Name: "stats-addr", Aliases: []string{"a"}, Value: "0.0.0.0",
+			Usage: "serve the statistics on `ADDR` (default: 0.0.0.0)"},
+		&cli.StringFlag{Name: "stats-interval", Aliases: []string{"i"}, Value: "30000",
+			Usage: "log a summary every `MS` milliseconds at level 6, 0 = never (default: 30000)"},
+		&cli.StringFlag{Name: "pid-file", Aliases: []string{"p"}, Usage: "write the process id to `FILE` (default: none)"},
+		&cli.StringFlag{Name: "mbuf-size", Aliases: []string{"m"},
+			Usage: "read buffer of a worker in `BYTES`, 512 to 16777216; it has at least 32 KiB (default: 64 KiB)"},
+		workersFlag(),
+	}
+}
+
+func confFlag() cli.Flag {
+	return &cli.StringFlag{Name: "conf-file", Aliases: []string{"c"}, Value: defaultConfFile,
+		Usage: "read the configuration from `FILE` (default: " + defaultConfFile + ")"}
+}
+
+func workersFlag() cli.Flag {
+	return &cli.StringFlag{Name: "workers",
+		Usage: "run `N` workers; auto = one for each CPU (default: as configured, auto if it is not)"}
+}
+
+// readOptions checks the options of the bare command.
+func readOptions(c *cli.Context) (o master.Options, err error) {
+	o = master.Options{
+		ConfigFile: c.String("conf-file"),
+		StatsAddr:  c.String("stats-addr"),
+		PIDFile:    c.String("pid-file"),
+		Output:     c.String("output"),
+		Build:      version,
+	}
+	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does
+		return o, err
+	}
+	if o.StatsPort, err = readPort(c.String("stats-port")); err != nil {
+		return o, err
+	}
+	interval, err := readNumber("-i", c.String("stats-interval"))
+	if err != nil {
+		return o, err
+	}
+	o.StatsInterval = time.Duration(interval) * time.Millisecond
+	if o.ReadBufferBytes, err = readBufferBytes(c.String("mbuf-size")); err != nil {
+		return o, err
+	}
+	o.Workers, err = readWorkers(c.String("workers"))
+	return o, err
+}
+
+// readNumber reads ASCII digits, without a sign, as nutcracker does.
+func readNumber(option, text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, usageError(fmt.Sprintf("option %s requires a number", option))
+	}
+	return int(n), nil
+}
+
+func readPort(text string) (int, error) {
+	n, err := readNumber("-s", text)
+	if err == nil && (n < 1 || n > 65535) {
+		err = usageError(fmt.Sprintf("option -s value %d is not a valid port", n))
+	}
+	return n, err
+}
+
+// readBufferBytes returns 0, the worker's default, for an option that is not there.
+func readBufferBytes(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := readNumber("-m", text)
+	switch {
+	case err != nil || n == 0:
+		return 0, usageError("option -m requires a non-zero number")
+	case n < minReadBufferBytes || n > maxReadBufferBytes:
+		return 0, usageError(fmt.Sprintf("mbuf chunk size must be between %d and %d bytes", minReadBufferBytes, maxReadBufferBytes))
+	}
+	return n, nil
+}
+
+// readWorkers returns 0, as configured, for an option that is not there. "auto" overrules a number in the file.
+func readWorkers(text string) (int, error) {
+	switch text {
+	case "":
+		return 0, nil
+	case "auto":
+		return runtime.NumCPU(), nil
+	}
+	n, err := readNumber("--workers", text)
+	if err != nil || n == 0 {
+		return 0, usageError("option --workers requires a number from 1 on, or auto")
+	}
+	return n, nil
+}

@@ -1,0 +1,205 @@
+// pinion route: which server has a key, and why. The answer comes from the code that routes in a worker.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/shard/hash"
+)
+
+func routeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "route",
+		Usage:     "tell which server has a key, and why",
+		UsageText: "pinion route [-c FILE] [--pool POOL] [--json] [--] KEY…",
+		Description: `The answer is the one that all servers alive give; none of them is asked.
+
+  pinion route -c pinion.conf user:1 user:2
+  pinion route -c pinion.conf --pool sessions '{user:1}.cart'	in quotes, as braces mean something to a shell
+  pinion route -c pinion.conf --json -- -key-	one object a line; -- before a key with a dash`,
+		Flags: []cli.Flag{
+			confFlag(),
+			&cli.StringFlag{Name: "pool", Usage: "in this `POOL` only (default: in each)"},
+			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each pool and key"},
+		},
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return usageError("route needs a key: pinion route [-c FILE] KEY…")
+			}
+			cfg, err := config.Load(c.String("conf-file"))
+			if err != nil {
+				return err
+			}
+			pools, err := choosePools(cfg, c.String("pool"))
+			if err != nil {
+				return err
+			}
+			show := showRoutes
+			if c.Bool("json") {
+				show = showRoutesJSON
+			}
+			return show(c.App.Writer, pools, c.Args().Slice())
+		},
+	}
+}
+
+// choosePools returns the pool of that name; without a name, all.
+func choosePools(cfg *config.Config, name string) ([]config.Pool, error) {
+	var names []string
+	for i := range cfg.Pools {
+		if cfg.Pools[i].Name == name {
+			return cfg.Pools[i : i+1], nil
+		}
+		names = append(names, cfg.Pools[i].Name)
+	}
+	if name == "" {
+		return cfg.Pools, nil
+	}
+	return nil, fmt.Errorf("no pool %q in %s; there are %s", name, cfg.File, strings.Join(names, ", "))
+}
+
+// mapOf returns the map of a pool, all servers live, as a worker makes it. A configuration has no names that are unknown.
+func mapOf(p *config.Pool) *shard.Map {
+	distribution, known := shard.ParseDistribution(p.Distribution)
+	function, found := hash.ByName(p.Hash)
+	tag, err := shard.ParseHashTag(p.HashTag)
+	if !known || !found || err != nil {
+		panic(fmt.Sprintf("pinion: pool %q passed with hash %q, distribution %q, hash tag %q",
+			p.Name, p.Hash, p.Distribution, p.HashTag))
+	}
+	servers := make([]shard.Server, len(p.Servers))
+	for i, s := range p.Servers {
+		servers[i] = shard.Server{Name: s.Name, Weight: s.Weight}
+	}
+	return shard.NewMap(distribution, function, tag, servers)
+}
+
+// showRoutes writes a table for each pool.
+func showRoutes(w io.Writer, pools []config.Pool, keys []string) error {
+	for i := range pools {
+		p := &pools[i]
+		m := mapOf(p)
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "pool %s: %s of %s, %s%s\n", p.Name, p.Distribution, p.Hash, count(len(p.Servers), "server"), tagNote(p))
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(t, "KEY\tSERVER\tADDRESS\tHASH\tHASHED PART\tWHY")
+		for _, key := range keys {
+			e := m.Explain([]byte(key))
+			name, address := "any", "any"
+			if e.Server >= 0 {
+				name, address = p.Servers[e.Server].Name, p.Servers[e.Server].Address
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(key), printable(name), address, reason(e, key))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tagNote(p *config.Pool) string {
+	if p.HashTag == "" {
+		return ""
+	}
+	return fmt.Sprintf(", hash tag %s", p.HashTag)
+}
+
+// reason returns the last three columns: the hash, what was hashed, and what the hash has led to.
+func reason(e shard.Explanation, key string) string {
+	part := "all of it"
+	if string(e.Part) != key {
+		part = printable(string(e.Part))
+	}
+	switch {
+	case e.Shortcut:
+		return "-\t-\tthe only server"
+	case e.Server < 0:
+		return "-\t-\tat random"
+	case e.Slots > 0:
+		return fmt.Sprintf("%d\t%s\tslot %d of %d", e.Hash, part, e.Slot, e.Slots)
+	}
+	return fmt.Sprintf("%d\t%s\tring point %d (%d of %d)", e.Hash, part, e.Point, e.Ordinal+1, e.Points)
+}
+
+// printable returns a text as it is, unless a terminal or a table would stumble over it.
+func printable(text string) string {
+	if quoted := strconv.Quote(text); quoted[1:len(quoted)-1] != text || text == "" {
+		return quoted
+	}
+	return text
+}
+
+// routeJSON is a line of pinion route --json. Fields that took no part in the answer are left out.
+type routeJSON struct {
+	Pool         string    `json:"pool"`
+	Key          jsonBytes `json:"key"`
+	Server       string    `json:"server,omitempty"` // without one, any
+	Address      string    `json:"address,omitempty"`
+	Distribution string    `json:"distribution"`
+	HashFunction string    `json:"hash_function"`
+	Hashed       jsonBytes `json:"hashed,omitempty"` // the key, or its part within the hash tag
+	Hash         *uint32   `json:"hash,omitempty"`
+	Slot         *uint32   `json:"slot,omitempty"`
+	Slots        uint32    `json:"slots,omitempty"`
+	Point        *uint32   `json:"point,omitempty"`
+	Ordinal      *int      `json:"ordinal,omitempty"` // of the point, from 0
+	Points       int       `json:"points,omitempty"`
+}
+
+// jsonBytes is a string in JSON if it is UTF-8, else {"base64": "…"}.
+type jsonBytes []byte
+
+func (b jsonBytes) MarshalJSON() ([]byte, error) {
+	if utf8.Valid(b) {
+		return json.Marshal(string(b))
+	}
+	return json.Marshal(struct {
+		Base64 []byte `json:"base64"`
+	}{b})
+}
+
+func showRoutesJSON(w io.Writer, pools []config.Pool, keys []string) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	for i := range pools {
+		m := mapOf(&pools[i])
+		for _, key := range keys {
+			if err := out.Encode(newRouteJSON(&pools[i], key, m.Explain([]byte(key)))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func newRouteJSON(p *config.Pool, key string, e shard.Explanation) routeJSON {
+	r := routeJSON{Pool: p.Name, Key: jsonBytes(key), Distribution: p.Distribution, HashFunction: p.Hash}
+	if e.Server < 0 {
+		return r
+	}
+	r.Server, r.Address = p.Servers[e.Server].Name, p.Servers[e.Server].Address
+	if e.Shortcut {
+		return r
+	}
+	r.Hashed, r.Hash = e.Part, &e.Hash
+	if e.Slots > 0 {
+		r.Slot, r.Slots = &e.Slot, e.Slots
+	} else {
+		r.Point, r.Ordinal, r.Points = &e.Point, &e.Ordinal, e.Points
+	}
+	return r
+}

@@ -1,0 +1,67 @@
+// pinion config and pinion version: what there is, as it is.
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/config"
+)
+
+func configCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "config",
+		Usage:     "show the configuration in effect, defaults included",
+		UsageText: "pinion config [-c FILE]",
+		Description: `The output is itself a configuration, in the format of nutcracker.yml: with it the proxy does the same. Passwords are
+shown.
+
+  pinion config -c pinion.conf
+  pinion config -c short.conf > pinion.yml	from the short form to the long one`,
+		Flags: []cli.Flag{confFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noOperands(c); err != nil {
+				return err
+			}
+			cfg, err := config.Load(c.String("conf-file"))
+			if err != nil {
+				return err
+			}
+			return cfg.Print(c.App.Writer)
+		},
+	}
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "version",
+		Usage:     "show the version and what it was built with",
+		UsageText: "pinion version",
+		Action: func(c *cli.Context) error {
+			_, err := fmt.Fprintf(c.App.Writer, "pinion %s (%s, %s/%s%s)\n",
+				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision())
+			return err
+		},
+	}
+}
+
+// revision returns the commit that the binary was built from, as far as the Go tool knew it.
+func revision() (text string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text = ", commit " + s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			text += " with changes"
+		}
+	}
+	return text
+}

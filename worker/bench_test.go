@@ -1,0 +1,102 @@
+// Round trips through one worker whose peers are in the same thread: what the loop costs, with the kernel's part.
+
+package worker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// reply is what a fake server sends on one of its connections.
+type reply struct {
+	server int
+	text   string
+}
+
+// exchange is one round trip: a client's bytes, the servers' replies to them, and what the client then has.
+type exchange struct {
+	rig      *rig
+	client   *peer
+	requests []byte
+	replies  []reply
+	want     string
+}
+
+// run plays the exchange once. It allocates nothing itself.
+func (e *exchange) run() {
+	if _, err := sock.Send(e.client.fd, e.requests); err != nil {
+		e.rig.t.Fatal(err)
+	}
+	e.rig.turn()
+	for _, r := range e.replies {
+		s := e.rig.servers[r.server]
+		if len(s.conns) == 0 {
+			e.rig.t.Fatalf("%s got nothing", s.name)
+		}
+		c := s.conns[0]
+		c.take()
+		if n := send(c.fd, r.text); n != len(r.text) {
+			e.rig.t.Fatalf("%s sent %d of %d bytes", s.name, n, len(r.text))
+		}
+	}
+	e.rig.turn()
+	if got := e.client.take(); string(got) != e.want {
+		e.rig.t.Fatalf("the client got %.200q, want %.200q", got, e.want)
+	}
+}
+
+// send sends a string, which becomes no []byte on the heap.
+func send(fd int, text string) int {
+	var b [64 << 10]byte
+	n, _ := sock.Send(fd, b[:copy(b[:], text)])
+	return n
+}
+
+func newExchange(t testing.TB, protocol link.Protocol) *exchange {
+	r := newRig(t)
+	r.redisPool("s1", "s2", "s3").Protocol = protocol
+	r.start()
+	r.unchecked = true
+	return &exchange{rig: r, client: r.connect("a", 0, 0)}
+}
+
+func BenchmarkRedis(b *testing.B) {
+	get := string(redisRequestOf("GET", "a"))
+	value := "$100\r\n" + strings.Repeat("x", 100) + "\r\n"
+	for _, depth := range []int{1, 16, 100} {
+		b.Run(fmt.Sprintf("GET pipeline=%d", depth), func(b *testing.B) {
+			e := newExchange(b, link.Redis)
+			e.requests, e.want = []byte(strings.Repeat(get, depth)), strings.Repeat(value, depth)
+			e.replies = []reply{{0, e.want}}
+			e.benchmark(b, depth)
+		})
+	}
+	b.Run("MGET keys=100", func(b *testing.B) {
+		e := newExchange(b, link.Redis)
+		args := []string{"MGET"}
+		keys := make([]int, len(e.rig.servers))
+		for i := range 100 {
+			args = append(args, fmt.Sprint("key", i))
+			keys[e.rig.workers[0].pools[0].keys.Server([]byte(args[i+1]))]++
+		}
+		for server, n := range keys {
+			e.replies = append(e.replies, reply{server, fmt.Sprintf("*%d\r\n", n) + strings.Repeat(value, n)})
+		}
+		e.requests, e.want = redisRequestOf(args...), "*100\r\n"+strings.Repeat(value, 100)
+		e.benchmark(b, 1)
+	})
+}
+
+// benchmark counts requests, not exchanges; what the peers do is included.
+func (e *exchange) benchmark(b *testing.B, requests int) {
+	e.run()
+	b.ReportAllocs()
+	for b.Loop() {
+		e.run()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*requests), "ns/request")
+}

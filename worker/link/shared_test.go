@@ -1,0 +1,219 @@
+// The layout of the shared memory: every word has one name, every block of one writer its own cache lines.
+
+package link
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// newMemory returns zeroed memory that begins a cache line, as a mapping does.
+func newMemory(size int) []byte {
+	words := make([]uint64, size/wordBytes+wordsPerLine)
+	skip := -int(uintptr(unsafe.Pointer(&words[0]))/wordBytes) & (wordsPerLine - 1)
+	return unsafe.Slice((*byte)(unsafe.Pointer(&words[skip])), size)
+}
+
+func openShared(t *testing.T, servers []int, slots int) *Shared {
+	t.Helper()
+	s, err := OpenShared(newMemory(SharedBytes(servers, slots)), servers, slots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// blocks names the words of a layout, writer by writer: "" are those that anyone may write.
+func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
+	pointers := func(words []uint64) (p []*uint64) {
+		for i := range words {
+			p = append(p, &words[i])
+		}
+		return p
+	}
+	all := map[string][]*uint64{}
+	for pool, n := range servers {
+		all[""] = append(all[""], s.Epoch(pool))
+		for server := range n {
+			all[""] = append(all[""], s.Liveness(pool, server))
+		}
+	}
+	for slot := range slots {
+		name := string(rune('0' + slot))
+		all[name] = append(all[name], pointers(s.Worker(slot))...)
+		for pool, n := range servers {
+			all[name] = append(all[name], pointers(s.Pool(slot, pool))...)
+			for server := range n {
+				all[name] = append(all[name], pointers(s.Server(slot, pool, server))...)
+			}
+		}
+	}
+	return all
+}
+
+func TestWordsDoNotOverlap(t *testing.T) {
+	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
+		for _, slots := range []int{1, 2, 5} {
+			s := openShared(t, servers, slots)
+			seen := map[*uint64]bool{&s.words[0]: true}
+			lines := map[uintptr]string{}
+			for writer, words := range blocks(s, servers, slots) {
+				for _, word := range words {
+					if seen[word] {
+						t.Fatalf("servers %v, slots %d: a word has two names", servers, slots)
+					}
+					seen[word] = true
+					line := uintptr(unsafe.Pointer(word)) / 64
+					if other, ok := lines[line]; ok && other != writer {
+						t.Fatalf("servers %v, slots %d: writers %q and %q share a cache line", servers, slots, writer, other)
+					}
+					lines[line] = writer
+				}
+			}
+		}
+	}
+}
+
+// The mapping ends behind the last word, and no slice can be made to reach into its neighbour.
+func TestSlicesEnd(t *testing.T) {
+	servers := []int{2, 1}
+	s := openShared(t, servers, 2)
+	for _, words := range [][]uint64{s.Worker(0), s.Pool(1, 0), s.Server(1, 1, 0)} {
+		if len(words) != cap(words) {
+			t.Errorf("a block of %d words has room for %d", len(words), cap(words))
+		}
+	}
+	if got := len(s.Worker(0)); got != len(WorkerCounters) {
+		t.Errorf("a worker has %d counters", got)
+	}
+	if got := len(s.Pool(0, 0)); got != len(PoolCounters) {
+		t.Errorf("a pool has %d counters", got)
+	}
+	if got := len(s.Server(0, 0, 0)); got != len(ServerCounters) {
+		t.Errorf("a server has %d counters", got)
+	}
+}
+
+func TestOpenShared(t *testing.T) {
+	servers := []int{2}
+	size := SharedBytes(servers, 2)
+	mem := newMemory(size)
+	first, err := OpenShared(mem, servers, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Worker(1)[TotalConnections] = 5
+	second, err := OpenShared(mem, servers, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := second.Worker(1)[TotalConnections]; got != 5 {
+		t.Errorf("who opens it later reads %d", got)
+	}
+	if second.Slots() != 2 {
+		t.Errorf("it has %d slots", second.Slots())
+	}
+	if _, err := OpenShared(mem[:size-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
+		t.Errorf("memory that is one byte short: %v", err)
+	}
+	first.words[0]++
+	if _, err := OpenShared(mem, servers, 2); err == nil || !strings.Contains(err.Error(), "unknown format") {
+		t.Errorf("memory of another format: %v", err)
+	}
+}
+
+func TestServerCounts(t *testing.T) {
+	pools := []Pool{{Servers: make([]Server, 3)}, {}, {Servers: make([]Server, 1)}}
+	if got := ServerCounts(pools); !slices.Equal(got, []int{3, 0, 1}) {
+		t.Errorf("counts %v", got)
+	}
+}
+
+func TestSums(t *testing.T) {
+	s := openShared(t, []int{1, 2}, 3)
+	for slot := range uint64(3) {
+		s.Worker(int(slot))[TotalConnections] = 1 << slot
+		s.Pool(int(slot), 1)[ClientEOF] = 10 << slot
+		s.Server(int(slot), 1, 1)[Requests] = 100 << slot
+		s.Server(int(slot), 1, 1)[ServerEjectedAt] = 5 - slot
+	}
+	for _, test := range []struct {
+		name      string
+		got, want uint64
+	}{
+		{"worker", s.SumWorker(TotalConnections), 7},
+		{"other counter of the worker", s.SumWorker(CurrConnections), 0},
+		{"pool", s.SumPool(1, ClientEOF), 70},
+		{"other pool", s.SumPool(0, ClientEOF), 0},
+		{"server", s.SumServer(1, 1, Requests), 700},
+		{"other server", s.SumServer(1, 0, Requests), 0},
+		{"time, of which the latest counts", s.SumServer(1, 1, ServerEjectedAt), 5},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, test.got, test.want)
+		}
+	}
+}
+
+func TestZeroGauges(t *testing.T) {
+	servers := []int{2, 1}
+	s := openShared(t, servers, 2)
+	for _, words := range blocks(s, servers, 2) {
+		for _, word := range words {
+			*word = 9
+		}
+	}
+	s.ZeroGauges(1)
+	check := func(slot int, words []uint64, infos []CounterInfo) {
+		for i, info := range infos {
+			want := uint64(9)
+			if slot == 1 && info.Kind == Gauge {
+				want = 0
+			}
+			if words[i] != want {
+				t.Errorf("slot %d: %s is %d, want %d", slot, info.Name, words[i], want)
+			}
+		}
+	}
+	for slot := range 2 {
+		check(slot, s.Worker(slot), WorkerCounters[:])
+		for pool, n := range servers {
+			check(slot, s.Pool(slot, pool), PoolCounters[:])
+			for server := range n {
+				check(slot, s.Server(slot, pool, server), ServerCounters[:])
+			}
+		}
+	}
+	if *s.Epoch(0) != 9 || *s.Liveness(1, 0) != 9 {
+		t.Error("what belongs to nobody was zeroed")
+	}
+}
+
+// The names are those of nutcracker's statistics port, in its order (nc_stats.h).
+func TestCounterNames(t *testing.T) {
+	names := func(infos []CounterInfo) string {
+		var all []string
+		for _, info := range infos {
+			if info.Doc == "" {
+				t.Errorf("%s is not described", info.Name)
+			}
+			all = append(all, info.Name)
+		}
+		return strings.Join(all, " ")
+	}
+	for _, test := range []struct {
+		infos []CounterInfo
+		want  string
+	}{
+		{WorkerCounters[:], "total_connections curr_connections"},
+		{PoolCounters[:], "client_eof client_err client_connections server_ejects forward_error fragments"},
+		{ServerCounters[:], "server_eof server_err server_timedout server_connections server_ejected_at requests " +
+			"request_bytes responses response_bytes in_queue in_queue_bytes out_queue out_queue_bytes"},
+	} {
+		if got := names(test.infos); got != test.want {
+			t.Errorf("counters %s, want %s", got, test.want)
+		}
+	}
+}

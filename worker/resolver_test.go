@@ -1,0 +1,217 @@
+// Looking up the host of a server: beside the loop, once per connection, and forgotten by nobody.
+
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// lookups answers look-ups one by one, when the test says so.
+type lookups struct {
+	asked   chan string
+	answers chan []netip.Addr // nil: there is no such host
+}
+
+var errNoHost = errors.New("no such host")
+
+func (k *lookups) host(_ context.Context, host string) ([]netip.Addr, error) {
+	k.asked <- host
+	if found := <-k.answers; found != nil {
+		return found, nil
+	}
+	return nil, errNoHost
+}
+
+// tcpRig has one server that listens on TCP and is known by a host name.
+func tcpRig(t *testing.T) (r *rig, k *lookups, listener int) {
+	r = newRig(t)
+	listener, err := sock.ListenTCP(netip.MustParseAddrPort("127.0.0.1:0"), 16, false)
+	r.must(err)
+	t.Cleanup(func() { sock.Close(listener) })
+	name, err := unix.Getsockname(listener)
+	r.must(err)
+	p := r.redisPool("s1")
+	p.Timeout = time.Second
+	p.Servers[0].Network = "tcp"
+	p.Servers[0].Address = fmt.Sprintf("redis.test:%d", name.(*unix.SockaddrInet4).Port)
+	r.start()
+	k = &lookups{make(chan string, 1), make(chan []netip.Addr)}
+	r.workers[0].resolver.host = k.host
+	return r, k, listener
+}
+
+// until turns the first worker, waiting for what comes from outside, until done.
+func (r *rig) until(done func() bool) {
+	r.t.Helper()
+	for tries := 0; !done(); tries++ {
+		if tries > 1000 {
+			r.t.Fatal("what was waited for does not come")
+		}
+		events, err := r.workers[0].poller.Wait(10 * time.Millisecond)
+		r.must(err)
+		r.workers[0].turn(events)
+		r.receive()
+	}
+}
+
+// conn is the first worker's connection to its first server.
+func (r *rig) conn() *conn { return r.workers[0].pools[0].servers[0].conns[0] }
+
+// acceptTCP waits for the worker to connect.
+func (r *rig) acceptTCP(listener int) *peer {
+	var server *peer
+	r.until(func() bool {
+		if fd, err := sock.Accept(listener); err == nil {
+			server = &peer{name: "s1#1", fd: fd}
+			r.servers[0].conns = append(r.servers[0].conns, server)
+		}
+		return server != nil
+	})
+	return server
+}
+
+func TestLookup(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	if host := <-k.asked; host != "redis.test" {
+		t.Errorf("looked up %q", host)
+	}
+	if got := r.conn().state; got != connResolving {
+		t.Errorf("the connection is %v", got)
+	}
+	c.send(redisRequestOf("PING"))
+	c.send(redisRequestOf("GET", "l"))
+	r.turn()
+	k.answers <- []netip.Addr{netip.MustParseAddr("::ffff:127.0.0.1")}
+	server := r.acceptTCP(listener)
+	want := string(redisRequestOf("GET", "k")) + string(redisRequestOf("GET", "l"))
+	r.until(func() bool { return len(server.got) >= len(want) })
+	if got := string(server.take()); got != want {
+		t.Errorf("the server got %q, want %q", got, want)
+	}
+	server.send([]byte("$1\r\n1\r\n$1\r\n2\r\n"))
+	want = "$1\r\n1\r\n+PONG\r\n$1\r\n2\r\n"
+	r.until(func() bool { return len(c.got) >= len(want) })
+	if got := string(c.take()); got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
+	server.hangUp()
+	r.until(func() bool { return r.conn().state == connClosed })
+}
+
+// Where a name has several addresses, one that refuses is no reason to fail, nor is it the next time.
+func TestNextAddress(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	ask := func(addresses ...string) {
+		c.send(redisRequestOf("GET", "k"))
+		r.turn()
+		<-k.asked
+		var found []netip.Addr
+		for _, address := range addresses {
+			found = append(found, netip.MustParseAddr(address))
+		}
+		k.answers <- found
+	}
+	hears := func(want string) {
+		t.Helper()
+		r.until(func() bool { return len(c.got) >= len(want) })
+		if got := string(c.take()); got != want {
+			t.Errorf("the client got %q, want %q", got, want)
+		}
+	}
+	for range 2 {
+		ask("127.0.0.2", "127.0.0.3")
+		hears("-ERR Connection refused\r\n")
+		ask("127.0.0.2", "127.0.0.1")
+		server := r.acceptTCP(listener)
+		r.until(func() bool { return len(server.got) > 0 })
+		server.hangUp()
+		hears("-ERR Connection reset by peer\r\n")
+	}
+	if got := r.conn().server.counters[link.ServerErr]; got != 2 {
+		t.Errorf("server_err is %d, want one for each time that no address was good", got)
+	}
+}
+
+func TestLookupFails(t *testing.T) {
+	r, k, _ := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked
+	k.answers <- nil
+	const want = "-ERR Host is down\r\n"
+	r.until(func() bool { return len(c.got) >= len(want) })
+	if got := string(c.take()); got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
+	if got := r.workers[0].pools[0].counters[link.ForwardError]; got != 1 {
+		t.Errorf("forward_error is %d", got)
+	}
+}
+
+// A look-up that takes longer than the client waits is used by the next one, and is not asked for twice.
+func TestLookupIsLate(t *testing.T) {
+	r, k, _ := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked
+	r.advance(time.Second)
+	if got := string(c.take()); got != "-ERR Connection timed out\r\n" {
+		t.Errorf("the client got %q", got)
+	}
+	c.send(redisRequestOf("GET", "l"))
+	r.turn()
+	k.answers <- nil
+	const want = "-ERR Host is down\r\n"
+	r.until(func() bool { return len(c.got) >= len(want) })
+	if got := string(c.take()); got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
+	if len(k.asked) > 0 {
+		t.Error("the name was looked up twice for one connection")
+	}
+	if waiting := r.workers[0].pools[0].servers[0].expected; len(waiting) != 0 {
+		t.Errorf("%d connections wait for a look-up that is over", len(waiting))
+	}
+}
+
+func TestFind(t *testing.T) {
+	addrs := map[string][]netip.Addr{
+		"both.test":  {netip.MustParseAddr("::1"), netip.MustParseAddr("::ffff:127.0.0.1")},
+		"empty.test": {},
+	}
+	r := &resolver{host: func(_ context.Context, host string) ([]netip.Addr, error) {
+		if found, ok := addrs[host]; ok {
+			return found, nil
+		}
+		return nil, errNoHost
+	}}
+	for _, test := range []struct{ address, want string }{
+		{"both.test:6379", "[[::1]:6379 127.0.0.1:6379] <nil>"},
+		{"empty.test:6379", "[] looking up empty.test: no address"},
+		{"none.test:6379", `[] looking up "none.test": no such host`},
+		{"both.test", "[] address both.test: missing port in address"},
+		{"both.test:x", `[] strconv.ParseUint: parsing "x": invalid syntax`},
+		{"both.test:65536", `[] strconv.ParseUint: parsing "65536": value out of range`},
+	} {
+		found, err := r.find(test.address)
+		if got := fmt.Sprintf("%v %v", found, err); got != test.want {
+			t.Errorf("find(%q) = %s, want %s", test.address, got, test.want)
+		}
+	}
+}

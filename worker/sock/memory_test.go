@@ -1,0 +1,123 @@
+// Memory files, event descriptors, and what a thread asks of the kernel's scheduler and clock.
+
+package sock
+
+import (
+	"bytes"
+	"runtime"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestEventfd(t *testing.T) {
+	fd, err := Eventfd()
+	opened(t, fd, err)
+	readable := func() bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, _ := unix.Poll(poll, 0)
+		return n == 1
+	}
+	for range 2 {
+		if readable() {
+			t.Error("readable before it was woken")
+		}
+		Wake(fd)
+		Wake(fd)
+		if !readable() {
+			t.Error("not readable after it was woken")
+		}
+		Calm(fd)
+	}
+}
+
+func TestAffinity(t *testing.T) {
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, whatever it is bound to by then
+	before, err := Affinity()
+	if err != nil || len(before) == 0 || !slices.IsSorted(before) {
+		t.Fatalf("%v, %v", before, err)
+	}
+	for _, cpus := range [][]int{before[:1], before[len(before)-1:], before} {
+		if err := SetAffinity(cpus); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Affinity(); !slices.Equal(got, cpus) || err != nil {
+			t.Errorf("bound to %v: %v, %v", cpus, got, err)
+		}
+	}
+	if err := SetAffinity(nil); err != unix.EINVAL {
+		t.Errorf("bound to no CPU: %v", err)
+	}
+	if err := SetTimerSlack(1); err != nil {
+		t.Error(err)
+	}
+	if got, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); got != 1 || err != nil {
+		t.Errorf("the timer slack is %d, %v", got, err)
+	}
+}
+
+func TestMonotonic(t *testing.T) {
+	var ts unix.Timespec
+	before := Monotonic()
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		t.Fatal(err)
+	}
+	if after := Monotonic(); before <= 0 || ts.Nano() < before || after < ts.Nano() {
+		t.Errorf("%d, %d, %d", before, ts.Nano(), after)
+	}
+}
+
+func TestMemfdSealed(t *testing.T) {
+	for _, data := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte("0123456789"), 100_000)} {
+		fd, err := MemfdSealed("test", data)
+		opened(t, fd, err)
+		for range 2 { // whoever has read before
+			if got, err := ReadAll(fd); !bytes.Equal(got, data) || err != nil {
+				t.Errorf("read %d of %d bytes, %v", len(got), len(data), err)
+			}
+		}
+		if _, err := unix.Pwrite(fd, []byte("y"), 0); err != unix.EPERM {
+			t.Errorf("writing: %v", err)
+		}
+		if err := unix.Ftruncate(fd, 1<<20); err != unix.EPERM {
+			t.Errorf("growing: %v", err)
+		}
+		if _, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+			t.Error("it can be mapped for writing")
+		}
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); err != unix.EPERM {
+			t.Errorf("sealing again: %v", err)
+		}
+	}
+}
+
+func TestMemfdShared(t *testing.T) {
+	const size = 3 * 4096
+	fd, mem, err := MemfdShared("test", size)
+	opened(t, fd, err)
+	if len(mem) != size || slices.Max(mem) != 0 {
+		t.Errorf("%d bytes of which the greatest is %d", len(mem), slices.Max(mem))
+	}
+	other, err := Map(fd, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem[size-1] = 7
+	if other[size-1] != 7 {
+		t.Error("the two mappings are not the same memory")
+	}
+	for _, size := range []int64{0, size - 1, size + 1} {
+		if err := unix.Ftruncate(fd, size); err != unix.EPERM {
+			t.Errorf("resizing to %d: %v", size, err)
+		}
+	}
+	for _, m := range [][]byte{mem, other} {
+		if err := Unmap(m); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := ReadAll(1 << 20); err != unix.EBADF {
+		t.Errorf("reading no descriptor: %v", err)
+	}
+}
