@@ -40,12 +40,15 @@ func checkInvariants(t testing.TB, l *loop) {
 
 func checkClient(t testing.TB, c *client) {
 	t.Helper()
-	owed, size := 0, 0
+	owed, size, held := 0, 0, 0
 	for r := c.head; r != nil; r = r.next {
 		owed++
 		size += int(r.bytes)
 		if r.state&inClient == 0 || r.next == nil && c.tail != r {
 			t.Fatalf("client %d: its out queue is broken at request %d", c.id, owed)
+		}
+		if r.reply != nil {
+			held += len(r.reply.B)
 		}
 		if done := r.state&isDone != 0; done != (r.client == nil) {
 			t.Fatalf("client %d: request %d of its out queue: done is %v, waited for is %v", c.id, owed, done, !done)
@@ -53,6 +56,9 @@ func checkClient(t testing.TB, c *client) {
 	}
 	if owed != c.owed || size != c.owedSize {
 		t.Fatalf("client %d counts %d requests of %d bytes and has %d of %d", c.id, c.owed, c.owedSize, owed, size)
+	}
+	if held != c.held {
+		t.Fatalf("client %d counts %d bytes of replies that wait and has %d", c.id, c.held, held)
 	}
 	if c.head != nil && c.head.state&isDone != 0 {
 		t.Fatalf("client %d: the head of its out queue is done and still there", c.id)

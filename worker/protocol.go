@@ -51,6 +51,9 @@ func redisError(err error) []byte {
 	case err == unix.EHOSTDOWN:
 		return redisHostDown
 	}
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.reply
+	}
 	return resp.AppendError(nil, "ERR "+foreignCause(err))
 }
 
@@ -67,6 +70,9 @@ func memcacheError(err error) []byte {
 		return memcachePipe
 	case err == unix.EHOSTDOWN:
 		return memcacheHostDown
+	}
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.reply
 	}
 	return []byte("SERVER_ERROR " + foreignCause(err) + "\r\n")
 }

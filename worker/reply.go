@@ -3,12 +3,15 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -81,6 +84,19 @@ var (
 	errGarbage = errors.New("server sent what is no reply")
 )
 
+// refusal is an error that a server sent before it got a request, such as that it has too many clients already.
+type refusal struct{ reply []byte }
+
+func (r *refusal) Error() string { return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n")) }
+
+// unasked tells what a reply means that belongs to no request. An error speaks to all that wait.
+func unasked(reply []byte) error {
+	if resp.IsError(reply) || memcache.IsError(reply) {
+		return &refusal{bytes.Clone(reply)}
+	}
+	return errUnasked
+}
+
 // take pairs the replies in b with the in queue and returns how many bytes that used.
 func (c *conn) take(b []byte) (used int, err error) {
 	n := c.server.counters
@@ -103,7 +119,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 			continue
 		}
 		if c.head == nil || c.head == c.unsent && c.lead <= 0 {
-			return used, errUnasked
+			return used, unasked(reply)
 		}
 		n[link.Responses]++
 		n[link.ResponseBytes] += uint64(size)

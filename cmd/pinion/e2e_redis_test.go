@@ -209,6 +209,20 @@ func TestE2EAuthAndDatabase(t *testing.T) {
 	}
 }
 
+// With preconnect every worker has all its connections before anyone asks for anything.
+func TestE2EPreconnect(t *testing.T) {
+	t.Parallel()
+	p := redisPool(t, threeRedis(t), "preconnect: true", "server_connections: 2")
+	for _, server := range []string{"s0", "s1", "s2"} {
+		eventually(t, "connecting to "+server, func() error {
+			if n := p.serverCounter(server, "server_connections"); n != 4 {
+				return fmt.Errorf("%d connections, want 4", n)
+			}
+			return nil
+		})
+	}
+}
+
 // A client that hangs up in the middle of anything leaves nothing behind; checkedStop looks for it.
 func TestE2ENothingLeaks(t *testing.T) {
 	t.Parallel()

@@ -59,9 +59,14 @@ var (
 func AppendSoloRefusal(dst, b []byte, r *Request) []byte {
 	name := nextWord(b, 0, int(r.lineEnd))
 	argument := nextWord(b, int(name.Hi), int(r.lineEnd))
-	dst = append(dst, "SERVER_ERROR "...)
+	shown := argument.Of(b)
+	shown = shown[:min(len(shown), maxShownBytes)]
+	dst = append(dst, "SERVER_ERROR '"...)
 	dst = append(dst, name.Of(b)...)
 	dst = append(dst, ' ')
-	dst = append(dst, argument.Of(b)...)
-	return append(dst, " is not supported by pinion for a pool of several servers\r\n"...)
+	dst = append(dst, shown...)
+	return append(dst, "' needs a pool of one server\r\n"...)
 }
+
+// maxShownBytes is how much of a client's word an error shows: libmemcached reads error lines into 80 bytes.
+const maxShownBytes = 20

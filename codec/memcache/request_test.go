@@ -228,7 +228,7 @@ func TestSoloRefusal(t *testing.T) {
 	if err != nil || r.Cmd.Route != Solo {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	want := "SERVER_ERROR stats items is not supported by pinion for a pool of several servers\r\n"
+	want := "SERVER_ERROR 'stats items' needs a pool of one server\r\n"
 	if got := string(AppendSoloRefusal(nil, b, &r)); got != want {
 		t.Errorf("got %q", got)
 	}

@@ -44,8 +44,10 @@ type Spec struct {
 	Verbosity       int // 0 (emergencies only) to 11, as nutcracker's -v
 	ReadBufferBytes int // size of the loop's one read buffer; 0 = the worker's default
 	ShutdownTimeout time.Duration
-	Pools           []Pool     // in name order (shard.Less)
-	Listeners       []Listener // Listeners[i] is fd FDListen+i
+	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
+	Coalesce        time.Duration // longest time that a flush may wait for more to flush; 0 = never
+	Pools           []Pool        // in name order (shard.Less)
+	Listeners       []Listener    // Listeners[i] is fd FDListen+i
 }
 
 // Listener is one inherited listening socket.
@@ -64,6 +66,11 @@ type Pool struct {
 	HashTag            string // two bytes, or empty
 	Timeout            time.Duration
 	ClientConnections  int // over all workers; 0 = no limit of its own
+	ClientIdleTimeout  time.Duration
+	ClientOutstanding  int   // requests of a client without a reply, beyond which it is not read
+	ClientOutputSoft   int64 // bytes of replies that a client has not taken, beyond which it is not read
+	ClientOutputHard   int64 // the same, beyond which it is closed
+	MaxRequestBytes    int64 // of one request
 	TCPKeepalive       bool
 	Password           string // redis_auth: asked of clients and given to servers
 	DB                 int
