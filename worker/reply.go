@@ -87,7 +87,9 @@ var (
 // refusal is an error that a server sent before it got a request, such as that it has too many clients already.
 type refusal struct{ reply []byte }
 
-func (r *refusal) Error() string { return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n")) }
+func (r *refusal) Error() string {
+	return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n"))
+}
 
 // unasked tells what a reply means that belongs to no request. An error speaks to all that wait.
 func unasked(reply []byte) error {
