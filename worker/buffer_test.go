@@ -31,7 +31,16 @@ func newWire(t testing.TB) wire {
 
 // bareLoop has only what buffers need of a loop.
 func bareLoop() *loop {
-	return &loop{buf: make([]byte, 2*directBytes), vectors: make([][]byte, 0, sock.MaxVectors)}
+	l := &loop{buf: make([]byte, 2*directBytes), vectors: make([][]byte, 0, sock.MaxVectors)}
+	l.memory.l = l
+	return l
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOutputAgainstBuffer(t *testing.T) {
@@ -57,10 +66,11 @@ func compareOutput(t *testing.T, seed uint64) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
-			o.append(b)
+			o.append(&l.memory, b)
 			clear(b)
 		case 1:
-			b := copyBuffer(append(randomBytes(random), 'x'))
+			b, err := l.memory.copyOf(append(randomBytes(random), 'x'))
+			must(t, err)
 			want.Write(b.B)
 			o.adopt(b)
 		case 2:
@@ -110,12 +120,12 @@ var sequence = func() (b []byte) {
 func TestOutputEnds(t *testing.T) {
 	l, w := bareLoop(), newWire(t)
 	var o output
-	o.append([]byte("lost"))
+	o.append(&l.memory, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
 	if err := o.send(l, w.near); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
-	o.drop()
+	o.drop(&l.memory)
 	checkOutput(t, &o)
 	if o.bytes != 0 {
 		t.Errorf("%d bytes are left after drop", o.bytes)
@@ -166,7 +176,7 @@ func compareInput(t *testing.T, seed uint64) {
 			used = 0
 		}
 		want.Next(used)
-		in.keep(got[used:])
+		must(t, in.keep(&l.memory, got[used:]))
 		clear(l.buf)
 		if in.size() == 0 && in.rest != nil {
 			t.Fatal("an empty input owns a buffer")
@@ -187,7 +197,7 @@ func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
 		if err != nil || got == nil {
 			t.Fatalf("before the end of the stream: %d bytes, %v", len(got), err)
 		}
-		in.keep(got)
+		must(t, in.keep(&l.memory, got))
 	}
 	if in.unread {
 		t.Error("more is expected after the end")
@@ -195,7 +205,7 @@ func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
 	if in.size() != want.Len() || in.rest != nil && !bytes.Equal(in.rest.B, want.Bytes()) {
 		t.Errorf("%d bytes are kept, %d were sent and not consumed", in.size(), want.Len())
 	}
-	in.drop()
+	in.drop(&l.memory)
 	if in.rest != nil {
 		t.Error("a buffer is left after drop")
 	}

@@ -29,6 +29,9 @@ type client struct {
 	state    clientState
 }
 
+// clientBytes is about what an idle client costs.
+const clientBytes = 256
+
 // clientState is what has happened to a client, as a set.
 type clientState uint8
 
@@ -69,6 +72,8 @@ func (l *loop) accept(fd int, p *pool) {
 		}
 	}
 	l.clients++
+	l.memory.use(clientBytes)
+	l.memory.littered(2 * clientBytes) // the tables that it is in grow by copying
 	l.opened()
 	p.counters[link.ClientConnections]++
 }
@@ -128,7 +133,10 @@ func (c *client) take(b []byte) {
 	if c.state&leaving != 0 {
 		used = len(b)
 	}
-	c.in.keep(b[used:])
+	if err := c.in.keep(&c.pool.l.memory, b[used:]); err != nil {
+		c.fail(err)
+		return
+	}
 	c.in.backlog = used < len(b) && c.muted()
 }
 
@@ -149,7 +157,7 @@ func (c *client) unmute() {
 func (c *client) end() {
 	c.pool.counters[link.ClientEOF]++
 	c.state |= ended | leaving
-	c.in.drop()
+	c.in.drop(&c.pool.l.memory)
 	c.leaveIfDone()
 }
 
@@ -187,9 +195,10 @@ func (c *client) close() {
 		r.client = nil
 		l.forget(r)
 	}
-	c.in.drop()
-	c.out.drop()
+	c.in.drop(&l.memory)
+	c.out.drop(&l.memory)
 	l.clients--
+	l.memory.heap -= clientBytes
 	l.closed()
 	c.pool.counters[link.ClientConnections]--
 	l.endIfDrained()

@@ -173,7 +173,9 @@ func (c *conn) greeted(reply []byte) error {
 }
 
 // send queues b for the server and r for its reply.
-func (c *conn) send(r *request, b []byte) {
+//
+// in is where b came in, if it did as a whole: a long one is taken over instead of copied.
+func (c *conn) send(r *request, b []byte, in *input) {
 	l := c.server.pool.l
 	if r.deadline == 0 {
 		r.deadline = c.server.pool.deadline()
@@ -199,14 +201,18 @@ func (c *conn) send(r *request, b []byte) {
 	if r.deadline != 0 && (c.deadlines.pos == 0 || r.deadline < c.deadlines.at) {
 		l.timers.set(&c.deadlines, r.deadline)
 	}
-	c.write(b)
+	c.write(b, in)
 }
 
-func (c *conn) write(b []byte) {
+func (c *conn) write(b []byte, in *input) {
 	n := c.server.counters
 	n[link.Requests]++
 	n[link.RequestBytes] += uint64(len(b))
-	c.out.append(b)
+	if claimed := in.claim(b); claimed != nil {
+		c.out.adopt(claimed)
+	} else {
+		c.out.append(&c.server.pool.l.memory, b)
+	}
 	c.markDirty()
 	if c.state == connClosed {
 		c.open()

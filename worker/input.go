@@ -15,6 +15,8 @@ const (
 	// directBytes is how much incomplete data makes it cheaper to receive behind it than to copy it back into the
 	// loop's buffer.
 	directBytes = 16 << 10
+	// maxReadBytes bounds one read behind incomplete data.
+	maxReadBytes = 1 << 20
 )
 
 // input is the receiving half of a connection. Loop only.
@@ -34,7 +36,10 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 	in.direct = kept >= directBytes
 	var space []byte
 	if in.direct {
-		space = grow(in.rest)
+		if err := l.memory.grow(in.rest); err != nil {
+			return nil, err
+		}
+		space = in.rest.B[kept:min(cap(in.rest.B), kept+maxReadBytes)]
 	} else {
 		space = l.buf[kept:]
 	}
@@ -59,19 +64,10 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 	}
 	if kept > 0 {
 		copy(l.buf, in.rest.B)
-		giveBuffer(in.rest)
+		l.memory.give(in.rest)
 		in.rest = nil
 	}
 	return l.buf[:kept+n], nil
-}
-
-// grow returns the free space behind b's bytes, at least directBytes of it. The buffer doubles: what is declared to come
-// is never allocated ahead of the data.
-func grow(b *buffer) []byte {
-	if cap(b.B)-len(b.B) < directBytes {
-		b.B = append(make([]byte, 0, 2*cap(b.B)+directBytes), b.B...)
-	}
-	return b.B[len(b.B):cap(b.B)]
 }
 
 // kept returns the rest, which there must be, to be consumed without receiving; keep must follow.
@@ -80,17 +76,31 @@ func (in *input) kept() []byte {
 	return in.rest.B
 }
 
+// claim hands b, which is at the front of what recv or kept returned, over together with the buffer that it fills. It
+// returns nil where b is to be copied: it shares the loop's buffer, or copying is cheaper. in may be nil.
+func (in *input) claim(b []byte) *buffer {
+	if in == nil || !in.direct || in.rest == nil || len(b) < claimBytes || &b[0] != &in.rest.B[0] {
+		return nil
+	}
+	claimed := in.rest
+	claimed.B = claimed.B[:len(b):len(b)] // what follows is not consumed yet
+	in.rest = nil
+	return claimed
+}
+
 // keep saves b, the unconsumed tail of what recv or kept returned.
-func (in *input) keep(b []byte) {
-	if in.direct && len(b) == len(in.rest.B) {
-		return
+func (in *input) keep(m *memory, b []byte) error {
+	if in.direct && in.rest != nil && len(b) == len(in.rest.B) {
+		return nil
 	}
 	old := in.rest
 	in.rest = nil
+	var err error
 	if len(b) > 0 {
-		in.rest = copyBuffer(b)
+		in.rest, err = m.copyOf(b)
 	}
-	giveBuffer(old)
+	m.give(old)
+	return err
 }
 
 // size returns how many bytes are kept.
@@ -102,7 +112,7 @@ func (in *input) size() int {
 }
 
 // drop forgets what is kept.
-func (in *input) drop() {
-	giveBuffer(in.rest)
+func (in *input) drop(m *memory) {
+	m.give(in.rest)
 	*in = input{}
 }

@@ -40,6 +40,7 @@ type loop struct {
 	inline  []byte         // an inline request, rewritten as an array
 	merged  []byte         // a reply made of several
 	timers  timers
+	memory  memory
 
 	pools     []*pool
 	listeners []*listener
@@ -84,6 +85,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		counters: shared.Worker(spec.Slot),
 		vectors:  make([][]byte, 0, sock.MaxVectors),
 	}
+	l.memory.l = l
 	l.requests.l = l
 	l.requests.timer.fire = l.requests.tick
 	if l.resolver, err = newResolver(l); err != nil {
@@ -178,14 +180,12 @@ func (l *loop) flush() {
 
 // trim lets go of what one large request or reply has left in the loop's own buffers.
 func (l *loop) trim() {
-	if cap(l.scratch) > maxKeptScratchBytes {
-		l.scratch = nil
-	}
-	if cap(l.merged) > maxKeptScratchBytes {
-		l.merged = nil
-	}
-	if cap(l.inline) > maxKeptScratchBytes {
-		l.inline = nil
+	l.memory.bury()
+	for _, b := range [...]*[]byte{&l.scratch, &l.merged, &l.inline} {
+		if cap(*b) > maxKeptScratchBytes {
+			l.memory.littered(cap(*b))
+			*b = nil
+		}
 	}
 	if cap(l.respArgs) > maxKeptArgs {
 		l.respArgs = nil

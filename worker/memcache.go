@@ -106,9 +106,12 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 // when the request is done.
 func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 	l := c.pool.l
-	l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
-	req := c.oweMemcache(len(l.scratch), r)
-	c.pool.forward(req, c.id, server, l.scratch)
+	if !r.Plain() {
+		l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
+		b = l.scratch
+	}
+	req := c.oweMemcache(len(b), r)
+	c.pool.forward(req, c.id, server, b, &c.in)
 }
 
 // oweMemcache puts a request into the client's out queue.

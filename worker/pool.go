@@ -130,14 +130,14 @@ func (p *pool) rebuild() {
 func (p *pool) publish() { atomic.AddUint64(p.epoch, 1) }
 
 // forward sends b to a server of the pool and lets r wait for the reply. source is who asks: the same one always uses
-// the same connection. server < 0: none is live.
-func (p *pool) forward(r *request, source uint64, server int, b []byte) {
+// the same connection. in is as for conn.send. server < 0: none is live.
+func (p *pool) forward(r *request, source uint64, server int, b []byte, in *input) {
 	if server < 0 {
 		p.counters[link.ForwardError]++
-		p.l.answer(r, p.errorText(unix.ECONNREFUSED))
+		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	p.servers[server].conn(source).send(r, b)
+	p.servers[server].conn(source).send(r, b, in)
 }
 
 // deadline returns when a request that is sent now has waited long enough; 0 = never.

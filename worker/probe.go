@@ -45,7 +45,7 @@ func (s *server) tryRetry() {
 	r := l.requests.get()
 	r.probe = &probe{server: s, word: claimed}
 	r.deadline = l.now + int64(lease)
-	s.prober.send(r, s.pool.ping)
+	s.prober.send(r, s.pool.ping, nil)
 }
 
 // done is told the server's answer, or the error text that stands for none.

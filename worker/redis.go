@@ -174,7 +174,7 @@ func (c *client) forward(b []byte, server int) {
 	r := c.pool.l.requests.get()
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.pool.forward(r, c.id, server, b)
+	c.pool.forward(r, c.id, server, b, &c.in)
 }
 
 // splitRedis sends each server the part of a request that concerns its keys.

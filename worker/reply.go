@@ -69,7 +69,10 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	c.in.keep(b[used:])
+	if err := c.in.keep(&l.memory, b[used:]); err != nil {
+		c.fail(err)
+		return
+	}
 	if c.server.counters[link.Responses] != before {
 		c.server.succeeded()
 	}
@@ -125,7 +128,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 		}
 		n[link.Responses]++
 		n[link.ResponseBytes] += uint64(size)
-		c.server.pool.l.answer(c.pop(), reply)
+		c.server.pool.l.answer(c.pop(), reply, &c.in)
 		if c.state == connClosed {
 			return used, nil
 		}
@@ -147,7 +150,7 @@ func (c *conn) expire() {
 		r.state |= isExpired
 		expired = true
 		c.server.counters[link.ServerTimedout]++
-		l.answer(r, p.errorText(unix.ETIMEDOUT))
+		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
 		if c.state == connClosed {
 			return
 		}
@@ -207,7 +210,7 @@ func (c *conn) end(err error) {
 		if r.state&isExpired == 0 {
 			p.counters[link.ForwardError]++
 		}
-		p.l.answer(r, text)
+		p.l.answer(r, text, nil)
 	}
 }
 
@@ -242,8 +245,8 @@ func (c *conn) close() (queue *request) {
 	l.timers.stop(&c.deadlines)
 	c.head, c.tail, c.waiting, c.unsent = nil, nil, nil, nil
 	c.lead = 0
-	c.in.drop()
-	c.out.drop()
+	c.in.drop(&l.memory)
+	c.out.drop(&l.memory)
 	c.progress = progress{}
 	c.blamed = false
 	return queue
@@ -271,8 +274,8 @@ func (c *conn) markDirty() {
 }
 
 // answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
-// same request finds nobody.
-func (l *loop) answer(r *request, reply []byte) {
+// same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
+func (l *loop) answer(r *request, reply []byte, in *input) {
 	switch {
 	case r.probe != nil:
 		p := r.probe
@@ -281,45 +284,67 @@ func (l *loop) answer(r *request, reply []byte) {
 	case r.parent != nil:
 		parent := r.parent
 		r.parent = nil
-		l.gather(parent, r.fragment, reply)
+		l.gather(parent, r.fragment, reply, in)
 	case r.client != nil:
 		c := r.client
 		r.client = nil
-		c.answered(r, reply)
+		c.answered(r, reply, in)
 	}
 	l.forget(r)
 }
 
 // answered is told the reply to r. It goes out when everything before it has.
-func (c *client) answered(r *request, reply []byte) {
+func (c *client) answered(r *request, reply []byte, in *input) {
 	if r.state&isSilent != 0 {
 		reply = nil
 	}
+	l := c.pool.l
 	if r != c.head {
-		r.reply = copyBuffer(reply)
+		r.reply = c.pool.hold(reply, in)
 		r.state |= isDone
-		c.held += len(reply)
+		c.held += len(r.reply.B)
 		return
 	}
-	c.out.append(reply)
+	if claimed := in.claim(reply); claimed != nil {
+		c.out.adopt(claimed)
+	} else {
+		c.out.append(&l.memory, reply)
+	}
 	c.shift()
 	for c.head != nil && c.head.state&isDone != 0 {
 		done := c.shift()
-		c.out.append(done.reply.B)
-		c.pool.l.forget(done)
+		if len(done.reply.B) >= claimBytes {
+			c.out.adopt(done.reply)
+			done.reply = nil
+		} else {
+			c.out.append(&l.memory, done.reply.B)
+		}
+		l.forget(done)
 	}
 	c.markDirty()
+}
+
+// hold returns a buffer with reply, which has to wait; without memory it is an error that waits.
+func (p *pool) hold(reply []byte, in *input) *buffer {
+	if claimed := in.claim(reply); claimed != nil {
+		return claimed
+	}
+	b, err := p.l.memory.copyOf(reply)
+	if err != nil {
+		b, _ = p.l.memory.copyOf(p.errorText(err)) // small, hence without error
+	}
+	return b
 }
 
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
 	if c.head == nil {
-		c.out.append(reply)
+		c.out.append(&c.pool.l.memory, reply)
 		c.markDirty()
 		return
 	}
 	r := c.pool.l.requests.get()
-	r.reply = copyBuffer(reply)
+	r.reply = c.pool.hold(reply, nil)
 	r.state = isDone
 	c.push(r)
 	r.client = nil

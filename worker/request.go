@@ -10,6 +10,7 @@ type request struct {
 	behind *request // in the connection's in queue
 	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
 	split  *split   // of a request that was split: its fragments' replies
+	pool   *pool    // of one that was split
 	probe  *probe   // of the worker's own request
 
 	reply    *buffer // done and not at the head of its client's out queue: the reply, copied
@@ -55,7 +56,7 @@ func (rp *requestPool) get() *request {
 }
 
 func (rp *requestPool) put(r *request) {
-	giveBuffer(r.reply)
+	rp.l.memory.give(r.reply)
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++

@@ -36,7 +36,7 @@ func (l *loop) takeSplit() *split {
 
 func (l *loop) giveSplit(s *split) {
 	for i, part := range s.parts {
-		giveBuffer(part)
+		l.memory.give(part)
 		s.parts[i] = nil
 	}
 	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes {
@@ -67,7 +67,7 @@ func (l *loop) assigned(s *split) {
 // dispatch sends the fragments of parent, which compose makes.
 func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fragment int32) []byte) {
 	l := c.pool.l
-	parent.split = s
+	parent.split, parent.pool = s, c.pool
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
 	targets := l.targets
 	for i, server := range targets {
@@ -75,14 +75,14 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fr
 		r.parent = parent
 		r.fragment = int32(i)
 		l.scratch = compose(l.scratch[:0], int32(i))
-		c.pool.forward(r, c.id, server, l.scratch)
+		c.pool.forward(r, c.id, server, l.scratch, nil)
 	}
 }
 
 // gather is told the reply of one fragment; with the last one parent is answered.
-func (l *loop) gather(parent *request, fragment int32, reply []byte) {
+func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
 	s := parent.split
-	s.parts[fragment] = copyBuffer(reply)
+	s.parts[fragment] = parent.pool.hold(reply, in)
 	s.left--
 	if s.left > 0 {
 		return
@@ -91,11 +91,11 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte) {
 	for _, part := range s.parts {
 		l.replies = append(l.replies, part.B)
 	}
-	if c := parent.client; c != nil {
-		l.merged = c.pool.merge(l.merged[:0], s, l.replies)
+	if parent.client != nil {
+		l.merged = parent.pool.merge(l.merged[:0], s, l.replies)
 	}
 	clear(l.replies)
 	l.giveSplit(s)
 	parent.split = nil
-	l.answer(parent, l.merged)
+	l.answer(parent, l.merged, nil)
 }

@@ -44,3 +44,6 @@ func AppendFragment(dst, b []byte, r *Request, keys []Span, owner []int32, frag 
 	}
 	return append(dst, crlf...)
 }
+
+// Plain reports whether the server is to get r as it is, byte for byte: AppendForward would but copy it.
+func (r *Request) Plain() bool { return r.plain }

@@ -70,3 +70,19 @@ func Map(fd, size int) ([]byte, error) {
 
 // Unmap takes back what Map or MemfdShared returned.
 func Unmap(mem []byte) error { return unix.Munmap(mem) }
+
+// Allocate returns size bytes or more of all-zero memory, whole pages, that belong to nobody else and go back to the
+// system with Unmap. The memory is taken when it is first written to.
+func Allocate(size int) ([]byte, error) {
+	return unix.Mmap(-1, 0, pages(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+}
+
+// Reallocate makes what Allocate returned larger, without copying it. b is not to be used any more.
+func Reallocate(b []byte, size int) ([]byte, error) {
+	return unix.Mremap(b, pages(size), unix.MREMAP_MAYMOVE)
+}
+
+func pages(size int) int {
+	page := unix.Getpagesize()
+	return (size + page - 1) / page * page
+}

@@ -1,0 +1,112 @@
+// Bytes on their way out, for clients and servers alike: a list of chunks, written at the end of a turn.
+package worker
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// output is a queue of bytes to be written; it owns no memory while it is empty. Loop only.
+type output struct {
+	chunks []*buffer // only the last one is appended to
+	sent   int       // bytes of chunks[0] that are written; 0 ≤ sent ≤ len(chunks[0].B)
+	bytes  int       // still to be written
+}
+
+// append queues a copy of data.
+func (o *output) append(m *memory, data []byte) {
+	o.bytes += len(data)
+	for size := firstChunkBytes; ; {
+		if n := len(o.chunks); n > 0 {
+			last := o.chunks[n-1]
+			room := min(cap(last.B)-len(last.B), len(data))
+			last.B = append(last.B, data[:room]...)
+			data = data[room:]
+			size = min(2*cap(last.B), largestChunkBytes)
+		}
+		if len(data) == 0 {
+			return
+		}
+		if len(data) > size {
+			size = largestChunkBytes
+		}
+		o.chunks = append(o.chunks, m.takeSmall(size))
+	}
+}
+
+// adopt queues b itself, without a copy.
+func (o *output) adopt(b *buffer) {
+	o.bytes += len(b.B)
+	o.chunks = append(o.chunks, b)
+}
+
+// send writes to fd until the socket takes no more; then the next edge tells. err is the connection's error.
+func (o *output) send(l *loop, fd int) error {
+	for o.bytes > 0 {
+		offered, n, err := 0, 0, error(nil)
+		if len(o.chunks) == 1 {
+			b := o.chunks[0].B[o.sent:]
+			offered = len(b)
+			n, err = sock.Send(fd, b)
+		} else {
+			offered = o.gather(l)
+			n, err = sock.Sendv(fd, l.vectors)
+			clear(l.vectors)
+		}
+		if err == unix.EAGAIN {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		o.wrote(&l.memory, n)
+		if n < offered {
+			return nil
+		}
+	}
+	return nil
+}
+
+// gather sets the loop's vectors to the first chunks and returns how many bytes those are.
+func (o *output) gather(l *loop) (bytes int) {
+	l.vectors = l.vectors[:0]
+	skip := o.sent
+	for _, chunk := range o.chunks[:min(len(o.chunks), sock.MaxVectors)] {
+		l.vectors = append(l.vectors, chunk.B[skip:])
+		bytes += len(chunk.B) - skip
+		skip = 0
+	}
+	return bytes
+}
+
+// wrote drops the first n bytes.
+func (o *output) wrote(m *memory, n int) {
+	o.bytes -= n
+	n += o.sent
+	done := 0
+	for done < len(o.chunks) && n >= len(o.chunks[done].B) {
+		n -= len(o.chunks[done].B)
+		m.give(o.chunks[done])
+		o.chunks[done] = nil
+		done++
+	}
+	o.sent = n
+	if done == 0 {
+		return
+	}
+	left := copy(o.chunks, o.chunks[done:])
+	clear(o.chunks[left:])
+	o.chunks = o.chunks[:left]
+	if left == 0 && cap(o.chunks) > 1 {
+		o.chunks = nil
+	}
+}
+
+// drop forgets everything.
+func (o *output) drop(m *memory) {
+	for _, chunk := range o.chunks {
+		m.give(chunk)
+	}
+	*o = output{}
+}
