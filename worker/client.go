@@ -24,6 +24,7 @@ type client struct {
 	info     *clientInfo
 	id       uint64
 	token    poll.Token
+	active   uint32 // when it last sent something, in ticks of the loop
 	fd       int32
 	queued   clientQueues
 	state    clientState
@@ -39,6 +40,7 @@ const (
 	authenticated clientState = 1 << iota // or no password is asked for
 	ended                                 // has sent its last byte (half-closed)
 	leaving                               // reads no more; closes when the out queue and the output are empty
+	lingering                             // has got all that it gets; what it sends is thrown away until it hangs up
 	gone                                  // closed
 )
 
@@ -52,7 +54,7 @@ const (
 
 // accept takes over a fresh connection.
 func (l *loop) accept(fd int, p *pool) {
-	c := &client{pool: p, fd: int32(fd)}
+	c := &client{pool: p, fd: int32(fd), active: l.ticks()}
 	token, err := l.register(fd, c)
 	if err != nil {
 		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
@@ -96,6 +98,10 @@ func (c *client) receive() {
 
 // recv takes one share of what the client sent and serves it; the next share waits for the next turn.
 func (c *client) recv() {
+	if c.state&lingering != 0 {
+		c.sink()
+		return
+	}
 	if c.state&gone != 0 || c.muted() {
 		return
 	}
@@ -117,6 +123,7 @@ func (c *client) recv() {
 		c.fail(err)
 		return
 	case b != nil:
+		c.active = c.pool.l.ticks()
 		c.take(b)
 	}
 	if c.state&gone == 0 && c.in.unread && !c.muted() {
@@ -138,12 +145,6 @@ func (c *client) take(b []byte) {
 		return
 	}
 	c.in.backlog = used < len(b) && c.muted()
-}
-
-// muted tells that the client is not read for now: it has too much outstanding, does not take its replies, or leaves.
-func (c *client) muted() bool {
-	return c.owed >= maxOutstanding || c.owedSize >= maxOutstandingBytes || c.out.bytes+c.held >= maxUnsentBytes ||
-		c.state&leaving != 0
 }
 
 // unmute lets the client be read again, if it was not and may be now.
@@ -168,9 +169,14 @@ func (c *client) leave() {
 }
 
 func (c *client) leaveIfDone() {
-	if c.state&leaving != 0 && c.head == nil && c.out.bytes == 0 {
-		c.close()
+	if c.state&(leaving|lingering) != leaving || c.head != nil || c.out.bytes > 0 {
+		return
 	}
+	if c.state&ended != 0 {
+		c.close()
+		return
+	}
+	c.linger()
 }
 
 // fail ends a connection that broke.
@@ -248,6 +254,10 @@ func (c *client) flush() {
 			c.fail(err)
 			return
 		}
+	}
+	if c.overflows() {
+		c.fail(errOverflow)
+		return
 	}
 	if c.pool.l.draining {
 		c.leaveIfIdle()

@@ -46,7 +46,7 @@ func (c *client) leaveIfIdle() {
 		c.recv()
 	}
 	if c.idle() {
-		c.leave()
+		c.close()
 	}
 }
 

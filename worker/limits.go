@@ -1,13 +1,20 @@
-// The bounds of what one connection may have under way. Reaching one of the first three mutes a client: it is not read,
-// so TCP holds the rest at its end, until it is below again.
+// The bounds of what one connection may hold, and of what all together may.
+//
+// A client that reaches max_outstanding_requests, client_output_soft or the bytes below is muted: it is not read, so TCP
+// holds the rest at its end, until it is below again. Beyond client_output_hard it is closed. When the worker as a whole
+// holds too much, those with the most are muted first, and told and closed if that does not help.
 package worker
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
 
 const (
-	maxOutstanding      = 4096    // requests of a client without a reply
-	maxOutstandingBytes = 8 << 20 // of those requests
-	maxUnsentBytes      = 1 << 20 // of replies that the client does not take
+	maxOutstandingBytes = 8 << 20 // of a client's requests without a reply, beyond which it is not read
 
 	// maxKeptScratchBytes bounds what the loop keeps of a buffer that one large request or reply needed.
 	maxKeptScratchBytes = 1 << 20
@@ -21,4 +28,122 @@ const (
 	silenceFactor = 2
 	// logPause bounds how often the same trouble is logged.
 	logPause = 10 * time.Second
+
+	// smallHolder is what a connection may hold without ever being a cause of scarce memory.
+	smallHolder = 256 << 10
+	// reliefEvery is how often the worker looks for the largest holder while memory is scarce, and reliefAfter how long
+	// it waits for muting to help.
+	reliefEvery = int64(10 * time.Millisecond)
+	reliefAfter = int64(time.Second)
 )
+
+var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
+
+var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
+
+// muted tells that the client is not read for now.
+func (c *client) muted() bool {
+	p := c.pool.spec
+	return c.owed >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&leaving != 0 ||
+		c.pool.l.relief.scarce && c.holds() > smallHolder
+}
+
+// overflows tells that the client takes its replies too slowly for what it asks.
+func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.spec.ClientOutputHard }
+
+// holds returns how many bytes are kept for the client.
+func (c *client) holds() int { return c.in.size() + c.out.bytes + c.held + c.owedSize }
+
+// holds returns how many bytes of an incomplete reply are kept.
+func (c *conn) holds() int { return c.in.size() }
+
+// relief is what the loop does about scarce memory. Loop only.
+type relief struct {
+	scarce bool  // large holders are not read
+	since  int64 // when it became so
+	next   int64 // when to look again
+	logged int64
+}
+
+// relieve looks after the memory limit at the end of a turn.
+func (l *loop) relieve() {
+	limit := l.spec.MemoryLimit
+	if limit == 0 {
+		return
+	}
+	switch used := l.memory.held; {
+	case !l.relief.scarce && used >= limit-limit/4:
+		l.relief = relief{scarce: true, since: l.now, logged: l.relief.logged}
+		l.wakeAt(l.now + reliefAfter)
+	case l.relief.scarce && used < limit/2:
+		l.relief.scarce = false
+		l.unmuteAll()
+	case l.relief.scarce && l.now >= l.relief.next && (used >= limit || l.now-l.relief.since >= reliefAfter):
+		l.relief.next = l.now + reliefEvery
+		l.closeLargest()
+		l.wakeAt(l.relief.next)
+	}
+}
+
+// wakeAt has the loop turn at that time even if nothing happens.
+func (l *loop) wakeAt(at int64) {
+	if l.reliefTimer.fire == nil {
+		l.reliefTimer.fire = func() {}
+	}
+	l.timers.set(&l.reliefTimer, at)
+}
+
+// closeLargest tells the connection that holds the most, and closes it.
+func (l *loop) closeLargest() {
+	var (
+		holder handler
+		most   = smallHolder
+	)
+	for i := range l.table {
+		h, ok := l.table[i].h.(interface{ holds() int })
+		if ok && h.holds() > most {
+			holder, most = l.table[i].h, h.holds()
+		}
+	}
+	switch h := holder.(type) {
+	case *conn:
+		h.fail(errMemory)
+	case *client:
+		if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
+			l.relief.logged = l.now
+			l.logf(levelWarn, "pool %q: closing client %d at %s, which holds %d bytes: memory_limit is reached",
+				h.pool.name, h.id, h.peer(), most)
+		}
+		h.evict()
+	}
+}
+
+// evict closes a client that holds too much; it is told, if nothing that it does not take is in the way.
+func (c *client) evict() {
+	c.pool.counters[link.ClientErr]++
+	if c.out.bytes > 0 || c.head != nil {
+		c.close()
+		return
+	}
+	l := c.pool.l
+	c.in.drop(&l.memory)
+	c.respond(c.pool.errorText(errMemory))
+	c.leave()
+}
+
+// unmuteAll reads on from everyone who may be read again.
+func (l *loop) unmuteAll() {
+	for i := range l.table {
+		if c, ok := l.table[i].h.(*client); ok {
+			c.unmute()
+		}
+	}
+}
+
+// refuseSize answers a Redis request of more than max_request_bytes, and ends the connection.
+func (c *client) refuseSize() {
+	c.pool.counters[link.ClientErr]++
+	c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], "ERR Protocol error: request is larger than max_request_bytes"))
+	c.leave()
+}

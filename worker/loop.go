@@ -33,14 +33,18 @@ type loop struct {
 	clock  func() int64 // ns, monotonic, the same in all processes
 	now    int64        // the clock, read once per turn
 
-	table   []registration // by poll.Token.Index
-	free    []uint32       // indexes of table that nobody holds
-	buf     []byte         // what recv reads into
-	scratch []byte         // what a request or reply is put together in, within one call
-	inline  []byte         // an inline request, rewritten as an array
-	merged  []byte         // a reply made of several
-	timers  timers
-	memory  memory
+	table       []registration // by poll.Token.Index
+	free        []uint32       // indexes of table that nobody holds
+	buf         []byte         // what recv reads into
+	scratch     []byte         // what a request or reply is put together in, within one call
+	inline      []byte         // an inline request, rewritten as an array
+	merged      []byte         // a reply made of several
+	timers      timers
+	memory      memory
+	relief      relief
+	lingering   []*client // wait for the other end to hang up
+	lingerTimer timer
+	reliefTimer timer
 
 	pools     []*pool
 	listeners []*listener
@@ -127,6 +131,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.timers.run(l.now)
 	l.flush()
 	l.observe()
+	l.relieve()
 }
 
 // observe takes over which servers are live: before requests are routed what other workers found out, and before the

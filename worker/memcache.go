@@ -17,7 +17,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 		c.skip -= used
 	}
 	if c.progress != (progress{}) && !c.measuredMemcache(b) {
-		return used
+		return used // which is 0: what is skipped is not measured
 	}
 	for used < len(b) && !c.muted() {
 		var (
@@ -30,10 +30,17 @@ func (c *client) serveMemcache(b []byte) (used int) {
 			if len(b)-used >= directBytes {
 				c.measuredMemcache(b[used:])
 			}
+			if int64(c.progress.pos) > c.pool.spec.MaxRequestBytes {
+				return used + c.skipMemcache(&r, c.progress.pos, len(b)-used)
+			}
 			return used
 		}
 		if err != nil {
 			used += c.refuseMemcache(err, n, len(b)-used)
+			continue
+		}
+		if int64(n) > c.pool.spec.MaxRequestBytes {
+			used += c.skipMemcache(&r, n, n)
 			continue
 		}
 		c.memcacheRequest(b[used:used+n], &r, l.memcacheKeys)
@@ -55,6 +62,19 @@ func (c *client) measuredMemcache(b []byte) bool {
 	}
 	c.progress = progress{}
 	return true
+}
+
+// skipMemcache answers a request of more than max_request_bytes without keeping it: size bytes are to be skipped, have of
+// which are here. It returns how many of these it used.
+func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
+	c.progress = progress{}
+	c.pool.counters[link.ClientErr]++
+	if !r.NoReply {
+		c.respond([]byte(memcache.TooLarge))
+	}
+	used = min(size, have)
+	c.skip = size - used
+	return used
 }
 
 // refuseMemcache answers bytes that are no request: n of them are to be skipped, have of which are here. It returns how

@@ -27,6 +27,7 @@ type pool struct {
 	seen     uint64  // the epoch that keys was built for
 	counters []uint64
 	timeout  int64 // ns; 0 = none
+	idle     timer // looks for idle clients
 
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)
@@ -70,6 +71,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		l.fragmentOf = append(l.fragmentOf, -1)
 	}
 	p.rebuild()
+	p.watchIdle()
 	return p, nil
 }
 

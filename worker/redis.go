@@ -28,6 +28,10 @@ func (c *client) serveRedis(b []byte) (used int) {
 			return used
 		}
 		used += n
+		if int64(n) > c.pool.spec.MaxRequestBytes {
+			c.refuseSize()
+			return len(b)
+		}
 		if len(l.respArgs) > 0 {
 			c.redisRequest(request, l.respArgs)
 		}
@@ -59,6 +63,9 @@ func (c *client) measured(b []byte) bool {
 	n, next, err := resp.MeasureRequest(b, c.progress.redis())
 	if n == 0 && err == nil {
 		c.progress = progress{next.Pos, next.Left}
+		if int64(next.Pos) > c.pool.spec.MaxRequestBytes {
+			c.refuseSize()
+		}
 		return false
 	}
 	c.progress = progress{}

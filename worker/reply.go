@@ -303,6 +303,9 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 		r.reply = c.pool.hold(reply, in)
 		r.state |= isDone
 		c.held += len(r.reply.B)
+		if c.overflows() {
+			c.markDirty()
+		}
 		return
 	}
 	if claimed := in.claim(reply); claimed != nil {

@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	rigEpoch    = int64(1000 * time.Second) // what the clock shows at the start
-	rigRequests = 2 * maxOutstanding        // in each worker's pool before the start: no test should need more
-	rigTurns    = 100_000                   // after so many in a row a loop is taken to be caught in itself
+	rigOutstanding = 4096
+	rigOutputSoft  = 1 << 20
+	rigEpoch       = int64(1000 * time.Second) // what the clock shows at the start
+	rigRequests    = 2 * rigOutstanding        // in each worker's pool before the start: no test should need more
+	rigTurns       = 100_000                   // after so many in a row a loop is taken to be caught in itself
 )
 
 // rig is a machine with everything that workers need.
@@ -57,6 +59,7 @@ func descriptors(t testing.TB) int {
 func (r *rig) redisPool(servers ...string) *link.Pool {
 	p := link.Pool{
 		Name: "alpha", Protocol: link.Redis, Hash: "crc32a", Distribution: "modula",
+		ClientOutstanding: rigOutstanding, ClientOutputSoft: rigOutputSoft, ClientOutputHard: 1 << 30, MaxRequestBytes: 512 << 20,
 		ServerConnections: 1, ServerFailureLimit: 2, ServerRetryTimeout: 30 * time.Second,
 		CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll,
 	}

@@ -27,6 +27,12 @@ func SetNoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODE
 // SetKeepalive has the kernel probe an idle peer.
 func SetKeepalive(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }
 
+// ShutdownWrite sends the end of the stream; the other direction stays open.
+func ShutdownWrite(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
+
+// Again tells that an error of Recv, Send or Accept means "not now".
+func Again(err error) bool { return err == unix.EAGAIN }
+
 // SetInherited sets again what a descriptor needs and may have lost on its way here: non-blocking and close-on-exec.
 func SetInherited(fd int) error {
 	if err := unix.SetNonblock(fd, true); err != nil {

@@ -1,0 +1,94 @@
+// Ends of clients that the proxy brings about: after an error, after QUIT, after too long an idle time.
+package worker
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	// tickNanos is the unit in which the loop notes when a client was active.
+	tickNanos = int64(time.Second / 16)
+	// lingerTicks is how long a client that was sent its last byte may take to hang up.
+	lingerTicks = 16
+	// sinkReads is how many times the loop's buffer one turn throws away for such a client.
+	sinkReads = 4
+)
+
+// ticks is the loop's time in the unit of client.active.
+func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
+
+// linger sends the end of the stream and waits for the client's: closing over bytes that are still to come would reset
+// the connection, and the reset could overtake the last reply.
+func (c *client) linger() {
+	l := c.pool.l
+	c.state |= lingering
+	c.active = l.ticks()
+	sock.ShutdownWrite(int(c.fd))
+	l.lingering = append(l.lingering, c)
+	if l.lingerTimer.pos == 0 {
+		l.lingerTimer.fire = l.endLingering
+		l.timers.set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
+	}
+	c.sink()
+}
+
+// sink throws away what the client still sends.
+func (c *client) sink() {
+	l := c.pool.l
+	for range sinkReads {
+		n, err := sock.Recv(int(c.fd), l.buf)
+		if err == nil && n > 0 {
+			continue
+		}
+		if err == nil || !sock.Again(err) {
+			c.close()
+		}
+		return
+	}
+	c.markAgain()
+}
+
+// endLingering closes those that have had their time.
+func (l *loop) endLingering() {
+	now, kept := l.ticks(), l.lingering[:0]
+	for _, c := range l.lingering {
+		switch {
+		case c.state&gone != 0:
+		case now-c.active >= lingerTicks:
+			c.close()
+		default:
+			kept = append(kept, c)
+		}
+	}
+	clear(l.lingering[len(kept):])
+	l.lingering = kept
+	if len(kept) > 0 {
+		l.timers.set(&l.lingerTimer, l.now+lingerTicks*tickNanos/4)
+	}
+}
+
+// watchIdle has the pool look for idle clients now and then: often enough that none stays an eighth longer than it may.
+func (p *pool) watchIdle() {
+	if p.spec.ClientIdleTimeout == 0 {
+		return
+	}
+	p.idle.fire = p.closeIdle
+	pause := max(int64(p.spec.ClientIdleTimeout)/8, tickNanos)
+	p.l.timers.set(&p.idle, p.l.now+pause+rand.Int64N(pause/8+1)) // pools need not all do it in the same turn
+}
+
+// closeIdle closes the clients that have sent nothing for client_idle_timeout and wait for nothing.
+func (p *pool) closeIdle() {
+	l := p.l
+	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
+	for i := range l.table {
+		c, ok := l.table[i].h.(*client)
+		if ok && c.pool == p && c.head == nil && c.out.bytes == 0 && c.state&leaving == 0 && l.ticks()-c.active > limit {
+			c.close()
+		}
+	}
+	p.watchIdle()
+}
