@@ -21,10 +21,12 @@ type generation struct {
 	memory   []byte
 }
 
-// newGeneration returns the first generation, with one vacant slot for each element of cpus (-1: not pinned).
-func newGeneration(cfg *config.Config, o Options, cpus []int) *generation {
+// newGeneration returns the first generation, with one vacant slot for each element of cpus (-1: not pinned). The share
+// of memory is what each worker gets where the configuration leaves it to the master.
+func newGeneration(cfg *config.Config, o Options, cpus []int, memoryShare int64) *generation {
 	g := &generation{config: cfg}
-	g.specs = cfg.Specs(link.Spec{Generation: 1, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes}, cpus)
+	base := link.Spec{Generation: 1, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
+	g.specs = cfg.Specs(base, cpus)
 	g.pools = g.specs[0].Pools
 	for i, cpu := range cpus {
 		g.slots = append(g.slots, &slot{index: i, cpu: cpu})

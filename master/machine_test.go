@@ -33,6 +33,7 @@ type machine struct {
 	memory  []byte
 
 	allowed []int  // CPUs; none: the affinity cannot be read
+	ram     int64  // bytes; none: the size of the memory cannot be read
 	busy    string // an address that another process serves
 	denied  bool   // spawning fails
 	pinless bool   // pinning fails
@@ -47,7 +48,8 @@ func newMachine() *machine {
 		lastPID: 1000,
 		lastFD:  99,
 		allowed: []int{0, 1},
-		text:    "listen 127.0.0.1:22121\nbackend a 127.0.0.1:6379\n",
+		ram:     1 << 30,
+		text:    "memory_limit 0\nlisten 127.0.0.1:22121\nbackend a 127.0.0.1:6379\n",
 		opts: Options{
 			StatsAddr: "0.0.0.0",
 			StatsPort: 22222,
@@ -76,6 +78,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text += "listen " + value + "\nbackend b 127.0.0.1:6380\n"
 		case "config":
 			f.text = "listen nowhere\n"
+		case "memory_limit":
+			f.text = strings.Replace(f.text, "memory_limit 0\n", "memory_limit "+value+"\n", 1)
+		case "ram":
+			f.ram = int64(number(t, value))
 		case "cpus":
 			f.allowed = nil
 		case "busy":
@@ -119,6 +125,7 @@ func (f *machine) world() *world {
 		now:         func() time.Time { return f.clock },
 		load:        func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
 		affinity:    f.affinity,
+		memory:      f.readMemory,
 		seal:        func() {},
 		probe:       f.probe,
 		listen:      f.listen,
@@ -146,6 +153,14 @@ func (f *machine) affinity() ([]int, error) {
 		return nil, syscall.ENOSYS
 	}
 	return f.allowed, nil
+}
+
+func (f *machine) readMemory() (int64, error) {
+	f.printf("read the size of the memory")
+	if f.ram == 0 {
+		return 0, syscall.ENOENT
+	}
+	return f.ram, nil
 }
 
 func (f *machine) probe(l config.Listen) error {
@@ -196,14 +211,17 @@ func (f *machine) spawn(l launch) (*process, error) {
 		p.cpu, p.pinErr = -1, syscall.EINVAL
 	}
 	f.workers[p.slot] = p
-	shared := ""
+	limit, shared := "", ""
+	if l.spec.MemoryLimit > 0 {
+		limit = fmt.Sprintf(" (limit %d)", l.spec.MemoryLimit)
+	}
 	for _, l := range l.spec.Listeners {
 		if l.Shared {
 			shared += " (shared: " + l.Address + ")"
 		}
 	}
-	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d, listeners %v%s", l.spec.Slot, l.spec.Slots,
-		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, l.listeners, shared)
+	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.spec.Slot, l.spec.Slots,
+		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared)
 	return p, nil
 }
 

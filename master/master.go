@@ -112,7 +112,8 @@ func (m *master) start() {
 	m.world.seal()
 	cfg, err := m.world.load(m.opts.ConfigFile)
 	if err == nil {
-		m.generation = newGeneration(cfg, m.opts, m.cpus(cfg.Global.Workers))
+		cpus := m.cpus(cfg.Global.Workers)
+		m.generation = newGeneration(cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 		err = m.open()
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ type world struct {
 	load     func(path string) (*config.Config, error)
 	signals  func() (watched <-chan os.Signal, unwatch func())
 	affinity func() ([]int, error) // the CPUs that the process may run on
+	memory   func() (int64, error) // the bytes that the process may use
 
 	seal func() // no worker inherits a descriptor that the process was born with
 
@@ -44,6 +45,7 @@ func newWorld(report func(event)) *world {
 		load:        config.Load,
 		signals:     watchSignals,
 		affinity:    sock.Affinity,
+		memory:      func() (int64, error) { return machineMemory(os.DirFS("/")) },
 		seal:        seal,
 		probe:       probe,
 		listen:      openSocket,

@@ -27,9 +27,14 @@ type Config struct {
 type Global struct {
 	Workers         int // 0 = one for each CPU that the process may use
 	ShutdownTimeout time.Duration
+	MemoryLimit     int64         // bytes for each worker; 0 = no limit; or AutoMemory
+	Coalesce        time.Duration // 0 = never
 
 	given map[string]place // the keys that the file sets
 }
+
+// AutoMemory is the MemoryLimit that stands for a share of the machine's memory, which the file does not know.
+const AutoMemory = -1
 
 // Pool is a pool of servers and the address of its clients.
 type Pool struct {
@@ -92,11 +97,15 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 }
 
 // Specs returns what each worker is told, one Spec for each slot; cpus[slot] is the CPU to pin to, -1 = none. What the
-// file does not know (generation, build, verbosity) is taken from base. Listeners are left to the master, which alone
-// knows its sockets; Listener.Pool counts the pools in the order of c.Pools.
+// file does not know (generation, build, verbosity, the MemoryLimit that auto comes to) is taken from base. Listeners
+// are left to the master, which alone knows its sockets; Listener.Pool counts the pools in the order of c.Pools.
 func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Slots = len(cpus)
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
+	base.Coalesce = c.Global.Coalesce
+	if c.Global.MemoryLimit != AutoMemory {
+		base.MemoryLimit = c.Global.MemoryLimit
+	}
 	base.Pools = make([]link.Pool, len(c.Pools))
 	for i := range c.Pools {
 		base.Pools[i] = c.Pools[i].Pool

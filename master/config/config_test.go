@@ -122,7 +122,8 @@ func TestParseFillsEveryField(t *testing.T) {
 		Name: "every", Protocol: link.Redis, Hash: "jenkins", Distribution: "modula", HashTag: "[]",
 		Timeout: 400 * time.Millisecond, ClientConnections: 16384, TCPKeepalive: true, Password: "foobared", DB: 3,
 		Preconnect: true, AutoEjectHosts: true, ServerConnections: 2, ServerRetryTimeout: 2 * time.Second,
-		ServerFailureLimit: 1, CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll,
+		ServerFailureLimit: 1, ClientOutstanding: 4096, ClientOutputSoft: 1 << 20, ClientOutputHard: 1 << 30,
+		MaxRequestBytes: 512 << 20, CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll,
 		Servers: []link.Server{
 			{Name: "127.0.0.1:6379", Network: "tcp", Address: "127.0.0.1:6379", Weight: 1},
 			{Name: "127.0.0.1:6380", Network: "tcp", Address: "127.0.0.1:6380", Weight: 2},
@@ -137,8 +138,29 @@ func TestParseFillsEveryField(t *testing.T) {
 	if p.Listen != listen || p.Backlog != 1024 || p.Line != 2 {
 		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
 	}
-	if g := c.Global; g.Workers != 0 || g.ShutdownTimeout != 30*time.Second {
+	global := Global{ShutdownTimeout: 30 * time.Second, MemoryLimit: AutoMemory, Coalesce: 200 * time.Microsecond}
+	if g := c.Global; g.Workers != global.Workers || g.ShutdownTimeout != global.ShutdownTimeout ||
+		g.MemoryLimit != global.MemoryLimit || g.Coalesce != global.Coalesce {
+		t.Errorf("got global %+v, want %+v", g, global)
+	}
+}
+
+func TestParseFillsLimits(t *testing.T) {
+	c, err := parse("limits.conf", readFile(t, "testdata/good/limits.conf"), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := c.Global; g.MemoryLimit != 768<<20 || g.Coalesce != 50*time.Microsecond {
 		t.Errorf("got global %+v", g)
+	}
+	got, want := c.Pools[0].Pool, c.Pools[0].Pool
+	want.ClientIdleTimeout = 10 * time.Minute
+	want.ClientOutstanding = 100
+	want.ClientOutputSoft = 65536
+	want.ClientOutputHard = 64 << 20
+	want.MaxRequestBytes = 1<<31 - 1
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 
@@ -163,20 +185,34 @@ func TestSpecs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Listeners: []link.Listener{{}}}
+	base := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, MemoryLimit: 5 << 20, Listeners: []link.Listener{{}}}
 	specs := c.Specs(base, []int{2, -1, 5})
 	if len(specs) != 3 {
 		t.Fatalf("got %d specs", len(specs))
 	}
 	for slot, s := range specs {
 		want := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Slot: slot, Slots: 3, CPU: []int{2, -1, 5}[slot],
-			ShutdownTimeout: 10 * time.Second, Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
+			ShutdownTimeout: 10 * time.Second, MemoryLimit: 5 << 20, Coalesce: 200 * time.Microsecond,
+			Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("slot %d: got %+v\nwant %+v", slot, s, want)
 		}
 	}
 	if specs[0].Pools[0].Name != "cache" {
 		t.Errorf("first pool is %q, want the one with the shorter name", specs[0].Pools[0].Name)
+	}
+}
+
+// The memory limit is what the file says; only auto leaves it to the master.
+func TestSpecsMemoryLimit(t *testing.T) {
+	for text, want := range map[string]int64{"auto": 5 << 20, "0": 0, "1g": 1 << 30} {
+		c, err := parse("m", []byte("memory_limit "+text+"\nlisten 127.0.0.1:22121\nbackend a a:6379\n"), resolveTest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Specs(link.Spec{MemoryLimit: 5 << 20}, []int{0})[0].MemoryLimit; got != want {
+			t.Errorf("memory_limit %s is %d, want %d", text, got, want)
+		}
 	}
 }
 

@@ -31,13 +31,16 @@ type Key struct {
 	Name    string
 	Scope   Scope
 	Default string // as it would be written; empty = unset; "required" = there is none
-	Unit    string // "ms" for a time; empty otherwise
+	Unit    string // "ms" or "µs" for a time; empty otherwise
 	Doc     string // Markdown, without a full stop
 
 	value
 }
 
-const required = "required"
+const (
+	required          = "required"
+	maxCoalesceMicros = 10_000 // longer than any client would take for the network
+)
 
 var keys = [...]Key{
 	{Name: "listen", Default: required, value: value{set: setListen, get: getListen},
@@ -63,6 +66,21 @@ var keys = [...]Key{
 		value: number(func(d *draft) *int { return &d.pool.ClientConnections }, 0),
 		Doc: "most clients at a time, over all workers; 0 = no limit of its own (nutcracker reads the key, but never " +
 			"enforces it)"},
+	{Name: "client_idle_timeout", Default: "0", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.pool.ClientIdleTimeout }),
+		Doc:   "how long a client may neither ask for anything nor wait for a reply before it is closed; 0 = for ever"},
+	{Name: "max_outstanding_requests", Default: "4096",
+		value: number(func(d *draft) *int { return &d.pool.ClientOutstanding }, 1),
+		Doc:   "requests of a client that wait for replies; beyond that it is not read"},
+	{Name: "client_output_soft", Default: "1m",
+		value: size(func(d *draft) *int64 { return &d.pool.ClientOutputSoft }, minBufferBytes, maxMemoryBytes),
+		Doc:   "size of the replies that a client has not taken yet, beyond which it is not read"},
+	{Name: "client_output_hard", Default: "1g",
+		value: size(func(d *draft) *int64 { return &d.pool.ClientOutputHard }, minBufferBytes, maxMemoryBytes),
+		Doc:   "the same, beyond which it is closed; at least `client_output_soft`"},
+	{Name: "max_request_bytes", Default: "512m",
+		value: size(func(d *draft) *int64 { return &d.pool.MaxRequestBytes }, minBufferBytes, maxRequestBytes),
+		Doc:   "largest size of one request, from `1k` to one byte less than `2g`; a larger one gets an error"},
 	{Name: "tcpkeepalive", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.TCPKeepalive }),
 		Doc:   "set SO_KEEPALIVE on client connections"},
@@ -102,11 +120,18 @@ var keys = [...]Key{
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
 			"[weight=N]`); without a name, the address decides where keys live"},
 
-	{Name: "workers", Scope: GlobalScope, Default: "auto", value: value{set: setWorkers, get: getWorkers},
+	{Name: "workers", Scope: GlobalScope, Default: auto, value: value{set: setWorkers, get: getWorkers},
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},
 	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "30000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.ShutdownTimeout }),
 		Doc:   "how long clients may finish after a SIGTERM; 0 = as long as they like"},
+	{Name: "memory_limit", Scope: GlobalScope, Default: auto, value: value{set: setMemoryLimit, get: getMemoryLimit},
+		Doc: "size of what clients and servers may make each worker hold; `auto` = half of the memory of the machine, or " +
+			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},
+	{Name: "coalesce_us", Scope: GlobalScope, Default: "200", Unit: "µs",
+		value: duration(func(d *draft) *time.Duration { return &d.global.Coalesce }, time.Microsecond, maxCoalesceMicros),
+		Doc: "longest time that a busy worker holds what it has to write, to write more at once; 0 = never; at most " +
+			"10000"},
 }
 
 // Keys returns the table: pool keys first, each scope in the order of the documentation.

@@ -22,14 +22,17 @@ func TestKeysAreComplete(t *testing.T) {
 
 // A default that is written out means the same as one that is not.
 func TestDefaultsCanBeWritten(t *testing.T) {
-	var all strings.Builder
+	var all, global strings.Builder
 	for _, k := range Keys() {
+		if k.Scope == GlobalScope && k.Default != "" {
+			global.WriteString("  " + k.Name + ": " + k.Default + "\n")
+		}
 		if k.Scope == PoolScope && k.Default != "" && k.Default != required {
 			all.WriteString("  " + k.Name + ": " + k.Default + "\n")
 		}
 	}
 	const pool = "alpha:\n  listen: 127.0.0.1:22121\n  servers: 127.0.0.1:6379:1\n"
-	written, err := Parse("written", []byte(pool+all.String()))
+	written, err := Parse("written", []byte(pool+all.String()+"global:\n"+global.String()))
 	if err != nil {
 		t.Fatal(err)
 	}

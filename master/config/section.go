@@ -65,6 +65,7 @@ type draft struct {
 	pool    *Pool   // nil in the process-wide settings
 	servers []placedServer
 	given   map[string]place
+	wrong   []string // the given keys whose values were refused, so that they have their defaults
 	resolve resolver
 }
 
@@ -123,6 +124,7 @@ func (r *reader) buildPool(s *section) Pool {
 	d := newDraft(nil, &p, r.resolve)
 	r.apply(d, s)
 	r.checkComplete(d, s)
+	r.checkOutput(d)
 	r.checkServers(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
@@ -151,6 +153,7 @@ func (r *reader) apply(d *draft, s *section) {
 			continue
 		}
 		d.given[k.Name] = set.key.at
+		before := len(r.problems)
 		switch {
 		case set.flaw != nil:
 			r.report(set.key.at, pool, flaw{message: k.Name + " " + set.flaw.message, hint: set.flaw.hint})
@@ -160,6 +163,9 @@ func (r *reader) apply(d *draft, s *section) {
 			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value"})
 		default:
 			r.set(d, k, pool, set.values)
+		}
+		if len(r.problems) > before {
+			d.wrong = append(d.wrong, k.Name)
 		}
 	}
 }
@@ -196,6 +202,19 @@ func (r *reader) checkComplete(d *draft, s *section) {
 		r.report(at, name.text, flaw{message: "redis_auth is for redis only", hint: r.either(
 			`add "redis: true"`, `use "protocol redis"`)})
 	}
+}
+
+// checkOutput finds limits in the wrong order: a client must be left unread before it is closed.
+func (r *reader) checkOutput(d *draft) {
+	const soft, hard = "client_output_soft", "client_output_hard"
+	p := d.pool
+	if p.ClientOutputSoft <= p.ClientOutputHard || slices.Contains(d.wrong, soft) || slices.Contains(d.wrong, hard) {
+		return
+	}
+	softSize, hardSize := formatSize(p.ClientOutputSoft), formatSize(p.ClientOutputHard)
+	r.report(cmp.Or(d.given[hard], d.given[soft]), p.Name, flaw{
+		message: fmt.Sprintf("%s is %s, less than %s with %s", hard, hardSize, soft, softSize),
+		hint:    fmt.Sprintf("raise %s to %s or more", hard, softSize)})
 }
 
 // checkServers finds servers of one name: placement knows servers by their names only.

@@ -100,28 +100,33 @@ func notOneOf(text string, known []string) *flaw {
 // number is a decimal number from low on.
 func number(field func(*draft) *int, low int) value {
 	return value{
-		set: func(d *draft, k *Key, w word) *flaw { return parseNumber(k, w.text, low, field(d)) },
+		set: func(d *draft, k *Key, w word) *flaw { return parseNumber(k, w.text, low, math.MaxInt32, field(d)) },
 		get: func(d *draft) []string { return []string{strconv.Itoa(*field(d))} },
 	}
 }
 
 func millis(field func(*draft) *time.Duration) value {
+	return duration(field, time.Millisecond, math.MaxInt32)
+}
+
+// duration is a time of up to high units, of which the key's Unit is the name.
+func duration(field func(*draft) *time.Duration, unit time.Duration, high int) value {
 	return value{
 		set: func(d *draft, k *Key, w word) *flaw {
 			var n int
-			f := parseNumber(k, w.text, 0, &n)
+			f := parseNumber(k, w.text, 0, high, &n)
 			if f == nil {
-				*field(d) = time.Duration(n) * time.Millisecond
+				*field(d) = time.Duration(n) * unit
 			}
 			return f
 		},
-		get: func(d *draft) []string { return []string{strconv.FormatInt(field(d).Milliseconds(), 10)} },
+		get: func(d *draft) []string { return []string{strconv.FormatInt(int64(*field(d)/unit), 10)} },
 	}
 }
 
-func parseNumber(k *Key, text string, low int, to *int) *flaw {
+func parseNumber(k *Key, text string, low, high int, to *int) *flaw {
 	n, ok := decimal(text)
-	if ok && n >= low {
+	if ok && low <= n && n <= high {
 		*to = n
 		return nil
 	}
@@ -130,7 +135,7 @@ func parseNumber(k *Key, text string, low int, to *int) *flaw {
 		want += " of " + k.Unit
 	}
 	f := &flaw{message: "is not a number"}
-	f.hint = fmt.Sprintf("write %s from %d to %d, digits only", want, low, math.MaxInt32)
+	f.hint = fmt.Sprintf("write %s from %d to %d, digits only", want, low, high)
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		f.message = "is out of range"
 	}
@@ -201,7 +206,7 @@ func setWorkers(d *draft, k *Key, w word) *flaw {
 		d.global.Workers = 0
 		return nil
 	}
-	f := parseNumber(k, w.text, 1, &d.global.Workers)
+	f := parseNumber(k, w.text, 1, math.MaxInt32, &d.global.Workers)
 	if f != nil {
 		f.hint = "write auto, or a whole number from 1 on"
 	}

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -31,6 +32,8 @@ func (c *Config) Warnings(workers int) Problems {
 		w.placement(p)
 		w.failures(p)
 		w.connections(p, workers)
+		w.memory(p, c.Global.MemoryLimit)
+		w.times(p, &c.Global)
 		w.names(p)
 	}
 	w.sharedServers(c.Pools)
@@ -94,6 +97,37 @@ func (w *warner) connections(p *Pool, workers int) {
 				workers, p.ServerConnections, total),
 			fmt.Sprintf("a %s server takes %d by default: lower server_connections, or raise its limit",
 				p.Protocol, 2*comfortable))
+	}
+}
+
+// memory compares with a limit that the file gives; what auto comes to depends on the machine.
+func (w *warner) memory(p *Pool, limit int64) {
+	if limit == 0 || limit == AutoMemory {
+		return
+	}
+	for _, may := range []struct {
+		key   string
+		bytes int64
+	}{{"max_request_bytes", p.MaxRequestBytes}, {"client_output_hard", p.ClientOutputHard}} {
+		if may.bytes > limit {
+			w.warn(p, p.where(may.key),
+				fmt.Sprintf("%s of %s lets one client take all of the memory_limit of %s",
+					may.key, formatSize(may.bytes), formatSize(limit)),
+				fmt.Sprintf("lower %s, or raise memory_limit", may.key))
+		}
+	}
+}
+
+func (w *warner) times(p *Pool, g *Global) {
+	if p.ClientIdleTimeout > 0 && p.ClientIdleTimeout < time.Second {
+		w.warn(p, p.where("client_idle_timeout"),
+			fmt.Sprintf("clients are closed after %v without a request", p.ClientIdleTimeout),
+			"client_idle_timeout is in ms, unlike the timeout of redis.conf, which is in seconds")
+	}
+	if p.Timeout > 0 && p.Timeout <= g.Coalesce {
+		w.warn(p, g.given["coalesce_us"],
+			fmt.Sprintf("requests may be held for %v, and their timeout is %v", g.Coalesce, p.Timeout),
+			"lower coalesce_us, or raise timeout")
 	}
 }
 

@@ -66,6 +66,19 @@ func TestWarnings(t *testing.T) {
 		{poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n" + oneServer,
 			`w:4:5: warning: pool "alpha": server "a:6379" is also in pool "beta", line 8`,
 			poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n  redis_db: 1\n" + oneServer},
+		{"global:\n  memory_limit: 2g\n" + poolAlpha + "  max_request_bytes: 1g\n  client_output_hard: 2049m\n" + oneServer,
+			`w:6:3: warning: pool "alpha": client_output_hard of 2049m lets one client take all of the memory_limit of 2g; ` +
+				`lower client_output_hard, or raise memory_limit`,
+			"global:\n  memory_limit: 2g\n" + poolAlpha + "  max_request_bytes: 1g\n  client_output_hard: 2g\n" + oneServer},
+		{"global:\n  memory_limit: 256m\n" + poolAlpha + "  client_output_hard: 256m\n" + oneServer,
+			`w:3:1: warning: pool "alpha": max_request_bytes of 512m lets one client take all`,
+			"global:\n  memory_limit: 0\n" + poolAlpha + "  client_output_hard: 256m\n" + oneServer},
+		{poolAlpha + "  client_idle_timeout: 300\n" + oneServer,
+			`w:3:3: warning: pool "alpha": clients are closed after 300ms without a request`,
+			poolAlpha + "  client_idle_timeout: 1000\n" + oneServer},
+		{"global:\n  coalesce_us: 2000\n" + poolAlpha + "  timeout: 2\n" + oneServer,
+			`w:2:3: warning: pool "alpha": requests may be held for 2ms, and their timeout is 2ms`,
+			"global:\n  coalesce_us: 1999\n" + poolAlpha + "  timeout: 2\n" + oneServer},
 	} {
 		if got := warnings(t, 4, test.bad); !strings.HasPrefix(got, test.want) || strings.Contains(got, "\n") {
 			t.Errorf("got:\n%s\nwant:\n%s\nof:\n%s", got, test.want, test.bad)
