@@ -1,9 +1,14 @@
-// Memory for bytes that must outlive a turn. Buffers come from a pool and go back as soon as they are empty, so that an
-// idle connection owns none. Large ones are mapped for the purpose: they grow without being copied, and the system has
-// them back the moment they are done with.
+// Memory for bytes that must outlive a turn. Nobody keeps a buffer longer than it has bytes in it, so an idle connection
+// owns none, and what a burst needed is given back to the system.
+//
+// There are three kinds. Chunks, of a few sizes, carry what is written every turn; the loop keeps them for reuse and lets
+// go of those that a second did not need. Remainders, incomplete requests of any length, come from bytebufferpool, which
+// learns what lengths are usual. Large buffers are mapped: they grow without being copied, and the system has them back
+// in the turn in which they are done with.
 package worker
 
 import (
+	"math/bits"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -16,17 +21,10 @@ import (
 // buffer holds bytes. nil is an empty buffer that owns nothing. Nobody appends beyond cap(B).
 type buffer struct {
 	B      []byte
-	pooled *bytebufferpool.ByteBuffer // where B's memory is from, or
-	mapped []byte                     // this is
+	chunk  []byte                     // B's memory is this,
+	pooled *bytebufferpool.ByteBuffer // or in here,
+	mapped []byte                     // or this
 	next   *buffer                    // in a list of memory
-}
-
-// size returns how many bytes of memory b owns.
-func (b *buffer) size() int {
-	if b.pooled != nil {
-		return cap(b.pooled.B)
-	}
-	return len(b.mapped)
 }
 
 const (
@@ -38,87 +36,135 @@ const (
 	claimBytes = 32 << 10
 )
 
-// memory knows how much the buffers of a loop hold, and when the garbage is worth collecting. Loop only.
+// memory knows what the buffers of a loop hold, and keeps some for reuse. Loop only.
 type memory struct {
 	l      *loop
-	spare  *buffer // without memory, for reuse
-	spares int
-	dead   *buffer // mapped ones that are done with: someone may still look at them in this turn
-
 	held   int64 // bytes of all buffers in use
-	heap   int64 // of those that are not mapped, and of connections
-	peak   int64 // the most of heap since the last tick
-	litter int64 // what was taken from the heap since the last collection
-	timer  timer // ticks while there is enough litter
+	free   [chunkClasses]stock
+	bare   stock   // buffers without memory
+	dead   *buffer // mapped ones that are done with: someone may still look at them in this turn
+	litter int64   // bytes left to the garbage collector since it was last called
+	timer  timer   // ticks while there is something to let go of
 }
 
-const maxSpares = 1024
+// stock is a list of free buffers of one kind.
+type stock struct {
+	first *buffer
+	count int
+	least int // the smallest count since the last tick: what nobody needed
+}
+
+func (s *stock) get() *buffer {
+	b := s.first
+	if b != nil {
+		s.first = b.next
+		b.next = nil
+		s.count--
+		s.least = min(s.least, s.count)
+	}
+	return b
+}
+
+func (s *stock) put(b *buffer) {
+	b.next = s.first
+	s.first = b
+	s.count++
+}
+
+// shrink lets go of half of what was surplus since the last time, and returns how many that are.
+func (s *stock) shrink() (dropped int) {
+	dropped = (s.least + 1) / 2
+	for range dropped {
+		s.get()
+	}
+	s.least = s.count
+	return dropped
+}
+
+// Chunks have 1, 4, 16, 64 or 128 KiB.
+const (
+	chunkClasses    = 5
+	smallestClass   = 10 // log2
+	largestClass    = 17
+	bitsBetweenThem = 2
+)
+
+// classOf returns the class of the smallest chunk that has room for size bytes, and its size.
+func classOf(size int) (class, bytes int) {
+	log := max(bits.Len(uint(max(size, 1)-1)), smallestClass)
+	class = (log - smallestClass + bitsBetweenThem - 1) / bitsBetweenThem
+	return class, 1 << min(smallestClass+class*bitsBetweenThem, largestClass)
+}
 
 // take returns an empty buffer with room for at least size bytes, or an error if the system has no more.
 func (m *memory) take(size int) (*buffer, error) {
 	if size < mappedBytes {
-		return m.takeSmall(size), nil
+		return m.takeChunk(size), nil
 	}
 	mapped, err := sock.Allocate(size)
 	if err != nil {
 		return nil, err
 	}
-	b := m.bare()
+	b := m.takeBare()
 	b.mapped, b.B = mapped, mapped[:0]
 	m.held += int64(len(mapped))
 	return b, nil
 }
 
-// takeSmall is take for less than mappedBytes, which does not fail.
-func (m *memory) takeSmall(size int) *buffer {
-	b := m.bare()
-	b.pooled = bytebufferpool.Get()
-	if cap(b.pooled.B) < size {
-		b.pooled.B = make([]byte, 0, size)
-		m.littered(size)
+// takeChunk is take for less than mappedBytes, which does not fail.
+func (m *memory) takeChunk(size int) *buffer {
+	class, bytes := classOf(size)
+	b := m.free[class].get()
+	if b == nil {
+		b = m.takeBare()
+		b.chunk = make([]byte, bytes)
 	}
-	b.B = b.pooled.B[:0]
-	m.held += int64(cap(b.B))
-	m.use(cap(b.B))
+	b.B = b.chunk[:0]
+	m.held += int64(bytes)
 	return b
 }
 
-func (m *memory) bare() *buffer {
-	b := m.spare
-	if b == nil {
-		return new(buffer)
-	}
-	m.spare = b.next
-	m.spares--
-	b.next = nil
+// takeRemainder returns a buffer with a copy of data, which is less than mappedBytes.
+func (m *memory) takeRemainder(data []byte) *buffer {
+	b := m.takeBare()
+	b.pooled = bytebufferpool.Get()
+	b.pooled.Set(data)
+	b.B = b.pooled.B
+	m.held += int64(cap(b.B))
 	return b
+}
+
+func (m *memory) takeBare() *buffer {
+	if b := m.bare.get(); b != nil {
+		return b
+	}
+	return new(buffer)
 }
 
 // give takes b back; nil is fine. Its bytes may be looked at until the end of the turn if they were mapped, and not at
-// all if they were pooled.
+// all otherwise.
 func (m *memory) give(b *buffer) {
-	if b == nil {
+	switch {
+	case b == nil:
 		return
-	}
-	m.held -= int64(b.size())
-	if b.pooled == nil {
+	case b.chunk != nil:
+		class, bytes := classOf(len(b.chunk))
+		m.held -= int64(bytes)
+		m.free[class].put(b)
+	case b.pooled != nil:
+		m.held -= int64(cap(b.pooled.B))
+		bytebufferpool.Put(b.pooled)
+		*b = buffer{}
+		m.bare.put(b)
+	default:
+		m.held -= int64(len(b.mapped))
 		b.next = m.dead
 		m.dead = b
-		return
 	}
-	m.heap -= int64(b.size())
-	b.pooled.B = b.B // its length tells the pool which sizes are asked for
-	bytebufferpool.Put(b.pooled)
-	m.reuse(b)
-}
-
-func (m *memory) reuse(b *buffer) {
-	if m.spares == maxSpares {
-		return
+	if m.timer.pos == 0 {
+		m.timer.fire = m.tick
+		m.l.timers.set(&m.timer, m.l.now+memoryTick)
 	}
-	*b = buffer{next: m.spare}
-	m.spare = b
-	m.spares++
 }
 
 // bury gives the system back what was done with in this turn.
@@ -127,7 +173,8 @@ func (m *memory) bury() {
 		b := m.dead
 		m.dead = b.next
 		sock.Unmap(b.mapped)
-		m.reuse(b)
+		*b = buffer{}
+		m.bare.put(b)
 	}
 }
 
@@ -167,41 +214,32 @@ func (m *memory) grow(b *buffer) error {
 }
 
 const (
+	memoryTick      = int64(time.Second)
 	litterBytes     = 1 << 20  // worth a collection
 	muchLitterBytes = 64 << 20 // too much to be given back to the system in one go
-	litterTick      = int64(time.Second)
 )
 
-// use counts bytes of the heap that are in use from now on.
-func (m *memory) use(bytes int) {
-	m.heap += int64(bytes)
-	m.peak = max(m.peak, m.heap)
-}
-
-// littered notes bytes that were taken from the heap.
-func (m *memory) littered(bytes int) {
-	m.litter += int64(bytes)
-	if m.litter >= litterBytes && m.timer.pos == 0 {
-		m.timer.fire = m.tick
-		m.l.timers.set(&m.timer, m.l.now+litterTick)
-	}
-}
-
-// tick has the garbage collected if the last second needed less than there is: a burst is over. Without this a worker
-// that has become idle would keep what it needed in its busiest moment for minutes.
+// tick lets go of what the last second did not need, and has the garbage collected once there is enough. Without this a
+// worker that has become idle would keep what it needed in its busiest moment for minutes.
 func (m *memory) tick() {
-	surplus := m.litter - m.peak
-	m.peak = m.heap
-	if surplus < litterBytes {
-		m.l.timers.set(&m.timer, m.l.now+litterTick)
-		return
+	left := m.bare.count
+	m.bare.shrink()
+	for class := range m.free {
+		dropped := m.free[class].shrink()
+		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
+		m.litter += int64(dropped * bytes)
+		left += m.free[class].count
 	}
-	much := m.litter >= muchLitterBytes
-	m.litter = 0
-	go collect(much)
+	if m.litter >= litterBytes {
+		go collect(m.litter >= muchLitterBytes)
+		m.litter = 0
+	}
+	if left > 0 {
+		m.l.timers.set(&m.timer, m.l.now+memoryTick)
+	}
 }
 
-// collect runs beside the loop. It takes two collections for the pool to let go of a buffer.
+// collect runs beside the loop. It takes two collections for a pool to let go of a buffer.
 func collect(much bool) {
 	runtime.GC()
 	if much {

@@ -74,8 +74,7 @@ func (l *loop) accept(fd int, p *pool) {
 		}
 	}
 	l.clients++
-	l.memory.use(clientBytes)
-	l.memory.littered(2 * clientBytes) // the tables that it is in grow by copying
+	l.memory.litter += clientBytes // the tables that it is in grow by copying
 	l.opened()
 	p.counters[link.ClientConnections]++
 }
@@ -204,7 +203,7 @@ func (c *client) close() {
 	c.in.drop(&l.memory)
 	c.out.drop(&l.memory)
 	l.clients--
-	l.memory.heap -= clientBytes
+	l.memory.litter += clientBytes
 	l.closed()
 	c.pool.counters[link.ClientConnections]--
 	l.endIfDrained()
@@ -216,6 +215,7 @@ func (c *client) push(r *request) {
 	r.state |= inClient
 	if c.tail == nil {
 		c.head = r
+		c.pool.l.busy++
 	} else {
 		c.tail.next = r
 	}
@@ -233,6 +233,7 @@ func (c *client) shift() *request {
 	c.head = r.next
 	if c.head == nil {
 		c.tail = nil
+		c.pool.l.busy--
 	}
 	r.next = nil
 	r.state &^= inClient

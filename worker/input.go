@@ -96,8 +96,11 @@ func (in *input) keep(m *memory, b []byte) error {
 	old := in.rest
 	in.rest = nil
 	var err error
-	if len(b) > 0 {
+	switch {
+	case len(b) >= mappedBytes:
 		in.rest, err = m.copyOf(b)
+	case len(b) > 0:
+		in.rest = m.takeRemainder(b)
 	}
 	m.give(old)
 	return err

@@ -42,6 +42,10 @@ type loop struct {
 	timers      timers
 	memory      memory
 	relief      relief
+	window      window
+	pause       time.Duration
+	pending     int
+	busy        int       // clients that are owed a reply
 	lingering   []*client // wait for the other end to hang up
 	lingerTimer timer
 	reliefTimer timer
@@ -90,6 +94,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		vectors:  make([][]byte, 0, sock.MaxVectors),
 	}
 	l.memory.l = l
+	l.window.most = spec.Coalesce
 	l.requests.l = l
 	l.requests.timer.fire = l.requests.tick
 	if l.resolver, err = newResolver(l); err != nil {
@@ -108,7 +113,11 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 // run turns until the worker's end.
 func (l *loop) run() error {
 	for !l.ended {
-		events, err := l.poller.Wait(l.patience())
+		wait := l.pause
+		if wait == 0 {
+			wait = l.patience()
+		}
+		events, err := l.poller.Wait(wait)
 		if err != nil {
 			return err
 		}
@@ -122,16 +131,24 @@ func (l *loop) turn(events []poll.Event) {
 	l.now = l.clock()
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
+	l.handle(events)
+	l.serveAgain()
+	l.timers.run(l.now)
+	if l.pause = l.coalesce(); l.pause > 0 {
+		return
+	}
+	l.flush()
+	l.observe()
+	l.relieve()
+}
+
+// handle tells everyone concerned what became possible.
+func (l *loop) handle(events []poll.Event) {
 	for _, ev := range events {
 		if r := &l.table[ev.Token.Index]; r.seq == ev.Token.Seq && r.h != nil {
 			r.h.ready(ev)
 		}
 	}
-	l.serveAgain()
-	l.timers.run(l.now)
-	l.flush()
-	l.observe()
-	l.relieve()
 }
 
 // observe takes over which servers are live: before requests are routed what other workers found out, and before the
@@ -188,7 +205,7 @@ func (l *loop) trim() {
 	l.memory.bury()
 	for _, b := range [...]*[]byte{&l.scratch, &l.merged, &l.inline} {
 		if cap(*b) > maxKeptScratchBytes {
-			l.memory.littered(cap(*b))
+			l.memory.litter += int64(cap(*b))
 			*b = nil
 		}
 	}

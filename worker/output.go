@@ -31,7 +31,7 @@ func (o *output) append(m *memory, data []byte) {
 		if len(data) > size {
 			size = largestChunkBytes
 		}
-		o.chunks = append(o.chunks, m.takeSmall(size))
+		o.chunks = append(o.chunks, m.takeChunk(size))
 	}
 }
 

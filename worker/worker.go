@@ -11,9 +11,14 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
+// processors is what the Go runtime is told to have. With one, its monitor thread would take the only processor away from
+// a loop that waits for events, and give it back, for every wait; the second one is idle, so it lets the first one be.
+const processors = 2
+
 // Main is a worker process: the master started it and passed the descriptors that link names. It returns the exit
 // status.
 func Main() int {
+	runtime.GOMAXPROCS(processors)
 	runtime.LockOSThread()
 	os.WriteFile("/proc/self/comm", []byte("pinion"), 0) // else top and ps call it "exe"; if it fails they do
 	if err := serve(); err != nil {

@@ -77,26 +77,10 @@ func (p *Poller) control(op, fd int, token Token, events uint32) error {
 	return nil
 }
 
-// spinFree is how long a wait may keep the Go scheduler in the dark. A blocking system call is announced to it, and then
-// its monitor thread wakes to take the processor away, which on a pinned worker costs two context switches a turn; a
-// wait this short is not announced.
-const spinFree = time.Millisecond
-
 // Wait returns what became possible, waiting at most for timeout (negative = without end). The events are valid until
 // the next Wait. A signal ends the wait early, with no events.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
-	short := timeout
-	if timeout < 0 || timeout > spinFree {
-		short = spinFree
-	}
-	n, errno := p.wait(short, true)
-	if n == 0 && errno == 0 && short != timeout {
-		rest := timeout
-		if rest > 0 {
-			rest -= short
-		}
-		n, errno = p.wait(rest, false)
-	}
+	n, errno := p.wait(timeout)
 	p.out = p.out[:0]
 	if errno != 0 {
 		if errno == unix.EINTR {
@@ -111,15 +95,15 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 }
 
 // wait is one epoll_pwait2, whose timeout has the resolution of the kernel's timers. Before Linux 5.11 there is only
-// epoll_pwait, in whole milliseconds.
-func (p *Poller) wait(timeout time.Duration, quiet bool) (n int, errno unix.Errno) {
+// epoll_pwait, in whole milliseconds. A wait that does not block need not be announced to the Go scheduler.
+func (p *Poller) wait(timeout time.Duration) (n int, errno unix.Errno) {
 	var limit *unix.Timespec
 	if timeout >= 0 {
 		p.ts = unix.NsecToTimespec(int64(timeout))
 		limit = &p.ts
 	}
 	call := unix.Syscall6
-	if quiet {
+	if timeout == 0 {
 		call = unix.RawSyscall6
 	}
 	r, _, errno := call(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.raw[0])), uintptr(len(p.raw)),
