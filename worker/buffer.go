@@ -5,6 +5,7 @@
 // go of those that a second did not need. Remainders, incomplete requests of any length, come from bytebufferpool, which
 // learns what lengths are usual. Large buffers are mapped: they grow without being copied, and the system has them back
 // in the turn in which they are done with.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // A client: its input, its out queue, its output.
+
 package worker
 
 import (

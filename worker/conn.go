@@ -1,4 +1,5 @@
 // A connection to a server: opening it, its in queue, its deadlines, its end.
+
 package worker
 
 import (
@@ -240,7 +241,6 @@ func (c *conn) pop() *request {
 func (c *conn) uncount(r *request) {
 	n := c.server.counters
 	if r != c.unsent {
-		c.server.pool.l.pending--
 		n[link.OutQueue]--
 		n[link.OutQueueBytes] -= uint64(r.bytes)
 		return
@@ -274,7 +274,6 @@ func (c *conn) wrote(bytes int) {
 		size += int(c.unsent.bytes)
 		c.unsent = c.unsent.behind
 	}
-	c.server.pool.l.pending += moved
 	n := c.server.counters
 	n[link.InQueue] -= uint64(moved)
 	n[link.InQueueBytes] -= uint64(size)

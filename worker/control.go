@@ -1,4 +1,5 @@
 // The control socket: what the master says, and what it is told.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // The end of a worker: nobody new, everyone gets what is owed.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // The reply to INFO: what the proxy knows of itself, over all workers.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // Receiving, for clients and servers alike: into the loop's one buffer, keeping only what is incomplete.
+
 package worker
 
 import (

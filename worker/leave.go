@@ -1,4 +1,5 @@
 // Ends of clients that the proxy brings about: after an error, after QUIT, after too long an idle time.
+
 package worker
 
 import (

@@ -3,6 +3,7 @@
 // A client that reaches max_outstanding_requests, client_output_soft or the bytes below is muted: it is not read, so TCP
 // holds the rest at its end, until it is below again. Beyond client_output_hard it is closed. When the worker as a whole
 // holds too much, those with the most are muted first, and told and closed if that does not help.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // Accepting clients.
+
 package worker
 
 import (

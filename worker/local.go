@@ -1,4 +1,5 @@
 // What the proxy answers a Redis client itself.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // The event loop: fill, then flush.
+
 package worker
 
 import (
@@ -43,8 +44,6 @@ type loop struct {
 	memory      memory
 	relief      relief
 	window      window
-	pause       time.Duration
-	pending     int
 	busy        int       // clients that are owed a reply
 	lingering   []*client // wait for the other end to hang up
 	lingerTimer timer
@@ -113,33 +112,32 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 // run turns until the worker's end.
 func (l *loop) run() error {
 	for !l.ended {
-		wait := l.pause
-		if wait == 0 {
-			wait = l.patience()
-		}
-		events, err := l.poller.Wait(wait)
+		events, err := l.poller.Wait(l.patience())
 		if err != nil {
 			return err
 		}
-		l.turn(events)
+		if err := l.turn(events); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // turn does everything that became possible, then writes everything that came of it.
-func (l *loop) turn(events []poll.Event) {
+func (l *loop) turn(events []poll.Event) error {
 	l.now = l.clock()
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
 	l.handle(events)
+	if err := l.coalesce(len(events)); err != nil {
+		return err
+	}
 	l.serveAgain()
 	l.timers.run(l.now)
-	if l.pause = l.coalesce(); l.pause > 0 {
-		return
-	}
 	l.flush()
 	l.observe()
 	l.relieve()
+	return nil
 }
 
 // handle tells everyone concerned what became possible.
@@ -159,7 +157,8 @@ func (l *loop) observe() {
 	}
 }
 
-// patience returns how long the loop may wait for the next event: not at all while someone has more to be served.
+// patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
+// else without end, since the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
 	if len(l.again) > 0 {
 		return 0
@@ -168,7 +167,13 @@ func (l *loop) patience() time.Duration {
 	if !ok {
 		return -1
 	}
-	return max(0, time.Duration(at-l.now))
+	if at <= l.now {
+		return 0
+	}
+	if err := l.poller.Alarm(at); err != nil {
+		return time.Duration(at - l.now)
+	}
+	return -1
 }
 
 // serveAgain gives each connection that had more than its share of the turn before another share.

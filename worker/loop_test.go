@@ -81,12 +81,17 @@ func TestGreedyClientLetsOthersLive(t *testing.T) {
 }
 
 func TestPatience(t *testing.T) {
-	l := &loop{now: 100}
+	poller, err := poll.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer poller.Close()
+	l := &loop{now: 100, poller: poller}
 	if got := l.patience(); got >= 0 {
 		t.Errorf("with nothing to wait for: %v", got)
 	}
 	tm := &timer{fire: func() {}}
-	for _, test := range []struct{ at, want int64 }{{150, 50}, {100, 0}, {50, 0}} {
+	for _, test := range []struct{ at, want int64 }{{150, -1}, {100, 0}, {50, 0}} { // the alarm ends the wait for a timer to come
 		l.timers.set(tm, test.at)
 		if got := l.patience(); got != time.Duration(test.want) {
 			t.Errorf("with a timer for %d at 100: %v, want %d ns", test.at, got, test.want)

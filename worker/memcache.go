@@ -1,4 +1,5 @@
 // What a memcached client asks, and where it goes.
+
 package worker
 
 import (

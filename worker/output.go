@@ -1,4 +1,5 @@
 // Bytes on their way out, for clients and servers alike: a list of chunks, written at the end of a turn.
+
 package worker
 
 import (

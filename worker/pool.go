@@ -1,4 +1,5 @@
 // A pool: its servers, where keys live on them, and what its protocol makes of bytes and errors.
+
 package worker
 
 import (

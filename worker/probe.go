@@ -1,4 +1,5 @@
 // Readmission: an ejected server gets no request before it has answered a probe.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // Where the two protocols differ for the loop: measuring replies, merging them, wording errors.
+
 package worker
 
 import (

@@ -1,5 +1,6 @@
 // The way back: replies of servers to the requests that wait for them, and what becomes of requests whose reply does not
 // come.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // A request on its way: in its client's out queue, in a server connection's in queue, or in both.
+
 package worker
 
 import "time"

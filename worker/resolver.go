@@ -1,4 +1,5 @@
 // Host names of servers, looked up beside the loop.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // A server: where it is, how it fares, and the connections to it.
+
 package worker
 
 import (

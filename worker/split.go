@@ -1,4 +1,5 @@
 // Requests whose keys live on several servers: one fragment for each server, and one reply made of theirs.
+
 package worker
 
 import (

@@ -1,5 +1,6 @@
 // Deadlines of the loop, ordered: a binary heap of the few things that wait for a time (connections, pools, listeners),
 // never of single requests.
+
 package worker
 
 // timer calls fire once the loop's time has reached at. Loop only. The zero timer is off.

@@ -1,4 +1,5 @@
 // The life of a worker: take over what the master made, serve, end.
+
 package worker
 
 import (

@@ -1,4 +1,5 @@
 // What a request costs: no allocation, and how much time.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // The command table: every command of memcached, how it is routed, and how its line is read.
+
 package memcache
 
 // Route tells what becomes of a request.

@@ -1,4 +1,5 @@
 // The command table: that it can be looked up, and that its rows are consistent.
+
 package memcache
 
 import "testing"

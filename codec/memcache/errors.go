@@ -1,4 +1,5 @@
 // The texts that a client can get from the proxy instead of from a server, and how a request that is none is reported.
+
 package memcache
 
 // Answers to a request whose server could not give one, with the wording of nutcracker: "SERVER_ERROR " and strerror.

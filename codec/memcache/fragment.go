@@ -1,4 +1,5 @@
 // Requests on their way to servers, whole or divided by the servers of their keys.
+
 package memcache
 
 // AppendForward appends r as its server is to get it: single spaces, "\r\n", and never "noreply", so that every request

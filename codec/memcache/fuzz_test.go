@@ -1,4 +1,5 @@
 // The parsers against their twins, whole and in pieces.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // What each shape of line must look like, and what memcached says if it does not.
+
 package memcache
 
 import "math"

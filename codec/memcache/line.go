@@ -1,4 +1,5 @@
 // The words of a request line and the numbers among them, read as memcached's tokenizer and strtol read them.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // What this package makes of odd requests, held against what memcached answered to the same bytes.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // The replies of several servers to one request, made into the one reply that the client expects.
+
 package memcache
 
 import "bytes"

@@ -1,4 +1,5 @@
 // Division of requests, and what becomes of the replies to their parts.
+
 package memcache
 
 import (

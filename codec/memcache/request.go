@@ -1,4 +1,5 @@
 // Requests, as clients send them: one line and, for storage commands, one block of data, whole or in pieces.
+
 package memcache
 
 import "bytes"

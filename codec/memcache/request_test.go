@@ -1,4 +1,5 @@
 // Requests: every prefix of a whole one is incomplete, and what is rejected takes as many bytes along as it should.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // Replies, as servers send them: where one ends, whatever its form, whole or in pieces.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // Replies: every prefix of a whole one is incomplete, and garbage is told from them.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // The statistics of several servers as those of one: which add up, and what becomes of the others.
+
 package memcache
 
 import (

@@ -1,4 +1,5 @@
 // Slow and obvious twins of the parsers: splitting, and numbers of any size.
+
 package memcache
 
 import (

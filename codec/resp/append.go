@@ -1,4 +1,5 @@
 // The writing side: replies of the proxy itself and the requests it makes.
+
 package resp
 
 import "strconv"

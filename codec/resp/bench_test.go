@@ -1,4 +1,5 @@
 // What the hot path costs: no allocation, and how many nanoseconds.
+
 package resp
 
 import (

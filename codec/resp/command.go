@@ -1,4 +1,5 @@
 // The command table's types and its lookup: from the name in a request to how that request is routed.
+
 package resp
 
 import "encoding/binary"

@@ -1,4 +1,5 @@
 // The command table against what Redis says of itself, and its own invariants.
+
 package resp
 
 import (

@@ -1,4 +1,5 @@
 // What a client is told when no server answers it: the texts of all error replies that the proxy makes itself.
+
 package resp
 
 import (

@@ -1,4 +1,5 @@
 // The texts that clients see, to the byte.
+
 package resp
 
 import (

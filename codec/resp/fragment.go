@@ -1,4 +1,5 @@
 // Requests that are divided by key: the part for one server, and the replies to all parts made into one.
+
 package resp
 
 // AppendFragment appends the part of a request for one server to dst: the name of c and those keys, with their values

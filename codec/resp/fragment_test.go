@@ -1,4 +1,5 @@
 // Divided requests: the parts, and what becomes of the replies to them.
+
 package resp
 
 import (

@@ -1,4 +1,5 @@
 // Inline requests: a line as a person types it, made into the array that it stands for.
+
 package resp
 
 import "bytes"

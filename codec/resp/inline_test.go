@@ -1,4 +1,5 @@
 // Inline requests against examples and against a slow twin.
+
 package resp
 
 import (

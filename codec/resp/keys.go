@@ -1,4 +1,5 @@
 // Which arguments of a request are keys: positions from the table, for some commands a look at the other arguments.
+
 package resp
 
 import "errors"

@@ -1,4 +1,5 @@
 // Keys against COMMAND GETKEYS and the error replies of Redis, as recorded.
+
 package resp
 
 import (

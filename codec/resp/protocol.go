@@ -1,4 +1,5 @@
 // What is wrong with the bytes of a request, in the words of Redis.
+
 package resp
 
 // ProtocolError says why the bytes of a client are not a request. The client is told "-ERR " + Error() and then

@@ -1,4 +1,5 @@
 // Requests, as clients send them: one array of bulk strings from the front of a buffer, whole or in pieces.
+
 package resp
 
 import "bytes"

@@ -1,4 +1,5 @@
 // Requests against examples, against a slow twin, and in pieces.
+
 package resp
 
 import (

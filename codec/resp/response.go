@@ -1,4 +1,5 @@
 // Replies, as servers send them: where one ends, whatever it is made of, and what the simple kinds say.
+
 package resp
 
 import (

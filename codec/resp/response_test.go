@@ -1,4 +1,5 @@
 // Replies against examples, against a recursive twin, and in pieces.
+
 package resp
 
 import (

@@ -1,4 +1,5 @@
 // The command table: one row per command, in the groups of the Redis documentation.
+
 package resp
 
 import "slices"

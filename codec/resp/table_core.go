@@ -1,4 +1,5 @@
 // Rows of the commands on keys, strings, hashes, lists and sets.
+
 package resp
 
 var keyRows = []Command{

@@ -1,4 +1,5 @@
 // Rows of the module commands that come with Redis 8: JSON, sketches, time series and search.
+
 package resp
 
 var jsonRows = []Command{

@@ -1,4 +1,5 @@
 // Rows of the commands on sorted sets, streams, bitmaps, HyperLogLog, positions, vectors and scripts.
+
 package resp
 
 var sortedSetRows = []Command{

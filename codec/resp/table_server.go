@@ -1,4 +1,5 @@
 // Rows of the commands that are about a connection or a server and not about keys: mostly answered here or refused.
+
 package resp
 
 var connectionRows = []Command{

@@ -1,5 +1,6 @@
 // The counters that a worker keeps: their names, which are nutcracker's, their kind and their meaning. The statistics
 // port, -D and the documentation all come from these tables.
+
 package link
 
 // CounterKind tells how a counter is summed and whether it outlives its worker.

@@ -1,4 +1,5 @@
 // What master and worker say to each other while they run: datagrams of a 16-byte header and a body.
+
 package link
 
 import (

@@ -1,5 +1,6 @@
 // The memory that the master and all workers of a generation map: counters (one writer per word) and liveness words
 // (compare-and-swap by anyone).
+
 package link
 
 import (

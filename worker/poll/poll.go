@@ -28,10 +28,12 @@ type Event struct {
 
 // Poller is one epoll instance. Loop only.
 type Poller struct {
-	fd  int
-	raw []unix.EpollEvent
-	out []Event
-	ts  unix.Timespec // of the wait under way; here, since the kernel's argument must not lie on a stack that may move
+	fd    int
+	timer int   // of Alarm
+	alarm int64 // when it is due, ns of CLOCK_MONOTONIC; 0 = off
+	raw   []unix.EpollEvent
+	out   []Event
+	ts    unix.Timespec // of the wait under way; here, since the kernel's argument must not lie on a stack that may move
 }
 
 const eventsPerWait = 512
@@ -42,11 +44,45 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Poller{fd: fd, raw: make([]unix.EpollEvent, eventsPerWait), out: make([]Event, 0, eventsPerWait)}, nil
+	p := &Poller{fd: fd, raw: make([]unix.EpollEvent, eventsPerWait), out: make([]Event, 0, eventsPerWait)}
+	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err == nil {
+		err = p.control(unix.EPOLL_CTL_ADD, p.timer, alarmToken, unix.EPOLLIN|unix.EPOLLET)
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // Close ends the Poller; the descriptors stay open.
-func (p *Poller) Close() error { return unix.Close(p.fd) }
+func (p *Poller) Close() error {
+	if p.timer > 0 {
+		unix.Close(p.timer)
+	}
+	return unix.Close(p.fd)
+}
+
+// Sleep looks away for a moment: unlike Wait it does not end with the first event. It is meant for less than a
+// millisecond, and not announced to the Go scheduler. A signal ends it early.
+func (p *Poller) Sleep(d time.Duration) {
+	p.ts = unix.NsecToTimespec(int64(d))
+	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&p.ts)), 0, 0, 0)
+}
+
+// alarmToken is what the timer is registered with; no caller's table is that long.
+var alarmToken = Token{Index: 1<<32 - 1}
+
+// Alarm has a Wait end at that time, in ns of CLOCK_MONOTONIC, or before. The timer is the kernel's and stays armed over
+// any number of waits: a timeout would be armed and cancelled with each of them, which costs more than the wait.
+func (p *Poller) Alarm(at int64) error {
+	if p.alarm != 0 && p.alarm <= at {
+		return nil
+	}
+	p.alarm = at
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(at, 1))}
+	return unix.TimerfdSettime(p.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
+}
 
 // Add watches fd for both directions, edge-triggered.
 func (p *Poller) Add(fd int, token Token) error {
@@ -89,7 +125,11 @@ func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 		return nil, errno
 	}
 	for i := range p.raw[:n] {
-		p.out = append(p.out, decode(&p.raw[i]))
+		if ev := decode(&p.raw[i]); ev.Token != alarmToken {
+			p.out = append(p.out, ev)
+		} else {
+			p.alarm = 0 // and need not be read: the next expiry is a new edge
+		}
 	}
 	return p.out, nil
 }

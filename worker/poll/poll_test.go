@@ -269,3 +269,34 @@ func TestClosedPoller(t *testing.T) {
 		t.Errorf("adding to a closed poller: %v", err)
 	}
 }
+
+// The alarm ends a wait without end, once; a later one does not put off an earlier one.
+func TestAlarm(t *testing.T) {
+	p := newPoller(t)
+	now := func() int64 {
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			t.Fatal(err)
+		}
+		return ts.Nano()
+	}
+	for range 3 {
+		at := now() + int64(2*time.Millisecond)
+		for _, alarm := range []int64{at, at + int64(time.Hour)} {
+			if err := p.Alarm(alarm); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for p.alarm != 0 { // a signal may end a wait early
+			if got, err := p.Wait(-1); err != nil || len(got) != 0 {
+				t.Fatalf("events %+v, %v", got, err)
+			}
+		}
+		if rang := now(); rang < at {
+			t.Errorf("the alarm rang %v early", time.Duration(at-rang))
+		}
+		if got, err := p.Wait(0); err != nil || len(got) != 0 || p.alarm != 0 {
+			t.Errorf("after the alarm: %+v, %v, due %d", got, err, p.alarm)
+		}
+	}
+}

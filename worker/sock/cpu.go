@@ -1,4 +1,5 @@
 // CPU affinity and timer precision of the calling thread.
+
 package sock
 
 import (

@@ -1,4 +1,5 @@
 // Moving bytes. These calls never block, hence RawSyscall: the scheduler need not know of them.
+
 package sock
 
 import (

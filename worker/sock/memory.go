@@ -1,4 +1,5 @@
 // Memory that processes share or hand to each other.
+
 package sock
 
 import (

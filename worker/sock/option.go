@@ -1,4 +1,5 @@
 // Reading and setting options and addresses of sockets.
+
 package sock
 
 import (

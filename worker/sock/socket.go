@@ -1,4 +1,5 @@
 // Making sockets: listeners, connections to servers, pairs.
+
 package sock
 
 import (
