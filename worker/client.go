@@ -53,12 +53,13 @@ const (
 	inDirty
 )
 
-// accept takes over a fresh connection.
+// accept takes over a fresh connection, which the pool has counted.
 func (l *loop) accept(fd int, p *pool) {
 	c := &client{pool: p, fd: int32(fd), active: l.ticks()}
 	token, err := l.register(fd, c)
 	if err != nil {
 		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
+		p.counters[link.ClientConnections]--
 		sock.Close(fd)
 		return
 	}
@@ -77,7 +78,6 @@ func (l *loop) accept(fd int, p *pool) {
 	l.clients++
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
 	l.opened()
-	p.counters[link.ClientConnections]++
 }
 
 func (c *client) ready(ev poll.Event) {
@@ -112,6 +112,10 @@ func (c *client) recv() {
 		}
 	}
 	if !c.in.unread {
+		return
+	}
+	if c.pool.l.received >= maxTurnBytes {
+		c.markAgain()
 		return
 	}
 	b, err := c.in.recv(c.pool.l, int(c.fd))
@@ -199,6 +203,9 @@ func (c *client) close() {
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
+		if r.split != nil {
+			l.dropParts(r.split)
+		}
 		l.forget(r)
 	}
 	c.in.drop(&l.memory)
@@ -258,7 +265,7 @@ func (c *client) flush() {
 		}
 	}
 	if c.overflows() {
-		c.fail(errOverflow)
+		c.overflow()
 		return
 	}
 	if c.pool.l.draining {

@@ -56,6 +56,7 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 		in.unread = false
 		return nil, io.EOF
 	}
+	l.received += n
 	if n < len(space) && !in.hangup {
 		in.unread = false
 	}

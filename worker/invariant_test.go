@@ -50,6 +50,13 @@ func checkClient(t testing.TB, c *client) {
 		if r.reply != nil {
 			held += len(r.reply.B)
 		}
+		if r.split != nil {
+			for _, part := range r.split.parts {
+				if part != nil {
+					held += len(part.B)
+				}
+			}
+		}
 		if done := r.state&isDone != 0; done != (r.client == nil) {
 			t.Fatalf("client %d: request %d of its out queue: done is %v, waited for is %v", c.id, owed, done, !done)
 		}

@@ -30,24 +30,41 @@ const (
 	// logPause bounds how often the same trouble is logged.
 	logPause = 10 * time.Second
 
-	// smallHolder is what a connection may hold without ever being a cause of scarce memory.
+	// maxTurnBytes is how much a turn receives, all connections together; the others wait for the next turn.
+	maxTurnBytes = 8 << 20
+
+	// smallHolder is what a connection may always hold while memory is scarce, if that is less than its share.
 	smallHolder = 256 << 10
-	// reliefEvery is how often the worker looks for the largest holder while memory is scarce, and reliefAfter how long
-	// it waits for muting to help.
+	// reliefEvery is how often the worker looks for the largest holder while muting does not help, and reliefAfter how
+	// long it waits for that. At the limit itself it closes as many as it must, up to reliefMost a turn.
 	reliefEvery = int64(10 * time.Millisecond)
 	reliefAfter = int64(time.Second)
+	reliefMost  = 64
 )
 
 var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
 
 var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
 
+var errReplyMemory = errors.New("worker is at its memory_limit, and most of it waits for or comes from this server")
+
 // muted tells that the client is not read for now.
 func (c *client) muted() bool {
 	p := c.pool.spec
 	return c.owed >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
 		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&leaving != 0 ||
-		c.pool.l.relief.scarce && c.holds() > smallHolder
+		c.pool.l.relief.scarce && int64(c.holds()) > c.pool.l.relief.share
+}
+
+// overflow ends a client that does not take its replies.
+func (c *client) overflow() {
+	p := c.pool
+	if p.overflowLogged == 0 || p.l.now-p.overflowLogged >= int64(logPause) {
+		p.overflowLogged = p.l.now
+		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: client_output_hard is reached",
+			p.name, c.id, c.peer(), c.out.bytes+c.held)
+	}
+	c.fail(errOverflow)
 }
 
 // overflows tells that the client takes its replies too slowly for what it asks.
@@ -56,12 +73,13 @@ func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.sp
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int { return c.in.size() + c.out.bytes + c.held + c.owedSize }
 
-// holds returns how many bytes of an incomplete reply are kept.
-func (c *conn) holds() int { return c.in.size() }
+// holds returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
+func (c *conn) holds() int { return c.in.size() + c.out.bytes }
 
 // relief is what the loop does about scarce memory. Loop only.
 type relief struct {
 	scarce bool  // large holders are not read
+	share  int64 // what is not large
 	since  int64 // when it became so
 	next   int64 // when to look again
 	logged int64
@@ -75,12 +93,17 @@ func (l *loop) relieve() {
 	}
 	switch used := l.memory.held; {
 	case !l.relief.scarce && used >= limit-limit/4:
-		l.relief = relief{scarce: true, since: l.now, logged: l.relief.logged}
+		share := min(smallHolder, limit/int64(2*l.clients+1))
+		l.relief = relief{scarce: true, share: share, since: l.now, logged: l.relief.logged}
 		l.wakeAt(l.now + reliefAfter)
 	case l.relief.scarce && used < limit/2:
 		l.relief.scarce = false
 		l.unmuteAll()
-	case l.relief.scarce && l.now >= l.relief.next && (used >= limit || l.now-l.relief.since >= reliefAfter):
+	case used >= limit:
+		for n := 0; n < reliefMost && l.memory.held >= limit && l.closeLargest(); n++ {
+		}
+		l.wakeAt(l.now + reliefEvery)
+	case l.relief.scarce && l.now >= l.relief.next && l.now-l.relief.since >= reliefAfter:
 		l.relief.next = l.now + reliefEvery
 		l.closeLargest()
 		l.wakeAt(l.relief.next)
@@ -95,11 +118,11 @@ func (l *loop) wakeAt(at int64) {
 	l.timers.set(&l.reliefTimer, at)
 }
 
-// closeLargest tells the connection that holds the most, and closes it.
-func (l *loop) closeLargest() {
+// closeLargest tells the connection that holds the most, and closes it. It is false if none holds anything.
+func (l *loop) closeLargest() bool {
 	var (
 		holder handler
-		most   = smallHolder
+		most   int
 	)
 	for i := range l.table {
 		h, ok := l.table[i].h.(interface{ holds() int })
@@ -109,7 +132,7 @@ func (l *loop) closeLargest() {
 	}
 	switch h := holder.(type) {
 	case *conn:
-		h.fail(errMemory)
+		h.fail(errReplyMemory)
 	case *client:
 		if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
 			l.relief.logged = l.now
@@ -118,6 +141,7 @@ func (l *loop) closeLargest() {
 		}
 		h.evict()
 	}
+	return holder != nil
 }
 
 // evict closes a client that holds too much; it is told, if nothing that it does not take is in the way.

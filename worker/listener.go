@@ -3,6 +3,8 @@
 package worker
 
 import (
+	"sync/atomic"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -51,10 +53,10 @@ func (ln *listener) accept(limit int) (empty bool) {
 		fd, err := sock.Accept(ln.fd)
 		switch err {
 		case nil:
-			if ln.pool.full() {
-				ln.turnAway(fd)
-			} else {
+			if ln.pool.admit() {
 				l.accept(fd, ln.pool)
+			} else {
+				ln.turnAway(fd)
 			}
 		case unix.EAGAIN:
 			return true
@@ -78,10 +80,17 @@ func (ln *listener) mute(err error) {
 	l.timers.set(&ln.pause, l.now+int64(acceptPause))
 }
 
-// full tells whether the pool has as many clients as it may have, over all workers.
-func (p *pool) full() bool {
+// admit counts one more client, unless the pool has as many as it may have, over all workers. Counting comes before
+// looking, so that of two workers which take the last place at once at least one sees the other.
+func (p *pool) admit() bool {
+	mine := &p.counters[link.ClientConnections]
+	atomic.AddUint64(mine, 1)
 	limit := p.spec.ClientConnections
-	return limit > 0 && p.l.shared.SumPool(p.index, link.ClientConnections) >= uint64(limit)
+	if limit == 0 || p.l.shared.SumPool(p.index, link.ClientConnections) <= uint64(limit) {
+		return true
+	}
+	*mine--
+	return false
 }
 
 // memcacheFull is what memcached says in that case.

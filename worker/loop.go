@@ -42,6 +42,7 @@ type loop struct {
 	merged      []byte         // a reply made of several
 	timers      timers
 	memory      memory
+	received    int // bytes, in this turn
 	relief      relief
 	window      window
 	busy        int       // clients that are owed a reply
@@ -126,6 +127,7 @@ func (l *loop) run() error {
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) error {
 	l.now = l.clock()
+	l.received = 0
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
 	l.handle(events)

@@ -30,6 +30,8 @@ type pool struct {
 	timeout  int64 // ns; 0 = none
 	idle     timer // looks for idle clients
 
+	overflowLogged int64 // when a client that does not take its replies was last logged
+
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)
 	merge     func(dst []byte, s *split, replies [][]byte) []byte

@@ -52,6 +52,10 @@ func (c *conn) receive() {
 // recv takes one share of what the server sent and gives it to those who wait for it.
 func (c *conn) recv() {
 	l := c.server.pool.l
+	if l.received >= maxTurnBytes {
+		c.markAgain()
+		return
+	}
 	b, err := c.in.recv(l, c.fd)
 	if err != nil {
 		c.fail(err)
@@ -77,9 +81,8 @@ func (c *conn) recv() {
 	if c.server.counters[link.Responses] != before {
 		c.server.succeeded()
 	}
-	if c.in.unread && !c.queued {
-		c.queued = true
-		l.again = append(l.again, c)
+	if c.in.unread {
+		c.markAgain()
 	}
 }
 
@@ -266,6 +269,13 @@ func (c *conn) hangUp() {
 	l.closed()
 }
 
+func (c *conn) markAgain() {
+	if !c.queued {
+		c.queued = true
+		c.server.pool.l.again = append(c.server.pool.l.again, c)
+	}
+}
+
 func (c *conn) markDirty() {
 	if !c.dirty {
 		c.dirty = true
@@ -300,6 +310,7 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 		reply = nil
 	}
 	l := c.pool.l
+	c.active = l.ticks()
 	if r != c.head {
 		r.reply = c.pool.hold(reply, in)
 		r.state |= isDone

@@ -15,6 +15,7 @@ type split struct {
 	owner []int32   // for each key the fragment that asks for it
 	parts []*buffer // for each fragment its reply
 	left  int       // fragments without a reply
+	size  int       // bytes of parts
 
 	redis *resp.Command // of a Redis request
 
@@ -35,11 +36,16 @@ func (l *loop) takeSplit() *split {
 	return s
 }
 
-func (l *loop) giveSplit(s *split) {
+// dropParts forgets the replies that have come.
+func (l *loop) dropParts(s *split) {
 	for i, part := range s.parts {
 		l.memory.give(part)
 		s.parts[i] = nil
 	}
+}
+
+func (l *loop) giveSplit(s *split) {
+	l.dropParts(s)
 	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes {
 		return
 	}
@@ -83,19 +89,25 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fr
 // gather is told the reply of one fragment; with the last one parent is answered.
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
 	s := parent.split
-	s.parts[fragment] = parent.pool.hold(reply, in)
+	c := parent.client
+	if c != nil {
+		s.parts[fragment] = parent.pool.hold(reply, in)
+		s.size += len(s.parts[fragment].B)
+		c.held += len(s.parts[fragment].B)
+	}
 	s.left--
 	if s.left > 0 {
 		return
 	}
-	l.replies = l.replies[:0]
-	for _, part := range s.parts {
-		l.replies = append(l.replies, part.B)
-	}
-	if parent.client != nil {
+	if c != nil {
+		l.replies = l.replies[:0]
+		for _, part := range s.parts {
+			l.replies = append(l.replies, part.B)
+		}
 		l.merged = parent.pool.merge(l.merged[:0], s, l.replies)
+		clear(l.replies)
+		c.held -= s.size
 	}
-	clear(l.replies)
 	l.giveSplit(s)
 	parent.split = nil
 	l.answer(parent, l.merged, nil)

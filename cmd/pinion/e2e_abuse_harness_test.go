@@ -1,0 +1,310 @@
+// What the abuse tests stand on: a proxy of one worker, somebody whom the abuse must not disturb, and what it may cost.
+
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Sizes of memory.
+const (
+	kilobyte = 1 << 10
+	megabyte = 1 << 20
+)
+
+// bystanderDelay is how long the bystander may ever wait for a reply. What is aimed at is far less, but a measurement
+// of its own: here other tests compete for the CPUs.
+const bystanderDelay = time.Second
+
+// shipped builds pinion as it is delivered, once for all tests: with the race detector in it, memory is no measure.
+var shipped = sync.OnceValues(func() (string, error) {
+	path, err := binary()
+	if err != nil || setting("-race", "false") == "false" || path == os.Getenv("PINION_E2E_BINARY") {
+		return path, err
+	}
+	path = filepath.Join(filepath.Dir(path), "pinion-shipped")
+	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if out, err := exec.Command("go", "build", "-o", fresh, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building pinion: %w\n%s", err, out)
+	}
+	return path, os.Rename(fresh, path)
+})
+
+// siege is what is attacked: a pool, by default of Redis servers, with the hash murmur. Of three servers s0, s1, s2 the
+// key "a" then lives on s0 and "k3", the bystander's, on s1.
+type siege struct {
+	servers  []*backend
+	memcache bool
+	options  []string // of the pool
+	global   []string // of the process
+	alone    bool     // nobody looks on
+}
+
+// target is a proxy of one worker under attack.
+type target struct {
+	*proxy
+	t       *testing.T
+	watch   *bystander // nil: nobody looks on
+	worker  int        // its pid
+	fds     int        // that the worker may have after the attack
+	pss     int64      // bytes, before the attack
+	abusers []*client
+}
+
+// attack starts the proxy and its bystander.
+func attack(t *testing.T, s siege) *target {
+	t.Helper()
+	path, err := shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, stats := freeAddress(t), freeAddress(t)
+	_, port, _ := net.SplitHostPort(stats)
+	options := append([]string{"hash: murmur", "preconnect: true"}, s.options...)
+	p := &proxy{network: "tcp", address: address, stats: stats, read: readMemcache}
+	p.pidFile = filepath.Join(shortDir(t), "pid")
+	if !s.memcache {
+		p.read = readRESP
+		options = append(options, "redis: true")
+	}
+	config := yaml(pool{"pool", address, options, lines(s.servers)})
+	if len(s.global) > 0 {
+		config = "global:\n  " + strings.Join(s.global, "\n  ") + "\n" + config
+	}
+	p.process = start(t, path, "-c", writeConfig(t, config), "-a", "127.0.0.1", "-s", port, "-p", p.pidFile,
+		"--workers", "1")
+	p.answers("tcp", address)
+	t.Cleanup(p.checkedStop)
+	a := &target{proxy: p, t: t}
+	if !s.alone {
+		a.watch = lookOn(t, p, s.memcache)
+	}
+	p.baseFDs = p.spareFDs()
+	a.worker = p.workers()[0]
+	a.fds, a.pss = descriptors(a.worker)+len(s.servers), memory(t, a.worker)
+	return a
+}
+
+// connect opens a connection that ends with the attack. Only the test itself may call it.
+func (a *target) connect() *client {
+	a.t.Helper()
+	c := a.dial()
+	a.abusers = append(a.abusers, c)
+	return c
+}
+
+// crowd opens n connections.
+func (a *target) crowd(n int) []*client {
+	a.t.Helper()
+	clients := make([]*client, n)
+	for i := range clients {
+		clients[i] = a.connect()
+	}
+	return clients
+}
+
+// unharmed ends the attack and looks at what it has cost: the bystander no reply, the worker not its life, no
+// descriptor, and never more than peak bytes of memory.
+func (a *target) unharmed(peak int64) {
+	a.t.Helper()
+	for _, c := range a.abusers {
+		c.conn.Close()
+	}
+	if a.watch != nil {
+		a.watch.leave()
+	}
+	if pids := a.workers(); len(pids) != 1 || pids[0] != a.worker {
+		a.t.Fatalf("the worker is not %d any more: %v", a.worker, pids)
+	}
+	eventually(a.t, "closing connections", func() error {
+		if n := descriptors(a.worker); n > a.fds {
+			return fmt.Errorf("%d descriptors, at first %d", n, a.fds)
+		}
+		return nil
+	})
+	most := kilobytes(a.t, processStatus(a.t, a.worker, "VmHWM"))
+	a.t.Logf("memory: %d MB before, at most %d MB, %d MB afterwards", a.pss/megabyte, most/megabyte,
+		memory(a.t, a.worker)/megabyte)
+	if most > peak {
+		a.t.Errorf("the worker had %d MB of memory, may have %d MB", most/megabyte, peak/megabyte)
+	}
+}
+
+// memory returns the bytes that a process has of memory, what it shares counted in part.
+func memory(t testing.TB, pid int) int64 {
+	t.Helper()
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(rollup)) {
+		if value, ok := strings.CutPrefix(line, "Pss:"); ok {
+			return kilobytes(t, strings.TrimSpace(value))
+		}
+	}
+	t.Fatalf("no Pss of process %d", pid)
+	return 0
+}
+
+// kilobytes reads a size as /proc writes it.
+func kilobytes(t testing.TB, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(strings.TrimSuffix(text, " kB"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n * kilobyte
+}
+
+// limit sets a soft resource limit of a running process, by the name that prlimit gives it.
+func limit(t testing.TB, pid int, resource string, n int64) {
+	t.Helper()
+	out, err := exec.Command("prlimit", "--pid", strconv.Itoa(pid), fmt.Sprintf("--%s=%d:", resource, n)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("prlimit: %v\n%s", err, out)
+	}
+}
+
+// reset ends a connection with a RST instead of a FIN.
+func reset(t testing.TB, c *client) {
+	t.Helper()
+	if err := c.conn.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	c.conn.Close()
+}
+
+// all returns everything that comes until the end of the connection, which must be a good one.
+func (c *client) all() string {
+	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(patience))
+	text, err := io.ReadAll(c.in)
+	if err != nil {
+		c.t.Errorf("reading to the end: %v after %d bytes, the last of them %.200q", err, len(text), tail(text))
+	}
+	return string(text)
+}
+
+func tail(b []byte) []byte { return b[max(0, len(b)-200):] }
+
+// logged waits for a line of the log that has all the texts.
+func (a *target) logged(texts ...string) {
+	a.t.Helper()
+	eventually(a.t, fmt.Sprintf("logging %q", texts), func() error {
+		if a.logLines(texts...) == 0 {
+			return errors.New("no such line")
+		}
+		return nil
+	})
+}
+
+// logLines counts the lines of the log that have all the texts.
+func (a *target) logLines(texts ...string) (n int) {
+lines:
+	for line := range strings.Lines(a.output.String()) {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+// bystander asks the same question again and again, on one connection.
+type bystander struct {
+	watcher   *client
+	ask, want string
+	replies   atomic.Int64
+	stop      chan struct{}
+	done      chan struct{}
+	longest   time.Duration // of a reply; valid once done is closed
+	err       error         // valid once done is closed
+}
+
+func lookOn(t *testing.T, p *proxy, memcache bool) *bystander {
+	t.Helper()
+	b := &bystander{watcher: p.dial(), stop: make(chan struct{}), done: make(chan struct{})}
+	if memcache {
+		b.ask, b.want = "get k3\r\n", "VALUE k3 0 2\r\nok\r\nEND\r\n"
+		b.watcher.send("set k3 0 0 2\r\nok\r\n")
+	} else {
+		b.ask, b.want = request("GET", "k3"), bulk("ok")
+		b.watcher.send(request("SET", "k3", "ok"))
+	}
+	if got := b.watcher.reply(); got != "STORED\r\n" && got != "+OK\r\n" {
+		t.Fatalf("the bystander's first reply is %q", got)
+	}
+	go b.run()
+	t.Cleanup(func() { b.watcher.conn.Close(); <-b.done })
+	b.meanwhile(1)
+	return b
+}
+
+func (b *bystander) run() {
+	defer close(b.done)
+	pause := time.NewTicker(time.Millisecond)
+	defer pause.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-pause.C:
+		}
+		asked := time.Now()
+		b.watcher.conn.SetDeadline(asked.Add(patience))
+		if _, b.err = io.WriteString(b.watcher.conn, b.ask); b.err != nil {
+			return
+		}
+		got, err := b.watcher.read(b.watcher.in)
+		if err != nil || got != b.want {
+			b.err = fmt.Errorf("got %.200q (%v)", got, err)
+			return
+		}
+		b.longest = max(b.longest, time.Since(asked))
+		b.replies.Add(1)
+	}
+}
+
+// meanwhile waits until the bystander has got n more replies, each of which takes a millisecond or more.
+func (b *bystander) meanwhile(n int64) {
+	b.watcher.t.Helper()
+	goal := b.replies.Load() + n
+	eventually(b.watcher.t, "serving the bystander", func() error {
+		select {
+		case <-b.done:
+			b.watcher.t.Fatalf("the bystander, after %d replies: %v", b.replies.Load(), b.err)
+		default:
+		}
+		if n := b.replies.Load(); n < goal {
+			return fmt.Errorf("%d replies so far, waiting for %d", n, goal)
+		}
+		return nil
+	})
+}
+
+// leave ends the bystander's questions and judges the replies.
+func (b *bystander) leave() {
+	t := b.watcher.t
+	t.Helper()
+	b.meanwhile(10)
+	close(b.stop)
+	<-b.done
+	t.Logf("the bystander: %d replies, the slowest in %v", b.replies.Load(), b.longest.Round(100*time.Microsecond))
+	if b.err != nil || b.longest >= bystanderDelay {
+		t.Errorf("the bystander waited %v, may wait %v; %v", b.longest, bystanderDelay, b.err)
+	}
+}

@@ -1,0 +1,191 @@
+// A ceiling for memory: who has most of it is closed, nobody else notices, and the worker lives on.
+
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// ceiling is memory_limit in these tests. What one turn of the loop may receive comes on top.
+const ceiling = 64 * megabyte
+
+// outOfMemory is what a client is told that had more than others when memory was short, after the protocol's word for
+// an error.
+const outOfMemory = " worker is at its memory_limit, and this connection holds the most\r\n"
+
+// serverMemory is what the clients of a server are told that is the reason.
+const serverMemory = " worker is at its memory_limit, and most of it waits for or comes from this server\r\n"
+
+// scarce begins an attack on a proxy with the ceiling, in an address space so small that the worker would die if the
+// ceiling did not hold.
+func scarce(t *testing.T, s siege) *target {
+	t.Helper()
+	s.global = []string{fmt.Sprint("memory_limit: ", ceiling)}
+	a := attack(t, s)
+	size := kilobytes(t, processStatus(t, a.worker, "VmSize"))
+	limit(t, a.worker, "as", size+6*ceiling)
+	return a
+}
+
+// held ends such an attack.
+func (a *target) held() {
+	a.t.Helper()
+	a.unharmed(a.pss + 2*ceiling)
+}
+
+// Clients that send most of a request and then no more: some must go, so that the rest can stay.
+func TestE2EAbuseMemoryOfRequests(t *testing.T) {
+	t.Parallel()
+	const greedy, size = 14, 8 * megabyte
+	for _, protocol := range []struct {
+		memcache        bool
+		server          func() *backend
+		mine, half, end string
+		head, told      string
+	}{
+		{false, func() *backend { return redisServer(t) },
+			"*3\r\n$3\r\nSET\r\n$4\r\nmine\r\n$1000000\r\n", filler(500_000), "+OK\r\n",
+			fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", 2*size), "-ERR"},
+		{true, func() *backend { return memcachedServer(t) },
+			"set mine 0 0 1000000\r\n", filler(500_000), "STORED\r\n",
+			fmt.Sprintf("set a 0 0 %d\r\n", 2*size), "SERVER_ERROR"},
+	} {
+		a := scarce(t, siege{servers: several(3, protocol.server), memcache: protocol.memcache})
+		modest := a.connect()
+		modest.send(protocol.mine + protocol.half)
+		endings := make(chan string, greedy)
+		for _, c := range a.crowd(greedy) {
+			go func() {
+				c.conn.SetDeadline(time.Now().Add(2 * patience))
+				io.WriteString(c.conn, protocol.head)
+				for range size / len(page) {
+					c.conn.Write(page)
+				}
+				text, _ := io.ReadAll(c.in)
+				endings <- string(text)
+			}()
+		}
+		for range greedy - ceiling/size {
+			if text := <-endings; text != protocol.told+outOfMemory {
+				t.Errorf("a client was told %.100q", text)
+			}
+		}
+		modest.send(protocol.half + "\r\n")
+		modest.want(protocol.end)
+		a.logged("memory_limit", `pool "pool"`, "closing client")
+		a.held()
+	}
+}
+
+// A thousand clients of which none has much: the same.
+func TestE2EAbuseMemoryOfManyRequests(t *testing.T) {
+	t.Parallel()
+	const many, size = 1000, 200_000
+	a := scarce(t, siege{servers: threeRedis(t)})
+	text := fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s", 2*size, filler(size))
+	var group sync.WaitGroup
+	for _, c := range a.crowd(many) {
+		group.Go(func() {
+			c.conn.SetDeadline(time.Now().Add(2 * patience))
+			io.WriteString(c.conn, text)
+		})
+	}
+	group.Wait()
+	a.watch.meanwhile(1000)
+	a.connect().wantDo("+OK\r\n", "SET", "a", filler(100_000))
+	a.held()
+}
+
+// Clients that ask and do not read: the same.
+func TestE2EAbuseMemoryOfReplies(t *testing.T) {
+	t.Parallel()
+	const greedy, size = 30, 8 * megabyte
+	a := scarce(t, siege{servers: threeRedis(t)})
+	a.connect().wantDo("+OK\r\n", "SET", "a", filler(size))
+	for _, c := range a.crowd(greedy) {
+		c.send(strings.Repeat(request("GET", "a"), 4))
+	}
+	a.logged("memory_limit", `pool "pool"`, "closing client")
+	eventually(t, "having memory", func() error {
+		if now := memory(t, a.worker); now > a.pss+ceiling {
+			return fmt.Errorf("%d MB", now/megabyte)
+		}
+		return nil
+	})
+	if got := a.connect().do("GET", "a"); got != bulk(filler(size)) {
+		t.Errorf("a client that reads got %d bytes, %.100q", len(got), got)
+	}
+	a.held()
+}
+
+// Replies to parts of requests, whose other parts a server does not answer, are held by whoever has asked: not by the
+// server that did.
+func TestE2EAbuseMemoryOfParts(t *testing.T) {
+	t.Parallel()
+	silent := newPuppet(t, "unix", "")
+	servers := []*backend{silent.backend, redisServer(t), redisServer(t)}
+	a := scarce(t, siege{servers: servers, options: []string{`hash_tag: "{}"`}})
+	c := a.connect()
+	c.wantDo("+OK\r\n", "SET", "{k3}large", filler(megabyte))
+	c.send(strings.Repeat(request("MGET", "{k3}large", "a"), 300))
+	a.logged("memory_limit", `pool "pool"`, "closing client")
+	a.watch.meanwhile(1000)
+	if n := a.serverCounter("s1", "server_err"); n != 0 {
+		t.Errorf("%d connections to s1 were closed", n)
+	}
+	a.held()
+}
+
+// Requests to a server that reads none of them stay although those who sent them go. More and more come: then the
+// connection to that server is given up.
+func TestE2EAbuseMemoryOfStuckServer(t *testing.T) {
+	t.Parallel()
+	done := make(chan struct{})
+	stuck := fakeServer(t, "unix", "", func(net.Conn) { <-done })
+	release := sync.OnceFunc(func() { close(done) })
+	t.Cleanup(release)
+	a := scarce(t, siege{servers: []*backend{stuck, redisServer(t), redisServer(t)}})
+	text := request("SET", "a", filler(100_000))
+	for range 12 {
+		clients := a.crowd(60)
+		for _, c := range clients {
+			c.conn.SetWriteDeadline(time.Now().Add(patience))
+			io.WriteString(c.conn, text+text+text)
+		}
+		a.watch.meanwhile(50)
+		for _, c := range clients {
+			c.conn.Close()
+		}
+	}
+	release() // those who have gone are waited for as long as the server may still answer them
+	a.held()
+}
+
+// A server whose reply does not end is disconnected when there is no memory for more of it.
+func TestE2EAbuseMemoryOfServer(t *testing.T) {
+	t.Parallel()
+	for _, endless := range []struct{ head, rest string }{
+		{"$536870912\r\n", strings.Repeat("x", 4096)},
+		{"*2000000000\r\n", strings.Repeat(":1\r\n", 1024)},
+	} {
+		bad := fakeServer(t, "unix", "", func(c net.Conn) {
+			c.Read(make([]byte, 1))
+			_, err := io.WriteString(c, endless.head)
+			for err == nil {
+				_, err = io.WriteString(c, endless.rest)
+			}
+		})
+		a := scarce(t, siege{servers: []*backend{bad, redisServer(t), redisServer(t)}})
+		c := a.connect()
+		c.wantDo("-ERR"+serverMemory, "GET", "a")
+		c.wantDo(bulk("ok"), "GET", "k3")
+		a.logged(`server "s0"`, "memory_limit")
+		a.held()
+	}
+}
