@@ -217,6 +217,7 @@ func (m *memory) grow(b *buffer) error {
 const (
 	memoryTick      = int64(time.Second)
 	litterBytes     = 1 << 20  // worth a collection
+	lastLitterBytes = 64 << 10 // the same once the loop has come to rest
 	muchLitterBytes = 64 << 20 // too much to be given back to the system in one go
 )
 
@@ -231,7 +232,11 @@ func (m *memory) tick() {
 		m.litter += int64(dropped * bytes)
 		left += m.free[class].count
 	}
-	if m.litter >= litterBytes {
+	enough := int64(litterBytes)
+	if left == 0 {
+		enough = lastLitterBytes
+	}
+	if m.litter >= enough {
 		go collect(m.litter >= muchLitterBytes)
 		m.litter = 0
 	}

@@ -18,7 +18,6 @@ type client struct {
 	progress progress // into in.rest, where that is long
 	head     *request // out queue: not answered yet, in the order they came
 	tail     *request
-	owed     int // length of the out queue
 	owedSize int // bytes of its requests
 	held     int // bytes of replies that wait in it for one before them
 	skip     int // bytes of a refused request that are still to come
@@ -27,6 +26,7 @@ type client struct {
 	token    poll.Token
 	active   uint32 // when it last sent something, in ticks of the loop
 	fd       int32
+	owed     int32 // length of the out queue
 	queued   clientQueues
 	state    clientState
 }

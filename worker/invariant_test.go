@@ -61,7 +61,7 @@ func checkClient(t testing.TB, c *client) {
 			t.Fatalf("client %d: request %d of its out queue: done is %v, waited for is %v", c.id, owed, done, !done)
 		}
 	}
-	if owed != c.owed || size != c.owedSize {
+	if owed != int(c.owed) || size != c.owedSize {
 		t.Fatalf("client %d counts %d requests of %d bytes and has %d of %d", c.id, c.owed, c.owedSize, owed, size)
 	}
 	if held != c.held {

@@ -51,7 +51,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 // muted tells that the client is not read for now.
 func (c *client) muted() bool {
 	p := c.pool.spec
-	return c.owed >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+	return int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
 		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&leaving != 0 ||
 		c.pool.l.relief.scarce && int64(c.holds()) > c.pool.l.relief.share
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	// settleTime is how long a proxy may tidy up before its idle connections are weighed.
-	settleTime = 2 * time.Second
+	settleTime = 3 * time.Second
 
 	// recoverTime is how long it may take to give back the memory of a burst.
 	recoverTime = 10 * time.Second
