@@ -5,6 +5,8 @@ package worker
 import (
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -122,6 +124,10 @@ func (c *client) recv() {
 	switch {
 	case err == io.EOF:
 		c.end()
+		return
+	case err == unix.ENOMEM:
+		c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
+		c.evict(errNoMemory)
 		return
 	case err != nil:
 		c.fail(err)

@@ -46,6 +46,8 @@ var errOverflow = errors.New("client takes its replies too slowly: client_output
 
 var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
 
+var errNoMemory = errors.New("system gives the worker no more memory for this connection")
+
 var errReplyMemory = errors.New("worker is at its memory_limit, and most of it waits for or comes from this server")
 
 // muted tells that the client is not read for now.
@@ -139,13 +141,13 @@ func (l *loop) closeLargest() bool {
 			l.logf(levelWarn, "pool %q: closing client %d at %s, which holds %d bytes: memory_limit is reached",
 				h.pool.name, h.id, h.peer(), most)
 		}
-		h.evict()
+		h.evict(errMemory)
 	}
 	return holder != nil
 }
 
-// evict closes a client that holds too much; it is told, if nothing that it does not take is in the way.
-func (c *client) evict() {
+// evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.
+func (c *client) evict(reason error) {
 	c.pool.counters[link.ClientErr]++
 	if c.out.bytes > 0 || c.head != nil {
 		c.close()
@@ -153,7 +155,7 @@ func (c *client) evict() {
 	}
 	l := c.pool.l
 	c.in.drop(&l.memory)
-	c.respond(c.pool.errorText(errMemory))
+	c.respond(c.pool.errorText(reason))
 	c.leave()
 }
 

@@ -70,6 +70,7 @@ type loop struct {
 	targets      []int   // for each of its fragments the server
 	replies      [][]byte
 	splits       *split // for reuse
+	spareSplits  int    // of splits
 	vectors      [][]byte
 
 	draining  bool

@@ -80,7 +80,7 @@ func memcacheError(err error) []byte {
 
 // foreignCause words an error for clients. What the server said stays in the log: it may name what is not theirs to know.
 func foreignCause(err error) string {
-	for _, known := range []error{errGarbage, errUnasked, errGreeting, errMemory, errReplyMemory} {
+	for _, known := range []error{errGarbage, errUnasked, errGreeting, errMemory, errNoMemory, errReplyMemory} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

@@ -24,6 +24,9 @@ type split struct {
 	keys     []memcache.Span  // within line
 }
 
+// maxSpareSplits is how many are kept for reuse.
+const maxSpareSplits = 256
+
 // takeSplit returns an empty split for the request at hand.
 func (l *loop) takeSplit() *split {
 	l.targets = l.targets[:0]
@@ -32,6 +35,7 @@ func (l *loop) takeSplit() *split {
 		return new(split)
 	}
 	l.splits = s.next
+	l.spareSplits--
 	s.next = nil
 	return s
 }
@@ -46,9 +50,10 @@ func (l *loop) dropParts(s *split) {
 
 func (l *loop) giveSplit(s *split) {
 	l.dropParts(s)
-	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes {
+	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes || l.spareSplits == maxSpareSplits {
 		return
 	}
+	l.spareSplits++
 	*s = split{next: l.splits, owner: s.owner[:0], parts: s.parts[:0], line: s.line[:0], keys: s.keys[:0]}
 	l.splits = s
 }

@@ -39,6 +39,32 @@ func (a *target) held() {
 	a.unharmed(a.pss + 2*ceiling)
 }
 
+// A system that has no more memory refuses it to who asks for it, and to nobody else: here by a limit on the address space
+// of a worker that has none of its own.
+func TestE2EAbuseNoMemory(t *testing.T) {
+	t.Parallel()
+	const greedy, size = 24, 16 * megabyte
+	a := attack(t, siege{servers: several(3, func() *backend { return redisServer(t) }), global: []string{"memory_limit: 0"}})
+	limit(t, a.worker, "as", kilobytes(t, processStatus(t, a.worker, "VmSize"))+160*megabyte)
+	told := make(chan string, greedy)
+	for range greedy {
+		c := a.connect()
+		go func() {
+			io.WriteString(c.conn, fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s", 2*size, filler(size)))
+			c.conn.SetReadDeadline(time.Now().Add(patience))
+			text, _ := io.ReadAll(c.conn)
+			told <- string(text)
+		}()
+	}
+	const noMemory = "-ERR system gives the worker no more memory for this connection\r\n"
+	if got := <-told; got != noMemory {
+		t.Errorf("the first one who got no memory was told %q", got)
+	}
+	a.logged("no more memory", "closing client")
+	a.watch.meanwhile(1000)
+	a.unharmed(a.pss + 160*megabyte)
+}
+
 // Clients that send most of a request and then no more: some must go, so that the rest can stay.
 func TestE2EAbuseMemoryOfRequests(t *testing.T) {
 	t.Parallel()
