@@ -15,15 +15,21 @@ func AppendFragment(dst, b []byte, args []Span, c *Command, owner []int32, frag 
 	dst = AppendArray(dst, 1+n)
 	dst = AppendBulkString(dst, c.Name)
 	for i, o := range owner {
-		if o != frag {
-			continue
-		}
-		first := c.First + i*c.Step
-		for _, a := range args[first : first+c.Step] {
-			dst = AppendBulk(dst, a.Of(b))
+		if o == frag {
+			first := c.First + i*c.Step
+			dst = append(dst, b[frame(args[first]):int(args[first+c.Step-1].Hi)+len(crlf)]...)
 		}
 	}
 	return dst
+}
+
+// frame returns where the bulk string of an argument begins: its length, which has no leading zeros, stands before it.
+func frame(arg Span) int {
+	start := int(arg.Lo) - len("$0") - len(crlf)
+	for n := (arg.Hi - arg.Lo) / 10; n > 0; n /= 10 {
+		start--
+	}
+	return start
 }
 
 // MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in,
