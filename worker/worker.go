@@ -55,6 +55,7 @@ func serve() error {
 			return fmt.Errorf("watching listener %q: %w", ln.Address, err)
 		}
 	}
+	collect(false) // what the start has left is no use to a loop that may run for months
 	l.control.say(link.Ready, nil)
 	return l.run()
 }
