@@ -154,6 +154,9 @@ func (m *memory) give(b *buffer) {
 		m.free[class].put(b)
 	case b.pooled != nil:
 		m.held -= int64(cap(b.pooled.B))
+		if cap(b.pooled.B) >= claimBytes {
+			m.litter += int64(cap(b.pooled.B)) // seldom needed again
+		}
 		bytebufferpool.Put(b.pooled)
 		*b = buffer{}
 		m.bare.put(b)

@@ -35,11 +35,10 @@ const (
 
 	// smallHolder is what a connection may always hold while memory is scarce, if that is less than its share.
 	smallHolder = 256 << 10
-	// reliefEvery is how often the worker looks for the largest holder while muting does not help, and reliefAfter how
-	// long it waits for that. At the limit itself it closes as many as it must, up to reliefMost a turn.
+	// reliefEvery is how often the worker looks for the largest holders while muting does not help, and reliefAfter how
+	// long it waits for that. At the limit itself it does not wait.
 	reliefEvery = int64(10 * time.Millisecond)
 	reliefAfter = int64(time.Second)
-	reliefMost  = 64
 )
 
 var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
@@ -102,12 +101,11 @@ func (l *loop) relieve() {
 		l.relief.scarce = false
 		l.unmuteAll()
 	case used >= limit:
-		for n := 0; n < reliefMost && l.memory.held >= limit && l.closeLargest(); n++ {
-		}
+		l.closeLargest(limit)
 		l.wakeAt(l.now + reliefEvery)
 	case l.relief.scarce && l.now >= l.relief.next && l.now-l.relief.since >= reliefAfter:
 		l.relief.next = l.now + reliefEvery
-		l.closeLargest()
+		l.closeLargest(limit / 2)
 		l.wakeAt(l.relief.next)
 	}
 }
@@ -120,30 +118,37 @@ func (l *loop) wakeAt(at int64) {
 	l.timers.set(&l.reliefTimer, at)
 }
 
-// closeLargest tells the connection that holds the most, and closes it. It is false if none holds anything.
-func (l *loop) closeLargest() bool {
-	var (
-		holder handler
-		most   int
-	)
+// closeLargest tells and closes connections that hold the most, or at least half as much, until less than enough is held.
+func (l *loop) closeLargest(enough int64) {
+	most := 0
 	for i := range l.table {
-		h, ok := l.table[i].h.(interface{ holds() int })
-		if ok && h.holds() > most {
-			holder, most = l.table[i].h, h.holds()
+		if h, ok := l.table[i].h.(holder); ok {
+			most = max(most, h.holds())
 		}
 	}
-	switch h := holder.(type) {
-	case *conn:
-		h.fail(errReplyMemory)
-	case *client:
-		if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
-			l.relief.logged = l.now
-			l.logf(levelWarn, "pool %q: closing client %d at %s, which holds %d bytes: memory_limit is reached",
-				h.pool.name, h.id, h.peer(), most)
+	for i := 0; i < len(l.table) && l.memory.held >= enough && most > 0; i++ {
+		if h, ok := l.table[i].h.(holder); ok && h.holds() > most/2 {
+			h.dispossess()
 		}
-		h.evict(errMemory)
 	}
-	return holder != nil
+}
+
+// holder is a connection that bytes are kept for.
+type holder interface {
+	holds() int
+	dispossess() // tells and closes it
+}
+
+func (c *conn) dispossess() { c.fail(errReplyMemory) }
+
+func (c *client) dispossess() {
+	l := c.pool.l
+	if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
+		l.relief.logged = l.now
+		l.logf(levelWarn, "pool %q: closing client %d at %s, which holds %d bytes, and others like it: memory_limit is reached",
+			c.pool.name, c.id, c.peer(), c.holds())
+	}
+	c.evict(errMemory)
 }
 
 // evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.
