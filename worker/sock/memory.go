@@ -72,15 +72,27 @@ func Map(fd, size int) ([]byte, error) {
 // Unmap takes back what Map or MemfdShared returned.
 func Unmap(mem []byte) error { return unix.Munmap(mem) }
 
+// headroomBytes is how much the system must be able to give beyond every allocation. The Go runtime does not survive if
+// the system refuses it memory, so what connections ask for is refused first: more than one of its arenas before.
+const headroomBytes = 72 << 20
+
 // Allocate returns size bytes or more of all-zero memory, whole pages, that belong to nobody else and go back to the
 // system with Unmap. The memory is taken when it is first written to.
 func Allocate(size int) ([]byte, error) {
-	return unix.Mmap(-1, 0, pages(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	b, err := unix.Mmap(-1, 0, pages(size+headroomBytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, err
+	}
+	return unix.Mremap(b, pages(size), 0)
 }
 
-// Reallocate makes what Allocate returned larger, without copying it. b is not to be used any more.
+// Reallocate makes what Allocate returned larger, without copying it. b is not to be used any more, unless it fails.
 func Reallocate(b []byte, size int) ([]byte, error) {
-	return unix.Mremap(b, pages(size), unix.MREMAP_MAYMOVE)
+	moved, err := unix.Mremap(b, pages(size+headroomBytes), unix.MREMAP_MAYMOVE)
+	if err != nil {
+		return nil, err
+	}
+	return unix.Mremap(moved, pages(size), 0)
 }
 
 func pages(size int) int {
