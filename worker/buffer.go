@@ -28,6 +28,14 @@ type buffer struct {
 	next   *buffer                    // in a list of memory
 }
 
+// bytes returns what b holds.
+func (b *buffer) bytes() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.B
+}
+
 const (
 	firstChunkBytes   = 4 << 10  // of an output queue that was empty
 	largestChunkBytes = 64 << 10 // of one that is not

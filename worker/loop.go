@@ -65,9 +65,10 @@ type loop struct {
 	requests     requestPool
 	respArgs     []resp.Span // of the request at hand
 	memcacheKeys []memcache.Span
-	keys         []int32 // its keys' indexes
-	fragmentOf   []int32 // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
-	targets      []int   // for each of its fragments the server
+	keys         []int32  // its keys' indexes
+	fragmentOf   []int32  // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
+	targets      []target // for each of its fragments
+	parts        []int32  // the numbers of its keys, fragment by fragment
 	replies      [][]byte
 	splits       *split // for reuse
 	spareSplits  int    // of splits
@@ -225,6 +226,9 @@ func (l *loop) trim() {
 	}
 	if cap(l.keys) > maxKeptArgs {
 		l.keys = nil
+	}
+	if cap(l.parts) > maxKeptArgs {
+		l.parts = nil
 	}
 }
 

@@ -177,10 +177,10 @@ func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache
 	s.keys = append(s.keys[:0], keys...)
 	req := c.oweMemcache(len(b), r)
 	l.assigned(s)
-	c.dispatch(req, s, func(dst []byte, fragment int32) []byte {
+	c.dispatch(req, s, func(dst []byte, part []int32) []byte {
 		if s.memcache.Cmd.Route == memcache.Broadcast {
 			return memcache.AppendForward(dst, s.line, &s.memcache)
 		}
-		return memcache.AppendFragment(dst, s.line, &s.memcache, s.keys, s.owner, fragment)
+		return memcache.AppendFragment(dst, s.line, &s.memcache, s.keys, part)
 	})
 }

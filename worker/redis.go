@@ -206,8 +206,8 @@ func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 	r.bytes = int32(len(b))
 	c.push(r)
 	l.assigned(s)
-	c.dispatch(r, s, func(dst []byte, fragment int32) []byte {
-		return resp.AppendFragment(dst, b, args, cmd, s.owner, fragment)
+	c.dispatch(r, s, func(dst []byte, part []int32) []byte {
+		return resp.AppendFragment(dst, b, args, cmd, part)
 	})
 }
 

@@ -3,6 +3,8 @@
 package worker
 
 import (
+	"slices"
+
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -22,6 +24,12 @@ type split struct {
 	memcache memcache.Request // of a memcached one
 	line     []byte           // its first line: merging needs the keys
 	keys     []memcache.Span  // within line
+}
+
+// target is where one fragment of the request at hand goes.
+type target struct {
+	server int
+	end    int32 // of its keys within the loop's parts; they begin where those of the fragment before end
 }
 
 // maxSpareSplits is how many are kept for reuse.
@@ -60,34 +68,48 @@ func (l *loop) giveSplit(s *split) {
 
 // assign gives a key that lives on server a fragment: the server's own, or a new one.
 func (l *loop) assign(s *split, server int) {
-	if l.fragmentOf[server+1] < 0 {
-		l.fragmentOf[server+1] = int32(len(l.targets))
-		l.targets = append(l.targets, server)
+	fragment := l.fragmentOf[server+1]
+	if fragment < 0 {
+		fragment = int32(len(l.targets))
+		l.fragmentOf[server+1] = fragment
+		l.targets = append(l.targets, target{server: server})
 	}
-	s.owner = append(s.owner, l.fragmentOf[server+1])
+	s.owner = append(s.owner, fragment)
+	l.targets[fragment].end++ // which is, until assigned, how many keys the fragment has
 }
 
-// assigned ends the assignment: the servers' entries are free for the next request.
+// assigned ends the assignment: the servers' entries are free for the next request, and the keys are sorted by fragment,
+// so that making all fragments looks at each key once.
 func (l *loop) assigned(s *split) {
-	for _, server := range l.targets {
-		l.fragmentOf[server+1] = -1
+	begin := int32(0)
+	for i := range l.targets {
+		t := &l.targets[i]
+		l.fragmentOf[t.server+1] = -1
 		s.parts = append(s.parts, nil)
+		begin, t.end = begin+t.end, begin
 	}
 	s.left = len(l.targets)
+	l.parts = slices.Grow(l.parts[:0], len(s.owner))[:len(s.owner)]
+	for key, fragment := range s.owner {
+		t := &l.targets[fragment]
+		l.parts[t.end] = int32(key)
+		t.end++
+	}
 }
 
-// dispatch sends the fragments of parent, which compose makes.
-func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fragment int32) []byte) {
+// dispatch sends the fragments of parent, which compose makes of their keys' numbers.
+func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, part []int32) []byte) {
 	l := c.pool.l
 	parent.split, parent.pool = s, c.pool
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
-	targets := l.targets
-	for i, server := range targets {
+	parts, begin := l.parts, int32(0)
+	for i, t := range l.targets {
 		r := l.requests.get()
 		r.parent = parent
 		r.fragment = int32(i)
-		l.scratch = compose(l.scratch[:0], int32(i))
-		c.pool.forward(r, c.id, server, l.scratch, nil)
+		l.scratch = compose(l.scratch[:0], parts[begin:t.end])
+		c.pool.forward(r, c.id, t.server, l.scratch, nil)
+		begin = t.end
 	}
 }
 
@@ -95,20 +117,21 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, fr
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
 	s := parent.split
 	c := parent.client
-	if c != nil {
-		s.parts[fragment] = parent.pool.hold(reply, in)
-		s.size += len(s.parts[fragment].B)
-		c.held += len(s.parts[fragment].B)
-	}
 	s.left--
 	if s.left > 0 {
+		if c != nil {
+			s.parts[fragment] = parent.pool.hold(reply, in)
+			s.size += len(s.parts[fragment].B)
+			c.held += len(s.parts[fragment].B)
+		}
 		return
 	}
 	if c != nil {
 		l.replies = l.replies[:0]
 		for _, part := range s.parts {
-			l.replies = append(l.replies, part.B)
+			l.replies = append(l.replies, part.bytes())
 		}
+		l.replies[fragment] = reply // the last one need not wait, so it is not copied
 		l.merged = parent.pool.merge(l.merged[:0], s, l.replies)
 		clear(l.replies)
 		c.held -= s.size

@@ -60,9 +60,10 @@ func divided(tb testing.TB) (b []byte, r Request, keys []Span, owner []int32, re
 func TestNoAllocationsWhenDivided(t *testing.T) {
 	b, r, keys, owner, replies := divided(t)
 	dst, used := make([]byte, 0, 4096), make([][]byte, 2)
+	even, odd := partOf(owner, 0), partOf(owner, 1)
 	got := testing.AllocsPerRun(100, func() {
-		dst = AppendFragment(dst[:0], b, &r, keys, owner, 0)
-		dst = AppendFragment(dst, b, &r, keys, owner, 1)
+		dst = AppendFragment(dst[:0], b, &r, keys, even)
+		dst = AppendFragment(dst, b, &r, keys, odd)
 		copy(used, replies)
 		dst = MergeReplies(dst[:0], b, &r, keys, owner, used)
 	})
@@ -108,9 +109,10 @@ func BenchmarkConsumeReply(b *testing.B) {
 func BenchmarkDividedGet(bench *testing.B) {
 	b, r, keys, owner, replies := divided(bench)
 	dst, used := make([]byte, 0, 4096), make([][]byte, 2)
+	even, odd := partOf(owner, 0), partOf(owner, 1)
 	for bench.Loop() {
-		dst = AppendFragment(dst[:0], b, &r, keys, owner, 0)
-		dst = AppendFragment(dst, b, &r, keys, owner, 1)
+		dst = AppendFragment(dst[:0], b, &r, keys, even)
+		dst = AppendFragment(dst, b, &r, keys, odd)
 		copy(used, replies)
 		dst = MergeReplies(dst[:0], b, &r, keys, owner, used)
 	}

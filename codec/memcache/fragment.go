@@ -27,9 +27,9 @@ func AppendForward(dst, b []byte, r *Request) []byte {
 	return dst
 }
 
-// AppendFragment appends the part of r for one server: the keys whose owner is frag, in their order. b begins with the
-// line that r and keys were parsed from; owner[i] belongs to keys[i].
-func AppendFragment(dst, b []byte, r *Request, keys []Span, owner []int32, frag int32) []byte {
+// AppendFragment appends the part of r for one server: keys[i] for each i of part, in that order, which is the keys' own.
+// b begins with the line that r and keys were parsed from.
+func AppendFragment(dst, b []byte, r *Request, keys []Span, part []int32) []byte {
 	dst = append(dst, r.Cmd.Name...)
 	if r.Cmd.shape == shapeTouchKeys {
 		name := nextWord(b, 0, int(r.lineEnd))
@@ -37,11 +37,9 @@ func AppendFragment(dst, b []byte, r *Request, keys []Span, owner []int32, frag 
 		dst = append(dst, ' ')
 		dst = append(dst, exptime.Of(b)...)
 	}
-	for i, key := range keys {
-		if owner[i] == frag {
-			dst = append(dst, ' ')
-			dst = append(dst, key.Of(b)...)
-		}
+	for _, i := range part {
+		dst = append(dst, ' ')
+		dst = append(dst, keys[i].Of(b)...)
 	}
 	return append(dst, crlf...)
 }

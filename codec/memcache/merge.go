@@ -10,7 +10,7 @@ const endLine = "END\r\n"
 // i. If one is an error, all of it is that error: the first in the order of fragments. Each must be complete as
 // ConsumeReply has it; the slices are advanced as they are used up, the bytes behind them stay.
 //
-// For keys, b, keys and owner are those of AppendFragment. The merge compares keys, so the caller keeps the line of a
+// For keys, b and keys are those of AppendFragment and owner[i] is the fragment that keys[i] was in. The merge compares keys, so the caller keeps the line of a
 // divided request until it is answered: a copy of its first n bytes will do, because a Span counts from the start of
 // the request. For requests that go to every server b, keys and owner are not looked at.
 func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies [][]byte) []byte {

@@ -15,6 +15,7 @@ var (
 	benchInline              = []byte("set key \"a value\"\r\n")
 	benchArray               = []byte("*4\r\n$3\r\nabc\r\n$-1\r\n$10\r\n0123456789\r\n:12\r\n")
 	benchOwner               = []int32{0, 1, 0, 1}
+	benchPart                = []int32{1, 3}
 	benchParts               = [2][]byte{[]byte("*2\r\n$1\r\na\r\n$-1\r\n"), []byte("*2\r\n$1\r\nb\r\n$1\r\nd\r\n")}
 )
 
@@ -65,7 +66,7 @@ var hotPath = []struct {
 	{"ConsumeReply/bulk", func(s *scratch) bool { return consumed(s.bulk) }},
 	{"ConsumeReply/array", func(s *scratch) bool { return consumed(benchArray) }},
 	{"AppendFragment", func(s *scratch) bool {
-		return len(AppendFragment(s.out, benchMset, benchMsetArgs, s.mset, benchOwner, 1)) > 0
+		return len(AppendFragment(s.out, benchMset, benchMsetArgs, s.mset, benchPart)) > 0
 	}},
 	{"MergeReplies/array", func(s *scratch) bool {
 		s.replies = benchParts

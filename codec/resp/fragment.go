@@ -2,34 +2,17 @@
 
 package resp
 
-// AppendFragment appends the part of a request for one server to dst: the name of c and those keys, with their values
-// where c.Step is 2, whose owner is frag. The request is args of b, routed Fragment; owner has an element for each of
-// its keys.
-func AppendFragment(dst, b []byte, args []Span, c *Command, owner []int32, frag int32) []byte {
-	n := 0
-	for _, o := range owner {
-		if o == frag {
-			n += c.Step
-		}
-	}
-	dst = AppendArray(dst, 1+n)
+// AppendFragment appends the part of a request for one server to dst: the name of c and some of the keys, with their
+// values where c.Step is 2. The request is args of b, routed Fragment; part has the numbers of those keys, from 0.
+func AppendFragment(dst, b []byte, args []Span, c *Command, part []int32) []byte {
+	dst = AppendArray(dst, 1+len(part)*c.Step)
 	dst = AppendBulkString(dst, c.Name)
-	for i, o := range owner {
-		if o == frag {
-			first := c.First + i*c.Step
-			dst = append(dst, b[frame(args[first]):int(args[first+c.Step-1].Hi)+len(crlf)]...)
-		}
+	for _, i := range part {
+		first := c.First + int(i)*c.Step
+		start, end := args[first-1].Hi, args[first+c.Step-1].Hi // a bulk string begins where the one before it ends
+		dst = append(dst, b[int(start)+len(crlf):int(end)+len(crlf)]...)
 	}
 	return dst
-}
-
-// frame returns where the bulk string of an argument begins: its length, which has no leading zeros, stands before it.
-func frame(arg Span) int {
-	start := int(arg.Lo) - len("$0") - len(crlf)
-	for n := (arg.Hi - arg.Lo) / 10; n > 0; n /= 10 {
-		start--
-	}
-	return start
 }
 
 // MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in,
@@ -75,9 +58,12 @@ func mergeArrays(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bo
 	dst = AppendArray(dst, len(owner))
 	for _, f := range owner {
 		r := replies[f]
-		n, _, err := ConsumeReply(r, Progress{})
-		if err != nil || n == 0 {
-			return dst, false
+		n := shortBulk(r, 0)
+		if n == 0 || n > len(r) {
+			var err error
+			if n, _, err = ConsumeReply(r, Progress{}); err != nil || n == 0 {
+				return dst, false
+			}
 		}
 		dst = append(dst, r[:n]...)
 		if IsError(r) {

@@ -8,6 +8,16 @@ import (
 	"testing"
 )
 
+// partOf returns the numbers of the keys of one fragment.
+func partOf(owner []int32, fragment int) (part []int32) {
+	for i, o := range owner {
+		if int(o) == fragment {
+			part = append(part, int32(i))
+		}
+	}
+	return part
+}
+
 func TestAppendFragment(t *testing.T) {
 	for _, e := range []struct {
 		request string
@@ -22,7 +32,7 @@ func TestAppendFragment(t *testing.T) {
 		b, args := request(strings.Fields(e.request)...)
 		c := Lookup(args[0].Of(b))
 		for f, want := range e.parts {
-			part := AppendFragment([]byte("before"), b, args, c, e.owner, int32(f))
+			part := AppendFragment([]byte("before"), b, args, c, partOf(e.owner, f))
 			n, got, err := consumeStrings(string(part[6:]))
 			if n != len(part)-6 || err != nil || !slices.Equal(got, strings.Fields(want)) {
 				t.Errorf("%s: fragment %d: got %d %q %v, want %s", e.request, f, n, got, err, want)

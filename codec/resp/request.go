@@ -148,6 +148,17 @@ func oneDigit(b []byte) (v int, ok bool) {
 // shortLength reads "<length>\r\n" at b[i:] if it has 2 to 8 digits, which makes it less than any limit on bytes. With
 // next == 0 it is something else: incomplete, of another length or malformed.
 func shortLength(b []byte, i int) (v, next int) {
+	if len(b)-i >= 5 { // most have 2 or 3 digits, which need no loop
+		s := b[i : i+5]
+		if x, y, z := s[0]-'0', s[1]-'0', s[2]-'0'; x-1 < 9 && y < 10 {
+			if s[2] == '\r' && s[3] == '\n' {
+				return int(x)*10 + int(y), i + 4
+			}
+			if z < 10 && s[3] == '\r' && s[4] == '\n' {
+				return int(x)*100 + int(y)*10 + int(z), i + 5
+			}
+		}
+	}
 	line := b[i:min(len(b)-1, i+9)]
 	if len(line) < 3 || line[0] == '0' {
 		return 0, 0
