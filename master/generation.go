@@ -11,6 +11,7 @@ import (
 )
 
 type generation struct {
+	number uint64
 	config *config.Config
 	pools  []link.Pool // of config, as the workers get them
 	specs  []link.Spec // specs[i] is for slots[i]; verbosity and listeners are filled in at launch
@@ -19,19 +20,29 @@ type generation struct {
 	shared   *link.Shared // nil until share
 	sharedFD int
 	memory   []byte
+
+	revived  bool        // was left behind by an earlier master
+	previous *generation // whose workers may still count; nil when they are gone
 }
 
-// newGeneration returns the first generation, with one vacant slot for each element of cpus (-1: not pinned). The share
-// of memory is what each worker gets where the configuration leaves it to the master.
-func newGeneration(cfg *config.Config, o Options, cpus []int, memoryShare int64) *generation {
-	g := &generation{config: cfg}
-	base := link.Spec{Generation: 1, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
+// newGeneration returns a generation with one vacant slot for each element of cpus (-1: not pinned). The share of memory
+// is what each worker gets where the configuration leaves it to the master.
+func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, memoryShare int64) *generation {
+	g := &generation{number: number, config: cfg}
+	base := link.Spec{Generation: number, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
 	g.specs = cfg.Specs(base, cpus)
 	g.pools = g.specs[0].Pools
 	for i, cpu := range cpus {
-		g.slots = append(g.slots, &slot{index: i, cpu: cpu})
+		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: cpu})
 	}
 	return g
+}
+
+// generate returns the generation that a configuration makes on this machine.
+func (m *master) generate(cfg *config.Config) *generation {
+	m.numbered++
+	cpus := m.cpus(cfg.Global.Workers)
+	return newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 }
 
 // cpus returns the CPU of every slot. More workers than CPUs go round; fewer take the first ones.
@@ -97,19 +108,27 @@ func (g *generation) count(state slotState) int {
 	return n
 }
 
-// launch returns all that a worker of slot s is given. Every slot's worker gets its own listener of each TCP address
-// and the one listener of each unix socket.
+// established follows when the generation has taken over: workers that it gets later accept at once.
+func (g *generation) established() {
+	for i := range g.specs {
+		g.specs[i].Takeover = false
+	}
+}
+
+// gone tells whether the generation has no process any more, and will have none.
+func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) }
+
+// launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot
+// for dealt out evenly, and the one listener of each unix socket.
 func (m *master) launch(s *slot) launch {
-	l := launch{spec: m.generation.specs[s.index], shared: m.generation.sharedFD}
+	g := s.generation
+	l := launch{spec: g.specs[s.index], shared: g.sharedFD}
 	l.spec.Verbosity = m.log.verbosity
-	for _, have := range m.listeners {
-		if have.slot == s.index || have.slot == everySlot {
+	for i := range m.listeners {
+		have := &m.listeners[i]
+		if g.serves(have) && g.assigns(have, s.index) {
 			l.listeners = append(l.listeners, have.fd)
-			l.spec.Listeners = append(l.spec.Listeners, link.Listener{
-				Pool:    have.pool,
-				Address: have.address,
-				Shared:  have.slot == everySlot,
-			})
+			l.spec.Listeners = append(l.spec.Listeners, g.describe(have))
 		}
 	}
 	return l

@@ -78,7 +78,10 @@ func TestProbeUnix(t *testing.T) {
 	if err := probe(l); err != nil {
 		t.Errorf("nothing there: %v", err)
 	}
-	s, err := openSocket(l, 0)
+	s, err := bindSocket(l)
+	if err == nil {
+		err = sock.Listen(s.fd, 0)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,7 @@ func TestProbeUnix(t *testing.T) {
 func TestUnlinkOwnOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l := config.Listen{Network: "unix", Address: path}
-	first, err := openSocket(l, 8)
+	first, err := bindSocket(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,7 @@ func TestUnlinkOwnOnly(t *testing.T) {
 	if err := os.Rename(path, path+".old"); err != nil { // its inode must not be used again
 		t.Fatal(err)
 	}
-	second, err := openSocket(l, 8)
+	second, err := bindSocket(l)
 	if err != nil {
 		t.Fatal(err)
 	}

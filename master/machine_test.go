@@ -3,10 +3,12 @@
 package master
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,24 +29,35 @@ type machine struct {
 	log      strings.Builder
 	finished bool
 
-	workers map[int]*process // the latest of each slot
+	workers map[string]*process // the latest of each slot ("0") and of each slot of a generation ("0@1")
 	lastPID int
 	lastFD  int
 	memory  []byte
 
-	allowed []int  // CPUs; none: the affinity cannot be read
-	ram     int64  // bytes; none: the size of the memory cannot be read
-	busy    string // an address that another process serves
-	denied  bool   // spawning fails
-	pinless bool   // pinning fails
-	deaf    bool   // sending fails
-	taken   bool   // the statistics port is in use
+	allowed   []int  // CPUs; none: the affinity cannot be read
+	ram       int64  // bytes; none: the size of the memory cannot be read
+	busy      string // an address that another process serves
+	forbidden string // an address that cannot be bound
+	denied    bool   // spawning fails
+	pinless   bool   // pinning fails
+	deaf      bool   // sending fails
+	managed   bool   // there is a service manager
+	dog       time.Duration
+	passed    []passedSocket
+
+	successor    bool // the master under test is to replace another one
+	upgradeFails string
+	flipFails    bool
+	childEnded   func(error)
+	replies      []chan outcome
+	other        func(word, error) // says something as the other master
+	taken        bool              // the statistics port is in use
 }
 
 func newMachine() *machine {
 	return &machine{
 		clock:   epoch,
-		workers: map[int]*process{},
+		workers: map[string]*process{},
 		lastPID: 1000,
 		lastFD:  99,
 		allowed: []int{0, 1},
@@ -66,6 +79,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		switch name {
 		case "workers":
 			f.opts.Workers = number(t, value)
+			if f.master != nil {
+				f.master.opts.Workers = f.opts.Workers
+			}
 		case "output":
 			f.opts.Output = value
 		case "verbosity":
@@ -86,12 +102,37 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.allowed = nil
 		case "busy":
 			f.busy = value
+		case "forbidden":
+			f.forbidden = value
 		case "denied":
 			f.denied = value == "yes"
 		case "pinless":
 			f.pinless = value == "yes"
 		case "deaf":
 			f.deaf = value == "yes"
+		case "connected": // of slot 0 to the first server
+			f.master.generation.shared.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
+		case "left": // by an earlier master: generation 4 of two workers
+			f.passed = []passedSocket{
+				{name: "listen/alpha/1", fd: 71, network: "tcp", address: "127.0.0.1:22121", listening: true},
+				{name: "listen/alpha/0", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true},
+				{name: "shared/4", fd: 72}, {name: "spec/4", fd: 73},
+				{name: "worker/4/0/901", fd: 74}, {name: "worker/4/1/902", fd: 75}, {name: "worker/3/0/801", fd: 76},
+			}
+		case "activated": // by the service manager: one socket of its own
+			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
+		case "managed":
+			f.managed = value == "yes"
+		case "watchdog":
+			f.dog = duration(t, value)
+		case "successor":
+			f.successor = value == "yes"
+		case "upgrade":
+			f.upgradeFails = value
+		case "flip":
+			f.flipFails = value == "fails"
+		case "pool": // a further pool
+			f.text += "pool " + value + "\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n"
 		case "stats":
 			f.taken = value == "taken"
 		case "requests": // counted by the worker of slot 0
@@ -122,20 +163,38 @@ func (f *machine) start(t *testing.T, options []string) {
 func (f *machine) world() *world {
 	return &world{
 		pid:         1000,
+		self:        "/usr/bin/pinion",
 		now:         func() time.Time { return f.clock },
 		load:        func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
 		affinity:    f.affinity,
 		memory:      f.readMemory,
 		seal:        func() {},
+		report:      func(e event) { f.master.handle(e) },
+		aside:       func(work func() func()) { work()() },
+		parent:      f.parent,
+		upgrade:     f.upgrade,
+		flip:        f.flip,
+		dismiss:     func(func(int) bool) { f.printf("end the new master") },
+		services:    &servicesOf{f},
 		probe:       f.probe,
-		listen:      f.listen,
+		bind:        f.bind,
+		listen:      func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
+		unlinker:    func(path string) func() { return func() { f.printf("unlink %s", path) } },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },
+		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
+		dup:         func(fd int) (int, error) { f.printf("copy %d", fd); return fd, nil },
+		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
+		pair:        f.pair,
 		listenStats: f.listenStats,
 		share:       f.share,
+		storeMemory: func(s manager, name string, text []byte) error { return s.store(name, 60) },
+		adopt:       f.adopt,
+		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
+		mapMemory:   func(fd, size int) ([]byte, error) { return make([]byte, size), nil },
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		spawn:       f.spawn,
 		send:        f.send,
-		hangUp:      func(p *process) { f.printf("hang up on %d", p.pid) },
+		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
 		kill:        func(p *process) { f.printf("kill %d", p.pid) },
 	}
 }
@@ -170,9 +229,12 @@ func (f *machine) probe(l config.Listen) error {
 	return nil
 }
 
-func (f *machine) listen(l config.Listen, backlog int) (socket, error) {
+func (f *machine) bind(l config.Listen) (socket, error) {
+	if l.Address == f.forbidden {
+		return socket{}, syscall.EACCES
+	}
 	f.lastFD++
-	f.printf("listen on %s, backlog %d: fd %d", l.Address, backlog, f.lastFD)
+	f.printf("bind %s: fd %d", l.Address, f.lastFD)
 	s := socket{fd: f.lastFD}
 	if l.Network == "unix" {
 		s.unlink = func() { f.printf("unlink %s", l.Address) }
@@ -183,7 +245,8 @@ func (f *machine) listen(l config.Listen, backlog int) (socket, error) {
 // silent is a statistics port to which nobody connects.
 type silent struct{ net.Listener }
 
-func (silent) Close() error { return nil }
+func (silent) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (silent) Close() error              { return nil }
 
 func (f *machine) listenStats(address string) (net.Listener, error) {
 	if f.taken {
@@ -207,10 +270,11 @@ func (f *machine) spawn(l launch) (*process, error) {
 	}
 	f.lastPID++
 	p := &process{slot: l.spec.Slot, pid: f.lastPID, cpu: l.spec.CPU}
+	name := strconv.Itoa(p.slot)
+	f.workers[name], f.workers[fmt.Sprintf("%s@%d", name, l.spec.Generation)] = p, p
 	if f.pinless {
 		p.cpu, p.pinErr = -1, syscall.EINVAL
 	}
-	f.workers[p.slot] = p
 	limit, shared := "", ""
 	if l.spec.MemoryLimit > 0 {
 		limit = fmt.Sprintf(" (limit %d)", l.spec.MemoryLimit)
@@ -220,17 +284,145 @@ func (f *machine) spawn(l launch) (*process, error) {
 			shared += " (shared: " + l.Address + ")"
 		}
 	}
+	takeover := ""
+	if l.spec.Takeover {
+		takeover = fmt.Sprintf(", generation %d, to take over", l.spec.Generation)
+	}
 	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.spec.Slot, l.spec.Slots,
-		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared)
+		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared+takeover)
 	return p, nil
 }
 
-var messageNames = map[link.Kind]string{link.Drain: "drain", link.Verbosity: "verbosity"}
+var messageNames = map[link.Kind]string{
+	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
+	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen",
+}
 
-func (f *machine) send(p *process, m link.Message) error {
+func (f *machine) send(p *process, m link.Message, fds ...int) error {
 	if f.deaf {
 		return errors.New("resource temporarily unavailable")
 	}
-	f.printf("send to %d: %s %v", p.pid, messageNames[m.Kind], m.Body)
+	body := fmt.Sprint(m.Body)
+	if m.Kind >= link.Serve {
+		body = string(m.Body)
+	}
+	with := ""
+	if len(fds) > 0 {
+		with = fmt.Sprintf(" with %d", fds)
+	}
+	f.printf("send to %d: %s %s%s", p.pid, messageNames[m.Kind], body, with)
 	return nil
+}
+
+const statsFD = 50
+
+func (f *machine) adopt(slot, pid, control int) (*process, error) {
+	p := &process{slot: slot, pid: pid, cpu: -1}
+	f.workers[strconv.Itoa(slot)] = p
+	f.printf("adopt worker %d: pid %d, control %d", slot, pid, control)
+	return p, nil
+}
+
+// spec is what the service manager has kept of the generation before.
+func (f *machine) spec(int) ([]byte, error) {
+	cfg, err := config.Parse("pinion.conf", []byte(f.text))
+	if err != nil {
+		return nil, err
+	}
+	spec := cfg.Specs(link.Spec{Generation: 4}, []int{0, 1})[0]
+	spec.Listeners = []link.Listener{{Network: "tcp", Address: "127.0.0.1:22121"}}
+	return json.Marshal(spec)
+}
+
+func (f *machine) pair() (int, int, error) {
+	f.lastFD += 2
+	return f.lastFD - 1, f.lastFD, nil
+}
+
+// servicesOf is the service manager of a machine.
+type servicesOf struct{ f *machine }
+
+func (s *servicesOf) say(format string, args ...any) error {
+	if s.f.managed {
+		s.f.printf("notify: "+format, args...)
+	}
+	return nil
+}
+
+func (s *servicesOf) ready(status string) error     { return s.say("ready (%s)", status) }
+func (s *servicesOf) reloading(status string) error { return s.say("reloading (%s)", status) }
+func (s *servicesOf) stopping(status string) error  { return s.say("stopping (%s)", status) }
+func (s *servicesOf) extendTimeout(d time.Duration) error {
+	return s.say("extend the timeout by %s", d)
+}
+func (s *servicesOf) mainPID(status string) error        { return s.say("main pid (%s)", status) }
+func (s *servicesOf) ping() error                        { return s.say("ping") }
+func (s *servicesOf) store(name string, fd int) error    { return s.say("store %d as %s", fd, name) }
+func (s *servicesOf) unstore(name string) error          { return s.say("drop %s", name) }
+func (s *servicesOf) inherited() ([]passedSocket, error) { return s.f.passed, nil }
+
+func (s *servicesOf) watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
+
+// parent is the old master of a machine on which the one under test is to be the new one.
+func (f *machine) parent() (*exchange, error) {
+	if !f.successor {
+		return nil, nil
+	}
+	return f.exchange("parent"), nil
+}
+
+func (f *machine) upgrade(ended func(error)) (*exchange, error) {
+	if f.upgradeFails != "" {
+		return nil, errors.New(f.upgradeFails)
+	}
+	f.printf("start a new master")
+	f.childEnded = ended
+	return f.exchange("child"), nil
+}
+
+func (f *machine) flip() error {
+	f.printf("ready for upgrades")
+	if f.flipFails {
+		return errors.New("broken pipe")
+	}
+	return nil
+}
+
+// exchange is the way to another master, who is the transcript.
+func (f *machine) exchange(name string) *exchange {
+	return &exchange{
+		transmit: func(w word) error {
+			f.printf("say to %s: %s", name, describe(w))
+			return nil
+		},
+		listen: func(report func(word, error)) { f.other = report },
+		hangUp: func() { f.printf("hang up on %s", name) },
+	}
+}
+
+// describe returns what matters of a word.
+func describe(w word) string {
+	text := string(w.Kind)
+	if w.Reason != "" {
+		text += ": " + w.Reason
+	}
+	if w.Slots > 0 {
+		text += fmt.Sprintf(", %d slots", w.Slots)
+	}
+	if w.Kind == wordPeer || w.Kind == wordAgain || w.Kind == wordSuspect {
+		text += fmt.Sprintf(" from %d to %d", w.From, w.Slot)
+	}
+	for _, s := range w.Sockets {
+		text += " " + s.Name
+	}
+	if len(w.fds) > 0 {
+		text += fmt.Sprintf(" with %d", w.fds)
+	}
+	if w.Legacy != nil {
+		text += " and the counters"
+	}
+	if w.Result != nil {
+		text += fmt.Sprintf(" (moved %d, stragglers %d)", w.Result.Moved, w.Result.Stragglers)
+	}
+	return text
 }

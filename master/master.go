@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	Output          string        // log file; empty: stderr
 	ReadBufferBytes int           // 0: the worker's default
 	Build           string        // version of the binary
+	Control         string        // path of the control socket; empty: none
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
@@ -48,7 +50,7 @@ func (p phase) String() string { return phaseNames[p] }
 
 var phaseEdges = [...][]phase{
 	starting: {serving, stopping},
-	serving:  {draining, stopping},
+	serving:  {draining, stopping, stopped}, // stopped: another master has taken over
 	draining: {stopping, stopped},
 	stopping: {stopped},
 	stopped:  {},
@@ -66,19 +68,54 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt  time.Time
-	hostname   string
-	generation *generation // nil until the configuration is loaded
-	listeners  []listener  // of the configured addresses; empty again from the drain on
-	stats      net.Listener
-	summary    summary
+	startedAt   time.Time
+	hostname    string
+	numbered    uint64        // the last generation that was made
+	generation  *generation   // serves; nil until the configuration is loaded or, in a successor, until it has taken over
+	coming      *generation   // is made to follow; nil unless target is not
+	retired     []*generation // have workers that drain, or others before them that do; the oldest first
+	listeners   []listener    // of the configured addresses; empty again from the drain on
+	stats       net.Listener
+	control     *admin
+	controlPath func() // removes the control socket's path
+	summary     summary
+	service     service
+	managerDeaf bool // the service manager could not be told something, and that is logged
+
+	source      *source        // hands over; nil: no handoff is under way
+	target      *target        // takes over; nil: likewise
+	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
+	successor   bool           // this process was started by a master that it was to replace
+	child       bool           // a new master was started and has neither taken over nor ended
+	echoes      []heard        // said by one side to the other, at a reload
+	last        *HandoffStatus // nil: there was none
+	loading     bool           // the configuration is being read for a reload
+	queued      *wish
+	after       intent // what else is to follow when the handoff is over
+	left        bool   // another master has taken over
+
+	statsFD   int // inherited, -1: none
+	controlFD int // of the control socket, -1: none
+	scrapes   chan *scrape
+	asks      chan *ask
+	changes   <-chan struct{} // the configuration file has another content; nil: nobody looks
+	watcher   *watcher
+	done      chan struct{} // closed at the end of the loop
 }
 
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
 // failed. The caller owns the process: Run watches its signals.
 func Run(o Options) error {
 	events := make(chan event)
-	return run(o, newWorld(func(e event) { events <- e }), events)
+	w := newWorld(func(e event) { events <- e })
+	successor := Successor()
+	if err := w.upgradable(); err != nil {
+		return err
+	}
+	if successor {
+		fault.At("nm.after_new")
+	}
+	return run(o, w, events)
 }
 
 func run(o Options, w *world, events <-chan event) error {
@@ -100,7 +137,10 @@ func run(o Options, w *world, events <-chan event) error {
 }
 
 func newMaster(o Options, w *world, out output) *master {
-	m := &master{world: w, opts: o, startedAt: w.now()}
+	m := &master{
+		world: w, opts: o, startedAt: w.now(), statsFD: -1, controlFD: -1,
+		scrapes: make(chan *scrape), asks: make(chan *ask), done: make(chan struct{}),
+	}
 	m.log = &logger{now: w.now, verbosity: clampVerbosity(o.Verbosity), out: out}
 	m.hostname, _ = os.Hostname() // without one the statistics have an empty "source", as nutcracker's
 	return m
@@ -110,14 +150,19 @@ func newMaster(o Options, w *world, out output) *master {
 func (m *master) start() {
 	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
 	m.world.seal()
-	cfg, err := m.world.load(m.opts.ConfigFile)
+	parent, err := m.world.parent()
+	if err == nil && parent != nil {
+		m.call(parent)
+		return
+	}
 	if err == nil {
-		cpus := m.cpus(cfg.Global.Workers)
-		m.generation = newGeneration(cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
-		err = m.open()
+		err = m.first()
 	}
 	if err != nil {
 		m.fail(err)
+		return
+	}
+	if m.phase != starting { // by workers that were there already
 		return
 	}
 	for _, s := range m.generation.slots {
@@ -127,15 +172,31 @@ func (m *master) start() {
 	}
 }
 
+// first makes the first generation of a master that nobody has preceded.
+func (m *master) first() error {
+	if left := m.adoptSockets(); left != nil {
+		return m.goOn(left)
+	}
+	cfg, err := m.world.load(m.opts.ConfigFile)
+	if err != nil {
+		return err
+	}
+	m.generation = m.generate(cfg)
+	return m.open(m.generation)
+}
+
 // open claims all that another process could hold already, so that a second Pinion fails before it spawns anything.
-func (m *master) open() error {
-	if err := m.listen(); err != nil {
+func (m *master) open(g *generation) error {
+	if err := m.listen(g); err != nil {
 		return err
 	}
 	if err := m.listenStats(); err != nil {
 		return err
 	}
-	if err := m.generation.share(m.world); err != nil {
+	if err := m.listenControl(); err != nil {
+		return err
+	}
+	if err := g.share(m.world); err != nil {
 		return err
 	}
 	return writePIDFile(m.opts.PIDFile, m.world.pid)
@@ -143,12 +204,7 @@ func (m *master) open() error {
 
 // loop hands one thing after the other to the methods that decide, until there is nothing left to decide.
 func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
-	done := make(chan struct{})
-	defer close(done)
-	scrapes := make(chan *scrape)
-	if m.stats != nil {
-		go acceptScrapes(m.stats, scrapes, done)
-	}
+	defer close(m.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for m.phase != stopped {
@@ -158,8 +214,12 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.signal(s)
 		case e := <-events:
 			m.handle(e)
-		case scrape := <-scrapes:
+		case scrape := <-m.scrapes:
 			m.answer(scrape)
+		case a := <-m.asks:
+			m.asked(a)
+		case _, more := <-m.changes:
+			m.changed(more)
 		case <-timer.C:
 			m.tick()
 		}
@@ -168,12 +228,22 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
-	m.closeListeners()
+	m.unwatch()
+	if m.left {
+		m.abandonListeners()
+	} else {
+		m.closeListeners()
+	}
 	if m.stats != nil {
 		m.stats.Close()
 	}
-	if m.generation != nil {
-		m.generation.unshare(m.world)
+	m.closeControl()
+	for _, g := range m.generations() {
+		g.unshare(m.world)
+	}
+	if m.left {
+		m.log.printf(levelNotice, "left everything to the new master")
+		return nil
 	}
 	removePIDFile(m.opts.PIDFile, m.world.pid)
 	if m.err == nil {
@@ -214,7 +284,12 @@ func (m *master) announce(err error) {
 
 // handle takes what came from a worker. Events of a process that is no longer a slot's worker have been overtaken.
 func (m *master) handle(e event) {
-	s := m.generation.slots[e.from.slot]
+	if e.from == nil {
+		e.then()
+		m.settle()
+		return
+	}
+	s := e.from.owner
 	if s.process != e.from {
 		return
 	}
@@ -237,7 +312,17 @@ func (m *master) said(s *slot, msg link.Message) {
 	switch msg.Kind {
 	case link.Ready:
 		if s.state == slotStarting {
-			m.ready(s)
+			m.ready(s, msg)
+		}
+	case link.Given:
+		var body link.GivenBody
+		if m.read(s, msg, &body) && s.state == slotGiving {
+			m.gave(s, body)
+		}
+	case link.PeerFailed:
+		var body link.PeerFailedBody
+		if m.read(s, msg, &body) && m.source != nil && s.generation == m.generation {
+			m.source.peerFailed(s, body)
 		}
 	case link.Log:
 		if len(msg.Body) > 0 {
@@ -248,21 +333,69 @@ func (m *master) said(s *slot, msg link.Message) {
 	}
 }
 
-// ready makes a worker count as serving, and the whole start as done with the last of them.
-func (m *master) ready(s *slot) {
-	s.become(slotServing, time.Time{})
-	s.readyAt = m.world.now()
+// read reads the body of a worker's message; one that makes no sense is logged.
+func (m *master) read(s *slot, msg link.Message, body any) bool {
+	err := link.ParseBody(msg, body)
+	if err != nil {
+		m.log.printf(levelError, "worker %d (pid %d): %v", s.index, s.process.pid, err)
+	}
+	return err == nil
+}
+
+// ready makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
+// waits until it may accept.
+func (m *master) ready(s *slot, msg link.Message) {
 	m.log.printf(levelInfo, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
-	if m.phase != starting || m.generation.count(slotServing) < len(m.generation.slots) {
+	if s.generation == m.coming {
+		var body link.ReadyBody
+		m.read(s, msg, &body)
+		s.readyAt = m.world.now()
+		m.target.ready(s, body)
 		return
 	}
+	s.readyAt = m.world.now()
+	s.become(slotServing, time.Time{})
+	if s.takeover { // started before its generation took over, and ready only now
+		m.pass(s, link.Message{Kind: link.Serve})
+		m.pass(s, link.Message{Kind: link.Settle})
+	}
+	if m.source != nil {
+		m.source.joined(s)
+	}
+	if m.phase == serving {
+		m.storeWorker(s)
+	}
+	if m.phase == starting && m.generation.count(slotServing) == len(m.generation.slots) {
+		m.becomeServing()
+	}
+}
+
+// becomeServing follows when the generation serves: the first one of this process.
+func (m *master) becomeServing() {
 	m.become(serving)
+	m.keep(m.generation)
 	m.scheduleSummary()
 	for i := range m.generation.config.Pools {
 		p := &m.generation.config.Pools[i]
-		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.slots()))
+		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
 	}
+	m.serveStats()
+	m.serveControl()
+	m.watch()
+	m.beginService()
 	m.announce(nil)
+}
+
+// gave follows when a worker has moved all that moves, forth or back.
+func (m *master) gave(s *slot, body link.GivenBody) {
+	m.log.printf(levelDebug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
+		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, body.Reason)
+	switch {
+	case s.generation == m.coming:
+		m.target.gaveBack(s, body)
+	case s.generation == m.generation && m.source != nil:
+		m.source.gave(s, body)
+	}
 }
 
 // tick does what is due.
@@ -273,9 +406,16 @@ func (m *master) tick() {
 			m.expire(s)
 		}
 	}
+	if m.source != nil && !now.Before(m.source.until) {
+		m.source.expire()
+	}
+	if m.target != nil && !now.Before(m.target.until) {
+		m.target.expire()
+	}
 	if m.summary.due(now) {
 		m.summarize()
 	}
+	m.service.tick(m, now)
 	m.settle()
 }
 
@@ -291,17 +431,40 @@ func (m *master) untilNext() time.Duration {
 // deadline returns when something is due next; zero if never.
 func (m *master) deadline() time.Time {
 	next := m.summary.next
-	for _, s := range m.slots() {
-		if !s.until.IsZero() && (next.IsZero() || s.until.Before(next)) {
-			next = s.until
+	consider := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
+	for _, s := range m.slots() {
+		consider(s.until)
+	}
+	if m.source != nil {
+		consider(m.source.until)
+	}
+	if m.target != nil {
+		consider(m.target.until)
+	}
+	consider(m.service.next)
 	return next
 }
 
-func (m *master) slots() []*slot {
-	if m.generation == nil {
-		return nil
+// generations returns all that have or may have workers, the oldest first.
+func (m *master) generations() []*generation {
+	all := append([]*generation(nil), m.retired...)
+	if m.generation != nil {
+		all = append(all, m.generation)
 	}
-	return m.generation.slots
+	if m.coming != nil {
+		all = append(all, m.coming)
+	}
+	return all
+}
+
+// slots returns those of all generations.
+func (m *master) slots() (all []*slot) {
+	for _, g := range m.generations() {
+		all = append(all, g.slots...)
+	}
+	return all
 }

@@ -7,11 +7,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
 func writePIDFile(path string, pid int) error {
 	if path == "" {
 		return nil
+	}
+	if err := fault.Error("pidfile"); err != nil {
+		return fmt.Errorf("writing pid file: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(strconv.Itoa(pid)+"\n"), 0o644); err != nil {
 		return fmt.Errorf("writing pid file: %w", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -28,6 +30,7 @@ type launch struct {
 
 // process is a running worker. Its methods may be called until its exited event is handled, and do nothing afterwards.
 type process struct {
+	owner  *slot // set by the master once it has one
 	slot   int
 	pid    int
 	cpu    int   // where it is pinned to; -1: not pinned
@@ -48,12 +51,13 @@ const (
 	exited                  // text: exit status; always the last event of a process
 )
 
-// event is what is heard of a process.
+// event is what is heard of a process, or of something else that the master has begun and does not wait for.
 type event struct {
-	from    *process
+	from    *process // nil: then is what follows from what was begun
 	kind    eventKind
 	message link.Message
 	text    string
+	then    func()
 }
 
 // The child's descriptors 0 to 2; link names those that follow.
@@ -181,6 +185,8 @@ var inherited = []string{
 	"GODEBUG", "GOTRACEBACK", "LOCALDOMAIN", "RES_OPTIONS", "TZ", "GORACE", "GOCOVERDIR",
 }
 
+func init() { inherited = append(inherited, fault.Variables()...) }
+
 func workerEnviron(env []string) []string {
 	kept := []string{}
 	for _, e := range env {
@@ -190,6 +196,40 @@ func workerEnviron(env []string) []string {
 		}
 	}
 	return kept
+}
+
+// killTime is what a process gets to end by itself.
+const killTime = 3 * time.Second
+
+// killChildren kills children of this process that are chosen and do not end by themselves. A child is nobody else until
+// it is waited for, so a number read here cannot be another process's a moment later.
+func killChildren(chosen func(pid int) bool) {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread may end meanwhile
+		for _, field := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil || !chosen(pid) {
+				continue
+			}
+			if child, err := os.FindProcess(pid); err == nil {
+				time.AfterFunc(killTime, func() {
+					child.Kill()
+					child.Release()
+				})
+			}
+		}
+	}
+}
+
+// lend lets use see the descriptor of the master's end of the control socket.
+func (p *process) lend(use func(fd int)) {
+	if p.control == nil {
+		return
+	}
+	if conn, err := p.control.SyscallConn(); err == nil {
+		conn.Control(func(fd uintptr) { use(int(fd)) })
+	}
 }
 
 // watch starts the goroutines that listen to the process.
@@ -250,21 +290,22 @@ func (p *process) wait(report func(event)) {
 	report(event{from: p, kind: exited, text: status})
 }
 
-// send fails instead of waiting when the worker reads nothing.
-func (p *process) send(m link.Message) error {
+// send fails instead of waiting when the worker reads nothing. The descriptors that go with the message stay the
+// caller's.
+func (p *process) send(m link.Message, fds ...int) error {
 	conn, err := p.control.SyscallConn()
 	if err != nil {
 		return err
 	}
 	wire := link.AppendMessage(nil, m)
 	var sendErr error
-	err = conn.Control(func(fd uintptr) { _, sendErr = sock.Send(int(fd), wire) })
+	err = conn.Control(func(fd uintptr) { sendErr = sock.SendFDs(int(fd), wire, fds) })
 	if err != nil {
 		return err
 	}
 	return sendErr
 }
 
-func (p *process) hangUp() { p.control.Close() }
+func (p *process) terminate() { p.handle.Signal(syscall.SIGTERM) }
 
 func (p *process) kill() { p.handle.Kill() }

@@ -69,8 +69,8 @@ func TestWorkerInheritance(t *testing.T) {
 			t.Errorf("worker %d has the spec %+v", slot, me.Spec)
 		}
 		wantListeners := []link.Listener{
-			{Pool: 0, Address: r.address},
-			{Pool: 1, Address: r.path + " 0600", Shared: true},
+			{Pool: 0, Network: "tcp", Address: r.address},
+			{Pool: 1, Network: "unix", Address: r.path, Shared: true},
 		}
 		if !slices.Equal(me.Spec.Listeners, wantListeners) {
 			t.Errorf("worker %d has listeners %+v, want %+v", slot, me.Spec.Listeners, wantListeners)
@@ -164,7 +164,7 @@ func checkThreads(t *testing.T, cpus int) {
 func TestSuccessorServesTheQueue(t *testing.T) {
 	r := begin(t, Options{Workers: 1})
 	r.waitStarted(t)
-	first, err := ask(r.address)
+	first, err := consult(r.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestSuccessorServesTheQueue(t *testing.T) {
 	// Whoever connects now finds the queue that the master keeps open. A client whom the dead worker had already
 	// accepted would get nothing, so wait until it is dead.
 	eventually(t, "the death of the worker", func() bool { return syscall.Kill(first.PID, 0) == syscall.ESRCH })
-	second, err := ask(r.address)
+	second, err := consult(r.address)
 	if err != nil {
 		t.Fatalf("no answer after kill -9: %v", err)
 	}
@@ -196,7 +196,7 @@ func TestSuccessorServesTheQueue(t *testing.T) {
 	c.Close()
 	var third self
 	eventually(t, "a successor", func() bool {
-		third, err = ask(r.address)
+		third, err = consult(r.address)
 		return err == nil && third.PID != second.PID
 	})
 	r.end(t, syscall.SIGINT, first.PID, second.PID, third.PID)
@@ -242,7 +242,7 @@ func (r *running) connections(t *testing.T) int {
 func TestSecondMasterIsRefused(t *testing.T) {
 	r := begin(t, Options{Workers: 1})
 	r.waitStarted(t)
-	me, err := ask(r.address)
+	me, err := consult(r.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestSecondMasterIsRefused(t *testing.T) {
 	if second == nil || !strings.HasPrefix(second.Error(), want) || started != second {
 		t.Errorf("the second master ended with %v and reported %v; want %s", second, started, want)
 	}
-	if _, err := ask(r.address); err != nil {
+	if _, err := consult(r.address); err != nil {
 		t.Errorf("the first master does not serve any more: %v", err)
 	}
 	if _, err := os.Stat(r.opts.PIDFile); err != nil {

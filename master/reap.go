@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 const (
@@ -22,17 +24,26 @@ func (m *master) reap(s *slot, status string) {
 	if s.killedFor != "" {
 		status += " by the master (" + s.killedFor + ")"
 	}
+	giving := s.state == slotGiving
 	s.process = nil
 	s.become(slotVacant, time.Time{})
-	m.generation.shared.ZeroGauges(s.index)
+	s.generation.shared.ZeroGauges(s.index)
 
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s",
 		s.index, p.pid, cpuName(p.cpu), status, lived, words)
-	switch m.phase {
-	case starting:
+	switch {
+	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
+		m.log.printf(levelInfo, "worker %d (pid %d) ended: %s after %s%s", s.index, p.pid, status, lived, words)
+	case s.generation == m.coming:
+		m.log.printf(levelError, "%s", obituary)
+		m.target.lost(s, status+words)
+	case giving && m.source != nil: // its successor serves already
+		m.log.printf(levelError, "%s; clients that had not moved yet are lost", obituary)
+		m.source.gave(s, link.GivenBody{})
+	case m.phase == starting:
 		m.log.printf(levelError, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
-	case serving:
+	case m.phase == serving:
 		pause := s.throttle(healthy)
 		if pause == 0 {
 			m.log.printf(levelError, "%s; starting the next one", obituary)
@@ -41,8 +52,6 @@ func (m *master) reap(s *slot, status string) {
 		}
 		m.log.printf(levelError, "%s; starting the next one in %s", obituary, pause)
 		s.become(slotWaiting, m.world.now().Add(pause))
-	case draining, stopping:
-		m.log.printf(levelInfo, "worker %d (pid %d) ended: %s after %s%s", s.index, p.pid, status, lived, words)
 	}
 }
 

@@ -53,8 +53,8 @@ func begin(t *testing.T, o Options) *running {
 			"pool unix\nlisten " + r.path + " 0600\nbackend b 127.0.0.1:1\n"
 		return config.Parse("test.conf", []byte(text))
 	}
-	w.listen = func(l config.Listen, backlog int) (socket, error) {
-		s, err := openSocket(l, backlog)
+	w.bind = func(l config.Listen) (socket, error) {
+		s, err := bindSocket(l)
 		r.listeners = append(r.listeners, s.fd)
 		return s, err
 	}
@@ -138,7 +138,7 @@ func (r *running) both(t *testing.T) [2]self {
 	t.Helper()
 	var found [2]self
 	eventually(t, "answers of both workers", func() bool {
-		me, err := ask(r.address)
+		me, err := consult(r.address)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@
 package master
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,23 +18,26 @@ const (
 	drain                 // finish what is owed, then end; the second time: stop
 	stop                  // end at once
 	reopenLog
+	reload       // a new generation by the configuration file; the log file is opened anew, too
+	upgrade      // the same by the binary that is installed now
+	reportStatus // nothing but an answer
 	verbosityUp
 	verbosityDown
 )
 
 // watched are nutcracker's signals (src/nc_signal.c) and SIGTERM, which nutcracker does not catch. As there, SIGHUP
-// means the log file.
+// means the log file, too.
 var watched = map[os.Signal]struct {
 	name   string
 	intent intent
 }{
 	syscall.SIGTERM: {"SIGTERM", drain},
 	syscall.SIGINT:  {"SIGINT", stop},
-	syscall.SIGHUP:  {"SIGHUP", reopenLog},
+	syscall.SIGHUP:  {"SIGHUP", reload},
 	syscall.SIGTTIN: {"SIGTTIN", verbosityUp},
 	syscall.SIGTTOU: {"SIGTTOU", verbosityDown},
 	syscall.SIGUSR1: {"SIGUSR1", nothing},
-	syscall.SIGUSR2: {"SIGUSR2", nothing},
+	syscall.SIGUSR2: {"SIGUSR2", upgrade},
 	syscall.SIGPIPE: {"SIGPIPE", nothing}, // comes of a log that goes to a closed pipe
 }
 
@@ -48,21 +52,18 @@ func watchSignals() (<-chan os.Signal, func()) {
 
 // signal does what a signal asks for in the present phase.
 func (m *master) signal(s os.Signal) {
-	name := watched[s].name
-	switch watched[s].intent {
-	case drain:
+	name, what := watched[s].name, watched[s].intent
+	switch what {
+	case drain, stop:
 		m.log.printf(levelNotice, "%s received", name)
-		if m.phase == serving {
-			m.drain()
-			return
-		}
-		m.stop()
-	case stop:
-		m.log.printf(levelNotice, "%s received", name)
-		m.stop()
-	case reopenLog:
+		m.end(what)
+	case reload:
 		m.log.printf(levelNotice, "%s received, reopening the log file", name)
 		m.log.out.reopen()
+		m.demand(wish{kind: kindReload})
+	case upgrade:
+		m.log.printf(levelNotice, "%s received", name)
+		m.demand(wish{kind: kindUpgrade})
 	case verbosityUp:
 		m.setVerbosity(m.log.verbosity + 1)
 	case verbosityDown:
@@ -72,7 +73,31 @@ func (m *master) signal(s os.Signal) {
 			m.log.printf(levelNotice, "%s received, nothing to do", name)
 		}
 	}
+	m.settle()
 }
+
+// end drains or stops. A drain that comes while clients move waits until they have; asked for twice, it stops.
+func (m *master) end(how intent) {
+	switch {
+	case m.phase == starting && m.target != nil:
+		m.target.fail(errInterrupted)
+	case how == drain && m.phase == serving && m.after == nothing:
+		if m.source != nil {
+			m.after = drain
+			m.source.fail(errEnding)
+			return
+		}
+		if m.predecessor != nil || m.loading {
+			m.after = drain
+			return
+		}
+		m.drain()
+	case m.phase != stopped:
+		m.stop()
+	}
+}
+
+var errEnding = errors.New("pinion is asked to end")
 
 // setVerbosity changes what is logged from here on, in all processes.
 func (m *master) setVerbosity(verbosity int) {
@@ -84,8 +109,8 @@ func (m *master) setVerbosity(verbosity int) {
 	m.log.printf(levelEmergency, "verbosity is %d now", verbosity)
 	for _, s := range m.slots() {
 		switch s.state {
-		case slotStarting, slotServing, slotDraining:
-			m.tell(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
+		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
+			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
 		}
 	}
 }

@@ -18,27 +18,37 @@ const (
 	slotDraining                  // a process that was sent Drain; until: then it is killed
 	slotDying                     // a process that was told to go; until: then it is killed; zero: that is done
 	slotWaiting                   // no process; until: then the next one starts
+	slotPrepared                  // a process that could accept connections and waits for Serve; no deadline
+	slotGiving                    // a process that moves its clients to another generation; no deadline
 )
 
-var slotStateNames = [...]string{"vacant", "starting", "serving", "draining", "dying", "waiting"}
+var slotStateNames = [...]string{
+	"vacant", "starting", "serving", "draining", "dying", "waiting", "prepared", "giving",
+}
 
 func (s slotState) String() string { return slotStateNames[s] }
 
 var slotEdges = [...][]slotState{
 	slotVacant:   {slotStarting, slotWaiting},
-	slotStarting: {slotServing, slotDraining, slotDying, slotVacant},
-	slotServing:  {slotDraining, slotDying, slotVacant},
+	slotStarting: {slotServing, slotPrepared, slotDraining, slotDying, slotVacant},
+	slotPrepared: {slotServing, slotDraining, slotDying, slotVacant},
+	slotServing:  {slotGiving, slotDraining, slotDying, slotVacant},
+	slotGiving:   {slotServing, slotDraining, slotDying, slotVacant},
 	slotDraining: {slotDying, slotVacant},
 	slotDying:    {slotVacant},
 	slotWaiting:  {slotVacant},
 }
 
 type slot struct {
+	generation *generation
+
 	index   int
 	cpu     int // the CPU its workers are pinned to; -1: none
 	state   slotState
 	until   time.Time // deadline of the state; zero: none
 	process *process  // nil if and only if vacant or waiting
+
+	takeover bool // process was told not to accept before Serve
 
 	bornAt  time.Time // when process was spawned
 	readyAt time.Time // when process said Ready; zero: not yet

@@ -13,12 +13,14 @@ const readyTimeout = 10 * time.Second
 
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
-	p, err := m.world.spawn(m.launch(s))
+	l := m.launch(s)
+	p, err := m.world.spawn(l)
 	if err != nil {
 		m.notSpawned(s, err)
 		return
 	}
 	now := m.world.now()
+	p.owner, s.takeover = s, l.spec.Takeover
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor = lastWords{}, ""
 	s.become(slotStarting, now.Add(readyTimeout))
@@ -30,6 +32,10 @@ func (m *master) fill(s *slot) {
 
 // notSpawned treats a process that could not be made as one that died at once.
 func (m *master) notSpawned(s *slot, err error) {
+	if s.generation == m.coming {
+		m.target.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
+		return
+	}
 	if m.phase == starting {
 		m.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
 		return

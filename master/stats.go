@@ -66,6 +66,12 @@ func (s *scrape) close() {
 // answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
 func (m *master) answer(s *scrape) {
 	now := m.world.now()
+	if m.coming != nil && m.target.phase >= targetTaking && m.source != nil {
+		m.coming.previous = m.generation // counts all that both do
+		defer func() { m.coming.previous = nil }()
+		m.coming.refresh()
+	}
+	m.generation.refresh()
 	text := m.generation.appendStats(nil, statsHead{
 		source:    m.hostname,
 		version:   m.opts.Build,
@@ -156,4 +162,19 @@ func appendCounters(b []byte, infos []link.CounterInfo, sum func(counter int) ui
 func appendString(b []byte, s string) []byte {
 	text, _ := json.Marshal(s) // a string always has a form
 	return append(b, text...)
+}
+
+// serveStats begins to answer who asks for the statistics.
+func (m *master) serveStats() {
+	if m.stats == nil && m.statsFD >= 0 {
+		var err error
+		if m.stats, err = listenerOf(m.statsFD); err != nil {
+			m.log.printf(levelError, "inheriting the statistics port: %v", err)
+		}
+		m.world.close(m.statsFD)
+		m.statsFD = -1
+	}
+	if m.stats != nil {
+		go acceptScrapes(m.stats, m.scrapes, m.done)
+	}
 }

@@ -22,7 +22,7 @@ func statsGeneration(t *testing.T, slots int) *generation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGeneration(cfg, Options{}, make([]int, slots), 0)
+	g := newGeneration(1, cfg, Options{}, make([]int, slots), 0)
 	if err := g.share(newMachine().world()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,12 +16,14 @@ const grace = time.Second
 // clients whom nobody will answer.
 func (m *master) drain() {
 	m.become(draining)
+	m.tellManager(m.world.services.stopping("draining"))
 	timeout := m.generation.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
 		until = m.world.now().Add(timeout + grace)
 		within = "within " + timeout.String()
+		m.tellManager(m.world.services.extendTimeout(timeout + 2*grace))
 	}
 	m.log.printf(levelNotice, "draining %s", within)
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
@@ -31,7 +33,7 @@ func (m *master) drain() {
 			s.become(slotVacant, time.Time{})
 		case slotStarting, slotServing:
 			s.become(slotDraining, until)
-			m.tell(s, ask)
+			m.pass(s, ask)
 		}
 	}
 	m.closeListeners()
@@ -46,7 +48,13 @@ func (m *master) stop() {
 		}
 		return
 	}
+	if m.phase != draining {
+		m.tellManager(m.world.services.stopping("stopping"))
+	}
 	m.become(stopping)
+	if m.source != nil {
+		m.source.target.say(word{Kind: wordAbort, Reason: "pinion stops"})
+	}
 	m.closeListeners()
 	for _, s := range m.slots() {
 		m.dismiss(s)
@@ -54,20 +62,33 @@ func (m *master) stop() {
 	m.settle()
 }
 
-// fail ends a start that cannot succeed; err becomes the result of Run.
+// fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
+// clients from another master that they could not give back, have their time.
 func (m *master) fail(err error) {
 	m.err = err
-	m.stop()
+	m.become(stopping)
+	m.closeListeners()
+	for _, s := range m.slots() {
+		if s.state != slotDraining {
+			m.dismiss(s)
+		}
+	}
+	m.settle()
 }
 
-// settle notices that the last worker of an ending master is gone.
+// settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
 func (m *master) settle() {
+	m.converse()
+	m.bury()
 	if m.phase != draining && m.phase != stopping {
 		return
 	}
-	if m.generation == nil || m.generation.count(slotVacant) == len(m.generation.slots) {
-		m.become(stopped)
+	for _, s := range m.slots() {
+		if s.state != slotVacant {
+			return
+		}
 	}
+	m.become(stopped)
 }
 
 // dismiss tells the worker of a slot to go at once, in whatever state the slot is.
@@ -75,16 +96,16 @@ func (m *master) dismiss(s *slot) {
 	switch s.state {
 	case slotWaiting:
 		s.become(slotVacant, time.Time{})
-	case slotStarting, slotServing, slotDraining:
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
-		m.world.hangUp(s.process)
+		m.world.terminate(s.process)
 	}
 }
 
 // kill leaves the worker of a slot no choice. The slot waits for the reaping, however long the kernel takes.
 func (m *master) kill(s *slot, why string) {
 	switch s.state {
-	case slotStarting, slotServing, slotDraining:
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, time.Time{})
 	case slotDying:
 		s.until = time.Time{}
@@ -100,7 +121,7 @@ func (m *master) kill(s *slot, why string) {
 // on has lost its master and must not go on serving unseen.
 func (m *master) hungUp(s *slot) {
 	switch s.state {
-	case slotStarting, slotServing, slotDraining:
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
 	}
 }
@@ -118,9 +139,10 @@ func (m *master) expire(s *slot) {
 	}
 }
 
-// tell sends a message to the worker of a slot. One that reads nothing, or is gone, is dismissed.
-func (m *master) tell(s *slot, msg link.Message) {
-	if err := m.world.send(s.process, msg); err != nil {
+// pass sends a message to the worker of a slot, with descriptors, which stay the master's. A worker that reads nothing, or
+// is gone, is dismissed.
+func (m *master) pass(s *slot, msg link.Message, fds ...int) {
+	if err := m.world.send(s.process, msg, fds...); err != nil {
 		m.log.printf(levelWarn, "worker %d (pid %d) does not listen: %v", s.index, s.process.pid, err)
 		m.dismiss(s)
 	}

@@ -48,6 +48,7 @@ func (m *master) summarize() {
 }
 
 func (g *generation) totals() (t totals) {
+	g.refresh()
 	for pool := range g.pools {
 		t.clients += g.shared.SumPool(pool, link.ClientConnections)
 		t.ejects += g.shared.SumPool(pool, link.ServerEjects)

@@ -5,8 +5,10 @@
 package master
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,8 +73,30 @@ func (f *machine) happen(t *testing.T, words []string) {
 	switch words[0] {
 	case "start": // option=value…, see configure
 		f.start(t, args)
-	case "ready": // slot
-		f.say(t, args[0], link.Message{Kind: link.Ready})
+	case "ready": // slot, unreachable server of the first pool…
+		var body link.ReadyBody
+		for _, server := range args[1:] {
+			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.coming.pools[0].Name, Server: server, Error: "refused"})
+		}
+		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
+	case "given": // slot moved stragglers
+		f.say(t, args[0], link.Message{Kind: link.Given, Body: link.Body(link.GivenBody{
+			Moved: number(t, args[1]), Stragglers: number(t, args[2]), LongestPause: time.Millisecond,
+		})})
+	case "hung": // slot, slot of the new worker
+		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
+			Slot: number(t, args[1]), Hung: true, Reason: "does not answer",
+		})})
+	case "other": // kind [slot] [reason…], said by the other master
+		f.otherSays(t, args)
+	case "child": // ready, or how it ended
+		err := errors.New(strings.Join(args, " "))
+		if args[0] == "ready" {
+			err = nil
+		}
+		f.childEnded(err)
+	case "ask": // reload, upgrade or status
+		f.ask(t, args)
 	case "log": // slot level text…
 		body := append([]byte{byte(number(t, args[1]))}, strings.Join(args[2:], " ")...)
 		f.say(t, args[0], link.Message{Kind: link.Log, Body: body})
@@ -123,7 +147,7 @@ func (f *machine) say(t *testing.T, slot string, m link.Message) {
 
 // worker returns the latest process of a slot, which may be a dead one.
 func (f *machine) worker(t *testing.T, slot string) *process {
-	p := f.workers[number(t, slot)]
+	p := f.workers[slot]
 	if p == nil {
 		t.Fatalf("slot %s never had a worker", slot)
 	}
@@ -132,6 +156,7 @@ func (f *machine) worker(t *testing.T, slot string) *process {
 
 // ended prints the result of Run as soon as there is one.
 func (f *machine) ended() {
+	f.answers()
 	if f.master.phase == stopped && !f.finished {
 		f.finished = true
 		f.printf("run returns: %v", f.master.finish())
@@ -160,4 +185,87 @@ func number(t *testing.T, text string) int {
 func (f *machine) printf(format string, args ...any) {
 	since := f.clock.Sub(epoch).Seconds()
 	fmt.Fprintf(&f.log, "%8.3f %s\n", since, fmt.Sprintf(format, args...))
+}
+
+// otherSays has the other master say something.
+func (f *machine) otherSays(t *testing.T, args []string) {
+	if args[0] == "end" {
+		f.other(word{}, io.EOF)
+		return
+	}
+	w := word{Kind: wordKind(args[0])}
+	switch w.Kind {
+	case wordHello:
+		w.Oldest, w.Newest, w.Build, w.PID = 1, 1, "1.3.0", 2000
+		if len(args) > 1 {
+			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
+		}
+	case wordWelcome:
+		w.Version, w.Generation, w.StartedAt = 1, 7, epoch.Add(-time.Hour)
+	case wordSockets:
+		for _, name := range args[1:] {
+			f.lastFD++
+			w.fds = append(w.fds, f.lastFD)
+			slot, _ := strconv.Atoi(filepath.Base(name))
+			w.Sockets = append(w.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
+		}
+	case wordPrepared:
+		w.Slots, w.Build = number(t, args[1]), "1.3.0"
+	case wordPeer:
+		f.lastFD++
+		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
+	case wordAgain, wordSuspect:
+		w.Slot = number(t, args[1])
+	case wordGo, wordFarewell:
+		w.Legacy = &legacy{}
+	case wordMoved:
+		w.Result = &HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
+	case wordFailed, wordAbort:
+		w.Reason = strings.Join(args[1:], " ")
+	}
+	f.other(w, nil)
+}
+
+// ask asks as an operator does, and writes down the answer.
+func (f *machine) ask(t *testing.T, args []string) {
+	intents := map[string]intent{"reload": reload, "upgrade": upgrade, "status": reportStatus, "drain": drain, "stop": stop, "reopen": reopenLog}
+	reply := make(chan outcome, 1)
+	f.replies = append(f.replies, reply)
+	a := &ask{intent: intents[args[0]], reply: reply}
+	for _, option := range args[1:] {
+		a.dryRun = a.dryRun || option == "dry-run"
+		a.strict = a.strict || option == "strict"
+	}
+	f.master.asked(a)
+}
+
+// answers writes down what was answered meanwhile.
+func (f *machine) answers() {
+	for i, reply := range f.replies {
+		select {
+		case o := <-reply:
+			f.printf("answer %d: %s", i, f.describeOutcome(o))
+		default:
+		}
+	}
+}
+
+func (f *machine) describeOutcome(o outcome) string {
+	text := "done"
+	if o.Error != "" {
+		text = "error: " + o.Error
+	}
+	for _, line := range o.Lines {
+		text += "; " + line
+	}
+	if s := o.Status; s != nil {
+		text += fmt.Sprintf(", %s, generation %d, busy %q", s.Phase, s.Generation, s.Busy)
+		for _, g := range s.Generations {
+			text += fmt.Sprintf("; generation %d is %s:", g.Number, g.State)
+			for _, w := range g.Workers {
+				text += fmt.Sprintf(" %d %s", w.PID, w.State)
+			}
+		}
+	}
+	return text
 }

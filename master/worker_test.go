@@ -139,7 +139,7 @@ func flags(fd, which int) int {
 }
 
 // ask connects to a worker and returns what it tells about itself.
-func ask(address string) (self, error) {
+func consult(address string) (self, error) {
 	var me self
 	c, err := net.Dial("tcp", address)
 	if err != nil {

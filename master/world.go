@@ -4,6 +4,8 @@
 package master
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -15,49 +17,101 @@ import (
 
 type world struct {
 	pid      int
+	self     string // how the process was called, which is where its successor is installed
 	now      func() time.Time
 	load     func(path string) (*config.Config, error)
 	signals  func() (watched <-chan os.Signal, unwatch func())
 	affinity func() ([]int, error) // the CPUs that the process may run on
 	memory   func() (int64, error) // the bytes that the process may use
 
-	seal func() // no worker inherits a descriptor that the process was born with
+	seal   func()                          // no worker inherits a descriptor that the process was born with
+	report func(event)                     // from any goroutine
+	aside  func(work func() (then func())) // work is done by another goroutine, then by that of Run
+
+	parent   func() (*exchange, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade  func(ended func(error)) (*exchange, error) // starts a new master; nil is its success
+	dismiss  func(chosen func(pid int) bool)            // kills children
+	flip     func() error                               // the parent may leave
+	services manager
 
 	probe       func(config.Listen) error // nil: nobody serves the address
-	listen      func(l config.Listen, backlog int) (socket, error)
+	bind        func(l config.Listen) (socket, error)
+	listen      func(fd, backlog int) error
+	unlinker    func(path string) func() // removes the unix socket that is at path now
 	close       func(fd int) error
+	chmod       func(path string, perm fs.FileMode) error
+	dup         func(fd int) (int, error)
+	fdOf        func(net.Listener) (fd int, err error) // a copy
+	pair        func() (a, b int, err error)           // a connected pair that keeps message borders
 	listenStats func(address string) (net.Listener, error)
+
+	listenControl func(path string) (fd int, err error)
 
 	share   func(size int) (fd int, mem []byte, err error)
 	unshare func(fd int, mem []byte)
 
-	spawn  func(launch) (*process, error) // its events end with exited
-	send   func(*process, link.Message) error
-	hangUp func(*process) // closes the control socket; the worker sees the end of file and leaves
-	kill   func(*process) // SIGKILL
+	storeMemory func(services manager, name string, text []byte) error
+	readMemory  func(fd int) ([]byte, error)
+	mapMemory   func(fd, size int) ([]byte, error)
+
+	spawn     func(launch) (*process, error) // its events end with exited
+	send      func(p *process, m link.Message, fds ...int) error
+	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
+	terminate func(*process)                                 // SIGTERM, which a worker does not resist
+	kill      func(*process)                                 // SIGKILL
 }
 
 // newWorld returns the real one. Events of the processes it spawns go to report, from goroutines of their own.
 func newWorld(report func(event)) *world {
 	return &world{
-		pid:         os.Getpid(),
-		now:         time.Now,
-		load:        config.Load,
-		signals:     watchSignals,
-		affinity:    sock.Affinity,
-		memory:      func() (int64, error) { return machineMemory(os.DirFS("/")) },
-		seal:        seal,
-		probe:       probe,
-		listen:      openSocket,
-		close:       sock.Close,
-		listenStats: func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
-		share:       func(size int) (int, []byte, error) { return sock.MemfdShared("pinion-shared", size) },
-		unshare:     unshare,
-		spawn:       func(l launch) (*process, error) { return spawn(l, report) },
-		send:        (*process).send,
-		hangUp:      (*process).hangUp,
-		kill:        (*process).kill,
+		self:     os.Args[0],
+		report:   report,
+		aside:    func(work func() func()) { go func() { report(event{then: work()}) }() },
+		parent:   func() (*exchange, error) { return nil, nil },
+		upgrade:  func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
+		flip:     func() error { return nil },
+		dismiss:  killChildren,
+		services: newServiceManager(),
+
+		pid:           os.Getpid(),
+		now:           time.Now,
+		load:          config.Load,
+		signals:       watchSignals,
+		affinity:      sock.Affinity,
+		memory:        func() (int64, error) { return machineMemory(os.DirFS("/")) },
+		seal:          seal,
+		probe:         probe,
+		bind:          bindSocket,
+		listen:        sock.Listen,
+		unlinker:      unlinkOwn,
+		close:         sock.Close,
+		dup:           sock.Dup,
+		fdOf:          fdOf,
+		pair:          sock.SeqpacketPair,
+		listenControl: listenAdmin,
+		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
+		share:         func(size int) (int, []byte, error) { return sock.MemfdShared("pinion-shared", size) },
+		unshare:       unshare,
+		storeMemory:   storeMemory,
+		readMemory:    sock.ReadAll,
+		mapMemory:     sock.Map,
+		chmod:         os.Chmod,
+		spawn:         func(l launch) (*process, error) { return spawn(l, report) },
+		send:          (*process).send,
+		terminate:     (*process).terminate,
+		adopt:         func(slot, pid, control int) (*process, error) { return takeIn(slot, pid, control, report) },
+		kill:          (*process).kill,
 	}
+}
+
+// upgradable has the process start its own successor, and find its predecessor.
+func (w *world) upgradable() error {
+	u, err := newUpgrader()
+	if err != nil {
+		return err
+	}
+	w.parent, w.upgrade, w.flip = u.parent, u.upgrade, u.ready
+	return nil
 }
 
 func unshare(fd int, mem []byte) {

@@ -15,6 +15,7 @@ import (
 // client is one connection of a client. Loop only.
 type client struct {
 	pool     *pool
+	from     *listener // that has accepted it, or one for the same address
 	in       input
 	out      output
 	progress progress // into in.rest, where that is long
@@ -44,7 +45,10 @@ const (
 	ended                                 // has sent its last byte (half-closed)
 	leaving                               // reads no more; closes when the out queue and the output are empty
 	lingering                             // has got all that it gets; what it sends is thrown away until it hangs up
-	gone                                  // closed
+	gone                                  // closed, or another worker's
+	frozen                                // is about to move to another worker: not read, and in one of the lists of giving
+	stays                                 // cannot be moved: the other generation does not understand it
+	unwanted                              // has no place in the other generation: closed when that one is settled
 )
 
 // clientQueues says in which of the loop's lists a client is.
@@ -53,11 +57,13 @@ type clientQueues uint8
 const (
 	inAgain clientQueues = 1 << iota
 	inDirty
+	inPacked
 )
 
 // accept takes over a fresh connection, which the pool has counted.
-func (l *loop) accept(fd int, p *pool) {
-	c := &client{pool: p, fd: int32(fd), active: l.ticks()}
+func (l *loop) accept(fd int, ln *listener) {
+	p := ln.pool
+	c := &client{pool: p, from: ln, fd: int32(fd), active: l.ticks()}
 	token, err := l.register(fd, c)
 	if err != nil {
 		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
@@ -66,8 +72,7 @@ func (l *loop) accept(fd int, p *pool) {
 		return
 	}
 	c.token = token
-	l.nextID++
-	c.id = l.nextID*uint64(l.spec.Slots) + uint64(l.spec.Slot)
+	c.id = l.newID()
 	if p.spec.Password == "" {
 		c.state |= authenticated
 	}
@@ -82,6 +87,13 @@ func (l *loop) accept(fd int, p *pool) {
 	l.opened()
 }
 
+// newID returns a number that no client of this pool of workers has had, in no generation.
+func (l *loop) newID() uint64 {
+	const perGeneration = 32 // bits
+	l.nextID++
+	return (max(l.spec.Generation, 1)-1)<<perGeneration + l.nextID*uint64(l.spec.Slots) + uint64(l.spec.Slot)
+}
+
 func (c *client) ready(ev poll.Event) {
 	if ev.Writable && c.out.bytes > 0 {
 		c.markDirty()
@@ -89,6 +101,9 @@ func (c *client) ready(ev poll.Event) {
 	if ev.Readable {
 		c.in.unread = true
 		c.in.hangup = c.in.hangup || ev.Hangup
+		if c.in.hangup && c.state&frozen != 0 { // it does not move any more
+			c.pool.l.giving.thaw(c)
+		}
 		c.recv()
 	}
 }
@@ -202,6 +217,9 @@ func (c *client) close() {
 		return
 	}
 	l := c.pool.l
+	if c.state&frozen != 0 {
+		l.giving.forget(c)
+	}
 	c.state |= gone
 	l.poller.Remove(int(c.fd))
 	l.release(c.token)
@@ -274,7 +292,10 @@ func (c *client) flush() {
 		c.overflow()
 		return
 	}
-	if c.pool.l.draining {
+	if c.state&frozen != 0 {
+		c.pool.l.giving.flushed(c)
+	}
+	if c.pool.l.draining || c.state&unwanted != 0 {
 		c.leaveIfIdle()
 	}
 	c.leaveIfDone()

@@ -60,6 +60,7 @@ type conn struct {
 	dirty     bool // is in the loop's list for the end of the turn
 	queued    bool // is in the loop's list for the next turn
 	blamed    bool // the silence since heard is counted as a failure
+	tentative bool // opens for the roll call: that it fails counts against the server only if a request waits for it
 }
 
 func newConn(s *server) *conn {
@@ -148,8 +149,7 @@ func (c *conn) established() {
 		sock.SetNoDelay(c.fd)
 	}
 	if p.greetings == 0 {
-		c.become(connReady)
-		c.markDirty()
+		c.serves()
 		return
 	}
 	c.become(connGreeting)
@@ -167,10 +167,17 @@ func (c *conn) greeted(reply []byte) error {
 	}
 	c.greetings--
 	if c.greetings == 0 {
-		c.become(connReady)
-		c.markDirty()
+		c.serves()
 	}
 	return nil
+}
+
+// serves is told that requests may be sent.
+func (c *conn) serves() {
+	c.become(connReady)
+	c.tentative = false
+	c.server.tried(c, nil)
+	c.markDirty()
 }
 
 // send queues b for the server and r for its reply.

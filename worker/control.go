@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -25,68 +26,209 @@ const (
 
 // control is the worker's end of the socket to the master. Loop only.
 type control struct {
-	l    *loop
-	fd   int
-	buf  []byte
-	lost uint64 // log lines for which the socket had no room
+	l      *loop
+	fd     int
+	token  poll.Token
+	buf    []byte
+	fds    []int    // that came with a message: room for them
+	unsent [][]byte // what the master must hear and the socket had no room for, oldest first
+	lost   uint64   // log lines for which the socket had no room
 }
 
-func newControl(l *loop, fd int) (*control, error) {
-	c := &control{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes)}
-	_, err := l.register(fd, c)
+// maxControlFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
+const maxControlFDs = 4
+
+func newControl(l *loop, fd int) (c *control, err error) {
+	c = &control{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxControlFDs)}
+	c.token, err = l.register(fd, c)
 	return c, err
 }
 
-func (c *control) ready(poll.Event) {
+func (c *control) ready(ev poll.Event) {
+	if ev.Writable {
+		c.resend()
+	}
 	for {
-		n, err := sock.Recv(c.fd, c.buf)
+		n, got, _, err := sock.RecvFDs(c.fd, c.buf, c.fds)
 		switch {
 		case err == unix.EAGAIN:
 			return
 		case err != nil || n == 0:
+			closeAll(c.fds[:got])
 			c.orphaned(err)
 			return
 		}
 		m, err := link.ParseMessage(c.buf[:n])
+		if err == nil {
+			err = c.told(m, c.fds[:got])
+		} else {
+			closeAll(c.fds[:got])
+		}
 		if err != nil {
 			c.l.logf(levelError, "%v", err)
-			continue
 		}
-		c.told(m)
 	}
 }
 
-func (c *control) told(m link.Message) {
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		sock.Close(fd)
+	}
+}
+
+// told carries out one message. The descriptors that came with it are its own.
+func (c *control) told(m link.Message, fds []int) error {
+	switch m.Kind {
+	case link.Peer:
+		return c.toldPeer(m, fds)
+	case link.Listen:
+		return c.toldListen(m, fds)
+	}
+	closeAll(fds)
+	l := c.l
 	switch m.Kind {
 	case link.Drain:
 		deadline, err := link.ParseDrain(m.Body)
 		if err != nil {
-			c.l.logf(levelError, "%v", err)
-			return
+			return err
 		}
-		c.l.drain(time.Duration(deadline) * time.Millisecond)
+		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Verbosity:
 		if len(m.Body) == 1 {
-			c.l.spec.Verbosity = int(m.Body[0])
+			l.spec.Verbosity = int(m.Body[0])
 		}
+	case link.Serve:
+		l.serve()
+	case link.Give:
+		var body link.GiveBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.give(body.Patience)
+	case link.Resume:
+		l.resume()
+	case link.Settle:
+		l.settled = true
+	case link.Finish:
+		var body link.FinishBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.finish(body.Deadline)
 	}
+	return nil
 }
 
-// orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, so it serves the clients
-// that it has until they are idle and makes room.
+func (c *control) toldPeer(m link.Message, fds []int) error {
+	var body link.PeerBody
+	if err := one(m, fds, &body); err != nil {
+		return err
+	}
+	c.l.addPeer(body.Slot, fds[0])
+	return nil
+}
+
+func (c *control) toldListen(m link.Message, fds []int) error {
+	var body link.ListenBody
+	if err := one(m, fds, &body); err != nil {
+		return err
+	}
+	spec, fd := body.Listener, fds[0]
+	err := errors.New("no such pool, or the worker is about to end")
+	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining {
+		if err = sock.SetInherited(fd); err == nil {
+			err = c.l.listen(fd, spec)
+		}
+	}
+	if err != nil {
+		sock.Close(fd)
+		return fmt.Errorf("watching listener %q: %w", spec.Address, err)
+	}
+	return nil
+}
+
+// one reads the body of a message that brings one descriptor; with an error it closes what has come.
+func one(m link.Message, fds []int, body any) error {
+	err := link.ParseBody(m, body)
+	if err == nil && len(fds) != 1 {
+		err = fmt.Errorf("control message %d came with %d descriptors", m.Kind, len(fds))
+	}
+	if err != nil {
+		closeAll(fds)
+	}
+	return err
+}
+
+// serve accepts from now on.
+func (l *loop) serve() {
+	if l.draining || l.giving.on {
+		return
+	}
+	l.serving = true
+	l.watchListeners(true)
+}
+
+// orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, but that is no reason for
+// its clients to suffer: it serves on and accepts on, unless it is about to end, gives its clients to others, or was told
+// to drain in this case.
+//
+// A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
+// least was not broken by the dead one's. So it gives back what it has.
 func (c *control) orphaned(err error) {
 	if err == nil {
 		err = io.EOF
 	}
-	c.l.poller.Remove(c.fd)
-	c.l.control = nil
-	c.l.drain(c.l.spec.ShutdownTimeout)
+	l := c.l
+	l.poller.Remove(c.fd)
+	l.release(c.token)
+	sock.Close(c.fd)
+	l.control = nil
+	l.orphan = true
+	switch {
+	case l.draining:
+	case l.unsettled() && (len(l.peers) > 0 || !l.serving):
+		l.give(0)
+		l.giveAlone()
+	case l.giving.on:
+		l.giveAlone()
+	case l.spec.Orphans == link.OrphansDrain:
+		l.drain(l.spec.ShutdownTimeout)
+	default:
+		l.watchListeners(true)
+	}
+}
+
+// giveAlone goes on giving without a master, until nobody is left.
+func (l *loop) giveAlone() {
+	l.giving.alone = true
+	l.leaveAll()
+	l.endIfDrained()
 }
 
 // say sends the master a message, or drops it: the loop never waits for the master.
 func (c *control) say(kind link.Kind, body []byte) bool {
+	if len(c.unsent) > 0 {
+		return false
+	}
 	_, err := sock.Send(c.fd, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
 	return err == nil
+}
+
+// must sends the master a message, later if it is busy. Without a master there is nobody to hear it: c may be nil.
+func (c *control) must(kind link.Kind, body []byte) {
+	if c != nil && !c.say(kind, body) {
+		c.unsent = append(c.unsent, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
+	}
+}
+
+// resend sends what the master must hear and the socket had no room for.
+func (c *control) resend() {
+	for len(c.unsent) > 0 {
+		if _, err := sock.Send(c.fd, c.unsent[0]); err != nil {
+			return
+		}
+		c.unsent = c.unsent[1:]
+	}
 }
 
 // logf has the master log a line, if the verbosity asks for it.

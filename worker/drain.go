@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // drain stops accepting, closes each client once it is owed nothing and has no request half sent, and ends the worker
@@ -16,32 +15,63 @@ func (l *loop) drain(limit time.Duration) {
 	if l.draining {
 		return
 	}
-	l.draining = true
-	for _, ln := range l.listeners {
-		ln.accept(math.MaxInt)
-		l.timers.stop(&ln.pause) // which accept may have set
-		l.poller.Remove(ln.fd)
-		l.release(ln.token)
-		sock.Close(ln.fd)
-		l.closed()
+	l.stopGiving("drain")
+	if l.accepting {
+		for _, ln := range l.listeners {
+			ln.accept(math.MaxInt) // nobody else would
+		}
 	}
-	l.listeners = nil
+	l.wind(limit)
+}
+
+// finish ends a worker whose clients another generation takes: they go on moving as they can, and only those that
+// cannot are closed like in drain. What waits to be accepted is the other generation's.
+func (l *loop) finish(limit time.Duration) {
+	if !l.draining {
+		l.wind(limit)
+	}
+}
+
+// wind has the worker end, and everyone look whether to leave for that.
+func (l *loop) wind(limit time.Duration) {
+	l.draining = true
+	l.closeListeners()
 	if limit > 0 {
 		l.drainTill.fire = func() { l.ended = true }
 		l.timers.set(&l.drainTill, l.now+int64(limit))
 	}
+	l.leaveAll()
+	l.endIfDrained()
+}
+
+// leaveAll has clients closed that are to be once they are idle.
+func (l *loop) leaveAll() {
 	for i := range l.table {
 		if c, ok := l.table[i].h.(*client); ok {
 			c.leaveIfIdle()
 		}
 	}
-	l.endIfDrained()
 }
 
-// leaveIfIdle has a client of a draining worker closed if it stands between two requests.
+// departs tells whether the client is to be closed as soon as it is idle.
+func (c *client) departs() bool {
+	l := c.pool.l
+	switch {
+	case c.state&frozen != 0:
+		return false
+	case c.state&unwanted != 0: // until then everything may be rolled back
+		return l.draining || l.giving.alone
+	}
+	return l.draining && !l.giving.moves(c)
+}
+
+// leaveIfIdle has a client closed that departs and stands between two requests.
 //
 // What it has sent meanwhile is served first: closing over unread bytes would reset the connection.
 func (c *client) leaveIfIdle() {
+	if !c.departs() {
+		return
+	}
 	if c.idle() {
 		c.in.unread = true
 		c.recv()
@@ -56,12 +86,14 @@ func (c *client) idle() bool {
 	return c.state&(leaving|gone) == 0 && c.head == nil && c.out.bytes == 0 && c.in.rest == nil && c.skip == 0
 }
 
-// endIfDrained ends a draining worker that has no clients.
+// endIfDrained ends a worker that is to end when it has no clients, and is about to get none.
 func (l *loop) endIfDrained() {
-	if l.draining && l.clients == 0 && !l.ended {
-		l.ended = true
-		if l.control != nil {
-			l.control.say(link.Drained, nil)
-		}
+	if !l.draining && !l.giving.alone || l.clients > 0 || l.ended {
+		return
 	}
+	if giving, taking := l.handing(); giving+taking > 0 {
+		return
+	}
+	l.ended = true
+	l.control.must(link.Drained, nil)
 }

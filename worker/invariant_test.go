@@ -13,11 +13,16 @@ func checkInvariants(t testing.TB, l *loop) {
 	t.Helper()
 	clients := 0
 	for _, entry := range l.table {
-		if c, ok := entry.h.(*client); ok {
+		switch h := entry.h.(type) {
+		case *client:
 			clients++
-			checkClient(t, c)
+			checkClient(t, h)
+		case traveller:
+			clients++
+			checkClient(t, h.c)
 		}
 	}
+	checkGiving(t, l)
 	if clients != l.clients {
 		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
 	}
@@ -73,6 +78,36 @@ func checkClient(t testing.TB, c *client) {
 	checkOutput(t, &c.out)
 	if c.in.rest != nil && len(c.in.rest.B) == 0 {
 		t.Fatalf("client %d keeps an empty buffer", c.id)
+	}
+}
+
+// checkGiving compares the lists of clients that are to move with the clients.
+func checkGiving(t testing.TB, l *loop) {
+	t.Helper()
+	g := &l.giving
+	owed, waiting := 0, 0
+	for _, entry := range l.table {
+		c, ok := entry.h.(*client)
+		if !ok {
+			continue
+		}
+		switch packed := c.queued&inPacked != 0; {
+		case packed && c.state&frozen == 0:
+			t.Fatalf("client %d is packed and not frozen", c.id)
+		case packed:
+			waiting++
+		case c.state&frozen != 0:
+			owed++
+		}
+	}
+	if owed != g.owed || waiting != len(g.packed) || g.slow < 0 || g.slow > g.owed || !g.on && owed+waiting > 0 {
+		t.Fatalf("%d clients are frozen and %d packed; counted are %d, of them %d slow, and %d; giving is %v",
+			owed, waiting, g.owed, g.slow, len(g.packed), g.on)
+	}
+	for _, p := range l.peers {
+		if len(p.offers) != p.link.Giving() || len(p.guests) != p.link.Taking() {
+			t.Fatalf("%d batches given and %d taken, the link counts %d and %d", len(p.offers), len(p.guests), p.link.Giving(), p.link.Taking())
+		}
 	}
 }
 
@@ -133,7 +168,10 @@ func checkOutput(t testing.TB, o *output) {
 func checkEmpty(t testing.TB, l *loop) {
 	t.Helper()
 	checkInvariants(t, l)
-	held := 2 + len(l.listeners) // control, resolver
+	held := 1 + len(l.listeners) + len(l.peers) // resolver
+	if l.control != nil {
+		held++
+	}
 	for _, entry := range l.table {
 		if entry.h != nil {
 			held--

@@ -53,7 +53,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 func (c *client) muted() bool {
 	p := c.pool.spec
 	return int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
-		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&leaving != 0 ||
+		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&(leaving|frozen) != 0 ||
 		c.pool.l.relief.scarce && int64(c.holds()) > c.pool.l.relief.share
 }
 

@@ -14,34 +14,79 @@ import (
 )
 
 // listener is one inherited listening socket. It is watched level-triggered: a queue that is left is reported again.
+// While another generation accepts from it, it is held but not watched. Loop only.
 type listener struct {
 	pool     *pool
+	spec     link.Listener
 	fd       int
-	shared   bool
+	watched  bool
 	token    poll.Token
 	pause    timer
 	loggedAt int64
 }
 
-// listen begins to accept from an inherited socket.
+// listen takes over an inherited socket, and accepts from it unless another generation still does.
 func (l *loop) listen(fd int, spec link.Listener) error {
-	ln := &listener{pool: l.pools[spec.Pool], fd: fd, shared: spec.Shared}
+	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd}
 	ln.pause.fire = ln.watch
 	ln.token = l.hold(ln)
-	if err := l.poller.AddListener(fd, ln.token, ln.shared); err != nil {
-		return err
+	if l.accepting {
+		if err := l.poller.AddListener(fd, ln.token, spec.Shared); err != nil {
+			l.release(ln.token)
+			return err
+		}
+		ln.watched = true
 	}
 	l.listeners = append(l.listeners, ln)
 	l.opened()
 	return nil
 }
 
+// watchListeners begins to accept, or leaves that to another generation.
+func (l *loop) watchListeners(accepting bool) {
+	l.accepting = accepting
+	for _, ln := range l.listeners {
+		if accepting {
+			ln.watch()
+		} else {
+			ln.unwatch()
+		}
+	}
+}
+
 func (ln *listener) watch() {
 	l := ln.pool.l
-	if err := l.poller.AddListener(ln.fd, ln.token, ln.shared); err != nil {
+	if ln.watched {
+		return
+	}
+	l.timers.stop(&ln.pause)
+	if err := l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared); err != nil {
 		l.logf(levelError, "pool %q: watching a listener: %v", ln.pool.name, err)
 		l.timers.set(&ln.pause, l.now+int64(acceptPause))
+		return
 	}
+	ln.watched = true
+}
+
+func (ln *listener) unwatch() {
+	l := ln.pool.l
+	l.timers.stop(&ln.pause)
+	if ln.watched {
+		ln.watched = false
+		l.poller.Remove(ln.fd)
+	}
+}
+
+// closeListeners ends accepting for good.
+func (l *loop) closeListeners() {
+	for _, ln := range l.listeners {
+		ln.unwatch()
+		l.release(ln.token)
+		sock.Close(ln.fd)
+		l.closed()
+	}
+	l.listeners = nil
+	l.accepting = false
 }
 
 func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch) }
@@ -54,7 +99,7 @@ func (ln *listener) accept(limit int) (empty bool) {
 		switch err {
 		case nil:
 			if ln.pool.admit() {
-				l.accept(fd, ln.pool)
+				l.accept(fd, ln)
 			} else {
 				ln.turnAway(fd)
 			}
@@ -76,7 +121,7 @@ func (ln *listener) mute(err error) {
 		ln.loggedAt = l.now
 		l.logf(levelError, "pool %q: accepting clients: %v; raise LimitNOFILE= (ulimit -n) or lower client_connections", ln.pool.name, err)
 	}
-	l.poller.Remove(ln.fd)
+	ln.unwatch()
 	l.timers.set(&ln.pause, l.now+int64(acceptPause))
 }
 

@@ -52,7 +52,7 @@ type loop struct {
 
 	pools     []*pool
 	listeners []*listener
-	control   *control
+	control   *control // nil: the master is dead
 	resolver  *resolver
 	clients   int      // connected now
 	nextID    uint64   // of the next client
@@ -74,9 +74,17 @@ type loop struct {
 	spareSplits  int    // of splits
 	vectors      [][]byte
 
+	accepting bool // the listeners are watched
 	draining  bool
 	ended     bool
 	drainTill timer
+
+	peers    []*peerLink // workers of other generations, by slot
+	giving   giving
+	rollCall rollCall
+	serving  bool // has accepted at some time, or was told to
+	settled  bool // nothing is rolled back any more
+	orphan   bool // the master is dead
 }
 
 // newLoop makes the loop with everything but its listeners and its control socket.
@@ -94,7 +102,11 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		buf:      make([]byte, max(size, 2*directBytes)),
 		counters: shared.Worker(spec.Slot),
 		vectors:  make([][]byte, 0, sock.MaxVectors),
+
+		accepting: !spec.Takeover, serving: !spec.Takeover,
 	}
+	l.giving.l = l
+	l.rollCall.l = l
 	l.memory.l = l
 	l.window.most = spec.Coalesce
 	l.requests.l = l
@@ -139,6 +151,10 @@ func (l *loop) turn(events []poll.Event) error {
 	l.serveAgain()
 	l.timers.run(l.now)
 	l.flush()
+	if l.giving.on {
+		l.giving.step()
+		l.flush()
+	}
 	l.observe()
 	l.relieve()
 	return nil
@@ -164,7 +180,7 @@ func (l *loop) observe() {
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
 // else without end, since the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
-	if len(l.again) > 0 {
+	if len(l.again) > 0 || l.giving.more {
 		return 0
 	}
 	at, ok := l.timers.next()

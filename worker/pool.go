@@ -104,11 +104,16 @@ func (p *pool) speak(spec *link.Pool) {
 	}
 }
 
-// preconnect opens every connection to every server. Failures show when a request needs them.
-func (p *pool) preconnect() {
-	for _, s := range p.servers {
-		for i := range s.conns {
-			s.conn(uint64(i)).open()
+// preconnect opens every connection to every server, where the pool wants that. Failures show when a request needs them.
+func (l *loop) preconnect() {
+	for _, p := range l.pools {
+		if !p.spec.Preconnect {
+			continue
+		}
+		for _, s := range p.servers {
+			for _, c := range s.conns {
+				c.open()
+			}
 		}
 	}
 }

@@ -200,9 +200,15 @@ func (c *conn) fail(err error) {
 // connection is its right and no failure.
 func (c *conn) end(err error) {
 	idle := err == io.EOF && c.head == nil
+	tentative := c.tentative && c.head == nil
+	c.tentative = false
+	c.server.tried(c, err)
 	queue := c.close()
 	p := c.server.pool
-	if !idle {
+	switch {
+	case tentative:
+		c.server.complain(err)
+	case !idle:
 		c.server.failed(err)
 	}
 	text := p.errorText(err)

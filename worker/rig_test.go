@@ -86,36 +86,38 @@ func (r *rig) start() {
 	for slot := range r.slots {
 		shared, err := link.OpenShared(memory, counts, r.slots)
 		r.must(err)
-		spec := &link.Spec{
+		l := r.addWorker(&link.Spec{
 			Generation: 1, Build: "1.2.3", Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
 			ShutdownTimeout: 10 * time.Second,
-		}
-		l, err := newLoop(spec, shared, func() int64 { return r.now })
-		r.must(err)
-		mine, theirs, err := sock.SeqpacketPair()
-		r.must(err)
-		l.control, err = newControl(l, theirs)
-		r.must(err)
-		r.masters = append(r.masters, &peer{name: "master", fd: mine})
+		}, shared)
 		for i := range r.pools {
-			fd, err := sock.ListenUnix(r.front(i, slot), 0, 512)
+			path := r.front(i, slot)
+			fd, err := sock.ListenUnix(path, 0, 512)
 			r.must(err)
-			r.must(l.listen(fd, link.Listener{Pool: i, Shared: true}))
+			r.must(l.listen(fd, link.Listener{Pool: i, Network: "unix", Address: path, Shared: true}))
 		}
-		for range rigRequests {
-			l.requests.put(new(request))
-		}
-		l.requests.timer.fire = func() {} // the pool keeps what it has, so that it can be counted
-		r.workers = append(r.workers, l)
 	}
 	for _, l := range r.workers {
-		for _, p := range l.pools {
-			if p.spec.Preconnect {
-				p.preconnect()
-			}
-		}
+		l.preconnect()
 	}
 	r.turn()
+}
+
+// addWorker makes a worker and its master.
+func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
+	l, err := newLoop(spec, shared, func() int64 { return r.now })
+	r.must(err)
+	mine, theirs, err := sock.SeqpacketPair()
+	r.must(err)
+	l.control, err = newControl(l, theirs)
+	r.must(err)
+	r.masters = append(r.masters, &peer{name: "master", fd: mine})
+	for range rigRequests {
+		l.requests.put(new(request))
+	}
+	l.requests.timer.fire = func() {} // the pool keeps what it has, so that it can be counted
+	r.workers = append(r.workers, l)
+	return l
 }
 
 // front is where a worker's clients of a pool connect to.
@@ -154,7 +156,7 @@ func (r *rig) turn() {
 func (r *rig) step(l *loop) (busy bool) {
 	events, err := l.poller.Wait(0)
 	r.must(err)
-	busy = len(events) > 0 || len(l.again) > 0
+	busy = len(events) > 0 || len(l.again) > 0 || l.giving.more
 	if at, ok := l.timers.next(); ok && at <= r.now {
 		busy = true
 	}
@@ -202,6 +204,15 @@ func (r *rig) exit(slot int) {
 		switch h := entry.h.(type) {
 		case *client:
 			sock.Close(int(h.fd))
+		case traveller:
+			sock.Close(int(h.c.fd))
+		case *guest:
+			sock.Close(int(h.c.fd))
+		case *peerLink:
+			sock.Close(h.fd)
+			for _, o := range h.offers {
+				o.closeState()
+			}
 		case *conn:
 			sock.Close(h.fd)
 		case *listener:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -45,10 +46,10 @@ func serve() error {
 	if err := sock.SetTimerSlack(1); err != nil {
 		l.logf(levelInfo, "setting the timer slack: %v", err)
 	}
-	for _, p := range l.pools {
-		if p.spec.Preconnect {
-			p.preconnect()
-		}
+	if spec.Takeover {
+		fault.At("nw.start")
+	} else {
+		l.preconnect()
 	}
 	for i, ln := range spec.Listeners {
 		if err := l.listen(link.FDListen+i, ln); err != nil {
@@ -56,7 +57,11 @@ func serve() error {
 		}
 	}
 	collect(false) // what the start has left is no use to a loop that may run for months
-	l.control.say(link.Ready, nil)
+	if spec.Takeover {
+		l.callRoll()
+	} else {
+		l.control.must(link.Ready, nil)
+	}
 	return l.run()
 }
 

@@ -26,7 +26,7 @@ func runBare(c *cli.Context) error {
 		return describeStats(c.App.Writer)
 	case c.Bool("test-conf"):
 		return testConf(c.App.Writer, o)
-	case c.Bool("daemonize") && !launched():
+	case c.Bool("daemonize") && !launched() && !master.Successor():
 		return daemonize()
 	}
 	o.Started = startReport()

@@ -152,7 +152,7 @@ func (d *demo) configure() (err error) {
 		return err
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "demo:\n  listen: %s:%d\n  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  servers:\n", demoHost, d.port)
+	fmt.Fprintf(&text, "global:\n  orphans: drain\ndemo:\n  listen: %s:%d\n  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  servers:\n", demoHost, d.port)
 	for i, shard := range d.shards {
 		fmt.Fprintf(&text, "   - %s:1 shard-%d\n", shard.Addr(), i+1)
 	}

@@ -69,11 +69,13 @@ func TestE2EClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// Workers without a master serve what they owe and end.
-func TestE2EDeathOfTheMaster(t *testing.T) {
+// Workers without a master serve what they owe and end, if they were told to.
+func TestE2EDeathOfTheMasterDrains(t *testing.T) {
 	t.Parallel()
 	slow := newPuppet(t, "unix", "")
-	p := redisPool(t, []*backend{slow.backend})
+	address := freeAddress(t)
+	p := pinion(t, "global:\n  orphans: drain\n"+yaml(pool{"pool", address, []string{"redis: true"}, lines([]*backend{slow.backend})}),
+		"tcp", address)
 	workers := p.workers()
 	idle, waiting := p.dial(), p.dial()
 	idle.wantDo("+PONG\r\n", "PING")
@@ -95,4 +97,35 @@ func TestE2EDeathOfTheMaster(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Workers without a master serve on, old clients and new ones, until they are told to end.
+func TestE2EDeathOfTheMaster(t *testing.T) {
+	t.Parallel()
+	p := redisPool(t, []*backend{redisServer(t)})
+	workers := p.workers()
+	t.Cleanup(func() {
+		for _, pid := range workers {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	client := p.dial()
+	client.wantDo("+OK\r\n", "SET", "key", "value")
+	p.signal(syscall.SIGKILL)
+	if err := p.wait(); err == nil {
+		t.Error("the master ended well")
+	}
+	for range 20 {
+		client.wantDo(bulk("value"), "GET", "key")
+		p.dial().wantDo(bulk("value"), "GET", "key")
+	}
+	for _, pid := range workers {
+		syscall.Kill(pid, syscall.SIGTERM)
+		eventually(t, "the end of a worker", func() error {
+			if exists(pid) {
+				return fmt.Errorf("worker %d is there", pid)
+			}
+			return nil
+		})
+	}
 }

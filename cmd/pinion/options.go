@@ -43,6 +43,9 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "mbuf-size", Aliases: []string{"m"},
 			Usage: "read buffer of a worker in `BYTES`, 512 to 16777216; it has at least 32 KiB (default: 64 KiB)"},
 		workersFlag(),
+		&cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
+			Usage: "take commands such as pinion reload from the socket `FILE` (default: $" + controlVariable +
+				", $RUNTIME_DIRECTORY/" + controlName + "; else none)"},
 	}
 }
 
@@ -63,6 +66,7 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 		StatsAddr:  c.String("stats-addr"),
 		PIDFile:    c.String("pid-file"),
 		Output:     c.String("output"),
+		Control:    controlPath(c, ""),
 		Build:      version,
 	}
 	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does

@@ -5,10 +5,12 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +29,7 @@ const (
 // resolver finds the address of a host to listen on.
 type resolver func(host string) (netip.Addr, error)
 
-// resolveHost reads an IP address in any notation of inet_aton(3), or asks for the first address of a name.
+// resolveHost reads an IP address in any notation of inet_aton(3), or asks for the address of a name.
 func resolveHost(host string) (netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr, nil
@@ -41,7 +43,43 @@ func resolveHost(host string) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	return addrs[0].Unmap(), nil
+	return choose(addrs), nil
+}
+
+// choose takes the lowest address of the family that the resolver prefers. Name servers rotate their answers; a reload
+// must not take that for another address and close the clients of the one before.
+func choose(addrs []netip.Addr) netip.Addr {
+	chosen := addrs[0].Unmap()
+	for _, addr := range addrs {
+		if addr = addr.Unmap(); addr.Is4() == chosen.Is4() && addr.Less(chosen) {
+			chosen = addr
+		}
+	}
+	return chosen
+}
+
+// canonical returns the one form of an address that means the same to bind(2): IPv4 as such, and a zone, which only
+// link-local addresses have, as the number of its interface.
+func canonical(addr netip.Addr) (netip.Addr, error) {
+	addr = addr.Unmap()
+	zone := addr.Zone()
+	switch {
+	case zone == "":
+		return addr, nil
+	case !addr.IsLinkLocalUnicast():
+		return addr.WithZone(""), nil
+	}
+	if n, err := strconv.ParseUint(zone, 10, 31); err == nil && n > 0 {
+		return addr.WithZone(strconv.FormatUint(n, 10)), nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err
+		}
+		return addr, fmt.Errorf("interface %q: %w", zone, err)
+	}
+	return addr.WithZone(strconv.Itoa(i.Index)), nil
 }
 
 // parseClassicIPv4 reads the notations that getaddrinfo(3) takes beside four decimal numbers: one to four parts, each
@@ -85,6 +123,9 @@ func setListen(d *draft, _ *Key, w word) *flaw {
 		return &flaw{message: "has no host", hint: fmt.Sprintf("write 0.0.0.0:%d to listen on all addresses", n)}
 	}
 	addr, err := d.resolve(withoutBrackets(host))
+	if err == nil {
+		addr, err = canonical(addr)
+	}
 	if err != nil {
 		return &flaw{message: "cannot be resolved: " + err.Error(),
 			hint: "write an IP address or a name that this host knows"}
@@ -96,12 +137,13 @@ func setListen(d *draft, _ *Key, w word) *flaw {
 
 // setListenUnix reads the permissions as twemproxy does, with strtol(3): octal digits, up to whatever follows them.
 func setListenUnix(l *Listen) *flaw {
-	path, perm, given := cutLast(l.Text, ' ')
+	name, perm, given := cutLast(l.Text, ' ')
 	if !given {
-		path = l.Text
+		name = l.Text
 	}
-	if len(path) > maxSocketPathSize {
-		return &flaw{message: fmt.Sprintf("has a path of %d bytes", len(path)),
+	name = plainPath(name)
+	if len(name) > maxSocketPathSize {
+		return &flaw{message: fmt.Sprintf("has a path of %d bytes", len(name)),
 			hint: fmt.Sprintf("a socket's path has at most %d", maxSocketPathSize)}
 	}
 	digits := len(perm) - len(strings.TrimLeft(perm, "01234567"))
@@ -109,12 +151,20 @@ func setListenUnix(l *Listen) *flaw {
 	if err != nil || n > maxPermissions || strings.HasPrefix(perm, "-") || strings.HasPrefix(perm, "+") {
 		return &flaw{message: fmt.Sprintf("has wrong permissions %q", perm), hint: permissionsHint}
 	}
-	l.Network, l.Address, l.Perm = "unix", path, fs.FileMode(n)
+	l.Network, l.Address, l.Perm = "unix", name, fs.FileMode(n)
 	if digits < len(perm) {
 		return &flaw{message: fmt.Sprintf("has permissions %q, taken for %#o as nutcracker does", perm, n),
 			hint: permissionsHint, harmless: true}
 	}
 	return nil
+}
+
+// plainPath leaves out what says nothing: double slashes and dots. Two dots stay: after a symbolic link they lead elsewhere.
+func plainPath(p string) string {
+	if strings.Contains(p+"/", "/../") {
+		return p
+	}
+	return path.Clean(p)
 }
 
 func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,8 @@ import (
 
 // Config is a complete, valid configuration.
 type Config struct {
-	File   string // as given to Load or Parse, for messages
+	File   string            // as given to Load or Parse, for messages
+	Sum    [sha256.Size]byte // of the text: tells whether a file is another one since
 	Global Global
 	Pools  []Pool // in name order (shard.Less), at least one
 
@@ -25,13 +27,25 @@ type Config struct {
 
 // Global holds the process-wide settings.
 type Global struct {
-	Workers         int // 0 = one for each CPU that the process may use
-	ShutdownTimeout time.Duration
-	MemoryLimit     int64         // bytes for each worker; 0 = no limit; or AutoMemory
-	Coalesce        time.Duration // 0 = never
+	Workers            int // 0 = one for each CPU that the process may use
+	ShutdownTimeout    time.Duration
+	HandoffPatience    time.Duration // 0 = clients that are owed replies are stragglers at once
+	UnreachableServers UnreachableServers
+	ReloadOnChange     bool
+	Orphans            link.Orphans
+	MemoryLimit        int64         // bytes for each worker; 0 = no limit; or AutoMemory
+	Coalesce           time.Duration // 0 = never
 
 	given map[string]place // the keys that the file sets
 }
+
+// UnreachableServers says what a reload or an upgrade does when the new workers cannot connect to a server.
+type UnreachableServers string
+
+const (
+	UnreachableLax    UnreachableServers = "lax"    // refused where the old workers reach that server now
+	UnreachableStrict UnreachableServers = "strict" // refused for any server
+)
 
 // AutoMemory is the MemoryLimit that stands for a share of the machine's memory, which the file does not know.
 const AutoMemory = -1
@@ -48,14 +62,21 @@ type Pool struct {
 	placed []place          // placed[i] is where Servers[i] stands
 }
 
-// Listen is the address on which a pool serves its clients.
+// Listen is the address on which a pool serves its clients. Network and Address are its identity: one socket has one
+// text, however it was written.
 type Listen struct {
 	Network  string         // "tcp" or "unix"
 	Address  string         // AddrPort as text, or the path
 	Text     string         // as configured
-	AddrPort netip.AddrPort // tcp only
+	AddrPort netip.AddrPort // tcp only; IPv4 is not mapped to IPv6, and a zone is a number
 	Perm     fs.FileMode    // unix only: permissions of the socket, 0 = by the umask
 }
+
+// ListenID tells a listening socket from all others, so that a reload finds it again whatever the name of its pool.
+type ListenID struct{ Network, Address string }
+
+// ID returns the identity of the socket.
+func (l *Listen) ID() ListenID { return ListenID{l.Network, l.Address} }
 
 // place is a position in the file. Lines and columns count from 1; the zero place is the file as a whole.
 type place struct{ line, column int }
@@ -93,6 +114,7 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 		return nil, errs
 	}
 	c.noted = warnings
+	c.Sum = sha256.Sum256(text)
 	return c, nil
 }
 
@@ -102,6 +124,7 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Slots = len(cpus)
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
+	base.Orphans = c.Global.Orphans
 	base.Coalesce = c.Global.Coalesce
 	if c.Global.MemoryLimit != AutoMemory {
 		base.MemoryLimit = c.Global.MemoryLimit

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"io/fs"
@@ -138,10 +139,24 @@ func TestParseFillsEveryField(t *testing.T) {
 	if p.Listen != listen || p.Backlog != 1024 || p.Line != 2 {
 		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
 	}
-	global := Global{ShutdownTimeout: 30 * time.Second, MemoryLimit: AutoMemory, Coalesce: 200 * time.Microsecond}
-	if g := c.Global; g.Workers != global.Workers || g.ShutdownTimeout != global.ShutdownTimeout ||
-		g.MemoryLimit != global.MemoryLimit || g.Coalesce != global.Coalesce {
+	global := Global{ShutdownTimeout: 30 * time.Second, HandoffPatience: 2 * time.Second, UnreachableServers: UnreachableLax, Orphans: link.OrphansServe,
+		MemoryLimit: AutoMemory, Coalesce: 200 * time.Microsecond}
+	if g := bare(c).Global; !reflect.DeepEqual(g, global) {
 		t.Errorf("got global %+v, want %+v", g, global)
+	}
+	if want := sha256.Sum256(readFile(t, "testdata/nutcracker/every-key.yml")); c.Sum != want {
+		t.Errorf("got sum %x, want %x", c.Sum, want)
+	}
+}
+
+func TestParseFillsGlobal(t *testing.T) {
+	c, err := parse("pinion-keys.yml", readFile(t, "testdata/good/pinion-keys.yml"), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Global{Workers: 4, ShutdownTimeout: 5 * time.Second, UnreachableServers: UnreachableStrict, ReloadOnChange: true, Orphans: link.OrphansDrain}
+	if g := bare(c).Global; !reflect.DeepEqual(g, want) {
+		t.Errorf("got global %+v, want %+v", g, want)
 	}
 }
 
@@ -192,7 +207,7 @@ func TestSpecs(t *testing.T) {
 	}
 	for slot, s := range specs {
 		want := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Slot: slot, Slots: 3, CPU: []int{2, -1, 5}[slot],
-			ShutdownTimeout: 10 * time.Second, MemoryLimit: 5 << 20, Coalesce: 200 * time.Microsecond,
+			ShutdownTimeout: 10 * time.Second, Orphans: link.OrphansServe, MemoryLimit: 5 << 20, Coalesce: 200 * time.Microsecond,
 			Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("slot %d: got %+v\nwant %+v", slot, s, want)

@@ -9,6 +9,7 @@
 //	                      *Config, or Problems: everything that is wrong, each with line and column
 //	                                   │
 //	                                   ├──► Warnings: what works but hurts      (warn.go)
+//	                                   ├──► Diff: what a reload would change    (diff.go)
 //	                                   └──► Specs: one link.Spec for each slot
 //
 // A nutcracker.yml that nutcracker starts with and that is refused here has a number that overflows its int, a server
@@ -16,5 +17,6 @@
 // address), two pools whose listen names are one address, or a pool's name of more than 255 bytes.
 //
 // An option is one row in the table of keys.go and one field. A Config is not changed after Parse and may be read by
-// any goroutine. The only input from outside the file is the address of a listen name, which is resolved while parsing.
+// any goroutine. The only inputs from outside the file are the address of a listen name and, for a link-local one, the
+// number of its interface, which are looked up while parsing.
 package config

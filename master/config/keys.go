@@ -34,6 +34,7 @@ type Key struct {
 	Unit    string // "ms" or "µs" for a time; empty otherwise
 	Doc     string // Markdown, without a full stop
 
+	secret bool // the value is for Print only
 	value
 }
 
@@ -86,7 +87,7 @@ var keys = [...]Key{
 		Doc:   "set SO_KEEPALIVE on client connections"},
 	{Name: "reuseport", Default: "false", value: value{set: setReuseport},
 		Doc: "accepted and ignored: workers always share the address by SO_REUSEPORT"},
-	{Name: "redis_auth",
+	{Name: "redis_auth", secret: true,
 		value: value{set: setPassword, get: getPassword},
 		Doc:   "the password: clients must give it, and it is given to the servers; needs `redis: true`"},
 	{Name: "redis_db", Default: "0",
@@ -124,7 +125,23 @@ var keys = [...]Key{
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},
 	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "30000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.ShutdownTimeout }),
-		Doc:   "how long clients may finish after a SIGTERM; 0 = as long as they like"},
+		Doc: "how long clients may finish after a SIGTERM, and stragglers in the old workers after a reload or an " +
+			"upgrade; 0 = as long as they like"},
+	{Name: "handoff_patience", Scope: GlobalScope, Default: "2000", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.global.HandoffPatience }),
+		Doc: "how long a reload or an upgrade waits for clients that are owed replies before they are called " +
+			"stragglers, which finish in the old workers until `shutdown_timeout`"},
+	{Name: "unreachable_servers", Scope: GlobalScope, Default: string(UnreachableLax),
+		value: choice(func(d *draft) *UnreachableServers { return &d.global.UnreachableServers }, unreachables[:]),
+		Doc: "what a reload or an upgrade does when the new workers cannot connect to a server: `lax` = refused only " +
+			"where the old workers reach that server now; `strict` = refused for any"},
+	{Name: "reload_on_change", Scope: GlobalScope, Default: "false",
+		value: boolean(func(d *draft) *bool { return &d.global.ReloadOnChange }),
+		Doc:   "reload when the content of the configuration file changes"},
+	{Name: "orphans", Scope: GlobalScope, Default: string(link.OrphansServe),
+		value: choice(func(d *draft) *link.Orphans { return &d.global.Orphans }, orphans[:]),
+		Doc: "what the workers do when the master was killed: `serve` on and accept, until another master takes them over or " +
+			"they are killed, or `drain`"},
 	{Name: "memory_limit", Scope: GlobalScope, Default: auto, value: value{set: setMemoryLimit, get: getMemoryLimit},
 		Doc: "size of what clients and servers may make each worker hold; `auto` = half of the memory of the machine, or " +
 			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},

@@ -29,7 +29,9 @@ var (
 	protocols   = [...]option[link.Protocol]{{"true", link.Redis}, {"false", link.Memcache}}
 	crossShards = [...]option[link.CrossShard]{
 		{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
-	mgetErrors = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	mgetErrors   = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	orphans      = [...]option[link.Orphans]{{"serve", link.OrphansServe}, {"drain", link.OrphansDrain}}
+	unreachables = [...]option[UnreachableServers]{{"lax", UnreachableLax}, {"strict", UnreachableStrict}}
 )
 
 func choice[T ~string](field func(*draft) *T, options []option[T]) value {

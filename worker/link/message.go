@@ -13,13 +13,26 @@ type Kind uint16
 
 const (
 	// From the worker.
-	Ready   Kind = iota + 1 // accepting; no body
+	Ready   Kind = iota + 1 // accepting or, before a takeover, able to; body: ReadyBody
 	Log                     // body: level byte, text
 	Drained                 // no client is left, the worker ends; no body
 
 	// From the master.
 	Drain     // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
 	Verbosity // body: one byte, 0 to 11
+
+	// From the master, about a handoff.
+	Serve  // accept from now on; no body
+	Peer   // a worker of the other generation; body: PeerBody; one descriptor
+	Give   // stop accepting, move the clients to the peers; body: GiveBody
+	Resume // give no more, accept again, and take what peers give back; no body
+	Settle // what was taken stays; no body
+	Finish // the peers serve now: move or drain what is left, then end; body: FinishBody
+	Listen // accept from this socket, too; body: ListenBody; one descriptor
+
+	// From the worker, about a handoff.
+	Given      // all that can be moved is; body: GivenBody
+	PeerFailed // body: PeerFailedBody
 )
 
 const (

@@ -22,7 +22,8 @@ const (
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
-// outlive their worker: the successor in the slot counts on.
+// outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
+// counted; the master writes it.
 type Shared struct {
 	words   []uint64
 	slots   int
@@ -56,7 +57,7 @@ func roundUp(words int) int { return (words + wordsPerLine - 1) &^ (wordsPerLine
 // SharedBytes returns the size of the mapping for pools with these numbers of servers.
 func SharedBytes(servers []int, slots int) int {
 	s := newShared(servers, slots)
-	return (s.slot0 + s.slots*s.perSlot) * wordBytes
+	return (s.slot0 + (s.slots+1)*s.perSlot) * wordBytes
 }
 
 // ServerCounts returns the number of servers of each pool, as SharedBytes and OpenShared want it.
@@ -83,8 +84,11 @@ func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 	return s, nil
 }
 
-// Slots returns the number of slots of the layout.
+// Slots returns the number of slots of the layout, without Legacy.
 func (s *Shared) Slots() int { return s.slots }
+
+// Legacy is the slot of what earlier generations have counted.
+func (s *Shared) Legacy() int { return s.slots }
 
 // Epoch is the word that every change of a liveness word of the pool adds one to. Atomic access only.
 func (s *Shared) Epoch(pool int) *uint64 { return &s.words[s.live[pool]] }
@@ -110,7 +114,7 @@ func (s *Shared) Server(slot, pool, server int) []uint64 {
 	return s.words[off : off+numServerCounters : off+numServerCounters]
 }
 
-// SumWorker adds up a worker counter over all slots.
+// SumWorker adds up a worker counter over all slots and Legacy, as the other sums do.
 func (s *Shared) SumWorker(counter int) uint64 {
 	return s.sum(WorkerCounters[counter].Kind, func(slot int) *uint64 { return &s.Worker(slot)[counter] })
 }
@@ -127,7 +131,7 @@ func (s *Shared) SumServer(pool, server, counter int) uint64 {
 
 func (s *Shared) sum(kind CounterKind, word func(slot int) *uint64) uint64 {
 	var total uint64
-	for slot := range s.slots {
+	for slot := range s.slots + 1 {
 		v := atomic.LoadUint64(word(slot))
 		if kind == Timestamp {
 			total = max(total, v)

@@ -34,6 +34,14 @@ const (
 	MGetErrorsPerKey MGetErrors = "per_key" // an error element for each key of a failed server
 )
 
+// Orphans says what workers do whose master was killed.
+type Orphans string
+
+const (
+	OrphansServe Orphans = "serve" // and accept on
+	OrphansDrain Orphans = "drain"
+)
+
 // Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody.
 type Spec struct {
 	Generation      uint64
@@ -44,8 +52,10 @@ type Spec struct {
 	Verbosity       int // 0 (emergencies only) to 11, as nutcracker's -v
 	ReadBufferBytes int // size of the loop's one read buffer; 0 = the worker's default
 	ShutdownTimeout time.Duration
+	Orphans         Orphans
 	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
 	Coalesce        time.Duration // longest time that a flush may wait for more to flush; 0 = never
+	Takeover        bool          // do not accept before Serve: another generation still does
 	Pools           []Pool        // in name order (shard.Less)
 	Listeners       []Listener    // Listeners[i] is fd FDListen+i
 }
@@ -53,7 +63,8 @@ type Spec struct {
 // Listener is one inherited listening socket.
 type Listener struct {
 	Pool    int    // index into Spec.Pools
-	Address string // as configured, for messages
+	Network string // "tcp" or "unix"
+	Address string // the path, or the address in its one canonical form: with Network it tells the socket from all others
 	Shared  bool   // other workers accept from the same socket (unix sockets, inherited sockets)
 }
 

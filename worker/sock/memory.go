@@ -3,6 +3,7 @@
 package sock
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -10,21 +11,65 @@ import (
 
 // MemfdSealed returns a memory file that holds data and can never change again.
 func MemfdSealed(name string, data []byte) (fd int, err error) {
+	return MemfdGathered(name, [][]byte{data})
+}
+
+// maxIovecs is how many buffers one writev takes (UIO_MAXIOV of the kernel).
+const maxIovecs = 1024
+
+// MemfdGathered is MemfdSealed for the concatenation of parts.
+func MemfdGathered(name string, parts [][]byte) (fd int, err error) {
 	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return -1, err
 	}
 	defer closeOnError(&fd, &err)
-	for rest := data; len(rest) > 0; {
-		n, err := unix.Write(fd, rest)
-		if err != nil {
-			return fd, err
-		}
-		rest = rest[n:]
+	if err = writeAll(fd, parts); err != nil {
+		return fd, err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_GROW|lastingSeals)
 	return fd, err
+}
+
+// writeAll writes the concatenation of parts, which it leaves as they are.
+func writeAll(fd int, parts [][]byte) error {
+	var vectors [][]byte
+	written := 0 // bytes of parts[0]
+	for {
+		for len(parts) > 0 && written >= len(parts[0]) {
+			written -= len(parts[0])
+			parts = parts[1:]
+		}
+		if len(parts) == 0 {
+			return nil
+		}
+		vectors = append(vectors[:0], parts[:min(len(parts), maxIovecs)]...)
+		vectors[0] = vectors[0][written:]
+		n, err := unix.Writev(fd, vectors)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		written += max(n, 0)
+	}
+}
+
+// lastingSeals are those without which a mapped memory file could change, or vanish, under its reader.
+const lastingSeals = unix.F_SEAL_SHRINK | unix.F_SEAL_WRITE
+
+// MapSealed maps what a sealed memory file holds, to be read, and given back with Unmap. An empty one is nil.
+func MapSealed(fd int) ([]byte, error) {
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err != nil {
+		return nil, err
+	}
+	if seals&lastingSeals != lastingSeals {
+		return nil, errors.New("mapping memory file: it is not sealed")
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil || stat.Size == 0 {
+		return nil, err
+	}
+	return unix.Mmap(fd, 0, int(stat.Size), unix.PROT_READ, unix.MAP_PRIVATE)
 }
 
 // ReadAll returns what a memory file holds, whoever has read it before.
@@ -69,8 +114,13 @@ func Map(fd, size int) ([]byte, error) {
 	return unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 }
 
-// Unmap takes back what Map or MemfdShared returned.
-func Unmap(mem []byte) error { return unix.Munmap(mem) }
+// Unmap takes back what Map, MapSealed or MemfdShared returned; nil is fine.
+func Unmap(mem []byte) error {
+	if mem == nil {
+		return nil
+	}
+	return unix.Munmap(mem)
+}
 
 // headroomBytes is how much the system must be able to give beyond every allocation. The Go runtime does not survive if
 // the system refuses it memory, so what connections ask for is refused first: more than one of its arenas before.

@@ -13,9 +13,9 @@ import (
 
 const socketFlags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
 
-// ListenTCP opens a listening socket on addr. With reuseport it joins (or founds) the group of sockets that share the
-// address; every member must belong to the same user.
-func ListenTCP(addr netip.AddrPort, backlog int, reuseport bool) (fd int, err error) {
+// BindTCP opens a socket on addr that is to listen later. With reuseport it will join (or found) the group of sockets
+// that share the address; every member must belong to the same user. Until Listen no connection comes to it.
+func BindTCP(addr netip.AddrPort, reuseport bool) (fd int, err error) {
 	fd, err = unix.Socket(family(addr), unix.SOCK_STREAM|socketFlags, 0)
 	if err != nil {
 		return -1, err
@@ -29,15 +29,35 @@ func ListenTCP(addr netip.AddrPort, backlog int, reuseport bool) (fd int, err er
 			return fd, err
 		}
 	}
-	if err = unix.Bind(fd, sockaddr(addr)); err != nil {
-		return fd, err
-	}
-	return fd, unix.Listen(fd, backlog)
+	return fd, unix.Bind(fd, sockaddr(addr))
 }
 
-// ListenUnix opens a listening socket at path, first removing a socket that an earlier process left there. perm 0
-// leaves the permissions to the umask.
-func ListenUnix(path string, perm uint32, backlog int) (fd int, err error) {
+// ListenTCP is BindTCP and Listen.
+func ListenTCP(addr netip.AddrPort, backlog int, reuseport bool) (fd int, err error) {
+	fd, err = BindTCP(addr, reuseport)
+	if err != nil {
+		return -1, err
+	}
+	defer closeOnError(&fd, &err)
+	return fd, Listen(fd, backlog)
+}
+
+// Listen has the kernel queue up to backlog connections that are not accepted yet. On a socket that listens already it
+// changes the backlog.
+func Listen(fd, backlog int) error { return unix.Listen(fd, backlog) }
+
+// Queued returns how many connections wait in the queue of a listening TCP socket (tcp(7): tcpi_unacked of TCP_INFO).
+func Queued(fd int) (int, error) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, err
+	}
+	return int(info.Unacked), nil
+}
+
+// BindUnix opens a socket at path that is to listen later, first removing a socket that an earlier process left there.
+// perm 0 leaves the permissions to the umask.
+func BindUnix(path string, perm uint32) (fd int, err error) {
 	if err = removeStale(path); err != nil {
 		return -1, err
 	}
@@ -54,7 +74,17 @@ func ListenUnix(path string, perm uint32, backlog int) (fd int, err error) {
 			return fd, err
 		}
 	}
-	return fd, unix.Listen(fd, backlog)
+	return fd, nil
+}
+
+// ListenUnix is BindUnix and Listen.
+func ListenUnix(path string, perm uint32, backlog int) (fd int, err error) {
+	fd, err = BindUnix(path, perm)
+	if err != nil {
+		return -1, err
+	}
+	defer closeOnError(&fd, &err)
+	return fd, Listen(fd, backlog)
 }
 
 // removeStale unlinks path if it is a socket, and refuses to touch anything else.
@@ -106,6 +136,9 @@ func StreamPair() (a, b int, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|socketFlags, 0)
 	return fds[0], fds[1], err
 }
+
+// Dup returns another descriptor for the same open file, close-on-exec.
+func Dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
 
 // Close closes fd.
 func Close(fd int) error { return unix.Close(fd) }

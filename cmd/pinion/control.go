@@ -1,0 +1,250 @@
+// pinion status, reload, upgrade, drain, stop, log: what an operator asks of a running master, over its control socket.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master"
+)
+
+const (
+	controlVariable = "PINION_CONTROL"
+	controlName     = "ctl.sock"
+	defaultControl  = "/run/pinion/" + controlName
+)
+
+// controlFlag is the option of the commands; that of the proxy is in rootFlags.
+func controlFlag() cli.Flag {
+	return &cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
+		Usage: "the control socket is `FILE` (default: $" + controlVariable + ", $RUNTIME_DIRECTORY/" + controlName + ", " + defaultControl + ")"}
+}
+
+func strictFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "strict", Usage: "refuse if a new worker cannot reach a server, even one that no worker reaches now"}
+}
+
+// controlPath returns where a master listens or is looked for: as said, else where systemd has made a directory for it,
+// else otherwise. Said to be nothing, it is nothing.
+func controlPath(c *cli.Context, otherwise string) string {
+	if c.IsSet("control") {
+		return c.String("control")
+	}
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" { // the first, if there are several
+		return filepath.Join(dir, controlName)
+	}
+	return otherwise
+}
+
+// parameters returns those of the options that are given, as the master calls them.
+func parameters(c *cli.Context, options ...string) url.Values {
+	v := url.Values{}
+	for _, name := range options {
+		if c.Bool(name) {
+			v.Set(strings.ReplaceAll(name, "-", "_"), "1")
+		}
+	}
+	return v
+}
+
+// controlCommand is a command that has no operands and asks something.
+func controlCommand(command cli.Command, act func(c *cli.Context, m *control) error) *cli.Command {
+	command.Flags = append(command.Flags, controlFlag())
+	command.Action = func(c *cli.Context) error {
+		if err := noOperands(c); err != nil {
+			return err
+		}
+		return withControl(c, act)
+	}
+	return &command
+}
+
+// withControl asks where the command line says. What a refusal lists goes before its reason.
+func withControl(c *cli.Context, act func(c *cli.Context, m *control) error) error {
+	path := controlPath(c, defaultControl)
+	if path == "" {
+		return usageError("option --control requires a file name")
+	}
+	err := act(c, newControl(path))
+	if no := (*refusal)(nil); errors.As(err, &no) && len(no.Lines) > 0 {
+		fmt.Fprintln(c.App.ErrWriter, strings.Join(no.Lines, "\n"))
+	}
+	return err
+}
+
+func statusCommand() *cli.Command {
+	return controlCommand(cli.Command{
+		Name:      "status",
+		Usage:     "show the running proxy: generations, workers, the last reload or upgrade",
+		UsageText: "pinion status [--json] [--control FILE]",
+		Description: `The exit status is 0 if a Pinion answers.
+
+  pinion status
+  pinion status --json --control /run/pinion/ctl.sock
+  curl --unix-socket /run/pinion/ctl.sock http://pinion/status	the same JSON`,
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the JSON object that the proxy sends"}},
+	}, func(c *cli.Context, m *control) error {
+		text, s, err := m.status(context.Background())
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			_, err = c.App.Writer.Write(text)
+			return err
+		}
+		return showStatus(c.App.Writer, s)
+	})
+}
+
+func reloadCommand() *cli.Command {
+	return controlCommand(cli.Command{
+		Name:      "reload",
+		Usage:     "have the running proxy read its configuration again, without losing a client",
+		UsageText: "pinion reload [--dry-run] [--strict] [--control FILE]",
+		Description: `New workers are made from the file; they connect to the servers, take the listening sockets, and then the clients. If
+anything is wrong, nothing changes. The exit status is 0 only when the new workers serve.
+
+  pinion reload
+  pinion reload --dry-run	what would change`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Usage: "check the file, tell what would change, and change nothing"},
+			strictFlag(),
+		},
+	}, func(c *cli.Context, m *control) error {
+		a, err := m.ask(context.Background(), "/reload", parameters(c, "dry-run", "strict"))
+		switch {
+		case err != nil:
+			return err
+		case c.Bool("dry-run"):
+			return showLines(c.App.Writer, a, "nothing would change")
+		}
+		return showHandoff(c.App.Writer, a)
+	})
+}
+
+func upgradeCommand() *cli.Command {
+	return controlCommand(cli.Command{
+		Name:      "upgrade",
+		Usage:     "replace the running proxy by the binary that is installed now, without losing a client",
+		UsageText: "pinion upgrade [--strict] [--timeout DURATION] [--control FILE]",
+		Description: `The new binary reads the configuration, starts its workers, takes the listening sockets and the clients, and only then
+the old one goes. If anything is wrong, the old one goes on. The exit status is 0 only when the new binary serves.
+
+  pinion upgrade
+  pinion upgrade --timeout 30s	wait no longer than that for the outcome`,
+		Flags: []cli.Flag{
+			strictFlag(),
+			&cli.StringFlag{Name: "timeout",
+				Usage: "give up waiting after a `DURATION` such as 30s; the upgrade goes on (default: wait for its end)"},
+		},
+	}, func(c *cli.Context, m *control) error {
+		timeout, err := readTimeout(c.String("timeout"))
+		if err != nil {
+			return err
+		}
+		a, err := m.upgrade(timeout, parameters(c, "strict"))
+		if err != nil {
+			return err
+		}
+		return showHandoff(c.App.Writer, a)
+	})
+}
+
+// readTimeout returns 0, no limit, for an option that is not there.
+func readTimeout(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, usageError("option --timeout requires a duration such as 30s or 2m")
+	}
+	return d, nil
+}
+
+func drainCommand() *cli.Command {
+	return controlCommand(cli.Command{
+		Name:      "drain",
+		Usage:     "have the running proxy end when its clients have got what they are owed",
+		UsageText: "pinion drain [--control FILE]",
+		Description: `No new clients are accepted; those that are there may finish, for at most shutdown_timeout. The command does not wait
+for the end, see pinion stop.`,
+	}, func(c *cli.Context, m *control) error {
+		a, err := m.ask(context.Background(), "/drain", nil)
+		if err != nil {
+			return err
+		}
+		return showLines(c.App.Writer, a, "draining")
+	})
+}
+
+func stopCommand() *cli.Command {
+	return controlCommand(cli.Command{
+		Name:      "stop",
+		Usage:     "end the running proxy, and wait until it is gone",
+		UsageText: "pinion stop [--now] [--control FILE]",
+		Description: `As with pinion drain, clients get what they are owed first.
+
+  pinion stop
+  pinion stop --now	drop all clients`,
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "now", Usage: "drop all clients"}},
+	}, func(c *cli.Context, m *control) error {
+		pid, err := m.stop(parameters(c, "now"))
+		if err == nil {
+			_, err = fmt.Fprintf(c.App.Writer, "stopped (pid %d)\n", pid)
+		}
+		return err
+	})
+}
+
+func logCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "log",
+		Usage:     "have the running proxy go on in a new log file",
+		UsageText: "pinion log reopen [--control FILE]",
+		Description: `For after a rotation: the old file has been moved away, the next line goes to a new one of the same name.
+
+  mv pinion.log pinion.log.1 && pinion log reopen`,
+		Flags: []cli.Flag{controlFlag()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Len() != 1 || c.Args().First() != "reopen" {
+				return usageError("log knows one thing to do: pinion log reopen [--control FILE]")
+			}
+			return withControl(c, func(c *cli.Context, m *control) error {
+				a, err := m.ask(context.Background(), "/log/reopen", nil)
+				if err != nil {
+					return err
+				}
+				return showLines(c.App.Writer, a, "reopened the log file")
+			})
+		},
+	}
+}
+
+// showLines prints what the master has said, or a sentence of ours if that is nothing.
+func showLines(w io.Writer, a answer, otherwise string) error {
+	if len(a.Lines) == 0 {
+		a.Lines = []string{otherwise}
+	}
+	_, err := io.WriteString(w, strings.Join(a.Lines, "\n")+"\n")
+	return err
+}
+
+// showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error.
+func showHandoff(w io.Writer, a answer) error {
+	if a.Handoff == nil || a.Handoff.Outcome != master.HandoffDone {
+		return errors.New("the proxy does not say that the new generation serves; see pinion status")
+	}
+	a.Lines = append(a.Lines, fmt.Sprintf("generation %d serves: %s", a.Handoff.Generation, handoffFigures(a.Handoff)))
+	return showLines(w, a, "")
+}

@@ -1,0 +1,293 @@
+// The asking side of the control socket, see master/admin.go for the other.
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master"
+)
+
+const (
+	statusTimeout  = 5 * time.Second       // a master that lives answers at once
+	succession     = 10 * time.Second      // from the last word of a master to the first of the next, or to its own end
+	askPause       = 20 * time.Millisecond // between two looks at the same thing
+	maxAnswerBytes = 16 << 20
+)
+
+// control is one control socket.
+type control struct {
+	path      string
+	transport http.Transport
+
+	statusTimeout time.Duration
+	succession    time.Duration
+}
+
+// answer is an outcome as the master writes it.
+type answer struct {
+	Error   string                `json:"error"`
+	Lines   []string              `json:"lines"`
+	Handoff *master.HandoffStatus `json:"handoff"`
+}
+
+// refusal is an answer that says no, for the reason that it gives.
+type refusal struct {
+	answer
+	code int
+}
+
+func (r *refusal) Error() string { return r.answer.Error }
+
+// noConnection is a request that was not even sent.
+type noConnection struct {
+	path  string
+	cause error
+}
+
+func (n *noConnection) Error() string {
+	cause := n.cause
+	if errno := syscall.Errno(0); errors.As(cause, &errno) {
+		cause = errno
+	}
+	switch {
+	case n.nobody():
+		return fmt.Sprintf("no Pinion listens at %q: %v; tell where with --control FILE or %s", n.path, cause, controlVariable)
+	case errors.Is(cause, fs.ErrPermission):
+		return fmt.Sprintf("connecting to %q: %v; become root, or the user that runs Pinion", n.path, cause)
+	}
+	return fmt.Sprintf("connecting to %q: %v", n.path, cause)
+}
+
+// nobody tells whether there is no socket, or none on which anybody listens.
+func (n *noConnection) nobody() bool {
+	return errors.Is(n.cause, syscall.ECONNREFUSED) || errors.Is(n.cause, fs.ErrNotExist) || errors.Is(n.cause, syscall.ENOTDIR)
+}
+
+// noAnswer is a request that was sent: it may have been heard.
+type noAnswer struct{ cause error }
+
+func (n *noAnswer) Error() string {
+	if errors.Is(n.cause, context.DeadlineExceeded) {
+		return "the proxy does not answer: it hangs, or has been stopped"
+	}
+	return fmt.Sprintf("the proxy did not answer: %v; see pinion status", n.cause)
+}
+
+func newControl(path string) *control {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err != nil {
+			return nil, &noConnection{path, err}
+		}
+		return c, nil
+	}
+	return &control{
+		path:          path,
+		transport:     http.Transport{DialContext: dial, DisableKeepAlives: true},
+		statusTimeout: statusTimeout,
+		succession:    succession,
+	}
+}
+
+// do sends one request and returns the text of the answer. An error is a *noConnection, a *noAnswer, a *refusal, or says
+// that this is no Pinion.
+func (m *control) do(ctx context.Context, method, path string, parameters url.Values) ([]byte, error) {
+	target := url.URL{Scheme: "http", Host: "pinion", Path: path, RawQuery: parameters.Encode()}
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := m.transport.RoundTrip(request)
+	if unsent := (*noConnection)(nil); errors.As(err, &unsent) {
+		return nil, unsent
+	}
+	if err != nil {
+		return nil, &noAnswer{err}
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return nil, &noAnswer{err}
+	}
+	if response.StatusCode == http.StatusOK {
+		return text, nil
+	}
+	no := &refusal{code: response.StatusCode}
+	if json.Unmarshal(text, &no.answer) != nil || no.answer.Error == "" {
+		return nil, m.stranger()
+	}
+	return nil, no
+}
+
+// stranger is the error of an answer that no Pinion gives.
+func (m *control) stranger() error {
+	return fmt.Errorf("what listens at %q does not answer as a Pinion does", m.path)
+}
+
+// ask has the master do something and waits until it is done. A master that has handed over to another meanwhile has
+// done nothing, so the other is asked.
+func (m *control) ask(ctx context.Context, path string, parameters url.Values) (a answer, err error) {
+	for began := time.Now(); ; {
+		text, err := m.do(ctx, http.MethodPost, path, parameters)
+		if err == nil && json.Unmarshal(text, &a) != nil {
+			err = m.stranger()
+		}
+		if !refusedWith(err, http.StatusServiceUnavailable) || time.Since(began) > m.succession || !pause(ctx) {
+			return a, err
+		}
+	}
+}
+
+// status returns the status as it came, and what it says. A master that ends, or is busy with others, does not answer;
+// its successor or a second attempt may.
+func (m *control) status(ctx context.Context) (text []byte, s master.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.statusTimeout)
+	defer cancel()
+	for {
+		text, err = m.do(ctx, http.MethodGet, "/status", nil)
+		if err == nil {
+			if json.Unmarshal(text, &s) != nil || s.PID == 0 {
+				err = m.stranger()
+			}
+			return text, s, err
+		}
+		again := unheard(err) || refusedWith(err, http.StatusServiceUnavailable) || refusedWith(err, http.StatusTooManyRequests)
+		if !again || !pause(ctx) {
+			return nil, s, err
+		}
+	}
+}
+
+func refusedWith(err error, code int) bool {
+	var no *refusal
+	return errors.As(err, &no) && no.code == code
+}
+
+// unheard tells whether nobody has said what became of the request.
+func unheard(err error) bool { return errors.As(err, new(*noAnswer)) }
+
+func nobody(err error) bool {
+	var unsent *noConnection
+	return errors.As(err, &unsent) && unsent.nobody()
+}
+
+// pause waits a moment; false: there is no time left.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(askPause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// upgrade waits for the outcome for at most timeout; 0: as long as it takes.
+func (m *control) upgrade(timeout time.Duration, parameters url.Values) (answer, error) {
+	ctx := context.Background()
+	if timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		ctx = limited
+	}
+	_, before, err := m.status(context.Background())
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := m.ask(ctx, "/upgrade", parameters)
+	if !unheard(err) {
+		return a, err
+	}
+	a, err = m.askSuccessor(ctx, before.PID, err)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("the upgrade is still under way after %s; see pinion status", timeout)
+	}
+	return a, err
+}
+
+// askSuccessor finds out how an upgrade went whose old master ended before its last word got here. It returns unheard if
+// there was no upgrade.
+func (m *control) askSuccessor(ctx context.Context, oldPID int, unheard error) (answer, error) {
+	for silent := time.Duration(0); silent < m.succession; silent += askPause {
+		_, now, err := m.status(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return answer{}, unheard
+		case nobody(err):
+			return answer{}, errors.New("the proxy ended during the upgrade")
+		case err == nil && now.PID != oldPID:
+			return answer{Handoff: now.Last}, nil
+		case err == nil && now.Busy == "":
+			return answer{}, unheard
+		case err == nil:
+			silent = 0 // the upgrade is under way
+		}
+		pause(ctx)
+	}
+	return answer{}, unheard
+}
+
+// stop ends the master and returns its pid when it is gone. That may take as long as the last client does.
+func (m *control) stop(parameters url.Values) (pid int, err error) {
+	ctx := context.Background()
+	_, before, err := m.status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	born := birth(before.PID)
+	_, err = m.ask(ctx, "/stop", parameters)
+	if err != nil && !unheard(err) && !nobody(err) {
+		return 0, err
+	}
+	return before.PID, m.awaitEnd(ctx, before, born, err)
+}
+
+// awaitEnd returns when the master is gone, or with the error unheard if it goes on as if nothing had been said.
+func (m *control) awaitEnd(ctx context.Context, before master.Status, born string, unheard error) error {
+	for silent := time.Duration(0); ; silent += askPause {
+		_, now, err := m.status(ctx)
+		same := err == nil && now.PID == before.PID
+		runs := born != "" && birth(before.PID) == born
+		switch {
+		case same && unheard != nil && now.Phase == before.Phase:
+			return unheard
+		case err == nil && !same && unheard != nil:
+			return fmt.Errorf("process %d has ended, but process %d serves now", before.PID, now.PID)
+		case !same && !runs && (born != "" || err == nil || nobody(err)):
+			return nil
+		case silent > m.succession:
+			return fmt.Errorf("nobody listens at %q any more, but process %d still runs", m.path, before.PID)
+		case !nobody(err):
+			silent = 0
+		}
+		pause(ctx)
+	}
+}
+
+// birth tells processes with the same pid apart, see proc(5). One that does not run, or that this process cannot see, has
+// none.
+func birth(pid int) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	const state, startTime = 0, 19 // of the fields behind the name
+	if len(fields) <= startTime || fields[state] == "Z" || fields[state] == "X" {
+		return ""
+	}
+	return fields[startTime]
+}

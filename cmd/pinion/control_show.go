@@ -1,0 +1,113 @@
+// What pinion status shows to people.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master"
+)
+
+const statusTime = "2006-01-02 15:04:05" // as in the log
+
+func showStatus(out io.Writer, s master.Status) error {
+	w := new(strings.Builder)
+	fmt.Fprintf(w, "pinion %s (pid %d) is %s, generation %d, up %s\n", s.Build, s.PID, s.Phase, s.Generation, age(s.UptimeSeconds))
+	facts := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
+	fmt.Fprintf(facts, "  configuration\t%s\n", s.ConfigFile)
+	fmt.Fprintf(facts, "  control\t%s\n", s.Control)
+	if s.Busy != "" {
+		fmt.Fprintf(facts, "  under way\t%s\n", s.Busy)
+	}
+	facts.Flush()
+	for i := range s.Generations {
+		showGeneration(w, &s.Generations[i])
+	}
+	if s.Last != nil {
+		showLast(w, s.Last)
+	}
+	_, err := io.WriteString(out, w.String())
+	return err
+}
+
+func showGeneration(out io.Writer, g *master.GenerationStatus) {
+	clients := uint64(0)
+	for _, worker := range g.Workers {
+		clients += worker.Connections
+	}
+	fmt.Fprintf(out, "\ngeneration %d, %s, pinion %s: %s, %s\n", g.Number, g.State, g.Build,
+		many(len(g.Workers), "worker"), many(int(clients), "client"))
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "  WORKER\tPID\tCPU\tSTATE\tAGE\tCLIENTS")
+	for _, worker := range g.Workers {
+		pid, cpu, since := fmt.Sprint(worker.PID), fmt.Sprint(worker.CPU), age(worker.AgeSeconds)
+		if worker.PID == 0 {
+			pid, since = "-", "-"
+		}
+		if worker.CPU < 0 {
+			cpu = "-"
+		}
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%s\n", worker.Slot, pid, cpu, worker.State, since, thousands(int(worker.Connections)))
+	}
+	w.Flush()
+}
+
+// showLast tells of the last reload or upgrade.
+func showLast(w io.Writer, h *master.HandoffStatus) {
+	fmt.Fprintf(w, "\nlast %s: %s, to generation %d (pinion %s), at %s\n", h.Kind, h.Outcome, h.Generation, h.Build,
+		h.At.Local().Format(statusTime))
+	if h.Reason != "" {
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(h.Reason, "\n", "\n  "))
+	}
+	fmt.Fprintf(w, "  %s\n", handoffFigures(h))
+}
+
+// handoffFigures is what a handoff has done to the clients.
+func handoffFigures(h *master.HandoffStatus) string {
+	text := fmt.Sprintf("%s moved, %s, %s closed", many(h.Moved, "client"), many(h.Stragglers, "straggler"), thousands(h.Closed))
+	if h.Moved > 0 {
+		text += "; longest pause " + short(h.LongestPause)
+	}
+	return text + "; took " + short(h.Took)
+}
+
+// many is count with commas.
+func many(n int, noun string) string {
+	if n == 1 {
+		return count(n, noun)
+	}
+	return thousands(n) + " " + noun + "s"
+}
+
+// short writes a duration with two digits that matter, or in whole milliseconds.
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	case d < 10*time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return age(int64(d / time.Second))
+}
+
+// age writes a number of seconds by its two largest units.
+func age(seconds int64) string {
+	for _, unit := range []struct {
+		seconds int64
+		name    string
+		below   int64
+		small   string
+	}{
+		{86400, "d", 3600, "h"}, {3600, "h", 60, "min"}, {60, "min", 1, "s"},
+	} {
+		if seconds >= unit.seconds {
+			return fmt.Sprintf("%d %s %d %s", seconds/unit.seconds, unit.name, seconds%unit.seconds/unit.below, unit.small)
+		}
+	}
+	return fmt.Sprintf("%d s", seconds)
+}

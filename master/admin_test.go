@@ -1,0 +1,362 @@
+package master
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var updateAdmin = flag.Bool("update-admin", false, "write the answers in testdata/admin anew")
+
+// operator is a control socket without a master: the test is the loop.
+type operator struct {
+	t    *testing.T
+	path string
+	asks chan *ask
+	done chan struct{}
+	*admin
+}
+
+func operate(t *testing.T) *operator {
+	t.Helper()
+	o := &operator{t: t, path: socketPath(t), asks: make(chan *ask), done: make(chan struct{})}
+	l, err := net.Listen("unix", o.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.admin = serveAdmin(l, o.asks, o.done)
+	t.Cleanup(func() { o.admin.close(0) })
+	return o
+}
+
+// socketPath returns a path that is short enough for a socket, whatever the name of the test is.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "ctl.sock")
+}
+
+// dial connects and writes text, if any, as it is.
+func (o *operator) dial(text string) net.Conn {
+	o.t.Helper()
+	c, err := net.Dial("unix", o.path)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	if text == "" {
+		return c
+	}
+	if _, err := io.WriteString(c, text); err != nil {
+		o.t.Fatal(err)
+	}
+	return c
+}
+
+// read takes all that there is: code, headers, body. A connection that ends without an answer has the code 0.
+func (o *operator) read(c net.Conn) (code int, header http.Header, body string) {
+	o.t.Helper()
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0, nil, ""
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		o.t.Errorf("after the answer the connection gave %v, want its end", err)
+	}
+	return r.StatusCode, r.Header, string(text)
+}
+
+func request(line string) string { return line + " HTTP/1.1\r\nHost: pinion\r\n\r\n" }
+
+// atRest waits until nothing is answered any more.
+func (o *operator) atRest() {
+	o.t.Helper()
+	eventually(o.t, "end of all requests", func() bool { return len(o.room) == 0 && o.open.Load() == 0 })
+}
+
+var (
+	exampleHandoff = HandoffStatus{
+		Kind: "upgrade", Generation: 4, Build: "1.3.0", At: epoch, Outcome: HandoffDone,
+		Moved: 12340, Stragglers: 5, Closed: 1, Bytes: 1234567,
+		LongestPause: 9300 * time.Microsecond, Took: 231 * time.Millisecond,
+	}
+	exampleStatus = Status{
+		Build: "1.3.0", PID: 4711, StartedAt: epoch, UptimeSeconds: 183600, Phase: "serving", Generation: 4,
+		ConfigFile: "/etc/pinion/pinion.yml", Control: "/run/pinion/ctl.sock",
+		Generations: []GenerationStatus{
+			{Number: 4, Build: "1.3.0", State: "serving", Workers: []WorkerStatus{
+				{Slot: 0, PID: 4720, CPU: 0, State: "serving", AgeSeconds: 75, Connections: 6170},
+				{Slot: 1, PID: 0, CPU: -1, State: "waiting"},
+			}},
+			{Number: 3, Build: "1.2.9", State: "retired", Workers: []WorkerStatus{
+				{Slot: 0, PID: 4402, CPU: 0, State: "draining", AgeSeconds: 183500, Connections: 5},
+			}},
+		},
+		Last: &exampleHandoff,
+		Busy: "reload",
+	}
+)
+
+// What is asked reaches the loop, and what the loop says reaches who asked. The answers are a contract with the commands,
+// whose tests read the same files.
+func TestAsks(t *testing.T) {
+	failed := exampleHandoff
+	failed.Kind, failed.Outcome, failed.Reason = "reload", HandoffFailed, `worker 1 cannot reach server "redis1"`
+	failed.Moved, failed.Stragglers, failed.Closed, failed.Bytes, failed.LongestPause = 0, 0, 0, 0, 0
+	for _, c := range []struct {
+		line   string
+		want   ask
+		say    outcome
+		code   int
+		golden string
+	}{
+		{"GET /status", ask{intent: reportStatus}, outcome{Status: &exampleStatus}, 200, "status"},
+		{"POST /reload", ask{intent: reload}, outcome{Handoff: &exampleHandoff, Lines: []string{"a word"}}, 200, "handoff"},
+		{"POST /reload?strict=1", ask{intent: reload, strict: true},
+			outcome{Error: failed.Reason, Handoff: &failed}, 500, "failed"},
+		{"POST /reload?dry_run=1", ask{intent: reload, dryRun: true},
+			outcome{Lines: []string{"pool alpha: timeout: 400 -> 500", "pool beta: added"}}, 200, "dry_run"},
+		{"POST /reload?dry_run=1&strict=1", ask{intent: reload, dryRun: true, strict: true}, outcome{}, 200, "nothing"},
+		{"POST /reload?dry_run=0&strict=0", ask{intent: reload}, outcome{
+			Error: `pinion.yml is not fit to run`,
+			Lines: []string{`pinion.yml:2:3: pool "alpha": unknown key "lisen"; did you mean "listen"?`}, failure: failureConfig,
+		}, 422, "config"},
+		{"POST /upgrade", ask{intent: upgrade}, outcome{Handoff: &exampleHandoff}, 200, ""},
+		{"POST /upgrade?strict=1", ask{intent: upgrade, strict: true},
+			outcome{Error: "a reload is under way", failure: failureBusy}, 409, "busy"},
+		{"POST /drain", ask{intent: drain}, outcome{Lines: []string{"draining within 30s"}}, 200, "drain"},
+		{"POST /stop", ask{intent: drain}, outcome{}, 200, ""},
+		{"POST /stop?now=0", ask{intent: drain}, outcome{}, 200, ""},
+		{"POST /stop?now=1", ask{intent: stop}, outcome{}, 200, ""},
+		{"POST /log/reopen", ask{intent: reopenLog}, outcome{}, 200, ""},
+	} {
+		t.Run(strings.ReplaceAll(c.line, "/", "_"), func(t *testing.T) {
+			o := operate(t)
+			conn := o.dial(request(c.line))
+			got := <-o.asks
+			got.reply <- c.say
+			got.reply = nil
+			if *got != c.want {
+				t.Errorf("the loop is asked %+v, want %+v", *got, c.want)
+			}
+			code, header, body := o.read(conn)
+			if code != c.code || header.Get("Content-Type") != "application/json" {
+				t.Errorf("got %d %v, want %d and JSON", code, header, c.code)
+			}
+			if c.golden != "" {
+				compare(t, c.golden, body)
+			} else if !json.Valid([]byte(body)) {
+				t.Errorf("got %q", body)
+			}
+			o.atRest()
+		})
+	}
+}
+
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata/admin", name+".json")
+	if *updateAdmin {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// Whatever is not meant well does not get as far as the loop.
+func TestWrongAsks(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		code int
+		want string // a part of the error
+	}{
+		{request("GET /"), 404, `there is no "/" here`},
+		{request("POST /status/"), 404, `there is no "/status/" here`},
+		{request("GET /reload"), 405, "/reload does not take GET; write POST /reload"},
+		{request("POST /status"), 405, "write GET /status"},
+		{request("DELETE /log/reopen"), 405, "write POST /log/reopen"},
+		{request("POST /reload?dry-run=1"), 400, `unknown parameter "dry-run"; what there is: POST /reload [dry_run=1] [strict=1]`},
+		{request("POST /reload?dry_run"), 400, `parameter "dry_run" is ""; write dry_run=1`},
+		{request("POST /reload?dry_run=yes"), 400, `parameter "dry_run" is "yes"; write dry_run=1`},
+		{request("POST /reload?dry_run=1&dry_run=0"), 400, `parameter "dry_run" is "1,0"`},
+		{request("POST /reload?strict=1;dry_run=1"), 400, "reading the parameters"},
+		{request("POST /drain?now=1"), 400, `unknown parameter "now"`},
+		{request("GET /status?strict=1"), 400, `unknown parameter "strict"`},
+		{"POST /stop HTTP/1.1\r\nHost: pinion\r\nContent-Length: 5\r\n\r\nnow=1", 413, "/stop takes no body"},
+		{"POST /stop HTTP/1.1\r\nHost: pinion\r\nContent-Length: 999999\r\n\r\nnow=1", 413, "/stop takes no body"},
+		{"POST /stop HTTP/1.1\r\nHost: pinion\r\nTransfer-Encoding: chunked\r\n\r\n", 413, "/stop takes no body"},
+	} {
+		t.Run("", func(t *testing.T) {
+			o := operate(t)
+			code, header, body := o.read(o.dial(c.text))
+			var answer outcome
+			err := json.Unmarshal([]byte(body), &answer)
+			if code != c.code || c.want != "" && (err != nil || !strings.Contains(answer.Error, c.want)) {
+				t.Errorf("%q: got %d %s, want %d %s", c.text, code, body, c.code, c.want)
+			}
+			if all := strings.Join(answer.Lines, "\n"); (code == 404) != strings.Contains(all, "POST /stop [now=1]") {
+				t.Errorf("%q: got the endpoints %q with the code %d", c.text, all, code)
+			}
+			if code == 405 && header.Get("Allow") == "" {
+				t.Errorf("%q: got no header Allow", c.text)
+			}
+			o.atRest()
+		})
+	}
+}
+
+// Who sends too much, or too slowly, is turned away without the loop noticing.
+func TestAskLimits(t *testing.T) {
+	t.Run("headers", func(t *testing.T) {
+		o := operate(t)
+		long := "GET /status HTTP/1.1\r\nHost: pinion\r\nX: " + strings.Repeat("x", 3*maxAskHeaderBytes)
+		if r, err := http.ReadResponse(bufio.NewReader(o.dial(long)), nil); err != nil || r.StatusCode != 431 {
+			t.Errorf("got %v, %v", r, err)
+		}
+		o.atRest()
+	})
+	t.Run("slow request", func(t *testing.T) {
+		o := operate(t)
+		if code, _, _ := o.read(o.dial("GET /status HTTP/1.1\r\nHost: pin")); code != 0 {
+			t.Errorf("got %d", code)
+		}
+		o.atRest()
+	})
+	t.Run("requests", func(t *testing.T) {
+		o := operate(t)
+		var waiting []net.Conn
+		for range maxAsks {
+			waiting = append(waiting, o.dial(request("GET /status")))
+		}
+		eventually(t, "requests that wait", func() bool { return len(o.room) == maxAsks })
+		code, _, body := o.read(o.dial(request("GET /status")))
+		if code != 429 || !strings.Contains(body, "16 requests are being answered already") {
+			t.Errorf("got %d %s", code, body)
+		}
+		for range waiting {
+			(<-o.asks).reply <- outcome{}
+		}
+		for _, c := range waiting {
+			if code, _, body := o.read(c); code != 200 {
+				t.Errorf("got %d %s", code, body)
+			}
+		}
+		o.atRest()
+	})
+	t.Run("connections", func(t *testing.T) {
+		o := operate(t)
+		for range maxAskConnections {
+			o.dial("GET /st")
+		}
+		eventually(t, "open connections", func() bool { return o.open.Load() == maxAskConnections })
+		if code, _, _ := o.read(o.dial("")); code != 0 {
+			t.Errorf("one connection more got %d", code)
+		}
+		o.admin.close(0)
+		o.atRest()
+	})
+}
+
+// Who leaves makes room at once; what was asked for goes on.
+func TestAskerLeaves(t *testing.T) {
+	o := operate(t)
+	before, after := o.dial(request("POST /reload")), o.dial(request("POST /reload"))
+	taken := <-o.asks // one of the two
+	eventually(t, "both requests", func() bool { return len(o.room) == 2 })
+	before.Close()
+	after.Close()
+	o.atRest()
+	taken.reply <- outcome{} // there is room for it
+}
+
+// An answer that is given before the end is delivered, by a close that waits for it.
+func TestLastAnswer(t *testing.T) {
+	o := operate(t)
+	conn := o.dial(request("POST /upgrade"))
+	last := <-o.asks
+	late := o.dial(request("GET /status"))
+	eventually(t, "both requests", func() bool { return len(o.room) == 2 })
+	last.reply <- outcome{Handoff: &exampleHandoff}
+	close(o.done)
+	o.admin.close(20 * time.Second)
+	if code, _, body := o.read(conn); code != 200 || !strings.Contains(body, `"outcome": "done"`) {
+		t.Errorf("the upgrade got %d %s", code, body)
+	}
+	if code, _, body := o.read(late); code != 503 || !strings.Contains(body, "the master has ended") {
+		t.Errorf("the status got %d %s", code, body)
+	}
+	if _, err := net.Dial("unix", o.path); err == nil {
+		t.Error("the socket still listens")
+	}
+}
+
+// An ask that the loop has taken and not answered ends with the loop.
+func TestForgottenAsk(t *testing.T) {
+	o := operate(t)
+	conn := o.dial(request("POST /reload"))
+	<-o.asks
+	close(o.done)
+	if code, _, body := o.read(conn); code != 503 || !strings.Contains(body, "the master has ended") {
+		t.Errorf("got %d %s", code, body)
+	}
+}
+
+// A close does not wait for those who never end.
+func TestCloseIsPatientOnlySoLong(t *testing.T) {
+	o := operate(t)
+	conn := o.dial(request("POST /reload"))
+	<-o.asks
+	o.admin.close(time.Millisecond)
+	if code, _, body := o.read(conn); code != 0 {
+		t.Errorf("got %d %s", code, body)
+	}
+	o.atRest()
+}
+
+// What is written is what is read.
+func TestStatusRoundTrip(t *testing.T) {
+	text, err := json.Marshal(exampleStatus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(`"longest_pause_us":9300,"took_us":231000`)) {
+		t.Errorf("got %s", text)
+	}
+	var back Status
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(back)
+	if err != nil || string(again) != string(text) || *back.Last != exampleHandoff {
+		t.Errorf("got %s, %v, want %s", again, err, text)
+	}
+	if err := json.Unmarshal([]byte(`{"moved": "many"}`), back.Last); err == nil || back.Last.Moved != exampleHandoff.Moved {
+		t.Errorf("nonsense became %s, %v", fmt.Sprint(back.Last), err)
+	}
+}

@@ -1,0 +1,172 @@
+// What a reload would change, said so that an operator sees before it happens which keys move and whose clients end.
+
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	noteMove   = "; keys move"
+	noteThere  = "; its keys are looked for there"
+	noteClosed = "; its clients are closed after their current replies"
+)
+
+// placing are the keys of the table that decide, beside the servers, where keys live.
+var placing = map[string]bool{"hash": true, "hash_tag": true, "distribution": true}
+
+// Diff returns what differs between two configurations, one line for each difference: first what is process-wide, then
+// pool by pool in name order. It is empty if a reload from old to new has nothing to do. Passwords are not shown.
+func Diff(old, new *Config) []string {
+	d := &differ{at: map[ListenID]*Pool{}}
+	for i := range new.Pools {
+		d.at[new.Pools[i].Listen.ID()] = &new.Pools[i]
+	}
+	d.keys(GlobalScope.String(), &draft{global: &old.Global}, &draft{global: &new.Global}, nil)
+	merge(old.Pools, new.Pools, func(p *Pool) string { return p.Name }, d.pool)
+	return d.lines
+}
+
+type differ struct {
+	lines []string
+	at    map[ListenID]*Pool // the pools of the new configuration
+}
+
+func (d *differ) say(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
+
+// pool compares two pools of one name; one of them may be nil.
+func (d *differ) pool(old, new *Pool) {
+	switch {
+	case old == nil:
+		d.say("pool %q: added, listens on %s", new.Name, quote(new.Listen.Text))
+		return
+	case new == nil:
+		d.say("pool %q: removed%s", old.Name, d.fate(old))
+		return
+	}
+	subject := fmt.Sprintf("pool %q", old.Name)
+	moved := old.Listen.ID() != new.Listen.ID()
+	d.keys(subject, &draft{pool: old}, &draft{pool: new}, func(key string) string {
+		switch {
+		case key == "listen" && moved, key == "redis" && !moved:
+			return d.fate(old)
+		case key == "redis_db":
+			return noteThere
+		case placing[key]:
+			return noteOnShares(old, new)
+		}
+		return ""
+	})
+	d.servers(subject, old, new)
+}
+
+// fate tells what becomes of the clients of a pool: they stay where their listener is, if it speaks the same protocol.
+func (d *differ) fate(old *Pool) string {
+	new := d.at[old.Listen.ID()]
+	switch {
+	case new == nil || new.Protocol != old.Protocol:
+		return noteClosed
+	case new.Name != old.Name:
+		return fmt.Sprintf("; its clients go on in pool %q", new.Name)
+	}
+	return ""
+}
+
+// keys compares what two drafts of one scope have in the table, except lists.
+func (d *differ) keys(subject string, old, new *draft, note func(key string) string) {
+	for i := range keys {
+		k := &keys[i]
+		if k.Scope != old.scope() || k.get == nil || k.many {
+			continue
+		}
+		from, to := k.get(old), k.get(new)
+		if k.Name == "listen" && from[0] == to[0] { // a name can be that of another address now
+			from, to = []string{old.pool.Listen.Address}, []string{new.pool.Listen.Address}
+		}
+		if slices.Equal(from, to) {
+			continue
+		}
+		what := written(from) + " -> " + written(to)
+		if k.secret {
+			what = "changed"
+		}
+		if note != nil {
+			what += note(k.Name)
+		}
+		d.say("%s: %s: %s", subject, k.Name, what)
+	}
+}
+
+func written(values []string) string {
+	if len(values) == 0 {
+		return "none"
+	}
+	return quote(values[0])
+}
+
+// servers compares the servers of a pool, which are the same if they have the same name.
+func (d *differ) servers(subject string, old, new *Pool) {
+	name := func(s *link.Server) string { return s.Name }
+	merge(old.Servers, new.Servers, name, func(o, n *link.Server) {
+		switch {
+		case o == nil:
+			d.say("%s: server %q: added, %s with weight %d%s",
+				subject, n.Name, quote(n.Address), n.Weight, noteOnServers(old, new))
+			return
+		case n == nil:
+			d.say("%s: server %q: removed%s", subject, o.Name, noteOnServers(old, new))
+			return
+		}
+		if o.Network != n.Network || o.Address != n.Address {
+			d.say("%s: server %q: address %s -> %s%s", subject, o.Name, quote(o.Address), quote(n.Address), noteThere)
+		}
+		if o.Weight != n.Weight {
+			d.say("%s: server %q: weight %d -> %d%s", subject, o.Name, o.Weight, n.Weight, noteOnShares(old, new))
+		}
+	})
+}
+
+// noteOnServers is for a server that comes or goes. At random, no server is that of a key.
+func noteOnServers(old, new *Pool) string {
+	if random := shard.Random.String(); old.Distribution == random && new.Distribution == random {
+		return ""
+	}
+	return noteMove
+}
+
+// noteOnShares is for what decides which of the servers has a key. One server has them all.
+func noteOnShares(old, new *Pool) string {
+	if len(old.Servers) == 1 && len(new.Servers) == 1 {
+		return ""
+	}
+	return noteOnServers(old, new)
+}
+
+// merge calls each for all names of two lists in name order: with both elements of a name, or one and nil.
+func merge[T any](old, new []T, name func(*T) string, each func(old, new *T)) {
+	for len(old) > 0 || len(new) > 0 {
+		order := 0
+		switch {
+		case len(new) == 0:
+			order = -1
+		case len(old) == 0:
+			order = 1
+		default:
+			order = compareNames(name(&old[0]), name(&new[0]))
+		}
+		var o, n *T
+		if order <= 0 {
+			o, old = &old[0], old[1:]
+		}
+		if order >= 0 {
+			n, new = &new[0], new[1:]
+		}
+		each(o, n)
+	}
+}

@@ -1,0 +1,122 @@
+// What a reload would change: the lines as an operator reads them, and that no difference goes unseen.
+
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func parseTest(t *testing.T, file, text string) *Config {
+	t.Helper()
+	c, err := parse(file, []byte(text), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// testdata/diff has pairs of files, and what Diff says of them in both directions.
+func TestDiff(t *testing.T) {
+	for _, file := range glob(t, "testdata/diff/*.old.yml") {
+		base := strings.TrimSuffix(file, ".old.yml")
+		t.Run(filepath.Base(base), func(t *testing.T) {
+			old := parseTest(t, file, string(readFile(t, file)))
+			new := parseTest(t, base+".new.yml", string(readFile(t, base+".new.yml")))
+			got := strings.Join(Diff(old, new), "\n") + "\n\nthe other way:\n" + strings.Join(Diff(new, old), "\n") + "\n"
+			golden(t, base+".golden", got)
+			if strings.Contains(got, "secret") {
+				t.Error("the password is shown")
+			}
+		})
+	}
+}
+
+// Every key of the table makes a difference, and one line.
+func TestDiffSeesEveryKey(t *testing.T) {
+	others := map[string]string{
+		"listen": "127.0.0.1:22122", "redis": "false", "hash": "md5", "hash_tag": `"{}"`, "distribution": "modula",
+		"timeout": "1", "backlog": "1", "client_connections": "1", "client_idle_timeout": "1",
+		"max_outstanding_requests": "1", "client_output_soft": "2k", "client_output_hard": "2m",
+		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "redis_db": "1", "preconnect": "true",
+		"auto_eject_hosts": "true", "server_connections": "2", "server_retry_timeout": "1",
+		"server_failure_limit": "1", "cross_shard": "first_key", "mget_errors": "per_key",
+		"servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
+		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1",
+	}
+	with := func(key *Key, value string) *Config {
+		base := map[string]string{"listen": "127.0.0.1:22121", "redis": "true", "servers": "127.0.0.1:6379:1"}
+		var global, pool strings.Builder
+		if key != nil && key.Scope == GlobalScope {
+			global.WriteString("global:\n  " + key.Name + ": " + value + "\n")
+		} else if key != nil {
+			base[key.Name] = value
+		}
+		for name, value := range base {
+			pool.WriteString("  " + name + ": " + value + "\n")
+		}
+		return parseTest(t, "with", global.String()+"alpha:\n"+pool.String())
+	}
+	for _, k := range Keys() {
+		if k.get == nil {
+			continue
+		}
+		other, ok := others[k.Name]
+		if !ok {
+			t.Errorf("the test has no other value for %s", k.Name)
+			continue
+		}
+		old, new := with(nil, ""), with(&k, other)
+		name := ": " + k.Name + ": "
+		if k.many {
+			name = ": server "
+		}
+		for _, lines := range [][]string{Diff(old, new), Diff(new, old)} {
+			if len(lines) != 1 || !strings.Contains(lines[0], name) {
+				t.Errorf("%s: differences %q", k.Name, lines)
+			}
+		}
+	}
+}
+
+// There are lines if, and only if, the configurations are not the same, wherever the keys stand.
+func TestDiffIsEmptyForTheSame(t *testing.T) {
+	var all []*Config
+	for _, file := range append(goodFiles(t), glob(t, "testdata/diff/*.yml")...) {
+		c := parseTest(t, file, string(readFile(t, file)))
+		all = append(all, c, parseTest(t, file, printed(t, c)))
+	}
+	for _, a := range all {
+		for _, b := range all {
+			if lines := Diff(a, b); (len(lines) == 0) != reflect.DeepEqual(bare(a), bare(b)) {
+				t.Errorf("from %s to %s: %q", a.File, b.File, lines)
+			}
+		}
+	}
+}
+
+// A name can be that of another address from one reload to the next.
+func TestDiffSeesNameThatMoved(t *testing.T) {
+	var both [2]*Config
+	for i, address := range []string{"127.0.0.1", "::1"} {
+		c, err := parse("moved", []byte("listen proxy.example:22121\nbackend a a:6379\n"), func(host string) (netip.Addr, error) {
+			if host != "proxy.example" {
+				return netip.Addr{}, errors.New("no such host")
+			}
+			return netip.MustParseAddr(address), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = c
+	}
+	got := strings.Join(Diff(both[0], both[1]), "\n")
+	want := `pool "proxy.example:22121": listen: 127.0.0.1:22121 -> "[::1]:22121"` + noteClosed
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,111 @@
+// What the operator asks through the control socket, and the answers.
+
+package master
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// listenControl opens the control socket, if there is to be one.
+func (m *master) listenControl() (err error) {
+	if m.opts.Control == "" {
+		return nil
+	}
+	m.controlFD, err = m.world.listenControl(m.opts.Control)
+	return err
+}
+
+// serveControl begins to answer on the control socket.
+func (m *master) serveControl() {
+	if m.controlFD < 0 {
+		return
+	}
+	m.controlPath = m.world.unlinker(m.opts.Control)
+	l, err := adminListener(m.controlFD)
+	if err != nil {
+		m.log.printf(levelError, "serving the control socket: %v", err)
+		return
+	}
+	m.control = serveAdmin(l, m.asks, m.done)
+}
+
+// answerWithin is how long an answer that is under way may take to be written when the master ends.
+const answerWithin = time.Second
+
+func (m *master) closeControl() {
+	if m.control != nil {
+		m.control.close(answerWithin)
+	}
+	if m.controlFD < 0 {
+		return
+	}
+	m.world.close(m.controlFD)
+	if !m.left && m.controlPath != nil {
+		m.controlPath()
+	}
+}
+
+// asked does what somebody asks for, or has it done.
+func (m *master) asked(a *ask) {
+	switch a.intent {
+	case reportStatus:
+		a.reply <- outcome{Status: m.status()}
+	case reload:
+		if a.dryRun {
+			m.preview(a.reply)
+			return
+		}
+		m.demand(wish{kind: kindReload, strict: a.strict, replies: []chan<- outcome{a.reply}})
+	case upgrade:
+		m.demand(wish{kind: kindUpgrade, strict: a.strict, replies: []chan<- outcome{a.reply}})
+	case reopenLog:
+		m.log.out.reopen()
+		a.reply <- outcome{}
+	case drain, stop:
+		a.reply <- outcome{}
+		m.log.printf(levelNotice, "asked to end through the control socket")
+		m.end(a.intent)
+	}
+	m.settle()
+}
+
+// status tells how the master is.
+func (m *master) status() *Status {
+	now := m.world.now()
+	s := &Status{
+		Build: m.opts.Build, PID: m.world.pid, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
+		Phase: m.phase.String(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
+	}
+	if m.generation != nil {
+		s.Generation = m.generation.number
+	}
+	for _, g := range m.generations() {
+		state := "retired"
+		switch g {
+		case m.generation:
+			state = "serving"
+		case m.coming:
+			state = "next"
+		}
+		s.Generations = append(s.Generations, g.status(state, m.opts.Build, now))
+	}
+	return s
+}
+
+func (g *generation) status(state, build string, now time.Time) GenerationStatus {
+	s := GenerationStatus{Number: g.number, Build: build, State: state}
+	for _, slot := range g.slots {
+		w := WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
+		if p := slot.process; p != nil {
+			w.PID, w.CPU = p.pid, p.cpu
+			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
+			for pool := range g.pools {
+				w.Connections += g.shared.Pool(slot.index, pool)[link.ClientConnections]
+			}
+		}
+		s.Workers = append(s.Workers, w)
+	}
+	return s
+}

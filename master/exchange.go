@@ -1,0 +1,388 @@
+// The way between the two masters of an upgrade: a socket that keeps message borders and carries descriptors.
+
+package master
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	maxWordBytes = 64 << 10 // in one message; a longer one travels as a memory file
+	maxWordFDs   = 250      // below the kernel's 253
+)
+
+// exchange is the counterpart that is another process.
+type exchange struct {
+	transmit func(w word) error                   // takes over the descriptors
+	listen   func(report func(w word, err error)) // reports from another goroutine; an error is the last report
+	hangUp   func()
+}
+
+// say drops what cannot be said: the one who does not listen is dead or hangs, and either is noticed.
+func (x *exchange) say(w word) { x.transmit(w) }
+
+func (x *exchange) close() { x.hangUp() }
+
+// newExchange returns the exchange over a connected SOCK_SEQPACKET socket, which it takes over.
+func newExchange(fd int) *exchange {
+	file := os.NewFile(uintptr(fd), "exchange")
+	return &exchange{
+		transmit: func(w word) error { return transmit(file, w) },
+		listen:   func(report func(word, error)) { go receive(file, report) },
+		hangUp:   func() { file.Close() },
+	}
+}
+
+// transmit sends a word in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor.
+func transmit(file *os.File, w word) error {
+	fds := w.fds
+	defer func() {
+		for _, fd := range fds {
+			sock.Close(fd)
+		}
+	}()
+	text, err := appendWord(nil, w)
+	if err != nil {
+		return err
+	}
+	if len(text) > maxWordBytes {
+		memory, err := sock.MemfdSealed("pinion-word", text)
+		if err != nil {
+			return err
+		}
+		fds = append([]int{memory}, fds...)
+		text = []byte{longWord}
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errSend error
+	err = raw.Write(func(fd uintptr) bool {
+		errSend = sock.SendFDs(int(fd), text, fds)
+		return !sock.Again(errSend)
+	})
+	return errors.Join(err, errSend)
+}
+
+// longWord stands for a text that is in a memory file. JSON never begins like this.
+const longWord = 'M'
+
+// receive reports words until the other end is gone.
+func receive(file *os.File, report func(word, error)) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		report(word{}, err)
+		return
+	}
+	buf := make([]byte, maxWordBytes+1)
+	fds := make([]int, maxWordFDs+1)
+	for {
+		var n, got int
+		var truncated bool
+		var errReceive error
+		err := raw.Read(func(fd uintptr) bool {
+			n, got, truncated, errReceive = sock.RecvFDs(int(fd), buf, fds)
+			return !sock.Again(errReceive)
+		})
+		if err = errors.Join(err, errReceive); err == nil && n == 0 {
+			err = io.EOF
+		}
+		if err != nil {
+			report(word{}, err)
+			return
+		}
+		w, err := unpack(buf[:n], append([]int(nil), fds[:got]...))
+		if err == nil && truncated {
+			err = errors.New("descriptors are missing: raise LimitNOFILE= (ulimit -n)")
+		}
+		if err != nil {
+			report(word{}, fmt.Errorf("the other master: %w", err))
+			return
+		}
+		report(w, nil)
+	}
+}
+
+// unpack reads what transmit has sent. The descriptors become the word's.
+func unpack(text []byte, fds []int) (w word, err error) {
+	if len(text) == 1 && text[0] == longWord && len(fds) > 0 {
+		text, err = sock.ReadAll(fds[0])
+		sock.Close(fds[0])
+		fds = fds[1:]
+	}
+	if err == nil {
+		w, err = parseWord(text)
+	}
+	if err != nil {
+		for _, fd := range fds {
+			sock.Close(fd)
+		}
+		return w, err
+	}
+	w.fds = fds
+	return w, nil
+}
+
+// begin has the exchange heard by one of the two sides.
+func (m *master) begin(x *exchange, asTarget bool) {
+	x.listen(func(w word, err error) {
+		m.world.report(event{then: func() {
+			if err == nil {
+				m.hear(w, asTarget)
+				return
+			}
+			m.exchangeEnded(x, asTarget, err)
+		}})
+	})
+}
+
+// exchangeEnded follows the end of the other master, or nonsense from it.
+func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
+	switch {
+	case asTarget && m.target != nil && m.target.exchange == x:
+		m.target.orphaned(err)
+	case asTarget && m.predecessor == x:
+		m.predecessor = nil // has left, as it should
+		x.close()
+		m.next()
+	case !asTarget && m.source != nil && m.source.exchange == x && (m.source.flipped || !errors.Is(err, io.EOF)):
+		m.source.fail(fmt.Errorf("new master: %w", err))
+	}
+	// Otherwise a source learns of the end of its new master from the one who waits for the process.
+}
+
+// nameSockets adds descriptors of chosen listeners to a word.
+func (m *master) nameSockets(w *word, chosen func(*listener) bool) {
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		if chosen(l) {
+			m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign})
+		}
+	}
+}
+
+func (m *master) addSocket(w *word, fd int, name socketName) {
+	if own, err := m.world.dup(fd); err == nil {
+		w.Sockets = append(w.Sockets, name)
+		w.fds = append(w.fds, own)
+	}
+}
+
+// addSockets takes over the sockets that a word names.
+func (m *master) addSockets(w word) {
+	for i, s := range w.Sockets {
+		if i >= len(w.fds) {
+			return
+		}
+		fd := w.fds[i]
+		w.fds[i] = -1
+		switch s.Name {
+		case statsSocket:
+			m.statsFD = fd
+		case controlSocket:
+			m.controlFD = fd
+		default:
+			l := listener{
+				name: s.Name, network: s.Network, address: s.Address, slot: s.Slot, foreign: s.Foreign, queues: true,
+				stored: !s.Foreign, // by the one who says this
+				socket: socket{fd: fd},
+			}
+			if s.Network == "unix" {
+				l.unlink = m.world.unlinker(s.Address)
+			}
+			if m.source != nil { // what the target has opened, to be kept safe until it has settled
+				l.fresh, l.queues, l.stored = true, false, false
+			}
+			m.listeners = append(m.listeners, l)
+		}
+	}
+}
+
+// tellSockets says all that a new master inherits, in as many words as it takes.
+func (s *source) tellSockets() {
+	m := s.m
+	var all word
+	m.nameSockets(&all, func(*listener) bool { return true })
+	if m.stats != nil {
+		if fd, err := m.world.fdOf(m.stats); err == nil {
+			all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
+		}
+	}
+	if m.controlFD >= 0 {
+		m.addSocket(&all, m.controlFD, socketName{Name: controlSocket})
+	}
+	for more := true; more; {
+		n := min(len(all.fds), maxWordFDs)
+		more = n < len(all.fds)
+		s.target.say(word{Kind: wordSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
+		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
+	}
+}
+
+// fdOf returns a copy of a listener's descriptor. Not by File, which would switch O_NONBLOCK off for all who share it.
+func fdOf(l net.Listener) (fd int, err error) {
+	conn, ok := l.(syscall.Conn)
+	if !ok {
+		return -1, fmt.Errorf("%T has no descriptor", l)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var errDup error
+	err = raw.Control(func(own uintptr) { fd, errDup = sock.Dup(int(own)) })
+	return fd, errors.Join(err, errDup)
+}
+
+// listenerOf returns a listener on a copy of fd.
+func listenerOf(fd int) (net.Listener, error) {
+	own, err := sock.Dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(own), "listener")
+	defer file.Close()
+	return net.FileListener(file)
+}
+
+// welcome answers the new master's hello.
+func (s *source) welcome(w word) {
+	m := s.m
+	version, err := conversation(w)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.status.Build = w.Build
+	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
+	s.enter(sourceWaiting, waitTimeout)
+	s.target.say(word{
+		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
+		StartedAt: m.startedAt, Strict: s.strict,
+	})
+	s.tellSockets()
+}
+
+// farewell is the last that an old master says and does: its successor serves.
+func (s *source) farewell() {
+	m := s.m
+	s.target.say(word{Kind: wordFarewell, Legacy: m.generation.bequeath(false), Result: &s.status})
+	m.left = true
+	m.become(stopped)
+}
+
+// flip follows when the new master has declared itself the one that serves, or has ended.
+func (s *source) flip(err error) {
+	m := s.m
+	m.child = false
+	if m.source != s {
+		m.next()
+		return
+	}
+	if err == nil {
+		s.flipped = true
+		return
+	}
+	s.exchange.close()
+	switch s.phase {
+	case sourceCalling, sourceWaiting:
+		s.conclude(fmt.Errorf("starting the new master: %w", err))
+	case sourceReturning:
+		s.conclude(s.failure)
+	default: // its workers give back by themselves
+		s.resume()
+		s.conclude(fmt.Errorf("new master: %w", err))
+	}
+}
+
+// call introduces a new master to the one that has started it.
+func (m *master) call(x *exchange) {
+	fault.At("nm.hello")
+	m.successor = true
+	m.world.services.inherited() // what is in the environment was for the old master
+	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}}
+	m.target.enter(targetCalling, callTimeout)
+	m.begin(x, true)
+	x.say(word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid})
+}
+
+func (t *target) welcomed(w word) {
+	t.m.numbered = w.Generation
+	t.strict = w.Strict
+	t.m.startedAt = w.StartedAt
+}
+
+// load reads the configuration, by which the new generation serves.
+func (t *target) load() {
+	m := t.m
+	t.enter(targetPreparing, waitTimeout)
+	m.load(func(cfg *config.Config, err error) {
+		fault.At("nm.config")
+		if m.target != t {
+			return
+		}
+		if err != nil {
+			t.fail(err)
+			return
+		}
+		t.prepare(cfg)
+	})
+}
+
+// takeOver makes this master the one that serves: its parent may leave, and the service manager knows.
+func (m *master) takeOver() error {
+	fault.At("nm.ready.before")
+	if err := m.world.flip(); err != nil {
+		return err
+	}
+	fault.At("nm.ready.after")
+	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+		m.log.printf(levelError, "%v", err)
+	}
+	if err := m.world.services.mainPID("serving"); err != nil {
+		m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+	}
+	return nil
+}
+
+// tookOver follows the point of no return in the new master.
+func (m *master) tookOver(x *exchange, result *HandoffStatus) {
+	if result != nil {
+		m.predecessor = x
+		m.last = result
+		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(result.At)
+	}
+	m.becomeServing()
+}
+
+// bequest takes the final counters of the old master.
+func (m *master) bequest(w word) {
+	if w.Legacy != nil && m.generation != nil {
+		m.generation.inherit(w.Legacy)
+	}
+	if w.Result != nil {
+		m.last = w.Result
+	}
+}
+
+// orphaned follows when the old master ends before this one has settled. Its workers serve on without it; this
+// generation cannot know what they hold, so it leaves them alone.
+func (t *target) orphaned(err error) {
+	m := t.m
+	if t.phase != targetTaking {
+		t.cancel(fmt.Errorf("the old master has ended: %w", err))
+		return
+	}
+	m.log.printf(levelError, "the old master has ended in the middle of the handoff (%v), taking over", err)
+	t.settle(nil)
+}

@@ -1,0 +1,285 @@
+// Recovery: a master that is killed leaves its workers serving. The service manager keeps the master's ends of their
+// control sockets, so the next master finds them, and has them hand over to workers of its own.
+
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// Names under which the service manager keeps what belongs to a generation.
+const (
+	storedWorkers = "worker/" // worker/<generation>/<slot>/<pid>: the master's end of the control socket
+	storedSpec    = "spec/"   // spec/<generation>: memory file with what the worker of slot 0 was told
+	storedShared  = "shared/" // shared/<generation>: the counters
+)
+
+func (s *slot) storedName() string {
+	return fmt.Sprintf("%s%d/%d/%d", storedWorkers, s.generation.number, s.index, s.process.pid)
+}
+
+// storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
+func (m *master) storeGeneration() {
+	g := m.generation
+	text, err := json.Marshal(m.launch(g.slots[0]).spec)
+	if err == nil {
+		err = m.world.storeMemory(m.world.services, fmt.Sprint(storedSpec, g.number), text)
+	}
+	m.tellManager(err)
+	m.tellManager(m.world.services.store(fmt.Sprint(storedShared, g.number), g.sharedFD))
+	for _, s := range g.slots {
+		m.storeWorker(s)
+	}
+}
+
+// storeWorker does so for one worker.
+func (m *master) storeWorker(s *slot) {
+	if s.state != slotServing || s.generation != m.generation {
+		return
+	}
+	s.process.lend(func(fd int) { m.tellManager(m.world.services.store(s.storedName(), fd)) })
+}
+
+// unstoreGeneration has the service manager forget a generation that another one follows. Sockets of workers that have
+// ended it forgets by itself.
+func (m *master) unstoreGeneration(g *generation) {
+	m.tellManager(m.world.services.unstore(fmt.Sprint(storedSpec, g.number)))
+	m.tellManager(m.world.services.unstore(fmt.Sprint(storedShared, g.number)))
+	for _, s := range g.slots {
+		if s.process != nil {
+			m.tellManager(m.world.services.unstore(s.storedName()))
+		}
+	}
+}
+
+// storeMemory keeps a text.
+func storeMemory(services manager, name string, text []byte) error {
+	fd, err := sock.MemfdSealed("pinion-spec", text)
+	if err != nil {
+		return fmt.Errorf("storing %q: %w", name, err)
+	}
+	defer sock.Close(fd)
+	return services.store(name, fd)
+}
+
+// remains is what the service manager has kept of a generation.
+type remains struct {
+	spec, shared int // -1: not there
+	workers      []remainingWorker
+}
+
+type remainingWorker struct{ slot, pid, control int }
+
+// sift takes what belongs to generations out of what the service manager has passed, and returns the rest.
+func sift(passed []passedSocket) (generations map[uint64]*remains, rest []passedSocket) {
+	generations = map[uint64]*remains{}
+	of := func(number string) *remains {
+		n, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return nil
+		}
+		if generations[n] == nil {
+			generations[n] = &remains{spec: -1, shared: -1}
+		}
+		return generations[n]
+	}
+	for _, p := range passed {
+		kind, number, _ := strings.Cut(p.name, "/")
+		switch kind + "/" {
+		case storedSpec:
+			if r := of(number); r != nil {
+				r.spec = p.fd
+				continue
+			}
+		case storedShared:
+			if r := of(number); r != nil {
+				r.shared = p.fd
+				continue
+			}
+		case storedWorkers:
+			w := remainingWorker{control: p.fd}
+			var n uint64
+			if _, err := fmt.Sscanf(number, "%d/%d/%d", &n, &w.slot, &w.pid); err == nil {
+				r := of(strconv.FormatUint(n, 10))
+				r.workers = append(r.workers, w)
+				continue
+			}
+		}
+		rest = append(rest, p)
+	}
+	return generations, rest
+}
+
+// recover returns the generation that a master before this one has left, the latest one if there are several; nil if
+// there is none. What is left of others is closed: their workers drain already.
+func (m *master) recover(generations map[uint64]*remains) *generation {
+	numbers := []uint64{}
+	for n := range generations {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	slices.Reverse(numbers)
+	var found *generation
+	for _, n := range numbers {
+		r := generations[n]
+		if found == nil && r.spec >= 0 && len(r.workers) > 0 {
+			g, err := m.revive(n, r)
+			if err == nil {
+				found, m.numbered = g, n
+				continue
+			}
+			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
+		}
+		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
+			if fd >= 0 {
+				m.world.close(fd)
+			}
+		}
+	}
+	return found
+}
+
+func controls(workers []remainingWorker) (fds []int) {
+	for _, w := range workers {
+		fds = append(fds, w.control)
+	}
+	return fds
+}
+
+// revive makes the generation anew of what is left of it.
+func (m *master) revive(number uint64, r *remains) (*generation, error) {
+	text, err := m.world.readMemory(r.spec)
+	if err != nil {
+		return nil, err
+	}
+	var spec link.Spec
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return nil, err
+	}
+	if spec.Slots < 1 || len(spec.Pools) == 0 {
+		return nil, fmt.Errorf("its specification has %d slots and %d pools", spec.Slots, len(spec.Pools))
+	}
+	g := &generation{number: number, config: configOf(&spec), pools: spec.Pools, revived: true}
+	g.specs = slices.Repeat([]link.Spec{spec}, spec.Slots)
+	for i := range g.specs {
+		g.specs[i].Slot, g.specs[i].Listeners, g.specs[i].Takeover = i, nil, false
+		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
+	}
+	if err := m.reviveCounters(g, r.shared); err != nil {
+		return nil, err
+	}
+	m.world.close(r.spec)
+	for _, w := range r.workers {
+		if w.slot < 0 || w.slot >= len(g.slots) || g.slots[w.slot].process != nil {
+			m.world.close(w.control)
+			continue
+		}
+		s := g.slots[w.slot]
+		p, err := m.world.adopt(w.slot, w.pid, w.control)
+		if err != nil {
+			m.log.printf(levelWarn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
+			m.world.close(w.control)
+			continue
+		}
+		p.owner, s.process = s, p
+		s.bornAt, s.readyAt = m.world.now(), m.world.now()
+		s.become(slotStarting, time.Time{})
+		s.become(slotServing, time.Time{})
+	}
+	return g, nil
+}
+
+// reviveCounters maps the counters, or makes new ones if those cannot be read: another version may lay them out
+// differently.
+func (m *master) reviveCounters(g *generation, fd int) error {
+	counts := link.ServerCounts(g.pools)
+	if fd >= 0 {
+		mem, err := m.world.mapMemory(fd, link.SharedBytes(counts, len(g.slots)))
+		if err == nil {
+			if g.shared, err = link.OpenShared(mem, counts, len(g.slots)); err == nil {
+				g.sharedFD, g.memory = fd, mem
+				return nil
+			}
+		}
+		m.log.printf(levelWarn, "totals begin anew: the counters of generation %d: %v", g.number, err)
+		m.world.close(fd)
+	}
+	return g.share(m.world)
+}
+
+// configOf returns as much of a configuration as a specification tells.
+func configOf(spec *link.Spec) *config.Config {
+	cfg := &config.Config{}
+	cfg.Global.ShutdownTimeout = spec.ShutdownTimeout
+	cfg.Global.Workers = spec.Slots
+	for i, p := range spec.Pools {
+		pool := config.Pool{Pool: p, Backlog: recoveredBacklog}
+		for _, l := range spec.Listeners {
+			if l.Pool == i {
+				pool.Listen = config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
+			}
+		}
+		cfg.Pools = append(cfg.Pools, pool)
+	}
+	return cfg
+}
+
+// recoveredBacklog is the backlog of a generation that was left behind, until the next one sets its own.
+const recoveredBacklog = 512
+
+// goOn serves by the workers that an earlier master has left, and has them hand over.
+func (m *master) goOn(g *generation) error {
+	m.generation = g
+	n := g.count(slotServing)
+	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
+	if err := m.listenStats(); err != nil {
+		return err
+	}
+	if err := m.listenControl(); err != nil {
+		return err
+	}
+	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+		return err
+	}
+	for _, s := range g.slots {
+		if s.state == slotServing { // a handoff may have been under way
+			m.pass(s, link.Message{Kind: link.Resume})
+		}
+	}
+	m.becomeServing()
+	m.demand(wish{kind: kindReload})
+	m.settle()
+	return nil
+}
+
+// takeIn makes a process of one that another master has started.
+func takeIn(slot, pid, control int, report func(event)) (*process, error) {
+	handle, err := os.FindProcess(pid)
+	if err != nil {
+		return nil, err
+	}
+	if err := handle.Signal(syscall.Signal(0)); err != nil {
+		return nil, err
+	}
+	if err := sock.SetInherited(control); err != nil {
+		return nil, err
+	}
+	p := &process{slot: slot, pid: pid, cpu: -1, control: os.NewFile(uintptr(control), "control"), handle: handle}
+	p.readers.Add(1)
+	go func() {
+		p.readControl(report)
+		report(event{from: p, kind: exited, text: "end unknown: another master has started it"})
+	}()
+	return p, nil
+}

@@ -1,0 +1,202 @@
+// Reload and upgrade as the operator sees them: one at a time, one more may wait, and whoever asked learns the outcome.
+
+package master
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+)
+
+const (
+	kindReload  = "reload"
+	kindUpgrade = "upgrade"
+)
+
+// load reads the configuration aside, since a name in it may take a while to look up, and then goes on.
+func (m *master) load(then func(*config.Config, error)) {
+	path := m.opts.ConfigFile
+	m.world.aside(func() func() {
+		cfg, err := m.world.load(path)
+		return func() { then(cfg, err) }
+	})
+}
+
+// wish is a reload or an upgrade that somebody wants.
+type wish struct {
+	kind    string
+	strict  bool
+	replies []chan<- outcome
+}
+
+// demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
+// does all that a reload does.
+func (m *master) demand(r wish) {
+	switch {
+	case m.phase != serving:
+		r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+	case m.occupied():
+		m.log.printf(levelNotice, "%s waits for the %s that is under way", r.kind, m.busy())
+		if m.queued == nil {
+			m.queued = &r
+			return
+		}
+		if r.kind == kindUpgrade {
+			m.queued.kind = kindUpgrade
+		}
+		m.queued.strict = m.queued.strict || r.strict
+		m.queued.replies = append(m.queued.replies, r.replies...)
+	case r.kind == kindReload:
+		m.reload(r)
+	default:
+		m.upgrade(r)
+	}
+}
+
+func (r *wish) answer(o outcome) {
+	for _, reply := range r.replies {
+		reply <- o
+	}
+}
+
+// next begins what has waited.
+func (m *master) next() {
+	if m.phase != serving || m.occupied() {
+		return
+	}
+	if m.after != nothing {
+		intent := m.after
+		m.after = nothing
+		m.end(intent)
+		return
+	}
+	if r := m.queued; r != nil {
+		m.queued = nil
+		m.demand(*r)
+	}
+}
+
+// occupied tells whether a reload or an upgrade cannot begin now.
+func (m *master) occupied() bool {
+	return m.source != nil || m.predecessor != nil || m.loading || m.child
+}
+
+// busy names what is under way.
+func (m *master) busy() string {
+	switch {
+	case m.source != nil:
+		return m.source.status.Kind
+	case m.predecessor != nil, m.child:
+		return kindUpgrade
+	case m.loading:
+		return kindReload
+	}
+	return ""
+}
+
+func (m *master) newSource(r wish) *source {
+	s := &source{m: m, replies: r.replies, strict: r.strict}
+	s.status = HandoffStatus{
+		Kind: r.kind, Generation: m.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: HandoffUnderWay,
+	}
+	return s
+}
+
+// reload replaces the generation by one of the configuration file as it is now.
+func (m *master) reload(r wish) {
+	m.log.printf(levelNotice, "reloading %s", m.opts.ConfigFile)
+	m.tellManager(m.world.services.reloading("reloading the configuration"))
+	m.loading = true
+	m.load(func(cfg *config.Config, err error) {
+		m.loading = false
+		if m.phase != serving {
+			r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+			return
+		}
+		s := m.newSource(r)
+		m.source = s
+		s.enter(sourceWaiting, waitTimeout)
+		s.target = echo{m, true}
+		if err != nil {
+			s.kind = failureConfig
+			s.conclude(err)
+			return
+		}
+		if !m.generation.revived { // else only a part of its configuration is known
+			for _, line := range config.Diff(m.generation.config, cfg) {
+				m.log.printf(levelInfo, "reload: %s", line)
+			}
+		}
+		m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, strict: r.strict}
+		m.target.prepare(cfg)
+	})
+}
+
+// preview answers with what a reload would change.
+func (m *master) preview(reply chan<- outcome) {
+	m.load(func(cfg *config.Config, err error) {
+		if err != nil {
+			reply <- outcome{Error: err.Error(), failure: failureConfig}
+			return
+		}
+		reply <- outcome{Lines: config.Diff(m.generation.config, cfg)}
+	})
+}
+
+// upgrade replaces this process and its workers by those of the binary that is installed now.
+func (m *master) upgrade(r wish) {
+	m.log.printf(levelNotice, "upgrading to the binary at %s", m.world.self)
+	m.tellManager(m.world.services.reloading("upgrading"))
+	s := m.newSource(r)
+	s.status.Build = "" // until it has introduced itself
+	m.source = s
+	s.enter(sourceCalling, callTimeout)
+	var err error
+	s.exchange, err = m.world.upgrade(func(err error) {
+		m.world.report(event{then: func() { s.flip(err) }})
+	})
+	if err != nil {
+		s.exchange = nil
+		s.conclude(err)
+		return
+	}
+	m.child = true
+	s.target = s.exchange
+	m.begin(s.exchange, false)
+}
+
+// line says in a sentence how a handoff went.
+func (h *HandoffStatus) line() string {
+	name := fmt.Sprintf("%s to generation %d", h.Kind, h.Generation)
+	if h.Build != "" {
+		name += " (pinion " + h.Build + ")"
+	}
+	if h.Outcome == HandoffFailed {
+		return fmt.Sprintf("%s failed, everything stays as it was: %s", name, strings.ReplaceAll(h.Reason, "\n", "; "))
+	}
+	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s", name,
+		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond))
+}
+
+// notifyOutcome has the service manager know that the handoff is over.
+func (s *source) notifyOutcome() {
+	m, h := s.m, &s.status
+	switch {
+	case h.Kind == kindUpgrade && h.Outcome == HandoffDone:
+		return // the new master speaks for the service
+	case s.flipped: // and may have, although it failed
+		m.tellManager(m.world.services.mainPID(h.line()))
+		return
+	}
+	m.tellManager(m.world.services.ready(h.line()))
+}
+
+// tellManager logs that the service manager could not be told something, but not again and again.
+func (m *master) tellManager(err error) {
+	if err != nil && !m.managerDeaf {
+		m.log.printf(levelWarn, "%v", err)
+	}
+	m.managerDeaf = err != nil
+}

@@ -1,0 +1,142 @@
+// The service manager and the file system watch, as the loop uses them.
+
+package master
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+)
+
+// manager is what the master says to systemd, see serviceManager.
+type manager interface {
+	ready(status string) error
+	reloading(status string) error
+	stopping(status string) error
+	extendTimeout(d time.Duration) error
+	mainPID(status string) error
+	watchdog(successor bool) (time.Duration, error)
+	ping() error
+	store(name string, fd int) error
+	unstore(name string) error
+	inherited() ([]passedSocket, error)
+}
+
+// service is when the watchdog wants to hear of the master next.
+type service struct {
+	every time.Duration // 0: never
+	next  time.Time
+}
+
+// beginService follows when the process serves for the first time.
+func (m *master) beginService() {
+	every, err := m.world.services.watchdog(m.successor)
+	if err != nil {
+		m.log.printf(levelWarn, "running without the service manager's watchdog: %v", err)
+	}
+	if every > 0 {
+		m.service = service{every: every, next: m.world.now().Add(every)}
+	}
+	if !m.successor {
+		if err := m.world.flip(); err != nil {
+			m.log.printf(levelWarn, "running without upgrades: %v", err)
+		}
+		m.tellManager(m.world.services.ready(fmt.Sprintf("serving, generation %d", m.generation.number)))
+	}
+	m.storeSockets()
+	m.storeGeneration()
+}
+
+// tick pings the watchdog when it is time.
+func (s *service) tick(m *master, now time.Time) {
+	if s.next.IsZero() || now.Before(s.next) {
+		return
+	}
+	s.next = now.Add(s.every)
+	m.tellManager(m.world.services.ping())
+}
+
+// storeSockets has the service manager keep copies of the listening sockets, so that not even the death of the master
+// loses a connection that waits in one.
+func (m *master) storeSockets() {
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		if l.stored || l.foreign {
+			continue
+		}
+		l.stored = true
+		m.tellManager(m.world.services.store(l.name, l.fd))
+	}
+}
+
+// adoptSockets takes over the listening sockets that the service manager has kept or opened. Those on addresses that are
+// not configured are closed when the configuration is known.
+// It returns the generation that an earlier master has left; nil if there is none.
+func (m *master) adoptSockets() *generation {
+	all, err := m.world.services.inherited()
+	if err != nil {
+		m.log.printf(levelError, "inheriting sockets from the service manager: %v", err)
+	}
+	generations, passed := sift(all)
+	slots := map[string]int{}
+	for _, p := range passed {
+		if p.network == "" || !p.listening {
+			m.log.printf(levelWarn, "%q, inherited from the service manager, is no listening socket", p.name)
+			m.world.close(p.fd)
+			continue
+		}
+		l := listener{
+			name: p.name, network: p.network, address: p.address, queues: true, socket: socket{fd: p.fd},
+			foreign: !ownName(p.name),
+		}
+		l.stored = !l.foreign
+		l.slot = slots[p.address]
+		slots[p.address]++
+		if n, err := strconv.Atoi(path.Base(p.name)); err == nil && !l.foreign {
+			l.slot = n
+		}
+		if p.network == "unix" {
+			l.slot = everySlot
+			if !l.foreign {
+				l.unlink = m.world.unlinker(p.address)
+			}
+		}
+		m.listeners = append(m.listeners, l)
+		m.log.printf(levelInfo, "%s was inherited as %q from the service manager", p.address, p.name)
+	}
+	return m.recover(generations)
+}
+
+// watch looks after the configuration file, if the configuration says so.
+func (m *master) watch() {
+	m.unwatch()
+	if !m.generation.config.Global.ReloadOnChange {
+		return
+	}
+	w, err := watchFile(m.opts.ConfigFile, m.generation.config.Sum)
+	if err != nil {
+		m.log.printf(levelError, "reload_on_change: %v", err)
+		return
+	}
+	m.watcher, m.changes = w, w.changed
+}
+
+func (m *master) unwatch() {
+	if m.watcher != nil {
+		m.watcher.stop()
+	}
+	m.watcher, m.changes = nil, nil
+}
+
+// changed follows when the configuration file has another content, or cannot be watched any more.
+func (m *master) changed(more bool) {
+	if !more {
+		m.log.printf(levelError, "reload_on_change: %v", m.watcher.err)
+		m.unwatch()
+		return
+	}
+	m.log.printf(levelNotice, "%s has changed", m.opts.ConfigFile)
+	m.demand(wish{kind: kindReload})
+	m.settle()
+}

@@ -1,0 +1,360 @@
+// The target of a handoff: it makes the next generation, which takes over. Until it has settled, whatever goes wrong
+// ends with its workers giving back what they have taken.
+
+package master
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+type targetPhase uint8
+
+const (
+	targetCalling   targetPhase = iota // upgrade: has said hello
+	targetPreparing                    // workers start and connect to their servers
+	targetPrepared                     // waits for the source to go ahead
+	targetTaking                       // workers accept, and take what they are given
+	targetReturning                    // workers give back
+)
+
+var targetPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "returning"}
+
+func (p targetPhase) String() string { return targetPhaseNames[p] }
+
+// takeTimeout bounds how long a target serves side by side with its source.
+const takeTimeout = 2 * time.Minute
+
+// target is one attempt to take over. Only the goroutine of Run touches it.
+type target struct {
+	m      *master
+	source counterpart
+	g      *generation // nil until the configuration is read
+
+	phase       targetPhase
+	until       time.Time // deadline of the phase
+	number      uint64    // upgrade: of the generation to come
+	strict      bool
+	unreachable []link.Unreachable
+	died        map[int]bool // slots whose worker has died while taking
+	returned    map[int]bool // slots that have given back all that they could
+	kept        int          // clients that could not be given back
+	failure     error        // why clients go back
+	exchange    *exchange    // upgrade: the way to the old master
+}
+
+func (t *target) enter(phase targetPhase, timeout time.Duration) {
+	t.phase, t.until = phase, t.m.world.now().Add(timeout)
+}
+
+// hear takes what the source says.
+func (t *target) hear(w word) {
+	switch {
+	case w.Kind == wordWelcome && t.phase == targetCalling:
+		t.welcomed(w)
+	case w.Kind == wordSockets && t.phase == targetCalling:
+		t.m.addSockets(w)
+		if !w.More {
+			t.load()
+		}
+	case w.Kind == wordPeer:
+		t.introduce(w)
+	case w.Kind == wordGo && t.phase == targetPrepared:
+		t.take(w.Legacy)
+	case w.Kind == wordSuspect && t.phase == targetTaking:
+		t.suspect(w)
+	case w.Kind == wordMoved && t.phase == targetTaking:
+		t.settle(w.Result)
+	case w.Kind == wordAbort:
+		t.abort(w.Reason)
+	}
+}
+
+// prepare makes the generation of a configuration, up to the first spawn of every worker.
+func (t *target) prepare(cfg *config.Config) {
+	m := t.m
+	t.enter(targetPreparing, waitTimeout)
+	t.g = m.generate(cfg)
+	t.strict = t.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
+	for i := range t.g.specs {
+		t.g.specs[i].Takeover = true
+	}
+	m.coming = t.g
+	err := m.claim(t.g)
+	if err == nil {
+		t.at("nm.listen_added")
+		err = t.g.share(m.world)
+	}
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	for _, s := range t.g.slots {
+		if t.phase == targetPreparing {
+			m.fill(s)
+		}
+	}
+}
+
+// ready follows when a worker could serve.
+func (t *target) ready(s *slot, body link.ReadyBody) {
+	m := t.m
+	s.become(slotPrepared, time.Time{})
+	t.unreachable = append(t.unreachable, body.Unreachable...)
+	if t.phase == targetTaking {
+		m.serve(s)
+		t.source.say(word{Kind: wordAgain, Slot: s.index})
+		return
+	}
+	if t.phase != targetPreparing || t.g.count(slotPrepared) < len(t.g.slots) {
+		return
+	}
+	t.enter(targetPrepared, waitTimeout)
+	w := word{
+		Kind: wordPrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
+		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience,
+	}
+	if t.exchange != nil {
+		m.nameSockets(&w, func(l *listener) bool { return l.fresh })
+	}
+	t.at("nm.prepared")
+	t.source.say(w)
+}
+
+// at is a point at which a new master may be made to break.
+func (t *target) at(point string) {
+	if t.exchange != nil {
+		fault.At(point)
+	}
+}
+
+// distinct leaves out what several workers say alike.
+func distinct(unreachable []link.Unreachable) []link.Unreachable {
+	slices.SortFunc(unreachable, func(a, b link.Unreachable) int {
+		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Server, b.Server))
+	})
+	return slices.CompactFunc(unreachable, func(a, b link.Unreachable) bool { return a.Pool == b.Pool && a.Server == b.Server })
+}
+
+// introduce passes a worker its end of a connection to a worker of the source.
+func (t *target) introduce(w word) {
+	if t.g == nil || w.Slot < 0 || w.Slot >= len(t.g.slots) || len(w.fds) != 1 {
+		return
+	}
+	s := t.g.slots[w.Slot]
+	switch s.state {
+	case slotPrepared, slotServing:
+		t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: w.From})}, w.fds[0])
+	}
+}
+
+// take lets the workers accept, side by side with the old ones.
+func (t *target) take(l *legacy) {
+	m := t.m
+	t.enter(targetTaking, takeTimeout)
+	if l != nil {
+		t.g.inherit(l)
+		t.g.inheritLiveness(l)
+	}
+	if err := m.queue(t.g); err != nil {
+		t.fail(err)
+		return
+	}
+	for _, s := range t.g.slots {
+		if s.state == slotPrepared {
+			m.serve(s)
+		}
+	}
+}
+
+// serve has a prepared worker accept.
+func (m *master) serve(s *slot) {
+	s.become(slotServing, time.Time{})
+	s.readyAt = m.world.now()
+	m.pass(s, link.Message{Kind: link.Serve})
+}
+
+// suspect follows when the source finds that a worker does not answer. It hangs, so it goes, and its slot starts anew.
+func (t *target) suspect(w word) {
+	if w.Slot >= 0 && w.Slot < len(t.g.slots) {
+		t.m.kill(t.g.slots[w.Slot], w.Reason)
+	}
+}
+
+// lost follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
+// it is an ordinary crash, and those who give know what it had not taken yet.
+func (t *target) lost(s *slot, reason string) {
+	switch t.phase {
+	case targetReturning:
+		t.gaveBack(s, link.GivenBody{})
+	case targetTaking:
+		if t.died[s.index] {
+			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))
+			return
+		}
+		t.died[s.index] = true
+		t.m.fill(s)
+	default:
+		t.fail(fmt.Errorf("new worker %d: %s", s.index, reason))
+	}
+}
+
+// fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
+func (t *target) fail(reason error) {
+	t.source.say(word{Kind: wordFailed, Reason: reason.Error()})
+	if t.phase == targetTaking {
+		t.failure = reason
+		t.until = t.m.world.now().Add(settleTimeout) // for the source to say abort
+		return
+	}
+	t.cancel(reason)
+}
+
+// abort follows when the source does not want to go on.
+func (t *target) abort(reason string) {
+	m := t.m
+	if t.phase != targetTaking {
+		t.cancel(errors.New(reason))
+		return
+	}
+	t.enter(targetReturning, returnTimeout)
+	t.returned = map[int]bool{}
+	if t.failure == nil {
+		t.failure = errors.New(reason)
+	}
+	for _, s := range t.g.slots {
+		switch s.state {
+		case slotServing:
+			s.become(slotGiving, time.Time{})
+			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: t.g.config.Global.HandoffPatience})})
+		case slotStarting, slotPrepared:
+			m.kill(s, reason)
+		}
+	}
+	t.checkReturned()
+}
+
+// gaveBack notes that a worker has given back all that it could, or is dead.
+func (t *target) gaveBack(s *slot, body link.GivenBody) {
+	t.returned[s.index] = true
+	t.kept += body.Stragglers
+	t.checkReturned()
+}
+
+func (t *target) checkReturned() {
+	if t.phase != targetReturning {
+		return
+	}
+	for _, s := range t.g.slots {
+		if s.state == slotGiving && !t.returned[s.index] {
+			return
+		}
+	}
+	t.source.say(word{Kind: wordReturned})
+	t.cancel(t.failure)
+}
+
+// cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
+func (t *target) cancel(reason error) {
+	m := t.m
+	m.target, m.coming = nil, nil
+	if t.g != nil {
+		for _, s := range t.g.slots {
+			if s.state == slotGiving {
+				m.release(s, t.g.config.Global.ShutdownTimeout)
+				continue
+			}
+			m.kill(s, "is not needed")
+			if s.state == slotWaiting {
+				s.become(slotVacant, time.Time{})
+			}
+		}
+		m.retired = append(m.retired, t.g)
+	}
+	if t.exchange != nil {
+		m.abandonListeners()
+		m.fail(reason)
+		return
+	}
+	m.giveUp(m.generation)
+	if t.g != nil && t.g.shared != nil {
+		m.generation.absorb(t.g)
+	}
+}
+
+// expire follows when a phase lasts too long.
+func (t *target) expire() {
+	switch t.phase {
+	case targetReturning:
+		t.source.say(word{Kind: wordReturned})
+		t.cancel(fmt.Errorf("%w; clients could not be given back within %s", t.failure, returnTimeout))
+	case targetTaking:
+		t.abort("the other side is silent")
+	default:
+		t.fail(fmt.Errorf("waited in vain while %s", t.phase))
+	}
+}
+
+// settle is the point of no return: from here on the generation serves alone.
+func (t *target) settle(result *HandoffStatus) {
+	m := t.m
+	if t.exchange != nil {
+		if err := m.takeOver(); err != nil && result != nil { // without a result the old master is dead already
+			t.fail(err)
+			return
+		}
+	}
+	for _, s := range t.g.slots {
+		if s.state == slotServing {
+			m.pass(s, link.Message{Kind: link.Settle})
+		}
+	}
+	t.g.established()
+	t.source.say(word{Kind: wordSettled})
+	if t.exchange != nil {
+		m.target, m.coming = nil, nil
+		m.generation = t.g
+		m.keep(t.g)
+		m.tookOver(t.exchange, result)
+	}
+}
+
+// succeed makes the generation that has taken over from one of the same master the one that serves.
+func (m *master) succeed() {
+	t := m.target
+	m.target, m.coming = nil, nil
+	old := m.generation
+	t.g.previous = old
+	m.generation = t.g
+	m.retired = append(m.retired, old)
+	m.keep(t.g)
+	m.storeSockets()
+	m.storeGeneration()
+	m.unstoreGeneration(old)
+	m.watch()
+	m.scheduleSummary()
+	t.g.refresh()
+	m.bury()
+}
+
+// bury forgets retired generations whose workers are all gone, the oldest first: what they have counted is counted on.
+func (m *master) bury() {
+	for len(m.retired) > 0 && m.retired[0].gone() {
+		dead := m.retired[0]
+		m.retired = m.retired[1:]
+		for _, heir := range m.generations() {
+			if heir.previous == dead {
+				heir.inherit(dead.bequeath(false))
+				heir.previous = nil
+			}
+		}
+		dead.unshare(m.world)
+	}
+}

@@ -1,0 +1,85 @@
+// The door to tableflip: how a binary starts the one that is installed in its place now, and when the old process may
+// leave. Everything else that the two masters do together is in source.go and target.go.
+
+package master
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cloudflare/tableflip"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// exchangeFile is the name under which a new master finds the way to the old one.
+const exchangeFile = "exchange"
+
+// inheritedVariable is what tableflip sets in the environment of a new master.
+const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
+
+// Successor tells whether this process was started by a master that it is to replace.
+func Successor() bool { return os.Getenv(inheritedVariable) != "" }
+
+// upgrader is tableflip as the master uses it. There is one in a process.
+type upgrader struct{ flip *tableflip.Upgrader }
+
+func newUpgrader() (*upgrader, error) {
+	whole := callTimeout + 2*waitTimeout + giveTimeout + settleTimeout + time.Hour // the source has tighter ones for each step
+	flip, err := tableflip.New(tableflip.Options{UpgradeTimeout: whole})
+	if err != nil {
+		return nil, fmt.Errorf("preparing for upgrades: %w", err)
+	}
+	os.Unsetenv(inheritedVariable)
+	return &upgrader{flip}, nil
+}
+
+// parent returns the way to the master that this one is to replace; nil if there is none.
+func (u *upgrader) parent() (*exchange, error) {
+	if !u.flip.HasParent() {
+		return nil, nil
+	}
+	file, err := u.flip.File(exchangeFile)
+	if err == nil && file == nil {
+		err = errors.New("it has passed no socket")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inheriting from the old master: %w", err)
+	}
+	defer file.Close()
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd, errDup := -1, error(nil)
+	if err := raw.Control(func(own uintptr) { fd, errDup = sock.Dup(int(own)) }); err != nil {
+		return nil, err
+	}
+	if errDup != nil {
+		return nil, errDup
+	}
+	return newExchange(fd), sock.SetInherited(fd)
+}
+
+// upgrade starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
+// the new process has declared itself ready (nil), or has ended or never began.
+func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
+	ours, theirs, err := sock.SeqpacketPair()
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(theirs), exchangeFile)
+	err = u.flip.AddFile(exchangeFile, file)
+	file.Close()
+	if err != nil {
+		sock.Close(ours)
+		return nil, err
+	}
+	go func() { ended(u.flip.Upgrade()) }()
+	return newExchange(ours), nil
+}
+
+// ready lets the parent leave.
+func (u *upgrader) ready() error { return u.flip.Ready() }

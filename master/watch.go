@@ -1,0 +1,208 @@
+// The door to the file notifications: a reload without a command wants to know when the configuration file has another
+// content, however that came to be.
+
+package master
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// quietPeriod is how long nothing may happen to a file before it is read: whoever writes it may not be done.
+	quietPeriod = 500 * time.Millisecond
+
+	maxSymlinks = 40 // as in path_resolution(7)
+)
+
+// watcher looks at one file through everything that its path consists of. Editors put another file in its place, and a
+// ConfigMap of Kubernetes is a symbolic link to a symbolic link to a directory, of which the middle one is replaced. So
+// every directory on the way is watched, for the one name in it that matters. What happens there is only a hint: it is
+// the content that counts.
+//
+// One goroutine owns all fields, except changed, and err once changed is closed.
+type watcher struct {
+	path   string
+	notify *fsnotify.Watcher
+	events <-chan fsnotify.Event
+	after  func(time.Duration) <-chan time.Time
+	trail  func(path string) []string
+
+	entries []string          // whose change may be one of the file, see trail
+	known   [sha256.Size]byte // of the content that was loaded or reported last
+	timer   <-chan time.Time  // when to look; nil = nothing has happened
+
+	overflow chan struct{} // a hint, too: hints were lost
+	changed  chan struct{} // has room for one report, so that a slow reader learns of the last change
+	err      error         // why the watch ended by itself
+}
+
+// watchFile reports each time that the file at path has another readable content than before, beginning with the one of
+// which loaded is the SHA-256. A file that is away, or that is no regular one, changes when it is back.
+func watchFile(path string, loaded [sha256.Size]byte) (*watcher, error) {
+	w, err := newWatcher(path, loaded)
+	if err != nil {
+		return nil, fmt.Errorf("watching %q: %w", path, err)
+	}
+	go w.run()
+	return w, nil
+}
+
+func newWatcher(path string, loaded [sha256.Size]byte) (*watcher, error) {
+	if !filepath.IsAbs(path) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		path = wd + "/" + path // not Join, which takes ".." for the directory of a symbolic link
+	}
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{path: path, notify: notify, events: notify.Events, after: time.After, trail: trail, known: loaded,
+		overflow: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	go w.drainErrors() // see there; even the first arm needs it
+	if _, err := w.arm(); err != nil {
+		notify.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// stop ends the watch. What was not received yet can still be, then changed is closed.
+func (w *watcher) stop() { w.notify.Close() }
+
+// drainErrors is a goroutine of its own because fsnotify sends some errors while it holds the lock that its methods
+// need: who calls them must not be who receives.
+func (w *watcher) drainErrors() {
+	for range w.notify.Errors {
+		select {
+		case w.overflow <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run ends with the events, that is by stop or by an error of its own.
+func (w *watcher) run() {
+	defer close(w.changed)
+	w.timer = w.after(quietPeriod) // the content may be another one since it was loaded
+	for {
+		select {
+		case e, ok := <-w.events:
+			if !ok {
+				return
+			}
+			if w.concerns(e.Name) {
+				w.timer = w.after(quietPeriod)
+			}
+		case <-w.overflow:
+			w.timer = w.after(quietPeriod)
+		case <-w.timer:
+			w.timer = nil
+			if w.err = w.look(); w.err != nil {
+				w.notify.Close()
+				return
+			}
+		}
+	}
+}
+
+// concerns tells whether a change of that path can be one of the file.
+func (w *watcher) concerns(name string) bool {
+	return slices.Contains(w.entries, filepath.Clean(name)) // entries of the root come with two slashes
+}
+
+// look reads the file and reports if it is another one.
+func (w *watcher) look() error {
+	settled, err := w.arm()
+	if err != nil {
+		return fmt.Errorf("watching %q: %w", w.path, err)
+	}
+	if !settled {
+		w.timer = w.after(quietPeriod)
+		return nil
+	}
+	sum, ok := contentSum(w.path)
+	if !ok || sum == w.known {
+		return nil
+	}
+	w.known = sum
+	select {
+	case w.changed <- struct{}{}:
+	default: // there is a report already that nobody has received
+	}
+	return nil
+}
+
+// arm watches the directories that the path leads through now. All watches are made anew, since a directory that was
+// moved away keeps its watch, and another one may have its name. It is not settled if the path changed meanwhile: what
+// happened before the new watches stood would not be noticed.
+func (w *watcher) arm() (settled bool, err error) {
+	for _, dir := range w.notify.WatchList() {
+		w.notify.Remove(dir) // fails for directories that are gone
+	}
+	w.entries = w.trail(w.path)
+	for i, entry := range w.entries {
+		err := w.notify.Add(filepath.Dir(entry))
+		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+		if err != nil && !gone && i == len(w.entries)-1 {
+			return false, err
+		} // directories above it may be forbidden to list; seldom is one of those replaced
+	}
+	return slices.Equal(w.entries, w.trail(w.path)), nil
+}
+
+// trail returns what the system looks up to open a path: the path of each name on the way, with no symbolic link before
+// its last element. It does not end where something is missing, so that one sees it come.
+func trail(path string) []string {
+	var entries []string
+	dir, links := "/", 0
+	for path != "" {
+		var name string
+		name, path, _ = strings.Cut(path, "/")
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			dir = filepath.Dir(dir)
+			continue
+		}
+		entry := filepath.Join(dir, name)
+		entries = append(entries, entry)
+		target, err := os.Readlink(entry)
+		if err != nil {
+			dir = entry
+			continue
+		}
+		if links++; links > maxSymlinks {
+			break
+		}
+		if filepath.IsAbs(target) {
+			dir = "/"
+		}
+		path = target + "/" + path
+	}
+	return entries
+}
+
+// contentSum is not ok if there is nothing to read, or something that reading would empty or wait for.
+func contentSum(path string) (sum [sha256.Size]byte, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return sum, false
+	}
+	text, err := os.ReadFile(path)
+	return sha256.Sum256(text), err == nil
+}

@@ -1,0 +1,190 @@
+// What the two sides of a handoff say to each other. The source owns the generation that serves, the target makes the
+// next one. At a reload one master is both; at an upgrade they are the old and the new master.
+//
+//	source                                   target
+//	       ◄──────────── hello ─────────────        upgrade only: versions, who I am
+//	       ───────────── welcome, sockets ─►        upgrade only: what you inherit
+//	                                                reads the configuration, starts workers, which connect to servers
+//	       ◄──────────── prepared ──────────        or failed: nothing has changed
+//	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned
+//	       ◄──────────── again ─────────────        a new worker has died and has a successor that needs peers
+//	       ───────────── moved ────────────►        only stragglers are left
+//	       ◄──────────── settled ───────────        the point of no return
+//	       ───────────── farewell ─────────►        upgrade only: the final counters
+//
+// Until settled either side can say abort (source) or failed (target): the new workers give back what they have taken,
+// the target says returned, and the old generation serves as if nothing had been.
+
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+type wordKind string
+
+const (
+	wordHello    wordKind = "hello"
+	wordWelcome  wordKind = "welcome"
+	wordSockets  wordKind = "sockets"
+	wordPrepared wordKind = "prepared"
+	wordPeer     wordKind = "peer"
+	wordGo       wordKind = "go"
+	wordAgain    wordKind = "again"
+	wordSuspect  wordKind = "suspect"
+	wordMoved    wordKind = "moved"
+	wordSettled  wordKind = "settled"
+	wordFarewell wordKind = "farewell"
+	wordFailed   wordKind = "failed"
+	wordAbort    wordKind = "abort"
+	wordReturned wordKind = "returned"
+)
+
+// Versions of the conversation between masters. A word may get new fields in any version, which older masters ignore;
+// one that must not be ignored is named in Critical.
+const (
+	oldestConversation = 1
+	newestConversation = 1
+)
+
+// word is one thing said. Which fields count depends on the kind.
+type word struct {
+	Kind     wordKind `json:"kind"`
+	Critical []string `json:"critical,omitempty"` // names of fields that the receiver must know
+
+	Oldest     int       `json:"oldest,omitempty"` // hello: conversations that it knows
+	Newest     int       `json:"newest,omitempty"`
+	Version    int       `json:"version,omitempty"` // welcome: the conversation from here on
+	Build      string    `json:"build,omitempty"`
+	PID        int       `json:"pid,omitempty"`        // hello
+	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was
+	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
+
+	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
+	More    bool         `json:"more,omitempty"`    // sockets: others follow
+
+	Slots       int                `json:"slots,omitempty"`       // prepared: of the target
+	Strict      bool               `json:"strict,omitempty"`      // welcome, prepared: refuse any unreachable server
+	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
+	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
+
+	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
+	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker
+	Reason string `json:"reason,omitempty"` // suspect, failed, abort
+
+	Legacy *legacy        `json:"legacy,omitempty"` // go, farewell
+	Result *HandoffStatus `json:"result,omitempty"` // moved, farewell
+
+	fds []int // with peer one, with sockets and prepared as many as Sockets
+}
+
+// socketName says what a descriptor is.
+type socketName struct {
+	Name    string `json:"name"` // listen/<pool>/<slot>, statsSocket or controlSocket
+	Network string `json:"network,omitempty"`
+	Address string `json:"address,omitempty"`
+	Slot    int    `json:"slot,omitempty"`
+	Foreign bool   `json:"foreign,omitempty"`
+}
+
+const (
+	statsSocket   = "stats"
+	controlSocket = "control"
+)
+
+// knownFields are those that a Critical may name.
+var knownFields = []string{
+	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at",
+}
+
+// appendWord appends the JSON form of w, without its descriptors.
+func appendWord(dst []byte, w word) ([]byte, error) {
+	text, err := json.Marshal(w)
+	return append(dst, text...), err
+}
+
+// parseWord reads a word. One that must not be understood in part is refused as a whole.
+func parseWord(text []byte) (word, error) {
+	var w word
+	if err := json.Unmarshal(text, &w); err != nil {
+		return w, fmt.Errorf("reading what the other master said: %w", err)
+	}
+	for _, field := range w.Critical {
+		if !slices.Contains(knownFields, field) {
+			return w, fmt.Errorf("the other master insists on %q, which pinion of this version does not know", field)
+		}
+	}
+	return w, nil
+}
+
+// conversation returns the version that two masters have in common.
+func conversation(hello word) (int, error) {
+	version := min(hello.Newest, newestConversation)
+	if version < max(hello.Oldest, oldestConversation) {
+		return 0, fmt.Errorf("pinion %s knows handoff versions %d to %d, this one %d to %d: no common handoff version; "+
+			"restart the service to change between the two", hello.Build, hello.Oldest, hello.Newest, oldestConversation, newestConversation)
+	}
+	return version, nil
+}
+
+// counterpart is the other side of a handoff. It owns the descriptors of what it is told.
+type counterpart interface{ say(w word) }
+
+// echo is the counterpart of a master that is both sides: what one says is heard when the present event is handled.
+type echo struct {
+	m        *master
+	toTarget bool
+}
+
+func (e echo) say(w word) { e.m.echoes = append(e.m.echoes, heard{w, e.toTarget}) }
+
+// heard is a word on its way to one of the two sides.
+type heard struct {
+	word
+	toTarget bool
+}
+
+// converse has both sides hear what the other has said, until neither has more to say.
+func (m *master) converse() {
+	for len(m.echoes) > 0 {
+		next := m.echoes[0]
+		m.echoes = m.echoes[1:]
+		m.hear(next.word, next.toTarget)
+	}
+}
+
+// hear takes a word, as target or as source.
+func (m *master) hear(w word, asTarget bool) {
+	switch {
+	case asTarget && w.Kind == wordFarewell:
+		m.bequest(w)
+	case asTarget && m.target != nil:
+		m.target.hear(w)
+	case !asTarget && m.source != nil:
+		m.source.hear(w)
+	}
+	for _, fd := range w.fds {
+		if fd >= 0 {
+			m.world.close(fd)
+		}
+	}
+}
+
+// list names unreachable servers for a message.
+func list(unreachable []link.Unreachable) string {
+	var all []string
+	for _, u := range unreachable {
+		all = append(all, fmt.Sprintf("server %q of pool %q: %s", u.Server, u.Pool, u.Error))
+	}
+	const most = 5
+	if len(all) > most {
+		all = append(all[:most], fmt.Sprintf("and %d more", len(all)-most))
+	}
+	return strings.Join(all, "; ")
+}

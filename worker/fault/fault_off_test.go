@@ -1,0 +1,25 @@
+//go:build !fault
+
+// A binary that is shipped cannot be broken from outside.
+
+package fault
+
+import "testing"
+
+func TestNothingBreaks(t *testing.T) {
+	t.Setenv("PINION_FAULT", "here:kill,here:enomem")
+	At("here")
+	if err := Error("here"); err != nil {
+		t.Error(err)
+	}
+	if names := Variables(); names != nil {
+		t.Errorf("a worker would inherit %q", names)
+	}
+}
+
+// The points lie on the way of every handoff, so they must be free there.
+func TestPointsAreFree(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() { At("here"); Error("here") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,178 @@
+//go:build fault
+
+// What a test runs: the environment says where to break.
+
+package fault
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	variable     = "PINION_FAULT"
+	onceVariable = "PINION_FAULT_ONCE"
+)
+
+// rule is one point:action[:n].
+type rule struct {
+	point  string
+	action string // a key of actions
+	at     int64  // ≥ 1, the passing that counts
+	passed atomic.Int64
+}
+
+// actions tells which error each action is; nil: it is done here and does not return.
+var actions = map[string]error{
+	"kill": nil, "exit1": nil, "hang": nil,
+	"garbage": ErrGarbage, "short-write": ErrShortWrite, "enomem": syscall.ENOMEM, "emfile": syscall.EMFILE,
+}
+
+// orders are the rules in force.
+type orders struct {
+	text  string
+	given time.Time // when the file with them was written
+	rules []*rule
+}
+
+// fixed is what the environment itself says. An environment that cannot be read ends the process: a test that breaks
+// nothing would pass.
+var fixed = func() []*rule {
+	text := os.Getenv(variable)
+	if strings.HasPrefix(text, "@") {
+		return nil
+	}
+	return mustParse(text)
+}()
+
+var (
+	mu     sync.Mutex
+	latest orders // of a file; guarded by mu
+)
+
+// inForce returns the rules. Those of a file count the passings anew whenever it is written.
+func inForce() []*rule {
+	path, isFile := strings.CutPrefix(os.Getenv(variable), "@")
+	if !isFile {
+		return fixed
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if latest.text != string(text) || !latest.given.Equal(info.ModTime()) {
+		latest = orders{string(text), info.ModTime(), mustParse(strings.TrimSpace(string(text)))}
+	}
+	return latest.rules
+}
+
+func mustParse(text string) []*rule {
+	rules, err := parse(text)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "reading $%s: %v\n", variable, err)
+		os.Exit(2)
+	}
+	return rules
+}
+
+func parse(text string) (rules []*rule, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for field := range strings.SplitSeq(text, ",") {
+		parts := strings.Split(field, ":")
+		r := &rule{at: 1}
+		switch len(parts) {
+		case 3:
+			r.at, err = strconv.ParseInt(parts[2], 10, 64)
+			if err != nil || r.at < 1 {
+				return nil, fmt.Errorf("%q: %q is no number from 1 on", field, parts[2])
+			}
+		case 2:
+		default:
+			return nil, fmt.Errorf("%q: want point:action[:n]", field)
+		}
+		r.point, r.action = parts[0], parts[1]
+		if _, known := actions[r.action]; !known || r.point == "" {
+			return nil, fmt.Errorf("%q: unknown action %q", field, r.action)
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+// At passes a point at which nothing can fail: what it does not return from is all that can happen there.
+func At(point string) {
+	pass(point, func(r *rule) bool { return actions[r.action] == nil })
+}
+
+// Error passes a point at which an operation can fail, and returns how.
+func Error(point string) error {
+	return pass(point, func(*rule) bool { return true })
+}
+
+func pass(point string, can func(*rule) bool) error {
+	var due *rule
+	for _, r := range inForce() {
+		if r.point == point && can(r) && r.passed.Add(1) == r.at && due == nil {
+			due = r
+		}
+	}
+	if due == nil || !claim(point) {
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "fault: %s: %s (pid %d)\n", point, due.action, os.Getpid())
+	err := actions[due.action]
+	if err == nil {
+		end(due.action)
+	}
+	return err
+}
+
+// claim reports whether the action is this process's to take.
+func claim(point string) bool {
+	if path, isFile := strings.CutPrefix(os.Getenv(variable), "@"); isFile {
+		return os.Remove(path) == nil
+	}
+	path := os.Getenv(onceVariable)
+	if path == "" {
+		return true
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.WriteString(point)
+	return err == nil
+}
+
+// end does what there is no return from.
+func end(action string) {
+	switch action {
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "exit1":
+		os.Exit(1)
+	}
+	for { // hangs; or has been killed, and must not go on until the kernel notices
+		time.Sleep(time.Hour)
+	}
+}
+
+// Variables returns the names of the environment variables that processes started by this one must inherit.
+func Variables() []string {
+	return []string{variable, onceVariable}
+}

@@ -1,0 +1,80 @@
+// What master and workers say to each other about a handoff, see package worker/handoff for what two workers say.
+
+package link
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ReadyBody comes with Ready.
+type ReadyBody struct {
+	Unreachable []Unreachable `json:"unreachable,omitempty"` // as many as fit into the message
+}
+
+// Unreachable is a server that a worker could not connect to, or that refused AUTH or SELECT.
+type Unreachable struct {
+	Pool   string `json:"pool"`
+	Server string `json:"server"`
+	Error  string `json:"error"`
+}
+
+// PeerBody comes with Peer and its one descriptor: a worker of the other generation, to give clients to or to take them
+// from.
+type PeerBody struct {
+	Slot int `json:"slot"` // of the other worker
+}
+
+// GiveBody comes with Give.
+type GiveBody struct {
+	Patience time.Duration `json:"patience"` // until clients that are still owed replies are called stragglers
+}
+
+// FinishBody comes with Finish.
+type FinishBody struct {
+	Deadline time.Duration `json:"deadline"` // from now until the worker ends; 0 = when the last client is gone
+}
+
+// ListenBody comes with Listen and its one descriptor.
+type ListenBody struct {
+	Listener Listener `json:"listener"`
+}
+
+// GivenBody comes with Given: all clients are moved, closed, or stragglers.
+type GivenBody struct {
+	Moved        int           `json:"moved"`
+	Stragglers   int           `json:"stragglers"`    // still here
+	Closed       int           `json:"closed"`        // the other configuration has no place for them
+	Bytes        int64         `json:"bytes"`         // of state that travelled
+	LongestPause time.Duration `json:"longest_pause"` // of one client that was moved
+	Reason       string        `json:"reason"`        // why stragglers could not be moved; empty = they are owed replies
+}
+
+// PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead or does not answer.
+type PeerFailedBody struct {
+	Slot   int    `json:"slot"`
+	Hung   bool   `json:"hung"` // lives, but does not answer
+	Reason string `json:"reason"`
+}
+
+// Body returns the wire form of a body. Bodies are small, see ReadyBody; one that does not fit is a programming error.
+func Body(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("link: " + err.Error())
+	}
+	return b
+}
+
+// ParseBody reads a body into v. Fields that the receiver does not know are ignored, and those that the sender did not
+// know stay zero: master and worker can be of different versions after an upgrade.
+func ParseBody(m Message, v any) error {
+	if len(m.Body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(m.Body, v); err != nil {
+		return fmt.Errorf("reading control message %d: %w", m.Kind, err)
+	}
+	return nil
+}

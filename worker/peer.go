@@ -1,0 +1,262 @@
+// The connection to a worker of another generation: the hands of a handoff.Link, with a socket.
+
+package worker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// resendPause is how long a message waits that the kernel has refused for a reason of which no edge tells the end.
+const resendPause = 10 * time.Millisecond
+
+// peerLink is a worker of another generation, to give clients to or to take them from. Loop only.
+type peerLink struct {
+	l     *loop
+	slot  int // of the other worker
+	fd    int
+	token poll.Token
+	link  *handoff.Link
+
+	unsent []handoff.Message // the socket has no room for them; oldest first
+	resend timer
+	shut   bool // this end is closed for sending
+
+	// Giving.
+	offers     map[uint32]*offer // by batch, until TAKEN
+	failed     bool              // nothing can be given any more; the master has been told
+	reversed   bool              // it gives, so nothing is given to it
+	lost       int               // clients that have ended with it
+	limit      int               // clients in a batch; 1 ≤ limit ≤ handoff.MaxBatch
+	shortages  int               // in a row
+	pausedTill int64             // after a shortage
+
+	// Taking.
+	guests    map[uint32][]*guest // by batch, until COMMIT
+	arrived   []int               // descriptors of the message at hand; -1 = in use
+	truncated bool                // there were more of them
+}
+
+// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died.
+func (l *loop) addPeer(slot, fd int) {
+	for _, p := range slices.Clone(l.peers) {
+		if p.slot == slot {
+			p.failed = true // as the master knows
+			p.link.Retire("replaced")
+			p.tidy()
+		}
+	}
+	p := &peerLink{
+		l: l, slot: slot, fd: fd, limit: handoff.MaxBatch,
+		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
+	}
+	p.resend.fire = p.write
+	p.link = handoff.NewLink(p, l.spec.Build)
+	var err error
+	if err = sock.SetInherited(fd); err == nil {
+		p.token, err = l.register(fd, p)
+	}
+	if err != nil {
+		p.Failed(err.Error())
+		sock.Close(fd)
+		return
+	}
+	l.peers = append(l.peers, p)
+	slices.SortStableFunc(l.peers, func(a, b *peerLink) int { return a.slot - b.slot })
+	p.link.Start(l.now)
+	l.giving.begin()
+}
+
+func (p *peerLink) ready(ev poll.Event) {
+	if ev.Writable {
+		p.write()
+	}
+	if ev.Readable {
+		p.read()
+	}
+	p.tidy()
+	p.l.endIfDrained()
+}
+
+// read hears what the other side has said.
+func (p *peerLink) read() {
+	var (
+		buf [handoff.MaxMessageBytes]byte
+		fds [sock.MaxFDs]int
+	)
+	for !p.link.Ended() {
+		n, got, truncated, err := sock.RecvFDs(p.fd, buf[:], fds[:])
+		p.arrived, p.truncated = fds[:got], truncated
+		switch {
+		case err == unix.EAGAIN:
+			return
+		case err == unix.ECONNRESET: // it has gone without reading everything; what it has said comes next
+		case err != nil:
+			p.link.End(err.Error())
+		case n == 0:
+			if p.l.unsettled() {
+				fault.At("take.eof")
+			}
+			p.link.End("it is gone")
+		default:
+			p.link.Receive(p.l.now, buf[:n])
+		}
+		for _, fd := range p.arrived {
+			if fd >= 0 {
+				sock.Close(fd)
+			}
+		}
+		p.arrived = nil
+	}
+}
+
+// Send is handoff.Hands.
+func (p *peerLink) Send(m handoff.Message) (written bool) {
+	if p.shut {
+		return false
+	}
+	if len(p.unsent) == 0 {
+		switch err := p.put(m); {
+		case err == nil:
+			return true
+		case !transient(err): // it is gone, and the end of the stream will tell
+			return false
+		}
+		p.await()
+	}
+	p.unsent = append(p.unsent, m)
+	return false
+}
+
+// transient tells that a message which could not be written may be later.
+func transient(err error) bool {
+	switch err {
+	case unix.EAGAIN, unix.ETOOMANYREFS, unix.ENOBUFS, unix.ENOMEM:
+		return true
+	}
+	return false
+}
+
+func (p *peerLink) await() { p.l.timers.set(&p.resend, p.l.now+int64(resendPause)) }
+
+// write writes what had no room.
+func (p *peerLink) write() {
+	for len(p.unsent) > 0 {
+		m := p.unsent[0]
+		err := p.put(m)
+		if transient(err) {
+			p.await()
+			return
+		}
+		p.unsent = p.unsent[1:]
+		if err == nil {
+			p.link.Sent(p.l.now, m)
+		}
+	}
+	p.tidy()
+}
+
+// passing are the names that tests have for what is about to be sent, for what has been, and for what has come.
+var passing = map[handoff.Kind]struct{ before, after, received string }{
+	handoff.Offer:    {"give.offer.before", "give.offer.after", "take.offer"},
+	handoff.Prepared: {"take.prepared.before", "take.prepared.after", "give.prepared"},
+	handoff.Commit:   {"give.commit.before", "give.commit.after", "take.commit"},
+	handoff.Taken:    {"take.taken.before", "take.taken.after", "give.taken"},
+}
+
+// put writes one message, as a whole or not at all.
+func (p *peerLink) put(m handoff.Message) error {
+	point := passing[m.Kind].before
+	if m.Kind == handoff.Hello {
+		point = "give.hello"
+		if p.l.unsettled() {
+			point = "take.hello"
+		}
+	}
+	wire := handoff.AppendMessage(nil, m)
+	switch err := fault.Error(point); err {
+	case nil:
+	case fault.ErrGarbage:
+		wire = []byte("garbage")
+	case fault.ErrShortWrite:
+		wire = wire[:len(wire)-1]
+	default:
+		return unix.ENOMEM
+	}
+	var fds []int
+	o := p.offers[m.Batch]
+	if m.Kind == handoff.Offer {
+		fds = o.descriptors()
+	}
+	err := sock.SendFDs(p.fd, wire, fds)
+	if err == unix.ECONNRESET { // said once, of what has been; the truth of this message is still to come
+		err = sock.SendFDs(p.fd, wire, fds)
+	}
+	if err == nil {
+		fault.At(passing[m.Kind].after)
+	}
+	if m.Kind == handoff.Offer && !transient(err) {
+		o.closeState()
+	}
+	return err
+}
+
+// Failed is handoff.Hands.
+func (p *peerLink) Failed(reason string) {
+	l := p.l
+	if p.lost > 0 {
+		reason += fmt.Sprintf("; %d clients may have ended with it", p.lost)
+		p.lost = 0
+	} else if p.failed {
+		return
+	}
+	p.failed = true
+	if !l.giving.on && !l.unsettled() {
+		return
+	}
+	l.logf(levelWarn, "worker %d of the other generation: %s", p.slot, reason)
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Reason: reason}))
+	l.giving.said = false
+}
+
+// tidy closes what is done with.
+func (p *peerLink) tidy() {
+	if !p.link.Retired() || len(p.unsent) > 0 || p.fd < 0 {
+		return
+	}
+	l := p.l
+	if !p.link.Ended() {
+		if !p.shut { // what the other side was promised it may still claim
+			p.shut = true
+			sock.ShutdownWrite(p.fd)
+		}
+		return
+	}
+	l.timers.stop(&p.resend)
+	l.poller.Remove(p.fd)
+	l.release(p.token)
+	sock.Close(p.fd)
+	p.fd = -1
+	l.peers = slices.DeleteFunc(l.peers, func(other *peerLink) bool { return other == p })
+}
+
+// unsettled tells whether everything may still be rolled back to the generation before this worker's.
+func (l *loop) unsettled() bool { return l.spec.Takeover && !l.settled }
+
+// handing returns how many batches are on their way, in either direction.
+func (l *loop) handing() (giving, taking int) {
+	for _, p := range l.peers {
+		giving += p.link.Giving()
+		taking += p.link.Taking()
+	}
+	return giving, taking
+}

@@ -1,0 +1,104 @@
+// The roll call: before a generation takes over, each of its workers connects to every server, and says which ones it
+// does not reach. That proves more about a configuration than reading it does.
+
+package worker
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// rollCallTime is how long servers have to answer.
+const rollCallTime = time.Second
+
+// rollCall is what the worker knows of it. Loop only.
+type rollCall struct {
+	l     *loop
+	left  int // servers that have not answered
+	timer timer
+	body  link.ReadyBody
+	bytes int // of body, about
+}
+
+// callRoll opens a connection to every server, and tells the master when each has succeeded or failed.
+func (l *loop) callRoll() {
+	fault.At("nw.servers")
+	rc := &l.rollCall
+	rc.timer.fire = rc.timeout
+	l.timers.set(&rc.timer, l.now+int64(rollCallTime))
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			s.trial = true
+			rc.left++
+		}
+	}
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			s.present()
+		}
+	}
+	rc.endIfDone()
+}
+
+// present opens the connection that the roll call waits for, and with preconnect the others.
+func (s *server) present() {
+	for i, c := range s.conns {
+		if i == 0 || s.pool.spec.Preconnect {
+			c.tentative = true
+			c.open()
+		}
+	}
+}
+
+// tried is told how an attempt to connect has ended. The roll call waits for the first one of each server.
+func (s *server) tried(c *conn, err error) {
+	if !s.trial || c != s.conns[0] {
+		return
+	}
+	s.trial = false
+	rc := &s.pool.l.rollCall
+	if err != nil {
+		rc.note(s, cause(err))
+	}
+	rc.left--
+	rc.endIfDone()
+}
+
+// note adds a server that is not reached, while the message has room for it.
+func (rc *rollCall) note(s *server, reason string) {
+	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: reason}
+	const reserve = 64 // for the message and what holds the list together
+	size := len(link.Body(u)) + 1
+	if rc.bytes+size+reserve > link.MaxMessageBytes {
+		return
+	}
+	rc.bytes += size
+	rc.body.Unreachable = append(rc.body.Unreachable, u)
+}
+
+// timeout gives up on servers that have not answered. Their connections go on: they may stand by the time they are needed.
+func (rc *rollCall) timeout() {
+	for _, p := range rc.l.pools {
+		for _, s := range p.servers {
+			if s.trial {
+				s.trial = false
+				rc.left--
+				rc.note(s, "no answer within "+rollCallTime.String())
+			}
+		}
+	}
+	rc.endIfDone()
+}
+
+func (rc *rollCall) endIfDone() {
+	if rc.left > 0 || rc.timer.fire == nil {
+		return
+	}
+	rc.l.timers.stop(&rc.timer)
+	rc.timer.fire = nil
+	fault.At("nw.ready")
+	rc.l.control.must(link.Ready, link.Body(rc.body))
+	rc.body = link.ReadyBody{}
+}

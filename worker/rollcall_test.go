@@ -1,0 +1,152 @@
+// The roll call: who takes over says first which servers it does not reach.
+
+package worker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// ready returns what a worker says of the servers, once it has; nil before.
+func (r *rig) ready(l *loop) *link.ReadyBody {
+	r.t.Helper()
+	messages := r.heard(l)
+	if len(messages) == 0 {
+		return nil
+	}
+	var body link.ReadyBody
+	if len(messages) != 1 || messages[0].Kind != link.Ready {
+		r.t.Fatalf("it says %v, want Ready", messages)
+	}
+	r.must(link.ParseBody(messages[0], &body))
+	return &body
+}
+
+func TestRollCall(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3", "s4") // good, refuses, does not know us, silent
+	p.Password, p.AutoEjectHosts, p.ServerFailureLimit = "secret", true, 1
+	r.servers[1].refuse()
+	r.start()
+	next := r.succeed(nil)
+	next.callRoll()
+	r.turn()
+	if got := r.ready(next); got != nil {
+		t.Fatalf("before the servers have answered it says %v", got)
+	}
+	r.servers[0].conns[0].send([]byte("+OK\r\n"))
+	r.servers[2].conns[0].send([]byte("-WRONGPASS who are you\r\n"))
+	r.turn()
+	r.advance(rollCallTime - 1)
+	if got := r.ready(next); got != nil {
+		t.Fatalf("with one server to come it says %v", got)
+	}
+	r.advance(1)
+	got := r.ready(next)
+	if got == nil {
+		t.Fatal("it says nothing")
+	}
+	var lines []string
+	for _, u := range got.Unreachable {
+		lines = append(lines, u.Pool+" "+u.Server+": "+u.Error)
+	}
+	want := []string{
+		"alpha s2: connection refused",
+		"alpha s3: server refuses AUTH or SELECT: WRONGPASS who are you",
+		"alpha s4: no answer within 1s",
+	}
+	if fmt.Sprint(lines) != fmt.Sprint(want) {
+		t.Errorf("it says %q, want %q", lines, want)
+	}
+	r.servers[3].conns[0].hangUp() // late is no better
+	r.turn()
+	for _, s := range next.pools[0].servers {
+		if s.liveness() != shard.Liveness(0) {
+			t.Errorf("server %q is %v", s.spec.Name, s.liveness())
+		}
+	}
+	// The one that answered is connected already, and those that did not are tried again when they are needed.
+	r.instruct(next, link.Serve, nil)
+	r.instruct(r.workers[0], link.Give, nil)
+	r.turn()
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("AUTH", "secret"))
+	for i := range 8 {
+		c.send(redisRequestOf("GET", fmt.Sprint(i)))
+	}
+	r.turn()
+	if n := len(r.servers[0].conns); n != 1 {
+		t.Errorf("the good server has %d connections", n)
+	}
+	if n := next.pools[0].counters[link.ServerEjects]; n != 1 {
+		t.Errorf("%d servers were ejected when requests failed, want the one that refuses", n)
+	}
+}
+
+// Where there is nothing to wait for, it is ready at once.
+func TestRollCallAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1", "s2")
+	r.start()
+	next := r.succeed(nil)
+	next.callRoll()
+	if got := r.servers[0].conns; len(got) != 0 {
+		t.Fatalf("%d connections", len(got))
+	}
+	r.turn()
+	if got := r.ready(next); got == nil || len(got.Unreachable) != 0 {
+		t.Errorf("it says %v", got)
+	}
+	for _, s := range r.servers {
+		if len(s.conns) != 1 {
+			t.Errorf("server %q has %d connections", s.name, len(s.conns))
+		}
+	}
+	r.advance(2 * time.Second)
+	if got := r.ready(next); got != nil {
+		t.Errorf("later it says %v", got)
+	}
+}
+
+// With preconnect the other connections open as well.
+func TestRollCallPreconnects(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1")
+	p.ServerConnections, p.Preconnect = 3, true
+	r.start()
+	next := r.succeed(nil)
+	before := len(r.servers[0].conns)
+	next.callRoll()
+	r.turn()
+	if got := len(r.servers[0].conns) - before; got != 3 {
+		t.Errorf("%d connections", got)
+	}
+	if r.ready(next) == nil {
+		t.Error("it is not ready")
+	}
+}
+
+// The message has room for so many and no more.
+func TestRollCallOfMany(t *testing.T) {
+	r := newRig(t)
+	var names []string
+	for i := range 120 {
+		names = append(names, fmt.Sprintf("server-%03d-%s", i, strings.Repeat("x", 40)))
+	}
+	r.redisPool(names...)
+	for _, s := range r.servers {
+		s.refuse()
+	}
+	r.start()
+	next := r.succeed(nil)
+	next.callRoll()
+	r.turn()
+	if got := r.ready(next); got == nil || len(got.Unreachable) < 50 || len(got.Unreachable) >= 120 {
+		t.Errorf("it says %d are not reached", len(got.Unreachable))
+	}
+}

@@ -1,0 +1,198 @@
+// Taking clients from a worker of another generation.
+
+package worker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// guestChunkBytes is the size of the pieces that much output is kept in, so that it is given back as it is written.
+const guestChunkBytes = 1 << 20
+
+// guest is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
+// the client, which nobody finds there. Loop only.
+type guest struct {
+	c      *client
+	frozen int64 // ns: since when nobody serves it
+}
+
+// ready leaves what the client sends to who owns it. Nothing is missed: serving begins with reading.
+func (*guest) ready(poll.Event) {}
+
+// Judge is handoff.Hands.
+func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
+	l := p.l
+	verdicts := make([]handoff.Verdict, count)
+	if l.takesNobody() {
+		return all(verdicts, handoff.Refused)
+	}
+	p.reversed = p.reversed || l.giving.on
+	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
+		p.truncated = true
+	}
+	if p.truncated || len(p.arrived) != count+1 {
+		l.logf(levelWarn, "taking clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
+			p.slot, len(p.arrived), count+1)
+		return all(verdicts, handoff.NoResources)
+	}
+	mem, err := sock.MapSealed(p.arrived[0])
+	defer sock.Unmap(mem)
+	var (
+		records []handoff.Record
+		errs    []error
+	)
+	if err == nil {
+		records, errs, err = handoff.ParseState(mem, count)
+	}
+	if err != nil {
+		l.logf(levelWarn, "taking clients from worker %d: %v", p.slot, err)
+		return all(verdicts, handoff.NoResources)
+	}
+	for i := range records {
+		if errs[i] != nil {
+			l.logf(levelWarn, "taking a client from worker %d: %v", p.slot, errs[i])
+			verdicts[i] = handoff.Unreadable
+			continue
+		}
+		var g *guest
+		if g, verdicts[i] = l.expect(&records[i], p.arrived[i+1]); g != nil {
+			p.arrived[i+1] = -1
+			p.guests[batch] = append(p.guests[batch], g)
+		}
+	}
+	return verdicts
+}
+
+func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
+	for i := range verdicts {
+		verdicts[i] = v
+	}
+	return verdicts
+}
+
+// takesNobody tells that this worker is about to end, or gives its own clients to where they came from, or that nobody
+// could tell it to give them back.
+func (l *loop) takesNobody() bool {
+	return l.orphan || l.draining || l.ended || l.giving.on && l.unsettled()
+}
+
+// expect makes everything ready to serve a client, if there is a place for it.
+func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
+	ln := l.place(r)
+	if ln == nil {
+		return nil, handoff.Configuration
+	}
+	c := &client{
+		pool: ln.pool, from: ln, fd: int32(fd), id: r.ID, skip: int(r.Skip),
+		active: l.ticks() - uint32(int64(r.IdleMillis)*int64(time.Millisecond)/tickNanos),
+	}
+	if r.Authenticated || ln.pool.spec.Password == "" {
+		c.state |= authenticated
+	}
+	if r.Name+r.LibName+r.LibVersion != "" {
+		c.info = &clientInfo{name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
+	}
+	err := l.unpack(c, r)
+	if err == nil {
+		err = sock.SetInherited(fd)
+	}
+	g := &guest{c: c, frozen: r.FrozenAt}
+	if err == nil {
+		c.token, err = l.register(fd, g)
+	}
+	if err != nil {
+		l.logf(levelWarn, "pool %q: taking client %d: %v", c.pool.name, c.id, err)
+		c.in.drop(&l.memory)
+		c.out.drop(&l.memory)
+		return nil, handoff.NoResources
+	}
+	return g, handoff.Take
+}
+
+// place returns the listener that the client could have come from here.
+func (l *loop) place(r *handoff.Record) *listener {
+	for _, ln := range l.listeners {
+		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && string(ln.pool.spec.Protocol) == r.Protocol {
+			return ln
+		}
+	}
+	return nil
+}
+
+var errNoRoom = errors.New("worker is too near its memory_limit")
+
+// unpack copies what was received from the client and what it is still to get. A client that would bring the worker so
+// near its limit that some are closed for it is better off where it is.
+func (l *loop) unpack(c *client, r *handoff.Record) (err error) {
+	size := len(r.Input)
+	for _, b := range r.Output {
+		size += len(b)
+	}
+	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.held+int64(size) > limit-limit/4 {
+		return errNoRoom
+	}
+	switch {
+	case len(r.Input) >= mappedBytes:
+		c.in.rest, err = l.memory.copyOf(r.Input)
+	case len(r.Input) > 0:
+		c.in.rest = l.memory.takeRemainder(r.Input)
+	}
+	for _, b := range r.Output {
+		for len(b) > 0 && err == nil {
+			n := min(len(b), guestChunkBytes)
+			var chunk *buffer
+			if chunk, err = l.memory.copyOf(b[:n]); err == nil {
+				c.out.adopt(chunk)
+				b = b[n:]
+			}
+		}
+	}
+	return err
+}
+
+// Serve is handoff.Hands.
+func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
+	fault.At(passing[handoff.Commit].received)
+	now := p.l.clock()
+	for _, g := range p.guests[batch] {
+		pause = max(pause, time.Duration(now-g.frozen))
+		p.l.welcome(g.c)
+	}
+	delete(p.guests, batch)
+	return pause
+}
+
+// welcome begins to serve a client. It is not a new connection, so it counts only as one that is there; and it had its
+// place, so client_connections does not turn it away.
+func (l *loop) welcome(c *client) {
+	l.table[c.token.Index].h = c
+	l.clients++
+	l.memory.litter += clientBytes
+	l.counters[link.CurrConnections]++
+	c.pool.counters[link.ClientConnections]++
+	c.in.unread = true
+	c.in.backlog = c.in.rest != nil
+	c.markAgain()
+	c.markDirty()
+}
+
+// Drop is handoff.Hands.
+func (p *peerLink) Drop(batch uint32) {
+	l := p.l
+	for _, g := range p.guests[batch] {
+		c := g.c
+		l.poller.Remove(int(c.fd))
+		l.release(c.token)
+		sock.Close(int(c.fd))
+		c.in.drop(&l.memory)
+		c.out.drop(&l.memory)
+	}
+	delete(p.guests, batch)
+}
