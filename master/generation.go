@@ -42,7 +42,11 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 func (m *master) generate(cfg *config.Config) *generation {
 	m.numbered++
 	cpus := m.cpus(cfg.Global.Workers)
-	return newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	for i := range g.specs {
+		g.specs[i].Orphans = m.orphans(cfg)
+	}
+	return g
 }
 
 // cpus returns the CPU of every slot. More workers than CPUs go round; fewer take the first ones.
@@ -70,6 +74,18 @@ func (m *master) cpus(configured int) []int {
 		}
 	}
 	return cpus
+}
+
+// orphans returns what workers are to do whose control socket ends. Where the service manager keeps the master's end of
+// it, that is the end of the service and not only of the master.
+func (m *master) orphans(cfg *config.Config) link.Orphans {
+	switch {
+	case cfg.Global.Orphans != link.OrphansAuto:
+		return cfg.Global.Orphans
+	case m.world.services.present():
+		return link.OrphansDrain
+	}
+	return link.OrphansServe
 }
 
 // share makes the memory for the counters and the liveness words of all slots.

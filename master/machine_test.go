@@ -349,6 +349,8 @@ func (s *servicesOf) say(format string, args ...any) error {
 	return nil
 }
 
+func (s *servicesOf) present() bool { return s.f.managed }
+
 func (s *servicesOf) ready(status string) error     { return s.say("ready (%s)", status) }
 func (s *servicesOf) reloading(status string) error { return s.say("reloading (%s)", status) }
 func (s *servicesOf) stopping(status string) error  { return s.say("stopping (%s)", status) }

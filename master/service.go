@@ -11,6 +11,7 @@ import (
 
 // manager is what the master says to systemd, see serviceManager.
 type manager interface {
+	present() bool
 	ready(status string) error
 	reloading(status string) error
 	stopping(status string) error

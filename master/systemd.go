@@ -57,6 +57,9 @@ func newServiceManager() *serviceManager {
 	}
 }
 
+// present tells whether there is a service manager that listens.
+func (s *serviceManager) present() bool { return os.Getenv(envNotifySocket) != "" }
+
 // ready says that a start, a reload or an upgrade has come to its end, a good one or not. The watchdog's time begins
 // anew, which READY=1 alone does not do: with upgrades one after the other no ping would be due before it is over.
 func (s *serviceManager) ready(status string) error {

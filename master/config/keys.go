@@ -138,10 +138,10 @@ var keys = [...]Key{
 	{Name: "reload_on_change", Scope: GlobalScope, Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.global.ReloadOnChange }),
 		Doc:   "reload when the content of the configuration file changes"},
-	{Name: "orphans", Scope: GlobalScope, Default: string(link.OrphansServe),
+	{Name: "orphans", Scope: GlobalScope, Default: string(link.OrphansAuto),
 		value: choice(func(d *draft) *link.Orphans { return &d.global.Orphans }, orphans[:]),
-		Doc: "what the workers do when the master was killed: `serve` on and accept, until another master takes them over or " +
-			"they are killed, or `drain`"},
+		Doc: "what workers do when the master is gone without a word: `serve` on until they are killed, or `drain`; `auto` = " +
+			"`serve`, but under systemd, which keeps the workers in touch with the next master, `drain` once it no longer does"},
 	{Name: "memory_limit", Scope: GlobalScope, Default: auto, value: value{set: setMemoryLimit, get: getMemoryLimit},
 		Doc: "size of what clients and servers may make each worker hold; `auto` = half of the memory of the machine, or " +
 			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},

@@ -30,7 +30,7 @@ var (
 	crossShards = [...]option[link.CrossShard]{
 		{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
 	mgetErrors   = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
-	orphans      = [...]option[link.Orphans]{{"serve", link.OrphansServe}, {"drain", link.OrphansDrain}}
+	orphans      = [...]option[link.Orphans]{{"auto", link.OrphansAuto}, {"serve", link.OrphansServe}, {"drain", link.OrphansDrain}}
 	unreachables = [...]option[UnreachableServers]{{"lax", UnreachableLax}, {"strict", UnreachableStrict}}
 )
 

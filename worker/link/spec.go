@@ -38,6 +38,7 @@ const (
 type Orphans string
 
 const (
+	OrphansAuto  Orphans = "auto"  // in a configuration only: one of the others
 	OrphansServe Orphans = "serve" // and accept on
 	OrphansDrain Orphans = "drain"
 )
