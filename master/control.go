@@ -53,7 +53,7 @@ func (m *master) asked(a *ask) {
 	case reportStatus:
 		a.reply <- outcome{Status: m.status()}
 	case reload:
-		if a.dryRun {
+		if a.dryRun && m.generation != nil {
 			m.preview(a.reply)
 			return
 		}
@@ -63,10 +63,20 @@ func (m *master) asked(a *ask) {
 	case reopenLog:
 		m.log.out.reopen()
 		a.reply <- outcome{}
-	case drain, stop:
+	case drain:
+		m.log.printf(levelNotice, "asked to drain through the control socket")
+		if m.phase == serving && m.after == nothing { // asked twice it would stop
+			m.end(drain)
+		}
+		within := "without a deadline"
+		if timeout := m.generation.config.Global.ShutdownTimeout; timeout > 0 {
+			within = "within " + timeout.String()
+		}
+		a.reply <- outcome{Lines: []string{"draining " + within}}
+	case stop:
+		m.log.printf(levelNotice, "asked to stop through the control socket")
 		a.reply <- outcome{}
-		m.log.printf(levelNotice, "asked to end through the control socket")
-		m.end(a.intent)
+		m.end(stop)
 	}
 	m.settle()
 }

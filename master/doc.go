@@ -1,15 +1,21 @@
 // Package master is the process that owns what has to outlive a worker: the listening sockets, the counters, the log
 // and the decision who runs. It never touches a client byte.
 //
-//	signals ──intent──────────┐                 ┌──► spawn, send, hang up, kill ──► worker 0 … n-1
-//	statistics port ──scrape──┤                 │
-//	deadlines ──tick──────────┼──► one select ──┼──► listen, close
-//	worker i: said, wrote,  ──┘   one goroutine └──► log queue ──► log file
-//	  hung up, exited  (events)
+//	signals ──intent──────────┐                 ┌──► spawn, send, kill ──► workers of each generation
+//	control socket ──ask──────┤                 │
+//	statistics port ──scrape──┤                 ├──► bind, listen, close
+//	deadlines ──tick──────────┼──► one select ──┤
+//	workers: said, wrote,     │   one goroutine ├──► log queue ──► log file
+//	  hung up, exited ────────┤                 ├──► service manager
+//	other master ──word───────┘                 └──► other master
 //
-// The goroutine of Run owns all state; master, generation, slot, listener and logger have no other caller. Goroutines
-// around it only wait: one accepts scrapes, one writes the log, three per worker read its control socket, read its
-// stderr and wait for its end. They own nothing but their descriptor and hand over what they got.
+// The goroutine of Run owns all state; master, generation, slot, source, target, listener and logger have no other
+// caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for
+// the other master, and three per worker, which read its control socket, read its stderr and wait for its end. They own
+// nothing but their descriptor and hand over what they got.
+//
+// A reload and an upgrade are one thing: a source, which owns the generation that serves, hands over to a target, which
+// makes the next; see word.go for what they say to each other. At a reload one master is both.
 //
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives
 // the same methods on a stepped clock; the transcripts in testdata are the policy in readable form.

@@ -3,6 +3,7 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -137,12 +138,25 @@ func (m *master) reload(r wish) {
 // preview answers with what a reload would change.
 func (m *master) preview(reply chan<- outcome) {
 	m.load(func(cfg *config.Config, err error) {
-		if err != nil {
-			reply <- outcome{Error: err.Error(), failure: failureConfig}
-			return
+		switch {
+		case err != nil:
+			reply <- m.misconfigured(err)
+		case m.generation.revived:
+			reply <- outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
+		default:
+			reply <- outcome{Lines: config.Diff(m.generation.config, cfg)}
 		}
-		reply <- outcome{Lines: config.Diff(m.generation.config, cfg)}
 	})
+}
+
+// misconfigured is the answer to those who asked for a configuration that cannot be used: each problem has its line.
+func (m *master) misconfigured(err error) outcome {
+	o := outcome{Error: err.Error(), failure: failureConfig}
+	if problems := (config.Problems)(nil); errors.As(err, &problems) {
+		o.Error = fmt.Sprintf("%s cannot be used", m.opts.ConfigFile)
+		o.Lines = strings.Split(problems.Error(), "\n")
+	}
+	return o
 }
 
 // upgrade replaces this process and its workers by those of the binary that is installed now.

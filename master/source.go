@@ -319,7 +319,12 @@ func (s *source) conclude(err error) {
 	m.log.printf(map[bool]level{true: levelNotice, false: levelError}[err == nil], "%s", s.status.line())
 	s.notifyOutcome()
 	for _, reply := range s.replies {
-		reply <- outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}
+		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}
+		if s.kind == failureConfig {
+			o = m.misconfigured(err)
+			o.Handoff = &s.status
+		}
+		reply <- o
 	}
 	if s.exchange != nil && err == nil {
 		s.farewell()

@@ -77,8 +77,23 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 		sock.Close(ours)
 		return nil, err
 	}
-	go func() { ended(u.flip.Upgrade()) }()
+	go func() { ended(u.begin()) }()
 	return newExchange(ours), nil
+}
+
+// errParent is what tableflip says while it has not seen yet that the parent is gone. The kernel closes what a process
+// has open in any order, so it can be a moment late.
+const errParent = "parent hasn't exited"
+
+func (u *upgrader) begin() error {
+	const most, pause = 200, 10 * time.Millisecond
+	for tries := 1; ; tries++ {
+		err := u.flip.Upgrade()
+		if err == nil || err.Error() != errParent || tries == most {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // ready lets the parent leave.

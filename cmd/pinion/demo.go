@@ -131,7 +131,7 @@ func (d *demo) open(proxyEnded context.CancelCauseFunc) (err error) {
 	runtime.LockOSThread()
 	d.proxy, err = launch([]string{
 		"-c", d.file("nutcracker.yml"), "-o", d.file("pinion.log"), "-v", "6", "-i", "0", "--workers", strconv.Itoa(demoWorkers),
-		"-a", demoHost, "-s", strconv.Itoa(d.statsPort),
+		"--control", "", "-a", demoHost, "-s", strconv.Itoa(d.statsPort),
 	}, os.Stderr, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}) // its own group: Ctrl-C is for the demo
 	if d.proxy == nil {
 		return err

@@ -147,6 +147,8 @@ func missingValue(spelling string, f cli.Flag) error {
 		kind = "number"
 	case "FILE":
 		kind = "file name"
+	case "DURATION":
+		kind = "duration, such as 30s"
 	}
 	return usageError(fmt.Sprintf("option %s requires a %s", spelling, kind))
 }

@@ -45,7 +45,7 @@ func TestArrange(t *testing.T) {
 		{line: "-o", err: "option -o requires a file name"},
 		{line: "-a", err: "option -a requires a string"},
 		{line: "--workers", err: "option --workers requires a number"},
-		{line: "-", err: `unknown command "-"; known are check, config, route, demo, version, help`},
+		{line: "-", err: `unknown command "-"; known are check, config, route, demo, status, reload, upgrade, drain, stop, log, version, help`},
 		{line: "-d -- check", err: `command "check" must come first: pinion check [options]`},
 
 		{line: "check", want: "check --"},

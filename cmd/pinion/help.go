@@ -9,7 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const rootUsage = "pinion [-?hVdDt] [-v N] [-o FILE] [-c FILE] [-s PORT] [-a ADDR] [-i MS] [-p FILE] [-m BYTES] [--workers N]"
+const rootUsage = "pinion [-?hVdDt] [-v N] [-o FILE] [-c FILE] [-s PORT] [-a ADDR] [-i MS] [-p FILE] [-m BYTES] " +
+	"[--control FILE] [--workers N]"
 
 // rootHelp is the template of pinion --help. The printer aligns what is parted by tabs.
 const rootHelp = `pinion {{.Version}} - {{.Usage}}
@@ -34,7 +35,8 @@ Options:{{range .VisibleFlags}}
 Signals:
   SIGTERM	no new clients, finish what is owed (for at most shutdown_timeout), end; again: end at once
   SIGINT	end at once
-  SIGHUP	reopen the log file
+  SIGHUP	reload: a new generation of workers by the configuration file as it is now; reopen the log file
+  SIGUSR2	upgrade: the same by the binary that is installed now
   SIGTTIN, SIGTTOU	log more, log less
 
 Exit status:

@@ -44,8 +44,8 @@ func rootFlags() []cli.Flag {
 			Usage: "read buffer of a worker in `BYTES`, 512 to 16777216; it has at least 32 KiB (default: 64 KiB)"},
 		workersFlag(),
 		&cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
-			Usage: "take commands such as pinion reload from the socket `FILE` (default: $" + controlVariable +
-				", $RUNTIME_DIRECTORY/" + controlName + "; else none)"},
+			Usage: "commands come through the socket `FILE` (default: $" + controlVariable +
+				", $RUNTIME_DIRECTORY/" + controlName + ")"},
 	}
 }
 
