@@ -310,7 +310,7 @@ func (m *master) call(x *exchange) {
 	fault.At("nm.hello")
 	m.successor = true
 	m.world.services.inherited() // what is in the environment was for the old master
-	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}}
+	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
 	x.say(word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid})

@@ -214,11 +214,12 @@ func (s *source) total() {
 	}
 }
 
-// peerFailed follows when a worker says that a new one is dead or does not answer. The dead are seen by their master.
+// peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
+// two may need a connection that works.
 func (s *source) peerFailed(from *slot, body link.PeerFailedBody) {
 	s.m.log.printf(levelWarn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
-	if body.Hung && s.phase == sourceGiving {
-		s.target.say(word{Kind: wordSuspect, Slot: body.Slot, Reason: body.Reason})
+	if s.phase == sourceGiving {
+		s.target.say(word{Kind: wordSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
 	}
 }
 

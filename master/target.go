@@ -44,6 +44,7 @@ type target struct {
 	strict      bool
 	unreachable []link.Unreachable
 	died        map[int]bool // slots whose worker has died while taking
+	again       map[int]int  // for each slot, how many times its worker needed other connections
 	returned    map[int]bool // slots that have given back all that they could
 	kept        int          // clients that could not be given back
 	failure     error        // why clients go back
@@ -181,12 +182,26 @@ func (m *master) serve(s *slot) {
 	m.pass(s, link.Message{Kind: link.Serve})
 }
 
-// suspect follows when the source finds that a worker does not answer. It hangs, so it goes, and its slot starts anew.
+// suspect follows when a worker of the source can give nothing more to one of these. One that hangs goes, and its slot
+// starts anew; one that lives gets other connections, but not for ever.
 func (t *target) suspect(w word) {
-	if w.Slot >= 0 && w.Slot < len(t.g.slots) {
-		t.m.kill(t.g.slots[w.Slot], w.Reason)
+	if w.Slot < 0 || w.Slot >= len(t.g.slots) {
+		return
+	}
+	s := t.g.slots[w.Slot]
+	switch {
+	case w.Hung:
+		t.m.kill(s, w.Reason)
+	case s.state == slotServing && t.again[s.index] < maxAgain:
+		t.again[s.index]++
+		t.source.say(word{Kind: wordAgain, Slot: s.index})
+	case s.state == slotServing:
+		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, w.Reason))
 	}
 }
+
+// maxAgain is how many times a worker gets other connections to those who give to it.
+const maxAgain = 3
 
 // lost follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
 // it is an ordinary crash, and those who give know what it had not taken yet.

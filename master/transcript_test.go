@@ -87,6 +87,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
 			Slot: number(t, args[1]), Hung: true, Reason: "does not answer",
 		})})
+	case "broken": // slot, slot of the new worker
+		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
+			Slot: number(t, args[1]), Reason: "garbage",
+		})})
 	case "other": // kind [slot] [reason…], said by the other master
 		f.otherSays(t, args)
 	case "child": // ready, or how it ended

@@ -7,7 +7,8 @@
 //	                                                reads the configuration, starts workers, which connect to servers
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
 //	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned
-//	       ◄──────────── again ─────────────        a new worker has died and has a successor that needs peers
+//	       ───────────── suspect ──────────►        an old worker can give nothing more to a new one
+//	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        the point of no return
 //	       ───────────── farewell ─────────►        upgrade only: the final counters
@@ -76,6 +77,7 @@ type word struct {
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
 	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker
+	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
 	Legacy *legacy        `json:"legacy,omitempty"` // go, farewell
@@ -100,7 +102,7 @@ const (
 
 // knownFields are those that a Critical may name.
 var knownFields = []string{
-	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at",
+	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

@@ -13,6 +13,9 @@
 // is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
 // reply finds nobody and is swallowed.
 //
+// When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and is
+// given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff.
+//
 // Everything here belongs to the one goroutine of loop.run, except resolver, whose goroutines talk to it through a
 // channel and an eventfd. Bytes that recv returns are valid until the next recv; what must stay is copied.
 package worker

@@ -34,9 +34,10 @@ type peerLink struct {
 	// Giving.
 	offers     map[uint32]*offer // by batch, until TAKEN
 	failed     bool              // nothing can be given any more; the master has been told
+	hung       bool              // because it does not answer
 	reversed   bool              // it gives, so nothing is given to it
 	lost       int               // clients that have ended with it
-	limit      int               // clients in a batch; 1 ≤ limit ≤ handoff.MaxBatch
+	limit      int               // clients in a batch; 1 ≤ limit ≤ usualBatch
 	shortages  int               // in a row
 	pausedTill int64             // after a shortage
 
@@ -56,7 +57,7 @@ func (l *loop) addPeer(slot, fd int) {
 		}
 	}
 	p := &peerLink{
-		l: l, slot: slot, fd: fd, limit: handoff.MaxBatch,
+		l: l, slot: slot, fd: fd, limit: usualBatch,
 		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
 	}
 	p.resend.fire = p.write
@@ -224,7 +225,7 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	l.logf(levelWarn, "worker %d of the other generation: %s", p.slot, reason)
-	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Reason: reason}))
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Hung: p.hung, Reason: reason}))
 	l.giving.said = false
 }
 

@@ -42,6 +42,9 @@ func serve() error {
 	if l.control, err = newControl(l, link.FDControl); err != nil {
 		return fmt.Errorf("watching the control socket: %w", err)
 	}
+	if err := confine(spec); err != nil {
+		l.logf(levelWarn, "serving without a sandbox: %v", err)
+	}
 	// Deadlines of a loop that has the CPU to itself need not be rounded up by 50 µs.
 	if err := sock.SetTimerSlack(1); err != nil {
 		l.logf(levelInfo, "setting the timer slack: %v", err)

@@ -1,0 +1,282 @@
+// Batches of clients on their way to a peer: packing them, offering them, and what becomes of them.
+
+package worker
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// packed is a client that could go.
+type packed struct {
+	c     *client
+	since int64 // ns: since when nobody serves it
+}
+
+// offer is a batch on its way to a peer.
+type offer struct {
+	state   int // the memory file; -1 = closed
+	clients []*client
+	count   int // of clients, once they are gone
+	bytes   int
+}
+
+func (o *offer) descriptors() []int {
+	fds := []int{o.state}
+	for _, c := range o.clients {
+		fds = append(fds, int(c.fd))
+	}
+	return fds
+}
+
+func (o *offer) closeState() {
+	if o.state >= 0 {
+		sock.Close(o.state)
+		o.state = -1
+	}
+}
+
+// traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. Loop only.
+type traveller struct{ c *client }
+
+// ready is for an event from before the client was taken out of the poller.
+func (traveller) ready(poll.Event) {}
+
+func (p *peerLink) usable() bool { return !p.failed && !p.reversed && p.link.Usable() }
+
+// credit tells whether a batch could be offered to p now.
+func (p *peerLink) credit() bool {
+	return p.usable() && p.link.Credits() > 0 && p.l.now >= p.pausedTill
+}
+
+// send offers what is packed.
+func (g *giving) send() {
+	for written := 0; len(g.packed) > 0; {
+		p := g.peer()
+		if p == nil {
+			if g.paused() {
+				g.thawPacked()
+			}
+			return
+		}
+		if written >= maxBatchStateBytes {
+			g.more = true
+			return
+		}
+		written += g.offer(p)
+	}
+}
+
+// paused tells that no peer is to be offered anything for a moment.
+func (g *giving) paused() bool {
+	return !slices.ContainsFunc(g.l.peers, func(p *peerLink) bool { return p.usable() && g.l.now >= p.pausedTill })
+}
+
+// peer returns who is to get the next batch; nil if nobody can.
+func (g *giving) peer() *peerLink {
+	peers := g.l.peers
+	for i := range peers {
+		if p := peers[(g.next+i)%len(peers)]; p.credit() {
+			g.next += i + 1
+			return p
+		}
+	}
+	return nil
+}
+
+// offer offers a batch to p and returns how many bytes that were.
+func (g *giving) offer(p *peerLink) int {
+	l := g.l
+	var state handoff.State
+	o := &offer{state: -1, clients: g.fill(&state, p.limit)}
+	if len(o.clients) == 0 {
+		return 0
+	}
+	parts := state.Parts()
+	if fault.Error("memfd.short") != nil {
+		parts = parts[:len(parts)-1]
+	}
+	var err error
+	if o.state, err = sock.MemfdGathered("pinion-handoff", parts); err != nil {
+		l.logf(levelWarn, "writing the state of %d clients: %v", len(o.clients), err)
+		for _, c := range o.clients {
+			l.comeBack(c)
+		}
+		p.short()
+		return 0
+	}
+	for _, c := range o.clients {
+		l.poller.Remove(int(c.fd))
+		l.table[c.token.Index].h = traveller{c}
+	}
+	p.offers[p.link.Next()] = o
+	p.link.Offer(l.now, len(o.clients))
+	return state.Bytes()
+}
+
+// fill takes clients for a batch from those that are packed, and writes down their state. They are still frozen, and in
+// no list any more.
+func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
+	for len(g.packed) > 0 && len(clients) < limit {
+		last := g.packed[len(g.packed)-1]
+		c := last.c
+		if len(clients) > 0 && state.Bytes()+c.in.size()+c.out.bytes > maxBatchStateBytes {
+			return clients
+		}
+		if !c.quiescent() { // has hung up meanwhile
+			g.thaw(c)
+			continue
+		}
+		g.packed = g.packed[:len(g.packed)-1]
+		c.queued &^= inPacked
+		r := c.record(last.since)
+		state.Add(&r)
+		clients = append(clients, c)
+	}
+	return clients
+}
+
+// record is what another worker needs to go on serving the client.
+func (c *client) record(since int64) handoff.Record {
+	l := c.pool.l
+	r := handoff.Record{
+		Protocol: string(c.pool.spec.Protocol), Pool: c.pool.name,
+		Network: c.from.spec.Network, Address: c.from.spec.Address,
+		Authenticated: c.state&authenticated != 0,
+		Skip:          uint64(c.skip),
+		ID:            c.id,
+		IdleMillis:    uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
+		FrozenAt:      since,
+	}
+	if c.in.rest != nil {
+		r.Input = c.in.rest.B
+	}
+	skip := c.out.sent
+	for _, chunk := range c.out.chunks {
+		r.Output = append(r.Output, chunk.B[skip:])
+		skip = 0
+	}
+	if c.info != nil {
+		r.Name, r.LibName, r.LibVersion = c.info.name, c.info.libName, c.info.libVersion
+	}
+	return r
+}
+
+// Keep is handoff.Hands.
+func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
+	l := p.l
+	o := p.offers[batch]
+	o.closeState()
+	p.unsent = slices.DeleteFunc(p.unsent, func(m handoff.Message) bool {
+		return m.Batch == batch && (m.Kind == handoff.Offer || m.Kind == handoff.Commit)
+	})
+	if verdicts == nil {
+		for _, c := range o.clients {
+			l.comeBack(c)
+		}
+		delete(p.offers, batch)
+		return
+	}
+	fault.At(passing[handoff.Prepared].received)
+	taken := o.clients[:0]
+	for i, c := range o.clients {
+		switch verdicts[i] {
+		case handoff.Take:
+			taken = append(taken, c)
+			continue
+		case handoff.Configuration:
+			c.state |= unwanted
+			l.giving.done.Closed++
+		case handoff.NoResources, handoff.Refused:
+		default:
+			c.state |= stays
+		}
+		l.comeBack(c)
+	}
+	o.clients = taken
+	switch {
+	case slices.Contains(verdicts, handoff.NoResources):
+		p.short()
+	case len(taken) > 0:
+		p.limit, p.shortages = min(2*p.limit, usualBatch), 0
+	}
+	if len(taken) == 0 {
+		delete(p.offers, batch)
+	}
+}
+
+// comeBack goes on serving a client that was on its way.
+func (l *loop) comeBack(c *client) {
+	c.state &^= frozen
+	if _, away := l.table[c.token.Index].h.(traveller); away {
+		l.table[c.token.Index].h = c
+		if err := l.poller.Add(int(c.fd), c.token); err != nil {
+			c.fail(err)
+			return
+		}
+		c.in.unread = true // edges that nobody has seen
+	}
+	c.unmute()
+	c.markDirty()
+}
+
+// short is told that a peer has no room, or that there is none to write down the state.
+func (p *peerLink) short() {
+	l := p.l
+	p.shortages++
+	p.limit = max(p.limit/2, 1)
+	p.pausedTill = l.now + shortagePause
+	if p.starved() {
+		p.pausedTill = l.now + longShortagePause
+	}
+	l.giving.pass()
+}
+
+// starved tells that a peer will hardly have room soon.
+func (p *peerLink) starved() bool { return p.shortages >= maxShortages }
+
+// Release is handoff.Hands.
+func (p *peerLink) Release(batch uint32) {
+	o := p.offers[batch]
+	for _, c := range o.clients {
+		o.bytes += c.in.size() + c.out.bytes
+		c.depart()
+	}
+	o.count, o.clients = len(o.clients), nil
+}
+
+// depart forgets a client that another worker serves now.
+func (c *client) depart() {
+	l := c.pool.l
+	c.state = gone
+	l.release(c.token)
+	sock.Close(int(c.fd))
+	c.in.drop(&l.memory)
+	c.out.drop(&l.memory)
+	l.clients--
+	l.memory.litter += clientBytes
+	l.closed()
+	c.pool.counters[link.ClientConnections]--
+}
+
+// Served is handoff.Hands.
+func (p *peerLink) Served(batch uint32, pause time.Duration) {
+	fault.At(passing[handoff.Taken].received)
+	o, done := p.offers[batch], &p.l.giving.done
+	done.Moved += o.count
+	done.Bytes += int64(o.bytes)
+	done.LongestPause = max(done.LongestPause, pause)
+	delete(p.offers, batch)
+}
+
+// Lost is handoff.Hands.
+func (p *peerLink) Lost(batch uint32) {
+	p.lost += p.offers[batch].count
+	delete(p.offers, batch)
+}

@@ -1,0 +1,74 @@
+//go:build !fault
+
+// What a worker can still reach once it has its descriptors. It parses what strangers send: should one of them make it
+// do something else, there is nothing here to read, to write, or to connect to but the servers.
+
+package worker
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// resolverFiles are what Go's resolver reads, when it is first asked and whenever one of them has changed.
+var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"}
+
+const portDNS = 53
+
+// confine takes from all threads of the process, for good, the files and the TCP ports that serving spec has no use for.
+// A kernel that has no Landlock, or an early one, takes less; that is no error. The paths of unix sockets stay open to
+// connect, in every version.
+func confine(spec *link.Spec) error {
+	access := landlock.Config{
+		HandledAccessFS:  landlock.V7.HandledAccessFS, // V9 adds connecting to a unix socket
+		HandledAccessNet: landlock.V7.HandledAccessNet,
+	}
+	return access.BestEffort().Restrict(needs(spec)...)
+}
+
+func needs(spec *link.Spec) []landlock.Rule {
+	rules := []landlock.Rule{}
+	names := false
+	for i := range spec.Pools {
+		for _, s := range spec.Pools[i].Servers {
+			host, portText, err := net.SplitHostPort(s.Address)
+			if s.Network == "unix" || err != nil {
+				continue
+			}
+			if port, err := strconv.ParseUint(portText, 10, 16); err == nil {
+				rules = append(rules, landlock.ConnectTCP(uint16(port)))
+			}
+			_, err = netip.ParseAddr(host)
+			names = names || err != nil
+		}
+	}
+	if names {
+		net.DefaultResolver.PreferGo = true // the C library's, in a build that has it, loads modules from anywhere
+		rules = append(rules, landlock.ConnectTCP(portDNS), readable(resolverFiles))
+	}
+	if dir := os.Getenv("GOCOVERDIR"); dir != "" { // a build that measures coverage writes there when it ends
+		rules = append(rules, landlock.RWDirs(dir).IgnoreIfMissing())
+	}
+	return rules
+}
+
+// readable allows to read the files of all directories in which files are, or links to them lie: a new resolv.conf takes
+// the place of the old one by its name, and what is allowed of a file does not pass to its successor.
+func readable(files []string) landlock.Rule {
+	dirs := []string{}
+	for _, file := range files {
+		dirs = append(dirs, filepath.Dir(file))
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			dirs = append(dirs, filepath.Dir(target))
+		}
+	}
+	return landlock.PathAccess(kernel.AccessFSReadFile, dirs...).IgnoreIfMissing()
+}

@@ -1,0 +1,169 @@
+//go:build !fault
+
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// confinedVariable tells a process of this test that it is the one to be confined: there is no way back for it. Its
+// value is the directory of its parent.
+const confinedVariable = "PINION_TEST_CONFINED"
+
+// Each attempt is made by a thread that was there before and by one that comes later.
+func TestConfine(t *testing.T) {
+	if dir := os.Getenv(confinedVariable); dir != "" {
+		attemptAll(t, dir)
+		return
+	}
+	if abi, err := kernel.LandlockGetABIVersion(); err != nil || abi < 4 {
+		t.Skipf("the kernel's Landlock has version %d, ports need 4 (%v)", abi, err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"addresses", "names"} {
+		c := exec.Command(os.Args[0], "-test.run=^TestConfine$", "-test.v")
+		c.Env = append(os.Environ(), confinedVariable+"="+dir, "PINION_TEST_SERVERS="+kind)
+		out, err := c.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "attempts made") {
+			t.Errorf("%s: %v\n%s", kind, err, out)
+		}
+	}
+}
+
+func attemptAll(t *testing.T, dir string) {
+	tcp, other := listenTCP(t), listenTCP(t)
+	path := filepath.Join(dir, os.Getenv("PINION_TEST_SERVERS")+".sock")
+	unix, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close()
+	servers := []link.Server{{Network: "tcp", Address: tcp}, {Network: "unix", Address: path}}
+	named := os.Getenv("PINION_TEST_SERVERS") == "names"
+	if named {
+		servers = append(servers, link.Server{Network: "tcp", Address: "localhost:6379"})
+	}
+
+	attempts := []struct {
+		what    string
+		allowed bool
+		do      func() error
+	}{
+		{"connecting to a server", true, connectTo("tcp", tcp)},
+		{"connecting to a server's unix socket", true, connectTo("unix", path)},
+		{"connecting to another port", false, connectTo("tcp", other)},
+		{"listening", false, listenOnce},
+		{"reading a file", false, func() error { _, err := os.ReadFile(filepath.Join(dir, "secret")); return err }},
+		{"writing a file", false, func() error { return os.WriteFile(filepath.Join(dir, "new"), nil, 0o644) }},
+		{"removing a file", false, func() error { return os.Remove(filepath.Join(dir, "secret")) }},
+		{"reading /proc", false, func() error { _, err := os.ReadFile("/proc/self/environ"); return err }},
+		{"executing", false, func() error { return syscall.Exec("/bin/true", []string{"true"}, nil) }},
+		{"reading what the resolver reads", named, func() error { _, err := os.ReadFile("/etc/hosts"); return err }},
+		{"writing there", false, func() error { _, err := os.OpenFile("/etc/hosts", os.O_WRONLY, 0); return err }},
+	}
+	try := func(thread string) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for _, a := range attempts {
+			err := a.do()
+			if a.allowed && err != nil {
+				t.Errorf("%s, %s: %v, want no error", thread, a.what, err)
+			}
+			if !a.allowed && !errors.Is(err, syscall.EACCES) {
+				t.Errorf("%s, %s: %v, want %v", thread, a.what, err, syscall.EACCES)
+			}
+		}
+	}
+	confined := make(chan struct{})
+	var threads sync.WaitGroup
+	for i := range 4 {
+		ready := make(chan struct{})
+		threads.Go(func() {
+			runtime.LockOSThread()
+			close(ready)
+			<-confined
+			try(fmt.Sprint("early thread ", i))
+		})
+		<-ready
+	}
+	if err := confine(&link.Spec{Pools: []link.Pool{{Servers: servers}}}); err != nil {
+		t.Fatal(err)
+	}
+	close(confined)
+	threads.Wait()
+	for i := range 4 {
+		threads.Go(func() { try(fmt.Sprint("late thread ", i)) })
+	}
+	threads.Wait()
+	if addrs, err := lookupHost(t.Context(), "localhost"); named && (err != nil || len(addrs) == 0) {
+		t.Errorf("looking up localhost: %v %v", addrs, err)
+	}
+	t.Log("attempts made")
+}
+
+func listenTCP(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+func connectTo(network, address string) func() error {
+	return func() error {
+		c, err := net.Dial(network, address)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+}
+
+// listenOnce asks for no multipath TCP, of which Landlock knows nothing.
+func listenOnce() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	return syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+}
+
+// The successor of a file that is allowed by its directory is allowed, too.
+func TestReadableOfLinks(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sub", "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("sub/file", link); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(readable([]string{link}))
+	for _, want := range []string{dir, filepath.Join(dir, "sub")} {
+		if !strings.Contains(got, want+" ") && !strings.Contains(got, want+"]") {
+			t.Errorf("a link and its target allow %s, want %s among it", got, want)
+		}
+	}
+}
