@@ -296,7 +296,7 @@ func (s *source) flip(err error) {
 	s.exchange.close()
 	switch s.phase {
 	case sourceCalling, sourceWaiting:
-		s.conclude(fmt.Errorf("starting the new master: %w", err))
+		s.conclude(err)
 	case sourceReturning:
 		s.conclude(s.failure)
 	default: // its workers give back by themselves
@@ -313,7 +313,14 @@ func (m *master) call(x *exchange) {
 	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
-	x.say(word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid})
+	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid}
+	switch fault.Error("nm.hello") { // as a later version may say it
+	case fault.ErrShortWrite:
+		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
+	case fault.ErrGarbage:
+		hello.Critical = []string{"what will be"}
+	}
+	x.say(hello)
 }
 
 func (t *target) welcomed(w word) {

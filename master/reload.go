@@ -107,7 +107,8 @@ func (m *master) newSource(r wish) *source {
 
 // reload replaces the generation by one of the configuration file as it is now.
 func (m *master) reload(r wish) {
-	m.log.printf(levelNotice, "reloading %s", m.opts.ConfigFile)
+	m.log.printf(levelNotice, "reloading %s, reopening the log file", m.opts.ConfigFile)
+	m.log.out.reopen()
 	m.tellManager(m.world.services.reloading("reloading the configuration"))
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {

@@ -58,8 +58,7 @@ func (m *master) signal(s os.Signal) {
 		m.log.printf(levelNotice, "%s received", name)
 		m.end(what)
 	case reload:
-		m.log.printf(levelNotice, "%s received, reopening the log file", name)
-		m.log.out.reopen()
+		m.log.printf(levelNotice, "%s received", name)
 		m.demand(wish{kind: kindReload})
 	case upgrade:
 		m.log.printf(levelNotice, "%s received", name)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cloudflare/tableflip"
@@ -77,7 +78,7 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 		sock.Close(ours)
 		return nil, err
 	}
-	go func() { ended(u.begin()) }()
+	go func() { ended(advise(u.begin())) }()
 	return newExchange(ours), nil
 }
 
@@ -94,6 +95,28 @@ func (u *upgrader) begin() error {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// advice is what the operator can do about what tableflip says, which has the error of a system call as text only.
+var advice = [...]struct{ sign, advice string }{
+	{"exec format error", "is no program for this machine; install the package of its architecture"},
+	{"permission denied", "cannot be executed; see its permissions and whether its file system is mounted noexec"},
+	{"no such file", "is not there; install it again"},
+	{"not found", "is not there; install it again"},
+	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
+}
+
+// advise says what is wrong with the new binary, and what to do.
+func advise(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, a := range advice {
+		if strings.Contains(err.Error(), a.sign) {
+			return fmt.Errorf("%s %s (%w)", os.Args[0], a.advice, err)
+		}
+	}
+	return err
 }
 
 // ready lets the parent leave.
