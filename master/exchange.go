@@ -382,12 +382,20 @@ func (m *master) bequest(w word) {
 	}
 }
 
-// orphaned follows when the old master ends before this one has settled. Its workers serve on without it; this
-// generation cannot know what they hold, so it leaves them alone.
+// orphaned follows when the old master ends before this one has settled. Its workers serve on without it, or give on
+// what they have begun to give. A service manager starts another master, which finds those workers and not these, so
+// there everything goes back; without one, this master is all that there is.
 func (t *target) orphaned(err error) {
 	m := t.m
-	if t.phase != targetTaking {
-		t.cancel(fmt.Errorf("the old master has ended: %w", err))
+	reason := fmt.Errorf("the old master has ended: %w", err)
+	switch {
+	case t.phase == targetReturning:
+		return
+	case t.phase != targetTaking:
+		t.cancel(reason)
+		return
+	case m.world.services.present():
+		t.abort(reason.Error())
 		return
 	}
 	m.log.printf(levelError, "the old master has ended in the middle of the handoff (%v), taking over", err)
