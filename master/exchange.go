@@ -268,7 +268,7 @@ func (s *source) welcome(w word) {
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
-		StartedAt: m.startedAt, Strict: s.strict,
+		StartedAt: m.startedAt, Strict: s.strict, Clients: m.generation.clients(),
 	})
 	s.tellSockets()
 }
@@ -325,7 +325,7 @@ func (m *master) call(x *exchange) {
 
 func (t *target) welcomed(w word) {
 	t.m.numbered = w.Generation
-	t.strict = w.Strict
+	t.strict, t.clients = w.Strict, w.Clients
 	t.m.startedAt = w.StartedAt
 }
 

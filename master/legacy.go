@@ -99,6 +99,14 @@ func (g *generation) refresh() {
 	}
 }
 
+// clients returns how many clients the generation has.
+func (g *generation) clients() (n int) {
+	for i := range g.pools {
+		n += int(g.shared.SumPool(i, link.ClientConnections))
+	}
+	return n
+}
+
 // reaches tells whether a worker of the generation is connected to a server.
 func (g *generation) reaches(pool, server string) bool {
 	for i := range g.pools {

@@ -131,7 +131,7 @@ func (m *master) reload(r wish) {
 				m.log.printf(levelInfo, "reload: %s", line)
 			}
 		}
-		m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict}
+		m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.generation.clients()}
 		m.target.prepare(cfg)
 	})
 }

@@ -42,6 +42,7 @@ type target struct {
 	until       time.Time // deadline of the phase
 	number      uint64    // upgrade: of the generation to come
 	strict      bool
+	clients     int // that the source has
 	unreachable []link.Unreachable
 	died        map[int]bool // slots whose worker has died while taking
 	again       map[int]int  // for each slot, how many times its worker needed other connections
@@ -86,6 +87,7 @@ func (t *target) prepare(cfg *config.Config) {
 	t.strict = t.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
 	for i := range t.g.specs {
 		t.g.specs[i].Takeover = true
+		t.g.specs[i].Clients = 2 * t.clients / len(t.g.slots) // they may be spread unevenly
 	}
 	m.coming = t.g
 	err := m.claim(t.g)

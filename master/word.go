@@ -65,6 +65,7 @@ type word struct {
 	Build      string    `json:"build,omitempty"`
 	PID        int       `json:"pid,omitempty"`        // hello
 	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was
+	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
@@ -102,7 +103,7 @@ const (
 
 // knownFields are those that a Critical may name.
 var knownFields = []string{
-	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung",
+	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

@@ -30,10 +30,16 @@ func Main() int {
 	return 0
 }
 
+// fewDescriptors is how many a worker has room for from the start.
+const fewDescriptors = 4096
+
 func serve() error {
 	spec, shared, err := inherit()
 	if err != nil {
 		return err
+	}
+	if err := sock.Reserve(fewDescriptors + spec.Clients); err != nil {
+		return fmt.Errorf("reserving descriptors: %w", err)
 	}
 	l, err := newLoop(spec, shared, sock.Monotonic)
 	if err != nil {

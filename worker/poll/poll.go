@@ -119,7 +119,7 @@ func (p *Poller) control(op, fd int, token Token, events uint32) error {
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	n, errno := p.wait(timeout)
 	if timeout != 0 {
-		p.calm = n == 0
+		p.calm = n <= 0 // a signal is no event
 	}
 	p.out = p.out[:0]
 	if errno != 0 {

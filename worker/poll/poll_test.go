@@ -341,3 +341,36 @@ func TestWaitGivesTheProcessorBack(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A signal is no event: a wait after one that was only interrupted is announced to the scheduler, else the monitor would
+// interrupt an idle loop for ever.
+func TestCalmAfterSignal(t *testing.T) {
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread, done := unix.Gettid(), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				unix.Tgkill(unix.Getpid(), thread, unix.SIGURG)
+				runtime.Gosched()
+			}
+		}
+	}()
+	p.calm = false
+	events, err := p.Wait(-1)
+	close(done)
+	if len(events) > 0 || err != nil {
+		t.Errorf("events %v, error %v", events, err)
+	}
+	if !p.calm {
+		t.Error("the next wait is not announced")
+	}
+}

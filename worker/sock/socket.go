@@ -140,6 +140,21 @@ func StreamPair() (a, b int, err error) {
 // Dup returns another descriptor for the same open file, close-on-exec.
 func Dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
 
+// Reserve has the kernel make room for n descriptors at once. The table of a process with several threads grows by
+// doubling otherwise, and each time whoever needs the next descriptor waits until no CPU can see the old table any more,
+// which takes milliseconds (expand_fdtable of the kernel's fs/file.c). n beyond the limit of the process is the limit.
+func Reserve(n int) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, int(min(uint64(n), limit.Cur))-1)
+	if err != nil {
+		return err
+	}
+	return Close(fd)
+}
+
 // Close closes fd.
 func Close(fd int) error { return unix.Close(fd) }
 
