@@ -4,12 +4,14 @@ VERSION ?= $(shell packaging/ci/version.sh)
 FUZZ ?= 20s
 N ?= $(FUZZ)
 
-.PHONY: all demo test fuzz storm bench microbench clean
+.PHONY: all demo test fuzz storm packages lint-packages bench microbench clean
 all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 demo: all ; bin/pinion demo
 test: ; packaging/ci/test.sh
 fuzz: ; packaging/ci/fuzz.sh $(N)
 storm: ; packaging/ci/storm.sh
+packages: ; VERSION=$(VERSION) packaging/ci/packages.sh
+lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
 bench: all ; bin/pinion-bench compare --json bin/bench.json
 microbench: ; go test -run '^$$' -bench . -benchmem ./codec/... ./shard/... ./worker/...
 clean: ; rm -rf bin

@@ -115,7 +115,8 @@ func (s *source) give() {
 		}
 	}
 	fault.At("om.go")
-	s.target.say(word{Kind: wordGo, Legacy: m.generation.bequeath(true)})
+	// What another master inherits must not count clients that it cannot see leave.
+	s.target.say(word{Kind: wordGo, Legacy: m.generation.bequeath(s.exchange == nil)})
 	for _, from := range m.generation.slots {
 		if from.state == slotServing {
 			s.begin(from)

@@ -79,6 +79,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			logCommand(),
 			versionCommand(),
 			helpCommand(),
+			manualCommand(),
+			completionCommand(),
 			{Name: "worker", Hidden: true, HideHelp: true, Action: func(*cli.Context) error { return workerStatus(worker.Main()) }},
 		},
 	}
