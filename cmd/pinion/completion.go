@@ -1,0 +1,97 @@
+// What a shell offers when an operator presses the tabulator key, by the tables of options and commands.
+
+package main
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// completionCommand is for those who make packages.
+func completionCommand() *cli.Command {
+	shells := map[string]func([]completed) string{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
+	return &cli.Command{
+		Name:      "completion",
+		Usage:     "write what a shell needs to complete command lines",
+		UsageText: "pinion completion bash | zsh | fish",
+		Hidden:    true,
+		Action: func(c *cli.Context) error {
+			write := shells[c.Args().First()]
+			if write == nil || c.Args().Len() != 1 {
+				return usageError("completion knows three shells: bash, zsh and fish")
+			}
+			_, err := io.WriteString(c.App.Writer, write(completions(c.App)))
+			return err
+		},
+	}
+}
+
+// completed is a command, or the proxy itself, whose name is empty.
+type completed struct {
+	name, usage string
+	words       []string // that may follow
+	options     []completedOption
+}
+
+type completedOption struct {
+	long, letter string // letter may be empty
+	value        string // placeholder; empty: it takes none
+	usage        string
+}
+
+// completions returns the proxy first, then the commands.
+func completions(app *cli.App) []completed {
+	all := []completed{{options: completedOptions(app.VisibleFlags())}}
+	names := []string{}
+	for _, c := range app.VisibleCommands() {
+		flags := slices.DeleteFunc(slices.Clone(c.Flags), func(f cli.Flag) bool { return long(f) == "help" })
+		all = append(all, completed{name: c.Name, usage: c.Usage, options: completedOptions(append(flags, cli.HelpFlag))})
+		names = append(names, c.Name)
+	}
+	for i := range all {
+		switch all[i].name {
+		case "log":
+			all[i].words = []string{"reopen"}
+		case "help":
+			all[i].words = names
+		}
+	}
+	return all
+}
+
+func completedOptions(flags []cli.Flag) (options []completedOption) {
+	for _, f := range flags {
+		o := completedOption{long: long(f), value: placeholder(f)}
+		if names := f.Names(); len(names) > 1 {
+			o.letter = names[1]
+		}
+		usage, _, _ := strings.Cut(f.(cli.DocGenerationFlag).GetUsage(), " (default")
+		o.usage = strings.ReplaceAll(usage, "`", "")
+		options = append(options, o)
+	}
+	return options
+}
+
+// spellings returns the ways to write an option.
+func (o completedOption) spellings() []string {
+	if o.letter == "" {
+		return []string{"--" + o.long}
+	}
+	return []string{"-" + o.letter, "--" + o.long}
+}
+
+// withValue returns the spellings of all options that take a value, of files or of anything else.
+func withValue(all []completed, files bool) (spellings []string) {
+	for _, c := range all {
+		for _, o := range c.options {
+			if o.value != "" && (o.value == "FILE") == files {
+				spellings = append(spellings, o.spellings()...)
+			}
+		}
+	}
+	slices.Sort(spellings)
+	return slices.Compact(spellings)
+}

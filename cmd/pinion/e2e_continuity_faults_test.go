@@ -1,0 +1,306 @@
+// Every way in which a reload or an upgrade can break, each in a Pinion that clients talk through: afterwards either the
+// new generation serves everybody, or the old one does, and the next attempt succeeds.
+
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultCase is one point at which a process breaks while it takes part in a handoff.
+type faultCase struct {
+	point   string
+	action  string
+	during  string // "reload", "upgrade"; empty: either of them
+	outcome string // "done", "failed"; empty: either of them
+	loss    loss
+	once    bool // it was the one upgrade that the old master is able to
+	often   bool // part of every test, not only of a long one
+}
+
+// loss says whose connections may be lost: those of a process that was killed, which nobody could save.
+type loss uint8
+
+const (
+	nobody    loss = iota
+	newcomers      // of a new worker that had taken nobody over yet
+	ofWorker       // of a worker
+	ofMaster       // nobody's; but the master is dead, and its workers serve on without one
+
+)
+
+var faultCases = []faultCase{
+	// The new master.
+	{point: "nm.after_new", action: "kill", during: "upgrade", outcome: "failed", often: true},
+	{point: "nm.after_new", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.config", action: "exit1", during: "upgrade", outcome: "failed"},
+	{point: "nm.listen_added", action: "kill", during: "upgrade", outcome: "failed"},
+	{point: "nm.hello", action: "exit1", during: "upgrade", outcome: "failed"},
+	{point: "nm.prepared", action: "kill", during: "upgrade", outcome: "failed", often: true},
+	{point: "nm.ready.before", action: "kill", during: "upgrade", outcome: "failed", often: true},
+	{point: "nm.ready.before", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.ready.after", action: "kill", during: "upgrade", outcome: "failed", once: true},
+	{point: "notify.mainpid", action: "kill", during: "upgrade", outcome: "failed", once: true},
+
+	// The old master.
+	{point: "om.go", action: "kill", loss: ofMaster, often: true},
+	{point: "om.finish", action: "kill", during: "reload", loss: ofMaster},
+	{point: "om.finish", action: "kill", during: "upgrade", outcome: "done"},
+
+	// A new worker, before anybody depends on it.
+	{point: "nw.start", action: "kill", outcome: "failed"},
+	{point: "nw.start", action: "hang", outcome: "failed"},
+	{point: "nw.servers", action: "exit1", outcome: "failed", often: true},
+	{point: "nw.ready", action: "kill", outcome: "failed"},
+	{point: "nw.ready", action: "hang", outcome: "failed"},
+
+	// An old worker, while it gives its clients away.
+	{point: "give.hello", action: "kill", loss: ofWorker},
+	{point: "give.offer.before", action: "kill", loss: ofWorker, often: true},
+	{point: "give.offer.after", action: "kill", loss: ofWorker},
+	{point: "give.prepared", action: "kill", loss: ofWorker},
+	{point: "give.commit.before", action: "kill", loss: ofWorker},
+	{point: "give.commit.after", action: "kill", loss: ofWorker},
+	{point: "give.taken", action: "kill", loss: ofWorker},
+	{point: "give.offer.before", action: "hang", loss: ofWorker},
+
+	// A new worker, while it takes clients over.
+	{point: "take.hello", action: "kill", loss: newcomers},
+	{point: "take.offer", action: "kill", loss: newcomers, often: true},
+	{point: "take.offer", action: "hang", loss: newcomers},
+	{point: "take.prepared.before", action: "kill", loss: newcomers},
+	{point: "take.prepared.after", action: "kill", loss: ofWorker},
+	{point: "take.commit", action: "kill", loss: ofWorker, often: true},
+	{point: "take.taken.before", action: "kill", loss: ofWorker},
+	{point: "take.taken.after", action: "kill", loss: ofWorker},
+	{point: "take.taken.before", action: "hang", loss: ofWorker},
+
+	// Operations that fail.
+	{point: "memfd.short", action: "short-write", outcome: "done", often: true},
+	{point: "scm.ctrunc", action: "emfile", outcome: "done", often: true},
+	{point: "give.hello", action: "garbage", outcome: "done"},
+	{point: "give.offer.before", action: "garbage", outcome: "done", often: true},
+	{point: "give.offer.before", action: "short-write", outcome: "done"},
+	{point: "give.offer.before", action: "enomem", outcome: "done"},
+	{point: "take.hello", action: "garbage", outcome: "done"},
+	{point: "take.offer", action: "emfile", outcome: "done"},
+	{point: "take.prepared.before", action: "garbage", outcome: "done"},
+	{point: "take.prepared.before", action: "short-write", outcome: "done"},
+	{point: "give.commit.before", action: "garbage", outcome: "done"},
+	{point: "take.taken.before", action: "garbage", outcome: "done"},
+	{point: "pidfile", action: "enomem", during: "upgrade", outcome: "done"},
+	{point: "notify.barrier", action: "enomem", during: "upgrade", outcome: "done"},
+}
+
+func (f faultCase) String() string {
+	return fmt.Sprintf("%s %s during %s", f.point, f.action, f.during)
+}
+
+// TestFaults breaks one thing after the other: some in every run, all in a long one.
+func TestFaults(t *testing.T) {
+	servers := startStormServers(t)
+	for _, f := range faultCases {
+		for _, during := range []string{"reload", "upgrade"} {
+			if f.during != "" && f.during != during || !f.often && os.Getenv("PINION_STORM") == "" {
+				continue
+			}
+			f := f
+			f.during = during
+			t.Run(strings.ReplaceAll(f.String(), " ", "-"), func(t *testing.T) {
+				t.Parallel()
+				f.run(t, servers)
+			})
+		}
+	}
+}
+
+// serviceManager is as much of systemd as a master waits for: it reads what it is told and closes what it is given.
+func serviceManager(t testing.TB) (path string) {
+	t.Helper()
+	path = filepath.Join(shortDir(t), "notify.sock")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		text, rights := make([]byte, 4096), make([]byte, 4096)
+		for {
+			_, n, _, _, err := conn.ReadMsgUnix(text, rights)
+			if err != nil {
+				return
+			}
+			messages, _ := syscall.ParseSocketControlMessage(rights[:n])
+			for i := range messages {
+				fds, _ := syscall.ParseUnixRights(&messages[i])
+				for _, fd := range fds {
+					syscall.Close(fd)
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { conn.Close(); group.Wait() })
+	return path
+}
+
+// faultCrowd is how many clients there are while something breaks, beside a slow reader.
+const faultCrowd = 48
+
+// orders is the file from which fragile processes learn where to break, as they know it and as we do.
+const orders = "fault"
+
+func (f faultCase) run(t *testing.T, servers *stormServers) {
+	var environment []string
+	if strings.HasPrefix(f.point, "notify.") {
+		environment = []string{"NOTIFY_SOCKET=" + serviceManager(t)}
+	}
+	s := newTempest(t, servers, oldRelease.breakable(), defaults, environment...)
+	s.again(f.during)
+	masters, workers, processes := s.open()
+	c := newCrowd(t, s.in, t.Name()+":")
+	s.crowd = c
+	fillLarge(t, s.in, c.prefix)
+	c.gather(faultCrowd)
+	c.admit(&slow, faultCrowd)
+	c.newcome(2, 20*time.Millisecond)
+
+	before, err := f.strike(s)
+	s.goOn()
+	f.judgeLoss(s)
+	if f.loss == ofMaster {
+		s.end()
+		return
+	}
+	f.judgeOutcome(s, before, err)
+	next := f.during
+	if f.once {
+		next = "reload"
+	}
+	broken := len(c.broken())
+	s.again("reload")
+	s.again(next)
+	s.goOn()
+	if later := c.broken()[broken:]; len(later) > 0 {
+		t.Errorf("lost by a handoff in which nothing broke: %s", describe(later))
+	}
+	c.leave()
+	for _, failure := range c.check(servers.values) {
+		if failure.breach == wrongReply || failure.breach == noReply {
+			t.Errorf("%v", failure)
+		}
+	}
+	s.again(next)
+	s.sameOpen(masters, workers, processes)
+	s.stop()
+}
+
+// strike has something break during a reload or an upgrade, and returns what that says of it.
+func (f faultCase) strike(s *tempest) (before condition, err error) {
+	s.t.Helper()
+	file := filepath.Join(s.dir, orders)
+	s.writeFile(file, f.point+":"+f.action, 0o600)
+	if f.during == "upgrade" {
+		s.current = s.current.other()
+		s.install(s.current)
+	}
+	before = s.now()
+	if strings.HasPrefix(f.point, "om.") {
+		s.doom(before.PID)
+	}
+	began := time.Now()
+	_, err = s.order(f.during)
+	s.t.Logf("%v after %v: %v", f, time.Since(began).Round(time.Millisecond), err)
+	if _, err := os.Stat(file); err == nil {
+		s.t.Fatalf("%v: the point was not passed", f)
+	}
+	return before, err
+}
+
+// judgeLoss compares what the clients have lost with what they may lose.
+func (f faultCase) judgeLoss(s *tempest) {
+	t := s.t
+	lost, lostNewcomers := 0, 0
+	for _, failure := range s.crowd.broken() {
+		switch {
+		case failure.breach != wasCut:
+			t.Errorf("%v", failure)
+		case strings.HasPrefix(failure.who, "newcomer"):
+			lostNewcomers++
+		default:
+			lost++
+		}
+	}
+	t.Logf("lost: %d of %d clients, and %d newcomers", lost, faultCrowd+1, lostNewcomers)
+	if lost >= faultCrowd || lost > 0 && f.loss != ofWorker || lostNewcomers > 0 && f.loss != ofWorker && f.loss != newcomers {
+		t.Errorf("that is too many: %s", describe(s.crowd.broken()))
+	}
+}
+
+// judgeOutcome compares what a command has said with what is so, and with what it may be.
+func (f faultCase) judgeOutcome(s *tempest, before condition, err error) {
+	t := s.t
+	outcome := "done"
+	if err != nil {
+		outcome = "failed"
+	}
+	if f.outcome != "" && outcome != f.outcome {
+		t.Errorf("the %s has %s, want %s", f.during, outcome, f.outcome)
+	}
+	after := s.now()
+	switch served := after.Generation; {
+	case outcome == "done" && served <= before.Generation:
+		t.Errorf("generation %d serves after %d", served, before.Generation)
+	case outcome == "failed" && (served != before.Generation || after.PID != before.PID):
+		t.Errorf("generation %d of master %d serves, not %d of %d", served, after.PID, before.Generation, before.PID)
+	}
+	if outcome == "failed" {
+		s.current = release{version: before.Build, fragile: true}
+		s.install(s.current)
+	}
+	s.masterLeads(s.size)
+	if f.point != "pidfile" {
+		s.masterIsNamed()
+	}
+}
+
+// fault breaks something that may cost no client anything.
+func (s *tempest) fault() {
+	var harmless []faultCase
+	for _, f := range faultCases {
+		if f.loss == nobody && !f.once && f.point != "pidfile" && f.action != "hang" {
+			harmless = append(harmless, f)
+		}
+	}
+	f := harmless[s.rand.IntN(len(harmless))]
+	if f.during == "" {
+		f.during = [...]string{"reload", "upgrade"}[s.rand.IntN(2)]
+	}
+	before, err := f.strike(s)
+	f.judgeOutcome(s, before, err)
+}
+
+// again does something that must succeed.
+func (s *tempest) again(command string) {
+	s.t.Helper()
+	if command == "reload" {
+		s.reload()
+		return
+	}
+	s.upgrade()
+}
+
+// goOn waits until everybody has been served, or has noticed that nobody serves him, and newcomers have.
+func (s *tempest) goOn() {
+	s.t.Helper()
+	s.crowd.callRoll()
+	newcomers := s.crowd.newcomers.Load()
+	eventually(s.t, "serving newcomers", func() error { return atLeast(s.crowd.newcomers.Load()-newcomers, 50) })
+}

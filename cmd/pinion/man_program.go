@@ -1,0 +1,111 @@
+// pinion(8): the program, its commands, and the service.
+
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func manualOfProgram(app *cli.App) string {
+	p := newPage("pinion", "8", app.Version)
+	p.section("NAME")
+	p.WriteString("pinion \\- " + plain(app.Usage) + "\n")
+	p.section("SYNOPSIS")
+	p.WriteString(synopsis(rootUsage) + "\n.br\n" + synopsis("pinion COMMAND [options]") + "\n")
+
+	p.section("DESCRIPTION")
+	p.paragraph("Pinion stands between clients and servers of Redis or memcached. Clients see one server; each key lives on one " +
+		"of many. It reads the `nutcracker.yml` of twemproxy (nutcracker), understands its options, and puts every key where " +
+		"nutcracker put it. It runs one worker process for each CPU.")
+	p.paragraph("A reload or an upgrade starts a new generation of workers beside the old one and moves the listening sockets and " +
+		"all connections over: no client notices.")
+	p.section("OPTIONS")
+	options(p, app.VisibleFlags())
+
+	p.section("COMMANDS")
+	for _, c := range app.Commands {
+		if !c.Hidden {
+			command := *c // the options that the help text adds are not for all to see
+			manualOfCommand(p, &command)
+		}
+	}
+	p.section("SIGNALS")
+	p.text(helpSection("Signals:"))
+	p.section("EXIT STATUS")
+	p.text(helpSection("Exit status:"))
+	service(p)
+	p.section("SEE ALSO")
+	p.WriteString(".BR pinion.yml (5),\n.BR systemctl (1),\n.BR journalctl (1),\n.BR logrotate (8)\n")
+	return p.String()
+}
+
+func manualOfCommand(p *roff, c *cli.Command) {
+	p.subsection(c.Name + ": " + c.Usage)
+	p.WriteString(synopsis(c.UsageText) + "\n.PP\n")
+	if c.Description != "" {
+		p.text(c.Description)
+	}
+	flags := slices.DeleteFunc(c.VisibleFlags(), func(f cli.Flag) bool { return long(f) == "help" })
+	options(p, flags)
+}
+
+func options(p *roff, flags []cli.Flag) {
+	for _, f := range flags {
+		term, text, _ := strings.Cut(describe(f), "\t")
+		p.item(strings.TrimSpace(term), text)
+	}
+}
+
+// helpSection returns the lines under a heading of the help text.
+func helpSection(heading string) string {
+	_, text, _ := strings.Cut(rootHelp, "\n"+heading+"\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	return text
+}
+
+// service describes what the packages install.
+func service(p *roff) {
+	p.section("SERVICE")
+	p.paragraph("`pinion.service` runs one proxy by `/etc/pinion/pinion.yml`. `systemctl reload pinion` fails, and says why, if the " +
+		"new configuration is refused; the proxy then serves on as before. An upgrade of the package upgrades the running " +
+		"proxy. If its new version does not like the configuration, or fails, the old one serves on: see what dpkg or rpm said.")
+	p.paragraph("`pinion@NAME.service` runs another proxy by `/etc/pinion/NAME.yml`, with its control socket in `/run/pinion-NAME`. " +
+		"Each needs a statistics port of its own, in `/etc/default/pinion-NAME`:")
+	p.example(`PINION_OPTIONS="--stats-addr 127.0.0.1 --stats-port 22223"`)
+	p.paragraph("`pinion.socket`, which is not enabled, has systemd open the listening sockets: then not even a service that is " +
+		"stopped refuses a connection. Its addresses must be those of the configuration: `systemctl edit pinion.socket`.")
+	p.paragraph("If the master dies, systemd starts another one, which takes the workers over with their connections. For that, " +
+		"`KillMode=process` leaves the workers alone, and systemd keeps what the master needs to find them.")
+	p.paragraph("The service runs as user pinion, sees no `/home` and a `/tmp` of its own, and may write to `/run/pinion` and " +
+		"`/var/log/pinion` only. Sockets of servers belong in `/run`; if only a group may connect to one, say " +
+		"`SupplementaryGroups=redis` in `systemctl edit pinion`. The workers can read no files but those of the resolver, and " +
+		"connect to no TCP ports but those of the servers, if the kernel has Landlock.")
+	p.paragraph("To listen on a port below 1024, or on a link-local address with its interface, it needs more than it has. " +
+		"`systemctl edit pinion`:")
+	p.example(`[Service]
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+RestrictAddressFamilies=AF_NETLINK`)
+	p.subsection("From nutcracker to Pinion")
+	p.paragraph("Both packages can be installed at once; nutcracker's configuration, and with it the ports, moves over by two lines:")
+	p.example(movingOver)
+	p.paragraph("What nutcracker had in `DAEMON_OPTS` belongs into `PINION_OPTIONS` in `/etc/default/pinion`, but for " +
+		"`-c`, `-d` and `-p`.")
+	p.section("FILES")
+	for _, f := range [][2]string{
+		{"/etc/pinion/pinion.yml", "the configuration; user pinion must be able to read it"},
+		{"/etc/default/pinion", "PINION_OPTIONS: the options of the service"},
+		{"/run/pinion/ctl.sock", "the control socket of the service"},
+		{"/var/log/pinion", "for log files, which are rotated, if PINION_OPTIONS has `-o /var/log/pinion/pinion.log`; otherwise " +
+			"the journal has the log"},
+	} {
+		p.item(f[0], f[1])
+	}
+}
+
+// movingOver is also what the packages say when they meet a nutcracker that runs.
+const movingOver = `install -m 640 -g pinion /etc/nutcracker/nutcracker.yml /etc/pinion/pinion.yml
+systemctl disable --now nutcracker && systemctl enable pinion && systemctl restart pinion`

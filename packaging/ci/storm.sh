@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Reloads and upgrades Pinion hundreds of times while thousands of clients count what they are told, then breaks it in
+# every known way. PINION_STORM is the plan, see cmd/pinion/storm_run_test.go.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+plan=${PINION_STORM:-connections=8000 rate=2000 slow=10 newcomers=8 reloads=200 upgrades=200 resizes=40 breaks=20 duds=20 faults=40}
+
+# Of the descriptors that a process may have, one is for each connection and some are for everything else.
+descriptors=$(ulimit -Hn)
+if [[ $plan =~ connections=([0-9]+) && $descriptors != unlimited ]] && ((BASH_REMATCH[1] + 1000 > descriptors)); then
+	echo "The plan has ${BASH_REMATCH[1]} connections, but a process may have only $descriptors descriptors." >&2
+	exit 1
+fi
+ulimit -n "$descriptors"
+export PINION_STORM=$plan
+
+# In a network of its own the kernel counts nothing but what the storm does, and no reset may be among it. Nothing can be
+# downloaded there, so everything is built here.
+go test -c -o /dev/null ./cmd/pinion
+storm=(go test -count 1 -v -timeout 3h -run '^(TestStorm|TestFaults)$' ./cmd/pinion)
+if unshare --net ip link set lo up 2>/dev/null; then
+	export PINION_STORM_NETWORK=own
+	exec unshare --net sh -c 'ip link set lo up && exec "$@"' storm "${storm[@]}"
+fi
+exec "${storm[@]}"

@@ -1,0 +1,58 @@
+# Sourced by run.sh: the master dies, the clients do not notice.
+
+# systemd gives up on a service that ends too often; here that is what it is there for.
+override_unit() {
+	inside mkdir -p /etc/systemd/system/pinion.service.d
+	printf '%s\n' "[Unit]" "$@" >"/proc/$leader/root/etc/systemd/system/pinion.service.d/e2e-unit.conf"
+	inside systemctl daemon-reload
+}
+override_unit StartLimitIntervalSec=0
+
+# crash_during kills the main process with SIGKILL at any moment of a command that replaces what runs.
+crash_during() { # COMMAND…
+	local before
+	before=$(service MainPID)
+	inside sh -c "$* >/run/crowd/command 2>&1 & sleep 0.0$((RANDOM % 7))$((RANDOM % 10)); kill -9 $before 2>/dev/null || true"
+	within 20 restarted "$before" || fail "nothing follows the main process $before that was killed during $*"
+	crowd_goes_on "after the end of the main process by SIGKILL during $*"
+	settled
+	inside systemctl reload pinion || fail "after a crash during $* the service cannot be reloaded"
+}
+
+crowd_begin
+step "kill -9 of the master loses nothing, and once more"
+inside systemctl reset-failed pinion
+crash KILL
+crash KILL
+
+step "kill -9 of a master that has only just begun loses nothing"
+before=$(service MainPID)
+inside kill -9 "$before"
+within 20 restarted "$before" || fail "nothing was started in place of the main process $before"
+inside kill -9 "$(service MainPID)"
+within 20 restarted "$(service MainPID)" || true
+crowd_goes_on "after two crashes at once"
+settled
+
+step "kill -9 of the master in the middle of a reload, $crashes times"
+for ((i = 1; i <= crashes; i++)); do crash_during pinion reload; done
+
+step "kill -9 of the old master in the middle of an upgrade, $crashes times"
+for ((i = 1; i <= crashes; i++)); do crash_during pinion upgrade; done
+
+step "kill -9 of the master when its configuration has become invalid loses nothing"
+sed -i 's/redis: true/redis: perhaps/' "/proc/$leader/root/etc/pinion/pinion.yml"
+before=$(service MainPID)
+inside kill -9 "$before"
+within 20 restarted "$before" || fail "nothing was started in place of the main process $before"
+crowd_goes_on "after a crash with an invalid configuration"
+configure
+inside systemctl reload pinion || fail "the corrected configuration is not loaded"
+settled
+
+step "an upgrade follows a crash as if nothing had been"
+before=$(service MainPID)
+restarts=$(service NRestarts)
+install_package "$older"
+replaced "$before" 1.0.0-e2e "$restarts"
+crowd_end "around crashes"
