@@ -155,7 +155,9 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		m.predecessor = nil // has left, as it should
 		x.close()
 		m.next()
-	case !asTarget && m.source != nil && m.source.exchange == x && (m.source.flipped || !errors.Is(err, io.EOF)):
+	case !asTarget && m.source != nil && m.source.exchange == x && m.source.flipped:
+		m.source.lost(err)
+	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):
 		m.source.fail(fmt.Errorf("new master: %w", err))
 	}
 	// Otherwise a source learns of the end of its new master from the one who waits for the process.
@@ -299,10 +301,15 @@ func (s *source) flip(err error) {
 		s.conclude(err)
 	case sourceReturning:
 		s.conclude(s.failure)
-	default: // its workers give back by themselves
-		s.resume()
-		s.conclude(fmt.Errorf("new master: %w", err))
+	default:
+		s.lost(err)
 	}
+}
+
+// lost follows the end of a new master while clients move: its workers give back by themselves.
+func (s *source) lost(err error) {
+	s.resume()
+	s.conclude(fmt.Errorf("new master: %w", err))
 }
 
 // call introduces a new master to the one that has started it.

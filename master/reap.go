@@ -24,7 +24,6 @@ func (m *master) reap(s *slot, status string) {
 	if s.killedFor != "" {
 		status += " by the master (" + s.killedFor + ")"
 	}
-	giving := s.state == slotGiving
 	s.process = nil
 	s.become(slotVacant, time.Time{})
 	s.generation.shared.ZeroGauges(s.index)
@@ -37,7 +36,7 @@ func (m *master) reap(s *slot, status string) {
 	case s.generation == m.coming:
 		m.log.printf(levelError, "%s", obituary)
 		m.target.lost(s, status+words)
-	case giving && m.source != nil: // its successor serves already
+	case s.gives && m.source != nil: // its successor serves already
 		m.log.printf(levelError, "%s; clients that had not moved yet are lost", obituary)
 		m.source.gave(s, link.GivenBody{})
 	case m.phase == starting:

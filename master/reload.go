@@ -202,6 +202,9 @@ func (s *source) notifyOutcome() {
 	case h.Kind == kindUpgrade && h.Outcome == HandoffDone:
 		return // the new master speaks for the service
 	case s.flipped: // and may have, although it failed
+		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+			m.log.printf(levelError, "%v", err)
+		}
 		m.tellManager(m.world.services.mainPID(h.line()))
 		return
 	}

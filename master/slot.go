@@ -49,6 +49,7 @@ type slot struct {
 	process *process  // nil if and only if vacant or waiting
 
 	takeover bool // process was told not to accept before Serve
+	gives    bool // process was told to move its clients, and has not been told otherwise
 
 	bornAt  time.Time // when process was spawned
 	readyAt time.Time // when process said Ready; zero: not yet
@@ -63,6 +64,9 @@ func (s *slot) become(next slotState, until time.Time) {
 	for _, legal := range slotEdges[s.state] {
 		if legal == next {
 			s.state, s.until = next, until
+			if next == slotGiving || next == slotServing {
+				s.gives = next == slotGiving
+			}
 			return
 		}
 	}

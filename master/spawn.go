@@ -20,7 +20,7 @@ func (m *master) fill(s *slot) {
 		return
 	}
 	now := m.world.now()
-	p.owner, s.takeover = s, l.spec.Takeover
+	p.owner, s.takeover, s.gives = s, l.spec.Takeover, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor = lastWords{}, ""
 	s.become(slotStarting, now.Add(readyTimeout))
