@@ -29,7 +29,7 @@ func (p sourcePhase) String() string { return sourcePhaseNames[p] }
 const (
 	callTimeout   = 15 * time.Second // for a new binary to start and to introduce itself
 	waitTimeout   = 30 * time.Second // for a target to be prepared
-	giveTimeout   = 15 * time.Second // for a worker, beyond the patience that it has with stragglers
+	giveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers
 	settleTimeout = 10 * time.Second
 	returnTimeout = 10 * time.Second
 )

@@ -41,5 +41,6 @@ step "the removal of the rpm leaves no process"
 inside rpm -e pinion >"$work/dpkg.log" 2>&1 || fail "rpm -e fails: $(<"$work/dpkg.log")"
 within 5 nobody_left || fail "processes are left: $(processes)"
 left=$(left_of_the_package | sort | xargs)
-[[ $left == "/etc/pinion /etc/pinion/pinion.yml.rpmsave /var/log/pinion" ]] || fail "not only logs and the changed configuration are left: $left"
-inside rm -r /etc/pinion /var/log/pinion
+[[ ${left% /var/log/pinion} == "/etc/pinion /etc/pinion/pinion.yml.rpmsave" ]] ||
+	fail "more is left than logs and the changed configuration: $left"
+inside rm -rf /etc/pinion /var/log/pinion
