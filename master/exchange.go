@@ -152,7 +152,9 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.orphaned(err)
 	case asTarget && m.predecessor == x:
-		m.predecessor = nil // has left, as it should
+		m.predecessor = nil
+		m.unstore(m.stored) // which it has done itself, unless it was killed
+		m.stored = nil
 		x.close()
 		m.next()
 	case !asTarget && m.source != nil && m.source.exchange == x && m.source.flipped:
@@ -271,6 +273,7 @@ func (s *source) welcome(w word) {
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.generation.clients(),
+		Stored: m.generation.storedNames(),
 	})
 	s.tellSockets()
 }
@@ -312,6 +315,15 @@ func (s *source) lost(err error) {
 	s.conclude(fmt.Errorf("new master: %w", err))
 }
 
+// resign ends a master that cannot start another one any more, since one that it started took over and ended. The service
+// manager starts a fresh one, which takes the workers over as if this one had been killed.
+func (m *master) resign(err error) {
+	m.err = fmt.Errorf("making room for a master that can be upgraded: %w", err)
+	m.log.printf(levelWarn, "%v", m.err)
+	m.left = true
+	m.become(stopped)
+}
+
 // call introduces a new master to the one that has started it.
 func (m *master) call(x *exchange) {
 	fault.At("nm.hello")
@@ -332,7 +344,7 @@ func (m *master) call(x *exchange) {
 
 func (t *target) welcomed(w word) {
 	t.m.numbered = w.Generation
-	t.strict, t.clients = w.Strict, w.Clients
+	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.m.startedAt = w.StartedAt
 }
 
@@ -370,9 +382,9 @@ func (m *master) takeOver() error {
 }
 
 // tookOver follows the point of no return in the new master.
-func (m *master) tookOver(x *exchange, result *HandoffStatus) {
+func (m *master) tookOver(x *exchange, stored []string, result *HandoffStatus) {
 	if result != nil {
-		m.predecessor = x
+		m.predecessor, m.stored = x, stored
 		m.last = result
 		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(result.At)
 	}
@@ -381,6 +393,7 @@ func (m *master) tookOver(x *exchange, result *HandoffStatus) {
 
 // bequest takes the final counters of the old master.
 func (m *master) bequest(w word) {
+	m.stored = nil // the old master has seen to that
 	if w.Legacy != nil && m.generation != nil {
 		m.generation.inherit(w.Legacy)
 	}

@@ -85,6 +85,7 @@ type master struct {
 	source      *source        // hands over; nil: no handoff is under way
 	target      *target        // takes over; nil: likewise
 	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
+	stored      []string       // what the service manager may still keep of the predecessor's generation
 	successor   bool           // this process was started by a master that it was to replace
 	child       bool           // a new master was started and has neither taken over nor ended
 	echoes      []heard        // said by one side to the other, at a reload
@@ -242,8 +243,10 @@ func (m *master) finish() error {
 		g.unshare(m.world)
 	}
 	if m.left {
-		m.log.printf(levelNotice, "left everything to the new master")
-		return nil
+		if m.err == nil {
+			m.log.printf(levelNotice, "left everything to the new master")
+		}
+		return m.err
 	}
 	removePIDFile(m.opts.PIDFile, m.world.pid)
 	if m.err == nil {

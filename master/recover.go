@@ -51,15 +51,23 @@ func (m *master) storeWorker(s *slot) {
 	s.process.lend(func(fd int) { m.tellManager(m.world.services.store(s.storedName(), fd)) })
 }
 
-// unstoreGeneration has the service manager forget a generation that another one follows. Sockets of workers that have
-// ended it forgets by itself.
-func (m *master) unstoreGeneration(g *generation) {
-	m.tellManager(m.world.services.unstore(fmt.Sprint(storedSpec, g.number)))
-	m.tellManager(m.world.services.unstore(fmt.Sprint(storedShared, g.number)))
+// storedNames returns the names of what the service manager keeps of a generation. Sockets of workers that have ended it
+// forgets by itself.
+func (g *generation) storedNames() []string {
+	names := []string{fmt.Sprint(storedSpec, g.number), fmt.Sprint(storedShared, g.number)}
 	for _, s := range g.slots {
 		if s.process != nil {
-			m.tellManager(m.world.services.unstore(s.storedName()))
+			names = append(names, s.storedName())
 		}
+	}
+	return names
+}
+
+// unstore has the service manager forget. Workers whose control sockets nobody else has see their end, and end when they
+// have no client any more.
+func (m *master) unstore(names []string) {
+	for _, name := range names {
+		m.tellManager(m.world.services.unstore(name))
 	}
 }
 
@@ -77,6 +85,7 @@ func storeMemory(services manager, name string, text []byte) error {
 type remains struct {
 	spec, shared int // -1: not there
 	workers      []remainingWorker
+	names        []string // of all that
 }
 
 type remainingWorker struct{ slot, pid, control int }
@@ -99,12 +108,12 @@ func sift(passed []passedSocket) (generations map[uint64]*remains, rest []passed
 		switch kind + "/" {
 		case storedSpec:
 			if r := of(number); r != nil {
-				r.spec = p.fd
+				r.spec, r.names = p.fd, append(r.names, p.name)
 				continue
 			}
 		case storedShared:
 			if r := of(number); r != nil {
-				r.shared = p.fd
+				r.shared, r.names = p.fd, append(r.names, p.name)
 				continue
 			}
 		case storedWorkers:
@@ -112,7 +121,7 @@ func sift(passed []passedSocket) (generations map[uint64]*remains, rest []passed
 			var n uint64
 			if _, err := fmt.Sscanf(number, "%d/%d/%d", &n, &w.slot, &w.pid); err == nil {
 				r := of(strconv.FormatUint(n, 10))
-				r.workers = append(r.workers, w)
+				r.workers, r.names = append(r.workers, w), append(r.names, p.name)
 				continue
 			}
 		}
@@ -122,7 +131,7 @@ func sift(passed []passedSocket) (generations map[uint64]*remains, rest []passed
 }
 
 // recover returns the generation that a master before this one has left, the latest one if there are several; nil if
-// there is none. What is left of others is closed: their workers drain already.
+// there is none. What is left of others is closed and forgotten: their workers have nothing to do any more.
 func (m *master) recover(generations map[uint64]*remains) *generation {
 	numbers := []uint64{}
 	for n := range generations {
@@ -141,6 +150,7 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 			}
 			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
 		}
+		m.unstore(r.names)
 		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
 			if fd >= 0 {
 				m.world.close(fd)

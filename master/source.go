@@ -236,7 +236,7 @@ func (s *source) finish() {
 	if s.exchange == nil {
 		m.succeed()
 	} else {
-		m.unstoreGeneration(m.generation)
+		m.unstore(m.generation.storedNames())
 	}
 	s.conclude(nil)
 }
@@ -328,11 +328,14 @@ func (s *source) conclude(err error) {
 		}
 		reply <- o
 	}
-	if s.exchange != nil && err == nil {
+	switch {
+	case s.exchange != nil && err == nil:
 		s.farewell()
-		return
+	case s.flipped && m.world.services.present() && m.phase == serving:
+		m.resign(err)
+	default:
+		m.next()
 	}
-	m.next()
 }
 
 // dismissChild ends a new master that hangs. One that works has its time to end by itself.

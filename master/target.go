@@ -49,6 +49,7 @@ type target struct {
 	returned    map[int]bool // slots that have given back all that they could
 	kept        int          // clients that could not be given back
 	failure     error        // why clients go back
+	stored      []string     // upgrade: what the service manager keeps of the source's generation
 	exchange    *exchange    // upgrade: the way to the old master
 }
 
@@ -339,7 +340,7 @@ func (t *target) settle(result *HandoffStatus) {
 		m.target, m.coming = nil, nil
 		m.generation = t.g
 		m.keep(t.g)
-		m.tookOver(t.exchange, result)
+		m.tookOver(t.exchange, t.stored, result)
 	}
 }
 
@@ -354,7 +355,7 @@ func (m *master) succeed() {
 	m.keep(t.g)
 	m.storeSockets()
 	m.storeGeneration()
-	m.unstoreGeneration(old)
+	m.unstore(old.storedNames())
 	m.watch()
 	m.scheduleSummary()
 	t.g.refresh()

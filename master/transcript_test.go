@@ -205,7 +205,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
 	case wordWelcome:
-		w.Version, w.Generation, w.StartedAt = 1, 7, epoch.Add(-time.Hour)
+		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 	case wordSockets:
 		for _, name := range args[1:] {
 			f.lastFD++

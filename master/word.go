@@ -68,6 +68,8 @@ type word struct {
 	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
+	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
+
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
 	More    bool         `json:"more,omitempty"`    // sockets: others follow
 
@@ -103,7 +105,7 @@ const (
 
 // knownFields are those that a Critical may name.
 var knownFields = []string{
-	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients",
+	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

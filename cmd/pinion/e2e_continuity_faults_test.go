@@ -48,7 +48,6 @@ var faultCases = []faultCase{
 	{point: "nm.ready.before", action: "kill", during: "upgrade", outcome: "failed", often: true},
 	{point: "nm.ready.before", action: "hang", during: "upgrade", outcome: "failed"},
 	{point: "nm.ready.after", action: "kill", during: "upgrade", outcome: "failed", once: true},
-	{point: "notify.mainpid", action: "kill", during: "upgrade", outcome: "failed", once: true},
 
 	// The old master.
 	{point: "om.go", action: "kill", loss: ofMaster, often: true},
