@@ -7,11 +7,14 @@ fail() {
 	echo "lint-packages: $*" >&2
 	exit 1
 }
-missing=()
-for command in lintian rpmlint rpm cpio man systemd-analyze; do
-	command -v "$command" >/dev/null || missing+=("$command")
-done
-((${#missing[@]} == 0)) || fail "missing: ${missing[*]}; please run: sudo apt-get install -y lintian rpmlint rpm cpio man-db systemd"
+. packaging/ci/need.sh
+need lintian command -v lintian
+need rpmlint command -v rpmlint
+need rpm command -v rpm
+need cpio command -v cpio
+need man-db command -v man
+need systemd command -v systemd-analyze
+install_needed lint-packages
 
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT

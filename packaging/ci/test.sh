@@ -4,12 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-missing=()
-need() { # PACKAGE COMMAND…
-	local package=$1
-	shift
-	"$@" >/dev/null 2>&1 || missing+=("$package")
-}
+. packaging/ci/need.sh
 need redis-server command -v redis-server
 need redis-tools command -v redis-benchmark
 need memcached command -v memcached
@@ -17,16 +12,7 @@ need libmemcached-tools dpkg -s libmemcached-tools # its programs have different
 need nutcracker command -v nutcracker
 need python3-redis /usr/bin/python3 -c 'import redis'
 
-if ((${#missing[@]})); then
-	install="apt-get install -y --no-install-recommends ${missing[*]}"
-	if ((EUID != 0)); then
-		echo "The end-to-end tests need programs that are missing. Please run: sudo $install" >&2
-		exit 1
-	fi
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q
-	$install
-fi
+install_needed "the end-to-end tests"
 
 unformatted=$(gofmt -l .)
 if [[ $unformatted ]]; then

@@ -20,12 +20,13 @@ if ((EUID != 0)); then
 	echo "A machine with its own process 1 needs root. Please run: sudo make e2e" >&2
 	exit 1
 fi
-for command in debootstrap unshare nsenter ip dpkg-deb; do
-	command -v $command >/dev/null || {
-		echo "$command is missing. Please run: apt-get install -y debootstrap util-linux iproute2 dpkg" >&2
-		exit 1
-	}
-done
+. packaging/ci/need.sh
+need debootstrap command -v debootstrap
+need util-linux command -v unshare
+need util-linux command -v nsenter
+need iproute2 command -v ip
+need dpkg command -v dpkg-deb
+install_needed "make e2e"
 
 mkdir -p "$work" "$cache"
 exec 9>"$work/lock"
