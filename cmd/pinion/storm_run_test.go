@@ -7,6 +7,7 @@
 package main_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -76,22 +77,12 @@ func newTempest(t *testing.T, servers *stormServers, r release, p plan, environm
 		size: p["workers"], took: map[string][]time.Duration{}, left: map[string][]time.Duration{}}
 }
 
-// TestStormSmall is what everybody can run: a minute or less.
-func TestStormSmall(t *testing.T) {
-	p, err := parsePlan("connections=250 reloads=8 upgrades=8 resizes=4 breaks=3 duds=3 faults=3 tardy=2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blow(t, p)
-}
+// smallStorm is what everybody can run: a minute or less.
+const smallStorm = "connections=250 reloads=8 upgrades=8 resizes=4 breaks=3 duds=3 faults=3 tardy=2"
 
 // TestStorm is as long and as hard as it is told to be.
 func TestStorm(t *testing.T) {
-	text := os.Getenv("PINION_STORM")
-	if text == "" {
-		t.Skip("no PINION_STORM")
-	}
-	p, err := parsePlan(text)
+	p, err := parsePlan(cmp.Or(os.Getenv("PINION_STORM"), smallStorm))
 	if err != nil {
 		t.Fatal(err)
 	}
