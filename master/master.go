@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // Options is what the command line says. The zero value of a field means what its comment says.
@@ -308,97 +307,6 @@ func (m *master) handle(e event) {
 		m.reap(s, e.text)
 	}
 	m.settle()
-}
-
-// said takes a message of a worker.
-func (m *master) said(s *slot, msg link.Message) {
-	switch msg.Kind {
-	case link.Ready:
-		if s.state == slotStarting {
-			m.ready(s, msg)
-		}
-	case link.Given:
-		var body link.GivenBody
-		if m.read(s, msg, &body) && s.state == slotGiving {
-			m.gave(s, body)
-		}
-	case link.PeerFailed:
-		var body link.PeerFailedBody
-		if m.read(s, msg, &body) && m.source != nil && s.generation == m.generation {
-			m.source.peerFailed(s, body)
-		}
-	case link.Log:
-		if len(msg.Body) > 0 {
-			m.log.forward(level(msg.Body[0]), s.index, string(msg.Body[1:]))
-		}
-	case link.Drained:
-		m.log.printf(levelDebug, "worker %d has no clients left", s.index)
-	}
-}
-
-// read reads the body of a worker's message; one that makes no sense is logged.
-func (m *master) read(s *slot, msg link.Message, body any) bool {
-	err := link.ParseBody(msg, body)
-	if err != nil {
-		m.log.printf(levelError, "worker %d (pid %d): %v", s.index, s.process.pid, err)
-	}
-	return err == nil
-}
-
-// ready makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
-// waits until it may accept.
-func (m *master) ready(s *slot, msg link.Message) {
-	m.log.printf(levelInfo, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
-	if s.generation == m.coming {
-		var body link.ReadyBody
-		m.read(s, msg, &body)
-		s.readyAt = m.world.now()
-		m.target.ready(s, body)
-		return
-	}
-	s.readyAt = m.world.now()
-	s.become(slotServing, time.Time{})
-	if s.takeover { // started before its generation took over, and ready only now
-		m.pass(s, link.Message{Kind: link.Serve})
-		m.pass(s, link.Message{Kind: link.Settle})
-	}
-	if m.source != nil {
-		m.source.joined(s)
-	}
-	if m.phase == serving {
-		m.storeWorker(s)
-	}
-	if m.phase == starting && m.generation.count(slotServing) == len(m.generation.slots) {
-		m.becomeServing()
-	}
-}
-
-// becomeServing follows when the generation serves: the first one of this process.
-func (m *master) becomeServing() {
-	m.become(serving)
-	m.keep(m.generation)
-	m.scheduleSummary()
-	for i := range m.generation.config.Pools {
-		p := &m.generation.config.Pools[i]
-		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
-	}
-	m.serveStats()
-	m.serveControl()
-	m.watch()
-	m.beginService()
-	m.announce(nil)
-}
-
-// gave follows when a worker has moved all that moves, forth or back.
-func (m *master) gave(s *slot, body link.GivenBody) {
-	m.log.printf(levelDebug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
-		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, body.Reason)
-	switch {
-	case s.generation == m.coming:
-		m.target.gaveBack(s, body)
-	case s.generation == m.generation && m.source != nil:
-		m.source.gave(s, body)
-	}
 }
 
 // tick does what is due.
