@@ -165,6 +165,9 @@ func (c *client) take(b []byte) {
 	if c.state&leaving != 0 {
 		used = len(b)
 	}
+	if used > 0 {
+		c.in.since = c.pool.l.now
+	}
 	if err := c.in.keep(&c.pool.l.memory, b[used:]); err != nil {
 		c.fail(err)
 		return

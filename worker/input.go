@@ -23,6 +23,7 @@ const (
 // input is the receiving half of a connection. Loop only.
 type input struct {
 	rest    *buffer // received and not consumed; nil when there is none
+	since   int64   // ns: when the first byte of what is incomplete came
 	unread  bool    // the kernel may have more: no edge will tell
 	hangup  bool    // the peer is gone or going: read until the end, a short read is not the last
 	backlog bool    // rest may hold complete requests: its client was muted
@@ -57,6 +58,9 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 		return nil, io.EOF
 	}
 	l.received += n
+	if kept == 0 {
+		in.since = l.now
+	}
 	if n < len(space) && !in.hangup {
 		in.unread = false
 	}

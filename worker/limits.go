@@ -7,7 +7,9 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -119,25 +121,37 @@ func (l *loop) wakeAt(at int64) {
 }
 
 // closeLargest tells and closes connections that hold the most, or at least half as much, until less than enough is held.
+// Those that have been at it for the longest go first, so that a crowd that wants more than there is costs nobody his
+// place who comes, gets what he wants and is done.
 func (l *loop) closeLargest(enough int64) {
+	var large []holder
 	most := 0
 	for i := range l.table {
 		if h, ok := l.table[i].h.(holder); ok {
+			large = append(large, h)
 			most = max(most, h.holds())
 		}
 	}
-	for i := 0; i < len(l.table) && l.memory.held >= enough && most > 0; i++ {
-		if h, ok := l.table[i].h.(holder); ok && h.holds() > most/2 {
-			h.dispossess()
+	large = slices.DeleteFunc(large, func(h holder) bool { return h.holds() <= most/2 })
+	slices.SortFunc(large, func(a, b holder) int { return cmp.Compare(a.since(), b.since()) })
+	for _, h := range large {
+		if l.memory.held < enough {
+			return
 		}
+		h.dispossess()
 	}
 }
 
 // holder is a connection that bytes are kept for.
 type holder interface {
 	holds() int
-	dispossess() // tells and closes it
+	since() int64 // ns: its last progress
+	dispossess()  // tells and closes it
 }
+
+func (c *client) since() int64 { return c.in.since }
+
+func (c *conn) since() int64 { return c.heard }
 
 func (c *conn) dispossess() { c.fail(errReplyMemory) }
 
