@@ -111,6 +111,13 @@ var (
 				{Slot: 0, PID: 4402, CPU: 0, State: "draining", AgeSeconds: 183500, Connections: 5},
 			}},
 		},
+		Pools: []PoolStatus{{
+			Name: "sessions", Listen: "127.0.0.1:22121", Clients: 6170,
+			Servers: []ServerStatus{
+				{Name: "redis1", Address: "127.0.0.1:6379", State: "live", Requests: 1234567, P50US: 144, P99US: 1152, P999US: 24576},
+				{Name: "redis2", Address: "127.0.0.1:6380", State: "ejected"},
+			},
+		}},
 		Last: &exampleHandoff,
 		Busy: "reload",
 	}

@@ -90,6 +90,7 @@ func (m *master) status() *Status {
 	}
 	if m.generation != nil {
 		s.Generation = m.generation.number
+		s.Pools = m.generation.poolStatus()
 	}
 	for _, g := range m.generations() {
 		state := "retired"

@@ -25,6 +25,8 @@ type legacyServer struct {
 	Address  string            `json:"address"`
 	Liveness uint64            `json:"liveness"` // shard.Liveness; times in it are of CLOCK_MONOTONIC, which both sides see
 	Counters map[string]uint64 `json:"counters"`
+
+	Latencies latencies `json:"latencies_us,omitempty"`
 }
 
 // bequeath returns the totals of the generation and all before it. Gauges are among them while its workers live.
@@ -46,8 +48,9 @@ func (g *generation) bequeath(gauges bool) *legacy {
 			Servers:  map[string]legacyServer{},
 		}
 		for k, s := range g.pools[i].Servers {
+			counts := g.shared.SumLatency(i, k)
 			p.Servers[s.Name] = legacyServer{
-				Network: s.Network, Address: s.Address,
+				Network: s.Network, Address: s.Address, Latencies: latenciesOf(&counts),
 				Liveness: atomic.LoadUint64(g.shared.Liveness(i, k)),
 				Counters: collect(link.ServerCounters[:], func(counter int) uint64 { return g.shared.SumServer(i, k, counter) }),
 			}
@@ -70,7 +73,10 @@ func (g *generation) inherit(l *legacy) {
 		p := l.Pools[g.pools[i].Name]
 		store(g.shared.Pool(slot, i), link.PoolCounters[:], p.Counters)
 		for k, s := range g.pools[i].Servers {
-			store(g.shared.Server(slot, i, k), link.ServerCounters[:], p.Servers[s.Name].Counters)
+			old := p.Servers[s.Name]
+			store(g.shared.Server(slot, i, k), link.ServerCounters[:], old.Counters)
+			counts := old.Latencies.counts()
+			g.inheritLatencies(i, k, &counts)
 		}
 	}
 }
@@ -143,8 +149,14 @@ func (g *generation) absorb(failed *generation) {
 		p := legacyPool{Servers: map[string]legacyServer{}}
 		p.Counters = add(g.shared.Pool(before, i), link.PoolCounters[:], from.Counters)
 		for k, s := range g.pools[i].Servers {
+			more := from.Servers[s.Name]
+			counts := *g.shared.Latency(before, i, k)
+			for bucket, n := range more.Latencies.counts() {
+				counts[bucket] += n
+			}
 			p.Servers[s.Name] = legacyServer{
-				Counters: add(g.shared.Server(before, i, k), link.ServerCounters[:], from.Servers[s.Name].Counters),
+				Counters:  add(g.shared.Server(before, i, k), link.ServerCounters[:], more.Counters),
+				Latencies: latenciesOf(&counts),
 			}
 		}
 		l.Pools[g.pools[i].Name] = p

@@ -20,6 +20,7 @@ type Status struct {
 	Control       string    `json:"control"` // path of the control socket
 
 	Generations []GenerationStatus `json:"generations"`
+	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
 	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
 	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
 }
@@ -40,6 +41,26 @@ type WorkerStatus struct {
 	State       string `json:"state"`
 	AgeSeconds  int64  `json:"age_seconds"`
 	Connections uint64 `json:"connections"` // clients now
+}
+
+// PoolStatus is what one pool has done since the start of the service, generations before this one included.
+type PoolStatus struct {
+	Name    string         `json:"name"`
+	Listen  string         `json:"listen"`
+	Clients uint64         `json:"clients"` // now
+	Servers []ServerStatus `json:"servers"`
+}
+
+// ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;
+// the p-th percentile of all replies is at most an eighth less than what is told, and 0 if there are none.
+type ServerStatus struct {
+	Name     string `json:"name"`
+	Address  string `json:"address"`
+	State    string `json:"state"` // live, ejected, probing
+	Requests uint64 `json:"requests"`
+	P50US    int64  `json:"p50_us"`
+	P99US    int64  `json:"p99_us"`
+	P999US   int64  `json:"p99_9_us"`
 }
 
 // HandoffStatus is how a reload or an upgrade went.

@@ -190,6 +190,7 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	}
 	r.state |= inConn
 	r.bytes = int32(len(b))
+	r.sent = l.now
 	if c.tail == nil {
 		c.head = r
 		c.heard = l.now

@@ -148,6 +148,19 @@ func checkServer(t testing.TB, s *server) {
 			t.Fatalf("server %q: %s is %d, want %d", s.spec.Name, name, int64(got), gauge.want)
 		}
 	}
+	checkLatencies(t, s)
+}
+
+// checkLatencies: each reply is in one bucket.
+func checkLatencies(t testing.TB, s *server) {
+	t.Helper()
+	total := uint64(0)
+	for _, n := range s.latency {
+		total += n
+	}
+	if replies := s.counters[link.Responses]; total != replies {
+		t.Fatalf("server %q: %d latencies of %d responses", s.spec.Name, total, replies)
+	}
 }
 
 func checkOutput(t testing.TB, o *output) {

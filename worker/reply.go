@@ -132,7 +132,9 @@ func (c *conn) take(b []byte) (used int, err error) {
 		}
 		n[link.Responses]++
 		n[link.ResponseBytes] += uint64(size)
-		c.server.pool.l.answer(c.pop(), reply, &c.in)
+		r := c.pop()
+		c.server.latency[link.LatencyBucket(c.server.pool.l.now-r.sent)]++
+		c.server.pool.l.answer(r, reply, &c.in)
 		if c.state == connClosed {
 			return used, nil
 		}

@@ -22,8 +22,9 @@ type server struct {
 	conns    []*conn
 	prober   *conn // asks an ejected server whether it serves again
 	counters []uint64
-	word     *uint64 // shared: the shard.Liveness
-	retry    timer   // of an ejection
+	latency  *[link.LatencyBuckets]uint64 // of its replies
+	word     *uint64                      // shared: the shard.Liveness
+	retry    timer                        // of an ejection
 
 	literal  netip.AddrPort   // the address where the configuration names no host to look up
 	found    []netip.AddrPort // by the last look-up that found any
@@ -39,6 +40,7 @@ func newServer(p *pool, index int) *server {
 	s := &server{
 		pool: p, index: index, spec: &p.spec.Servers[index],
 		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
+		latency:  p.l.shared.Latency(p.l.spec.Slot, p.index, index),
 		word:     p.l.shared.Liveness(p.index, index),
 	}
 	if s.spec.Network == "tcp" {

@@ -173,6 +173,21 @@ func (s *stage) showCounters() {
 	}
 }
 
+// showLatencies shows how many replies of each server took less than what.
+func (s *stage) showLatencies() {
+	for i, p := range s.workers[0].pools {
+		for j, server := range p.servers {
+			line := server.spec.Name
+			for bucket, n := range s.workers[0].shared.SumLatency(i, j) {
+				if n > 0 {
+					line += fmt.Sprintf(" <%v:%d", link.LatencyBound(bucket), n)
+				}
+			}
+			s.printf("%s", line)
+		}
+	}
+}
+
 // showLiveness shows what the workers think of the servers, times counted from the start.
 func (s *stage) showLiveness() {
 	for _, p := range s.workers[0].pools {

@@ -100,6 +100,8 @@ func (s *stage) happen(words []string) {
 		s.showPlaces(args)
 	case "counters": // [pool]
 		s.showCounters()
+	case "latencies":
+		s.showLatencies()
 	case "servers":
 		s.showLiveness()
 	default:

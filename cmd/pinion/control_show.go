@@ -28,6 +28,9 @@ func showStatus(out io.Writer, s master.Status) error {
 	for i := range s.Generations {
 		showGeneration(w, &s.Generations[i])
 	}
+	for i := range s.Pools {
+		showPool(w, &s.Pools[i])
+	}
 	if s.Last != nil {
 		showLast(w, s.Last)
 	}
@@ -55,6 +58,28 @@ func showGeneration(out io.Writer, g *master.GenerationStatus) {
 		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%s\n", worker.Slot, pid, cpu, worker.State, since, thousands(int(worker.Connections)))
 	}
 	w.Flush()
+}
+
+func showPool(out io.Writer, p *master.PoolStatus) {
+	fmt.Fprintf(out, "\npool %s on %s: %s\n", p.Name, p.Listen, many(int(p.Clients), "client"))
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tREQUESTS\tP50\tP99\tP99.9")
+	for _, s := range p.Servers {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Address, s.State, thousands(int(s.Requests)),
+			latency(s.P50US), latency(s.P99US), latency(s.P999US))
+	}
+	w.Flush()
+}
+
+// latency writes a percentile, or that there is none.
+func latency(us int64) string {
+	switch {
+	case us == 0:
+		return "-"
+	case us < 1000:
+		return fmt.Sprintf("%d µs", us)
+	}
+	return short(time.Duration(us) * time.Microsecond)
 }
 
 // showLast tells of the last reload or upgrade.

@@ -13,13 +13,14 @@ const (
 	wordBytes     = 8
 	wordsPerLine  = 64 / wordBytes // a cache line; blocks of different writers never share one
 	headerWords   = wordsPerLine
-	sharedMagic   = 0x50494e494f4e0001 // "PINION", format 1
+	sharedMagic   = 0x50494e494f4e0002 // "PINION", format 2
 	sharedMinimum = headerWords * wordBytes
+	perServer     = numServerCounters + LatencyBuckets
 )
 
 // Shared gives names to the words of the mapping. The layout follows from the pools and the number of slots alone:
 //
-//	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters
+//	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
@@ -46,7 +47,7 @@ func newShared(servers []int, slots int) *Shared {
 	off := int(numWorkerCounters)
 	for _, n := range servers {
 		s.pool = append(s.pool, off)
-		off += numPoolCounters + n*numServerCounters
+		off += numPoolCounters + n*perServer
 	}
 	s.perSlot = roundUp(off)
 	return s
@@ -110,7 +111,7 @@ func (s *Shared) Pool(slot, pool int) []uint64 {
 
 // Server returns the counters of a server in a slot, by index of ServerCounters. Written by that slot's worker only.
 func (s *Shared) Server(slot, pool, server int) []uint64 {
-	off := s.slot0 + slot*s.perSlot + s.pool[pool] + numPoolCounters + server*numServerCounters
+	off := s.slot0 + slot*s.perSlot + s.pool[pool] + numPoolCounters + server*perServer
 	return s.words[off : off+numServerCounters : off+numServerCounters]
 }
 

@@ -47,6 +47,7 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 			all[name] = append(all[name], pointers(s.Pool(slot, pool))...)
 			for server := range n {
 				all[name] = append(all[name], pointers(s.Server(slot, pool, server))...)
+				all[name] = append(all[name], pointers(s.Latency(slot, pool, server)[:])...)
 			}
 		}
 	}

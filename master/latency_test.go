@@ -1,0 +1,91 @@
+// What a generation leaves to the next of its latencies, and what of it is told.
+
+package master
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// alpha is the index of that pool.
+const alpha = 1
+
+func tookSo(g *generation, slot int, latency time.Duration, replies uint64) {
+	g.shared.Latency(slot, alpha, 1)[link.LatencyBucket(int64(latency))] += replies
+}
+
+func latenciesIn(g *generation) latencies {
+	counts := g.shared.SumLatency(alpha, 1)
+	return latenciesOf(&counts)
+}
+
+// The next generation, and the one behind it, know what all before them have measured, also what comes later.
+func TestLatenciesCarryOver(t *testing.T) {
+	first, second, third := statsGeneration(t, 2), statsGeneration(t, 1), statsGeneration(t, 3)
+	tookSo(first, 0, 100*time.Microsecond, 7)
+	tookSo(first, 1, 100*time.Microsecond, 3)
+	second.inherit(first.bequeath(false))
+	tookSo(second, 0, 3*time.Second, 5)
+	third.previous = second
+	tookSo(second, 0, time.Hour, 1)
+	third.refresh()
+	tookSo(third, 2, 100*time.Microsecond, 1)
+	want := latencies{"104": 11, "3145728": 5, "134217728": 1}
+	if got := latenciesIn(third); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	pool := first.pools[alpha]
+	if idle := first.bequeath(false).Pools[pool.Name].Servers[pool.Servers[0].Name]; len(idle.Latencies) != 0 {
+		t.Errorf("a server without replies leaves %v", idle.Latencies)
+	}
+}
+
+// What the workers of a generation have measured that did not come to serve is not lost.
+func TestLatenciesAreAbsorbed(t *testing.T) {
+	g, failed := statsGeneration(t, 1), statsGeneration(t, 1)
+	g.inherit(&legacy{})
+	tookSo(g, 0, time.Millisecond, 2)
+	tookSo(g, g.shared.Legacy(), time.Millisecond, 4)
+	tookSo(failed, 0, time.Millisecond, 8)
+	failed.inherit(g.bequeath(false))
+	g.absorb(failed)
+	if got, want := latenciesIn(g), (latencies{"1024": 14}); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Another version may have other buckets; what it cannot have meant is left out.
+func TestForeignLatencies(t *testing.T) {
+	counts := latencies{"100": 1, "150": 2, "1": 4, "0": 8, "-5": 16, "x": 32, "99999999999999999": 64}.counts()
+	if got, want := latenciesOf(&counts), (latencies{"104": 1, "160": 2, "1": 4}); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestPoolStatus(t *testing.T) {
+	g := statsGeneration(t, 2)
+	for slot := range 2 {
+		tookSo(g, slot, 100*time.Microsecond, 490)
+		tookSo(g, slot, 20*time.Millisecond, 10)
+		g.shared.Server(slot, alpha, 1)[link.Requests] = 501
+		g.shared.Pool(slot, alpha)[link.ClientConnections] = 3
+	}
+	p := g.poolStatus()[alpha]
+	pool := g.pools[alpha]
+	want := ServerStatus{
+		Name: pool.Servers[1].Name, Address: pool.Servers[1].Address, State: "live", Requests: 1002,
+		P50US: 104, P99US: 20480, P999US: 20480,
+	}
+	if got := p.Servers[1]; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if p.Clients != 6 || p.Name != pool.Name || p.Listen != g.config.Pools[alpha].Listen.Text {
+		t.Errorf("the pool: %+v", p)
+	}
+	if idle := p.Servers[0]; idle.P50US != 0 || idle.P999US != 0 || idle.Requests != 0 {
+		t.Errorf("an idle server: %+v", idle)
+	}
+}
