@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 . packaging/ci/need.sh
+need gcc command -v gcc # the race detector is linked by it, to what is in the next one
+need libc6-dev test -e /usr/include/stdlib.h
 need redis-server command -v redis-server
 need redis-tools command -v redis-benchmark
 need memcached command -v memcached
