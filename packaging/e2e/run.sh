@@ -24,8 +24,10 @@ fi
 need debootstrap command -v debootstrap
 need util-linux command -v unshare
 need util-linux command -v nsenter
+need util-linux command -v setpriv
 need iproute2 command -v ip
 need dpkg command -v dpkg-deb
+need debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
 install_needed "make e2e"
 
 mkdir -p "$work" "$cache"
@@ -44,9 +46,10 @@ end() {
 	rm -rf "$work"/*.deb "$work"/binary-* "$work/later"
 }
 trap end EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 began=$SECONDS
+machine_possible
 CGO_ENABLED=0 go build -trimpath -o "$work/load" ./packaging/e2e/load
 make_packages
 machine_build

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a client waits for a reply before it says that it was forgotten.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // kind is how a client behaves.
 type kind struct {

@@ -13,7 +13,7 @@ crash_during() { # COMMAND…
 	local before
 	before=$(service MainPID)
 	inside sh -c "$* >/run/crowd/command 2>&1 & sleep 0.0$((RANDOM % 7))$((RANDOM % 10)); kill -9 $before 2>/dev/null || true"
-	within 20 restarted "$before" || fail "nothing follows the main process $before that was killed during $*"
+	within $patience restarted "$before" || fail "nothing follows the main process $before that was killed during $*"
 	crowd_goes_on "after the end of the main process by SIGKILL during $*"
 	settled
 	inside systemctl reload pinion || fail "after a crash during $* the service cannot be reloaded"
@@ -28,9 +28,10 @@ crash KILL
 step "kill -9 of a master that has only just begun loses nothing"
 before=$(service MainPID)
 inside kill -9 "$before"
-within 20 restarted "$before" || fail "nothing was started in place of the main process $before"
-inside kill -9 "$(service MainPID)"
-within 20 restarted "$(service MainPID)" || true
+within $patience restarted "$before" || fail "nothing was started in place of the main process $before"
+before=$(service MainPID)
+inside kill -9 "$before"
+within $patience restarted "$before" || fail "nothing was started in place of the main process $before, which had just begun"
 crowd_goes_on "after two crashes at once"
 settled
 
@@ -44,7 +45,7 @@ step "kill -9 of the master when its configuration has become invalid loses noth
 sed -i 's/redis: true/redis: perhaps/' "/proc/$leader/root/etc/pinion/pinion.yml"
 before=$(service MainPID)
 inside kill -9 "$before"
-within 20 restarted "$before" || fail "nothing was started in place of the main process $before"
+within $patience restarted "$before" || fail "nothing was started in place of the main process $before"
 crowd_goes_on "after a crash with an invalid configuration"
 configure
 inside systemctl reload pinion || fail "the corrected configuration is not loaded"
