@@ -39,6 +39,16 @@ make_packages() {
 	dpkg-deb --fsys-tarfile "$released" | tar -xO ./etc/pinion/pinion.yml >"$work/conffile"
 	echo "# A later version has more to say here." >>"$work/conffile"
 	package_made_of "$released" 1.0.1-e2e "$newer" usr/bin/pinion "$work/binary-newer" etc/pinion/pinion.yml "$work/conffile"
+	local pool port=22140
+	for pool in beta gamma; do # a default that can take the place of the administrator's, with a pool of its own
+		port=$((port + 1))
+		sed "s/^alpha:/$pool:\n  listen: 127.0.0.1:$port\n  redis: true\n  servers:\n    - 127.0.0.1:6379:1 one\n\n&/" \
+			"$here/pinion.yml" >"$work/conffile-$pool"
+	done
+	beta=$work/beta.deb at_beta=127.0.0.1:22141
+	gamma=$work/gamma.deb at_gamma=127.0.0.1:22142
+	package_made_of "$newer" 1.0.1-e2e "$beta" etc/pinion/pinion.yml "$work/conffile-beta"
+	package_made_of "$older" 1.0.0-e2e "$gamma" etc/pinion/pinion.yml "$work/conffile-gamma"
 	later=999.0.0
 	VERSION=$later packaging/ci/packages.sh "$work/later" >/dev/null
 	later_rpm=$(ls "$work"/later/pinion-*.x86_64.rpm)

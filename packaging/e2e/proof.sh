@@ -25,7 +25,10 @@ fail() {
 # service prints a property of the service.
 service() { inside systemctl show --value -p "$1" pinion.service; }
 
-answers() { [[ $(inside redis-cli -h "${proxy%:*}" -p "${proxy##*:}" INCR fresh 2>/dev/null) == [0-9]* ]]; }
+answers() { # [ADDRESS]
+	local address=${1:-$proxy}
+	[[ $(inside redis-cli -h "${address%:*}" -p "${address##*:}" INCR fresh 2>/dev/null) == [0-9]* ]]
+}
 
 # timely does something until it takes no more than two seconds, three times at most, and undoes it in between: other work
 # of this computer makes it late, nothing makes it early.
@@ -49,14 +52,31 @@ serving() {
 	[[ $(service NRestarts) == "${2:-0}" ]] || fail "the service was restarted $(service NRestarts) times, not ${2:-0} times"
 }
 
-# install_package has dpkg install a package as an administrator does, whose changes to the configuration are kept.
-install_package() {
+# install_package has dpkg install a package as an administrator does, whose changes to the configuration are kept unless
+# something else is said.
+install_package() { # PACKAGE [OPTION]
 	put "$1" /root/package.deb
-	if ! inside dpkg --force-confold -i /root/package.deb >"$work/dpkg.log" 2>&1 </dev/null; then
+	if ! inside dpkg "${2:---force-confold}" -i /root/package.deb >"$work/dpkg.log" 2>&1 </dev/null; then
 		cat "$work/dpkg.log" >&2
 		fail "dpkg -i $(basename "$1") does not exit 0"
 	fi
 }
+
+# install_answering has dpkg install a package on a terminal, where it asks what is to be done with the configuration.
+install_answering() { # PACKAGE ANSWER
+	local installing
+	put "$1" /root/package.deb
+	rm -f "$work/answers"
+	mkfifo "$work/answers"
+	: >"$work/dpkg.log"
+	inside script --quiet --return --command "dpkg -i /root/package.deb" /dev/null <>"$work/answers" >"$work/dpkg.log" 2>&1 &
+	installing=$!
+	within $patience dpkg_asks || fail "dpkg does not ask: $(<"$work/dpkg.log")"
+	echo "$2" >"$work/answers"
+	wait $installing || fail "dpkg -i $(basename "$1"), answered $2, does not exit 0: $(<"$work/dpkg.log")"
+}
+
+dpkg_asks() { grep -q "pinion.yml.*default=N" "$work/dpkg.log"; }
 
 # replaced fails unless another main process, of the given version, serves in place of the one with the given pid.
 replaced() { # PID VERSION [RESTARTS]
