@@ -163,12 +163,12 @@ three_processes() { (($(processes | wc -l) == 3)); }
 
 nobody_left() { [[ ! $(processes) ]]; }
 
-# processes prints the pids of all proxies, of whatever version; not those of a command.
+# processes prints the pids of all proxies, of whatever version; not those of a command. One with mounts of its own has a
+# longer name where all of this is in a chroot.
 processes() {
 	inside sh -c 'for p in /proc/[0-9]*; do
-		case $(readlink $p/exe)+$(tr "\0" " " <$p/cmdline) in
-		/usr/bin/pinion*+*" worker "* | /usr/bin/pinion*+*" -c "*) echo ${p#/proc/} ;;
-		esac
+		case $(readlink $p/exe) in */usr/bin/pinion*) ;; *) continue ;; esac
+		case $(tr "\0" " " <$p/cmdline) in *" worker "* | *" -c "*) echo ${p#/proc/} ;; esac
 	done' 2>/dev/null
 }
 
