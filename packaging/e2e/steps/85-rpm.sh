@@ -16,6 +16,7 @@ inside systemctl stop pinion
 inside dpkg --purge pinion >"$work/dpkg.log" 2>&1 || fail "dpkg --purge fails: $(<"$work/dpkg.log")"
 left=$(left_of_the_package)
 [[ ! $left ]] || fail "a purge leaves files: $left"
+inside userdel pinion # the rpm makes its own
 rpm_installs_freshly() {
 	rpm_installs -i "$released_rpm"
 	inside systemctl start pinion || fail "the service does not start"
