@@ -50,7 +50,7 @@ trap 'exit 130' INT TERM HUP
 
 began=$SECONDS
 machine_possible
-CGO_ENABLED=0 go build -trimpath -o "$work/load" ./packaging/e2e/load
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/load" ./packaging/e2e/load
 make_packages
 machine_build
 machine_boot
