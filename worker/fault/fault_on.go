@@ -7,6 +7,7 @@ package fault
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ const (
 
 // rule is one point:action[:n].
 type rule struct {
+	text   string // as it was read
 	point  string
 	action string // a key of actions
 	at     int64  // ≥ 1, the passing that counts
@@ -93,7 +95,7 @@ func parse(text string) (rules []*rule, err error) {
 	}
 	for field := range strings.SplitSeq(text, ",") {
 		parts := strings.Split(field, ":")
-		r := &rule{at: 1}
+		r := &rule{text: field, at: 1}
 		switch len(parts) {
 		case 3:
 			r.at, err = strconv.ParseInt(parts[2], 10, 64)
@@ -130,7 +132,7 @@ func pass(point string, can func(*rule) bool) error {
 			due = r
 		}
 	}
-	if due == nil || !claim(point) {
+	if due == nil || !claim(due) {
 		return nil
 	}
 	fmt.Fprintf(os.Stderr, "fault: %s: %s (pid %d)\n", point, due.action, os.Getpid())
@@ -142,9 +144,9 @@ func pass(point string, can func(*rule) bool) error {
 }
 
 // claim reports whether the action is this process's to take.
-func claim(point string) bool {
+func claim(due *rule) bool {
 	if path, isFile := strings.CutPrefix(os.Getenv(variable), "@"); isFile {
-		return os.Remove(path) == nil
+		return strike(path, due)
 	}
 	path := os.Getenv(onceVariable)
 	if path == "" {
@@ -155,8 +157,33 @@ func claim(point string) bool {
 		return false
 	}
 	defer f.Close()
-	_, err = f.WriteString(point)
+	_, err = f.WriteString(due.point)
 	return err == nil
+}
+
+// strike takes a rule out of the file, or the file away with its last rule. Who manages to rename the file may do so.
+func strike(path string, due *rule) bool {
+	mine := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if os.Rename(path, mine) != nil {
+		return false
+	}
+	defer os.Remove(mine)
+	text, err := os.ReadFile(mine)
+	if err != nil {
+		return false
+	}
+	rest := strings.Split(strings.TrimSpace(string(text)), ",")
+	i := slices.Index(rest, due.text)
+	if i >= 0 {
+		rest = slices.Delete(rest, i, i+1)
+	}
+	if len(rest) == 0 {
+		return true
+	}
+	if os.WriteFile(mine, []byte(strings.Join(rest, ",")), 0o600) != nil || os.Rename(mine, path) != nil {
+		return false
+	}
+	return i >= 0 // else somebody else was faster
 }
 
 // end does what there is no return from.

@@ -150,6 +150,18 @@ func TestFile(t *testing.T) {
 	}
 	write("there:emfile")
 	expect("other rules", syscall.EMFILE)
+	write("there:enomem,elsewhere:kill,there:emfile")
+	expect("the first of several", syscall.ENOMEM)
+	if text, err := os.ReadFile(file); err != nil || string(text) != "elsewhere:kill,there:emfile" {
+		t.Errorf("what is left: %q, %v", text, err)
+	}
+	expect("the next", syscall.EMFILE)
+	if out, err := victim(variable + "=@" + file).Output(); err == nil || string(out) != "" {
+		t.Errorf("another process, with the last one: %q, %v", out, err)
+	}
+	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
+		t.Errorf("what is there afterwards: %v, %v", left, err)
+	}
 	if out, err := victim(variable + "=@" + file).Output(); err != nil || strings.Count(string(out), "\n") != 3 {
 		t.Errorf("another process, without the file: %q, %v", out, err)
 	}
