@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -118,6 +119,11 @@ func TestPIDFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
 	if err := writePIDFile(path, 123); err != nil || content(t, path) != "123\n" {
 		t.Errorf("%v, %q", err, content(t, path))
+	}
+	for _, pid := range []int{4567, 123} { // longer and shorter than what is there
+		if err := writePIDFile(path, pid); err != nil || content(t, path) != strconv.Itoa(pid)+"\n" {
+			t.Errorf("over another: %v, %q", err, content(t, path))
+		}
 	}
 	removePIDFile(path, 12)
 	if content(t, path) != "123\n" {
