@@ -126,6 +126,7 @@ func (e *endpoint) read(query string) (*ask, error) {
 // and wait for outcomes.
 type admin struct {
 	server http.Server
+	accept net.Listener
 	asks   chan<- *ask
 	done   <-chan struct{} // the loop takes and answers no more asks
 	room   chan struct{}   // one element for each ask that is being answered
@@ -135,7 +136,7 @@ type admin struct {
 
 // serveAdmin answers on l, until close.
 func serveAdmin(l net.Listener, asks chan<- *ask, done <-chan struct{}) *admin {
-	a := &admin{asks: asks, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
+	a := &admin{accept: l, asks: asks, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
 	a.server = http.Server{
 		Handler:           http.HandlerFunc(a.answer),
 		ConnState:         a.count,
@@ -162,6 +163,9 @@ func (a *admin) count(c net.Conn, state http.ConnState) {
 		a.open.Add(-1)
 	}
 }
+
+// leave accepts nobody any more: another master does.
+func (a *admin) leave() { a.accept.Close() }
 
 // close stops accepting, and returns when every answer under way is written, or when patience ends. Call it after done
 // is closed: then the asks that were not answered get an answer here.

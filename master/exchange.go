@@ -10,8 +10,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -153,12 +151,11 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		m.target.orphaned(err)
 	case asTarget && m.predecessor == x:
 		m.predecessor = nil
+		m.succeedInherited()
 		m.unstore(m.stored) // which it has done itself, unless it was killed
 		m.stored = nil
 		x.close()
 		m.next()
-	case !asTarget && m.source != nil && m.source.exchange == x && m.source.flipped:
-		m.source.lost(err)
 	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):
 		m.source.fail(fmt.Errorf("new master: %w", err))
 	}
@@ -257,167 +254,4 @@ func listenerOf(fd int) (net.Listener, error) {
 	file := os.NewFile(uintptr(own), "listener")
 	defer file.Close()
 	return net.FileListener(file)
-}
-
-// welcome answers the new master's hello.
-func (s *source) welcome(w word) {
-	m := s.m
-	version, err := conversation(w)
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.status.Build = w.Build
-	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
-	s.enter(sourceWaiting, waitTimeout)
-	s.target.say(word{
-		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
-		StartedAt: m.startedAt, Strict: s.strict, Clients: m.generation.clients(),
-		Stored: m.generation.storedNames(),
-	})
-	s.tellSockets()
-}
-
-// farewell is the last that an old master says and does: its successor serves.
-func (s *source) farewell() {
-	m := s.m
-	s.target.say(word{Kind: wordFarewell, Legacy: m.generation.bequeath(false), Result: &s.status})
-	m.left = true
-	m.become(stopped)
-}
-
-// flip follows when the new master has declared itself the one that serves, or has ended.
-func (s *source) flip(err error) {
-	m := s.m
-	m.child = false
-	if m.source != s {
-		m.next()
-		return
-	}
-	if err == nil {
-		s.flipped = true
-		return
-	}
-	s.exchange.close()
-	switch s.phase {
-	case sourceCalling, sourceWaiting:
-		s.conclude(err)
-	case sourceReturning:
-		s.conclude(s.failure)
-	default:
-		s.lost(err)
-	}
-}
-
-// lost follows the end of a new master while clients move: its workers give back by themselves.
-func (s *source) lost(err error) {
-	s.resume()
-	s.conclude(fmt.Errorf("new master: %w", err))
-}
-
-// resign ends a master that cannot start another one any more, since one that it started took over and ended. The service
-// manager starts a fresh one, which takes the workers over as if this one had been killed.
-func (m *master) resign(err error) {
-	m.err = fmt.Errorf("making room for a master that can be upgraded: %w", err)
-	m.log.printf(levelWarn, "%v", m.err)
-	m.left = true
-	m.become(stopped)
-}
-
-// call introduces a new master to the one that has started it.
-func (m *master) call(x *exchange) {
-	fault.At("nm.hello")
-	m.successor = true
-	m.world.services.inherited() // what is in the environment was for the old master
-	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
-	m.target.enter(targetCalling, callTimeout)
-	m.begin(x, true)
-	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid}
-	switch fault.Error("nm.hello") { // as a later version may say it
-	case fault.ErrShortWrite:
-		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
-	case fault.ErrGarbage:
-		hello.Critical = []string{"what will be"}
-	}
-	x.say(hello)
-}
-
-func (t *target) welcomed(w word) {
-	t.m.numbered = w.Generation
-	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
-	t.m.startedAt = w.StartedAt
-}
-
-// load reads the configuration, by which the new generation serves.
-func (t *target) load() {
-	m := t.m
-	t.enter(targetPreparing, waitTimeout)
-	m.load(func(cfg *config.Config, err error) {
-		fault.At("nm.config")
-		if m.target != t {
-			return
-		}
-		if err != nil {
-			t.fail(err)
-			return
-		}
-		t.prepare(cfg)
-	})
-}
-
-// takeOver makes this master the one that serves: its parent may leave, and the service manager knows.
-func (m *master) takeOver() error {
-	fault.At("nm.ready.before")
-	if err := m.world.flip(); err != nil {
-		return err
-	}
-	fault.At("nm.ready.after")
-	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
-		m.log.printf(levelError, "%v", err)
-	}
-	if err := m.world.services.mainPID("serving"); err != nil {
-		m.log.printf(levelError, "telling the service manager about the new master: %v", err)
-	}
-	return nil
-}
-
-// tookOver follows the point of no return in the new master.
-func (m *master) tookOver(x *exchange, stored []string, result *HandoffStatus) {
-	if result != nil {
-		m.predecessor, m.stored = x, stored
-		m.last = result
-		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(result.At)
-	}
-	m.becomeServing()
-}
-
-// bequest takes the final counters of the old master.
-func (m *master) bequest(w word) {
-	m.stored = nil // the old master has seen to that
-	if w.Legacy != nil && m.generation != nil {
-		m.generation.inherit(w.Legacy)
-	}
-	if w.Result != nil {
-		m.last = w.Result
-	}
-}
-
-// orphaned follows when the old master ends before this one has settled. Its workers serve on without it, or give on
-// what they have begun to give. A service manager starts another master, which finds those workers and not these, so
-// there everything goes back; without one, this master is all that there is.
-func (t *target) orphaned(err error) {
-	m := t.m
-	reason := fmt.Errorf("the old master has ended: %w", err)
-	switch {
-	case t.phase == targetReturning:
-		return
-	case t.phase != targetTaking:
-		t.cancel(reason)
-		return
-	case m.world.services.present():
-		t.abort(reason.Error())
-		return
-	}
-	m.log.printf(levelError, "the old master has ended in the middle of the handoff (%v), taking over", err)
-	t.settle(nil)
 }

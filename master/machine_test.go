@@ -33,6 +33,7 @@ type machine struct {
 	lastPID int
 	lastFD  int
 	memory  []byte
+	counted map[int]int // requests in the counters of generations before, by descriptor
 
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
@@ -58,6 +59,7 @@ func newMachine() *machine {
 	return &machine{
 		clock:   epoch,
 		workers: map[string]*process{},
+		counted: map[int]int{},
 		lastPID: 1000,
 		lastFD:  99,
 		allowed: []int{0, 1},
@@ -82,6 +84,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			if f.master != nil {
 				f.master.opts.Workers = f.opts.Workers
 			}
+		case "pidfile":
+			f.opts.PIDFile = value
 		case "output":
 			f.opts.Output = value
 		case "verbosity":
@@ -137,6 +141,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.taken = value == "taken"
 		case "requests": // counted by the worker of slot 0
 			f.master.generation.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+		case "late": // requests, counted by the worker of slot 0 of the generation before
+			f.master.generation.previous.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "clients": // of slot 0
 			f.master.generation.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
@@ -184,13 +190,15 @@ func (f *machine) world() *world {
 		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
 		dup:         func(fd int) (int, error) { f.printf("copy %d", fd); return fd, nil },
 		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
+		listenerOf:  func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
 		pair:        f.pair,
 		listenStats: f.listenStats,
 		share:       f.share,
 		storeMemory: func(s manager, name string, text []byte) error { return s.store(name, 60) },
 		adopt:       f.adopt,
+		part:        f.part,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
-		mapMemory:   func(fd, size int) ([]byte, error) { return make([]byte, size), nil },
+		mapMemory:   f.mapMemory,
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		spawn:       f.spawn,
 		send:        f.send,
@@ -318,9 +326,38 @@ const statsFD = 50
 
 func (f *machine) adopt(slot, pid, control int) (*process, error) {
 	p := &process{slot: slot, pid: pid, cpu: -1}
-	f.workers[strconv.Itoa(slot)] = p
+	f.workers[strconv.Itoa(slot)], f.workers[strconv.Itoa(pid)] = p, p
 	f.printf("adopt worker %d: pid %d, control %d", slot, pid, control)
 	return p, nil
+}
+
+// mapMemory returns counters that another master has made, with the requests that slot 0 has counted.
+func (f *machine) mapMemory(fd, size int) ([]byte, error) {
+	memory := make([]byte, size)
+	if requests, there := f.counted[fd]; there {
+		pools := f.master.coming.pools
+		shared, err := link.OpenShared(memory, link.ServerCounts(pools), slotsIn(size, pools))
+		if err != nil {
+			return nil, err
+		}
+		shared.Server(0, 0, 0)[link.Requests] = uint64(requests)
+		shared.Pool(0, 0)[link.ClientConnections] = 1
+	}
+	return memory, nil
+}
+
+// slotsIn returns how many slots counters of that size have.
+func slotsIn(size int, pools []link.Pool) (slots int) {
+	for link.SharedBytes(link.ServerCounts(pools), slots) < size {
+		slots++
+	}
+	return slots
+}
+
+func (f *machine) part(p *process) (int, error) {
+	f.lastFD++
+	f.printf("leave worker %d to another master", p.pid)
+	return f.lastFD, nil
 }
 
 // spec is what the service manager has kept of the generation before.
@@ -410,6 +447,12 @@ func describe(w word) string {
 	}
 	if w.Slots > 0 {
 		text += fmt.Sprintf(", %d slots", w.Slots)
+	}
+	if w.Kind == wordCounters {
+		text += fmt.Sprintf(" of generation %d", w.Generation)
+	}
+	if w.Kind == wordWorker {
+		text += fmt.Sprintf(" %d of generation %d, pid %d, for %s", w.Slot, w.Generation, w.PID, w.Left)
 	}
 	if w.Kind == wordPeer || w.Kind == wordAgain || w.Kind == wordSuspect {
 		text += fmt.Sprintf(" from %d to %d", w.From, w.Slot)

@@ -85,6 +85,7 @@ type master struct {
 	target      *target        // takes over; nil: likewise
 	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
 	stored      []string       // what the service manager may still keep of the predecessor's generation
+	inherited   []*generation  // of the predecessor, which counts for them until it has left; the latest first
 	successor   bool           // this process was started by a master that it was to replace
 	child       bool           // a new master was started and has neither taken over nor ended
 	echoes      []heard        // said by one side to the other, at a reload
@@ -247,7 +248,9 @@ func (m *master) finish() error {
 		}
 		return m.err
 	}
-	removePIDFile(m.opts.PIDFile, m.world.pid)
+	if !m.successor || m.generation != nil { // else the file is the old master's
+		removePIDFile(m.opts.PIDFile, m.world.pid)
+	}
 	if m.err == nil {
 		m.log.printf(levelNotice, "stopped")
 		m.announce(errInterrupted)

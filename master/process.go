@@ -232,6 +232,16 @@ func (p *process) lend(use func(fd int)) {
 	}
 }
 
+// part returns a copy of the master's end of the control socket, and hears no more of it than what is read already.
+func (p *process) part() (control int, err error) {
+	control, err = -1, os.ErrClosed
+	p.lend(func(fd int) { control, err = sock.Dup(fd) })
+	if err == nil {
+		p.control.SetReadDeadline(time.Now())
+	}
+	return control, err
+}
+
 // watch starts the goroutines that listen to the process.
 func (p *process) watch(report func(event)) {
 	p.readers.Add(2)

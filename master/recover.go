@@ -202,9 +202,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 			m.world.close(w.control)
 			continue
 		}
-		p.owner, s.process = s, p
-		s.bornAt, s.readyAt = m.world.now(), m.world.now()
-		s.become(slotStarting, time.Time{})
+		s.occupy(p, m.world.now())
 		s.become(slotServing, time.Time{})
 	}
 	return g, nil
@@ -213,14 +211,10 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 // reviveCounters maps the counters, or makes new ones if those cannot be read: another version may lay them out
 // differently.
 func (m *master) reviveCounters(g *generation, fd int) error {
-	counts := link.ServerCounts(g.pools)
 	if fd >= 0 {
-		mem, err := m.world.mapMemory(fd, link.SharedBytes(counts, len(g.slots)))
+		err := m.mapCounters(g, fd)
 		if err == nil {
-			if g.shared, err = link.OpenShared(mem, counts, len(g.slots)); err == nil {
-				g.sharedFD, g.memory = fd, mem
-				return nil
-			}
+			return nil
 		}
 		m.log.printf(levelWarn, "totals begin anew: the counters of generation %d: %v", g.number, err)
 		m.world.close(fd)
@@ -273,22 +267,26 @@ func (m *master) goOn(g *generation) error {
 	return nil
 }
 
-// takeIn makes a process of one that another master has started.
+// takeIn makes a process of one that another master has started. It takes over the control socket, unless it fails.
 func takeIn(slot, pid, control int, report func(event)) (*process, error) {
 	handle, err := os.FindProcess(pid)
 	if err != nil {
 		return nil, err
 	}
-	if err := handle.Signal(syscall.Signal(0)); err != nil {
-		return nil, err
+	err = handle.Signal(syscall.Signal(0))
+	if err == nil {
+		err = sock.SetInherited(control)
 	}
-	if err := sock.SetInherited(control); err != nil {
+	if err != nil {
+		handle.Release()
 		return nil, err
 	}
 	p := &process{slot: slot, pid: pid, cpu: -1, control: os.NewFile(uintptr(control), "control"), handle: handle}
 	p.readers.Add(1)
 	go func() {
 		p.readControl(report)
+		p.control.Close()
+		p.handle.Release()
 		report(event{from: p, kind: exited, text: "end unknown: another master has started it"})
 	}()
 	return p, nil

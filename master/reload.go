@@ -201,7 +201,7 @@ func (s *source) notifyOutcome() {
 	switch {
 	case h.Kind == kindUpgrade && h.Outcome == HandoffDone:
 		return // the new master speaks for the service
-	case s.flipped: // and may have, although it failed
+	case s.declared: // and may have, although it failed
 		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
 			m.log.printf(levelError, "%v", err)
 		}

@@ -19,20 +19,26 @@ const (
 	sourceWaiting                      // for the target to be prepared
 	sourceGiving                       // workers move their clients
 	sourceSettling                     // everything has moved; the target is about to take over for good
+	sourceLeaving                      // upgrade: it may; whether it has, only its process tells
 	sourceReturning                    // clients are coming back
 )
 
-var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "returning"}
+var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning"}
 
 func (p sourcePhase) String() string { return sourcePhaseNames[p] }
 
 const (
 	callTimeout   = 15 * time.Second // for a new binary to start and to introduce itself
 	waitTimeout   = 30 * time.Second // for a target to be prepared
-	giveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers
+	giveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers; see below
 	settleTimeout = 10 * time.Second
 	returnTimeout = 10 * time.Second
 )
+
+// A worker that works can need nearly all of giveTimeout. Where its peer hangs, it notices that after handoff.Patience, 3 s;
+// the next worker starts and calls all servers, which may take a second each; that one may be slow to answer, too. The
+// master cannot tell this from a worker that hangs, whose clients lose nothing by a few seconds more: they are not served
+// either way, and cut when it is killed.
 
 // source is one attempt to hand over. Only the goroutine of Run touches it.
 type source struct {
@@ -51,7 +57,7 @@ type source struct {
 	failure  error                  // why clients are coming back
 
 	exchange *exchange // upgrade: the way to the new master
-	flipped  bool      // upgrade: the new master is on its own
+	declared bool      // upgrade: the new master may have told others that it is the one that serves
 }
 
 func (s *source) enter(phase sourcePhase, timeout time.Duration) {
@@ -67,6 +73,8 @@ func (s *source) hear(w word) {
 		s.prepared(w)
 	case w.Kind == wordAgain && s.phase == sourceGiving:
 		s.introduce(w.Slot)
+	case w.Kind == wordSettled && s.phase == sourceSettling && s.exchange != nil:
+		s.agree()
 	case w.Kind == wordSettled && s.phase == sourceSettling:
 		s.finish()
 	case w.Kind == wordFailed:
@@ -115,6 +123,9 @@ func (s *source) give() {
 		}
 	}
 	fault.At("om.go")
+	if s.exchange != nil {
+		s.tellGenerations()
+	}
 	// What another master inherits must not count clients that it cannot see leave.
 	s.target.say(word{Kind: wordGo, Legacy: m.generation.bequeath(s.exchange == nil)})
 	for _, from := range m.generation.slots {
@@ -198,6 +209,7 @@ func (s *source) checkMoved() {
 		}
 	}
 	s.enter(sourceSettling, settleTimeout)
+	s.declared = s.exchange != nil
 	s.total()
 	s.target.say(word{Kind: wordMoved, Result: &s.status})
 }
@@ -237,6 +249,9 @@ func (s *source) finish() {
 		m.succeed()
 	} else {
 		m.unstore(m.generation.storedNames())
+		if m.control != nil { // what those whom conclude answers ask next is for the new master
+			m.control.leave()
+		}
 	}
 	s.conclude(nil)
 }
@@ -260,7 +275,7 @@ func (m *master) release(from *slot, deadline time.Duration) {
 func (s *source) fail(reason error) {
 	m := s.m
 	switch s.phase {
-	case sourceReturning:
+	case sourceReturning, sourceLeaving:
 		return
 	case sourceCalling, sourceWaiting:
 		s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
@@ -302,6 +317,10 @@ func (s *source) expire() {
 		s.checkMoved()
 	case sourceSettling:
 		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
+	case sourceLeaving:
+		m.log.printf(levelError, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
+		s.enter(sourceLeaving, settleTimeout)
+		s.dismissChild()
 	case sourceReturning:
 		s.conclude(s.failure)
 	}
@@ -328,14 +347,11 @@ func (s *source) conclude(err error) {
 		}
 		reply <- o
 	}
-	switch {
-	case s.exchange != nil && err == nil:
+	if s.exchange != nil && err == nil {
 		s.farewell()
-	case s.flipped && m.world.services.present() && m.phase == serving:
-		m.resign(err)
-	default:
-		m.next()
+		return
 	}
+	m.next()
 }
 
 // dismissChild ends a new master that hangs. One that works has its time to end by itself.
@@ -361,6 +377,9 @@ func (s *source) abandon() {
 		s.exchange.close()
 		m.giveUp(m.generation)
 		s.dismissChild()
+	}
+	if s.phase == sourceLeaving {
+		m.serveStats()
 	}
 	for _, old := range m.generation.slots { // died while their clients moved
 		if old.state == slotVacant && m.phase == serving {

@@ -168,7 +168,7 @@ func appendString(b []byte, s string) []byte {
 func (m *master) serveStats() {
 	if m.stats == nil && m.statsFD >= 0 {
 		var err error
-		if m.stats, err = listenerOf(m.statsFD); err != nil {
+		if m.stats, err = m.world.listenerOf(m.statsFD); err != nil {
 			m.log.printf(levelError, "inheriting the statistics port: %v", err)
 		}
 		m.world.close(m.statsFD)

@@ -22,10 +22,11 @@ const (
 	targetPreparing                    // workers start and connect to their servers
 	targetPrepared                     // waits for the source to go ahead
 	targetTaking                       // workers accept, and take what they are given
+	targetSettling                     // upgrade: everything is taken, the source decides
 	targetReturning                    // workers give back
 )
 
-var targetPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "returning"}
+var targetPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "settling", "returning"}
 
 func (p targetPhase) String() string { return targetPhaseNames[p] }
 
@@ -44,14 +45,20 @@ type target struct {
 	strict      bool
 	clients     int // that the source has
 	unreachable []link.Unreachable
-	died        map[int]bool // slots whose worker has died while taking
-	again       map[int]int  // for each slot, how many times its worker needed other connections
-	returned    map[int]bool // slots that have given back all that they could
-	kept        int          // clients that could not be given back
-	failure     error        // why clients go back
-	stored      []string     // upgrade: what the service manager keeps of the source's generation
-	exchange    *exchange    // upgrade: the way to the old master
+	died        map[int]bool   // slots whose worker has died while taking
+	again       map[int]int    // for each slot, how many times its worker needed other connections
+	returned    map[int]bool   // slots that have given back all that they could
+	kept        int            // clients that could not be given back
+	failure     error          // why clients go back
+	stored      []string       // upgrade: what the service manager keeps of the source's generation
+	left        []*generation  // upgrade: the source's and those before it that still have workers, the latest first
+	unreadable  bool           // upgrade: counters that stand before those of left are not read
+	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
+	exchange    *exchange      // upgrade: the way to the old master
 }
+
+// serves tells whether the workers have clients, or may have.
+func (t *target) serves() bool { return t.phase == targetTaking || t.phase == targetSettling }
 
 func (t *target) enter(phase targetPhase, timeout time.Duration) {
 	t.phase, t.until = phase, t.m.world.now().Add(timeout)
@@ -67,6 +74,8 @@ func (t *target) hear(w word) {
 		if !w.More {
 			t.load()
 		}
+	case w.Kind == wordCounters && t.phase == targetPrepared:
+		t.remember(w)
 	case w.Kind == wordPeer:
 		t.introduce(w)
 	case w.Kind == wordGo && t.phase == targetPrepared:
@@ -75,6 +84,8 @@ func (t *target) hear(w word) {
 		t.suspect(w)
 	case w.Kind == wordMoved && t.phase == targetTaking:
 		t.settle(w.Result)
+	case w.Kind == wordAgreed && t.phase == targetSettling:
+		t.agreed()
 	case w.Kind == wordAbort:
 		t.abort(w.Reason)
 	}
@@ -112,7 +123,7 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 	m := t.m
 	s.become(slotPrepared, time.Time{})
 	t.unreachable = append(t.unreachable, body.Unreachable...)
-	if t.phase == targetTaking {
+	if t.serves() {
 		m.serve(s)
 		t.source.say(word{Kind: wordAgain, Slot: s.index})
 		return
@@ -212,7 +223,7 @@ func (t *target) lost(s *slot, reason string) {
 	switch t.phase {
 	case targetReturning:
 		t.gaveBack(s, link.GivenBody{})
-	case targetTaking:
+	case targetTaking, targetSettling:
 		if t.died[s.index] {
 			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))
 			return
@@ -227,18 +238,21 @@ func (t *target) lost(s *slot, reason string) {
 // fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
 func (t *target) fail(reason error) {
 	t.source.say(word{Kind: wordFailed, Reason: reason.Error()})
-	if t.phase == targetTaking {
+	switch t.phase {
+	case targetTaking:
 		t.failure = reason
 		t.until = t.m.world.now().Add(settleTimeout) // for the source to say abort
-		return
+	case targetSettling: // it may have decided already, to leave
+		t.failure = reason
+	default:
+		t.cancel(reason)
 	}
-	t.cancel(reason)
 }
 
 // abort follows when the source does not want to go on.
 func (t *target) abort(reason string) {
 	m := t.m
-	if t.phase != targetTaking {
+	if !t.serves() {
 		t.cancel(errors.New(reason))
 		return
 	}
@@ -315,33 +329,32 @@ func (t *target) expire() {
 		t.cancel(fmt.Errorf("%w; clients could not be given back within %s", t.failure, returnTimeout))
 	case targetTaking:
 		t.abort("the other side is silent")
+	case targetSettling:
+		t.deserted()
 	default:
 		t.fail(fmt.Errorf("waited in vain while %s", t.phase))
 	}
 }
 
-// settle is the point of no return: from here on the generation serves alone.
+// settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
+// alone.
 func (t *target) settle(result *HandoffStatus) {
-	m := t.m
 	if t.exchange != nil {
-		if err := m.takeOver(); err != nil && result != nil { // without a result the old master is dead already
-			t.fail(err)
-			return
-		}
+		t.ask(result)
+		return
 	}
+	t.established()
+	t.source.say(word{Kind: wordSettled})
+}
+
+// established has the workers keep what they have taken.
+func (t *target) established() {
 	for _, s := range t.g.slots {
 		if s.state == slotServing {
-			m.pass(s, link.Message{Kind: link.Settle})
+			t.m.pass(s, link.Message{Kind: link.Settle})
 		}
 	}
 	t.g.established()
-	t.source.say(word{Kind: wordSettled})
-	if t.exchange != nil {
-		m.target, m.coming = nil, nil
-		m.generation = t.g
-		m.keep(t.g)
-		m.tookOver(t.exchange, t.stored, result)
-	}
 }
 
 // succeed makes the generation that has taken over from one of the same master the one that serves.

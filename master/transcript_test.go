@@ -101,6 +101,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.childEnded(err)
 	case "ask": // reload, upgrade or status
 		f.ask(t, args)
+	case "totals":
+		f.printf("totals: %d requests, %d clients", f.master.generation.totals().requests, f.master.generation.totals().clients)
 	case "log": // slot level text…
 		body := append([]byte{byte(number(t, args[1]))}, strings.Join(args[2:], " ")...)
 		f.say(t, args[0], link.Message{Kind: link.Log, Body: body})
@@ -218,6 +220,20 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordPeer:
 		f.lastFD++
 		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
+	case wordCounters: // generation, slots, requests so far
+		f.lastFD++
+		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
+		w.Pools = names(f.master.coming.pools)
+		w.Bytes = link.SharedBytes(link.ServerCounts(w.Pools), w.Slots)
+		if args[3] == "unknown" { // this version lays them out otherwise
+			w.Bytes += 8
+			break
+		}
+		f.counted[f.lastFD] = number(t, args[3])
+	case wordWorker: // generation, slot, pid, for how long
+		f.lastFD++
+		w.Generation, w.Slot, w.PID, w.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
+		w.Left = duration(t, args[4])
 	case wordAgain, wordSuspect:
 		w.Slot = number(t, args[1])
 	case wordGo, wordFarewell:

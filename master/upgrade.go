@@ -103,8 +103,6 @@ var advice = [...]struct{ sign, advice string }{
 	{"permission denied", "cannot be executed; see its permissions and whether its file system is mounted noexec"},
 	{"no such file", "is not there; install it again"},
 	{"not found", "is not there; install it again"},
-	{"already upgraded", "cannot be started by this master any more: one that it started took over and ended; reload " +
-		"works, restart the service to upgrade"},
 	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
 }
 

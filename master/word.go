@@ -6,15 +6,18 @@
 //	       ───────────── welcome, sockets ─►        upgrade only: what you inherit
 //	                                                reads the configuration, starts workers, which connect to servers
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
+//	       ───────────── counters… ────────►        upgrade only: where the workers count, so that you can read on
 //	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned
 //	       ───────────── suspect ──────────►        an old worker can give nothing more to a new one
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
-//	       ◄──────────── settled ───────────        the point of no return
-//	       ───────────── farewell ─────────►        upgrade only: the final counters
+//	       ◄──────────── settled ───────────        at a reload the point of no return
+//	       ───────────── agreed ───────────►        upgrade only: the target has declared itself, now it may take over
+//	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
+//	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
 //
-// Until settled either side can say abort (source) or failed (target): the new workers give back what they have taken,
-// the target says returned, and the old generation serves as if nothing had been.
+// Until settled (agreed) either side can say abort (source) or failed (target): the new workers give back what they have
+// taken, the target says returned, and the old generation serves as if nothing had been.
 
 package master
 
@@ -35,12 +38,15 @@ const (
 	wordWelcome  wordKind = "welcome"
 	wordSockets  wordKind = "sockets"
 	wordPrepared wordKind = "prepared"
+	wordCounters wordKind = "counters"
 	wordPeer     wordKind = "peer"
 	wordGo       wordKind = "go"
 	wordAgain    wordKind = "again"
 	wordSuspect  wordKind = "suspect"
 	wordMoved    wordKind = "moved"
 	wordSettled  wordKind = "settled"
+	wordAgreed   wordKind = "agreed"
+	wordWorker   wordKind = "worker"
 	wordFarewell wordKind = "farewell"
 	wordFailed   wordKind = "failed"
 	wordAbort    wordKind = "abort"
@@ -63,8 +69,8 @@ type word struct {
 	Newest     int       `json:"newest,omitempty"`
 	Version    int       `json:"version,omitempty"` // welcome: the conversation from here on
 	Build      string    `json:"build,omitempty"`
-	PID        int       `json:"pid,omitempty"`        // hello
-	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was
+	PID        int       `json:"pid,omitempty"`        // hello, worker
+	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was; counters, worker: whose
 	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
@@ -73,20 +79,24 @@ type word struct {
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
 	More    bool         `json:"more,omitempty"`    // sockets: others follow
 
-	Slots       int                `json:"slots,omitempty"`       // prepared: of the target
+	Slots       int                `json:"slots,omitempty"`       // prepared: of the target; counters: of the generation
 	Strict      bool               `json:"strict,omitempty"`      // welcome, prepared: refuse any unreachable server
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 
+	Pools []link.Pool   `json:"pools,omitempty"` // counters: names of pools and servers
+	Bytes int           `json:"bytes,omitempty"` // counters: of the memory file
+	Left  time.Duration `json:"left,omitempty"`  // worker: until it must have ended; 0 = whenever it likes
+
 	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
-	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker
+	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker; worker: its own
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
 	Legacy *legacy        `json:"legacy,omitempty"` // go, farewell
 	Result *HandoffStatus `json:"result,omitempty"` // moved, farewell
 
-	fds []int // with peer one, with sockets and prepared as many as Sockets
+	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
 }
 
 // socketName says what a descriptor is.
@@ -106,6 +116,7 @@ const (
 // knownFields are those that a Critical may name.
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
+	"pools", "bytes", "left",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.
@@ -167,6 +178,8 @@ func (m *master) converse() {
 // hear takes a word, as target or as source.
 func (m *master) hear(w word, asTarget bool) {
 	switch {
+	case asTarget && w.Kind == wordWorker:
+		m.adopt(w)
 	case asTarget && w.Kind == wordFarewell:
 		m.bequest(w)
 	case asTarget && m.target != nil:

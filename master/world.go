@@ -42,6 +42,7 @@ type world struct {
 	chmod       func(path string, perm fs.FileMode) error
 	dup         func(fd int) (int, error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
+	listenerOf  func(fd int) (net.Listener, error)     // on a copy
 	pair        func() (a, b int, err error)           // a connected pair that keeps message borders
 	listenStats func(address string) (net.Listener, error)
 
@@ -57,6 +58,7 @@ type world struct {
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
 	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
+	part      func(*process) (control int, err error)        // leaves it to another master
 	terminate func(*process)                                 // SIGTERM, which a worker does not resist
 	kill      func(*process)                                 // SIGKILL
 }
@@ -87,6 +89,7 @@ func newWorld(report func(event)) *world {
 		close:         sock.Close,
 		dup:           sock.Dup,
 		fdOf:          fdOf,
+		listenerOf:    listenerOf,
 		pair:          sock.SeqpacketPair,
 		listenControl: listenAdmin,
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
@@ -100,6 +103,7 @@ func newWorld(report func(event)) *world {
 		send:          (*process).send,
 		terminate:     (*process).terminate,
 		adopt:         func(slot, pid, control int) (*process, error) { return takeIn(slot, pid, control, report) },
+		part:          (*process).part,
 		kill:          (*process).kill,
 	}
 }

@@ -5,12 +5,10 @@ package main_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,10 +18,10 @@ import (
 type faultCase struct {
 	point   string
 	action  string
+	first   string // point:action that breaks before, so that the point is passed at all
 	during  string // "reload", "upgrade"; empty: either of them
 	outcome string // "done", "failed"; empty: either of them
 	loss    loss
-	once    bool // it was the one upgrade that the old master is able to
 	often   bool // part of every test, not only of a long one
 }
 
@@ -47,12 +45,20 @@ var faultCases = []faultCase{
 	{point: "nm.prepared", action: "kill", during: "upgrade", outcome: "failed", often: true},
 	{point: "nm.ready.before", action: "kill", during: "upgrade", outcome: "failed", often: true},
 	{point: "nm.ready.before", action: "hang", during: "upgrade", outcome: "failed"},
-	{point: "nm.ready.after", action: "kill", during: "upgrade", outcome: "failed", once: true},
+	{point: "nm.declared", action: "kill", during: "upgrade", outcome: "failed", often: true},
+	{point: "nm.declared", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.agreed", action: "kill", during: "upgrade", outcome: "failed", often: true},
+	{point: "nm.agreed", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.ready.after", action: "kill", during: "upgrade", loss: ofMaster},
 
 	// The old master.
 	{point: "om.go", action: "kill", loss: ofMaster, often: true},
+	{point: "om.agree", action: "kill", during: "upgrade", outcome: "done"},
 	{point: "om.finish", action: "kill", during: "reload", loss: ofMaster},
 	{point: "om.finish", action: "kill", during: "upgrade", outcome: "done"},
+
+	// A master that serves, and the service manager ends it because it hangs.
+	{point: "watchdog", action: "hang", loss: ofMaster},
 
 	// A new worker, before anybody depends on it.
 	{point: "nw.start", action: "kill", outcome: "failed"},
@@ -81,6 +87,7 @@ var faultCases = []faultCase{
 	{point: "take.taken.before", action: "kill", loss: ofWorker},
 	{point: "take.taken.after", action: "kill", loss: ofWorker},
 	{point: "take.taken.before", action: "hang", loss: ofWorker},
+	{point: "take.eof", action: "kill", first: "give.offer.after:kill", loss: ofWorker},
 
 	// Operations that fail.
 	{point: "memfd.short", action: "short-write", outcome: "done", often: true},
@@ -95,7 +102,7 @@ var faultCases = []faultCase{
 	{point: "take.prepared.before", action: "short-write", outcome: "done"},
 	{point: "give.commit.before", action: "garbage", outcome: "done"},
 	{point: "take.taken.before", action: "garbage", outcome: "done"},
-	{point: "pidfile", action: "enomem", during: "upgrade", outcome: "done"},
+	{point: "pidfile", action: "enomem", during: "upgrade", outcome: "failed", often: true},
 	{point: "notify.barrier", action: "enomem", during: "upgrade", outcome: "done"},
 }
 
@@ -127,35 +134,6 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// serviceManager is as much of systemd as a master waits for: it reads what it is told and closes what it is given.
-func serviceManager(t testing.TB) (path string) {
-	t.Helper()
-	path = filepath.Join(shortDir(t), "notify.sock")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group sync.WaitGroup
-	group.Go(func() {
-		text, rights := make([]byte, 4096), make([]byte, 4096)
-		for {
-			_, n, _, _, err := conn.ReadMsgUnix(text, rights)
-			if err != nil {
-				return
-			}
-			messages, _ := syscall.ParseSocketControlMessage(rights[:n])
-			for i := range messages {
-				fds, _ := syscall.ParseUnixRights(&messages[i])
-				for _, fd := range fds {
-					syscall.Close(fd)
-				}
-			}
-		}
-	})
-	t.Cleanup(func() { conn.Close(); group.Wait() })
-	return path
-}
-
 // faultCrowd is how many clients there are while something breaks, beside a slow reader.
 const faultCrowd = 48
 
@@ -164,8 +142,8 @@ const orders = "fault"
 
 func (f faultCase) run(t *testing.T, servers *stormServers) {
 	var environment []string
-	if strings.HasPrefix(f.point, "notify.") {
-		environment = []string{"NOTIFY_SOCKET=" + serviceManager(t)}
+	if strings.HasPrefix(f.point, "notify.") || f.point == "watchdog" {
+		environment = []string{"NOTIFY_SOCKET=" + serviceManager(t), watchdogInterval}
 	}
 	s := newTempest(t, servers, oldRelease.breakable(), defaults, environment...)
 	s.again(f.during)
@@ -181,17 +159,14 @@ func (f faultCase) run(t *testing.T, servers *stormServers) {
 	s.goOn()
 	f.judgeLoss(s)
 	if f.loss == ofMaster {
+		c.leave()
 		s.end()
 		return
 	}
 	f.judgeOutcome(s, before, err)
-	next := f.during
-	if f.once {
-		next = "reload"
-	}
 	broken := len(c.broken())
 	s.again("reload")
-	s.again(next)
+	s.again(f.during)
 	s.goOn()
 	later := c.broken()[broken:]
 	later = slices.DeleteFunc(later, func(one failure) bool { // who reads slowly also notices slowly that it was cut
@@ -206,7 +181,7 @@ func (f faultCase) run(t *testing.T, servers *stormServers) {
 			t.Errorf("%v", failure)
 		}
 	}
-	s.again(next)
+	s.again(f.during)
 	s.sameOpen(masters, workers, processes)
 	s.stop()
 }
@@ -214,23 +189,41 @@ func (f faultCase) run(t *testing.T, servers *stormServers) {
 // strike has something break during a reload or an upgrade, and returns what that says of it.
 func (f faultCase) strike(s *tempest) (before condition, err error) {
 	s.t.Helper()
+	before = s.now()
 	file := filepath.Join(s.dir, orders)
-	s.writeFile(file, f.point+":"+f.action, 0o600)
+	s.writeFile(file, strings.TrimPrefix(f.first+","+f.point+":"+f.action, ","), 0o600)
 	if f.during == "upgrade" {
 		s.current = s.current.other()
 		s.install(s.current)
 	}
-	before = s.now()
 	if strings.HasPrefix(f.point, "om.") {
 		s.doom(before.PID)
+	}
+	if f.point == "watchdog" {
+		s.starve(before.PID)
 	}
 	began := time.Now()
 	_, err = s.order(f.during)
 	s.t.Logf("%v after %v: %v", f, time.Since(began).Round(time.Millisecond), err)
-	if _, err := os.Stat(file); err == nil {
-		s.t.Fatalf("%v: the point was not passed", f)
-	}
+	eventually(s.t, "passing the point", func() error { return absent(file) }) // a master may do so after the command
 	return before, err
+}
+
+// starve waits until a master hangs where it should ping, and ends it soon after: while it is asked for something.
+func (s *tempest) starve(master int) {
+	s.doom(master)
+	eventually(s.t, "hanging", func() error { return absent(filepath.Join(s.dir, orders)) })
+	if err := syscall.Kill(master, syscall.SIGABRT); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// absent fails as long as there is a file.
+func absent(file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return fmt.Errorf("%s is still there", file)
+	}
+	return nil
 }
 
 // judgeLoss compares what the clients have lost with what they may lose.
@@ -275,16 +268,14 @@ func (f faultCase) judgeOutcome(s *tempest, before condition, err error) {
 		s.install(s.current)
 	}
 	s.masterLeads(s.size)
-	if f.point != "pidfile" {
-		s.masterIsNamed()
-	}
+	s.masterIsNamed()
 }
 
 // fault breaks something that may cost no client anything.
 func (s *tempest) fault() {
 	var harmless []faultCase
 	for _, f := range faultCases {
-		if f.loss == nobody && !f.once && f.point != "pidfile" && f.action != "hang" {
+		if f.loss == nobody && f.action != "hang" {
 			harmless = append(harmless, f)
 		}
 	}

@@ -230,7 +230,7 @@ func neverBackwards(t *testing.T, p *proxy, done <-chan struct{}) {
 	}
 }
 
-func checkForward(t *testing.T, path string, before, now map[string]any) {
+func checkForward(t testing.TB, path string, before, now map[string]any) {
 	for name, value := range now {
 		switch value := value.(type) {
 		case map[string]any:

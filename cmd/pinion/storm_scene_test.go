@@ -88,6 +88,7 @@ type scene struct {
 	installed string // where the binary lies that an upgrade starts
 	file      string // the configuration
 	control   string // socket
+	stats     string // address of the statistics
 	operator  string // binary of the operator's commands, which nobody replaces
 	first     *process
 }
@@ -98,12 +99,13 @@ func newScene(t testing.TB, servers *stormServers, r release, workers int, envir
 	dir := shortDir(t)
 	s := &scene{t: t, in: freeEntrances(t), servers: servers, operator: oldRelease.build(t),
 		installed: filepath.Join(dir, "pinion"), file: filepath.Join(dir, "nutcracker.yml"),
-		control: filepath.Join(dir, "ctl.sock")}
+		control: filepath.Join(dir, "ctl.sock"), stats: freeAddress(t)}
 	s.install(r)
 	s.configure(workers)
-	_, port, _ := net.SplitHostPort(freeAddress(t))
-	// A file takes the log: a pipe would be closed behind the first master. All of this becomes one process.
-	args := append([]string{"-c", `cd "$0" && exec env "$@" >log 2>&1`, dir}, environment...)
+	_, port, _ := net.SplitHostPort(s.stats)
+	// A file takes the log: a pipe would be closed behind the first master. All of this becomes one process. The watchdog's
+	// is, as with systemd, the pid of the first master also in the environment of those that follow.
+	args := append([]string{"-c", `cd "$0" && export WATCHDOG_PID=$$ && exec env "$@" >log 2>&1`, dir}, environment...)
 	args = append(args, s.installed, "-c", s.file, "-a", "127.0.0.1", "-s", port, "-p", filepath.Join(dir, "pid"),
 		"--control", s.control)
 	s.family = watchFamily(t, dir)

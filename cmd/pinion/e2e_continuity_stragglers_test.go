@@ -1,0 +1,208 @@
+// Stragglers: clients that are owed a reply for longer than a handoff waits for them, so that a worker of an earlier
+// generation goes on serving them under a master of a later one.
+
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// slowpokes is a Redis that keeps a reply until it is told to let go.
+type slowpokes struct {
+	mu    sync.Mutex
+	gates map[string]chan struct{} // by the key that is asked for
+}
+
+// gate is closed when the replies about a key may go.
+func (s *slowpokes) gate(key string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gates[key] == nil {
+		s.gates[key] = make(chan struct{})
+	}
+	return s.gates[key]
+}
+
+func (s *slowpokes) reply(args []string) string {
+	if strings.HasPrefix(args[1], "later") {
+		<-s.gate(args[1])
+	}
+	return "+" + args[1] + "\r\n"
+}
+
+// straggle starts a scene of one worker, with a pool whose server is slow, and little patience.
+func straggle(t *testing.T) (*scene, *slowpokes) {
+	slow := &slowpokes{gates: map[string]chan struct{}{}}
+	servers := startStormServers(t)
+	servers.tardy = []*backend{fakeServer(t, "unix", "", answering(slow.reply))}
+	t.Cleanup(func() { // before the server ends
+		slow.mu.Lock()
+		defer slow.mu.Unlock()
+		for _, gate := range slow.gates {
+			select {
+			case <-gate:
+			default:
+				close(gate)
+			}
+		}
+	})
+	s := newScene(t, servers, oldRelease, 1, raceAtExit)
+	s.write(strings.Replace(servers.config(s.in, 1), "global:\n", "global:\n  handoff_patience: 100\n", 1))
+	return s, slow
+}
+
+// owed connects a client that is owed the reply about a key, which the server has been asked for.
+func (s *scene) owed(key string, more ...string) *client {
+	s.t.Helper()
+	before := s.total("requests")
+	c := dial(s.t, s.in["tardy"].network, s.in["tardy"].at, readRESP)
+	for _, key := range append([]string{key}, more...) {
+		c.send(request("GET", key))
+	}
+	eventually(s.t, "forwarding", func() error { return exactly(s.total("requests"), before+1+len(more)) })
+	return c
+}
+
+// leaves has a reload or an upgrade leave one straggler.
+func (s *scene) leaves(command string, r release) {
+	s.t.Helper()
+	s.install(r)
+	before := s.now().Generation
+	if _, err := s.order(command); err != nil {
+		s.t.Fatal(err)
+	}
+	if now := s.now(); now.Generation != before+1 || now.Last.Stragglers != 1 {
+		s.t.Fatalf("%s: generation %d after %d, %d stragglers, want 1", command, now.Generation, before, now.Last.Stragglers)
+	}
+}
+
+// total returns the sum of a counter of the pool with the slow server.
+func (s *scene) total(name string) int {
+	s.t.Helper()
+	var all map[string]any
+	eventually(s.t, "the statistics", func() error { // a master that leaves may have taken the connection along
+		text, err := fetch(s.stats)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &all)
+		}
+		return err
+	})
+	sum := 0
+	pool := all["tardy"].(map[string]any)
+	if n, found := pool[name].(float64); found {
+		sum = int(n)
+	}
+	for _, server := range pool {
+		if counters, is := server.(map[string]any); is {
+			n, _ := counters[name].(float64)
+			sum += int(n)
+		}
+	}
+	return sum
+}
+
+func exactly(n, want int) error {
+	if n != want {
+		return fmt.Errorf("%d, want %d", n, want)
+	}
+	return nil
+}
+
+// totals waits until everything is counted.
+func (s *scene) totals(requests, clients int) {
+	s.t.Helper()
+	for name, want := range map[string]int{"requests": requests, "responses": requests, "client_connections": clients} {
+		eventually(s.t, name, func() error { return exactly(s.total(name), want) })
+	}
+}
+
+// What a straggler does after an upgrade is counted: there, and when it has moved.
+func TestStragglerCounts(t *testing.T) {
+	t.Parallel()
+	s, slow := straggle(t)
+	c := s.owed("later", "a", "b")
+	s.leaves("upgrade", newRelease)
+	if n := s.total("client_connections"); n != 1 {
+		t.Errorf("%d clients are connected, want the straggler", n)
+	}
+	close(slow.gate("later"))
+	for _, reply := range []string{"+later\r\n", "+a\r\n", "+b\r\n"} {
+		c.want(reply)
+	}
+	c.wantDo("+c\r\n", "GET", "c")
+	s.masterLeads(1) // it has moved
+	c.wantDo("+d\r\n", "GET", "d")
+	s.totals(5, 1)
+	c.conn.Close()
+	s.totals(5, 0)
+	s.stop()
+}
+
+// Stragglers of three generations, of a reload and of upgrades, under a master that has started none of their workers:
+// they are counted by each in its turn, and never does a total go backwards.
+func TestStragglersOfGenerations(t *testing.T) {
+	t.Parallel()
+	s, slow := straggle(t)
+	if _, err := s.order("reload"); err != nil { // to the patience that is configured now
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() { s.neverBackwards(done) })
+	defer group.Wait()
+	defer sync.OnceFunc(func() { close(done) })()
+
+	first := s.owed("later 1", "a")
+	s.leaves("reload", oldRelease)
+	second := s.owed("later 2")
+	s.leaves("upgrade", newRelease)
+	third := s.owed("later 3", "b", "c")
+	s.leaves("upgrade", oldRelease)
+	if n := s.total("client_connections"); n != 3 {
+		t.Errorf("%d clients are connected, want the stragglers", n)
+	}
+
+	close(slow.gate("later 2"))
+	second.want("+later 2\r\n")
+	eventually(t, "counting", func() error { return exactly(s.total("responses"), 1) })
+	close(slow.gate("later 3"))
+	for _, reply := range []string{"+later 3\r\n", "+b\r\n", "+c\r\n"} {
+		third.want(reply)
+	}
+	third.wantDo("+d\r\n", "GET", "d") // where it has moved to
+	close(slow.gate("later 1"))
+	first.want("+later 1\r\n")
+	first.want("+a\r\n")
+	s.masterLeads(1)
+	s.totals(7, 1) // who could only move to a generation that is gone was closed after its last reply
+	s.stop()
+}
+
+// neverBackwards polls the statistics until done. A master that leaves may take a connection along.
+func (s *scene) neverBackwards(done <-chan struct{}) {
+	before := map[string]any{}
+	for n := 0; ; {
+		select {
+		case <-done:
+			s.t.Logf("%d scrapes", n)
+			return
+		default:
+		}
+		text, err := fetch(s.stats)
+		now := map[string]any{}
+		if err != nil || text == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(text), &now); err != nil {
+			s.t.Error(err)
+			return
+		}
+		checkForward(s.t, "", before, now)
+		before = now
+		n++
+	}
+}

@@ -1,0 +1,163 @@
+// The new master's side of an upgrade. Whatever can fail about becoming the one that serves comes before the old master is
+// asked whether it may: that one alone knows whether it has given up meanwhile.
+
+package master
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/fault"
+)
+
+// agreeTimeout is how long a new master waits for the old one to decide. One that runs at all does so earlier: it gives up
+// after settleTimeout.
+const agreeTimeout = 2 * settleTimeout
+
+// call introduces a new master to the one that has started it.
+func (m *master) call(x *exchange) {
+	fault.At("nm.hello")
+	m.successor = true
+	m.world.services.inherited() // what is in the environment was for the old master
+	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
+	m.target.enter(targetCalling, callTimeout)
+	m.begin(x, true)
+	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid}
+	switch fault.Error("nm.hello") { // as a later version may say it
+	case fault.ErrShortWrite:
+		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
+	case fault.ErrGarbage:
+		hello.Critical = []string{"what will be"}
+	}
+	x.say(hello)
+}
+
+func (t *target) welcomed(w word) {
+	t.m.numbered = w.Generation
+	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
+	t.m.startedAt = w.StartedAt
+}
+
+// load reads the configuration, by which the new generation serves.
+func (t *target) load() {
+	m := t.m
+	t.enter(targetPreparing, waitTimeout)
+	m.load(func(cfg *config.Config, err error) {
+		fault.At("nm.config")
+		if m.target != t {
+			return
+		}
+		if err != nil {
+			t.fail(err)
+			return
+		}
+		t.prepare(cfg)
+	})
+}
+
+// declare names this master to those who look for the one that serves.
+func (m *master) declare() error {
+	fault.At("nm.ready.before")
+	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+		return err
+	}
+	if err := m.world.services.mainPID("serving"); err != nil {
+		m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+	}
+	fault.At("nm.declared")
+	return nil
+}
+
+// ask has the old master decide. Until it has, clients may go back.
+func (t *target) ask(result *HandoffStatus) {
+	if err := t.m.declare(); err != nil {
+		t.fail(err)
+		return
+	}
+	t.result = result
+	t.enter(targetSettling, agreeTimeout)
+	t.source.say(word{Kind: wordSettled})
+}
+
+// agreed follows when the old master lets this one take over.
+func (t *target) agreed() {
+	fault.At("nm.agreed")
+	t.m.predecessor, t.m.stored = t.exchange, t.stored
+	t.promote()
+}
+
+// promote makes this master the one that serves.
+func (t *target) promote() {
+	m := t.m
+	t.established()
+	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
+		m.log.printf(levelDebug, "the old master: %v", err)
+	}
+	fault.At("nm.ready.after")
+	m.target, m.coming = nil, nil
+	m.generation, m.inherited = t.g, t.left
+	if len(t.left) > 0 {
+		t.g.previous = t.left[0]
+	}
+	m.keep(t.g)
+	if t.result != nil {
+		m.last = t.result
+		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
+	}
+	m.becomeServing()
+	for _, s := range t.g.slots { // died meanwhile
+		if s.state == slotVacant {
+			m.fill(s)
+		}
+	}
+}
+
+// bequest takes the last that the old master has counted.
+func (m *master) bequest(w word) {
+	m.stored = nil // the old master has seen to that
+	if w.Legacy != nil && m.generation != nil && m.generation.previous == nil {
+		m.generation.inherit(w.Legacy)
+	}
+	m.succeedInherited()
+	if w.Result != nil {
+		m.last = w.Result
+	}
+}
+
+// orphaned follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
+// what they have begun to give. A service manager starts another master, which finds those workers and not these, so
+// there everything goes back, unless it was told already who is the main process. Without one, this master is all that
+// there is.
+func (t *target) orphaned(err error) {
+	m := t.m
+	reason := fmt.Errorf("the old master has ended: %w", err)
+	switch t.phase {
+	case targetReturning:
+		return
+	case targetTaking:
+		if m.world.services.present() {
+			t.abort(reason.Error())
+			return
+		}
+		if err := m.declare(); err != nil {
+			m.log.printf(levelError, "%v", err)
+		}
+	case targetSettling:
+	default:
+		t.cancel(reason)
+		return
+	}
+	m.log.printf(levelError, "the old master has ended in the middle of the handoff (%v), taking over", err)
+	t.promote()
+	m.succeedInherited()
+	m.unstore(t.stored)
+	t.exchange.close()
+}
+
+// deserted follows when the old master neither decides nor ends.
+func (t *target) deserted() {
+	m := t.m
+	m.log.printf(levelError, "the old master has said nothing for %s, taking over", agreeTimeout)
+	m.predecessor, m.stored = t.exchange, t.stored
+	t.promote()
+}
