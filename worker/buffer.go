@@ -179,10 +179,18 @@ func (m *memory) give(b *buffer) {
 	}
 }
 
-// bury gives the system back what was done with in this turn.
+// bury gives the system back what was done with in this turn, or the end of it: the kernel takes almost as long to clear
+// a page away as to provide it, so hundreds of megabytes go bit by bit.
 func (m *memory) bury() {
-	for m.dead != nil {
+	for left := maxBuriedBytes; m.dead != nil && left > 0; {
 		b := m.dead
+		if size := len(b.mapped) - left; size > 0 {
+			if rest, err := sock.Shrink(b.mapped, size); err == nil {
+				b.mapped = rest
+				return
+			}
+		}
+		left -= len(b.mapped)
 		m.dead = b.next
 		sock.Unmap(b.mapped)
 		*b = buffer{}

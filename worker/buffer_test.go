@@ -74,7 +74,7 @@ func compareOutput(t *testing.T, seed uint64) {
 			want.Write(b.B)
 			o.adopt(b)
 		case 2:
-			if err := o.send(l, w.near); err != nil {
+			if _, err := o.send(l, w.near); err != nil {
 				t.Fatal(err)
 			}
 		case 3:
@@ -89,7 +89,7 @@ func compareOutput(t *testing.T, seed uint64) {
 		checkOutput(t, &o)
 	}
 	for want.Len() > 0 {
-		if err := o.send(l, w.near); err != nil {
+		if _, err := o.send(l, w.near); err != nil {
 			t.Fatal(err)
 		}
 		n, err := sock.Recv(w.far, received)
@@ -122,7 +122,7 @@ func TestOutputEnds(t *testing.T) {
 	var o output
 	o.append(&l.memory, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
-	if err := o.send(l, w.near); err != unix.EPIPE {
+	if _, err := o.send(l, w.near); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
 	o.drop(&l.memory)

@@ -104,8 +104,18 @@ func (c *client) ready(ev poll.Event) {
 		if c.in.hangup && c.state&frozen != 0 { // it does not move any more
 			c.pool.l.giving.thaw(c)
 		}
+		if c.takesLong() {
+			c.markLater()
+			return
+		}
 		c.recv()
 	}
+}
+
+// takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
+// or is gone.
+func (c *client) takesLong() bool {
+	return c.queued&inAgain != 0 || c.in.hangup || c.in.size() >= directBytes || c.state&lingering != 0
 }
 
 func (c *client) receive() {
@@ -129,10 +139,6 @@ func (c *client) recv() {
 		}
 	}
 	if !c.in.unread {
-		return
-	}
-	if c.pool.l.received >= maxTurnBytes {
-		c.markAgain()
 		return
 	}
 	b, err := c.in.recv(c.pool.l, int(c.fd))
@@ -227,6 +233,7 @@ func (c *client) close() {
 	l.poller.Remove(int(c.fd))
 	l.release(c.token)
 	sock.Close(int(c.fd))
+	l.spent += closingToll
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
@@ -282,13 +289,17 @@ func (c *client) shift() *request {
 
 // flush writes the output, as far as the socket takes it.
 func (c *client) flush() {
-	if c.state&gone != 0 {
+	if c.state&gone != 0 || c.travels() {
 		return
 	}
 	if c.out.bytes > 0 {
-		if err := c.out.send(c.pool.l, int(c.fd)); err != nil {
+		more, err := c.out.send(c.pool.l, int(c.fd))
+		if err != nil {
 			c.fail(err)
 			return
+		}
+		if more {
+			c.markDirty()
 		}
 	}
 	if c.overflows() {
@@ -316,5 +327,13 @@ func (c *client) markAgain() {
 	if c.queued&inAgain == 0 {
 		c.queued |= inAgain
 		c.pool.l.again = append(c.pool.l.again, c)
+	}
+}
+
+// markLater has the client served in this turn, after the others.
+func (c *client) markLater() {
+	if c.queued&inAgain == 0 {
+		c.queued |= inAgain
+		c.pool.l.againNow = append(c.pool.l.againNow, c)
 	}
 }

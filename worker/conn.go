@@ -265,11 +265,15 @@ func (c *conn) flush() {
 		return
 	}
 	before := c.out.bytes
-	if err := c.out.send(c.server.pool.l, c.fd); err != nil {
+	more, err := c.out.send(c.server.pool.l, c.fd)
+	if err != nil {
 		c.fail(err)
 		return
 	}
 	c.wrote(before - c.out.bytes)
+	if more {
+		c.markDirty()
+	}
 }
 
 // wrote moves the requests that are now written as a whole from one figure to the other.

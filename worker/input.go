@@ -17,7 +17,7 @@ const (
 	// loop's buffer.
 	directBytes = 16 << 10
 	// maxReadBytes bounds one read behind incomplete data.
-	maxReadBytes = 1 << 20
+	maxReadBytes = 256 << 10
 )
 
 // input is the receiving half of a connection. Loop only.
@@ -44,6 +44,9 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 		space = in.rest.B[kept:min(cap(in.rest.B), kept+maxReadBytes)]
 	} else {
 		space = l.buf[kept:]
+		if l.spent >= maxTurnBytes {
+			space = space[:lateReadBytes]
+		}
 	}
 	n, err := sock.Recv(fd, space)
 	switch {
@@ -57,7 +60,7 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 		in.unread = false
 		return nil, io.EOF
 	}
-	l.received += n
+	l.spent += n
 	if kept == 0 {
 		in.since = l.now
 	}

@@ -33,7 +33,7 @@ func (c *client) linger() {
 		l.lingerTimer.fire = l.endLingering
 		l.timers.set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
 	}
-	c.sink()
+	c.markAgain()
 }
 
 // sink throws away what the client still sends.
@@ -41,6 +41,7 @@ func (c *client) sink() {
 	l := c.pool.l
 	for range sinkReads {
 		n, err := sock.Recv(int(c.fd), l.buf)
+		l.spent += n
 		if err == nil && n > 0 {
 			continue
 		}

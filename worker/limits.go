@@ -32,8 +32,16 @@ const (
 	// logPause bounds how often the same trouble is logged.
 	logPause = 10 * time.Second
 
-	// maxTurnBytes is how much a turn receives, all connections together; the others wait for the next turn.
-	maxTurnBytes = 8 << 20
+	// maxTurnBytes is how much a turn receives, and how much it sends, all connections together; the others wait for the
+	// next turn. What takes time whatever its length counts as so many bytes.
+	maxTurnBytes = 1 << 20
+	requestToll  = 256
+	closingToll  = 16 << 10
+	// lateReadBytes is what a connection may still send to a turn that has received enough: one that asks now and then
+	// does not wait for those that have much to say.
+	lateReadBytes = 4 << 10
+	// maxBuriedBytes is how much of mapped memory a turn gives back: more than a turn can fill, so that it never piles up.
+	maxBuriedBytes = 4 * maxTurnBytes
 
 	// smallHolder is what a connection may always hold while memory is scarce, if that is less than its share.
 	smallHolder = 256 << 10

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +43,8 @@ type loop struct {
 	merged      []byte         // a reply made of several
 	timers      timers
 	memory      memory
-	received    int // bytes, in this turn
+	spent       int // bytes received in this turn, and tolls
+	sent        int // bytes, in this turn
 	relief      relief
 	window      window
 	busy        int       // clients that are owed a reply
@@ -59,7 +61,7 @@ type loop struct {
 	counters  []uint64 // of the worker
 
 	again        []receiver // have more to read or to serve, without an edge to come
-	againNow     []receiver // those of them whose turn it is
+	againNow     []receiver // those of them whose turn it is, and others that wait for the end of it
 	dirtyClients []*client  // have output for the end of the turn
 	dirtyConns   []*conn
 	requests     requestPool
@@ -141,7 +143,7 @@ func (l *loop) run() error {
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) error {
 	l.now = l.clock()
-	l.received = 0
+	l.spent, l.sent = 0, 0
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
 	l.handle(events)
@@ -180,7 +182,7 @@ func (l *loop) observe() {
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
 // else without end, since the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
-	if len(l.again) > 0 || l.giving.more {
+	if l.hurries() {
 		return 0
 	}
 	at, ok := l.timers.next()
@@ -196,31 +198,43 @@ func (l *loop) patience() time.Duration {
 	return -1
 }
 
-// serveAgain gives each connection that had more than its share of the turn before another share.
-func (l *loop) serveAgain() {
-	for i, c := range l.againNow {
-		l.againNow[i] = nil
-		c.receive()
-	}
+// hurries tells whether there is something to do although nothing happens.
+func (l *loop) hurries() bool {
+	return len(l.again) > 0 || len(l.dirtyConns)+len(l.dirtyClients) > 0 || l.memory.dead != nil || l.giving.more
 }
 
-// flush writes: requests first, so that servers work while replies are written.
+// serveAgain gives each connection that had more than its share of the turn before another one, and those theirs that
+// would keep the others waiting: as far as the turn has time. Who does not get one is first in the next turn.
+func (l *loop) serveAgain() {
+	most := max(maxTurnBytes, l.spent+maxTurnBytes/4)
+	for i, c := range l.againNow {
+		if l.spent >= most {
+			l.again = slices.Insert(l.again, 0, l.againNow[i:]...)
+			break
+		}
+		c.receive()
+	}
+	clear(l.againNow)
+}
+
+// flush writes: requests first, so that servers work while replies are written. Those who have more to write than a turn
+// should take are at the front of the next one. Requests leave half of a turn to the replies.
 func (l *loop) flush() {
-	for len(l.dirtyConns) > 0 || len(l.dirtyClients) > 0 {
-		for i := 0; i < len(l.dirtyConns); i++ {
-			s := l.dirtyConns[i]
+	for len(l.dirtyConns) > 0 && l.sent < maxTurnBytes/2 || len(l.dirtyClients) > 0 && l.sent < maxTurnBytes {
+		done := 0
+		for among := len(l.dirtyConns); done < among && l.sent < maxTurnBytes/2; done++ {
+			s := l.dirtyConns[done]
 			s.dirty = false
 			s.flush()
 		}
-		clear(l.dirtyConns)
-		l.dirtyConns = l.dirtyConns[:0]
-		for i := 0; i < len(l.dirtyClients); i++ {
-			c := l.dirtyClients[i]
+		l.dirtyConns = slices.Delete(l.dirtyConns, 0, done)
+		done = 0
+		for among := len(l.dirtyClients); done < among && l.sent < maxTurnBytes; done++ {
+			c := l.dirtyClients[done]
 			c.queued &^= inDirty
 			c.flush()
 		}
-		clear(l.dirtyClients)
-		l.dirtyClients = l.dirtyClients[:0]
+		l.dirtyClients = slices.Delete(l.dirtyClients, 0, done)
 	}
 	l.trim()
 }

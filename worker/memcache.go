@@ -36,6 +36,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 			}
 			return used
 		}
+		l.spent += requestToll
 		if err != nil {
 			used += c.refuseMemcache(err, n, len(b)-used)
 			continue

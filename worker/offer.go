@@ -45,6 +45,15 @@ func (o *offer) closeState() {
 // traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. Loop only.
 type traveller struct{ c *client }
 
+// travels tells whether the client is on its way to another worker, together with all that it is still to get.
+func (c *client) travels() bool {
+	if c.state&frozen == 0 {
+		return false
+	}
+	_, away := c.pool.l.table[c.token.Index].h.(traveller)
+	return away
+}
+
 // ready is for an event from before the client was taken out of the poller.
 func (traveller) ready(poll.Event) {}
 

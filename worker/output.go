@@ -42,40 +42,56 @@ func (o *output) adopt(b *buffer) {
 	o.chunks = append(o.chunks, b)
 }
 
-// send writes to fd until the socket takes no more; then the next edge tells. err is the connection's error.
-func (o *output) send(l *loop, fd int) error {
-	for o.bytes > 0 {
-		offered, n, err := 0, 0, error(nil)
+// maxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
+// too: the kernel would go on as long as the other end reads as fast as it copies.
+const maxSendBytes = 256 << 10
+
+// send writes a share to fd. more tells that the socket may take another one; otherwise it has got everything, or takes
+// no more until the next edge. err is the connection's error.
+func (o *output) send(l *loop, fd int) (more bool, err error) {
+	for share := maxSendBytes; o.bytes > 0; {
+		if share == 0 {
+			return true, nil
+		}
+		offered, n := 0, 0
 		if len(o.chunks) == 1 {
 			b := o.chunks[0].B[o.sent:]
+			b = b[:min(len(b), share)]
 			offered = len(b)
 			n, err = sock.Send(fd, b)
 		} else {
-			offered = o.gather(l)
+			offered = o.gather(l, share)
 			n, err = sock.Sendv(fd, l.vectors)
 			clear(l.vectors)
 		}
 		if err == unix.EAGAIN {
-			return nil
+			return false, nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		o.wrote(&l.memory, n)
+		l.sent += n
 		if n < offered {
-			return nil
+			return false, nil
 		}
+		share -= n
 	}
-	return nil
+	return false, nil
 }
 
-// gather sets the loop's vectors to the first chunks and returns how many bytes those are.
-func (o *output) gather(l *loop) (bytes int) {
+// gather sets the loop's vectors to the first chunks, up to most bytes, and returns how many bytes those are.
+func (o *output) gather(l *loop, most int) (bytes int) {
 	l.vectors = l.vectors[:0]
 	skip := o.sent
 	for _, chunk := range o.chunks[:min(len(o.chunks), sock.MaxVectors)] {
-		l.vectors = append(l.vectors, chunk.B[skip:])
-		bytes += len(chunk.B) - skip
+		b := chunk.B[skip:]
+		b = b[:min(len(b), most-bytes)]
+		l.vectors = append(l.vectors, b)
+		bytes += len(b)
+		if bytes == most {
+			break
+		}
 		skip = 0
 	}
 	return bytes

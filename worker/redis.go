@@ -29,6 +29,7 @@ func (c *client) serveRedis(b []byte) (used int) {
 			return used
 		}
 		used += n
+		l.spent += requestToll
 		if int64(n) > c.pool.spec.MaxRequestBytes {
 			c.refuseSize()
 			return len(b)

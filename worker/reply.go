@@ -38,6 +38,10 @@ func (c *conn) ready(ev poll.Event) {
 	if ev.Readable {
 		c.in.unread = true
 		c.in.hangup = c.in.hangup || ev.Hangup
+		if c.queued || c.in.size() >= directBytes { // many replies, or a long one: others first
+			c.markLater()
+			return
+		}
 		c.recv()
 	}
 }
@@ -52,10 +56,6 @@ func (c *conn) receive() {
 // recv takes one share of what the server sent and gives it to those who wait for it.
 func (c *conn) recv() {
 	l := c.server.pool.l
-	if l.received >= maxTurnBytes {
-		c.markAgain()
-		return
-	}
 	b, err := c.in.recv(l, c.fd)
 	if err != nil {
 		c.fail(err)
@@ -78,7 +78,8 @@ func (c *conn) recv() {
 		c.fail(err)
 		return
 	}
-	if c.server.counters[link.Responses] != before {
+	if served := c.server.counters[link.Responses] - before; served > 0 {
+		l.spent += int(served) * requestToll
 		c.server.succeeded()
 	}
 	if c.in.unread {
@@ -281,6 +282,14 @@ func (c *conn) markAgain() {
 	if !c.queued {
 		c.queued = true
 		c.server.pool.l.again = append(c.server.pool.l.again, c)
+	}
+}
+
+// markLater has the connection read in this turn, after the others.
+func (c *conn) markLater() {
+	if !c.queued {
+		c.queued = true
+		c.server.pool.l.againNow = append(c.server.pool.l.againNow, c)
 	}
 }
 

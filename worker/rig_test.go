@@ -156,7 +156,7 @@ func (r *rig) turn() {
 func (r *rig) step(l *loop) (busy bool) {
 	events, err := l.poller.Wait(0)
 	r.must(err)
-	busy = len(events) > 0 || len(l.again) > 0 || l.giving.more
+	busy = len(events) > 0 || l.hurries()
 	if at, ok := l.timers.next(); ok && at <= r.now {
 		busy = true
 	}

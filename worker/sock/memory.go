@@ -145,6 +145,10 @@ func Reallocate(b []byte, size int) ([]byte, error) {
 	return unix.Mremap(moved, pages(size), 0)
 }
 
+// Shrink gives the system back what Allocate returned, but for its first size bytes, whole pages. b is not to be used any
+// more, unless it fails.
+func Shrink(b []byte, size int) ([]byte, error) { return unix.Mremap(b, pages(size), 0) }
+
 func pages(size int) int {
 	page := unix.Getpagesize()
 	return (size + page - 1) / page * page
