@@ -49,6 +49,9 @@ const (
 	// long it waits for that. At the limit itself it does not wait.
 	reliefEvery = int64(10 * time.Millisecond)
 	reliefAfter = int64(time.Second)
+	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
+	// have more than a turn receives.
+	maxDispossessed = 256
 )
 
 var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
@@ -94,6 +97,8 @@ type relief struct {
 	since  int64 // when it became so
 	next   int64 // when to look again
 	logged int64
+	most   int       // bytes: what the largest holder held when large was made
+	large  []suspect // to be closed, in this order
 }
 
 // relieve looks after the memory limit at the end of a turn.
@@ -108,7 +113,7 @@ func (l *loop) relieve() {
 		l.relief = relief{scarce: true, share: share, since: l.now, logged: l.relief.logged}
 		l.wakeAt(l.now + reliefAfter)
 	case l.relief.scarce && used < limit/2:
-		l.relief.scarce = false
+		l.relief.scarce, l.relief.large = false, nil
 		l.unmuteAll()
 	case used >= limit:
 		l.closeLargest(limit)
@@ -131,23 +136,45 @@ func (l *loop) wakeAt(at int64) {
 // closeLargest tells and closes connections that hold the most, or at least half as much, until less than enough is held.
 // Those that have been at it for the longest go first, so that a crowd that wants more than there is costs nobody his
 // place who comes, gets what he wants and is done.
+//
+// The list is made once for many turns: to sort thousands takes longer than a turn should. Who has made progress since,
+// or has let go, is not closed.
 func (l *loop) closeLargest(enough int64) {
-	var large []holder
-	most := 0
+	r := &l.relief
+	if len(r.large) == 0 {
+		l.findLargest()
+	}
+	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.held >= enough; {
+		s := r.large[0]
+		r.large = r.large[1:]
+		if s.h.since() == s.since && s.h.holds() > r.most/2 {
+			s.h.dispossess()
+			closed++
+		}
+	}
+}
+
+// findLargest lists those that hold the most.
+func (l *loop) findLargest() {
+	r := &l.relief
+	r.most = 0
 	for i := range l.table {
 		if h, ok := l.table[i].h.(holder); ok {
-			large = append(large, h)
-			most = max(most, h.holds())
+			r.most = max(r.most, h.holds())
 		}
 	}
-	large = slices.DeleteFunc(large, func(h holder) bool { return h.holds() <= most/2 })
-	slices.SortFunc(large, func(a, b holder) int { return cmp.Compare(a.since(), b.since()) })
-	for _, h := range large {
-		if l.memory.held < enough {
-			return
+	for i := range l.table {
+		if h, ok := l.table[i].h.(holder); ok && h.holds() > r.most/2 {
+			r.large = append(r.large, suspect{h, h.since()})
 		}
-		h.dispossess()
 	}
+	slices.SortFunc(r.large, func(a, b suspect) int { return cmp.Compare(a.since, b.since) })
+}
+
+// suspect is a holder to be closed, unless it makes progress before its turn comes.
+type suspect struct {
+	h     holder
+	since int64
 }
 
 // holder is a connection that bytes are kept for.

@@ -1,0 +1,154 @@
+// Who is closed when memory is short, and who is not.
+
+package worker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// heap is so much of a value that its connection is among the largest.
+const heap = 150_000
+
+// begin has a client send the beginning of a request that takes much more.
+func begin(c *peer, size int) {
+	c.send([]byte(fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s", 2*heap, strings.Repeat("x", size))))
+}
+
+// shortOfMemory returns a worker with clients c0 to c3 that have begun one after the other, a server connection that
+// has, between c1 and c2, and before all of them a client that holds little.
+func shortOfMemory(t *testing.T) (r *rig, l *loop, clients []*peer, modest *peer) {
+	r = newRig(t)
+	r.redisPool("s1").Preconnect = true
+	r.start()
+	l = r.workers[0]
+	modest = r.connect("modest", 0, 0)
+	begin(modest, 1000)
+	asks := r.connect("asks", 0, 0)
+	asks.send(redisRequestOf("GET", "a"))
+	r.advance(time.Millisecond)
+	for i := range 4 {
+		if i == 2 {
+			r.servers[0].conns[0].send([]byte(fmt.Sprintf("$%d\r\n%s", 2*heap, strings.Repeat("x", heap))))
+			r.advance(time.Millisecond)
+		}
+		clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
+		begin(clients[i], heap)
+		r.advance(time.Millisecond)
+	}
+	return r, l, clients, modest
+}
+
+// told tells whether a client has been closed for its memory.
+func told(c *peer) bool { return c.ended && strings.Contains(string(c.got), "memory_limit") }
+
+// states shows who is closed: c0 to c3, and the server connection.
+func states(l *loop, clients []*peer) (s string) {
+	for _, c := range clients {
+		if told(c) {
+			s += c.name + " "
+		}
+	}
+	if l.pools[0].servers[0].conns[0].state == connClosed {
+		s += "server"
+	}
+	return strings.TrimSpace(s)
+}
+
+// Among those that hold about as much the one that began first goes first, be it a client or a server, and nobody more
+// than must.
+func TestLongestWithoutProgressGoesFirst(t *testing.T) {
+	r, l, clients, modest := shortOfMemory(t)
+	for _, want := range []string{"c0", "c0 c1", "c0 c1 server", "c0 c1 c2 server", "c0 c1 c2 c3 server"} {
+		l.closeLargest(l.memory.held) // until there is less
+		r.turn()
+		if got := states(l, clients); got != want {
+			t.Fatalf("closed are %q, want %q", got, want)
+		}
+	}
+	if modest.ended {
+		t.Error("one that holds little is closed while others held more")
+	}
+}
+
+func TestEnoughIsEnough(t *testing.T) {
+	r, l, clients, _ := shortOfMemory(t)
+	l.closeLargest(l.memory.held + 1)
+	r.turn()
+	if got := states(l, clients); got != "" {
+		t.Errorf("closed are %q although less than enough is held", got)
+	}
+	l.closeLargest(l.memory.held * 3 / 4) // of five that hold the same
+	r.turn()
+	if got := states(l, clients); got != "c0 c1" {
+		t.Errorf("closed are %q, want c0 and c1", got)
+	}
+}
+
+// Who is on the list and gets done before his turn comes begins anew.
+func TestProgressSaves(t *testing.T) {
+	r, l, clients, _ := shortOfMemory(t)
+	l.closeLargest(l.memory.held)
+	r.turn()
+	clients[1].send([]byte(strings.Repeat("x", heap) + "\r\n"))
+	r.turn()
+	begin(clients[1], heap)
+	r.advance(time.Millisecond)
+	for _, want := range []string{"c0 server", "c0 c2 server", "c0 c2 c3 server", "c0 c1 c2 c3 server"} {
+		l.closeLargest(l.memory.held)
+		r.turn()
+		if got := states(l, clients); got != want {
+			t.Fatalf("closed are %q, want %q", got, want)
+		}
+	}
+}
+
+// A crowd waits for more than there is. Whoever comes then with as much is served, and no more of the crowd are closed
+// than makes room.
+func TestNewcomerIsSpared(t *testing.T) {
+	const many = 12
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	l := r.workers[0]
+	var crowd []*peer
+	for i := range many {
+		crowd = append(crowd, r.connect(fmt.Sprint("crowd", i), 0, 0))
+		begin(crowd[i], heap)
+		r.advance(time.Millisecond)
+	}
+	each := l.memory.held / many
+	l.spec.MemoryLimit = l.memory.held + each/2 // not reached, but near
+	r.turn()
+	newcomer := r.connect("newcomer", 0, 0)
+	begin(newcomer, heap)
+	r.advance(10 * time.Second)
+	closed := 0
+	for i, c := range crowd {
+		if told(c) {
+			closed++
+		} else if i < closed {
+			t.Errorf("%s is still there, %d of those that came later are not", c.name, closed)
+		}
+	}
+	if closed == 0 || closed == many || newcomer.ended || l.relief.scarce {
+		t.Fatalf("%d of %d are closed, the newcomer is: %v; memory is scarce: %v", closed, many, newcomer.ended, l.relief.scarce)
+	}
+	if l.memory.held+each < l.spec.MemoryLimit/2 {
+		t.Errorf("%d bytes are held of %d: more were closed than had to", l.memory.held, l.spec.MemoryLimit)
+	}
+	newcomer.send([]byte(strings.Repeat("x", heap) + "\r\n"))
+	r.turn()
+	r.servers[0].conns[0].send([]byte("+OK\r\n"))
+	r.advance(10 * time.Second)
+	if got := string(newcomer.take()); got != "+OK\r\n" {
+		t.Errorf("the newcomer got %q", got)
+	}
+	for i, c := range crowd[closed:] {
+		if c.ended {
+			t.Errorf("crowd%d is closed although there is room", closed+i)
+		}
+	}
+}
