@@ -1,85 +1,88 @@
-// The flush window: for how long a turn looks away before it writes.
+// The flush window: for how long a busy loop looks away after it has written.
 
 package worker
 
-import "time"
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/poll"
+)
 
 // window moderates the loop like the interrupts of a network card are moderated. A loop that answers every event at once
 // writes, and wakes its peers, for one request at a time, and they wake it for one reply at a time; the system calls and
-// the wake-ups cost far more than the requests. So when many clients are waiting, a turn that has little to write sleeps
-// for a moment and then takes what has come meanwhile, too. The sleep is a real one: waiting in the poller would end with
-// the first event.
+// the wake-ups cost far more than the requests. So when many clients are waiting, a loop that had little to do sleeps for
+// a moment after it has written, and then takes all that has come. The sleep is a real one: waiting in the poller would
+// end with the first event, and have the peer pay for the wake-up. It comes after the writing, not before, so that peers
+// have something to do meanwhile.
 //
-// Its length is found by trying: it grows while turns handle fewer events than would be worth writing for and sleeping
-// gathers some, and shrinks when it gathers none or more than is needed. With few clients waiting, or with turns that are
-// full by themselves, it is zero. Loop only.
+// Whether that pays, and for how long, is found by trying: sleeps go on while they gather something, become longer while
+// they gather little and shorter when they gather enough, since then peers may have run out of work. With few clients
+// waiting, or with turns that are full by themselves, there is none. Loop only.
 type window struct {
 	most  time.Duration // coalesce_us; 0 = off
-	width time.Duration // of the next sleep; 0 = none, but try now and then
+	width time.Duration // of the next sleep; leastWidth ≤ width ≤ most, unless most is less or no sleep was tried
+	trust int           // that the next sleep gathers something, by those before it; 0 = none, but try now and then
 	idle  int           // turns since the last try
 	crowd int           // the most clients that waited lately, times crowdScale
 }
 
 const (
 	leastBusy  = 8                     // clients that wait, up to which nothing is held up
-	leastWidth = 10 * time.Microsecond // a shorter sleep costs more than it gathers
+	leastWidth = 20 * time.Microsecond // a shorter sleep costs more than it gathers
+	leastGain  = 2                     // events that a sleep must gather to pay
+	mostTrust  = 16                    // after so many sleeps in vain there is none
 	fullTurn   = 48                    // events that are worth a turn however many clients wait
 	tryEvery   = 64                    // turns without a sleep, until one is tried
 	crowdScale = 64                    // the crowd forgets its peak with this time constant, in turns
 )
 
-// sleep returns how long a turn that has handled so many events should sleep before it writes; busy clients wait.
+// sleep returns how long to sleep after a turn that has handled so many events; busy clients wait.
 func (w *window) sleep(events, busy int) time.Duration {
 	w.crowd = max(w.crowd-w.crowd/crowdScale, busy*crowdScale)
 	if w.most == 0 || busy <= leastBusy || events >= w.enough() {
 		return 0
 	}
-	if w.width > 0 {
-		return w.width
+	if w.trust == 0 {
+		if w.idle++; w.idle < tryEvery {
+			return 0
+		}
+		w.idle = 0
 	}
-	if w.idle++; w.idle < tryEvery {
-		return 0
-	}
-	w.idle = 0
-	return min(leastWidth, w.most)
+	w.width = min(max(w.width, leastWidth), w.most)
+	return w.width
 }
 
-// slept is told what a sleep gathered: so many events after those before it.
-func (w *window) slept(width time.Duration, before, gathered int) {
+// slept is told how many events there were after a sleep.
+func (w *window) slept(gathered int) {
+	if gathered >= leastGain {
+		w.trust = min(w.trust+2, mostTrust)
+	} else {
+		w.trust = max(w.trust-1, 0)
+	}
 	switch {
-	case gathered < 2:
-		width /= 2
-	case before+gathered < w.enough():
-		width += width / 4
-	case before+gathered > 2*w.enough():
-		width -= width / 4
+	case gathered < w.enough()/2:
+		w.width += w.width / 4
+	case gathered >= w.enough():
+		w.width -= w.width / 4
 	}
-	if width < leastWidth {
-		width = 0
-	}
-	w.width = min(width, w.most)
 }
 
 // enough returns how many events are worth a turn: a part of the crowd, since not all of it can be here at once, and never
 // more than saves anything.
 func (w *window) enough() int { return min(w.crowd/crowdScale/3, fullTurn) }
 
-// coalesce looks away for a moment if that pays, and handles what has come meanwhile.
-func (l *loop) coalesce(events int) error {
-	if len(l.again) > 0 || len(l.dirtyConns)+len(l.dirtyClients) == 0 {
-		return nil
+// wait returns what became possible since the last turn, which has handled so many events.
+func (l *loop) wait(events int) ([]poll.Event, error) {
+	patience := l.patience()
+	if patience == 0 {
+		return l.poller.Wait(0)
 	}
 	width := l.window.sleep(events, l.busy)
 	if width == 0 {
-		return nil
+		return l.poller.Wait(patience)
 	}
 	l.poller.Sleep(width)
-	more, err := l.poller.Wait(0)
-	if err != nil {
-		return err
-	}
-	l.now = l.clock()
-	l.handle(more)
-	l.window.slept(width, events, len(more))
-	return nil
+	gathered, err := l.poller.Wait(patience)
+	l.window.slept(len(gathered))
+	return gathered, err
 }

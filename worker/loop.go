@@ -128,28 +128,24 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 
 // run turns until the worker's end.
 func (l *loop) run() error {
+	var events []poll.Event
 	for !l.ended {
-		events, err := l.poller.Wait(l.patience())
-		if err != nil {
+		var err error
+		if events, err = l.wait(len(events)); err != nil {
 			return err
 		}
-		if err := l.turn(events); err != nil {
-			return err
-		}
+		l.turn(events)
 	}
 	return nil
 }
 
 // turn does everything that became possible, then writes everything that came of it.
-func (l *loop) turn(events []poll.Event) error {
+func (l *loop) turn(events []poll.Event) {
 	l.now = l.clock()
 	l.spent, l.sent = 0, 0
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
 	l.handle(events)
-	if err := l.coalesce(len(events)); err != nil {
-		return err
-	}
 	l.serveAgain()
 	l.timers.run(l.now)
 	l.flush()
@@ -159,7 +155,6 @@ func (l *loop) turn(events []poll.Event) error {
 	}
 	l.observe()
 	l.relieve()
-	return nil
 }
 
 // handle tells everyone concerned what became possible.

@@ -478,7 +478,7 @@ func TestMoveTCP(t *testing.T) {
 	r.must(err)
 	events, err := next.poller.Wait(10 * time.Second)
 	r.must(err)
-	r.must(next.turn(events))
+	next.turn(events)
 	answer := make([]byte, 7)
 	user.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.ReadFull(user, answer); err != nil || string(answer) != "+PONG\r\n" {
@@ -488,6 +488,6 @@ func TestMoveTCP(t *testing.T) {
 	for next.clients > 0 {
 		events, err := next.poller.Wait(10 * time.Second)
 		r.must(err)
-		r.must(next.turn(events))
+		next.turn(events)
 	}
 }
