@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -167,6 +169,34 @@ func TestTurnsShareWriting(t *testing.T) {
 		}
 		if got != want || l.hurries() != (turn == 0) {
 			t.Errorf("after %d turns the first %d have everything, want %d; the loop goes on: %v", turn+1, got, want, l.hurries())
+		}
+	}
+}
+
+// Who moves to another worker before a turn has come to its output gets it there, and once.
+func TestOutputMovesUnwritten(t *testing.T) {
+	const size, many = 150_000, 2 * maxTurnBytes / 150_000
+	r, before, next := succession(t, nil)
+	var peers []*peer
+	for i := range many {
+		peers = append(peers, r.connect(fmt.Sprint("c", i), 0, 0))
+	}
+	r.instruct(next, link.Serve, nil)
+	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	value := sequence[:size] // repeats itself late
+	for _, c := range clientsOf(before) {
+		c.out.append(&before.memory, value)
+		c.markDirty()
+	}
+	r.step(before) // offers them
+	r.step(before) // while they are on their way
+	r.turn()
+	if next.clients != many {
+		t.Errorf("%d clients of %d have moved", next.clients, many)
+	}
+	for i, c := range peers {
+		if got := c.take(); !bytes.Equal(got, value) {
+			t.Errorf("client %d has got %d bytes, want %d", i, len(got), size)
 		}
 	}
 }
