@@ -17,7 +17,7 @@ const (
 	// loop's buffer.
 	directBytes = 16 << 10
 	// maxReadBytes bounds one read behind incomplete data.
-	maxReadBytes = 256 << 10
+	maxReadBytes = 512 << 10
 )
 
 // input is the receiving half of a connection. Loop only.

@@ -44,7 +44,7 @@ func (o *output) adopt(b *buffer) {
 
 // maxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
 // too: the kernel would go on as long as the other end reads as fast as it copies.
-const maxSendBytes = 256 << 10
+const maxSendBytes = 512 << 10
 
 // send writes a share to fd. more tells that the socket may take another one; otherwise it has got everything, or takes
 // no more until the next edge. err is the connection's error.
