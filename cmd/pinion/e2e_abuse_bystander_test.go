@@ -62,6 +62,7 @@ func lookOn(t *testing.T, p *proxy, worker int, memcache bool) *bystander {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "having the kernel note arrivals, which it begins to do in its own time", b.question)
 	go b.run()
 	t.Cleanup(func() { b.watcher.conn.Close(); <-b.done })
 	b.meanwhile(1)
