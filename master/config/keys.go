@@ -147,7 +147,7 @@ var keys = [...]Key{
 			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},
 	{Name: "coalesce_us", Scope: GlobalScope, Default: "200", Unit: "µs",
 		value: duration(func(d *draft) *time.Duration { return &d.global.Coalesce }, time.Microsecond, maxCoalesceMicros),
-		Doc: "longest time that a busy worker holds what it has to write, to write more at once; 0 = never; at most " +
+		Doc: "longest time that a busy worker sleeps after it has written, to find more to do at once; 0 = never; at most " +
 			"10000"},
 }
 

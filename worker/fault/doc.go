@@ -13,8 +13,8 @@
 // tell that the point was passed at all.
 //
 // PINION_FAULT=@FILE takes the same text from FILE whenever a point is passed, so that a test can break one thing after
-// the other in processes that live on. Whoever takes an action takes it out of FILE first, and
-// removes FILE if no other is left: each is taken once, and a test can tell.
+// the other in processes that live on. Whoever takes an action takes it out of FILE first, and removes
+// FILE if no other is left: each is taken once, and a test can tell.
 //
 // Any goroutine may call. The package imports nothing of ours, so that everything may import it.
 package fault

@@ -55,7 +55,7 @@ type Spec struct {
 	ShutdownTimeout time.Duration
 	Orphans         Orphans
 	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
-	Coalesce        time.Duration // longest time that a flush may wait for more to flush; 0 = never
+	Coalesce        time.Duration // longest sleep of a busy loop after it has written; 0 = never
 	Clients         int           // that are to be expected soon; room is made for them
 	Takeover        bool          // do not accept before Serve: another generation still does
 	Pools           []Pool        // in name order (shard.Less)
