@@ -11,28 +11,34 @@ import (
 // Kind is the type of a message. A kind that the receiver does not know is ignored.
 type Kind uint16
 
+// The numbers are the contract between builds: each stays what it is, whatever comes or goes.
 const (
 	// From the worker.
-	Ready   Kind = iota + 1 // accepting or, before a takeover, able to; body: ReadyBody
-	Log                     // body: level byte, text
-	Drained                 // no client is left, the worker ends; no body
+	Ready   Kind = 1  // accepting or, before a takeover, able to; body: ReadyBody
+	Log     Kind = 2  // body: level byte, text
+	Drained Kind = 3  // no client is left, the worker ends; no body
+	Leaving Kind = 19 // a signal has told the worker to end, it drains; no body
 
 	// From the master.
-	Drain     // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
-	Verbosity // body: one byte, 0 to 11
+	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
+	Verbosity Kind = 5  // body: one byte, 0 to 11
+	Quit      Kind = 15 // end at once; no body
+	Ping      Kind = 16 // make a turn, which the turn counter shows; no body
 
 	// From the master, about a handoff.
-	Serve  // accept from now on; no body
-	Peer   // a worker of the other generation; body: PeerBody; one descriptor
-	Give   // stop accepting, move the clients to the peers; body: GiveBody
-	Resume // give no more, accept again, and take what peers give back; no body
-	Settle // what was taken stays; no body
-	Finish // the peers serve now: move or drain what is left, then end; body: FinishBody
-	Listen // accept from this socket, too; body: ListenBody; one descriptor
+	Serve  Kind = 6  // accept from now on; no body
+	Peer   Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
+	Give   Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
+	Resume Kind = 9  // give no more, accept again, and take what peers give back; no body
+	Settle Kind = 10 // what was taken stays; no body
+	Finish Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
+	Listen Kind = 12 // accept from this socket, too; body: ListenBody; one descriptor
+	Lend   Kind = 17 // a master that has none asks for copies of the listeners; no body
 
 	// From the worker, about a handoff.
-	Given      // all that can be moved is; body: GivenBody
-	PeerFailed // body: PeerFailedBody
+	Given      Kind = 13 // all that can be moved is; body: GivenBody
+	PeerFailed Kind = 14 // body: PeerFailedBody
+	Lent       Kind = 18 // answers Lend
 )
 
 const (
