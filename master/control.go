@@ -109,6 +109,9 @@ func (g *generation) status(state, build string, now time.Time) GenerationStatus
 	s := GenerationStatus{Number: g.number, Build: build, State: state}
 	for _, slot := range g.slots {
 		w := WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
+		if slot.hangs() {
+			w.State = "hung"
+		}
 		if p := slot.process; p != nil {
 			w.PID, w.CPU = p.pid, p.cpu
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)

@@ -31,7 +31,7 @@ func (s *source) tellGenerations() {
 			return
 		}
 		s.target.say(word{
-			Kind: wordCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Bytes: len(g.memory),
+			Kind: wordCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)),
 			fds: []int{own},
 		})
 	}
@@ -59,7 +59,7 @@ func (t *target) remember(w word) {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}
 	err := errOtherLayout
-	if w.Bytes == link.SharedBytes(link.ServerCounts(g.pools), len(g.slots)) {
+	if w.Bytes == link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
 		err = t.m.mapCounters(g, w.fds[0])
 	}
 	if err != nil {
@@ -144,6 +144,6 @@ func (m *master) succeedInherited() {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process, now time.Time) {
 	p.owner, s.process = s, p
-	s.bornAt, s.readyAt = now, now
+	s.bornAt, s.readyAt, s.pulse = now, now, pulse{}
 	s.become(slotStarting, time.Time{})
 }

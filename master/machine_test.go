@@ -35,6 +35,8 @@ type machine struct {
 	memory  []byte
 	counted map[int]int // requests in the counters of generations before, by descriptor
 
+	stopped map[int]bool // pids of workers that make no turn
+
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
 	busy      string // an address that another process serves
@@ -60,6 +62,7 @@ func newMachine() *machine {
 		clock:   epoch,
 		workers: map[string]*process{},
 		counted: map[int]int{},
+		stopped: map[int]bool{},
 		lastPID: 1000,
 		lastFD:  99,
 		allowed: []int{0, 1},
@@ -139,6 +142,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text += "pool " + value + "\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n"
 		case "stats":
 			f.taken = value == "taken"
+		case "stopped": // a worker's pid
+			f.stopped[number(t, value)] = true
+		case "continued":
+			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
 			f.master.generation.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
@@ -301,9 +308,20 @@ func (f *machine) spawn(l launch) (*process, error) {
 	return p, nil
 }
 
+// turn has every worker make one that is able to.
+func (f *machine) turn() {
+	for _, s := range f.master.slots() {
+		if s.process != nil && s.generation.shared != nil && !f.stopped[s.process.pid] {
+			if turns := s.generation.shared.Turns(s.index); turns != nil {
+				*turns++
+			}
+		}
+	}
+}
+
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen",
+	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Ping: "ping",
 }
 
 func (f *machine) send(p *process, m link.Message, fds ...int) error {

@@ -78,6 +78,7 @@ type master struct {
 	control     *admin
 	controlPath func() // removes the control socket's path
 	summary     summary
+	nextPulse   time.Time // when it is looked again whether the workers turn
 	service     service
 	managerDeaf bool // the service manager could not be told something, and that is logged
 
@@ -139,7 +140,7 @@ func run(o Options, w *world, events <-chan event) error {
 
 func newMaster(o Options, w *world, out output) *master {
 	m := &master{
-		world: w, opts: o, startedAt: w.now(), statsFD: -1, controlFD: -1,
+		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1,
 		scrapes: make(chan *scrape), asks: make(chan *ask), done: make(chan struct{}),
 	}
 	m.log = &logger{now: w.now, verbosity: clampVerbosity(o.Verbosity), out: out}
@@ -330,6 +331,7 @@ func (m *master) tick() {
 		m.summarize()
 	}
 	m.service.tick(m, now)
+	m.feelPulses(now)
 	m.settle()
 }
 
@@ -360,6 +362,7 @@ func (m *master) deadline() time.Time {
 		consider(m.target.until)
 	}
 	consider(m.service.next)
+	consider(m.nextPulse)
 	return next
 }
 

@@ -56,6 +56,7 @@ type slot struct {
 	early   int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
 	words   lastWords // what process wrote on stderr
 
+	pulse     pulse  // of process
 	killedFor string // why the master killed process; empty: it did not
 }
 

@@ -139,6 +139,7 @@ func (f *machine) advance(t *testing.T, by string) {
 			break
 		}
 		f.clock = next
+		f.turn()
 		f.master.tick()
 		if f.master.deadline() == next {
 			t.Fatalf("the deadline %s is due again after it was served", next.Sub(f.master.startedAt))
@@ -224,7 +225,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
 		w.Pools = names(f.master.coming.pools)
-		w.Bytes = link.SharedBytes(link.ServerCounts(w.Pools), w.Slots)
+		w.Bytes = link.CounterBytes(link.ServerCounts(w.Pools), w.Slots)
 		if args[3] == "unknown" { // this version lays them out otherwise
 			w.Bytes += 8
 			break

@@ -85,7 +85,7 @@ type word struct {
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 
 	Pools []link.Pool   `json:"pools,omitempty"` // counters: names of pools and servers
-	Bytes int           `json:"bytes,omitempty"` // counters: of the memory file
+	Bytes int           `json:"bytes,omitempty"` // counters: that every build lays out alike
 	Left  time.Duration `json:"left,omitempty"`  // worker: until it must have ended; 0 = whenever it likes
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker

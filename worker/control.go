@@ -93,6 +93,7 @@ func (c *control) told(m link.Message, fds []int) error {
 			return err
 		}
 		l.drain(time.Duration(deadline) * time.Millisecond)
+	case link.Ping: // this is a turn
 	case link.Verbosity:
 		if len(m.Body) == 1 {
 			l.spec.Verbosity = int(m.Body[0])

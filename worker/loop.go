@@ -59,6 +59,7 @@ type loop struct {
 	clients   int      // connected now
 	nextID    uint64   // of the next client
 	counters  []uint64 // of the worker
+	turns     *uint64  // shared: grows with each turn, so that the master sees that the worker does not hang
 
 	again        []receiver // have more to read or to serve, without an edge to come
 	againNow     []receiver // those of them whose turn it is, and others that wait for the end of it
@@ -103,6 +104,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		spec: spec, shared: shared, poller: poller, clock: clock, now: clock(),
 		buf:      make([]byte, max(size, 2*directBytes)),
 		counters: shared.Worker(spec.Slot),
+		turns:    sign(shared.Turns(spec.Slot)),
 		vectors:  make([][]byte, 0, sock.MaxVectors),
 
 		accepting: !spec.Takeover, serving: !spec.Takeover,
@@ -142,6 +144,7 @@ func (l *loop) run() error {
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) {
 	l.now = l.clock()
+	*l.turns++
 	l.spent, l.sent = 0, 0
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
@@ -298,6 +301,14 @@ func (l *loop) closed() { l.counters[link.CurrConnections]-- }
 
 // liveMillis is the time as liveness words have it.
 func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }
+
+// sign returns a word for a sign of life: that of the shared memory, or, where the master that made it knows none, any.
+func sign(shared *uint64) *uint64 {
+	if shared == nil {
+		return new(uint64)
+	}
+	return shared
+}
 
 // loadWord reads a word that other processes write too.
 func loadWord(word *uint64) uint64 { return atomic.LoadUint64(word) }

@@ -65,6 +65,7 @@ func (c *conn) recv() {
 		return
 	}
 	c.heard, c.blamed = l.now, false
+	*c.server.heard = uint64(l.now)
 	before := c.server.counters[link.Responses]
 	used, err := c.take(b)
 	if err != nil {

@@ -24,6 +24,7 @@ type server struct {
 	counters []uint64
 	latency  *[link.LatencyBuckets]uint64 // of its replies
 	word     *uint64                      // shared: the shard.Liveness
+	heard    *uint64                      // shared: when the server last sent anything
 	retry    timer                        // of an ejection
 
 	literal  netip.AddrPort   // the address where the configuration names no host to look up
@@ -42,6 +43,7 @@ func newServer(p *pool, index int) *server {
 		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
 		latency:  p.l.shared.Latency(p.l.spec.Slot, p.index, index),
 		word:     p.l.shared.Liveness(p.index, index),
+		heard:    sign(p.l.shared.Heard(p.l.spec.Slot, p.index, index)),
 	}
 	if s.spec.Network == "tcp" {
 		s.literal, _ = netip.ParseAddrPort(s.spec.Address)

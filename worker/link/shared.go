@@ -21,6 +21,7 @@ const (
 // Shared gives names to the words of the mapping. The layout follows from the pools and the number of slots alone:
 //
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
+//	       │ per slot: signs of life, see pulse.go
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
@@ -33,6 +34,11 @@ type Shared struct {
 	perSlot int   // words of one slot, a whole number of cache lines
 	pool    []int // offset of each pool's counters within a slot
 	servers []int // servers of each pool
+
+	alive    bool  // there are signs of life
+	pulse0   int   // first word of those of slot 0
+	perPulse int   // words of those of one slot, a whole number of cache lines
+	heard    []int // offset of those of each pool's servers within a slot's
 }
 
 // newShared computes the layout; servers[i] is the number of servers of pool i.
@@ -50,6 +56,7 @@ func newShared(servers []int, slots int) *Shared {
 		off += numPoolCounters + n*perServer
 	}
 	s.perSlot = roundUp(off)
+	s.layPulse()
 	return s
 }
 
@@ -58,7 +65,7 @@ func roundUp(words int) int { return (words + wordsPerLine - 1) &^ (wordsPerLine
 // SharedBytes returns the size of the mapping for pools with these numbers of servers.
 func SharedBytes(servers []int, slots int) int {
 	s := newShared(servers, slots)
-	return (s.slot0 + (s.slots+1)*s.perSlot) * wordBytes
+	return (s.pulse0 + slots*s.perPulse) * wordBytes
 }
 
 // ServerCounts returns the number of servers of each pool, as SharedBytes and OpenShared want it.
@@ -70,18 +77,27 @@ func ServerCounts(pools []Pool) []int {
 	return n
 }
 
-// OpenShared lays the names over mem, which must be page-aligned and at least SharedBytes long. Fresh (all-zero) memory
-// is claimed; memory that holds something else is an error.
+// OpenShared lays the names over mem, which must be page-aligned. Fresh (all-zero) memory, of SharedBytes at least, is
+// claimed. What another process has claimed must hold the counters, see CounterBytes, and may hold signs of life; memory
+// that holds something else is an error.
 func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
-	want := SharedBytes(servers, slots)
-	if len(mem) < want || len(mem) < sharedMinimum {
+	s := newShared(servers, slots)
+	if want := s.pulse0 * wordBytes; len(mem) < want || len(mem) < sharedMinimum {
 		return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), want)
 	}
-	s := newShared(servers, slots)
-	s.words = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), want/wordBytes)
-	if !atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic) && atomic.LoadUint64(&s.words[0]) != sharedMagic {
-		return nil, fmt.Errorf("opening shared memory: unknown format %#x", s.words[0])
+	s.words = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/wordBytes)
+	whole := s.pulse0 + slots*s.perPulse
+	if atomic.LoadUint64(&s.words[0]) == 0 {
+		if len(s.words) < whole {
+			return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), whole*wordBytes)
+		}
+		atomic.StoreUint64(&s.words[pulseWord], uint64(s.pulse0))
+		atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
 	}
+	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
+		return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
+	}
+	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= whole
 	return s, nil
 }
 

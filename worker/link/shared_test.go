@@ -48,8 +48,10 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 			for server := range n {
 				all[name] = append(all[name], pointers(s.Server(slot, pool, server))...)
 				all[name] = append(all[name], pointers(s.Latency(slot, pool, server)[:])...)
+				all[name] = append(all[name], s.Heard(slot, pool, server))
 			}
 		}
+		all[name] = append(all[name], s.Turns(slot))
 	}
 	return all
 }
@@ -58,7 +60,7 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
 		for _, slots := range []int{1, 2, 5} {
 			s := openShared(t, servers, slots)
-			seen := map[*uint64]bool{&s.words[0]: true}
+			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true}
 			lines := map[uintptr]string{}
 			for writer, words := range blocks(s, servers, slots) {
 				for _, word := range words {
@@ -116,8 +118,12 @@ func TestOpenShared(t *testing.T) {
 	if second.Slots() != 2 {
 		t.Errorf("it has %d slots", second.Slots())
 	}
-	if _, err := OpenShared(mem[:size-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
-		t.Errorf("memory that is one byte short: %v", err)
+	if _, err := OpenShared(newMemory(size)[:size-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
+		t.Errorf("fresh memory that is one byte short: %v", err)
+	}
+	counters := CounterBytes(servers, 2)
+	if _, err := OpenShared(mem[:counters-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
+		t.Errorf("memory that is one byte short of the counters: %v", err)
 	}
 	first.words[0]++
 	if _, err := OpenShared(mem, servers, 2); err == nil || !strings.Contains(err.Error(), "unknown format") {
@@ -217,4 +223,46 @@ func TestCounterNames(t *testing.T) {
 			t.Errorf("counters %s, want %s", got, test.want)
 		}
 	}
+}
+
+// Builds that know no signs of life share the counters with those that do.
+func TestPulseOfAnotherBuild(t *testing.T) {
+	servers := []int{2, 1}
+	mem := newMemory(SharedBytes(servers, 2))
+	own, err := OpenShared(mem, servers, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*own.Turns(1) = 7
+	*own.Heard(0, 1, 0), *own.Heard(1, 1, 0) = 5, 9
+	if ns, known := own.LastHeard(1, 0); ns != 9 || !known {
+		t.Errorf("last heard at %d, %v", ns, known)
+	}
+	whole, err := OpenShared(mem, servers, 2)
+	if err != nil || *whole.Turns(1) != 7 {
+		t.Errorf("who maps all of it: %v", err)
+	}
+	for name, mem := range map[string][]byte{
+		"only the counters are mapped": mem[:CounterBytes(servers, 2)],
+		"only the counters are there":  withoutPulse(servers, 2),
+	} {
+		s, err := OpenShared(mem, servers, 2)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if s.Turns(1) != nil || s.Heard(0, 1, 0) != nil {
+			t.Errorf("%s: there are signs of life", name)
+		}
+		if _, known := s.LastHeard(1, 0); known {
+			t.Errorf("%s: somebody knows when a server was last heard", name)
+		}
+	}
+}
+
+// withoutPulse returns memory that a build which knows no signs of life has claimed, mapped by one that does.
+func withoutPulse(servers []int, slots int) []byte {
+	mem := newMemory(SharedBytes(servers, slots))
+	*(*uint64)(unsafe.Pointer(unsafe.SliceData(mem))) = sharedMagic
+	return mem
 }
