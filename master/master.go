@@ -297,11 +297,12 @@ func (m *master) handle(e event) {
 	}
 	s := e.from.owner
 	if s.process != e.from {
+		m.closeRest(e.fds)
 		return
 	}
 	switch e.kind {
 	case said:
-		m.said(s, e.message)
+		m.said(s, e.message, e.fds)
 	case wrote:
 		s.words.add(e.text)
 		m.log.forward(levelError, s.index, e.text)

@@ -5,6 +5,7 @@ package master
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +57,7 @@ type event struct {
 	from    *process // nil: then is what follows from what was begun
 	kind    eventKind
 	message link.Message
+	fds     []int // that came with the message; closed by the loop, unless it takes them
 	text    string
 	then    func()
 }
@@ -250,23 +252,46 @@ func (p *process) watch(report func(event)) {
 	go p.wait(report)
 }
 
+// maxControlFDs is how many descriptors a worker's message brings.
+const maxControlFDs = link.MaxLent
+
 func (p *process) readControl(report func(event)) {
 	defer p.readers.Done()
-	buf := make([]byte, link.MaxMessageBytes)
+	raw, err := p.control.SyscallConn()
+	if err != nil {
+		report(event{from: p, kind: hungUp})
+		return
+	}
+	buf, fds := make([]byte, link.MaxMessageBytes), make([]int, maxControlFDs)
 	for {
-		n, err := p.control.Read(buf)
-		if err != nil {
+		n, got, truncated, err := receiveFrom(raw, buf, fds)
+		if err != nil || n == 0 {
+			sock.CloseAll(fds[:got])
 			report(event{from: p, kind: hungUp})
 			return
 		}
 		m, err := link.ParseMessage(buf[:n])
+		if err == nil && truncated {
+			err = fmt.Errorf("descriptors of its message %d are missing: raise LimitNOFILE= (ulimit -n)", m.Kind)
+		}
 		if err != nil {
+			sock.CloseAll(fds[:got])
 			report(event{from: p, kind: wrote, text: err.Error()})
 			continue
 		}
 		m.Body = slices.Clone(m.Body)
-		report(event{from: p, kind: said, message: m})
+		report(event{from: p, kind: said, message: m, fds: slices.Clone(fds[:got])})
 	}
+}
+
+// receiveFrom waits for a message, see sock.RecvFDs.
+func receiveFrom(raw syscall.RawConn, buf []byte, fds []int) (n, got int, truncated bool, err error) {
+	var errReceive error
+	err = raw.Read(func(fd uintptr) bool {
+		n, got, truncated, errReceive = sock.RecvFDs(int(fd), buf, fds)
+		return !sock.Again(errReceive)
+	})
+	return n, got, truncated, errors.Join(err, errReceive)
 }
 
 // readStderr cuts lines where they get longer than anybody reads.

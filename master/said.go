@@ -8,8 +8,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// said takes a message of a worker.
-func (m *master) said(s *slot, msg link.Message) {
+// said takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
+// replaced by -1.
+func (m *master) said(s *slot, msg link.Message, fds []int) {
+	defer m.closeRest(fds)
 	switch msg.Kind {
 	case link.Ready:
 		if s.state == slotStarting {
@@ -31,6 +33,14 @@ func (m *master) said(s *slot, msg link.Message) {
 		}
 	case link.Drained:
 		m.log.printf(levelDebug, "worker %d has no clients left", s.index)
+	}
+}
+
+func (m *master) closeRest(fds []int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			m.world.close(fd)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type control struct {
 	fds    []int    // that came with a message: room for them
 	unsent [][]byte // what the master must hear and the socket had no room for, oldest first
 	lost   uint64   // log lines for which the socket had no room
+	loan   loan
 }
 
 // maxControlFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
@@ -40,6 +41,7 @@ const maxControlFDs = 4
 
 func newControl(l *loop, fd int) (c *control, err error) {
 	c = &control{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxControlFDs)}
+	c.loan.retry.fire = c.lend
 	c.token, err = l.register(fd, c)
 	return c, err
 }
@@ -54,7 +56,7 @@ func (c *control) ready(ev poll.Event) {
 		case err == unix.EAGAIN:
 			return
 		case err != nil || n == 0:
-			closeAll(c.fds[:got])
+			sock.CloseAll(c.fds[:got])
 			c.orphaned(err)
 			return
 		}
@@ -62,17 +64,11 @@ func (c *control) ready(ev poll.Event) {
 		if err == nil {
 			err = c.told(m, c.fds[:got])
 		} else {
-			closeAll(c.fds[:got])
+			sock.CloseAll(c.fds[:got])
 		}
 		if err != nil {
 			c.l.logf(levelError, "%v", err)
 		}
-	}
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		sock.Close(fd)
 	}
 }
 
@@ -84,7 +80,7 @@ func (c *control) told(m link.Message, fds []int) error {
 	case link.Listen:
 		return c.toldListen(m, fds)
 	}
-	closeAll(fds)
+	sock.CloseAll(fds)
 	l := c.l
 	switch m.Kind {
 	case link.Drain:
@@ -110,6 +106,9 @@ func (c *control) told(m link.Message, fds []int) error {
 		l.resume()
 	case link.Settle:
 		l.settled = true
+	case link.Lend:
+		c.loan.asked, c.loan.next = true, 0
+		c.lend()
 	case link.Finish:
 		var body link.FinishBody
 		if err := link.ParseBody(m, &body); err != nil {
@@ -155,7 +154,7 @@ func one(m link.Message, fds []int, body any) error {
 		err = fmt.Errorf("control message %d came with %d descriptors", m.Kind, len(fds))
 	}
 	if err != nil {
-		closeAll(fds)
+		sock.CloseAll(fds)
 	}
 	return err
 }
@@ -182,6 +181,7 @@ func (c *control) orphaned(err error) {
 	l := c.l
 	l.poller.Remove(c.fd)
 	l.release(c.token)
+	l.timers.stop(&c.loan.retry)
 	sock.Close(c.fd)
 	l.control = nil
 	l.orphan = true
@@ -230,6 +230,7 @@ func (c *control) resend() {
 		}
 		c.unsent = c.unsent[1:]
 	}
+	c.lend()
 }
 
 // logf has the master log a line, if the verbosity asks for it.

@@ -41,6 +41,15 @@ type ListenBody struct {
 	Listener Listener `json:"listener"`
 }
 
+// LentBody comes with Lent, and with one descriptor for each listener.
+type LentBody struct {
+	Listeners []Listener `json:"listeners"` // pools are those of the worker's own specification
+	More      bool       `json:"more"`      // another Lent follows
+}
+
+// MaxLent is how many listeners one Lent brings: what describes them must fit, too.
+const MaxLent = 16
+
 // GivenBody comes with Given: all clients are moved, closed, or stragglers.
 type GivenBody struct {
 	Moved        int           `json:"moved"`

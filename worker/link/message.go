@@ -38,7 +38,7 @@ const (
 	// From the worker, about a handoff.
 	Given      Kind = 13 // all that can be moved is; body: GivenBody
 	PeerFailed Kind = 14 // body: PeerFailedBody
-	Lent       Kind = 18 // answers Lend
+	Lent       Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
 )
 
 const (

@@ -158,6 +158,13 @@ func Reserve(n int) error {
 // Close closes fd.
 func Close(fd int) error { return unix.Close(fd) }
 
+// CloseAll closes all of fds.
+func CloseAll(fds []int) {
+	for _, fd := range fds {
+		Close(fd)
+	}
+}
+
 func closeOnError(fd *int, err *error) {
 	if *err != nil {
 		unix.Close(*fd)
