@@ -51,7 +51,7 @@ func (c *control) ready(ev poll.Event) {
 		c.resend()
 	}
 	for {
-		n, got, _, err := sock.RecvFDs(c.fd, c.buf, c.fds)
+		n, got, _, err := sock.RecvFDs(c.fd, c.buf, c.fds) // who reads the message sees whether all have come
 		switch {
 		case err == unix.EAGAIN:
 			return
@@ -122,11 +122,14 @@ func (c *control) told(m link.Message, fds []int) error {
 func (c *control) toldPeer(m link.Message, fds []int) error {
 	var body link.PeerBody
 	if err := one(m, fds, &body); err != nil {
+		c.l.unjoined(body.Slot, err)
 		return err
 	}
-	c.l.addPeer(body.Slot, fds[0])
-	return nil
+	return c.l.addPeer(body, fds[0])
 }
+
+// errNoDescriptor is a message whose descriptor the kernel had to drop.
+var errNoDescriptor = errors.New("no descriptor is free: raise LimitNOFILE= (ulimit -n)")
 
 func (c *control) toldListen(m link.Message, fds []int) error {
 	var body link.ListenBody
@@ -150,7 +153,10 @@ func (c *control) toldListen(m link.Message, fds []int) error {
 // one reads the body of a message that brings one descriptor; with an error it closes what has come.
 func one(m link.Message, fds []int, body any) error {
 	err := link.ParseBody(m, body)
-	if err == nil && len(fds) != 1 {
+	if err == nil && len(fds) == 0 {
+		err = errNoDescriptor
+	}
+	if err == nil && len(fds) > 1 {
 		err = fmt.Errorf("control message %d came with %d descriptors", m.Kind, len(fds))
 	}
 	if err != nil {

@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"math"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -18,7 +17,7 @@ func (l *loop) drain(limit time.Duration) {
 	l.stopGiving("drain")
 	if l.accepting {
 		for _, ln := range l.listeners {
-			ln.accept(math.MaxInt) // nobody else would
+			ln.acceptAll()
 		}
 	}
 	l.wind(limit)

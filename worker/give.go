@@ -44,7 +44,7 @@ type giving struct {
 	packed  []packed // frozen and owed nothing: wait for a peer
 	owed    int      // clients that are frozen and owed replies
 	slow    int      // of them, those that were so at the last tick; 0 ≤ slow ≤ owed
-	next    int      // peer that the next batch goes to, modulo their number
+	next    int      // peer that the next batch goes to, modulo their number, of those that are due alike
 	cursor  int      // into the loop's table: what the pass under way has looked at
 	passing bool     // such a pass is under way
 	skipped bool     // it has left some out that are owed replies
@@ -67,7 +67,7 @@ func (l *loop) give(patience time.Duration) {
 		*g = giving{l: l, on: true, next: l.spec.Slot, tick: g.tick}
 		g.tick.fire = g.look
 		for _, p := range l.peers {
-			p.reversed = false
+			p.reversed, p.gone = false, 0
 		}
 		l.timers.set(&g.tick, l.now+giveTick)
 	}

@@ -316,7 +316,14 @@ func TestStrayControlMessages(t *testing.T) {
 	}
 	r.turn()
 	sock.Close(fd)
-	if messages := r.heard(l); len(messages) != 0 || len(l.peers) != 0 || len(l.listeners) != 1 {
+	messages := r.heard(l)
+	for _, m := range messages {
+		var body link.PeerFailedBody
+		if r.must(link.ParseBody(m, &body)); m.Kind != link.PeerFailed || !body.Unjoined || body.Reason == "" {
+			t.Errorf("it says %v", m)
+		}
+	}
+	if len(messages) != 2 || len(l.peers) != 0 || len(l.listeners) != 1 {
 		t.Errorf("it says %v, has %d peers and %d listeners", messages, len(l.peers), len(l.listeners))
 	}
 	r.pings(r.connect("c", 0, 0), l)

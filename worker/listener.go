@@ -3,6 +3,8 @@
 package worker
 
 import (
+	"errors"
+	"math"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -89,29 +91,72 @@ func (l *loop) closeListeners() {
 	l.accepting = false
 }
 
-func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch) }
+func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch, ln.pool.l.ceiling()) }
 
-// accept takes up to limit connections off the queue, and tells whether it is empty.
-func (ln *listener) accept(limit int) (empty bool) {
+// acceptAll empties the queue, since nobody else will. What a handoff would need is not needed any more.
+func (ln *listener) acceptAll() { ln.accept(math.MaxInt, math.MaxInt) }
+
+// accept takes up to limit connections off the queue, whose descriptors are to be below ceiling.
+func (ln *listener) accept(limit, ceiling int) {
 	l := ln.pool.l
 	for range limit {
+		if l.reaches(ceiling) {
+			ln.mute(errSpared)
+			return
+		}
 		fd, err := sock.Accept(ln.fd)
 		switch err {
 		case nil:
+			l.newest = fd
 			if ln.pool.admit() {
 				l.accept(fd, ln)
 			} else {
 				ln.turnAway(fd)
 			}
 		case unix.EAGAIN:
-			return true
+			return
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			ln.mute(err)
-			return false
+			return
 		default: // a connection that broke while it waited: the next one may be fine
 		}
 	}
-	return false
+}
+
+// A handoff needs descriptors: one for each worker that clients go to or come from, and for a moment those of the memory
+// files in which states travel. Clients leave the worker a sixteenth of what it may have, within these bounds.
+const (
+	leastSpared = 4
+	mostSpared  = 1024
+	sparedOneOf = 16
+)
+
+var errSpared = errors.New("too many open files, but for those that a reload or an upgrade needs")
+
+// ceiling returns the descriptor from which on none is a client's. The limit can change at any time.
+func (l *loop) ceiling() int {
+	if !l.spares {
+		return math.MaxInt
+	}
+	limit, err := sock.MaxDescriptors()
+	if err != nil {
+		return math.MaxInt
+	}
+	return limit - max(leastSpared, min(limit/sparedOneOf, mostSpared))
+}
+
+// reaches tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
+// need only look when the last one was close.
+func (l *loop) reaches(ceiling int) bool {
+	if l.newest+1 < ceiling {
+		return false
+	}
+	next, err := sock.FreeDescriptor()
+	if err != nil {
+		return ceiling < math.MaxInt
+	}
+	l.newest = next - 1
+	return next >= ceiling
 }
 
 // mute leaves the queue alone for a moment: without a free descriptor the listener would only wake the loop for nothing.

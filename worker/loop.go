@@ -78,6 +78,8 @@ type loop struct {
 	vectors      [][]byte
 
 	accepting bool // the listeners are watched
+	spares    bool // clients leave descriptors for a handoff
+	newest    int  // descriptor of the client accepted last, or another that is about as high
 	draining  bool
 	ended     bool
 	drainTill timer

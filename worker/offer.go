@@ -67,7 +67,7 @@ func (p *peerLink) credit() bool {
 // send offers what is packed.
 func (g *giving) send() {
 	for written := 0; len(g.packed) > 0; {
-		p := g.peer()
+		p, most := g.peer()
 		if p == nil {
 			if g.paused() {
 				g.thawPacked()
@@ -78,7 +78,7 @@ func (g *giving) send() {
 			g.more = true
 			return
 		}
-		written += g.offer(p)
+		written += g.offer(p, most)
 	}
 }
 
@@ -87,23 +87,63 @@ func (g *giving) paused() bool {
 	return !slices.ContainsFunc(g.l.peers, func(p *peerLink) bool { return p.usable() && g.l.now >= p.pausedTill })
 }
 
-// peer returns who is to get the next batch; nil if nobody can.
-func (g *giving) peer() *peerLink {
-	peers := g.l.peers
-	for i := range peers {
-		if p := peers[(g.next+i)%len(peers)]; p.credit() {
-			g.next += i + 1
-			return p
+// peer returns who is to get the next batch, and how many clients at most; nil if nobody can. It is the one to whom the most
+// are due, so that in the end everybody has a part of them in proportion to his share.
+func (g *giving) peer() (chosen *peerLink, most int) {
+	peers, shares := g.l.peers, 0
+	all := g.l.clients
+	for _, p := range peers {
+		all += p.gone
+		if p.usable() {
+			shares += p.share
 		}
 	}
-	return nil
+	best, at, soon := 0, 0, false
+	for i := range peers {
+		p := peers[(g.next+i)%len(peers)]
+		due := all*p.share - p.got()*shares
+		switch {
+		case p.credit() && (chosen == nil || due > best):
+			chosen, best, at = p, due, i
+		case due > 0 && p.soon():
+			soon = true
+		}
+	}
+	switch {
+	case chosen == nil, best <= 0 && soon:
+		return nil, 0
+	case best <= 0: // those to whom something is due take too long
+		most = chosen.limit
+	default:
+		most = min(chosen.limit, max(best/shares, 1))
+	}
+	g.next += at + 1
+	return chosen, most
 }
 
-// offer offers a batch to p and returns how many bytes that were.
-func (g *giving) offer(p *peerLink) int {
+// promptness is how long a peer that has as many batches as it may have is waited for, rather than giving what is due to it to
+// others.
+const promptness = 250 * time.Millisecond
+
+// soon tells whether p, which cannot be offered anything now, can be in a moment.
+func (p *peerLink) soon() bool {
+	return p.usable() && p.l.now >= p.pausedTill && p.link.Silent(p.l.now) < promptness
+}
+
+// got returns how many clients p has got or is being offered.
+func (p *peerLink) got() int {
+	n := p.gone
+	for _, o := range p.offers {
+		n += len(o.clients)
+	}
+	return n
+}
+
+// offer offers a batch of at most so many clients to p and returns how many bytes that were.
+func (g *giving) offer(p *peerLink, most int) int {
 	l := g.l
 	var state handoff.State
-	o := &offer{state: -1, clients: g.fill(&state, p.limit)}
+	o := &offer{state: -1, clients: g.fill(&state, most)}
 	if len(o.clients) == 0 {
 		return 0
 	}
@@ -258,6 +298,7 @@ func (p *peerLink) Release(batch uint32) {
 		c.depart()
 	}
 	o.count, o.clients = len(o.clients), nil
+	p.gone += o.count
 }
 
 // depart forgets a client that another worker serves now.

@@ -23,6 +23,7 @@ const resendPause = 10 * time.Millisecond
 type peerLink struct {
 	l     *loop
 	slot  int // of the other worker
+	share int // of the clients, in proportion to what other peers have; ≥ 1
 	fd    int
 	token poll.Token
 	link  *handoff.Link
@@ -37,6 +38,7 @@ type peerLink struct {
 	hung       bool              // because it does not answer
 	reversed   bool              // it gives, so nothing is given to it
 	lost       int               // clients that have ended with it
+	gone       int               // clients that it has got, since giving began
 	limit      int               // clients in a batch; 1 ≤ limit ≤ usualBatch
 	shortages  int               // in a row
 	pausedTill int64             // after a shortage
@@ -47,8 +49,10 @@ type peerLink struct {
 	truncated bool                // there were more of them
 }
 
-// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died.
-func (l *loop) addPeer(slot, fd int) {
+// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died. The descriptor
+// is its own. The master learns in any case whether the two can talk: as long as one pair cannot, nobody is to move.
+func (l *loop) addPeer(body link.PeerBody, fd int) error {
+	slot := body.Slot
 	for _, p := range slices.Clone(l.peers) {
 		if p.slot == slot {
 			p.failed = true // as the master knows
@@ -57,24 +61,34 @@ func (l *loop) addPeer(slot, fd int) {
 		}
 	}
 	p := &peerLink{
-		l: l, slot: slot, fd: fd, limit: usualBatch,
+		l: l, slot: slot, share: max(body.Share, 1), fd: fd, limit: usualBatch,
 		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
 	}
 	p.resend.fire = p.write
 	p.link = handoff.NewLink(p, l.spec.Build)
-	var err error
-	if err = sock.SetInherited(fd); err == nil {
+	err := fault.Error("peer.join")
+	if err == nil {
+		err = sock.SetInherited(fd)
+	}
+	if err == nil {
 		p.token, err = l.register(fd, p)
 	}
 	if err != nil {
-		p.Failed(err.Error())
 		sock.Close(fd)
-		return
+		l.unjoined(slot, err)
+		return fmt.Errorf("joining worker %d of the other generation: %w", slot, err)
 	}
 	l.peers = append(l.peers, p)
 	slices.SortStableFunc(l.peers, func(a, b *peerLink) int { return a.slot - b.slot })
 	p.link.Start(l.now)
 	l.giving.begin()
+	l.control.must(link.Joined, link.Body(link.PeerBody{Slot: slot}))
+	return nil
+}
+
+// unjoined tells the master that there is no way to a worker.
+func (l *loop) unjoined(slot int, err error) {
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: slot, Unjoined: true, Reason: err.Error()}))
 }
 
 func (p *peerLink) ready(ev poll.Event) {
@@ -214,9 +228,9 @@ func (p *peerLink) put(m handoff.Message) error {
 // Failed is handoff.Hands.
 func (p *peerLink) Failed(reason string) {
 	l := p.l
-	if p.lost > 0 {
-		reason += fmt.Sprintf("; %d clients may have ended with it", p.lost)
-		p.lost = 0
+	lost := p.lost
+	if p.lost = 0; lost > 0 {
+		reason += fmt.Sprintf("; %d clients may have ended with it", lost)
 	} else if p.failed {
 		return
 	}
@@ -225,7 +239,7 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	l.logf(levelWarn, "worker %d of the other generation: %s", p.slot, reason)
-	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Hung: p.hung, Reason: reason}))
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Hung: p.hung, Reason: reason, Lost: lost}))
 	l.giving.said = false
 }
 

@@ -69,14 +69,14 @@ func (r *rig) handOver(before, next *loop) {
 	r.turn()
 }
 
-// heard returns what the master of a worker was told since the last time, without log lines.
+// heard returns what the master of a worker was told since the last time, without log lines and who has joined whom.
 func (r *rig) heard(l *loop) (messages []link.Message) {
 	for b := r.masters[slices.Index(r.workers, l)].take(); len(b) > 0; {
 		size := 16 + int(b[12]) + int(b[13])<<8
 		m, err := link.ParseMessage(slices.Clone(b[:size]))
 		r.must(err)
 		b = b[size:]
-		if m.Kind != link.Log {
+		if m.Kind != link.Log && m.Kind != link.Joined {
 			messages = append(messages, m)
 		}
 	}

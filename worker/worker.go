@@ -45,6 +45,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
+	l.spares = true
 	if l.control, err = newControl(l, link.FDControl); err != nil {
 		return fmt.Errorf("watching the control socket: %w", err)
 	}

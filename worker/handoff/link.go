@@ -299,19 +299,21 @@ func (k *Link) End(reason string) {
 }
 
 // Overdue tells that the other side owes an answer for too long.
-func (k *Link) Overdue(now int64) bool {
+func (k *Link) Overdue(now int64) bool { return k.Silent(now) >= Patience }
+
+// Silent returns for how long the other side has owed an answer; 0: it owes none.
+func (k *Link) Silent(now int64) time.Duration {
 	if k.ended || k.retired {
-		return false
+		return 0
 	}
 	if k.version == 0 {
-		return now-k.asked >= int64(Patience)
+		return time.Duration(now - k.asked)
 	}
+	var longest int64
 	for _, g := range k.given {
-		if now-g.since >= int64(Patience) {
-			return true
-		}
+		longest = max(longest, now-g.since)
 	}
-	return false
+	return time.Duration(longest)
 }
 
 // find returns a batch on its way there, or nil.

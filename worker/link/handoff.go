@@ -23,7 +23,8 @@ type Unreachable struct {
 // PeerBody comes with Peer and its one descriptor: a worker of the other generation, to give clients to or to take them
 // from.
 type PeerBody struct {
-	Slot int `json:"slot"` // of the other worker
+	Slot  int `json:"slot"`            // of the other worker
+	Share int `json:"share,omitempty"` // of the clients that it is to get, in proportion to what the others have; 0 = 1
 }
 
 // GiveBody comes with Give.
@@ -60,11 +61,15 @@ type GivenBody struct {
 	Reason       string        `json:"reason"`        // why stragglers could not be moved; empty = they are owed replies
 }
 
-// PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead or does not answer.
+// PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead, does not answer, or cannot be
+// talked to.
 type PeerFailedBody struct {
 	Slot   int    `json:"slot"`
 	Hung   bool   `json:"hung"` // lives, but does not answer
 	Reason string `json:"reason"`
+
+	Unjoined bool `json:"unjoined,omitempty"` // the connection of a Peer could not be used at all
+	Lost     int  `json:"lost,omitempty"`     // clients that may have ended with it
 }
 
 // Body returns the wire form of a body. Bodies are small, see ReadyBody; one that does not fit is a programming error.

@@ -5,6 +5,7 @@ package sock
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 
@@ -153,6 +154,22 @@ func Reserve(n int) error {
 		return err
 	}
 	return Close(fd)
+}
+
+// MaxDescriptors returns how many descriptors the process may have, see RLIMIT_NOFILE in getrlimit(2).
+func MaxDescriptors() (int, error) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return int(min(limit.Cur, math.MaxInt32)), err
+}
+
+// FreeDescriptor returns the number that the next descriptor of the process gets.
+func FreeDescriptor() (int, error) {
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	return fd, Close(fd)
 }
 
 // Close closes fd.
