@@ -38,7 +38,7 @@ type client struct {
 const clientBytes = 256
 
 // clientState is what has happened to a client, as a set.
-type clientState uint8
+type clientState uint16
 
 const (
 	authenticated clientState = 1 << iota // or no password is asked for
@@ -49,6 +49,7 @@ const (
 	frozen                                // is about to move to another worker: not read, and in one of the lists of giving
 	stays                                 // cannot be moved: the other generation does not understand it
 	unwanted                              // has no place in the other generation: closed when that one is settled
+	silent                                // has connected to this worker and sent nothing yet
 )
 
 // clientQueues says in which of the loop's lists a client is.
@@ -63,7 +64,7 @@ const (
 // accept takes over a fresh connection, which the pool has counted.
 func (l *loop) accept(fd int, ln *listener) {
 	p := ln.pool
-	c := &client{pool: p, from: ln, fd: int32(fd), active: l.ticks()}
+	c := &client{pool: p, from: ln, fd: int32(fd), active: l.ticks(), state: silent}
 	token, err := l.register(fd, c)
 	if err != nil {
 		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
@@ -85,6 +86,7 @@ func (l *loop) accept(fd int, ln *listener) {
 	l.clients++
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
 	l.opened()
+	c.leaveIfIdle()
 }
 
 // newID returns a number that no client of this pool of workers has had, in no generation.
@@ -155,6 +157,7 @@ func (c *client) recv() {
 		return
 	case b != nil:
 		c.active = c.pool.l.ticks()
+		c.state &^= silent
 		c.take(b)
 	}
 	if c.state&gone == 0 && c.in.unread && !c.muted() {

@@ -106,6 +106,12 @@ func (c *control) told(m link.Message, fds []int) error {
 		l.resume()
 	case link.Settle:
 		l.settled = true
+	case link.Removed:
+		var body link.RemovedBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.remove(body.Pools)
 	case link.Lend:
 		c.loan.asked, c.loan.next = true, 0
 		c.lend()
@@ -140,6 +146,7 @@ func (c *control) toldListen(m link.Message, fds []int) error {
 	err := errors.New("no such pool, or the worker is about to end")
 	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining {
 		if err = sock.SetInherited(fd); err == nil {
+			c.l.replace(spec)
 			err = c.l.listen(fd, spec)
 		}
 	}

@@ -15,8 +15,8 @@ func (l *loop) drain(limit time.Duration) {
 		return
 	}
 	l.stopGiving("drain")
-	if l.accepting {
-		for _, ln := range l.listeners {
+	for _, ln := range l.listeners {
+		if l.accepting || ln.removed {
 			ln.acceptAll()
 		}
 	}
@@ -56,7 +56,9 @@ func (l *loop) leaveAll() {
 func (c *client) departs() bool {
 	l := c.pool.l
 	switch {
-	case c.state&frozen != 0:
+	case !l.draining && !l.giving.alone, c.state&frozen != 0:
+		return false
+	case !c.greeted():
 		return false
 	case c.state&unwanted != 0: // until then everything may be rolled back
 		return l.draining || l.giving.alone
@@ -66,7 +68,8 @@ func (c *client) departs() bool {
 
 // leaveIfIdle has a client closed that departs and stands between two requests.
 //
-// What it has sent meanwhile is served first: closing over unread bytes would reset the connection.
+// What it has sent meanwhile is served first: closing over unread bytes would reset the connection. Where its address goes
+// and the proxy stays, there is time to wait until it has seen the end.
 func (c *client) leaveIfIdle() {
 	if !c.departs() {
 		return
@@ -75,7 +78,11 @@ func (c *client) leaveIfIdle() {
 		c.in.unread = true
 		c.recv()
 	}
-	if c.idle() {
+	switch {
+	case !c.idle():
+	case c.from.removed || c.state&unwanted != 0:
+		c.leave()
+	default:
 		c.close()
 	}
 }
@@ -90,7 +97,7 @@ func (l *loop) endIfDrained() {
 	if !l.draining && !l.giving.alone || l.clients > 0 || l.ended {
 		return
 	}
-	if giving, taking := l.handing(); giving+taking > 0 {
+	if giving, taking := l.handing(); giving+taking > 0 || l.outlasting() {
 		return
 	}
 	l.ended = true

@@ -81,6 +81,7 @@ func (l *loop) resume() {
 		return
 	}
 	l.stopGiving("roll-back")
+	l.restore()
 	l.watchListeners(true)
 }
 

@@ -76,7 +76,7 @@ func (g *giving) starved() bool {
 func (l *loop) stragglers() (count int, reason string) {
 	for i := range l.table {
 		c, ok := l.table[i].h.(*client)
-		if !ok || c.state&(unwanted|lingering) != 0 {
+		if !ok || c.state&(unwanted|lingering) != 0 || c.from.removed && c.head == nil {
 			continue
 		}
 		count++

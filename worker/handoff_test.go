@@ -38,8 +38,19 @@ func TestConfigurationHasNoPlace(t *testing.T) {
 	}
 	half.send([]byte("NG\r\n"))
 	r.turn()
-	if got := string(half.take()); got != "+PONG\r\n" || !half.ended || !before.ended {
-		t.Errorf("half got %q, closed is %v; the worker has ended: %v", got, half.ended, before.ended)
+	if got := string(half.take()); got != "+PONG\r\n" || !half.ended {
+		t.Errorf("half got %q, closed is %v", got, half.ended)
+	}
+	idle.hangUp()
+	half.send(redisRequestOf("PING")) // too late, but no reason to reset the connection
+	r.turn()
+	if before.ended {
+		t.Error("the worker has ended before half has seen the end")
+	}
+	half.hangUp()
+	r.turn()
+	if !before.ended {
+		t.Error("the worker has not ended")
 	}
 }
 
@@ -401,6 +412,7 @@ func TestDrainWhileGiving(t *testing.T) {
 		}
 		r.must(sock.SendFDs(r.masters[0].fd, link.AppendMessage(nil, link.Message{Kind: link.Drain, Body: link.DrainBody(0)}), nil))
 		r.turn()
+		r.advance(2 * time.Second) // in which c could have asked something
 		half.send([]byte("NG\r\n"))
 		r.turn()
 		if got := string(half.take()); got != "+PONG\r\n" || !before.ended {

@@ -142,6 +142,7 @@ func TestDrainSparesNothing(t *testing.T) {
 		t.Fatal("nothing is spared")
 	}
 	r.tell(link.Message{Kind: link.Drain, Body: link.DrainBody(10_000)})
+	r.advance(2 * time.Second) // in which they could have asked something
 	for _, c := range r.clients {
 		if !c.ended {
 			t.Errorf("%s still waits", c.name)

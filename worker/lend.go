@@ -31,6 +31,9 @@ func (c *control) lend() {
 		body := link.LentBody{More: last < len(l.listeners)}
 		var fds []int
 		for _, ln := range l.listeners[first:last] {
+			if ln.last.pos != 0 { // nobody can connect there any more
+				continue
+			}
 			body.Listeners, fds = append(body.Listeners, ln.spec), append(fds, ln.fd)
 		}
 		err := sock.SendFDs(c.fd, link.AppendMessage(nil, link.Message{Kind: link.Lent, Body: link.Body(body)}), fds)

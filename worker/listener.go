@@ -5,6 +5,8 @@ package worker
 import (
 	"errors"
 	"math"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -20,17 +22,24 @@ import (
 type listener struct {
 	pool     *pool
 	spec     link.Listener
+	at       netip.AddrPort // of TCP
+	dual     bool           // takes IPv4 as well as IPv6
 	fd       int
 	watched  bool
+	removed  bool // no other generation accepts from it; see outlast
 	token    poll.Token
 	pause    timer
+	last     timer // then it is closed; off: it is not to be
 	loggedAt int64
 }
 
 // listen takes over an inherited socket, and accepts from it unless another generation still does.
 func (l *loop) listen(fd int, spec link.Listener) error {
 	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd}
-	ln.pause.fire = ln.watch
+	if spec.Network == "tcp" {
+		ln.at, ln.dual = sock.ListensOn(fd)
+	}
+	ln.pause.fire, ln.last.fire = ln.watch, ln.end
 	ln.token = l.hold(ln)
 	if l.accepting {
 		if err := l.poller.AddListener(fd, ln.token, spec.Shared); err != nil {
@@ -44,11 +53,11 @@ func (l *loop) listen(fd int, spec link.Listener) error {
 	return nil
 }
 
-// watchListeners begins to accept, or leaves that to another generation.
+// watchListeners begins to accept, or leaves that to another generation as far as it does so.
 func (l *loop) watchListeners(accepting bool) {
 	l.accepting = accepting
 	for _, ln := range l.listeners {
-		if accepting {
+		if accepting || ln.removed {
 			ln.watch()
 		} else {
 			ln.unwatch()
@@ -79,30 +88,42 @@ func (ln *listener) unwatch() {
 	}
 }
 
-// closeListeners ends accepting for good.
+// closeListeners ends accepting for good, soon where nobody else accepts.
 func (l *loop) closeListeners() {
-	for _, ln := range l.listeners {
-		ln.unwatch()
-		l.release(ln.token)
-		sock.Close(ln.fd)
-		l.closed()
-	}
-	l.listeners = nil
 	l.accepting = false
+	for _, ln := range slices.Clone(l.listeners) {
+		if ln.removed {
+			ln.outlast()
+		} else {
+			ln.close()
+		}
+	}
+}
+
+func (ln *listener) close() {
+	l := ln.pool.l
+	ln.unwatch()
+	l.timers.stop(&ln.last)
+	l.release(ln.token)
+	sock.Close(ln.fd)
+	l.closed()
+	l.listeners = slices.DeleteFunc(l.listeners, func(other *listener) bool { return other == ln })
 }
 
 func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch, ln.pool.l.ceiling()) }
 
-// acceptAll empties the queue, since nobody else will. What a handoff would need is not needed any more.
-func (ln *listener) acceptAll() { ln.accept(math.MaxInt, math.MaxInt) }
+// acceptAll empties the queue, since nobody else will, and tells whether it could. What a handoff would need is not needed
+// any more.
+func (ln *listener) acceptAll() (empty bool) { return ln.accept(math.MaxInt, math.MaxInt) }
 
-// accept takes up to limit connections off the queue, whose descriptors are to be below ceiling.
-func (ln *listener) accept(limit, ceiling int) {
+// accept takes up to limit connections off the queue, whose descriptors are to be below ceiling, and tells whether it is
+// empty.
+func (ln *listener) accept(limit, ceiling int) (empty bool) {
 	l := ln.pool.l
 	for range limit {
 		if l.reaches(ceiling) {
 			ln.mute(errSpared)
-			return
+			return false
 		}
 		fd, err := sock.Accept(ln.fd)
 		switch err {
@@ -114,13 +135,14 @@ func (ln *listener) accept(limit, ceiling int) {
 				ln.turnAway(fd)
 			}
 		case unix.EAGAIN:
-			return
+			return true
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			ln.mute(err)
-			return
+			return false
 		default: // a connection that broke while it waited: the next one may be fine
 		}
 	}
+	return false
 }
 
 // A handoff needs descriptors: one for each worker that clients go to or come from, and for a moment those of the memory

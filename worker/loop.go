@@ -50,6 +50,7 @@ type loop struct {
 	busy        int       // clients that are owed a reply
 	lingering   []*client // wait for the other end to hang up
 	lingerTimer timer
+	greetTimer  timer
 	reliefTimer timer
 
 	pools     []*pool

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -85,7 +86,7 @@ func (l *loop) takesNobody() bool {
 
 // expect makes everything ready to serve a client, if there is a place for it.
 func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
-	ln := l.place(r)
+	ln := l.place(r, fd)
 	if ln == nil {
 		return nil, handoff.Configuration
 	}
@@ -116,14 +117,46 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	return g, handoff.Take
 }
 
-// place returns the listener that the client could have come from here.
-func (l *loop) place(r *handoff.Record) *listener {
+// place returns the listener that the client could have come from here: at the same address, or else the one to which the
+// kernel would bring it if it connected to where it has, because an address was widened or narrowed.
+func (l *loop) place(r *handoff.Record, fd int) *listener {
 	for _, ln := range l.listeners {
-		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && string(ln.pool.spec.Protocol) == r.Protocol {
+		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && ln.last.pos == 0 && ln.speaks(r) {
 			return ln
 		}
 	}
-	return nil
+	if r.Network != "tcp" {
+		return nil
+	}
+	local, _ := sock.ListensOn(fd)
+	var nearest *listener
+	for _, ln := range l.listeners {
+		if ln.covers(local) > nearest.covers(local) {
+			nearest = ln
+		}
+	}
+	if nearest == nil || !nearest.speaks(r) {
+		return nil
+	}
+	return nearest
+}
+
+func (ln *listener) speaks(r *handoff.Record) bool {
+	return string(ln.pool.spec.Protocol) == r.Protocol
+}
+
+// covers tells whether a connection to that address comes to the listener, and by how narrow an address: 0 is not at all.
+func (ln *listener) covers(local netip.AddrPort) int {
+	switch {
+	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.pos != 0:
+	case ln.at == local:
+		return 3
+	case ln.at.Addr().IsUnspecified() && ln.at.Addr().Is4() == local.Addr().Is4():
+		return 2
+	case ln.at.Addr().IsUnspecified() && ln.dual:
+		return 1
+	}
+	return 0
 }
 
 var errNoRoom = errors.New("worker is too near its memory_limit")

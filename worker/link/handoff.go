@@ -42,6 +42,14 @@ type ListenBody struct {
 	Listener Listener `json:"listener"`
 }
 
+// RemovedBody comes with Removed. As many of these messages as it takes come before Give and Finish; Resume takes them back.
+type RemovedBody struct {
+	Pools []int `json:"pools"` // indexes into Spec.Pools; at most MaxRemoved
+}
+
+// MaxRemoved is how many indexes fit into a message, whatever they are.
+const MaxRemoved = 500
+
 // LentBody comes with Lent, and with one descriptor for each listener.
 type LentBody struct {
 	Listeners []Listener `json:"listeners"` // pools are those of the worker's own specification

@@ -43,6 +43,27 @@ func SetInherited(fd int) error {
 	return err
 }
 
+// ListensOn returns the address that a TCP socket is bound to, IPv4 as such, and whether one that listens takes IPv4 as well
+// as IPv6; the zero address of any other socket.
+func ListensOn(fd int) (at netip.AddrPort, dual bool) {
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return at, false
+	}
+	switch a := bound.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)), false
+	case *unix.SockaddrInet6:
+		ip := netip.AddrFrom16(a.Addr).Unmap()
+		if a.ZoneId != 0 {
+			ip = ip.WithZone(strconv.Itoa(int(a.ZoneId)))
+		}
+		only, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		return netip.AddrPortFrom(ip, uint16(a.Port)), err == nil && only == 0
+	}
+	return at, false
+}
+
 // LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
 func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
 
