@@ -54,7 +54,7 @@ func (t *target) remember(w word) {
 	if len(w.fds) != 1 || t.unreadable {
 		return
 	}
-	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, revived: true}
+	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, specFD: -1, revived: true}
 	for i := range w.Slots {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}
