@@ -5,6 +5,7 @@ package master
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,11 +13,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// line returns the generation and those before it that still have workers, the latest first.
-func (g *generation) line() (all []*generation) {
-	for ; g != nil; g = g.previous {
-		all = append(all, g)
-	}
+// line returns the generation that serves and the others that still have workers, the latest first.
+func (m *master) line() []*generation {
+	all := append(slices.Clone(m.retired), m.generation)
+	slices.Reverse(all)
 	return all
 }
 
@@ -24,17 +24,29 @@ func (g *generation) line() (all []*generation) {
 // counted there.
 func (s *source) tellGenerations() {
 	m := s.m
-	for _, g := range m.generation.line() {
-		own, err := m.world.dup(g.sharedFD)
+	line := m.line()
+	before := m.past
+	for _, g := range slices.Backward(line) {
+		g.inherit(before)
+		before = before.add(g.own(false))
+	}
+	for _, g := range line {
+		w, err := m.whereCounted(g)
 		if err != nil {
 			m.log.printf(levelWarn, "%s: passing on the counters: %v", s.status.Kind, err)
 			return
 		}
-		s.target.say(word{
-			Kind: wordCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)),
-			fds: []int{own},
-		})
+		s.target.say(w)
 	}
+}
+
+// whereCounted is the word that says where the workers of a generation count.
+func (m *master) whereCounted(g *generation) (word, error) {
+	own, err := m.world.dup(g.sharedFD)
+	return word{
+		Kind: wordCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
+		Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)), fds: []int{own},
+	}, err
 }
 
 // names returns no more of pools than tells whose counters are whose.
@@ -51,36 +63,95 @@ func names(pools []link.Pool) (all []link.Pool) {
 
 // remember maps the counters of a generation that the source has, or had.
 func (t *target) remember(w word) {
-	if len(w.fds) != 1 || t.unreadable {
+	if t.unreadable {
 		return
 	}
-	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, specFD: -1, revived: true}
+	g, err := t.m.told(&w)
+	if err != nil {
+		t.unreadable = true
+		t.m.log.printf(levelWarn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
+		return
+	}
+	t.left = append(t.left, g)
+}
+
+// expect maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
+func (m *master) expect(w word) {
+	g, err := m.told(&w)
+	if err != nil {
+		m.log.printf(levelWarn, "what the new workers count will be missing until they have taken over: %v", err)
+		return
+	}
+	m.heir = g
+}
+
+// disinherit follows the end of a new master that has not taken over. What its workers have counted is counted on.
+func (m *master) disinherit() {
+	g := m.heir
+	if g == nil {
+		return
+	}
+	m.heir = nil
+	m.forget(g)
+	m.past = m.past.only(m.counting())
+	m.restate()
+}
+
+// told makes of what another master has said of its counters a generation without workers.
+func (m *master) told(w *word) (*generation, error) {
+	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
+		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
+	}
+	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, addresses: w.Listens, revived: true}
 	for i := range w.Slots {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}
-	err := errOtherLayout
-	if w.Bytes == link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
-		err = t.m.mapCounters(g, w.fds[0])
+	if w.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
+		return nil, errOtherLayout
 	}
-	if err != nil {
-		t.unreadable = true
-		t.m.log.printf(levelWarn, "what the old workers still count will be missing: the counters of generation %d: %v", g.number, err)
-		return
+	if err := m.mapCounters(g, w.fds[0]); err != nil {
+		return nil, err
 	}
 	w.fds[0] = -1
-	t.left = append(t.left, g)
+	m.locate(g)
+	return g, nil
 }
+
+// locate finds out where clients reach the pools of a generation of which only the names are known: as they do here.
+func (m *master) locate(g *generation) {
+	if len(g.addresses) == len(g.pools) {
+		return
+	}
+	g.addresses = nil
+	for i := range g.pools {
+		address := "pool " + g.pools[i].Name
+		for _, own := range [...]*generation{m.coming, m.generation} {
+			if own == nil {
+				continue
+			}
+			k := slices.IndexFunc(own.pools, func(p link.Pool) bool { return p.Name == g.pools[i].Name })
+			if k >= 0 {
+				address = own.listens()[k]
+				break
+			}
+		}
+		g.addresses = append(g.addresses, address)
+	}
+}
+
+// maxSlots is more than any machine has processors.
+const maxSlots = 1 << 16
 
 var errOtherLayout = errors.New("this version lays them out otherwise")
 
 // mapCounters maps the counters that another master has made, and takes over their descriptor.
 func (m *master) mapCounters(g *generation, fd int) error {
-	counts := link.ServerCounts(g.pools)
-	mem, err := m.world.mapMemory(fd, link.SharedBytes(counts, len(g.slots)))
+	mem, err := m.world.mapMemory(fd)
 	if err != nil {
 		return err
 	}
-	if g.shared, err = link.OpenShared(mem, counts, len(g.slots)); err != nil {
+	if g.shared, err = link.ReopenShared(mem, link.ServerCounts(g.pools), len(g.slots)); err != nil {
+		m.world.unmap(mem)
 		return err
 	}
 	g.sharedFD, g.memory = fd, mem
@@ -90,7 +161,7 @@ func (m *master) mapCounters(g *generation, fd int) error {
 // tellWorkers hands over those that still have clients. What they say is the new master's to hear.
 func (s *source) tellWorkers() {
 	m := s.m
-	for _, g := range m.generation.line() {
+	for _, g := range m.line() {
 		for _, old := range g.slots {
 			if old.process == nil {
 				continue
@@ -132,10 +203,7 @@ func (m *master) adopt(w word) {
 
 // succeedInherited makes what the old master has left, which does not touch it any more, this one's own.
 func (m *master) succeedInherited() {
-	for i, g := range m.inherited {
-		if i > 0 {
-			m.inherited[i-1].previous = g
-		}
+	for _, g := range m.inherited {
 		m.retired = append([]*generation{g}, m.retired...)
 	}
 	m.inherited = nil

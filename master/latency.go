@@ -40,6 +40,17 @@ func (l latencies) counts() (counts [link.LatencyBuckets]uint64) {
 // maxLatencyBound is a bound beyond which there is no histogram.
 const maxLatencyBound = 24 * time.Hour
 
+// latencyCounts adds up the histogram of a server over slots, from the first to the one before end.
+func (g *generation) latencyCounts(pool, server, first, end int) (sum [link.LatencyBuckets]uint64) {
+	for slot := first; slot < end; slot++ {
+		words := g.shared.Latency(slot, pool, server)
+		for bucket := range words {
+			sum[bucket] += atomic.LoadUint64(&words[bucket])
+		}
+	}
+	return sum
+}
+
 // inheritLatencies puts a histogram into the slot of what earlier generations have counted.
 func (g *generation) inheritLatencies(pool, server int, counts *[link.LatencyBuckets]uint64) {
 	words := g.shared.Latency(g.shared.Legacy(), pool, server)
@@ -50,12 +61,11 @@ func (g *generation) inheritLatencies(pool, server int, counts *[link.LatencyBuc
 
 // poolStatus tells how the pools and their servers are.
 func (g *generation) poolStatus() []PoolStatus {
-	g.refresh()
 	pools := make([]PoolStatus, len(g.pools))
 	for i := range g.pools {
 		p := &pools[i]
 		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
-		p.Clients = g.shared.SumPool(i, link.ClientConnections)
+		p.Clients = g.shared.Clients(i)
 		for k, s := range g.pools[i].Servers {
 			counts := g.shared.SumLatency(i, k)
 			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }

@@ -22,36 +22,54 @@ func latenciesIn(g *generation) latencies {
 	return latenciesOf(&counts)
 }
 
+// master0 is a master that has started nothing.
+func master0() *master {
+	f := newMachine()
+	return newMaster(f.opts, f.world(), f)
+}
+
+// end has a generation be gone: it has no workers.
+func end(m *master, g *generation) {
+	m.retired = append(m.retired, g)
+	m.bury()
+}
+
 // The next generation, and the one behind it, know what all before them have measured, also what comes later.
 func TestLatenciesCarryOver(t *testing.T) {
 	first, second, third := statsGeneration(t, 2), statsGeneration(t, 1), statsGeneration(t, 3)
+	m := master0()
 	tookSo(first, 0, 100*time.Microsecond, 7)
 	tookSo(first, 1, 100*time.Microsecond, 3)
-	second.inherit(first.bequeath(false))
+	pool := first.pools[alpha]
+	if idle := first.own(false).Pools[pool.Name].Servers[pool.Servers[0].Name]; len(idle.Latencies) != 0 {
+		t.Errorf("a server without replies leaves %v", idle.Latencies)
+	}
+	m.generation = second
+	end(m, first)
 	tookSo(second, 0, 3*time.Second, 5)
-	third.previous = second
+	m.generation, m.retired = third, []*generation{second}
 	tookSo(second, 0, time.Hour, 1)
-	third.refresh()
+	m.refresh()
 	tookSo(third, 2, 100*time.Microsecond, 1)
 	want := latencies{"104": 11, "3145728": 5, "134217728": 1}
 	if got := latenciesIn(third); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-	pool := first.pools[alpha]
-	if idle := first.bequeath(false).Pools[pool.Name].Servers[pool.Servers[0].Name]; len(idle.Latencies) != 0 {
-		t.Errorf("a server without replies leaves %v", idle.Latencies)
 	}
 }
 
 // What the workers of a generation have measured that did not come to serve is not lost.
 func TestLatenciesAreAbsorbed(t *testing.T) {
 	g, failed := statsGeneration(t, 1), statsGeneration(t, 1)
-	g.inherit(&legacy{})
+	m := master0()
+	m.generation, m.coming = g, failed
 	tookSo(g, 0, time.Millisecond, 2)
-	tookSo(g, g.shared.Legacy(), time.Millisecond, 4)
+	m.past = &legacy{Pools: map[string]legacyPool{g.pools[alpha].Name: {Servers: map[string]legacyServer{
+		g.pools[alpha].Servers[1].Name: {Latencies: latencies{"1024": 4}},
+	}}}}
 	tookSo(failed, 0, time.Millisecond, 8)
-	failed.inherit(g.bequeath(false))
-	g.absorb(failed)
+	m.restate()
+	m.coming = nil
+	end(m, failed)
 	if got, want := latenciesIn(g), (latencies{"1024": 14}); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -1,15 +1,18 @@
-// What a generation leaves to the next: its counters, so that totals never go backwards, and which servers are ejected,
+// What generations leave to each other: their counters, so that totals never go backwards, and which servers are ejected,
 // so that no key moves because of a reload. Everything goes by name: pools and servers come and go, and another version
 // may count other things.
 
 package master
 
 import (
+	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
+// legacy is what some workers have counted.
 type legacy struct {
 	Worker map[string]uint64     `json:"worker"`
 	Pools  map[string]legacyPool `json:"pools"`
@@ -29,30 +32,34 @@ type legacyServer struct {
 	Latencies latencies `json:"latencies_us,omitempty"`
 }
 
-// bequeath returns the totals of the generation and all before it. Gauges are among them while its workers live.
-func (g *generation) bequeath(gauges bool) *legacy {
-	g.refresh()
-	collect := func(infos []link.CounterInfo, sum func(counter int) uint64) map[string]uint64 {
+// own returns what the workers of the generation have counted. Gauges are among it while they live.
+func (g *generation) own(gauges bool) *legacy { return g.counted(gauges, 0, len(g.slots)) }
+
+// counted returns what slots have counted, from the first to the one before end.
+func (g *generation) counted(gauges bool, first, end int) *legacy {
+	collect := func(infos []link.CounterInfo, words func(slot int) []uint64) map[string]uint64 {
 		all := make(map[string]uint64, len(infos))
 		for i, info := range infos {
-			if gauges || info.Kind != link.Gauge {
-				all[info.Name] = sum(i)
+			if info.Kind == link.Gauge && !gauges {
+				continue
+			}
+			for slot := first; slot < end; slot++ {
+				all[info.Name] = sumOf(info.Kind, all[info.Name], atomic.LoadUint64(&words(slot)[i]))
 			}
 		}
 		return all
 	}
-	l := &legacy{Worker: collect(link.WorkerCounters[:], g.shared.SumWorker), Pools: map[string]legacyPool{}}
+	l := &legacy{Pools: map[string]legacyPool{}}
+	l.Worker = collect(link.WorkerCounters[:], g.shared.Worker)
 	for i := range g.pools {
-		p := legacyPool{
-			Counters: collect(link.PoolCounters[:], func(counter int) uint64 { return g.shared.SumPool(i, counter) }),
-			Servers:  map[string]legacyServer{},
-		}
+		p := legacyPool{Servers: map[string]legacyServer{}}
+		p.Counters = collect(link.PoolCounters[:], func(slot int) []uint64 { return g.shared.Pool(slot, i) })
 		for k, s := range g.pools[i].Servers {
-			counts := g.shared.SumLatency(i, k)
+			counts := g.latencyCounts(i, k, first, end)
 			p.Servers[s.Name] = legacyServer{
 				Network: s.Network, Address: s.Address, Latencies: latenciesOf(&counts),
 				Liveness: atomic.LoadUint64(g.shared.Liveness(i, k)),
-				Counters: collect(link.ServerCounters[:], func(counter int) uint64 { return g.shared.SumServer(i, k, counter) }),
+				Counters: collect(link.ServerCounters[:], func(slot int) []uint64 { return g.shared.Server(slot, i, k) }),
 			}
 		}
 		l.Pools[g.pools[i].Name] = p
@@ -60,8 +67,101 @@ func (g *generation) bequeath(gauges bool) *legacy {
 	return l
 }
 
-// inherit counts what earlier generations have counted.
+// sumOf adds up two values of a counter.
+func sumOf(kind link.CounterKind, a, b uint64) uint64 {
+	if kind == link.Timestamp {
+		return max(a, b)
+	}
+	return a + b
+}
+
+// add returns what both have counted. Who is added is the newer one.
+func (l *legacy) add(more *legacy) *legacy {
+	if l == nil {
+		return more
+	}
+	if more == nil {
+		return l
+	}
+	both := &legacy{Worker: addCounters(link.WorkerCounters[:], l.Worker, more.Worker), Pools: maps.Clone(l.Pools)}
+	if both.Pools == nil {
+		both.Pools = map[string]legacyPool{}
+	}
+	for name, p := range more.Pools {
+		both.Pools[name] = both.Pools[name].add(p)
+	}
+	return both
+}
+
+func (p legacyPool) add(more legacyPool) legacyPool {
+	both := legacyPool{Counters: addCounters(link.PoolCounters[:], p.Counters, more.Counters), Servers: maps.Clone(p.Servers)}
+	if both.Servers == nil {
+		both.Servers = map[string]legacyServer{}
+	}
+	for name, s := range more.Servers {
+		old := both.Servers[name]
+		s.Counters = addCounters(link.ServerCounters[:], old.Counters, s.Counters)
+		if len(old.Latencies) > 0 {
+			s.Latencies = maps.Clone(s.Latencies)
+			if s.Latencies == nil {
+				s.Latencies = latencies{}
+			}
+			for bound, n := range old.Latencies {
+				s.Latencies[bound] += n
+			}
+		}
+		both.Servers[name] = s
+	}
+	return both
+}
+
+func addCounters(infos []link.CounterInfo, a, b map[string]uint64) map[string]uint64 {
+	sum := maps.Clone(a)
+	if sum == nil {
+		sum = map[string]uint64{}
+	}
+	for name, n := range b {
+		kind := link.Counter // one of another version
+		if i := slices.IndexFunc(infos, func(info link.CounterInfo) bool { return info.Name == name }); i >= 0 {
+			kind = infos[i].Kind
+		}
+		sum[name] = sumOf(kind, sum[name], n)
+	}
+	return sum
+}
+
+// only forgets the pools and servers that no generation has: nobody asks for them any more.
+func (l *legacy) only(generations []*generation) *legacy {
+	if l == nil {
+		return nil
+	}
+	kept := &legacy{Worker: l.Worker, Pools: map[string]legacyPool{}}
+	for _, g := range generations {
+		for i := range g.pools {
+			from, has := l.Pools[g.pools[i].Name]
+			if !has {
+				continue
+			}
+			p, has := kept.Pools[g.pools[i].Name]
+			if !has {
+				p = legacyPool{Counters: from.Counters, Servers: map[string]legacyServer{}}
+				kept.Pools[g.pools[i].Name] = p
+			}
+			for _, s := range g.pools[i].Servers {
+				if server, has := from.Servers[s.Name]; has {
+					p.Servers[s.Name] = server
+				}
+			}
+		}
+	}
+	return kept
+}
+
+// inherit puts what others have counted where everyone reads it along with what the generation counts.
 func (g *generation) inherit(l *legacy) {
+	if l == nil {
+		l = &legacy{}
+	}
 	store := func(words []uint64, infos []link.CounterInfo, from map[string]uint64) {
 		for i, info := range infos {
 			atomic.StoreUint64(&words[i], from[info.Name])
@@ -81,6 +181,11 @@ func (g *generation) inherit(l *legacy) {
 	}
 }
 
+// inherited returns what stands where inherit has put it.
+func (g *generation) inherited() *legacy {
+	return g.counted(false, g.shared.Legacy(), g.shared.Legacy()+1)
+}
+
 // inheritLiveness takes over which servers are ejected, and until when. A server that has moved is a new one. Nobody
 // serves by this generation yet.
 func (g *generation) inheritLiveness(l *legacy) {
@@ -98,19 +203,79 @@ func (g *generation) inheritLiveness(l *legacy) {
 	}
 }
 
-// refresh takes over what the workers of earlier generations have counted meanwhile.
-func (g *generation) refresh() {
-	if g.previous != nil {
-		g.inherit(g.previous.bequeath(true))
+// counting returns all generations whose counters this master reads, the oldest first: those that have or may have
+// workers, its own and another master's.
+func (m *master) counting() []*generation {
+	all := slices.Clone(m.inherited)
+	if m.target != nil {
+		all = append(all, m.target.left...)
+	}
+	slices.Reverse(all)
+	all = append(all, m.generations()...)
+	if m.heir != nil {
+		all = append(all, m.heir)
+	}
+	return slices.DeleteFunc(all, func(g *generation) bool { return g.shared == nil })
+}
+
+// others returns what all but a generation have counted, those that are gone included.
+func (m *master) others(g *generation, gauges bool) *legacy {
+	sum := m.past
+	for _, other := range m.counting() {
+		if other != g {
+			sum = sum.add(other.own(gauges))
+		}
+	}
+	return sum
+}
+
+// total returns what all generations have counted, and which servers are ejected in the one that serves.
+func (m *master) total(gauges bool) *legacy {
+	return m.others(m.generation, gauges).add(m.generation.own(gauges)).only([]*generation{m.generation})
+}
+
+// refresh takes over what the workers of other generations have counted meanwhile, if there are any.
+func (m *master) refresh() {
+	if len(m.counting()) > 1 {
+		m.restate()
 	}
 }
 
-// clients returns how many clients the generation has.
-func (g *generation) clients() (n int) {
-	for i := range g.pools {
-		n += int(g.shared.SumPool(i, link.ClientConnections))
+// restate has the generation that serves, and the one that is to follow, count what all others have counted.
+func (m *master) restate() {
+	for _, g := range [...]*generation{m.generation, m.coming} {
+		if g != nil && g.shared != nil {
+			g.inherit(m.others(g, true))
+		}
 	}
-	return n
+	m.recount()
+}
+
+// bury forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
+// counted is counted on.
+func (m *master) bury() {
+	before := len(m.retired)
+	m.retired = slices.DeleteFunc(m.retired, func(g *generation) bool {
+		if g.gone() {
+			m.forget(g)
+			return true
+		}
+		return false
+	})
+	if len(m.retired) < before {
+		m.past = m.past.only(m.counting())
+		m.restate()
+	}
+}
+
+// forget keeps what a generation has counted, and gives its memory back.
+func (m *master) forget(g *generation) {
+	if g.shared == nil {
+		return
+	}
+	m.past = m.past.add(g.own(false))
+	m.clients.forget(g)
+	g.unshare(m.world)
 }
 
 // reaches tells whether a worker of the generation is connected to a server.
@@ -123,43 +288,4 @@ func (g *generation) reaches(pool, server string) bool {
 		}
 	}
 	return false
-}
-
-// absorb adds what the workers of a generation have counted that did not come to serve after all.
-func (g *generation) absorb(failed *generation) {
-	failed.previous = nil
-	failed.inherit(&legacy{})
-	own := failed.bequeath(false)
-	before := g.shared.Legacy()
-	l := &legacy{Worker: map[string]uint64{}, Pools: map[string]legacyPool{}}
-	add := func(words []uint64, infos []link.CounterInfo, more map[string]uint64) map[string]uint64 {
-		sum := map[string]uint64{}
-		for i, info := range infos {
-			if info.Kind == link.Timestamp {
-				sum[info.Name] = max(words[i], more[info.Name])
-			} else {
-				sum[info.Name] = words[i] + more[info.Name]
-			}
-		}
-		return sum
-	}
-	l.Worker = add(g.shared.Worker(before), link.WorkerCounters[:], own.Worker)
-	for i := range g.pools {
-		from := own.Pools[g.pools[i].Name]
-		p := legacyPool{Servers: map[string]legacyServer{}}
-		p.Counters = add(g.shared.Pool(before, i), link.PoolCounters[:], from.Counters)
-		for k, s := range g.pools[i].Servers {
-			more := from.Servers[s.Name]
-			counts := *g.shared.Latency(before, i, k)
-			for bucket, n := range more.Latencies.counts() {
-				counts[bucket] += n
-			}
-			p.Servers[s.Name] = legacyServer{
-				Counters:  add(g.shared.Server(before, i, k), link.ServerCounters[:], more.Counters),
-				Latencies: latenciesOf(&counts),
-			}
-		}
-		l.Pools[g.pools[i].Name] = p
-	}
-	g.inherit(l)
 }

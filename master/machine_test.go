@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,7 +33,7 @@ type machine struct {
 	lastPID int
 	lastFD  int
 	memory  []byte
-	counted map[int]int // requests in the counters of generations before, by descriptor
+	counted map[int]counted // the counters of other masters' generations, by descriptor
 
 	stopped map[int]bool // pids of workers that make no turn
 
@@ -47,8 +45,6 @@ type machine struct {
 	pinless   bool   // pinning fails
 	deaf      bool   // sending fails
 	managed   bool   // there is a service manager
-	heard     func(error)
-	barriers  []func(error) // that the service manager has not answered
 	dog       time.Duration
 	passed    []passedSocket
 
@@ -65,7 +61,7 @@ func newMachine() *machine {
 	return &machine{
 		clock:   epoch,
 		workers: map[string]*process{},
-		counted: map[int]int{},
+		counted: map[int]counted{},
 		stopped: map[int]bool{},
 		lastPID: 1000,
 		lastFD:  99,
@@ -130,10 +126,6 @@ func (f *machine) configure(t *testing.T, options []string) {
 				{name: "shared/4", fd: 72}, {name: "spec/4", fd: 73},
 				{name: "worker/4/0/901", fd: 74}, {name: "worker/4/1/902", fd: 75}, {name: "worker/3/0/801", fd: 76},
 			}
-		case "unkept": // by the service manager, in spite of left: the listeners of these slots
-			f.passed = slices.DeleteFunc(f.passed, func(p passedSocket) bool {
-				return strings.HasPrefix(p.name, "listen/") && strings.Contains(value, path.Base(p.name))
-			})
 		case "activated": // by the service manager: one socket of its own
 			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
 		case "managed":
@@ -157,7 +149,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "requests": // counted by the worker of slot 0
 			f.master.generation.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
-			f.master.generation.previous.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			f.latest().shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
+			f.master.coming.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "clients": // of slot 0
 			f.master.generation.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
@@ -209,12 +203,12 @@ func (f *machine) world() *world {
 		pair:        f.pair,
 		listenStats: f.listenStats,
 		share:       f.share,
-		sealed:      func([]byte) (int, error) { return 60, nil },
-		sameSocket:  func(a, b int) bool { return a == b },
+		storeMemory: func(s manager, name string, text []byte) error { return s.store(name, 60) },
 		adopt:       f.adopt,
 		part:        f.part,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
 		mapMemory:   f.mapMemory,
+		unmap:       func([]byte) {},
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		spawn:       f.spawn,
 		send:        f.send,
@@ -330,7 +324,7 @@ func (f *machine) turn() {
 
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Ping: "ping",
+	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Ping: "ping",
 }
 
 func (f *machine) send(p *process, m link.Message, fds ...int) error {
@@ -358,27 +352,41 @@ func (f *machine) adopt(slot, pid, control int) (*process, error) {
 	return p, nil
 }
 
+// latest is the generation before the one that serves.
+func (f *machine) latest() *generation {
+	if left := f.master.inherited; len(left) > 0 {
+		return left[0]
+	}
+	return f.master.retired[len(f.master.retired)-1]
+}
+
 // mapMemory returns counters that another master has made, with the requests that slot 0 has counted.
-func (f *machine) mapMemory(fd, size int) ([]byte, error) {
-	memory := make([]byte, size)
-	if requests, there := f.counted[fd]; there {
-		pools := f.master.coming.pools
-		shared, err := link.OpenShared(memory, link.ServerCounts(pools), slotsIn(size, pools))
+func (f *machine) mapMemory(fd int) ([]byte, error) {
+	c, there := f.counted[fd]
+	if !there { // of generation 4, which an earlier master has left
+		cfg, err := config.Parse("pinion.conf", []byte(f.text))
 		if err != nil {
 			return nil, err
 		}
-		shared.Server(0, 0, 0)[link.Requests] = uint64(requests)
+		c = counted{pools: cfg.Specs(link.Spec{}, []int{0})[0].Pools, slots: 2}
+	}
+	if c.pools == nil {
+		return nil, errors.New("it is empty")
+	}
+	memory := make([]byte, link.SharedBytes(link.ServerCounts(c.pools), c.slots))
+	shared, err := link.OpenShared(memory, link.ServerCounts(c.pools), c.slots)
+	if err == nil && there {
+		shared.Server(0, 0, 0)[link.Requests] = uint64(c.requests)
 		shared.Pool(0, 0)[link.ClientConnections] = 1
 	}
-	return memory, nil
+	return memory, err
 }
 
-// slotsIn returns how many slots counters of that size have.
-func slotsIn(size int, pools []link.Pool) (slots int) {
-	for link.SharedBytes(link.ServerCounts(pools), slots) < size {
-		slots++
-	}
-	return slots
+// counted is what another master's memory holds.
+type counted struct {
+	pools    []link.Pool
+	slots    int
+	requests int
 }
 
 func (f *machine) part(p *process) (int, error) {
@@ -406,34 +414,26 @@ func (f *machine) pair() (int, int, error) {
 // servicesOf is the service manager of a machine.
 type servicesOf struct{ f *machine }
 
-func (s *servicesOf) say(format string, args ...any) {
+func (s *servicesOf) say(format string, args ...any) error {
 	if s.f.managed {
 		s.f.printf("notify: "+format, args...)
 	}
+	return nil
 }
 
 func (s *servicesOf) present() bool { return s.f.managed }
 
-func (s *servicesOf) listen(heard func(error))           { s.f.heard = heard }
-func (s *servicesOf) ready(status string)                { s.say("ready (%s)", status) }
-func (s *servicesOf) reloading(status string)            { s.say("reloading (%s)", status) }
-func (s *servicesOf) stopping(status string)             { s.say("stopping (%s)", status) }
-func (s *servicesOf) extendTimeout(d time.Duration)      { s.say("extend the timeout by %s", d) }
-func (s *servicesOf) mainPID(pid int)                    { s.say("main pid %d", pid) }
-func (s *servicesOf) ping()                              { s.say("ping") }
-func (s *servicesOf) unstore(name string)                { s.say("drop %s", name) }
+func (s *servicesOf) ready(status string) error     { return s.say("ready (%s)", status) }
+func (s *servicesOf) reloading(status string) error { return s.say("reloading (%s)", status) }
+func (s *servicesOf) stopping(status string) error  { return s.say("stopping (%s)", status) }
+func (s *servicesOf) extendTimeout(d time.Duration) error {
+	return s.say("extend the timeout by %s", d)
+}
+func (s *servicesOf) mainPID(status string) error        { return s.say("main pid (%s)", status) }
+func (s *servicesOf) ping() error                        { return s.say("ping") }
+func (s *servicesOf) store(name string, fd int) error    { return s.say("store %d as %s", fd, name) }
+func (s *servicesOf) unstore(name string) error          { return s.say("drop %s", name) }
 func (s *servicesOf) inherited() ([]passedSocket, error) { return s.f.passed, nil }
-func (s *servicesOf) flush()                             {}
-
-func (s *servicesOf) barrier(done func(error)) {
-	s.say("barrier")
-	s.f.barriers = append(s.f.barriers, done)
-}
-
-func (s *servicesOf) store(name string, fd int) error {
-	s.say("store %d as %s", fd, name)
-	return nil
-}
 
 func (s *servicesOf) watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
 

@@ -48,7 +48,7 @@ var phaseNames = [...]string{"starting", "serving", "draining", "stopping", "sto
 func (p phase) String() string { return phaseNames[p] }
 
 var phaseEdges = [...][]phase{
-	starting: {serving, stopping, stopped},  // stopped: it leaves what it has found to another master
+	starting: {serving, stopping},
 	serving:  {draining, stopping, stopped}, // stopped: another master has taken over
 	draining: {stopping, stopped},
 	stopping: {stopped},
@@ -72,21 +72,24 @@ type master struct {
 	numbered    uint64        // the last generation that was made
 	generation  *generation   // serves; nil until the configuration is loaded or, in a successor, until it has taken over
 	coming      *generation   // is made to follow; nil unless target is not
-	retired     []*generation // have workers that drain, or others before them that do; the oldest first
-	listeners   []listener    // of the configured addresses; empty again from the drain on
+	retired     []*generation // have workers that drain; the oldest first
+	past        *legacy       // what generations have counted that are gone; nil: nothing
+	clients     clientCount
+	listeners   []listener // of the configured addresses; empty again from the drain on
 	stats       net.Listener
 	control     *admin
 	controlPath func() // removes the control socket's path
 	summary     summary
 	nextPulse   time.Time // when it is looked again whether the workers turn
 	service     service
+	managerDeaf bool // the service manager could not be told something, and that is logged
 
-	borrowing   *borrowing     // listeners are being asked for; nil: none
 	source      *source        // hands over; nil: no handoff is under way
 	target      *target        // takes over; nil: likewise
 	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
 	stored      []string       // what the service manager may still keep of the predecessor's generation
-	inherited   []*generation  // of the predecessor, which counts for them until it has left; the latest first
+	inherited   []*generation  // of the predecessor, which has their workers until it has left; the latest first
+	heir        *generation    // of a new master that was started: what its workers count; nil: it has not said where
 	successor   bool           // this process was started by a master that it was to replace
 	child       bool           // a new master was started and has neither taken over nor ended
 	echoes      []heard        // said by one side to the other, at a reload
@@ -151,7 +154,6 @@ func newMaster(o Options, w *world, out output) *master {
 // start does everything up to the first spawn of every worker; the rest follows from their messages.
 func (m *master) start() {
 	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
-	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	parent, err := m.world.parent()
 	if err == nil && parent != nil {
@@ -231,7 +233,6 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
-	defer m.world.services.flush()
 	m.unwatch()
 	if m.left {
 		m.abandonListeners()
@@ -245,9 +246,11 @@ func (m *master) finish() error {
 	for _, g := range m.generations() {
 		g.unshare(m.world)
 	}
-	if m.left && m.err == nil {
-		m.log.printf(levelNotice, "left everything to the new master")
-		return nil
+	if m.left {
+		if m.err == nil {
+			m.log.printf(levelNotice, "left everything to the new master")
+		}
+		return m.err
 	}
 	if !m.successor || m.generation != nil { // else the file is the old master's
 		removePIDFile(m.opts.PIDFile, m.world.pid)
@@ -328,13 +331,11 @@ func (m *master) tick() {
 	if m.target != nil && !now.Before(m.target.until) {
 		m.target.expire()
 	}
-	if m.borrowing != nil && !now.Before(m.borrowing.until) {
-		m.borrowed()
-	}
 	if m.summary.due(now) {
 		m.summarize()
 	}
 	m.service.tick(m, now)
+	m.clients.tick(m, now)
 	m.feelPulses(now)
 	m.settle()
 }
@@ -365,10 +366,8 @@ func (m *master) deadline() time.Time {
 	if m.target != nil {
 		consider(m.target.until)
 	}
-	if m.borrowing != nil {
-		consider(m.borrowing.until)
-	}
 	consider(m.service.next)
+	consider(m.clients.next)
 	consider(m.nextPulse)
 	return next
 }

@@ -21,10 +21,9 @@ const (
 	sourceSettling                     // everything has moved; the target is about to take over for good
 	sourceLeaving                      // upgrade: it may; whether it has, only its process tells
 	sourceReturning                    // clients are coming back
-	sourceDeclaring                    // upgrade: the service manager is told which process is the main one from now on
 )
 
-var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning", "declaring"}
+var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning"}
 
 func (p sourcePhase) String() string { return sourcePhaseNames[p] }
 
@@ -57,11 +56,8 @@ type source struct {
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
 
-	exchange  *exchange // upgrade: the way to the new master
-	successor int       // upgrade: its pid
-	declares  bool      // upgrade: this master tells the service manager about the new one, which does not do so itself
-	deposed   bool      // upgrade: the new master has ended when it was the main process of the service
-	declared  bool      // upgrade: others may have been told that the new master is the one that serves
+	exchange *exchange // upgrade: the way to the new master
+	declared bool      // upgrade: the new master may have told others that it is the one that serves
 }
 
 func (s *source) enter(phase sourcePhase, timeout time.Duration) {
@@ -73,6 +69,8 @@ func (s *source) hear(w word) {
 	switch {
 	case w.Kind == wordHello && s.phase == sourceCalling:
 		s.welcome(w)
+	case w.Kind == wordCounters && s.phase == sourceWaiting:
+		s.m.expect(w)
 	case w.Kind == wordPrepared && s.phase == sourceWaiting:
 		s.prepared(w)
 	case w.Kind == wordAgain && s.phase == sourceGiving:
@@ -130,14 +128,27 @@ func (s *source) give() {
 	if s.exchange != nil {
 		s.tellGenerations()
 	}
-	// What another master inherits must not count clients that it cannot see leave.
-	s.target.say(word{Kind: wordGo, Legacy: m.generation.bequeath(s.exchange == nil)})
+	s.target.say(s.goAhead())
 	for _, from := range m.generation.slots {
 		if from.state == slotServing {
 			s.begin(from)
 		}
 	}
 	s.checkMoved()
+}
+
+// goAhead is the word that has the target take over.
+func (s *source) goAhead() word {
+	m := s.m
+	w := word{Kind: wordGo, Legacy: m.total(false)}
+	if s.exchange != nil {
+		m.recount()
+		w.Past, w.Balance = &legacy{}, m.clients.gone
+		if m.past != nil {
+			w.Past = m.past
+		}
+	}
+	return w
 }
 
 // begin has a worker move its clients.
@@ -321,8 +332,6 @@ func (s *source) expire() {
 		s.checkMoved()
 	case sourceSettling:
 		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
-	case sourceDeclaring:
-		s.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
 	case sourceLeaving:
 		m.log.printf(levelError, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
 		s.enter(sourceLeaving, settleTimeout)
@@ -355,10 +364,6 @@ func (s *source) conclude(err error) {
 	}
 	if s.exchange != nil && err == nil {
 		s.farewell()
-		return
-	}
-	if s.deposed && m.after == nothing {
-		m.leaveBehind(errDeposed)
 		return
 	}
 	m.next()

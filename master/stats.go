@@ -66,12 +66,7 @@ func (s *scrape) close() {
 // answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
 func (m *master) answer(s *scrape) {
 	now := m.world.now()
-	if m.coming != nil && m.target.phase >= targetTaking && m.source != nil {
-		m.coming.previous = m.generation // counts all that both do
-		defer func() { m.coming.previous = nil }()
-		m.coming.refresh()
-	}
-	m.generation.refresh()
+	m.refresh()
 	text := m.generation.appendStats(nil, statsHead{
 		source:    m.hostname,
 		version:   m.opts.Build,
@@ -124,7 +119,12 @@ func (g *generation) appendStats(b []byte, h statsHead) []byte {
 func (g *generation) appendPool(b []byte, pool int) []byte {
 	b = appendString(b, g.pools[pool].Name)
 	b = append(b, ": {"...)
-	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 { return g.shared.SumPool(pool, counter) })
+	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
+		if counter == link.ClientConnections {
+			return g.shared.Clients(pool)
+		}
+		return g.shared.SumPool(pool, counter)
+	})
 	for server := range g.pools[pool].Servers {
 		b = append(b, separator(server)...)
 		b = appendString(b, g.pools[pool].Servers[server].Name)

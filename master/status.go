@@ -29,8 +29,7 @@ type Status struct {
 type GenerationStatus struct {
 	Number  uint64         `json:"number"`
 	Build   string         `json:"build"`
-	State   string         `json:"state"`          // serving, next, retired
-	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
+	State   string         `json:"state"` // serving, next, retired
 	Workers []WorkerStatus `json:"workers"`
 }
 
@@ -50,9 +49,6 @@ type PoolStatus struct {
 	Listen  string         `json:"listen"`
 	Clients uint64         `json:"clients"` // now
 	Servers []ServerStatus `json:"servers"`
-
-	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
-	NotListening []int `json:"not_listening,omitempty"`
 }
 
 // ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;

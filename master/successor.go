@@ -22,8 +22,7 @@ func (m *master) call(x *exchange) {
 	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
-	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
-		Obeys: true}
+	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid}
 	switch fault.Error("nm.hello") { // as a later version may say it
 	case fault.ErrShortWrite:
 		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
@@ -36,7 +35,6 @@ func (m *master) call(x *exchange) {
 func (t *target) welcomed(w word) {
 	t.m.numbered = w.Generation
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
-	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
 }
 
@@ -57,37 +55,27 @@ func (t *target) load() {
 	})
 }
 
-// ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
-// file find this one before; the service manager is told by the old master, if that is of a version that does.
-func (t *target) ask(result *HandoffStatus) {
-	m := t.m
+// declare names this master to those who look for the one that serves.
+func (m *master) declare() error {
 	fault.At("nm.ready.before")
 	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+		return err
+	}
+	if err := m.world.services.mainPID("serving"); err != nil {
+		m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+	}
+	fault.At("nm.declared")
+	return nil
+}
+
+// ask has the old master decide. Until it has, clients may go back.
+func (t *target) ask(result *HandoffStatus) {
+	if err := t.m.declare(); err != nil {
 		t.fail(err)
 		return
 	}
-	t.result, t.asked = result, true
+	t.result = result
 	t.enter(targetSettling, agreeTimeout)
-	if t.obeys || !m.world.services.present() {
-		t.settled()
-		return
-	}
-	m.world.services.mainPID(m.world.pid)
-	m.world.services.ready("serving")
-	m.world.services.barrier(func(err error) {
-		m.world.report(event{then: func() {
-			if err != nil {
-				m.log.printf(levelError, "telling the service manager about the new master: %v", err)
-			}
-			if m.target == t && t.phase == targetSettling {
-				t.settled()
-			}
-		}})
-	})
-}
-
-func (t *target) settled() {
-	fault.At("nm.declared")
 	t.source.say(word{Kind: wordSettled})
 }
 
@@ -108,9 +96,6 @@ func (t *target) promote() {
 	fault.At("nm.ready.after")
 	m.target, m.coming = nil, nil
 	m.generation, m.inherited = t.g, t.left
-	if len(t.left) > 0 {
-		t.g.previous = t.left[0]
-	}
 	m.keep(t.g)
 	if t.result != nil {
 		m.last = t.result
@@ -126,9 +111,10 @@ func (t *target) promote() {
 
 // bequest takes the last that the old master has counted.
 func (m *master) bequest(w word) {
-	m.stored = nil // the old master has seen to that
-	if w.Legacy != nil && m.generation != nil && m.generation.previous == nil {
-		m.generation.inherit(w.Legacy)
+	m.stored = nil                                                       // the old master has seen to that
+	if w.Legacy != nil && m.generation != nil && len(m.inherited) == 0 { // nobody else has said what they have counted
+		m.past = w.Legacy
+		m.restate()
 	}
 	m.succeedInherited()
 	if w.Result != nil {
@@ -138,23 +124,23 @@ func (m *master) bequest(w word) {
 
 // orphaned follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
 // what they have begun to give. A service manager starts another master, which finds those workers and not these, so
-// there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
-// service manager, this master is all that there is.
+// there everything goes back, unless it was told already who is the main process. Without one, this master is all that
+// there is.
 func (t *target) orphaned(err error) {
 	m := t.m
 	reason := fmt.Errorf("the old master has ended: %w", err)
 	switch t.phase {
 	case targetReturning:
 		return
-	case targetTaking, targetSettling:
-		if m.world.services.present() && (t.obeys || t.phase == targetTaking) {
-			m.leavePorts()
+	case targetTaking:
+		if m.world.services.present() {
 			t.abort(reason.Error())
 			return
 		}
-		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+		if err := m.declare(); err != nil {
 			m.log.printf(levelError, "%v", err)
 		}
+	case targetSettling:
 	default:
 		t.cancel(reason)
 		return
@@ -164,16 +150,6 @@ func (t *target) orphaned(err error) {
 	m.succeedInherited()
 	m.unstore(t.stored)
 	t.exchange.close()
-}
-
-// leavePorts makes room for another master.
-func (m *master) leavePorts() {
-	for _, fd := range []*int{&m.statsFD, &m.controlFD} {
-		if *fd >= 0 {
-			m.world.close(*fd)
-			*fd = -1
-		}
-	}
 }
 
 // deserted follows when the old master neither decides nor ends.

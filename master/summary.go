@@ -33,7 +33,7 @@ func (m *master) scheduleSummary() {
 		return
 	}
 	now := m.world.now()
-	m.summary = summary{next: now.Add(m.opts.StatsInterval), at: now, totals: m.generation.totals()}
+	m.summary = summary{next: now.Add(m.opts.StatsInterval), at: now, totals: m.totals()}
 }
 
 // summarize logs what happened since the last line. An interval that was missed is not made up for.
@@ -47,10 +47,11 @@ func (m *master) summarize() {
 		now.timeouts-last.timeouts, now.errors-last.errors, now.ejects-last.ejects)
 }
 
-func (g *generation) totals() (t totals) {
-	g.refresh()
+func (m *master) totals() (t totals) {
+	m.refresh()
+	g := m.generation
 	for pool := range g.pools {
-		t.clients += g.shared.SumPool(pool, link.ClientConnections)
+		t.clients += g.shared.Clients(pool)
 		t.ejects += g.shared.SumPool(pool, link.ServerEjects)
 		t.errors += g.shared.SumPool(pool, link.ClientErr) + g.shared.SumPool(pool, link.ForwardError)
 		for server := range g.pools[pool].Servers {

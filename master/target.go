@@ -51,12 +51,9 @@ type target struct {
 	kept        int            // clients that could not be given back
 	failure     error          // why clients go back
 	stored      []string       // upgrade: what the service manager keeps of the source's generation
-	obeys       bool           // upgrade: the source tells the service manager about this master
-	old         int            // upgrade: pid of the old master
 	left        []*generation  // upgrade: the source's and those before it that still have workers, the latest first
 	unreadable  bool           // upgrade: counters that stand before those of left are not read
 	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
-	asked       bool           // upgrade: somebody may have made this process the main one of the service
 	exchange    *exchange      // upgrade: the way to the old master
 }
 
@@ -82,7 +79,7 @@ func (t *target) hear(w word) {
 	case w.Kind == wordPeer:
 		t.introduce(w)
 	case w.Kind == wordGo && t.phase == targetPrepared:
-		t.take(w.Legacy)
+		t.take(w)
 	case w.Kind == wordSuspect && t.phase == targetTaking:
 		t.suspect(w)
 	case w.Kind == wordMoved && t.phase == targetTaking:
@@ -98,6 +95,9 @@ func (t *target) hear(w word) {
 func (t *target) prepare(cfg *config.Config) {
 	m := t.m
 	t.enter(targetPreparing, waitTimeout)
+	if m.generation != nil {
+		m.recount() // who is on the way is known from here on
+	}
 	t.g = m.generate(cfg)
 	t.strict = t.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
 	for i := range t.g.specs {
@@ -141,6 +141,9 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 	}
 	if t.exchange != nil {
 		m.nameSockets(&w, func(l *listener) bool { return l.fresh })
+		if counters, err := m.whereCounted(t.g); err == nil { // else they are missing until this one serves
+			t.source.say(counters)
+		}
 	}
 	t.at("nm.prepared")
 	t.source.say(w)
@@ -174,13 +177,17 @@ func (t *target) introduce(w word) {
 }
 
 // take lets the workers accept, side by side with the old ones.
-func (t *target) take(l *legacy) {
+func (t *target) take(w word) {
 	m := t.m
 	t.enter(targetTaking, takeTimeout)
-	if l != nil {
-		t.g.inherit(l)
-		t.g.inheritLiveness(l)
+	if w.Legacy != nil {
+		t.g.inheritLiveness(w.Legacy)
 	}
+	if t.exchange != nil {
+		m.past = t.bygone(w)
+		m.clients.gone = w.Balance
+	}
+	m.restate()
 	if err := m.queue(t.g); err != nil {
 		t.fail(err)
 		return
@@ -190,6 +197,17 @@ func (t *target) take(l *legacy) {
 			m.serve(s)
 		}
 	}
+}
+
+// bygone returns what generations of the old master have counted that it does not have any more.
+func (t *target) bygone(w word) *legacy {
+	switch {
+	case len(t.left) == 0:
+		return w.Legacy
+	case w.Past == nil || t.unreadable:
+		return t.left[len(t.left)-1].inherited()
+	}
+	return w.Past
 }
 
 // serve has a prepared worker accept.
@@ -314,17 +332,11 @@ func (t *target) cancel(reason error) {
 		m.retired = append(m.retired, t.g)
 	}
 	if t.exchange != nil {
-		if t.asked {
-			m.world.services.mainPID(t.old) // which may not be listened to any more
-		}
 		m.abandonListeners()
 		m.fail(reason)
 		return
 	}
 	m.giveUp(m.generation)
-	if t.g != nil && t.g.shared != nil {
-		m.generation.absorb(t.g)
-	}
 }
 
 // expire follows when a phase lasts too long.
@@ -368,30 +380,14 @@ func (m *master) succeed() {
 	t := m.target
 	m.target, m.coming = nil, nil
 	old := m.generation
-	t.g.previous = old
 	m.generation = t.g
 	m.retired = append(m.retired, old)
 	m.keep(t.g)
-	m.storeEverything()
+	m.storeSockets()
+	m.storeGeneration()
 	m.unstore(old.storedNames())
-	m.storeAgain()
 	m.watch()
 	m.scheduleSummary()
-	t.g.refresh()
+	m.restate()
 	m.bury()
-}
-
-// bury forgets retired generations whose workers are all gone, the oldest first: what they have counted is counted on.
-func (m *master) bury() {
-	for len(m.retired) > 0 && m.retired[0].gone() {
-		dead := m.retired[0]
-		m.retired = m.retired[1:]
-		for _, heir := range m.generations() {
-			if heir.previous == dead {
-				heir.inherit(dead.bequeath(false))
-				heir.previous = nil
-			}
-		}
-		dead.unshare(m.world)
-	}
 }

@@ -5,6 +5,7 @@
 //	       ◄──────────── hello ─────────────        upgrade only: versions, who I am
 //	       ───────────── welcome, sockets ─►        upgrade only: what you inherit
 //	                                                reads the configuration, starts workers, which connect to servers
+//	       ◄──────────── counters ──────────        upgrade only: where its workers count, so that nothing is missing meanwhile
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
 //	       ───────────── counters… ────────►        upgrade only: where the workers count, so that you can read on
 //	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned
@@ -12,8 +13,7 @@
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        at a reload the point of no return
-//	                                                upgrade only: the source declares the target to the service manager
-//	       ───────────── agreed ───────────►        upgrade only: now it may take over
+//	       ───────────── agreed ───────────►        upgrade only: the target has declared itself, now it may take over
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
 //	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
 //
@@ -75,9 +75,6 @@ type word struct {
 	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
-	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the source to name it to the service manager
-	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
-
 	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
 
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
@@ -88,24 +85,27 @@ type word struct {
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 
-	Pools []link.Pool   `json:"pools,omitempty"` // counters: names of pools and servers
-	Bytes int           `json:"bytes,omitempty"` // counters: that every build lays out alike
-	Left  time.Duration `json:"left,omitempty"`  // worker: until it must have ended; 0 = whenever it likes
+	Pools   []link.Pool   `json:"pools,omitempty"`   // counters: names of pools and servers
+	Bytes   int           `json:"bytes,omitempty"`   // counters: that every build lays out alike
+	Listens []string      `json:"listens,omitempty"` // counters: what the clients of each of Pools connect to
+	Left    time.Duration `json:"left,omitempty"`    // worker: until it must have ended; 0 = whenever it likes
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
 	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker; worker: its own
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
-	Legacy *legacy        `json:"legacy,omitempty"` // go, farewell
-	Result *HandoffStatus `json:"result,omitempty"` // moved, farewell
+	Legacy  *legacy          `json:"legacy,omitempty"`  // go, farewell
+	Past    *legacy          `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
+	Balance map[string]int64 `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
+	Result  *HandoffStatus   `json:"result,omitempty"`  // moved, farewell
 
 	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
 }
 
 // socketName says what a descriptor is.
 type socketName struct {
-	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or controlSocket
+	Name    string `json:"name"` // listen/<pool>/<slot>, statsSocket or controlSocket
 	Network string `json:"network,omitempty"`
 	Address string `json:"address,omitempty"`
 	Slot    int    `json:"slot,omitempty"`
@@ -120,7 +120,7 @@ const (
 // knownFields are those that a Critical may name.
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
-	"pools", "bytes", "left", "obeys", "declares",
+	"pools", "bytes", "left", "listens", "past", "balance",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

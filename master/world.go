@@ -51,10 +51,10 @@ type world struct {
 	share   func(size int) (fd int, mem []byte, err error)
 	unshare func(fd int, mem []byte)
 
-	sealed     func(text []byte) (fd int, err error) // a memory file that nobody can change
-	sameSocket func(a, b int) bool
-	readMemory func(fd int) ([]byte, error)
-	mapMemory  func(fd, size int) ([]byte, error)
+	storeMemory func(services manager, name string, text []byte) error
+	readMemory  func(fd int) ([]byte, error)
+	mapMemory   func(fd int) ([]byte, error)
+	unmap       func(mem []byte)
 
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
@@ -96,10 +96,10 @@ func newWorld(report func(event)) *world {
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
 		share:         func(size int) (int, []byte, error) { return sock.MemfdShared("pinion-shared", size) },
 		unshare:       unshare,
-		sealed:        func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
-		sameSocket:    sock.Same,
+		storeMemory:   storeMemory,
 		readMemory:    sock.ReadAll,
-		mapMemory:     sock.Map,
+		mapMemory:     sock.MapWhole,
+		unmap:         func(mem []byte) { sock.Unmap(mem) },
 		chmod:         os.Chmod,
 		spawn:         func(l launch) (*process, error) { return spawn(l, report) },
 		send:          (*process).send,

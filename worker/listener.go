@@ -192,13 +192,13 @@ func (ln *listener) mute(err error) {
 	l.timers.set(&ln.pause, l.now+int64(acceptPause))
 }
 
-// admit counts one more client, unless the pool has as many as it may have, over all workers. Counting comes before
-// looking, so that of two workers which take the last place at once at least one sees the other.
+// admit counts one more client, unless the pool has as many as it may have, over all workers of all generations. Counting
+// comes before looking, so that of two workers which take the last place at once at least one sees the other.
 func (p *pool) admit() bool {
 	mine := &p.counters[link.ClientConnections]
 	atomic.AddUint64(mine, 1)
 	limit := p.spec.ClientConnections
-	if limit == 0 || p.l.shared.SumPool(p.index, link.ClientConnections) <= uint64(limit) {
+	if limit == 0 || p.l.shared.Clients(p.index) <= uint64(limit) {
 		return true
 	}
 	*mine--

@@ -45,6 +45,10 @@ func TestMoveIdle(t *testing.T) {
 			t.Errorf("generation %d counts %d clients, want %d", l.spec.Generation, got, n)
 		}
 	}
+	given, _ := before.shared.Balance(0)
+	if taken, known := next.shared.Balance(0); given != -3 || taken != 3 || !known {
+		t.Errorf("%d clients are taken and %d given, want 3", taken, -given)
+	}
 	if got := before.pools[0].counters[link.ClientEOF] + before.pools[0].counters[link.ClientErr]; got != 0 {
 		t.Errorf("%d clients are said to have gone", got)
 	}

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -312,7 +313,8 @@ func (c *client) depart() {
 	l.clients--
 	l.memory.litter += clientBytes
 	l.closed()
-	c.pool.counters[link.ClientConnections]--
+	atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
+	atomic.AddUint64(c.pool.moved, ^uint64(0)) // after it has ceased to count here, see link.Shared.Moved
 }
 
 // Served is handoff.Hands.

@@ -27,8 +27,9 @@ type pool struct {
 	epoch    *uint64 // shared: grows with every change of a server's liveness
 	seen     uint64  // the epoch that keys was built for
 	counters []uint64
-	timeout  int64 // ns; 0 = none
-	idle     timer // looks for idle clients
+	moved    *uint64 // shared: clients taken less clients given
+	timeout  int64   // ns; 0 = none
+	idle     timer   // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
 
@@ -48,6 +49,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		l: l, index: index, name: spec.Name, spec: spec,
 		epoch:    l.shared.Epoch(index),
 		counters: l.shared.Pool(l.spec.Slot, index),
+		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
 	}
 	p.speak(spec)

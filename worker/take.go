@@ -5,6 +5,7 @@ package worker
 import (
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -202,14 +203,15 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 	return pause
 }
 
-// welcome begins to serve a client. It is not a new connection, so it counts only as one that is there; and it had its
-// place, so client_connections does not turn it away.
+// welcome begins to serve a client. It is not a new connection, so it counts only as one that is there and has moved; and
+// it had its place, so client_connections does not turn it away.
 func (l *loop) welcome(c *client) {
 	l.table[c.token.Index].h = c
 	l.clients++
 	l.memory.litter += clientBytes
 	l.counters[link.CurrConnections]++
-	c.pool.counters[link.ClientConnections]++
+	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
+	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
 	c.in.unread = true
 	c.in.backlog = c.in.rest != nil
 	c.markAgain()

@@ -87,7 +87,7 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	}
 	sock.Close(link.FDSpec)
 	counts := link.ServerCounts(spec.Pools)
-	mem, err := sock.Map(link.FDShared, link.SharedBytes(counts, spec.Slots))
+	mem, err := sock.MapWhole(link.FDShared)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mapping the counters: %w", err)
 	}

@@ -21,7 +21,7 @@ const (
 // Shared gives names to the words of the mapping. The layout follows from the pools and the number of slots alone:
 //
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
-//	       │ per slot: signs of life, see pulse.go
+//	       │ per slot: signs of life, see pulse.go │ per slot: clients that have moved, see moved.go
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
@@ -39,6 +39,11 @@ type Shared struct {
 	pulse0   int   // first word of those of slot 0
 	perPulse int   // words of those of one slot, a whole number of cache lines
 	heard    []int // offset of those of each pool's servers within a slot's
+
+	counts   bool // there are words about clients that move
+	moved0   int  // first word of those of slot 0
+	perMoved int  // words of those of one slot, a whole number of cache lines
+	end      int  // words in all
 }
 
 // newShared computes the layout; servers[i] is the number of servers of pool i.
@@ -57,6 +62,7 @@ func newShared(servers []int, slots int) *Shared {
 	}
 	s.perSlot = roundUp(off)
 	s.layPulse()
+	s.layMoved()
 	return s
 }
 
@@ -64,8 +70,7 @@ func roundUp(words int) int { return (words + wordsPerLine - 1) &^ (wordsPerLine
 
 // SharedBytes returns the size of the mapping for pools with these numbers of servers.
 func SharedBytes(servers []int, slots int) int {
-	s := newShared(servers, slots)
-	return (s.pulse0 + slots*s.perPulse) * wordBytes
+	return newShared(servers, slots).end * wordBytes
 }
 
 // ServerCounts returns the number of servers of each pool, as SharedBytes and OpenShared want it.
@@ -78,27 +83,47 @@ func ServerCounts(pools []Pool) []int {
 }
 
 // OpenShared lays the names over mem, which must be page-aligned. Fresh (all-zero) memory, of SharedBytes at least, is
-// claimed. What another process has claimed must hold the counters, see CounterBytes, and may hold signs of life; memory
-// that holds something else is an error.
+// claimed. What another process has claimed must hold the counters, see CounterBytes, and may hold what stands behind
+// them; memory that holds something else is an error.
 func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 	s := newShared(servers, slots)
 	if want := s.pulse0 * wordBytes; len(mem) < want || len(mem) < sharedMinimum {
 		return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), want)
 	}
 	s.words = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/wordBytes)
-	whole := s.pulse0 + slots*s.perPulse
 	if atomic.LoadUint64(&s.words[0]) == 0 {
-		if len(s.words) < whole {
-			return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), whole*wordBytes)
+		if len(s.words) < s.end {
+			return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), s.end*wordBytes)
 		}
 		atomic.StoreUint64(&s.words[pulseWord], uint64(s.pulse0))
+		atomic.StoreUint64(&s.words[movedWord], uint64(s.moved0))
 		atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
 	}
 	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
 		return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
 	}
-	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= whole
+	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= s.moved0
+	s.counts = s.alive && atomic.LoadUint64(&s.words[movedWord]) == uint64(s.moved0) && len(s.words) >= s.end
 	return s, nil
+}
+
+// ReopenShared is OpenShared for all of a memory file that another master has made, perhaps one of another build. Memory
+// that nobody has claimed, or whose counters do not end where they would here, is an error.
+func ReopenShared(mem []byte, servers []int, slots int) (*Shared, error) {
+	if len(mem) >= sharedMinimum {
+		words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), headerWords)
+		if magic := atomic.LoadUint64(&words[0]); magic != sharedMagic {
+			return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
+		}
+		counters := words[pulseWord] * wordBytes
+		if counters == 0 {
+			counters = uint64(len(mem))
+		}
+		if want := CounterBytes(servers, slots); counters != uint64(want) {
+			return nil, fmt.Errorf("opening shared memory: %d bytes of counters, want %d", counters, want)
+		}
+	}
+	return OpenShared(mem, servers, slots)
 }
 
 // Slots returns the number of slots of the layout, without Legacy.

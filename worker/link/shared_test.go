@@ -52,6 +52,9 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 			}
 		}
 		all[name] = append(all[name], s.Turns(slot))
+		for pool := range servers {
+			all[name] = append(all[name], s.Moved(slot, pool))
+		}
 	}
 	return all
 }
@@ -60,7 +63,7 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
 		for _, slots := range []int{1, 2, 5} {
 			s := openShared(t, servers, slots)
-			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true}
+			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true}
 			lines := map[uintptr]string{}
 			for writer, words := range blocks(s, servers, slots) {
 				for _, word := range words {

@@ -72,11 +72,17 @@ func MapSealed(fd int) ([]byte, error) {
 	return unix.Mmap(fd, 0, int(stat.Size), unix.PROT_READ, unix.MAP_PRIVATE)
 }
 
+// maxReadBytes is more than any text has that one process writes for another.
+const maxReadBytes = 1 << 30
+
 // ReadAll returns what a memory file holds, whoever has read it before.
 func ReadAll(fd int) ([]byte, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
 		return nil, err
+	}
+	if stat.Size > maxReadBytes {
+		return nil, fmt.Errorf("reading memory file: it has %d bytes, at most %d make sense", stat.Size, maxReadBytes)
 	}
 	b := make([]byte, stat.Size)
 	for done := 0; done < len(b); {
@@ -107,6 +113,29 @@ func MemfdShared(name string, size int) (fd int, mem []byte, err error) {
 	}
 	mem, err = Map(fd, size)
 	return fd, mem, err
+}
+
+// MapWhole maps all of a memory file that another process has made with MemfdShared, shared with all who map it. One that
+// is empty, or that somebody could make shorter under its readers, is an error.
+func MapWhole(fd int) ([]byte, error) {
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err == unix.EINVAL {
+		err = errors.New("it is none")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mapping memory file: %w", err)
+	}
+	if seals&unix.F_SEAL_SHRINK == 0 {
+		return nil, errors.New("mapping memory file: its size is not sealed")
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return nil, err
+	}
+	if stat.Size == 0 {
+		return nil, errors.New("mapping memory file: it is empty")
+	}
+	return Map(fd, int(stat.Size))
 }
 
 // Map maps size bytes of a memory file, shared with all who map it.

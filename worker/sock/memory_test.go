@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,5 +124,59 @@ func TestMemfdShared(t *testing.T) {
 	}
 	if _, err := ReadAll(1 << 20); err != unix.EBADF {
 		t.Errorf("reading no descriptor: %v", err)
+	}
+}
+
+// Memory of another process is mapped only if it stays as long as it is.
+func TestMapWhole(t *testing.T) {
+	const size = 5000
+	fd, mem, err := MemfdShared("test", size)
+	opened(t, fd, err)
+	mem[size-1] = 7
+	got, err := MapWhole(fd)
+	if err != nil || len(got) != size || got[size-1] != 7 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	for _, m := range [][]byte{mem, got} {
+		if err := Unmap(m); err != nil {
+			t.Error(err)
+		}
+	}
+	empty, err := memfd(t, 0, unix.F_SEAL_SHRINK)
+	opened(t, empty, err)
+	loose, err := memfd(t, size, 0)
+	opened(t, loose, err)
+	sealed, err := MemfdSealed("test", []byte("x"))
+	opened(t, sealed, err)
+	socket, _, err := SeqpacketPair()
+	opened(t, socket, err)
+	for fd, want := range map[int]string{
+		empty: "is empty", loose: "is not sealed", sealed: "not permitted", socket: "it is none", 1 << 20: "bad file descriptor",
+	} {
+		if mem, err := MapWhole(fd); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("descriptor %d: %d bytes, %v, want %q", fd, len(mem), err, want)
+		}
+	}
+}
+
+// memfd makes a memory file with these seals.
+func memfd(t *testing.T, size int64, seals int) (int, error) {
+	t.Helper()
+	fd, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err == nil {
+		err = unix.Ftruncate(fd, size)
+	}
+	if err == nil && seals != 0 {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+	}
+	return fd, err
+}
+
+// A file whose size makes no sense is not read.
+func TestReadAllHuge(t *testing.T) {
+	fd, err := memfd(t, maxReadBytes+1, 0)
+	opened(t, fd, err)
+	if _, err := ReadAll(fd); err == nil || !strings.Contains(err.Error(), "make sense") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,0 +1,237 @@
+// How many clients each address has in all generations. While clients move, or are left behind as stragglers, a worker
+// cannot see them all: the master tells each generation what the others have accepted, see link.Shared.Clients. Moving
+// changes nothing of that, so this may be a moment late; it is about clients that come to others, or end there.
+
+package master
+
+import (
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	recountEvery  = 200 * time.Millisecond // while there are several generations
+	recountMoving = 50 * time.Millisecond  // the same, while they hand over
+
+	// missingAfter is how long clients may be on their way from one worker to another. Those that are there for longer
+	// have ended with a worker that was to take them.
+	missingAfter = 10 * time.Second
+)
+
+// clientCount is what is known of the clients of generations that are gone. By address throughout; all that listen on one
+// port are one address as long as one of them covers the others, since clients move between those.
+type clientCount struct {
+	wide map[string]bool // ports of which that is so, or was so while there were several generations
+	// gone is how many more clients generations that are gone have given than taken. As long as nobody is on the way,
+	// those that are there have taken as many more than they have given.
+	gone map[string]int64
+	away map[string]awayCount // on their way
+	next time.Time            // when to count again; zero: when something happens
+}
+
+type awayCount struct {
+	clients int64
+	since   time.Time // so many
+}
+
+// entry is a pool of a generation as far as its clients matter.
+type entry struct {
+	here    int64
+	balance int64 // taken less given
+	known   bool  // false: an older build has not counted who moves
+}
+
+// listens returns what the clients of each pool of a configuration connect to.
+func (g *generation) listens() []string {
+	if g.addresses == nil {
+		for i := range g.config.Pools {
+			p := &g.config.Pools[i]
+			address := p.Listen.Network + " " + p.Listen.Address
+			if p.Listen.Address == "" { // which nobody has said
+				address = "pool " + p.Name
+			}
+			g.addresses = append(g.addresses, address)
+		}
+	}
+	return g.addresses
+}
+
+// entries returns the pools of a generation by their address.
+func (c *clientCount) entries(g *generation) map[string]entry {
+	all := map[string]entry{}
+	for i, address := range g.listens() {
+		address = c.place(address)
+		e := all[address]
+		here, balance, known := g.clientsOf(i)
+		all[address] = entry{e.here + here, e.balance + balance, known}
+	}
+	return all
+}
+
+// place returns the address under which those are counted who connect to one.
+func (c *clientCount) place(address string) string {
+	if port, _ := portOfAll(address); c.wide[port] {
+		return "tcp :" + port
+	}
+	return address
+}
+
+// portOfAll returns the port of an address as listens has it, and whether that is the port on all addresses of the
+// machine.
+func portOfAll(address string) (port string, all bool) {
+	network, host, _ := strings.Cut(address, " ")
+	if network != "tcp" {
+		return "", false
+	}
+	host, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return "", false
+	}
+	ip, err := netip.ParseAddr(host)
+	return port, host == "" || err == nil && ip.IsUnspecified()
+}
+
+// widen notes the ports that somebody serves on all addresses, and counts those who have served it on one along with it.
+func (c *clientCount) widen(generations []*generation) {
+	if len(generations) < 2 {
+		c.wide = nil
+		return
+	}
+	var addresses []string
+	for _, g := range generations {
+		addresses = append(addresses, g.listens()...)
+	}
+	for _, address := range slices.AppendSeq(addresses, maps.Keys(c.gone)) {
+		port, all := portOfAll(address)
+		if !all || c.wide[port] {
+			continue
+		}
+		if c.wide == nil {
+			c.wide = map[string]bool{}
+		}
+		c.wide[port] = true
+		gone := map[string]int64{}
+		for address, n := range c.gone {
+			gone[c.place(address)] += n
+		}
+		c.gone, c.away = gone, nil
+	}
+}
+
+// clientsOf reads how many clients a pool has, and how many more it has taken than given, so that one that moves
+// meanwhile is not in both.
+func (g *generation) clientsOf(pool int) (here, balance int64, known bool) {
+	const tries = 16 // a worker that moves clients all the time makes the last one as good as any
+	for range tries {
+		before, _ := g.shared.Balance(pool)
+		here = int64(g.shared.Here(pool))
+		if balance, known = g.shared.Balance(pool); balance == before {
+			break
+		}
+	}
+	return here, balance, known
+}
+
+// recount tells the workers that accept clients how many the others have.
+func (m *master) recount() {
+	generations := m.counting()
+	m.clients.widen(generations)
+	entries := make([]map[string]entry, len(generations))
+	sure := len(generations) > 1 // there are moves, and they are known
+	balances := map[string]int64{}
+	for i, g := range generations {
+		entries[i] = m.clients.entries(g)
+		for address, e := range entries[i] {
+			sure = sure && e.known
+			balances[address] += e.balance
+		}
+	}
+	m.clients.settle(balances, sure, m.world.now())
+	for i, g := range generations {
+		if g != m.generation && g != m.coming {
+			continue
+		}
+		for pool, address := range g.listens() {
+			address = m.clients.place(address)
+			elsewhere := m.clients.gone[address]
+			for k := range entries {
+				if e := entries[k][address]; k != i {
+					elsewhere += e.here - e.balance
+				}
+			}
+			if word := g.shared.Elsewhere(pool); word != nil {
+				atomic.StoreUint64(word, uint64(elsewhere))
+			}
+		}
+	}
+	m.clients.schedule(m, len(generations))
+}
+
+// settle takes note of who is on the way: what all generations have given, less what they have taken. Nobody is where
+// there is one generation, and nobody can be told who is where an older build does not count it.
+func (c *clientCount) settle(balances map[string]int64, sure bool, now time.Time) {
+	if !sure {
+		c.gone, c.away = balances, nil
+		return
+	}
+	if c.gone == nil {
+		c.gone = map[string]int64{}
+	}
+	if c.away == nil {
+		c.away = map[string]awayCount{}
+	}
+	for address, balance := range balances {
+		on := c.gone[address] - balance
+		switch before := c.away[address]; {
+		case on == 0:
+			delete(c.away, address)
+		case on != before.clients:
+			c.away[address] = awayCount{on, now}
+		case now.Sub(before.since) >= missingAfter:
+			c.gone[address] = balance
+			delete(c.away, address)
+		}
+	}
+}
+
+// forget keeps in mind how many clients a generation that ends has taken and given.
+func (c *clientCount) forget(g *generation) {
+	if c.gone == nil {
+		c.gone = map[string]int64{}
+	}
+	for address, e := range c.entries(g) {
+		c.gone[address] -= e.balance
+	}
+}
+
+func (c *clientCount) schedule(m *master, generations int) {
+	c.next = time.Time{}
+	switch {
+	case generations < 2:
+	case m.source != nil || m.target != nil:
+		c.next = m.world.now().Add(recountMoving)
+	default:
+		c.next = m.world.now().Add(recountEvery)
+	}
+}
+
+// tick counts again when it is time.
+func (c *clientCount) tick(m *master, now time.Time) {
+	if !c.next.IsZero() && !now.Before(c.next) {
+		m.recount()
+	}
+}
+
+// clientsNow returns how many clients the generation that serves has, and those before it.
+func (m *master) clientsNow() (n int) {
+	m.refresh()
+	for i := range m.generation.pools {
+		n += int(m.generation.shared.Clients(i))
+	}
+	return n
+}

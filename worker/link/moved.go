@@ -1,0 +1,67 @@
+// How many clients a pool has in all generations, while clients move from one to the other: a client must neither count
+// twice, so that others are turned away for it, nor not at all.
+
+package link
+
+import "sync/atomic"
+
+// Whoever moves is counted by one worker after the other, and for a moment by neither. So each worker also counts how
+// many more clients it has taken from other workers than it has given to others, and what it has beyond that, accepted
+// and not ended, does not change when a client moves:
+//
+//	clients of the pool = clients here + clients that others have accepted − how many more of them were taken here than given
+//
+// What others have accepted is the master's to say, in the slot Legacy. It need not hurry: moving does not change it.
+// These words stand behind the signs of life, and the third word of the header says where.
+const movedWord = 2 // of the header: the first of these words; 0: there are none
+
+// layMoved places the words behind the signs of life: per slot, and for Legacy, one of each pool.
+func (s *Shared) layMoved() {
+	s.moved0 = s.pulse0 + s.slots*s.perPulse
+	s.perMoved = roundUp(len(s.servers))
+	s.end = s.moved0 + (s.slots+1)*s.perMoved
+}
+
+// Moved is how many more clients of a pool a slot's workers have taken than given, a number that may be below zero. The
+// worker of the slot writes it with atomic stores: before it counts a client that it has taken, and after it has ceased
+// to count one that it gave. nil: whoever made the memory does not know it.
+func (s *Shared) Moved(slot, pool int) *uint64 {
+	if !s.counts {
+		return nil
+	}
+	return &s.words[s.moved0+slot*s.perMoved+pool]
+}
+
+// Balance returns how many more clients of a pool the workers of all slots have taken than given; false: nobody knows.
+func (s *Shared) Balance(pool int) (moved int64, known bool) {
+	if !s.counts {
+		return 0, false
+	}
+	for slot := range s.slots {
+		moved += int64(atomic.LoadUint64(s.Moved(slot, pool)))
+	}
+	return moved, true
+}
+
+// Here returns how many clients of a pool the workers of all slots have.
+func (s *Shared) Here(pool int) (clients uint64) {
+	for slot := range s.slots {
+		clients += atomic.LoadUint64(&s.Pool(slot, pool)[ClientConnections])
+	}
+	return clients
+}
+
+// Elsewhere is what Moved is for Legacy: how many clients of a pool the workers of other generations have accepted, and
+// that have not ended there. The master writes it.
+func (s *Shared) Elsewhere(pool int) *uint64 { return s.Moved(s.Legacy(), pool) }
+
+// Clients returns how many clients a pool has, in all generations. One that moves counts once, or for an instant not at
+// all: clients are read before moves, and written after.
+func (s *Shared) Clients(pool int) uint64 {
+	here := s.Here(pool)
+	moved, known := s.Balance(pool)
+	if !known {
+		return here + atomic.LoadUint64(&s.Pool(s.Legacy(), pool)[ClientConnections])
+	}
+	return here + uint64(max(int64(atomic.LoadUint64(s.Elsewhere(pool)))-moved, 0))
+}
