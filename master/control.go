@@ -4,8 +4,6 @@ package master
 
 import (
 	"time"
-
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // listenControl opens the control socket, if there is to be one.
@@ -116,9 +114,7 @@ func (g *generation) status(state, build string, now time.Time) GenerationStatus
 		if p := slot.process; p != nil {
 			w.PID, w.CPU = p.pid, p.cpu
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
-			for pool := range g.pools {
-				w.Connections += g.shared.Pool(slot.index, pool)[link.ClientConnections]
-			}
+			w.Connections = slot.clients()
 		}
 		s.Workers = append(s.Workers, w)
 	}

@@ -212,6 +212,6 @@ func (m *master) succeedInherited() {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process, now time.Time) {
 	p.owner, s.process = s, p
-	s.bornAt, s.readyAt, s.pulse = now, now, pulse{}
+	s.bornAt, s.readyAt, s.pulse, s.leaves = now, now, pulse{}, false
 	s.become(slotStarting, time.Time{})
 }

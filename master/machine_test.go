@@ -324,7 +324,7 @@ func (f *machine) turn() {
 
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Ping: "ping",
+	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Ping: "ping", link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 
 func (f *machine) send(p *process, m link.Message, fds ...int) error {
@@ -346,7 +346,7 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 const statsFD = 50
 
 func (f *machine) adopt(slot, pid, control int) (*process, error) {
-	p := &process{slot: slot, pid: pid, cpu: -1}
+	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true}
 	f.workers[strconv.Itoa(slot)], f.workers[strconv.Itoa(pid)] = p, p
 	f.printf("adopt worker %d: pid %d, control %d", slot, pid, control)
 	return p, nil

@@ -31,11 +31,13 @@ type launch struct {
 
 // process is a running worker. Its methods may be called until its exited event is handled, and do nothing afterwards.
 type process struct {
-	owner  *slot // set by the master once it has one
-	slot   int
-	pid    int
-	cpu    int   // where it is pinned to; -1: not pinned
-	pinErr error // why it is not pinned although it should be
+	owner   *slot // set by the master once it has one
+	slot    int
+	pid     int
+	cpu     int   // where it is pinned to; -1: not pinned
+	adopted bool  // another master has started it, which may be of another build
+	struck  bool  // it was ended by a signal that is meant for the service; known with its exited event
+	pinErr  error // why it is not pinned although it should be
 
 	control *os.File // the master's end; non-blocking, shared with nobody
 	stderr  *os.File
@@ -132,6 +134,11 @@ func (p *process) exec(spec *link.Spec, files []uintptr) error {
 		}
 		defer unpin()
 	}
+	release, err := sock.HoldSignals() // until the worker ignores them
+	if err != nil {
+		return fmt.Errorf("blocking signals: %w", err)
+	}
+	defer release()
 	spec.CPU = p.cpu
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -308,11 +315,18 @@ func (p *process) readStderr(report func(event)) {
 	}
 }
 
+// struck tells whether a process was ended by a signal that is meant for the service.
+func struck(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && slices.Contains(sock.ServiceSignals, status.Signal())
+}
+
 // wait reports the end after everything that the process has said before it.
 func (p *process) wait(report func(event)) {
 	status := "unknown end"
 	if state, err := p.handle.Wait(); err == nil {
 		status = state.String()
+		p.struck = struck(state)
 	}
 	// A dead process has closed its ends. Should another hold a copy, the readers must not wait for that one.
 	const lastWordsWithin = 100 * time.Millisecond

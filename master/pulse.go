@@ -52,6 +52,7 @@ func (m *master) feelPulses(now time.Time) {
 			m.feelPulse(s)
 		}
 	}
+	m.coverSlots()
 }
 
 func (m *master) feelPulse(s *slot) {

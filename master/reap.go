@@ -24,13 +24,22 @@ func (m *master) reap(s *slot, status string) {
 	if s.killedFor != "" {
 		status += " by the master (" + s.killedFor + ")"
 	}
+	lost := ""
+	if n := s.clients(); n > 0 {
+		lost = fmt.Sprintf("; %d clients are lost", n)
+	}
 	s.process = nil
 	s.become(slotVacant, time.Time{})
 	s.generation.shared.ZeroGauges(s.index)
 
-	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s",
-		s.index, p.pid, cpuName(p.cpu), status, lived, words)
+	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
+		s.index, p.pid, cpuName(p.cpu), status, lived, words, lost)
 	switch {
+	case m.onlyStruck(s, p):
+		s.struck++
+		m.log.printf(levelNotice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
+			s.index, p.pid, status, lived)
+		m.fill(s)
 	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
 		m.log.printf(levelInfo, "worker %d (pid %d) ended: %s after %s%s", s.index, p.pid, status, lived, words)
 	case s.generation == m.coming:
@@ -39,6 +48,10 @@ func (m *master) reap(s *slot, status string) {
 	case s.gives && m.source != nil: // its successor serves already
 		m.log.printf(levelError, "%s; clients that had not moved yet are lost", obituary)
 		m.source.gave(s, link.GivenBody{})
+	case s.leaves && (m.phase == serving || m.phase == starting):
+		m.log.printf(levelNotice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
+			s.index, p.pid, status, lived, words+lost)
+		m.fill(s)
 	case m.phase == starting:
 		m.log.printf(levelError, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
@@ -52,6 +65,35 @@ func (m *master) reap(s *slot, status string) {
 		m.log.printf(levelError, "%s; starting the next one in %s", obituary, pause)
 		s.become(slotWaiting, m.world.now().Add(pause))
 	}
+}
+
+// maxStruck is how many workers of a slot in a row may be met by a signal in the milliseconds before they ignore it.
+const maxStruck = 10
+
+// onlyStruck tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
+// service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
+func (m *master) onlyStruck(s *slot, p *process) bool {
+	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.struck && !strings.HasPrefix(s.words.cause, quitWords) {
+		return false
+	}
+	switch {
+	case m.phase != starting && m.phase != serving:
+		return false
+	case s.generation == m.coming:
+		return m.target.phase != targetReturning
+	}
+	return s.generation == m.generation
+}
+
+// quitWords begin what Go's runtime says on SIGQUIT.
+const quitWords = "SIGQUIT: "
+
+// clients returns how many clients the worker of a slot has.
+func (s *slot) clients() (n uint64) {
+	for pool := range s.generation.pools {
+		n += s.generation.shared.Pool(s.index, pool)[link.ClientConnections]
+	}
+	return n
 }
 
 // throttle returns how long the slot stays empty after a death: not at all after a healthy life or a first early death,
@@ -82,7 +124,7 @@ type lastWords struct {
 const rememberedLines = 3
 
 func (w *lastWords) add(line string) {
-	for _, prefix := range [...]string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: "} {
+	for _, prefix := range [...]string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: ", quitWords} {
 		if w.cause == "" && strings.HasPrefix(line, prefix) {
 			w.cause = line
 		}

@@ -282,7 +282,7 @@ func takeIn(slot, pid, control int, report func(event)) (*process, error) {
 		handle.Release()
 		return nil, err
 	}
-	p := &process{slot: slot, pid: pid, cpu: -1, control: os.NewFile(uintptr(control), "control"), handle: handle}
+	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true, control: os.NewFile(uintptr(control), "control"), handle: handle}
 	p.readers.Add(1)
 	go func() {
 		p.readControl(report)

@@ -31,6 +31,8 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		if len(msg.Body) > 0 {
 			m.log.forward(level(msg.Body[0]), s.index, string(msg.Body[1:]))
 		}
+	case link.Leaving:
+		m.leaving(s)
 	case link.Drained:
 		m.log.printf(levelDebug, "worker %d has no clients left", s.index)
 	}
@@ -56,6 +58,7 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 // ready makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
 // waits until it may accept.
 func (m *master) ready(s *slot, msg link.Message) {
+	s.struck = 0
 	m.log.printf(levelInfo, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
 	if s.generation == m.coming {
 		var body link.ReadyBody
@@ -70,6 +73,11 @@ func (m *master) ready(s *slot, msg link.Message) {
 		m.pass(s, link.Message{Kind: link.Serve})
 		m.pass(s, link.Message{Kind: link.Settle})
 	}
+	if s.leaves {
+		m.drainSlot(s)
+		return
+	}
+	m.uncover(s)
 	if m.source != nil {
 		m.source.joined(s)
 	}

@@ -49,15 +49,18 @@ type slot struct {
 	process *process  // nil if and only if vacant or waiting
 
 	takeover bool // process was told not to accept before Serve
+	leaves   bool // process was told by a signal to end
 	gives    bool // process was told to move its clients, and has not been told otherwise
 
 	bornAt  time.Time // when process was spawned
 	readyAt time.Time // when process said Ready; zero: not yet
+	struck  int       // deaths in a row of workers that a signal for the service met before they ignored it
 	early   int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
 	words   lastWords // what process wrote on stderr
 
-	pulse     pulse  // of process
-	killedFor string // why the master killed process; empty: it did not
+	pulse     pulse    // of process
+	coveredBy *process // accepts from the slot's listeners, as long as it lives; nil: nobody but the slot's own worker
+	killedFor string   // why the master killed process; empty: it did not
 }
 
 // become enters the next state, which lasts until the deadline given (zero: without end).

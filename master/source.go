@@ -310,6 +310,9 @@ func (s *source) resume() {
 		if from.state == slotGiving {
 			from.become(slotServing, time.Time{})
 			s.m.pass(from, link.Message{Kind: link.Resume})
+			if from.leaves {
+				s.m.drainSlot(from)
+			}
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (m *master) fill(s *slot) {
 		return
 	}
 	now := m.world.now()
-	p.owner, s.takeover, s.gives = s, l.spec.Takeover, false
+	p.owner, s.takeover, s.gives, s.leaves = s, l.spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor, s.pulse = lastWords{}, "", pulse{}
 	s.become(slotStarting, now.Add(readyTimeout))

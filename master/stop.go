@@ -91,14 +91,18 @@ func (m *master) settle() {
 	m.become(stopped)
 }
 
-// dismiss tells the worker of a slot to go at once, in whatever state the slot is.
+// dismiss tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
+// master has started, goes on SIGTERM.
 func (m *master) dismiss(s *slot) {
 	switch s.state {
 	case slotWaiting:
 		s.become(slotVacant, time.Time{})
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
-		m.world.terminate(s.process)
+		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
+		if s.process.adopted {
+			m.world.terminate(s.process)
+		}
 	}
 }
 

@@ -256,6 +256,13 @@ func (t *target) lost(s *slot, reason string) {
 	}
 }
 
+// missing follows when a worker will end, because a signal has told it to.
+func (t *target) missing(s *slot) {
+	if t.phase != targetReturning {
+		t.fail(fmt.Errorf("a signal has told new worker %d to end", s.index))
+	}
+}
+
 // fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
 func (t *target) fail(reason error) {
 	t.source.say(word{Kind: wordFailed, Reason: reason.Error()})

@@ -106,6 +106,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "log": // slot level text…
 		body := append([]byte{byte(number(t, args[1]))}, strings.Join(args[2:], " ")...)
 		f.say(t, args[0], link.Message{Kind: link.Log, Body: body})
+	case "leaving": // slot
+		f.say(t, args[0], link.Message{Kind: link.Leaving})
 	case "stderr": // slot text…
 		f.master.handle(event{from: f.worker(t, args[0]), kind: wrote, text: strings.Join(args[1:], " ")})
 	case "hangup": // slot
@@ -113,6 +115,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "exit": // slot status…
 		p := f.worker(t, args[0])
 		f.master.handle(event{from: p, kind: hungUp})
+		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
+	case "struck": // slot status…, by a signal that is meant for the service
+		p := f.worker(t, args[0])
+		p.struck = true
 		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))

@@ -74,6 +74,9 @@ func work() {
 		}
 		m, err := link.ParseMessage(buf[:n])
 		fatal(err)
+		if m.Kind == link.Quit {
+			os.Exit(0)
+		}
 		if m.Kind == link.Drain {
 			control.Write(link.AppendMessage(nil, link.Message{Kind: link.Drained}))
 			os.Exit(0)

@@ -60,7 +60,7 @@ type world struct {
 	send      func(p *process, m link.Message, fds ...int) error
 	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
 	part      func(*process) (control int, err error)        // leaves it to another master
-	terminate func(*process)                                 // SIGTERM, which a worker does not resist
+	terminate func(*process)                                 // SIGTERM, which drains a worker, and ends one of an older build
 	kill      func(*process)                                 // SIGKILL
 }
 

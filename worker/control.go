@@ -104,8 +104,10 @@ func (c *control) told(m link.Message, fds []int) error {
 		l.give(body.Patience)
 	case link.Resume:
 		l.resume()
+		l.departIfSteady()
 	case link.Settle:
 		l.settled = true
+		l.departIfSteady()
 	case link.Removed:
 		var body link.RemovedBody
 		if err := link.ParseBody(m, &body); err != nil {
@@ -115,6 +117,14 @@ func (c *control) told(m link.Message, fds []int) error {
 	case link.Lend:
 		c.loan.asked, c.loan.next = true, 0
 		c.lend()
+	case link.Quit:
+		l.ended = true
+	case link.Unlisten:
+		var body link.ListenBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.unlisten(body.For)
 	case link.Finish:
 		var body link.FinishBody
 		if err := link.ParseBody(m, &body); err != nil {
@@ -147,7 +157,7 @@ func (c *control) toldListen(m link.Message, fds []int) error {
 	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining {
 		if err = sock.SetInherited(fd); err == nil {
 			c.l.replace(spec)
-			err = c.l.listen(fd, spec)
+			err = c.l.listenFor(fd, spec, body.For)
 		}
 	}
 	if err != nil {

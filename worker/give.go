@@ -59,6 +59,9 @@ type giving struct {
 // give stops accepting and begins to move the clients to the peers.
 func (l *loop) give(patience time.Duration) {
 	if l.draining {
+		var body link.GivenBody
+		body.Stragglers, _ = l.stragglers()
+		l.control.must(link.Given, link.Body(body))
 		return
 	}
 	l.watchListeners(false)

@@ -25,6 +25,7 @@ type listener struct {
 	at       netip.AddrPort // of TCP
 	dual     bool           // takes IPv4 as well as IPv6
 	fd       int
+	standIn  int // 1 + the slot whose worker does not accept from it at present; 0: it is this worker's own
 	watched  bool
 	removed  bool // no other generation accepts from it; see outlast
 	token    poll.Token
@@ -34,8 +35,11 @@ type listener struct {
 }
 
 // listen takes over an inherited socket, and accepts from it unless another generation still does.
-func (l *loop) listen(fd int, spec link.Listener) error {
-	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd}
+func (l *loop) listen(fd int, spec link.Listener) error { return l.listenFor(fd, spec, 0) }
+
+// listenFor is listen for a socket that is another slot's, see listener.standIn.
+func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
+	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd, standIn: standIn}
 	if spec.Network == "tcp" {
 		ln.at, ln.dual = sock.ListensOn(fd)
 	}
@@ -51,6 +55,15 @@ func (l *loop) listen(fd int, spec link.Listener) error {
 	l.listeners = append(l.listeners, ln)
 	l.opened()
 	return nil
+}
+
+// unlisten leaves the sockets of another slot to its worker, which accepts again.
+func (l *loop) unlisten(standIn int) {
+	for _, ln := range slices.Clone(l.listeners) {
+		if standIn != 0 && ln.standIn == standIn {
+			ln.close()
+		}
+	}
 }
 
 // watchListeners begins to accept, or leaves that to another generation as far as it does so.

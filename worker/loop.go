@@ -81,6 +81,7 @@ type loop struct {
 	accepting bool // the listeners are watched
 	spares    bool // clients leave descriptors for a handoff
 	newest    int  // descriptor of the client accepted last, or another that is about as high
+	departing bool // a signal has told the worker to end
 	draining  bool
 	ended     bool
 	drainTill timer

@@ -20,6 +20,7 @@ const processors = 2
 // Main is a worker process: the master started it and passed the descriptors that link names. It returns the exit
 // status.
 func Main() int {
+	ignoreSignals()
 	runtime.GOMAXPROCS(processors)
 	runtime.LockOSThread()
 	os.WriteFile("/proc/self/comm", []byte("pinion"), 0) // else top and ps call it "exe"; if it fails they do
@@ -48,6 +49,9 @@ func serve() error {
 	l.spares = true
 	if l.control, err = newControl(l, link.FDControl); err != nil {
 		return fmt.Errorf("watching the control socket: %w", err)
+	}
+	if err := l.catchTerm(); err != nil {
+		return fmt.Errorf("watching for SIGTERM: %w", err)
 	}
 	if err := confine(spec); err != nil {
 		l.logf(levelWarn, "serving without a sandbox: %v", err)

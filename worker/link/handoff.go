@@ -37,9 +37,10 @@ type FinishBody struct {
 	Deadline time.Duration `json:"deadline"` // from now until the worker ends; 0 = when the last client is gone
 }
 
-// ListenBody comes with Listen and its one descriptor.
+// ListenBody comes with Listen and its one descriptor, and with Unlisten.
 type ListenBody struct {
 	Listener Listener `json:"listener"`
+	For      int      `json:"for,omitempty"` // 1 + the slot whose worker does not accept from it at present; 0: it stays
 }
 
 // RemovedBody comes with Removed. As many of these messages as it takes come before Give and Finish; Resume takes them back.

@@ -23,18 +23,20 @@ const (
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
 	Verbosity Kind = 5  // body: one byte, 0 to 11
 	Quit      Kind = 15 // end at once; no body
+	Inquire   Kind = 22 // have each server that is connected send something, which Heard shows; no body
 	Ping      Kind = 16 // make a turn, which the turn counter shows; no body
 
 	// From the master, about a handoff.
-	Serve   Kind = 6  // accept from now on; no body
-	Peer    Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
-	Give    Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
-	Resume  Kind = 9  // give no more, accept again, and take what peers give back; no body
-	Settle  Kind = 10 // what was taken stays; no body
-	Finish  Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
-	Listen  Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
-	Removed Kind = 20 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
-	Lend    Kind = 17 // a master that has none asks for copies of the listeners; no body
+	Serve    Kind = 6  // accept from now on; no body
+	Peer     Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
+	Give     Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
+	Resume   Kind = 9  // give no more, accept again, and take what peers give back; no body
+	Settle   Kind = 10 // what was taken stays; no body
+	Finish   Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
+	Listen   Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
+	Removed  Kind = 20 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
+	Unlisten Kind = 21 // leave what Listen has brought for another slot; body: ListenBody, of which only For counts
+	Lend     Kind = 17 // a master that has none asks for copies of the listeners; no body
 
 	// From the worker, about a handoff.
 	Given      Kind = 13 // all that can be moved is; body: GivenBody
