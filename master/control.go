@@ -90,6 +90,9 @@ func (m *master) status() *Status {
 		s.Generation = m.generation.number
 		m.refresh()
 		s.Pools = m.generation.poolStatus()
+		for i := range m.generation.config.Pools {
+			s.Pools[i].NotListening = m.unheard(m.generation, m.generation.config.Pools[i].Listen)
+		}
 	}
 	for _, g := range m.generations() {
 		state := "retired"
@@ -105,7 +108,7 @@ func (m *master) status() *Status {
 }
 
 func (g *generation) status(state, build string, now time.Time) GenerationStatus {
-	s := GenerationStatus{Number: g.number, Build: build, State: state}
+	s := GenerationStatus{Number: g.number, Build: build, State: state, Left: g.revived && state == "serving"}
 	for _, slot := range g.slots {
 		w := WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
 		if slot.hangs() {

@@ -154,6 +154,7 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		m.succeedInherited()
 		m.unstore(m.stored) // which it has done itself, unless it was killed
 		m.stored = nil
+		m.storeAgain()
 		x.close()
 		m.next()
 	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):

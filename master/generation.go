@@ -20,6 +20,7 @@ type generation struct {
 	shared   *link.Shared // nil until share
 	sharedFD int
 	memory   []byte
+	specFD   int // what the service manager keeps of specs; -1: not made yet
 
 	addresses []string // of pools, see listens; nil: not written down yet
 	revived   bool     // was left behind by an earlier master
@@ -28,7 +29,7 @@ type generation struct {
 // newGeneration returns a generation with one vacant slot for each element of cpus (-1: not pinned). The share of memory
 // is what each worker gets where the configuration leaves it to the master.
 func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, memoryShare int64) *generation {
-	g := &generation{number: number, config: cfg}
+	g := &generation{number: number, config: cfg, specFD: -1}
 	base := link.Spec{Generation: number, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
 	g.specs = cfg.Specs(base, cpus)
 	g.pools = g.specs[0].Pools
@@ -106,6 +107,10 @@ func (g *generation) share(w *world) error {
 
 // unshare gives the memory back; no worker and no scrape reads it any more.
 func (g *generation) unshare(w *world) {
+	if g.specFD >= 0 {
+		w.close(g.specFD)
+		g.specFD = -1
+	}
 	if g.shared == nil {
 		return
 	}

@@ -102,7 +102,7 @@ func (m *master) told(w *word) (*generation, error) {
 	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
 		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
 	}
-	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, addresses: w.Listens, revived: true}
+	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, addresses: w.Listens, specFD: -1, revived: true}
 	for i := range w.Slots {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}

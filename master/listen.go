@@ -28,7 +28,7 @@ const everySlot = -1
 // listener is one socket on a configured address. Slots only grow: with fewer workers than sockets, a worker accepts from
 // several.
 type listener struct {
-	name    string // listen/<pool>/<slot>, or listen/<pool> for everySlot; the pool is the one that it was opened for
+	name    string // see listenerName; of one that the service manager has opened: what that calls it
 	network string // with address: which socket it is, see config.Listen
 	address string
 	slot    int
@@ -81,19 +81,20 @@ func (m *master) claim(g *generation) error {
 }
 
 func (m *master) claimPool(p *config.Pool, slots int) error {
-	have := m.sockets(p.Listen)
-	name := listenPrefix + p.Name
 	if p.Listen.Network == "unix" {
-		if have > 0 {
+		if m.sockets(p.Listen) > 0 {
 			return nil
 		}
-		return m.bind(p, name, everySlot)
+		return m.bind(p, everySlot)
 	}
 	if m.shared(p.Listen) {
 		return nil
 	}
-	for slot := have; slot < slots; slot++ {
-		err := m.bind(p, name+"/"+strconv.Itoa(slot), slot)
+	for slot := range slots {
+		if m.taken(&listener{network: p.Listen.Network, address: p.Listen.Address, slot: slot}) {
+			continue
+		}
+		err := m.bind(p, slot)
 		if errors.Is(err, syscall.EADDRINUSE) && m.lend(p.Listen) {
 			return nil
 		}
@@ -136,7 +137,8 @@ func (m *master) lend(address config.Listen) (done bool) {
 	return done
 }
 
-func (m *master) bind(p *config.Pool, name string, slot int) error {
+func (m *master) bind(p *config.Pool, slot int) error {
+	name := listenerName(p.Listen.Network, p.Listen.Address, slot)
 	s, err := m.world.bind(p.Listen)
 	if err != nil {
 		return listenError(p, err)
@@ -207,7 +209,7 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 			continue
 		}
 		if l.stored {
-			m.tellManager(m.world.services.unstore(l.name))
+			m.world.services.unstore(l.name)
 		}
 		if l.unlink != nil {
 			l.unlink()

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,6 +47,8 @@ type machine struct {
 	pinless   bool   // pinning fails
 	deaf      bool   // sending fails
 	managed   bool   // there is a service manager
+	heard     func(error)
+	barriers  []func(error) // that the service manager has not answered
 	dog       time.Duration
 	passed    []passedSocket
 
@@ -126,6 +130,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 				{name: "shared/4", fd: 72}, {name: "spec/4", fd: 73},
 				{name: "worker/4/0/901", fd: 74}, {name: "worker/4/1/902", fd: 75}, {name: "worker/3/0/801", fd: 76},
 			}
+		case "unkept": // by the service manager, in spite of left: the listeners of these slots
+			f.passed = slices.DeleteFunc(f.passed, func(p passedSocket) bool {
+				return strings.HasPrefix(p.name, "listen/") && strings.Contains(value, path.Base(p.name))
+			})
 		case "activated": // by the service manager: one socket of its own
 			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
 		case "managed":
@@ -203,7 +211,8 @@ func (f *machine) world() *world {
 		pair:        f.pair,
 		listenStats: f.listenStats,
 		share:       f.share,
-		storeMemory: func(s manager, name string, text []byte) error { return s.store(name, 60) },
+		sealed:      func([]byte) (int, error) { return 60, nil },
+		sameSocket:  func(a, b int) bool { return a == b },
 		adopt:       f.adopt,
 		part:        f.part,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
@@ -324,7 +333,8 @@ func (f *machine) turn() {
 
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Ping: "ping", link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
+	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Ping: "ping",
+	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 
 func (f *machine) send(p *process, m link.Message, fds ...int) error {
@@ -414,26 +424,34 @@ func (f *machine) pair() (int, int, error) {
 // servicesOf is the service manager of a machine.
 type servicesOf struct{ f *machine }
 
-func (s *servicesOf) say(format string, args ...any) error {
+func (s *servicesOf) say(format string, args ...any) {
 	if s.f.managed {
 		s.f.printf("notify: "+format, args...)
 	}
-	return nil
 }
 
 func (s *servicesOf) present() bool { return s.f.managed }
 
-func (s *servicesOf) ready(status string) error     { return s.say("ready (%s)", status) }
-func (s *servicesOf) reloading(status string) error { return s.say("reloading (%s)", status) }
-func (s *servicesOf) stopping(status string) error  { return s.say("stopping (%s)", status) }
-func (s *servicesOf) extendTimeout(d time.Duration) error {
-	return s.say("extend the timeout by %s", d)
-}
-func (s *servicesOf) mainPID(status string) error        { return s.say("main pid (%s)", status) }
-func (s *servicesOf) ping() error                        { return s.say("ping") }
-func (s *servicesOf) store(name string, fd int) error    { return s.say("store %d as %s", fd, name) }
-func (s *servicesOf) unstore(name string) error          { return s.say("drop %s", name) }
+func (s *servicesOf) listen(heard func(error))           { s.f.heard = heard }
+func (s *servicesOf) ready(status string)                { s.say("ready (%s)", status) }
+func (s *servicesOf) reloading(status string)            { s.say("reloading (%s)", status) }
+func (s *servicesOf) stopping(status string)             { s.say("stopping (%s)", status) }
+func (s *servicesOf) extendTimeout(d time.Duration)      { s.say("extend the timeout by %s", d) }
+func (s *servicesOf) mainPID(pid int)                    { s.say("main pid %d", pid) }
+func (s *servicesOf) ping()                              { s.say("ping") }
+func (s *servicesOf) unstore(name string)                { s.say("drop %s", name) }
 func (s *servicesOf) inherited() ([]passedSocket, error) { return s.f.passed, nil }
+func (s *servicesOf) flush()                             {}
+
+func (s *servicesOf) barrier(done func(error)) {
+	s.say("barrier")
+	s.f.barriers = append(s.f.barriers, done)
+}
+
+func (s *servicesOf) store(name string, fd int) error {
+	s.say("store %d as %s", fd, name)
+	return nil
+}
 
 func (s *servicesOf) watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
 

@@ -48,7 +48,7 @@ var phaseNames = [...]string{"starting", "serving", "draining", "stopping", "sto
 func (p phase) String() string { return phaseNames[p] }
 
 var phaseEdges = [...][]phase{
-	starting: {serving, stopping},
+	starting: {serving, stopping, stopped},  // stopped: it leaves what it has found to another master
 	serving:  {draining, stopping, stopped}, // stopped: another master has taken over
 	draining: {stopping, stopped},
 	stopping: {stopped},
@@ -82,8 +82,8 @@ type master struct {
 	summary     summary
 	nextPulse   time.Time // when it is looked again whether the workers turn
 	service     service
-	managerDeaf bool // the service manager could not be told something, and that is logged
 
+	borrowing   *borrowing     // listeners are being asked for; nil: none
 	source      *source        // hands over; nil: no handoff is under way
 	target      *target        // takes over; nil: likewise
 	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
@@ -154,6 +154,7 @@ func newMaster(o Options, w *world, out output) *master {
 // start does everything up to the first spawn of every worker; the rest follows from their messages.
 func (m *master) start() {
 	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
+	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	parent, err := m.world.parent()
 	if err == nil && parent != nil {
@@ -233,6 +234,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
+	defer m.world.services.flush()
 	m.unwatch()
 	if m.left {
 		m.abandonListeners()
@@ -246,11 +248,9 @@ func (m *master) finish() error {
 	for _, g := range m.generations() {
 		g.unshare(m.world)
 	}
-	if m.left {
-		if m.err == nil {
-			m.log.printf(levelNotice, "left everything to the new master")
-		}
-		return m.err
+	if m.left && m.err == nil {
+		m.log.printf(levelNotice, "left everything to the new master")
+		return nil
 	}
 	if !m.successor || m.generation != nil { // else the file is the old master's
 		removePIDFile(m.opts.PIDFile, m.world.pid)
@@ -331,6 +331,9 @@ func (m *master) tick() {
 	if m.target != nil && !now.Before(m.target.until) {
 		m.target.expire()
 	}
+	if m.borrowing != nil && !now.Before(m.borrowing.until) {
+		m.borrowed()
+	}
 	if m.summary.due(now) {
 		m.summarize()
 	}
@@ -365,6 +368,9 @@ func (m *master) deadline() time.Time {
 	}
 	if m.target != nil {
 		consider(m.target.until)
+	}
+	if m.borrowing != nil {
+		consider(m.borrowing.until)
 	}
 	consider(m.service.next)
 	consider(m.clients.next)

@@ -3,6 +3,7 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -16,20 +17,48 @@ func (s *source) welcome(w word) {
 		s.fail(err)
 		return
 	}
-	s.status.Build = w.Build
+	s.status.Build, s.successor = w.Build, w.PID
+	s.declares = w.Obeys && m.world.services.present()
 	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Stored: m.generation.storedNames(),
+		Stored: m.generation.storedNames(), Declares: s.declares,
 	})
 	s.tellSockets()
 }
 
-// agree lets the new master take over. From here on this one does nothing until it knows whether that has happened.
+// agree lets the new master take over, which is the main process of the service from then on. Nobody but the main process
+// may be sure that the service manager believes it, so this one says so.
 func (s *source) agree() {
 	fault.At("om.agree")
+	if !s.declares {
+		s.allow()
+		return
+	}
+	m := s.m
+	s.enter(sourceDeclaring, settleTimeout)
+	s.declared = true
+	m.world.services.mainPID(s.successor)
+	m.world.services.barrier(func(err error) {
+		m.world.report(event{then: func() { s.isDeclared(err) }})
+	})
+}
+
+// isDeclared follows when the service manager knows, or is not waited for any more.
+func (s *source) isDeclared(err error) {
+	if s.m.source != s || s.phase != sourceDeclaring {
+		return
+	}
+	if err != nil {
+		s.m.log.printf(levelError, "upgrade: telling the service manager about the new master: %v", err)
+	}
+	s.allow()
+}
+
+// allow says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
+func (s *source) allow() {
 	s.m.declineScrapes()
 	s.enter(sourceLeaving, settleTimeout)
 	s.target.say(word{Kind: wordAgreed})
@@ -64,9 +93,15 @@ func (s *source) flip(err error) {
 
 // lost follows the end of a new master while clients move: its workers give back by themselves.
 func (s *source) lost(err error) {
+	err = fmt.Errorf("new master: %w", err)
 	s.resume()
-	s.conclude(fmt.Errorf("new master: %w", err))
+	s.deposed = s.declares && (s.phase == sourceDeclaring || s.phase == sourceLeaving)
+	s.conclude(err)
 }
+
+// errDeposed is why a master ends whose successor was killed when it was the main process of the service already. Who did that
+// may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one fails.
+var errDeposed = errors.New("the new master has ended when it was the main process of the service")
 
 // declineScrapes leaves who asks for the statistics to the new master. Were both to answer, totals would go back and forth:
 // only the new one counts what its workers do.

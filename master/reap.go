@@ -18,6 +18,7 @@ const (
 
 // reap follows the end of a slot's process; status says how it ended.
 func (m *master) reap(s *slot, status string) {
+	m.answered(s)
 	p, words := s.process, s.words.String()
 	lived := roundForReading(m.world.now().Sub(s.bornAt))
 	healthy := !s.readyAt.IsZero() && m.world.now().Sub(s.readyAt) > healthyAfter

@@ -6,6 +6,7 @@ package master
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -17,69 +18,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// Names under which the service manager keeps what belongs to a generation.
-const (
-	storedWorkers = "worker/" // worker/<generation>/<slot>/<pid>: the master's end of the control socket
-	storedSpec    = "spec/"   // spec/<generation>: memory file with what the worker of slot 0 was told
-	storedShared  = "shared/" // shared/<generation>: the counters
-)
-
-func (s *slot) storedName() string {
-	return fmt.Sprintf("%s%d/%d/%d", storedWorkers, s.generation.number, s.index, s.process.pid)
-}
-
-// storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
-func (m *master) storeGeneration() {
-	g := m.generation
-	text, err := json.Marshal(m.launch(g.slots[0]).spec)
-	if err == nil {
-		err = m.world.storeMemory(m.world.services, fmt.Sprint(storedSpec, g.number), text)
-	}
-	m.tellManager(err)
-	m.tellManager(m.world.services.store(fmt.Sprint(storedShared, g.number), g.sharedFD))
-	for _, s := range g.slots {
-		m.storeWorker(s)
-	}
-}
-
-// storeWorker does so for one worker.
-func (m *master) storeWorker(s *slot) {
-	if s.state != slotServing || s.generation != m.generation {
-		return
-	}
-	s.process.lend(func(fd int) { m.tellManager(m.world.services.store(s.storedName(), fd)) })
-}
-
-// storedNames returns the names of what the service manager keeps of a generation. Sockets of workers that have ended it
-// forgets by itself.
-func (g *generation) storedNames() []string {
-	names := []string{fmt.Sprint(storedSpec, g.number), fmt.Sprint(storedShared, g.number)}
-	for _, s := range g.slots {
-		if s.process != nil {
-			names = append(names, s.storedName())
-		}
-	}
-	return names
-}
-
-// unstore has the service manager forget. Workers whose control sockets nobody else has see their end, and end when they
-// have no client any more.
-func (m *master) unstore(names []string) {
-	for _, name := range names {
-		m.tellManager(m.world.services.unstore(name))
-	}
-}
-
-// storeMemory keeps a text.
-func storeMemory(services manager, name string, text []byte) error {
-	fd, err := sock.MemfdSealed("pinion-spec", text)
-	if err != nil {
-		return fmt.Errorf("storing %q: %w", name, err)
-	}
-	defer sock.Close(fd)
-	return services.store(name, fd)
-}
 
 // remains is what the service manager has kept of a generation.
 type remains struct {
@@ -180,7 +118,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 	if spec.Slots < 1 || len(spec.Pools) == 0 {
 		return nil, fmt.Errorf("its specification has %d slots and %d pools", spec.Slots, len(spec.Pools))
 	}
-	g := &generation{number: number, config: configOf(&spec), pools: spec.Pools, revived: true}
+	g := &generation{number: number, config: configOf(&spec), pools: spec.Pools, specFD: -1, revived: true}
 	g.specs = slices.Repeat([]link.Spec{spec}, spec.Slots)
 	for i := range g.specs {
 		g.specs[i].Slot, g.specs[i].Listeners, g.specs[i].Takeover = i, nil, false
@@ -189,7 +127,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 	if err := m.reviveCounters(g, r.shared); err != nil {
 		return nil, err
 	}
-	m.world.close(r.spec)
+	g.specFD = r.spec
 	for _, w := range r.workers {
 		if w.slot < 0 || w.slot >= len(g.slots) || g.slots[w.slot].process != nil {
 			m.world.close(w.control)
@@ -233,6 +171,7 @@ func configOf(spec *link.Spec) *config.Config {
 		for _, l := range spec.Listeners {
 			if l.Pool == i {
 				pool.Listen = config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
+				pool.Listen.AddrPort, _ = netip.ParseAddrPort(l.Address) // none: a path
 			}
 		}
 		cfg.Pools = append(cfg.Pools, pool)
@@ -248,6 +187,10 @@ func (m *master) goOn(g *generation) error {
 	m.generation = g
 	n := g.count(slotServing)
 	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
+	if n < len(g.slots) {
+		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died, or FileDescriptorStoreMax= is too small",
+			len(g.slots)-n, len(g.slots), g.number)
+	}
 	if err := m.listenStats(); err != nil {
 		return err
 	}
@@ -263,9 +206,25 @@ func (m *master) goOn(g *generation) error {
 		}
 	}
 	m.becomeServing()
-	m.demand(wish{kind: kindReload})
+	if !m.borrow(g) {
+		m.replaceRevived()
+	}
 	m.settle()
 	return nil
+}
+
+// replaceRevived has the workers that an earlier master has left hand over to some of the configuration file as it is now.
+// Should that be refused, those that are missing have to be replaced.
+func (m *master) replaceRevived() {
+	for _, s := range m.generation.slots {
+		if s.state == slotWaiting { // for a socket to accept from
+			s.become(slotVacant, time.Time{})
+		}
+		if s.state == slotVacant {
+			m.fill(s)
+		}
+	}
+	m.demand(wish{kind: kindReload})
 }
 
 // takeIn makes a process of one that another master has started. It takes over the control socket, unless it fails.

@@ -81,7 +81,7 @@ func (m *master) next() {
 
 // occupied tells whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.source != nil || m.predecessor != nil || m.loading || m.child
+	return m.source != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
 }
 
 // busy names what is under way.
@@ -93,6 +93,8 @@ func (m *master) busy() string {
 		return kindUpgrade
 	case m.loading:
 		return kindReload
+	case m.borrowing != nil:
+		return "recovery"
 	}
 	return ""
 }
@@ -109,7 +111,7 @@ func (m *master) newSource(r wish) *source {
 func (m *master) reload(r wish) {
 	m.log.printf(levelNotice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.log.out.reopen()
-	m.tellManager(m.world.services.reloading("reloading the configuration"))
+	m.world.services.reloading("reloading the configuration")
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
 		m.loading = false
@@ -163,7 +165,7 @@ func (m *master) misconfigured(err error) outcome {
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r wish) {
 	m.log.printf(levelNotice, "upgrading to the binary at %s", m.world.self)
-	m.tellManager(m.world.services.reloading("upgrading"))
+	m.world.services.reloading("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
 	m.source = s
@@ -205,16 +207,7 @@ func (s *source) notifyOutcome() {
 		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
 			m.log.printf(levelError, "%v", err)
 		}
-		m.tellManager(m.world.services.mainPID(h.line()))
-		return
+		m.world.services.mainPID(m.world.pid)
 	}
-	m.tellManager(m.world.services.ready(h.line()))
-}
-
-// tellManager logs that the service manager could not be told something, but not again and again.
-func (m *master) tellManager(err error) {
-	if err != nil && !m.managerDeaf {
-		m.log.printf(levelWarn, "%v", err)
-	}
-	m.managerDeaf = err != nil
+	m.world.services.ready(h.line())
 }

@@ -27,6 +27,11 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		if m.read(s, msg, &body) && m.source != nil && s.generation == m.generation {
 			m.source.peerFailed(s, body)
 		}
+	case link.Lent:
+		var body link.LentBody
+		if m.read(s, msg, &body) {
+			m.lent(s, body, fds)
+		}
 	case link.Log:
 		if len(msg.Body) > 0 {
 			m.log.forward(level(msg.Body[0]), s.index, string(msg.Body[1:]))

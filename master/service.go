@@ -12,16 +12,19 @@ import (
 // manager is what the master says to systemd, see serviceManager.
 type manager interface {
 	present() bool
-	ready(status string) error
-	reloading(status string) error
-	stopping(status string) error
-	extendTimeout(d time.Duration) error
-	mainPID(status string) error
+	listen(heard func(error))
+	ready(status string)
+	reloading(status string)
+	stopping(status string)
+	extendTimeout(d time.Duration)
+	mainPID(pid int)
+	barrier(done func(error))
 	watchdog(successor bool) (time.Duration, error)
-	ping() error
+	ping()
 	store(name string, fd int) error
-	unstore(name string) error
+	unstore(name string)
 	inherited() ([]passedSocket, error)
+	flush()
 }
 
 // service is when the watchdog wants to hear of the master next.
@@ -39,14 +42,29 @@ func (m *master) beginService() {
 	if every > 0 {
 		m.service = service{every: every, next: m.world.now().Add(every)}
 	}
-	if !m.successor {
-		if err := m.world.flip(); err != nil {
-			m.log.printf(levelWarn, "running without upgrades: %v", err)
-		}
-		m.tellManager(m.world.services.ready(fmt.Sprintf("serving, generation %d", m.generation.number)))
+	if m.successor {
+		m.world.services.mainPID(m.world.pid) // once more: the old master may not have got so far
+	} else if err := m.world.flip(); err != nil {
+		m.log.printf(levelWarn, "running without upgrades: %v", err)
 	}
-	m.storeSockets()
-	m.storeGeneration()
+	m.world.services.ready(m.servingLine())
+	m.storeEverything()
+}
+
+func (m *master) servingLine() string {
+	return fmt.Sprintf("serving, generation %d", m.generation.number)
+}
+
+// managerHeard follows when the service manager cannot be told something, and when it can again.
+func (m *master) managerHeard(err error) {
+	if err != nil {
+		m.log.printf(levelWarn, "%v; trying again, and storing sockets again when it does", err)
+		return
+	}
+	m.log.printf(levelNotice, "the service manager reads messages again")
+	if m.phase == serving {
+		m.storeEverything()
+	}
 }
 
 // tick pings the watchdog when it is time.
@@ -55,20 +73,7 @@ func (s *service) tick(m *master, now time.Time) {
 		return
 	}
 	s.next = now.Add(s.every)
-	m.tellManager(m.world.services.ping())
-}
-
-// storeSockets has the service manager keep copies of the listening sockets, so that not even the death of the master
-// loses a connection that waits in one.
-func (m *master) storeSockets() {
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if l.stored || l.foreign {
-			continue
-		}
-		l.stored = true
-		m.tellManager(m.world.services.store(l.name, l.fd))
-	}
+	m.world.services.ping()
 }
 
 // adoptSockets takes over the listening sockets that the service manager has kept or opened. Those on addresses that are

@@ -21,9 +21,10 @@ const (
 	sourceSettling                     // everything has moved; the target is about to take over for good
 	sourceLeaving                      // upgrade: it may; whether it has, only its process tells
 	sourceReturning                    // clients are coming back
+	sourceDeclaring                    // upgrade: the service manager is told which process is the main one from now on
 )
 
-var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning"}
+var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning", "declaring"}
 
 func (p sourcePhase) String() string { return sourcePhaseNames[p] }
 
@@ -56,8 +57,11 @@ type source struct {
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
 
-	exchange *exchange // upgrade: the way to the new master
-	declared bool      // upgrade: the new master may have told others that it is the one that serves
+	exchange  *exchange // upgrade: the way to the new master
+	successor int       // upgrade: its pid
+	declares  bool      // upgrade: this master tells the service manager about the new one, which does not do so itself
+	deposed   bool      // upgrade: the new master has ended when it was the main process of the service
+	declared  bool      // upgrade: others may have been told that the new master is the one that serves
 }
 
 func (s *source) enter(phase sourcePhase, timeout time.Duration) {
@@ -335,6 +339,8 @@ func (s *source) expire() {
 		s.checkMoved()
 	case sourceSettling:
 		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
+	case sourceDeclaring:
+		s.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
 	case sourceLeaving:
 		m.log.printf(levelError, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
 		s.enter(sourceLeaving, settleTimeout)
@@ -367,6 +373,10 @@ func (s *source) conclude(err error) {
 	}
 	if s.exchange != nil && err == nil {
 		s.farewell()
+		return
+	}
+	if s.deposed && m.after == nothing {
+		m.leaveBehind(errDeposed)
 		return
 	}
 	m.next()

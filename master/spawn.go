@@ -4,6 +4,7 @@ package master
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,12 @@ const readyTimeout = 10 * time.Second
 
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
+	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generation && m.phase == serving {
+		m.log.printf(levelError, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
+			s.index, strings.Join(deaf, ", "), maxBackOff)
+		s.become(slotWaiting, m.world.now().Add(maxBackOff))
+		return
+	}
 	l := m.launch(s)
 	p, err := m.world.spawn(l)
 	if err != nil {

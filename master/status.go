@@ -29,7 +29,8 @@ type Status struct {
 type GenerationStatus struct {
 	Number  uint64         `json:"number"`
 	Build   string         `json:"build"`
-	State   string         `json:"state"` // serving, next, retired
+	State   string         `json:"state"`          // serving, next, retired
+	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
 	Workers []WorkerStatus `json:"workers"`
 }
 
@@ -49,6 +50,9 @@ type PoolStatus struct {
 	Listen  string         `json:"listen"`
 	Clients uint64         `json:"clients"` // now
 	Servers []ServerStatus `json:"servers"`
+
+	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
+	NotListening []int `json:"not_listening,omitempty"`
 }
 
 // ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;

@@ -16,15 +16,16 @@ const grace = time.Second
 // clients whom nobody will answer.
 func (m *master) drain() {
 	m.become(draining)
-	m.tellManager(m.world.services.stopping("draining"))
+	m.world.services.stopping("draining")
 	timeout := m.generation.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
 		until = m.world.now().Add(timeout + grace)
 		within = "within " + timeout.String()
-		m.tellManager(m.world.services.extendTimeout(timeout + 2*grace))
+		m.world.services.extendTimeout(timeout + 2*grace)
 	}
+	m.unstoreGeneration()
 	m.log.printf(levelNotice, "draining %s", within)
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
 	for _, s := range m.slots() {
@@ -49,7 +50,8 @@ func (m *master) stop() {
 		return
 	}
 	if m.phase != draining {
-		m.tellManager(m.world.services.stopping("stopping"))
+		m.world.services.stopping("stopping")
+		m.unstoreGeneration()
 	}
 	m.become(stopping)
 	if m.source != nil {
@@ -62,9 +64,22 @@ func (m *master) stop() {
 	m.settle()
 }
 
+// leaveBehind ends this process and nothing else: the workers serve on, and what the next master needs to take them over
+// stays in the store. A service that the service manager is stopping has no next master, and soon no store: then they
+// drain.
+func (m *master) leaveBehind(err error) {
+	m.log.printf(levelError, "leaving the workers to the next master: %v", err)
+	m.err, m.left = err, true
+	m.become(stopped)
+}
+
 // fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
 // clients from another master that they could not give back, have their time.
 func (m *master) fail(err error) {
+	if m.generation != nil && m.generation.revived && m.phase == starting {
+		m.leaveBehind(err)
+		return
+	}
 	m.err = err
 	m.become(stopping)
 	m.closeListeners()

@@ -22,7 +22,8 @@ func (m *master) call(x *exchange) {
 	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
-	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid}
+	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
+		Obeys: true}
 	switch fault.Error("nm.hello") { // as a later version may say it
 	case fault.ErrShortWrite:
 		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
@@ -35,6 +36,7 @@ func (m *master) call(x *exchange) {
 func (t *target) welcomed(w word) {
 	t.m.numbered = w.Generation
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
+	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
 }
 
@@ -55,27 +57,37 @@ func (t *target) load() {
 	})
 }
 
-// declare names this master to those who look for the one that serves.
-func (m *master) declare() error {
+// ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
+// file find this one before; the service manager is told by the old master, if that is of a version that does.
+func (t *target) ask(result *HandoffStatus) {
+	m := t.m
 	fault.At("nm.ready.before")
 	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
-		return err
-	}
-	if err := m.world.services.mainPID("serving"); err != nil {
-		m.log.printf(levelError, "telling the service manager about the new master: %v", err)
-	}
-	fault.At("nm.declared")
-	return nil
-}
-
-// ask has the old master decide. Until it has, clients may go back.
-func (t *target) ask(result *HandoffStatus) {
-	if err := t.m.declare(); err != nil {
 		t.fail(err)
 		return
 	}
-	t.result = result
+	t.result, t.asked = result, true
 	t.enter(targetSettling, agreeTimeout)
+	if t.obeys || !m.world.services.present() {
+		t.settled()
+		return
+	}
+	m.world.services.mainPID(m.world.pid)
+	m.world.services.ready("serving")
+	m.world.services.barrier(func(err error) {
+		m.world.report(event{then: func() {
+			if err != nil {
+				m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+			}
+			if m.target == t && t.phase == targetSettling {
+				t.settled()
+			}
+		}})
+	})
+}
+
+func (t *target) settled() {
+	fault.At("nm.declared")
 	t.source.say(word{Kind: wordSettled})
 }
 
@@ -124,23 +136,23 @@ func (m *master) bequest(w word) {
 
 // orphaned follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
 // what they have begun to give. A service manager starts another master, which finds those workers and not these, so
-// there everything goes back, unless it was told already who is the main process. Without one, this master is all that
-// there is.
+// there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
+// service manager, this master is all that there is.
 func (t *target) orphaned(err error) {
 	m := t.m
 	reason := fmt.Errorf("the old master has ended: %w", err)
 	switch t.phase {
 	case targetReturning:
 		return
-	case targetTaking:
-		if m.world.services.present() {
+	case targetTaking, targetSettling:
+		if m.world.services.present() && (t.obeys || t.phase == targetTaking) {
+			m.leavePorts()
 			t.abort(reason.Error())
 			return
 		}
-		if err := m.declare(); err != nil {
+		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
 			m.log.printf(levelError, "%v", err)
 		}
-	case targetSettling:
 	default:
 		t.cancel(reason)
 		return
@@ -150,6 +162,16 @@ func (t *target) orphaned(err error) {
 	m.succeedInherited()
 	m.unstore(t.stored)
 	t.exchange.close()
+}
+
+// leavePorts makes room for another master.
+func (m *master) leavePorts() {
+	for _, fd := range []*int{&m.statsFD, &m.controlFD} {
+		if *fd >= 0 {
+			m.world.close(*fd)
+			*fd = -1
+		}
+	}
 }
 
 // deserted follows when the old master neither decides nor ends.

@@ -1,5 +1,5 @@
 // What the master says to systemd and what it is given by it: the messages of sd_notify(3), the watchdog, the file
-// descriptor store and the sockets of socket activation.
+// descriptor store and the sockets of socket activation. How messages get there is in notify.go.
 
 package master
 
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -31,70 +30,53 @@ const (
 )
 
 const (
-	notifyTimeout  = time.Second     // until systemd has room for a message
 	barrierTimeout = 2 * time.Second // until systemd has taken in all messages
 
 	maxStatusBytes    = 1024 // far less than the 4096 of a whole message, which is ignored if it is longer
 	maxStoreNameBytes = 255
 )
 
-var errNotifyStuck = errors.New("the service manager reads no messages")
-
-// serviceManager is systemd as the master sees it. Without NOTIFY_SOCKET nobody is told anything, and that is no error.
-// No method takes much longer than the times above, and the same error comes again with each message until systemd
-// listens again. One goroutine may call.
+// serviceManager is systemd as the master sees it. Without NOTIFY_SOCKET nobody is told anything. No method waits, but for
+// flush: see notifier.
 type serviceManager struct {
-	notifyTimeout  time.Duration
+	notifier
 	barrierTimeout time.Duration
-	sending        chan struct{} // holds one while a message has not gone out
 }
 
 func newServiceManager() *serviceManager {
 	return &serviceManager{
-		notifyTimeout:  notifyTimeout,
+		notifier:       notifier{timeout: notifyTimeout, pause: notifyPause},
 		barrierTimeout: barrierTimeout,
-		sending:        make(chan struct{}, 1),
 	}
 }
-
-// present tells whether there is a service manager that listens.
-func (s *serviceManager) present() bool { return os.Getenv(envNotifySocket) != "" }
 
 // ready says that a start, a reload or an upgrade has come to its end, a good one or not. The watchdog's time begins
 // anew, which READY=1 alone does not do: with upgrades one after the other no ping would be due before it is over.
-func (s *serviceManager) ready(status string) error {
-	return s.tell(daemon.SdNotifyReady, daemon.SdNotifyWatchdog, statusLine(status))
+func (s *serviceManager) ready(status string) {
+	s.say(noticeState, daemon.SdNotifyReady, daemon.SdNotifyWatchdog, statusLine(status))
 }
 
 // reloading says that a reload or an upgrade begins; ready ends it. The time tells Type=notify-reload which of several.
-func (s *serviceManager) reloading(status string) error {
+func (s *serviceManager) reloading(status string) {
 	now := strings.TrimSpace(daemon.SdNotifyMonotonicUsec())
-	return s.tell(daemon.SdNotifyReloading, now, statusLine(status))
+	s.say(noticeReloading, daemon.SdNotifyReloading, now, statusLine(status))
 }
 
 // stopping says that the service ends, asked to or not.
-func (s *serviceManager) stopping(status string) error {
-	return s.tell(daemon.SdNotifyStopping, statusLine(status))
+func (s *serviceManager) stopping(status string) {
+	s.say(noticeState, daemon.SdNotifyStopping, statusLine(status))
 }
-
-// status changes the line that systemctl status shows.
-func (s *serviceManager) status(text string) error { return s.tell(statusLine(text)) }
 
 // extendTimeout asks for at least d from now on before a start or a stop is taken for hanging.
-func (s *serviceManager) extendTimeout(d time.Duration) error {
-	return s.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
+func (s *serviceManager) extendTimeout(d time.Duration) {
+	s.say(noticeTimeout, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
 }
 
-// mainPID makes this process the main one of the service, in place of the master that started it, and returns when
-// systemd has taken that in: the former one must not leave earlier, or its end would be that of the service. systemd
-// listens to a process that is not the main one only with NotifyAccess=all, and does not say when it does not listen.
-func (s *serviceManager) mainPID(status string) error {
+// mainPID makes a process the main one of the service, whose end is that of the service. systemd believes the one that is
+// the main process now, and others of the service only with NotifyAccess=all; it does not say when it does not listen.
+func (s *serviceManager) mainPID(pid int) {
 	fault.At("notify.mainpid")
-	main := "MAINPID=" + strconv.Itoa(os.Getpid())
-	if err := s.tell(main, daemon.SdNotifyReady, daemon.SdNotifyWatchdog, statusLine(status)); err != nil {
-		return err
-	}
-	return s.barrier()
+	s.say(noticeMainPID, "MAINPID="+strconv.Itoa(pid))
 }
 
 // watchdog returns how often to ping, several times within WatchdogSec=; 0 = never. A successor has been started by the
@@ -113,130 +95,74 @@ func (s *serviceManager) watchdog(successor bool) (time.Duration, error) {
 }
 
 // ping says that the master lives.
-func (s *serviceManager) ping() error {
+func (s *serviceManager) ping() {
 	fault.At("watchdog")
-	return s.tell(daemon.SdNotifyWatchdog)
+	s.say(noticePing, daemon.SdNotifyWatchdog)
 }
 
 // store has systemd keep a copy of a descriptor, which the next process of the service inherits under the same name,
-// even after a crash. FileDescriptorStoreMax= limits how many are kept. Storing again changes nothing: a file in the
-// store keeps its first name. A socket of a .socket unit is kept by systemd anyway, and would come back twice.
+// even after a crash. FileDescriptorStoreMax= limits how many are kept; systemd does not say when it keeps no more.
+// Storing again changes nothing: a file in the store keeps its first name. A socket of a .socket unit is kept by systemd
+// anyway, and would come back twice. The error is of a name or a descriptor that cannot be stored.
 func (s *serviceManager) store(name string, fd int) error {
 	encoded, err := encodeStoreName(name)
-	if err != nil {
+	if err != nil || !s.present() {
 		return err
 	}
-	return s.tellWith(fd, "FDSTORE=1", "FDNAME="+encoded)
+	own, err := sock.Dup(fd)
+	if err != nil {
+		return fmt.Errorf("storing %q: %w", name, err)
+	}
+	s.add(notice{text: "FDSTORE=1\nFDNAME=" + encoded, kind: noticeStore, name: name, fd: own})
+	return nil
 }
 
 // unstore has systemd close its copies of all descriptors of that name.
-func (s *serviceManager) unstore(name string) error {
-	encoded, err := encodeStoreName(name)
-	if err != nil {
-		return err
+func (s *serviceManager) unstore(name string) {
+	if encoded, err := encodeStoreName(name); err == nil { // else it has none
+		s.add(notice{text: "FDSTOREREMOVE=1\nFDNAME=" + encoded, kind: noticeUnstore, name: name, fd: -1})
 	}
-	return s.tell("FDSTOREREMOVE=1", "FDNAME="+encoded)
 }
 
-// tell sends one message of several assignments.
-func (s *serviceManager) tell(assignments ...string) error {
-	select {
-	case s.sending <- struct{}{}:
-	default:
-		return fmt.Errorf("sending %s: %w", assignments[0], errNotifyStuck)
-	}
-	sent := make(chan error, 1)
+// barrier has done called, by another goroutine, when systemd has taken in all messages so far: then it closes the
+// descriptor that came with this one. The error says that nobody knows.
+func (s *serviceManager) barrier(done func(error)) {
+	ours, sent, err := s.beginBarrier()
 	go func() {
-		_, err := daemon.SdNotify(false, strings.Join(assignments, "\n")) // waits for room as long as there is none
-		<-s.sending
-		sent <- err
-	}()
-	timer := time.NewTimer(s.notifyTimeout)
-	defer timer.Stop()
-	select {
-	case err := <-sent:
-		if err != nil {
-			return fmt.Errorf("sending %s: %w", assignments[0], err)
+		if ours != nil {
+			err = s.awaitBarrier(ours, sent)
 		}
-		return nil
-	case <-timer.C:
-		return fmt.Errorf("sending %s: %w", assignments[0], errNotifyStuck)
-	}
+		if err != nil {
+			err = fmt.Errorf("waiting for the service manager: %w", err)
+		}
+		done(err)
+	}()
 }
 
-// tellWith sends one message with a descriptor.
-func (s *serviceManager) tellWith(fd int, assignments ...string) error {
-	to := os.Getenv(envNotifySocket)
-	if to == "" {
-		return nil
-	}
-	err := s.sendWith(to, fd, strings.Join(assignments, "\n"))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = errNotifyStuck
-	}
-	if err != nil {
-		return fmt.Errorf("sending %s: %w", assignments[0], err)
-	}
-	return nil
-}
-
-func (s *serviceManager) sendWith(to string, fd int, text string) error {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: to, Net: "unixgram"})
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn() // WriteMsgUnix refuses datagrams of a connected socket
-	if err != nil {
-		return err
-	}
-	conn.SetWriteDeadline(time.Now().Add(s.notifyTimeout))
-	var errSend error
-	err = raw.Write(func(conn uintptr) bool {
-		errSend = syscall.Sendmsg(int(conn), []byte(text), syscall.UnixRights(fd), nil, syscall.MSG_NOSIGNAL)
-		return errSend != syscall.EAGAIN
-	})
-	if err != nil {
-		return err
-	}
-	return errSend
-}
-
-// barrier waits until systemd has taken in all messages so far: then it closes the descriptor that came with this one.
-func (s *serviceManager) barrier() error {
-	if os.Getenv(envNotifySocket) == "" {
-		return nil
+func (s *serviceManager) beginBarrier() (ours *os.File, sent <-chan error, err error) {
+	if !s.present() {
+		return nil, nil, nil
 	}
 	if err := fault.Error("notify.barrier"); err != nil {
-		return fmt.Errorf("waiting for the service manager: %w", err)
+		return nil, nil, err
 	}
-	ours, theirs, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("waiting for the service manager: %w", err)
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err != nil {
+		return nil, nil, err
 	}
-	defer ours.Close()
-	err = s.tellWithFile(theirs, "BARRIER=1") // nothing else may be in it
-	theirs.Close()
-	if err != nil {
-		return err
-	}
-	ours.SetReadDeadline(time.Now().Add(s.barrierTimeout))
-	if _, err := io.Copy(io.Discard, ours); err != nil {
-		return fmt.Errorf("waiting for the service manager: no answer within %s", s.barrierTimeout)
-	}
-	return nil
+	outcome := make(chan error, 1)
+	s.add(notice{text: "BARRIER=1", kind: noticeBarrier, fd: ends[1], sent: outcome}) // nothing else may be in it
+	return os.NewFile(uintptr(ends[0]), "barrier"), outcome, nil
 }
 
-func (s *serviceManager) tellWithFile(f *os.File, assignments ...string) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
+// awaitBarrier waits for the end of the pipe, which means something only after its other end was sent.
+func (s *serviceManager) awaitBarrier(ours *os.File, sent <-chan error) error {
+	defer ours.Close()
+	ours.SetReadDeadline(time.Now().Add(s.barrierTimeout))
+	if _, err := io.Copy(io.Discard, ours); err != nil {
+		return fmt.Errorf("no answer within %s", s.barrierTimeout)
 	}
-	var errTell error
-	if err := raw.Control(func(fd uintptr) { errTell = s.tellWith(int(fd), assignments...) }); err != nil {
-		return err
-	}
-	return errTell
+	return <-sent
 }
 
 // statusLine makes one short line of a text that can have several, as the problems of a configuration do: systemd reads

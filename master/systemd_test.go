@@ -28,7 +28,7 @@ const patience = time.Minute
 // patientManager waits longer than the tests, where nothing should be waited for.
 func patientManager() *serviceManager {
 	s := newServiceManager()
-	s.notifyTimeout, s.barrierTimeout = patience, patience
+	s.timeout, s.pause, s.barrierTimeout = patience, time.Millisecond, patience
 	return s
 }
 
@@ -89,24 +89,23 @@ func TestNotify(t *testing.T) {
 		t.Run(path[:1], func(t *testing.T) {
 			m, s := listenNotify(t, path), patientManager()
 			for _, c := range []struct {
-				say  func() error
+				say  func()
 				want string
 			}{
-				{func() error { return s.ready("serving") }, "READY=1\nWATCHDOG=1\nSTATUS=serving"},
-				{func() error { return s.stopping("draining") }, "STOPPING=1\nSTATUS=draining"},
-				{func() error { return s.status("2 workers") }, "STATUS=2 workers"},
-				{func() error { return s.status("") }, "STATUS="},
-				{func() error { return s.extendTimeout(1500 * time.Millisecond) }, "EXTEND_TIMEOUT_USEC=1500000"},
-				{func() error { return s.ping() }, "WATCHDOG=1"},
-				{func() error { return s.unstore("listen/a/0") }, "FDSTOREREMOVE=1\nFDNAME=listen/a/0"},
+				{func() { s.ready("serving") }, "READY=1\nWATCHDOG=1\nSTATUS=serving"},
+				{func() { s.stopping("draining") }, "STOPPING=1\nSTATUS=draining"},
+				{func() { s.stopping("") }, "STOPPING=1\nSTATUS="},
+				{func() { s.extendTimeout(1500 * time.Millisecond) }, "EXTEND_TIMEOUT_USEC=1500000"},
+				{func() { s.mainPID(7) }, "MAINPID=7"},
+				{func() { s.ping() }, "WATCHDOG=1"},
+				{func() { s.unstore("listen/a/0") }, "FDSTOREREMOVE=1\nFDNAME=listen/a/0"},
 			} {
-				if err := c.say(); err != nil {
-					t.Fatalf("%q: %v", c.want, err)
-				}
+				c.say()
 				if got, fds := m.receive(t); got != c.want || len(fds) > 0 {
 					t.Errorf("got %q and descriptors %v, want %q", got, fds, c.want)
 				}
 			}
+			s.flush()
 			m.nothing(t)
 		})
 	}
@@ -116,9 +115,7 @@ func TestNotify(t *testing.T) {
 func TestNotifyReloading(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), patientManager()
 	before := monotonic()
-	if err := s.reloading("reloading"); err != nil {
-		t.Fatal(err)
-	}
+	s.reloading("reloading")
 	after := monotonic()
 	text, _ := m.receive(t)
 	lines := strings.Split(text, "\n")
@@ -140,94 +137,143 @@ func monotonic() time.Duration {
 	return time.Duration(ts.Nano()).Truncate(time.Microsecond)
 }
 
-// everything lets the master say all that it ever says; fd is any descriptor.
-func everything(s *serviceManager, fd int) map[string]error {
-	return map[string]error{
-		"READY=1":            s.ready("x"),
-		"RELOADING=1":        s.reloading("x"),
-		"STOPPING=1":         s.stopping("x"),
-		"STATUS=x":           s.status("x"),
-		"EXTEND_TIMEOUT":     s.extendTimeout(time.Second),
-		"WATCHDOG=1":         s.ping(),
-		"MAINPID=":           s.mainPID("x"),
-		"FDSTORE=1":          s.store("x", fd),
-		"FDSTOREREMOVE=1":    s.unstore("x"),
-		"BARRIER=1, as such": s.barrier(),
+// everything lets the master say all that it ever says, each longer than what makes it pointless; fd is any descriptor.
+// It returns what comes of the barrier at the end.
+func everything(t *testing.T, s *serviceManager, fd int) (barrier <-chan error) {
+	s.reloading("x")
+	s.ready("x")
+	s.extendTimeout(time.Second)
+	s.mainPID(7)
+	s.unstore("x")
+	if err := s.store("x", fd); err != nil {
+		t.Error(err)
 	}
+	s.ping()
+	done := make(chan error, 1)
+	s.barrier(func(err error) { done <- err })
+	return done
 }
 
 func TestNobodyToNotify(t *testing.T) {
 	t.Setenv(envNotifySocket, "")
-	for message, err := range everything(patientManager(), 0) {
-		if err != nil {
-			t.Errorf("%s: %v", message, err)
-		}
+	s := patientManager()
+	if err := <-everything(t, s, 0); err != nil {
+		t.Error(err)
 	}
+	s.flush()
 }
 
+// heardOf has the reports of a service manager.
+func heardOf(s *serviceManager) <-chan error {
+	heard := make(chan error, 100)
+	s.listen(func(err error) { heard <- err })
+	return heard
+}
+
+// A socket that is not there is said once. What says how the service is waits for it; descriptors do not, and nobody waits
+// for a barrier.
 func TestNotifySocketGone(t *testing.T) {
 	path := notifyPath(t)
 	t.Setenv(envNotifySocket, path)
 	freeAddress(t) // the runtime's own descriptors are open from here on
 	before := descriptors(t)
 	s := patientManager()
-	for message, err := range everything(s, 0) {
-		assignment, _, _ := strings.Cut(message, ",")
-		if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "sending "+assignment) ||
-			!strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", message, err)
-		}
+	heard := heardOf(s)
+	if err := <-everything(t, s, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("waiting for it: %v", err)
 	}
-	if after := descriptors(t); !maps.Equal(before, after) {
-		t.Errorf("descriptors before: %v\nafter: %v", before, after)
+	if err := <-heard; !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v", err)
 	}
+	eventually(t, "closing what does not wait", func() bool { return maps.Equal(before, descriptors(t)) })
 	m := listenNotify(t, path)
-	if err := s.ready("back"); err != nil {
+	var got []string
+	for range 5 {
+		text, _ := m.receive(t)
+		first, _, _ := strings.Cut(text, "\n")
+		got = append(got, first)
+	}
+	if want := "WATCHDOG=1 RELOADING=1 READY=1 EXTEND_TIMEOUT_USEC=1000000 MAINPID=7"; strings.Join(got, " ") != want {
+		t.Errorf("got %q, want %s", got, want)
+	}
+	if text, _ := m.receive(t); text != "FDSTOREREMOVE=1\nFDNAME=x" {
+		t.Errorf("got %q", text)
+	}
+	if err := <-heard; err != nil {
 		t.Errorf("when it listens again: %v", err)
 	}
-	m.receive(t)
+	s.flush()
+	m.nothing(t)
+	if len(heard) > 0 {
+		t.Errorf("it says more: %v", <-heard)
+	}
 }
 
-// A service manager that hangs has a full queue sooner or later. The master goes on without it, and talks to it again
-// when it reads again.
+// A service manager that hangs has a full queue sooner or later. Nobody waits for it, what waits for it stays short, and
+// all that counts is said when it reads again.
 func TestNotifySocketFull(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), newServiceManager()
-	s.notifyTimeout = 10 * time.Millisecond
+	s.timeout, s.pause, s.barrierTimeout = 10*time.Millisecond, time.Millisecond, patience
+	heard := heardOf(s)
 	sent := 0
-	var err error
-	for err == nil && sent < 10_000 {
-		if err = s.status(strconv.Itoa(sent)); err == nil {
-			sent++
-		}
+	for deaf := false; !deaf && sent < 10_000; sent++ {
+		s.extendTimeout(time.Duration(sent))
+		s.flush()
+		deaf = len(heard) > 0
 	}
-	if !errors.Is(err, errNotifyStuck) {
+	if err := <-heard; !errors.Is(err, errNotifyStuck) {
 		t.Fatalf("after %d messages: %v", sent, err)
 	}
-	for message, err := range everything(s, 0) {
-		if !errors.Is(err, errNotifyStuck) {
-			t.Errorf("%s: %v", message, err)
+	before := len(descriptors(t))
+	for i := range 1000 {
+		s.ready(strconv.Itoa(i))
+		s.reloading(strconv.Itoa(i))
+		s.stopping(strconv.Itoa(i))
+		s.mainPID(i)
+		s.ping()
+		if err := s.store("x", 0); err != nil {
+			t.Fatal(err)
+		}
+		s.unstore("x")
+	}
+	s.mu.Lock()
+	if waiting := len(s.waiting); waiting > 10 {
+		t.Errorf("%d messages wait", waiting)
+	}
+	s.mu.Unlock()
+	if now := len(descriptors(t)); now > before+2 {
+		t.Errorf("%d descriptors, %d before", now, before)
+	}
+	done := make(chan error, 1)
+	s.barrier(func(err error) { done <- err })
+	if err := <-done; !errors.Is(err, errNotifyStuck) {
+		t.Errorf("waiting for it: %v", err)
+	}
+	var last []string
+	for len(last) == 0 || !strings.HasPrefix(last[len(last)-1], "FDSTOREREMOVE") {
+		text, _ := m.receive(t)
+		if !strings.HasPrefix(text, "EXTEND_TIMEOUT") {
+			last = append(last, strings.ReplaceAll(text, "\n", " "))
 		}
 	}
-	for i := range sent + 1 { // the last one has been under way since
-		if got, _ := m.receive(t); got != fmt.Sprintf("STATUS=%d", i) {
-			t.Errorf("message %d is %q", i, got)
-		}
-	}
-	s.notifyTimeout = patience
-	eventually(t, "room for a message", func() bool { return s.status("again") == nil })
-	if got, _ := m.receive(t); got != "STATUS=again" {
-		t.Errorf("got %q", got)
-	}
+	s.flush()
 	m.nothing(t)
+	if len(last) != 5 || last[0] != "WATCHDOG=1" || !strings.HasPrefix(last[1], "RELOADING=1") || !strings.HasSuffix(last[1], "STATUS=999") ||
+		last[2] != "STOPPING=1 STATUS=999" || last[3] != "MAINPID=999" {
+		t.Errorf("got %q", last)
+	}
+	if err := <-heard; err != nil {
+		t.Errorf("when it reads again: %v", err)
+	}
 }
 
-func TestMainPID(t *testing.T) {
+func TestBarrier(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), patientManager()
 	done := make(chan error, 1)
-	go func() { done <- s.mainPID("upgraded") }()
-	want := fmt.Sprintf("MAINPID=%d\nREADY=1\nWATCHDOG=1\nSTATUS=upgraded", os.Getpid())
-	if got, fds := m.receive(t); got != want || len(fds) > 0 {
-		t.Errorf("got %q and descriptors %v, want %q", got, fds, want)
+	s.mainPID(7)
+	s.barrier(func(err error) { done <- err })
+	if got, fds := m.receive(t); got != "MAINPID=7" || len(fds) > 0 {
+		t.Errorf("got %q and descriptors %v", got, fds)
 	}
 	got, fds := m.receive(t)
 	if got != "BARRIER=1" || len(fds) != 1 {
@@ -245,17 +291,19 @@ func TestMainPID(t *testing.T) {
 	m.nothing(t)
 }
 
-func TestMainPIDUnanswered(t *testing.T) {
+func TestBarrierUnanswered(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), newServiceManager()
 	s.barrierTimeout = 10 * time.Millisecond
 	before := descriptors(t)
-	if err := s.mainPID("x"); err == nil || err.Error() != "waiting for the service manager: no answer within 10ms" {
+	done := make(chan error, 1)
+	s.barrier(func(err error) { done <- err })
+	if err := <-done; err == nil || err.Error() != "waiting for the service manager: no answer within 10ms" {
 		t.Errorf("got %v", err)
 	}
+	s.flush()
 	if after := descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
-	m.receive(t)
 	m.receive(t)
 	m.nothing(t)
 }
@@ -280,18 +328,16 @@ func TestStore(t *testing.T) {
 	if flags(fd, syscall.F_GETFL)&syscall.O_NONBLOCK == 0 || flags(fd, syscall.F_GETFD)&syscall.FD_CLOEXEC == 0 {
 		t.Error("storing the listener has changed its flags")
 	}
-	if err := s.unstore("listen/a:b/0"); err != nil {
-		t.Fatal(err)
-	}
+	s.unstore("listen/a:b/0")
 	if got, _ := m.receive(t); got != "FDSTOREREMOVE=1\nFDNAME=listen/a%3Ab/0" {
 		t.Errorf("got %q", got)
 	}
 	long := "listen/" + strings.Repeat("é", 100) + "/0"
-	for _, err := range []error{s.store(long, fd), s.unstore(long)} {
-		if err == nil || !strings.Contains(err.Error(), "609 bytes, 255 are allowed") {
-			t.Errorf("with a name too long: %v", err)
-		}
+	if err := s.store(long, fd); err == nil || !strings.Contains(err.Error(), "609 bytes, 255 are allowed") {
+		t.Errorf("with a name too long: %v", err)
 	}
+	s.unstore(long)
+	s.flush()
 	m.nothing(t)
 }
 

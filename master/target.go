@@ -51,9 +51,12 @@ type target struct {
 	kept        int            // clients that could not be given back
 	failure     error          // why clients go back
 	stored      []string       // upgrade: what the service manager keeps of the source's generation
+	obeys       bool           // upgrade: the source tells the service manager about this master
+	old         int            // upgrade: pid of the old master
 	left        []*generation  // upgrade: the source's and those before it that still have workers, the latest first
 	unreadable  bool           // upgrade: counters that stand before those of left are not read
 	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
+	asked       bool           // upgrade: somebody may have made this process the main one of the service
 	exchange    *exchange      // upgrade: the way to the old master
 }
 
@@ -339,6 +342,9 @@ func (t *target) cancel(reason error) {
 		m.retired = append(m.retired, t.g)
 	}
 	if t.exchange != nil {
+		if t.asked {
+			m.world.services.mainPID(t.old) // which may not be listened to any more
+		}
 		m.abandonListeners()
 		m.fail(reason)
 		return
@@ -390,9 +396,9 @@ func (m *master) succeed() {
 	m.generation = t.g
 	m.retired = append(m.retired, old)
 	m.keep(t.g)
-	m.storeSockets()
-	m.storeGeneration()
+	m.storeEverything()
 	m.unstore(old.storedNames())
+	m.storeAgain()
 	m.watch()
 	m.scheduleSummary()
 	m.restate()

@@ -101,6 +101,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.childEnded(err)
 	case "ask": // reload, upgrade or status
 		f.ask(t, args)
+	case "lent": // slot address…
+		f.lend(t, args)
+	case "manager": // has taken in all up to a barrier; or: deaf, hears
+		f.managerDoes(t, args)
 	case "totals":
 		f.printf("totals: %d requests, %d clients", f.master.totals().requests, f.master.totals().clients)
 	case "log": // slot level text…
@@ -210,10 +214,15 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	switch w.Kind {
 	case wordHello:
 		w.Oldest, w.Newest, w.Build, w.PID = 1, 1, "1.3.0", 2000
-		if len(args) > 1 {
+		switch {
+		case len(args) > 1 && args[1] == "obeys": // leaves it to the source to tell the service manager
+			w.Obeys = true
+		case len(args) > 1:
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
 	case wordWelcome:
+		w.Declares = len(args) > 1 && args[1] == "declares"
+		w.PID = 999
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 	case wordSockets:
 		for _, name := range args[1:] {
@@ -255,6 +264,34 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Reason = strings.Join(args[1:], " ")
 	}
 	f.other(w, nil)
+}
+
+// lend has a worker lend listeners.
+func (f *machine) lend(t *testing.T, args []string) {
+	var body link.LentBody
+	var fds []int
+	for _, address := range args[1:] {
+		f.lastFD++
+		fds = append(fds, f.lastFD)
+		body.Listeners = append(body.Listeners, link.Listener{Network: "tcp", Address: address})
+	}
+	f.master.handle(event{from: f.worker(t, args[0]), kind: said, message: link.Message{Kind: link.Lent, Body: link.Body(body)}, fds: fds})
+}
+
+// managerDoes is what a service manager does by itself.
+func (f *machine) managerDoes(t *testing.T, args []string) {
+	switch {
+	case len(args) > 0 && args[0] == "deaf":
+		f.heard(errNotifyStuck)
+	case len(args) > 0 && args[0] == "hears":
+		f.heard(nil)
+	case len(f.barriers) == 0:
+		t.Fatal("nobody waits for the service manager")
+	default:
+		done := f.barriers[0]
+		f.barriers = f.barriers[1:]
+		done(nil)
+	}
 }
 
 // ask asks as an operator does, and writes down the answer.

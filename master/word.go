@@ -13,7 +13,8 @@
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        at a reload the point of no return
-//	       ───────────── agreed ───────────►        upgrade only: the target has declared itself, now it may take over
+//	                                                upgrade only: the source declares the target to the service manager
+//	       ───────────── agreed ───────────►        upgrade only: now it may take over
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
 //	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
 //
@@ -75,6 +76,9 @@ type word struct {
 	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
+	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the source to name it to the service manager
+	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
+
 	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
 
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
@@ -105,7 +109,7 @@ type word struct {
 
 // socketName says what a descriptor is.
 type socketName struct {
-	Name    string `json:"name"` // listen/<pool>/<slot>, statsSocket or controlSocket
+	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or controlSocket
 	Network string `json:"network,omitempty"`
 	Address string `json:"address,omitempty"`
 	Slot    int    `json:"slot,omitempty"`
@@ -120,7 +124,7 @@ const (
 // knownFields are those that a Critical may name.
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
-	"pools", "bytes", "left", "listens", "past", "balance",
+	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

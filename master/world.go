@@ -51,10 +51,11 @@ type world struct {
 	share   func(size int) (fd int, mem []byte, err error)
 	unshare func(fd int, mem []byte)
 
-	storeMemory func(services manager, name string, text []byte) error
-	readMemory  func(fd int) ([]byte, error)
-	mapMemory   func(fd int) ([]byte, error)
-	unmap       func(mem []byte)
+	sealed     func(text []byte) (fd int, err error) // a memory file that nobody can change
+	sameSocket func(a, b int) bool
+	readMemory func(fd int) ([]byte, error)
+	mapMemory  func(fd int) ([]byte, error)
+	unmap      func(mem []byte)
 
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
@@ -96,7 +97,8 @@ func newWorld(report func(event)) *world {
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
 		share:         func(size int) (int, []byte, error) { return sock.MemfdShared("pinion-shared", size) },
 		unshare:       unshare,
-		storeMemory:   storeMemory,
+		sealed:        func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
+		sameSocket:    sock.Same,
 		readMemory:    sock.ReadAll,
 		mapMemory:     sock.MapWhole,
 		unmap:         func(mem []byte) { sock.Unmap(mem) },

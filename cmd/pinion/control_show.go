@@ -43,7 +43,11 @@ func showGeneration(out io.Writer, g *master.GenerationStatus) {
 	for _, worker := range g.Workers {
 		clients += worker.Connections
 	}
-	fmt.Fprintf(out, "\ngeneration %d, %s, pinion %s: %s, %s\n", g.Number, g.State, g.Build,
+	state := g.State
+	if g.Left {
+		state += ", left by an earlier master"
+	}
+	fmt.Fprintf(out, "\ngeneration %d, %s, pinion %s: %s, %s\n", g.Number, state, g.Build,
 		many(len(g.Workers), "worker"), many(int(clients), "client"))
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "  WORKER\tPID\tCPU\tSTATE\tAGE\tCLIENTS")
@@ -62,6 +66,9 @@ func showGeneration(out io.Writer, g *master.GenerationStatus) {
 
 func showPool(out io.Writer, p *master.PoolStatus) {
 	fmt.Fprintf(out, "\npool %s on %s: %s\n", p.Name, p.Listen, many(int(p.Clients), "client"))
+	if len(p.NotListening) > 0 {
+		fmt.Fprintf(out, "  NOT LISTENING: workers %s; see the log, and restart the service\n", strings.Trim(fmt.Sprint(p.NotListening), "[]"))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tREQUESTS\tP50\tP99\tP99.9")
 	for _, s := range p.Servers {

@@ -64,6 +64,12 @@ func ListensOn(fd int) (at netip.AddrPort, dual bool) {
 	return at, false
 }
 
+// Same tells whether two descriptors are of one socket, or one file.
+func Same(a, b int) bool {
+	var one, other unix.Stat_t
+	return unix.Fstat(a, &one) == nil && unix.Fstat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
+}
+
 // LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
 func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
 

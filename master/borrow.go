@@ -1,0 +1,185 @@
+// Borrowing: a master that has found workers but not their listening sockets asks them for copies. Without those the next
+// generation could not accept where this one does, and a worker that follows one of these would hear nobody.
+
+package master
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// borrowTimeout is how long workers may take to answer. Those of earlier versions never do.
+const borrowTimeout = 2 * time.Second
+
+// borrowing is under way: nothing replaces the generation before it is over.
+type borrowing struct {
+	asked map[*slot]bool // who has not answered in full
+	until time.Time
+}
+
+// missing returns the listeners that the slots of a generation should have and have not.
+func (m *master) missing(g *generation) (all []string) {
+	for i := range g.config.Pools {
+		address := g.config.Pools[i].Listen
+		if address.Network == "unix" {
+			if m.sockets(address) == 0 {
+				all = append(all, listenerName(address.Network, address.Address, everySlot))
+			}
+			continue
+		}
+		for _, slot := range m.unheard(g, address) {
+			all = append(all, listenerName(address.Network, address.Address, slot))
+		}
+	}
+	return all
+}
+
+// unheard returns the slots whose workers do not accept on the address. A master that ends has given up all listeners.
+func (m *master) unheard(g *generation, address config.Listen) (slots []int) {
+	if m.phase != serving && m.phase != starting {
+		return nil
+	}
+	for _, s := range g.slots {
+		if !m.hears(address, s) {
+			slots = append(slots, s.index)
+		}
+	}
+	return slots
+}
+
+// hears tells whether a worker of the slot accepts on the address.
+func (m *master) hears(address config.Listen, s *slot) bool {
+	for i := range m.listeners {
+		if l := &m.listeners[i]; l.at(address) && s.generation.assigns(l, s.index) {
+			return true
+		}
+	}
+	return false
+}
+
+// deafTo returns the addresses on which a worker of the slot would not accept.
+func (m *master) deafTo(s *slot) (all []string) {
+	for i := range s.generation.config.Pools {
+		if address := s.generation.config.Pools[i].Listen; !m.hears(address, s) {
+			all = append(all, address.Text)
+		}
+	}
+	return all
+}
+
+// borrow asks all workers of a generation that was left behind, if listeners are missing, and tells whether it has.
+func (m *master) borrow(g *generation) bool {
+	missing := m.missing(g)
+	if len(missing) == 0 {
+		return false
+	}
+	m.log.printf(levelError, "listening sockets of generation %d are missing (%s): FileDescriptorStoreMax= may be too small; "+
+		"asking its workers for them", g.number, strings.Join(missing, ", "))
+	m.borrowing = &borrowing{asked: map[*slot]bool{}, until: m.world.now().Add(borrowTimeout)}
+	for _, s := range g.slots {
+		if s.state == slotServing {
+			m.borrowing.asked[s] = true
+			m.pass(s, link.Message{Kind: link.Lend})
+		}
+	}
+	m.checkBorrowed()
+	return true
+}
+
+// lent takes the listeners that a worker has lent, as far as they are missing. Of several at one address the first is that
+// of its slot.
+func (m *master) lent(s *slot, body link.LentBody, fds []int) {
+	for i, l := range body.Listeners {
+		if i >= len(fds) || m.borrowing == nil {
+			return
+		}
+		at := listener{network: l.Network, address: l.Address, slot: s.index, queues: true, socket: socket{fd: fds[i]}}
+		if l.Shared {
+			at.slot = everySlot
+		}
+		for at.slot != everySlot && m.taken(&at) {
+			at.slot += len(s.generation.slots)
+		}
+		if at.name = listenerName(at.network, at.address, at.slot); m.taken(&at) || m.holds(fds[i]) {
+			continue
+		}
+		if l.Network == "unix" {
+			at.unlink = m.world.unlinker(l.Address)
+		}
+		m.listeners = append(m.listeners, at)
+		fds[i] = -1
+		m.log.printf(levelNotice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.pid)
+	}
+	if !body.More {
+		m.answered(s)
+	}
+}
+
+// taken tells whether there is a listener in the place of another one.
+func (m *master) taken(at *listener) bool {
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		if l.network == at.network && l.address == at.address && (l.slot == at.slot || l.slot == everySlot) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds tells whether a descriptor is that of a listener which is there already.
+func (m *master) holds(fd int) bool {
+	for i := range m.listeners {
+		if m.world.sameSocket(m.listeners[i].fd, fd) {
+			return true
+		}
+	}
+	return false
+}
+
+// answered follows when a worker has lent what it has, or is gone.
+func (m *master) answered(s *slot) {
+	if m.borrowing != nil && m.borrowing.asked[s] {
+		delete(m.borrowing.asked, s)
+		m.checkBorrowed()
+	}
+}
+
+// checkBorrowed goes on when all have answered.
+func (m *master) checkBorrowed() {
+	if m.borrowing != nil && len(m.borrowing.asked) == 0 {
+		m.borrowed()
+	}
+}
+
+// borrowed replaces what could not be borrowed, and has the workers that were left behind hand over. A new socket beside
+// one that only an old worker has is as good, but for those who wait in the other when that worker ends.
+func (m *master) borrowed() {
+	m.borrowing = nil
+	if m.phase != serving {
+		return
+	}
+	for i := range m.generation.config.Pools {
+		m.replaceMissing(&m.generation.config.Pools[i])
+	}
+	m.storeSockets()
+	m.replaceRevived()
+}
+
+func (m *master) replaceMissing(p *config.Pool) {
+	before := len(m.listeners)
+	err := m.claimPool(p, len(m.generation.slots))
+	for i := before; i < len(m.listeners) && err == nil; i++ {
+		l := &m.listeners[i]
+		m.log.printf(levelError, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.name)
+		l.fresh, l.queues = false, true
+		if errListen := m.world.listen(l.fd, p.Backlog); errListen != nil {
+			err = listenError(p, errListen)
+		}
+	}
+	if err != nil {
+		m.log.printf(levelError, "generation %d has lost listening sockets: %v", m.generation.number, err)
+	}
+}

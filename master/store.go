@@ -1,0 +1,149 @@
+// The store: what the service manager keeps for the master that comes after one that was killed. It does not say what it
+// keeps, and may have had too little room, so all of it is stored again whenever something has been taken over.
+
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// Names under which the service manager keeps what belongs to a generation.
+const (
+	storedWorkers = "worker/" // worker/<generation>/<slot>/<pid>: the master's end of the control socket
+	storedSpec    = "spec/"   // spec/<generation>: memory file with what the worker of slot 0 was told
+	storedShared  = "shared/" // shared/<generation>: the counters
+)
+
+func (s *slot) storedName() string {
+	return fmt.Sprintf("%s%d/%d/%d", storedWorkers, s.generation.number, s.index, s.process.pid)
+}
+
+// listenerName returns the name under which the service manager keeps a listener. It is that of the address, and nobody
+// else's: a pool can leave its name to another pool, and forgetting a name forgets all that has it.
+func listenerName(network, address string, slot int) string {
+	name := listenPrefix + network + "/" + address
+	if slot == everySlot {
+		return name
+	}
+	return name + "/" + strconv.Itoa(slot)
+}
+
+// storeEverything has the service manager keep what the next master needs. Where there is not enough room, the workers are
+// what matters: from them the next master gets everything else.
+func (m *master) storeEverything() {
+	if !m.world.services.present() {
+		return
+	}
+	m.storeGeneration()
+	m.storeSockets()
+}
+
+// storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
+func (m *master) storeGeneration() {
+	g := m.generation
+	err := m.makeSpec(g)
+	if err == nil {
+		err = m.world.services.store(fmt.Sprint(storedSpec, g.number), g.specFD)
+	}
+	m.checkStored(err)
+	for _, s := range g.slots {
+		m.storeWorker(s)
+	}
+	m.checkStored(m.world.services.store(fmt.Sprint(storedShared, g.number), g.sharedFD))
+}
+
+// storeWorker does so for one worker.
+func (m *master) storeWorker(s *slot) {
+	if s.state != slotServing || s.generation != m.generation || !m.world.services.present() {
+		return
+	}
+	s.process.lend(func(fd int) { m.checkStored(m.world.services.store(s.storedName(), fd)) })
+}
+
+// makeSpec makes the file that tells the next master what the workers were told. There is one, since whatever is stored
+// twice is kept twice unless it is the same file.
+func (m *master) makeSpec(g *generation) error {
+	if g.specFD >= 0 {
+		return nil
+	}
+	text, err := json.Marshal(m.launch(g.slots[0]).spec)
+	if err == nil {
+		g.specFD, err = m.world.sealed(text)
+	}
+	if err != nil {
+		g.specFD = -1
+		return fmt.Errorf("storing the specification of generation %d: %w", g.number, err)
+	}
+	return nil
+}
+
+// storeSockets has the service manager keep copies of the listening sockets, so that not even the death of the master
+// loses a connection that waits in one. A socket keeps the name that it is stored by, so one that another version has
+// given a name of its own is forgotten first.
+func (m *master) storeSockets() {
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		if own := listenerName(l.network, l.address, l.slot); !l.foreign && l.name != own {
+			m.world.services.unstore(l.name)
+			l.name = own
+		}
+	}
+	for i := range m.listeners {
+		if l := &m.listeners[i]; !l.foreign {
+			l.stored = true
+			m.checkStored(m.world.services.store(l.name, l.fd))
+		}
+	}
+}
+
+// storeAgain stores what there may have been no room for while something else was kept that is forgotten now.
+func (m *master) storeAgain() {
+	if !m.world.services.present() {
+		return
+	}
+	m.world.services.barrier(func(error) {
+		m.world.report(event{then: func() {
+			if m.phase == serving {
+				m.storeEverything()
+			}
+		}})
+	})
+}
+
+func (m *master) checkStored(err error) {
+	if err != nil {
+		m.log.printf(levelError, "should the master die, the next one will miss something: %v", err)
+	}
+}
+
+// storedNames returns the names of what the service manager keeps of a generation. Sockets of workers that have ended it
+// forgets by itself.
+func (g *generation) storedNames() []string {
+	names := []string{fmt.Sprint(storedSpec, g.number), fmt.Sprint(storedShared, g.number)}
+	for _, s := range g.slots {
+		if s.process != nil {
+			names = append(names, s.storedName())
+		}
+	}
+	return names
+}
+
+// unstore has the service manager forget. Workers whose control sockets nobody else has see their end, and end when they
+// have no client any more.
+func (m *master) unstore(names []string) {
+	for _, name := range names {
+		m.world.services.unstore(name)
+	}
+}
+
+// unstoreGeneration leaves nothing to take over to a master that begins after this one has ended as it was asked to: it
+// begins anew, by the configuration file as it is then.
+func (m *master) unstoreGeneration() {
+	if m.generation != nil {
+		m.unstore(m.generation.storedNames())
+	}
+	m.unstore(m.stored)
+	m.stored = nil
+}
