@@ -27,7 +27,7 @@ func listenAdmin(path string) (fd int, err error) {
 		return -1, fmt.Errorf("listening on %q (control socket): a path of %d bytes is too long for a socket, which takes %d; "+
 			"choose a shorter one with --control", path, len(path), maxSocketPath)
 	}
-	if err = probe(config.Listen{Network: "unix", Address: path}); err == nil {
+	if err = probe(config.Listen{Network: "unix", Address: path}, nil); err == nil {
 		fd, err = sock.ListenUnix(path, adminPerm, adminBacklog)
 	}
 	if err != nil {

@@ -197,7 +197,7 @@ func (m *master) addSockets(w word) {
 			l := listener{
 				name: s.Name, network: s.Network, address: s.Address, slot: s.Slot, foreign: s.Foreign, queues: true,
 				stored: !s.Foreign, // by the one who says this
-				socket: socket{fd: fd},
+				socket: socket{fd: fd, inode: m.world.inode(fd)},
 			}
 			if s.Network == "unix" {
 				l.unlink = m.world.unlinker(s.Address)

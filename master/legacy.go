@@ -266,6 +266,9 @@ func (m *master) bury() {
 		m.past = m.past.only(m.counting())
 		m.restate()
 	}
+	if len(m.retired) == 0 && m.predecessor == nil {
+		m.former = nil
+	}
 }
 
 // forget keeps what a generation has counted, and gives its memory back.

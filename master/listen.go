@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,7 @@ type listener struct {
 // socket is a descriptor and what is left of it in the file system.
 type socket struct {
 	fd     int
+	inode  uint64 // by which the kernel lists it
 	unlink func() // nil for TCP
 }
 
@@ -61,14 +63,15 @@ func (m *master) listen(g *generation) error {
 // claim takes the addresses of a generation: one SO_REUSEPORT socket per TCP address and slot, and one socket per unix
 // path, as far as they are not there already. They do not listen yet: until the generation serves, nobody may connect to
 // where nobody accepts. Addresses that are new are probed first: a group of SO_REUSEPORT sockets would be joined
-// silently, and two Pinions would share the clients.
+// silently, and two Pinions would share the clients. Our own sockets, on a wider or narrower address or on their way out,
+// are no obstacle.
 func (m *master) claim(g *generation) error {
 	pools := g.config.Pools
 	for i := range pools {
 		if m.sockets(pools[i].Listen) > 0 {
 			continue
 		}
-		if err := m.world.probe(pools[i].Listen); err != nil {
+		if err := m.world.probe(pools[i].Listen, m.own(pools[i].Listen)); err != nil {
 			return listenError(&pools[i], err)
 		}
 	}
@@ -150,25 +153,19 @@ func (m *master) bind(p *config.Pool, slot int) error {
 	return nil
 }
 
-// queue has the sockets of a generation listen. For those that do it sets the backlog, which may have changed.
+// queue has the fresh sockets of a generation listen.
 func (m *master) queue(g *generation) error {
-	for i := range g.config.Pools {
-		p := &g.config.Pools[i]
-		for k := range m.listeners {
-			l := &m.listeners[k]
-			if !l.at(p.Listen) {
-				continue
-			}
-			if err := m.world.listen(l.fd, p.Backlog); err != nil {
-				return listenError(p, err)
-			}
-			l.queues = true
-			if l.unlink != nil && p.Listen.Perm != 0 {
-				if err := m.world.chmod(l.address, p.Listen.Perm.Perm()); err != nil {
-					return listenError(p, err)
-				}
-			}
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		k := g.poolAt(l)
+		if k < 0 || !l.fresh {
+			continue
 		}
+		p := &g.config.Pools[k]
+		if err := m.world.listen(l.fd, p.Backlog); err != nil {
+			return listenError(p, err)
+		}
+		l.queues = true
 	}
 	return nil
 }
@@ -177,7 +174,27 @@ func (m *master) queue(g *generation) error {
 func (m *master) keep(g *generation) {
 	m.closeWhere(func(l *listener) bool { return !g.serves(l) })
 	for i := range m.listeners {
-		m.listeners[i].fresh = false
+		l := &m.listeners[i]
+		if !l.fresh {
+			m.adjust(g, l)
+		}
+		l.fresh = false
+	}
+}
+
+// adjust gives a socket that was there before the generation the backlog and the permissions that are configured now. What
+// a generation is left behind with says nothing of them.
+func (m *master) adjust(g *generation, l *listener) {
+	if g.revived {
+		return
+	}
+	p := &g.config.Pools[g.poolAt(l)]
+	err := m.world.listen(l.fd, p.Backlog)
+	if err == nil && l.unlink != nil && p.Listen.Perm != 0 {
+		err = m.world.chmod(l.address, p.Listen.Perm.Perm())
+	}
+	if err != nil {
+		m.log.printf(levelError, "changing backlog and permissions: %v", listenError(p, cause(err)))
 	}
 }
 
@@ -193,13 +210,37 @@ func (m *master) giveUp(serving *generation) {
 		l.fresh = false
 		for _, s := range serving.slots {
 			if s.state == slotServing && serving.assigns(l, s.index) {
-				m.pass(s, link.Message{Kind: link.Listen, Body: link.Body(link.ListenBody{Listener: serving.describe(l)})}, l.fd)
+				m.passListener(s, l)
 			}
 		}
 	}
 }
 
-// closeWhere closes the master's copies of some listeners, and removes the paths of unix sockets.
+// shelter has the queues of slots without a worker served by another one.
+func (m *master) shelter(g *generation) {
+	for _, s := range g.slots {
+		if c := s.coveredBy; s.takes() || c != nil && c.owner.process == c && c.owner.takes() {
+			continue
+		}
+		if k := slices.IndexFunc(g.slots, (*slot).takes); k >= 0 {
+			s.coveredBy = nil
+			m.lendTo(g.slots[k], s)
+		}
+	}
+}
+
+// takes tells whether the slot has a worker that will see to what waits in its queues.
+func (s *slot) takes() bool {
+	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
+}
+
+// passListener has a worker accept from a listener that its generation serves.
+func (m *master) passListener(s *slot, l *listener) {
+	m.pass(s, link.Message{Kind: link.Listen, Body: link.Body(link.ListenBody{Listener: s.generation.describe(l)})}, l.fd)
+}
+
+// closeWhere closes the master's copies of some listeners, and removes the paths of unix sockets. Nobody comes to them any
+// more; who is there already is for the workers that have copies.
 func (m *master) closeWhere(chosen func(*listener) bool) {
 	kept := m.listeners[:0]
 	for i := range m.listeners {
@@ -214,6 +255,12 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 		if l.unlink != nil {
 			l.unlink()
 		}
+		if l.network != "unix" && l.queues && !l.foreign {
+			if err := m.world.unroute(l.fd); err != nil {
+				m.log.printf(levelDebug, "turning connections away from %s: %v", l.name, err)
+			}
+		}
+		m.former = append(m.former, l.inode)
 		m.world.close(l.fd)
 	}
 	m.listeners = kept
@@ -293,37 +340,16 @@ func listenError(p *config.Pool, err error) error {
 	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint)
 }
 
-// probe fails with EADDRINUSE if another process serves the address.
-func probe(l config.Listen) error {
-	if l.Network == "unix" {
-		fd, _, err := sock.ConnectUnix(l.Address)
-		if err == nil {
-			sock.Close(fd)
-		}
-		if err == nil || errors.Is(err, syscall.EAGAIN) { // EAGAIN: its queue is full
-			return syscall.EADDRINUSE
-		}
-		return nil // nothing there, or nobody behind it: the listening will tell
-	}
-	// Without SO_REUSEPORT the kernel refuses an address that anybody listens on. Connections in TIME_WAIT are no
-	// obstacle: SO_REUSEADDR is set.
-	fd, err := sock.ListenTCP(l.AddrPort, 1, false)
-	if err != nil {
-		return err
-	}
-	return sock.Close(fd)
-}
-
 func bindSocket(l config.Listen) (socket, error) {
 	if l.Network != "unix" {
 		fd, err := sock.BindTCP(l.AddrPort, true)
-		return socket{fd: fd}, err
+		return socket{fd: fd, inode: sock.Inode(fd)}, err
 	}
 	fd, err := sock.BindUnix(l.Address, uint32(l.Perm.Perm()))
 	if err != nil {
 		return socket{}, err
 	}
-	return socket{fd: fd, unlink: unlinkOwn(l.Address)}, nil
+	return socket{fd: fd, inode: sock.Inode(fd), unlink: unlinkOwn(l.Address)}, nil
 }
 
 // unlinkOwn returns a function that removes the socket which is at path now, and no later one at the same path.

@@ -28,18 +28,18 @@ func TestProbeTCP(t *testing.T) {
 	for _, reuseport := range []bool{false, true} {
 		t.Run(fmt.Sprint("reuseport=", reuseport), func(t *testing.T) {
 			l := tcp(t, freeAddress(t))
-			if err := probe(l); err != nil {
+			if err := probe(l, nil); err != nil {
 				t.Errorf("free address: %v", err)
 			}
 			fd, err := sock.ListenTCP(l.AddrPort, 8, reuseport)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := probe(l); !errors.Is(err, syscall.EADDRINUSE) {
+			if err := probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
 				t.Errorf("served address: %v", err)
 			}
 			sock.Close(fd)
-			if err := probe(l); err != nil {
+			if err := probe(l, nil); err != nil {
 				t.Errorf("address that is free again: %v", err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestProbeTimeWait(t *testing.T) {
 	}
 	client.Close()
 	sock.Close(fd)
-	if err := probe(l); err != nil {
+	if err := probe(l, nil); err != nil {
 		t.Errorf("probing after a connection: %v", err)
 	}
 }
@@ -75,7 +75,7 @@ func TestProbeTimeWait(t *testing.T) {
 func TestProbeUnix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l := config.Listen{Network: "unix", Address: path, Text: path}
-	if err := probe(l); err != nil {
+	if err := probe(l, nil); err != nil {
 		t.Errorf("nothing there: %v", err)
 	}
 	s, err := bindSocket(l)
@@ -86,12 +86,12 @@ func TestProbeUnix(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // the queue gets full
-		if err := probe(l); !errors.Is(err, syscall.EADDRINUSE) {
+		if err := probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("served path: %v", err)
 		}
 	}
 	sock.Close(s.fd)
-	if err := probe(l); err != nil {
+	if err := probe(l, nil); err != nil {
 		t.Errorf("path that nobody serves any more: %v", err)
 	}
 	s.unlink()

@@ -146,6 +146,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.upgradeFails = value
 		case "flip":
 			f.flipFails = value == "fails"
+		case "unpool": // a pool less
+			f.text = strings.Replace(f.text, "pool "+value+"\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n", "", 1)
+		case "listen": // elsewhere
+			f.text = strings.Replace(f.text, "listen 127.0.0.1:22121\n", "listen "+value+"\n", 1)
 		case "pool": // a further pool
 			f.text += "pool " + value + "\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n"
 		case "stats":
@@ -203,6 +207,8 @@ func (f *machine) world() *world {
 		bind:        f.bind,
 		listen:      func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
 		unlinker:    func(path string) func() { return func() { f.printf("unlink %s", path) } },
+		unroute:     func(fd int) error { f.printf("unroute %d", fd); return nil },
+		inode:       func(fd int) uint64 { return uint64(fd) },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },
 		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
 		dup:         func(fd int) (int, error) { f.printf("copy %d", fd); return fd, nil },
@@ -249,7 +255,10 @@ func (f *machine) readMemory() (int64, error) {
 	return f.ram, nil
 }
 
-func (f *machine) probe(l config.Listen) error {
+func (f *machine) probe(l config.Listen, own []uint64) error {
+	if len(own) > 0 {
+		f.printf("look for others than %v at %s", own, l.Address)
+	}
 	if l.Address == f.busy {
 		return syscall.EADDRINUSE
 	}
@@ -262,7 +271,7 @@ func (f *machine) bind(l config.Listen) (socket, error) {
 	}
 	f.lastFD++
 	f.printf("bind %s: fd %d", l.Address, f.lastFD)
-	s := socket{fd: f.lastFD}
+	s := socket{fd: f.lastFD, inode: uint64(f.lastFD)}
 	if l.Network == "unix" {
 		s.unlink = func() { f.printf("unlink %s", l.Address) }
 	}
@@ -333,7 +342,7 @@ func (f *machine) turn() {
 
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Ping: "ping",
+	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Ping: "ping",
 	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 

@@ -24,7 +24,7 @@ func (s *source) welcome(w word) {
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Stored: m.generation.storedNames(), Declares: s.declares,
+		Stored: m.generation.storedNames(), Declares: s.declares, Former: m.former,
 	})
 	s.tellSockets()
 }

@@ -48,6 +48,7 @@ func (m *master) reap(s *slot, status string) {
 		m.target.lost(s, status+words)
 	case s.gives && m.source != nil: // its successor serves already
 		m.log.printf(levelError, "%s; clients that had not moved yet are lost", obituary)
+		m.source.bereaved()
 		m.source.gave(s, link.GivenBody{})
 	case s.leaves && (m.phase == serving || m.phase == starting):
 		m.log.printf(levelNotice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",

@@ -93,7 +93,7 @@ func (m *master) adoptSockets() *generation {
 			continue
 		}
 		l := listener{
-			name: p.name, network: p.network, address: p.address, queues: true, socket: socket{fd: p.fd},
+			name: p.name, network: p.network, address: p.address, queues: true, socket: socket{fd: p.fd, inode: m.world.inode(p.fd)},
 			foreign: !ownName(p.name),
 		}
 		l.stored = !l.foreign

@@ -53,6 +53,7 @@ type source struct {
 	phase    sourcePhase
 	until    time.Time // deadline of the phase
 	slots    int       // of the target
+	removed  []int     // pools whose addresses the target does not serve
 	patience time.Duration
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
@@ -109,6 +110,7 @@ func (s *source) prepared(w word) {
 		m.log.printf(levelWarn, "%s: new workers cannot reach %s", s.status.Kind, list(w.Unreachable))
 	}
 	s.slots, s.patience = w.Slots, w.Patience
+	s.removed = m.generation.unserved(w.Serves)
 	s.status.Build = w.Build
 	s.give()
 }
@@ -133,6 +135,9 @@ func (s *source) give() {
 		s.tellGenerations()
 	}
 	s.target.say(s.goAhead())
+	if len(s.removed) > 0 {
+		m.shelter(m.generation)
+	}
 	for _, from := range m.generation.slots {
 		if from.state == slotServing {
 			s.begin(from)
@@ -158,6 +163,7 @@ func (s *source) goAhead() word {
 // begin has a worker move its clients.
 func (s *source) begin(from *slot) {
 	from.become(slotGiving, time.Time{})
+	s.m.tellRemoved(from, s.removed)
 	s.m.pass(from, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: s.patience})})
 }
 
@@ -262,7 +268,7 @@ func (s *source) finish() {
 	fault.At("om.finish")
 	deadline := m.generation.config.Global.ShutdownTimeout
 	for _, from := range m.generation.slots {
-		m.release(from, deadline)
+		m.release(from, deadline, s.removed)
 	}
 	if s.exchange == nil {
 		m.succeed()
@@ -275,8 +281,9 @@ func (s *source) finish() {
 	s.conclude(nil)
 }
 
-// release has a worker that another one follows move or drain what it still has, and end.
-func (m *master) release(from *slot, deadline time.Duration) {
+// release has a worker that another one follows move or drain what it still has, and end. At the addresses of removed pools
+// nobody follows it.
+func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 	switch from.state {
 	case slotWaiting:
 		from.become(slotVacant, time.Time{})
@@ -284,6 +291,9 @@ func (m *master) release(from *slot, deadline time.Duration) {
 		until := time.Time{}
 		if deadline > 0 {
 			until = m.world.now().Add(deadline + grace)
+		}
+		if from.state != slotGiving {
+			m.tellRemoved(from, removed)
 		}
 		from.become(slotDraining, until)
 		m.pass(from, link.Message{Kind: link.Finish, Body: link.Body(link.FinishBody{Deadline: deadline})})

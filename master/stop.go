@@ -11,8 +11,8 @@ import (
 // grace is what a worker gets beyond its own deadline, and what one gets that was told to go at once.
 const grace = time.Second
 
-// drain asks every worker to end. The master lets go of the listening sockets here and not at the end: a worker serves
-// the connections that wait in its queue before it closes its copy, and then nothing may keep that queue open for
+// drain asks every worker to end. The master lets go of the listening sockets first: nobody new comes to them from then on,
+// each worker serves those who wait in its queue before it closes its copy, and then nothing may keep that queue open for
 // clients whom nobody will answer.
 func (m *master) drain() {
 	m.become(draining)
@@ -27,6 +27,8 @@ func (m *master) drain() {
 	}
 	m.unstoreGeneration()
 	m.log.printf(levelNotice, "draining %s", within)
+	m.shelter(m.generation)
+	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
 	for _, s := range m.slots() {
 		switch s.state {
@@ -37,7 +39,6 @@ func (m *master) drain() {
 			m.pass(s, ask)
 		}
 	}
-	m.closeListeners()
 	m.settle()
 }
 

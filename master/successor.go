@@ -38,6 +38,7 @@ func (t *target) welcomed(w word) {
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
+	t.m.former = w.Former
 }
 
 // load reads the configuration, by which the new generation serves.

@@ -140,7 +140,7 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 	t.enter(targetPrepared, waitTimeout)
 	w := word{
 		Kind: wordPrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
-		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience,
+		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
 	}
 	if t.exchange != nil {
 		m.nameSockets(&w, func(l *listener) bool { return l.fresh })
@@ -292,10 +292,15 @@ func (t *target) abort(reason string) {
 	if t.failure == nil {
 		t.failure = errors.New(reason)
 	}
+	added := m.added(t.g)
+	if len(added) > 0 {
+		m.shelter(t.g)
+	}
 	for _, s := range t.g.slots {
 		switch s.state {
 		case slotServing:
 			s.become(slotGiving, time.Time{})
+			m.tellRemoved(s, added)
 			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: t.g.config.Global.HandoffPatience})})
 		case slotStarting, slotPrepared:
 			m.kill(s, reason)
@@ -331,7 +336,7 @@ func (t *target) cancel(reason error) {
 	if t.g != nil {
 		for _, s := range t.g.slots {
 			if s.state == slotGiving {
-				m.release(s, t.g.config.Global.ShutdownTimeout)
+				m.release(s, t.g.config.Global.ShutdownTimeout, nil)
 				continue
 			}
 			m.kill(s, "is not needed")

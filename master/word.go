@@ -88,6 +88,8 @@ type word struct {
 	Strict      bool               `json:"strict,omitempty"`      // welcome, prepared: refuse any unreachable server
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
+	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
+	Former      []uint64           `json:"former,omitempty"`      // welcome: inodes of sockets that workers still empty
 
 	Pools   []link.Pool   `json:"pools,omitempty"`   // counters: names of pools and servers
 	Bytes   int           `json:"bytes,omitempty"`   // counters: that every build lays out alike
@@ -124,7 +126,7 @@ const (
 // knownFields are those that a Critical may name.
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
-	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance",
+	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance", "serves", "former",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.

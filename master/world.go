@@ -34,10 +34,12 @@ type world struct {
 	flip     func() error                               // the parent may leave
 	services manager
 
-	probe       func(config.Listen) error // nil: nobody serves the address
+	probe       func(l config.Listen, own []uint64) error // nil: nobody but this service is at the address; own are inodes of its sockets
 	bind        func(l config.Listen) (socket, error)
 	listen      func(fd, backlog int) error
 	unlinker    func(path string) func() // removes the unix socket that is at path now
+	unroute     func(fd int) error       // has connections come to a listening socket no more
+	inode       func(fd int) uint64
 	close       func(fd int) error
 	chmod       func(path string, perm fs.FileMode) error
 	dup         func(fd int) (int, error)
@@ -88,6 +90,8 @@ func newWorld(report func(event)) *world {
 		bind:          bindSocket,
 		listen:        sock.Listen,
 		unlinker:      unlinkOwn,
+		unroute:       sock.Unroute,
+		inode:         sock.Inode,
 		close:         sock.Close,
 		dup:           sock.Dup,
 		fdOf:          fdOf,

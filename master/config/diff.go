@@ -14,6 +14,7 @@ const (
 	noteMove   = "; keys move"
 	noteThere  = "; its keys are looked for there"
 	noteClosed = "; its clients are closed after their current replies"
+	noteSome   = "; of its clients those go on who have connected there, the others are closed after their current replies"
 )
 
 // placing are the keys of the table that decide, beside the servers, where keys live.
@@ -22,7 +23,7 @@ var placing = map[string]bool{"hash": true, "hash_tag": true, "distribution": tr
 // Diff returns what differs between two configurations, one line for each difference: first what is process-wide, then
 // pool by pool in name order. It is empty if a reload from old to new has nothing to do. Passwords are not shown.
 func Diff(old, new *Config) []string {
-	d := &differ{at: map[ListenID]*Pool{}}
+	d := &differ{at: map[ListenID]*Pool{}, new: new.Pools}
 	for i := range new.Pools {
 		d.at[new.Pools[i].Listen.ID()] = &new.Pools[i]
 	}
@@ -33,7 +34,8 @@ func Diff(old, new *Config) []string {
 
 type differ struct {
 	lines []string
-	at    map[ListenID]*Pool // the pools of the new configuration
+	new   []Pool             // pools of the new configuration
+	at    map[ListenID]*Pool // the same
 }
 
 func (d *differ) say(format string, args ...any) {
@@ -66,16 +68,33 @@ func (d *differ) pool(old, new *Pool) {
 	d.servers(subject, old, new)
 }
 
-// fate tells what becomes of the clients of a pool: they stay where their listener is, if it speaks the same protocol.
+// fate tells what becomes of the clients of a pool: they stay where their listener is, or one to which they would come now,
+// if it speaks the same protocol.
 func (d *differ) fate(old *Pool) string {
 	new := d.at[old.Listen.ID()]
+	if new == nil {
+		new = d.wider(old)
+	}
 	switch {
+	case new == nil && slices.ContainsFunc(d.new, func(p Pool) bool { return p.Protocol == old.Protocol && old.Listen.includes(p.Listen) }):
+		return noteSome
 	case new == nil || new.Protocol != old.Protocol:
 		return noteClosed
 	case new.Name != old.Name:
 		return fmt.Sprintf("; its clients go on in pool %q", new.Name)
 	}
 	return ""
+}
+
+// wider returns the pool to whose address the kernel brings those who connect to that of an old one; nil if there is none.
+func (d *differ) wider(old *Pool) (nearest *Pool) {
+	for i := range d.new {
+		p := &d.new[i]
+		if p.Listen.includes(old.Listen) && (nearest == nil || nearest.Listen.includes(p.Listen)) {
+			nearest = p
+		}
+	}
+	return nearest
 }
 
 // keys compares what two drafts of one scope have in the table, except lists.

@@ -34,7 +34,7 @@ const (
 	Settle   Kind = 10 // what was taken stays; no body
 	Finish   Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
 	Listen   Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
-	Removed  Kind = 20 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
+	Removed  Kind = 23 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
 	Unlisten Kind = 21 // leave what Listen has brought for another slot; body: ListenBody, of which only For counts
 	Lend     Kind = 17 // a master that has none asks for copies of the listeners; no body
 

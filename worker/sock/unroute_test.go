@@ -1,0 +1,66 @@
+package sock
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Whoever has connected before is still accepted; who comes later gets to a wider address, or is refused.
+func TestUnroute(t *testing.T) {
+	for _, hosts := range [][2]string{{"127.0.0.1", "0.0.0.0"}, {"::1", "::"}, {"127.0.0.1", "::"}} {
+		t.Run(strings.Join(hosts[:], " "), func(t *testing.T) {
+			first, err := ListenTCP(netip.AddrPortFrom(netip.MustParseAddr(hosts[0]), 0), 8, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer Close(first)
+			address := netip.MustParseAddrPort(LocalAddress(first))
+			wide, err := ListenTCP(netip.AddrPortFrom(netip.MustParseAddr(hosts[1]), address.Port()), 8, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dial := func() (net.Conn, error) { return net.DialTimeout("tcp", address.String(), 10*time.Second) }
+			before, err := dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer before.Close()
+			if err := Unroute(first); err != nil {
+				t.Fatal(err)
+			}
+			after, err := dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer after.Close()
+			for listener, client := range map[int]net.Conn{first: before, wide: after} {
+				fd, err := Accept(listener)
+				for Again(err) {
+					fd, err = Accept(listener)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if PeerAddress(fd) != client.LocalAddr().String() && listener == first {
+					t.Errorf("accepted %s, want %s", PeerAddress(fd), client.LocalAddr())
+				}
+				if _, err := Send(fd, []byte("x")); err != nil {
+					t.Error(err)
+				}
+				client.SetDeadline(time.Now().Add(10 * time.Second))
+				if n, err := client.Read(make([]byte, 1)); n != 1 {
+					t.Errorf("the client reads %v", err)
+				}
+				Close(fd)
+			}
+			Close(wide)
+			if c, err := dial(); err == nil {
+				c.Close()
+				t.Error("a connection comes although nobody takes it")
+			}
+		})
+	}
+}
