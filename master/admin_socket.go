@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -21,15 +20,20 @@ const (
 	maxSocketPath = 107 // bytes, see unix(7)
 )
 
-// listenAdmin opens the control socket at path. The permissions stand before it listens, whatever the umask is.
-func listenAdmin(path string) (fd int, err error) {
+// listenAdmin opens the control socket at path, where nobody may be but sockets whose inodes are in own. The permissions
+// stand before it listens, whatever the umask is.
+func listenAdmin(path string, own []uint64) (fd int, err error) {
 	if len(path) > maxSocketPath {
 		return -1, fmt.Errorf("listening on %q (control socket): a path of %d bytes is too long for a socket, which takes %d; "+
 			"choose a shorter one with --control", path, len(path), maxSocketPath)
 	}
-	if err = probe(config.Listen{Network: "unix", Address: path}, nil); err == nil {
-		fd, err = sock.ListenUnix(path, adminPerm, adminBacklog)
-	}
+	err = inDirectory(path, lockPatience, func() error {
+		err := probeUnix(path, own)
+		if err == nil {
+			fd, err = sock.ListenUnix(path, adminPerm, adminBacklog)
+		}
+		return err
+	})
 	if err != nil {
 		return -1, adminError(path, err)
 	}

@@ -17,7 +17,7 @@ func TestListenAdminPermissions(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o777} {
 		path := socketPath(t)
 		before := syscall.Umask(umask)
-		fd, err := listenAdmin(path)
+		fd, err := listenAdmin(path, nil)
 		syscall.Umask(before)
 		if err != nil {
 			t.Fatal(err)
@@ -33,11 +33,11 @@ func TestListenAdminPermissions(t *testing.T) {
 // A socket that somebody listens on is left alone; one that was left behind is replaced.
 func TestListenAdminTwice(t *testing.T) {
 	path := socketPath(t)
-	first, err := listenAdmin(path)
+	first, err := listenAdmin(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fd, err := listenAdmin(path); fd != -1 || err == nil || !strings.Contains(err.Error(),
+	if fd, err := listenAdmin(path, nil); fd != -1 || err == nil || !strings.Contains(err.Error(),
 		`" (control socket): address already in use; another Pinion is alive there; see pinion status --control `+path) {
 		t.Errorf("got %d, %v", fd, err)
 	}
@@ -47,7 +47,7 @@ func TestListenAdminTwice(t *testing.T) {
 		c.Close()
 	}
 	sock.Close(first)
-	second, err := listenAdmin(path)
+	second, err := listenAdmin(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestListenAdminErrors(t *testing.T) {
 		file:                            "exists and is not a socket; remove it or choose another path",
 		long:                            "is too long for a socket, which takes 107; choose a shorter one with --control",
 	} {
-		fd, err := listenAdmin(path)
+		fd, err := listenAdmin(path, nil)
 		if fd != -1 || err == nil || !strings.HasPrefix(err.Error(), `listening on "`+path+`" (control socket): `) ||
 			!strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %d, %v, want %s", fd, err, want)
@@ -88,7 +88,7 @@ func TestListenAdminErrors(t *testing.T) {
 func TestListenAdminLongestPath(t *testing.T) {
 	path := socketPath(t)
 	path += strings.Repeat("x", maxSocketPath-len(path))
-	fd, err := listenAdmin(path)
+	fd, err := listenAdmin(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestListenAdminLongestPath(t *testing.T) {
 // The listener is a copy: the socket outlives it, stays non-blocking, and who connected meanwhile is served by the next.
 func TestAdminListenerIsACopy(t *testing.T) {
 	path := socketPath(t)
-	fd, err := listenAdmin(path)
+	fd, err := listenAdmin(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		if i >= len(fds) || m.borrowing == nil {
 			return
 		}
-		at := listener{network: l.Network, address: l.Address, slot: s.index, queues: true, socket: socket{fd: fds[i]}}
+		at := listener{network: l.Network, address: l.Address, slot: s.index, queues: true, socket: socket{fd: fds[i], inode: m.world.inode(fds[i])}}
 		if l.Shared {
 			at.slot = everySlot
 		}
@@ -108,6 +108,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		}
 		if l.Network == "unix" {
 			at.unlink = m.world.unlinker(l.Address)
+			at.spot, _ = m.world.locate(l.Address)
 		}
 		m.listeners = append(m.listeners, at)
 		fds[i] = -1

@@ -11,7 +11,7 @@ func (m *master) listenControl() (err error) {
 	if m.opts.Control == "" {
 		return nil
 	}
-	m.controlFD, err = m.world.listenControl(m.opts.Control)
+	m.controlFD, err = m.world.listenControl(m.opts.Control, nil)
 	return err
 }
 
@@ -21,6 +21,9 @@ func (m *master) serveControl() {
 		return
 	}
 	m.controlPath = m.world.unlinker(m.opts.Control)
+	if m.controlSpot == (spot{}) {
+		m.controlSpot, _ = m.world.locate(m.opts.Control)
+	}
 	l, err := adminListener(m.controlFD)
 	if err != nil {
 		m.log.printf(levelError, "serving the control socket: %v", err)
@@ -33,6 +36,9 @@ func (m *master) serveControl() {
 const answerWithin = time.Second
 
 func (m *master) closeControl() {
+	for _, former := range m.formerControls {
+		former.close(answerWithin)
+	}
 	if m.control != nil {
 		m.control.close(answerWithin)
 	}

@@ -168,7 +168,7 @@ func (m *master) nameSockets(w *word, chosen func(*listener) bool) {
 	for i := range m.listeners {
 		l := &m.listeners[i]
 		if chosen(l) {
-			m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign})
+			m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign, Spot: wordSpotOf(l.spot)})
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (m *master) addSockets(w word) {
 		case statsSocket:
 			m.statsFD = fd
 		case controlSocket:
-			m.controlFD = fd
+			m.controlFD, m.controlSpot = fd, s.Spot.spot()
 		default:
 			l := listener{
 				name: s.Name, network: s.Network, address: s.Address, slot: s.Slot, foreign: s.Foreign, queues: true,
@@ -200,7 +200,10 @@ func (m *master) addSockets(w word) {
 				socket: socket{fd: fd, inode: m.world.inode(fd)},
 			}
 			if s.Network == "unix" {
-				l.unlink = m.world.unlinker(s.Address)
+				if l.spot = s.Spot.spot(); l.spot == (spot{}) {
+					l.spot, _ = m.world.locate(s.Address)
+				}
+				l.unlink = m.world.unlinkAt(s.Address, l.spot)
 			}
 			if m.source != nil { // what the target has opened, to be kept safe until it has settled
 				l.fresh, l.queues, l.stored = true, false, false
@@ -221,7 +224,7 @@ func (s *source) tellSockets() {
 		}
 	}
 	if m.controlFD >= 0 {
-		m.addSocket(&all, m.controlFD, socketName{Name: controlSocket})
+		m.addSocket(&all, m.controlFD, socketName{Name: controlSocket, Spot: wordSpotOf(m.controlSpot)})
 	}
 	for more := true; more; {
 		n := min(len(all.fds), maxWordFDs)

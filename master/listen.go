@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -44,6 +44,7 @@ type listener struct {
 type socket struct {
 	fd     int
 	inode  uint64 // by which the kernel lists it
+	spot   spot   // where it is in the file system, if that is known
 	unlink func() // nil for TCP
 }
 
@@ -142,7 +143,11 @@ func (m *master) lend(address config.Listen) (done bool) {
 
 func (m *master) bind(p *config.Pool, slot int) error {
 	name := listenerName(p.Listen.Network, p.Listen.Address, slot)
-	s, err := m.world.bind(p.Listen)
+	patience := shortLockPatience
+	if m.phase == starting && !m.successor {
+		patience = lockPatience
+	}
+	s, err := m.world.bind(p.Listen, m.own(p.Listen), patience)
 	if err != nil {
 		return listenError(p, err)
 	}
@@ -180,6 +185,7 @@ func (m *master) keep(g *generation) {
 		}
 		l.fresh = false
 	}
+	m.watchPaths()
 }
 
 // adjust gives a socket that was there before the generation the backlog and the permissions that are configured now. What
@@ -190,7 +196,7 @@ func (m *master) adjust(g *generation, l *listener) {
 	}
 	p := &g.config.Pools[g.poolAt(l)]
 	err := m.world.listen(l.fd, p.Backlog)
-	if err == nil && l.unlink != nil && p.Listen.Perm != 0 {
+	if there, errThere := m.world.locate(l.address); err == nil && l.unlink != nil && p.Listen.Perm != 0 && errThere == nil && there == l.spot {
 		err = m.world.chmod(l.address, p.Listen.Perm.Perm())
 	}
 	if err != nil {
@@ -340,24 +346,11 @@ func listenError(p *config.Pool, err error) error {
 	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint)
 }
 
-func bindSocket(l config.Listen) (socket, error) {
+// bindSocket opens a socket that is to listen later. Sockets whose inodes are in own are no obstacle.
+func bindSocket(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
 	if l.Network != "unix" {
 		fd, err := sock.BindTCP(l.AddrPort, true)
 		return socket{fd: fd, inode: sock.Inode(fd)}, err
 	}
-	fd, err := sock.BindUnix(l.Address, uint32(l.Perm.Perm()))
-	if err != nil {
-		return socket{}, err
-	}
-	return socket{fd: fd, inode: sock.Inode(fd), unlink: unlinkOwn(l.Address)}, nil
-}
-
-// unlinkOwn returns a function that removes the socket which is at path now, and no later one at the same path.
-func unlinkOwn(path string) func() {
-	own, err := os.Lstat(path)
-	return func() {
-		if now, errNow := os.Lstat(path); err == nil && errNow == nil && os.SameFile(own, now) {
-			os.Remove(path)
-		}
-	}
+	return bindPath(l, own, patience)
 }

@@ -78,7 +78,7 @@ func TestProbeUnix(t *testing.T) {
 	if err := probe(l, nil); err != nil {
 		t.Errorf("nothing there: %v", err)
 	}
-	s, err := bindSocket(l)
+	s, err := bindSocket(l, nil, 0)
 	if err == nil {
 		err = sock.Listen(s.fd, 0)
 	}
@@ -104,7 +104,7 @@ func TestProbeUnix(t *testing.T) {
 func TestUnlinkOwnOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l := config.Listen{Network: "unix", Address: path}
-	first, err := bindSocket(l)
+	first, err := bindSocket(l, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestUnlinkOwnOnly(t *testing.T) {
 	if err := os.Rename(path, path+".old"); err != nil { // its inode must not be used again
 		t.Fatal(err)
 	}
-	second, err := bindSocket(l)
+	second, err := bindSocket(l, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type machine struct {
 	lastFD  int
 	memory  []byte
 	counted map[int]counted // the counters of other masters' generations, by descriptor
+	at      map[string]spot // what is at the paths of unix sockets
 
 	stopped map[int]bool // pids of workers that make no turn
 
@@ -66,6 +67,7 @@ func newMachine() *machine {
 		clock:   epoch,
 		workers: map[string]*process{},
 		counted: map[int]counted{},
+		at:      map[string]spot{},
 		stopped: map[int]bool{},
 		lastPID: 1000,
 		lastFD:  99,
@@ -146,6 +148,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.upgradeFails = value
 		case "flip":
 			f.flipFails = value == "fails"
+		case "gone": // the path of a unix socket
+			delete(f.at, value)
+		case "other": // is at the path of a unix socket
+			f.at[value] = spot{inode: 1}
 		case "unpool": // a pool less
 			f.text = strings.Replace(f.text, "pool "+value+"\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n", "", 1)
 		case "listen": // elsewhere
@@ -206,7 +212,9 @@ func (f *machine) world() *world {
 		probe:       f.probe,
 		bind:        f.bind,
 		listen:      func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
-		unlinker:    func(path string) func() { return func() { f.printf("unlink %s", path) } },
+		unlinker:    f.unlinker,
+		unlinkAt:    func(path string, _ spot) func() { return f.unlinker(path) },
+		locate:      f.locate,
 		unroute:     func(fd int) error { f.printf("unroute %d", fd); return nil },
 		inode:       func(fd int) uint64 { return uint64(fd) },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },
@@ -265,7 +273,7 @@ func (f *machine) probe(l config.Listen, own []uint64) error {
 	return nil
 }
 
-func (f *machine) bind(l config.Listen) (socket, error) {
+func (f *machine) bind(l config.Listen, _ []uint64, _ time.Duration) (socket, error) {
 	if l.Address == f.forbidden {
 		return socket{}, syscall.EACCES
 	}
@@ -273,9 +281,20 @@ func (f *machine) bind(l config.Listen) (socket, error) {
 	f.printf("bind %s: fd %d", l.Address, f.lastFD)
 	s := socket{fd: f.lastFD, inode: uint64(f.lastFD)}
 	if l.Network == "unix" {
-		s.unlink = func() { f.printf("unlink %s", l.Address) }
+		s.spot = spot{inode: uint64(f.lastFD)}
+		s.unlink = f.unlinker(l.Address)
+		f.at[l.Address] = s.spot
 	}
 	return s, nil
+}
+
+func (f *machine) unlinker(path string) func() { return func() { f.printf("unlink %s", path) } }
+
+func (f *machine) locate(path string) (spot, error) {
+	if there, is := f.at[path]; is {
+		return there, nil
+	}
+	return spot{}, os.ErrNotExist
 }
 
 // silent is a statistics port to which nobody connects.

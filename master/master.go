@@ -84,6 +84,10 @@ type master struct {
 	nextPulse   time.Time // when it is looked again whether the workers turn
 	service     service
 
+	controlSpot    spot     // where the path is in the file system
+	formerControls []*admin // whose path has gone; they answer what is under way
+	paths          paths
+
 	borrowing   *borrowing     // listeners are being asked for; nil: none
 	source      *source        // hands over; nil: no handoff is under way
 	target      *target        // takes over; nil: likewise
@@ -335,6 +339,10 @@ func (m *master) tick() {
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
 		m.borrowed()
 	}
+	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
+		m.watchPaths()
+		m.checkPaths(func() {})
+	}
 	if m.summary.due(now) {
 		m.summarize()
 	}
@@ -375,6 +383,7 @@ func (m *master) deadline() time.Time {
 	}
 	consider(m.service.next)
 	consider(m.clients.next)
+	consider(m.paths.next)
 	consider(m.nextPulse)
 	return next
 }

@@ -49,6 +49,20 @@ func (m *master) demand(r wish) {
 		}
 		m.queued.strict = m.queued.strict || r.strict
 		m.queued.replies = append(m.queued.replies, r.replies...)
+	default:
+		m.loading = true
+		m.checkPaths(func() {
+			m.loading = false
+			m.carryOut(r)
+		})
+	}
+}
+
+// carryOut begins a reload or an upgrade, once it is known that the paths of our sockets are there.
+func (m *master) carryOut(r wish) {
+	switch {
+	case m.phase != serving:
+		r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
 	case r.kind == kindReload:
 		m.reload(r)
 	default:

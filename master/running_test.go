@@ -53,8 +53,8 @@ func begin(t *testing.T, o Options) *running {
 			"pool unix\nlisten " + r.path + " 0600\nbackend b 127.0.0.1:1\n"
 		return config.Parse("test.conf", []byte(text))
 	}
-	w.bind = func(l config.Listen) (socket, error) {
-		s, err := bindSocket(l)
+	w.bind = func(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
+		s, err := bindSocket(l, own, patience)
 		r.listeners = append(r.listeners, s.fd)
 		return s, err
 	}

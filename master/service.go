@@ -106,6 +106,7 @@ func (m *master) adoptSockets() *generation {
 			l.slot = everySlot
 			if !l.foreign {
 				l.unlink = m.world.unlinker(p.address)
+				l.spot, _ = m.world.locate(p.address)
 			}
 		}
 		m.listeners = append(m.listeners, l)

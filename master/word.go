@@ -116,6 +116,27 @@ type socketName struct {
 	Address string `json:"address,omitempty"`
 	Slot    int    `json:"slot,omitempty"`
 	Foreign bool   `json:"foreign,omitempty"`
+
+	Spot *wordSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
+}
+
+type wordSpot struct {
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
+}
+
+func wordSpotOf(s spot) *wordSpot {
+	if s == (spot{}) {
+		return nil
+	}
+	return &wordSpot{s.device, s.inode}
+}
+
+func (s *wordSpot) spot() spot {
+	if s == nil {
+		return spot{}
+	}
+	return spot{s.Device, s.Inode}
 }
 
 const (

@@ -34,11 +34,13 @@ type world struct {
 	flip     func() error                               // the parent may leave
 	services manager
 
-	probe       func(l config.Listen, own []uint64) error // nil: nobody but this service is at the address; own are inodes of its sockets
-	bind        func(l config.Listen) (socket, error)
+	probe       func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
+	bind        func(l config.Listen, own []uint64, patience time.Duration) (socket, error) // own as for probe
 	listen      func(fd, backlog int) error
 	unlinker    func(path string) func() // removes the unix socket that is at path now
-	unroute     func(fd int) error       // has connections come to a listening socket no more
+	unlinkAt    func(path string, found spot) func()
+	locate      func(path string) (spot, error)
+	unroute     func(fd int) error // has connections come to a listening socket no more
 	inode       func(fd int) uint64
 	close       func(fd int) error
 	chmod       func(path string, perm fs.FileMode) error
@@ -48,7 +50,7 @@ type world struct {
 	pair        func() (a, b int, err error)           // a connected pair that keeps message borders
 	listenStats func(address string) (net.Listener, error)
 
-	listenControl func(path string) (fd int, err error)
+	listenControl func(path string, own []uint64) (fd int, err error)
 
 	share   func(size int) (fd int, mem []byte, err error)
 	unshare func(fd int, mem []byte)
@@ -90,6 +92,8 @@ func newWorld(report func(event)) *world {
 		bind:          bindSocket,
 		listen:        sock.Listen,
 		unlinker:      unlinkOwn,
+		unlinkAt:      unlinkAt,
+		locate:        locate,
 		unroute:       sock.Unroute,
 		inode:         sock.Inode,
 		close:         sock.Close,

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -121,6 +122,27 @@ func removeStale(path string) error {
 	}
 	return os.Remove(path)
 }
+
+// LockDirectory takes the lock of a directory that processes agree upon (flock(2)), within patience, else it fails with
+// EWOULDBLOCK. It leaves nothing behind, whoever dies.
+func LockDirectory(path string, patience time.Duration) (unlock func(), err error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(lockPause) {
+		switch err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); {
+		case err == nil:
+			return func() { Close(fd) }, nil
+		case err == unix.EINTR:
+		case err != unix.EWOULDBLOCK, time.Now().After(deadline):
+			Close(fd)
+			return nil, err
+		}
+	}
+}
+
+const lockPause = time.Millisecond
 
 // ConnectTCP begins to connect to addr. done tells that the connection stands already; otherwise the descriptor
 // becomes writable when it is decided, and Error tells how.
