@@ -192,8 +192,8 @@ func (l *loop) serve() {
 }
 
 // orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, but that is no reason for
-// its clients to suffer: it serves on and accepts on, unless it is about to end, gives its clients to others, or was told
-// to drain in this case.
+// its clients to suffer: it serves on and accepts on until the next master comes, unless it is about to end, gives its
+// clients to others, or was told to drain in this case.
 //
 // A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
 // least was not broken by the dead one's. So it gives back what it has.
@@ -218,7 +218,7 @@ func (c *control) orphaned(err error) {
 	case l.spec.Orphans == link.OrphansDrain:
 		l.drain(l.spec.ShutdownTimeout)
 	default:
-		l.watchListeners(true)
+		l.await()
 	}
 }
 

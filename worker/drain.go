@@ -34,6 +34,7 @@ func (l *loop) finish(limit time.Duration) {
 // wind has the worker end, and everyone look whether to leave for that.
 func (l *loop) wind(limit time.Duration) {
 	l.draining = true
+	l.rendezvous.withdraw()
 	l.closeListeners()
 	if limit > 0 {
 		l.drainTill.fire = func() { l.ended = true }

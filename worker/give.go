@@ -156,8 +156,8 @@ func (g *giving) stuck() {
 			l.leaveAll()
 		}
 	case l.orphan && l.clients > 0:
-		l.logf(levelWarn, "there is nobody to give clients to: serving on")
 		l.resume()
+		l.await()
 	}
 }
 

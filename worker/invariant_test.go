@@ -185,6 +185,9 @@ func checkEmpty(t testing.TB, l *loop) {
 	if l.control != nil {
 		held++
 	}
+	if l.rendezvous.fd >= 0 {
+		held++
+	}
 	for _, entry := range l.table {
 		if entry.h != nil {
 			held--

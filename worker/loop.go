@@ -92,6 +92,9 @@ type loop struct {
 	serving  bool // has accepted at some time, or was told to
 	settled  bool // nothing is rolled back any more
 	orphan   bool // the master is dead
+
+	rendezvous rendezvous
+	origins    [2]int // the memory files of spec and shared, for the next master; read-only
 }
 
 // newLoop makes the loop with everything but its listeners and its control socket.
@@ -115,6 +118,8 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	}
 	l.giving.l = l
 	l.rollCall.l = l
+	l.rendezvous.l, l.rendezvous.fd = l, -1
+	l.origins = [...]int{link.FDSpec, link.FDShared}
 	l.memory.l = l
 	l.window.most = spec.Coalesce
 	l.requests.l = l

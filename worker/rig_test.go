@@ -219,6 +219,8 @@ func (r *rig) exit(slot int) {
 			sock.Close(h.fd)
 		case *control:
 			sock.Close(h.fd)
+		case *rendezvous:
+			sock.Close(h.fd)
 		case *resolver:
 			sock.Close(h.fd)
 		}

@@ -89,13 +89,11 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	if err := json.Unmarshal(text, spec); err != nil {
 		return nil, nil, fmt.Errorf("reading the specification (only the master starts workers): %w", err)
 	}
-	sock.Close(link.FDSpec)
 	counts := link.ServerCounts(spec.Pools)
 	mem, err := sock.MapWhole(link.FDShared)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mapping the counters: %w", err)
 	}
-	sock.Close(link.FDShared)
 	shared, err := link.OpenShared(mem, counts, spec.Slots)
 	if err != nil {
 		return nil, nil, err

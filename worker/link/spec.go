@@ -41,12 +41,14 @@ const (
 	OrphansAuto  Orphans = "auto"  // in a configuration only: one of the others
 	OrphansServe Orphans = "serve" // and accept on
 	OrphansDrain Orphans = "drain"
+	OrphansWait  Orphans = "wait" // in a specification only: serve for a moment, in which the next master may come, then drain
 )
 
 // Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody.
 type Spec struct {
 	Generation      uint64
 	Build           string // version of the binary, for INFO and version replies
+	ConfigFile      string // absolute path; by it the next master knows its orphans
 	Slot            int    // 0 ≤ Slot < Slots
 	Slots           int
 	CPU             int // the CPU that the worker is pinned to; -1 = not pinned

@@ -61,3 +61,13 @@ func RecvFDs(fd int, b []byte, fds []int) (n, got int, truncated bool, err error
 	}
 	return n, got, truncated, nil
 }
+
+// PeerCredentials tells who was at the other end when the connection was made: the uid and the pid, 0 if that is a process
+// that this one cannot see.
+func PeerCredentials(fd int) (uid, pid int, err error) {
+	c, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return -1, 0, err
+	}
+	return int(c.Uid), int(c.Pid), nil
+}

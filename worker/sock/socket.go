@@ -174,6 +174,29 @@ func SeqpacketPair() (a, b int, err error) {
 	return fds[0], fds[1], err
 }
 
+// ListenSeqpacket listens at a unix address for connections that keep message borders.
+func ListenSeqpacket(name string, backlog int) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|socketFlags, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer closeOnError(&fd, &err)
+	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
+		return fd, err
+	}
+	return fd, Listen(fd, backlog)
+}
+
+// ConnectSeqpacket connects to where ListenSeqpacket listens, at once or not at all.
+func ConnectSeqpacket(name string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|socketFlags, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer closeOnError(&fd, &err)
+	return fd, unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+}
+
 // StreamPair returns the two ends of a byte stream.
 func StreamPair() (a, b int, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|socketFlags, 0)

@@ -1,0 +1,101 @@
+// Orphans: a worker whose master has ended without a word serves on, and waits at a rendezvous for the next master. Whoever
+// connects there is that one: from then on the connection is the control socket.
+
+package worker
+
+import (
+	"os"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	// orphanWait is how long an orphan serves that is to drain if no master comes. A service manager starts the next one
+	// within fractions of a second; where it does not want one, nothing is to serve for long.
+	orphanWait = int64(2 * time.Second)
+
+	// Where another pid namespace has a worker of the same pid, the name is taken, and another one does as well.
+	maxOrphanNames = 16
+	orphanStride   = 1 << 22 // more than any pid
+)
+
+// rendezvous is where an orphan waits. Loop only.
+type rendezvous struct {
+	l     *loop
+	fd    int // listens; -1: nobody is awaited
+	token poll.Token
+	till  timer // when the orphan drains; off: never
+}
+
+// await serves on without a master, and waits for one.
+func (l *loop) await() {
+	l.watchListeners(true)
+	r := &l.rendezvous
+	if r.fd >= 0 {
+		return
+	}
+	for i := range maxOrphanNames {
+		fd, err := sock.ListenSeqpacket(link.OrphanName(os.Getuid(), os.Getpid()+i*orphanStride), 1)
+		if err != nil {
+			continue
+		}
+		r.fd = fd
+		if r.token, err = l.register(fd, r); err == nil {
+			break
+		}
+		sock.Close(fd)
+		r.fd = -1
+	}
+	if l.spec.Orphans == link.OrphansWait {
+		r.till.fire = func() { l.drain(l.spec.ShutdownTimeout) }
+		l.timers.set(&r.till, l.now+orphanWait)
+	}
+}
+
+// withdraw waits for nobody any more.
+func (r *rendezvous) withdraw() {
+	l := r.l
+	l.timers.stop(&r.till)
+	if r.fd < 0 {
+		return
+	}
+	l.poller.Remove(r.fd)
+	l.release(r.token)
+	sock.Close(r.fd)
+	r.fd = -1
+}
+
+// ready has whoever is trusted be the master. A second one finds nobody here while the first lives.
+func (r *rendezvous) ready(poll.Event) {
+	for r.fd >= 0 {
+		fd, err := sock.Accept(r.fd)
+		if err != nil {
+			return
+		}
+		uid, _, err := sock.PeerCredentials(fd)
+		if err != nil || uid != os.Getuid() && uid != 0 {
+			sock.Close(fd)
+			continue
+		}
+		r.meet(fd)
+	}
+}
+
+// meet makes the connection the control socket. What the worker has is its own now: it was left alone with it.
+func (r *rendezvous) meet(fd int) {
+	l := r.l
+	c, err := newControl(l, fd)
+	if err != nil {
+		sock.Close(fd)
+		return
+	}
+	r.withdraw()
+	l.control, l.orphan, l.settled = c, false, true
+	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan})
+	if err := sock.SendFDs(fd, hello, l.origins[:]); err != nil {
+		c.orphaned(err)
+	}
+}
