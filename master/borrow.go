@@ -76,8 +76,8 @@ func (m *master) borrow(g *generation) bool {
 	if len(missing) == 0 {
 		return false
 	}
-	m.log.printf(levelError, "listening sockets of generation %d are missing (%s): FileDescriptorStoreMax= may be too small; "+
-		"asking its workers for them", g.number, strings.Join(missing, ", "))
+	m.log.printf(levelError, "listening sockets of generation %d are missing (%s): their workers have died%s; "+
+		"asking those that are there", g.number, strings.Join(missing, ", "), m.storeHint())
 	m.borrowing = &borrowing{asked: map[*slot]bool{}, until: m.world.now().Add(borrowTimeout)}
 	for _, s := range g.slots {
 		if s.state == slotServing {

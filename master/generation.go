@@ -45,7 +45,7 @@ func (m *master) generate(cfg *config.Config) *generation {
 	cpus := m.cpus(cfg.Global.Workers)
 	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 	for i := range g.specs {
-		g.specs[i].Orphans = m.orphans(cfg)
+		g.specs[i].Orphans, g.specs[i].ConfigFile = m.orphans(cfg), absolute(m.opts.ConfigFile)
 	}
 	return g
 }
@@ -84,7 +84,7 @@ func (m *master) orphans(cfg *config.Config) link.Orphans {
 	case cfg.Global.Orphans != link.OrphansAuto:
 		return cfg.Global.Orphans
 	case m.world.services.present():
-		return link.OrphansDrain
+		return link.OrphansWait
 	}
 	return link.OrphansServe
 }

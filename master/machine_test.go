@@ -53,6 +53,10 @@ type machine struct {
 	dog       time.Duration
 	passed    []passedSocket
 
+	waiting  []*waitingOrphan
+	claiming []claimant
+	inodes   map[int]int // of descriptors that are copies of each other's
+
 	successor    bool // the master under test is to replace another one
 	upgradeFails string
 	flipFails    bool
@@ -138,6 +142,28 @@ func (f *machine) configure(t *testing.T, options []string) {
 			})
 		case "activated": // by the service manager: one socket of its own
 			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
+		case "file":
+			f.opts.ConfigFile = value
+		case "orphans": // slot/generation/pid[@duration until it comes],…
+			for _, text := range strings.Split(value, ",") {
+				f.waiting = append(f.waiting, newWaitingOrphan(t, text))
+			}
+		case "orphan_file": // the configuration of them all
+			for _, o := range f.waiting {
+				o.file = value
+			}
+		case "orphan_port": // what they all serve
+			for _, o := range f.waiting {
+				o.port = value
+			}
+		case "claimants": // pid:what,…
+			for _, text := range strings.Split(value, ",") {
+				pid, what, _ := strings.Cut(text, ":")
+				f.claiming = append(f.claiming, claimant{
+					pid: number(t, pid), parent: what == "alive" || what == "leaving", leaving: what == "leaving",
+					stopped: what == "stopped", ours: what == "hung",
+				})
+			}
 		case "managed":
 			f.managed = value == "yes"
 		case "watchdog":
@@ -226,13 +252,19 @@ func (f *machine) world() *world {
 		listenStats: f.listenStats,
 		share:       f.share,
 		sealed:      func([]byte) (int, error) { return 60, nil },
-		sameSocket:  func(a, b int) bool { return a == b },
+		sameSocket:  func(a, b int) bool { return f.inode(a) == f.inode(b) },
 		adopt:       f.adopt,
 		part:        f.part,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
 		mapMemory:   f.mapMemory,
 		unmap:       func([]byte) {},
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
+		orphans:     f.findOrphans,
+		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
+		claimants:   f.findClaimants,
+		killStray:   f.killStray,
+		forsake:     func(p *process) { f.printf("hang up on %d", p.pid) },
+		pause:       f.pause,
 		spawn:       f.spawn,
 		send:        f.send,
 		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
@@ -432,6 +464,101 @@ func (f *machine) part(p *process) (int, error) {
 	f.printf("leave worker %d to another master", p.pid)
 	return f.lastFD, nil
 }
+
+// waitingOrphan is a worker that waits for a master, or is going to.
+type waitingOrphan struct {
+	slot, generation, pid int
+	after                 time.Duration
+	file, port            string // of the configuration that they have; empty: the same port
+	deaf                  bool
+}
+
+func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
+	o := &waitingOrphan{file: absolute("")}
+	text, after, delayed := strings.Cut(text, "@")
+	if delayed && after == "deaf" {
+		o.deaf = true
+	} else if delayed {
+		o.after = duration(t, after)
+	}
+	if _, err := fmt.Sscanf(text, "%d/%d/%d", &o.slot, &o.generation, &o.pid); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (f *machine) findOrphans() (met []*orphan, deaf []int) {
+	var rest []*waitingOrphan
+	for _, w := range f.waiting {
+		switch {
+		case w.deaf:
+			deaf = append(deaf, w.pid)
+			fallthrough
+		case f.clock.Sub(epoch) < w.after:
+			rest = append(rest, w)
+		default:
+			met = append(met, f.meet(w))
+		}
+	}
+	f.waiting = rest
+	return met, deaf
+}
+
+// meet has an orphan say who it is. It has a socket of its own on each TCP address, and all have the same on a unix path.
+func (f *machine) meet(w *waitingOrphan) *orphan {
+	served := f.text
+	if w.port != "" {
+		served = strings.ReplaceAll(served, "22121", w.port)
+	}
+	cfg, err := config.Parse("pinion.conf", []byte(served))
+	if err != nil {
+		panic(err)
+	}
+	o := &orphan{pid: w.pid, text: f.lastFD + 1, shared: f.lastFD + 2, control: f.lastFD + 3}
+	f.lastFD += 3
+	o.spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
+	text := ""
+	for i, p := range cfg.Pools {
+		f.lastFD++
+		l := link.Listener{Pool: i, Network: p.Listen.Network, Address: p.Listen.Address, Shared: p.Listen.Network == "unix"}
+		if f.inodes == nil {
+			f.inodes = map[int]int{}
+		}
+		f.inodes[f.lastFD] = f.lastFD
+		if l.Shared {
+			f.inodes[f.lastFD] = -i - 1
+		}
+		o.lent = append(o.lent, lentSocket{l, f.lastFD})
+		text += fmt.Sprintf(" %s %d", l.Address, f.lastFD)
+	}
+	f.printf("meet the orphan %d of slot %d, generation %d: spec %d, shared %d, control %d, listeners%s",
+		o.pid, o.spec.Slot, o.spec.Generation, o.text, o.shared, o.control, text)
+	return o
+}
+
+func (f *machine) inode(fd int) int {
+	if n, known := f.inodes[fd]; known {
+		return n
+	}
+	return fd
+}
+
+// findClaimants returns those of the script, and the orphans that have not come yet.
+func (f *machine) findClaimants([]config.Listen) []claimant {
+	all := append([]claimant(nil), f.claiming...)
+	for _, w := range f.waiting {
+		all = append(all, claimant{pid: w.pid, ours: true})
+	}
+	return all
+}
+
+func (f *machine) killStray(pid int) {
+	f.printf("kill the stray %d", pid)
+	f.claiming = slices.DeleteFunc(f.claiming, func(c claimant) bool { return c.pid == pid })
+	f.waiting = slices.DeleteFunc(f.waiting, func(w *waitingOrphan) bool { return w.pid == pid })
+}
+
+func (f *machine) pause(d time.Duration) { f.clock = f.clock.Add(d) }
 
 // spec is what the service manager has kept of the generation before.
 func (f *machine) spec(int) ([]byte, error) {

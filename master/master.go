@@ -192,6 +192,9 @@ func (m *master) first() error {
 	if err != nil {
 		return err
 	}
+	if left := m.takeInOrphans(cfg); left != nil {
+		return m.goOn(left)
+	}
 	m.generation = m.generate(cfg)
 	return m.open(m.generation)
 }

@@ -4,7 +4,6 @@
 package master
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -111,15 +110,17 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var spec link.Spec
-	if err := json.Unmarshal(text, &spec); err != nil {
+	spec, err := parseSpec(text)
+	if err != nil {
 		return nil, err
 	}
-	if spec.Slots < 1 || len(spec.Pools) == 0 {
-		return nil, fmt.Errorf("its specification has %d slots and %d pools", spec.Slots, len(spec.Pools))
-	}
-	g := &generation{number: number, config: configOf(&spec), pools: spec.Pools, specFD: -1, revived: true}
-	g.specs = slices.Repeat([]link.Spec{spec}, spec.Slots)
+	return m.reviveSpec(number, spec, r)
+}
+
+// reviveSpec does so by a specification of one of its workers.
+func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*generation, error) {
+	g := &generation{number: number, config: configOf(spec), pools: spec.Pools, specFD: -1, revived: true}
+	g.specs = slices.Repeat([]link.Spec{*spec}, spec.Slots)
 	for i := range g.specs {
 		g.specs[i].Slot, g.specs[i].Listeners, g.specs[i].Takeover = i, nil, false
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
@@ -188,16 +189,18 @@ func (m *master) goOn(g *generation) error {
 	n := g.count(slotServing)
 	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
 	if n < len(g.slots) {
-		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died, or FileDescriptorStoreMax= is too small",
-			len(g.slots)-n, len(g.slots), g.number)
+		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died%s",
+			len(g.slots)-n, len(g.slots), g.number, m.storeHint())
 	}
-	if err := m.listenStats(); err != nil {
-		return err
+	err := m.patiently(m.listenStats)
+	if err == nil {
+		err = m.patiently(m.listenControl)
 	}
-	if err := m.listenControl(); err != nil {
-		return err
+	if err == nil {
+		err = writePIDFile(m.opts.PIDFile, m.world.pid)
 	}
-	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
+	if err != nil {
+		m.leaveOrphans()
 		return err
 	}
 	for _, s := range g.slots {
@@ -206,11 +209,24 @@ func (m *master) goOn(g *generation) error {
 		}
 	}
 	m.becomeServing()
+	for _, old := range m.retired {
+		for _, s := range old.slots {
+			m.release(s, old.config.Global.ShutdownTimeout)
+		}
+	}
 	if !m.borrow(g) {
 		m.replaceRevived()
 	}
 	m.settle()
 	return nil
+}
+
+// storeHint is what may be wrong if something that was kept is missing.
+func (m *master) storeHint() string {
+	if !m.world.services.present() {
+		return ""
+	}
+	return ", or FileDescriptorStoreMax= is too small"
 }
 
 // replaceRevived has the workers that an earlier master has left hand over to some of the configuration file as it is now.

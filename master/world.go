@@ -61,6 +61,13 @@ type world struct {
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
+	orphans   func() (met []*orphan, deaf []int)  // goes to every rendezvous
+	leave     func(*orphan)                       // lets it wait for another master
+	claimants func(on []config.Listen) []claimant // whoever looks like a worker of ours and has one of the addresses
+	killStray func(pid int)                       // SIGKILL to a process that is no worker of this master
+	forsake   func(*process)                      // hangs up: the worker is an orphan
+	pause     func(time.Duration)                 // before the loop runs
+
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
 	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
@@ -111,6 +118,12 @@ func newWorld(report func(event)) *world {
 		mapMemory:     sock.MapWhole,
 		unmap:         func(mem []byte) { sock.Unmap(mem) },
 		chmod:         os.Chmod,
+		orphans:       findOrphans,
+		leave:         leaveOrphan,
+		claimants:     findClaimants,
+		killStray:     killStray,
+		forsake:       (*process).forsake,
+		pause:         time.Sleep,
 		spawn:         func(l launch) (*process, error) { return spawn(l, report) },
 		send:          (*process).send,
 		terminate:     (*process).terminate,

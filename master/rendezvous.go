@@ -1,0 +1,283 @@
+// Orphans: a master that is killed leaves its workers serving, each at a rendezvous of its own. The next master of the same
+// configuration goes there before it claims an address, and takes them over with all their connections.
+
+package master
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// orphan is a worker that has said who it is. All descriptors are the master's.
+type orphan struct {
+	pid     int
+	spec    link.Spec
+	text    int // memory file of spec
+	shared  int // memory file of the counters
+	control int
+	lent    []lentSocket
+}
+
+// lentSocket is a copy of a listener of an orphan.
+type lentSocket struct {
+	link.Listener
+	fd int
+}
+
+// claimant is a process that has an address of the configuration and looks like a worker of Pinion, of the same user.
+type claimant struct {
+	pid     int
+	parent  bool // its master lives
+	leaving bool // and is one of those that end by themselves when their keeper has: at any moment
+	stopped bool // by a signal: it will not come to any rendezvous
+	ours    bool // runs this very binary, so it knows of the rendezvous
+}
+
+const (
+	lookFor   = 3 * time.Second // for orphans, while workers of ours have the addresses
+	gatherFor = time.Second     // for the others when one has come
+	lookPause = 50 * time.Millisecond
+)
+
+// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Whoever has an
+// address of the configuration and can only be in the way is ended.
+func (m *master) takeInOrphans(cfg *config.Config) *generation {
+	found := m.gather(cfg)
+	if len(found) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(found, func(a, b *orphan) int {
+		return cmp.Or(cmp.Compare(b.spec.Generation, a.spec.Generation), cmp.Compare(a.spec.Slot, b.spec.Slot))
+	})
+	var latest *generation
+	for len(found) > 0 {
+		number := found[0].spec.Generation
+		n := 1
+		for n < len(found) && found[n].spec.Generation == number {
+			n++
+		}
+		same, others := found[:n], found[n:]
+		if latest == nil { // A handoff that was under way may have left a slot's clients in the generation before.
+			same, others = fillGaps(same, others)
+		}
+		g, err := m.reviveOrphans(same)
+		switch {
+		case err != nil:
+			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", number, err)
+		case latest == nil:
+			latest, m.numbered = g, number
+		default:
+			m.retired = append([]*generation{g}, m.retired...)
+		}
+		found = others
+	}
+	return latest
+}
+
+// fillGaps has orphans of earlier generations take the slots that nobody has in the latest one.
+func fillGaps(same, others []*orphan) (filled, rest []*orphan) {
+	taken := map[int]bool{}
+	for _, o := range same {
+		taken[o.spec.Slot] = true
+	}
+	for _, o := range others {
+		if slot := o.spec.Slot; !taken[slot] && slot < same[0].spec.Slots {
+			taken[slot] = true
+			same = append(slices.Clip(same), o)
+			continue
+		}
+		rest = append(rest, o)
+	}
+	return same, rest
+}
+
+// gathering is the search for orphans.
+type gathering struct {
+	m      *master
+	cfg    *config.Config
+	until  time.Time
+	found  []*orphan
+	killed map[int]bool // strays, by pid
+	named  map[int]bool // likewise: those that the operator has been told of
+}
+
+// gather returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
+// because their master is just ending, it waits for them.
+func (m *master) gather(cfg *config.Config) []*orphan {
+	g := gathering{m: m, cfg: cfg, until: m.world.now().Add(lookFor), killed: map[int]bool{}, named: map[int]bool{}}
+	for g.look() {
+		m.world.pause(lookPause)
+	}
+	return g.found
+}
+
+// look tells whether to look again.
+func (g *gathering) look() bool {
+	m := g.m
+	met, deaf := m.world.orphans()
+	for _, o := range met {
+		if !m.concerns(g.cfg, o) {
+			m.world.leave(o)
+			continue
+		}
+		if len(g.found) == 0 {
+			g.until = m.world.now().Add(gatherFor)
+		}
+		g.found = append(g.found, o)
+	}
+	hopes := 0
+	over := !m.world.now().Before(g.until)
+	for _, c := range m.world.claimants(listens(g.cfg)) {
+		if g.expects(c, slices.Contains(deaf, c.pid), over) {
+			hopes++
+		}
+	}
+	return hopes > 0 && m.world.now().Before(g.until)
+}
+
+// expects tells whether a process that has an address will come, or go. One that only is in the way is ended.
+func (g *gathering) expects(c claimant, deaf, over bool) bool {
+	m := g.m
+	switch {
+	case slices.ContainsFunc(g.found, func(o *orphan) bool { return o.pid == c.pid }):
+		return false
+	case c.parent:
+		return c.leaving
+	case g.killed[c.pid]:
+		return true
+	case c.stopped, deaf, over && c.ours:
+		m.log.printf(levelError, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
+		m.world.killStray(c.pid)
+		g.killed[c.pid] = true
+		if letGo := m.world.now().Add(gatherFor); g.until.Before(letGo) { // of its sockets
+			g.until = letGo
+		}
+	case over && !g.named[c.pid]:
+		g.named[c.pid] = true
+		m.log.printf(levelError, "worker pid %d, which a master of an earlier version has left, cannot be taken over; "+
+			"to end it: kill %d", c.pid, c.pid)
+	}
+	return true
+}
+
+// concerns tells whether an orphan is of the same configuration, or has one of its addresses.
+func (m *master) concerns(cfg *config.Config, o *orphan) bool {
+	if o.spec.ConfigFile != "" && o.spec.ConfigFile == absolute(m.opts.ConfigFile) {
+		return true
+	}
+	return slices.ContainsFunc(o.lent, func(l lentSocket) bool {
+		return slices.ContainsFunc(listens(cfg), func(c config.Listen) bool {
+			return c.ID() == config.ListenID{Network: l.Network, Address: l.Address}
+		})
+	})
+}
+
+// absolute is how a specification names the configuration file.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+func listens(cfg *config.Config) (all []config.Listen) {
+	for i := range cfg.Pools {
+		all = append(all, cfg.Pools[i].Listen)
+	}
+	return all
+}
+
+// reviveOrphans makes a generation of its workers. The descriptors of those that it does not have are closed.
+func (m *master) reviveOrphans(workers []*orphan) (*generation, error) {
+	first := workers[0]
+	spec := first.spec
+	spec.Listeners = nil
+	for _, o := range workers {
+		m.keepLent(o)
+		for _, l := range o.lent {
+			if o.spec.Generation == spec.Generation {
+				spec.Listeners = append(spec.Listeners, l.Listener)
+			}
+		}
+	}
+	r := &remains{spec: first.text, shared: first.shared}
+	for i, o := range workers {
+		r.workers = append(r.workers, remainingWorker{o.spec.Slot, o.pid, o.control})
+		if i > 0 {
+			m.world.close(o.text)
+			m.world.close(o.shared)
+		}
+	}
+	g, err := m.reviveSpec(spec.Generation, &spec, r)
+	if err != nil {
+		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
+			m.world.close(fd)
+		}
+	}
+	return g, err
+}
+
+// keepLent makes listeners of the copies that an orphan has lent, unless they are there already: workers share some.
+func (m *master) keepLent(o *orphan) {
+	for _, l := range o.lent {
+		if m.holds(l.fd) {
+			m.world.close(l.fd)
+			continue
+		}
+		have := listener{network: l.Network, address: l.Address, slot: o.spec.Slot, queues: true, socket: socket{fd: l.fd}}
+		if l.Shared {
+			have.slot = everySlot
+		}
+		for have.slot != everySlot && m.taken(&have) {
+			have.slot += o.spec.Slots
+		}
+		if l.Network == "unix" {
+			have.unlink = m.world.unlinker(l.Address)
+		}
+		have.name = listenerName(l.Network, l.Address, have.slot)
+		m.listeners = append(m.listeners, have)
+	}
+}
+
+// leaveOrphans lets go of workers that were taken in, when this master cannot serve: they wait for the next one.
+func (m *master) leaveOrphans() {
+	for _, s := range m.slots() {
+		if s.process != nil {
+			m.world.forsake(s.process)
+			s.process = nil
+			s.become(slotVacant, time.Time{})
+		}
+	}
+	m.abandonListeners()
+}
+
+// patiently tries until an address is free that a master has had which is just ending.
+func (m *master) patiently(try func() error) error {
+	for began := m.world.now(); ; m.world.pause(lookPause) {
+		err := try()
+		if !errors.Is(err, syscall.EADDRINUSE) || m.world.now().Sub(began) >= lookFor {
+			return err
+		}
+	}
+}
+
+// parseSpec reads a specification that another master has written.
+func parseSpec(text []byte) (*link.Spec, error) {
+	spec := new(link.Spec)
+	if err := json.Unmarshal(text, spec); err != nil {
+		return nil, err
+	}
+	if spec.Slots < 1 || len(spec.Pools) == 0 || spec.Slot < 0 || spec.Slot >= spec.Slots {
+		return nil, fmt.Errorf("its specification is of slot %d of %d and has %d pools", spec.Slot, spec.Slots, len(spec.Pools))
+	}
+	return spec, nil
+}
