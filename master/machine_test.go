@@ -160,7 +160,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 			for _, text := range strings.Split(value, ",") {
 				pid, what, _ := strings.Cut(text, ":")
 				f.claiming = append(f.claiming, claimant{
-					pid: number(t, pid), parent: what == "alive" || what == "leaving", leaving: what == "leaving",
+					pid: number(t, pid), parent: what == "leaving",
 					stopped: what == "stopped", ours: what == "hung",
 				})
 			}
@@ -487,14 +487,14 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	return o
 }
 
-func (f *machine) findOrphans() (met []*orphan, deaf []int) {
+func (f *machine) findOrphans(file string, pids []int) (met []*orphan, deaf []int) {
 	var rest []*waitingOrphan
 	for _, w := range f.waiting {
 		switch {
 		case w.deaf:
 			deaf = append(deaf, w.pid)
 			fallthrough
-		case f.clock.Sub(epoch) < w.after:
+		case f.clock.Sub(epoch) < w.after, w.file != file && !slices.Contains(pids, w.pid):
 			rest = append(rest, w)
 		default:
 			met = append(met, f.meet(w))
@@ -547,7 +547,9 @@ func (f *machine) inode(fd int) int {
 func (f *machine) findClaimants([]config.Listen) []claimant {
 	all := append([]claimant(nil), f.claiming...)
 	for _, w := range f.waiting {
-		all = append(all, claimant{pid: w.pid, ours: true})
+		if w.port == "" {
+			all = append(all, claimant{pid: w.pid, ours: true})
+		}
 	}
 	return all
 }

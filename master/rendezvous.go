@@ -33,11 +33,11 @@ type lentSocket struct {
 	fd int
 }
 
-// claimant is a process that has an address of the configuration and looks like a worker of Pinion, of the same user.
+// claimant is a process that has an address of the configuration and looks like a worker of Pinion, of the same user, whose
+// master is dead or may be about to leave.
 type claimant struct {
 	pid     int
-	parent  bool // its master lives
-	leaving bool // and is one of those that end by themselves when their keeper has: at any moment
+	parent  bool // its master lives, but is one of those that end when their keeper has
 	stopped bool // by a signal: it will not come to any rendezvous
 	ours    bool // runs this very binary, so it knows of the rendezvous
 }
@@ -123,7 +123,12 @@ func (m *master) gather(cfg *config.Config) []*orphan {
 // look tells whether to look again.
 func (g *gathering) look() bool {
 	m := g.m
-	met, deaf := m.world.orphans()
+	var pids []int
+	claimants := m.world.claimants(listens(g.cfg))
+	for _, c := range claimants {
+		pids = append(pids, c.pid)
+	}
+	met, deaf := m.world.orphans(absolute(m.opts.ConfigFile), pids)
 	for _, o := range met {
 		if !m.concerns(g.cfg, o) {
 			m.world.leave(o)
@@ -136,7 +141,7 @@ func (g *gathering) look() bool {
 	}
 	hopes := 0
 	over := !m.world.now().Before(g.until)
-	for _, c := range m.world.claimants(listens(g.cfg)) {
+	for _, c := range claimants {
 		if g.expects(c, slices.Contains(deaf, c.pid), over) {
 			hopes++
 		}
@@ -150,8 +155,7 @@ func (g *gathering) expects(c claimant, deaf, over bool) bool {
 	switch {
 	case slices.ContainsFunc(g.found, func(o *orphan) bool { return o.pid == c.pid }):
 		return false
-	case c.parent:
-		return c.leaving
+	case c.parent: // about to leave
 	case g.killed[c.pid]:
 		return true
 	case c.stopped, deaf, over && c.ours:

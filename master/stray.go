@@ -23,12 +23,12 @@ import (
 // meetTimeout is how long an orphan may take to say who it is, and to lend its listeners.
 const meetTimeout = 2 * time.Second
 
-// findOrphans goes to every rendezvous of this user. It returns who has answered, and the pids of those that listen there
-// and have not.
-func findOrphans() (met []*orphan, deaf []int) {
+// findOrphans goes where workers of this user wait for a master of that configuration file, or are among pids. It returns
+// who has answered, and the pids of those that listen there and have not.
+func findOrphans(file string, pids []int) (met []*orphan, deaf []int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	for _, name := range waitingOrphans() {
+	for _, name := range waitingOrphans(file, pids) {
 		all.Go(func() {
 			o, pid, err := meet(name)
 			mu.Lock()
@@ -55,12 +55,14 @@ const (
 	unixListens = "00010000" // __SO_ACCEPTCON; a connection has the name of its listener
 )
 
-// waitingOrphans returns the addresses at which workers of this user wait for a master.
-func waitingOrphans() (names []string) {
+func waitingOrphans(file string, pids []int) (names []string) {
 	table, _ := os.ReadFile("/proc/net/unix")
 	for line := range strings.Lines(string(table)) {
 		f := strings.Fields(line)
-		if len(f) == unixFields && f[unixFlags] == unixListens && link.IsOrphanName(f[unixPath], os.Getuid()) {
+		if len(f) != unixFields || f[unixFlags] != unixListens {
+			continue
+		}
+		if number, of, ok := link.ReadOrphanName(f[unixPath], os.Getuid(), file); ok && (of || slices.Contains(pids, number)) {
 			names = append(names, f[unixPath])
 		}
 	}
@@ -201,17 +203,19 @@ func findClaimants(on []config.Listen) (all []claimant) {
 		if len(p.args) < 2 || p.args[1] != "worker" || p.state == 'Z' {
 			continue
 		}
+		c := claimant{pid: p.pid, stopped: p.state == 'T'}
+		if parent, ok := readProcess(p.parent); ok && parent.isMasterOf(p) {
+			if c.parent = inEnvironment(parent.pid, inheritedVariable) || dying(parent.pid); !c.parent {
+				continue
+			}
+		}
 		if sockets == nil {
 			sockets = listeningOn(on)
 		}
-		if !p.holds(sockets) {
-			continue
+		if p.holds(sockets) {
+			c.ours = sameBinary(p.pid)
+			all = append(all, c)
 		}
-		c := claimant{pid: p.pid, stopped: p.state == 'T', ours: sameBinary(p.pid)}
-		if parent, ok := readProcess(p.parent); ok && parent.isMasterOf(p) {
-			c.parent, c.leaving = true, inEnvironment(parent.pid, inheritedVariable)
-		}
-		all = append(all, c)
 	}
 	return all
 }
@@ -283,6 +287,22 @@ func isKeeper(pid int) bool {
 	return strings.TrimSpace(string(comm)) == keeperComm
 }
 
+// dying tells whether a process is to be killed as soon as it runs again.
+func dying(pid int) bool {
+	const killed = 1 << (syscall.SIGKILL - 1)
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "SigPnd" && name != "ShdPnd" {
+			continue
+		}
+		if pending, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil && pending&killed != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // sameBinary tells whether a process runs the file that this one runs.
 func sameBinary(pid int) bool {
 	own, err := os.Stat("/proc/self/exe")
@@ -296,38 +316,23 @@ func inEnvironment(pid int, name string) bool {
 	return bytes.Contains(append([]byte{0}, text...), []byte("\x00"+name+"="))
 }
 
-// Columns of /proc/net/tcp.
-const (
-	tcpLocal  = 1
-	tcpState  = 3
-	tcpInode  = 9
-	tcpListen = "0A"
-)
-
 // listeningOn returns the sockets that listen on one of these addresses, or on the same port of another one, as /proc
-// writes them.
+// writes them. Of those that the kernel does not tell about nothing is known.
 func listeningOn(on []config.Listen) map[string]bool {
-	ports, paths, sockets := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	ports, paths, sockets := map[uint16]bool{}, map[string]bool{}, map[string]bool{}
 	for _, l := range on {
 		if l.Network == "unix" {
 			paths[l.Address] = true
 		} else {
-			ports[fmt.Sprintf("%04X", l.AddrPort.Port())] = true
+			ports[l.AddrPort.Port()] = true
 		}
 	}
 	note := func(inode string) { sockets["socket:["+inode+"]"] = true }
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		table, _ := os.ReadFile(file)
-		for line := range strings.Lines(string(table)) {
-			f := strings.Fields(line)
-			if len(f) <= tcpInode || f[tcpState] != tcpListen {
-				continue
-			}
-			if _, port, _ := strings.Cut(f[tcpLocal], ":"); ports[port] {
-				note(f[tcpInode])
-			}
+	sock.ListeningTCP(func(port uint16, inode uint32) {
+		if ports[port] {
+			note(strconv.FormatUint(uint64(inode), 10))
 		}
-	}
+	})
 	table, _ := os.ReadFile("/proc/net/unix")
 	for line := range strings.Lines(string(table)) {
 		f := strings.Fields(line)

@@ -61,12 +61,12 @@ type world struct {
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
-	orphans   func() (met []*orphan, deaf []int)  // goes to every rendezvous
-	leave     func(*orphan)                       // lets it wait for another master
-	claimants func(on []config.Listen) []claimant // whoever looks like a worker of ours and has one of the addresses
-	killStray func(pid int)                       // SIGKILL to a process that is no worker of this master
-	forsake   func(*process)                      // hangs up: the worker is an orphan
-	pause     func(time.Duration)                 // before the loop runs
+	orphans   func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
+	leave     func(*orphan)                                             // lets it wait for another master
+	claimants func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
+	killStray func(pid int)                                             // SIGKILL to a process that is no worker of this master
+	forsake   func(*process)                                            // hangs up: the worker is an orphan
+	pause     func(time.Duration)                                       // before the loop runs
 
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error

@@ -38,7 +38,7 @@ func (l *loop) await() {
 		return
 	}
 	for i := range maxOrphanNames {
-		fd, err := sock.ListenSeqpacket(link.OrphanName(os.Getuid(), os.Getpid()+i*orphanStride), 1)
+		fd, err := sock.ListenSeqpacket(link.OrphanName(os.Getuid(), l.spec.ConfigFile, os.Getpid()+i*orphanStride), 1)
 		if err != nil {
 			continue
 		}

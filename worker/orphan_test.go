@@ -27,7 +27,7 @@ func waiting(t *testing.T) (names []string) {
 		fields := strings.Fields(line)
 		for i := range maxOrphanNames {
 			listens := fields[3] == "00010000" // the name of a connection is that of the listener
-			if listens && fields[len(fields)-1] == link.OrphanName(os.Getuid(), os.Getpid()+i*orphanStride) {
+			if listens && fields[len(fields)-1] == link.OrphanName(os.Getuid(), "", os.Getpid()+i*orphanStride) {
 				names = append(names, fields[len(fields)-1])
 			}
 		}

@@ -4,7 +4,10 @@
 package link
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -13,14 +16,26 @@ const (
 	keeperPrefix = "@pinion/keeper/"
 )
 
-// OrphanName is the address at which a worker of a user waits for a master. The number is its pid, as far as nobody in
-// another pid namespace has the same.
-func OrphanName(uid, number int) string { return fmt.Sprintf("%s%d/%d", orphanPrefix, uid, number) }
+// OrphanName is the address at which a worker of a user waits for a master of a configuration file. The number is its pid,
+// as far as nobody in another pid namespace has the same.
+func OrphanName(uid int, configFile string, number int) string {
+	return fmt.Sprintf("%s%d/%s/%d", orphanPrefix, uid, digest(configFile), number)
+}
+
+// digest makes something short of a path: a name has at most 107 bytes.
+func digest(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:8])
+}
 
 // KeeperName is the address at which a keeper waits for the master that serves.
 func KeeperName(uid, pid int) string { return fmt.Sprintf("%s%d/%d", keeperPrefix, uid, pid) }
 
-// IsOrphanName tells whether a worker of the user waits at the address.
-func IsOrphanName(name string, uid int) bool {
-	return strings.HasPrefix(name, fmt.Sprintf("%s%d/", orphanPrefix, uid))
+// ReadOrphanName returns the number in the name of a worker of the user that waits, and whether it waits for a master of
+// that configuration file. It tells if the name is none of these.
+func ReadOrphanName(name string, uid int, configFile string) (number int, of, ok bool) {
+	rest, ok := strings.CutPrefix(name, fmt.Sprintf("%s%d/", orphanPrefix, uid))
+	sum, text, _ := strings.Cut(rest, "/")
+	number, err := strconv.Atoi(text)
+	return number, sum == digest(configFile), ok && err == nil
 }
