@@ -263,7 +263,6 @@ func (f *machine) world() *world {
 		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
 		claimants:   f.findClaimants,
 		killStray:   f.killStray,
-		forsake:     func(p *process) { f.printf("hang up on %d", p.pid) },
 		pause:       f.pause,
 		spawn:       f.spawn,
 		send:        f.send,

@@ -251,9 +251,6 @@ func (p *process) part() (control int, err error) {
 	return control, err
 }
 
-// forsake closes the control socket.
-func (p *process) forsake() { p.control.Close() }
-
 // watch starts the goroutines that listen to the process.
 func (p *process) watch(report func(event)) {
 	p.readers.Add(2)

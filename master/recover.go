@@ -200,7 +200,6 @@ func (m *master) goOn(g *generation) error {
 		err = writePIDFile(m.opts.PIDFile, m.world.pid)
 	}
 	if err != nil {
-		m.leaveOrphans()
 		return err
 	}
 	for _, s := range g.slots {

@@ -252,23 +252,12 @@ func (m *master) keepLent(o *orphan) {
 	}
 }
 
-// leaveOrphans lets go of workers that were taken in, when this master cannot serve: they wait for the next one.
-func (m *master) leaveOrphans() {
-	for _, s := range m.slots() {
-		if s.process != nil {
-			m.world.forsake(s.process)
-			s.process = nil
-			s.become(slotVacant, time.Time{})
-		}
-	}
-	m.abandonListeners()
-}
-
-// patiently tries until an address is free that a master has had which is just ending.
+// patiently tries until an address is free that a master has had which is just ending. A service manager starts the next
+// one when nothing is left of it.
 func (m *master) patiently(try func() error) error {
 	for began := m.world.now(); ; m.world.pause(lookPause) {
 		err := try()
-		if !errors.Is(err, syscall.EADDRINUSE) || m.world.now().Sub(began) >= lookFor {
+		if !errors.Is(err, syscall.EADDRINUSE) || m.world.services.present() || m.world.now().Sub(began) >= lookFor {
 			return err
 		}
 	}

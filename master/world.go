@@ -65,7 +65,6 @@ type world struct {
 	leave     func(*orphan)                                             // lets it wait for another master
 	claimants func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
 	killStray func(pid int)                                             // SIGKILL to a process that is no worker of this master
-	forsake   func(*process)                                            // hangs up: the worker is an orphan
 	pause     func(time.Duration)                                       // before the loop runs
 
 	spawn     func(launch) (*process, error) // its events end with exited
@@ -122,7 +121,6 @@ func newWorld(report func(event)) *world {
 		leave:         leaveOrphan,
 		claimants:     findClaimants,
 		killStray:     killStray,
-		forsake:       (*process).forsake,
 		pause:         time.Sleep,
 		spawn:         func(l launch) (*process, error) { return spawn(l, report) },
 		send:          (*process).send,
