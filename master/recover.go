@@ -210,7 +210,7 @@ func (m *master) goOn(g *generation) error {
 	m.becomeServing()
 	for _, old := range m.retired {
 		for _, s := range old.slots {
-			m.release(s, old.config.Global.ShutdownTimeout)
+			m.release(s, old.config.Global.ShutdownTimeout, nil)
 		}
 	}
 	if !m.borrow(g) {
