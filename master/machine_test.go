@@ -526,6 +526,7 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 		f.inodes[f.lastFD] = f.lastFD
 		if l.Shared {
 			f.inodes[f.lastFD] = -i - 1
+			f.at[l.Address] = spot{inode: uint64(f.lastFD)}
 		}
 		o.lent = append(o.lent, lentSocket{l, f.lastFD})
 		text += fmt.Sprintf(" %s %d", l.Address, f.lastFD)

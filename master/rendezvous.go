@@ -237,7 +237,7 @@ func (m *master) keepLent(o *orphan) {
 			m.world.close(l.fd)
 			continue
 		}
-		have := listener{network: l.Network, address: l.Address, slot: o.spec.Slot, queues: true, socket: socket{fd: l.fd}}
+		have := listener{network: l.Network, address: l.Address, slot: o.spec.Slot, queues: true, socket: socket{fd: l.fd, inode: m.world.inode(l.fd)}}
 		if l.Shared {
 			have.slot = everySlot
 		}
@@ -246,6 +246,7 @@ func (m *master) keepLent(o *orphan) {
 		}
 		if l.Network == "unix" {
 			have.unlink = m.world.unlinker(l.Address)
+			have.spot, _ = m.world.locate(l.Address)
 		}
 		have.name = listenerName(l.Network, l.Address, have.slot)
 		m.listeners = append(m.listeners, have)
