@@ -280,15 +280,3 @@ func (m *master) forget(g *generation) {
 	m.clients.forget(g)
 	g.unshare(m.world)
 }
-
-// reaches tells whether a worker of the generation is connected to a server.
-func (g *generation) reaches(pool, server string) bool {
-	for i := range g.pools {
-		for k, s := range g.pools[i].Servers {
-			if g.pools[i].Name == pool && s.Name == server && g.shared.SumServer(i, k, link.ServerConnections) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}

@@ -38,7 +38,8 @@ type machine struct {
 	counted map[int]counted // the counters of other masters' generations, by descriptor
 	at      map[string]spot // what is at the paths of unix sockets
 
-	stopped map[int]bool // pids of workers that make no turn
+	stopped       map[int]bool // pids of workers that make no turn
+	serverAnswers bool         // the first server answers workers of slot 0 that inquire
 
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
@@ -127,6 +128,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.pinless = value == "yes"
 		case "deaf":
 			f.deaf = value == "yes"
+		case "answers": // the first server answers when slot 0 asks it
+			f.serverAnswers = value == "yes"
 		case "connected": // of slot 0 to the first server
 			f.master.generation.shared.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
@@ -409,6 +412,9 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 		with = fmt.Sprintf(" with %d", fds)
 	}
 	f.printf("send to %d: %s %s%s", p.pid, messageNames[m.Kind], body, with)
+	if m.Kind == link.Inquire && f.serverAnswers {
+		*f.master.generation.shared.Heard(0, 0, 0)++
+	}
 	return nil
 }
 

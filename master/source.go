@@ -57,6 +57,7 @@ type source struct {
 	patience time.Duration
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
+	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
 
 	exchange  *exchange // upgrade: the way to the new master
 	successor int       // upgrade: its pid
@@ -76,7 +77,7 @@ func (s *source) hear(w word) {
 		s.welcome(w)
 	case w.Kind == wordCounters && s.phase == sourceWaiting:
 		s.m.expect(w)
-	case w.Kind == wordPrepared && s.phase == sourceWaiting:
+	case w.Kind == wordPrepared && s.phase == sourceWaiting && s.inquiry == nil:
 		s.prepared(w)
 	case w.Kind == wordAgain && s.phase == sourceGiving:
 		s.introduce(w.Slot)
@@ -96,21 +97,33 @@ func (s *source) hear(w word) {
 func (s *source) prepared(w word) {
 	m := s.m
 	m.addSockets(w)
-	var lost []link.Unreachable
+	var doubts []doubtful
+	strict := w.Strict || s.strict
 	for _, u := range w.Unreachable {
-		if w.Strict || s.strict || m.generation.reaches(u.Pool, u.Server) {
-			lost = append(lost, u)
+		d, connected := m.generation.doubt(u)
+		if connected || strict {
+			d.Unreachable = u
+			doubts = append(doubts, d)
 		}
 	}
-	if len(lost) > 0 {
-		s.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
-		return
+	switch {
+	case len(doubts) == 0:
+		s.proceed(w)
+	case strict:
+		s.failUnreachable(doubts)
+	default:
+		s.inquire(w, doubts)
 	}
+}
+
+// proceed begins to move the clients to workers that reach every server that the old ones reach.
+func (s *source) proceed(w word) {
+	s.inquiry = nil
 	if len(w.Unreachable) > 0 {
-		m.log.printf(levelWarn, "%s: new workers cannot reach %s", s.status.Kind, list(w.Unreachable))
+		s.m.log.printf(levelWarn, "%s: new workers cannot reach %s", s.status.Kind, list(w.Unreachable))
 	}
 	s.slots, s.patience = w.Slots, w.Patience
-	s.removed = m.generation.unserved(w.Serves)
+	s.removed = s.m.generation.unserved(w.Serves)
 	s.status.Build = w.Build
 	s.give()
 }
@@ -338,6 +351,10 @@ func (s *source) expire() {
 	case sourceCalling:
 		s.fail(fmt.Errorf("new master says nothing after %s", callTimeout))
 	case sourceWaiting:
+		if s.inquiry != nil {
+			s.inquired()
+			return
+		}
 		s.fail(fmt.Errorf("new generation is not ready after %s", waitTimeout))
 	case sourceGiving: // a worker hangs; what it has offered already is safe with its successor
 		s.until = m.world.now().Add(giveTimeout)

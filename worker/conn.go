@@ -3,8 +3,10 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,7 +62,8 @@ type conn struct {
 	dirty     bool // is in the loop's list for the end of the turn
 	queued    bool // is in the loop's list for the next turn
 	blamed    bool // the silence since heard is counted as a failure
-	tentative bool // opens for the roll call: that it fails counts against the server only if a request waits for it
+	ahead     bool // opens before it is needed, see server.wentAhead
+	tentative bool // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
 }
 
 func newConn(s *server) *conn {
@@ -148,21 +151,40 @@ func (c *conn) established() {
 	if c.server.spec.Network == "tcp" {
 		sock.SetNoDelay(c.fd)
 	}
+	greeting := p.greeting
+	c.greetings = p.greetings
 	if p.greetings == 0 {
-		c.serves()
-		return
+		if !c.sounds() {
+			c.serves()
+			return
+		}
+		greeting, c.greetings = p.ping, 1
 	}
 	c.become(connGreeting)
-	c.greetings = p.greetings
-	if n, err := sock.Send(c.fd, p.greeting); err != nil || n < len(p.greeting) {
+	if n, err := sock.Send(c.fd, greeting); err != nil || n < len(greeting) {
 		c.fail(errGreeting)
+		return
 	}
+	c.awaitExpiry()
+}
+
+// greetingTime is how long a server may keep silent before it has answered the greeting, in ns. Where the pool has no
+// timeout it is longer than Redis lets a script keep it from answering (busy-reply-threshold, 5 s).
+func (p *pool) greetingTime() int64 {
+	if p.timeout > 0 {
+		return p.timeout
+	}
+	return int64(10 * time.Second)
 }
 
 // greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
 // database would be silently wrong.
 func (c *conn) greeted(reply []byte) error {
-	if resp.IsError(reply) {
+	p := c.server.pool
+	if p.greetings == 0 && !serves(p.spec.Protocol, reply) {
+		return &refusal{bytes.Clone(reply)}
+	}
+	if p.greetings > 0 && resp.IsError(reply) {
 		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
 	}
 	c.greetings--
@@ -176,7 +198,13 @@ func (c *conn) greeted(reply []byte) error {
 func (c *conn) serves() {
 	c.become(connReady)
 	c.tentative = false
+	if c.head == nil {
+		c.server.pool.l.timers.stop(&c.deadlines)
+	}
 	c.server.tried(c, nil)
+	if c.ahead {
+		c.server.wentAhead(c, true)
+	}
 	c.markDirty()
 }
 

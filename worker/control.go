@@ -90,6 +90,8 @@ func (c *control) told(m link.Message, fds []int) error {
 		}
 		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Ping: // this is a turn
+	case link.Inquire:
+		l.inquire()
 	case link.Verbosity:
 		if len(m.Body) == 1 {
 			l.spec.Verbosity = int(m.Body[0])

@@ -106,20 +106,6 @@ func (p *pool) speak(spec *link.Pool) {
 	}
 }
 
-// preconnect opens every connection to every server, where the pool wants that. Failures show when a request needs them.
-func (l *loop) preconnect() {
-	for _, p := range l.pools {
-		if !p.spec.Preconnect {
-			continue
-		}
-		for _, s := range p.servers {
-			for _, c := range s.conns {
-				c.open()
-			}
-		}
-	}
-}
-
 // observe takes over what any worker found out about the pool's servers.
 func (p *pool) observe() {
 	if loadWord(p.epoch) != p.seen {

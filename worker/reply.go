@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -164,6 +165,10 @@ func (c *conn) expire() {
 		}
 	}
 	silence := l.now - c.heard
+	if !expired && c.state == connGreeting && silence >= p.greetingTime() {
+		c.fail(unix.ETIMEDOUT)
+		return
+	}
 	if expired && c.state != connReady || c.head != nil && p.timeout > 0 && silence >= silenceFactor*p.timeout {
 		c.end(unix.ETIMEDOUT)
 		return
@@ -175,14 +180,21 @@ func (c *conn) expire() {
 	c.awaitExpiry()
 }
 
-// awaitExpiry arms the timer for the next deadline of the in queue.
+// awaitExpiry arms the timer for the next deadline of the in queue, or that of the greeting.
 func (c *conn) awaitExpiry() {
 	l := c.server.pool.l
+	at := int64(math.MaxInt64)
 	switch {
 	case c.waiting != nil && c.waiting.deadline != 0:
-		l.timers.set(&c.deadlines, c.waiting.deadline)
+		at = c.waiting.deadline
 	case c.head != nil && c.server.pool.timeout > 0:
-		l.timers.set(&c.deadlines, c.heard+silenceFactor*c.server.pool.timeout)
+		at = c.heard + silenceFactor*c.server.pool.timeout
+	}
+	if c.state == connGreeting {
+		at = min(at, c.heard+c.server.pool.greetingTime())
+	}
+	if at < math.MaxInt64 {
+		l.timers.set(&c.deadlines, at)
 	}
 }
 
@@ -208,6 +220,9 @@ func (c *conn) end(err error) {
 	c.tentative = false
 	c.server.tried(c, err)
 	queue := c.close()
+	if c.ahead {
+		c.server.wentAhead(c, false)
+	}
 	p := c.server.pool
 	switch {
 	case tentative:

@@ -10,8 +10,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// rollCallTime is how long servers have to answer.
-const rollCallTime = time.Second
+// rollCallTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
+const rollCallTime = 1500 * time.Millisecond
 
 // rollCall is what the worker knows of it. Loop only.
 type rollCall struct {
@@ -42,14 +42,11 @@ func (l *loop) callRoll() {
 	rc.endIfDone()
 }
 
-// present opens the connection that the roll call waits for, and with preconnect the others.
+// present opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
+// and go on doing so while clients are served.
 func (s *server) present() {
-	for i, c := range s.conns {
-		if i == 0 || s.pool.spec.Preconnect {
-			c.tentative = true
-			c.open()
-		}
-	}
+	s.conns[0].tentative = true
+	s.openAhead()
 }
 
 // tried is told how an attempt to connect has ended. The roll call waits for the first one of each server.

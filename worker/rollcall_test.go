@@ -4,6 +4,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func TestRollCall(t *testing.T) {
 	want := []string{
 		"alpha s2: connection refused",
 		"alpha s3: server refuses AUTH or SELECT: WRONGPASS who are you",
-		"alpha s4: no answer within 1s",
+		"alpha s4: no answer within 1.5s",
 	}
 	if fmt.Sprint(lines) != fmt.Sprint(want) {
 		t.Errorf("it says %q, want %q", lines, want)
@@ -126,7 +127,7 @@ func TestRollCallPreconnects(t *testing.T) {
 	if got := len(r.servers[0].conns) - before; got != 3 {
 		t.Errorf("%d connections", got)
 	}
-	if r.ready(next) == nil {
+	if r.ready(next) == nil { // one good connection proves the server
 		t.Error("it is not ready")
 	}
 }
@@ -149,4 +150,47 @@ func TestRollCallOfMany(t *testing.T) {
 	if got := r.ready(next); got == nil || len(got.Unreachable) < 50 || len(got.Unreachable) >= 120 {
 		t.Errorf("it says %d are not reached", len(got.Unreachable))
 	}
+}
+
+// The master sees in the shared memory which servers answer when it inquires, and nothing else comes of that.
+func TestInquire(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3") // answers, is silent, was never connected
+	p.ServerConnections = 2
+	r.start()
+	l := r.workers[0]
+	for _, s := range r.servers[:2] {
+		l.pools[0].servers[indexOf(p, s.name)].conns[1].open()
+	}
+	r.turn()
+	r.advance(time.Second)
+	r.instruct(l, link.Inquire, nil)
+	r.turn()
+	for i, s := range r.servers {
+		want := []string{"*1\r\n$4\r\nPING\r\n", "*1\r\n$4\r\nPING\r\n", ""}[i]
+		got := ""
+		for _, c := range s.conns {
+			got += string(c.take())
+		}
+		if got != want {
+			t.Errorf("server %q gets %q, want %q", s.name, got, want)
+		}
+	}
+	r.servers[0].conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	for i, s := range r.servers {
+		ns, known := l.shared.LastHeard(0, indexOf(p, s.name))
+		if heard := ns == uint64(r.now); !known || heard != (i == 0) {
+			t.Errorf("server %q was heard at %d, now is %d", s.name, ns, r.now)
+		}
+	}
+	r.servers[1].conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	if c := l.pools[0].counters[link.ForwardError]; c != 0 {
+		t.Errorf("%d requests could not be forwarded", c)
+	}
+}
+
+func indexOf(p *link.Pool, server string) int {
+	return slices.IndexFunc(p.Servers, func(s link.Server) bool { return s.Name == server })
 }

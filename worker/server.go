@@ -31,9 +31,10 @@ type server struct {
 	found    []netip.AddrPort // by the last look-up that found any
 	turn     int              // which of found is tried next
 	lookup   bool             // under way
-	trial    bool             // its first connection is awaited by the roll call
-	expected []*conn          // wait for the look-up
-	trouble  string           // what was last logged against it; empty = it serves
+	ahead    ahead
+	trial    bool    // its first connection is awaited by the roll call
+	expected []*conn // wait for the look-up
+	trouble  string  // what was last logged against it; empty = it serves
 	loggedAt int64
 }
 

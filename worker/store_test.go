@@ -17,6 +17,8 @@ type store map[string]string
 // execute appends the reply to a request.
 func (s store) execute(dst []byte, args ...string) []byte {
 	switch strings.ToLower(args[0]) {
+	case "ping":
+		return resp.AppendSimple(dst, "PONG")
 	case "get":
 		return s.appendValue(dst, args[1])
 	case "set":

@@ -1,0 +1,88 @@
+// Inquiry: what becomes of an attempt whose new workers do not reach a server depends on whether the old ones do. A
+// connection that stands proves nothing, since the server behind it may hang. So the old workers have it say something.
+
+package master
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	inquiryTime  = time.Second // for a server to say something: as long as it has to answer a new worker
+	inquiryEvery = 50 * time.Millisecond
+)
+
+// inquiry is under way while an attempt waits to hear from servers.
+type inquiry struct {
+	prepared word
+	doubtful []doubtful
+	until    time.Time
+}
+
+// doubtful is a server that new workers do not reach, and that old ones are connected to.
+type doubtful struct {
+	link.Unreachable
+	pool, server int    // indexes in the generation that serves
+	heard        uint64 // when it had last said something, when it was asked
+}
+
+// doubt returns a server of the generation, if its workers are connected to it.
+func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
+	for i := range g.pools {
+		for k, s := range g.pools[i].Servers {
+			if g.pools[i].Name == u.Pool && s.Name == u.Server && g.shared.SumServer(i, k, link.ServerConnections) > 0 {
+				return doubtful{Unreachable: u, pool: i, server: k}, true
+			}
+		}
+	}
+	return d, false
+}
+
+// inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
+// connected has to do.
+func (s *source) inquire(w word, all []doubtful) {
+	m := s.m
+	for i := range all {
+		var known bool
+		if all[i].heard, known = m.generation.shared.LastHeard(all[i].pool, all[i].server); !known {
+			s.failUnreachable(all)
+			return
+		}
+	}
+	for _, old := range m.generation.slots {
+		if old.state == slotServing {
+			m.pass(old, link.Message{Kind: link.Inquire})
+		}
+	}
+	s.inquiry = &inquiry{prepared: w, doubtful: all, until: m.world.now().Add(inquiryTime)}
+	s.until = m.world.now().Add(inquiryEvery)
+}
+
+// inquired looks which servers have said something meanwhile. Any of them ends the attempt.
+func (s *source) inquired() {
+	m, q := s.m, s.inquiry
+	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
+		heard, _ := m.generation.shared.LastHeard(d.pool, d.server)
+		return heard == d.heard
+	})
+	switch now := m.world.now(); {
+	case len(reached) > 0:
+		s.failUnreachable(reached)
+	case now.Before(q.until):
+		s.until = now.Add(inquiryEvery)
+	default:
+		s.proceed(q.prepared)
+	}
+}
+
+func (s *source) failUnreachable(all []doubtful) {
+	var lost []link.Unreachable
+	for _, d := range all {
+		lost = append(lost, d.Unreachable)
+	}
+	s.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
+}
