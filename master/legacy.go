@@ -266,9 +266,6 @@ func (m *master) bury() {
 		m.past = m.past.only(m.counting())
 		m.restate()
 	}
-	if len(m.retired) == 0 && m.predecessor == nil {
-		m.former = nil
-	}
 }
 
 // forget keeps what a generation has counted, and gives its memory back.

@@ -266,7 +266,7 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 				m.log.printf(levelDebug, "turning connections away from %s: %v", l.name, err)
 			}
 		}
-		m.former = append(m.former, l.inode)
+		m.noteFormer(&l)
 		m.world.close(l.fd)
 	}
 	m.listeners = kept

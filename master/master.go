@@ -75,8 +75,8 @@ type master struct {
 	retired     []*generation // have workers that drain; the oldest first
 	past        *legacy       // what generations have counted that are gone; nil: nothing
 	clients     clientCount
-	listeners   []listener // of the configured addresses; empty again from the drain on
-	former      []uint64   // inodes of sockets that were such listeners; workers of retired generations may have them
+	listeners   []listener     // of the configured addresses; empty again from the drain on
+	former      []formerSocket // the latest last
 	stats       net.Listener
 	control     *admin
 	controlPath func() // removes the control socket's path

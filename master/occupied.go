@@ -169,17 +169,33 @@ func boundIn(table io.Reader, path string) (inodes []uint64, err error) {
 	return inodes, lines.Err()
 }
 
-// own returns the inodes of the service's own sockets; nil if the address has nothing to do with any of them.
+// formerSocket was one of our listeners. Workers may have it for a while, or for as long as they hang.
+type formerSocket struct {
+	Network string `json:"network"`
+	Address string `json:"address"`
+	Inode   uint64 `json:"inode"`
+}
+
+// maxFormer is how many are remembered, the latest ones. The kernel hardly ever gives a number again.
+const maxFormer = 256
+
+func (m *master) noteFormer(l *listener) {
+	m.former = append(m.former, formerSocket{l.network, l.address, l.inode})
+	m.former = m.former[max(0, len(m.former)-maxFormer):]
+}
+
+// own returns the inodes of the service's sockets that could be in the way of an address; nil if there are none.
 func (m *master) own(address config.Listen) (inodes []uint64) {
-	touched := len(m.former) > 0
+	all := slices.Clone(m.former)
 	for i := range m.listeners {
-		l := &m.listeners[i]
-		at, _ := netip.ParseAddrPort(l.address) // none of a unix socket
-		touched = touched || l.at(address) || address.Overlaps(config.Listen{Network: l.network, Address: l.address, AddrPort: at})
-		inodes = append(inodes, l.inode)
+		all = append(all, formerSocket{m.listeners[i].network, m.listeners[i].address, m.listeners[i].inode})
 	}
-	if !touched {
-		return nil
+	for _, s := range all {
+		at, _ := netip.ParseAddrPort(s.Address) // none of a unix socket
+		other := config.Listen{Network: s.Network, Address: s.Address, AddrPort: at}
+		if address.ID() == other.ID() || address.Overlaps(other) {
+			inodes = append(inodes, s.Inode)
+		}
 	}
-	return append(inodes, m.former...)
+	return inodes
 }

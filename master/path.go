@@ -116,16 +116,13 @@ func (m *master) watchPaths() {
 
 // ownPaths returns all paths that this service has bound itself.
 func (m *master) ownPaths() (all []ownPath) {
-	own := append([]uint64(nil), m.former...)
-	for i := range m.listeners {
-		own = append(own, m.listeners[i].inode)
-	}
 	for i := range m.listeners {
 		l := &m.listeners[i]
 		if l.unlink == nil {
 			continue
 		}
-		p := ownPath{listen: config.Listen{Network: "unix", Address: l.address}, spot: l.spot, own: own, inode: l.inode, control: -1}
+		p := ownPath{listen: config.Listen{Network: "unix", Address: l.address}, spot: l.spot, inode: l.inode, control: -1}
+		p.own = m.own(p.listen)
 		if k := m.generation.poolAt(l); k >= 0 {
 			p.listen.Perm = m.generation.config.Pools[k].Listen.Perm
 		}
@@ -265,7 +262,7 @@ func (m *master) replace(l *listener, p *ownPath) {
 		m.world.services.unstore(l.name)
 		l.stored = false
 	}
-	m.former = append(m.former, l.inode)
+	m.noteFormer(l)
 	m.world.close(l.fd)
 	l.socket = p.socket
 	for _, s := range m.generation.slots {

@@ -89,7 +89,7 @@ type word struct {
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
-	Former      []uint64           `json:"former,omitempty"`      // welcome: inodes of sockets that workers still empty
+	Former      []formerSocket     `json:"former,omitempty"`      // welcome: sockets that workers may still empty
 
 	Pools   []link.Pool   `json:"pools,omitempty"`   // counters: names of pools and servers
 	Bytes   int           `json:"bytes,omitempty"`   // counters: that every build lays out alike

@@ -1,0 +1,83 @@
+// Two starts at once: one of them serves, at paths that lead to it.
+
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// Each pair is given the same paths; half of them find what a dead process has left there. PINION_E2E_STARTS says how many
+// pairs there are.
+func TestE2EStartsAtOnce(t *testing.T) {
+	t.Parallel()
+	pairs := 10
+	if text := os.Getenv("PINION_E2E_STARTS"); text != "" {
+		var err error
+		if pairs, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pairs {
+		dir := shortDir(t)
+		at, control := filepath.Join(dir, "pool.sock"), filepath.Join(dir, "ctl.sock")
+		file := writeConfig(t, yaml(pool{"pool", at, []string{"redis: true"}, []string{"127.0.0.1:1:1"}}))
+		if i%2 == 1 {
+			for _, path := range []string{at, control} {
+				l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.SetUnlinkOnClose(false)
+				l.Close()
+			}
+		}
+		var both []*process
+		for range 2 {
+			_, port, _ := net.SplitHostPort(freeAddress(t))
+			p := start(t, path, "-c", file, "-a", "127.0.0.1", "-s", port, "--workers", "1", "--control", control)
+			p.retired = true
+			both = append(both, p)
+		}
+		eventually(t, "the end of one", func() error {
+			if !both[0].ended() && !both[1].ended() {
+				return errors.New("both live")
+			}
+			return nil
+		})
+		survivor := both[0]
+		if survivor.ended() {
+			survivor = both[1]
+		}
+		eventually(t, "serving", func() error {
+			if survivor.ended() {
+				t.Fatalf("pair %d: both have ended:\n%s\n%s", i, both[0].output.String(), both[1].output.String())
+			}
+			return errors.Join(knockOnce("unix", at, 0), exec.Command(path, "status", "--control", control).Run())
+		})
+		survivor.signal(syscall.SIGTERM)
+		if err := survivor.wait(); err != nil {
+			t.Errorf("pair %d: %v\n%s", i, err, survivor.output.String())
+		}
+		for _, left := range []string{at, control} {
+			if _, err := os.Lstat(left); err == nil {
+				t.Errorf("pair %d: %s is still there", i, left)
+			}
+		}
+		if t.Failed() {
+			fmt.Println(both[0].output.String(), both[1].output.String())
+			return
+		}
+	}
+}
