@@ -40,6 +40,7 @@ type outcome struct {
 	Lines   []string       `json:"lines,omitempty"` // for people: what would change, or what is wrong
 	Handoff *HandoffStatus `json:"handoff,omitempty"`
 	Status  *Status        `json:"status,omitempty"` // of reportStatus
+	PID     int            `json:"pid,omitempty"`    // of drain and stop: the process that ends
 	failure failure        // what kind of Error
 }
 
@@ -47,15 +48,18 @@ type outcome struct {
 type failure uint8
 
 const (
-	failureInside failure = iota // it was tried and did not succeed
-	failureBusy                  // ask again later: the phase, or what is under way, does not allow it
-	failureConfig                // mend the configuration
+	failureInside   failure = iota // it was tried and did not succeed
+	failureBusy                    // ask again later: the phase, or what is under way, does not allow it
+	failureConfig                  // mend the configuration
+	failureReplaced                // ask again now: another master has taken over
 )
 
 var failureCodes = [...]int{
 	failureInside: http.StatusInternalServerError,
 	failureBusy:   http.StatusConflict,
 	failureConfig: http.StatusUnprocessableEntity,
+
+	failureReplaced: http.StatusServiceUnavailable,
 }
 
 func (o *outcome) code() int {

@@ -53,6 +53,10 @@ func (m *master) closeControl() {
 
 // asked does what somebody asks for, or has it done.
 func (m *master) asked(a *ask) {
+	if m.yielding() && a.intent != reportStatus { // the new master does it, unless it fails
+		m.deferred = append(m.deferred, a)
+		return
+	}
 	switch a.intent {
 	case reportStatus:
 		a.reply <- outcome{Status: m.status()}
@@ -65,7 +69,7 @@ func (m *master) asked(a *ask) {
 	case upgrade:
 		m.demand(wish{kind: kindUpgrade, strict: a.strict, replies: []chan<- outcome{a.reply}})
 	case reopenLog:
-		m.log.out.reopen()
+		m.reopenLog()
 		a.reply <- outcome{}
 	case drain:
 		m.log.printf(levelNotice, "asked to drain through the control socket")
@@ -76,10 +80,10 @@ func (m *master) asked(a *ask) {
 		if timeout := m.generation.config.Global.ShutdownTimeout; timeout > 0 {
 			within = "within " + timeout.String()
 		}
-		a.reply <- outcome{Lines: []string{"draining " + within}}
+		a.reply <- outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
 	case stop:
 		m.log.printf(levelNotice, "asked to stop through the control socket")
-		a.reply <- outcome{}
+		a.reply <- outcome{PID: m.world.pid}
 		m.end(stop)
 	}
 	m.settle()

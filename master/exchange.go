@@ -18,14 +18,15 @@ const (
 	maxWordFDs   = 250      // below the kernel's 253
 )
 
-// exchange is the counterpart that is another process.
+// exchange is the counterpart that is another process. Nothing of it waits for that process.
 type exchange struct {
-	transmit func(w word) error                   // takes over the descriptors
-	listen   func(report func(w word, err error)) // reports from another goroutine; an error is the last report
-	hangUp   func()
+	transmit func(w word)                         // takes over the descriptors
+	listen   func(report func(w word, err error)) // reports from other goroutines; an error is the last report, or an *unsaid
+	hangUp   func()                               // after what has been said
+	flush    func()                               // hangs up, and waits until that is done, for some seconds at most
 }
 
-// say drops what cannot be said: the one who does not listen is dead or hangs, and either is noticed.
+// say has a word said after those that wait already. One that cannot be said is reported, and none is said after it.
 func (x *exchange) say(w word) { x.transmit(w) }
 
 func (x *exchange) close() { x.hangUp() }
@@ -33,43 +34,16 @@ func (x *exchange) close() { x.hangUp() }
 // newExchange returns the exchange over a connected SOCK_SEQPACKET socket, which it takes over.
 func newExchange(fd int) *exchange {
 	file := os.NewFile(uintptr(fd), "exchange")
+	s := newSpeaker(file)
 	return &exchange{
-		transmit: func(w word) error { return transmit(file, w) },
-		listen:   func(report func(word, error)) { go receive(file, report) },
-		hangUp:   func() { file.Close() },
+		transmit: s.put,
+		listen: func(report func(word, error)) {
+			s.tell(func(err error) { report(word{}, err) })
+			go receive(file, report)
+		},
+		hangUp: s.end,
+		flush:  s.flush,
 	}
-}
-
-// transmit sends a word in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor.
-func transmit(file *os.File, w word) error {
-	fds := w.fds
-	defer func() {
-		for _, fd := range fds {
-			sock.Close(fd)
-		}
-	}()
-	text, err := appendWord(nil, w)
-	if err != nil {
-		return err
-	}
-	if len(text) > maxWordBytes {
-		memory, err := sock.MemfdSealed("pinion-word", text)
-		if err != nil {
-			return err
-		}
-		fds = append([]int{memory}, fds...)
-		text = []byte{longWord}
-	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var errSend error
-	err = raw.Write(func(fd uintptr) bool {
-		errSend = sock.SendFDs(int(fd), text, fds)
-		return !sock.Again(errSend)
-	})
-	return errors.Join(err, errSend)
 }
 
 // longWord stands for a text that is in a memory file. JSON never begins like this.
@@ -92,17 +66,19 @@ func receive(file *os.File, report func(word, error)) {
 			n, got, truncated, errReceive = sock.RecvFDs(int(fd), buf, fds)
 			return !sock.Again(errReceive)
 		})
-		if err = errors.Join(err, errReceive); err == nil && n == 0 {
+		came := append([]int(nil), fds[:got]...)
+		switch err = errors.Join(err, errReceive); {
+		case err == nil && n == 0:
 			err = io.EOF
+		case err == nil && truncated:
+			err = errors.New("the other master: descriptors are missing: raise LimitNOFILE= (ulimit -n)")
 		}
 		if err != nil {
+			drop(came)
 			report(word{}, err)
 			return
 		}
-		w, err := unpack(buf[:n], append([]int(nil), fds[:got]...))
-		if err == nil && truncated {
-			err = errors.New("descriptors are missing: raise LimitNOFILE= (ulimit -n)")
-		}
+		w, err := unpack(buf[:n], came)
 		if err != nil {
 			report(word{}, fmt.Errorf("the other master: %w", err))
 			return
@@ -111,7 +87,14 @@ func receive(file *os.File, report func(word, error)) {
 	}
 }
 
-// unpack reads what transmit has sent. The descriptors become the word's.
+// drop closes descriptors that nobody will use.
+func drop(fds []int) {
+	for _, fd := range fds {
+		sock.Close(fd)
+	}
+}
+
+// unpack reads what a speaker has sent. The descriptors become the word's.
 func unpack(text []byte, fds []int) (w word, err error) {
 	if len(text) == 1 && text[0] == longWord && len(fds) > 0 {
 		text, err = sock.ReadAll(fds[0])
@@ -122,9 +105,7 @@ func unpack(text []byte, fds []int) (w word, err error) {
 		w, err = parseWord(text)
 	}
 	if err != nil {
-		for _, fd := range fds {
-			sock.Close(fd)
-		}
+		drop(fds)
 		return w, err
 	}
 	w.fds = fds
@@ -133,6 +114,7 @@ func unpack(text []byte, fds []int) (w word, err error) {
 
 // begin has the exchange heard by one of the two sides.
 func (m *master) begin(x *exchange, asTarget bool) {
+	m.spoken = x
 	x.listen(func(w word, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
@@ -144,23 +126,35 @@ func (m *master) begin(x *exchange, asTarget bool) {
 	})
 }
 
-// exchangeEnded follows the end of the other master, or nonsense from it.
+// exchangeEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
 func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
+	if u := (*unsaid)(nil); errors.As(err, &u) {
+		m.notSaid(x, asTarget, u)
+		return
+	}
 	switch {
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.orphaned(err)
 	case asTarget && m.predecessor == x:
-		m.predecessor = nil
-		m.succeedInherited()
-		m.unstore(m.stored) // which it has done itself, unless it was killed
-		m.stored = nil
-		m.storeAgain()
-		x.close()
-		m.next()
+		m.relieve()
 	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):
 		m.source.fail(fmt.Errorf("new master: %w", err))
 	}
 	// Otherwise a source learns of the end of its new master from the one who waits for the process.
+}
+
+// notSaid follows when the other master has not got a word: it hangs, or the machine lacks something. One that is gone is
+// noticed otherwise.
+func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
+	switch {
+	case u.gone():
+	case asTarget && m.target != nil && m.target.exchange == x:
+		m.target.notSaid(u)
+	case asTarget && m.predecessor == x:
+		m.log.printf(levelError, "%v", u)
+	case !asTarget && m.source != nil && m.source.exchange == x:
+		m.source.notSaid(u)
+	}
 }
 
 // nameSockets adds descriptors of chosen listeners to a word.

@@ -306,17 +306,28 @@ func (g *generation) describe(l *listener) link.Listener {
 	return link.Listener{Pool: g.poolAt(l), Network: l.network, Address: l.address, Shared: l.slot == everySlot}
 }
 
-func (m *master) listenStats() (err error) {
+// listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
+func (m *master) listenStats(try func(func() error) error, then func(error)) {
 	address := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
-	m.stats, err = m.world.listenStats(address)
-	if err == nil {
-		return nil
-	}
-	hint := ""
-	if errors.Is(err, syscall.EADDRINUSE) {
-		hint = "; choose another port with -s"
-	}
-	return fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint)
+	m.world.aside(func() func() {
+		var l net.Listener
+		err := try(func() (err error) {
+			l, err = m.world.listenStats(address)
+			return err
+		})
+		return func() {
+			if err == nil {
+				m.stats = l // closed at the end, also if that has begun
+				then(nil)
+				return
+			}
+			hint := ""
+			if errors.Is(err, syscall.EADDRINUSE) {
+				hint = "; choose another port with -s"
+			}
+			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
+		}
+	})
 }
 
 // cause leaves out what net says around the error of a system call: operation, network, address, name of the call.

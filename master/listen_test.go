@@ -166,9 +166,12 @@ func TestListenStatsErrors(t *testing.T) {
 		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address`, port),
 	} {
 		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
-		if err := m.listenStats(); err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
+		m.world.aside = func(work func() func()) { work()() }
+		m.listenStats(once, func(err error) {
+			if err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
 	}
 }
 

@@ -61,10 +61,14 @@ type machine struct {
 	successor    bool // the master under test is to replace another one
 	upgradeFails string
 	flipFails    bool
-	childEnded   func(error)
-	replies      []chan outcome
-	other        func(word, error) // says something as the other master
-	taken        bool              // the statistics port is in use
+	older        bool
+	stays        bool
+
+	otherVerbosity *int
+	childEnded     func(error)
+	replies        []chan outcome
+	other          func(word, error) // says something as the other master
+	taken          bool              // the statistics port is in use
 }
 
 func newMachine() *machine {
@@ -175,6 +179,13 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.successor = value == "yes"
 		case "upgrade":
 			f.upgradeFails = value
+		case "older": // the other master is of a version that knows no intents
+			f.older = value == "yes"
+		case "other_verbosity": // that of the other master
+			verbosity := number(t, value)
+			f.otherVerbosity = &verbosity
+		case "stays": // the other master's process
+			f.stays = value == "yes"
 		case "flip":
 			f.flipFails = value == "fails"
 		case "gone": // the path of a unix socket
@@ -237,6 +248,8 @@ func (f *machine) world() *world {
 		upgrade:     f.upgrade,
 		flip:        f.flip,
 		dismiss:     func(func(int) bool) { f.printf("end the new master") },
+		signal:      func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },
+		killParent:  func(pid int) error { f.printf("kill the old master %d", pid); return nil },
 		services:    &servicesOf{f},
 		probe:       f.probe,
 		bind:        f.bind,
@@ -646,12 +659,10 @@ func (f *machine) flip() error {
 // exchange is the way to another master, who is the transcript.
 func (f *machine) exchange(name string) *exchange {
 	return &exchange{
-		transmit: func(w word) error {
-			f.printf("say to %s: %s", name, describe(w))
-			return nil
-		},
-		listen: func(report func(word, error)) { f.other = report },
-		hangUp: func() { f.printf("hang up on %s", name) },
+		transmit: func(w word) { f.printf("say to %s: %s", name, describe(w)) },
+		listen:   func(report func(word, error)) { f.other = report },
+		hangUp:   func() { f.printf("hang up on %s", name) },
+		flush:    func() {},
 	}
 }
 
@@ -675,6 +686,15 @@ func describe(w word) string {
 	}
 	for _, s := range w.Sockets {
 		text += " " + s.Name
+	}
+	if w.Intent != "" {
+		text += " to " + w.Intent
+	}
+	if w.Verbosity != nil && w.Kind == wordIntent {
+		text += fmt.Sprintf(" verbosity %d", *w.Verbosity)
+	}
+	if len(w.Waiting) > 0 {
+		text += fmt.Sprintf(" leaving %q", w.Waiting)
 	}
 	if len(w.fds) > 0 {
 		text += fmt.Sprintf(" with %d", w.fds)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -88,21 +89,26 @@ type master struct {
 	formerControls []*admin // whose path has gone; they answer what is under way
 	paths          paths
 
-	borrowing   *borrowing     // listeners are being asked for; nil: none
-	source      *source        // hands over; nil: no handoff is under way
-	target      *target        // takes over; nil: likewise
-	predecessor *exchange      // the master that this one has replaced and that has not left yet; nil: it has
-	stored      []string       // what the service manager may still keep of the predecessor's generation
-	inherited   []*generation  // of the predecessor, which has their workers until it has left; the latest first
-	heir        *generation    // of a new master that was started: what its workers count; nil: it has not said where
-	successor   bool           // this process was started by a master that it was to replace
-	child       bool           // a new master was started and has neither taken over nor ended
-	echoes      []heard        // said by one side to the other, at a reload
-	last        *HandoffStatus // nil: there was none
-	loading     bool           // the configuration is being read for a reload
-	queued      *wish
-	after       intent // what else is to follow when the handoff is over
-	left        bool   // another master has taken over
+	borrowing        *borrowing // listeners are being asked for; nil: none
+	source           *source    // hands over; nil: no handoff is under way
+	target           *target    // takes over; nil: likewise
+	predecessor      *exchange  // the master that this one has replaced and that has not left yet; nil: it has
+	predecessorPID   int
+	predecessorStays bool           // its process does not end when it has left
+	predecessorUntil time.Time      // then it is given up; zero: there is none
+	stored           []string       // what the service manager may still keep of the predecessor's generation
+	inherited        []*generation  // of the predecessor, which has their workers until it has left; the latest first
+	heir             *generation    // of a new master that was started: what its workers count; nil: it has not said where
+	successor        bool           // this process was started by a master that it was to replace
+	child            bool           // a new master was started and has neither taken over nor ended
+	echoes           []heard        // said by one side to the other, at a reload
+	last             *HandoffStatus // nil: there was none
+	loading          bool           // the configuration is being read for a reload
+	queued           *wish
+	deferred         []*ask    // asked for while another master was about to take over
+	spoken           *exchange // the latest; nil: there was none
+	after            intent    // what else is to follow when the handoff is over
+	left             bool      // another master has taken over
 
 	statsFD   int // inherited, -1: none
 	controlFD int // of the control socket, -1: none
@@ -116,6 +122,7 @@ type master struct {
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
 // failed. The caller owns the process: Run watches its signals.
 func Run(o Options) error {
+	CatchSignals()
 	events := make(chan event)
 	w := newWorld(func(e event) { events <- e })
 	successor := Successor()
@@ -134,6 +141,7 @@ func run(o Options, w *world, events <-chan event) error {
 		if o.Started != nil {
 			o.Started(err)
 		}
+		w.resign(err)
 		return err
 	}
 	defer sink.close()
@@ -156,64 +164,75 @@ func newMaster(o Options, w *world, out output) *master {
 	return m
 }
 
-// start does everything up to the first spawn of every worker; the rest follows from their messages.
+// start begins the start; the rest follows from what it has begun, and from messages of workers.
 func (m *master) start() {
 	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
 	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	parent, err := m.world.parent()
-	if err == nil && parent != nil {
-		m.call(parent)
-		return
-	}
-	if err == nil {
-		err = m.first()
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		m.fail(err)
-		return
-	}
-	if m.phase != starting { // by workers that were there already
-		return
-	}
-	for _, s := range m.generation.slots {
-		if m.phase == starting {
-			m.fill(s)
-		}
+	case parent != nil:
+		m.call(parent)
+	default:
+		m.first()
 	}
 }
 
-// first makes the first generation of a master that nobody has preceded.
-func (m *master) first() error {
+// first makes the first generation of a master that nobody has preceded, unless workers are there already.
+func (m *master) first() {
 	if left := m.adoptSockets(); left != nil {
-		return m.goOn(left)
+		m.goOn(left)
+		return
 	}
-	cfg, err := m.world.load(m.opts.ConfigFile)
-	if err != nil {
-		return err
-	}
-	if left := m.takeInOrphans(cfg); left != nil {
-		return m.goOn(left)
-	}
-	m.generation = m.generate(cfg)
-	return m.open(m.generation)
+	m.load(func(cfg *config.Config, err error) {
+		if m.failed(err) {
+			return
+		}
+		if left := m.takeInOrphans(cfg); left != nil {
+			m.goOn(left)
+			return
+		}
+		m.generation = m.generate(cfg)
+		if m.failed(m.listen(m.generation)) {
+			return
+		}
+		m.open(once, func() error { return m.generation.share(m.world) }, func() {
+			for _, s := range m.generation.slots {
+				if m.phase == starting {
+					m.fill(s)
+				}
+			}
+		})
+	})
 }
 
-// open claims all that another process could hold already, so that a second Pinion fails before it spawns anything.
-func (m *master) open(g *generation) error {
-	if err := m.listen(g); err != nil {
-		return err
+// failed ends a start that has failed, and tells whether it has come to its end, by this or otherwise.
+func (m *master) failed(err error) bool {
+	if m.phase == starting && err != nil {
+		m.fail(err)
 	}
-	if err := m.listenStats(); err != nil {
-		return err
-	}
-	if err := m.listenControl(); err != nil {
-		return err
-	}
-	if err := g.share(m.world); err != nil {
-		return err
-	}
-	return writePIDFile(m.opts.PIDFile, m.world.pid)
+	return m.phase != starting
+}
+
+// once is a try of which nothing is to be hoped for when it fails.
+func once(try func() error) error { return try() }
+
+// open claims what another process could hold already, beside the addresses of the pools, so that a second Pinion fails
+// before it spawns anything; try is how often it is tried, share comes between. Names are looked up and files written beside
+// the loop.
+func (m *master) open(try func(func() error) error, share func() error, then func()) {
+	m.listenStats(try, func(err error) {
+		if m.failed(err) || m.failed(try(m.listenControl)) || m.failed(share()) {
+			return
+		}
+		m.writePIDFile(func(err error) {
+			if !m.failed(err) {
+				then()
+			}
+		})
+	})
 }
 
 // loop hands one thing after the other to the methods that decide, until there is nothing left to decide.
@@ -243,6 +262,9 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
 	defer m.world.services.flush()
+	if m.spoken != nil {
+		defer m.spoken.flush()
+	}
 	m.unwatch()
 	if m.left {
 		m.abandonListeners()
@@ -346,6 +368,9 @@ func (m *master) tick() {
 		m.watchPaths()
 		m.checkPaths(func() {})
 	}
+	if m.predecessor != nil && !now.Before(m.predecessorUntil) {
+		m.outlive()
+	}
 	if m.summary.due(now) {
 		m.summarize()
 	}
@@ -383,6 +408,9 @@ func (m *master) deadline() time.Time {
 	}
 	if m.borrowing != nil {
 		consider(m.borrowing.until)
+	}
+	if m.predecessor != nil {
+		consider(m.predecessorUntil)
 	}
 	consider(m.service.next)
 	consider(m.clients.next)

@@ -8,9 +8,37 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
+
+// writeTimeout is how long a file may take to be written. A disk that hangs must not keep the master waiting.
+const writeTimeout = 5 * time.Second
+
+// writePIDFile writes this process into the pid file beside the loop, and then goes on.
+func (m *master) writePIDFile(then func(error)) {
+	path, pid := m.opts.PIDFile, m.world.pid
+	m.world.aside(func() func() {
+		err := within(writeTimeout, func() error { return writePIDFile(path, pid) })
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("writing pid file: %q is not written after %s: see the disk", path, writeTimeout)
+		}
+		return func() { then(err) }
+	})
+}
+
+// within returns the result of work, or os.ErrDeadlineExceeded; then the work goes on and nobody hears of it.
+func within(limit time.Duration, work func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- work() }()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(limit):
+		return os.ErrDeadlineExceeded
+	}
+}
 
 // writePIDFile writes the file over what is there, which stays if there is no room for another.
 func writePIDFile(path string, pid int) error {

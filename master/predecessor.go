@@ -17,15 +17,18 @@ func (s *source) welcome(w word) {
 		s.fail(err)
 		return
 	}
-	s.status.Build, s.successor = w.Build, w.PID
+	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
 	s.declares = w.Obeys && m.world.services.present()
 	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Stored: m.generation.storedNames(), Declares: s.declares, Former: m.former,
+		Stored: m.generation.storedNames(), Declares: s.declares, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
 	})
+	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {
+		s.confide(word{})
+	}
 	s.tellSockets()
 }
 
@@ -122,7 +125,83 @@ func (m *master) declineScrapes() {
 func (s *source) farewell() {
 	m := s.m
 	s.tellWorkers()
-	s.target.say(word{Kind: wordFarewell, Legacy: m.total(false), Result: &s.status})
+	s.target.say(word{Kind: wordFarewell, Legacy: m.total(false), Result: &s.status, Waiting: s.passOn()})
 	m.left = true
 	m.become(stopped)
 }
+
+// confide tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
+// welcome does.
+func (s *source) confide(w word) {
+	switch {
+	case s.phase == sourceCalling:
+	case s.intents:
+		s.target.say(w)
+	default:
+		s.m.log.printf(levelWarn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
+			s.status.Kind, s.status.Build)
+	}
+}
+
+// passOn returns what was asked for here and is the new master's to do. One of an older version is told by signals. Those
+// who wait for an answer are told to ask it.
+func (s *source) passOn() (names []string) {
+	m := s.m
+	replaced := outcome{Error: "another master has taken over; ask again", failure: failureReplaced}
+	var waiting []intent
+	if r := m.queued; r != nil {
+		if r.unheard {
+			waiting = append(waiting, map[string]intent{kindReload: reload, kindUpgrade: upgrade}[r.kind])
+		}
+		r.answer(replaced)
+		m.queued = nil
+	}
+	for _, a := range m.deferred {
+		a.reply <- replaced
+	}
+	m.deferred = nil
+	if m.after != nothing {
+		waiting = append(waiting, m.after)
+	}
+	for _, what := range waiting {
+		m.log.printf(levelNotice, "%s is left to the new master", intentNames[what])
+		if s.intents {
+			names = append(names, intentNames[what])
+		} else if err := m.world.signal(s.successor, signalOf(what)); err != nil {
+			m.log.printf(levelError, "%s: telling the new master (pid %d): %v; ask it again", s.status.Kind, s.successor, err)
+		}
+	}
+	return names
+}
+
+// resumeAsks does what was asked for when it seemed that the new master would do it.
+func (m *master) resumeAsks() {
+	asks := m.deferred
+	m.deferred = nil
+	for _, a := range asks {
+		m.asked(a)
+	}
+}
+
+// yielding tells whether a new master may take over at any moment, or has.
+func (m *master) yielding() bool { return m.source != nil && m.source.phase == sourceLeaving }
+
+// relayed takes what the other master was asked for.
+func (m *master) relayed(w word, asTarget bool) {
+	what := intentNamed(w.Intent)
+	switch {
+	case w.Verbosity != nil && asTarget:
+		m.setVerbosity(*w.Verbosity)
+	case what == nothing: // of a later version
+	case what == reopenLog:
+		m.reopenLog()
+	case asTarget && m.phase == starting: // it tells the same in its last words
+	case what == drain && m.ending():
+	default:
+		m.log.printf(levelNotice, "the other master was asked to %s", w.Intent)
+		m.intend(what)
+	}
+}
+
+// ending tells whether pinion has been asked to end.
+func (m *master) ending() bool { return m.after != nothing || m.phase > serving }

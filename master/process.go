@@ -231,6 +231,19 @@ func killChildren(chosen func(pid int) bool) {
 	}
 }
 
+// killParent kills the process that has started this one. As long as pid is that of the parent, nobody else can have it.
+func killParent(pid int) error {
+	parent, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	defer parent.Release()
+	if pid <= 1 || os.Getppid() != pid {
+		return os.ErrProcessDone
+	}
+	return parent.Kill()
+}
+
 // lend lets use see the descriptor of the master's end of the control socket.
 func (p *process) lend(use func(fd int)) {
 	if p.control == nil {

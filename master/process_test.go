@@ -246,7 +246,8 @@ func TestSecondMasterIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(func(event) {})
+	events := make(chan event)
+	w := newWorld(func(e event) { events <- e })
 	w.pid = 1 // not this process's, so that the pid file is somebody else's
 	w.load = func(string) (*config.Config, error) {
 		return config.Parse("second.conf", []byte("pool second\nlisten "+r.address+"\nbackend a 127.0.0.1:1\n"))
@@ -257,7 +258,7 @@ func TestSecondMasterIsRefused(t *testing.T) {
 		PIDFile: r.opts.PIDFile,
 		Output:  r.opts.Output,
 		Started: func(err error) { started = err },
-	}, w, nil)
+	}, w, events)
 	want := fmt.Sprintf("listening on %q (pool \"second\"): address already in use", r.address)
 	if second == nil || !strings.HasPrefix(second.Error(), want) || started != second {
 		t.Errorf("the second master ended with %v and reported %v; want %s", second, started, want)

@@ -184,7 +184,7 @@ func configOf(spec *link.Spec) *config.Config {
 const recoveredBacklog = 512
 
 // goOn serves by the workers that an earlier master has left, and has them hand over.
-func (m *master) goOn(g *generation) error {
+func (m *master) goOn(g *generation) {
 	m.generation = g
 	n := g.count(slotServing)
 	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
@@ -192,32 +192,23 @@ func (m *master) goOn(g *generation) error {
 		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died%s",
 			len(g.slots)-n, len(g.slots), g.number, m.storeHint())
 	}
-	err := m.patiently(m.listenStats)
-	if err == nil {
-		err = m.patiently(m.listenControl)
-	}
-	if err == nil {
-		err = writePIDFile(m.opts.PIDFile, m.world.pid)
-	}
-	if err != nil {
-		return err
-	}
-	for _, s := range g.slots {
-		if s.state == slotServing { // a handoff may have been under way
-			m.pass(s, link.Message{Kind: link.Resume})
+	m.open(m.patiently, func() error { return nil }, func() {
+		for _, s := range g.slots {
+			if s.state == slotServing { // a handoff may have been under way
+				m.pass(s, link.Message{Kind: link.Resume})
+			}
 		}
-	}
-	m.becomeServing()
-	for _, old := range m.retired {
-		for _, s := range old.slots {
-			m.release(s, old.config.Global.ShutdownTimeout, nil)
+		m.becomeServing()
+		for _, old := range m.retired {
+			for _, s := range old.slots {
+				m.release(s, old.config.Global.ShutdownTimeout, nil)
+			}
 		}
-	}
-	if !m.borrow(g) {
-		m.replaceRevived()
-	}
-	m.settle()
-	return nil
+		if !m.borrow(g) {
+			m.replaceRevived()
+		}
+		m.settle()
+	})
 }
 
 // storeHint is what may be wrong if something that was kept is missing.
@@ -239,7 +230,7 @@ func (m *master) replaceRevived() {
 			m.fill(s)
 		}
 	}
-	m.demand(wish{kind: kindReload})
+	m.demand(wish{kind: kindReload, unheard: true})
 }
 
 // takeIn makes a process of one that another master has started. It takes over the control socket, unless it fails.

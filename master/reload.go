@@ -29,26 +29,22 @@ func (m *master) load(then func(*config.Config, error)) {
 type wish struct {
 	kind    string
 	strict  bool
+	unheard bool // somebody asked who waits for no answer, so that it must not be forgotten
 	replies []chan<- outcome
 }
 
 // demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
-// does all that a reload does.
+// does all that a reload does. What is asked for during the start waits, too: the configuration may have been read already.
 func (m *master) demand(r wish) {
 	switch {
+	case m.phase == starting:
+		m.log.printf(levelNotice, "%s waits for the end of the start", r.kind)
+		m.enqueue(r)
 	case m.phase != serving:
-		r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+		m.refuse(&r)
 	case m.occupied():
 		m.log.printf(levelNotice, "%s waits for the %s that is under way", r.kind, m.busy())
-		if m.queued == nil {
-			m.queued = &r
-			return
-		}
-		if r.kind == kindUpgrade {
-			m.queued.kind = kindUpgrade
-		}
-		m.queued.strict = m.queued.strict || r.strict
-		m.queued.replies = append(m.queued.replies, r.replies...)
+		m.enqueue(r)
 	default:
 		m.loading = true
 		m.checkPaths(func() {
@@ -62,11 +58,38 @@ func (m *master) demand(r wish) {
 func (m *master) carryOut(r wish) {
 	switch {
 	case m.phase != serving:
-		r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+		m.refuse(&r)
 	case r.kind == kindReload:
 		m.reload(r)
 	default:
 		m.upgrade(r)
+	}
+}
+
+func (m *master) enqueue(r wish) {
+	if m.queued == nil {
+		m.queued = &r
+		return
+	}
+	if r.kind == kindUpgrade {
+		m.queued.kind = kindUpgrade
+	}
+	m.queued.strict = m.queued.strict || r.strict
+	m.queued.unheard = m.queued.unheard || r.unheard
+	m.queued.replies = append(m.queued.replies, r.replies...)
+}
+
+// refuse tells those who want something that it is too late.
+func (m *master) refuse(r *wish) {
+	m.log.printf(levelNotice, "no %s: pinion is %s", r.kind, m.phase)
+	r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+}
+
+// refuseQueued follows when pinion ends.
+func (m *master) refuseQueued() {
+	if r := m.queued; r != nil {
+		m.queued = nil
+		m.refuse(r)
 	}
 }
 
@@ -130,7 +153,7 @@ func (m *master) reload(r wish) {
 	m.load(func(cfg *config.Config, err error) {
 		m.loading = false
 		if m.phase != serving {
-			r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+			m.refuse(&r)
 			return
 		}
 		s := m.newSource(r)
@@ -218,9 +241,11 @@ func (s *source) notifyOutcome() {
 	case h.Kind == kindUpgrade && h.Outcome == HandoffDone:
 		return // the new master speaks for the service
 	case s.declared: // and may have, although it failed
-		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
-			m.log.printf(levelError, "%v", err)
-		}
+		m.writePIDFile(func(err error) {
+			if err != nil {
+				m.log.printf(levelError, "%v", err)
+			}
+		})
 		m.world.services.mainPID(m.world.pid)
 	}
 	m.world.services.ready(h.line())

@@ -109,12 +109,17 @@ func (m *master) becomeServing() {
 	m.watch()
 	m.beginService()
 	m.announce(nil)
+	m.next() // what was asked for meanwhile
 }
 
 // gave follows when a worker has moved all that moves, forth or back.
 func (m *master) gave(s *slot, body link.GivenBody) {
+	reason := ""
+	if body.Reason != "" {
+		reason = "; " + body.Reason
+	}
 	m.log.printf(levelDebug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
-		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, body.Reason)
+		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.coming:
 		m.target.gaveBack(s, body)

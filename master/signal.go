@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -41,52 +42,93 @@ var watched = map[os.Signal]struct {
 	syscall.SIGPIPE: {"SIGPIPE", nothing}, // comes of a log that goes to a closed pipe
 }
 
-// watchSignals catches all of them. The channel has room for one of each, which is all that the kernel keeps too.
-func watchSignals() (<-chan os.Signal, func()) {
-	c := make(chan os.Signal, len(watched))
-	for s := range watched {
-		signal.Notify(c, s)
+// signalOf returns the signal that means an intent; 0: none does.
+func signalOf(what intent) syscall.Signal {
+	for s, w := range watched {
+		if w.intent == what && what != nothing {
+			return s.(syscall.Signal)
+		}
 	}
-	return c, func() { signal.Stop(c) }
+	return 0
+}
+
+// CatchSignals keeps the signals of a master from ending the process. Those that come before Run wait for it. A process
+// that is to become a master calls it before anything else: who has its pid may use it.
+func CatchSignals() { caught() }
+
+// caught is where signals come out. Each has a place of its own, where it waits if none of its kind does already, which is
+// all that the kernel keeps, too: a hundred SIGHUPs are in no SIGTERM's way.
+var caught = sync.OnceValue(catch)
+
+func catch() <-chan os.Signal {
+	out := make(chan os.Signal)
+	for s := range watched {
+		place := make(chan os.Signal, 1)
+		signal.Notify(place, s)
+		go func() {
+			for s := range place {
+				out <- s
+			}
+		}()
+	}
+	return out
 }
 
 // signal does what a signal asks for in the present phase.
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
 	switch what {
-	case drain, stop:
-		m.log.printf(levelNotice, "%s received", name)
-		m.end(what)
-	case reload:
-		m.log.printf(levelNotice, "%s received", name)
-		m.demand(wish{kind: kindReload})
-	case upgrade:
-		m.log.printf(levelNotice, "%s received", name)
-		m.demand(wish{kind: kindUpgrade})
-	case verbosityUp:
-		m.setVerbosity(m.log.verbosity + 1)
-	case verbosityDown:
-		m.setVerbosity(m.log.verbosity - 1)
+	case verbosityUp, verbosityDown:
 	case nothing:
 		if s != syscall.SIGPIPE { // a line about it would go to the same pipe and raise the next
 			m.log.printf(levelNotice, "%s received, nothing to do", name)
 		}
+	default:
+		m.log.printf(levelNotice, "%s received", name)
 	}
+	m.intend(what)
 	m.settle()
+}
+
+// intend does what somebody asks for who waits for no answer. It is never forgotten: where it cannot be done now, it
+// waits, and where another master takes over meanwhile, that one does it.
+func (m *master) intend(what intent) {
+	switch what {
+	case nothing:
+		return
+	case drain, stop:
+		m.end(what)
+		return
+	case reload:
+		m.demand(wish{kind: kindReload, unheard: true})
+	case upgrade:
+		m.demand(wish{kind: kindUpgrade, unheard: true})
+	case reopenLog:
+		m.reopenLog()
+	case verbosityUp:
+		m.setVerbosity(m.log.verbosity + 1)
+	case verbosityDown:
+		m.setVerbosity(m.log.verbosity - 1)
+	}
+	if t := m.target; t != nil && t.exchange != nil {
+		t.confide(what)
+	}
 }
 
 // end drains or stops. A drain that comes while clients move waits until they have; asked for twice, it stops.
 func (m *master) end(how intent) {
 	switch {
 	case m.phase == starting && m.target != nil:
-		m.target.fail(errInterrupted)
+		m.target.interrupted(how)
+	case m.phase == serving && m.yielding():
+		m.after = stronger(m.after, how)
 	case how == drain && m.phase == serving && m.after == nothing:
 		if m.source != nil {
 			m.after = drain
 			m.source.fail(errEnding)
 			return
 		}
-		if m.predecessor != nil || m.loading {
+		if m.predecessor != nil { // its workers drain, too, once they are this one's
 			m.after = drain
 			return
 		}
@@ -96,7 +138,23 @@ func (m *master) end(how intent) {
 	}
 }
 
+// stronger returns what is to be done when both are asked for. A drain that is asked for twice is a stop.
+func stronger(before, now intent) intent {
+	if before == nothing {
+		return now
+	}
+	return stop
+}
+
 var errEnding = errors.New("pinion is asked to end")
+
+// reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
+func (m *master) reopenLog() {
+	m.log.out.reopen()
+	if s := m.source; s != nil && s.exchange != nil {
+		s.confide(word{Kind: wordIntent, Intent: intentNames[reopenLog]})
+	}
+}
 
 // setVerbosity changes what is logged from here on, in all processes.
 func (m *master) setVerbosity(verbosity int) {
@@ -111,5 +169,8 @@ func (m *master) setVerbosity(verbosity int) {
 		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
 		}
+	}
+	if s := m.source; s != nil && s.exchange != nil {
+		s.confide(word{Kind: wordIntent, Verbosity: &verbosity})
 	}
 }

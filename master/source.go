@@ -61,6 +61,7 @@ type source struct {
 
 	exchange  *exchange // upgrade: the way to the new master
 	successor int       // upgrade: its pid
+	intents   bool      // upgrade: the new master knows the word intent
 	declares  bool      // upgrade: this master tells the service manager about the new one, which does not do so itself
 	deposed   bool      // upgrade: the new master has ended when it was the main process of the service
 	declared  bool      // upgrade: others may have been told that the new master is the one that serves
@@ -406,7 +407,33 @@ func (s *source) conclude(err error) {
 		m.leaveBehind(errDeposed)
 		return
 	}
+	m.resumeAsks()
 	m.next()
+}
+
+// stop ends the attempt because pinion stops: what has moved need not come back.
+func (s *source) stop() {
+	m := s.m
+	const reason = "pinion stops"
+	s.target.say(word{Kind: wordAbort, Reason: reason})
+	m.source = nil
+	for _, reply := range s.replies {
+		reply <- outcome{Error: reason, failure: failureBusy}
+	}
+	if s.exchange != nil {
+		s.exchange.close()
+		s.dismissChild()
+	}
+}
+
+// notSaid follows when the new master has not got a word.
+func (s *source) notSaid(u *unsaid) {
+	if s.phase == sourceLeaving { // perhaps it does not know that it may; whether it has, only its process tells
+		s.m.log.printf(levelError, "%s: %v", s.status.Kind, u)
+		s.dismissChild()
+		return
+	}
+	s.fail(u)
 }
 
 // dismissChild ends a new master that hangs. One that works has its time to end by itself.

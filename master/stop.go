@@ -16,6 +16,7 @@ const grace = time.Second
 // clients whom nobody will answer.
 func (m *master) drain() {
 	m.become(draining)
+	m.refuseQueued()
 	m.world.services.stopping("draining")
 	timeout := m.generation.config.Global.ShutdownTimeout
 	until := time.Time{}
@@ -55,8 +56,9 @@ func (m *master) stop() {
 		m.unstoreGeneration()
 	}
 	m.become(stopping)
+	m.refuseQueued()
 	if m.source != nil {
-		m.source.target.say(word{Kind: wordAbort, Reason: "pinion stops"})
+		m.source.stop()
 	}
 	m.closeListeners()
 	for _, s := range m.slots() {
@@ -103,6 +105,9 @@ func (m *master) settle() {
 		if s.state != slotVacant {
 			return
 		}
+	}
+	if m.child { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
+		return
 	}
 	m.become(stopped)
 }

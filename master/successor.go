@@ -5,6 +5,7 @@ package master
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -13,6 +14,9 @@ import (
 // agreeTimeout is how long a new master waits for the old one to decide. One that runs at all does so earlier: it gives up
 // after settleTimeout.
 const agreeTimeout = 2 * settleTimeout
+
+// farewellTimeout is how long a new master that serves waits for the old one to leave.
+const farewellTimeout = 10 * time.Second
 
 // call introduces a new master to the one that has started it.
 func (m *master) call(x *exchange) {
@@ -23,7 +27,7 @@ func (m *master) call(x *exchange) {
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
 	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
-		Obeys: true}
+		Obeys: true, Intents: true}
 	switch fault.Error("nm.hello") { // as a later version may say it
 	case fault.ErrShortWrite:
 		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
@@ -39,6 +43,64 @@ func (t *target) welcomed(w word) {
 	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
 	t.m.former = w.Former
+	t.welcome = w
+	if w.Verbosity != nil {
+		t.m.log.verbosity = clampVerbosity(*w.Verbosity)
+	}
+	for _, what := range t.held {
+		t.confide(what)
+	}
+	t.held = nil
+	if t.m.after != nothing {
+		t.fail(errEnding)
+	}
+}
+
+// confide passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
+// older version is told by the signal that means it.
+func (t *target) confide(what intent) {
+	m := t.m
+	switch {
+	case t.welcome.Kind == "":
+		t.held = append(t.held, what)
+	case t.welcome.Intents:
+		t.source.say(word{Kind: wordIntent, Intent: intentNames[what]})
+	default:
+		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
+			m.log.printf(levelError, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
+		}
+	}
+}
+
+// interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
+func (t *target) interrupted(how intent) {
+	m := t.m
+	m.after = stronger(m.after, how)
+	t.confide(m.after)
+	switch {
+	case t.welcome.Kind == "": // soon
+	case m.after == stop:
+		m.target, m.coming = nil, nil
+		if t.g != nil {
+			m.retired = append(m.retired, t.g)
+		}
+		m.abandonListeners()
+		m.stop()
+	case t.phase != targetReturning:
+		t.fail(errEnding)
+	}
+}
+
+// notSaid follows when the old master has not got a word. Unless it may have decided already, clients go back.
+func (t *target) notSaid(u *unsaid) {
+	switch {
+	case t.phase == targetTaking, t.phase == targetSettling && u.kind == wordSettled:
+		t.abort(u.Error())
+	case t.phase == targetSettling, t.phase == targetReturning:
+		t.m.log.printf(levelError, "%v", u)
+	default:
+		t.cancel(u)
+	}
 }
 
 // load reads the configuration, by which the new generation serves.
@@ -63,27 +125,33 @@ func (t *target) load() {
 func (t *target) ask(result *HandoffStatus) {
 	m := t.m
 	fault.At("nm.ready.before")
-	if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
-		t.fail(err)
-		return
-	}
-	t.result, t.asked = result, true
-	t.enter(targetSettling, agreeTimeout)
-	if t.obeys || !m.world.services.present() {
-		t.settled()
-		return
-	}
-	m.world.services.mainPID(m.world.pid)
-	m.world.services.ready("serving")
-	m.world.services.barrier(func(err error) {
-		m.world.report(event{then: func() {
-			if err != nil {
-				m.log.printf(levelError, "telling the service manager about the new master: %v", err)
-			}
-			if m.target == t && t.phase == targetSettling {
-				t.settled()
-			}
-		}})
+	t.result = result
+	m.writePIDFile(func(err error) {
+		switch {
+		case m.target != t || t.phase != targetTaking:
+			return
+		case err != nil:
+			t.fail(err)
+			return
+		}
+		t.asked = true
+		t.enter(targetSettling, agreeTimeout)
+		if t.obeys || !m.world.services.present() {
+			t.settled()
+			return
+		}
+		m.world.services.mainPID(m.world.pid)
+		m.world.services.ready("serving")
+		m.world.services.barrier(func(err error) {
+			m.world.report(event{then: func() {
+				if err != nil {
+					m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+				}
+				if m.target == t && t.phase == targetSettling {
+					t.settled()
+				}
+			}})
+		})
 	})
 }
 
@@ -95,7 +163,15 @@ func (t *target) settled() {
 // agreed follows when the old master lets this one take over.
 func (t *target) agreed() {
 	fault.At("nm.agreed")
-	t.m.predecessor, t.m.stored = t.exchange, t.stored
+	t.succeed()
+}
+
+// succeed takes over from a master that is still there, for a moment.
+func (t *target) succeed() {
+	m := t.m
+	m.predecessor, m.stored = t.exchange, t.stored
+	m.predecessorPID, m.predecessorStays = t.welcome.PID, t.welcome.Stays
+	m.predecessorUntil = m.world.now().Add(farewellTimeout)
 	t.promote()
 }
 
@@ -114,11 +190,15 @@ func (t *target) promote() {
 		m.last = t.result
 		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
+	m.log.out.reopen() // it may have been moved away since this process has opened it
 	m.becomeServing()
 	for _, s := range t.g.slots { // died meanwhile
 		if s.state == slotVacant {
 			m.fill(s)
 		}
+	}
+	if m.after == stop {
+		m.end(stop)
 	}
 }
 
@@ -133,6 +213,34 @@ func (m *master) bequest(w word) {
 	if w.Result != nil {
 		m.last = w.Result
 	}
+	for _, name := range w.Waiting {
+		m.relayed(word{Intent: name}, true)
+	}
+}
+
+// relieve follows when the old master is gone, or is given up.
+func (m *master) relieve() {
+	x := m.predecessor
+	m.predecessor, m.predecessorUntil = nil, time.Time{}
+	m.succeedInherited()
+	m.unstore(m.stored) // which it has done itself, unless it was killed
+	m.stored = nil
+	m.storeAgain()
+	x.close()
+	m.next()
+}
+
+// outlive goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
+// as long as it would be in the way of the next upgrade and nobody else can have its pid.
+func (m *master) outlive() {
+	fate := "it is killed"
+	if m.predecessorStays {
+		fate = "its process stays"
+	} else if err := m.world.killParent(m.predecessorPID); err != nil {
+		fate = fmt.Sprintf("it cannot be killed: %v", err)
+	}
+	m.log.printf(levelError, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessorPID, farewellTimeout, fate)
+	m.relieve()
 }
 
 // orphaned follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
@@ -151,9 +259,11 @@ func (t *target) orphaned(err error) {
 			t.abort(reason.Error())
 			return
 		}
-		if err := writePIDFile(m.opts.PIDFile, m.world.pid); err != nil {
-			m.log.printf(levelError, "%v", err)
-		}
+		m.writePIDFile(func(err error) {
+			if err != nil {
+				m.log.printf(levelError, "%v", err)
+			}
+		})
 	default:
 		t.cancel(reason)
 		return
@@ -163,6 +273,7 @@ func (t *target) orphaned(err error) {
 	m.succeedInherited()
 	m.unstore(t.stored)
 	t.exchange.close()
+	m.next()
 }
 
 // leavePorts makes room for another master.
@@ -179,6 +290,5 @@ func (m *master) leavePorts() {
 func (t *target) deserted() {
 	m := t.m
 	m.log.printf(levelError, "the old master has said nothing for %s, taking over", agreeTimeout)
-	m.predecessor, m.stored = t.exchange, t.stored
-	t.promote()
+	t.succeed()
 }

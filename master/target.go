@@ -58,6 +58,8 @@ type target struct {
 	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
 	asked       bool           // upgrade: somebody may have made this process the main one of the service
 	exchange    *exchange      // upgrade: the way to the old master
+	welcome     word           // upgrade: with Kind once it has come
+	held        []intent       // upgrade: what was asked for before the welcome
 }
 
 // serves tells whether the workers have clients, or may have.
@@ -351,6 +353,9 @@ func (t *target) cancel(reason error) {
 			m.world.services.mainPID(t.old) // which may not be listened to any more
 		}
 		m.abandonListeners()
+		if m.after != nothing { // as asked
+			reason = nil
+		}
 		m.fail(reason)
 		return
 	}

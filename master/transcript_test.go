@@ -93,6 +93,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		})})
 	case "other": // kind [slot] [reason…], said by the other master
 		f.otherSays(t, args)
+	case "unsaid": // kind of a word that the other master does not take
+		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
 		err := errors.New(strings.Join(args, " "))
 		if args[0] == "ready" {
@@ -213,7 +215,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	w := word{Kind: wordKind(args[0])}
 	switch w.Kind {
 	case wordHello:
-		w.Oldest, w.Newest, w.Build, w.PID = 1, 1, "1.3.0", 2000
+		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
 		case len(args) > 1 && args[1] == "obeys": // leaves it to the source to tell the service manager
 			w.Obeys = true
@@ -224,6 +226,8 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Declares = len(args) > 1 && args[1] == "declares"
 		w.PID = 999
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
+		w.Intents, w.Stays = !f.older, f.stays
+		w.Verbosity = f.otherVerbosity
 	case wordSockets:
 		for _, name := range args[1:] {
 			f.lastFD++
@@ -256,12 +260,20 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Left = duration(t, args[4])
 	case wordAgain, wordSuspect:
 		w.Slot = number(t, args[1])
-	case wordGo, wordFarewell:
+	case wordGo:
 		w.Legacy = &legacy{}
+	case wordFarewell: // intents that wait…
+		w.Legacy, w.Waiting = &legacy{}, args[1:]
 	case wordMoved:
 		w.Result = &HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
 	case wordFailed, wordAbort:
 		w.Reason = strings.Join(args[1:], " ")
+	case wordIntent: // its name, or verbosity=N
+		w.Intent = strings.Join(args[1:], " ")
+		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
+			verbosity := number(t, text)
+			w.Intent, w.Verbosity = "", &verbosity
+		}
 	}
 	f.other(w, nil)
 }

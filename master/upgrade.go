@@ -25,16 +25,29 @@ const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
 func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
 // upgrader is tableflip as the master uses it. There is one in a process.
-type upgrader struct{ flip *tableflip.Upgrader }
+type upgrader struct {
+	flip   *tableflip.Upgrader
+	before int // pid of the master that has started this one; 0: none has
+}
+
+// startedIn is the working directory in which new masters are started, too. Empty: there was none.
+var startedIn, _ = os.Getwd()
 
 func newUpgrader() (*upgrader, error) {
 	whole := callTimeout + 2*waitTimeout + giveTimeout + settleTimeout + time.Hour // the source has tighter ones for each step
+	if startedIn == "" {
+		return nil, errors.New("preparing for upgrades: the working directory is gone; start from one that exists, such as /")
+	}
 	flip, err := tableflip.New(tableflip.Options{UpgradeTimeout: whole})
 	if err != nil {
 		return nil, fmt.Errorf("preparing for upgrades: %w", err)
 	}
 	os.Unsetenv(inheritedVariable)
-	return &upgrader{flip}, nil
+	u := &upgrader{flip: flip}
+	if flip.HasParent() {
+		u.before = os.Getppid()
+	}
+	return u, nil
 }
 
 // parent returns the way to the master that this one is to replace; nil if there is none.
@@ -78,7 +91,7 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 		sock.Close(ours)
 		return nil, err
 	}
-	go func() { ended(advise(u.begin())) }()
+	go func() { ended(u.advise(u.begin())) }()
 	return newExchange(ours), nil
 }
 
@@ -106,10 +119,18 @@ var advice = [...]struct{ sign, advice string }{
 	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
 }
 
-// advise says what is wrong with the new binary, and what to do.
-func advise(err error) error {
+// advise says what is wrong with the new binary, or with what it is started in, and what to do. It may look at disks.
+func (u *upgrader) advise(err error) error {
 	if err == nil {
 		return nil
+	}
+	if err.Error() == errParent {
+		return fmt.Errorf("the old master (pid %d) of the upgrade before still exists, and until it is gone there can be no other; "+
+			"if it hangs, end it with kill -9 %d", u.before, u.before)
+	}
+	if now, errNow := os.Stat(startedIn); errNow != nil || !now.IsDir() {
+		return fmt.Errorf("the working directory %q, in which pinion was started, is gone: make it anew (mkdir -p %s), then upgrade (%w)",
+			startedIn, startedIn, err)
 	}
 	for _, a := range advice {
 		if strings.Contains(err.Error(), a.sign) {
@@ -117,6 +138,24 @@ func advise(err error) error {
 		}
 	}
 	return err
+}
+
+// Resign tells the master that has started this process why it cannot take over. For what fails before Run.
+func Resign(reason error) {
+	w := newWorld(func(event) {})
+	if Successor() && w.upgradable() == nil {
+		w.resign(reason)
+	}
+}
+
+// resign tells it, if there is one, and waits until it knows.
+func (w *world) resign(reason error) {
+	parent, err := w.parent()
+	if err != nil || parent == nil {
+		return
+	}
+	parent.say(word{Kind: wordFailed, Reason: reason.Error()})
+	parent.flush()
 }
 
 // ready lets the parent leave.

@@ -17,6 +17,7 @@
 //	       ───────────── agreed ───────────►        upgrade only: now it may take over
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
 //	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
+//	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
 // Until settled (agreed) either side can say abort (source) or failed (target): the new workers give back what they have
 // taken, the target says returned, and the old generation serves as if nothing had been.
@@ -53,6 +54,7 @@ const (
 	wordFailed   wordKind = "failed"
 	wordAbort    wordKind = "abort"
 	wordReturned wordKind = "returned"
+	wordIntent   wordKind = "intent"
 )
 
 // Versions of the conversation between masters. A word may get new fields in any version, which older masters ignore;
@@ -106,6 +108,12 @@ type word struct {
 	Balance map[string]int64 `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
 	Result  *HandoffStatus   `json:"result,omitempty"`  // moved, farewell
 
+	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the speaker knows the word intent
+	Intent    string   `json:"intent,omitempty"`    // intent: the name of one
+	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the source has not come to
+	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the source from now on
+	Stays     bool     `json:"stays,omitempty"`     // welcome: the source's process does not end when it has left
+
 	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
 }
 
@@ -148,6 +156,7 @@ const (
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
 	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance", "serves", "former",
+	"intents", "intent", "waiting", "verbosity", "stays",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.
@@ -178,6 +187,22 @@ func conversation(hello word) (int, error) {
 			"restart the service to change between the two", hello.Build, hello.Oldest, hello.Newest, oldestConversation, newestConversation)
 	}
 	return version, nil
+}
+
+// intentNames are what intents are called between masters.
+var intentNames = map[intent]string{
+	drain: "drain", stop: "stop", reopenLog: "reopen log", reload: "reload", upgrade: "upgrade",
+	verbosityUp: "verbosity up", verbosityDown: "verbosity down",
+}
+
+// intentNamed returns nothing for a name that this version does not know.
+func intentNamed(name string) intent {
+	for what, known := range intentNames {
+		if known == name {
+			return what
+		}
+	}
+	return nothing
 }
 
 // counterpart is the other side of a handoff. It owns the descriptors of what it is told.
@@ -213,6 +238,8 @@ func (m *master) hear(w word, asTarget bool) {
 		m.adopt(w)
 	case asTarget && w.Kind == wordFarewell:
 		m.bequest(w)
+	case w.Kind == wordIntent:
+		m.relayed(w, asTarget)
 	case asTarget && m.target != nil:
 		m.target.hear(w)
 	case !asTarget && m.source != nil:

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
@@ -28,11 +29,13 @@ type world struct {
 	report func(event)                     // from any goroutine
 	aside  func(work func() (then func())) // work is done by another goroutine, then by that of Run
 
-	parent   func() (*exchange, error)                  // the way to the master that this one is to replace; nil: none
-	upgrade  func(ended func(error)) (*exchange, error) // starts a new master; nil is its success
-	dismiss  func(chosen func(pid int) bool)            // kills children
-	flip     func() error                               // the parent may leave
-	services manager
+	parent     func() (*exchange, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade    func(ended func(error)) (*exchange, error) // starts a new master; nil is its success
+	dismiss    func(chosen func(pid int) bool)            // kills children, soon
+	signal     func(pid int, s syscall.Signal) error      // to another master
+	killParent func(pid int) error                        // the master that has started this one; an error if that is not pid any more
+	flip       func() error                               // the parent may leave
+	services   manager
 
 	probe       func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
 	bind        func(l config.Listen, own []uint64, patience time.Duration) (socket, error) // own as for probe
@@ -78,19 +81,21 @@ type world struct {
 // newWorld returns the real one. Events of the processes it spawns go to report, from goroutines of their own.
 func newWorld(report func(event)) *world {
 	return &world{
-		self:     os.Args[0],
-		report:   report,
-		aside:    func(work func() func()) { go func() { report(event{then: work()}) }() },
-		parent:   func() (*exchange, error) { return nil, nil },
-		upgrade:  func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
-		flip:     func() error { return nil },
-		dismiss:  killChildren,
-		services: newServiceManager(),
+		self:       os.Args[0],
+		report:     report,
+		aside:      func(work func() func()) { go func() { report(event{then: work()}) }() },
+		parent:     func() (*exchange, error) { return nil, nil },
+		upgrade:    func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
+		flip:       func() error { return nil },
+		dismiss:    func(chosen func(pid int) bool) { go killChildren(chosen) },
+		signal:     syscall.Kill,
+		killParent: killParent,
+		services:   newServiceManager(),
 
 		pid:           os.Getpid(),
 		now:           time.Now,
 		load:          config.Load,
-		signals:       watchSignals,
+		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
 		affinity:      sock.Affinity,
 		memory:        func() (int64, error) { return machineMemory(os.DirFS("/")) },
 		seal:          seal,

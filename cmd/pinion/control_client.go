@@ -42,6 +42,7 @@ type answer struct {
 	Error   string                `json:"error"`
 	Lines   []string              `json:"lines"`
 	Handoff *master.HandoffStatus `json:"handoff"`
+	PID     int                   `json:"pid"`
 }
 
 // refusal is an answer that says no, for the reason that it gives.
@@ -138,15 +139,22 @@ func (m *control) stranger() error {
 	return fmt.Errorf("what listens at %q does not answer as a Pinion does", m.path)
 }
 
-// ask has the master do something and waits until it is done. A master that has handed over to another meanwhile has
-// done nothing, so the other is asked.
+// ask has the master do something and waits until it is done. A master that has handed over to another meanwhile, which
+// may be long after it was asked, has done nothing, so the other is asked.
 func (m *control) ask(ctx context.Context, path string, parameters url.Values) (a answer, err error) {
-	for began := time.Now(); ; {
+	for refused := (time.Time{}); ; {
+		asked := time.Now()
 		text, err := m.do(ctx, http.MethodPost, path, parameters)
 		if err == nil && json.Unmarshal(text, &a) != nil {
 			err = m.stranger()
 		}
-		if !refusedWith(err, http.StatusServiceUnavailable) || time.Since(began) > m.succession || !pause(ctx) {
+		if !refusedWith(err, http.StatusServiceUnavailable) {
+			return a, err
+		}
+		if refused.IsZero() || time.Since(asked) > askPause { // by one that lives, which was asked in vain
+			refused = time.Now()
+		}
+		if time.Since(refused) > m.succession || !pause(ctx) {
 			return a, err
 		}
 	}
@@ -248,9 +256,12 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 		return 0, err
 	}
 	born := birth(before.PID)
-	_, err = m.ask(ctx, "/stop", parameters)
+	a, err := m.ask(ctx, "/stop", parameters)
 	if err != nil && !unheard(err) && !nobody(err) {
 		return 0, err
+	}
+	if a.PID != 0 && a.PID != before.PID { // which has taken over meanwhile
+		before.PID, born = a.PID, birth(a.PID)
 	}
 	return before.PID, m.awaitEnd(ctx, before, born, err)
 }

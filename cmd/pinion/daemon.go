@@ -5,12 +5,14 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 )
 
 // daemonize starts this command line once more, detached. Working directory and relative paths stay what they are; the
 // umask becomes 0, as with nutcracker, whose files' permissions scripts may rely on.
 func daemonize() error {
+	signal.Reset() // this process only waits; the other one catches its own
 	before := syscall.Umask(0)
 	defer syscall.Umask(before)
 	child, err := launch(os.Args[1:], nil, &syscall.SysProcAttr{Setsid: true})

@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker"
 )
@@ -33,8 +35,15 @@ type usageError string
 func (e usageError) Error() string { return string(e) }
 
 func main() {
+	if isProxy(os.Args) {
+		master.CatchSignals()
+	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
+
+// isProxy tells whether the command line is that of the proxy itself, which has no command. Its operator may send signals
+// as soon as it has a pid.
+func isProxy(args []string) bool { return len(args) < 2 || strings.HasPrefix(args[1], "-") }
 
 // run is the whole program; it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -45,6 +54,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	arranged, err := arrange(app, args[1:])
 	if err == nil {
 		err = app.Run(append([]string{app.Name}, arranged...))
+	}
+	if err != nil {
+		master.Resign(err) // an old master waits for this one, unless it knows already
 	}
 	return explain(err, stderr)
 }
