@@ -4,8 +4,10 @@
 package main_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +36,25 @@ func (s *slowpokes) reply(args []string) string {
 	return "+" + args[1] + "\r\n"
 }
 
+// serve writes each reply as soon as it may go: the next one may be kept.
+func (s *slowpokes) serve(c net.Conn) {
+	in := bufio.NewReader(c)
+	for {
+		args, err := readRequest(in)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write([]byte(s.reply(args))); err != nil {
+			return
+		}
+	}
+}
+
 // straggle starts a scene of one worker, with a pool whose server is slow, and little patience.
 func straggle(t *testing.T) (*scene, *slowpokes) {
 	slow := &slowpokes{gates: map[string]chan struct{}{}}
 	servers := startStormServers(t)
-	servers.tardy = []*backend{fakeServer(t, "unix", "", answering(slow.reply))}
+	servers.tardy = []*backend{fakeServer(t, "unix", "", slow.serve)}
 	t.Cleanup(func() { // before the server ends
 		slow.mu.Lock()
 		defer slow.mu.Unlock()
@@ -51,8 +67,20 @@ func straggle(t *testing.T) (*scene, *slowpokes) {
 		}
 	})
 	s := newScene(t, servers, oldRelease, 1, raceAtExit)
-	s.write(strings.Replace(servers.config(s.in, 1), "global:\n", "global:\n  handoff_patience: 100\n", 1))
+	s.straggling(100, "")
 	return s, slow
+}
+
+// straggling has the next generation be this patient with stragglers, for ever once it has taken over, and gives the pool
+// with the slow server one more option.
+func (s *scene) straggling(milliseconds int, option string) {
+	s.t.Helper()
+	config := strings.Replace(s.servers.config(s.in, 1), "global:\n",
+		fmt.Sprintf("global:\n  shutdown_timeout: 0\n  handoff_patience: %d\n", milliseconds), 1)
+	if option != "" {
+		config = strings.Replace(config, "tardy:\n", "tardy:\n  "+option+"\n", 1)
+	}
+	s.write(config)
 }
 
 // owed connects a client that is owed the reply about a key, which the server has been asked for.

@@ -192,6 +192,10 @@ type condition struct {
 	Generation uint64   `json:"generation"`
 	Busy       string   `json:"busy"`
 	Last       *handoff `json:"last"`
+
+	Generations []struct {
+		Number uint64 `json:"number"`
+	} `json:"generations"`
 }
 
 // handoff is what it says of the last one.
