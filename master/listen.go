@@ -55,10 +55,12 @@ func (l *listener) at(address config.Listen) bool {
 
 // listen opens what a first generation needs.
 func (m *master) listen(g *generation) error {
-	if err := m.claim(g); err != nil {
-		return err
-	}
-	return m.queue(g)
+	return m.world.alone(func() error {
+		if err := m.claim(g); err != nil {
+			return err
+		}
+		return m.queue(g)
+	})
 }
 
 // claim takes the addresses of a generation: one SO_REUSEPORT socket per TCP address and slot, and one socket per unix
@@ -261,7 +263,7 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 		if l.unlink != nil {
 			l.unlink()
 		}
-		if l.network != "unix" && l.queues && !l.foreign {
+		if l.network != "unix" && l.queues && !l.foreign && !m.shares() {
 			if err := m.world.unroute(l.fd); err != nil {
 				m.log.printf(levelDebug, "turning connections away from %s: %v", l.name, err)
 			}
@@ -271,6 +273,9 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 	}
 	m.listeners = kept
 }
+
+// shares tells whether another master may come to serve with the same sockets.
+func (m *master) shares() bool { return m.source != nil && m.source.exchange != nil }
 
 // closeListeners gives up all listeners.
 func (m *master) closeListeners() { m.closeWhere(func(*listener) bool { return true }) }

@@ -257,6 +257,7 @@ func (f *machine) world() *world {
 		unlinker:    f.unlinker,
 		unlinkAt:    func(path string, _ spot) func() { return f.unlinker(path) },
 		locate:      f.locate,
+		alone:       func(do func() error) error { return do() },
 		unroute:     func(fd int) error { f.printf("unroute %d", fd); return nil },
 		inode:       func(fd int) uint64 { return uint64(fd) },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -198,4 +199,13 @@ func (m *master) own(address config.Listen) (inodes []uint64) {
 		}
 	}
 	return inodes
+}
+
+// alone does what must be done by one starting master at a time: between finding an address free and listening there,
+// another one would find it free, too. Where somebody else has taken the name for good, it is done all the same.
+func alone(do func() error) error {
+	if unlock, err := sock.LockName(fmt.Sprintf("pinion/start/%d", os.Geteuid()), lockPatience); err == nil {
+		defer unlock()
+	}
+	return do()
 }

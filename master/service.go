@@ -88,7 +88,7 @@ func (m *master) adoptSockets() *generation {
 	slots := map[string]int{}
 	for _, p := range passed {
 		if p.network == "" || !p.listening {
-			m.log.printf(levelWarn, "%q, inherited from the service manager, is no listening socket", p.name)
+			m.log.printf(levelWarn, "%q, inherited from the service manager, is no socket to which connections come", p.name)
 			m.world.close(p.fd)
 			continue
 		}

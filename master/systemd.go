@@ -244,7 +244,7 @@ func adopt(f *os.File) (p passedSocket, err error) {
 	p.name = decodeStoreName(f.Name())
 	p.network, p.address = boundTo(p.fd)
 	accepts, err := syscall.GetsockoptInt(p.fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
-	p.listening = err == nil && accepts != 0 // an error is that of no socket
+	p.listening = err == nil && accepts != 0 && !sock.Unrouted(p.fd) // an error is that of no socket
 	return p, nil
 }
 

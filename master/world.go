@@ -43,7 +43,8 @@ type world struct {
 	unlinker    func(path string) func() // removes the unix socket that is at path now
 	unlinkAt    func(path string, found spot) func()
 	locate      func(path string) (spot, error)
-	unroute     func(fd int) error // has connections come to a listening socket no more
+	alone       func(do func() error) error // while no other master that starts does the same
+	unroute     func(fd int) error          // has connections come to a listening socket no more
 	inode       func(fd int) uint64
 	close       func(fd int) error
 	chmod       func(path string, perm fs.FileMode) error
@@ -105,6 +106,7 @@ func newWorld(report func(event)) *world {
 		unlinker:      unlinkOwn,
 		unlinkAt:      unlinkAt,
 		locate:        locate,
+		alone:         alone,
 		unroute:       sock.Unroute,
 		inode:         sock.Inode,
 		close:         sock.Close,

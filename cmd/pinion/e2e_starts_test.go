@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Each pair is given the same paths; half of them find what a dead process has left there. PINION_E2E_STARTS says how many
-// pairs there are.
+// Each pair is given the same paths, or the same port; of the former half find what a dead process has left there.
+// PINION_E2E_STARTS says how many pairs there are.
 func TestE2EStartsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := 10
@@ -31,9 +31,12 @@ func TestE2EStartsAtOnce(t *testing.T) {
 	}
 	for i := range pairs {
 		dir := shortDir(t)
-		at, control := filepath.Join(dir, "pool.sock"), filepath.Join(dir, "ctl.sock")
+		network, at, control := "unix", filepath.Join(dir, "pool.sock"), filepath.Join(dir, "ctl.sock")
+		if i%3 == 2 {
+			network, at, control = "tcp", freeAddress(t), ""
+		}
 		file := writeConfig(t, yaml(pool{"pool", at, []string{"redis: true"}, []string{"127.0.0.1:1:1"}}))
-		if i%2 == 1 {
+		if i%2 == 1 && network == "unix" {
 			for _, path := range []string{at, control} {
 				l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 				if err != nil {
@@ -46,7 +49,11 @@ func TestE2EStartsAtOnce(t *testing.T) {
 		var both []*process
 		for range 2 {
 			_, port, _ := net.SplitHostPort(freeAddress(t))
-			p := start(t, path, "-c", file, "-a", "127.0.0.1", "-s", port, "--workers", "1", "--control", control)
+			args := []string{"-c", file, "-a", "127.0.0.1", "-s", port, "--workers", "1"}
+			if control != "" {
+				args = append(args, "--control", control)
+			}
+			p := start(t, path, args...)
 			p.retired = true
 			both = append(both, p)
 		}
@@ -64,7 +71,11 @@ func TestE2EStartsAtOnce(t *testing.T) {
 			if survivor.ended() {
 				t.Fatalf("pair %d: both have ended:\n%s\n%s", i, both[0].output.String(), both[1].output.String())
 			}
-			return errors.Join(knockOnce("unix", at, 0), exec.Command(path, "status", "--control", control).Run())
+			err := knockOnce(network, at, 0)
+			if control != "" {
+				err = errors.Join(err, exec.Command(path, "status", "--control", control).Run())
+			}
+			return err
 		})
 		survivor.signal(syscall.SIGTERM)
 		if err := survivor.wait(); err != nil {

@@ -59,6 +59,12 @@ func Unroute(fd int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, noInterface)
 }
 
+// Unrouted tells whether that has been done to a socket.
+func Unrouted(fd int) bool {
+	bound, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+	return err == nil && bound == noInterface
+}
+
 // Inode returns the number by which /proc/net knows a socket; 0 if it has none.
 func Inode(fd int) uint64 {
 	var stat unix.Stat_t
@@ -143,6 +149,25 @@ func LockDirectory(path string, patience time.Duration) (unlock func(), err erro
 }
 
 const lockPause = time.Millisecond
+
+// LockName takes a name that at most one process of the network namespace has at a time, within patience, else it fails with
+// EADDRINUSE. It is gone with whoever has it.
+func LockName(name string, patience time.Duration) (unlock func(), err error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|socketFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(lockPause) {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: "@" + name})
+		if err == nil {
+			return func() { Close(fd) }, nil
+		}
+		if err != unix.EADDRINUSE || time.Now().After(deadline) {
+			Close(fd)
+			return nil, err
+		}
+	}
+}
 
 // ConnectTCP begins to connect to addr. done tells that the connection stands already; otherwise the descriptor
 // becomes writable when it is decided, and Error tells how.

@@ -28,7 +28,10 @@ func TestUnroute(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer before.Close()
-			if err := Unroute(first); err != nil {
+			if Unrouted(first) {
+				t.Error("it is unrouted from the start")
+			}
+			if err := Unroute(first); err != nil || !Unrouted(first) {
 				t.Fatal(err)
 			}
 			after, err := dial()
