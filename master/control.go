@@ -127,7 +127,7 @@ func (g *generation) status(state, build string, now time.Time) GenerationStatus
 		if p := slot.process; p != nil {
 			w.PID, w.CPU = p.pid, p.cpu
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
-			w.Connections = slot.clients()
+			w.Connections = uint64(slot.clients())
 		}
 		s.Workers = append(s.Workers, w)
 	}

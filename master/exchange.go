@@ -157,21 +157,32 @@ func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
 	}
 }
 
-// nameSockets adds descriptors of chosen listeners to a word.
-func (m *master) nameSockets(w *word, chosen func(*listener) bool) {
+// nameSockets adds copies of chosen listeners to a word. An error leaves the word without any: a master that inherited all but
+// one would close that one's queue.
+func (m *master) nameSockets(w *word, chosen func(*listener) bool) error {
 	for i := range m.listeners {
 		l := &m.listeners[i]
-		if chosen(l) {
-			m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign, Spot: wordSpotOf(l.spot)})
+		if !chosen(l) {
+			continue
+		}
+		err := m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign, Spot: wordSpotOf(l.spot)})
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-func (m *master) addSocket(w *word, fd int, name socketName) {
-	if own, err := m.world.dup(fd); err == nil {
-		w.Sockets = append(w.Sockets, name)
-		w.fds = append(w.fds, own)
+func (m *master) addSocket(w *word, fd int, name socketName) error {
+	own, err := m.world.dup(fd)
+	if err != nil {
+		m.closeRest(w.fds)
+		w.Sockets, w.fds = nil, nil
+		return fmt.Errorf("passing on %q: %w", name.Name, err)
 	}
+	w.Sockets = append(w.Sockets, name)
+	w.fds = append(w.fds, own)
+	return nil
 }
 
 // addSockets takes over the sockets that a word names.
@@ -208,17 +219,23 @@ func (m *master) addSockets(w word) {
 }
 
 // tellSockets says all that a new master inherits, in as many words as it takes.
-func (s *source) tellSockets() {
+func (s *source) tellSockets() error {
 	m := s.m
 	var all word
-	m.nameSockets(&all, func(*listener) bool { return true })
-	if m.stats != nil {
-		if fd, err := m.world.fdOf(m.stats); err == nil {
-			all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
-		}
+	err := m.nameSockets(&all, func(*listener) bool { return true })
+	if err == nil && m.controlFD >= 0 {
+		err = m.addSocket(&all, m.controlFD, socketName{Name: controlSocket, Spot: wordSpotOf(m.controlSpot)})
 	}
-	if m.controlFD >= 0 {
-		m.addSocket(&all, m.controlFD, socketName{Name: controlSocket, Spot: wordSpotOf(m.controlSpot)})
+	if err != nil {
+		return err
+	}
+	if m.stats != nil {
+		fd, err := m.world.fdOf(m.stats)
+		if err != nil {
+			m.closeRest(all.fds)
+			return fmt.Errorf("passing on the statistics port: %w", err)
+		}
+		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
 	}
 	for more := true; more; {
 		n := min(len(all.fds), maxWordFDs)
@@ -226,6 +243,7 @@ func (s *source) tellSockets() {
 		s.target.say(word{Kind: wordSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
 		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
 	}
+	return nil
 }
 
 // fdOf returns a copy of a listener's descriptor. Not by File, which would switch O_NONBLOCK off for all who share it.

@@ -21,8 +21,8 @@ func (m *master) line() []*generation {
 }
 
 // tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
-// counted there.
-func (s *source) tellGenerations() {
+// counted there. What cannot be said of any must not be forgotten by an upgrade.
+func (s *source) tellGenerations() error {
 	m := s.m
 	line := m.line()
 	before := m.past
@@ -33,11 +33,11 @@ func (s *source) tellGenerations() {
 	for _, g := range line {
 		w, err := m.whereCounted(g)
 		if err != nil {
-			m.log.printf(levelWarn, "%s: passing on the counters: %v", s.status.Kind, err)
-			return
+			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
 		s.target.say(w)
 	}
+	return nil
 }
 
 // whereCounted is the word that says where the workers of a generation count.
@@ -212,6 +212,6 @@ func (m *master) succeedInherited() {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process, now time.Time) {
 	p.owner, s.process = s, p
-	s.bornAt, s.readyAt, s.pulse, s.leaves = now, now, pulse{}, false
+	s.bornAt, s.readyAt, s.pulse, s.leaves, s.mourned = now, now, pulse{}, false, false
 	s.become(slotStarting, time.Time{})
 }

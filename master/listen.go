@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -364,6 +365,9 @@ func listenError(p *config.Pool, err error) error {
 
 // bindSocket opens a socket that is to listen later. Sockets whose inodes are in own are no obstacle.
 func bindSocket(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
+	if err := fault.Error("m.bind"); err != nil {
+		return socket{}, err
+	}
 	if l.Network != "unix" {
 		fd, err := sock.BindTCP(l.AddrPort, true)
 		return socket{fd: fd, inode: sock.Inode(fd)}, err

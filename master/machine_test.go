@@ -40,6 +40,10 @@ type machine struct {
 
 	stopped       map[int]bool // pids of workers that make no turn
 	serverAnswers bool         // the first server answers workers of slot 0 that inquire
+	joins         []event      // what workers are about to say of their connections
+	silent        bool         // they say nothing
+	pairs         int          // that can still be made
+	copies        int          // of descriptors, likewise
 
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
@@ -78,6 +82,8 @@ func newMachine() *machine {
 		counted: map[int]counted{},
 		at:      map[string]spot{},
 		stopped: map[int]bool{},
+		pairs:   1000,
+		copies:  1000,
 		lastPID: 1000,
 		lastFD:  99,
 		allowed: []int{0, 1},
@@ -202,6 +208,12 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.taken = value == "taken"
 		case "stopped": // a worker's pid
 			f.stopped[number(t, value)] = true
+		case "silent": // workers, about their connections: those of older builds are, or cannot have any
+			f.silent = value == "yes"
+		case "copies":
+			f.copies = number(t, value)
+		case "pairs":
+			f.pairs = number(t, value)
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
@@ -210,6 +222,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.latest().shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
 			f.master.coming.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+		case "guests": // that the next generation's worker of slot 0 has taken
+			f.master.coming.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		case "clients": // of slot 0
 			f.master.generation.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
@@ -262,7 +276,7 @@ func (f *machine) world() *world {
 		inode:       func(fd int) uint64 { return uint64(fd) },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },
 		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
-		dup:         func(fd int) (int, error) { f.printf("copy %d", fd); return fd, nil },
+		dup:         f.dup,
 		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
 		listenerOf:  func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
 		pair:        f.pair,
@@ -420,6 +434,9 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 	body := fmt.Sprint(m.Body)
 	if m.Kind >= link.Serve {
 		body = string(m.Body)
+	}
+	if m.Kind == link.Peer && !f.silent {
+		f.joins = append(f.joins, event{from: p, kind: said, message: link.Message{Kind: link.Joined, Body: m.Body}})
 	}
 	with := ""
 	if len(fds) > 0 {
@@ -594,6 +611,10 @@ func (f *machine) spec(int) ([]byte, error) {
 }
 
 func (f *machine) pair() (int, int, error) {
+	if f.pairs == 0 {
+		return -1, -1, syscall.EMFILE
+	}
+	f.pairs--
 	f.lastFD += 2
 	return f.lastFD - 1, f.lastFD, nil
 }
@@ -647,6 +668,15 @@ func (f *machine) upgrade(ended func(error)) (*exchange, error) {
 	f.printf("start a new master")
 	f.childEnded = ended
 	return f.exchange("child"), nil
+}
+
+func (f *machine) dup(fd int) (int, error) {
+	if f.copies == 0 {
+		return -1, syscall.EMFILE
+	}
+	f.copies--
+	f.printf("copy %d", fd)
+	return fd, nil
 }
 
 func (f *machine) flip() error {

@@ -266,6 +266,14 @@ func (m *master) finish() error {
 		defer m.spoken.flush()
 	}
 	m.unwatch()
+	if m.left { // what workers are still to be told, nobody else will tell them
+		until := time.Now().Add(hearWithin)
+		for _, s := range m.slots() {
+			if s.process != nil {
+				s.process.flush(until)
+			}
+		}
+	}
 	if m.left {
 		m.abandonListeners()
 	} else {
@@ -341,6 +349,8 @@ func (m *master) handle(e event) {
 		m.log.forward(levelError, s.index, e.text)
 	case hungUp:
 		m.hungUp(s)
+	case deaf:
+		m.deaf(s, e.text)
 	case exited:
 		m.reap(s, e.text)
 	}

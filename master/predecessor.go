@@ -29,7 +29,9 @@ func (s *source) welcome(w word) {
 	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})
 	}
-	s.tellSockets()
+	if err := s.tellSockets(); err != nil {
+		s.fail(err)
+	}
 }
 
 // agree lets the new master take over, which is the main process of the service from then on. Nobody but the main process

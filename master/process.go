@@ -43,6 +43,8 @@ type process struct {
 	stderr  *os.File
 	handle  *os.Process // a pidfd: never another process that got the same number
 	readers sync.WaitGroup
+	report  func(event)
+	outbox  outbox
 }
 
 type eventKind uint8
@@ -51,6 +53,7 @@ const (
 	said   eventKind = iota // message
 	wrote                   // text: one line on stderr
 	hungUp                  // end of the control socket
+	deaf                    // text: it takes no messages any more
 	exited                  // text: exit status; always the last event of a process
 )
 
@@ -74,6 +77,9 @@ const (
 // spawn starts a worker from the very binary that runs now, even if its file has been replaced, and has its events
 // reported. Raw descriptor numbers all the way: os/exec would switch O_NONBLOCK off on the listeners of every process.
 func spawn(l launch, report func(event)) (*process, error) {
+	if err := fault.Error("spawn.pipes"); err != nil {
+		return nil, fmt.Errorf("making stderr pipe: %w", err)
+	}
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", os.DevNull, err)
@@ -91,7 +97,7 @@ func spawn(l launch, report func(event)) (*process, error) {
 	}
 	defer sock.Close(control)
 
-	p := &process{slot: l.spec.Slot, cpu: l.spec.CPU, stderr: ours, control: os.NewFile(uintptr(mine), "control")}
+	p := &process{slot: l.spec.Slot, cpu: l.spec.CPU, stderr: ours, control: os.NewFile(uintptr(mine), "control"), report: report}
 	files := make([]uintptr, link.FDListen, link.FDListen+len(l.listeners))
 	files[fdStdin], files[fdStdout], files[fdStderr] = uintptr(null), uintptr(null), uintptr(stderr)
 	files[link.FDControl], files[link.FDShared] = uintptr(control), uintptr(l.shared)
@@ -144,13 +150,19 @@ func (p *process) exec(spec *link.Spec, files []uintptr) error {
 	if err != nil {
 		return fmt.Errorf("writing spec: %w", err)
 	}
-	fd, err := sock.MemfdSealed("pinion-spec", text)
+	fd, err := -1, fault.Error("spawn.spec")
+	if err == nil {
+		fd, err = sock.MemfdSealed("pinion-spec", text)
+	}
 	if err != nil {
 		return fmt.Errorf("writing spec: %w", err)
 	}
 	defer sock.Close(fd)
 	files[link.FDSpec] = uintptr(fd)
 
+	if err := fault.Error("spawn.fork"); err != nil {
+		return fmt.Errorf("executing /proc/self/exe: %w", err)
+	}
 	argv := []string{os.Args[0], "worker", strconv.Itoa(p.slot)} // the number is for those who read ps
 	p.pid, err = syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
 		Env:   workerEnviron(os.Environ()),
@@ -350,22 +362,6 @@ func (p *process) wait(report func(event)) {
 	p.control.Close()
 	p.stderr.Close()
 	report(event{from: p, kind: exited, text: status})
-}
-
-// send fails instead of waiting when the worker reads nothing. The descriptors that go with the message stay the
-// caller's.
-func (p *process) send(m link.Message, fds ...int) error {
-	conn, err := p.control.SyscallConn()
-	if err != nil {
-		return err
-	}
-	wire := link.AppendMessage(nil, m)
-	var sendErr error
-	err = conn.Control(func(fd uintptr) { sendErr = sock.SendFDs(int(fd), wire, fds) })
-	if err != nil {
-		return err
-	}
-	return sendErr
 }
 
 func (p *process) terminate() { p.handle.Signal(syscall.SIGTERM) }

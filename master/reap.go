@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 const (
@@ -26,8 +24,8 @@ func (m *master) reap(s *slot, status string) {
 		status += " by the master (" + s.killedFor + ")"
 	}
 	lost := ""
-	if n := s.clients(); n > 0 {
-		lost = fmt.Sprintf("; %d clients are lost", n)
+	if n := m.mourn(s, status); n > 0 {
+		lost = "; " + clientsAre(n, "are") + " lost"
 	}
 	s.process = nil
 	s.become(slotVacant, time.Time{})
@@ -42,14 +40,14 @@ func (m *master) reap(s *slot, status string) {
 			s.index, p.pid, status, lived)
 		m.fill(s)
 	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
-		m.log.printf(levelInfo, "worker %d (pid %d) ended: %s after %s%s", s.index, p.pid, status, lived, words)
+		m.log.printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.pid, status, lived, words, lost)
 	case s.generation == m.coming:
 		m.log.printf(levelError, "%s", obituary)
 		m.target.lost(s, status+words)
 	case s.gives && m.source != nil: // its successor serves already
-		m.log.printf(levelError, "%s; clients that had not moved yet are lost", obituary)
+		m.log.printf(levelError, "%s", obituary)
 		m.source.bereaved()
-		m.source.gave(s, link.GivenBody{})
+		m.source.bereft(s)
 	case s.leaves && (m.phase == serving || m.phase == starting):
 		m.log.printf(levelNotice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
 			s.index, p.pid, status, lived, words+lost)
@@ -58,6 +56,9 @@ func (m *master) reap(s *slot, status string) {
 		m.log.printf(levelError, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
+		if m.source != nil {
+			m.source.checkJoined()
+		}
 		pause := s.throttle(healthy)
 		if pause == 0 {
 			m.log.printf(levelError, "%s; starting the next one", obituary)
@@ -90,12 +91,13 @@ func (m *master) onlyStruck(s *slot, p *process) bool {
 // quitWords begin what Go's runtime says on SIGQUIT.
 const quitWords = "SIGQUIT: "
 
-// clients returns how many clients the worker of a slot has.
-func (s *slot) clients() (n uint64) {
-	for pool := range s.generation.pools {
-		n += s.generation.shared.Pool(s.index, pool)[link.ClientConnections]
+// endLevel is how bad it is that a worker has ended which was to end. Clients that have not finished in time are a loss, unless
+// nobody was to wait for them.
+func (m *master) endLevel(lost string) level {
+	if lost == "" || m.phase == stopping {
+		return levelInfo
 	}
-	return n
+	return levelWarn
 }
 
 // throttle returns how long the slot stays empty after a death: not at all after a healthy life or a first early death,

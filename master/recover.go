@@ -247,7 +247,7 @@ func takeIn(slot, pid, control int, report func(event)) (*process, error) {
 		handle.Release()
 		return nil, err
 	}
-	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true, control: os.NewFile(uintptr(control), "control"), handle: handle}
+	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true, control: os.NewFile(uintptr(control), "control"), handle: handle, report: report}
 	p.readers.Add(1)
 	go func() {
 		p.readControl(report)

@@ -228,10 +228,14 @@ func (h *HandoffStatus) line() string {
 		name += " (pinion " + h.Build + ")"
 	}
 	if h.Outcome == HandoffFailed {
-		return fmt.Sprintf("%s failed, everything stays as it was: %s", name, strings.ReplaceAll(h.Reason, "\n", "; "))
+		stays := "everything stays as it was"
+		if h.Lost > 0 {
+			stays = "the old generation serves"
+		}
+		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))
 	}
-	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s", name,
-		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond))
+	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s%s", name,
+		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), h.lossClause())
 }
 
 // notifyOutcome has the service manager know that the handoff is over.

@@ -26,6 +26,17 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		var body link.PeerFailedBody
 		if m.read(s, msg, &body) && m.source != nil && s.generation == m.generation {
 			m.source.peerFailed(s, body)
+		} else if m.target != nil && s.generation == m.coming {
+			m.target.peerFailed(s, body)
+		}
+	case link.Joined:
+		var body link.PeerBody
+		switch {
+		case !m.read(s, msg, &body):
+		case m.source != nil && s.generation == m.generation:
+			m.source.joined(pair{s.index, body.Slot})
+		case m.target != nil && s.generation == m.coming:
+			m.target.joined(s, pair{body.Slot, s.index})
 		}
 	case link.Lent:
 		var body link.LentBody
@@ -84,7 +95,7 @@ func (m *master) ready(s *slot, msg link.Message) {
 	}
 	m.uncover(s)
 	if m.source != nil {
-		m.source.joined(s)
+		m.source.replaced(s)
 	}
 	if m.phase == serving {
 		m.storeWorker(s)

@@ -31,7 +31,7 @@ func (s slotState) String() string { return slotStateNames[s] }
 var slotEdges = [...][]slotState{
 	slotVacant:   {slotStarting, slotWaiting},
 	slotStarting: {slotServing, slotPrepared, slotDraining, slotDying, slotVacant},
-	slotPrepared: {slotServing, slotDraining, slotDying, slotVacant},
+	slotPrepared: {slotServing, slotGiving, slotDraining, slotDying, slotVacant},
 	slotServing:  {slotGiving, slotDraining, slotDying, slotVacant},
 	slotGiving:   {slotServing, slotDraining, slotDying, slotVacant},
 	slotDraining: {slotDying, slotVacant},
@@ -61,6 +61,7 @@ type slot struct {
 	pulse     pulse    // of process
 	coveredBy *process // accepts from the slot's listeners, as long as it lives; nil: nobody but the slot's own worker
 	killedFor string   // why the master killed process; empty: it did not
+	mourned   bool     // the clients of process are counted as lost
 }
 
 // become enters the next state, which lasts until the deadline given (zero: without end).

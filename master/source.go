@@ -17,6 +17,7 @@ type sourcePhase uint8
 const (
 	sourceCalling   sourcePhase = iota // upgrade: the new master is being started
 	sourceWaiting                      // for the target to be prepared
+	sourceJoining                      // workers of both sides get their connections to each other
 	sourceGiving                       // workers move their clients
 	sourceSettling                     // everything has moved; the target is about to take over for good
 	sourceLeaving                      // upgrade: it may; whether it has, only its process tells
@@ -24,22 +25,22 @@ const (
 	sourceDeclaring                    // upgrade: the service manager is told which process is the main one from now on
 )
 
-var sourcePhaseNames = [...]string{"calling", "waiting", "giving", "settling", "leaving", "returning", "declaring"}
+var sourcePhaseNames = [...]string{"calling", "waiting", "joining", "giving", "settling", "leaving", "returning", "declaring"}
 
 func (p sourcePhase) String() string { return sourcePhaseNames[p] }
 
 const (
 	callTimeout   = 15 * time.Second // for a new binary to start and to introduce itself
 	waitTimeout   = 30 * time.Second // for a target to be prepared
+	joinTimeout   = 2 * time.Second  // for workers to take their connections; older builds do not say that they have
 	giveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers; see below
 	settleTimeout = 10 * time.Second
-	returnTimeout = 10 * time.Second
+	returnTimeout = 10 * time.Second // for the target's workers
 )
 
 // A worker that works can need nearly all of giveTimeout. Where its peer hangs, it notices that after handoff.Patience, 3 s;
-// the next worker starts and calls all servers, which may take a second each; that one may be slow to answer, too. The
-// master cannot tell this from a worker that hangs, whose clients lose nothing by a few seconds more: they are not served
-// either way, and cut when it is killed.
+// the next worker starts and calls all servers, which may take a second each; that one may be slow to answer, too. A worker
+// that needs still longer, and turns, is right about something that nobody here knows, so its clients stay with it.
 
 // source is one attempt to hand over. Only the goroutine of Run touches it.
 type source struct {
@@ -55,9 +56,12 @@ type source struct {
 	slots    int       // of the target
 	removed  []int     // pools whose addresses the target does not serve
 	patience time.Duration
+	awaited  map[pair]bool          // connections that the old worker has not said it has
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
 	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
+	losses   losses
+	theirs   losses // upgrade: of the new master's workers, as it says
 
 	exchange  *exchange // upgrade: the way to the new master
 	successor int       // upgrade: its pid
@@ -73,6 +77,9 @@ func (s *source) enter(phase sourcePhase, timeout time.Duration) {
 
 // hear takes what the target says.
 func (s *source) hear(w word) {
+	if w.Lost > 0 {
+		s.theirs = losses{w.Lost, w.LostReason}
+	}
 	switch {
 	case w.Kind == wordHello && s.phase == sourceCalling:
 		s.welcome(w)
@@ -126,27 +133,56 @@ func (s *source) proceed(w word) {
 	s.slots, s.patience = w.Slots, w.Patience
 	s.removed = s.m.generation.unserved(w.Serves)
 	s.status.Build = w.Build
+	s.join()
+}
+
+// join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
+// here, descriptors above all, must change nothing.
+func (s *source) join() {
+	s.enter(sourceJoining, joinTimeout)
+	s.awaited, s.given = map[pair]bool{}, map[int]link.GivenBody{}
+	for _, from := range s.m.generation.slots {
+		if from.state == slotServing && !s.connect(from, everyPartner) {
+			return
+		}
+	}
+	s.checkJoined()
+}
+
+// joined notes that an old worker has its end of a connection.
+func (s *source) joined(p pair) {
+	delete(s.awaited, p)
+	s.checkJoined()
+}
+
+// checkJoined goes on when all workers have their connections. Those that died do not count.
+func (s *source) checkJoined() {
+	if s.phase != sourceJoining {
+		return
+	}
+	for p := range s.awaited {
+		if s.m.generation.slots[p.from].state == slotServing {
+			return
+		}
+	}
 	s.give()
 }
 
 // give begins to move the clients.
 func (s *source) give() {
 	m := s.m
+	fault.At("om.go")
+	if s.exchange != nil {
+		if err := s.tellGenerations(); err != nil {
+			s.fail(err)
+			return
+		}
+	}
 	s.enter(sourceGiving, s.patience+giveTimeout)
 	for i := range m.listeners {
 		if m.listeners[i].fresh {
 			m.listeners[i].queues = true // from here on, or soon
 		}
-	}
-	s.given = map[int]link.GivenBody{}
-	for _, from := range m.generation.slots {
-		if from.state == slotServing {
-			s.connect(from, s.partners(from)...)
-		}
-	}
-	fault.At("om.go")
-	if s.exchange != nil {
-		s.tellGenerations()
 	}
 	s.target.say(s.goAhead())
 	if len(s.removed) > 0 {
@@ -181,60 +217,76 @@ func (s *source) begin(from *slot) {
 	s.m.pass(from, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: s.patience})})
 }
 
-// joined follows when a worker of the old generation becomes ready while clients move: its predecessor has died.
-func (s *source) joined(from *slot) {
-	if s.phase == sourceGiving && from.generation == s.m.generation {
-		s.connect(from, s.partners(from)...)
+// replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
+func (s *source) replaced(from *slot) {
+	if from.generation != s.m.generation || s.phase != sourceJoining && s.phase != sourceGiving {
+		return
+	}
+	if s.connect(from, everyPartner) && s.phase == sourceGiving {
 		s.begin(from)
 	}
 }
 
-// partners returns the target's slots to which a worker gives: its own, or all if their number changes, so that the
-// clients are spread evenly again.
-func (s *source) partners(from *slot) []int {
-	if s.slots == len(s.m.generation.slots) {
-		return []int{from.index}
-	}
-	all := make([]int, s.slots)
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
+const everyPartner = -1
 
-// connect gives a worker and some of the target's workers the ends of connections to each other.
-func (s *source) connect(from *slot, slots ...int) {
+// connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
+// soon as it is passed on. What cannot be done ends the attempt.
+func (s *source) connect(from *slot, only int) (done bool) {
 	m := s.m
-	for _, to := range slots {
-		ours, theirs, err := m.world.pair()
-		if err != nil {
-			m.log.printf(levelError, "%s: connecting worker %d to its successor: %v", s.status.Kind, from.index, err)
+	for _, to := range partners(from.index, len(m.generation.slots), s.slots) {
+		if only != everyPartner && to.slot != only {
 			continue
 		}
-		m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to})}, ours)
-		m.world.close(ours)
-		s.target.say(word{Kind: wordPeer, From: from.index, Slot: to, fds: []int{theirs}})
+		ours, theirs, err := m.world.pair()
+		if err == nil {
+			err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to.slot, Share: to.told()})}, ours)
+			m.world.close(ours)
+			if err != nil {
+				m.world.close(theirs)
+			}
+		}
+		if err != nil {
+			hint := ""
+			if scarce(err) {
+				hint = "; raise LimitNOFILE= (ulimit -n)"
+			}
+			s.fail(fmt.Errorf("connecting %v: %w%s", pair{from.index, to.slot}, err, hint))
+			return false
+		}
+		s.awaited[pair{from.index, to.slot}] = true
+		s.target.say(word{Kind: wordPeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
 	}
+	return true
 }
 
 // introduce connects the successor of a new worker that has died to all who give to its slot.
 func (s *source) introduce(slot int) {
 	for _, from := range s.m.generation.slots {
-		if from.state != slotGiving {
-			continue
-		}
-		for _, to := range s.partners(from) {
-			if to == slot {
-				s.connect(from, slot)
-			}
+		if from.state == slotGiving && !s.connect(from, slot) {
+			return
 		}
 	}
 }
 
-// gave notes that a worker has moved all that moves, or is dead.
+// gave notes that a worker has moved all that moves.
 func (s *source) gave(from *slot, body link.GivenBody) {
 	s.given[from.index] = body
 	s.checkMoved()
+}
+
+// bereft follows the death of a worker that was giving. What it has said of its clients stays true.
+func (s *source) bereft(from *slot) {
+	if _, said := s.given[from.index]; !said {
+		s.given[from.index] = link.GivenBody{}
+	}
+	s.checkMoved()
+}
+
+// moves tells whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
+// for, since its clients must be counted.
+func (s *source) moves(from *slot) bool {
+	_, done := s.given[from.index]
+	return !done && (from.state == slotGiving || from.state == slotDying && !from.mourned)
 }
 
 // checkMoved goes on when all workers are done.
@@ -243,7 +295,7 @@ func (s *source) checkMoved() {
 		return
 	}
 	for _, from := range s.m.generation.slots {
-		if _, done := s.given[from.index]; !done && from.state == slotGiving {
+		if s.moves(from) {
 			return
 		}
 	}
@@ -264,13 +316,18 @@ func (s *source) total() {
 		t.Bytes += body.Bytes
 		t.LongestPause = max(t.LongestPause, body.LongestPause)
 	}
+	t.count(s.losses, s.theirs)
 }
 
 // peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
 func (s *source) peerFailed(from *slot, body link.PeerFailedBody) {
 	s.m.log.printf(levelWarn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
-	if s.phase == sourceGiving {
+	s.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
+	switch {
+	case body.Unjoined && (s.phase == sourceJoining || s.phase == sourceGiving):
+		s.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
+	case s.phase == sourceGiving:
 		s.target.say(word{Kind: wordSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
 	}
 }
@@ -320,14 +377,14 @@ func (s *source) fail(reason error) {
 	switch s.phase {
 	case sourceReturning, sourceLeaving:
 		return
-	case sourceCalling, sourceWaiting:
+	case sourceCalling, sourceWaiting, sourceJoining:
 		s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
 		s.conclude(reason)
 		return
 	}
 	m.log.printf(levelError, "%s fails, clients come back: %v", s.status.Kind, reason)
 	s.failure = reason
-	s.enter(sourceReturning, returnTimeout)
+	s.enter(sourceReturning, returnTimeout+settleTimeout) // the target may take the former, and then says so
 	s.resume()
 	s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
 }
@@ -357,14 +414,10 @@ func (s *source) expire() {
 			return
 		}
 		s.fail(fmt.Errorf("new generation is not ready after %s", waitTimeout))
-	case sourceGiving: // a worker hangs; what it has offered already is safe with its successor
-		s.until = m.world.now().Add(giveTimeout)
-		for _, from := range m.generation.slots {
-			if _, done := s.given[from.index]; !done && from.state == slotGiving {
-				m.kill(from, "does not hand its clients over")
-			}
-		}
-		s.checkMoved()
+	case sourceJoining:
+		s.give()
+	case sourceGiving:
+		s.overdue()
 	case sourceSettling:
 		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
 	case sourceDeclaring:
@@ -378,18 +431,46 @@ func (s *source) expire() {
 	}
 }
 
+// overdue follows when workers have not given all their clients in time. One that hangs is killed, and what it has offered
+// already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
+func (s *source) overdue() {
+	m := s.m
+	undecided := false
+	for _, from := range m.generation.slots {
+		switch {
+		case !s.moves(from):
+		case from.state == slotDying: // even killing it has not helped
+			m.mourn(from, "does not end")
+		case from.hangs():
+			m.mourn(from, "killed, since it hangs and does not hand its clients over")
+			m.kill(from, "it hangs, and does not hand its clients over")
+		case from.pulse.still > 0:
+			undecided = true
+		default:
+			s.fail(fmt.Errorf("worker %d does not hand its clients over within %s", from.index, s.patience+giveTimeout))
+			return
+		}
+	}
+	s.until = m.world.now().Add(giveTimeout)
+	if undecided {
+		s.until = m.world.now().Add(pulseEvery)
+	}
+	s.checkMoved()
+}
+
 // conclude ends the attempt and tells everyone concerned how it went.
 func (s *source) conclude(err error) {
 	m := s.m
-	m.source = nil
 	s.status.Took = m.world.now().Sub(s.status.At)
 	s.status.Outcome = HandoffDone
+	s.status.count(s.losses, s.theirs)
+	m.source = nil
 	if err != nil {
-		s.status.Outcome, s.status.Reason = HandoffFailed, err.Error()
+		s.status.Outcome, s.status.Reason = HandoffFailed, err.Error()+s.status.lossClause()
 		s.abandon()
 	}
 	m.last = &s.status
-	m.log.printf(map[bool]level{true: levelNotice, false: levelError}[err == nil], "%s", s.status.line())
+	m.log.printf(s.status.level(), "%s", s.status.line())
 	s.notifyOutcome()
 	for _, reply := range s.replies {
 		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}

@@ -29,7 +29,7 @@ func (m *master) fill(s *slot) {
 	now := m.world.now()
 	p.owner, s.takeover, s.gives, s.leaves = s, l.spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
-	s.words, s.killedFor, s.pulse = lastWords{}, "", pulse{}
+	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
 	m.log.printf(levelInfo, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
 	if p.pinErr != nil {

@@ -192,8 +192,3 @@ func (s *speaker) send(one *spoken) error {
 		time.Sleep(sayPause)
 	}
 }
-
-// crowded tells whether the kernel may do later what it refuses now.
-func crowded(err error) bool {
-	return errors.Is(err, syscall.ETOOMANYREFS) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
-}

@@ -79,7 +79,10 @@ type HandoffStatus struct {
 	Moved      int   `json:"moved"`      // clients that the new workers have
 	Stragglers int   `json:"stragglers"` // clients that were still in the old workers when the new ones took over
 	Closed     int   `json:"closed"`     // clients that the new configuration has no place for
+	Lost       int   `json:"lost"`       // clients of workers that died, or had to be killed, meanwhile
 	Bytes      int64 `json:"bytes"`      // of state that travelled
+
+	LostReason string `json:"lost_reason,omitempty"` // why those died
 
 	LongestPause time.Duration `json:"-"` // of one client that was moved; longest_pause_us
 	Took         time.Duration `json:"-"` // took_us

@@ -164,11 +164,25 @@ func (m *master) expire(s *slot) {
 	}
 }
 
-// pass sends a message to the worker of a slot, with descriptors, which stay the master's. A worker that reads nothing, or
-// is gone, is dismissed.
-func (m *master) pass(s *slot, msg link.Message, fds ...int) {
-	if err := m.world.send(s.process, msg, fds...); err != nil {
-		m.log.printf(levelWarn, "worker %d (pid %d) does not listen: %v", s.index, s.process.pid, err)
+// pass sends a message to the worker of a slot, with descriptors, which stay the master's. One that is gone is dismissed. An
+// error says that the master has no descriptor to keep the message for a worker that is busy: it is not told.
+func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
+	err := m.world.send(s.process, msg, fds...)
+	switch {
+	case err == nil:
+		return nil
+	case scarce(err):
+		m.log.printf(levelError, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
+		return err
+	}
+	m.deaf(s, err.Error())
+	return nil
+}
+
+// deaf follows when the worker of a slot takes no messages any more.
+func (m *master) deaf(s *slot, why string) {
+	m.log.printf(levelWarn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
+	if s.state != slotDying {
 		m.dismiss(s)
 	}
 }

@@ -157,7 +157,7 @@ func (t *target) ask(result *HandoffStatus) {
 
 func (t *target) settled() {
 	fault.At("nm.declared")
-	t.source.say(word{Kind: wordSettled})
+	t.source.say(word{Kind: wordSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // agreed follows when the old master lets this one take over.
@@ -188,6 +188,7 @@ func (t *target) promote() {
 	m.keep(t.g)
 	if t.result != nil {
 		m.last = t.result
+		m.last.count(losses{t.result.Lost, t.result.LostReason}, t.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
 	m.log.out.reopen() // it may have been moved away since this process has opened it

@@ -30,8 +30,15 @@ var targetPhaseNames = [...]string{"calling", "preparing", "prepared", "taking",
 
 func (p targetPhase) String() string { return targetPhaseNames[p] }
 
-// takeTimeout bounds how long a target serves side by side with its source.
-const takeTimeout = 2 * time.Minute
+// takeSlack is how much longer than its source may take a target serves side by side with it: who is silent for longer has
+// forgotten it.
+const takeSlack = time.Minute
+
+// takeTimeout returns how long the target waits for everything to be moved. The source waits for the patience that it was
+// told and giveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
+func (t *target) takeTimeout() time.Duration {
+	return t.g.config.Global.HandoffPatience + 2*giveTimeout + stillHangs*pulseEvery + settleTimeout + takeSlack
+}
 
 // target is one attempt to take over. Only the goroutine of Run touches it.
 type target struct {
@@ -45,10 +52,12 @@ type target struct {
 	strict      bool
 	clients     int // that the source has
 	unreachable []link.Unreachable
-	died        map[int]bool   // slots whose worker has died while taking
-	again       map[int]int    // for each slot, how many times its worker needed other connections
-	returned    map[int]bool   // slots that have given back all that they could
-	kept        int            // clients that could not be given back
+	died        map[int]bool  // slots whose worker has died while taking
+	again       map[int]int   // for each slot, how many times its worker needed other connections
+	returned    map[int]bool  // slots that have given back all that they could
+	kept        int           // clients that could not be given back
+	awaited     map[pair]bool // connections that the new worker has not said it has
+	losses      losses
 	failure     error          // why clients go back
 	stored      []string       // upgrade: what the service manager keeps of the source's generation
 	obeys       bool           // upgrade: the source tells the service manager about this master
@@ -120,7 +129,7 @@ func (t *target) prepare(cfg *config.Config) {
 		return
 	}
 	for _, s := range t.g.slots {
-		if t.phase == targetPreparing {
+		if m.target == t { // else a spawn before has failed
 			m.fill(s)
 		}
 	}
@@ -145,7 +154,10 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
 	}
 	if t.exchange != nil {
-		m.nameSockets(&w, func(l *listener) bool { return l.fresh })
+		if err := m.nameSockets(&w, func(l *listener) bool { return l.fresh }); err != nil {
+			t.fail(err)
+			return
+		}
 		if counters, err := m.whereCounted(t.g); err == nil { // else they are missing until this one serves
 			t.source.say(counters)
 		}
@@ -177,14 +189,50 @@ func (t *target) introduce(w word) {
 	s := t.g.slots[w.Slot]
 	switch s.state {
 	case slotPrepared, slotServing:
-		t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: w.From})}, w.fds[0])
+		if t.awaited == nil {
+			t.awaited = map[pair]bool{}
+		}
+		t.awaited[pair{w.From, w.Slot}] = true
+		err := t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: w.From, Share: w.Share})}, w.fds[0])
+		if err != nil {
+			t.fail(fmt.Errorf("connecting %v: %w", pair{w.From, w.Slot}, err))
+		}
+	}
+}
+
+// joined notes that a new worker has its end of a connection.
+func (t *target) joined(s *slot, p pair) {
+	delete(t.awaited, p)
+	t.checkJoined(s)
+}
+
+// checkJoined has a worker accept once it has all its connections. Those who come to it could not go back otherwise.
+func (t *target) checkJoined(s *slot) {
+	if t.phase != targetTaking || s.state != slotPrepared {
+		return
+	}
+	for p := range t.awaited {
+		if p.to == s.index {
+			return
+		}
+	}
+	t.m.serve(s)
+}
+
+// peerFailed follows when a new worker cannot talk to one of the source. Where the two have talked, the source's worker says
+// so, too, and gets another connection.
+func (t *target) peerFailed(s *slot, body link.PeerFailedBody) {
+	t.m.log.printf(levelWarn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
+	t.losses.add(body.Lost, fmt.Sprintf("worker %d: %s", body.Slot, body.Reason))
+	if body.Unjoined && t.failure == nil {
+		t.fail(fmt.Errorf("connecting %v: %s", pair{body.Slot, s.index}, body.Reason))
 	}
 }
 
 // take lets the workers accept, side by side with the old ones.
 func (t *target) take(w word) {
 	m := t.m
-	t.enter(targetTaking, takeTimeout)
+	t.enter(targetTaking, t.takeTimeout())
 	if w.Legacy != nil {
 		t.g.inheritLiveness(w.Legacy)
 	}
@@ -198,9 +246,7 @@ func (t *target) take(w word) {
 		return
 	}
 	for _, s := range t.g.slots {
-		if s.state == slotPrepared {
-			m.serve(s)
-		}
+		t.checkJoined(s)
 	}
 }
 
@@ -232,10 +278,10 @@ func (t *target) suspect(w word) {
 	switch {
 	case w.Hung:
 		t.m.kill(s, w.Reason)
-	case s.state == slotServing && t.again[s.index] < maxAgain:
+	case (s.state == slotServing || s.state == slotPrepared) && t.again[s.index] < maxAgain:
 		t.again[s.index]++
 		t.source.say(word{Kind: wordAgain, Slot: s.index})
-	case s.state == slotServing:
+	case s.state == slotServing, s.state == slotPrepared:
 		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, w.Reason))
 	}
 }
@@ -270,7 +316,7 @@ func (t *target) missing(s *slot) {
 
 // fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
 func (t *target) fail(reason error) {
-	t.source.say(word{Kind: wordFailed, Reason: reason.Error()})
+	t.source.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
 	switch t.phase {
 	case targetTaking:
 		t.failure = reason
@@ -298,13 +344,14 @@ func (t *target) abort(reason string) {
 	if len(added) > 0 {
 		m.shelter(t.g)
 	}
+	patience := min(t.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
 	for _, s := range t.g.slots {
 		switch s.state {
-		case slotServing:
+		case slotServing, slotPrepared: // the latter may have been given clients already
 			s.become(slotGiving, time.Time{})
 			m.tellRemoved(s, added)
-			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: t.g.config.Global.HandoffPatience})})
-		case slotStarting, slotPrepared:
+			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: patience})})
+		case slotStarting:
 			m.kill(s, reason)
 		}
 	}
@@ -327,8 +374,12 @@ func (t *target) checkReturned() {
 			return
 		}
 	}
-	t.source.say(word{Kind: wordReturned})
+	t.sayReturned()
 	t.cancel(t.failure)
+}
+
+func (t *target) sayReturned() {
+	t.source.say(word{Kind: wordReturned, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
@@ -366,9 +417,13 @@ func (t *target) cancel(reason error) {
 func (t *target) expire() {
 	switch t.phase {
 	case targetReturning:
-		t.source.say(word{Kind: wordReturned})
+		t.sayReturned()
 		t.cancel(fmt.Errorf("%w; clients could not be given back within %s", t.failure, returnTimeout))
 	case targetTaking:
+		if t.failure == nil {
+			t.fail(fmt.Errorf("nothing was heard of the old generation for %s", t.takeTimeout()))
+			return
+		}
 		t.abort("the other side is silent")
 	case targetSettling:
 		t.deserted()
@@ -380,6 +435,7 @@ func (t *target) expire() {
 // settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
 // alone.
 func (t *target) settle(result *HandoffStatus) {
+	t.serveAll()
 	if t.exchange != nil {
 		t.ask(result)
 		return
@@ -388,8 +444,19 @@ func (t *target) settle(result *HandoffStatus) {
 	t.source.say(word{Kind: wordSettled})
 }
 
+// serveAll has those accept, too, that have not said yet that they have their connections: nobody comes back any more, and
+// the old workers do not accept.
+func (t *target) serveAll() {
+	for _, s := range t.g.slots {
+		if s.state == slotPrepared {
+			t.m.serve(s)
+		}
+	}
+}
+
 // established has the workers keep what they have taken.
 func (t *target) established() {
+	t.serveAll()
 	for _, s := range t.g.slots {
 		if s.state == slotServing {
 			t.m.pass(s, link.Message{Kind: link.Settle})

@@ -87,6 +87,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
 			Slot: number(t, args[1]), Hung: true, Reason: "does not answer",
 		})})
+	case "unjoined": // slot, slot of the other worker: the connection has not come
+		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
+			Slot: number(t, args[1]), Unjoined: true, Reason: "no descriptor is free",
+		})})
 	case "broken": // slot, slot of the new worker
 		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
 			Slot: number(t, args[1]), Reason: "garbage",
@@ -135,7 +139,17 @@ func (f *machine) happen(t *testing.T, words []string) {
 	default:
 		t.Fatalf("unknown event %q", words[0])
 	}
+	f.join()
 	f.ended()
+}
+
+// join has workers say that they have their connections.
+func (f *machine) join() {
+	for len(f.joins) > 0 {
+		next := f.joins[0]
+		f.joins = f.joins[1:]
+		f.master.handle(next)
+	}
 }
 
 // advance lets time pass, stopping at every deadline as the loop's timer would.
@@ -153,6 +167,7 @@ func (f *machine) advance(t *testing.T, by string) {
 		f.clock = next
 		f.turn()
 		f.master.tick()
+		f.join()
 		if f.master.deadline() == next {
 			t.Fatalf("the deadline %s is due again after it was served", next.Sub(f.master.startedAt))
 		}
@@ -266,6 +281,10 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Legacy, w.Waiting = &legacy{}, args[1:]
 	case wordMoved:
 		w.Result = &HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
+	case wordSettled:
+		if len(args) > 1 { // clients that new workers have died with
+			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
+		}
 	case wordFailed, wordAbort:
 		w.Reason = strings.Join(args[1:], " ")
 	case wordIntent: // its name, or verbosity=N

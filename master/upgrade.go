@@ -34,7 +34,7 @@ type upgrader struct {
 var startedIn, _ = os.Getwd()
 
 func newUpgrader() (*upgrader, error) {
-	whole := callTimeout + 2*waitTimeout + giveTimeout + settleTimeout + time.Hour // the source has tighter ones for each step
+	const whole = 365 * 24 * time.Hour // the source has a tighter limit for each step, and handoff_patience may be long
 	if startedIn == "" {
 		return nil, errors.New("preparing for upgrades: the working directory is gone; start from one that exists, such as /")
 	}
@@ -80,9 +80,9 @@ func (u *upgrader) parent() (*exchange, error) {
 // upgrade starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
 // the new process has declared itself ready (nil), or has ended or never began.
 func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
-	ours, theirs, err := sock.SeqpacketPair()
+	ours, theirs, err := connectedPair()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the way to a new master: %w", err)
 	}
 	file := os.NewFile(uintptr(theirs), exchangeFile)
 	err = u.flip.AddFile(exchangeFile, file)

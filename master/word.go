@@ -8,7 +8,7 @@
 //	       ◄──────────── counters ──────────        upgrade only: where its workers count, so that nothing is missing meanwhile
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
 //	       ───────────── counters… ────────►        upgrade only: where the workers count, so that you can read on
-//	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned
+//	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned, see partner.go
 //	       ───────────── suspect ──────────►        an old worker can give nothing more to a new one
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
@@ -100,6 +100,7 @@ type word struct {
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
 	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker; worker: its own
+	Share  int    `json:"share,omitempty"`  // peer: of the clients, see link.PeerBody
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
@@ -113,6 +114,9 @@ type word struct {
 	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the source has not come to
 	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the source from now on
 	Stays     bool     `json:"stays,omitempty"`     // welcome: the source's process does not end when it has left
+
+	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the target's workers have died with
+	LostReason string `json:"lost_reason,omitempty"` // why those died
 
 	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
 }
@@ -156,7 +160,7 @@ const (
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
 	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance", "serves", "former",
-	"intents", "intent", "waiting", "verbosity", "stays",
+	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.
@@ -208,13 +212,20 @@ func intentNamed(name string) intent {
 // counterpart is the other side of a handoff. It owns the descriptors of what it is told.
 type counterpart interface{ say(w word) }
 
-// echo is the counterpart of a master that is both sides: what one says is heard when the present event is handled.
+// echo is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
+// brings descriptors is heard at once, so that they do not pile up.
 type echo struct {
 	m        *master
 	toTarget bool
 }
 
-func (e echo) say(w word) { e.m.echoes = append(e.m.echoes, heard{w, e.toTarget}) }
+func (e echo) say(w word) {
+	if len(w.fds) > 0 {
+		e.m.hear(w, e.toTarget)
+		return
+	}
+	e.m.echoes = append(e.m.echoes, heard{w, e.toTarget})
+}
 
 // heard is a word on its way to one of the two sides.
 type heard struct {

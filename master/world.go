@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -110,13 +111,13 @@ func newWorld(report func(event)) *world {
 		unroute:       sock.Unroute,
 		inode:         sock.Inode,
 		close:         sock.Close,
-		dup:           sock.Dup,
+		dup:           duplicate,
 		fdOf:          fdOf,
 		listenerOf:    listenerOf,
-		pair:          sock.SeqpacketPair,
+		pair:          connectedPair,
 		listenControl: listenAdmin,
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
-		share:         func(size int) (int, []byte, error) { return sock.MemfdShared("pinion-shared", size) },
+		share:         sharedMemory,
 		unshare:       unshare,
 		sealed:        func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
 		sameSocket:    sock.Same,
@@ -146,6 +147,27 @@ func (w *world) upgradable() error {
 	}
 	w.parent, w.upgrade, w.flip = u.parent, u.upgrade, u.ready
 	return nil
+}
+
+func duplicate(fd int) (int, error) {
+	if err := fault.Error("m.dup"); err != nil {
+		return -1, err
+	}
+	return sock.Dup(fd)
+}
+
+func connectedPair() (a, b int, err error) {
+	if err := fault.Error("m.pair"); err != nil {
+		return -1, -1, err
+	}
+	return sock.SeqpacketPair()
+}
+
+func sharedMemory(size int) (fd int, mem []byte, err error) {
+	if err := fault.Error("m.share"); err != nil {
+		return -1, nil, err
+	}
+	return sock.MemfdShared("pinion-shared", size)
 }
 
 func unshare(fd int, mem []byte) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -138,6 +139,10 @@ func (c *control) told(m link.Message, fds []int) error {
 }
 
 func (c *control) toldPeer(m link.Message, fds []int) error {
+	if fault.Error("control.ctrunc") != nil {
+		sock.CloseAll(fds)
+		fds = nil
+	}
 	var body link.PeerBody
 	if err := one(m, fds, &body); err != nil {
 		c.l.unjoined(body.Slot, err)

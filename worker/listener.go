@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -84,7 +85,11 @@ func (ln *listener) watch() {
 		return
 	}
 	l.timers.stop(&ln.pause)
-	if err := l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared); err != nil {
+	err := fault.Error("accept.watch")
+	if err == nil {
+		err = l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared)
+	}
+	if err != nil {
 		l.logf(levelError, "pool %q: watching a listener: %v", ln.pool.name, err)
 		l.timers.set(&ln.pause, l.now+int64(acceptPause))
 		return

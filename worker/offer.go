@@ -43,7 +43,8 @@ func (o *offer) closeState() {
 	}
 }
 
-// traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. Loop only.
+// traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
+// poller, so that nothing can fail should it come back. Loop only.
 type traveller struct{ c *client }
 
 // travels tells whether the client is on its way to another worker, together with all that it is still to get.
@@ -55,7 +56,7 @@ func (c *client) travels() bool {
 	return away
 }
 
-// ready is for an event from before the client was taken out of the poller.
+// ready leaves what the client sends to who serves it in the end, and begins with reading.
 func (traveller) ready(poll.Event) {}
 
 func (p *peerLink) usable() bool { return !p.failed && !p.reversed && p.link.Usable() }
@@ -152,8 +153,11 @@ func (g *giving) offer(p *peerLink, most int) int {
 	if fault.Error("memfd.short") != nil {
 		parts = parts[:len(parts)-1]
 	}
-	var err error
-	if o.state, err = sock.MemfdGathered("pinion-handoff", parts); err != nil {
+	err := fault.Error("give.state")
+	if err == nil {
+		o.state, err = sock.MemfdGathered("pinion-handoff", parts)
+	}
+	if err != nil {
 		l.logf(levelWarn, "writing the state of %d clients: %v", len(o.clients), err)
 		for _, c := range o.clients {
 			l.comeBack(c)
@@ -162,7 +166,6 @@ func (g *giving) offer(p *peerLink, most int) int {
 		return 0
 	}
 	for _, c := range o.clients {
-		l.poller.Remove(int(c.fd))
 		l.table[c.token.Index].h = traveller{c}
 	}
 	p.offers[p.link.Next()] = o
@@ -266,10 +269,6 @@ func (l *loop) comeBack(c *client) {
 	c.state &^= frozen
 	if _, away := l.table[c.token.Index].h.(traveller); away {
 		l.table[c.token.Index].h = c
-		if err := l.poller.Add(int(c.fd), c.token); err != nil {
-			c.fail(err)
-			return
-		}
 		c.in.unread = true // edges that nobody has seen
 	}
 	c.unmute()
@@ -306,6 +305,7 @@ func (p *peerLink) Release(batch uint32) {
 func (c *client) depart() {
 	l := c.pool.l
 	c.state = gone
+	l.poller.Remove(int(c.fd)) // closing it does not: the other worker has it open
 	l.release(c.token)
 	sock.Close(int(c.fd))
 	c.in.drop(&l.memory)

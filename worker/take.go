@@ -44,7 +44,11 @@ func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
 			p.slot, len(p.arrived), count+1)
 		return all(verdicts, handoff.NoResources)
 	}
-	mem, err := sock.MapSealed(p.arrived[0])
+	var mem []byte
+	err := fault.Error("take.map")
+	if err == nil {
+		mem, err = sock.MapSealed(p.arrived[0])
+	}
 	defer sock.Unmap(mem)
 	var (
 		records []handoff.Record
@@ -102,6 +106,9 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 		c.info = &clientInfo{name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
 	}
 	err := l.unpack(c, r)
+	if err == nil {
+		err = fault.Error("take.client")
+	}
 	if err == nil {
 		err = sock.SetInherited(fd)
 	}

@@ -42,6 +42,9 @@ func serve() error {
 	if err := sock.Reserve(fewDescriptors + spec.Clients); err != nil {
 		return fmt.Errorf("reserving descriptors: %w", err)
 	}
+	if err := fault.Error("nw.loop"); err != nil && spec.Takeover {
+		return err
+	}
 	l, err := newLoop(spec, shared, sock.Monotonic)
 	if err != nil {
 		return err

@@ -112,7 +112,8 @@ func reloadCommand() *cli.Command {
 		Usage:     "have the running proxy read its configuration again, without losing a client",
 		UsageText: "pinion reload [--dry-run] [--strict] [--control FILE]",
 		Description: `New workers are made from the file; they connect to the servers, take the listening sockets, and then the clients. If
-anything is wrong, nothing changes. The exit status is 0 only when the new workers serve.
+anything is wrong, nothing changes. The exit status is 0 when the new workers serve and nobody was lost, 3 when they serve but
+clients were lost with a worker that died, or hung and had to be killed, and 1 when the old ones serve on.
 
   pinion reload
   pinion reload --dry-run	what would change`,
@@ -138,7 +139,9 @@ func upgradeCommand() *cli.Command {
 		Usage:     "replace the running proxy by the binary that is installed now, without losing a client",
 		UsageText: "pinion upgrade [--strict] [--timeout DURATION] [--control FILE]",
 		Description: `The new binary reads the configuration, starts its workers, takes the listening sockets and the clients, and only then
-the old one goes. If anything is wrong, the old one goes on. The exit status is 0 only when the new binary serves.
+the old one goes. If anything is wrong, the old one goes on. The exit status is 0 when the new binary serves and nobody was
+lost, 3 when it serves but clients were lost with a worker that died, or hung and had to be killed, and 1 when the old one
+goes on.
 
   pinion upgrade
   pinion upgrade --timeout 30s	wait no longer than that for the outcome`,
@@ -240,11 +243,15 @@ func showLines(w io.Writer, a answer, otherwise string) error {
 	return err
 }
 
-// showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error.
+// showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error, and so are clients
+// that were lost by it.
 func showHandoff(w io.Writer, a answer) error {
 	if a.Handoff == nil || a.Handoff.Outcome != master.HandoffDone {
 		return errors.New("the proxy does not say that the new generation serves; see pinion status")
 	}
 	a.Lines = append(a.Lines, fmt.Sprintf("generation %d serves: %s", a.Handoff.Generation, handoffFigures(a.Handoff)))
-	return showLines(w, a, "")
+	if err := showLines(w, a, ""); err != nil || a.Handoff.Lost == 0 {
+		return err
+	}
+	return lossError(fmt.Sprintf("%s lost: %s", many(a.Handoff.Lost, "client"), a.Handoff.LostReason))
 }

@@ -97,11 +97,17 @@ func showLast(w io.Writer, h *master.HandoffStatus) {
 		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(h.Reason, "\n", "\n  "))
 	}
 	fmt.Fprintf(w, "  %s\n", handoffFigures(h))
+	if h.Lost > 0 {
+		fmt.Fprintf(w, "  lost: %s\n", strings.ReplaceAll(h.LostReason, "\n", "\n  "))
+	}
 }
 
 // handoffFigures is what a handoff has done to the clients.
 func handoffFigures(h *master.HandoffStatus) string {
 	text := fmt.Sprintf("%s moved, %s, %s closed", many(h.Moved, "client"), many(h.Stragglers, "straggler"), thousands(h.Closed))
+	if h.Lost > 0 {
+		text += fmt.Sprintf(", %s lost", thousands(h.Lost))
+	}
 	if h.Moved > 0 {
 		text += "; longest pause " + short(h.LongestPause)
 	}

@@ -4,8 +4,10 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ type faultCase struct {
 	outcome string // "done", "failed"; empty: either of them
 	loss    loss
 	often   bool // part of every test, not only of a long one
+	resize  int  // how many workers more the next generation is to have
 }
 
 // loss says whose connections may be lost: those of a process that was killed, which nobody could save.
@@ -103,11 +106,49 @@ var faultCases = []faultCase{
 	{point: "give.commit.before", action: "garbage", outcome: "done"},
 	{point: "take.taken.before", action: "garbage", outcome: "done"},
 	{point: "pidfile", action: "enomem", during: "upgrade", outcome: "failed", often: true},
+
+	// Descriptors, memory or processes are short, wherever one is needed. Before clients move that is refused; afterwards
+	// they come back, or what is missing is had a moment later.
+	{point: "m.share", action: "emfile", outcome: "failed"},
+	{point: "m.share", action: "enomem", outcome: "failed", often: true},
+	{point: "m.bind", action: "emfile", outcome: "failed", resize: 1, often: true},
+	{point: "spawn.pipes", action: "emfile", outcome: "failed"},
+	{point: "spawn.pipes", action: "emfile:2", outcome: "failed"},
+	{point: "spawn.spec", action: "emfile", outcome: "failed"},
+	{point: "spawn.fork", action: "eagain", outcome: "failed"},
+	{point: "spawn.fork", action: "eagain:2", outcome: "failed", often: true},
+	{point: "spawn.fork", action: "enomem", outcome: "failed"},
+	{point: "nw.loop", action: "emfile", outcome: "failed", often: true},
+	{point: "m.pair", action: "emfile", outcome: "failed"},
+	{point: "m.pair", action: "emfile:2", outcome: "failed", often: true},
+	{point: "m.pair", action: "emfile:3", outcome: "failed", resize: 1},
+	{point: "m.pair", action: "emfile:2", outcome: "failed", resize: -1},
+	{point: "m.dup", action: "emfile", during: "upgrade", outcome: "failed", often: true},
+	{point: "m.dup", action: "emfile:3", during: "upgrade", outcome: "failed"},
+	{point: "m.send", action: "eagain", outcome: "done", often: true},
+	{point: "m.send", action: "eagain:3", outcome: "done"},
+	{point: "m.outbox", action: "emfile", first: "m.send:eagain", outcome: "failed", often: true},
+	{point: "m.outbox", action: "emfile", first: "m.send:eagain:2", outcome: "failed"},
+	{point: "control.ctrunc", action: "emfile", outcome: "failed", often: true},
+	{point: "control.ctrunc", action: "emfile:2", outcome: "failed"},
+	{point: "peer.join", action: "enomem", outcome: "failed", often: true},
+	{point: "peer.join", action: "enomem:2", outcome: "failed"},
+	{point: "give.state", action: "emfile", outcome: "done", often: true},
+	{point: "take.map", action: "enomem", outcome: "done", often: true},
+	{point: "take.client", action: "enomem", outcome: "done", often: true},
+	{point: "accept.watch", action: "enomem", outcome: "done", often: true},
 	{point: "notify.barrier", action: "enomem", during: "upgrade", outcome: "done"},
 }
 
 func (f faultCase) String() string {
-	return fmt.Sprintf("%s %s during %s", f.point, f.action, f.during)
+	text := fmt.Sprintf("%s %s during %s", f.point, f.action, f.during)
+	if f.first != "" {
+		text += " after " + f.first
+	}
+	if f.resize != 0 {
+		text += fmt.Sprintf(" with %+d workers", f.resize)
+	}
+	return text
 }
 
 // TestFaults breaks one thing after the other: each point in every run, in every way and in either case in a long one.
@@ -196,6 +237,9 @@ func (f faultCase) strike(s *tempest) (before condition, err error) {
 		s.current = s.current.other()
 		s.install(s.current)
 	}
+	if f.resize != 0 {
+		s.configure(s.size + f.resize)
+	}
 	if strings.HasPrefix(f.point, "om.") {
 		s.doom(before.PID)
 	}
@@ -250,7 +294,7 @@ func (f faultCase) judgeLoss(s *tempest) {
 func (f faultCase) judgeOutcome(s *tempest, before condition, err error) {
 	t := s.t
 	outcome := "done"
-	if err != nil {
+	if done := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &done) && done.ExitCode() == 3) {
 		outcome = "failed"
 	}
 	if f.outcome != "" && outcome != f.outcome {
@@ -266,16 +310,37 @@ func (f faultCase) judgeOutcome(s *tempest, before condition, err error) {
 	if outcome == "failed" {
 		s.current = release{version: before.Build, fragile: true}
 		s.install(s.current)
+		s.configure(s.size)
+	} else {
+		s.size += f.resize
 	}
+	f.judgeStatus(s, after, err)
 	s.masterLeads(s.size)
 	s.masterIsNamed()
+}
+
+// judgeStatus compares what is said of those who were lost with who was.
+func (f faultCase) judgeStatus(s *tempest, after condition, err error) {
+	if after.Last == nil {
+		return
+	}
+	lost := after.Last.Lost
+	if f.loss == nobody && lost > 0 {
+		s.t.Errorf("%d clients are said to be lost: %s", lost, after.Last.LostReason)
+	}
+	if done := (*exec.ExitError)(nil); err != nil && errors.As(err, &done) && (done.ExitCode() == 3) != (after.Last.Outcome == "done" && lost > 0) {
+		s.t.Errorf("exit status %d with %d clients lost", done.ExitCode(), lost)
+	}
+	if lost > 0 && after.Last.LostReason == "" {
+		s.t.Errorf("%d clients are lost for no reason", lost)
+	}
 }
 
 // fault breaks something that may cost no client anything.
 func (s *tempest) fault() {
 	var harmless []faultCase
 	for _, f := range faultCases {
-		if f.loss == nobody && f.action != "hang" {
+		if f.loss == nobody && f.action != "hang" && f.resize == 0 {
 			harmless = append(harmless, f)
 		}
 	}

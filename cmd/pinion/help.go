@@ -41,7 +41,8 @@ Signals:
 
 Exit status:
   0	stopped by a signal; or the command found nothing wrong
-  1	an error: of the command line, of the configuration, of the start
+  1	an error: of the command line, of the configuration, of the start; a reload or an upgrade that has changed nothing
+  3	a reload or an upgrade that is done, but clients were lost with a worker that died or had to be killed
 `
 
 const commandHelp = `{{.HelpName}} - {{.Usage}}

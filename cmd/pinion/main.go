@@ -29,6 +29,14 @@ func (s exitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)
 // exitFailure is the status after any error; a wrong command line included, as with nutcracker.
 const exitFailure exitStatus = 1
 
+// exitLoss is the status of a reload or an upgrade that is done, but has lost clients.
+const exitLoss exitStatus = 3
+
+// lossError says how many clients those were, and why.
+type lossError string
+
+func (e lossError) Error() string { return string(e) }
+
 // usageError is a command line that cannot be meant.
 type usageError string
 
@@ -116,11 +124,15 @@ func explain(err error, stderr io.Writer) int {
 	var usage usageError
 	var problems config.Problems
 	var start startError
+	var loss lossError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &status):
 		return int(status)
+	case errors.As(err, &loss):
+		fmt.Fprintf(stderr, "pinion: %v\n", loss)
+		return int(exitLoss)
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "pinion: %v\nUsage: %s\nSee pinion --help.\n", err, rootUsage)
 	case errors.As(err, &problems):

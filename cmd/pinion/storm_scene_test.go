@@ -206,6 +206,8 @@ type handoff struct {
 	Moved          int       `json:"moved"`
 	Stragglers     int       `json:"stragglers"`
 	Closed         int       `json:"closed"`
+	Lost           int       `json:"lost"`
+	LostReason     string    `json:"lost_reason"`
 	LongestPauseUS int64     `json:"longest_pause_us"`
 }
 

@@ -6,7 +6,8 @@
 // n says at which passing of the point, counted from 1 in each process, the action is taken; without n, at the first.
 //
 //	kill exit1 hang                     done by At and by Error
-//	garbage short-write enomem emfile   returned by Error; the caller does what it would do by itself
+//	garbage short-write                 returned by Error; the caller does what it would do by itself
+//	enomem emfile eagain                returned by Error, as the kernel would
 //
 // PINION_FAULT_ONCE=FILE limits all that to one action: it is taken by whoever manages to create FILE, which then holds
 // the name of the point. So the next attempt, in another process with the same environment, succeeds, and a test can

@@ -34,6 +34,7 @@ type rule struct {
 var actions = map[string]error{
 	"kill": nil, "exit1": nil, "hang": nil,
 	"garbage": ErrGarbage, "short-write": ErrShortWrite, "enomem": syscall.ENOMEM, "emfile": syscall.EMFILE,
+	"eagain": syscall.EAGAIN,
 }
 
 // orders are the rules in force.

@@ -50,6 +50,7 @@ func TestActions(t *testing.T) {
 		{"there:garbage", "1 fault: garbage\n2 <nil>\n3 <nil>\n", ""},
 		{"there:short-write:2", "1 <nil>\n2 fault: short write\n3 <nil>\n", ""},
 		{"there:enomem:3", "1 <nil>\n2 <nil>\n3 cannot allocate memory\n", ""},
+		{"there:eagain:3", "1 <nil>\n2 <nil>\n3 resource temporarily unavailable\n", ""},
 		{"there:emfile,elsewhere:exit1:2", "1 too many open files\n", "exit status 1"},
 		{"there:emfile,there:enomem:3", "1 too many open files\n2 <nil>\n3 cannot allocate memory\n", ""},
 		{"here:enomem", untouched, ""}, // At has nothing that could fail

@@ -1,0 +1,97 @@
+// Clients that are lost: those that a worker had when it died or was killed. Whoever asked for a reload or an upgrade learns
+// how many that were meanwhile, and why.
+
+package master
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// losses are clients lost during one attempt.
+type losses struct {
+	clients int
+	reason  string
+}
+
+const maxLossReasons = 3
+
+func (l *losses) add(clients int, reason string) {
+	if clients == 0 {
+		return
+	}
+	l.clients += clients
+	switch n := strings.Count(l.reason, "; "); {
+	case l.reason == "":
+		l.reason = reason
+	case n+1 < maxLossReasons:
+		l.reason += "; " + reason
+	case !strings.HasSuffix(l.reason, andOthers):
+		l.reason += andOthers
+	}
+}
+
+const andOthers = "; and others"
+
+// clients returns how many clients the worker of a slot has, or had when it died.
+func (s *slot) clients() (n int) {
+	g := s.generation
+	if g.shared == nil {
+		return 0
+	}
+	for i := range g.pools {
+		n += int(atomic.LoadUint64(&g.shared.Pool(s.index, i)[link.ClientConnections]))
+	}
+	return n
+}
+
+// mourn counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
+func (m *master) mourn(s *slot, why string) (clients int) {
+	clients = s.clients()
+	if s.mourned {
+		return clients
+	}
+	s.mourned = true
+	switch {
+	case m.source != nil && s.generation == m.generation:
+		m.source.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
+	case m.source != nil && s.generation == m.coming:
+		m.source.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	case m.target != nil && s.generation == m.coming:
+		m.target.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	}
+	return clients
+}
+
+// count puts the losses of both sides into the status.
+func (h *HandoffStatus) count(ours, theirs losses) {
+	ours.add(theirs.clients, theirs.reason)
+	h.Lost, h.LostReason = ours.clients, ours.reason
+}
+
+// level is how bad the outcome is.
+func (h *HandoffStatus) level() level {
+	if h.Outcome == HandoffFailed || h.Lost > 0 {
+		return levelError
+	}
+	return levelNotice
+}
+
+// lossClause says what was lost, as a clause to append to a sentence, or nothing.
+func (h *HandoffStatus) lossClause() string {
+	if h.Lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s lost: %s", clientsAre(h.Lost, "were"), strings.ReplaceAll(h.LostReason, "\n", " / "))
+}
+
+// clientsAre counts clients, with the verb that follows.
+func clientsAre(n int, verb string) string {
+	if n == 1 {
+		return "1 client " + map[string]string{"are": "is", "were": "was"}[verb]
+	}
+	return fmt.Sprintf("%d clients %s", n, verb)
+}
