@@ -632,6 +632,7 @@ func (s *servicesOf) present() bool { return s.f.managed }
 
 func (s *servicesOf) listen(heard func(error))           { s.f.heard = heard }
 func (s *servicesOf) ready(status string)                { s.say("ready (%s)", status) }
+func (s *servicesOf) status(text string)                 { s.say("status (%s)", text) }
 func (s *servicesOf) reloading(status string)            { s.say("reloading (%s)", status) }
 func (s *servicesOf) stopping(status string)             { s.say("stopping (%s)", status) }
 func (s *servicesOf) extendTimeout(d time.Duration)      { s.say("extend the timeout by %s", d) }

@@ -43,6 +43,7 @@ const (
 	noticePing      noticeKind = iota // goes first, since nothing else tells that the master lives
 	noticeState                       // how the service is; the last one counts
 	noticeReloading                   // likewise, but a reload that has ended must have begun
+	noticeStatus                      // a line that each of the two before has, too
 	noticeTimeout                     // the last one counts
 	noticeMainPID                     // the last one counts
 	noticeBarrier                     // each has somebody who waits
@@ -113,7 +114,9 @@ func (next *notice) replaces(w notice) bool {
 	case noticeBarrier:
 		return false
 	case noticeReloading:
-		return w.kind == noticeReloading || w.kind == noticeState
+		return w.kind == noticeReloading || w.kind == noticeState || w.kind == noticeStatus
+	case noticeState:
+		return w.kind == noticeState || w.kind == noticeStatus
 	case noticeStore:
 		return w.kind == noticeStore && w.name == next.name
 	case noticeUnstore:

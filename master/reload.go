@@ -148,7 +148,11 @@ func (m *master) newSource(r wish) *source {
 func (m *master) reload(r wish) {
 	m.log.printf(levelNotice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.log.out.reopen()
-	m.world.services.reloading("reloading the configuration")
+	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
+		m.world.services.reloading("reloading the configuration")
+	} else {
+		m.world.services.status("reloading the configuration")
+	}
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
 		m.loading = false
@@ -202,7 +206,7 @@ func (m *master) misconfigured(err error) outcome {
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r wish) {
 	m.log.printf(levelNotice, "upgrading to the binary at %s", m.world.self)
-	m.world.services.reloading("upgrading")
+	m.world.services.status("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
 	m.source = s

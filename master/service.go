@@ -14,6 +14,7 @@ type manager interface {
 	present() bool
 	listen(heard func(error))
 	ready(status string)
+	status(text string)
 	reloading(status string)
 	stopping(status string)
 	extendTimeout(d time.Duration)

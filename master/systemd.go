@@ -56,7 +56,11 @@ func (s *serviceManager) ready(status string) {
 	s.say(noticeState, daemon.SdNotifyReady, daemon.SdNotifyWatchdog, statusLine(status))
 }
 
-// reloading says that a reload or an upgrade begins; ready ends it. The time tells Type=notify-reload which of several.
+// status changes the line that systemctl status shows.
+func (s *serviceManager) status(text string) { s.say(noticeStatus, statusLine(text)) }
+
+// reloading says that a reload begins; ready ends it. The time tells Type=notify-reload which of several. Until then a
+// systemctl stop runs no ExecStop=, so this is for those who wait for it.
 func (s *serviceManager) reloading(status string) {
 	now := strings.TrimSpace(daemon.SdNotifyMonotonicUsec())
 	s.say(noticeReloading, daemon.SdNotifyReloading, now, statusLine(status))

@@ -95,6 +95,7 @@ func TestNotify(t *testing.T) {
 				{func() { s.ready("serving") }, "READY=1\nWATCHDOG=1\nSTATUS=serving"},
 				{func() { s.stopping("draining") }, "STOPPING=1\nSTATUS=draining"},
 				{func() { s.stopping("") }, "STOPPING=1\nSTATUS="},
+				{func() { s.status("2 workers") }, "STATUS=2 workers"},
 				{func() { s.extendTimeout(1500 * time.Millisecond) }, "EXTEND_TIMEOUT_USEC=1500000"},
 				{func() { s.mainPID(7) }, "MAINPID=7"},
 				{func() { s.ping() }, "WATCHDOG=1"},
@@ -140,6 +141,7 @@ func monotonic() time.Duration {
 // everything lets the master say all that it ever says, each longer than what makes it pointless; fd is any descriptor.
 // It returns what comes of the barrier at the end.
 func everything(t *testing.T, s *serviceManager, fd int) (barrier <-chan error) {
+	s.status("x")
 	s.reloading("x")
 	s.ready("x")
 	s.extendTimeout(time.Second)

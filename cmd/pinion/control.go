@@ -191,25 +191,6 @@ for the end, see pinion stop.`,
 	})
 }
 
-func stopCommand() *cli.Command {
-	return controlCommand(cli.Command{
-		Name:      "stop",
-		Usage:     "end the running proxy, and wait until it is gone",
-		UsageText: "pinion stop [--now] [--control FILE]",
-		Description: `As with pinion drain, clients get what they are owed first.
-
-  pinion stop
-  pinion stop --now	drop all clients`,
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "now", Usage: "drop all clients"}},
-	}, func(c *cli.Context, m *control) error {
-		pid, err := m.stop(parameters(c, "now"))
-		if err == nil {
-			_, err = fmt.Fprintf(c.App.Writer, "stopped (pid %d)\n", pid)
-		}
-		return err
-	})
-}
-
 func logCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "log",

@@ -248,24 +248,6 @@ func (m *control) askSuccessor(ctx context.Context, oldPID int, unheard error) (
 	return answer{}, unheard
 }
 
-// stop ends the master and returns its pid when it is gone. That may take as long as the last client does.
-func (m *control) stop(parameters url.Values) (pid int, err error) {
-	ctx := context.Background()
-	_, before, err := m.status(ctx)
-	if err != nil {
-		return 0, err
-	}
-	born := birth(before.PID)
-	a, err := m.ask(ctx, "/stop", parameters)
-	if err != nil && !unheard(err) && !nobody(err) {
-		return 0, err
-	}
-	if a.PID != 0 && a.PID != before.PID { // which has taken over meanwhile
-		before.PID, born = a.PID, birth(a.PID)
-	}
-	return before.PID, m.awaitEnd(ctx, before, born, err)
-}
-
 // awaitEnd returns when the master is gone, or with the error unheard if it goes on as if nothing had been said.
 func (m *control) awaitEnd(ctx context.Context, before master.Status, born string, unheard error) error {
 	for silent := time.Duration(0); ; silent += askPause {
