@@ -508,11 +508,11 @@ func TestStopFails(t *testing.T) {
 			pid++
 			panic(http.ErrAbortHandler)
 		}
-		w.Write(alter(t, func(s *master.Status) { s.PID = pid }))
+		w.Write(alter(t, func(s *master.Status) { s.PID, s.StartedAt = pid, s.StartedAt.Add(time.Duration(pid-unseen)) }))
 	})
 	if status, out, err := invoke("stop", "--control", f.path); status != 1 || out != "" ||
 		err != fmt.Sprintf("pinion: process %d has ended, but process %d serves now\n", unseen, unseen+1) {
-		t.Errorf("succeeded meanwhile: got %d, %q, %q", status, out, err)
+		t.Errorf("started anew meanwhile: got %d, %q, %q", status, out, err)
 	}
 
 	f = playMaster(t, func(f *fakeMaster, w http.ResponseWriter, r *http.Request) {
@@ -528,6 +528,26 @@ func TestStopFails(t *testing.T) {
 	_, err := m.stop(nil)
 	if want := fmt.Sprintf("nobody listens at %q any more, but process %d still runs", f.path, os.Getpid()); err == nil || err.Error() != want {
 		t.Errorf("not gone: got %v, want %s", err, want)
+	}
+}
+
+// A master that takes over while the old one is asked to end is asked, too: the service is to end.
+func TestStopSucceeded(t *testing.T) {
+	const unseen = 1 << 30 // above every pid
+	pid, asked := unseen, 0
+	f := playMaster(t, func(f *fakeMaster, w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stop" {
+			if asked++; asked == 2 {
+				f.listener.Close()
+			}
+			pid++
+			io.WriteString(w, "{}")
+			return
+		}
+		w.Write(alter(t, func(s *master.Status) { s.PID = pid }))
+	})
+	if status, out, err := invoke("stop", "--control", f.path); status != 0 || asked != 2 || out != fmt.Sprintf("stopped (pid %d)\n", unseen) {
+		t.Errorf("asked %d times, got %d, %q, %q", asked, status, out, err)
 	}
 }
 

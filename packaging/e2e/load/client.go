@@ -38,12 +38,14 @@ type client struct {
 
 // run counts until the crowd leaves. What goes wrong ends a client, since nothing that it is told afterwards means much.
 func (k *client) run(leaving context.Context) {
-	err := k.begin()
-	for err == nil && leaving.Err() == nil {
-		if err = k.round(); err == nil {
-			k.rounds.Add(1)
-			k.rest(leaving)
+	err := k.stay(leaving)
+	for err != nil && k.again && leaving.Err() == nil {
+		if k.conn != nil {
+			k.conn.Close()
 		}
+		k.count = 0
+		k.rest(leaving)
+		err = k.stay(leaving)
 	}
 	if err == nil {
 		err = k.compare()
@@ -54,6 +56,18 @@ func (k *client) run(leaving context.Context) {
 	if k.conn != nil {
 		k.conn.Close()
 	}
+}
+
+// stay counts on one connection, or one after the other, as long as nothing goes wrong.
+func (k *client) stay(leaving context.Context) error {
+	err := k.begin()
+	for err == nil && leaving.Err() == nil {
+		if err = k.round(); err == nil {
+			k.rounds.Add(1)
+			k.rest(leaving)
+		}
+	}
+	return err
 }
 
 func (k *client) begin() error {

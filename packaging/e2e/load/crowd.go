@@ -14,6 +14,7 @@ import (
 type options struct {
 	address, prefix                     string
 	talkers, pipelined, idle, newcomers int
+	again                               bool // who is cut off, or finds nobody, comes again: the service is stopped now and then
 }
 
 // crowd is shared by all clients; what changes is atomic.

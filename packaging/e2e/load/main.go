@@ -25,6 +25,7 @@ func main() {
 	flag.IntVar(&o.pipelined, "pipelined", 20, "connections with many requests at once")
 	flag.IntVar(&o.idle, "idle", 20, "connections that are mostly silent")
 	flag.IntVar(&o.newcomers, "newcomers", 2, "clients that connect anew for each request")
+	flag.BoolVar(&o.again, "again", false, "connect again instead of failing")
 	status := flag.String("status", "", "write the figures to this file")
 	flag.Parse()
 

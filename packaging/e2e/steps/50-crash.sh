@@ -1,11 +1,6 @@
 # Sourced by run.sh: the master dies, the clients do not notice.
 
 # systemd gives up on a service that ends too often; here that is what it is there for.
-override_unit() {
-	inside mkdir -p /etc/systemd/system/pinion.service.d
-	printf '%s\n' "[Unit]" "$@" >"/proc/$leader/root/etc/systemd/system/pinion.service.d/e2e-unit.conf"
-	inside systemctl daemon-reload
-}
 override_unit StartLimitIntervalSec=0
 
 # crash_during kills the main process with SIGKILL at any moment of a command that replaces what runs.

@@ -29,10 +29,10 @@ step "with a store that is too small a crash loses nothing, and the log says wha
 override FileDescriptorStoreMax=3
 inside systemctl restart pinion || fail "the service does not start"
 within $patience keeps 3 || fail "systemd keeps $(kept) descriptors"
-now=$(inside journalctl --no-pager -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
+now=$(cursor)
 crowd_begin
 crash KILL
-said=$(inside journalctl --no-pager -o cat -u pinion --after-cursor "$now")
+said=$(journal_since "$now")
 grep -q 'listening sockets .* are missing .*FileDescriptorStoreMax=' <<<"$said" || fail "it does not say what is missing: $said"
 [[ $(grep -c 'was lent by worker' <<<"$said") == 2 ]] || fail "not both listeners were lent: $said"
 

@@ -1,6 +1,6 @@
 # Sourced by run.sh: the service stops, and the package goes.
 
-draining() { grep -q draining < <(inside journalctl --no-pager -o cat -u pinion --after-cursor "$1"); }
+draining() { grep -q draining < <(journal_since "$1"); }
 owed() { # by either server
 	grep -q cmd=incr < <(inside redis-cli -p 6379 CLIENT LIST && inside redis-cli -p 6380 CLIENT LIST)
 }
@@ -13,7 +13,7 @@ for port in 6379 6380; do inside redis-cli -p $port CLIENT PAUSE 60000 WRITE >/d
 inside redis-cli -p "${proxy##*:}" INCR owed >"$work/owed.log" 2>&1 &
 client=$!
 within $patience owed || fail "the request does not reach a server"
-now=$(inside journalctl --no-pager -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
+now=$(cursor)
 inside systemctl stop --no-block pinion
 within $patience draining "$now" || fail "the service does not drain"
 for port in 6379 6380; do inside redis-cli -p $port CLIENT UNPAUSE >/dev/null; done
