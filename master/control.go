@@ -30,6 +30,7 @@ func (m *master) serveControl() {
 		return
 	}
 	m.control = serveAdmin(l, m.asks, m.done)
+	m.watchPaths()
 }
 
 // answerWithin is how long an answer that is under way may take to be written when the master ends.

@@ -374,10 +374,7 @@ func (m *master) tick() {
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
 		m.borrowed()
 	}
-	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
-		m.watchPaths()
-		m.checkPaths(func() {})
-	}
+	m.tickPaths(now)
 	if m.predecessor != nil && !now.Before(m.predecessorUntil) {
 		m.outlive()
 	}
@@ -424,7 +421,7 @@ func (m *master) deadline() time.Time {
 	}
 	consider(m.service.next)
 	consider(m.clients.next)
-	consider(m.paths.next)
+	consider(m.paths.due())
 	consider(m.nextPulse)
 	return next
 }

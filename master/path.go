@@ -18,6 +18,8 @@ import (
 
 const (
 	pathInterval = 5 * time.Second
+	// lookPatience is how long a reload or an upgrade waits for a look: a file system may hang.
+	lookPatience = 3 * time.Second
 	// lockPatience is how long another process may bind sockets in the same directory. A master that serves does not wait
 	// as long where it would keep others waiting.
 	lockPatience      = 2 * time.Second
@@ -91,6 +93,7 @@ type paths struct {
 	next       time.Time // zero: nothing is watched
 	looking    bool      // beside the loop
 	after      []func()  // what is to follow
+	until      time.Time // then it follows, whether or not the look is over; counts if there is something to follow
 	complaints map[string]string
 }
 
@@ -104,6 +107,28 @@ type ownPath struct {
 	socket
 	gone bool
 	err  error // why it could not be bound anew
+}
+
+// due returns when there is something to do about the paths; zero if never.
+func (p *paths) due() time.Time {
+	if len(p.after) > 0 && (p.next.IsZero() || p.until.Before(p.next)) {
+		return p.until
+	}
+	return p.next
+}
+
+// tickPaths does what is due about them.
+func (m *master) tickPaths(now time.Time) {
+	if len(m.paths.after) > 0 && !now.Before(m.paths.until) {
+		m.log.printf(levelWarn, "looking at the paths of our sockets takes long; going on")
+		m.lookedAfter()
+	}
+	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
+		m.watchPaths()
+		if !m.paths.looking {
+			m.checkPaths(func() {})
+		}
+	}
 }
 
 // watchPaths begins to look after the paths, if there are any.
@@ -157,6 +182,9 @@ func (p *ownPath) look(w *world) {
 
 // checkPaths looks after all paths, and then goes on. It does not wait.
 func (m *master) checkPaths(then func()) {
+	if len(m.paths.after) == 0 {
+		m.paths.until = m.world.now().Add(lookPatience)
+	}
 	m.paths.after = append(m.paths.after, then)
 	if m.paths.looking {
 		return
@@ -184,6 +212,11 @@ func (m *master) checked(all []ownPath) {
 	for i := range all {
 		m.mend(&all[i])
 	}
+	m.lookedAfter()
+}
+
+// lookedAfter goes on with what was to follow a look.
+func (m *master) lookedAfter() {
 	after := m.paths.after
 	m.paths.after = nil
 	for _, then := range after {

@@ -92,3 +92,14 @@ func TestE2EStartsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// The path of the control socket is bound anew even if no pool has one.
+func TestE2EControlPathBoundAnew(t *testing.T) {
+	t.Parallel()
+	control, address := filepath.Join(shortDir(t), "ctl.sock"), freeAddress(t)
+	p := pinion(t, yaml(pool{"pool", address, []string{"redis: true"}, []string{"127.0.0.1:1:1"}}), "tcp", address, "--control", control)
+	if err := os.Remove(control); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the status", func() error { return exec.Command(p.cmd.Path, "status", "--control", control).Run() })
+}
