@@ -31,6 +31,7 @@ type ask struct {
 	intent intent
 	dryRun bool           // of reload: only tell what would change
 	strict bool           // of reload and upgrade: refuse if the new workers cannot reach each server
+	by     *asker         // nil: the master itself
 	reply  chan<- outcome // has room for one: the loop never waits
 }
 
@@ -52,6 +53,7 @@ const (
 	failureBusy                    // ask again later: the phase, or what is under way, does not allow it
 	failureConfig                  // mend the configuration
 	failureReplaced                // ask again now: another master has taken over
+	failureCaller                  // whoever asks may not
 )
 
 var failureCodes = [...]int{
@@ -60,6 +62,7 @@ var failureCodes = [...]int{
 	failureConfig: http.StatusUnprocessableEntity,
 
 	failureReplaced: http.StatusServiceUnavailable,
+	failureCaller:   http.StatusForbidden,
 }
 
 func (o *outcome) code() int {
@@ -144,6 +147,7 @@ func serveAdmin(l net.Listener, asks chan<- *ask, done <-chan struct{}) *admin {
 	a.server = http.Server{
 		Handler:           http.HandlerFunc(a.answer),
 		ConnState:         a.count,
+		ConnContext:       withCaller,
 		ReadHeaderTimeout: askTimeout, // the server's other timeouts would end an operation that takes long
 		MaxHeaderBytes:    maxAskHeaderBytes,
 		ErrorLog:          log.New(io.Discard, "", 0), // who asks wrongly is told so
@@ -184,6 +188,11 @@ func (a *admin) close(patience time.Duration) {
 
 // answer handles one request.
 func (a *admin) answer(w http.ResponseWriter, r *http.Request) {
+	pids, branded := suspects(r)
+	if branded {
+		refuse(w, http.StatusForbidden, errWorkerAsks)
+		return
+	}
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.path == r.URL.Path })
 	if i < 0 {
 		o := outcome{Error: fmt.Sprintf("there is no %q here", r.URL.Path)}
@@ -209,6 +218,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "%v", err)
 		return
 	}
+	question.by = &asker{pids}
 	a.pass(w, r, question)
 }
 

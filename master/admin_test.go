@@ -162,6 +162,10 @@ func TestAsks(t *testing.T) {
 			got := <-o.asks
 			got.reply <- c.say
 			got.reply = nil
+			if got.by == nil || got.by.pids[0] != os.Getpid() {
+				t.Errorf("the loop is asked by %v", got.by)
+			}
+			got.by = nil
 			if *got != c.want {
 				t.Errorf("the loop is asked %+v, want %+v", *got, c.want)
 			}

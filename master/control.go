@@ -54,6 +54,11 @@ func (m *master) closeControl() {
 
 // asked does what somebody asks for, or has it done.
 func (m *master) asked(a *ask) {
+	if !m.mayAsk(a.by) {
+		m.log.printf(levelError, "refused on the control socket: "+errWorkerAsks)
+		a.reply <- outcome{Error: errWorkerAsks, failure: failureCaller}
+		return
+	}
 	if m.yielding() && a.intent != reportStatus { // the new master does it, unless it fails
 		m.deferred = append(m.deferred, a)
 		return

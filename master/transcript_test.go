@@ -332,6 +332,9 @@ func (f *machine) ask(t *testing.T, args []string) {
 	f.replies = append(f.replies, reply)
 	a := &ask{intent: intents[args[0]], reply: reply}
 	for _, option := range args[1:] {
+		if pid, found := strings.CutPrefix(option, "by="); found {
+			a.by = &asker{pids: []int{4711, number(t, pid)}}
+		}
 		a.dryRun = a.dryRun || option == "dry-run"
 		a.strict = a.strict || option == "strict"
 	}

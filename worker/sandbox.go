@@ -24,12 +24,14 @@ var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.co
 const portDNS = 53
 
 // confine takes from all threads of the process, for good, the files and the TCP ports that serving spec has no use for.
-// A kernel that has no Landlock, or an early one, takes less; that is no error. The paths of unix sockets stay open to
-// connect, in every version.
+// It may signal nobody but itself, and connect to no abstract unix socket; that others connect to one of its own is not
+// its doing. A kernel that has no Landlock, or an early one, takes less; that is no error. The paths of unix sockets stay
+// open to connect, in every version.
 func confine(spec *link.Spec) error {
 	access := landlock.Config{
 		HandledAccessFS:  landlock.V7.HandledAccessFS, // V9 adds connecting to a unix socket
 		HandledAccessNet: landlock.V7.HandledAccessNet,
+		Scoped:           landlock.V7.Scoped, // signals, and connecting to abstract unix sockets
 	}
 	return access.BestEffort().Restrict(needs(spec)...)
 }

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
@@ -37,12 +39,34 @@ func TestConfine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	abstract, err := net.Listen("unix", abstractName("parent", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close()
 	for _, kind := range []string{"addresses", "names"} {
 		c := exec.Command(os.Args[0], "-test.run=^TestConfine$", "-test.v")
 		c.Env = append(os.Environ(), confinedVariable+"="+dir, "PINION_TEST_SERVERS="+kind)
-		out, err := c.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "attempts made") {
-			t.Errorf("%s: %v\n%s", kind, err, out)
+		var out bytes.Buffer
+		c.Stdout, c.Stderr = &out, &out
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		reach(abstractName("child", c.Process.Pid))
+		if err := c.Wait(); err != nil || !strings.Contains(out.String(), "attempts made") {
+			t.Errorf("%s: %v\n%s", kind, err, out.String())
+		}
+	}
+}
+
+func abstractName(whose string, pid int) string { return fmt.Sprintf("@pinion-test-%s-%d", whose, pid) }
+
+// reach connects to a process that is to be confined, as soon as that listens.
+func reach(name string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if c, err := net.Dial("unix", name); err == nil {
+			c.Close()
+			return
 		}
 	}
 }
@@ -61,11 +85,12 @@ func attemptAll(t *testing.T, dir string) {
 		servers = append(servers, link.Server{Network: "tcp", Address: "localhost:6379"})
 	}
 
-	attempts := []struct {
+	type attempt struct {
 		what    string
 		allowed bool
 		do      func() error
-	}{
+	}
+	attempts := []attempt{
 		{"connecting to a server", true, connectTo("tcp", tcp)},
 		{"connecting to a server's unix socket", true, connectTo("unix", path)},
 		{"connecting to another port", false, connectTo("tcp", other)},
@@ -78,6 +103,15 @@ func attemptAll(t *testing.T, dir string) {
 		{"reading what the resolver reads", named, func() error { _, err := os.ReadFile("/etc/hosts"); return err }},
 		{"writing there", false, func() error { _, err := os.OpenFile("/etc/hosts", os.O_WRONLY, 0); return err }},
 	}
+	if abi, _ := kernel.LandlockGetABIVersion(); abi >= 6 {
+		attempts = append(attempts, []attempt{
+			{"signalling the master", false, func() error { return syscall.Kill(os.Getppid(), 0) }},
+			{"signalling itself", true, func() error { return syscall.Kill(os.Getpid(), 0) }},
+			{"connecting to an abstract socket", false, connectTo("unix", abstractName("parent", os.Getppid()))},
+		}...)
+	} else {
+		t.Logf("the kernel's Landlock has version %d, signals and abstract sockets need 6", abi)
+	}
 	try := func(thread string) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -86,8 +120,8 @@ func attemptAll(t *testing.T, dir string) {
 			if a.allowed && err != nil {
 				t.Errorf("%s, %s: %v, want no error", thread, a.what, err)
 			}
-			if !a.allowed && !errors.Is(err, syscall.EACCES) {
-				t.Errorf("%s, %s: %v, want %v", thread, a.what, err, syscall.EACCES)
+			if !a.allowed && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EPERM) {
+				t.Errorf("%s, %s: %v, want it refused", thread, a.what, err)
 			}
 		}
 	}
@@ -112,6 +146,15 @@ func attemptAll(t *testing.T, dir string) {
 		threads.Go(func() { try(fmt.Sprint("late thread ", i)) })
 	}
 	threads.Wait()
+	// An orphan offers itself like this: it binds an abstract name, and the next master connects.
+	offer, err := net.Listen("unix", abstractName("child", os.Getpid()))
+	if err == nil {
+		offer.(*net.UnixListener).SetDeadline(time.Now().Add(20 * time.Second))
+		_, err = offer.Accept()
+	}
+	if err != nil {
+		t.Errorf("being reached at an abstract socket: %v", err)
+	}
 	if addrs, err := lookupHost(t.Context(), "localhost"); named && (err != nil || len(addrs) == 0) {
 		t.Errorf("looking up localhost: %v %v", addrs, err)
 	}

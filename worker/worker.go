@@ -56,6 +56,9 @@ func serve() error {
 	if err := l.catchTerm(); err != nil {
 		return fmt.Errorf("watching for SIGTERM: %w", err)
 	}
+	if err := sock.Brand(); err != nil {
+		l.logf(levelWarn, "serving without the brand of a worker: %v", err)
+	}
 	if err := confine(spec); err != nil {
 		l.logf(levelWarn, "serving without a sandbox: %v", err)
 	}

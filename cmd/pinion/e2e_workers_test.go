@@ -175,6 +175,18 @@ func TestE2EDeathOfAWorker(t *testing.T) {
 	}
 }
 
+// A worker bears the brand by which the control socket refuses what comes of it.
+func TestE2EWorkersBearABrand(t *testing.T) {
+	t.Parallel()
+	p := redisPool(t, threeRedis(t))
+	for _, pid := range p.workers() {
+		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+		if _, queues, _ := strings.Cut(string(limits), "Max msgqueue size"); err != nil || strings.Fields(queues)[1] != "0" {
+			t.Errorf("worker %d: %v\n%s", pid, err, limits)
+		}
+	}
+}
+
 // suspend stops a process and waits until it has stopped.
 func suspend(t *testing.T, pid int) {
 	t.Helper()

@@ -1,0 +1,99 @@
+// Who asks on the control socket. Its permissions keep other users out; workers are of the same user as the master, and
+// one that a client has taken over must not be able to end the service.
+
+package master
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// caller is a process that has connected to the control socket.
+type caller struct {
+	pid   int  // 0: it cannot be seen from here, being of another pid namespace
+	other bool // is of another user than the workers, hence none of them
+}
+
+type callerKey struct{}
+
+// withCaller notes who has made a connection.
+func withCaller(ctx context.Context, c net.Conn) context.Context {
+	var of caller
+	if conn, ok := c.(syscall.Conn); ok {
+		if raw, err := conn.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) {
+				if uid, pid, err := sock.PeerCredentials(int(fd)); err == nil {
+					of = caller{pid: pid, other: uid != os.Geteuid()}
+				}
+			})
+		}
+	}
+	return context.WithValue(ctx, callerKey{}, of)
+}
+
+// suspects returns the process that makes a request, and those that it comes of, if it may be a worker or come of one. Of
+// one that bears their brand, that is known.
+func suspects(r *http.Request) (pids []int, branded bool) {
+	of, _ := r.Context().Value(callerKey{}).(caller)
+	if of.other || of.pid == 0 {
+		return nil, false
+	}
+	if bearsBrand(of.pid) && !bearsBrand(os.Getpid()) {
+		return nil, true
+	}
+	return ancestry(of.pid), false
+}
+
+// ancestry returns a process and those that it comes of.
+func ancestry(pid int) (pids []int) {
+	const most = 64
+	for pid > 1 && len(pids) < most {
+		pids = append(pids, pid)
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return pids
+		}
+		parent := 0
+		_, rest, _ := strings.Cut(string(text), ") ") // behind the name, which may be anything
+		fmt.Sscanf(rest, "%1s %d", new(string), &parent)
+		pid = parent
+	}
+	return pids
+}
+
+// asker is who asks.
+type asker struct {
+	pids []int // the process and those that it comes of
+}
+
+// mayAsk tells whether none of these processes is a worker.
+func (m *master) mayAsk(by *asker) bool {
+	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
+		return s.process != nil && slices.Contains(by.pids, s.process.pid)
+	})
+}
+
+const errWorkerAsks = "a worker, or what comes of one, may not ask for anything"
+
+// bearsBrand tells whether a process bears the brand of workers, see sock.Brand. One that has ended already may have.
+func bearsBrand(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, "Max msgqueue size"); found {
+			fields := strings.Fields(rest)
+			return len(fields) > 1 && fields[1] == "0" // the hard limit
+		}
+	}
+	return true
+}
