@@ -22,6 +22,10 @@ const (
 	// quietPeriod is how long nothing may happen to a file before it is read: whoever writes it may not be done.
 	quietPeriod = 500 * time.Millisecond
 
+	// settlePeriod is how long a file with another content must have stayed as it is. Half of a configuration can be a valid
+	// one, and whoever writes a file in place may pause.
+	settlePeriod = 2 * time.Second
+
 	maxSymlinks = 40 // as in path_resolution(7)
 )
 
@@ -36,10 +40,12 @@ type watcher struct {
 	notify *fsnotify.Watcher
 	events <-chan fsnotify.Event
 	after  func(time.Duration) <-chan time.Time
+	now    func() time.Time
 	trail  func(path string) []string
 
 	entries []string          // whose change may be one of the file, see trail
 	known   [sha256.Size]byte // of the content that was loaded or reported last
+	seen    snapshot          // at the last look, if that was another content
 	timer   <-chan time.Time  // when to look; nil = nothing has happened
 
 	overflow chan struct{} // a hint, too: hints were lost
@@ -70,7 +76,7 @@ func newWatcher(path string, loaded [sha256.Size]byte) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{path: path, notify: notify, events: notify.Events, after: time.After, trail: trail, known: loaded,
+	w := &watcher{path: path, notify: notify, events: notify.Events, after: time.After, now: time.Now, trail: trail, known: loaded,
 		overflow: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
 	go w.drainErrors() // see there; even the first arm needs it
 	if _, err := w.arm(); err != nil {
@@ -124,7 +130,7 @@ func (w *watcher) concerns(name string) bool {
 	return slices.Contains(w.entries, filepath.Clean(name)) // entries of the root come with two slashes
 }
 
-// look reads the file and reports if it is another one.
+// look reads the file, and reports if it is another one and has stayed so since the last look, long enough.
 func (w *watcher) look() error {
 	settled, err := w.arm()
 	if err != nil {
@@ -134,11 +140,17 @@ func (w *watcher) look() error {
 		w.timer = w.after(quietPeriod)
 		return nil
 	}
-	sum, ok := contentSum(w.path)
-	if !ok || sum == w.known {
+	found, ok := readSnapshot(w.path)
+	if !ok || found.sum == w.known {
+		w.seen = snapshot{}
 		return nil
 	}
-	w.known = sum
+	if found != w.seen {
+		w.seen = found
+		w.timer = w.after(found.settlesWithin(w.now()))
+		return nil
+	}
+	w.known = found.sum
 	select {
 	case w.changed <- struct{}{}:
 	default: // there is a report already that nobody has received
@@ -197,12 +209,30 @@ func trail(path string) []string {
 	return entries
 }
 
-// contentSum is not ok if there is nothing to read, or something that reading would empty or wait for.
-func contentSum(path string) (sum [sha256.Size]byte, ok bool) {
+// snapshot is a file at one moment. Any write makes another one of it.
+type snapshot struct {
+	sum     [sha256.Size]byte // of the content
+	inode   uint64
+	written int64 // ns since the epoch
+}
+
+// settlesWithin returns how long the file must still stay as it is. The clock by which it was written may be ahead of this
+// one, and a copy may have the time of its original.
+func (s snapshot) settlesWithin(now time.Time) time.Duration {
+	left := settlePeriod - now.Sub(time.Unix(0, s.written))
+	return min(max(left, quietPeriod), settlePeriod)
+}
+
+// readSnapshot is not ok if there is nothing to read, or something that reading would empty or wait for.
+func readSnapshot(path string) (s snapshot, ok bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return sum, false
+		return s, false
 	}
 	text, err := os.ReadFile(path)
-	return sha256.Sum256(text), err == nil
+	s = snapshot{sum: sha256.Sum256(text), written: info.ModTime().UnixNano()}
+	if stat, is := info.Sys().(*syscall.Stat_t); is {
+		s.inode = stat.Ino
+	}
+	return s, err == nil
 }

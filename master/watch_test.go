@@ -188,6 +188,50 @@ func TestWatchWaitsForQuiet(t *testing.T) {
 	r.expect("written in two parts", "report")
 }
 
+// Another content is reported when it has stayed as it is for two seconds, as far as that can be told; one that is half
+// written never is, even if it stands still for a while.
+func TestWatchWaitsForTheWriter(t *testing.T) {
+	a := newPlace(t)
+	file := a.path("etc/pinion.yml")
+	written := time.Unix(1_800_000_000, 0)
+	dated := func(text string, at time.Time) {
+		a.write("etc/pinion.yml", text)
+		noError(t, os.Chtimes(file, at, at))
+	}
+	r := watch(t, a.dir, file)
+	var now time.Time
+	r.w.now = func() time.Time { return now } // read by the watcher when it looks, which the test waits for
+	second := func(step string, want time.Duration) {
+		t.Helper()
+		r.landmark()
+		if !r.look() {
+			t.Fatalf("%s: nobody looks", step)
+		}
+		asked := r.pending()
+		if len(asked) != 1 || asked[0].length != want || len(r.w.changed) != 0 {
+			t.Fatalf("%s: waits for %v, reports %d; want %v and none", step, asked, len(r.w.changed), want)
+		}
+	}
+	now = written.Add(700 * time.Millisecond)
+	dated("half", written)
+	second("half a file", 1300*time.Millisecond)
+	now = written.Add(2100 * time.Millisecond)
+	dated("half and the rest", now)
+	second("the rest comes", 2*time.Second)
+	dated("half and the rest", now.Add(time.Nanosecond))
+	second("written again, the same", 2*time.Second)
+	now = now.Add(time.Hour)
+	dated("old", written)
+	second("a file from elsewhere that is old", 500*time.Millisecond)
+	dated("from the future", now.Add(time.Hour))
+	second("a file from the future", 2*time.Second)
+	r.expect("it stays", "report")
+	dated("gone again", now)
+	second("another content", 2*time.Second)
+	dated("from the future", now)
+	r.expect("back to what is loaded", "nothing")
+}
+
 // Who does not read gets one report in the end.
 func TestWatchNeverBlocks(t *testing.T) {
 	a := newPlace(t)
@@ -195,8 +239,8 @@ func TestWatchNeverBlocks(t *testing.T) {
 	for _, text := range []string{"two", "three", "four"} {
 		a.write("etc/pinion.yml", text)
 		r.landmark()
-		if !r.look() {
-			t.Fatalf("content %q is not looked at", text)
+		if !r.look() || !r.look() {
+			t.Fatalf("content %q is not looked at twice", text)
 		}
 	}
 	r.expect("after three changes", "report")
@@ -312,6 +356,7 @@ func TestWatchStops(t *testing.T) {
 	}
 	a.write("etc/pinion.yml", "two")
 	r.landmark()
+	r.look()
 	r.look()
 	r.w.stop()
 	r.w.stop()

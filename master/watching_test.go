@@ -116,7 +116,7 @@ func (r *watching) expect(done, want string) {
 	r.t.Helper()
 	r.landmark()
 	got := "unconcerned"
-	if r.look() {
+	for r.look() { // a second time at another content
 		got = "nothing"
 	}
 	select {

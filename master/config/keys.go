@@ -137,7 +137,8 @@ var keys = [...]Key{
 			"where the old workers reach that server now; `strict` = refused for any"},
 	{Name: "reload_on_change", Scope: GlobalScope, Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.global.ReloadOnChange }),
-		Doc:   "reload when the content of the configuration file changes"},
+		Doc: "reload when the content of the configuration file has changed, and nobody has written to it for two seconds; " +
+			"write it under another name in the same directory and rename it (`mv`), so that half of it is never applied"},
 	{Name: "orphans", Scope: GlobalScope, Default: string(link.OrphansAuto),
 		value: choice(func(d *draft) *link.Orphans { return &d.global.Orphans }, orphans[:]),
 		Doc: "what workers do when the master is gone without a word: `serve` on until they are killed, or `drain`; `auto` = " +
