@@ -133,6 +133,8 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		return
 	}
 	switch {
+	case asTarget && m.target != nil && m.target.exchange == x && !over(err):
+		m.target.misheard(err)
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.orphaned(err)
 	case asTarget && m.predecessor == x:
@@ -142,6 +144,9 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 	}
 	// Otherwise a source learns of the end of its new master from the one who waits for the process.
 }
+
+// over tells that the other master has closed its end of the conversation, or is gone.
+func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
 // notSaid follows when the other master has not got a word: it hangs, or the machine lacks something. One that is gone is
 // noticed otherwise.

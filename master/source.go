@@ -270,6 +270,11 @@ func (s *source) introduce(slot int) {
 
 // gave notes that a worker has moved all that moves.
 func (s *source) gave(from *slot, body link.GivenBody) {
+	if body.Starved && s.phase == sourceGiving { // as stragglers they would be cut, though nothing is wrong with them
+		s.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
+			body.Stragglers, from.index, body.Reason))
+		return
+	}
 	s.given[from.index] = body
 	s.checkMoved()
 }

@@ -103,6 +103,19 @@ func (t *target) notSaid(u *unsaid) {
 	}
 }
 
+// misheard follows when a word of the old master has not come as it was said, for want of a descriptor for instance. That one
+// lives, so it goes on; nothing more is heard of it.
+func (t *target) misheard(err error) {
+	if t.phase == targetSettling { // it may have agreed
+		t.m.log.printf(levelError, "%v", err)
+		return
+	}
+	t.fail(err)
+	if t.phase == targetTaking {
+		t.abort(err.Error())
+	}
+}
+
 // load reads the configuration, by which the new generation serves.
 func (t *target) load() {
 	m := t.m

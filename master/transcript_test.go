@@ -83,6 +83,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.say(t, args[0], link.Message{Kind: link.Given, Body: link.Body(link.GivenBody{
 			Moved: number(t, args[1]), Stragglers: number(t, args[2]), LongestPause: time.Millisecond,
 		})})
+	case "starved": // slot moved stragglers: the new worker has no room for these
+		f.say(t, args[0], link.Message{Kind: link.Given, Body: link.Body(link.GivenBody{
+			Moved: number(t, args[1]), Stragglers: number(t, args[2]), Starved: true, Reason: "no room for them",
+		})})
 	case "hung": // slot, slot of the new worker
 		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
 			Slot: number(t, args[1]), Hung: true, Reason: "does not answer",
@@ -223,6 +227,10 @@ func (f *machine) printf(format string, args ...any) {
 
 // otherSays has the other master say something.
 func (f *machine) otherSays(t *testing.T, args []string) {
+	if args[0] == "mumble" {
+		f.other(word{}, errors.New("descriptors are missing"))
+		return
+	}
 	if args[0] == "end" {
 		f.other(word{}, io.EOF)
 		return

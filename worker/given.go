@@ -37,6 +37,7 @@ func (g *giving) report() {
 	body := g.done
 	body.Stragglers, body.Reason = l.stragglers()
 	if g.starved() && body.Stragglers > 0 {
+		body.Starved = true
 		body.Reason = "the other generation has no descriptors or no memory for them"
 	}
 	l.control.must(link.Given, link.Body(body))

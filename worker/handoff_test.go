@@ -237,7 +237,7 @@ func TestTakerHasNoDescriptors(t *testing.T) {
 	feed := starve(t, 1) // the state can be written and arrives, and nothing else
 	r.handOver(before, next)
 	r.advance(time.Second)
-	if got := r.given(before); got.Moved != 0 || got.Stragglers != 5 || !strings.Contains(got.Reason, "descriptors") {
+	if got := r.given(before); got.Moved != 0 || got.Stragglers != 5 || !got.Starved || !strings.Contains(got.Reason, "descriptors") {
 		t.Errorf("given: %+v", got)
 	}
 	for _, c := range clients {

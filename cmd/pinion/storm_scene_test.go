@@ -194,7 +194,11 @@ type condition struct {
 	Last       *handoff `json:"last"`
 
 	Generations []struct {
-		Number uint64 `json:"number"`
+		Number  uint64 `json:"number"`
+		State   string `json:"state"`
+		Workers []struct {
+			Connections int `json:"connections"`
+		} `json:"workers"`
 	} `json:"generations"`
 }
 

@@ -68,6 +68,8 @@ type GivenBody struct {
 	Bytes        int64         `json:"bytes"`         // of state that travelled
 	LongestPause time.Duration `json:"longest_pause"` // of one client that was moved
 	Reason       string        `json:"reason"`        // why stragglers could not be moved; empty = they are owed replies
+
+	Starved bool `json:"starved,omitempty"` // some could not for want of descriptors or memory in the other generation
 }
 
 // PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead, does not answer, or cannot be
