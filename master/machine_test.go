@@ -62,6 +62,7 @@ type machine struct {
 	claiming []claimant
 	inodes   map[int]int // of descriptors that are copies of each other's
 
+	keeper       int  // that the other master names
 	successor    bool // the master under test is to replace another one
 	upgradeFails string
 	flipFails    bool
@@ -81,6 +82,7 @@ func newMachine() *machine {
 		workers: map[string]*process{},
 		counted: map[int]counted{},
 		at:      map[string]spot{},
+		keeper:  -1,
 		stopped: map[int]bool{},
 		pairs:   1000,
 		copies:  1000,
@@ -155,6 +157,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			})
 		case "activated": // by the service manager: one socket of its own
 			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
+		case "keeper":
+			f.keeper = number(t, value)
 		case "file":
 			f.opts.ConfigFile = value
 		case "orphans": // slot/generation/pid[@duration until it comes],…
@@ -290,6 +294,7 @@ func (f *machine) world() *world {
 		mapMemory:   f.mapMemory,
 		unmap:       func([]byte) {},
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
+		findKeeper:  f.findKeeper,
 		orphans:     f.findOrphans,
 		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
 		claimants:   f.findClaimants,
@@ -499,6 +504,11 @@ func (f *machine) part(p *process) (int, error) {
 	f.lastFD++
 	f.printf("leave worker %d to another master", p.pid)
 	return f.lastFD, nil
+}
+
+func (f *machine) findKeeper(known int) (net.Conn, int, error) {
+	f.printf("look for the keeper %d", known)
+	return nil, known, nil
 }
 
 // waitingOrphan is a worker that waits for a master, or is going to.

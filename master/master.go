@@ -27,6 +27,7 @@ type Options struct {
 	ReadBufferBytes int           // 0: the worker's default
 	Build           string        // version of the binary
 	Control         string        // path of the control socket; empty: none
+	Daemon          bool          // nobody waits for the end of this process
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
@@ -110,6 +111,12 @@ type master struct {
 	after            intent    // what else is to follow when the handoff is over
 	left             bool      // another master has taken over
 
+	stays          bool // when another master has taken over, as its keeper
+	keeperFD       int  // listens for the masters to come; -1: none does
+	heirPID        int  // of the master that has taken over
+	keeper         int  // pid of the one that stays, if that is not this process; 0: none
+	drainForwarded bool // by the keeper; what comes directly after it is the same
+
 	statsFD   int // inherited, -1: none
 	controlFD int // of the control socket, -1: none
 	scrapes   chan *scrape
@@ -122,15 +129,20 @@ type master struct {
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
 // failed. The caller owns the process: Run watches its signals.
 func Run(o Options) error {
+	born := bornWith()
 	CatchSignals()
 	events := make(chan event)
 	w := newWorld(func(e event) { events <- e })
 	successor := Successor()
+	w.stays = staysAt(os.Getpid(), &o, successor, os.Getenv)
 	if err := w.upgradable(); err != nil {
 		return err
 	}
 	if successor {
 		fault.At("nm.after_new")
+	}
+	w.keep = func(fd, successor int, signals <-chan os.Signal) error {
+		return keep(fd, successor, signals, events, born)
 	}
 	return run(o, w, events)
 }
@@ -144,19 +156,23 @@ func run(o Options, w *world, events <-chan event) error {
 		w.resign(err)
 		return err
 	}
-	defer sink.close()
 	signals, unwatch := w.signals()
 	defer unwatch()
 
 	m := newMaster(o, w, sink)
 	m.start()
 	m.loop(signals, events)
-	return m.finish()
+	err = m.finish()
+	sink.close()
+	if err == nil && m.left && m.stays {
+		return w.keep(m.keeperFD, m.heirPID, signals)
+	}
+	return err
 }
 
 func newMaster(o Options, w *world, out output) *master {
 	m := &master{
-		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1,
+		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1, keeperFD: -1,
 		scrapes: make(chan *scrape), asks: make(chan *ask), done: make(chan struct{}),
 	}
 	m.log = &logger{now: w.now, verbosity: clampVerbosity(o.Verbosity), out: out}
@@ -169,6 +185,7 @@ func (m *master) start() {
 	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
 	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
+	m.prepareToStay()
 	parent, err := m.world.parent()
 	switch {
 	case err != nil:

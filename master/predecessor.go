@@ -18,13 +18,15 @@ func (s *source) welcome(w word) {
 		return
 	}
 	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
-	s.declares = w.Obeys && m.world.services.present()
+	keeper := m.keeperPID()
+	s.declares = w.Obeys && m.world.services.present() && keeper <= 0
 	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Stored: m.generation.storedNames(), Declares: s.declares, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
+		Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
+		Keeper: keeper, Stays: m.stays,
 	})
 	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})
@@ -74,6 +76,7 @@ func (s *source) allow() {
 func (s *source) flip(err error) {
 	m := s.m
 	m.child = false
+	m.reapStrays()
 	if err != nil {
 		m.disinherit()
 	}
@@ -128,7 +131,7 @@ func (s *source) farewell() {
 	m := s.m
 	s.tellWorkers()
 	s.target.say(word{Kind: wordFarewell, Legacy: m.total(false), Result: &s.status, Waiting: s.passOn()})
-	m.left = true
+	m.left, m.heirPID = true, s.successor
 	m.become(stopped)
 }
 

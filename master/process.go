@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -225,20 +224,15 @@ const killTime = 3 * time.Second
 // killChildren kills children of this process that are chosen and do not end by themselves. A child is nobody else until
 // it is waited for, so a number read here cannot be another process's a moment later.
 func killChildren(chosen func(pid int) bool) {
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, list := range lists {
-		text, _ := os.ReadFile(list) // a thread may end meanwhile
-		for _, field := range strings.Fields(string(text)) {
-			pid, err := strconv.Atoi(field)
-			if err != nil || !chosen(pid) {
-				continue
-			}
-			if child, err := os.FindProcess(pid); err == nil {
-				time.AfterFunc(killTime, func() {
-					child.Kill()
-					child.Release()
-				})
-			}
+	for _, pid := range childrenOf(os.Getpid()) {
+		if !chosen(pid) {
+			continue
+		}
+		if child, err := os.FindProcess(pid); err == nil {
+			time.AfterFunc(killTime, func() {
+				child.Kill()
+				child.Release()
+			})
 		}
 	}
 }

@@ -211,6 +211,7 @@ func (m *master) upgrade(r wish) {
 	s.status.Build = "" // until it has introduced itself
 	m.source = s
 	s.enter(sourceCalling, callTimeout)
+	m.openKeeper()
 	var err error
 	s.exchange, err = m.world.upgrade(func(err error) {
 		m.world.report(event{then: func() { s.flip(err) }})

@@ -43,10 +43,15 @@ func (m *master) beginService() {
 	if every > 0 {
 		m.service = service{every: every, next: m.world.now().Add(every)}
 	}
-	if m.successor {
+	if m.successor && m.keeper > 0 {
+		m.log.printf(levelDebug, "the main process is the keeper")
+	} else if m.successor {
 		m.world.services.mainPID(m.world.pid) // once more: the old master may not have got so far
 	} else if err := m.world.flip(); err != nil {
 		m.log.printf(levelWarn, "running without upgrades: %v", err)
+	}
+	if !m.successor && m.keeper > 0 {
+		m.joinKeeper()
 	}
 	m.world.services.ready(m.servingLine())
 	m.storeEverything()

@@ -77,6 +77,10 @@ func catch() <-chan os.Signal {
 // signal does what a signal asks for in the present phase.
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
+	if m.again(what) {
+		m.log.printf(levelInfo, "%s received, as by the keeper", name)
+		return
+	}
 	switch what {
 	case verbosityUp, verbosityDown:
 	case nothing:

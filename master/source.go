@@ -528,13 +528,8 @@ func (s *source) dismissChild() {
 	if !m.child {
 		return
 	}
-	known := map[int]bool{}
-	for _, slot := range m.slots() {
-		if slot.process != nil {
-			known[slot.process.pid] = true
-		}
-	}
-	m.world.dismiss(func(pid int) bool { return !known[pid] })
+	known := m.workerPIDs()
+	m.world.dismiss(func(pid int) bool { return !known[pid] && (!m.stays || sameCommand(pid)) })
 }
 
 // abandon makes the old generation the only one again.

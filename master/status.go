@@ -12,6 +12,7 @@ import (
 type Status struct {
 	Build         string    `json:"build"`
 	PID           int       `json:"pid"`
+	Keeper        int       `json:"keeper,omitempty"` // pid of the process that was started first and stays; 0: none
 	StartedAt     time.Time `json:"started_at"`
 	UptimeSeconds int64     `json:"uptime_seconds"`
 	Phase         string    `json:"phase"`      // starting, serving, draining, stopping

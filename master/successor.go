@@ -44,6 +44,7 @@ func (t *target) welcomed(w word) {
 	t.m.startedAt = w.StartedAt
 	t.m.former = w.Former
 	t.welcome = w
+	t.m.keeper = max(w.Keeper, 0)
 	if w.Verbosity != nil {
 		t.m.log.verbosity = clampVerbosity(*w.Verbosity)
 	}
@@ -206,6 +207,9 @@ func (t *target) promote() {
 	}
 	m.log.out.reopen() // it may have been moved away since this process has opened it
 	m.becomeServing()
+	if t.welcome.Keeper >= 0 {
+		m.joinKeeper()
+	}
 	for _, s := range t.g.slots { // died meanwhile
 		if s.state == slotVacant {
 			m.fill(s)

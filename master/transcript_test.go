@@ -136,6 +136,12 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
+	case "keeper": // name of a signal, or end
+		if args[0] == "end" {
+			f.master.keeperGone(io.EOF)
+			return
+		}
+		f.master.forwarded(args[0])
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -247,7 +253,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		}
 	case wordWelcome:
 		w.Declares = len(args) > 1 && args[1] == "declares"
-		w.PID = 999
+		w.PID, w.Keeper = 999, f.keeper
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 		w.Intents, w.Stays = !f.older, f.stays
 		w.Verbosity = f.otherVerbosity

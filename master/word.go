@@ -79,6 +79,7 @@ type word struct {
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
 	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the source to name it to the service manager
+	Keeper   int  `json:"keeper,omitempty"`   // welcome: pid of the process that stays; -1: there is none
 	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
 
 	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
@@ -159,7 +160,7 @@ const (
 // knownFields are those that a Critical may name.
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
-	"pools", "bytes", "left", "obeys", "declares", "listens", "past", "balance", "serves", "former",
+	"pools", "bytes", "left", "obeys", "declares", "keeper", "listens", "past", "balance", "serves", "former",
 	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason",
 }
 

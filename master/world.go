@@ -38,6 +38,10 @@ type world struct {
 	flip       func() error                               // the parent may leave
 	services   manager
 
+	stays      bool                                                    // this process is one that has to stay
+	keep       func(fd, successor int, signals <-chan os.Signal) error // the rest of its life then
+	findKeeper func(known int) (conn net.Conn, pid int, err error)
+
 	probe       func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
 	bind        func(l config.Listen, own []uint64, patience time.Duration) (socket, error) // own as for probe
 	listen      func(fd, backlog int) error
@@ -92,6 +96,7 @@ func newWorld(report func(event)) *world {
 		dismiss:    func(chosen func(pid int) bool) { go killChildren(chosen) },
 		signal:     syscall.Kill,
 		killParent: killParent,
+		findKeeper: findKeeper,
 		services:   newServiceManager(),
 
 		pid:           os.Getpid(),

@@ -29,7 +29,7 @@ func runBare(c *cli.Context) error {
 	case c.Bool("daemonize") && !launched() && !master.Successor():
 		return daemonize()
 	}
-	o.Started = startReport()
+	o.Started, o.Daemon = startReport(), c.Bool("daemonize")
 	return master.Run(o)
 }
 

@@ -16,7 +16,11 @@ const statusTime = "2006-01-02 15:04:05" // as in the log
 
 func showStatus(out io.Writer, s master.Status) error {
 	w := new(strings.Builder)
-	fmt.Fprintf(w, "pinion %s (pid %d) is %s, generation %d, up %s\n", s.Build, s.PID, s.Phase, s.Generation, age(s.UptimeSeconds))
+	pids := fmt.Sprintf("pid %d", s.PID)
+	if s.Keeper != 0 {
+		pids += fmt.Sprintf(", keeper %d", s.Keeper)
+	}
+	fmt.Fprintf(w, "pinion %s (%s) is %s, generation %d, up %s\n", s.Build, pids, s.Phase, s.Generation, age(s.UptimeSeconds))
 	facts := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
 	fmt.Fprintf(facts, "  configuration\t%s\n", s.ConfigFile)

@@ -55,6 +55,7 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	kept := birth(first.Keeper)
 	for now, more := first, true; more; {
 		born := birth(now.PID)
 		a, errAsk := m.ask(ctx, "/stop", parameters)
@@ -66,6 +67,9 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 		}
 		err = m.awaitEnd(ctx, now, born, errAsk)
 		now, more = m.successor(ctx, now)
+	}
+	for err == nil && kept != "" && birth(first.Keeper) == kept { // it has nothing to do any more but to say how that was
+		pause(ctx)
 	}
 	return first.PID, err
 }

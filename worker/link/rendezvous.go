@@ -31,6 +31,9 @@ func digest(path string) string {
 // KeeperName is the address at which a keeper waits for the master that serves.
 func KeeperName(uid, pid int) string { return fmt.Sprintf("%s%d/%d", keeperPrefix, uid, pid) }
 
+// IsKeeperName tells whether a keeper listens at an address, or did.
+func IsKeeperName(name string) bool { return strings.HasPrefix(name, keeperPrefix) }
+
 // ReadOrphanName returns the number in the name of a worker of the user that waits, and whether it waits for a master of
 // that configuration file. It tells if the name is none of these.
 func ReadOrphanName(name string, uid int, configFile string) (number int, of, ok bool) {

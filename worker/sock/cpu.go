@@ -38,6 +38,9 @@ func SetTimerSlack(nanoseconds int) error {
 	return unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(nanoseconds), 0, 0, 0)
 }
 
+// SetSubreaper makes this process the parent of all its descendants whose own has ended.
+func SetSubreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
 // Monotonic returns CLOCK_MONOTONIC in ns: the same clock in every process of the machine. It asks the kernel once; from
 // then on the runtime's clock, which is the same one but for its origin, is read without a system call.
 func Monotonic() int64 { return monotonicAtStart + int64(time.Since(start)) }

@@ -1,0 +1,248 @@
+// Keepers, as masters see them. Where somebody waits for the end of the process that was started (a container, supervisord,
+// runit, a shell), that process stays when another master has taken over: as the keeper of the one that serves. It passes
+// on what it is told by signals, and ends as that one ends. The next masters come to it, and end when it has ended.
+
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	// keeperVariable has a master that a keeper has started know its pid.
+	keeperVariable = "PINION_KEEPER"
+	envExecPID     = "SYSTEMD_EXEC_PID" // see systemd.exec(5)
+
+	keeperPatience = 5 * time.Second // for a keeper to be found
+	keeperPause    = 50 * time.Millisecond
+)
+
+// keeperWord is what a keeper says.
+type keeperWord struct {
+	Signal string `json:"signal,omitempty"` // that it has got: TERM, HUP, …
+}
+
+// staysAt tells whether the process with this pid is one that has to stay, since whoever waits for its end would take that
+// for the end of the service: all but a daemon, of which nobody knows before it has written its pid, a master that follows
+// others, and the main process of a service manager that can be told who follows. Nobody can be told of pid 1.
+func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bool {
+	switch {
+	case pid == 1:
+		return true
+	case successor, o.Daemon, getenv(keeperVariable) != "":
+		return false
+	case getenv(envNotifySocket) != "":
+		main := getenv(envExecPID)
+		return main != "" && main != strconv.Itoa(pid) // a shell or a supervisor stands between
+	}
+	return true
+}
+
+// prepareToStay has orphans of this process become its children, so that it learns of the end of all masters after it.
+func (m *master) prepareToStay() {
+	if pid, err := strconv.Atoi(os.Getenv(keeperVariable)); err == nil {
+		m.keeper = pid
+		os.Unsetenv(keeperVariable)
+	}
+	if !m.world.stays {
+		return
+	}
+	if err := sock.SetSubreaper(); err != nil {
+		m.log.printf(levelWarn, "an upgrade will end this process: %v", err)
+		return
+	}
+	m.stays = true
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, syscall.SIGCHLD)
+	go func() {
+		for range children {
+			m.world.report(event{then: m.reapStrays})
+		}
+	}()
+}
+
+// reapStrays takes leave of children that are no workers: what a failed upgrade has left, or anybody in a container. A new
+// master is waited for by those who have started it.
+func (m *master) reapStrays() {
+	if !m.stays || m.child {
+		return
+	}
+	known := m.workerPIDs()
+	for _, pid := range childrenOf(os.Getpid()) {
+		if p, ok := readProcess(pid); ok && p.state == 'Z' && !known[pid] {
+			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		}
+	}
+}
+
+// workerPIDs returns those of all slots.
+func (m *master) workerPIDs() map[int]bool {
+	known := map[int]bool{}
+	for _, s := range m.slots() {
+		if s.process != nil {
+			known[s.process.pid] = true
+		}
+	}
+	return known
+}
+
+// openKeeper begins to listen for the masters that follow, before the first of them is started.
+func (m *master) openKeeper() {
+	if !m.stays || m.keeperFD >= 0 {
+		return
+	}
+	var err error
+	if m.keeperFD, err = sock.ListenSeqpacket(link.KeeperName(os.Getuid(), m.world.pid), keeperBacklog); err != nil {
+		m.keeperFD = -1
+		m.log.printf(levelWarn, "the next masters will not notice the end of this process: %v", err)
+	}
+}
+
+const keeperBacklog = 16
+
+// keeperPID returns the pid of the process that stays when another master takes over; -1: there is none.
+func (m *master) keeperPID() int {
+	switch {
+	case m.keeperFD >= 0:
+		return m.world.pid
+	case m.keeper > 0:
+		return m.keeper
+	}
+	return -1
+}
+
+// joinKeeper goes to the keeper: to the one that was named by the old master, or, if that one was of a version that
+// names none, to the parent, if it is one.
+func (m *master) joinKeeper() {
+	named := m.keeper
+	m.world.aside(func() func() {
+		conn, pid, err := m.world.findKeeper(named)
+		return func() { m.joined(conn, pid, err) }
+	})
+}
+
+// findKeeper returns the way to the keeper, whose pid may be known (0: it is not). One that is not there is an error if it
+// is known, and else none.
+func findKeeper(known int) (net.Conn, int, error) {
+	for began := time.Now(); ; time.Sleep(keeperPause) {
+		pid := known
+		if pid == 0 {
+			pid = os.Getppid()
+		}
+		conn, err := net.Dial("unixpacket", link.KeeperName(os.Getuid(), pid))
+		switch {
+		case err == nil:
+			return conn, pid, nil
+		case known != 0 && !alive(known):
+			return nil, known, err
+		case time.Since(began) > keeperPatience:
+			if known == 0 {
+				err = nil
+			}
+			return nil, known, err
+		}
+	}
+}
+
+func alive(pid int) bool {
+	p, ok := readProcess(pid)
+	return ok && p.state != 'Z'
+}
+
+// joined follows when the keeper has been found, or looked for in vain.
+func (m *master) joined(conn net.Conn, pid int, err error) {
+	if err != nil {
+		m.keeperGone(err)
+		return
+	}
+	if m.keeper = pid; conn == nil {
+		return
+	}
+	m.log.printf(levelInfo, "the process that was started first (pid %d) keeps this one", pid)
+	go hearKeeper(conn, func(w keeperWord, err error) {
+		m.world.report(event{then: func() {
+			if err != nil {
+				m.keeperGone(err)
+				return
+			}
+			m.forwarded(w.Signal)
+		}})
+	})
+}
+
+// hearKeeper reports what a keeper says; an error is the last.
+func hearKeeper(conn net.Conn, report func(keeperWord, error)) {
+	defer conn.Close()
+	buf := make([]byte, maxKeeperWordBytes)
+	for {
+		n, err := conn.Read(buf)
+		if err == nil && n == 0 {
+			err = io.EOF
+		}
+		var w keeperWord
+		if err == nil {
+			err = json.Unmarshal(buf[:n], &w)
+		}
+		report(w, err)
+		if err != nil {
+			return
+		}
+	}
+}
+
+const maxKeeperWordBytes = 4096
+
+// forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
+// a drain that comes this way and directly is one, not the second that stops.
+func (m *master) forwarded(name string) {
+	s := signalNames[name]
+	if s == nil {
+		return // of a later version
+	}
+	if watched[s].intent == drain {
+		if m.phase == draining || m.phase == stopping || m.after == drain {
+			return
+		}
+		m.drainForwarded = true
+	}
+	m.signal(s)
+}
+
+// again tells whether a drain that was asked for directly is the one that the keeper has passed on.
+func (m *master) again(what intent) bool {
+	again := what == drain && m.drainForwarded && (m.phase == draining || m.after == drain)
+	m.drainForwarded = m.drainForwarded && !again
+	return again
+}
+
+// signalNames is how keepers call the signals.
+var signalNames = map[string]os.Signal{
+	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
+	"TTIN": syscall.SIGTTIN, "TTOU": syscall.SIGTTOU,
+}
+
+var errKeeperGone = errors.New("its keeper has ended")
+
+// keeperGone follows the end of the keeper: whoever has started it starts another, who is to find the workers. A master that
+// ends anyway goes on with that.
+func (m *master) keeperGone(err error) {
+	if m.phase != serving {
+		return
+	}
+	if !errors.Is(err, io.EOF) {
+		m.log.printf(levelDebug, "the keeper: %v", err)
+	}
+	m.leaveBehind(fmt.Errorf("the process that was started first (pid %d) has ended, and this one with it: %w", m.keeper, errKeeperGone))
+}
