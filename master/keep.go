@@ -30,8 +30,9 @@ type keeper struct {
 	listener net.Listener // nil: no master can come
 	ways     []*way       // the latest last
 	master   int          // pid of the one that serves
+	well     bool         // it has said that it ends as it was asked to
 	joined   bool         // it has come
-	drains   int          // SIGTERMs so far
+	stopping bool         // it was told to end
 	restarts bool         // pid 1 has nobody who would start another master
 
 	came chan *way
@@ -42,6 +43,7 @@ type keeper struct {
 type way struct {
 	conn net.Conn
 	pid  int
+	well bool // it has said that it ends as it was asked to; of the goroutine that listens, until it has left
 }
 
 // keep is the rest of the life of a first master, after its successor, whose pid is given, has taken over. It returns as
@@ -100,7 +102,7 @@ func newWay(conn net.Conn) *way {
 		conn.Close()
 		return nil
 	}
-	return &way{conn, pid}
+	return &way{conn: conn, pid: pid}
 }
 
 func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error {
@@ -116,25 +118,29 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 				return err
 			}
 		case w := <-k.came:
-			k.ways, k.master, k.joined = append(k.ways, w), w.pid, true
-			go func() {
-				w.conn.Read(make([]byte, 1)) // they say nothing; it returns when they end
-				k.left <- w
-			}()
+			k.ways, k.master, k.joined, k.well = append(k.ways, w), w.pid, true, false
+			go hearKeeper(w.conn, func(said keeperWord, err error) {
+				w.well = w.well || said.Ended
+				if err != nil {
+					k.left <- w
+				}
+			})
 		case w := <-k.left:
-			w.conn.Close()
 			k.ways = slices.DeleteFunc(k.ways, func(other *way) bool { return other == w })
+			k.well = k.well || w.well && w.pid == k.master
+			if over, err := k.reap(); over {
+				return err
+			}
 		}
 	}
 }
 
 // signalled passes a signal on. The second drain is to stop.
 func (k *keeper) signalled(s os.Signal) {
-	if s == syscall.SIGTERM {
-		if k.drains++; k.drains > 1 {
-			s = syscall.SIGINT
-		}
+	if s == syscall.SIGTERM && k.stopping {
+		s = syscall.SIGINT
 	}
+	k.stopping = k.stopping || watched[s].intent == drain || watched[s].intent == stop
 	for name, known := range signalNames {
 		if known == s {
 			k.forward(name, s.(syscall.Signal))
@@ -170,7 +176,7 @@ func (k *keeper) reap() (over bool, err error) {
 			continue
 		}
 		if next := k.heir(); next != 0 {
-			k.master, k.joined = next, false
+			k.master, k.joined, k.well = next, false, false
 			continue
 		}
 		if over, err := k.ended(status); over {
@@ -179,16 +185,23 @@ func (k *keeper) reap() (over bool, err error) {
 	}
 }
 
-// lost tells whether there is nobody to wait for: somebody else has waited for the master.
+// lost tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
+// one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
 func (k *keeper) lost(err error) (bool, error) {
-	if !errors.Is(err, syscall.ECHILD) || alive(k.master) {
+	if !errors.Is(err, syscall.ECHILD) && err != nil || alive(k.master) {
 		return false, nil
+	}
+	if slices.ContainsFunc(k.ways, func(w *way) bool { return w.pid == k.master }) {
+		return false, nil // it is still to be heard
 	}
 	if next := k.heir(); next != 0 {
-		k.master = next
+		k.master, k.joined, k.well = next, false, false
 		return false, nil
 	}
-	return true, fmt.Errorf("the master (pid %d) has ended, nobody knows how", k.master)
+	if k.well || k.stopping {
+		return true, nil
+	}
+	return k.failed("without a word")
 }
 
 // heir returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
@@ -204,15 +217,20 @@ func (k *keeper) heir() int {
 
 // ended follows the end of the master. The service ends with it, unless it was killed and nobody would start another one.
 func (k *keeper) ended(status syscall.WaitStatus) (over bool, err error) {
-	if status.Exited() && status.ExitStatus() == 0 {
+	switch {
+	case status.Exited() && status.ExitStatus() == 0:
 		return true, nil
+	case status.Signaled():
+		return k.failed("signal: " + status.Signal().String())
 	}
-	how := fmt.Sprintf("exit status %d; see its log", status.ExitStatus())
-	if status.Signaled() {
-		how = "signal: " + status.Signal().String()
-	}
+	return k.failed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
+}
+
+// failed tells whether the service ends because the master has. Pid 1 of a container has nobody who would start the next
+// one, which finds the workers.
+func (k *keeper) failed(how string) (over bool, err error) {
 	err = fmt.Errorf("the master (pid %d) has ended: %s", k.master, how)
-	if !k.restarts || !k.joined || k.drains > 0 {
+	if !k.restarts || !k.joined || k.stopping {
 		return true, err
 	}
 	complain("%v; starting the next one", err)
@@ -229,7 +247,7 @@ func (k *keeper) start() error {
 	if err != nil {
 		return err
 	}
-	k.master, k.joined = child.Pid, false
+	k.master, k.joined, k.well = child.Pid, false, false
 	return child.Release()
 }
 

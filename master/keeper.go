@@ -29,9 +29,10 @@ const (
 	keeperPause    = 50 * time.Millisecond
 )
 
-// keeperWord is what a keeper says.
+// keeperWord is what a keeper and a master say to each other.
 type keeperWord struct {
-	Signal string `json:"signal,omitempty"` // that it has got: TERM, HUP, …
+	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
+	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
 }
 
 // staysAt tells whether the process with this pid is one that has to stay, since whoever waits for its end would take that
@@ -170,6 +171,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 	if m.keeper = pid; conn == nil {
 		return
 	}
+	m.keeperWay = conn
 	m.log.printf(levelInfo, "the process that was started first (pid %d) keeps this one", pid)
 	go hearKeeper(conn, func(w keeperWord, err error) {
 		m.world.report(event{then: func() {
@@ -231,6 +233,17 @@ func (m *master) again(what intent) bool {
 var signalNames = map[string]os.Signal{
 	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
 	"TTIN": syscall.SIGTTIN, "TTOU": syscall.SIGTTOU,
+}
+
+// tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
+// that follows the keeper this is a library.
+func (m *master) tellKeeper() {
+	if m.keeperWay == nil {
+		return
+	}
+	text, _ := json.Marshal(keeperWord{Ended: true})
+	m.keeperWay.SetWriteDeadline(time.Now().Add(forwardTimeout))
+	m.keeperWay.Write(text)
 }
 
 var errKeeperGone = errors.New("its keeper has ended")

@@ -111,11 +111,12 @@ type master struct {
 	after            intent    // what else is to follow when the handoff is over
 	left             bool      // another master has taken over
 
-	stays          bool // when another master has taken over, as its keeper
-	keeperFD       int  // listens for the masters to come; -1: none does
-	heirPID        int  // of the master that has taken over
-	keeper         int  // pid of the one that stays, if that is not this process; 0: none
-	drainForwarded bool // by the keeper; what comes directly after it is the same
+	stays          bool     // when another master has taken over, as its keeper
+	keeperFD       int      // listens for the masters to come; -1: none does
+	heirPID        int      // of the master that has taken over
+	keeper         int      // pid of the one that stays, if that is not this process; 0: none
+	keeperWay      net.Conn // to it; nil: it was not found
+	drainForwarded bool     // by the keeper; what comes directly after it is the same
 
 	statsFD   int // inherited, -1: none
 	controlFD int // of the control socket, -1: none
@@ -312,6 +313,7 @@ func (m *master) finish() error {
 	}
 	if m.err == nil {
 		m.log.printf(levelNotice, "stopped")
+		m.tellKeeper()
 		m.announce(errInterrupted)
 		return nil
 	}
