@@ -386,6 +386,9 @@ func (t *target) sayReturned() {
 func (t *target) cancel(reason error) {
 	m := t.m
 	m.target, m.coming = nil, nil
+	if t.kept > 0 {
+		m.log.printf(levelError, "%s kept by workers that do not serve: they could not go back yet, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
+	}
 	if t.g != nil {
 		for _, s := range t.g.slots {
 			if s.state == slotGiving {

@@ -46,6 +46,7 @@ func eventually(t testing.TB, what string, try func() error) {
 var packages = map[string]string{
 	"redis-server": "redis-server", "redis-cli": "redis-tools", "redis-benchmark": "redis-tools", "memcached": "memcached",
 	"memccapable": "libmemcached-tools", "nutcracker": "nutcracker", "/usr/bin/python3": "python3-redis",
+	"prlimit": "util-linux",
 }
 
 // program returns the path of an installed program. Nothing is skipped: one that is missing fails the test.

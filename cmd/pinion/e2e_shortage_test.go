@@ -41,7 +41,7 @@ func TestE2EShortage(t *testing.T) {
 			t.Run(fmt.Sprint(limit), func(t *testing.T) {
 				t.Parallel()
 				s := &shortage{t: t, done: &done, refused: &refused}
-				s.scene = newScene(t, servers, oldRelease, 2, "prlimit", fmt.Sprintf("--nofile=%d:%d", limit, limit))
+				s.scene = newScene(t, servers, oldRelease, 2, program(t, "prlimit"), fmt.Sprintf("--nofile=%d:%d", limit, limit))
 				s.run()
 			})
 		}
