@@ -77,6 +77,9 @@ func (t *target) remember(w word) {
 
 // expect maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
 func (m *master) expect(w word) {
+	if m.heir != nil {
+		return // it has said so
+	}
 	g, err := m.told(&w)
 	if err != nil {
 		m.log.printf(levelWarn, "what the new workers count will be missing until they have taken over: %v", err)

@@ -6,6 +6,7 @@ package master
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -34,12 +35,19 @@ type doubtful struct {
 func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
-			if g.pools[i].Name == u.Pool && s.Name == u.Server && g.shared.SumServer(i, k, link.ServerConnections) > 0 {
+			if g.pools[i].Name == u.Pool && s.Name == u.Server && g.connected(i, k) {
 				return doubtful{Unreachable: u, pool: i, server: k}, true
 			}
 		}
 	}
 	return d, false
+}
+
+// connected tells whether a worker of the generation itself is connected to a server.
+func (g *generation) connected(pool, server int) bool {
+	return slices.ContainsFunc(g.slots, func(s *slot) bool {
+		return atomic.LoadUint64(&g.shared.Server(s.index, pool, server)[link.ServerConnections]) > 0
+	})
 }
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are

@@ -218,20 +218,21 @@ func (m *master) counting() []*generation {
 	return slices.DeleteFunc(all, func(g *generation) bool { return g.shared == nil })
 }
 
-// others returns what all but a generation have counted, those that are gone included.
-func (m *master) others(g *generation, gauges bool) *legacy {
+// others returns what all but some generations have counted, those that are gone included.
+func (m *master) others(gauges bool, except ...*generation) *legacy {
 	sum := m.past
 	for _, other := range m.counting() {
-		if other != g {
+		if !slices.Contains(except, other) {
 			sum = sum.add(other.own(gauges))
 		}
 	}
 	return sum
 }
 
-// total returns what all generations have counted, and which servers are ejected in the one that serves.
-func (m *master) total(gauges bool) *legacy {
-	return m.others(m.generation, gauges).add(m.generation.own(gauges)).only([]*generation{m.generation})
+// total returns what all generations have counted, and which servers are ejected in the one that serves. A new master adds
+// what its own workers count.
+func (m *master) total() *legacy {
+	return m.others(false, m.generation, m.heir).add(m.generation.own(false)).only([]*generation{m.generation})
 }
 
 // refresh takes over what the workers of other generations have counted meanwhile, if there are any.
@@ -245,7 +246,7 @@ func (m *master) refresh() {
 func (m *master) restate() {
 	for _, g := range [...]*generation{m.generation, m.coming} {
 		if g != nil && g.shared != nil {
-			g.inherit(m.others(g, true))
+			g.inherit(m.others(true, g))
 		}
 	}
 	m.recount()

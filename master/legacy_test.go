@@ -132,6 +132,50 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	}
 }
 
+// A server to which only workers of another generation are connected is not one that this generation reaches.
+func TestOthersConnectionsAreNotOwn(t *testing.T) {
+	f := newMachine()
+	m := newMaster(f.opts, f.world(), f)
+	m.generation, m.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
+	m.coming.shared.Server(0, 0, 0)[link.ServerConnections] = 3
+	m.restate()
+	if n := m.totals().servers; n != 3 {
+		t.Errorf("%d connections, want 3", n)
+	}
+	u := link.Unreachable{Pool: "a", Server: "x"}
+	if _, connected := m.generation.doubt(u); connected {
+		t.Error("it counts as connected")
+	}
+	m.generation.shared.Server(1, 0, 0)[link.ServerConnections] = 1
+	if _, connected := m.generation.doubt(u); !connected {
+		t.Error("its own connection does not count")
+	}
+}
+
+// What the new master's workers have counted it knows itself: it is not among what it is told.
+func TestHeirIsToldOfOthersOnly(t *testing.T) {
+	f := newMachine()
+	m := newMaster(f.opts, f.world(), f)
+	gone := named(t, f, 1, "x")
+	vacate(gone)
+	m.generation, m.heir = named(t, f, 2, "x"), named(t, f, 1, "x")
+	m.retired = []*generation{gone, named(t, f, 1, "x")}
+	for i, g := range []*generation{gone, m.retired[1], m.generation, m.heir} {
+		g.shared.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
+	}
+	m.bury()
+	if n := m.totals().requests; n != 1111 {
+		t.Errorf("%d requests are told to who asks, want 1111", n)
+	}
+	w := (&source{m: m, exchange: &exchange{}}).goAhead()
+	if n := w.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
+		t.Errorf("%d requests in all are told, want 111", n)
+	}
+	if n := w.Past.Pools["a"].Servers["x"].Counters["requests"]; n != 1 {
+		t.Errorf("%d requests of those that are gone are told, want 1", n)
+	}
+}
+
 // hearing is a counterpart that is a function.
 type hearing func(word)
 

@@ -130,7 +130,7 @@ func (m *master) declineScrapes() {
 func (s *source) farewell() {
 	m := s.m
 	s.tellWorkers()
-	s.target.say(word{Kind: wordFarewell, Legacy: m.total(false), Result: &s.status, Waiting: s.passOn()})
+	s.target.say(word{Kind: wordFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
 	m.left, m.heirPID = true, s.successor
 	m.become(stopped)
 }

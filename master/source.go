@@ -199,7 +199,7 @@ func (s *source) give() {
 // goAhead is the word that has the target take over.
 func (s *source) goAhead() word {
 	m := s.m
-	w := word{Kind: wordGo, Legacy: m.total(false)}
+	w := word{Kind: wordGo, Legacy: m.total()}
 	if s.exchange != nil {
 		m.recount()
 		w.Past, w.Balance = &legacy{}, m.clients.gone
