@@ -150,6 +150,21 @@ override_unit() {
 cursor() { inside journalctl --no-pager -n 1 --show-cursor | sed -n 's/^-- cursor: //p'; }
 journal_since() { inside journalctl --no-pager -o cat --after-cursor "$1"; }
 
+# clean fails if a service that was stopped has left something, or systemd had to kill something.
+clean() { # CURSOR WHAT
+	[[ $(service ActiveState) == inactive ]] || fail "after $2 the service is $(service ActiveState)"
+	nobody_left || fail "after $2 there are processes in a service that is inactive: $(processes | xargs)"
+	unkilled "$@"
+}
+unkilled() { # CURSOR WHAT
+	! grep -E 'SIGKILL|timed out|Failed' < <(journal_since "$1") || fail "$2: see above"
+}
+
+# upgrade_by_hand upgrades to the binary that is there, and says when it is done.
+upgrade_by_hand() { inside pinion upgrade >"$work/upgrade.log" 2>&1; }
+
+started() { inside systemctl start pinion || fail "the service does not start $1"; }
+
 restarted() { [[ $(service MainPID) != "$1" && $(service SubState) == running ]]; }
 
 # crash ends the main process by a signal, and fails unless the next one takes over.

@@ -7,18 +7,6 @@ pester_begin() {
 }
 pester_end() { inside systemctl stop pester; }
 
-# clean fails if a service that was stopped has left something, or systemd had to kill something.
-clean() { # CURSOR WHAT
-	[[ $(service ActiveState) == inactive ]] || fail "after $2 the service is $(service ActiveState)"
-	nobody_left || fail "after $2 there are processes in a service that is inactive: $(processes | xargs)"
-	unkilled "$@"
-}
-unkilled() { # CURSOR WHAT
-	! grep -E 'SIGKILL|timed out|Failed' < <(journal_since "$1") || fail "$2: see above"
-}
-
-# upgrade_by_hand upgrades to the binary that is there, and says when it is done.
-upgrade_by_hand() { inside pinion upgrade >"$work/upgrade.log" 2>&1; }
 # upgrade_meanwhile begins an upgrade, and returns at some moment of it, if not after it.
 upgrade_meanwhile() {
 	upgrade_by_hand &
@@ -26,10 +14,8 @@ upgrade_meanwhile() {
 	sleep "0.0$((RANDOM % 7))$((RANDOM % 10))"
 }
 
-started() { inside systemctl start pinion || fail "the service does not start $1"; }
-
 step "$stops stops and starts right after an upgrade, and as many in the middle of one"
-override_unit StartLimitIntervalSec=0
+override_unit StartLimitIntervalSec=0 # it is done on purpose
 pester_begin
 for ((i = 1; i <= 2 * stops; i++)); do
 	now=$(cursor)
