@@ -349,7 +349,9 @@ func (s *source) finish() {
 	if s.exchange == nil {
 		m.succeed()
 	} else {
-		m.unstore(m.generation.storedNames())
+		if !s.declares { // else the service manager may listen to the new master only, which does that
+			m.unstore(m.generation.storedNames())
+		}
 		if m.control != nil { // what those whom conclude answers ask next is for the new master
 			m.control.leave()
 		}

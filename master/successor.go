@@ -222,7 +222,6 @@ func (t *target) promote() {
 
 // bequest takes the last that the old master has counted.
 func (m *master) bequest(w word) {
-	m.stored = nil                                                       // the old master has seen to that
 	if w.Legacy != nil && m.generation != nil && len(m.inherited) == 0 { // nobody else has said what they have counted
 		m.past = w.Legacy
 		m.restate()
@@ -241,7 +240,7 @@ func (m *master) relieve() {
 	x := m.predecessor
 	m.predecessor, m.predecessorUntil = nil, time.Time{}
 	m.succeedInherited()
-	m.unstore(m.stored) // which it has done itself, unless it was killed
+	m.unstore(m.stored) // which one of an earlier version does itself, unless it is killed
 	m.stored = nil
 	m.storeAgain()
 	x.close()

@@ -5,8 +5,9 @@ master() { inside pinion status --json | sed -n 's/^ *"pid": *\([0-9]*\).*/\1/p'
 another_master() { local now; now=$(master 2>/dev/null) && [[ $now && $now != "$1" ]] && answers; }
 
 # supervised fails unless systemd supervises a process that lives.
+active() { [[ $(service ActiveState) == active ]]; }
 supervised() {
-	[[ $(service ActiveState) == active ]] || fail "$1: the service is $(service ActiveState)"
+	within $patience active || fail "$1: the service is $(service ActiveState)"
 	inside kill -0 "$(service MainPID)" || fail "$1: systemd supervises nobody"
 }
 
@@ -19,6 +20,7 @@ variant() { # NAME SETTING…
 	inside systemctl stop pinion
 	override "$@"
 	started "as $name"
+	within $patience answers || fail "$name: no answer"
 	crowd_begin
 	for round in 1 2; do
 		upgrade_by_hand || fail "$name: upgrade $round fails: $(<"$work/upgrade.log")"
@@ -32,7 +34,7 @@ variant() { # NAME SETTING…
 	before=$(master)
 	inside systemctl restart pinion || fail "$name: systemctl restart fails"
 	unkilled "$now" "$name: restart"
-	[[ $(master) != "$before" ]] || fail "$name: the master is still $before after a restart"
+	within $patience another_master "$before" || fail "$name: the master is still $before after a restart"
 	settled
 
 	upgrade_by_hand || fail "$name: the upgrade fails: $(<"$work/upgrade.log")"
