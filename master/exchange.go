@@ -23,6 +23,7 @@ type exchange struct {
 	transmit func(w word)                         // takes over the descriptors
 	listen   func(report func(w word, err error)) // reports from other goroutines; an error is the last report, or an *unsaid
 	hangUp   func()                               // after what has been said
+	hush     func()                               // has the reports end, after what the other one has said so far
 	flush    func()                               // hangs up, and waits until that is done, for some seconds at most
 }
 
@@ -42,6 +43,7 @@ func newExchange(fd int) *exchange {
 			go receive(file, report)
 		},
 		hangUp: s.end,
+		hush:   func() { hush(file) },
 		flush:  s.flush,
 	}
 }
@@ -84,6 +86,13 @@ func receive(file *os.File, report func(word, error)) {
 			return
 		}
 		report(w, nil)
+	}
+}
+
+// hush has receive come to an end once everything is read. The other end may be open in this very process, for a child.
+func hush(file *os.File) {
+	if raw, err := file.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RD) })
 	}
 }
 
@@ -131,6 +140,14 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 	if u := (*unsaid)(nil); errors.As(err, &u) {
 		m.notSaid(x, asTarget, u)
 		return
+	}
+	if s := m.source; !asTarget && s != nil && s.exchange == x {
+		s.silent = true
+		if end := s.childEnded; end != nil {
+			s.childEnded = nil
+			s.ended(end)
+			return
+		}
 	}
 	switch {
 	case asTarget && m.target != nil && m.target.exchange == x && !over(err):

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path"
@@ -704,6 +705,7 @@ func (f *machine) exchange(name string) *exchange {
 		transmit: func(w word) { f.printf("say to %s: %s", name, describe(w)) },
 		listen:   func(report func(word, error)) { f.other = report },
 		hangUp:   func() { f.printf("hang up on %s", name) },
+		hush:     func() { f.other(word{}, io.EOF) },
 		flush:    func() {},
 	}
 }

@@ -5,6 +5,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
@@ -87,6 +88,24 @@ func (s *source) flip(err error) {
 	case err == nil:
 		s.finish()
 		return
+	case s.silent:
+		s.ended(err)
+	default: // its last words may say why
+		s.childEnded = err
+		s.exchange.hush()
+	}
+}
+
+// ended follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
+// got that for both.
+func (s *source) ended(err error) {
+	if s.phase == sourceCalling {
+		for signal, w := range watched {
+			if w.intent != nothing && strings.HasSuffix(err.Error(), "signal: "+signal.String()) {
+				s.m.log.printf(levelNotice, "the new master has ended by %s, which is taken for an order to this one", w.name)
+				defer s.m.intend(w.intent)
+			}
+		}
 	}
 	s.exchange.close()
 	switch s.phase {

@@ -66,9 +66,12 @@ type source struct {
 	exchange  *exchange // upgrade: the way to the new master
 	successor int       // upgrade: its pid
 	intents   bool      // upgrade: the new master knows the word intent
-	declares  bool      // upgrade: this master tells the service manager about the new one, which does not do so itself
-	deposed   bool      // upgrade: the new master has ended when it was the main process of the service
-	declared  bool      // upgrade: others may have been told that the new master is the one that serves
+	silent    bool      // upgrade: there is nothing more to hear of the new master
+
+	childEnded error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
+	declares   bool  // upgrade: this master tells the service manager about the new one, which does not do so itself
+	deposed    bool  // upgrade: the new master has ended when it was the main process of the service
+	declared   bool  // upgrade: others may have been told that the new master is the one that serves
 }
 
 func (s *source) enter(phase sourcePhase, timeout time.Duration) {
