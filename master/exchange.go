@@ -35,7 +35,7 @@ func (x *exchange) close() { x.hangUp() }
 // newExchange returns the exchange over a connected SOCK_SEQPACKET socket, which it takes over.
 func newExchange(fd int) *exchange {
 	file := os.NewFile(uintptr(fd), "exchange")
-	s := newSpeaker(file)
+	s := newSpeaker(file, sayTimeout)
 	return &exchange{
 		transmit: s.put,
 		listen: func(report func(word, error)) {

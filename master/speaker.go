@@ -45,6 +45,8 @@ type speaker struct {
 	wake chan struct{} // something waits, or is to end; has room for one
 	done chan struct{} // closed when the file is
 
+	patience time.Duration // for one word
+
 	mu     sync.Mutex
 	queue  []spoken
 	ending bool        // the file is closed when the queue is empty
@@ -62,8 +64,8 @@ type spoken struct {
 func (s *spoken) drop() { drop(s.fds) }
 
 // newSpeaker returns one that owns the file.
-func newSpeaker(file *os.File) *speaker {
-	s := &speaker{file: file, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newSpeaker(file *os.File, patience time.Duration) *speaker {
+	s := &speaker{file: file, patience: patience, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
@@ -104,12 +106,12 @@ func (s *speaker) end() {
 	s.nudge()
 }
 
-// flush ends, and waits for it. What waits is said within sayTimeout, or never.
+// flush ends, and waits for it. What waits is said within the patience, or never.
 func (s *speaker) flush() {
 	s.end()
 	select {
 	case <-s.done:
-	case <-time.After(sayTimeout + time.Second):
+	case <-time.After(s.patience + time.Second):
 	}
 }
 
@@ -178,7 +180,7 @@ func (s *speaker) send(one *spoken) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(sayTimeout)
+	deadline := time.Now().Add(s.patience)
 	s.file.SetWriteDeadline(deadline)
 	for {
 		var errSend error
