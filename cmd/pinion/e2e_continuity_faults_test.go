@@ -45,6 +45,9 @@ var faultCases = []faultCase{
 	{point: "nm.config", action: "exit1", during: "upgrade", outcome: "failed"},
 	{point: "nm.listen_added", action: "kill", during: "upgrade", outcome: "failed"},
 	{point: "nm.hello", action: "exit1", during: "upgrade", outcome: "failed"},
+	{point: "nm.hello", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.config", action: "hang", during: "upgrade", outcome: "failed"},
+	{point: "nm.prepared", action: "hang", during: "upgrade", outcome: "failed"},
 	{point: "nm.prepared", action: "kill", during: "upgrade", outcome: "failed", often: true},
 	{point: "nm.ready.before", action: "kill", during: "upgrade", outcome: "failed", often: true},
 	{point: "nm.ready.before", action: "hang", during: "upgrade", outcome: "failed"},
@@ -59,6 +62,8 @@ var faultCases = []faultCase{
 	{point: "om.agree", action: "kill", during: "upgrade", outcome: "done"},
 	{point: "om.finish", action: "kill", during: "reload", loss: ofMaster},
 	{point: "om.finish", action: "kill", during: "upgrade", outcome: "done"},
+	{point: "om.agree", action: "hang", during: "upgrade", outcome: "done"},
+	{point: "om.finish", action: "hang", during: "upgrade", outcome: "done", often: true},
 
 	// A master that serves, and the service manager ends it because it hangs.
 	{point: "watchdog", action: "hang", loss: ofMaster},
