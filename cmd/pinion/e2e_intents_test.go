@@ -47,8 +47,8 @@ func (s *scene) logged(name string) string {
 	return string(text[max(0, len(text)-logBytes):])
 }
 
-// serving waits until the control socket answers.
-func (s *scene) serving() {
+// begun waits until the control socket answers.
+func (s *scene) begun() {
 	s.t.Helper()
 	eventually(s.t, "serving", func() error {
 		_, err := s.status()
@@ -85,7 +85,7 @@ func (s *scene) gone() {
 func TestE2EManySignals(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)
-	s.serving()
+	s.begun()
 	for range 100 {
 		s.kill(s.first.pid(), syscall.SIGHUP)
 		s.kill(s.first.pid(), syscall.SIGUSR1)
@@ -133,7 +133,7 @@ func (s *scene) beginUpgrade(old int) (new int) {
 func TestE2EIntentsDuringUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)
-	s.serving()
+	s.begun()
 	before := s.now()
 	new := s.beginUpgrade(before.PID)
 	s.kill(before.PID, syscall.SIGHUP)
@@ -177,7 +177,7 @@ func TestE2EIntentsDuringUpgrade(t *testing.T) {
 func TestE2EAsksDuringUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)
-	s.serving()
+	s.begun()
 	before := s.now()
 	new := s.beginUpgrade(before.PID)
 	cmd := exec.Command(s.operator, "reload", "--control", s.control)
@@ -215,7 +215,7 @@ func TestE2EEndDuringUpgrade(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			s := newLone(t, oldRelease)
-			s.serving()
+			s.begun()
 			old := s.now().PID
 			s.kill(old, syscall.SIGUSR2)
 			var victim int
@@ -247,7 +247,7 @@ func TestE2EEndDuringUpgrade(t *testing.T) {
 func TestE2EReasonOfFailedUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)
-	s.serving()
+	s.begun()
 	log := filepath.Join(s.dir, "log")
 	if err := os.Rename(log, log+".1"); err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestE2EReasonOfFailedUpgrade(t *testing.T) {
 func TestE2EUpgradeWithoutDirectory(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)
-	s.serving()
+	s.begun()
 	// The directory of this one is that of the test, so its place is taken by a symbolic link to nowhere for a moment.
 	away := s.dir + ".away"
 	if err := os.Rename(s.dir, away); err != nil {
