@@ -64,7 +64,7 @@ func TestSayToOneThatHangs(t *testing.T) {
 	}
 	sock.Close(b)
 	// What the socket has taken is gone with it.
-	eventually(t, "the end of all descriptors", func() bool { return open(t) == before })
+	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before })
 	t.Logf("%d words in %s", words, took)
 }
 
@@ -136,7 +136,7 @@ func TestLongWord(t *testing.T) {
 	drop(w.fds)
 	x.flush()
 	y.flush()
-	eventually(t, "the end of all descriptors", func() bool { return open(t) == before-2 })
+	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
 }
 
 // What cannot be understood, or has not come whole, leaves no descriptor open.
