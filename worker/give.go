@@ -158,6 +158,7 @@ func (g *giving) stuck() {
 	case l.orphan && l.clients > 0:
 		l.resume()
 		l.await()
+		l.departIfSteady()
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // starve leaves the process room for just more descriptors until the returned function is called.
@@ -74,5 +77,47 @@ func TestNoDescriptorForServer(t *testing.T) {
 	feed()
 	if got := string(c.take()); got != "-ERR Too many open files\r\n" {
 		t.Errorf("the client got %q", got)
+	}
+}
+
+// A listener of another slot is served for a while, and then left to its own worker: those who wait in it wait on.
+func TestUnlisten(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	l := r.workers[0]
+	spec := link.Listener{Pool: 0, Network: "unix", Address: r.front(0, 7), Shared: true}
+	masters, err := sock.ListenUnix(spec.Address, 0, 16)
+	r.must(err)
+	defer sock.Close(masters)
+	own, fds := len(l.listeners), descriptors(t)
+	for range 2 {
+		r.instruct(l, link.Listen, link.ListenBody{Listener: spec, For: 8}, masters)
+		r.turn()
+		r.pings(r.connect("served", 0, 7), l)
+		r.instruct(l, link.Unlisten, link.ListenBody{For: 7}) // another slot's
+		r.instruct(l, link.Unlisten, link.ListenBody{})       // nobody's
+		r.turn()
+		if len(l.listeners) != own+1 {
+			t.Fatalf("%d listeners", len(l.listeners))
+		}
+		r.instruct(l, link.Unlisten, link.ListenBody{For: 8})
+		r.turn()
+		if len(l.listeners) != own {
+			t.Fatalf("%d listeners", len(l.listeners))
+		}
+	}
+	for _, c := range r.clients {
+		c.hangUp()
+	}
+	r.turn()
+	if now := descriptors(t); now != fds {
+		t.Errorf("%d descriptors are open, %d were before", now, fds)
+	}
+	waits := r.connect("waits", 0, 7)
+	waits.send(redisRequestOf("PING"))
+	r.turn()
+	if got := waits.take(); len(got) > 0 || waits.ended {
+		t.Errorf("who waits for the other worker gets %q, closed: %v", got, waits.ended)
 	}
 }

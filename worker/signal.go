@@ -68,9 +68,9 @@ func (l *loop) depart() {
 }
 
 // departIfSteady begins to drain a worker that departs, unless clients move: then it goes on giving or taking, so that
-// whoever can move does, and drains when that is over.
+// whoever can move does, and drains when that is over. An orphan has nobody to wait for.
 func (l *loop) departIfSteady() {
-	if l.departing && !l.giving.on && !l.unsettled() {
+	if l.departing && !l.giving.on && (l.orphan || !l.unsettled()) {
 		l.drain(l.spec.ShutdownTimeout)
 	}
 }

@@ -97,6 +97,14 @@ var faultCases = []faultCase{
 	{point: "take.taken.before", action: "hang", loss: ofWorker},
 	{point: "take.eof", action: "kill", first: "give.offer.after:kill", loss: ofWorker},
 
+	// A signal tells a worker to end: an old one goes on giving, and what a new one has taken goes back.
+	{point: "give.offer.before", action: "term", outcome: "done", often: true},
+	{point: "give.commit.after", action: "term", outcome: "done"},
+	{point: "take.offer", action: "term", outcome: "failed", often: true},
+	{point: "take.taken.before", action: "term", outcome: "failed"},
+	{point: "take.hello", action: "term", outcome: "failed"},
+	{point: "nw.ready", action: "term", outcome: "failed"},
+
 	// Operations that fail.
 	{point: "memfd.short", action: "short-write", outcome: "done", often: true},
 	{point: "scm.ctrunc", action: "emfile", outcome: "done", often: true},

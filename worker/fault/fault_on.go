@@ -30,9 +30,9 @@ type rule struct {
 	passed atomic.Int64
 }
 
-// actions tells which error each action is; nil: it is done here and does not return.
+// actions tells which error each action is; nil: it is done here, and does not return but for a signal that is met.
 var actions = map[string]error{
-	"kill": nil, "exit1": nil, "hang": nil,
+	"kill": nil, "exit1": nil, "hang": nil, "term": nil,
 	"garbage": ErrGarbage, "short-write": ErrShortWrite, "enomem": syscall.ENOMEM, "emfile": syscall.EMFILE,
 	"eagain": syscall.EAGAIN,
 }
@@ -187,9 +187,12 @@ func strike(path string, due *rule) bool {
 	return i >= 0 // else somebody else was faster
 }
 
-// end does what there is no return from.
+// end does what there is no return from, or has the process meet a signal.
 func end(action string) {
 	switch action {
+	case "term":
+		syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		return
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "exit1":
