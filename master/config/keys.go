@@ -59,7 +59,7 @@ var keys = [...]Key{
 		Doc:   "how hashes become servers: " + list(shard.DistributionNames())},
 	{Name: "timeout", Default: "0", Unit: "ms",
 		value: value{set: setTimeout, get: millis(timeout).get},
-		Doc:   "how long to wait for a server to connect or to answer; 0 = for ever"},
+		Doc:   "how long to wait for a server to connect or to answer; 0 = for ever, but 10 s for AUTH and SELECT"},
 	{Name: "backlog", Default: "512",
 		value: number(func(d *draft) *int { return &d.pool.Backlog }, 0),
 		Doc:   "length of the queue of connections not yet accepted, see listen(2)"},
@@ -95,7 +95,8 @@ var keys = [...]Key{
 		Doc:   "the database to SELECT on the servers"},
 	{Name: "preconnect", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.Preconnect }),
-		Doc:   "connect to all servers at start instead of at the first request"},
+		Doc: "connect to all servers at start instead of at the first request: one connection to each at once, the others as " +
+			"fast as the server accepts them"},
 	{Name: "auto_eject_hosts", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.AutoEjectHosts }),
 		Doc: "leave out a server after `server_failure_limit` failures in a row; its keys move to the others " +
@@ -134,7 +135,7 @@ var keys = [...]Key{
 	{Name: "unreachable_servers", Scope: GlobalScope, Default: string(UnreachableLax),
 		value: choice(func(d *draft) *UnreachableServers { return &d.global.UnreachableServers }, unreachables[:]),
 		Doc: "what a reload or an upgrade does when the new workers cannot connect to a server: `lax` = refused only " +
-			"where the old workers reach that server now; `strict` = refused for any"},
+			"where that server answers the old workers; `strict` = refused for any"},
 	{Name: "reload_on_change", Scope: GlobalScope, Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.global.ReloadOnChange }),
 		Doc: "reload when the content of the configuration file has changed, and nobody has written to it for two seconds; " +
