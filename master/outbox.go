@@ -28,6 +28,12 @@ type outbox struct {
 	broken  error    // why nothing can be sent any more
 }
 
+func (b *outbox) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting) == 0
+}
+
 // letter is a message that waits, with copies of its descriptors.
 type letter struct {
 	wire []byte
@@ -160,10 +166,7 @@ func (p *process) deliverOne(raw syscall.RawConn, l letter) error {
 func (p *process) flush(until time.Time) {
 	const pause = 5 * time.Millisecond
 	for time.Now().Before(until) {
-		p.outbox.mu.Lock()
-		empty := len(p.outbox.waiting) == 0
-		p.outbox.mu.Unlock()
-		if empty {
+		if p.outbox.empty() {
 			return
 		}
 		time.Sleep(pause)

@@ -114,8 +114,8 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 	if err := p.send(link.Message{Kind: link.Serve}); err == nil {
 		t.Error("it can still be told something")
 	}
-	if len(p.outbox.waiting) != 0 {
-		t.Errorf("%d messages still wait", len(p.outbox.waiting))
+	if !p.outbox.empty() {
+		t.Error("messages still wait")
 	}
 }
 
@@ -133,7 +133,7 @@ func TestOutboxWithoutDescriptors(t *testing.T) {
 	p, theirs := attentive(t, func(e event) { t.Errorf("reported: %v", e.text) })
 	for sock.SendFDs(theirs, make([]byte, 16), nil) == nil { // the other direction, so that nothing of ours waits yet
 	}
-	for p.send(link.Message{Kind: link.Serve}) == nil && len(p.outbox.waiting) == 0 {
+	for p.send(link.Message{Kind: link.Serve}) == nil && p.outbox.empty() {
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
