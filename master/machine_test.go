@@ -43,6 +43,7 @@ type machine struct {
 	serverAnswers bool         // the first server answers workers of slot 0 that inquire
 	joins         []event      // what workers are about to say of their connections
 	silent        bool         // they say nothing
+	dead          map[int]bool // pids of those that have ended, which is still to be reported
 	pairs         int          // that can still be made
 	copies        int          // of descriptors, likewise
 
@@ -85,6 +86,7 @@ func newMachine() *machine {
 		at:      map[string]spot{},
 		keeper:  -1,
 		stopped: map[int]bool{},
+		dead:    map[int]bool{},
 		pairs:   1000,
 		copies:  1000,
 		lastPID: 1000,
@@ -219,6 +221,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.copies = number(t, value)
 		case "pairs":
 			f.pairs = number(t, value)
+		case "dead": // a worker's pid; its exit is still to come
+			f.dead[number(t, value)] = true
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
@@ -305,6 +309,7 @@ func (f *machine) world() *world {
 		send:        f.send,
 		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
 		kill:        func(p *process) { f.printf("kill %d", p.pid) },
+		ended:       func(p *process) bool { return f.dead[p.pid] },
 	}
 }
 

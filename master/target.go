@@ -58,6 +58,7 @@ type target struct {
 	kept        int           // clients that could not be given back
 	awaited     map[pair]bool // connections that the new worker has not said it has
 	losses      losses
+	moved       *HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
 	failure     error          // why clients go back
 	stored      []string       // upgrade: what the service manager keeps of the source's generation
 	obeys       bool           // upgrade: the source tells the service manager about this master
@@ -302,6 +303,9 @@ func (t *target) lost(s *slot, reason string) {
 		}
 		t.died[s.index] = true
 		t.m.fill(s)
+		if t.moved != nil && t.phase == targetTaking && t.failure == nil {
+			t.settle(t.moved)
+		}
 	default:
 		t.fail(fmt.Errorf("new worker %d: %s", s.index, reason))
 	}
@@ -439,6 +443,10 @@ func (t *target) expire() {
 // alone.
 func (t *target) settle(result *HandoffStatus) {
 	t.serveAll()
+	if t.moved = nil; t.mourns() { // first it must be known how many clients that has cost
+		t.moved = result
+		return
+	}
 	if t.exchange != nil {
 		t.ask(result)
 		return
@@ -455,6 +463,17 @@ func (t *target) serveAll() {
 			t.m.serve(s)
 		}
 	}
+}
+
+// mourns tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
+// earlier than this process.
+func (t *target) mourns() bool {
+	for _, s := range t.g.slots {
+		if s.process != nil && (s.state == slotDying || t.m.world.ended(s.process)) {
+			return true
+		}
+	}
+	return false
 }
 
 // established has the workers keep what they have taken.

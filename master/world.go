@@ -82,6 +82,7 @@ type world struct {
 	part      func(*process) (control int, err error)        // leaves it to another master
 	terminate func(*process)                                 // SIGTERM, which drains a worker, and ends one of an older build
 	kill      func(*process)                                 // SIGKILL
+	ended     func(*process) bool                            // of a child; its exited event may be still to come
 }
 
 // newWorld returns the real one. Events of the processes it spawns go to report, from goroutines of their own.
@@ -141,6 +142,7 @@ func newWorld(report func(event)) *world {
 		adopt:         func(slot, pid, control int) (*process, error) { return takeIn(slot, pid, control, report) },
 		part:          (*process).part,
 		kill:          (*process).kill,
+		ended:         func(p *process) bool { return sock.Ended(p.pid) },
 	}
 }
 

@@ -344,6 +344,9 @@ func (f faultCase) judgeStatus(s *tempest, after condition, err error) {
 	if done := (*exec.ExitError)(nil); err != nil && errors.As(err, &done) && (done.ExitCode() == 3) != (after.Last.Outcome == "done" && lost > 0) {
 		s.t.Errorf("exit status %d with %d clients lost", done.ExitCode(), lost)
 	}
+	if noticed := len(s.crowd.broken()); noticed > 0 && lost == 0 && (f.loss == ofWorker || f.loss == newcomers) {
+		s.t.Errorf("%d clients are lost, and nobody says so: %+v", noticed, after.Last)
+	}
 	if lost > 0 && after.Last.LostReason == "" {
 		s.t.Errorf("%d clients are lost for no reason", lost)
 	}

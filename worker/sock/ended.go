@@ -1,0 +1,19 @@
+// Whether a child still runs.
+
+package sock
+
+import "golang.org/x/sys/unix"
+
+// Ended tells whether a child of this process has ended, be it waited for already or not. It does not wait for it.
+func Ended(pid int) bool {
+	for {
+		var info unix.Siginfo
+		switch err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
+		case nil:
+			return info.Signo != 0 // see waitid(2): 0 if there was nothing to tell
+		case unix.EINTR:
+		default: // ECHILD
+			return true
+		}
+	}
+}
