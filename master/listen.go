@@ -6,6 +6,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -251,6 +252,7 @@ func (m *master) passListener(s *slot, l *listener) {
 // closeWhere closes the master's copies of some listeners, and removes the paths of unix sockets. Nobody comes to them any
 // more; who is there already is for the workers that have copies.
 func (m *master) closeWhere(chosen func(*listener) bool) {
+	m.unroute(chosen)
 	kept := m.listeners[:0]
 	for i := range m.listeners {
 		l := m.listeners[i]
@@ -264,19 +266,45 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 		if l.unlink != nil {
 			l.unlink()
 		}
-		if l.network != "unix" && l.queues && !l.foreign && !m.shares() {
-			if err := m.world.unroute(l.fd); err != nil {
-				m.log.printf(levelDebug, "turning connections away from %s: %v", l.name, err)
-			}
-		}
 		m.noteFormer(&l)
 		m.world.close(l.fd)
 	}
 	m.listeners = kept
 }
 
-// shares tells whether another master may come to serve with the same sockets.
-func (m *master) shares() bool { return m.source != nil && m.source.exchange != nil }
+// unroute has nobody come any more to those of chosen TCP listeners whose whole group goes. What the service manager has
+// opened stays, and so does what another master may come to serve with.
+func (m *master) unroute(chosen func(*listener) bool) {
+	if m.source != nil && m.source.exchange != nil {
+		return
+	}
+	groups := map[string][]*listener{} // by address; nil: it stays
+	for i := range m.listeners {
+		l := &m.listeners[i]
+		if l.network == "unix" || l.fresh && !l.queues {
+			continue
+		}
+		if before, is := groups[l.address]; l.foreign || !chosen(l) || is && before == nil {
+			groups[l.address] = nil
+		} else {
+			groups[l.address] = append(before, l)
+		}
+	}
+	for _, address := range slices.Sorted(maps.Keys(groups)) {
+		group := groups[address]
+		slices.SortStableFunc(group, func(a, b *listener) int { return a.slot - b.slot }) // as they have begun to listen
+		var fds []int
+		for _, l := range group {
+			fds = append(fds, l.fd)
+		}
+		if len(fds) == 0 {
+			continue
+		}
+		if err := m.world.unroute(fds...); err != nil {
+			m.log.printf(levelDebug, "turning connections away from %s: %v", address, err)
+		}
+	}
+}
 
 // closeListeners gives up all listeners.
 func (m *master) closeListeners() { m.closeWhere(func(*listener) bool { return true }) }

@@ -281,7 +281,7 @@ func (f *machine) world() *world {
 		unlinkAt:    func(path string, _ spot) func() { return f.unlinker(path) },
 		locate:      f.locate,
 		alone:       func(do func() error) error { return do() },
-		unroute:     func(fd int) error { f.printf("unroute %d", fd); return nil },
+		unroute:     func(fds ...int) error { f.printf("unroute %d", fds); return nil },
 		inode:       func(fd int) uint64 { return uint64(fd) },
 		close:       func(fd int) error { f.printf("close %d", fd); return nil },
 		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },

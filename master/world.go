@@ -49,7 +49,7 @@ type world struct {
 	unlinkAt    func(path string, found spot) func()
 	locate      func(path string) (spot, error)
 	alone       func(do func() error) error // while no other master that starts does the same
-	unroute     func(fd int) error          // has connections come to a listening socket no more
+	unroute     func(fds ...int) error      // has connections come to all sockets of one address no more
 	inode       func(fd int) uint64
 	close       func(fd int) error
 	chmod       func(path string, perm fs.FileMode) error

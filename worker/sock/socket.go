@@ -48,23 +48,6 @@ func ListenTCP(addr netip.AddrPort, backlog int, reuseport bool) (fd int, err er
 // changes the backlog.
 func Listen(fd, backlog int) error { return unix.Listen(fd, backlog) }
 
-// noInterface is the index of no network interface.
-const noInterface = math.MaxInt32
-
-// Unroute has the kernel bring no further connection to a listening TCP socket, while those in its queue, and those whose
-// handshake has begun, are still to be accepted. Who connects from now on is refused, or comes to another socket that takes
-// the address: one that is bound to an interface on which nothing arrives is passed over (compute_score of the kernel's
-// net/ipv4/inet_hashtables.c). There is no way back. Kernels before 5.7 refuse it without CAP_NET_RAW.
-func Unroute(fd int) error {
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, noInterface)
-}
-
-// Unrouted tells whether that has been done to a socket.
-func Unrouted(fd int) bool {
-	bound, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
-	return err == nil && bound == noInterface
-}
-
 // Inode returns the number by which /proc/net knows a socket; 0 if it has none.
 func Inode(fd int) uint64 {
 	var stat unix.Stat_t

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Whoever has connected before is still accepted; who comes later gets to a wider address, or is refused.
@@ -63,6 +65,47 @@ func TestUnroute(t *testing.T) {
 			if c, err := dial(); err == nil {
 				c.Close()
 				t.Error("a connection comes although nobody takes it")
+			}
+		})
+	}
+}
+
+// While the sockets of a group are unrouted one after the other, no connection is lost on one that is.
+func TestUnrouteGroup(t *testing.T) {
+	first, err := ListenTCP(netip.MustParseAddrPort("127.0.0.1:0"), 64, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(first)
+	address := LocalAddress(first)
+	group := []int{first}
+	for range 3 {
+		fd, err := ListenTCP(netip.MustParseAddrPort(address), 64, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer Close(fd)
+		group = append(group, fd)
+	}
+	if err := chooseFirst(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unroute(group[1:]...); err != nil { // its own choice is the first of the group, too
+		t.Fatal(err)
+	}
+	for range 50 {
+		c, err := net.DialTimeout("tcp", address, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err != nil || info.Total_retrans > 0 {
+				t.Errorf("a connection was asked for %d times more, %v", info.Total_retrans, err)
 			}
 		})
 	}
