@@ -134,13 +134,21 @@ func (g *giving) step() {
 // reachable tells whether there is a peer that takes clients, or may do so once it has said hello.
 func (g *giving) reachable() bool { return slices.ContainsFunc(g.l.peers, (*peerLink).usable) }
 
-// room returns how many more clients could be packed now.
+// room returns how many more clients could be packed now. While a peer is waited for that gets its part in a moment, nobody
+// is frozen who would have to wait, too.
 func (g *giving) room() int {
 	room := -len(g.packed)
+	all, shares := g.sums()
+	waits := g.waits(all, shares)
 	for _, p := range g.l.peers {
-		if p.credit() {
-			room += p.link.Credits() * p.limit
+		if !p.credit() {
+			continue
 		}
+		most := p.link.Credits() * p.limit
+		if waits {
+			most = min(most, max((p.due(all, shares)+shares-1)/shares, 0))
+		}
+		room += most
 	}
 	return room
 }

@@ -92,27 +92,17 @@ func (g *giving) paused() bool {
 // peer returns who is to get the next batch, and how many clients at most; nil if nobody can. It is the one to whom the most
 // are due, so that in the end everybody has a part of them in proportion to his share.
 func (g *giving) peer() (chosen *peerLink, most int) {
-	peers, shares := g.l.peers, 0
-	all := g.l.clients
-	for _, p := range peers {
-		all += p.gone
-		if p.usable() {
-			shares += p.share
-		}
-	}
-	best, at, soon := 0, 0, false
+	peers := g.l.peers
+	all, shares := g.sums()
+	best, at := 0, 0
 	for i := range peers {
 		p := peers[(g.next+i)%len(peers)]
-		due := all*p.share - p.got()*shares
-		switch {
-		case p.credit() && (chosen == nil || due > best):
+		if due := p.due(all, shares); p.credit() && (chosen == nil || due > best) {
 			chosen, best, at = p, due, i
-		case due > 0 && p.soon():
-			soon = true
 		}
 	}
 	switch {
-	case chosen == nil, best <= 0 && soon:
+	case chosen == nil, best <= 0 && g.waits(all, shares):
 		return nil, 0
 	case best <= 0: // those to whom something is due take too long
 		most = chosen.limit
@@ -123,9 +113,31 @@ func (g *giving) peer() (chosen *peerLink, most int) {
 	return chosen, most
 }
 
-// promptness is how long a peer that has as many batches as it may have is waited for, rather than giving what is due to it to
-// others.
-const promptness = 250 * time.Millisecond
+// sums returns how many clients there are to be given, those included that are, and how many shares to divide them by.
+func (g *giving) sums() (clients, shares int) {
+	clients = g.l.clients
+	for _, p := range g.l.peers {
+		clients += p.gone
+		if p.usable() {
+			shares += p.share
+		}
+	}
+	return clients, shares
+}
+
+// due returns how many clients p is to get beyond what it has, times the number of shares.
+func (p *peerLink) due(clients, shares int) int { return clients*p.share - p.got()*shares }
+
+// waits tells whether something is due to a peer that cannot be offered it now, but in a moment.
+func (g *giving) waits(clients, shares int) bool {
+	return slices.ContainsFunc(g.l.peers, func(p *peerLink) bool {
+		return !p.credit() && p.due(clients, shares) > 0 && p.soon()
+	})
+}
+
+// promptness is how long a peer that has as many batches as it may have, or has not said hello, is waited for, rather than
+// giving what is due to it to others.
+const promptness = time.Second
 
 // soon tells whether p, which cannot be offered anything now, can be in a moment.
 func (p *peerLink) soon() bool {
