@@ -107,15 +107,22 @@ func (f *family) look() map[int]string {
 	return living
 }
 
-// members returns who lives, in the order of pids.
+// members returns who lives, in the order of pids. The process that was started first stays as a keeper when it has been
+// replaced, and is no master then.
 func (f *family) members(worker bool) (pids []int) {
 	for pid, command := range f.look() {
-		if strings.Contains(command, " worker ") == worker {
+		if strings.Contains(command, " worker ") == worker && !keeps(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+// keeps tells whether a process is a keeper.
+func keeps(pid int) bool {
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(comm)) == "pinion-keeper"
 }
 
 func (f *family) masters() []int { return f.members(false) }

@@ -12,6 +12,8 @@ need redis-tools command -v redis-benchmark
 need memcached command -v memcached
 need libmemcached-tools dpkg -s libmemcached-tools # its programs have different names in different releases
 need nutcracker command -v nutcracker
+need supervisor command -v supervisord
+need runit command -v runsv
 need python3-redis /usr/bin/python3 -c 'import redis'
 
 install_needed "the end-to-end tests"
