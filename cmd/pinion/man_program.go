@@ -79,6 +79,14 @@ func service(p *roff) {
 		"stopped refuses a connection. Its addresses must be those of the configuration: `systemctl edit pinion.socket`.")
 	p.paragraph("If the master dies, systemd starts another one, which takes the workers over with their connections. For that, " +
 		"`KillMode=process` leaves the workers alone, and systemd keeps what the master needs to find them.")
+	p.subsection("Containers and other supervisors")
+	p.paragraph("As pid 1, under supervisord, runit, `Type=simple` or a shell, the process that was started stays when an upgrade " +
+		"replaces the master: as keeper, which passes signals on to the master and ends with its status. `pinion status` names " +
+		"it; the pid file has the pid of the master. If the keeper is killed, the master ends, too, and its workers wait for the " +
+		"next one. With `-d` there is no keeper: the pid changes, and the pid file with it.")
+	p.paragraph("Whenever a master was killed, start Pinion again with the same configuration file: it takes over the workers that " +
+		"are left with all their connections, and then reloads.")
+	p.subsection("What the service may do")
 	p.paragraph("The service runs as user pinion, sees no `/home` and a `/tmp` of its own, and may write to `/run/pinion` and " +
 		"`/var/log/pinion` only. Sockets of servers belong in `/run`; if only a group may connect to one, say " +
 		"`SupplementaryGroups=redis` in `systemctl edit pinion`. The workers can read no files but those of the resolver, and " +

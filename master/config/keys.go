@@ -142,8 +142,9 @@ var keys = [...]Key{
 			"write it under another name in the same directory and rename it (`mv`), so that half of it is never applied"},
 	{Name: "orphans", Scope: GlobalScope, Default: string(link.OrphansAuto),
 		value: choice(func(d *draft) *link.Orphans { return &d.global.Orphans }, orphans[:]),
-		Doc: "what workers do when the master is gone without a word: `serve` on until they are killed, or `drain`; `auto` = " +
-			"`serve`, but under systemd, which keeps the workers in touch with the next master, `drain` once it no longer does"},
+		Doc: "what workers do when the master is gone without a word: `serve` on until the next master takes them over, or " +
+			"`drain`; `auto` = `serve`, but under systemd, which keeps the workers in touch with the next master, `drain` when it " +
+			"no longer does and no master has come for two seconds"},
 	{Name: "memory_limit", Scope: GlobalScope, Default: auto, value: value{set: setMemoryLimit, get: getMemoryLimit},
 		Doc: "size of what clients and servers may make each worker hold; `auto` = half of the memory of the machine, or " +
 			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},
