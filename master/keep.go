@@ -188,7 +188,7 @@ func (k *keeper) reap() (over bool, err error) {
 // lost tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
 // one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
 func (k *keeper) lost(err error) (bool, error) {
-	if !errors.Is(err, syscall.ECHILD) && err != nil || alive(k.master) {
+	if !errors.Is(err, syscall.ECHILD) && err != nil || there(k.master) {
 		return false, nil
 	}
 	if slices.ContainsFunc(k.ways, func(w *way) bool { return w.pid == k.master }) {
@@ -202,6 +202,13 @@ func (k *keeper) lost(err error) (bool, error) {
 		return true, nil
 	}
 	return k.failed("without a word")
+}
+
+// there tells whether a process lives, or is dead and not buried. One whose first thread has ended can still have others,
+// and until the last has ended its children are not this process's.
+func there(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
 }
 
 // heir returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without

@@ -246,8 +246,6 @@ func (m *master) tellKeeper() {
 	m.keeperWay.Write(text)
 }
 
-var errKeeperGone = errors.New("its keeper has ended")
-
 // keeperGone follows the end of the keeper: whoever has started it starts another, who is to find the workers. A master that
 // ends anyway goes on with that.
 func (m *master) keeperGone(err error) {
@@ -257,5 +255,5 @@ func (m *master) keeperGone(err error) {
 	if !errors.Is(err, io.EOF) {
 		m.log.printf(levelDebug, "the keeper: %v", err)
 	}
-	m.leaveBehind(fmt.Errorf("the process that was started first (pid %d) has ended, and this one with it: %w", m.keeper, errKeeperGone))
+	m.leaveBehind(fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper))
 }

@@ -1,0 +1,31 @@
+// Who has to stay when another master takes over.
+
+package master
+
+import "testing"
+
+func TestStaysAt(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		pid       int
+		daemon    bool
+		successor bool
+		env       map[string]string
+		want      bool
+	}{
+		{"a shell, supervisord, runit, Type=simple", 100, false, false, nil, true},
+		{"pid 1", 1, false, false, nil, true},
+		{"pid 1 that podman listens to", 1, false, false, map[string]string{envNotifySocket: "/run/notify"}, true},
+		{"a daemon", 100, true, false, nil, false},
+		{"a master that follows", 100, false, true, nil, false},
+		{"a master that a keeper has started", 100, false, false, map[string]string{keeperVariable: "1"}, false},
+		{"Type=notify", 100, false, false, map[string]string{envNotifySocket: "/run/notify", envExecPID: "100"}, false},
+		{"Type=notify of an old systemd", 100, false, false, map[string]string{envNotifySocket: "/run/notify"}, false},
+		{"supervisord in a service", 100, false, false, map[string]string{envNotifySocket: "/run/notify", envExecPID: "50"}, true},
+	} {
+		getenv := func(name string) string { return test.env[name] }
+		if got := staysAt(test.pid, &Options{Daemon: test.daemon}, test.successor, getenv); got != test.want {
+			t.Errorf("%s: stays is %v", test.name, got)
+		}
+	}
+}
