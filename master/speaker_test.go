@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -178,7 +177,7 @@ func TestReceiveNonsense(t *testing.T) {
 // The kernel's temporary refusals are no failures, others are.
 func TestCrowded(t *testing.T) {
 	for err, want := range map[error]bool{
-		unix.ETOOMANYREFS: true, unix.ENOBUFS: true, unix.ENOMEM: true, unix.EPIPE: false, unix.EMSGSIZE: false, os.ErrDeadlineExceeded: false,
+		syscall.ETOOMANYREFS: true, syscall.ENOBUFS: true, syscall.ENOMEM: true, syscall.EPIPE: false, syscall.EMSGSIZE: false, os.ErrDeadlineExceeded: false,
 	} {
 		if crowded(err) != want {
 			t.Errorf("%v: %v", err, !want)
