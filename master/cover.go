@@ -4,6 +4,7 @@
 package master
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -89,4 +90,20 @@ func (m *master) drainSlot(s *slot) {
 	}
 	s.become(slotDraining, until)
 	m.coverSlots()
+	m.renew()
+}
+
+// renew has another generation of the same configuration follow where no worker is left that accepts, since all drain.
+func (m *master) renew() {
+	g := m.generation
+	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
+		return
+	}
+	r := wish{kind: kindReload}
+	if g.revived { // only a part of its configuration is known
+		m.demand(r)
+		return
+	}
+	m.log.printf(levelNotice, "no worker is left that accepts: making others")
+	m.follow(r, g.config, nil)
 }

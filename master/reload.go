@@ -160,23 +160,28 @@ func (m *master) reload(r wish) {
 			m.refuse(&r)
 			return
 		}
-		s := m.newSource(r)
-		m.source = s
-		s.enter(sourceWaiting, waitTimeout)
-		s.target = echo{m, true}
-		if err != nil {
-			s.kind = failureConfig
-			s.conclude(err)
-			return
-		}
-		if !m.generation.revived { // else only a part of its configuration is known
-			for _, line := range config.Diff(m.generation.config, cfg) {
-				m.log.printf(levelInfo, "reload: %s", line)
-			}
-		}
-		m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
-		m.target.prepare(cfg)
+		m.follow(r, cfg, err)
 	})
+}
+
+// follow has a generation of a configuration follow the one that serves; err tells why there is none.
+func (m *master) follow(r wish, cfg *config.Config, err error) {
+	s := m.newSource(r)
+	m.source = s
+	s.enter(sourceWaiting, waitTimeout)
+	s.target = echo{m, true}
+	if err != nil {
+		s.kind = failureConfig
+		s.conclude(err)
+		return
+	}
+	if !m.generation.revived { // else only a part of its configuration is known
+		for _, line := range config.Diff(m.generation.config, cfg) {
+			m.log.printf(levelInfo, "reload: %s", line)
+		}
+	}
+	m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
+	m.target.prepare(cfg)
 }
 
 // preview answers with what a reload would change.

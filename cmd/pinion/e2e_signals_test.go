@@ -225,6 +225,44 @@ func TestE2ETermDrainsAWorker(t *testing.T) {
 	}
 }
 
+// Where all workers drain, newcomers wait for none of them.
+func TestE2ETermToAllWorkers(t *testing.T) {
+	t.Parallel()
+	slow := newPuppet(t, "unix", "")
+	p := talkative(t, []*backend{slow.backend})
+	owed := [2]*client{}
+	for owed[0] == nil || owed[1] == nil {
+		c := p.dial()
+		owed[slotOf(c)] = c
+	}
+	for _, c := range owed {
+		c.send(request("GET", "a"))
+	}
+	questions := []ask{<-slow.asked, <-slow.asked}
+	for _, pid := range settled(p, 2) {
+		syscall.Kill(pid, syscall.SIGTERM)
+	}
+	eventually(t, "draining", func() error {
+		if !strings.Contains(p.output.String(), "no worker is left that accepts") {
+			return errors.New("not all of them")
+		}
+		return nil
+	})
+	for range 20 {
+		if err := ping(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range questions {
+		q.reply(t, bulk("arrives"))
+	}
+	for _, c := range owed {
+		c.want(bulk("arrives"))
+		c.want(closed)
+	}
+	settled(p, 4)
+}
+
 // SIGTERM to all processes at once ends the service as SIGTERM to the master does.
 func TestE2ETermToAll(t *testing.T) {
 	t.Parallel()
