@@ -262,5 +262,14 @@ func (s *source) notifyOutcome() {
 		})
 		m.world.services.mainPID(m.world.pid)
 	}
-	m.world.services.ready(h.line())
+	m.world.services.ready(m.stillOld() + h.line())
+}
+
+// stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
+// it was no attempt to change something, and the file is not what serves.
+func (m *master) stillOld() string {
+	if m.generation.revived && m.last != nil && m.last.Outcome == HandoffFailed {
+		return "the configuration of an earlier master serves on: "
+	}
+	return ""
 }

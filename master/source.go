@@ -480,7 +480,7 @@ func (s *source) conclude(err error) {
 		s.abandon()
 	}
 	m.last = &s.status
-	m.log.printf(s.status.level(), "%s", s.status.line())
+	m.log.printf(s.status.level(), "%s%s", m.stillOld(), s.status.line())
 	s.notifyOutcome()
 	for _, reply := range s.replies {
 		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}

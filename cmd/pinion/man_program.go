@@ -78,7 +78,9 @@ func service(p *roff) {
 	p.paragraph("`pinion.socket`, which is not enabled, has systemd open the listening sockets: then not even a service that is " +
 		"stopped refuses a connection. Its addresses must be those of the configuration: `systemctl edit pinion.socket`.")
 	p.paragraph("If the master dies, systemd starts another one, which takes the workers over with their connections. For that, " +
-		"`KillMode=process` leaves the workers alone, and systemd keeps what the master needs to find them.")
+		"`KillMode=process` leaves the workers alone, and systemd keeps what the master needs to find them. If the configuration " +
+		"file cannot be used then, the old configuration serves on, and `systemctl status` says so. A service that was stopped has " +
+		"nothing to be found: `systemctl restart` drains, and begins anew by the file as it is.")
 	p.subsection("Containers and other supervisors")
 	p.paragraph("As pid 1, under supervisord, runit, `Type=simple` or a shell, the process that was started stays when an upgrade " +
 		"replaces the master: as keeper, which passes signals on to the master and ends with its status. `pinion status` names " +
@@ -97,6 +99,26 @@ func service(p *roff) {
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 RestrictAddressFamilies=AF_NETLINK`)
+	p.subsection("Units of your own")
+	p.paragraph("An upgrade replaces the main process. What a unit needs so that systemd agrees, and why:")
+	for _, s := range [][2]string{
+		{"Type=notify", "Before the old master leaves, it tells systemd about the new one, and waits until systemd knows. With other types, " +
+			"and without NotifyAccess=, the process that systemd has started stays, as the keeper in `pinion status`; " +
+			"Type=forking with `-d` and `-p` follows the pid file."},
+		{"NotifyAccess=all", "With `main` upgrades work, too. But should the new master be killed in the moment between becoming the " +
+			"main process and serving, the old one cannot say that, and systemd notices by WatchdogSec= only."},
+		{"ExecStop=/usr/bin/pinion stop", "After an upgrade the main process is no child that systemd has started, and with " +
+			"KillMode=process or mixed systemd sends such a one SIGTERM and SIGKILL at once. This asks for a drain, of whichever master is " +
+			"there, and waits for all processes of the service. With `--control FILE` in ExecStart= it needs the same."},
+		{"KillMode=process", "With `mixed` and `control-group` upgrades work, too, but when the master dies systemd kills all workers."},
+		{"FileDescriptorStoreMax=4096", "Each worker takes one descriptor, each address one for each worker, a generation two; twice as much " +
+			"for a moment. With less, the next master asks the workers that it finds for their listening sockets, and says in the log what " +
+			"is missing."},
+		{"TimeoutStopSec=45s", "More than shutdown_timeout. A master that hangs is killed then."},
+		{"Restart=on-failure", "Or nobody follows a master that dies."},
+	} {
+		p.item(s[0], s[1])
+	}
 	p.subsection("From nutcracker to Pinion")
 	p.paragraph("Both packages can be installed at once; nutcracker's configuration, and with it the ports, moves over by two lines:")
 	p.example(movingOver)
