@@ -103,7 +103,7 @@ func stopService(c *cli.Context, m *control, parameters url.Values) error {
 }
 
 // serviceProcesses returns the processes of the service that this one belongs to, but for this one and those that have
-// started it.
+// started it. Dead ones count until systemd knows that they are: it would kill them.
 func serviceProcesses() (pids []int) {
 	service := serviceOf("self")
 	if service == "" || service == "/" {
@@ -116,7 +116,7 @@ func serviceProcesses() (pids []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err == nil && !own[pid] && serviceOf(e.Name()) == service && birth(pid) != "" {
+		if err == nil && !own[pid] && serviceOf(e.Name()) == service {
 			pids = append(pids, pid)
 		}
 	}
