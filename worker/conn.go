@@ -143,9 +143,15 @@ func (c *conn) refused(err error) {
 	c.fail(err)
 }
 
-// established is told that the connection stands.
+// established is told that the connection stands. One to itself means that nobody listens there; it must not even keep
+// the server from its port.
 func (c *conn) established() {
 	p := c.server.pool
+	if c.server.spec.Network == "tcp" && sock.IsItsOwnPeer(c.fd) {
+		sock.Abort(c.fd)
+		c.refused(unix.ECONNREFUSED)
+		return
+	}
 	c.server.counters[link.ServerConnections]++
 	c.heard = p.l.now
 	if c.server.spec.Network == "tcp" {

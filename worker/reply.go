@@ -29,7 +29,7 @@ func (c *conn) ready(ev poll.Event) {
 			return
 		}
 		c.established()
-		if c.state == connClosed {
+		if c.state < connGreeting {
 			return
 		}
 	}

@@ -163,6 +163,41 @@ func TestLookupFails(t *testing.T) {
 	}
 }
 
+// Where nobody listens, the kernel may choose the server's port for the worker's own end: that is nobody, too.
+func TestConnectionToItself(t *testing.T) {
+	r, k, _ := tcpRig(t)
+	fd, err := sock.BindTCP(netip.MustParseAddrPort("127.0.0.1:0"), false)
+	r.must(err)
+	itself := netip.MustParseAddrPort(sock.LocalAddress(fd))
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(itself.Port()), Addr: itself.Addr().As4()}); err != nil && err != unix.EINPROGRESS {
+		t.Fatal(err)
+	}
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked
+	conn, l := r.conn(), r.workers[0]
+	conn.become(connConnecting)
+	conn.token, err = l.register(fd, conn)
+	r.must(err)
+	conn.fd = fd
+	l.opened()
+	const want = "-ERR Connection refused\r\n"
+	r.until(func() bool { return len(c.got) >= len(want) })
+	if got := string(c.take()); got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
+	if conn.state != connClosed || conn.server.counters[link.ServerConnections] != 0 {
+		t.Errorf("the connection is %v, and %d count", conn.state, conn.server.counters[link.ServerConnections])
+	}
+	fd, err = sock.ListenTCP(itself, 1, false)
+	if err != nil {
+		t.Fatalf("the server cannot have its port: %v", err)
+	}
+	sock.Close(fd)
+	k.answers <- nil
+}
+
 // A look-up that takes longer than the client waits is used by the next one, and is not asked for twice.
 func TestLookupIsLate(t *testing.T) {
 	r, k, _ := tcpRig(t)

@@ -70,6 +70,22 @@ func Same(a, b int) bool {
 	return unix.Fstat(a, &one) == nil && unix.Fstat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
 }
 
+// IsItsOwnPeer tells whether a TCP socket is connected to itself. That happens where nobody listens at a port of this host
+// and the kernel chooses that very port for this end: the two meet as in a simultaneous open (RFC 9293, 3.5).
+func IsItsOwnPeer(fd int) bool {
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return false
+	}
+	peer, err := unix.Getpeername(fd)
+	return err == nil && text(local, nil) == text(peer, nil)
+}
+
+// Abort has Close end a TCP connection at once: nothing is sent any more, and its port is free.
+func Abort(fd int) error {
+	return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
 // LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
 func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
 
