@@ -29,7 +29,8 @@ type client struct {
 	token    poll.Token
 	active   uint32 // when it last sent something, in ticks of the loop
 	fd       int32
-	owed     int32 // length of the out queue
+	owed     int32  // length of the out queue
+	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
 	state    clientState
 }
@@ -74,6 +75,7 @@ func (l *loop) accept(fd int, ln *listener) {
 	}
 	c.token = token
 	c.id = l.newID()
+	c.lane = p.nextLane()
 	if p.spec.Password == "" {
 		c.state |= authenticated
 	}

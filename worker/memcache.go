@@ -133,7 +133,7 @@ func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 		b = l.scratch
 	}
 	req := c.oweMemcache(len(b), r)
-	c.pool.forward(req, c.id, server, b, &c.in)
+	c.pool.forward(req, c.lane, server, b, &c.in)
 }
 
 // oweMemcache puts a request into the client's out queue.

@@ -29,6 +29,7 @@ type pool struct {
 	counters []uint64
 	moved    *uint64 // shared: clients taken less clients given
 	timeout  int64   // ns; 0 = none
+	lanes    uint16  // that were given to clients
 	idle     timer   // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
@@ -127,15 +128,21 @@ func (p *pool) rebuild() {
 // publish tells all workers that a liveness word has changed.
 func (p *pool) publish() { atomic.AddUint64(p.epoch, 1) }
 
-// forward sends b to a server of the pool and lets r wait for the reply. source is who asks: the same one always uses
-// the same connection. in is as for conn.send. server < 0: none is live.
-func (p *pool) forward(r *request, source uint64, server int, b []byte, in *input) {
+// nextLane returns the lane of one more client. Clients take turns, whatever their ids have in common.
+func (p *pool) nextLane() uint16 {
+	p.lanes++
+	return p.lanes - 1
+}
+
+// forward sends b to a server of the pool and lets r wait for the reply. lane is that of the client that asks. in is as
+// for conn.send. server < 0: none is live.
+func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *input) {
 	if server < 0 {
 		p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	p.servers[server].conn(source).send(r, b, in)
+	p.servers[server].conn(lane).send(r, b, in)
 }
 
 // deadline returns when a request that is sent now has waited long enough; 0 = never.

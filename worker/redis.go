@@ -183,7 +183,7 @@ func (c *client) forward(b []byte, server int) {
 	r := c.pool.l.requests.get()
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.pool.forward(r, c.id, server, b, &c.in)
+	c.pool.forward(r, c.lane, server, b, &c.in)
 }
 
 // splitRedis sends each server the part of a request that concerns its keys.

@@ -57,8 +57,8 @@ func newServer(p *pool, index int) *server {
 	return s
 }
 
-// conn returns the connection that source always uses, so that its requests keep their order.
-func (s *server) conn(source uint64) *conn { return s.conns[source%uint64(len(s.conns))] }
+// conn returns the connection that clients of this lane always use, so that their requests keep their order.
+func (s *server) conn(lane uint16) *conn { return s.conns[int(lane)%len(s.conns)] }
 
 func (s *server) liveness() shard.Liveness { return shard.Liveness(loadWord(s.word)) }
 

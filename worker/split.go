@@ -108,7 +108,7 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 		r.parent = parent
 		r.fragment = int32(i)
 		l.scratch = compose(l.scratch[:0], parts[begin:t.end])
-		c.pool.forward(r, c.id, t.server, l.scratch, nil)
+		c.pool.forward(r, c.lane, t.server, l.scratch, nil)
 		begin = t.end
 	}
 }
