@@ -184,14 +184,19 @@ func (p *pool) greetingTime() int64 {
 }
 
 // greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
-// database would be silently wrong.
+// database would be silently wrong. A server that has no password takes any.
 func (c *conn) greeted(reply []byte) error {
 	p := c.server.pool
-	if p.greetings == 0 && !serves(p.spec.Protocol, reply) {
+	toAuth := p.spec.Password != "" && c.greetings == p.greetings
+	switch {
+	case p.greetings == 0 && !serves(p.spec.Protocol, reply):
 		return &refusal{bytes.Clone(reply)}
-	}
-	if p.greetings > 0 && resp.IsError(reply) {
+	case toAuth && resp.AsksNoPassword(reply):
+		c.server.warnOpen()
+	case p.greetings > 0 && resp.IsError(reply):
 		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
+	case toAuth:
+		c.server.open = false
 	}
 	c.greetings--
 	if c.greetings == 0 {

@@ -36,6 +36,7 @@ type server struct {
 	expected []*conn // wait for the look-up
 	trouble  string  // what was last logged against it; empty = it serves
 	loggedAt int64
+	open     bool // it has no password although the pool has, which is logged
 }
 
 func newServer(p *pool, index int) *server {
@@ -118,6 +119,16 @@ func (s *server) complain(err error) {
 	}
 	s.trouble, s.loggedAt = text, l.now
 	l.logf(levelWarn, "pool %q: server %q at %s: %s", s.pool.name, s.spec.Name, s.spec.Address, text)
+}
+
+// warnOpen logs, once, that anyone who reaches the server may use it, though not through the pool.
+func (s *server) warnOpen() {
+	if s.open {
+		return
+	}
+	s.open = true
+	s.pool.l.logf(levelWarn, "pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
+		s.pool.name, s.spec.Name, s.spec.Address)
 }
 
 // cause words an error of a server connection for the log.

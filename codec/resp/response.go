@@ -168,6 +168,13 @@ func highestLength(kind byte) int64 {
 // IsError reports whether a reply is an error, of RESP2 or a bulk error of RESP3.
 func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || reply[0] == '!') }
 
+// AsksNoPassword reports whether a reply to AUTH says that the server has no password to compare with: what Redis says up
+// to version 5, and since.
+func AsksNoPassword(reply []byte) bool {
+	return IsError(reply) && (bytes.Contains(reply, []byte("but no password is set")) ||
+		bytes.Contains(reply, []byte("called without any password configured")))
+}
+
 // ArrayLen returns the number of elements of an array, -1 for a null one, and the offset of the first.
 func ArrayLen(reply []byte) (count, off int, ok bool) {
 	if len(reply) < 4 || reply[0] != '*' {
