@@ -24,6 +24,7 @@ type pool struct {
 	keys     *shard.Map
 	servers  []*server
 	live     []bool
+	strict   bool    // refuses what needs several servers; at random, any one has all keys or none has
 	epoch    *uint64 // shared: grows with every change of a server's liveness
 	seen     uint64  // the epoch that keys was built for
 	counters []uint64
@@ -71,6 +72,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		weighted[i] = shard.Server{Name: s.Name, Weight: s.Weight}
 		p.servers = append(p.servers, newServer(p, i))
 	}
+	p.strict = spec.CrossShard == link.CrossShardRefuse && distribution != shard.Random
 	p.keys = shard.NewMap(distribution, fn, tag, weighted)
 	p.live = make([]bool, len(p.servers))
 	for len(l.fragmentOf) <= len(p.servers) { // one more than servers: assign

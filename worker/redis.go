@@ -148,7 +148,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 	l.keys, err = cmd.Keys(b, args, l.keys)
 	switch {
 	case errors.Is(err, resp.ErrForeign):
-		if len(p.servers) > 1 && p.spec.CrossShard == link.CrossShardRefuse {
+		if len(p.servers) > 1 && p.strict {
 			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
 			return
 		}
@@ -161,7 +161,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 		return
 	}
 	server := p.keys.Server(args[l.keys[0]].Of(b))
-	if p.spec.CrossShard == link.CrossShardRefuse && !p.together(server, b, args, l.keys[1:]) {
+	if p.strict && !p.together(server, b, args, l.keys[1:]) {
 		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
 		return
 	}

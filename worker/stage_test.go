@@ -36,6 +36,8 @@ func (s *stage) addPool(options []string) {
 			p.ServerConnections = s.number(value)
 		case "client_connections":
 			p.ClientConnections = s.number(value)
+		case "distribution":
+			p.Distribution = value
 		case "cross_shard":
 			p.CrossShard = link.CrossShard(value)
 		case "mget_errors":

@@ -113,7 +113,7 @@ var keys = [...]Key{
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse),
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +
-			"as nutcracker does"},
+			"as nutcracker does. With `distribution: random` keys live nowhere: any server gets the whole command"},
 	{Name: "mget_errors", Default: string(link.MGetErrorsAll),
 		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
 		Doc: "an MGET of which some servers failed: one error for `all`, or an error in place of the value, " +
