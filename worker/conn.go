@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,10 +55,11 @@ type conn struct {
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
 	fd        int
-	unsent    *request // the first of the in queue that is not written as a whole
-	lead      int      // bytes of unsent that are written; negative: so many of one answered early are to be written first
-	tries     int      // addresses of the server that this attempt has tried
-	greetings int      // replies to the greeting still to come
+	unsent    *request       // the first of the in queue that is not written as a whole
+	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
+	addr      netip.AddrPort // of the server, that this attempt tries
+	tries     int            // addresses of the server that it has tried
+	greetings int            // replies to the greeting still to come
 	state     connState
 	dirty     bool // is in the loop's list for the end of the turn
 	queued    bool // is in the loop's list for the next turn
@@ -88,7 +90,7 @@ func (c *conn) open() {
 	}
 	c.heard = c.server.pool.l.now
 	c.tries = 0
-	if c.server.spec.Network == "tcp" && !c.server.literal.IsValid() {
+	if c.server.spec.Network == "tcp" && !c.server.where.literal.IsValid() {
 		c.become(connResolving)
 		c.server.resolve(c)
 		return
@@ -106,12 +108,12 @@ func (c *conn) connect() {
 	if c.server.spec.Network == "unix" {
 		fd, done, err = sock.ConnectUnix(c.server.spec.Address)
 	} else {
-		addr, ok := c.server.nextAddress()
-		if !ok {
-			c.fail(unix.EHOSTDOWN)
+		c.addr, err = c.server.nextAddress()
+		if err != nil {
+			c.fail(err)
 			return
 		}
-		fd, done, err = sock.ConnectTCP(addr)
+		fd, done, err = sock.ConnectTCP(c.addr)
 	}
 	c.become(connConnecting)
 	c.tries++
@@ -134,8 +136,8 @@ func (c *conn) connect() {
 
 // refused is told that the server does not take the connection at this address. A name may stand for several.
 func (c *conn) refused(err error) {
-	c.server.turn++
-	if c.tries < len(c.server.found) {
+	c.server.passOver(c.addr)
+	if c.tries < len(c.server.where.found) {
 		c.hangUp()
 		c.connect()
 		return

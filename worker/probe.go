@@ -4,6 +4,7 @@ package worker
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -63,7 +64,7 @@ func (p *probe) done(reply []byte) {
 	if s.swap(p.word, p.word.Readmit()) {
 		s.trouble = ""
 		s.pool.publish()
-		l.logf(levelNotice, "pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name)
+		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
 	}
 }
 

@@ -49,7 +49,7 @@ func redisError(err error) []byte {
 		return redisReset
 	case err == unix.EPIPE:
 		return redisPipe
-	case err == unix.EHOSTDOWN:
+	case errors.Is(err, unix.EHOSTDOWN):
 		return redisHostDown
 	}
 	if r := (*refusal)(nil); errors.As(err, &r) {
@@ -69,7 +69,7 @@ func memcacheError(err error) []byte {
 		return memcacheReset
 	case err == unix.EPIPE:
 		return memcachePipe
-	case err == unix.EHOSTDOWN:
+	case errors.Is(err, unix.EHOSTDOWN):
 		return memcacheHostDown
 	}
 	if r := (*refusal)(nil); errors.As(err, &r) {

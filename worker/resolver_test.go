@@ -116,6 +116,7 @@ func TestNextAddress(t *testing.T) {
 	r, k, listener := tcpRig(t)
 	c := r.connect("a", 0, 0)
 	ask := func(addresses ...string) {
+		r.advance(lookupPause)
 		c.send(redisRequestOf("GET", "k"))
 		r.turn()
 		<-k.asked
@@ -160,6 +161,99 @@ func TestLookupFails(t *testing.T) {
 	}
 	if got := r.workers[0].pools[0].counters[link.ForwardError]; got != 1 {
 		t.Errorf("forward_error is %d", got)
+	}
+	for range 100 {
+		c.send(redisRequestOf("GET", "k"))
+		r.turn()
+		if got := string(c.take()); got != want {
+			t.Fatalf("the client got %q, want %q", got, want)
+		}
+	}
+	if len(k.asked) > 0 {
+		t.Error("a look-up that has failed is repeated at once")
+	}
+}
+
+// A name server that is silent keeps nobody from a server whose address is known, nor does one that has failed.
+func TestNameServerIsSilent(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	ask := func() {
+		c.send(redisRequestOf("GET", "k"))
+		r.turn()
+	}
+	served := func() {
+		t.Helper()
+		server := r.acceptTCP(listener)
+		r.until(func() bool { return len(server.got) > 0 })
+		server.send([]byte("$1\r\n1\r\n"))
+		r.until(func() bool { return len(c.got) >= len("$1\r\n1\r\n") })
+		if got := string(c.take()); got != "$1\r\n1\r\n" {
+			t.Errorf("the client got %q", got)
+		}
+		server.hangUp()
+		r.until(func() bool { return r.conn().state == connClosed })
+	}
+	ask()
+	<-k.asked
+	k.answers <- []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	served()
+	ask() // the outcome is still good
+	served()
+	r.advance(lookupPause)
+	ask()
+	<-k.asked
+	if got := r.conn().state; got != connResolving {
+		t.Errorf("the connection is %v, although its name may be found in time", got)
+	}
+	r.advance(lookupPatience)
+	served()
+	ask() // the look-up is late already
+	served()
+	k.answers <- nil
+	r.until(func() bool { return !r.conn().server.where.lookup })
+	ask()
+	served()
+	if len(k.asked) > 0 {
+		t.Error("a look-up that has failed is repeated at once")
+	}
+}
+
+// An address that does not answer is passed over by the next connection, whatever order the name server likes best.
+func TestBlackHole(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	good := netip.MustParseAddrPort(sock.LocalAddress(listener))
+	hole := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), good.Port())
+	full, err := sock.ListenTCP(hole, 1, false)
+	r.must(err)
+	t.Cleanup(func() { sock.Close(full) })
+	for range 3 { // more than its queue takes: it hears of no other
+		fd, _, err := sock.ConnectTCP(hole)
+		r.must(err)
+		t.Cleanup(func() { sock.Close(fd) })
+	}
+	c := r.connect("a", 0, 0)
+	answer := []netip.Addr{hole.Addr(), good.Addr()}
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked
+	k.answers <- answer
+	r.until(func() bool { return r.conn().state == connConnecting })
+	r.advance(time.Second)
+	if got := string(c.take()); got != "-ERR Connection timed out\r\n" {
+		t.Errorf("the client got %q", got)
+	}
+	for range 2 {
+		r.advance(lookupPause)
+		c.send(redisRequestOf("GET", "k"))
+		r.turn()
+		<-k.asked
+		k.answers <- answer
+		server := r.acceptTCP(listener)
+		r.until(func() bool { return len(server.got) > 0 })
+		server.hangUp()
+		r.until(func() bool { return r.conn().state == connClosed })
+		c.take()
 	}
 }
 
@@ -220,7 +314,7 @@ func TestLookupIsLate(t *testing.T) {
 	if len(k.asked) > 0 {
 		t.Error("the name was looked up twice for one connection")
 	}
-	if waiting := r.workers[0].pools[0].servers[0].expected; len(waiting) != 0 {
+	if waiting := r.workers[0].pools[0].servers[0].where.expected; len(waiting) != 0 {
 		t.Errorf("%d connections wait for a look-up that is over", len(waiting))
 	}
 }

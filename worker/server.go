@@ -1,14 +1,12 @@
-// A server: where it is, how it fares, and the connections to it.
+// A server: how it fares, and the connections to it.
 
 package worker
 
 import (
-	"io"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -27,16 +25,12 @@ type server struct {
 	heard    *uint64                      // shared: when the server last sent anything
 	retry    timer                        // of an ejection
 
-	literal  netip.AddrPort   // the address where the configuration names no host to look up
-	found    []netip.AddrPort // by the last look-up that found any
-	turn     int              // which of found is tried next
-	lookup   bool             // under way
-	ahead    ahead
-	trial    bool    // its first connection is awaited by the roll call
-	expected []*conn // wait for the look-up
-	trouble  string  // what was last logged against it; empty = it serves
-	loggedAt int64
-	open     bool // it has no password although the pool has, which is logged
+	where   whereabouts
+	ahead   ahead
+	trial   bool   // its first connection is awaited by the roll call
+	trouble string // what it last failed of; empty = it serves
+	news    news
+	open    bool // it has no password although the pool has, which is logged
 }
 
 func newServer(p *pool, index int) *server {
@@ -48,8 +42,10 @@ func newServer(p *pool, index int) *server {
 		heard:    sign(p.l.shared.Heard(p.l.spec.Slot, p.index, index)),
 	}
 	if s.spec.Network == "tcp" {
-		s.literal, _ = netip.ParseAddrPort(s.spec.Address)
+		s.where.literal, _ = netip.ParseAddrPort(s.spec.Address)
 	}
+	s.where.hurry.fire = s.connectExpected
+	s.news.timer.fire = s.catchUp
 	s.retry.fire = s.tryRetry
 	for range p.spec.ServerConnections {
 		s.conns = append(s.conns, newConn(s))
@@ -85,8 +81,8 @@ func (s *server) failed(err error) {
 			s.pool.counters[link.ServerEjects]++
 			s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.publish()
-			l.logf(levelWarn, "pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
-				s.pool.spec.ServerRetryTimeout, cause(err))
+			s.report(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
+				s.pool.spec.ServerRetryTimeout, cause(err)))
 		}
 		return
 	}
@@ -96,7 +92,7 @@ func (s *server) failed(err error) {
 func (s *server) succeeded() {
 	if s.trouble != "" {
 		s.trouble = ""
-		s.pool.l.logf(levelNotice, "pool %q: server %q answers again", s.pool.name, s.spec.Name)
+		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again", s.pool.name, s.spec.Name))
 	}
 	if !s.pool.spec.AutoEjectHosts {
 		return
@@ -110,71 +106,12 @@ func (s *server) succeeded() {
 	}
 }
 
-// complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
-func (s *server) complain(err error) {
-	l := s.pool.l
-	text := cause(err)
-	if text == s.trouble && l.now-s.loggedAt < int64(logPause) {
-		return
-	}
-	s.trouble, s.loggedAt = text, l.now
-	l.logf(levelWarn, "pool %q: server %q at %s: %s", s.pool.name, s.spec.Name, s.spec.Address, text)
-}
-
 // warnOpen logs, once, that anyone who reaches the server may use it, though not through the pool.
 func (s *server) warnOpen() {
 	if s.open {
 		return
 	}
 	s.open = true
-	s.pool.l.logf(levelWarn, "pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
-		s.pool.name, s.spec.Name, s.spec.Address)
-}
-
-// cause words an error of a server connection for the log.
-func cause(err error) string {
-	switch err {
-	case io.EOF:
-		return "connection closed by server"
-	case unix.ETIMEDOUT:
-		return "no answer within the timeout"
-	}
-	return err.Error()
-}
-
-// addresses returns where to connect to now; none if the name must be looked up first.
-func (s *server) nextAddress() (netip.AddrPort, bool) {
-	if s.literal.IsValid() {
-		return s.literal, true
-	}
-	if len(s.found) == 0 {
-		return netip.AddrPort{}, false
-	}
-	return s.found[s.turn%len(s.found)], true
-}
-
-// resolve has the name looked up, and c told of the outcome. Look-ups do not pile up.
-func (s *server) resolve(c *conn) {
-	s.expected = append(s.expected, c)
-	if !s.lookup {
-		s.lookup = true
-		s.pool.l.resolver.lookup(s)
-	}
-}
-
-// resolved is told the outcome of the look-up. Where it failed, what an earlier one found is still good.
-func (s *server) resolved(found []netip.AddrPort, err error) {
-	s.lookup = false
-	if err == nil {
-		s.found, s.turn = found, 0
-	} else {
-		s.complain(err)
-	}
-	waiting := s.expected
-	s.expected = nil
-	for _, c := range waiting {
-		if c.state == connResolving {
-			c.connect()
-		}
-	}
+	s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
+		s.pool.name, s.spec.Name, s.spec.Address))
 }

@@ -1,0 +1,127 @@
+// Where a server is: the address that the configuration gives, or those that its name was found to stand for.
+//
+// A name is looked up when a connection opens, as its address may have changed meanwhile. That is never in the way of a
+// connection: where the look-up fails, or takes long, what an earlier one has found is good, and what is found later
+// serves the next connection.
+
+package worker
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// lookupPatience is how long a connection waits for a look-up if an address is known already: enough for any name
+	// server that works. It is no more than a part of the pool's timeout.
+	lookupPatience = 100 * time.Millisecond
+	lookupPart     = 4
+	// lookupPause is for how long the outcome of a look-up is good, whatever it was.
+	lookupPause = time.Second
+)
+
+// whereabouts is what is known of a server's addresses. Loop only.
+type whereabouts struct {
+	literal  netip.AddrPort   // the address where the configuration names no host to look up
+	found    []netip.AddrPort // by the last look-up that found any
+	turn     int              // which of found is tried next
+	picky    bool             // some address was no good: the one that is tried next stays that when found changes
+	failure  error            // of the last look-up, if none has found any
+	lookup   bool             // under way
+	asked    int64            // when it began
+	answered int64            // when the last one ended; 0 = there was none
+	expected []*conn          // wait for the look-up
+	hurry    timer            // ends their patience
+}
+
+// nameError says why a server's address is not known.
+type nameError struct{ err error }
+
+func (e *nameError) Error() string   { return e.err.Error() }
+func (e *nameError) Is(o error) bool { return o == unix.EHOSTDOWN }
+
+// nextAddress returns where to connect to now.
+func (s *server) nextAddress() (netip.AddrPort, error) {
+	w := &s.where
+	switch {
+	case w.literal.IsValid():
+		return w.literal, nil
+	case len(w.found) == 0:
+		return netip.AddrPort{}, w.failure
+	}
+	return w.found[w.turn], nil
+}
+
+// passOver is told that a connection to addr did not come to stand, or went silent: another one is tried next.
+func (s *server) passOver(addr netip.AddrPort) {
+	w := &s.where
+	if len(w.found) > 1 && w.found[w.turn] == addr {
+		w.picky = true
+		w.turn = (w.turn + 1) % len(w.found)
+	}
+}
+
+// resolve connects c as soon as it is known where to.
+func (s *server) resolve(c *conn) {
+	w, l := &s.where, s.pool.l
+	if !w.lookup {
+		if w.answered != 0 && l.now-w.answered < int64(lookupPause) {
+			c.connect()
+			return
+		}
+		w.lookup, w.asked = true, l.now
+		l.resolver.lookup(s)
+	}
+	if len(w.found) > 0 {
+		due := w.asked + s.lookupPatience()
+		if l.now >= due {
+			c.connect()
+			return
+		}
+		l.timers.set(&w.hurry, due)
+	}
+	w.expected = append(w.expected, c)
+}
+
+func (s *server) lookupPatience() int64 {
+	if s.pool.timeout == 0 {
+		return int64(lookupPatience)
+	}
+	return min(int64(lookupPatience), s.pool.timeout/lookupPart)
+}
+
+// resolved is told the outcome of the look-up.
+func (s *server) resolved(found []netip.AddrPort, err error) {
+	w, l := &s.where, s.pool.l
+	w.lookup, w.answered = false, l.now
+	l.timers.stop(&w.hurry)
+	switch {
+	case err == nil:
+		turn := 0
+		if w.picky {
+			turn = max(slices.Index(found, w.found[w.turn]), 0)
+		}
+		w.found, w.turn = found, turn
+	case len(w.found) == 0:
+		w.failure = &nameError{err}
+	default:
+		s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
+			s.pool.name, s.spec.Name, s.spec.Address, err))
+	}
+	s.connectExpected()
+}
+
+// connectExpected connects those that wait for the look-up.
+func (s *server) connectExpected() {
+	waiting := s.where.expected
+	s.where.expected = nil
+	for _, c := range waiting {
+		if c.state == connResolving {
+			c.connect()
+		}
+	}
+}
