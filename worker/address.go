@@ -38,6 +38,25 @@ type whereabouts struct {
 	hurry    timer            // ends their patience
 }
 
+// lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
+func (l *loop) lookUpNames() {
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			if s.named() {
+				s.lookUp()
+			}
+		}
+	}
+}
+
+// named tells whether it takes a look-up to know where the server is.
+func (s *server) named() bool { return s.spec.Network == "tcp" && !s.where.literal.IsValid() }
+
+func (s *server) lookUp() {
+	s.where.lookup, s.where.asked = true, s.pool.l.now
+	s.pool.l.resolver.lookup(s)
+}
+
 // nameError says why a server's address is not known.
 type nameError struct{ err error }
 
@@ -73,8 +92,7 @@ func (s *server) resolve(c *conn) {
 			c.connect()
 			return
 		}
-		w.lookup, w.asked = true, l.now
-		l.resolver.lookup(s)
+		s.lookUp()
 	}
 	if len(w.found) > 0 {
 		due := w.asked + s.lookupPatience()

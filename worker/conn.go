@@ -90,7 +90,7 @@ func (c *conn) open() {
 	}
 	c.heard = c.server.pool.l.now
 	c.tries = 0
-	if c.server.spec.Network == "tcp" && !c.server.where.literal.IsValid() {
+	if c.server.named() {
 		c.become(connResolving)
 		c.server.resolve(c)
 		return

@@ -24,6 +24,7 @@ type resolver struct {
 	l    *loop
 	fd   int
 	done chan finding
+	busy chan struct{} // an element for each look-up under way
 	host func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -34,6 +35,9 @@ type finding struct {
 	err    error
 }
 
+// maxLookups is how many look-ups there are at a time: each needs a descriptor or two.
+const maxLookups = 32
+
 // pendingFindings is how many outcomes may wait for the loop; later goroutines wait with theirs, the loop never does.
 const pendingFindings = 64
 
@@ -42,7 +46,7 @@ func newResolver(l *loop) (*resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the resolver's event descriptor: %w", err)
 	}
-	r := &resolver{l: l, fd: fd, done: make(chan finding, pendingFindings), host: lookupHost}
+	r := &resolver{l: l, fd: fd, done: make(chan finding, pendingFindings), busy: make(chan struct{}, maxLookups), host: lookupHost}
 	_, err = l.register(fd, r)
 	return r, err
 }
@@ -55,7 +59,9 @@ func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 func (r *resolver) lookup(s *server) {
 	address := s.spec.Address
 	go func() {
+		r.busy <- struct{}{}
 		found, err := r.find(address)
+		<-r.busy
 		r.done <- finding{s, found, err}
 		sock.Wake(r.fd)
 	}()

@@ -219,6 +219,25 @@ func TestNameServerIsSilent(t *testing.T) {
 	}
 }
 
+// All names are looked up at the start: the first that a worker's clients want to know may be one too many.
+func TestNamesAreKnownBefore(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	l := r.workers[0]
+	l.lookUpNames()
+	<-k.asked
+	k.answers <- []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	r.until(func() bool { return !r.conn().server.where.lookup })
+	r.advance(lookupPause)
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked // and nobody answers
+	r.advance(lookupPatience)
+	r.acceptTCP(listener).hangUp()
+	r.until(func() bool { return r.conn().state == connClosed })
+	k.answers <- nil
+}
+
 // An address that does not answer is passed over by the next connection, whatever order the name server likes best.
 func TestBlackHole(t *testing.T) {
 	r, k, listener := tcpRig(t)

@@ -69,6 +69,7 @@ func serve() error {
 	if spec.Takeover {
 		fault.At("nw.start")
 	} else {
+		l.lookUpNames()
 		l.preconnect()
 	}
 	for i, ln := range spec.Listeners {
