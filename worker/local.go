@@ -39,7 +39,9 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span) {
 	case resp.LocalHello:
 		out = c.hello(out, b, args[1:])
 	case resp.LocalSelect:
-		out = appendSelect(out, args[1].Of(b))
+		out = c.selects(out, args[1].Of(b))
+	case resp.LocalReset:
+		out = c.reset(out)
 	case resp.LocalInfo:
 		out = resp.AppendBulk(out, l.info(c.pool))
 	case resp.LocalClientSetName:
@@ -162,18 +164,30 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 	return resp.AppendArray(out, 0)
 }
 
-// appendSelect answers SELECT: a pool has one database (redis_db), and clients know it as 0.
-func appendSelect(out, db []byte) []byte {
+// selects answers SELECT: a pool has one database, redis_db. A client that wants another one would go on in this one, so
+// it is not served any more.
+func (c *client) selects(out, db []byte) []byte {
 	n, ok := resp.ParseInt(db)
 	switch {
 	case !ok:
 		return resp.AppendError(out, resp.NotAnInteger)
 	case n < 0:
 		return resp.AppendError(out, resp.BadDB)
-	case n > 0:
-		return resp.AppendError(out, resp.OtherDB)
+	case n != int64(c.pool.spec.DB):
+		c.leave()
+		return resp.AppendOtherDB(out, c.pool.spec.DB)
 	}
 	return resp.AppendSimple(out, "OK")
+}
+
+// reset answers RESET: the client is as it was when it connected.
+func (c *client) reset(out []byte) []byte {
+	c.info = nil
+	c.state &^= authenticated
+	if c.pool.spec.Password == "" {
+		c.state |= authenticated
+	}
+	return resp.AppendSimple(out, "RESET")
 }
 
 // appendSwitch answers an option that is ON or OFF and changes nothing here.
@@ -239,8 +253,8 @@ func (c *client) describe() string {
 	if info == nil {
 		info = new(clientInfo)
 	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=0 qbuf=%d oll=%d omem=%d user=default resp=2 lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(int(c.fd)), c.fd, info.name, c.in.size(), c.owed, c.out.bytes,
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=2 lib-name=%s lib-ver=%s\n",
+		c.id, c.peer(), sock.LocalAddress(int(c.fd)), c.fd, info.name, c.pool.spec.DB, c.in.size(), c.owed, c.out.bytes,
 		info.libName, info.libVersion)
 }
 

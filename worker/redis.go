@@ -114,14 +114,23 @@ func (c *client) redisRequest(b []byte, args []resp.Span) {
 	case resp.Local:
 		c.answerLocally(cmd, b, args)
 	default:
-		c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
+		c.refuse(cmd)
+	}
+}
+
+// refuse answers what nobody here can do. Where the client's next requests would mean something else after it (those
+// behind MULTI are not to be executed), they are not looked at and the connection ends, as with nutcracker.
+func (c *client) refuse(cmd *resp.Command) {
+	c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
+	if cmd.Turns {
+		c.leave()
 	}
 }
 
 // beforeAuth tells whether a client that has not given the password may ask this.
 func beforeAuth(cmd *resp.Command) bool {
 	switch cmd.Local {
-	case resp.LocalAuth, resp.LocalHello, resp.LocalQuit, resp.LocalHangUp:
+	case resp.LocalAuth, resp.LocalHello, resp.LocalQuit, resp.LocalReset, resp.LocalHangUp:
 		return true
 	}
 	return false

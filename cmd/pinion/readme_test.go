@@ -69,10 +69,11 @@ func commandTables() string {
 		{resp.Fragment, "divided by server, replies merged"},
 		{resp.Keyless, "forwarded to one fixed server"},
 		{resp.Local, "answered by the proxy"},
-		{resp.Refuse, "refused"},
 	} {
 		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(redisNames(route.of, redisGroups()...), " "))
 	}
+	stays, ends := refusedNames()
+	fmt.Fprintf(&out, "| refused | %s |\n| refused, and the connection ends | %s |\n", stays, ends)
 	out.WriteString("\n| memcached | |\n|---|---|\n")
 	for _, route := range []struct {
 		of    memcache.Route
@@ -95,6 +96,25 @@ func commandTables() string {
 		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(names, " "))
 	}
 	return out.String()
+}
+
+// refusedNames returns the refused commands after which the connection goes on, and those after which it ends.
+func refusedNames() (stays, ends string) {
+	turns := map[string]bool{}
+	for _, c := range resp.Commands() {
+		turns[strings.ToUpper(c.Name)] = c.Turns
+		for _, sub := range c.Subs {
+			turns["`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`"] = sub.Turns
+		}
+	}
+	for _, name := range redisNames(resp.Refuse, redisGroups()...) {
+		if turns[name] {
+			ends += " " + name
+		} else {
+			stays += " " + name
+		}
+	}
+	return strings.TrimSpace(stays), strings.TrimSpace(ends)
 }
 
 // redisGroups returns the groups of the command table in its order.

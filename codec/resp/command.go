@@ -48,6 +48,7 @@ const (
 	LocalClientInfo
 	LocalClientNoEvict
 	LocalClientNoTouch
+	LocalReset
 	LocalHangUp // close without a reply: an HTTP request that a browser was tricked into sending here
 )
 
@@ -60,6 +61,7 @@ type Command struct {
 	Merge Merge   // of Fragment
 	Local LocalOp // of Local
 	Write bool    // may change data
+	Turns bool    // of Refuse: would change what the connection's next requests mean, so it must not be used any more
 
 	Arity             int // 0: not checked, the command is refused in any case
 	First, Last, Step int // arguments that are keys; First == 0: none at fixed positions

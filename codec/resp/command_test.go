@@ -17,6 +17,7 @@ var intended = map[string]string{
 	"eval":                    "write: a script may write",
 	"evalsha":                 "write: a script may write",
 	"fcall":                   "write: a function may write",
+	"copy":                    "keys at fixed positions, but its options are read: DB leads to another database",
 	"zrank":                   "arity: WITHSCORE since 7.2",
 	"zrevrank":                "arity: WITHSCORE since 7.2",
 }

@@ -4,6 +4,7 @@ package resp
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,6 @@ const (
 	BadClientName   = "ERR Client names cannot contain spaces, newlines or special characters."
 	BadProto        = "ERR Protocol version is not an integer or out of range"
 	BadDB           = "ERR DB index is out of range"
-	OtherDB         = "ERR 'select' of another database than 0 is not supported by pinion"
 
 	ConnectionRefused = "ERR Connection refused" // no server: all ejected, or none listens
 	ConnectionTimeout = "ERR Connection timed out"
@@ -73,6 +73,11 @@ func AppendWrongArity(dst []byte, c *Command) []byte { return AppendError(dst, w
 
 // AppendNotSupported appends the reply to a command that is routed Refuse.
 func AppendNotSupported(dst []byte, c *Command) []byte { return AppendError(dst, notSupported(c.Name)) }
+
+// AppendOtherDB appends the reply to a SELECT of another database than db, the pool's; the connection is closed after it.
+func AppendOtherDB(dst []byte, db int) []byte {
+	return AppendError(dst, "ERR 'select' of another database than "+strconv.Itoa(db)+" is not supported by pinion")
+}
 
 // AppendCrossShard appends the reply to a request whose keys live on several servers and that cannot be divided.
 func AppendCrossShard(dst []byte, c *Command) []byte {

@@ -17,7 +17,6 @@ func TestTexts(t *testing.T) {
 		BadClientName:     "ERR Client names cannot contain spaces, newlines or special characters.",
 		BadProto:          "ERR Protocol version is not an integer or out of range",
 		BadDB:             "ERR DB index is out of range",
-		OtherDB:           "ERR 'select' of another database than 0 is not supported by pinion",
 		ConnectionRefused: "ERR Connection refused",
 		ConnectionTimeout: "ERR Connection timed out",
 		ConnectionReset:   "ERR Connection reset by peer",

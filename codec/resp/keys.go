@@ -157,6 +157,20 @@ func hasStar(pattern []byte) bool {
 	return false
 }
 
+// findCopy reads the options of COPY, none of which is a key. A pool has one database: with DB the copy would leave it.
+func findCopy(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+	for i := 3; i < len(args); i++ {
+		switch opt := args[i].Of(b); {
+		case equalFold(opt, "replace"):
+		case equalFold(opt, "db") && i+1 < len(args):
+			return keys, KeyError(notSupported("copy db"))
+		default:
+			return keys, KeyError(SyntaxError)
+		}
+	}
+	return keys, nil
+}
+
 // findGeoStore finds the keys after STORE and STOREDIST of GEORADIUS and GEORADIUSBYMEMBER, the only options whose
 // value may be any word.
 func findGeoStore(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {

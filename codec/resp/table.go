@@ -50,6 +50,13 @@ func find(name string, arity, fixed int, f finder, write bool) Command {
 	}
 }
 
+// copyRow is COPY, whose options must not lead to another database.
+func copyRow() Command {
+	c := keys("copy", -3, 1, 2, 1, write)
+	c.Find = findCopy
+	return c
+}
+
 // fragment is a command that is divided by key; step is 2 if each key has a value.
 func fragment(name string, arity, step int, merge Merge, write bool) Command {
 	return Command{
@@ -67,6 +74,11 @@ func local(name string, arity int, op LocalOp) Command {
 
 func refuse(name string) Command {
 	return Command{Name: name, Route: Refuse}
+}
+
+// refuseTurn is a command whose refusal ends the connection.
+func refuseTurn(name string) Command {
+	return Command{Name: name, Route: Refuse, Turns: true}
 }
 
 // container is a command whose second argument decides. What is not in subs is unknown.

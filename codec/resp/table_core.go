@@ -3,7 +3,7 @@
 package resp
 
 var keyRows = []Command{
-	keys("copy", -3, 1, 2, 1, write),
+	copyRow(),
 	fragment("del", -2, 1, MergeSum, write),
 	key("dump", 2, read),
 	fragment("exists", -2, 1, MergeSum, read),
