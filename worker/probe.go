@@ -21,6 +21,10 @@ type probe struct {
 // probeLease bounds a probe in pools without a timeout.
 const probeLease = time.Second
 
+// probePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
+// all the time.
+const probePause = 100 * time.Millisecond
+
 // awaitRetry arms the timer that ends an ejection, or disarms it.
 func (s *server) awaitRetry(word shard.Liveness) {
 	at, ok := word.RetryAt(s.pool.l.liveMillis())
@@ -56,7 +60,7 @@ func (p *probe) done(reply []byte) {
 	l := s.pool.l
 	s.prober.retire()
 	if !serves(s.pool.spec.Protocol, reply) {
-		next := p.word.Reject(l.liveMillis(), s.pool.spec.ServerRetryTimeout.Milliseconds())
+		next := p.word.Reject(l.liveMillis(), max(s.pool.spec.ServerRetryTimeout, probePause).Milliseconds())
 		s.swap(p.word, next)
 		s.awaitRetry(s.liveness())
 		return
