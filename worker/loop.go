@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -256,6 +257,7 @@ func (l *loop) trim() {
 		}
 	}
 	if cap(l.respArgs) > maxKeptArgs {
+		l.memory.litter += int64(cap(l.respArgs)) * int64(unsafe.Sizeof(resp.Span{}))
 		l.respArgs = nil
 	}
 	if cap(l.memcacheKeys) > maxKeptArgs {

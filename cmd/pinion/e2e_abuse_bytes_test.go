@@ -15,7 +15,7 @@ import (
 // malformed are bytes after which nothing says where the next request would begin. Each is tried alone and behind good
 // requests.
 var malformed = []struct{ bytes, reply string }{
-	{"*-5\r\n*1048577\r\n", "-ERR Protocol error: invalid multibulk length\r\n"}, // the first is skipped, as Redis does
+	{"*-5\r\n*2147483648\r\n", "-ERR Protocol error: invalid multibulk length\r\n"}, // the first is skipped, as Redis does
 	{"*99999999999999999999\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
 	{"*18446744073709551617\r\n$4\r\nPING\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
 	{"*4294967297\r\n$4\r\nPING\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},

@@ -5,8 +5,9 @@ package resp
 import "bytes"
 
 const (
-	// MaxArgs is the largest number of arguments of one request, the name included.
-	MaxArgs = 1 << 20
+	// MaxArgs is the largest number of arguments of one request, the name included: as with Redis, whatever fits into
+	// an int. What bounds them is the length of the request.
+	MaxArgs = 1<<31 - 1
 
 	// MaxBulkBytes is the largest length of one bulk string: proto-max-bulk-len of Redis as delivered.
 	MaxBulkBytes = 512 << 20

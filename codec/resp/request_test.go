@@ -3,6 +3,7 @@
 package resp
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ var requestExamples = []struct {
 
 	// Redis takes 2,147,483,647 arguments since 7.0 and took these before, skips what stands in place of a line end,
 	// and waits for more after a NUL.
-	{in: "*1048577\r\n", err: "invalid multibulk length"},
+	{in: "*2147483648\r\n", err: "invalid multibulk length"},
 	{in: "*1\rX", err: "invalid multibulk length"},
 	{in: "*1\x00\r\n", err: "invalid multibulk length"},
 	{in: "*1\r\n$4\rX", err: "invalid bulk length"},
@@ -104,8 +105,17 @@ func TestBareNewlinesAreNoLineEnds(t *testing.T) {
 	}
 }
 
+// Only its length bounds a request: Redis takes as many arguments.
+func TestManyArguments(t *testing.T) {
+	const count = 1<<20 + 1
+	in := []byte(fmt.Sprintf("*%d\r\n", count) + strings.Repeat("$0\r\n\r\n", count))
+	if n, args, err := ConsumeRequest(in, nil); n != len(in) || len(args) != count || err != nil {
+		t.Errorf("got %d bytes, %d arguments, %v", n, len(args), err)
+	}
+}
+
 func TestLengthAtItsLimitIsIncomplete(t *testing.T) {
-	for _, in := range []string{"*1048576\r\n", "*1\r\n$536870912\r\n", "*" + strings.Repeat("1", 64<<10-1)} {
+	for _, in := range []string{"*2147483647\r\n", "*1\r\n$536870912\r\n", "*" + strings.Repeat("1", 64<<10-1)} {
 		if n, _, err := ConsumeRequest([]byte(in), nil); n != 0 || err != nil {
 			t.Errorf("%q: got %d %v", clip(in), n, err)
 		}
