@@ -99,6 +99,12 @@ func (l *loop) newID() uint64 {
 }
 
 func (c *client) ready(ev poll.Event) {
+	if ev.Broken && c.muted() { // reading would tell, too, if it were read
+		if err := sock.Error(int(c.fd)); err != nil {
+			c.fail(err)
+			return
+		}
+	}
 	if ev.Writable && c.out.bytes > 0 {
 		c.markDirty()
 	}

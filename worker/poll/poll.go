@@ -23,6 +23,7 @@ type Event struct {
 	Token    Token
 	Readable bool // data, end of stream or error: read to learn which
 	Writable bool
+	Broken   bool // the connection is reset: nobody is there any more
 	Hangup   bool // the peer has closed or the connection broke: a short read is not the last
 }
 
@@ -175,6 +176,7 @@ func decode(raw *unix.EpollEvent) Event {
 		Token:    Token{Index: uint32(raw.Fd), Seq: uint32(raw.Pad)},
 		Readable: raw.Events&(unix.EPOLLIN|broken) != 0,
 		Writable: raw.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0,
+		Broken:   raw.Events&unix.EPOLLERR != 0,
 		Hangup:   raw.Events&broken != 0,
 	}
 }
