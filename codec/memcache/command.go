@@ -120,7 +120,7 @@ func init() {
 	for i := range commands {
 		c := &commands[i]
 		if c.Route == Refuse {
-			c.refusal = &RequestError{Reply: "SERVER_ERROR " + c.Name + " is not supported by pinion\r\n"}
+			c.refusal = &RequestError{Reply: "CLIENT_ERROR " + c.Name + " is not supported by pinion\r\n"}
 		}
 		switch c.Name {
 		case "stats reset":

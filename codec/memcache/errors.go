@@ -55,6 +55,9 @@ var (
 	errBinary      = &RequestError{Reply: "CLIENT_ERROR binary protocol is not supported by pinion\r\n", Close: true}
 )
 
+// What is not supported is a CLIENT_ERROR: libmemcached takes a SERVER_ERROR for a server that does not work, and in the
+// midst of statistics ends its process.
+
 // AppendSoloRefusal appends the answer to a request whose Route is Solo in a pool of several servers. b is as for
 // AppendForward.
 func AppendSoloRefusal(dst, b []byte, r *Request) []byte {
@@ -62,7 +65,7 @@ func AppendSoloRefusal(dst, b []byte, r *Request) []byte {
 	argument := nextWord(b, int(name.Hi), int(r.lineEnd))
 	shown := argument.Of(b)
 	shown = shown[:min(len(shown), maxShownBytes)]
-	dst = append(dst, "SERVER_ERROR '"...)
+	dst = append(dst, "CLIENT_ERROR '"...)
 	dst = append(dst, name.Of(b)...)
 	dst = append(dst, ' ')
 	dst = append(dst, shown...)

@@ -90,7 +90,7 @@ func compare(t *testing.T, request, answer string) {
 		r, _, n, err := ConsumeRequest([]byte(request), nil)
 		switch {
 		case err != nil && r.Cmd != nil && r.Cmd.Route == Refuse:
-			want := "SERVER_ERROR " + r.Cmd.Name + " is not supported by pinion\r\n"
+			want := "CLIENT_ERROR " + r.Cmd.Name + " is not supported by pinion\r\n"
 			if strings.HasSuffix(request, " noreply\r\n") {
 				want = ""
 			}

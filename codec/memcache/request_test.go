@@ -152,10 +152,10 @@ func TestRejectedRequests(t *testing.T) {
 		{in: "set k 0 0 1073741825 noreply\r\n", n: 30 + 1<<30 + 1 + 2},
 		{in: "set k 0 0 4294967296\r\n", reply: badFormat, n: 22 + 1<<32 + 2},
 		{in: "set k 0 0 18446744073709551615\r\n", reply: badFormat},
-		{in: "mg k v\r\n", reply: "SERVER_ERROR mg is not supported by pinion\r\n"},
-		{in: "ms k 5 c\r\nget a\r\n", reply: "SERVER_ERROR ms is not supported by pinion\r\n"},
-		{in: "ms k x\r\nget a\r\n", reply: "SERVER_ERROR ms is not supported by pinion\r\n", n: len("ms k x\r\n")},
-		{in: "ms\r\n", reply: "SERVER_ERROR ms is not supported by pinion\r\n"},
+		{in: "mg k v\r\n", reply: "CLIENT_ERROR mg is not supported by pinion\r\n"},
+		{in: "ms k 5 c\r\nget a\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n"},
+		{in: "ms k x\r\nget a\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n", n: len("ms k x\r\n")},
+		{in: "ms\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n"},
 		{in: "cache_memlimit 64 noreply\r\n"},
 	} {
 		_, keys, n, err := ConsumeRequest([]byte(c.in+"get x\r\n"), nil)
@@ -229,7 +229,7 @@ func TestSoloRefusal(t *testing.T) {
 	if err != nil || r.Cmd.Route != Solo {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	want := "SERVER_ERROR 'stats items' needs a pool of one server\r\n"
+	want := "CLIENT_ERROR 'stats items' needs a pool of one server\r\n"
 	if got := string(AppendSoloRefusal(nil, b, &r)); got != want {
 		t.Errorf("got %q", got)
 	}

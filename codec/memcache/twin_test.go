@@ -129,7 +129,7 @@ func naiveLine(w []string) (out twin) {
 	case !known && len(w) < 8 && last == "noreply":
 		return twin{failed: true}
 	case !known:
-		return twin{failed: true, reply: "SERVER_ERROR " + w[0] + " is not supported by pinion\r\n"}
+		return twin{failed: true, reply: "CLIENT_ERROR " + w[0] + " is not supported by pinion\r\n"}
 	}
 	out.noreply = form.noreply && last == "noreply" && (w[0] != "delete" || len(w) > 2)
 	keys, fault := naiveFields(w, out.noreply)
