@@ -221,8 +221,12 @@ func parseServer(text string) (link.Server, *flaw) {
 // badServerFormat names the likely cause: the weight, which nobody expects, is missing.
 func badServerFormat(rest, name string) *flaw {
 	f := &flaw{message: "is not a server", hint: "write host:port:weight [name], or /path:weight [name]"}
-	_, port, tcp := cutLast(rest, ':')
-	if _, bad := parsePort(port); tcp && bad == nil || strings.HasPrefix(rest, "/") {
+	host, port, tcp := cutLast(rest, ':')
+	_, bad := parsePort(port)
+	switch {
+	case tcp && bad == nil && host == "":
+		f.message = "has no host and no weight"
+	case tcp && bad == nil, strings.HasPrefix(rest, "/"):
 		f = &flaw{message: "has no weight", hint: fmt.Sprintf("write %q", strings.TrimSpace(rest+":1 "+name))}
 	}
 	return f

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -67,6 +68,25 @@ func TestChoose(t *testing.T) {
 		}
 		if got := choose(addrs).String(); got != test.want {
 			t.Errorf("of %v: %s, want %s", test.answers, got, test.want)
+		}
+	}
+}
+
+// What a hint says to write is right, or it is a form to fill in.
+func TestServerHints(t *testing.T) {
+	for _, text := range []string{
+		":1", ":6379", "a", "a:1", "127.0.0.1:6379", "127.0.0.1:6379 name", "/tmp/redis.sock", "/tmp/redis.sock name", ":1:1", "::1", "[::1]:1", "",
+	} {
+		_, flaw := parseServer(text)
+		if flaw == nil {
+			continue
+		}
+		var better string
+		if _, err := fmt.Sscanf(flaw.hint, "write %q", &better); err != nil {
+			continue
+		}
+		if _, next := parseServer(better); next != nil {
+			t.Errorf("server %q %s; the hint, %q, %s", text, flaw.message, better, next.message)
 		}
 	}
 }
