@@ -208,8 +208,8 @@ func (m *memory) copyOf(data []byte) (*buffer, error) {
 	return b, nil
 }
 
-// grow gives b more room, if it has less than directBytes. Its size doubles: what is declared to come is never allocated
-// ahead of the data.
+// grow gives b more room, if it has less than directBytes. What is declared to come is never allocated ahead of the data:
+// a small size doubles, a large one grows by a part, so that one request need not take half of memory_limit for nothing.
 func (m *memory) grow(b *buffer) error {
 	if cap(b.B)-len(b.B) >= directBytes {
 		return nil
@@ -224,7 +224,8 @@ func (m *memory) grow(b *buffer) error {
 		m.give(bigger)
 		return nil
 	}
-	moved, err := sock.Reallocate(b.mapped, 2*len(b.mapped))
+	size := len(b.mapped)
+	moved, err := sock.Reallocate(b.mapped, size+min(size, max(size/growthPart, growthBytes)))
 	if err != nil {
 		return err
 	}
@@ -234,6 +235,9 @@ func (m *memory) grow(b *buffer) error {
 }
 
 const (
+	growthPart  = 16
+	growthBytes = 1 << 20
+
 	memoryTick      = int64(time.Second)
 	litterBytes     = 1 << 20  // worth a collection
 	lastLitterBytes = 64 << 10 // the same once the loop has come to rest

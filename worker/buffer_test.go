@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -209,4 +210,30 @@ func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
 	if in.rest != nil {
 		t.Error("a buffer is left after drop")
 	}
+}
+
+// A buffer grows by a part of what it holds, so that memory_limit can be spent on what there is.
+func TestGrowth(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	m := &r.workers[0].memory
+	b, err := m.take(mappedBytes)
+	r.must(err)
+	for steps := 0; len(b.B) < 64<<20; steps++ {
+		full := len(b.mapped)
+		b.B = b.B[:full]
+		r.must(m.grow(b))
+		if more := len(b.mapped) - full; more < directBytes || more > max(growthBytes, full/growthPart)+os.Getpagesize() {
+			t.Fatalf("%d bytes are full, and it grows by %d", full, more)
+		}
+		if steps > 100 {
+			t.Fatal("it takes too many steps to grow")
+		}
+	}
+	if m.held != int64(len(b.mapped)) {
+		t.Errorf("%d bytes count, it has %d", m.held, len(b.mapped))
+	}
+	m.give(b)
+	m.bury()
 }
