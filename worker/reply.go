@@ -124,6 +124,9 @@ func (c *conn) take(b []byte) (used int, err error) {
 		c.progress = progress{}
 		reply := b[used : used+size]
 		used += size
+		if resp.IsPush(reply) { // nobody has subscribed to anything here, and no request waits for it
+			continue
+		}
 		if c.state == connGreeting {
 			if err := c.greeted(reply); err != nil {
 				return used, err

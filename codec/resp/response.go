@@ -168,6 +168,10 @@ func highestLength(kind byte) int64 {
 // IsError reports whether a reply is an error, of RESP2 or a bulk error of RESP3.
 func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || reply[0] == '!') }
 
+// IsPush reports whether what looks like a reply is a message that belongs to no request. RESP3 lets servers send them at
+// any time between replies.
+func IsPush(reply []byte) bool { return len(reply) > 0 && reply[0] == '>' }
+
 // AsksNoPassword reports whether a reply to AUTH says that the server has no password to compare with: what Redis says up
 // to version 5, and since.
 func AsksNoPassword(reply []byte) bool {
