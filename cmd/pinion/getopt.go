@@ -21,8 +21,13 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 	}
 	options, operands, err := getopt(append(app.Flags, cli.HelpFlag), args)
-	if err == nil && len(operands) > 0 {
-		err = notACommand(app, operands[0])
+	for i, word := range operands {
+		if err == nil && (word == args[0] && i == 0 || command(app, word) != nil) {
+			err = notACommand(app, word)
+		}
+	}
+	if err == nil && len(operands) > 0 { // as nutcracker, which does not even say so
+		fmt.Fprintf(app.ErrWriter, "pinion: ignoring %q: a configuration file is given with -c\n", operands)
 	}
 	return options, err
 }
@@ -46,6 +51,9 @@ func notACommand(app *cli.App, word string) error {
 		if !c.Hidden {
 			names = append(names, c.Name)
 		}
+	}
+	if strings.ContainsAny(word, "/.") {
+		return usageError(fmt.Sprintf("unknown command %q; a configuration file is given with -c", word))
 	}
 	return usageError(fmt.Sprintf("unknown command %q; known are %s", word, strings.Join(names, ", ")))
 }

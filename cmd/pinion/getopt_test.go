@@ -46,6 +46,10 @@ func TestArrange(t *testing.T) {
 		{line: "-a", err: "option -a requires a string"},
 		{line: "--workers", err: "option --workers requires a number"},
 		{line: "-", err: `unknown command "-"; known are check, config, route, demo, status, reload, upgrade, drain, stop, log, version, help`},
+		{line: "-t conf/x.yml", want: "--test-conf"},
+		{line: "-c x -d y z", want: "--conf-file=x --daemonize"},
+		{line: "conf/x.yml -t", err: `unknown command "conf/x.yml"; a configuration file is given with -c`},
+		{line: "-t x reload", err: `command "reload" must come first: pinion reload [options]`},
 		{line: "-d -- check", err: `command "check" must come first: pinion check [options]`},
 
 		{line: "check", want: "check --"},

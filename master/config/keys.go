@@ -185,6 +185,8 @@ func unknownKey(name string, scope Scope) flaw {
 		f.hint = "it is process-wide and does not belong in a pool"
 	case scope == GlobalScope && lookup(name, PoolScope) != nil:
 		f.hint = "it belongs in a pool"
+	case foreignKeys[scope][name] != "":
+		f.hint = foreignKeys[scope][name]
 	default:
 		f.hint = suggest(name, keyNames(scope))
 	}

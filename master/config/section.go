@@ -106,6 +106,10 @@ func (r *reader) build(sections []section) *Config {
 			r.apply(global, s)
 			continue
 		}
+		if s.isNest() {
+			r.report(s.name.at, "", nested)
+			continue
+		}
 		c.Pools = append(c.Pools, r.buildPool(s))
 	}
 	c.Global.given = global.given
