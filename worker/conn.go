@@ -61,11 +61,13 @@ type conn struct {
 	tries     int            // addresses of the server that it has tried
 	greetings int            // replies to the greeting still to come
 	state     connState
-	dirty     bool // is in the loop's list for the end of the turn
-	queued    bool // is in the loop's list for the next turn
-	blamed    bool // the silence since heard is counted as a failure
-	ahead     bool // opens before it is needed, see server.wentAhead
-	tentative bool // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
+	dirty     bool     // is in the loop's list for the end of the turn
+	queued    bool     // is in the loop's list for the next turn
+	sick      *refusal // what the server last said in this turn that none says that works
+	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
+	blamed    bool     // the silence since heard is counted as a failure
+	ahead     bool     // opens before it is needed, see server.wentAhead
+	tentative bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
 }
 
 func newConn(s *server) *conn {

@@ -188,7 +188,16 @@ func (c *client) since() int64 { return c.in.since }
 
 func (c *conn) since() int64 { return c.heard }
 
-func (c *conn) dispossess() { c.fail(errReplyMemory) }
+// dispossess gives up the reply that is coming, or where the server does not take what it is sent, the connection.
+func (c *conn) dispossess() {
+	if c.in.size() < c.out.bytes || !c.discard(errReplyMemory) {
+		c.fail(errReplyMemory)
+		return
+	}
+	if c.state != connClosed {
+		c.keep(c.in.kept())
+	}
+}
 
 func (c *client) dispossess() {
 	l := c.pool.l

@@ -59,7 +59,7 @@ func (c *client) measuredMemcache(b []byte) bool {
 	}
 	n, next, err := memcache.MeasureRequest(b, c.progress.memcache())
 	if n == 0 && err == nil {
-		c.progress = progress{next.Pos, next.Scan}
+		c.progress = progress{pos: next.Pos, scan: next.Scan}
 		return false
 	}
 	c.progress = progress{}

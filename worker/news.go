@@ -34,6 +34,11 @@ func (s *server) complain(err error) {
 	s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", s.pool.name, s.spec.Name, s.spec.Address, text))
 }
 
+// complainOf logs what the server cannot help.
+func (s *server) complainOf(reason error) {
+	s.report(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", s.pool.name, s.spec.Name, s.spec.Address, reason))
+}
+
 // report logs a line about the server: now, or if there were enough of them at the end of the period, unless another one
 // comes after it.
 func (s *server) report(level int, line string) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -78,5 +77,5 @@ func serves(protocol link.Protocol, reply []byte) bool {
 	if protocol == link.Memcache {
 		return bytes.HasPrefix(reply, []byte("VERSION "))
 	}
-	return !resp.IsError(reply) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
+	return bytes.HasPrefix(reply, []byte("+PONG")) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
 }

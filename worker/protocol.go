@@ -15,19 +15,19 @@ import (
 )
 
 // progress is the Progress of either codec: how far into incomplete bytes the last look came.
-type progress struct{ pos, more int }
+type progress struct{ pos, more, scan int }
 
-func (p progress) redis() resp.Progress        { return resp.Progress{Pos: p.pos, Left: p.more} }
-func (p progress) memcache() memcache.Progress { return memcache.Progress{Pos: p.pos, Scan: p.more} }
+func (p progress) redis() resp.Progress        { return resp.Progress{Pos: p.pos, Left: p.more, Scan: p.scan} }
+func (p progress) memcache() memcache.Progress { return memcache.Progress{Pos: p.pos, Scan: p.scan} }
 
 func consumeRedis(b []byte, p progress) (int, progress, error) {
 	n, next, err := resp.ConsumeReply(b, p.redis())
-	return n, progress{next.Pos, next.Left}, err
+	return n, progress{next.Pos, next.Left, next.Scan}, err
 }
 
 func consumeMemcache(b []byte, p progress) (int, progress, error) {
 	n, next, err := memcache.ConsumeReply(b, p.memcache())
-	return n, progress{next.Pos, next.Scan}, err
+	return n, progress{pos: next.Pos, scan: next.Scan}, err
 }
 
 func (p *pool) mergeRedis(dst []byte, s *split, replies [][]byte) []byte {

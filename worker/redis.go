@@ -64,7 +64,7 @@ func (c *client) measured(b []byte) bool {
 	}
 	n, next, err := resp.MeasureRequest(b, c.progress.redis())
 	if n == 0 && err == nil {
-		c.progress = progress{next.Pos, next.Left}
+		c.progress = progress{next.Pos, next.Left, next.Scan}
 		if int64(next.Pos) > c.pool.spec.MaxRequestBytes {
 			c.refuseSize()
 		}
@@ -153,6 +153,10 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 		return
 	}
 	l, p := c.pool.l, c.pool
+	state := requestState(0)
+	if cmd.Script {
+		state = isScript
+	}
 	var err error
 	l.keys, err = cmd.Keys(b, args, l.keys)
 	switch {
@@ -166,7 +170,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 		return
 	}
 	if len(l.keys) == 0 {
-		c.forward(b, p.keyless())
+		c.forwardAs(state, b, p.keyless())
 		return
 	}
 	server := p.keys.Server(args[l.keys[0]].Of(b))
@@ -174,7 +178,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
 		return
 	}
-	c.forward(b, server)
+	c.forwardAs(state, b, server)
 }
 
 // together tells whether keys all live on server.
@@ -188,8 +192,11 @@ func (p *pool) together(server int, b []byte, args []resp.Span, keys []int32) bo
 }
 
 // forward sends the request b to one server.
-func (c *client) forward(b []byte, server int) {
+func (c *client) forward(b []byte, server int) { c.forwardAs(0, b, server) }
+
+func (c *client) forwardAs(state requestState, b []byte, server int) {
 	r := c.pool.l.requests.get()
+	r.state = state
 	r.bytes = int32(len(b))
 	c.push(r)
 	c.pool.forward(r, c.lane, server, b, &c.in)

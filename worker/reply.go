@@ -58,6 +58,14 @@ func (c *conn) receive() {
 func (c *conn) recv() {
 	l := c.server.pool.l
 	b, err := c.in.recv(l, c.fd)
+	if err == unix.ENOMEM && c.discard(errNoMemory) {
+		if c.state != connClosed {
+			c.keep(c.in.kept())
+			c.in.unread = true
+			c.markAgain()
+		}
+		return
+	}
 	if err != nil {
 		c.fail(err)
 		return
@@ -76,17 +84,27 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	if err := c.in.keep(&l.memory, b[used:]); err != nil {
-		c.fail(err)
+	c.keep(b[used:])
+	if c.state == connClosed {
 		return
 	}
 	if served := c.server.counters[link.Responses] - before; served > 0 {
 		l.spent += int(served) * requestToll
-		c.server.succeeded()
+		c.fares()
 	}
 	if c.in.unread {
 		c.markAgain()
 	}
+}
+
+// fares tells the server's health what its replies say of it.
+func (c *conn) fares() {
+	if c.sick != nil {
+		c.server.failed(c.sick)
+		c.sick = nil
+		return
+	}
+	c.server.succeeded()
 }
 
 var (
@@ -101,8 +119,11 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n"))
 }
 
-// unasked tells what a reply means that belongs to no request. An error speaks to all that wait.
-func unasked(reply []byte) error {
+// unasked tells whether what comes now belongs to no request: none is sent.
+func (c *conn) unasked() bool { return c.head == nil || c.head == c.unsent && c.lead <= 0 }
+
+// unaskedError tells what such a reply means. An error speaks to all that wait.
+func unaskedError(reply []byte) error {
 	if resp.IsError(reply) || memcache.IsError(reply) {
 		return &refusal{bytes.Clone(reply)}
 	}
@@ -133,12 +154,16 @@ func (c *conn) take(b []byte) (used int, err error) {
 			}
 			continue
 		}
-		if c.head == nil || c.head == c.unsent && c.lead <= 0 {
-			return used, unasked(reply)
+		if c.unasked() {
+			return used, unaskedError(reply)
 		}
 		n[link.Responses]++
 		n[link.ResponseBytes] += uint64(size)
 		r := c.pop()
+		if resp.IsOutOfService(reply) && !c.discards && r.state&isScript == 0 {
+			c.sick = &refusal{bytes.Clone(reply)}
+		}
+		c.discards = false
 		c.server.latency[link.LatencyBucket(c.server.pool.l.now-r.sent)]++
 		c.server.pool.l.answer(r, reply, &c.in)
 		if c.state == connClosed {
@@ -231,7 +256,7 @@ func (c *conn) end(err error) {
 	}
 	p := c.server.pool
 	switch {
-	case tentative:
+	case tentative, isOwnTrouble(err):
 		c.server.complain(err)
 	case !idle:
 		c.server.failed(err)
@@ -283,7 +308,7 @@ func (c *conn) close() (queue *request) {
 	c.in.drop(&l.memory)
 	c.out.drop(&l.memory)
 	c.progress = progress{}
-	c.blamed = false
+	c.blamed, c.discards, c.sick = false, false, nil
 	return queue
 }
 

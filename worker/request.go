@@ -30,7 +30,8 @@ const (
 	inConn                             // in a connection's in queue
 	isDone                             // the reply is here
 	isSilent                           // the client wants no reply (noreply)
-	isExpired                          // answered with a timeout
+	isExpired                          // answered with a timeout, or with what else is the matter; its reply finds nobody
+	isScript                           // its reply is whatever a client likes
 )
 
 // requestPool keeps requests for reuse, and gives back those that a quiet second did not need. Loop only.

@@ -25,7 +25,7 @@ var malformed = []struct{ bytes, reply string }{
 	{"*" + strings.Repeat("1", 70_000), "-ERR Protocol error: too big mbulk count string\r\n"},
 	{"*2\r\n$3\r\nGET\r\n$-7\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
 	{"*2\r\n$3\r\nGET\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
-	{"*2\r\n$3\r\nGET\r\n$536870913\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+	{"*2\r\n$3\r\nGET\r\n$2147483648\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
 	{"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
 	{"*2\r\n$3\r\nGET\r\n$18446744073709551617\r\na\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
 	{"*2\r\n$3\r\nGET\r\n$4294967297\r\na\r\n", "-ERR Protocol error: invalid bulk length\r\n"},

@@ -55,13 +55,14 @@ const (
 // Command is one row of the table. Arity and key positions are those that COMMAND of Redis tells: the name of the
 // command counts, a negative arity is a least number, a negative Last counts from the end. Rows are read-only.
 type Command struct {
-	Name  string // lower case; "container|subcommand" in Subs
-	Group string // heading in documentation; empty in Subs
-	Route Route
-	Merge Merge   // of Fragment
-	Local LocalOp // of Local
-	Write bool    // may change data
-	Turns bool    // of Refuse: would change what the connection's next requests mean, so it must not be used any more
+	Name   string // lower case; "container|subcommand" in Subs
+	Group  string // heading in documentation; empty in Subs
+	Route  Route
+	Merge  Merge   // of Fragment
+	Local  LocalOp // of Local
+	Write  bool    // may change data
+	Script bool    // its reply is made by the client's own program
+	Turns  bool    // of Refuse: would change what the connection's next requests mean, so it must not be used any more
 
 	Arity             int // 0: not checked, the command is refused in any case
 	First, Last, Step int // arguments that are keys; First == 0: none at fixed positions

@@ -9,9 +9,6 @@ const (
 	// an int. What bounds them is the length of the request.
 	MaxArgs = 1<<31 - 1
 
-	// MaxBulkBytes is the largest length of one bulk string: proto-max-bulk-len of Redis as delivered.
-	MaxBulkBytes = 512 << 20
-
 	// MaxRequestBytes is the largest length of a whole request, which keeps every offset within a Span. Smaller limits
 	// are the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
 	MaxRequestBytes = 1<<31 - 1
@@ -33,6 +30,7 @@ func (s Span) Of(b []byte) []byte { return b[s.Lo:s.Hi] }
 type Progress struct {
 	Pos  int // offset at which parsing goes on; beyond the bytes there are if a bulk is known to reach so far
 	Left int // values that begin at Pos or later
+	Scan int // of a reply: a line that begins at Pos is known not to end before this offset
 }
 
 // ConsumeRequest parses the request at the front of b, an array of bulk strings, and appends its arguments to
@@ -134,7 +132,7 @@ func bulkHeader(b []byte, pos int) (size, lo int, err error) {
 		return 0, 0, errExpectedBulk(b[pos])
 	}
 	v, ok := parseInt(line[1:])
-	if !ok || v < 0 || v > MaxBulkBytes {
+	if !ok || v < 0 || v > MaxRequestBytes {
 		return 0, 0, errLength
 	}
 	return int(v), next, nil

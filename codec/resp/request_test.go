@@ -45,7 +45,7 @@ var requestExamples = []struct {
 	{in: "*1\r\n$+4\r\n", err: "invalid bulk length"},
 	{in: "*1\r\n$\r\n", err: "invalid bulk length"},
 	{in: "*1\r\n$x\r\n", err: "invalid bulk length"},
-	{in: "*1\r\n$536870913\r\n", err: "invalid bulk length"},
+	{in: "*1\r\n$2147483648\r\n", err: "invalid bulk length"},
 	{in: "*1\r\n+PING\r\n", err: "expected '$', got '+'"},
 	{in: "*1\r\n*1\r\n", err: "expected '$', got '*'"},
 	{in: "*1\r\n\r\n", err: "expected '$', got ' '"},
@@ -115,7 +115,7 @@ func TestManyArguments(t *testing.T) {
 }
 
 func TestLengthAtItsLimitIsIncomplete(t *testing.T) {
-	for _, in := range []string{"*2147483647\r\n", "*1\r\n$536870912\r\n", "*" + strings.Repeat("1", 64<<10-1)} {
+	for _, in := range []string{"*2147483647\r\n", "*1\r\n$2147483000\r\n", "*" + strings.Repeat("1", 64<<10-1)} {
 		if n, _, err := ConsumeRequest([]byte(in), nil); n != 0 || err != nil {
 			t.Errorf("%q: got %d %v", clip(in), n, err)
 		}
@@ -199,7 +199,7 @@ func naiveRequest(s string) (n int, args []string, errText string) {
 	}
 	for ; count > 0 && errText == ""; count-- {
 		var size int64
-		size, rest, errText = naiveHeader(rest, "$", 0, MaxBulkBytes, "bulk length", "bulk count")
+		size, rest, errText = naiveHeader(rest, "$", 0, MaxRequestBytes, "bulk length", "bulk count")
 		if errText != "" || int64(len(rest)) < size+2 {
 			return 0, nil, errText
 		}

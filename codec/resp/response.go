@@ -10,7 +10,11 @@ import (
 
 const (
 	// maxReplyLineBytes bounds a line of a reply. Redis sends short ones; a script may send any string as a status.
-	maxReplyLineBytes = 1 << 20
+	maxReplyLineBytes = 512 << 20
+
+	// maxReplyBulkBytes bounds a bulk string of a reply, and so the sums in Progress. In Redis proto-max-bulk-len does:
+	// 512 MB as delivered, and as much as an operator likes.
+	maxReplyBulkBytes = 1 << 47
 
 	// maxReplyValues bounds the values that are still to come within one reply, and so the sums in Progress.
 	maxReplyValues = 1<<31 - 1
@@ -47,11 +51,12 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 			p.Left--
 			continue
 		}
-		pos, more, err := consumeValue(b, p.Pos)
+		pos, more, err := consumeValue(b, p.Pos, p.Scan)
 		if err != nil || pos == 0 {
+			p.Scan = max(p.Pos, len(b)-1) // the last byte may be the first of the line's end
 			return 0, p, err
 		}
-		p.Pos = pos
+		p.Pos, p.Scan = pos, 0
 		if p.Left += more - 1; p.Left > maxReplyValues {
 			return 0, p, errReplyValues
 		}
@@ -76,15 +81,15 @@ func shortBulk(b []byte, pos int) (next int) {
 }
 
 // consumeValue reads the head of the value at b[pos:]. The next value begins at next, which may lie beyond b and is 0
-// if the head is incomplete; more values belong to this one.
-func consumeValue(b []byte, pos int) (next, more int, err error) {
+// if the head is incomplete; more values belong to this one. A line is known not to end before from.
+func consumeValue(b []byte, pos, from int) (next, more int, err error) {
 	if pos == len(b) {
 		return 0, 0, nil
 	}
 	kind := b[pos]
 	switch kind {
 	case '+', '-', ':', '_', '#', ',', '(':
-		next, err = replyLine(b, pos)
+		next, err = replyLine(b, pos, from)
 		return next, 0, err
 	case '$', '*', '!', '=', '~', '>', '%', '|':
 	default:
@@ -105,16 +110,19 @@ func consumeValue(b []byte, pos int) (next, more int, err error) {
 	return next, size, nil
 }
 
-// replyLine returns the offset behind the line at b[pos:], 0 if it is incomplete.
-func replyLine(b []byte, pos int) (next int, err error) {
+// replyLine returns the offset behind the line at b[pos:], 0 if it is incomplete. It does not end before from.
+func replyLine(b []byte, pos, from int) (next int, err error) {
 	rest := b[pos:min(len(b), pos+maxReplyLineBytes)]
 	i := 1
 	for i < min(len(rest), 8) && rest[i] != '\r' { // most are +OK and :1, over before IndexByte would have begun
 		i++
 	}
 	if i == 8 {
-		if i = bytes.IndexByte(rest, '\r'); i < 0 {
+		i = max(i, min(from-pos, len(rest)))
+		if end := bytes.IndexByte(rest[i:], '\r'); end < 0 {
 			i = len(rest)
+		} else {
+			i += end
 		}
 	}
 	if i == maxReplyLineBytes {
@@ -160,7 +168,7 @@ func lowestLength(kind byte) int64 {
 
 func highestLength(kind byte) int64 {
 	if kind == '$' || kind == '!' || kind == '=' {
-		return MaxBulkBytes
+		return maxReplyBulkBytes
 	}
 	return maxReplyValues
 }
@@ -171,6 +179,13 @@ func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || r
 // IsPush reports whether what looks like a reply is a message that belongs to no request. RESP3 lets servers send them at
 // any time between replies.
 func IsPush(reply []byte) bool { return len(reply) > 0 && reply[0] == '>' }
+
+// IsOutOfService reports whether a reply says that the server cannot do its work for now, whoever asks: it loads its data,
+// or as a replica has lost its master or takes no writes.
+func IsOutOfService(reply []byte) bool {
+	return len(reply) > 0 && reply[0] == '-' && (bytes.HasPrefix(reply, []byte("-LOADING ")) ||
+		bytes.HasPrefix(reply, []byte("-MASTERDOWN ")) || bytes.HasPrefix(reply, []byte("-READONLY ")))
+}
 
 // AsksNoPassword reports whether a reply to AUTH says that the server has no password to compare with: what Redis says up
 // to version 5, and since.

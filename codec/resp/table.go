@@ -50,6 +50,13 @@ func find(name string, arity, fixed int, f finder, write bool) Command {
 	}
 }
 
+// script is a command that runs a program of the client's.
+func script(name string, f finder, write bool) Command {
+	c := find(name, -3, 0, f, write)
+	c.Script = true
+	return c
+}
+
 // copyRow is COPY, whose options must not lead to another database.
 func copyRow() Command {
 	c := keys("copy", -3, 1, 2, 1, write)

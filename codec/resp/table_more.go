@@ -116,12 +116,12 @@ var vectorRows = []Command{
 }
 
 var scriptRows = []Command{
-	find("eval", -3, 0, scriptKeys.find, write),
-	find("eval_ro", -3, 0, scriptKeys.find, read),
-	find("evalsha", -3, 0, scriptKeys.find, write),
-	find("evalsha_ro", -3, 0, scriptKeys.find, read),
-	find("fcall", -3, 0, functionKeys.find, write),
-	find("fcall_ro", -3, 0, functionKeys.find, read),
+	script("eval", scriptKeys.find, write),
+	script("eval_ro", scriptKeys.find, read),
+	script("evalsha", scriptKeys.find, write),
+	script("evalsha_ro", scriptKeys.find, read),
+	script("fcall", functionKeys.find, write),
+	script("fcall_ro", functionKeys.find, read),
 	refuse("function"),
 	refuse("script"),
 }
