@@ -197,12 +197,13 @@ func TestE2EAbuseMemoryOfStuckServer(t *testing.T) {
 	a.held()
 }
 
-// A server whose reply does not end is disconnected when there is no memory for more of it.
+// A reply that does not end is given up when there is no memory for more of it, whatever it is made of.
 func TestE2EAbuseMemoryOfServer(t *testing.T) {
 	t.Parallel()
 	for _, endless := range []struct{ head, rest string }{
 		{"$536870912\r\n", strings.Repeat("x", 4096)},
 		{"*2000000000\r\n", strings.Repeat(":1\r\n", 1024)},
+		{"+", strings.Repeat("x", 4096)},
 	} {
 		bad := fakeServer(t, "unix", "", func(c net.Conn) {
 			c.Read(make([]byte, 1))
@@ -218,4 +219,28 @@ func TestE2EAbuseMemoryOfServer(t *testing.T) {
 		a.logged(`server "s0"`, "memory_limit")
 		a.held()
 	}
+}
+
+// A reply for which there is no memory costs its own request: what else waits on that connection is answered, and the
+// server is not blamed.
+func TestE2EAbuseMemoryOfOneReply(t *testing.T) {
+	t.Parallel()
+	servers := threeRedis(t)
+	a := scarce(t, siege{servers: servers, options: []string{"auto_eject_hosts: true", "server_failure_limit: 1"}})
+	c := a.connect()
+	for _, script := range []string{
+		fmt.Sprintf("return string.rep('x', %d)", 2*ceiling), fmt.Sprintf("return redis.status_reply(string.rep('x', %d))", 2*ceiling),
+		fmt.Sprintf("local t, s = {}, string.rep('x', 1000) for i = 1, %d do t[i] = s end return t", 2*ceiling/1000),
+	} {
+		c.send(request("SET", "a", "1") + request("EVAL", script, "1", "a") + request("GET", "a") + request("GET", "k3"))
+		c.want("+OK\r\n")
+		c.want("-ERR" + serverMemory)
+		c.want(bulk("1"))
+		c.want(bulk("ok"))
+	}
+	if n := a.serverCounter("s0", "server_err") + a.serverCounter("s0", "server_eof"); n != 0 {
+		t.Errorf("%d connections to the server were closed", n)
+	}
+	a.logged("giving up a reply", `server "s0"`, "memory_limit")
+	a.held()
 }

@@ -89,10 +89,11 @@ var keys = [...]Key{
 		Doc: "accepted and ignored: workers always share the address by SO_REUSEPORT"},
 	{Name: "redis_auth", secret: true,
 		value: value{set: setPassword, get: getPassword},
-		Doc:   "the password: clients must give it, and it is given to the servers; needs `redis: true`"},
+		Doc: "the password: clients must give it, and it is given to the servers, of which one without a password takes any; " +
+			"needs `redis: true`"},
 	{Name: "redis_db", Default: "0",
 		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
-		Doc:   "the database to SELECT on the servers"},
+		Doc:   "the database to SELECT on the servers; clients may SELECT this one and no other"},
 	{Name: "preconnect", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.Preconnect }),
 		Doc: "connect to all servers at start instead of at the first request: one connection to each at once, the others as " +
@@ -106,7 +107,7 @@ var keys = [...]Key{
 		Doc:   "connections of each worker to each server"},
 	{Name: "server_retry_timeout", Default: "30000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ServerRetryTimeout }),
-		Doc:   "how long an ejected server is left alone before it is probed"},
+		Doc:   "how long an ejected server is left alone before it is probed, and between probes, which are 100 ms apart at least"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server"},
