@@ -99,12 +99,6 @@ func (l *loop) newID() uint64 {
 }
 
 func (c *client) ready(ev poll.Event) {
-	if ev.Broken && c.muted() { // reading would tell, too, if it were read
-		if err := sock.Error(int(c.fd)); err != nil {
-			c.fail(err)
-			return
-		}
-	}
 	if ev.Writable && c.out.bytes > 0 {
 		c.markDirty()
 	}
@@ -114,6 +108,12 @@ func (c *client) ready(ev poll.Event) {
 		if c.in.hangup && c.state&frozen != 0 { // it does not move any more
 			c.pool.l.giving.thaw(c)
 		}
+		if ev.Broken && c.unread() {
+			if err := sock.Error(int(c.fd)); err != nil {
+				c.fail(err)
+				return
+			}
+		}
 		if c.takesLong() {
 			c.markLater()
 			return
@@ -121,6 +121,9 @@ func (c *client) ready(ev poll.Event) {
 		c.recv()
 	}
 }
+
+// unread tells whether nobody would notice by reading that the client has gone.
+func (c *client) unread() bool { return c.muted() && c.state&(lingering|frozen) == 0 }
 
 // takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
 // or is gone.
