@@ -72,6 +72,8 @@ type machine struct {
 	stays        bool
 
 	otherVerbosity *int
+	slow           bool
+	beside         []func() func() // what waits meanwhile
 	childEnded     func(error)
 	replies        []chan outcome
 	other          func(word, error) // says something as the other master
@@ -199,6 +201,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.otherVerbosity = &verbosity
 		case "stays": // the other master's process
 			f.stays = value == "yes"
+		case "aside": // slow: what is done beside the loop takes until the event aside
+			f.slow = value == "slow"
 		case "flip":
 			f.flipFails = value == "fails"
 		case "gone": // the path of a unix socket
@@ -266,7 +270,7 @@ func (f *machine) world() *world {
 		memory:      f.readMemory,
 		seal:        func() {},
 		report:      func(e event) { f.master.handle(e) },
-		aside:       func(work func() func()) { work()() },
+		aside:       f.aside,
 		parent:      f.parent,
 		upgrade:     f.upgrade,
 		flip:        f.flip,
@@ -694,6 +698,15 @@ func (f *machine) dup(fd int) (int, error) {
 	f.copies--
 	f.printf("copy %d", fd)
 	return fd, nil
+}
+
+// aside does the work at once, or has it wait.
+func (f *machine) aside(work func() func()) {
+	if f.slow {
+		f.beside = append(f.beside, work)
+		return
+	}
+	work()()
 }
 
 func (f *machine) flip() error {

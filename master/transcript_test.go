@@ -101,6 +101,13 @@ func (f *machine) happen(t *testing.T, words []string) {
 		})})
 	case "other": // kind [slot] [reason…], said by the other master
 		f.otherSays(t, args)
+	case "aside": // what waits beside the loop is done
+		for len(f.beside) > 0 {
+			work := f.beside[0]
+			f.beside = f.beside[1:]
+			then := work()
+			f.master.handle(event{then: then})
+		}
 	case "unsaid": // kind of a word that the other master does not take
 		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
