@@ -37,6 +37,9 @@ type keeper struct {
 
 	came chan *way
 	left chan *way
+	late <-chan time.Time // when a master that has ended without having come must have come; nil: there was none
+
+	overdue bool // that is past
 }
 
 // way leads to a master.
@@ -73,13 +76,14 @@ func (k *keeper) listen(fd int) {
 		return
 	}
 	k.listener = l
+	first := k.master
 	go func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			if w := newWay(conn); w != nil {
+			if w := newWay(conn, first); w != nil {
 				k.came <- w
 			}
 		}
@@ -91,14 +95,15 @@ func complain(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "pinion keeper (pid %d): %s\n", os.Getpid(), fmt.Sprintf(format, args...))
 }
 
-// newWay trusts a process of the same user that runs the same command.
-func newWay(conn net.Conn) *way {
+// newWay trusts a process of the same user that runs the same command. That of the first successor, which may have come and
+// ended before this process listened, is known.
+func newWay(conn net.Conn, first int) *way {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	uid, pid := -1, 0
 	if err == nil {
 		raw.Control(func(fd uintptr) { uid, pid, err = sock.PeerCredentials(int(fd)) })
 	}
-	if err != nil || uid != os.Getuid() || !sameCommand(pid) {
+	if err != nil || uid != os.Getuid() || pid != first && !sameCommand(pid) {
 		conn.Close()
 		return nil
 	}
@@ -114,6 +119,11 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 		case s := <-signals:
 			k.signalled(s)
 		case <-children:
+			if over, err := k.reap(); over {
+				return err
+			}
+		case <-k.late:
+			k.overdue = true
 			if over, err := k.reap(); over {
 				return err
 			}
@@ -200,6 +210,12 @@ func (k *keeper) lost(err error) (bool, error) {
 	}
 	if k.well || k.stopping {
 		return true, nil
+	}
+	if !k.joined && !k.overdue { // it may have come already, and what it has said be unread
+		if k.late == nil {
+			k.late = time.After(forwardTimeout)
+		}
+		return false, nil
 	}
 	return k.failed("without a word")
 }

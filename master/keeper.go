@@ -238,6 +238,9 @@ var signalNames = map[string]os.Signal{
 // tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
 // that follows the keeper this is a library.
 func (m *master) tellKeeper() {
+	if m.keeperWay == nil && m.keeper > 0 && m.successor { // it ends right after it has taken over
+		m.keeperWay, _, _ = m.world.findKeeper(m.keeper)
+	}
 	if m.keeperWay == nil {
 		return
 	}

@@ -34,7 +34,7 @@ func newLone(t testing.TB, r release, environment ...string) *scene {
 	s.first.name, s.first.retired, s.family.child = "pinion", true, s.first.pid()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log of pinion ends with:\n%s", s.logged("log"))
+			t.Logf("the log of pinion ends with:\n%s%s", s.logged("log"), s.logged("stderr"))
 			s.family.end()
 		}
 	})
