@@ -37,7 +37,7 @@ type keeper struct {
 
 	came chan *way
 	left chan *way
-	late <-chan time.Time // when a master that has ended without having come must have come; nil: there was none
+	late <-chan time.Time // when what a master has said that has ended must have come; nil: none has
 
 	overdue bool // that is past
 }
@@ -129,6 +129,7 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 			}
 		case w := <-k.came:
 			k.ways, k.master, k.joined, k.well = append(k.ways, w), w.pid, true, false
+			k.late, k.overdue = nil, false
 			go hearKeeper(w.conn, func(said keeperWord, err error) {
 				w.well = w.well || said.Ended
 				if err != nil {
@@ -211,7 +212,7 @@ func (k *keeper) lost(err error) (bool, error) {
 	if k.well || k.stopping {
 		return true, nil
 	}
-	if !k.joined && !k.overdue { // it may have come already, and what it has said be unread
+	if !k.overdue { // what it has said may be unread
 		if k.late == nil {
 			k.late = time.After(forwardTimeout)
 		}

@@ -101,7 +101,7 @@ func (s *source) flip(err error) {
 func (s *source) ended(err error) {
 	if s.phase == sourceCalling {
 		for signal, w := range watched {
-			if w.intent != nothing && strings.HasSuffix(err.Error(), "signal: "+signal.String()) {
+			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
 				s.m.log.printf(levelNotice, "the new master has ended by %s, which is taken for an order to this one", w.name)
 				defer s.m.intend(w.intent)
 			}
