@@ -113,7 +113,7 @@ func (s *tempest) succeeds(command string, signal syscall.Signal, version string
 	s.took[command] = append(s.took[command], time.Since(began))
 	eventually(s.t, "the end of the old generation", func() error {
 		for pid, who := range old {
-			stays := command == "reload" && pid == before.PID
+			stays := command == "reload" && pid == before.PID || keeps(pid)
 			if exists(pid) && !stays {
 				return fmt.Errorf("pid %d (%s) is still there", pid, who)
 			}
