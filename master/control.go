@@ -75,8 +75,7 @@ func (m *master) asked(a *ask) {
 	case upgrade:
 		m.demand(wish{kind: kindUpgrade, strict: a.strict, replies: []chan<- outcome{a.reply}})
 	case reopenLog:
-		m.reopenLog()
-		a.reply <- outcome{}
+		m.reopenLog(a.reply)
 	case drain:
 		m.log.printf(levelNotice, "asked to drain through the control socket")
 		if m.phase == serving && m.after == nothing { // asked twice it would stop

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -27,8 +28,8 @@ func clampVerbosity(v int) int { return min(max(v, 0), int(levelMax)) }
 // output is where lines go. Neither method waits: a log on a full disk, or on a terminal that was stopped, must not
 // keep a worker from being replaced.
 type output interface {
-	offer(line []byte) bool // false: there is no room now, the line is lost
-	reopen()
+	offer(line []byte) bool  // false: there is no room now, the line is lost
+	reopen(tell func(error)) // tell is called when it has been tried, from any goroutine
 }
 
 // logger makes lines.
@@ -86,6 +87,7 @@ type sink struct {
 	path    string // empty: stderr
 	lines   chan []byte
 	reopens chan struct{} // apart from lines, so that a full queue loses none; one that waits stands for several
+	asked   reopenings
 	done    chan struct{} // closed when the last line is written
 
 	file    *os.File // goroutine of write only
@@ -129,7 +131,8 @@ func (s *sink) offer(line []byte) bool {
 	}
 }
 
-func (s *sink) reopen() {
+func (s *sink) reopen(tell func(error)) {
+	s.asked.add(tell)
 	select {
 	case s.reopens <- struct{}{}:
 	default:
@@ -150,7 +153,11 @@ func (s *sink) write() {
 	for {
 		select {
 		case <-s.reopens:
-			s.swap()
+			asked := s.asked.take()
+			err := s.swap()
+			for _, tell := range asked {
+				tell(err)
+			}
 		case line, more := <-s.lines:
 			if !more {
 				if s.path != "" {
@@ -165,9 +172,9 @@ func (s *sink) write() {
 }
 
 // swap goes on in a new file at the same path; without one it stays with the old.
-func (s *sink) swap() {
+func (s *sink) swap() error {
 	if s.path == "" {
-		return
+		return nil
 	}
 	f, err := openLogFile(s.path)
 	s.complain(err)
@@ -175,6 +182,27 @@ func (s *sink) swap() {
 		s.file.Close()
 		s.file = f
 	}
+	return err
+}
+
+// reopenings are those who wait to be told how the opening went. Any goroutine may call.
+type reopenings struct {
+	mu   sync.Mutex
+	tell []func(error)
+}
+
+func (r *reopenings) add(tell func(error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tell = append(r.tell, tell)
+}
+
+func (r *reopenings) take() []func(error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.tell
+	r.tell = nil
+	return all
 }
 
 // complain reports the first of several failures in a row, on stderr, since the log cannot.

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func (s *shelf) offer(line []byte) bool {
 	return true
 }
 
-func (s *shelf) reopen() {}
+func (s *shelf) reopen(func(error)) {}
 
 func TestLogLines(t *testing.T) {
 	at := epoch.Add(123 * time.Millisecond)
@@ -88,12 +89,55 @@ func TestSinkReopens(t *testing.T) {
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	s.reopen()
+	told := make(chan error, 1)
+	s.reopen(func(err error) { told <- err })
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
 	eventually(t, "the new file", func() bool { _, err := os.Stat(path); return err == nil })
 	s.offer([]byte("after\n"))
 	s.close()
 	if old, now := content(t, path+".1"), content(t, path); old != "before\n" || now != "after\n" {
 		t.Errorf("the old file holds %q, the new one %q", old, now)
+	}
+}
+
+// Where no new file can be opened, the old one goes on, and who asked is told.
+func TestSinkCannotReopen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openSink(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".1"); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	s.reopen(func(err error) { told <- err })
+	if err := <-told; !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("who asked was told %v", err)
+	}
+	s.offer([]byte("after\n"))
+	s.close()
+	if old := content(t, filepath.Join(dir+".1", "log")); old != "after\n" {
+		t.Errorf("the old file holds %q", old)
+	}
+}
+
+// Who asks for another log file is told that there is none, and the log says so, too.
+func TestReopenFails(t *testing.T) {
+	f := &machine{logFails: os.ErrPermission}
+	m := &master{world: &world{aside: func(work func() func()) { work()() }}, log: &logger{now: time.Now, verbosity: 5, out: f}}
+	reply := make(chan outcome, 1)
+	m.reopenLog(reply)
+	if o := <-reply; !strings.Contains(o.Error, "permission denied") {
+		t.Errorf("the answer is %+v", o)
+	}
+	if !strings.Contains(f.log.String(), "log: master opening the log file anew: permission denied; lines go on") {
+		t.Errorf("the log says %q", f.log.String())
 	}
 }
 

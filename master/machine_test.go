@@ -31,6 +31,7 @@ type machine struct {
 	clock    time.Time
 	log      strings.Builder
 	finished bool
+	logFails error // of opening the log file anew
 
 	workers map[string]*process // the latest of each slot ("0") and of each slot of a generation ("0@1")
 	lastPID int
@@ -323,7 +324,10 @@ func (f *machine) offer(line []byte) bool {
 	return true
 }
 
-func (f *machine) reopen() { f.printf("reopen the log file") }
+func (f *machine) reopen(tell func(error)) {
+	f.printf("reopen the log file")
+	tell(f.logFails)
+}
 
 func (f *machine) affinity() ([]int, error) {
 	if f.allowed == nil {

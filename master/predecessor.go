@@ -218,7 +218,7 @@ func (m *master) relayed(w word, asTarget bool) {
 		m.setVerbosity(*w.Verbosity)
 	case what == nothing: // of a later version
 	case what == reopenLog:
-		m.reopenLog()
+		m.reopenLog(nil)
 	case asTarget && m.phase == starting: // it tells the same in its last words
 	case what == drain && m.ending():
 	default:

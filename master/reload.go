@@ -147,7 +147,7 @@ func (m *master) newSource(r wish) *source {
 // reload replaces the generation by one of the configuration file as it is now.
 func (m *master) reload(r wish) {
 	m.log.printf(levelNotice, "reloading %s, reopening the log file", m.opts.ConfigFile)
-	m.log.out.reopen()
+	m.openLogAnew(nil)
 	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
 		m.world.services.reloading("reloading the configuration")
 	} else {

@@ -4,10 +4,12 @@ package master
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -108,7 +110,7 @@ func (m *master) intend(what intent) {
 	case upgrade:
 		m.demand(wish{kind: kindUpgrade, unheard: true})
 	case reopenLog:
-		m.reopenLog()
+		m.reopenLog(nil)
 	case verbosityUp:
 		m.setVerbosity(m.log.verbosity + 1)
 	case verbosityDown:
@@ -153,12 +155,44 @@ func stronger(before, now intent) intent {
 var errEnding = errors.New("pinion is asked to end")
 
 // reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
-func (m *master) reopenLog() {
-	m.log.out.reopen()
+func (m *master) reopenLog(reply chan<- outcome) {
+	m.openLogAnew(reply)
 	if s := m.source; s != nil && s.exchange != nil {
 		s.confide(word{Kind: wordIntent, Intent: intentNames[reopenLog]})
 	}
 }
+
+// openLogAnew goes on in the log file that is at its path now, and tells who asked for it how that went; nil: nobody did. If
+// it cannot be opened, the lines go on into the file that was open, and say so.
+func (m *master) openLogAnew(reply chan<- outcome) {
+	answer := func(outcome) {}
+	if reply != nil {
+		var once sync.Once
+		late := time.AfterFunc(reopenWithin, func() {
+			once.Do(func() {
+				reply <- outcome{Error: fmt.Sprintf("the log file is not open after %s: its disk may hang", reopenWithin)}
+			})
+		})
+		answer = func(o outcome) {
+			late.Stop()
+			once.Do(func() { reply <- o })
+		}
+	}
+	m.log.out.reopen(func(err error) {
+		if err == nil {
+			answer(outcome{})
+			return
+		}
+		err = fmt.Errorf("opening the log file anew: %w; lines go on into the file that was open", err)
+		answer(outcome{Error: err.Error()})
+		m.world.aside(func() func() {
+			return func() { m.log.printf(levelError, "%v", err) }
+		})
+	})
+}
+
+// reopenWithin is how long whoever asks for another log file waits for it.
+const reopenWithin = 5 * time.Second
 
 // setVerbosity changes what is logged from here on, in all processes.
 func (m *master) setVerbosity(verbosity int) {

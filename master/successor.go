@@ -205,7 +205,7 @@ func (t *target) promote() {
 		m.last.count(losses{t.result.Lost, t.result.LostReason}, t.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
-	m.log.out.reopen() // it may have been moved away since this process has opened it
+	m.openLogAnew(nil) // it may have been moved away since this process has opened it
 	m.becomeServing()
 	if t.welcome.Keeper >= 0 {
 		m.joinKeeper()
