@@ -569,7 +569,12 @@ func TestStopUnseen(t *testing.T) {
 			case stopped:
 				pid++
 			}
-			w.Write(alter(t, func(s *master.Status) { s.PID = pid }))
+			w.Write(alter(t, func(s *master.Status) {
+				s.PID = pid
+				if stopped { // a service that was started anew
+					s.StartedAt = s.StartedAt.Add(time.Hour)
+				}
+			}))
 		})
 		if status, out, err := invoke("stop", "--control", f.path); status != 0 || out != fmt.Sprintf("stopped (pid %d)\n", unseen) {
 			t.Errorf("successor %v: got %d, %q, %q", successor, status, out, err)

@@ -43,7 +43,7 @@ const (
 	Given      Kind = 13 // all that can be moved is; body: GivenBody
 	PeerFailed Kind = 14 // body: PeerFailedBody
 	Lent       Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
-	Joined     Kind = 20 // the connection of a Peer is in use; body: PeerBody
+	Joined     Kind = 24 // the connection of a Peer is in use; body: PeerBody
 )
 
 const (
