@@ -250,6 +250,9 @@ func (m *master) restate() {
 		}
 	}
 	m.recount()
+	if m.target != nil {
+		m.target.catchUp()
+	}
 }
 
 // bury forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have

@@ -58,6 +58,7 @@ type target struct {
 	kept        int           // clients that could not be given back
 	awaited     map[pair]bool // connections that the new worker has not said it has
 	losses      losses
+	followed    []followed     // servers that the old workers watch, too
 	moved       *HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
 	failure     error          // why clients go back
 	stored      []string       // upgrade: what the service manager keeps of the source's generation
@@ -236,6 +237,12 @@ func (t *target) take(w word) {
 	t.enter(targetTaking, t.takeTimeout())
 	if w.Legacy != nil {
 		t.g.inheritLiveness(w.Legacy)
+		switch {
+		case t.exchange == nil:
+			t.follow(m.generation)
+		case len(t.left) > 0:
+			t.follow(t.left[0])
+		}
 	}
 	if t.exchange != nil {
 		m.past = t.bygone(w)
@@ -478,6 +485,7 @@ func (t *target) mourns() bool {
 
 // established has the workers keep what they have taken.
 func (t *target) established() {
+	t.catchUp()
 	t.serveAll()
 	for _, s := range t.g.slots {
 		if s.state == slotServing {

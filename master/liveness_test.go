@@ -1,0 +1,56 @@
+// Ejections while two generations serve.
+
+package master
+
+import (
+	"sync/atomic"
+	"testing"
+)
+
+// What an old worker finds out about a server after the new ones have begun to serve is known to them, unless they have
+// found out something themselves.
+func TestEjectionWhileClientsMove(t *testing.T) {
+	const live, ejected, probing = 0, 1<<48 + 7000, 2<<48 + 9000
+	f := newMachine()
+	m := newMaster(f.opts, f.world(), f)
+	old, next := named(t, f, 1, "x", "y", "gone"), named(t, f, 2, "y", "x", "fresh")
+	old.pools[0].AutoEjectHosts, next.pools[0].AutoEjectHosts = true, true
+	word := func(g *generation, name string) *uint64 {
+		for i, s := range g.pools[0].Servers {
+			if s.Name == name {
+				return g.shared.Liveness(0, i)
+			}
+		}
+		t.Fatal("no server " + name)
+		return nil
+	}
+	for _, s := range next.slots {
+		s.state = slotVacant
+	}
+	target := &target{m: m, g: next}
+	m.target = target
+	next.inheritLiveness(old.own(false))
+	target.follow(old)
+	epoch := *next.shared.Epoch(0)
+
+	atomic.StoreUint64(word(old, "x"), ejected)
+	atomic.StoreUint64(word(old, "gone"), ejected)
+	target.catchUp()
+	if got := *word(next, "x"); got != ejected || *next.shared.Epoch(0) != epoch+1 {
+		t.Errorf("x is %#x in epoch %d, want %#x in %d", got, *next.shared.Epoch(0), ejected, epoch+1)
+	}
+	if got := *word(next, "fresh"); got != live {
+		t.Errorf("fresh is %#x", got)
+	}
+	atomic.StoreUint64(word(next, "x"), probing)
+	atomic.StoreUint64(word(old, "x"), live)
+	target.established()
+	if got := *word(next, "x"); got != probing {
+		t.Errorf("x is %#x, although the new workers have found out more", got)
+	}
+	atomic.StoreUint64(word(old, "y"), ejected)
+	target.established()
+	if got := *word(next, "y"); got != ejected {
+		t.Errorf("y is %#x when the new generation is established", got)
+	}
+}
