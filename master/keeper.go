@@ -105,7 +105,7 @@ func (m *master) openKeeper() {
 		return
 	}
 	var err error
-	if m.keeperFD, err = sock.ListenSeqpacket(link.KeeperName(os.Getuid(), m.world.pid), keeperBacklog); err != nil {
+	if m.keeperFD, err = sock.ListenSeqpacket(keeperName(m.world.pid), keeperBacklog); err != nil {
 		m.keeperFD = -1
 		m.log.printf(levelWarn, "the next masters will not notice the end of this process: %v", err)
 	}
@@ -142,7 +142,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 		if pid == 0 {
 			pid = os.Getppid()
 		}
-		conn, err := net.Dial("unixpacket", link.KeeperName(os.Getuid(), pid))
+		conn, err := dialKeeper(pid)
 		switch {
 		case err == nil:
 			return conn, pid, nil
@@ -155,6 +155,43 @@ func findKeeper(known int) (net.Conn, int, error) {
 			return nil, known, err
 		}
 	}
+}
+
+func keeperName(pid int) string { return link.KeeperName(os.Getuid(), pidNamespace(), pid) }
+
+// pidNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
+// does not tell.
+func pidNamespace() uint64 {
+	info, err := os.Stat("/proc/self/ns/pid")
+	if err != nil {
+		return 0
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Ino
+	}
+	return 0
+}
+
+// dialKeeper connects to the keeper with that pid, and to nobody who only uses its name.
+func dialKeeper(pid int) (net.Conn, error) {
+	conn, err := net.Dial("unixpacket", keeperName(pid))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err == nil {
+		var uid, at int
+		errPeer := error(nil)
+		err = raw.Control(func(fd uintptr) { uid, at, errPeer = sock.PeerCredentials(int(fd)) })
+		if err = errors.Join(err, errPeer); err == nil && (at != pid || uid != os.Getuid()) {
+			err = fmt.Errorf("process %d of user %d listens in the name of keeper %d", at, uid, pid)
+		}
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func alive(pid int) bool {

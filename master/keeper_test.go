@@ -2,7 +2,15 @@
 
 package master
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
 
 func TestStaysAt(t *testing.T) {
 	for _, test := range []struct {
@@ -27,5 +35,30 @@ func TestStaysAt(t *testing.T) {
 		if got := staysAt(test.pid, &Options{Daemon: test.daemon}, test.successor, getenv); got != test.want {
 			t.Errorf("%s: stays is %v", test.name, got)
 		}
+	}
+}
+
+// A process of another pid namespace may have the pid of the one that is looked for, and its address where containers share
+// a network.
+func TestKeeperOfAnotherName(t *testing.T) {
+	if _, err := dialKeeper(os.Getpid()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("without a keeper: %v", err)
+	}
+	for _, pid := range []int{os.Getpid(), os.Getppid()} {
+		fd, err := sock.ListenSeqpacket(keeperName(pid), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := dialKeeper(pid)
+		if ours := pid == os.Getpid(); (err == nil) != ours {
+			t.Errorf("process %d listens in the name of %d: %v", os.Getpid(), pid, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+		sock.Close(fd)
+	}
+	if pidNamespace() == 0 || link.KeeperName(0, 1, 7) == link.KeeperName(0, 2, 7) {
+		t.Error("pids of different namespaces have the same name")
 	}
 }

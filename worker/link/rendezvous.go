@@ -28,8 +28,11 @@ func digest(path string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// KeeperName is the address at which a keeper waits for the master that serves.
-func KeeperName(uid, pid int) string { return fmt.Sprintf("%s%d/%d", keeperPrefix, uid, pid) }
+// KeeperName is the address at which a keeper waits for the master that serves. Such addresses belong to a network, which
+// containers may share: the pid means one process only together with its namespace.
+func KeeperName(uid int, pidNamespace uint64, pid int) string {
+	return fmt.Sprintf("%s%d/%d/%d", keeperPrefix, uid, pidNamespace, pid)
+}
 
 // IsKeeperName tells whether a keeper listens at an address, or did.
 func IsKeeperName(name string) bool { return strings.HasPrefix(name, keeperPrefix) }
