@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ func compareOutput(t *testing.T, seed uint64) {
 	var want bytes.Buffer // queued and not received
 	received := make([]byte, 1<<20)
 	for range 200 {
-		switch random.IntN(4) {
+		switch random.IntN(5) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
@@ -75,9 +76,18 @@ func compareOutput(t *testing.T, seed uint64) {
 			want.Write(b.B)
 			o.adopt(b)
 		case 2:
-			if _, err := o.send(l, w.near); err != nil {
+			if _, err := o.send(l, w.near, maxSendBytes); err != nil {
 				t.Fatal(err)
 			}
+		case 4:
+			if o.bytes == 0 {
+				continue
+			}
+			from := random.IntN(o.bytes)
+			n := 1 + random.IntN(o.bytes-from)
+			behind := want.Len() - o.bytes + from
+			o.cut(&l.memory, from, n)
+			want = *bytes.NewBuffer(slices.Delete(bytes.Clone(want.Bytes()), behind, behind+n))
 		case 3:
 			n, err := sock.Recv(w.far, received[:1+random.IntN(len(received))])
 			if err != nil && err != unix.EAGAIN {
@@ -90,7 +100,7 @@ func compareOutput(t *testing.T, seed uint64) {
 		checkOutput(t, &o)
 	}
 	for want.Len() > 0 {
-		if _, err := o.send(l, w.near); err != nil {
+		if _, err := o.send(l, w.near, maxSendBytes); err != nil {
 			t.Fatal(err)
 		}
 		n, err := sock.Recv(w.far, received)
@@ -123,7 +133,7 @@ func TestOutputEnds(t *testing.T) {
 	var o output
 	o.append(&l.memory, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
-	if _, err := o.send(l, w.near); err != unix.EPIPE {
+	if _, err := o.send(l, w.near, maxSendBytes); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
 	o.drop(&l.memory)

@@ -307,7 +307,7 @@ func (c *client) flush() {
 		return
 	}
 	if c.out.bytes > 0 {
-		more, err := c.out.send(c.pool.l, int(c.fd))
+		more, err := c.out.send(c.pool.l, int(c.fd), maxSendBytes)
 		if err != nil {
 			c.fail(err)
 			return

@@ -55,6 +55,10 @@ type conn struct {
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
 	fd        int
+	begun     *request       // the last of the in queue of which anything is written; nil: nothing is
+	owed      int            // requests of the in queue up to begun
+	unbegun   int            // and behind it
+	pace      pace           // of the replies
 	unsent    *request       // the first of the in queue that is not written as a whole
 	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr      netip.AddrPort // of the server, that this attempt tries
@@ -65,6 +69,7 @@ type conn struct {
 	queued    bool     // is in the loop's list for the next turn
 	sick      *refusal // what the server last said in this turn that none says that works
 	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
+	paused    bool     // more is written when replies have come, see allowed
 	blamed    bool     // the silence since heard is counted as a failure
 	ahead     bool     // opens before it is needed, see server.wentAhead
 	tentative bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
@@ -247,6 +252,7 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	if c.unsent == nil {
 		c.unsent = r
 	}
+	c.unbegun++
 	n := c.server.counters
 	n[link.InQueue]++
 	n[link.InQueueBytes] += uint64(len(b))
@@ -281,6 +287,10 @@ func (c *conn) pop() *request {
 	if c.waiting == r {
 		c.waiting = c.head
 	}
+	if c.begun == r {
+		c.begun = nil
+	}
+	c.owed--
 	c.uncount(r)
 	r.behind = nil
 	r.state &^= inConn
@@ -302,19 +312,20 @@ func (c *conn) uncount(r *request) {
 	n[link.InQueueBytes] -= uint64(r.bytes)
 }
 
-// flush writes what is queued, as far as the socket takes it.
+// flush writes what is queued, as far as it is allowed and the socket takes it.
 func (c *conn) flush() {
 	if c.state != connReady || c.out.bytes == 0 {
 		return
 	}
+	most := c.allowed() // which may take some away
 	before := c.out.bytes
-	more, err := c.out.send(c.server.pool.l, c.fd)
+	more, err := c.out.send(c.server.pool.l, c.fd, most)
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	c.wrote(before - c.out.bytes)
-	if more {
+	if more && !c.paused {
 		c.markDirty()
 	}
 }
@@ -327,11 +338,24 @@ func (c *conn) wrote(bytes int) {
 		c.lead -= int(c.unsent.bytes)
 		moved++
 		size += int(c.unsent.bytes)
+		c.begin(c.unsent)
 		c.unsent = c.unsent.behind
+	}
+	if c.unsent != nil && c.lead > 0 {
+		c.begin(c.unsent)
 	}
 	n := c.server.counters
 	n[link.InQueue] -= uint64(moved)
 	n[link.InQueueBytes] -= uint64(size)
 	n[link.OutQueue] += uint64(moved)
 	n[link.OutQueueBytes] += uint64(size)
+}
+
+// begin is told that r is written, or a part of it.
+func (c *conn) begin(r *request) {
+	if c.begun != r {
+		c.begun = r
+		c.owed++
+		c.unbegun--
+	}
 }

@@ -11,7 +11,7 @@
 // Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
 // is in at most two queues: its client's until it is answered, its connection's until the reply came. It is free when it
 // is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
-// reply finds nobody and is swallowed.
+// reply finds nobody and is swallowed. Only a request that times out before any of it is written leaves both: lateness.go.
 //
 // When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and is
 // given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff.

@@ -120,6 +120,7 @@ func checkServer(t testing.TB, s *server) {
 		if c.state >= connGreeting {
 			open++
 		}
+		checkBegun(t, c)
 		where, unwritten := 1, -c.lead
 		for r := c.head; r != nil; r = r.behind {
 			if r == c.unsent {
@@ -149,6 +150,26 @@ func checkServer(t testing.TB, s *server) {
 		}
 	}
 	checkLatencies(t, s)
+}
+
+// checkBegun compares a connection's in queue with what it knows of it.
+func checkBegun(t testing.TB, c *conn) {
+	t.Helper()
+	owed, unbegun, found := 0, 0, c.begun == nil
+	for r := c.head; r != nil; r = r.behind {
+		if found {
+			unbegun++
+			if r.state&isExpired != 0 {
+				t.Fatalf("server %q: a request of which nothing is written has expired and would be", c.server.spec.Name)
+			}
+		} else {
+			owed++
+		}
+		found = found || r == c.begun
+	}
+	if !found || owed != c.owed || unbegun != c.unbegun {
+		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
+	}
 }
 
 // checkLatencies: each reply is in one bucket.

@@ -27,8 +27,9 @@ const (
 	acceptBatch = 64
 	// acceptPause is for how long a listener is left alone when no descriptor is free.
 	acceptPause = 100 * time.Millisecond
-	// silenceFactor times the pool's timeout without a byte from a server that owes replies ends the connection.
-	silenceFactor = 2
+	// lateFactor times the pool's timeout is how old a reply that a server owes may be, or the last byte from it, before
+	// the connection ends.
+	lateFactor = 2
 	// logPause bounds how often the same trouble is logged.
 	logPause = 10 * time.Second
 

@@ -3,6 +3,8 @@
 package worker
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -46,10 +48,10 @@ func (o *output) adopt(b *buffer) {
 // too: the kernel would go on as long as the other end reads as fast as it copies.
 const maxSendBytes = 512 << 10
 
-// send writes a share to fd. more tells that the socket may take another one; otherwise it has got everything, or takes
-// no more until the next edge. err is the connection's error.
-func (o *output) send(l *loop, fd int) (more bool, err error) {
-	for share := maxSendBytes; o.bytes > 0; {
+// send writes up to share bytes to fd. more tells that the socket may take more than those; otherwise it has got
+// everything, or takes no more until the next edge. err is the connection's error.
+func (o *output) send(l *loop, fd, share int) (more bool, err error) {
+	for o.bytes > 0 {
 		if share == 0 {
 			return true, nil
 		}
@@ -118,6 +120,31 @@ func (o *output) wrote(m *memory, n int) {
 	if left == 0 && cap(o.chunks) > 1 {
 		o.chunks = nil
 	}
+}
+
+// cut takes n bytes out, behind the first from that are still to be written.
+func (o *output) cut(m *memory, from, n int) {
+	if from == 0 {
+		o.wrote(m, n)
+		return
+	}
+	o.bytes -= n
+	at, i := from+o.sent, 0
+	for ; at >= len(o.chunks[i].B); i++ {
+		at -= len(o.chunks[i].B)
+	}
+	for ; n > 0; i++ {
+		b := o.chunks[i]
+		part := min(n, len(b.B)-at)
+		n -= part
+		b.B = append(b.B[:at], b.B[at+part:]...)
+		at = 0
+		if len(b.B) == 0 {
+			m.give(b)
+			o.chunks[i] = nil
+		}
+	}
+	o.chunks = slices.DeleteFunc(o.chunks, func(b *buffer) bool { return b == nil })
 }
 
 // drop forgets everything.

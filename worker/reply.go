@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -73,6 +72,7 @@ func (c *conn) recv() {
 	if b == nil {
 		return
 	}
+	waited := l.now - c.heard
 	c.heard, c.blamed = l.now, false
 	*c.server.heard = uint64(l.now)
 	before := c.server.counters[link.Responses]
@@ -88,9 +88,14 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	if served := c.server.counters[link.Responses] - before; served > 0 {
+	served := c.server.counters[link.Responses] - before
+	if served > 0 {
 		l.spent += int(served) * requestToll
 		c.fares()
+	}
+	c.pace.answered(int(served), waited, c.server.pool.ahead())
+	if c.paused {
+		c.markDirty()
 	}
 	if c.in.unread {
 		c.markAgain()
@@ -173,59 +178,6 @@ func (c *conn) take(b []byte) (used int, err error) {
 	return used, nil
 }
 
-// expire gives up requests whose time is over, and the connection if the server is silent altogether.
-func (c *conn) expire() {
-	p := c.server.pool
-	l := p.l
-	if c == c.server.prober { // its only request is late
-		c.end(unix.ETIMEDOUT)
-		return
-	}
-	expired := false
-	for r := c.waiting; r != nil && r.deadline != 0 && r.deadline <= l.now; r = c.waiting {
-		c.waiting = r.behind
-		r.state |= isExpired
-		expired = true
-		c.server.counters[link.ServerTimedout]++
-		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
-		if c.state == connClosed {
-			return
-		}
-	}
-	silence := l.now - c.heard
-	if !expired && c.state == connGreeting && silence >= p.greetingTime() {
-		c.fail(unix.ETIMEDOUT)
-		return
-	}
-	if expired && c.state != connReady || c.head != nil && p.timeout > 0 && silence >= silenceFactor*p.timeout {
-		c.end(unix.ETIMEDOUT)
-		return
-	}
-	if expired && silence >= p.timeout && !c.blamed {
-		c.blamed = true
-		c.server.failed(unix.ETIMEDOUT)
-	}
-	c.awaitExpiry()
-}
-
-// awaitExpiry arms the timer for the next deadline of the in queue, or that of the greeting.
-func (c *conn) awaitExpiry() {
-	l := c.server.pool.l
-	at := int64(math.MaxInt64)
-	switch {
-	case c.waiting != nil && c.waiting.deadline != 0:
-		at = c.waiting.deadline
-	case c.head != nil && c.server.pool.timeout > 0:
-		at = c.heard + silenceFactor*c.server.pool.timeout
-	}
-	if c.state == connGreeting {
-		at = min(at, c.heard+c.server.pool.greetingTime())
-	}
-	if at < math.MaxInt64 {
-		l.timers.set(&c.deadlines, at)
-	}
-}
-
 // fail ends a connection that broke, and counts it.
 func (c *conn) fail(err error) {
 	n := c.server.counters
@@ -303,12 +255,13 @@ func (c *conn) close() (queue *request) {
 		c.become(connClosed)
 	}
 	l.timers.stop(&c.deadlines)
-	c.head, c.tail, c.waiting, c.unsent = nil, nil, nil, nil
-	c.lead = 0
+	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
+	c.owed, c.unbegun, c.lead = 0, 0, 0
+	c.pace = pace{}
 	c.in.drop(&l.memory)
 	c.out.drop(&l.memory)
 	c.progress = progress{}
-	c.blamed, c.discards, c.sick = false, false, nil
+	c.paused, c.blamed, c.discards, c.sick = false, false, false, nil
 	return queue
 }
 

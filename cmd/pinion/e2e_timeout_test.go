@@ -95,6 +95,44 @@ func TestE2ETimeoutOfOneRequest(t *testing.T) {
 	}
 }
 
+// A server that answers slowly is not given more than it can do. What has waited for that until its time was over is
+// answered with a timeout, and never sent: neither then nor over the next connection.
+func TestE2ETimeoutUnsent(t *testing.T) {
+	t.Parallel()
+	slow := newPuppet(t, "unix", "")
+	p := oneWorker(t, []string{slow.address + ":1 s0"}, "timeout: 1000")
+	first, second := p.dial(), p.dial()
+	const asked = 200
+	for i := range asked {
+		first.send(request("GET", fmt.Sprint(i)))
+	}
+	held := <-slow.asked
+	for i := range asked {
+		second.send(request("SET", fmt.Sprint(i), "never"))
+	}
+	for range asked {
+		first.want(timedOut)
+		second.want(timedOut)
+	}
+	if n := p.serverCounter("s0", "in_queue"); n != 0 {
+		t.Errorf("%d requests wait to be written although all were answered", n)
+	}
+	second.send(request("GET", "last"))
+	sent := 1 // to the server
+	for ask := held; ask.args[1] != "last"; ask = <-slow.asked {
+		if ask.args[0] == "SET" {
+			t.Fatalf("SET %s was answered with a timeout, and is sent later", ask.args[1])
+		}
+		if ask.conn == held.conn {
+			_, _ = ask.conn.Write([]byte(bulk("late"))) // the connection may have ended
+		}
+		sent++
+	}
+	if sent >= asked {
+		t.Errorf("the server has got %d requests without answering", sent)
+	}
+}
+
 // With a Redis that sleeps for longer than twice the timeout everything asked of it fails in time, nothing else does,
 // and afterwards all is well.
 func TestE2ETimeoutOfServer(t *testing.T) {
