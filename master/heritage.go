@@ -210,6 +210,11 @@ func (m *master) succeedInherited() {
 		m.retired = append([]*generation{g}, m.retired...)
 	}
 	m.inherited = nil
+	if m.phase == stopping {
+		for _, s := range m.slots() {
+			m.dismiss(s)
+		}
+	}
 }
 
 // occupy gives a slot a process that another master has started.

@@ -308,6 +308,7 @@ func (f *machine) world() *world {
 		orphans:     f.findOrphans,
 		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
 		claimants:   f.findClaimants,
+		endSharers:  func(fd int, s syscall.Signal) { f.printf("end who counts in %d: %v", fd, s) },
 		killStray:   f.killStray,
 		pause:       f.pause,
 		spawn:       f.spawn,

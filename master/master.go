@@ -308,7 +308,7 @@ func (m *master) finish() error {
 		m.log.printf(levelNotice, "left everything to the new master")
 		return nil
 	}
-	if !m.successor || m.generation != nil { // else the file is the old master's
+	if !m.successor || m.generation != nil || m.after == stop { // else the file is the old master's
 		removePIDFile(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
@@ -75,6 +76,31 @@ func (s *source) allow() {
 // flip follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
 // ended.
 func (s *source) flip(err error) {
+	m := s.m
+	if err != nil && m.heir != nil && m.ending() {
+		s.endOrphans(err)
+		return
+	}
+	s.flipped(err)
+}
+
+// endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
+// without a generation to give their clients back to.
+func (s *source) endOrphans(err error) {
+	m := s.m
+	how := syscall.SIGTERM
+	if m.phase == stopping || m.after == stop {
+		how = syscall.SIGKILL
+	}
+	of := m.heir.sharedFD
+	m.world.aside(func() func() {
+		m.world.endSharers(of, how)
+		return func() { s.flipped(err) }
+	})
+}
+
+// flipped goes on when nothing is left of a new master that has ended, or when it has taken over.
+func (s *source) flipped(err error) {
 	m := s.m
 	m.child = false
 	m.reapStrays()

@@ -502,11 +502,11 @@ func (s *source) conclude(err error) {
 	m.next()
 }
 
-// stop ends the attempt because pinion stops: what has moved need not come back.
+// stop ends the attempt because pinion stops: what has moved need not come back, and there is nobody to come back to.
 func (s *source) stop() {
 	m := s.m
 	const reason = "pinion stops"
-	s.target.say(word{Kind: wordAbort, Reason: reason})
+	s.target.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
 	m.source = nil
 	for _, reply := range s.replies {
 		reply <- outcome{Error: reason, failure: failureBusy}

@@ -106,6 +106,9 @@ func (m *master) settle() {
 			return
 		}
 	}
+	if m.predecessor != nil { // workers that it still hands over must not outlive this process
+		return
+	}
 	if m.child { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
 		return
 	}

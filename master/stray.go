@@ -343,5 +343,39 @@ func listeningOn(on []config.Listen) map[string]bool {
 	return sockets
 }
 
+// signalSharers sends a signal to all workers, but no other process, that have the memory file open which fd is in this one.
+// A master that keeps it is not among them, and nobody else can have it by accident.
+func signalSharers(fd int, s syscall.Signal) {
+	own, err := os.Stat(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return
+	}
+	for _, p := range processesOf(os.Getuid()) {
+		if len(p.args) < 2 || p.args[1] != "worker" || p.state == 'Z' || !p.has(own) {
+			continue
+		}
+		if worker, err := os.FindProcess(p.pid); err == nil {
+			if again, ok := readProcess(p.pid); ok && slices.Equal(again.args, p.args) { // worker is nobody else
+				worker.Signal(s)
+			}
+			worker.Release()
+		}
+	}
+}
+
+// has tells whether a process has a file open.
+func (p *procProcess) has(file os.FileInfo) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", p.pid)
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil || !strings.HasPrefix(target, "/memfd:") { // looking at whatever else is there could take long
+			return false
+		}
+		other, err := os.Stat(filepath.Join(dir, e.Name()))
+		return err == nil && os.SameFile(file, other)
+	})
+}
+
 // killStray ends a process that nobody waits for.
 func killStray(pid int) { syscall.Kill(pid, syscall.SIGKILL) }

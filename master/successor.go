@@ -81,15 +81,22 @@ func (t *target) interrupted(how intent) {
 	switch {
 	case t.welcome.Kind == "": // soon
 	case m.after == stop:
-		m.target, m.coming = nil, nil
-		if t.g != nil {
-			m.retired = append(m.retired, t.g)
-		}
-		m.abandonListeners()
-		m.stop()
+		t.stop()
 	case t.phase != targetReturning:
 		t.fail(errEnding)
 	}
+}
+
+// stop ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
+func (t *target) stop() {
+	m := t.m
+	m.after = stop
+	m.target, m.coming = nil, nil
+	if t.g != nil {
+		m.retired = append(m.retired, t.g)
+	}
+	m.abandonListeners()
+	m.stop()
 }
 
 // notSaid follows when the old master has not got a word. Unless it may have decided already, clients go back.

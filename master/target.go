@@ -102,6 +102,8 @@ func (t *target) hear(w word) {
 		t.settle(w.Result)
 	case w.Kind == wordAgreed && t.phase == targetSettling:
 		t.agreed()
+	case w.Kind == wordAbort && w.Intent == intentNames[stop] && t.exchange != nil:
+		t.stop()
 	case w.Kind == wordAbort:
 		t.abort(w.Reason)
 	}

@@ -306,7 +306,10 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		if len(args) > 1 { // clients that new workers have died with
 			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
 		}
-	case wordFailed, wordAbort:
+	case wordFailed, wordAbort: // [intent=name] reason…
+		if name, found := strings.CutPrefix(args[1], "intent="); found {
+			w.Intent, args = name, args[1:]
+		}
 		w.Reason = strings.Join(args[1:], " ")
 	case wordIntent: // its name, or verbosity=N
 		w.Intent = strings.Join(args[1:], " ")

@@ -20,7 +20,8 @@
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
 // Until settled (agreed) either side can say abort (source) or failed (target): the new workers give back what they have
-// taken, the target says returned, and the old generation serves as if nothing had been.
+// taken, the target says returned, and the old generation serves as if nothing had been. An abort because pinion stops has
+// nobody give anything back: then the workers of both sides end.
 
 package master
 
@@ -111,7 +112,7 @@ type word struct {
 	Result  *HandoffStatus   `json:"result,omitempty"`  // moved, farewell
 
 	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the speaker knows the word intent
-	Intent    string   `json:"intent,omitempty"`    // intent: the name of one
+	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
 	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the source has not come to
 	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the source from now on
 	Stays     bool     `json:"stays,omitempty"`     // welcome: the source's process does not end when it has left

@@ -70,11 +70,12 @@ type world struct {
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
-	orphans   func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
-	leave     func(*orphan)                                             // lets it wait for another master
-	claimants func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
-	killStray func(pid int)                                             // SIGKILL to a process that is no worker of this master
-	pause     func(time.Duration)                                       // before the loop runs
+	orphans    func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
+	leave      func(*orphan)                                             // lets it wait for another master
+	claimants  func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
+	endSharers func(fd int, s syscall.Signal)                            // a signal to all other processes that count in a memory file
+	killStray  func(pid int)                                             // SIGKILL to a process that is no worker of this master
+	pause      func(time.Duration)                                       // before the loop runs
 
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
@@ -134,6 +135,7 @@ func newWorld(report func(event)) *world {
 		orphans:       findOrphans,
 		leave:         leaveOrphan,
 		claimants:     findClaimants,
+		endSharers:    signalSharers,
 		killStray:     killStray,
 		pause:         time.Sleep,
 		spawn:         func(l launch) (*process, error) { return spawn(l, report) },

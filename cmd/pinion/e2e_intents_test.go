@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -264,6 +265,46 @@ func TestE2EReasonOfFailedUpgrade(t *testing.T) {
 	}
 	s.kill(s.first.pid(), syscall.SIGTERM)
 	s.gone()
+}
+
+// A stop while two masters share the service reaches the workers of both, at any moment, with clients on either side.
+func TestE2EStopDuringUpgrade(t *testing.T) {
+	rounds := 6
+	if os.Getenv("PINION_STORM") != "" {
+		rounds = 40
+	}
+	for i := range rounds {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			s := newLone(t, oldRelease)
+			s.begun()
+			old := s.now().PID
+			if i%2 == 1 { // the one that was started is a keeper then
+				if out, err := s.order("upgrade"); err != nil {
+					t.Fatalf("upgrade: %v: %s", err, out)
+				}
+				old = s.now().PID
+			}
+			s.kill(old, syscall.SIGUSR2)
+			eventually(t, "a new master", func() error {
+				if len(slices.DeleteFunc(s.masters(), func(pid int) bool { return pid == old || pid == s.first.pid() })) == 0 {
+					return errors.New("there is none")
+				}
+				return nil
+			})
+			<-time.After(rand.N(50 * time.Millisecond)) // any moment will do
+			s.kill(s.first.pid(), syscall.SIGINT)
+			eventually(t, "the end of all processes", func() error {
+				if left := s.look(); len(left) > 0 {
+					return fmt.Errorf("left are %v", left)
+				}
+				return nil
+			})
+			if err := s.first.wait(); err != nil {
+				t.Errorf("the first master ended with %v", err)
+			}
+		})
+	}
 }
 
 // The directory in which new masters are started may be gone.
