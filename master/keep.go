@@ -33,6 +33,7 @@ type keeper struct {
 	well     bool         // it has said that it ends as it was asked to
 	joined   bool         // it has come
 	stopping bool         // it was told to end
+	ending   string       // the name of the signal that has said so last
 	restarts bool         // pid 1 has nobody who would start another master
 
 	came chan *way
@@ -130,6 +131,9 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 		case w := <-k.came:
 			k.ways, k.master, k.joined, k.well = append(k.ways, w), w.pid, true, false
 			k.late, k.overdue = nil, false
+			if k.ending != "" { // the one before may have left without having heard that
+				w.send(keeperWord{Signal: k.ending, Again: true})
+			}
 			go hearKeeper(w.conn, func(said keeperWord, err error) {
 				w.well = w.well || said.Ended
 				if err != nil {
@@ -151,9 +155,13 @@ func (k *keeper) signalled(s os.Signal) {
 	if s == syscall.SIGTERM && k.stopping {
 		s = syscall.SIGINT
 	}
-	k.stopping = k.stopping || watched[s].intent == drain || watched[s].intent == stop
+	ends := watched[s].intent == drain || watched[s].intent == stop
+	k.stopping = k.stopping || ends
 	for name, known := range signalNames {
 		if known == s {
+			if ends {
+				k.ending = name
+			}
 			k.forward(name, s.(syscall.Signal))
 		}
 	}
@@ -161,15 +169,21 @@ func (k *keeper) signalled(s os.Signal) {
 
 // forward tells the master that has come last. One that has not come, or hangs, gets the signal itself.
 func (k *keeper) forward(name string, s syscall.Signal) {
-	text, err := json.Marshal(keeperWord{Signal: name})
-	for i := len(k.ways) - 1; i >= 0 && err == nil; i-- {
-		w := k.ways[i]
-		w.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
-		if _, err := w.conn.Write(text); err == nil {
+	for _, w := range slices.Backward(k.ways) {
+		if w.send(keeperWord{Signal: name}) == nil {
 			return
 		}
 	}
 	syscall.Kill(k.master, s)
+}
+
+func (w *way) send(word keeperWord) error {
+	text, err := json.Marshal(word)
+	if err == nil {
+		w.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
+		_, err = w.conn.Write(text)
+	}
+	return err
 }
 
 // reap takes leave of children, and tells whether the master was among them, and no other has followed it.

@@ -32,6 +32,7 @@ const (
 // keeperWord is what a keeper and a master say to each other.
 type keeperWord struct {
 	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
+	Again  bool   `json:"again,omitempty"`  // with Signal: another master may have heard of it, and may have passed it on
 	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
 }
 
@@ -216,7 +217,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 				m.keeperGone(err)
 				return
 			}
-			m.forwarded(w.Signal)
+			m.forwarded(w)
 		}})
 	})
 }
@@ -245,10 +246,10 @@ const maxKeeperWordBytes = 4096
 
 // forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
 // a drain that comes this way and directly is one, not the second that stops.
-func (m *master) forwarded(name string) {
-	s := signalNames[name]
-	if s == nil {
-		return // of a later version
+func (m *master) forwarded(w keeperWord) {
+	s := signalNames[w.Signal]
+	if s == nil || w.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
+		return
 	}
 	if watched[s].intent == drain {
 		if m.phase == draining || m.phase == stopping || m.after == drain {

@@ -143,12 +143,12 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
-	case "keeper": // name of a signal, or end
+	case "keeper": // name of a signal [again], or end
 		if args[0] == "end" {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.forwarded(args[0])
+		f.master.forwarded(keeperWord{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
