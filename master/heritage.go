@@ -202,6 +202,9 @@ func (m *master) adopt(w word) {
 		until = m.world.now().Add(w.Left)
 	}
 	s.become(slotDraining, until)
+	if i > 0 { // else it is connected already
+		m.introduceAdopted(s)
+	}
 }
 
 // succeedInherited makes what the old master has left, which does not touch it any more, this one's own.

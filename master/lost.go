@@ -58,7 +58,9 @@ func (m *master) mourn(s *slot, why string) (clients int) {
 	switch {
 	case m.source != nil && s.generation == m.generation:
 		m.source.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
-	case m.source != nil && s.generation == m.coming:
+	case m.source != nil && s.generation != m.coming:
+		m.source.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
+	case m.source != nil:
 		m.source.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
 	case m.target != nil && s.generation == m.coming:
 		m.target.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))

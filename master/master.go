@@ -71,11 +71,12 @@ type master struct {
 
 	startedAt   time.Time
 	hostname    string
-	numbered    uint64        // the last generation that was made
-	generation  *generation   // serves; nil until the configuration is loaded or, in a successor, until it has taken over
-	coming      *generation   // is made to follow; nil unless target is not
-	retired     []*generation // have workers that drain; the oldest first
-	past        *legacy       // what generations have counted that are gone; nil: nothing
+	numbered    uint64             // the last generation that was made
+	generation  *generation        // serves; nil until the configuration is loaded or, in a successor, until it has taken over
+	coming      *generation        // is made to follow; nil unless target is not
+	retired     []*generation      // have workers that drain; the oldest first
+	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
+	past        *legacy            // what generations have counted that are gone; nil: nothing
 	clients     clientCount
 	listeners   []listener     // of the configured addresses; empty again from the drain on
 	former      []formerSocket // the latest last

@@ -24,15 +24,19 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		}
 	case link.PeerFailed:
 		var body link.PeerFailedBody
-		if m.read(s, msg, &body) && m.source != nil && s.generation == m.generation {
+		switch {
+		case !m.read(s, msg, &body):
+		case body.Generation > 0:
+			m.strayPeer(s, body)
+		case m.source != nil && s.generation == m.generation:
 			m.source.peerFailed(s, body)
-		} else if m.target != nil && s.generation == m.coming {
+		case m.target != nil && s.generation == m.coming:
 			m.target.peerFailed(s, body)
 		}
 	case link.Joined:
 		var body link.PeerBody
 		switch {
-		case !m.read(s, msg, &body):
+		case !m.read(s, msg, &body), body.Generation > 0:
 		case m.source != nil && s.generation == m.generation:
 			m.source.joined(pair{s.index, body.Slot})
 		case m.target != nil && s.generation == m.coming:

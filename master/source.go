@@ -345,6 +345,7 @@ func (s *source) peerFailed(from *slot, body link.PeerFailedBody) {
 func (s *source) finish() {
 	m := s.m
 	fault.At("om.finish")
+	s.introduceEarlier()
 	deadline := m.generation.config.Global.ShutdownTimeout
 	for _, from := range m.generation.slots {
 		m.release(from, deadline, s.removed)

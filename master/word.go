@@ -75,7 +75,7 @@ type word struct {
 	Version    int       `json:"version,omitempty"` // welcome: the conversation from here on
 	Build      string    `json:"build,omitempty"`
 	PID        int       `json:"pid,omitempty"`        // hello, worker
-	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was; counters, worker: whose
+	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was; counters, worker: whose; peer: whose, if not the source's
 	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
@@ -249,6 +249,8 @@ func (m *master) hear(w word, asTarget bool) {
 	switch {
 	case asTarget && w.Kind == wordWorker:
 		m.adopt(w)
+	case asTarget && w.Kind == wordPeer && w.Generation > 0:
+		m.hasMet(w)
 	case asTarget && w.Kind == wordFarewell:
 		m.bequest(w)
 	case w.Kind == wordIntent:

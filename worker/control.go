@@ -110,6 +110,7 @@ func (c *control) told(m link.Message, fds []int) error {
 		l.departIfSteady()
 	case link.Settle:
 		l.settled = true
+		l.outlivePeers()
 		l.departIfSteady()
 	case link.Removed:
 		var body link.RemovedBody
@@ -145,7 +146,7 @@ func (c *control) toldPeer(m link.Message, fds []int) error {
 	}
 	var body link.PeerBody
 	if err := one(m, fds, &body); err != nil {
-		c.l.unjoined(body.Slot, err)
+		c.l.unjoined(body, err)
 		return err
 	}
 	return c.l.addPeer(body, fds[0])

@@ -84,6 +84,7 @@ func (l *loop) resume() {
 		return
 	}
 	l.stopGiving("roll-back")
+	l.outlivePeers()
 	l.restore()
 	l.watchListeners(true)
 }

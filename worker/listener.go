@@ -139,7 +139,7 @@ func (ln *listener) acceptAll() (empty bool) { return ln.accept(math.MaxInt, mat
 func (ln *listener) accept(limit, ceiling int) (empty bool) {
 	l := ln.pool.l
 	for range limit {
-		if l.reaches(ceiling) {
+		if l.reaches(ceiling) || l.crowds(ceiling) {
 			ln.mute(errSpared)
 			return false
 		}
@@ -185,10 +185,13 @@ func (l *loop) ceiling() int {
 	return limit - max(leastSpared, min(limit/sparedOneOf, mostSpared))
 }
 
+// closeToCeiling is how few descriptors are left when each is looked at.
+const closeToCeiling = 32
+
 // reaches tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
-// need only look when the last one was close.
+// need only look when the last one was close, or few are free: the last one may have filled the only gap.
 func (l *loop) reaches(ceiling int) bool {
-	if l.newest+1 < ceiling {
+	if l.newest+1 < ceiling && l.used()+closeToCeiling < ceiling {
 		return false
 	}
 	next, err := sock.FreeDescriptor()
@@ -197,6 +200,49 @@ func (l *loop) reaches(ceiling int) bool {
 	}
 	l.newest = next - 1
 	return next >= ceiling
+}
+
+// crowds tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
+// cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
+// are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
+func (l *loop) crowds(ceiling int) bool {
+	return l.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.away() >= ceiling
+}
+
+// away returns how many clients have gone to workers of other generations that may still give them back.
+func (l *loop) away() (clients int) {
+	for _, p := range l.peers {
+		clients += p.away
+	}
+	return clients
+}
+
+// expected returns how many clients may still come from the generation before, until that is settled. Where all others have
+// come, as the master counts them, there is room for whoever connects; they may be spread unevenly.
+func (l *loop) expected() int {
+	if !l.unsettled() {
+		return 0
+	}
+	elsewhere := 0
+	for _, p := range l.pools {
+		n, known := l.shared.Others(p.index)
+		if !known {
+			return max(l.spec.Clients/2-l.clients, 0)
+		}
+		elsewhere += n
+	}
+	return min(elsewhere, (2*elsewhere+l.spec.Slots-1)/l.spec.Slots)
+}
+
+// used returns how many descriptors are open, about.
+func (l *loop) used() int {
+	n := l.fixed + int(l.counters[link.CurrConnections]) + len(l.peers)
+	for _, p := range l.peers {
+		for _, guests := range p.guests {
+			n += len(guests)
+		}
+	}
+	return n
 }
 
 // mute leaves the queue alone for a moment: without a free descriptor the listener would only wake the loop for nothing.

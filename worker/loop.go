@@ -81,7 +81,8 @@ type loop struct {
 
 	accepting bool // the listeners are watched
 	spares    bool // clients leave descriptors for a handoff
-	newest    int  // descriptor of the client accepted last, or another that is about as high
+	newest    int  // descriptor of the client that came last, or another that is about as high
+	fixed     int  // descriptors that are no connections of any kind, about
 	departing bool // a signal has told the worker to end
 	draining  bool
 	ended     bool

@@ -59,7 +59,7 @@ func (c *client) travels() bool {
 // ready leaves what the client sends to who serves it in the end, and begins with reading.
 func (traveller) ready(poll.Event) {}
 
-func (p *peerLink) usable() bool { return !p.failed && !p.reversed && p.link.Usable() }
+func (p *peerLink) usable() bool { return !p.failed && !p.reversed && !p.past && p.link.Usable() }
 
 // credit tells whether a batch could be offered to p now.
 func (p *peerLink) credit() bool {
@@ -311,6 +311,7 @@ func (p *peerLink) Release(batch uint32) {
 	}
 	o.count, o.clients = len(o.clients), nil
 	p.gone += o.count
+	p.away += o.count
 }
 
 // depart forgets a client that another worker serves now.

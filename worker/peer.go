@@ -22,8 +22,9 @@ const resendPause = 10 * time.Millisecond
 // peerLink is a worker of another generation, to give clients to or to take them from. Loop only.
 type peerLink struct {
 	l     *loop
-	slot  int // of the other worker
-	share int // of the clients, in proportion to what other peers have; ≥ 1
+	slot  int    // of the other worker
+	share int    // of the clients, in proportion to what other peers have; ≥ 1
+	of    uint64 // its generation, where that is not the one before or after; 0: it is
 	fd    int
 	token poll.Token
 	link  *handoff.Link
@@ -37,8 +38,10 @@ type peerLink struct {
 	failed     bool              // nothing can be given any more; the master has been told
 	hung       bool              // because it does not answer
 	reversed   bool              // it gives, so nothing is given to it
+	past       bool              // it may still have clients to give, but this worker serves, and never gives any to it
 	lost       int               // clients that have ended with it
 	gone       int               // clients that it has got, since giving began
+	away       int               // clients that it has got and may give back
 	limit      int               // clients in a batch; 1 ≤ limit ≤ usualBatch
 	shortages  int               // in a row
 	pausedTill int64             // after a shortage
@@ -49,19 +52,21 @@ type peerLink struct {
 	truncated bool                // there were more of them
 }
 
-// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died. The descriptor
-// is its own. The master learns in any case whether the two can talk: as long as one pair cannot, nobody is to move.
+// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died; those of past
+// attempts stay, since clients may be left there. The descriptor is its own. The master learns in any case whether the two can
+// talk: as long as one pair cannot, nobody is to move.
 func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	slot := body.Slot
 	for _, p := range slices.Clone(l.peers) {
-		if p.slot == slot {
+		if p.slot == slot && p.of == body.Generation && !p.past {
 			p.failed = true // as the master knows
 			p.link.Retire("replaced")
 			p.tidy()
 		}
 	}
 	p := &peerLink{
-		l: l, slot: slot, share: max(body.Share, 1), fd: fd, limit: usualBatch,
+		l: l, slot: slot, share: max(body.Share, 1), of: body.Generation, fd: fd, limit: usualBatch,
+		past:   !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
 		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
 	}
 	p.resend.fire = p.write
@@ -75,20 +80,29 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	}
 	if err != nil {
 		sock.Close(fd)
-		l.unjoined(slot, err)
+		l.unjoined(body, err)
 		return fmt.Errorf("joining worker %d of the other generation: %w", slot, err)
 	}
 	l.peers = append(l.peers, p)
 	slices.SortStableFunc(l.peers, func(a, b *peerLink) int { return a.slot - b.slot })
 	p.link.Start(l.now)
 	l.giving.begin()
-	l.control.must(link.Joined, link.Body(link.PeerBody{Slot: slot}))
+	l.control.must(link.Joined, link.Body(link.PeerBody{Slot: slot, Generation: body.Generation}))
 	return nil
 }
 
 // unjoined tells the master that there is no way to a worker.
-func (l *loop) unjoined(slot int, err error) {
-	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: slot, Unjoined: true, Reason: err.Error()}))
+func (l *loop) unjoined(body link.PeerBody, err error) {
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{
+		Slot: body.Slot, Generation: body.Generation, Unjoined: true, Reason: err.Error(),
+	}))
+}
+
+// outlivePeers follows when an attempt is over and this worker serves: what peers have they may give, and get nothing.
+func (l *loop) outlivePeers() {
+	for _, p := range l.peers {
+		p.past = true
+	}
 }
 
 func (p *peerLink) ready(ev poll.Event) {
@@ -235,11 +249,11 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	p.failed = true
-	if !l.giving.on && !l.unsettled() {
+	if !l.giving.on && !l.unsettled() || p.past && lost == 0 {
 		return
 	}
 	l.logf(levelWarn, "worker %d of the other generation: %s", p.slot, reason)
-	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Hung: p.hung, Reason: reason, Lost: lost}))
+	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.of, Hung: p.hung, Reason: reason, Lost: lost}))
 	l.giving.said = false
 }
 

@@ -112,6 +112,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	if err == nil {
 		err = sock.SetInherited(fd)
 	}
+	l.newest = fd
 	g := &guest{c: c, frozen: r.FrozenAt}
 	if err == nil {
 		c.token, err = l.register(fd, g)
@@ -206,6 +207,7 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 		pause = max(pause, time.Duration(now-g.frozen))
 		p.l.welcome(g.c)
 	}
+	p.away = max(p.away-len(p.guests[batch]), 0)
 	delete(p.guests, batch)
 	return pause
 }

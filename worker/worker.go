@@ -77,6 +77,9 @@ func serve() error {
 			return fmt.Errorf("watching listener %q: %w", ln.Address, err)
 		}
 	}
+	if next, err := sock.FreeDescriptor(); err == nil {
+		l.fixed = next - int(l.counters[link.CurrConnections])
+	}
 	collect(false) // what the start has left is no use to a loop that may run for months
 	if spec.Takeover {
 		l.callRoll()

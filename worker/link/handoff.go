@@ -25,6 +25,9 @@ type Unreachable struct {
 type PeerBody struct {
 	Slot  int `json:"slot"`            // of the other worker
 	Share int `json:"share,omitempty"` // of the clients that it is to get, in proportion to what the others have; 0 = 1
+
+	// Generation is the other worker's, where it is not the one before or after this worker's; 0: it is.
+	Generation uint64 `json:"generation,omitempty"`
 }
 
 // GiveBody comes with Give.
@@ -81,6 +84,8 @@ type PeerFailedBody struct {
 
 	Unjoined bool `json:"unjoined,omitempty"` // the connection of a Peer could not be used at all
 	Lost     int  `json:"lost,omitempty"`     // clients that may have ended with it
+
+	Generation uint64 `json:"generation,omitempty"` // as in PeerBody
 }
 
 // Body returns the wire form of a body. Bodies are small, see ReadyBody; one that does not fit is a programming error.

@@ -55,13 +55,22 @@ func (s *Shared) Here(pool int) (clients uint64) {
 // that have not ended there. The master writes it.
 func (s *Shared) Elsewhere(pool int) *uint64 { return s.Moved(s.Legacy(), pool) }
 
+// Others returns how many clients of a pool the workers of other generations have, those on their way included.
+func (s *Shared) Others(pool int) (clients int, known bool) {
+	moved, known := s.Balance(pool)
+	if !known {
+		return 0, false
+	}
+	return int(max(int64(atomic.LoadUint64(s.Elsewhere(pool)))-moved, 0)), true
+}
+
 // Clients returns how many clients a pool has, in all generations. One that moves counts once, or for an instant not at
 // all: clients are read before moves, and written after.
 func (s *Shared) Clients(pool int) uint64 {
 	here := s.Here(pool)
-	moved, known := s.Balance(pool)
+	others, known := s.Others(pool)
 	if !known {
 		return here + atomic.LoadUint64(&s.Pool(s.Legacy(), pool)[ClientConnections])
 	}
-	return here + uint64(max(int64(atomic.LoadUint64(s.Elsewhere(pool)))-moved, 0))
+	return here + uint64(others)
 }
