@@ -22,10 +22,11 @@ func (s *source) introduceEarlier() {
 			if err == nil {
 				continue
 			}
-			n := from.clients()
-			m.log.printf(levelError, "%s: %s of worker %d of generation %d cannot move on: %v",
-				s.status.Kind, clientsAre(n, "are"), from.index, g.number, err)
-			s.losses.add(n, fmt.Sprintf("worker %d of generation %d: connecting it to the new workers: %v", from.index, g.number, err))
+			m.strand(from, err)
+			if !from.mourned {
+				s.losses.add(from.clients(), fmt.Sprintf("worker %d of generation %d: connecting it to the new workers: %v", from.index, g.number, err))
+				from.mourned = true
+			}
 		}
 	}
 }
@@ -47,9 +48,14 @@ func (m *master) introduceAdopted(from *slot) {
 	}
 	err := m.introduceTo(from, g.number, len(g.slots), func(w word) error { return m.meetHere(g, w) })
 	if err != nil {
-		m.log.printf(levelError, "%s of worker %d of generation %d cannot move on: %v",
-			clientsAre(from.clients(), "are"), from.index, from.generation.number, err)
+		m.strand(from, err)
 	}
+}
+
+// strand tells of clients that have no way to the generation that serves.
+func (m *master) strand(from *slot, err error) {
+	m.log.printf(levelError, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
+		from.index, from.generation.number, from.clients(), err)
 }
 
 // introduceTo connects a worker of an earlier generation to its partners among slots of another one, whose ends pass hands
@@ -112,11 +118,10 @@ func (m *master) hasMet(w word) {
 	m.met[[2]uint64{w.Generation, uint64(w.From)}] = true
 }
 
-// strayPeer tells of a worker of an earlier generation that could not be connected, or that has ended.
+// strayPeer tells of a connection between workers of an earlier generation and the one that serves that could not be used.
 func (m *master) strayPeer(s *slot, body link.PeerFailedBody) {
-	if !body.Unjoined {
-		return
+	if body.Unjoined {
+		m.log.printf(levelError, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",
+			s.index, s.generation.number, s.clients(), body.Slot, body.Generation, body.Reason)
 	}
-	m.log.printf(levelWarn, "worker %d of generation %d: connecting it to worker %d of generation %d: %s",
-		s.index, s.generation.number, body.Slot, body.Generation, body.Reason)
 }

@@ -400,7 +400,7 @@ func (t *target) cancel(reason error) {
 	m := t.m
 	m.target, m.coming = nil, nil
 	if t.kept > 0 {
-		m.log.printf(levelError, "%s kept by workers that do not serve: they could not go back yet, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
+		m.log.printf(levelError, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
 	}
 	if t.g != nil {
 		for _, s := range t.g.slots {

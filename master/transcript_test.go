@@ -276,6 +276,9 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordPeer:
 		f.lastFD++
 		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
+		if len(args) > 3 { // of an earlier generation
+			w.Generation = uint64(number(t, args[3]))
+		}
 	case wordCounters: // generation, slots, requests so far
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}

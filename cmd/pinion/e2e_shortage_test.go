@@ -144,6 +144,38 @@ func (s *shortage) attempt(command string, workers int) (done bool) {
 	return done
 }
 
+// Connections wait for a place when the proxy is full: they take none of those that clients leave for a moment. Whether an
+// attempt is done or refused, nobody is lost by it or by the next one.
+func TestE2EShortageWithWaiting(t *testing.T) {
+	const limit, waiting, rounds = 64, 8, 2
+	servers := startStormServers(t)
+	for _, commands := range [][]string{{"reload", "reload", "upgrade", "reload"}, {"upgrade", "reload", "reload"}} {
+		for round := range rounds {
+			t.Run(fmt.Sprint(commands[0], round), func(t *testing.T) {
+				t.Parallel()
+				s := &shortage{t: t, done: new(atomic.Int32), refused: new(atomic.Int32)}
+				s.scene = newScene(t, servers, oldRelease, 2, program(t, "prlimit"), fmt.Sprintf("--nofile=%d:%d", limit, limit))
+				s.fill()
+				for range waiting {
+					conn, err := net.Dial(s.in["redis"].network, s.in["redis"].at)
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { conn.Close() })
+					fmt.Fprint(conn, request("PING"))
+				}
+				for _, command := range commands {
+					if command == "upgrade" {
+						s.install(newRelease)
+					}
+					s.attempt(command, 2)
+				}
+				s.stop()
+			})
+		}
+	}
+}
+
 // A change of the number of workers spreads the clients evenly.
 func TestE2EResizeSpreads(t *testing.T) {
 	t.Parallel()
