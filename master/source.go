@@ -389,7 +389,7 @@ func (s *source) fail(reason error) {
 	case sourceReturning, sourceLeaving:
 		return
 	case sourceCalling, sourceWaiting, sourceJoining:
-		s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
+		s.target.say(word{Kind: wordAbort, Reason: reason.Error(), Unmoved: true})
 		s.conclude(reason)
 		return
 	}

@@ -103,7 +103,7 @@ func (t *target) stop() {
 func (t *target) notSaid(u *unsaid) {
 	switch {
 	case t.phase == targetTaking, t.phase == targetSettling && u.kind == wordSettled:
-		t.abort(u.Error())
+		t.abort(u.Error(), false)
 	case t.phase == targetSettling, t.phase == targetReturning:
 		t.m.log.printf(levelError, "%v", u)
 	default:
@@ -120,7 +120,7 @@ func (t *target) misheard(err error) {
 	}
 	t.fail(err)
 	if t.phase == targetTaking {
-		t.abort(err.Error())
+		t.abort(err.Error(), false)
 	}
 }
 
@@ -280,7 +280,7 @@ func (t *target) orphaned(err error) {
 	case targetTaking, targetSettling:
 		if m.world.services.present() && (t.obeys || t.phase == targetTaking) {
 			m.leavePorts()
-			t.abort(reason.Error())
+			t.abort(reason.Error(), false)
 			return
 		}
 		m.writePIDFile(func(err error) {
@@ -288,6 +288,9 @@ func (t *target) orphaned(err error) {
 				m.log.printf(levelError, "%v", err)
 			}
 		})
+	case targetPrepared:
+		t.abort(reason.Error(), false)
+		return
 	default:
 		t.cancel(reason)
 		return

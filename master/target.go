@@ -76,6 +76,9 @@ type target struct {
 // serves tells whether the workers have clients, or may have.
 func (t *target) serves() bool { return t.phase == targetTaking || t.phase == targetSettling }
 
+// engaged tells whether workers of the source may have given clients to these: they can be faster than the word that says so.
+func (t *target) engaged() bool { return t.serves() || t.phase == targetPrepared && t.awaited != nil }
+
 func (t *target) enter(phase targetPhase, timeout time.Duration) {
 	t.phase, t.until = phase, t.m.world.now().Add(timeout)
 }
@@ -94,7 +97,7 @@ func (t *target) hear(w word) {
 		t.remember(w)
 	case w.Kind == wordPeer:
 		t.introduce(w)
-	case w.Kind == wordGo && t.phase == targetPrepared:
+	case w.Kind == wordGo && t.phase == targetPrepared && t.failure == nil:
 		t.take(w)
 	case w.Kind == wordSuspect && t.phase == targetTaking:
 		t.suspect(w)
@@ -105,7 +108,7 @@ func (t *target) hear(w word) {
 	case w.Kind == wordAbort && w.Intent == intentNames[stop] && t.exchange != nil:
 		t.stop()
 	case w.Kind == wordAbort:
-		t.abort(w.Reason)
+		t.abort(w.Reason, w.Unmoved)
 	}
 }
 
@@ -330,21 +333,21 @@ func (t *target) missing(s *slot) {
 // fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
 func (t *target) fail(reason error) {
 	t.source.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
-	switch t.phase {
-	case targetTaking:
+	switch {
+	case t.phase == targetSettling: // it may have decided already, to leave
+		t.failure = reason
+	case t.engaged():
 		t.failure = reason
 		t.until = t.m.world.now().Add(settleTimeout) // for the source to say abort
-	case targetSettling: // it may have decided already, to leave
-		t.failure = reason
 	default:
 		t.cancel(reason)
 	}
 }
 
-// abort follows when the source does not want to go on.
-func (t *target) abort(reason string) {
+// abort follows when the source does not want to go on. It knows whether it has begun to have clients moved.
+func (t *target) abort(reason string, unmoved bool) {
 	m := t.m
-	if !t.serves() {
+	if !t.engaged() || unmoved {
 		t.cancel(errors.New(reason))
 		return
 	}
@@ -440,10 +443,14 @@ func (t *target) expire() {
 			t.fail(fmt.Errorf("nothing was heard of the old generation for %s", t.takeTimeout()))
 			return
 		}
-		t.abort("the other side is silent")
+		t.abort("the other side is silent", false)
 	case targetSettling:
 		t.deserted()
 	default:
+		if t.failure != nil {
+			t.abort("the other side is silent", false)
+			return
+		}
 		t.fail(fmt.Errorf("waited in vain while %s", t.phase))
 	}
 }

@@ -106,6 +106,8 @@ type word struct {
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
+	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to give clients
+
 	Legacy  *legacy          `json:"legacy,omitempty"`  // go, farewell
 	Past    *legacy          `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
 	Balance map[string]int64 `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
@@ -162,7 +164,7 @@ const (
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
 	"pools", "bytes", "left", "obeys", "declares", "keeper", "listens", "past", "balance", "serves", "former",
-	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason",
+	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason", "unmoved",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.
