@@ -129,25 +129,37 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 				return err
 			}
 		case w := <-k.came:
-			k.ways, k.master, k.joined, k.well = append(k.ways, w), w.pid, true, false
-			k.late, k.overdue = nil, false
-			if k.ending != "" { // the one before may have left without having heard that
-				w.send(keeperWord{Signal: k.ending, Again: true})
-			}
-			go hearKeeper(w.conn, func(said keeperWord, err error) {
-				w.well = w.well || said.Ended
-				if err != nil {
-					k.left <- w
-				}
-			})
+			k.met(w)
 		case w := <-k.left:
-			k.ways = slices.DeleteFunc(k.ways, func(other *way) bool { return other == w })
-			k.well = k.well || w.well && w.pid == k.master
+			k.parted(w)
 			if over, err := k.reap(); over {
 				return err
 			}
 		}
 	}
+}
+
+// met follows when a master has come. One that ends at once may come twice, and what it has said first stays true. An end
+// that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it on.
+func (k *keeper) met(w *way) {
+	k.well = k.well && w.pid == k.master
+	k.ways, k.master, k.joined = append(k.ways, w), w.pid, true
+	k.late, k.overdue = nil, false
+	if k.ending != "" {
+		w.send(keeperWord{Signal: k.ending, Again: true})
+	}
+	go hearKeeper(w.conn, func(said keeperWord, err error) {
+		w.well = w.well || said.Ended
+		if err != nil {
+			k.left <- w
+		}
+	})
+}
+
+// parted follows when a master has ended, or does not talk any more.
+func (k *keeper) parted(w *way) {
+	k.ways = slices.DeleteFunc(k.ways, func(other *way) bool { return other == w })
+	k.well = k.well || w.well && w.pid == k.master
 }
 
 // signalled passes a signal on. The second drain is to stop.
