@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 
@@ -106,5 +107,23 @@ func TestKeeperTellsNextMaster(t *testing.T) {
 		if got, want := <-heard, map[int]string{7: `{"signal":"TERM"}`, 8: `{"signal":"TERM","again":true}`}[pid]; got != want {
 			t.Errorf("master %d was told %q, not %s", pid, got, want)
 		}
+	}
+}
+
+// What was installed in place of the binary may be anything. If it hangs, the next reload would wait for its end.
+func TestSuccessorIsKnown(t *testing.T) {
+	for _, replaces := range []bool{false, true} {
+		child := exec.Command("sleep", "60")
+		if child.Env = os.Environ(); replaces {
+			child.Env = append(child.Env, inheritedVariable+"=yes")
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if got := isSuccessor(child.Process.Pid); got != replaces {
+			t.Errorf("it was started to replace a master: %v, not %v", got, replaces)
+		}
+		child.Process.Kill()
+		child.Wait()
 	}
 }

@@ -24,6 +24,18 @@ const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
 // Successor tells whether this process was started by a master that it is to replace.
 func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
+// isSuccessor tells whether a process was started to replace a master, whatever program that is. Others become children of a
+// process that stays, too.
+func isSuccessor(pid int) bool {
+	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // one that hides it is told by its command line
+	for variable := range strings.SplitSeq(string(environ), "\x00") {
+		if strings.HasPrefix(variable, inheritedVariable+"=") {
+			return true
+		}
+	}
+	return false
+}
+
 // upgrader is tableflip as the master uses it. There is one in a process.
 type upgrader struct {
 	flip   *tableflip.Upgrader
