@@ -4,6 +4,7 @@ package master
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -119,6 +120,9 @@ func TestSuccessorIsKnown(t *testing.T) {
 		}
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
+		}
+		for environ := []byte(nil); len(environ) == 0; { // it is there a moment after the start
+			environ, _ = os.ReadFile(fmt.Sprintf("/proc/%d/environ", child.Process.Pid))
 		}
 		if got := isSuccessor(child.Process.Pid); got != replaces {
 			t.Errorf("it was started to replace a master: %v, not %v", got, replaces)

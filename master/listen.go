@@ -55,13 +55,15 @@ func (l *listener) at(address config.Listen) bool {
 	return address.ID() == config.ListenID{Network: l.network, Address: l.address}
 }
 
-// listen opens what a first generation needs.
+// listen opens what a first generation needs. Of the sockets, those of its first worker listen at once, which keeps another
+// master from the addresses, and the others when they have a worker: were this process killed before, who waits there would
+// be lost, while others serve already.
 func (m *master) listen(g *generation) error {
 	return m.world.alone(func() error {
 		if err := m.claim(g); err != nil {
 			return err
 		}
-		return m.queue(g)
+		return m.queueFor(g.slots[0])
 	})
 }
 
@@ -164,10 +166,19 @@ func (m *master) bind(p *config.Pool, slot int) error {
 
 // queue has the fresh sockets of a generation listen.
 func (m *master) queue(g *generation) error {
+	return m.queueWhere(g, func(*listener) bool { return true })
+}
+
+// queueFor has those listen from which the worker of a slot is to accept.
+func (m *master) queueFor(s *slot) error {
+	return m.queueWhere(s.generation, func(l *listener) bool { return !l.queues && s.generation.assigns(l, s.index) })
+}
+
+func (m *master) queueWhere(g *generation, chosen func(*listener) bool) error {
 	for i := range m.listeners {
 		l := &m.listeners[i]
 		k := g.poolAt(l)
-		if k < 0 || !l.fresh {
+		if k < 0 || !l.fresh || !chosen(l) {
 			continue
 		}
 		p := &g.config.Pools[k]

@@ -219,7 +219,7 @@ func (m *master) first() {
 		}
 		m.open(once, func() error { return m.generation.share(m.world) }, func() {
 			for _, s := range m.generation.slots {
-				if m.phase == starting {
+				if !m.failed(m.queueFor(s)) {
 					m.fill(s)
 				}
 			}
