@@ -217,21 +217,25 @@ func (l *loop) away() (clients int) {
 	return clients
 }
 
-// expected returns how many clients may still come from the generation before, until that is settled. Where all others have
-// come, as the master counts them, there is room for whoever connects; they may be spread unevenly.
+// expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
+// by what the master counts, but no more than room was made for. All of them may be for this worker, if others were faster.
 func (l *loop) expected() int {
 	if !l.unsettled() {
 		return 0
 	}
-	elsewhere := 0
+	elsewhere, arrived := 0, 0
 	for _, p := range l.pools {
 		n, known := l.shared.Others(p.index)
 		if !known {
 			return max(l.spec.Clients/2-l.clients, 0)
 		}
 		elsewhere += n
+		arrived += int(int64(atomic.LoadUint64(p.moved)))
 	}
-	return min(elsewhere, (2*elsewhere+l.spec.Slots-1)/l.spec.Slots)
+	if l.spec.Clients == 0 {
+		return elsewhere
+	}
+	return min(elsewhere, max(l.spec.Clients-arrived, 0))
 }
 
 // used returns how many descriptors are open, about.
