@@ -167,7 +167,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.keeper = number(t, value)
 		case "file":
 			f.opts.ConfigFile = value
-		case "orphans": // slot/generation/pid[@duration until it comes],…
+		case "orphans": // slot/generation/pid[@duration until it comes, or @drains and for how long],…
 			for _, text := range strings.Split(value, ",") {
 				f.waiting = append(f.waiting, newWaitingOrphan(t, text))
 			}
@@ -532,6 +532,7 @@ type waitingOrphan struct {
 	after                 time.Duration
 	file, port            string // of the configuration that they have; empty: the same port
 	deaf                  bool
+	drains                link.OrphanBody
 }
 
 func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
@@ -539,6 +540,11 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	text, after, delayed := strings.Cut(text, "@")
 	if delayed && after == "deaf" {
 		o.deaf = true
+	} else if limit, drains := strings.CutPrefix(after, "drains"); drains {
+		o.drains = link.OrphanBody{Drains: true}
+		if limit != "" {
+			o.drains.Left = duration(t, limit)
+		}
 	} else if delayed {
 		o.after = duration(t, after)
 	}
@@ -578,8 +584,12 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 	o := &orphan{pid: w.pid, text: f.lastFD + 1, shared: f.lastFD + 2, control: f.lastFD + 3}
 	f.lastFD += 3
 	o.spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
+	o.drains = w.drains
 	text := ""
 	for i, p := range cfg.Pools {
+		if w.drains.Drains {
+			break
+		}
 		f.lastFD++
 		l := link.Listener{Pool: i, Network: p.Listen.Network, Address: p.Listen.Address, Shared: p.Listen.Network == "unix"}
 		if f.inodes == nil {

@@ -188,9 +188,9 @@ func (m *master) goOn(g *generation) {
 	m.generation = g
 	n := g.count(slotServing)
 	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
-	if n < len(g.slots) {
+	if missing := g.count(slotVacant); missing > 0 {
 		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died%s",
-			len(g.slots)-n, len(g.slots), g.number, m.storeHint())
+			missing, len(g.slots), g.number, m.storeHint())
 	}
 	m.open(m.patiently, func() error { return nil }, func() {
 		for _, s := range g.slots {

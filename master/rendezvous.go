@@ -25,6 +25,7 @@ type orphan struct {
 	shared  int // memory file of the counters
 	control int
 	lent    []lentSocket
+	drains  link.OrphanBody // whether, and for how long
 }
 
 // lentSocket is a copy of a listener of an orphan.
@@ -48,8 +49,9 @@ const (
 	lookPause = 50 * time.Millisecond
 )
 
-// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Whoever has an
-// address of the configuration and can only be in the way is ended.
+// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others, and
+// those that only drain, are retired ones of this master from here on. Whoever has an address of the
+// configuration and can only be in the way is ended.
 func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	found := m.gather(cfg)
 	if len(found) == 0 {
@@ -61,26 +63,48 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	var latest *generation
 	for len(found) > 0 {
 		number := found[0].spec.Generation
+		m.numbered = max(m.numbered, number)
 		n := 1
 		for n < len(found) && found[n].spec.Generation == number {
 			n++
 		}
 		same, others := found[:n], found[n:]
-		if latest == nil { // A handoff that was under way may have left a slot's clients in the generation before.
+		serves := latest == nil && slices.ContainsFunc(same, (*orphan).serves)
+		if serves { // A handoff that was under way may have left a slot's clients in the generation before.
 			same, others = fillGaps(same, others)
 		}
 		g, err := m.reviveOrphans(same)
 		switch {
 		case err != nil:
 			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", number, err)
-		case latest == nil:
-			latest, m.numbered = g, number
+		case serves:
+			latest = g
 		default:
 			m.retired = append([]*generation{g}, m.retired...)
 		}
 		found = others
 	}
 	return latest
+}
+
+func (o *orphan) serves() bool { return !o.drains.Drains }
+
+// letDrain has those drain on that did so before, and end when they would have.
+func (m *master) letDrain(g *generation, workers []*orphan) {
+	for _, o := range workers {
+		s := g.slots[o.spec.Slot]
+		if o.serves() || s.process == nil || s.process.pid != o.pid {
+			continue
+		}
+		until := time.Time{}
+		if o.drains.Left > 0 {
+			until = m.world.now().Add(o.drains.Left + grace)
+		}
+		s.leaves = true // its slot is filled again, if its generation is the one that serves
+		s.become(slotDraining, until)
+		m.log.printf(levelWarn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
+			s.index, g.number, o.pid)
+	}
 }
 
 // fillGaps has orphans of earlier generations take the slots that nobody has in the latest one.
@@ -90,7 +114,7 @@ func fillGaps(same, others []*orphan) (filled, rest []*orphan) {
 		taken[o.spec.Slot] = true
 	}
 	for _, o := range others {
-		if slot := o.spec.Slot; !taken[slot] && slot < same[0].spec.Slots {
+		if slot := o.spec.Slot; o.serves() && !taken[slot] && slot < same[0].spec.Slots {
 			taken[slot] = true
 			same = append(slices.Clip(same), o)
 			continue
@@ -204,8 +228,16 @@ func listens(cfg *config.Config) (all []config.Listen) {
 func (m *master) reviveOrphans(workers []*orphan) (*generation, error) {
 	first := workers[0]
 	spec := first.spec
-	spec.Listeners = nil
+	if slices.ContainsFunc(workers, (*orphan).serves) {
+		spec.Listeners = nil
+	}
 	for _, o := range workers {
+		if !o.serves() { // what it has lent is about to be closed, since its address is not served any more
+			for _, l := range o.lent {
+				m.world.close(l.fd)
+			}
+			continue
+		}
 		m.keepLent(o)
 		for _, l := range o.lent {
 			if o.spec.Generation == spec.Generation {
@@ -226,8 +258,10 @@ func (m *master) reviveOrphans(workers []*orphan) (*generation, error) {
 		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
 			m.world.close(fd)
 		}
+		return nil, err
 	}
-	return g, err
+	m.letDrain(g, workers)
+	return g, nil
 }
 
 // keepLent makes listeners of the copies that an orphan has lent, unless they are there already: workers share some.

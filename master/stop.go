@@ -94,6 +94,11 @@ func (m *master) fail(err error) {
 	m.settle()
 }
 
+// leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
+func (m *master) leavesBehind(s *slot) bool {
+	return m.err != nil && !m.successor && s.state == slotDraining && s.process.adopted
+}
+
 // settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
 func (m *master) settle() {
 	m.converse()
@@ -102,7 +107,7 @@ func (m *master) settle() {
 		return
 	}
 	for _, s := range m.slots() {
-		if s.state != slotVacant {
+		if s.state != slotVacant && !m.leavesBehind(s) {
 			return
 		}
 	}

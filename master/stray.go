@@ -118,7 +118,7 @@ func (o *orphan) hear(control *os.File) error {
 	if err != nil {
 		return err
 	}
-	_, fds, err := next(raw, link.Orphan)
+	m, fds, err := next(raw, link.Orphan)
 	if err == nil && len(fds) != 2 {
 		err = fmt.Errorf("%d descriptors have come instead of 2", len(fds))
 	}
@@ -127,6 +127,11 @@ func (o *orphan) hear(control *os.File) error {
 		return err
 	}
 	o.text, o.shared = fds[0], fds[1]
+	if len(m.Body) > 0 {
+		if err := link.ParseBody(m, &o.drains); err != nil {
+			return err
+		}
+	}
 	text, err := sock.ReadAll(o.text)
 	if err != nil {
 		return err

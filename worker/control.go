@@ -218,6 +218,7 @@ func (c *control) orphaned(err error) {
 	l.orphan = true
 	switch {
 	case l.draining:
+		l.rendezvous.offer()
 	case l.unsettled() && (len(l.peers) > 0 || !l.serving):
 		l.give(0)
 		l.giveAlone()

@@ -34,10 +34,16 @@ func (l *loop) finish(limit time.Duration) {
 // wind has the worker end, and everyone look whether to leave for that.
 func (l *loop) wind(limit time.Duration) {
 	l.draining = true
-	l.rendezvous.withdraw()
+	l.timers.stop(&l.rendezvous.till)
+	if l.orphan && !l.giving.alone {
+		l.rendezvous.offer()
+	}
 	l.closeListeners()
 	if limit > 0 {
-		l.drainTill.fire = func() { l.ended = true }
+		l.drainTill.fire = func() {
+			l.ended = true
+			l.rendezvous.withdraw()
+		}
 		l.timers.set(&l.drainTill, l.now+int64(limit))
 	}
 	l.leaveAll()
@@ -102,5 +108,6 @@ func (l *loop) endIfDrained() {
 		return
 	}
 	l.ended = true
+	l.rendezvous.withdraw()
 	l.control.must(link.Drained, nil)
 }

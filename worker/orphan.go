@@ -1,5 +1,6 @@
 // Orphans: a worker whose master has ended without a word serves on, and waits at a rendezvous for the next master. Whoever
-// connects there is that one: from then on the connection is the control socket.
+// connects there is that one: from then on the connection is the control socket. One that drains does so, too, so that who
+// stops the service knows of it and of its clients.
 
 package worker
 
@@ -37,6 +38,19 @@ func (l *loop) await() {
 	if r.fd >= 0 {
 		return
 	}
+	r.offer()
+	if l.spec.Orphans == link.OrphansWait {
+		r.till.fire = func() { l.drain(l.spec.ShutdownTimeout) }
+		l.timers.set(&r.till, l.now+orphanWait)
+	}
+}
+
+// offer begins to wait for a master, if a name for that is to be had.
+func (r *rendezvous) offer() {
+	l := r.l
+	if r.fd >= 0 {
+		return
+	}
 	for i := range maxOrphanNames {
 		fd, err := sock.ListenSeqpacket(link.OrphanName(os.Getuid(), l.spec.ConfigFile, os.Getpid()+i*orphanStride), 1)
 		if err != nil {
@@ -48,10 +62,6 @@ func (l *loop) await() {
 		}
 		sock.Close(fd)
 		r.fd = -1
-	}
-	if l.spec.Orphans == link.OrphansWait {
-		r.till.fire = func() { l.drain(l.spec.ShutdownTimeout) }
-		l.timers.set(&r.till, l.now+orphanWait)
 	}
 }
 
@@ -94,7 +104,11 @@ func (r *rendezvous) meet(fd int) {
 	}
 	r.withdraw()
 	l.control, l.orphan, l.settled = c, false, true
-	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan})
+	body := link.OrphanBody{Drains: l.draining}
+	if l.drainTill.pos != 0 {
+		body.Left = max(time.Duration(l.drainTill.at-l.now), time.Millisecond)
+	}
+	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan, Body: link.Body(body)})
 	if err := sock.SendFDs(fd, hello, l.origins[:]); err != nil {
 		c.orphaned(err)
 	}

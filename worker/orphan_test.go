@@ -60,8 +60,8 @@ func orphaned(t *testing.T, orphans link.Orphans) (*rig, *loop, *peer, string) {
 	return r, l, c, names[0]
 }
 
-// come connects a master and checks the worker's introduction.
-func (r *rig) come(name string) {
+// come connects a master and checks the worker's introduction, which it returns.
+func (r *rig) come(name string) (body link.OrphanBody) {
 	r.t.Helper()
 	fd, err := sock.ConnectSeqpacket(name)
 	r.must(err)
@@ -82,7 +82,9 @@ func (r *rig) come(name string) {
 	if mem, err := sock.Map(fds[1], 4096); err != nil || sock.Unmap(mem) != nil {
 		r.t.Errorf("mapping the counters: %v", err)
 	}
+	r.must(link.ParseBody(m, &body))
 	master.deaf = false
+	return body
 }
 
 // The next master has the worker as if there had been no other, and so has the one after that.
@@ -145,16 +147,37 @@ func TestOrphanWaits(t *testing.T) {
 	}
 }
 
-// One that is about to end is of no use to a master.
-func TestDrainingOrphanWaitsForNobody(t *testing.T) {
-	r, l, c, _ := orphaned(t, link.OrphansServe)
-	c.send([]byte("*1\r\n$4\r\nPI"))
-	r.turn()
-	l.drain(time.Minute)
-	r.turn()
-	if len(waiting(t)) > 0 || l.ended {
-		t.Errorf("it waits at %q; it has ended: %v", waiting(t), l.ended)
+// One that is about to end waits, too, and says that it drains and for how long: whoever stops the service must know of it.
+func TestDrainingOrphanMeetsMaster(t *testing.T) {
+	for _, limit := range []time.Duration{0, time.Minute} {
+		for _, when := range []string{"before", "after"} {
+			t.Run(fmt.Sprintf("%v %s it is an orphan", limit, when), func(t *testing.T) {
+				r, l, c, name := orphaned(t, link.OrphansServe)
+				c.send([]byte("*1\r\n$4\r\nPI"))
+				r.turn()
+				if when == "before" {
+					r.come(name)
+				}
+				l.drain(limit)
+				r.turn()
+				if when == "before" {
+					r.masters[0].hangUp()
+					r.turn()
+				}
+				if len(waiting(t)) != 1 || l.ended {
+					t.Fatalf("it waits at %q; it has ended: %v", waiting(t), l.ended)
+				}
+				if got, want := r.come(name), (link.OrphanBody{Drains: true, Left: limit}); got != want {
+					t.Errorf("it says %+v, want %+v", got, want)
+				}
+				r.masters[0].send(link.AppendMessage(nil, link.Message{Kind: link.Resume})) // as to all that a master has found
+				r.turn()
+				c.send([]byte("NG\r\n"))
+				r.turn()
+				if !l.ended || len(waiting(t)) > 0 {
+					t.Errorf("it has ended: %v; it waits at %q", l.ended, waiting(t))
+				}
+			})
+		}
 	}
-	c.send([]byte("NG\r\n"))
-	r.turn()
 }

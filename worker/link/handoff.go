@@ -40,6 +40,12 @@ type FinishBody struct {
 	Deadline time.Duration `json:"deadline"` // from now until the worker ends; 0 = when the last client is gone
 }
 
+// OrphanBody comes with Orphan.
+type OrphanBody struct {
+	Drains bool          `json:"drains,omitempty"` // it accepts nobody any more, and ends when the last client is gone
+	Left   time.Duration `json:"left,omitempty"`   // until it ends in any case; 0 = it has no deadline
+}
+
 // ListenBody comes with Listen and its one descriptor, and with Unlisten.
 type ListenBody struct {
 	Listener Listener `json:"listener"`

@@ -18,7 +18,7 @@ const (
 	Log     Kind = 2  // body: level byte, text
 	Drained Kind = 3  // no client is left, the worker ends; no body
 	Leaving Kind = 19 // a signal has told the worker to end, it drains; no body
-	Orphan  Kind = 20 // the first thing said to a master that has come to a rendezvous; no body; FDSpec and FDShared
+	Orphan  Kind = 20 // the first thing said to a master that has come to a rendezvous; body: OrphanBody, or none; FDSpec and FDShared
 
 	// From the master.
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
