@@ -98,7 +98,7 @@ func (m *master) asked(a *ask) {
 func (m *master) status() *Status {
 	now := m.world.now()
 	s := &Status{
-		Build: m.opts.Build, PID: m.world.pid, Keeper: m.keeper, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
+		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
 		Phase: m.phase.String(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
 	if m.generation != nil {

@@ -158,11 +158,11 @@ func findKeeper(known int) (net.Conn, int, error) {
 	}
 }
 
-func keeperName(pid int) string { return link.KeeperName(os.Getuid(), pidNamespace(), pid) }
+func keeperName(pid int) string { return link.KeeperName(os.Getuid(), PIDNamespace(), pid) }
 
-// pidNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
+// PIDNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
 // does not tell.
-func pidNamespace() uint64 {
+func PIDNamespace() uint64 {
 	info, err := os.Stat("/proc/self/ns/pid")
 	if err != nil {
 		return 0

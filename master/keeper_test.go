@@ -61,7 +61,7 @@ func TestKeeperOfAnotherName(t *testing.T) {
 		}
 		sock.Close(fd)
 	}
-	if pidNamespace() == 0 || link.KeeperName(0, 1, 7) == link.KeeperName(0, 2, 7) {
+	if PIDNamespace() == 0 || link.KeeperName(0, 1, 7) == link.KeeperName(0, 2, 7) {
 		t.Error("pids of different namespaces have the same name")
 	}
 }

@@ -165,8 +165,8 @@ func TestReceiveNonsense(t *testing.T) {
 				}
 				ended <- err
 			})
-			if now := open(t); now != before {
-				t.Errorf("after %v %d descriptors are open, want %d", <-ended, now, before)
+			if now := open(t); now > before { // fewer: those of an earlier test have been found to be garbage
+				t.Errorf("after %v %d descriptors are open, before there were %d", <-ended, now, before)
 			}
 			file.Close()
 			sock.Close(a)

@@ -12,7 +12,8 @@ import (
 type Status struct {
 	Build         string    `json:"build"`
 	PID           int       `json:"pid"`
-	Keeper        int       `json:"keeper,omitempty"` // pid of the process that was started first and stays; 0: none
+	PIDNamespace  uint64    `json:"pid_namespace,omitempty"` // in which pids of this status mean something: inode of /proc/PID/ns/pid
+	Keeper        int       `json:"keeper,omitempty"`        // pid of the process that was started first and stays; 0: none
 	StartedAt     time.Time `json:"started_at"`
 	UptimeSeconds int64     `json:"uptime_seconds"`
 	Phase         string    `json:"phase"`      // starting, serving, draining, stopping

@@ -18,13 +18,14 @@ import (
 )
 
 type world struct {
-	pid      int
-	self     string // how the process was called, which is where its successor is installed
-	now      func() time.Time
-	load     func(path string) (*config.Config, error)
-	signals  func() (watched <-chan os.Signal, unwatch func())
-	affinity func() ([]int, error) // the CPUs that the process may run on
-	memory   func() (int64, error) // the bytes that the process may use
+	pid          int
+	pidNamespace uint64 // 0: /proc does not tell
+	self         string // how the process was called, which is where its successor is installed
+	now          func() time.Time
+	load         func(path string) (*config.Config, error)
+	signals      func() (watched <-chan os.Signal, unwatch func())
+	affinity     func() ([]int, error) // the CPUs that the process may run on
+	memory       func() (int64, error) // the bytes that the process may use
 
 	seal   func()                          // no worker inherits a descriptor that the process was born with
 	report func(event)                     // from any goroutine
@@ -102,6 +103,7 @@ func newWorld(report func(event)) *world {
 		services:   newServiceManager(),
 
 		pid:           os.Getpid(),
+		pidNamespace:  PIDNamespace(),
 		now:           time.Now,
 		load:          config.Load,
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },

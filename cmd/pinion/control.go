@@ -180,7 +180,7 @@ func drainCommand() *cli.Command {
 		Name:      "drain",
 		Usage:     "have the running proxy end when its clients have got what they are owed",
 		UsageText: "pinion drain [--control FILE]",
-		Description: `No new clients are accepted; those that are there may finish, for at most shutdown_timeout. The command does not wait
+		Description: `No new clients are accepted; those that are owed replies get them first, for at most shutdown_timeout. The command does not wait
 for the end, see pinion stop.`,
 	}, func(c *cli.Context, m *control) error {
 		a, err := m.ask(context.Background(), "/drain", nil)

@@ -65,6 +65,9 @@ func (n *noConnection) Error() string {
 		cause = errno
 	}
 	switch {
+	case errors.Is(cause, syscall.ECONNREFUSED):
+		return fmt.Sprintf("no Pinion listens at %q: %v; if its master was killed, start Pinion again as before: it takes over the "+
+			"workers that serve on; else tell where with --control FILE or %s", n.path, cause, controlVariable)
 	case n.nobody():
 		return fmt.Sprintf("no Pinion listens at %q: %v; tell where with --control FILE or %s", n.path, cause, controlVariable)
 	case errors.Is(cause, fs.ErrPermission):

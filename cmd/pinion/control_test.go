@@ -266,7 +266,11 @@ func TestNobodyListens(t *testing.T) {
 		file:                         "connection refused",
 	} {
 		for _, command := range []string{"status", "reload", "upgrade", "drain", "stop", "log reopen"} {
-			want := fmt.Sprintf("pinion: no Pinion listens at %q: %s; tell where with --control FILE or PINION_CONTROL\n", path, cause)
+			hint := "tell where with --control FILE or PINION_CONTROL"
+			if cause == "connection refused" {
+				hint = "if its master was killed, start Pinion again as before: it takes over the workers that serve on; else " + hint
+			}
+			want := fmt.Sprintf("pinion: no Pinion listens at %q: %s; %s\n", path, cause, hint)
 			status, out, err := invoke(append(strings.Fields(command), "--control", path)...)
 			if status != 1 || out != "" || err != want {
 				t.Errorf("%s: got %d, %q, %q, want %q", command, status, out, err, want)
@@ -579,6 +583,23 @@ func TestStopUnseen(t *testing.T) {
 		if status, out, err := invoke("stop", "--control", f.path); status != 0 || out != fmt.Sprintf("stopped (pid %d)\n", unseen) {
 			t.Errorf("successor %v: got %d, %q, %q", successor, status, out, err)
 		}
+	}
+}
+
+// A process of a container is not the one that has its number outside.
+func TestStopContainer(t *testing.T) {
+	f := playMaster(t, func(f *fakeMaster, w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stop" {
+			f.listener.Close()
+			io.WriteString(w, "{}")
+			return
+		}
+		w.Write(alter(t, func(s *master.Status) {
+			s.PID, s.Keeper, s.PIDNamespace = os.Getpid(), os.Getppid(), master.PIDNamespace()+1
+		}))
+	})
+	if status, out, err := invoke("stop", "--control", f.path); status != 0 || out != fmt.Sprintf("stopped (pid %d)\n", os.Getpid()) {
+		t.Errorf("got %d, %q, %q", status, out, err)
 	}
 }
 

@@ -55,20 +55,26 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	kept := birth(first.Keeper)
+	born := func(pid int) string {
+		if first.PIDNamespace != 0 && first.PIDNamespace != master.PIDNamespace() {
+			return "" // a container's, which is somebody else here
+		}
+		return birth(pid)
+	}
+	kept := born(first.Keeper)
 	for now, more := first, true; more; {
-		born := birth(now.PID)
+		birth := born(now.PID)
 		a, errAsk := m.ask(ctx, "/stop", parameters)
 		if errAsk != nil && !unheard(errAsk) && !nobody(errAsk) {
 			return 0, errAsk
 		}
 		if a.PID != 0 && a.PID != now.PID { // which has taken over meanwhile
-			now.PID, born = a.PID, birth(a.PID)
+			now.PID, birth = a.PID, born(a.PID)
 		}
-		err = m.awaitEnd(ctx, now, born, errAsk)
+		err = m.awaitEnd(ctx, now, birth, errAsk)
 		now, more = m.successor(ctx, now)
 	}
-	for err == nil && kept != "" && birth(first.Keeper) == kept { // it has nothing to do any more but to say how that was
+	for err == nil && kept != "" && born(first.Keeper) == kept { // it has nothing to do any more but to say how that was
 		pause(ctx)
 	}
 	return first.PID, err
