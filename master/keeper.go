@@ -296,5 +296,10 @@ func (m *master) keeperGone(err error) {
 	if !errors.Is(err, io.EOF) {
 		m.log.printf(levelDebug, "the keeper: %v", err)
 	}
-	m.leaveBehind(fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper))
+	m.forsaken = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper)
+	if m.source != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
+		m.source.fail(m.forsaken)
+		return
+	}
+	m.leaveBehind(m.forsaken)
 }

@@ -117,6 +117,7 @@ type master struct {
 	heirPID        int      // of the master that has taken over
 	keeper         int      // pid of the one that stays, if that is not this process; 0: none
 	keeperWay      net.Conn // to it; nil: it was not found
+	forsaken       error    // the keeper is gone, and this master goes, too, when the handoff is over; nil: not so
 	drainForwarded bool     // by the keeper; what comes directly after it is the same
 
 	statsFD   int // inherited, -1: none

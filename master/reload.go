@@ -239,7 +239,10 @@ func (h *HandoffStatus) line() string {
 	}
 	if h.Outcome == HandoffFailed {
 		stays := "everything stays as it was"
-		if h.Lost > 0 {
+		switch {
+		case h.kept > 0:
+			stays = fmt.Sprintf("the old generation serves, %s still to come back", clientsAre(h.kept, "are"))
+		case h.Lost > 0:
 			stays = "the old generation serves"
 		}
 		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))

@@ -99,6 +99,7 @@ func (s *source) hear(w word) {
 	case w.Kind == wordFailed:
 		s.fail(errors.New(w.Reason))
 	case w.Kind == wordReturned && s.phase == sourceReturning:
+		s.status.kept = w.Kept
 		s.conclude(s.failure)
 	}
 }
@@ -497,6 +498,10 @@ func (s *source) conclude(err error) {
 	}
 	if s.deposed && m.after == nothing {
 		m.leaveBehind(errDeposed)
+		return
+	}
+	if m.forsaken != nil && m.after == nothing {
+		m.leaveBehind(m.forsaken)
 		return
 	}
 	m.resumeAsks()

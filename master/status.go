@@ -86,6 +86,8 @@ type HandoffStatus struct {
 
 	LostReason string `json:"lost_reason,omitempty"` // why those died
 
+	kept int // clients that had moved and could not come back yet
+
 	LongestPause time.Duration `json:"-"` // of one client that was moved; longest_pause_us
 	Took         time.Duration `json:"-"` // took_us
 }

@@ -395,7 +395,7 @@ func (t *target) checkReturned() {
 }
 
 func (t *target) sayReturned() {
-	t.source.say(word{Kind: wordReturned, Lost: t.losses.clients, LostReason: t.losses.reason})
+	t.source.say(word{Kind: wordReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.

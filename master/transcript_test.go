@@ -250,6 +250,10 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	}
 	w := word{Kind: wordKind(args[0])}
 	switch w.Kind {
+	case wordReturned: // clients that could not come back yet
+		if len(args) > 1 {
+			w.Kept = number(t, args[1])
+		}
 	case wordHello:
 		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {

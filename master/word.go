@@ -120,6 +120,7 @@ type word struct {
 	Stays     bool     `json:"stays,omitempty"`     // welcome: the source's process does not end when it has left
 
 	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the target's workers have died with
+	Kept       int    `json:"kept,omitempty"`        // clients that could not come back yet
 	LostReason string `json:"lost_reason,omitempty"` // why those died
 
 	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
