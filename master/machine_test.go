@@ -79,6 +79,7 @@ type machine struct {
 	replies        []chan outcome
 	other          func(word, error) // says something as the other master
 	taken          bool              // the statistics port is in use
+	tight          *shortage         // of processes and threads
 }
 
 func newMachine() *machine {
@@ -218,6 +219,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text += "pool " + value + "\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n"
 		case "stats":
 			f.taken = value == "taken"
+		case "tasks": // that fit
+			f.tight = &shortage{number(t, value), "raise the limit"}
 		case "stopped": // a worker's pid
 			f.stopped[number(t, value)] = true
 		case "silent": // workers, about their connections: those of older builds are, or cannot have any
@@ -268,6 +271,7 @@ func (f *machine) world() *world {
 		now:         func() time.Time { return f.clock },
 		load:        func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
 		affinity:    f.affinity,
+		tasks:       func() *shortage { return f.tight },
 		memory:      f.readMemory,
 		seal:        func() {},
 		report:      func(e event) { f.master.handle(e) },

@@ -62,7 +62,24 @@ func (m *master) carryOut(r wish) {
 	case r.kind == kindReload:
 		m.reload(r)
 	default:
-		m.upgrade(r)
+		m.loading = true
+		m.checkTasks(len(m.generation.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
+	}
+}
+
+// fits goes on with a reload or an upgrade, unless something is too tight for it.
+func (m *master) fits(r wish, tight error, then func()) {
+	m.loading = false
+	switch {
+	case m.phase != serving:
+		m.refuse(&r)
+	case tight != nil:
+		s := m.newSource(r)
+		m.source = s
+		s.target = echo{m, true}
+		s.conclude(tight)
+	default:
+		then()
 	}
 }
 
@@ -155,12 +172,12 @@ func (m *master) reload(r wish) {
 	}
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
-		m.loading = false
-		if m.phase != serving {
-			m.refuse(&r)
+		begin := func(tight error) { m.fits(r, tight, func() { m.follow(r, cfg, err) }) }
+		if err != nil {
+			begin(nil)
 			return
 		}
-		m.follow(r, cfg, err)
+		m.checkTasks(m.workersOf(cfg), 0, begin)
 	})
 }
 

@@ -27,6 +27,8 @@ type world struct {
 	affinity     func() ([]int, error) // the CPUs that the process may run on
 	memory       func() (int64, error) // the bytes that the process may use
 
+	tasks func() *shortage // the tightest limit of processes and threads; nil: none is known
+
 	seal   func()                          // no worker inherits a descriptor that the process was born with
 	report func(event)                     // from any goroutine
 	aside  func(work func() (then func())) // work is done by another goroutine, then by that of Run
@@ -108,6 +110,7 @@ func newWorld(report func(event)) *world {
 		load:          config.Load,
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
 		affinity:      sock.Affinity,
+		tasks:         roomForTasks,
 		memory:        func() (int64, error) { return machineMemory(os.DirFS("/")) },
 		seal:          seal,
 		probe:         probe,

@@ -38,6 +38,16 @@ func SetTimerSlack(nanoseconds int) error {
 	return unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(nanoseconds), 0, 0, 0)
 }
 
+// MaxTasks returns how many processes and threads the user of this process may have, see RLIMIT_NPROC in getrlimit(2);
+// limited is false if there is no such limit.
+func MaxTasks() (most int, limited bool) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil || limit.Cur >= 1<<31 {
+		return 0, false
+	}
+	return int(limit.Cur), true
+}
+
 // SetSubreaper makes this process the parent of all its descendants whose own has ended.
 func SetSubreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
