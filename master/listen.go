@@ -375,33 +375,6 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 	})
 }
 
-// cause leaves out what net says around the error of a system call: operation, network, address, name of the call.
-func cause(err error) error {
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		return errno
-	}
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		return op.Err // a name that does not resolve
-	}
-	return err
-}
-
-// listenError says which address of which pool cannot be served, why, and what the operator can do.
-func listenError(p *config.Pool, err error) error {
-	hint := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && p.Listen.Network == "unix":
-		hint = "; another process accepts connections there: stop it or choose another path"
-	case errors.Is(err, syscall.EADDRINUSE):
-		hint = fmt.Sprintf("; see who has it with: ss -ltnp 'sport = :%d'", p.Listen.AddrPort.Port())
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = "; no interface of this machine has that address"
-	case errors.Is(err, syscall.EACCES) && p.Listen.Network != "unix":
-		hint = "; ports below 1024 need CAP_NET_BIND_SERVICE"
-	}
-	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint)
-}
-
 // bindSocket opens a socket that is to listen later. Sockets whose inodes are in own are no obstacle.
 func bindSocket(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
 	if err := fault.Error("m.bind"); err != nil {

@@ -140,38 +140,6 @@ func (s *source) proceed(w word) {
 	s.join()
 }
 
-// join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
-// here, descriptors above all, must change nothing.
-func (s *source) join() {
-	s.enter(sourceJoining, joinTimeout)
-	s.awaited, s.given = map[pair]bool{}, map[int]link.GivenBody{}
-	for _, from := range s.m.generation.slots {
-		if from.state == slotServing && !s.connect(from, everyPartner) {
-			return
-		}
-	}
-	s.checkJoined()
-}
-
-// joined notes that an old worker has its end of a connection.
-func (s *source) joined(p pair) {
-	delete(s.awaited, p)
-	s.checkJoined()
-}
-
-// checkJoined goes on when all workers have their connections. Those that died do not count.
-func (s *source) checkJoined() {
-	if s.phase != sourceJoining {
-		return
-	}
-	for p := range s.awaited {
-		if s.m.generation.slots[p.from].state == slotServing {
-			return
-		}
-	}
-	s.give()
-}
-
 // give begins to move the clients.
 func (s *source) give() {
 	m := s.m
@@ -219,57 +187,6 @@ func (s *source) begin(from *slot) {
 	from.become(slotGiving, time.Time{})
 	s.m.tellRemoved(from, s.removed)
 	s.m.pass(from, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: s.patience})})
-}
-
-// replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
-func (s *source) replaced(from *slot) {
-	if from.generation != s.m.generation || s.phase != sourceJoining && s.phase != sourceGiving {
-		return
-	}
-	if s.connect(from, everyPartner) && s.phase == sourceGiving {
-		s.begin(from)
-	}
-}
-
-const everyPartner = -1
-
-// connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
-// soon as it is passed on. What cannot be done ends the attempt.
-func (s *source) connect(from *slot, only int) (done bool) {
-	m := s.m
-	for _, to := range partners(from.index, len(m.generation.slots), s.slots) {
-		if only != everyPartner && to.slot != only {
-			continue
-		}
-		ours, theirs, err := m.world.pair()
-		if err == nil {
-			err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to.slot, Share: to.told()})}, ours)
-			m.world.close(ours)
-			if err != nil {
-				m.world.close(theirs)
-			}
-		}
-		if err != nil {
-			hint := ""
-			if scarce(err) {
-				hint = "; raise LimitNOFILE= (ulimit -n)"
-			}
-			s.fail(fmt.Errorf("connecting %v: %w%s", pair{from.index, to.slot}, err, hint))
-			return false
-		}
-		s.awaited[pair{from.index, to.slot}] = true
-		s.target.say(word{Kind: wordPeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
-	}
-	return true
-}
-
-// introduce connects the successor of a new worker that has died to all who give to its slot.
-func (s *source) introduce(slot int) {
-	for _, from := range s.m.generation.slots {
-		if from.state == slotGiving && !s.connect(from, slot) {
-			return
-		}
-	}
 }
 
 // gave notes that a worker has moved all that moves.
@@ -383,37 +300,6 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 	}
 }
 
-// fail ends the attempt. If clients have moved, they come back first.
-func (s *source) fail(reason error) {
-	m := s.m
-	switch s.phase {
-	case sourceReturning, sourceLeaving:
-		return
-	case sourceCalling, sourceWaiting, sourceJoining:
-		s.target.say(word{Kind: wordAbort, Reason: reason.Error(), Unmoved: true})
-		s.conclude(reason)
-		return
-	}
-	m.log.printf(levelError, "%s fails, clients come back: %v", s.status.Kind, reason)
-	s.failure = reason
-	s.enter(sourceReturning, returnTimeout+settleTimeout) // the target may take the former, and then says so
-	s.resume()
-	s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
-}
-
-// resume has the workers serve on.
-func (s *source) resume() {
-	for _, from := range s.m.generation.slots {
-		if from.state == slotGiving {
-			from.become(slotServing, time.Time{})
-			s.m.pass(from, link.Message{Kind: link.Resume})
-			if from.leaves {
-				s.m.drainSlot(from)
-			}
-		}
-	}
-}
-
 // expire follows when a phase lasts too long.
 func (s *source) expire() {
 	m := s.m
@@ -506,58 +392,4 @@ func (s *source) conclude(err error) {
 	}
 	m.resumeAsks()
 	m.next()
-}
-
-// stop ends the attempt because pinion stops: what has moved need not come back, and there is nobody to come back to.
-func (s *source) stop() {
-	m := s.m
-	const reason = "pinion stops"
-	s.target.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
-	m.source = nil
-	for _, reply := range s.replies {
-		reply <- outcome{Error: reason, failure: failureBusy}
-	}
-	if s.exchange != nil {
-		s.exchange.close()
-		s.dismissChild()
-	}
-}
-
-// notSaid follows when the new master has not got a word.
-func (s *source) notSaid(u *unsaid) {
-	if s.phase == sourceLeaving { // perhaps it does not know that it may; whether it has, only its process tells
-		s.m.log.printf(levelError, "%s: %v", s.status.Kind, u)
-		s.dismissChild()
-		return
-	}
-	s.fail(u)
-}
-
-// dismissChild ends a new master that hangs. One that works has its time to end by itself.
-func (s *source) dismissChild() {
-	m := s.m
-	if !m.child {
-		return
-	}
-	known := m.workerPIDs()
-	m.world.dismiss(func(pid int) bool { return !known[pid] && (!m.stays || sameCommand(pid) || isSuccessor(pid)) })
-}
-
-// abandon makes the old generation the only one again.
-func (s *source) abandon() {
-	m := s.m
-	s.resume()
-	if s.exchange != nil {
-		s.exchange.close()
-		m.giveUp(m.generation)
-		s.dismissChild()
-	}
-	if s.phase == sourceLeaving {
-		m.serveStats()
-	}
-	for _, old := range m.generation.slots { // died while their clients moved
-		if old.state == slotVacant && m.phase == serving {
-			m.fill(old)
-		}
-	}
 }

@@ -5,7 +5,6 @@ package master
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -226,16 +225,6 @@ func (t *target) checkJoined(s *slot) {
 	t.m.serve(s)
 }
 
-// peerFailed follows when a new worker cannot talk to one of the source. Where the two have talked, the source's worker says
-// so, too, and gets another connection.
-func (t *target) peerFailed(s *slot, body link.PeerFailedBody) {
-	t.m.log.printf(levelWarn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
-	t.losses.add(body.Lost, fmt.Sprintf("worker %d: %s", body.Slot, body.Reason))
-	if body.Unjoined && t.failure == nil {
-		t.fail(fmt.Errorf("connecting %v: %s", pair{body.Slot, s.index}, body.Reason))
-	}
-}
-
 // take lets the workers accept, side by side with the old ones.
 func (t *target) take(w word) {
 	m := t.m
@@ -279,157 +268,6 @@ func (m *master) serve(s *slot) {
 	s.become(slotServing, time.Time{})
 	s.readyAt = m.world.now()
 	m.pass(s, link.Message{Kind: link.Serve})
-}
-
-// suspect follows when a worker of the source can give nothing more to one of these. One that hangs goes, and its slot
-// starts anew; one that lives gets other connections, but not for ever.
-func (t *target) suspect(w word) {
-	if w.Slot < 0 || w.Slot >= len(t.g.slots) {
-		return
-	}
-	s := t.g.slots[w.Slot]
-	switch {
-	case w.Hung:
-		t.m.kill(s, w.Reason)
-	case (s.state == slotServing || s.state == slotPrepared) && t.again[s.index] < maxAgain:
-		t.again[s.index]++
-		t.source.say(word{Kind: wordAgain, Slot: s.index})
-	case s.state == slotServing, s.state == slotPrepared:
-		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, w.Reason))
-	}
-}
-
-// maxAgain is how many times a worker gets other connections to those who give to it.
-const maxAgain = 3
-
-// lost follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
-// it is an ordinary crash, and those who give know what it had not taken yet.
-func (t *target) lost(s *slot, reason string) {
-	switch t.phase {
-	case targetReturning:
-		t.gaveBack(s, link.GivenBody{})
-	case targetTaking, targetSettling:
-		if t.died[s.index] {
-			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))
-			return
-		}
-		t.died[s.index] = true
-		t.m.fill(s)
-		if t.moved != nil && t.phase == targetTaking && t.failure == nil {
-			t.settle(t.moved)
-		}
-	default:
-		t.fail(fmt.Errorf("new worker %d: %s", s.index, reason))
-	}
-}
-
-// missing follows when a worker will end, because a signal has told it to.
-func (t *target) missing(s *slot) {
-	if t.phase != targetReturning {
-		t.fail(fmt.Errorf("a signal has told new worker %d to end", s.index))
-	}
-}
-
-// fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
-func (t *target) fail(reason error) {
-	t.source.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
-	switch {
-	case t.phase == targetSettling: // it may have decided already, to leave
-		t.failure = reason
-	case t.engaged():
-		t.failure = reason
-		t.until = t.m.world.now().Add(settleTimeout) // for the source to say abort
-	default:
-		t.cancel(reason)
-	}
-}
-
-// abort follows when the source does not want to go on. It knows whether it has begun to have clients moved.
-func (t *target) abort(reason string, unmoved bool) {
-	m := t.m
-	if !t.engaged() || unmoved {
-		t.cancel(errors.New(reason))
-		return
-	}
-	t.enter(targetReturning, returnTimeout)
-	t.returned = map[int]bool{}
-	if t.failure == nil {
-		t.failure = errors.New(reason)
-	}
-	added := m.added(t.g)
-	if len(added) > 0 {
-		m.shelter(t.g)
-	}
-	patience := min(t.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
-	for _, s := range t.g.slots {
-		switch s.state {
-		case slotServing, slotPrepared: // the latter may have been given clients already
-			s.become(slotGiving, time.Time{})
-			m.tellRemoved(s, added)
-			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: patience})})
-		case slotStarting:
-			m.kill(s, reason)
-		}
-	}
-	t.checkReturned()
-}
-
-// gaveBack notes that a worker has given back all that it could, or is dead.
-func (t *target) gaveBack(s *slot, body link.GivenBody) {
-	t.returned[s.index] = true
-	t.kept += body.Stragglers
-	t.checkReturned()
-}
-
-func (t *target) checkReturned() {
-	if t.phase != targetReturning {
-		return
-	}
-	for _, s := range t.g.slots {
-		if s.state == slotGiving && !t.returned[s.index] {
-			return
-		}
-	}
-	t.sayReturned()
-	t.cancel(t.failure)
-}
-
-func (t *target) sayReturned() {
-	t.source.say(word{Kind: wordReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
-}
-
-// cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
-func (t *target) cancel(reason error) {
-	m := t.m
-	m.target, m.coming = nil, nil
-	if t.kept > 0 {
-		m.log.printf(levelError, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
-	}
-	if t.g != nil {
-		for _, s := range t.g.slots {
-			if s.state == slotGiving {
-				m.release(s, t.g.config.Global.ShutdownTimeout, nil)
-				continue
-			}
-			m.kill(s, "is not needed")
-			if s.state == slotWaiting {
-				s.become(slotVacant, time.Time{})
-			}
-		}
-		m.retired = append(m.retired, t.g)
-	}
-	if t.exchange != nil {
-		if t.asked {
-			m.world.services.mainPID(t.old) // which may not be listened to any more
-		}
-		m.abandonListeners()
-		if m.after != nothing { // as asked
-			reason = nil
-		}
-		m.fail(reason)
-		return
-	}
-	m.giveUp(m.generation)
 }
 
 // expire follows when a phase lasts too long.
