@@ -6,6 +6,7 @@
 #   E2E_UPGRADES   how many upgrades are done in a row (5)
 #   E2E_CRASHES    how often a master is killed at a random moment of a reload, and of an upgrade (3)
 #   E2E_STOPS      how often the service is stopped, and restarted, right after an upgrade and in the middle of one (3)
+#   E2E_ROUNDS     how many reloads and upgrades there are under each other kind of unit, and under socket activation (2)
 #   E2E_PACKAGES   where the packages are (bin/packages)
 set -euo pipefail
 shopt -s inherit_errexit
@@ -16,6 +17,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/pinion-e2e
 upgrades=${E2E_UPGRADES:-5}
 crashes=${E2E_CRASHES:-3}
 stops=${E2E_STOPS:-3}
+rounds=${E2E_ROUNDS:-2}
 packages=${E2E_PACKAGES:-bin/packages}
 
 if ((EUID != 0)); then

@@ -4,8 +4,9 @@
 master() { inside pinion status --json | sed -n 's/^ *"pid": *\([0-9]*\).*/\1/p' | head -n 1; }
 another_master() { local now; now=$(master 2>/dev/null) && [[ $now && $now != "$1" ]] && answers; }
 
-# supervised fails unless systemd supervises a process that lives.
 active() { [[ $(service ActiveState) == active ]]; }
+
+# supervised fails unless systemd supervises a process that lives.
 supervised() {
 	within $patience active || fail "$1: the service is $(service ActiveState)"
 	inside kill -0 "$(service MainPID)" || fail "$1: systemd supervises nobody"
@@ -22,12 +23,13 @@ variant() { # NAME SETTING…
 	started "as $name"
 	within $patience answers || fail "$name: no answer"
 	crowd_begin
-	for round in 1 2; do
+	for ((round = 1; round <= rounds; round++)); do
 		upgrade_by_hand || fail "$name: upgrade $round fails: $(<"$work/upgrade.log")"
 		crowd_goes_on "$name, after upgrade $round"
 		supervised "$name, after upgrade $round"
+		inside pinion reload >/dev/null || fail "$name: reload $round fails"
 	done
-	inside pinion reload >/dev/null || fail "$name: the reload fails"
+	crowd_goes_on "$name, after $rounds reloads"
 	crowd_end "$name"
 
 	now=$(cursor)

@@ -16,7 +16,11 @@ before=$(service MainPID)
 install_package "$older"
 replaced "$before" 1.0.0-e2e
 crash KILL
-inside systemctl reload pinion || fail "systemctl reload fails"
+for ((round = 1; round <= rounds; round++)); do
+	inside pinion upgrade >/dev/null || fail "upgrade $round fails under socket activation"
+	inside systemctl reload pinion || fail "systemctl reload $round fails under socket activation"
+	crowd_goes_on "under socket activation, round $round"
+done
 crowd_end "under socket activation"
 
 step "a stopped service is started again by the next client"
