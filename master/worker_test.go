@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		work()
 		return
 	}
+	os.Unsetenv(envNotifySocket) // the tests may run in a service, which is not theirs
 	os.Exit(m.Run())
 }
 

@@ -20,6 +20,15 @@ import (
 	"time"
 )
 
+// TestMain forgets the service in which the tests may run: it is not that of what they start.
+func TestMain(m *testing.M) {
+	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "SYSTEMD_EXEC_PID",
+		"RUNTIME_DIRECTORY"} {
+		os.Unsetenv(name)
+	}
+	os.Exit(m.Run())
+}
+
 // patience is how long anything may take on a machine that is busy with something else. Only a failing test waits so
 // long.
 const patience = 20 * time.Second
@@ -135,11 +144,11 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *process {
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = time.Second
-	if err := p.cmd.Start(); err != nil {
+	if err := own.start(p.cmd); err != nil {
 		t.Fatalf("starting %s: %v", p.name, err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		p.err = own.wait(p.cmd)
 		close(p.done)
 	}()
 	t.Cleanup(func() {

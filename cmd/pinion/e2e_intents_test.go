@@ -32,7 +32,7 @@ func newLone(t testing.TB, r release, environment ...string) *scene {
 		"-o", filepath.Join(dir, "log"), "--control", s.control)
 	s.family = watchFamily(t, dir)
 	s.first = start(t, program(t, "sh"), args...)
-	s.first.name, s.first.retired, s.family.child = "pinion", true, s.first.pid()
+	s.first.name, s.first.retired = "pinion", true
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the log of pinion ends with:\n%s%s", s.logged("log"), s.logged("stderr"))

@@ -386,8 +386,14 @@ func (d *daemon) launch() {
 	d.t.Helper()
 	cmd := exec.Command(d.command[0], append(d.command[1:], "-d")...)
 	cmd.Dir = d.scene.dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		d.t.Fatalf("starting the daemon: %v\n%s", err, out)
+	var out output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := own.start(cmd)
+	if err == nil {
+		err = own.wait(cmd)
+	}
+	if err != nil {
+		d.t.Fatalf("starting the daemon: %v\n%s", err, out.String())
 	}
 }
 

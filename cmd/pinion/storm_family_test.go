@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,11 +27,47 @@ var adoptOrphans = sync.OnceValue(func() error {
 	return nil
 })
 
+// own is the children that the test has started itself. Whoever has started one waits for it, so no family may bury it.
+var own = offspring{pids: map[int]bool{}}
+
+type offspring struct {
+	mu   sync.Mutex
+	pids map[int]bool
+}
+
+func (o *offspring) start(cmd *exec.Cmd) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := cmd.Start()
+	if err == nil {
+		o.pids[cmd.Process.Pid] = true
+	}
+	return err
+}
+
+func (o *offspring) wait(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.pids, cmd.Process.Pid)
+	return err
+}
+
+// bury takes the end of an orphan that the test has inherited; false: it has none yet, or is somebody's child.
+func (o *offspring) bury(pid int) (status syscall.WaitStatus, buried bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.pids[pid] {
+		return 0, false
+	}
+	got, _ := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+	return status, got == pid
+}
+
 // family is all processes that work in one directory, which nothing in Pinion ever leaves.
 type family struct {
-	t     testing.TB
-	dir   string
-	child int // started by the test, which waits for it elsewhere
+	t   testing.TB
+	dir string
 
 	mu   sync.Mutex
 	seen map[int]string             // command lines of all that ever lived, by pid
@@ -93,14 +130,13 @@ func (f *family) look() map[int]string {
 	living := processesIn(f.t, f.dir)
 	maps.Copy(f.seen, living)
 	for pid := range f.seen {
-		if _, lives := living[pid]; lives || pid == f.child {
+		if _, lives := living[pid]; lives {
 			continue
 		}
 		if _, buried := f.ends[pid]; buried {
 			continue
 		}
-		var status syscall.WaitStatus
-		if got, _ := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); got == pid {
+		if status, buried := own.bury(pid); buried {
 			f.ends[pid] = status
 		}
 	}

@@ -110,7 +110,7 @@ func newScene(t testing.TB, servers *stormServers, r release, workers int, envir
 		"--control", s.control)
 	s.family = watchFamily(t, dir)
 	s.first = start(t, program(t, "sh"), args...)
-	s.first.name, s.first.retired, s.family.child = "pinion", true, s.first.pid()
+	s.first.name, s.first.retired = "pinion", true
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
