@@ -256,13 +256,20 @@ func (c *client) close() {
 		}
 		l.forget(r)
 	}
-	c.in.drop(&l.memory)
-	c.out.drop(&l.memory)
+	c.empty()
 	l.clients--
 	l.memory.litter += clientBytes
 	l.closed()
 	c.pool.counters[link.ClientConnections]--
 	l.endIfDrained()
+}
+
+// empty lets go of everything that is kept for the client.
+func (c *client) empty() {
+	m := &c.pool.l.memory
+	c.in.drop(m)
+	c.out.drop(m)
+	c.forgetInfo()
 }
 
 // push appends r to the out queue.

@@ -202,6 +202,9 @@ func checkOutput(t testing.TB, o *output) {
 func checkEmpty(t testing.TB, l *loop) {
 	t.Helper()
 	checkInvariants(t, l)
+	if l.memory.held != 0 {
+		t.Errorf("%d bytes are held for nobody", l.memory.held)
+	}
 	held := 1 + len(l.listeners) + len(l.peers) // resolver
 	if l.control != nil {
 		held++

@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -102,6 +104,10 @@ var defaultUser = []byte("default")
 // login compares in a time that tells nothing about the password. A wrong one takes back an earlier right one, as with
 // twemproxy.
 func (c *client) login(user, password []byte) bool {
+	if len(password) > resp.StrangerBytes { // longer than any pool's
+		c.state &^= authenticated
+		return false
+	}
 	given := sha256.Sum256(password) // of equal length whatever was given: lengths tell nothing either
 	right := subtle.ConstantTimeCompare(given[:], c.pool.password[:]) == 1
 	if !right || !bytes.Equal(user, defaultUser) {
@@ -182,7 +188,7 @@ func (c *client) selects(out, db []byte) []byte {
 
 // reset answers RESET: the client is as it was when it connected.
 func (c *client) reset(out []byte) []byte {
-	c.info = nil
+	c.forgetInfo()
 	c.state &^= authenticated
 	if c.pool.spec.Password == "" {
 		c.state |= authenticated
@@ -200,10 +206,13 @@ func appendSwitch(out, word []byte) []byte {
 
 // setName answers CLIENT SETNAME: with the text of the error, if it is one.
 func (c *client) setName(name []byte) (failure string) {
-	if !printable(name) {
+	switch {
+	case len(name) > handoff.MaxNameBytes:
+		return tooLong("Client names")
+	case !printable(name):
 		return resp.BadClientName
 	}
-	c.know().name = string(name)
+	c.note(&c.know().name, name)
 	return ""
 }
 
@@ -217,10 +226,12 @@ func (c *client) appendName(out []byte) []byte {
 // setInfo answers CLIENT SETINFO: with the text of the error, if it is one.
 func (c *client) setInfo(attribute, value []byte) (failure string) {
 	switch {
+	case len(value) > handoff.MaxNameBytes:
+		return tooLong(fmt.Sprintf("%.128s", attribute))
 	case bytes.EqualFold(attribute, []byte("LIB-NAME")) && printable(value):
-		c.know().libName = string(value)
+		c.note(&c.know().libName, value)
 	case bytes.EqualFold(attribute, []byte("LIB-VER")) && printable(value):
-		c.know().libVersion = string(value)
+		c.note(&c.know().libVersion, value)
 	case printable(value):
 		return fmt.Sprintf("ERR Unrecognized option '%.128s'", attribute)
 	default:
@@ -233,8 +244,34 @@ func (c *client) setInfo(attribute, value []byte) (failure string) {
 func (c *client) know() *clientInfo {
 	if c.info == nil {
 		c.info = new(clientInfo)
+		c.pool.l.memory.held += c.info.cost()
 	}
 	return c.info
+}
+
+// note keeps value in a field of the client's info.
+func (c *client) note(field *string, value []byte) {
+	c.pool.l.memory.held += int64(len(value) - len(*field))
+	*field = string(value)
+}
+
+// forgetInfo lets go of what the client has told of itself.
+func (c *client) forgetInfo() {
+	c.pool.l.memory.held -= c.info.cost()
+	c.info = nil
+}
+
+// cost returns how many bytes are kept; i may be nil.
+func (i *clientInfo) cost() int64 {
+	if i == nil {
+		return 0
+	}
+	return int64(unsafe.Sizeof(*i)) + int64(len(i.name)+len(i.libName)+len(i.libVersion))
+}
+
+// tooLong words that something which a client tells of itself is longer than anybody needs.
+func tooLong(what string) string {
+	return fmt.Sprintf("ERR %s cannot be longer than %d bytes.", what, handoff.MaxNameBytes)
 }
 
 // printable tells whether CLIENT LIST of Redis could show s: no spaces, no control characters.

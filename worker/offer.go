@@ -321,8 +321,7 @@ func (c *client) depart() {
 	l.poller.Remove(int(c.fd)) // closing it does not: the other worker has it open
 	l.release(c.token)
 	sock.Close(int(c.fd))
-	c.in.drop(&l.memory)
-	c.out.drop(&l.memory)
+	c.empty()
 	l.clients--
 	l.memory.litter += clientBytes
 	l.closed()

@@ -13,10 +13,18 @@ import (
 // bytes that used.
 func (c *client) serveRedis(b []byte) (used int) {
 	l := c.pool.l
-	if c.progress != (progress{}) && !c.measured(b) {
-		return 0
+	if c.progress != (progress{}) {
+		if c.presumes(b) {
+			return len(b)
+		}
+		if !c.measured(b) {
+			return 0
+		}
 	}
 	for used < len(b) && !c.muted() {
+		if c.presumes(b[used:]) {
+			return len(b)
+		}
 		n, request, err := l.nextRedis(b[used:])
 		if err != nil {
 			c.refuseProtocol(err)
@@ -39,6 +47,18 @@ func (c *client) serveRedis(b []byte) (used int) {
 		}
 	}
 	return used
+}
+
+// presumes tells whether a client that has not given the password sends more than it may, and ends the connection.
+func (c *client) presumes(b []byte) bool {
+	if c.state&authenticated != 0 {
+		return false
+	}
+	err := resp.CheckStranger(b)
+	if err != nil {
+		c.refuseProtocol(err)
+	}
+	return err != nil
 }
 
 // nextRedis takes one request off b into l.respArgs, which are offsets into request. An inline one is rewritten as an

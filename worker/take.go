@@ -104,6 +104,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	}
 	if r.Name+r.LibName+r.LibVersion != "" {
 		c.info = &clientInfo{name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
+		l.memory.held += c.info.cost()
 	}
 	err := l.unpack(c, r)
 	if err == nil {
@@ -119,8 +120,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	}
 	if err != nil {
 		l.logf(levelWarn, "pool %q: taking client %d: %v", c.pool.name, c.id, err)
-		c.in.drop(&l.memory)
-		c.out.drop(&l.memory)
+		c.empty()
 		return nil, handoff.NoResources
 	}
 	return g, handoff.Take
@@ -235,8 +235,7 @@ func (p *peerLink) Drop(batch uint32) {
 		l.poller.Remove(int(c.fd))
 		l.release(c.token)
 		sock.Close(int(c.fd))
-		c.in.drop(&l.memory)
-		c.out.drop(&l.memory)
+		c.empty()
 	}
 	delete(p.guests, batch)
 }

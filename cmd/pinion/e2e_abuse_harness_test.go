@@ -84,10 +84,17 @@ func attack(t *testing.T, s siege) *target {
 	p.answers("tcp", address)
 	t.Cleanup(p.checkedStop)
 	a := &target{proxy: p, t: t, worker: p.onlyWorker()}
-	if !s.alone {
+	if s.alone { // whoever looks on waits for the worker's first reply
+		eventually(t, "being served", func() error {
+			if !strings.Contains(p.output.String(), "is served on") {
+				return errors.New("no pool is served yet")
+			}
+			return nil
+		})
+	} else {
 		a.watch = lookOn(t, p, a.worker, s.memcache)
 	}
-	p.baseFDs = p.spareFDs()
+	p.baseFDs = p.spareFDs([]int{a.worker})
 	a.fds, a.pss = descriptors(a.worker)+len(s.servers), memory(t, a.worker)
 	a.shared = kilobytes(t, processStatus(t, a.worker, "VmRSS")) - a.pss
 	return a

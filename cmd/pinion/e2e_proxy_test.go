@@ -70,7 +70,7 @@ func pinion(t testing.TB, config, network, address string, flags ...string) *pro
 		}
 		return nil
 	})
-	p.baseFDs = p.spareFDs()
+	p.baseFDs = p.spareFDs(p.workers())
 	t.Cleanup(p.checkedStop)
 	return p
 }
@@ -93,7 +93,7 @@ func (p *proxy) checkedStop() {
 	}
 	workers := children(p.t, p.pid())
 	eventually(p.t, "closing descriptors", func() error {
-		if extra := p.spareFDs() - p.baseFDs; extra > runtimeFDs*len(workers) {
+		if extra := p.spareFDs(workers) - p.baseFDs; extra > runtimeFDs*len(workers) {
 			return fmt.Errorf("the workers have %d more than at the start, beyond those of connections", extra)
 		}
 		return nil
@@ -113,9 +113,9 @@ func (p *proxy) checkedStop() {
 func (p *proxy) workers() []int { return children(p.t, p.pid()) }
 
 // spareFDs returns how many descriptors the workers have beyond those that they count as connections.
-func (p *proxy) spareFDs() int {
+func (p *proxy) spareFDs(workers []int) int {
 	n := 0
-	for _, pid := range p.workers() {
+	for _, pid := range workers {
 		n += descriptors(pid)
 	}
 	return n - int(p.counters()["curr_connections"].(float64))

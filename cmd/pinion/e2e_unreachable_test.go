@@ -37,7 +37,7 @@ func operate(t *testing.T, config, address string) *operated {
 		"--control", o.control)
 	o.answers("tcp", address)
 	settled(o.proxy, 2)
-	o.baseFDs = o.spareFDs()
+	o.baseFDs = o.spareFDs(o.workers())
 	t.Cleanup(o.checkedStop)
 	return o
 }

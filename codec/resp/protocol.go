@@ -8,7 +8,7 @@ type ProtocolError struct{ text string }
 
 func (e *ProtocolError) Error() string { return "Protocol error: " + e.text }
 
-// The texts are those of src/networking.c; the last two are our own.
+// The texts are those of src/networking.c; the last two of the first group are our own.
 var (
 	errCount      = &ProtocolError{"invalid multibulk length"}
 	errBigCount   = &ProtocolError{"too big mbulk count string"}
@@ -18,6 +18,9 @@ var (
 	errUnbalanced = &ProtocolError{"unbalanced quotes in request"}
 	errBulkEnd    = &ProtocolError{"bulk not terminated by CRLF"}
 	errBigRequest = &ProtocolError{"too big request"}
+
+	errStrangerCount  = &ProtocolError{"unauthenticated multibulk length"}
+	errStrangerLength = &ProtocolError{"unauthenticated bulk length"}
 )
 
 func errExpectedBulk(got byte) *ProtocolError {

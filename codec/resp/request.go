@@ -13,6 +13,11 @@ const (
 	// are the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
 	MaxRequestBytes = 1<<31 - 1
 
+	// strangerArgs and StrangerBytes bound what a client may send that has not given the password: the number of arguments of
+	// a request, and the length of each, as in Redis.
+	strangerArgs  = 10
+	StrangerBytes = 16 << 10
+
 	// maxLineBytes bounds an inline request and the line of a length, as PROTO_INLINE_MAX_SIZE does in Redis.
 	maxLineBytes = 64 << 10
 
@@ -94,6 +99,32 @@ func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
 		p.Left--
 	}
 	return 0, p, checkSize(p.Pos)
+}
+
+// CheckStranger looks at the request at the front of b, as far as it is here, and tells whether it is more than a client may
+// send before it is authenticated. What is malformed is left to ConsumeRequest. An error is a *ProtocolError.
+func CheckStranger(b []byte) error {
+	if len(b) == 0 || IsInline(b) {
+		return nil
+	}
+	count, pos, err := arrayHeader(b)
+	if err != nil || pos == 0 {
+		return nil
+	}
+	if count > strangerArgs {
+		return errStrangerCount
+	}
+	for ; count > 0 && pos <= len(b); count-- {
+		size, lo, err := bulkHeader(b, pos)
+		if err != nil || lo == 0 {
+			return nil
+		}
+		if size > StrangerBytes {
+			return errStrangerLength
+		}
+		pos = lo + size + len(crlf)
+	}
+	return nil
 }
 
 // arrayHeader reads "*<count>\r\n" at the front of b; next == 0 if it is incomplete. A count may be negative.

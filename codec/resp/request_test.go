@@ -122,6 +122,37 @@ func TestLengthAtItsLimitIsIncomplete(t *testing.T) {
 	}
 }
 
+// strangerExamples were sent to Redis 7.0.15 with a password.
+var strangerExamples = []struct{ in, err string }{
+	{in: "*10\r\n" + strings.Repeat("$1\r\nx\r\n", 10)},
+	{in: "*11\r\n", err: "unauthenticated multibulk length"},
+	{in: "*2147483647\r\n", err: "unauthenticated multibulk length"},
+	{in: "*2\r\n$4\r\nAUTH\r\n$16384\r\n" + strings.Repeat("x", 16384) + "\r\n"},
+	{in: "*2\r\n$4\r\nAUTH\r\n$16385\r\n", err: "unauthenticated bulk length"},
+	{in: "*1\r\n$2147483647\r\n", err: "unauthenticated bulk length"},
+	{in: "AUTH " + strings.Repeat("x", 20000) + "\r\n"},
+	{in: "*1\r\n$2147483648\r\n"}, // and what else is malformed is said to be that
+	{in: "*2147483648\r\n"},
+	{in: "*2\r\n$1\r\nx\r\n:1\r\n"},
+}
+
+// What is too much is so from the byte on that says so, whatever follows; every shorter prefix is not.
+func TestCheckStranger(t *testing.T) {
+	for _, e := range strangerExamples {
+		for n := range min(len(e.in), 1000) {
+			if err := CheckStranger([]byte(e.in[:n])); err != nil {
+				t.Errorf("%q, %d bytes of it: %v", clip(e.in), n, err)
+			}
+		}
+		for _, tail := range []string{"", "x", "\r\n*11\r\n"} {
+			err := CheckStranger([]byte(e.in + tail))
+			if e.err == "" && err != nil || e.err != "" && errorText(err) != "Protocol error: "+e.err {
+				t.Errorf("%q + %q: %v, want %q", clip(e.in), tail, err, e.err)
+			}
+		}
+	}
+}
+
 func TestRequestSizeIsBounded(t *testing.T) {
 	if checkSize(MaxRequestBytes) != nil || checkSize(MaxRequestBytes+1) != errBigRequest {
 		t.Error("MaxRequestBytes is not the limit")

@@ -231,6 +231,17 @@ func TestSpecsMemoryLimit(t *testing.T) {
 	}
 }
 
+// A password that no client could give is refused.
+func TestLongPassword(t *testing.T) {
+	for length, fine := range map[int]bool{1: true, maxPasswordBytes: true, maxPasswordBytes + 1: false} {
+		text := "listen 127.0.0.1:22121\nbackend a a:6379\nredis_auth " + strings.Repeat("x", length)
+		_, err := parse("m", []byte(text), resolveTest)
+		if fine != (err == nil) || !fine && !strings.Contains(err.Error(), "is longer than 16384 bytes; no client could give it") {
+			t.Errorf("a password of %d bytes: %.300v", length, err)
+		}
+	}
+}
+
 // The two formats are told apart by their first line that says something.
 func TestIsShortForm(t *testing.T) {
 	short := []string{"listen 127.0.0.1:1", "listen\t/tmp/x", "# c\n\n  pool x", "hash_tag ::", "listen", "lisen 1:1",

@@ -184,9 +184,15 @@ func setHashTag(d *draft, _ *Key, w word) *flaw {
 
 func getHashTag(d *draft) []string { return unlessEmpty(d.pool.HashTag) }
 
+// maxPasswordBytes is the longest argument that a client may send before it is authenticated, as in Redis.
+const maxPasswordBytes = 16 << 10
+
 func setPassword(d *draft, _ *Key, w word) *flaw {
 	if w.text == "" {
 		return &flaw{message: "is empty", hint: "leave redis_auth out if there is no password"}
+	}
+	if len(w.text) > maxPasswordBytes {
+		return &flaw{message: fmt.Sprintf("is longer than %d bytes", maxPasswordBytes), hint: "no client could give it: use a shorter one"}
 	}
 	d.pool.Password = w.text
 	return nil

@@ -211,6 +211,20 @@ func TestUnknownOfRecord(t *testing.T) {
 	}
 }
 
+// A name that is longer than what is bounded today, from a build that took any, is left out, and nothing else.
+func TestLongNames(t *testing.T) {
+	long := Record{
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", ID: 5, Name: string(make([]byte, MaxNameBytes+1)),
+		LibName: string(make([]byte, MaxNameBytes)), LibVersion: string(make([]byte, 30<<20)),
+	}
+	want := long
+	want.Name, want.LibVersion = "", ""
+	got, errs, err := ParseState(encode([]Record{long}), 1)
+	if err != nil || errs[0] != nil || !reflect.DeepEqual(got[0], want) {
+		t.Errorf("it is read with names of %d, %d and %d bytes, %v, %v", len(got[0].Name), len(got[0].LibName), len(got[0].LibVersion), errs, err)
+	}
+}
+
 // fixed sets the length of a state's only record.
 func fixed(b []byte) []byte {
 	b = bytes.Clone(b)

@@ -30,6 +30,10 @@ type Record struct {
 	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when nobody serves it
 }
 
+// MaxNameBytes bounds each of what a client tells of itself. A longer one, which the giver may be too old to have refused, is
+// left out.
+const MaxNameBytes = 1 << 10
+
 // Tags of the fields of a record.
 const (
 	tagProtocol      = 1 | critical
@@ -211,11 +215,11 @@ func (r *Record) field(t tag, value []byte) error {
 	case tagSkip:
 		return readUint64(&r.Skip, value)
 	case tagName:
-		r.Name = string(value)
+		r.Name = name(value)
 	case tagLibName:
-		r.LibName = string(value)
+		r.LibName = name(value)
 	case tagLibVersion:
-		r.LibVersion = string(value)
+		r.LibVersion = name(value)
 	case tagID:
 		return readUint64(&r.ID, value)
 	case tagIdle:
@@ -231,4 +235,11 @@ func (r *Record) field(t tag, value []byte) error {
 		}
 	}
 	return nil
+}
+
+func name(value []byte) string {
+	if len(value) > MaxNameBytes {
+		return ""
+	}
+	return string(value)
 }
