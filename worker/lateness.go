@@ -93,6 +93,12 @@ func (r *request) isOverdue(now int64) bool { return r.deadline != 0 && r.deadli
 func (c *conn) expire() {
 	p := c.server.pool
 	l := p.l
+	if c.state >= connGreeting {
+		c.hear()
+	}
+	if c.state == connClosed {
+		return
+	}
 	if c == c.server.prober { // its only request is late
 		c.end(unix.ETIMEDOUT)
 		return

@@ -154,7 +154,9 @@ func (l *loop) run() error {
 
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) {
-	l.now = l.clock()
+	now := l.clock()
+	l.excuse(now)
+	l.now = now
 	*l.turns++
 	l.spent, l.sent = 0, 0
 	l.observe()

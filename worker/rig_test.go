@@ -36,6 +36,7 @@ type rig struct {
 	masters   []*peer // the master's ends of the control sockets
 	servers   []*fakeServer
 	clients   []*peer
+	stopped   bool // the workers do not run, whatever happens
 	unchecked bool // the invariants are not checked after every turn
 }
 
@@ -134,6 +135,11 @@ func (r *rig) must(err error) {
 
 // turn lets the workers turn and their peers receive until nothing happens any more.
 func (r *rig) turn() {
+	if r.stopped {
+		for r.receive() {
+		}
+		return
+	}
 	for range rigTurns {
 		busy := false
 		for slot, l := range r.workers {
@@ -171,6 +177,10 @@ func (r *rig) step(l *loop) (busy bool) {
 func (r *rig) advance(by time.Duration) {
 	r.t.Helper()
 	until := r.now + int64(by)
+	if r.stopped {
+		r.now = until
+		return
+	}
 	for {
 		next := until
 		for _, l := range r.workers {

@@ -87,6 +87,11 @@ func (s *stage) happen(words []string) {
 	case "start":
 	case "advance": // duration
 		s.advance(s.duration(args[0]))
+	case "stop": // the workers, as SIGSTOP does
+		s.stopped = true
+	case "continue":
+		s.stopped = false
+		s.turn()
 	case "drain": // duration, 0 = no limit
 		s.tell(link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(s.duration(args[0]).Milliseconds()))})
 	case "verbosity": // number

@@ -119,14 +119,14 @@ func (p *Poller) control(op, fd int, token Token, events uint32) error {
 // the next Wait. A signal ends the wait early, with no events.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	n, errno := p.wait(timeout)
+	if errno == unix.EINTR { // events may have come all the same, as with the signal that ends a stop
+		n, errno = p.wait(0)
+	}
 	if timeout != 0 {
 		p.calm = n <= 0 // a signal is no event
 	}
 	p.out = p.out[:0]
-	if errno != 0 {
-		if errno == unix.EINTR {
-			return p.out, nil
-		}
+	if errno != 0 && errno != unix.EINTR {
 		return nil, errno
 	}
 	for i := range p.raw[:n] {

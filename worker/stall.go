@@ -1,0 +1,58 @@
+// Times in which the worker did not run: it was stopped, or the machine had no processor or no memory for it. What
+// servers owe is not late for that.
+
+package worker
+
+import "time"
+
+// stallTolerance is how much later than it should the loop may come to what is due without taking that for a stall.
+const stallTolerance = 10 * time.Millisecond
+
+// excuse is told the time, and what servers owe is due later by as much as the loop has stood still: replies may wait in
+// the kernel, and requests that the loop had in hand have not reached their servers. A little of the time counts all the
+// same, so that nothing is put off for ever by a worker that always is late.
+func (l *loop) excuse(now int64) {
+	due, ok := l.timers.next()
+	if !ok || now-max(due, l.now) <= int64(stallTolerance) {
+		return
+	}
+	lost := now - l.now - int64(stallTolerance)
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			s.prober.excuse(lost)
+			for _, c := range s.conns {
+				c.excuse(lost)
+			}
+		}
+		if p.idle.pos != 0 && p.idle.at <= now { // clients may have sent something meanwhile
+			l.timers.set(&p.idle, now+tickNanos)
+		}
+	}
+	if l.rollCall.timer.pos != 0 {
+		l.timers.set(&l.rollCall.timer, l.rollCall.timer.at+lost)
+	}
+}
+
+// excuse gives the server so many ns more for all that it owes.
+func (c *conn) excuse(lost int64) {
+	c.heard += lost
+	for r := c.head; r != nil; r = r.behind {
+		r.sent += lost
+		if r.deadline != 0 {
+			r.deadline += lost
+		}
+	}
+	if c.deadlines.pos != 0 {
+		c.server.pool.l.timers.set(&c.deadlines, c.deadlines.at+lost)
+	}
+}
+
+// hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
+// told of everything that is there.
+func (c *conn) hear() {
+	l := c.server.pool.l
+	c.in.unread = true
+	for c.in.unread && c.state >= connGreeting && l.spent < maxTurnBytes {
+		c.recv()
+	}
+}
