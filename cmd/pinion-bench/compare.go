@@ -41,7 +41,7 @@ Examples:
 			&cli.StringFlag{Name: "rows", Usage: "only these `ROWS`, parted by commas"},
 			&cli.BoolFlag{Name: "list", Usage: "list the rows and exit"},
 			&cli.IntFlag{Name: "rounds", Value: 7, Usage: "`N` rounds for each row"},
-			&cli.DurationFlag{Name: "time", Value: 2 * time.Second, Usage: "the `TIME` of a round, for each proxy"},
+			&cli.DurationFlag{Name: "time", Value: time.Second, Usage: "the `TIME` of a round, for each proxy"},
 			&cli.IntFlag{Name: "servers", Value: 4, Usage: "`N` servers"},
 			&cli.StringFlag{Name: "json", Usage: "write the result to `FILE`, too, with each round"},
 		),

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pinion-proxy/pinion/cmd/pinion-bench/load"
 )
@@ -41,20 +42,12 @@ func memcache(s *load.Spec)                 { s.Protocol = load.Memcache }
 // table returns all rows, in the order in which they run.
 func table() []row {
 	busy := loadOf(load.Get, 50, pipeline(16))
-	return []row{
-		loadRow("get-50", "GET, 50 connections", loadOf(load.Get, 50), atMost(cpu, 0.85), atLeast(throughput, 1.05)),
-		loadRow("set-50", "SET of 1 KiB, 50 connections", loadOf(load.Set, 50, valueBytes(1024)), atMost(cpu, 0.9)),
-		loadRow("get-500", "GET, 500 connections", loadOf(load.Get, 500), atMost(cpu, 0.85)),
-		loadRow("get-5", "GET, 5 connections", loadOf(load.Get, 5), atMost(cpu, 1), atLeast(throughput, 0.98)),
-		loadRow("get-1", "GET, 1 connection", loadOf(load.Get, 1), atMost(p50, 1.05)),
-		loadRow("get-p16", "GET, 50 connections, pipeline 16", loadOf(load.Get, 50, pipeline(16)), atMost(cpu, 0.6)),
-		loadRow("get-p100", "GET, 20 connections, pipeline 100", loadOf(load.Get, 20, pipeline(100)), atMost(cpu, 0.2)),
+	rows := slices.Concat(unpipelinedRows(), pipelinedRows())
+	return append(rows,
 		loadRow("mget-100", "MGET of 100 keys, 20 connections", loadOf(load.MGet, 20, keysPerRequest(100)),
-			atMost(cpu, 0.5)),
+			atMost(cpu, 0.45)),
 		loadRow("mset-10", "MSET of 10 keys, 50 connections", loadOf(load.MSet, 50), atMost(cpu, 0.7)),
 		loadRow("mixed-50", "9 GET to 1 SET, 50 connections", loadOf(load.Mixed, 50)),
-		loadRow("mc-get-50", "memcached get, 50 connections", loadOf(load.Get, 50, memcache), atMost(cpu, 0.9)),
-		loadRow("mc-set-50", "memcached set, 50 connections", loadOf(load.Set, 50, memcache), atMost(cpu, 0.9)),
 		idleRow("idle", 8000, alone(atMost(memoryPerConnection, 300))),
 		burstRow("burst", 100, 10<<20, alone(atMost(memoryAfterBurst, 1.2))),
 		growthRow("servers", "1 → 50 servers, 1 connection", loadOf(load.Get, 1),
@@ -70,7 +63,51 @@ func table() []row {
 		workersRow("workers-2", 2),
 		workersRow("workers-4", 4),
 		workersRow("workers-8", 8),
+	)
+}
+
+// unpipelinedRows is what one request at a time costs each client, and the proxy.
+func unpipelinedRows() (rows []row) {
+	for _, kind := range []struct {
+		id, title string
+		operation load.Operation
+		change    []func(*load.Spec)
+	}{
+		{"get", "GET", load.Get, nil},
+		{"set", "SET of 1 KiB", load.Set, []func(*load.Spec){valueBytes(1024)}},
+		{"mc-get", "memcached get", load.Get, []func(*load.Spec){memcache}},
+		{"mc-set", "memcached set of 1 KiB", load.Set, []func(*load.Spec){memcache, valueBytes(1024)}},
+	} {
+		for _, n := range []int{1, 5, 50, 500} {
+			title := fmt.Sprintf("%s, %d connections", kind.title, n)
+			if n == 1 {
+				title = kind.title + ", 1 connection"
+			}
+			rows = append(rows, loadRow(fmt.Sprintf("%s-%d", kind.id, n), title, loadOf(kind.operation, n, kind.change...),
+				atMost(cpu, 0.9), atLeast(throughput, 1), atMost(p50, 1.05), atMost(p99, 1.05)))
+		}
 	}
+	return rows
+}
+
+// pipelinedRows is what a request costs that is one of many: with a small value, without one, with one of 1 KiB.
+func pipelinedRows() (rows []row) {
+	for _, kind := range []struct {
+		id, title string
+		operation load.Operation
+		bytes     int
+	}{
+		{"get", "GET", load.Get, 100},
+		{"miss", "GET of nothing", load.Miss, 100},
+		{"get1k", "GET of 1 KiB", load.Get, 1024},
+	} {
+		rows = append(rows,
+			loadRow(kind.id+"-p16", kind.title+", 50 connections, pipeline 16",
+				loadOf(kind.operation, 50, pipeline(16), valueBytes(kind.bytes)), atMost(cpu, 0.4)),
+			loadRow(kind.id+"-p100", kind.title+", 20 connections, pipeline 100",
+				loadOf(kind.operation, 20, pipeline(100), valueBytes(kind.bytes)), atMost(cpu, 0.15)))
+	}
+	return rows
 }
 
 // loadRow compares the two contestants under one load.

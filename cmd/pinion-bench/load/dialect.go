@@ -21,7 +21,7 @@ type form struct {
 type exchange struct{ request, reply form }
 
 // dialect is what a protocol says for each operation.
-type dialect struct{ get, set, mget, mset *exchange }
+type dialect struct{ get, set, mget, mset, miss *exchange }
 
 var dialects = map[Protocol]dialect{
 	Redis: { // https://redis.io/docs/latest/develop/reference/protocol-spec/
@@ -43,6 +43,10 @@ var dialects = map[Protocol]dialect{
 				hasValue: true, after: "\r\n"},
 			reply: form{head: "+OK\r\n"},
 		},
+		miss: &exchange{
+			request: form{head: "*2\r\n$3\r\nGET\r\n", before: "${k}\r\n", hasKey: true, after: "\r\n"},
+			reply:   form{head: "$-1\r\n"},
+		},
 	},
 	Memcache: { // https://github.com/memcached/memcached/blob/master/doc/protocol.txt
 		get: &exchange{
@@ -59,6 +63,10 @@ var dialects = map[Protocol]dialect{
 			reply: form{before: "VALUE ", hasKey: true, middle: " 0 {v}\r\n", hasValue: true, after: "\r\n",
 				tail: "END\r\n"},
 		},
+		miss: &exchange{
+			request: form{head: "get ", hasKey: true, tail: "\r\n"},
+			reply:   form{head: "END\r\n"},
+		},
 	},
 }
 
@@ -73,6 +81,8 @@ func (d dialect) exchanges(o Operation) (usual, other *exchange, err error) {
 		usual, other = d.mget, d.mget
 	case MSet:
 		usual, other = d.mset, d.mset
+	case Miss:
+		usual, other = d.miss, d.miss
 	case Mixed:
 		usual, other = d.get, d.set
 	default:

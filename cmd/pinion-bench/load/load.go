@@ -154,11 +154,22 @@ func (l *Load) Close() error {
 	return errors.Join(errs...)
 }
 
-// Fill writes the value of every key, and Check reads them all; both see to every reply.
-func Fill(ctx context.Context, s Spec) error { return sweep(ctx, s, Set) }
+// Fill writes the value of every key, and Check reads them all; both see to every reply. For a load of misses there is
+// nothing to write, and nothing must be there.
+func Fill(ctx context.Context, s Spec) error {
+	if s.Operation == Miss {
+		return Check(ctx, s)
+	}
+	return sweep(ctx, s, Set)
+}
 
 // Check reads every key once and compares its value.
-func Check(ctx context.Context, s Spec) error { return sweep(ctx, s, Get) }
+func Check(ctx context.Context, s Spec) error {
+	if s.Operation == Miss {
+		return sweep(ctx, s, Miss)
+	}
+	return sweep(ctx, s, Get)
+}
 
 // sweep does one operation once for each key. The first ones are done twice, since connecting makes a request already.
 func sweep(ctx context.Context, s Spec, o Operation) error {

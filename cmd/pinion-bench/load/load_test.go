@@ -74,8 +74,8 @@ func relay(to string, change func(offset int, b []byte) []byte) func(net.Conn) {
 }
 
 func TestEveryOperationIsVerified(t *testing.T) {
-	address := redisAddress(t)
 	for _, o := range Operations() {
+		address := redisAddress(t)
 		for _, bytes := range []int{0, 5, 200_000} {
 			s := specFor(Redis, o, address)
 			s.ValueBytes, s.Threads, s.Keys, s.InOrder = bytes, 2, 7, false

@@ -25,10 +25,11 @@ const (
 	MGet  Operation = "mget"
 	MSet  Operation = "mset"
 	Mixed Operation = "mixed" // one set for every nine gets
+	Miss  Operation = "miss"  // a get of what is not there
 )
 
 // Operations lists all operations.
-func Operations() []Operation { return []Operation{Get, Set, MGet, MSet, Mixed} }
+func Operations() []Operation { return []Operation{Get, Set, MGet, MSet, Mixed, Miss} }
 
 // Spec describes a load.
 type Spec struct {
