@@ -4,8 +4,11 @@ package worker
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -99,4 +102,84 @@ func (e *exchange) benchmark(b *testing.B, requests int) {
 		e.run()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*requests), "ns/request")
+}
+
+// BenchmarkSpread is 20 clients that ask for 100 keys each, spread over the servers, whose replies come server by server: most
+// have to wait for those of another one.
+func BenchmarkSpread(b *testing.B) {
+	for _, bytes := range []int{-1, 3, 100, 1024} {
+		value := "$-1\r\n"
+		if bytes >= 0 {
+			value = fmt.Sprintf("$%d\r\n%s\r\n", bytes, strings.Repeat("x", bytes))
+		}
+		b.Run(fmt.Sprintf("bytes=%d", bytes), func(b *testing.B) { benchmarkSpread(b, value) })
+	}
+}
+
+func benchmarkSpread(b *testing.B, value string) {
+	const clients, depth = 20, 100
+	r := newRig(b)
+	r.redisPool("s1", "s2", "s3", "s4").Preconnect = true
+	r.start()
+	r.unchecked = true
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l := r.workers[0]
+	asked := make([][clients]int, len(r.servers))
+	requests := make([][]byte, clients)
+	for i := range clients {
+		r.connect(fmt.Sprint("c", i), 0, 0)
+		for j := range depth {
+			key := fmt.Sprintf("key:%d:%d", i, j)
+			requests[i] = append(requests[i], redisRequestOf("GET", key)...)
+			asked[l.pools[0].keys.Server([]byte(key))][i]++
+		}
+	}
+	replies := strings.Repeat(value, depth)
+	var spent int64 // by the worker, without its peers
+	turn := func() {
+		for {
+			events, err := l.poller.Wait(0)
+			r.must(err)
+			if len(events) == 0 && !l.hurries() {
+				return
+			}
+			begin := threadTime()
+			l.turn(events)
+			spent += threadTime() - begin
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i, c := range r.clients {
+			c.send(requests[i])
+			c.push()
+		}
+		turn()
+		for s, server := range r.servers {
+			for i := range clients {
+				server.conns[0].send([]byte(replies[:asked[s][i]*len(value)]))
+				server.conns[0].push()
+				server.conns[0].pull()
+				turn()
+			}
+			server.conns[0].take()
+		}
+		for _, c := range r.clients {
+			c.pull()
+			if got := c.take(); string(got) != replies {
+				b.Fatalf("%d bytes instead of %d", len(got), len(replies))
+			}
+		}
+	}
+	b.ReportMetric(float64(spent)/float64(b.N*clients*depth), "ns/request")
+}
+
+// threadTime returns the CPU time of this thread, in ns.
+func threadTime() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		panic(err)
+	}
+	return ts.Nano()
 }

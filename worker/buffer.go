@@ -26,6 +26,7 @@ type buffer struct {
 	pooled *bytebufferpool.ByteBuffer // or in here,
 	mapped []byte                     // or this
 	next   *buffer                    // in a list of memory
+	users  int32                      // of a shelf: the replies that stand on it
 }
 
 // bytes returns what b holds.

@@ -21,9 +21,10 @@ type client struct {
 	progress progress // into in.rest, where that is long
 	head     *request // out queue: not answered yet, in the order they came
 	tail     *request
-	owedSize int // bytes of its requests
-	held     int // bytes of replies that wait in it for one before them
-	skip     int // bytes of a refused request that are still to come
+	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
+	owedSize int     // bytes of its requests
+	held     int     // bytes of replies that wait in it for one before them
+	skip     int     // bytes of a refused request that are still to come
 	info     *clientInfo
 	id       uint64
 	token    poll.Token
@@ -251,6 +252,7 @@ func (c *client) close() {
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
+		c.release(r)
 		if r.split != nil {
 			l.dropParts(r.split)
 		}
@@ -286,7 +288,7 @@ func (c *client) push(r *request) {
 	c.owed++
 	c.owedSize += int(r.bytes)
 	if r.state&isDone != 0 {
-		c.held += len(r.reply.B)
+		c.held += len(r.reply.bytes())
 	}
 }
 
@@ -303,7 +305,7 @@ func (c *client) shift() *request {
 	c.owed--
 	c.owedSize -= int(r.bytes)
 	if r.state&isDone != 0 {
-		c.held -= len(r.reply.B)
+		c.held -= len(r.reply.bytes())
 	}
 	return r
 }

@@ -52,9 +52,7 @@ func checkClient(t testing.TB, c *client) {
 		if r.state&inClient == 0 || r.next == nil && c.tail != r {
 			t.Fatalf("client %d: its out queue is broken at request %d", c.id, owed)
 		}
-		if r.reply != nil {
-			held += len(r.reply.B)
-		}
+		held += len(r.reply.bytes())
 		if r.split != nil {
 			for _, part := range r.split.parts {
 				if part != nil {

@@ -329,9 +329,9 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 	l := c.pool.l
 	c.active = l.ticks()
 	if r != c.head {
-		r.reply = c.pool.hold(reply, in)
+		r.reply = c.hold(reply, in)
 		r.state |= isDone
-		c.held += len(r.reply.B)
+		c.held += len(r.reply.bytes())
 		if c.overflows() {
 			c.markDirty()
 		}
@@ -345,11 +345,12 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 	c.shift()
 	for c.head != nil && c.head.state&isDone != 0 {
 		done := c.shift()
-		if len(done.reply.B) >= claimBytes {
-			c.out.adopt(done.reply)
-			done.reply = nil
+		if b := done.reply.bytes(); len(b) >= claimBytes {
+			c.out.adopt(done.reply.b)
+			done.reply = heldReply{}
 		} else {
-			c.out.append(&l.memory, done.reply.B)
+			c.out.append(&l.memory, b)
+			c.release(done)
 		}
 		l.forget(done)
 	}
@@ -376,7 +377,7 @@ func (c *client) respond(reply []byte) {
 		return
 	}
 	r := c.pool.l.requests.get()
-	r.reply = c.pool.hold(reply, nil)
+	r.reply = c.hold(reply, nil)
 	r.state = isDone
 	c.push(r)
 	r.client = nil

@@ -11,14 +11,13 @@ type request struct {
 	behind *request // in the connection's in queue
 	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
 	split  *split   // of a request that was split: its fragments' replies
-	pool   *pool    // of one that was split
 	probe  *probe   // of the worker's own request
 
-	reply    *buffer // done and not at the head of its client's out queue: the reply, copied
-	deadline int64   // ns; 0 = none
-	sent     int64   // ns, when it was queued on its connection
-	bytes    int32   // of the request
-	fragment int32   // of a fragment: which
+	reply    heldReply // where it is done and not at the head of its client's out queue
+	deadline int64     // ns; 0 = none
+	sent     int64     // ns, when it was queued on its connection
+	bytes    int32     // of the request
+	fragment int32     // of a fragment: which
 	state    requestState
 }
 
@@ -58,7 +57,6 @@ func (rp *requestPool) get() *request {
 }
 
 func (rp *requestPool) put(r *request) {
-	rp.l.memory.give(r.reply)
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++

@@ -100,7 +100,7 @@ func (l *loop) assigned(s *split) {
 // dispatch sends the fragments of parent, which compose makes of their keys' numbers.
 func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, part []int32) []byte) {
 	l := c.pool.l
-	parent.split, parent.pool = s, c.pool
+	parent.split = s
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
 	parts, begin := l.parts, int32(0)
 	for i, t := range l.targets {
@@ -120,7 +120,7 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 	s.left--
 	if s.left > 0 {
 		if c != nil {
-			s.parts[fragment] = parent.pool.hold(reply, in)
+			s.parts[fragment] = c.pool.hold(reply, in)
 			s.size += len(s.parts[fragment].B)
 			c.held += len(s.parts[fragment].B)
 		}
@@ -132,7 +132,7 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 			l.replies = append(l.replies, part.bytes())
 		}
 		l.replies[fragment] = reply // the last one need not wait, so it is not copied
-		l.merged = parent.pool.merge(l.merged[:0], s, l.replies)
+		l.merged = c.pool.merge(l.merged[:0], s, l.replies)
 		clear(l.replies)
 		c.held -= s.size
 	}

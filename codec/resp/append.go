@@ -45,7 +45,7 @@ func AppendError(dst []byte, text string) []byte {
 }
 
 // AppendNull appends the null of RESP2, a bulk string of length -1.
-func AppendNull(dst []byte) []byte { return append(dst, "$-1\r\n"...) }
+func AppendNull(dst []byte) []byte { return append(dst, nullBulk...) }
 
 func appendHeader(dst []byte, kind byte, n int) []byte {
 	if uint(n) < 10 {

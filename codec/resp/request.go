@@ -21,7 +21,8 @@ const (
 	// maxLineBytes bounds an inline request and the line of a length, as PROTO_INLINE_MAX_SIZE does in Redis.
 	maxLineBytes = 64 << 10
 
-	crlf = "\r\n"
+	crlf     = "\r\n"
+	nullBulk = "$-1\r\n" // the null of RESP2, a bulk string of length -1
 )
 
 // Span is a half-open range of the buffer handed to Consume: 0 ≤ Lo ≤ Hi ≤ len.

@@ -1,0 +1,57 @@
+// Replies that wait for those to earlier requests of the same client.
+
+package worker
+
+// heldReply is a reply that waits in its request; nothing where the client wants none.
+type heldReply struct {
+	b        *buffer
+	from, to int32 // in b, which is a shelf; to = 0: b is this reply's alone
+}
+
+func (h *heldReply) bytes() []byte {
+	if h.to == 0 {
+		return h.b.bytes()
+	}
+	return h.b.B[h.from:h.to]
+}
+
+// hold keeps reply. One that is long gets a buffer of its own, the one in which it came if that can be. The others stand on
+// the client's shelf, side by side: of a pipeline over several servers most replies wait, and with a buffer for each the
+// memory that they lie in would be many times what they are.
+func (c *client) hold(reply []byte, in *input) (h heldReply) {
+	switch {
+	case len(reply) == 0:
+		return h
+	case len(reply) >= claimBytes:
+		h.b = c.pool.hold(reply, in)
+		return h
+	}
+	s := c.shelf
+	if s == nil || cap(s.B)-len(s.B) < len(reply) {
+		s = c.pool.l.memory.takeChunk(max(len(reply), shelfAfter(s)))
+		c.shelf = s
+	}
+	s.users++
+	h.b, h.from = s, int32(len(s.B))
+	s.B = append(s.B, reply...)
+	h.to = int32(len(s.B))
+	return h
+}
+
+// shelfAfter returns how large a shelf is that follows s, which is full.
+func shelfAfter(s *buffer) (bytes int) { return min(2*cap(s.bytes()), largestChunkBytes) }
+
+// release lets go of the reply that r, which has left the out queue, has held.
+func (c *client) release(r *request) {
+	b := r.reply.b
+	if r.reply.to > 0 {
+		b.users--
+		if b.users > 0 {
+			b = nil
+		} else if b == c.shelf {
+			c.shelf = nil
+		}
+	}
+	r.reply = heldReply{}
+	c.pool.l.memory.give(b)
+}
