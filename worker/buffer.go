@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+	"unsafe"
 
 	"github.com/valyala/bytebufferpool"
 
@@ -27,6 +28,21 @@ type buffer struct {
 	mapped []byte                     // or this
 	next   *buffer                    // in a list of memory
 	users  int32                      // of a shelf: the replies that stand on it
+}
+
+const bufferBytes = int(unsafe.Sizeof(buffer{}))
+
+// cost returns how many bytes b takes.
+func (b *buffer) cost() int {
+	switch {
+	case b == nil:
+		return 0
+	case b.chunk != nil:
+		return bufferBytes + len(b.chunk)
+	case b.pooled != nil:
+		return bufferBytes + cap(b.pooled.B)
+	}
+	return bufferBytes + len(b.mapped)
 }
 
 // bytes returns what b holds.
@@ -117,7 +133,7 @@ func (m *memory) take(size int) (*buffer, error) {
 	}
 	b := m.takeBare()
 	b.mapped, b.B = mapped, mapped[:0]
-	m.held += int64(len(mapped))
+	m.held += int64(bufferBytes + len(mapped))
 	return b, nil
 }
 
@@ -130,7 +146,7 @@ func (m *memory) takeChunk(size int) *buffer {
 		b.chunk = make([]byte, bytes)
 	}
 	b.B = b.chunk[:0]
-	m.held += int64(bytes)
+	m.held += int64(bufferBytes + bytes)
 	return b
 }
 
@@ -140,7 +156,7 @@ func (m *memory) takeRemainder(data []byte) *buffer {
 	b.pooled = bytebufferpool.Get()
 	b.pooled.Set(data)
 	b.B = b.pooled.B
-	m.held += int64(cap(b.B))
+	m.held += int64(bufferBytes + cap(b.B))
 	return b
 }
 
@@ -159,10 +175,10 @@ func (m *memory) give(b *buffer) {
 		return
 	case b.chunk != nil:
 		class, bytes := classOf(len(b.chunk))
-		m.held -= int64(bytes)
+		m.held -= int64(bufferBytes + bytes)
 		m.free[class].put(b)
 	case b.pooled != nil:
-		m.held -= int64(cap(b.pooled.B))
+		m.held -= int64(bufferBytes + cap(b.pooled.B))
 		if cap(b.pooled.B) >= claimBytes {
 			m.litter += int64(cap(b.pooled.B)) // seldom needed again
 		}
@@ -170,7 +186,7 @@ func (m *memory) give(b *buffer) {
 		*b = buffer{}
 		m.bare.put(b)
 	default:
-		m.held -= int64(len(b.mapped))
+		m.held -= int64(bufferBytes + len(b.mapped))
 		b.next = m.dead
 		m.dead = b
 	}
@@ -237,7 +253,7 @@ func (m *memory) grow(b *buffer) error {
 
 const (
 	growthPart  = 16
-	growthBytes = 1 << 20
+	growthBytes = 256 << 10
 
 	memoryTick      = int64(time.Second)
 	litterBytes     = 1 << 20  // worth a collection

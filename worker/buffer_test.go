@@ -241,7 +241,7 @@ func TestGrowth(t *testing.T) {
 			t.Fatal("it takes too many steps to grow")
 		}
 	}
-	if m.held != int64(len(b.mapped)) {
+	if m.held != int64(bufferBytes+len(b.mapped)) {
 		t.Errorf("%d bytes count, it has %d", m.held, len(b.mapped))
 	}
 	m.give(b)

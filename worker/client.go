@@ -22,8 +22,7 @@ type client struct {
 	head     *request // out queue: not answered yet, in the order they came
 	tail     *request
 	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
-	owedSize int     // bytes of its requests
-	held     int     // bytes of replies that wait in it for one before them
+	held     int     // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
 	skip     int     // bytes of a refused request that are still to come
 	info     *clientInfo
 	id       uint64
@@ -31,6 +30,9 @@ type client struct {
 	active   uint32 // when it last sent something, in ticks of the loop
 	fd       int32
 	owed     int32  // length of the out queue
+	owedSize uint32 // bytes of its requests
+	unsent   uint32 // of them, or of what they were divided into, those that wait here
+	took     uint32 // when it last took some of its replies, in ticks of the loop
 	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
 	state    clientState
@@ -87,6 +89,7 @@ func (l *loop) accept(fd int, ln *listener) {
 		}
 	}
 	l.clients++
+	l.memory.held += clientBytes
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
 	l.opened()
 	c.leaveIfIdle()
@@ -260,6 +263,7 @@ func (c *client) close() {
 	}
 	c.empty()
 	l.clients--
+	l.memory.held -= clientBytes
 	l.memory.litter += clientBytes
 	l.closed()
 	c.pool.counters[link.ClientConnections]--
@@ -286,10 +290,7 @@ func (c *client) push(r *request) {
 	}
 	c.tail = r
 	c.owed++
-	c.owedSize += int(r.bytes)
-	if r.state&isDone != 0 {
-		c.held += len(r.reply.bytes())
-	}
+	c.owedSize += uint32(r.bytes)
 }
 
 // shift takes the head off the out queue.
@@ -303,10 +304,7 @@ func (c *client) shift() *request {
 	r.next = nil
 	r.state &^= inClient
 	c.owed--
-	c.owedSize -= int(r.bytes)
-	if r.state&isDone != 0 {
-		c.held -= len(r.reply.bytes())
-	}
+	c.owedSize -= uint32(r.bytes)
 	return r
 }
 
@@ -315,7 +313,7 @@ func (c *client) flush() {
 	if c.state&gone != 0 || c.travels() {
 		return
 	}
-	if c.out.bytes > 0 {
+	if before := c.out.bytes; before > 0 {
 		more, err := c.out.send(c.pool.l, int(c.fd), maxSendBytes)
 		if err != nil {
 			c.fail(err)
@@ -323,6 +321,9 @@ func (c *client) flush() {
 		}
 		if more {
 			c.markDirty()
+		}
+		if c.out.bytes < before {
+			c.took = c.pool.l.ticks()
 		}
 	}
 	if c.overflows() {

@@ -238,6 +238,7 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	}
 	r.state |= inConn
 	r.bytes = int32(len(b))
+	r.queue()
 	r.sent = l.now
 	if c.tail == nil {
 		c.head = r
@@ -338,6 +339,7 @@ func (c *conn) wrote(bytes int) {
 		c.lead -= int(c.unsent.bytes)
 		moved++
 		size += int(c.unsent.bytes)
+		c.unsent.unqueue()
 		c.begin(c.unsent)
 		c.unsent = c.unsent.behind
 	}

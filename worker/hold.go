@@ -24,12 +24,14 @@ func (c *client) hold(reply []byte, in *input) (h heldReply) {
 		return h
 	case len(reply) >= claimBytes:
 		h.b = c.pool.hold(reply, in)
+		c.held += h.b.cost()
 		return h
 	}
 	s := c.shelf
 	if s == nil || cap(s.B)-len(s.B) < len(reply) {
 		s = c.pool.l.memory.takeChunk(max(len(reply), shelfAfter(s)))
 		c.shelf = s
+		c.held += s.cost()
 	}
 	s.users++
 	h.b, h.from = s, int32(len(s.B))
@@ -53,5 +55,6 @@ func (c *client) release(r *request) {
 		}
 	}
 	r.reply = heldReply{}
+	c.held -= b.cost()
 	c.pool.l.memory.give(b)
 }

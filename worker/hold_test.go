@@ -26,7 +26,7 @@ func TestWaitingRepliesLieSideBySide(t *testing.T) {
 	crowded(t, r, c, []byte(strings.Repeat(string(redisRequestOf("PING")), count)))
 	l := r.workers[0]
 	bytes := count * len("+PONG\r\n")
-	if got := int(l.memory.held); got > 2*bytes+most {
+	if got := clientsOf(l)[0].held; got > 2*bytes+most {
 		t.Errorf("%d bytes of replies take %d bytes of memory", bytes, got)
 	}
 	r.servers[0].conns[0].send([]byte("$1\r\nx\r\n"))
@@ -34,8 +34,8 @@ func TestWaitingRepliesLieSideBySide(t *testing.T) {
 	if got, want := string(c.take()), "$1\r\nx\r\n"+strings.Repeat("+PONG\r\n", count); got != want {
 		t.Errorf("%d bytes of replies, want %d", len(got), len(want))
 	}
-	if l.memory.held != 0 {
-		t.Errorf("%d bytes are held for nobody", l.memory.held)
+	if c := clientsOf(l)[0]; c.held != 0 || c.out.cost() != 0 {
+		t.Errorf("%d bytes are held for nobody", c.held+c.out.cost())
 	}
 }
 
@@ -58,8 +58,8 @@ func TestWaitingRepliesOfAllLengths(t *testing.T) {
 	if got := string(c.take()); got != want {
 		t.Errorf("%d bytes of replies, want %d", len(got), len(want))
 	}
-	if held := r.workers[0].memory.held; held != 0 {
-		t.Errorf("%d bytes are held for nobody", held)
+	if l := r.workers[0]; l.memory.held != clientBytes {
+		t.Errorf("%d bytes are held for nobody", l.memory.held-clientBytes)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestWaitingRepliesOfOneWhoIsClosed(t *testing.T) {
 	crowded(t, r, c, []byte(strings.Repeat(string(redisRequestOf("PING")), 1000)))
 	l := r.workers[0]
 	clientsOf(l)[0].close()
-	if l.memory.held != 0 {
+	if l.memory.held != int64(requestBytes) { // one is waited for by the server connection
 		t.Errorf("%d bytes are held for nobody", l.memory.held)
 	}
 	r.servers[0].conns[0].send([]byte("$1\r\nx\r\n"))

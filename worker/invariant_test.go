@@ -26,9 +26,22 @@ func checkInvariants(t testing.TB, l *loop) {
 	if clients != l.clients {
 		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
 	}
+	unsent := map[*client]int{}
 	for _, p := range l.pools {
 		for _, s := range p.servers {
 			checkServer(t, s)
+			for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+				for r := c.head; r != nil; r = r.behind {
+					if r.state&isUnsent != 0 {
+						unsent[r.owner()] += int(r.bytes)
+					}
+				}
+			}
+		}
+	}
+	for _, entry := range l.table {
+		if c, ok := entry.h.(*client); ok && int(c.unsent) != unsent[c] {
+			t.Fatalf("client %d counts %d bytes that wait to be sent and has %d", c.id, c.unsent, unsent[c])
 		}
 	}
 	for server, fragment := range l.fragmentOf {
@@ -46,25 +59,37 @@ func checkInvariants(t testing.TB, l *loop) {
 func checkClient(t testing.TB, c *client) {
 	t.Helper()
 	owed, size, held := 0, 0, 0
+	shelves := map[*buffer]int32{}
 	for r := c.head; r != nil; r = r.next {
 		owed++
 		size += int(r.bytes)
 		if r.state&inClient == 0 || r.next == nil && c.tail != r {
 			t.Fatalf("client %d: its out queue is broken at request %d", c.id, owed)
 		}
-		held += len(r.reply.bytes())
+		if b := r.reply.b; b != nil {
+			if shelves[b] == 0 {
+				held += b.cost()
+			}
+			if r.reply.to > 0 {
+				shelves[b]++
+			}
+		}
 		if r.split != nil {
+			held += r.split.own + len(r.split.parts)*requestBytes
 			for _, part := range r.split.parts {
-				if part != nil {
-					held += len(part.B)
-				}
+				held += part.cost()
 			}
 		}
 		if done := r.state&isDone != 0; done != (r.client == nil) {
 			t.Fatalf("client %d: request %d of its out queue: done is %v, waited for is %v", c.id, owed, done, !done)
 		}
 	}
-	if owed != int(c.owed) || size != c.owedSize {
+	for b, users := range shelves {
+		if users != b.users {
+			t.Fatalf("client %d: %d replies stand on a shelf that counts %d", c.id, users, b.users)
+		}
+	}
+	if owed != int(c.owed) || size != int(c.owedSize) {
 		t.Fatalf("client %d counts %d requests of %d bytes and has %d of %d", c.id, c.owed, c.owedSize, owed, size)
 	}
 	if held != c.held {

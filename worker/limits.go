@@ -86,10 +86,14 @@ func (c *client) overflow() {
 func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.spec.ClientOutputHard }
 
 // holds returns how many bytes are kept for the client.
-func (c *client) holds() int { return c.in.size() + c.out.bytes + c.held + c.owedSize }
+func (c *client) holds() int {
+	return c.in.rest.cost() + c.out.cost() + c.held + int(c.unsent) + int(c.owed)*requestBytes + int(c.info.cost())
+}
 
 // holds returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
-func (c *conn) holds() int { return c.in.size() + c.out.bytes }
+func (c *conn) holds() int {
+	return c.in.rest.cost() + c.out.cost() + (c.owed+c.unbegun)*requestBytes
+}
 
 // relief is what the loop does about scarce memory. Loop only.
 type relief struct {

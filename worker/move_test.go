@@ -235,7 +235,7 @@ func TestMoveUnsent(t *testing.T) {
 	if got := c.take(); !bytes.Equal(got, want.Bytes()) {
 		t.Errorf("the client got %d bytes, want %d", len(got), want.Len())
 	}
-	if next.memory.held != 0 {
+	if next.memory.held != clientBytes { // which is the client itself
 		t.Errorf("the next worker holds %d bytes", next.memory.held)
 	}
 }

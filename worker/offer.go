@@ -323,6 +323,7 @@ func (c *client) depart() {
 	sock.Close(int(c.fd))
 	c.empty()
 	l.clients--
+	l.memory.held -= clientBytes
 	l.memory.litter += clientBytes
 	l.closed()
 	atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))

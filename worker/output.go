@@ -17,6 +17,16 @@ type output struct {
 	bytes  int       // still to be written
 }
 
+// cost returns about how many bytes the queue takes: what is written of its first chunk and free in its last one, too.
+func (o *output) cost() int {
+	n := len(o.chunks)
+	if n == 0 {
+		return 0
+	}
+	last := o.chunks[n-1]
+	return o.bytes + o.sent + cap(last.B) - len(last.B) + n*bufferBytes
+}
+
 // append queues a copy of data.
 func (o *output) append(m *memory, data []byte) {
 	o.bytes += len(data)

@@ -304,6 +304,7 @@ func (c *conn) markDirty() {
 // answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
 // same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
 func (l *loop) answer(r *request, reply []byte, in *input) {
+	r.unqueue()
 	switch {
 	case r.probe != nil:
 		p := r.probe
@@ -331,7 +332,6 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 	if r != c.head {
 		r.reply = c.hold(reply, in)
 		r.state |= isDone
-		c.held += len(r.reply.bytes())
 		if c.overflows() {
 			c.markDirty()
 		}
@@ -346,6 +346,7 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 	for c.head != nil && c.head.state&isDone != 0 {
 		done := c.shift()
 		if b := done.reply.bytes(); len(b) >= claimBytes {
+			c.held -= done.reply.b.cost()
 			c.out.adopt(done.reply.b)
 			done.reply = heldReply{}
 		} else {

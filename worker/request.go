@@ -2,7 +2,10 @@
 
 package worker
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // request is one request of a client, one fragment of one, or one of the worker's own (probe).
 type request struct {
@@ -31,7 +34,37 @@ const (
 	isSilent                           // the client wants no reply (noreply)
 	isExpired                          // answered with a timeout, or with what else is the matter; its reply finds nobody
 	isScript                           // its reply is whatever a client likes
+	isUnsent                           // its bytes wait here, on behalf of its owner
 )
+
+const requestBytes = int(unsafe.Sizeof(request{}))
+
+// owner returns the client whose request r is, or is a part of; nil if that one has no interest in it any more.
+func (r *request) owner() *client {
+	if r.parent != nil {
+		return r.parent.client
+	}
+	return r.client
+}
+
+// queue is told that the bytes of r wait here from now on.
+func (r *request) queue() {
+	if c := r.owner(); c != nil {
+		r.state |= isUnsent
+		c.unsent += uint32(r.bytes)
+	}
+}
+
+// unqueue is told that they do not wait any more, or that their owner does not wait for r.
+func (r *request) unqueue() {
+	if r.state&isUnsent == 0 {
+		return
+	}
+	r.state &^= isUnsent
+	if c := r.owner(); c != nil {
+		c.unsent -= uint32(r.bytes)
+	}
+}
 
 // requestPool keeps requests for reuse, and gives back those that a quiet second did not need. Loop only.
 type requestPool struct {
@@ -45,6 +78,7 @@ type requestPool struct {
 const requestPoolTick = int64(time.Second)
 
 func (rp *requestPool) get() *request {
+	rp.l.memory.held += int64(requestBytes)
 	r := rp.free
 	if r == nil {
 		return new(request)
@@ -57,6 +91,7 @@ func (rp *requestPool) get() *request {
 }
 
 func (rp *requestPool) put(r *request) {
+	rp.l.memory.held -= int64(requestBytes)
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -17,7 +18,8 @@ type split struct {
 	owner []int32   // for each key the fragment that asks for it
 	parts []*buffer // for each fragment its reply
 	left  int       // fragments without a reply
-	size  int       // bytes of parts
+	size  int       // bytes that all this takes, and the fragments
+	own   int       // of them, those of the split itself
 
 	redis *resp.Command // of a Redis request
 
@@ -48,6 +50,11 @@ func (l *loop) takeSplit() *split {
 	return s
 }
 
+// cost returns how many bytes s takes, without the replies.
+func (s *split) cost() int {
+	return int(unsafe.Sizeof(*s)) + 4*cap(s.owner) + 8*cap(s.parts) + cap(s.line) + int(unsafe.Sizeof(memcache.Span{}))*cap(s.keys)
+}
+
 // dropParts forgets the replies that have come.
 func (l *loop) dropParts(s *split) {
 	for i, part := range s.parts {
@@ -58,6 +65,8 @@ func (l *loop) dropParts(s *split) {
 
 func (l *loop) giveSplit(s *split) {
 	l.dropParts(s)
+	l.memory.held -= int64(s.own)
+	s.own = 0
 	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes || l.spareSplits == maxSpareSplits {
 		return
 	}
@@ -102,6 +111,10 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 	l := c.pool.l
 	parent.split = s
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
+	s.own = s.cost()
+	l.memory.held += int64(s.own)
+	s.size = s.own + len(l.targets)*requestBytes
+	c.held += s.size
 	parts, begin := l.parts, int32(0)
 	for i, t := range l.targets {
 		r := l.requests.get()
@@ -121,8 +134,8 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 	if s.left > 0 {
 		if c != nil {
 			s.parts[fragment] = c.pool.hold(reply, in)
-			s.size += len(s.parts[fragment].B)
-			c.held += len(s.parts[fragment].B)
+			s.size += s.parts[fragment].cost()
+			c.held += s.parts[fragment].cost()
 		}
 		return
 	}

@@ -217,6 +217,7 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 func (l *loop) welcome(c *client) {
 	l.table[c.token.Index].h = c
 	l.clients++
+	l.memory.held += clientBytes
 	l.memory.litter += clientBytes
 	l.counters[link.CurrConnections]++
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
