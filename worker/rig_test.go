@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -38,6 +39,10 @@ type rig struct {
 	clients   []*peer
 	stopped   bool // the workers do not run, whatever happens
 	unchecked bool // the invariants are not checked after every turn
+
+	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
+	before func(l *loop, events []poll.Event) []poll.Event
+	after  func(l *loop)
 }
 
 func newRig(t testing.TB) *rig {
@@ -163,11 +168,17 @@ func (r *rig) turn() {
 func (r *rig) step(l *loop) (busy bool) {
 	events, err := l.poller.Wait(0)
 	r.must(err)
+	if r.before != nil {
+		events = r.before(l, events)
+	}
 	busy = len(events) > 0 || l.hurries()
 	if at, ok := l.timers.next(); ok && at <= r.now {
 		busy = true
 	}
 	l.turn(events)
+	if r.after != nil {
+		r.after(l)
+	}
 	if !r.unchecked {
 		checkInvariants(r.t, l)
 	}

@@ -1,5 +1,5 @@
 // Package fault lets a test break a process at a named point: kill it, make it hang, make an operation there fail.
-// Only a binary built with the tag "fault" can be broken. In any other At and Error are empty and cost nothing.
+// Only a binary built with the tag "fault" can be broken. In any other At, Error and Call are empty and cost nothing.
 //
 //	PINION_FAULT=point:action[:n][,point:action[:n]…]
 //
@@ -16,6 +16,8 @@
 // PINION_FAULT=@FILE takes the same text from FILE whenever a point is passed, so that a test can break one thing after
 // the other in processes that live on. Whoever takes an action takes it out of FILE first, and removes
 // FILE if no other is left: each is taken once, and a test can tell.
+//
+// System calls of the loop break in a test that runs the loop itself: Call and Instead ask what it has set.
 //
 // Any goroutine may call. The package imports nothing of ours, so that everything may import it.
 package fault

@@ -6,6 +6,7 @@ package fault
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -201,6 +202,32 @@ func end(action string) {
 	for { // hangs; or has been killed, and must not go on until the kernel notices
 		time.Sleep(time.Hour)
 	}
+}
+
+// Built tells that this binary can be broken.
+const Built = true
+
+// Interfere and Divert decide on Call and Instead, where a test has set them before the first system call.
+var (
+	Interfere func(name string, fd, size int) (most int, err error)
+	Divert    func(addr netip.AddrPort) (path string)
+)
+
+// Call returns how many of size bytes the system call may move on fd, or the error with which it is to fail. -1 stands
+// for no descriptor.
+func Call(name string, fd, size int) (most int, err error) {
+	if Interfere == nil {
+		return size, nil
+	}
+	return Interfere(name, fd, size)
+}
+
+// Instead returns the path of a unix socket to connect to in place of addr; nothing: addr it is.
+func Instead(addr netip.AddrPort) (path string) {
+	if Divert == nil {
+		return ""
+	}
+	return Divert(addr)
 }
 
 // Variables returns the names of the environment variables that processes started by this one must inherit.

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,5 +183,24 @@ func TestVariables(t *testing.T) {
 	}
 	if !errors.Is(actions["enomem"], syscall.ENOMEM) || !errors.Is(actions["emfile"], syscall.EMFILE) {
 		t.Error("what the kernel says has another name here")
+	}
+}
+
+// What a test sets is asked, and nothing else.
+func TestInterfere(t *testing.T) {
+	if most, err := Call("recv", 3, 10); most != 10 || err != nil {
+		t.Errorf("without anything set: %d, %v", most, err)
+	}
+	if path := Instead(netip.AddrPort{}); path != "" {
+		t.Errorf("without anything set: %q", path)
+	}
+	Interfere = func(name string, fd, size int) (int, error) { return size / fd, errors.New(name) }
+	Divert = func(addr netip.AddrPort) string { return addr.String() }
+	defer func() { Interfere, Divert = nil, nil }()
+	if most, err := Call("recv", 2, 10); most != 5 || err.Error() != "recv" {
+		t.Errorf("a call: %d, %v", most, err)
+	}
+	if path := Instead(netip.MustParseAddrPort("1.2.3.4:5")); path != "1.2.3.4:5" {
+		t.Errorf("an address: %q", path)
 	}
 }

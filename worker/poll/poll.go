@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
 // Token identifies one registration: an index into the caller's table and the sequence number of its use.
@@ -88,12 +90,18 @@ func (p *Poller) Alarm(at int64) error {
 
 // Add watches fd for both directions, edge-triggered.
 func (p *Poller) Add(fd int, token Token) error {
+	if _, err := fault.Call("watch", fd, 0); err != nil {
+		return err
+	}
 	return p.control(unix.EPOLL_CTL_ADD, fd, token, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
 // AddListener watches a listening socket, level-triggered: a queue that was not emptied is reported again. With shared
 // only one of the processes that watch the socket is woken for a connection.
 func (p *Poller) AddListener(fd int, token Token, shared bool) error {
+	if _, err := fault.Call("watch", fd, 0); err != nil {
+		return err
+	}
 	var events uint32 = unix.EPOLLIN
 	if shared {
 		events |= unix.EPOLLEXCLUSIVE

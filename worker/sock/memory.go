@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
 // MemfdSealed returns a memory file that holds data and can never change again.
@@ -158,6 +160,9 @@ const headroomBytes = 72 << 20
 // Allocate returns size bytes or more of all-zero memory, whole pages, that belong to nobody else and go back to the
 // system with Unmap. The memory is taken when it is first written to.
 func Allocate(size int) ([]byte, error) {
+	if _, err := fault.Call("map", -1, size); err != nil {
+		return nil, err
+	}
 	b, err := unix.Mmap(-1, 0, pages(size+headroomBytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, err
@@ -167,6 +172,9 @@ func Allocate(size int) ([]byte, error) {
 
 // Reallocate makes what Allocate returned larger, without copying it. b is not to be used any more, unless it fails.
 func Reallocate(b []byte, size int) ([]byte, error) {
+	if _, err := fault.Call("map", -1, size); err != nil {
+		return nil, err
+	}
 	moved, err := unix.Mremap(b, pages(size+headroomBytes), unix.MREMAP_MAYMOVE)
 	if err != nil {
 		return nil, err

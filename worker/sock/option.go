@@ -8,10 +8,15 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
 // Error takes the pending error of a socket: how a connect ended, or why a connection broke.
 func Error(fd int) error {
+	if _, err := fault.Call("error", fd, 0); err != nil {
+		return err
+	}
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
 const socketFlags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
@@ -155,6 +157,9 @@ func LockName(name string, patience time.Duration) (unlock func(), err error) {
 // ConnectTCP begins to connect to addr. done tells that the connection stands already; otherwise the descriptor
 // becomes writable when it is decided, and Error tells how.
 func ConnectTCP(addr netip.AddrPort) (fd int, done bool, err error) {
+	if path := fault.Instead(addr); path != "" {
+		return ConnectUnix(path)
+	}
 	return connect(family(addr), sockaddr(addr))
 }
 
@@ -164,12 +169,17 @@ func ConnectUnix(path string) (fd int, done bool, err error) {
 }
 
 func connect(family int, to unix.Sockaddr) (fd int, done bool, err error) {
+	if _, err = fault.Call("socket", -1, 0); err != nil {
+		return -1, false, err
+	}
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|socketFlags, 0)
 	if err != nil {
 		return -1, false, err
 	}
 	defer closeOnError(&fd, &err)
-	err = unix.Connect(fd, to)
+	if err = unix.Connect(fd, to); err == nil {
+		_, err = fault.Call("connect", fd, 0)
+	}
 	if err == unix.EINPROGRESS {
 		return fd, false, nil
 	}
