@@ -65,16 +65,13 @@ const (
 	inPacked
 )
 
-// accept takes over a fresh connection, which the pool has counted.
-func (l *loop) accept(fd int, ln *listener) {
+// accept takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
+func (l *loop) accept(fd int, ln *listener) error {
 	p := ln.pool
 	c := &client{pool: p, from: ln, fd: int32(fd), active: l.ticks(), state: silent}
 	token, err := l.register(fd, c)
 	if err != nil {
-		l.logf(levelError, "pool %q: accepting a client: %v", p.name, err)
-		p.counters[link.ClientConnections]--
-		sock.Close(fd)
-		return
+		return err
 	}
 	c.token = token
 	c.id = l.newID()
@@ -93,6 +90,7 @@ func (l *loop) accept(fd int, ln *listener) {
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
 	l.opened()
 	c.leaveIfIdle()
+	return nil
 }
 
 // newID returns a number that no client of this pool of workers has had, in no generation.
@@ -315,7 +313,7 @@ func (c *client) flush() {
 	}
 	if before := c.out.bytes; before > 0 {
 		more, err := c.out.send(c.pool.l, int(c.fd), maxSendBytes)
-		if err != nil {
+		if err = c.pool.l.overlook(c, err); err != nil {
 			c.fail(err)
 			return
 		}

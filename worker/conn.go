@@ -143,6 +143,10 @@ func (c *conn) connect() {
 
 // refused is told that the server does not take the connection at this address. A name may stand for several.
 func (c *conn) refused(err error) {
+	if isOwnTrouble(err) {
+		c.fail(err)
+		return
+	}
 	c.server.passOver(c.addr)
 	if c.tries < len(c.server.where.found) {
 		c.hangUp()
@@ -176,8 +180,12 @@ func (c *conn) established() {
 		greeting, c.greetings = p.ping, 1
 	}
 	c.become(connGreeting)
-	if n, err := sock.Send(c.fd, greeting); err != nil || n < len(greeting) {
-		c.fail(errGreeting)
+	n, err := sock.Send(c.fd, greeting)
+	if err == nil && n < len(greeting) || err == unix.EAGAIN { // as if a fresh socket had no room
+		err = unix.ENOBUFS
+	}
+	if err != nil {
+		c.fail(err)
 		return
 	}
 	c.awaitExpiry()
@@ -321,7 +329,7 @@ func (c *conn) flush() {
 	most := c.allowed() // which may take some away
 	before := c.out.bytes
 	more, err := c.out.send(c.server.pool.l, c.fd, most)
-	if err != nil {
+	if err = c.server.pool.l.overlook(c, err); err != nil {
 		c.fail(err)
 		return
 	}

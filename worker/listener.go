@@ -30,6 +30,7 @@ type listener struct {
 	watched  bool
 	removed  bool // no other generation accepts from it; see outlast
 	token    poll.Token
+	kept     int // a connection that was accepted and could not be watched; -1: none
 	pause    timer
 	last     timer // then it is closed; off: it is not to be
 	loggedAt int64
@@ -40,7 +41,7 @@ func (l *loop) listen(fd int, spec link.Listener) error { return l.listenFor(fd,
 
 // listenFor is listen for a socket that is another slot's, see listener.standIn.
 func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
-	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd, standIn: standIn}
+	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd, standIn: standIn, kept: -1}
 	if spec.Network == "tcp" {
 		ln.at, ln.dual = sock.ListensOn(fd)
 	}
@@ -95,15 +96,46 @@ func (ln *listener) watch() {
 		return
 	}
 	ln.watched = true
+	ln.acceptKept()
 }
 
+// unwatch leaves the queue to others. Whoever is accepted and still cannot be watched is closed.
 func (ln *listener) unwatch() {
-	l := ln.pool.l
-	l.timers.stop(&ln.pause)
+	ln.lookAway()
+	ln.pool.l.timers.stop(&ln.pause)
+	if err := ln.watchKept(); err != nil {
+		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
+		ln.pool.counters[link.ClientConnections]--
+		sock.Close(ln.kept)
+		ln.kept = -1
+	}
+}
+
+func (ln *listener) lookAway() {
 	if ln.watched {
 		ln.watched = false
-		l.poller.Remove(ln.fd)
+		ln.pool.l.poller.Remove(ln.fd)
 	}
+}
+
+// acceptKept tries again to watch the connection for which there was no room, and tells whether there is none now.
+func (ln *listener) acceptKept() (done bool) {
+	if err := ln.watchKept(); err != nil {
+		ln.mute(err)
+		return false
+	}
+	return true
+}
+
+func (ln *listener) watchKept() error {
+	if ln.kept < 0 {
+		return nil
+	}
+	err := ln.pool.l.accept(ln.kept, ln)
+	if err == nil {
+		ln.kept = -1
+	}
+	return err
 }
 
 // closeListeners ends accepting for good, soon where nobody else accepts.
@@ -138,6 +170,9 @@ func (ln *listener) acceptAll() (empty bool) { return ln.accept(math.MaxInt, mat
 // empty.
 func (ln *listener) accept(limit, ceiling int) (empty bool) {
 	l := ln.pool.l
+	if !ln.acceptKept() {
+		return false
+	}
 	for range limit {
 		if l.reaches(ceiling) || l.crowds(ceiling) {
 			ln.mute(errSpared)
@@ -147,10 +182,13 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 		switch err {
 		case nil:
 			l.newest = fd
-			if ln.pool.admit() {
-				l.accept(fd, ln)
-			} else {
+			if !ln.pool.admit() {
 				ln.turnAway(fd)
+				continue
+			}
+			ln.kept = fd
+			if !ln.acceptKept() {
+				return false
 			}
 		case unix.EAGAIN:
 			return true
@@ -249,15 +287,28 @@ func (l *loop) used() int {
 	return n
 }
 
-// mute leaves the queue alone for a moment: without a free descriptor the listener would only wake the loop for nothing.
+// mute leaves the queue alone for a moment: without what a connection needs the listener would only wake the loop for nothing.
 func (ln *listener) mute(err error) {
 	l := ln.pool.l
 	if ln.loggedAt == 0 || l.now-ln.loggedAt >= int64(logPause) {
 		ln.loggedAt = l.now
-		l.logf(levelError, "pool %q: accepting clients: %v; raise LimitNOFILE= (ulimit -n) or lower client_connections", ln.pool.name, err)
+		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
 	}
-	ln.unwatch()
+	ln.lookAway()
 	l.timers.set(&ln.pause, l.now+int64(acceptPause))
+}
+
+// remedy says what gives connections what they lack.
+func remedy(err error) string {
+	switch err {
+	case unix.ENFILE:
+		return "raise the sysctl fs.file-max"
+	case unix.ENOSPC:
+		return "raise the sysctl fs.epoll.max_user_watches"
+	case unix.ENOBUFS, unix.ENOMEM:
+		return "give this host more memory"
+	}
+	return "raise LimitNOFILE= (ulimit -n)"
 }
 
 // admit counts one more client, unless the pool has as many as it may have, over all workers of all generations. Counting

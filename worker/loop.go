@@ -36,23 +36,24 @@ type loop struct {
 	clock  func() int64 // ns, monotonic, the same in all processes
 	now    int64        // the clock, read once per turn
 
-	table       []registration // by poll.Token.Index
-	free        []uint32       // indexes of table that nobody holds
-	buf         []byte         // what recv reads into
-	scratch     []byte         // what a request or reply is put together in, within one call
-	inline      []byte         // an inline request, rewritten as an array
-	merged      []byte         // a reply made of several
-	timers      timers
-	memory      memory
-	spent       int // bytes received in this turn, and tolls
-	sent        int // bytes, in this turn
-	relief      relief
-	window      window
-	busy        int       // clients that are owed a reply
-	lingering   []*client // wait for the other end to hang up
-	lingerTimer timer
-	greetTimer  timer
-	reliefTimer timer
+	table          []registration // by poll.Token.Index
+	free           []uint32       // indexes of table that nobody holds
+	buf            []byte         // what recv reads into
+	scratch        []byte         // what a request or reply is put together in, within one call
+	inline         []byte         // an inline request, rewritten as an array
+	merged         []byte         // a reply made of several
+	timers         timers
+	memory         memory
+	spent          int // bytes received in this turn, and tolls
+	sent           int // bytes, in this turn
+	relief         relief
+	window         window
+	busy           int       // clients that are owed a reply
+	lingering      []*client // wait for the other end to hang up
+	lingerTimer    timer
+	greetTimer     timer
+	reliefTimer    timer
+	postponedTimer timer
 
 	pools     []*pool
 	listeners []*listener
@@ -67,6 +68,7 @@ type loop struct {
 	againNow     []receiver // those of them whose turn it is, and others that wait for the end of it
 	dirtyClients []*client  // have output for the end of the turn
 	dirtyConns   []*conn
+	postponed    []writer // wait for memory of the kernel's
 	requests     requestPool
 	respArgs     []resp.Span // of the request at hand
 	memcacheKeys []memcache.Span

@@ -196,7 +196,7 @@ func (c *conn) fail(err error) {
 // connection is its right and no failure.
 func (c *conn) end(err error) {
 	idle := err == io.EOF && c.head == nil
-	if c.state < connReady || err == unix.ETIMEDOUT {
+	if (c.state < connReady || err == unix.ETIMEDOUT) && !isOwnTrouble(err) {
 		c.server.passOver(c.addr)
 	}
 	tentative := c.tentative && c.head == nil

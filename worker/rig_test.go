@@ -5,7 +5,9 @@
 package worker
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,6 +45,7 @@ type rig struct {
 	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
 	before func(l *loop, events []poll.Event) []poll.Event
 	after  func(l *loop)
+	lookUp func(slot int) func(context.Context, string) ([]netip.Addr, error) // in place of what a worker has; nil: it keeps that
 }
 
 func newRig(t testing.TB) *rig {
@@ -115,6 +118,9 @@ func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
 	r.must(err)
 	mine, theirs, err := sock.SeqpacketPair()
 	r.must(err)
+	if r.lookUp != nil {
+		l.resolver.host = r.lookUp(spec.Slot)
+	}
 	l.control, err = newControl(l, theirs)
 	r.must(err)
 	r.masters = append(r.masters, &peer{name: "master", fd: mine})
@@ -239,6 +245,9 @@ func (r *rig) exit(slot int) {
 			sock.Close(h.fd)
 		case *listener:
 			sock.Close(h.fd)
+			if h.kept >= 0 {
+				sock.Close(h.kept)
+			}
 		case *control:
 			sock.Close(h.fd)
 		case *rendezvous:
