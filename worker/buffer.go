@@ -3,8 +3,9 @@
 //
 // There are three kinds. Chunks, of a few sizes, carry what is written every turn; the loop keeps them for reuse and lets
 // go of those that a second did not need. Remainders, incomplete requests of any length, come from bytebufferpool, which
-// learns what lengths are usual. Large buffers are mapped: they grow without being copied, and the system has them back
-// in the turn in which they are done with.
+// learns what lengths are usual. Large buffers are mapped: they grow without being copied, and the system has their pages
+// back as soon as what these hold is written or copied. A large value within one is not copied at all: a view of it goes
+// on, and the buffer stays until the last of its views is done with.
 
 package worker
 
@@ -25,7 +26,13 @@ type buffer struct {
 	B      []byte
 	chunk  []byte                     // B's memory is this,
 	pooled *bytebufferpool.ByteBuffer // or in here,
-	mapped []byte                     // or this
+	mapped []byte                     // or this,
+	whole  *buffer                    // or that of this one, of which it is a view
+	views  int                        // of it, that are not given back
+	given  bool                       // back, but for its views
+	at     int                        // where B begins in mapped, its own or that of whole
+	kept   int                        // where its part of mapped begins that the system has not got back; kept ≤ at
+	gone   int                        // bytes of mapped that the system has got back
 	next   *buffer                    // in a list of memory
 	users  int32                      // of a shelf: the replies that stand on it
 }
@@ -58,8 +65,12 @@ const (
 	largestChunkBytes = 64 << 10 // of one that is not
 	mappedBytes       = 128 << 10
 
-	// claimBytes is from where on a request or a reply that fills a buffer takes it along instead of being copied.
+	// claimBytes is from where on a request or a reply that fills a buffer takes it along instead of being copied, and from
+	// where on a value within one is not copied but viewed.
 	claimBytes = 32 << 10
+
+	// releaseBytes is how much of a mapped buffer the system gets back at a time.
+	releaseBytes = 256 << 10
 )
 
 // memory knows what the buffers of a loop hold, and keeps some for reuse. Loop only.
@@ -173,9 +184,16 @@ func (m *memory) give(b *buffer) {
 	switch {
 	case b == nil:
 		return
+	case b.views > 0:
+		b.given = true
+		return
+	case b.whole != nil:
+		m.giveView(b)
+		return
 	case b.chunk != nil:
 		class, bytes := classOf(len(b.chunk))
 		m.held -= int64(bufferBytes + bytes)
+		b.at, b.kept = 0, 0
 		m.free[class].put(b)
 	case b.pooled != nil:
 		m.held -= int64(bufferBytes + cap(b.pooled.B))
@@ -186,7 +204,7 @@ func (m *memory) give(b *buffer) {
 		*b = buffer{}
 		m.bare.put(b)
 	default:
-		m.held -= int64(bufferBytes + len(b.mapped))
+		m.held -= int64(bufferBytes + len(b.mapped) - b.gone)
 		b.next = m.dead
 		m.dead = b
 	}
@@ -194,6 +212,72 @@ func (m *memory) give(b *buffer) {
 		m.timer.fire = m.tick
 		m.l.timers.set(&m.timer, m.l.now+memoryTick)
 	}
+}
+
+// giveView takes a view back, and what it was a view of if nobody else has that.
+func (m *memory) giveView(b *buffer) {
+	whole := b.whole
+	m.held -= int64(bufferBytes)
+	*b = buffer{}
+	m.bare.put(b)
+	whole.views--
+	if whole.views == 0 && whole.given {
+		whole.given = false
+		m.give(whole)
+	}
+}
+
+// split takes the first n bytes out of b, as a view.
+func (m *memory) split(b *buffer, n int) *buffer {
+	m.release(b)
+	view := m.takeBare()
+	view.B, view.at, view.kept = b.B[:n:n], b.at, b.at
+	view.whole = b
+	if b.whole != nil {
+		view.whole = b.whole
+	}
+	view.whole.views++
+	m.held += int64(bufferBytes)
+	b.B = b.B[n:]
+	b.at += n
+	b.kept = b.at
+	return view
+}
+
+// skip takes the first n bytes out of b: they are done with.
+func (m *memory) skip(b *buffer, n int) {
+	b.B = b.B[n:]
+	b.at += n
+	if b.at-b.kept >= releaseBytes {
+		m.release(b)
+	}
+}
+
+// isMapped tells whether the system can have a part of b's memory back.
+func (b *buffer) isMapped() bool { return b.mapped != nil || b.whole != nil && b.whole.mapped != nil }
+
+// giveWritten is give for bytes that nobody looks at any more, though others may at what is around them.
+func (m *memory) giveWritten(b *buffer) {
+	if b.whole != nil {
+		b.at += len(b.B)
+		m.release(b)
+	}
+	m.give(b)
+}
+
+// release gives the system back the pages of what was skipped in b.
+func (m *memory) release(b *buffer) {
+	whole := b
+	if b.whole != nil {
+		whole = b.whole
+	}
+	if whole.mapped == nil {
+		return
+	}
+	n, next := sock.Release(whole.mapped, b.kept, b.at)
+	b.kept = max(b.kept, next)
+	whole.gone += n
+	m.held -= int64(n)
 }
 
 // bury gives the system back what was done with in this turn, or the end of it: the kernel takes almost as long to clear

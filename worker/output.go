@@ -145,11 +145,15 @@ func (o *output) wrote(m *memory, n int) {
 	done := 0
 	for done < len(o.chunks) && n >= len(o.chunks[done].B) {
 		n -= len(o.chunks[done].B)
-		m.give(o.chunks[done])
+		m.giveWritten(o.chunks[done])
 		o.chunks[done] = nil
 		done++
 	}
 	o.sent = n
+	if n > 0 && o.chunks[done].isMapped() {
+		m.skip(o.chunks[done], n)
+		o.sent = 0
+	}
 	if done == 0 {
 		return
 	}

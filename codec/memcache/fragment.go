@@ -44,5 +44,13 @@ func AppendFragment(dst, b []byte, r *Request, keys []Span, part []int32) []byte
 	return append(dst, crlf...)
 }
 
+// NextKey returns the first key of a line of get or gets, or the one behind the key last, which is empty to begin with.
+func (r *Request) NextKey(b []byte, last Span) Span {
+	if last.Hi == 0 {
+		last = nextWord(b, 0, int(r.lineEnd))
+	}
+	return nextWord(b, int(last.Hi), int(r.lineEnd))
+}
+
 // Plain reports whether the server is to get r as it is, byte for byte: AppendForward would but copy it.
 func (r *Request) Plain() bool { return r.plain }

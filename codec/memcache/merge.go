@@ -4,7 +4,8 @@ package memcache
 
 import "bytes"
 
-const endLine = "END\r\n"
+// EndLine ends a list.
+const EndLine = "END\r\n"
 
 // MergeReplies appends the one reply to r that the replies to its fragments amount to; replies[i] is that of fragment
 // i. If one is an error, all of it is that error: the first in the order of fragments. Each must be complete as
@@ -14,10 +15,8 @@ const endLine = "END\r\n"
 // divided request until it is answered: a copy of its first n bytes will do, because a Span counts from the start of
 // the request. For requests that go to every server b, keys and owner are not looked at.
 func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies [][]byte) []byte {
-	for _, reply := range replies {
-		if failure := failureOf(reply); failure != nil {
-			return append(dst, failure...)
-		}
+	if failure := Failure(replies); failure != nil {
+		return append(dst, failure...)
 	}
 	switch r.Cmd.Merge {
 	case Values:
@@ -28,12 +27,22 @@ func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies
 	return mergeStatus(dst, replies)
 }
 
+// Failure returns the error line that is the reply to a divided request whatever the other replies are; nil if there is none.
+func Failure(replies [][]byte) []byte {
+	for _, reply := range replies {
+		if failure := failureOf(reply); failure != nil {
+			return failure
+		}
+	}
+	return nil
+}
+
 // failureOf returns the error line that a reply consists of or, being a list, ends with; nil if it does neither.
 func failureOf(reply []byte) []byte {
 	if IsError(reply) {
 		return reply
 	}
-	if len(reply) < len(endLine) || bytes.HasSuffix(reply, []byte("\r\n"+endLine)) {
+	if len(reply) < len(EndLine) || bytes.HasSuffix(reply, []byte("\r\n"+EndLine)) {
 		return nil
 	}
 	last := reply[bytes.LastIndexByte(reply[:len(reply)-1], '\n')+1:]
@@ -50,23 +59,23 @@ func mergeValues(dst, b []byte, keys []Span, owner []int32, replies [][]byte) []
 	start := len(dst)
 	for i, key := range keys {
 		reply := replies[owner[i]]
-		name, size := frontValue(reply)
+		name, size := FrontValue(reply)
 		if size > 0 && bytes.Equal(name, key.Of(b)) {
 			dst = append(dst, reply[:size]...)
 			replies[owner[i]] = reply[size:]
 		}
 	}
 	for _, reply := range replies {
-		if string(reply) != endLine {
+		if string(reply) != EndLine {
 			return append(dst[:start], InvalidArgument...)
 		}
 	}
-	return append(dst, endLine...)
+	return append(dst, EndLine...)
 }
 
-// frontValue returns the key and the size, line and data, of the block at the front of reply; size is 0 if there is
+// FrontValue returns the key and the size, line and data, of the block at the front of reply; size is 0 if there is
 // none.
-func frontValue(reply []byte) (key []byte, size int) {
+func FrontValue(reply []byte) (key []byte, size int) {
 	if len(reply) == 0 || reply[0] != 'V' {
 		return nil, 0
 	}

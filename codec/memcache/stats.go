@@ -71,10 +71,10 @@ func mergeStats(dst []byte, replies [][]byte) []byte {
 		dst = append(dst, crlf...)
 		rest = next
 	}
-	if string(rest) != endLine {
+	if string(rest) != EndLine {
 		return append(dst[:start], InvalidArgument...)
 	}
-	return append(dst, endLine...)
+	return append(dst, EndLine...)
 }
 
 // statTotals returns the value of each column over all replies.

@@ -5,8 +5,7 @@ package resp
 // AppendFragment appends the part of a request for one server to dst: the name of c and some of the keys, with their
 // values where c.Step is 2. The request is args of b, routed Fragment; part has the numbers of those keys, from 0.
 func AppendFragment(dst, b []byte, args []Span, c *Command, part []int32) []byte {
-	dst = AppendArray(dst, 1+len(part)*c.Step)
-	dst = AppendBulkString(dst, c.Name)
+	dst = AppendFragmentHead(dst, c, len(part))
 	for _, i := range part {
 		first := c.First + int(i)*c.Step
 		start, end := args[first-1].Hi, args[first+c.Step-1].Hi // a bulk string begins where the one before it ends
@@ -15,17 +14,19 @@ func AppendFragment(dst, b []byte, args []Span, c *Command, part []int32) []byte
 	return dst
 }
 
+// AppendFragmentHead appends what a fragment of c with so many keys begins with. The keys, with their values, follow as the
+// bulk strings that they are in the request.
+func AppendFragmentHead(dst []byte, c *Command, keys int) []byte {
+	return AppendBulkString(AppendArray(dst, 1+keys*c.Step), c.Name)
+}
+
 // MergeReplies appends the one reply to a divided request: owner[i] is the fragment that the i-th key was in,
 // replies[f] the whole reply to fragment f. An error reply to one fragment becomes the reply to the request, except
 // that with perKeyErrors an array has that error in place of each key of the fragment. The elements of replies are
 // consumed.
 func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKeyErrors bool) []byte {
-	if !perKeyErrors || c.Merge != MergeArray {
-		for _, r := range replies {
-			if IsError(r) {
-				return append(dst, r...)
-			}
-		}
+	if r := firstError(c, replies, perKeyErrors); r != nil {
+		return append(dst, r...)
 	}
 	start := len(dst)
 	ok := false
@@ -41,6 +42,51 @@ func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKe
 		return appendUnexpected(dst[:start], c)
 	}
 	return dst
+}
+
+// firstError returns the reply that stands for all of them.
+func firstError(c *Command, replies [][]byte, perKeyErrors bool) []byte {
+	if perKeyErrors && c.Merge == MergeArray {
+		return nil
+	}
+	for _, r := range replies {
+		if IsError(r) {
+			return r
+		}
+	}
+	return nil
+}
+
+// OpenArrays prepares a merge of arrays that its caller does itself, element by element with FrontElement: it advances
+// replies to their first elements, of which fragment f has counts[f]. A failure is the reply to the whole request instead.
+func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool) (failure []byte) {
+	if r := firstError(c, replies, perKeyErrors); r != nil {
+		return r
+	}
+	for f, r := range replies {
+		if IsError(r) {
+			continue
+		}
+		count, off, ok := ArrayLen(r)
+		if !ok || count != int(counts[f]) {
+			return appendUnexpected(nil, c)
+		}
+		replies[f] = r[off:]
+	}
+	return nil
+}
+
+// FrontElement returns the size of the element at the front of an array's rest; whole tells that it is an error, which is a
+// whole reply and stands for each key of its fragment. size is 0 if there is none.
+func FrontElement(rest []byte) (size int, whole bool) {
+	if n := shortBulk(rest, 0); n > 0 && n <= len(rest) {
+		return n, false
+	}
+	n, _, err := ConsumeReply(rest, Progress{})
+	if err != nil {
+		return 0, false
+	}
+	return n, IsError(rest)
 }
 
 // mergeArrays takes the elements of the arrays in the order of the keys. Each array is cut to what is left of it. No

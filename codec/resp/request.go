@@ -128,6 +128,30 @@ func CheckStranger(b []byte) error {
 	return nil
 }
 
+// RequestHead returns how many arguments the request at the front of b has, which MeasureRequest or ConsumeRequest found
+// complete and no inline one, and appends the first of them, up to most, to args[:0].
+func RequestHead(b []byte, args []Span, most int) (count int, out []Span) {
+	out = args[:0]
+	count, pos, _ := arrayHeader(b)
+	for range min(count, most) {
+		var arg Span
+		arg, pos = NextArg(b, pos)
+		out = append(out, arg)
+	}
+	return max(count, 0), out
+}
+
+// NextArg returns the argument whose bulk string begins at b[pos:] in a complete request, and where the next one begins.
+func NextArg(b []byte, pos int) (arg Span, next int) {
+	size, lo, _ := bulkHeader(b, pos)
+	return Span{int32(lo), int32(lo + size)}, lo + size + len(crlf)
+}
+
+// Bulk returns the bulk string that s is the content of, an argument of a request in b behind before, the one in front of it.
+func (s Span) Bulk(b []byte, before Span) []byte {
+	return b[int(before.Hi)+len(crlf) : int(s.Hi)+len(crlf)]
+}
+
 // arrayHeader reads "*<count>\r\n" at the front of b; next == 0 if it is incomplete. A count may be negative.
 func arrayHeader(b []byte) (count, next int, err error) {
 	if len(b) >= 4 && b[0] == '*' {

@@ -186,6 +186,17 @@ func Reallocate(b []byte, size int) ([]byte, error) {
 // more, unless it fails.
 func Shrink(b []byte, size int) ([]byte, error) { return unix.Mremap(b, pages(size), 0) }
 
+// Release gives the system back those pages that lie within b[from:to], where b is what Allocate returned: their content
+// is lost. It returns how many bytes they have, and from where on the next ones are to be released.
+func Release(b []byte, from, to int) (size, next int) {
+	page := unix.Getpagesize()
+	first, end := pages(from), to/page*page
+	if first >= end || unix.Madvise(b[first:end], unix.MADV_DONTNEED) != nil {
+		return 0, from
+	}
+	return end - first, end
+}
+
 func pages(size int) int {
 	page := unix.Getpagesize()
 	return (size + page - 1) / page * page
