@@ -39,7 +39,7 @@ type buffer struct {
 
 const bufferBytes = int(unsafe.Sizeof(buffer{}))
 
-// cost returns how many bytes b takes.
+// cost returns how many bytes b takes, without what was taken out of it.
 func (b *buffer) cost() int {
 	switch {
 	case b == nil:
@@ -48,8 +48,10 @@ func (b *buffer) cost() int {
 		return bufferBytes + len(b.chunk)
 	case b.pooled != nil:
 		return bufferBytes + cap(b.pooled.B)
+	case b.whole != nil:
+		return bufferBytes + len(b.B)
 	}
-	return bufferBytes + len(b.mapped)
+	return bufferBytes + len(b.mapped) - b.at
 }
 
 // bytes returns what b holds.

@@ -18,8 +18,9 @@ type client struct {
 	from     *listener // that has accepted it, or one for the same address
 	in       input
 	out      output
-	progress progress // into in.rest, where that is long
-	head     *request // out queue: not answered yet, in the order they came
+	progress progress  // into in.rest, where that is long
+	dividing *division // of the last request; nil: none is being divided
+	head     *request  // out queue: not answered yet, in the order they came
 	tail     *request
 	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
 	held     int     // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
@@ -135,6 +136,12 @@ func (c *client) takesLong() bool {
 
 func (c *client) receive() {
 	c.queued &^= inAgain
+	if c.dividing != nil {
+		c.divide()
+	}
+	if c.isMerging() {
+		c.deliver()
+	}
 	c.recv()
 }
 
@@ -195,6 +202,9 @@ func (c *client) take(b []byte) {
 		return
 	}
 	c.in.backlog = used < len(b) && c.muted()
+	if c.dividing != nil {
+		c.divide()
+	}
 }
 
 // unmute lets the client be read again, if it was not and may be now.
@@ -250,12 +260,18 @@ func (c *client) close() {
 	l.release(c.token)
 	sock.Close(int(c.fd))
 	l.spent += closingToll
+	c.dropDivision()
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
 		c.release(r)
-		if r.split != nil {
+		switch {
+		case r.split == nil:
+		case r.split.left > 0:
 			l.dropParts(r.split)
+		default: // no fragment of it is under way
+			l.giveSplit(r.split)
+			r.split = nil
 		}
 		l.forget(r)
 	}
@@ -323,6 +339,9 @@ func (c *client) flush() {
 		if c.out.bytes < before {
 			c.took = c.pool.l.ticks()
 		}
+	}
+	if c.isMerging() && c.out.bytes < maxMergedBytes {
+		c.markAgain()
 	}
 	if c.overflows() {
 		c.overflow()

@@ -240,12 +240,23 @@ func (c *conn) serves() {
 //
 // in is where b came in, if it did as a whole: a long one is taken over instead of copied.
 func (c *conn) send(r *request, b []byte, in *input) {
+	c.enqueue(r, len(b))
+	if claimed := in.claim(b); claimed != nil {
+		c.out.adopt(claimed)
+	} else {
+		c.out.append(&c.server.pool.l.memory, b)
+	}
+	c.wake()
+}
+
+// enqueue lets r, of which so many bytes are to be written, wait for its reply.
+func (c *conn) enqueue(r *request, size int) {
 	l := c.server.pool.l
 	if r.deadline == 0 {
 		r.deadline = c.server.pool.deadline()
 	}
 	r.state |= inConn
-	r.bytes = int32(len(b))
+	r.bytes = int32(size)
 	r.queue()
 	r.sent = l.now
 	if c.tail == nil {
@@ -264,22 +275,16 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	c.unbegun++
 	n := c.server.counters
 	n[link.InQueue]++
-	n[link.InQueueBytes] += uint64(len(b))
+	n[link.InQueueBytes] += uint64(size)
+	n[link.Requests]++
+	n[link.RequestBytes] += uint64(size)
 	if r.deadline != 0 && (c.deadlines.pos == 0 || r.deadline < c.deadlines.at) {
 		l.timers.set(&c.deadlines, r.deadline)
 	}
-	c.write(b, in)
 }
 
-func (c *conn) write(b []byte, in *input) {
-	n := c.server.counters
-	n[link.Requests]++
-	n[link.RequestBytes] += uint64(len(b))
-	if claimed := in.claim(b); claimed != nil {
-		c.out.adopt(claimed)
-	} else {
-		c.out.append(&c.server.pool.l.memory, b)
-	}
+// wake has what is queued written, on a connection that is opened if there is none.
+func (c *conn) wake() {
 	c.markDirty()
 	if c.state == connClosed {
 		c.open()

@@ -97,6 +97,14 @@ func (in *input) claim(b []byte) *buffer {
 	return claimed
 }
 
+// claimOrCopy is claim for any b, which is copied where it must be.
+func (in *input) claimOrCopy(m *memory, b []byte) (*buffer, error) {
+	if claimed := in.claim(b); claimed != nil {
+		return claimed, nil
+	}
+	return m.copyOf(b)
+}
+
 // keep saves b, the unconsumed tail of what recv or kept returned.
 func (in *input) keep(m *memory, b []byte) error {
 	if in.direct && in.rest != nil && len(b) == len(in.rest.B) {

@@ -66,7 +66,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 // muted tells that the client is not read for now.
 func (c *client) muted() bool {
 	p := c.pool.spec
-	return int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+	return c.dividing != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
 		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&(leaving|frozen) != 0 ||
 		c.pool.l.relief.scarce && int64(c.holds()) > c.pool.l.relief.share
 }
@@ -87,7 +87,7 @@ func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.sp
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.in.rest.cost() + c.out.cost() + c.held + int(c.unsent) + int(c.owed)*requestBytes + int(c.info.cost())
+	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.info.cost())
 }
 
 // holds returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.

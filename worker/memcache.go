@@ -155,6 +155,11 @@ func (c *client) splitMemcache(b []byte, r *memcache.Request, keys []memcache.Sp
 	}
 	l := c.pool.l
 	s := l.takeSplit()
+	if len(b) >= longBytes {
+		s.memcache = *r
+		c.beginDivision(b, s, len(keys))
+		return
+	}
 	for _, key := range keys {
 		l.assign(s, c.pool.keys.Server(key.Of(b)))
 	}

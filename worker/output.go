@@ -55,6 +55,24 @@ func (o *output) adopt(b *buffer) {
 	o.chunks = append(o.chunks, b)
 }
 
+// join queues everything that is in other, which is empty then.
+func (o *output) join(other *output) {
+	o.bytes += other.bytes
+	o.chunks = append(o.chunks, other.chunks...)
+	*other = output{}
+}
+
+// move queues the first n bytes of b, which b has no more: a view of them if they are many, or a copy.
+func (o *output) move(m *memory, b *buffer, n int) (copied int) {
+	if n >= claimBytes {
+		o.adopt(m.split(b, n))
+		return 0
+	}
+	o.append(m, b.B[:n])
+	m.skip(b, n)
+	return n
+}
+
 // maxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
 // too: the kernel would go on as long as the other end reads as fast as it copies.
 const maxSendBytes = 512 << 10

@@ -38,6 +38,9 @@ type pool struct {
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)
 	merge     func(dst []byte, s *split, replies [][]byte) []byte
+	divideKey func(d *division) (copied int)
+	openMerge func(s *split, replies [][]byte) (failure []byte)
+	mergeKey  func(c *client, s *split) (copied int, ok bool)
 	errorText func(err error) []byte
 	greeting  []byte            // what a fresh server connection must be told and agree to
 	greetings int               // replies that this brings
@@ -88,11 +91,13 @@ func (p *pool) speak(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
 		p.serve, p.consume = (*client).serveMemcache, consumeMemcache
 		p.merge, p.errorText = mergeMemcache, memcacheError
+		p.divideKey, p.openMerge, p.mergeKey = p.divideKeyMemcache, openMergeMemcache, mergeKeyMemcache
 		p.ping = []byte("version\r\n")
 		return
 	}
 	p.serve, p.consume = (*client).serveRedis, consumeRedis
 	p.merge, p.errorText = p.mergeRedis, redisError
+	p.divideKey, p.openMerge, p.mergeKey = p.divideKeyRedis, p.openMergeRedis, mergeKeyRedis
 	p.ping = []byte("*1\r\n$4\r\nPING\r\n")
 	p.password = sha256.Sum256([]byte(spec.Password))
 	if spec.Password != "" {

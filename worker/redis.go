@@ -17,8 +17,13 @@ func (c *client) serveRedis(b []byte) (used int) {
 		if c.presumes(b) {
 			return len(b)
 		}
-		if !c.measured(b) {
+		n, ok := c.measured(b)
+		if !ok {
 			return 0
+		}
+		if n >= longBytes && !resp.IsInline(b) && int64(n) <= c.pool.spec.MaxRequestBytes {
+			c.longRequest(b[:n])
+			used = n
 		}
 	}
 	for used < len(b) && !c.muted() {
@@ -42,7 +47,10 @@ func (c *client) serveRedis(b []byte) (used int) {
 			c.refuseSize()
 			return len(b)
 		}
-		if len(l.respArgs) > 0 {
+		switch {
+		case len(request) >= longBytes && !resp.IsInline(b[used-n:]):
+			c.longRequest(request)
+		case len(l.respArgs) > 0:
 			c.redisRequest(request, l.respArgs)
 		}
 	}
@@ -77,10 +85,10 @@ func (l *loop) nextRedis(b []byte) (n int, request []byte, err error) {
 }
 
 // measured looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells whether
-// there is something to parse.
-func (c *client) measured(b []byte) bool {
+// there is something to parse, and how long it is if it is a request.
+func (c *client) measured(b []byte) (n int, ok bool) {
 	if len(b) < c.progress.pos {
-		return false
+		return 0, false
 	}
 	n, next, err := resp.MeasureRequest(b, c.progress.redis())
 	if n == 0 && err == nil {
@@ -88,10 +96,63 @@ func (c *client) measured(b []byte) bool {
 		if int64(next.Pos) > c.pool.spec.MaxRequestBytes {
 			c.refuseSize()
 		}
-		return false
+		return 0, false
 	}
 	c.progress = progress{}
+	return n, true
+}
+
+// longRequest routes a request that may have very many arguments, without looking at all of them where that can be avoided.
+func (c *client) longRequest(b []byte) {
+	l := c.pool.l
+	l.spent += requestToll
+	count, args := resp.RequestHead(b, l.respArgs, 2)
+	l.respArgs = args
+	if len(args) < 2 || !c.shortcut(b, args, count) {
+		if _, l.respArgs, _ = resp.ConsumeRequest(b, args); len(l.respArgs) > 0 {
+			c.redisRequest(b, l.respArgs)
+		}
+	}
+}
+
+// shortcut does longRequest for a request of so many arguments whose first two, args, say where it goes. It reports whether
+// they do.
+func (c *client) shortcut(b []byte, args []resp.Span, count int) bool {
+	cmd := resp.Lookup(args[0].Of(b))
+	if c.state&authenticated == 0 || cmd == nil || !cmd.CheckArity(count) {
+		return false
+	}
+	switch {
+	case cmd.Route == resp.Forward && cmd.HasOneKey():
+		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
+	case cmd.Route == resp.Fragment && (count-cmd.First)%cmd.Step == 0:
+		c.divideRedis(cmd, b, args[0], (count-cmd.First)/cmd.Step)
+	case cmd.Local == resp.LocalEcho, cmd.Local == resp.LocalPing && count == 2:
+		c.echo(b, args)
+	default:
+		return false
+	}
 	return true
+}
+
+// divideRedis sends each server the part of a long request that concerns its keys.
+func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys int) {
+	if keys == 1 || len(c.pool.servers) == 1 && !c.pool.wantsKeyErrors(cmd) {
+		key, _ := resp.NextArg(b, name.End())
+		c.forward(b, c.pool.keys.Server(key.Of(b)))
+		return
+	}
+	s := c.pool.l.takeSplit()
+	s.redis = cmd
+	c.beginDivision(b, s, keys)
+	if d := c.dividing; d != nil {
+		c.pool.l.memory.skip(d.b, name.End())
+	}
+}
+
+// wantsKeyErrors tells whether an error reply of a server is to stand for each of its keys.
+func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
+	return cmd.Merge == resp.MergeArray && p.spec.MGetErrors == link.MGetErrorsPerKey
 }
 
 // refuseProtocol answers bytes that are no request and ends the connection: nothing tells where the next one begins.
@@ -168,7 +229,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 
 // forwardRedis sends a request to the one server that all its keys live on, or refuses it.
 func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
-	if cmd.First == 1 && cmd.Last == 1 && cmd.Find == nil {
+	if cmd.HasOneKey() {
 		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
 		return
 	}

@@ -343,7 +343,16 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 		c.out.append(&l.memory, reply)
 	}
 	c.shift()
+	c.deliver()
+}
+
+// deliver writes the replies at the front of the out queue that are here. One that is merged of long ones takes several turns.
+func (c *client) deliver() {
+	l := c.pool.l
 	for c.head != nil && c.head.state&isDone != 0 {
+		if c.head.split != nil && !c.merge(c.head) {
+			break
+		}
 		done := c.shift()
 		if b := done.reply.bytes(); len(b) >= claimBytes {
 			c.held -= done.reply.b.cost()
@@ -377,8 +386,24 @@ func (c *client) respond(reply []byte) {
 		c.markDirty()
 		return
 	}
+	c.respondLater(c.hold(reply, nil))
+}
+
+// respondBuffer is respond with a long reply, which it takes.
+func (c *client) respondBuffer(reply *buffer) {
+	if c.head == nil {
+		c.out.adopt(reply)
+		c.markDirty()
+		return
+	}
+	c.held += reply.cost()
+	c.respondLater(heldReply{b: reply})
+}
+
+// respondLater has a reply wait for those before it.
+func (c *client) respondLater(reply heldReply) {
 	r := c.pool.l.requests.get()
-	r.reply = c.hold(reply, nil)
+	r.reply = reply
 	r.state = isDone
 	c.push(r)
 	r.client = nil

@@ -17,9 +17,15 @@ type split struct {
 	next  *split
 	owner []int32   // for each key the fragment that asks for it
 	parts []*buffer // for each fragment its reply
-	left  int       // fragments without a reply
+	left  int       // fragments without a reply; 0 until they are sent, and when all have come
 	size  int       // bytes that all this takes, and the fragments
 	own   int       // of them, those of the split itself
+
+	counts []int32       // for each fragment its keys
+	owners *buffer       // of a long request: the memory of owner
+	whole  *buffer       // and that of line
+	merged int           // of a reply that is being merged: keys whose values are written
+	key    memcache.Span // the last of them
 
 	redis *resp.Command // of a Redis request
 
@@ -50,9 +56,16 @@ func (l *loop) takeSplit() *split {
 	return s
 }
 
-// cost returns how many bytes s takes, without the replies.
+// cost returns how many bytes s takes, without the replies and what is in buffers.
 func (s *split) cost() int {
-	return int(unsafe.Sizeof(*s)) + 4*cap(s.owner) + 8*cap(s.parts) + cap(s.line) + int(unsafe.Sizeof(memcache.Span{}))*cap(s.keys)
+	cost := int(unsafe.Sizeof(*s)) + 4*cap(s.counts) + 8*cap(s.parts) + int(unsafe.Sizeof(memcache.Span{}))*cap(s.keys)
+	if s.owners == nil {
+		cost += 4 * cap(s.owner)
+	}
+	if s.whole == nil {
+		cost += cap(s.line)
+	}
+	return cost
 }
 
 // dropParts forgets the replies that have come.
@@ -67,11 +80,19 @@ func (l *loop) giveSplit(s *split) {
 	l.dropParts(s)
 	l.memory.held -= int64(s.own)
 	s.own = 0
+	l.memory.give(s.owners)
+	l.memory.give(s.whole)
+	if s.owners != nil {
+		s.owner = nil
+	}
+	if s.whole != nil {
+		s.line = nil
+	}
 	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes || l.spareSplits == maxSpareSplits {
 		return
 	}
 	l.spareSplits++
-	*s = split{next: l.splits, owner: s.owner[:0], parts: s.parts[:0], line: s.line[:0], keys: s.keys[:0]}
+	*s = split{next: l.splits, owner: s.owner[:0], parts: s.parts[:0], counts: s.counts[:0], line: s.line[:0], keys: s.keys[:0]}
 	l.splits = s
 }
 
@@ -95,6 +116,7 @@ func (l *loop) assigned(s *split) {
 		t := &l.targets[i]
 		l.fragmentOf[t.server+1] = -1
 		s.parts = append(s.parts, nil)
+		s.counts = append(s.counts, t.end)
 		begin, t.end = begin+t.end, begin
 	}
 	s.left = len(l.targets)
@@ -111,10 +133,7 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 	l := c.pool.l
 	parent.split = s
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
-	s.own = s.cost()
-	l.memory.held += int64(s.own)
-	s.size = s.own + len(l.targets)*requestBytes
-	c.held += s.size
+	c.charge(s)
 	parts, begin := l.parts, int32(0)
 	for i, t := range l.targets {
 		r := l.requests.get()
@@ -126,16 +145,28 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 	}
 }
 
+// charge counts what s takes, and its fragments, which are known.
+func (c *client) charge(s *split) {
+	s.own = s.cost()
+	c.pool.l.memory.held += int64(s.own)
+	s.size = s.own + s.owners.cost() + s.whole.cost() + len(s.parts)*requestBytes
+	c.held += s.size
+}
+
 // gather is told the reply of one fragment; with the last one parent is answered.
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
 	s := parent.split
 	c := parent.client
 	s.left--
-	if s.left > 0 {
+	long := c != nil && s.left == 0 && s.isLong(reply)
+	if s.left > 0 || long {
 		if c != nil {
 			s.parts[fragment] = c.pool.hold(reply, in)
 			s.size += s.parts[fragment].cost()
 			c.held += s.parts[fragment].cost()
+		}
+		if long {
+			c.gathered(parent)
 		}
 		return
 	}

@@ -95,6 +95,9 @@ func (c *Command) Resolve(b []byte, args []Span) *Command {
 	return nil
 }
 
+// HasOneKey reports whether the first argument behind the name is the only key.
+func (c *Command) HasOneKey() bool { return c.First == 1 && c.Last == 1 && c.Find == nil }
+
 // CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
 func (c *Command) CheckArity(nargs int) bool {
 	if c.Arity > 0 {

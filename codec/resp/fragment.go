@@ -8,8 +8,7 @@ func AppendFragment(dst, b []byte, args []Span, c *Command, part []int32) []byte
 	dst = AppendFragmentHead(dst, c, len(part))
 	for _, i := range part {
 		first := c.First + int(i)*c.Step
-		start, end := args[first-1].Hi, args[first+c.Step-1].Hi // a bulk string begins where the one before it ends
-		dst = append(dst, b[int(start)+len(crlf):int(end)+len(crlf)]...)
+		dst = append(dst, b[args[first-1].End():args[first+c.Step-1].End()]...)
 	}
 	return dst
 }

@@ -147,10 +147,8 @@ func NextArg(b []byte, pos int) (arg Span, next int) {
 	return Span{int32(lo), int32(lo + size)}, lo + size + len(crlf)
 }
 
-// Bulk returns the bulk string that s is the content of, an argument of a request in b behind before, the one in front of it.
-func (s Span) Bulk(b []byte, before Span) []byte {
-	return b[int(before.Hi)+len(crlf) : int(s.Hi)+len(crlf)]
-}
+// End returns where the argument behind s begins, its length and content as they are in the request.
+func (s Span) End() int { return int(s.Hi) + len(crlf) }
 
 // arrayHeader reads "*<count>\r\n" at the front of b; next == 0 if it is incomplete. A count may be negative.
 func arrayHeader(b []byte) (count, next int, err error) {

@@ -1,0 +1,190 @@
+// Long requests for several servers, of many keys or with large values: their fragments are made a slice per turn, so that
+// nobody waits for a million keys, and their large values are not copied. Nothing is sent before all fragments are made.
+
+package worker
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	// longBytes is from where on a request is divided, and replies are merged, in slices.
+	longBytes = 32 << 10
+	// sliceBytes is how much is copied in a slice, where each key counts as keyToll bytes.
+	sliceBytes = 128 << 10
+	keyToll    = 64
+)
+
+// division is a long request of a client that becomes fragments. The client is not read meanwhile. Loop only.
+type division struct {
+	request *request // in the out queue, with a split
+	b       *buffer  // its bytes: Redis, those that are not in a fragment yet
+	left    int      // keys that are in no fragment yet
+	key     memcache.Span
+	parts   []part
+	of      []int32 // which of parts a server's is, by its index + 1 as -1 is none that is live; -1: it has none
+}
+
+// part is a fragment that is being made.
+type part struct {
+	server int
+	keys   int32
+	out    output // its bytes, but for what it begins and ends with
+}
+
+// beginDivision takes the request b, of so many keys, out of the input. It is answered if there is no memory.
+func (c *client) beginDivision(b []byte, s *split, keys int) {
+	l := c.pool.l
+	whole, err := c.in.claimOrCopy(&l.memory, b)
+	if err == nil && s.isList() {
+		s.owners, err = l.memory.take(keys * int(unsafe.Sizeof(s.owner[0])))
+	}
+	if err != nil {
+		l.memory.give(whole)
+		l.giveSplit(s)
+		c.respond(c.pool.errorText(errNoMemory))
+		return
+	}
+	if s.owners != nil {
+		s.owner = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(s.owners.B))), keys)[:0]
+	}
+	r := l.requests.get()
+	r.bytes = int32(len(b))
+	r.split = s
+	c.push(r)
+	d := &division{request: r, b: whole, left: keys, of: make([]int32, len(c.pool.servers)+1)}
+	for i := range d.of {
+		d.of[i] = -1
+	}
+	c.dividing = d
+}
+
+// divide goes on with the division for a slice.
+func (c *client) divide() {
+	d, l := c.dividing, c.pool.l
+	budget := sliceBytes
+	for d.left > 0 && budget > 0 {
+		budget -= keyToll + c.pool.divideKey(d)
+		d.left--
+	}
+	l.spent += sliceBytes - budget
+	if d.left > 0 {
+		c.markAgain()
+		return
+	}
+	c.sendDivided()
+}
+
+// divideKeyRedis moves the next key, with its value if it has one, to its fragment.
+func (p *pool) divideKeyRedis(d *division) (copied int) {
+	key, end := resp.NextArg(d.b.B, 0)
+	part := d.assign(p.keys.Server(key.Of(d.b.B)))
+	for range d.request.split.redis.Step - 1 {
+		_, end = resp.NextArg(d.b.B, end)
+	}
+	return part.out.move(&p.l.memory, d.b, end)
+}
+
+// divideKeyMemcache copies the next key to its fragment. The request stays as it is: merging needs it.
+func (p *pool) divideKeyMemcache(d *division) (copied int) {
+	d.key = d.request.split.memcache.NextKey(d.b.B, d.key)
+	key := d.key.Of(d.b.B)
+	part := d.assign(p.keys.Server(key))
+	part.out.append(&p.l.memory, space)
+	part.out.append(&p.l.memory, key)
+	return len(key)
+}
+
+var space, lineEnd = []byte{' '}, []byte("\r\n")
+
+// assign gives the next key, which lives on server, to the fragment for that.
+func (d *division) assign(server int) *part {
+	i := d.of[server+1]
+	if i < 0 {
+		i = int32(len(d.parts))
+		d.of[server+1] = i
+		d.parts = append(d.parts, part{server: server})
+	}
+	if s := d.request.split; s.owners != nil {
+		s.owner = append(s.owner, i)
+	}
+	d.parts[i].keys++
+	return &d.parts[i]
+}
+
+// sendDivided sends the fragments, all of which are made.
+func (c *client) sendDivided() {
+	d, l, p := c.dividing, c.pool.l, c.pool
+	c.dividing = nil
+	s := d.request.split
+	s.left = len(d.parts)
+	for i := range d.parts {
+		s.parts = append(s.parts, nil)
+		s.counts = append(s.counts, d.parts[i].keys)
+	}
+	if s.redis != nil {
+		l.memory.give(d.b)
+	} else {
+		s.whole, s.line = d.b, d.b.B
+	}
+	p.counters[link.Fragments] += uint64(len(d.parts))
+	c.charge(s)
+	for i := range d.parts {
+		part := &d.parts[i]
+		r := l.requests.get()
+		r.parent, r.fragment = d.request, int32(i)
+		if s.redis != nil {
+			l.scratch = resp.AppendFragmentHead(l.scratch[:0], s.redis, int(part.keys))
+		} else {
+			part.out.append(&l.memory, lineEnd)
+			l.scratch = append(l.scratch[:0], s.memcache.Cmd.Name...)
+		}
+		p.forwardOutput(r, c.lane, part.server, l.scratch, &part.out)
+	}
+	c.unmute()
+}
+
+// cost returns how many bytes d takes.
+func (d *division) cost() (bytes int) {
+	if d == nil {
+		return 0
+	}
+	for i := range d.parts {
+		bytes += d.parts[i].out.cost()
+	}
+	return bytes + d.b.cost() + d.request.split.owners.cost()
+}
+
+// dropDivision forgets a division whose client is gone.
+func (c *client) dropDivision() {
+	d, m := c.dividing, &c.pool.l.memory
+	if d == nil {
+		return
+	}
+	c.dividing = nil
+	m.give(d.b)
+	for i := range d.parts {
+		d.parts[i].out.drop(m)
+	}
+}
+
+// forwardOutput is forward for a request that consists of head and what is in body, which it takes.
+func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *output) {
+	if server < 0 {
+		body.drop(&p.l.memory)
+		p.counters[link.ForwardError]++
+		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
+		return
+	}
+	c := p.servers[server].conn(lane)
+	c.enqueue(r, len(head)+body.bytes)
+	c.out.append(&p.l.memory, head)
+	c.out.join(body)
+	c.wake()
+}
