@@ -33,6 +33,7 @@ type world struct {
 	stores  []store // of each server
 	clients []*modelClient
 	conns   map[*peer]*modelConn
+	long    bool // clients ask for much at once
 }
 
 // modelClient is a client with what it has still to say and to hear.
@@ -52,8 +53,20 @@ type modelConn struct {
 	args     []resp.Span
 }
 
-func playWorld(t *testing.T, seed uint64) {
-	w := &world{rig: newRig(t), random: rand.New(rand.NewPCG(seed, 0)), conns: map[*peer]*modelConn{}}
+func playWorld(t *testing.T, seed uint64) { newWorld(t, seed).play() }
+
+// playLongWorld is playWorld with requests and replies that take several turns.
+func playLongWorld(t *testing.T, seed uint64) {
+	w := newWorld(t, seed)
+	w.long = true
+	w.play()
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	return &world{rig: newRig(t), random: rand.New(rand.NewPCG(seed, 0)), conns: map[*peer]*modelConn{}}
+}
+
+func (w *world) play() {
 	w.slots = 1 + w.random.IntN(2)
 	var names []string
 	for i := range 1 + w.random.IntN(4) {
@@ -83,14 +96,18 @@ func playWorld(t *testing.T, seed uint64) {
 	}
 	for _, c := range w.clients {
 		if c.fd >= 0 && !c.ended {
-			t.Errorf("%s is not closed", c.name)
+			w.t.Errorf("%s is not closed", c.name)
 		}
 	}
 }
 
 func (w *world) addClient(i int) {
 	work := &workload{random: w.random, prefix: fmt.Sprintf("c%d:", i), store: store{}}
-	for range w.random.IntN(100) {
+	requests := 100
+	if w.long {
+		work.long, requests = true, 30
+	}
+	for range w.random.IntN(requests) {
 		work.add()
 	}
 	c := &modelClient{slot: w.random.IntN(w.slots), asks: work.asks, hears: work.hears, fails: -1}

@@ -73,6 +73,7 @@ func (s store) count(keys []string, remove bool) (n int64) {
 type workload struct {
 	random *rand.Rand
 	prefix string
+	long   bool // some requests have thousands of keys, or several large values
 	store  store
 	asks   []byte
 	hears  []byte
@@ -99,8 +100,13 @@ func (w *workload) add() {
 		w.ask("Exists", w.keys()...)
 	case 6:
 		var pairs []string
-		for _, key := range w.keys() {
-			pairs = append(pairs, key, w.value())
+		keys := w.keys()
+		for i, key := range keys {
+			if len(keys) > manyKeys {
+				pairs = append(pairs, key, strconv.Itoa(i))
+			} else {
+				pairs = append(pairs, key, w.value())
+			}
 		}
 		w.ask("MSET", pairs...)
 	case 7, 8:
@@ -125,7 +131,15 @@ func (w *workload) ask(name string, args ...string) {
 
 func (w *workload) key() string { return fmt.Sprint(w.prefix, w.random.IntN(9)) }
 
+const manyKeys = 1000
+
 func (w *workload) keys() (keys []string) {
+	if w.long && w.random.IntN(3) == 0 {
+		for range manyKeys + 1 + w.random.IntN(9*manyKeys) {
+			keys = append(keys, fmt.Sprint(w.prefix, "many:", w.random.IntN(5*manyKeys)))
+		}
+		return keys
+	}
 	for range 1 + w.random.IntN(7) {
 		keys = append(keys, w.key())
 	}
@@ -135,7 +149,7 @@ func (w *workload) keys() (keys []string) {
 // value is a number, a word, or once in a while what fills buffers.
 func (w *workload) value() string {
 	switch n := w.random.IntN(100); {
-	case n == 0:
+	case n == 0, w.long && n < 20:
 		return strings.Repeat("X", w.random.IntN(150_000))
 	case n < 10:
 		return strings.Repeat("x", w.random.IntN(5000))

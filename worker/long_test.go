@@ -1,0 +1,191 @@
+// Long requests and long replies: right in any pieces, a slice per turn, and in the memory that they came in.
+
+package worker
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+)
+
+func TestLongWorlds(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { playLongWorld(t, seed) })
+	}
+}
+
+func FuzzLongWorld(f *testing.F) {
+	f.Add(uint64(1000))
+	f.Fuzz(playLongWorld)
+}
+
+// executed is the reply of a fake server to the one request that it has got.
+func executed(t testing.TB, s store, b []byte) []byte {
+	t.Helper()
+	n, args, err := resp.ConsumeRequest(b, nil)
+	if n != len(b) || err != nil {
+		t.Fatalf("a server got %d bytes, the first %d of which are a request: %v", len(b), n, err)
+	}
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = string(arg.Of(b))
+	}
+	return s.execute(nil, words...)
+}
+
+// processor returns how long this thread has had a processor.
+func processor(t testing.TB) time.Duration {
+	var now unix.Timespec
+	must(t, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now))
+	return time.Duration(now.Nano())
+}
+
+// longRun plays one long request through a worker with three servers.
+type longRun struct {
+	*rig
+	client  *peer
+	stores  []store
+	worst   time.Duration // of the worker's turns, in time on a processor
+	most    int64         // bytes that its buffers have held
+	replies int           // bytes that servers have sent
+}
+
+func newLongRun(t testing.TB) *longRun {
+	r := &longRun{rig: newRig(t)}
+	r.redisPool("s1", "s2", "s3")
+	r.start()
+	r.unchecked = true
+	r.client = r.connect("a", 0, 0)
+	r.stores = []store{{}, {}, {}}
+	return r
+}
+
+// settle is turn, measured.
+func (r *longRun) settle() {
+	l := r.workers[0]
+	for busy := true; busy; {
+		before := processor(r.t)
+		busy = r.step(l)
+		r.worst = max(r.worst, processor(r.t)-before)
+		r.most = max(r.most, l.memory.held)
+		busy = r.receive() || busy
+	}
+}
+
+// ask has the client send a request, lets the servers answer, and returns the reply.
+func (r *longRun) ask(request []byte) []byte {
+	r.worst, r.most, r.replies = 0, 0, 0
+	r.client.send(request)
+	r.settle()
+	for i, s := range r.servers {
+		for _, c := range s.conns {
+			if b := c.take(); len(b) > 0 {
+				reply := executed(r.t, r.stores[i], b)
+				r.replies += len(reply)
+				c.send(reply)
+			}
+		}
+	}
+	r.settle()
+	return r.client.take()
+}
+
+// A million keys hold up nobody, whatever is asked of them.
+func TestTurnsOfLongRequests(t *testing.T) {
+	const keys, longest, tries = 300_000, 20 * time.Millisecond, 3
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var mget, mset bytes.Buffer
+	fmt.Fprintf(&mget, "*%d\r\n$4\r\nMGET\r\n", keys+1)
+	fmt.Fprintf(&mset, "*%d\r\n$4\r\nMSET\r\n", 2*keys+1)
+	values := fmt.Appendf(nil, "*%d\r\n", keys)
+	for i := range keys {
+		fmt.Fprintf(&mget, "$8\r\n%08d\r\n", i)
+		fmt.Fprintf(&mset, "$8\r\n%08d\r\n$1\r\n%d\r\n", i, i%10)
+		values = fmt.Appendf(values, "$1\r\n%d\r\n", i%10)
+	}
+	r := newLongRun(t)
+	for _, test := range []struct {
+		name    string
+		request []byte
+		want    []byte
+	}{
+		{"MSET", mset.Bytes(), []byte("+OK\r\n")},
+		{"MGET", mget.Bytes(), values},
+		{"EXISTS", bytes.Replace(mget.Bytes(), []byte("$4\r\nMGET"), []byte("$6\r\nEXISTS"), 1), fmt.Appendf(nil, ":%d\r\n", keys)},
+	} {
+		worst := time.Hour
+		for try := 0; try < tries && worst > longest; try++ { // whoever else keeps the machine busy slows it down
+			if got := r.ask(test.request); !bytes.Equal(got, test.want) {
+				t.Fatalf("%s: got %d bytes, %.50q, want %d", test.name, len(got), got, len(test.want))
+			}
+			worst = min(worst, r.worst)
+			if payload := int64(len(test.request) + r.replies); r.most > payload*3/2 {
+				t.Errorf("%s: %d bytes were held of a request and replies of %d", test.name, r.most, payload)
+			}
+		}
+		if worst > longest {
+			t.Errorf("%s: a turn took %v of a processor", test.name, worst)
+		}
+		t.Logf("%s: the longest turn took %v", test.name, worst)
+	}
+}
+
+// Large values are never twice in memory, in neither direction, and are gone from it as soon as they are written.
+func TestMemoryOfLargeValues(t *testing.T) {
+	const size = 8 << 20
+	x, y := strings.Repeat("x", size), strings.Repeat("y", size)
+	r := newLongRun(t)
+	array := resp.AppendBulkString(resp.AppendBulkString(resp.AppendArray(nil, 3), x), y)
+	for _, test := range []struct {
+		request []byte
+		want    []byte
+		payload int
+	}{
+		{redisRequestOf("MSET", "a", x, "b", y), []byte("+OK\r\n"), 2 * size},
+		{redisRequestOf("MGET", "a", "b", "none"), resp.AppendNull(array), 2 * size},
+		{redisRequestOf("MGET", "a", "b", "none"), resp.AppendNull(array), 2 * size},
+		{redisRequestOf("ECHO", x), resp.AppendBulkString(nil, x), size},
+		{redisRequestOf("PING", x), resp.AppendBulkString(nil, x), size},
+		{redisRequestOf("SET", "a", x), []byte("+OK\r\n"), size},
+		{redisRequestOf("GET", "a"), resp.AppendBulkString(nil, x), size},
+	} {
+		if got := r.ask(test.request); !bytes.Equal(got, test.want) {
+			t.Fatalf("%.20q: got %d bytes, %.50q, want %d", test.request, len(got), got, len(test.want))
+		}
+		// A buffer that grows is up to a sixteenth larger than what it holds, or a megabyte.
+		if most := int64(test.payload + test.payload/growthPart + 3*growthBytes); r.most > most {
+			t.Errorf("%.20q: %d bytes were held, want at most %d", test.request, r.most, most)
+		}
+		if held := r.workers[0].memory.held; held != clientBytes {
+			t.Errorf("%.20q: %d bytes are held at the end", test.request, held-clientBytes)
+		}
+	}
+}
+
+// What is written of a large value is given back while the rest of it waits.
+func TestLargeValueGoesBitByBit(t *testing.T) {
+	l := bareLoop()
+	const size = 4 << 20
+	b, err := l.memory.copyOf(bytes.Repeat([]byte{'x'}, size))
+	must(t, err)
+	var o output
+	o.adopt(l.memory.split(b, size/2))
+	o.adopt(b)
+	for left := size; left > 0; left -= size / 16 {
+		if held := int(l.memory.held); held < left || held > left+releaseBytes+2*unix.Getpagesize() {
+			t.Errorf("%d bytes are held of which %d are to be written", held, left)
+		}
+		o.wrote(&l.memory, size/16)
+	}
+	if l.memory.held != 0 || o.bytes != 0 {
+		t.Errorf("at the end %d bytes are held and %d to be written", l.memory.held, o.bytes)
+	}
+}
