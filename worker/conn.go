@@ -52,6 +52,7 @@ type conn struct {
 	tail      *request
 	waiting   *request // the first of the in queue that has not expired
 	deadlines timer
+	opened    int64 // ns: when the attempt to connect began
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
 	fd        int
@@ -68,6 +69,7 @@ type conn struct {
 	dirty     bool     // is in the loop's list for the end of the turn
 	queued    bool     // is in the loop's list for the next turn
 	sick      *refusal // what the server last said in this turn that none says that works
+	asked     int64    // ns: when the request that brought sick was sent
 	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
 	paused    bool     // more is written when replies have come, see allowed
 	blamed    bool     // the silence since heard is counted as a failure
@@ -95,7 +97,8 @@ func (c *conn) open() {
 	if c.state != connClosed {
 		return
 	}
-	c.heard = c.server.pool.l.now
+	c.opened = c.server.pool.l.now
+	c.heard = c.opened
 	c.tries = 0
 	if c.server.named() {
 		c.become(connResolving)

@@ -19,6 +19,8 @@ const (
 	leastOwed    = 64
 	aheadPart    = 8
 	longestAhead = int64(time.Second)
+	// blurPart is of which part of the timeout the ends of two silences may differ from a timeout.
+	blurPart = 8
 )
 
 // pace is how fast a server answers. Times in which it owes nothing do not count.
@@ -133,9 +135,19 @@ func (c *conn) expire() {
 	}
 	if expired && silence >= p.timeout && !c.blamed {
 		c.blamed = true
-		c.server.failed(unix.ETIMEDOUT)
+		c.server.failed(unix.ETIMEDOUT, c.provenSince(unix.ETIMEDOUT))
 	}
 	c.awaitExpiry()
+}
+
+// provenSince returns since when there was what proves a failure. Of a silence it is the last timeout or almost: each one
+// counts anew, but those of several connections that overlap are one.
+func (c *conn) provenSince(err error) int64 {
+	timeout := c.server.pool.timeout
+	if err == unix.ETIMEDOUT && timeout > 0 {
+		return c.server.pool.l.now - (timeout - timeout/blurPart)
+	}
+	return c.opened
 }
 
 // dropOverdue takes requests whose time is over by then, and of which nothing is written, out of the queue and the output:

@@ -105,7 +105,7 @@ func (c *conn) recv() {
 // fares tells the server's health what its replies say of it.
 func (c *conn) fares() {
 	if c.sick != nil {
-		c.server.failed(c.sick)
+		c.server.failed(c.sick, c.asked)
 		c.sick = nil
 		return
 	}
@@ -166,7 +166,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 		n[link.ResponseBytes] += uint64(size)
 		r := c.pop()
 		if resp.IsOutOfService(reply) && !c.discards && r.state&isScript == 0 {
-			c.sick = &refusal{bytes.Clone(reply)}
+			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
 		}
 		c.discards = false
 		c.server.latency[link.LatencyBucket(c.server.pool.l.now-r.sent)]++
@@ -211,7 +211,7 @@ func (c *conn) end(err error) {
 	case tentative, isOwnTrouble(err):
 		c.server.complain(err)
 	case !idle:
-		c.server.failed(err)
+		c.server.failed(err, c.provenSince(err))
 	}
 	text := p.errorText(err)
 	for queue != nil {

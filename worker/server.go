@@ -12,6 +12,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
+// blameAhead is how far ahead of this worker's time another one's may be, in ns, since each reads the clock once per turn.
+// A time that is further ahead is none.
+const blameAhead = int64(time.Minute)
+
 // server is one backend of a pool as this worker sees it. Loop only, but for the liveness word.
 type server struct {
 	pool     *pool
@@ -23,6 +27,7 @@ type server struct {
 	latency  *[link.LatencyBuckets]uint64 // of its replies
 	word     *uint64                      // shared: the shard.Liveness
 	heard    *uint64                      // shared: when the server last sent anything
+	blamed   *uint64                      // shared: when a failure of the server was last counted
 	retry    timer                        // of an ejection
 
 	where   whereabouts
@@ -40,6 +45,7 @@ func newServer(p *pool, index int) *server {
 		latency:  p.l.shared.Latency(p.l.spec.Slot, p.index, index),
 		word:     p.l.shared.Liveness(p.index, index),
 		heard:    sign(p.l.shared.Heard(p.l.spec.Slot, p.index, index)),
+		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 	}
 	if s.spec.Network == "tcp" {
 		s.where.literal, _ = netip.ParseAddrPort(s.spec.Address)
@@ -64,10 +70,11 @@ func (s *server) swap(old, next shard.Liveness) bool {
 	return atomic.CompareAndSwapUint64(s.word, uint64(old), uint64(next))
 }
 
-// failed is told that a connection with requests on it ended badly, or was silent for too long.
-func (s *server) failed(err error) {
+// failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
+// what proves it: the connection, the request, the silence.
+func (s *server) failed(err error, since int64) {
 	s.complain(err)
-	if !s.pool.spec.AutoEjectHosts {
+	if !s.pool.spec.AutoEjectHosts || !s.liveness().Alive() || !s.blame(since) {
 		return
 	}
 	l := s.pool.l
@@ -85,6 +92,21 @@ func (s *server) failed(err error) {
 				s.pool.spec.ServerRetryTimeout, cause(err)))
 		}
 		return
+	}
+}
+
+// blame tells whether a failure counts. One blip of a server breaks connections of all workers, and what was there before
+// the last failure that was counted says nothing new: it may be the same one. Of several workers at once one counts it.
+func (s *server) blame(since int64) bool {
+	now := s.pool.l.now
+	for {
+		last := loadWord(s.blamed)
+		if int64(last) > since && int64(last) <= now+blameAhead {
+			return false
+		}
+		if atomic.CompareAndSwapUint64(s.blamed, last, uint64(now)) {
+			return true
+		}
 	}
 }
 

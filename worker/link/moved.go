@@ -19,7 +19,7 @@ const movedWord = 2 // of the header: the first of these words; 0: there are non
 func (s *Shared) layMoved() {
 	s.moved0 = s.pulse0 + s.slots*s.perPulse
 	s.perMoved = roundUp(len(s.servers))
-	s.end = s.moved0 + (s.slots+1)*s.perMoved
+	s.blame0 = s.moved0 + (s.slots+1)*s.perMoved
 }
 
 // Moved is how many more clients of a pool a slot's workers have taken than given, a number that may be below zero. The

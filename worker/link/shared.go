@@ -22,6 +22,7 @@ const (
 //
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
 //	       │ per slot: signs of life, see pulse.go │ per slot: clients that have moved, see moved.go
+//	       │ per server: when it last failed, see blame.go
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
@@ -43,7 +44,11 @@ type Shared struct {
 	counts   bool // there are words about clients that move
 	moved0   int  // first word of those of slot 0
 	perMoved int  // words of those of one slot, a whole number of cache lines
-	end      int  // words in all
+
+	blames bool  // there are times of failures
+	blame0 int   // first of those
+	blamed []int // first of those of each pool
+	end    int   // words in all
 }
 
 // newShared computes the layout; servers[i] is the number of servers of pool i.
@@ -63,6 +68,7 @@ func newShared(servers []int, slots int) *Shared {
 	s.perSlot = roundUp(off)
 	s.layPulse()
 	s.layMoved()
+	s.layBlame()
 	return s
 }
 
@@ -97,13 +103,15 @@ func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 		}
 		atomic.StoreUint64(&s.words[pulseWord], uint64(s.pulse0))
 		atomic.StoreUint64(&s.words[movedWord], uint64(s.moved0))
+		atomic.StoreUint64(&s.words[blameWord], uint64(s.blame0))
 		atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
 	}
 	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
 		return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
 	}
 	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= s.moved0
-	s.counts = s.alive && atomic.LoadUint64(&s.words[movedWord]) == uint64(s.moved0) && len(s.words) >= s.end
+	s.counts = s.alive && atomic.LoadUint64(&s.words[movedWord]) == uint64(s.moved0) && len(s.words) >= s.blame0
+	s.blames = s.counts && atomic.LoadUint64(&s.words[blameWord]) == uint64(s.blame0) && len(s.words) >= s.end
 	return s, nil
 }
 

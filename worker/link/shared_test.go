@@ -37,7 +37,7 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 	for pool, n := range servers {
 		all[""] = append(all[""], s.Epoch(pool))
 		for server := range n {
-			all[""] = append(all[""], s.Liveness(pool, server))
+			all[""] = append(all[""], s.Liveness(pool, server), s.Blamed(pool, server))
 		}
 	}
 	for slot := range slots {
@@ -63,7 +63,7 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
 		for _, slots := range []int{1, 2, 5} {
 			s := openShared(t, servers, slots)
-			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true}
+			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true, &s.words[blameWord]: true}
 			lines := map[uintptr]string{}
 			for writer, words := range blocks(s, servers, slots) {
 				for _, word := range words {
@@ -268,4 +268,9 @@ func withoutPulse(servers []int, slots int) []byte {
 	mem := newMemory(SharedBytes(servers, slots))
 	*(*uint64)(unsafe.Pointer(unsafe.SliceData(mem))) = sharedMagic
 	return mem
+}
+
+// memory returns what the layout was laid over.
+func (s *Shared) memory() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s.words))), len(s.words)*wordBytes)
 }

@@ -1,0 +1,56 @@
+// A server that breaks all its connections at once and serves on: that is one failure, however many workers and connections
+// see it.
+
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestE2EBlip(t *testing.T) {
+	t.Parallel()
+	const clients, blips = 24, 10
+	server := newPuppet(t, "tcp", freeAddress(t))
+	address := freeAddress(t)
+	options := []string{"redis: true", "server_connections: 2", "auto_eject_hosts: true", "server_failure_limit: 2"}
+	p := pinion(t, yaml(pool{"pool", address, options, []string{server.address + ":1 s0"}}), "tcp", address, "--workers", "4")
+	var all []*client
+	for range clients {
+		all = append(all, p.dial())
+	}
+	ask := func() (asked []ask) {
+		for i, c := range all {
+			c.send(request("GET", fmt.Sprint(i)))
+		}
+		for range all {
+			select {
+			case a := <-server.asked:
+				asked = append(asked, a)
+			case <-time.After(patience):
+				t.Fatalf("the server was asked %d times by %d clients; %d ejections", len(asked), clients, p.poolCounter("server_ejects"))
+			}
+		}
+		return asked
+	}
+	for range blips {
+		for _, a := range ask() {
+			a.reply(t, "$-1\r\n")
+		}
+		for _, c := range all {
+			c.want("$-1\r\n")
+		}
+		for _, a := range ask() {
+			a.conn.(*net.TCPConn).SetLinger(0) // resets
+			a.conn.Close()
+		}
+		for _, c := range all {
+			c.want("-ERR Connection reset by peer\r\n")
+		}
+	}
+	if n := p.poolCounter("server_ejects"); n != 0 {
+		t.Errorf("%d ejections in %d single blips", n, blips)
+	}
+}
