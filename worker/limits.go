@@ -1,14 +1,19 @@
 // The bounds of what one connection may hold, and of what all together may.
 //
-// A client that reaches max_outstanding_requests, client_output_soft or the bytes below is muted: it is not read, so TCP
-// holds the rest at its end, until it is below again. Beyond client_output_hard it is closed. When the worker as a whole
-// holds too much, those with the most are muted first, and told and closed if that does not help.
+// A client that reaches max_outstanding_requests or the bytes below is muted: it is not read, so TCP holds the rest at its
+// end, until it is below again. Beyond client_output_hard it is closed.
+//
+// A client may ask for everything before it takes any reply, so replies that it does not take are no reason not to read it:
+// both would wait for the other. They are once the worker as a whole holds half of what it may. Then those are muted that
+// have not taken client_output_soft, and closed if they take nothing at all for a while. When it holds three quarters, so
+// are those with the most of whatever it is, and told and closed if that does not help.
 
 package worker
 
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +23,10 @@ import (
 
 const (
 	maxOutstandingBytes = 8 << 20 // of a client's requests without a reply, beyond which it is not read
+
+	// maxLagging is how many requests of a client may wait for replies while it has not taken client_output_soft of those
+	// before: when memory becomes short, not much more should be on its way.
+	maxLagging = 64
 
 	// maxKeptScratchBytes bounds what the loop keeps of a buffer that one large request or reply needed.
 	maxKeptScratchBytes = 1 << 20
@@ -50,12 +59,18 @@ const (
 	// long it waits for that. At the limit itself it does not wait.
 	reliefEvery = int64(10 * time.Millisecond)
 	reliefAfter = int64(time.Second)
+	// lagPatience is for how long a client may take none of its replies while they hold up others, and lagCheck how often the
+	// worker looks.
+	lagPatience = int64(10 * time.Second)
+	lagCheck    = int64(time.Second)
 	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
 	// have more than a turn receives.
 	maxDispossessed = 256
 )
 
 var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
+
+var errDeaf = errors.New("client takes none of its replies, and memory is short")
 
 var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
 
@@ -66,10 +81,16 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 // muted tells that the client is not read for now.
 func (c *client) muted() bool {
 	p := c.pool.spec
-	return c.dividing != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
-		int64(c.out.bytes+c.held) >= p.ClientOutputSoft || c.state&(leaving|frozen) != 0 ||
-		c.pool.l.relief.scarce && int64(c.holds()) > c.pool.l.relief.share
+	if c.dividing != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+		c.state&(leaving|frozen) != 0 {
+		return true
+	}
+	r := &c.pool.l.relief
+	return c.lags() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
 }
+
+// lags tells that the client has not taken as many replies as are too many where memory is short.
+func (c *client) lags() bool { return int64(c.out.bytes+c.held) >= c.pool.spec.ClientOutputSoft }
 
 // overflow ends a client that does not take its replies.
 func (c *client) overflow() {
@@ -97,10 +118,12 @@ func (c *conn) holds() int {
 
 // relief is what the loop does about scarce memory. Loop only.
 type relief struct {
-	scarce bool  // large holders are not read
+	short  bool  // who lags is not read
+	began  int64 // when it became so
+	look   int64 // when to look for those that take nothing
+	scarce bool  // and large holders are not read
 	share  int64 // what is not large
-	since  int64 // when it became so
-	next   int64 // when to look again
+	next   int64 // when to close some of them
 	logged int64
 	most   int       // bytes: what the largest holder held when large was made
 	large  []suspect // to be closed, in this order
@@ -112,30 +135,71 @@ func (l *loop) relieve() {
 	if limit == 0 {
 		return
 	}
+	l.relieveLag(limit)
+	r, enough := &l.relief, limit/2+limit/8 // more than is held up by those who lag
 	switch used := l.memory.held; {
-	case !l.relief.scarce && used >= limit-limit/4:
-		share := min(smallHolder, limit/int64(2*l.clients+1))
-		l.relief = relief{scarce: true, share: share, since: l.now, logged: l.relief.logged}
-		l.wakeAt(l.now + reliefAfter)
-	case l.relief.scarce && used < limit/2:
-		l.relief.scarce, l.relief.large = false, nil
+	case !r.scarce && used >= limit-limit/4:
+		r.scarce, r.share = true, min(smallHolder, limit/int64(2*l.clients+1))
+		r.next = l.now + reliefAfter
+	case r.scarce && used < enough:
+		r.scarce, r.large = false, nil
 		l.unmuteAll()
 	case used >= limit:
 		l.closeLargest(limit)
 		l.wakeAt(l.now + reliefEvery)
-	case l.relief.scarce && l.now >= l.relief.next && l.now-l.relief.since >= reliefAfter:
-		l.relief.next = l.now + reliefEvery
-		l.closeLargest(limit / 2)
-		l.wakeAt(l.relief.next)
+	case r.scarce && l.now >= r.next:
+		r.next = l.now + reliefEvery
+		l.closeLargest(enough)
+	}
+	if r.scarce {
+		l.wakeAt(r.next)
 	}
 }
 
-// wakeAt has the loop turn at that time even if nothing happens.
+// relieveLag looks after half of the memory limit.
+func (l *loop) relieveLag(limit int64) {
+	r := &l.relief
+	enough := limit/2 - limit/8
+	switch used := l.memory.held; {
+	case !r.short && used >= limit/2:
+		r.short, r.began, r.look = true, l.now, l.now+lagCheck
+	case r.short && used < enough:
+		r.short = false
+		l.unmuteAll()
+	case r.short && l.now >= r.look:
+		r.look = l.now + lagCheck
+		l.closeDeaf(enough)
+	}
+	if r.short {
+		l.wakeAt(r.look)
+	}
+}
+
+// closeDeaf closes clients that lag and have taken nothing for lagPatience, until less than enough is held: they are not read,
+// and if they wait for that they wait for ever.
+func (l *loop) closeDeaf(enough int64) {
+	if l.now-l.relief.began < lagPatience {
+		return
+	}
+	for i, closed := 0, 0; i < len(l.table) && closed < maxDispossessed && l.memory.held >= enough; i++ {
+		c, ok := l.table[i].h.(*client)
+		if ok && c.out.bytes > 0 && c.lags() && int64(l.ticks()-c.took)*tickNanos >= lagPatience {
+			c.complain("has taken nothing of %d bytes of replies for %v while half of memory_limit is held", c.out.bytes,
+				time.Duration(lagPatience))
+			c.fail(errDeaf)
+			closed++
+		}
+	}
+}
+
+// wakeAt has the loop turn at that time, or before, even if nothing happens.
 func (l *loop) wakeAt(at int64) {
 	if l.reliefTimer.fire == nil {
 		l.reliefTimer.fire = func() {}
 	}
-	l.timers.set(&l.reliefTimer, at)
+	if l.reliefTimer.pos == 0 || at < l.reliefTimer.at {
+		l.timers.set(&l.reliefTimer, at)
+	}
 }
 
 // closeLargest tells and closes connections that hold the most, or at least half as much, until less than enough is held.
@@ -205,13 +269,17 @@ func (c *conn) dispossess() {
 }
 
 func (c *client) dispossess() {
+	c.complain("holds %d bytes, and others like it: memory_limit is reached", c.holds())
+	c.evict(errMemory)
+}
+
+// complain logs now and then what a client is closed for.
+func (c *client) complain(format string, args ...any) {
 	l := c.pool.l
 	if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
 		l.relief.logged = l.now
-		l.logf(levelWarn, "pool %q: closing client %d at %s, which holds %d bytes, and others like it: memory_limit is reached",
-			c.pool.name, c.id, c.peer(), c.holds())
+		l.logf(levelWarn, "pool %q: closing client %d at %s, which %s", c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...))
 	}
-	c.evict(errMemory)
 }
 
 // evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.

@@ -39,8 +39,9 @@ type rig struct {
 	masters   []*peer // the master's ends of the control sockets
 	servers   []*fakeServer
 	clients   []*peer
-	stopped   bool // the workers do not run, whatever happens
-	unchecked bool // the invariants are not checked after every turn
+	stopped   bool  // the workers do not run, whatever happens
+	limit     int64 // memory_limit of the workers
+	unchecked bool  // the invariants are not checked after every turn
 
 	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
 	before func(l *loop, events []poll.Event) []poll.Event
@@ -97,7 +98,7 @@ func (r *rig) start() {
 		r.must(err)
 		l := r.addWorker(&link.Spec{
 			Generation: 1, Build: "1.2.3", Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
-			ShutdownTimeout: 10 * time.Second,
+			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit,
 		}, shared)
 		for i := range r.pools {
 			path := r.front(i, slot)

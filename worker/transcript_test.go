@@ -71,6 +71,9 @@ func (s *stage) happen(words []string) {
 	case "pool": // option=value…
 		s.addPool(args)
 		return
+	case "memory": // memory_limit, in bytes
+		s.limit = int64(s.number(args[0]))
+		return
 	case "workers": // number
 		s.slots = s.number(args[0])
 		return

@@ -100,10 +100,12 @@ func TestE2EAbuseReset(t *testing.T) {
 	a.unharmed(a.pss + 96*megabyte)
 }
 
-// A client that asks and asks and does not read is not read either. When it reads, it gets every reply.
+// A client that asks and asks and does not read is not read either once its replies take half of the memory. When it reads,
+// it gets every reply.
 func TestE2EAbuseNeverReads(t *testing.T) {
 	t.Parallel()
-	a := attack(t, siege{servers: threeRedis(t), options: []string{"client_output_soft: 65536"}})
+	a := attack(t, siege{servers: threeRedis(t), options: []string{"client_output_soft: 65536"},
+		global: []string{fmt.Sprint("memory_limit: ", ceiling)}})
 	key, value := filler(4000), filler(10_000)
 	c := a.connect()
 	c.wantDo("+OK\r\n", "SET", key, value)

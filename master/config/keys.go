@@ -75,10 +75,11 @@ var keys = [...]Key{
 		Doc:   "requests of a client that wait for replies; beyond that it is not read"},
 	{Name: "client_output_soft", Default: "1m",
 		value: size(func(d *draft) *int64 { return &d.pool.ClientOutputSoft }, minBufferBytes, maxMemoryBytes),
-		Doc:   "size of the replies that a client has not taken yet, beyond which it is not read"},
+		Doc: "size of the replies that a client has not taken yet, beyond which it is not read while half of `memory_limit` or more " +
+			"is held, and closed if it then takes nothing for 10 s"},
 	{Name: "client_output_hard", Default: "1g",
 		value: size(func(d *draft) *int64 { return &d.pool.ClientOutputHard }, minBufferBytes, maxMemoryBytes),
-		Doc:   "the same, beyond which it is closed; at least `client_output_soft`"},
+		Doc:   "the same, beyond which it is closed in any case; at least `client_output_soft`"},
 	{Name: "max_request_bytes", Default: "512m",
 		value: size(func(d *draft) *int64 { return &d.pool.MaxRequestBytes }, minBufferBytes, maxRequestBytes),
 		Doc:   "largest size of one request, from `1k` to one byte less than `2g`; a larger one gets an error"},
