@@ -80,6 +80,7 @@ type faultyWorld struct {
 	shortage shortage
 	storm    bool
 	working  bool // a worker turns: it, and not the test, calls the kernel
+	smooth   bool // the kernel does what it is told
 	nudges   map[*loop][]poll.Token
 	stuck    [2]int // a pair of sockets, the first of which is never decided
 	unrested time.Duration
@@ -118,6 +119,11 @@ func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 		c.hangUp()
 	}
 	w.turn()
+	for _, l := range w.workers {
+		if l.memory.held != 0 {
+			t.Errorf("worker %d holds %d bytes for nobody", l.spec.Slot, l.memory.held)
+		}
+	}
 	for _, p := range w.pools {
 		w.ejections += int(w.workers[0].shared.SumPool(p.index, link.ServerEjects))
 	}
@@ -221,12 +227,7 @@ func (w *faultyWorld) act() {
 		w.shortage.limited = w.shortage.limit && !w.shortage.limited
 		w.limitMemory()
 	case n == 93:
-		if w.one(2) {
-			w.rest()
-		}
-		d := time.Duration(w.random.Int64N(3 * int64(w.pace)))
-		w.breaks("stall", "no worker runs for %v", d)
-		w.now += int64(d)
+		w.stall()
 	case n < 98:
 		w.pass(time.Duration(w.random.Int64N(int64(w.pace / 20))))
 	default:
@@ -236,6 +237,27 @@ func (w *faultyWorld) act() {
 			w.pass(time.Duration(w.random.Int64N(int64(w.pace / 4))))
 		}
 	}
+}
+
+// stall has no worker run for a while. Requests and replies have come meanwhile.
+func (w *faultyWorld) stall() {
+	w.rest()
+	w.smooth = true
+	for range w.random.IntN(8) {
+		if c := w.someClient(); c != nil && !c.victim {
+			w.clientActs(c)
+		}
+	}
+	w.step(w.workers[0])
+	for _, s := range w.servers {
+		if !s.victim {
+			s.serveAll(w)
+		}
+	}
+	w.smooth = false
+	d := time.Duration(w.random.Int64N(3 * int64(w.pace)))
+	w.breaks("stall", "no worker runs for %v", d)
+	w.now += int64(d)
 }
 
 // pass lets time pass, but not so much that those who do their work in time would not.
@@ -317,7 +339,7 @@ func (w *faultyWorld) unsettled() string {
 		}
 	}
 	for _, l := range w.workers {
-		if l.memory.held != 0 || l.busy != 0 || len(l.again)+len(l.dirtyClients)+len(l.dirtyConns) > 0 {
+		if l.memory.held != int64(l.clients*clientBytes) || l.busy != 0 || len(l.again)+len(l.dirtyClients)+len(l.dirtyConns) > 0 {
 			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.held, l.busy)
 		}
 		for _, ln := range l.listeners {
