@@ -371,7 +371,9 @@ func (s *faultyServer) misbehave(w *faultyWorld, c *peer) {
 			w.breaks("unasked", "%s", c.name)
 			sock.Send(c.fd, []byte(whyNot[s.pool.protocol]))
 			t.spoiled = true
+			w.smooth = true // else it may come later than a request
 			w.turn()
+			w.smooth = false
 		}
 	case 4, 5:
 		w.breaks("error", "%s", c.name)

@@ -47,6 +47,10 @@ func (s *server) tryRetry() {
 		s.awaitRetry(s.liveness())
 		return
 	}
+	if asked := s.prober.head; asked != nil { // this worker has stood still for longer than the lease of its own probe
+		asked.probe.word = claimed
+		return
+	}
 	r := l.requests.get()
 	r.probe = &probe{server: s, word: claimed}
 	r.deadline = l.now + int64(lease)
