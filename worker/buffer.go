@@ -67,6 +67,8 @@ const (
 	largestChunkBytes = 64 << 10 // of one that is not
 	mappedBytes       = 128 << 10
 
+	mostRoomFor = 4 // times its bytes is the room that a remainder takes, if that is more than firstChunkBytes
+
 	// claimBytes is from where on a request or a reply that fills a buffer takes it along instead of being copied, and from
 	// where on a value within one is not copied but viewed.
 	claimBytes = 32 << 10
@@ -163,10 +165,18 @@ func (m *memory) takeChunk(size int) *buffer {
 	return b
 }
 
-// takeRemainder returns a buffer with a copy of data, which is less than mappedBytes.
+// takeRemainder returns a buffer with a copy of data, which is less than mappedBytes. One with room for far more would
+// count for whoever it is kept for as if that had sent so much.
 func (m *memory) takeRemainder(data []byte) *buffer {
+	pooled := bytebufferpool.Get()
+	if most := cap(pooled.B); most > firstChunkBytes && most > mostRoomFor*len(data) {
+		bytebufferpool.Put(pooled)
+		b := m.takeChunk(len(data))
+		b.B = append(b.B, data...)
+		return b
+	}
 	b := m.takeBare()
-	b.pooled = bytebufferpool.Get()
+	b.pooled = pooled
 	b.pooled.Set(data)
 	b.B = b.pooled.B
 	m.held += int64(bufferBytes + cap(b.B))

@@ -160,3 +160,20 @@ func TestNewcomerIsSpared(t *testing.T) {
 		}
 	}
 }
+
+// Who sends a few bytes is not taken for one who holds much because a buffer that had much in it is used again.
+func TestSmallRemainderCountsAsSmall(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	l := r.workers[0]
+	for range 100 { // of which the pool keeps some
+		large := l.memory.takeRemainder(make([]byte, 100_000))
+		l.memory.give(large)
+		small := l.memory.takeRemainder([]byte("*1\r\n"))
+		if cost := small.cost(); cost > 2*firstChunkBytes {
+			t.Fatalf("a remainder of 4 bytes counts as %d", cost)
+		}
+		l.memory.give(small)
+	}
+}
