@@ -15,6 +15,9 @@ import (
 // maxMergedBytes is how much of a merged reply waits to be written. More of it is made when that is.
 const maxMergedBytes = maxSendBytes
 
+// failedPart is the count of a fragment whose reply is an error, which stands for each of its keys.
+const failedPart = -1
+
 var errUnmergeable = errors.New("server answered with an error within a list of values, when the reply had begun")
 
 // isLong tells whether the parts, with the last one, make a reply that is merged in slices.
@@ -49,8 +52,11 @@ func (c *client) gathered(r *request) {
 		c.endMerge(r)
 	} else {
 		for i, part := range s.parts {
-			before := part.cost()
-			l.memory.skip(part, len(part.B)-len(l.replies[i]))
+			before, head := part.cost(), len(part.B)-len(l.replies[i])
+			if head == 0 {
+				s.counts[i] = failedPart
+			}
+			l.memory.skip(part, head)
 			c.used(s, before-part.cost())
 		}
 	}
@@ -125,13 +131,13 @@ func openMergeMemcache(_ *split, replies [][]byte) (failure []byte) { return mem
 // mergeKeyRedis writes the value of the next key.
 func mergeKeyRedis(c *client, s *split) (copied int, ok bool) {
 	part := s.parts[s.owner[s.merged]]
-	size, stays := resp.FrontElement(part.B)
-	switch {
-	case size == 0, stays && size < len(part.B):
-		return 0, false
-	case stays:
+	if s.counts[s.owner[s.merged]] == failedPart {
 		c.out.append(&c.pool.l.memory, part.B)
-		return size, true
+		return len(part.B), true
+	}
+	size := resp.FrontElement(part.B)
+	if size == 0 {
+		return 0, false
 	}
 	return c.takeValue(s, part, size), true
 }

@@ -21,7 +21,7 @@ type split struct {
 	size  int       // bytes that all this takes, and the fragments
 	own   int       // of them, those of the split itself
 
-	counts []int32       // for each fragment its keys
+	counts []int32       // for each fragment its keys, or failedPart
 	owners *buffer       // of a long request: the memory of owner
 	whole  *buffer       // and that of line
 	merged int           // of a reply that is being merged: keys whose values are written

@@ -40,6 +40,14 @@ func FuzzConsumeRequest(f *testing.F) {
 		if got := strings.Join(names, " "); got != want.keys || r.NoReply != want.noreply {
 			t.Fatalf("keys %q, noreply %v; twin %+v", got, r.NoReply, want)
 		}
+		if r.Cmd.Name == "get" || r.Cmd.Name == "gets" {
+			var last Span
+			for i, key := range keys {
+				if last = r.NextKey(b, last); last != key {
+					t.Fatalf("one by one key %d is %v, at once %v", i, last, key)
+				}
+			}
+		}
 		forward := AppendForward(nil, b, &r)
 		if string(forward) != want.forward {
 			t.Fatalf("forward %q, twin %q", forward, want.forward)

@@ -57,7 +57,8 @@ func firstError(c *Command, replies [][]byte, perKeyErrors bool) []byte {
 }
 
 // OpenArrays prepares a merge of arrays that its caller does itself, element by element with FrontElement: it advances
-// replies to their first elements, of which fragment f has counts[f]. A failure is the reply to the whole request instead.
+// replies to their first elements, of which fragment f has counts[f]. One that is an error stays as it is, and stands for
+// each key of its fragment. A failure is the reply to the whole request instead.
 func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool) (failure []byte) {
 	if r := firstError(c, replies, perKeyErrors); r != nil {
 		return r
@@ -75,17 +76,17 @@ func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool)
 	return nil
 }
 
-// FrontElement returns the size of the element at the front of an array's rest; whole tells that it is an error, which is a
-// whole reply and stands for each key of its fragment. size is 0 if there is none.
-func FrontElement(rest []byte) (size int, whole bool) {
+// FrontElement returns the size of the element at the front of an array's rest, 0 if there is none that can be the value of
+// a key.
+func FrontElement(rest []byte) (size int) {
 	if n := shortBulk(rest, 0); n > 0 && n <= len(rest) {
-		return n, false
+		return n
 	}
 	n, _, err := ConsumeReply(rest, Progress{})
-	if err != nil {
-		return 0, false
+	if err != nil || IsError(rest) {
+		return 0
 	}
-	return n, IsError(rest)
+	return n
 }
 
 // mergeArrays takes the elements of the arrays in the order of the keys. Each array is cut to what is left of it. No

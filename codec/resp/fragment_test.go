@@ -3,6 +3,7 @@
 package resp
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -87,10 +88,42 @@ func TestMergeReplies(t *testing.T) {
 	}
 }
 
+// mergeOneByOne is MergeReplies for those who take one element after the other.
+func mergeOneByOne(c *Command, owner []int32, replies [][]byte, perKey bool) []byte {
+	counts := make([]int32, len(replies))
+	for _, f := range owner {
+		counts[f]++
+	}
+	given := slices.Clone(replies)
+	if failure := OpenArrays(c, counts, replies, perKey); failure != nil {
+		return failure
+	}
+	failed := make([]bool, len(replies))
+	for f, r := range replies {
+		failed[f] = IsError(r) && len(r) == len(given[f])
+	}
+	dst := AppendArray(nil, len(owner))
+	for _, f := range owner {
+		if failed[f] {
+			dst = append(dst, replies[f]...)
+			continue
+		}
+		n := FrontElement(replies[f])
+		if n == 0 {
+			return appendUnexpected(nil, c)
+		}
+		dst = append(dst, replies[f][:n]...)
+		replies[f] = replies[f][n:]
+	}
+	return dst
+}
+
 // FuzzMergeReplies: whatever servers answer, a client gets exactly one reply.
 func FuzzMergeReplies(f *testing.F) {
 	f.Add("mget", "*1\r\n$1\r\na\r\n", "*1\r\n$-1\r\n", true)
 	f.Add("mget", "*2\r\n*1\r\n:1\r\n:2\r\n", "-ERR x\r\n", true)
+	f.Add("mget", "*1\r\n-ERR x\r\n", "*2\r\n:1\r\n:2\r\n", true)
+	f.Add("mget", "*1\r\n:1\r\n", "*2\r\n:1\r\n-ERR x\r\n", false)
 	f.Add("del", ":1\r\n", ":9223372036854775807\r\n", false)
 	f.Add("mset", "+OK\r\n", "+OK\r\n", false)
 	f.Fuzz(func(t *testing.T, name, x, y string, perKey bool) {
@@ -106,6 +139,12 @@ func FuzzMergeReplies(f *testing.F) {
 		got := MergeReplies(nil, c, []int32{1, 0, 1}, [][]byte{[]byte(x), []byte(y)}, perKey)
 		if n, _, err := ConsumeReply(got, Progress{}); n != len(got) || err != nil {
 			t.Fatalf("%s %q %q: got %q: %d %v", name, x, y, got, n, err)
+		}
+		if c.Merge != MergeArray {
+			return
+		}
+		if twin := mergeOneByOne(c, []int32{1, 0, 1}, [][]byte{[]byte(x), []byte(y)}, perKey); !bytes.Equal(twin, got) {
+			t.Fatalf("%s %q %q: got %q, one by one %q", name, x, y, got, twin)
 		}
 	})
 }

@@ -200,7 +200,29 @@ func FuzzConsumeRequest(f *testing.F) {
 		if m != n || errorText(merr) != wantErr {
 			t.Fatalf("%q in pieces: got %d %v, whole %d %v", b, m, merr, n, err)
 		}
+		if n > 0 {
+			checkHead(t, b[:n], args)
+		}
 	})
+}
+
+// checkHead: the first arguments of a complete request are found without looking at the others.
+func checkHead(t *testing.T, b []byte, want []string) {
+	t.Helper()
+	for most := range len(want) + 1 {
+		count, args := RequestHead(b, nil, most)
+		if count != len(want) || len(args) != most {
+			t.Fatalf("%q: got %d arguments and %d of them, want %d and %d", b, count, len(args), len(want), most)
+		}
+		for i, arg := range args {
+			if got := string(arg.Of(b)); got != want[i] {
+				t.Fatalf("%q: argument %d is %q, want %q", b, i, got, want[i])
+			}
+		}
+		if most == count && count > 0 && args[count-1].End() != len(b) {
+			t.Fatalf("%q: the last argument ends at %d", b, args[count-1].End())
+		}
+	}
 }
 
 func FuzzAppendConsume(f *testing.F) {
