@@ -20,6 +20,35 @@ const failedPart = -1
 
 var errUnmergeable = errors.New("server answered with an error within a list of values, when the reply had begun")
 
+// mergeAtOnce answers r with what the loop's replies amount to. If it is next, the reply is put together where it is written from.
+func (c *client) mergeAtOnce(r *request) {
+	l, s := c.pool.l, r.split
+	r.client = nil
+	size := mergedHeadBytes
+	for _, reply := range l.replies {
+		size += len(reply)
+	}
+	if r != c.head || r.state&isSilent != 0 || size > largestChunkBytes {
+		l.merged = c.pool.merge(l.merged[:0], s, l.replies)
+		c.answered(r, l.merged, nil)
+		return
+	}
+	c.active = l.ticks()
+	last := c.out.reserve(&l.memory, size)
+	merged := c.pool.merge(last.B, s, l.replies)
+	if len(merged) <= cap(last.B) {
+		c.out.bytes += len(merged) - len(last.B)
+		last.B = merged
+	} else {
+		c.out.append(&l.memory, merged[len(last.B):])
+	}
+	c.shift()
+	c.deliver()
+}
+
+// mergedHeadBytes is more than a merged reply has that is in none of the replies, but for errors that are repeated.
+const mergedHeadBytes = 32
+
 // isLong tells whether the parts, with the last one, make a reply that is merged in slices.
 func (s *split) isLong(last []byte) bool {
 	size := len(last)

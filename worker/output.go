@@ -49,6 +49,16 @@ func (o *output) append(m *memory, data []byte) {
 	}
 }
 
+// reserve returns the last chunk, with room for size more bytes, which are less than mappedBytes. The caller must append some.
+func (o *output) reserve(m *memory, size int) *buffer {
+	if n := len(o.chunks); n > 0 && cap(o.chunks[n-1].B)-len(o.chunks[n-1].B) >= size {
+		return o.chunks[n-1]
+	}
+	chunk := m.takeChunk(size)
+	o.chunks = append(o.chunks, chunk)
+	return chunk
+}
+
 // adopt queues b itself, without a copy.
 func (o *output) adopt(b *buffer) {
 	o.bytes += len(b.B)

@@ -176,11 +176,11 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 			l.replies = append(l.replies, part.bytes())
 		}
 		l.replies[fragment] = reply // the last one need not wait, so it is not copied
-		l.merged = c.pool.merge(l.merged[:0], s, l.replies)
-		clear(l.replies)
 		c.held -= s.size
+		c.mergeAtOnce(parent)
+		clear(l.replies)
 	}
 	l.giveSplit(s)
 	parent.split = nil
-	l.answer(parent, l.merged, nil)
+	l.forget(parent)
 }
