@@ -62,6 +62,7 @@ type nameError struct{ err error }
 
 func (e *nameError) Error() string   { return e.err.Error() }
 func (e *nameError) Is(o error) bool { return o == unix.EHOSTDOWN }
+func (e *nameError) Unwrap() error   { return e.err }
 
 // nextAddress returns where to connect to now.
 func (s *server) nextAddress() (netip.AddrPort, error) {

@@ -38,6 +38,9 @@ func (c *conn) discard(reason error) bool {
 		r.state |= isExpired
 		p.counters[link.ForwardError]++
 	}
+	if r.probe != nil {
+		r.probe.vain = true
+	}
 	p.l.answer(r, p.errorText(reason), nil)
 	return true
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -100,5 +101,39 @@ func TestOwnTrouble(t *testing.T) {
 	s.conns[0].fail(unix.ECONNRESET)
 	if s.liveness().Alive() {
 		t.Error("no failure counts")
+	}
+}
+
+// A probe that has not got to the server for want of descriptors or ports is made again soon, however long the server is to
+// be left alone, and logged once.
+func TestProbeInVain(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1")
+	p.AutoEjectHosts, p.ServerFailureLimit, p.ServerRetryTimeout = true, 1, time.Hour
+	r.start()
+	s := r.conn().server
+	r.conn().fail(unix.ECONNRESET)
+	r.turn()
+	r.masters[0].take()
+	feed := starve(t, 0)
+	r.advance(time.Hour + 3*probeAgain)
+	feed()
+	if state := s.liveness().State(); state != shard.Ejected {
+		t.Fatalf("the server is %v, although it cannot be asked", s.liveness())
+	}
+	if text := string(r.masters[0].take()); strings.Count(text, "too many open files") != 1 {
+		t.Errorf("the master was told %q", text)
+	}
+	r.advance(probeAgain)
+	conns := r.servers[0].conns
+	if len(conns) == 0 {
+		t.Fatal("the server is not asked when there are descriptors again")
+	}
+	s.prober.fail(unix.EADDRNOTAVAIL)
+	r.advance(probeAgain)
+	r.servers[0].conns[len(conns)].send([]byte("+PONG\r\n"))
+	r.turn()
+	if !s.liveness().Alive() {
+		t.Errorf("the server is %v", s.liveness())
 	}
 }

@@ -15,6 +15,7 @@ import (
 type probe struct {
 	server *server
 	word   shard.Liveness // as claimed
+	vain   bool           // it never got to the server, for this host's own trouble
 }
 
 // probeLease bounds a probe in pools without a timeout.
@@ -23,6 +24,9 @@ const probeLease = time.Second
 // probePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
 // all the time.
 const probePause = 100 * time.Millisecond
+
+// probeAgain is when a probe that has failed for the worker's own trouble is tried again, if not before.
+const probeAgain = time.Second
 
 // awaitRetry arms the timer that ends an ejection, or disarms it.
 func (s *server) awaitRetry(word shard.Liveness) {
@@ -63,7 +67,11 @@ func (p *probe) done(reply []byte) {
 	l := s.pool.l
 	s.prober.retire()
 	if !serves(s.pool.spec.Protocol, reply) {
-		next := p.word.Reject(l.liveMillis(), max(s.pool.spec.ServerRetryTimeout, probePause).Milliseconds())
+		pause := max(s.pool.spec.ServerRetryTimeout, probePause)
+		if p.vain {
+			pause = min(pause, probeAgain)
+		}
+		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())
 		s.swap(p.word, next)
 		s.awaitRetry(s.liveness())
 		return

@@ -196,7 +196,8 @@ func (c *conn) fail(err error) {
 // connection is its right and no failure.
 func (c *conn) end(err error) {
 	idle := err == io.EOF && c.head == nil
-	if (c.state < connReady || err == unix.ETIMEDOUT) && !isOwnTrouble(err) {
+	own := isOwnTrouble(err)
+	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
 		c.server.passOver(c.addr)
 	}
 	tentative := c.tentative && c.head == nil
@@ -208,7 +209,7 @@ func (c *conn) end(err error) {
 	}
 	p := c.server.pool
 	switch {
-	case tentative, isOwnTrouble(err):
+	case tentative, own:
 		c.server.complain(err)
 	case !idle:
 		c.server.failed(err, c.provenSince(err))
@@ -221,6 +222,9 @@ func (c *conn) end(err error) {
 		r.state &^= inConn
 		if r.state&isExpired == 0 {
 			p.counters[link.ForwardError]++
+		}
+		if r.probe != nil {
+			r.probe.vain = own
 		}
 		p.l.answer(r, text, nil)
 	}

@@ -80,6 +80,9 @@ func (r *resolver) find(address string) ([]netip.AddrPort, error) {
 	defer cancel()
 	addrs, err := r.host(ctx, host)
 	if err != nil {
+		if _, own := sock.FreeDescriptor(); own != nil { // the resolver words it, and does not wrap it
+			err = own
+		}
 		return nil, fmt.Errorf("looking up %q: %w", host, err)
 	}
 	if len(addrs) == 0 {

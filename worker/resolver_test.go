@@ -363,3 +363,17 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// A look-up for which there is no descriptor says nothing about the server.
+func TestLookupWithoutDescriptors(t *testing.T) {
+	r := &resolver{host: func(context.Context, string) ([]netip.Addr, error) { return nil, errNoHost }}
+	feed := starve(t, 0)
+	_, err := r.find("redis.test:6379")
+	feed()
+	if failure := error(&nameError{err}); !isOwnTrouble(failure) || !errors.Is(failure, unix.EHOSTDOWN) {
+		t.Errorf("the failure is %v", err)
+	}
+	if _, err := r.find("redis.test:6379"); isOwnTrouble(&nameError{err}) {
+		t.Errorf("with descriptors the failure is %v", err)
+	}
+}
