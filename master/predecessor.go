@@ -27,7 +27,7 @@ func (s *source) welcome(w word) {
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
+		Found: m.found(nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
 		Keeper: keeper, Stays: m.stays,
 	})
 	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {

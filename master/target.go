@@ -134,6 +134,7 @@ func (t *target) prepare(cfg *config.Config) {
 		t.fail(err)
 		return
 	}
+	t.g.inheritFound(m.found(t.welcome.Found))
 	for _, s := range t.g.slots {
 		if m.target == t { // else a spawn before has failed
 			m.fill(s)

@@ -83,6 +83,8 @@ type word struct {
 	Keeper   int  `json:"keeper,omitempty"`   // welcome: pid of the process that stays; -1: there is none
 	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
 
+	Found addresses `json:"found,omitempty"` // welcome: where the source's workers have found servers
+
 	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
 
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"net/netip"
 	"reflect"
 	"testing"
 )
@@ -19,6 +20,10 @@ func TestWordsAboutSockets(t *testing.T) {
 		{
 			word{Kind: wordWelcome, Former: []formerSocket{{Network: "tcp", Address: "127.0.0.1:22121", Inode: 4711}}},
 			`{"kind":"welcome","former":[{"network":"tcp","address":"127.0.0.1:22121","inode":4711}]}`,
+		},
+		{
+			word{Kind: wordWelcome, Found: addresses{"redis.test": netip.MustParseAddr("10.0.0.1"), "v6.test": netip.MustParseAddr("2001:db8::1")}},
+			`{"kind":"welcome","found":{"redis.test":"10.0.0.1","v6.test":"2001:db8::1"}}`,
 		},
 		{
 			word{Kind: wordSockets, Sockets: []socketName{{Name: "listen/unix//run/p.sock", Network: "unix", Address: "/run/p.sock",

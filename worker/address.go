@@ -52,6 +52,21 @@ func (l *loop) lookUpNames() {
 // named tells whether it takes a look-up to know where the server is.
 func (s *server) named() bool { return s.spec.Network == "tcp" && !s.where.literal.IsValid() }
 
+// recall takes over where others have found the server: workers before this one, of any generation.
+func (s *server) recall() {
+	addr, _ := s.pool.l.shared.Found(s.pool.index, s.index)
+	if _, port, err := splitHostPort(s.spec.Address); err == nil && addr.IsValid() {
+		s.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
+	}
+}
+
+// remember has workers to come know where the server was reached.
+func (s *server) remember(addr netip.AddrPort) {
+	if s.named() {
+		s.pool.l.shared.SetFound(s.pool.l.spec.Slot, s.pool.index, s.index, addr.Addr(), uint64(s.pool.l.now))
+	}
+}
+
 func (s *server) lookUp() {
 	s.where.lookup, s.where.asked = true, s.pool.l.now
 	s.pool.l.resolver.lookup(s)

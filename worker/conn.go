@@ -169,6 +169,7 @@ func (c *conn) established() {
 		return
 	}
 	c.server.counters[link.ServerConnections]++
+	c.server.remember(c.addr)
 	c.heard = p.l.now
 	if c.server.spec.Network == "tcp" {
 		sock.SetNoDelay(c.fd)

@@ -68,11 +68,7 @@ func (r *resolver) lookup(s *server) {
 }
 
 func (r *resolver) find(address string) ([]netip.AddrPort, error) {
-	host, portText, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	host, port, err := splitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +86,18 @@ func (r *resolver) find(address string) ([]netip.AddrPort, error) {
 	}
 	found := make([]netip.AddrPort, len(addrs))
 	for i, addr := range addrs {
-		found[i] = netip.AddrPortFrom(addr.Unmap(), uint16(port))
+		found[i] = netip.AddrPortFrom(addr.Unmap(), port)
 	}
 	return found, nil
+}
+
+func splitHostPort(address string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return host, uint16(n), err
 }
 
 func (r *resolver) ready(poll.Event) {

@@ -377,3 +377,29 @@ func TestLookupWithoutDescriptors(t *testing.T) {
 		t.Errorf("with descriptors the failure is %v", err)
 	}
 }
+
+// A worker that begins while the name server is silent knows where others have reached the server.
+func TestAddressIsRemembered(t *testing.T) {
+	r, k, listener := tcpRig(t)
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	<-k.asked
+	k.answers <- []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	r.acceptTCP(listener).hangUp()
+	r.until(func() bool { return r.conn().state == connClosed })
+
+	next := newServer(r.workers[0].pools[0], 0)
+	r.workers[0].pools[0].servers[0] = next
+	next.conns[0].open()
+	<-k.asked
+	r.advance(lookupPatience)
+	r.acceptTCP(listener)
+	r.until(func() bool { return next.conns[0].state == connReady })
+	next.conns[0].retire()
+	k.answers <- nil
+	r.until(func() bool { return !next.where.lookup })
+	if addr, err := next.nextAddress(); err != nil || addr.Addr() != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("the server is at %v, %v", addr, err)
+	}
+}

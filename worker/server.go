@@ -50,6 +50,9 @@ func newServer(p *pool, index int) *server {
 	if s.spec.Network == "tcp" {
 		s.where.literal, _ = netip.ParseAddrPort(s.spec.Address)
 	}
+	if s.named() {
+		s.recall()
+	}
 	s.where.hurry.fire = s.connectExpected
 	s.news.timer.fire = s.catchUp
 	s.retry.fire = s.tryRetry

@@ -12,7 +12,7 @@ func (s *Shared) layBlame() {
 		s.blamed = append(s.blamed, next)
 		next += n
 	}
-	s.end = roundUp(next)
+	s.found0 = roundUp(next)
 }
 
 // Blamed is when a failure of a server was last counted, in ns of CLOCK_MONOTONIC; 0: never. Any worker writes it, by

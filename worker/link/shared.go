@@ -22,7 +22,7 @@ const (
 //
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
 //	       │ per slot: signs of life, see pulse.go │ per slot: clients that have moved, see moved.go
-//	       │ per server: when it last failed, see blame.go
+//	       │ per server: when it last failed, see blame.go │ per slot: where servers were found, see found.go
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
@@ -48,7 +48,12 @@ type Shared struct {
 	blames bool  // there are times of failures
 	blame0 int   // first of those
 	blamed []int // first of those of each pool
-	end    int   // words in all
+
+	finds    bool  // there are addresses
+	found0   int   // first word of those of slot 0
+	perFound int   // words of those of one slot, a whole number of cache lines
+	found    []int // offset of those of each pool's servers within a slot's
+	end      int   // words in all
 }
 
 // newShared computes the layout; servers[i] is the number of servers of pool i.
@@ -69,6 +74,7 @@ func newShared(servers []int, slots int) *Shared {
 	s.layPulse()
 	s.layMoved()
 	s.layBlame()
+	s.layFound()
 	return s
 }
 
@@ -104,6 +110,7 @@ func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 		atomic.StoreUint64(&s.words[pulseWord], uint64(s.pulse0))
 		atomic.StoreUint64(&s.words[movedWord], uint64(s.moved0))
 		atomic.StoreUint64(&s.words[blameWord], uint64(s.blame0))
+		atomic.StoreUint64(&s.words[foundWord], uint64(s.found0))
 		atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
 	}
 	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
@@ -111,7 +118,8 @@ func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 	}
 	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= s.moved0
 	s.counts = s.alive && atomic.LoadUint64(&s.words[movedWord]) == uint64(s.moved0) && len(s.words) >= s.blame0
-	s.blames = s.counts && atomic.LoadUint64(&s.words[blameWord]) == uint64(s.blame0) && len(s.words) >= s.end
+	s.blames = s.counts && atomic.LoadUint64(&s.words[blameWord]) == uint64(s.blame0) && len(s.words) >= s.found0
+	s.finds = s.blames && atomic.LoadUint64(&s.words[foundWord]) == uint64(s.found0) && len(s.words) >= s.end
 	return s, nil
 }
 

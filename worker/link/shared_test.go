@@ -49,6 +49,7 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 				all[name] = append(all[name], pointers(s.Server(slot, pool, server))...)
 				all[name] = append(all[name], pointers(s.Latency(slot, pool, server)[:])...)
 				all[name] = append(all[name], s.Heard(slot, pool, server))
+				all[name] = append(all[name], pointers(s.foundOf(slot, pool, server)[:])...)
 			}
 		}
 		all[name] = append(all[name], s.Turns(slot))
@@ -63,7 +64,8 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
 		for _, slots := range []int{1, 2, 5} {
 			s := openShared(t, servers, slots)
-			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true, &s.words[blameWord]: true}
+			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true, &s.words[blameWord]: true,
+				&s.words[foundWord]: true}
 			lines := map[uintptr]string{}
 			for writer, words := range blocks(s, servers, slots) {
 				for _, word := range words {
