@@ -204,7 +204,8 @@ func (l *loop) serve() {
 // clients to others, or was told to drain in this case.
 //
 // A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
-// least was not broken by the dead one's. So it gives back what it has.
+// least was not broken by the dead one's. So it gives back what it has, and says so at once: those who give to it may have
+// no master, either, and serve on then. Until that is decided, and while it gives, the next master can have each of them.
 func (c *control) orphaned(err error) {
 	if err == nil {
 		err = io.EOF
@@ -220,22 +221,47 @@ func (c *control) orphaned(err error) {
 	case l.draining:
 		l.rendezvous.offer()
 	case l.unsettled() && (len(l.peers) > 0 || !l.serving):
+		for _, p := range l.peers {
+			p.link.Refuse()
+		}
 		l.give(0)
-		l.giveAlone()
+		l.giveAlone(backDoubt)
 	case l.giving.on:
-		l.giveAlone()
-	case l.spec.Orphans == link.OrphansDrain:
-		l.drain(l.spec.ShutdownTimeout)
+		l.giveAlone(forthDoubt)
 	default:
-		l.await()
+		l.serveAlone()
 	}
 }
 
+// serveAlone serves on without a master, unless the worker is to drain then. What it has is its own.
+func (l *loop) serveAlone() {
+	l.settled = true
+	if l.spec.Orphans == link.OrphansDrain {
+		l.drain(l.spec.ShutdownTimeout)
+		return
+	}
+	l.await()
+}
+
+const (
+	// forthDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
+	// a master, and so serves for good: it would say that it gives back.
+	forthDoubt = int64(time.Second)
+	// backDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
+	backDoubt = int64(100 * time.Millisecond)
+)
+
 // giveAlone goes on giving without a master, until nobody is left.
-func (l *loop) giveAlone() {
-	l.giving.alone = true
-	l.leaveAll()
-	l.endIfDrained()
+func (l *loop) giveAlone(doubt int64) {
+	g := &l.giving
+	g.alone, g.parts, g.looked = true, l.now+doubt, false
+	if !l.serving {
+		g.parts = l.now // nobody misses it
+	}
+	g.part()
+	if !l.ended {
+		l.rendezvous.offer()
+	}
 }
 
 // say sends the master a message, or drops it: the loop never waits for the master.

@@ -35,7 +35,7 @@ func (l *loop) finish(limit time.Duration) {
 func (l *loop) wind(limit time.Duration) {
 	l.draining = true
 	l.timers.stop(&l.rendezvous.till)
-	if l.orphan && !l.giving.alone {
+	if l.orphan {
 		l.rendezvous.offer()
 	}
 	l.closeListeners()
@@ -63,12 +63,12 @@ func (l *loop) leaveAll() {
 func (c *client) departs() bool {
 	l := c.pool.l
 	switch {
-	case !l.draining && !l.giving.alone, c.state&frozen != 0:
+	case !l.draining && !l.giving.parting(), c.state&frozen != 0:
 		return false
 	case !c.greeted():
 		return false
-	case c.state&unwanted != 0: // until then everything may be rolled back
-		return l.draining || l.giving.alone
+	case c.state&unwanted != 0: // until then everything may have been rolled back
+		return true
 	}
 	return l.draining && !l.giving.moves(c)
 }
@@ -101,10 +101,13 @@ func (c *client) idle() bool {
 
 // endIfDrained ends a worker that is to end when it has no clients, and is about to get none.
 func (l *loop) endIfDrained() {
-	if !l.draining && !l.giving.alone || l.clients > 0 || l.ended {
+	if !l.draining && !l.giving.parting() || l.clients > 0 || l.ended {
 		return
 	}
 	if giving, taking := l.handing(); giving+taking > 0 || l.outlasting() {
+		return
+	}
+	if !l.draining && l.serving && !l.giving.reachable() { // nobody else serves, see stuck
 		return
 	}
 	l.ended = true

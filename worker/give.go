@@ -36,10 +36,12 @@ const (
 
 // giving is what the worker does about moving its clients away. Loop only.
 type giving struct {
-	l     *loop
-	on    bool
-	alone bool  // the master is dead: the worker ends by itself when nobody is left
-	till  int64 // then clients that are owed replies are called stragglers
+	l      *loop
+	on     bool
+	alone  bool  // the master is dead
+	parts  int64 // alone: from then on the worker ends by itself when nobody is left
+	looked bool  // alone: since then clients that have no place in the other configuration have been closed
+	till   int64 // then clients that are owed replies are called stragglers
 
 	packed  []packed // frozen and owed nothing: wait for a peer
 	owed    int      // clients that are frozen and owed replies
@@ -154,6 +156,21 @@ func (g *giving) room() int {
 	return room
 }
 
+// parting tells that the worker ends by itself when nobody is left: the master is dead, and the others serve for good.
+func (g *giving) parting() bool { return g.alone && g.l.now >= g.parts }
+
+// part does what follows from it.
+func (g *giving) part() {
+	if !g.parting() || g.l.draining {
+		return
+	}
+	if !g.looked {
+		g.looked = true
+		g.l.leaveAll()
+	}
+	g.l.endIfDrained()
+}
+
 // stuck serves everyone as if nothing had happened, until there is a new peer. If nobody will ever say so, for good.
 func (g *giving) stuck() {
 	l := g.l
@@ -164,9 +181,9 @@ func (g *giving) stuck() {
 			g.left = true
 			l.leaveAll()
 		}
-	case l.orphan && l.clients > 0:
+	case l.orphan && (l.serving || l.clients > 0):
 		l.resume()
-		l.await()
+		l.serveAlone()
 		l.departIfSteady()
 	}
 }

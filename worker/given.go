@@ -21,6 +21,7 @@ func (g *giving) look() {
 			p.tidy()
 		}
 	}
+	g.part()
 	g.slow = g.owed
 	if !g.passing {
 		g.pass()

@@ -1,6 +1,6 @@
 // Orphans: a worker whose master has ended without a word serves on, and waits at a rendezvous for the next master. Whoever
 // connects there is that one: from then on the connection is the control socket. One that drains does so, too, so that who
-// stops the service knows of it and of its clients.
+// stops the service knows of it and of its clients; and so does one whose master has died in the middle of a handoff.
 
 package worker
 
@@ -18,6 +18,9 @@ const (
 	// within fractions of a second; where it does not want one, nothing is to serve for long.
 	orphanWait = int64(2 * time.Second)
 
+	// rendezvousAgain is when to try again what the system has refused: a name, or a connection.
+	rendezvousAgain = int64(100 * time.Millisecond)
+
 	// Where another pid namespace has a worker of the same pid, the name is taken, and another one does as well.
 	maxOrphanNames = 16
 	orphanStride   = 1 << 22 // more than any pid
@@ -29,17 +32,15 @@ type rendezvous struct {
 	fd    int // listens; -1: nobody is awaited
 	token poll.Token
 	till  timer // when the orphan drains; off: never
+	again timer // off: nothing was refused
 }
 
 // await serves on without a master, and waits for one.
 func (l *loop) await() {
 	l.watchListeners(true)
 	r := &l.rendezvous
-	if r.fd >= 0 {
-		return
-	}
 	r.offer()
-	if l.spec.Orphans == link.OrphansWait {
+	if l.spec.Orphans == link.OrphansWait && r.till.pos == 0 {
 		r.till.fire = func() { l.drain(l.spec.ShutdownTimeout) }
 		l.timers.set(&r.till, l.now+orphanWait)
 	}
@@ -63,12 +64,21 @@ func (r *rendezvous) offer() {
 		sock.Close(fd)
 		r.fd = -1
 	}
+	if r.fd < 0 {
+		r.retry(r.offer)
+	}
+}
+
+func (r *rendezvous) retry(do func()) {
+	r.again.fire = do
+	r.l.timers.set(&r.again, r.l.now+rendezvousAgain)
 }
 
 // withdraw waits for nobody any more.
 func (r *rendezvous) withdraw() {
 	l := r.l
 	l.timers.stop(&r.till)
+	l.timers.stop(&r.again)
 	if r.fd < 0 {
 		return
 	}
@@ -79,10 +89,15 @@ func (r *rendezvous) withdraw() {
 }
 
 // ready has whoever is trusted be the master. A second one finds nobody here while the first lives.
-func (r *rendezvous) ready(poll.Event) {
+func (r *rendezvous) ready(poll.Event) { r.accept() }
+
+func (r *rendezvous) accept() {
 	for r.fd >= 0 {
 		fd, err := sock.Accept(r.fd)
 		if err != nil {
+			if !sock.Again(err) { // no descriptor is free
+				r.retry(r.accept)
+			}
 			return
 		}
 		uid, _, err := sock.PeerCredentials(fd)
@@ -104,7 +119,8 @@ func (r *rendezvous) meet(fd int) {
 	}
 	r.withdraw()
 	l.control, l.orphan, l.settled = c, false, true
-	body := link.OrphanBody{Drains: l.draining}
+	l.giving.alone, l.giving.said = false, false
+	body := link.OrphanBody{Drains: l.draining, Gives: l.giving.on && !l.draining}
 	if l.drainTill.pos != 0 {
 		body.Left = max(time.Duration(l.drainTill.at-l.now), time.Millisecond)
 	}

@@ -42,12 +42,7 @@ func orphaned(t *testing.T, orphans link.Orphans) (*rig, *loop, *peer, string) {
 	r.start()
 	l := r.workers[0]
 	l.spec.Orphans = orphans
-	spec, err := sock.MemfdSealed("spec", []byte("what it was told"))
-	r.must(err)
-	shared, _, err := sock.MemfdShared("shared", 4096)
-	r.must(err)
-	t.Cleanup(func() { sock.CloseAll(l.origins[:]) })
-	l.origins = [...]int{spec, shared}
+	l.origins = r.origins()
 	c := r.connect("c", 0, 0)
 	r.pings(c, l)
 	r.masters[0].hangUp()
@@ -58,6 +53,16 @@ func orphaned(t *testing.T, orphans link.Orphans) (*rig, *loop, *peer, string) {
 		t.Fatalf("it waits at %q", names)
 	}
 	return r, l, c, names[0]
+}
+
+// origins are the memory files that an orphan shows.
+func (r *rig) origins() [2]int {
+	spec, err := sock.MemfdSealed("spec", []byte("what it was told"))
+	r.must(err)
+	shared, _, err := sock.MemfdShared("shared", 4096)
+	r.must(err)
+	r.t.Cleanup(func() { sock.CloseAll([]int{spec, shared}) })
+	return [...]int{spec, shared}
 }
 
 // come connects a master and checks the worker's introduction, which it returns.

@@ -139,7 +139,7 @@ func TestRemovedAddressOfOrphan(t *testing.T) {
 	r.masters[0].hangUp()
 	r.pings(waits, before)
 	waits.hangUp()
-	r.advance(removedGrace + 200*time.Millisecond)
+	r.advance(time.Duration(forthDoubt) + removedGrace + 200*time.Millisecond)
 	if !before.ended {
 		t.Error("the worker has not ended")
 	}

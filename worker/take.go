@@ -83,10 +83,9 @@ func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
 	return verdicts
 }
 
-// takesNobody tells that this worker is about to end, or gives its own clients to where they came from, or that nobody
-// could tell it to give them back.
+// takesNobody tells that this worker is about to end, or gives its own clients to where they came from.
 func (l *loop) takesNobody() bool {
-	return l.orphan || l.draining || l.ended || l.giving.on && l.unsettled()
+	return l.draining || l.ended || l.giving.on && l.unsettled()
 }
 
 // expect makes everything ready to serve a client, if there is a place for it.

@@ -87,7 +87,19 @@ func NewLink(hands Hands, build string) *Link { return &Link{hands: hands, build
 // Start says hello.
 func (k *Link) Start(now int64) {
 	k.asked = now
-	k.hands.Send(Message{Kind: Hello, Version: MaxVersion, Min: MinVersion, Max: MaxVersion, Build: k.build})
+	k.greet(false)
+}
+
+// Refuse says that this side takes nobody any more, which the other side would learn only by offering somebody. Earlier
+// builds do not hear it.
+func (k *Link) Refuse() {
+	if !k.Retired() {
+		k.greet(true)
+	}
+}
+
+func (k *Link) greet(refuses bool) {
+	k.hands.Send(Message{Kind: Hello, Version: MaxVersion, Min: MinVersion, Max: MaxVersion, Build: k.build, Refuses: refuses})
 }
 
 // Credits returns how many batches may be offered now.
@@ -180,9 +192,16 @@ func (k *Link) receive(now int64, m Message) error {
 	return nil
 }
 
-// greeted settles the version. A second HELLO changes nothing.
+// greeted settles the version. A second HELLO changes nothing but whether the other side takes anybody.
 func (k *Link) greeted(m Message) error {
-	if k.version != 0 || k.retired {
+	if k.retired {
+		return nil
+	}
+	if m.Refuses && !k.refused {
+		k.refused = true
+		defer k.hands.Failed(refusal)
+	}
+	if k.version != 0 {
 		return nil
 	}
 	version := min(m.Max, MaxVersion)
@@ -232,10 +251,12 @@ func (k *Link) prepared(now int64, m Message) error {
 		k.Sent(now, commit)
 	}
 	if k.refused {
-		k.hands.Failed("it takes nobody any more")
+		k.hands.Failed(refusal)
 	}
 	return nil
 }
+
+const refusal = "it takes nobody any more"
 
 // committed begins to serve a batch. A COMMIT that comes again is none.
 func (k *Link) committed(batch uint32) {

@@ -76,6 +76,7 @@ type Message struct {
 	Batch    uint32        // counted from 1 by the giver; 0 for Hello
 	Min, Max uint16        // Hello: the versions that the sender speaks
 	Build    string        // Hello: of the sender's binary
+	Refuses  bool          // Hello: the sender takes nobody any more; with the first, or in one that comes later
 	Count    int           // Offer: connections
 	Verdicts []Verdict     // Prepared: of each
 	Pause    time.Duration // Taken: the longest for which one of the connections was served by nobody
@@ -91,6 +92,7 @@ const (
 	tagVerdicts = 5 | critical // Prepared: 1 byte for each connection
 	tagPause    = 6            // Taken: 8 bytes, ns
 	tagReason   = 7            // Abort: text
+	tagRefuses  = 8            // Hello: nothing
 )
 
 // AppendMessage appends the wire form of m to dst: magic, kind, flags (none yet), version (2 bytes each), batch and body
@@ -109,6 +111,9 @@ func AppendMessage(dst []byte, m Message) []byte {
 		dst = le.AppendUint16(appendField(dst, tagMin, 2), m.Min)
 		dst = le.AppendUint16(appendField(dst, tagMax, 2), m.Max)
 		dst = appendText(dst, tagBuild, m.Build)
+		if m.Refuses {
+			dst = appendField(dst, tagRefuses, 0)
+		}
 	case Offer:
 		dst = le.AppendUint32(appendField(dst, tagCount, 4), uint32(m.Count))
 	case Prepared:
@@ -181,6 +186,8 @@ func (m *Message) field(t tag, value []byte) error {
 		return readUint16(&m.Max, value)
 	case m.Kind == Hello && t == tagBuild:
 		m.Build = string(value)
+	case m.Kind == Hello && t == tagRefuses:
+		m.Refuses = true
 	case m.Kind == Offer && t == tagCount:
 		var n uint32
 		if err := readUint32(&n, value); err != nil {

@@ -44,6 +44,9 @@ type FinishBody struct {
 type OrphanBody struct {
 	Drains bool          `json:"drains,omitempty"` // it accepts nobody any more, and ends when the last client is gone
 	Left   time.Duration `json:"left,omitempty"`   // until it ends in any case; 0 = it has no deadline
+
+	// Gives: it moves its clients to another generation, forth or back, and accepts nobody until it is told otherwise.
+	Gives bool `json:"gives,omitempty"`
 }
 
 // ListenBody comes with Listen and its one descriptor, and with Unlisten.
