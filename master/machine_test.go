@@ -310,6 +310,7 @@ func (f *machine) world() *world {
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		findKeeper:  f.findKeeper,
 		orphans:     f.findOrphans,
+		lateOrphans: func(file string) []*orphan { met, _ := f.findOrphans(file, nil); return met },
 		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
 		claimants:   f.findClaimants,
 		endSharers:  func(fd int, s syscall.Signal) { f.printf("end who counts in %d: %v", fd, s) },

@@ -203,6 +203,8 @@ func (m *master) start() {
 // first makes the first generation of a master that nobody has preceded, unless workers are there already.
 func (m *master) first() {
 	if left := m.adoptSockets(); left != nil {
+		met, _ := m.world.orphans(absolute(m.opts.ConfigFile), nil)
+		m.takeInBeside(met)
 		m.goOn(left)
 		return
 	}

@@ -199,11 +199,7 @@ func (m *master) goOn(g *generation) {
 			}
 		}
 		m.becomeServing()
-		for _, old := range m.retired {
-			for _, s := range old.slots {
-				m.release(s, old.config.Global.ShutdownTimeout, nil)
-			}
-		}
+		m.handOnAll()
 		if !m.borrow(g) {
 			m.replaceRevived()
 		}

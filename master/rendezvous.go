@@ -50,8 +50,8 @@ const (
 )
 
 // takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others, and
-// those that only drain, are retired ones of this master from here on. Whoever has an address of the
-// configuration and can only be in the way is ended.
+// those that only drain, are retired ones of this master from here on: they move their clients on, see handOn. Whoever has
+// an address of the configuration and can only be in the way is ended.
 func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	found := m.gather(cfg)
 	if len(found) == 0 {
@@ -60,6 +60,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	slices.SortStableFunc(found, func(a, b *orphan) int {
 		return cmp.Or(cmp.Compare(b.spec.Generation, a.spec.Generation), cmp.Compare(a.spec.Slot, b.spec.Slot))
 	})
+	goesOn := latestThatServes(found)
 	var latest *generation
 	for len(found) > 0 {
 		number := found[0].spec.Generation
@@ -69,7 +70,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 			n++
 		}
 		same, others := found[:n], found[n:]
-		serves := latest == nil && slices.ContainsFunc(same, (*orphan).serves)
+		serves := number == goesOn
 		if serves { // A handoff that was under way may have left a slot's clients in the generation before.
 			same, others = fillGaps(same, others)
 		}
@@ -87,7 +88,90 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	return latest
 }
 
+// latestThatServes returns the number of the generation that goes on. A later one that gives its clients back, or an earlier one
+// that gives them away, does so because of another that serves; in the moment in which none does, the latest one can.
+func latestThatServes(found []*orphan) (number uint64) {
+	for _, o := range found {
+		if o.serves() && !o.drains.Gives {
+			return o.spec.Generation // the latest come first
+		}
+	}
+	for _, o := range found {
+		if o.serves() {
+			return o.spec.Generation
+		}
+	}
+	return 0
+}
+
+// serves tells that a worker accepts, or would if it was told to.
 func (o *orphan) serves() bool { return !o.drains.Drains }
+
+// takeInBeside takes in the workers of this configuration file that others have left beside those that this master has: a
+// handoff was under way when their master died, or they have stragglers.
+func (m *master) takeInBeside(met []*orphan) {
+	past := m.past // includes what they know of those before them
+	for _, o := range met {
+		m.numbered = max(m.numbered, o.spec.Generation)
+		if m.rejoin(o) {
+			continue
+		}
+		g, err := m.reviveOrphans([]*orphan{o})
+		if err != nil {
+			m.log.printf(levelError, "worker %d (pid %d) of generation %d, which an earlier master has left, cannot be taken over: %v",
+				o.spec.Slot, o.pid, o.spec.Generation, err)
+			continue
+		}
+		m.retired = append([]*generation{g}, m.retired...)
+	}
+	m.past = past
+}
+
+// rejoin gives an orphan its slot in a generation of which this master knows already.
+func (m *master) rejoin(o *orphan) bool {
+	i := slices.IndexFunc(m.retired, func(g *generation) bool { return g.number == o.spec.Generation })
+	if i < 0 || o.spec.Slot >= len(m.retired[i].slots) || m.retired[i].slots[o.spec.Slot].process != nil {
+		return false
+	}
+	s := m.retired[i].slots[o.spec.Slot]
+	for _, l := range o.lent {
+		m.world.close(l.fd)
+	}
+	m.world.close(o.text)
+	m.world.close(o.shared)
+	p, err := m.world.adopt(o.spec.Slot, o.pid, o.control)
+	if err != nil { // it has ended meanwhile
+		m.world.close(o.control)
+		return true
+	}
+	s.occupy(p, m.world.now())
+	s.become(slotServing, time.Time{})
+	s.generation.config.Global.ShutdownTimeout = o.spec.ShutdownTimeout
+	m.letDrain(s.generation, []*orphan{o})
+	return true
+}
+
+// handOnAll has all workers that were left beside those that serve move their clients to them, and end.
+func (m *master) handOnAll() {
+	for _, g := range m.retired {
+		for _, s := range g.slots {
+			if s.state == slotServing {
+				m.handOn(s)
+			}
+		}
+	}
+}
+
+func (m *master) handOn(s *slot) {
+	m.log.printf(levelWarn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
+		s.index, s.generation.number, s.process.pid)
+	m.introduceAdopted(s)
+	removed := s.generation.unserved(m.generation.listensAt())
+	m.tellRemoved(s, removed)
+	s.become(slotGiving, time.Time{})
+	m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{})})
+	m.release(s, s.generation.config.Global.ShutdownTimeout, removed)
+}
 
 // letDrain has those drain on that did so before, and end when they would have.
 func (m *master) letDrain(g *generation, workers []*orphan) {
@@ -128,7 +212,9 @@ func fillGaps(same, others []*orphan) (filled, rest []*orphan) {
 type gathering struct {
 	m      *master
 	cfg    *config.Config
-	until  time.Time
+	own    time.Time // until then workers of this build may come: each waits within moments, unless it hangs
+	others time.Time // likewise those of others, of which some never do
+	letGo  time.Time // until then those that are killed may still have their sockets
 	found  []*orphan
 	killed map[int]bool // strays, by pid
 	named  map[int]bool // likewise: those that the operator has been told of
@@ -137,7 +223,8 @@ type gathering struct {
 // gather returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
 // because their master is just ending, it waits for them.
 func (m *master) gather(cfg *config.Config) []*orphan {
-	g := gathering{m: m, cfg: cfg, until: m.world.now().Add(lookFor), killed: map[int]bool{}, named: map[int]bool{}}
+	until := m.world.now().Add(lookFor)
+	g := gathering{m: m, cfg: cfg, own: until, others: until, killed: map[int]bool{}, named: map[int]bool{}}
 	for g.look() {
 		m.world.pause(lookPause)
 	}
@@ -159,42 +246,44 @@ func (g *gathering) look() bool {
 			continue
 		}
 		if len(g.found) == 0 {
-			g.until = m.world.now().Add(gatherFor)
+			g.others = m.world.now().Add(gatherFor)
 		}
 		g.found = append(g.found, o)
 	}
-	hopes := 0
-	over := !m.world.now().Before(g.until)
+	again := false
 	for _, c := range claimants {
-		if g.expects(c, slices.Contains(deaf, c.pid), over) {
-			hopes++
-		}
+		until := g.expects(c, slices.Contains(deaf, c.pid))
+		again = again || m.world.now().Before(until)
 	}
-	return hopes > 0 && m.world.now().Before(g.until)
+	return again
 }
 
-// expects tells whether a process that has an address will come, or go. One that only is in the way is ended.
-func (g *gathering) expects(c claimant, deaf, over bool) bool {
-	m := g.m
+// expects returns until when a process that has an address may come, or go. One that only is in the way is ended.
+func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
+	m, now := g.m, g.m.world.now()
+	until = g.others
+	if c.ours && !c.parent {
+		until = g.own
+	}
+	over := !now.Before(until)
 	switch {
 	case slices.ContainsFunc(g.found, func(o *orphan) bool { return o.pid == c.pid }):
-		return false
+		return time.Time{}
 	case c.parent: // about to leave
 	case g.killed[c.pid]:
-		return true
+		return g.letGo
 	case c.stopped, deaf, over && c.ours:
 		m.log.printf(levelError, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
 		m.world.killStray(c.pid)
 		g.killed[c.pid] = true
-		if letGo := m.world.now().Add(gatherFor); g.until.Before(letGo) { // of its sockets
-			g.until = letGo
-		}
+		g.letGo = now.Add(gatherFor)
+		return g.letGo
 	case over && !g.named[c.pid]:
 		g.named[c.pid] = true
-		m.log.printf(levelError, "worker pid %d, which a master of an earlier version has left, cannot be taken over; "+
-			"to end it: kill %d", c.pid, c.pid)
+		m.log.printf(levelError, "worker pid %d, which an earlier master has left, does not come to be taken over: it is of an "+
+			"early version, or hangs; to end it: kill %d", c.pid, c.pid)
 	}
-	return true
+	return until
 }
 
 // concerns tells whether an orphan is of the same configuration, or has one of its addresses.

@@ -45,6 +45,15 @@ func findOrphans(file string, pids []int) (met []*orphan, deaf []int) {
 	return met, deaf
 }
 
+// findLateOrphans does so for some moments: all who come within them, of the configuration file.
+func findLateOrphans(file string) (all []*orphan) {
+	for until := time.Now().Add(gatherFor); time.Now().Before(until); time.Sleep(lookPause) {
+		met, _ := findOrphans(file, nil)
+		all = append(all, met...)
+	}
+	return all
+}
+
 // Columns of /proc/net/unix.
 const (
 	unixFlags  = 3

@@ -300,7 +300,26 @@ func (t *target) orphaned(err error) {
 	m.succeedInherited()
 	m.unstore(t.stored)
 	t.exchange.close()
+	m.takeInLate()
 	m.next()
+}
+
+// takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
+func (m *master) takeInLate() {
+	m.world.aside(func() func() {
+		met := m.world.lateOrphans(absolute(m.opts.ConfigFile))
+		return func() {
+			if m.phase != serving {
+				for _, o := range met {
+					m.world.leave(o)
+				}
+				return
+			}
+			m.takeInBeside(met)
+			m.handOnAll()
+			m.restate()
+		}
+	})
 }
 
 // leavePorts makes room for another master.

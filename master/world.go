@@ -73,12 +73,13 @@ type world struct {
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
-	orphans    func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
-	leave      func(*orphan)                                             // lets it wait for another master
-	claimants  func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
-	endSharers func(fd int, s syscall.Signal)                            // a signal to all other processes that count in a memory file
-	killStray  func(pid int)                                             // SIGKILL to a process that is no worker of this master
-	pause      func(time.Duration)                                       // before the loop runs
+	orphans     func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
+	lateOrphans func(file string) (met []*orphan)                         // likewise, to those whose master has just died
+	leave       func(*orphan)                                             // lets it wait for another master
+	claimants   func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
+	endSharers  func(fd int, s syscall.Signal)                            // a signal to all other processes that count in a memory file
+	killStray   func(pid int)                                             // SIGKILL to a process that is no worker of this master
+	pause       func(time.Duration)                                       // before the loop runs
 
 	spawn     func(launch) (*process, error) // its events end with exited
 	send      func(p *process, m link.Message, fds ...int) error
@@ -138,6 +139,7 @@ func newWorld(report func(event)) *world {
 		unmap:         func(mem []byte) { sock.Unmap(mem) },
 		chmod:         os.Chmod,
 		orphans:       findOrphans,
+		lateOrphans:   findLateOrphans,
 		leave:         leaveOrphan,
 		claimants:     findClaimants,
 		endSharers:    signalSharers,
