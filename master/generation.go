@@ -24,6 +24,7 @@ type generation struct {
 
 	addresses []string // of pools, see listens; nil: not written down yet
 	revived   bool     // was left behind by an earlier master
+	sought    bool     // its workers are being looked for
 }
 
 // newGeneration returns a generation with one vacant slot for each element of cpus (-1: not pinned). The share of memory
@@ -137,7 +138,7 @@ func (g *generation) established() {
 }
 
 // gone tells whether the generation has no process any more, and will have none.
-func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) }
+func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) && !g.sought }
 
 // launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot
 // for dealt out evenly, and the one listener of each unix socket.

@@ -168,7 +168,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.keeper = number(t, value)
 		case "file":
 			f.opts.ConfigFile = value
-		case "orphans": // slot/generation/pid[@duration until it comes, or @drains and for how long],…
+		case "orphans": // slot/generation/pid[@duration until it comes, or @drains and for how long, or @gives],…
 			for _, text := range strings.Split(value, ",") {
 				f.waiting = append(f.waiting, newWaitingOrphan(t, text))
 			}
@@ -545,6 +545,8 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	text, after, delayed := strings.Cut(text, "@")
 	if delayed && after == "deaf" {
 		o.deaf = true
+	} else if delayed && after == "gives" {
+		o.drains.Gives = true
 	} else if limit, drains := strings.CutPrefix(after, "drains"); drains {
 		o.drains = link.OrphanBody{Drains: true}
 		if limit != "" {

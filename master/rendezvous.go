@@ -124,6 +124,7 @@ func (m *master) takeInBeside(met []*orphan) {
 		}
 		m.retired = append([]*generation{g}, m.retired...)
 	}
+	slices.SortStableFunc(m.retired, func(a, b *generation) int { return cmp.Compare(a.number, b.number) })
 	m.past = past
 }
 

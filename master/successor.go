@@ -306,9 +306,15 @@ func (t *target) orphaned(err error) {
 
 // takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
 func (m *master) takeInLate() {
+	for _, g := range m.retired {
+		g.sought = true
+	}
 	m.world.aside(func() func() {
 		met := m.world.lateOrphans(absolute(m.opts.ConfigFile))
 		return func() {
+			for _, g := range m.retired {
+				g.sought = false
+			}
 			if m.phase != serving {
 				for _, o := range met {
 					m.world.leave(o)

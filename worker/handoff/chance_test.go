@@ -98,6 +98,8 @@ func (w *world) chance(random *rand.Rand) {
 		s.unblock()
 	case n < 192:
 		s.link.Abort("roll-back")
+	case n < 193:
+		s.link.Refuse()
 	case n < 194:
 		s.link.Retire("enough")
 		s.shutIfDone()

@@ -15,9 +15,10 @@ import (
 
 // messages are the examples of version 1.
 var messages = map[string]Message{
-	"hello":      {Kind: Hello, Version: 1, Min: 1, Max: 1, Build: "1.2.3"},
-	"hello-wide": {Kind: Hello, Version: 7, Min: 3, Max: 7},
-	"offer":      {Kind: Offer, Version: 1, Batch: 1, Count: 252},
+	"hello":         {Kind: Hello, Version: 1, Min: 1, Max: 1, Build: "1.2.3"},
+	"hello-refuses": {Kind: Hello, Version: 1, Min: 1, Max: 1, Build: "1.2.4", Refuses: true},
+	"hello-wide":    {Kind: Hello, Version: 7, Min: 3, Max: 7},
+	"offer":         {Kind: Offer, Version: 1, Batch: 1, Count: 252},
 	"prepared": {
 		Kind: Prepared, Version: 1, Batch: 1 << 31, Verdicts: []Verdict{Take, Configuration, Unreadable, NoResources, Refused, Take},
 	},

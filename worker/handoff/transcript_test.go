@@ -101,6 +101,8 @@ func (s *side) happen(verb string, args []string) {
 		}
 	case "greets":
 		s.link.Start(w.now)
+	case "refuses":
+		s.link.Refuse()
 	case "aborts":
 		s.link.Abort("roll-back")
 	case "retires":

@@ -262,6 +262,9 @@ func (w *world) wait(by time.Duration) {
 func show(m Message) string {
 	switch m.Kind {
 	case Hello:
+		if m.Refuses {
+			return fmt.Sprintf("HELLO %d to %d, refuses", m.Min, m.Max)
+		}
 		return fmt.Sprintf("HELLO %d to %d", m.Min, m.Max)
 	case Offer:
 		return fmt.Sprintf("OFFER %d of %d", m.Batch, m.Count)
