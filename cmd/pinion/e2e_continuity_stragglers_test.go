@@ -52,6 +52,14 @@ func (s *slowpokes) serve(c net.Conn) {
 
 // straggle starts a scene of one worker, with a pool whose server is slow, and little patience.
 func straggle(t *testing.T) (*scene, *slowpokes) {
+	servers, slow := tardyServers(t)
+	s := newScene(t, servers, oldRelease, 1, raceAtExit)
+	s.straggling(100, "")
+	return s, slow
+}
+
+// tardyServers are those of a storm and the slow one.
+func tardyServers(t *testing.T) (*stormServers, *slowpokes) {
 	slow := &slowpokes{gates: map[string]chan struct{}{}}
 	servers := startStormServers(t)
 	servers.tardy = []*backend{fakeServer(t, "unix", "", slow.serve)}
@@ -66,9 +74,7 @@ func straggle(t *testing.T) (*scene, *slowpokes) {
 			}
 		}
 	})
-	s := newScene(t, servers, oldRelease, 1, raceAtExit)
-	s.straggling(100, "")
-	return s, slow
+	return servers, slow
 }
 
 // straggling has the next generation be this patient with stragglers, for ever once it has taken over, and gives the pool

@@ -197,7 +197,8 @@ type condition struct {
 		Number  uint64 `json:"number"`
 		State   string `json:"state"`
 		Workers []struct {
-			Connections int `json:"connections"`
+			State       string `json:"state"`
+			Connections int    `json:"connections"`
 		} `json:"workers"`
 	} `json:"generations"`
 }
