@@ -23,12 +23,17 @@ const (
 
 // division is a long request of a client that becomes fragments. The client is not read meanwhile. Loop only.
 type division struct {
-	request *request // in the out queue, with a split
-	b       *buffer  // its bytes: Redis, those that are not in a fragment yet
-	left    int      // keys that are in no fragment yet
-	key     memcache.Span
+	request *request      // in the out queue, with a split
+	b       *buffer       // its bytes: Redis, those that are not in a fragment yet
+	left    int           // keys that are in no fragment yet
+	key     memcache.Span // the last one that is, of memcached
 	parts   []part
-	of      []int32 // which of parts a server's is, by its index + 1 as -1 is none that is live; -1: it has none
+
+	command *resp.Command // of a request that is only to be checked, and has no split: whose keys must all live on server
+	server  int
+	pos     int // of b, where those begin that are not checked yet
+
+	of []int32 // which of parts a server's is, by its index + 1 as -1 is none that is live; -1: it has none
 }
 
 // part is a fragment that is being made.
@@ -65,20 +70,74 @@ func (c *client) beginDivision(b []byte, s *split, keys int) {
 	c.dividing = d
 }
 
+// beginCheck takes the request b out of the input, to be sent to server if the keys that begin at pos, of which there are so
+// many, live there.
+func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server, keys int) {
+	l := c.pool.l
+	whole, err := c.in.claimOrCopy(&l.memory, b)
+	if err != nil {
+		c.respond(c.pool.errorText(errNoMemory))
+		return
+	}
+	r := l.requests.get()
+	r.bytes = int32(len(b))
+	c.push(r)
+	c.dividing = &division{request: r, b: whole, left: keys, command: cmd, server: server, pos: pos}
+}
+
 // divide goes on with the division for a slice.
 func (c *client) divide() {
 	d, l := c.dividing, c.pool.l
 	budget := sliceBytes
 	for d.left > 0 && budget > 0 {
-		budget -= keyToll + c.pool.divideKey(d)
 		d.left--
+		if d.command != nil {
+			budget -= keyToll
+			d.check(c.pool)
+		} else {
+			budget -= keyToll + c.pool.divideKey(d)
+		}
 	}
 	l.spent += sliceBytes - budget
-	if d.left > 0 {
+	switch {
+	case d.left > 0:
 		c.markAgain()
-		return
+	case d.command != nil:
+		c.sendChecked()
+	default:
+		c.sendDivided()
 	}
-	c.sendDivided()
+}
+
+// check looks at where the next key lives. After one that lives elsewhere it is over.
+func (d *division) check(p *pool) {
+	for range d.command.Step - 1 { // the value of the key before
+		_, d.pos = resp.NextArg(d.b.B, d.pos)
+	}
+	var key resp.Span
+	key, d.pos = resp.NextArg(d.b.B, d.pos)
+	if p.keys.Server(key.Of(d.b.B)) != d.server {
+		d.server, d.left = elsewhere, 0
+	}
+}
+
+// elsewhere stands for the server of a request whose keys live on several.
+const elsewhere = -2
+
+// sendChecked sends a request whose keys are checked, or refuses it.
+func (c *client) sendChecked() {
+	d, l := c.dividing, c.pool.l
+	c.dividing = nil
+	if d.server == elsewhere {
+		l.memory.give(d.b)
+		l.scratch = resp.AppendCrossShard(l.scratch[:0], d.command)
+		l.answer(d.request, l.scratch, nil)
+	} else {
+		var body output
+		body.adopt(d.b)
+		c.pool.forwardOutput(d.request, c.lane, d.server, nil, &body)
+	}
+	c.unmute()
 }
 
 // divideKeyRedis moves the next key, with its value if it has one, to its fragment.
@@ -158,7 +217,11 @@ func (d *division) cost() (bytes int) {
 	for i := range d.parts {
 		bytes += d.parts[i].out.cost()
 	}
-	return bytes + d.b.cost() + d.request.split.owners.cost()
+	bytes += d.b.cost()
+	if s := d.request.split; s != nil {
+		bytes += s.owners.cost()
+	}
+	return bytes
 }
 
 // dropDivision forgets a division whose client is gone.

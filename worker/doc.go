@@ -13,6 +13,9 @@
 // is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
 // reply finds nobody and is swallowed. Only a request that times out before any of it is written leaves both: lateness.go.
 //
+// What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
+// slices (divide.go, merge.go). Large values go from the input to the output in the buffer that they came in.
+//
 // When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and is
 // given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff.
 //

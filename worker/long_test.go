@@ -58,6 +58,8 @@ type longRun struct {
 }
 
 func newLongRun(t testing.TB) *longRun {
+	runtime.LockOSThread() // whose clock is read
+	t.Cleanup(runtime.UnlockOSThread)
 	r := &longRun{rig: newRig(t)}
 	r.redisPool("s1", "s2", "s3")
 	r.start()
@@ -100,8 +102,6 @@ func (r *longRun) ask(request []byte) []byte {
 // A million keys hold up nobody, whatever is asked of them.
 func TestTurnsOfLongRequests(t *testing.T) {
 	const keys, longest, tries = 300_000, 20 * time.Millisecond, 3
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var mget, mset bytes.Buffer
 	fmt.Fprintf(&mget, "*%d\r\n$4\r\nMGET\r\n", keys+1)
 	fmt.Fprintf(&mset, "*%d\r\n$4\r\nMSET\r\n", 2*keys+1)
@@ -138,6 +138,59 @@ func TestTurnsOfLongRequests(t *testing.T) {
 	}
 }
 
+// Neither do those whose keys must all live on one server.
+func TestTurnsOfCheckedRequests(t *testing.T) {
+	const keys, longest, tries = 200_000, 20 * time.Millisecond, 3
+	r := newLongRun(t)
+	place := r.workers[0].pools[0].keys
+	request := fmt.Appendf(nil, "*%d\r\n$6\r\nSINTER\r\n", keys+1)
+	var last []byte
+	for i, n := 0, 0; n < keys; i++ {
+		if key := fmt.Appendf(nil, "%08d", i); place.Server(key) == 1 {
+			last = resp.AppendBulk(nil, key)
+			request = append(request, last...)
+			n++
+		}
+	}
+	worst := time.Hour
+	for try := 0; try < tries && worst > longest; try++ {
+		r.worst = 0
+		r.client.send(request)
+		r.settle()
+		worst = min(worst, r.worst)
+		if got := r.servers[1].conns[0].take(); !bytes.Equal(got, request) {
+			t.Fatalf("the server got %d bytes, want %d", len(got), len(request))
+		}
+		r.servers[1].conns[0].send([]byte("*0\r\n"))
+		r.settle()
+		if got := string(r.client.take()); got != "*0\r\n" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if worst > longest {
+		t.Errorf("a turn took %v of a processor", worst)
+	}
+	t.Logf("the longest turn took %v", worst)
+
+	elsewhere := 0
+	for place.Server(fmt.Appendf(nil, "%08d", elsewhere)) == 1 {
+		elsewhere++
+	}
+	copy(request[len(request)-len(last):], resp.AppendBulk(nil, fmt.Appendf(nil, "%08d", elsewhere)))
+	r.client.send(request)
+	r.settle()
+	if got := string(r.client.take()); !strings.HasPrefix(got, "-CROSSSHARD keys of 'sinter'") {
+		t.Errorf("with a key on another server: %q", got)
+	}
+	for _, s := range r.servers {
+		for _, c := range s.conns {
+			if got := c.take(); len(got) > 0 {
+				t.Errorf("%s got %.50q", c.name, got)
+			}
+		}
+	}
+}
+
 // Large values are never twice in memory, in neither direction, and are gone from it as soon as they are written.
 func TestMemoryOfLargeValues(t *testing.T) {
 	const size = 8 << 20
@@ -160,6 +213,7 @@ func TestMemoryOfLargeValues(t *testing.T) {
 		if got := r.ask(test.request); !bytes.Equal(got, test.want) {
 			t.Fatalf("%.20q: got %d bytes, %.50q, want %d", test.request, len(got), got, len(test.want))
 		}
+		t.Logf("%.20q: the longest turn took %v", test.request, r.worst)
 		// A buffer that grows is up to a sixteenth larger than what it holds, or a megabyte.
 		if most := int64(test.payload + test.payload/growthPart + 3*growthBytes); r.most > most {
 			t.Errorf("%.20q: %d bytes were held, want at most %d", test.request, r.most, most)

@@ -106,7 +106,7 @@ func (c *client) measured(b []byte) (n int, ok bool) {
 func (c *client) longRequest(b []byte) {
 	l := c.pool.l
 	l.spent += requestToll
-	count, args := resp.RequestHead(b, l.respArgs, 2)
+	count, args := resp.RequestHead(b, l.respArgs, mostHeadArgs)
 	l.respArgs = args
 	if len(args) < 2 || !c.shortcut(b, args, count) {
 		if _, l.respArgs, _ = resp.ConsumeRequest(b, args); len(l.respArgs) > 0 {
@@ -115,18 +115,22 @@ func (c *client) longRequest(b []byte) {
 	}
 }
 
-// shortcut does longRequest for a request of so many arguments whose first two, args, say where it goes. It reports whether
+// mostHeadArgs is how many arguments are in front of the first key of any command whose keys are at fixed positions, and that.
+const mostHeadArgs = 3
+
+// shortcut does longRequest for a request of so many arguments if the first of them, args, say what to do. It reports whether
 // they do.
 func (c *client) shortcut(b []byte, args []resp.Span, count int) bool {
 	cmd := resp.Lookup(args[0].Of(b))
 	if c.state&authenticated == 0 || cmd == nil || !cmd.CheckArity(count) {
 		return false
 	}
+	keys, ok := cmd.FixedKeys(count)
 	switch {
-	case cmd.Route == resp.Forward && cmd.HasOneKey():
-		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
-	case cmd.Route == resp.Fragment && (count-cmd.First)%cmd.Step == 0:
-		c.divideRedis(cmd, b, args[0], (count-cmd.First)/cmd.Step)
+	case cmd.Route == resp.Forward && ok && cmd.First < len(args):
+		c.forwardTogether(cmd, b, args[cmd.First], keys)
+	case cmd.Route == resp.Fragment && ok:
+		c.divideRedis(cmd, b, args[0], keys)
 	case cmd.Local == resp.LocalEcho, cmd.Local == resp.LocalPing && count == 2:
 		c.echo(b, args)
 	default:
@@ -148,6 +152,17 @@ func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys i
 	if d := c.dividing; d != nil {
 		c.pool.l.memory.skip(d.b, name.End())
 	}
+}
+
+// forwardTogether sends a long request to the server of its first key, if all its keys live there: those of many are looked at
+// in slices.
+func (c *client) forwardTogether(cmd *resp.Command, b []byte, key resp.Span, keys int) {
+	server := c.pool.keys.Server(key.Of(b))
+	if keys == 1 || !c.pool.strict || len(c.pool.servers) == 1 {
+		c.forward(b, server)
+		return
+	}
+	c.beginCheck(cmd, b, key.End(), server, keys-1)
 }
 
 // wantsKeyErrors tells whether an error reply of a server is to stand for each of its keys.
