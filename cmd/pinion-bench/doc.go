@@ -7,6 +7,8 @@
 //	                       left  ┐ round by round, in turn,   medians of right ÷ left, as a table
 //	                       right ┘ same load, same servers    and as JSON
 //
+//	pinion-bench overload  servers of a known speed ──► proxies, in turn, asked too much: a line for each
+//
 //	cpu 0: the proxy under test        other cpus: the load and the servers
 //
 // What is compared is CPU time per request: of the proxy's whole process tree, counted by the scheduler, so that a load

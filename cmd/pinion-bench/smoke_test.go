@@ -27,6 +27,9 @@ import (
 var pinion string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "server" { // as which overload starts this program
+		os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+	}
 	os.Exit(withPinion(m.Run))
 }
 
@@ -189,6 +192,26 @@ func TestRunOnNothing(t *testing.T) {
 	}
 }
 
+func TestOverload(t *testing.T) {
+	for _, workload := range []string{"set", "mget"} {
+		path := filepath.Join(t.TempDir(), "result.json")
+		status, stdout, stderr := benchOutput(t, t.Context(), "overload", "--proxy", "p="+pinion+" --workers 2",
+			"--pool-key", "server_connections: 2", "--workload", workload, "--servers", "2", "--capacity", "500",
+			"--factors", "2", "--timeouts", "100", "--depths", "2", "--time", "300ms", "--json", path)
+		if status != 0 || strings.Count(stdout, "\n") != 3 {
+			t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
+		}
+		text, err := os.ReadFile(path)
+		var got []flood
+		if err != nil || json.Unmarshal(text, &got) != nil || len(got) != 1 {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if r := got[0].Result; got[0].Proxy != "p" || r.Asked <= 0 || r.Done <= 0 || r.Good <= 0 || r.P99 > 100*time.Millisecond {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
 func TestCommandLineErrors(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"compare --rows get-51", `there is no row "get-51"; --list shows them`},
@@ -196,6 +219,10 @@ func TestCommandLineErrors(t *testing.T) {
 		{"compare --a /no/such/proxy", "/no/such/proxy"},
 		{"compare --a= --b /bin/true", "a contestant needs a command"},
 		{"compare --a /bin/true --b /bin/true --rounds 0", "must be above zero"},
+		{"overload --capacity 0", "must be above zero"},
+		{"overload --factors 0", "must be above zero"},
+		{"overload --workload pop", `unknown workload "pop"; there are set and mget`},
+		{"overload --proxy /no/such/proxy", "/no/such/proxy"},
 		{"run --workload pop", `unknown workload "pop"`},
 		{"run --address here", `address "here" is neither`},
 	} {

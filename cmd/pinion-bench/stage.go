@@ -32,21 +32,30 @@ type stage struct {
 	started   int // how many proxies were started; numbers their files
 }
 
-// openStage starts the servers.
-func openStage(ctx context.Context, t topology, cpus []int) (s *stage, err error) {
+// openEmpty returns a stage whose servers have addresses and are not started.
+func openEmpty(t topology) (s *stage, err error) {
 	dir, err := os.MkdirTemp("", "pinion-bench-")
 	if err != nil {
 		return nil, err
 	}
 	s = &stage{topology: t, dir: dir}
+	if s.servers, err = process.FreeAddresses(t.servers); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openStage starts the servers.
+func openStage(ctx context.Context, t topology, cpus []int) (s *stage, err error) {
+	if s, err = openEmpty(t); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.servers, err = process.FreeAddresses(t.servers); err != nil {
-		return nil, err
-	}
 	for i, address := range s.servers {
 		if err := s.startServer(i, address, cpus); err != nil {
 			return nil, err
