@@ -59,7 +59,8 @@ type conn struct {
 	begun     *request       // the last of the in queue of which anything is written; nil: nothing is
 	owed      int            // requests of the in queue up to begun
 	unbegun   int            // and behind it
-	pace      pace           // of the replies
+	promised  int            // of those behind it, see conn.admits
+	gauge     gauge          // of how many may be owed
 	unsent    *request       // the first of the in queue that is not written as a whole
 	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr      netip.AddrPort // of the server, that this attempt tries
@@ -78,7 +79,7 @@ type conn struct {
 }
 
 func newConn(s *server) *conn {
-	c := &conn{server: s, fd: -1}
+	c := &conn{server: s, fd: -1, gauge: gauge{limit: s.pool.firstOwed()}}
 	c.deadlines.fire = c.expire
 	return c
 }
@@ -126,6 +127,7 @@ func (c *conn) connect() {
 		fd, done, err = sock.ConnectTCP(c.addr)
 	}
 	c.become(connConnecting)
+	c.gauge.since = c.server.pool.l.now
 	c.tries++
 	if err == nil {
 		c.token, err = c.server.pool.l.register(fd, c)
@@ -171,6 +173,7 @@ func (c *conn) established() {
 	c.server.counters[link.ServerConnections]++
 	c.server.remember(c.addr)
 	c.heard = p.l.now
+	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.server.spec.Network == "tcp" {
 		sock.SetNoDelay(c.fd)
 	}
@@ -277,6 +280,9 @@ func (c *conn) enqueue(r *request, size int) {
 		c.unsent = r
 	}
 	c.unbegun++
+	if r.state&isPromised != 0 {
+		c.promised++
+	}
 	n := c.server.counters
 	n[link.InQueue]++
 	n[link.InQueueBytes] += uint64(size)
@@ -363,6 +369,7 @@ func (c *conn) wrote(bytes int) {
 	if c.unsent != nil && c.lead > 0 {
 		c.begin(c.unsent)
 	}
+	c.gauge.wrote(c.owed, c.server.pool.l.now)
 	n := c.server.counters
 	n[link.InQueue] -= uint64(moved)
 	n[link.InQueueBytes] -= uint64(size)
@@ -376,5 +383,14 @@ func (c *conn) begin(r *request) {
 		c.begun = r
 		c.owed++
 		c.unbegun--
+		c.kept(r)
+	}
+}
+
+// kept is told that r is written, or given up: in either case it waits no more for what it was promised.
+func (c *conn) kept(r *request) {
+	if r.state&isPromised != 0 {
+		r.state &^= isPromised
+		c.promised--
 	}
 }

@@ -194,10 +194,17 @@ func (c *client) sendDivided() {
 	}
 	p.counters[link.Fragments] += uint64(len(d.parts))
 	c.charge(s)
+	s.admitted = true
+	for i := range d.parts {
+		s.admitted = s.admitted && c.admitted(d.parts[i].server)
+	}
 	for i := range d.parts {
 		part := &d.parts[i]
 		r := l.requests.get()
 		r.parent, r.fragment = d.request, int32(i)
+		if s.admitted {
+			r.state = isPromised
+		}
 		if s.redis != nil {
 			l.scratch = resp.AppendFragmentHead(l.scratch[:0], s.redis, int(part.keys))
 		} else {

@@ -180,7 +180,7 @@ func checkServer(t testing.TB, s *server) {
 // checkBegun compares a connection's in queue with what it knows of it.
 func checkBegun(t testing.TB, c *conn) {
 	t.Helper()
-	owed, unbegun, found := 0, 0, c.begun == nil
+	owed, unbegun, promised, found := 0, 0, 0, c.begun == nil
 	for r := c.head; r != nil; r = r.behind {
 		if found {
 			unbegun++
@@ -190,10 +190,16 @@ func checkBegun(t testing.TB, c *conn) {
 		} else {
 			owed++
 		}
+		if r.state&isPromised != 0 {
+			promised++
+		}
 		found = found || r == c.begun
 	}
 	if !found || owed != c.owed || unbegun != c.unbegun {
 		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
+	}
+	if promised != c.promised || c.gauge.limit < 1 {
+		t.Fatalf("server %q: %d fragments are promised, %d are counted; it may owe %d", c.server.spec.Name, promised, c.promised, c.gauge.limit)
 	}
 }
 

@@ -5,7 +5,6 @@ package worker
 
 import (
 	"math"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -13,55 +12,21 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-const (
-	// leastOwed is how many requests a server may always owe, besides those that it answers within a part of the timeout,
-	// and within longestAhead.
-	leastOwed    = 64
-	aheadPart    = 8
-	longestAhead = int64(time.Second)
-	// blurPart is of which part of the timeout the ends of two silences may differ from a timeout.
-	blurPart = 8
-)
-
-// pace is how fast a server answers. Times in which it owes nothing do not count.
-type pace struct {
-	replies int64
-	span    int64 // ns: in which those came
-}
-
-// answered is told that after so many ns so many replies came. What is older than horizon counts for less and less.
-func (p *pace) answered(replies int, after, horizon int64) {
-	p.replies += int64(replies)
-	p.span += after
-	if p.span > horizon {
-		p.replies /= 2
-		p.span /= 2
-	}
-}
-
-// within returns how many replies come within so many ns.
-func (p *pace) within(span int64) int { return int(p.replies * span / max(p.span, 1)) }
-
-// timeFor returns in how many ns so many replies come; 0 if that is unknown.
-func (p *pace) timeFor(replies int) int64 { return int64(replies) * p.span / max(p.replies, 1) }
-
-// ahead returns how many ns of work a server may be given at once; 0 = any.
-func (p *pool) ahead() int64 { return min(p.timeout/aheadPart, longestAhead) }
+// blurPart is of which part of the timeout the ends of two silences may differ from a timeout.
+const blurPart = 8
 
 // allowed returns how many bytes may be written now. What the server could not answer in time waits here, where it can
-// still be taken back. Once more is asked than it can do, a request that has waited for half its time or longer, and has not half as much again left as the server
-// needs for what it owes, is given up: it would be work for nobody, and keep the next one from its reply.
+// still be taken back. Where more is asked than it can do, a request that has not twice the time left that the server
+// takes for what it owes is given up, though not before half of its timeout: it would be work for nobody, and keep the
+// next one from its reply.
 func (c *conn) allowed() (bytes int) {
 	p := c.server.pool
 	c.paused = false
-	if p.timeout == 0 {
+	room := c.gauge.limit - c.owed
+	if p.timeout == 0 || c.unbegun <= room {
 		return maxSendBytes
 	}
-	room := leastOwed + c.pace.within(p.ahead()) - c.owed
-	if c.unbegun <= room {
-		return maxSendBytes
-	}
-	c.dropOverdue(p.l.now + min(3*c.pace.timeFor(c.owed)/2, p.timeout/2))
+	c.giveUp(min(2*c.gauge.time(), p.timeout/2), room)
 	bytes = c.unfinished()
 	for r := c.firstUnbegun(); r != nil && room > 0 && bytes < maxSendBytes; r = r.behind {
 		bytes += int(r.bytes)
@@ -117,9 +82,10 @@ func (c *conn) expire() {
 		r.state |= isExpired
 		expired = true
 		c.server.counters[link.ServerTimedout]++
+		p.spoil(r)
 		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
 	}
-	if !vain && c.dropOverdue(l.now) {
+	if !vain && c.giveUp(0, 0) {
 		expired = true
 	}
 	switch {
@@ -150,65 +116,145 @@ func (c *conn) provenSince(err error) int64 {
 	return c.opened
 }
 
-// dropOverdue takes requests whose time is over by then, and of which nothing is written, out of the queue and the output:
-// they are never sent. It reports whether there were any.
-func (c *conn) dropOverdue(then int64) bool {
-	p, n := c.server.pool, c.server.counters
-	first, count, size := c.firstUnbegun(), 0, 0
-	left := first
-	for ; left != nil && left.isOverdue(then); left = left.behind {
-		count++
-		size += int(left.bytes)
-	}
-	if count == 0 {
-		return false
-	}
-	c.out.cut(&p.l.memory, c.unfinished(), size)
-	if c.unsent == first {
-		c.unsent = left
-	}
-	if c.waiting == first {
-		c.waiting = left
-	}
-	c.follow(left)
-	c.unbegun -= count
-	n[link.InQueue] -= uint64(count)
-	n[link.InQueueBytes] -= uint64(size)
-	n[link.ServerTimedout] += uint64(count)
-	for r := first; r != left; {
+// giveUp takes requests of which nothing is written, and which have less than need left, out of the queue and the output:
+// they are never sent. It looks at those whose time is that short, and at as many others as there is room for. Where there
+// is room for all that are left, half of need is enough. It reports whether there were any.
+func (c *conn) giveUp(need int64, room int) bool {
+	p := c.server.pool
+	usual, least := need, need/2
+	at, size := c.unfinished(), 0 // where in the output those are that are given up in a row, and their bytes
+	stays, left := c.begun, c.unbegun
+	var vain, last *request
+	for r := c.firstUnbegun(); r != nil && (room > 0 || r.isOverdue(p.l.now+need)); left-- {
 		next := r.behind
-		r.behind = nil
-		r.state &^= inConn
-		p.l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
+		if left <= room {
+			usual = least
+		}
+		if r.isVain(p.l.now, usual, least) {
+			c.withdraw(r, stays)
+			size += int(r.bytes)
+			vain, last = chain(vain, last, r)
+		} else {
+			c.cut(at, size)
+			at, size = at+int(r.bytes), 0
+			stays = r
+			room--
+		}
 		r = next
 	}
-	return true
+	c.cut(at, size)
+	c.timeOut(vain)
+	return vain != nil
 }
 
-// follow has r, and what is behind it, come after what is begun.
-func (c *conn) follow(r *request) {
-	if c.begun == nil {
+// chain appends r to the list from first to last.
+func chain(first, last, r *request) (*request, *request) {
+	if first == nil {
+		return r, r
+	}
+	last.behind = r
+	return first, r
+}
+
+// timeOut answers requests that are given up.
+func (c *conn) timeOut(vain *request) {
+	p := c.server.pool
+	for vain != nil {
+		r := vain
+		vain = r.behind
+		r.behind = nil
+		p.spoil(r)
+		p.l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
+	}
+}
+
+// cut takes what was queued for requests that are given up out of the output.
+func (c *conn) cut(at, size int) {
+	if size > 0 {
+		c.out.cut(&c.server.pool.l.memory, at, size)
+	}
+}
+
+// withdraw takes r, of which nothing is written, out of the in queue; before is in front of it.
+func (c *conn) withdraw(r, before *request) {
+	next := r.behind
+	c.follow(before, next)
+	if c.unsent == r {
+		c.unsent = next
+	}
+	if c.waiting == r {
+		c.waiting = next
+	}
+	r.behind = nil
+	r.state &^= inConn
+	c.unbegun--
+	c.kept(r)
+	n := c.server.counters
+	n[link.InQueue]--
+	n[link.InQueueBytes] -= uint64(r.bytes)
+	n[link.ServerTimedout]++
+}
+
+// isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a
+// request that was split all fragments are worth sending or none: where several servers are asked too much, each would
+// else answer parts of other requests.
+func (r *request) isVain(now, usual, least int64) bool {
+	need := usual
+	if s := r.partOf(); s != nil {
+		switch {
+		case s.vain:
+			return true
+		case s.admitted:
+			need = least
+		default:
+			need = 2 * usual
+		}
+	}
+	return r.isOverdue(now + need)
+}
+
+// admits tells whether one more fragment fits into what the server answers within half of the timeout.
+func (c *conn) admits() bool { return c.promised < gaugePart/2*c.gauge.limit }
+
+// partOf returns the split of which r is a fragment that is waited for; nil: of none.
+func (r *request) partOf() *split {
+	if r.parent == nil {
+		return nil
+	}
+	return r.parent.split
+}
+
+// spoil is told that r is given up. With a fragment the request is, unless its replies are worth something each by itself.
+func (p *pool) spoil(r *request) {
+	if s := r.partOf(); s != nil && !p.tolerates(s) {
+		s.vain = true
+	}
+}
+
+// follow has r come next after before in the in queue; nil: none.
+func (c *conn) follow(before, r *request) {
+	if before == nil {
 		c.head = r
 	} else {
-		c.begun.behind = r
+		before.behind = r
 	}
 	if r == nil {
-		c.tail = c.begun
+		c.tail = before
 	}
 }
 
-// renew ends a connection whose server is too late, and opens it again for those requests of which nothing is written.
-// What the server has not been given of the others is not sent any more.
+// renew ends a connection whose server is too late, and opens it again for those requests of which nothing is written,
+// unless the server was ejected for it: then they fail with the others. What the server has not been given of the others
+// is not sent any more.
 func (c *conn) renew() {
 	l := c.server.pool.l
-	first, last, count := c.firstUnbegun(), c.tail, c.unbegun
 	c.out.wrote(&l.memory, c.unfinished())
-	out := c.out
+	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.out
 	c.out = output{}
 	if c.unsent == first {
 		c.unsent = nil
 	}
-	c.follow(nil)
+	c.follow(c.begun, nil)
 	c.unbegun = 0
 	_ = sock.Abort(c.fd)
 	c.end(unix.ETIMEDOUT)
@@ -217,8 +263,15 @@ func (c *conn) renew() {
 	}
 	c.head, c.tail, c.waiting, c.unsent = first, last, first, first
 	c.unbegun, c.out = count, out
+	if !c.server.liveness().Alive() {
+		c.disappoint(c.close(), unix.ETIMEDOUT)
+		return
+	}
 	for r := first; r != nil; r = r.behind {
 		r.sent = l.now
+		if r.state&isPromised != 0 {
+			c.promised++
+		}
 	}
 	c.open()
 	c.awaitExpiry()

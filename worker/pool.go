@@ -159,3 +159,6 @@ func (p *pool) deadline() int64 {
 	}
 	return p.l.now + p.timeout
 }
+
+// firstOwed returns how many requests a server of which nothing is known may owe this worker, over one connection.
+func (p *pool) firstOwed() int { return max(1, firstOwed/(p.spec.ServerConnections*p.l.spec.Slots)) }

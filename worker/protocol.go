@@ -34,6 +34,11 @@ func (p *pool) mergeRedis(dst []byte, s *split, replies [][]byte) []byte {
 	return resp.MergeReplies(dst, s.redis, s.owner, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
 }
 
+// tolerates tells whether a request that was split has a reply worth something when a fragment of it has failed.
+func (p *pool) tolerates(s *split) bool {
+	return p.spec.MGetErrors == link.MGetErrorsPerKey && s.redis != nil && s.redis.Merge == resp.MergeArray
+}
+
 func mergeMemcache(dst []byte, s *split, replies [][]byte) []byte {
 	return memcache.MergeReplies(dst, s.line, &s.memcache, s.keys, s.owner, replies)
 }

@@ -72,7 +72,6 @@ func (c *conn) recv() {
 	if b == nil {
 		return
 	}
-	waited := l.now - c.heard
 	c.heard, c.blamed = l.now, false
 	*c.server.heard = uint64(l.now)
 	before := c.server.counters[link.Responses]
@@ -93,7 +92,7 @@ func (c *conn) recv() {
 		l.spent += int(served) * requestToll
 		c.fares()
 	}
-	c.pace.answered(int(served), waited, c.server.pool.ahead())
+	c.gauge.answered(int(served), l.now, c.server.pool.timeout/gaugePart, c.server.pool.firstOwed())
 	if c.paused {
 		c.markDirty()
 	}
@@ -207,13 +206,18 @@ func (c *conn) end(err error) {
 	if c.ahead {
 		c.server.wentAhead(c, false)
 	}
-	p := c.server.pool
 	switch {
 	case tentative, own:
 		c.server.complain(err)
 	case !idle:
 		c.server.failed(err, c.provenSince(err))
 	}
+	c.disappoint(queue, err)
+}
+
+// disappoint answers all of a queue with what happened to their connection.
+func (c *conn) disappoint(queue *request, err error) {
+	p := c.server.pool
 	text := p.errorText(err)
 	for queue != nil {
 		r := queue
@@ -224,7 +228,7 @@ func (c *conn) end(err error) {
 			p.counters[link.ForwardError]++
 		}
 		if r.probe != nil {
-			r.probe.vain = own
+			r.probe.vain = isOwnTrouble(err)
 		}
 		p.l.answer(r, text, nil)
 	}
@@ -260,8 +264,8 @@ func (c *conn) close() (queue *request) {
 	}
 	l.timers.stop(&c.deadlines)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
-	c.owed, c.unbegun, c.lead = 0, 0, 0
-	c.pace = pace{}
+	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
+	c.gauge.reset(c.server.pool.firstOwed())
 	c.in.drop(&l.memory)
 	c.out.drop(&l.memory)
 	c.progress = progress{}

@@ -28,13 +28,14 @@ type request struct {
 type requestState uint8
 
 const (
-	inClient  requestState = 1 << iota // in its client's out queue
-	inConn                             // in a connection's in queue
-	isDone                             // the reply is here
-	isSilent                           // the client wants no reply (noreply)
-	isExpired                          // answered with a timeout, or with what else is the matter; its reply finds nobody
-	isScript                           // its reply is whatever a client likes
-	isUnsent                           // its bytes wait here, on behalf of its owner
+	inClient   requestState = 1 << iota // in its client's out queue
+	inConn                              // in a connection's in queue
+	isDone                              // the reply is here
+	isSilent                            // the client wants no reply (noreply)
+	isExpired                           // answered with a timeout, or with what else is the matter; its reply finds nobody
+	isScript                            // its reply is whatever a client likes
+	isUnsent                            // its bytes wait here, on behalf of its owner
+	isPromised                          // a fragment that its connection has room for, and counts until it is written
 )
 
 const requestBytes = int(unsafe.Sizeof(request{}))

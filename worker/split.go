@@ -27,6 +27,9 @@ type split struct {
 	merged int           // of a reply that is being merged: keys whose values are written
 	key    memcache.Span // the last of them
 
+	admitted bool // each server has room for its fragment
+	vain     bool // a fragment was given up, hence the whole
+
 	redis *resp.Command // of a Redis request
 
 	memcache memcache.Request // of a memcached one
@@ -134,11 +137,18 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 	parent.split = s
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
 	c.charge(s)
+	s.admitted = true
+	for _, t := range l.targets {
+		s.admitted = s.admitted && c.admitted(t.server)
+	}
 	parts, begin := l.parts, int32(0)
 	for i, t := range l.targets {
 		r := l.requests.get()
 		r.parent = parent
 		r.fragment = int32(i)
+		if s.admitted {
+			r.state = isPromised
+		}
 		l.scratch = compose(l.scratch[:0], parts[begin:t.end])
 		c.pool.forward(r, c.lane, t.server, l.scratch, nil)
 		begin = t.end
@@ -151,6 +161,11 @@ func (c *client) charge(s *split) {
 	c.pool.l.memory.held += int64(s.own)
 	s.size = s.own + s.owners.cost() + s.whole.cost() + len(s.parts)*requestBytes
 	c.held += s.size
+}
+
+// admitted tells whether server has room for a fragment of a request of c, or is none that is live.
+func (c *client) admitted(server int) bool {
+	return server < 0 || c.pool.servers[server].conn(c.lane).admits()
 }
 
 // gather is told the reply of one fragment; with the last one parent is answered.
