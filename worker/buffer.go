@@ -357,6 +357,19 @@ const (
 	muchLitterBytes = 64 << 20 // too much to be given back to the system in one go
 )
 
+// keepNone lets go of all that is kept for reuse: it does not count, but it is memory.
+func (m *memory) keepNone() {
+	for class := range m.free {
+		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
+		m.litter += int64(m.free[class].count * bytes)
+		m.free[class] = stock{}
+	}
+	if m.litter >= litterBytes {
+		go collect(true)
+		m.litter = 0
+	}
+}
+
 // tick lets go of what the last second did not need, and has the garbage collected once there is enough. Without this a
 // worker that has become idle would keep what it needed in its busiest moment for minutes.
 func (m *memory) tick() {

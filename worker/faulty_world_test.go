@@ -364,8 +364,8 @@ func (w *faultyWorld) unsettled() string {
 
 func unsettledServer(s *server) string {
 	for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
-		if c.head != nil || c.holds() > 0 || c.state != connClosed && c.state != connReady {
-			return fmt.Sprintf("a connection to %q is %v, owes %d replies and holds %d bytes", s.spec.Name, c.state, c.owed, c.holds())
+		if c.head != nil || c.frees() > 0 || c.state != connClosed && c.state != connReady {
+			return fmt.Sprintf("a connection to %q is %v, owes %d replies and holds %d bytes", s.spec.Name, c.state, c.owed, c.frees())
 		}
 	}
 	if !s.liveness().Alive() {

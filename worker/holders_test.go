@@ -174,7 +174,7 @@ func TestHeldMemoryIsReal(t *testing.T) {
 func (l *loop) holders() (sum int) {
 	for _, entry := range l.table {
 		if h, ok := entry.h.(holder); ok {
-			sum += h.holds()
+			sum += h.frees()
 		}
 	}
 	return sum

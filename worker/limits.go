@@ -6,7 +6,7 @@
 // A client may ask for everything before it takes any reply, so replies that it does not take are no reason not to read it:
 // both would wait for the other. They are once the worker as a whole holds half of what it may. Then those are muted that
 // have not taken client_output_soft, and closed if they take nothing at all for a while. When it holds three quarters, so
-// are those with the most of whatever it is, and told and closed if that does not help.
+// are those with the most of whatever it is, and some are told and closed if that does not help.
 
 package worker
 
@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -62,6 +63,7 @@ const (
 	// lagPatience is for how long a client may take none of its replies while they hold up others, and lagCheck how often the
 	// worker looks.
 	lagPatience = int64(10 * time.Second)
+	lagMoment   = int64(250 * time.Millisecond) // the same at the limit itself
 	lagCheck    = int64(time.Second)
 	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
 	// have more than a turn receives.
@@ -111,8 +113,11 @@ func (c *client) holds() int {
 	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.info.cost())
 }
 
-// holds returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
-func (c *conn) holds() int {
+// frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone.
+func (c *client) frees() int { return c.holds() - int(c.unsent) }
+
+// frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
+func (c *conn) frees() int {
 	return c.in.rest.cost() + c.out.cost() + (c.owed+c.unbegun)*requestBytes
 }
 
@@ -125,7 +130,7 @@ type relief struct {
 	share  int64 // what is not large
 	next   int64 // when to close some of them
 	logged int64
-	most   int       // bytes: what the largest holder held when large was made
+	size   int       // of those in large, see sizeOf
 	large  []suspect // to be closed, in this order
 }
 
@@ -141,14 +146,17 @@ func (l *loop) relieve() {
 	case !r.scarce && used >= limit-limit/4:
 		r.scarce, r.share = true, min(smallHolder, limit/int64(2*l.clients+1))
 		r.next = l.now + reliefAfter
+		l.memory.keepNone()
 	case r.scarce && used < enough:
 		r.scarce, r.large = false, nil
 		l.unmuteAll()
 	case used >= limit:
+		l.closeDeaf(limit, lagMoment)
 		l.closeLargest(limit)
 		l.wakeAt(l.now + reliefEvery)
 	case r.scarce && l.now >= r.next:
 		r.next = l.now + reliefEvery
+		l.closeDeaf(enough, reliefAfter)
 		l.closeLargest(enough)
 	}
 	if r.scarce {
@@ -168,24 +176,23 @@ func (l *loop) relieveLag(limit int64) {
 		l.unmuteAll()
 	case r.short && l.now >= r.look:
 		r.look = l.now + lagCheck
-		l.closeDeaf(enough)
+		if l.now-r.began >= lagPatience {
+			l.closeDeaf(enough, lagPatience)
+		}
 	}
 	if r.short {
 		l.wakeAt(r.look)
 	}
 }
 
-// closeDeaf closes clients that lag and have taken nothing for lagPatience, until less than enough is held: they are not read,
-// and if they wait for that they wait for ever.
-func (l *loop) closeDeaf(enough int64) {
-	if l.now-l.relief.began < lagPatience {
-		return
-	}
+// closeDeaf closes clients that lag and have taken nothing for so long, until less than enough is held: they are not read, and
+// if they wait for that they wait for ever.
+func (l *loop) closeDeaf(enough, patience int64) {
 	for i, closed := 0, 0; i < len(l.table) && closed < maxDispossessed && l.memory.held >= enough; i++ {
 		c, ok := l.table[i].h.(*client)
-		if ok && c.out.bytes > 0 && c.lags() && int64(l.ticks()-c.took)*tickNanos >= lagPatience {
-			c.complain("has taken nothing of %d bytes of replies for %v while half of memory_limit is held", c.out.bytes,
-				time.Duration(lagPatience))
+		if ok && c.out.bytes > 0 && c.lags() && int64(l.ticks()-c.took)*tickNanos >= patience {
+			c.complain("has taken nothing of %d bytes of replies for %v and more: half of memory_limit is held", c.out.bytes,
+				time.Duration(patience))
 			c.fail(errDeaf)
 			closed++
 		}
@@ -202,9 +209,10 @@ func (l *loop) wakeAt(at int64) {
 	}
 }
 
-// closeLargest tells and closes connections that hold the most, or at least half as much, until less than enough is held.
-// Those that have been at it for the longest go first, so that a crowd that wants more than there is costs nobody his
-// place who comes, gets what he wants and is done.
+// closeLargest tells and closes connections that hold the most, until less than enough is held: of those that hold about as
+// much as each other the ones that together hold the most. So a crowd of whom each holds little goes before somebody who
+// alone holds more than any of them. Those that have been at it for the longest go first, so that a crowd that wants more
+// than there is costs nobody his place who comes, gets what he wants and is done.
 //
 // The list is made once for many turns: to sort thousands takes longer than a turn should. Who has made progress since,
 // or has let go, is not closed.
@@ -216,29 +224,37 @@ func (l *loop) closeLargest(enough int64) {
 	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.held >= enough; {
 		s := r.large[0]
 		r.large = r.large[1:]
-		if s.h.since() == s.since && s.h.holds() > r.most/2 {
+		if s.h.since() == s.since && sizeOf(s.h) >= r.size {
 			s.h.dispossess()
 			closed++
 		}
 	}
 }
 
-// findLargest lists those that hold the most.
+// findLargest lists those of the size that holds the most. Who holds less than his share is not among them, unless all do.
 func (l *loop) findLargest() {
 	r := &l.relief
-	r.most = 0
-	for i := range l.table {
-		if h, ok := l.table[i].h.(holder); ok {
-			r.most = max(r.most, h.holds())
+	var sums [64]int
+	for share := r.share; ; share = 0 {
+		for i := range l.table {
+			if h, ok := l.table[i].h.(holder); ok && int64(h.frees()) > share {
+				sums[sizeOf(h)] += h.frees()
+			}
+		}
+		if r.size = slices.Index(sums[:], slices.Max(sums[:])); r.size > 0 || share == 0 {
+			break
 		}
 	}
 	for i := range l.table {
-		if h, ok := l.table[i].h.(holder); ok && h.holds() > r.most/2 {
+		if h, ok := l.table[i].h.(holder); ok && sizeOf(h) == r.size && r.size > 0 {
 			r.large = append(r.large, suspect{h, h.since()})
 		}
 	}
 	slices.SortFunc(r.large, func(a, b suspect) int { return cmp.Compare(a.since, b.since) })
 }
+
+// sizeOf returns about how much closing h frees, as a power of two: those of one size differ by less than a factor of two.
+func sizeOf(h holder) int { return bits.Len(uint(h.frees())) }
 
 // suspect is a holder to be closed, unless it makes progress before its turn comes.
 type suspect struct {
@@ -248,7 +264,7 @@ type suspect struct {
 
 // holder is a connection that bytes are kept for.
 type holder interface {
-	holds() int
+	frees() int   // bytes, when it is closed
 	since() int64 // ns: its last progress
 	dispossess()  // tells and closes it
 }

@@ -177,3 +177,57 @@ func TestSmallRemainderCountsAsSmall(t *testing.T) {
 		l.memory.give(small)
 	}
 }
+
+// A crowd of whom each holds little goes before the one who holds more than any of them, if together they hold more.
+func TestCrowdGoesBeforeOneLarge(t *testing.T) {
+	for many, crowdGoes := range map[int]bool{3: false, 12: true} {
+		r := newRig(t)
+		r.redisPool("s1")
+		r.start()
+		l := r.workers[0]
+		large := r.connect("large", 0, 0)
+		large.send(redisRequestOf("SET", "a", strings.Repeat("x", 12*heap))[:8*heap])
+		r.advance(time.Millisecond)
+		var crowd []*peer
+		for i := range many {
+			crowd = append(crowd, r.connect(fmt.Sprint("crowd", i), 0, 0))
+			begin(crowd[i], heap)
+			r.advance(time.Millisecond)
+		}
+		l.closeLargest(l.memory.held)
+		r.turn()
+		if told(large) == crowdGoes || told(crowd[0]) != crowdGoes || told(crowd[1]) {
+			t.Errorf("with a crowd of %d the large one is closed: %v, the first of the crowd: %v, the second: %v", many, told(large),
+				told(crowd[0]), told(crowd[1]))
+		}
+		l.relief.large = nil
+	}
+}
+
+// Who takes no replies goes before who holds more of something else, and who takes them does not.
+func TestDeafGoFirst(t *testing.T) {
+	for _, deaf := range []bool{true, false} {
+		r := newRig(t)
+		r.redisPool("s1")
+		r.limit = 7 << 20
+		r.start()
+		reader, uploader := r.connect("reader", 0, 0), r.connect("uploader", 0, 0)
+		reader.deaf = true
+		reader.send(redisRequestOf("GET", "a"))
+		r.turn()
+		r.servers[0].conns[0].send([]byte(fmt.Sprintf("$3000000\r\n%s\r\n", strings.Repeat("x", 3_000_000))))
+		r.turn()
+		uploader.send(redisRequestOf("SET", "a", strings.Repeat("x", 5<<20))[:1<<20])
+		r.advance(time.Second)
+		reader.deaf = deaf
+		uploader.send([]byte(strings.Repeat("x", 3<<20)))
+		r.advance(5 * time.Second)
+		served := map[uint64]bool{}
+		for _, c := range clientsOf(r.workers[0]) {
+			served[c.id] = c.state&leaving == 0
+		}
+		if served[1] == deaf || !served[2] {
+			t.Errorf("the reader is deaf: %v, and served: %v; the uploader is served: %v", deaf, served[1], served[2])
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -34,6 +35,12 @@ func Main() int {
 // fewDescriptors is how many a worker has room for from the start.
 const fewDescriptors = 4096
 
+// What the worker holds is bounded by memory_limit; the heap may have so much more of what is not collected yet, and of its own.
+const (
+	garbagePart  = 8
+	garbageBytes = 16 << 20
+)
+
 func serve() error {
 	spec, shared, err := inherit()
 	if err != nil {
@@ -50,6 +57,9 @@ func serve() error {
 		return err
 	}
 	l.spares = true
+	if limit := spec.MemoryLimit; limit > 0 { // garbage is no reason to have twice as much
+		debug.SetMemoryLimit(limit + limit/garbagePart + garbageBytes)
+	}
 	if l.control, err = newControl(l, link.FDControl); err != nil {
 		return fmt.Errorf("watching the control socket: %w", err)
 	}
