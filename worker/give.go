@@ -230,6 +230,9 @@ func (g *giving) freezeSome() {
 		case g.owed-g.slow < maxFrozenOwed:
 			c.state |= frozen
 			g.owed++
+			if c.isMerging() { // does not wait for the client any more
+				c.markAgain()
+			}
 		default:
 			g.skipped = true
 		}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -183,6 +184,40 @@ func TestMoveStraggler(t *testing.T) {
 	}
 	if got := string(c.take()); got != "$1\r\n1\r\n" {
 		t.Errorf("the client got %q", got)
+	}
+	r.pings(c, next)
+}
+
+// A client that does not read, and whose long reply is being merged as it reads, moves with all of that.
+func TestMoveWhileMerging(t *testing.T) {
+	const values = 40_000
+	r := newRig(t)
+	r.redisPool("s1").MGetErrors = link.MGetErrorsPerKey // hence merged, though of one server
+	r.start()
+	before, next := r.workers[0], r.joined(nil)
+	c := r.connect("c", 0, 0)
+	c.deaf = true
+	ask, reply := []string{"MGET"}, resp.AppendArray(nil, values)
+	for i := range values {
+		ask = append(ask, fmt.Sprint(i))
+		reply = resp.AppendBulkString(reply, fmt.Sprintf("%0100d", i))
+	}
+	c.send(redisRequestOf(ask...))
+	r.turn()
+	r.servers[0].conns[0].send(reply)
+	r.turn()
+	if !clientsOf(before)[0].isMerging() {
+		t.Fatal("all of the reply waits to be written already")
+	}
+	r.handOver(before, next)
+	r.advance(time.Second)
+	if got := r.given(before); got.Moved != 1 || next.clients != 1 {
+		t.Errorf("given: %+v", got)
+	}
+	c.deaf = false
+	r.turn()
+	if got := c.take(); !bytes.Equal(got, reply) {
+		t.Errorf("the client got %d bytes, want %d", len(got), len(reply))
 	}
 	r.pings(c, next)
 }
