@@ -105,7 +105,7 @@ func (w *world) addClient(i int) {
 	work := &workload{random: w.random, prefix: fmt.Sprintf("c%d:", i), store: store{}}
 	requests := 100
 	if w.long {
-		work.long, requests = true, 30
+		work.long, requests = true, 20
 	}
 	for range w.random.IntN(requests) {
 		work.add()
