@@ -21,7 +21,7 @@ func (s *source) welcome(w word) {
 	}
 	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
 	keeper := m.keeperPID()
-	s.declares = w.Obeys && m.world.services.present() && keeper <= 0
+	s.obeys, s.declares = w.Obeys, m.world.services.present() && keeper <= 0
 	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{

@@ -69,7 +69,8 @@ type source struct {
 	silent    bool      // upgrade: there is nothing more to hear of the new master
 
 	childEnded error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
-	declares   bool  // upgrade: this master tells the service manager about the new one, which does not do so itself
+	declares   bool  // upgrade: this master tells the service manager about the new one
+	obeys      bool  // upgrade: which does not do so itself; one of an early version does, and may not be listened to
 	deposed    bool  // upgrade: the new master has ended when it was the main process of the service
 	declared   bool  // upgrade: others may have been told that the new master is the one that serves
 }
@@ -271,7 +272,7 @@ func (s *source) finish() {
 	if s.exchange == nil {
 		m.succeed()
 	} else {
-		if !s.declares { // else the service manager may listen to the new master only, which does that
+		if !s.obeys || !s.declares { // else the service manager may listen to the new master only, which does that
 			m.unstore(m.generation.storedNames())
 		}
 		if m.control != nil { // what those whom conclude answers ask next is for the new master

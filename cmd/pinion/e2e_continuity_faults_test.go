@@ -213,7 +213,13 @@ func (f faultCase) run(t *testing.T, servers *stormServers) {
 	s.goOn()
 	f.judgeLoss(s)
 	if f.loss == ofMaster {
+		if len(environment) == 0 { // with a service manager, which is none here, orphans do not wait for long
+			s.takeOver()
+		}
 		c.leave()
+		if failures := c.check(servers.values); len(failures) > 0 {
+			t.Errorf("%s", describe(failures))
+		}
 		s.end()
 		return
 	}
@@ -264,6 +270,23 @@ func (f faultCase) strike(s *tempest) (before condition, err error) {
 	s.t.Logf("%v after %v: %v", f, time.Since(began).Round(time.Millisecond), err)
 	eventually(s.t, "passing the point", func() error { return absent(file) }) // a master may do so after the command
 	return before, err
+}
+
+// takeOver starts the next master, once there is none, which finds whoever the last one has left.
+func (s *tempest) takeOver() {
+	s.t.Helper()
+	eventually(s.t, "the end of all masters", func() error {
+		if masters := s.masters(); len(masters) > 0 {
+			return fmt.Errorf("there are %v", masters)
+		}
+		return nil
+	})
+	s.start()
+	s.resurrected(0)
+	s.crowd.callRoll()
+	s.again("reload")
+	s.goOn()
+	s.masterLeads(s.size)
 }
 
 // starve waits until a master hangs where it should ping, and ends it soon after: while it is asked for something.

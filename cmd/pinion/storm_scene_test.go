@@ -91,6 +91,7 @@ type scene struct {
 	stats     string // address of the statistics
 	operator  string // binary of the operator's commands, which nobody replaces
 	first     *process
+	start     func() // by the command that has started the first process; nil: by a supervisor
 }
 
 // newScene starts a release with this number of workers. environment is what its processes get beside that of the test.
@@ -109,8 +110,11 @@ func newScene(t testing.TB, servers *stormServers, r release, workers int, envir
 	args = append(args, s.installed, "-c", s.file, "-a", "127.0.0.1", "-s", port, "-p", filepath.Join(dir, "pid"),
 		"--control", s.control)
 	s.family = watchFamily(t, dir)
-	s.first = start(t, program(t, "sh"), args...)
-	s.first.name, s.first.retired = "pinion", true
+	s.start = func() {
+		s.first = start(t, program(t, "sh"), args...)
+		s.first.name, s.first.retired = "pinion", true
+	}
+	s.start()
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
