@@ -43,6 +43,7 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 // generate returns the generation that a configuration makes on this machine.
 func (m *master) generate(cfg *config.Config) *generation {
 	m.numbered++
+	m.checkDescriptors(cfg)
 	cpus := m.cpus(cfg.Global.Workers)
 	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 	for i := range g.specs {

@@ -80,6 +80,7 @@ type machine struct {
 	other          func(word, error) // says something as the other master
 	taken          bool              // the statistics port is in use
 	tight          *shortage         // of processes and threads
+	descriptors    int               // that a process may have
 }
 
 func newMachine() *machine {
@@ -219,6 +220,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text += "pool " + value + "\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n"
 		case "stats":
 			f.taken = value == "taken"
+		case "descriptors":
+			f.descriptors = number(t, value)
 		case "tasks": // that fit
 			f.tight = &shortage{number(t, value), "raise the limit"}
 		case "stopped": // a worker's pid
@@ -272,6 +275,7 @@ func (f *machine) world() *world {
 		load:        func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
 		affinity:    f.affinity,
 		tasks:       func() *shortage { return f.tight },
+		descriptors: func() int { return f.descriptors },
 		memory:      f.readMemory,
 		seal:        func() {},
 		report:      func(e event) { f.master.handle(e) },

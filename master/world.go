@@ -27,6 +27,8 @@ type world struct {
 	affinity     func() ([]int, error) // the CPUs that the process may run on
 	memory       func() (int64, error) // the bytes that the process may use
 
+	descriptors func() int // that a process may have; 0: that is unknown
+
 	tasks func() *shortage // the tightest limit of processes and threads; nil: none is known
 
 	seal   func()                          // no worker inherits a descriptor that the process was born with
@@ -112,6 +114,7 @@ func newWorld(report func(event)) *world {
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
 		affinity:      sock.Affinity,
 		tasks:         roomForTasks,
+		descriptors:   MaxDescriptors,
 		memory:        func() (int64, error) { return machineMemory(os.DirFS("/")) },
 		seal:          seal,
 		probe:         probe,

@@ -116,21 +116,25 @@ func (c *conn) connect() {
 		done bool
 		err  error
 	)
-	if c.server.spec.Network == "unix" {
-		fd, done, err = sock.ConnectUnix(c.server.spec.Address)
-	} else {
+	if c.server.spec.Network == "tcp" {
 		c.addr, err = c.server.nextAddress()
 		if err != nil {
 			c.fail(err)
 			return
 		}
-		fd, done, err = sock.ConnectTCP(c.addr)
+	}
+	l := c.server.pool.l
+	if err = l.makeRoom(c); err == nil {
+		fd, done, err = c.dial()
+		if err == unix.EMFILE && l.sacrifice(c) {
+			fd, done, err = c.dial()
+		}
 	}
 	c.become(connConnecting)
 	c.gauge.since = c.server.pool.l.now
 	c.tries++
 	if err == nil {
-		c.token, err = c.server.pool.l.register(fd, c)
+		c.token, err = l.register(fd, c)
 		if err != nil {
 			sock.Close(fd)
 		}
@@ -140,10 +144,18 @@ func (c *conn) connect() {
 		return
 	}
 	c.fd = fd
-	c.server.pool.l.opened()
+	l.toServers++
+	l.opened()
 	if done {
 		c.established()
 	}
+}
+
+func (c *conn) dial() (fd int, done bool, err error) {
+	if c.server.spec.Network == "unix" {
+		return sock.ConnectUnix(c.server.spec.Address)
+	}
+	return sock.ConnectTCP(c.addr)
 }
 
 // refused is told that the server does not take the connection at this address. A name may stand for several.

@@ -93,8 +93,8 @@ func TestDescriptorsAreSpared(t *testing.T) {
 	r.advance(10 * acceptPause)
 	next, err := sock.FreeDescriptor()
 	r.must(err)
-	if spare := limit - next; spare != limit/sparedOneOf {
-		t.Errorf("%d clients leave %d of %d descriptors, want %d", l.clients, spare, limit, limit/sparedOneOf)
+	if spare := limit - next; spare != link.Spared(limit) {
+		t.Errorf("%d clients leave %d of %d descriptors, want %d", l.clients, spare, limit, link.Spared(limit))
 	}
 	if text := string(r.masters[0].take()); strings.Count(text, "too many open files") != 1 || !strings.Contains(text, "LimitNOFILE") {
 		t.Errorf("the master was told %q", text)

@@ -201,15 +201,7 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 	return false
 }
 
-// A handoff needs descriptors: one for each worker that clients go to or come from, and for a moment those of the memory
-// files in which states travel. Clients leave the worker a sixteenth of what it may have, within these bounds.
-const (
-	leastSpared = 4
-	mostSpared  = 1024
-	sparedOneOf = 16
-)
-
-var errSpared = errors.New("too many open files, but for those that a reload or an upgrade needs")
+var errSpared = errors.New("too many open files, but for those of servers, and those that a reload or an upgrade needs")
 
 // ceiling returns the descriptor from which on none is a client's. The limit can change at any time.
 func (l *loop) ceiling() int {
@@ -220,7 +212,7 @@ func (l *loop) ceiling() int {
 	if err != nil {
 		return math.MaxInt
 	}
-	return limit - max(leastSpared, min(limit/sparedOneOf, mostSpared))
+	return limit - link.Spared(limit) - max(0, l.forServers(limit)-l.toServers)
 }
 
 // closeToCeiling is how few descriptors are left when each is looked at.

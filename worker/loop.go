@@ -82,8 +82,13 @@ type loop struct {
 	vectors      [][]byte
 
 	accepting bool // the listeners are watched
-	spares    bool // clients leave descriptors for a handoff
+	spares    bool // clients leave descriptors for servers, and for a handoff
 	newest    int  // descriptor of the client that came last, or another that is about as high
+	toServers int  // descriptors of connections to servers
+
+	// serverSockets is how many descriptors the connections to servers may need, all together.
+	serverSockets int
+
 	fixed     int  // descriptors that are no connections of any kind, about
 	departing bool // a signal has told the worker to end
 	draining  bool

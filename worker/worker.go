@@ -56,10 +56,14 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	l.spares = true
 	if limit := spec.MemoryLimit; limit > 0 { // garbage is no reason to have twice as much
 		debug.SetMemoryLimit(limit + limit/garbagePart + garbageBytes)
 	}
+	limit, err := sock.MaxDescriptors()
+	if err != nil {
+		return fmt.Errorf("reading the limit of descriptors: %w", err)
+	}
+	l.shareDescriptors(limit)
 	if l.control, err = newControl(l, link.FDControl); err != nil {
 		return fmt.Errorf("watching the control socket: %w", err)
 	}

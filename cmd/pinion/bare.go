@@ -50,7 +50,7 @@ func testConf(w io.Writer, o master.Options) error {
 	case err != nil:
 		fmt.Fprintf(w, "pinion: %v\n", err)
 	default:
-		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers)))
+		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers), master.MaxDescriptors()))
 	}
 	if err != nil {
 		verdict = "invalid"

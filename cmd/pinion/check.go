@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
@@ -48,7 +49,7 @@ func check(w io.Writer, file string, workers int) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings(workersOf(cfg, workers))
+	warnings := cfg.Warnings(workersOf(cfg, workers), master.MaxDescriptors())
 	printProblems(w, warnings)
 	servers := 0
 	for i := range cfg.Pools {

@@ -111,7 +111,7 @@ var keys = [...]Key{
 		Doc:   "how long an ejected server is left alone before it is probed, and between probes, which are 100 ms apart at least"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
-		Doc:   "failures in a row that eject a server"},
+		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse),
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +

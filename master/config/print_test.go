@@ -86,7 +86,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c.Warnings(4)
+		c.Warnings(4, 64)
 		roundTrip(t, c)
 	})
 }

@@ -24,8 +24,9 @@ var namesOfStatistics = map[string]bool{
 	"total_connections": true, "curr_connections": true,
 }
 
-// Warnings returns what works but hurts, in the order of the file, for a start with that many workers.
-func (c *Config) Warnings(workers int) Problems {
+// Warnings returns what works but hurts, in the order of the file, for a start with that many workers, each of which may
+// have so many descriptors; 0: that is unknown.
+func (c *Config) Warnings(workers, descriptors int) Problems {
 	w := &warner{file: c.File, problems: append(Problems(nil), c.noted...)}
 	for i := range c.Pools {
 		p := &c.Pools[i]
@@ -37,6 +38,7 @@ func (c *Config) Warnings(workers int) Problems {
 		w.names(p)
 	}
 	w.sharedServers(c.Pools)
+	w.descriptors(c, descriptors)
 	_, warnings := w.problems.split()
 	return warnings
 }
@@ -176,5 +178,24 @@ func (w *warner) sharedServers(pools []Pool) {
 					"pools that share a server also share its keys")
 			}
 		}
+	}
+}
+
+// Division returns how a worker divides so many descriptors, with a listener for each pool; false: their number is 0.
+func (c *Config) Division(descriptors int) (d link.Division, known bool) {
+	var pools []link.Pool
+	for i := range c.Pools {
+		pools = append(pools, c.Pools[i].Pool)
+	}
+	if descriptors == 0 {
+		return d, false
+	}
+	return link.Divide(descriptors, len(pools), pools), true
+}
+
+func (w *warner) descriptors(c *Config, descriptors int) {
+	d, known := c.Division(descriptors)
+	if message, hint := d.Shortage(); known && message != "" {
+		w.problems = append(w.problems, Problem{File: w.file, Message: message, Hint: hint, Warning: true})
 	}
 }

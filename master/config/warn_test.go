@@ -14,7 +14,7 @@ func warnings(t *testing.T, workers int, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Warnings(workers).Error()
+	return c.Warnings(workers, 0).Error()
 }
 
 const (
@@ -95,6 +95,24 @@ func TestWarningsCountWorkers(t *testing.T) {
 	for workers, want := range map[int]bool{1: false, 50: false, 51: true} {
 		if got := warnings(t, workers, text); (got != "") != want || want && !strings.Contains(got, fmt.Sprint(workers*100)) {
 			t.Errorf("%d workers: got %q", workers, got)
+		}
+	}
+}
+
+// What the descriptors of a process are too few for is said of the file as a whole.
+func TestWarningOfDescriptors(t *testing.T) {
+	c, err := parse("w", []byte(poolAlpha+"  timeout: 1\n  server_connections: 20\n"+twoServers), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "w: warning: a process may have 64 descriptors, and the connections of a worker to its servers alone may need 40: it keeps 21 " +
+		"for them, opens no more than 10 to a server, and takes about 22 clients; raise LimitNOFILE= (ulimit -n) to 103 or more"
+	if got := c.Warnings(1, 64).Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, enough := range []int{103, 1 << 20, 0} {
+		if got := c.Warnings(1, enough); len(got) > 0 {
+			t.Errorf("%d descriptors: %v", enough, got)
 		}
 	}
 }
