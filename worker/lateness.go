@@ -197,7 +197,7 @@ func (c *conn) withdraw(r, before *request) {
 
 // isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a
 // request that was split all fragments are worth sending or none: where several servers are asked too much, each would
-// else answer parts of other requests.
+// else answer parts of other requests. One that was not admitted is given up the first.
 func (r *request) isVain(now, usual, least int64) bool {
 	need := usual
 	if s := r.partOf(); s != nil {
@@ -207,7 +207,7 @@ func (r *request) isVain(now, usual, least int64) bool {
 		case s.admitted:
 			need = least
 		default:
-			need = 2 * usual
+			need = 4 * least
 		}
 	}
 	return r.isOverdue(now + need)
