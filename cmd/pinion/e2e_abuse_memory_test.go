@@ -128,6 +128,10 @@ func TestE2EAbuseMemoryOfManyRequests(t *testing.T) {
 	for range 10 {
 		a.connect().wantDo("+OK\r\n", "SET", "a", filler(size))
 	}
+	// And so is somebody who brings more than any of them: it is the crowd that holds too much.
+	for range 3 {
+		a.connect().wantDo("+OK\r\n", "SET", "a", filler(10*megabyte))
+	}
 	a.held()
 }
 
