@@ -122,7 +122,7 @@ const mostHeadArgs = 3
 // they do.
 func (c *client) shortcut(b []byte, args []resp.Span, count int) bool {
 	cmd := resp.Lookup(args[0].Of(b))
-	if c.state&authenticated == 0 || cmd == nil || !cmd.CheckArity(count) {
+	if c.state&authenticated == 0 || cmd == nil || len(cmd.Subs) > 0 || !cmd.CheckArity(count) {
 		return false
 	}
 	keys, ok := cmd.FixedKeys(count)
