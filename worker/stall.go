@@ -36,6 +36,9 @@ func (l *loop) excuse(now int64) {
 // excuse gives the server so many ns more for all that it owes.
 func (c *conn) excuse(lost int64) {
 	c.heard += lost
+	if c.gauge.since != 0 {
+		c.gauge.since += lost
+	}
 	for r := c.head; r != nil; r = r.behind {
 		r.sent += lost
 		if r.deadline != 0 {

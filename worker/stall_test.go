@@ -36,3 +36,29 @@ func TestHearsBeforeItBlames(t *testing.T) {
 	r.servers[0].conns[0].send([]byte("$1\r\n2\r\n"))
 	r.turn()
 }
+
+// That replies were read late is no reason to give the server less.
+func TestStallIsNotTheServersPace(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1")
+	p.Timeout = 400 * time.Millisecond
+	r.start()
+	c := r.connect("a", 0, 0)
+	const asked = 10
+	for range asked {
+		c.send(redisRequestOf("GET", "k"))
+	}
+	r.turn()
+	before := r.conn().gauge.limit
+	r.stopped = true
+	for range asked {
+		r.servers[0].conns[0].send([]byte("$1\r\n1\r\n"))
+	}
+	r.advance(time.Second)
+	r.turn()
+	r.stopped = false
+	r.turn()
+	if got := r.conn().gauge.limit; got < before {
+		t.Errorf("the server may owe %d, and could %d before", got, before)
+	}
+}
