@@ -119,7 +119,7 @@ var holdings = []holding{
 		r.servers[1].answer(longParts(20))
 	}},
 	{"keys of long requests", link.Memcache, func(r *rig) {
-		r.crowd(20, []byte("get "+strings.Repeat("a d ", 1000)+"\r\n"), false)
+		r.crowd(100, []byte("get "+strings.Repeat("a d ", 1000)+"\r\n"), false)
 	}},
 	{"parts of memcached requests", link.Memcache, func(r *rig) {
 		r.crowd(10, []byte(strings.Repeat("get a d a d a d a d a d a d a d a d\r\n", 1000)), false)
@@ -141,7 +141,7 @@ var holdings = []holding{
 	}},
 	{"names", link.Redis, func(r *rig) {
 		name := strings.Repeat("n", 1024)
-		r.crowd(500, append(append(redisRequestOf("CLIENT", "SETNAME", name), redisRequestOf("CLIENT", "SETINFO", "LIB-NAME", name)...),
+		r.crowd(1000, append(append(redisRequestOf("CLIENT", "SETNAME", name), redisRequestOf("CLIENT", "SETINFO", "LIB-NAME", name)...),
 			redisRequestOf("CLIENT", "SETINFO", "LIB-VER", name)...), false)
 	}},
 }
@@ -175,7 +175,7 @@ func TestHeldMemoryIsReal(t *testing.T) {
 			r.forgetPeers()
 			counted, real := l.memory.held-spare, inUse(t)-before
 			t.Logf("%d bytes count, %d are in use: %.2f of them", counted, real, float64(counted)/float64(real))
-			if real < 1<<19 {
+			if real < 1<<20 {
 				t.Fatal("this holds too little to say something")
 			}
 			if float64(counted) < 0.8*float64(real) || float64(counted) > 1.25*float64(real) {

@@ -35,12 +35,6 @@ func Main() int {
 // fewDescriptors is how many a worker has room for from the start.
 const fewDescriptors = 4096
 
-// What the worker holds is bounded by memory_limit; the heap may have so much more of what is not collected yet, and of its own.
-const (
-	garbagePart  = 8
-	garbageBytes = 16 << 20
-)
-
 func serve() error {
 	spec, shared, err := inherit()
 	if err != nil {
@@ -56,9 +50,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	if limit := spec.MemoryLimit; limit > 0 { // garbage is no reason to have twice as much
-		debug.SetMemoryLimit(limit + limit/garbagePart + garbageBytes)
-	}
+	limitGarbage(spec.MemoryLimit)
 	limit, err := sock.MaxDescriptors()
 	if err != nil {
 		return fmt.Errorf("reading the limit of descriptors: %w", err)
@@ -101,6 +93,18 @@ func serve() error {
 		l.control.must(link.Ready, nil)
 	}
 	return l.run()
+}
+
+// limitGarbage bounds what is not collected yet to a part of what the worker may hold: without that it could be as much
+// again. What the worker has without clients, such as its rings, comes on top.
+func limitGarbage(memoryLimit int64) {
+	const part, least = 8, 16 << 20
+	if memoryLimit == 0 {
+		return
+	}
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	debug.SetMemoryLimit(int64(now.Sys-now.HeapReleased) + memoryLimit + max(memoryLimit/part, least))
 }
 
 // inherit reads the spec, maps the shared memory and makes the descriptors fit for the loop.
