@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	witnesses    = 4                      // who ask the bystander, and after the load the others
-	witnessEvery = 10 * time.Millisecond  // each
-	wellAfter    = time.Second            // without a failure a server is well again
-	patience     = 100 * time.Second      // for that
-	settle       = 500 * time.Millisecond // before what comes is measured: the load has begun
+	witnesses  = 4                      // who ask the bystander, and after the load the others
+	leastEvery = 10 * time.Millisecond  // each
+	wellAfter  = time.Second            // without a failure a server is well again
+	patience   = 100 * time.Second      // for that
+	settle     = 500 * time.Millisecond // before what comes is measured: the load has begun
 )
 
 // Experiment is what is asked of whom.
@@ -56,7 +56,7 @@ type Result struct {
 
 // FindKeys asks through the proxy which server has which key, until it knows some of each.
 func FindKeys(address string, names []string) ([][]string, error) {
-	const each = 20
+	const each = 5
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,9 @@ func FindKeys(address string, names []string) ([][]string, error) {
 // Run runs the experiment.
 func (e *Experiment) Run(ctx context.Context) (r Result, err error) {
 	last := len(e.Keys) - 1
-	bystander := gather(witnesses, witnessEvery, true, func(int) *client { return e.client(e.Keys[last], 1, witnessEvery) })
+	bystander := gather(witnesses, e.witnessEvery(), true, func(int) *client {
+		return e.client(e.Keys[last], 1, e.witnessEvery())
+	})
 	load := gather(e.Clients, min(e.Timeout, settle), false, e.loader)
 	done, took, failed := e.watch(ctx, load)
 	stopped := time.Now()
@@ -166,9 +168,10 @@ func (e *Experiment) client(keys []string, depth int, every time.Duration) *clie
 // recovery asks the servers now and then until all is well, and returns when it was not for the last time.
 func (e *Experiment) recovery(ctx context.Context, stopped time.Time) time.Duration {
 	failedAt := stopped
+	every := e.witnessEvery()
 	for deadline := stopped.Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; {
-		asking := gather(witnesses*len(e.Servers), witnessEvery, true, func(i int) *client {
-			return e.client(e.Keys[i%len(e.Servers)], 1, witnessEvery)
+		asking := gather(witnesses*len(e.Servers), every, true, func(i int) *client {
+			return e.client(e.Keys[i%len(e.Servers)], 1, every)
 		})
 		time.Sleep(wellAfter)
 		t := asking.end()
@@ -178,6 +181,11 @@ func (e *Experiment) recovery(ctx context.Context, stopped time.Time) time.Durat
 		failedAt = t.failedAt
 	}
 	return failedAt.Sub(stopped)
+}
+
+// witnessEvery returns how often each witness asks: all of them for no more than half of what a server can do.
+func (e *Experiment) witnessEvery() time.Duration {
+	return max(leastEvery, 2*witnesses*time.Second/time.Duration(e.Capacity))
 }
 
 // ledger returns what all servers that get too much have done.
