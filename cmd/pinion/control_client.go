@@ -91,6 +91,8 @@ func (n *noAnswer) Error() string {
 	return fmt.Sprintf("the proxy did not answer: %v; see pinion status", n.cause)
 }
 
+func (n *noAnswer) Unwrap() error { return n.cause }
+
 func newControl(path string) *control {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
@@ -147,7 +149,7 @@ func (m *control) stranger() error {
 func (m *control) ask(ctx context.Context, path string, parameters url.Values) (a answer, err error) {
 	for refused := (time.Time{}); ; {
 		asked := time.Now()
-		text, err := m.do(ctx, http.MethodPost, path, parameters)
+		text, err := m.doPatiently(ctx, path, parameters)
 		if err == nil && json.Unmarshal(text, &a) != nil {
 			err = m.stranger()
 		}
@@ -161,6 +163,30 @@ func (m *control) ask(ctx context.Context, path string, parameters url.Values) (
 			return a, err
 		}
 	}
+}
+
+// doPatiently is do for what may take its time, as long as the master lives: it says how it is meanwhile.
+func (m *control) doPatiently(ctx context.Context, path string, parameters url.Values) ([]byte, error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go func() {
+		for {
+			select {
+			case <-time.After(m.statusTimeout):
+			case <-ctx.Done():
+				return
+			}
+			_, _, err := m.status(ctx)
+			if ctx.Err() == nil && unheard(err) && errors.Is(errors.Unwrap(err), context.DeadlineExceeded) {
+				giveUp(err)
+			}
+		}
+	}()
+	text, err := m.do(ctx, http.MethodPost, path, parameters)
+	if hangs := context.Cause(ctx); unheard(err) && unheard(hangs) {
+		err = hangs
+	}
+	return text, err
 }
 
 // status returns the status as it came, and what it says. A master that ends, or is busy with others, does not answer;

@@ -369,6 +369,45 @@ func alter(t *testing.T, change func(*master.Status)) []byte {
 }
 
 // An old master whose last word is lost has a successor that knows; if it has none, there was no upgrade.
+// A master that hangs is not waited for; one that says how it is is, however long it takes.
+func TestAskOneThatHangs(t *testing.T) {
+	for _, hangs := range []bool{true, false} {
+		path := controlSocket(t)
+		listener, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, over := 0, make(chan struct{})
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path != "/status":
+				<-over
+				fmt.Fprint(w, `{"lines": ["done"]}`)
+			case hangs:
+				<-over
+			default:
+				if asked++; asked == 3 {
+					close(over)
+				}
+				fmt.Fprint(w, `{"pid": 7}`)
+			}
+		})}
+		t.Cleanup(func() { server.Close() })
+		go server.Serve(listener)
+		m := newControl(path)
+		m.statusTimeout = 50 * time.Millisecond
+		a, err := m.ask(context.Background(), "/reload", nil)
+		switch {
+		case hangs && (err == nil || !strings.Contains(err.Error(), "does not answer: it hangs")):
+			t.Errorf("one that hangs: %+v, %v", a, err)
+		case hangs:
+			close(over)
+		case err != nil || len(a.Lines) != 1:
+			t.Errorf("one that takes its time: %+v, %v", a, err)
+		}
+	}
+}
+
 func TestUpgradeWithoutAnswer(t *testing.T) {
 	old := pinned(t, "status")
 	failed := *exampleLast(t)
