@@ -263,6 +263,9 @@ func TestMoveUnsent(t *testing.T) {
 	if before.memory.held != 0 {
 		t.Errorf("the worker before holds %d bytes", before.memory.held)
 	}
+	if moved := clientsOf(next)[0]; moved.took != next.ticks() {
+		t.Error("the next worker takes it for one that has not read for long")
+	}
 	c.send(redisRequestOf("PING"))
 	c.deaf = false
 	r.turn()

@@ -96,6 +96,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	}
 	c := &client{
 		pool: ln.pool, from: ln, fd: int32(fd), id: r.ID, lane: ln.pool.nextLane(), skip: int(r.Skip),
+		took:   l.ticks(),
 		active: l.ticks() - uint32(int64(r.IdleMillis)*int64(time.Millisecond)/tickNanos),
 	}
 	if r.Authenticated || ln.pool.spec.Password == "" {
