@@ -64,6 +64,7 @@ const (
 	inAgain clientQueues = 1 << iota
 	inDirty
 	inPacked
+	inPartial // has been passed over by a turn that had only a part of what it is owed
 )
 
 // accept takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.

@@ -74,7 +74,7 @@ func (w *window) enough() int { return min(w.crowd/crowdScale/3, fullTurn) }
 // wait returns what became possible since the last turn, which has handled so many events.
 func (l *loop) wait(events int) ([]poll.Event, error) {
 	patience := l.patience()
-	if patience == 0 {
+	if l.pressed() || patience == 0 && len(l.partial) == 0 {
 		return l.poller.Wait(0)
 	}
 	width := l.window.sleep(events, l.busy)
@@ -85,4 +85,34 @@ func (l *loop) wait(events int) ([]poll.Event, error) {
 	gathered, err := l.poller.Wait(patience)
 	l.window.slept(len(gathered))
 	return gathered, err
+}
+
+// mostPartialBytes is how much a client may have to get and yet be passed over.
+const mostPartialBytes = 16 << 10
+
+// passOver tells whether a client is not written in this turn, but in the next one: servers still owe it replies, and with a
+// pipeline over several of them each would cost a system call, and wake the client for a part of what it waits for. The next
+// turn comes at once, or after the sleep that is due.
+func (c *client) passOver() bool {
+	l := c.pool.l
+	if c.queued&inPartial != 0 {
+		c.queued &^= inPartial
+		return false
+	}
+	if c.head == nil || c.out.bytes == 0 || c.out.bytes >= mostPartialBytes || c.state&(gone|leaving|frozen|unwanted) != 0 ||
+		l.draining || c.overflows() {
+		return false
+	}
+	c.queued |= inPartial
+	l.partial = append(l.partial, c)
+	return true
+}
+
+// recallPartial has those written in this turn whom the last one has passed over.
+func (l *loop) recallPartial() {
+	for _, c := range l.partial {
+		c.markDirty()
+	}
+	clear(l.partial)
+	l.partial = l.partial[:0]
 }

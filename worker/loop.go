@@ -67,6 +67,7 @@ type loop struct {
 	again        []receiver // have more to read or to serve, without an edge to come
 	againNow     []receiver // those of them whose turn it is, and others that wait for the end of it
 	dirtyClients []*client  // have output for the end of the turn
+	partial      []*client  // have output for the end of the next turn, and get more soon
 	dirtyConns   []*conn
 	postponed    []writer // wait for memory of the kernel's
 	requests     requestPool
@@ -168,6 +169,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.spent, l.sent = 0, 0
 	l.observe()
 	l.again, l.againNow = l.againNow[:0], l.again
+	l.recallPartial()
 	l.handle(events)
 	l.serveAgain()
 	l.timers.run(l.now)
@@ -217,7 +219,10 @@ func (l *loop) patience() time.Duration {
 }
 
 // hurries tells whether there is something to do although nothing happens.
-func (l *loop) hurries() bool {
+func (l *loop) hurries() bool { return l.pressed() || len(l.partial) > 0 }
+
+// pressed tells whether that is more than to write what could be more.
+func (l *loop) pressed() bool {
 	return len(l.again) > 0 || len(l.dirtyConns)+len(l.dirtyClients) > 0 || l.memory.dead != nil || l.giving.more
 }
 
@@ -250,7 +255,9 @@ func (l *loop) flush() {
 		for among := len(l.dirtyClients); done < among && l.sent < maxTurnBytes; done++ {
 			c := l.dirtyClients[done]
 			c.queued &^= inDirty
-			c.flush()
+			if !c.passOver() {
+				c.flush()
+			}
 		}
 		l.dirtyClients = slices.Delete(l.dirtyClients, 0, done)
 	}
