@@ -140,7 +140,7 @@ func TestParseFillsEveryField(t *testing.T) {
 		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
 	}
 	global := Global{ShutdownTimeout: 30 * time.Second, HandoffPatience: 2 * time.Second, UnreachableServers: UnreachableLax, Orphans: link.OrphansAuto,
-		MemoryLimit: AutoMemory, Coalesce: 200 * time.Microsecond}
+		MemoryLimit: AutoMemory, Coalesce: 50 * time.Microsecond}
 	if g := bare(c).Global; !reflect.DeepEqual(g, global) {
 		t.Errorf("got global %+v, want %+v", g, global)
 	}
@@ -165,7 +165,7 @@ func TestParseFillsLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := c.Global; g.MemoryLimit != 768<<20 || g.Coalesce != 50*time.Microsecond {
+	if g := c.Global; g.MemoryLimit != 768<<20 || g.Coalesce != 70*time.Microsecond {
 		t.Errorf("got global %+v", g)
 	}
 	got, want := c.Pools[0].Pool, c.Pools[0].Pool
@@ -207,7 +207,7 @@ func TestSpecs(t *testing.T) {
 	}
 	for slot, s := range specs {
 		want := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Slot: slot, Slots: 3, CPU: []int{2, -1, 5}[slot],
-			ShutdownTimeout: 10 * time.Second, Orphans: link.OrphansAuto, MemoryLimit: 5 << 20, Coalesce: 200 * time.Microsecond,
+			ShutdownTimeout: 10 * time.Second, Orphans: link.OrphansAuto, MemoryLimit: 5 << 20, Coalesce: 50 * time.Microsecond,
 			Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("slot %d: got %+v\nwant %+v", slot, s, want)
