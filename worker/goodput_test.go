@@ -32,11 +32,11 @@ type slowServer struct {
 func TestGoodput(t *testing.T) {
 	for _, o := range []overload{
 		{workers: 1, connections: 1, servers: 1, factor: 2, depth: 1},
-		{workers: 1, connections: 1, servers: 1, factor: 10, depth: 1},
+		{workers: 1, connections: 1, servers: 1, factor: 10, depth: 4},
 		{workers: 1, connections: 1, servers: 1, factor: 5, depth: 16},
-		{workers: 4, connections: 2, servers: 1, factor: 5, depth: 1},
+		{workers: 4, connections: 2, servers: 1, factor: 3, depth: 1},
 		{workers: 1, connections: 1, servers: 3, factor: 5, depth: 1},
-		{workers: 4, connections: 1, servers: 3, factor: 5, depth: 1},
+		{workers: 4, connections: 1, servers: 3, factor: 3, depth: 1},
 	} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
 			if got := o.goodput(t); got < 0.75 { // a step is long for a way there and back: the server waits for it
