@@ -25,16 +25,16 @@ import (
 type buffer struct {
 	B      []byte
 	chunk  []byte                     // B's memory is this,
+	users  int32                      // of a shelf: the replies that stand on it
+	views  int32                      // of it, that are not given back
+	next   *buffer                    // in a list of memory
 	pooled *bytebufferpool.ByteBuffer // or in here,
 	mapped []byte                     // or this,
 	whole  *buffer                    // or that of this one, of which it is a view
-	views  int                        // of it, that are not given back
-	given  bool                       // back, but for its views
 	at     int                        // where B begins in mapped, its own or that of whole
 	kept   int                        // where its part of mapped begins that the system has not got back; kept ≤ at
 	gone   int                        // bytes of mapped that the system has got back
-	next   *buffer                    // in a list of memory
-	users  int32                      // of a shelf: the replies that stand on it
+	given  bool                       // back, but for its views
 }
 
 const bufferBytes = int(unsafe.Sizeof(buffer{}))
@@ -196,17 +196,16 @@ func (m *memory) give(b *buffer) {
 	switch {
 	case b == nil:
 		return
+	case b.chunk != nil && b.views == 0:
+		class, bytes := classOf(len(b.chunk))
+		m.held -= int64(bufferBytes + bytes)
+		m.free[class].put(b)
 	case b.views > 0:
 		b.given = true
 		return
 	case b.whole != nil:
 		m.giveView(b)
 		return
-	case b.chunk != nil:
-		class, bytes := classOf(len(b.chunk))
-		m.held -= int64(bufferBytes + bytes)
-		b.at, b.kept = 0, 0
-		m.free[class].put(b)
 	case b.pooled != nil:
 		m.held -= int64(bufferBytes + cap(b.pooled.B))
 		if cap(b.pooled.B) >= claimBytes {

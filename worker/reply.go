@@ -352,7 +352,11 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 		c.out.append(&l.memory, reply)
 	}
 	c.shift()
-	c.deliver()
+	if c.head != nil && c.head.state&isDone != 0 {
+		c.deliver()
+		return
+	}
+	c.markDirty()
 }
 
 // deliver writes the replies at the front of the out queue that are here. One that is merged of long ones takes several turns.
