@@ -59,7 +59,7 @@ func keep(fd int, successor int, signals <-chan os.Signal, events <-chan event, 
 	}()
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
-	os.WriteFile("/proc/self/comm", []byte(keeperComm), 0) // if it fails, ps shows another name
+	sock.SetName(keeperComm)
 	k := &keeper{pid: os.Getpid(), master: successor, restarts: os.Getpid() == 1, came: make(chan *way), left: make(chan *way)}
 	if fd >= 0 {
 		k.listen(fd)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 type intent uint8
@@ -57,6 +58,9 @@ func signalOf(what intent) syscall.Signal {
 // CatchSignals keeps the signals of a master from ending the process. Those that come before Run wait for it. A process
 // that is to become a master calls it before anything else: who has its pid may use it.
 func CatchSignals() { caught() }
+
+// TakeName has ps, top, pgrep and killall know a process that is to become a master by the name of the program.
+func TakeName() { sock.SetName(sock.ProxyName) }
 
 // caught is where signals come out. Each has a place of its own, where it waits if none of its kind does already, which is
 // all that the kernel keeps, too: a hundred SIGHUPs are in no SIGTERM's way.

@@ -22,9 +22,9 @@ const processors = 2
 // status.
 func Main() int {
 	ignoreSignals()
+	sock.SetName(sock.ProxyName)
 	runtime.GOMAXPROCS(processors)
 	runtime.LockOSThread()
-	os.WriteFile("/proc/self/comm", []byte("pinion"), 0) // else top and ps call it "exe"; if it fails they do
 	if err := serve(); err != nil {
 		fmt.Fprintf(os.Stderr, "worker: %v\n", err)
 		return 1

@@ -69,8 +69,10 @@ func supervise(t *testing.T, by supervisor) {
 			if now := by.pid(); now != before {
 				t.Errorf("process %d is supervised after process %d", now, before)
 			}
+			s.isNamed()
 		}
 	}
+	s.isNamed()
 	handOver(rounds)
 	s.failUpgrade()
 	s.install(current)
@@ -89,6 +91,7 @@ func supervise(t *testing.T, by supervisor) {
 			d.launch()
 		}
 		s.resurrected(before)
+		s.isNamed()
 		c.callRoll()
 		handOver(1)
 	}
@@ -158,6 +161,26 @@ func (s *scene) again(what string) {
 		s.t.Fatalf("%v\n%s", err, text)
 	}
 	s.serves(func(condition) error { return nil })
+}
+
+// isNamed waits until all threads of all processes have the name by which ps, pgrep and killall find them.
+func (s *scene) isNamed() {
+	s.t.Helper()
+	eventually(s.t, "names", func() error {
+		for pid, command := range s.look() {
+			want := "pinion"
+			if keeps(pid) {
+				want = "pinion-keeper"
+			}
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
+			for _, file := range threads {
+				if comm, err := os.ReadFile(file); err == nil && string(comm) != want+"\n" {
+					return fmt.Errorf("a thread of %q (pid %d) is called %q, not %q", command, pid, comm, want)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // failUpgrade has an upgrade fail, by a program that leaves a process behind.

@@ -45,6 +45,7 @@ func (e usageError) Error() string { return string(e) }
 func main() {
 	if isProxy(os.Args) {
 		master.CatchSignals()
+		master.TakeName()
 	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
