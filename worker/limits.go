@@ -231,22 +231,26 @@ func (l *loop) closeLargest(enough int64) {
 	}
 }
 
-// findLargest lists those of the size that holds the most. Who holds less than his share is not among them, unless all do.
+// findLargest lists those of the two sizes, one next to the other, that hold the most: with one alone, a crowd of equals
+// whose buffers differ a little could count as two. Who holds less than his share is not among them, unless all do.
 func (l *loop) findLargest() {
 	r := &l.relief
-	var sums [64]int
+	var sums [65]int // of each size and the next one
 	for share := r.share; ; share = 0 {
 		for i := range l.table {
 			if h, ok := l.table[i].h.(holder); ok && int64(h.frees()) > share {
-				sums[sizeOf(h)] += h.frees()
+				size := sizeOf(h)
+				sums[size] += h.frees()
+				sums[size-1] += h.frees()
 			}
 		}
-		if r.size = slices.Index(sums[:], slices.Max(sums[:])); r.size > 0 || share == 0 {
+		if slices.Max(sums[:]) > 0 || share == 0 {
 			break
 		}
 	}
+	r.size = slices.Index(sums[:], slices.Max(sums[:]))
 	for i := range l.table {
-		if h, ok := l.table[i].h.(holder); ok && sizeOf(h) == r.size && r.size > 0 {
+		if h, ok := l.table[i].h.(holder); ok && h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
 			r.large = append(r.large, suspect{h, h.since()})
 		}
 	}

@@ -191,7 +191,7 @@ func TestCrowdGoesBeforeOneLarge(t *testing.T) {
 		var crowd []*peer
 		for i := range many {
 			crowd = append(crowd, r.connect(fmt.Sprint("crowd", i), 0, 0))
-			begin(crowd[i], heap)
+			begin(crowd[i], heap-i%2*heap/5) // one side and the other of a power of two
 			r.advance(time.Millisecond)
 		}
 		l.closeLargest(l.memory.held)
