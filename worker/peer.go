@@ -130,12 +130,12 @@ func (p *peerLink) read() {
 			return
 		case err == unix.ECONNRESET: // it has gone without reading everything; what it has said comes next
 		case err != nil:
-			p.link.End(err.Error())
+			p.link.End(err.Error(), !sock.HungUp(p.fd))
 		case n == 0:
 			if p.l.unsettled() {
 				fault.At("take.eof")
 			}
-			p.link.End("it is gone")
+			p.ended()
 		default:
 			p.link.Receive(p.l.now, buf[:n])
 		}
@@ -145,6 +145,15 @@ func (p *peerLink) read() {
 			}
 		}
 		p.arrived = nil
+	}
+}
+
+// ended follows when the other side has closed its end. One that lives can only write no more.
+func (p *peerLink) ended() {
+	if sock.HungUp(p.fd) {
+		p.link.End("it is gone", false)
+	} else {
+		p.link.End("it has ended the handoff, and its log says why", true)
 	}
 }
 

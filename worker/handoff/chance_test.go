@@ -137,6 +137,9 @@ func (w *world) servedOnce(client string) string {
 	}
 	switch {
 	case count == 1:
+		if !w.a.dead && !w.b.dead && (w.a.lost[client] || w.b.lost[client]) {
+			return fmt.Sprintf("client %s is said to be lost, although nobody died", client)
+		}
 		return ""
 	case count > 1:
 		return fmt.Sprintf("client %s is served %d times", client, count)
@@ -149,6 +152,11 @@ func (w *world) servedOnce(client string) string {
 	}
 	if slices.Contains(dead.serves, client) || alive.lost[client] {
 		return "" // it was the dead one's
+	}
+	for _, batch := range dead.ready {
+		if slices.Contains(batch, client) && alive.passed[client] {
+			return "" // it died between its retirement and the end
+		}
 	}
 	for _, batch := range dead.gives {
 		if slices.Contains(batch, client) && !alive.promised[client] {

@@ -31,9 +31,9 @@ type Hands interface {
 	Keep(batch uint32, verdicts []Verdict)
 	// Release forgets those that it takes: COMMIT is written.
 	Release(batch uint32)
-	// Served is told that they are served there, and for how long nobody did.
+	// Served is told that they are served there, or are about to be, and for how long nobody did; 0: that is not known.
 	Served(batch uint32, pause time.Duration)
-	// Lost is told that the other side is gone, without having said so.
+	// Lost is told that the other side is dead, and has not said that it served them.
 	Lost(batch uint32)
 
 	// To who takes.
@@ -299,15 +299,20 @@ func (k *Link) Retire(reason string) {
 	k.retired = true
 }
 
-// End is told that the other side has closed its end: it has retired or is dead.
-func (k *Link) End(reason string) {
+// End is told that the other side has closed its end: it is dead, or lives and has retired. The latter serves what it was
+// promised, as soon as this side has closed its end, too.
+func (k *Link) End(reason string, lives bool) {
 	if k.ended {
 		return
 	}
 	k.Abort(reason)
 	k.ended = true
 	for _, g := range k.given {
-		k.hands.Lost(g.batch)
+		if lives {
+			k.hands.Served(g.batch, 0)
+		} else {
+			k.hands.Lost(g.batch)
+		}
 	}
 	k.given = nil
 	for _, batch := range k.taken { // there was no ABORT

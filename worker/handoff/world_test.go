@@ -33,6 +33,7 @@ type side struct {
 	released map[uint32][]string
 	ready    map[uint32][]string // held ready
 	lost     map[string]bool     // clients that this side takes to be lost with the other
+	passed   map[string]bool     // clients that this side takes to be served by the other
 	promised map[string]bool     // clients that this side has held ready
 	verdicts []Verdict           // of the next Judge, again and again
 }
@@ -55,7 +56,7 @@ func (w *world) newSide(name string) *side {
 	s := &side{
 		name: name, world: w, verdicts: []Verdict{Take},
 		gives: map[uint32][]string{}, released: map[uint32][]string{}, ready: map[uint32][]string{},
-		lost: map[string]bool{}, promised: map[string]bool{},
+		lost: map[string]bool{}, passed: map[string]bool{}, promised: map[string]bool{},
 	}
 	s.link = NewLink(s, "1.0-"+name)
 	return s
@@ -158,6 +159,9 @@ func (s *side) Release(batch uint32) {
 
 func (s *side) Served(batch uint32, pause time.Duration) {
 	s.world.log("%s is told that batch %d is served, after %v", s.name, batch, pause)
+	for _, c := range s.released[batch] {
+		s.passed[c] = true
+	}
 	delete(s.released, batch)
 }
 
@@ -227,7 +231,7 @@ func (w *world) deliver(s *side) bool {
 		s.out.end = false
 		if !to.dead {
 			w.log("%s sees the end", to.name)
-			to.link.End("it is gone")
+			to.link.End("it is gone", !s.dead)
 			to.shutIfDone()
 		}
 		return true

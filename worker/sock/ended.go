@@ -1,4 +1,4 @@
-// Whether a child still runs.
+// Whether somebody else still is there.
 
 package sock
 
@@ -14,6 +14,17 @@ func Ended(pid int) bool {
 		case unix.EINTR:
 		default: // ECHILD
 			return true
+		}
+	}
+}
+
+// HungUp tells whether the other end of a unix socket is closed. One that has only been shut for writing, which reads as the
+// end, too, is not.
+func HungUp(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	for {
+		if _, err := unix.Poll(p, 0); err != unix.EINTR {
+			return err == nil && p[0].Revents&unix.POLLHUP != 0
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// A child is told from one that has ended, before and after it is waited for.
+// A child is told from one that has ended, before and after it is waited for; and an end that is closed from one that reads on.
 
 package sock
 
@@ -38,5 +38,27 @@ func TestEnded(t *testing.T) {
 	}
 	if !Ended(pid) {
 		t.Error("it is waited for, and is said to run")
+	}
+}
+
+func TestHungUp(t *testing.T) {
+	ours, theirs, err := SeqpacketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(ours)
+	if HungUp(ours) {
+		t.Error("the other end is open, and is said to be closed")
+	}
+	ShutdownWrite(theirs)
+	if n, err := Recv(ours, make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("where nothing more comes, %d bytes and %v were read", n, err)
+	}
+	if HungUp(ours) {
+		t.Error("the other end reads, and is said to be closed")
+	}
+	Close(theirs)
+	if !HungUp(ours) {
+		t.Error("the other end is closed, and is said to be open")
 	}
 }
