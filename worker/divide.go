@@ -31,7 +31,8 @@ type division struct {
 
 	command *resp.Command // of a request that is only to be checked, and has no split: whose keys must all live on server
 	server  int
-	pos     int // of b, where those begin that are not checked yet
+	pos     int // of b, where the next key begins
+	step    int // from one to the next, in arguments
 
 	of []int32 // which of parts a server's is, by its index + 1 as -1 is none that is live; -1: it has none
 }
@@ -70,19 +71,25 @@ func (c *client) beginDivision(b []byte, s *split, keys int) {
 	c.dividing = d
 }
 
-// beginCheck takes the request b out of the input, to be sent to server if the keys that begin at pos, of which there are so
-// many, live there.
-func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server, keys int) {
+// beginCheck takes the request b, args of which are the first arguments, out of the input, to be sent to server if all keys
+// live there: those in alone, which are among args, and those in row.
+func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, args []resp.Span, server int, alone []int32, row resp.Row) {
 	l := c.pool.l
+	if !c.pool.together(server, b, args, alone, resp.Row{}) {
+		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
+		return
+	}
 	whole, err := c.in.claimOrCopy(&l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
 		return
 	}
 	r := l.requests.get()
+	r.state = state
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.dividing = &division{request: r, b: whole, left: keys, command: cmd, server: server, pos: pos}
+	pos := args[row.First-1].End()
+	c.dividing = &division{request: r, b: whole, left: row.Count, command: cmd, server: server, pos: pos, step: row.Step}
 }
 
 // divide goes on with the division for a slice.
@@ -111,14 +118,15 @@ func (c *client) divide() {
 
 // check looks at where the next key lives. After one that lives elsewhere it is over.
 func (d *division) check(p *pool) {
-	for range d.command.Step - 1 { // the value of the key before
-		_, d.pos = resp.NextArg(d.b.B, d.pos)
-	}
-	var key resp.Span
-	key, d.pos = resp.NextArg(d.b.B, d.pos)
+	key, next := resp.NextArg(d.b.B, d.pos)
 	if p.keys.Server(key.Of(d.b.B)) != d.server {
 		d.server, d.left = elsewhere, 0
+		return
 	}
+	for range d.step - 1 {
+		_, next = resp.NextArg(d.b.B, next)
+	}
+	d.pos = next
 }
 
 // elsewhere stands for the server of a request whose keys live on several.

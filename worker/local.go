@@ -21,9 +21,13 @@ type clientInfo struct {
 	libVersion string
 }
 
-// answerLocally answers a request for which no server is needed.
-func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span) {
+// answerLocally answers a request of count arguments, the first of which are args, for which no server is needed.
+func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l := c.pool.l
+	if len(b) >= longBytes && count == 2 && (cmd.Local == resp.LocalEcho || cmd.Local == resp.LocalPing) {
+		c.echo(b, args)
+		return
+	}
 	out := l.scratch[:0]
 	switch cmd.Local {
 	case resp.LocalPing:
@@ -39,6 +43,10 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span) {
 	case resp.LocalAuth:
 		out = c.auth(out, b, args[1:])
 	case resp.LocalHello:
+		if len(args) < count {
+			out = resp.AppendError(out, resp.SyntaxError)
+			break
+		}
 		out = c.hello(out, b, args[1:])
 	case resp.LocalSelect:
 		out = c.selects(out, args[1].Of(b))

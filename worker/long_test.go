@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func (r *longRun) ask(request []byte) []byte {
 
 // Hundreds of thousands of keys hold up nobody, whatever is asked of them.
 func TestTurnsOfLongRequests(t *testing.T) {
-	const keys, longest, tries = 200_000, 20 * time.Millisecond, 3
+	const keys = 200_000
 	var mget, mset bytes.Buffer
 	fmt.Fprintf(&mget, "*%d\r\n$4\r\nMGET\r\n", keys+1)
 	fmt.Fprintf(&mset, "*%d\r\n$4\r\nMSET\r\n", 2*keys+1)
@@ -122,7 +123,7 @@ func TestTurnsOfLongRequests(t *testing.T) {
 		{"EXISTS", bytes.Replace(mget.Bytes(), []byte("$4\r\nMGET"), []byte("$6\r\nEXISTS"), 1), fmt.Appendf(nil, ":%d\r\n", keys)},
 	} {
 		worst := time.Hour
-		for try := 0; try < tries && worst > longest; try++ { // whoever else keeps the machine busy slows it down
+		for try := 0; try < tries && worst > longest; try++ {
 			if got := r.ask(test.request); !bytes.Equal(got, test.want) {
 				t.Fatalf("%s: got %d bytes, %.50q, want %d", test.name, len(got), got, len(test.want))
 			}
@@ -138,57 +139,112 @@ func TestTurnsOfLongRequests(t *testing.T) {
 	}
 }
 
-// Neither do those whose keys must all live on one server.
+// Neither do those whose keys must all live on one server, at fixed positions, by their number, or behind an option.
 func TestTurnsOfCheckedRequests(t *testing.T) {
-	const keys, longest, tries = 100_000, 20 * time.Millisecond, 3
+	const keys = 100_000
 	r := newLongRun(t)
 	place := r.workers[0].pools[0].keys
-	request := fmt.Appendf(nil, "*%d\r\n$6\r\nSINTER\r\n", keys+1)
-	var last []byte
-	for i, n := 0, 0; n < keys; i++ {
-		if key := fmt.Appendf(nil, "%08d", i); place.Server(key) == 1 {
-			last = resp.AppendBulk(nil, key)
-			request = append(request, last...)
-			n++
+	next := 0
+	at := func(server int) string {
+		for next++; place.Server(fmt.Appendf(nil, "%08d", next)) != server; next++ {
 		}
+		return fmt.Sprintf("%08d", next)
 	}
+	list := make([]string, keys)
+	for i := range list {
+		list[i] = at(1)
+	}
+	ids := slices.Repeat([]string{"0"}, keys)
+	stray := slices.Clone(list)
+	stray[keys-1] = at(0)
+	number := fmt.Sprint(keys)
+	for _, test := range []struct{ before, after []string }{
+		{before: []string{"SINTER"}},
+		{before: []string{"ZINTERSTORE", at(1), number}},
+		{before: []string{"EVAL", "return 1", number}, after: ids},
+		{before: []string{"XREAD", "COUNT", "1", "STREAMS"}, after: ids},
+	} {
+		r.checked(slices.Concat(test.before, list, test.after))
+		r.refused(slices.Concat(test.before, stray, test.after), "CROSSSHARD keys of")
+	}
+	r.refused(slices.Concat([]string{"ZINTERSTORE", at(2), number}, list), "CROSSSHARD keys of 'zinterstore'")
+	r.refused(slices.Concat([]string{"SINTERCARD", fmt.Sprint(keys + 1)}, list), "ERR Number of keys can't be greater")
+	r.refused(slices.Concat([]string{"XREAD", "STREAMS"}, list, ids[1:]), "ERR Unbalanced 'xread' list of streams")
+	r.refused(slices.Concat([]string{"SORT", at(1)}, list), "ERR 'sort' of more than 65536 arguments is not supported")
+	r.refused(slices.Concat([]string{"EVAL", "return 1", "0"}, list), "CROSSSHARD 'eval' may touch keys")
+	r.refused(slices.Concat([]string{"GET"}, list), "ERR wrong number of arguments for 'get'")
+	r.refused(slices.Concat([]string{"OBJECT"}, list), "ERR unknown subcommand '"+list[0]+"'")
+	r.refused(slices.Concat([]string{"HELLO", "2"}, slices.Repeat([]string{"SETNAME", "x"}, keys)), "ERR syntax error")
+	unknown := r.refused(slices.Concat([]string{"FOO"}, slices.Repeat([]string{""}, keys)), "ERR unknown command 'FOO'")
+	if few := r.refused(slices.Concat([]string{"FOO"}, slices.Repeat([]string{""}, 60)), "ERR unknown command 'FOO'"); unknown != few {
+		t.Errorf("of %d arguments %q is told, of 60 %q", keys, unknown, few)
+	}
+	one := at(1)
+	r.checked(slices.Concat([]string{"COPY", one, at(1)}, slices.Repeat([]string{"REPLACE"}, keys/2)))
+	r.checked(slices.Concat([]string{"EVAL", "return 1", "1", one}, ids))
+}
+
+// longest is how much time on a processor a turn may take, at least once in several tries: whoever else keeps the machine
+// busy slows it down.
+const longest, tries = 20 * time.Millisecond, 3
+
+// checked has the client send a request for the second server, which must get it as it is, without a turn that takes long.
+func (r *longRun) checked(words []string) {
+	r.t.Helper()
+	request := redisRequestOf(words...)
 	worst := time.Hour
 	for try := 0; try < tries && worst > longest; try++ {
-		r.worst = 0
+		r.worst, r.most = 0, 0
 		r.client.send(request)
 		r.settle()
 		worst = min(worst, r.worst)
 		if got := r.servers[1].conns[0].take(); !bytes.Equal(got, request) {
-			t.Fatalf("the server got %d bytes, want %d", len(got), len(request))
+			r.t.Fatalf("%s: the server got %d bytes, want %d", words[0], len(got), len(request))
 		}
 		r.servers[1].conns[0].send([]byte("*0\r\n"))
 		r.settle()
 		if got := string(r.client.take()); got != "*0\r\n" {
-			t.Fatalf("got %q", got)
+			r.t.Fatalf("%s: got %q", words[0], got)
 		}
 	}
-	if worst > longest {
-		t.Errorf("a turn took %v of a processor", worst)
-	}
-	t.Logf("the longest turn took %v", worst)
+	r.judge(words[0], len(request), worst)
+}
 
-	elsewhere := 0
-	for place.Server(fmt.Appendf(nil, "%08d", elsewhere)) == 1 {
-		elsewhere++
-	}
-	copy(request[len(request)-len(last):], resp.AppendBulk(nil, fmt.Appendf(nil, "%08d", elsewhere)))
-	r.client.send(request)
-	r.settle()
-	if got := string(r.client.take()); !strings.HasPrefix(got, "-CROSSSHARD keys of 'sinter'") {
-		t.Errorf("with a key on another server: %q", got)
-	}
-	for _, s := range r.servers {
-		for _, c := range s.conns {
-			if got := c.take(); len(got) > 0 {
-				t.Errorf("%s got %.50q", c.name, got)
+// refused has the client send a request that no server may get, and returns the error, which must begin with what want says.
+func (r *longRun) refused(words []string, want string) (got string) {
+	r.t.Helper()
+	request := redisRequestOf(words...)
+	worst := time.Hour
+	for try := 0; try < tries && worst > longest; try++ {
+		r.worst, r.most = 0, 0
+		r.client.send(request)
+		r.settle()
+		worst = min(worst, r.worst)
+		if got = string(r.client.take()); !strings.HasPrefix(got, "-"+want) {
+			r.t.Errorf("%s: got %.100q, want %q", words[0], got, want)
+		}
+		for _, s := range r.servers {
+			for _, c := range s.conns {
+				if b := c.take(); len(b) > 0 {
+					r.t.Errorf("%s: %s got %.50q", words[0], c.name, b)
+				}
 			}
 		}
 	}
+	r.judge(words[0], len(request), worst)
+	return got
+}
+
+// judge says what a request of so many bytes has cost too much.
+func (r *longRun) judge(name string, size int, worst time.Duration) {
+	r.t.Helper()
+	if worst > longest {
+		r.t.Errorf("%s: a turn took %v of a processor", name, worst)
+	}
+	if most := int64(size + size/growthPart + 3*growthBytes); r.most > most {
+		r.t.Errorf("%s: %d bytes were held of a request of %d", name, r.most, size)
+	}
+	r.t.Logf("%s: the longest turn took %v", name, worst)
 }
 
 // Large values are never twice in memory, in neither direction, and are gone from it as soon as they are written.

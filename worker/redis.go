@@ -51,7 +51,7 @@ func (c *client) serveRedis(b []byte) (used int) {
 		case len(request) >= longBytes && !resp.IsInline(b[used-n:]):
 			c.longRequest(request)
 		case len(l.respArgs) > 0:
-			c.redisRequest(request, l.respArgs)
+			c.redisRequest(request, l.respArgs, len(l.respArgs))
 		}
 	}
 	return used
@@ -102,41 +102,22 @@ func (c *client) measured(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-// longRequest routes a request that may have very many arguments, without looking at all of them where that can be avoided.
+// mostHeadArgs is how many arguments of a long request are looked at before it is known what it asks: more than an error about
+// an unknown command shows, and than usually are in front of the keys.
+const mostHeadArgs = 64
+
+// maxOptions is how many arguments a request may have whose keys are anywhere among them: they are looked at in one turn.
+const maxOptions = 64 << 10
+
+// longRequest routes a request that may have very many arguments.
 func (c *client) longRequest(b []byte) {
 	l := c.pool.l
 	l.spent += requestToll
 	count, args := resp.RequestHead(b, l.respArgs, mostHeadArgs)
 	l.respArgs = args
-	if len(args) < 2 || !c.shortcut(b, args, count) {
-		if _, l.respArgs, _ = resp.ConsumeRequest(b, args); len(l.respArgs) > 0 {
-			c.redisRequest(b, l.respArgs)
-		}
+	if count > 0 {
+		c.redisRequest(b, args, count)
 	}
-}
-
-// mostHeadArgs is how many arguments are in front of the first key of any command whose keys are at fixed positions, and that.
-const mostHeadArgs = 3
-
-// shortcut does longRequest for a request of so many arguments if the first of them, args, say what to do. It reports whether
-// they do.
-func (c *client) shortcut(b []byte, args []resp.Span, count int) bool {
-	cmd := resp.Lookup(args[0].Of(b))
-	if c.state&authenticated == 0 || cmd == nil || len(cmd.Subs) > 0 || !cmd.CheckArity(count) {
-		return false
-	}
-	keys, ok := cmd.FixedKeys(count)
-	switch {
-	case cmd.Route == resp.Forward && ok && cmd.First < len(args):
-		c.forwardTogether(cmd, b, args[cmd.First], keys)
-	case cmd.Route == resp.Fragment && ok:
-		c.divideRedis(cmd, b, args[0], keys)
-	case cmd.Local == resp.LocalEcho, cmd.Local == resp.LocalPing && count == 2:
-		c.echo(b, args)
-	default:
-		return false
-	}
-	return true
 }
 
 // divideRedis sends each server the part of a long request that concerns its keys.
@@ -154,17 +135,6 @@ func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys i
 	}
 }
 
-// forwardTogether sends a long request to the server of its first key, if all its keys live there: those of many are looked at
-// in slices.
-func (c *client) forwardTogether(cmd *resp.Command, b []byte, key resp.Span, keys int) {
-	server := c.pool.keys.Server(key.Of(b))
-	if keys == 1 || !c.pool.strict || len(c.pool.servers) == 1 {
-		c.forward(b, server)
-		return
-	}
-	c.beginCheck(cmd, b, key.End(), server, keys-1)
-}
-
 // wantsKeyErrors tells whether an error reply of a server is to stand for each of its keys.
 func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
 	return cmd.Merge == resp.MergeArray && p.spec.MGetErrors == link.MGetErrorsPerKey
@@ -180,8 +150,8 @@ func (c *client) refuseProtocol(err error) {
 	c.leave()
 }
 
-// redisRequest routes one request by the command table.
-func (c *client) redisRequest(b []byte, args []resp.Span) {
+// redisRequest routes one request of count arguments, the first of which are args, by the command table.
+func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
 	if c.state&authenticated == 0 && (cmd == nil || !beforeAuth(cmd)) {
 		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
@@ -196,19 +166,19 @@ func (c *client) redisRequest(b []byte, args []resp.Span) {
 			return
 		}
 	}
-	if (cmd.Route != resp.Refuse || len(cmd.Subs) > 0) && !cmd.CheckArity(len(args)) {
+	if (cmd.Route != resp.Refuse || len(cmd.Subs) > 0) && !cmd.CheckArity(count) {
 		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
 		return
 	}
 	switch cmd.Route {
 	case resp.Forward:
-		c.forwardRedis(cmd, b, args)
+		c.forwardRedis(cmd, b, args, count)
 	case resp.Fragment:
-		c.splitRedis(cmd, b, args)
+		c.splitRedis(cmd, b, args, count)
 	case resp.Keyless:
 		c.forward(b, c.pool.keyless())
 	case resp.Local:
-		c.answerLocally(cmd, b, args)
+		c.answerLocally(cmd, b, args, count)
 	default:
 		c.refuse(cmd)
 	}
@@ -243,19 +213,18 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 }
 
 // forwardRedis sends a request to the one server that all its keys live on, or refuses it.
-func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
+func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if cmd.HasOneKey() {
 		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
 		return
 	}
 	l, p := c.pool.l, c.pool
-	state := requestState(0)
-	if cmd.Script {
-		state = isScript
-	}
-	var err error
-	l.keys, err = cmd.Keys(b, args, l.keys)
+	alone, row, err := cmd.Locate(b, args, count, l.keys)
+	l.keys = alone
 	switch {
+	case errors.Is(err, resp.ErrMoreArgs):
+		c.forwardOptions(cmd, b, count)
+		return
 	case errors.Is(err, resp.ErrForeign):
 		if len(p.servers) > 1 && p.strict {
 			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
@@ -265,22 +234,55 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span) {
 		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
 		return
 	}
-	if len(l.keys) == 0 {
-		c.forwardAs(state, b, p.keyless())
-		return
+	state := requestState(0)
+	if cmd.Script {
+		state = isScript
 	}
-	server := p.keys.Server(args[l.keys[0]].Of(b))
-	if p.strict && !p.together(server, b, args, l.keys[1:]) {
+	server := p.serverOf(b, args, alone, row)
+	switch {
+	case !p.strict || len(alone)+row.Count <= 1 || len(p.servers) == 1:
+		c.forwardAs(state, b, server)
+	case len(args) < count:
+		c.beginCheck(state, cmd, b, args, server, alone, row)
+	case p.together(server, b, args, alone, row):
+		c.forwardAs(state, b, server)
+	default:
 		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
+	}
+}
+
+// forwardOptions is forwardRedis for a long request whose first arguments do not tell the keys.
+func (c *client) forwardOptions(cmd *resp.Command, b []byte, count int) {
+	l := c.pool.l
+	if count > maxOptions {
+		c.respondScratch(resp.AppendTooMany(l.scratch[:0], cmd, maxOptions))
 		return
 	}
-	c.forwardAs(state, b, server)
+	_, l.respArgs, _ = resp.ConsumeRequest(b, l.respArgs)
+	c.forwardRedis(cmd, b, l.respArgs, count)
+}
+
+// serverOf returns the server on which the first of these keys lives.
+func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
+	switch {
+	case len(alone) > 0:
+		return p.keys.Server(args[alone[0]].Of(b))
+	case row.Count > 0:
+		key, _ := resp.NextArg(b, args[row.First-1].End())
+		return p.keys.Server(key.Of(b))
+	}
+	return p.keyless()
 }
 
 // together tells whether keys all live on server.
-func (p *pool) together(server int, b []byte, args []resp.Span, keys []int32) bool {
-	for _, key := range keys {
+func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, row resp.Row) bool {
+	for _, key := range alone {
 		if p.keys.Server(args[key].Of(b)) != server {
+			return false
+		}
+	}
+	for i := range row.Count {
+		if p.keys.Server(args[row.First+i*row.Step].Of(b)) != server {
 			return false
 		}
 	}
@@ -299,21 +301,25 @@ func (c *client) forwardAs(state requestState, b []byte, server int) {
 }
 
 // splitRedis sends each server the part of a request that concerns its keys.
-func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span) {
+func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l, p := c.pool.l, c.pool
-	var err error
-	if l.keys, err = cmd.Keys(b, args, l.keys); err != nil {
+	_, keys, err := cmd.Locate(b, args, count, l.keys)
+	if err != nil {
 		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
 		return
 	}
-	if len(l.keys) == 1 {
-		c.forward(b, p.keys.Server(args[l.keys[0]].Of(b)))
+	if len(b) >= longBytes {
+		c.divideRedis(cmd, b, args[0], keys.Count)
+		return
+	}
+	if keys.Count == 1 {
+		c.forward(b, p.keys.Server(args[keys.First].Of(b)))
 		return
 	}
 	s := l.takeSplit()
 	s.redis = cmd
-	for _, key := range l.keys {
-		l.assign(s, p.keys.Server(args[key].Of(b)))
+	for i := range keys.Count {
+		l.assign(s, p.keys.Server(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
 	r.bytes = int32(len(b))

@@ -98,18 +98,6 @@ func (c *Command) Resolve(b []byte, args []Span) *Command {
 // HasOneKey reports whether the first argument behind the name is the only key.
 func (c *Command) HasOneKey() bool { return c.First == 1 && c.Last == 1 && c.Find == nil }
 
-// FixedKeys returns how many keys a request of nargs arguments has, if all are at fixed positions and none lacks its value.
-func (c *Command) FixedKeys(nargs int) (keys int, ok bool) {
-	last := c.Last
-	if last < 0 {
-		last += nargs
-	}
-	if c.First == 0 || c.Find != nil || c.Last < 0 && (last+1-c.First)%c.Step != 0 {
-		return 0, false
-	}
-	return (last-c.First)/c.Step + 1, true
-}
-
 // CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
 func (c *Command) CheckArity(nargs int) bool {
 	if c.Arity > 0 {

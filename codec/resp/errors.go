@@ -74,6 +74,11 @@ func AppendWrongArity(dst []byte, c *Command) []byte { return AppendError(dst, w
 // AppendNotSupported appends the reply to a command that is routed Refuse.
 func AppendNotSupported(dst []byte, c *Command) []byte { return AppendError(dst, notSupported(c.Name)) }
 
+// AppendTooMany appends the reply to a request of more than most arguments, any of which may be a key.
+func AppendTooMany(dst []byte, c *Command, most int) []byte {
+	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" arguments is not supported by pinion")
+}
+
 // AppendOtherDB appends the reply to a SELECT of another database than db, the pool's; the connection is closed after it.
 func AppendOtherDB(dst []byte, db int) []byte {
 	return AppendError(dst, "ERR 'select' of another database than "+strconv.Itoa(db)+" is not supported by pinion")

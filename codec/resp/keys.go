@@ -15,30 +15,49 @@ func (e KeyError) Error() string { return string(e) }
 // the request must be refused: AppendForeign.
 var ErrForeign = errors.New("request may touch keys that it does not name")
 
-// A finder appends the indexes of the keys of a command that are not at fixed positions. The request has passed
-// CheckArity.
-type finder func(c *Command, b []byte, args []Span, keys []int32) ([]int32, error)
+// ErrMoreArgs says that Locate needs all arguments of a request to tell its keys.
+var ErrMoreArgs = errors.New("keys are not told by the first arguments")
+
+// Row is Count keys, the first of which is the argument First, each Step arguments behind the one before.
+type Row struct{ First, Count, Step int }
+
+// A finder finds the keys of a command that are not at fixed positions: it appends to alone, or returns a row of them. The
+// request has count arguments, the first of which are args, and has passed CheckArity.
+type finder func(c *Command, b []byte, args []Span, count int, alone []int32) ([]int32, Row, error)
 
 // Keys appends the indexes of those args of a request in b that are keys to keys[:0]; c is the row that Resolve gave,
 // and CheckArity has passed. The error, if any, is a KeyError or ErrForeign.
 func (c *Command) Keys(b []byte, args []Span, keys []int32) (out []int32, err error) {
-	out = keys[:0]
+	out, row, err := c.Locate(b, args, len(args), keys)
+	return row.appendTo(out), err
+}
+
+// Locate is Keys for a request of count arguments, the first of which are args: all, or 4 at least. It appends to keys[:0] those keys only
+// that are not in the row. The error may also be ErrMoreArgs.
+func (c *Command) Locate(b []byte, args []Span, count int, keys []int32) (alone []int32, row Row, err error) {
+	alone = keys[:0]
 	if c.First > 0 {
 		last := c.Last
 		if last < 0 {
-			last += len(args)
+			last += count
 		}
 		if c.Last < 0 && (last+1-c.First)%c.Step != 0 { // the last key lacks its value
-			return out, KeyError(wrongArity(c))
+			return alone, Row{}, KeyError(wrongArity(c))
 		}
-		for i := c.First; i <= last; i += c.Step {
-			out = append(out, int32(i))
-		}
+		row = Row{c.First, (last-c.First)/c.Step + 1, c.Step}
 	}
 	if c.Find != nil {
-		return c.Find(c, b, args, out)
+		return c.Find(c, b, args, count, row.appendTo(alone))
 	}
-	return out, nil
+	return alone, row, nil
+}
+
+// appendTo appends the indexes of the keys.
+func (r Row) appendTo(keys []int32) []int32 {
+	for i := range r.Count {
+		keys = append(keys, int32(r.First+i*r.Step))
+	}
+	return keys
 }
 
 // numKeys finds keys whose number is an argument. The texts are those of the error replies, complete but for a %s,
@@ -101,30 +120,30 @@ func sortedSetKeys(at int) finder {
 	}.find
 }
 
-func (k numKeys) find(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+func (k numKeys) find(c *Command, b []byte, args []Span, count int, alone []int32) ([]int32, Row, error) {
 	n, ok := parseInt(args[k.at].Of(b))
 	if !ok {
-		return keys, keyError(c, k.notANumber)
+		return alone, Row{}, keyError(c, k.notANumber)
 	}
 	if n < k.least {
-		return keys, keyError(c, k.tooSmall)
+		return alone, Row{}, keyError(c, k.tooSmall)
 	}
 	first := k.at + 1
-	if n > int64(len(args)-first-k.after)/int64(k.step) {
-		return keys, keyError(c, k.tooLarge)
-	}
-	for i := range int(n) {
-		keys = append(keys, int32(first+i*k.step))
+	if n > int64(count-first-k.after)/int64(k.step) {
+		return alone, Row{}, keyError(c, k.tooLarge)
 	}
 	if n == 0 {
-		return keys, ErrForeign
+		return alone, Row{}, ErrForeign
 	}
-	return keys, nil
+	return alone, Row{first, int(n), k.step}, nil
 }
 
 // findSort reads the options of SORT: STORE names a key, BY and GET name keys by a pattern unless it has no '*'. The
 // option GET # is the element itself.
-func findSort(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+func findSort(c *Command, b []byte, args []Span, count int, keys []int32) ([]int32, Row, error) {
+	if len(args) < count {
+		return keys, Row{}, ErrMoreArgs
+	}
 	foreign := false
 	for i := 2; i < len(args); i++ {
 		opt, left := args[i].Of(b), len(args)-i-1
@@ -139,13 +158,13 @@ func findSort(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) 
 			i++
 			foreign = foreign || hasStar(args[i].Of(b))
 		default:
-			return keys, KeyError(SyntaxError)
+			return keys, Row{}, KeyError(SyntaxError)
 		}
 	}
 	if foreign {
-		return keys, ErrForeign
+		return keys, Row{}, ErrForeign
 	}
-	return keys, nil
+	return keys, Row{}, nil
 }
 
 func hasStar(pattern []byte) bool {
@@ -158,48 +177,51 @@ func hasStar(pattern []byte) bool {
 }
 
 // findCopy reads the options of COPY, none of which is a key. A pool has one database: with DB the copy would leave it.
-func findCopy(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+func findCopy(c *Command, b []byte, args []Span, count int, keys []int32) ([]int32, Row, error) {
+	if len(args) < count {
+		return keys, Row{}, ErrMoreArgs
+	}
 	for i := 3; i < len(args); i++ {
 		switch opt := args[i].Of(b); {
 		case equalFold(opt, "replace"):
 		case equalFold(opt, "db") && i+1 < len(args):
-			return keys, KeyError(notSupported("copy db"))
+			return keys, Row{}, KeyError(notSupported("copy db"))
 		default:
-			return keys, KeyError(SyntaxError)
+			return keys, Row{}, KeyError(SyntaxError)
 		}
 	}
-	return keys, nil
+	return keys, Row{}, nil
 }
 
 // findGeoStore finds the keys after STORE and STOREDIST of GEORADIUS and GEORADIUSBYMEMBER, the only options whose
 // value may be any word.
-func findGeoStore(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+func findGeoStore(c *Command, b []byte, args []Span, count int, keys []int32) ([]int32, Row, error) {
+	if len(args) < count {
+		return keys, Row{}, ErrMoreArgs
+	}
 	for i := -c.Arity; i < len(args)-1; i++ {
 		if opt := args[i].Of(b); equalFold(opt, "store") || equalFold(opt, "storedist") {
 			i++
 			keys = append(keys, int32(i))
 		}
 	}
-	return keys, nil
+	return keys, Row{}, nil
 }
 
 // findStreams finds the keys of XREAD and XREADGROUP: the first half of what follows STREAMS. BLOCK would hold up
 // every client behind the same server connection, so it is refused.
-func findStreams(c *Command, b []byte, args []Span, keys []int32) ([]int32, error) {
+func findStreams(c *Command, b []byte, args []Span, count int, alone []int32) ([]int32, Row, error) {
 	for i := 1; i < len(args); i++ {
-		opt, left := args[i].Of(b), len(args)-i-1
+		opt, left := args[i].Of(b), count-i-1
 		switch {
 		case equalFold(opt, "streams") && left >= 1:
 			if left%2 != 0 {
-				return keys, KeyError("ERR Unbalanced '" + c.Name + "' list of streams: " +
+				return alone, Row{}, KeyError("ERR Unbalanced '" + c.Name + "' list of streams: " +
 					"for each stream key an ID or '" + c.lastID() + "' must be specified.")
 			}
-			for k := range left / 2 {
-				keys = append(keys, int32(i+1+k))
-			}
-			return keys, nil
+			return alone, Row{i + 1, left / 2, 1}, nil
 		case equalFold(opt, "block") && left >= 1:
-			return keys, KeyError(notSupported(c.Name + " block"))
+			return alone, Row{}, KeyError(notSupported(c.Name + " block"))
 		case equalFold(opt, "count") && left >= 1:
 			i++
 		case c.Write && equalFold(opt, "group") && left >= 2:
@@ -208,10 +230,13 @@ func findStreams(c *Command, b []byte, args []Span, keys []int32) ([]int32, erro
 			i++
 		case c.Write && equalFold(opt, "noack"):
 		case equalFold(opt, "group") && left >= 2, equalFold(opt, "noack"):
-			return keys, onlyGroup(opt)
+			return alone, Row{}, onlyGroup(opt)
 		default:
-			return keys, KeyError(SyntaxError)
+			return alone, Row{}, KeyError(SyntaxError)
 		}
 	}
-	return keys, KeyError(SyntaxError)
+	if len(args) < count {
+		return alone, Row{}, ErrMoreArgs
+	}
+	return alone, Row{}, KeyError(SyntaxError)
 }

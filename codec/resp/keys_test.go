@@ -95,6 +95,36 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// The first arguments tell the same as all of them, or that they are too few: those in front of STREAMS, and of what has
+// keys among its options.
+func TestLocateByFirstArguments(t *testing.T) {
+	for _, e := range keyExamples {
+		words := strings.Fields(strings.ToLower(e.request))
+		b, args := request(words...)
+		c := Lookup(args[0].Of(b)).Resolve(b, args)
+		want, wantErr := c.Keys(b, args, nil)
+		anywhere := slices.Contains([]string{"copy", "sort", "sort_ro", "georadius", "georadiusbymember"}, c.Name)
+		streams := 0
+		for i, word := range words {
+			if word == "streams" {
+				streams = i
+			}
+		}
+		for n := 4; n < len(args); n++ {
+			alone, row, err := c.Locate(b, args[:n], len(args), nil)
+			if anywhere || strings.HasPrefix(c.Name, "xread") && n <= streams {
+				if err != ErrMoreArgs {
+					t.Errorf("%s: the first %d arguments are enough: %v", e.request, n, err)
+				}
+				continue
+			}
+			if got := row.appendTo(alone); !slices.Equal(got, want) || err != wantErr {
+				t.Errorf("%s: the first %d arguments tell %v %v, all of them %v %v", e.request, n, got, err, want, wantErr)
+			}
+		}
+	}
+}
+
 // TestKeyErrors: the texts are those of Redis 7.0.15, except those marked; FCALL had a function f to call.
 func TestKeyErrors(t *testing.T) {
 	for _, e := range []struct{ request, err string }{
