@@ -74,6 +74,25 @@ func TestMoveIdle(t *testing.T) {
 	r.pings(clients[0], next)
 }
 
+// The worker before ends before the next one hears that the handoff is settled: as it was to, so that this is no news.
+func TestMoveEndsEarly(t *testing.T) {
+	r, before, next := succession(t, nil)
+	c := r.connect("c", 0, 0)
+	r.handOver(before, next)
+	r.given(before)
+	r.logged(next)
+	r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
+	r.turn()
+	if !before.ended {
+		t.Fatal("the worker before has not ended")
+	}
+	if said := r.logged(next); len(said) > 0 {
+		t.Errorf("the next worker logs %q", said)
+	}
+	r.instruct(next, link.Settle, nil)
+	r.pings(c, next)
+}
+
 // A request whose second half comes after the move.
 func TestMoveHalfRequest(t *testing.T) {
 	request := redisRequestOf("GET", strings.Repeat("k", 300))

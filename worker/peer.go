@@ -40,6 +40,7 @@ type peerLink struct {
 	reversed   bool              // it gives, so nothing is given to it
 	past       bool              // it may still have clients to give, but this worker serves, and never gives any to it
 	lost       int               // clients that have ended with it
+	dead       bool              // its process has ended, or is about to
 	gone       int               // clients that it has got, since giving began
 	away       int               // clients that it has got and may give back
 	limit      int               // clients in a batch; 1 ≤ limit ≤ usualBatch
@@ -150,7 +151,7 @@ func (p *peerLink) read() {
 
 // ended follows when the other side has closed its end. One that lives can only write no more.
 func (p *peerLink) ended() {
-	if sock.HungUp(p.fd) {
+	if p.dead = sock.HungUp(p.fd); p.dead {
 		p.link.End("it is gone", false)
 	} else {
 		p.link.End("it has ended the handoff, and its log says why", true)
@@ -261,7 +262,11 @@ func (p *peerLink) Failed(reason string) {
 	if !l.giving.on && !l.unsettled() || p.past && lost == 0 {
 		return
 	}
-	l.logf(levelWarn, "worker %d of the other generation: %s", p.slot, reason)
+	how := levelWarn
+	if p.dead && lost == 0 {
+		how = levelDebug // it may have ended as it was to, which this worker hears later; a master knows why it has
+	}
+	l.logf(how, "worker %d of the other generation: %s", p.slot, reason)
 	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.of, Hung: p.hung, Reason: reason, Lost: lost}))
 	l.giving.said = false
 }

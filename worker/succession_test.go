@@ -83,6 +83,18 @@ func (r *rig) heard(l *loop) (messages []link.Message) {
 	return messages
 }
 
+// logged returns what a worker has had its master log since the last time.
+func (r *rig) logged(l *loop) (lines []string) {
+	for b := r.masters[slices.Index(r.workers, l)].take(); len(b) > 0; {
+		size := 16 + int(b[12]) + int(b[13])<<8
+		if m, err := link.ParseMessage(b[:size]); err == nil && m.Kind == link.Log {
+			lines = append(lines, string(m.Body[1:]))
+		}
+		b = b[size:]
+	}
+	return lines
+}
+
 // given returns the one Given that a worker has said.
 func (r *rig) given(l *loop) (body link.GivenBody) {
 	r.t.Helper()
