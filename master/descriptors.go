@@ -3,6 +3,10 @@
 package master
 
 import (
+	"fmt"
+	"strings"
+	"syscall"
+
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -22,4 +26,18 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 	if message, hint := d.Shortage(); known && message != "" {
 		m.log.printf(levelWarn, "%s; %s", message, hint)
 	}
+}
+
+// withRemedy says what to do about an error that means that descriptors are too few, unless it says so itself. What another
+// process or a library has said is text.
+func withRemedy(err error) error {
+	switch {
+	case err == nil, strings.Contains(err.Error(), "LimitNOFILE"):
+		return err
+	case strings.Contains(err.Error(), syscall.ENFILE.Error()):
+		return fmt.Errorf("%w; raise sysctl fs.file-max", err)
+	case strings.Contains(err.Error(), syscall.EMFILE.Error()):
+		return fmt.Errorf("%w; raise LimitNOFILE= (ulimit -n)", err)
+	}
+	return err
 }

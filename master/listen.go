@@ -367,8 +367,11 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 				return
 			}
 			hint := ""
-			if errors.Is(err, syscall.EADDRINUSE) {
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
 				hint = "; choose another port with -s"
+			case errors.Is(err, syscall.EADDRNOTAVAIL):
+				hint = "; no interface of this machine has that address; choose another with -a"
 			}
 			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/master/config"
@@ -30,6 +31,8 @@ func listenError(p *config.Pool, err error) error {
 		hint = "; another process accepts connections there: stop it or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
 		hint = fmt.Sprintf("; see who has it with: ss -ltnp 'sport = :%d'", p.Listen.AddrPort.Port())
+	case errors.Is(err, syscall.ENOENT) && p.Listen.Network == "unix":
+		hint = fmt.Sprintf("; create the directory %q", filepath.Dir(p.Listen.Address))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		hint = "; no interface of this machine has that address"
 	case errors.Is(err, syscall.EACCES) && p.Listen.Network != "unix":

@@ -129,7 +129,7 @@ func TestUnlinkOwnOnly(t *testing.T) {
 
 func TestListenErrors(t *testing.T) {
 	on := config.Listen{Network: "tcp", Text: "localhost:22121", AddrPort: netip.MustParseAddrPort("127.0.0.1:22121")}
-	path := config.Listen{Network: "unix", Text: "/run/p.sock"}
+	path := config.Listen{Network: "unix", Text: "/run/p.sock", Address: "/run/p.sock"}
 	for _, c := range []struct {
 		listen config.Listen
 		err    error
@@ -145,6 +145,7 @@ func TestListenErrors(t *testing.T) {
 		{path, syscall.EADDRINUSE, `listening on "/run/p.sock" (pool "alpha"): address already in use; ` +
 			`another process accepts connections there: stop it or choose another path`},
 		{path, syscall.EACCES, `listening on "/run/p.sock" (pool "alpha"): permission denied`},
+		{path, syscall.ENOENT, `listening on "/run/p.sock" (pool "alpha"): no such file or directory; create the directory "/run"`},
 	} {
 		err := listenError(&config.Pool{Pool: link.Pool{Name: "alpha"}, Listen: c.listen}, c.err)
 		if err.Error() != c.want || !errors.Is(err, c.err) {
@@ -163,7 +164,8 @@ func TestListenStatsErrors(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1": fmt.Sprintf(`listening on "127.0.0.1:%d" (statistics): address already in use; `+
 			`choose another port with -s`, port),
-		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address`, port),
+		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address; `+
+			`no interface of this machine has that address; choose another with -a`, port),
 	} {
 		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
 		m.world.aside = func(work func() func()) { work()() }

@@ -261,6 +261,8 @@ func (h *HandoffStatus) line() string {
 			stays = fmt.Sprintf("the old generation serves, %s still to come back", clientsAre(h.kept, "are"))
 		case h.Lost > 0:
 			stays = "the old generation serves"
+		case strings.HasPrefix(h.Reason, errEnding.Error()):
+			stays = "the old generation is to end"
 		}
 		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))
 	}

@@ -306,13 +306,14 @@ func (s *source) expire() {
 	m := s.m
 	switch s.phase {
 	case sourceCalling:
-		s.fail(fmt.Errorf("new master says nothing after %s", callTimeout))
+		s.fail(fmt.Errorf("%s was started as the new master and says nothing within %s: it hangs, or is another program; "+
+			"see what it says with -V, and install it again", m.world.self, callTimeout))
 	case sourceWaiting:
 		if s.inquiry != nil {
 			s.inquired()
 			return
 		}
-		s.fail(fmt.Errorf("new generation is not ready after %s", waitTimeout))
+		s.fail(fmt.Errorf("new generation is not ready after %s; its log lines say how far it is", waitTimeout))
 	case sourceJoining:
 		s.give()
 	case sourceGiving:
@@ -360,6 +361,7 @@ func (s *source) overdue() {
 // conclude ends the attempt and tells everyone concerned how it went.
 func (s *source) conclude(err error) {
 	m := s.m
+	err = withRemedy(err)
 	s.status.Took = m.world.now().Sub(s.status.At)
 	s.status.Outcome = HandoffDone
 	s.status.count(s.losses, s.theirs)

@@ -69,11 +69,7 @@ func (s *source) connect(from *slot, only int) (done bool) {
 			}
 		}
 		if err != nil {
-			hint := ""
-			if scarce(err) {
-				hint = "; raise LimitNOFILE= (ulimit -n)"
-			}
-			s.fail(fmt.Errorf("connecting %v: %w%s", pair{from.index, to.slot}, err, hint))
+			s.fail(withRemedy(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
 			return false
 		}
 		s.awaited[pair{from.index, to.slot}] = true

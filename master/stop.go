@@ -83,7 +83,7 @@ func (m *master) fail(err error) {
 		m.leaveBehind(err)
 		return
 	}
-	m.err = err
+	m.err = withRemedy(err)
 	m.become(stopping)
 	m.closeListeners()
 	for _, s := range m.slots() {

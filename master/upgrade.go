@@ -4,9 +4,12 @@
 package master
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -122,12 +125,14 @@ func (u *upgrader) begin() error {
 	}
 }
 
+const missing = "is not there; install it again"
+
 // advice is what the operator can do about what tableflip says, which has the error of a system call as text only.
 var advice = [...]struct{ sign, advice string }{
 	{"exec format error", "is no program for this machine; install the package of its architecture"},
 	{"permission denied", "cannot be executed; see its permissions and whether its file system is mounted noexec"},
-	{"no such file", "is not there; install it again"},
-	{"not found", "is not there; install it again"},
+	{"no such file", missing},
+	{"not found", missing},
 	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
 }
 
@@ -144,12 +149,39 @@ func (u *upgrader) advise(err error) error {
 		return fmt.Errorf("the working directory %q, in which pinion was started, is gone: make it anew (mkdir -p %s), then upgrade (%w)",
 			startedIn, startedIn, err)
 	}
+	return adviseOn(os.Args[0], err)
+}
+
+// adviseOn says what is wrong with a binary that could not be started, or has ended too early.
+func adviseOn(path string, err error) error {
 	for _, a := range advice {
-		if strings.Contains(err.Error(), a.sign) {
-			return fmt.Errorf("%s %s (%w)", os.Args[0], a.advice, err)
+		if !strings.Contains(err.Error(), a.sign) {
+			continue
 		}
+		if there, runner := runBy(path); there && a.advice == missing {
+			return fmt.Errorf("%s is there, but not %s, by which it is to be run; install pinion again (%w)", path, runner, err)
+		}
+		return fmt.Errorf("%s %s (%w)", path, a.advice, err)
 	}
 	return err
+}
+
+// runBy tells whether a program is there, and what the kernel runs it by, whose absence is the same error as its own.
+func runBy(path string) (there bool, runner string) {
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return false, ""
+	}
+	file, err := os.Open(found)
+	if err != nil {
+		return false, ""
+	}
+	defer file.Close()
+	line, _ := bufio.NewReader(io.LimitReader(file, 256)).ReadString('\n') // the kernel looks at no more
+	if command, script := strings.CutPrefix(line, "#!"); script && len(strings.Fields(command)) > 0 {
+		return true, fmt.Sprintf("the interpreter %q", strings.Fields(command)[0])
+	}
+	return true, "the dynamic loader"
 }
 
 // Resign tells the master that has started this process why it cannot take over. For what fails before Run.

@@ -114,7 +114,7 @@ func readBufferBytes(text string) (int, error) {
 	case err != nil || n == 0:
 		return 0, usageError("option -m requires a non-zero number")
 	case n < minReadBufferBytes || n > maxReadBufferBytes:
-		return 0, usageError(fmt.Sprintf("mbuf chunk size must be between %d and %d bytes", minReadBufferBytes, maxReadBufferBytes))
+		return 0, usageError(fmt.Sprintf("mbuf chunk size (-m) must be between %d and %d bytes", minReadBufferBytes, maxReadBufferBytes))
 	}
 	return n, nil
 }
