@@ -35,6 +35,7 @@ type loop struct {
 	poller *poll.Poller
 	clock  func() int64 // ns, monotonic, the same in all processes
 	now    int64        // the clock, read once per turn
+	rested int64        // the clock, when the loop was through with its last turn
 
 	table          []registration // by poll.Token.Index
 	free           []uint32       // indexes of table that nobody holds
@@ -152,6 +153,7 @@ func (l *loop) run() error {
 	var events []poll.Event
 	for !l.ended {
 		var err error
+		l.rested = l.clock()
 		if events, err = l.wait(len(events)); err != nil {
 			return err
 		}

@@ -183,6 +183,7 @@ func (r *rig) step(l *loop) (busy bool) {
 		busy = true
 	}
 	l.turn(events)
+	l.rested = r.now
 	if r.after != nil {
 		r.after(l)
 	}

@@ -12,11 +12,10 @@ const stallTolerance = 10 * time.Millisecond
 // the kernel, and requests that the loop had in hand have not reached their servers. A little of the time counts all the
 // same, so that nothing is put off for ever by a worker that always is late.
 func (l *loop) excuse(now int64) {
-	due, ok := l.timers.next()
-	if !ok || now-max(due, l.now) <= int64(stallTolerance) {
+	lost := l.stood(now) - int64(stallTolerance)
+	if lost <= 0 {
 		return
 	}
-	lost := now - l.now - int64(stallTolerance)
 	for _, p := range l.pools {
 		for _, s := range p.servers {
 			s.prober.excuse(lost)
@@ -31,6 +30,18 @@ func (l *loop) excuse(now int64) {
 	if l.rollCall.timer.pos != 0 {
 		l.timers.set(&l.rollCall.timer, l.rollCall.timer.at+lost)
 	}
+}
+
+// stood returns for how long the loop has stood still since its last turn, as far as that made it late for what is due. In
+// the turn itself, that is the time until it came to wait. While it waited it may have slept well, so that the moment in which
+// it was stopped is unknown: it was late by the time since something was due, and is taken to have stood still as long before.
+func (l *loop) stood(now int64) int64 {
+	due, ok := l.timers.next()
+	late := now - max(due, l.now)
+	if !ok || late <= int64(stallTolerance) {
+		return 0
+	}
+	return min(now-l.now, max(l.rested-l.now, 2*late))
 }
 
 // excuse gives the server so many ns more for all that it owes.

@@ -62,3 +62,39 @@ func TestStallIsNotTheServersPace(t *testing.T) {
 		t.Errorf("the server may owe %d, and could %d before", got, before)
 	}
 }
+
+// A worker that has slept until a deadline and comes a little late to it gives the server a little more, not all that time again.
+// One that stood still in the middle of a turn gives what it has sent only then all its time.
+func TestStallGivesWhatItTook(t *testing.T) {
+	const timeout, late = time.Second, 60 * time.Millisecond
+	for _, test := range []struct {
+		name             string
+		inTurn           bool
+		waits, andNotYet time.Duration // after it runs again: that it does answer by then, and does not
+	}{
+		{"waiting", false, late, late - 2*stallTolerance},
+		{"in a turn", true, timeout, timeout - 2*stallTolerance},
+	} {
+		r := newRig(t)
+		r.redisPool("s1").Timeout = timeout
+		r.start()
+		c := r.connect("a", 0, 0)
+		c.send(redisRequestOf("GET", "k"))
+		r.turn()
+		r.stopped = true
+		r.advance(timeout + late)
+		if test.inTurn {
+			r.workers[0].rested = r.now
+		}
+		r.stopped = false
+		r.turn()
+		r.advance(test.andNotYet)
+		if got := string(c.take()); got != "" {
+			t.Errorf("%s: already got %q", test.name, got)
+		}
+		r.advance(test.waits - test.andNotYet)
+		if got := string(c.take()); got != "-ERR Connection timed out\r\n" {
+			t.Errorf("%s: got %q after %v", test.name, got, test.waits)
+		}
+	}
+}
