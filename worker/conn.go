@@ -61,6 +61,8 @@ type conn struct {
 	unbegun   int            // and behind it
 	promised  int            // of those behind it, see conn.admits
 	gauge     gauge          // of how many may be owed
+	turn      timer          // until another attempt to take a turn
+	yields    bool           // has let the others go first
 	unsent    *request       // the first of the in queue that is not written as a whole
 	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr      netip.AddrPort // of the server, that this attempt tries
@@ -81,6 +83,7 @@ type conn struct {
 func newConn(s *server) *conn {
 	c := &conn{server: s, fd: -1, gauge: gauge{limit: s.pool.firstOwed()}}
 	c.deadlines.fire = c.expire
+	c.turn.fire = c.markDirty
 	return c
 }
 
@@ -381,12 +384,25 @@ func (c *conn) wrote(bytes int) {
 	if c.unsent != nil && c.lead > 0 {
 		c.begin(c.unsent)
 	}
-	c.gauge.wrote(c.owed, c.server.pool.l.now)
+	c.watch()
 	n := c.server.counters
 	n[link.InQueue] -= uint64(moved)
 	n[link.InQueueBytes] -= uint64(size)
 	n[link.OutQueue] += uint64(moved)
 	n[link.OutQueueBytes] += uint64(size)
+}
+
+// watch lets the gauge see what is written.
+func (c *conn) watch() {
+	if c.gauge.since != 0 {
+		return
+	}
+	others, fair := unknownOwed, 0
+	if p := c.server.pool; c.gauge.doubts(p.timeout / gaugePart) {
+		others = c.server.owedOthers(c)
+		fair = others / max(1, p.spec.ServerConnections*p.l.spec.Slots-1) / 2
+	}
+	c.gauge.wrote(c.owed, others, fair, c.server.pool.l.now)
 }
 
 // begin is told that r is written, or a part of it.

@@ -15,7 +15,7 @@ func (g *gauge) drive(batches int, takes func(owed int) time.Duration) int {
 	now := int64(time.Hour)
 	for range batches {
 		owed := g.limit
-		g.wrote(owed, now)
+		g.wrote(owed, 0, 0, now)
 		now += int64(takes(owed))
 		g.answered(owed, now, gaugeTimeout/gaugePart, firstOwed)
 	}
@@ -39,6 +39,7 @@ func TestGauge(t *testing.T) {
 		{"50 a second", 0, each(20 * time.Millisecond), 4, 6},
 		{"2 a second", 0, each(500 * time.Millisecond), 1, 1},
 		{"any number, far away", 150 * time.Millisecond, func(int) time.Duration { return 150 * time.Millisecond }, 10_000, 1 << 62},
+		{"any number, far away, as nobody knows", 0, func(int) time.Duration { return 150 * time.Millisecond }, 10_000, 1 << 62},
 		{"any number, at once", 0, func(int) time.Duration { return 0 }, 10_000, 1 << 62},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,8 +63,10 @@ func TestGaugesShareAServer(t *testing.T) {
 		for range 30 {
 			total = 0
 			for i := range gauges {
-				gauges[i].wrote(gauges[i].limit, now)
 				total += gauges[i].limit
+			}
+			for i := range gauges {
+				gauges[i].wrote(gauges[i].limit, total-gauges[i].limit, 0, now)
 			}
 			now += int64(total) * int64(time.Millisecond)
 			for i := range gauges {

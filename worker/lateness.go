@@ -16,17 +16,19 @@ import (
 const blurPart = 8
 
 // allowed returns how many bytes may be written now. What the server could not answer in time waits here, where it can
-// still be taken back. Where more is asked than it can do, a request that has not twice the time left that the server
-// takes for what it owes is given up, though not before half of its timeout: it would be work for nobody, and keep the
-// next one from its reply.
+// still be taken back. Where more is asked than it can do, a request that has not the time left that it needs is given up:
+// it would be work for nobody, and keep the next one from its reply.
 func (c *conn) allowed() (bytes int) {
 	p := c.server.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
-	if p.timeout == 0 || c.unbegun <= room {
+	if p.timeout == 0 || c.unbegun <= room && c.gauge.shared == 0 {
 		return maxSendBytes
 	}
-	c.giveUp(min(2*c.gauge.time(), p.timeout/2), room)
+	if !c.mayTakeTurn() {
+		room = 0
+	}
+	c.giveUp(c.timeNeeded(), room)
 	bytes = c.unfinished()
 	for r := c.firstUnbegun(); r != nil && room > 0 && bytes < maxSendBytes; r = r.behind {
 		bytes += int(r.bytes)
@@ -34,6 +36,14 @@ func (c *conn) allowed() (bytes int) {
 	}
 	c.paused = room <= 0 && bytes <= maxSendBytes
 	return min(bytes, maxSendBytes)
+}
+
+// timeNeeded returns how much time a request should have left that is sent, in ns: twice what the server takes, or, where
+// that is much of the timeout, a little more.
+func (c *conn) timeNeeded() int64 {
+	timeout := c.server.pool.timeout
+	takes := min(c.gauge.time(), timeout*3/4)
+	return min(2*takes, max(timeout/2, takes+timeout/8))
 }
 
 // firstUnbegun returns the first request of the in queue of which nothing is written.
@@ -122,6 +132,9 @@ func (c *conn) provenSince(err error) int64 {
 func (c *conn) giveUp(need int64, room int) bool {
 	p := c.server.pool
 	usual, least := need, need/2
+	if least > p.timeout/4 {
+		least = need - p.timeout/8
+	}
 	at, size := c.unfinished(), 0 // where in the output those are that are given up in a row, and their bytes
 	stays, left := c.begun, c.unbegun
 	var vain, last *request
@@ -257,6 +270,7 @@ func (c *conn) renew() {
 	c.follow(c.begun, nil)
 	c.unbegun = 0
 	_ = sock.Abort(c.fd)
+	c.gauge.late()
 	c.end(unix.ETIMEDOUT)
 	if first == nil {
 		return

@@ -1,0 +1,66 @@
+// Connections to one server that take turns: where it does not do one request for each of them in the time that it may take.
+
+package worker
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	// turnPart of the timeout is how often a connection looks whether it is its turn.
+	turnPart = 256
+	// minTurnPause is how often at most.
+	minTurnPause = int64(time.Millisecond)
+)
+
+// mayTakeTurn tells whether the server owes everyone so little that c may give it a request. If not, c tries again soon. A
+// connection that has just had its turn lets those go first who wait for theirs.
+func (c *conn) mayTakeTurn() bool {
+	if c.gauge.shared == 0 || c.owed > 0 {
+		return true
+	}
+	l := c.server.pool.l
+	if c.turn.pos != 0 && c.turn.at > l.now {
+		return false
+	}
+	others, wait := c.server.owedOthers(c), int64(1)
+	free := others < c.gauge.shared
+	if free && (c.yields || !c.server.othersWait(c)) {
+		c.yields = false
+		return true
+	}
+	if free {
+		c.yields = true
+		wait = 2
+	}
+	l.timers.set(&c.turn, l.now+wait*max(minTurnPause, c.server.pool.timeout/turnPart))
+	return false
+}
+
+// owedOthers returns how much the server owes over other connections than c, also of the other workers.
+func (s *server) owedOthers(c *conn) int {
+	return s.sumOthers(c.owed, link.OutQueue)
+}
+
+// othersWait tells whether there is something to be written over other connections than c.
+func (s *server) othersWait(c *conn) bool { return s.sumOthers(c.unbegun, link.InQueue) > 0 }
+
+// sumOthers adds up a figure of all workers, but for a part of this worker's. A worker that has not heard of the server for
+// as long as makes a connection end is stopped or has only begun: it does not count.
+func (s *server) sumOthers(mine, counter int) (sum int) {
+	l := s.pool.l
+	sum = max(0, int(s.counters[counter])-mine)
+	for slot := range l.shared.Slots() {
+		if slot == l.spec.Slot {
+			continue
+		}
+		heard := l.shared.Heard(slot, s.pool.index, s.index)
+		if heard != nil && l.now-int64(atomic.LoadUint64(heard)) < lateFactor*s.pool.timeout {
+			sum += int(atomic.LoadUint64(&l.shared.Server(slot, s.pool.index, s.index)[counter]))
+		}
+	}
+	return sum
+}
