@@ -790,6 +790,9 @@ func describe(w word) string {
 	if w.Legacy != nil {
 		text += " and the counters"
 	}
+	if w.Lost > 0 {
+		text += fmt.Sprintf(", %d lost", w.Lost)
+	}
 	if w.Result != nil {
 		text += fmt.Sprintf(" (moved %d, stragglers %d)", w.Result.Moved, w.Result.Stragglers)
 	}

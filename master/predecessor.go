@@ -28,7 +28,7 @@ func (s *source) welcome(w word) {
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
 		Found: m.found(nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
-		Keeper: keeper, Stays: m.stays,
+		Keeper: keeper, Stays: m.stays, Recounts: true,
 	})
 	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})

@@ -97,6 +97,8 @@ func (s *source) hear(w word) {
 		s.agree()
 	case w.Kind == wordSettled && s.phase == sourceSettling:
 		s.finish()
+	case w.Kind == wordSettled && s.phase == sourceLeaving: // it has lost clients since it said so first
+		s.target.say(word{Kind: wordAgreed})
 	case w.Kind == wordFailed:
 		s.fail(errors.New(w.Reason))
 	case w.Kind == wordReturned && s.phase == sourceReturning:
@@ -210,10 +212,12 @@ func (s *source) bereft(from *slot) {
 }
 
 // moves tells whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
-// for, since its clients must be counted.
+// for, since its clients must be counted: also one that is done, with its stragglers.
 func (s *source) moves(from *slot) bool {
-	_, done := s.given[from.index]
-	return !done && (from.state == slotGiving || from.state == slotDying && !from.mourned)
+	if _, done := s.given[from.index]; done {
+		return from.state == slotGiving && from.process != nil && s.m.world.ended(from.process)
+	}
+	return from.state == slotGiving || from.state == slotDying && !from.mourned
 }
 
 // checkMoved goes on when all workers are done.

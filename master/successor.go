@@ -178,13 +178,45 @@ func (t *target) ask(result *HandoffStatus) {
 
 func (t *target) settled() {
 	fault.At("nm.declared")
+	t.confess()
+}
+
+// confess tells the old master, which answers those who have asked, how many clients are lost.
+func (t *target) confess() {
+	t.confessed = t.losses.clients
 	t.source.say(word{Kind: wordSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
-// agreed follows when the old master lets this one take over.
+// mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
+// heard of at once.
+const mournTimeout = time.Second
+
+// agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
+// belongs to the outcome.
 func (t *target) agreed() {
 	fault.At("nm.agreed")
-	t.succeed()
+	t.may = true
+	if t.mourns() {
+		t.enter(targetSettling, mournTimeout)
+		return
+	}
+	t.takeOver()
+}
+
+// takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
+// time.
+func (t *target) takeOver() {
+	if t.losses.clients == t.confessed {
+		t.succeed()
+		return
+	}
+	t.confess()
+	if !t.welcome.Recounts {
+		t.succeed()
+		return
+	}
+	t.may = false
+	t.enter(targetSettling, agreeTimeout)
 }
 
 // succeed takes over from a master that is still there, for a moment.
@@ -235,6 +267,9 @@ func (m *master) bequest(w word) {
 	}
 	m.succeedInherited()
 	if w.Result != nil {
+		if own := m.last; own != nil && own.Lost > w.Result.Lost { // the old master has not heard of all
+			w.Result.Lost, w.Result.LostReason = own.Lost, own.LostReason
+		}
 		m.last = w.Result
 	}
 	for _, name := range w.Waiting {

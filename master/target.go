@@ -66,6 +66,8 @@ type target struct {
 	left        []*generation  // upgrade: the source's and those before it that still have workers, the latest first
 	unreadable  bool           // upgrade: counters that stand before those of left are not read
 	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
+	confessed   int            // upgrade: clients that the old master knows to be lost
+	may         bool           // upgrade: it agrees that this one takes over
 	asked       bool           // upgrade: somebody may have made this process the main one of the service
 	exchange    *exchange      // upgrade: the way to the old master
 	welcome     word           // upgrade: with Kind once it has come
@@ -284,6 +286,10 @@ func (t *target) expire() {
 		}
 		t.abort("the other side is silent", false)
 	case targetSettling:
+		if t.may {
+			t.takeOver()
+			return
+		}
 		t.deserted()
 	default:
 		if t.failure != nil {

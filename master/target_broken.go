@@ -48,15 +48,24 @@ func (t *target) lost(s *slot, reason string) {
 	case targetTaking, targetSettling:
 		if t.died[s.index] {
 			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))
+			t.bemoaned()
 			return
 		}
 		t.died[s.index] = true
 		t.m.fill(s)
-		if t.moved != nil && t.phase == targetTaking && t.failure == nil {
-			t.settle(t.moved)
-		}
+		t.bemoaned()
 	default:
 		t.fail(fmt.Errorf("new worker %d: %s", s.index, reason))
+	}
+}
+
+// bemoaned goes on where only the end of a worker was waited for, so that its clients could be counted.
+func (t *target) bemoaned() {
+	switch {
+	case t.phase == targetTaking && t.moved != nil && t.failure == nil:
+		t.settle(t.moved)
+	case t.phase == targetSettling && t.may && !t.mourns():
+		t.takeOver()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -263,7 +264,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
 	case wordWelcome:
-		w.Declares = len(args) > 1 && args[1] == "declares"
+		w.Declares, w.Recounts = slices.Contains(args, "declares"), slices.Contains(args, "recounts")
 		w.PID, w.Keeper = 999, f.keeper
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 		w.Intents, w.Stays = !f.older, f.stays

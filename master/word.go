@@ -14,7 +14,8 @@
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        at a reload the point of no return
 //	                                                upgrade only: the source declares the target to the service manager
-//	       ───────────── agreed ───────────►        upgrade only: now it may take over
+//	       ───────────── agreed ───────────►        upgrade only: now it may take over, unless it has lost clients meanwhile:
+//	                                                those it says by settled once more, and is agreed with once more
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
 //	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
@@ -82,6 +83,7 @@ type word struct {
 	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the source to name it to the service manager
 	Keeper   int  `json:"keeper,omitempty"`   // welcome: pid of the process that stays; -1: there is none
 	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
+	Recounts bool `json:"recounts,omitempty"` // welcome: the source says agreed again to each settled
 
 	Found addresses `json:"found,omitempty"` // welcome: where the source's workers have found servers
 
@@ -167,7 +169,7 @@ const (
 var knownFields = []string{
 	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
 	"pools", "bytes", "left", "obeys", "declares", "keeper", "listens", "past", "balance", "serves", "former",
-	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason", "unmoved",
+	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason", "unmoved", "recounts",
 }
 
 // appendWord appends the JSON form of w, without its descriptors.
