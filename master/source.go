@@ -60,6 +60,7 @@ type source struct {
 	given    map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
 	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
+	remarks  []string               // for whoever asked, if it is done
 	losses   losses
 	theirs   losses // upgrade: of the new master's workers, as it says
 
@@ -135,7 +136,9 @@ func (s *source) prepared(w word) {
 func (s *source) proceed(w word) {
 	s.inquiry = nil
 	if len(w.Unreachable) > 0 {
-		s.m.log.printf(levelWarn, "%s: new workers cannot reach %s", s.status.Kind, list(w.Unreachable))
+		remark := "new workers cannot reach " + list(w.Unreachable)
+		s.remarks = append(s.remarks, remark)
+		s.m.log.printf(levelWarn, "%s: %s", s.status.Kind, remark)
 	}
 	s.slots, s.patience = w.Slots, w.Patience
 	s.removed = s.m.generation.unserved(w.Serves)
@@ -379,6 +382,9 @@ func (s *source) conclude(err error) {
 	s.notifyOutcome()
 	for _, reply := range s.replies {
 		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}
+		if err == nil {
+			o.Lines = s.remarks
+		}
 		if s.kind == failureConfig {
 			o = m.misconfigured(err)
 			o.Handoff = &s.status
