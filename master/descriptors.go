@@ -22,9 +22,12 @@ func MaxDescriptors() int {
 
 // checkDescriptors logs what the workers of a configuration have too few descriptors for.
 func (m *master) checkDescriptors(cfg *config.Config) {
-	d, known := cfg.Division(m.world.descriptors())
-	if message, hint := d.Shortage(); known && message != "" {
-		m.log.printf(levelWarn, "%s; %s", message, hint)
+	for _, p := range cfg.DescriptorWarnings(m.workersOf(cfg), m.world.descriptors()) {
+		pool := ""
+		if p.Pool != "" {
+			pool = fmt.Sprintf("pool %q: ", p.Pool)
+		}
+		m.log.printf(levelWarn, "%s%s; %s", pool, p.Message, p.Hint)
 	}
 }
 

@@ -27,7 +27,7 @@ func runBare(c *cli.Context) error {
 	case c.Bool("test-conf"):
 		return testConf(c.App.Writer, o)
 	case c.Bool("daemonize") && !launched() && !master.Successor():
-		return daemonize()
+		return daemonize(c.App.ErrWriter, o.Output)
 	}
 	o.Started, o.Daemon = startReport(), c.Bool("daemonize")
 	return master.Run(o)
@@ -48,7 +48,7 @@ func testConf(w io.Writer, o master.Options) error {
 	case errors.As(err, &problems):
 		fmt.Fprintln(w, problems)
 	case err != nil:
-		fmt.Fprintf(w, "pinion: %v\n", err)
+		fmt.Fprintf(w, "pinion: %v\n", withFileHint(err))
 	default:
 		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers), master.MaxDescriptors()))
 	}

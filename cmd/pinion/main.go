@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -75,6 +76,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	if version == "" {
 		version = moduleVersion()
 	}
+	version = withCommit(version, commit())
 	app := &cli.App{
 		Name:                  "pinion",
 		Version:               version,
@@ -126,6 +128,7 @@ func explain(err error, stderr io.Writer) int {
 	var problems config.Problems
 	var start startError
 	var loss lossError
+	err = withFileHint(err)
 	switch {
 	case err == nil:
 		return 0
@@ -152,4 +155,37 @@ func moduleVersion() string {
 		return info.Main.Version
 	}
 	return "dev"
+}
+
+// withCommit tells the builds between two releases from each other.
+func withCommit(version, commit string) string {
+	if commit == "" || !strings.HasSuffix(version, "dev") {
+		return version
+	}
+	return version + "+" + commit
+}
+
+// commit returns the commit that the binary was built from, as far as the Go tool knew it.
+func commit() (text string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true" && text != "":
+			text += ".dirty"
+		}
+	}
+	return text
+}
+
+// withFileHint says how to name the configuration file to an operator who has not, and has none where nutcracker looks.
+func withFileHint(err error) error {
+	if missing := (*config.ReadError)(nil); errors.As(err, &missing) && missing.File == defaultConfFile && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; that is the default: name the file with -c FILE", err)
+	}
+	return err
 }

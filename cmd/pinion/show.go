@@ -5,7 +5,7 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -49,19 +49,10 @@ func versionCommand() *cli.Command {
 	}
 }
 
-// revision returns the commit that the binary was built from, as far as the Go tool knew it.
-func revision() (text string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+// revision names the commit of a version that does not.
+func revision() string {
+	if c := commit(); c != "" && !strings.Contains(version, c) {
+		return ", commit " + c
 	}
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			text = ", commit " + s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			text += " with changes"
-		}
-	}
-	return text
+	return ""
 }

@@ -93,7 +93,18 @@ func (l *Listen) Overlaps(other Listen) bool { return l.includes(other) || other
 // place is a position in the file. Lines and columns count from 1; the zero place is the file as a whole.
 type place struct{ line, column int }
 
-// Load reads and parses the configuration file at path. The error is of type Problems if the file could be read.
+// ReadError is a configuration file that cannot be read.
+type ReadError struct {
+	File string // as given to Load
+	Err  error
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("reading configuration %q: %v", e.File, e.Err) }
+
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// Load reads and parses the configuration file at path. The error is of type Problems if the file could be read, and else a
+// *ReadError.
 func Load(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -101,7 +112,7 @@ func Load(path string) (*Config, error) {
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return nil, fmt.Errorf("reading configuration %q: %w", path, err)
+		return nil, &ReadError{path, err}
 	}
 	return Parse(path, text)
 }

@@ -202,7 +202,7 @@ func (r *reader) checkComplete(d *draft, s *section) {
 		r.report(cmp.Or(d.given["servers"], name.at), name.text, flaw{message: "has no servers", hint: r.either(
 			`add "servers:" and under it lines such as "- 127.0.0.1:6379:1"`, `add "backend redis1 127.0.0.1:6379"`)})
 	}
-	if at, ok := d.given["redis_auth"]; ok && d.pool.Protocol != link.Redis {
+	if at, ok := d.given["redis_auth"]; ok && d.pool.Protocol != link.Redis && !slices.Contains(d.wrong, "redis") {
 		r.report(at, name.text, flaw{message: "redis_auth is for redis only", hint: r.either(
 			`add "redis: true"`, `use "protocol redis"`)})
 	}

@@ -138,7 +138,12 @@ func parseNumber(k *Key, text string, low, high int, to *int) *flaw {
 	}
 	f := &flaw{message: "is not a number"}
 	f.hint = fmt.Sprintf("write %s from %d to %d, digits only", want, low, high)
-	if text != "" && strings.Trim(text, "0123456789") == "" {
+	digits, negative := strings.CutPrefix(text, "-")
+	switch {
+	case digits == "" || strings.Trim(digits, "0123456789") != "":
+	case negative:
+		f.message = "is negative"
+	default:
 		f.message = "is out of range"
 	}
 	return f
@@ -161,12 +166,13 @@ func decimal(text string) (n int, ok bool) {
 
 func timeout(d *draft) *time.Duration { return &d.pool.Timeout }
 
-// setTimeout also takes the -1 by which twemproxy calls "none" in its sources and documentation.
+// setTimeout refuses the -1 by which twemproxy calls "none" in its sources and documentation, as its parser does.
 func setTimeout(d *draft, k *Key, w word) *flaw {
-	if w.text == "-1" {
-		w.text = "0"
+	f := millis(timeout).set(d, k, w)
+	if f != nil && w.text == "-1" {
+		f.hint = "leave timeout out, or write 0, to wait for ever"
 	}
-	return millis(timeout).set(d, k, w)
+	return f
 }
 
 func setReuseport(_ *draft, _ *Key, w word) *flaw {

@@ -38,7 +38,7 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 		w.names(p)
 	}
 	w.sharedServers(c.Pools)
-	w.descriptors(c, descriptors)
+	w.problems = append(w.problems, c.DescriptorWarnings(workers, descriptors)...)
 	_, warnings := w.problems.split()
 	return warnings
 }
@@ -181,21 +181,42 @@ func (w *warner) sharedServers(pools []Pool) {
 	}
 }
 
-// Division returns how a worker divides so many descriptors, with a listener for each pool; false: their number is 0.
-func (c *Config) Division(descriptors int) (d link.Division, known bool) {
+// DescriptorWarnings returns what so many workers have too few descriptors for, if each may have so many, with a listener for
+// each pool; 0: that is unknown.
+func (c *Config) DescriptorWarnings(workers, descriptors int) Problems {
+	if descriptors == 0 {
+		return nil
+	}
 	var pools []link.Pool
 	for i := range c.Pools {
 		pools = append(pools, c.Pools[i].Pool)
 	}
-	if descriptors == 0 {
-		return d, false
+	w := &warner{file: c.File}
+	d := link.Divide(descriptors, len(pools), pools)
+	if message, hint := d.Shortage(); message != "" {
+		w.problems = append(w.problems, Problem{File: w.file, Message: message, Hint: hint, Warning: true})
 	}
-	return link.Divide(descriptors, len(pools), pools), true
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		if p.ClientConnections <= workers*d.Clients {
+			continue
+		}
+		w.warn(p, p.where("client_connections"),
+			fmt.Sprintf("client_connections is %d, but %d workers with %d descriptors each take about %d clients",
+				p.ClientConnections, workers, descriptors, workers*d.Clients),
+			fmt.Sprintf("raise LimitNOFILE= (ulimit -n) to %d or more, or lower client_connections",
+				enoughFor((p.ClientConnections+workers-1)/workers, descriptors, pools)))
+	}
+	return w.problems
 }
 
-func (w *warner) descriptors(c *Config, descriptors int) {
-	d, known := c.Division(descriptors)
-	if message, hint := d.Shortage(); known && message != "" {
-		w.problems = append(w.problems, Problem{File: w.file, Message: message, Hint: hint, Warning: true})
+// enoughFor returns how many descriptors, from so many on, leave a worker of these pools as many for clients.
+func enoughFor(clients, descriptors int, pools []link.Pool) int {
+	for {
+		missing := clients - link.Divide(descriptors, len(pools), pools).Clients
+		if missing <= 0 {
+			return descriptors
+		}
+		descriptors += missing
 	}
 }

@@ -116,3 +116,22 @@ func TestWarningOfDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// More clients than all workers together have descriptors for are warned of, with a limit that is enough and no larger than that.
+func TestWarningOfClients(t *testing.T) {
+	c, err := parse("w", []byte(poolAlpha+"  client_connections: 10000\n"+oneServer), resolveTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `w:3:3: warning: pool "alpha": client_connections is 10000, but 4 workers with 1024 descriptors each take about 3768 clients; ` +
+		"raise LimitNOFILE= (ulimit -n) to 2685 or more, or lower client_connections"
+	if got := c.Warnings(4, 1024).Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := c.Warnings(4, 2685); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+	if got := c.Warnings(4, 2684); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+}
