@@ -48,6 +48,12 @@ func (s *slot) clients() (n int) {
 	return n
 }
 
+// dead tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
+// started nobody knows.
+func (m *master) dead(s *slot) bool {
+	return s.process != nil && !s.process.adopted && m.world.ended(s.process)
+}
+
 // mourn counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
 func (m *master) mourn(s *slot, why string) (clients int) {
 	clients = s.clients()

@@ -324,7 +324,7 @@ func (f *machine) world() *world {
 		send:        f.send,
 		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
 		kill:        func(p *process) { f.printf("kill %d", p.pid) },
-		ended:       func(p *process) bool { return f.dead[p.pid] },
+		ended:       func(p *process) bool { return f.dead[p.pid] || p.adopted }, // which is no child
 	}
 }
 

@@ -218,7 +218,7 @@ func (s *source) bereft(from *slot) {
 // for, since its clients must be counted: also one that is done, with its stragglers.
 func (s *source) moves(from *slot) bool {
 	if _, done := s.given[from.index]; done {
-		return from.state == slotGiving && from.process != nil && s.m.world.ended(from.process)
+		return from.state == slotGiving && s.m.dead(from)
 	}
 	return from.state == slotGiving || from.state == slotDying && !from.mourned
 }

@@ -330,7 +330,7 @@ func (t *target) serveAll() {
 // earlier than this process.
 func (t *target) mourns() bool {
 	for _, s := range t.g.slots {
-		if s.process != nil && (s.state == slotDying || t.m.world.ended(s.process)) {
+		if s.process != nil && (s.state == slotDying || t.m.dead(s)) {
 			return true
 		}
 	}
