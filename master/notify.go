@@ -196,13 +196,21 @@ func (n *notifier) failed(w notice, err error) {
 	if slices.ContainsFunc(n.waiting, func(later notice) bool { return later.replaces(w) }) {
 		w.done(nil)
 	} else {
-		n.waiting = slices.Insert(n.waiting, 0, w)
+		n.waiting = slices.Insert(n.waiting, n.afterPing(), w)
 	}
 	n.drop(func(w notice) bool { return w.kind == noticeStore || w.kind == noticeBarrier }, err)
 	if !n.deaf {
 		n.deaf = true
 		n.tell(err)
 	}
+}
+
+// afterPing returns the first place in the queue that is not a ping's. The caller has the lock.
+func (n *notifier) afterPing() int {
+	if len(n.waiting) > 0 && n.waiting[0].kind == noticePing {
+		return 1
+	}
+	return 0
 }
 
 // tell reports how it goes. The caller has the lock.
