@@ -13,7 +13,6 @@ package worker
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 	"time"
@@ -129,7 +128,7 @@ type relief struct {
 	scarce bool  // and large holders are not read
 	share  int64 // what is not large
 	next   int64 // when to close some of them
-	logged int64
+	closed closings
 	size   int       // of those in large, see sizeOf
 	large  []suspect // to be closed, in this order
 }
@@ -151,16 +150,21 @@ func (l *loop) relieve() {
 		r.scarce, r.large = false, nil
 		l.unmuteAll()
 	case used >= limit:
+		r.closed.reason = atLimit
 		l.closeDeaf(limit, lagMoment)
 		l.closeLargest(limit)
 		l.wakeAt(l.now + reliefEvery)
 	case r.scarce && l.now >= r.next:
 		r.next = l.now + reliefEvery
+		r.closed.reason = atThreeQuarters
 		l.closeDeaf(enough, reliefAfter)
 		l.closeLargest(enough)
 	}
 	if r.scarce {
 		l.wakeAt(r.next)
+	}
+	if r.closed.logged {
+		l.sumUpClosings()
 	}
 }
 
@@ -177,6 +181,7 @@ func (l *loop) relieveLag(limit int64) {
 	case r.short && l.now >= r.look:
 		r.look = l.now + lagCheck
 		if l.now-r.began >= lagPatience {
+			r.closed.reason = atHalf
 			l.closeDeaf(enough, lagPatience)
 		}
 	}
@@ -191,8 +196,7 @@ func (l *loop) closeDeaf(enough, patience int64) {
 	for i, closed := 0, 0; i < len(l.table) && closed < maxDispossessed && l.memory.held >= enough; i++ {
 		c, ok := l.table[i].h.(*client)
 		if ok && c.out.bytes > 0 && c.lags() && int64(l.ticks()-c.took)*tickNanos >= patience {
-			c.complain("has taken nothing of %d bytes of replies for %v and more: half of memory_limit is held", c.out.bytes,
-				time.Duration(patience))
+			c.complain("has taken nothing of %d bytes of replies for %v or longer", c.out.bytes, time.Duration(patience))
 			c.fail(errDeaf)
 			closed++
 		}
@@ -289,17 +293,8 @@ func (c *conn) dispossess() {
 }
 
 func (c *client) dispossess() {
-	c.complain("holds %d bytes, and others like it: memory_limit is reached", c.holds())
+	c.complain("holds %d bytes", c.holds())
 	c.evict(errMemory)
-}
-
-// complain logs now and then what a client is closed for.
-func (c *client) complain(format string, args ...any) {
-	l := c.pool.l
-	if l.relief.logged == 0 || l.now-l.relief.logged >= int64(logPause) {
-		l.relief.logged = l.now
-		l.logf(levelWarn, "pool %q: closing client %d at %s, which %s", c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...))
-	}
 }
 
 // evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.
