@@ -76,7 +76,7 @@ func (c *client) beginDivision(b []byte, s *split, keys int) {
 func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, args []resp.Span, server int, alone []int32, row resp.Row) {
 	l := c.pool.l
 	if !c.pool.together(server, b, args, alone, resp.Row{}) {
-		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
+		c.respondScratch(c.refuseShards(cmd))
 		return
 	}
 	whole, err := c.in.claimOrCopy(&l.memory, b)
@@ -138,7 +138,7 @@ func (c *client) sendChecked() {
 	c.dividing = nil
 	if d.server == elsewhere {
 		l.memory.give(d.b)
-		l.scratch = resp.AppendCrossShard(l.scratch[:0], d.command)
+		l.scratch = c.refuseShards(d.command)
 		l.answer(d.request, l.scratch, nil)
 	} else {
 		var body output

@@ -322,6 +322,7 @@ const memcacheFull = "ERROR Too many open connections\r\n"
 // turnAway tells a client that there is no room for it.
 func (ln *listener) turnAway(fd int) {
 	ln.pool.counters[link.ClientErr]++
+	ln.pool.noteFull(fd)
 	if ln.pool.spec.Protocol == link.Memcache {
 		sock.Send(fd, []byte(memcacheFull))
 	} else {

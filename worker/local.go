@@ -38,6 +38,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		out = resp.AppendSimple(out, "OK")
 		defer c.leave()
 	case resp.LocalHangUp:
+		c.noteRefusal(cmd.Name, foreignSpeech)
 		c.leave()
 		return
 	case resp.LocalAuth:
@@ -111,9 +112,11 @@ func (c *client) auth(out, b []byte, args []resp.Span) []byte {
 	}
 	if len(args) == 1 {
 		if !c.login(defaultUser, args[0].Of(b)) {
+			c.noteRefusal("auth", wrongPassword)
 			return resp.AppendError(out, resp.InvalidPassword)
 		}
 	} else if !c.login(args[0].Of(b), args[1].Of(b)) {
+		c.noteRefusal("auth", wrongPassword)
 		return resp.AppendError(out, resp.WrongPass)
 	}
 	return resp.AppendSimple(out, "OK")
@@ -155,6 +158,7 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 		switch option := args[0].Of(b); {
 		case bytes.EqualFold(option, []byte("AUTH")) && len(args) >= 3:
 			if c.pool.spec.Password == "" || !c.login(args[1].Of(b), args[2].Of(b)) {
+				c.noteRefusal("hello", wrongPassword)
 				return resp.AppendError(out, resp.WrongPass)
 			}
 			args = args[3:]
@@ -200,6 +204,7 @@ func (c *client) selects(out, db []byte) []byte {
 	case n < 0:
 		return resp.AppendError(out, resp.BadDB)
 	case n != int64(c.pool.spec.DB):
+		c.noteRefusal("select", otherDatabase)
 		c.leave()
 		return resp.AppendOtherDB(out, c.pool.spec.DB)
 	}

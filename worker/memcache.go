@@ -38,7 +38,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 		}
 		l.spent += requestToll
 		if err != nil {
-			used += c.refuseMemcache(err, n, len(b)-used)
+			used += c.refuseMemcache(err, n, b[used:])
 			continue
 		}
 		if int64(n) > c.pool.spec.MaxRequestBytes {
@@ -79,9 +79,10 @@ func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
 	return used
 }
 
-// refuseMemcache answers bytes that are no request: n of them are to be skipped, have of which are here. It returns how
-// many of these it used.
-func (c *client) refuseMemcache(err error, n, have int) (used int) {
+// refuseMemcache answers bytes at the front of b that are no request: n of them are to be skipped. It returns how many of b
+// it used.
+func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
+	have := len(b)
 	var fault *memcache.RequestError
 	if !errors.As(err, &fault) {
 		c.leave()
@@ -96,6 +97,7 @@ func (c *client) refuseMemcache(err error, n, have int) (used int) {
 		c.leave()
 		return have
 	}
+	c.noteMemcache(b)
 	used = min(n, have)
 	c.skip = n - used
 	return used
@@ -115,6 +117,7 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 		c.forwardMemcache(b, r, p.keyless())
 	case memcache.Solo:
 		if len(p.servers) > 1 {
+			c.noteRefusal(r.Cmd.Name, needsSolo)
 			c.respondScratch(memcache.AppendSoloRefusal(p.l.scratch[:0], b, r))
 			return
 		}

@@ -34,6 +34,9 @@ type pool struct {
 	idle     timer   // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
+	fullLogged     int64 // when it was last logged that client_connections is reached
+	fullUnlogged   int   // clients turned away since
+	refusals       refusals
 
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)

@@ -154,10 +154,12 @@ func (c *client) refuseProtocol(err error) {
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
 	if c.state&authenticated == 0 && (cmd == nil || !beforeAuth(cmd)) {
+		c.noteStranger(cmd)
 		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
 		return
 	}
 	if cmd == nil {
+		c.noteRefusal(shownName(args[0].Of(b)), noSuchCommand)
 		c.respondScratch(resp.AppendUnknownCommand(c.pool.l.scratch[:0], b, args))
 		return
 	}
@@ -187,6 +189,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 // refuse answers what nobody here can do. Where the client's next requests would mean something else after it (those
 // behind MULTI are not to be executed), they are not looked at and the connection ends, as with nutcracker.
 func (c *client) refuse(cmd *resp.Command) {
+	c.noteRefusal(cmd.Name, notSupported)
 	c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
 	if cmd.Turns {
 		c.leave()
@@ -208,6 +211,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 	if row != nil {
 		return row
 	}
+	c.noteRefusal(cmd.Name, noSuchSub)
 	c.respondScratch(resp.AppendUnknownSubcommand(c.pool.l.scratch[:0], b, args))
 	return nil
 }
@@ -227,6 +231,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		return
 	case errors.Is(err, resp.ErrForeign):
 		if len(p.servers) > 1 && p.strict {
+			c.noteRefusal(cmd.Name, foreignKeys)
 			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
 			return
 		}
@@ -247,7 +252,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 	case p.together(server, b, args, alone, row):
 		c.forwardAs(state, b, server)
 	default:
-		c.respondScratch(resp.AppendCrossShard(l.scratch[:0], cmd))
+		c.respondScratch(c.refuseShards(cmd))
 	}
 }
 

@@ -46,7 +46,7 @@ const (
 // PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
 var PoolCounters = [numPoolCounters]CounterInfo{
 	ClientEOF:         {"client_eof", Counter, "eof on client connections"},
-	ClientErr:         {"client_err", Counter, "errors on client connections"},
+	ClientErr:         {"client_err", Counter, "errors on client connections, and requests refused"},
 	ClientConnections: {"client_connections", Gauge, "active client connections"},
 	ServerEjects:      {"server_ejects", Counter, "times a server was ejected"},
 	ForwardError:      {"forward_error", Counter, "times a request could not be forwarded"},
