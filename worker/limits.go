@@ -62,7 +62,7 @@ const (
 	// lagPatience is for how long a client may take none of its replies while they hold up others, and lagCheck how often the
 	// worker looks.
 	lagPatience = int64(10 * time.Second)
-	lagMoment   = int64(250 * time.Millisecond) // the same at the limit itself
+	lagMoment   = int64(250 * time.Millisecond) // the same before anybody else is closed
 	lagCheck    = int64(time.Second)
 	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
 	// have more than a turn receives.
@@ -131,6 +131,7 @@ type relief struct {
 	closed closings
 	size   int       // of those in large, see sizeOf
 	large  []suspect // to be closed, in this order
+	deaf   []*client // empty but within closeDeaf
 }
 
 // relieve looks after the memory limit at the end of a turn.
@@ -157,7 +158,7 @@ func (l *loop) relieve() {
 	case r.scarce && l.now >= r.next:
 		r.next = l.now + reliefEvery
 		r.closed.reason = atThreeQuarters
-		l.closeDeaf(enough, reliefAfter)
+		l.closeDeaf(enough, lagMoment)
 		l.closeLargest(enough)
 	}
 	if r.scarce {
@@ -190,18 +191,31 @@ func (l *loop) relieveLag(limit int64) {
 	}
 }
 
-// closeDeaf closes clients that lag and have taken nothing for so long, until less than enough is held: they are not read, and
-// if they wait for that they wait for ever.
+// closeDeaf closes clients that lag and have taken nothing for so long, those first that have for the longest, until less than
+// enough is held: they are not read, and if they wait for that they wait for ever. Somebody who reads all the time may look
+// deaf for a moment, as the system tells the sender of much room only.
 func (l *loop) closeDeaf(enough, patience int64) {
-	for i, closed := 0, 0; i < len(l.table) && closed < maxDispossessed && l.memory.held >= enough; i++ {
+	deaf := l.relief.deaf[:0]
+	for i := range l.table {
 		c, ok := l.table[i].h.(*client)
-		if ok && c.out.bytes > 0 && c.lags() && int64(l.ticks()-c.took)*tickNanos >= patience {
-			c.complain("has taken nothing of %d bytes of replies for %v or longer", c.out.bytes, time.Duration(patience))
-			c.fail(errDeaf)
-			closed++
+		if ok && c.out.bytes > 0 && c.lags() && c.deafFor() >= patience {
+			deaf = append(deaf, c)
 		}
 	}
+	slices.SortStableFunc(deaf, func(a, b *client) int { return cmp.Compare(b.deafFor(), a.deafFor()) })
+	for _, c := range deaf[:min(len(deaf), maxDispossessed)] {
+		if l.memory.held < enough {
+			break
+		}
+		c.complain("has taken nothing of %d bytes of replies for %v", c.out.bytes, time.Duration(c.deafFor()))
+		c.fail(errDeaf)
+	}
+	clear(deaf)
+	l.relief.deaf = deaf[:0]
 }
+
+// deafFor returns for how long, in ns, the client has taken none of its replies.
+func (c *client) deafFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickNanos }
 
 // wakeAt has the loop turn at that time, or before, even if nothing happens.
 func (l *loop) wakeAt(at int64) {
@@ -299,11 +313,11 @@ func (c *client) dispossess() {
 
 // evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.
 func (c *client) evict(reason error) {
-	c.pool.counters[link.ClientErr]++
 	if c.out.bytes > 0 || c.head != nil {
-		c.close()
+		c.fail(reason)
 		return
 	}
+	c.pool.counters[link.ClientErr]++
 	l := c.pool.l
 	c.in.drop(&l.memory)
 	c.respond(c.pool.errorText(reason))
