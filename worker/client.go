@@ -18,9 +18,9 @@ type client struct {
 	from     *listener // that has accepted it, or one for the same address
 	in       input
 	out      output
-	progress progress  // into in.rest, where that is long
-	dividing *division // of the last request; nil: none is being divided
-	head     *request  // out queue: not answered yet, in the order they came
+	progress requestProgress // into in.rest, where that is long
+	dividing *division       // of the last request; nil: none is being divided
+	head     *request        // out queue: not answered yet, in the order they came
 	tail     *request
 	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
 	held     int     // bytes of what keeps replies that wait for one before them, and of what it takes to put some together

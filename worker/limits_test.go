@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // heap is so much of a value that its connection is among the largest.
@@ -229,5 +230,12 @@ func TestDeafGoFirst(t *testing.T) {
 		if served[1] == deaf || !served[2] {
 			t.Errorf("the reader is deaf: %v, and served: %v; the uploader is served: %v", deaf, served[1], served[2])
 		}
+	}
+}
+
+// Every idle client has one, and the allocator has no size between this and one that is too much.
+func TestSizeOfClient(t *testing.T) {
+	if size := unsafe.Sizeof(client{}); size > 192 {
+		t.Errorf("a client takes %d bytes, should take 192 at most", size)
 	}
 }

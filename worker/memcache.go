@@ -17,7 +17,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 		used = min(len(b), c.skip)
 		c.skip -= used
 	}
-	if c.progress != (progress{}) && !c.measuredMemcache(b) {
+	if c.progress != (requestProgress{}) && !c.measuredMemcache(b) {
 		return used // which is 0: what is skipped is not measured
 	}
 	for used < len(b) && !c.muted() {
@@ -32,7 +32,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 				c.measuredMemcache(b[used:])
 			}
 			if int64(c.progress.pos) > c.pool.spec.MaxRequestBytes {
-				return used + c.skipMemcache(&r, c.progress.pos, len(b)-used)
+				return used + c.skipMemcache(&r, int(c.progress.pos), len(b)-used)
 			}
 			return used
 		}
@@ -54,22 +54,22 @@ func (c *client) serveMemcache(b []byte) (used int) {
 // measuredMemcache looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells
 // whether there is something to parse.
 func (c *client) measuredMemcache(b []byte) bool {
-	if len(b) < c.progress.pos {
+	if len(b) < int(c.progress.pos) {
 		return false
 	}
 	n, next, err := memcache.MeasureRequest(b, c.progress.memcache())
 	if n == 0 && err == nil {
-		c.progress = progress{pos: next.Pos, scan: next.Scan}
+		c.progress = requestProgress{int32(next.Pos), int32(next.Scan)}
 		return false
 	}
-	c.progress = progress{}
+	c.progress = requestProgress{}
 	return true
 }
 
 // skipMemcache answers a request of more than max_request_bytes without keeping it: size bytes are to be skipped, have of
 // which are here. It returns how many of these it used.
 func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
-	c.progress = progress{}
+	c.progress = requestProgress{}
 	c.pool.counters[link.ClientErr]++
 	if !r.NoReply {
 		c.respond([]byte(memcache.TooLarge))

@@ -20,6 +20,20 @@ type progress struct{ pos, more, scan int }
 func (p progress) redis() resp.Progress        { return resp.Progress{Pos: p.pos, Left: p.more, Scan: p.scan} }
 func (p progress) memcache() memcache.Progress { return memcache.Progress{Pos: p.pos, Scan: p.scan} }
 
+// requestProgress is progress into a request, in less space, since every client has one: no request is longer than 2 GiB.
+type requestProgress struct {
+	pos  int32
+	more int32 // Redis: values that begin at pos or later; memcached: the line is known not to end before this offset
+}
+
+func (p requestProgress) redis() resp.Progress {
+	return resp.Progress{Pos: int(p.pos), Left: int(p.more)}
+}
+
+func (p requestProgress) memcache() memcache.Progress {
+	return memcache.Progress{Pos: int(p.pos), Scan: int(p.more)}
+}
+
 func consumeRedis(b []byte, p progress) (int, progress, error) {
 	n, next, err := resp.ConsumeReply(b, p.redis())
 	return n, progress{next.Pos, next.Left, next.Scan}, err

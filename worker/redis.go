@@ -13,7 +13,7 @@ import (
 // bytes that used.
 func (c *client) serveRedis(b []byte) (used int) {
 	l := c.pool.l
-	if c.progress != (progress{}) {
+	if c.progress != (requestProgress{}) {
 		if c.presumes(b) {
 			return len(b)
 		}
@@ -87,18 +87,18 @@ func (l *loop) nextRedis(b []byte) (n int, request []byte, err error) {
 // measured looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells whether
 // there is something to parse, and how long it is if it is a request.
 func (c *client) measured(b []byte) (n int, ok bool) {
-	if len(b) < c.progress.pos {
+	if len(b) < int(c.progress.pos) {
 		return 0, false
 	}
 	n, next, err := resp.MeasureRequest(b, c.progress.redis())
 	if n == 0 && err == nil {
-		c.progress = progress{next.Pos, next.Left, next.Scan}
+		c.progress = requestProgress{int32(next.Pos), int32(next.Left)}
 		if int64(next.Pos) > c.pool.spec.MaxRequestBytes {
 			c.refuseSize()
 		}
 		return 0, false
 	}
-	c.progress = progress{}
+	c.progress = requestProgress{}
 	return n, true
 }
 
