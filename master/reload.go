@@ -193,12 +193,21 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 		return
 	}
 	if !m.generation.revived { // else only a part of its configuration is known
-		for _, line := range config.Diff(m.generation.config, cfg) {
-			m.log.printf(levelInfo, "reload: %s", line)
-		}
+		s.changes = inShort(config.Diff(m.generation.config, cfg))
 	}
 	m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.target.prepare(cfg)
+}
+
+// mostChanges is how many lines tell what a reload has changed.
+const mostChanges = 20
+
+// inShort leaves out lines where there are many.
+func inShort(lines []string) []string {
+	if len(lines) <= mostChanges {
+		return lines
+	}
+	return append(lines[:mostChanges-1:mostChanges-1], fmt.Sprintf("%d other changes", len(lines)-mostChanges+1))
 }
 
 // preview answers with what a reload would change.

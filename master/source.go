@@ -6,6 +6,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -61,6 +62,7 @@ type source struct {
 	failure  error                  // why clients are coming back
 	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
 	remarks  []string               // for whoever asked, if it is done
+	changes  []string               // what a reload is to change, in short
 	losses   losses
 	theirs   losses // upgrade: of the new master's workers, as it says
 
@@ -378,12 +380,17 @@ func (s *source) conclude(err error) {
 		s.abandon()
 	}
 	m.last = &s.status
+	if err == nil {
+		for _, line := range s.changes {
+			m.log.printf(levelNotice, "%s: %s", s.status.Kind, line)
+		}
+	}
 	m.log.printf(s.status.level(), "%s%s", m.stillOld(), s.status.line())
 	s.notifyOutcome()
 	for _, reply := range s.replies {
 		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}
 		if err == nil {
-			o.Lines = s.remarks
+			o.Lines = append(slices.Clone(s.changes), s.remarks...)
 		}
 		if s.kind == failureConfig {
 			o = m.misconfigured(err)
