@@ -62,7 +62,8 @@ type conn struct {
 	promised  int            // of those behind it, see conn.admits
 	gauge     gauge          // of how many may be owed
 	turn      timer          // until another attempt to take a turn
-	yields    bool           // has let the others go first
+	turned    int64          // ns: when it last took one, or began to wait; 0 = neither
+	yields    bool           // has had a turn, and lets others go first
 	unsent    *request       // the first of the in queue that is not written as a whole
 	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr      netip.AddrPort // of the server, that this attempt tries

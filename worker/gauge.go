@@ -68,8 +68,12 @@ func (g *gauge) answered(replies int, now, most int64, least int) {
 	case queued > most && fresh && took < 3*most:
 		if g.others != unknownOwed { // else nobody has looked: the next one tells more
 			g.slow, g.full = took, g.owed+g.others
-			g.limit, g.shared = max(g.limit, 2*g.owed), 0
 			g.proven = now
+			if g.shared > 0 {
+				g.shared *= 2
+			} else {
+				g.limit = max(g.limit, 2*g.owed)
+			}
 		}
 		return
 	case queued > most:
@@ -136,10 +140,7 @@ func (g *gauge) doubts(most int64) bool { return g.proven == 0 || g.slow > 0 || 
 
 // late is told that the server is so late that its connection ends before it has answered.
 func (g *gauge) late() {
-	if g.limit == 1 {
-		g.shared = 1
-	}
-	g.limit = max(1, g.limit/2)
+	g.limit, g.shared = max(1, g.limit/2), 1
 }
 
 // reset is told that the connection has ended. Of the next one as much is known as of the first, but that a server was

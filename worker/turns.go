@@ -14,26 +14,33 @@ const (
 	turnPart = 256
 	// minTurnPause is how often at most.
 	minTurnPause = int64(time.Millisecond)
+	// patientTurns timeouts are how long it waits for its turn in any case.
+	patientTurns = 4
 )
 
 // mayTakeTurn tells whether the server owes everyone so little that c may give it a request. If not, c tries again soon. A
-// connection that has just had its turn lets those go first who wait for theirs.
+// connection that has just had its turn lets those go first who wait for theirs; one that has had none for long takes it,
+// for the others may know better what the server can do.
 func (c *conn) mayTakeTurn() bool {
 	if c.gauge.shared == 0 || c.owed > 0 {
+		c.turned = 0
 		return true
 	}
 	l := c.server.pool.l
 	if c.turn.pos != 0 && c.turn.at > l.now {
 		return false
 	}
-	others, wait := c.server.owedOthers(c), int64(1)
-	free := others < c.gauge.shared
-	if free && (c.yields || !c.server.othersWait(c)) {
-		c.yields = false
+	if c.turned == 0 {
+		c.turned = l.now
+	}
+	wait := int64(1)
+	free := c.server.owedOthers(c) < c.gauge.shared
+	if free && (!c.yields || !c.server.othersWait(c)) || l.now-c.turned >= patientTurns*c.server.pool.timeout {
+		c.yields, c.turned = true, l.now
 		return true
 	}
+	c.yields = false
 	if free {
-		c.yields = true
 		wait = 2
 	}
 	l.timers.set(&c.turn, l.now+wait*max(minTurnPause, c.server.pool.timeout/turnPart))
