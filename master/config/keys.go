@@ -149,7 +149,8 @@ var keys = [...]Key{
 			"no longer does and no master has come for two seconds"},
 	{Name: "memory_limit", Scope: GlobalScope, Default: auto, value: value{set: setMemoryLimit, get: getMemoryLimit},
 		Doc: "size of what clients and servers may make each worker hold; `auto` = half of the memory of the machine, or " +
-			"of the cgroup if that has less, divided by the number of workers; 0 = no limit"},
+			"of the cgroup if that has less, divided by the number of workers; 0 = no limit. One request takes three quarters of it at " +
+			"most"},
 	{Name: "coalesce_us", Scope: GlobalScope, Default: "50", Unit: "µs",
 		value: duration(func(d *draft) *time.Duration { return &d.global.Coalesce }, time.Microsecond, maxCoalesceMicros),
 		Doc: "longest time that a busy worker sleeps after it has written, to find more to do at once; 0 = never; at most " +

@@ -118,6 +118,14 @@ func (w *warner) memory(p *Pool, limit int64) {
 				fmt.Sprintf("lower %s, or raise memory_limit", may.key))
 		}
 	}
+	const unit = 1 << 20
+	enough := ((p.MaxRequestBytes+2)/3*4 + unit - 1) / unit * unit
+	if most := limit - limit/4; p.MaxRequestBytes > most && p.MaxRequestBytes <= limit {
+		w.warn(p, p.where("max_request_bytes"),
+			fmt.Sprintf("no request of more than %s is read, for all max_request_bytes of %s: three quarters of memory_limit",
+				formatSize(most), formatSize(p.MaxRequestBytes)),
+			fmt.Sprintf("raise memory_limit to %s or more, or lower max_request_bytes", formatSize(enough)))
+	}
 }
 
 func (w *warner) times(p *Pool, g *Global) {

@@ -73,6 +73,10 @@ func TestWarnings(t *testing.T) {
 		{"global:\n  memory_limit: 256m\n" + poolAlpha + "  client_output_hard: 256m\n" + oneServer,
 			`w:3:1: warning: pool "alpha": max_request_bytes of 512m lets one client take all`,
 			"global:\n  memory_limit: 0\n" + poolAlpha + "  client_output_hard: 256m\n" + oneServer},
+		{"global:\n  memory_limit: 100m\n" + poolAlpha + "  max_request_bytes: 78m\n  client_output_hard: 100m\n" + oneServer,
+			`w:5:3: warning: pool "alpha": no request of more than 75m is read, for all max_request_bytes of 78m: ` +
+				`three quarters of memory_limit; raise memory_limit to 104m or more, or lower max_request_bytes`,
+			"global:\n  memory_limit: 104m\n" + poolAlpha + "  max_request_bytes: 78m\n  client_output_hard: 100m\n" + oneServer},
 		{poolAlpha + "  client_idle_timeout: 300\n" + oneServer,
 			`w:3:3: warning: pool "alpha": clients are closed after 300ms without a request`,
 			poolAlpha + "  client_idle_timeout: 1000\n" + oneServer},
