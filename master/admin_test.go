@@ -114,7 +114,8 @@ var (
 		Pools: []PoolStatus{{
 			Name: "sessions", Listen: "127.0.0.1:22121", Clients: 6170,
 			Servers: []ServerStatus{
-				{Name: "redis1", Address: "127.0.0.1:6379", State: "live", Requests: 1234567, P50US: 144, P99US: 1152, P999US: 24576},
+				{Name: "redis1", Address: "127.0.0.1:6379", State: "live",
+					Connections: 4, Requests: 1234567, EOF: 1, Errors: 2, Timeouts: 3, P50US: 144, P99US: 1152, P999US: 24576},
 				{Name: "redis2", Address: "127.0.0.1:6380", State: "ejected"},
 			},
 		}},

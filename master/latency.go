@@ -71,9 +71,13 @@ func (g *generation) poolStatus() []PoolStatus {
 			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
 			p.Servers = append(p.Servers, ServerStatus{
 				Name: s.Name, Address: s.Address,
-				State:    shard.Liveness(atomic.LoadUint64(g.shared.Liveness(i, k))).State().String(),
-				Requests: g.shared.SumServer(i, k, link.Requests),
-				P50US:    percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
+				State:       shard.Liveness(atomic.LoadUint64(g.shared.Liveness(i, k))).State().String(),
+				Connections: g.shared.SumServer(i, k, link.ServerConnections),
+				Requests:    g.shared.SumServer(i, k, link.Requests),
+				EOF:         g.shared.SumServer(i, k, link.ServerEOF),
+				Errors:      g.shared.SumServer(i, k, link.ServerErr),
+				Timeouts:    g.shared.SumServer(i, k, link.ServerTimedout),
+				P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
 			})
 		}
 	}

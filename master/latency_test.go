@@ -89,12 +89,17 @@ func TestPoolStatus(t *testing.T) {
 		tookSo(g, slot, 100*time.Microsecond, 490)
 		tookSo(g, slot, 20*time.Millisecond, 10)
 		g.shared.Server(slot, alpha, 1)[link.Requests] = 501
+		g.shared.Server(slot, alpha, 1)[link.ServerConnections] = 2
+		g.shared.Server(slot, alpha, 1)[link.ServerEOF] = 3
+		g.shared.Server(slot, alpha, 1)[link.ServerErr] = 4
+		g.shared.Server(slot, alpha, 1)[link.ServerTimedout] = 5
 		g.shared.Pool(slot, alpha)[link.ClientConnections] = 3
 	}
 	p := g.poolStatus()[alpha]
 	pool := g.pools[alpha]
 	want := ServerStatus{
-		Name: pool.Servers[1].Name, Address: pool.Servers[1].Address, State: "live", Requests: 1002,
+		Name: pool.Servers[1].Name, Address: pool.Servers[1].Address, State: "live",
+		Connections: 4, Requests: 1002, EOF: 6, Errors: 8, Timeouts: 10,
 		P50US: 104, P99US: 20480, P999US: 20480,
 	}
 	if got := p.Servers[1]; got != want {

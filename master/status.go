@@ -60,13 +60,19 @@ type PoolStatus struct {
 // ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;
 // the p-th percentile of all replies is at most an eighth less than what is told, and 0 if there are none.
 type ServerStatus struct {
-	Name     string `json:"name"`
-	Address  string `json:"address"`
-	State    string `json:"state"` // live, ejected, probing
-	Requests uint64 `json:"requests"`
-	P50US    int64  `json:"p50_us"`
-	P99US    int64  `json:"p99_us"`
-	P999US   int64  `json:"p99_9_us"`
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	State   string `json:"state"` // live, ejected, probing; without auto_eject_hosts live, whether it answers or not
+
+	Connections uint64 `json:"connections"` // now, of all workers
+	Requests    uint64 `json:"requests"`
+	EOF         uint64 `json:"eof"`      // connections that the server has closed
+	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
+	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
+
+	P50US  int64 `json:"p50_us"`
+	P99US  int64 `json:"p99_us"`
+	P999US int64 `json:"p99_9_us"`
 }
 
 // HandoffStatus is how a reload or an upgrade went.

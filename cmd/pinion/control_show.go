@@ -74,9 +74,10 @@ func showPool(out io.Writer, p *master.PoolStatus) {
 		fmt.Fprintf(out, "  NOT LISTENING: workers %s; see the log, and restart the service\n", strings.Trim(fmt.Sprint(p.NotListening), "[]"))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tREQUESTS\tP50\tP99\tP99.9")
+	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tCONNS\tREQUESTS\tEOF\tERRORS\tTIMEOUTS\tP50\tP99\tP99.9")
 	for _, s := range p.Servers {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Address, s.State, thousands(int(s.Requests)),
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Address, s.State, thousands(int(s.Connections)),
+			thousands(int(s.Requests)), thousands(int(s.EOF)), thousands(int(s.Errors)), thousands(int(s.Timeouts)),
 			latency(s.P50US), latency(s.P99US), latency(s.P999US))
 	}
 	w.Flush()

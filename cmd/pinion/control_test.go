@@ -128,9 +128,9 @@ generation 3, retired, pinion 1.2.9: 1 worker, 5 clients
   0        4402   0     draining   2 d 2 h   5
 
 pool sessions on 127.0.0.1:22121: 6,170 clients
-  SERVER   ADDRESS          STATE     REQUESTS    P50      P99      P99.9
-  redis1   127.0.0.1:6379   live      1,234,567   144 µs   1.2 ms   24 ms
-  redis2   127.0.0.1:6380   ejected   0           -        -        -
+  SERVER   ADDRESS          STATE     CONNS   REQUESTS    EOF   ERRORS   TIMEOUTS   P50      P99      P99.9
+  redis1   127.0.0.1:6379   live      4       1,234,567   1     2        3          144 µs   1.2 ms   24 ms
+  redis2   127.0.0.1:6380   ejected   0       0           0     0        0          -        -        -
 
 last upgrade: done, to generation 4 (pinion 1.3.0), at 2026-11-22 13:02:18
   12,340 clients moved, 5 stragglers, 1 closed; longest pause 9.3 ms; took 231 ms
