@@ -111,11 +111,11 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 }
 
 // errParent is what tableflip says while it has not seen yet that the parent is gone. The kernel closes what a process
-// has open in any order, so it can be a moment late.
+// has open in any order, and on a machine that is busy with its disks the end of a process can take seconds.
 const errParent = "parent hasn't exited"
 
 func (u *upgrader) begin() error {
-	const most, pause = 200, 10 * time.Millisecond
+	const most, pause = 500, 10 * time.Millisecond
 	for tries := 1; ; tries++ {
 		err := u.flip.Upgrade()
 		if err == nil || err.Error() != errParent || tries == most {
