@@ -71,14 +71,10 @@ func (c *client) beginDivision(b []byte, s *split, keys int) {
 	c.dividing = d
 }
 
-// beginCheck takes the request b, args of which are the first arguments, out of the input, to be sent to server if all keys
-// live there: those in alone, which are among args, and those in row.
-func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, args []resp.Span, server int, alone []int32, row resp.Row) {
+// beginCheck takes the request b out of the input, to be sent to server if the keys in row, the first of which is at b[pos:],
+// live there.
+func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
 	l := c.pool.l
-	if !c.pool.together(server, b, args, alone, resp.Row{}) {
-		c.respondScratch(c.refuseShards(cmd))
-		return
-	}
 	whole, err := c.in.claimOrCopy(&l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
@@ -88,7 +84,6 @@ func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, arg
 	r.state = state
 	r.bytes = int32(len(b))
 	c.push(r)
-	pos := args[row.First-1].End()
 	c.dividing = &division{request: r, b: whole, left: row.Count, command: cmd, server: server, pos: pos, step: row.Step}
 }
 

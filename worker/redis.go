@@ -239,7 +239,13 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
 		return
 	}
-	state := requestState(0)
+	c.forwardTogether(cmd, b, args, count, alone, row)
+}
+
+// forwardTogether sends a request to the server of its first key, if all of them live there: those in alone, and those in row,
+// which are looked at in slices if there may be very many.
+func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
+	p, state := c.pool, requestState(0)
 	if cmd.Script {
 		state = isScript
 	}
@@ -247,9 +253,9 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 	switch {
 	case !p.strict || len(alone)+row.Count <= 1 || len(p.servers) == 1:
 		c.forwardAs(state, b, server)
-	case len(args) < count:
-		c.beginCheck(state, cmd, b, args, server, alone, row)
-	case p.together(server, b, args, alone, row):
+	case len(args) < count && p.together(server, b, args, alone, resp.Row{}):
+		c.beginCheck(state, cmd, b, args[row.First-1].End(), server, row)
+	case len(args) == count && p.together(server, b, args, alone, row):
 		c.forwardAs(state, b, server)
 	default:
 		c.respondScratch(c.refuseShards(cmd))
