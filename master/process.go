@@ -147,14 +147,14 @@ func (p *process) exec(spec *link.Spec, files []uintptr) error {
 	spec.CPU = p.cpu
 	text, err := json.Marshal(spec)
 	if err != nil {
-		return fmt.Errorf("writing spec: %w", err)
+		return fmt.Errorf("writing down what it is to serve: %w", err)
 	}
 	fd, err := -1, fault.Error("spawn.spec")
 	if err == nil {
 		fd, err = sock.MemfdSealed("pinion-spec", text)
 	}
 	if err != nil {
-		return fmt.Errorf("writing spec: %w", err)
+		return fmt.Errorf("writing down what it is to serve: %w", err)
 	}
 	defer sock.Close(fd)
 	files[link.FDSpec] = uintptr(fd)
