@@ -74,6 +74,17 @@ func (m notifySocket) receive(t *testing.T) (text string, fds []int) {
 	return string(buf[:n]), fds
 }
 
+// discard takes all messages until the test ends.
+func (m notifySocket) discard() {
+	go func() {
+		for {
+			if _, err := m.conn.Read(make([]byte, 8192)); err != nil {
+				return
+			}
+		}
+	}()
+}
+
 // nothing fails if there is a message.
 func (m notifySocket) nothing(t *testing.T) {
 	t.Helper()
