@@ -24,6 +24,12 @@ func deserted(t *testing.T, owing func(before, next *loop) *loop, first int) (r 
 		slow = r.slowClient()
 	}
 	r.pings(moved, next)
+	r.loseMasters(first)
+	return r, before, next, moved, slow
+}
+
+// loseMasters has all masters die, the one called first a turn earlier than the others; -1: at once.
+func (r *rig) loseMasters(first int) {
 	if first >= 0 {
 		r.masters[first].hangUp()
 		r.turn()
@@ -34,7 +40,6 @@ func deserted(t *testing.T, owing func(before, next *loop) *loop, first int) (r 
 		}
 	}
 	r.turn()
-	return r, before, next, moved, slow
 }
 
 // slowClient is a client whose server does not answer yet.
@@ -95,20 +100,31 @@ func TestDesertedHandoff(t *testing.T) {
 	}
 }
 
+// A listener that only the next generation has, since it has more workers, ends with the worker that gives back. Whoever
+// has come there goes to the generation that serves.
+func TestDesertedListenerIsEmptied(t *testing.T) {
+	r, before, next, moved, _ := deserted(t, nil, 0)
+	if !next.giving.alone {
+		t.Fatal("the next worker does not give back")
+	}
+	for _, ln := range before.listeners {
+		ln.unwatch() // those of another slot
+	}
+	waits := r.connect("waits", 0, 0)
+	r.advance(2 * time.Duration(forthDoubt))
+	r.stillServed(waits)
+	r.stillServed(moved)
+	if !next.ended || before.clients != 2 {
+		t.Errorf("next has ended: %v, before has %d clients", next.ended, before.clients)
+	}
+}
+
 // Nobody is connected anywhere: that is no reason to leave the addresses.
 func TestDesertedWithoutClients(t *testing.T) {
 	for first := -1; first < 2; first++ {
 		r, before, next := succession(t, nil)
 		r.handOver(before, next)
-		if first >= 0 {
-			r.masters[first].hangUp()
-			r.turn()
-		}
-		for i := range r.masters {
-			if i != first {
-				r.masters[i].hangUp()
-			}
-		}
+		r.loseMasters(first)
 		r.advance(2 * time.Duration(forthDoubt))
 		r.stillServed(r.connect("fresh", 0, 0))
 		r.tearDown()

@@ -110,7 +110,22 @@ func (l *loop) endIfDrained() {
 	if !l.draining && l.serving && !l.giving.reachable() { // nobody else serves, see stuck
 		return
 	}
+	if !l.draining && l.acceptLast() {
+		return
+	}
 	l.ended = true
 	l.rendezvous.withdraw()
 	l.control.must(link.Drained, nil)
+}
+
+// acceptLast takes whoever still waits in the queues, which end with this worker where no other has a copy, and tells
+// whether there is somebody: the others get him like everyone before.
+func (l *loop) acceptLast() (any bool) {
+	for _, ln := range l.listeners {
+		ln.acceptAll()
+	}
+	if l.clients > 0 {
+		l.giving.begin()
+	}
+	return l.clients > 0
 }
