@@ -26,10 +26,7 @@ type pulse struct {
 	pinged bool   // the worker was asked to make a turn, and has not made one since
 }
 
-// alive tells whether the worker of a slot turns, as far as is known: older builds do not count their turns.
-func (s *slot) alive() bool { return s.process != nil && !s.hangs() }
-
-// hangs tells whether the worker of a slot is known to make no turn.
+// hangs tells whether the worker of a slot is known to make no turn. Older builds do not count them.
 func (s *slot) hangs() bool { return s.process != nil && s.pulse.still >= stillHangs }
 
 // watched tells whether the worker of a slot is to turn. One that starts or goes has a deadline of its own.

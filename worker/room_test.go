@@ -48,6 +48,17 @@ func (r *rig) owed(name string) *peer {
 	return c
 }
 
+// makesWay has one client go, and the one who waits, and has sent PING, get the place.
+func (r *rig) makesWay(idle, fresh *peer) {
+	r.t.Helper()
+	idle.hangUp()
+	r.turn()
+	r.advance(2 * acceptPause)
+	if got := string(fresh.take()); got != "+PONG\r\n" {
+		r.t.Errorf("%s got %q when there was a place", fresh.name, got)
+	}
+}
+
 // A worker that takes over leaves the last place to who is still to come.
 func TestNewcomersLeaveRoom(t *testing.T) {
 	r, before, next := succession(t, nil)
@@ -61,12 +72,7 @@ func TestNewcomersLeaveRoom(t *testing.T) {
 	r.replies(slow)
 	r.pings(slow, next)
 	r.waits(fresh)
-	idle.hangUp()
-	r.turn()
-	r.advance(2 * acceptPause)
-	if got := string(fresh.take()); got != "+PONG\r\n" {
-		t.Errorf("fresh got %q when there was a place", got)
-	}
+	r.makesWay(idle, fresh)
 }
 
 // A worker that serves again after a failed attempt leaves room for who has not come back.
@@ -87,12 +93,7 @@ func TestReturnersHaveRoom(t *testing.T) {
 	r.replies(slow)
 	r.pings(slow, before)
 	r.waits(fresh)
-	idle.hangUp()
-	r.turn()
-	r.advance(2 * acceptPause)
-	if got := string(fresh.take()); got != "+PONG\r\n" {
-		t.Errorf("fresh got %q when there was a place", got)
-	}
+	r.makesWay(idle, fresh)
 }
 
 // A worker that has ended gives nobody back any more.

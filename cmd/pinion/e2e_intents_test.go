@@ -206,13 +206,17 @@ func TestE2EAsksDuringUpgrade(t *testing.T) {
 	s.gone()
 }
 
+// upgradesToDisturb returns how often a test of something that may come at any moment of an upgrade is to try.
+func upgradesToDisturb() int {
+	if os.Getenv("PINION_STORM") != "" {
+		return 40
+	}
+	return 6
+}
+
 // A SIGTERM to the new master, at whatever moment of an upgrade: whoever has the clients then drains, and nobody is left.
 func TestE2EEndDuringUpgrade(t *testing.T) {
-	rounds := 6
-	if os.Getenv("PINION_STORM") != "" {
-		rounds = 40
-	}
-	for i := range rounds {
+	for i := range upgradesToDisturb() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			s := newLone(t, oldRelease)
@@ -269,11 +273,7 @@ func TestE2EReasonOfFailedUpgrade(t *testing.T) {
 
 // A stop while two masters share the service reaches the workers of both, at any moment, with clients on either side.
 func TestE2EStopDuringUpgrade(t *testing.T) {
-	rounds := 6
-	if os.Getenv("PINION_STORM") != "" {
-		rounds = 40
-	}
-	for i := range rounds {
+	for i := range upgradesToDisturb() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			s := newLone(t, oldRelease)

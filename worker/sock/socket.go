@@ -59,15 +59,6 @@ func Inode(fd int) uint64 {
 	return stat.Ino
 }
 
-// Queued returns how many connections wait in the queue of a listening TCP socket (tcp(7): tcpi_unacked of TCP_INFO).
-func Queued(fd int) (int, error) {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return 0, err
-	}
-	return int(info.Unacked), nil
-}
-
 // BindUnix opens a socket at path that is to listen later, first removing a socket that an earlier process left there.
 // perm 0 leaves the permissions to the umask.
 func BindUnix(path string, perm uint32) (fd int, err error) {
