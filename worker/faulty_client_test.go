@@ -72,6 +72,8 @@ func (w *faultyWorld) someClient() *faultyClient {
 }
 
 // addressOf is by what a worker's end of a connection tells whose it is.
+func (c *faultyClient) isOwed() bool { return len(c.waits) > 0 }
+
 func (w *faultyWorld) addressOf(c *faultyClient) string { return "@" + w.dir + "/" + c.name }
 
 // clientOf returns the client that a worker's is the other end of.

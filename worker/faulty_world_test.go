@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -374,7 +375,8 @@ func unsettledServer(s *server) string {
 	return ""
 }
 
-// prove has each client ask each server, and expects no error.
+// prove has each client ask each server, and expects no error. Connections that still take turns before a server that was
+// slow have a part of the timeout for that.
 func (w *faultyWorld) prove() {
 	w.shortage = shortage{}
 	for _, c := range w.clients {
@@ -384,8 +386,12 @@ func (w *faultyWorld) prove() {
 		}
 	}
 	w.rest()
+	for i := 0; i < 16 && slices.ContainsFunc(w.clients, (*faultyClient).isOwed); i++ {
+		w.pass(w.pace / 32)
+		w.rest()
+	}
 	for _, c := range w.clients {
-		if len(c.waits) > 0 {
+		if c.isOwed() {
 			w.t.Fatalf("%s is owed a reply to %.100q when all is well", c.name, c.waits[0].asks)
 		}
 	}
