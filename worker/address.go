@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/timer"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ type whereabouts struct {
 	asked    int64            // when it began
 	answered int64            // when the last one ended; 0 = there was none
 	expected []*conn          // wait for the look-up
-	hurry    timer            // ends their patience
+	hurry    timer.Timer      // ends their patience
 }
 
 // lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
@@ -116,7 +117,7 @@ func (s *server) resolve(c *conn) {
 			c.connect()
 			return
 		}
-		l.timers.set(&w.hurry, due)
+		l.timers.Set(&w.hurry, due)
 	}
 	w.expected = append(w.expected, c)
 }
@@ -132,7 +133,7 @@ func (s *server) lookupPatience() int64 {
 func (s *server) resolved(found []netip.AddrPort, err error) {
 	w, l := &s.where, s.pool.l
 	w.lookup, w.answered = false, l.now
-	l.timers.stop(&w.hurry)
+	l.timers.Stop(&w.hurry)
 	switch {
 	case err == nil:
 		turn := 0

@@ -19,6 +19,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // buffer holds bytes. nil is an empty buffer that owns nothing. Nobody appends beyond cap(B).
@@ -82,10 +83,10 @@ type memory struct {
 	l      *loop
 	held   int64 // bytes of all buffers in use
 	free   [chunkClasses]stock
-	bare   stock   // buffers without memory
-	dead   *buffer // mapped ones that are done with: someone may still look at them in this turn
-	litter int64   // bytes left to the garbage collector since it was last called
-	timer  timer   // ticks while there is something to let go of
+	bare   stock       // buffers without memory
+	dead   *buffer     // mapped ones that are done with: someone may still look at them in this turn
+	litter int64       // bytes left to the garbage collector since it was last called
+	timer  timer.Timer // ticks while there is something to let go of
 }
 
 // stock is a list of free buffers of one kind.
@@ -219,9 +220,9 @@ func (m *memory) give(b *buffer) {
 		b.next = m.dead
 		m.dead = b
 	}
-	if m.timer.pos == 0 {
-		m.timer.fire = m.tick
-		m.l.timers.set(&m.timer, m.l.now+memoryTick)
+	if !m.timer.Armed() {
+		m.timer.Fire = m.tick
+		m.l.timers.Set(&m.timer, m.l.now+memoryTick)
 	}
 }
 
@@ -389,7 +390,7 @@ func (m *memory) tick() {
 		m.litter = 0
 	}
 	if left > 0 {
-		m.l.timers.set(&m.timer, m.l.now+memoryTick)
+		m.l.timers.Set(&m.timer, m.l.now+memoryTick)
 	}
 }
 

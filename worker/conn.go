@@ -15,6 +15,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // connState is how far a connection to a server is.
@@ -51,7 +52,7 @@ type conn struct {
 	head      *request // in queue: a reply is owed, in the order the server got them
 	tail      *request
 	waiting   *request // the first of the in queue that has not expired
-	deadlines timer
+	deadlines timer.Timer
 	opened    int64 // ns: when the attempt to connect began
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
@@ -61,7 +62,7 @@ type conn struct {
 	unbegun   int            // and behind it
 	promised  int            // of those behind it, see conn.admits
 	gauge     gauge          // of how many may be owed
-	turn      timer          // until another attempt to take a turn
+	turn      timer.Timer    // until another attempt to take a turn
 	turned    int64          // ns: when it last took one, or began to wait; 0 = neither
 	yields    bool           // has had a turn, and lets others go first
 	unsent    *request       // the first of the in queue that is not written as a whole
@@ -83,8 +84,8 @@ type conn struct {
 
 func newConn(s *server) *conn {
 	c := &conn{server: s, fd: -1, gauge: gauge{limit: s.pool.firstOwed()}}
-	c.deadlines.fire = c.expire
-	c.turn.fire = c.markDirty
+	c.deadlines.Fire = c.expire
+	c.turn.Fire = c.markDirty
 	return c
 }
 
@@ -250,7 +251,7 @@ func (c *conn) serves() {
 	c.become(connReady)
 	c.tentative = false
 	if c.head == nil {
-		c.server.pool.l.timers.stop(&c.deadlines)
+		c.server.pool.l.timers.Stop(&c.deadlines)
 	}
 	c.server.tried(c, nil)
 	if c.ahead {

@@ -42,7 +42,7 @@ const maxControlFDs = 4
 
 func newControl(l *loop, fd int) (c *control, err error) {
 	c = &control{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxControlFDs)}
-	c.loan.retry.fire = c.lend
+	c.loan.retry.Fire = c.lend
 	c.token, err = l.register(fd, c)
 	return c, err
 }
@@ -213,7 +213,7 @@ func (c *control) orphaned(err error) {
 	l := c.l
 	l.poller.Remove(c.fd)
 	l.release(c.token)
-	l.timers.stop(&c.loan.retry)
+	l.timers.Stop(&c.loan.retry)
 	sock.Close(c.fd)
 	l.control = nil
 	l.orphan = true

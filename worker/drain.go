@@ -34,17 +34,17 @@ func (l *loop) finish(limit time.Duration) {
 // wind has the worker end, and everyone look whether to leave for that.
 func (l *loop) wind(limit time.Duration) {
 	l.draining = true
-	l.timers.stop(&l.rendezvous.till)
+	l.timers.Stop(&l.rendezvous.till)
 	if l.orphan {
 		l.rendezvous.offer()
 	}
 	l.closeListeners()
 	if limit > 0 {
-		l.drainTill.fire = func() {
+		l.drainTill.Fire = func() {
 			l.ended = true
 			l.rendezvous.withdraw()
 		}
-		l.timers.set(&l.drainTill, l.now+int64(limit))
+		l.timers.Set(&l.drainTill, l.now+int64(limit))
 	}
 	l.leaveAll()
 	l.endIfDrained()

@@ -48,7 +48,7 @@ func TestDrainWithoutDescriptors(t *testing.T) {
 			l.drain(0)
 			feed()
 			r.turn()
-			if at, ok := l.timers.next(); ok && at <= r.now+int64(acceptPause) {
+			if at, ok := l.timers.Next(); ok && at <= r.now+int64(acceptPause) {
 				t.Errorf("a timer is left that fires in %d ns", at-r.now)
 			}
 			r.advance(2 * acceptPause)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 const (
@@ -54,7 +55,7 @@ type giving struct {
 	left    bool     // with nobody to give to: those that are to be closed once idle have been looked at
 	said    bool     // the master knows
 
-	tick timer
+	tick timer.Timer
 	done link.GivenBody
 }
 
@@ -70,11 +71,11 @@ func (l *loop) give(patience time.Duration) {
 	g := &l.giving
 	if !g.on {
 		*g = giving{l: l, on: true, next: l.spec.Slot, tick: g.tick}
-		g.tick.fire = g.look
+		g.tick.Fire = g.look
 		for _, p := range l.peers {
 			p.reversed, p.gone = false, 0
 		}
-		l.timers.set(&g.tick, l.now+giveTick)
+		l.timers.Set(&g.tick, l.now+giveTick)
 	}
 	g.till = l.now + int64(patience)
 	g.begin()
@@ -103,7 +104,7 @@ func (l *loop) stopGiving(reason string) {
 	}
 	g.thawAll()
 	g.on, g.alone, g.more = false, false, false
-	l.timers.stop(&g.tick)
+	l.timers.Stop(&g.tick)
 	for i := range l.table {
 		if c, ok := l.table[i].h.(*client); ok {
 			c.state &^= stays | unwanted

@@ -12,7 +12,7 @@ import (
 // look is what happens at every tick.
 func (g *giving) look() {
 	l := g.l
-	l.timers.set(&g.tick, l.now+giveTick)
+	l.timers.Set(&g.tick, l.now+giveTick)
 	for _, p := range slices.Clone(l.peers) {
 		if p.link.Overdue(l.now) {
 			p.link.Retire("no answer")

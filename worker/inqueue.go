@@ -50,8 +50,8 @@ func (c *conn) enqueue(r *request, size int) {
 	n[link.InQueueBytes] += uint64(size)
 	n[link.Requests]++
 	n[link.RequestBytes] += uint64(size)
-	if r.deadline != 0 && (c.deadlines.pos == 0 || r.deadline < c.deadlines.at) {
-		l.timers.set(&c.deadlines, r.deadline)
+	if r.deadline != 0 && (!c.deadlines.Armed() || r.deadline < c.deadlines.Due()) {
+		l.timers.Set(&c.deadlines, r.deadline)
 	}
 }
 

@@ -50,8 +50,8 @@ func checkInvariants(t testing.TB, l *loop) {
 		}
 	}
 	for i, timer := range l.timers {
-		if timer.pos != i+1 {
-			t.Fatalf("timer %d thinks it is timer %d", i, timer.pos-1)
+		if !timer.Armed() || timer.Due() < l.timers[max(i-1, 0)/2].Due() {
+			t.Fatalf("timer %d of the heap is armed: %v, for %d", i, timer.Armed(), timer.Due())
 		}
 	}
 }
@@ -270,7 +270,7 @@ func checkEmpty(t testing.TB, l *loop) {
 		}
 		for _, s := range p.servers {
 			for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
-				if c.head != nil || c.in.rest != nil || c.out.bytes != 0 || c.deadlines.pos != 0 || c.state != connClosed {
+				if c.head != nil || c.in.rest != nil || c.out.bytes != 0 || c.deadlines.Armed() || c.state != connClosed {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
 				}
 			}

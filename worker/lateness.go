@@ -311,6 +311,6 @@ func (c *conn) awaitExpiry() {
 		at = min(at, c.heard+c.server.pool.greetingTime())
 	}
 	if at < math.MaxInt64 {
-		c.server.pool.l.timers.set(&c.deadlines, at)
+		c.server.pool.l.timers.Set(&c.deadlines, at)
 	}
 }

@@ -29,9 +29,9 @@ func (c *client) linger() {
 	c.active = l.ticks()
 	sock.ShutdownWrite(int(c.fd))
 	l.lingering = append(l.lingering, c)
-	if l.lingerTimer.pos == 0 {
-		l.lingerTimer.fire = l.endLingering
-		l.timers.set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
+	if !l.lingerTimer.Armed() {
+		l.lingerTimer.Fire = l.endLingering
+		l.timers.Set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
 	}
 	c.markAgain()
 }
@@ -68,7 +68,7 @@ func (l *loop) endLingering() {
 	clear(l.lingering[len(kept):])
 	l.lingering = kept
 	if len(kept) > 0 {
-		l.timers.set(&l.lingerTimer, l.now+lingerTicks*tickNanos/4)
+		l.timers.Set(&l.lingerTimer, l.now+lingerTicks*tickNanos/4)
 	}
 }
 
@@ -77,9 +77,9 @@ func (p *pool) watchIdle() {
 	if p.spec.ClientIdleTimeout == 0 {
 		return
 	}
-	p.idle.fire = p.closeIdle
+	p.idle.Fire = p.closeIdle
 	pause := max(int64(p.spec.ClientIdleTimeout)/8, tickNanos)
-	p.l.timers.set(&p.idle, p.l.now+pause+rand.Int64N(pause/8+1)) // pools need not all do it in the same turn
+	p.l.timers.Set(&p.idle, p.l.now+pause+rand.Int64N(pause/8+1)) // pools need not all do it in the same turn
 }
 
 // closeIdle closes the clients that have sent nothing for client_idle_timeout and wait for nothing.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // lendAgain is when to try again what the kernel refused for another reason than that the master is busy.
@@ -15,23 +16,23 @@ const lendAgain = int64(50 * time.Millisecond)
 
 // loan is what the master is still to get. Loop only.
 type loan struct {
-	asked bool  // and not answered in full
-	next  int   // of the loop's listeners
-	retry timer // off while the socket's readiness will do
+	asked bool        // and not answered in full
+	next  int         // of the loop's listeners
+	retry timer.Timer // off while the socket's readiness will do
 }
 
 // lend sends the master as many of the listeners as the socket takes. Those that are closed meanwhile, because the worker
 // is about to end, are not among them.
 func (c *control) lend() {
 	l := c.l
-	l.timers.stop(&c.loan.retry)
+	l.timers.Stop(&c.loan.retry)
 	for c.loan.asked && len(c.unsent) == 0 {
 		first := min(c.loan.next, len(l.listeners))
 		last := min(first+link.MaxLent, len(l.listeners))
 		body := link.LentBody{More: last < len(l.listeners)}
 		var fds []int
 		for _, ln := range l.listeners[first:last] {
-			if ln.last.pos != 0 { // nobody can connect there any more
+			if ln.last.Armed() { // nobody can connect there any more
 				continue
 			}
 			body.Listeners, fds = append(body.Listeners, ln.spec), append(fds, ln.fd)
@@ -39,7 +40,7 @@ func (c *control) lend() {
 		err := sock.SendFDs(c.fd, link.AppendMessage(nil, link.Message{Kind: link.Lent, Body: link.Body(body)}), fds)
 		if err != nil {
 			if !sock.Again(err) {
-				l.timers.set(&c.loan.retry, l.now+lendAgain)
+				l.timers.Set(&c.loan.retry, l.now+lendAgain)
 			}
 			return
 		}

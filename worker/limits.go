@@ -219,11 +219,11 @@ func (c *client) deafFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickN
 
 // wakeAt has the loop turn at that time, or before, even if nothing happens.
 func (l *loop) wakeAt(at int64) {
-	if l.reliefTimer.fire == nil {
-		l.reliefTimer.fire = func() {}
+	if l.reliefTimer.Fire == nil {
+		l.reliefTimer.Fire = func() {}
 	}
-	if l.reliefTimer.pos == 0 || at < l.reliefTimer.at {
-		l.timers.set(&l.reliefTimer, at)
+	if !l.reliefTimer.Armed() || at < l.reliefTimer.Due() {
+		l.timers.Set(&l.reliefTimer, at)
 	}
 }
 

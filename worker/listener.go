@@ -16,6 +16,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // listener is one inherited listening socket. It is watched level-triggered: a queue that is left is reported again.
@@ -31,8 +32,8 @@ type listener struct {
 	removed  bool // no other generation accepts from it; see outlast
 	token    poll.Token
 	kept     int // a connection that was accepted and could not be watched; -1: none
-	pause    timer
-	last     timer // then it is closed; off: it is not to be
+	pause    timer.Timer
+	last     timer.Timer // then it is closed; off: it is not to be
 	loggedAt int64
 }
 
@@ -45,7 +46,7 @@ func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
 	if spec.Network == "tcp" {
 		ln.at, ln.dual = sock.ListensOn(fd)
 	}
-	ln.pause.fire, ln.last.fire = ln.watch, ln.end
+	ln.pause.Fire, ln.last.Fire = ln.watch, ln.end
 	ln.token = l.hold(ln)
 	if l.accepting {
 		if err := l.poller.AddListener(fd, ln.token, spec.Shared); err != nil {
@@ -85,14 +86,14 @@ func (ln *listener) watch() {
 	if ln.watched {
 		return
 	}
-	l.timers.stop(&ln.pause)
+	l.timers.Stop(&ln.pause)
 	err := fault.Error("accept.watch")
 	if err == nil {
 		err = l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared)
 	}
 	if err != nil {
 		l.logf(levelError, "pool %q: watching a listener: %v", ln.pool.name, err)
-		l.timers.set(&ln.pause, l.now+int64(acceptPause))
+		l.timers.Set(&ln.pause, l.now+int64(acceptPause))
 		return
 	}
 	ln.watched = true
@@ -102,7 +103,7 @@ func (ln *listener) watch() {
 // unwatch leaves the queue to others. Whoever is accepted and still cannot be watched is closed.
 func (ln *listener) unwatch() {
 	ln.lookAway()
-	ln.pool.l.timers.stop(&ln.pause)
+	ln.pool.l.timers.Stop(&ln.pause)
 	if err := ln.watchKept(); err != nil {
 		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
 		ln.pool.counters[link.ClientConnections]--
@@ -153,7 +154,7 @@ func (l *loop) closeListeners() {
 func (ln *listener) close() {
 	l := ln.pool.l
 	ln.unwatch()
-	l.timers.stop(&ln.last)
+	l.timers.Stop(&ln.last)
 	l.release(ln.token)
 	sock.Close(ln.fd)
 	l.closed()
@@ -287,7 +288,7 @@ func (ln *listener) mute(err error) {
 		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
 	}
 	ln.lookAway()
-	l.timers.set(&ln.pause, l.now+int64(acceptPause))
+	l.timers.Set(&ln.pause, l.now+int64(acceptPause))
 }
 
 // remedy says what gives connections what they lack.

@@ -13,6 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // handler is told of readiness: a client, a connection to a server, a listener, the control socket, the resolver.
@@ -43,7 +44,7 @@ type loop struct {
 	scratch        []byte         // what a request or reply is put together in, within one call
 	inline         []byte         // an inline request, rewritten as an array
 	merged         []byte         // a reply made of several
-	timers         timers
+	timers         timer.Heap
 	memory         memory
 	spent          int // bytes received in this turn, and tolls
 	sent           int // bytes, in this turn
@@ -51,10 +52,10 @@ type loop struct {
 	window         window
 	busy           int       // clients that are owed a reply
 	lingering      []*client // wait for the other end to hang up
-	lingerTimer    timer
-	greetTimer     timer
-	reliefTimer    timer
-	postponedTimer timer
+	lingerTimer    timer.Timer
+	greetTimer     timer.Timer
+	reliefTimer    timer.Timer
+	postponedTimer timer.Timer
 
 	pools     []*pool
 	listeners []*listener
@@ -95,7 +96,7 @@ type loop struct {
 	departing bool // a signal has told the worker to end
 	draining  bool
 	ended     bool
-	drainTill timer
+	drainTill timer.Timer
 
 	peers    []*peerLink // workers of other generations, by slot
 	giving   giving
@@ -134,7 +135,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	l.memory.l = l
 	l.window.most = spec.Coalesce
 	l.requests.l = l
-	l.requests.timer.fire = l.requests.tick
+	l.requests.timer.Fire = l.requests.tick
 	if l.resolver, err = newResolver(l); err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.recallPartial()
 	l.handle(events)
 	l.serveAgain()
-	l.timers.run(l.now)
+	l.timers.Run(l.now)
 	l.flush()
 	if l.giving.on {
 		l.giving.step()
@@ -207,7 +208,7 @@ func (l *loop) patience() time.Duration {
 	if l.hurries() {
 		return 0
 	}
-	at, ok := l.timers.next()
+	at, ok := l.timers.Next()
 	if !ok {
 		return -1
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // An event that was in flight when its descriptor was closed must not reach who has the place in the table now.
@@ -90,14 +91,14 @@ func TestPatience(t *testing.T) {
 	if got := l.patience(); got >= 0 {
 		t.Errorf("with nothing to wait for: %v", got)
 	}
-	tm := &timer{fire: func() {}}
+	tm := &timer.Timer{Fire: func() {}}
 	for _, test := range []struct{ at, want int64 }{{150, -1}, {100, 0}, {50, 0}} { // the alarm ends the wait for a timer to come
-		l.timers.set(tm, test.at)
+		l.timers.Set(tm, test.at)
 		if got := l.patience(); got != time.Duration(test.want) {
 			t.Errorf("with a timer for %d at 100: %v, want %d ns", test.at, got, test.want)
 		}
 	}
-	l.timers.set(tm, 150)
+	l.timers.Set(tm, 150)
 	l.again = []receiver{&client{}}
 	if got := l.patience(); got != 0 {
 		t.Errorf("with a client that has more: %v", got)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/pinion-proxy/pinion/worker/timer"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,12 +16,12 @@ const maxNews = 4
 
 // news is what was logged of a server in this period, and what was not. Loop only.
 type news struct {
-	since   int64  // when the period began
-	lines   int    // logged in it
-	leftOut int    // since the last line
-	level   int    // of pending
-	pending string // the last line that there was no room for: as the server stands now
-	timer   timer  // writes it at the end of the period
+	since   int64       // when the period began
+	lines   int         // logged in it
+	leftOut int         // since the last line
+	level   int         // of pending
+	pending string      // the last line that there was no room for: as the server stands now
+	timer   timer.Timer // writes it at the end of the period
 }
 
 // complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
@@ -51,12 +52,12 @@ func (s *server) report(level int, line string) {
 			n.leftOut++
 		}
 		n.level, n.pending = level, line
-		l.timers.set(&n.timer, n.since+int64(logPause))
+		l.timers.Set(&n.timer, n.since+int64(logPause))
 		return
 	}
 	n.lines++
 	n.pending = ""
-	l.timers.stop(&n.timer)
+	l.timers.Stop(&n.timer)
 	if n.leftOut > 0 {
 		line = fmt.Sprintf("%s (%d more left out)", line, n.leftOut)
 		n.leftOut = 0

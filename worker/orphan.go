@@ -11,6 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 const (
@@ -31,8 +32,8 @@ type rendezvous struct {
 	l     *loop
 	fd    int // listens; -1: nobody is awaited
 	token poll.Token
-	till  timer // when the orphan drains; off: never
-	again timer // off: nothing was refused
+	till  timer.Timer // when the orphan drains; off: never
+	again timer.Timer // off: nothing was refused
 }
 
 // await serves on without a master, and waits for one.
@@ -40,9 +41,9 @@ func (l *loop) await() {
 	l.watchListeners(true)
 	r := &l.rendezvous
 	r.offer()
-	if l.spec.Orphans == link.OrphansWait && r.till.pos == 0 {
-		r.till.fire = func() { l.drain(l.spec.ShutdownTimeout) }
-		l.timers.set(&r.till, l.now+orphanWait)
+	if l.spec.Orphans == link.OrphansWait && !r.till.Armed() {
+		r.till.Fire = func() { l.drain(l.spec.ShutdownTimeout) }
+		l.timers.Set(&r.till, l.now+orphanWait)
 	}
 }
 
@@ -70,15 +71,15 @@ func (r *rendezvous) offer() {
 }
 
 func (r *rendezvous) retry(do func()) {
-	r.again.fire = do
-	r.l.timers.set(&r.again, r.l.now+rendezvousAgain)
+	r.again.Fire = do
+	r.l.timers.Set(&r.again, r.l.now+rendezvousAgain)
 }
 
 // withdraw waits for nobody any more.
 func (r *rendezvous) withdraw() {
 	l := r.l
-	l.timers.stop(&r.till)
-	l.timers.stop(&r.again)
+	l.timers.Stop(&r.till)
+	l.timers.Stop(&r.again)
 	if r.fd < 0 {
 		return
 	}
@@ -121,8 +122,8 @@ func (r *rendezvous) meet(fd int) {
 	l.control, l.orphan, l.settled = c, false, true
 	l.giving.alone, l.giving.said = false, false
 	body := link.OrphanBody{Drains: l.draining, Gives: l.giving.on && !l.draining}
-	if l.drainTill.pos != 0 {
-		body.Left = max(time.Duration(l.drainTill.at-l.now), time.Millisecond)
+	if l.drainTill.Armed() {
+		body.Left = max(time.Duration(l.drainTill.Due()-l.now), time.Millisecond)
 	}
 	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan, Body: link.Body(body)})
 	if err := sock.SendFDs(fd, hello, l.origins[:]); err != nil {

@@ -134,9 +134,9 @@ func (l *loop) overlook(w writer, err error) error {
 		return err
 	}
 	l.postponed = append(l.postponed, w)
-	if l.postponedTimer.pos == 0 {
-		l.postponedTimer.fire = l.writePostponed
-		l.timers.set(&l.postponedTimer, l.now+int64(writePause))
+	if !l.postponedTimer.Armed() {
+		l.postponedTimer.Fire = l.writePostponed
+		l.timers.Set(&l.postponedTimer, l.now+int64(writePause))
 	}
 	return nil
 }

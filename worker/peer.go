@@ -14,6 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // resendPause is how long a message waits that the kernel has refused for a reason of which no edge tells the end.
@@ -30,7 +31,7 @@ type peerLink struct {
 	link  *handoff.Link
 
 	unsent []handoff.Message // the socket has no room for them; oldest first
-	resend timer
+	resend timer.Timer
 	shut   bool // this end is closed for sending
 
 	// Giving.
@@ -70,7 +71,7 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 		past:   !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
 		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
 	}
-	p.resend.fire = p.write
+	p.resend.Fire = p.write
 	p.link = handoff.NewLink(p, l.spec.Build)
 	err := fault.Error("peer.join")
 	if err == nil {
@@ -185,7 +186,7 @@ func transient(err error) bool {
 	return false
 }
 
-func (p *peerLink) await() { p.l.timers.set(&p.resend, p.l.now+int64(resendPause)) }
+func (p *peerLink) await() { p.l.timers.Set(&p.resend, p.l.now+int64(resendPause)) }
 
 // write writes what had no room.
 func (p *peerLink) write() {
@@ -284,7 +285,7 @@ func (p *peerLink) tidy() {
 		}
 		return
 	}
-	l.timers.stop(&p.resend)
+	l.timers.Stop(&p.resend)
 	l.poller.Remove(p.fd)
 	l.release(p.token)
 	sock.Close(p.fd)

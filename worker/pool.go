@@ -13,6 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/shard/hash"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // pool is what one worker knows of a pool. Loop only.
@@ -28,10 +29,10 @@ type pool struct {
 	epoch    *uint64 // shared: grows with every change of a server's liveness
 	seen     uint64  // the epoch that keys was built for
 	counters []uint64
-	moved    *uint64 // shared: clients taken less clients given
-	timeout  int64   // ns; 0 = none
-	lanes    uint16  // that were given to clients
-	idle     timer   // looks for idle clients
+	moved    *uint64     // shared: clients taken less clients given
+	timeout  int64       // ns; 0 = none
+	lanes    uint16      // that were given to clients
+	idle     timer.Timer // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
 	fullLogged     int64 // when it was last logged that client_connections is reached

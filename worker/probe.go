@@ -32,10 +32,10 @@ const probeAgain = time.Second
 func (s *server) awaitRetry(word shard.Liveness) {
 	at, ok := word.RetryAt(s.pool.l.liveMillis())
 	if !ok {
-		s.pool.l.timers.stop(&s.retry)
+		s.pool.l.timers.Stop(&s.retry)
 		return
 	}
-	s.pool.l.timers.set(&s.retry, at*int64(time.Millisecond))
+	s.pool.l.timers.Set(&s.retry, at*int64(time.Millisecond))
 }
 
 // tryRetry probes the server, unless another worker does.

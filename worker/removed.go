@@ -35,7 +35,7 @@ func (l *loop) remove(pools []int) {
 // restore forgets it again, except of those that are closed anyway.
 func (l *loop) restore() {
 	for _, ln := range l.listeners {
-		ln.removed = ln.last.pos != 0
+		ln.removed = ln.last.Armed()
 	}
 }
 
@@ -52,9 +52,9 @@ func (l *loop) replace(spec link.Listener) {
 // outlast accepts on for a while, and then closes the listener.
 func (ln *listener) outlast() {
 	l := ln.pool.l
-	if ln.last.pos == 0 {
+	if !ln.last.Armed() {
 		ln.watch()
-		l.timers.set(&ln.last, l.now+int64(removedGrace))
+		l.timers.Set(&ln.last, l.now+int64(removedGrace))
 	}
 }
 
@@ -62,7 +62,7 @@ func (ln *listener) outlast() {
 func (ln *listener) end() {
 	l := ln.pool.l
 	if !ln.acceptAll() { // for want of a descriptor
-		l.timers.set(&ln.last, l.now+int64(removedAgain))
+		l.timers.Set(&ln.last, l.now+int64(removedAgain))
 		return
 	}
 	ln.close()
@@ -87,9 +87,9 @@ func (c *client) greeted() bool {
 	if c.state&silent == 0 || age > greetTicks {
 		return true
 	}
-	if l.greetTimer.pos == 0 {
-		l.greetTimer.fire = l.leaveAll
-		l.timers.set(&l.greetTimer, l.now+int64(greetTicks+1-age)*tickNanos)
+	if !l.greetTimer.Armed() {
+		l.greetTimer.Fire = l.leaveAll
+		l.timers.Set(&l.greetTimer, l.now+int64(greetTicks+1-age)*tickNanos)
 	}
 	return false
 }

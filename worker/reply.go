@@ -262,8 +262,8 @@ func (c *conn) close() (queue *request) {
 	if c.state != connClosed {
 		c.become(connClosed)
 	}
-	l.timers.stop(&c.deadlines)
-	l.timers.stop(&c.turn)
+	l.timers.Stop(&c.deadlines)
+	l.timers.Stop(&c.turn)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
 	c.gauge.reset(c.server.pool.firstOwed())

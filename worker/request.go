@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"github.com/pinion-proxy/pinion/worker/timer"
 	"time"
 	"unsafe"
 )
@@ -73,7 +74,7 @@ type requestPool struct {
 	free  *request
 	count int // of free
 	least int // the smallest count since the last tick: what nobody needed
-	timer timer
+	timer timer.Timer
 }
 
 const requestPoolTick = int64(time.Second)
@@ -96,8 +97,8 @@ func (rp *requestPool) put(r *request) {
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++
-	if rp.timer.pos == 0 {
-		rp.l.timers.set(&rp.timer, rp.l.now+requestPoolTick)
+	if !rp.timer.Armed() {
+		rp.l.timers.Set(&rp.timer, rp.l.now+requestPoolTick)
 	}
 }
 
@@ -109,6 +110,6 @@ func (rp *requestPool) tick() {
 	}
 	rp.least = rp.count
 	if rp.count > 0 {
-		rp.l.timers.set(&rp.timer, rp.l.now+requestPoolTick)
+		rp.l.timers.Set(&rp.timer, rp.l.now+requestPoolTick)
 	}
 }

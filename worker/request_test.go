@@ -8,7 +8,7 @@ import "testing"
 func TestRequestPool(t *testing.T) {
 	l := &loop{}
 	rp := &l.requests
-	rp.l, rp.timer.fire = l, rp.tick
+	rp.l, rp.timer.Fire = l, rp.tick
 	rounds := func(n, busy int) {
 		for range n {
 			var taken []*request
@@ -19,7 +19,7 @@ func TestRequestPool(t *testing.T) {
 				rp.put(r)
 			}
 			l.now += requestPoolTick
-			l.timers.run(l.now)
+			l.timers.Run(l.now)
 		}
 	}
 	rounds(1, 1000)
@@ -35,7 +35,7 @@ func TestRequestPool(t *testing.T) {
 		t.Errorf("%d requests are kept of which 10 are needed", rp.count)
 	}
 	rounds(20, 0)
-	if at, ok := l.timers.next(); rp.count != 0 || rp.free != nil || ok {
+	if at, ok := l.timers.Next(); rp.count != 0 || rp.free != nil || ok {
 		t.Errorf("%d requests are kept of which none is needed; next tick %d, %v", rp.count, at, ok)
 	}
 }

@@ -129,7 +129,7 @@ func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
 		l.requests.put(new(request))
 		l.memory.held += int64(requestBytes)
 	}
-	l.requests.timer.fire = func() {} // the pool keeps what it has, so that it can be counted
+	l.requests.timer.Fire = func() {} // the pool keeps what it has, so that it can be counted
 	r.workers = append(r.workers, l)
 	return l
 }
@@ -179,7 +179,7 @@ func (r *rig) step(l *loop) (busy bool) {
 		events = r.before(l, events)
 	}
 	busy = len(events) > 0 || l.hurries()
-	if at, ok := l.timers.next(); ok && at <= r.now {
+	if at, ok := l.timers.Next(); ok && at <= r.now {
 		busy = true
 	}
 	l.turn(events)
@@ -204,7 +204,7 @@ func (r *rig) advance(by time.Duration) {
 	for {
 		next := until
 		for _, l := range r.workers {
-			if at, ok := l.timers.next(); ok && !l.ended {
+			if at, ok := l.timers.Next(); ok && !l.ended {
 				next = min(next, at)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // rollCallTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
@@ -17,7 +18,7 @@ const rollCallTime = 1500 * time.Millisecond
 type rollCall struct {
 	l     *loop
 	left  int // servers that have not answered
-	timer timer
+	timer timer.Timer
 	body  link.ReadyBody
 	bytes int // of body, about
 }
@@ -26,8 +27,8 @@ type rollCall struct {
 func (l *loop) callRoll() {
 	fault.At("nw.servers")
 	rc := &l.rollCall
-	rc.timer.fire = rc.timeout
-	l.timers.set(&rc.timer, l.now+int64(rollCallTime))
+	rc.timer.Fire = rc.timeout
+	l.timers.Set(&rc.timer, l.now+int64(rollCallTime))
 	for _, p := range l.pools {
 		for _, s := range p.servers {
 			s.trial = true
@@ -90,11 +91,11 @@ func (rc *rollCall) timeout() {
 }
 
 func (rc *rollCall) endIfDone() {
-	if rc.left > 0 || rc.timer.fire == nil {
+	if rc.left > 0 || rc.timer.Fire == nil {
 		return
 	}
-	rc.l.timers.stop(&rc.timer)
-	rc.timer.fire = nil
+	rc.l.timers.Stop(&rc.timer)
+	rc.timer.Fire = nil
 	fault.At("nw.ready")
 	rc.l.control.must(link.Ready, link.Body(rc.body))
 	rc.body = link.ReadyBody{}

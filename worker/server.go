@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // blameAhead is how far ahead of this worker's time another one's may be, in ns, since each reads the clock once per turn.
@@ -28,7 +29,7 @@ type server struct {
 	word     *uint64                      // shared: the shard.Liveness
 	heard    *uint64                      // shared: when the server last sent anything
 	blamed   *uint64                      // shared: when a failure of the server was last counted
-	retry    timer                        // of an ejection
+	retry    timer.Timer                  // of an ejection
 
 	where   whereabouts
 	ahead   ahead
@@ -53,9 +54,9 @@ func newServer(p *pool, index int) *server {
 	if s.named() {
 		s.recall()
 	}
-	s.where.hurry.fire = s.connectExpected
-	s.news.timer.fire = s.catchUp
-	s.retry.fire = s.tryRetry
+	s.where.hurry.Fire = s.connectExpected
+	s.news.timer.Fire = s.catchUp
+	s.retry.Fire = s.tryRetry
 	for range p.spec.ServerConnections {
 		s.conns = append(s.conns, newConn(s))
 	}

@@ -23,12 +23,12 @@ func (l *loop) excuse(now int64) {
 				c.excuse(lost)
 			}
 		}
-		if p.idle.pos != 0 && p.idle.at <= now { // clients may have sent something meanwhile
-			l.timers.set(&p.idle, now+tickNanos)
+		if p.idle.Armed() && p.idle.Due() <= now { // clients may have sent something meanwhile
+			l.timers.Set(&p.idle, now+tickNanos)
 		}
 	}
-	if l.rollCall.timer.pos != 0 {
-		l.timers.set(&l.rollCall.timer, l.rollCall.timer.at+lost)
+	if l.rollCall.timer.Armed() {
+		l.timers.Set(&l.rollCall.timer, l.rollCall.timer.Due()+lost)
 	}
 }
 
@@ -36,7 +36,7 @@ func (l *loop) excuse(now int64) {
 // the turn itself, that is the time until it came to wait. While it waited it may have slept well, so that the moment in which
 // it was stopped is unknown: it was late by the time since something was due, and is taken to have stood still as long before.
 func (l *loop) stood(now int64) int64 {
-	due, ok := l.timers.next()
+	due, ok := l.timers.Next()
 	late := now - max(due, l.now)
 	if !ok || late <= int64(stallTolerance) {
 		return 0
@@ -56,8 +56,8 @@ func (c *conn) excuse(lost int64) {
 			r.deadline += lost
 		}
 	}
-	if c.deadlines.pos != 0 {
-		c.server.pool.l.timers.set(&c.deadlines, c.deadlines.at+lost)
+	if c.deadlines.Armed() {
+		c.server.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
 	}
 }
 

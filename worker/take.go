@@ -130,7 +130,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 // kernel would bring it if it connected to where it has, because an address was widened or narrowed.
 func (l *loop) place(r *handoff.Record, fd int) *listener {
 	for _, ln := range l.listeners {
-		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && ln.last.pos == 0 && ln.speaks(r) {
+		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.last.Armed() && ln.speaks(r) {
 			return ln
 		}
 	}
@@ -157,7 +157,7 @@ func (ln *listener) speaks(r *handoff.Record) bool {
 // covers tells whether a connection to that address comes to the listener, and by how narrow an address: 0 is not at all.
 func (ln *listener) covers(local netip.AddrPort) int {
 	switch {
-	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.pos != 0:
+	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.Armed():
 	case ln.at == local:
 		return 3
 	case ln.at.Addr().IsUnspecified() && ln.at.Addr().Is4() == local.Addr().Is4():

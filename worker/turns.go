@@ -27,7 +27,7 @@ func (c *conn) mayTakeTurn() bool {
 		return true
 	}
 	l := c.server.pool.l
-	if c.turn.pos != 0 && c.turn.at > l.now {
+	if c.turn.Armed() && c.turn.Due() > l.now {
 		return false
 	}
 	if c.turned == 0 {
@@ -43,7 +43,7 @@ func (c *conn) mayTakeTurn() bool {
 	if free {
 		wait = 2
 	}
-	l.timers.set(&c.turn, l.now+wait*max(minTurnPause, c.server.pool.timeout/turnPart))
+	l.timers.Set(&c.turn, l.now+wait*max(minTurnPause, c.server.pool.timeout/turnPart))
 	return false
 }
 
