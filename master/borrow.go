@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -76,7 +77,7 @@ func (m *master) borrow(g *generation) bool {
 	if len(missing) == 0 {
 		return false
 	}
-	m.log.printf(levelError, "listening sockets of generation %d are missing (%s): their workers have died%s; "+
+	m.log.Printf(logfile.Error, "listening sockets of generation %d are missing (%s): their workers have died%s; "+
 		"asking those that are there", g.number, strings.Join(missing, ", "), m.storeHint())
 	m.borrowing = &borrowing{asked: map[*slot]bool{}, until: m.world.now().Add(borrowTimeout)}
 	for _, s := range g.slots {
@@ -112,7 +113,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		}
 		m.listeners = append(m.listeners, at)
 		fds[i] = -1
-		m.log.printf(levelNotice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.pid)
+		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.pid)
 	}
 	if !body.More {
 		m.answered(s)
@@ -174,13 +175,13 @@ func (m *master) replaceMissing(p *config.Pool) {
 	err := m.claimPool(p, len(m.generation.slots))
 	for i := before; i < len(m.listeners) && err == nil; i++ {
 		l := &m.listeners[i]
-		m.log.printf(levelError, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.name)
+		m.log.Printf(logfile.Error, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.name)
 		l.fresh, l.queues = false, true
 		if errListen := m.world.listen(l.fd, p.Backlog); errListen != nil {
 			err = listenError(p, errListen)
 		}
 	}
 	if err != nil {
-		m.log.printf(levelError, "generation %d has lost listening sockets: %v", m.generation.number, err)
+		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generation.number, err)
 	}
 }

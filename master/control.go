@@ -4,6 +4,8 @@ package master
 
 import (
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // listenControl opens the control socket, if there is to be one.
@@ -26,7 +28,7 @@ func (m *master) serveControl() {
 	}
 	l, err := adminListener(m.controlFD)
 	if err != nil {
-		m.log.printf(levelError, "serving the control socket: %v", err)
+		m.log.Printf(logfile.Error, "serving the control socket: %v", err)
 		return
 	}
 	m.control = serveAdmin(l, m.asks, m.done)
@@ -55,7 +57,7 @@ func (m *master) closeControl() {
 // asked does what somebody asks for, or has it done.
 func (m *master) asked(a *ask) {
 	if !m.mayAsk(a.by) {
-		m.log.printf(levelError, "refused on the control socket: "+errWorkerAsks)
+		m.log.Printf(logfile.Error, "refused on the control socket: "+errWorkerAsks)
 		a.reply <- outcome{Error: errWorkerAsks, failure: failureCaller}
 		return
 	}
@@ -77,7 +79,7 @@ func (m *master) asked(a *ask) {
 	case reopenLog:
 		m.reopenLog(a.reply)
 	case drain:
-		m.log.printf(levelNotice, "asked to drain through the control socket")
+		m.log.Printf(logfile.Notice, "asked to drain through the control socket")
 		if m.phase == serving && m.after == nothing { // asked twice it would stop
 			m.end(drain)
 		}
@@ -87,7 +89,7 @@ func (m *master) asked(a *ask) {
 		}
 		a.reply <- outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
 	case stop:
-		m.log.printf(levelNotice, "asked to stop through the control socket")
+		m.log.Printf(logfile.Notice, "asked to stop through the control socket")
 		a.reply <- outcome{PID: m.world.pid}
 		m.end(stop)
 	}

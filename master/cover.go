@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -57,7 +58,7 @@ func (m *master) lendTo(other, s *slot) {
 		s.coveredBy = other.process
 	}
 	if s.coveredBy != nil {
-		m.log.printf(levelInfo, "worker %d accepts for worker %d", other.index, s.index)
+		m.log.Printf(logfile.Info, "worker %d accepts for worker %d", other.index, s.index)
 	}
 }
 
@@ -72,7 +73,7 @@ func (m *master) uncover(s *slot) {
 // leaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
 // the attempt fails while everyone who has moved can go back. One that gives goes on giving.
 func (m *master) leaving(s *slot) {
-	m.log.printf(levelNotice, "a signal has told worker %d (pid %d) to end", s.index, s.process.pid)
+	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.pid)
 	s.leaves = true
 	switch {
 	case s.generation == m.coming:
@@ -104,6 +105,6 @@ func (m *master) renew() {
 		m.demand(r)
 		return
 	}
-	m.log.printf(levelNotice, "no worker is left that accepts: making others")
+	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
 	m.follow(r, g.config, nil)
 }

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -27,7 +28,7 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 		if p.Pool != "" {
 			pool = fmt.Sprintf("pool %q: ", p.Pool)
 		}
-		m.log.printf(levelWarn, "%s%s; %s", pool, p.Message, p.Hint)
+		m.log.Printf(logfile.Warn, "%s%s; %s", pool, p.Message, p.Hint)
 	}
 }
 

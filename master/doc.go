@@ -9,7 +9,7 @@
 //	  hung up, exited ────────┤                 ├──► service manager
 //	other master ──word───────┘                 └──► other master
 //
-// The goroutine of Run owns all state; master, generation, slot, source, target, listener and logger have no other
+// The goroutine of Run owns all state; master, generation, slot, source, target, listener and the log have no other
 // caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for
 // the other master, and three per worker, which read its control socket, read its stderr and wait for its end. They own
 // nothing but their descriptor and hand over what they got.

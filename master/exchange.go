@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -173,7 +174,7 @@ func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.notSaid(u)
 	case asTarget && m.predecessor == x:
-		m.log.printf(levelError, "%v", u)
+		m.log.Printf(logfile.Error, "%v", u)
 	case !asTarget && m.source != nil && m.source.exchange == x:
 		m.source.notSaid(u)
 	}

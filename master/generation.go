@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -56,7 +57,7 @@ func (m *master) generate(cfg *config.Config) *generation {
 func (m *master) cpus(configured int) []int {
 	allowed, err := m.world.affinity()
 	if err != nil || len(allowed) == 0 {
-		m.log.printf(levelWarn, "workers run unpinned: reading the CPU affinity: %v", err)
+		m.log.Printf(logfile.Warn, "workers run unpinned: reading the CPU affinity: %v", err)
 		allowed = nil
 	}
 	n := m.opts.Workers
@@ -146,7 +147,7 @@ func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) &&
 func (m *master) launch(s *slot) launch {
 	g := s.generation
 	l := launch{spec: g.specs[s.index], shared: g.sharedFD}
-	l.spec.Verbosity = m.log.verbosity
+	l.spec.Verbosity = m.log.Verbosity
 	for i := range m.listeners {
 		have := &m.listeners[i]
 		if g.serves(have) && g.assigns(have, s.index) {

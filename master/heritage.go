@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -69,7 +70,7 @@ func (t *target) remember(w word) {
 	g, err := t.m.told(&w)
 	if err != nil {
 		t.unreadable = true
-		t.m.log.printf(levelWarn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
+		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
 		return
 	}
 	t.left = append(t.left, g)
@@ -82,7 +83,7 @@ func (m *master) expect(w word) {
 	}
 	g, err := m.told(&w)
 	if err != nil {
-		m.log.printf(levelWarn, "what the new workers count will be missing until they have taken over: %v", err)
+		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
 		return
 	}
 	m.heir = g
@@ -171,7 +172,7 @@ func (s *source) tellWorkers() {
 			}
 			control, err := m.world.part(old.process)
 			if err != nil {
-				m.log.printf(levelWarn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.pid, err)
+				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.pid, err)
 				continue
 			}
 			w := word{Kind: wordWorker, Generation: g.number, Slot: old.index, PID: old.process.pid, fds: []int{control}}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -62,7 +63,7 @@ func (m *master) prepareToStay() {
 		return
 	}
 	if err := sock.SetSubreaper(); err != nil {
-		m.log.printf(levelWarn, "an upgrade will end this process: %v", err)
+		m.log.Printf(logfile.Warn, "an upgrade will end this process: %v", err)
 		return
 	}
 	m.stays = true
@@ -108,7 +109,7 @@ func (m *master) openKeeper() {
 	var err error
 	if m.keeperFD, err = sock.ListenSeqpacket(keeperName(m.world.pid), keeperBacklog); err != nil {
 		m.keeperFD = -1
-		m.log.printf(levelWarn, "the next masters will not notice the end of this process: %v", err)
+		m.log.Printf(logfile.Warn, "the next masters will not notice the end of this process: %v", err)
 	}
 }
 
@@ -210,7 +211,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 		return
 	}
 	m.keeperWay = conn
-	m.log.printf(levelInfo, "the process that was started first (pid %d) keeps this one", pid)
+	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
 	go hearKeeper(conn, func(w keeperWord, err error) {
 		m.world.report(event{then: func() {
 			if err != nil {
@@ -294,7 +295,7 @@ func (m *master) keeperGone(err error) {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
-		m.log.printf(levelDebug, "the keeper: %v", err)
+		m.log.Printf(logfile.Debug, "the keeper: %v", err)
 	}
 	m.forsaken = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper)
 	if m.source != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -160,7 +161,7 @@ func (m *master) bind(p *config.Pool, slot int) error {
 	m.listeners = append(m.listeners, listener{
 		name: name, network: p.Listen.Network, address: p.Listen.Address, slot: slot, fresh: true, socket: s,
 	})
-	m.log.printf(levelDebug, "%s takes %s", name, p.Listen.Text)
+	m.log.Printf(logfile.Debug, "%s takes %s", name, p.Listen.Text)
 	return nil
 }
 
@@ -215,7 +216,7 @@ func (m *master) adjust(g *generation, l *listener) {
 		err = m.world.chmod(l.address, p.Listen.Perm.Perm())
 	}
 	if err != nil {
-		m.log.printf(levelError, "changing backlog and permissions: %v", listenError(p, cause(err)))
+		m.log.Printf(logfile.Error, "changing backlog and permissions: %v", listenError(p, cause(err)))
 	}
 }
 
@@ -312,7 +313,7 @@ func (m *master) unroute(chosen func(*listener) bool) {
 			continue
 		}
 		if err := m.world.unroute(fds...); err != nil {
-			m.log.printf(levelDebug, "turning connections away from %s: %v", address, err)
+			m.log.Printf(logfile.Debug, "turning connections away from %s: %v", address, err)
 		}
 	}
 }

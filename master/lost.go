@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -81,11 +82,11 @@ func (h *HandoffStatus) count(ours, theirs losses) {
 }
 
 // level is how bad the outcome is.
-func (h *HandoffStatus) level() level {
+func (h *HandoffStatus) level() logfile.Level {
 	if h.Outcome == HandoffFailed || h.Lost > 0 {
-		return levelError
+		return logfile.Error
 	}
-	return levelNotice
+	return logfile.Notice
 }
 
 // lossClause says what was lost, as a clause to append to a sentence, or nothing.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -102,7 +103,7 @@ func newMachine() *machine {
 		opts: Options{
 			StatsAddr: "0.0.0.0",
 			StatsPort: 22222,
-			Verbosity: int(levelInfo),
+			Verbosity: int(logfile.Info),
 			Build:     "1.2.3",
 		},
 	}
@@ -328,13 +329,13 @@ func (f *machine) world() *world {
 	}
 }
 
-func (f *machine) offer(line []byte) bool {
+func (f *machine) Offer(line []byte) bool {
 	_, text, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), "] ")
 	f.printf("log: %s", text)
 	return true
 }
 
-func (f *machine) reopen(tell func(error)) {
+func (f *machine) Reopen(tell func(error)) {
 	f.printf("reopen the log file")
 	tell(f.logFails)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -64,7 +65,7 @@ var errInterrupted = errors.New("stopped by a signal before every worker was rea
 type master struct {
 	world   *world
 	opts    Options
-	log     *logger
+	log     *logfile.Logger
 	phase   phase
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
@@ -151,7 +152,7 @@ func Run(o Options) error {
 }
 
 func run(o Options, w *world, events <-chan event) error {
-	sink, err := openSink(o.Output)
+	sink, err := logfile.Open(o.Output)
 	if err != nil {
 		if o.Started != nil {
 			o.Started(err)
@@ -166,26 +167,26 @@ func run(o Options, w *world, events <-chan event) error {
 	m.start()
 	m.loop(signals, events)
 	err = m.finish()
-	sink.close()
+	sink.Close()
 	if err == nil && m.left && m.stays {
 		return w.keep(m.keeperFD, m.heirPID, signals)
 	}
 	return err
 }
 
-func newMaster(o Options, w *world, out output) *master {
+func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1, keeperFD: -1,
 		scrapes: make(chan *scrape), asks: make(chan *ask), done: make(chan struct{}),
 	}
-	m.log = &logger{now: w.now, verbosity: clampVerbosity(o.Verbosity), out: out}
+	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.hostname, _ = os.Hostname() // without one the statistics have an empty "source", as nutcracker's
 	return m
 }
 
 // start begins the start; the rest follows from what it has begun, and from messages of workers.
 func (m *master) start() {
-	m.log.printf(levelNotice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
+	m.log.Printf(logfile.Notice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
 	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	m.prepareToStay()
@@ -309,21 +310,21 @@ func (m *master) finish() error {
 		g.unshare(m.world)
 	}
 	if m.left && m.err == nil {
-		m.log.printf(levelNotice, "left everything to the new master")
+		m.log.Printf(logfile.Notice, "left everything to the new master")
 		return nil
 	}
 	if !m.successor || m.generation != nil || m.after == stop { // else the file is the old master's
 		removePIDFile(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
-		m.log.printf(levelNotice, "stopped")
+		m.log.Printf(logfile.Notice, "stopped")
 		m.tellKeeper()
 		m.announce(errInterrupted)
 		return nil
 	}
 	if m.opts.Output != "" { // otherwise the caller prints it to the same place
 		for line := range strings.Lines(m.err.Error()) {
-			m.log.printf(levelError, "%s", strings.TrimSuffix(line, "\n"))
+			m.log.Printf(logfile.Error, "%s", strings.TrimSuffix(line, "\n"))
 		}
 	}
 	m.announce(m.err)
@@ -369,7 +370,7 @@ func (m *master) handle(e event) {
 		m.said(s, e.message, e.fds)
 	case wrote:
 		s.words.add(e.text)
-		m.log.forward(levelError, s.index, e.text)
+		m.log.Forward(logfile.Error, s.index, e.text)
 	case hungUp:
 		m.hungUp(s)
 	case deaf:

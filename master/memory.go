@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // cgroupLimits says where each version of cgroups keeps the limit of memory, see cgroups(7).
@@ -28,11 +29,11 @@ func (m *master) memoryShare(cfg *config.Config, n int) int64 {
 	}
 	memory, err := m.world.memory()
 	if err != nil {
-		m.log.printf(levelWarn, "workers run without memory_limit: reading the size of the memory: %v", err)
+		m.log.Printf(logfile.Warn, "workers run without memory_limit: reading the size of the memory: %v", err)
 		return 0
 	}
 	share := memory / 2 / int64(n)
-	m.log.printf(levelDebug, "memory_limit of each worker is %d MiB, of %d in all", share>>20, memory>>20)
+	m.log.Printf(logfile.Debug, "memory_limit of each worker is %d MiB, of %d in all", share>>20, memory>>20)
 	return share
 }
 

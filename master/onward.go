@@ -6,6 +6,7 @@ package master
 import (
 	"fmt"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -54,7 +55,7 @@ func (m *master) introduceAdopted(from *slot) {
 
 // strand tells of clients that have no way to the generation that serves.
 func (m *master) strand(from *slot, err error) {
-	m.log.printf(levelError, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
+	m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
 		from.index, from.generation.number, from.clients(), err)
 }
 
@@ -112,7 +113,7 @@ func (m *master) hasMet(w word) {
 	}
 	err := m.meet(m.generation, w)
 	if err != nil {
-		m.log.printf(levelError, "worker %d of generation %d: connecting it to new worker %d: %v", w.From, w.Generation, w.Slot, err)
+		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", w.From, w.Generation, w.Slot, err)
 		return
 	}
 	m.met[[2]uint64{w.Generation, uint64(w.From)}] = true
@@ -121,7 +122,7 @@ func (m *master) hasMet(w word) {
 // strayPeer tells of a connection between workers of an earlier generation and the one that serves that could not be used.
 func (m *master) strayPeer(s *slot, body link.PeerFailedBody) {
 	if body.Unjoined {
-		m.log.printf(levelError, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",
+		m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",
 			s.index, s.generation.number, s.clients(), body.Slot, body.Generation, body.Reason)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -120,7 +121,7 @@ func (p *paths) due() time.Time {
 // tickPaths does what is due about them.
 func (m *master) tickPaths(now time.Time) {
 	if len(m.paths.after) > 0 && !now.Before(m.paths.until) {
-		m.log.printf(levelWarn, "looking at the paths of our sockets takes long; going on")
+		m.log.Printf(logfile.Warn, "looking at the paths of our sockets takes long; going on")
 		m.lookedAfter()
 	}
 	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
@@ -274,7 +275,7 @@ func (m *master) complain(path string, err error) {
 		m.paths.complaints = map[string]string{}
 	}
 	m.paths.complaints[path] = err.Error()
-	m.log.printf(levelError, "the socket %s is gone, nobody can connect there, and it cannot be bound anew: %v", path, err)
+	m.log.Printf(logfile.Error, "the socket %s is gone, nobody can connect there, and it cannot be bound anew: %v", path, err)
 }
 
 // replace has the workers accept at a path again. They empty the queue of the socket that was there.
@@ -290,7 +291,7 @@ func (m *master) replace(l *listener, p *ownPath) {
 		m.complain(l.address, err)
 		return
 	}
-	m.log.printf(levelWarn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.address, pool.Name)
+	m.log.Printf(logfile.Warn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.address, pool.Name)
 	if l.stored {
 		m.world.services.unstore(l.name)
 		l.stored = false
@@ -308,7 +309,7 @@ func (m *master) replace(l *listener, p *ownPath) {
 
 // replaceControl answers operators at the path of the control socket again.
 func (m *master) replaceControl(fd int) {
-	m.log.printf(levelWarn, "the control socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
+	m.log.Printf(logfile.Warn, "the control socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
 	m.control.leave()
 	m.formerControls = append(m.formerControls, m.control)
 	m.world.close(m.controlFD)

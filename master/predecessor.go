@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -22,15 +23,15 @@ func (s *source) welcome(w word) {
 	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
 	keeper := m.keeperPID()
 	s.obeys, s.declares = w.Obeys, m.world.services.present() && keeper <= 0
-	m.log.printf(levelInfo, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
+	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Found: m.found(nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.verbosity,
+		Found: m.found(nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.stays, Recounts: true,
 	})
-	if !s.intents && m.log.verbosity != clampVerbosity(m.opts.Verbosity) {
+	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})
 	}
 	if err := s.tellSockets(); err != nil {
@@ -61,7 +62,7 @@ func (s *source) isDeclared(err error) {
 		return
 	}
 	if err != nil {
-		s.m.log.printf(levelError, "upgrade: telling the service manager about the new master: %v", err)
+		s.m.log.Printf(logfile.Error, "upgrade: telling the service manager about the new master: %v", err)
 	}
 	s.allow()
 }
@@ -128,7 +129,7 @@ func (s *source) ended(err error) {
 	if s.phase == sourceCalling {
 		for signal, w := range watched {
 			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
-				s.m.log.printf(levelNotice, "the new master has ended by %s, which is taken for an order to this one", w.name)
+				s.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
 				defer s.m.intend(w.intent)
 			}
 		}
@@ -164,7 +165,7 @@ func (m *master) declineScrapes() {
 	}
 	fd, err := m.world.fdOf(m.stats)
 	if err != nil {
-		m.log.printf(levelWarn, "upgrade: copying the statistics port: %v", err)
+		m.log.Printf(logfile.Warn, "upgrade: copying the statistics port: %v", err)
 		return
 	}
 	m.stats.Close()
@@ -188,7 +189,7 @@ func (s *source) confide(w word) {
 	case s.intents:
 		s.target.say(w)
 	default:
-		s.m.log.printf(levelWarn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
+		s.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
 			s.status.Kind, s.status.Build)
 	}
 }
@@ -214,11 +215,11 @@ func (s *source) passOn() (names []string) {
 		waiting = append(waiting, m.after)
 	}
 	for _, what := range waiting {
-		m.log.printf(levelNotice, "%s is left to the new master", intentNames[what])
+		m.log.Printf(logfile.Notice, "%s is left to the new master", intentNames[what])
 		if s.intents {
 			names = append(names, intentNames[what])
 		} else if err := m.world.signal(s.successor, signalOf(what)); err != nil {
-			m.log.printf(levelError, "%s: telling the new master (pid %d): %v; ask it again", s.status.Kind, s.successor, err)
+			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", s.status.Kind, s.successor, err)
 		}
 	}
 	return names
@@ -248,7 +249,7 @@ func (m *master) relayed(w word, asTarget bool) {
 	case asTarget && m.phase == starting: // it tells the same in its last words
 	case what == drain && m.ending():
 	default:
-		m.log.printf(levelNotice, "the other master was asked to %s", w.Intent)
+		m.log.Printf(logfile.Notice, "the other master was asked to %s", w.Intent)
 		m.intend(what)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -56,7 +57,7 @@ func (m *master) feelPulse(s *slot) {
 	p := &s.pulse
 	if turns := atomic.LoadUint64(s.generation.shared.Turns(s.index)); turns != p.turns {
 		if s.hangs() {
-			m.log.printf(levelNotice, "worker %d (pid %d) turns again", s.index, s.process.pid)
+			m.log.Printf(logfile.Notice, "worker %d (pid %d) turns again", s.index, s.process.pid)
 		}
 		*p = pulse{turns: turns}
 		return
@@ -67,7 +68,7 @@ func (m *master) feelPulse(s *slot) {
 	}
 	switch {
 	case p.still == stillHangs:
-		m.log.printf(levelError, "worker %d (pid %d) hangs: it has made no turn for %s", s.index, s.process.pid, p.silence())
+		m.log.Printf(logfile.Error, "worker %d (pid %d) hangs: it has made no turn for %s", s.index, s.process.pid, p.silence())
 	case p.still >= stillDies:
 		m.kill(s, fmt.Sprintf("it hangs: no turn for %s", p.silence()))
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 const (
@@ -36,24 +38,24 @@ func (m *master) reap(s *slot, status string) {
 	switch {
 	case m.onlyStruck(s, p):
 		s.struck++
-		m.log.printf(levelNotice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
+		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
 			s.index, p.pid, status, lived)
 		m.fill(s)
 	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
-		m.log.printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.pid, status, lived, words, lost)
+		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.pid, status, lived, words, lost)
 	case s.generation == m.coming:
-		m.log.printf(levelError, "%s", obituary)
+		m.log.Printf(logfile.Error, "%s", obituary)
 		m.target.lost(s, status+words)
 	case s.gives && m.source != nil: // its successor serves already
-		m.log.printf(levelError, "%s", obituary)
+		m.log.Printf(logfile.Error, "%s", obituary)
 		m.source.bereaved()
 		m.source.bereft(s)
 	case s.leaves && (m.phase == serving || m.phase == starting):
-		m.log.printf(levelNotice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
+		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
 			s.index, p.pid, status, lived, words+lost)
 		m.fill(s)
 	case m.phase == starting:
-		m.log.printf(levelError, "%s", obituary)
+		m.log.Printf(logfile.Error, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
 		if m.source != nil {
@@ -61,11 +63,11 @@ func (m *master) reap(s *slot, status string) {
 		}
 		pause := s.throttle(healthy)
 		if pause == 0 {
-			m.log.printf(levelError, "%s; starting the next one", obituary)
+			m.log.Printf(logfile.Error, "%s; starting the next one", obituary)
 			m.fill(s)
 			return
 		}
-		m.log.printf(levelError, "%s; starting the next one in %s", obituary, pause)
+		m.log.Printf(logfile.Error, "%s; starting the next one in %s", obituary, pause)
 		s.become(slotWaiting, m.world.now().Add(pause))
 	}
 }
@@ -93,11 +95,11 @@ const quitWords = "SIGQUIT: "
 
 // endLevel is how bad it is that a worker has ended which was to end. Clients that have not finished in time are a loss, unless
 // nobody was to wait for them.
-func (m *master) endLevel(lost string) level {
+func (m *master) endLevel(lost string) logfile.Level {
 	if lost == "" || m.phase == stopping {
-		return levelInfo
+		return logfile.Info
 	}
-	return levelWarn
+	return logfile.Warn
 }
 
 // throttle returns how long the slot stays empty after a death: not at all after a healthy life or a first early death,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -85,7 +86,7 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 				found, m.numbered = g, n
 				continue
 			}
-			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
+			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
 		}
 		m.unstore(r.names)
 		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
@@ -137,7 +138,7 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*genera
 		s := g.slots[w.slot]
 		p, err := m.world.adopt(w.slot, w.pid, w.control)
 		if err != nil {
-			m.log.printf(levelWarn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
+			m.log.Printf(logfile.Warn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
 			m.world.close(w.control)
 			continue
 		}
@@ -156,7 +157,7 @@ func (m *master) reviveCounters(g *generation, fd int) error {
 			m.past = g.inherited()
 			return nil
 		}
-		m.log.printf(levelWarn, "totals begin anew: the counters of generation %d: %v", g.number, err)
+		m.log.Printf(logfile.Warn, "totals begin anew: the counters of generation %d: %v", g.number, err)
 		m.world.close(fd)
 	}
 	return g.share(m.world)
@@ -187,9 +188,9 @@ const recoveredBacklog = 512
 func (m *master) goOn(g *generation) {
 	m.generation = g
 	n := g.count(slotServing)
-	m.log.printf(levelWarn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
+	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
 	if missing := g.count(slotVacant); missing > 0 {
-		m.log.printf(levelError, "%d of %d workers of generation %d are missing: they have died%s",
+		m.log.Printf(logfile.Error, "%d of %d workers of generation %d are missing: they have died%s",
 			missing, len(g.slots), g.number, m.storeHint())
 	}
 	m.open(m.patiently, func() error { return nil }, func() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 const (
@@ -38,12 +39,12 @@ type wish struct {
 func (m *master) demand(r wish) {
 	switch {
 	case m.phase == starting:
-		m.log.printf(levelNotice, "%s waits for the end of the start", r.kind)
+		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
 		m.enqueue(r)
 	case m.phase != serving:
 		m.refuse(&r)
 	case m.occupied():
-		m.log.printf(levelNotice, "%s waits for the %s that is under way", r.kind, m.busy())
+		m.log.Printf(logfile.Notice, "%s waits for the %s that is under way", r.kind, m.busy())
 		m.enqueue(r)
 	default:
 		m.loading = true
@@ -98,7 +99,7 @@ func (m *master) enqueue(r wish) {
 
 // refuse tells those who want something that it is too late.
 func (m *master) refuse(r *wish) {
-	m.log.printf(levelNotice, "no %s: pinion is %s", r.kind, m.phase)
+	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
 	r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
 }
 
@@ -163,7 +164,7 @@ func (m *master) newSource(r wish) *source {
 
 // reload replaces the generation by one of the configuration file as it is now.
 func (m *master) reload(r wish) {
-	m.log.printf(levelNotice, "reloading %s, reopening the log file", m.opts.ConfigFile)
+	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
 	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
 		m.world.services.reloading("reloading the configuration")
@@ -236,7 +237,7 @@ func (m *master) misconfigured(err error) outcome {
 
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r wish) {
-	m.log.printf(levelNotice, "upgrading to the binary at %s", m.world.self)
+	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.status("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
@@ -288,7 +289,7 @@ func (s *source) notifyOutcome() {
 	case s.declared: // and may have, although it failed
 		m.writePIDFile(func(err error) {
 			if err != nil {
-				m.log.printf(levelError, "%v", err)
+				m.log.Printf(logfile.Error, "%v", err)
 			}
 		})
 		m.world.services.mainPID(m.world.pid)

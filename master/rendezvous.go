@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -77,7 +78,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 		g, err := m.reviveOrphans(same)
 		switch {
 		case err != nil:
-			m.log.printf(levelError, "generation %d, which an earlier master has left, cannot be taken over: %v", number, err)
+			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", number, err)
 		case serves:
 			latest = g
 		default:
@@ -118,7 +119,7 @@ func (m *master) takeInBeside(met []*orphan) {
 		}
 		g, err := m.reviveOrphans([]*orphan{o})
 		if err != nil {
-			m.log.printf(levelError, "worker %d (pid %d) of generation %d, which an earlier master has left, cannot be taken over: %v",
+			m.log.Printf(logfile.Error, "worker %d (pid %d) of generation %d, which an earlier master has left, cannot be taken over: %v",
 				o.spec.Slot, o.pid, o.spec.Generation, err)
 			continue
 		}
@@ -164,7 +165,7 @@ func (m *master) handOnAll() {
 }
 
 func (m *master) handOn(s *slot) {
-	m.log.printf(levelWarn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
+	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
 		s.index, s.generation.number, s.process.pid)
 	m.introduceAdopted(s)
 	removed := s.generation.unserved(m.generation.listensAt())
@@ -187,7 +188,7 @@ func (m *master) letDrain(g *generation, workers []*orphan) {
 		}
 		s.leaves = true // its slot is filled again, if its generation is the one that serves
 		s.become(slotDraining, until)
-		m.log.printf(levelWarn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
+		m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
 			s.index, g.number, o.pid)
 	}
 }
@@ -274,14 +275,14 @@ func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
 	case g.killed[c.pid]:
 		return g.letGo
 	case c.stopped, deaf, over && c.ours:
-		m.log.printf(levelError, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
+		m.log.Printf(logfile.Error, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
 		m.world.killStray(c.pid)
 		g.killed[c.pid] = true
 		g.letGo = now.Add(gatherFor)
 		return g.letGo
 	case over && !g.named[c.pid]:
 		g.named[c.pid] = true
-		m.log.printf(levelError, "worker pid %d, which an earlier master has left, does not come to be taken over: it is of an "+
+		m.log.Printf(logfile.Error, "worker pid %d, which an earlier master has left, does not come to be taken over: it is of an "+
 			"early version, or hangs; to end it: kill %d", c.pid, c.pid)
 	}
 	return until

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // running is a master in this process with real workers.
@@ -39,7 +40,7 @@ func begin(t *testing.T, o Options) *running {
 	}
 	o.PIDFile = filepath.Join(dir, "pinion.pid")
 	o.Output = filepath.Join(dir, "pinion.log")
-	o.Verbosity = int(levelDebug)
+	o.Verbosity = int(logfile.Debug)
 	o.Build = "1.2.3"
 	o.StatsAddr = "127.0.0.1"
 	o.Started = func(err error) { r.started <- err }

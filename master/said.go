@@ -5,6 +5,7 @@ package master
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -49,12 +50,12 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		}
 	case link.Log:
 		if len(msg.Body) > 0 {
-			m.log.forward(level(msg.Body[0]), s.index, string(msg.Body[1:]))
+			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))
 		}
 	case link.Leaving:
 		m.leaving(s)
 	case link.Drained:
-		m.log.printf(levelDebug, "worker %d has no clients left", s.index)
+		m.log.Printf(logfile.Debug, "worker %d has no clients left", s.index)
 	}
 }
 
@@ -70,7 +71,7 @@ func (m *master) closeRest(fds []int) {
 func (m *master) read(s *slot, msg link.Message, body any) bool {
 	err := link.ParseBody(msg, body)
 	if err != nil {
-		m.log.printf(levelError, "worker %d (pid %d): %v", s.index, s.process.pid, err)
+		m.log.Printf(logfile.Error, "worker %d (pid %d): %v", s.index, s.process.pid, err)
 	}
 	return err == nil
 }
@@ -79,7 +80,7 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 // waits until it may accept.
 func (m *master) ready(s *slot, msg link.Message) {
 	s.struck = 0
-	m.log.printf(levelInfo, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
 	if s.generation == m.coming {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
@@ -117,7 +118,7 @@ func (m *master) becomeServing() {
 	m.scheduleSummary()
 	for i := range m.generation.config.Pools {
 		p := &m.generation.config.Pools[i]
-		m.log.printf(levelNotice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
+		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
 	}
 	m.serveStats()
 	m.serveControl()
@@ -133,7 +134,7 @@ func (m *master) gave(s *slot, body link.GivenBody) {
 	if body.Reason != "" {
 		reason = "; " + body.Reason
 	}
-	m.log.printf(levelDebug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
+	m.log.Printf(logfile.Debug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
 		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.coming:

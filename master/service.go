@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // manager is what the master says to systemd, see serviceManager.
@@ -38,17 +40,17 @@ type service struct {
 func (m *master) beginService() {
 	every, err := m.world.services.watchdog(m.successor)
 	if err != nil {
-		m.log.printf(levelWarn, "running without the service manager's watchdog: %v", err)
+		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
 	}
 	if every > 0 {
 		m.service = service{every: every, next: m.world.now().Add(every)}
 	}
 	if m.successor && m.keeper > 0 {
-		m.log.printf(levelDebug, "the main process is the keeper")
+		m.log.Printf(logfile.Debug, "the main process is the keeper")
 	} else if m.successor {
 		m.world.services.mainPID(m.world.pid) // once more: the old master may not have got so far
 	} else if err := m.world.flip(); err != nil {
-		m.log.printf(levelWarn, "running without upgrades: %v", err)
+		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
 	}
 	if !m.successor && m.keeper > 0 {
 		m.joinKeeper()
@@ -64,10 +66,10 @@ func (m *master) servingLine() string {
 // managerHeard follows when the service manager cannot be told something, and when it can again.
 func (m *master) managerHeard(err error) {
 	if err != nil {
-		m.log.printf(levelWarn, "%v; trying again, and storing sockets again when it does", err)
+		m.log.Printf(logfile.Warn, "%v; trying again, and storing sockets again when it does", err)
 		return
 	}
-	m.log.printf(levelNotice, "the service manager reads messages again")
+	m.log.Printf(logfile.Notice, "the service manager reads messages again")
 	if m.phase == serving {
 		m.storeEverything()
 	}
@@ -88,13 +90,13 @@ func (s *service) tick(m *master, now time.Time) {
 func (m *master) adoptSockets() *generation {
 	all, err := m.world.services.inherited()
 	if err != nil {
-		m.log.printf(levelError, "inheriting sockets from the service manager: %v", err)
+		m.log.Printf(logfile.Error, "inheriting sockets from the service manager: %v", err)
 	}
 	generations, passed := sift(all)
 	slots := map[string]int{}
 	for _, p := range passed {
 		if p.network == "" || !p.listening {
-			m.log.printf(levelWarn, "%q, inherited from the service manager, is no socket to which connections come", p.name)
+			m.log.Printf(logfile.Warn, "%q, inherited from the service manager, is no socket to which connections come", p.name)
 			m.world.close(p.fd)
 			continue
 		}
@@ -116,7 +118,7 @@ func (m *master) adoptSockets() *generation {
 			}
 		}
 		m.listeners = append(m.listeners, l)
-		m.log.printf(levelInfo, "%s was inherited as %q from the service manager", p.address, p.name)
+		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.address, p.name)
 	}
 	return m.recover(generations)
 }
@@ -129,7 +131,7 @@ func (m *master) watch() {
 	}
 	w, err := watchFile(m.opts.ConfigFile, m.generation.config.Sum)
 	if err != nil {
-		m.log.printf(levelError, "reload_on_change: %v", err)
+		m.log.Printf(logfile.Error, "reload_on_change: %v", err)
 		return
 	}
 	m.watcher, m.changes = w, w.changed
@@ -145,11 +147,11 @@ func (m *master) unwatch() {
 // changed follows when the configuration file has another content, or cannot be watched any more.
 func (m *master) changed(more bool) {
 	if !more {
-		m.log.printf(levelError, "reload_on_change: %v", m.watcher.err)
+		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watcher.err)
 		m.unwatch()
 		return
 	}
-	m.log.printf(levelNotice, "%s has changed", m.opts.ConfigFile)
+	m.log.Printf(logfile.Notice, "%s has changed", m.opts.ConfigFile)
 	m.demand(wish{kind: kindReload})
 	m.settle()
 }

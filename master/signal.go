@@ -4,14 +4,12 @@ package master
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
-	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -84,17 +82,17 @@ func catch() <-chan os.Signal {
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
 	if m.again(what) {
-		m.log.printf(levelInfo, "%s received, as by the keeper", name)
+		m.log.Printf(logfile.Info, "%s received, as by the keeper", name)
 		return
 	}
 	switch what {
 	case verbosityUp, verbosityDown:
 	case nothing:
 		if s != syscall.SIGPIPE { // a line about it would go to the same pipe and raise the next
-			m.log.printf(levelNotice, "%s received, nothing to do", name)
+			m.log.Printf(logfile.Notice, "%s received, nothing to do", name)
 		}
 	default:
-		m.log.printf(levelNotice, "%s received", name)
+		m.log.Printf(logfile.Notice, "%s received", name)
 	}
 	m.intend(what)
 	m.settle()
@@ -116,9 +114,9 @@ func (m *master) intend(what intent) {
 	case reopenLog:
 		m.reopenLog(nil)
 	case verbosityUp:
-		m.setVerbosity(m.log.verbosity + 1)
+		m.setVerbosity(m.log.Verbosity + 1)
 	case verbosityDown:
-		m.setVerbosity(m.log.verbosity - 1)
+		m.setVerbosity(m.log.Verbosity - 1)
 	}
 	if t := m.target; t != nil && t.exchange != nil {
 		t.confide(what)
@@ -157,62 +155,3 @@ func stronger(before, now intent) intent {
 }
 
 var errEnding = errors.New("pinion is asked to end")
-
-// reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
-func (m *master) reopenLog(reply chan<- outcome) {
-	m.openLogAnew(reply)
-	if s := m.source; s != nil && s.exchange != nil {
-		s.confide(word{Kind: wordIntent, Intent: intentNames[reopenLog]})
-	}
-}
-
-// openLogAnew goes on in the log file that is at its path now, and tells who asked for it how that went; nil: nobody did. If
-// it cannot be opened, the lines go on into the file that was open, and say so.
-func (m *master) openLogAnew(reply chan<- outcome) {
-	answer := func(outcome) {}
-	if reply != nil {
-		var once sync.Once
-		late := time.AfterFunc(reopenWithin, func() {
-			once.Do(func() {
-				reply <- outcome{Error: fmt.Sprintf("the log file is not open after %s: its disk may hang", reopenWithin)}
-			})
-		})
-		answer = func(o outcome) {
-			late.Stop()
-			once.Do(func() { reply <- o })
-		}
-	}
-	m.log.out.reopen(func(err error) {
-		if err == nil {
-			answer(outcome{})
-			return
-		}
-		err = fmt.Errorf("opening the log file anew: %w; lines go on into the file that was open", err)
-		answer(outcome{Error: err.Error()})
-		m.world.aside(func() func() {
-			return func() { m.log.printf(levelError, "%v", err) }
-		})
-	})
-}
-
-// reopenWithin is how long whoever asks for another log file waits for it.
-const reopenWithin = 5 * time.Second
-
-// setVerbosity changes what is logged from here on, in all processes.
-func (m *master) setVerbosity(verbosity int) {
-	verbosity = clampVerbosity(verbosity)
-	if verbosity == m.log.verbosity {
-		return
-	}
-	m.log.verbosity = verbosity
-	m.log.printf(levelEmergency, "verbosity is %d now", verbosity)
-	for _, s := range m.slots() {
-		switch s.state {
-		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
-			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
-		}
-	}
-	if s := m.source; s != nil && s.exchange != nil {
-		s.confide(word{Kind: wordIntent, Verbosity: &verbosity})
-	}
-}

@@ -138,3 +138,12 @@ func TestPIDFile(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

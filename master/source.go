@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -140,7 +141,7 @@ func (s *source) proceed(w word) {
 	if len(w.Unreachable) > 0 {
 		remark := "new workers cannot reach " + list(w.Unreachable)
 		s.remarks = append(s.remarks, remark)
-		s.m.log.printf(levelWarn, "%s: %s", s.status.Kind, remark)
+		s.m.log.Printf(logfile.Warn, "%s: %s", s.status.Kind, remark)
 	}
 	s.slots, s.patience = w.Slots, w.Patience
 	s.removed = s.m.generation.unserved(w.Serves)
@@ -258,7 +259,7 @@ func (s *source) total() {
 // peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
 func (s *source) peerFailed(from *slot, body link.PeerFailedBody) {
-	s.m.log.printf(levelWarn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
+	s.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
 	s.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
 	switch {
 	case body.Unjoined && (s.phase == sourceJoining || s.phase == sourceGiving):
@@ -332,7 +333,7 @@ func (s *source) expire() {
 	case sourceDeclaring:
 		s.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
 	case sourceLeaving:
-		m.log.printf(levelError, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
+		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
 		s.enter(sourceLeaving, settleTimeout)
 		s.dismissChild()
 	case sourceReturning:
@@ -382,10 +383,10 @@ func (s *source) conclude(err error) {
 	m.last = &s.status
 	if err == nil {
 		for _, line := range s.changes {
-			m.log.printf(levelNotice, "%s: %s", s.status.Kind, line)
+			m.log.Printf(logfile.Notice, "%s: %s", s.status.Kind, line)
 		}
 	}
-	m.log.printf(s.status.level(), "%s%s", m.stillOld(), s.status.line())
+	m.log.Printf(s.status.level(), "%s%s", m.stillOld(), s.status.line())
 	s.notifyOutcome()
 	for _, reply := range s.replies {
 		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}

@@ -5,6 +5,7 @@ package master
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -19,7 +20,7 @@ func (s *source) fail(reason error) {
 		s.conclude(reason)
 		return
 	}
-	m.log.printf(levelError, "%s fails, clients come back: %v", s.status.Kind, reason)
+	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", s.status.Kind, reason)
 	s.failure = reason
 	s.enter(sourceReturning, returnTimeout+settleTimeout) // the target may take the former, and then says so
 	s.resume()
@@ -57,7 +58,7 @@ func (s *source) stop() {
 // notSaid follows when the new master has not got a word.
 func (s *source) notSaid(u *unsaid) {
 	if s.phase == sourceLeaving { // perhaps it does not know that it may; whether it has, only its process tells
-		s.m.log.printf(levelError, "%s: %v", s.status.Kind, u)
+		s.m.log.Printf(logfile.Error, "%s: %v", s.status.Kind, u)
 		s.dismissChild()
 		return
 	}

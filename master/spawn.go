@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // readyTimeout is how long a worker may take from its spawn to its Ready. It waits for no server in that time, so one
@@ -15,7 +17,7 @@ const readyTimeout = 10 * time.Second
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
 	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generation && m.phase == serving {
-		m.log.printf(levelError, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
+		m.log.Printf(logfile.Error, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
 			s.index, strings.Join(deaf, ", "), maxBackOff)
 		s.become(slotWaiting, m.world.now().Add(maxBackOff))
 		return
@@ -31,9 +33,9 @@ func (m *master) fill(s *slot) {
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
-	m.log.printf(levelInfo, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
 	if p.pinErr != nil {
-		m.log.printf(levelWarn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.pinErr)
+		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.pinErr)
 	}
 }
 
@@ -48,6 +50,6 @@ func (m *master) notSpawned(s *slot, err error) {
 		return
 	}
 	pause := s.throttle(false)
-	m.log.printf(levelError, "starting worker %d: %v; trying again in %s", s.index, err, pause)
+	m.log.Printf(logfile.Error, "starting worker %d: %v; trying again in %s", s.index, err, pause)
 	s.become(slotWaiting, m.world.now().Add(pause))
 }

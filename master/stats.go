@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -169,7 +170,7 @@ func (m *master) serveStats() {
 	if m.stats == nil && m.statsFD >= 0 {
 		var err error
 		if m.stats, err = m.world.listenerOf(m.statsFD); err != nil {
-			m.log.printf(levelError, "inheriting the statistics port: %v", err)
+			m.log.Printf(logfile.Error, "inheriting the statistics port: %v", err)
 		}
 		m.world.close(m.statsFD)
 		m.statsFD = -1

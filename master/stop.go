@@ -5,6 +5,7 @@ package master
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -27,7 +28,7 @@ func (m *master) drain() {
 		m.world.services.extendTimeout(timeout + 2*grace)
 	}
 	m.unstoreGeneration()
-	m.log.printf(levelNotice, "draining %s", within)
+	m.log.Printf(logfile.Notice, "draining %s", within)
 	m.shelter(m.generation)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
@@ -71,7 +72,7 @@ func (m *master) stop() {
 // stays in the store. A service that the service manager is stopping has no next master, and soon no store: then they
 // drain.
 func (m *master) leaveBehind(err error) {
-	m.log.printf(levelError, "leaving the workers to the next master: %v", err)
+	m.log.Printf(logfile.Error, "leaving the workers to the next master: %v", err)
 	m.err, m.left = err, true
 	m.become(stopped)
 }
@@ -146,7 +147,7 @@ func (m *master) kill(s *slot, why string) {
 		return
 	}
 	s.killedFor = why
-	m.log.printf(levelWarn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
 	m.world.kill(s.process)
 }
 
@@ -180,7 +181,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	case err == nil:
 		return nil
 	case scarce(err):
-		m.log.printf(levelError, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
 		return err
 	}
 	m.deaf(s, err.Error())
@@ -189,7 +190,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 
 // deaf follows when the worker of a slot takes no messages any more.
 func (m *master) deaf(s *slot, why string) {
-	m.log.printf(levelWarn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
 	if s.state != slotDying {
 		m.dismiss(s)
 	}

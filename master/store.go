@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 // Names under which the service manager keeps what belongs to a generation.
@@ -114,7 +116,7 @@ func (m *master) storeAgain() {
 
 func (m *master) checkStored(err error) {
 	if err != nil {
-		m.log.printf(levelError, "should the master die, the next one will miss something: %v", err)
+		m.log.Printf(logfile.Error, "should the master die, the next one will miss something: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -46,7 +47,7 @@ func (t *target) welcomed(w word) {
 	t.welcome = w
 	t.m.keeper = max(w.Keeper, 0)
 	if w.Verbosity != nil {
-		t.m.log.verbosity = clampVerbosity(*w.Verbosity)
+		t.m.log.Verbosity = logfile.ClampVerbosity(*w.Verbosity)
 	}
 	for _, what := range t.held {
 		t.confide(what)
@@ -68,7 +69,7 @@ func (t *target) confide(what intent) {
 		t.source.say(word{Kind: wordIntent, Intent: intentNames[what]})
 	default:
 		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
-			m.log.printf(levelError, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
+			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
 		}
 	}
 }
@@ -105,7 +106,7 @@ func (t *target) notSaid(u *unsaid) {
 	case t.phase == targetTaking, t.phase == targetSettling && u.kind == wordSettled:
 		t.abort(u.Error(), false)
 	case t.phase == targetSettling, t.phase == targetReturning:
-		t.m.log.printf(levelError, "%v", u)
+		t.m.log.Printf(logfile.Error, "%v", u)
 	default:
 		t.cancel(u)
 	}
@@ -115,7 +116,7 @@ func (t *target) notSaid(u *unsaid) {
 // lives, so it goes on; nothing more is heard of it.
 func (t *target) misheard(err error) {
 	if t.phase == targetSettling { // it may have agreed
-		t.m.log.printf(levelError, "%v", err)
+		t.m.log.Printf(logfile.Error, "%v", err)
 		return
 	}
 	t.fail(err)
@@ -166,7 +167,7 @@ func (t *target) ask(result *HandoffStatus) {
 		m.world.services.barrier(func(err error) {
 			m.world.report(event{then: func() {
 				if err != nil {
-					m.log.printf(levelError, "telling the service manager about the new master: %v", err)
+					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
 				}
 				if m.target == t && t.phase == targetSettling {
 					t.settled()
@@ -233,7 +234,7 @@ func (t *target) promote() {
 	m := t.m
 	t.established()
 	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
-		m.log.printf(levelDebug, "the old master: %v", err)
+		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
 	m.target, m.coming = nil, nil
@@ -298,7 +299,7 @@ func (m *master) outlive() {
 	} else if err := m.world.killParent(m.predecessorPID); err != nil {
 		fate = fmt.Sprintf("it cannot be killed: %v", err)
 	}
-	m.log.printf(levelError, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessorPID, farewellTimeout, fate)
+	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessorPID, farewellTimeout, fate)
 	m.relieve()
 }
 
@@ -320,7 +321,7 @@ func (t *target) orphaned(err error) {
 		}
 		m.writePIDFile(func(err error) {
 			if err != nil {
-				m.log.printf(levelError, "%v", err)
+				m.log.Printf(logfile.Error, "%v", err)
 			}
 		})
 	case targetPrepared:
@@ -330,7 +331,7 @@ func (t *target) orphaned(err error) {
 		t.cancel(reason)
 		return
 	}
-	m.log.printf(levelError, "the old master has ended in the middle of the handoff (%v), taking over", err)
+	m.log.Printf(logfile.Error, "the old master has ended in the middle of the handoff (%v), taking over", err)
 	t.promote()
 	m.succeedInherited()
 	m.unstore(t.stored)
@@ -376,6 +377,6 @@ func (m *master) leavePorts() {
 // deserted follows when the old master neither decides nor ends.
 func (t *target) deserted() {
 	m := t.m
-	m.log.printf(levelError, "the old master has said nothing for %s, taking over", agreeTimeout)
+	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
 	t.succeed()
 }

@@ -5,6 +5,7 @@ package master
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -42,7 +43,7 @@ func (m *master) summarize() {
 	m.scheduleSummary()
 	now := m.summary
 	rate := float64(now.requests-last.requests) / now.at.Sub(last.at).Seconds()
-	m.log.printf(levelInfo, "%d client connections, %d server connections, %.1f requests/s, "+
+	m.log.Printf(logfile.Info, "%d client connections, %d server connections, %.1f requests/s, "+
 		"%d timeouts, %d errors, %d ejects", now.clients, now.servers, rate,
 		now.timeouts-last.timeouts, now.errors-last.errors, now.ejects-last.ejects)
 }

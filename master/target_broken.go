@@ -5,13 +5,14 @@ package master
 import (
 	"fmt"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // peerFailed follows when a new worker cannot talk to one of the source. Where the two have talked, the source's worker says
 // so, too, and gets another connection.
 func (t *target) peerFailed(s *slot, body link.PeerFailedBody) {
-	t.m.log.printf(levelWarn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
+	t.m.log.Printf(logfile.Warn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
 	t.losses.add(body.Lost, fmt.Sprintf("worker %d: %s", body.Slot, body.Reason))
 	if body.Unjoined && t.failure == nil {
 		t.fail(fmt.Errorf("connecting %v: %s", pair{body.Slot, s.index}, body.Reason))

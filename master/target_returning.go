@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -82,7 +83,7 @@ func (t *target) cancel(reason error) {
 	m := t.m
 	m.target, m.coming = nil, nil
 	if t.kept > 0 {
-		m.log.printf(levelError, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
+		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
 	}
 	if t.g != nil {
 		for _, s := range t.g.slots {

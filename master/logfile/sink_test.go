@@ -1,0 +1,137 @@
+package logfile
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestSinkReopens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Offer([]byte("before\n"))
+	eventually(t, "the first line", func() bool { return content(t, path) == "before\n" })
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	s.Reopen(func(err error) { told <- err })
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the new file", func() bool { _, err := os.Stat(path); return err == nil })
+	s.Offer([]byte("after\n"))
+	s.Close()
+	if old, now := content(t, path+".1"), content(t, path); old != "before\n" || now != "after\n" {
+		t.Errorf("the old file holds %q, the new one %q", old, now)
+	}
+}
+
+// Where no new file can be opened, the old one goes on, and who asked is told.
+func TestSinkCannotReopen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".1"); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	s.Reopen(func(err error) { told <- err })
+	if err := <-told; !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("who asked was told %v", err)
+	}
+	s.Offer([]byte("after\n"))
+	s.Close()
+	if old := content(t, filepath.Join(dir+".1", "log")); old != "after\n" {
+		t.Errorf("the old file holds %q", old)
+	}
+}
+
+// A full disk is reported once on stderr, and does not end anything.
+func TestSinkFullDisk(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
+	os.Stderr = w
+	s, err := Open("/dev/full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		s.Offer([]byte("line\n"))
+	}
+	s.Close()
+	w.Close()
+	got, err := io.ReadAll(r)
+	want := "pinion: writing log file: write /dev/full: no space left on device\n"
+	if err != nil || string(got) != want {
+		t.Errorf("stderr got %q, %v; want %q", got, err, want)
+	}
+}
+
+// A log that nobody reads fills its queue and no more; what is offered beyond is refused at once.
+func TestSinkThatStandsStill(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Sink{lines: make(chan []byte, 2), reopens: make(chan struct{}, 1), done: make(chan struct{}), file: w}
+	go s.write()
+	long := make([]byte, 1<<20) // more than a pipe holds
+	taken := 0
+	eventually(t, "a refusal", func() bool {
+		if s.Offer(long) {
+			taken++
+			return false
+		}
+		return true
+	})
+	if taken > 3 { // one in the write, two in the queue
+		t.Errorf("%d lines were taken", taken)
+	}
+	r.Close() // the writes fail from here on
+	s.Close()
+	w.Close()
+	select {
+	case <-s.done:
+	default:
+		t.Error("close returned before the queue was empty")
+	}
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !happened() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
