@@ -25,7 +25,7 @@ type client struct {
 	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
 	held     int     // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
 	skip     int     // bytes of a refused request that are still to come
-	info     *clientInfo
+	session  *session
 	id       uint64
 	token    poll.Token
 	active   uint32 // when it last sent something, in ticks of the loop
@@ -46,15 +46,14 @@ const clientBytes = 256
 type clientState uint16
 
 const (
-	authenticated clientState = 1 << iota // or no password is asked for
-	ended                                 // has sent its last byte (half-closed)
-	leaving                               // reads no more; closes when the out queue and the output are empty
-	lingering                             // has got all that it gets; what it sends is thrown away until it hangs up
-	gone                                  // closed, or another worker's
-	frozen                                // is about to move to another worker: not read, and in one of the lists of giving
-	stays                                 // cannot be moved: the other generation does not understand it
-	unwanted                              // has no place in the other generation: closed when that one is settled
-	silent                                // has connected to this worker and sent nothing yet
+	ended     clientState = 1 << iota // has sent its last byte (half-closed)
+	leaving                           // reads no more; closes when the out queue and the output are empty
+	lingering                         // has got all that it gets; what it sends is thrown away until it hangs up
+	gone                              // closed, or another worker's
+	frozen                            // is about to move to another worker: not read, and in one of the lists of giving
+	stays                             // cannot be moved: the other generation does not understand it
+	unwanted                          // has no place in the other generation: closed when that one is settled
+	silent                            // has connected to this worker and sent nothing yet
 )
 
 // clientQueues says in which of the loop's lists a client is.
@@ -78,9 +77,7 @@ func (l *loop) accept(fd int, ln *listener) error {
 	c.token = token
 	c.id = l.newID()
 	c.lane = p.nextLane()
-	if p.spec.Password == "" {
-		c.state |= authenticated
-	}
+	c.session = p.firstSession()
 	sock.SetNoDelay(fd)
 	if p.spec.TCPKeepalive {
 		if err := sock.SetKeepalive(fd); err != nil {
@@ -290,7 +287,7 @@ func (c *client) empty() {
 	m := &c.pool.l.memory
 	c.in.drop(m)
 	c.out.drop(m)
-	c.forgetInfo()
+	c.resetSession()
 }
 
 // push appends r to the out queue.

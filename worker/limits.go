@@ -109,7 +109,7 @@ func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.sp
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.info.cost())
+	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.session.cost())
 }
 
 // frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone.

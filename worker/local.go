@@ -7,19 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
-	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// clientInfo is what few clients tell of themselves.
-type clientInfo struct {
-	name       string
-	libName    string
-	libVersion string
-}
 
 // answerLocally answers a request of count arguments, the first of which are args, for which no server is needed.
 func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, count int) {
@@ -128,16 +119,16 @@ var defaultUser = []byte("default")
 // twemproxy.
 func (c *client) login(user, password []byte) bool {
 	if len(password) > resp.StrangerBytes { // longer than any pool's
-		c.state &^= authenticated
+		c.authenticate(false)
 		return false
 	}
 	given := sha256.Sum256(password) // of equal length whatever was given: lengths tell nothing either
 	right := subtle.ConstantTimeCompare(given[:], c.pool.password[:]) == 1
 	if !right || !bytes.Equal(user, defaultUser) {
-		c.state &^= authenticated
+		c.authenticate(false)
 		return false
 	}
-	c.state |= authenticated
+	c.authenticate(true)
 	return true
 }
 
@@ -169,7 +160,7 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 			return resp.AppendError(out, fmt.Sprintf("ERR Syntax error in HELLO option '%.128s'", option))
 		}
 	}
-	if c.state&authenticated == 0 {
+	if !c.session.authenticated {
 		return resp.AppendError(out, resp.NoAuth)
 	}
 	if name != nil {
@@ -213,11 +204,7 @@ func (c *client) selects(out, db []byte) []byte {
 
 // reset answers RESET: the client is as it was when it connected.
 func (c *client) reset(out []byte) []byte {
-	c.forgetInfo()
-	c.state &^= authenticated
-	if c.pool.spec.Password == "" {
-		c.state |= authenticated
-	}
+	c.resetSession()
 	return resp.AppendSimple(out, "RESET")
 }
 
@@ -229,95 +216,19 @@ func appendSwitch(out, word []byte) []byte {
 	return resp.AppendError(out, resp.SyntaxError)
 }
 
-// setName answers CLIENT SETNAME: with the text of the error, if it is one.
-func (c *client) setName(name []byte) (failure string) {
-	switch {
-	case len(name) > handoff.MaxNameBytes:
-		return tooLong("Client names")
-	case !printable(name):
-		return resp.BadClientName
-	}
-	c.note(&c.know().name, name)
-	return ""
-}
-
 func (c *client) appendName(out []byte) []byte {
-	if c.info == nil || c.info.name == "" {
+	name := c.session.name
+	if name == "" {
 		return resp.AppendNull(out)
 	}
-	return resp.AppendBulkString(out, c.info.name)
-}
-
-// setInfo answers CLIENT SETINFO: with the text of the error, if it is one.
-func (c *client) setInfo(attribute, value []byte) (failure string) {
-	switch {
-	case len(value) > handoff.MaxNameBytes:
-		return tooLong(fmt.Sprintf("%.128s", attribute))
-	case bytes.EqualFold(attribute, []byte("LIB-NAME")) && printable(value):
-		c.note(&c.know().libName, value)
-	case bytes.EqualFold(attribute, []byte("LIB-VER")) && printable(value):
-		c.note(&c.know().libVersion, value)
-	case printable(value):
-		return fmt.Sprintf("ERR Unrecognized option '%.128s'", attribute)
-	default:
-		return fmt.Sprintf("ERR %.128s cannot contain spaces, newlines or special characters.", attribute)
-	}
-	return ""
-}
-
-// know returns the client's info, made when first needed.
-func (c *client) know() *clientInfo {
-	if c.info == nil {
-		c.info = new(clientInfo)
-		c.pool.l.memory.held += c.info.cost()
-	}
-	return c.info
-}
-
-// note keeps value in a field of the client's info.
-func (c *client) note(field *string, value []byte) {
-	c.pool.l.memory.held += int64(len(value) - len(*field))
-	*field = string(value)
-}
-
-// forgetInfo lets go of what the client has told of itself.
-func (c *client) forgetInfo() {
-	c.pool.l.memory.held -= c.info.cost()
-	c.info = nil
-}
-
-// cost returns how many bytes are kept; i may be nil.
-func (i *clientInfo) cost() int64 {
-	if i == nil {
-		return 0
-	}
-	return int64(unsafe.Sizeof(*i)) + int64(len(i.name)+len(i.libName)+len(i.libVersion))
-}
-
-// tooLong words that something which a client tells of itself is longer than anybody needs.
-func tooLong(what string) string {
-	return fmt.Sprintf("ERR %s cannot be longer than %d bytes.", what, handoff.MaxNameBytes)
-}
-
-// printable tells whether CLIENT LIST of Redis could show s: no spaces, no control characters.
-func printable(s []byte) bool {
-	for _, ch := range s {
-		if ch < '!' || ch > '~' {
-			return false
-		}
-	}
-	return true
+	return resp.AppendBulkString(out, name)
 }
 
 // describe answers CLIENT INFO in the form of Redis, with the fields that have a meaning here.
 func (c *client) describe() string {
-	info := c.info
-	if info == nil {
-		info = new(clientInfo)
-	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=2 lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(int(c.fd)), c.fd, info.name, c.pool.spec.DB, c.in.size(), c.owed, c.out.bytes,
-		info.libName, info.libVersion)
+		c.id, c.peer(), sock.LocalAddress(int(c.fd)), c.fd, c.session.name, c.pool.spec.DB, c.in.size(), c.owed, c.out.bytes,
+		c.session.libName, c.session.libVersion)
 }
 
 // peer returns the client's address, for messages.

@@ -213,11 +213,10 @@ func (c *client) record(since int64) handoff.Record {
 	r := handoff.Record{
 		Protocol: string(c.pool.spec.Protocol), Pool: c.pool.name,
 		Network: c.from.spec.Network, Address: c.from.spec.Address,
-		Authenticated: c.state&authenticated != 0,
-		Skip:          uint64(c.skip),
-		ID:            c.id,
-		IdleMillis:    uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
-		FrozenAt:      since,
+		Skip:       uint64(c.skip),
+		ID:         c.id,
+		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
+		FrozenAt:   since,
 	}
 	if c.in.rest != nil {
 		r.Input = c.in.rest.B
@@ -227,9 +226,7 @@ func (c *client) record(since int64) handoff.Record {
 		r.Output = append(r.Output, chunk.B[skip:])
 		skip = 0
 	}
-	if c.info != nil {
-		r.Name, r.LibName, r.LibVersion = c.info.name, c.info.libName, c.info.libVersion
-	}
+	c.session.record(&r)
 	return r
 }
 

@@ -38,6 +38,7 @@ type pool struct {
 	fullLogged     int64 // when it was last logged that client_connections is reached
 	fullUnlogged   int   // clients turned away since
 	refusals       refusals
+	sessions       sessions
 
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)
@@ -60,6 +61,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		counters: l.shared.Pool(l.spec.Slot, index),
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
+		sessions: newSessions(),
 	}
 	p.speak(spec)
 	fn, ok := hash.ByName(spec.Hash)

@@ -59,7 +59,7 @@ func (c *client) serveRedis(b []byte) (used int) {
 
 // presumes tells whether a client that has not given the password sends more than it may, and ends the connection.
 func (c *client) presumes(b []byte) bool {
-	if c.state&authenticated != 0 {
+	if c.session.authenticated {
 		return false
 	}
 	err := resp.CheckStranger(b)
@@ -153,7 +153,7 @@ func (c *client) refuseProtocol(err error) {
 // redisRequest routes one request of count arguments, the first of which are args, by the command table.
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
-	if c.state&authenticated == 0 && (cmd == nil || !beforeAuth(cmd)) {
+	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
 		c.noteStranger(cmd)
 		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
 		return

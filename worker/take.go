@@ -99,13 +99,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 		took:   l.ticks(),
 		active: l.ticks() - uint32(int64(r.IdleMillis)*int64(time.Millisecond)/tickNanos),
 	}
-	if r.Authenticated || ln.pool.spec.Password == "" {
-		c.state |= authenticated
-	}
-	if r.Name+r.LibName+r.LibVersion != "" {
-		c.info = &clientInfo{name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
-		l.memory.held += c.info.cost()
-	}
+	c.session = ln.pool.sessionOf(r)
 	err := l.unpack(c, r)
 	if err == nil {
 		err = fault.Error("take.client")
