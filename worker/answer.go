@@ -55,7 +55,7 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 func (c *client) deliver() {
 	l := c.pool.l
 	for c.head != nil && c.head.state&isDone != 0 {
-		if c.head.split != nil && !c.merge(c.head) {
+		if c.head.fanout != nil && !c.merge(c.head) {
 			break
 		}
 		done := c.shift()
@@ -116,7 +116,7 @@ func (c *client) respondLater(reply heldReply) {
 
 // forget frees r if it is in no queue any more.
 func (l *loop) forget(r *request) {
-	if r.state&(inClient|inConn) == 0 && r.split == nil {
+	if r.state&(inClient|inConn) == 0 && r.fanout == nil {
 		l.requests.put(r)
 	}
 }

@@ -264,12 +264,12 @@ func (c *client) close() {
 		r.client = nil
 		c.release(r)
 		switch {
-		case r.split == nil:
-		case r.split.left > 0:
-			l.dropParts(r.split)
+		case r.fanout == nil:
+		case r.fanout.left > 0:
+			l.dropParts(r.fanout)
 		default: // no fragment of it is under way
-			l.giveSplit(r.split)
-			r.split = nil
+			l.giveFanout(r.fanout)
+			r.fanout = nil
 		}
 		l.forget(r)
 	}

@@ -23,13 +23,13 @@ const (
 
 // division is a long request of a client that becomes fragments. The client is not read meanwhile. Loop only.
 type division struct {
-	request *request      // in the out queue, with a split
+	request *request      // in the out queue, with a fanout
 	b       *buffer       // its bytes: Redis, those that are not in a fragment yet
 	left    int           // keys that are in no fragment yet
 	key     memcache.Span // the last one that is, of memcached
 	parts   []part
 
-	command *resp.Command // of a request that is only to be checked, and has no split: whose keys must all live on server
+	command *resp.Command // of a request that is only to be checked, and has no fanout: whose keys must all live on server
 	server  int
 	pos     int // of b, where the next key begins
 	step    int // from one to the next, in arguments
@@ -45,24 +45,24 @@ type part struct {
 }
 
 // beginDivision takes the request b, of so many keys, out of the input. It is answered if there is no memory.
-func (c *client) beginDivision(b []byte, s *split, keys int) {
+func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 	l := c.pool.l
 	whole, err := c.in.claimOrCopy(&l.memory, b)
-	if err == nil && s.isList() {
-		s.owners, err = l.memory.take(keys * int(unsafe.Sizeof(s.owner[0])))
+	if err == nil && f.isList() {
+		f.owners, err = l.memory.take(keys * int(unsafe.Sizeof(f.owner[0])))
 	}
 	if err != nil {
 		l.memory.give(whole)
-		l.giveSplit(s)
+		l.giveFanout(f)
 		c.respond(c.pool.errorText(errNoMemory))
 		return
 	}
-	if s.owners != nil {
-		s.owner = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(s.owners.B))), keys)[:0]
+	if f.owners != nil {
+		f.owner = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(f.owners.B))), keys)[:0]
 	}
 	r := l.requests.get()
 	r.bytes = int32(len(b))
-	r.split = s
+	r.fanout = f
 	c.push(r)
 	d := &division{request: r, b: whole, left: keys, of: make([]int32, len(c.pool.servers)+1)}
 	for i := range d.of {
@@ -147,7 +147,7 @@ func (c *client) sendChecked() {
 func (p *pool) divideKeyRedis(d *division) (copied int) {
 	key, end := resp.NextArg(d.b.B, 0)
 	part := d.assign(p.keys.Server(key.Of(d.b.B)))
-	for range d.request.split.redis.Step - 1 {
+	for range d.request.fanout.redis.Step - 1 {
 		_, end = resp.NextArg(d.b.B, end)
 	}
 	return part.out.move(&p.l.memory, d.b, end)
@@ -155,7 +155,7 @@ func (p *pool) divideKeyRedis(d *division) (copied int) {
 
 // divideKeyMemcache copies the next key to its fragment. The request stays as it is: merging needs it.
 func (p *pool) divideKeyMemcache(d *division) (copied int) {
-	d.key = d.request.split.memcache.NextKey(d.b.B, d.key)
+	d.key = d.request.fanout.memcache.NextKey(d.b.B, d.key)
 	key := d.key.Of(d.b.B)
 	part := d.assign(p.keys.Server(key))
 	part.out.append(&p.l.memory, space)
@@ -173,8 +173,8 @@ func (d *division) assign(server int) *part {
 		d.of[server+1] = i
 		d.parts = append(d.parts, part{server: server})
 	}
-	if s := d.request.split; s.owners != nil {
-		s.owner = append(s.owner, i)
+	if f := d.request.fanout; f.owners != nil {
+		f.owner = append(f.owner, i)
 	}
 	d.parts[i].keys++
 	return &d.parts[i]
@@ -184,35 +184,35 @@ func (d *division) assign(server int) *part {
 func (c *client) sendDivided() {
 	d, l, p := c.dividing, c.pool.l, c.pool
 	c.dividing = nil
-	s := d.request.split
-	s.left = len(d.parts)
+	f := d.request.fanout
+	f.left = len(d.parts)
 	for i := range d.parts {
-		s.parts = append(s.parts, nil)
-		s.counts = append(s.counts, d.parts[i].keys)
+		f.parts = append(f.parts, nil)
+		f.counts = append(f.counts, d.parts[i].keys)
 	}
-	if s.redis != nil {
+	if f.redis != nil {
 		l.memory.give(d.b)
 	} else {
-		s.whole, s.line = d.b, d.b.B
+		f.whole, f.line = d.b, d.b.B
 	}
 	p.counters[link.Fragments] += uint64(len(d.parts))
-	c.charge(s)
-	s.admitted = true
+	c.charge(f)
+	f.admitted = true
 	for i := range d.parts {
-		s.admitted = s.admitted && c.admitted(d.parts[i].server)
+		f.admitted = f.admitted && c.admitted(d.parts[i].server)
 	}
 	for i := range d.parts {
 		part := &d.parts[i]
 		r := l.requests.get()
 		r.parent, r.fragment = d.request, int32(i)
-		if s.admitted {
+		if f.admitted {
 			r.state = isPromised
 		}
-		if s.redis != nil {
-			l.scratch = resp.AppendFragmentHead(l.scratch[:0], s.redis, int(part.keys))
+		if f.redis != nil {
+			l.scratch = resp.AppendFragmentHead(l.scratch[:0], f.redis, int(part.keys))
 		} else {
 			part.out.append(&l.memory, lineEnd)
-			l.scratch = append(l.scratch[:0], s.memcache.Cmd.Name...)
+			l.scratch = append(l.scratch[:0], f.memcache.Cmd.Name...)
 		}
 		p.forwardOutput(r, c.lane, part.server, l.scratch, &part.out)
 	}
@@ -228,8 +228,8 @@ func (d *division) cost() (bytes int) {
 		bytes += d.parts[i].out.cost()
 	}
 	bytes += d.b.cost()
-	if s := d.request.split; s != nil {
-		bytes += s.owners.cost()
+	if f := d.request.fanout; f != nil {
+		bytes += f.owners.cost()
 	}
 	return bytes
 }

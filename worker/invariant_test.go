@@ -74,11 +74,11 @@ func checkClient(t testing.TB, c *client) {
 				shelves[b]++
 			}
 		}
-		if r.split != nil {
-			if r.split.own > 0 {
-				held += r.split.own + r.split.owners.cost() + r.split.whole.cost() + len(r.split.parts)*requestBytes
+		if r.fanout != nil {
+			if r.fanout.own > 0 {
+				held += r.fanout.own + r.fanout.owners.cost() + r.fanout.whole.cost() + len(r.fanout.parts)*requestBytes
 			}
-			for _, part := range r.split.parts {
+			for _, part := range r.fanout.parts {
 				held += part.cost()
 			}
 		}
@@ -97,7 +97,7 @@ func checkClient(t testing.TB, c *client) {
 	if held != c.held {
 		t.Fatalf("client %d counts %d bytes of replies that wait and has %d", c.id, c.held, held)
 	}
-	if c.head != nil && c.head.state&isDone != 0 && c.head.split == nil {
+	if c.head != nil && c.head.state&isDone != 0 && c.head.fanout == nil {
 		t.Fatalf("client %d: the head of its out queue is done and still there", c.id)
 	}
 	checkOutput(t, &c.out)

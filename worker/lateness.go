@@ -209,15 +209,15 @@ func (c *conn) withdraw(r, before *request) {
 }
 
 // isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a
-// request that was split all fragments are worth sending or none: where several servers are asked too much, each would
+// request that goes out as several all fragments are worth sending or none: where several servers are asked too much, each would
 // else answer parts of other requests. One that was not admitted is given up the first.
 func (r *request) isVain(now, usual, least int64) bool {
 	need := usual
-	if s := r.partOf(); s != nil {
+	if f := r.partOf(); f != nil {
 		switch {
-		case s.vain:
+		case f.vain:
 			return true
-		case s.admitted:
+		case f.admitted:
 			need = least
 		default:
 			need = 4 * least
@@ -229,18 +229,18 @@ func (r *request) isVain(now, usual, least int64) bool {
 // admits tells whether one more fragment fits into what the server answers within half of the timeout.
 func (c *conn) admits() bool { return c.promised < gaugePart/2*c.gauge.limit }
 
-// partOf returns the split of which r is a fragment that is waited for; nil: of none.
-func (r *request) partOf() *split {
+// partOf returns the fanout of which r is a fragment that is waited for; nil: of none.
+func (r *request) partOf() *fanout {
 	if r.parent == nil {
 		return nil
 	}
-	return r.parent.split
+	return r.parent.fanout
 }
 
 // spoil is told that r is given up. With a fragment the request is, unless its replies are worth something each by itself.
 func (p *pool) spoil(r *request) {
-	if s := r.partOf(); s != nil && !p.tolerates(s) {
-		s.vain = true
+	if f := r.partOf(); f != nil && !p.tolerates(f) {
+		f.vain = true
 	}
 }
 

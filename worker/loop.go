@@ -80,8 +80,8 @@ type loop struct {
 	targets      []target // for each of its fragments
 	parts        []int32  // the numbers of its keys, fragment by fragment
 	replies      [][]byte
-	splits       *split // for reuse
-	spareSplits  int    // of splits
+	fanouts      *fanout // for reuse
+	spareFanouts int     // of fanouts
 	vectors      [][]byte
 
 	accepting bool // the listeners are watched

@@ -42,10 +42,10 @@ type pool struct {
 
 	serve     func(c *client, b []byte) (used int)
 	consume   func(b []byte, p progress) (n int, next progress, err error)
-	merge     func(dst []byte, s *split, replies [][]byte) []byte
+	merge     func(dst []byte, f *fanout, replies [][]byte) []byte
 	divideKey func(d *division) (copied int)
-	openMerge func(s *split, replies [][]byte) (failure []byte)
-	mergeKey  func(c *client, s *split) (copied int, ok bool)
+	openMerge func(f *fanout, replies [][]byte) (failure []byte)
+	mergeKey  func(c *client, f *fanout) (copied int, ok bool)
 	errorText func(err error) []byte
 	greeting  []byte            // what a fresh server connection must be told and agree to
 	greetings int               // replies that this brings

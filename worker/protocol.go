@@ -44,17 +44,17 @@ func consumeMemcache(b []byte, p progress) (int, progress, error) {
 	return n, progress{pos: next.Pos, scan: next.Scan}, err
 }
 
-func (p *pool) mergeRedis(dst []byte, s *split, replies [][]byte) []byte {
-	return resp.MergeReplies(dst, s.redis, s.owner, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
+func (p *pool) mergeRedis(dst []byte, f *fanout, replies [][]byte) []byte {
+	return resp.MergeReplies(dst, f.redis, f.owner, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
 }
 
-// tolerates tells whether a request that was split has a reply worth something when a fragment of it has failed.
-func (p *pool) tolerates(s *split) bool {
-	return p.spec.MGetErrors == link.MGetErrorsPerKey && s.redis != nil && s.redis.Merge == resp.MergeArray
+// tolerates tells whether a request that went out as several has a reply worth something when a fragment of it has failed.
+func (p *pool) tolerates(f *fanout) bool {
+	return p.spec.MGetErrors == link.MGetErrorsPerKey && f.redis != nil && f.redis.Merge == resp.MergeArray
 }
 
-func mergeMemcache(dst []byte, s *split, replies [][]byte) []byte {
-	return memcache.MergeReplies(dst, s.line, &s.memcache, s.keys, s.owner, replies)
+func mergeMemcache(dst []byte, f *fanout, replies [][]byte) []byte {
+	return memcache.MergeReplies(dst, f.line, &f.memcache, f.keys, f.owner, replies)
 }
 
 // redisError words what a client is told of a server connection that failed.

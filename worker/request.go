@@ -14,7 +14,7 @@ type request struct {
 	next   *request // in the client's out queue
 	behind *request // in the connection's in queue
 	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
-	split  *split   // of a request that was split: its fragments' replies
+	fanout *fanout  // of a request that went out as several: its fragments' replies
 	probe  *probe   // of the worker's own request
 
 	reply    heldReply // where it is done and not at the head of its client's out queue

@@ -11,15 +11,15 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// split is what a request that was split still needs until the last of its fragments is answered. A split is kept for
+// fanout is what a request that goes out as several still needs until the last of its fragments is answered. It is kept for
 // reuse when it is done, with its slices.
-type split struct {
-	next  *split
+type fanout struct {
+	next  *fanout
 	owner []int32   // for each key the fragment that asks for it
 	parts []*buffer // for each fragment its reply
 	left  int       // fragments without a reply; 0 until they are sent, and when all have come
 	size  int       // bytes that all this takes, and the fragments
-	own   int       // of them, those of the split itself
+	own   int       // of them, those of the fanout itself
 
 	counts []int32       // for each fragment its keys, or failedPart
 	owners *buffer       // of a long request: the memory of owner
@@ -43,88 +43,88 @@ type target struct {
 	end    int32 // of its keys within the loop's parts; they begin where those of the fragment before end
 }
 
-// maxSpareSplits is how many are kept for reuse.
-const maxSpareSplits = 256
+// maxSpareFanouts is how many are kept for reuse.
+const maxSpareFanouts = 256
 
-// takeSplit returns an empty split for the request at hand.
-func (l *loop) takeSplit() *split {
+// takeFanout returns an empty fanout for the request at hand.
+func (l *loop) takeFanout() *fanout {
 	l.targets = l.targets[:0]
-	s := l.splits
-	if s == nil {
-		return new(split)
+	f := l.fanouts
+	if f == nil {
+		return new(fanout)
 	}
-	l.splits = s.next
-	l.spareSplits--
-	s.next = nil
-	return s
+	l.fanouts = f.next
+	l.spareFanouts--
+	f.next = nil
+	return f
 }
 
-// cost returns how many bytes s takes, without the replies and what is in buffers.
-func (s *split) cost() int {
-	cost := int(unsafe.Sizeof(*s)) + 4*cap(s.counts) + 8*cap(s.parts) + int(unsafe.Sizeof(memcache.Span{}))*cap(s.keys)
-	if s.owners == nil {
-		cost += 4 * cap(s.owner)
+// cost returns how many bytes f takes, without the replies and what is in buffers.
+func (f *fanout) cost() int {
+	cost := int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + int(unsafe.Sizeof(memcache.Span{}))*cap(f.keys)
+	if f.owners == nil {
+		cost += 4 * cap(f.owner)
 	}
-	if s.whole == nil {
-		cost += cap(s.line)
+	if f.whole == nil {
+		cost += cap(f.line)
 	}
 	return cost
 }
 
 // dropParts forgets the replies that have come.
-func (l *loop) dropParts(s *split) {
-	for i, part := range s.parts {
+func (l *loop) dropParts(f *fanout) {
+	for i, part := range f.parts {
 		l.memory.give(part)
-		s.parts[i] = nil
+		f.parts[i] = nil
 	}
 }
 
-func (l *loop) giveSplit(s *split) {
-	l.dropParts(s)
-	l.memory.held -= int64(s.own)
-	s.own = 0
-	l.memory.give(s.owners)
-	l.memory.give(s.whole)
-	if s.owners != nil {
-		s.owner = nil
+func (l *loop) giveFanout(f *fanout) {
+	l.dropParts(f)
+	l.memory.held -= int64(f.own)
+	f.own = 0
+	l.memory.give(f.owners)
+	l.memory.give(f.whole)
+	if f.owners != nil {
+		f.owner = nil
 	}
-	if s.whole != nil {
-		s.line = nil
+	if f.whole != nil {
+		f.line = nil
 	}
-	if cap(s.owner) > maxKeptArgs || cap(s.line) > firstChunkBytes || l.spareSplits == maxSpareSplits {
+	if cap(f.owner) > maxKeptArgs || cap(f.line) > firstChunkBytes || l.spareFanouts == maxSpareFanouts {
 		return
 	}
-	l.spareSplits++
-	*s = split{next: l.splits, owner: s.owner[:0], parts: s.parts[:0], counts: s.counts[:0], line: s.line[:0], keys: s.keys[:0]}
-	l.splits = s
+	l.spareFanouts++
+	*f = fanout{next: l.fanouts, owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0], line: f.line[:0], keys: f.keys[:0]}
+	l.fanouts = f
 }
 
 // assign gives a key that lives on server a fragment: the server's own, or a new one.
-func (l *loop) assign(s *split, server int) {
+func (l *loop) assign(f *fanout, server int) {
 	fragment := l.fragmentOf[server+1]
 	if fragment < 0 {
 		fragment = int32(len(l.targets))
 		l.fragmentOf[server+1] = fragment
 		l.targets = append(l.targets, target{server: server})
 	}
-	s.owner = append(s.owner, fragment)
+	f.owner = append(f.owner, fragment)
 	l.targets[fragment].end++ // which is, until assigned, how many keys the fragment has
 }
 
 // assigned ends the assignment: the servers' entries are free for the next request, and the keys are sorted by fragment,
 // so that making all fragments looks at each key once.
-func (l *loop) assigned(s *split) {
+func (l *loop) assigned(f *fanout) {
 	begin := int32(0)
 	for i := range l.targets {
 		t := &l.targets[i]
 		l.fragmentOf[t.server+1] = -1
-		s.parts = append(s.parts, nil)
-		s.counts = append(s.counts, t.end)
+		f.parts = append(f.parts, nil)
+		f.counts = append(f.counts, t.end)
 		begin, t.end = begin+t.end, begin
 	}
-	s.left = len(l.targets)
-	l.parts = slices.Grow(l.parts[:0], len(s.owner))[:len(s.owner)]
-	for key, fragment := range s.owner {
+	f.left = len(l.targets)
+	l.parts = slices.Grow(l.parts[:0], len(f.owner))[:len(f.owner)]
+	for key, fragment := range f.owner {
 		t := &l.targets[fragment]
 		l.parts[t.end] = int32(key)
 		t.end++
@@ -132,21 +132,21 @@ func (l *loop) assigned(s *split) {
 }
 
 // dispatch sends the fragments of parent, which compose makes of their keys' numbers.
-func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, part []int32) []byte) {
+func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, part []int32) []byte) {
 	l := c.pool.l
-	parent.split = s
+	parent.fanout = f
 	c.pool.counters[link.Fragments] += uint64(len(l.targets))
-	c.charge(s)
-	s.admitted = true
+	c.charge(f)
+	f.admitted = true
 	for _, t := range l.targets {
-		s.admitted = s.admitted && c.admitted(t.server)
+		f.admitted = f.admitted && c.admitted(t.server)
 	}
 	parts, begin := l.parts, int32(0)
 	for i, t := range l.targets {
 		r := l.requests.get()
 		r.parent = parent
 		r.fragment = int32(i)
-		if s.admitted {
+		if f.admitted {
 			r.state = isPromised
 		}
 		l.scratch = compose(l.scratch[:0], parts[begin:t.end])
@@ -155,12 +155,12 @@ func (c *client) dispatch(parent *request, s *split, compose func(dst []byte, pa
 	}
 }
 
-// charge counts what s takes, and its fragments, which are known.
-func (c *client) charge(s *split) {
-	s.own = s.cost()
-	c.pool.l.memory.held += int64(s.own)
-	s.size = s.own + s.owners.cost() + s.whole.cost() + len(s.parts)*requestBytes
-	c.held += s.size
+// charge counts what f takes, and its fragments, which are known.
+func (c *client) charge(f *fanout) {
+	f.own = f.cost()
+	c.pool.l.memory.held += int64(f.own)
+	f.size = f.own + f.owners.cost() + f.whole.cost() + len(f.parts)*requestBytes
+	c.held += f.size
 }
 
 // admitted tells whether server has room for a fragment of a request of c, or is none that is live.
@@ -170,15 +170,15 @@ func (c *client) admitted(server int) bool {
 
 // gather is told the reply of one fragment; with the last one parent is answered.
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
-	s := parent.split
+	f := parent.fanout
 	c := parent.client
-	s.left--
-	long := c != nil && s.left == 0 && s.isLong(reply)
-	if s.left > 0 || long {
+	f.left--
+	long := c != nil && f.left == 0 && f.isLong(reply)
+	if f.left > 0 || long {
 		if c != nil {
-			s.parts[fragment] = c.pool.hold(reply, in)
-			s.size += s.parts[fragment].cost()
-			c.held += s.parts[fragment].cost()
+			f.parts[fragment] = c.pool.hold(reply, in)
+			f.size += f.parts[fragment].cost()
+			c.held += f.parts[fragment].cost()
 		}
 		if long {
 			c.gathered(parent)
@@ -187,15 +187,15 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 	}
 	if c != nil {
 		l.replies = l.replies[:0]
-		for _, part := range s.parts {
+		for _, part := range f.parts {
 			l.replies = append(l.replies, part.bytes())
 		}
 		l.replies[fragment] = reply // the last one need not wait, so it is not copied
-		c.held -= s.size
+		c.held -= f.size
 		c.mergeAtOnce(parent)
 		clear(l.replies)
 	}
-	l.giveSplit(s)
-	parent.split = nil
+	l.giveFanout(f)
+	parent.fanout = nil
 	l.forget(parent)
 }

@@ -110,7 +110,7 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 	case memcache.Forward:
 		c.forwardMemcache(b, r, p.keys.Server(keys[0].Of(b)))
 	case memcache.Fragment:
-		c.splitMemcache(b, r, keys)
+		c.fanOutMemcache(b, r, keys)
 	case memcache.Broadcast:
 		c.broadcast(b, r)
 	case memcache.Keyless:
@@ -150,46 +150,46 @@ func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 	return req
 }
 
-// splitMemcache sends each server the part of a request that concerns its keys.
-func (c *client) splitMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
+// fanOutMemcache sends each server the part of a request that concerns its keys.
+func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
 	if len(keys) == 1 {
 		c.forwardMemcache(b, r, c.pool.keys.Server(keys[0].Of(b)))
 		return
 	}
 	l := c.pool.l
-	s := l.takeSplit()
+	f := l.takeFanout()
 	if len(b) >= longBytes {
-		s.memcache = *r
-		c.beginDivision(b, s, len(keys))
+		f.memcache = *r
+		c.beginDivision(b, f, len(keys))
 		return
 	}
 	for _, key := range keys {
-		l.assign(s, c.pool.keys.Server(key.Of(b)))
+		l.assign(f, c.pool.keys.Server(key.Of(b)))
 	}
-	c.dispatchMemcache(b, r, keys, s)
+	c.dispatchMemcache(b, r, keys, f)
 }
 
 // broadcast sends a request to every server.
 func (c *client) broadcast(b []byte, r *memcache.Request) {
 	l := c.pool.l
-	s := l.takeSplit()
+	f := l.takeFanout()
 	for i := range c.pool.servers {
-		l.assign(s, i)
+		l.assign(f, i)
 	}
-	c.dispatchMemcache(b, r, nil, s)
+	c.dispatchMemcache(b, r, nil, f)
 }
 
-func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, s *split) {
+func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, f *fanout) {
 	l := c.pool.l
-	s.memcache = *r
-	s.line = append(s.line[:0], b...)
-	s.keys = append(s.keys[:0], keys...)
+	f.memcache = *r
+	f.line = append(f.line[:0], b...)
+	f.keys = append(f.keys[:0], keys...)
 	req := c.oweMemcache(len(b), r)
-	l.assigned(s)
-	c.dispatch(req, s, func(dst []byte, part []int32) []byte {
-		if s.memcache.Cmd.Route == memcache.Broadcast {
-			return memcache.AppendForward(dst, s.line, &s.memcache)
+	l.assigned(f)
+	c.dispatch(req, f, func(dst []byte, part []int32) []byte {
+		if f.memcache.Cmd.Route == memcache.Broadcast {
+			return memcache.AppendForward(dst, f.line, &f.memcache)
 		}
-		return memcache.AppendFragment(dst, s.line, &s.memcache, s.keys, part)
+		return memcache.AppendFragment(dst, f.line, &f.memcache, f.keys, part)
 	})
 }

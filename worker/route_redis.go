@@ -127,9 +127,9 @@ func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys i
 		c.forward(b, c.pool.keys.Server(key.Of(b)))
 		return
 	}
-	s := c.pool.l.takeSplit()
-	s.redis = cmd
-	c.beginDivision(b, s, keys)
+	f := c.pool.l.takeFanout()
+	f.redis = cmd
+	c.beginDivision(b, f, keys)
 	if d := c.dividing; d != nil {
 		c.pool.l.memory.skip(d.b, name.End())
 	}
@@ -176,7 +176,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	case resp.Forward:
 		c.forwardRedis(cmd, b, args, count)
 	case resp.Fragment:
-		c.splitRedis(cmd, b, args, count)
+		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
 		c.forward(b, c.pool.keyless())
 	case resp.Local:
@@ -311,8 +311,8 @@ func (c *client) forwardAs(state requestState, b []byte, server int) {
 	c.pool.forward(r, c.lane, server, b, &c.in)
 }
 
-// splitRedis sends each server the part of a request that concerns its keys.
-func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
+// fanOutRedis sends each server the part of a request that concerns its keys.
+func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l, p := c.pool.l, c.pool
 	_, keys, err := cmd.Locate(b, args, count, l.keys)
 	if err != nil {
@@ -327,16 +327,16 @@ func (c *client) splitRedis(cmd *resp.Command, b []byte, args []resp.Span, count
 		c.forward(b, p.keys.Server(args[keys.First].Of(b)))
 		return
 	}
-	s := l.takeSplit()
-	s.redis = cmd
+	f := l.takeFanout()
+	f.redis = cmd
 	for i := range keys.Count {
-		l.assign(s, p.keys.Server(args[keys.First+i*keys.Step].Of(b)))
+		l.assign(f, p.keys.Server(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
 	r.bytes = int32(len(b))
 	c.push(r)
-	l.assigned(s)
-	c.dispatch(r, s, func(dst []byte, part []int32) []byte {
+	l.assigned(f)
+	c.dispatch(r, f, func(dst []byte, part []int32) []byte {
 		return resp.AppendFragment(dst, b, args, cmd, part)
 	})
 }
