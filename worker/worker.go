@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sandbox"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -65,7 +66,7 @@ func serve() error {
 	if err := sock.Brand(); err != nil {
 		l.logf(levelWarn, "serving without the brand of a worker: %v", err)
 	}
-	if err := confine(spec); err != nil {
+	if err := sandbox.Confine(spec); err != nil {
 		l.logf(levelWarn, "serving without a sandbox: %v", err)
 	}
 	// Deadlines of a loop that has the CPU to itself need not be rounded up by 50 µs.

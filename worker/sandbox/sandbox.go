@@ -1,9 +1,8 @@
 //go:build !fault
 
-// What a worker can still reach once it has its descriptors. It parses what strangers send: should one of them make it
-// do something else, there is nothing here to read, to write, or to connect to but the servers.
+// Landlock: which files and ports a worker can still reach.
 
-package worker
+package sandbox
 
 import (
 	"net"
@@ -23,11 +22,11 @@ var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.co
 
 const portDNS = 53
 
-// confine takes from all threads of the process, for good, the files and the TCP ports that serving spec has no use for.
+// Confine takes from all threads of the process, for good, the files and the TCP ports that serving spec has no use for.
 // It may signal nobody but itself, and connect to no abstract unix socket; that others connect to one of its own is not
 // its doing. A kernel that has no Landlock, or an early one, takes less; that is no error. The paths of unix sockets stay
 // open to connect, in every version.
-func confine(spec *link.Spec) error {
+func Confine(spec *link.Spec) error {
 	access := landlock.Config{
 		HandledAccessFS:  landlock.V7.HandledAccessFS, // V9 adds connecting to a unix socket
 		HandledAccessNet: landlock.V7.HandledAccessNet,

@@ -1,6 +1,6 @@
 //go:build !fault
 
-package worker
+package sandbox
 
 import (
 	"bytes"
@@ -137,7 +137,7 @@ func attemptAll(t *testing.T, dir string) {
 		})
 		<-ready
 	}
-	if err := confine(&link.Spec{Pools: []link.Pool{{Servers: servers}}}); err != nil {
+	if err := Confine(&link.Spec{Pools: []link.Pool{{Servers: servers}}}); err != nil {
 		t.Fatal(err)
 	}
 	close(confined)
@@ -155,7 +155,7 @@ func attemptAll(t *testing.T, dir string) {
 	if err != nil {
 		t.Errorf("being reached at an abstract socket: %v", err)
 	}
-	if addrs, err := lookupHost(t.Context(), "localhost"); named && (err != nil || len(addrs) == 0) {
+	if addrs, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip", "localhost"); named && (err != nil || len(addrs) == 0) {
 		t.Errorf("looking up localhost: %v %v", addrs, err)
 	}
 	t.Log("attempts made")
