@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -80,7 +81,7 @@ type machine struct {
 	replies        []chan outcome
 	other          func(word, error) // says something as the other master
 	taken          bool              // the statistics port is in use
-	tight          *shortage         // of processes and threads
+	tight          *limits.Shortage  // of processes and threads
 	descriptors    int               // that a process may have
 }
 
@@ -224,7 +225,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "descriptors":
 			f.descriptors = number(t, value)
 		case "tasks": // that fit
-			f.tight = &shortage{number(t, value), "raise the limit"}
+			f.tight = &limits.Shortage{Room: number(t, value), By: "raise the limit"}
 		case "stopped": // a worker's pid
 			f.stopped[number(t, value)] = true
 		case "silent": // workers, about their connections: those of older builds are, or cannot have any
@@ -275,7 +276,7 @@ func (f *machine) world() *world {
 		now:         func() time.Time { return f.clock },
 		load:        func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
 		affinity:    f.affinity,
-		tasks:       func() *shortage { return f.tight },
+		tasks:       func() *limits.Shortage { return f.tight },
 		descriptors: func() int { return f.descriptors },
 		memory:      f.readMemory,
 		seal:        func() {},

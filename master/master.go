@@ -12,6 +12,8 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/pidfile"
+	"github.com/pinion-proxy/pinion/master/watch"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -126,7 +128,7 @@ type master struct {
 	scrapes   chan *scrape
 	asks      chan *ask
 	changes   <-chan struct{} // the configuration file has another content; nil: nobody looks
-	watcher   *watcher
+	watcher   *watch.Watcher
 	done      chan struct{} // closed at the end of the loop
 }
 
@@ -258,6 +260,15 @@ func (m *master) open(try func(func() error) error, share func() error, then fun
 	})
 }
 
+// writePIDFile writes this process into the pid file beside the loop, and then goes on.
+func (m *master) writePIDFile(then func(error)) {
+	path, pid := m.opts.PIDFile, m.world.pid
+	m.world.aside(func() func() {
+		err := pidfile.Write(path, pid)
+		return func() { then(err) }
+	})
+}
+
 // loop hands one thing after the other to the methods that decide, until there is nothing left to decide.
 func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	defer close(m.done)
@@ -314,7 +325,7 @@ func (m *master) finish() error {
 		return nil
 	}
 	if !m.successor || m.generation != nil || m.after == stop { // else the file is the old master's
-		removePIDFile(m.opts.PIDFile, m.world.pid)
+		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
 		m.log.Printf(logfile.Notice, "stopped")

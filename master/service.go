@@ -1,4 +1,4 @@
-// The service manager and the file system watch, as the loop uses them.
+// The service manager, as the loop uses it.
 
 package master
 
@@ -121,37 +121,4 @@ func (m *master) adoptSockets() *generation {
 		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.address, p.name)
 	}
 	return m.recover(generations)
-}
-
-// watch looks after the configuration file, if the configuration says so.
-func (m *master) watch() {
-	m.unwatch()
-	if !m.generation.config.Global.ReloadOnChange {
-		return
-	}
-	w, err := watchFile(m.opts.ConfigFile, m.generation.config.Sum)
-	if err != nil {
-		m.log.Printf(logfile.Error, "reload_on_change: %v", err)
-		return
-	}
-	m.watcher, m.changes = w, w.changed
-}
-
-func (m *master) unwatch() {
-	if m.watcher != nil {
-		m.watcher.stop()
-	}
-	m.watcher, m.changes = nil, nil
-}
-
-// changed follows when the configuration file has another content, or cannot be watched any more.
-func (m *master) changed(more bool) {
-	if !more {
-		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watcher.err)
-		m.unwatch()
-		return
-	}
-	m.log.Printf(logfile.Notice, "%s has changed", m.opts.ConfigFile)
-	m.demand(wish{kind: kindReload})
-	m.settle()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -29,7 +30,7 @@ type world struct {
 
 	descriptors func() int // that a process may have; 0: that is unknown
 
-	tasks func() *shortage // the tightest limit of processes and threads; nil: none is known
+	tasks func() *limits.Shortage // the tightest limit of processes and threads; nil: none is known
 
 	seal   func()                          // no worker inherits a descriptor that the process was born with
 	report func(event)                     // from any goroutine
@@ -113,9 +114,9 @@ func newWorld(report func(event)) *world {
 		load:          config.Load,
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
 		affinity:      sock.Affinity,
-		tasks:         roomForTasks,
-		descriptors:   MaxDescriptors,
-		memory:        func() (int64, error) { return machineMemory(os.DirFS("/")) },
+		tasks:         limits.Tasks,
+		descriptors:   limits.Descriptors,
+		memory:        limits.Memory,
 		seal:          seal,
 		probe:         probe,
 		bind:          bindSocket,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -50,7 +51,7 @@ func testConf(w io.Writer, o master.Options) error {
 	case err != nil:
 		fmt.Fprintf(w, "pinion: %v\n", withFileHint(err))
 	default:
-		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers), master.MaxDescriptors()))
+		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers), limits.Descriptors()))
 	}
 	if err != nil {
 		verdict = "invalid"

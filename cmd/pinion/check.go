@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
 )
 
 func checkCommand() *cli.Command {
@@ -49,7 +49,7 @@ func check(w io.Writer, file string, workers int) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings(workersOf(cfg, workers), master.MaxDescriptors())
+	warnings := cfg.Warnings(workersOf(cfg, workers), limits.Descriptors())
 	printProblems(w, warnings)
 	servers := 0
 	for i := range cfg.Pools {

@@ -1,4 +1,4 @@
-package master
+package limits
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ func TestGroupTasks(t *testing.T) {
 			"sys/fs/cgroup/pids/pids.max": file("9\n"), "sys/fs/cgroup/pids/pids.current": file("4\n")}, 5},
 	} {
 		got := groupTasks(c.root)
-		if got == nil && c.want >= 0 || got != nil && got.room != c.want {
+		if got == nil && c.want >= 0 || got != nil && got.Room != c.want {
 			t.Errorf("%s: %+v, want %d", name, got, c.want)
 		}
 	}

@@ -1,6 +1,6 @@
 // The size of the memory, read from file systems as the kernel shows them.
 
-package master
+package limits
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ func machineFiles(files map[string]string) fstest.MapFS {
 	return root
 }
 
-func TestMachineMemory(t *testing.T) {
+func TestMemory(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		files map[string]string
@@ -72,27 +72,27 @@ func TestMachineMemory(t *testing.T) {
 			"sys/fs/cgroup/memory.max": "1073741824",
 		}, gibibyte},
 	} {
-		if got, err := machineMemory(machineFiles(test.files)); err != nil || got != test.want {
+		if got, err := memoryOf(machineFiles(test.files)); err != nil || got != test.want {
 			t.Errorf("%s: got %d, %v; want %d", test.name, got, err, test.want)
 		}
 	}
 }
 
-func TestMachineMemoryUnknown(t *testing.T) {
-	if got, err := machineMemory(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+func TestMemoryUnknown(t *testing.T) {
+	if got, err := memoryOf(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without /proc: got %d, %v", got, err)
 	}
 	for _, text := range []string{"", "MemTotal:", "MemTotal: x kB", "MemTotal: 99999999999999999999 kB", "MemFree: 4\n"} {
 		root := fstest.MapFS{"proc/meminfo": {Data: []byte(text)}}
-		if got, err := machineMemory(root); err == nil {
+		if got, err := memoryOf(root); err == nil {
 			t.Errorf("%q: got %d", text, got)
 		}
 	}
 }
 
 // This machine has some memory, and files that are like the ones above.
-func TestMachineMemoryHere(t *testing.T) {
-	if got, err := machineMemory(os.DirFS("/")); err != nil || got < 1<<24 {
+func TestMemoryHere(t *testing.T) {
+	if got, err := memoryOf(os.DirFS("/")); err != nil || got < 1<<24 {
 		t.Errorf("got %d, %v", got, err)
 	}
 }

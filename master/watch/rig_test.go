@@ -1,7 +1,7 @@
 // The rig of the watcher's tests: a watcher of real files, whose quiet period ends when the test says so, which is when
 // the watcher has seen all that was done.
 
-package master
+package watch
 
 import (
 	"crypto/sha256"
@@ -24,7 +24,7 @@ const watchPatience = 30 * time.Second // nothing takes nearly that long unless 
 type watching struct {
 	t       *testing.T
 	dir     string
-	w       *watcher
+	w       *Watcher
 	marks   int
 	seen    chan int   // the landmarks that the watcher has seen
 	forward sync.Mutex // held while no event may reach the watcher
@@ -170,7 +170,7 @@ func (r *watching) look() bool {
 // stop returns when the goroutines have ended.
 func (r *watching) stop() {
 	r.t.Helper()
-	r.w.stop()
+	r.w.Stop()
 	for {
 		select {
 		case _, ok := <-r.w.changed:

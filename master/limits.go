@@ -1,0 +1,86 @@
+// What a configuration needs of the machine: workers that do not fit are refused before they are begun, and descriptors that
+// are too few are told of.
+
+package master
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
+)
+
+// What processes need at their start, about, and what the master itself may still want.
+const (
+	workerTasks = 8
+	masterTasks = 16
+	spareTasks  = 6
+)
+
+// workersOf returns how many workers a configuration makes on this machine.
+func (m *master) workersOf(cfg *config.Config) int {
+	allowed, _ := m.world.affinity()
+	for _, n := range [...]int{m.opts.Workers, cfg.Global.Workers, len(allowed)} {
+		if n > 0 {
+			return n
+		}
+	}
+	return runtime.NumCPU()
+}
+
+// checkTasks finds out beside the loop whether that many workers, and others, fit, and goes on; an error says why not.
+func (m *master) checkTasks(workers, others int, then func(error)) {
+	need := workers*workerTasks + others + spareTasks
+	m.world.aside(func() func() {
+		err := error(nil)
+		if s := m.world.tasks(); s != nil && s.Room < need {
+			err = fmt.Errorf("%d workers need room for about %d more processes and threads, and there is room for %d: %s",
+				workers, need, s.Room, s.By)
+		}
+		return func() { then(err) }
+	})
+}
+
+// memoryShare returns what "memory_limit: auto" comes to for each of n workers. The other half is for what the kernel
+// and the runtime need beside the bytes that are counted, and for those who live on the same machine.
+func (m *master) memoryShare(cfg *config.Config, n int) int64 {
+	if cfg.Global.MemoryLimit != config.AutoMemory {
+		return 0
+	}
+	memory, err := m.world.memory()
+	if err != nil {
+		m.log.Printf(logfile.Warn, "workers run without memory_limit: reading the size of the memory: %v", err)
+		return 0
+	}
+	share := memory / 2 / int64(n)
+	m.log.Printf(logfile.Debug, "memory_limit of each worker is %d MiB, of %d in all", share>>20, memory>>20)
+	return share
+}
+
+// checkDescriptors logs what the workers of a configuration have too few descriptors for.
+func (m *master) checkDescriptors(cfg *config.Config) {
+	for _, p := range cfg.DescriptorWarnings(m.workersOf(cfg), m.world.descriptors()) {
+		pool := ""
+		if p.Pool != "" {
+			pool = fmt.Sprintf("pool %q: ", p.Pool)
+		}
+		m.log.Printf(logfile.Warn, "%s%s; %s", pool, p.Message, p.Hint)
+	}
+}
+
+// withRemedy says what to do about an error that means that descriptors are too few, unless it says so itself. What another
+// process or a library has said is text.
+func withRemedy(err error) error {
+	switch {
+	case err == nil, strings.Contains(err.Error(), "LimitNOFILE"):
+		return err
+	case strings.Contains(err.Error(), syscall.ENFILE.Error()):
+		return fmt.Errorf("%w; raise sysctl fs.file-max", err)
+	case strings.Contains(err.Error(), syscall.EMFILE.Error()):
+		return fmt.Errorf("%w; raise LimitNOFILE= (ulimit -n)", err)
+	}
+	return err
+}
