@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reloads and upgrades Pinion hundreds of times while thousands of clients count what they are told, then breaks it in
 # every known way, and has it run out of descriptors at every limit. PINION_STORM is the plan, see
-# cmd/pinion/storm_run_test.go, PINION_SHORTAGE the limits, see cmd/pinion/e2e_shortage_test.go.
+# cmd/pinion/storm/run_test.go, PINION_SHORTAGE the limits, see cmd/pinion/storm/shortage_test.go.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 plan=${PINION_STORM:-connections=8000 rate=2000 slow=10 newcomers=8 reloads=200 upgrades=200 resizes=40 breaks=20 duds=20 faults=40}
@@ -17,8 +17,8 @@ export PINION_STORM=$plan PINION_SHORTAGE=${PINION_SHORTAGE:-40 400 9}
 
 # In a network of its own the kernel counts nothing but what the storm does, and no reset may be among it. Nothing can be
 # downloaded there, so everything is built here.
-go test -c -o /dev/null ./cmd/pinion
-storm=(go test -count 1 -v -timeout 3h -run '^(TestStorm|TestFaults|TestE2EShortage)$' ./cmd/pinion)
+go test -c -o /dev/null ./cmd/pinion/storm
+storm=(go test -count 1 -v -timeout 3h -run '^(TestStorm|TestFaults|TestE2EShortage)$' ./cmd/pinion/storm)
 if unshare --net ip link set lo up 2>/dev/null; then
 	export PINION_STORM_NETWORK=own
 	exec unshare --net sh -c 'ip link set lo up && exec "$@"' storm "${storm[@]}"

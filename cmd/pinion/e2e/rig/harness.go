@@ -1,0 +1,253 @@
+// What every end-to-end test stands on: the binary, processes that end with the test, and waiting without sleeping.
+
+package rig
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// RunTests runs the tests of a package, as its TestMain. It forgets the service in which the tests may run: it is not that
+// of what they start.
+func RunTests(m *testing.M) {
+	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "SYSTEMD_EXEC_PID",
+		"RUNTIME_DIRECTORY"} {
+		os.Unsetenv(name)
+	}
+	os.Exit(m.Run())
+}
+
+// Patience is how long anything may take on a machine that is busy with something else. Only a failing test waits so
+// long.
+const Patience = 20 * time.Second
+
+// Eventually tries until try succeeds.
+func Eventually(t testing.TB, what string, try func() error) {
+	t.Helper()
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
+	deadline := time.Now().Add(Patience)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v (gave up after %v)", what, err, Patience)
+		}
+		<-pause.C
+	}
+}
+
+// packages tells what to install for a program that is missing.
+var packages = map[string]string{
+	"redis-server": "redis-server", "redis-cli": "redis-tools", "redis-benchmark": "redis-tools", "memcached": "memcached",
+	"memccapable": "libmemcached-tools", "nutcracker": "nutcracker", "/usr/bin/python3": "python3-redis",
+	"prlimit": "util-linux",
+	"unshare": "util-linux", "supervisord": "supervisor", "supervisorctl": "supervisor", "runsv": "runit", "sv": "runit",
+}
+
+// Program returns the path of an installed program. Nothing is skipped: one that is missing fails the test.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%v; install it with: apt-get install %s", err, packages[name])
+	}
+	return path
+}
+
+// Source is the program under test.
+const Source = "github.com/pinion-proxy/pinion/cmd/pinion"
+
+// Binary builds pinion, once for all tests, or takes the one that $PINION_E2E_BINARY names. The file stays in the
+// user's cache, where the next run replaces it: no test can know to be the last that needs it.
+var Binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("PINION_E2E_BINARY"); path != "" {
+		return path, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "pinion-e2e")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "pinion")
+	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
+	out, err := exec.Command("go", "build", "-race="+Setting("-race", "false"), "-o", fresh, Source).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building pinion: %w\n%s", err, out)
+	}
+	return path, os.Rename(fresh, path)
+})
+
+// Setting returns how this test itself was built: with the race detector, the proxy under test is too.
+func Setting(key, otherwise string) string {
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return otherwise
+}
+
+// Process is a child that ends with the test.
+type Process struct {
+	T       testing.TB
+	Name    string
+	Cmd     *exec.Cmd
+	Output  Output
+	done    chan struct{} // closed when it has ended
+	Err     error         // how it ended; valid once done is closed
+	Retired bool          // the test has ended it, or expects its end
+}
+
+// Output collects what a process writes.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// Start runs a program.
+func Start(t testing.TB, path string, args ...string) *Process {
+	t.Helper()
+	return StartCommand(t, exec.Command(path, args...))
+}
+
+func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{T: t, Name: filepath.Base(cmd.Path), Cmd: cmd, done: make(chan struct{})}
+	p.Cmd.Stdout, p.Cmd.Stderr = &p.Output, &p.Output
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.Cmd.WaitDelay = time.Second
+	if err := Own.Start(p.Cmd); err != nil {
+		t.Fatalf("starting %s: %v", p.Name, err)
+	}
+	go func() {
+		p.Err = Own.Wait(p.Cmd)
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		if p.Ended() && !p.Retired {
+			t.Errorf("%s (pid %d) ended by itself: %v\n%s", p.Name, p.Pid(), p.Err, p.Output.String())
+			return
+		}
+		p.Kill()
+	})
+	return p
+}
+
+func (p *Process) Pid() int { return p.Cmd.Process.Pid }
+
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Signal sends a signal to the process alone.
+func (p *Process) Signal(s syscall.Signal) {
+	p.T.Helper()
+	if err := p.Cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.T.Fatalf("sending %v to %s: %v", s, p.Name, err)
+	}
+}
+
+// Kill ends the process and waits until it is gone.
+func (p *Process) Kill() {
+	p.Retired = true
+	p.Cmd.Process.Kill()
+	p.Wait()
+}
+
+// Wait returns how the process ended.
+func (p *Process) Wait() error {
+	p.T.Helper()
+	p.Retired = true
+	select {
+	case <-p.done:
+	case <-time.After(Patience):
+		p.T.Fatalf("%s (pid %d) does not end", p.Name, p.Pid())
+	}
+	return p.Err
+}
+
+// Answers waits until something listens at address, which the process is to do.
+func (p *Process) Answers(network, address string) {
+	p.T.Helper()
+	Eventually(p.T, fmt.Sprintf("connecting to %s at %s", p.Name, address), func() error {
+		if p.Ended() {
+			p.Retired = true
+			p.T.Fatalf("%s ended before it listened: %v\n%s", p.Name, p.Err, p.Output.String())
+		}
+		c, err := net.Dial(network, address)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
+// nextPort counts through the ports below those that the kernel gives to connections, beginning where this process is
+// unlikely to meet another one.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(int32(12000 + os.Getpid()%180*100)) }
+
+// FreePort returns a port of 127.0.0.1 that nobody listens on.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	for range 1000 {
+		port := 12000 + int(nextPort.Add(1)-12000)%18000
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func FreeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
+
+// ShortDir returns a directory whose path leaves room for the name of a unix socket.
+func ShortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
