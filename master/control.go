@@ -3,9 +3,12 @@
 package master
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // listenControl opens the control socket, if there is to be one.
@@ -139,4 +142,29 @@ func (g *generation) status(state, build string, now time.Time) GenerationStatus
 		s.Workers = append(s.Workers, w)
 	}
 	return s
+}
+
+// poolStatus tells how the pools and their servers are.
+func (g *generation) poolStatus() []PoolStatus {
+	pools := make([]PoolStatus, len(g.pools))
+	for i := range g.pools {
+		p := &pools[i]
+		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
+		p.Clients = g.counters.Clients(i)
+		for k, s := range g.pools[i].Servers {
+			counts := g.counters.SumLatency(i, k)
+			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
+			p.Servers = append(p.Servers, ServerStatus{
+				Name: s.Name, Address: s.Address,
+				State:       shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))).State().String(),
+				Connections: g.counters.SumServer(i, k, link.ServerConnections),
+				Requests:    g.counters.SumServer(i, k, link.Requests),
+				EOF:         g.counters.SumServer(i, k, link.ServerEOF),
+				Errors:      g.counters.SumServer(i, k, link.ServerErr),
+				Timeouts:    g.counters.SumServer(i, k, link.ServerTimedout),
+				P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
+			})
+		}
+	}
+	return pools
 }

@@ -27,11 +27,11 @@ func (m *master) tick() {
 	if m.predecessor != nil && !now.Before(m.predecessorUntil) {
 		m.outlive()
 	}
-	if m.summary.due(now) {
+	if m.summary.Due(now) {
 		m.summarize()
 	}
 	m.service.tick(m, now)
-	m.clients.tick(m, now)
+	m.tickTotals(now)
 	m.feelPulses(now)
 	m.settle()
 }
@@ -47,7 +47,7 @@ func (m *master) untilNext() time.Duration {
 
 // deadline returns when something is due next; zero if never.
 func (m *master) deadline() time.Time {
-	next := m.summary.next
+	next := m.summary.Next
 	consider := func(at time.Time) {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
@@ -69,7 +69,7 @@ func (m *master) deadline() time.Time {
 		consider(m.predecessorUntil)
 	}
 	consider(m.service.next)
-	consider(m.clients.next)
+	consider(m.totals.Next())
 	consider(m.paths.due())
 	consider(m.nextPulse)
 	return next

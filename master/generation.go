@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -18,7 +19,7 @@ type generation struct {
 	specs  []link.Spec // specs[i] is for slots[i]; verbosity and listeners are filled in at launch
 	slots  []*slot     // slots[i].index == i; at least one
 
-	shared   *link.Shared // nil until share
+	counters *totals.Counters // nil until share
 	sharedFD int
 	memory   []byte
 	specFD   int // what the service manager keeps of specs; -1: not made yet
@@ -99,13 +100,34 @@ func (g *generation) share(w *world) error {
 	if err != nil {
 		return fmt.Errorf("making shared memory: %w", err)
 	}
-	g.shared, err = link.OpenShared(mem, servers, len(g.slots))
+	shared, err := link.OpenShared(mem, servers, len(g.slots))
 	if err != nil {
 		w.unshare(fd, mem)
 		return err
 	}
-	g.sharedFD, g.memory = fd, mem
+	g.counts(shared, fd, mem)
 	return nil
+}
+
+// counts says where the workers count.
+func (g *generation) counts(shared *link.Shared, fd int, mem []byte) {
+	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listens()}
+	g.sharedFD, g.memory = fd, mem
+}
+
+// listens returns what the clients of each pool of a configuration connect to.
+func (g *generation) listens() []string {
+	if g.addresses == nil {
+		for i := range g.config.Pools {
+			p := &g.config.Pools[i]
+			address := p.Listen.Network + " " + p.Listen.Address
+			if p.Listen.Address == "" { // which nobody has said
+				address = "pool " + p.Name
+			}
+			g.addresses = append(g.addresses, address)
+		}
+	}
+	return g.addresses
 }
 
 // unshare gives the memory back; no worker and no scrape reads it any more.
@@ -114,11 +136,11 @@ func (g *generation) unshare(w *world) {
 		w.close(g.specFD)
 		g.specFD = -1
 	}
-	if g.shared == nil {
+	if g.counters == nil {
 		return
 	}
 	w.unshare(g.sharedFD, g.memory)
-	g.shared, g.memory = nil, nil
+	g.counters, g.memory = nil, nil
 }
 
 // count returns how many slots are in a state.

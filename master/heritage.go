@@ -26,10 +26,10 @@ func (m *master) line() []*generation {
 func (s *source) tellGenerations() error {
 	m := s.m
 	line := m.line()
-	before := m.past
+	before := m.totals.Past
 	for _, g := range slices.Backward(line) {
-		g.inherit(before)
-		before = before.add(g.own(false))
+		g.counters.Inherit(before)
+		before = before.Add(g.counters.Sum(false))
 	}
 	for _, g := range line {
 		w, err := m.whereCounted(g)
@@ -97,8 +97,7 @@ func (m *master) disinherit() {
 	}
 	m.heir = nil
 	m.forget(g)
-	m.past = m.past.only(m.counting())
-	m.restate()
+	m.forgetNames()
 }
 
 // told makes of what another master has said of its counters a generation without workers.
@@ -113,11 +112,11 @@ func (m *master) told(w *word) (*generation, error) {
 	if w.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
 		return nil, errOtherLayout
 	}
+	m.locate(g)
 	if err := m.mapCounters(g, w.fds[0]); err != nil {
 		return nil, err
 	}
 	w.fds[0] = -1
-	m.locate(g)
 	return g, nil
 }
 
@@ -154,11 +153,12 @@ func (m *master) mapCounters(g *generation, fd int) error {
 	if err != nil {
 		return err
 	}
-	if g.shared, err = link.ReopenShared(mem, link.ServerCounts(g.pools), len(g.slots)); err != nil {
+	shared, err := link.ReopenShared(mem, link.ServerCounts(g.pools), len(g.slots))
+	if err != nil {
 		m.world.unmap(mem)
 		return err
 	}
-	g.sharedFD, g.memory = fd, mem
+	g.counts(shared, fd, mem)
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (m *master) adopt(w word) {
 	s := m.inherited[i].slots[w.Slot]
 	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0])
 	if err != nil { // it has ended meanwhile
-		s.generation.shared.ZeroGauges(s.index)
+		s.generation.counters.ZeroGauges(s.index)
 		return
 	}
 	w.fds[0] = -1

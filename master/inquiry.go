@@ -46,7 +46,7 @@ func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
 // connected tells whether a worker of the generation itself is connected to a server.
 func (g *generation) connected(pool, server int) bool {
 	return slices.ContainsFunc(g.slots, func(s *slot) bool {
-		return atomic.LoadUint64(&g.shared.Server(s.index, pool, server)[link.ServerConnections]) > 0
+		return atomic.LoadUint64(&g.counters.Server(s.index, pool, server)[link.ServerConnections]) > 0
 	})
 }
 
@@ -56,7 +56,7 @@ func (s *source) inquire(w word, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool
-		if all[i].heard, known = m.generation.shared.LastHeard(all[i].pool, all[i].server); !known {
+		if all[i].heard, known = m.generation.counters.LastHeard(all[i].pool, all[i].server); !known {
 			s.failUnreachable(all)
 			return
 		}
@@ -74,7 +74,7 @@ func (s *source) inquire(w word, all []doubtful) {
 func (s *source) inquired() {
 	m, q := s.m, s.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
-		heard, _ := m.generation.shared.LastHeard(d.pool, d.server)
+		heard, _ := m.generation.counters.LastHeard(d.pool, d.server)
 		return heard == d.heard
 	})
 	switch now := m.world.now(); {

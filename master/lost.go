@@ -40,11 +40,11 @@ const andOthers = "; and others"
 // clients returns how many clients the worker of a slot has, or had when it died.
 func (s *slot) clients() (n int) {
 	g := s.generation
-	if g.shared == nil {
+	if g.counters == nil {
 		return 0
 	}
 	for i := range g.pools {
-		n += int(atomic.LoadUint64(&g.shared.Pool(s.index, i)[link.ClientConnections]))
+		n += int(atomic.LoadUint64(&g.counters.Pool(s.index, i)[link.ClientConnections]))
 	}
 	return n
 }

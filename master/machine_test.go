@@ -153,7 +153,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "answers": // the first server answers when slot 0 asks it
 			f.serverAnswers = value == "yes"
 		case "connected": // of slot 0 to the first server
-			f.master.generation.shared.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
+			f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
 			f.passed = []passedSocket{
 				{name: "listen/alpha/1", fd: 71, network: "tcp", address: "127.0.0.1:22121", listening: true},
@@ -239,15 +239,15 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
-			f.master.generation.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			f.master.generation.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
-			f.latest().shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			f.latest().counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
-			f.master.coming.shared.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			f.master.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "guests": // that the next generation's worker of slot 0 has taken
-			f.master.coming.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			f.master.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		case "clients": // of slot 0
-			f.master.generation.shared.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			f.master.generation.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
 			t.Fatalf("unknown property %q", name)
 		}
@@ -444,8 +444,8 @@ func (f *machine) spawn(l launch) (*process, error) {
 // turn has every worker make one that is able to.
 func (f *machine) turn() {
 	for _, s := range f.master.slots() {
-		if s.process != nil && s.generation.shared != nil && !f.stopped[s.process.pid] {
-			if turns := s.generation.shared.Turns(s.index); turns != nil {
+		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.pid] {
+			if turns := s.generation.counters.Turns(s.index); turns != nil {
 				*turns++
 			}
 		}
@@ -475,7 +475,7 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 	}
 	f.printf("send to %d: %s %s%s", p.pid, messageNames[m.Kind], body, with)
 	if m.Kind == link.Inquire && f.serverAnswers {
-		*f.master.generation.shared.Heard(0, 0, 0)++
+		*f.master.generation.counters.Heard(0, 0, 0)++
 	}
 	return nil
 }

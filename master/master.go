@@ -13,6 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/master/watch"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
@@ -79,14 +80,13 @@ type master struct {
 	coming      *generation        // is made to follow; nil unless target is not
 	retired     []*generation      // have workers that drain; the oldest first
 	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	past        *legacy            // what generations have counted that are gone; nil: nothing
-	clients     clientCount
+	totals      totals.Totals
 	listeners   []listener     // of the configured addresses; empty again from the drain on
 	former      []formerSocket // the latest last
 	stats       net.Listener
 	control     *admin
 	controlPath func() // removes the control socket's path
-	summary     summary
+	summary     totals.Summary
 	nextPulse   time.Time // when it is looked again whether the workers turn
 	service     service
 
@@ -125,7 +125,7 @@ type master struct {
 
 	statsFD   int // inherited, -1: none
 	controlFD int // of the control socket, -1: none
-	scrapes   chan *scrape
+	scrapes   chan *totals.Scrape
 	asks      chan *ask
 	changes   <-chan struct{} // the configuration file has another content; nil: nobody looks
 	watcher   *watch.Watcher
@@ -179,7 +179,7 @@ func run(o Options, w *world, events <-chan event) error {
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1, keeperFD: -1,
-		scrapes: make(chan *scrape), asks: make(chan *ask), done: make(chan struct{}),
+		scrapes: make(chan *totals.Scrape), asks: make(chan *ask), done: make(chan struct{}),
 	}
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.hostname, _ = os.Hostname() // without one the statistics have an empty "source", as nutcracker's

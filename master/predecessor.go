@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -28,7 +29,7 @@ func (s *source) welcome(w word) {
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Found: m.found(nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.Verbosity,
+		Found: totals.Found(m.counted().All, nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.stays, Recounts: true,
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {

@@ -34,7 +34,7 @@ func (s *slot) hangs() bool { return s.process != nil && s.pulse.still >= stillH
 func (s *slot) watched() bool {
 	switch s.state {
 	case slotPrepared, slotServing, slotGiving, slotDraining:
-		return s.generation.shared != nil && s.generation.shared.Turns(s.index) != nil
+		return s.generation.counters != nil && s.generation.counters.Turns(s.index) != nil
 	}
 	return false
 }
@@ -55,7 +55,7 @@ func (m *master) feelPulses(now time.Time) {
 
 func (m *master) feelPulse(s *slot) {
 	p := &s.pulse
-	if turns := atomic.LoadUint64(s.generation.shared.Turns(s.index)); turns != p.turns {
+	if turns := atomic.LoadUint64(s.generation.counters.Turns(s.index)); turns != p.turns {
 		if s.hangs() {
 			m.log.Printf(logfile.Notice, "worker %d (pid %d) turns again", s.index, s.process.pid)
 		}

@@ -31,7 +31,7 @@ func (m *master) reap(s *slot, status string) {
 	}
 	s.process = nil
 	s.become(slotVacant, time.Time{})
-	s.generation.shared.ZeroGauges(s.index)
+	s.generation.counters.ZeroGauges(s.index)
 
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
 		s.index, p.pid, cpuName(p.cpu), status, lived, words, lost)

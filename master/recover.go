@@ -154,7 +154,7 @@ func (m *master) reviveCounters(g *generation, fd int) error {
 	if fd >= 0 {
 		err := m.mapCounters(g, fd)
 		if err == nil {
-			m.past = g.inherited()
+			m.totals.Past = g.counters.Inherited()
 			return nil
 		}
 		m.log.Printf(logfile.Warn, "totals begin anew: the counters of generation %d: %v", g.number, err)

@@ -111,7 +111,7 @@ func (o *orphan) serves() bool { return !o.drains.Drains }
 // takeInBeside takes in the workers of this configuration file that others have left beside those that this master has: a
 // handoff was under way when their master died, or they have stragglers.
 func (m *master) takeInBeside(met []*orphan) {
-	past := m.past // includes what they know of those before them
+	past := m.totals.Past // includes what they know of those before them
 	for _, o := range met {
 		m.numbered = max(m.numbered, o.spec.Generation)
 		if m.rejoin(o) {
@@ -126,7 +126,7 @@ func (m *master) takeInBeside(met []*orphan) {
 		m.retired = append([]*generation{g}, m.retired...)
 	}
 	slices.SortStableFunc(m.retired, func(a, b *generation) int { return cmp.Compare(a.number, b.number) })
-	m.past = past
+	m.totals.Past = past
 }
 
 // rejoin gives an orphan its slot in a generation of which this master knows already.

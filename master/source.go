@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -183,9 +184,9 @@ func (s *source) goAhead() word {
 	w := word{Kind: wordGo, Legacy: m.total()}
 	if s.exchange != nil {
 		m.recount()
-		w.Past, w.Balance = &legacy{}, m.clients.gone
-		if m.past != nil {
-			w.Past = m.past
+		w.Past, w.Balance = &totals.Sums{}, m.totals.Balance()
+		if m.totals.Past != nil {
+			w.Past = m.totals.Past
 		}
 	}
 	return w

@@ -263,7 +263,7 @@ func (t *target) promote() {
 // bequest takes the last that the old master has counted.
 func (m *master) bequest(w word) {
 	if w.Legacy != nil && m.generation != nil && len(m.inherited) == 0 { // nobody else has said what they have counted
-		m.past = w.Legacy
+		m.totals.Past = w.Legacy
 		m.restate()
 	}
 	m.succeedInherited()

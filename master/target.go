@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -57,21 +58,21 @@ type target struct {
 	kept        int           // clients that could not be given back
 	awaited     map[pair]bool // connections that the new worker has not said it has
 	losses      losses
-	followed    []followed     // servers that the old workers watch, too
-	moved       *HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
-	failure     error          // why clients go back
-	stored      []string       // upgrade: what the service manager keeps of the source's generation
-	obeys       bool           // upgrade: the source tells the service manager about this master
-	old         int            // upgrade: pid of the old master
-	left        []*generation  // upgrade: the source's and those before it that still have workers, the latest first
-	unreadable  bool           // upgrade: counters that stand before those of left are not read
-	result      *HandoffStatus // upgrade: how far the source is; nil: it has not said so
-	confessed   int            // upgrade: clients that the old master knows to be lost
-	may         bool           // upgrade: it agrees that this one takes over
-	asked       bool           // upgrade: somebody may have made this process the main one of the service
-	exchange    *exchange      // upgrade: the way to the old master
-	welcome     word           // upgrade: with Kind once it has come
-	held        []intent       // upgrade: what was asked for before the welcome
+	following   totals.Following // servers that the old workers watch, too
+	moved       *HandoffStatus   // everything has moved, but a worker has died of which nothing is known yet; nil: no
+	failure     error            // why clients go back
+	stored      []string         // upgrade: what the service manager keeps of the source's generation
+	obeys       bool             // upgrade: the source tells the service manager about this master
+	old         int              // upgrade: pid of the old master
+	left        []*generation    // upgrade: the source's and those before it that still have workers, the latest first
+	unreadable  bool             // upgrade: counters that stand before those of left are not read
+	result      *HandoffStatus   // upgrade: how far the source is; nil: it has not said so
+	confessed   int              // upgrade: clients that the old master knows to be lost
+	may         bool             // upgrade: it agrees that this one takes over
+	asked       bool             // upgrade: somebody may have made this process the main one of the service
+	exchange    *exchange        // upgrade: the way to the old master
+	welcome     word             // upgrade: with Kind once it has come
+	held        []intent         // upgrade: what was asked for before the welcome
 }
 
 // serves tells whether the workers have clients, or may have.
@@ -136,7 +137,7 @@ func (t *target) prepare(cfg *config.Config) {
 		t.fail(err)
 		return
 	}
-	t.g.inheritFound(m.found(t.welcome.Found))
+	t.g.counters.InheritFound(totals.Found(m.counted().All, t.welcome.Found))
 	for _, s := range t.g.slots {
 		if m.target == t { // else a spawn before has failed
 			m.fill(s)
@@ -233,17 +234,17 @@ func (t *target) take(w word) {
 	m := t.m
 	t.enter(targetTaking, t.takeTimeout())
 	if w.Legacy != nil {
-		t.g.inheritLiveness(w.Legacy)
+		t.g.counters.InheritLiveness(w.Legacy)
 		switch {
 		case t.exchange == nil:
-			t.follow(m.generation)
+			t.following = totals.Follow(m.generation.counters, t.g.counters)
 		case len(t.left) > 0:
-			t.follow(t.left[0])
+			t.following = totals.Follow(t.left[0].counters, t.g.counters)
 		}
 	}
 	if t.exchange != nil {
-		m.past = t.bygone(w)
-		m.clients.gone = w.Balance
+		m.totals.Past = t.bygone(w)
+		m.totals.SetBalance(w.Balance)
 	}
 	m.restate()
 	if err := m.queue(t.g); err != nil {
@@ -256,12 +257,12 @@ func (t *target) take(w word) {
 }
 
 // bygone returns what generations of the old master have counted that it does not have any more.
-func (t *target) bygone(w word) *legacy {
+func (t *target) bygone(w word) *totals.Sums {
 	switch {
 	case len(t.left) == 0:
 		return w.Legacy
 	case w.Past == nil || t.unreadable:
-		return t.left[len(t.left)-1].inherited()
+		return t.left[len(t.left)-1].counters.Inherited()
 	}
 	return w.Past
 }
@@ -339,7 +340,7 @@ func (t *target) mourns() bool {
 
 // established has the workers keep what they have taken.
 func (t *target) established() {
-	t.catchUp()
+	t.following.CatchUp()
 	t.serveAll()
 	for _, s := range t.g.slots {
 		if s.state == slotServing {

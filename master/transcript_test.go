@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -124,7 +125,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "manager": // has taken in all up to a barrier; or: deaf, hears
 		f.managerDoes(t, args)
 	case "totals":
-		f.printf("totals: %d requests, %d clients", f.master.totals().requests, f.master.totals().clients)
+		sums := summed(f.master)
+		f.printf("totals: %d requests, %d clients", sums.Requests, sums.Clients)
 	case "log": // slot level text…
 		body := append([]byte{byte(number(t, args[1]))}, strings.Join(args[2:], " ")...)
 		f.say(t, args[0], link.Message{Kind: link.Log, Body: body})
@@ -305,9 +307,9 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordAgain, wordSuspect:
 		w.Slot = number(t, args[1])
 	case wordGo:
-		w.Legacy = &legacy{}
+		w.Legacy = &totals.Sums{}
 	case wordFarewell: // intents that wait…
-		w.Legacy, w.Waiting = &legacy{}, args[1:]
+		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
 	case wordMoved:
 		w.Result = &HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
 	case wordSettled:

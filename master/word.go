@@ -33,6 +33,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -85,7 +86,7 @@ type word struct {
 	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
 	Recounts bool `json:"recounts,omitempty"` // welcome: the source says agreed again to each settled
 
-	Found addresses `json:"found,omitempty"` // welcome: where the source's workers have found servers
+	Found totals.Addresses `json:"found,omitempty"` // welcome: where the source's workers have found servers
 
 	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
 
@@ -112,8 +113,8 @@ type word struct {
 
 	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to give clients
 
-	Legacy  *legacy          `json:"legacy,omitempty"`  // go, farewell
-	Past    *legacy          `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
+	Legacy  *totals.Sums     `json:"legacy,omitempty"`  // go, farewell
+	Past    *totals.Sums     `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
 	Balance map[string]int64 `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
 	Result  *HandoffStatus   `json:"result,omitempty"`  // moved, farewell
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"reflect"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/master/totals"
 )
 
 // What masters of different builds say to each other about sockets has this form; one that does not say it is understood.
@@ -22,7 +24,7 @@ func TestWordsAboutSockets(t *testing.T) {
 			`{"kind":"welcome","former":[{"network":"tcp","address":"127.0.0.1:22121","inode":4711}]}`,
 		},
 		{
-			word{Kind: wordWelcome, Found: addresses{"redis.test": netip.MustParseAddr("10.0.0.1"), "v6.test": netip.MustParseAddr("2001:db8::1")}},
+			word{Kind: wordWelcome, Found: totals.Addresses{"redis.test": netip.MustParseAddr("10.0.0.1"), "v6.test": netip.MustParseAddr("2001:db8::1")}},
 			`{"kind":"welcome","found":{"redis.test":"10.0.0.1","v6.test":"2001:db8::1"}}`,
 		},
 		{

@@ -49,6 +49,7 @@ var directions = []struct {
 	{"master/watch", nil, "a watch sees one file, whatever is in it"},
 	{"master/pidfile", []string{"worker/fault"}, "a pid file holds a number"},
 	{"master/limits", []string{"worker/sock"}, "what the machine allows does not depend on who wants it"},
+	{"master/totals", []string{"worker/link"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master", []string{"master/...", "worker/fault", "worker/link", "worker/sock", "shard/..."},
 		"the master never touches a client byte, so it has no use for the loop, for epoll, or for a codec"},
 	{"cmd/pinion", []string{"codec/...", "shard/...", "worker", "worker/fault", "worker/link", "master/..."},

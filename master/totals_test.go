@@ -6,8 +6,10 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -36,14 +38,20 @@ func named(t *testing.T, f *machine, slots int, servers ...string) *generation {
 func requested(g *generation) map[string]uint64 {
 	all := map[string]uint64{}
 	for i, s := range g.pools[0].Servers {
-		all[s.Name] = g.shared.SumServer(0, i, link.Requests)
+		all[s.Name] = g.counters.SumServer(0, i, link.Requests)
 	}
 	return all
 }
 
+// summed returns what is told to who asks.
+func summed(m *master) totals.Summary {
+	m.refresh()
+	return totals.NewSummary(m.generation.counters, m.world.now(), time.Second)
+}
+
 func vacate(g *generation) {
 	for _, s := range g.slots {
-		g.shared.ZeroGauges(s.index)
+		g.counters.ZeroGauges(s.index)
 		s.state = slotVacant
 	}
 }
@@ -55,9 +63,9 @@ func TestCountsGoByName(t *testing.T) {
 	first, second, third := named(t, f, 3, "x", "y"), named(t, f, 1, "y", "z", "x"), named(t, f, 2, "z")
 	count := func(g *generation, slot int, name string, n uint64) {
 		server := slices.IndexFunc(g.pools[0].Servers, func(s link.Server) bool { return s.Name == name })
-		g.shared.Server(slot, 0, server)[link.Requests] += n
-		g.shared.Server(slot, 0, server)[link.ServerConnections] = 1
-		g.shared.Server(slot, 0, server)[link.ServerEjectedAt] = n
+		g.counters.Server(slot, 0, server)[link.Requests] += n
+		g.counters.Server(slot, 0, server)[link.ServerConnections] = 1
+		g.counters.Server(slot, 0, server)[link.ServerEjectedAt] = n
 	}
 	want := func(g *generation, servers map[string]uint64) {
 		t.Helper()
@@ -79,16 +87,16 @@ func TestCountsGoByName(t *testing.T) {
 	m.retired, m.generation = []*generation{first, second}, third
 	count(third, 1, "z", 2000)
 	want(third, map[string]uint64{"z": 3000})
-	if n := third.shared.SumServer(0, 0, link.ServerConnections); n != 2 {
+	if n := third.counters.SumServer(0, 0, link.ServerConnections); n != 2 {
 		t.Errorf("%d connections, want 2", n)
 	}
 	vacate(second)
 	m.bury()
 	want(third, map[string]uint64{"z": 3000})
-	if n := third.shared.SumServer(0, 0, link.ServerConnections); n != 1 {
+	if n := third.counters.SumServer(0, 0, link.ServerConnections); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
-	if n := third.shared.SumServer(0, 0, link.ServerEjectedAt); n != 2000 {
+	if n := third.counters.SumServer(0, 0, link.ServerEjectedAt); n != 2000 {
 		t.Errorf("last ejected at %d, want 2000", n)
 	}
 	fourth := named(t, f, 1, "y", "z")
@@ -99,11 +107,11 @@ func TestCountsGoByName(t *testing.T) {
 	vacate(third)
 	m.bury()
 	want(fourth, map[string]uint64{"y": 130, "z": 3000}) // y was there as long as the first generation
-	if past := m.past.Pools["a"].Servers; len(past) != 2 {
+	if past := m.totals.Past.Pools["a"].Servers; len(past) != 2 {
 		t.Errorf("what nobody has any more is kept: %v", past)
 	}
-	if len(m.counting()) != 1 {
-		t.Errorf("%d generations count", len(m.counting()))
+	if len(m.counted().All) != 1 {
+		t.Errorf("%d generations count", len(m.counted().All))
 	}
 }
 
@@ -114,7 +122,7 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	m := newMaster(f.opts, f.world(), f)
 	gone, first, second, third := named(t, f, 1, "x"), named(t, f, 1, "x"), named(t, f, 2, "x"), named(t, f, 1, "x")
 	for i, g := range []*generation{gone, first, second, third} {
-		g.shared.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
+		g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	vacate(gone)
 	m.generation, m.retired = third, []*generation{gone, first, second}
@@ -137,16 +145,16 @@ func TestOthersConnectionsAreNotOwn(t *testing.T) {
 	f := newMachine()
 	m := newMaster(f.opts, f.world(), f)
 	m.generation, m.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
-	m.coming.shared.Server(0, 0, 0)[link.ServerConnections] = 3
+	m.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
 	m.restate()
-	if n := m.totals().servers; n != 3 {
+	if n := summed(m).Servers; n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
 	u := link.Unreachable{Pool: "a", Server: "x"}
 	if _, connected := m.generation.doubt(u); connected {
 		t.Error("it counts as connected")
 	}
-	m.generation.shared.Server(1, 0, 0)[link.ServerConnections] = 1
+	m.generation.counters.Server(1, 0, 0)[link.ServerConnections] = 1
 	if _, connected := m.generation.doubt(u); !connected {
 		t.Error("its own connection does not count")
 	}
@@ -161,10 +169,10 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	m.generation, m.heir = named(t, f, 2, "x"), named(t, f, 1, "x")
 	m.retired = []*generation{gone, named(t, f, 1, "x")}
 	for i, g := range []*generation{gone, m.retired[1], m.generation, m.heir} {
-		g.shared.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
+		g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	m.bury()
-	if n := m.totals().requests; n != 1111 {
+	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}
 	w := (&source{m: m, exchange: &exchange{}}).goAhead()

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -32,27 +33,27 @@ func TestFoundIsInherited(t *testing.T) {
 	path := &next.pools[0].Servers[at(next, "path")]
 	*path = link.Server{Name: path.Name, Network: "unix", Address: "/run/x.sock"}
 	find := func(g *generation, name, address string, when uint64) {
-		g.shared.SetFound(0, 0, at(g, name), netip.MustParseAddr(address), when)
+		g.counters.SetFound(0, 0, at(g, name), netip.MustParseAddr(address), when)
 	}
 	find(older, "x", "10.0.0.1", 50) // by a straggler's worker, after the others
 	find(old, "x", "10.0.0.2", 40)
 	find(old, "y", "10.0.0.3", 40)
 	m.retired, m.generation = []*generation{older}, old
 
-	said := addresses{"fresh.test": netip.MustParseAddr("2001:db8::1"), "y.test": netip.MustParseAddr("10.0.0.9")}
-	found := m.found(said)
-	if want := (addresses{"x.test": netip.MustParseAddr("10.0.0.1"), "y.test": netip.MustParseAddr("10.0.0.3"),
+	said := totals.Addresses{"fresh.test": netip.MustParseAddr("2001:db8::1"), "y.test": netip.MustParseAddr("10.0.0.9")}
+	found := totals.Found(m.counted().All, said)
+	if want := (totals.Addresses{"x.test": netip.MustParseAddr("10.0.0.1"), "y.test": netip.MustParseAddr("10.0.0.3"),
 		"fresh.test": said["fresh.test"]}); !maps.Equal(found, want) {
 		t.Errorf("found %v, want %v", found, want)
 	}
-	next.inheritFound(found)
+	next.counters.InheritFound(found)
 	for name, want := range map[string]string{"x": "10.0.0.1", "y": "10.0.0.3", "fresh": "2001:db8::1", "path": "invalid IP"} {
-		if addr, _ := next.shared.Found(0, at(next, name)); addr.String() != want {
+		if addr, _ := next.counters.Found(0, at(next, name)); addr.String() != want {
 			t.Errorf("%s is at %s, want %s", name, addr, want)
 		}
 	}
 	m.retired, m.generation = nil, next // what it was told it tells on
-	if got := m.found(nil); !maps.Equal(got, found) {
+	if got := totals.Found(m.counted().All, nil); !maps.Equal(got, found) {
 		t.Errorf("found %v, want %v", got, found)
 	}
 }

@@ -61,7 +61,7 @@ func (c *crowd) generationAt(slots int, name, host string) *generation {
 }
 
 func (c *crowd) here(g *generation, slot int) *uint64 {
-	return &g.shared.Pool(slot, c.pools[g])[link.ClientConnections]
+	return &g.counters.Pool(slot, c.pools[g])[link.ClientConnections]
 }
 
 // accept and end are what a worker does with clients of its own.
@@ -71,14 +71,14 @@ func (c *crowd) end(g *generation, slot int)    { *c.here(g, slot)--; c.clients-
 // depart and welcome are the two sides of a move.
 func (c *crowd) depart(g *generation, slot int) {
 	*c.here(g, slot)--
-	if word := g.shared.Moved(slot, c.pools[g]); word != nil {
+	if word := g.counters.Moved(slot, c.pools[g]); word != nil {
 		*word--
 	}
 	c.away++
 }
 
 func (c *crowd) welcome(g *generation, slot int) {
-	if word := g.shared.Moved(slot, c.pools[g]); word != nil {
+	if word := g.counters.Moved(slot, c.pools[g]); word != nil {
 		*word++
 	}
 	*c.here(g, slot)++
@@ -88,7 +88,7 @@ func (c *crowd) welcome(g *generation, slot int) {
 // die is the end of a worker with all its clients.
 func (c *crowd) die(g *generation, slot int) {
 	c.clients -= int(*c.here(g, slot))
-	g.shared.ZeroGauges(slot)
+	g.counters.ZeroGauges(slot)
 }
 
 func (c *crowd) move(from *generation, to *generation, n int) {
@@ -107,10 +107,10 @@ func (c *crowd) check(when string) {
 		if g == nil {
 			continue
 		}
-		if n := g.shared.Clients(c.pools[g]); n != uint64(c.clients) {
+		if n := g.counters.Clients(c.pools[g]); n != uint64(c.clients) {
 			c.t.Fatalf("%s: generation %d sees %d clients, there are %d", when, g.number, n, c.clients)
 		}
-		if n := g.shared.Clients(1 - c.pools[g]); n != 0 {
+		if n := g.counters.Clients(1 - c.pools[g]); n != 0 {
 			c.t.Fatalf("%s: the other pool has %d clients", when, n)
 		}
 	}
@@ -140,13 +140,13 @@ func (c *crowd) vacate(g *generation) {
 
 func (c *crowd) advance(d time.Duration) {
 	for until := c.f.clock.Add(d); ; {
-		next := c.m.clients.next
+		next := c.m.totals.Next()
 		if next.IsZero() || next.After(until) {
 			c.f.clock = until
 			return
 		}
 		c.f.clock = next
-		c.m.clients.tick(c.m, next)
+		c.m.tickTotals(next)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestClientsOfStragglers(t *testing.T) {
 	c.settle()
 	c.move(first, second, 1) // a straggler that moves late
 	c.end(first, 0)
-	c.advance(recountEvery)
+	c.advance(200 * time.Millisecond)
 	c.check("a straggler has ended")
 	third := c.generation(2, "renamed")
 	c.come(third)
@@ -178,13 +178,13 @@ func TestClientsOfStragglers(t *testing.T) {
 	c.check("the second is gone")
 	c.advance(time.Hour)
 	c.check("later")
-	if len(c.m.retired) != 1 || c.m.clients.next.IsZero() {
+	if len(c.m.retired) != 1 || c.m.totals.Next().IsZero() {
 		t.Errorf("%d generations are retired", len(c.m.retired))
 	}
 	c.move(first, third, 1)
 	c.vacate(first)
 	c.check("alone")
-	if !c.m.clients.next.IsZero() {
+	if !c.m.totals.Next().IsZero() {
 		t.Error("a generation that is alone is counted again and again")
 	}
 }
@@ -205,7 +205,7 @@ func TestClientsLostOnTheWay(t *testing.T) {
 	c.m.recount()
 	c.check("a worker has died")
 	c.clients, c.away = c.clients-4, c.away-4
-	c.advance(missingAfter + time.Second)
+	c.advance(11 * time.Second)
 	c.check("those on their way are given up")
 	c.settle()
 	c.vacate(first)
@@ -221,7 +221,7 @@ func TestClientsOfAnOlderBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.shared = shared
+	old.counters.Shared = shared
 	for range 10 {
 		c.accept(old, 0)
 	}
@@ -231,14 +231,14 @@ func TestClientsOfAnOlderBuild(t *testing.T) {
 		c.depart(old, 0)
 		c.welcome(next, 0)
 		c.m.recount()
-		if n := next.shared.Clients(c.pools[next]); n != 10 {
+		if n := next.counters.Clients(c.pools[next]); n != 10 {
 			t.Fatalf("%d clients, want 10", n)
 		}
 	}
 	c.settle()
 	c.check("one has come after the other")
 	c.end(old, 0)
-	c.advance(recountEvery)
+	c.advance(200 * time.Millisecond)
 	c.check("a straggler has ended")
 	c.vacate(old)
 	c.check("alone")
@@ -250,7 +250,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			c, random := newCrowd(t), rand.New(rand.NewPCG(seed, 1))
 			pick := func() (*generation, int) {
-				all := c.m.counting()
+				all := c.m.generations()
 				g := all[random.IntN(len(all))]
 				return g, random.IntN(len(g.slots))
 			}
@@ -264,7 +264,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 				case n < 13:
 					c.m.recount()
 					for range random.IntN(9) {
-						if g, slot := pick(); *c.here(g, slot) > 0 && len(c.m.counting()) > 1 {
+						if g, slot := pick(); *c.here(g, slot) > 0 && len(c.m.generations()) > 1 {
 							c.depart(g, slot)
 							c.check("on the way")
 						} else if c.away > 0 {
@@ -284,7 +284,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 					c.m.coming = nil
 				case len(c.m.retired) > 0:
 					g := c.m.retired[random.IntN(len(c.m.retired))]
-					if len(c.m.counting()) > 2 || c.away == 0 { // else nobody is there who gives or takes
+					if len(c.m.generations()) > 2 || c.away == 0 { // else nobody is there who gives or takes
 						c.vacate(g)
 					}
 				}

@@ -5,6 +5,8 @@ package master
 import (
 	"sync/atomic"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/master/totals"
 )
 
 // What an old worker finds out about a server after the new ones have begun to serve is known to them, unless they have
@@ -18,7 +20,7 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	word := func(g *generation, name string) *uint64 {
 		for i, s := range g.pools[0].Servers {
 			if s.Name == name {
-				return g.shared.Liveness(0, i)
+				return g.counters.Liveness(0, i)
 			}
 		}
 		t.Fatal("no server " + name)
@@ -29,15 +31,15 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	}
 	target := &target{m: m, g: next}
 	m.target = target
-	next.inheritLiveness(old.own(false))
-	target.follow(old)
-	epoch := *next.shared.Epoch(0)
+	next.counters.InheritLiveness(old.counters.Sum(false))
+	target.following = totals.Follow(old.counters, next.counters)
+	epoch := *next.counters.Epoch(0)
 
 	atomic.StoreUint64(word(old, "x"), ejected)
 	atomic.StoreUint64(word(old, "gone"), ejected)
-	target.catchUp()
-	if got := *word(next, "x"); got != ejected || *next.shared.Epoch(0) != epoch+1 {
-		t.Errorf("x is %#x in epoch %d, want %#x in %d", got, *next.shared.Epoch(0), ejected, epoch+1)
+	target.following.CatchUp()
+	if got := *word(next, "x"); got != ejected || *next.counters.Epoch(0) != epoch+1 {
+		t.Errorf("x is %#x in epoch %d, want %#x in %d", got, *next.counters.Epoch(0), ejected, epoch+1)
 	}
 	if got := *word(next, "fresh"); got != live {
 		t.Errorf("fresh is %#x", got)

@@ -2,7 +2,7 @@
 // cannot see them all: the master tells each generation what the others have accepted, see link.Shared.Clients. Moving
 // changes nothing of that, so this may be a moment late; it is about clients that come to others, or end there.
 
-package master
+package totals
 
 import (
 	"maps"
@@ -46,25 +46,10 @@ type entry struct {
 	known   bool  // false: an older build has not counted who moves
 }
 
-// listens returns what the clients of each pool of a configuration connect to.
-func (g *generation) listens() []string {
-	if g.addresses == nil {
-		for i := range g.config.Pools {
-			p := &g.config.Pools[i]
-			address := p.Listen.Network + " " + p.Listen.Address
-			if p.Listen.Address == "" { // which nobody has said
-				address = "pool " + p.Name
-			}
-			g.addresses = append(g.addresses, address)
-		}
-	}
-	return g.addresses
-}
-
 // entries returns the pools of a generation by their address.
-func (c *clientCount) entries(g *generation) map[string]entry {
+func (c *clientCount) entries(g *Counters) map[string]entry {
 	all := map[string]entry{}
-	for i, address := range g.listens() {
+	for i, address := range g.Listens {
 		address = c.place(address)
 		e := all[address]
 		here, balance, known := g.clientsOf(i)
@@ -97,14 +82,14 @@ func portOfAll(address string) (port string, all bool) {
 }
 
 // widen notes the ports that somebody serves on all addresses, and counts those who have served it on one along with it.
-func (c *clientCount) widen(generations []*generation) {
+func (c *clientCount) widen(generations []*Counters) {
 	if len(generations) < 2 {
 		c.wide = nil
 		return
 	}
 	var addresses []string
 	for _, g := range generations {
-		addresses = append(addresses, g.listens()...)
+		addresses = append(addresses, g.Listens...)
 	}
 	for _, address := range slices.AppendSeq(addresses, maps.Keys(c.gone)) {
 		port, all := portOfAll(address)
@@ -125,12 +110,12 @@ func (c *clientCount) widen(generations []*generation) {
 
 // clientsOf reads how many clients a pool has, and how many more it has taken than given, so that one that moves
 // meanwhile is not in both.
-func (g *generation) clientsOf(pool int) (here, balance int64, known bool) {
+func (c *Counters) clientsOf(pool int) (here, balance int64, known bool) {
 	const tries = 16 // a worker that moves clients all the time makes the last one as good as any
 	for range tries {
-		before, _ := g.shared.Balance(pool)
-		here = int64(g.shared.Here(pool))
-		if balance, known = g.shared.Balance(pool); balance == before {
+		before, _ := c.Balance(pool)
+		here = int64(c.Here(pool))
+		if balance, known = c.Balance(pool); balance == before {
 			break
 		}
 	}
@@ -138,38 +123,37 @@ func (g *generation) clientsOf(pool int) (here, balance int64, known bool) {
 }
 
 // recount tells the workers that accept clients how many the others have.
-func (m *master) recount() {
-	generations := m.counting()
-	m.clients.widen(generations)
-	entries := make([]map[string]entry, len(generations))
-	sure := len(generations) > 1 // there are moves, and they are known
+func (c *clientCount) recount(g Generations, now time.Time) {
+	c.widen(g.All)
+	entries := make([]map[string]entry, len(g.All))
+	sure := len(g.All) > 1 // there are moves, and they are known
 	balances := map[string]int64{}
-	for i, g := range generations {
-		entries[i] = m.clients.entries(g)
+	for i := range g.All {
+		entries[i] = c.entries(g.All[i])
 		for address, e := range entries[i] {
 			sure = sure && e.known
 			balances[address] += e.balance
 		}
 	}
-	m.clients.settle(balances, sure, m.world.now())
-	for i, g := range generations {
-		if g != m.generation && g != m.coming {
+	c.settle(balances, sure, now)
+	for i, to := range g.All {
+		if !slices.Contains(g.Accepting, to) {
 			continue
 		}
-		for pool, address := range g.listens() {
-			address = m.clients.place(address)
-			elsewhere := m.clients.gone[address]
+		for pool, address := range to.Listens {
+			address = c.place(address)
+			elsewhere := c.gone[address]
 			for k := range entries {
 				if e := entries[k][address]; k != i {
 					elsewhere += e.here - e.balance
 				}
 			}
-			if word := g.shared.Elsewhere(pool); word != nil {
+			if word := to.Elsewhere(pool); word != nil {
 				atomic.StoreUint64(word, uint64(elsewhere))
 			}
 		}
 	}
-	m.clients.schedule(m, len(generations))
+	c.schedule(g, now)
 }
 
 // settle takes note of who is on the way: what all generations have given, less what they have taken. Nobody is where
@@ -200,7 +184,7 @@ func (c *clientCount) settle(balances map[string]int64, sure bool, now time.Time
 }
 
 // forget keeps in mind how many clients a generation that ends has taken and given.
-func (c *clientCount) forget(g *generation) {
+func (c *clientCount) forget(g *Counters) {
 	if c.gone == nil {
 		c.gone = map[string]int64{}
 	}
@@ -209,29 +193,13 @@ func (c *clientCount) forget(g *generation) {
 	}
 }
 
-func (c *clientCount) schedule(m *master, generations int) {
+func (c *clientCount) schedule(g Generations, now time.Time) {
 	c.next = time.Time{}
 	switch {
-	case generations < 2:
-	case m.source != nil || m.target != nil:
-		c.next = m.world.now().Add(recountMoving)
+	case len(g.All) < 2:
+	case g.Moving:
+		c.next = now.Add(recountMoving)
 	default:
-		c.next = m.world.now().Add(recountEvery)
+		c.next = now.Add(recountEvery)
 	}
-}
-
-// tick counts again when it is time.
-func (c *clientCount) tick(m *master, now time.Time) {
-	if !c.next.IsZero() && !now.Before(c.next) {
-		m.recount()
-	}
-}
-
-// clientsNow returns how many clients the generation that serves has, and those before it.
-func (m *master) clientsNow() (n int) {
-	m.refresh()
-	for i := range m.generation.pools {
-		n += int(m.generation.shared.Clients(i))
-	}
-	return n
 }

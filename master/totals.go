@@ -1,0 +1,149 @@
+// What is counted, as the loop uses it: the statistics port, the summary in the log, and what generations leave that end.
+
+package master
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/totals"
+)
+
+// counted returns the generations whose counters this master reads.
+func (m *master) counted() totals.Generations {
+	all := slices.Clone(m.inherited)
+	if m.target != nil {
+		all = append(all, m.target.left...)
+	}
+	slices.Reverse(all)
+	all = append(append(all, m.generations()...), m.heir)
+	return totals.Generations{
+		All: countersOf(all...), Accepting: countersOf(m.generation, m.coming), Moving: m.source != nil || m.target != nil,
+	}
+}
+
+// countersOf returns the counters of those generations that there are, and that have some.
+func countersOf(generations ...*generation) (all []*totals.Counters) {
+	for _, g := range generations {
+		if g != nil && g.counters != nil {
+			all = append(all, g.counters)
+		}
+	}
+	return all
+}
+
+// total returns what all generations have counted, and which servers are ejected in the one that serves. A new master adds
+// what its own workers count.
+func (m *master) total() *totals.Sums {
+	own := m.generation.counters
+	return m.totals.Others(m.counted(), false, countersOf(m.generation, m.heir)...).Add(own.Sum(false)).Only(own)
+}
+
+// refresh takes over what the workers of other generations have counted meanwhile, if there are any.
+func (m *master) refresh() {
+	if len(m.counted().All) > 1 {
+		m.restate()
+	}
+}
+
+// restate has the generation that serves, and the one that is to follow, count what all others have counted.
+func (m *master) restate() {
+	m.totals.Restate(m.counted(), m.world.now())
+	if m.target != nil {
+		m.target.following.CatchUp()
+	}
+}
+
+// recount tells their workers how many clients the others have.
+func (m *master) recount() { m.totals.Recount(m.counted(), m.world.now()) }
+
+// tickTotals counts the clients again when it is time.
+func (m *master) tickTotals(now time.Time) {
+	if next := m.totals.Next(); !next.IsZero() && !now.Before(next) {
+		m.recount()
+	}
+}
+
+// bury forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
+// counted is counted on.
+func (m *master) bury() {
+	before := len(m.retired)
+	m.retired = slices.DeleteFunc(m.retired, func(g *generation) bool {
+		if g.gone() {
+			m.forget(g)
+			return true
+		}
+		return false
+	})
+	if len(m.retired) < before {
+		m.forgetNames()
+	}
+}
+
+// forget keeps what a generation has counted, and gives its memory back.
+func (m *master) forget(g *generation) {
+	if g.counters != nil {
+		m.totals.Forget(g.counters)
+		g.unshare(m.world)
+	}
+}
+
+// forgetNames follows when generations are gone: nobody asks for pools and servers that no other has.
+func (m *master) forgetNames() {
+	m.totals.Past = m.totals.Past.Only(m.counted().All...)
+	m.restate()
+}
+
+// clientsNow returns how many clients the generation that serves has, and those before it.
+func (m *master) clientsNow() (n int) {
+	m.refresh()
+	for i := range m.generation.pools {
+		n += int(m.generation.counters.Clients(i))
+	}
+	return n
+}
+
+// scheduleSummary begins the first interval.
+func (m *master) scheduleSummary() {
+	if m.opts.StatsInterval <= 0 {
+		return
+	}
+	m.refresh()
+	m.summary = totals.NewSummary(m.generation.counters, m.world.now(), m.opts.StatsInterval)
+}
+
+// summarize logs what happened since the last line.
+func (m *master) summarize() {
+	last := m.summary
+	m.scheduleSummary()
+	m.log.Printf(logfile.Info, "%s", m.summary.Line(last))
+}
+
+// answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
+func (m *master) answer(s *totals.Scrape) {
+	now := m.world.now()
+	m.refresh()
+	text := m.generation.counters.AppendJSON(nil, totals.Head{
+		Source:    m.hostname,
+		Version:   m.opts.Build,
+		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
+		Timestamp: now.Unix(),
+	})
+	go s.Answer(text)
+}
+
+// serveStats begins to answer who asks for the statistics.
+func (m *master) serveStats() {
+	if m.stats == nil && m.statsFD >= 0 {
+		var err error
+		if m.stats, err = m.world.listenerOf(m.statsFD); err != nil {
+			m.log.Printf(logfile.Error, "inheriting the statistics port: %v", err)
+		}
+		m.world.close(m.statsFD)
+		m.statsFD = -1
+	}
+	if m.stats != nil {
+		go totals.Accept(m.stats, m.scrapes, m.done)
+	}
+}

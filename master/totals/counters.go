@@ -1,0 +1,99 @@
+// The counters of one generation: memory that its workers write, and whose counters those are. What generations before it have
+// counted is put beside them, so that totals never go backwards, and so is which servers are ejected, so that no key moves
+// because of a reload.
+
+package totals
+
+import (
+	"sync/atomic"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Counters are those of a generation, of this master or of another one.
+type Counters struct {
+	*link.Shared
+	Pools   []link.Pool // in the order of the memory
+	Listens []string    // what the clients of each pool connect to: a network, a space and an address
+}
+
+// Sum returns what the workers of the generation have counted. Gauges are among it while they live.
+func (c *Counters) Sum(gauges bool) *Sums { return c.sum(gauges, 0, c.Slots()) }
+
+// sum returns what slots have counted, from the first to the one before end.
+func (c *Counters) sum(gauges bool, first, end int) *Sums {
+	collect := func(infos []link.CounterInfo, words func(slot int) []uint64) map[string]uint64 {
+		all := make(map[string]uint64, len(infos))
+		for i, info := range infos {
+			if info.Kind == link.Gauge && !gauges {
+				continue
+			}
+			for slot := first; slot < end; slot++ {
+				all[info.Name] = sumOf(info.Kind, all[info.Name], atomic.LoadUint64(&words(slot)[i]))
+			}
+		}
+		return all
+	}
+	l := &Sums{Pools: map[string]PoolSums{}}
+	l.Worker = collect(link.WorkerCounters[:], c.Worker)
+	for i := range c.Pools {
+		p := PoolSums{Servers: map[string]ServerSums{}}
+		p.Counters = collect(link.PoolCounters[:], func(slot int) []uint64 { return c.Pool(slot, i) })
+		for k, s := range c.Pools[i].Servers {
+			counts := c.latencyCounts(i, k, first, end)
+			p.Servers[s.Name] = ServerSums{
+				Network: s.Network, Address: s.Address, Latencies: LatenciesOf(&counts),
+				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
+				Counters: collect(link.ServerCounters[:], func(slot int) []uint64 { return c.Server(slot, i, k) }),
+			}
+		}
+		l.Pools[c.Pools[i].Name] = p
+	}
+	return l
+}
+
+// Inherit puts what others have counted where everyone reads it along with what the generation counts.
+func (c *Counters) Inherit(l *Sums) {
+	if l == nil {
+		l = &Sums{}
+	}
+	store := func(words []uint64, infos []link.CounterInfo, from map[string]uint64) {
+		for i, info := range infos {
+			atomic.StoreUint64(&words[i], from[info.Name])
+		}
+	}
+	slot := c.Legacy()
+	store(c.Worker(slot), link.WorkerCounters[:], l.Worker)
+	for i := range c.Pools {
+		p := l.Pools[c.Pools[i].Name]
+		store(c.Pool(slot, i), link.PoolCounters[:], p.Counters)
+		for k, s := range c.Pools[i].Servers {
+			old := p.Servers[s.Name]
+			store(c.Server(slot, i, k), link.ServerCounters[:], old.Counters)
+			counts := old.Latencies.counts()
+			c.inheritLatencies(i, k, &counts)
+		}
+	}
+}
+
+// Inherited returns what stands where Inherit has put it.
+func (c *Counters) Inherited() *Sums {
+	return c.sum(false, c.Legacy(), c.Legacy()+1)
+}
+
+// InheritLiveness takes over which servers are ejected, and until when. A server that has moved is a new one. Nobody
+// serves by this generation yet.
+func (c *Counters) InheritLiveness(l *Sums) {
+	for i := range c.Pools {
+		if !c.Pools[i].AutoEjectHosts {
+			continue
+		}
+		for k, s := range c.Pools[i].Servers {
+			old, ok := l.Pools[c.Pools[i].Name].Servers[s.Name]
+			if ok && old.Network == s.Network && old.Address == s.Address {
+				atomic.StoreUint64(c.Liveness(i, k), old.Liveness)
+			}
+		}
+		atomic.AddUint64(c.Epoch(i), 1)
+	}
+}

@@ -1,0 +1,86 @@
+// The text of the statistics port: nutcracker's JSON, byte for byte in names, order and spacing (src/nc_stats.c). It is always
+// current: the counters are words in memory that the workers write.
+
+package totals
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Head is what stands before the counters.
+type Head struct {
+	Source    string // name of the host
+	Version   string
+	Uptime    int64 // s
+	Timestamp int64 // s since the epoch
+}
+
+// AppendJSON appends the text. The service stays "nutcracker": tools look for it.
+func (c *Counters) AppendJSON(b []byte, h Head) []byte {
+	b = append(b, `{"service":"nutcracker", "source":`...)
+	b = appendString(b, h.Source)
+	b = append(b, `, "version":`...)
+	b = appendString(b, h.Version)
+	b = append(b, `, "uptime":`...)
+	b = strconv.AppendInt(b, h.Uptime, 10)
+	b = append(b, `, "timestamp":`...)
+	b = strconv.AppendInt(b, h.Timestamp, 10)
+	b = append(b, ", "...)
+	b = appendCounters(b, link.WorkerCounters[:], c.SumWorker)
+	for pool := range c.Pools {
+		b = append(b, separator(pool)...)
+		b = c.appendPool(b, pool)
+	}
+	return append(b, "}\n"...)
+}
+
+func (c *Counters) appendPool(b []byte, pool int) []byte {
+	b = appendString(b, c.Pools[pool].Name)
+	b = append(b, ": {"...)
+	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
+		if counter == link.ClientConnections {
+			return c.Clients(pool)
+		}
+		return c.SumPool(pool, counter)
+	})
+	for server := range c.Pools[pool].Servers {
+		b = append(b, separator(server)...)
+		b = appendString(b, c.Pools[pool].Servers[server].Name)
+		b = append(b, ": {"...)
+		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
+			return c.SumServer(pool, server, counter)
+		})
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// separator is what nutcracker puts before the i-th object of a level: a space follows the comma only after a counter.
+func separator(i int) string {
+	if i == 0 {
+		return ", "
+	}
+	return ","
+}
+
+func appendCounters(b []byte, infos []link.CounterInfo, sum func(counter int) uint64) []byte {
+	for i, info := range infos {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, '"')
+		b = append(b, info.Name...)
+		b = append(b, `":`...)
+		b = strconv.AppendUint(b, sum(i), 10)
+	}
+	return b
+}
+
+// appendString appends s as a JSON string. A name is mostly plain; one that is not would break nutcracker's own output.
+func appendString(b []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string always has a form
+	return append(b, text...)
+}

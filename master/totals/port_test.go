@@ -1,0 +1,89 @@
+package totals
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Only so many readers are answered at a time, and room is made when one leaves.
+func TestScrapeLimit(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrapes, done, ended := make(chan *Scrape), make(chan struct{}), make(chan struct{})
+	go func() { Accept(l, scrapes, done); close(ended) }()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		return c
+	}
+	var open []*Scrape
+	for range maxScrapes {
+		dial()
+		open = append(open, <-scrapes)
+	}
+	if n, err := dial().Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("reader %d was sent %d bytes, %v; want a closed connection", maxScrapes+1, n, err)
+	}
+	open[0].close()
+	dial()
+	open[0] = <-scrapes
+
+	dial() // one that the loop never takes: room is full again, so it is closed
+	open[1].close()
+	dial() // one that waits for the loop when the loop is done
+	close(done)
+	l.Close()
+	<-ended
+	for _, s := range slices.Concat(open[:1], open[2:]) {
+		s.close()
+	}
+}
+
+// The text waits for one that has sent something, and gives up on one that never closes.
+func TestScrapeWithRequest(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := fmt.Fprint(client, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := make(chan struct{}, 1)
+	room <- struct{}{}
+	sent := strings.Repeat("x", 100_000)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&Scrape{conn: conn, room: room}).Answer([]byte(sent))
+	}()
+	got, err := io.ReadAll(client)
+	if err != nil || string(got) != sent {
+		t.Errorf("read %d of %d bytes, %v", len(got), len(sent), err)
+	}
+	client.Close()
+	<-ended
+	if len(room) > 0 {
+		t.Error("there is no room for another scrape")
+	}
+}

@@ -1,0 +1,60 @@
+// The totals: what all generations have counted, those that are gone included.
+
+package totals
+
+import (
+	"slices"
+	"time"
+)
+
+// Totals is what is known beside the counters of the generations that are there. It has one caller at a time.
+type Totals struct {
+	Past *Sums // what generations have counted that are gone; nil: nothing
+
+	clients clientCount
+}
+
+// Generations are those whose counters can be read: they have or may have workers, this master's and another one's.
+type Generations struct {
+	All       []*Counters // the oldest first
+	Accepting []*Counters // of them, those that serve or are to follow: they are told what the others count
+	Moving    bool        // clients move between them
+}
+
+// Others returns what all but some generations have counted, those that are gone included. Gauges are among it while their
+// workers live.
+func (t *Totals) Others(g Generations, gauges bool, except ...*Counters) *Sums {
+	sum := t.Past
+	for _, other := range g.All {
+		if !slices.Contains(except, other) {
+			sum = sum.Add(other.Sum(gauges))
+		}
+	}
+	return sum
+}
+
+// Restate has the generations that accept count what all others have counted.
+func (t *Totals) Restate(g Generations, now time.Time) {
+	for _, c := range g.Accepting {
+		c.Inherit(t.Others(g, true, c))
+	}
+	t.Recount(g, now)
+}
+
+// Recount tells them how many clients the others have.
+func (t *Totals) Recount(g Generations, now time.Time) { t.clients.recount(g, now) }
+
+// Forget keeps what a generation has counted that ends.
+func (t *Totals) Forget(c *Counters) {
+	t.Past = t.Past.Add(c.Sum(false))
+	t.clients.forget(c)
+}
+
+// Next returns when to count the clients again; zero: when something happens.
+func (t *Totals) Next() time.Time { return t.clients.next }
+
+// Balance returns how many more clients generations that are gone have given than taken, by address.
+func (t *Totals) Balance() map[string]int64 { return t.clients.gone }
+
+// SetBalance takes over what another master says of those.
+func (t *Totals) SetBalance(balance map[string]int64) { t.clients.gone = balance }
