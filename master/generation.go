@@ -87,7 +87,7 @@ func (m *master) orphans(cfg *config.Config) link.Orphans {
 	switch {
 	case cfg.Global.Orphans != link.OrphansAuto:
 		return cfg.Global.Orphans
-	case m.world.services.present():
+	case m.world.services.Present():
 		return link.OrphansWait
 	}
 	return link.OrphansServe

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -46,7 +47,7 @@ func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bo
 		return true
 	case successor, o.Daemon, getenv(keeperVariable) != "":
 		return false
-	case getenv(envNotifySocket) != "":
+	case getenv(systemd.EnvNotifySocket) != "":
 		main := getenv(envExecPID)
 		return main != "" && main != strconv.Itoa(pid) // a shell or a supervisor stands between
 	}

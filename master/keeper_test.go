@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -26,13 +27,13 @@ func TestStaysAt(t *testing.T) {
 	}{
 		{"a shell, supervisord, runit, Type=simple", 100, false, false, nil, true},
 		{"pid 1", 1, false, false, nil, true},
-		{"pid 1 that podman listens to", 1, false, false, map[string]string{envNotifySocket: "/run/notify"}, true},
+		{"pid 1 that podman listens to", 1, false, false, map[string]string{systemd.EnvNotifySocket: "/run/notify"}, true},
 		{"a daemon", 100, true, false, nil, false},
 		{"a master that follows", 100, false, true, nil, false},
 		{"a master that a keeper has started", 100, false, false, map[string]string{keeperVariable: "1"}, false},
-		{"Type=notify", 100, false, false, map[string]string{envNotifySocket: "/run/notify", envExecPID: "100"}, false},
-		{"Type=notify of an old systemd", 100, false, false, map[string]string{envNotifySocket: "/run/notify"}, false},
-		{"supervisord in a service", 100, false, false, map[string]string{envNotifySocket: "/run/notify", envExecPID: "50"}, true},
+		{"Type=notify", 100, false, false, map[string]string{systemd.EnvNotifySocket: "/run/notify", envExecPID: "100"}, false},
+		{"Type=notify of an old systemd", 100, false, false, map[string]string{systemd.EnvNotifySocket: "/run/notify"}, false},
+		{"supervisord in a service", 100, false, false, map[string]string{systemd.EnvNotifySocket: "/run/notify", envExecPID: "50"}, true},
 	} {
 		getenv := func(name string) string { return test.env[name] }
 		if got := staysAt(test.pid, &Options{Daemon: test.daemon}, test.successor, getenv); got != test.want {

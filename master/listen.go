@@ -273,7 +273,7 @@ func (m *master) closeWhere(chosen func(*listener) bool) {
 			continue
 		}
 		if l.stored {
-			m.world.services.unstore(l.name)
+			m.world.services.Unstore(l.name)
 		}
 		if l.unlink != nil {
 			l.unlink()

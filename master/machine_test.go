@@ -20,6 +20,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -61,7 +62,7 @@ type machine struct {
 	heard     func(error)
 	barriers  []func(error) // that the service manager has not answered
 	dog       time.Duration
-	passed    []passedSocket
+	passed    []systemd.Socket
 
 	waiting  []*waitingOrphan
 	claiming []claimant
@@ -155,18 +156,18 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "connected": // of slot 0 to the first server
 			f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
-			f.passed = []passedSocket{
-				{name: "listen/alpha/1", fd: 71, network: "tcp", address: "127.0.0.1:22121", listening: true},
-				{name: "listen/alpha/0", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true},
-				{name: "shared/4", fd: 72}, {name: "spec/4", fd: 73},
-				{name: "worker/4/0/901", fd: 74}, {name: "worker/4/1/902", fd: 75}, {name: "worker/3/0/801", fd: 76},
+			f.passed = []systemd.Socket{
+				{Name: "listen/alpha/1", FD: 71, Network: "tcp", Address: "127.0.0.1:22121", Listening: true},
+				{Name: "listen/alpha/0", FD: 70, Network: "tcp", Address: "127.0.0.1:22121", Listening: true},
+				{Name: "shared/4", FD: 72}, {Name: "spec/4", FD: 73},
+				{Name: "worker/4/0/901", FD: 74}, {Name: "worker/4/1/902", FD: 75}, {Name: "worker/3/0/801", FD: 76},
 			}
 		case "unkept": // by the service manager, in spite of left: the listeners of these slots
-			f.passed = slices.DeleteFunc(f.passed, func(p passedSocket) bool {
-				return strings.HasPrefix(p.name, "listen/") && strings.Contains(value, path.Base(p.name))
+			f.passed = slices.DeleteFunc(f.passed, func(p systemd.Socket) bool {
+				return strings.HasPrefix(p.Name, "listen/") && strings.Contains(value, path.Base(p.Name))
 			})
 		case "activated": // by the service manager: one socket of its own
-			f.passed = []passedSocket{{name: "pinion.socket", fd: 70, network: "tcp", address: "127.0.0.1:22121", listening: true}}
+			f.passed = []systemd.Socket{{Name: "pinion.socket", FD: 70, Network: "tcp", Address: "127.0.0.1:22121", Listening: true}}
 		case "keeper":
 			f.keeper = number(t, value)
 		case "file":
@@ -676,31 +677,31 @@ func (s *servicesOf) say(format string, args ...any) {
 	}
 }
 
-func (s *servicesOf) present() bool { return s.f.managed }
+func (s *servicesOf) Present() bool { return s.f.managed }
 
-func (s *servicesOf) listen(heard func(error))           { s.f.heard = heard }
-func (s *servicesOf) ready(status string)                { s.say("ready (%s)", status) }
-func (s *servicesOf) status(text string)                 { s.say("status (%s)", text) }
-func (s *servicesOf) reloading(status string)            { s.say("reloading (%s)", status) }
-func (s *servicesOf) stopping(status string)             { s.say("stopping (%s)", status) }
-func (s *servicesOf) extendTimeout(d time.Duration)      { s.say("extend the timeout by %s", d) }
-func (s *servicesOf) mainPID(pid int)                    { s.say("main pid %d", pid) }
-func (s *servicesOf) ping()                              { s.say("ping") }
-func (s *servicesOf) unstore(name string)                { s.say("drop %s", name) }
-func (s *servicesOf) inherited() ([]passedSocket, error) { return s.f.passed, nil }
-func (s *servicesOf) flush()                             {}
+func (s *servicesOf) Report(heard func(error))             { s.f.heard = heard }
+func (s *servicesOf) Ready(status string)                  { s.say("ready (%s)", status) }
+func (s *servicesOf) Status(text string)                   { s.say("status (%s)", text) }
+func (s *servicesOf) Reloading(status string)              { s.say("reloading (%s)", status) }
+func (s *servicesOf) Stopping(status string)               { s.say("stopping (%s)", status) }
+func (s *servicesOf) ExtendTimeout(d time.Duration)        { s.say("extend the timeout by %s", d) }
+func (s *servicesOf) MainPID(pid int)                      { s.say("main pid %d", pid) }
+func (s *servicesOf) Ping()                                { s.say("ping") }
+func (s *servicesOf) Unstore(name string)                  { s.say("drop %s", name) }
+func (s *servicesOf) Inherited() ([]systemd.Socket, error) { return s.f.passed, nil }
+func (s *servicesOf) Flush()                               {}
 
-func (s *servicesOf) barrier(done func(error)) {
+func (s *servicesOf) Barrier(done func(error)) {
 	s.say("barrier")
 	s.f.barriers = append(s.f.barriers, done)
 }
 
-func (s *servicesOf) store(name string, fd int) error {
+func (s *servicesOf) Store(name string, fd int) error {
 	s.say("store %d as %s", fd, name)
 	return nil
 }
 
-func (s *servicesOf) watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
+func (s *servicesOf) Watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
 
 // parent is the old master of a machine on which the one under test is to be the new one.
 func (f *machine) parent() (*exchange, error) {

@@ -189,7 +189,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 // start begins the start; the rest follows from what it has begun, and from messages of workers.
 func (m *master) start() {
 	m.log.Printf(logfile.Notice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
-	m.world.services.listen(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
+	m.world.services.Report(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	m.prepareToStay()
 	parent, err := m.world.parent()
@@ -295,7 +295,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
-	defer m.world.services.flush()
+	defer m.world.services.Flush()
 	if m.spoken != nil {
 		defer m.spoken.flush()
 	}

@@ -293,7 +293,7 @@ func (m *master) replace(l *listener, p *ownPath) {
 	}
 	m.log.Printf(logfile.Warn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.address, pool.Name)
 	if l.stored {
-		m.world.services.unstore(l.name)
+		m.world.services.Unstore(l.name)
 		l.stored = false
 	}
 	m.noteFormer(l)

@@ -23,7 +23,7 @@ func (s *source) welcome(w word) {
 	}
 	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
 	keeper := m.keeperPID()
-	s.obeys, s.declares = w.Obeys, m.world.services.present() && keeper <= 0
+	s.obeys, s.declares = w.Obeys, m.world.services.Present() && keeper <= 0
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
@@ -51,8 +51,8 @@ func (s *source) agree() {
 	m := s.m
 	s.enter(sourceDeclaring, settleTimeout)
 	s.declared = true
-	m.world.services.mainPID(s.successor)
-	m.world.services.barrier(func(err error) {
+	m.world.services.MainPID(s.successor)
+	m.world.services.Barrier(func(err error) {
 		m.world.report(event{then: func() { s.isDeclared(err) }})
 	})
 }

@@ -18,12 +18,13 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 func TestWorkerInheritance(t *testing.T) {
-	listenNotify(t, notifyPath(t)).discard() // what is not taken would be said to whoever plays a service manager next
+	notifyNobody(t)
 	t.Setenv("LISTEN_FDS", "1")
 	t.Setenv("WATCHDOG_USEC", "3000000")
 	t.Setenv("SECRET", "x")
@@ -307,4 +308,17 @@ func TestStartFailureLeavesNothing(t *testing.T) {
 	if after := descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
+}
+
+// notifyNobody plays a service manager that takes everything, which would be said to whoever plays one next otherwise.
+func notifyNobody(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv(systemd.EnvNotifySocket, path)
+	go io.Copy(io.Discard, conn)
 }

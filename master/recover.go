@@ -4,17 +4,15 @@
 package master
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -29,41 +27,28 @@ type remains struct {
 type remainingWorker struct{ slot, pid, control int }
 
 // sift takes what belongs to generations out of what the service manager has passed, and returns the rest.
-func sift(passed []passedSocket) (generations map[uint64]*remains, rest []passedSocket) {
+func sift(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
 	generations = map[uint64]*remains{}
-	of := func(number string) *remains {
-		n, err := strconv.ParseUint(number, 10, 64)
-		if err != nil {
-			return nil
-		}
-		if generations[n] == nil {
-			generations[n] = &remains{spec: -1, shared: -1}
-		}
-		return generations[n]
-	}
 	for _, p := range passed {
-		kind, number, _ := strings.Cut(p.name, "/")
-		switch kind + "/" {
-		case storedSpec:
-			if r := of(number); r != nil {
-				r.spec, r.names = p.fd, append(r.names, p.name)
-				continue
-			}
-		case storedShared:
-			if r := of(number); r != nil {
-				r.shared, r.names = p.fd, append(r.names, p.name)
-				continue
-			}
-		case storedWorkers:
-			w := remainingWorker{control: p.fd}
-			var n uint64
-			if _, err := fmt.Sscanf(number, "%d/%d/%d", &n, &w.slot, &w.pid); err == nil {
-				r := of(strconv.FormatUint(n, 10))
-				r.workers, r.names = append(r.workers, w), append(r.names, p.name)
-				continue
-			}
+		stored, ok := systemd.ParseStored(p.Name)
+		if !ok {
+			rest = append(rest, p)
+			continue
 		}
-		rest = append(rest, p)
+		r := generations[stored.Generation]
+		if r == nil {
+			r = &remains{spec: -1, shared: -1}
+			generations[stored.Generation] = r
+		}
+		r.names = append(r.names, p.Name)
+		switch stored.Kind {
+		case systemd.Spec:
+			r.spec = p.FD
+		case systemd.Shared:
+			r.shared = p.FD
+		case systemd.Worker:
+			r.workers = append(r.workers, remainingWorker{stored.Slot, stored.PID, p.FD})
+		}
 	}
 	return generations, rest
 }
@@ -210,7 +195,7 @@ func (m *master) goOn(g *generation) {
 
 // storeHint is what may be wrong if something that was kept is missing.
 func (m *master) storeHint() string {
-	if !m.world.services.present() {
+	if !m.world.services.Present() {
 		return ""
 	}
 	return ", or FileDescriptorStoreMax= is too small"

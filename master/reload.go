@@ -167,9 +167,9 @@ func (m *master) reload(r wish) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
 	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
-		m.world.services.reloading("reloading the configuration")
+		m.world.services.Reloading("reloading the configuration")
 	} else {
-		m.world.services.status("reloading the configuration")
+		m.world.services.Status("reloading the configuration")
 	}
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
@@ -238,7 +238,7 @@ func (m *master) misconfigured(err error) outcome {
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r wish) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
-	m.world.services.status("upgrading")
+	m.world.services.Status("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
 	m.source = s
@@ -292,9 +292,9 @@ func (s *source) notifyOutcome() {
 				m.log.Printf(logfile.Error, "%v", err)
 			}
 		})
-		m.world.services.mainPID(m.world.pid)
+		m.world.services.MainPID(m.world.pid)
 	}
-	m.world.services.ready(m.stillOld() + h.line())
+	m.world.services.Ready(m.stillOld() + h.line())
 }
 
 // stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then

@@ -383,7 +383,7 @@ func (m *master) keepLent(o *orphan) {
 func (m *master) patiently(try func() error) error {
 	for began := m.world.now(); ; m.world.pause(lookPause) {
 		err := try()
-		if !errors.Is(err, syscall.EADDRINUSE) || m.world.services.present() || m.world.now().Sub(began) >= lookFor {
+		if !errors.Is(err, syscall.EADDRINUSE) || m.world.services.Present() || m.world.now().Sub(began) >= lookFor {
 			return err
 		}
 	}

@@ -9,25 +9,26 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/systemd"
 )
 
-// manager is what the master says to systemd, see serviceManager.
+// manager is what the master says to systemd, see systemd.Manager.
 type manager interface {
-	present() bool
-	listen(heard func(error))
-	ready(status string)
-	status(text string)
-	reloading(status string)
-	stopping(status string)
-	extendTimeout(d time.Duration)
-	mainPID(pid int)
-	barrier(done func(error))
-	watchdog(successor bool) (time.Duration, error)
-	ping()
-	store(name string, fd int) error
-	unstore(name string)
-	inherited() ([]passedSocket, error)
-	flush()
+	Present() bool
+	Report(heard func(error))
+	Ready(status string)
+	Status(text string)
+	Reloading(status string)
+	Stopping(status string)
+	ExtendTimeout(d time.Duration)
+	MainPID(pid int)
+	Barrier(done func(error))
+	Watchdog(successor bool) (time.Duration, error)
+	Ping()
+	Store(name string, fd int) error
+	Unstore(name string)
+	Inherited() ([]systemd.Socket, error)
+	Flush()
 }
 
 // service is when the watchdog wants to hear of the master next.
@@ -38,7 +39,7 @@ type service struct {
 
 // beginService follows when the process serves for the first time.
 func (m *master) beginService() {
-	every, err := m.world.services.watchdog(m.successor)
+	every, err := m.world.services.Watchdog(m.successor)
 	if err != nil {
 		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
 	}
@@ -48,14 +49,14 @@ func (m *master) beginService() {
 	if m.successor && m.keeper > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")
 	} else if m.successor {
-		m.world.services.mainPID(m.world.pid) // once more: the old master may not have got so far
+		m.world.services.MainPID(m.world.pid) // once more: the old master may not have got so far
 	} else if err := m.world.flip(); err != nil {
 		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
 	}
 	if !m.successor && m.keeper > 0 {
 		m.joinKeeper()
 	}
-	m.world.services.ready(m.servingLine())
+	m.world.services.Ready(m.servingLine())
 	m.storeEverything()
 }
 
@@ -81,44 +82,44 @@ func (s *service) tick(m *master, now time.Time) {
 		return
 	}
 	s.next = now.Add(s.every)
-	m.world.services.ping()
+	m.world.services.Ping()
 }
 
 // adoptSockets takes over the listening sockets that the service manager has kept or opened. Those on addresses that are
 // not configured are closed when the configuration is known.
 // It returns the generation that an earlier master has left; nil if there is none.
 func (m *master) adoptSockets() *generation {
-	all, err := m.world.services.inherited()
+	all, err := m.world.services.Inherited()
 	if err != nil {
 		m.log.Printf(logfile.Error, "inheriting sockets from the service manager: %v", err)
 	}
 	generations, passed := sift(all)
 	slots := map[string]int{}
 	for _, p := range passed {
-		if p.network == "" || !p.listening {
-			m.log.Printf(logfile.Warn, "%q, inherited from the service manager, is no socket to which connections come", p.name)
-			m.world.close(p.fd)
+		if p.Network == "" || !p.Listening {
+			m.log.Printf(logfile.Warn, "%q, inherited from the service manager, is no socket to which connections come", p.Name)
+			m.world.close(p.FD)
 			continue
 		}
 		l := listener{
-			name: p.name, network: p.network, address: p.address, queues: true, socket: socket{fd: p.fd, inode: m.world.inode(p.fd)},
-			foreign: !ownName(p.name),
+			name: p.Name, network: p.Network, address: p.Address, queues: true, socket: socket{fd: p.FD, inode: m.world.inode(p.FD)},
+			foreign: !ownName(p.Name),
 		}
 		l.stored = !l.foreign
-		l.slot = slots[p.address]
-		slots[p.address]++
-		if n, err := strconv.Atoi(path.Base(p.name)); err == nil && !l.foreign {
+		l.slot = slots[p.Address]
+		slots[p.Address]++
+		if n, err := strconv.Atoi(path.Base(p.Name)); err == nil && !l.foreign {
 			l.slot = n
 		}
-		if p.network == "unix" {
+		if p.Network == "unix" {
 			l.slot = everySlot
 			if !l.foreign {
-				l.unlink = m.world.unlinker(p.address)
-				l.spot, _ = m.world.locate(p.address)
+				l.unlink = m.world.unlinker(p.Address)
+				l.spot, _ = m.world.locate(p.Address)
 			}
 		}
 		m.listeners = append(m.listeners, l)
-		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.address, p.name)
+		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.Address, p.Name)
 	}
 	return m.recover(generations)
 }

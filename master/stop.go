@@ -18,14 +18,14 @@ const grace = time.Second
 func (m *master) drain() {
 	m.become(draining)
 	m.refuseQueued()
-	m.world.services.stopping("draining")
+	m.world.services.Stopping("draining")
 	timeout := m.generation.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
 		until = m.world.now().Add(timeout + grace)
 		within = "within " + timeout.String()
-		m.world.services.extendTimeout(timeout + 2*grace)
+		m.world.services.ExtendTimeout(timeout + 2*grace)
 	}
 	m.unstoreGeneration()
 	m.log.Printf(logfile.Notice, "draining %s", within)
@@ -53,7 +53,7 @@ func (m *master) stop() {
 		return
 	}
 	if m.phase != draining {
-		m.world.services.stopping("stopping")
+		m.world.services.Stopping("stopping")
 		m.unstoreGeneration()
 	}
 	m.become(stopping)

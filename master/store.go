@@ -9,17 +9,16 @@ import (
 	"strconv"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
-)
-
-// Names under which the service manager keeps what belongs to a generation.
-const (
-	storedWorkers = "worker/" // worker/<generation>/<slot>/<pid>: the master's end of the control socket
-	storedSpec    = "spec/"   // spec/<generation>: memory file with what the worker of slot 0 was told
-	storedShared  = "shared/" // shared/<generation>: the counters
+	"github.com/pinion-proxy/pinion/master/systemd"
 )
 
 func (s *slot) storedName() string {
-	return fmt.Sprintf("%s%d/%d/%d", storedWorkers, s.generation.number, s.index, s.process.pid)
+	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.pid}.Name()
+}
+
+// storedName returns the name of something that all workers of the generation share.
+func (g *generation) storedName(kind string) string {
+	return systemd.Stored{Kind: kind, Generation: g.number}.Name()
 }
 
 // listenerName returns the name under which the service manager keeps a listener. It is that of the address, and nobody
@@ -35,7 +34,7 @@ func listenerName(network, address string, slot int) string {
 // storeEverything has the service manager keep what the next master needs. Where there is not enough room, the workers are
 // what matters: from them the next master gets everything else.
 func (m *master) storeEverything() {
-	if !m.world.services.present() {
+	if !m.world.services.Present() {
 		return
 	}
 	m.storeGeneration()
@@ -47,21 +46,21 @@ func (m *master) storeGeneration() {
 	g := m.generation
 	err := m.makeSpec(g)
 	if err == nil {
-		err = m.world.services.store(fmt.Sprint(storedSpec, g.number), g.specFD)
+		err = m.world.services.Store(g.storedName(systemd.Spec), g.specFD)
 	}
 	m.checkStored(err)
 	for _, s := range g.slots {
 		m.storeWorker(s)
 	}
-	m.checkStored(m.world.services.store(fmt.Sprint(storedShared, g.number), g.sharedFD))
+	m.checkStored(m.world.services.Store(g.storedName(systemd.Shared), g.sharedFD))
 }
 
 // storeWorker does so for one worker.
 func (m *master) storeWorker(s *slot) {
-	if s.state != slotServing || s.generation != m.generation || !m.world.services.present() {
+	if s.state != slotServing || s.generation != m.generation || !m.world.services.Present() {
 		return
 	}
-	s.process.lend(func(fd int) { m.checkStored(m.world.services.store(s.storedName(), fd)) })
+	s.process.lend(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
 }
 
 // makeSpec makes the file that tells the next master what the workers were told. There is one, since whatever is stored
@@ -88,24 +87,24 @@ func (m *master) storeSockets() {
 	for i := range m.listeners {
 		l := &m.listeners[i]
 		if own := listenerName(l.network, l.address, l.slot); !l.foreign && l.name != own {
-			m.world.services.unstore(l.name)
+			m.world.services.Unstore(l.name)
 			l.name = own
 		}
 	}
 	for i := range m.listeners {
 		if l := &m.listeners[i]; !l.foreign {
 			l.stored = true
-			m.checkStored(m.world.services.store(l.name, l.fd))
+			m.checkStored(m.world.services.Store(l.name, l.fd))
 		}
 	}
 }
 
 // storeAgain stores what there may have been no room for while something else was kept that is forgotten now.
 func (m *master) storeAgain() {
-	if !m.world.services.present() {
+	if !m.world.services.Present() {
 		return
 	}
-	m.world.services.barrier(func(error) {
+	m.world.services.Barrier(func(error) {
 		m.world.report(event{then: func() {
 			if m.phase == serving {
 				m.storeEverything()
@@ -123,7 +122,7 @@ func (m *master) checkStored(err error) {
 // storedNames returns the names of what the service manager keeps of a generation. Sockets of workers that have ended it
 // forgets by itself.
 func (g *generation) storedNames() []string {
-	names := []string{fmt.Sprint(storedSpec, g.number), fmt.Sprint(storedShared, g.number)}
+	names := []string{g.storedName(systemd.Spec), g.storedName(systemd.Shared)}
 	for _, s := range g.slots {
 		if s.process != nil {
 			names = append(names, s.storedName())
@@ -136,7 +135,7 @@ func (g *generation) storedNames() []string {
 // have no client any more.
 func (m *master) unstore(names []string) {
 	for _, name := range names {
-		m.world.services.unstore(name)
+		m.world.services.Unstore(name)
 	}
 }
 

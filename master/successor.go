@@ -23,7 +23,7 @@ const farewellTimeout = 10 * time.Second
 func (m *master) call(x *exchange) {
 	fault.At("nm.hello")
 	m.successor = true
-	m.world.services.inherited() // what is in the environment was for the old master
+	m.world.services.Inherited() // what is in the environment was for the old master
 	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
 	m.target.enter(targetCalling, callTimeout)
 	m.begin(x, true)
@@ -158,13 +158,13 @@ func (t *target) ask(result *HandoffStatus) {
 		}
 		t.asked = true
 		t.enter(targetSettling, agreeTimeout)
-		if t.obeys || !m.world.services.present() {
+		if t.obeys || !m.world.services.Present() {
 			t.settled()
 			return
 		}
-		m.world.services.mainPID(m.world.pid)
-		m.world.services.ready("serving")
-		m.world.services.barrier(func(err error) {
+		m.world.services.MainPID(m.world.pid)
+		m.world.services.Ready("serving")
+		m.world.services.Barrier(func(err error) {
 			m.world.report(event{then: func() {
 				if err != nil {
 					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
@@ -314,7 +314,7 @@ func (t *target) orphaned(err error) {
 	case targetReturning:
 		return
 	case targetTaking, targetSettling:
-		if m.world.services.present() && (t.obeys || t.phase == targetTaking) {
+		if m.world.services.Present() && (t.obeys || t.phase == targetTaking) {
 			m.leavePorts()
 			t.abort(reason.Error(), false)
 			return

@@ -100,7 +100,7 @@ func (t *target) cancel(reason error) {
 	}
 	if t.exchange != nil {
 		if t.asked {
-			m.world.services.mainPID(t.old) // which may not be listened to any more
+			m.world.services.MainPID(t.old) // which may not be listened to any more
 		}
 		m.abandonListeners()
 		if m.after != nothing { // as asked

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -347,7 +348,7 @@ func (f *machine) lend(t *testing.T, args []string) {
 func (f *machine) managerDoes(t *testing.T, args []string) {
 	switch {
 	case len(args) > 0 && args[0] == "deaf":
-		f.heard(errNotifyStuck)
+		f.heard(systemd.ErrStuck)
 	case len(args) > 0 && args[0] == "hears":
 		f.heard(nil)
 	case len(f.barriers) == 0:

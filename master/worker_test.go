@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		work()
 		return
 	}
-	os.Unsetenv(envNotifySocket) // the tests may run in a service, which is not theirs
+	os.Unsetenv(systemd.EnvNotifySocket) // the tests may run in a service, which is not theirs
 	os.Exit(m.Run())
 }
 

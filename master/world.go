@@ -13,6 +13,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -106,7 +107,7 @@ func newWorld(report func(event)) *world {
 		signal:     syscall.Kill,
 		killParent: killParent,
 		findKeeper: findKeeper,
-		services:   newServiceManager(),
+		services:   systemd.New(),
 
 		pid:           os.Getpid(),
 		pidNamespace:  PIDNamespace(),

@@ -1,7 +1,7 @@
 // The way to systemd: messages are sent one after the other by a goroutine of its own, so that a service manager that does
 // not read keeps nobody waiting.
 
-package master
+package systemd
 
 import (
 	"errors"
@@ -25,7 +25,8 @@ const (
 	maxWaiting = 4096
 )
 
-var errNotifyStuck = errors.New("the service manager reads no messages")
+// ErrStuck means that messages wait to be read.
+var ErrStuck = errors.New("the service manager reads no messages")
 
 // notice is one message that waits to be sent.
 type notice struct {
@@ -63,12 +64,12 @@ type notifier struct {
 	idle    chan struct{} // closed when nothing waits any more; nil: nothing does
 }
 
-// present tells whether there is a service manager that listens.
-func (n *notifier) present() bool { return os.Getenv(envNotifySocket) != "" }
+// Present tells whether there is a service manager that listens.
+func (n *notifier) Present() bool { return os.Getenv(EnvNotifySocket) != "" }
 
-// listen has the function told what keeps messages from being sent, and nil when they are sent again: then what was to be
-// stored meanwhile is not.
-func (n *notifier) listen(heard func(error)) {
+// Report has heard called, by another goroutine, with what keeps messages from being sent, and with nil when they are sent
+// again: then what was to be stored meanwhile is not.
+func (n *notifier) Report(heard func(error)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.heard = heard
@@ -81,7 +82,7 @@ func (n *notifier) say(kind noticeKind, assignments ...string) {
 
 // add puts a notice into the queue.
 func (n *notifier) add(next notice) {
-	if !n.present() {
+	if !n.Present() {
 		next.done(nil)
 		return
 	}
@@ -95,7 +96,7 @@ func (n *notifier) add(next notice) {
 		return true
 	})
 	if len(n.waiting) >= maxWaiting {
-		n.drop(func(w notice) bool { return w.kind == noticeUnstore }, errNotifyStuck)
+		n.drop(func(w notice) bool { return w.kind == noticeUnstore }, ErrStuck)
 	}
 	if next.kind == noticePing {
 		n.waiting = slices.Insert(n.waiting, 0, next)
@@ -220,8 +221,8 @@ func (n *notifier) tell(err error) {
 	}
 }
 
-// flush returns when nothing waits any more, or when it takes too long: for a process that is about to end.
-func (n *notifier) flush() {
+// Flush returns when nothing waits any more, or when it takes too long: for a process that is about to end.
+func (n *notifier) Flush() {
 	n.mu.Lock()
 	idle := n.idle
 	n.mu.Unlock()
@@ -236,7 +237,7 @@ func (n *notifier) flush() {
 
 // send sends one message, with a descriptor unless that is -1.
 func (n *notifier) send(text string, fd int) error {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv(envNotifySocket), Net: "unixgram"})
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv(EnvNotifySocket), Net: "unixgram"})
 	if err != nil {
 		return err
 	}
@@ -256,7 +257,7 @@ func (n *notifier) send(text string, fd int) error {
 		return errSend != syscall.EAGAIN
 	})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errNotifyStuck
+		return ErrStuck
 	}
 	return errors.Join(err, errSend)
 }

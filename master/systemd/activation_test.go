@@ -1,6 +1,6 @@
 // Socket activation: the test binary, executed again as a process that inherits sockets.
 
-package master
+package systemd
 
 import (
 	"encoding/json"
@@ -45,17 +45,17 @@ func init() {
 
 func inherit() heir {
 	me := heir{Held: map[string]int{}}
-	sockets, err := newServiceManager().inherited()
+	sockets, err := New().Inherited()
 	if err != nil {
 		me.Err = err.Error()
 	}
 	for _, s := range sockets {
-		holds, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.fd))
+		holds, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.FD))
 		fatal(err)
 		me.Sockets = append(me.Sockets, heirloom{
-			Name: s.name, Network: s.network, Address: s.address, Listening: s.listening, Holds: holds,
-			NonBlock:    flags(s.fd, syscall.F_GETFL)&syscall.O_NONBLOCK != 0,
-			CloseOnExec: flags(s.fd, syscall.F_GETFD)&syscall.FD_CLOEXEC != 0,
+			Name: s.Name, Network: s.Network, Address: s.Address, Listening: s.Listening, Holds: holds,
+			NonBlock:    flags(s.FD, syscall.F_GETFL)&syscall.O_NONBLOCK != 0,
+			CloseOnExec: flags(s.FD, syscall.F_GETFD)&syscall.FD_CLOEXEC != 0,
 		})
 	}
 	for _, e := range os.Environ() {
@@ -202,7 +202,7 @@ func TestInheritedByAnother(t *testing.T) {
 
 // LISTEN_FDS may promise more than there is.
 func TestInheritedMissing(t *testing.T) {
-	freeAddress(t)
+	wakeRuntime(t)
 	before := descriptors(t)
 	if _, err := adopt(os.NewFile(1<<20, "alpha")); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("got %v", err)

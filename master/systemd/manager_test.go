@@ -1,6 +1,6 @@
 // The test is the service manager: it listens at NOTIFY_SOCKET, answers or not, and keeps what is stored.
 
-package master
+package systemd
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,16 +17,14 @@ import (
 	"time"
 	"unicode/utf8"
 	"unsafe"
-
-	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // patience is longer than anything takes that does not hang.
 const patience = time.Minute
 
 // patientManager waits longer than the tests, where nothing should be waited for.
-func patientManager() *serviceManager {
-	s := newServiceManager()
+func patientManager() *Manager {
+	s := New()
 	s.timeout, s.pause, s.barrierTimeout = patience, time.Millisecond, patience
 	return s
 }
@@ -42,7 +39,7 @@ func listenNotify(t *testing.T, path string) notifySocket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	t.Setenv(envNotifySocket, path)
+	t.Setenv(EnvNotifySocket, path)
 	return notifySocket{conn}
 }
 
@@ -74,17 +71,6 @@ func (m notifySocket) receive(t *testing.T) (text string, fds []int) {
 	return string(buf[:n]), fds
 }
 
-// discard takes all messages until the test ends.
-func (m notifySocket) discard() {
-	go func() {
-		for {
-			if _, err := m.conn.Read(make([]byte, 8192)); err != nil {
-				return
-			}
-		}
-	}()
-}
-
 // nothing fails if there is a message.
 func (m notifySocket) nothing(t *testing.T) {
 	t.Helper()
@@ -103,21 +89,21 @@ func TestNotify(t *testing.T) {
 				say  func()
 				want string
 			}{
-				{func() { s.ready("serving") }, "READY=1\nWATCHDOG=1\nSTATUS=serving"},
-				{func() { s.stopping("draining") }, "STOPPING=1\nSTATUS=draining"},
-				{func() { s.stopping("") }, "STOPPING=1\nSTATUS="},
-				{func() { s.status("2 workers") }, "STATUS=2 workers"},
-				{func() { s.extendTimeout(1500 * time.Millisecond) }, "EXTEND_TIMEOUT_USEC=1500000"},
-				{func() { s.mainPID(7) }, "MAINPID=7"},
-				{func() { s.ping() }, "WATCHDOG=1"},
-				{func() { s.unstore("listen/a/0") }, "FDSTOREREMOVE=1\nFDNAME=listen/a/0"},
+				{func() { s.Ready("serving") }, "READY=1\nWATCHDOG=1\nSTATUS=serving"},
+				{func() { s.Stopping("draining") }, "STOPPING=1\nSTATUS=draining"},
+				{func() { s.Stopping("") }, "STOPPING=1\nSTATUS="},
+				{func() { s.Status("2 workers") }, "STATUS=2 workers"},
+				{func() { s.ExtendTimeout(1500 * time.Millisecond) }, "EXTEND_TIMEOUT_USEC=1500000"},
+				{func() { s.MainPID(7) }, "MAINPID=7"},
+				{func() { s.Ping() }, "WATCHDOG=1"},
+				{func() { s.Unstore("listen/a/0") }, "FDSTOREREMOVE=1\nFDNAME=listen/a/0"},
 			} {
 				c.say()
 				if got, fds := m.receive(t); got != c.want || len(fds) > 0 {
 					t.Errorf("got %q and descriptors %v, want %q", got, fds, c.want)
 				}
 			}
-			s.flush()
+			s.Flush()
 			m.nothing(t)
 		})
 	}
@@ -127,7 +113,7 @@ func TestNotify(t *testing.T) {
 func TestNotifyReloading(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), patientManager()
 	before := monotonic()
-	s.reloading("reloading")
+	s.Reloading("reloading")
 	after := monotonic()
 	text, _ := m.receive(t)
 	lines := strings.Split(text, "\n")
@@ -151,35 +137,35 @@ func monotonic() time.Duration {
 
 // everything lets the master say all that it ever says, each longer than what makes it pointless; fd is any descriptor.
 // It returns what comes of the barrier at the end.
-func everything(t *testing.T, s *serviceManager, fd int) (barrier <-chan error) {
-	s.status("x")
-	s.reloading("x")
-	s.ready("x")
-	s.extendTimeout(time.Second)
-	s.mainPID(7)
-	s.unstore("x")
-	if err := s.store("x", fd); err != nil {
+func everything(t *testing.T, s *Manager, fd int) (barrier <-chan error) {
+	s.Status("x")
+	s.Reloading("x")
+	s.Ready("x")
+	s.ExtendTimeout(time.Second)
+	s.MainPID(7)
+	s.Unstore("x")
+	if err := s.Store("x", fd); err != nil {
 		t.Error(err)
 	}
-	s.ping()
+	s.Ping()
 	done := make(chan error, 1)
-	s.barrier(func(err error) { done <- err })
+	s.Barrier(func(err error) { done <- err })
 	return done
 }
 
 func TestNobodyToNotify(t *testing.T) {
-	t.Setenv(envNotifySocket, "")
+	t.Setenv(EnvNotifySocket, "")
 	s := patientManager()
 	if err := <-everything(t, s, 0); err != nil {
 		t.Error(err)
 	}
-	s.flush()
+	s.Flush()
 }
 
 // heardOf has the reports of a service manager.
-func heardOf(s *serviceManager) <-chan error {
+func heardOf(s *Manager) <-chan error {
 	heard := make(chan error, 100)
-	s.listen(func(err error) { heard <- err })
+	s.Report(func(err error) { heard <- err })
 	return heard
 }
 
@@ -187,8 +173,8 @@ func heardOf(s *serviceManager) <-chan error {
 // for a barrier.
 func TestNotifySocketGone(t *testing.T) {
 	path := notifyPath(t)
-	t.Setenv(envNotifySocket, path)
-	freeAddress(t) // the runtime's own descriptors are open from here on
+	t.Setenv(EnvNotifySocket, path)
+	wakeRuntime(t)
 	before := descriptors(t)
 	s := patientManager()
 	heard := heardOf(s)
@@ -215,7 +201,7 @@ func TestNotifySocketGone(t *testing.T) {
 	if err := <-heard; err != nil {
 		t.Errorf("when it listens again: %v", err)
 	}
-	s.flush()
+	s.Flush()
 	m.nothing(t)
 	if len(heard) > 0 {
 		t.Errorf("it says more: %v", <-heard)
@@ -225,29 +211,29 @@ func TestNotifySocketGone(t *testing.T) {
 // A service manager that hangs has a full queue sooner or later. Nobody waits for it, what waits for it stays short, and
 // all that counts is said when it reads again.
 func TestNotifySocketFull(t *testing.T) {
-	m, s := listenNotify(t, notifyPath(t)), newServiceManager()
+	m, s := listenNotify(t, notifyPath(t)), New()
 	s.timeout, s.pause, s.barrierTimeout = 10*time.Millisecond, time.Millisecond, patience
 	heard := heardOf(s)
 	sent := 0
 	for deaf := false; !deaf && sent < 10_000; sent++ {
-		s.extendTimeout(time.Duration(sent))
-		s.flush()
+		s.ExtendTimeout(time.Duration(sent))
+		s.Flush()
 		deaf = len(heard) > 0
 	}
-	if err := <-heard; !errors.Is(err, errNotifyStuck) {
+	if err := <-heard; !errors.Is(err, ErrStuck) {
 		t.Fatalf("after %d messages: %v", sent, err)
 	}
 	before := len(descriptors(t))
 	for i := range 1000 {
-		s.ready(strconv.Itoa(i))
-		s.reloading(strconv.Itoa(i))
-		s.stopping(strconv.Itoa(i))
-		s.mainPID(i)
-		s.ping()
-		if err := s.store("x", 0); err != nil {
+		s.Ready(strconv.Itoa(i))
+		s.Reloading(strconv.Itoa(i))
+		s.Stopping(strconv.Itoa(i))
+		s.MainPID(i)
+		s.Ping()
+		if err := s.Store("x", 0); err != nil {
 			t.Fatal(err)
 		}
-		s.unstore("x")
+		s.Unstore("x")
 	}
 	s.mu.Lock()
 	if waiting := len(s.waiting); waiting > 10 {
@@ -258,8 +244,8 @@ func TestNotifySocketFull(t *testing.T) {
 		t.Errorf("%d descriptors, %d before", now, before)
 	}
 	done := make(chan error, 1)
-	s.barrier(func(err error) { done <- err })
-	if err := <-done; !errors.Is(err, errNotifyStuck) {
+	s.Barrier(func(err error) { done <- err })
+	if err := <-done; !errors.Is(err, ErrStuck) {
 		t.Errorf("waiting for it: %v", err)
 	}
 	var last []string
@@ -269,7 +255,7 @@ func TestNotifySocketFull(t *testing.T) {
 			last = append(last, strings.ReplaceAll(text, "\n", " "))
 		}
 	}
-	s.flush()
+	s.Flush()
 	m.nothing(t)
 	if len(last) != 5 || last[0] != "WATCHDOG=1" || !strings.HasPrefix(last[1], "RELOADING=1") || !strings.HasSuffix(last[1], "STATUS=999") ||
 		last[2] != "STOPPING=1 STATUS=999" || last[3] != "MAINPID=999" {
@@ -283,8 +269,8 @@ func TestNotifySocketFull(t *testing.T) {
 func TestBarrier(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), patientManager()
 	done := make(chan error, 1)
-	s.mainPID(7)
-	s.barrier(func(err error) { done <- err })
+	s.MainPID(7)
+	s.Barrier(func(err error) { done <- err })
 	if got, fds := m.receive(t); got != "MAINPID=7" || len(fds) > 0 {
 		t.Errorf("got %q and descriptors %v", got, fds)
 	}
@@ -305,89 +291,20 @@ func TestBarrier(t *testing.T) {
 }
 
 func TestBarrierUnanswered(t *testing.T) {
-	m, s := listenNotify(t, notifyPath(t)), newServiceManager()
+	m, s := listenNotify(t, notifyPath(t)), New()
 	s.barrierTimeout = 10 * time.Millisecond
 	before := descriptors(t)
 	done := make(chan error, 1)
-	s.barrier(func(err error) { done <- err })
+	s.Barrier(func(err error) { done <- err })
 	if err := <-done; err == nil || err.Error() != "waiting for the service manager: no answer within 10ms" {
 		t.Errorf("got %v", err)
 	}
-	s.flush()
+	s.Flush()
 	if after := descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
 	m.receive(t)
 	m.nothing(t)
-}
-
-func TestStore(t *testing.T) {
-	m, s := listenNotify(t, notifyPath(t)), patientManager()
-	fd, err := sock.ListenTCP(netip.MustParseAddrPort("127.0.0.1:0"), 8, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sock.Close(fd)
-	if err := s.store("listen/a:b/0", fd); err != nil {
-		t.Fatal(err)
-	}
-	got, fds := m.receive(t)
-	if got != "FDSTORE=1\nFDNAME=listen/a%3Ab/0" || len(fds) != 1 {
-		t.Fatalf("got %q and descriptors %v", got, fds)
-	}
-	if inode(t, fds[0]) != inode(t, fd) {
-		t.Error("another socket is stored")
-	}
-	if flags(fd, syscall.F_GETFL)&syscall.O_NONBLOCK == 0 || flags(fd, syscall.F_GETFD)&syscall.FD_CLOEXEC == 0 {
-		t.Error("storing the listener has changed its flags")
-	}
-	s.unstore("listen/a:b/0")
-	if got, _ := m.receive(t); got != "FDSTOREREMOVE=1\nFDNAME=listen/a%3Ab/0" {
-		t.Errorf("got %q", got)
-	}
-	long := "listen/" + strings.Repeat("é", 100) + "/0"
-	if err := s.store(long, fd); err == nil || !strings.Contains(err.Error(), "609 bytes, 255 are allowed") {
-		t.Errorf("with a name too long: %v", err)
-	}
-	s.unstore(long)
-	s.flush()
-	m.nothing(t)
-}
-
-// inode returns what two descriptors of one socket have in common.
-func inode(t *testing.T, fd int) uint64 {
-	t.Helper()
-	var st syscall.Stat_t
-	if err := syscall.Fstat(fd, &st); err != nil {
-		t.Fatal(err)
-	}
-	return st.Ino
-}
-
-// Names of the store: systemd wants ASCII from the space to the tilde, without the colon.
-func TestStoreNames(t *testing.T) {
-	all := make([]byte, 256)
-	for i := range all {
-		all[i] = byte(i)
-	}
-	for _, name := range []string{
-		"", "listen/alpha/0", "50%", "%3A", "a:b", "a\nFDNAME=b", "café", "a b",
-		string(all[:32]), string(all[32:100]), string(all[100:180]), string(all[180:]),
-	} {
-		encoded, err := encodeStoreName(name)
-		if err != nil {
-			t.Fatalf("%q: %v", name, err)
-		}
-		if i := strings.IndexFunc(encoded, func(r rune) bool { return r < ' ' || r > '~' || r == ':' }); i >= 0 {
-			t.Errorf("%q becomes %q, which systemd refuses", name, encoded)
-		}
-		if got := decodeStoreName(encoded); got != name {
-			t.Errorf("%q becomes %q becomes %q", name, encoded, got)
-		}
-	}
-	if got := decodeStoreName("100%.socket"); got != "100%.socket" {
-		t.Errorf("a name of another origin becomes %q", got)
-	}
 }
 
 func TestStatusLine(t *testing.T) {
@@ -428,7 +345,7 @@ func TestWatchdog(t *testing.T) {
 	} {
 		t.Setenv("WATCHDOG_USEC", c.usec)
 		t.Setenv(envWatchdogPID, c.pid)
-		got, err := newServiceManager().watchdog(c.successor)
+		got, err := New().Watchdog(c.successor)
 		if got != c.want || err != nil || os.Getenv(envWatchdogPID) != c.wantPID {
 			t.Errorf("%s: every %s, %v, pid %q; want every %s, pid %q",
 				c.name, got, err, os.Getenv(envWatchdogPID), c.want, c.wantPID)
@@ -436,7 +353,7 @@ func TestWatchdog(t *testing.T) {
 	}
 	for _, usec := range []string{"0", "-1", "x"} {
 		t.Setenv("WATCHDOG_USEC", usec)
-		if got, err := newServiceManager().watchdog(true); err == nil || got != 0 {
+		if got, err := New().Watchdog(true); err == nil || got != 0 {
 			t.Errorf("%q: every %s, %v", usec, got, err)
 		}
 	}
