@@ -6,7 +6,6 @@ package master
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,50 +20,18 @@ import (
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
-var update = flag.Bool("update", false, "write the transcripts in testdata anew")
-
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("transcripts: %v, %v", files, err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got != string(want) && !*update {
-				t.Errorf("transcript differs; got:\n%s", got)
-			}
-		})
-	}
-}
-
-// play returns the transcript of the "> " lines of a transcript. Comments and empty lines are kept.
-func play(t *testing.T, script string) string {
-	machine := newMachine()
-	var out strings.Builder
-	for line := range strings.Lines(script) {
-		switch {
-		case strings.HasPrefix(line, "> "):
-			out.WriteString(line)
-			machine.happen(t, strings.Fields(line)[1:])
-			out.WriteString(machine.log.String())
-			machine.log.Reset()
-		case line == "\n", strings.HasPrefix(line, "#"):
-			out.WriteString(line)
+	transcript.Run(t, func(t *testing.T) transcript.Stage {
+		machine := newMachine()
+		return func(line string) (seen string) {
+			machine.happen(t, strings.Fields(line))
+			defer machine.log.Reset()
+			return machine.log.String()
 		}
-	}
-	return out.String()
+	})
 }
 
 // happen carries out one line: a word and its arguments.

@@ -4,56 +4,24 @@
 package worker
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
-var update = flag.Bool("update", false, "write the transcripts in testdata anew")
-
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("transcripts: %v, %v", files, err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *update && !t.Failed() {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got != string(want) && !*update {
-				t.Errorf("transcript differs; got:\n%s", got)
-			}
-		})
-	}
-}
-
-// play returns the transcript of the "> " lines of a transcript. Comments and empty lines are kept.
-func play(t *testing.T, script string) string {
-	s := &stage{rig: newRig(t), speaks: map[*peer]link.Protocol{}}
-	for line := range strings.Lines(script) {
-		switch {
-		case strings.HasPrefix(line, "> "):
-			s.out.WriteString(line)
-			s.happen(splitWords(t, line)[1:])
+	transcript.Run(t, func(t *testing.T) transcript.Stage {
+		s := &stage{rig: newRig(t), speaks: map[*peer]link.Protocol{}}
+		return func(line string) (seen string) {
+			s.happen(splitWords(t, line))
 			s.observe()
-		case line == "\n", strings.HasPrefix(line, "#"):
-			s.out.WriteString(line)
+			defer s.out.Reset()
+			return s.out.String()
 		}
-	}
-	return s.out.String()
+	})
 }
 
 // stage is a rig that is played on.

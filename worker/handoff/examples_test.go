@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
 // messages are the examples of version 1.
@@ -62,7 +64,7 @@ func encode(records []Record) []byte {
 func example(t *testing.T, name string, b []byte) []byte {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if _, err := os.Stat(path); *update && errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(path); *transcript.Update && errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

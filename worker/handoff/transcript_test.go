@@ -4,56 +4,26 @@
 package handoff
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
-var update = flag.Bool("update", false, "write the transcripts, and the examples that do not exist yet, in testdata")
-
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("transcripts: %v, %v", files, err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *update && !t.Failed() {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got != string(want) && !*update {
-				t.Errorf("transcript differs; got:\n%s", got)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, script string) string {
-	var out strings.Builder
-	w := newWorld(t, func(format string, args ...any) { fmt.Fprintf(&out, "   "+format+"\n", args...) })
-	for line := range strings.Lines(script) {
-		switch {
-		case strings.HasPrefix(line, "> "):
-			out.WriteString(line)
-			w.happen(strings.Fields(line)[1:])
-		case line == "\n", strings.HasPrefix(line, "#"):
-			out.WriteString(line)
+	transcript.Run(t, func(t *testing.T) transcript.Stage {
+		var out strings.Builder
+		w := newWorld(t, func(format string, args ...any) { fmt.Fprintf(&out, "   "+format+"\n", args...) })
+		return func(line string) (seen string) {
+			w.happen(strings.Fields(line))
+			defer out.Reset()
+			return out.String()
 		}
-	}
-	return out.String()
+	})
 }
 
 func (w *world) happen(words []string) {
