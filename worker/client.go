@@ -3,7 +3,9 @@
 package worker
 
 import (
+	"fmt"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -36,25 +38,53 @@ type client struct {
 	took     uint32 // when it last took some of its replies, in ticks of the loop
 	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
-	state    clientState
+	life     clientLife
+	moving   moving
+	silent   bool // has connected to this worker and sent nothing yet
 }
 
 // clientBytes is about what an idle client costs.
 const clientBytes = 256
 
-// clientState is what has happened to a client, as a set.
-type clientState uint16
+// clientLife is where a client stands between its connection and its end.
+//
+//	accepted ──┐                 ┌── end of input ──► half-closed ── got what it is owed ──────────┐
+//	           ├─► new ──► open ─┤                                                                 ├─► closed
+//	moved here ┘     its worker  └── QUIT, refused, ► leaving ── got what ► lingering ── hangs up ─┤
+//	                 serves it       evicted                     it is owed    or takes too long   │
+//	                                                                                               │
+//	in any of these: its connection breaks, it holds too much, another worker has it, or none ─────┘
+type clientLife uint8
 
 const (
-	ended     clientState = 1 << iota // has sent its last byte (half-closed)
-	leaving                           // reads no more; closes when the out queue and the output are empty
-	lingering                         // has got all that it gets; what it sends is thrown away until it hangs up
-	gone                              // closed, or another worker's
-	frozen                            // is about to move to another worker: not read, and in one of the lists of giving
-	stays                             // cannot be moved: the other generation does not understand it
-	unwanted                          // has no place in the other generation: closed when that one is settled
-	silent                            // has connected to this worker and sent nothing yet
+	clientNew        clientLife = iota // made, but not served yet: it does not count
+	clientOpen                         // is read and served
+	clientHalfClosed                   // has sent its last byte
+	clientLeaving                      // is not read any more
+	clientLingering                    // was sent its last byte; what it sends is thrown away until it hangs up
+	clientClosed                       // here; another worker may have it
 )
+
+var clientLifeNames = [...]string{"new", "open", "half-closed", "leaving", "lingering", "closed"}
+
+func (l clientLife) String() string { return clientLifeNames[l] }
+
+// legalClient[from] is the set of lives that may follow.
+var legalClient = [...]uint8{
+	clientNew:        1<<clientOpen | 1<<clientClosed,
+	clientOpen:       1<<clientHalfClosed | 1<<clientLeaving | 1<<clientClosed,
+	clientHalfClosed: 1 << clientClosed,
+	clientLeaving:    1<<clientLingering | 1<<clientClosed,
+	clientLingering:  1 << clientClosed,
+	clientClosed:     0,
+}
+
+func (c *client) become(next clientLife) {
+	if legalClient[c.life]&(1<<next) == 0 {
+		panic(fmt.Sprintf("worker: a client cannot go from %v to %v", c.life, next))
+	}
+	c.life = next
+}
 
 // clientQueues says in which of the loop's lists a client is.
 type clientQueues uint8
@@ -62,34 +92,50 @@ type clientQueues uint8
 const (
 	inAgain clientQueues = 1 << iota
 	inDirty
-	inPacked
 	inPartial // has been passed over by a turn that had only a part of what it is owed
 )
 
 // accept takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
 func (l *loop) accept(fd int, ln *listener) error {
-	p := ln.pool
-	c := &client{pool: p, from: ln, fd: int32(fd), active: l.ticks(), state: silent}
-	token, err := l.register(fd, c)
+	c, err := ln.newClient(fd)
 	if err != nil {
 		return err
 	}
-	c.token = token
 	c.id = l.newID()
-	c.lane = p.nextLane()
-	c.session = p.firstSession()
+	c.silent = true
 	sock.SetNoDelay(fd)
-	if p.spec.TCPKeepalive {
+	if p := ln.pool; p.spec.TCPKeepalive {
 		if err := sock.SetKeepalive(fd); err != nil {
 			l.logf(levelWarn, "pool %q: setting keepalive on a client: %v", p.name, err)
 		}
 	}
+	l.counters[link.TotalConnections]++
+	c.begin()
+	c.leaveIfIdle()
+	return nil
+}
+
+// newClient makes a client of fd, which is the client's from then on, and watches it. It is served when it begins.
+func (ln *listener) newClient(fd int) (*client, error) {
+	p, l := ln.pool, ln.pool.l
+	c := &client{pool: p, from: ln, fd: int32(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
+	token, err := l.register(fd, c)
+	if err != nil {
+		return nil, err
+	}
+	c.token = token
+	c.lane = p.nextLane()
+	return c, nil
+}
+
+// begin serves the client, which counts among its worker's from then on.
+func (c *client) begin() {
+	l := c.pool.l
+	c.become(clientOpen)
 	l.clients++
 	l.memory.held += clientBytes
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
-	l.opened()
-	c.leaveIfIdle()
-	return nil
+	l.counters[link.CurrConnections]++
 }
 
 // newID returns a number that no client of this pool of workers has had, in no generation.
@@ -106,7 +152,7 @@ func (c *client) ready(ev poll.Event) {
 	if ev.Readable {
 		c.in.unread = true
 		c.in.hangup = c.in.hangup || ev.Hangup
-		if c.in.hangup && c.state&frozen != 0 { // it does not move any more
+		if c.in.hangup && c.moving.frozen() { // it does not move any more
 			c.pool.l.giving.thaw(c)
 		}
 		if ev.Broken && c.unread() {
@@ -124,12 +170,12 @@ func (c *client) ready(ev poll.Event) {
 }
 
 // unread tells whether nobody would notice by reading that the client has gone.
-func (c *client) unread() bool { return c.muted() && c.state&(lingering|frozen) == 0 }
+func (c *client) unread() bool { return c.muted() && c.life != clientLingering && !c.moving.frozen() }
 
 // takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
 // or is gone.
 func (c *client) takesLong() bool {
-	return c.queued&inAgain != 0 || c.in.hangup || c.in.size() >= directBytes || c.state&lingering != 0
+	return c.queued&inAgain != 0 || c.in.hangup || c.in.size() >= directBytes || c.life == clientLingering
 }
 
 func (c *client) receive() {
@@ -145,16 +191,16 @@ func (c *client) receive() {
 
 // recv takes one share of what the client sent and serves it; the next share waits for the next turn.
 func (c *client) recv() {
-	if c.state&lingering != 0 {
+	if c.life == clientLingering {
 		c.sink()
 		return
 	}
-	if c.state&gone != 0 || c.muted() {
+	if c.muted() {
 		return
 	}
 	if c.in.backlog {
 		c.take(c.in.kept())
-		if c.state&gone != 0 || c.muted() {
+		if c.muted() {
 			return
 		}
 	}
@@ -175,10 +221,10 @@ func (c *client) recv() {
 		return
 	case b != nil:
 		c.active = c.pool.l.ticks()
-		c.state &^= silent
+		c.silent = false
 		c.take(b)
 	}
-	if c.state&gone == 0 && c.in.unread && !c.muted() {
+	if c.in.unread && !c.muted() {
 		c.markAgain()
 	}
 }
@@ -186,10 +232,10 @@ func (c *client) recv() {
 // take serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
 func (c *client) take(b []byte) {
 	used := c.pool.serve(c, b)
-	if c.state&gone != 0 {
+	switch c.life {
+	case clientClosed:
 		return
-	}
-	if c.state&leaving != 0 {
+	case clientLeaving:
 		used = len(b)
 	}
 	if used > 0 {
@@ -215,26 +261,28 @@ func (c *client) unmute() {
 // end is told that the client will send no more. What it is owed is still written.
 func (c *client) end() {
 	c.pool.counters[link.ClientEOF]++
-	c.state |= ended | leaving
+	c.become(clientHalfClosed)
 	c.in.drop(&c.pool.l.memory)
-	c.leaveIfDone()
+	c.endIfDone()
 }
 
-// leave has the client closed as soon as it has got what it is owed.
+// leave has the client, which is open, closed as soon as it has got what it is owed.
 func (c *client) leave() {
-	c.state |= leaving
+	c.become(clientLeaving)
 	c.markDirty()
 }
 
-func (c *client) leaveIfDone() {
-	if c.state&(leaving|lingering) != leaving || c.head != nil || c.out.bytes > 0 {
+// endIfDone goes on towards the end of a client that has got what it is owed.
+func (c *client) endIfDone() {
+	if c.head != nil || c.out.bytes > 0 {
 		return
 	}
-	if c.state&ended != 0 {
+	switch c.life {
+	case clientHalfClosed:
 		c.close()
-		return
+	case clientLeaving:
+		c.linger()
 	}
-	c.linger()
 }
 
 // fail ends a connection that broke.
@@ -246,19 +294,43 @@ func (c *client) fail(err error) {
 
 // close ends the connection at once. Replies that are still to come find nobody.
 func (c *client) close() {
-	if c.state&gone != 0 {
+	if c.life == clientClosed {
 		return
 	}
 	l := c.pool.l
-	if c.state&frozen != 0 {
+	if c.moving.frozen() {
 		l.giving.forget(c)
 	}
-	c.state |= gone
-	l.poller.Remove(int(c.fd))
+	c.tearDown()
+	l.spent += closingToll
+	l.endIfDrained()
+}
+
+// tearDown lets go of the client and of all that it has, but for what another worker has of it.
+func (c *client) tearDown() {
+	l := c.pool.l
+	counts := c.life != clientNew
+	c.become(clientClosed)
+	l.poller.Remove(int(c.fd)) // closing does not, where another worker has it open
 	l.release(c.token)
 	sock.Close(int(c.fd))
-	l.spent += closingToll
 	c.dropDivision()
+	c.dropRequests()
+	c.in.drop(&l.memory)
+	c.out.drop(&l.memory)
+	c.resetSession()
+	if counts {
+		l.clients--
+		l.memory.held -= clientBytes
+		l.memory.litter += clientBytes
+		l.closed()
+		atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
+	}
+}
+
+// dropRequests leaves the client's requests to those who still have to do with them.
+func (c *client) dropRequests() {
+	l := c.pool.l
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
@@ -273,21 +345,6 @@ func (c *client) close() {
 		}
 		l.forget(r)
 	}
-	c.empty()
-	l.clients--
-	l.memory.held -= clientBytes
-	l.memory.litter += clientBytes
-	l.closed()
-	c.pool.counters[link.ClientConnections]--
-	l.endIfDrained()
-}
-
-// empty lets go of everything that is kept for the client.
-func (c *client) empty() {
-	m := &c.pool.l.memory
-	c.in.drop(m)
-	c.out.drop(m)
-	c.resetSession()
 }
 
 // push appends r to the out queue.
@@ -322,7 +379,7 @@ func (c *client) shift() *request {
 
 // flush writes the output, as far as the socket takes it.
 func (c *client) flush() {
-	if c.state&gone != 0 || c.travels() {
+	if c.life == clientClosed || c.moving.away() {
 		return
 	}
 	if before := c.out.bytes; before > 0 {
@@ -345,13 +402,13 @@ func (c *client) flush() {
 		c.overflow()
 		return
 	}
-	if c.state&frozen != 0 {
+	if c.moving.frozen() {
 		c.pool.l.giving.flushed(c)
 	}
-	if c.pool.l.draining || c.state&unwanted != 0 {
+	if c.pool.l.draining || c.moving.unwanted() {
 		c.leaveIfIdle()
 	}
-	c.leaveIfDone()
+	c.endIfDone()
 	c.unmute()
 }
 

@@ -99,8 +99,8 @@ func (c *client) passOver() bool {
 		c.queued &^= inPartial
 		return false
 	}
-	if c.head == nil || c.out.bytes == 0 || c.out.bytes >= mostPartialBytes || c.state&(gone|leaving|frozen|unwanted) != 0 ||
-		l.draining || c.overflows() {
+	if c.head == nil || c.out.bytes == 0 || c.out.bytes >= mostPartialBytes || c.life != clientOpen ||
+		c.moving.frozen() || c.moving.unwanted() || l.draining || c.overflows() {
 		return false
 	}
 	c.queued |= inPartial

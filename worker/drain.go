@@ -63,11 +63,11 @@ func (l *loop) leaveAll() {
 func (c *client) departs() bool {
 	l := c.pool.l
 	switch {
-	case !l.draining && !l.giving.parting(), c.state&frozen != 0:
+	case !l.draining && !l.giving.parting(), c.moving.frozen():
 		return false
 	case !c.greeted():
 		return false
-	case c.state&unwanted != 0: // until then everything may have been rolled back
+	case c.moving.unwanted(): // until then everything may have been rolled back
 		return true
 	}
 	return l.draining && !l.giving.moves(c)
@@ -87,7 +87,7 @@ func (c *client) leaveIfIdle() {
 	}
 	switch {
 	case !c.idle():
-	case c.from.removed || c.state&unwanted != 0:
+	case c.from.removed || c.moving.unwanted():
 		c.leave()
 	default:
 		c.close()
@@ -96,7 +96,7 @@ func (c *client) leaveIfIdle() {
 
 // idle tells whether the client is owed nothing and has nothing half sent.
 func (c *client) idle() bool {
-	return c.state&(leaving|gone) == 0 && c.head == nil && c.out.bytes == 0 && c.in.rest == nil && c.skip == 0
+	return c.life == clientOpen && c.head == nil && c.out.bytes == 0 && c.in.rest == nil && c.skip == 0
 }
 
 // endIfDrained ends a worker that is to end when it has no clients, and is about to get none.

@@ -107,7 +107,7 @@ func (l *loop) stopGiving(reason string) {
 	l.timers.Stop(&g.tick)
 	for i := range l.table {
 		if c, ok := l.table[i].h.(*client); ok {
-			c.state &^= stays | unwanted
+			c.moving.verdict = moveUndecided
 		}
 	}
 }
@@ -195,12 +195,12 @@ func (g *giving) moves(c *client) bool { return g.on && c.movable() && g.reachab
 // movable tells whether a client could move as soon as it is owed nothing. One that has hung up, or is told to go, ends
 // here.
 func (c *client) movable() bool {
-	return c.state&(leaving|lingering|ended|gone|stays|unwanted) == 0 && !c.in.hangup && c.holds() <= maxMovedBytes
+	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.in.hangup && c.holds() <= maxMovedBytes
 }
 
 // quiescent tells that a client is owed nothing. What it has not taken yet does not matter.
 func (c *client) quiescent() bool {
-	return c.head == nil && c.state&(leaving|lingering|ended|gone) == 0 && !c.in.hangup
+	return c.head == nil && c.life == clientOpen && !c.in.hangup
 }
 
 // freezeSome goes on with the pass over the clients, as far as there is room for them.
@@ -220,16 +220,16 @@ func (g *giving) freezeSome() {
 		}
 		c, ok := l.table[g.cursor].h.(*client)
 		g.cursor++
-		if !ok || c.state&frozen != 0 || !c.movable() {
+		if !ok || c.moving.frozen() || !c.movable() {
 			continue
 		}
 		switch {
 		case c.quiescent():
-			c.state |= frozen
+			c.moving.become(moveFrozen)
 			g.pack(c)
 			room--
 		case g.owed-g.slow < maxFrozenOwed:
-			c.state |= frozen
+			c.moving.become(moveFrozen)
 			g.owed++
 			if c.isMerging() { // does not wait for the client any more
 				c.markAgain()
@@ -242,19 +242,19 @@ func (g *giving) freezeSome() {
 }
 
 func (g *giving) pack(c *client) {
-	c.queued |= inPacked
+	c.moving.become(movePacked)
 	g.packed = append(g.packed, packed{c, g.l.now})
 }
 
 // flushed is told that a frozen client has got what there is for it.
 func (g *giving) flushed(c *client) {
 	switch {
-	case c.queued&inPacked != 0 || c.head != nil:
+	case c.moving.stage == movePacked || c.head != nil:
 	case c.quiescent():
 		g.owes(-1)
 		g.pack(c)
 		g.more = true
-	case c.state&gone == 0:
+	default:
 		g.thaw(c)
 	}
 }
@@ -266,13 +266,12 @@ func (g *giving) owes(change int) {
 
 // forget takes a client that is about to be closed, or to be thawed, out of the lists.
 func (g *giving) forget(c *client) {
-	if c.queued&inPacked != 0 {
-		c.queued &^= inPacked
+	if c.moving.stage == movePacked {
 		g.packed = slices.DeleteFunc(g.packed, func(p packed) bool { return p.c == c })
 	} else {
 		g.owes(-1)
 	}
-	c.state &^= frozen
+	c.moving.become(moveStaying)
 }
 
 // thaw goes on serving a frozen client.
@@ -288,7 +287,7 @@ func (g *giving) thawAll() {
 		return
 	}
 	for i := range g.l.table {
-		if c, ok := g.l.table[i].h.(*client); ok && c.state&frozen != 0 {
+		if c, ok := g.l.table[i].h.(*client); ok && c.moving.frozen() {
 			g.thaw(c)
 		}
 	}

@@ -78,12 +78,12 @@ func (g *giving) starved() bool {
 func (l *loop) stragglers() (count int, reason string) {
 	for i := range l.table {
 		c, ok := l.table[i].h.(*client)
-		if !ok || c.state&(unwanted|lingering) != 0 || c.from.removed && c.head == nil {
+		if !ok || c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil {
 			continue
 		}
 		count++
 		switch {
-		case c.state&stays != 0:
+		case c.moving.verdict == moveUnreadable:
 			reason = "the other generation cannot read their state"
 		case c.holds() > maxMovedBytes:
 			reason = "more is kept for them than can be moved"

@@ -116,12 +116,10 @@ func checkGiving(t testing.TB, l *loop) {
 		if !ok {
 			continue
 		}
-		switch packed := c.queued&inPacked != 0; {
-		case packed && c.state&frozen == 0:
-			t.Fatalf("client %d is packed and not frozen", c.id)
-		case packed:
+		switch c.moving.stage {
+		case movePacked:
 			waiting++
-		case c.state&frozen != 0:
+		case moveFrozen:
 			owed++
 		}
 	}

@@ -25,7 +25,7 @@ func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 // the connection, and the reset could overtake the last reply.
 func (c *client) linger() {
 	l := c.pool.l
-	c.state |= lingering
+	c.become(clientLingering)
 	c.active = l.ticks()
 	sock.ShutdownWrite(int(c.fd))
 	l.lingering = append(l.lingering, c)
@@ -58,7 +58,7 @@ func (l *loop) endLingering() {
 	now, kept := l.ticks(), l.lingering[:0]
 	for _, c := range l.lingering {
 		switch {
-		case c.state&gone != 0:
+		case c.life == clientClosed:
 		case now-c.active >= lingerTicks:
 			c.close()
 		default:
@@ -88,7 +88,7 @@ func (p *pool) closeIdle() {
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for i := range l.table {
 		c, ok := l.table[i].h.(*client)
-		if ok && c.pool == p && c.head == nil && c.out.bytes == 0 && c.state&leaving == 0 && l.ticks()-c.active > limit {
+		if ok && c.pool == p && c.head == nil && c.out.bytes == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
 			c.close()
 		}
 	}

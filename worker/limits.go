@@ -83,7 +83,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 func (c *client) muted() bool {
 	p := c.pool.spec
 	if c.dividing != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
-		c.state&(leaving|frozen) != 0 {
+		c.life != clientOpen || c.moving.frozen() {
 		return true
 	}
 	r := &c.pool.l.relief
@@ -112,8 +112,14 @@ func (c *client) holds() int {
 	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.session.cost())
 }
 
-// frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone.
-func (c *client) frees() int { return c.holds() - int(c.unsent) }
+// frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
+// way to another worker may not be closed.
+func (c *client) frees() int {
+	if c.moving.away() {
+		return 0
+	}
+	return c.holds() - int(c.unsent)
+}
 
 // frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
 func (c *conn) frees() int {
@@ -266,7 +272,7 @@ func (l *loop) findLargest() {
 			break
 		}
 	}
-	r.size = slices.Index(sums[:], slices.Max(sums[:]))
+	r.size = max(slices.Index(sums[:], slices.Max(sums[:])), 1)
 	for i := range l.table {
 		if h, ok := l.table[i].h.(holder); ok && h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
 			r.large = append(r.large, suspect{h, h.since()})
@@ -311,9 +317,9 @@ func (c *client) dispossess() {
 	c.evict(errMemory)
 }
 
-// evict closes a client for which there is no memory; it is told, if nothing that it does not take is in the way.
+// evict closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
 func (c *client) evict(reason error) {
-	if c.out.bytes > 0 || c.head != nil {
+	if c.life != clientOpen || c.out.bytes > 0 || c.head != nil {
 		c.fail(reason)
 		return
 	}

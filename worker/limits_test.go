@@ -225,7 +225,7 @@ func TestDeafGoFirst(t *testing.T) {
 		r.advance(5 * time.Second)
 		served := map[uint64]bool{}
 		for _, c := range clientsOf(r.workers[0]) {
-			served[c.id] = c.state&leaving == 0
+			served[c.id] = c.life == clientOpen
 		}
 		if served[1] == deaf || !served[2] {
 			t.Errorf("the reader is deaf: %v, and served: %v; the uploader is served: %v", deaf, served[1], served[2])

@@ -119,7 +119,7 @@ func (c *client) isMerging() bool {
 // merge goes on for a slice with the reply to r, the head of the out queue, and tells whether it is whole.
 func (c *client) merge(r *request) bool {
 	p, l, f := c.pool, c.pool.l, r.fanout
-	if c.out.bytes >= maxMergedBytes && c.state&frozen == 0 {
+	if c.out.bytes >= maxMergedBytes && !c.moving.frozen() {
 		return false
 	}
 	if f.merged == 0 && f.redis != nil {

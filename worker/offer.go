@@ -9,7 +9,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
-	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -46,15 +45,6 @@ func (o *offer) closeState() {
 // traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
 // poller, so that nothing can fail should it come back. Loop only.
 type traveller struct{ c *client }
-
-// travels tells whether the client is on its way to another worker, together with all that it is still to get.
-func (c *client) travels() bool {
-	if c.state&frozen == 0 {
-		return false
-	}
-	_, away := c.pool.l.table[c.token.Index].h.(traveller)
-	return away
-}
 
 // ready leaves what the client sends to who serves it in the end, and begins with reading.
 func (traveller) ready(poll.Event) {}
@@ -177,16 +167,13 @@ func (g *giving) offer(p *peerLink, most int) int {
 		p.short()
 		return 0
 	}
-	for _, c := range o.clients {
-		l.table[c.token.Index].h = traveller{c}
-	}
 	p.offers[p.link.Next()] = o
 	p.link.Offer(l.now, len(o.clients))
 	return state.Bytes()
 }
 
-// fill takes clients for a batch from those that are packed, and writes down their state. They are still frozen, and in
-// no list any more.
+// fill takes clients for a batch from those that are packed, and writes down their state. From then on they are
+// away: in no list, and found by nobody.
 func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
 	for len(g.packed) > 0 && len(clients) < limit {
 		last := g.packed[len(g.packed)-1]
@@ -199,7 +186,8 @@ func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
 			continue
 		}
 		g.packed = g.packed[:len(g.packed)-1]
-		c.queued &^= inPacked
+		c.moving.become(moveAway)
+		g.l.table[c.token.Index].h = traveller{c}
 		r := c.record(last.since)
 		state.Add(&r)
 		clients = append(clients, c)
@@ -253,11 +241,11 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 			taken = append(taken, c)
 			continue
 		case handoff.Configuration:
-			c.state |= unwanted
+			c.moving.verdict = moveUnwanted
 			l.giving.done.Closed++
 		case handoff.NoResources, handoff.Refused:
 		default:
-			c.state |= stays
+			c.moving.verdict = moveUnreadable
 		}
 		l.comeBack(c)
 	}
@@ -275,11 +263,9 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 
 // comeBack goes on serving a client that was on its way.
 func (l *loop) comeBack(c *client) {
-	c.state &^= frozen
-	if _, away := l.table[c.token.Index].h.(traveller); away {
-		l.table[c.token.Index].h = c
-		c.in.unread = true // edges that nobody has seen
-	}
+	c.moving.become(moveStaying)
+	l.table[c.token.Index].h = c
+	c.in.unread = true // edges that nobody has seen
 	c.unmute()
 	c.markDirty()
 }
@@ -313,17 +299,7 @@ func (p *peerLink) Release(batch uint32) {
 
 // depart forgets a client that another worker serves now.
 func (c *client) depart() {
-	l := c.pool.l
-	c.state = gone
-	l.poller.Remove(int(c.fd)) // closing it does not: the other worker has it open
-	l.release(c.token)
-	sock.Close(int(c.fd))
-	c.empty()
-	l.clients--
-	l.memory.held -= clientBytes
-	l.memory.litter += clientBytes
-	l.closed()
-	atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
+	c.tearDown()
 	atomic.AddUint64(c.pool.moved, ^uint64(0)) // after it has ceased to count here, see link.Shared.Moved
 }
 

@@ -84,7 +84,7 @@ func (l *loop) outlasting() (any bool) {
 func (c *client) greeted() bool {
 	l := c.pool.l
 	age := l.ticks() - c.active
-	if c.state&silent == 0 || age > greetTicks {
+	if !c.silent || age > greetTicks {
 		return true
 	}
 	if !l.greetTimer.Armed() {

@@ -68,8 +68,9 @@ func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
 			continue
 		}
 		var g *guest
-		if g, verdicts[i] = l.expect(&records[i], p.arrived[i+1]); g != nil {
-			p.arrived[i+1] = -1
+		g, verdicts[i] = l.expect(&records[i], p.arrived[i+1])
+		p.arrived[i+1] = -1
+		if g != nil {
 			p.guests[batch] = append(p.guests[batch], g)
 		}
 	}
@@ -88,35 +89,26 @@ func (l *loop) takesNobody() bool {
 	return l.draining || l.ended || l.giving.on && l.unsettled()
 }
 
-// expect makes everything ready to serve a client, if there is a place for it.
+// expect makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
 func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 	ln := l.place(r, fd)
 	if ln == nil {
+		sock.Close(fd)
 		return nil, handoff.Configuration
 	}
-	c := &client{
-		pool: ln.pool, from: ln, fd: int32(fd), id: r.ID, lane: ln.pool.nextLane(), skip: int(r.Skip),
-		took:   l.ticks(),
-		active: l.ticks() - uint32(int64(r.IdleMillis)*int64(time.Millisecond)/tickNanos),
-	}
-	c.session = ln.pool.sessionOf(r)
-	err := l.unpack(c, r)
-	if err == nil {
-		err = fault.Error("take.client")
-	}
-	if err == nil {
-		err = sock.SetInherited(fd)
-	}
 	l.newest = fd
-	g := &guest{c: c, frozen: r.FrozenAt}
-	if err == nil {
-		c.token, err = l.register(fd, g)
+	c, err := ln.newClient(fd)
+	if err != nil {
+		sock.Close(fd)
+	} else if err = c.unpack(r); err != nil {
+		c.tearDown()
 	}
 	if err != nil {
-		l.logf(levelWarn, "pool %q: taking client %d: %v", c.pool.name, c.id, err)
-		c.empty()
+		l.logf(levelWarn, "pool %q: taking client %d: %v", ln.pool.name, r.ID, err)
 		return nil, handoff.NoResources
 	}
+	g := &guest{c: c, frozen: r.FrozenAt}
+	l.table[c.token.Index].h = g
 	return g, handoff.Take
 }
 
@@ -164,9 +156,25 @@ func (ln *listener) covers(local netip.AddrPort) int {
 
 var errNoRoom = errors.New("worker is too near its memory_limit")
 
-// unpack copies what was received from the client and what it is still to get. A client that would bring the worker so
+// unpack makes the client what its record says.
+func (c *client) unpack(r *handoff.Record) error {
+	c.id, c.skip = r.ID, int(r.Skip)
+	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
+	c.session = c.pool.sessionOf(r)
+	err := c.unpackBytes(r)
+	if err == nil {
+		err = fault.Error("take.client")
+	}
+	if err == nil {
+		err = sock.SetInherited(int(c.fd))
+	}
+	return err
+}
+
+// unpackBytes copies what was received from the client and what it is still to get. A client that would bring the worker so
 // near its limit that some are closed for it is better off where it is.
-func (l *loop) unpack(c *client, r *handoff.Record) (err error) {
+func (c *client) unpackBytes(r *handoff.Record) (err error) {
+	l := c.pool.l
 	size := len(r.Input)
 	for _, b := range r.Output {
 		size += len(b)
@@ -210,10 +218,7 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 // it had its place, so client_connections does not turn it away.
 func (l *loop) welcome(c *client) {
 	l.table[c.token.Index].h = c
-	l.clients++
-	l.memory.held += clientBytes
-	l.memory.litter += clientBytes
-	l.counters[link.CurrConnections]++
+	c.begin()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
 	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
 	c.in.unread = true
@@ -224,13 +229,8 @@ func (l *loop) welcome(c *client) {
 
 // Drop is handoff.Hands.
 func (p *peerLink) Drop(batch uint32) {
-	l := p.l
 	for _, g := range p.guests[batch] {
-		c := g.c
-		l.poller.Remove(int(c.fd))
-		l.release(c.token)
-		sock.Close(int(c.fd))
-		c.empty()
+		g.c.tearDown()
 	}
 	delete(p.guests, batch)
 }
