@@ -90,7 +90,7 @@ func (c *client) become(next clientLife) {
 type clientQueues uint8
 
 const (
-	inAgain clientQueues = 1 << iota
+	inTurn clientQueues = 1 << iota
 	inDirty
 	inPartial // has been passed over by a turn that had only a part of what it is owed
 )
@@ -162,7 +162,7 @@ func (c *client) ready(ev poll.Event) {
 			}
 		}
 		if c.takesLong() {
-			c.markLater()
+			c.thisTurn()
 			return
 		}
 		c.recv()
@@ -175,11 +175,11 @@ func (c *client) unread() bool { return c.muted() && c.life != clientLingering &
 // takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
 // or is gone.
 func (c *client) takesLong() bool {
-	return c.queued&inAgain != 0 || c.in.hangup || c.in.size() >= directBytes || c.life == clientLingering
+	return c.queued&inTurn != 0 || c.in.hangup || c.in.size() >= directBytes || c.life == clientLingering
 }
 
 func (c *client) receive() {
-	c.queued &^= inAgain
+	c.queued &^= inTurn
 	if c.dividing != nil {
 		c.divide()
 	}
@@ -225,7 +225,7 @@ func (c *client) recv() {
 		c.take(b)
 	}
 	if c.in.unread && !c.muted() {
-		c.markAgain()
+		c.nextTurn()
 	}
 }
 
@@ -254,7 +254,7 @@ func (c *client) take(b []byte) {
 // unmute lets the client be read again, if it was not and may be now.
 func (c *client) unmute() {
 	if (c.in.unread || c.in.backlog) && !c.muted() {
-		c.markAgain()
+		c.nextTurn()
 	}
 }
 
@@ -396,7 +396,7 @@ func (c *client) flush() {
 		}
 	}
 	if c.isMerging() && c.out.bytes < maxMergedBytes {
-		c.markAgain()
+		c.nextTurn()
 	}
 	if c.overflows() {
 		c.overflow()
@@ -415,21 +415,21 @@ func (c *client) flush() {
 func (c *client) markDirty() {
 	if c.queued&inDirty == 0 {
 		c.queued |= inDirty
-		c.pool.l.dirtyClients = append(c.pool.l.dirtyClients, c)
+		c.pool.l.agenda.clients = append(c.pool.l.agenda.clients, c)
 	}
 }
 
-func (c *client) markAgain() {
-	if c.queued&inAgain == 0 {
-		c.queued |= inAgain
-		c.pool.l.again = append(c.pool.l.again, c)
+func (c *client) nextTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.nextTurn(c)
 	}
 }
 
-// markLater has the client served in this turn, after the others.
-func (c *client) markLater() {
-	if c.queued&inAgain == 0 {
-		c.queued |= inAgain
-		c.pool.l.againNow = append(c.pool.l.againNow, c)
+// thisTurn has the client served in this turn, after the others.
+func (c *client) thisTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.thisTurn(c)
 	}
 }

@@ -4,8 +4,6 @@ package worker
 
 import (
 	"time"
-
-	"github.com/pinion-proxy/pinion/worker/poll"
 )
 
 // window moderates the loop like the interrupts of a network card are moderated. A loop that answers every event at once
@@ -71,22 +69,6 @@ func (w *window) slept(gathered int) {
 // more than saves anything.
 func (w *window) enough() int { return min(w.crowd/crowdScale/3, fullTurn) }
 
-// wait returns what became possible since the last turn, which has handled so many events.
-func (l *loop) wait(events int) ([]poll.Event, error) {
-	patience := l.patience()
-	if l.pressed() || patience == 0 && len(l.partial) == 0 {
-		return l.poller.Wait(0)
-	}
-	width := l.window.sleep(events, l.busy)
-	if width == 0 {
-		return l.poller.Wait(patience)
-	}
-	l.poller.Sleep(width)
-	gathered, err := l.poller.Wait(patience)
-	l.window.slept(len(gathered))
-	return gathered, err
-}
-
 // mostPartialBytes is how much a client may have to get and yet be passed over.
 const mostPartialBytes = 16 << 10
 
@@ -104,15 +86,6 @@ func (c *client) passOver() bool {
 		return false
 	}
 	c.queued |= inPartial
-	l.partial = append(l.partial, c)
+	l.agenda.partial = append(l.agenda.partial, c)
 	return true
-}
-
-// recallPartial has those written in this turn whom the last one has passed over.
-func (l *loop) recallPartial() {
-	for _, c := range l.partial {
-		c.markDirty()
-	}
-	clear(l.partial)
-	l.partial = l.partial[:0]
 }

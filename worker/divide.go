@@ -103,7 +103,7 @@ func (c *client) divide() {
 	l.spent += sliceBytes - budget
 	switch {
 	case d.left > 0:
-		c.markAgain()
+		c.nextTurn()
 	case d.command != nil:
 		c.sendChecked()
 	default:

@@ -344,7 +344,7 @@ func (w *faultyWorld) unsettled() string {
 		}
 	}
 	for _, l := range w.workers {
-		if l.memory.held != int64(l.clients*clientBytes) || l.busy != 0 || len(l.again)+len(l.dirtyClients)+len(l.dirtyConns) > 0 {
+		if l.memory.held != int64(l.clients*clientBytes) || l.busy != 0 || !l.agenda.isEmpty() {
 			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.held, l.busy)
 		}
 		for _, ln := range l.listeners {

@@ -232,7 +232,7 @@ func (g *giving) freezeSome() {
 			c.moving.become(moveFrozen)
 			g.owed++
 			if c.isMerging() { // does not wait for the client any more
-				c.markAgain()
+				c.nextTurn()
 			}
 		default:
 			g.skipped = true

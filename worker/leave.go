@@ -33,7 +33,7 @@ func (c *client) linger() {
 		l.lingerTimer.Fire = l.endLingering
 		l.timers.Set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
 	}
-	c.markAgain()
+	c.nextTurn()
 }
 
 // sink throws away what the client still sends.
@@ -50,7 +50,7 @@ func (c *client) sink() {
 		}
 		return
 	}
-	c.markAgain()
+	c.nextTurn()
 }
 
 // endLingering closes those that have had their time.

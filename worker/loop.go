@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -18,9 +17,6 @@ import (
 
 // handler is told of readiness: a client, a connection to a server, a listener, the control socket, the resolver.
 type handler interface{ ready(ev poll.Event) }
-
-// receiver is a connection that gets another share of the loop's attention in the next turn.
-type receiver interface{ receive() }
 
 // registration is an entry of the loop's table. seq changes when the entry changes hands, so that an event for its
 // former holder is recognised.
@@ -38,24 +34,23 @@ type loop struct {
 	now    int64        // the clock, read once per turn
 	rested int64        // the clock, when the loop was through with its last turn
 
-	table          []registration // by poll.Token.Index
-	free           []uint32       // indexes of table that nobody holds
-	buf            []byte         // what recv reads into
-	scratch        []byte         // what a request or reply is put together in, within one call
-	inline         []byte         // an inline request, rewritten as an array
-	merged         []byte         // a reply made of several
-	timers         timer.Heap
-	memory         memory
-	spent          int // bytes received in this turn, and tolls
-	sent           int // bytes, in this turn
-	relief         relief
-	window         window
-	busy           int       // clients that are owed a reply
-	lingering      []*client // wait for the other end to hang up
-	lingerTimer    timer.Timer
-	greetTimer     timer.Timer
-	reliefTimer    timer.Timer
-	postponedTimer timer.Timer
+	table       []registration // by poll.Token.Index
+	free        []uint32       // indexes of table that nobody holds
+	buf         []byte         // what recv reads into
+	scratch     []byte         // what a request or reply is put together in, within one call
+	inline      []byte         // an inline request, rewritten as an array
+	merged      []byte         // a reply made of several
+	timers      timer.Heap
+	memory      memory
+	spent       int // bytes received in this turn, and tolls
+	sent        int // bytes, in this turn
+	relief      relief
+	window      window
+	busy        int       // clients that are owed a reply
+	lingering   []*client // wait for the other end to hang up
+	lingerTimer timer.Timer
+	greetTimer  timer.Timer
+	reliefTimer timer.Timer
 
 	pools     []*pool
 	listeners []*listener
@@ -66,12 +61,7 @@ type loop struct {
 	counters  []uint64 // of the worker
 	turns     *uint64  // shared: grows with each turn, so that the master sees that the worker does not hang
 
-	again        []receiver // have more to read or to serve, without an edge to come
-	againNow     []receiver // those of them whose turn it is, and others that wait for the end of it
-	dirtyClients []*client  // have output for the end of the turn
-	partial      []*client  // have output for the end of the next turn, and get more soon
-	dirtyConns   []*conn
-	postponed    []writer // wait for memory of the kernel's
+	agenda       agenda
 	requests     requestPool
 	respArgs     []resp.Span // of the request at hand
 	memcacheKeys []memcache.Span
@@ -171,10 +161,9 @@ func (l *loop) turn(events []poll.Event) {
 	*l.turns++
 	l.spent, l.sent = 0, 0
 	l.observe()
-	l.again, l.againNow = l.againNow[:0], l.again
-	l.recallPartial()
+	l.agenda.begin()
 	l.handle(events)
-	l.serveAgain()
+	l.serveTurn()
 	l.timers.Run(l.now)
 	l.flush()
 	if l.giving.on {
@@ -202,6 +191,28 @@ func (l *loop) observe() {
 	}
 }
 
+// wait returns what became possible since the last turn, which has handled so many events.
+func (l *loop) wait(events int) ([]poll.Event, error) {
+	patience := l.patience()
+	if l.pressed() || patience == 0 && len(l.agenda.partial) == 0 {
+		return l.poller.Wait(0)
+	}
+	width := l.window.sleep(events, l.busy)
+	if width == 0 {
+		return l.poller.Wait(patience)
+	}
+	l.poller.Sleep(width)
+	gathered, err := l.poller.Wait(patience)
+	l.window.slept(len(gathered))
+	return gathered, err
+}
+
+// hurries tells whether there is something to do although nothing happens.
+func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 }
+
+// pressed tells whether that is more than to write what could be more.
+func (l *loop) pressed() bool { return !l.agenda.isEmpty() || l.memory.dead != nil || l.giving.more }
+
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
 // else without end, since the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
@@ -219,52 +230,6 @@ func (l *loop) patience() time.Duration {
 		return time.Duration(at - l.now)
 	}
 	return -1
-}
-
-// hurries tells whether there is something to do although nothing happens.
-func (l *loop) hurries() bool { return l.pressed() || len(l.partial) > 0 }
-
-// pressed tells whether that is more than to write what could be more.
-func (l *loop) pressed() bool {
-	return len(l.again) > 0 || len(l.dirtyConns)+len(l.dirtyClients) > 0 || l.memory.dead != nil || l.giving.more
-}
-
-// serveAgain gives each connection that had more than its share of the turn before another one, and those theirs that
-// would keep the others waiting: as far as the turn has time. Who does not get one is first in the next turn.
-func (l *loop) serveAgain() {
-	most := max(maxTurnBytes, l.spent+maxTurnBytes/4)
-	for i, c := range l.againNow {
-		if l.spent >= most {
-			l.again = slices.Insert(l.again, 0, l.againNow[i:]...)
-			break
-		}
-		c.receive()
-	}
-	clear(l.againNow)
-}
-
-// flush writes: requests first, so that servers work while replies are written. Those who have more to write than a turn
-// should take are at the front of the next one. Requests leave half of a turn to the replies.
-func (l *loop) flush() {
-	for len(l.dirtyConns) > 0 && l.sent < maxTurnBytes/2 || len(l.dirtyClients) > 0 && l.sent < maxTurnBytes {
-		done := 0
-		for among := len(l.dirtyConns); done < among && l.sent < maxTurnBytes/2; done++ {
-			s := l.dirtyConns[done]
-			s.dirty = false
-			s.flush()
-		}
-		l.dirtyConns = slices.Delete(l.dirtyConns, 0, done)
-		done = 0
-		for among := len(l.dirtyClients); done < among && l.sent < maxTurnBytes; done++ {
-			c := l.dirtyClients[done]
-			c.queued &^= inDirty
-			if !c.passOver() {
-				c.flush()
-			}
-		}
-		l.dirtyClients = slices.Delete(l.dirtyClients, 0, done)
-	}
-	l.trim()
 }
 
 // trim lets go of what one large request or reply has left in the loop's own buffers.

@@ -99,7 +99,7 @@ func TestPatience(t *testing.T) {
 		}
 	}
 	l.timers.Set(tm, 150)
-	l.again = []receiver{&client{}}
+	l.agenda.next = []receiver{&client{}}
 	if got := l.patience(); got != 0 {
 		t.Errorf("with a client that has more: %v", got)
 	}

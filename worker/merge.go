@@ -139,7 +139,7 @@ func (c *client) merge(r *request) bool {
 	}
 	l.spent += sliceBytes - budget
 	if f.merged < len(f.owner) {
-		c.markAgain()
+		c.nextTurn()
 		return false
 	}
 	if f.redis == nil {

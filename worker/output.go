@@ -4,7 +4,6 @@ package worker
 
 import (
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -119,34 +118,6 @@ func (o *output) send(l *loop, fd, share int) (more bool, err error) {
 		share -= n
 	}
 	return false, nil
-}
-
-// writer is a connection that has something to write.
-type writer interface{ markDirty() }
-
-// writePause is for how long nothing is written to connections for whose bytes the kernel had no memory: no edge tells when
-// it has some.
-const writePause = 10 * time.Millisecond
-
-// overlook returns err unless the kernel is short of memory, which is no fault of either end: then w writes after a pause.
-func (l *loop) overlook(w writer, err error) error {
-	if err != unix.ENOBUFS && err != unix.ENOMEM {
-		return err
-	}
-	l.postponed = append(l.postponed, w)
-	if !l.postponedTimer.Armed() {
-		l.postponedTimer.Fire = l.writePostponed
-		l.timers.Set(&l.postponedTimer, l.now+int64(writePause))
-	}
-	return nil
-}
-
-func (l *loop) writePostponed() {
-	for _, w := range l.postponed {
-		w.markDirty()
-	}
-	clear(l.postponed)
-	l.postponed = l.postponed[:0]
 }
 
 // gather sets the loop's vectors to the first chunks, up to most bytes, and returns how many bytes those are.

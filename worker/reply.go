@@ -39,7 +39,7 @@ func (c *conn) ready(ev poll.Event) {
 		c.in.unread = true
 		c.in.hangup = c.in.hangup || ev.Hangup
 		if c.queued || c.in.size() >= directBytes { // many replies, or a long one: others first
-			c.markLater()
+			c.thisTurn()
 			return
 		}
 		c.recv()
@@ -61,7 +61,7 @@ func (c *conn) recv() {
 		if c.state != connClosed {
 			c.keep(c.in.kept())
 			c.in.unread = true
-			c.markAgain()
+			c.nextTurn()
 		}
 		return
 	}
@@ -97,7 +97,7 @@ func (c *conn) recv() {
 		c.markDirty()
 	}
 	if c.in.unread {
-		c.markAgain()
+		c.nextTurn()
 	}
 }
 
@@ -288,18 +288,18 @@ func (c *conn) hangUp() {
 	l.closed()
 }
 
-func (c *conn) markAgain() {
+func (c *conn) nextTurn() {
 	if !c.queued {
 		c.queued = true
-		c.server.pool.l.again = append(c.server.pool.l.again, c)
+		c.server.pool.l.agenda.nextTurn(c)
 	}
 }
 
-// markLater has the connection read in this turn, after the others.
-func (c *conn) markLater() {
+// thisTurn has the connection read in this turn, after the others.
+func (c *conn) thisTurn() {
 	if !c.queued {
 		c.queued = true
-		c.server.pool.l.againNow = append(c.server.pool.l.againNow, c)
+		c.server.pool.l.agenda.thisTurn(c)
 	}
 }
 
@@ -307,6 +307,6 @@ func (c *conn) markDirty() {
 	if !c.dirty {
 		c.dirty = true
 		l := c.server.pool.l
-		l.dirtyConns = append(l.dirtyConns, c)
+		l.agenda.conns = append(l.agenda.conns, c)
 	}
 }

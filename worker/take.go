@@ -223,7 +223,7 @@ func (l *loop) welcome(c *client) {
 	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
 	c.in.unread = true
 	c.in.backlog = c.in.rest != nil
-	c.markAgain()
+	c.nextTurn()
 	c.markDirty()
 }
 

@@ -41,7 +41,7 @@ type sharer struct {
 func (s *sharer) receive() {
 	s.served++
 	s.l.spent += maxTurnBytes / 2
-	s.l.again = append(s.l.again, s)
+	s.l.agenda.nextTurn(s)
 }
 
 // Those that want more than there is for all take turns.
@@ -51,12 +51,12 @@ func TestSharesGoRound(t *testing.T) {
 	for range 5 {
 		s := &sharer{l: l}
 		all = append(all, s)
-		l.again = append(l.again, s)
+		l.agenda.nextTurn(s)
 	}
 	for range 10 {
 		l.spent = 0
-		l.again, l.againNow = l.againNow[:0], l.again
-		l.serveAgain()
+		l.agenda.begin()
+		l.serveTurn()
 	}
 	for i, s := range all {
 		if s.served != 4 {
@@ -64,8 +64,8 @@ func TestSharesGoRound(t *testing.T) {
 		}
 	}
 	l.spent = 2 * maxTurnBytes // by those who only had a question
-	l.again, l.againNow = l.againNow[:0], l.again
-	l.serveAgain()
+	l.agenda.begin()
+	l.serveTurn()
 	if got := all[0].served; got != 5 {
 		t.Errorf("in a turn that others fill the first one was served %d times more, want 1", got-4)
 	}
