@@ -14,7 +14,7 @@ import (
 // deserted is a handoff that has moved one client. Another one is owed a reply by the worker of before, or of next, unless
 // owing is nil; and then all masters die, those of first a turn earlier.
 func deserted(t *testing.T, owing func(before, next *loop) *loop, first int) (r *rig, before, next *loop, moved, slow *peer) {
-	r, before, next = succession(t, nil)
+	r, before, next = twoGenerations(t, nil)
 	moved = r.connect("moved", 0, 0)
 	if owing != nil && owing(before, next) == before {
 		slow = r.slowClient()
@@ -104,7 +104,7 @@ func TestDesertedHandoff(t *testing.T) {
 // has come there goes to the generation that serves.
 func TestDesertedListenerIsEmptied(t *testing.T) {
 	r, before, next, moved, _ := deserted(t, nil, 0)
-	if !next.giving.alone {
+	if !next.mover.giving.alone {
 		t.Fatal("the next worker does not give back")
 	}
 	for _, ln := range before.listeners {
@@ -122,7 +122,7 @@ func TestDesertedListenerIsEmptied(t *testing.T) {
 // Nobody is connected anywhere: that is no reason to leave the addresses.
 func TestDesertedWithoutClients(t *testing.T) {
 	for first := -1; first < 2; first++ {
-		r, before, next := succession(t, nil)
+		r, before, next := twoGenerations(t, nil)
 		r.handOver(before, next)
 		r.loseMasters(first)
 		r.advance(2 * time.Duration(forthDoubt))
@@ -134,11 +134,11 @@ func TestDesertedWithoutClients(t *testing.T) {
 
 // An earlier build gives back to nobody, and ends as soon as it has nobody left: then the next generation stays.
 func TestDesertedByEarlierBuild(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.handOver(before, next)
 	before.ended = true // and so its end of the connection closes
-	for _, p := range before.peers {
+	for _, p := range before.mover.peers {
 		sock.ShutdownWrite(p.fd)
 	}
 	r.masters[1].hangUp()
@@ -146,14 +146,14 @@ func TestDesertedByEarlierBuild(t *testing.T) {
 	r.advance(2 * time.Duration(forthDoubt))
 	r.pings(c, next)
 	r.pings(r.connect("fresh", 0, 0), next)
-	if got := waiting(t); len(got) != 1 || !next.settled {
-		t.Errorf("it waits at %q; settled is %v", got, next.settled)
+	if got := waiting(t); len(got) != 1 || !next.succession.settled {
+		t.Errorf("it waits at %q; settled is %v", got, next.succession.settled)
 	}
 }
 
 // A worker that drains and has lost its master moves those it still has, as they become idle, to one that serves on.
 func TestDesertedStraggler(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	slow := r.slowClient()
 	r.handOver(before, next)
 	r.instruct(next, link.Settle, nil)
@@ -181,8 +181,8 @@ func TestGivingOrphanMeetsMaster(t *testing.T) {
 }
 
 func meetGiving(t *testing.T, kind link.Kind) {
-	r, before, next := succession(t, nil)
-	before.origins = r.origins()
+	r, before, next := twoGenerations(t, nil)
+	before.succession.origins = r.origins()
 	slow := r.slowClient()
 	r.handOver(before, next)
 	r.masters[0].hangUp()
@@ -218,12 +218,12 @@ func TestOrphanLacksDescriptors(t *testing.T) {
 	r.redisPool("s1")
 	r.start()
 	l := r.workers[0]
-	l.origins = r.origins()
+	l.succession.origins = r.origins()
 	c := r.connect("c", 0, 0)
 	feed := starve(t, 0)
 	l.await()
 	r.turn()
-	if l.rendezvous.fd >= 0 {
+	if l.succession.rendezvous.fd >= 0 {
 		t.Fatal("it waits without a descriptor")
 	}
 	feed()

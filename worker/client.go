@@ -153,7 +153,7 @@ func (c *client) ready(ev poll.Event) {
 		c.in.unread = true
 		c.in.hangup = c.in.hangup || ev.Hangup
 		if c.in.hangup && c.moving.frozen() { // it does not move any more
-			c.pool.l.giving.thaw(c)
+			c.pool.l.mover.giving.thaw(c)
 		}
 		if ev.Broken && c.unread() {
 			if err := sock.Error(int(c.fd)); err != nil {
@@ -299,7 +299,7 @@ func (c *client) close() {
 	}
 	l := c.pool.l
 	if c.moving.frozen() {
-		l.giving.forget(c)
+		l.mover.giving.forget(c)
 	}
 	c.tearDown()
 	l.spent += closingToll
@@ -403,9 +403,9 @@ func (c *client) flush() {
 		return
 	}
 	if c.moving.frozen() {
-		c.pool.l.giving.flushed(c)
+		c.pool.l.mover.giving.flushed(c)
 	}
-	if c.pool.l.draining || c.moving.unwanted() {
+	if c.pool.l.draining.on || c.moving.unwanted() {
 		c.leaveIfIdle()
 	}
 	c.endIfDone()

@@ -82,18 +82,18 @@ var lifeStages = []struct {
 
 // packAll has all clients wait for a peer, though there is none.
 func packAll(l *loop) {
-	l.giving.on = true
+	l.mover.giving.on = true
 	for _, c := range clientsOf(l) {
 		c.moving.become(moveFrozen)
-		l.giving.owes(1)
-		l.giving.flushed(c)
+		l.mover.giving.owes(1)
+		l.mover.giving.flushed(c)
 	}
 }
 
 // sendOffAll has all clients be on their way, to nowhere.
 func sendOffAll(l *loop) {
 	packAll(l)
-	l.giving.fill(new(handoff.State), len(l.giving.packed))
+	l.mover.giving.fill(new(handoff.State), len(l.mover.giving.packed))
 }
 
 // lifeEvents is what may happen to a client at any time.
@@ -124,7 +124,7 @@ func TestClientsLife(t *testing.T) {
 	for _, at := range lifeStages {
 		for name, happens := range lifeEvents {
 			t.Run(fmt.Sprintf("%v %v %s", at.life, at.stage, name), func(t *testing.T) {
-				r, before, _ := succession(t, func(pools []link.Pool) { pools[0].ClientIdleTimeout = time.Minute })
+				r, before, _ := twoGenerations(t, func(pools []link.Pool) { pools[0].ClientIdleTimeout = time.Minute })
 				p := r.connect("c", 0, 0)
 				r.turn()
 				c := clientsOf(before)[0]

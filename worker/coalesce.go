@@ -82,7 +82,7 @@ func (c *client) passOver() bool {
 		return false
 	}
 	if c.head == nil || c.out.bytes == 0 || c.out.bytes >= mostPartialBytes || c.life != clientOpen ||
-		c.moving.frozen() || c.moving.unwanted() || l.draining || c.overflows() {
+		c.moving.frozen() || c.moving.unwanted() || l.draining.on || c.overflows() {
 		return false
 	}
 	c.queued |= inPartial

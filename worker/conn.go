@@ -149,7 +149,7 @@ func (c *conn) connect() {
 		return
 	}
 	c.fd = fd
-	l.toServers++
+	l.descriptors.toServers++
 	l.opened()
 	if done {
 		c.established()

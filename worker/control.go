@@ -109,7 +109,7 @@ func (c *control) told(m link.Message, fds []int) error {
 		l.resume()
 		l.departIfSteady()
 	case link.Settle:
-		l.settled = true
+		l.succession.settled = true
 		l.outlivePeers()
 		l.departIfSteady()
 	case link.Removed:
@@ -162,7 +162,7 @@ func (c *control) toldListen(m link.Message, fds []int) error {
 	}
 	spec, fd := body.Listener, fds[0]
 	err := errors.New("no such pool, or the worker is about to end")
-	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining {
+	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining.on {
 		if err = sock.SetInherited(fd); err == nil {
 			c.l.replace(spec)
 			err = c.l.listenFor(fd, spec, body.For)
@@ -192,10 +192,10 @@ func one(m link.Message, fds []int, body any) error {
 
 // serve accepts from now on.
 func (l *loop) serve() {
-	if l.draining || l.giving.on {
+	if l.draining.on || l.mover.giving.on {
 		return
 	}
-	l.serving = true
+	l.succession.serving = true
 	l.watchListeners(true)
 }
 
@@ -216,17 +216,17 @@ func (c *control) orphaned(err error) {
 	l.timers.Stop(&c.loan.retry)
 	sock.Close(c.fd)
 	l.control = nil
-	l.orphan = true
+	l.succession.orphan = true
 	switch {
-	case l.draining:
-		l.rendezvous.offer()
-	case l.unsettled() && (len(l.peers) > 0 || !l.serving):
-		for _, p := range l.peers {
+	case l.draining.on:
+		l.succession.rendezvous.offer()
+	case l.unsettled() && (len(l.mover.peers) > 0 || !l.succession.serving):
+		for _, p := range l.mover.peers {
 			p.link.Refuse()
 		}
 		l.give(0)
 		l.giveAlone(backDoubt)
-	case l.giving.on:
+	case l.mover.giving.on:
 		l.giveAlone(forthDoubt)
 	default:
 		l.serveAlone()
@@ -235,7 +235,7 @@ func (c *control) orphaned(err error) {
 
 // serveAlone serves on without a master, unless the worker is to drain then. What it has is its own.
 func (l *loop) serveAlone() {
-	l.settled = true
+	l.succession.settled = true
 	if l.spec.Orphans == link.OrphansDrain {
 		l.drain(l.spec.ShutdownTimeout)
 		return
@@ -253,14 +253,14 @@ const (
 
 // giveAlone goes on giving without a master, until nobody is left.
 func (l *loop) giveAlone(doubt int64) {
-	g := &l.giving
+	g := &l.mover.giving
 	g.alone, g.parts, g.looked = true, l.now+doubt, false
-	if !l.serving {
+	if !l.succession.serving {
 		g.parts = l.now // nobody misses it
 	}
 	g.part()
 	if !l.ended {
-		l.rendezvous.offer()
+		l.succession.rendezvous.offer()
 	}
 }
 

@@ -6,12 +6,21 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
+
+// draining is how far a worker is on its way to its end. Loop only.
+type draining struct {
+	on        bool
+	departing bool        // a signal has told the worker to end
+	till      timer.Timer // then it ends with whoever is still there
+	greet     timer.Timer // then those who have just connected have had their time to ask something
+}
 
 // drain stops accepting, closes each client once it is owed nothing and has no request half sent, and ends the worker
 // when the last one is gone or limit is over. limit 0 is no limit.
 func (l *loop) drain(limit time.Duration) {
-	if l.draining {
+	if l.draining.on {
 		return
 	}
 	l.stopGiving("drain")
@@ -26,25 +35,25 @@ func (l *loop) drain(limit time.Duration) {
 // finish ends a worker whose clients another generation takes: they go on moving as they can, and only those that
 // cannot are closed like in drain. What waits to be accepted is the other generation's.
 func (l *loop) finish(limit time.Duration) {
-	if !l.draining {
+	if !l.draining.on {
 		l.wind(limit)
 	}
 }
 
 // wind has the worker end, and everyone look whether to leave for that.
 func (l *loop) wind(limit time.Duration) {
-	l.draining = true
-	l.timers.Stop(&l.rendezvous.till)
-	if l.orphan {
-		l.rendezvous.offer()
+	l.draining.on = true
+	l.timers.Stop(&l.succession.rendezvous.till)
+	if l.succession.orphan {
+		l.succession.rendezvous.offer()
 	}
 	l.closeListeners()
 	if limit > 0 {
-		l.drainTill.Fire = func() {
+		l.draining.till.Fire = func() {
 			l.ended = true
-			l.rendezvous.withdraw()
+			l.succession.rendezvous.withdraw()
 		}
-		l.timers.Set(&l.drainTill, l.now+int64(limit))
+		l.timers.Set(&l.draining.till, l.now+int64(limit))
 	}
 	l.leaveAll()
 	l.endIfDrained()
@@ -63,14 +72,14 @@ func (l *loop) leaveAll() {
 func (c *client) departs() bool {
 	l := c.pool.l
 	switch {
-	case !l.draining && !l.giving.parting(), c.moving.frozen():
+	case !l.draining.on && !l.mover.giving.parting(), c.moving.frozen():
 		return false
 	case !c.greeted():
 		return false
 	case c.moving.unwanted(): // until then everything may have been rolled back
 		return true
 	}
-	return l.draining && !l.giving.moves(c)
+	return l.draining.on && !l.mover.giving.moves(c)
 }
 
 // leaveIfIdle has a client closed that departs and stands between two requests.
@@ -101,20 +110,20 @@ func (c *client) idle() bool {
 
 // endIfDrained ends a worker that is to end when it has no clients, and is about to get none.
 func (l *loop) endIfDrained() {
-	if !l.draining && !l.giving.parting() || l.clients > 0 || l.ended {
+	if !l.draining.on && !l.mover.giving.parting() || l.clients > 0 || l.ended {
 		return
 	}
 	if giving, taking := l.handing(); giving+taking > 0 || l.outlasting() {
 		return
 	}
-	if !l.draining && l.serving && !l.giving.reachable() { // nobody else serves, see stuck
+	if !l.draining.on && l.succession.serving && !l.mover.giving.reachable() { // nobody else serves, see stuck
 		return
 	}
-	if !l.draining && l.acceptLast() {
+	if !l.draining.on && l.acceptLast() {
 		return
 	}
 	l.ended = true
-	l.rendezvous.withdraw()
+	l.succession.rendezvous.withdraw()
 	l.control.must(link.Drained, nil)
 }
 
@@ -125,7 +134,7 @@ func (l *loop) acceptLast() (any bool) {
 		ln.acceptAll()
 	}
 	if l.clients > 0 {
-		l.giving.begin()
+		l.mover.giving.begin()
 	}
 	return l.clients > 0
 }

@@ -35,6 +35,12 @@ const (
 	maxShortages      = 7 // which is after a batch of one
 )
 
+// mover moves clients between this worker and those of other generations. Loop only.
+type mover struct {
+	peers  []*peerLink // workers of other generations, by slot
+	giving giving
+}
+
 // giving is what the worker does about moving its clients away. Loop only.
 type giving struct {
 	l      *loop
@@ -61,18 +67,18 @@ type giving struct {
 
 // give stops accepting and begins to move the clients to the peers.
 func (l *loop) give(patience time.Duration) {
-	if l.draining {
+	if l.draining.on {
 		var body link.GivenBody
 		body.Stragglers, _ = l.stragglers()
 		l.control.must(link.Given, link.Body(body))
 		return
 	}
 	l.watchListeners(false)
-	g := &l.giving
+	g := &l.mover.giving
 	if !g.on {
 		*g = giving{l: l, on: true, next: l.spec.Slot, tick: g.tick}
 		g.tick.Fire = g.look
-		for _, p := range l.peers {
+		for _, p := range l.mover.peers {
 			p.reversed, p.gone = false, 0
 		}
 		l.timers.Set(&g.tick, l.now+giveTick)
@@ -83,7 +89,7 @@ func (l *loop) give(patience time.Duration) {
 
 // resume gives nothing more and serves on as before.
 func (l *loop) resume() {
-	if l.draining {
+	if l.draining.on {
 		return
 	}
 	l.stopGiving("roll-back")
@@ -94,11 +100,11 @@ func (l *loop) resume() {
 
 // stopGiving takes back what is not committed and forgets what has been found out about the clients.
 func (l *loop) stopGiving(reason string) {
-	g := &l.giving
+	g := &l.mover.giving
 	if !g.on {
 		return
 	}
-	for _, p := range slices.Clone(l.peers) {
+	for _, p := range slices.Clone(l.mover.peers) {
 		p.link.Abort(reason)
 		p.tidy()
 	}
@@ -136,7 +142,7 @@ func (g *giving) step() {
 }
 
 // reachable tells whether there is a peer that takes clients, or may do so once it has said hello.
-func (g *giving) reachable() bool { return slices.ContainsFunc(g.l.peers, (*peerLink).usable) }
+func (g *giving) reachable() bool { return slices.ContainsFunc(g.l.mover.peers, (*peerLink).usable) }
 
 // room returns how many more clients could be packed now. While a peer is waited for that gets its part in a moment, nobody
 // is frozen who would have to wait, too.
@@ -144,7 +150,7 @@ func (g *giving) room() int {
 	room := -len(g.packed)
 	all, shares := g.sums()
 	waits := g.waits(all, shares)
-	for _, p := range g.l.peers {
+	for _, p := range g.l.mover.peers {
 		if !p.credit() {
 			continue
 		}
@@ -162,7 +168,7 @@ func (g *giving) parting() bool { return g.alone && g.l.now >= g.parts }
 
 // part does what follows from it.
 func (g *giving) part() {
-	if !g.parting() || g.l.draining {
+	if !g.parting() || g.l.draining.on {
 		return
 	}
 	if !g.looked {
@@ -177,12 +183,12 @@ func (g *giving) stuck() {
 	l := g.l
 	g.thawAll()
 	switch {
-	case l.draining:
+	case l.draining.on:
 		if !g.left {
 			g.left = true
 			l.leaveAll()
 		}
-	case l.orphan && (l.serving || l.clients > 0):
+	case l.succession.orphan && (l.succession.serving || l.clients > 0):
 		l.resume()
 		l.serveAlone()
 		l.departIfSteady()

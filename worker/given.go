@@ -13,7 +13,7 @@ import (
 func (g *giving) look() {
 	l := g.l
 	l.timers.Set(&g.tick, l.now+giveTick)
-	for _, p := range slices.Clone(l.peers) {
+	for _, p := range slices.Clone(l.mover.peers) {
 		if p.link.Overdue(l.now) {
 			p.link.Retire("no answer")
 			p.hung = true
@@ -65,7 +65,7 @@ func (g *giving) atRest() bool {
 
 // starved tells that no peer has room.
 func (g *giving) starved() bool {
-	for _, p := range g.l.peers {
+	for _, p := range g.l.mover.peers {
 		if p.usable() && !p.starved() {
 			return false
 		}

@@ -56,7 +56,7 @@ func TestConfigurationHasNoPlace(t *testing.T) {
 
 // The worker has not come far when it is told to go back.
 func TestResume(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	moved, slow := r.connect("moved", 0, 0), r.connect("slow", 0, 0)
 	slow.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -97,7 +97,7 @@ func TestResume(t *testing.T) {
 
 // The next master dies: its worker gives everything back by itself and ends.
 func TestMasterOfNextDies(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	idle, slow := r.connect("idle", 0, 0), r.connect("slow", 0, 0)
 	r.handOver(before, next)
 	slow.send(redisRequestOf("GET", "1"))
@@ -149,7 +149,7 @@ func TestMasterOfNextDiesEarly(t *testing.T) {
 
 // After Settle there is no way back: the next worker serves on without a master.
 func TestMasterOfNextDiesLate(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.handOver(before, next)
 	r.instruct(next, link.Settle, nil)
@@ -165,7 +165,7 @@ func TestMasterOfNextDiesLate(t *testing.T) {
 
 // Both masters die, or the one that is both: whoever has a client in the end, it is served.
 func TestAllMastersDie(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	moved, slow := r.connect("moved", 0, 0), r.connect("slow", 0, 0)
 	slow.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -188,7 +188,7 @@ func TestAllMastersDie(t *testing.T) {
 
 // The master of the worker before dies: its clients move all the same, and it ends.
 func TestMasterOfBeforeDies(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	moved, slow := r.connect("moved", 0, 0), r.connect("slow", 0, 0)
 	slow.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -212,7 +212,7 @@ func TestMasterOfBeforeDies(t *testing.T) {
 
 // The next worker may open few more descriptors: batches get smaller until they fit.
 func TestTakerHasFewDescriptors(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	var clients []*peer
 	for i := range 20 {
 		clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
@@ -231,7 +231,7 @@ func TestTakerHasFewDescriptors(t *testing.T) {
 
 // It may open none: everybody stays, and moves as soon as that changes.
 func TestTakerHasNoDescriptors(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	var clients []*peer
 	for i := range 5 {
 		clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
@@ -258,7 +258,7 @@ func TestTakerHasNoDescriptors(t *testing.T) {
 
 // The next worker is near its limit of memory: what would go beyond it stays.
 func TestTakerHasNoMemory(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	next.spec.MemoryLimit = 1 << 20
 	small, large := r.connect("small", 0, 0), r.connect("large", 0, 0)
 	large.send([]byte("*2\r\n$4\r\nECHO\r\n$2000000\r\n" + strings.Repeat("x", 1_000_000)))
@@ -280,7 +280,7 @@ func TestTakerHasNoMemory(t *testing.T) {
 
 // Who hangs up while it is frozen is served to its end where it is.
 func TestHangUpWhileFrozen(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	c.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -296,7 +296,7 @@ func TestHangUpWhileFrozen(t *testing.T) {
 
 // A frozen client that is closed for another reason leaves nothing behind.
 func TestServerDiesWhileFrozen(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	c.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -336,15 +336,15 @@ func TestStrayControlMessages(t *testing.T) {
 			t.Errorf("it says %v", m)
 		}
 	}
-	if len(messages) != 2 || len(l.peers) != 0 || len(l.listeners) != 1 {
-		t.Errorf("it says %v, has %d peers and %d listeners", messages, len(l.peers), len(l.listeners))
+	if len(messages) != 2 || len(l.mover.peers) != 0 || len(l.listeners) != 1 {
+		t.Errorf("it says %v, has %d peers and %d listeners", messages, len(l.mover.peers), len(l.listeners))
 	}
 	r.pings(r.connect("c", 0, 0), l)
 }
 
 // One more listener, while the worker serves and while it does not yet.
 func TestListen(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	path := r.front(0, 9)
 	fd, err := sock.ListenUnix(path, 0, 16)
 	r.must(err)
@@ -404,7 +404,7 @@ func TestGiveNobody(t *testing.T) {
 // Drain in the middle of everything: what is not committed is served to its end here.
 func TestDrainWhileGiving(t *testing.T) {
 	for steps := range 10 {
-		r, before, next := succession(t, nil)
+		r, before, next := twoGenerations(t, nil)
 		c, half := r.connect("c", 0, 0), r.connect("half", 0, 0)
 		half.send([]byte("*1\r\n$4\r\nPI"))
 		r.turn()
@@ -430,9 +430,9 @@ func TestDrainWhileGiving(t *testing.T) {
 
 // What the socket to the peer has no room for goes out later, in order.
 func TestPeerSocketIsFull(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
-	p := before.peers[0]
+	p := before.mover.peers[0]
 	abort := handoff.AppendMessage(nil, handoff.Message{Kind: handoff.Abort, Version: 1, Batch: 1 << 30})
 	filled := 0
 	for ; sock.SendFDs(p.fd, abort, nil) == nil; filled++ {
@@ -453,9 +453,9 @@ func TestPeerSocketIsFull(t *testing.T) {
 
 // The same, and the worker thinks better of it: the OFFER never goes out, and nothing of it is left.
 func TestPeerSocketIsFullAndResume(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
-	p := before.peers[0]
+	p := before.mover.peers[0]
 	abort := handoff.AppendMessage(nil, handoff.Message{Kind: handoff.Abort, Version: 1, Batch: 1 << 30})
 	for sock.SendFDs(p.fd, abort, nil) == nil {
 	}
@@ -473,14 +473,14 @@ func TestPeerSocketIsFullAndResume(t *testing.T) {
 
 // Garbage from the other side ends the use of that side, and everyone is served.
 func TestGarbageFromPeer(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
-	_, err := sock.Send(next.peers[0].fd, []byte("garbage"))
+	_, err := sock.Send(next.mover.peers[0].fd, []byte("garbage"))
 	r.must(err)
 	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
 	r.turn()
-	if before.clients != 1 || len(before.peers) != 0 || len(next.peers) != 0 {
-		t.Errorf("%d clients here, %d and %d peers", before.clients, len(before.peers), len(next.peers))
+	if before.clients != 1 || len(before.mover.peers) != 0 || len(next.mover.peers) != 0 {
+		t.Errorf("%d clients here, %d and %d peers", before.clients, len(before.mover.peers), len(next.mover.peers))
 	}
 	r.pings(c, before)
 }

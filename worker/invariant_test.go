@@ -109,7 +109,7 @@ func checkClient(t testing.TB, c *client) {
 // checkGiving compares the lists of clients that are to move with the clients.
 func checkGiving(t testing.TB, l *loop) {
 	t.Helper()
-	g := &l.giving
+	g := &l.mover.giving
 	owed, waiting := 0, 0
 	for _, entry := range l.table {
 		c, ok := entry.h.(*client)
@@ -127,7 +127,7 @@ func checkGiving(t testing.TB, l *loop) {
 		t.Fatalf("%d clients are frozen and %d packed; counted are %d, of them %d slow, and %d; giving is %v",
 			owed, waiting, g.owed, g.slow, len(g.packed), g.on)
 	}
-	for _, p := range l.peers {
+	for _, p := range l.mover.peers {
 		if len(p.offers) != p.link.Giving() || len(p.guests) != p.link.Taking() {
 			t.Fatalf("%d batches given and %d taken, the link counts %d and %d", len(p.offers), len(p.guests), p.link.Giving(), p.link.Taking())
 		}
@@ -234,11 +234,11 @@ func checkEmpty(t testing.TB, l *loop) {
 	if l.memory.held != 0 {
 		t.Errorf("%d bytes are held for nobody", l.memory.held)
 	}
-	held := 1 + len(l.listeners) + len(l.peers) // resolver
+	held := 1 + len(l.listeners) + len(l.mover.peers) // resolver
 	if l.control != nil {
 		held++
 	}
-	if l.rendezvous.fd >= 0 {
+	if l.succession.rendezvous.fd >= 0 {
 		held++
 	}
 	for _, entry := range l.table {

@@ -37,7 +37,7 @@ func (r *rig) answers(l *loop) (joined []int, failed []link.PeerFailedBody) {
 }
 
 func TestJoined(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	for _, l := range []*loop{before, next} {
 		if joined, failed := r.answers(l); !slices.Equal(joined, []int{0}) || len(failed) != 0 {
 			t.Errorf("worker of generation %d has joined %v and failed with %v", l.spec.Generation, joined, failed)
@@ -81,7 +81,7 @@ func TestDescriptorsAreSpared(t *testing.T) {
 	r.redisPool("s1")
 	r.start()
 	l := r.workers[0]
-	l.spares = true
+	l.descriptors.spares = true
 	const more = 200
 	for i := range more {
 		r.dial(fmt.Sprint("c", i))
@@ -131,7 +131,7 @@ func TestDrainSparesNothing(t *testing.T) {
 	r.redisPool("s1")
 	r.start()
 	l := r.workers[0]
-	l.spares = true
+	l.descriptors.spares = true
 	const more = 40
 	for i := range more {
 		r.dial(fmt.Sprint("c", i))

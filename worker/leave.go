@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 const (
@@ -18,6 +19,12 @@ const (
 	sinkReads = 4
 )
 
+// lingering is who waits for the other end to hang up. Loop only.
+type lingering struct {
+	clients []*client
+	timer   timer.Timer // looks for those that have had their time
+}
+
 // ticks is the loop's time in the unit of client.active.
 func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 
@@ -28,10 +35,10 @@ func (c *client) linger() {
 	c.become(clientLingering)
 	c.active = l.ticks()
 	sock.ShutdownWrite(int(c.fd))
-	l.lingering = append(l.lingering, c)
-	if !l.lingerTimer.Armed() {
-		l.lingerTimer.Fire = l.endLingering
-		l.timers.Set(&l.lingerTimer, l.now+lingerTicks*tickNanos)
+	l.lingering.clients = append(l.lingering.clients, c)
+	if !l.lingering.timer.Armed() {
+		l.lingering.timer.Fire = l.endLingering
+		l.timers.Set(&l.lingering.timer, l.now+lingerTicks*tickNanos)
 	}
 	c.nextTurn()
 }
@@ -55,8 +62,8 @@ func (c *client) sink() {
 
 // endLingering closes those that have had their time.
 func (l *loop) endLingering() {
-	now, kept := l.ticks(), l.lingering[:0]
-	for _, c := range l.lingering {
+	now, kept := l.ticks(), l.lingering.clients[:0]
+	for _, c := range l.lingering.clients {
 		switch {
 		case c.life == clientClosed:
 		case now-c.active >= lingerTicks:
@@ -65,10 +72,10 @@ func (l *loop) endLingering() {
 			kept = append(kept, c)
 		}
 	}
-	clear(l.lingering[len(kept):])
-	l.lingering = kept
+	clear(l.lingering.clients[len(kept):])
+	l.lingering.clients = kept
 	if len(kept) > 0 {
-		l.timers.Set(&l.lingerTimer, l.now+lingerTicks*tickNanos/4)
+		l.timers.Set(&l.lingering.timer, l.now+lingerTicks*tickNanos/4)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 const (
@@ -128,12 +129,13 @@ func (c *conn) frees() int {
 
 // relief is what the loop does about scarce memory. Loop only.
 type relief struct {
-	short  bool  // who lags is not read
-	began  int64 // when it became so
-	look   int64 // when to look for those that take nothing
-	scarce bool  // and large holders are not read
-	share  int64 // what is not large
-	next   int64 // when to close some of them
+	short  bool        // who lags is not read
+	began  int64       // when it became so
+	look   int64       // when to look for those that take nothing
+	scarce bool        // and large holders are not read
+	share  int64       // what is not large
+	next   int64       // when to close some of them
+	timer  timer.Timer // wakes the loop for the next of these
 	closed closings
 	size   int       // of those in large, see sizeOf
 	large  []suspect // to be closed, in this order
@@ -225,11 +227,11 @@ func (c *client) deafFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickN
 
 // wakeAt has the loop turn at that time, or before, even if nothing happens.
 func (l *loop) wakeAt(at int64) {
-	if l.reliefTimer.Fire == nil {
-		l.reliefTimer.Fire = func() {}
+	if l.relief.timer.Fire == nil {
+		l.relief.timer.Fire = func() {}
 	}
-	if !l.reliefTimer.Armed() || at < l.reliefTimer.Due() {
-		l.timers.Set(&l.reliefTimer, at)
+	if !l.relief.timer.Armed() || at < l.relief.timer.Due() {
+		l.timers.Set(&l.relief.timer, at)
 	}
 }
 

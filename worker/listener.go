@@ -182,7 +182,7 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 		fd, err := sock.Accept(ln.fd)
 		switch err {
 		case nil:
-			l.newest = fd
+			l.descriptors.newest = fd
 			if !ln.pool.admit() {
 				ln.turnAway(fd)
 				continue
@@ -203,82 +203,6 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 }
 
 var errSpared = errors.New("too many open files, but for those of servers, and those that a reload or an upgrade needs")
-
-// ceiling returns the descriptor from which on none is a client's. The limit can change at any time.
-func (l *loop) ceiling() int {
-	if !l.spares {
-		return math.MaxInt
-	}
-	limit, err := sock.MaxDescriptors()
-	if err != nil {
-		return math.MaxInt
-	}
-	return limit - link.Spared(limit) - max(0, l.forServers(limit)-l.toServers)
-}
-
-// closeToCeiling is how few descriptors are left when each is looked at.
-const closeToCeiling = 32
-
-// reaches tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
-// need only look when the last one was close, or few are free: the last one may have filled the only gap.
-func (l *loop) reaches(ceiling int) bool {
-	if l.newest+1 < ceiling && l.used()+closeToCeiling < ceiling {
-		return false
-	}
-	next, err := sock.FreeDescriptor()
-	if err != nil {
-		return ceiling < math.MaxInt
-	}
-	l.newest = next - 1
-	return next >= ceiling
-}
-
-// crowds tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
-// cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
-// are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
-func (l *loop) crowds(ceiling int) bool {
-	return l.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.away() >= ceiling
-}
-
-// away returns how many clients have gone to workers of other generations that may still give them back.
-func (l *loop) away() (clients int) {
-	for _, p := range l.peers {
-		clients += p.away
-	}
-	return clients
-}
-
-// expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
-// by what the master counts, but no more than room was made for. All of them may be for this worker, if others were faster.
-func (l *loop) expected() int {
-	if !l.unsettled() {
-		return 0
-	}
-	elsewhere, arrived := 0, 0
-	for _, p := range l.pools {
-		n, known := l.shared.Others(p.index)
-		if !known {
-			return max(l.spec.Clients/2-l.clients, 0)
-		}
-		elsewhere += n
-		arrived += int(int64(atomic.LoadUint64(p.moved)))
-	}
-	if l.spec.Clients == 0 {
-		return elsewhere
-	}
-	return min(elsewhere, max(l.spec.Clients-arrived, 0))
-}
-
-// used returns how many descriptors are open, about.
-func (l *loop) used() int {
-	n := l.fixed + int(l.counters[link.CurrConnections]) + len(l.peers)
-	for _, p := range l.peers {
-		for _, guests := range p.guests {
-			n += len(guests)
-		}
-	}
-	return n
-}
 
 // mute leaves the queue alone for a moment: without what a connection needs the listener would only wake the loop for nothing.
 func (ln *listener) mute(err error) {

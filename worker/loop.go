@@ -34,23 +34,20 @@ type loop struct {
 	now    int64        // the clock, read once per turn
 	rested int64        // the clock, when the loop was through with its last turn
 
-	table       []registration // by poll.Token.Index
-	free        []uint32       // indexes of table that nobody holds
-	buf         []byte         // what recv reads into
-	scratch     []byte         // what a request or reply is put together in, within one call
-	inline      []byte         // an inline request, rewritten as an array
-	merged      []byte         // a reply made of several
-	timers      timer.Heap
-	memory      memory
-	spent       int // bytes received in this turn, and tolls
-	sent        int // bytes, in this turn
-	relief      relief
-	window      window
-	busy        int       // clients that are owed a reply
-	lingering   []*client // wait for the other end to hang up
-	lingerTimer timer.Timer
-	greetTimer  timer.Timer
-	reliefTimer timer.Timer
+	table     []registration // by poll.Token.Index
+	free      []uint32       // indexes of table that nobody holds
+	buf       []byte         // what recv reads into
+	scratch   []byte         // what a request or reply is put together in, within one call
+	inline    []byte         // an inline request, rewritten as an array
+	merged    []byte         // a reply made of several
+	timers    timer.Heap
+	memory    memory
+	spent     int // bytes received in this turn, and tolls
+	sent      int // bytes, in this turn
+	relief    relief
+	window    window
+	busy      int // clients that are owed a reply
+	lingering lingering
 
 	pools     []*pool
 	listeners []*listener
@@ -74,29 +71,12 @@ type loop struct {
 	spareFanouts int     // of fanouts
 	vectors      [][]byte
 
-	accepting bool // the listeners are watched
-	spares    bool // clients leave descriptors for servers, and for a handoff
-	newest    int  // descriptor of the client that came last, or another that is about as high
-	toServers int  // descriptors of connections to servers
-
-	// serverSockets is how many descriptors the connections to servers may need, all together.
-	serverSockets int
-
-	fixed     int  // descriptors that are no connections of any kind, about
-	departing bool // a signal has told the worker to end
-	draining  bool
-	ended     bool
-	drainTill timer.Timer
-
-	peers    []*peerLink // workers of other generations, by slot
-	giving   giving
-	rollCall rollCall
-	serving  bool // has accepted at some time, or was told to
-	settled  bool // nothing is rolled back any more
-	orphan   bool // the master is dead
-
-	rendezvous rendezvous
-	origins    [2]int // the memory files of spec and shared, for the next master; read-only
+	descriptors descriptorBudget
+	draining    draining
+	succession  succession
+	mover       mover
+	accepting   bool // the listeners are watched
+	ended       bool
 }
 
 // newLoop makes the loop with everything but its listeners and its control socket.
@@ -116,12 +96,10 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		turns:    sign(shared.Turns(spec.Slot)),
 		vectors:  make([][]byte, 0, sock.MaxVectors),
 
-		accepting: !spec.Takeover, serving: !spec.Takeover,
+		accepting: !spec.Takeover,
 	}
-	l.giving.l = l
-	l.rollCall.l = l
-	l.rendezvous.l, l.rendezvous.fd = l, -1
-	l.origins = [...]int{link.FDSpec, link.FDShared}
+	l.succession.begin(l)
+	l.mover.giving.l = l
 	l.memory.l = l
 	l.window.most = spec.Coalesce
 	l.requests.l = l
@@ -166,8 +144,8 @@ func (l *loop) turn(events []poll.Event) {
 	l.serveTurn()
 	l.timers.Run(l.now)
 	l.flush()
-	if l.giving.on {
-		l.giving.step()
+	if l.mover.giving.on {
+		l.mover.giving.step()
 		l.flush()
 	}
 	l.observe()
@@ -211,7 +189,9 @@ func (l *loop) wait(events int) ([]poll.Event, error) {
 func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 }
 
 // pressed tells whether that is more than to write what could be more.
-func (l *loop) pressed() bool { return !l.agenda.isEmpty() || l.memory.dead != nil || l.giving.more }
+func (l *loop) pressed() bool {
+	return !l.agenda.isEmpty() || l.memory.dead != nil || l.mover.giving.more
+}
 
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
 // else without end, since the poller's alarm rings when the next timer is due.

@@ -156,8 +156,8 @@ func TestControlMessages(t *testing.T) {
 			t.Errorf("to %q the worker says %q, want %q", test.wire, got, test.want)
 		}
 	}
-	if l := r.workers[0]; l.draining || l.spec.Verbosity != levelWarn {
-		t.Errorf("draining %v, verbosity %d", l.draining, l.spec.Verbosity)
+	if l := r.workers[0]; l.draining.on || l.spec.Verbosity != levelWarn {
+		t.Errorf("draining %v, verbosity %d", l.draining.on, l.spec.Verbosity)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 func TestMoveIdle(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	var clients []*peer
 	for i := range 3 {
 		clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
@@ -65,7 +65,7 @@ func TestMoveIdle(t *testing.T) {
 	if messages := r.heard(before); len(messages) != 1 || messages[0].Kind != link.Drained {
 		t.Errorf("its last words are %v", messages)
 	}
-	if len(next.peers) != 0 {
+	if len(next.mover.peers) != 0 {
 		t.Error("the next worker still has its peer")
 	}
 	if messages := r.heard(next); len(messages) != 0 {
@@ -76,7 +76,7 @@ func TestMoveIdle(t *testing.T) {
 
 // The worker before ends before the next one hears that the handoff is settled: as it was to, so that this is no news.
 func TestMoveEndsEarly(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.handOver(before, next)
 	r.given(before)
@@ -97,7 +97,7 @@ func TestMoveEndsEarly(t *testing.T) {
 func TestMoveHalfRequest(t *testing.T) {
 	request := redisRequestOf("GET", strings.Repeat("k", 300))
 	for _, n := range []int{1, 4, 20, 100, len(request) - 1} {
-		r, before, next := succession(t, nil)
+		r, before, next := twoGenerations(t, nil)
 		c := r.connect("c", 0, 0)
 		c.send(request[:n])
 		r.turn()
@@ -123,7 +123,7 @@ func TestMoveHalfRequest(t *testing.T) {
 
 // A long value of which most has come.
 func TestMoveHalfValue(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	request := redisRequestOf("SET", "k", strings.Repeat("v", 500_000))
 	c := r.connect("c", 0, 0)
 	c.send(request[:400_000])
@@ -141,7 +141,7 @@ func TestMoveHalfValue(t *testing.T) {
 
 // What is asked and not answered is awaited, what comes meanwhile is asked later.
 func TestMovePipelined(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c, idle := r.connect("c", 0, 0), r.connect("idle", 0, 0)
 	for i := range 3 {
 		c.send(redisRequestOf("GET", fmt.Sprint(i)))
@@ -180,7 +180,7 @@ func TestMovePipelined(t *testing.T) {
 
 // A client whose replies do not come is a straggler, and moves when they do.
 func TestMoveStraggler(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	c.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -243,7 +243,7 @@ func TestMoveWhileMerging(t *testing.T) {
 
 // At the deadline of Finish the worker ends, with whoever is left.
 func TestFinishDeadline(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	c.send(redisRequestOf("GET", "1"))
 	r.turn()
@@ -262,7 +262,7 @@ func TestFinishDeadline(t *testing.T) {
 
 // Megabytes that the client has not taken move with it.
 func TestMoveUnsent(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	c.deaf = true
 	const count, size = 8, 900_000
@@ -424,7 +424,7 @@ func TestMoveBacklog(t *testing.T) {
 
 // More than a batch, over more than one peer, with all of them busy.
 func TestMoveMany(t *testing.T) {
-	r, before, first := succession(t, nil)
+	r, before, first := twoGenerations(t, nil)
 	second := r.succeed(nil)
 	second.spec.Slot = 1
 	r.join(before, second)
@@ -443,8 +443,8 @@ func TestMoveMany(t *testing.T) {
 	r.unchecked = false
 	r.instruct(second, link.Serve, nil)
 	r.handOver(before, first)
-	if before.giving.owed > maxFrozenOwed {
-		t.Errorf("%d clients are frozen that are owed replies", before.giving.owed)
+	if before.mover.giving.owed > maxFrozenOwed {
+		t.Errorf("%d clients are frozen that are owed replies", before.mover.giving.owed)
 	}
 	r.servers[0].conns[0].send([]byte(strings.Repeat("$1\r\n1\r\n", 1500)))
 	r.turn()
@@ -465,7 +465,7 @@ func TestMoveMany(t *testing.T) {
 
 // Who is owed replies for long does not keep others frozen, or unmoved.
 func TestManySlowClients(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	r.unchecked = true
 	var slow []*peer
 	for i := range 2*maxFrozenOwed + 50 {
@@ -480,13 +480,13 @@ func TestManySlowClients(t *testing.T) {
 	r.turn()
 	r.handOver(before, next)
 	r.pings(quick, next)
-	if got := before.giving.owed; got != maxFrozenOwed {
+	if got := before.mover.giving.owed; got != maxFrozenOwed {
 		t.Errorf("%d are frozen at once", got)
 	}
 	for range 4 {
 		r.advance(100 * time.Millisecond)
 	}
-	if got := before.giving.owed; got != len(slow) {
+	if got := before.mover.giving.owed; got != len(slow) {
 		t.Errorf("%d are frozen after a while, of %d", got, len(slow))
 	}
 	r.advance(2 * time.Second)

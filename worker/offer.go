@@ -76,13 +76,13 @@ func (g *giving) send() {
 
 // paused tells that no peer is to be offered anything for a moment.
 func (g *giving) paused() bool {
-	return !slices.ContainsFunc(g.l.peers, func(p *peerLink) bool { return p.usable() && g.l.now >= p.pausedTill })
+	return !slices.ContainsFunc(g.l.mover.peers, func(p *peerLink) bool { return p.usable() && g.l.now >= p.pausedTill })
 }
 
 // peer returns who is to get the next batch, and how many clients at most; nil if nobody can. It is the one to whom the most
 // are due, so that in the end everybody has a part of them in proportion to his share.
 func (g *giving) peer() (chosen *peerLink, most int) {
-	peers := g.l.peers
+	peers := g.l.mover.peers
 	all, shares := g.sums()
 	best, at := 0, 0
 	for i := range peers {
@@ -106,7 +106,7 @@ func (g *giving) peer() (chosen *peerLink, most int) {
 // sums returns how many clients there are to be given, those included that are, and how many shares to divide them by.
 func (g *giving) sums() (clients, shares int) {
 	clients = g.l.clients
-	for _, p := range g.l.peers {
+	for _, p := range g.l.mover.peers {
 		clients += p.gone
 		if p.usable() {
 			shares += p.share
@@ -120,7 +120,7 @@ func (p *peerLink) due(clients, shares int) int { return clients*p.share - p.got
 
 // waits tells whether something is due to a peer that cannot be offered it now, but in a moment.
 func (g *giving) waits(clients, shares int) bool {
-	return slices.ContainsFunc(g.l.peers, func(p *peerLink) bool {
+	return slices.ContainsFunc(g.l.mover.peers, func(p *peerLink) bool {
 		return !p.credit() && p.due(clients, shares) > 0 && p.soon()
 	})
 }
@@ -242,7 +242,7 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 			continue
 		case handoff.Configuration:
 			c.moving.verdict = moveUnwanted
-			l.giving.done.Closed++
+			l.mover.giving.done.Closed++
 		case handoff.NoResources, handoff.Refused:
 		default:
 			c.moving.verdict = moveUnreadable
@@ -279,7 +279,7 @@ func (p *peerLink) short() {
 	if p.starved() {
 		p.pausedTill = l.now + longShortagePause
 	}
-	l.giving.pass()
+	l.mover.giving.pass()
 }
 
 // starved tells that a peer will hardly have room soon.
@@ -306,7 +306,7 @@ func (c *client) depart() {
 // Served is handoff.Hands.
 func (p *peerLink) Served(batch uint32, pause time.Duration) {
 	fault.At(passing[handoff.Taken].received)
-	o, done := p.offers[batch], &p.l.giving.done
+	o, done := p.offers[batch], &p.l.mover.giving.done
 	done.Moved += o.count
 	done.Bytes += int64(o.bytes)
 	done.LongestPause = max(done.LongestPause, pause)

@@ -39,7 +39,7 @@ type rendezvous struct {
 // await serves on without a master, and waits for one.
 func (l *loop) await() {
 	l.watchListeners(true)
-	r := &l.rendezvous
+	r := &l.succession.rendezvous
 	r.offer()
 	if l.spec.Orphans == link.OrphansWait && !r.till.Armed() {
 		r.till.Fire = func() { l.drain(l.spec.ShutdownTimeout) }
@@ -119,14 +119,14 @@ func (r *rendezvous) meet(fd int) {
 		return
 	}
 	r.withdraw()
-	l.control, l.orphan, l.settled = c, false, true
-	l.giving.alone, l.giving.said = false, false
-	body := link.OrphanBody{Drains: l.draining, Gives: l.giving.on && !l.draining}
-	if l.drainTill.Armed() {
-		body.Left = max(time.Duration(l.drainTill.Due()-l.now), time.Millisecond)
+	l.control, l.succession.orphan, l.succession.settled = c, false, true
+	l.mover.giving.alone, l.mover.giving.said = false, false
+	body := link.OrphanBody{Drains: l.draining.on, Gives: l.mover.giving.on && !l.draining.on}
+	if l.draining.till.Armed() {
+		body.Left = max(time.Duration(l.draining.till.Due()-l.now), time.Millisecond)
 	}
 	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan, Body: link.Body(body)})
-	if err := sock.SendFDs(fd, hello, l.origins[:]); err != nil {
+	if err := sock.SendFDs(fd, hello, l.succession.origins[:]); err != nil {
 		c.orphaned(err)
 	}
 }

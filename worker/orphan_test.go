@@ -42,7 +42,7 @@ func orphaned(t *testing.T, orphans link.Orphans) (*rig, *loop, *peer, string) {
 	r.start()
 	l := r.workers[0]
 	l.spec.Orphans = orphans
-	l.origins = r.origins()
+	l.succession.origins = r.origins()
 	c := r.connect("c", 0, 0)
 	r.pings(c, l)
 	r.masters[0].hangUp()
@@ -104,7 +104,7 @@ func TestOrphanMeetsMasters(t *testing.T) {
 		}
 		r.masters[0].hangUp()
 		r.turn()
-		if got := waiting(t); len(got) != 1 || got[0] != name || !l.orphan {
+		if got := waiting(t); len(got) != 1 || got[0] != name || !l.succession.orphan {
 			t.Fatalf("it waits at %q", got)
 		}
 	}
@@ -117,7 +117,7 @@ func TestOrphanMeetsMasters(t *testing.T) {
 
 // What it has been left alone with it keeps: the next master's death does not make it give to those who are to follow.
 func TestOrphanIsSettled(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.handOver(before, next)
 	r.instruct(next, link.Settle, nil)
@@ -125,8 +125,8 @@ func TestOrphanIsSettled(t *testing.T) {
 	r.turn()
 	r.masters[1].hangUp()
 	r.turn()
-	if !next.orphan || !next.settled || len(waiting(t)) != 1 {
-		t.Errorf("orphan: %v, settled: %v, waits at %q", next.orphan, next.settled, waiting(t))
+	if !next.succession.orphan || !next.succession.settled || len(waiting(t)) != 1 {
+		t.Errorf("orphan: %v, settled: %v, waits at %q", next.succession.orphan, next.succession.settled, waiting(t))
 	}
 	r.pings(c, next)
 }

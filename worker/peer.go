@@ -59,7 +59,7 @@ type peerLink struct {
 // talk: as long as one pair cannot, nobody is to move.
 func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	slot := body.Slot
-	for _, p := range slices.Clone(l.peers) {
+	for _, p := range slices.Clone(l.mover.peers) {
 		if p.slot == slot && p.of == body.Generation && !p.past {
 			p.failed = true // as the master knows
 			p.link.Retire("replaced")
@@ -85,10 +85,10 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 		l.unjoined(body, err)
 		return fmt.Errorf("joining worker %d of the other generation: %w", slot, err)
 	}
-	l.peers = append(l.peers, p)
-	slices.SortStableFunc(l.peers, func(a, b *peerLink) int { return a.slot - b.slot })
+	l.mover.peers = append(l.mover.peers, p)
+	slices.SortStableFunc(l.mover.peers, func(a, b *peerLink) int { return a.slot - b.slot })
 	p.link.Start(l.now)
-	l.giving.begin()
+	l.mover.giving.begin()
 	l.control.must(link.Joined, link.Body(link.PeerBody{Slot: slot, Generation: body.Generation}))
 	return nil
 }
@@ -102,7 +102,7 @@ func (l *loop) unjoined(body link.PeerBody, err error) {
 
 // outlivePeers follows when an attempt is over and this worker serves: what peers have they may give, and get nothing.
 func (l *loop) outlivePeers() {
-	for _, p := range l.peers {
+	for _, p := range l.mover.peers {
 		p.past = true
 	}
 }
@@ -260,7 +260,7 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	p.failed = true
-	if !l.giving.on && !l.unsettled() || p.past && lost == 0 {
+	if !l.mover.giving.on && !l.unsettled() || p.past && lost == 0 {
 		return
 	}
 	how := levelWarn
@@ -269,7 +269,7 @@ func (p *peerLink) Failed(reason string) {
 	}
 	l.logf(how, "worker %d of the other generation: %s", p.slot, reason)
 	l.control.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.of, Hung: p.hung, Reason: reason, Lost: lost}))
-	l.giving.said = false
+	l.mover.giving.said = false
 }
 
 // tidy closes what is done with.
@@ -290,15 +290,12 @@ func (p *peerLink) tidy() {
 	l.release(p.token)
 	sock.Close(p.fd)
 	p.fd = -1
-	l.peers = slices.DeleteFunc(l.peers, func(other *peerLink) bool { return other == p })
+	l.mover.peers = slices.DeleteFunc(l.mover.peers, func(other *peerLink) bool { return other == p })
 }
-
-// unsettled tells whether everything may still be rolled back to the generation before this worker's.
-func (l *loop) unsettled() bool { return l.spec.Takeover && !l.settled }
 
 // handing returns how many batches are on their way, in either direction.
 func (l *loop) handing() (giving, taking int) {
-	for _, p := range l.peers {
+	for _, p := range l.mover.peers {
 		giving += p.link.Giving()
 		taking += p.link.Taking()
 	}

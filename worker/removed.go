@@ -25,7 +25,7 @@ func (l *loop) remove(pools []int) {
 	for _, ln := range l.listeners {
 		if slices.Contains(pools, ln.spec.Pool) {
 			ln.removed = true
-			if l.giving.on {
+			if l.mover.giving.on {
 				ln.watch()
 			}
 		}
@@ -87,9 +87,9 @@ func (c *client) greeted() bool {
 	if !c.silent || age > greetTicks {
 		return true
 	}
-	if !l.greetTimer.Armed() {
-		l.greetTimer.Fire = l.leaveAll
-		l.timers.Set(&l.greetTimer, l.now+int64(greetTicks+1-age)*tickNanos)
+	if !l.draining.greet.Armed() {
+		l.draining.greet.Fire = l.leaveAll
+		l.timers.Set(&l.draining.greet, l.now+int64(greetTicks+1-age)*tickNanos)
 	}
 	return false
 }

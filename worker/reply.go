@@ -284,7 +284,7 @@ func (c *conn) hangUp() {
 	l.release(c.token)
 	sock.Close(c.fd)
 	c.fd = -1
-	l.toServers--
+	l.descriptors.toServers--
 	l.closed()
 }
 

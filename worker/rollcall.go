@@ -26,7 +26,7 @@ type rollCall struct {
 // callRoll opens a connection to every server, and tells the master when each has succeeded or failed.
 func (l *loop) callRoll() {
 	fault.At("nw.servers")
-	rc := &l.rollCall
+	rc := &l.succession.rollCall
 	rc.timer.Fire = rc.timeout
 	l.timers.Set(&rc.timer, l.now+int64(rollCallTime))
 	for _, p := range l.pools {
@@ -56,7 +56,7 @@ func (s *server) tried(c *conn, err error) {
 		return
 	}
 	s.trial = false
-	rc := &s.pool.l.rollCall
+	rc := &s.pool.l.succession.rollCall
 	if err != nil {
 		rc.note(s, cause(err))
 	}

@@ -13,8 +13,8 @@ import (
 
 // leaveRoom has a worker believe that it has descriptors for so many more connections.
 func (r *rig) leaveRoom(l *loop, places int) {
-	l.spares, l.fixed = true, 0
-	l.fixed = l.ceiling() - l.used() - places
+	l.descriptors.spares, l.descriptors.fixed = true, 0
+	l.descriptors.fixed = l.ceiling() - l.used() - places
 }
 
 // waits checks that a client is not accepted.
@@ -61,7 +61,7 @@ func (r *rig) makesWay(idle, fresh *peer) {
 
 // A worker that takes over leaves the last place to who is still to come.
 func TestNewcomersLeaveRoom(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	idle, slow := r.connect("idle", 0, 0), r.owed("slow")
 	atomic.StoreUint64(next.shared.Elsewhere(0), 2)
 	r.handOver(before, next)
@@ -77,7 +77,7 @@ func TestNewcomersLeaveRoom(t *testing.T) {
 
 // A worker that serves again after a failed attempt leaves room for who has not come back.
 func TestReturnersHaveRoom(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	idle, slow := r.connect("idle", 0, 0), r.connect("slow", 0, 0)
 	r.leaveRoom(before, 0)
 	r.handOver(before, next)
@@ -98,7 +98,7 @@ func TestReturnersHaveRoom(t *testing.T) {
 
 // A worker that has ended gives nobody back any more.
 func TestEndedPeerNeedsNoRoom(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	r.connect("c", 0, 0)
 	r.leaveRoom(before, 0)
 	r.handOver(before, next)
@@ -111,7 +111,7 @@ func TestEndedPeerNeedsNoRoom(t *testing.T) {
 
 // Whoever a failed attempt has left in its workers comes back also when the next attempt has begun.
 func TestNextAttemptCutsNobody(t *testing.T) {
-	r, before, failed := succession(t, nil)
+	r, before, failed := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.handOver(before, failed)
 	c.send(redisRequestOf("GET", "1"))
@@ -134,7 +134,7 @@ func TestNextAttemptCutsNobody(t *testing.T) {
 
 // A straggler moves to the generation that has settled, also when that for which it was meant has ended.
 func TestStragglerMovesOn(t *testing.T) {
-	r, first, second := succession(t, nil)
+	r, first, second := twoGenerations(t, nil)
 	slow := r.owed("slow")
 	r.handOver(first, second)
 	r.advance(3 * time.Second)

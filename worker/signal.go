@@ -59,10 +59,10 @@ func (t *terminator) ready(ev poll.Event) {
 
 // depart ends the worker because a signal says so, which the master must hear: it fills the slot again.
 func (l *loop) depart() {
-	if l.departing || l.draining {
+	if l.draining.departing || l.draining.on {
 		return
 	}
-	l.departing = true
+	l.draining.departing = true
 	l.control.must(link.Leaving, nil)
 	l.departIfSteady()
 }
@@ -70,7 +70,7 @@ func (l *loop) depart() {
 // departIfSteady begins to drain a worker that departs, unless clients move: then it goes on giving or taking, so that
 // whoever can move does, and drains when that is over. An orphan has nobody to wait for.
 func (l *loop) departIfSteady() {
-	if l.departing && !l.giving.on && (l.orphan || !l.unsettled()) {
+	if l.draining.departing && !l.mover.giving.on && (l.succession.orphan || !l.unsettled()) {
 		l.drain(l.spec.ShutdownTimeout)
 	}
 }

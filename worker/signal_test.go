@@ -57,7 +57,7 @@ func TestTermDrains(t *testing.T) {
 
 // One that gives goes on giving.
 func TestTermWhileGiving(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	moves, owed := r.connect("moves", 0, 0), r.connect("owed", 0, 0)
 	r.pings(moves, before)
 	owed.send(redisRequestOf("GET", "a"))
@@ -80,7 +80,7 @@ func TestTermWhileGiving(t *testing.T) {
 
 // If the handoff fails, it drains then; and a draining one that is told to give says that it gives nobody.
 func TestTermAndRollBack(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	owed := r.connect("owed", 0, 0)
 	owed.send(redisRequestOf("GET", "a"))
 	r.turn()
@@ -89,7 +89,7 @@ func TestTermAndRollBack(t *testing.T) {
 	r.turn()
 	r.instruct(before, link.Resume, nil)
 	r.turn()
-	if !before.draining {
+	if !before.draining.on {
 		t.Error("it does not drain")
 	}
 	r.heard(before)
@@ -107,7 +107,7 @@ func TestTermAndRollBack(t *testing.T) {
 
 // One that takes waits until it is settled: until then what it has taken can go back.
 func TestTermWhileTaking(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.pings(c, before)
 	r.handOver(before, next)
@@ -117,14 +117,14 @@ func TestTermWhileTaking(t *testing.T) {
 	r.pings(c, next)
 	r.instruct(next, link.Settle, nil)
 	r.turn()
-	if !c.ended || !next.draining {
+	if !c.ended || !next.draining.on {
 		t.Errorf("settled: the client is closed: %v", c.ended)
 	}
 }
 
 // An orphan has nobody to wait for.
 func TestTermOfAnOrphan(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.pings(c, before)
 	r.handOver(before, next)

@@ -27,8 +27,8 @@ func (l *loop) excuse(now int64) {
 			l.timers.Set(&p.idle, now+tickNanos)
 		}
 	}
-	if l.rollCall.timer.Armed() {
-		l.timers.Set(&l.rollCall.timer, l.rollCall.timer.Due()+lost)
+	if l.succession.rollCall.timer.Armed() {
+		l.timers.Set(&l.succession.rollCall.timer, l.succession.rollCall.timer.Due()+lost)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func TestTakerDies(t *testing.T) {
 	const committed = 3 // steps: it offers, the other one answers, it commits
 	for steps := range 14 {
-		r, before, _ := succession(t, nil)
+		r, before, _ := twoGenerations(t, nil)
 		var clients []*peer
 		for i := range 5 {
 			clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
@@ -63,7 +63,7 @@ func TestTakerDies(t *testing.T) {
 func TestGiverDies(t *testing.T) {
 	kept := 0
 	for steps := range 12 {
-		r, before, next := succession(t, nil)
+		r, before, next := twoGenerations(t, nil)
 		var clients []*peer
 		for i := range 5 {
 			clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
@@ -101,7 +101,7 @@ func TestGiverDies(t *testing.T) {
 // Settled or rolled back at every step, everybody is served by somebody.
 func TestResumeAtEveryStep(t *testing.T) {
 	for steps := range 14 {
-		r, before, next := succession(t, nil)
+		r, before, next := twoGenerations(t, nil)
 		var clients []*peer
 		for i := range 5 {
 			c := r.connect(fmt.Sprint("c", i), 0, 0)
@@ -135,12 +135,12 @@ func TestResumeAtEveryStep(t *testing.T) {
 
 // A peer that does not answer is given up, and its clients are served.
 func TestPeerHangs(t *testing.T) {
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
 	r.workers = r.workers[:1] // the other one does not turn
 	r.turn()
-	if before.clients != 1 || before.peers[0].link.Giving() != 1 {
+	if before.clients != 1 || before.mover.peers[0].link.Giving() != 1 {
 		t.Fatal("nothing is on its way")
 	}
 	r.advance(2900 * time.Millisecond)
@@ -158,9 +158,9 @@ func TestPeerHangs(t *testing.T) {
 	}
 	r.workers = append(r.workers, next)
 	r.turn()
-	if before.clients != 1 || next.clients != 0 || len(before.peers)+len(next.peers) != 0 {
+	if before.clients != 1 || next.clients != 0 || len(before.mover.peers)+len(next.mover.peers) != 0 {
 		t.Errorf("when it wakes up %d clients are there and %d here, with %d and %d peers",
-			next.clients, before.clients, len(next.peers), len(before.peers))
+			next.clients, before.clients, len(next.mover.peers), len(before.mover.peers))
 	}
 	r.pings(c, before)
 }

@@ -140,8 +140,8 @@ func (r *rig) stillServed(c *peer) {
 	}
 }
 
-// succession is a rig with a worker of each of two generations that are each other's peers, before anything moves.
-func succession(t *testing.T, change func(pools []link.Pool)) (r *rig, before, next *loop) {
+// twoGenerations is a rig with a worker of each of two generations that are each other's peers, before anything moves.
+func twoGenerations(t *testing.T, change func(pools []link.Pool)) (r *rig, before, next *loop) {
 	r = newRig(t)
 	r.redisPool("s1")
 	r.start()

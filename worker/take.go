@@ -35,7 +35,7 @@ func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
 	if l.takesNobody() {
 		return all(verdicts, handoff.Refused)
 	}
-	p.reversed = p.reversed || l.giving.on
+	p.reversed = p.reversed || l.mover.giving.on
 	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
 		p.truncated = true
 	}
@@ -86,7 +86,7 @@ func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
 
 // takesNobody tells that this worker is about to end, or gives its own clients to where they came from.
 func (l *loop) takesNobody() bool {
-	return l.draining || l.ended || l.giving.on && l.unsettled()
+	return l.draining.on || l.ended || l.mover.giving.on && l.unsettled()
 }
 
 // expect makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
@@ -96,7 +96,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 		sock.Close(fd)
 		return nil, handoff.Configuration
 	}
-	l.newest = fd
+	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
 	if err != nil {
 		sock.Close(fd)

@@ -176,7 +176,7 @@ func TestTurnsShareWriting(t *testing.T) {
 // Who moves to another worker before a turn has come to its output gets it there, and once.
 func TestOutputMovesUnwritten(t *testing.T) {
 	const size, many = 150_000, 2 * maxTurnBytes / 150_000
-	r, before, next := succession(t, nil)
+	r, before, next := twoGenerations(t, nil)
 	var peers []*peer
 	for i := range many {
 		peers = append(peers, r.connect(fmt.Sprint("c", i), 0, 0))

@@ -38,8 +38,8 @@ func TestClientsLeaveDescriptorsToServers(t *testing.T) {
 			}
 		}
 	}
-	if l.toServers != 82 {
-		t.Errorf("%d connections to servers are open", l.toServers)
+	if l.descriptors.toServers != 82 {
+		t.Errorf("%d connections to servers are open", l.descriptors.toServers)
 	}
 	feed()
 	for _, s := range l.pools[0].servers {
@@ -47,8 +47,8 @@ func TestClientsLeaveDescriptorsToServers(t *testing.T) {
 			c.retire()
 		}
 	}
-	if l.toServers != 0 {
-		t.Errorf("%d connections to servers are left", l.toServers)
+	if l.descriptors.toServers != 0 {
+		t.Errorf("%d connections to servers are left", l.descriptors.toServers)
 	}
 }
 
@@ -97,8 +97,8 @@ func TestServersTakeTurns(t *testing.T) {
 			if got := string(c.take()); got != "$1\r\n1\r\n" {
 				t.Errorf("server %d: the client got %q", i, got)
 			}
-			if l.toServers > share {
-				t.Errorf("servers have %d descriptors", l.toServers)
+			if l.descriptors.toServers > share {
+				t.Errorf("servers have %d descriptors", l.descriptors.toServers)
 			}
 		}
 	}
