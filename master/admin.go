@@ -1,288 +1,131 @@
-// The control socket: what the operator asks of the master while it runs, as HTTP over a unix socket, so that the
-// commands of this binary and curl are clients alike.
+// The admin socket, as the loop uses it: what the operator asks, and the answers.
 
 package master
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"log"
-	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-const (
-	maxAsks           = 16              // answered at a time; more are refused
-	maxAskConnections = 64              // open at a time; more are closed unanswered
-	maxAskHeaderBytes = 4096            // of a request; the server adds as much again for its own comfort
-	askTimeout        = 2 * time.Second // for a client to send its request, and again to take the answer
-)
-
-// ask is one request on its way to the loop, which answers it exactly once, at the latest when the master ends.
-type ask struct {
-	intent intent
-	dryRun bool           // of reload: only tell what would change
-	strict bool           // of reload and upgrade: refuse if the new workers cannot reach each server
-	by     *asker         // nil: the master itself
-	reply  chan<- outcome // has room for one: the loop never waits
+// adminSocket is the socket and who waits there.
+type adminSocket struct {
+	fd       int             // -1: none
+	server   *admin.Server   // answers there; nil: nobody does
+	former   []*admin.Server // at paths that have gone; they answer what is under way
+	spot     spot            // where the path is in the file system
+	unlink   func()          // removes the path; nil: it is not served yet
+	asks     chan *admin.Ask
+	deferred []*admin.Ask // asked for while another master was about to take over
 }
 
-// outcome is the answer to an ask.
-type outcome struct {
-	Error   string         `json:"error,omitempty"`
-	Lines   []string       `json:"lines,omitempty"` // for people: what would change, or what is wrong
-	Handoff *HandoffStatus `json:"handoff,omitempty"`
-	Status  *Status        `json:"status,omitempty"` // of reportStatus
-	PID     int            `json:"pid,omitempty"`    // of drain and stop: the process that ends
-	failure failure        // what kind of Error
-}
+func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *admin.Ask)} }
 
-// failure is what the asking side can do about an error.
-type failure uint8
-
-const (
-	failureInside   failure = iota // it was tried and did not succeed
-	failureBusy                    // ask again later: the phase, or what is under way, does not allow it
-	failureConfig                  // mend the configuration
-	failureReplaced                // ask again now: another master has taken over
-	failureCaller                  // whoever asks may not
-)
-
-var failureCodes = [...]int{
-	failureInside: http.StatusInternalServerError,
-	failureBusy:   http.StatusConflict,
-	failureConfig: http.StatusUnprocessableEntity,
-
-	failureReplaced: http.StatusServiceUnavailable,
-	failureCaller:   http.StatusForbidden,
-}
-
-func (o *outcome) code() int {
-	if o.Error == "" {
-		return http.StatusOK
-	}
-	return failureCodes[o.failure]
-}
-
-// endpoint is one thing that can be asked.
-type endpoint struct {
-	method string
-	path   string
-	intent intent
-	now    intent   // asked instead with now=1
-	params []string // that it takes; each is 0 or 1
-}
-
-// endpoints are all of them. A stop is a drain, after which the asking side waits for the end.
-var endpoints = []endpoint{
-	{method: "GET", path: "/status", intent: reportStatus},
-	{method: "POST", path: "/reload", intent: reload, params: []string{"dry_run", "strict"}},
-	{method: "POST", path: "/upgrade", intent: upgrade, params: []string{"strict"}},
-	{method: "POST", path: "/drain", intent: drain},
-	{method: "POST", path: "/stop", intent: drain, now: stop, params: []string{"now"}},
-	{method: "POST", path: "/log/reopen", intent: reopenLog},
-}
-
-func (e *endpoint) String() string {
-	text := e.method + " " + e.path
-	for _, p := range e.params {
-		text += " [" + p + "=1]"
-	}
-	return text
-}
-
-// read makes an ask of the parameters. One that is misspelt must not be ignored: it may be the one that says "only
-// look".
-func (e *endpoint) read(query string) (*ask, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, fmt.Errorf("reading the parameters: %w", err)
-	}
-	a := &ask{intent: e.intent}
-	for name, given := range values {
-		if !slices.Contains(e.params, name) {
-			return nil, fmt.Errorf("unknown parameter %q; what there is: %s", name, e)
-		}
-		if len(given) != 1 || given[0] != "0" && given[0] != "1" {
-			return nil, fmt.Errorf("parameter %q is %q; write %s=1", name, strings.Join(given, ","), name)
-		}
-		on := given[0] == "1"
-		switch name {
-		case "dry_run":
-			a.dryRun = on
-		case "strict":
-			a.strict = on
-		case "now":
-			if on {
-				a.intent = e.now
+// listenAdmin opens the admin socket at path, where nobody may be but sockets whose inodes are in own.
+func listenAdmin(path string, own []uint64) (fd int, err error) {
+	return admin.Listen(path, func(open func() error) error {
+		return inDirectory(path, lockPatience, func() error {
+			if err := probeUnix(path, own); err != nil {
+				return err
 			}
-		}
+			return open()
+		})
+	})
+}
+
+// openAdmin opens the admin socket, if there is to be one.
+func (m *master) openAdmin() (err error) {
+	if m.opts.Control == "" {
+		return nil
 	}
-	return a, nil
+	m.admin.fd, err = m.world.listenAdmin(m.opts.Control, nil)
+	return err
 }
 
-// admin is the serving side of the socket. Its goroutines own nothing but their connection: they hand asks to the loop
-// and wait for outcomes.
-type admin struct {
-	server http.Server
-	accept net.Listener
-	asks   chan<- *ask
-	done   <-chan struct{} // the loop takes and answers no more asks
-	room   chan struct{}   // one element for each ask that is being answered
-	open   atomic.Int32    // connections
-	ended  chan struct{}   // closed when nothing is accepted any more
-}
-
-// serveAdmin answers on l, until close.
-func serveAdmin(l net.Listener, asks chan<- *ask, done <-chan struct{}) *admin {
-	a := &admin{accept: l, asks: asks, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
-	a.server = http.Server{
-		Handler:           http.HandlerFunc(a.answer),
-		ConnState:         a.count,
-		ConnContext:       withCaller,
-		ReadHeaderTimeout: askTimeout, // the server's other timeouts would end an operation that takes long
-		MaxHeaderBytes:    maxAskHeaderBytes,
-		ErrorLog:          log.New(io.Discard, "", 0), // who asks wrongly is told so
-	}
-	a.server.SetKeepAlivesEnabled(false) // so that no connection stays behind with a master that has handed over
-	go func() {
-		defer close(a.ended)
-		a.server.Serve(l)
-	}()
-	return a
-}
-
-// count closes connections beyond those that the master can afford.
-func (a *admin) count(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if a.open.Add(1) > maxAskConnections {
-			c.Close()
-		}
-	case http.StateClosed:
-		a.open.Add(-1)
-	}
-}
-
-// leave accepts nobody any more: another master does.
-func (a *admin) leave() { a.accept.Close() }
-
-// close stops accepting, and returns when every answer under way is written, or when patience ends. Call it after done
-// is closed: then the asks that were not answered get an answer here.
-func (a *admin) close(patience time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if a.server.Shutdown(ctx) != nil {
-		a.server.Close()
-	}
-	<-a.ended
-}
-
-// answer handles one request.
-func (a *admin) answer(w http.ResponseWriter, r *http.Request) {
-	pids, branded := suspects(r)
-	if branded {
-		refuse(w, http.StatusForbidden, errWorkerAsks)
+// serveAdmin begins to answer on the admin socket.
+func (m *master) serveAdmin() {
+	if m.admin.fd < 0 {
 		return
 	}
-	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.path == r.URL.Path })
-	if i < 0 {
-		o := outcome{Error: fmt.Sprintf("there is no %q here", r.URL.Path)}
-		for i := range endpoints {
-			o.Lines = append(o.Lines, endpoints[i].String())
-		}
-		write(w, http.StatusNotFound, o)
-		return
+	m.admin.unlink = m.world.unlinker(m.opts.Control)
+	if m.admin.spot == (spot{}) {
+		m.admin.spot, _ = m.world.locate(m.opts.Control)
 	}
-	e := &endpoints[i]
-	if r.Method != e.method {
-		w.Header().Set("Allow", e.method)
-		refuse(w, http.StatusMethodNotAllowed, "%s does not take %s; write %s %s", e.path, r.Method, e.method, e.path)
-		return
-	}
-	if r.ContentLength != 0 {
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(askTimeout)) // the server throws the body away
-		refuse(w, http.StatusRequestEntityTooLarge, "%s takes no body; parameters stand behind a question mark", e.path)
-		return
-	}
-	question, err := e.read(r.URL.RawQuery)
+	l, err := admin.Listener(m.admin.fd)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "%v", err)
+		m.log.Printf(logfile.Error, "serving the admin socket: %v", err)
 		return
 	}
-	question.by = &asker{pids}
-	a.pass(w, r, question)
+	m.admin.server = admin.Serve(l, m.admin.asks, m.done)
+	m.watchPaths()
 }
 
-// pass answers a request with what the loop says, if there is room for one more that waits.
-func (a *admin) pass(w http.ResponseWriter, r *http.Request, question *ask) {
-	select {
-	case a.room <- struct{}{}:
-		defer func() { <-a.room }()
-	default:
-		refuse(w, http.StatusTooManyRequests, "%d requests are being answered already; ask again later", maxAsks)
+// answerWithin is how long an answer that is under way may take to be written when the master ends.
+const answerWithin = time.Second
+
+func (m *master) closeAdmin() {
+	for _, former := range m.admin.former {
+		former.Close(answerWithin)
+	}
+	if m.admin.server != nil {
+		m.admin.server.Close(answerWithin)
+	}
+	if m.admin.fd < 0 {
 		return
 	}
-	o, answered := a.put(r.Context(), question)
-	switch {
-	case !answered:
-		refuse(w, http.StatusServiceUnavailable, "the master has ended before it could answer")
-	case o.Status != nil && o.Error == "":
-		write(w, http.StatusOK, o.Status)
-	default:
-		write(w, o.code(), o)
+	m.world.close(m.admin.fd)
+	if !m.left && m.admin.unlink != nil {
+		m.admin.unlink()
 	}
 }
 
-// put asks the loop and waits for its answer, unless there is nobody any more to give it or to take it.
-func (a *admin) put(ctx context.Context, question *ask) (o outcome, answered bool) {
-	reply := make(chan outcome, 1)
-	question.reply = reply
-	select {
-	case a.asks <- question:
-	case <-a.done:
-		return o, false
-	case <-ctx.Done():
-		return o, false
+// asked does what somebody asks for, or has it done.
+func (m *master) asked(a *admin.Ask) {
+	if !m.mayAsk(a.By) {
+		m.log.Printf(logfile.Error, "refused on the admin socket: "+admin.ErrWorkerAsks)
+		a.Reply <- admin.Outcome{Error: admin.ErrWorkerAsks, Failure: admin.FailureCaller}
+		return
 	}
-	select {
-	case o = <-reply:
-		return o, true
-	case <-ctx.Done(): // what was asked for goes on
-		return o, false
-	case <-a.done:
+	if m.yielding() && a.Command != admin.ReportStatus { // the new master does it, unless it fails
+		m.admin.deferred = append(m.admin.deferred, a)
+		return
 	}
-	select {
-	case o = <-reply: // the last act of the loop
-		return o, true
-	default:
-		return o, false
+	switch a.Command {
+	case admin.ReportStatus:
+		a.Reply <- admin.Outcome{Status: m.status()}
+	case admin.Reload:
+		if a.DryRun && m.generation != nil {
+			m.preview(a.Reply)
+			return
+		}
+		m.demand(wish{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+	case admin.Upgrade:
+		m.demand(wish{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+	case admin.ReopenLog:
+		m.reopenLog(a.Reply)
+	case admin.Drain:
+		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
+		if m.phase == serving && m.after == nothing { // asked twice it would stop
+			m.end(drain)
+		}
+		within := "without a deadline"
+		if timeout := m.generation.config.Global.ShutdownTimeout; timeout > 0 {
+			within = "within " + timeout.String()
+		}
+		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
+	case admin.Stop:
+		m.log.Printf(logfile.Notice, "asked to stop through the admin socket")
+		a.Reply <- admin.Outcome{PID: m.world.pid}
+		m.end(stop)
 	}
+	m.settle()
 }
 
-// refuse answers a request that the loop never sees.
-func refuse(w http.ResponseWriter, code int, format string, args ...any) {
-	write(w, code, outcome{Error: fmt.Sprintf(format, args...)})
-}
-
-func write(w http.ResponseWriter, code int, answer any) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(answer); err != nil {
-		panic("master: " + err.Error()) // of types that always have a form
-	}
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(askTimeout))
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	w.Write(text.Bytes())
+// mayAsk tells whether none of these processes is a worker.
+func (m *master) mayAsk(by *admin.Asker) bool {
+	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
+		return s.process != nil && slices.Contains(by.PIDs, s.process.pid)
+	})
 }

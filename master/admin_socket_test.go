@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -38,7 +39,7 @@ func TestListenAdminTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fd, err := listenAdmin(path, nil); fd != -1 || err == nil || !strings.Contains(err.Error(),
-		`" (control socket): address already in use; another Pinion is alive there; see pinion status --control `+path) {
+		`" (admin socket): address already in use; another Pinion is alive there; see pinion status --control `+path) {
 		t.Errorf("got %d, %v", fd, err)
 	}
 	if c, err := net.Dial("unix", path); err != nil {
@@ -60,7 +61,7 @@ func TestListenAdminErrors(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	long := filepath.Join(dir, strings.Repeat("x", maxSocketPath))
+	long := filepath.Join(dir, strings.Repeat("x", 107))
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none/ctl.sock"): `no such file or directory; create the directory "` + filepath.Join(dir, "none") +
 			`", or choose another path with --control`,
@@ -69,7 +70,7 @@ func TestListenAdminErrors(t *testing.T) {
 		long:                            "is too long for a socket, which takes 107; choose a shorter one with --control",
 	} {
 		fd, err := listenAdmin(path, nil)
-		if fd != -1 || err == nil || !strings.HasPrefix(err.Error(), `listening on "`+path+`" (control socket): `) ||
+		if fd != -1 || err == nil || !strings.HasPrefix(err.Error(), `listening on "`+path+`" (admin socket): `) ||
 			!strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %d, %v, want %s", fd, err, want)
 		}
@@ -77,7 +78,7 @@ func TestListenAdminErrors(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || string(text) != "precious" {
 		t.Errorf("the file in the way has %q, %v", text, err)
 	}
-	err := adminError("/run/ctl.sock", syscall.EACCES) // root is never denied
+	_, err := admin.Listen("/run/ctl.sock", func(func() error) error { return syscall.EACCES }) // root is never denied
 	if !strings.HasSuffix(err.Error(), `permission denied; let user `+strconv.Itoa(os.Geteuid())+` write to the directory "/run", `+
 		"or choose another path with --control") {
 		t.Errorf("got %v", err)
@@ -87,7 +88,7 @@ func TestListenAdminErrors(t *testing.T) {
 // A path of the greatest length that is allowed works.
 func TestListenAdminLongestPath(t *testing.T) {
 	path := socketPath(t)
-	path += strings.Repeat("x", maxSocketPath-len(path))
+	path += strings.Repeat("x", 107-len(path)) // see unix(7)
 	fd, err := listenAdmin(path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestAdminListenerIsACopy(t *testing.T) {
 	}
 	defer sock.Close(fd)
 	for range 2 {
-		l, err := adminListener(fd)
+		l, err := admin.Listener(fd)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,4 +135,15 @@ func TestAdminListenerIsACopy(t *testing.T) {
 		}
 		defer waiting.Close()
 	}
+}
+
+// socketPath returns a path that is short enough for a socket, whatever the name of the test is.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "ctl.sock")
 }

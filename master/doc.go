@@ -2,7 +2,7 @@
 // and the decision who runs. It never touches a client byte.
 //
 //	signals ──intent──────────┐                 ┌──► spawn, send, kill ──► workers of each generation
-//	control socket ──ask──────┤                 │
+//	admin socket ──ask────────┤                 │
 //	statistics port ──scrape──┤                 ├──► bind, listen, close
 //	deadlines ──tick──────────┼──► one select ──┤
 //	workers: said, wrote,     │   one goroutine ├──► log queue ──► log file
@@ -11,7 +11,7 @@
 //
 // The goroutine of Run owns all state; master, generation, slot, source, target, listener and the log have no other
 // caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for
-// the other master, and three per worker, which read its control socket, read its stderr and wait for its end. They own
+// the other master, and three per worker, which read the worker link, read its stderr and wait for its end. They own
 // nothing but their descriptor and hand over what they got.
 //
 // A reload and an upgrade are one thing: a source, which owns the generation that serves, hands over to a target, which

@@ -218,9 +218,9 @@ func (m *master) addSockets(w word) {
 		w.fds[i] = -1
 		switch s.Name {
 		case statsSocket:
-			m.statsFD = fd
-		case controlSocket:
-			m.controlFD, m.controlSpot = fd, s.Spot.spot()
+			m.statistics.fd = fd
+		case adminSocketName:
+			m.admin.fd, m.admin.spot = fd, s.Spot.spot()
 		default:
 			l := listener{
 				name: s.Name, network: s.Network, address: s.Address, slot: s.Slot, foreign: s.Foreign, queues: true,
@@ -246,14 +246,14 @@ func (s *source) tellSockets() error {
 	m := s.m
 	var all word
 	err := m.nameSockets(&all, func(*listener) bool { return true })
-	if err == nil && m.controlFD >= 0 {
-		err = m.addSocket(&all, m.controlFD, socketName{Name: controlSocket, Spot: wordSpotOf(m.controlSpot)})
+	if err == nil && m.admin.fd >= 0 {
+		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: wordSpotOf(m.admin.spot)})
 	}
 	if err != nil {
 		return err
 	}
-	if m.stats != nil {
-		fd, err := m.world.fdOf(m.stats)
+	if m.statistics.port != nil {
+		fd, err := m.world.fdOf(m.statistics.port)
 		if err != nil {
 			m.closeRest(all.fds)
 			return fmt.Errorf("passing on the statistics port: %w", err)

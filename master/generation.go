@@ -81,7 +81,7 @@ func (m *master) cpus(configured int) []int {
 	return cpus
 }
 
-// orphans returns what workers are to do whose control socket ends. Where the service manager keeps the master's end of
+// orphans returns what workers are to do whose link ends. Where the service manager keeps the master's end of
 // it, that is the end of the service and not only of the master.
 func (m *master) orphans(cfg *config.Config) link.Orphans {
 	switch {

@@ -82,7 +82,7 @@ func targetPhases(option string) (phases []handoffPhase) {
 	return phases
 }
 
-// TestIntents asks for everything in every phase, by a signal and over the control socket, and has the handoff go on or
+// TestIntents asks for everything in every phase, by a signal and over the admin socket, and has the handoff go on or
 // fail: somebody does it in the end, or who asked is told to ask again.
 func TestIntents(t *testing.T) {
 	phases := append(sourcePhases("older=no"), targetPhases("older=no")...)
@@ -125,7 +125,7 @@ func TestIntents(t *testing.T) {
 	}
 }
 
-// hasControl tells whether the control socket is served in that phase.
+// hasControl tells whether the admin socket is served in that phase.
 func (p *handoffPhase) hasControl() bool {
 	return p.name != "starting" && (!strings.HasPrefix(p.name, "target") || strings.HasPrefix(p.name, "target serving") ||
 		strings.HasPrefix(p.name, "target bequeathed"))

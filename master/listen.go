@@ -5,11 +5,8 @@ package master
 
 import (
 	"errors"
-	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -350,33 +347,6 @@ func (g *generation) assigns(l *listener, slot int) bool {
 // describe returns what a worker of the generation is told of l, which the generation serves.
 func (g *generation) describe(l *listener) link.Listener {
 	return link.Listener{Pool: g.poolAt(l), Network: l.network, Address: l.address, Shared: l.slot == everySlot}
-}
-
-// listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
-func (m *master) listenStats(try func(func() error) error, then func(error)) {
-	address := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
-	m.world.aside(func() func() {
-		var l net.Listener
-		err := try(func() (err error) {
-			l, err = m.world.listenStats(address)
-			return err
-		})
-		return func() {
-			if err == nil {
-				m.stats = l // closed at the end, also if that has begun
-				then(nil)
-				return
-			}
-			hint := ""
-			switch {
-			case errors.Is(err, syscall.EADDRINUSE):
-				hint = "; choose another port with -s"
-			case errors.Is(err, syscall.EADDRNOTAVAIL):
-				hint = "; no interface of this machine has that address; choose another with -a"
-			}
-			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
-		}
-	})
 }
 
 // bindSocket opens a socket that is to listen later. Sockets whose inodes are in own are no obstacle.

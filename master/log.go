@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -15,7 +16,7 @@ import (
 const reopenWithin = 5 * time.Second
 
 // reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
-func (m *master) reopenLog(reply chan<- outcome) {
+func (m *master) reopenLog(reply chan<- admin.Outcome) {
 	m.openLogAnew(reply)
 	if s := m.source; s != nil && s.exchange != nil {
 		s.confide(word{Kind: wordIntent, Intent: intentNames[reopenLog]})
@@ -24,27 +25,27 @@ func (m *master) reopenLog(reply chan<- outcome) {
 
 // openLogAnew goes on in the log file that is at its path now, and tells who asked for it how that went; nil: nobody did. If
 // it cannot be opened, the lines go on into the file that was open, and say so.
-func (m *master) openLogAnew(reply chan<- outcome) {
-	answer := func(outcome) {}
+func (m *master) openLogAnew(reply chan<- admin.Outcome) {
+	answer := func(admin.Outcome) {}
 	if reply != nil {
 		var once sync.Once
 		late := time.AfterFunc(reopenWithin, func() {
 			once.Do(func() {
-				reply <- outcome{Error: fmt.Sprintf("the log file is not open after %s: its disk may hang", reopenWithin)}
+				reply <- admin.Outcome{Error: fmt.Sprintf("the log file is not open after %s: its disk may hang", reopenWithin)}
 			})
 		})
-		answer = func(o outcome) {
+		answer = func(o admin.Outcome) {
 			late.Stop()
 			once.Do(func() { reply <- o })
 		}
 	}
 	m.log.Reopen(func(err error) {
 		if err == nil {
-			answer(outcome{})
+			answer(admin.Outcome{})
 			return
 		}
 		err = fmt.Errorf("opening the log file anew: %w; lines go on into the file that was open", err)
-		answer(outcome{Error: err.Error()})
+		answer(admin.Outcome{Error: err.Error()})
 		m.world.aside(func() func() {
 			return func() { m.log.Printf(logfile.Error, "%v", err) }
 		})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestReopenFails(t *testing.T) {
 	f := &machine{logFails: os.ErrPermission}
 	m := &master{world: &world{aside: func(work func() func()) { work()() }}, log: logfile.NewLogger(f, time.Now, 5)}
-	reply := make(chan outcome, 1)
+	reply := make(chan admin.Outcome, 1)
 	m.reopenLog(reply)
 	if o := <-reply; !strings.Contains(o.Error, "permission denied") {
 		t.Errorf("the answer is %+v", o)

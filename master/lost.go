@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -75,26 +75,10 @@ func (m *master) mourn(s *slot, why string) (clients int) {
 	return clients
 }
 
-// count puts the losses of both sides into the status.
-func (h *HandoffStatus) count(ours, theirs losses) {
+// countLost puts the losses of both sides into the status.
+func countLost(h *admin.HandoffStatus, ours, theirs losses) {
 	ours.add(theirs.clients, theirs.reason)
 	h.Lost, h.LostReason = ours.clients, ours.reason
-}
-
-// level is how bad the outcome is.
-func (h *HandoffStatus) level() logfile.Level {
-	if h.Outcome == HandoffFailed || h.Lost > 0 {
-		return logfile.Error
-	}
-	return logfile.Notice
-}
-
-// lossClause says what was lost, as a clause to append to a sentence, or nothing.
-func (h *HandoffStatus) lossClause() string {
-	if h.Lost == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s lost: %s", clientsAre(h.Lost, "were"), strings.ReplaceAll(h.LostReason, "\n", " / "))
 }
 
 // clientsAre counts clients, with the verb that follows.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -79,7 +80,7 @@ type machine struct {
 	slow           bool
 	beside         []func() func() // what waits meanwhile
 	childEnded     func(error)
-	replies        []chan outcome
+	replies        []chan admin.Outcome
 	other          func(word, error) // says something as the other master
 	taken          bool              // the statistics port is in use
 	tight          *limits.Shortage  // of processes and threads

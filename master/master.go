@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
@@ -30,7 +31,7 @@ type Options struct {
 	Output          string        // log file; empty: stderr
 	ReadBufferBytes int           // 0: the worker's default
 	Build           string        // version of the binary
-	Control         string        // path of the control socket; empty: none
+	Control         string        // path of the admin socket; empty: none
 	Daemon          bool          // nobody waits for the end of this process
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
@@ -73,44 +74,38 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt   time.Time
-	hostname    string
-	numbered    uint64             // the last generation that was made
-	generation  *generation        // serves; nil until the configuration is loaded or, in a successor, until it has taken over
-	coming      *generation        // is made to follow; nil unless target is not
-	retired     []*generation      // have workers that drain; the oldest first
-	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	totals      totals.Totals
-	listeners   []listener     // of the configured addresses; empty again from the drain on
-	former      []formerSocket // the latest last
-	stats       net.Listener
-	control     *admin
-	controlPath func() // removes the control socket's path
-	summary     totals.Summary
-	nextPulse   time.Time // when it is looked again whether the workers turn
-	service     service
+	startedAt  time.Time
+	numbered   uint64             // the last generation that was made
+	generation *generation        // serves; nil until the configuration is loaded or, in a successor, until it has taken over
+	coming     *generation        // is made to follow; nil unless target is not
+	retired    []*generation      // have workers that drain; the oldest first
+	met        map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
+	totals     totals.Totals
+	listeners  []listener     // of the configured addresses; empty again from the drain on
+	former     []formerSocket // the latest last
+	statistics statistics
+	admin      adminSocket
+	summary    totals.Summary
+	nextPulse  time.Time // when it is looked again whether the workers turn
+	service    service
 
-	controlSpot    spot     // where the path is in the file system
-	formerControls []*admin // whose path has gone; they answer what is under way
-	paths          paths
+	paths paths
 
 	borrowing        *borrowing // listeners are being asked for; nil: none
 	source           *source    // hands over; nil: no handoff is under way
 	target           *target    // takes over; nil: likewise
 	predecessor      *exchange  // the master that this one has replaced and that has not left yet; nil: it has
 	predecessorPID   int
-	predecessorStays bool           // its process does not end when it has left
-	predecessorUntil time.Time      // then it is given up; zero: there is none
-	stored           []string       // what the service manager may still keep of the predecessor's generation
-	inherited        []*generation  // of the predecessor, which has their workers until it has left; the latest first
-	heir             *generation    // of a new master that was started: what its workers count; nil: it has not said where
-	successor        bool           // this process was started by a master that it was to replace
-	child            bool           // a new master was started and has neither taken over nor ended
-	echoes           []heard        // said by one side to the other, at a reload
-	last             *HandoffStatus // nil: there was none
-	loading          bool           // the configuration is being read for a reload
+	predecessorStays bool                 // its process does not end when it has left
+	predecessorUntil time.Time            // then it is given up; zero: there is none
+	inherited        []*generation        // of the predecessor, which has their workers until it has left; the latest first
+	heir             *generation          // of a new master that was started: what its workers count; nil: it has not said where
+	successor        bool                 // this process was started by a master that it was to replace
+	child            bool                 // a new master was started and has neither taken over nor ended
+	echoes           []heard              // said by one side to the other, at a reload
+	last             *admin.HandoffStatus // nil: there was none
+	loading          bool                 // the configuration is being read for a reload
 	queued           *wish
-	deferred         []*ask    // asked for while another master was about to take over
 	spoken           *exchange // the latest; nil: there was none
 	after            intent    // what else is to follow when the handoff is over
 	left             bool      // another master has taken over
@@ -123,13 +118,9 @@ type master struct {
 	forsaken       error    // the keeper is gone, and this master goes, too, when the handoff is over; nil: not so
 	drainForwarded bool     // by the keeper; what comes directly after it is the same
 
-	statsFD   int // inherited, -1: none
-	controlFD int // of the control socket, -1: none
-	scrapes   chan *totals.Scrape
-	asks      chan *ask
-	changes   <-chan struct{} // the configuration file has another content; nil: nobody looks
-	watcher   *watch.Watcher
-	done      chan struct{} // closed at the end of the loop
+	changes <-chan struct{} // the configuration file has another content; nil: nobody looks
+	watcher *watch.Watcher
+	done    chan struct{} // closed at the end of the loop
 }
 
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
@@ -178,11 +169,10 @@ func run(o Options, w *world, events <-chan event) error {
 
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
-		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), statsFD: -1, controlFD: -1, keeperFD: -1,
-		scrapes: make(chan *totals.Scrape), asks: make(chan *ask), done: make(chan struct{}),
+		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeperFD: -1,
+		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
 	}
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
-	m.hostname, _ = os.Hostname() // without one the statistics have an empty "source", as nutcracker's
 	return m
 }
 
@@ -249,7 +239,7 @@ func once(try func() error) error { return try() }
 // the loop.
 func (m *master) open(try func(func() error) error, share func() error, then func()) {
 	m.listenStats(try, func(err error) {
-		if m.failed(err) || m.failed(try(m.listenControl)) || m.failed(share()) {
+		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {
 			return
 		}
 		m.writePIDFile(func(err error) {
@@ -281,9 +271,9 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.signal(s)
 		case e := <-events:
 			m.handle(e)
-		case scrape := <-m.scrapes:
+		case scrape := <-m.statistics.scrapes:
 			m.answer(scrape)
-		case a := <-m.asks:
+		case a := <-m.admin.asks:
 			m.asked(a)
 		case _, more := <-m.changes:
 			m.changed(more)
@@ -313,10 +303,10 @@ func (m *master) finish() error {
 	} else {
 		m.closeListeners()
 	}
-	if m.stats != nil {
-		m.stats.Close()
+	if m.statistics.port != nil {
+		m.statistics.port.Close()
 	}
-	m.closeControl()
+	m.closeAdmin()
 	for _, g := range m.generations() {
 		g.unshare(m.world)
 	}

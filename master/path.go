@@ -100,11 +100,11 @@ type paths struct {
 
 // ownPath is one of the service's paths on its way to be looked at, and what was found.
 type ownPath struct {
-	listen  config.Listen
-	spot    spot // what should be there; zero: whatever is there
-	own     []uint64
-	inode   uint64 // of the listener; 0: it is the control socket
-	control int    // bound anew; -1: not
+	listen config.Listen
+	spot   spot // what should be there; zero: whatever is there
+	own    []uint64
+	inode  uint64 // of the listener; 0: it is the admin socket
+	admin  int    // bound anew; -1: not
 	socket
 	gone bool
 	err  error // why it could not be bound anew
@@ -147,16 +147,16 @@ func (m *master) ownPaths() (all []ownPath) {
 		if l.unlink == nil {
 			continue
 		}
-		p := ownPath{listen: config.Listen{Network: "unix", Address: l.address}, spot: l.spot, inode: l.inode, control: -1}
+		p := ownPath{listen: config.Listen{Network: "unix", Address: l.address}, spot: l.spot, inode: l.inode, admin: -1}
 		p.own = m.own(p.listen)
 		if k := m.generation.poolAt(l); k >= 0 {
 			p.listen.Perm = m.generation.config.Pools[k].Listen.Perm
 		}
 		all = append(all, p)
 	}
-	if m.control != nil && m.controlPath != nil {
-		own := []uint64{m.world.inode(m.controlFD)}
-		all = append(all, ownPath{listen: config.Listen{Network: "unix", Address: m.opts.Control}, spot: m.controlSpot, own: own, control: -1})
+	if m.admin.server != nil && m.admin.unlink != nil {
+		own := []uint64{m.world.inode(m.admin.fd)}
+		all = append(all, ownPath{listen: config.Listen{Network: "unix", Address: m.opts.Control}, spot: m.admin.spot, own: own, admin: -1})
 	}
 	return all
 }
@@ -173,8 +173,8 @@ func (p *ownPath) look(w *world) {
 	}
 	p.gone = true
 	if p.inode == 0 {
-		if p.control, p.err = w.listenControl(p.listen.Address, p.own); p.err != nil {
-			p.control = -1
+		if p.admin, p.err = w.listenAdmin(p.listen.Address, p.own); p.err != nil {
+			p.admin = -1
 		}
 		return
 	}
@@ -234,13 +234,13 @@ func (m *master) mend(p *ownPath) {
 	case p.gone && (m.phase != serving || m.source != nil || m.target != nil || p.inode != 0 && l == nil):
 		p.discard(m.world) // the next look is in time
 	case p.gone && p.inode == 0:
-		m.replaceControl(p.control)
+		m.replaceAdmin(p.admin)
 	case p.gone:
 		m.replace(l, p)
 	case l != nil:
 		l.spot = p.spot
 	case p.inode == 0:
-		m.controlSpot = p.spot
+		m.admin.spot = p.spot
 	}
 	if p.err == nil {
 		delete(m.paths.complaints, p.listen.Address)
@@ -257,9 +257,9 @@ func (m *master) listenerOf(inode uint64) *listener {
 }
 
 func (p *ownPath) discard(w *world) {
-	if p.control >= 0 {
+	if p.admin >= 0 {
 		w.unlinker(p.listen.Address)()
-		w.close(p.control)
+		w.close(p.admin)
 		return
 	}
 	p.unlink()
@@ -307,12 +307,12 @@ func (m *master) replace(l *listener, p *ownPath) {
 	m.storeSockets()
 }
 
-// replaceControl answers operators at the path of the control socket again.
-func (m *master) replaceControl(fd int) {
-	m.log.Printf(logfile.Warn, "the control socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
-	m.control.leave()
-	m.formerControls = append(m.formerControls, m.control)
-	m.world.close(m.controlFD)
-	m.controlFD, m.control, m.controlSpot = fd, nil, spot{}
-	m.serveControl()
+// replaceAdmin answers operators at the path of the admin socket again.
+func (m *master) replaceAdmin(fd int) {
+	m.log.Printf(logfile.Warn, "the admin socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
+	m.admin.server.Leave()
+	m.admin.former = append(m.admin.former, m.admin.server)
+	m.world.close(m.admin.fd)
+	m.admin.fd, m.admin.server, m.admin.spot = fd, nil, spot{}
+	m.serveAdmin()
 }

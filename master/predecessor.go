@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -158,21 +159,6 @@ func (s *source) lost(err error) {
 // may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one fails.
 var errDeposed = errors.New("the new master has ended when it was the main process of the service")
 
-// declineScrapes leaves who asks for the statistics to the new master. Were both to answer, totals would go back and forth:
-// only the new one counts what its workers do.
-func (m *master) declineScrapes() {
-	if m.stats == nil {
-		return
-	}
-	fd, err := m.world.fdOf(m.stats)
-	if err != nil {
-		m.log.Printf(logfile.Warn, "upgrade: copying the statistics port: %v", err)
-		return
-	}
-	m.stats.Close()
-	m.stats, m.statsFD = nil, fd
-}
-
 // farewell is the last that an old master says and does: its successor serves.
 func (s *source) farewell() {
 	m := s.m
@@ -199,7 +185,7 @@ func (s *source) confide(w word) {
 // who wait for an answer are told to ask it.
 func (s *source) passOn() (names []string) {
 	m := s.m
-	replaced := outcome{Error: "another master has taken over; ask again", failure: failureReplaced}
+	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}
 	var waiting []intent
 	if r := m.queued; r != nil {
 		if r.unheard {
@@ -208,10 +194,10 @@ func (s *source) passOn() (names []string) {
 		r.answer(replaced)
 		m.queued = nil
 	}
-	for _, a := range m.deferred {
-		a.reply <- replaced
+	for _, a := range m.admin.deferred {
+		a.Reply <- replaced
 	}
-	m.deferred = nil
+	m.admin.deferred = nil
 	if m.after != nothing {
 		waiting = append(waiting, m.after)
 	}
@@ -228,8 +214,8 @@ func (s *source) passOn() (names []string) {
 
 // resumeAsks does what was asked for when it seemed that the new master would do it.
 func (m *master) resumeAsks() {
-	asks := m.deferred
-	m.deferred = nil
+	asks := m.admin.deferred
+	m.admin.deferred = nil
 	for _, a := range asks {
 		m.asked(a)
 	}

@@ -1,5 +1,5 @@
 // Recovery: a master that is killed leaves its workers serving. The service manager keeps the master's ends of their
-// control sockets, so the next master finds them, and has them hand over to workers of its own.
+// worker links, so the next master finds them, and has them hand over to workers of its own.
 
 package master
 

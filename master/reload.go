@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
@@ -31,7 +31,7 @@ type wish struct {
 	kind    string
 	strict  bool
 	unheard bool // somebody asked who waits for no answer, so that it must not be forgotten
-	replies []chan<- outcome
+	replies []chan<- admin.Outcome
 }
 
 // demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
@@ -100,7 +100,7 @@ func (m *master) enqueue(r wish) {
 // refuse tells those who want something that it is too late.
 func (m *master) refuse(r *wish) {
 	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
-	r.answer(outcome{Error: fmt.Sprintf("pinion is %s", m.phase), failure: failureBusy})
+	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
 }
 
 // refuseQueued follows when pinion ends.
@@ -111,7 +111,7 @@ func (m *master) refuseQueued() {
 	}
 }
 
-func (r *wish) answer(o outcome) {
+func (r *wish) answer(o admin.Outcome) {
 	for _, reply := range r.replies {
 		reply <- o
 	}
@@ -156,8 +156,8 @@ func (m *master) busy() string {
 
 func (m *master) newSource(r wish) *source {
 	s := &source{m: m, replies: r.replies, strict: r.strict}
-	s.status = HandoffStatus{
-		Kind: r.kind, Generation: m.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: HandoffUnderWay,
+	s.status = admin.HandoffStatus{
+		Kind: r.kind, Generation: m.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}
 	return s
 }
@@ -189,7 +189,7 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 	s.enter(sourceWaiting, waitTimeout)
 	s.target = echo{m, true}
 	if err != nil {
-		s.kind = failureConfig
+		s.kind = admin.FailureConfig
 		s.conclude(err)
 		return
 	}
@@ -212,22 +212,22 @@ func inShort(lines []string) []string {
 }
 
 // preview answers with what a reload would change.
-func (m *master) preview(reply chan<- outcome) {
+func (m *master) preview(reply chan<- admin.Outcome) {
 	m.load(func(cfg *config.Config, err error) {
 		switch {
 		case err != nil:
 			reply <- m.misconfigured(err)
 		case m.generation.revived:
-			reply <- outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
+			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
 		default:
-			reply <- outcome{Lines: config.Diff(m.generation.config, cfg)}
+			reply <- admin.Outcome{Lines: config.Diff(m.generation.config, cfg)}
 		}
 	})
 }
 
 // misconfigured is the answer to those who asked for a configuration that cannot be used: each problem has its line.
-func (m *master) misconfigured(err error) outcome {
-	o := outcome{Error: err.Error(), failure: failureConfig}
+func (m *master) misconfigured(err error) admin.Outcome {
+	o := admin.Outcome{Error: err.Error(), Failure: admin.FailureConfig}
 	if problems := (config.Problems)(nil); errors.As(err, &problems) {
 		o.Error = fmt.Sprintf("%s cannot be used", m.opts.ConfigFile)
 		o.Lines = strings.Split(problems.Error(), "\n")
@@ -258,33 +258,11 @@ func (m *master) upgrade(r wish) {
 	m.begin(s.exchange, false)
 }
 
-// line says in a sentence how a handoff went.
-func (h *HandoffStatus) line() string {
-	name := fmt.Sprintf("%s to generation %d", h.Kind, h.Generation)
-	if h.Build != "" {
-		name += " (pinion " + h.Build + ")"
-	}
-	if h.Outcome == HandoffFailed {
-		stays := "everything stays as it was"
-		switch {
-		case h.kept > 0:
-			stays = fmt.Sprintf("the old generation serves, %s still to come back", clientsAre(h.kept, "are"))
-		case h.Lost > 0:
-			stays = "the old generation serves"
-		case strings.HasPrefix(h.Reason, errEnding.Error()):
-			stays = "the old generation is to end"
-		}
-		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))
-	}
-	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s%s", name,
-		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), h.lossClause())
-}
-
 // notifyOutcome has the service manager know that the handoff is over.
 func (s *source) notifyOutcome() {
 	m, h := s.m, &s.status
 	switch {
-	case h.Kind == kindUpgrade && h.Outcome == HandoffDone:
+	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
 		return // the new master speaks for the service
 	case s.declared: // and may have, although it failed
 		m.writePIDFile(func(err error) {
@@ -294,13 +272,13 @@ func (s *source) notifyOutcome() {
 		})
 		m.world.services.MainPID(m.world.pid)
 	}
-	m.world.services.Ready(m.stillOld() + h.line())
+	m.world.services.Ready(m.stillOld() + lineOf(h))
 }
 
 // stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
 // it was no attempt to change something, and the file is not what serves.
 func (m *master) stillOld() string {
-	if m.generation.revived && m.last != nil && m.last.Outcome == HandoffFailed {
+	if m.generation.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "
 	}
 	return ""

@@ -121,7 +121,7 @@ func (m *master) becomeServing() {
 		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
 	}
 	m.serveStats()
-	m.serveControl()
+	m.serveAdmin()
 	m.watch()
 	m.beginService()
 	m.announce(nil)

@@ -31,10 +31,11 @@ type manager interface {
 	Flush()
 }
 
-// service is when the watchdog wants to hear of the master next.
+// service is what the service manager expects, and has.
 type service struct {
-	every time.Duration // 0: never
-	next  time.Time
+	every  time.Duration // between two pings of the watchdog; 0: it wants none
+	next   time.Time     // when it wants to hear of the master next
+	stored []string      // what it may still keep of the predecessor's generation
 }
 
 // beginService follows when the process serves for the first time.
@@ -44,7 +45,7 @@ func (m *master) beginService() {
 		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
 	}
 	if every > 0 {
-		m.service = service{every: every, next: m.world.now().Add(every)}
+		m.service.every, m.service.next = every, m.world.now().Add(every)
 	}
 	if m.successor && m.keeper > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")

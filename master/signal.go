@@ -20,9 +20,8 @@ const (
 	drain                 // finish what is owed, then end; the second time: stop
 	stop                  // end at once
 	reopenLog
-	reload       // a new generation by the configuration file; the log file is opened anew, too
-	upgrade      // the same by the binary that is installed now
-	reportStatus // nothing but an answer
+	reload  // a new generation by the configuration file; the log file is opened anew, too
+	upgrade // the same by the binary that is installed now
 	verbosityUp
 	verbosityDown
 )

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -49,10 +50,10 @@ const (
 type source struct {
 	m       *master
 	target  counterpart
-	status  HandoffStatus
-	kind    failure          // of an attempt that has failed
-	replies []chan<- outcome // who asked for it
-	strict  bool             // whoever asked wants every server to be reached
+	status  admin.HandoffStatus
+	kind    admin.Failure          // of an attempt that has failed
+	replies []chan<- admin.Outcome // who asked for it
+	strict  bool                   // whoever asked wants every server to be reached
 
 	phase    sourcePhase
 	until    time.Time // deadline of the phase
@@ -107,7 +108,7 @@ func (s *source) hear(w word) {
 	case w.Kind == wordFailed:
 		s.fail(errors.New(w.Reason))
 	case w.Kind == wordReturned && s.phase == sourceReturning:
-		s.status.kept = w.Kept
+		s.status.Kept = w.Kept
 		s.conclude(s.failure)
 	}
 }
@@ -254,7 +255,7 @@ func (s *source) total() {
 		t.Bytes += body.Bytes
 		t.LongestPause = max(t.LongestPause, body.LongestPause)
 	}
-	t.count(s.losses, s.theirs)
+	countLost(t, s.losses, s.theirs)
 }
 
 // peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
@@ -286,8 +287,8 @@ func (s *source) finish() {
 		if !s.obeys || !s.declares { // else the service manager may listen to the new master only, which does that
 			m.unstore(m.generation.storedNames())
 		}
-		if m.control != nil { // what those whom conclude answers ask next is for the new master
-			m.control.leave()
+		if m.admin.server != nil { // what those whom conclude answers ask next is for the new master
+			m.admin.server.Leave()
 		}
 	}
 	s.conclude(nil)
@@ -374,11 +375,11 @@ func (s *source) conclude(err error) {
 	m := s.m
 	err = withRemedy(err)
 	s.status.Took = m.world.now().Sub(s.status.At)
-	s.status.Outcome = HandoffDone
-	s.status.count(s.losses, s.theirs)
+	s.status.Outcome = admin.HandoffDone
+	countLost(&s.status, s.losses, s.theirs)
 	m.source = nil
 	if err != nil {
-		s.status.Outcome, s.status.Reason = HandoffFailed, err.Error()+s.status.lossClause()
+		s.status.Outcome, s.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&s.status)
 		s.abandon()
 	}
 	m.last = &s.status
@@ -387,14 +388,14 @@ func (s *source) conclude(err error) {
 			m.log.Printf(logfile.Notice, "%s: %s", s.status.Kind, line)
 		}
 	}
-	m.log.Printf(s.status.level(), "%s%s", m.stillOld(), s.status.line())
+	m.log.Printf(levelOf(&s.status), "%s%s", m.stillOld(), lineOf(&s.status))
 	s.notifyOutcome()
 	for _, reply := range s.replies {
-		o := outcome{Error: s.status.Reason, Handoff: &s.status, failure: s.kind}
+		o := admin.Outcome{Error: s.status.Reason, Handoff: &s.status, Failure: s.kind}
 		if err == nil {
 			o.Lines = append(slices.Clone(s.changes), s.remarks...)
 		}
-		if s.kind == failureConfig {
+		if s.kind == admin.FailureConfig {
 			o = m.misconfigured(err)
 			o.Handoff = &s.status
 		}

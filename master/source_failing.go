@@ -5,6 +5,7 @@ package master
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -47,7 +48,7 @@ func (s *source) stop() {
 	s.target.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
 	m.source = nil
 	for _, reply := range s.replies {
-		reply <- outcome{Error: reason, failure: failureBusy}
+		reply <- admin.Outcome{Error: reason, Failure: admin.FailureBusy}
 	}
 	if s.exchange != nil {
 		s.exchange.close()

@@ -1,132 +1,82 @@
-// The status: what the master tells of itself, its generations and its last handoff. Tools read it as JSON; a field
-// keeps its name and its unit once it is released.
+// The status, put together of what the master knows.
 
 package master
 
 import (
-	"encoding/json"
+	"sync/atomic"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// Status is the answer to "how are you?".
-type Status struct {
-	Build         string    `json:"build"`
-	PID           int       `json:"pid"`
-	PIDNamespace  uint64    `json:"pid_namespace,omitempty"` // in which pids of this status mean something: inode of /proc/PID/ns/pid
-	Keeper        int       `json:"keeper,omitempty"`        // pid of the process that was started first and stays; 0: none
-	StartedAt     time.Time `json:"started_at"`
-	UptimeSeconds int64     `json:"uptime_seconds"`
-	Phase         string    `json:"phase"`      // starting, serving, draining, stopping
-	Generation    uint64    `json:"generation"` // the one that serves
-	ConfigFile    string    `json:"config_file"`
-	Control       string    `json:"control"` // path of the control socket
-
-	Generations []GenerationStatus `json:"generations"`
-	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
-	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
-	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
-}
-
-// GenerationStatus is one generation that has workers.
-type GenerationStatus struct {
-	Number  uint64         `json:"number"`
-	Build   string         `json:"build"`
-	State   string         `json:"state"`          // serving, next, retired
-	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
-	Workers []WorkerStatus `json:"workers"`
-}
-
-// WorkerStatus is one slot of a generation.
-type WorkerStatus struct {
-	Slot        int    `json:"slot"`
-	PID         int    `json:"pid"` // 0: no process
-	CPU         int    `json:"cpu"` // -1: not pinned
-	State       string `json:"state"`
-	AgeSeconds  int64  `json:"age_seconds"`
-	Connections uint64 `json:"connections"` // clients now
-}
-
-// PoolStatus is what one pool has done since the start of the service, generations before this one included.
-type PoolStatus struct {
-	Name    string         `json:"name"`
-	Listen  string         `json:"listen"`
-	Clients uint64         `json:"clients"` // now
-	Servers []ServerStatus `json:"servers"`
-
-	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
-	NotListening []int `json:"not_listening,omitempty"`
-}
-
-// ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;
-// the p-th percentile of all replies is at most an eighth less than what is told, and 0 if there are none.
-type ServerStatus struct {
-	Name    string `json:"name"`
-	Address string `json:"address"`
-	State   string `json:"state"` // live, ejected, probing; without auto_eject_hosts live, whether it answers or not
-
-	Connections uint64 `json:"connections"` // now, of all workers
-	Requests    uint64 `json:"requests"`
-	EOF         uint64 `json:"eof"`      // connections that the server has closed
-	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
-	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
-
-	P50US  int64 `json:"p50_us"`
-	P99US  int64 `json:"p99_us"`
-	P999US int64 `json:"p99_9_us"`
-}
-
-// HandoffStatus is how a reload or an upgrade went.
-type HandoffStatus struct {
-	Kind       string    `json:"kind"`       // reload, upgrade
-	Generation uint64    `json:"generation"` // the one that it made
-	Build      string    `json:"build"`      // of that generation
-	At         time.Time `json:"at"`         // when it began
-	Outcome    string    `json:"outcome"`    // done, failed, under way
-	Reason     string    `json:"reason,omitempty"`
-
-	Moved      int   `json:"moved"`      // clients that the new workers have
-	Stragglers int   `json:"stragglers"` // clients that were still in the old workers when the new ones took over
-	Closed     int   `json:"closed"`     // clients that the new configuration has no place for
-	Lost       int   `json:"lost"`       // clients of workers that died, or had to be killed, meanwhile
-	Bytes      int64 `json:"bytes"`      // of state that travelled
-
-	LostReason string `json:"lost_reason,omitempty"` // why those died
-
-	kept int // clients that had moved and could not come back yet
-
-	LongestPause time.Duration `json:"-"` // of one client that was moved; longest_pause_us
-	Took         time.Duration `json:"-"` // took_us
-}
-
-// Values of HandoffStatus.Outcome.
-const (
-	HandoffDone     = "done" // the new generation serves
-	HandoffFailed   = "failed"
-	HandoffUnderWay = "under way"
-)
-
-// handoffJSON is HandoffStatus as it travels: durations are whole microseconds there, and their names say so.
-type handoffJSON struct {
-	plainHandoff
-	LongestPauseUS int64 `json:"longest_pause_us"`
-	TookUS         int64 `json:"took_us"`
-}
-
-type plainHandoff HandoffStatus // without its methods
-
-// MarshalJSON returns the form of handoffJSON.
-func (h HandoffStatus) MarshalJSON() ([]byte, error) {
-	return json.Marshal(handoffJSON{plainHandoff(h), h.LongestPause.Microseconds(), h.Took.Microseconds()})
-}
-
-// UnmarshalJSON reads the form of handoffJSON.
-func (h *HandoffStatus) UnmarshalJSON(b []byte) error {
-	var wire handoffJSON
-	if err := json.Unmarshal(b, &wire); err != nil {
-		return err
+// status tells how the master is.
+func (m *master) status() *admin.Status {
+	now := m.world.now()
+	s := &admin.Status{
+		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
+		Phase: m.phase.String(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
-	*h = HandoffStatus(wire.plainHandoff)
-	h.LongestPause = time.Duration(wire.LongestPauseUS) * time.Microsecond
-	h.Took = time.Duration(wire.TookUS) * time.Microsecond
-	return nil
+	if m.generation != nil {
+		s.Generation = m.generation.number
+		m.refresh()
+		s.Pools = m.generation.poolStatus()
+		for i := range m.generation.config.Pools {
+			s.Pools[i].NotListening = m.unheard(m.generation, m.generation.config.Pools[i].Listen)
+		}
+	}
+	for _, g := range m.generations() {
+		state := "retired"
+		switch g {
+		case m.generation:
+			state = "serving"
+		case m.coming:
+			state = "next"
+		}
+		s.Generations = append(s.Generations, g.status(state, m.opts.Build, now))
+	}
+	return s
+}
+
+func (g *generation) status(state, build string, now time.Time) admin.GenerationStatus {
+	s := admin.GenerationStatus{Number: g.number, Build: build, State: state, Left: g.revived && state == "serving"}
+	for _, slot := range g.slots {
+		w := admin.WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
+		if slot.hangs() {
+			w.State = "hung"
+		}
+		if p := slot.process; p != nil {
+			w.PID, w.CPU = p.pid, p.cpu
+			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
+			w.Connections = uint64(slot.clients())
+		}
+		s.Workers = append(s.Workers, w)
+	}
+	return s
+}
+
+// poolStatus tells how the pools and their servers are.
+func (g *generation) poolStatus() []admin.PoolStatus {
+	pools := make([]admin.PoolStatus, len(g.pools))
+	for i := range g.pools {
+		p := &pools[i]
+		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
+		p.Clients = g.counters.Clients(i)
+		for k, s := range g.pools[i].Servers {
+			counts := g.counters.SumLatency(i, k)
+			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
+			p.Servers = append(p.Servers, admin.ServerStatus{
+				Name: s.Name, Address: s.Address,
+				State:       shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))).State().String(),
+				Connections: g.counters.SumServer(i, k, link.ServerConnections),
+				Requests:    g.counters.SumServer(i, k, link.Requests),
+				EOF:         g.counters.SumServer(i, k, link.ServerEOF),
+				Errors:      g.counters.SumServer(i, k, link.ServerErr),
+				Timeouts:    g.counters.SumServer(i, k, link.ServerTimedout),
+				P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
+			})
+		}
+	}
+	return pools
 }

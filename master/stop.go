@@ -151,7 +151,7 @@ func (m *master) kill(s *slot, why string) {
 	m.world.kill(s.process)
 }
 
-// hungUp follows the end of file on the control socket. Mostly the worker is dead and its exit follows; one that lives
+// hungUp follows the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
 // on has lost its master and must not go on serving unseen.
 func (m *master) hungUp(s *slot) {
 	switch s.state {

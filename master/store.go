@@ -131,7 +131,7 @@ func (g *generation) storedNames() []string {
 	return names
 }
 
-// unstore has the service manager forget. Workers whose control sockets nobody else has see their end, and end when they
+// unstore has the service manager forget. Workers whose links nobody else has see their end, and end when they
 // have no client any more.
 func (m *master) unstore(names []string) {
 	for _, name := range names {
@@ -145,6 +145,6 @@ func (m *master) unstoreGeneration() {
 	if m.generation != nil {
 		m.unstore(m.generation.storedNames())
 	}
-	m.unstore(m.stored)
-	m.stored = nil
+	m.unstore(m.service.stored)
+	m.service.stored = nil
 }

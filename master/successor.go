@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -144,7 +145,7 @@ func (t *target) load() {
 
 // ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
 // file find this one before; the service manager is told by the old master, if that is of a version that does.
-func (t *target) ask(result *HandoffStatus) {
+func (t *target) ask(result *admin.HandoffStatus) {
 	m := t.m
 	fault.At("nm.ready.before")
 	t.result = result
@@ -223,7 +224,7 @@ func (t *target) takeOver() {
 // succeed takes over from a master that is still there, for a moment.
 func (t *target) succeed() {
 	m := t.m
-	m.predecessor, m.stored = t.exchange, t.stored
+	m.predecessor, m.service.stored = t.exchange, t.stored
 	m.predecessorPID, m.predecessorStays = t.welcome.PID, t.welcome.Stays
 	m.predecessorUntil = m.world.now().Add(farewellTimeout)
 	t.promote()
@@ -242,8 +243,8 @@ func (t *target) promote() {
 	m.keep(t.g)
 	if t.result != nil {
 		m.last = t.result
-		m.last.count(losses{t.result.Lost, t.result.LostReason}, t.losses)
-		m.last.Outcome, m.last.Build, m.last.Took = HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
+		countLost(m.last, losses{t.result.Lost, t.result.LostReason}, t.losses)
+		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
 	m.openLogAnew(nil) // it may have been moved away since this process has opened it
 	m.becomeServing()
@@ -283,8 +284,8 @@ func (m *master) relieve() {
 	x := m.predecessor
 	m.predecessor, m.predecessorUntil = nil, time.Time{}
 	m.succeedInherited()
-	m.unstore(m.stored) // which one of an earlier version does itself, unless it is killed
-	m.stored = nil
+	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
+	m.service.stored = nil
 	m.storeAgain()
 	x.close()
 	m.next()
@@ -366,7 +367,7 @@ func (m *master) takeInLate() {
 
 // leavePorts makes room for another master.
 func (m *master) leavePorts() {
-	for _, fd := range []*int{&m.statsFD, &m.controlFD} {
+	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
 		if *fd >= 0 {
 			m.world.close(*fd)
 			*fd = -1

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -58,21 +59,21 @@ type target struct {
 	kept        int           // clients that could not be given back
 	awaited     map[pair]bool // connections that the new worker has not said it has
 	losses      losses
-	following   totals.Following // servers that the old workers watch, too
-	moved       *HandoffStatus   // everything has moved, but a worker has died of which nothing is known yet; nil: no
-	failure     error            // why clients go back
-	stored      []string         // upgrade: what the service manager keeps of the source's generation
-	obeys       bool             // upgrade: the source tells the service manager about this master
-	old         int              // upgrade: pid of the old master
-	left        []*generation    // upgrade: the source's and those before it that still have workers, the latest first
-	unreadable  bool             // upgrade: counters that stand before those of left are not read
-	result      *HandoffStatus   // upgrade: how far the source is; nil: it has not said so
-	confessed   int              // upgrade: clients that the old master knows to be lost
-	may         bool             // upgrade: it agrees that this one takes over
-	asked       bool             // upgrade: somebody may have made this process the main one of the service
-	exchange    *exchange        // upgrade: the way to the old master
-	welcome     word             // upgrade: with Kind once it has come
-	held        []intent         // upgrade: what was asked for before the welcome
+	following   totals.Following     // servers that the old workers watch, too
+	moved       *admin.HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
+	failure     error                // why clients go back
+	stored      []string             // upgrade: what the service manager keeps of the source's generation
+	obeys       bool                 // upgrade: the source tells the service manager about this master
+	old         int                  // upgrade: pid of the old master
+	left        []*generation        // upgrade: the source's and those before it that still have workers, the latest first
+	unreadable  bool                 // upgrade: counters that stand before those of left are not read
+	result      *admin.HandoffStatus // upgrade: how far the source is; nil: it has not said so
+	confessed   int                  // upgrade: clients that the old master knows to be lost
+	may         bool                 // upgrade: it agrees that this one takes over
+	asked       bool                 // upgrade: somebody may have made this process the main one of the service
+	exchange    *exchange            // upgrade: the way to the old master
+	welcome     word                 // upgrade: with Kind once it has come
+	held        []intent             // upgrade: what was asked for before the welcome
 }
 
 // serves tells whether the workers have clients, or may have.
@@ -303,7 +304,7 @@ func (t *target) expire() {
 
 // settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
 // alone.
-func (t *target) settle(result *HandoffStatus) {
+func (t *target) settle(result *admin.HandoffStatus) {
 	t.serveAll()
 	if t.moved = nil; t.mourns() { // first it must be known how many clients that has cost
 		t.moved = result

@@ -1,4 +1,4 @@
-// What is counted, as the loop uses it: the statistics port, the summary in the log, and what generations leave that end.
+// What is counted, as the loop uses it: what generations leave that end, and the summary in the log.
 
 package master
 
@@ -118,32 +118,4 @@ func (m *master) summarize() {
 	last := m.summary
 	m.scheduleSummary()
 	m.log.Printf(logfile.Info, "%s", m.summary.Line(last))
-}
-
-// answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
-func (m *master) answer(s *totals.Scrape) {
-	now := m.world.now()
-	m.refresh()
-	text := m.generation.counters.AppendJSON(nil, totals.Head{
-		Source:    m.hostname,
-		Version:   m.opts.Build,
-		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
-		Timestamp: now.Unix(),
-	})
-	go s.Answer(text)
-}
-
-// serveStats begins to answer who asks for the statistics.
-func (m *master) serveStats() {
-	if m.stats == nil && m.statsFD >= 0 {
-		var err error
-		if m.stats, err = m.world.listenerOf(m.statsFD); err != nil {
-			m.log.Printf(logfile.Error, "inheriting the statistics port: %v", err)
-		}
-		m.world.close(m.statsFD)
-		m.statsFD = -1
-	}
-	if m.stats != nil {
-		go totals.Accept(m.stats, m.scrapes, m.done)
-	}
 }

@@ -115,14 +115,14 @@ func TestStatsSlowReader(t *testing.T) {
 	f.start(t, nil)
 	readers := &pipes{conns: make(chan net.Conn)}
 	defer close(readers.conns)
-	go totals.Accept(readers, f.master.scrapes, f.master.done)
+	go totals.Accept(readers, f.master.statistics.scrapes, f.master.done)
 	stuck, stuckEnd := net.Pipe() // unbuffered, so that a write waits for its reader
 	closed := &noticed{Conn: stuck, closed: make(chan struct{})}
 	readers.conns <- closed
-	f.master.answer(<-f.master.scrapes)
+	f.master.answer(<-f.master.statistics.scrapes)
 	c, end := net.Pipe()
 	readers.conns <- c
-	f.master.answer(<-f.master.scrapes)
+	f.master.answer(<-f.master.statistics.scrapes)
 	text, err := io.ReadAll(end)
 	if err != nil || !json.Valid(text) || text[len(text)-1] != '\n' {
 		t.Errorf("%v in %q", err, text)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -90,7 +91,7 @@ func TestPoolStatus(t *testing.T) {
 	}
 	p := g.poolStatus()[alpha]
 	pool := g.pools[alpha]
-	want := ServerStatus{
+	want := admin.ServerStatus{
 		Name: pool.Servers[1].Name, Address: pool.Servers[1].Address, State: "live",
 		Connections: 4, Requests: 1002, EOF: 6, Errors: 8, Timeouts: 10,
 		P50US: 104, P99US: 20480, P999US: 20480,

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -279,7 +280,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordFarewell: // intents that wait…
 		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
 	case wordMoved:
-		w.Result = &HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
+		w.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
 	case wordSettled:
 		if len(args) > 1 { // clients that new workers have died with
 			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
@@ -329,16 +330,16 @@ func (f *machine) managerDoes(t *testing.T, args []string) {
 
 // ask asks as an operator does, and writes down the answer.
 func (f *machine) ask(t *testing.T, args []string) {
-	intents := map[string]intent{"reload": reload, "upgrade": upgrade, "status": reportStatus, "drain": drain, "stop": stop, "reopen": reopenLog}
-	reply := make(chan outcome, 1)
+	commands := map[string]admin.Command{"reload": admin.Reload, "upgrade": admin.Upgrade, "status": admin.ReportStatus, "drain": admin.Drain, "stop": admin.Stop, "reopen": admin.ReopenLog}
+	reply := make(chan admin.Outcome, 1)
 	f.replies = append(f.replies, reply)
-	a := &ask{intent: intents[args[0]], reply: reply}
+	a := &admin.Ask{Command: commands[args[0]], Reply: reply}
 	for _, option := range args[1:] {
 		if pid, found := strings.CutPrefix(option, "by="); found {
-			a.by = &asker{pids: []int{4711, number(t, pid)}}
+			a.By = &admin.Asker{PIDs: []int{4711, number(t, pid)}}
 		}
-		a.dryRun = a.dryRun || option == "dry-run"
-		a.strict = a.strict || option == "strict"
+		a.DryRun = a.DryRun || option == "dry-run"
+		a.Strict = a.Strict || option == "strict"
 	}
 	f.master.asked(a)
 }
@@ -354,7 +355,7 @@ func (f *machine) answers() {
 	}
 }
 
-func (f *machine) describeOutcome(o outcome) string {
+func (f *machine) describeOutcome(o admin.Outcome) string {
 	text := "done"
 	if o.Error != "" {
 		text = "error: " + o.Error

@@ -33,6 +33,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -113,10 +114,10 @@ type word struct {
 
 	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to give clients
 
-	Legacy  *totals.Sums     `json:"legacy,omitempty"`  // go, farewell
-	Past    *totals.Sums     `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
-	Balance map[string]int64 `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
-	Result  *HandoffStatus   `json:"result,omitempty"`  // moved, farewell
+	Legacy  *totals.Sums         `json:"legacy,omitempty"`  // go, farewell
+	Past    *totals.Sums         `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
+	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
+	Result  *admin.HandoffStatus `json:"result,omitempty"`  // moved, farewell
 
 	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the speaker knows the word intent
 	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
@@ -133,7 +134,7 @@ type word struct {
 
 // socketName says what a descriptor is.
 type socketName struct {
-	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or controlSocket
+	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or adminSocketName
 	Network string `json:"network,omitempty"`
 	Address string `json:"address,omitempty"`
 	Slot    int    `json:"slot,omitempty"`
@@ -162,8 +163,8 @@ func (s *wordSpot) spot() spot {
 }
 
 const (
-	statsSocket   = "stats"
-	controlSocket = "control"
+	statsSocket     = "stats"
+	adminSocketName = "control"
 )
 
 // knownFields are those that a Critical may name.

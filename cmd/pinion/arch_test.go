@@ -52,6 +52,7 @@ var directions = []struct {
 	{"master/limits", []string{"worker/sock"}, "what the machine allows does not depend on who wants it"},
 	{"master/totals", []string{"worker/link"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
+	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master", []string{"master/...", "worker/fault", "worker/link", "worker/sock", "shard/..."},
 		"the master never touches a client byte, so it has no use for the loop, for epoll, or for a codec"},
 	{"cmd/pinion", []string{"codec/...", "shard/...", "worker", "worker/fault", "worker/link", "master/..."},

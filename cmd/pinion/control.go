@@ -1,4 +1,4 @@
-// pinion status, reload, upgrade, drain, stop, log: what an operator asks of a running master, over its control socket.
+// pinion status, reload, upgrade, drain, stop, log: what an operator asks of a running master, over its admin socket.
 
 package main
 
@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/urfave/cli/v2"
-
-	"github.com/pinion-proxy/pinion/master"
 )
 
 const (
@@ -27,7 +26,7 @@ const (
 // controlFlag is the option of the commands; that of the proxy is in rootFlags.
 func controlFlag() cli.Flag {
 	return &cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
-		Usage: "the control socket is `FILE` (default: $" + controlVariable + ", $RUNTIME_DIRECTORY/" + controlName + ", " + defaultControl + ")"}
+		Usage: "the admin socket is `FILE` (default: $" + controlVariable + ", $RUNTIME_DIRECTORY/" + controlName + ", " + defaultControl + ")"}
 }
 
 func strictFlag() cli.Flag {
@@ -227,7 +226,7 @@ func showLines(w io.Writer, a answer, otherwise string) error {
 // showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error, and so are clients
 // that were lost by it.
 func showHandoff(w io.Writer, a answer) error {
-	if a.Handoff == nil || a.Handoff.Outcome != master.HandoffDone {
+	if a.Handoff == nil || a.Handoff.Outcome != admin.HandoffDone {
 		return errors.New("the proxy does not say that the new generation serves; see pinion status")
 	}
 	a.Lines = append(a.Lines, fmt.Sprintf("generation %d serves: %s", a.Handoff.Generation, handoffFigures(a.Handoff)))

@@ -1,4 +1,4 @@
-// The asking side of the control socket, see master/admin.go for the other.
+// The asking side of the admin socket, see package admin for the other.
 
 package main
 
@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 	maxAnswerBytes = 16 << 20
 )
 
-// control is one control socket.
+// control is an admin socket.
 type control struct {
 	path      string
 	transport http.Transport
@@ -39,10 +39,10 @@ type control struct {
 
 // answer is an outcome as the master writes it.
 type answer struct {
-	Error   string                `json:"error"`
-	Lines   []string              `json:"lines"`
-	Handoff *master.HandoffStatus `json:"handoff"`
-	PID     int                   `json:"pid"`
+	Error   string               `json:"error"`
+	Lines   []string             `json:"lines"`
+	Handoff *admin.HandoffStatus `json:"handoff"`
+	PID     int                  `json:"pid"`
 }
 
 // refusal is an answer that says no, for the reason that it gives.
@@ -191,7 +191,7 @@ func (m *control) doPatiently(ctx context.Context, path string, parameters url.V
 
 // status returns the status as it came, and what it says. A master that ends, or is busy with others, does not answer;
 // its successor or a second attempt may.
-func (m *control) status(ctx context.Context) (text []byte, s master.Status, err error) {
+func (m *control) status(ctx context.Context) (text []byte, s admin.Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.statusTimeout)
 	defer cancel()
 	for {
@@ -278,7 +278,7 @@ func (m *control) askSuccessor(ctx context.Context, oldPID int, unheard error) (
 }
 
 // awaitEnd returns when the master is gone, or with the error unheard if it goes on as if nothing had been said.
-func (m *control) awaitEnd(ctx context.Context, before master.Status, born string, unheard error) error {
+func (m *control) awaitEnd(ctx context.Context, before admin.Status, born string, unheard error) error {
 	for silent := time.Duration(0); ; silent += askPause {
 		_, now, err := m.status(ctx)
 		same := err == nil && now.PID == before.PID

@@ -9,12 +9,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 const statusTime = "2006-01-02 15:04:05" // as in the log
 
-func showStatus(out io.Writer, s master.Status) error {
+func showStatus(out io.Writer, s admin.Status) error {
 	w := new(strings.Builder)
 	pids := fmt.Sprintf("pid %d", s.PID)
 	if s.Keeper != 0 {
@@ -42,7 +42,7 @@ func showStatus(out io.Writer, s master.Status) error {
 	return err
 }
 
-func showGeneration(out io.Writer, g *master.GenerationStatus) {
+func showGeneration(out io.Writer, g *admin.GenerationStatus) {
 	clients := uint64(0)
 	for _, worker := range g.Workers {
 		clients += worker.Connections
@@ -68,7 +68,7 @@ func showGeneration(out io.Writer, g *master.GenerationStatus) {
 	w.Flush()
 }
 
-func showPool(out io.Writer, p *master.PoolStatus) {
+func showPool(out io.Writer, p *admin.PoolStatus) {
 	fmt.Fprintf(out, "\npool %s on %s: %s\n", p.Name, p.Listen, many(int(p.Clients), "client"))
 	if len(p.NotListening) > 0 {
 		fmt.Fprintf(out, "  NOT LISTENING: workers %s; see the log, and restart the service\n", strings.Trim(fmt.Sprint(p.NotListening), "[]"))
@@ -95,7 +95,7 @@ func latency(us int64) string {
 }
 
 // showLast tells of the last reload or upgrade.
-func showLast(w io.Writer, h *master.HandoffStatus) {
+func showLast(w io.Writer, h *admin.HandoffStatus) {
 	fmt.Fprintf(w, "\nlast %s: %s, to generation %d (pinion %s), at %s\n", h.Kind, h.Outcome, h.Generation, h.Build,
 		h.At.Local().Format(statusTime))
 	if h.Reason != "" {
@@ -108,7 +108,7 @@ func showLast(w io.Writer, h *master.HandoffStatus) {
 }
 
 // handoffFigures is what a handoff has done to the clients.
-func handoffFigures(h *master.HandoffStatus) string {
+func handoffFigures(h *admin.HandoffStatus) string {
 	text := fmt.Sprintf("%s moved, %s, %s closed", many(h.Moved, "client"), many(h.Stragglers, "straggler"), thousands(h.Closed))
 	if h.Lost > 0 {
 		text += fmt.Sprintf(", %s lost", thousands(h.Lost))

@@ -22,9 +22,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
-// fakeMaster is a control socket that answers as the test says.
+// fakeMaster is an admin socket that answers as the test says.
 type fakeMaster struct {
 	path     string
 	listener net.Listener
@@ -39,7 +40,7 @@ type fakeAnswer func(f *fakeMaster, w http.ResponseWriter, r *http.Request)
 // playMaster answers one request at a time by what answer writes.
 func playMaster(t *testing.T, answer fakeAnswer) *fakeMaster {
 	t.Helper()
-	f := &fakeMaster{path: controlSocket(t)}
+	f := &fakeMaster{path: adminPath(t)}
 	var err error
 	if f.listener, err = net.Listen("unix", f.path); err != nil {
 		t.Fatal(err)
@@ -58,8 +59,8 @@ func playMaster(t *testing.T, answer fakeAnswer) *fakeMaster {
 	return f
 }
 
-// controlSocket returns a path that is short enough for a socket.
-func controlSocket(t *testing.T) string {
+// adminPath returns a path that is short enough for a socket.
+func adminPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "control")
 	if err != nil {
@@ -79,7 +80,7 @@ func (f *fakeMaster) requests() string {
 // pinned returns an answer of package master.
 func pinned(t *testing.T, name string) []byte {
 	t.Helper()
-	text, err := os.ReadFile("../../master/testdata/admin/" + name + ".json")
+	text, err := os.ReadFile("../../master/admin/testdata/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +151,14 @@ func TestStatusCommand(t *testing.T) {
 // The least that a master can say of itself, and a handoff that failed.
 func TestShowStatus(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
-	s := master.Status{Build: "dev", PID: 1, StartedAt: at, Phase: "starting", ConfigFile: "c"}
+	s := admin.Status{Build: "dev", PID: 1, StartedAt: at, Phase: "starting", ConfigFile: "c"}
 	const least = "pinion dev (pid 1) is starting, generation 0, up 0 s\n" +
 		"  started        2026-11-22 13:02:18\n  configuration  c\n  control        \n"
 	var out strings.Builder
 	if err := showStatus(&out, s); err != nil || out.String() != local(least) {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, out.String(), local(least))
 	}
-	s.Last = &master.HandoffStatus{Kind: "reload", Generation: 2, Build: "dev", At: at, Outcome: "failed", Stragglers: 1,
+	s.Last = &admin.HandoffStatus{Kind: "reload", Generation: 2, Build: "dev", At: at, Outcome: "failed", Stragglers: 1,
 		Reason: "two\nlines", Took: 12 * time.Second}
 	out.Reset()
 	const failed = least + "\nlast reload: failed, to generation 2 (pinion dev), at 2026-11-22 13:02:18\n" +
@@ -247,7 +248,7 @@ func TestStrangers(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	dir := filepath.Dir(controlSocket(t))
+	dir := filepath.Dir(adminPath(t))
 	left := filepath.Join(dir, "left")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left})
 	if err != nil {
@@ -354,9 +355,9 @@ func TestAskAgain(t *testing.T) {
 }
 
 // alter returns the pinned status after a change.
-func alter(t *testing.T, change func(*master.Status)) []byte {
+func alter(t *testing.T, change func(*admin.Status)) []byte {
 	t.Helper()
-	var s master.Status
+	var s admin.Status
 	if err := json.Unmarshal(pinned(t, "status"), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +373,7 @@ func alter(t *testing.T, change func(*master.Status)) []byte {
 // A master that hangs is not waited for; one that says how it is is, however long it takes.
 func TestAskOneThatHangs(t *testing.T) {
 	for _, hangs := range []bool{true, false} {
-		path := controlSocket(t)
+		path := adminPath(t)
 		listener, err := net.Listen("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -411,17 +412,17 @@ func TestAskOneThatHangs(t *testing.T) {
 func TestUpgradeWithoutAnswer(t *testing.T) {
 	old := pinned(t, "status")
 	failed := *exampleLast(t)
-	failed.Outcome = master.HandoffFailed
+	failed.Outcome = admin.HandoffFailed
 	for _, c := range []struct {
 		name   string
 		then   [][]byte // the status after the request; the last one stays; nil: nobody listens any more
 		status int
 		want   string
 	}{
-		{"success", [][]byte{old, old, alter(t, func(s *master.Status) { s.PID++ })}, 0, "generation 4 serves"},
-		{"another failure", [][]byte{old, alter(t, func(s *master.Status) { s.PID++; s.Last = &failed })}, 1, "does not say that"},
-		{"no word", [][]byte{alter(t, func(s *master.Status) { s.PID++; s.Last = nil })}, 1, "does not say that"},
-		{"no upgrade", [][]byte{old, alter(t, func(s *master.Status) { s.Busy = "" })}, 1, "the proxy did not answer: EOF; see pinion status"},
+		{"success", [][]byte{old, old, alter(t, func(s *admin.Status) { s.PID++ })}, 0, "generation 4 serves"},
+		{"another failure", [][]byte{old, alter(t, func(s *admin.Status) { s.PID++; s.Last = &failed })}, 1, "does not say that"},
+		{"no word", [][]byte{alter(t, func(s *admin.Status) { s.PID++; s.Last = nil })}, 1, "does not say that"},
+		{"no upgrade", [][]byte{old, alter(t, func(s *admin.Status) { s.Busy = "" })}, 1, "the proxy did not answer: EOF; see pinion status"},
 		{"nobody", nil, 1, "the proxy ended during the upgrade"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -451,7 +452,7 @@ func TestUpgradeWithoutAnswer(t *testing.T) {
 	}
 }
 
-func exampleLast(t *testing.T) *master.HandoffStatus {
+func exampleLast(t *testing.T) *admin.HandoffStatus {
 	var a answer
 	if err := json.Unmarshal(pinned(t, "handoff"), &a); err != nil {
 		t.Fatal(err)
@@ -494,8 +495,8 @@ func TestStopWaits(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		serving := alter(t, func(s *master.Status) { s.PID = child.Process.Pid })
-		draining := alter(t, func(s *master.Status) { s.PID = child.Process.Pid; s.Phase = "draining" })
+		serving := alter(t, func(s *admin.Status) { s.PID = child.Process.Pid })
+		draining := alter(t, func(s *admin.Status) { s.PID = child.Process.Pid; s.Phase = "draining" })
 		looks, stopped := 0, false
 		f := playMaster(t, func(f *fakeMaster, w http.ResponseWriter, r *http.Request) {
 			switch {
@@ -532,7 +533,7 @@ func TestStopWaits(t *testing.T) {
 
 // A stop that was not heard is no stop; a process that stays without its socket is no end.
 func TestStopFails(t *testing.T) {
-	here := alter(t, func(s *master.Status) { s.PID = os.Getpid() })
+	here := alter(t, func(s *admin.Status) { s.PID = os.Getpid() })
 	f := playMaster(t, func(_ *fakeMaster, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stop" {
 			panic(http.ErrAbortHandler)
@@ -551,7 +552,7 @@ func TestStopFails(t *testing.T) {
 			pid++
 			panic(http.ErrAbortHandler)
 		}
-		w.Write(alter(t, func(s *master.Status) { s.PID, s.StartedAt = pid, s.StartedAt.Add(time.Duration(pid-unseen)) }))
+		w.Write(alter(t, func(s *admin.Status) { s.PID, s.StartedAt = pid, s.StartedAt.Add(time.Duration(pid-unseen)) }))
 	})
 	if status, out, err := invoke("stop", "--control", f.path); status != 1 || out != "" ||
 		err != fmt.Sprintf("pinion: process %d has ended, but process %d serves now\n", unseen, unseen+1) {
@@ -587,7 +588,7 @@ func TestStopSucceeded(t *testing.T) {
 			io.WriteString(w, "{}")
 			return
 		}
-		w.Write(alter(t, func(s *master.Status) { s.PID = pid }))
+		w.Write(alter(t, func(s *admin.Status) { s.PID = pid }))
 	})
 	if status, out, err := invoke("stop", "--control", f.path); status != 0 || asked != 2 || out != fmt.Sprintf("stopped (pid %d)\n", unseen) {
 		t.Errorf("asked %d times, got %d, %q, %q", asked, status, out, err)
@@ -612,7 +613,7 @@ func TestStopUnseen(t *testing.T) {
 			case stopped:
 				pid++
 			}
-			w.Write(alter(t, func(s *master.Status) {
+			w.Write(alter(t, func(s *admin.Status) {
 				s.PID = pid
 				if stopped { // a service that was started anew
 					s.StartedAt = s.StartedAt.Add(time.Hour)
@@ -633,7 +634,7 @@ func TestStopContainer(t *testing.T) {
 			io.WriteString(w, "{}")
 			return
 		}
-		w.Write(alter(t, func(s *master.Status) {
+		w.Write(alter(t, func(s *admin.Status) {
 			s.PID, s.Keeper, s.PIDNamespace = os.Getpid(), os.Getppid(), master.PIDNamespace()+1
 		}))
 	})

@@ -200,7 +200,7 @@ func (d *demo) close() {
 		select {
 		case <-d.ended:
 		case <-time.After(patience):
-			d.proxy.Kill() // its workers follow, as their control sockets close
+			d.proxy.Kill() // its workers follow, as their worker links close
 			<-d.ended
 		}
 	}

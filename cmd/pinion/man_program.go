@@ -72,7 +72,7 @@ func service(p *roff) {
 	p.paragraph("`pinion.service` runs one proxy by `/etc/pinion/pinion.yml`. `systemctl reload pinion` fails, and says why, if the " +
 		"new configuration is refused; the proxy then serves on as before. An upgrade of the package upgrades the running " +
 		"proxy. If its new version does not like the configuration, or fails, the old one serves on: see what dpkg or rpm said.")
-	p.paragraph("`pinion@NAME.service` runs another proxy by `/etc/pinion/NAME.yml`, with its control socket in `/run/pinion-NAME`. " +
+	p.paragraph("`pinion@NAME.service` runs another proxy by `/etc/pinion/NAME.yml`, with its admin socket in `/run/pinion-NAME`. " +
 		"Each needs a statistics port of its own, in `/etc/default/pinion-NAME`:")
 	p.example(`PINION_OPTIONS="--stats-addr 127.0.0.1 --stats-port 22223"`)
 	p.paragraph("`pinion.socket`, which is not enabled, has systemd open the listening sockets: then not even a service that is " +
@@ -128,7 +128,7 @@ RestrictAddressFamilies=AF_NETLINK`)
 	for _, f := range [][2]string{
 		{"/etc/pinion/pinion.yml", "the configuration; user pinion must be able to read it"},
 		{"/etc/default/pinion", "PINION_OPTIONS: the options of the service"},
-		{"/run/pinion/ctl.sock", "the control socket of the service"},
+		{"/run/pinion/ctl.sock", "the admin socket of the service"},
 		{"/var/log/pinion", "for log files, which are rotated, if PINION_OPTIONS has `-o /var/log/pinion/pinion.log`; otherwise " +
 			"the journal has the log"},
 	} {

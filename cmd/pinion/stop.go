@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 // What systemd sets for ExecStop=, see systemd.exec(5).
@@ -82,7 +83,7 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 
 // successor returns the status of the master that serves in place of another one. A service that was started anew is
 // another one.
-func (m *control) successor(ctx context.Context, of master.Status) (now master.Status, more bool) {
+func (m *control) successor(ctx context.Context, of admin.Status) (now admin.Status, more bool) {
 	_, now, err := m.status(ctx)
 	same := now.StartedAt.Equal(of.StartedAt) && !of.StartedAt.IsZero()
 	return now, err == nil && now.PID != of.PID && same

@@ -95,7 +95,7 @@ func TestE2EStartsAtOnce(t *testing.T) {
 	}
 }
 
-// The path of the control socket is bound anew even if no pool has one.
+// The path of the admin socket is bound anew even if no pool has one.
 func TestE2EControlPathBoundAnew(t *testing.T) {
 	t.Parallel()
 	control, address := filepath.Join(rig.ShortDir(t), "ctl.sock"), rig.FreeAddress(t)

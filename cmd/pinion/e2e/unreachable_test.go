@@ -17,7 +17,7 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// operated is a Pinion with a control socket, whose configuration file a test may change.
+// operated is a Pinion with an admin socket, whose configuration file a test may change.
 type operated struct {
 	*rig.Proxy
 	file, control string
@@ -51,7 +51,7 @@ func (o *operated) configure(t *testing.T, config string) {
 	}
 }
 
-// command runs a command of the binary against the control socket.
+// command runs a command of the binary against the admin socket.
 func (o *operated) command(args ...string) (text string, err error) {
 	path, _ := rig.Binary()
 	out, err := exec.Command(path, append(args, "--control", o.control)...).CombinedOutput()

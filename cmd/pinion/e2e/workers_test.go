@@ -161,7 +161,7 @@ func TestE2EDeathOfAWorker(t *testing.T) {
 	}
 }
 
-// A worker bears the brand by which the control socket refuses what comes of it.
+// A worker bears the brand by which the admin socket refuses what comes of it.
 func TestE2EWorkersBearABrand(t *testing.T) {
 	t.Parallel()
 	p := rig.RedisPool(t, rig.ThreeRedis(t))

@@ -284,7 +284,7 @@ func TestPathsBoundAnew(t *testing.T) {
 	lose(s.control, false)
 	lose(path, true)
 	rig.Eventually(t, "binding anew", serves)
-	rig.Eventually(t, "binding the control socket anew", func() error { _, err := s.status(); return err })
+	rig.Eventually(t, "binding the admin socket anew", func() error { _, err := s.status(); return err })
 	for _, command := range []string{"reload", "upgrade"} {
 		lose(path, command == "reload")
 		if _, err := s.order(command); err != nil {

@@ -50,7 +50,7 @@ func (s *scene) logged(name string) string {
 	return string(text[max(0, len(text)-logBytes):])
 }
 
-// begun waits until the control socket answers.
+// begun waits until the admin socket answers.
 func (s *scene) begun() {
 	s.t.Helper()
 	rig.Eventually(s.t, "serving", func() error {
@@ -176,7 +176,7 @@ func TestE2EIntentsDuringUpgrade(t *testing.T) {
 	s.gone()
 }
 
-// Who asks over the control socket for what an upgrade has no time for is answered by the new master.
+// Who asks over the admin socket for what an upgrade has no time for is answered by the new master.
 func TestE2EAsksDuringUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newLone(t, oldRelease)

@@ -190,7 +190,7 @@ func (s *scene) order(args ...string) (string, error) {
 	return string(out), nil
 }
 
-// condition is what the control socket says of a master.
+// condition is what the admin socket says of a master.
 type condition struct {
 	Build      string   `json:"build"`
 	PID        int      `json:"pid"`
@@ -230,7 +230,7 @@ func (c condition) lastAt() (at time.Time) {
 	return at
 }
 
-// status asks over the control socket, without a command: it is asked often.
+// status asks over the admin socket, without a command: it is asked often.
 func (s *scene) status() (now condition, err error) {
 	transport := &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

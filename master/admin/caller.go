@@ -1,7 +1,7 @@
-// Who asks on the control socket. Its permissions keep other users out; workers are of the same user as the master, and
+// Who asks on the admin socket. Its permissions keep other users out; workers are of the same user as the master, and
 // one that a client has taken over must not be able to end the service.
 
-package master
+package admin
 
 import (
 	"context"
@@ -9,14 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// caller is a process that has connected to the control socket.
+// caller is a process that has connected to the admin socket.
 type caller struct {
 	pid   int  // 0: it cannot be seen from here, being of another pid namespace
 	other bool // is of another user than the workers, hence none of them
@@ -69,19 +68,13 @@ func ancestry(pid int) (pids []int) {
 	return pids
 }
 
-// asker is who asks.
-type asker struct {
-	pids []int // the process and those that it comes of
+// Asker is who asks.
+type Asker struct {
+	PIDs []int // the process and those that it comes of
 }
 
-// mayAsk tells whether none of these processes is a worker.
-func (m *master) mayAsk(by *asker) bool {
-	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
-		return s.process != nil && slices.Contains(by.pids, s.process.pid)
-	})
-}
-
-const errWorkerAsks = "a worker, or what comes of one, may not ask for anything"
+// ErrWorkerAsks is what it is told.
+const ErrWorkerAsks = "a worker, or what comes of one, may not ask for anything"
 
 // bearsBrand tells whether a process bears the brand of workers, see sock.Brand. One that has ended already may have.
 func bearsBrand(pid int) bool {

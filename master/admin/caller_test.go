@@ -1,6 +1,6 @@
 // Workers may not ask for anything, and neither may what comes of them.
 
-package master
+package admin
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// callerVariable holds what the test is to do, which has been executed again, and the path of a control socket.
+// callerVariable holds what the test is to do, which has been executed again, and the path of an admin socket.
 const callerVariable = "PINION_TEST_CALLER"
 
 func TestWorkersMayNotAsk(t *testing.T) {
@@ -29,7 +29,7 @@ func TestWorkersMayNotAsk(t *testing.T) {
 	o := operate(t)
 	go func() {
 		for a := range o.asks {
-			a.reply <- outcome{Lines: []string{fmt.Sprint(a.by.pids)}}
+			a.Reply <- Outcome{Lines: []string{fmt.Sprint(a.By.PIDs)}}
 		}
 	}()
 	for what, want := range map[string]int{"operator": http.StatusOK, "worker": http.StatusForbidden, "child": http.StatusForbidden} {

@@ -1,4 +1,4 @@
-package master
+package admin
 
 import (
 	"bufio"
@@ -16,26 +16,26 @@ import (
 	"time"
 )
 
-var updateAdmin = flag.Bool("update-admin", false, "write the answers in testdata/admin anew")
+var updateAdmin = flag.Bool("update-admin", false, "write the answers in testdata anew")
 
-// operator is a control socket without a master: the test is the loop.
+// operator is an admin socket without a master: the test is the loop.
 type operator struct {
 	t    *testing.T
 	path string
-	asks chan *ask
+	asks chan *Ask
 	done chan struct{}
-	*admin
+	*Server
 }
 
 func operate(t *testing.T) *operator {
 	t.Helper()
-	o := &operator{t: t, path: socketPath(t), asks: make(chan *ask), done: make(chan struct{})}
+	o := &operator{t: t, path: socketPath(t), asks: make(chan *Ask), done: make(chan struct{})}
 	l, err := net.Listen("unix", o.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.admin = serveAdmin(l, o.asks, o.done)
-	t.Cleanup(func() { o.admin.close(0) })
+	o.Server = Serve(l, o.asks, o.done)
+	t.Cleanup(func() { o.Server.Close(0) })
 	return o
 }
 
@@ -94,13 +94,14 @@ func (o *operator) atRest() {
 }
 
 var (
+	exampleTime    = time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
 	exampleHandoff = HandoffStatus{
-		Kind: "upgrade", Generation: 4, Build: "1.3.0", At: epoch, Outcome: HandoffDone,
+		Kind: "upgrade", Generation: 4, Build: "1.3.0", At: exampleTime, Outcome: HandoffDone,
 		Moved: 12340, Stragglers: 5, Closed: 1, Bytes: 1234567,
 		LongestPause: 9300 * time.Microsecond, Took: 231 * time.Millisecond,
 	}
 	exampleStatus = Status{
-		Build: "1.3.0", PID: 4711, StartedAt: epoch, UptimeSeconds: 183600, Phase: "serving", Generation: 4,
+		Build: "1.3.0", PID: 4711, StartedAt: exampleTime, UptimeSeconds: 183600, Phase: "serving", Generation: 4,
 		ConfigFile: "/etc/pinion/pinion.yml", Control: "/run/pinion/ctl.sock",
 		Generations: []GenerationStatus{
 			{Number: 4, Build: "1.3.0", State: "serving", Workers: []WorkerStatus{
@@ -132,41 +133,41 @@ func TestAsks(t *testing.T) {
 	failed.Moved, failed.Stragglers, failed.Closed, failed.Bytes, failed.LongestPause = 0, 0, 0, 0, 0
 	for _, c := range []struct {
 		line   string
-		want   ask
-		say    outcome
+		want   Ask
+		say    Outcome
 		code   int
 		golden string
 	}{
-		{"GET /status", ask{intent: reportStatus}, outcome{Status: &exampleStatus}, 200, "status"},
-		{"POST /reload", ask{intent: reload}, outcome{Handoff: &exampleHandoff, Lines: []string{"a word"}}, 200, "handoff"},
-		{"POST /reload?strict=1", ask{intent: reload, strict: true},
-			outcome{Error: failed.Reason, Handoff: &failed}, 500, "failed"},
-		{"POST /reload?dry_run=1", ask{intent: reload, dryRun: true},
-			outcome{Lines: []string{"pool alpha: timeout: 400 -> 500", "pool beta: added"}}, 200, "dry_run"},
-		{"POST /reload?dry_run=1&strict=1", ask{intent: reload, dryRun: true, strict: true}, outcome{}, 200, "nothing"},
-		{"POST /reload?dry_run=0&strict=0", ask{intent: reload}, outcome{
+		{"GET /status", Ask{Command: ReportStatus}, Outcome{Status: &exampleStatus}, 200, "status"},
+		{"POST /reload", Ask{Command: Reload}, Outcome{Handoff: &exampleHandoff, Lines: []string{"a word"}}, 200, "handoff"},
+		{"POST /reload?strict=1", Ask{Command: Reload, Strict: true},
+			Outcome{Error: failed.Reason, Handoff: &failed}, 500, "failed"},
+		{"POST /reload?dry_run=1", Ask{Command: Reload, DryRun: true},
+			Outcome{Lines: []string{"pool alpha: timeout: 400 -> 500", "pool beta: added"}}, 200, "dry_run"},
+		{"POST /reload?dry_run=1&strict=1", Ask{Command: Reload, DryRun: true, Strict: true}, Outcome{}, 200, "nothing"},
+		{"POST /reload?dry_run=0&strict=0", Ask{Command: Reload}, Outcome{
 			Error: `pinion.yml is not fit to run`,
-			Lines: []string{`pinion.yml:2:3: pool "alpha": unknown key "lisen"; did you mean "listen"?`}, failure: failureConfig,
+			Lines: []string{`pinion.yml:2:3: pool "alpha": unknown key "lisen"; did you mean "listen"?`}, Failure: FailureConfig,
 		}, 422, "config"},
-		{"POST /upgrade", ask{intent: upgrade}, outcome{Handoff: &exampleHandoff}, 200, ""},
-		{"POST /upgrade?strict=1", ask{intent: upgrade, strict: true},
-			outcome{Error: "a reload is under way", failure: failureBusy}, 409, "busy"},
-		{"POST /drain", ask{intent: drain}, outcome{Lines: []string{"draining within 30s"}}, 200, "drain"},
-		{"POST /stop", ask{intent: drain}, outcome{}, 200, ""},
-		{"POST /stop?now=0", ask{intent: drain}, outcome{}, 200, ""},
-		{"POST /stop?now=1", ask{intent: stop}, outcome{}, 200, ""},
-		{"POST /log/reopen", ask{intent: reopenLog}, outcome{}, 200, ""},
+		{"POST /upgrade", Ask{Command: Upgrade}, Outcome{Handoff: &exampleHandoff}, 200, ""},
+		{"POST /upgrade?strict=1", Ask{Command: Upgrade, Strict: true},
+			Outcome{Error: "a reload is under way", Failure: FailureBusy}, 409, "busy"},
+		{"POST /drain", Ask{Command: Drain}, Outcome{Lines: []string{"draining within 30s"}}, 200, "drain"},
+		{"POST /stop", Ask{Command: Drain}, Outcome{}, 200, ""},
+		{"POST /stop?now=0", Ask{Command: Drain}, Outcome{}, 200, ""},
+		{"POST /stop?now=1", Ask{Command: Stop}, Outcome{}, 200, ""},
+		{"POST /log/reopen", Ask{Command: ReopenLog}, Outcome{}, 200, ""},
 	} {
 		t.Run(strings.ReplaceAll(c.line, "/", "_"), func(t *testing.T) {
 			o := operate(t)
 			conn := o.dial(request(c.line))
 			got := <-o.asks
-			got.reply <- c.say
-			got.reply = nil
-			if got.by == nil || got.by.pids[0] != os.Getpid() {
-				t.Errorf("the loop is asked by %v", got.by)
+			got.Reply <- c.say
+			got.Reply = nil
+			if got.By == nil || got.By.PIDs[0] != os.Getpid() {
+				t.Errorf("the loop is asked by %v", got.By)
 			}
-			got.by = nil
+			got.By = nil
 			if *got != c.want {
 				t.Errorf("the loop is asked %+v, want %+v", *got, c.want)
 			}
@@ -186,7 +187,7 @@ func TestAsks(t *testing.T) {
 
 func compare(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata/admin", name+".json")
+	path := filepath.Join("testdata", name+".json")
 	if *updateAdmin {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -227,7 +228,7 @@ func TestWrongAsks(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			o := operate(t)
 			code, header, body := o.read(o.dial(c.text))
-			var answer outcome
+			var answer Outcome
 			err := json.Unmarshal([]byte(body), &answer)
 			if code != c.code || c.want != "" && (err != nil || !strings.Contains(answer.Error, c.want)) {
 				t.Errorf("%q: got %d %s, want %d %s", c.text, code, body, c.code, c.want)
@@ -272,7 +273,7 @@ func TestAskLimits(t *testing.T) {
 			t.Errorf("got %d %s", code, body)
 		}
 		for range waiting {
-			(<-o.asks).reply <- outcome{}
+			(<-o.asks).Reply <- Outcome{}
 		}
 		for _, c := range waiting {
 			if code, _, body := o.read(c); code != 200 {
@@ -290,7 +291,7 @@ func TestAskLimits(t *testing.T) {
 		if code, _, _ := o.read(o.dial("")); code != 0 {
 			t.Errorf("one connection more got %d", code)
 		}
-		o.admin.close(0)
+		o.Server.Close(0)
 		o.atRest()
 	})
 }
@@ -304,7 +305,7 @@ func TestAskerLeaves(t *testing.T) {
 	before.Close()
 	after.Close()
 	o.atRest()
-	taken.reply <- outcome{} // there is room for it
+	taken.Reply <- Outcome{} // there is room for it
 }
 
 // An answer that is given before the end is delivered, by a close that waits for it.
@@ -314,9 +315,9 @@ func TestLastAnswer(t *testing.T) {
 	last := <-o.asks
 	late := o.dial(request("GET /status"))
 	eventually(t, "both requests", func() bool { return len(o.room) == 2 })
-	last.reply <- outcome{Handoff: &exampleHandoff}
+	last.Reply <- Outcome{Handoff: &exampleHandoff}
 	close(o.done)
-	o.admin.close(20 * time.Second)
+	o.Server.Close(20 * time.Second)
 	if code, _, body := o.read(conn); code != 200 || !strings.Contains(body, `"outcome": "done"`) {
 		t.Errorf("the upgrade got %d %s", code, body)
 	}
@@ -344,7 +345,7 @@ func TestCloseIsPatientOnlySoLong(t *testing.T) {
 	o := operate(t)
 	conn := o.dial(request("POST /reload"))
 	<-o.asks
-	o.admin.close(time.Millisecond)
+	o.Server.Close(time.Millisecond)
 	if code, _, body := o.read(conn); code != 0 {
 		t.Errorf("got %d %s", code, body)
 	}
@@ -370,5 +371,19 @@ func TestStatusRoundTrip(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"moved": "many"}`), back.Last); err == nil || back.Last.Moved != exampleHandoff.Moved {
 		t.Errorf("nonsense became %s, %v", fmt.Sprint(back.Last), err)
+	}
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !happened() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		}
 	}
 }

@@ -1,0 +1,132 @@
+// The status: what the master tells of itself, its generations and its last handoff. Tools read it as JSON; a field
+// keeps its name and its unit once it is released.
+
+package admin
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Status is the answer to "how are you?".
+type Status struct {
+	Build         string    `json:"build"`
+	PID           int       `json:"pid"`
+	PIDNamespace  uint64    `json:"pid_namespace,omitempty"` // in which pids of this status mean something: inode of /proc/PID/ns/pid
+	Keeper        int       `json:"keeper,omitempty"`        // pid of the process that was started first and stays; 0: none
+	StartedAt     time.Time `json:"started_at"`
+	UptimeSeconds int64     `json:"uptime_seconds"`
+	Phase         string    `json:"phase"`      // starting, serving, draining, stopping
+	Generation    uint64    `json:"generation"` // the one that serves
+	ConfigFile    string    `json:"config_file"`
+	Control       string    `json:"control"` // path of the admin socket
+
+	Generations []GenerationStatus `json:"generations"`
+	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
+	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
+	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
+}
+
+// GenerationStatus is one generation that has workers.
+type GenerationStatus struct {
+	Number  uint64         `json:"number"`
+	Build   string         `json:"build"`
+	State   string         `json:"state"`          // serving, next, retired
+	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
+	Workers []WorkerStatus `json:"workers"`
+}
+
+// WorkerStatus is one slot of a generation.
+type WorkerStatus struct {
+	Slot        int    `json:"slot"`
+	PID         int    `json:"pid"` // 0: no process
+	CPU         int    `json:"cpu"` // -1: not pinned
+	State       string `json:"state"`
+	AgeSeconds  int64  `json:"age_seconds"`
+	Connections uint64 `json:"connections"` // clients now
+}
+
+// PoolStatus is what one pool has done since the start of the service, generations before this one included.
+type PoolStatus struct {
+	Name    string         `json:"name"`
+	Listen  string         `json:"listen"`
+	Clients uint64         `json:"clients"` // now
+	Servers []ServerStatus `json:"servers"`
+
+	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
+	NotListening []int `json:"not_listening,omitempty"`
+}
+
+// ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;
+// the p-th percentile of all replies is at most an eighth less than what is told, and 0 if there are none.
+type ServerStatus struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	State   string `json:"state"` // live, ejected, probing; without auto_eject_hosts live, whether it answers or not
+
+	Connections uint64 `json:"connections"` // now, of all workers
+	Requests    uint64 `json:"requests"`
+	EOF         uint64 `json:"eof"`      // connections that the server has closed
+	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
+	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
+
+	P50US  int64 `json:"p50_us"`
+	P99US  int64 `json:"p99_us"`
+	P999US int64 `json:"p99_9_us"`
+}
+
+// HandoffStatus is how a reload or an upgrade went.
+type HandoffStatus struct {
+	Kind       string    `json:"kind"`       // reload, upgrade
+	Generation uint64    `json:"generation"` // the one that it made
+	Build      string    `json:"build"`      // of that generation
+	At         time.Time `json:"at"`         // when it began
+	Outcome    string    `json:"outcome"`    // done, failed, under way
+	Reason     string    `json:"reason,omitempty"`
+
+	Moved      int   `json:"moved"`      // clients that the new workers have
+	Stragglers int   `json:"stragglers"` // clients that were still in the old workers when the new ones took over
+	Closed     int   `json:"closed"`     // clients that the new configuration has no place for
+	Lost       int   `json:"lost"`       // clients of workers that died, or had to be killed, meanwhile
+	Bytes      int64 `json:"bytes"`      // of state that travelled
+
+	LostReason string `json:"lost_reason,omitempty"` // why those died
+
+	Kept int `json:"-"` // clients that had moved and could not come back yet
+
+	LongestPause time.Duration `json:"-"` // of one client that was moved; longest_pause_us
+	Took         time.Duration `json:"-"` // took_us
+}
+
+// Values of HandoffStatus.Outcome.
+const (
+	HandoffDone     = "done" // the new generation serves
+	HandoffFailed   = "failed"
+	HandoffUnderWay = "under way"
+)
+
+// handoffJSON is HandoffStatus as it travels: durations are whole microseconds there, and their names say so.
+type handoffJSON struct {
+	plainHandoff
+	LongestPauseUS int64 `json:"longest_pause_us"`
+	TookUS         int64 `json:"took_us"`
+}
+
+type plainHandoff HandoffStatus // without its methods
+
+// MarshalJSON returns the form of handoffJSON.
+func (h HandoffStatus) MarshalJSON() ([]byte, error) {
+	return json.Marshal(handoffJSON{plainHandoff(h), h.LongestPause.Microseconds(), h.Took.Microseconds()})
+}
+
+// UnmarshalJSON reads the form of handoffJSON.
+func (h *HandoffStatus) UnmarshalJSON(b []byte) error {
+	var wire handoffJSON
+	if err := json.Unmarshal(b, &wire); err != nil {
+		return err
+	}
+	*h = HandoffStatus(wire.plainHandoff)
+	h.LongestPause = time.Duration(wire.LongestPauseUS) * time.Microsecond
+	h.Took = time.Duration(wire.TookUS) * time.Microsecond
+	return nil
+}

@@ -1,0 +1,50 @@
+// How a handoff went, in words.
+
+package master
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/logfile"
+)
+
+// lineOf says in a sentence how a handoff went.
+func lineOf(h *admin.HandoffStatus) string {
+	name := fmt.Sprintf("%s to generation %d", h.Kind, h.Generation)
+	if h.Build != "" {
+		name += " (pinion " + h.Build + ")"
+	}
+	if h.Outcome == admin.HandoffFailed {
+		stays := "everything stays as it was"
+		switch {
+		case h.Kept > 0:
+			stays = fmt.Sprintf("the old generation serves, %s still to come back", clientsAre(h.Kept, "are"))
+		case h.Lost > 0:
+			stays = "the old generation serves"
+		case strings.HasPrefix(h.Reason, errEnding.Error()):
+			stays = "the old generation is to end"
+		}
+		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))
+	}
+	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s%s", name,
+		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
+}
+
+// levelOf is how bad the outcome is.
+func levelOf(h *admin.HandoffStatus) logfile.Level {
+	if h.Outcome == admin.HandoffFailed || h.Lost > 0 {
+		return logfile.Error
+	}
+	return logfile.Notice
+}
+
+// lossClause says what was lost, as a clause to append to a sentence, or nothing.
+func lossClause(h *admin.HandoffStatus) string {
+	if h.Lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s lost: %s", clientsAre(h.Lost, "were"), strings.ReplaceAll(h.LostReason, "\n", " / "))
+}

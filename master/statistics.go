@@ -1,0 +1,99 @@
+// The statistics port, as the loop uses it.
+
+package master
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/totals"
+)
+
+// statistics is the port and who waits there.
+type statistics struct {
+	port    net.Listener // nil: not open, or another master's
+	fd      int          // of the port, inherited and not served yet; -1: none
+	scrapes chan *totals.Scrape
+	host    string
+}
+
+func newStatistics() statistics {
+	host, _ := os.Hostname() // without one the statistics have an empty "source", as nutcracker's
+	return statistics{fd: -1, scrapes: make(chan *totals.Scrape), host: host}
+}
+
+// listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
+func (m *master) listenStats(try func(func() error) error, then func(error)) {
+	address := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
+	m.world.aside(func() func() {
+		var l net.Listener
+		err := try(func() (err error) {
+			l, err = m.world.listenStats(address)
+			return err
+		})
+		return func() {
+			if err == nil {
+				m.statistics.port = l // closed at the end, also if that has begun
+				then(nil)
+				return
+			}
+			hint := ""
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				hint = "; choose another port with -s"
+			case errors.Is(err, syscall.EADDRNOTAVAIL):
+				hint = "; no interface of this machine has that address; choose another with -a"
+			}
+			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
+		}
+	})
+}
+
+// answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
+func (m *master) answer(s *totals.Scrape) {
+	now := m.world.now()
+	m.refresh()
+	text := m.generation.counters.AppendJSON(nil, totals.Head{
+		Source:    m.statistics.host,
+		Version:   m.opts.Build,
+		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
+		Timestamp: now.Unix(),
+	})
+	go s.Answer(text)
+}
+
+// serveStats begins to answer who asks for the statistics.
+func (m *master) serveStats() {
+	if m.statistics.port == nil && m.statistics.fd >= 0 {
+		var err error
+		if m.statistics.port, err = m.world.listenerOf(m.statistics.fd); err != nil {
+			m.log.Printf(logfile.Error, "inheriting the statistics port: %v", err)
+		}
+		m.world.close(m.statistics.fd)
+		m.statistics.fd = -1
+	}
+	if m.statistics.port != nil {
+		go totals.Accept(m.statistics.port, m.statistics.scrapes, m.done)
+	}
+}
+
+// declineScrapes leaves who asks for the statistics to the new master. Were both to answer, totals would go back and forth:
+// only the new one counts what its workers do.
+func (m *master) declineScrapes() {
+	if m.statistics.port == nil {
+		return
+	}
+	fd, err := m.world.fdOf(m.statistics.port)
+	if err != nil {
+		m.log.Printf(logfile.Warn, "upgrade: copying the statistics port: %v", err)
+		return
+	}
+	m.statistics.port.Close()
+	m.statistics.port, m.statistics.fd = nil, fd
+}
