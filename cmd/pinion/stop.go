@@ -25,7 +25,7 @@ const (
 )
 
 func stopCommand() *cli.Command {
-	return controlCommand(cli.Command{
+	return adminCommand(cli.Command{
 		Name:      "stop",
 		Usage:     "end the running proxy, and wait until it is gone",
 		UsageText: "pinion stop [--now] [--control FILE]",
@@ -35,7 +35,7 @@ stopped when it is done. In ExecStop= of a unit it waits for all processes of th
   pinion stop
   pinion stop --now	drop all clients`,
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "now", Usage: "drop all clients"}},
-	}, func(c *cli.Context, m *control) error {
+	}, func(c *cli.Context, m *adminSocket) error {
 		parameters := parameters(c, "now")
 		if os.Getenv(resultVariable) != "" {
 			return stopService(c, m, parameters)
@@ -50,7 +50,7 @@ stopped when it is done. In ExecStop= of a unit it waits for all processes of th
 
 // stop ends the master, and those that have taken over from it meanwhile. It returns the pid of the first when all are
 // gone, which may take as long as the last client does.
-func (m *control) stop(parameters url.Values) (pid int, err error) {
+func (m *adminSocket) stop(parameters url.Values) (pid int, err error) {
 	ctx := context.Background()
 	_, first, err := m.status(ctx)
 	if err != nil {
@@ -83,14 +83,14 @@ func (m *control) stop(parameters url.Values) (pid int, err error) {
 
 // successor returns the status of the master that serves in place of another one. A service that was started anew is
 // another one.
-func (m *control) successor(ctx context.Context, of admin.Status) (now admin.Status, more bool) {
+func (m *adminSocket) successor(ctx context.Context, of admin.Status) (now admin.Status, more bool) {
 	_, now, err := m.status(ctx)
 	same := now.StartedAt.Equal(of.StartedAt) && !of.StartedAt.IsZero()
 	return now, err == nil && now.PID != of.PID && same
 }
 
 // stopService ends a service of systemd, with all its processes. systemd bounds how long that takes, by TimeoutStopSec=.
-func stopService(c *cli.Context, m *control, parameters url.Values) error {
+func stopService(c *cli.Context, m *adminSocket, parameters url.Values) error {
 	if result := os.Getenv(resultVariable); result != "success" {
 		_, err := fmt.Fprintf(c.App.Writer, "the service has ended by itself (%s): its workers are for the next master\n", result)
 		return err

@@ -314,7 +314,7 @@ func TestStatusAgain(t *testing.T) {
 	}
 
 	hanging := playMaster(t, func(_ *fakeMaster, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	m := newControl(hanging.path)
+	m := newAdminSocket(hanging.path)
 	m.statusTimeout = 300 * time.Millisecond
 	_, _, failure := m.status(context.Background())
 	if failure == nil || failure.Error() != "the proxy does not answer: it hangs, or has been stopped" {
@@ -347,7 +347,7 @@ func TestAskAgain(t *testing.T) {
 		w.WriteHeader(503)
 		io.WriteString(w, `{"error": "the master has ended before it could answer"}`)
 	})
-	m := newControl(f.path)
+	m := newAdminSocket(f.path)
 	m.succession = 3 * askPause
 	if _, err := m.ask(context.Background(), "/reload", nil); err == nil || err.Error() != "the master has ended before it could answer" {
 		t.Errorf("a successor that ends as well: got %v", err)
@@ -395,7 +395,7 @@ func TestAskOneThatHangs(t *testing.T) {
 		})}
 		t.Cleanup(func() { server.Close() })
 		go server.Serve(listener)
-		m := newControl(path)
+		m := newAdminSocket(path)
 		m.statusTimeout = 50 * time.Millisecond
 		a, err := m.ask(context.Background(), "/reload", nil)
 		switch {
@@ -453,7 +453,7 @@ func TestUpgradeWithoutAnswer(t *testing.T) {
 }
 
 func exampleLast(t *testing.T) *admin.HandoffStatus {
-	var a answer
+	var a admin.Outcome
 	if err := json.Unmarshal(pinned(t, "handoff"), &a); err != nil {
 		t.Fatal(err)
 	}
@@ -567,7 +567,7 @@ func TestStopFails(t *testing.T) {
 		}
 		w.Write(here)
 	})
-	m := newControl(f.path)
+	m := newAdminSocket(f.path)
 	m.succession = 5 * askPause
 	_, err := m.stop(nil)
 	if want := fmt.Sprintf("nobody listens at %q any more, but process %d still runs", f.path, os.Getpid()); err == nil || err.Error() != want {

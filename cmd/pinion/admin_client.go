@@ -28,8 +28,8 @@ const (
 	maxAnswerBytes = 16 << 20
 )
 
-// control is an admin socket.
-type control struct {
+// adminSocket is how a command reaches the master.
+type adminSocket struct {
 	path      string
 	transport http.Transport
 
@@ -37,21 +37,13 @@ type control struct {
 	succession    time.Duration
 }
 
-// answer is an outcome as the master writes it.
-type answer struct {
-	Error   string               `json:"error"`
-	Lines   []string             `json:"lines"`
-	Handoff *admin.HandoffStatus `json:"handoff"`
-	PID     int                  `json:"pid"`
-}
-
 // refusal is an answer that says no, for the reason that it gives.
 type refusal struct {
-	answer
+	admin.Outcome
 	code int
 }
 
-func (r *refusal) Error() string { return r.answer.Error }
+func (r *refusal) Error() string { return r.Outcome.Error }
 
 // noConnection is a request that was not even sent.
 type noConnection struct {
@@ -93,7 +85,7 @@ func (n *noAnswer) Error() string {
 
 func (n *noAnswer) Unwrap() error { return n.cause }
 
-func newControl(path string) *control {
+func newAdminSocket(path string) *adminSocket {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
 		if err != nil {
@@ -101,7 +93,7 @@ func newControl(path string) *control {
 		}
 		return c, nil
 	}
-	return &control{
+	return &adminSocket{
 		path:          path,
 		transport:     http.Transport{DialContext: dial, DisableKeepAlives: true},
 		statusTimeout: statusTimeout,
@@ -111,7 +103,7 @@ func newControl(path string) *control {
 
 // do sends one request and returns the text of the answer. An error is a *noConnection, a *noAnswer, a *refusal, or says
 // that this is no Pinion.
-func (m *control) do(ctx context.Context, method, path string, parameters url.Values) ([]byte, error) {
+func (m *adminSocket) do(ctx context.Context, method, path string, parameters url.Values) ([]byte, error) {
 	target := url.URL{Scheme: "http", Host: "pinion", Path: path, RawQuery: parameters.Encode()}
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
@@ -133,20 +125,20 @@ func (m *control) do(ctx context.Context, method, path string, parameters url.Va
 		return text, nil
 	}
 	no := &refusal{code: response.StatusCode}
-	if json.Unmarshal(text, &no.answer) != nil || no.answer.Error == "" {
+	if json.Unmarshal(text, &no.Outcome) != nil || no.Outcome.Error == "" {
 		return nil, m.stranger()
 	}
 	return nil, no
 }
 
 // stranger is the error of an answer that no Pinion gives.
-func (m *control) stranger() error {
+func (m *adminSocket) stranger() error {
 	return fmt.Errorf("what listens at %q does not answer as a Pinion does", m.path)
 }
 
 // ask has the master do something and waits until it is done. A master that has handed over to another meanwhile, which
 // may be long after it was asked, has done nothing, so the other is asked.
-func (m *control) ask(ctx context.Context, path string, parameters url.Values) (a answer, err error) {
+func (m *adminSocket) ask(ctx context.Context, path string, parameters url.Values) (a admin.Outcome, err error) {
 	for refused := (time.Time{}); ; {
 		asked := time.Now()
 		text, err := m.doPatiently(ctx, path, parameters)
@@ -166,7 +158,7 @@ func (m *control) ask(ctx context.Context, path string, parameters url.Values) (
 }
 
 // doPatiently is do for what may take its time, as long as the master lives: it says how it is meanwhile.
-func (m *control) doPatiently(ctx context.Context, path string, parameters url.Values) ([]byte, error) {
+func (m *adminSocket) doPatiently(ctx context.Context, path string, parameters url.Values) ([]byte, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	go func() {
@@ -191,7 +183,7 @@ func (m *control) doPatiently(ctx context.Context, path string, parameters url.V
 
 // status returns the status as it came, and what it says. A master that ends, or is busy with others, does not answer;
 // its successor or a second attempt may.
-func (m *control) status(ctx context.Context) (text []byte, s admin.Status, err error) {
+func (m *adminSocket) status(ctx context.Context) (text []byte, s admin.Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.statusTimeout)
 	defer cancel()
 	for {
@@ -233,7 +225,7 @@ func pause(ctx context.Context) bool {
 }
 
 // upgrade waits for the outcome for at most timeout; 0: as long as it takes.
-func (m *control) upgrade(timeout time.Duration, parameters url.Values) (answer, error) {
+func (m *adminSocket) upgrade(timeout time.Duration, parameters url.Values) (admin.Outcome, error) {
 	ctx := context.Background()
 	if timeout > 0 {
 		limited, cancel := context.WithTimeout(ctx, timeout)
@@ -242,7 +234,7 @@ func (m *control) upgrade(timeout time.Duration, parameters url.Values) (answer,
 	}
 	_, before, err := m.status(context.Background())
 	if err != nil {
-		return answer{}, err
+		return admin.Outcome{}, err
 	}
 	a, err := m.ask(ctx, "/upgrade", parameters)
 	if !unheard(err) {
@@ -257,28 +249,28 @@ func (m *control) upgrade(timeout time.Duration, parameters url.Values) (answer,
 
 // askSuccessor finds out how an upgrade went whose old master ended before its last word got here. It returns unheard if
 // there was no upgrade.
-func (m *control) askSuccessor(ctx context.Context, oldPID int, unheard error) (answer, error) {
+func (m *adminSocket) askSuccessor(ctx context.Context, oldPID int, unheard error) (admin.Outcome, error) {
 	for silent := time.Duration(0); silent < m.succession; silent += askPause {
 		_, now, err := m.status(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return answer{}, unheard
+			return admin.Outcome{}, unheard
 		case nobody(err):
-			return answer{}, errors.New("the proxy ended during the upgrade")
+			return admin.Outcome{}, errors.New("the proxy ended during the upgrade")
 		case err == nil && now.PID != oldPID:
-			return answer{Handoff: now.Last}, nil
+			return admin.Outcome{Handoff: now.Last}, nil
 		case err == nil && now.Busy == "":
-			return answer{}, unheard
+			return admin.Outcome{}, unheard
 		case err == nil:
 			silent = 0 // the upgrade is under way
 		}
 		pause(ctx)
 	}
-	return answer{}, unheard
+	return admin.Outcome{}, unheard
 }
 
 // awaitEnd returns when the master is gone, or with the error unheard if it goes on as if nothing had been said.
-func (m *control) awaitEnd(ctx context.Context, before admin.Status, born string, unheard error) error {
+func (m *adminSocket) awaitEnd(ctx context.Context, before admin.Status, born string, unheard error) error {
 	for silent := time.Duration(0); ; silent += askPause {
 		_, now, err := m.status(ctx)
 		same := err == nil && now.PID == before.PID

@@ -56,25 +56,25 @@ func parameters(c *cli.Context, options ...string) url.Values {
 	return v
 }
 
-// controlCommand is a command that has no operands and asks something.
-func controlCommand(command cli.Command, act func(c *cli.Context, m *control) error) *cli.Command {
+// adminCommand is a command that has no operands and asks something.
+func adminCommand(command cli.Command, act func(c *cli.Context, m *adminSocket) error) *cli.Command {
 	command.Flags = append(command.Flags, controlFlag())
 	command.Action = func(c *cli.Context) error {
 		if err := noOperands(c); err != nil {
 			return err
 		}
-		return withControl(c, act)
+		return withAdminSocket(c, act)
 	}
 	return &command
 }
 
-// withControl asks where the command line says. What a refusal lists goes before its reason.
-func withControl(c *cli.Context, act func(c *cli.Context, m *control) error) error {
+// withAdminSocket asks where the command line says. What a refusal lists goes before its reason.
+func withAdminSocket(c *cli.Context, act func(c *cli.Context, m *adminSocket) error) error {
 	path := controlPath(c, defaultControl)
 	if path == "" {
 		return usageError("option --control requires a file name")
 	}
-	err := act(c, newControl(path))
+	err := act(c, newAdminSocket(path))
 	if no := (*refusal)(nil); errors.As(err, &no) && len(no.Lines) > 0 {
 		fmt.Fprintln(c.App.ErrWriter, strings.Join(no.Lines, "\n"))
 	}
@@ -82,7 +82,7 @@ func withControl(c *cli.Context, act func(c *cli.Context, m *control) error) err
 }
 
 func statusCommand() *cli.Command {
-	return controlCommand(cli.Command{
+	return adminCommand(cli.Command{
 		Name:      "status",
 		Usage:     "show the running proxy: generations, workers, the last reload or upgrade",
 		UsageText: "pinion status [--json] [--control FILE]",
@@ -92,7 +92,7 @@ func statusCommand() *cli.Command {
   pinion status --json --control /run/pinion/ctl.sock
   curl --unix-socket /run/pinion/ctl.sock http://pinion/status	the same JSON`,
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the JSON object that the proxy sends"}},
-	}, func(c *cli.Context, m *control) error {
+	}, func(c *cli.Context, m *adminSocket) error {
 		text, s, err := m.status(context.Background())
 		if err != nil {
 			return err
@@ -106,7 +106,7 @@ func statusCommand() *cli.Command {
 }
 
 func reloadCommand() *cli.Command {
-	return controlCommand(cli.Command{
+	return adminCommand(cli.Command{
 		Name:      "reload",
 		Usage:     "have the running proxy read its configuration again, without losing a client",
 		UsageText: "pinion reload [--dry-run] [--strict] [--control FILE]",
@@ -120,7 +120,7 @@ clients were lost with a worker that died, or hung and had to be killed, and 1 w
 			&cli.BoolFlag{Name: "dry-run", Usage: "check the file, tell what would change, and change nothing"},
 			strictFlag(),
 		},
-	}, func(c *cli.Context, m *control) error {
+	}, func(c *cli.Context, m *adminSocket) error {
 		a, err := m.ask(context.Background(), "/reload", parameters(c, "dry-run", "strict"))
 		switch {
 		case err != nil:
@@ -133,7 +133,7 @@ clients were lost with a worker that died, or hung and had to be killed, and 1 w
 }
 
 func upgradeCommand() *cli.Command {
-	return controlCommand(cli.Command{
+	return adminCommand(cli.Command{
 		Name:      "upgrade",
 		Usage:     "replace the running proxy by the binary that is installed now, without losing a client",
 		UsageText: "pinion upgrade [--strict] [--timeout DURATION] [--control FILE]",
@@ -149,7 +149,7 @@ goes on.
 			&cli.StringFlag{Name: "timeout",
 				Usage: "give up waiting after a `DURATION` such as 30s; the upgrade goes on (default: wait for its end)"},
 		},
-	}, func(c *cli.Context, m *control) error {
+	}, func(c *cli.Context, m *adminSocket) error {
 		timeout, err := readTimeout(c.String("timeout"))
 		if err != nil {
 			return err
@@ -175,13 +175,13 @@ func readTimeout(text string) (time.Duration, error) {
 }
 
 func drainCommand() *cli.Command {
-	return controlCommand(cli.Command{
+	return adminCommand(cli.Command{
 		Name:      "drain",
 		Usage:     "have the running proxy end when its clients have got what they are owed",
 		UsageText: "pinion drain [--control FILE]",
 		Description: `No new clients are accepted; those that are owed replies get them first, for at most shutdown_timeout. The command does not wait
 for the end, see pinion stop.`,
-	}, func(c *cli.Context, m *control) error {
+	}, func(c *cli.Context, m *adminSocket) error {
 		a, err := m.ask(context.Background(), "/drain", nil)
 		if err != nil {
 			return err
@@ -203,7 +203,7 @@ func logCommand() *cli.Command {
 			if c.Args().Len() != 1 || c.Args().First() != "reopen" {
 				return usageError("log knows one thing to do: pinion log reopen [--control FILE]")
 			}
-			return withControl(c, func(c *cli.Context, m *control) error {
+			return withAdminSocket(c, func(c *cli.Context, m *adminSocket) error {
 				a, err := m.ask(context.Background(), "/log/reopen", nil)
 				if err != nil {
 					return err
@@ -215,7 +215,7 @@ func logCommand() *cli.Command {
 }
 
 // showLines prints what the master has said, or a sentence of ours if that is nothing.
-func showLines(w io.Writer, a answer, otherwise string) error {
+func showLines(w io.Writer, a admin.Outcome, otherwise string) error {
 	if len(a.Lines) == 0 {
 		a.Lines = []string{otherwise}
 	}
@@ -225,7 +225,7 @@ func showLines(w io.Writer, a answer, otherwise string) error {
 
 // showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error, and so are clients
 // that were lost by it.
-func showHandoff(w io.Writer, a answer) error {
+func showHandoff(w io.Writer, a admin.Outcome) error {
 	if a.Handoff == nil || a.Handoff.Outcome != admin.HandoffDone {
 		return errors.New("the proxy does not say that the new generation serves; see pinion status")
 	}
