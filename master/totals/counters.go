@@ -34,8 +34,8 @@ func (c *Counters) sum(gauges bool, first, end int) *Sums {
 		}
 		return all
 	}
-	l := &Sums{Pools: map[string]PoolSums{}}
-	l.Worker = collect(link.WorkerCounters[:], c.Worker)
+	sums := &Sums{Pools: map[string]PoolSums{}}
+	sums.Worker = collect(link.WorkerCounters[:], c.Worker)
 	for i := range c.Pools {
 		p := PoolSums{Servers: map[string]ServerSums{}}
 		p.Counters = collect(link.PoolCounters[:], func(slot int) []uint64 { return c.Pool(slot, i) })
@@ -47,15 +47,15 @@ func (c *Counters) sum(gauges bool, first, end int) *Sums {
 				Counters: collect(link.ServerCounters[:], func(slot int) []uint64 { return c.Server(slot, i, k) }),
 			}
 		}
-		l.Pools[c.Pools[i].Name] = p
+		sums.Pools[c.Pools[i].Name] = p
 	}
-	return l
+	return sums
 }
 
 // Inherit puts what others have counted where everyone reads it along with what the generation counts.
-func (c *Counters) Inherit(l *Sums) {
-	if l == nil {
-		l = &Sums{}
+func (c *Counters) Inherit(others *Sums) {
+	if others == nil {
+		others = &Sums{}
 	}
 	store := func(words []uint64, infos []link.CounterInfo, from map[string]uint64) {
 		for i, info := range infos {
@@ -63,9 +63,9 @@ func (c *Counters) Inherit(l *Sums) {
 		}
 	}
 	slot := c.Legacy()
-	store(c.Worker(slot), link.WorkerCounters[:], l.Worker)
+	store(c.Worker(slot), link.WorkerCounters[:], others.Worker)
 	for i := range c.Pools {
-		p := l.Pools[c.Pools[i].Name]
+		p := others.Pools[c.Pools[i].Name]
 		store(c.Pool(slot, i), link.PoolCounters[:], p.Counters)
 		for k, s := range c.Pools[i].Servers {
 			old := p.Servers[s.Name]
@@ -83,13 +83,13 @@ func (c *Counters) Inherited() *Sums {
 
 // InheritLiveness takes over which servers are ejected, and until when. A server that has moved is a new one. Nobody
 // serves by this generation yet.
-func (c *Counters) InheritLiveness(l *Sums) {
+func (c *Counters) InheritLiveness(others *Sums) {
 	for i := range c.Pools {
 		if !c.Pools[i].AutoEjectHosts {
 			continue
 		}
 		for k, s := range c.Pools[i].Servers {
-			old, ok := l.Pools[c.Pools[i].Name].Servers[s.Name]
+			old, ok := others.Pools[c.Pools[i].Name].Servers[s.Name]
 			if ok && old.Network == s.Network && old.Address == s.Address {
 				atomic.StoreUint64(c.Liveness(i, k), old.Liveness)
 			}

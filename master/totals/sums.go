@@ -40,14 +40,14 @@ func sumOf(kind link.CounterKind, a, b uint64) uint64 {
 }
 
 // Add returns what both have counted. Who is added is the newer one.
-func (l *Sums) Add(more *Sums) *Sums {
-	if l == nil {
+func (s *Sums) Add(more *Sums) *Sums {
+	if s == nil {
 		return more
 	}
 	if more == nil {
-		return l
+		return s
 	}
-	both := &Sums{Worker: addCounters(link.WorkerCounters[:], l.Worker, more.Worker), Pools: maps.Clone(l.Pools)}
+	both := &Sums{Worker: addCounters(link.WorkerCounters[:], s.Worker, more.Worker), Pools: maps.Clone(s.Pools)}
 	if both.Pools == nil {
 		both.Pools = map[string]PoolSums{}
 	}
@@ -95,14 +95,14 @@ func addCounters(infos []link.CounterInfo, a, b map[string]uint64) map[string]ui
 }
 
 // Only forgets the pools and servers that no generation has: nobody asks for them any more.
-func (l *Sums) Only(generations ...*Counters) *Sums {
-	if l == nil {
+func (s *Sums) Only(generations ...*Counters) *Sums {
+	if s == nil {
 		return nil
 	}
-	kept := &Sums{Worker: l.Worker, Pools: map[string]PoolSums{}}
+	kept := &Sums{Worker: s.Worker, Pools: map[string]PoolSums{}}
 	for _, c := range generations {
 		for i := range c.Pools {
-			from, has := l.Pools[c.Pools[i].Name]
+			from, has := s.Pools[c.Pools[i].Name]
 			if !has {
 				continue
 			}
@@ -111,9 +111,9 @@ func (l *Sums) Only(generations ...*Counters) *Sums {
 				p = PoolSums{Counters: from.Counters, Servers: map[string]ServerSums{}}
 				kept.Pools[c.Pools[i].Name] = p
 			}
-			for _, s := range c.Pools[i].Servers {
-				if server, has := from.Servers[s.Name]; has {
-					p.Servers[s.Name] = server
+			for _, server := range c.Pools[i].Servers {
+				if sums, has := from.Servers[server.Name]; has {
+					p.Servers[server.Name] = sums
 				}
 			}
 		}
