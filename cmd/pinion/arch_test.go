@@ -98,7 +98,7 @@ var worldly = []string{"net", "os", "syscall", "sync", "time"}
 
 // topLevel is what may lie beside go.mod.
 var topLevel = []string{
-	".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "bin",
+	".ci", ".git", ".github", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "bin",
 	"cmd", "codec", "go.mod", "go.sum", "master", "packaging", "shard", "worker",
 }
 

@@ -10,15 +10,9 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
-func manualOfConfiguration(app *cli.App) string {
-	p := newPage("pinion.yml", "5", app.Version)
-	p.section("NAME")
-	p.WriteString("pinion.yml \\- configuration of " + plain(app.Name+", "+app.Usage) + "\n")
-	p.section("DESCRIPTION")
-	p.paragraph("The configuration has pools. A pool is an address to listen on, the servers behind it, and how keys are spread over " +
-		"them. There are two formats, told apart by their content. The first is that of nutcracker, whose files mean the same " +
-		"here:")
-	p.example(`sessions:
+// The two formats, as they also stand in CONFIGURATION.md.
+const (
+	exampleNutcracker = `sessions:
   listen: 127.0.0.1:22121
   redis: true
   hash_tag: "{}"
@@ -27,10 +21,9 @@ func manualOfConfiguration(app *cli.App) string {
    - 127.0.0.1:6379:1 redis1
    - 127.0.0.1:6380:1 redis2
 global:
-  workers: auto`)
-	p.paragraph("The second has one directive on each line. Each `listen` or `pool` begins another pool, and directives before the " +
-		"first one are those of `global:`. A pool is of Redis unless it says otherwise:")
-	p.example(`shutdown_timeout 10000
+  workers: auto`
+
+	exampleShort = `shutdown_timeout 10000
 listen 127.0.0.1:22121
 hash_tag {}
 timeout 400
@@ -39,7 +32,21 @@ backend redis2 127.0.0.1:6380 weight=1
 pool cache
 listen 127.0.0.1:22122
 protocol memcache
-backend cache1 127.0.0.1:11211`)
+backend cache1 127.0.0.1:11211`
+)
+
+func manualOfConfiguration(app *cli.App) string {
+	p := newPage("pinion.yml", "5", app.Version)
+	p.section("NAME")
+	p.WriteString("pinion.yml \\- configuration of " + plain(app.Name+", "+app.Usage) + "\n")
+	p.section("DESCRIPTION")
+	p.paragraph("The configuration has pools. A pool is an address to listen on, the servers behind it, and how keys are spread over " +
+		"them. There are two formats, told apart by their content. The first is that of nutcracker, whose files mean the same " +
+		"here:")
+	p.example(exampleNutcracker)
+	p.paragraph("The second has one directive on each line. Each `listen` or `pool` begins another pool, and directives before the " +
+		"first one are those of `global:`. A pool is of Redis unless it says otherwise:")
+	p.example(exampleShort)
 	p.paragraph("`pinion check -c FILE` tells everything that is wrong with a file, `pinion config -c FILE` shows what is in effect, and " +
 		"`pinion route -c FILE KEY` tells which server has a key. A size is in bytes, or has k, m or g behind it, for KiB, MiB or " +
 		"GiB.")

@@ -89,34 +89,12 @@ func service(p *roff) {
 	p.paragraph("Whenever a master was killed, start Pinion again with the same configuration file: it takes over the workers that " +
 		"are left with all their connections, and then reloads.")
 	p.subsection("What the service may do")
-	p.paragraph("The service runs as user pinion, sees no `/home` and a `/tmp` of its own, and may write to `/run/pinion` and " +
-		"`/var/log/pinion` only. Sockets of servers belong in `/run`; if only a group may connect to one, say " +
-		"`SupplementaryGroups=redis` in `systemctl edit pinion`. The workers can read no files but those of the resolver, and " +
-		"connect to no TCP ports but those of the servers, if the kernel has Landlock, and signal nobody, if that has version 6.")
-	p.paragraph("To listen on a port below 1024, or on a link-local address with its interface, it needs more than it has. " +
-		"`systemctl edit pinion`:")
-	p.example(`[Service]
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-RestrictAddressFamilies=AF_NETLINK`)
+	p.paragraph(serviceMay)
+	p.paragraph(serviceMayMore)
+	p.example(serviceMayDropIn)
 	p.subsection("Units of your own")
-	p.paragraph("An upgrade replaces the main process. What a unit needs so that systemd agrees, and why:")
-	for _, s := range [][2]string{
-		{"Type=notify", "Before the old master leaves, it tells systemd about the new one, and waits until systemd knows. With other types, " +
-			"and without NotifyAccess=, the process that systemd has started stays, as the keeper in `pinion status`; " +
-			"Type=forking with `-d` and `-p` follows the pid file."},
-		{"NotifyAccess=all", "With `main` upgrades work, too. But should the new master be killed in the moment between becoming the " +
-			"main process and serving, the old one cannot say that, and systemd notices by WatchdogSec= only."},
-		{"ExecStop=/usr/bin/pinion stop", "After an upgrade the main process is no child that systemd has started, and with " +
-			"KillMode=process or mixed systemd sends such a one SIGTERM and SIGKILL at once. This asks for a drain, of whichever master is " +
-			"there, and waits for all processes of the service. With `--control FILE` in ExecStart= it needs the same."},
-		{"KillMode=process", "With `mixed` and `control-group` upgrades work, too, but when the master dies systemd kills all workers."},
-		{"FileDescriptorStoreMax=4096", "Each worker takes one descriptor, each address one for each worker, a generation two; twice as much " +
-			"for a moment. With less, the next master asks the workers that it finds for their listening sockets, and says in the log what " +
-			"is missing."},
-		{"TimeoutStopSec=45s", "More than shutdown_timeout. A master that hangs is killed then."},
-		{"Restart=on-failure", "Or nobody follows a master that dies."},
-	} {
+	p.paragraph(unitNeeds)
+	for _, s := range unitSettings {
 		p.item(s[0], s[1])
 	}
 	p.subsection("From nutcracker to Pinion")
@@ -134,6 +112,39 @@ RestrictAddressFamilies=AF_NETLINK`)
 	} {
 		p.item(f[0], f[1])
 	}
+}
+
+// What the service may do, as it also stands in OPERATIONS.md.
+const (
+	serviceMay = "The service runs as user pinion, sees no `/home` and a `/tmp` of its own, and may write to `/run/pinion` and " +
+		"`/var/log/pinion` only. Sockets of servers belong in `/run`; if only a group may connect to one, say " +
+		"`SupplementaryGroups=redis` in `systemctl edit pinion`. The workers can read no files but those of the resolver, and " +
+		"connect to no TCP ports but those of the servers, if the kernel has Landlock, and signal nobody, if that has version 6."
+	serviceMayMore = "To listen on a port below 1024, or on a link-local address with its interface, it needs more than it has. " +
+		"`systemctl edit pinion`:"
+	serviceMayDropIn = `[Service]
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+RestrictAddressFamilies=AF_NETLINK`
+	unitNeeds = "An upgrade replaces the main process. What a unit needs so that systemd agrees, and why:"
+)
+
+// unitSettings likewise.
+var unitSettings = [][2]string{
+	{"Type=notify", "Before the old master leaves, it tells systemd about the new one, and waits until systemd knows. With other types, " +
+		"and without NotifyAccess=, the process that systemd has started stays, as the keeper in `pinion status`; " +
+		"Type=forking with `-d` and `-p` follows the pid file."},
+	{"NotifyAccess=all", "With `main` upgrades work, too. But should the new master be killed in the moment between becoming the " +
+		"main process and serving, the old one cannot say that, and systemd notices by WatchdogSec= only."},
+	{"ExecStop=/usr/bin/pinion stop", "After an upgrade the main process is no child that systemd has started, and with " +
+		"KillMode=process or mixed systemd sends such a one SIGTERM and SIGKILL at once. This asks for a drain, of whichever master is " +
+		"there, and waits for all processes of the service. With `--control FILE` in ExecStart= it needs the same."},
+	{"KillMode=process", "With `mixed` and `control-group` upgrades work, too, but when the master dies systemd kills all workers."},
+	{"FileDescriptorStoreMax=4096", "Each worker takes one descriptor, each address one for each worker, a generation two; twice as much " +
+		"for a moment. With less, the next master asks the workers that it finds for their listening sockets, and says in the log what " +
+		"is missing."},
+	{"TimeoutStopSec=45s", "More than shutdown_timeout. A master that hangs is killed then."},
+	{"Restart=on-failure", "Or nobody follows a master that dies."},
 }
 
 // movingOver is also what the packages say when they meet a nutcracker that runs.

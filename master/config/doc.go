@@ -4,7 +4,7 @@
 //
 //	nutcracker.yml ──yaml.go──┐                        ┌── defaults, set        (section.go)
 //	                          ├──► []section ──► keys ─┼── get                  (print.go: pinion config)
-//	short form ─────short.go──┘        │               └── name, unit, doc      (WriteMarkdownTable: README)
+//	short form ─────short.go──┘        │               └── name, unit, doc      (packaging/doc/CONFIGURATION.md, pinion.yml(5))
 //	                                   ▼
 //	                      *Config, or Problems: everything that is wrong, each with line and column
 //	                                   │

@@ -4,7 +4,6 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -194,25 +193,6 @@ func unknownKey(name string, scope Scope) flaw {
 		f.hint = suggest(name, keyNames(scope))
 	}
 	return f
-}
-
-// WriteMarkdownTable writes the table of keys as the README shows it.
-func WriteMarkdownTable(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("| key | default | meaning |\n|---|---|---|\n")
-	for i := range keys {
-		k := &keys[i]
-		name, value := "`"+k.Name+"`", "none"
-		if k.Scope == GlobalScope {
-			name = "`global:` " + name
-		}
-		if k.Default != "" {
-			value = strings.TrimSpace(k.Default + " " + k.Unit)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, k.Doc)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func list(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }

@@ -1,4 +1,4 @@
-// The table of keys: complete, with defaults that mean what they say, and printed as the README has it.
+// The table of keys: complete, with defaults that mean what they say.
 
 package config
 
@@ -46,12 +46,4 @@ func TestDefaultsCanBeWritten(t *testing.T) {
 		strings.Join(strings.Fields(strings.ReplaceAll(want, "# default", "")), " ") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-}
-
-func TestWriteMarkdownTable(t *testing.T) {
-	var b strings.Builder
-	if err := WriteMarkdownTable(&b); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "testdata/keys.md.golden", b.String())
 }

@@ -1,0 +1,243 @@
+// The documents: what the program's tables say stands in them as those say it.
+
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/master/config"
+)
+
+var updateDocuments = flag.Bool("update-documents", false, "write the generated sections of the documents anew")
+
+// generated are the sections that are written by tables: in which document, between which two comments, and by what.
+var generated = []struct {
+	document, section string
+	text              func() string
+}{
+	{"README.md", "options", func() string { return optionTable(isEveryday) }},
+	{"packaging/doc/CONFIGURATION.md", "nutcracker-format", func() string { return fenced("yaml", exampleNutcracker) }},
+	{"packaging/doc/CONFIGURATION.md", "short-format", func() string { return fenced("conf", exampleShort) }},
+	{"packaging/doc/CONFIGURATION.md", "pool", func() string { return optionTable(inScope(config.PoolScope)) }},
+	{"packaging/doc/CONFIGURATION.md", "global", func() string { return optionTable(inScope(config.GlobalScope)) }},
+	{"packaging/doc/COMMANDS.md", "redis", redisTables},
+	{"packaging/doc/COMMANDS.md", "memcached", memcacheTable},
+	{"packaging/doc/OPERATIONS.md", "commands", commandLineTable},
+	{"packaging/doc/OPERATIONS.md", "status", func() string { return helpTable("Exit status:", "status") }},
+	{"packaging/doc/OPERATIONS.md", "signals", func() string { return helpTable("Signals:", "signal") }},
+	{"packaging/doc/OPERATIONS.md", "may", func() string {
+		return serviceMay + "\n\n" + serviceMayMore + "\n\n" + fenced("ini", serviceMayDropIn)
+	}},
+	{"packaging/doc/OPERATIONS.md", "units", unitTable},
+}
+
+func TestReadmeTables(t *testing.T) {
+	for _, g := range generated {
+		path := filepath.Join(repository, g.document)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := replaceSection(text, g.section, g.text())
+		if err != nil {
+			t.Fatalf("%s: %v", g.document, err)
+		}
+		if bytes.Equal(text, want) {
+			continue
+		}
+		if !*updateDocuments {
+			t.Errorf("section %q of %s is not what the program's tables say; run go test ./cmd/pinion -run Readme -update-documents "+
+				"and read it", g.section, g.document)
+			continue
+		}
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// replaceSection puts body between the two comments that name the section.
+func replaceSection(text []byte, name, body string) ([]byte, error) {
+	begin := bytes.Index(text, []byte("<!-- "+name+":"))
+	end := bytes.Index(text, []byte("<!-- /"+name+" -->"))
+	if begin < 0 || end < begin {
+		return nil, fmt.Errorf("no section %q", name)
+	}
+	line := begin + bytes.IndexByte(text[begin:], '\n') + 1
+	return bytes.Join([][]byte{text[:line], []byte(body), text[end:]}, nil), nil
+}
+
+func fenced(language, text string) string { return "```" + language + "\n" + text + "\n```\n" }
+
+// everyday are the options that people set, in the order in which they think of them.
+var everyday = []string{
+	"listen", "redis", "servers", "timeout", "hash_tag", "auto_eject_hosts", "client_connections", "redis_auth", "preconnect",
+	"workers",
+}
+
+func isEveryday(k config.Key) bool { return slices.Contains(everyday, k.Name) }
+
+func inScope(s config.Scope) func(config.Key) bool {
+	return func(k config.Key) bool { return k.Scope == s }
+}
+
+// optionTable lists the options that are chosen.
+func optionTable(chosen func(config.Key) bool) string {
+	var b strings.Builder
+	b.WriteString("| option | default | meaning |\n|---|---|---|\n")
+	for _, k := range config.Keys() {
+		if !chosen(k) {
+			continue
+		}
+		value := "none"
+		if k.Default != "" {
+			value = strings.TrimSpace(k.Default + " " + k.Unit)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, value, k.Doc)
+	}
+	return b.String()
+}
+
+// commandLineTable lists the commands of the program.
+func commandLineTable() string {
+	var b strings.Builder
+	b.WriteString("| command | |\n|---|---|\n")
+	for _, c := range newApp(nil, nil).Commands {
+		if !c.Hidden {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(c.UsageText, "|", "\\|"), c.Usage)
+		}
+	}
+	return b.String()
+}
+
+// helpTable makes a table of the lines under a heading of the help text.
+func helpTable(heading, title string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | |\n|---|---|\n", title)
+	for line := range strings.Lines(helpSection(heading)) {
+		term, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		fmt.Fprintf(&b, "| %s | %s |\n", term, text)
+	}
+	return b.String()
+}
+
+func unitTable() string {
+	var b strings.Builder
+	b.WriteString(unitNeeds + "\n\n| setting | why |\n|---|---|\n")
+	for _, s := range unitSettings {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s[0], s[1])
+	}
+	return b.String()
+}
+
+// redisTables list what becomes of each command.
+func redisTables() string {
+	var out strings.Builder
+	out.WriteString("| forwarded to the server of the keys | |\n|---|---|\n")
+	for _, group := range redisGroups() {
+		if names := redisNames(resp.Forward, group); len(names) > 0 {
+			fmt.Fprintf(&out, "| %s | %s |\n", group, strings.Join(names, " "))
+		}
+	}
+	out.WriteString("\n| otherwise | |\n|---|---|\n")
+	for _, route := range []struct {
+		of    resp.Route
+		title string
+	}{
+		{resp.Fragment, "divided by server, replies merged"},
+		{resp.Keyless, "forwarded to one fixed server"},
+		{resp.Local, "answered by the proxy"},
+	} {
+		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(redisNames(route.of, redisGroups()...), " "))
+	}
+	stays, ends := refusedNames()
+	fmt.Fprintf(&out, "| refused | %s |\n| refused, and the connection ends | %s |\n", stays, ends)
+	return out.String()
+}
+
+func memcacheTable() string {
+	var out strings.Builder
+	out.WriteString("| | |\n|---|---|\n")
+	for _, route := range []struct {
+		of    memcache.Route
+		title string
+	}{
+		{memcache.Fragment, "divided by server, replies merged"},
+		{memcache.Forward, "forwarded to the server of the key"},
+		{memcache.Broadcast, "sent to all servers, replies merged"},
+		{memcache.Keyless, "forwarded to one fixed server"},
+		{memcache.Solo, "only in a pool of one server"},
+		{memcache.Local, "answered by the proxy"},
+		{memcache.Refuse, "refused"},
+	} {
+		var names []string
+		for _, c := range memcache.Commands() {
+			if c.Route == route.of {
+				names = append(names, c.Name)
+			}
+		}
+		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(names, " "))
+	}
+	return out.String()
+}
+
+// refusedNames returns the refused commands after which the connection goes on, and those after which it ends.
+func refusedNames() (stays, ends string) {
+	turns := map[string]bool{}
+	for _, c := range resp.Commands() {
+		turns[strings.ToUpper(c.Name)] = c.Turns
+		for _, sub := range c.Subs {
+			turns["`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`"] = sub.Turns
+		}
+	}
+	for _, name := range redisNames(resp.Refuse, redisGroups()...) {
+		if turns[name] {
+			ends += " " + name
+		} else {
+			stays += " " + name
+		}
+	}
+	return strings.TrimSpace(stays), strings.TrimSpace(ends)
+}
+
+// redisGroups returns the groups of the command table in its order.
+func redisGroups() []string {
+	var groups []string
+	for _, c := range resp.Commands() {
+		if !slices.Contains(groups, c.Group) {
+			groups = append(groups, c.Group)
+		}
+	}
+	return groups
+}
+
+// redisNames returns the commands of a route in capitals. Of a container whose subcommands differ, those are named.
+func redisNames(route resp.Route, groups ...string) []string {
+	var names []string
+	for _, c := range resp.Commands() {
+		if !slices.Contains(groups, c.Group) {
+			continue
+		}
+		if len(c.Subs) == 0 || c.Route != resp.Refuse {
+			if c.Route == route && c.Local != resp.LocalHangUp {
+				names = append(names, strings.ToUpper(c.Name))
+			}
+			continue
+		}
+		for _, sub := range c.Subs {
+			if sub.Route == route {
+				names = append(names, "`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`")
+			}
+		}
+	}
+	return names
+}
