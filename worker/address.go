@@ -25,7 +25,7 @@ const (
 	lookupPause = time.Second
 )
 
-// whereabouts is what is known of a server's addresses. Loop only.
+// whereabouts is what is known of an endpoint's addresses. Loop only.
 type whereabouts struct {
 	literal  netip.AddrPort   // the address where the configuration names no host to look up
 	found    []netip.AddrPort // by the last look-up that found any
@@ -41,36 +41,34 @@ type whereabouts struct {
 
 // lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
 func (l *loop) lookUpNames() {
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			if s.named() {
-				s.lookUp()
-			}
+	for e := range l.endpoints {
+		if e.named() {
+			e.lookUp()
 		}
 	}
 }
 
 // named tells whether it takes a look-up to know where the server is.
-func (s *server) named() bool { return s.spec.Network == "tcp" && !s.where.literal.IsValid() }
+func (e *endpoint) named() bool { return e.network == "tcp" && !e.where.literal.IsValid() }
 
 // recall takes over where others have found the server: workers before this one, of any generation.
-func (s *server) recall() {
-	addr, _ := s.pool.l.shared.Found(s.pool.index, s.index)
-	if _, port, err := splitHostPort(s.spec.Address); err == nil && addr.IsValid() {
-		s.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
+func (e *endpoint) recall() {
+	addr, _ := e.pool.l.shared.Found(e.pool.index, e.server.index)
+	if _, port, err := splitHostPort(e.address); err == nil && addr.IsValid() {
+		e.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
 	}
 }
 
 // remember has workers to come know where the server was reached.
-func (s *server) remember(addr netip.AddrPort) {
-	if s.named() {
-		s.pool.l.shared.SetFound(s.pool.l.spec.Slot, s.pool.index, s.index, addr.Addr(), uint64(s.pool.l.now))
+func (e *endpoint) remember(addr netip.AddrPort) {
+	if e.named() {
+		e.pool.l.shared.SetFound(e.pool.l.spec.Slot, e.pool.index, e.server.index, addr.Addr(), uint64(e.pool.l.now))
 	}
 }
 
-func (s *server) lookUp() {
-	s.where.lookup, s.where.asked = true, s.pool.l.now
-	s.pool.l.resolver.lookup(s)
+func (e *endpoint) lookUp() {
+	e.where.lookup, e.where.asked = true, e.pool.l.now
+	e.pool.l.resolver.lookup(e)
 }
 
 // nameError says why a server's address is not known.
@@ -81,8 +79,8 @@ func (e *nameError) Is(o error) bool { return o == unix.EHOSTDOWN }
 func (e *nameError) Unwrap() error   { return e.err }
 
 // nextAddress returns where to connect to now.
-func (s *server) nextAddress() (netip.AddrPort, error) {
-	w := &s.where
+func (e *endpoint) nextAddress() (netip.AddrPort, error) {
+	w := &e.where
 	switch {
 	case w.literal.IsValid():
 		return w.literal, nil
@@ -93,8 +91,8 @@ func (s *server) nextAddress() (netip.AddrPort, error) {
 }
 
 // passOver is told that a connection to addr did not come to stand, or went silent: another one is tried next.
-func (s *server) passOver(addr netip.AddrPort) {
-	w := &s.where
+func (e *endpoint) passOver(addr netip.AddrPort) {
+	w := &e.where
 	if len(w.found) > 1 && w.found[w.turn] == addr {
 		w.picky = true
 		w.turn = (w.turn + 1) % len(w.found)
@@ -102,17 +100,17 @@ func (s *server) passOver(addr netip.AddrPort) {
 }
 
 // resolve connects c as soon as it is known where to.
-func (s *server) resolve(c *conn) {
-	w, l := &s.where, s.pool.l
+func (e *endpoint) resolve(c *conn) {
+	w, l := &e.where, e.pool.l
 	if !w.lookup {
 		if w.answered != 0 && l.now-w.answered < int64(lookupPause) {
 			c.connect()
 			return
 		}
-		s.lookUp()
+		e.lookUp()
 	}
 	if len(w.found) > 0 {
-		due := w.asked + s.lookupPatience()
+		due := w.asked + e.lookupPatience()
 		if l.now >= due {
 			c.connect()
 			return
@@ -122,16 +120,16 @@ func (s *server) resolve(c *conn) {
 	w.expected = append(w.expected, c)
 }
 
-func (s *server) lookupPatience() int64 {
-	if s.pool.timeout == 0 {
+func (e *endpoint) lookupPatience() int64 {
+	if e.pool.timeout == 0 {
 		return int64(lookupPatience)
 	}
-	return min(int64(lookupPatience), s.pool.timeout/lookupPart)
+	return min(int64(lookupPatience), e.pool.timeout/lookupPart)
 }
 
 // resolved is told the outcome of the look-up.
-func (s *server) resolved(found []netip.AddrPort, err error) {
-	w, l := &s.where, s.pool.l
+func (e *endpoint) resolved(found []netip.AddrPort, err error) {
+	w, l := &e.where, e.pool.l
 	w.lookup, w.answered = false, l.now
 	l.timers.Stop(&w.hurry)
 	switch {
@@ -144,16 +142,16 @@ func (s *server) resolved(found []netip.AddrPort, err error) {
 	case len(w.found) == 0:
 		w.failure = &nameError{err}
 	default:
-		s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
-			s.pool.name, s.spec.Name, s.spec.Address, err))
+		e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
+			e.pool.name, e.server.spec.Name, e.address, err))
 	}
-	s.connectExpected()
+	e.connectExpected()
 }
 
 // connectExpected connects those that wait for the look-up.
-func (s *server) connectExpected() {
-	waiting := s.where.expected
-	s.where.expected = nil
+func (e *endpoint) connectExpected() {
+	waiting := e.where.expected
+	e.where.expected = nil
 	for _, c := range waiting {
 		if c.state == connResolving {
 			c.connect()

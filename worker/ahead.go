@@ -15,39 +15,36 @@ type ahead struct {
 
 // preconnect opens every connection to every server, where the pool wants that. Failures show when a request needs them.
 func (l *loop) preconnect() {
-	for _, p := range l.pools {
-		if !p.spec.Preconnect {
-			continue
-		}
-		for _, s := range p.servers {
-			s.openAhead()
+	for e := range l.endpoints {
+		if e.pool.spec.Preconnect {
+			e.openAhead()
 		}
 	}
 }
 
 // openAhead opens the first connection. The others follow where the pool wants them and that one is good.
-func (s *server) openAhead() {
-	s.ahead = ahead{next: 1, most: max(1, aheadAtOnce/s.pool.l.spec.Slots)}
-	s.conns[0].ahead = true
-	s.conns[0].open()
+func (e *endpoint) openAhead() {
+	e.ahead = ahead{next: 1, most: max(1, aheadAtOnce/e.pool.l.spec.Slots)}
+	e.conns[0].ahead = true
+	e.conns[0].open()
 }
 
 // wentAhead is told how a connection that was opened ahead has fared. As many as are good are followed by others. A server
 // that does not take one is not asked for more: they open when a request needs them.
-func (s *server) wentAhead(c *conn, good bool) {
+func (e *endpoint) wentAhead(c *conn, good bool) {
 	c.ahead = false
-	if c != s.conns[0] {
-		s.ahead.flying--
+	if c != e.conns[0] {
+		e.ahead.flying--
 	}
-	if !good || !s.pool.spec.Preconnect {
-		s.ahead.next = len(s.conns)
+	if !good || !e.pool.spec.Preconnect {
+		e.ahead.next = len(e.conns)
 		return
 	}
-	for s.ahead.flying < s.ahead.most && s.ahead.next < len(s.conns) {
-		next := s.conns[s.ahead.next]
-		s.ahead.next++
+	for e.ahead.flying < e.ahead.most && e.ahead.next < len(e.conns) {
+		next := e.conns[e.ahead.next]
+		e.ahead.next++
 		if next.state == connClosed {
-			s.ahead.flying++
+			e.ahead.flying++
 			next.ahead, next.tentative = true, true
 			next.open()
 		}
@@ -56,22 +53,20 @@ func (s *server) wentAhead(c *conn, good bool) {
 
 // sounds tells whether the server must say something before the connection counts as good. Where no greeting brings that
 // about, the kernel alone would let connections stand that the server has not accepted.
-func (c *conn) sounds() bool { return c.ahead && c != c.server.conns[0] }
+func (c *conn) sounds() bool { return c.ahead && c != c.endpoint.conns[0] }
 
 // inquire has each server say something that a connection stands to and that owes nothing: then the master sees which
 // servers are reached.
 func (l *loop) inquire() {
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			s.inquire()
-		}
+	for e := range l.endpoints {
+		e.inquire()
 	}
 }
 
-func (s *server) inquire() {
-	for _, c := range s.conns {
+func (e *endpoint) inquire() {
+	for _, c := range e.conns {
 		if c.state == connReady && c.head == nil {
-			c.send(s.pool.l.requests.get(), s.pool.ping, nil)
+			c.send(e.pool.l.requests.get(), e.pool.ping, nil)
 			return
 		}
 	}

@@ -116,7 +116,7 @@ var lifeEvents = map[string]func(l *loop, c *client){
 	"fails":       func(l *loop, c *client) { c.fail(errDeaf) },
 	"drain":       func(l *loop, c *client) { l.drain(time.Minute) },
 	"roll-back":   func(l *loop, c *client) { l.resume() },
-	"server dies": func(l *loop, c *client) { c.pool.servers[0].conns[0].fail(errGarbage) },
+	"server dies": func(l *loop, c *client) { c.pool.servers[0].primary.conns[0].fail(errGarbage) },
 }
 
 // Nothing that happens at any stage is an edge that is not legal, and all figures are right afterwards.

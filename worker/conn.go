@@ -45,7 +45,7 @@ var legalConn = [...]uint8{
 // conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
 // failure. Loop only.
 type conn struct {
-	server    *server
+	endpoint  *endpoint
 	in        input
 	out       output
 	progress  progress // into an incomplete reply
@@ -78,12 +78,12 @@ type conn struct {
 	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
 	paused    bool     // more is written when replies have come, see allowed
 	blamed    bool     // the silence since heard is counted as a failure
-	ahead     bool     // opens before it is needed, see server.wentAhead
+	ahead     bool     // opens before it is needed, see endpoint.wentAhead
 	tentative bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
 }
 
-func newConn(s *server) *conn {
-	c := &conn{server: s, fd: -1, gauge: gauge{limit: s.pool.firstOwed()}}
+func newConn(e *endpoint) *conn {
+	c := &conn{endpoint: e, fd: -1, gauge: gauge{limit: e.pool.firstOwed()}}
 	c.deadlines.Fire = c.expire
 	c.turn.Fire = c.markDirty
 	return c
@@ -103,12 +103,12 @@ func (c *conn) open() {
 	if c.state != connClosed {
 		return
 	}
-	c.opened = c.server.pool.l.now
+	c.opened = c.endpoint.pool.l.now
 	c.heard = c.opened
 	c.tries = 0
-	if c.server.named() {
+	if c.endpoint.named() {
 		c.become(connResolving)
-		c.server.resolve(c)
+		c.endpoint.resolve(c)
 		return
 	}
 	c.connect()
@@ -121,14 +121,14 @@ func (c *conn) connect() {
 		done bool
 		err  error
 	)
-	if c.server.spec.Network == "tcp" {
-		c.addr, err = c.server.nextAddress()
+	if c.endpoint.network == "tcp" {
+		c.addr, err = c.endpoint.nextAddress()
 		if err != nil {
 			c.fail(err)
 			return
 		}
 	}
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	if err = l.makeRoom(c); err == nil {
 		fd, done, err = c.dial()
 		if err == unix.EMFILE && l.sacrifice(c) {
@@ -136,7 +136,7 @@ func (c *conn) connect() {
 		}
 	}
 	c.become(connConnecting)
-	c.gauge.since = c.server.pool.l.now
+	c.gauge.since = c.endpoint.pool.l.now
 	c.tries++
 	if err == nil {
 		c.token, err = l.register(fd, c)
@@ -157,8 +157,8 @@ func (c *conn) connect() {
 }
 
 func (c *conn) dial() (fd int, done bool, err error) {
-	if c.server.spec.Network == "unix" {
-		return sock.ConnectUnix(c.server.spec.Address)
+	if c.endpoint.network == "unix" {
+		return sock.ConnectUnix(c.endpoint.address)
 	}
 	return sock.ConnectTCP(c.addr)
 }
@@ -169,8 +169,8 @@ func (c *conn) refused(err error) {
 		c.fail(err)
 		return
 	}
-	c.server.passOver(c.addr)
-	if c.tries < len(c.server.where.found) {
+	c.endpoint.passOver(c.addr)
+	if c.tries < len(c.endpoint.where.found) {
 		c.hangUp()
 		c.connect()
 		return
@@ -181,17 +181,17 @@ func (c *conn) refused(err error) {
 // established is told that the connection stands. One to itself means that nobody listens there; it must not even keep
 // the server from its port.
 func (c *conn) established() {
-	p := c.server.pool
-	if c.server.spec.Network == "tcp" && sock.IsItsOwnPeer(c.fd) {
+	p := c.endpoint.pool
+	if c.endpoint.network == "tcp" && sock.IsItsOwnPeer(c.fd) {
 		sock.Abort(c.fd)
 		c.refused(unix.ECONNREFUSED)
 		return
 	}
-	c.server.counters[link.ServerConnections]++
-	c.server.remember(c.addr)
+	c.endpoint.counters[link.ServerConnections]++
+	c.endpoint.remember(c.addr)
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
-	if c.server.spec.Network == "tcp" {
+	if c.endpoint.network == "tcp" {
 		sock.SetNoDelay(c.fd)
 	}
 	greeting := p.greeting
@@ -227,17 +227,17 @@ func (p *pool) greetingTime() int64 {
 // greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
 // database would be silently wrong. A server that has no password takes any.
 func (c *conn) greeted(reply []byte) error {
-	p := c.server.pool
+	p := c.endpoint.pool
 	toAuth := p.spec.Password != "" && c.greetings == p.greetings
 	switch {
 	case p.greetings == 0 && !serves(p.spec.Protocol, reply):
 		return &refusal{bytes.Clone(reply)}
 	case toAuth && resp.AsksNoPassword(reply):
-		c.server.warnOpen()
+		c.endpoint.warnOpen()
 	case p.greetings > 0 && resp.IsError(reply):
 		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
 	case toAuth:
-		c.server.open = false
+		c.endpoint.open = false
 	}
 	c.greetings--
 	if c.greetings == 0 {
@@ -251,11 +251,11 @@ func (c *conn) serves() {
 	c.become(connReady)
 	c.tentative = false
 	if c.head == nil {
-		c.server.pool.l.timers.Stop(&c.deadlines)
+		c.endpoint.pool.l.timers.Stop(&c.deadlines)
 	}
-	c.server.tried(c, nil)
+	c.endpoint.tried(c, nil)
 	if c.ahead {
-		c.server.wentAhead(c, true)
+		c.endpoint.wentAhead(c, true)
 	}
 	c.markDirty()
 }

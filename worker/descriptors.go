@@ -29,13 +29,11 @@ func (l *loop) shareDescriptors(limit int) {
 	l.descriptors.spares = true
 	d := link.Divide(limit, len(l.spec.Listeners), l.spec.Pools)
 	l.descriptors.serverSockets = 0
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			s.conns = s.conns[:min(len(s.conns), d.PerServer)]
-			l.descriptors.serverSockets += len(s.conns)
-			if p.spec.AutoEjectHosts {
-				l.descriptors.serverSockets++ // of the prober
-			}
+	for e := range l.endpoints {
+		e.conns = e.conns[:min(len(e.conns), d.PerServer)]
+		l.descriptors.serverSockets += len(e.conns)
+		if e.pool.spec.AutoEjectHosts {
+			l.descriptors.serverSockets++ // of the prober
 		}
 	}
 }
@@ -159,12 +157,10 @@ func (l *loop) sacrifice(c *conn) bool {
 
 // idlest returns the connection to a server that owes nothing and was last heard the longest time ago; nil: there is none.
 func (l *loop) idlest() (idle *conn) {
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			for _, c := range s.conns {
-				if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
-					idle = c
-				}
+	for e := range l.endpoints {
+		for _, c := range e.conns {
+			if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
+				idle = c
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func TestClientsLeaveDescriptorsToServers(t *testing.T) {
 		t.Errorf("%d clients have %d descriptors", l.clients, more)
 	}
 	for _, s := range l.pools[0].servers {
-		for i, c := range append(s.conns, s.prober) {
+		for i, c := range append(s.primary.conns, s.primary.prober) {
 			if c.open(); c.state == connClosed {
 				t.Errorf("connection %d to server %q has failed", i, s.spec.Name)
 			}
@@ -43,7 +43,7 @@ func TestClientsLeaveDescriptorsToServers(t *testing.T) {
 	}
 	feed()
 	for _, s := range l.pools[0].servers {
-		for _, c := range append(s.conns, s.prober) {
+		for _, c := range append(s.primary.conns, s.primary.prober) {
 			c.retire()
 		}
 	}
@@ -60,8 +60,8 @@ func TestFewerConnections(t *testing.T) {
 	r.start()
 	r.workers[0].shareDescriptors(64)
 	for _, s := range r.workers[0].pools[0].servers {
-		if len(s.conns) != 4 {
-			t.Errorf("%d connections to server %q, want 4", len(s.conns), s.spec.Name)
+		if len(s.primary.conns) != 4 {
+			t.Errorf("%d connections to server %q, want 4", len(s.primary.conns), s.spec.Name)
 		}
 	}
 }
@@ -126,12 +126,12 @@ func TestIdleConnectionMakesRoom(t *testing.T) {
 	r.redisPool("s1", "s2")
 	r.start()
 	servers := r.workers[0].pools[0].servers
-	servers[0].conns[0].open()
+	servers[0].primary.conns[0].open()
 	feed := starve(t, 0)
-	servers[1].conns[0].open()
+	servers[1].primary.conns[0].open()
 	feed()
 	r.turn()
-	if servers[0].conns[0].state != connClosed || servers[1].conns[0].state != connReady {
-		t.Errorf("the connections are %v and %v", servers[0].conns[0].state, servers[1].conns[0].state)
+	if servers[0].primary.conns[0].state != connClosed || servers[1].primary.conns[0].state != connReady {
+		t.Errorf("the connections are %v and %v", servers[0].primary.conns[0].state, servers[1].primary.conns[0].state)
 	}
 }

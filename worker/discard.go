@@ -28,12 +28,12 @@ func (c *conn) discard(reason error) bool {
 	if c.state != connReady || c.discards || c.unasked() {
 		return false
 	}
-	p, r := c.server.pool, c.head
+	p, r := c.endpoint.pool, c.head
 	c.discards = true
 	if c.waiting == r {
 		c.waiting = r.behind
 	}
-	c.server.complainOf(reason)
+	c.endpoint.complainOf(reason)
 	if r.state&isExpired == 0 {
 		r.state |= isExpired
 		p.counters[link.ForwardError]++
@@ -48,7 +48,7 @@ func (c *conn) discard(reason error) bool {
 // keep saves b, which is left of what came in, or what is needed of it. A reply that memory_limit has no room for in any
 // case is given up as soon as that is known.
 func (c *conn) keep(b []byte) {
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	if limit := l.spec.MemoryLimit; limit > 0 && int64(c.progress.pos) > limit {
 		c.discard(errReplyMemory)
 	}
@@ -86,6 +86,6 @@ func (c *conn) shed(b []byte) []byte {
 		b = b[drop:]
 		p.scan = max(p.scan-drop, 0)
 	}
-	c.server.counters[link.ResponseBytes] += uint64(before - len(b))
+	c.endpoint.counters[link.ResponseBytes] += uint64(before - len(b))
 	return b
 }

@@ -91,14 +91,14 @@ func TestOwnTrouble(t *testing.T) {
 	r.start()
 	s := r.workers[0].pools[0].servers[0]
 	for _, err := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EADDRNOTAVAIL, errReplyMemory, errNoMemory} {
-		s.conns[0].fail(err)
+		s.primary.conns[0].fail(err)
 		if !s.liveness().Alive() || s.liveness().Failures() > 0 {
 			t.Errorf("after %v the server is %v", err, s.liveness())
 		}
-		s.conns[0].open()
+		s.primary.conns[0].open()
 		r.turn()
 	}
-	s.conns[0].fail(unix.ECONNRESET)
+	s.primary.conns[0].fail(unix.ECONNRESET)
 	if s.liveness().Alive() {
 		t.Error("no failure counts")
 	}
@@ -111,7 +111,7 @@ func TestProbeInVain(t *testing.T) {
 	p := r.redisPool("s1")
 	p.AutoEjectHosts, p.ServerFailureLimit, p.ServerRetryTimeout = true, 1, time.Hour
 	r.start()
-	s := r.conn().server
+	s := r.conn().endpoint.server
 	r.conn().fail(unix.ECONNRESET)
 	r.turn()
 	r.masters[0].take()
@@ -129,7 +129,7 @@ func TestProbeInVain(t *testing.T) {
 	if len(conns) == 0 {
 		t.Fatal("the server is not asked when there are descriptors again")
 	}
-	s.prober.fail(unix.EADDRNOTAVAIL)
+	s.primary.prober.fail(unix.EADDRNOTAVAIL)
 	r.advance(probeAgain)
 	r.servers[0].conns[len(conns)].send([]byte("+PONG\r\n"))
 	r.turn()

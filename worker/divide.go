@@ -255,7 +255,7 @@ func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, b
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	c := p.servers[server].conn(lane)
+	c := p.servers[server].primary.conn(lane)
 	c.enqueue(r, len(head)+body.bytes)
 	c.out.append(&p.l.memory, head)
 	c.out.join(body)

@@ -165,7 +165,7 @@ func (c *client) charge(f *fanout) {
 
 // admitted tells whether server has room for a fragment of a request of c, or is none that is live.
 func (c *client) admitted(server int) bool {
-	return server < 0 || c.pool.servers[server].conn(c.lane).admits()
+	return server < 0 || c.pool.servers[server].primary.conn(c.lane).admits()
 }
 
 // gather is told the reply of one fragment; with the last one parent is answered.

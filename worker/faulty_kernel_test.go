@@ -198,8 +198,8 @@ func (w *faultyWorld) holderOf(fd int) descriptorHolder {
 				}
 			case *conn:
 				if h.fd == fd {
-					p := w.pools[h.server.pool.index]
-					return descriptorHolder{l: l, token: h.token, server: p.servers[h.server.index], greets: h.state == connGreeting}
+					p := w.pools[h.endpoint.pool.index]
+					return descriptorHolder{l: l, token: h.token, server: p.servers[h.endpoint.server.index], greets: h.state == connGreeting}
 				}
 			}
 		}
@@ -256,7 +256,7 @@ func (w *faultyWorld) host(slot int) func(context.Context, string) ([]netip.Addr
 func (w *faultyWorld) noticeNames(l *loop) {
 	for _, p := range l.pools {
 		for _, s := range p.servers {
-			if s.where.lookup && !slices.Contains(w.pending, pendingName{l, s}) {
+			if s.primary.where.lookup && !slices.Contains(w.pending, pendingName{l, s}) {
 				w.pending = append(w.pending, pendingName{l, s})
 			}
 		}

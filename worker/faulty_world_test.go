@@ -167,8 +167,8 @@ func (w *faultyWorld) build() {
 	for _, l := range w.workers {
 		for _, p := range l.pools {
 			for _, s := range p.servers {
-				if s.named() && !s.where.lookup {
-					s.lookUp()
+				if s.primary.named() && !s.primary.where.lookup {
+					s.primary.lookUp()
 				}
 			}
 		}
@@ -364,7 +364,7 @@ func (w *faultyWorld) unsettled() string {
 }
 
 func unsettledServer(s *server) string {
-	for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+	for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
 		if c.head != nil || c.frees() > 0 || c.state != connClosed && c.state != connReady {
 			return fmt.Sprintf("a connection to %q is %v, owes %d replies and holds %d bytes", s.spec.Name, c.state, c.owed, c.frees())
 		}

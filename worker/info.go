@@ -21,7 +21,7 @@ func (l *loop) info(of *pool) []byte {
 		out = fmt.Appendf(out, "%s:%d\r\n", counter.Name, l.shared.SumPool(of.index, i))
 	}
 	for i, s := range of.servers {
-		out = fmt.Appendf(out, "server%d:name=%s,address=%s,weight=%d,state=%s", i, s.spec.Name, s.spec.Address, s.spec.Weight,
+		out = fmt.Appendf(out, "server%d:name=%s,address=%s,weight=%d,state=%s", i, s.spec.Name, s.primary.address, s.spec.Weight,
 			s.liveness().State())
 		for k, counter := range link.ServerCounters {
 			out = fmt.Appendf(out, ",%s=%d", counter.Name, l.shared.SumServer(of.index, i, k))

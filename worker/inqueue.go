@@ -13,16 +13,16 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	if claimed := in.claim(b); claimed != nil {
 		c.out.adopt(claimed)
 	} else {
-		c.out.append(&c.server.pool.l.memory, b)
+		c.out.append(&c.endpoint.pool.l.memory, b)
 	}
 	c.wake()
 }
 
 // enqueue lets r, of which so many bytes are to be written, wait for its reply.
 func (c *conn) enqueue(r *request, size int) {
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	if r.deadline == 0 {
-		r.deadline = c.server.pool.deadline()
+		r.deadline = c.endpoint.pool.deadline()
 	}
 	r.state |= inConn
 	r.bytes = int32(size)
@@ -45,7 +45,7 @@ func (c *conn) enqueue(r *request, size int) {
 	if r.state&isPromised != 0 {
 		c.promised++
 	}
-	n := c.server.counters
+	n := c.endpoint.counters
 	n[link.InQueue]++
 	n[link.InQueueBytes] += uint64(size)
 	n[link.Requests]++
@@ -86,7 +86,7 @@ func (c *conn) pop() *request {
 // uncount takes r, the head, out of the figures of the queues. A server may answer a request early, before it has got
 // all of it: the rest is written all the same.
 func (c *conn) uncount(r *request) {
-	n := c.server.counters
+	n := c.endpoint.counters
 	if r != c.unsent {
 		n[link.OutQueue]--
 		n[link.OutQueueBytes] -= uint64(r.bytes)
@@ -105,8 +105,8 @@ func (c *conn) flush() {
 	}
 	most := c.allowed() // which may take some away
 	before := c.out.bytes
-	more, err := c.out.send(c.server.pool.l, c.fd, most)
-	if err = c.server.pool.l.overlook(c, err); err != nil {
+	more, err := c.out.send(c.endpoint.pool.l, c.fd, most)
+	if err = c.endpoint.pool.l.overlook(c, err); err != nil {
 		c.fail(err)
 		return
 	}
@@ -132,7 +132,7 @@ func (c *conn) wrote(bytes int) {
 		c.begin(c.unsent)
 	}
 	c.watch()
-	n := c.server.counters
+	n := c.endpoint.counters
 	n[link.InQueue] -= uint64(moved)
 	n[link.InQueueBytes] -= uint64(size)
 	n[link.OutQueue] += uint64(moved)
@@ -145,11 +145,11 @@ func (c *conn) watch() {
 		return
 	}
 	others, fair := unknownOwed, 0
-	if p := c.server.pool; c.gauge.doubts(p.timeout / gaugePart) {
-		others = c.server.owedOthers(c)
+	if p := c.endpoint.pool; c.gauge.doubts(p.timeout / gaugePart) {
+		others = c.endpoint.owedOthers(c)
 		fair = others / max(1, p.spec.ServerConnections*p.l.spec.Slots-1) / 2
 	}
-	c.gauge.wrote(c.owed, others, fair, c.server.pool.l.now)
+	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
 }
 
 // begin is told that r is written, or a part of it.

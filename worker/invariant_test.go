@@ -30,7 +30,7 @@ func checkInvariants(t testing.TB, l *loop) {
 	for _, p := range l.pools {
 		for _, s := range p.servers {
 			checkServer(t, s)
-			for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
 				for r := c.head; r != nil; r = r.behind {
 					if r.state&isUnsent != 0 {
 						unsent[r.owner()] += int(r.bytes)
@@ -139,7 +139,7 @@ func checkServer(t testing.TB, s *server) {
 	t.Helper()
 	var count, size [2]int // of requests: that wait to be written, that are written
 	open := 0
-	for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+	for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
 		if c.state >= connGreeting {
 			open++
 		}
@@ -183,7 +183,7 @@ func checkBegun(t testing.TB, c *conn) {
 		if found {
 			unbegun++
 			if r.state&isExpired != 0 {
-				t.Fatalf("server %q: a request of which nothing is written has expired and would be", c.server.spec.Name)
+				t.Fatalf("server %q: a request of which nothing is written has expired and would be", c.endpoint.server.spec.Name)
 			}
 		} else {
 			owed++
@@ -194,10 +194,10 @@ func checkBegun(t testing.TB, c *conn) {
 		found = found || r == c.begun
 	}
 	if !found || owed != c.owed || unbegun != c.unbegun {
-		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
+		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.endpoint.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
 	}
 	if promised != c.promised || c.gauge.limit < 1 {
-		t.Fatalf("server %q: %d fragments are promised, %d are counted; it may owe %d", c.server.spec.Name, promised, c.promised, c.gauge.limit)
+		t.Fatalf("server %q: %d fragments are promised, %d are counted; it may owe %d", c.endpoint.server.spec.Name, promised, c.promised, c.gauge.limit)
 	}
 }
 
@@ -205,7 +205,7 @@ func checkBegun(t testing.TB, c *conn) {
 func checkLatencies(t testing.TB, s *server) {
 	t.Helper()
 	total := uint64(0)
-	for _, n := range s.latency {
+	for _, n := range s.primary.latency {
 		total += n
 	}
 	if replies := s.counters[link.Responses]; total != replies {
@@ -267,7 +267,7 @@ func checkEmpty(t testing.TB, l *loop) {
 			t.Errorf("pool %q: client_connections is %d", p.name, p.counters[link.ClientConnections])
 		}
 		for _, s := range p.servers {
-			for _, c := range append(s.conns[:len(s.conns):len(s.conns)], s.prober) {
+			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
 				if c.head != nil || c.in.rest != nil || c.out.bytes != 0 || c.deadlines.Armed() || c.state != connClosed {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
 				}

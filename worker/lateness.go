@@ -19,7 +19,7 @@ const blurPart = 8
 // still be taken back. Where more is asked than it can do, a request that has not the time left that it needs is given up:
 // it would be work for nobody, and keep the next one from its reply.
 func (c *conn) allowed() (bytes int) {
-	p := c.server.pool
+	p := c.endpoint.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
 	if p.timeout == 0 || c.unbegun <= room && c.gauge.shared == 0 {
@@ -41,7 +41,7 @@ func (c *conn) allowed() (bytes int) {
 // timeNeeded returns how much time a request should have left that is sent, in ns: twice what the server takes, or, where
 // that is much of the timeout, a little more.
 func (c *conn) timeNeeded() int64 {
-	timeout := c.server.pool.timeout
+	timeout := c.endpoint.pool.timeout
 	takes := min(c.gauge.time(), timeout*3/4)
 	return min(2*takes, max(timeout/2, takes+timeout/8))
 }
@@ -68,7 +68,7 @@ func (r *request) isOverdue(now int64) bool { return r.deadline != 0 && r.deadli
 // expire gives up requests whose time is over, and the connection if the server is late by as much again. One that waits
 // to connect, or for the greeting, fails with everything on it.
 func (c *conn) expire() {
-	p := c.server.pool
+	p := c.endpoint.pool
 	l := p.l
 	if c.state >= connGreeting {
 		c.hear()
@@ -76,7 +76,7 @@ func (c *conn) expire() {
 	if c.state == connClosed {
 		return
 	}
-	if c == c.server.prober { // its only request is late
+	if c == c.endpoint.prober { // its only request is late
 		c.end(unix.ETIMEDOUT)
 		return
 	}
@@ -91,7 +91,7 @@ func (c *conn) expire() {
 		c.waiting = r.behind
 		r.state |= isExpired
 		expired = true
-		c.server.counters[link.ServerTimedout]++
+		c.endpoint.counters[link.ServerTimedout]++
 		p.spoil(r)
 		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
 	}
@@ -111,7 +111,7 @@ func (c *conn) expire() {
 	}
 	if expired && silence >= p.timeout && !c.blamed {
 		c.blamed = true
-		c.server.failed(unix.ETIMEDOUT, c.provenSince(unix.ETIMEDOUT))
+		c.endpoint.failed(unix.ETIMEDOUT, c.provenSince(unix.ETIMEDOUT))
 	}
 	c.awaitExpiry()
 }
@@ -119,9 +119,9 @@ func (c *conn) expire() {
 // provenSince returns since when there was what proves a failure. Of a silence it is the last timeout or almost: each one
 // counts anew, but those of several connections that overlap are one.
 func (c *conn) provenSince(err error) int64 {
-	timeout := c.server.pool.timeout
+	timeout := c.endpoint.pool.timeout
 	if err == unix.ETIMEDOUT && timeout > 0 {
-		return c.server.pool.l.now - (timeout - timeout/blurPart)
+		return c.endpoint.pool.l.now - (timeout - timeout/blurPart)
 	}
 	return c.opened
 }
@@ -130,7 +130,7 @@ func (c *conn) provenSince(err error) int64 {
 // they are never sent. It looks at those whose time is that short, and at as many others as there is room for. Where there
 // is room for all that are left, half of need is enough. It reports whether there were any.
 func (c *conn) giveUp(need int64, room int) bool {
-	p := c.server.pool
+	p := c.endpoint.pool
 	usual, least := need, need/2
 	if least > p.timeout/4 {
 		least = need - p.timeout/8
@@ -171,7 +171,7 @@ func chain(first, last, r *request) (*request, *request) {
 
 // timeOut answers requests that are given up.
 func (c *conn) timeOut(vain *request) {
-	p := c.server.pool
+	p := c.endpoint.pool
 	for vain != nil {
 		r := vain
 		vain = r.behind
@@ -184,7 +184,7 @@ func (c *conn) timeOut(vain *request) {
 // cut takes what was queued for requests that are given up out of the output.
 func (c *conn) cut(at, size int) {
 	if size > 0 {
-		c.out.cut(&c.server.pool.l.memory, at, size)
+		c.out.cut(&c.endpoint.pool.l.memory, at, size)
 	}
 }
 
@@ -202,7 +202,7 @@ func (c *conn) withdraw(r, before *request) {
 	r.state &^= inConn
 	c.unbegun--
 	c.kept(r)
-	n := c.server.counters
+	n := c.endpoint.counters
 	n[link.InQueue]--
 	n[link.InQueueBytes] -= uint64(r.bytes)
 	n[link.ServerTimedout]++
@@ -260,7 +260,7 @@ func (c *conn) follow(before, r *request) {
 // unless the server was ejected for it: then they fail with the others. What the server has not been given of the others
 // is not sent any more.
 func (c *conn) renew() {
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	c.out.wrote(&l.memory, c.unfinished())
 	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.out
 	c.out = output{}
@@ -277,7 +277,7 @@ func (c *conn) renew() {
 	}
 	c.head, c.tail, c.waiting, c.unsent = first, last, first, first
 	c.unbegun, c.out = count, out
-	if !c.server.liveness().Alive() {
+	if !c.endpoint.server.liveness().Alive() {
 		c.disappoint(c.close(), unix.ETIMEDOUT)
 		return
 	}
@@ -294,7 +294,7 @@ func (c *conn) renew() {
 // lateAt returns when the server is so late that the connection is not worth keeping: it has owed the same reply for two
 // timeouts, or sent nothing for so long. Until it is ready, the deadlines of the requests count.
 func (c *conn) lateAt() int64 {
-	timeout := c.server.pool.timeout
+	timeout := c.endpoint.pool.timeout
 	if c.head == nil || timeout == 0 || c.state != connReady {
 		return math.MaxInt64
 	}
@@ -308,9 +308,9 @@ func (c *conn) awaitExpiry() {
 		at = min(at, c.waiting.deadline)
 	}
 	if c.state == connGreeting {
-		at = min(at, c.heard+c.server.pool.greetingTime())
+		at = min(at, c.heard+c.endpoint.pool.greetingTime())
 	}
 	if at < math.MaxInt64 {
-		c.server.pool.l.timers.Set(&c.deadlines, at)
+		c.endpoint.pool.l.timers.Set(&c.deadlines, at)
 	}
 }

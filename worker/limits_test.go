@@ -52,7 +52,7 @@ func states(l *loop, clients []*peer) (s string) {
 			s += c.name + " "
 		}
 	}
-	if l.pools[0].servers[0].conns[0].discards {
+	if l.pools[0].servers[0].primary.conns[0].discards {
 		s += "server"
 	}
 	return strings.TrimSpace(s)

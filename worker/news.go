@@ -25,19 +25,19 @@ type news struct {
 }
 
 // complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
-func (s *server) complain(err error) {
+func (e *endpoint) complain(err error) {
 	text := cause(err)
-	if text == s.trouble && s.pool.l.now-s.news.since < int64(logPause) {
-		s.news.leftOut++
+	if text == e.trouble && e.pool.l.now-e.server.news.since < int64(logPause) {
+		e.server.news.leftOut++
 		return
 	}
-	s.trouble = text
-	s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", s.pool.name, s.spec.Name, s.spec.Address, text))
+	e.trouble = text
+	e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
 }
 
 // complainOf logs what the server cannot help.
-func (s *server) complainOf(reason error) {
-	s.report(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", s.pool.name, s.spec.Name, s.spec.Address, reason))
+func (e *endpoint) complainOf(reason error) {
+	e.server.report(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))
 }
 
 // report logs a line about the server: now, or if there were enough of them at the end of the period, unless another one

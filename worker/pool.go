@@ -155,7 +155,7 @@ func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *input)
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	p.servers[server].conn(lane).send(r, b, in)
+	p.servers[server].primary.conn(lane).send(r, b, in)
 }
 
 // deadline returns when a request that is sent now has waited long enough; 0 = never.

@@ -51,21 +51,21 @@ func (s *server) tryRetry() {
 		s.awaitRetry(s.liveness())
 		return
 	}
-	if asked := s.prober.head; asked != nil { // this worker has stood still for longer than the lease of its own probe
+	if asked := s.primary.prober.head; asked != nil { // this worker has stood still for longer than the lease of its own probe
 		asked.probe.word = claimed
 		return
 	}
 	r := l.requests.get()
 	r.probe = &probe{server: s, word: claimed}
 	r.deadline = l.now + int64(lease)
-	s.prober.send(r, s.pool.ping, nil)
+	s.primary.prober.send(r, s.pool.ping, nil)
 }
 
 // done is told the server's answer, or the error text that stands for none.
 func (p *probe) done(reply []byte) {
 	s := p.server
 	l := s.pool.l
-	s.prober.retire()
+	s.primary.prober.retire()
 	if !serves(s.pool.spec.Protocol, reply) {
 		pause := max(s.pool.spec.ServerRetryTimeout, probePause)
 		if p.vain {
@@ -77,7 +77,7 @@ func (p *probe) done(reply []byte) {
 		return
 	}
 	if s.swap(p.word, p.word.Readmit()) {
-		s.trouble = ""
+		s.primary.trouble = ""
 		s.pool.publish()
 		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
 	}

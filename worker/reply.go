@@ -55,7 +55,7 @@ func (c *conn) receive() {
 
 // recv takes one share of what the server sent and gives it to those who wait for it.
 func (c *conn) recv() {
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	b, err := c.in.recv(l, c.fd)
 	if err == unix.ENOMEM && c.discard(errNoMemory) {
 		if c.state != connClosed {
@@ -73,8 +73,8 @@ func (c *conn) recv() {
 		return
 	}
 	c.heard, c.blamed = l.now, false
-	*c.server.heard = uint64(l.now)
-	before := c.server.counters[link.Responses]
+	*c.endpoint.heard = uint64(l.now)
+	before := c.endpoint.counters[link.Responses]
 	used, err := c.take(b)
 	if err != nil {
 		c.fail(err)
@@ -87,12 +87,12 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	served := c.server.counters[link.Responses] - before
+	served := c.endpoint.counters[link.Responses] - before
 	if served > 0 {
 		l.spent += int(served) * requestToll
 		c.fares()
 	}
-	c.gauge.answered(int(served), l.now, c.server.pool.timeout/gaugePart, c.server.pool.firstOwed())
+	c.gauge.answered(int(served), l.now, c.endpoint.pool.timeout/gaugePart, c.endpoint.pool.firstOwed())
 	if c.paused {
 		c.markDirty()
 	}
@@ -104,11 +104,11 @@ func (c *conn) recv() {
 // fares tells the server's health what its replies say of it.
 func (c *conn) fares() {
 	if c.sick != nil {
-		c.server.failed(c.sick, c.asked)
+		c.endpoint.failed(c.sick, c.asked)
 		c.sick = nil
 		return
 	}
-	c.server.succeeded()
+	c.endpoint.succeeded()
 }
 
 var (
@@ -136,9 +136,9 @@ func unaskedError(reply []byte) error {
 
 // take pairs the replies in b with the in queue and returns how many bytes that used.
 func (c *conn) take(b []byte) (used int, err error) {
-	n := c.server.counters
+	n := c.endpoint.counters
 	for used < len(b) {
-		size, next, err := c.server.pool.consume(b[used:], c.progress)
+		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
 		if err != nil {
 			return used, fmt.Errorf("%w: %v", errGarbage, err)
 		}
@@ -168,8 +168,8 @@ func (c *conn) take(b []byte) (used int, err error) {
 			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
 		}
 		c.discards = false
-		c.server.latency[link.LatencyBucket(c.server.pool.l.now-r.sent)]++
-		c.server.pool.l.answer(r, reply, &c.in)
+		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+		c.endpoint.pool.l.answer(r, reply, &c.in)
 		if c.state == connClosed {
 			return used, nil
 		}
@@ -179,7 +179,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 
 // fail ends a connection that broke, and counts it.
 func (c *conn) fail(err error) {
-	n := c.server.counters
+	n := c.endpoint.counters
 	switch err {
 	case io.EOF:
 		n[link.ServerEOF]++
@@ -197,27 +197,27 @@ func (c *conn) end(err error) {
 	idle := err == io.EOF && c.head == nil
 	own := isOwnTrouble(err)
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
-		c.server.passOver(c.addr)
+		c.endpoint.passOver(c.addr)
 	}
 	tentative := c.tentative && c.head == nil
 	c.tentative = false
-	c.server.tried(c, err)
+	c.endpoint.tried(c, err)
 	queue := c.close()
 	if c.ahead {
-		c.server.wentAhead(c, false)
+		c.endpoint.wentAhead(c, false)
 	}
 	switch {
 	case tentative, own:
-		c.server.complain(err)
+		c.endpoint.complain(err)
 	case !idle:
-		c.server.failed(err, c.provenSince(err))
+		c.endpoint.failed(err, c.provenSince(err))
 	}
 	c.disappoint(queue, err)
 }
 
 // disappoint answers all of a queue with what happened to their connection.
 func (c *conn) disappoint(queue *request, err error) {
-	p := c.server.pool
+	p := c.endpoint.pool
 	text := p.errorText(err)
 	for queue != nil {
 		r := queue
@@ -242,14 +242,14 @@ func (c *conn) retire() {
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
-		c.server.pool.l.forget(r)
+		c.endpoint.pool.l.forget(r)
 	}
 }
 
 // close frees the connection's descriptor and buffers and returns its in queue. The next request opens it again.
 func (c *conn) close() (queue *request) {
-	l := c.server.pool.l
-	n := c.server.counters
+	l := c.endpoint.pool.l
+	n := c.endpoint.counters
 	c.hangUp()
 	if c.state >= connGreeting {
 		n[link.ServerConnections]--
@@ -266,7 +266,7 @@ func (c *conn) close() (queue *request) {
 	l.timers.Stop(&c.turn)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
-	c.gauge.reset(c.server.pool.firstOwed())
+	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.in.drop(&l.memory)
 	c.out.drop(&l.memory)
 	c.progress = progress{}
@@ -279,7 +279,7 @@ func (c *conn) hangUp() {
 	if c.fd < 0 {
 		return
 	}
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	l.poller.Remove(c.fd)
 	l.release(c.token)
 	sock.Close(c.fd)
@@ -291,7 +291,7 @@ func (c *conn) hangUp() {
 func (c *conn) nextTurn() {
 	if !c.queued {
 		c.queued = true
-		c.server.pool.l.agenda.nextTurn(c)
+		c.endpoint.pool.l.agenda.nextTurn(c)
 	}
 }
 
@@ -299,14 +299,14 @@ func (c *conn) nextTurn() {
 func (c *conn) thisTurn() {
 	if !c.queued {
 		c.queued = true
-		c.server.pool.l.agenda.thisTurn(c)
+		c.endpoint.pool.l.agenda.thisTurn(c)
 	}
 }
 
 func (c *conn) markDirty() {
 	if !c.dirty {
 		c.dirty = true
-		l := c.server.pool.l
+		l := c.endpoint.pool.l
 		l.agenda.conns = append(l.agenda.conns, c)
 	}
 }

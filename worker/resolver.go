@@ -30,9 +30,9 @@ type resolver struct {
 
 // finding is the outcome of a look-up.
 type finding struct {
-	server *server
-	found  []netip.AddrPort
-	err    error
+	endpoint *endpoint
+	found    []netip.AddrPort
+	err      error
 }
 
 // maxLookups is how many look-ups there are at a time: each needs a descriptor or two.
@@ -55,14 +55,14 @@ func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// lookup begins to look up the host of s, whose resolved is then called on the loop.
-func (r *resolver) lookup(s *server) {
-	address := s.spec.Address
+// lookup begins to look up the host of e, whose resolved is then called on the loop.
+func (r *resolver) lookup(e *endpoint) {
+	address := e.address
 	go func() {
 		r.busy <- struct{}{}
 		found, err := r.find(address)
 		<-r.busy
-		r.done <- finding{s, found, err}
+		r.done <- finding{e, found, err}
 		sock.Wake(r.fd)
 	}()
 }
@@ -105,7 +105,7 @@ func (r *resolver) ready(poll.Event) {
 	for {
 		select {
 		case f := <-r.done:
-			f.server.resolved(f.found, f.err)
+			f.endpoint.resolved(f.found, f.err)
 		default:
 			return
 		}

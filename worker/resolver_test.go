@@ -65,7 +65,7 @@ func (r *rig) until(done func() bool) {
 }
 
 // conn is the first worker's connection to its first server.
-func (r *rig) conn() *conn { return r.workers[0].pools[0].servers[0].conns[0] }
+func (r *rig) conn() *conn { return r.workers[0].pools[0].servers[0].primary.conns[0] }
 
 // acceptTCP waits for the worker to connect.
 func (r *rig) acceptTCP(listener int) *peer {
@@ -142,7 +142,7 @@ func TestNextAddress(t *testing.T) {
 		server.hangUp()
 		hears("-ERR Connection reset by peer\r\n")
 	}
-	if got := r.conn().server.counters[link.ServerErr]; got != 2 {
+	if got := r.conn().endpoint.counters[link.ServerErr]; got != 2 {
 		t.Errorf("server_err is %d, want one for each time that no address was good", got)
 	}
 }
@@ -211,7 +211,7 @@ func TestNameServerIsSilent(t *testing.T) {
 	ask() // the look-up is late already
 	served()
 	k.answers <- nil
-	r.until(func() bool { return !r.conn().server.where.lookup })
+	r.until(func() bool { return !r.conn().endpoint.where.lookup })
 	ask()
 	served()
 	if len(k.asked) > 0 {
@@ -226,7 +226,7 @@ func TestNamesAreKnownBefore(t *testing.T) {
 	l.lookUpNames()
 	<-k.asked
 	k.answers <- []netip.Addr{netip.MustParseAddr("127.0.0.1")}
-	r.until(func() bool { return !r.conn().server.where.lookup })
+	r.until(func() bool { return !r.conn().endpoint.where.lookup })
 	r.advance(lookupPause)
 	c := r.connect("a", 0, 0)
 	c.send(redisRequestOf("GET", "k"))
@@ -300,8 +300,8 @@ func TestConnectionToItself(t *testing.T) {
 	if got := string(c.take()); got != want {
 		t.Errorf("the client got %q, want %q", got, want)
 	}
-	if conn.state != connClosed || conn.server.counters[link.ServerConnections] != 0 {
-		t.Errorf("the connection is %v, and %d count", conn.state, conn.server.counters[link.ServerConnections])
+	if conn.state != connClosed || conn.endpoint.counters[link.ServerConnections] != 0 {
+		t.Errorf("the connection is %v, and %d count", conn.state, conn.endpoint.counters[link.ServerConnections])
 	}
 	fd, err = sock.ListenTCP(itself, 1, false)
 	if err != nil {
@@ -333,7 +333,7 @@ func TestLookupIsLate(t *testing.T) {
 	if len(k.asked) > 0 {
 		t.Error("the name was looked up twice for one connection")
 	}
-	if waiting := r.workers[0].pools[0].servers[0].where.expected; len(waiting) != 0 {
+	if waiting := r.workers[0].pools[0].servers[0].primary.where.expected; len(waiting) != 0 {
 		t.Errorf("%d connections wait for a look-up that is over", len(waiting))
 	}
 }
@@ -391,15 +391,15 @@ func TestAddressIsRemembered(t *testing.T) {
 
 	next := newServer(r.workers[0].pools[0], 0)
 	r.workers[0].pools[0].servers[0] = next
-	next.conns[0].open()
+	next.primary.conns[0].open()
 	<-k.asked
 	r.advance(lookupPatience)
 	r.acceptTCP(listener)
-	r.until(func() bool { return next.conns[0].state == connReady })
-	next.conns[0].retire()
+	r.until(func() bool { return next.primary.conns[0].state == connReady })
+	next.primary.conns[0].retire()
 	k.answers <- nil
-	r.until(func() bool { return !next.where.lookup })
-	if addr, err := next.nextAddress(); err != nil || addr.Addr() != netip.MustParseAddr("127.0.0.1") {
+	r.until(func() bool { return !next.primary.where.lookup })
+	if addr, err := next.primary.nextAddress(); err != nil || addr.Addr() != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("the server is at %v, %v", addr, err)
 	}
 }

@@ -29,36 +29,32 @@ func (l *loop) callRoll() {
 	rc := &l.succession.rollCall
 	rc.timer.Fire = rc.timeout
 	l.timers.Set(&rc.timer, l.now+int64(rollCallTime))
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			s.trial = true
-			rc.left++
-		}
+	for e := range l.endpoints {
+		e.trial = true
+		rc.left++
 	}
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			s.present()
-		}
+	for e := range l.endpoints {
+		e.present()
 	}
 	rc.endIfDone()
 }
 
 // present opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
 // and go on doing so while clients are served.
-func (s *server) present() {
-	s.conns[0].tentative = true
-	s.openAhead()
+func (e *endpoint) present() {
+	e.conns[0].tentative = true
+	e.openAhead()
 }
 
 // tried is told how an attempt to connect has ended. The roll call waits for the first one of each server.
-func (s *server) tried(c *conn, err error) {
-	if !s.trial || c != s.conns[0] {
+func (e *endpoint) tried(c *conn, err error) {
+	if !e.trial || c != e.conns[0] {
 		return
 	}
-	s.trial = false
-	rc := &s.pool.l.succession.rollCall
+	e.trial = false
+	rc := &e.pool.l.succession.rollCall
 	if err != nil {
-		rc.note(s, cause(err))
+		rc.note(e.server, cause(err))
 	}
 	rc.left--
 	rc.endIfDone()
@@ -78,13 +74,11 @@ func (rc *rollCall) note(s *server, reason string) {
 
 // timeout gives up on servers that have not answered. Their connections go on: they may stand by the time they are needed.
 func (rc *rollCall) timeout() {
-	for _, p := range rc.l.pools {
-		for _, s := range p.servers {
-			if s.trial {
-				s.trial = false
-				rc.left--
-				rc.note(s, "no answer within "+rollCallTime.String())
-			}
+	for e := range rc.l.endpoints {
+		if e.trial {
+			e.trial = false
+			rc.left--
+			rc.note(e.server, "no answer within "+rollCallTime.String())
 		}
 	}
 	rc.endIfDone()

@@ -160,7 +160,7 @@ func TestInquire(t *testing.T) {
 	r.start()
 	l := r.workers[0]
 	for _, s := range r.servers[:2] {
-		l.pools[0].servers[indexOf(p, s.name)].conns[1].open()
+		l.pools[0].servers[indexOf(p, s.name)].primary.conns[1].open()
 	}
 	r.turn()
 	r.advance(time.Second)

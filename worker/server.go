@@ -1,10 +1,9 @@
-// A server: how it fares, and the connections to it.
+// A server: whether its keys live on it, or for the moment on others.
 
 package worker
 
 import (
 	"fmt"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -17,55 +16,32 @@ import (
 // A time that is further ahead is none.
 const blameAhead = int64(time.Minute)
 
-// server is one backend of a pool as this worker sees it. Loop only, but for the liveness word.
+// server is one of those among which a pool's keys are divided, as this worker sees it: what the ring knows of it, and where
+// requests for it go. Loop only, but for the liveness word.
 type server struct {
 	pool     *pool
 	index    int
 	spec     *link.Server
-	conns    []*conn
-	prober   *conn // asks an ejected server whether it serves again
+	primary  *endpoint
 	counters []uint64
-	latency  *[link.LatencyBuckets]uint64 // of its replies
-	word     *uint64                      // shared: the shard.Liveness
-	heard    *uint64                      // shared: when the server last sent anything
-	blamed   *uint64                      // shared: when a failure of the server was last counted
-	retry    timer.Timer                  // of an ejection
-
-	where   whereabouts
-	ahead   ahead
-	trial   bool   // its first connection is awaited by the roll call
-	trouble string // what it last failed of; empty = it serves
-	news    news
-	open    bool // it has no password although the pool has, which is logged
+	word     *uint64     // shared: the shard.Liveness
+	blamed   *uint64     // shared: when a failure of the server was last counted
+	retry    timer.Timer // of an ejection
+	news     news
 }
 
 func newServer(p *pool, index int) *server {
 	s := &server{
 		pool: p, index: index, spec: &p.spec.Servers[index],
 		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
-		latency:  p.l.shared.Latency(p.l.spec.Slot, p.index, index),
 		word:     p.l.shared.Liveness(p.index, index),
-		heard:    sign(p.l.shared.Heard(p.l.spec.Slot, p.index, index)),
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 	}
-	if s.spec.Network == "tcp" {
-		s.where.literal, _ = netip.ParseAddrPort(s.spec.Address)
-	}
-	if s.named() {
-		s.recall()
-	}
-	s.where.hurry.Fire = s.connectExpected
 	s.news.timer.Fire = s.catchUp
 	s.retry.Fire = s.tryRetry
-	for range p.spec.ServerConnections {
-		s.conns = append(s.conns, newConn(s))
-	}
-	s.prober = newConn(s)
+	s.primary = newEndpoint(s, s.spec.Network, s.spec.Address)
 	return s
 }
-
-// conn returns the connection that clients of this lane always use, so that their requests keep their order.
-func (s *server) conn(lane uint16) *conn { return s.conns[int(lane)%len(s.conns)] }
 
 func (s *server) liveness() shard.Liveness { return shard.Liveness(loadWord(s.word)) }
 
@@ -74,10 +50,9 @@ func (s *server) swap(old, next shard.Liveness) bool {
 	return atomic.CompareAndSwapUint64(s.word, uint64(old), uint64(next))
 }
 
-// failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
-// what proves it: the connection, the request, the silence.
+// failed is told that requests to the server have failed, and since when there was what proves it: the connection, the
+// request, the silence.
 func (s *server) failed(err error, since int64) {
-	s.complain(err)
 	if !s.pool.spec.AutoEjectHosts || !s.liveness().Alive() || !s.blame(since) {
 		return
 	}
@@ -116,10 +91,6 @@ func (s *server) blame(since int64) bool {
 
 // succeeded is told that the server has answered a request.
 func (s *server) succeeded() {
-	if s.trouble != "" {
-		s.trouble = ""
-		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again", s.pool.name, s.spec.Name))
-	}
 	if !s.pool.spec.AutoEjectHosts {
 		return
 	}
@@ -130,14 +101,4 @@ func (s *server) succeeded() {
 			return
 		}
 	}
-}
-
-// warnOpen logs, once, that anyone who reaches the server may use it, though not through the pool.
-func (s *server) warnOpen() {
-	if s.open {
-		return
-	}
-	s.open = true
-	s.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
-		s.pool.name, s.spec.Name, s.spec.Address))
 }

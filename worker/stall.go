@@ -16,13 +16,13 @@ func (l *loop) excuse(now int64) {
 	if lost <= 0 {
 		return
 	}
-	for _, p := range l.pools {
-		for _, s := range p.servers {
-			s.prober.excuse(lost)
-			for _, c := range s.conns {
-				c.excuse(lost)
-			}
+	for e := range l.endpoints {
+		e.prober.excuse(lost)
+		for _, c := range e.conns {
+			c.excuse(lost)
 		}
+	}
+	for _, p := range l.pools {
 		if p.idle.Armed() && p.idle.Due() <= now { // clients may have sent something meanwhile
 			l.timers.Set(&p.idle, now+tickNanos)
 		}
@@ -57,14 +57,14 @@ func (c *conn) excuse(lost int64) {
 		}
 	}
 	if c.deadlines.Armed() {
-		c.server.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
+		c.endpoint.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
 	}
 }
 
 // hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
 // told of everything that is there.
 func (c *conn) hear() {
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	c.in.unread = true
 	for c.in.unread && c.state >= connGreeting && l.spent < maxTurnBytes {
 		c.recv()

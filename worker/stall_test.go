@@ -29,7 +29,7 @@ func TestHearsBeforeItBlames(t *testing.T) {
 	if got := string(c.take()); got != "$1\r\n1\r\n-ERR Connection timed out\r\n" {
 		t.Errorf("the client got %q", got)
 	}
-	if word := r.conn().server.liveness(); !word.Alive() {
+	if word := r.conn().endpoint.server.liveness(); !word.Alive() {
 		t.Errorf("the server is %v", word)
 	}
 	r.servers[0].conns[0].take()

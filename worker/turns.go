@@ -26,7 +26,7 @@ func (c *conn) mayTakeTurn() bool {
 		c.turned = 0
 		return true
 	}
-	l := c.server.pool.l
+	l := c.endpoint.pool.l
 	if c.turn.Armed() && c.turn.Due() > l.now {
 		return false
 	}
@@ -34,8 +34,8 @@ func (c *conn) mayTakeTurn() bool {
 		c.turned = l.now
 	}
 	wait := int64(1)
-	free := c.server.owedOthers(c) < c.gauge.shared
-	if free && (!c.yields || !c.server.othersWait(c)) || l.now-c.turned >= patientTurns*c.server.pool.timeout {
+	free := c.endpoint.owedOthers(c) < c.gauge.shared
+	if free && (!c.yields || !c.endpoint.othersWait(c)) || l.now-c.turned >= patientTurns*c.endpoint.pool.timeout {
 		c.yields, c.turned = true, l.now
 		return true
 	}
@@ -43,30 +43,30 @@ func (c *conn) mayTakeTurn() bool {
 	if free {
 		wait = 2
 	}
-	l.timers.Set(&c.turn, l.now+wait*max(minTurnPause, c.server.pool.timeout/turnPart))
+	l.timers.Set(&c.turn, l.now+wait*max(minTurnPause, c.endpoint.pool.timeout/turnPart))
 	return false
 }
 
 // owedOthers returns how much the server owes over other connections than c, also of the other workers.
-func (s *server) owedOthers(c *conn) int {
-	return s.sumOthers(c.owed, link.OutQueue)
+func (e *endpoint) owedOthers(c *conn) int {
+	return e.sumOthers(c.owed, link.OutQueue)
 }
 
 // othersWait tells whether there is something to be written over other connections than c.
-func (s *server) othersWait(c *conn) bool { return s.sumOthers(c.unbegun, link.InQueue) > 0 }
+func (e *endpoint) othersWait(c *conn) bool { return e.sumOthers(c.unbegun, link.InQueue) > 0 }
 
-// sumOthers adds up a figure of all workers, but for a part of this worker's. A worker that has not heard of the server for
+// sumOthers adds up a figure of all workers, but for a part of this worker'e. A worker that has not heard of the server for
 // as long as makes a connection end is stopped or has only begun: it does not count.
-func (s *server) sumOthers(mine, counter int) (sum int) {
-	l := s.pool.l
-	sum = max(0, int(s.counters[counter])-mine)
+func (e *endpoint) sumOthers(mine, counter int) (sum int) {
+	l := e.pool.l
+	sum = max(0, int(e.counters[counter])-mine)
 	for slot := range l.shared.Slots() {
 		if slot == l.spec.Slot {
 			continue
 		}
-		heard := l.shared.Heard(slot, s.pool.index, s.index)
-		if heard != nil && l.now-int64(atomic.LoadUint64(heard)) < lateFactor*s.pool.timeout {
-			sum += int(atomic.LoadUint64(&l.shared.Server(slot, s.pool.index, s.index)[counter]))
+		heard := l.shared.Heard(slot, e.pool.index, e.server.index)
+		if heard != nil && l.now-int64(atomic.LoadUint64(heard)) < lateFactor*e.pool.timeout {
+			sum += int(atomic.LoadUint64(&l.shared.Server(slot, e.pool.index, e.server.index)[counter]))
 		}
 	}
 	return sum
