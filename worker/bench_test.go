@@ -84,7 +84,7 @@ func BenchmarkRedis(b *testing.B) {
 		keys := make([]int, len(e.rig.servers))
 		for i := range 100 {
 			args = append(args, fmt.Sprint("key", i))
-			keys[e.rig.workers[0].pools[0].keys.Server([]byte(args[i+1]))]++
+			keys[e.rig.workers[0].pools[0].placement.one([]byte(args[i+1]))]++
 		}
 		for server, n := range keys {
 			e.replies = append(e.replies, reply{server, fmt.Sprintf("*%d\r\n", n) + strings.Repeat(value, n)})
@@ -132,7 +132,7 @@ func benchmarkSpread(b *testing.B, value string) {
 		for j := range depth {
 			key := fmt.Sprintf("key:%d:%d", i, j)
 			requests[i] = append(requests[i], redisRequestOf("GET", key)...)
-			asked[l.pools[0].keys.Server([]byte(key))][i]++
+			asked[l.pools[0].placement.one([]byte(key))][i]++
 		}
 	}
 	replies := strings.Repeat(value, depth)

@@ -86,7 +86,7 @@ func TestServersTakeTurns(t *testing.T) {
 	keyOf := make([]string, len(p.Servers)) // by server
 	for i := range 100 {
 		key := fmt.Sprint(i)
-		keyOf[l.pools[0].keys.Server([]byte(key))] = key
+		keyOf[l.pools[0].placement.one([]byte(key))] = key
 	}
 	for range 3 {
 		for i := range keyOf {

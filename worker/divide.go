@@ -114,7 +114,7 @@ func (c *client) divide() {
 // check looks at where the next key lives. After one that lives elsewhere it is over.
 func (d *division) check(p *pool) {
 	key, next := resp.NextArg(d.b.B, d.pos)
-	if p.keys.Server(key.Of(d.b.B)) != d.server {
+	if p.placement.one(key.Of(d.b.B)) != d.server {
 		d.server, d.left = elsewhere, 0
 		return
 	}
@@ -146,7 +146,7 @@ func (c *client) sendChecked() {
 // divideKeyRedis moves the next key, with its value if it has one, to its fragment.
 func (p *pool) divideKeyRedis(d *division) (copied int) {
 	key, end := resp.NextArg(d.b.B, 0)
-	part := d.assign(p.keys.Server(key.Of(d.b.B)))
+	part := d.assign(p.placement.one(key.Of(d.b.B)))
 	for range d.request.fanout.redis.Step - 1 {
 		_, end = resp.NextArg(d.b.B, end)
 	}
@@ -157,7 +157,7 @@ func (p *pool) divideKeyRedis(d *division) (copied int) {
 func (p *pool) divideKeyMemcache(d *division) (copied int) {
 	d.key = d.request.fanout.memcache.NextKey(d.b.B, d.key)
 	key := d.key.Of(d.b.B)
-	part := d.assign(p.keys.Server(key))
+	part := d.assign(p.placement.one(key))
 	part.out.append(&p.l.memory, space)
 	part.out.append(&p.l.memory, key)
 	return len(key)

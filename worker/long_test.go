@@ -143,7 +143,7 @@ func TestTurnsOfLongRequests(t *testing.T) {
 func TestTurnsOfCheckedRequests(t *testing.T) {
 	const keys = 100_000
 	r := newLongRun(t)
-	place := r.workers[0].pools[0].keys
+	place := r.workers[0].pools[0].placement.ring
 	next := 0
 	at := func(server int) string {
 		for next++; place.Server(fmt.Appendf(nil, "%08d", next)) != server; next++ {

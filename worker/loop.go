@@ -165,7 +165,7 @@ func (l *loop) handle(events []poll.Event) {
 // loop waits what this one did, so that it wakes for their retry.
 func (l *loop) observe() {
 	for _, p := range l.pools {
-		p.observe()
+		p.placement.observe()
 	}
 }
 

@@ -5,34 +5,27 @@ package worker
 import (
 	"crypto/sha256"
 	"fmt"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
-	"github.com/pinion-proxy/pinion/shard"
-	"github.com/pinion-proxy/pinion/shard/hash"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // pool is what one worker knows of a pool. Loop only.
 type pool struct {
-	l        *loop
-	index    int
-	name     string
-	spec     *link.Pool
-	keys     *shard.Map
-	servers  []*server
-	live     []bool
-	strict   bool    // refuses what needs several servers; at random, any one has all keys or none has
-	epoch    *uint64 // shared: grows with every change of a server's liveness
-	seen     uint64  // the epoch that keys was built for
-	counters []uint64
-	moved    *uint64     // shared: clients taken less clients given
-	timeout  int64       // ns; 0 = none
-	lanes    uint16      // that were given to clients
-	idle     timer.Timer // looks for idle clients
+	l         *loop
+	index     int
+	name      string
+	spec      *link.Pool
+	placement placement
+	servers   []*server
+	counters  []uint64
+	moved     *uint64     // shared: clients taken less clients given
+	timeout   int64       // ns; 0 = none
+	lanes     uint16      // that were given to clients
+	idle      timer.Timer // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
 	fullLogged     int64 // when it was last logged that client_connections is reached
@@ -57,37 +50,22 @@ func newPool(l *loop, index int) (*pool, error) {
 	spec := &l.spec.Pools[index]
 	p := &pool{
 		l: l, index: index, name: spec.Name, spec: spec,
-		epoch:    l.shared.Epoch(index),
 		counters: l.shared.Pool(l.spec.Slot, index),
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
 		sessions: newSessions(),
 	}
 	p.speak(spec)
-	fn, ok := hash.ByName(spec.Hash)
-	if !ok {
-		return nil, fmt.Errorf("pool %q: unknown hash %q", spec.Name, spec.Hash)
-	}
-	distribution, ok := shard.ParseDistribution(spec.Distribution)
-	if !ok {
-		return nil, fmt.Errorf("pool %q: unknown distribution %q", spec.Name, spec.Distribution)
-	}
-	tag, err := shard.ParseHashTag(spec.HashTag)
-	if err != nil {
-		return nil, fmt.Errorf("pool %q: %w", spec.Name, err)
-	}
-	weighted := make([]shard.Server, len(spec.Servers))
-	for i, s := range spec.Servers {
-		weighted[i] = shard.Server{Name: s.Name, Weight: s.Weight}
+	for i := range spec.Servers {
 		p.servers = append(p.servers, newServer(p, i))
 	}
-	p.strict = spec.CrossShard == link.CrossShardRefuse && distribution != shard.Random
-	p.keys = shard.NewMap(distribution, fn, tag, weighted)
-	p.live = make([]bool, len(p.servers))
+	var err error
+	if p.placement, err = newPlacement(p); err != nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
 	for len(l.fragmentOf) <= len(p.servers) { // one more than servers: assign
 		l.fragmentOf = append(l.fragmentOf, -1)
 	}
-	p.rebuild()
 	p.watchIdle()
 	return p, nil
 }
@@ -119,27 +97,6 @@ func (p *pool) speak(spec *link.Pool) {
 		p.greetings++
 	}
 }
-
-// observe takes over what any worker found out about the pool's servers.
-func (p *pool) observe() {
-	if loadWord(p.epoch) != p.seen {
-		p.rebuild()
-	}
-}
-
-// rebuild lets keys know which servers are live, and waits for the ejected ones.
-func (p *pool) rebuild() {
-	p.seen = loadWord(p.epoch)
-	for i, s := range p.servers {
-		word := s.liveness()
-		p.live[i] = word.Alive()
-		s.awaitRetry(word)
-	}
-	p.keys.SetLive(p.live)
-}
-
-// publish tells all workers that a liveness word has changed.
-func (p *pool) publish() { atomic.AddUint64(p.epoch, 1) }
 
 // nextLane returns the lane of one more client. Clients take turns, whatever their ids have in common.
 func (p *pool) nextLane() uint16 {

@@ -78,7 +78,7 @@ func (p *probe) done(reply []byte) {
 	}
 	if s.swap(p.word, p.word.Readmit()) {
 		s.primary.trouble = ""
-		s.pool.publish()
+		s.pool.placement.publish()
 		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
 	}
 }

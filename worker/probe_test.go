@@ -26,7 +26,7 @@ func TestProbeOutlastsStall(t *testing.T) {
 		if got := probed.take(); string(got) != string(redisRequestOf("PING")) {
 			t.Fatalf("the server got %q and is %v", got, s.liveness())
 		}
-		s.pool.publish() // another server is ejected: all workers look at what each is
+		s.pool.placement.publish() // another server is ejected: all workers look at what each is
 		r.turn()
 		r.now += int64(2 * time.Second)
 		r.step(r.workers[0])

@@ -108,13 +108,13 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 	p := c.pool
 	switch r.Cmd.Route {
 	case memcache.Forward:
-		c.forwardMemcache(b, r, p.keys.Server(keys[0].Of(b)))
+		c.forwardMemcache(b, r, p.placement.one(keys[0].Of(b)))
 	case memcache.Fragment:
 		c.fanOutMemcache(b, r, keys)
 	case memcache.Broadcast:
 		c.broadcast(b, r)
 	case memcache.Keyless:
-		c.forwardMemcache(b, r, p.keyless())
+		c.forwardMemcache(b, r, p.placement.fixed())
 	case memcache.Solo:
 		if len(p.servers) > 1 {
 			c.noteRefusal(r.Cmd.Name, needsSolo)
@@ -153,7 +153,7 @@ func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 // fanOutMemcache sends each server the part of a request that concerns its keys.
 func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
 	if len(keys) == 1 {
-		c.forwardMemcache(b, r, c.pool.keys.Server(keys[0].Of(b)))
+		c.forwardMemcache(b, r, c.pool.placement.one(keys[0].Of(b)))
 		return
 	}
 	l := c.pool.l
@@ -164,7 +164,7 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 		return
 	}
 	for _, key := range keys {
-		l.assign(f, c.pool.keys.Server(key.Of(b)))
+		l.assign(f, c.pool.placement.one(key.Of(b)))
 	}
 	c.dispatchMemcache(b, r, keys, f)
 }
@@ -173,7 +173,7 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 func (c *client) broadcast(b []byte, r *memcache.Request) {
 	l := c.pool.l
 	f := l.takeFanout()
-	for i := range c.pool.servers {
+	for i := range c.pool.placement.all {
 		l.assign(f, i)
 	}
 	c.dispatchMemcache(b, r, nil, f)

@@ -124,7 +124,7 @@ func (c *client) longRequest(b []byte) {
 func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys int) {
 	if keys == 1 || len(c.pool.servers) == 1 && !c.pool.wantsKeyErrors(cmd) {
 		key, _ := resp.NextArg(b, name.End())
-		c.forward(b, c.pool.keys.Server(key.Of(b)))
+		c.forward(b, c.pool.placement.one(key.Of(b)))
 		return
 	}
 	f := c.pool.l.takeFanout()
@@ -178,7 +178,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	case resp.Fragment:
 		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
-		c.forward(b, c.pool.keyless())
+		c.forward(b, c.pool.placement.fixed())
 	case resp.Local:
 		c.answerLocally(cmd, b, args, count)
 	default:
@@ -219,7 +219,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 // forwardRedis sends a request to the one server that all its keys live on, or refuses it.
 func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if cmd.HasOneKey() {
-		c.forward(b, c.pool.keys.Server(args[1].Of(b)))
+		c.forward(b, c.pool.placement.one(args[1].Of(b)))
 		return
 	}
 	l, p := c.pool.l, c.pool
@@ -230,7 +230,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		c.forwardOptions(cmd, b, count)
 		return
 	case errors.Is(err, resp.ErrForeign):
-		if len(p.servers) > 1 && p.strict {
+		if p.placement.divides() {
 			c.noteRefusal(cmd.Name, foreignKeys)
 			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
 			return
@@ -251,7 +251,7 @@ func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, 
 	}
 	server := p.serverOf(b, args, alone, row)
 	switch {
-	case !p.strict || len(alone)+row.Count <= 1 || len(p.servers) == 1:
+	case !p.placement.divides() || len(alone)+row.Count <= 1:
 		c.forwardAs(state, b, server)
 	case len(args) < count && p.together(server, b, args, alone, resp.Row{}):
 		c.beginCheck(state, cmd, b, args[row.First-1].End(), server, row)
@@ -277,23 +277,23 @@ func (c *client) forwardOptions(cmd *resp.Command, b []byte, count int) {
 func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
 	switch {
 	case len(alone) > 0:
-		return p.keys.Server(args[alone[0]].Of(b))
+		return p.placement.one(args[alone[0]].Of(b))
 	case row.Count > 0:
 		key, _ := resp.NextArg(b, args[row.First-1].End())
-		return p.keys.Server(key.Of(b))
+		return p.placement.one(key.Of(b))
 	}
-	return p.keyless()
+	return p.placement.fixed()
 }
 
 // together tells whether keys all live on server.
 func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, row resp.Row) bool {
 	for _, key := range alone {
-		if p.keys.Server(args[key].Of(b)) != server {
+		if p.placement.one(args[key].Of(b)) != server {
 			return false
 		}
 	}
 	for i := range row.Count {
-		if p.keys.Server(args[row.First+i*row.Step].Of(b)) != server {
+		if p.placement.one(args[row.First+i*row.Step].Of(b)) != server {
 			return false
 		}
 	}
@@ -324,13 +324,13 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		return
 	}
 	if keys.Count == 1 {
-		c.forward(b, p.keys.Server(args[keys.First].Of(b)))
+		c.forward(b, p.placement.one(args[keys.First].Of(b)))
 		return
 	}
 	f := l.takeFanout()
 	f.redis = cmd
 	for i := range keys.Count {
-		l.assign(f, p.keys.Server(args[keys.First+i*keys.Step].Of(b)))
+		l.assign(f, p.placement.one(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
 	r.bytes = int32(len(b))
@@ -340,12 +340,6 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		return resp.AppendFragment(dst, b, args, cmd, part)
 	})
 }
-
-// keyless returns the one server that gets what concerns no key: the one on which the key "placeholder" would live, as
-// with twemproxy (nc_request.c).
-func (p *pool) keyless() int { return p.keys.Server(keylessKey) }
-
-var keylessKey = []byte("placeholder")
 
 // respondScratch answers with b, which was appended to the loop's scratch.
 func (c *client) respondScratch(b []byte) {

@@ -66,7 +66,7 @@ func (s *server) failed(err error, since int64) {
 		if ejected {
 			s.pool.counters[link.ServerEjects]++
 			s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
-			s.pool.publish()
+			s.pool.placement.publish()
 			s.report(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
 				s.pool.spec.ServerRetryTimeout, cause(err)))
 		}

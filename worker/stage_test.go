@@ -149,7 +149,7 @@ func (s *stage) showMessages(slot int, m *peer) {
 func (s *stage) showPlaces(keys []string) {
 	p := s.workers[0].pools[0]
 	for _, key := range keys {
-		s.printf("%s on %s", key, p.servers[p.keys.Server(readWord(s.t, key))].spec.Name)
+		s.printf("%s on %s", key, p.servers[p.placement.one(readWord(s.t, key))].spec.Name)
 	}
 }
 
