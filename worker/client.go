@@ -138,6 +138,15 @@ func (c *client) begin() {
 	l.counters[link.CurrConnections]++
 }
 
+// everyClient calls do for each client that is here: not for those on their way, in either direction.
+func (l *loop) everyClient(do func(*client) bool) {
+	for i := range l.table {
+		if c, ok := l.table[i].h.(*client); ok && !do(c) {
+			return
+		}
+	}
+}
+
 // newID returns a number that no client of this pool of workers has had, in no generation.
 func (l *loop) newID() uint64 {
 	const perGeneration = 32 // bits

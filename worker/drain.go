@@ -61,10 +61,8 @@ func (l *loop) wind(limit time.Duration) {
 
 // leaveAll has clients closed that are to be once they are idle.
 func (l *loop) leaveAll() {
-	for i := range l.table {
-		if c, ok := l.table[i].h.(*client); ok {
-			c.leaveIfIdle()
-		}
+	for c := range l.everyClient {
+		c.leaveIfIdle()
 	}
 }
 

@@ -111,10 +111,8 @@ func (l *loop) stopGiving(reason string) {
 	g.thawAll()
 	g.on, g.alone, g.more = false, false, false
 	l.timers.Stop(&g.tick)
-	for i := range l.table {
-		if c, ok := l.table[i].h.(*client); ok {
-			c.moving.verdict = moveUndecided
-		}
+	for c := range l.everyClient {
+		c.moving.verdict = moveUndecided
 	}
 }
 
@@ -292,8 +290,8 @@ func (g *giving) thawAll() {
 	if g.owed == 0 && len(g.packed) == 0 {
 		return
 	}
-	for i := range g.l.table {
-		if c, ok := g.l.table[i].h.(*client); ok && c.moving.frozen() {
+	for c := range g.l.everyClient {
+		if c.moving.frozen() {
 			g.thaw(c)
 		}
 	}

@@ -76,9 +76,8 @@ func (g *giving) starved() bool {
 // stragglers counts the clients that are still here and are neither unwanted nor done, and tells why, unless they are
 // owed replies.
 func (l *loop) stragglers() (count int, reason string) {
-	for i := range l.table {
-		c, ok := l.table[i].h.(*client)
-		if !ok || c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil {
+	for c := range l.everyClient {
+		if c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil {
 			continue
 		}
 		count++

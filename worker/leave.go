@@ -93,9 +93,8 @@ func (p *pool) watchIdle() {
 func (p *pool) closeIdle() {
 	l := p.l
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
-	for i := range l.table {
-		c, ok := l.table[i].h.(*client)
-		if ok && c.pool == p && c.head == nil && c.out.bytes == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
+	for c := range l.everyClient {
+		if c.pool == p && c.head == nil && c.out.bytes == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
 			c.close()
 		}
 	}

@@ -204,9 +204,8 @@ func (l *loop) relieveLag(limit int64) {
 // deaf for a moment, as the system tells the sender of much room only.
 func (l *loop) closeDeaf(enough, patience int64) {
 	deaf := l.relief.deaf[:0]
-	for i := range l.table {
-		c, ok := l.table[i].h.(*client)
-		if ok && c.out.bytes > 0 && c.lags() && c.deafFor() >= patience {
+	for c := range l.everyClient {
+		if c.out.bytes > 0 && c.lags() && c.deafFor() >= patience {
 			deaf = append(deaf, c)
 		}
 	}
@@ -334,10 +333,8 @@ func (c *client) evict(reason error) {
 
 // unmuteAll reads on from everyone who may be read again.
 func (l *loop) unmuteAll() {
-	for i := range l.table {
-		if c, ok := l.table[i].h.(*client); ok {
-			c.unmute()
-		}
+	for c := range l.everyClient {
+		c.unmute()
 	}
 }
 

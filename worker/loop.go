@@ -259,6 +259,9 @@ func (l *loop) hold(h handler) poll.Token {
 	return poll.Token{Index: index, Seq: r.seq}
 }
 
+// hand gives a registration to another holder.
+func (l *loop) hand(token poll.Token, h handler) { l.table[token.Index].h = h }
+
 // release ends a registration: events that are still in flight for it find nobody.
 func (l *loop) release(token poll.Token) {
 	r := &l.table[token.Index]

@@ -187,35 +187,12 @@ func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
 		}
 		g.packed = g.packed[:len(g.packed)-1]
 		c.moving.become(moveAway)
-		g.l.table[c.token.Index].h = traveller{c}
+		g.l.hand(c.token, traveller{c})
 		r := c.record(last.since)
 		state.Add(&r)
 		clients = append(clients, c)
 	}
 	return clients
-}
-
-// record is what another worker needs to go on serving the client.
-func (c *client) record(since int64) handoff.Record {
-	l := c.pool.l
-	r := handoff.Record{
-		Protocol: string(c.pool.spec.Protocol), Pool: c.pool.name,
-		Network: c.from.spec.Network, Address: c.from.spec.Address,
-		Skip:       uint64(c.skip),
-		ID:         c.id,
-		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
-		FrozenAt:   since,
-	}
-	if c.in.rest != nil {
-		r.Input = c.in.rest.B
-	}
-	skip := c.out.sent
-	for _, chunk := range c.out.chunks {
-		r.Output = append(r.Output, chunk.B[skip:])
-		skip = 0
-	}
-	c.session.record(&r)
-	return r
 }
 
 // Keep is handoff.Hands.
@@ -264,7 +241,7 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 // comeBack goes on serving a client that was on its way.
 func (l *loop) comeBack(c *client) {
 	c.moving.become(moveStaying)
-	l.table[c.token.Index].h = c
+	l.hand(c.token, c)
 	c.in.unread = true // edges that nobody has seen
 	c.unmute()
 	c.markDirty()

@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -14,9 +13,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// guestChunkBytes is the size of the pieces that much output is kept in, so that it is given back as it is written.
-const guestChunkBytes = 1 << 20
 
 // guest is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
 // the client, which nobody finds there. Loop only.
@@ -108,7 +104,7 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 		return nil, handoff.NoResources
 	}
 	g := &guest{c: c, frozen: r.FrozenAt}
-	l.table[c.token.Index].h = g
+	l.hand(c.token, g)
 	return g, handoff.Take
 }
 
@@ -154,53 +150,6 @@ func (ln *listener) covers(local netip.AddrPort) int {
 	return 0
 }
 
-var errNoRoom = errors.New("worker is too near its memory_limit")
-
-// unpack makes the client what its record says.
-func (c *client) unpack(r *handoff.Record) error {
-	c.id, c.skip = r.ID, int(r.Skip)
-	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
-	c.session = c.pool.sessionOf(r)
-	err := c.unpackBytes(r)
-	if err == nil {
-		err = fault.Error("take.client")
-	}
-	if err == nil {
-		err = sock.SetInherited(int(c.fd))
-	}
-	return err
-}
-
-// unpackBytes copies what was received from the client and what it is still to get. A client that would bring the worker so
-// near its limit that some are closed for it is better off where it is.
-func (c *client) unpackBytes(r *handoff.Record) (err error) {
-	l := c.pool.l
-	size := len(r.Input)
-	for _, b := range r.Output {
-		size += len(b)
-	}
-	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.held+int64(size) > limit-limit/4 {
-		return errNoRoom
-	}
-	switch {
-	case len(r.Input) >= mappedBytes:
-		c.in.rest, err = l.memory.copyOf(r.Input)
-	case len(r.Input) > 0:
-		c.in.rest = l.memory.takeRemainder(r.Input)
-	}
-	for _, b := range r.Output {
-		for len(b) > 0 && err == nil {
-			n := min(len(b), guestChunkBytes)
-			var chunk *buffer
-			if chunk, err = l.memory.copyOf(b[:n]); err == nil {
-				c.out.adopt(chunk)
-				b = b[n:]
-			}
-		}
-	}
-	return err
-}
-
 // Serve is handoff.Hands.
 func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 	fault.At(passing[handoff.Commit].received)
@@ -217,7 +166,7 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 // welcome begins to serve a client. It is not a new connection, so it counts only as one that is there and has moved; and
 // it had its place, so client_connections does not turn it away.
 func (l *loop) welcome(c *client) {
-	l.table[c.token.Index].h = c
+	l.hand(c.token, c)
 	c.begin()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
 	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
