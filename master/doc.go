@@ -11,8 +11,13 @@
 //
 // The goroutine of Run owns all state; master, generation, slot, source, target, listener and the log have no other
 // caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for
-// the other master, and three per worker, which read the worker link, read its stderr and wait for its end. They own
+// the other master, and three per worker, which read its link, read its stderr and wait for its end. They own
 // nothing but their descriptor and hand over what they got.
+//
+// This package is policy: what happens when. How it is done is in the packages below it, one for each thing that the master
+// has or talks to, and the file that is named like one of them says when it is used: admin.go (admin socket), totals.go and
+// statistics.go (totals), service.go and store.go (systemd), log.go (logfile), limits.go and watch.go. The policy itself stays
+// flat, since every part of it can follow from every other: one select, one state.
 //
 // A reload and an upgrade are one thing: a source, which owns the generation that serves, hands over to a target, which
 // makes the next; see word.go for what they say to each other. At a reload one master is both.

@@ -15,7 +15,6 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
 	"github.com/pinion-proxy/pinion/master/totals"
-	"github.com/pinion-proxy/pinion/master/watch"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
@@ -88,8 +87,8 @@ type master struct {
 	summary    totals.Summary
 	nextPulse  time.Time // when it is looked again whether the workers turn
 	service    service
-
-	paths paths
+	watching   watching
+	paths      paths
 
 	borrowing        *borrowing // listeners are being asked for; nil: none
 	source           *source    // hands over; nil: no handoff is under way
@@ -118,9 +117,7 @@ type master struct {
 	forsaken       error    // the keeper is gone, and this master goes, too, when the handoff is over; nil: not so
 	drainForwarded bool     // by the keeper; what comes directly after it is the same
 
-	changes <-chan struct{} // the configuration file has another content; nil: nobody looks
-	watcher *watch.Watcher
-	done    chan struct{} // closed at the end of the loop
+	done chan struct{} // closed at the end of the loop
 }
 
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
@@ -275,7 +272,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.answer(scrape)
 		case a := <-m.admin.asks:
 			m.asked(a)
-		case _, more := <-m.changes:
+		case _, more := <-m.watching.changes:
 			m.changed(more)
 		case <-timer.C:
 			m.tick()

@@ -7,6 +7,12 @@ import (
 	"github.com/pinion-proxy/pinion/master/watch"
 )
 
+// watching is who looks, and what for.
+type watching struct {
+	watcher *watch.Watcher  // nil: nobody looks
+	changes <-chan struct{} // the file has another content; nil: likewise
+}
+
 // watch looks after the configuration file, if the configuration says so.
 func (m *master) watch() {
 	m.unwatch()
@@ -18,20 +24,20 @@ func (m *master) watch() {
 		m.log.Printf(logfile.Error, "reload_on_change: %v", err)
 		return
 	}
-	m.watcher, m.changes = w, w.Changed()
+	m.watching = watching{w, w.Changed()}
 }
 
 func (m *master) unwatch() {
-	if m.watcher != nil {
-		m.watcher.Stop()
+	if m.watching.watcher != nil {
+		m.watching.watcher.Stop()
 	}
-	m.watcher, m.changes = nil, nil
+	m.watching = watching{}
 }
 
 // changed follows when the configuration file has another content, or cannot be watched any more.
 func (m *master) changed(more bool) {
 	if !more {
-		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watcher.Err())
+		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watching.watcher.Err())
 		m.unwatch()
 		return
 	}
