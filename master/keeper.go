@@ -31,6 +31,18 @@ const (
 	keeperPause    = 50 * time.Millisecond
 )
 
+// keeping is what a master has to do with the keeper: it is to become it, or has one.
+type keeping struct {
+	stays bool // this process does, when another master has taken over
+	fd    int  // listens for the masters to come; -1: none does
+	heir  int  // pid of the master that has taken over
+
+	pid       int      // of the process that stays, if that is not this one; 0: none
+	way       net.Conn // to it; nil: it was not found
+	lost      error    // it is gone, and this master goes, too, when the handoff is over; nil: not so
+	forwarded bool     // it has passed on a drain; what comes directly after it is the same
+}
+
 // keeperWord is what a keeper and a master say to each other.
 type keeperWord struct {
 	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
@@ -57,7 +69,7 @@ func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bo
 // prepareToStay has orphans of this process become its children, so that it learns of the end of all masters after it.
 func (m *master) prepareToStay() {
 	if pid, err := strconv.Atoi(os.Getenv(keeperVariable)); err == nil {
-		m.keeper = pid
+		m.keeper.pid = pid
 		os.Unsetenv(keeperVariable)
 	}
 	if !m.world.stays {
@@ -67,7 +79,7 @@ func (m *master) prepareToStay() {
 		m.log.Printf(logfile.Warn, "an upgrade will end this process: %v", err)
 		return
 	}
-	m.stays = true
+	m.keeper.stays = true
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	go func() {
@@ -80,7 +92,7 @@ func (m *master) prepareToStay() {
 // reapStrays takes leave of children that are no workers: what a failed upgrade has left, or anybody in a container. A new
 // master is waited for by those who have started it.
 func (m *master) reapStrays() {
-	if !m.stays || m.child {
+	if !m.keeper.stays || m.child {
 		return
 	}
 	known := m.workerPIDs()
@@ -104,12 +116,12 @@ func (m *master) workerPIDs() map[int]bool {
 
 // openKeeper begins to listen for the masters that follow, before the first of them is started.
 func (m *master) openKeeper() {
-	if !m.stays || m.keeperFD >= 0 {
+	if !m.keeper.stays || m.keeper.fd >= 0 {
 		return
 	}
 	var err error
-	if m.keeperFD, err = sock.ListenSeqpacket(keeperName(m.world.pid), keeperBacklog); err != nil {
-		m.keeperFD = -1
+	if m.keeper.fd, err = sock.ListenSeqpacket(keeperName(m.world.pid), keeperBacklog); err != nil {
+		m.keeper.fd = -1
 		m.log.Printf(logfile.Warn, "the next masters will not notice the end of this process: %v", err)
 	}
 }
@@ -119,10 +131,10 @@ const keeperBacklog = 16
 // keeperPID returns the pid of the process that stays when another master takes over; -1: there is none.
 func (m *master) keeperPID() int {
 	switch {
-	case m.keeperFD >= 0:
+	case m.keeper.fd >= 0:
 		return m.world.pid
-	case m.keeper > 0:
-		return m.keeper
+	case m.keeper.pid > 0:
+		return m.keeper.pid
 	}
 	return -1
 }
@@ -130,7 +142,7 @@ func (m *master) keeperPID() int {
 // joinKeeper goes to the keeper: to the one that was named by the old master, or, if that one was of a version that
 // names none, to the parent, if it is one.
 func (m *master) joinKeeper() {
-	named := m.keeper
+	named := m.keeper.pid
 	m.world.aside(func() func() {
 		conn, pid, err := m.world.findKeeper(named)
 		return func() { m.joined(conn, pid, err) }
@@ -208,10 +220,10 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 		m.keeperGone(err)
 		return
 	}
-	if m.keeper = pid; conn == nil {
+	if m.keeper.pid = pid; conn == nil {
 		return
 	}
-	m.keeperWay = conn
+	m.keeper.way = conn
 	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
 	go hearKeeper(conn, func(w keeperWord, err error) {
 		m.world.report(event{then: func() {
@@ -257,15 +269,15 @@ func (m *master) forwarded(w keeperWord) {
 		if m.phase == draining || m.phase == stopping || m.after == drain {
 			return
 		}
-		m.drainForwarded = true
+		m.keeper.forwarded = true
 	}
 	m.signal(s)
 }
 
 // again tells whether a drain that was asked for directly is the one that the keeper has passed on.
 func (m *master) again(what intent) bool {
-	again := what == drain && m.drainForwarded && (m.phase == draining || m.after == drain)
-	m.drainForwarded = m.drainForwarded && !again
+	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.after == drain)
+	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
 }
 
@@ -278,15 +290,15 @@ var signalNames = map[string]os.Signal{
 // tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
 // that follows the keeper this is a library.
 func (m *master) tellKeeper() {
-	if m.keeperWay == nil && m.keeper > 0 && m.successor { // it ends right after it has taken over
-		m.keeperWay, _, _ = m.world.findKeeper(m.keeper)
+	if m.keeper.way == nil && m.keeper.pid > 0 && m.successor { // it ends right after it has taken over
+		m.keeper.way, _, _ = m.world.findKeeper(m.keeper.pid)
 	}
-	if m.keeperWay == nil {
+	if m.keeper.way == nil {
 		return
 	}
 	text, _ := json.Marshal(keeperWord{Ended: true})
-	m.keeperWay.SetWriteDeadline(time.Now().Add(forwardTimeout))
-	m.keeperWay.Write(text)
+	m.keeper.way.SetWriteDeadline(time.Now().Add(forwardTimeout))
+	m.keeper.way.Write(text)
 }
 
 // keeperGone follows the end of the keeper: whoever has started it starts another, who is to find the workers. A master that
@@ -298,10 +310,10 @@ func (m *master) keeperGone(err error) {
 	if !errors.Is(err, io.EOF) {
 		m.log.Printf(logfile.Debug, "the keeper: %v", err)
 	}
-	m.forsaken = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper)
+	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
 	if m.source != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
-		m.source.fail(m.forsaken)
+		m.source.fail(m.keeper.lost)
 		return
 	}
-	m.leaveBehind(m.forsaken)
+	m.leaveBehind(m.keeper.lost)
 }

@@ -5,7 +5,6 @@ package master
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -88,6 +87,7 @@ type master struct {
 	nextPulse  time.Time // when it is looked again whether the workers turn
 	service    service
 	watching   watching
+	keeper     keeping
 	paths      paths
 
 	borrowing        *borrowing // listeners are being asked for; nil: none
@@ -108,14 +108,6 @@ type master struct {
 	spoken           *exchange // the latest; nil: there was none
 	after            intent    // what else is to follow when the handoff is over
 	left             bool      // another master has taken over
-
-	stays          bool     // when another master has taken over, as its keeper
-	keeperFD       int      // listens for the masters to come; -1: none does
-	heirPID        int      // of the master that has taken over
-	keeper         int      // pid of the one that stays, if that is not this process; 0: none
-	keeperWay      net.Conn // to it; nil: it was not found
-	forsaken       error    // the keeper is gone, and this master goes, too, when the handoff is over; nil: not so
-	drainForwarded bool     // by the keeper; what comes directly after it is the same
 
 	done chan struct{} // closed at the end of the loop
 }
@@ -158,15 +150,15 @@ func run(o Options, w *world, events <-chan event) error {
 	m.loop(signals, events)
 	err = m.finish()
 	sink.Close()
-	if err == nil && m.left && m.stays {
-		return w.keep(m.keeperFD, m.heirPID, signals)
+	if err == nil && m.left && m.keeper.stays {
+		return w.keep(m.keeper.fd, m.keeper.heir, signals)
 	}
 	return err
 }
 
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
-		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeperFD: -1,
+		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
 		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
 	}
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)

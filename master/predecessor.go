@@ -31,7 +31,7 @@ func (s *source) welcome(w word) {
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
 		Found: totals.Found(m.counted().All, nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.Verbosity,
-		Keeper: keeper, Stays: m.stays, Recounts: true,
+		Keeper: keeper, Stays: m.keeper.stays, Recounts: true,
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})
@@ -164,7 +164,7 @@ func (s *source) farewell() {
 	m := s.m
 	s.tellWorkers()
 	s.target.say(word{Kind: wordFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
-	m.left, m.heirPID = true, s.successor
+	m.left, m.keeper.heir = true, s.successor
 	m.become(stopped)
 }
 

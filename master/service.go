@@ -47,14 +47,14 @@ func (m *master) beginService() {
 	if every > 0 {
 		m.service.every, m.service.next = every, m.world.now().Add(every)
 	}
-	if m.successor && m.keeper > 0 {
+	if m.successor && m.keeper.pid > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")
 	} else if m.successor {
 		m.world.services.MainPID(m.world.pid) // once more: the old master may not have got so far
 	} else if err := m.world.flip(); err != nil {
 		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
 	}
-	if !m.successor && m.keeper > 0 {
+	if !m.successor && m.keeper.pid > 0 {
 		m.joinKeeper()
 	}
 	m.world.services.Ready(m.servingLine())

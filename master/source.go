@@ -409,8 +409,8 @@ func (s *source) conclude(err error) {
 		m.leaveBehind(errDeposed)
 		return
 	}
-	if m.forsaken != nil && m.after == nothing {
-		m.leaveBehind(m.forsaken)
+	if m.keeper.lost != nil && m.after == nothing {
+		m.leaveBehind(m.keeper.lost)
 		return
 	}
 	m.resumeAsks()

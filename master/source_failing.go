@@ -73,7 +73,7 @@ func (s *source) dismissChild() {
 		return
 	}
 	known := m.workerPIDs()
-	m.world.dismiss(func(pid int) bool { return !known[pid] && (!m.stays || sameCommand(pid) || isSuccessor(pid)) })
+	m.world.dismiss(func(pid int) bool { return !known[pid] && (!m.keeper.stays || sameCommand(pid) || isSuccessor(pid)) })
 }
 
 // abandon makes the old generation the only one again.

@@ -46,7 +46,7 @@ func (t *target) welcomed(w word) {
 	t.m.startedAt = w.StartedAt
 	t.m.former = w.Former
 	t.welcome = w
-	t.m.keeper = max(w.Keeper, 0)
+	t.m.keeper.pid = max(w.Keeper, 0)
 	if w.Verbosity != nil {
 		t.m.log.Verbosity = logfile.ClampVerbosity(*w.Verbosity)
 	}
