@@ -29,10 +29,10 @@ type division struct {
 	key     memcache.Span // the last one that is, of memcached
 	parts   []part
 
-	command *resp.Command // of a request that is only to be checked, and has no fanout: whose keys must all live on server
-	server  int
-	pos     int // of b, where the next key begins
-	step    int // from one to the next, in arguments
+	checks bool // the request has no fanout: it is only looked at whether its keys all live on server
+	server int
+	pos    int // of b, where the next key begins
+	step   int // from one to the next, in arguments
 
 	of []int32 // which of parts a server's is, by its index + 1 as -1 is none that is live; -1: it has none
 }
@@ -61,6 +61,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 		f.owner = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(f.owners.B))), keys)[:0]
 	}
 	r := l.requests.get()
+	r.command = f.redis
 	r.bytes = int32(len(b))
 	r.fanout = f
 	c.push(r)
@@ -73,7 +74,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 
 // beginCheck takes the request b out of the input, to be sent to server if the keys in row, the first of which is at b[pos:],
 // live there.
-func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
+func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
 	l := c.pool.l
 	whole, err := c.in.claimOrCopy(&l.memory, b)
 	if err != nil {
@@ -81,10 +82,10 @@ func (c *client) beginCheck(state requestState, cmd *resp.Command, b []byte, pos
 		return
 	}
 	r := l.requests.get()
-	r.state = state
+	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.dividing = &division{request: r, b: whole, left: row.Count, command: cmd, server: server, pos: pos, step: row.Step}
+	c.dividing = &division{request: r, b: whole, left: row.Count, checks: true, server: server, pos: pos, step: row.Step}
 }
 
 // divide goes on with the division for a slice.
@@ -93,7 +94,7 @@ func (c *client) divide() {
 	budget := sliceBytes
 	for d.left > 0 && budget > 0 {
 		d.left--
-		if d.command != nil {
+		if d.checks {
 			budget -= keyToll
 			d.check(c.pool)
 		} else {
@@ -104,7 +105,7 @@ func (c *client) divide() {
 	switch {
 	case d.left > 0:
 		c.nextTurn()
-	case d.command != nil:
+	case d.checks:
 		c.sendChecked()
 	default:
 		c.sendDivided()
@@ -133,7 +134,7 @@ func (c *client) sendChecked() {
 	c.dividing = nil
 	if d.server == elsewhere {
 		l.memory.give(d.b)
-		l.scratch = c.refuseShards(d.command)
+		l.scratch = c.refuseShards(d.request.command)
 		l.answer(d.request, l.scratch, nil)
 	} else {
 		var body output

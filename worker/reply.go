@@ -164,7 +164,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 		n[link.Responses]++
 		n[link.ResponseBytes] += uint64(size)
 		r := c.pop()
-		if resp.IsOutOfService(reply) && !c.discards && r.state&isScript == 0 {
+		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
 			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
 		}
 		c.discards = false

@@ -1,11 +1,18 @@
 // A request on its way: in its client's out queue, in a server connection's in queue, or in both.
+//
+//	        ┌─► client's out queue ── done, and at the head ──────────────────────────┐
+//	made ───┤                         or the client is gone                           ├─► free
+//	        └─► connection's in queue ── written ── its reply came ───────────────────┘
+//	                                 └── not written in time: given up
 
 package worker
 
 import (
-	"github.com/pinion-proxy/pinion/worker/timer"
 	"time"
 	"unsafe"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // request is one request of a client, one fragment of one, or one of the worker's own (probe).
@@ -17,6 +24,8 @@ type request struct {
 	fanout *fanout  // of a request that went out as several: its fragments' replies
 	probe  *probe   // of the worker's own request
 
+	command *resp.Command // its row in the table; nil: a fragment, memcached's, or the worker's own
+
 	reply    heldReply // where it is done and not at the head of its client's out queue
 	deadline int64     // ns; 0 = none
 	sent     int64     // ns, when it was queued on its connection
@@ -25,7 +34,7 @@ type request struct {
 	state    requestState
 }
 
-// requestState says in which queues a request is.
+// requestState is in which queues a request is, what has become of it, and what counts it.
 type requestState uint8
 
 const (
@@ -34,10 +43,12 @@ const (
 	isDone                              // the reply is here
 	isSilent                            // the client wants no reply (noreply)
 	isExpired                           // answered with a timeout, or with what else is the matter; its reply finds nobody
-	isScript                            // its reply is whatever a client likes
 	isUnsent                            // its bytes wait here, on behalf of its owner
 	isPromised                          // a fragment that its connection has room for, and counts until it is written
 )
+
+// isScript tells whether the reply to r is whatever a client likes.
+func (r *request) isScript() bool { return r.command != nil && r.command.Script }
 
 const requestBytes = int(unsafe.Sizeof(request{}))
 

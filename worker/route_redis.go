@@ -124,7 +124,7 @@ func (c *client) longRequest(b []byte) {
 func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys int) {
 	if keys == 1 || len(c.pool.servers) == 1 && !c.pool.wantsKeyErrors(cmd) {
 		key, _ := resp.NextArg(b, name.End())
-		c.forward(b, c.pool.placement.one(key.Of(b)))
+		c.forward(cmd, b, c.pool.placement.one(key.Of(b)))
 		return
 	}
 	f := c.pool.l.takeFanout()
@@ -178,7 +178,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	case resp.Fragment:
 		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
-		c.forward(b, c.pool.placement.fixed())
+		c.forward(cmd, b, c.pool.placement.fixed())
 	case resp.Local:
 		c.answerLocally(cmd, b, args, count)
 	default:
@@ -219,7 +219,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 // forwardRedis sends a request to the one server that all its keys live on, or refuses it.
 func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if cmd.HasOneKey() {
-		c.forward(b, c.pool.placement.one(args[1].Of(b)))
+		c.forward(cmd, b, c.pool.placement.one(args[1].Of(b)))
 		return
 	}
 	l, p := c.pool.l, c.pool
@@ -245,18 +245,15 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 // forwardTogether sends a request to the server of its first key, if all of them live there: those in alone, and those in row,
 // which are looked at in slices if there may be very many.
 func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
-	p, state := c.pool, requestState(0)
-	if cmd.Script {
-		state = isScript
-	}
+	p := c.pool
 	server := p.serverOf(b, args, alone, row)
 	switch {
 	case !p.placement.divides() || len(alone)+row.Count <= 1:
-		c.forwardAs(state, b, server)
+		c.forward(cmd, b, server)
 	case len(args) < count && p.together(server, b, args, alone, resp.Row{}):
-		c.beginCheck(state, cmd, b, args[row.First-1].End(), server, row)
+		c.beginCheck(cmd, b, args[row.First-1].End(), server, row)
 	case len(args) == count && p.together(server, b, args, alone, row):
-		c.forwardAs(state, b, server)
+		c.forward(cmd, b, server)
 	default:
 		c.respondScratch(c.refuseShards(cmd))
 	}
@@ -301,11 +298,9 @@ func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, r
 }
 
 // forward sends the request b to one server.
-func (c *client) forward(b []byte, server int) { c.forwardAs(0, b, server) }
-
-func (c *client) forwardAs(state requestState, b []byte, server int) {
+func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 	r := c.pool.l.requests.get()
-	r.state = state
+	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
 	c.pool.forward(r, c.lane, server, b, &c.in)
@@ -324,7 +319,7 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		return
 	}
 	if keys.Count == 1 {
-		c.forward(b, p.placement.one(args[keys.First].Of(b)))
+		c.forward(cmd, b, p.placement.one(args[keys.First].Of(b)))
 		return
 	}
 	f := l.takeFanout()
@@ -333,6 +328,7 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		l.assign(f, p.placement.one(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
+	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
 	l.assigned(f)
