@@ -143,7 +143,7 @@ func TestClientsLife(t *testing.T) {
 					if c.life != clientOpen {
 						t.Fatalf("on its way it is %v", c.life)
 					}
-					before.comeBack(c)
+					c.comeBack()
 				}
 				r.turn()
 			})

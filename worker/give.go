@@ -196,17 +196,6 @@ func (g *giving) stuck() {
 // moves tells whether a client is going to move rather than to be closed.
 func (g *giving) moves(c *client) bool { return g.on && c.movable() && g.reachable() }
 
-// movable tells whether a client could move as soon as it is owed nothing. One that has hung up, or is told to go, ends
-// here.
-func (c *client) movable() bool {
-	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.in.hangup && c.holds() <= maxMovedBytes
-}
-
-// quiescent tells that a client is owed nothing. What it has not taken yet does not matter.
-func (c *client) quiescent() bool {
-	return c.head == nil && c.life == clientOpen && !c.in.hangup
-}
-
 // freezeSome goes on with the pass over the clients, as far as there is room for them.
 func (g *giving) freezeSome() {
 	l := g.l
@@ -281,8 +270,7 @@ func (g *giving) forget(c *client) {
 // thaw goes on serving a frozen client.
 func (g *giving) thaw(c *client) {
 	g.forget(c)
-	c.unmute()
-	c.markDirty()
+	c.goOn()
 }
 
 // thawAll thaws all but those on their way.

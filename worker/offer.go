@@ -4,12 +4,10 @@ package worker
 
 import (
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
-	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -41,13 +39,6 @@ func (o *offer) closeState() {
 		o.state = -1
 	}
 }
-
-// traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
-// poller, so that nothing can fail should it come back. Loop only.
-type traveller struct{ c *client }
-
-// ready leaves what the client sends to who serves it in the end, and begins with reading.
-func (traveller) ready(poll.Event) {}
 
 func (p *peerLink) usable() bool { return !p.failed && !p.reversed && !p.past && p.link.Usable() }
 
@@ -162,7 +153,7 @@ func (g *giving) offer(p *peerLink, most int) int {
 	if err != nil {
 		l.logf(levelWarn, "writing the state of %d clients: %v", len(o.clients), err)
 		for _, c := range o.clients {
-			l.comeBack(c)
+			c.comeBack()
 		}
 		p.short()
 		return 0
@@ -186,8 +177,7 @@ func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
 			continue
 		}
 		g.packed = g.packed[:len(g.packed)-1]
-		c.moving.become(moveAway)
-		g.l.hand(c.token, traveller{c})
+		c.setOff()
 		r := c.record(last.since)
 		state.Add(&r)
 		clients = append(clients, c)
@@ -205,7 +195,7 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 	})
 	if verdicts == nil {
 		for _, c := range o.clients {
-			l.comeBack(c)
+			c.comeBack()
 		}
 		delete(p.offers, batch)
 		return
@@ -224,7 +214,7 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 		default:
 			c.moving.verdict = moveUnreadable
 		}
-		l.comeBack(c)
+		c.comeBack()
 	}
 	o.clients = taken
 	switch {
@@ -236,15 +226,6 @@ func (p *peerLink) Keep(batch uint32, verdicts []handoff.Verdict) {
 	if len(taken) == 0 {
 		delete(p.offers, batch)
 	}
-}
-
-// comeBack goes on serving a client that was on its way.
-func (l *loop) comeBack(c *client) {
-	c.moving.become(moveStaying)
-	l.hand(c.token, c)
-	c.in.unread = true // edges that nobody has seen
-	c.unmute()
-	c.markDirty()
 }
 
 // short is told that a peer has no room, or that there is none to write down the state.
@@ -272,12 +253,6 @@ func (p *peerLink) Release(batch uint32) {
 	o.count, o.clients = len(o.clients), nil
 	p.gone += o.count
 	p.away += o.count
-}
-
-// depart forgets a client that another worker serves now.
-func (c *client) depart() {
-	c.tearDown()
-	atomic.AddUint64(c.pool.moved, ^uint64(0)) // after it has ceased to count here, see link.Shared.Moved
 }
 
 // Served is handoff.Hands.

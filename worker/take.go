@@ -4,25 +4,12 @@ package worker
 
 import (
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
-	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// guest is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
-// the client, which nobody finds there. Loop only.
-type guest struct {
-	c      *client
-	frozen int64 // ns: since when nobody serves it
-}
-
-// ready leaves what the client sends to who owns it. Nothing is missed: serving begins with reading.
-func (*guest) ready(poll.Event) {}
 
 // Judge is handoff.Hands.
 func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
@@ -156,24 +143,11 @@ func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
 	now := p.l.clock()
 	for _, g := range p.guests[batch] {
 		pause = max(pause, time.Duration(now-g.frozen))
-		p.l.welcome(g.c)
+		g.c.arrive()
 	}
 	p.away = max(p.away-len(p.guests[batch]), 0)
 	delete(p.guests, batch)
 	return pause
-}
-
-// welcome begins to serve a client. It is not a new connection, so it counts only as one that is there and has moved; and
-// it had its place, so client_connections does not turn it away.
-func (l *loop) welcome(c *client) {
-	l.hand(c.token, c)
-	c.begin()
-	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
-	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
-	c.in.unread = true
-	c.in.backlog = c.in.rest != nil
-	c.nextTurn()
-	c.markDirty()
 }
 
 // Drop is handoff.Hands.
