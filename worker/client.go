@@ -1,11 +1,10 @@
-// A client: its input, its out queue, its output.
+// A client: its life, how it comes about, and what is read from it.
 
 package worker
 
 import (
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -265,160 +264,6 @@ func (c *client) unmute() {
 	if (c.in.unread || c.in.backlog) && !c.muted() {
 		c.nextTurn()
 	}
-}
-
-// end is told that the client will send no more. What it is owed is still written.
-func (c *client) end() {
-	c.pool.counters[link.ClientEOF]++
-	c.become(clientHalfClosed)
-	c.in.drop(&c.pool.l.memory)
-	c.endIfDone()
-}
-
-// leave has the client, which is open, closed as soon as it has got what it is owed.
-func (c *client) leave() {
-	c.become(clientLeaving)
-	c.markDirty()
-}
-
-// endIfDone goes on towards the end of a client that has got what it is owed.
-func (c *client) endIfDone() {
-	if c.head != nil || c.out.bytes > 0 {
-		return
-	}
-	switch c.life {
-	case clientHalfClosed:
-		c.close()
-	case clientLeaving:
-		c.linger()
-	}
-}
-
-// fail ends a connection that broke.
-func (c *client) fail(err error) {
-	c.pool.counters[link.ClientErr]++
-	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
-	c.close()
-}
-
-// close ends the connection at once. Replies that are still to come find nobody.
-func (c *client) close() {
-	if c.life == clientClosed {
-		return
-	}
-	l := c.pool.l
-	if c.moving.frozen() {
-		l.mover.giving.forget(c)
-	}
-	c.tearDown()
-	l.spent += closingToll
-	l.endIfDrained()
-}
-
-// tearDown lets go of the client and of all that it has, but for what another worker has of it.
-func (c *client) tearDown() {
-	l := c.pool.l
-	counts := c.life != clientNew
-	c.become(clientClosed)
-	l.poller.Remove(int(c.fd)) // closing does not, where another worker has it open
-	l.release(c.token)
-	sock.Close(int(c.fd))
-	c.dropDivision()
-	c.dropRequests()
-	c.in.drop(&l.memory)
-	c.out.drop(&l.memory)
-	c.resetSession()
-	if counts {
-		l.clients--
-		l.memory.held -= clientBytes
-		l.memory.litter += clientBytes
-		l.closed()
-		atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
-	}
-}
-
-// dropRequests leaves the client's requests to those who still have to do with them.
-func (c *client) dropRequests() {
-	l := c.pool.l
-	for c.head != nil {
-		r := c.shift()
-		r.client = nil
-		c.release(r)
-		switch {
-		case r.fanout == nil:
-		case r.fanout.left > 0:
-			l.dropParts(r.fanout)
-		default: // no fragment of it is under way
-			l.giveFanout(r.fanout)
-			r.fanout = nil
-		}
-		l.forget(r)
-	}
-}
-
-// push appends r to the out queue.
-func (c *client) push(r *request) {
-	r.client = c
-	r.state |= inClient
-	if c.tail == nil {
-		c.head = r
-		c.pool.l.busy++
-	} else {
-		c.tail.next = r
-	}
-	c.tail = r
-	c.owed++
-	c.owedSize += uint32(r.bytes)
-}
-
-// shift takes the head off the out queue.
-func (c *client) shift() *request {
-	r := c.head
-	c.head = r.next
-	if c.head == nil {
-		c.tail = nil
-		c.pool.l.busy--
-	}
-	r.next = nil
-	r.state &^= inClient
-	c.owed--
-	c.owedSize -= uint32(r.bytes)
-	return r
-}
-
-// flush writes the output, as far as the socket takes it.
-func (c *client) flush() {
-	if c.life == clientClosed || c.moving.away() {
-		return
-	}
-	if before := c.out.bytes; before > 0 {
-		more, err := c.out.send(c.pool.l, int(c.fd), maxSendBytes)
-		if err = c.pool.l.overlook(c, err); err != nil {
-			c.fail(err)
-			return
-		}
-		if more {
-			c.markDirty()
-		}
-		if c.out.bytes < before {
-			c.took = c.pool.l.ticks()
-		}
-	}
-	if c.isMerging() && c.out.bytes < maxMergedBytes {
-		c.nextTurn()
-	}
-	if c.overflows() {
-		c.overflow()
-		return
-	}
-	if c.moving.frozen() {
-		c.pool.l.mover.giving.flushed(c)
-	}
-	if c.pool.l.draining.on || c.moving.unwanted() {
-		c.leaveIfIdle()
-	}
-	c.endIfDone()
-	c.unmute()
 }
 
 func (c *client) markDirty() {

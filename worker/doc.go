@@ -3,9 +3,9 @@
 //	             ┌── client ──┐ out queue: requests in the order the client sent them
 //	bytes ──recv─┤ codec      ├─► request ─┬─► request ─┬─► request ──► …      each leaves when it is
 //	             └────────────┘            │            │                      done and at the head
-//	                    route: table, key, ring         │
+//	                  route: table, key, placement      │
 //	             ┌── conn ────┐            ▼            ▼
-//	bytes ◄─send─┤ of server  │ in queue: requests in the order they went to this server connection
+//	bytes ◄─send─┤ of endpoint│ in queue: requests in the order they went to this server connection
 //	             └────────────┘ its next reply belongs to the head
 //
 // Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
@@ -16,8 +16,12 @@
 // What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
 // slices (divide.go, merge.go). Large values go from the input to the output in the buffer that they came in.
 //
+// A client has a life (client.go), and a session, which goes with it wherever it is served (session.go). A pool places keys on
+// servers (placement.go); a server is what the ring knows, and where it is reached is its endpoint (server.go, endpoint.go).
+//
 // When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and is
-// given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff.
+// given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff. What
+// the client itself does for that is in moving.go and record.go.
 //
 // Everything here belongs to the one goroutine of loop.run, except resolver, whose goroutines talk to it through a
 // channel and an eventfd. Bytes that recv returns are valid until the next recv; what must stay is copied.

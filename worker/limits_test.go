@@ -233,6 +233,18 @@ func TestDeafGoFirst(t *testing.T) {
 	}
 }
 
+// A client that has just come has had no time to take a reply: nobody calls it deaf.
+func TestFreshClientIsNotDeaf(t *testing.T) {
+	r, before, next := twoGenerations(t, nil)
+	r.connect("c", 0, 0)
+	r.turn()
+	fresh := clientsOf(before)[0].deafFor()
+	r.handOver(before, next)
+	if moved := clientsOf(next)[0].deafFor(); fresh > lagMoment || moved > lagMoment {
+		t.Errorf("it is deaf for %v when it has connected, and %v when it has moved", time.Duration(fresh), time.Duration(moved))
+	}
+}
+
 // Every idle client has one, and the allocator has no size between this and one that is too much.
 func TestSizeOfClient(t *testing.T) {
 	if size := unsafe.Sizeof(client{}); size > 192 {

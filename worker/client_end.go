@@ -1,11 +1,13 @@
-// Ends of clients that the proxy brings about: after an error, after QUIT, after too long an idle time.
+// The end of a client: when it has sent its last byte, after QUIT, after an error, after too long an idle time.
 
 package worker
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
@@ -27,6 +29,76 @@ type lingering struct {
 
 // ticks is the loop's time in the unit of client.active.
 func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
+
+// end is told that the client will send no more. What it is owed is still written.
+func (c *client) end() {
+	c.pool.counters[link.ClientEOF]++
+	c.become(clientHalfClosed)
+	c.in.drop(&c.pool.l.memory)
+	c.endIfDone()
+}
+
+// leave has the client, which is open, closed as soon as it has got what it is owed.
+func (c *client) leave() {
+	c.become(clientLeaving)
+	c.markDirty()
+}
+
+// endIfDone goes on towards the end of a client that has got what it is owed.
+func (c *client) endIfDone() {
+	if c.head != nil || c.out.bytes > 0 {
+		return
+	}
+	switch c.life {
+	case clientHalfClosed:
+		c.close()
+	case clientLeaving:
+		c.linger()
+	}
+}
+
+// fail ends a connection that broke.
+func (c *client) fail(err error) {
+	c.pool.counters[link.ClientErr]++
+	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
+	c.close()
+}
+
+// close ends the connection at once. Replies that are still to come find nobody.
+func (c *client) close() {
+	if c.life == clientClosed {
+		return
+	}
+	l := c.pool.l
+	if c.moving.frozen() {
+		l.mover.giving.forget(c)
+	}
+	c.tearDown()
+	l.spent += closingToll
+	l.endIfDrained()
+}
+
+// tearDown lets go of the client and of all that it has, but for what another worker has of it.
+func (c *client) tearDown() {
+	l := c.pool.l
+	counts := c.life != clientNew
+	c.become(clientClosed)
+	l.poller.Remove(int(c.fd)) // closing does not, where another worker has it open
+	l.release(c.token)
+	sock.Close(int(c.fd))
+	c.dropDivision()
+	c.dropRequests()
+	c.in.drop(&l.memory)
+	c.out.drop(&l.memory)
+	c.resetSession()
+	if counts {
+		l.clients--
+		l.memory.held -= clientBytes
+		l.memory.litter += clientBytes
+		l.closed()
+		atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
+	}
+}
 
 // linger sends the end of the stream and waits for the client's: closing over bytes that are still to come would reset
 // the connection, and the reset could overtake the last reply.
