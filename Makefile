@@ -4,10 +4,11 @@ VERSION ?= $(shell packaging/ci/version.sh)
 FUZZ ?= 20s
 N ?= $(FUZZ)
 
-.PHONY: all demo test fuzz storm packages lint-packages e2e bench microbench clean
+.PHONY: all demo test lint fuzz storm packages lint-packages e2e bench microbench clean
 all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 demo: all ; bin/pinion demo
 test: ; packaging/ci/test.sh
+lint: ; packaging/ci/lint.sh
 fuzz: ; packaging/ci/fuzz.sh $(N)
 storm: ; packaging/ci/storm.sh
 packages: ; VERSION=$(VERSION) packaging/ci/packages.sh

@@ -49,7 +49,6 @@ type target struct {
 
 	phase       targetPhase
 	until       time.Time // deadline of the phase
-	number      uint64    // upgrade: of the generation to come
 	strict      bool
 	clients     int // that the source has
 	unreachable []link.Unreachable

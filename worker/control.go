@@ -5,7 +5,6 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +57,7 @@ func (c *control) ready(ev poll.Event) {
 			return
 		case err != nil || n == 0:
 			sock.CloseAll(c.fds[:got])
-			c.orphaned(err)
+			c.orphaned()
 			return
 		}
 		m, err := link.ParseMessage(c.buf[:n])
@@ -206,10 +205,7 @@ func (l *loop) serve() {
 // A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
 // least was not broken by the dead one's. So it gives back what it has, and says so at once: those who give to it may have
 // no master, either, and serve on then. Until that is decided, and while it gives, the next master can have each of them.
-func (c *control) orphaned(err error) {
-	if err == nil {
-		err = io.EOF
-	}
+func (c *control) orphaned() {
 	l := c.l
 	l.poller.Remove(c.fd)
 	l.release(c.token)

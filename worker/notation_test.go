@@ -73,7 +73,8 @@ func redisRequestOf(args ...string) []byte {
 // itself, and what is the same again only once.
 func showBytes(b []byte, protocol link.Protocol, requests bool) (lines []string) {
 	for len(b) > 0 {
-		n, line := len(b), ""
+		var n int
+		var line string
 		switch {
 		case protocol == link.Memcache:
 			n = bytes.IndexByte(b, '\n') + 1

@@ -127,6 +127,6 @@ func (r *rendezvous) meet(fd int) {
 	}
 	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan, Body: link.Body(body)})
 	if err := sock.SendFDs(fd, hello, l.succession.origins[:]); err != nil {
-		c.orphaned(err)
+		c.orphaned()
 	}
 }

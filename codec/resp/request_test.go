@@ -299,13 +299,13 @@ func consumeStrings(s string) (n int, args []string, err error) {
 	return n, args, err
 }
 
-// measureInPieces gives b to MeasureRequest as it would arrive, the i-th piece step(i) bytes long.
-func measureInPieces(t *testing.T, b []byte, step func(i int) int) (n int, err error) {
+// inPieces gives b to consume as it would arrive, the i-th piece step(i) bytes long.
+func inPieces(t *testing.T, b []byte, step func(i int) int, consume func([]byte, Progress) (int, Progress, error)) (n int, err error) {
 	var p Progress
 	far := 0
 	for i, have := 0, 0; have < len(b); i++ {
 		have = min(len(b), have+step(i))
-		n, p, err = MeasureRequest(b[:have], p)
+		n, p, err = consume(b[:have], p)
 		if n > 0 && (n < far || n > have) {
 			t.Fatalf("%q: %d bytes long, but Pos had been %d", clip(string(b)), n, far)
 		}
@@ -315,6 +315,10 @@ func measureInPieces(t *testing.T, b []byte, step func(i int) int) (n int, err e
 		far = p.Pos
 	}
 	return 0, nil
+}
+
+func measureInPieces(t *testing.T, b []byte, step func(i int) int) (n int, err error) {
+	return inPieces(t, b, step, MeasureRequest)
 }
 
 func wantIncomplete(t *testing.T, prefix string, n int, err error, finally string) {

@@ -258,20 +258,7 @@ func naiveBulk(size int64, rest string) string {
 }
 
 func replyInPieces(t *testing.T, b []byte, step func(i int) int) (n int, err error) {
-	var p Progress
-	far := 0
-	for i, have := 0, 0; have < len(b); i++ {
-		have = min(len(b), have+step(i))
-		n, p, err = ConsumeReply(b[:have], p)
-		if n > 0 && (n < far || n > have) {
-			t.Fatalf("%q: %d bytes long, but Pos had been %d", clip(string(b)), n, far)
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-		far = p.Pos
-	}
-	return 0, nil
+	return inPieces(t, b, step, ConsumeReply)
 }
 
 // A status may be as long as any string, as scripts send them, and is looked through once however it arrives.

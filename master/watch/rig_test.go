@@ -77,14 +77,19 @@ func (r *watching) pending() []quiet {
 func (r *watching) pass(events chan<- fsnotify.Event) {
 	defer close(events)
 	for e := range r.w.notify.Events {
-		r.forward.Lock()
-		r.forward.Unlock()
+		r.awaitForward()
 		events <- e
 		if mark, ok := strings.CutPrefix(filepath.Base(e.Name), "landmark"); ok {
 			n, _ := strconv.Atoi(mark)
 			r.seen <- n
 		}
 	}
+}
+
+// awaitForward returns when nobody stops the events.
+func (r *watching) awaitForward() {
+	r.forward.Lock()
+	defer r.forward.Unlock()
 }
 
 // landmark returns when the watcher has dealt with all that happened before. It makes a file that does not concern the

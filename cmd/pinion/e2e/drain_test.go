@@ -4,7 +4,6 @@ package e2e_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -133,6 +132,6 @@ func checkGone(t *testing.T, p *rig.Proxy, paths ...string) {
 	}
 	if c, err := net.Dial("tcp", p.Stats); err == nil {
 		c.Close()
-		t.Error(fmt.Sprintf("%s still accepts", p.Stats))
+		t.Errorf("%s still accepts", p.Stats)
 	}
 }

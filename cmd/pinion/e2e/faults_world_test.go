@@ -34,7 +34,6 @@ type shim struct {
 	server   *rig.Backend
 	next     atomic.Int32 // ill
 	silent   atomic.Bool
-	refuses  atomic.Bool
 	faults   *atomic.Int64
 	mu       sync.Mutex
 	listener net.Listener // nil: refuses
