@@ -69,7 +69,7 @@ func (m *master) deadline() time.Time {
 		consider(m.predecessorUntil)
 	}
 	consider(m.service.next)
-	consider(m.totals.Next())
+	consider(m.totals.Next)
 	consider(m.paths.due())
 	consider(m.nextPulse)
 	return next

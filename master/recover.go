@@ -26,8 +26,8 @@ type remains struct {
 
 type remainingWorker struct{ slot, pid, control int }
 
-// sift takes what belongs to generations out of what the service manager has passed, and returns the rest.
-func sift(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
+// keptGenerations takes what belongs to generations out of what the service manager has passed, and returns the rest.
+func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
 	generations = map[uint64]*remains{}
 	for _, p := range passed {
 		stored, ok := systemd.ParseStored(p.Name)

@@ -94,7 +94,7 @@ func (m *master) adoptSockets() *generation {
 	if err != nil {
 		m.log.Printf(logfile.Error, "inheriting sockets from the service manager: %v", err)
 	}
-	generations, passed := sift(all)
+	generations, passed := keptGenerations(all)
 	slots := map[string]int{}
 	for _, p := range passed {
 		if p.Network == "" || !p.Listening {

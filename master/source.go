@@ -185,7 +185,7 @@ func (s *source) goAhead() word {
 	w := word{Kind: wordGo, Legacy: m.total()}
 	if s.exchange != nil {
 		m.recount()
-		w.Past, w.Balance = &totals.Sums{}, m.totals.Balance()
+		w.Past, w.Balance = &totals.Sums{}, m.totals.Balance
 		if m.totals.Past != nil {
 			w.Past = m.totals.Past
 		}

@@ -244,7 +244,7 @@ func (t *target) take(w word) {
 	}
 	if t.exchange != nil {
 		m.totals.Past = t.bygone(w)
-		m.totals.SetBalance(w.Balance)
+		m.totals.Balance = w.Balance
 	}
 	m.restate()
 	if err := m.queue(t.g); err != nil {

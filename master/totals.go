@@ -60,7 +60,7 @@ func (m *master) recount() { m.totals.Recount(m.counted(), m.world.now()) }
 
 // tickTotals counts the clients again when it is time.
 func (m *master) tickTotals(now time.Time) {
-	if next := m.totals.Next(); !next.IsZero() && !now.Before(next) {
+	if next := m.totals.Next; !next.IsZero() && !now.Before(next) {
 		m.recount()
 	}
 }

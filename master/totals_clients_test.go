@@ -140,7 +140,7 @@ func (c *crowd) vacate(g *generation) {
 
 func (c *crowd) advance(d time.Duration) {
 	for until := c.f.clock.Add(d); ; {
-		next := c.m.totals.Next()
+		next := c.m.totals.Next
 		if next.IsZero() || next.After(until) {
 			c.f.clock = until
 			return
@@ -178,13 +178,13 @@ func TestClientsOfStragglers(t *testing.T) {
 	c.check("the second is gone")
 	c.advance(time.Hour)
 	c.check("later")
-	if len(c.m.retired) != 1 || c.m.totals.Next().IsZero() {
+	if len(c.m.retired) != 1 || c.m.totals.Next.IsZero() {
 		t.Errorf("%d generations are retired", len(c.m.retired))
 	}
 	c.move(first, third, 1)
 	c.vacate(first)
 	c.check("alone")
-	if !c.m.totals.Next().IsZero() {
+	if !c.m.totals.Next.IsZero() {
 		t.Error("a generation that is alone is counted again and again")
 	}
 }

@@ -23,17 +23,6 @@ const (
 	missingAfter = 10 * time.Second
 )
 
-// clientCount is what is known of the clients of generations that are gone. By address throughout; all that listen on one
-// port are one address as long as one of them covers the others, since clients move between those.
-type clientCount struct {
-	wide map[string]bool // ports of which that is so, or was so while there were several generations
-	// gone is how many more clients generations that are gone have given than taken. As long as nobody is on the way,
-	// those that are there have taken as many more than they have given.
-	gone map[string]int64
-	away map[string]awayCount // on their way
-	next time.Time            // when to count again; zero: when something happens
-}
-
 type awayCount struct {
 	clients int64
 	since   time.Time // so many
@@ -47,10 +36,10 @@ type entry struct {
 }
 
 // entries returns the pools of a generation by their address.
-func (c *clientCount) entries(g *Counters) map[string]entry {
+func (t *Totals) entries(g *Counters) map[string]entry {
 	all := map[string]entry{}
 	for i, address := range g.Listens {
-		address = c.place(address)
+		address = t.place(address)
 		e := all[address]
 		here, balance, known := g.clientsOf(i)
 		all[address] = entry{e.here + here, e.balance + balance, known}
@@ -59,8 +48,8 @@ func (c *clientCount) entries(g *Counters) map[string]entry {
 }
 
 // place returns the address under which those are counted who connect to one.
-func (c *clientCount) place(address string) string {
-	if port, _ := portOfAll(address); c.wide[port] {
+func (t *Totals) place(address string) string {
+	if port, _ := portOfAll(address); t.wide[port] {
 		return "tcp :" + port
 	}
 	return address
@@ -82,29 +71,29 @@ func portOfAll(address string) (port string, all bool) {
 }
 
 // widen notes the ports that somebody serves on all addresses, and counts those who have served it on one along with it.
-func (c *clientCount) widen(generations []*Counters) {
+func (t *Totals) widen(generations []*Counters) {
 	if len(generations) < 2 {
-		c.wide = nil
+		t.wide = nil
 		return
 	}
 	var addresses []string
 	for _, g := range generations {
 		addresses = append(addresses, g.Listens...)
 	}
-	for _, address := range slices.AppendSeq(addresses, maps.Keys(c.gone)) {
+	for _, address := range slices.AppendSeq(addresses, maps.Keys(t.Balance)) {
 		port, all := portOfAll(address)
-		if !all || c.wide[port] {
+		if !all || t.wide[port] {
 			continue
 		}
-		if c.wide == nil {
-			c.wide = map[string]bool{}
+		if t.wide == nil {
+			t.wide = map[string]bool{}
 		}
-		c.wide[port] = true
-		gone := map[string]int64{}
-		for address, n := range c.gone {
-			gone[c.place(address)] += n
+		t.wide[port] = true
+		balance := map[string]int64{}
+		for address, n := range t.Balance {
+			balance[t.place(address)] += n
 		}
-		c.gone, c.away = gone, nil
+		t.Balance, t.away = balance, nil
 	}
 }
 
@@ -122,27 +111,27 @@ func (c *Counters) clientsOf(pool int) (here, balance int64, known bool) {
 	return here, balance, known
 }
 
-// recount tells the workers that accept clients how many the others have.
-func (c *clientCount) recount(g Generations, now time.Time) {
-	c.widen(g.All)
+// Recount tells the workers that accept clients how many the others have.
+func (t *Totals) Recount(g Generations, now time.Time) {
+	t.widen(g.All)
 	entries := make([]map[string]entry, len(g.All))
 	sure := len(g.All) > 1 // there are moves, and they are known
 	balances := map[string]int64{}
 	for i := range g.All {
-		entries[i] = c.entries(g.All[i])
+		entries[i] = t.entries(g.All[i])
 		for address, e := range entries[i] {
 			sure = sure && e.known
 			balances[address] += e.balance
 		}
 	}
-	c.settle(balances, sure, now)
+	t.noteAway(balances, sure, now)
 	for i, to := range g.All {
 		if !slices.Contains(g.Accepting, to) {
 			continue
 		}
 		for pool, address := range to.Listens {
-			address = c.place(address)
-			elsewhere := c.gone[address]
+			address = t.place(address)
+			elsewhere := t.Balance[address]
 			for k := range entries {
 				if e := entries[k][address]; k != i {
 					elsewhere += e.here - e.balance
@@ -153,53 +142,53 @@ func (c *clientCount) recount(g Generations, now time.Time) {
 			}
 		}
 	}
-	c.schedule(g, now)
+	t.scheduleRecount(g, now)
 }
 
-// settle takes note of who is on the way: what all generations have given, less what they have taken. Nobody is where
+// noteAway takes note of who is on the way: what all generations have given, less what they have taken. Nobody is where
 // there is one generation, and nobody can be told who is where an older build does not count it.
-func (c *clientCount) settle(balances map[string]int64, sure bool, now time.Time) {
+func (t *Totals) noteAway(balances map[string]int64, sure bool, now time.Time) {
 	if !sure {
-		c.gone, c.away = balances, nil
+		t.Balance, t.away = balances, nil
 		return
 	}
-	if c.gone == nil {
-		c.gone = map[string]int64{}
+	if t.Balance == nil {
+		t.Balance = map[string]int64{}
 	}
-	if c.away == nil {
-		c.away = map[string]awayCount{}
+	if t.away == nil {
+		t.away = map[string]awayCount{}
 	}
 	for address, balance := range balances {
-		on := c.gone[address] - balance
-		switch before := c.away[address]; {
+		on := t.Balance[address] - balance
+		switch before := t.away[address]; {
 		case on == 0:
-			delete(c.away, address)
+			delete(t.away, address)
 		case on != before.clients:
-			c.away[address] = awayCount{on, now}
+			t.away[address] = awayCount{on, now}
 		case now.Sub(before.since) >= missingAfter:
-			c.gone[address] = balance
-			delete(c.away, address)
+			t.Balance[address] = balance
+			delete(t.away, address)
 		}
 	}
 }
 
-// forget keeps in mind how many clients a generation that ends has taken and given.
-func (c *clientCount) forget(g *Counters) {
-	if c.gone == nil {
-		c.gone = map[string]int64{}
+// forgetClients keeps in mind how many clients a generation that ends has taken and given.
+func (t *Totals) forgetClients(g *Counters) {
+	if t.Balance == nil {
+		t.Balance = map[string]int64{}
 	}
-	for address, e := range c.entries(g) {
-		c.gone[address] -= e.balance
+	for address, e := range t.entries(g) {
+		t.Balance[address] -= e.balance
 	}
 }
 
-func (c *clientCount) schedule(g Generations, now time.Time) {
-	c.next = time.Time{}
+func (t *Totals) scheduleRecount(g Generations, now time.Time) {
+	t.Next = time.Time{}
 	switch {
 	case len(g.All) < 2:
 	case g.Moving:
-		c.next = now.Add(recountMoving)
+		t.Next = now.Add(recountMoving)
 	default:
-		c.next = now.Add(recountEvery)
+		t.Next = now.Add(recountEvery)
 	}
 }

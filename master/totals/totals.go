@@ -11,7 +11,14 @@ import (
 type Totals struct {
 	Past *Sums // what generations have counted that are gone; nil: nothing
 
-	clients clientCount
+	// Balance is how many more clients generations that are gone have given than taken. As long as nobody is on the way,
+	// those that are there have taken as many more than they have given. This and what follows is by address; all that
+	// listen on one port are one address as long as one of them covers the others, since clients move between those.
+	Balance map[string]int64
+	wide    map[string]bool      // ports of which that is so, or was so while there were several generations
+	away    map[string]awayCount // clients on their way
+
+	Next time.Time // when to count the clients again; zero: when something happens
 }
 
 // Generations are those whose counters can be read: they have or may have workers, this master's and another one's.
@@ -41,20 +48,8 @@ func (t *Totals) Restate(g Generations, now time.Time) {
 	t.Recount(g, now)
 }
 
-// Recount tells them how many clients the others have.
-func (t *Totals) Recount(g Generations, now time.Time) { t.clients.recount(g, now) }
-
 // Forget keeps what a generation has counted that ends.
 func (t *Totals) Forget(c *Counters) {
 	t.Past = t.Past.Add(c.Sum(false))
-	t.clients.forget(c)
+	t.forgetClients(c)
 }
-
-// Next returns when to count the clients again; zero: when something happens.
-func (t *Totals) Next() time.Time { return t.clients.next }
-
-// Balance returns how many more clients generations that are gone have given than taken, by address.
-func (t *Totals) Balance() map[string]int64 { return t.clients.gone }
-
-// SetBalance takes over what another master says of those.
-func (t *Totals) SetBalance(balance map[string]int64) { t.clients.gone = balance }
