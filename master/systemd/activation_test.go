@@ -21,15 +21,15 @@ import (
 // envInherit makes the test binary a process that inherits sockets and tells what it got.
 const envInherit = "PINION_TEST_INHERIT"
 
-// heir is what that process tells, as JSON.
-type heir struct {
-	Sockets []heirloom
+// child is what that process tells, as JSON.
+type child struct {
+	Sockets []childSocket
 	Err     string
 	Env     []string       // what is left of LISTEN_…
 	Held    map[string]int // how many descriptors each socket has
 }
 
-type heirloom struct {
+type childSocket struct {
 	Name, Network, Address string
 	Listening              bool
 	NonBlock, CloseOnExec  bool
@@ -43,8 +43,8 @@ func init() {
 	}
 }
 
-func inherit() heir {
-	me := heir{Held: map[string]int{}}
+func inherit() child {
+	me := child{Held: map[string]int{}}
 	sockets, err := New().Inherited()
 	if err != nil {
 		me.Err = err.Error()
@@ -52,7 +52,7 @@ func inherit() heir {
 	for _, s := range sockets {
 		holds, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.FD))
 		fatal(err)
-		me.Sockets = append(me.Sockets, heirloom{
+		me.Sockets = append(me.Sockets, childSocket{
 			Name: s.Name, Network: s.Network, Address: s.Address, Listening: s.Listening, Holds: holds,
 			NonBlock:    flags(s.FD, syscall.F_GETFL)&syscall.O_NONBLOCK != 0,
 			CloseOnExec: flags(s.FD, syscall.F_GETFD)&syscall.FD_CLOEXEC != 0,
@@ -73,8 +73,8 @@ func inherit() heir {
 	return me
 }
 
-// bequeath runs that process with descriptors from 3 on; pid is what the shell calls it, $$ for the process itself.
-func bequeath(t *testing.T, pid, count, names string, fds ...int) heir {
+// runChild runs that process with descriptors from 3 on; pid is what the shell calls it, $$ for the process itself.
+func runChild(t *testing.T, pid, count, names string, fds ...int) child {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -84,7 +84,7 @@ func bequeath(t *testing.T, pid, count, names string, fds ...int) heir {
 	cmd.Env = append(os.Environ(), envInherit+"=1", "LISTEN_FDS="+count, "LISTEN_FDNAMES="+names)
 	cmd.Stderr = os.Stderr
 	for _, fd := range fds {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, os.NewFile(uintptr(fd), "bequest"))
+		cmd.ExtraFiles = append(cmd.ExtraFiles, os.NewFile(uintptr(fd), "passed"))
 	}
 	text, err := cmd.Output()
 	if err != nil {
@@ -93,7 +93,7 @@ func bequeath(t *testing.T, pid, count, names string, fds ...int) heir {
 	for _, f := range cmd.ExtraFiles {
 		f.Close()
 	}
-	var h heir
+	var h child
 	if err := json.Unmarshal(text, &h); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
@@ -137,11 +137,11 @@ func TestInherited(t *testing.T) {
 	noPath := bareSocket(t, syscall.AF_UNIX, stream, &syscall.SockaddrUnix{Name: abstract}, true)
 	bound := bareSocket(t, syscall.AF_INET, stream|syscall.SOCK_NONBLOCK, &syscall.SockaddrInet4{Addr: local}, false)
 	udp := bareSocket(t, syscall.AF_INET, datagram, &syscall.SockaddrInet4{Addr: local}, false)
-	file, err := sock.MemfdSealed("bequest", nil)
+	file, err := sock.MemfdSealed("passed", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []heirloom{
+	want := []childSocket{
 		{Name: "alpha", Network: "tcp", Address: "127.0.0.1:" + portOf(t, v4), Listening: true},
 		{Name: "alpha", Network: "tcp", Address: "0.0.0.0:" + portOf(t, twin), Listening: true},
 		{Name: "100%.socket", Network: "unix", Address: dir + "/s", Listening: true},
@@ -150,7 +150,7 @@ func TestInherited(t *testing.T) {
 		{Name: "udp"},
 		{Name: "file"},
 	}
-	h := bequeath(t, "$$", "7", "alpha:alpha:100%.socket:listen/a%3A%C3%A9:bound:udp:file",
+	h := runChild(t, "$$", "7", "alpha:alpha:100%.socket:listen/a%3A%C3%A9:bound:udp:file",
 		v4, twin, path, noPath, bound, udp, file)
 	h.check(t, want)
 }
@@ -165,15 +165,15 @@ func TestInheritedIPv6(t *testing.T) {
 	mapped := [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}
 	v6 := bareSocket(t, syscall.AF_INET6, syscall.SOCK_STREAM, &syscall.SockaddrInet6{}, true)
 	v4 := bareSocket(t, syscall.AF_INET6, syscall.SOCK_STREAM, &syscall.SockaddrInet6{Addr: mapped}, true)
-	want := []heirloom{
+	want := []childSocket{
 		{Name: "a", Network: "tcp", Address: "[::]:" + portOf(t, v6), Listening: true},
 		{Name: "b", Network: "tcp", Address: "127.0.0.1:" + portOf(t, v4), Listening: true},
 	}
-	bequeath(t, "$$", "2", "a:b", v6, v4).check(t, want)
+	runChild(t, "$$", "2", "a:b", v6, v4).check(t, want)
 }
 
 // check wants these sockets, each held once, with the flags that a listener needs, and a clean environment.
-func (h heir) check(t *testing.T, want []heirloom) {
+func (h child) check(t *testing.T, want []childSocket) {
 	t.Helper()
 	if h.Err != "" || len(h.Env) > 0 || len(h.Sockets) != len(want) {
 		t.Fatalf("got %d sockets, error %q, environment %v", len(h.Sockets), h.Err, h.Env)
@@ -195,7 +195,7 @@ func (h heir) check(t *testing.T, want []heirloom) {
 // What was meant for a shell that has started this process, or for the master before it, is none of its business.
 func TestInheritedByAnother(t *testing.T) {
 	fd := bareSocket(t, syscall.AF_INET, syscall.SOCK_STREAM, nil, false)
-	if h := bequeath(t, "1", "1", "alpha", fd); len(h.Sockets) > 0 || h.Err != "" || len(h.Env) > 0 {
+	if h := runChild(t, "1", "1", "alpha", fd); len(h.Sockets) > 0 || h.Err != "" || len(h.Env) > 0 {
 		t.Errorf("got %+v", h)
 	}
 }

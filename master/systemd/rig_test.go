@@ -57,7 +57,7 @@ func flags(fd, which int) int {
 
 func fatal(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "test heir:", err)
+		fmt.Fprintln(os.Stderr, "test child:", err)
 		os.Exit(1)
 	}
 }
