@@ -46,7 +46,7 @@ func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
 // connected tells whether a worker of the generation itself is connected to a server.
 func (g *generation) connected(pool, server int) bool {
 	return slices.ContainsFunc(g.slots, func(s *slot) bool {
-		return atomic.LoadUint64(&g.counters.Server(s.index, pool, server)[link.ServerConnections]) > 0
+		return atomic.LoadUint64(g.counters.ServerCounter(s.index, pool, server, link.ServerConnections)) > 0
 	})
 }
 

@@ -44,7 +44,7 @@ func (s *slot) clients() (n int) {
 		return 0
 	}
 	for i := range g.pools {
-		n += int(atomic.LoadUint64(&g.counters.Pool(s.index, i)[link.ClientConnections]))
+		n += int(atomic.LoadUint64(g.counters.PoolCounter(s.index, i, link.ClientConnections)))
 	}
 	return n
 }

@@ -155,7 +155,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "answers": // the first server answers when slot 0 asks it
 			f.serverAnswers = value == "yes"
 		case "connected": // of slot 0 to the first server
-			f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
+			*f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
 			f.passed = []systemd.Socket{
 				{Name: "listen/alpha/1", FD: 71, Network: "tcp", Address: "127.0.0.1:22121", Listening: true},
@@ -241,15 +241,15 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
-			f.master.generation.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.generation.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
-			f.latest().counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.latest().counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
-			f.master.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "guests": // that the next generation's worker of slot 0 has taken
-			f.master.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		case "clients": // of slot 0
-			f.master.generation.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.generation.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
 			t.Fatalf("unknown property %q", name)
 		}
@@ -515,8 +515,8 @@ func (f *machine) mapMemory(fd int) ([]byte, error) {
 	memory := make([]byte, link.SharedBytes(link.ServerCounts(c.pools), c.slots))
 	shared, err := link.OpenShared(memory, link.ServerCounts(c.pools), c.slots)
 	if err == nil && there {
-		shared.Server(0, 0, 0)[link.Requests] = uint64(c.requests)
-		shared.Pool(0, 0)[link.ClientConnections] = 1
+		*shared.Server(0, 0, 0)[link.Requests] = uint64(c.requests)
+		*shared.Pool(0, 0)[link.ClientConnections] = 1
 	}
 	return memory, err
 }

@@ -61,7 +61,7 @@ func (c *crowd) generationAt(slots int, name, host string) *generation {
 }
 
 func (c *crowd) here(g *generation, slot int) *uint64 {
-	return &g.counters.Pool(slot, c.pools[g])[link.ClientConnections]
+	return g.counters.Pool(slot, c.pools[g])[link.ClientConnections]
 }
 
 // accept and end are what a worker does with clients of its own.
@@ -217,6 +217,7 @@ func TestClientsOfAnOlderBuild(t *testing.T) {
 	c := newCrowd(t)
 	old, next := c.m.generation, c.generation(1, "main")
 	counts := link.ServerCounts(old.pools)
+	clear(old.memory[8:64]) // all that the header says but the format
 	shared, err := link.OpenShared(old.memory[:link.CounterBytes(counts, 1)], counts, 1)
 	if err != nil {
 		t.Fatal(err)

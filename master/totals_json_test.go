@@ -36,8 +36,8 @@ func TestStatsAreNutcrackers(t *testing.T) {
 	}
 	g := statsGeneration(t, 2)
 	for slot := range 2 {
-		g.counters.Worker(slot)[link.TotalConnections] = 1
-		g.counters.Worker(slot)[link.CurrConnections] = 1
+		*g.counters.Worker(slot)[link.TotalConnections] = 1
+		*g.counters.Worker(slot)[link.CurrConnections] = 1
 	}
 	if got := g.counters.AppendJSON(nil, nutcrackerHead); string(got) != string(want) {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -54,11 +54,11 @@ func TestStatsSumSlots(t *testing.T) {
 	for slot := range slots {
 		for pool := range g.pools {
 			for c := range g.counters.Pool(slot, pool) {
-				g.counters.Pool(slot, pool)[c] = value(slot, pool, -1, c)
+				*g.counters.Pool(slot, pool)[c] = value(slot, pool, -1, c)
 			}
 			for server := range g.pools[pool].Servers {
 				for c := range g.counters.Server(slot, pool, server) {
-					g.counters.Server(slot, pool, server)[c] = value(slot, pool, server, c)
+					*g.counters.Server(slot, pool, server)[c] = value(slot, pool, server, c)
 				}
 			}
 		}

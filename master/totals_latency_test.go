@@ -20,8 +20,7 @@ func tookSo(g *generation, slot int, latency time.Duration, replies uint64) {
 }
 
 func latenciesIn(g *generation) totals.Latencies {
-	counts := g.counters.SumLatency(alpha, 1)
-	return totals.LatenciesOf(&counts)
+	return g.counters.LatencyTotals(alpha, 1, link.SlotRange{First: 0, End: len(g.slots) + 1})
 }
 
 // master0 is a master that has started nothing.
@@ -82,12 +81,12 @@ func TestPoolStatus(t *testing.T) {
 	for slot := range 2 {
 		tookSo(g, slot, 100*time.Microsecond, 490)
 		tookSo(g, slot, 20*time.Millisecond, 10)
-		g.counters.Server(slot, alpha, 1)[link.Requests] = 501
-		g.counters.Server(slot, alpha, 1)[link.ServerConnections] = 2
-		g.counters.Server(slot, alpha, 1)[link.ServerEOF] = 3
-		g.counters.Server(slot, alpha, 1)[link.ServerErr] = 4
-		g.counters.Server(slot, alpha, 1)[link.ServerTimedout] = 5
-		g.counters.Pool(slot, alpha)[link.ClientConnections] = 3
+		*g.counters.Server(slot, alpha, 1)[link.Requests] = 501
+		*g.counters.Server(slot, alpha, 1)[link.ServerConnections] = 2
+		*g.counters.Server(slot, alpha, 1)[link.ServerEOF] = 3
+		*g.counters.Server(slot, alpha, 1)[link.ServerErr] = 4
+		*g.counters.Server(slot, alpha, 1)[link.ServerTimedout] = 5
+		*g.counters.Pool(slot, alpha)[link.ClientConnections] = 3
 	}
 	p := g.poolStatus()[alpha]
 	pool := g.pools[alpha]

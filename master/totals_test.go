@@ -63,9 +63,9 @@ func TestCountsGoByName(t *testing.T) {
 	first, second, third := named(t, f, 3, "x", "y"), named(t, f, 1, "y", "z", "x"), named(t, f, 2, "z")
 	count := func(g *generation, slot int, name string, n uint64) {
 		server := slices.IndexFunc(g.pools[0].Servers, func(s link.Server) bool { return s.Name == name })
-		g.counters.Server(slot, 0, server)[link.Requests] += n
-		g.counters.Server(slot, 0, server)[link.ServerConnections] = 1
-		g.counters.Server(slot, 0, server)[link.ServerEjectedAt] = n
+		*g.counters.Server(slot, 0, server)[link.Requests] += n
+		*g.counters.Server(slot, 0, server)[link.ServerConnections] = 1
+		*g.counters.Server(slot, 0, server)[link.ServerEjectedAt] = n
 	}
 	want := func(g *generation, servers map[string]uint64) {
 		t.Helper()
@@ -122,7 +122,7 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	m := newMaster(f.opts, f.world(), f)
 	gone, first, second, third := named(t, f, 1, "x"), named(t, f, 1, "x"), named(t, f, 2, "x"), named(t, f, 1, "x")
 	for i, g := range []*generation{gone, first, second, third} {
-		g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
+		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	vacate(gone)
 	m.generation, m.retired = third, []*generation{gone, first, second}
@@ -145,7 +145,7 @@ func TestOthersConnectionsAreNotOwn(t *testing.T) {
 	f := newMachine()
 	m := newMaster(f.opts, f.world(), f)
 	m.generation, m.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
-	m.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
+	*m.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
 	m.restate()
 	if n := summed(m).Servers; n != 3 {
 		t.Errorf("%d connections, want 3", n)
@@ -154,7 +154,7 @@ func TestOthersConnectionsAreNotOwn(t *testing.T) {
 	if _, connected := m.generation.doubt(u); connected {
 		t.Error("it counts as connected")
 	}
-	m.generation.counters.Server(1, 0, 0)[link.ServerConnections] = 1
+	*m.generation.counters.Server(1, 0, 0)[link.ServerConnections] = 1
 	if _, connected := m.generation.doubt(u); !connected {
 		t.Error("its own connection does not count")
 	}
@@ -169,7 +169,7 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	m.generation, m.heir = named(t, f, 2, "x"), named(t, f, 1, "x")
 	m.retired = []*generation{gone, named(t, f, 1, "x")}
 	for i, g := range []*generation{gone, m.retired[1], m.generation, m.heir} {
-		g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
+		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	m.bury()
 	if n := summed(m).Requests; n != 1111 {

@@ -61,7 +61,7 @@ func work() {
 			if l.Shared {
 				panic("as told" + strings.Repeat("\nand more", panicLines))
 			}
-			atomic.AddUint64(&counters.Worker(me.Spec.Slot)[link.TotalConnections], 1)
+			atomic.AddUint64(counters.Worker(me.Spec.Slot)[link.TotalConnections], 1)
 			c.Write(append(text, '\n'))
 		})
 	}

@@ -108,7 +108,7 @@ func (l *loop) accept(fd int, ln *listener) error {
 			l.logf(levelWarn, "pool %q: setting keepalive on a client: %v", p.name, err)
 		}
 	}
-	l.counters[link.TotalConnections]++
+	*l.counters[link.TotalConnections]++
 	c.begin()
 	c.leaveIfIdle()
 	return nil
@@ -134,7 +134,7 @@ func (c *client) begin() {
 	l.clients++
 	l.memory.held += clientBytes
 	l.memory.litter += clientBytes // the tables that it is in grow by copying
-	l.counters[link.CurrConnections]++
+	*l.counters[link.CurrConnections]++
 }
 
 // everyClient calls do for each client that is here: not for those on their way, in either direction.

@@ -32,7 +32,7 @@ func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 
 // end is told that the client will send no more. What it is owed is still written.
 func (c *client) end() {
-	c.pool.counters[link.ClientEOF]++
+	*c.pool.counters[link.ClientEOF]++
 	c.become(clientHalfClosed)
 	c.in.drop(&c.pool.l.memory)
 	c.endIfDone()
@@ -59,7 +59,7 @@ func (c *client) endIfDone() {
 
 // fail ends a connection that broke.
 func (c *client) fail(err error) {
-	c.pool.counters[link.ClientErr]++
+	*c.pool.counters[link.ClientErr]++
 	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
 	c.close()
 }
@@ -96,7 +96,7 @@ func (c *client) tearDown() {
 		l.memory.held -= clientBytes
 		l.memory.litter += clientBytes
 		l.closed()
-		atomic.AddUint64(&c.pool.counters[link.ClientConnections], ^uint64(0))
+		atomic.AddUint64(c.pool.counters[link.ClientConnections], ^uint64(0))
 	}
 }
 

@@ -187,7 +187,7 @@ func (c *conn) established() {
 		c.refused(unix.ECONNREFUSED)
 		return
 	}
-	c.endpoint.counters[link.ServerConnections]++
+	*c.endpoint.counters[link.ServerConnections]++
 	c.endpoint.remember(c.addr)
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0

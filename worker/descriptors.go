@@ -110,7 +110,7 @@ func (l *loop) expected() int {
 
 // used returns how many descriptors are open, about.
 func (l *loop) used() int {
-	n := l.descriptors.fixed + int(l.counters[link.CurrConnections]) + len(l.mover.peers)
+	n := l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + len(l.mover.peers)
 	for _, p := range l.mover.peers {
 		for _, guests := range p.guests {
 			n += len(guests)

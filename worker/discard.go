@@ -36,7 +36,7 @@ func (c *conn) discard(reason error) bool {
 	c.endpoint.complainOf(reason)
 	if r.state&isExpired == 0 {
 		r.state |= isExpired
-		p.counters[link.ForwardError]++
+		*p.counters[link.ForwardError]++
 	}
 	if r.probe != nil {
 		r.probe.vain = true
@@ -86,6 +86,6 @@ func (c *conn) shed(b []byte) []byte {
 		b = b[drop:]
 		p.scan = max(p.scan-drop, 0)
 	}
-	c.endpoint.counters[link.ResponseBytes] += uint64(before - len(b))
+	*c.endpoint.counters[link.ResponseBytes] += uint64(before - len(b))
 	return b
 }

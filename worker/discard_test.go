@@ -74,7 +74,7 @@ func TestReplyBeyondMemory(t *testing.T) {
 				if !s.liveness().Alive() || s.liveness().Failures() > 0 || server.ended {
 					t.Errorf("the server is %v, its connection ended: %v", s.liveness(), server.ended)
 				}
-				if got, want := s.counters[link.ResponseBytes], uint64(len(before)+len(large.reply)+len(behind)); got != want {
+				if got, want := *s.counters[link.ResponseBytes], uint64(len(before)+len(large.reply)+len(behind)); got != want {
 					t.Errorf("%d bytes of replies count, want %d", got, want)
 				}
 				r.advance(time.Duration(2 * reliefAfter))

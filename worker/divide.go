@@ -196,7 +196,7 @@ func (c *client) sendDivided() {
 	} else {
 		f.whole, f.line = d.b, d.b.B
 	}
-	p.counters[link.Fragments] += uint64(len(d.parts))
+	*p.counters[link.Fragments] += uint64(len(d.parts))
 	c.charge(f)
 	f.admitted = true
 	for i := range d.parts {
@@ -252,7 +252,7 @@ func (c *client) dropDivision() {
 func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *output) {
 	if server < 0 {
 		body.drop(&p.l.memory)
-		p.counters[link.ForwardError]++
+		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}

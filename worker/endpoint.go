@@ -27,7 +27,7 @@ type endpoint struct {
 	heard   *uint64                      // shared: when it last sent anything
 	latency *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.
-	counters []uint64
+	counters link.ServerWords
 }
 
 func newEndpoint(s *server, network, address string) *endpoint {

@@ -135,7 +135,7 @@ func (l *loop) assigned(f *fanout) {
 func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, part []int32) []byte) {
 	l := c.pool.l
 	parent.fanout = f
-	c.pool.counters[link.Fragments] += uint64(len(l.targets))
+	*c.pool.counters[link.Fragments] += uint64(len(l.targets))
 	c.charge(f)
 	f.admitted = true
 	for _, t := range l.targets {

@@ -67,7 +67,7 @@ func (f far) play(t *testing.T) {
 			}
 		}
 		for _, l := range r.workers {
-			failed += l.pools[0].servers[0].counters[link.ServerTimedout]
+			failed += *l.pools[0].servers[0].counters[link.ServerTimedout]
 		}
 		return good, failed
 	}

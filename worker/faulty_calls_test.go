@@ -86,7 +86,7 @@ func TestFaultyWatch(t *testing.T) {
 	r.advance(acceptPause)
 	r.pings(first, l)
 	r.pings(second, l)
-	if got := l.pools[0].counters[link.ClientConnections]; got != 2 {
+	if got := *l.pools[0].counters[link.ClientConnections]; got != 2 {
 		t.Errorf("client_connections is %d", got)
 	}
 	failing(t, "watch", unix.ENOMEM, func(fd int) bool { return fd != l.listeners[0].fd })
@@ -95,8 +95,8 @@ func TestFaultyWatch(t *testing.T) {
 	third := r.connect("third", 0, 0)
 	l.listeners[0].unwatch() // another generation accepts
 	r.turn()
-	if !third.ended || l.pools[0].counters[link.ClientConnections] != 1 {
-		t.Errorf("the third one, whom nobody can serve, is closed: %v; client_connections is %d", third.ended, l.pools[0].counters[link.ClientConnections])
+	if !third.ended || *l.pools[0].counters[link.ClientConnections] != 1 {
+		t.Errorf("the third one, whom nobody can serve, is closed: %v; client_connections is %d", third.ended, *l.pools[0].counters[link.ClientConnections])
 	}
 }
 

@@ -45,11 +45,11 @@ func (c *conn) enqueue(r *request, size int) {
 	if r.state&isPromised != 0 {
 		c.promised++
 	}
-	n := c.endpoint.counters
-	n[link.InQueue]++
-	n[link.InQueueBytes] += uint64(size)
-	n[link.Requests]++
-	n[link.RequestBytes] += uint64(size)
+	n := &c.endpoint.counters
+	*n[link.InQueue]++
+	*n[link.InQueueBytes] += uint64(size)
+	*n[link.Requests]++
+	*n[link.RequestBytes] += uint64(size)
 	if r.deadline != 0 && (!c.deadlines.Armed() || r.deadline < c.deadlines.Due()) {
 		l.timers.Set(&c.deadlines, r.deadline)
 	}
@@ -86,16 +86,16 @@ func (c *conn) pop() *request {
 // uncount takes r, the head, out of the figures of the queues. A server may answer a request early, before it has got
 // all of it: the rest is written all the same.
 func (c *conn) uncount(r *request) {
-	n := c.endpoint.counters
+	n := &c.endpoint.counters
 	if r != c.unsent {
-		n[link.OutQueue]--
-		n[link.OutQueueBytes] -= uint64(r.bytes)
+		*n[link.OutQueue]--
+		*n[link.OutQueueBytes] -= uint64(r.bytes)
 		return
 	}
 	c.unsent = r.behind
 	c.lead -= int(r.bytes)
-	n[link.InQueue]--
-	n[link.InQueueBytes] -= uint64(r.bytes)
+	*n[link.InQueue]--
+	*n[link.InQueueBytes] -= uint64(r.bytes)
 }
 
 // flush writes what is queued, as far as it is allowed and the socket takes it.
@@ -132,11 +132,11 @@ func (c *conn) wrote(bytes int) {
 		c.begin(c.unsent)
 	}
 	c.watch()
-	n := c.endpoint.counters
-	n[link.InQueue] -= uint64(moved)
-	n[link.InQueueBytes] -= uint64(size)
-	n[link.OutQueue] += uint64(moved)
-	n[link.OutQueueBytes] += uint64(size)
+	n := &c.endpoint.counters
+	*n[link.InQueue] -= uint64(moved)
+	*n[link.InQueueBytes] -= uint64(size)
+	*n[link.OutQueue] += uint64(moved)
+	*n[link.OutQueueBytes] += uint64(size)
 }
 
 // watch lets the gauge see what is written.

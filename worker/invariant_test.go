@@ -167,7 +167,7 @@ func checkServer(t testing.TB, s *server) {
 		{link.InQueue, count[0]}, {link.InQueueBytes, size[0]}, {link.OutQueue, count[1]}, {link.OutQueueBytes, size[1]},
 		{link.ServerConnections, open},
 	} {
-		if got := s.counters[gauge.counter]; got != uint64(gauge.want) {
+		if got := *s.counters[gauge.counter]; got != uint64(gauge.want) {
 			name := link.ServerCounters[gauge.counter].Name
 			t.Fatalf("server %q: %s is %d, want %d", s.spec.Name, name, int64(got), gauge.want)
 		}
@@ -208,7 +208,7 @@ func checkLatencies(t testing.TB, s *server) {
 	for _, n := range s.primary.latency {
 		total += n
 	}
-	if replies := s.counters[link.Responses]; total != replies {
+	if replies := *s.counters[link.Responses]; total != replies {
 		t.Fatalf("server %q: %d latencies of %d responses", s.spec.Name, total, replies)
 	}
 }
@@ -249,7 +249,7 @@ func checkEmpty(t testing.TB, l *loop) {
 	if held != 0 || l.clients != 0 {
 		t.Errorf("%d clients and %d other registrations are left", l.clients, -held)
 	}
-	if got := l.counters[link.CurrConnections]; got != uint64(len(l.listeners)) {
+	if got := *l.counters[link.CurrConnections]; got != uint64(len(l.listeners)) {
 		t.Errorf("curr_connections is %d, want the %d listeners", got, len(l.listeners))
 	}
 	if l.requests.count != rigRequests {
@@ -263,8 +263,8 @@ func checkEmpty(t testing.TB, l *loop) {
 		t.Errorf("the requests that are free count %d and are %d", l.requests.count, n)
 	}
 	for _, p := range l.pools {
-		if p.counters[link.ClientConnections] != 0 {
-			t.Errorf("pool %q: client_connections is %d", p.name, p.counters[link.ClientConnections])
+		if *p.counters[link.ClientConnections] != 0 {
+			t.Errorf("pool %q: client_connections is %d", p.name, *p.counters[link.ClientConnections])
 		}
 		for _, s := range p.servers {
 			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {

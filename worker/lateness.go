@@ -91,7 +91,7 @@ func (c *conn) expire() {
 		c.waiting = r.behind
 		r.state |= isExpired
 		expired = true
-		c.endpoint.counters[link.ServerTimedout]++
+		*c.endpoint.counters[link.ServerTimedout]++
 		p.spoil(r)
 		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
 	}
@@ -202,10 +202,10 @@ func (c *conn) withdraw(r, before *request) {
 	r.state &^= inConn
 	c.unbegun--
 	c.kept(r)
-	n := c.endpoint.counters
-	n[link.InQueue]--
-	n[link.InQueueBytes] -= uint64(r.bytes)
-	n[link.ServerTimedout]++
+	n := &c.endpoint.counters
+	*n[link.InQueue]--
+	*n[link.InQueueBytes] -= uint64(r.bytes)
+	*n[link.ServerTimedout]++
 }
 
 // isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a

@@ -324,7 +324,7 @@ func (c *client) evict(reason error) {
 		c.fail(reason)
 		return
 	}
-	c.pool.counters[link.ClientErr]++
+	*c.pool.counters[link.ClientErr]++
 	l := c.pool.l
 	c.in.drop(&l.memory)
 	c.respond(c.pool.errorText(reason))
@@ -340,7 +340,7 @@ func (l *loop) unmuteAll() {
 
 // refuseSize answers a Redis request of more than max_request_bytes, and ends the connection.
 func (c *client) refuseSize() {
-	c.pool.counters[link.ClientErr]++
+	*c.pool.counters[link.ClientErr]++
 	c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], "ERR Protocol error: request is larger than max_request_bytes"))
 	c.leave()
 }

@@ -106,7 +106,7 @@ func (ln *listener) unwatch() {
 	ln.pool.l.timers.Stop(&ln.pause)
 	if err := ln.watchKept(); err != nil {
 		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
-		ln.pool.counters[link.ClientConnections]--
+		*ln.pool.counters[link.ClientConnections]--
 		sock.Close(ln.kept)
 		ln.kept = -1
 	}
@@ -231,7 +231,7 @@ func remedy(err error) string {
 // admit counts one more client, unless the pool has as many as it may have, over all workers of all generations. Counting
 // comes before looking, so that of two workers which take the last place at once at least one sees the other.
 func (p *pool) admit() bool {
-	mine := &p.counters[link.ClientConnections]
+	mine := p.counters[link.ClientConnections]
 	atomic.AddUint64(mine, 1)
 	limit := p.spec.ClientConnections
 	if limit == 0 || p.l.shared.Clients(p.index) <= uint64(limit) {
@@ -246,7 +246,7 @@ const memcacheFull = "ERROR Too many open connections\r\n"
 
 // turnAway tells a client that there is no room for it.
 func (ln *listener) turnAway(fd int) {
-	ln.pool.counters[link.ClientErr]++
+	*ln.pool.counters[link.ClientErr]++
 	ln.pool.noteFull(fd)
 	if ln.pool.spec.Protocol == link.Memcache {
 		sock.Send(fd, []byte(memcacheFull))

@@ -53,10 +53,10 @@ type loop struct {
 	listeners []*listener
 	control   *control // nil: the master is dead
 	resolver  *resolver
-	clients   int      // connected now
-	nextID    uint64   // of the next client
-	counters  []uint64 // of the worker
-	turns     *uint64  // shared: grows with each turn, so that the master sees that the worker does not hang
+	clients   int              // connected now
+	nextID    uint64           // of the next client
+	counters  link.WorkerWords // of the worker
+	turns     *uint64          // shared: grows with each turn, so that the master sees that the worker does not hang
 
 	agenda       agenda
 	requests     requestPool
@@ -272,11 +272,11 @@ func (l *loop) release(token poll.Token) {
 
 // opened and closed count a connection of any kind.
 func (l *loop) opened() {
-	l.counters[link.TotalConnections]++
-	l.counters[link.CurrConnections]++
+	*l.counters[link.TotalConnections]++
+	*l.counters[link.CurrConnections]++
 }
 
-func (l *loop) closed() { l.counters[link.CurrConnections]-- }
+func (l *loop) closed() { *l.counters[link.CurrConnections]-- }
 
 // liveMillis is the time as liveness words have it.
 func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }

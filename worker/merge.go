@@ -130,7 +130,7 @@ func (c *client) merge(r *request) bool {
 		copied, ok := p.mergeKey(c, f)
 		if !ok {
 			l.logf(levelWarn, "pool %q: closing client %d at %s: %v", p.name, c.id, c.peer(), errUnmergeable)
-			p.counters[link.ClientErr]++
+			*p.counters[link.ClientErr]++
 			c.close()
 			return false
 		}

@@ -42,7 +42,7 @@ func TestMoveIdle(t *testing.T) {
 		if l == next {
 			n = 4
 		}
-		if got := l.pools[0].counters[link.ClientConnections]; got != uint64(n) {
+		if got := *l.pools[0].counters[link.ClientConnections]; got != uint64(n) {
 			t.Errorf("generation %d counts %d clients, want %d", l.spec.Generation, got, n)
 		}
 	}
@@ -50,10 +50,10 @@ func TestMoveIdle(t *testing.T) {
 	if taken, known := next.shared.Balance(0); given != -3 || taken != 3 || !known {
 		t.Errorf("%d clients are taken and %d given, want 3", taken, -given)
 	}
-	if got := before.pools[0].counters[link.ClientEOF] + before.pools[0].counters[link.ClientErr]; got != 0 {
+	if got := *before.pools[0].counters[link.ClientEOF] + *before.pools[0].counters[link.ClientErr]; got != 0 {
 		t.Errorf("%d clients are said to have gone", got)
 	}
-	if got := next.counters[link.TotalConnections]; got != 2 {
+	if got := *next.counters[link.TotalConnections]; got != 2 {
 		t.Errorf("next counts %d connections in all, want its listener and the new client", got)
 	}
 	r.instruct(next, link.Settle, nil)

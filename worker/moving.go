@@ -110,7 +110,7 @@ func (c *client) arrive() {
 	c.pool.l.hand(c.token, c)
 	c.begin()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
-	atomic.AddUint64(&c.pool.counters[link.ClientConnections], 1)
+	atomic.AddUint64(c.pool.counters[link.ClientConnections], 1)
 	c.in.unread = true
 	c.in.backlog = c.in.rest != nil
 	c.nextTurn()

@@ -21,11 +21,11 @@ type pool struct {
 	spec      *link.Pool
 	placement placement
 	servers   []*server
-	counters  []uint64
-	moved     *uint64     // shared: clients taken less clients given
-	timeout   int64       // ns; 0 = none
-	lanes     uint16      // that were given to clients
-	idle      timer.Timer // looks for idle clients
+	counters  link.PoolWords // shared: written here only
+	moved     *uint64        // shared: clients taken less clients given
+	timeout   int64          // ns; 0 = none
+	lanes     uint16         // that were given to clients
+	idle      timer.Timer    // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
 	fullLogged     int64 // when it was last logged that client_connections is reached
@@ -108,7 +108,7 @@ func (p *pool) nextLane() uint16 {
 // for conn.send. server < 0: none is live.
 func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *input) {
 	if server < 0 {
-		p.counters[link.ForwardError]++
+		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}

@@ -72,7 +72,7 @@ func (r *refusals) more() (text string) {
 // noteRefusal counts a request that is refused and, now and then, logs it.
 func (c *client) noteRefusal(name, reason string) {
 	p := c.pool
-	p.counters[link.ClientErr]++
+	*p.counters[link.ClientErr]++
 	kind := refusalKind{name, reason}
 	if reason == noPassword { // whatever it was
 		kind.name = ""

@@ -74,7 +74,7 @@ func (c *conn) recv() {
 	}
 	c.heard, c.blamed = l.now, false
 	*c.endpoint.heard = uint64(l.now)
-	before := c.endpoint.counters[link.Responses]
+	before := *c.endpoint.counters[link.Responses]
 	used, err := c.take(b)
 	if err != nil {
 		c.fail(err)
@@ -87,7 +87,7 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	served := c.endpoint.counters[link.Responses] - before
+	served := *c.endpoint.counters[link.Responses] - before
 	if served > 0 {
 		l.spent += int(served) * requestToll
 		c.fares()
@@ -136,7 +136,7 @@ func unaskedError(reply []byte) error {
 
 // take pairs the replies in b with the in queue and returns how many bytes that used.
 func (c *conn) take(b []byte) (used int, err error) {
-	n := c.endpoint.counters
+	n := &c.endpoint.counters
 	for used < len(b) {
 		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
 		if err != nil {
@@ -161,8 +161,8 @@ func (c *conn) take(b []byte) (used int, err error) {
 		if c.unasked() {
 			return used, unaskedError(reply)
 		}
-		n[link.Responses]++
-		n[link.ResponseBytes] += uint64(size)
+		*n[link.Responses]++
+		*n[link.ResponseBytes] += uint64(size)
 		r := c.pop()
 		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
 			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
@@ -179,14 +179,14 @@ func (c *conn) take(b []byte) (used int, err error) {
 
 // fail ends a connection that broke, and counts it.
 func (c *conn) fail(err error) {
-	n := c.endpoint.counters
+	n := &c.endpoint.counters
 	switch err {
 	case io.EOF:
-		n[link.ServerEOF]++
+		*n[link.ServerEOF]++
 	case unix.ETIMEDOUT:
-		n[link.ServerTimedout]++
+		*n[link.ServerTimedout]++
 	default:
-		n[link.ServerErr]++
+		*n[link.ServerErr]++
 	}
 	c.end(err)
 }
@@ -225,7 +225,7 @@ func (c *conn) disappoint(queue *request, err error) {
 		r.behind = nil
 		r.state &^= inConn
 		if r.state&isExpired == 0 {
-			p.counters[link.ForwardError]++
+			*p.counters[link.ForwardError]++
 		}
 		if r.probe != nil {
 			r.probe.vain = isOwnTrouble(err)
@@ -249,10 +249,10 @@ func (c *conn) retire() {
 // close frees the connection's descriptor and buffers and returns its in queue. The next request opens it again.
 func (c *conn) close() (queue *request) {
 	l := c.endpoint.pool.l
-	n := c.endpoint.counters
+	n := &c.endpoint.counters
 	c.hangUp()
 	if c.state >= connGreeting {
-		n[link.ServerConnections]--
+		*n[link.ServerConnections]--
 	}
 	queue = c.head
 	for r := queue; r != nil; r = c.head {

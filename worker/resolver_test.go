@@ -142,7 +142,7 @@ func TestNextAddress(t *testing.T) {
 		server.hangUp()
 		hears("-ERR Connection reset by peer\r\n")
 	}
-	if got := r.conn().endpoint.counters[link.ServerErr]; got != 2 {
+	if got := *r.conn().endpoint.counters[link.ServerErr]; got != 2 {
 		t.Errorf("server_err is %d, want one for each time that no address was good", got)
 	}
 }
@@ -159,7 +159,7 @@ func TestLookupFails(t *testing.T) {
 	if got := string(c.take()); got != want {
 		t.Errorf("the client got %q, want %q", got, want)
 	}
-	if got := r.workers[0].pools[0].counters[link.ForwardError]; got != 1 {
+	if got := *r.workers[0].pools[0].counters[link.ForwardError]; got != 1 {
 		t.Errorf("forward_error is %d", got)
 	}
 	for range 100 {
@@ -300,8 +300,8 @@ func TestConnectionToItself(t *testing.T) {
 	if got := string(c.take()); got != want {
 		t.Errorf("the client got %q, want %q", got, want)
 	}
-	if conn.state != connClosed || conn.endpoint.counters[link.ServerConnections] != 0 {
-		t.Errorf("the connection is %v, and %d count", conn.state, conn.endpoint.counters[link.ServerConnections])
+	if conn.state != connClosed || *conn.endpoint.counters[link.ServerConnections] != 0 {
+		t.Errorf("the connection is %v, and %d count", conn.state, *conn.endpoint.counters[link.ServerConnections])
 	}
 	fd, err = sock.ListenTCP(itself, 1, false)
 	if err != nil {

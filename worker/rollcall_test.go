@@ -84,7 +84,7 @@ func TestRollCall(t *testing.T) {
 	if n := len(r.servers[0].conns); n != 1 {
 		t.Errorf("the good server has %d connections", n)
 	}
-	if n := next.pools[0].counters[link.ServerEjects]; n != 1 {
+	if n := *next.pools[0].counters[link.ServerEjects]; n != 1 {
 		t.Errorf("%d servers were ejected when requests failed, want the one that refuses", n)
 	}
 }
@@ -186,7 +186,7 @@ func TestInquire(t *testing.T) {
 	}
 	r.servers[1].conns[0].send([]byte("+PONG\r\n"))
 	r.turn()
-	if c := l.pools[0].counters[link.ForwardError]; c != 0 {
+	if c := *l.pools[0].counters[link.ForwardError]; c != 0 {
 		t.Errorf("%d requests could not be forwarded", c)
 	}
 }

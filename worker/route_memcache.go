@@ -70,7 +70,7 @@ func (c *client) measuredMemcache(b []byte) bool {
 // which are here. It returns how many of these it used.
 func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
 	c.progress = requestProgress{}
-	c.pool.counters[link.ClientErr]++
+	*c.pool.counters[link.ClientErr]++
 	if !r.NoReply {
 		c.respond([]byte(memcache.TooLarge))
 	}
@@ -92,7 +92,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 		c.respond([]byte(fault.Reply))
 	}
 	if fault.Close {
-		c.pool.counters[link.ClientErr]++
+		*c.pool.counters[link.ClientErr]++
 		c.pool.l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
 		c.leave()
 		return have

@@ -143,7 +143,7 @@ func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
 // refuseProtocol answers bytes that are no request and ends the connection: nothing tells where the next one begins.
 func (c *client) refuseProtocol(err error) {
 	l := c.pool.l
-	c.pool.counters[link.ClientErr]++
+	*c.pool.counters[link.ClientErr]++
 	l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
 	l.scratch = resp.AppendProtocolError(l.scratch[:0], err)
 	c.respond(l.scratch)

@@ -23,10 +23,10 @@ type server struct {
 	index    int
 	spec     *link.Server
 	primary  *endpoint
-	counters []uint64
-	word     *uint64     // shared: the shard.Liveness
-	blamed   *uint64     // shared: when a failure of the server was last counted
-	retry    timer.Timer // of an ejection
+	counters link.ServerWords // shared: written here only
+	word     *uint64          // shared: the shard.Liveness
+	blamed   *uint64          // shared: when a failure of the server was last counted
+	retry    timer.Timer      // of an ejection
 	news     news
 }
 
@@ -64,8 +64,8 @@ func (s *server) failed(err error, since int64) {
 			continue
 		}
 		if ejected {
-			s.pool.counters[link.ServerEjects]++
-			s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
+			*s.pool.counters[link.ServerEjects]++
+			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
 			s.report(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
 				s.pool.spec.ServerRetryTimeout, cause(err)))

@@ -59,14 +59,14 @@ func (e *endpoint) othersWait(c *conn) bool { return e.sumOthers(c.unbegun, link
 // as long as makes a connection end is stopped or has only begun: it does not count.
 func (e *endpoint) sumOthers(mine, counter int) (sum int) {
 	l := e.pool.l
-	sum = max(0, int(e.counters[counter])-mine)
+	sum = max(0, int(*e.counters[counter])-mine)
 	for slot := range l.shared.Slots() {
 		if slot == l.spec.Slot {
 			continue
 		}
 		heard := l.shared.Heard(slot, e.pool.index, e.server.index)
 		if heard != nil && l.now-int64(atomic.LoadUint64(heard)) < lateFactor*e.pool.timeout {
-			sum += int(atomic.LoadUint64(&l.shared.Server(slot, e.pool.index, e.server.index)[counter]))
+			sum += int(atomic.LoadUint64(l.shared.ServerCounter(slot, e.pool.index, e.server.index, counter)))
 		}
 	}
 	return sum

@@ -85,7 +85,7 @@ func serve() error {
 		}
 	}
 	if next, err := sock.FreeDescriptor(); err == nil {
-		l.descriptors.fixed = next - int(l.counters[link.CurrConnections])
+		l.descriptors.fixed = next - int(*l.counters[link.CurrConnections])
 	}
 	collect(false) // what the start has left is no use to a loop that may run for months
 	if spec.Takeover {

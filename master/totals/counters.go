@@ -18,33 +18,20 @@ type Counters struct {
 }
 
 // Sum returns what the workers of the generation have counted. Gauges are among it while they live.
-func (c *Counters) Sum(gauges bool) *Sums { return c.sum(gauges, 0, c.Slots()) }
+func (c *Counters) Sum(gauges bool) *Sums {
+	return c.sum(gauges, link.SlotRange{First: 0, End: c.Slots()})
+}
 
-// sum returns what slots have counted, from the first to the one before end.
-func (c *Counters) sum(gauges bool, first, end int) *Sums {
-	collect := func(infos []link.CounterInfo, words func(slot int) []uint64) map[string]uint64 {
-		all := make(map[string]uint64, len(infos))
-		for i, info := range infos {
-			if info.Kind == link.Gauge && !gauges {
-				continue
-			}
-			for slot := first; slot < end; slot++ {
-				all[info.Name] = sumOf(info.Kind, all[info.Name], atomic.LoadUint64(&words(slot)[i]))
-			}
-		}
-		return all
-	}
-	sums := &Sums{Pools: map[string]PoolSums{}}
-	sums.Worker = collect(link.WorkerCounters[:], c.Worker)
+// sum returns what slots have counted, those counters included that only the build knows which has made the memory.
+func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
+	sums := &Sums{Worker: c.WorkerTotals(slots, gauges), Pools: map[string]PoolSums{}}
 	for i := range c.Pools {
-		p := PoolSums{Servers: map[string]ServerSums{}}
-		p.Counters = collect(link.PoolCounters[:], func(slot int) []uint64 { return c.Pool(slot, i) })
+		p := PoolSums{Counters: c.PoolTotals(i, slots, gauges), Servers: map[string]ServerSums{}}
 		for k, s := range c.Pools[i].Servers {
-			counts := c.latencyCounts(i, k, first, end)
 			p.Servers[s.Name] = ServerSums{
-				Network: s.Network, Address: s.Address, Latencies: LatenciesOf(&counts),
+				Network: s.Network, Address: s.Address, Latencies: c.LatencyTotals(i, k, slots),
 				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
-				Counters: collect(link.ServerCounters[:], func(slot int) []uint64 { return c.Server(slot, i, k) }),
+				Counters: c.ServerTotals(i, k, slots, gauges),
 			}
 		}
 		sums.Pools[c.Pools[i].Name] = p
@@ -57,28 +44,31 @@ func (c *Counters) Inherit(others *Sums) {
 	if others == nil {
 		others = &Sums{}
 	}
-	store := func(words []uint64, infos []link.CounterInfo, from map[string]uint64) {
+	store := func(words []*uint64, infos []link.CounterInfo, from map[string]uint64) {
 		for i, info := range infos {
-			atomic.StoreUint64(&words[i], from[info.Name])
+			atomic.StoreUint64(words[i], from[info.Name])
 		}
 	}
 	slot := c.Legacy()
-	store(c.Worker(slot), link.WorkerCounters[:], others.Worker)
+	worker := c.Worker(slot)
+	store(worker[:], link.WorkerCounters[:], others.Worker)
 	for i := range c.Pools {
 		p := others.Pools[c.Pools[i].Name]
-		store(c.Pool(slot, i), link.PoolCounters[:], p.Counters)
+		pool := c.Pool(slot, i)
+		store(pool[:], link.PoolCounters[:], p.Counters)
 		for k, s := range c.Pools[i].Servers {
 			old := p.Servers[s.Name]
-			store(c.Server(slot, i, k), link.ServerCounters[:], old.Counters)
+			server := c.Server(slot, i, k)
+			store(server[:], link.ServerCounters[:], old.Counters)
 			counts := old.Latencies.counts()
-			c.inheritLatencies(i, k, &counts)
+			c.SetLatency(slot, i, k, &counts)
 		}
 	}
 }
 
 // Inherited returns what stands where Inherit has put it.
 func (c *Counters) Inherited() *Sums {
-	return c.sum(false, c.Legacy(), c.Legacy()+1)
+	return c.sum(false, link.SlotRange{First: c.Legacy(), End: c.Legacy() + 1})
 }
 
 // InheritLiveness takes over which servers are ejected, and until when. A server that has moved is a new one. Nobody

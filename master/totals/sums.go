@@ -31,14 +31,6 @@ type ServerSums struct {
 	Latencies Latencies `json:"latencies_us,omitempty"`
 }
 
-// sumOf adds up two values of a counter.
-func sumOf(kind link.CounterKind, a, b uint64) uint64 {
-	if kind == link.Timestamp {
-		return max(a, b)
-	}
-	return a + b
-}
-
 // Add returns what both have counted. Who is added is the newer one.
 func (s *Sums) Add(more *Sums) *Sums {
 	if s == nil {
@@ -89,7 +81,7 @@ func addCounters(infos []link.CounterInfo, a, b map[string]uint64) map[string]ui
 		if i := slices.IndexFunc(infos, func(info link.CounterInfo) bool { return info.Name == name }); i >= 0 {
 			kind = infos[i].Kind
 		}
-		sum[name] = sumOf(kind, sum[name], n)
+		sum[name] = kind.Add(sum[name], n)
 	}
 	return sum
 }

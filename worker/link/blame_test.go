@@ -12,11 +12,11 @@ func TestBlameOfAnotherBuild(t *testing.T) {
 		t.Errorf("who maps it again: %v", err)
 	}
 	for name, change := range map[string]func(s *Shared) []byte{
-		"only what was there before is mapped": func(s *Shared) []byte { return s.memory()[:s.blame0*wordBytes] },
+		"only what was there before is mapped": func(s *Shared) []byte { return s.memory()[:s.words[blameWord]*wordBytes] },
 		"only what was there before is there":  func(s *Shared) []byte { s.words[blameWord] = 0; return s.memory() },
 		"it is elsewhere":                      func(s *Shared) []byte { s.words[blameWord]++; return s.memory() },
 	} {
-		s, err := OpenShared(change(openShared(t, servers, 2)), servers, 2)
+		s, err := OpenShared(change(withoutDirectory(openShared(t, servers, 2))), servers, 2)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -25,7 +25,8 @@ func TestFound(t *testing.T) {
 	s.SetFound(0, 1, 0, netip.MustParseAddr("fe80::1%eth0"), 60)
 	s.SetFound(0, 1, 0, netip.Addr{}, 60)
 	want("2001:db8::7", 50)
-	s.foundOf(1, 1, 0)[0] = 0 // it is being written, or its writer has died over it
+	words, _ := s.foundOf(1, 1, 0)
+	*words[0] = 0 // it is being written, or its writer has died over it
 	want("10.0.0.2", 40)
 	if addr, _ := s.Found(0, 1); addr.IsValid() {
 		t.Errorf("the server of another pool is at %s", addr)
@@ -35,10 +36,10 @@ func TestFound(t *testing.T) {
 func TestFoundOfAnotherBuild(t *testing.T) {
 	servers := []int{2, 1}
 	for name, change := range map[string]func(s *Shared) []byte{
-		"only what was there before is mapped": func(s *Shared) []byte { return s.memory()[:s.found0*wordBytes] },
+		"only what was there before is mapped": func(s *Shared) []byte { return s.memory()[:s.words[foundWord]*wordBytes] },
 		"only what was there before is there":  func(s *Shared) []byte { s.words[foundWord] = 0; return s.memory() },
 	} {
-		s, err := OpenShared(change(openShared(t, servers, 2)), servers, 2)
+		s, err := OpenShared(change(withoutDirectory(openShared(t, servers, 2))), servers, 2)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -5,6 +5,7 @@ package link
 
 import (
 	"math/bits"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -57,20 +58,58 @@ func Quantile(counts *[LatencyBuckets]uint64, q float64) time.Duration {
 	return LatencyBound(LatencyBuckets - 1)
 }
 
+// bucket is one of the memory.
+type bucket struct {
+	place
+	own int // the bucket of this build in which the greatest latency below its bound belongs
+}
+
+// locateLatency finds the buckets. Another build may have others.
+func (s *Shared) locateLatency() {
+	names := latencyNames()
+	s.dir.each(ofLatency, func(name counterName, p place) {
+		us, err := strconv.ParseInt(name.Name, 10, 64)
+		if err == nil && p.Slots > s.dir.Slots && us > 0 && us <= int64(maxLatencyBound/time.Microsecond) {
+			s.buckets = append(s.buckets, bucket{p, LatencyBucket(int64(time.Duration(us)*time.Microsecond) - 1)})
+		}
+	})
+	s.plain = len(s.buckets) == len(names)
+	for i := range s.buckets {
+		b := &s.buckets[i]
+		s.plain = s.plain && b.Words[b.column].Name == names[i] && b.block == s.buckets[0].block && b.column == i
+	}
+}
+
+// maxLatencyBound is a bound beyond which there is no histogram.
+const maxLatencyBound = 24 * time.Hour
+
 // Latency returns the histogram of a server in a slot, by LatencyBucket: replies that took so long from when their request
-// was queued for the server. Written by that slot's worker only.
+// was queued for the server. Written by that slot's worker only. In memory with other buckets it has no place.
 func (s *Shared) Latency(slot, pool, server int) *[LatencyBuckets]uint64 {
-	off := s.slot0 + slot*s.perSlot + s.pool[pool] + numPoolCounters + server*perServer + numServerCounters
-	return (*[LatencyBuckets]uint64)(s.words[off : off+LatencyBuckets])
+	if !s.plain {
+		return new([LatencyBuckets]uint64)
+	}
+	first := s.buckets[0].index(slot, pool, server)
+	return (*[LatencyBuckets]uint64)(s.words[first : first+LatencyBuckets])
 }
 
 // SumLatency adds up the histogram of a server over all slots and Legacy.
 func (s *Shared) SumLatency(pool, server int) (sum [LatencyBuckets]uint64) {
-	for slot := range s.slots + 1 {
-		words := s.Latency(slot, pool, server)
-		for i := range words {
-			sum[i] += atomic.LoadUint64(&words[i])
-		}
+	for i := range s.buckets {
+		b := &s.buckets[i]
+		sum[b.own] += s.sum(b.place, Counter, pool, server)
 	}
 	return sum
+}
+
+// SetLatency puts the histogram of a server into a slot. Only its one writer calls it: for Legacy, the master.
+func (s *Shared) SetLatency(slot, pool, server int, counts *[LatencyBuckets]uint64) {
+	next := 0 // of counts
+	for i := range s.buckets {
+		b, sum := &s.buckets[i], uint64(0)
+		for ; next <= b.own || i == len(s.buckets)-1 && next < len(counts); next++ {
+			sum += counts[next]
+		}
+		atomic.StoreUint64(s.at(b.place, slot, pool, server), sum)
+	}
 }

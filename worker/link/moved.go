@@ -12,32 +12,29 @@ import "sync/atomic"
 //	clients of the pool = clients here + clients that others have accepted − how many more of them were taken here than given
 //
 // What others have accepted is the master's to say, in the slot Legacy. It need not hurry: moving does not change it.
-// These words stand behind the signs of life, and the third word of the header says where.
-const movedWord = 2 // of the header: the first of these words; 0: there are none
 
-// layMoved places the words behind the signs of life: per slot, and for Legacy, one of each pool.
-func (s *Shared) layMoved() {
-	s.moved0 = s.pulse0 + s.slots*s.perPulse
-	s.perMoved = roundUp(len(s.servers))
-	s.blame0 = s.moved0 + (s.slots+1)*s.perMoved
+// layMoved places the words: per slot, and for Legacy, one of each pool.
+func (l *layout) layMoved() {
+	l.beginPart(movedWord, 0, 0)
+	b := block{Of: ofPool, Words: states("moved"), First: l.end, Slots: l.Slots + 1, PerSlot: roundUp(len(l.Servers))}
+	for pool := range l.Servers {
+		b.Pools = append(b.Pools, pool)
+	}
+	l.add(b)
+	l.end += b.Slots * b.PerSlot
 }
 
 // Moved is how many more clients of a pool a slot's workers have taken than given, a number that may be below zero. The
 // worker of the slot writes it with atomic stores: before it counts a client that it has taken, and after it has ceased
 // to count one that it gave. nil: whoever made the memory does not know it.
-func (s *Shared) Moved(slot, pool int) *uint64 {
-	if !s.counts {
-		return nil
-	}
-	return &s.words[s.moved0+slot*s.perMoved+pool]
-}
+func (s *Shared) Moved(slot, pool int) *uint64 { return s.at(s.moved, slot, pool, 0) }
 
 // Balance returns how many more clients of a pool the workers of all slots have taken than given; false: nobody knows.
 func (s *Shared) Balance(pool int) (moved int64, known bool) {
-	if !s.counts {
+	if s.moved.block == nil {
 		return 0, false
 	}
-	for slot := range s.slots {
+	for slot := range s.dir.Slots {
 		moved += int64(atomic.LoadUint64(s.Moved(slot, pool)))
 	}
 	return moved, true
@@ -45,8 +42,8 @@ func (s *Shared) Balance(pool int) (moved int64, known bool) {
 
 // Here returns how many clients of a pool the workers of all slots have.
 func (s *Shared) Here(pool int) (clients uint64) {
-	for slot := range s.slots {
-		clients += atomic.LoadUint64(&s.Pool(slot, pool)[ClientConnections])
+	for slot := range s.dir.Slots {
+		clients += atomic.LoadUint64(s.PoolCounter(slot, pool, ClientConnections))
 	}
 	return clients
 }
@@ -70,7 +67,7 @@ func (s *Shared) Clients(pool int) uint64 {
 	here := s.Here(pool)
 	others, known := s.Others(pool)
 	if !known {
-		return here + atomic.LoadUint64(&s.Pool(s.Legacy(), pool)[ClientConnections])
+		return here + atomic.LoadUint64(s.PoolCounter(s.Legacy(), pool, ClientConnections))
 	}
 	return here + uint64(others)
 }

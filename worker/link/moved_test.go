@@ -12,7 +12,7 @@ import (
 func TestClientsThatMove(t *testing.T) {
 	old, next := openShared(t, []int{1, 1}, 2), openShared(t, []int{1, 1}, 3)
 	const pool = 1
-	count := func(s *Shared, slot int, change int) { s.Pool(slot, pool)[ClientConnections] += uint64(change) }
+	count := func(s *Shared, slot int, change int) { *s.Pool(slot, pool)[ClientConnections] += uint64(change) }
 	moved := func(s *Shared, slot int, change int) { atomic.AddUint64(s.Moved(slot, pool), uint64(change)) }
 	elsewhere := func(s *Shared, accepted int) { atomic.StoreUint64(s.Elsewhere(pool), uint64(accepted)) }
 	want := func(step string, n uint64) {
@@ -58,13 +58,19 @@ func TestClientsOfAnotherBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Pool(0, 1)[ClientConnections], s.Pool(s.Legacy(), 1)[ClientConnections] = 3, 4
+	*s.Pool(0, 1)[ClientConnections], *s.Pool(s.Legacy(), 1)[ClientConnections] = 3, 4
 	if n := s.Clients(1); n != 7 || s.Moved(0, 1) != nil {
 		t.Errorf("%d clients, moved %v", n, s.Moved(0, 1))
 	}
 	if _, known := s.Balance(1); known {
 		t.Error("somebody has counted moves")
 	}
+}
+
+// undirected makes claimed memory that of a build that knows no directory.
+func undirected(mem []byte) []byte {
+	clear(mem[directoryWord*wordBytes : headerWords*wordBytes])
+	return mem
 }
 
 func TestReopenShared(t *testing.T) {
@@ -94,9 +100,12 @@ func TestReopenShared(t *testing.T) {
 		{"an earlier build's and more", withoutPulse(servers, 2), servers, 2, "bytes of counters"},
 		{"fresh", newMemory(SharedBytes(servers, 2)), servers, 2, "unknown format 0x0"},
 		{"foreign", foreign, servers, 2, "unknown format"},
-		{"more slots", claimed(), servers, 1, "bytes of counters"},
-		{"fewer slots", claimed(), servers, 3, "bytes of counters"},
-		{"other servers", claimed(), []int{1, 1}, 2, "bytes of counters"},
+		{"more slots", claimed(), servers, 1, "it is for 2 slots"},
+		{"fewer slots", claimed(), servers, 3, "want"},
+		{"other servers", claimed(), []int{1, 1}, 2, "pools of [2 1] servers"},
+		{"an earlier build's, more slots", undirected(claimed()), servers, 1, "bytes of counters"},
+		{"an earlier build's, fewer slots", undirected(claimed()), servers, 3, "bytes of counters"},
+		{"an earlier build's, other servers", undirected(claimed()), []int{1, 1}, 2, "bytes of counters"},
 	} {
 		_, err := ReopenShared(test.mem, test.servers, test.slots)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {

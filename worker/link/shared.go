@@ -5,84 +5,54 @@ package link
 
 import (
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"unsafe"
 )
 
-const (
-	wordBytes     = 8
-	wordsPerLine  = 64 / wordBytes // a cache line; blocks of different writers never share one
-	headerWords   = wordsPerLine
-	sharedMagic   = 0x50494e494f4e0002 // "PINION", format 2
-	sharedMinimum = headerWords * wordBytes
-	perServer     = numServerCounters + LatencyBuckets
-)
-
-// Shared gives names to the words of the mapping. The layout follows from the pools and the number of slots alone:
-//
-//	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
-//	       │ per slot: signs of life, see pulse.go │ per slot: clients that have moved, see moved.go
-//	       │ per server: when it last failed, see blame.go │ per slot: where servers were found, see found.go
+// Shared gives names to the words of the mapping; layout.go says where they are.
 //
 // A slot's words are written by the worker of that slot only, with plain stores; readers use the Sum methods. They
 // outlive their worker: the successor in the slot counts on. One more slot, Legacy, holds what earlier generations have
 // counted; the master writes it.
+//
+// A word that the memory does not have, since another build has made it, is one that nobody else sees.
 type Shared struct {
-	words   []uint64
-	slots   int
-	live    []int // word of each pool's epoch; its servers' liveness words follow
-	slot0   int   // first word of slot 0
-	perSlot int   // words of one slot, a whole number of cache lines
-	pool    []int // offset of each pool's counters within a slot
-	servers []int // servers of each pool
+	words []uint64
+	dir   directory // what is where
 
-	alive    bool  // there are signs of life
-	pulse0   int   // first word of those of slot 0
-	perPulse int   // words of those of one slot, a whole number of cache lines
-	heard    []int // offset of those of each pool's servers within a slot's
-
-	counts   bool // there are words about clients that move
-	moved0   int  // first word of those of slot 0
-	perMoved int  // words of those of one slot, a whole number of cache lines
-
-	blames bool  // there are times of failures
-	blame0 int   // first of those
-	blamed []int // first of those of each pool
-
-	finds    bool  // there are addresses
-	found0   int   // first word of those of slot 0
-	perFound int   // words of those of one slot, a whole number of cache lines
-	found    []int // offset of those of each pool's servers within a slot's
-	end      int   // words in all
+	// Places of what this build knows.
+	worker   [numWorkerCounters]place
+	pool     [numPoolCounters]place
+	server   [numServerCounters]place
+	epoch    place
+	liveness place
+	turns    place
+	heard    place
+	moved    place
+	blamed   place
+	found    [foundWords]place
+	buckets  []bucket // of latencies, the least first
+	plain    bool     // they are those of this build
 }
 
-// newShared computes the layout; servers[i] is the number of servers of pool i.
-func newShared(servers []int, slots int) *Shared {
-	s := &Shared{slots: slots, servers: servers}
-	next := headerWords
-	for _, n := range servers {
-		s.live = append(s.live, next)
-		next += roundUp(1 + n)
-	}
-	s.slot0 = next
-	off := int(numWorkerCounters)
-	for _, n := range servers {
-		s.pool = append(s.pool, off)
-		off += numPoolCounters + n*perServer
-	}
-	s.perSlot = roundUp(off)
-	s.layPulse()
-	s.layMoved()
-	s.layBlame()
-	s.layFound()
-	return s
-}
-
-func roundUp(words int) int { return (words + wordsPerLine - 1) &^ (wordsPerLine - 1) }
+// WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
+// ServerCounters.
+type (
+	WorkerWords [numWorkerCounters]*uint64
+	PoolWords   [numPoolCounters]*uint64
+	ServerWords [numServerCounters]*uint64
+)
 
 // SharedBytes returns the size of the mapping for pools with these numbers of servers.
 func SharedBytes(servers []int, slots int) int {
-	return newShared(servers, slots).end * wordBytes
+	l := newLayout(servers, slots)
+	return l.end*wordBytes + (len(l.text())+wordBytes-1)/wordBytes*wordBytes
+}
+
+// CounterBytes returns how much of the mapping every build lays out alike: the liveness words and the first counters.
+func CounterBytes(servers []int, slots int) int {
+	return newLayout(servers, slots).counters * wordBytes
 }
 
 // ServerCounts returns the number of servers of each pool, as SharedBytes and OpenShared want it.
@@ -98,33 +68,28 @@ func ServerCounts(pools []Pool) []int {
 // claimed. What another process has claimed must hold the counters, see CounterBytes, and may hold what stands behind
 // them; memory that holds something else is an error.
 func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
-	s := newShared(servers, slots)
-	if want := s.pulse0 * wordBytes; len(mem) < want || len(mem) < sharedMinimum {
+	l := newLayout(servers, slots)
+	if want := l.counters * wordBytes; len(mem) < want || len(mem) < sharedMinimum {
 		return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), want)
 	}
-	s.words = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/wordBytes)
+	s := &Shared{words: unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/wordBytes)}
 	if atomic.LoadUint64(&s.words[0]) == 0 {
-		if len(s.words) < s.end {
-			return nil, fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), s.end*wordBytes)
+		if err := s.claim(mem, l); err != nil {
+			return nil, err
 		}
-		atomic.StoreUint64(&s.words[pulseWord], uint64(s.pulse0))
-		atomic.StoreUint64(&s.words[movedWord], uint64(s.moved0))
-		atomic.StoreUint64(&s.words[blameWord], uint64(s.blame0))
-		atomic.StoreUint64(&s.words[foundWord], uint64(s.found0))
-		atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
 	}
 	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
 		return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
 	}
-	s.alive = atomic.LoadUint64(&s.words[pulseWord]) == uint64(s.pulse0) && len(s.words) >= s.moved0
-	s.counts = s.alive && atomic.LoadUint64(&s.words[movedWord]) == uint64(s.moved0) && len(s.words) >= s.blame0
-	s.blames = s.counts && atomic.LoadUint64(&s.words[blameWord]) == uint64(s.blame0) && len(s.words) >= s.found0
-	s.finds = s.blames && atomic.LoadUint64(&s.words[foundWord]) == uint64(s.found0) && len(s.words) >= s.end
+	if err := s.read(mem, l); err != nil {
+		return nil, fmt.Errorf("opening shared memory: reading its directory: %w", err)
+	}
+	s.locate()
 	return s, nil
 }
 
 // ReopenShared is OpenShared for all of a memory file that another master has made, perhaps one of another build. Memory
-// that nobody has claimed, or whose counters do not end where they would here, is an error.
+// that nobody has claimed, or that has no directory and whose counters do not end where they would here, is an error.
 func ReopenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 	if len(mem) >= sharedMinimum {
 		words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), headerWords)
@@ -135,86 +100,223 @@ func ReopenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 		if counters == 0 {
 			counters = uint64(len(mem))
 		}
-		if want := CounterBytes(servers, slots); counters != uint64(want) {
+		if want := CounterBytes(servers, slots); words[directoryWord] == 0 && counters != uint64(want) {
 			return nil, fmt.Errorf("opening shared memory: %d bytes of counters, want %d", counters, want)
 		}
 	}
 	return OpenShared(mem, servers, slots)
 }
 
+// claim makes fresh memory that of this build.
+func (s *Shared) claim(mem []byte, l *layout) error {
+	text, first := l.text(), l.end*wordBytes
+	if len(mem) < first+len(text) {
+		return fmt.Errorf("opening shared memory: %d bytes, want %d", len(mem), first+len(text))
+	}
+	copy(mem[first:], text)
+	for word, part := range l.parts {
+		atomic.StoreUint64(&s.words[word], uint64(part))
+	}
+	atomic.StoreUint64(&s.words[directoryWord], uint64(l.end))
+	atomic.StoreUint64(&s.words[directorySize], uint64(len(text)))
+	atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
+	return nil
+}
+
+// read takes the directory of the memory or, if there is none, what of this build's layout is there.
+func (s *Shared) read(mem []byte, l *layout) (err error) {
+	first, size := atomic.LoadUint64(&s.words[directoryWord]), atomic.LoadUint64(&s.words[directorySize])
+	if first == 0 {
+		s.dir = l.upTo(s.words)
+		return nil
+	}
+	if first > uint64(len(s.words)) || size > uint64(len(mem))-first*wordBytes {
+		return fmt.Errorf("it is %d bytes at word %d of %d", size, first, len(s.words))
+	}
+	s.dir, err = parseDirectory(mem[first*wordBytes:][:size], len(s.words), l.Servers, l.Slots)
+	return err
+}
+
+// locate finds what this build knows.
+func (s *Shared) locate() {
+	for i, info := range WorkerCounters {
+		s.worker[i] = s.place(ofWorker, info.Name, s.dir.Slots+1)
+	}
+	for i, info := range PoolCounters {
+		s.pool[i] = s.place(ofPool, info.Name, s.dir.Slots+1)
+	}
+	for i, info := range ServerCounters {
+		s.server[i] = s.place(ofServer, info.Name, s.dir.Slots+1)
+	}
+	s.locateLatency()
+	s.epoch, s.liveness = s.place(ofPool, "epoch", 0), s.place(ofServer, "liveness", 0)
+	s.turns, s.heard = s.place(ofWorker, "turns", s.dir.Slots), s.place(ofServer, "heard", s.dir.Slots)
+	s.moved, s.blamed = s.place(ofPool, "moved", s.dir.Slots+1), s.place(ofServer, "failed_at", 0)
+	for i, name := range foundNames {
+		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)
+	}
+}
+
+// place returns where a word is; nowhere, too, if it is not there for so many slots.
+func (s *Shared) place(of, name string, slots int) place {
+	if p := s.dir.find(of, name); p.block != nil && p.Slots >= slots {
+		return p
+	}
+	return place{}
+}
+
+// at returns a word; nil if the memory does not have it.
+func (s *Shared) at(p place, slot, pool, server int) *uint64 {
+	if p.block == nil {
+		return nil
+	}
+	return &s.words[p.index(slot, pool, server)]
+}
+
+// own returns a word or, if the memory does not have it, one that nobody else sees.
+func (s *Shared) own(p place, slot, pool, server int) *uint64 {
+	if word := s.at(p, slot, pool, server); word != nil {
+		return word
+	}
+	return new(uint64)
+}
+
 // Slots returns the number of slots of the layout, without Legacy.
-func (s *Shared) Slots() int { return s.slots }
+func (s *Shared) Slots() int { return s.dir.Slots }
 
 // Legacy is the slot of what earlier generations have counted.
-func (s *Shared) Legacy() int { return s.slots }
+func (s *Shared) Legacy() int { return s.dir.Slots }
 
 // Epoch is the word that every change of a liveness word of the pool adds one to. Atomic access only.
-func (s *Shared) Epoch(pool int) *uint64 { return &s.words[s.live[pool]] }
+func (s *Shared) Epoch(pool int) *uint64 { return s.own(s.epoch, 0, pool, 0) }
 
 // Liveness is the liveness word (shard.Liveness) of a server. Atomic access only.
-func (s *Shared) Liveness(pool, server int) *uint64 { return &s.words[s.live[pool]+1+server] }
+func (s *Shared) Liveness(pool, server int) *uint64 { return s.own(s.liveness, 0, pool, server) }
 
-// Worker returns the counters of a slot's worker, by index of WorkerCounters. Written by that worker only.
-func (s *Shared) Worker(slot int) []uint64 {
-	off := s.slot0 + slot*s.perSlot
-	return s.words[off : off+numWorkerCounters : off+numWorkerCounters]
+// Worker returns the counters of a slot's worker. Written by that worker only.
+func (s *Shared) Worker(slot int) (words WorkerWords) {
+	for i := range words {
+		words[i] = s.own(s.worker[i], slot, 0, 0)
+	}
+	return words
 }
 
-// Pool returns the counters of a pool in a slot, by index of PoolCounters. Written by that slot's worker only.
-func (s *Shared) Pool(slot, pool int) []uint64 {
-	off := s.slot0 + slot*s.perSlot + s.pool[pool]
-	return s.words[off : off+numPoolCounters : off+numPoolCounters]
+// Pool returns the counters of a pool in a slot. Written by that slot's worker only.
+func (s *Shared) Pool(slot, pool int) (words PoolWords) {
+	for i := range words {
+		words[i] = s.own(s.pool[i], slot, pool, 0)
+	}
+	return words
 }
 
-// Server returns the counters of a server in a slot, by index of ServerCounters. Written by that slot's worker only.
-func (s *Shared) Server(slot, pool, server int) []uint64 {
-	off := s.slot0 + slot*s.perSlot + s.pool[pool] + numPoolCounters + server*perServer
-	return s.words[off : off+numServerCounters : off+numServerCounters]
+// Server returns the counters of a server in a slot. Written by that slot's worker only.
+func (s *Shared) Server(slot, pool, server int) (words ServerWords) {
+	for i := range words {
+		words[i] = s.own(s.server[i], slot, pool, server)
+	}
+	return words
+}
+
+// PoolCounter is one of Pool.
+func (s *Shared) PoolCounter(slot, pool, counter int) *uint64 {
+	return s.own(s.pool[counter], slot, pool, 0)
+}
+
+// ServerCounter is one of Server.
+func (s *Shared) ServerCounter(slot, pool, server, counter int) *uint64 {
+	return s.own(s.server[counter], slot, pool, server)
 }
 
 // SumWorker adds up a worker counter over all slots and Legacy, as the other sums do.
 func (s *Shared) SumWorker(counter int) uint64 {
-	return s.sum(WorkerCounters[counter].Kind, func(slot int) *uint64 { return &s.Worker(slot)[counter] })
+	return s.sum(s.worker[counter], WorkerCounters[counter].Kind, 0, 0)
 }
 
 // SumPool adds up a pool counter over all slots.
 func (s *Shared) SumPool(pool, counter int) uint64 {
-	return s.sum(PoolCounters[counter].Kind, func(slot int) *uint64 { return &s.Pool(slot, pool)[counter] })
+	return s.sum(s.pool[counter], PoolCounters[counter].Kind, pool, 0)
 }
 
 // SumServer adds up a server counter over all slots.
 func (s *Shared) SumServer(pool, server, counter int) uint64 {
-	return s.sum(ServerCounters[counter].Kind, func(slot int) *uint64 { return &s.Server(slot, pool, server)[counter] })
+	return s.sum(s.server[counter], ServerCounters[counter].Kind, pool, server)
 }
 
-func (s *Shared) sum(kind CounterKind, word func(slot int) *uint64) uint64 {
-	var total uint64
-	for slot := range s.slots + 1 {
-		v := atomic.LoadUint64(word(slot))
-		if kind == Timestamp {
-			total = max(total, v)
-			continue
-		}
-		total += v
+func (s *Shared) sum(p place, kind CounterKind, pool, server int) uint64 {
+	return s.sumOf(p, kind, SlotRange{0, s.dir.Slots + 1}, pool, server)
+}
+
+// SlotRange are the slots from First to the one before End.
+type SlotRange struct{ First, End int }
+
+// sumOf adds up a word over some slots.
+func (s *Shared) sumOf(p place, kind CounterKind, of SlotRange, pool, server int) (total uint64) {
+	if p.block == nil {
+		return 0
+	}
+	for slot := of.First; slot < min(of.End, p.Slots); slot++ {
+		total = kind.Add(total, atomic.LoadUint64(s.at(p, slot, pool, server)))
 	}
 	return total
+}
+
+// WorkerTotals adds up the worker counters over some slots, by name, those included that this build does not know; those of
+// pools and servers likewise. Gauges are left out unless they are asked for.
+func (s *Shared) WorkerTotals(of SlotRange, gauges bool) map[string]uint64 {
+	return s.totals(ofWorker, of, gauges, 0, 0)
+}
+
+// PoolTotals does so for a pool.
+func (s *Shared) PoolTotals(pool int, of SlotRange, gauges bool) map[string]uint64 {
+	return s.totals(ofPool, of, gauges, pool, 0)
+}
+
+// ServerTotals does so for a server.
+func (s *Shared) ServerTotals(pool, server int, of SlotRange, gauges bool) map[string]uint64 {
+	return s.totals(ofServer, of, gauges, pool, server)
+}
+
+// LatencyTotals returns the histogram of a server over some slots, by the bounds of buckets in µs, without empty ones.
+func (s *Shared) LatencyTotals(pool, server int, of SlotRange) map[string]uint64 {
+	all := s.totals(ofLatency, of, false, pool, server)
+	maps.DeleteFunc(all, func(_ string, n uint64) bool { return n == 0 })
+	return all
+}
+
+func (s *Shared) totals(what string, of SlotRange, gauges bool, pool, server int) map[string]uint64 {
+	all := map[string]uint64{}
+	s.dir.each(what, func(name counterName, p place) {
+		kind := name.kind()
+		if kind == Counter || kind == Timestamp || kind == Gauge && gauges {
+			all[name.Name] = kind.Add(all[name.Name], s.sumOf(p, kind, of, pool, server))
+		}
+	})
+	return all
+}
+
+// Add adds up two values of a counter.
+func (k CounterKind) Add(a, b uint64) uint64 {
+	if k == Timestamp {
+		return max(a, b)
+	}
+	return a + b
 }
 
 // ZeroGauges forgets what a dead worker had open. Only the master calls it, between reaping a worker and starting its
 // successor, so there is still one writer.
 func (s *Shared) ZeroGauges(slot int) {
-	zero := func(words []uint64, infos []CounterInfo) {
-		for i, info := range infos {
-			if info.Kind == Gauge {
-				atomic.StoreUint64(&words[i], 0)
+	zero := func(of string, pool, server int) {
+		s.dir.each(of, func(name counterName, p place) {
+			if name.kind() == Gauge && slot < p.Slots {
+				atomic.StoreUint64(s.at(p, slot, pool, server), 0)
 			}
-		}
+		})
 	}
-	zero(s.Worker(slot), WorkerCounters[:])
-	for pool, n := range s.servers {
-		zero(s.Pool(slot, pool), PoolCounters[:])
+	zero(ofWorker, 0, 0)
+	for pool, n := range s.dir.Servers {
+		zero(ofPool, pool, 0)
 		for server := range n {
-			zero(s.Server(slot, pool, server), ServerCounters[:])
+			zero(ofServer, pool, server)
 		}
 	}
 }

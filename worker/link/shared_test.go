@@ -27,12 +27,6 @@ func openShared(t *testing.T, servers []int, slots int) *Shared {
 
 // blocks names the words of a layout, writer by writer: "" are those that anyone may write.
 func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
-	pointers := func(words []uint64) (p []*uint64) {
-		for i := range words {
-			p = append(p, &words[i])
-		}
-		return p
-	}
 	all := map[string][]*uint64{}
 	for pool, n := range servers {
 		all[""] = append(all[""], s.Epoch(pool))
@@ -42,14 +36,20 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 	}
 	for slot := range slots {
 		name := string(rune('0' + slot))
-		all[name] = append(all[name], pointers(s.Worker(slot))...)
+		worker := s.Worker(slot)
+		all[name] = append(all[name], worker[:]...)
 		for pool, n := range servers {
-			all[name] = append(all[name], pointers(s.Pool(slot, pool))...)
+			words := s.Pool(slot, pool)
+			all[name] = append(all[name], words[:]...)
 			for server := range n {
-				all[name] = append(all[name], pointers(s.Server(slot, pool, server))...)
-				all[name] = append(all[name], pointers(s.Latency(slot, pool, server)[:])...)
+				words, latency := s.Server(slot, pool, server), s.Latency(slot, pool, server)
+				found, _ := s.foundOf(slot, pool, server)
+				all[name] = append(all[name], words[:]...)
+				for i := range latency {
+					all[name] = append(all[name], &latency[i])
+				}
 				all[name] = append(all[name], s.Heard(slot, pool, server))
-				all[name] = append(all[name], pointers(s.foundOf(slot, pool, server)[:])...)
+				all[name] = append(all[name], found[:]...)
 			}
 		}
 		all[name] = append(all[name], s.Turns(slot))
@@ -64,8 +64,13 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	for _, servers := range [][]int{{1}, {3}, {7}, {8}, {1, 2, 50}, {0}, {}} {
 		for _, slots := range []int{1, 2, 5} {
 			s := openShared(t, servers, slots)
-			seen := map[*uint64]bool{&s.words[0]: true, &s.words[pulseWord]: true, &s.words[movedWord]: true, &s.words[blameWord]: true,
-				&s.words[foundWord]: true}
+			seen := map[*uint64]bool{}
+			for i := range headerWords {
+				seen[&s.words[i]] = true
+			}
+			for i := s.words[directoryWord]; i < uint64(len(s.words)); i++ {
+				seen[&s.words[i]] = true
+			}
 			lines := map[uintptr]string{}
 			for writer, words := range blocks(s, servers, slots) {
 				for _, word := range words {
@@ -84,26 +89,6 @@ func TestWordsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// The mapping ends behind the last word, and no slice can be made to reach into its neighbour.
-func TestSlicesEnd(t *testing.T) {
-	servers := []int{2, 1}
-	s := openShared(t, servers, 2)
-	for _, words := range [][]uint64{s.Worker(0), s.Pool(1, 0), s.Server(1, 1, 0)} {
-		if len(words) != cap(words) {
-			t.Errorf("a block of %d words has room for %d", len(words), cap(words))
-		}
-	}
-	if got := len(s.Worker(0)); got != len(WorkerCounters) {
-		t.Errorf("a worker has %d counters", got)
-	}
-	if got := len(s.Pool(0, 0)); got != len(PoolCounters) {
-		t.Errorf("a pool has %d counters", got)
-	}
-	if got := len(s.Server(0, 0, 0)); got != len(ServerCounters) {
-		t.Errorf("a server has %d counters", got)
-	}
-}
-
 func TestOpenShared(t *testing.T) {
 	servers := []int{2}
 	size := SharedBytes(servers, 2)
@@ -112,19 +97,19 @@ func TestOpenShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.Worker(1)[TotalConnections] = 5
+	*first.Worker(1)[TotalConnections] = 5
 	second, err := OpenShared(mem, servers, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := second.Worker(1)[TotalConnections]; got != 5 {
+	if got := *second.Worker(1)[TotalConnections]; got != 5 {
 		t.Errorf("who opens it later reads %d", got)
 	}
 	if second.Slots() != 2 {
 		t.Errorf("it has %d slots", second.Slots())
 	}
-	if _, err := OpenShared(newMemory(size)[:size-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
-		t.Errorf("fresh memory that is one byte short: %v", err)
+	if _, err := OpenShared(newMemory(size)[:size-wordBytes], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
+		t.Errorf("fresh memory that is one word short: %v", err)
 	}
 	counters := CounterBytes(servers, 2)
 	if _, err := OpenShared(mem[:counters-1], servers, 2); err == nil || !strings.Contains(err.Error(), "want") {
@@ -146,10 +131,10 @@ func TestServerCounts(t *testing.T) {
 func TestSums(t *testing.T) {
 	s := openShared(t, []int{1, 2}, 3)
 	for slot := range uint64(3) {
-		s.Worker(int(slot))[TotalConnections] = 1 << slot
-		s.Pool(int(slot), 1)[ClientEOF] = 10 << slot
-		s.Server(int(slot), 1, 1)[Requests] = 100 << slot
-		s.Server(int(slot), 1, 1)[ServerEjectedAt] = 5 - slot
+		*s.Worker(int(slot))[TotalConnections] = 1 << slot
+		*s.Pool(int(slot), 1)[ClientEOF] = 10 << slot
+		*s.Server(int(slot), 1, 1)[Requests] = 100 << slot
+		*s.Server(int(slot), 1, 1)[ServerEjectedAt] = 5 - slot
 	}
 	for _, test := range []struct {
 		name      string
@@ -178,23 +163,26 @@ func TestZeroGauges(t *testing.T) {
 		}
 	}
 	s.ZeroGauges(1)
-	check := func(slot int, words []uint64, infos []CounterInfo) {
+	check := func(slot int, words []*uint64, infos []CounterInfo) {
 		for i, info := range infos {
 			want := uint64(9)
 			if slot == 1 && info.Kind == Gauge {
 				want = 0
 			}
-			if words[i] != want {
-				t.Errorf("slot %d: %s is %d, want %d", slot, info.Name, words[i], want)
+			if *words[i] != want {
+				t.Errorf("slot %d: %s is %d, want %d", slot, info.Name, *words[i], want)
 			}
 		}
 	}
 	for slot := range 2 {
-		check(slot, s.Worker(slot), WorkerCounters[:])
+		worker := s.Worker(slot)
+		check(slot, worker[:], WorkerCounters[:])
 		for pool, n := range servers {
-			check(slot, s.Pool(slot, pool), PoolCounters[:])
+			words := s.Pool(slot, pool)
+			check(slot, words[:], PoolCounters[:])
 			for server := range n {
-				check(slot, s.Server(slot, pool, server), ServerCounters[:])
+				words := s.Server(slot, pool, server)
+				check(slot, words[:], ServerCounters[:])
 			}
 		}
 	}
@@ -248,7 +236,7 @@ func TestPulseOfAnotherBuild(t *testing.T) {
 		t.Errorf("who maps all of it: %v", err)
 	}
 	for name, mem := range map[string][]byte{
-		"only the counters are mapped": mem[:CounterBytes(servers, 2)],
+		"only the counters are mapped": withoutDirectory(own).memory()[:CounterBytes(servers, 2)],
 		"only the counters are there":  withoutPulse(servers, 2),
 	} {
 		s, err := OpenShared(mem, servers, 2)
@@ -270,6 +258,12 @@ func withoutPulse(servers []int, slots int) []byte {
 	mem := newMemory(SharedBytes(servers, slots))
 	*(*uint64)(unsafe.Pointer(unsafe.SliceData(mem))) = sharedMagic
 	return mem
+}
+
+// withoutDirectory makes the memory that of a build that knows no directory.
+func withoutDirectory(s *Shared) *Shared {
+	undirected(s.memory())
+	return s
 }
 
 // memory returns what the layout was laid over.
