@@ -77,6 +77,9 @@ func OpenShared(mem []byte, servers []int, slots int) (*Shared, error) {
 		if err := s.claim(mem, l); err != nil {
 			return nil, err
 		}
+		s.dir = l.directory
+		s.locate()
+		return s, nil
 	}
 	if magic := atomic.LoadUint64(&s.words[0]); magic != sharedMagic {
 		return nil, fmt.Errorf("opening shared memory: unknown format %#x", magic)
@@ -119,7 +122,7 @@ func (s *Shared) claim(mem []byte, l *layout) error {
 	}
 	atomic.StoreUint64(&s.words[directoryWord], uint64(l.end))
 	atomic.StoreUint64(&s.words[directorySize], uint64(len(text)))
-	atomic.CompareAndSwapUint64(&s.words[0], 0, sharedMagic)
+	atomic.StoreUint64(&s.words[0], sharedMagic)
 	return nil
 }
 
