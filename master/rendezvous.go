@@ -5,7 +5,6 @@ package master
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -391,8 +390,8 @@ func (m *master) patiently(try func() error) error {
 
 // parseSpec reads a specification that another master has written.
 func parseSpec(text []byte) (*link.Spec, error) {
-	spec := new(link.Spec)
-	if err := json.Unmarshal(text, spec); err != nil {
+	spec, err := link.ParseSpec(text)
+	if err != nil {
 		return nil, err
 	}
 	if spec.Slots < 1 || len(spec.Pools) == 0 || spec.Slot < 0 || spec.Slot >= spec.Slots {

@@ -29,7 +29,7 @@ package master
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"time"
 
@@ -167,13 +167,6 @@ const (
 	adminSocketName = "control"
 )
 
-// knownFields are those that a Critical may name.
-var knownFields = []string{
-	"strict", "unreachable", "patience", "legacy", "result", "more", "slots", "sockets", "from", "slot", "started_at", "hung", "clients", "stored",
-	"pools", "bytes", "left", "obeys", "declares", "keeper", "listens", "past", "balance", "serves", "former",
-	"intents", "intent", "waiting", "verbosity", "stays", "share", "lost", "lost_reason", "unmoved", "recounts",
-}
-
 // appendWord appends the JSON form of w, without its descriptors.
 func appendWord(dst []byte, w word) ([]byte, error) {
 	text, err := json.Marshal(w)
@@ -187,7 +180,7 @@ func parseWord(text []byte) (word, error) {
 		return w, fmt.Errorf("reading what the other master said: %w", err)
 	}
 	for _, field := range w.Critical {
-		if !slices.Contains(knownFields, field) {
+		if !link.KnowsField(reflect.TypeFor[word](), field) {
 			return w, fmt.Errorf("the other master insists on %q, which pinion of this version does not know", field)
 		}
 	}

@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"runtime"
@@ -114,8 +113,8 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the specification from descriptor %d (only the master starts workers): %w", link.FDSpec, err)
 	}
-	spec := new(link.Spec)
-	if err := json.Unmarshal(text, spec); err != nil {
+	spec, err := link.ParseSpec(text)
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading the specification (only the master starts workers): %w", err)
 	}
 	counts := link.ServerCounts(spec.Pools)

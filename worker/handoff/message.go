@@ -12,13 +12,14 @@ import (
 // Kind is the type of a message.
 type Kind uint16
 
+// The numbers are the contract between builds: each stays what it is, whatever comes or goes.
 const (
-	Hello    Kind = iota + 1 // the first of each side
-	Offer                    // to the taker: here are connections; with descriptors: of the state, then one for each
-	Prepared                 // to the giver: which of them would be taken
-	Commit                   // to the taker: those are yours
-	Taken                    // to the giver: and are served
-	Abort                    // to the taker: the batch stays here
+	Hello    Kind = 1 // the first of each side
+	Offer    Kind = 2 // to the taker: here are connections; with descriptors: of the state, then one for each
+	Prepared Kind = 3 // to the giver: which of them would be taken
+	Commit   Kind = 4 // to the taker: those are yours
+	Taken    Kind = 5 // to the giver: and are served
+	Abort    Kind = 6 // to the taker: the batch stays here
 )
 
 var kindNames = [...]string{Hello: "HELLO", Offer: "OFFER", Prepared: "PREPARED", Commit: "COMMIT", Taken: "TAKEN", Abort: "ABORT"}
@@ -49,15 +50,16 @@ const (
 	maxTextBytes = 256 // of a build or a reason; longer ones are cut
 )
 
-// Verdict is what the taker says of one connection.
+// Verdict is what the taker says of one connection. One that the giver does not know leaves the connection with it.
 type Verdict uint8
 
+// These numbers are the contract between builds, too.
 const (
-	Take          Verdict = iota // it is as good as taken
-	Configuration                // no listener of its address and protocol: the other configuration has no place for it
-	Unreadable                   // its state has something critical that the taker does not know
-	NoResources                  // there are no descriptors or there is no memory for it; perhaps later, or for fewer
-	Refused                      // the taker takes nobody any more
+	Take          Verdict = 0 // it is as good as taken
+	Configuration Verdict = 1 // no listener of its address and protocol: the other configuration has no place for it
+	Unreadable    Verdict = 2 // its state has something critical that the taker does not know
+	NoResources   Verdict = 3 // there are no descriptors or there is no memory for it; perhaps later, or for fewer
+	Refused       Verdict = 4 // the taker takes nobody any more
 )
 
 var verdictNames = [...]string{"take", "configuration", "unreadable", "no-resources", "refused"}

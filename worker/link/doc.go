@@ -7,5 +7,7 @@
 //	                               fd 5  memfd: Shared, mapped by master and all workers
 //	                               fd 6… listeners, in the order of Spec.Listeners
 //
-// Master and worker of one generation are always the same binary, so Spec needs no versioning of its own.
+// Each of these meets other builds: after an upgrade, a downgrade, or when a master takes over what another one has left. So
+// numbers and names stay what they are, what a reader does not know is skipped or, where its writer says that it is critical,
+// refused, and testdata has what released builds have written.
 package link

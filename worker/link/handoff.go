@@ -106,13 +106,13 @@ func Body(v any) []byte {
 	return b
 }
 
-// ParseBody reads a body into v. Fields that the receiver does not know are ignored, and those that the sender did not
-// know stay zero: master and worker can be of different versions after an upgrade.
+// ParseBody reads a body into v. Fields that the receiver does not know are ignored, unless the body names them as critical,
+// and those that the sender did not know stay zero: master and worker can be of different versions after an upgrade.
 func ParseBody(m Message, v any) error {
 	if len(m.Body) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(m.Body, v); err != nil {
+	if err := decode(m.Body, v); err != nil {
 		return fmt.Errorf("reading control message %d: %w", m.Kind, err)
 	}
 	return nil

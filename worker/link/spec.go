@@ -1,6 +1,10 @@
 package link
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // File descriptors that a worker inherits. Listeners follow from FDListen on, in the order of Spec.Listeners.
 const (
@@ -44,8 +48,10 @@ const (
 	OrphansWait  Orphans = "wait" // in a specification only: serve for a moment, in which the next master may come, then drain
 )
 
-// Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody.
+// Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody. The next master, of another
+// build perhaps, reads it, too: a field keeps its name and its meaning.
 type Spec struct {
+	Critical        []string `json:",omitempty"` // names of fields that the reader must know, of fields in fields with dots between
 	Generation      uint64
 	Build           string // version of the binary, for INFO and version replies
 	ConfigFile      string // absolute path; by it the next master knows its orphans
@@ -62,6 +68,24 @@ type Spec struct {
 	Takeover        bool          // do not accept before Serve: another generation still does
 	Pools           []Pool        // in name order (shard.Less)
 	Listeners       []Listener    // Listeners[i] is fd FDListen+i
+}
+
+// Text returns the form in which a Spec travels.
+func (s *Spec) Text() []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("link: " + err.Error()) // it consists of numbers and texts
+	}
+	return text
+}
+
+// ParseSpec reads a Spec. Fields that are not known are skipped, unless they are critical.
+func ParseSpec(text []byte) (*Spec, error) {
+	s := new(Spec)
+	if err := decode(text, s); err != nil {
+		return nil, fmt.Errorf("reading the specification of a worker: %w", err)
+	}
+	return s, nil
 }
 
 // Listener is one inherited listening socket.
