@@ -16,10 +16,12 @@ type generation struct {
 	number uint64
 	config *config.Config
 	pools  []link.Pool // of config, as the workers get them
-	specs  []link.Spec // specs[i] is for slots[i]; verbosity and listeners are filled in at launch
+	specs  []link.Spec // specs[i] is for slots[i]; verbosity, listeners and topology are filled in at launch
 	slots  []*slot     // slots[i].index == i; at least one
 
 	counters *totals.Counters // nil until share
+	topology link.Topology    // where the servers of pools are at present
+
 	sharedFD int
 	memory   []byte
 	specFD   int // what the service manager keeps of specs; -1: not made yet
@@ -36,6 +38,7 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 	base := link.Spec{Generation: number, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
 	g.specs = cfg.Specs(base, cpus)
 	g.pools = g.specs[0].Pools
+	g.topology = link.StaticTopology(g.pools)
 	for i, cpu := range cpus {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: cpu})
 	}
@@ -48,6 +51,9 @@ func (m *master) generate(cfg *config.Config) *generation {
 	m.checkDescriptors(cfg)
 	cpus := m.cpus(cfg.Global.Workers)
 	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	if m.generation != nil {
+		g.follow(&m.generation.topology, m.generation.pools)
+	}
 	for i := range g.specs {
 		g.specs[i].Orphans, g.specs[i].ConfigFile = m.orphans(cfg), absolute(m.opts.ConfigFile)
 	}
@@ -170,6 +176,7 @@ func (m *master) launch(s *slot) launch {
 	g := s.generation
 	l := launch{spec: g.specs[s.index], shared: g.sharedFD}
 	l.spec.Verbosity = m.log.Verbosity
+	l.spec.Topology = g.topology
 	for i := range m.listeners {
 		have := &m.listeners[i]
 		if g.serves(have) && g.assigns(have, s.index) {

@@ -3,7 +3,6 @@
 package master
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +40,7 @@ type machine struct {
 	lastPID int
 	lastFD  int
 	memory  []byte
+	leftAt  string
 	counted map[int]counted // the counters of other masters' generations, by descriptor
 	at      map[string]spot // what is at the paths of unix sockets
 
@@ -154,6 +154,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.deaf = value == "yes"
 		case "answers": // the first server answers when slot 0 asks it
 			f.serverAnswers = value == "yes"
+		case "found": // by an earlier master: the address of the first server
+			f.leftAt = value
+		case "discovers": // the first pool
+			f.master.generation.topology.Pools[0].Discovers = value == "yes"
 		case "connected": // of slot 0 to the first server
 			*f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
@@ -438,8 +442,12 @@ func (f *machine) spawn(l launch) (*process, error) {
 	if l.spec.Takeover {
 		takeover = fmt.Sprintf(", generation %d, to take over", l.spec.Generation)
 	}
+	at := ""
+	if l.spec.Topology.Pools[0].Version > 1 {
+		at = ", first server at " + l.spec.Topology.Pools[0].Servers[0].Endpoints[0].Address
+	}
 	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.spec.Slot, l.spec.Slots,
-		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared+takeover)
+		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared+takeover+at)
 	return p, nil
 }
 
@@ -456,7 +464,7 @@ func (f *machine) turn() {
 
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
-	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Ping: "ping",
+	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Relocated: "relocated", link.Ping: "ping",
 	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 
@@ -657,7 +665,12 @@ func (f *machine) spec(int) ([]byte, error) {
 	}
 	spec := cfg.Specs(link.Spec{Generation: 4}, []int{0, 1})[0]
 	spec.Listeners = []link.Listener{{Network: "tcp", Address: "127.0.0.1:22121"}}
-	return json.Marshal(spec)
+	if f.leftAt != "" {
+		spec.Topology = link.StaticTopology(spec.Pools)
+		p := &spec.Topology.Pools[0]
+		p.Version, p.Discovers, p.Servers[0].Endpoints[0].Address = 7, true, f.leftAt
+	}
+	return spec.Text(), nil
 }
 
 func (f *machine) pair() (int, int, error) {

@@ -105,7 +105,10 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 
 // reviveSpec does so by a specification of one of its workers.
 func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*generation, error) {
-	g := &generation{number: number, config: configOf(spec), pools: spec.Pools, specFD: -1, revived: true}
+	g := &generation{number: number, config: configOf(spec), pools: spec.Pools, topology: spec.Topology, specFD: -1, revived: true}
+	if len(g.topology.Pools) == 0 { // who has written it knew none
+		g.topology = link.StaticTopology(g.pools)
+	}
 	g.specs = slices.Repeat([]link.Spec{*spec}, spec.Slots)
 	for i := range g.specs {
 		g.specs[i].Slot, g.specs[i].Listeners, g.specs[i].Takeover = i, nil, false

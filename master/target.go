@@ -97,6 +97,8 @@ func (t *target) hear(w word) {
 		}
 	case w.Kind == wordCounters && t.phase == targetPrepared:
 		t.remember(w)
+	case w.Kind == wordTopology:
+		t.m.learn(w.Topology)
 	case w.Kind == wordPeer:
 		t.introduce(w)
 	case w.Kind == wordGo && t.phase == targetPrepared && t.failure == nil:
@@ -122,6 +124,9 @@ func (t *target) prepare(cfg *config.Config) {
 		m.recount() // who is on the way is known from here on
 	}
 	t.g = m.generate(cfg)
+	if w := t.welcome.Topology; w != nil {
+		t.g.follow(w, t.welcome.Pools)
+	}
 	t.strict = t.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
 	for i := range t.g.specs {
 		t.g.specs[i].Takeover = true

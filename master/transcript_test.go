@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -79,6 +80,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 			then := work()
 			f.master.handle(event{then: then})
 		}
+	case "relocate": // version, address: of the first server of the first pool, which discovers
+		f.master.relocate(f.discovered(t, args))
 	case "unsaid": // kind of a word that the other master does not take
 		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
@@ -235,6 +238,9 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
 	case wordWelcome:
+		if k := slices.Index(args, "at"); k > 0 { // at version address
+			w.Topology, w.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
+		}
 		w.Declares, w.Recounts = slices.Contains(args, "declares"), slices.Contains(args, "recounts")
 		w.PID, w.Keeper = 999, f.keeper
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
@@ -290,6 +296,8 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			w.Intent, args = name, args[1:]
 		}
 		w.Reason = strings.Join(args[1:], " ")
+	case wordTopology: // version, address
+		w.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
 	case wordIntent: // its name, or verbosity=N
 		w.Intent = strings.Join(args[1:], " ")
 		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
@@ -298,6 +306,22 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		}
 	}
 	f.other(w, nil)
+}
+
+// configured returns the pools of the configuration.
+func (f *machine) configured(t *testing.T) []link.Pool {
+	cfg, err := config.Parse("pinion.conf", []byte(f.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Specs(link.Spec{}, []int{0})[0].Pools
+}
+
+// discovered is what a discoverer finds of the first pool: a version, and the address of the first server.
+func (f *machine) discovered(t *testing.T, args []string) link.PoolTopology {
+	p := link.StaticTopology(f.configured(t)).Pools[0]
+	p.Version, p.Discovers, p.Servers[0].Endpoints[0].Address = uint64(number(t, args[0])), true, args[1]
+	return p
 }
 
 // lend has a worker lend listeners.

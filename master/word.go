@@ -18,6 +18,7 @@
 //	                                                those it says by settled once more, and is agreed with once more
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
 //	       ───────────── worker…, farewell ►        upgrade only: those that still have clients, the final counters
+//	       ───────────── topology… ────────►        upgrade only, at any time: servers have moved
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
 // Until settled (agreed) either side can say abort (source) or failed (target): the new workers give back what they have
@@ -59,6 +60,7 @@ const (
 	wordAbort    wordKind = "abort"
 	wordReturned wordKind = "returned"
 	wordIntent   wordKind = "intent"
+	wordTopology wordKind = "topology"
 )
 
 // Versions of the conversation between masters. A word may get new fields in any version, which older masters ignore;
@@ -101,7 +103,9 @@ type word struct {
 	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
 	Former      []formerSocket     `json:"former,omitempty"`      // welcome: sockets that workers may still empty
 
-	Pools   []link.Pool   `json:"pools,omitempty"`   // counters: names of pools and servers
+	Topology *link.Topology `json:"topology,omitempty"` // welcome: where servers are; topology: of pools of which that is news
+
+	Pools   []link.Pool   `json:"pools,omitempty"`   // counters, welcome: names of pools, and servers as they are configured
 	Bytes   int           `json:"bytes,omitempty"`   // counters: that every build lays out alike
 	Listens []string      `json:"listens,omitempty"` // counters: what the clients of each of Pools connect to
 	Left    time.Duration `json:"left,omitempty"`    // worker: until it must have ended; 0 = whenever it likes

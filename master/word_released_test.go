@@ -25,7 +25,7 @@ var release = flag.String("release", "", "the release to write examples of, as D
 // wordKinds are all that there are.
 var wordKinds = []wordKind{
 	wordHello, wordWelcome, wordSockets, wordPrepared, wordCounters, wordPeer, wordGo, wordAgain, wordSuspect, wordMoved, wordSettled, wordAgreed,
-	wordWorker, wordFarewell, wordFailed, wordAbort, wordReturned, wordIntent,
+	wordWorker, wordFarewell, wordFailed, wordAbort, wordReturned, wordIntent, wordTopology,
 }
 
 func TestReleasedWords(t *testing.T) {

@@ -79,6 +79,8 @@ func (c *control) told(m link.Message, fds []int) error {
 		return c.toldPeer(m, fds)
 	case link.Listen:
 		return c.toldListen(m, fds)
+	case link.Relocated:
+		return c.toldTopology(m, fds)
 	}
 	sock.CloseAll(fds)
 	l := c.l

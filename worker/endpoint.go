@@ -14,7 +14,7 @@ type endpoint struct {
 	server  *server
 	pool    *pool // the server's
 	network string
-	address string // as the configuration names it
+	address string // as the topology names it
 	where   whereabouts
 
 	conns  []*conn
@@ -41,7 +41,7 @@ func newEndpoint(s *server, network, address string) *endpoint {
 	if network == "tcp" {
 		e.where.literal, _ = netip.ParseAddrPort(address)
 	}
-	if e.named() {
+	if e.named() && address == s.spec.Address { // of others nobody has said where they are
 		e.recall()
 	}
 	e.where.hurry.Fire = e.connectExpected
@@ -69,12 +69,18 @@ func (e *endpoint) conn(lane uint16) *conn { return e.conns[int(lane)%len(e.conn
 // failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
 // what proves it.
 func (e *endpoint) failed(err error, since int64) {
+	if e.former() {
+		return
+	}
 	e.complain(err)
 	e.server.failed(err, since)
 }
 
 // succeeded is told that a request was answered.
 func (e *endpoint) succeeded() {
+	if e.former() {
+		return
+	}
 	if e.trouble != "" {
 		e.trouble = ""
 		e.server.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))

@@ -91,6 +91,10 @@ func (c *conn) recv() {
 	if served > 0 {
 		l.spent += int(served) * requestToll
 		c.fares()
+		if c.head == nil && c.endpoint.former() && c.state != connClosed {
+			c.retire()
+			return
+		}
 	}
 	c.gauge.answered(int(served), l.now, c.endpoint.pool.timeout/gaugePart, c.endpoint.pool.firstOwed())
 	if c.paused {

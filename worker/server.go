@@ -39,7 +39,8 @@ func newServer(p *pool, index int) *server {
 	}
 	s.news.timer.Fire = s.catchUp
 	s.retry.Fire = s.tryRetry
-	s.primary = newEndpoint(s, s.spec.Network, s.spec.Address)
+	network, address := s.place()
+	s.primary = newEndpoint(s, network, address)
 	return s
 }
 

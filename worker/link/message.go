@@ -26,6 +26,7 @@ const (
 	Quit      Kind = 15 // end at once; no body
 	Inquire   Kind = 22 // have each server that is connected send something, which Heard shows; no body
 	Ping      Kind = 16 // make a turn, which the turn counter shows; no body
+	Relocated Kind = 25 // servers have moved, see Topology; no body; one descriptor: the worker's Spec with the new Topology
 
 	// From the master, about a handoff.
 	Serve    Kind = 6  // accept from now on; no body

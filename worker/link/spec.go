@@ -68,6 +68,10 @@ type Spec struct {
 	Takeover        bool          // do not accept before Serve: another generation still does
 	Pools           []Pool        // in name order (shard.Less)
 	Listeners       []Listener    // Listeners[i] is fd FDListen+i
+
+	// Topology is where the servers of Pools were when this was written. The worker keeps the latest Spec that it was given, so
+	// that the next master finds what the last one knew.
+	Topology Topology
 }
 
 // Text returns the form in which a Spec travels.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -22,6 +23,8 @@ var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.co
 
 const portDNS = 53
 
+// Where a pool discovers its servers, every TCP port stays open to connect; else exactly those of the topology do.
+//
 // Confine takes from all threads of the process, for good, the files and the TCP ports that serving spec has no use for.
 // It may signal nobody but itself, and connect to no abstract unix socket; that others connect to one of its own is not
 // its doing. A kernel that has no Landlock, or an early one, takes less; that is no error. The paths of unix sockets stay
@@ -32,28 +35,38 @@ func Confine(spec *link.Spec) error {
 		HandledAccessNet: landlock.V7.HandledAccessNet,
 		Scoped:           landlock.V7.Scoped, // signals, and connecting to abstract unix sockets
 	}
+	if discovers(&spec.Topology) {
+		access.HandledAccessNet &^= kernel.AccessNetConnectTCP
+	}
 	return access.BestEffort().Restrict(needs(spec)...)
+}
+
+// discovers tells whether servers may come to be at ports that nobody can know beforehand.
+func discovers(t *link.Topology) bool {
+	return slices.ContainsFunc(t.Pools, func(p link.PoolTopology) bool { return p.Discovers })
 }
 
 func needs(spec *link.Spec) []landlock.Rule {
 	rules := []landlock.Rule{}
-	names := false
-	for i := range spec.Pools {
-		for _, s := range spec.Pools[i].Servers {
-			host, portText, err := net.SplitHostPort(s.Address)
-			if s.Network == "unix" || err != nil {
-				continue
-			}
-			if port, err := strconv.ParseUint(portText, 10, 16); err == nil {
-				rules = append(rules, landlock.ConnectTCP(uint16(port)))
-			}
-			_, err = netip.ParseAddr(host)
-			names = names || err != nil
+	wide := discovers(&spec.Topology)
+	names := wide // which may be found, too
+	for e := range spec.Topology.Endpoints {
+		host, portText, err := net.SplitHostPort(e.Address)
+		if e.Network == "unix" || err != nil {
+			continue
 		}
+		if port, err := strconv.ParseUint(portText, 10, 16); err == nil && !wide {
+			rules = append(rules, landlock.ConnectTCP(uint16(port)))
+		}
+		_, err = netip.ParseAddr(host)
+		names = names || err != nil
 	}
 	if names {
 		net.DefaultResolver.PreferGo = true // the C library's, in a build that has it, loads modules from anywhere
-		rules = append(rules, landlock.ConnectTCP(portDNS), readable(resolverFiles))
+		rules = append(rules, readable(resolverFiles))
+	}
+	if names && !wide {
+		rules = append(rules, landlock.ConnectTCP(portDNS))
 	}
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" { // a build that measures coverage writes there when it ends
 		rules = append(rules, landlock.RWDirs(dir).IgnoreIfMissing())

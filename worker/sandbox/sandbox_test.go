@@ -44,7 +44,7 @@ func TestConfine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer abstract.Close()
-	for _, kind := range []string{"addresses", "names"} {
+	for _, kind := range []string{"addresses", "names", "discovered"} {
 		c := exec.Command(os.Args[0], "-test.run=^TestConfine$", "-test.v")
 		c.Env = append(os.Environ(), confinedVariable+"="+dir, "PINION_TEST_SERVERS="+kind)
 		var out bytes.Buffer
@@ -80,8 +80,10 @@ func attemptAll(t *testing.T, dir string) {
 	}
 	defer unix.Close()
 	servers := []link.Server{{Network: "tcp", Address: tcp}, {Network: "unix", Address: path}}
-	named := os.Getenv("PINION_TEST_SERVERS") == "names"
-	if named {
+	kind := os.Getenv("PINION_TEST_SERVERS")
+	discovered := kind == "discovered"
+	named := kind == "names" || discovered // who knows what will be discovered
+	if kind == "names" {
 		servers = append(servers, link.Server{Network: "tcp", Address: "localhost:6379"})
 	}
 
@@ -93,7 +95,7 @@ func attemptAll(t *testing.T, dir string) {
 	attempts := []attempt{
 		{"connecting to a server", true, connectTo("tcp", tcp)},
 		{"connecting to a server's unix socket", true, connectTo("unix", path)},
-		{"connecting to another port", false, connectTo("tcp", other)},
+		{"connecting to another port", discovered, connectTo("tcp", other)},
 		{"listening", false, listenOnce},
 		{"reading a file", false, func() error { _, err := os.ReadFile(filepath.Join(dir, "secret")); return err }},
 		{"writing a file", false, func() error { return os.WriteFile(filepath.Join(dir, "new"), nil, 0o644) }},
@@ -137,7 +139,10 @@ func attemptAll(t *testing.T, dir string) {
 		})
 		<-ready
 	}
-	if err := Confine(&link.Spec{Pools: []link.Pool{{Servers: servers}}}); err != nil {
+	pools := []link.Pool{{Servers: servers}}
+	topology := link.StaticTopology(pools)
+	topology.Pools[0].Discovers = discovered
+	if err := Confine(&link.Spec{Pools: pools, Topology: topology}); err != nil {
 		t.Fatal(err)
 	}
 	close(confined)
