@@ -12,8 +12,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pinion-proxy/pinion/worker/timer"
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/resolve"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 const (
@@ -39,6 +42,20 @@ type whereabouts struct {
 	hurry    timer.Timer      // ends their patience
 }
 
+// resolver brings what was looked up beside the loop to its servers.
+type resolver struct{ *resolve.Resolver }
+
+func newResolver(l *loop) (resolver, error) {
+	r, err := resolve.New()
+	if err != nil {
+		return resolver{}, err
+	}
+	_, err = l.register(r.FD(), resolver{r})
+	return resolver{r}, err
+}
+
+func (r resolver) ready(poll.Event) { r.Deliver() }
+
 // lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
 func (l *loop) lookUpNames() {
 	for e := range l.endpoints {
@@ -54,7 +71,7 @@ func (e *endpoint) named() bool { return e.network == "tcp" && !e.where.literal.
 // recall takes over where others have found the server: workers before this one, of any generation.
 func (e *endpoint) recall() {
 	addr, _ := e.pool.l.shared.Found(e.pool.index, e.server.index)
-	if _, port, err := splitHostPort(e.address); err == nil && addr.IsValid() {
+	if _, port, err := resolve.SplitHostPort(e.address); err == nil && addr.IsValid() {
 		e.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
 	}
 }
@@ -68,7 +85,7 @@ func (e *endpoint) remember(addr netip.AddrPort) {
 
 func (e *endpoint) lookUp() {
 	e.where.lookup, e.where.asked = true, e.pool.l.now
-	e.pool.l.resolver.lookup(e)
+	e.pool.l.resolver.Lookup(e.address, e.resolved)
 }
 
 // nameError says why a server's address is not known.

@@ -290,7 +290,7 @@ func (w *faultyWorld) answerName(name pendingName, found answer) {
 	r := name.l.resolver
 	w.happens("%s is %v", host, found)
 	w.names[nameOf(name.l.spec.Slot, host)] <- found
-	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(r.FD()), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, int(hostPatience/time.Millisecond))
 	for err == unix.EINTR {
 		n, err = unix.Poll(fds, int(hostPatience/time.Millisecond))

@@ -52,7 +52,7 @@ type loop struct {
 	pools     []*pool
 	listeners []*listener
 	control   *control // nil: the master is dead
-	resolver  *resolver
+	resolver  resolver
 	clients   int              // connected now
 	nextID    uint64           // of the next client
 	counters  link.WorkerWords // of the worker

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/pinion-proxy/pinion/worker/timer"
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // maxNews is how many lines a server gets in each logPause.

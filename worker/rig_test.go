@@ -120,7 +120,7 @@ func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
 	mine, theirs, err := sock.SeqpacketPair()
 	r.must(err)
 	if r.lookUp != nil {
-		l.resolver.host = r.lookUp(spec.Slot)
+		l.resolver.Host = r.lookUp(spec.Slot)
 	}
 	l.control, err = newControl(l, theirs)
 	r.must(err)
@@ -254,8 +254,8 @@ func (r *rig) exit(slot int) {
 			sock.Close(h.fd)
 		case *rendezvous:
 			sock.Close(h.fd)
-		case *resolver:
-			sock.Close(h.fd)
+		case resolver:
+			sock.Close(h.FD())
 		}
 	}
 	l.poller.Close()

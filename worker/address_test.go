@@ -46,7 +46,7 @@ func tcpRig(t *testing.T) (r *rig, k *lookups, listener int) {
 	p.Servers[0].Address = fmt.Sprintf("redis.test:%d", name.(*unix.SockaddrInet4).Port)
 	r.start()
 	k = &lookups{make(chan string, 1), make(chan []netip.Addr)}
-	r.workers[0].resolver.host = k.host
+	r.workers[0].resolver.Host = k.host
 	return r, k, listener
 }
 
@@ -338,43 +338,13 @@ func TestLookupIsLate(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	addrs := map[string][]netip.Addr{
-		"both.test":  {netip.MustParseAddr("::1"), netip.MustParseAddr("::ffff:127.0.0.1")},
-		"empty.test": {},
-	}
-	r := &resolver{host: func(_ context.Context, host string) ([]netip.Addr, error) {
-		if found, ok := addrs[host]; ok {
-			return found, nil
-		}
-		return nil, errNoHost
-	}}
-	for _, test := range []struct{ address, want string }{
-		{"both.test:6379", "[[::1]:6379 127.0.0.1:6379] <nil>"},
-		{"empty.test:6379", "[] looking up empty.test: no address"},
-		{"none.test:6379", `[] looking up "none.test": no such host`},
-		{"both.test", "[] address both.test: missing port in address"},
-		{"both.test:x", `[] strconv.ParseUint: parsing "x": invalid syntax`},
-		{"both.test:65536", `[] strconv.ParseUint: parsing "65536": value out of range`},
-	} {
-		found, err := r.find(test.address)
-		if got := fmt.Sprintf("%v %v", found, err); got != test.want {
-			t.Errorf("find(%q) = %s, want %s", test.address, got, test.want)
-		}
-	}
-}
-
 // A look-up for which there is no descriptor says nothing about the server.
 func TestLookupWithoutDescriptors(t *testing.T) {
-	r := &resolver{host: func(context.Context, string) ([]netip.Addr, error) { return nil, errNoHost }}
-	feed := starve(t, 0)
-	_, err := r.find("redis.test:6379")
-	feed()
-	if failure := error(&nameError{err}); !isOwnTrouble(failure) || !errors.Is(failure, unix.EHOSTDOWN) {
-		t.Errorf("the failure is %v", err)
-	}
-	if _, err := r.find("redis.test:6379"); isOwnTrouble(&nameError{err}) {
-		t.Errorf("with descriptors the failure is %v", err)
+	for err, own := range map[error]bool{unix.EMFILE: true, errNoHost: false} {
+		failure := error(&nameError{fmt.Errorf("looking up %q: %w", "redis.test", err)})
+		if isOwnTrouble(failure) != own || !errors.Is(failure, unix.EHOSTDOWN) {
+			t.Errorf("%v is own trouble: %v", failure, !own)
+		}
 	}
 }
 
