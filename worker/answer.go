@@ -2,6 +2,8 @@
 
 package worker
 
+import "github.com/pinion-proxy/pinion/worker/memory"
+
 // answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
 // same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
 func (l *loop) answer(r *request, reply []byte, in *input) {
@@ -41,7 +43,7 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 	if claimed := in.claim(reply); claimed != nil {
 		c.out.adopt(claimed)
 	} else {
-		c.out.append(&l.memory, reply)
+		c.out.append(l.memory, reply)
 	}
 	c.shift()
 	if c.head != nil && c.head.state&isDone != 0 {
@@ -59,12 +61,12 @@ func (c *client) deliver() {
 			break
 		}
 		done := c.shift()
-		if b := done.reply.bytes(); len(b) >= claimBytes {
-			c.held -= done.reply.b.cost()
+		if b := done.reply.bytes(); len(b) >= memory.ClaimBytes {
+			c.held -= done.reply.b.Cost()
 			c.out.adopt(done.reply.b)
 			done.reply = heldReply{}
 		} else {
-			c.out.append(&l.memory, b)
+			c.out.append(l.memory, b)
 			c.release(done)
 		}
 		l.forget(done)
@@ -73,13 +75,13 @@ func (c *client) deliver() {
 }
 
 // hold returns a buffer with reply, which has to wait; without memory it is an error that waits.
-func (p *pool) hold(reply []byte, in *input) *buffer {
+func (p *pool) hold(reply []byte, in *input) *memory.Buffer {
 	if claimed := in.claim(reply); claimed != nil {
 		return claimed
 	}
-	b, err := p.l.memory.copyOf(reply)
+	b, err := p.l.memory.CopyOf(reply)
 	if err != nil {
-		b, _ = p.l.memory.copyOf(p.errorText(err)) // small, hence without error
+		b, _ = p.l.memory.CopyOf(p.errorText(err)) // small, hence without error
 	}
 	return b
 }
@@ -87,7 +89,7 @@ func (p *pool) hold(reply []byte, in *input) *buffer {
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
 	if c.head == nil {
-		c.out.append(&c.pool.l.memory, reply)
+		c.out.append(c.pool.l.memory, reply)
 		c.markDirty()
 		return
 	}
@@ -95,13 +97,13 @@ func (c *client) respond(reply []byte) {
 }
 
 // respondBuffer is respond with a long reply, which it takes.
-func (c *client) respondBuffer(reply *buffer) {
+func (c *client) respondBuffer(reply *memory.Buffer) {
 	if c.head == nil {
 		c.out.adopt(reply)
 		c.markDirty()
 		return
 	}
-	c.held += reply.cost()
+	c.held += reply.Cost()
 	c.respondLater(heldReply{b: reply})
 }
 

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -34,7 +34,7 @@ func newWire(t testing.TB) wire {
 // bareLoop has only what buffers need of a loop.
 func bareLoop() *loop {
 	l := &loop{buf: make([]byte, 2*directBytes), vectors: make([][]byte, 0, sock.MaxVectors)}
-	l.memory.l = l
+	l.memory = memory.New(&l.timers, &l.now)
 	return l
 }
 
@@ -68,10 +68,10 @@ func compareOutput(t *testing.T, seed uint64) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
-			o.append(&l.memory, b)
+			o.append(l.memory, b)
 			clear(b)
 		case 1:
-			b, err := l.memory.copyOf(append(randomBytes(random), 'x'))
+			b, err := l.memory.CopyOf(append(randomBytes(random), 'x'))
 			must(t, err)
 			want.Write(b.B)
 			o.adopt(b)
@@ -86,7 +86,7 @@ func compareOutput(t *testing.T, seed uint64) {
 			from := random.IntN(o.bytes)
 			n := 1 + random.IntN(o.bytes-from)
 			behind := want.Len() - o.bytes + from
-			o.cut(&l.memory, from, n)
+			o.cut(l.memory, from, n)
 			want = *bytes.NewBuffer(slices.Delete(bytes.Clone(want.Bytes()), behind, behind+n))
 		case 3:
 			n, err := sock.Recv(w.far, received[:1+random.IntN(len(received))])
@@ -131,12 +131,12 @@ var sequence = func() (b []byte) {
 func TestOutputEnds(t *testing.T) {
 	l, w := bareLoop(), newWire(t)
 	var o output
-	o.append(&l.memory, []byte("lost"))
+	o.append(l.memory, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
 	if _, err := o.send(l, w.near, maxSendBytes); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
-	o.drop(&l.memory)
+	o.drop(l.memory)
 	checkOutput(t, &o)
 	if o.bytes != 0 {
 		t.Errorf("%d bytes are left after drop", o.bytes)
@@ -187,7 +187,7 @@ func compareInput(t *testing.T, seed uint64) {
 			used = 0
 		}
 		want.Next(used)
-		must(t, in.keep(&l.memory, got[used:]))
+		must(t, in.keep(l.memory, got[used:]))
 		clear(l.buf)
 		if in.size() == 0 && in.rest != nil {
 			t.Fatal("an empty input owns a buffer")
@@ -208,7 +208,7 @@ func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
 		if err != nil || got == nil {
 			t.Fatalf("before the end of the stream: %d bytes, %v", len(got), err)
 		}
-		must(t, in.keep(&l.memory, got))
+		must(t, in.keep(l.memory, got))
 	}
 	if in.unread {
 		t.Error("more is expected after the end")
@@ -216,34 +216,8 @@ func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
 	if in.size() != want.Len() || in.rest != nil && !bytes.Equal(in.rest.B, want.Bytes()) {
 		t.Errorf("%d bytes are kept, %d were sent and not consumed", in.size(), want.Len())
 	}
-	in.drop(&l.memory)
+	in.drop(l.memory)
 	if in.rest != nil {
 		t.Error("a buffer is left after drop")
 	}
-}
-
-// A buffer grows by a part of what it holds, so that memory_limit can be spent on what there is.
-func TestGrowth(t *testing.T) {
-	r := newRig(t)
-	r.redisPool("s1")
-	r.start()
-	m := &r.workers[0].memory
-	b, err := m.take(mappedBytes)
-	r.must(err)
-	for steps := 0; len(b.B) < 64<<20; steps++ {
-		full := len(b.mapped)
-		b.B = b.B[:full]
-		r.must(m.grow(b))
-		if more := len(b.mapped) - full; more < directBytes || more > max(growthBytes, full/growthPart)+os.Getpagesize() {
-			t.Fatalf("%d bytes are full, and it grows by %d", full, more)
-		}
-		if steps > 100 {
-			t.Fatal("it takes too many steps to grow")
-		}
-	}
-	if m.held != int64(bufferBytes+len(b.mapped)) {
-		t.Errorf("%d bytes count, it has %d", m.held, len(b.mapped))
-	}
-	m.give(b)
-	m.bury()
 }

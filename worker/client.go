@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -23,9 +24,9 @@ type client struct {
 	dividing *division       // of the last request; nil: none is being divided
 	head     *request        // out queue: not answered yet, in the order they came
 	tail     *request
-	shelf    *buffer // where the next reply that waits goes, after others that wait; nil: a new one
-	held     int     // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
-	skip     int     // bytes of a refused request that are still to come
+	shelf    *memory.Buffer // where the next reply that waits goes, after others that wait; nil: a new one
+	held     int            // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
+	skip     int            // bytes of a refused request that are still to come
 	session  *session
 	id       uint64
 	token    poll.Token
@@ -132,8 +133,8 @@ func (c *client) begin() {
 	l := c.pool.l
 	c.become(clientOpen)
 	l.clients++
-	l.memory.held += clientBytes
-	l.memory.litter += clientBytes // the tables that it is in grow by copying
+	l.memory.Charge(clientBytes)
+	l.memory.Litter(clientBytes) // the tables that it is in grow by copying
 	*l.counters[link.CurrConnections]++
 }
 
@@ -249,7 +250,7 @@ func (c *client) take(b []byte) {
 	if used > 0 {
 		c.in.since = c.pool.l.now
 	}
-	if err := c.in.keep(&c.pool.l.memory, b[used:]); err != nil {
+	if err := c.in.keep(c.pool.l.memory, b[used:]); err != nil {
 		c.fail(err)
 		return
 	}

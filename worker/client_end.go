@@ -34,7 +34,7 @@ func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 func (c *client) end() {
 	*c.pool.counters[link.ClientEOF]++
 	c.become(clientHalfClosed)
-	c.in.drop(&c.pool.l.memory)
+	c.in.drop(c.pool.l.memory)
 	c.endIfDone()
 }
 
@@ -88,13 +88,13 @@ func (c *client) tearDown() {
 	sock.Close(int(c.fd))
 	c.dropDivision()
 	c.dropRequests()
-	c.in.drop(&l.memory)
-	c.out.drop(&l.memory)
+	c.in.drop(l.memory)
+	c.out.drop(l.memory)
 	c.resetSession()
 	if counts {
 		l.clients--
-		l.memory.held -= clientBytes
-		l.memory.litter += clientBytes
+		l.memory.Uncharge(clientBytes)
+		l.memory.Litter(clientBytes)
 		l.closed()
 		atomic.AddUint64(c.pool.counters[link.ClientConnections], ^uint64(0))
 	}

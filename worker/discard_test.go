@@ -61,8 +61,8 @@ func TestReplyBeyondMemory(t *testing.T) {
 					server.send([]byte(all[:n]))
 					all = all[n:]
 					r.turn()
-					if l.memory.held > l.spec.MemoryLimit+maxReadBytes {
-						t.Fatalf("%d bytes are held", l.memory.held)
+					if l.memory.Held() > l.spec.MemoryLimit+maxReadBytes {
+						t.Fatalf("%d bytes are held", l.memory.Held())
 					}
 				}
 				for c, want := range map[*peer]string{first: before, unlucky: refusal, last: behind} {

@@ -11,6 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 const (
@@ -23,10 +24,10 @@ const (
 
 // division is a long request of a client that becomes fragments. The client is not read meanwhile. Loop only.
 type division struct {
-	request *request      // in the out queue, with a fanout
-	b       *buffer       // its bytes: Redis, those that are not in a fragment yet
-	left    int           // keys that are in no fragment yet
-	key     memcache.Span // the last one that is, of memcached
+	request *request       // in the out queue, with a fanout
+	b       *memory.Buffer // its bytes: Redis, those that are not in a fragment yet
+	left    int            // keys that are in no fragment yet
+	key     memcache.Span  // the last one that is, of memcached
 	parts   []part
 
 	checks bool // the request has no fanout: it is only looked at whether its keys all live on server
@@ -47,12 +48,12 @@ type part struct {
 // beginDivision takes the request b, of so many keys, out of the input. It is answered if there is no memory.
 func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 	l := c.pool.l
-	whole, err := c.in.claimOrCopy(&l.memory, b)
+	whole, err := c.in.claimOrCopy(l.memory, b)
 	if err == nil && f.isList() {
-		f.owners, err = l.memory.take(keys * int(unsafe.Sizeof(f.owner[0])))
+		f.owners, err = l.memory.Take(keys * int(unsafe.Sizeof(f.owner[0])))
 	}
 	if err != nil {
-		l.memory.give(whole)
+		l.memory.Give(whole)
 		l.giveFanout(f)
 		c.respond(c.pool.errorText(errNoMemory))
 		return
@@ -76,7 +77,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 // live there.
 func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
 	l := c.pool.l
-	whole, err := c.in.claimOrCopy(&l.memory, b)
+	whole, err := c.in.claimOrCopy(l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
 		return
@@ -133,7 +134,7 @@ func (c *client) sendChecked() {
 	d, l := c.dividing, c.pool.l
 	c.dividing = nil
 	if d.server == elsewhere {
-		l.memory.give(d.b)
+		l.memory.Give(d.b)
 		l.scratch = c.refuseShards(d.request.command)
 		l.answer(d.request, l.scratch, nil)
 	} else {
@@ -151,7 +152,7 @@ func (p *pool) divideKeyRedis(d *division) (copied int) {
 	for range d.request.fanout.redis.Step - 1 {
 		_, end = resp.NextArg(d.b.B, end)
 	}
-	return part.out.move(&p.l.memory, d.b, end)
+	return part.out.move(p.l.memory, d.b, end)
 }
 
 // divideKeyMemcache copies the next key to its fragment. The request stays as it is: merging needs it.
@@ -159,8 +160,8 @@ func (p *pool) divideKeyMemcache(d *division) (copied int) {
 	d.key = d.request.fanout.memcache.NextKey(d.b.B, d.key)
 	key := d.key.Of(d.b.B)
 	part := d.assign(p.placement.one(key))
-	part.out.append(&p.l.memory, space)
-	part.out.append(&p.l.memory, key)
+	part.out.append(p.l.memory, space)
+	part.out.append(p.l.memory, key)
 	return len(key)
 }
 
@@ -192,7 +193,7 @@ func (c *client) sendDivided() {
 		f.counts = append(f.counts, d.parts[i].keys)
 	}
 	if f.redis != nil {
-		l.memory.give(d.b)
+		l.memory.Give(d.b)
 	} else {
 		f.whole, f.line = d.b, d.b.B
 	}
@@ -212,7 +213,7 @@ func (c *client) sendDivided() {
 		if f.redis != nil {
 			l.scratch = resp.AppendFragmentHead(l.scratch[:0], f.redis, int(part.keys))
 		} else {
-			part.out.append(&l.memory, lineEnd)
+			part.out.append(l.memory, lineEnd)
 			l.scratch = append(l.scratch[:0], f.memcache.Cmd.Name...)
 		}
 		p.forwardOutput(r, c.lane, part.server, l.scratch, &part.out)
@@ -228,21 +229,21 @@ func (d *division) cost() (bytes int) {
 	for i := range d.parts {
 		bytes += d.parts[i].out.cost()
 	}
-	bytes += d.b.cost()
+	bytes += d.b.Cost()
 	if f := d.request.fanout; f != nil {
-		bytes += f.owners.cost()
+		bytes += f.owners.Cost()
 	}
 	return bytes
 }
 
 // dropDivision forgets a division whose client is gone.
 func (c *client) dropDivision() {
-	d, m := c.dividing, &c.pool.l.memory
+	d, m := c.dividing, c.pool.l.memory
 	if d == nil {
 		return
 	}
 	c.dividing = nil
-	m.give(d.b)
+	m.Give(d.b)
 	for i := range d.parts {
 		d.parts[i].out.drop(m)
 	}
@@ -251,14 +252,14 @@ func (c *client) dropDivision() {
 // forwardOutput is forward for a request that consists of head and what is in body, which it takes.
 func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *output) {
 	if server < 0 {
-		body.drop(&p.l.memory)
+		body.drop(p.l.memory)
 		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
 	c := p.servers[server].primary.conn(lane)
 	c.enqueue(r, len(head)+body.bytes)
-	c.out.append(&p.l.memory, head)
+	c.out.append(p.l.memory, head)
 	c.out.join(body)
 	c.wake()
 }

@@ -23,6 +23,7 @@
 // given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff. What
 // the client itself does for that is in moving.go and record.go.
 //
-// Everything here belongs to the one goroutine of loop.run; look-ups of names, which take others, are in package resolve.
+// Everything here belongs to the one goroutine of loop.run; what takes others are look-ups of names (package resolve) and
+// garbage collections (package memory).
 // Bytes that recv returns are valid until the next recv; what must stay is copied.
 package worker

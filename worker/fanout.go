@@ -9,23 +9,24 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 // fanout is what a request that goes out as several still needs until the last of its fragments is answered. It is kept for
 // reuse when it is done, with its slices.
 type fanout struct {
 	next  *fanout
-	owner []int32   // for each key the fragment that asks for it
-	parts []*buffer // for each fragment its reply
-	left  int       // fragments without a reply; 0 until they are sent, and when all have come
-	size  int       // bytes that all this takes, and the fragments
-	own   int       // of them, those of the fanout itself
+	owner []int32          // for each key the fragment that asks for it
+	parts []*memory.Buffer // for each fragment its reply
+	left  int              // fragments without a reply; 0 until they are sent, and when all have come
+	size  int              // bytes that all this takes, and the fragments
+	own   int              // of them, those of the fanout itself
 
-	counts []int32       // for each fragment its keys, or failedPart
-	owners *buffer       // of a long request: the memory of owner
-	whole  *buffer       // and that of line
-	merged int           // of a reply that is being merged: keys whose values are written
-	key    memcache.Span // the last of them
+	counts []int32        // for each fragment its keys, or failedPart
+	owners *memory.Buffer // of a long request: the memory of owner
+	whole  *memory.Buffer // and that of line
+	merged int            // of a reply that is being merged: keys whose values are written
+	key    memcache.Span  // the last of them
 
 	admitted bool // each server has room for its fragment
 	vain     bool // a fragment was given up, hence the whole
@@ -74,24 +75,24 @@ func (f *fanout) cost() int {
 // dropParts forgets the replies that have come.
 func (l *loop) dropParts(f *fanout) {
 	for i, part := range f.parts {
-		l.memory.give(part)
+		l.memory.Give(part)
 		f.parts[i] = nil
 	}
 }
 
 func (l *loop) giveFanout(f *fanout) {
 	l.dropParts(f)
-	l.memory.held -= int64(f.own)
+	l.memory.Uncharge(f.own)
 	f.own = 0
-	l.memory.give(f.owners)
-	l.memory.give(f.whole)
+	l.memory.Give(f.owners)
+	l.memory.Give(f.whole)
 	if f.owners != nil {
 		f.owner = nil
 	}
 	if f.whole != nil {
 		f.line = nil
 	}
-	if cap(f.owner) > maxKeptArgs || cap(f.line) > firstChunkBytes || l.spareFanouts == maxSpareFanouts {
+	if cap(f.owner) > maxKeptArgs || cap(f.line) > memory.FirstChunkBytes || l.spareFanouts == maxSpareFanouts {
 		return
 	}
 	l.spareFanouts++
@@ -158,8 +159,8 @@ func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, p
 // charge counts what f takes, and its fragments, which are known.
 func (c *client) charge(f *fanout) {
 	f.own = f.cost()
-	c.pool.l.memory.held += int64(f.own)
-	f.size = f.own + f.owners.cost() + f.whole.cost() + len(f.parts)*requestBytes
+	c.pool.l.memory.Charge(f.own)
+	f.size = f.own + f.owners.Cost() + f.whole.Cost() + len(f.parts)*requestBytes
 	c.held += f.size
 }
 
@@ -177,8 +178,8 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 	if f.left > 0 || long {
 		if c != nil {
 			f.parts[fragment] = c.pool.hold(reply, in)
-			f.size += f.parts[fragment].cost()
-			c.held += f.parts[fragment].cost()
+			f.size += f.parts[fragment].Cost()
+			c.held += f.parts[fragment].Cost()
 		}
 		if long {
 			c.gathered(parent)
@@ -188,7 +189,7 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) 
 	if c != nil {
 		l.replies = l.replies[:0]
 		for _, part := range f.parts {
-			l.replies = append(l.replies, part.bytes())
+			l.replies = append(l.replies, part.Bytes())
 		}
 		l.replies[fragment] = reply // the last one need not wait, so it is not copied
 		c.held -= f.size

@@ -125,8 +125,8 @@ func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 	}
 	w.turn()
 	for _, l := range w.workers {
-		if l.memory.held != 0 {
-			t.Errorf("worker %d holds %d bytes for nobody", l.spec.Slot, l.memory.held)
+		if l.memory.Held() != 0 {
+			t.Errorf("worker %d holds %d bytes for nobody", l.spec.Slot, l.memory.Held())
 		}
 	}
 	for _, p := range w.pools {
@@ -344,8 +344,8 @@ func (w *faultyWorld) unsettled() string {
 		}
 	}
 	for _, l := range w.workers {
-		if l.memory.held != int64(l.clients*clientBytes) || l.busy != 0 || !l.agenda.isEmpty() {
-			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.held, l.busy)
+		if l.memory.Held() != int64(l.clients*clientBytes) || l.busy != 0 || !l.agenda.isEmpty() {
+			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.Held(), l.busy)
 		}
 		for _, ln := range l.listeners {
 			if !ln.watched || ln.kept >= 0 {

@@ -2,15 +2,17 @@
 
 package worker
 
+import "github.com/pinion-proxy/pinion/worker/memory"
+
 // heldReply is a reply that waits in its request; nothing where the client wants none.
 type heldReply struct {
-	b        *buffer
+	b        *memory.Buffer
 	from, to int32 // in b, which is a shelf; to = 0: b is this reply's alone
 }
 
 func (h *heldReply) bytes() []byte {
 	if h.to == 0 {
-		return h.b.bytes()
+		return h.b.Bytes()
 	}
 	return h.b.B[h.from:h.to]
 }
@@ -22,18 +24,18 @@ func (c *client) hold(reply []byte, in *input) (h heldReply) {
 	switch {
 	case len(reply) == 0:
 		return h
-	case len(reply) >= claimBytes:
+	case len(reply) >= memory.ClaimBytes:
 		h.b = c.pool.hold(reply, in)
-		c.held += h.b.cost()
+		c.held += h.b.Cost()
 		return h
 	}
 	s := c.shelf
 	if s == nil || cap(s.B)-len(s.B) < len(reply) {
-		s = c.pool.l.memory.takeChunk(max(len(reply), shelfAfter(s)))
+		s = c.pool.l.memory.TakeChunk(max(len(reply), shelfAfter(s)))
 		c.shelf = s
-		c.held += s.cost()
+		c.held += s.Cost()
 	}
-	s.users++
+	s.Users++
 	h.b, h.from = s, int32(len(s.B))
 	s.B = append(s.B, reply...)
 	h.to = int32(len(s.B))
@@ -41,20 +43,20 @@ func (c *client) hold(reply []byte, in *input) (h heldReply) {
 }
 
 // shelfAfter returns how large a shelf is that follows s, which is full.
-func shelfAfter(s *buffer) (bytes int) { return min(2*cap(s.bytes()), largestChunkBytes) }
+func shelfAfter(s *memory.Buffer) (bytes int) { return min(2*cap(s.Bytes()), memory.LargestChunkBytes) }
 
 // release lets go of the reply that r, which has left the out queue, has held.
 func (c *client) release(r *request) {
 	b := r.reply.b
 	if r.reply.to > 0 {
-		b.users--
-		if b.users > 0 {
+		b.Users--
+		if b.Users > 0 {
 			b = nil
 		} else if b == c.shelf {
 			c.shelf = nil
 		}
 	}
 	r.reply = heldReply{}
-	c.held -= b.cost()
-	c.pool.l.memory.give(b)
+	c.held -= b.Cost()
+	c.pool.l.memory.Give(b)
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"strings"
 	"testing"
 )
@@ -47,7 +48,7 @@ func TestWaitingRepliesOfAllLengths(t *testing.T) {
 	c := r.connect("c", 0, 0)
 	var behind []byte
 	want := "$1\r\nx\r\n"
-	for i, n := range []int{0, 1, 1023, 1024, 5000, 20_000, claimBytes - 10, claimBytes, 100_000, 3} {
+	for i, n := range []int{0, 1, 1023, 1024, 5000, 20_000, memory.ClaimBytes - 10, memory.ClaimBytes, 100_000, 3} {
 		text := strings.Repeat(string(rune('a'+i)), n)
 		behind = append(behind, redisRequestOf("ECHO", text)...)
 		want += fmt.Sprintf("$%d\r\n%s\r\n", n, text)
@@ -58,8 +59,8 @@ func TestWaitingRepliesOfAllLengths(t *testing.T) {
 	if got := string(c.take()); got != want {
 		t.Errorf("%d bytes of replies, want %d", len(got), len(want))
 	}
-	if l := r.workers[0]; l.memory.held != clientBytes {
-		t.Errorf("%d bytes are held for nobody", l.memory.held-clientBytes)
+	if l := r.workers[0]; l.memory.Held() != clientBytes {
+		t.Errorf("%d bytes are held for nobody", l.memory.Held()-clientBytes)
 	}
 }
 
@@ -72,8 +73,8 @@ func TestWaitingRepliesOfOneWhoIsClosed(t *testing.T) {
 	crowded(t, r, c, []byte(strings.Repeat(string(redisRequestOf("PING")), 1000)))
 	l := r.workers[0]
 	clientsOf(l)[0].close()
-	if l.memory.held != int64(requestBytes) { // one is waited for by the server connection
-		t.Errorf("%d bytes are held for nobody", l.memory.held)
+	if l.memory.Held() != int64(requestBytes) { // one is waited for by the server connection
+		t.Errorf("%d bytes are held for nobody", l.memory.Held())
 	}
 	r.servers[0].conns[0].send([]byte("$1\r\nx\r\n"))
 	r.turn()

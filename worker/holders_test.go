@@ -168,12 +168,12 @@ func TestHeldMemoryIsReal(t *testing.T) {
 			for range rigRequests { // the pool of the rig would hide them
 				l.requests.get()
 			}
-			spare := l.memory.held
+			spare := l.memory.Held()
 			before := inUse(t)
 			h.hold(r)
 			r.advance(10 * time.Second) // what is kept for reuse goes back
 			r.forgetPeers()
-			counted, real := l.memory.held-spare, inUse(t)-before
+			counted, real := l.memory.Held()-spare, inUse(t)-before
 			t.Logf("%d bytes count, %d are in use: %.2f of them", counted, real, float64(counted)/float64(real))
 			if real < 1<<20 {
 				t.Fatal("this holds too little to say something")

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -22,12 +23,12 @@ const (
 
 // input is the receiving half of a connection. Loop only.
 type input struct {
-	rest    *buffer // received and not consumed; nil when there is none
-	since   int64   // ns: when the first byte of what is incomplete came
-	unread  bool    // the kernel may have more: no edge will tell
-	hangup  bool    // the peer is gone or going: read until the end, a short read is not the last
-	backlog bool    // rest may hold complete requests: its client was muted
-	direct  bool    // what recv returned last lies in rest itself
+	rest    *memory.Buffer // received and not consumed; nil when there is none
+	since   int64          // ns: when the first byte of what is incomplete came
+	unread  bool           // the kernel may have more: no edge will tell
+	hangup  bool           // the peer is gone or going: read until the end, a short read is not the last
+	backlog bool           // rest may hold complete requests: its client was muted
+	direct  bool           // what recv returned last lies in rest itself
 }
 
 // recv returns what is there to consume: the kept rest and what the kernel has. The bytes are valid until the next recv
@@ -38,7 +39,7 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 	in.direct = kept >= directBytes
 	var space []byte
 	if in.direct {
-		if err := l.memory.grow(in.rest); err != nil {
+		if err := l.memory.Grow(in.rest, directBytes); err != nil {
 			return nil, err
 		}
 		space = in.rest.B[kept:min(cap(in.rest.B), kept+maxReadBytes)]
@@ -73,7 +74,7 @@ func (in *input) recv(l *loop, fd int) (b []byte, err error) {
 	}
 	if kept > 0 {
 		copy(l.buf, in.rest.B)
-		l.memory.give(in.rest)
+		l.memory.Give(in.rest)
 		in.rest = nil
 	}
 	return l.buf[:kept+n], nil
@@ -87,8 +88,8 @@ func (in *input) kept() []byte {
 
 // claim hands b, which is at the front of what recv or kept returned, over together with the buffer that it fills. It
 // returns nil where b is to be copied: it shares the loop's buffer, or copying is cheaper. in may be nil.
-func (in *input) claim(b []byte) *buffer {
-	if in == nil || !in.direct || in.rest == nil || len(b) < claimBytes || &b[0] != &in.rest.B[0] {
+func (in *input) claim(b []byte) *memory.Buffer {
+	if in == nil || !in.direct || in.rest == nil || len(b) < memory.ClaimBytes || &b[0] != &in.rest.B[0] {
 		return nil
 	}
 	claimed := in.rest
@@ -98,15 +99,15 @@ func (in *input) claim(b []byte) *buffer {
 }
 
 // claimOrCopy is claim for any b, which is copied where it must be.
-func (in *input) claimOrCopy(m *memory, b []byte) (*buffer, error) {
+func (in *input) claimOrCopy(m *memory.Allocator, b []byte) (*memory.Buffer, error) {
 	if claimed := in.claim(b); claimed != nil {
 		return claimed, nil
 	}
-	return m.copyOf(b)
+	return m.CopyOf(b)
 }
 
 // keep saves b, the unconsumed tail of what recv or kept returned.
-func (in *input) keep(m *memory, b []byte) error {
+func (in *input) keep(m *memory.Allocator, b []byte) error {
 	if in.direct && in.rest != nil && len(b) == len(in.rest.B) {
 		return nil
 	}
@@ -114,12 +115,12 @@ func (in *input) keep(m *memory, b []byte) error {
 	in.rest = nil
 	var err error
 	switch {
-	case len(b) >= mappedBytes:
-		in.rest, err = m.copyOf(b)
+	case len(b) >= memory.MappedBytes:
+		in.rest, err = m.CopyOf(b)
 	case len(b) > 0:
-		in.rest = m.takeRemainder(b)
+		in.rest = m.TakeRemainder(b)
 	}
-	m.give(old)
+	m.Give(old)
 	return err
 }
 
@@ -132,7 +133,7 @@ func (in *input) size() int {
 }
 
 // drop forgets what is kept.
-func (in *input) drop(m *memory) {
-	m.give(in.rest)
+func (in *input) drop(m *memory.Allocator) {
+	m.Give(in.rest)
 	*in = input{}
 }

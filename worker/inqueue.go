@@ -13,7 +13,7 @@ func (c *conn) send(r *request, b []byte, in *input) {
 	if claimed := in.claim(b); claimed != nil {
 		c.out.adopt(claimed)
 	} else {
-		c.out.append(&c.endpoint.pool.l.memory, b)
+		c.out.append(c.endpoint.pool.l.memory, b)
 	}
 	c.wake()
 }

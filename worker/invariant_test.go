@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 // checkInvariants compares the figures that a worker keeps with what they count.
@@ -59,7 +60,7 @@ func checkInvariants(t testing.TB, l *loop) {
 func checkClient(t testing.TB, c *client) {
 	t.Helper()
 	owed, size, held := 0, 0, 0
-	shelves := map[*buffer]int32{}
+	shelves := map[*memory.Buffer]int32{}
 	for r := c.head; r != nil; r = r.next {
 		owed++
 		size += int(r.bytes)
@@ -68,7 +69,7 @@ func checkClient(t testing.TB, c *client) {
 		}
 		if b := r.reply.b; b != nil {
 			if shelves[b] == 0 {
-				held += b.cost()
+				held += b.Cost()
 			}
 			if r.reply.to > 0 {
 				shelves[b]++
@@ -76,10 +77,10 @@ func checkClient(t testing.TB, c *client) {
 		}
 		if r.fanout != nil {
 			if r.fanout.own > 0 {
-				held += r.fanout.own + r.fanout.owners.cost() + r.fanout.whole.cost() + len(r.fanout.parts)*requestBytes
+				held += r.fanout.own + r.fanout.owners.Cost() + r.fanout.whole.Cost() + len(r.fanout.parts)*requestBytes
 			}
 			for _, part := range r.fanout.parts {
-				held += part.cost()
+				held += part.Cost()
 			}
 		}
 		if done := r.state&isDone != 0; done != (r.client == nil) {
@@ -87,8 +88,8 @@ func checkClient(t testing.TB, c *client) {
 		}
 	}
 	for b, users := range shelves {
-		if users != b.users {
-			t.Fatalf("client %d: %d replies stand on a shelf that counts %d", c.id, users, b.users)
+		if users != b.Users {
+			t.Fatalf("client %d: %d replies stand on a shelf that counts %d", c.id, users, b.Users)
 		}
 	}
 	if owed != int(c.owed) || size != int(c.owedSize) {
@@ -231,8 +232,8 @@ func checkOutput(t testing.TB, o *output) {
 func checkEmpty(t testing.TB, l *loop) {
 	t.Helper()
 	checkInvariants(t, l)
-	if l.memory.held != 0 {
-		t.Errorf("%d bytes are held for nobody", l.memory.held)
+	if l.memory.Held() != 0 {
+		t.Errorf("%d bytes are held for nobody", l.memory.Held())
 	}
 	held := 1 + len(l.listeners) + len(l.mover.peers) // resolver
 	if l.control != nil {

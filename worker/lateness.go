@@ -184,7 +184,7 @@ func (c *conn) timeOut(vain *request) {
 // cut takes what was queued for requests that are given up out of the output.
 func (c *conn) cut(at, size int) {
 	if size > 0 {
-		c.out.cut(&c.endpoint.pool.l.memory, at, size)
+		c.out.cut(c.endpoint.pool.l.memory, at, size)
 	}
 }
 
@@ -261,7 +261,7 @@ func (c *conn) follow(before, r *request) {
 // is not sent any more.
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
-	c.out.wrote(&l.memory, c.unfinished())
+	c.out.wrote(l.memory, c.unfinished())
 	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.out
 	c.out = output{}
 	if c.unsent == first {

@@ -110,7 +110,7 @@ func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.sp
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.in.rest.cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + int(c.session.cost())
+	return c.in.rest.Cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
 }
 
 // frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
@@ -124,7 +124,7 @@ func (c *client) frees() int {
 
 // frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
 func (c *conn) frees() int {
-	return c.in.rest.cost() + c.out.cost() + (c.owed+c.unbegun)*requestBytes
+	return c.in.rest.Cost() + c.out.cost() + (c.owed+c.unbegun)*requestBytes
 }
 
 // relief is what the loop does about scarce memory. Loop only.
@@ -150,11 +150,11 @@ func (l *loop) relieve() {
 	}
 	l.relieveLag(limit)
 	r, enough := &l.relief, limit/2+limit/8 // more than is held up by those who lag
-	switch used := l.memory.held; {
+	switch used := l.memory.Held(); {
 	case !r.scarce && used >= limit-limit/4:
 		r.scarce, r.share = true, min(smallHolder, limit/int64(2*l.clients+1))
 		r.next = l.now + reliefAfter
-		l.memory.keepNone()
+		l.memory.DropSpares()
 	case r.scarce && used < enough:
 		r.scarce, r.large = false, nil
 		l.unmuteAll()
@@ -181,7 +181,7 @@ func (l *loop) relieve() {
 func (l *loop) relieveLag(limit int64) {
 	r := &l.relief
 	enough := limit/2 - limit/8
-	switch used := l.memory.held; {
+	switch used := l.memory.Held(); {
 	case !r.short && used >= limit/2:
 		r.short, r.began, r.look = true, l.now, l.now+lagCheck
 	case r.short && used < enough:
@@ -211,7 +211,7 @@ func (l *loop) closeDeaf(enough, patience int64) {
 	}
 	slices.SortStableFunc(deaf, func(a, b *client) int { return cmp.Compare(b.deafFor(), a.deafFor()) })
 	for _, c := range deaf[:min(len(deaf), maxDispossessed)] {
-		if l.memory.held < enough {
+		if l.memory.Held() < enough {
 			break
 		}
 		c.complain("has taken nothing of %d bytes of replies for %v", c.out.bytes, time.Duration(c.deafFor()))
@@ -246,7 +246,7 @@ func (l *loop) closeLargest(enough int64) {
 	if len(r.large) == 0 {
 		l.findLargest()
 	}
-	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.held >= enough; {
+	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.Held() >= enough; {
 		s := r.large[0]
 		r.large = r.large[1:]
 		if s.h.since() == s.since && sizeOf(s.h) >= r.size {
@@ -326,7 +326,7 @@ func (c *client) evict(reason error) {
 	}
 	*c.pool.counters[link.ClientErr]++
 	l := c.pool.l
-	c.in.drop(&l.memory)
+	c.in.drop(l.memory)
 	c.respond(c.pool.errorText(reason))
 	c.leave()
 }

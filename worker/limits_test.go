@@ -63,7 +63,7 @@ func states(l *loop, clients []*peer) (s string) {
 func TestLongestWithoutProgressGoesFirst(t *testing.T) {
 	r, l, clients, modest := shortOfMemory(t)
 	for _, want := range []string{"c0", "c0 c1", "c0 c1 server", "c0 c1 c2 server", "c0 c1 c2 c3 server"} {
-		l.closeLargest(l.memory.held) // until there is less
+		l.closeLargest(l.memory.Held()) // until there is less
 		r.turn()
 		if got := states(l, clients); got != want {
 			t.Fatalf("closed are %q, want %q", got, want)
@@ -76,12 +76,12 @@ func TestLongestWithoutProgressGoesFirst(t *testing.T) {
 
 func TestEnoughIsEnough(t *testing.T) {
 	r, l, clients, _ := shortOfMemory(t)
-	l.closeLargest(l.memory.held + 1)
+	l.closeLargest(l.memory.Held() + 1)
 	r.turn()
 	if got := states(l, clients); got != "" {
 		t.Errorf("closed are %q although less than enough is held", got)
 	}
-	l.closeLargest(l.memory.held * 3 / 4) // of five that hold the same
+	l.closeLargest(l.memory.Held() * 3 / 4) // of five that hold the same
 	r.turn()
 	if got := states(l, clients); got != "c0 c1" {
 		t.Errorf("closed are %q, want c0 and c1", got)
@@ -91,14 +91,14 @@ func TestEnoughIsEnough(t *testing.T) {
 // Who is on the list and gets done before his turn comes begins anew.
 func TestProgressSaves(t *testing.T) {
 	r, l, clients, _ := shortOfMemory(t)
-	l.closeLargest(l.memory.held)
+	l.closeLargest(l.memory.Held())
 	r.turn()
 	clients[1].send([]byte(strings.Repeat("x", heap) + "\r\n"))
 	r.turn()
 	begin(clients[1], heap)
 	r.advance(time.Millisecond)
 	for _, want := range []string{"c0 server", "c0 c2 server", "c0 c2 c3 server"} {
-		l.closeLargest(l.memory.held)
+		l.closeLargest(l.memory.Held())
 		r.turn()
 		if got := states(l, clients); got != want {
 			t.Fatalf("closed are %q, want %q", got, want)
@@ -107,7 +107,7 @@ func TestProgressSaves(t *testing.T) {
 	if clients[1].ended {
 		t.Error("one that was done and began anew is closed before the others")
 	}
-	l.closeLargest(l.memory.held)
+	l.closeLargest(l.memory.Held())
 	r.turn()
 	if !clients[1].ended { // and not told: a reply is owed before
 		t.Error("one that began anew is not closed at all")
@@ -128,8 +128,8 @@ func TestNewcomerIsSpared(t *testing.T) {
 		begin(crowd[i], heap)
 		r.advance(time.Millisecond)
 	}
-	each := l.memory.held / many
-	l.spec.MemoryLimit = l.memory.held + each/2 // not reached, but near
+	each := l.memory.Held() / many
+	l.spec.MemoryLimit = l.memory.Held() + each/2 // not reached, but near
 	r.turn()
 	newcomer := r.connect("newcomer", 0, 0)
 	begin(newcomer, heap)
@@ -145,8 +145,8 @@ func TestNewcomerIsSpared(t *testing.T) {
 	if closed == 0 || closed == many || newcomer.ended || l.relief.scarce {
 		t.Fatalf("%d of %d are closed, the newcomer is: %v; memory is scarce: %v", closed, many, newcomer.ended, l.relief.scarce)
 	}
-	if l.memory.held+each < l.spec.MemoryLimit/2 {
-		t.Errorf("%d bytes are held of %d: more were closed than had to", l.memory.held, l.spec.MemoryLimit)
+	if l.memory.Held()+each < l.spec.MemoryLimit/2 {
+		t.Errorf("%d bytes are held of %d: more were closed than had to", l.memory.Held(), l.spec.MemoryLimit)
 	}
 	newcomer.send([]byte(strings.Repeat("x", heap) + "\r\n"))
 	r.turn()
@@ -159,23 +159,6 @@ func TestNewcomerIsSpared(t *testing.T) {
 		if c.ended {
 			t.Errorf("crowd%d is closed although there is room", closed+i)
 		}
-	}
-}
-
-// Who sends a few bytes is not taken for one who holds much because a buffer that had much in it is used again.
-func TestSmallRemainderCountsAsSmall(t *testing.T) {
-	r := newRig(t)
-	r.redisPool("s1")
-	r.start()
-	l := r.workers[0]
-	for range 100 { // of which the pool keeps some
-		large := l.memory.takeRemainder(make([]byte, 100_000))
-		l.memory.give(large)
-		small := l.memory.takeRemainder([]byte("*1\r\n"))
-		if cost := small.cost(); cost > 2*firstChunkBytes {
-			t.Fatalf("a remainder of 4 bytes counts as %d", cost)
-		}
-		l.memory.give(small)
 	}
 }
 
@@ -195,7 +178,7 @@ func TestCrowdGoesBeforeOneLarge(t *testing.T) {
 			begin(crowd[i], heap-i%2*heap/5) // one side and the other of a power of two
 			r.advance(time.Millisecond)
 		}
-		l.closeLargest(l.memory.held)
+		l.closeLargest(l.memory.Held())
 		r.turn()
 		if told(large) == crowdGoes || told(crowd[0]) != crowdGoes || told(crowd[1]) {
 			t.Errorf("with a crowd of %d the large one is closed: %v, the first of the crowd: %v, the second: %v", many, told(large),

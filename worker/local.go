@@ -65,12 +65,12 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 // echo answers ECHO and PING with a long argument, which is not copied.
 func (c *client) echo(b []byte, args []resp.Span) {
 	l := c.pool.l
-	reply, err := c.in.claimOrCopy(&l.memory, b)
+	reply, err := c.in.claimOrCopy(l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
 		return
 	}
-	l.memory.skip(reply, args[0].End())
+	l.memory.Skip(reply, args[0].End())
 	c.respondBuffer(reply)
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 func TestLongWorlds(t *testing.T) {
@@ -77,7 +78,7 @@ func (r *longRun) settle() {
 		before := processor(r.t)
 		busy = r.step(l)
 		r.worst = max(r.worst, processor(r.t)-before)
-		r.most = max(r.most, l.memory.held)
+		r.most = max(r.most, l.memory.Held())
 		busy = r.receive() || busy
 	}
 }
@@ -241,7 +242,7 @@ func (r *longRun) judge(name string, size int, worst time.Duration) {
 	if worst > longest {
 		r.t.Errorf("%s: a turn took %v of a processor", name, worst)
 	}
-	if most := int64(size + size/growthPart + 3*growthBytes); r.most > most {
+	if most := int64(size + size/memory.GrowthPart + 3*memory.GrowthBytes); r.most > most {
 		r.t.Errorf("%s: %d bytes were held of a request of %d", name, r.most, size)
 	}
 	r.t.Logf("%s: the longest turn took %v", name, worst)
@@ -271,10 +272,10 @@ func TestMemoryOfLargeValues(t *testing.T) {
 		}
 		t.Logf("%.20q: the longest turn took %v", test.request, r.worst)
 		// A buffer that grows is up to a sixteenth larger than what it holds, or a megabyte.
-		if most := int64(test.payload + test.payload/growthPart + 3*growthBytes); r.most > most {
+		if most := int64(test.payload + test.payload/memory.GrowthPart + 3*memory.GrowthBytes); r.most > most {
 			t.Errorf("%.20q: %d bytes were held, want at most %d", test.request, r.most, most)
 		}
-		if held := r.workers[0].memory.held; held != clientBytes {
+		if held := r.workers[0].memory.Held(); held != clientBytes {
 			t.Errorf("%.20q: %d bytes are held at the end", test.request, held-clientBytes)
 		}
 	}
@@ -284,18 +285,18 @@ func TestMemoryOfLargeValues(t *testing.T) {
 func TestLargeValueGoesBitByBit(t *testing.T) {
 	l := bareLoop()
 	const size = 4 << 20
-	b, err := l.memory.copyOf(bytes.Repeat([]byte{'x'}, size))
+	b, err := l.memory.CopyOf(bytes.Repeat([]byte{'x'}, size))
 	must(t, err)
 	var o output
-	o.adopt(l.memory.split(b, size/2))
+	o.adopt(l.memory.Split(b, size/2))
 	o.adopt(b)
 	for left := size; left > 0; left -= size / 16 {
-		if held := int(l.memory.held); held < left || held > left+releaseBytes+2*unix.Getpagesize() {
+		if held := int(l.memory.Held()); held < left || held > left+memory.ReleaseBytes+2*unix.Getpagesize() {
 			t.Errorf("%d bytes are held of which %d are to be written", held, left)
 		}
-		o.wrote(&l.memory, size/16)
+		o.wrote(l.memory, size/16)
 	}
-	if l.memory.held != 0 || o.bytes != 0 {
-		t.Errorf("at the end %d bytes are held and %d to be written", l.memory.held, o.bytes)
+	if l.memory.Held() != 0 || o.bytes != 0 {
+		t.Errorf("at the end %d bytes are held and %d to be written", l.memory.Held(), o.bytes)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -41,7 +42,7 @@ type loop struct {
 	inline    []byte         // an inline request, rewritten as an array
 	merged    []byte         // a reply made of several
 	timers    timer.Heap
-	memory    memory
+	memory    *memory.Allocator
 	spent     int // bytes received in this turn, and tolls
 	sent      int // bytes, in this turn
 	relief    relief
@@ -100,7 +101,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	}
 	l.succession.begin(l)
 	l.mover.giving.l = l
-	l.memory.l = l
+	l.memory = memory.New(&l.timers, &l.now)
 	l.window.most = spec.Coalesce
 	l.requests.l = l
 	l.requests.timer.Fire = l.requests.tick
@@ -190,7 +191,7 @@ func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 
 
 // pressed tells whether that is more than to write what could be more.
 func (l *loop) pressed() bool {
-	return !l.agenda.isEmpty() || l.memory.dead != nil || l.mover.giving.more
+	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.giving.more
 }
 
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
@@ -214,15 +215,15 @@ func (l *loop) patience() time.Duration {
 
 // trim lets go of what one large request or reply has left in the loop's own buffers.
 func (l *loop) trim() {
-	l.memory.bury()
+	l.memory.Reclaim(maxBuriedBytes)
 	for _, b := range [...]*[]byte{&l.scratch, &l.merged, &l.inline} {
 		if cap(*b) > maxKeptScratchBytes {
-			l.memory.litter += int64(cap(*b))
+			l.memory.Litter(cap(*b))
 			*b = nil
 		}
 	}
 	if cap(l.respArgs) > maxKeptArgs {
-		l.memory.litter += int64(cap(l.respArgs)) * int64(unsafe.Sizeof(resp.Span{}))
+		l.memory.Litter(cap(l.respArgs) * int(unsafe.Sizeof(resp.Span{})))
 		l.respArgs = nil
 	}
 	if cap(l.memcacheKeys) > maxKeptArgs {

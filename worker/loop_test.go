@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -88,6 +89,7 @@ func TestPatience(t *testing.T) {
 	}
 	defer poller.Close()
 	l := &loop{now: 100, poller: poller}
+	l.memory = memory.New(&l.timers, &l.now)
 	if got := l.patience(); got >= 0 {
 		t.Errorf("with nothing to wait for: %v", got)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 // maxMergedBytes is how much of a merged reply waits to be written. More of it is made when that is.
@@ -28,19 +29,19 @@ func (c *client) mergeAtOnce(r *request) {
 	for _, reply := range l.replies {
 		size += len(reply)
 	}
-	if r != c.head || r.state&isSilent != 0 || size > largestChunkBytes {
+	if r != c.head || r.state&isSilent != 0 || size > memory.LargestChunkBytes {
 		l.merged = c.pool.merge(l.merged[:0], f, l.replies)
 		c.answered(r, l.merged, nil)
 		return
 	}
 	c.active = l.ticks()
-	last := c.out.reserve(&l.memory, size)
+	last := c.out.reserve(l.memory, size)
 	merged := c.pool.merge(last.B, f, l.replies)
 	if len(merged) <= cap(last.B) {
 		c.out.bytes += len(merged) - len(last.B)
 		last.B = merged
 	} else {
-		c.out.append(&l.memory, merged[len(last.B):])
+		c.out.append(l.memory, merged[len(last.B):])
 	}
 	c.shift()
 	c.deliver()
@@ -53,7 +54,7 @@ const mergedHeadBytes = 32
 func (f *fanout) isLong(last []byte) bool {
 	size := len(last)
 	for _, part := range f.parts {
-		size += len(part.bytes())
+		size += len(part.Bytes())
 	}
 	return size >= longBytes && f.isList()
 }
@@ -81,12 +82,12 @@ func (c *client) gathered(r *request) {
 		c.endMerge(r)
 	} else {
 		for i, part := range f.parts {
-			before, head := part.cost(), len(part.B)-len(l.replies[i])
+			before, head := part.Cost(), len(part.B)-len(l.replies[i])
 			if head == 0 {
 				f.counts[i] = failedPart
 			}
-			l.memory.skip(part, head)
-			c.used(f, before-part.cost())
+			l.memory.Skip(part, head)
+			c.used(f, before-part.Cost())
 		}
 	}
 	clear(l.replies)
@@ -123,7 +124,7 @@ func (c *client) merge(r *request) bool {
 		return false
 	}
 	if f.merged == 0 && f.redis != nil {
-		c.out.append(&l.memory, resp.AppendArray(l.scratch[:0], len(f.owner)))
+		c.out.append(l.memory, resp.AppendArray(l.scratch[:0], len(f.owner)))
 	}
 	budget := sliceBytes
 	for f.merged < len(f.owner) && budget > 0 {
@@ -143,7 +144,7 @@ func (c *client) merge(r *request) bool {
 		return false
 	}
 	if f.redis == nil {
-		c.out.append(&l.memory, p.endOfValues(f))
+		c.out.append(l.memory, p.endOfValues(f))
 	}
 	c.endMerge(r)
 	return true
@@ -163,7 +164,7 @@ func openMergeMemcache(_ *fanout, replies [][]byte) (failure []byte) {
 func mergeKeyRedis(c *client, f *fanout) (copied int, ok bool) {
 	part := f.parts[f.owner[f.merged]]
 	if f.counts[f.owner[f.merged]] == failedPart {
-		c.out.append(&c.pool.l.memory, part.B)
+		c.out.append(c.pool.l.memory, part.B)
 		return len(part.B), true
 	}
 	size := resp.FrontElement(part.B)
@@ -191,10 +192,10 @@ func mergeKeyMemcache(c *client, f *fanout) (copied int, ok bool) {
 }
 
 // takeValue moves the value at the front of a part to the output.
-func (c *client) takeValue(f *fanout, part *buffer, size int) (copied int) {
-	before := part.cost()
-	copied = c.out.move(&c.pool.l.memory, part, size)
-	c.used(f, before-part.cost())
+func (c *client) takeValue(f *fanout, part *memory.Buffer, size int) (copied int) {
+	before := part.Cost()
+	copied = c.out.move(c.pool.l.memory, part, size)
+	c.used(f, before-part.Cost())
 	return copied
 }
 

@@ -134,8 +134,8 @@ func TestMoveHalfValue(t *testing.T) {
 	if got := r.servers[0].conns[0].take(); !bytes.Equal(got, request) || next.clients != 1 {
 		t.Errorf("the server got %d of %d bytes", len(got), len(request))
 	}
-	if before.memory.held != 0 {
-		t.Errorf("the worker before holds %d bytes", before.memory.held)
+	if before.memory.Held() != 0 {
+		t.Errorf("the worker before holds %d bytes", before.memory.Held())
 	}
 }
 
@@ -279,8 +279,8 @@ func TestMoveUnsent(t *testing.T) {
 	if next.clients != 1 || got.Bytes < 5<<20 {
 		t.Fatalf("%d clients moved, given: %+v", next.clients, got)
 	}
-	if before.memory.held != 0 {
-		t.Errorf("the worker before holds %d bytes", before.memory.held)
+	if before.memory.Held() != 0 {
+		t.Errorf("the worker before holds %d bytes", before.memory.Held())
 	}
 	if moved := clientsOf(next)[0]; moved.took != next.ticks() {
 		t.Error("the next worker takes it for one that has not read for long")
@@ -292,8 +292,8 @@ func TestMoveUnsent(t *testing.T) {
 	if got := c.take(); !bytes.Equal(got, want.Bytes()) {
 		t.Errorf("the client got %d bytes, want %d", len(got), want.Len())
 	}
-	if next.memory.held != clientBytes { // which is the client itself
-		t.Errorf("the next worker holds %d bytes", next.memory.held)
+	if next.memory.Held() != clientBytes { // which is the client itself
+		t.Errorf("the next worker holds %d bytes", next.memory.Held())
 	}
 }
 

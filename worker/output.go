@@ -7,14 +7,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // output is a queue of bytes to be written; it owns no memory while it is empty. Loop only.
 type output struct {
-	chunks []*buffer // only the last one is appended to
-	sent   int       // bytes of chunks[0] that are written; 0 ≤ sent ≤ len(chunks[0].B)
-	bytes  int       // still to be written
+	chunks []*memory.Buffer // only the last one is appended to
+	sent   int              // bytes of chunks[0] that are written; 0 ≤ sent ≤ len(chunks[0].B)
+	bytes  int              // still to be written
 }
 
 // cost returns about how many bytes the queue takes: what is written of its first chunk and free in its last one, too.
@@ -24,42 +25,42 @@ func (o *output) cost() int {
 		return 0
 	}
 	last := o.chunks[n-1]
-	return o.bytes + o.sent + cap(last.B) - len(last.B) + n*bufferBytes
+	return o.bytes + o.sent + cap(last.B) - len(last.B) + n*memory.BufferBytes
 }
 
 // append queues a copy of data.
-func (o *output) append(m *memory, data []byte) {
+func (o *output) append(m *memory.Allocator, data []byte) {
 	o.bytes += len(data)
-	for size := firstChunkBytes; ; {
+	for size := memory.FirstChunkBytes; ; {
 		if n := len(o.chunks); n > 0 {
 			last := o.chunks[n-1]
 			room := min(cap(last.B)-len(last.B), len(data))
 			last.B = append(last.B, data[:room]...)
 			data = data[room:]
-			size = min(2*cap(last.B), largestChunkBytes)
+			size = min(2*cap(last.B), memory.LargestChunkBytes)
 		}
 		if len(data) == 0 {
 			return
 		}
 		if len(data) > size {
-			size = largestChunkBytes
+			size = memory.LargestChunkBytes
 		}
-		o.chunks = append(o.chunks, m.takeChunk(size))
+		o.chunks = append(o.chunks, m.TakeChunk(size))
 	}
 }
 
-// reserve returns the last chunk, with room for size more bytes, which are less than mappedBytes. The caller must append some.
-func (o *output) reserve(m *memory, size int) *buffer {
+// reserve returns the last chunk, with room for size more bytes, which are less than memory.MappedBytes. The caller must append some.
+func (o *output) reserve(m *memory.Allocator, size int) *memory.Buffer {
 	if n := len(o.chunks); n > 0 && cap(o.chunks[n-1].B)-len(o.chunks[n-1].B) >= size {
 		return o.chunks[n-1]
 	}
-	chunk := m.takeChunk(size)
+	chunk := m.TakeChunk(size)
 	o.chunks = append(o.chunks, chunk)
 	return chunk
 }
 
 // adopt queues b itself, without a copy.
-func (o *output) adopt(b *buffer) {
+func (o *output) adopt(b *memory.Buffer) {
 	o.bytes += len(b.B)
 	o.chunks = append(o.chunks, b)
 }
@@ -72,13 +73,13 @@ func (o *output) join(other *output) {
 }
 
 // move queues the first n bytes of b, which b has no more: a view of them if they are many, or a copy.
-func (o *output) move(m *memory, b *buffer, n int) (copied int) {
-	if n >= claimBytes {
-		o.adopt(m.split(b, n))
+func (o *output) move(m *memory.Allocator, b *memory.Buffer, n int) (copied int) {
+	if n >= memory.ClaimBytes {
+		o.adopt(m.Split(b, n))
 		return 0
 	}
 	o.append(m, b.B[:n])
-	m.skip(b, n)
+	m.Skip(b, n)
 	return n
 }
 
@@ -110,7 +111,7 @@ func (o *output) send(l *loop, fd, share int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		o.wrote(&l.memory, n)
+		o.wrote(l.memory, n)
 		l.sent += n
 		if n < offered {
 			return false, nil
@@ -138,19 +139,19 @@ func (o *output) gather(l *loop, most int) (bytes int) {
 }
 
 // wrote drops the first n bytes.
-func (o *output) wrote(m *memory, n int) {
+func (o *output) wrote(m *memory.Allocator, n int) {
 	o.bytes -= n
 	n += o.sent
 	done := 0
 	for done < len(o.chunks) && n >= len(o.chunks[done].B) {
 		n -= len(o.chunks[done].B)
-		m.giveWritten(o.chunks[done])
+		m.GiveWritten(o.chunks[done])
 		o.chunks[done] = nil
 		done++
 	}
 	o.sent = n
-	if n > 0 && o.chunks[done].isMapped() {
-		m.skip(o.chunks[done], n)
+	if n > 0 && o.chunks[done].IsMapped() {
+		m.Skip(o.chunks[done], n)
 		o.sent = 0
 	}
 	if done == 0 {
@@ -165,7 +166,7 @@ func (o *output) wrote(m *memory, n int) {
 }
 
 // cut takes n bytes out, behind the first from that are still to be written.
-func (o *output) cut(m *memory, from, n int) {
+func (o *output) cut(m *memory.Allocator, from, n int) {
 	if from == 0 {
 		o.wrote(m, n)
 		return
@@ -182,17 +183,17 @@ func (o *output) cut(m *memory, from, n int) {
 		b.B = append(b.B[:at], b.B[at+part:]...)
 		at = 0
 		if len(b.B) == 0 {
-			m.give(b)
+			m.Give(b)
 			o.chunks[i] = nil
 		}
 	}
-	o.chunks = slices.DeleteFunc(o.chunks, func(b *buffer) bool { return b == nil })
+	o.chunks = slices.DeleteFunc(o.chunks, func(b *memory.Buffer) bool { return b == nil })
 }
 
 // drop forgets everything.
-func (o *output) drop(m *memory) {
+func (o *output) drop(m *memory.Allocator) {
 	for _, chunk := range o.chunks {
-		m.give(chunk)
+		m.Give(chunk)
 	}
 	*o = output{}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -62,20 +63,20 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	for _, b := range r.Output {
 		size += len(b)
 	}
-	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.held+int64(size) > limit-limit/4 {
+	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.Held()+int64(size) > limit-limit/4 {
 		return errNoRoom
 	}
 	switch {
-	case len(r.Input) >= mappedBytes:
-		c.in.rest, err = l.memory.copyOf(r.Input)
+	case len(r.Input) >= memory.MappedBytes:
+		c.in.rest, err = l.memory.CopyOf(r.Input)
 	case len(r.Input) > 0:
-		c.in.rest = l.memory.takeRemainder(r.Input)
+		c.in.rest = l.memory.TakeRemainder(r.Input)
 	}
 	for _, b := range r.Output {
 		for len(b) > 0 && err == nil {
 			n := min(len(b), recordChunkBytes)
-			var chunk *buffer
-			if chunk, err = l.memory.copyOf(b[:n]); err == nil {
+			var chunk *memory.Buffer
+			if chunk, err = l.memory.CopyOf(b[:n]); err == nil {
 				c.out.adopt(chunk)
 				b = b[n:]
 			}

@@ -271,8 +271,8 @@ func (c *conn) close() (queue *request) {
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())
-	c.in.drop(&l.memory)
-	c.out.drop(&l.memory)
+	c.in.drop(l.memory)
+	c.out.drop(l.memory)
 	c.progress = progress{}
 	c.paused, c.blamed, c.discards, c.sick = false, false, false, nil
 	return queue

@@ -91,7 +91,7 @@ type requestPool struct {
 const requestPoolTick = int64(time.Second)
 
 func (rp *requestPool) get() *request {
-	rp.l.memory.held += int64(requestBytes)
+	rp.l.memory.Charge(requestBytes)
 	r := rp.free
 	if r == nil {
 		return new(request)
@@ -104,7 +104,7 @@ func (rp *requestPool) get() *request {
 }
 
 func (rp *requestPool) put(r *request) {
-	rp.l.memory.held -= int64(requestBytes)
+	rp.l.memory.Uncharge(requestBytes)
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++

@@ -6,7 +6,7 @@ import "testing"
 
 // The pool of requests gives back what it does not need, and keeps what it does.
 func TestRequestPool(t *testing.T) {
-	l := &loop{}
+	l := bareLoop()
 	rp := &l.requests
 	rp.l, rp.timer.Fire = l, rp.tick
 	rounds := func(n, busy int) {

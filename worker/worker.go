@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sandbox"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -86,7 +87,7 @@ func serve() error {
 	if next, err := sock.FreeDescriptor(); err == nil {
 		l.descriptors.fixed = next - int(*l.counters[link.CurrConnections])
 	}
-	collect(false) // what the start has left is no use to a loop that may run for months
+	memory.Collect(false) // what the start has left is no use to a loop that may run for months
 	if spec.Takeover {
 		l.callRoll()
 	} else {

@@ -1,0 +1,265 @@
+// Where buffers come from, where they go, and how many bytes are held for somebody.
+
+package memory
+
+import (
+	"math/bits"
+
+	"github.com/valyala/bytebufferpool"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// Allocator hands out the buffers of a loop, knows what is held, and keeps some for reuse.
+type Allocator struct {
+	timers *timer.Heap
+	now    *int64 // the time of timers, ns
+	held   int64  // bytes of all buffers in use, and what else is charged
+	free   [chunkClasses]stock
+	bare   stock       // buffers without memory
+	dead   *Buffer     // mapped ones that are done with: someone may still look at them in this turn
+	litter int64       // bytes left to the garbage collector since it was last called
+	timer  timer.Timer // ticks while there is something to let go of
+}
+
+// New returns an allocator that has nothing yet. It lets go of what is not needed by a timer of the loop's timers; now is
+// where the loop has its time, in ns.
+func New(timers *timer.Heap, now *int64) *Allocator {
+	m := &Allocator{timers: timers, now: now}
+	m.timer.Fire = m.tick
+	return m
+}
+
+// Held returns how many bytes are held for somebody: buffers in use, and what is charged. What is kept for reuse is not.
+func (m *Allocator) Held() int64 { return m.held }
+
+// Charge counts n bytes as held that are in no buffer.
+func (m *Allocator) Charge(n int) { m.held += int64(n) }
+
+// Uncharge takes back a Charge.
+func (m *Allocator) Uncharge(n int) { m.held -= int64(n) }
+
+// Take returns an empty buffer with room for at least size bytes, or an error if the system has no more.
+func (m *Allocator) Take(size int) (*Buffer, error) {
+	if size < MappedBytes {
+		return m.TakeChunk(size), nil
+	}
+	mapped, err := sock.Allocate(size)
+	if err != nil {
+		return nil, err
+	}
+	b := m.takeBare()
+	b.mapped, b.B = mapped, mapped[:0]
+	m.held += int64(BufferBytes + len(mapped))
+	return b, nil
+}
+
+// TakeChunk is Take for less than MappedBytes, which does not fail.
+func (m *Allocator) TakeChunk(size int) *Buffer {
+	class, bytes := classOf(size)
+	b := m.free[class].get()
+	if b == nil {
+		b = m.takeBare()
+		b.chunk = make([]byte, bytes)
+	}
+	b.B = b.chunk[:0]
+	m.held += int64(BufferBytes + bytes)
+	return b
+}
+
+// TakeRemainder returns a buffer with a copy of data, which is less than MappedBytes. One with room for far more would
+// count for whoever it is kept for as if that had sent so much.
+func (m *Allocator) TakeRemainder(data []byte) *Buffer {
+	pooled := bytebufferpool.Get()
+	if most := cap(pooled.B); most > FirstChunkBytes && most > mostRoomFor*len(data) {
+		bytebufferpool.Put(pooled)
+		b := m.TakeChunk(len(data))
+		b.B = append(b.B, data...)
+		return b
+	}
+	b := m.takeBare()
+	b.pooled = pooled
+	b.pooled.Set(data)
+	b.B = b.pooled.B
+	m.held += int64(BufferBytes + cap(b.B))
+	return b
+}
+
+func (m *Allocator) takeBare() *Buffer {
+	if b := m.bare.get(); b != nil {
+		return b
+	}
+	return new(Buffer)
+}
+
+// Give takes b back; nil is fine. Its bytes may be looked at until the end of the turn if they were mapped, and not at
+// all otherwise.
+func (m *Allocator) Give(b *Buffer) {
+	switch {
+	case b == nil:
+		return
+	case b.chunk != nil && b.views == 0:
+		class, bytes := classOf(len(b.chunk))
+		m.held -= int64(BufferBytes + bytes)
+		m.free[class].put(b)
+	case b.views > 0:
+		b.given = true
+		return
+	case b.whole != nil:
+		m.giveView(b)
+		return
+	case b.pooled != nil:
+		m.held -= int64(BufferBytes + cap(b.pooled.B))
+		if cap(b.pooled.B) >= ClaimBytes {
+			m.litter += int64(cap(b.pooled.B)) // seldom needed again
+		}
+		bytebufferpool.Put(b.pooled)
+		*b = Buffer{}
+		m.bare.put(b)
+	default:
+		m.held -= int64(BufferBytes + len(b.mapped) - b.gone)
+		b.next = m.dead
+		m.dead = b
+	}
+	if !m.timer.Armed() {
+		m.timers.Set(&m.timer, *m.now+memoryTick)
+	}
+}
+
+// CopyOf returns a buffer with a copy of data, or an error if the system has no more memory.
+func (m *Allocator) CopyOf(data []byte) (*Buffer, error) {
+	b, err := m.Take(len(data))
+	if err != nil {
+		return nil, err
+	}
+	b.B = append(b.B, data...)
+	return b, nil
+}
+
+// Grow gives b more room, if it has less than room bytes, which are 64 KiB at most. It returns an error if the system has
+// no more memory. What is declared to come is never allocated ahead of the data:
+// a small size doubles, a large one grows by a part, so that one request need not take half of memory_limit for nothing.
+func (m *Allocator) Grow(b *Buffer, room int) error {
+	if cap(b.B)-len(b.B) >= room {
+		return nil
+	}
+	if b.mapped == nil {
+		bigger, err := m.Take(max(2*cap(b.B), MappedBytes))
+		if err != nil {
+			return err
+		}
+		bigger.B = append(bigger.B, b.B...)
+		*b, *bigger = *bigger, *b
+		m.Give(bigger)
+		return nil
+	}
+	size := len(b.mapped)
+	moved, err := sock.Reallocate(b.mapped, size+min(size, max(size/GrowthPart, GrowthBytes)))
+	if err != nil {
+		return err
+	}
+	m.held += int64(len(moved) - len(b.mapped))
+	b.mapped, b.B = moved, moved[:len(b.B)]
+	return nil
+}
+
+// giveView takes a view back, and what it was a view of if nobody else has that.
+func (m *Allocator) giveView(b *Buffer) {
+	whole := b.whole
+	m.held -= int64(BufferBytes)
+	*b = Buffer{}
+	m.bare.put(b)
+	whole.views--
+	if whole.views == 0 && whole.given {
+		whole.given = false
+		m.Give(whole)
+	}
+}
+
+// Split takes the first n bytes out of b, as a view.
+func (m *Allocator) Split(b *Buffer, n int) *Buffer {
+	m.release(b)
+	view := m.takeBare()
+	view.B, view.at, view.kept = b.B[:n:n], b.at, b.at
+	view.whole = b
+	if b.whole != nil {
+		view.whole = b.whole
+	}
+	view.whole.views++
+	m.held += int64(BufferBytes)
+	b.B = b.B[n:]
+	b.at += n
+	b.kept = b.at
+	return view
+}
+
+// Skip takes the first n bytes out of b: they are done with.
+func (m *Allocator) Skip(b *Buffer, n int) {
+	b.B = b.B[n:]
+	b.at += n
+	if b.at-b.kept >= ReleaseBytes {
+		m.release(b)
+	}
+}
+
+// GiveWritten is Give for bytes that nobody looks at any more, though others may at what is around them.
+func (m *Allocator) GiveWritten(b *Buffer) {
+	if b.whole != nil {
+		b.at += len(b.B)
+		m.release(b)
+	}
+	m.Give(b)
+}
+
+// release gives the system back the pages of what was skipped in b.
+func (m *Allocator) release(b *Buffer) {
+	whole := b
+	if b.whole != nil {
+		whole = b.whole
+	}
+	if whole.mapped == nil {
+		return
+	}
+	n, next := sock.Release(whole.mapped, b.kept, b.at)
+	b.kept = max(b.kept, next)
+	whole.gone += n
+	m.held -= int64(n)
+}
+
+// Reclaim gives the system back mapped buffers that were done with, up to most bytes of them, once per turn: the kernel takes almost as long to clear
+// a page away as to provide it, so hundreds of megabytes go bit by bit.
+func (m *Allocator) Reclaim(most int) {
+	for left := most; m.dead != nil && left > 0; {
+		b := m.dead
+		if size := len(b.mapped) - left; size > 0 {
+			if rest, err := sock.Shrink(b.mapped, size); err == nil {
+				b.mapped = rest
+				return
+			}
+		}
+		left -= len(b.mapped)
+		m.dead = b.next
+		sock.Unmap(b.mapped)
+		*b = Buffer{}
+		m.bare.put(b)
+	}
+}
+
+// Reclaims tells whether Reclaim has more to do.
+func (m *Allocator) Reclaims() bool { return m.dead != nil }
+
+// Chunks have 1, 4, 16, 64 or 128 KiB.
+const (
+	chunkClasses    = 5
+	smallestClass   = 10 // log2
+	largestClass    = 17
+	bitsBetweenThem = 2
+)
+
+// classOf returns the class of the smallest chunk that has room for size bytes, and its size.
+func classOf(size int) (class, bytes int) {
+	log := max(bits.Len(uint(max(size, 1)-1)), smallestClass)
+	class = (log - smallestClass + bitsBetweenThem - 1) / bitsBetweenThem
+	return class, 1 << min(smallestClass+class*bitsBetweenThem, largestClass)
+}

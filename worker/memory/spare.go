@@ -1,0 +1,101 @@
+// What is kept for reuse, and when it is let go.
+
+package memory
+
+import (
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	memoryTick      = int64(time.Second)
+	litterBytes     = 1 << 20  // worth a collection
+	lastLitterBytes = 64 << 10 // the same once the loop has come to rest
+	muchLitterBytes = 64 << 20 // too much to be given back to the system in one go
+)
+
+// stock is a list of free buffers of one kind.
+type stock struct {
+	first *Buffer
+	count int
+	least int // the smallest count since the last tick: what nobody needed
+}
+
+func (s *stock) get() *Buffer {
+	b := s.first
+	if b != nil {
+		s.first = b.next
+		b.next = nil
+		s.count--
+		s.least = min(s.least, s.count)
+	}
+	return b
+}
+
+func (s *stock) put(b *Buffer) {
+	b.next = s.first
+	s.first = b
+	s.count++
+}
+
+// shrink lets go of half of what was surplus since the last time, and returns how many that are.
+func (s *stock) shrink() (dropped int) {
+	dropped = (s.least + 1) / 2
+	for range dropped {
+		s.get()
+	}
+	s.least = s.count
+	return dropped
+}
+
+// Litter tells of n bytes that are left to the garbage collector.
+func (m *Allocator) Litter(n int) { m.litter += int64(n) }
+
+// DropSpares lets go of all that is kept for reuse: it does not count, but it is memory.
+func (m *Allocator) DropSpares() {
+	for class := range m.free {
+		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
+		m.litter += int64(m.free[class].count * bytes)
+		m.free[class] = stock{}
+	}
+	if m.litter >= litterBytes {
+		go Collect(true)
+		m.litter = 0
+	}
+}
+
+// tick lets go of what the last second did not need, and has the garbage collected once there is enough. Without this a
+// worker that has become idle would keep what it needed in its busiest moment for minutes.
+func (m *Allocator) tick() {
+	left := m.bare.count
+	m.bare.shrink()
+	for class := range m.free {
+		dropped := m.free[class].shrink()
+		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
+		m.litter += int64(dropped * bytes)
+		left += m.free[class].count
+	}
+	enough := int64(litterBytes)
+	if left == 0 {
+		enough = lastLitterBytes
+	}
+	if m.litter >= enough {
+		go Collect(m.litter >= muchLitterBytes)
+		m.litter = 0
+	}
+	if left > 0 {
+		m.timers.Set(&m.timer, *m.now+memoryTick)
+	}
+}
+
+// Collect has garbage collected and memory given back to the system, which takes milliseconds: beside the loop, once that
+// runs. It takes two collections for a pool to let go of a buffer.
+func Collect(much bool) {
+	runtime.GC()
+	if much {
+		runtime.GC() // what is free then goes back bit by bit, without a pause
+		return
+	}
+	debug.FreeOSMemory()
+}
