@@ -293,7 +293,7 @@ func TestConnectionToItself(t *testing.T) {
 	conn.become(connConnecting)
 	conn.token, err = l.register(fd, conn)
 	r.must(err)
-	conn.fd = fd
+	conn.stream.SetFD(fd)
 	l.opened()
 	const want = "-ERR Connection refused\r\n"
 	r.until(func() bool { return len(c.got) >= len(want) })

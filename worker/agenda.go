@@ -49,9 +49,9 @@ func (a *agenda) isEmpty() bool { return len(a.next) == 0 && len(a.conns)+len(a.
 // would keep the others waiting: as far as the turn has time. Who does not get one is first in the next turn.
 func (l *loop) serveTurn() {
 	a := &l.agenda
-	most := max(maxTurnBytes, l.spent+maxTurnBytes/4)
+	most := max(maxTurnBytes, l.io.Spent+maxTurnBytes/4)
 	for i, c := range a.now {
-		if l.spent >= most {
+		if l.io.Spent >= most {
 			a.next = slices.Insert(a.next, 0, a.now[i:]...)
 			break
 		}
@@ -64,16 +64,16 @@ func (l *loop) serveTurn() {
 // should take are at the front of the next one. Requests leave half of a turn to the replies.
 func (l *loop) flush() {
 	a := &l.agenda
-	for len(a.conns) > 0 && l.sent < maxTurnBytes/2 || len(a.clients) > 0 && l.sent < maxTurnBytes {
+	for len(a.conns) > 0 && l.io.Sent < maxTurnBytes/2 || len(a.clients) > 0 && l.io.Sent < maxTurnBytes {
 		done := 0
-		for among := len(a.conns); done < among && l.sent < maxTurnBytes/2; done++ {
+		for among := len(a.conns); done < among && l.io.Sent < maxTurnBytes/2; done++ {
 			s := a.conns[done]
 			s.dirty = false
 			s.flush()
 		}
 		a.conns = slices.Delete(a.conns, 0, done)
 		done = 0
-		for among := len(a.clients); done < among && l.sent < maxTurnBytes; done++ {
+		for among := len(a.clients); done < among && l.io.Sent < maxTurnBytes; done++ {
 			c := a.clients[done]
 			c.queued &^= inDirty
 			if !c.passOver() {

@@ -2,11 +2,14 @@
 
 package worker
 
-import "github.com/pinion-proxy/pinion/worker/memory"
+import (
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
 
 // answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
 // same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
-func (l *loop) answer(r *request, reply []byte, in *input) {
+func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	r.unqueue()
 	switch {
 	case r.probe != nil:
@@ -26,7 +29,7 @@ func (l *loop) answer(r *request, reply []byte, in *input) {
 }
 
 // answered is told the reply to r. It goes out when everything before it has.
-func (c *client) answered(r *request, reply []byte, in *input) {
+func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	if r.state&isSilent != 0 {
 		reply = nil
 	}
@@ -40,10 +43,10 @@ func (c *client) answered(r *request, reply []byte, in *input) {
 		}
 		return
 	}
-	if claimed := in.claim(reply); claimed != nil {
-		c.out.adopt(claimed)
+	if claimed := in.Claim(reply); claimed != nil {
+		c.stream.Out.Adopt(claimed)
 	} else {
-		c.out.append(l.memory, reply)
+		c.stream.Out.Append(l.memory, reply)
 	}
 	c.shift()
 	if c.head != nil && c.head.state&isDone != 0 {
@@ -63,10 +66,10 @@ func (c *client) deliver() {
 		done := c.shift()
 		if b := done.reply.bytes(); len(b) >= memory.ClaimBytes {
 			c.held -= done.reply.b.Cost()
-			c.out.adopt(done.reply.b)
+			c.stream.Out.Adopt(done.reply.b)
 			done.reply = heldReply{}
 		} else {
-			c.out.append(l.memory, b)
+			c.stream.Out.Append(l.memory, b)
 			c.release(done)
 		}
 		l.forget(done)
@@ -75,8 +78,8 @@ func (c *client) deliver() {
 }
 
 // hold returns a buffer with reply, which has to wait; without memory it is an error that waits.
-func (p *pool) hold(reply []byte, in *input) *memory.Buffer {
-	if claimed := in.claim(reply); claimed != nil {
+func (p *pool) hold(reply []byte, in *stream.Stream) *memory.Buffer {
+	if claimed := in.Claim(reply); claimed != nil {
 		return claimed
 	}
 	b, err := p.l.memory.CopyOf(reply)
@@ -89,7 +92,7 @@ func (p *pool) hold(reply []byte, in *input) *memory.Buffer {
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
 	if c.head == nil {
-		c.out.append(c.pool.l.memory, reply)
+		c.stream.Out.Append(c.pool.l.memory, reply)
 		c.markDirty()
 		return
 	}
@@ -99,7 +102,7 @@ func (c *client) respond(reply []byte) {
 // respondBuffer is respond with a long reply, which it takes.
 func (c *client) respondBuffer(reply *memory.Buffer) {
 	if c.head == nil {
-		c.out.adopt(reply)
+		c.stream.Out.Adopt(reply)
 		c.markDirty()
 		return
 	}

@@ -12,15 +12,15 @@ import (
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // client is one connection of a client. Loop only.
 type client struct {
 	pool     *pool
 	from     *listener // that has accepted it, or one for the same address
-	in       input
-	out      output
-	progress requestProgress // into in.rest, where that is long
+	stream   stream.Stream
+	progress requestProgress // into what is kept, where that is long
 	dividing *division       // of the last request; nil: none is being divided
 	head     *request        // out queue: not answered yet, in the order they came
 	tail     *request
@@ -29,9 +29,9 @@ type client struct {
 	skip     int            // bytes of a refused request that are still to come
 	session  *session
 	id       uint64
+	came     int64 // ns: when the first byte of an incomplete request came, or a request was complete
 	token    poll.Token
 	active   uint32 // when it last sent something, in ticks of the loop
-	fd       int32
 	owed     int32  // length of the out queue
 	owedSize uint32 // bytes of its requests
 	unsent   uint32 // of them, or of what they were divided into, those that wait here
@@ -118,7 +118,7 @@ func (l *loop) accept(fd int, ln *listener) error {
 // newClient makes a client of fd, which is the client's from then on, and watches it. It is served when it begins.
 func (ln *listener) newClient(fd int) (*client, error) {
 	p, l := ln.pool, ln.pool.l
-	c := &client{pool: p, from: ln, fd: int32(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
+	c := &client{pool: p, from: ln, stream: stream.New(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
 	token, err := l.register(fd, c)
 	if err != nil {
 		return nil, err
@@ -155,17 +155,17 @@ func (l *loop) newID() uint64 {
 }
 
 func (c *client) ready(ev poll.Event) {
-	if ev.Writable && c.out.bytes > 0 {
+	if ev.Writable && c.stream.Out.Len() > 0 {
 		c.markDirty()
 	}
 	if ev.Readable {
-		c.in.unread = true
-		c.in.hangup = c.in.hangup || ev.Hangup
-		if c.in.hangup && c.moving.frozen() { // it does not move any more
+		c.stream.Unread = true
+		c.stream.Hangup = c.stream.Hangup || ev.Hangup
+		if c.stream.Hangup && c.moving.frozen() { // it does not move any more
 			c.pool.l.mover.giving.thaw(c)
 		}
 		if ev.Broken && c.unread() {
-			if err := sock.Error(int(c.fd)); err != nil {
+			if err := sock.Error(c.stream.FD()); err != nil {
 				c.fail(err)
 				return
 			}
@@ -184,7 +184,7 @@ func (c *client) unread() bool { return c.muted() && c.life != clientLingering &
 // takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
 // or is gone.
 func (c *client) takesLong() bool {
-	return c.queued&inTurn != 0 || c.in.hangup || c.in.size() >= directBytes || c.life == clientLingering
+	return c.queued&inTurn != 0 || c.stream.Hangup || len(c.stream.Kept()) >= stream.DirectBytes || c.life == clientLingering
 }
 
 func (c *client) receive() {
@@ -207,16 +207,17 @@ func (c *client) recv() {
 	if c.muted() {
 		return
 	}
-	if c.in.backlog {
-		c.take(c.in.kept())
+	if c.stream.Backlog {
+		c.take(c.stream.Reread())
 		if c.muted() {
 			return
 		}
 	}
-	if !c.in.unread {
+	if !c.stream.Unread {
 		return
 	}
-	b, err := c.in.recv(c.pool.l, int(c.fd))
+	fresh := len(c.stream.Kept()) == 0
+	b, err := c.stream.Recv(c.pool.l.io)
 	switch {
 	case err == io.EOF:
 		c.end()
@@ -229,11 +230,14 @@ func (c *client) recv() {
 		c.fail(err)
 		return
 	case b != nil:
+		if fresh {
+			c.came = c.pool.l.now
+		}
 		c.active = c.pool.l.ticks()
 		c.silent = false
 		c.take(b)
 	}
-	if c.in.unread && !c.muted() {
+	if c.stream.Unread && !c.muted() {
 		c.nextTurn()
 	}
 }
@@ -248,13 +252,13 @@ func (c *client) take(b []byte) {
 		used = len(b)
 	}
 	if used > 0 {
-		c.in.since = c.pool.l.now
+		c.came = c.pool.l.now
 	}
-	if err := c.in.keep(c.pool.l.memory, b[used:]); err != nil {
+	if err := c.stream.Keep(c.pool.l.memory, b[used:]); err != nil {
 		c.fail(err)
 		return
 	}
-	c.in.backlog = used < len(b) && c.muted()
+	c.stream.Backlog = used < len(b) && c.muted()
 	if c.dividing != nil {
 		c.divide()
 	}
@@ -262,7 +266,7 @@ func (c *client) take(b []byte) {
 
 // unmute lets the client be read again, if it was not and may be now.
 func (c *client) unmute() {
-	if (c.in.unread || c.in.backlog) && !c.muted() {
+	if (c.stream.Unread || c.stream.Backlog) && !c.muted() {
 		c.nextTurn()
 	}
 }

@@ -34,7 +34,7 @@ func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 func (c *client) end() {
 	*c.pool.counters[link.ClientEOF]++
 	c.become(clientHalfClosed)
-	c.in.drop(c.pool.l.memory)
+	c.stream.DropInput(c.pool.l.memory)
 	c.endIfDone()
 }
 
@@ -46,7 +46,7 @@ func (c *client) leave() {
 
 // endIfDone goes on towards the end of a client that has got what it is owed.
 func (c *client) endIfDone() {
-	if c.head != nil || c.out.bytes > 0 {
+	if c.head != nil || c.stream.Out.Len() > 0 {
 		return
 	}
 	switch c.life {
@@ -74,7 +74,7 @@ func (c *client) close() {
 		l.mover.giving.forget(c)
 	}
 	c.tearDown()
-	l.spent += closingToll
+	l.io.Spent += closingToll
 	l.endIfDrained()
 }
 
@@ -83,13 +83,12 @@ func (c *client) tearDown() {
 	l := c.pool.l
 	counts := c.life != clientNew
 	c.become(clientClosed)
-	l.poller.Remove(int(c.fd)) // closing does not, where another worker has it open
+	l.poller.Remove(c.stream.FD()) // closing does not, where another worker has it open
 	l.release(c.token)
-	sock.Close(int(c.fd))
+	sock.Close(c.stream.FD())
 	c.dropDivision()
 	c.dropRequests()
-	c.in.drop(l.memory)
-	c.out.drop(l.memory)
+	c.stream.Drop(l.memory)
 	c.resetSession()
 	if counts {
 		l.clients--
@@ -106,7 +105,7 @@ func (c *client) linger() {
 	l := c.pool.l
 	c.become(clientLingering)
 	c.active = l.ticks()
-	sock.ShutdownWrite(int(c.fd))
+	c.stream.CloseWrite()
 	l.lingering.clients = append(l.lingering.clients, c)
 	if !l.lingering.timer.Armed() {
 		l.lingering.timer.Fire = l.endLingering
@@ -119,15 +118,14 @@ func (c *client) linger() {
 func (c *client) sink() {
 	l := c.pool.l
 	for range sinkReads {
-		n, err := sock.Recv(int(c.fd), l.buf)
-		l.spent += n
-		if err == nil && n > 0 {
-			continue
-		}
-		if err == nil || !sock.Again(err) {
+		n, err := c.stream.Discard(l.io)
+		if err != nil {
 			c.close()
+			return
 		}
-		return
+		if n == 0 {
+			return
+		}
 	}
 	c.nextTurn()
 }
@@ -166,7 +164,7 @@ func (p *pool) closeIdle() {
 	l := p.l
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
-		if c.pool == p && c.head == nil && c.out.bytes == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
+		if c.pool == p && c.head == nil && c.stream.Out.Len() == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
 			c.close()
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -46,8 +47,7 @@ var legalConn = [...]uint8{
 // failure. Loop only.
 type conn struct {
 	endpoint  *endpoint
-	in        input
-	out       output
+	stream    stream.Stream
 	progress  progress // into an incomplete reply
 	head      *request // in queue: a reply is owed, in the order the server got them
 	tail      *request
@@ -56,7 +56,6 @@ type conn struct {
 	opened    int64 // ns: when the attempt to connect began
 	heard     int64 // ns: when the server last sent something, or began to owe a reply
 	token     poll.Token
-	fd        int
 	begun     *request       // the last of the in queue of which anything is written; nil: nothing is
 	owed      int            // requests of the in queue up to begun
 	unbegun   int            // and behind it
@@ -83,7 +82,7 @@ type conn struct {
 }
 
 func newConn(e *endpoint) *conn {
-	c := &conn{endpoint: e, fd: -1, gauge: gauge{limit: e.pool.firstOwed()}}
+	c := &conn{endpoint: e, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
 	c.deadlines.Fire = c.expire
 	c.turn.Fire = c.markDirty
 	return c
@@ -148,7 +147,7 @@ func (c *conn) connect() {
 		c.refused(err)
 		return
 	}
-	c.fd = fd
+	c.stream.SetFD(fd)
 	l.descriptors.toServers++
 	l.opened()
 	if done {
@@ -182,8 +181,8 @@ func (c *conn) refused(err error) {
 // the server from its port.
 func (c *conn) established() {
 	p := c.endpoint.pool
-	if c.endpoint.network == "tcp" && sock.IsItsOwnPeer(c.fd) {
-		sock.Abort(c.fd)
+	if c.endpoint.network == "tcp" && sock.IsItsOwnPeer(c.stream.FD()) {
+		sock.Abort(c.stream.FD())
 		c.refused(unix.ECONNREFUSED)
 		return
 	}
@@ -192,7 +191,7 @@ func (c *conn) established() {
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.endpoint.network == "tcp" {
-		sock.SetNoDelay(c.fd)
+		sock.SetNoDelay(c.stream.FD())
 	}
 	greeting := p.greeting
 	c.greetings = p.greetings
@@ -204,11 +203,7 @@ func (c *conn) established() {
 		greeting, c.greetings = p.ping, 1
 	}
 	c.become(connGreeting)
-	n, err := sock.Send(c.fd, greeting)
-	if err == nil && n < len(greeting) || err == unix.EAGAIN { // as if a fresh socket had no room
-		err = unix.ENOBUFS
-	}
-	if err != nil {
+	if err := c.stream.SendFirst(greeting); err != nil {
 		c.fail(err)
 		return
 	}

@@ -58,9 +58,9 @@ func (c *conn) keep(b []byte) {
 	if c.discards {
 		b = c.shed(b)
 	}
-	err := c.in.keep(l.memory, b)
+	err := c.stream.Keep(l.memory, b)
 	if err != nil && c.discard(errNoMemory) && c.state != connClosed {
-		err = c.in.keep(l.memory, c.shed(b))
+		err = c.stream.Keep(l.memory, c.shed(b))
 	}
 	if err != nil {
 		c.fail(err)

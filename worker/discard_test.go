@@ -12,6 +12,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // replies of several kinds, each larger than the limit of tooLarge.
@@ -61,7 +62,7 @@ func TestReplyBeyondMemory(t *testing.T) {
 					server.send([]byte(all[:n]))
 					all = all[n:]
 					r.turn()
-					if l.memory.Held() > l.spec.MemoryLimit+maxReadBytes {
+					if l.memory.Held() > l.spec.MemoryLimit+stream.MaxReadBytes {
 						t.Fatalf("%d bytes are held", l.memory.Held())
 					}
 				}

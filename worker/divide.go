@@ -12,6 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 const (
@@ -42,13 +43,13 @@ type division struct {
 type part struct {
 	server int
 	keys   int32
-	out    output // its bytes, but for what it begins and ends with
+	out    stream.Output // its bytes, but for what it begins and ends with
 }
 
 // beginDivision takes the request b, of so many keys, out of the input. It is answered if there is no memory.
 func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 	l := c.pool.l
-	whole, err := c.in.claimOrCopy(l.memory, b)
+	whole, err := c.stream.ClaimOrCopy(l.memory, b)
 	if err == nil && f.isList() {
 		f.owners, err = l.memory.Take(keys * int(unsafe.Sizeof(f.owner[0])))
 	}
@@ -77,7 +78,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) {
 // live there.
 func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
 	l := c.pool.l
-	whole, err := c.in.claimOrCopy(l.memory, b)
+	whole, err := c.stream.ClaimOrCopy(l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
 		return
@@ -102,7 +103,7 @@ func (c *client) divide() {
 			budget -= keyToll + c.pool.divideKey(d)
 		}
 	}
-	l.spent += sliceBytes - budget
+	l.io.Spent += sliceBytes - budget
 	switch {
 	case d.left > 0:
 		c.nextTurn()
@@ -138,8 +139,8 @@ func (c *client) sendChecked() {
 		l.scratch = c.refuseShards(d.request.command)
 		l.answer(d.request, l.scratch, nil)
 	} else {
-		var body output
-		body.adopt(d.b)
+		var body stream.Output
+		body.Adopt(d.b)
 		c.pool.forwardOutput(d.request, c.lane, d.server, nil, &body)
 	}
 	c.unmute()
@@ -152,7 +153,7 @@ func (p *pool) divideKeyRedis(d *division) (copied int) {
 	for range d.request.fanout.redis.Step - 1 {
 		_, end = resp.NextArg(d.b.B, end)
 	}
-	return part.out.move(p.l.memory, d.b, end)
+	return part.out.Move(p.l.memory, d.b, end)
 }
 
 // divideKeyMemcache copies the next key to its fragment. The request stays as it is: merging needs it.
@@ -160,8 +161,8 @@ func (p *pool) divideKeyMemcache(d *division) (copied int) {
 	d.key = d.request.fanout.memcache.NextKey(d.b.B, d.key)
 	key := d.key.Of(d.b.B)
 	part := d.assign(p.placement.one(key))
-	part.out.append(p.l.memory, space)
-	part.out.append(p.l.memory, key)
+	part.out.Append(p.l.memory, space)
+	part.out.Append(p.l.memory, key)
 	return len(key)
 }
 
@@ -213,7 +214,7 @@ func (c *client) sendDivided() {
 		if f.redis != nil {
 			l.scratch = resp.AppendFragmentHead(l.scratch[:0], f.redis, int(part.keys))
 		} else {
-			part.out.append(l.memory, lineEnd)
+			part.out.Append(l.memory, lineEnd)
 			l.scratch = append(l.scratch[:0], f.memcache.Cmd.Name...)
 		}
 		p.forwardOutput(r, c.lane, part.server, l.scratch, &part.out)
@@ -227,7 +228,7 @@ func (d *division) cost() (bytes int) {
 		return 0
 	}
 	for i := range d.parts {
-		bytes += d.parts[i].out.cost()
+		bytes += d.parts[i].out.Cost()
 	}
 	bytes += d.b.Cost()
 	if f := d.request.fanout; f != nil {
@@ -245,21 +246,21 @@ func (c *client) dropDivision() {
 	c.dividing = nil
 	m.Give(d.b)
 	for i := range d.parts {
-		d.parts[i].out.drop(m)
+		d.parts[i].out.Drop(m)
 	}
 }
 
 // forwardOutput is forward for a request that consists of head and what is in body, which it takes.
-func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *output) {
+func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *stream.Output) {
 	if server < 0 {
-		body.drop(p.l.memory)
+		body.Drop(p.l.memory)
 		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
 	c := p.servers[server].primary.conn(lane)
-	c.enqueue(r, len(head)+body.bytes)
-	c.out.append(p.l.memory, head)
-	c.out.join(body)
+	c.enqueue(r, len(head)+body.Len())
+	c.stream.Out.Append(p.l.memory, head)
+	c.stream.Out.Join(body)
 	c.wake()
 }

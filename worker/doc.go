@@ -25,5 +25,5 @@
 //
 // Everything here belongs to the one goroutine of loop.run; what takes others are look-ups of names (package resolve) and
 // garbage collections (package memory).
-// Bytes that recv returns are valid until the next recv; what must stay is copied.
+// Bytes that a stream has received are valid until the next one receives; what must stay is copied.
 package worker

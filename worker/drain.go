@@ -89,7 +89,7 @@ func (c *client) leaveIfIdle() {
 		return
 	}
 	if c.idle() {
-		c.in.unread = true
+		c.stream.Unread = true
 		c.recv()
 	}
 	switch {
@@ -103,7 +103,7 @@ func (c *client) leaveIfIdle() {
 
 // idle tells whether the client is owed nothing and has nothing half sent.
 func (c *client) idle() bool {
-	return c.life == clientOpen && c.head == nil && c.out.bytes == 0 && c.in.rest == nil && c.skip == 0
+	return c.life == clientOpen && c.head == nil && c.stream.Out.Len() == 0 && len(c.stream.Kept()) == 0 && c.skip == 0
 }
 
 // endIfDrained ends a worker that is to end when it has no clients, and is about to get none.

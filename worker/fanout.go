@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // fanout is what a request that goes out as several still needs until the last of its fragments is answered. It is kept for
@@ -170,7 +171,7 @@ func (c *client) admitted(server int) bool {
 }
 
 // gather is told the reply of one fragment; with the last one parent is answered.
-func (l *loop) gather(parent *request, fragment int32, reply []byte, in *input) {
+func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.Stream) {
 	f := parent.fanout
 	c := parent.client
 	f.left--

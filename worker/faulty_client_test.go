@@ -81,7 +81,7 @@ func (w *faultyWorld) clientOf(h *client) *faultyClient {
 	if c := w.known[h]; c != nil {
 		return c
 	}
-	address := sock.PeerAddress(int(h.fd))
+	address := sock.PeerAddress(h.stream.FD())
 	for _, c := range w.clients {
 		if w.addressOf(c)+":0" == address {
 			w.known[h] = c

@@ -193,11 +193,11 @@ func (w *faultyWorld) holderOf(fd int) descriptorHolder {
 		for _, entry := range l.table {
 			switch h := entry.h.(type) {
 			case *client:
-				if int(h.fd) == fd {
+				if h.stream.FD() == fd {
 					return descriptorHolder{l: l, token: h.token, client: w.clientOf(h)}
 				}
 			case *conn:
-				if h.fd == fd {
+				if h.stream.FD() == fd {
 					p := w.pools[h.endpoint.pool.index]
 					return descriptorHolder{l: l, token: h.token, server: p.servers[h.endpoint.server.index], greets: h.state == connGreeting}
 				}

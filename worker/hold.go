@@ -2,7 +2,10 @@
 
 package worker
 
-import "github.com/pinion-proxy/pinion/worker/memory"
+import (
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
 
 // heldReply is a reply that waits in its request; nothing where the client wants none.
 type heldReply struct {
@@ -20,7 +23,7 @@ func (h *heldReply) bytes() []byte {
 // hold keeps reply. One that is long gets a buffer of its own, the one in which it came if that can be. The others stand on
 // the client's shelf, side by side: of a pipeline over several servers most replies wait, and with a buffer for each the
 // memory that they lie in would be many times what they are.
-func (c *client) hold(reply []byte, in *input) (h heldReply) {
+func (c *client) hold(reply []byte, in *stream.Stream) (h heldReply) {
 	switch {
 	case len(reply) == 0:
 		return h

@@ -35,8 +35,8 @@ func TestWaitingRepliesLieSideBySide(t *testing.T) {
 	if got, want := string(c.take()), "$1\r\nx\r\n"+strings.Repeat("+PONG\r\n", count); got != want {
 		t.Errorf("%d bytes of replies, want %d", len(got), len(want))
 	}
-	if c := clientsOf(l)[0]; c.held != 0 || c.out.cost() != 0 {
-		t.Errorf("%d bytes are held for nobody", c.held+c.out.cost())
+	if c := clientsOf(l)[0]; c.held != 0 || c.stream.Out.Cost() != 0 {
+		t.Errorf("%d bytes are held for nobody", c.held+c.stream.Out.Cost())
 	}
 }
 

@@ -3,17 +3,20 @@
 
 package worker
 
-import "github.com/pinion-proxy/pinion/worker/link"
+import (
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
 
 // send queues b for the server and r for its reply.
 //
 // in is where b came in, if it did as a whole: a long one is taken over instead of copied.
-func (c *conn) send(r *request, b []byte, in *input) {
+func (c *conn) send(r *request, b []byte, in *stream.Stream) {
 	c.enqueue(r, len(b))
-	if claimed := in.claim(b); claimed != nil {
-		c.out.adopt(claimed)
+	if claimed := in.Claim(b); claimed != nil {
+		c.stream.Out.Adopt(claimed)
 	} else {
-		c.out.append(c.endpoint.pool.l.memory, b)
+		c.stream.Out.Append(c.endpoint.pool.l.memory, b)
 	}
 	c.wake()
 }
@@ -100,17 +103,17 @@ func (c *conn) uncount(r *request) {
 
 // flush writes what is queued, as far as it is allowed and the socket takes it.
 func (c *conn) flush() {
-	if c.state != connReady || c.out.bytes == 0 {
+	if c.state != connReady || c.stream.Out.Len() == 0 {
 		return
 	}
 	most := c.allowed() // which may take some away
-	before := c.out.bytes
-	more, err := c.out.send(c.endpoint.pool.l, c.fd, most)
+	before := c.stream.Out.Len()
+	more, err := c.stream.Send(c.endpoint.pool.l.io, most)
 	if err = c.endpoint.pool.l.overlook(c, err); err != nil {
 		c.fail(err)
 		return
 	}
-	c.wrote(before - c.out.bytes)
+	c.wrote(before - c.stream.Out.Len())
 	if more && !c.paused {
 		c.markDirty()
 	}

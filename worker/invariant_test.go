@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // checkInvariants compares the figures that a worker keeps with what they count.
@@ -101,8 +102,8 @@ func checkClient(t testing.TB, c *client) {
 	if c.head != nil && c.head.state&isDone != 0 && c.head.fanout == nil {
 		t.Fatalf("client %d: the head of its out queue is done and still there", c.id)
 	}
-	checkOutput(t, &c.out)
-	if c.in.rest != nil && len(c.in.rest.B) == 0 {
+	checkOutput(t, &c.stream.Out)
+	if len(c.stream.Kept()) == 0 && c.stream.Cost() > c.stream.Out.Cost() {
 		t.Fatalf("client %d keeps an empty buffer", c.id)
 	}
 }
@@ -159,10 +160,10 @@ func checkServer(t testing.TB, s *server) {
 				t.Fatalf("server %q: its in queue is broken", s.spec.Name)
 			}
 		}
-		if unwritten != c.out.bytes {
-			t.Fatalf("server %q: %d bytes are to be written, %d of them queued", s.spec.Name, unwritten, c.out.bytes)
+		if unwritten != c.stream.Out.Len() {
+			t.Fatalf("server %q: %d bytes are to be written, %d of them queued", s.spec.Name, unwritten, c.stream.Out.Len())
 		}
-		checkOutput(t, &c.out)
+		checkOutput(t, &c.stream.Out)
 	}
 	for _, gauge := range []struct{ counter, want int }{
 		{link.InQueue, count[0]}, {link.InQueueBytes, size[0]}, {link.OutQueue, count[1]}, {link.OutQueueBytes, size[1]},
@@ -214,17 +215,17 @@ func checkLatencies(t testing.TB, s *server) {
 	}
 }
 
-func checkOutput(t testing.TB, o *output) {
+func checkOutput(t testing.TB, o *stream.Output) {
 	t.Helper()
-	bytes := -o.sent
-	for _, chunk := range o.chunks {
-		bytes += len(chunk.B)
+	bytes := 0
+	for _, piece := range o.Pieces(nil) {
+		bytes += len(piece)
 	}
-	if bytes != o.bytes {
-		t.Fatalf("an output counts %d bytes and has %d", o.bytes, bytes)
+	if bytes != o.Len() {
+		t.Fatalf("an output counts %d bytes and has %d", o.Len(), bytes)
 	}
-	if o.bytes == 0 && len(o.chunks) > 0 {
-		t.Fatalf("an empty output holds %d buffers", len(o.chunks))
+	if o.Len() == 0 && o.Cost() > 0 {
+		t.Fatalf("an empty output takes %d bytes", o.Cost())
 	}
 }
 
@@ -269,7 +270,7 @@ func checkEmpty(t testing.TB, l *loop) {
 		}
 		for _, s := range p.servers {
 			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
-				if c.head != nil || c.in.rest != nil || c.out.bytes != 0 || c.deadlines.Armed() || c.state != connClosed {
+				if c.head != nil || len(c.stream.Kept()) > 0 || c.stream.Out.Len() != 0 || c.deadlines.Armed() || c.state != connClosed {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // blurPart is of which part of the timeout the ends of two silences may differ from a timeout.
@@ -23,19 +24,19 @@ func (c *conn) allowed() (bytes int) {
 	c.paused = false
 	room := c.gauge.limit - c.owed
 	if p.timeout == 0 || c.unbegun <= room && c.gauge.shared == 0 {
-		return maxSendBytes
+		return stream.MaxSendBytes
 	}
 	if !c.mayTakeTurn() {
 		room = 0
 	}
 	c.giveUp(c.timeNeeded(), room)
 	bytes = c.unfinished()
-	for r := c.firstUnbegun(); r != nil && room > 0 && bytes < maxSendBytes; r = r.behind {
+	for r := c.firstUnbegun(); r != nil && room > 0 && bytes < stream.MaxSendBytes; r = r.behind {
 		bytes += int(r.bytes)
 		room--
 	}
-	c.paused = room <= 0 && bytes <= maxSendBytes
-	return min(bytes, maxSendBytes)
+	c.paused = room <= 0 && bytes <= stream.MaxSendBytes
+	return min(bytes, stream.MaxSendBytes)
 }
 
 // timeNeeded returns how much time a request should have left that is sent, in ns: twice what the server takes, or, where
@@ -184,7 +185,7 @@ func (c *conn) timeOut(vain *request) {
 // cut takes what was queued for requests that are given up out of the output.
 func (c *conn) cut(at, size int) {
 	if size > 0 {
-		c.out.cut(c.endpoint.pool.l.memory, at, size)
+		c.stream.Out.Cut(c.endpoint.pool.l.memory, at, size)
 	}
 }
 
@@ -261,22 +262,22 @@ func (c *conn) follow(before, r *request) {
 // is not sent any more.
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
-	c.out.wrote(l.memory, c.unfinished())
-	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.out
-	c.out = output{}
+	c.stream.Out.Drain(l.memory, c.unfinished())
+	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.stream.Out
+	c.stream.Out = stream.Output{}
 	if c.unsent == first {
 		c.unsent = nil
 	}
 	c.follow(c.begun, nil)
 	c.unbegun = 0
-	_ = sock.Abort(c.fd)
+	_ = sock.Abort(c.stream.FD())
 	c.gauge.late()
 	c.end(unix.ETIMEDOUT)
 	if first == nil {
 		return
 	}
 	c.head, c.tail, c.waiting, c.unsent = first, last, first, first
-	c.unbegun, c.out = count, out
+	c.unbegun, c.stream.Out = count, out
 	if !c.endpoint.server.liveness().Alive() {
 		c.disappoint(c.close(), unix.ETIMEDOUT)
 		return

@@ -48,9 +48,6 @@ const (
 	maxTurnBytes = 1 << 20
 	requestToll  = 256
 	closingToll  = 16 << 10
-	// lateReadBytes is what a connection may still send to a turn that has received enough: one that asks now and then
-	// does not wait for those that have much to say.
-	lateReadBytes = 4 << 10
 	// maxBuriedBytes is how much of mapped memory a turn gives back: more than a turn can fill, so that it never piles up.
 	maxBuriedBytes = 4 * maxTurnBytes
 
@@ -92,7 +89,7 @@ func (c *client) muted() bool {
 }
 
 // lags tells that the client has not taken as many replies as are too many where memory is short.
-func (c *client) lags() bool { return int64(c.out.bytes+c.held) >= c.pool.spec.ClientOutputSoft }
+func (c *client) lags() bool { return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft }
 
 // overflow ends a client that does not take its replies.
 func (c *client) overflow() {
@@ -100,17 +97,19 @@ func (c *client) overflow() {
 	if p.overflowLogged == 0 || p.l.now-p.overflowLogged >= int64(logPause) {
 		p.overflowLogged = p.l.now
 		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: client_output_hard is reached",
-			p.name, c.id, c.peer(), c.out.bytes+c.held)
+			p.name, c.id, c.peer(), c.stream.Out.Len()+c.held)
 	}
 	c.fail(errOverflow)
 }
 
 // overflows tells that the client takes its replies too slowly for what it asks.
-func (c *client) overflows() bool { return int64(c.out.bytes+c.held) > c.pool.spec.ClientOutputHard }
+func (c *client) overflows() bool {
+	return int64(c.stream.Out.Len()+c.held) > c.pool.spec.ClientOutputHard
+}
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.in.rest.Cost() + c.out.cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
+	return c.stream.Cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
 }
 
 // frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
@@ -124,7 +123,7 @@ func (c *client) frees() int {
 
 // frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
 func (c *conn) frees() int {
-	return c.in.rest.Cost() + c.out.cost() + (c.owed+c.unbegun)*requestBytes
+	return c.stream.Cost() + (c.owed+c.unbegun)*requestBytes
 }
 
 // relief is what the loop does about scarce memory. Loop only.
@@ -205,7 +204,7 @@ func (l *loop) relieveLag(limit int64) {
 func (l *loop) closeDeaf(enough, patience int64) {
 	deaf := l.relief.deaf[:0]
 	for c := range l.everyClient {
-		if c.out.bytes > 0 && c.lags() && c.deafFor() >= patience {
+		if c.stream.Out.Len() > 0 && c.lags() && c.deafFor() >= patience {
 			deaf = append(deaf, c)
 		}
 	}
@@ -214,7 +213,7 @@ func (l *loop) closeDeaf(enough, patience int64) {
 		if l.memory.Held() < enough {
 			break
 		}
-		c.complain("has taken nothing of %d bytes of replies for %v", c.out.bytes, time.Duration(c.deafFor()))
+		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Out.Len(), time.Duration(c.deafFor()))
 		c.fail(errDeaf)
 	}
 	clear(deaf)
@@ -298,18 +297,18 @@ type holder interface {
 	dispossess()  // tells and closes it
 }
 
-func (c *client) since() int64 { return c.in.since }
+func (c *client) since() int64 { return c.came }
 
 func (c *conn) since() int64 { return c.heard }
 
 // dispossess gives up the reply that is coming, or where the server does not take what it is sent, the connection.
 func (c *conn) dispossess() {
-	if c.in.size() < c.out.bytes || !c.discard(errReplyMemory) {
+	if len(c.stream.Kept()) < c.stream.Out.Len() || !c.discard(errReplyMemory) {
 		c.fail(errReplyMemory)
 		return
 	}
 	if c.state != connClosed {
-		c.keep(c.in.kept())
+		c.keep(c.stream.Reread())
 	}
 }
 
@@ -320,13 +319,13 @@ func (c *client) dispossess() {
 
 // evict closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
 func (c *client) evict(reason error) {
-	if c.life != clientOpen || c.out.bytes > 0 || c.head != nil {
+	if c.life != clientOpen || c.stream.Out.Len() > 0 || c.head != nil {
 		c.fail(reason)
 		return
 	}
 	*c.pool.counters[link.ClientErr]++
 	l := c.pool.l
-	c.in.drop(l.memory)
+	c.stream.DropInput(l.memory)
 	c.respond(c.pool.errorText(reason))
 	c.leave()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -248,10 +249,11 @@ const memcacheFull = "ERROR Too many open connections\r\n"
 func (ln *listener) turnAway(fd int) {
 	*ln.pool.counters[link.ClientErr]++
 	ln.pool.noteFull(fd)
+	s := stream.New(fd)
 	if ln.pool.spec.Protocol == link.Memcache {
-		sock.Send(fd, []byte(memcacheFull))
+		s.SendFirst([]byte(memcacheFull))
 	} else {
-		sock.Send(fd, resp.AppendError(nil, "ERR max number of clients reached"))
+		s.SendFirst(resp.AppendError(nil, "ERR max number of clients reached"))
 	}
 	sock.Close(fd)
 }

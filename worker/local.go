@@ -65,7 +65,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 // echo answers ECHO and PING with a long argument, which is not copied.
 func (c *client) echo(b []byte, args []resp.Span) {
 	l := c.pool.l
-	reply, err := c.in.claimOrCopy(l.memory, b)
+	reply, err := c.stream.ClaimOrCopy(l.memory, b)
 	if err != nil {
 		c.respond(c.pool.errorText(errNoMemory))
 		return
@@ -227,9 +227,9 @@ func (c *client) appendName(out []byte) []byte {
 // describe answers CLIENT INFO in the form of Redis, with the fields that have a meaning here.
 func (c *client) describe() string {
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=2 lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(int(c.fd)), c.fd, c.session.name, c.pool.spec.DB, c.in.size(), c.owed, c.out.bytes,
+		c.id, c.peer(), sock.LocalAddress(c.stream.FD()), c.stream.FD(), c.session.name, c.pool.spec.DB, len(c.stream.Kept()), c.owed, c.stream.Out.Len(),
 		c.session.libName, c.session.libVersion)
 }
 
 // peer returns the client's address, for messages.
-func (c *client) peer() string { return sock.PeerAddress(int(c.fd)) }
+func (c *client) peer() string { return sock.PeerAddress(c.stream.FD()) }

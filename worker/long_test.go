@@ -280,23 +280,3 @@ func TestMemoryOfLargeValues(t *testing.T) {
 		}
 	}
 }
-
-// What is written of a large value is given back while the rest of it waits.
-func TestLargeValueGoesBitByBit(t *testing.T) {
-	l := bareLoop()
-	const size = 4 << 20
-	b, err := l.memory.CopyOf(bytes.Repeat([]byte{'x'}, size))
-	must(t, err)
-	var o output
-	o.adopt(l.memory.Split(b, size/2))
-	o.adopt(b)
-	for left := size; left > 0; left -= size / 16 {
-		if held := int(l.memory.Held()); held < left || held > left+memory.ReleaseBytes+2*unix.Getpagesize() {
-			t.Errorf("%d bytes are held of which %d are to be written", held, left)
-		}
-		o.wrote(l.memory, size/16)
-	}
-	if l.memory.Held() != 0 || o.bytes != 0 {
-		t.Errorf("at the end %d bytes are held and %d to be written", l.memory.Held(), o.bytes)
-	}
-}

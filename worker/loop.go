@@ -12,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
-	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -37,14 +37,12 @@ type loop struct {
 
 	table     []registration // by poll.Token.Index
 	free      []uint32       // indexes of table that nobody holds
-	buf       []byte         // what recv reads into
 	scratch   []byte         // what a request or reply is put together in, within one call
 	inline    []byte         // an inline request, rewritten as an array
 	merged    []byte         // a reply made of several
 	timers    timer.Heap
 	memory    *memory.Allocator
-	spent     int // bytes received in this turn, and tolls
-	sent      int // bytes, in this turn
+	io        *stream.Loop // what the streams of all connections share, and what they have taken of the turn
 	relief    relief
 	window    window
 	busy      int // clients that are owed a reply
@@ -70,7 +68,6 @@ type loop struct {
 	replies      [][]byte
 	fanouts      *fanout // for reuse
 	spareFanouts int     // of fanouts
-	vectors      [][]byte
 
 	descriptors descriptorBudget
 	draining    draining
@@ -86,22 +83,17 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	if err != nil {
 		return nil, err
 	}
-	size := spec.ReadBufferBytes
-	if size == 0 {
-		size = defaultReadBytes
-	}
 	l := &loop{
 		spec: spec, shared: shared, poller: poller, clock: clock, now: clock(),
-		buf:      make([]byte, max(size, 2*directBytes)),
 		counters: shared.Worker(spec.Slot),
 		turns:    sign(shared.Turns(spec.Slot)),
-		vectors:  make([][]byte, 0, sock.MaxVectors),
 
 		accepting: !spec.Takeover,
 	}
 	l.succession.begin(l)
 	l.mover.giving.l = l
 	l.memory = memory.New(&l.timers, &l.now)
+	l.io = stream.NewLoop(l.memory, spec.ReadBufferBytes, maxTurnBytes)
 	l.window.most = spec.Coalesce
 	l.requests.l = l
 	l.requests.timer.Fire = l.requests.tick
@@ -138,7 +130,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.excuse(now)
 	l.now = now
 	*l.turns++
-	l.spent, l.sent = 0, 0
+	l.io.Spent, l.io.Sent = 0, 0
 	l.observe()
 	l.agenda.begin()
 	l.handle(events)

@@ -14,6 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -38,7 +39,7 @@ func TestStaleEventIsDropped(t *testing.T) {
 		t.Fatalf("the place %d is not used again under another sequence number: %v", stale.Index, c)
 	}
 	l.turn([]poll.Event{{Token: stale, Readable: true, Writable: true, Hangup: true}})
-	if c.in.hangup {
+	if c.stream.Hangup {
 		t.Error("the new client was told that the old one is gone")
 	}
 	after.send(redisRequestOf("PING"))
@@ -57,9 +58,9 @@ func TestGreedyClientLetsOthersLive(t *testing.T) {
 	l := r.workers[0]
 	greedy, modest := r.connect("greedy", 0, 0), r.connect("modest", 0, 0)
 	ping := redisRequestOf("PING")
-	count, err := sock.Send(greedy.fd, bytes.Repeat(ping, 3*len(l.buf)/len(ping)))
+	count, err := sock.Send(greedy.fd, bytes.Repeat(ping, 3*stream.DefaultReadBytes/len(ping)))
 	r.must(err)
-	if count <= len(l.buf) {
+	if count <= stream.DefaultReadBytes {
 		t.Fatalf("the socket takes only %d bytes", count)
 	}
 	if _, err := sock.Send(modest.fd, ping); err != nil {
@@ -70,7 +71,7 @@ func TestGreedyClientLetsOthersLive(t *testing.T) {
 	if got := string(modest.take()); got != "+PONG\r\n" {
 		t.Errorf("after one turn the modest client has %q", got)
 	}
-	if got := len(greedy.got) / len("+PONG\r\n"); got > len(l.buf)/len(ping) {
+	if got := len(greedy.got) / len("+PONG\r\n"); got > stream.DefaultReadBytes/len(ping) {
 		t.Errorf("after one turn the greedy client has %d replies", got)
 	}
 	if l.patience() != 0 {

@@ -11,10 +11,11 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // maxMergedBytes is how much of a merged reply waits to be written. More of it is made when that is.
-const maxMergedBytes = maxSendBytes
+const maxMergedBytes = stream.MaxSendBytes
 
 // failedPart is the count of a fragment whose reply is an error, which stands for each of its keys.
 const failedPart = -1
@@ -35,14 +36,8 @@ func (c *client) mergeAtOnce(r *request) {
 		return
 	}
 	c.active = l.ticks()
-	last := c.out.reserve(l.memory, size)
-	merged := c.pool.merge(last.B, f, l.replies)
-	if len(merged) <= cap(last.B) {
-		c.out.bytes += len(merged) - len(last.B)
-		last.B = merged
-	} else {
-		c.out.append(l.memory, merged[len(last.B):])
-	}
+	merged := c.pool.merge(c.stream.Out.Reserve(l.memory, size), f, l.replies)
+	c.stream.Out.Extend(l.memory, merged)
 	c.shift()
 	c.deliver()
 }
@@ -120,11 +115,11 @@ func (c *client) isMerging() bool {
 // merge goes on for a slice with the reply to r, the head of the out queue, and tells whether it is whole.
 func (c *client) merge(r *request) bool {
 	p, l, f := c.pool, c.pool.l, r.fanout
-	if c.out.bytes >= maxMergedBytes && !c.moving.frozen() {
+	if c.stream.Out.Len() >= maxMergedBytes && !c.moving.frozen() {
 		return false
 	}
 	if f.merged == 0 && f.redis != nil {
-		c.out.append(l.memory, resp.AppendArray(l.scratch[:0], len(f.owner)))
+		c.stream.Out.Append(l.memory, resp.AppendArray(l.scratch[:0], len(f.owner)))
 	}
 	budget := sliceBytes
 	for f.merged < len(f.owner) && budget > 0 {
@@ -138,13 +133,13 @@ func (c *client) merge(r *request) bool {
 		budget -= keyToll + copied
 		f.merged++
 	}
-	l.spent += sliceBytes - budget
+	l.io.Spent += sliceBytes - budget
 	if f.merged < len(f.owner) {
 		c.nextTurn()
 		return false
 	}
 	if f.redis == nil {
-		c.out.append(l.memory, p.endOfValues(f))
+		c.stream.Out.Append(l.memory, p.endOfValues(f))
 	}
 	c.endMerge(r)
 	return true
@@ -164,7 +159,7 @@ func openMergeMemcache(_ *fanout, replies [][]byte) (failure []byte) {
 func mergeKeyRedis(c *client, f *fanout) (copied int, ok bool) {
 	part := f.parts[f.owner[f.merged]]
 	if f.counts[f.owner[f.merged]] == failedPart {
-		c.out.append(c.pool.l.memory, part.B)
+		c.stream.Out.Append(c.pool.l.memory, part.B)
 		return len(part.B), true
 	}
 	size := resp.FrontElement(part.B)
@@ -194,7 +189,7 @@ func mergeKeyMemcache(c *client, f *fanout) (copied int, ok bool) {
 // takeValue moves the value at the front of a part to the output.
 func (c *client) takeValue(f *fanout, part *memory.Buffer, size int) (copied int) {
 	before := part.Cost()
-	copied = c.out.move(c.pool.l.memory, part, size)
+	copied = c.stream.Out.Move(c.pool.l.memory, part, size)
 	c.used(f, before-part.Cost())
 	return copied
 }

@@ -126,9 +126,9 @@ func (w *world) shrink() {
 		for _, entry := range l.table {
 			switch h := entry.h.(type) {
 			case *client:
-				unix.SetsockoptInt(int(h.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
+				unix.SetsockoptInt(h.stream.FD(), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
 			case *conn:
-				unix.SetsockoptInt(h.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
+				unix.SetsockoptInt(h.stream.FD(), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
 			}
 		}
 	}

@@ -525,9 +525,9 @@ func TestMoveTCP(t *testing.T) {
 			c = moved
 		}
 	}
-	status, err := unix.FcntlInt(uintptr(c.fd), unix.F_GETFL, 0)
+	status, err := unix.FcntlInt(uintptr(c.stream.FD()), unix.F_GETFL, 0)
 	r.must(err)
-	flags, err := unix.FcntlInt(uintptr(c.fd), unix.F_GETFD, 0)
+	flags, err := unix.FcntlInt(uintptr(c.stream.FD()), unix.F_GETFD, 0)
 	r.must(err)
 	if status&unix.O_NONBLOCK == 0 || flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("its flags are %#x and %#x", status, flags)

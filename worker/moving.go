@@ -70,12 +70,12 @@ func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
 // movable tells whether a client could move as soon as it is owed nothing. One that has hung up, or is told to go, ends
 // here.
 func (c *client) movable() bool {
-	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.in.hangup && c.holds() <= maxMovedBytes
+	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes
 }
 
 // quiescent tells that a client is owed nothing. What it has not taken yet does not matter.
 func (c *client) quiescent() bool {
-	return c.head == nil && c.life == clientOpen && !c.in.hangup
+	return c.head == nil && c.life == clientOpen && !c.stream.Hangup
 }
 
 // goOn serves a client on that is frozen no more.
@@ -94,7 +94,7 @@ func (c *client) setOff() {
 func (c *client) comeBack() {
 	c.moving.become(moveStaying)
 	c.pool.l.hand(c.token, c)
-	c.in.unread = true // edges that nobody has seen
+	c.stream.Unread = true // edges that nobody has seen
 	c.goOn()
 }
 
@@ -111,8 +111,8 @@ func (c *client) arrive() {
 	c.begin()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
 	atomic.AddUint64(c.pool.counters[link.ClientConnections], 1)
-	c.in.unread = true
-	c.in.backlog = c.in.rest != nil
+	c.stream.Unread = true
+	c.stream.Backlog = len(c.stream.Kept()) > 0
 	c.nextTurn()
 	c.markDirty()
 }

@@ -28,7 +28,7 @@ type offer struct {
 func (o *offer) descriptors() []int {
 	fds := []int{o.state}
 	for _, c := range o.clients {
-		fds = append(fds, int(c.fd))
+		fds = append(fds, c.stream.FD())
 	}
 	return fds
 }
@@ -169,7 +169,7 @@ func (g *giving) fill(state *handoff.State, limit int) (clients []*client) {
 	for len(g.packed) > 0 && len(clients) < limit {
 		last := g.packed[len(g.packed)-1]
 		c := last.c
-		if len(clients) > 0 && state.Bytes()+c.in.size()+c.out.bytes > maxBatchStateBytes {
+		if len(clients) > 0 && state.Bytes()+len(c.stream.Kept())+c.stream.Out.Len() > maxBatchStateBytes {
 			return clients
 		}
 		if !c.quiescent() { // has hung up meanwhile
@@ -247,7 +247,7 @@ func (p *peerLink) starved() bool { return p.shortages >= maxShortages }
 func (p *peerLink) Release(batch uint32) {
 	o := p.offers[batch]
 	for _, c := range o.clients {
-		o.bytes += c.in.size() + c.out.bytes
+		o.bytes += len(c.stream.Kept()) + c.stream.Out.Len()
 		c.depart()
 	}
 	o.count, o.clients = len(o.clients), nil

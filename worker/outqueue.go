@@ -3,6 +3,8 @@
 
 package worker
 
+import "github.com/pinion-proxy/pinion/worker/stream"
+
 // push appends r to the out queue.
 func (c *client) push(r *request) {
 	r.client = c
@@ -38,8 +40,8 @@ func (c *client) flush() {
 	if c.life == clientClosed || c.moving.away() {
 		return
 	}
-	if before := c.out.bytes; before > 0 {
-		more, err := c.out.send(c.pool.l, int(c.fd), maxSendBytes)
+	if before := c.stream.Out.Len(); before > 0 {
+		more, err := c.stream.Send(c.pool.l.io, stream.MaxSendBytes)
 		if err = c.pool.l.overlook(c, err); err != nil {
 			c.fail(err)
 			return
@@ -47,11 +49,11 @@ func (c *client) flush() {
 		if more {
 			c.markDirty()
 		}
-		if c.out.bytes < before {
+		if c.stream.Out.Len() < before {
 			c.took = c.pool.l.ticks()
 		}
 	}
-	if c.isMerging() && c.out.bytes < maxMergedBytes {
+	if c.isMerging() && c.stream.Out.Len() < maxMergedBytes {
 		c.nextTurn()
 	}
 	if c.overflows() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -106,7 +107,7 @@ func (p *pool) nextLane() uint16 {
 
 // forward sends b to a server of the pool and lets r wait for the reply. lane is that of the client that asks. in is as
 // for conn.send. server < 0: none is live.
-func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *input) {
+func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *stream.Stream) {
 	if server < 0 {
 		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)

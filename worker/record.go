@@ -23,14 +23,8 @@ func (c *client) record(since int64) handoff.Record {
 		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
 		FrozenAt:   since,
 	}
-	if c.in.rest != nil {
-		r.Input = c.in.rest.B
-	}
-	skip := c.out.sent
-	for _, chunk := range c.out.chunks {
-		r.Output = append(r.Output, chunk.B[skip:])
-		skip = 0
-	}
+	r.Input = c.stream.Kept()
+	r.Output = c.stream.Out.Pieces(nil)
 	c.session.record(&r)
 	return r
 }
@@ -50,7 +44,7 @@ func (c *client) unpack(r *handoff.Record) error {
 		err = fault.Error("take.client")
 	}
 	if err == nil {
-		err = sock.SetInherited(int(c.fd))
+		err = sock.SetInherited(c.stream.FD())
 	}
 	return err
 }
@@ -66,18 +60,13 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.Held()+int64(size) > limit-limit/4 {
 		return errNoRoom
 	}
-	switch {
-	case len(r.Input) >= memory.MappedBytes:
-		c.in.rest, err = l.memory.CopyOf(r.Input)
-	case len(r.Input) > 0:
-		c.in.rest = l.memory.TakeRemainder(r.Input)
-	}
+	err = c.stream.Keep(l.memory, r.Input)
 	for _, b := range r.Output {
 		for len(b) > 0 && err == nil {
 			n := min(len(b), recordChunkBytes)
 			var chunk *memory.Buffer
 			if chunk, err = l.memory.CopyOf(b[:n]); err == nil {
-				c.out.adopt(chunk)
+				c.stream.Out.Adopt(chunk)
 				b = b[n:]
 			}
 		}

@@ -16,11 +16,12 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 func (c *conn) ready(ev poll.Event) {
 	if c.state == connConnecting {
-		if err := sock.Error(c.fd); err != nil {
+		if err := sock.Error(c.stream.FD()); err != nil {
 			c.refused(err)
 			return
 		}
@@ -32,13 +33,13 @@ func (c *conn) ready(ev poll.Event) {
 			return
 		}
 	}
-	if ev.Writable && c.out.bytes > 0 {
+	if ev.Writable && c.stream.Out.Len() > 0 {
 		c.markDirty()
 	}
 	if ev.Readable {
-		c.in.unread = true
-		c.in.hangup = c.in.hangup || ev.Hangup
-		if c.queued || c.in.size() >= directBytes { // many replies, or a long one: others first
+		c.stream.Unread = true
+		c.stream.Hangup = c.stream.Hangup || ev.Hangup
+		if c.queued || len(c.stream.Kept()) >= stream.DirectBytes { // many replies, or a long one: others first
 			c.thisTurn()
 			return
 		}
@@ -48,7 +49,7 @@ func (c *conn) ready(ev poll.Event) {
 
 func (c *conn) receive() {
 	c.queued = false
-	if c.state >= connGreeting && c.in.unread {
+	if c.state >= connGreeting && c.stream.Unread {
 		c.recv()
 	}
 }
@@ -56,11 +57,11 @@ func (c *conn) receive() {
 // recv takes one share of what the server sent and gives it to those who wait for it.
 func (c *conn) recv() {
 	l := c.endpoint.pool.l
-	b, err := c.in.recv(l, c.fd)
+	b, err := c.stream.Recv(l.io)
 	if err == unix.ENOMEM && c.discard(errNoMemory) {
 		if c.state != connClosed {
-			c.keep(c.in.kept())
-			c.in.unread = true
+			c.keep(c.stream.Reread())
+			c.stream.Unread = true
 			c.nextTurn()
 		}
 		return
@@ -89,7 +90,7 @@ func (c *conn) recv() {
 	}
 	served := *c.endpoint.counters[link.Responses] - before
 	if served > 0 {
-		l.spent += int(served) * requestToll
+		l.io.Spent += int(served) * requestToll
 		c.fares()
 		if c.head == nil && c.endpoint.former() && c.state != connClosed {
 			c.retire()
@@ -100,7 +101,7 @@ func (c *conn) recv() {
 	if c.paused {
 		c.markDirty()
 	}
-	if c.in.unread {
+	if c.stream.Unread {
 		c.nextTurn()
 	}
 }
@@ -173,7 +174,7 @@ func (c *conn) take(b []byte) (used int, err error) {
 		}
 		c.discards = false
 		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
-		c.endpoint.pool.l.answer(r, reply, &c.in)
+		c.endpoint.pool.l.answer(r, reply, &c.stream)
 		if c.state == connClosed {
 			return used, nil
 		}
@@ -271,8 +272,7 @@ func (c *conn) close() (queue *request) {
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())
-	c.in.drop(l.memory)
-	c.out.drop(l.memory)
+	c.stream.Drop(l.memory)
 	c.progress = progress{}
 	c.paused, c.blamed, c.discards, c.sick = false, false, false, nil
 	return queue
@@ -280,14 +280,14 @@ func (c *conn) close() (queue *request) {
 
 // hangUp closes the descriptor, if there is one.
 func (c *conn) hangUp() {
-	if c.fd < 0 {
+	if c.stream.FD() < 0 {
 		return
 	}
 	l := c.endpoint.pool.l
-	l.poller.Remove(c.fd)
+	l.poller.Remove(c.stream.FD())
 	l.release(c.token)
-	sock.Close(c.fd)
-	c.fd = -1
+	sock.Close(c.stream.FD())
+	c.stream.SetFD(-1)
 	l.descriptors.toServers--
 	l.closed()
 }

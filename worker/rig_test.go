@@ -233,18 +233,18 @@ func (r *rig) exit(slot int) {
 	for _, entry := range l.table {
 		switch h := entry.h.(type) {
 		case *client:
-			sock.Close(int(h.fd))
+			sock.Close(h.stream.FD())
 		case traveller:
-			sock.Close(int(h.c.fd))
+			sock.Close(h.c.stream.FD())
 		case *guest:
-			sock.Close(int(h.c.fd))
+			sock.Close(h.c.stream.FD())
 		case *peerLink:
 			sock.Close(h.fd)
 			for _, o := range h.offers {
 				o.closeState()
 			}
 		case *conn:
-			sock.Close(h.fd)
+			sock.Close(h.stream.FD())
 		case *listener:
 			sock.Close(h.fd)
 			if h.kept >= 0 {

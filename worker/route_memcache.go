@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // serveMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
@@ -28,7 +29,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 		)
 		r, l.memcacheKeys, n, err = memcache.ConsumeRequest(b[used:], l.memcacheKeys)
 		if n == 0 && err == nil {
-			if len(b)-used >= directBytes {
+			if len(b)-used >= stream.DirectBytes {
 				c.measuredMemcache(b[used:])
 			}
 			if int64(c.progress.pos) > c.pool.spec.MaxRequestBytes {
@@ -36,7 +37,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 			}
 			return used
 		}
-		l.spent += requestToll
+		l.io.Spent += requestToll
 		if err != nil {
 			used += c.refuseMemcache(err, n, b[used:])
 			continue
@@ -136,7 +137,7 @@ func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 		b = l.scratch
 	}
 	req := c.oweMemcache(len(b), r)
-	c.pool.forward(req, c.lane, server, b, &c.in)
+	c.pool.forward(req, c.lane, server, b, &c.stream)
 }
 
 // oweMemcache puts a request into the client's out queue.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // serveRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
@@ -36,13 +37,13 @@ func (c *client) serveRedis(b []byte) (used int) {
 			return len(b)
 		}
 		if n == 0 {
-			if len(b)-used >= directBytes {
+			if len(b)-used >= stream.DirectBytes {
 				c.measured(b[used:])
 			}
 			return used
 		}
 		used += n
-		l.spent += requestToll
+		l.io.Spent += requestToll
 		if int64(n) > c.pool.spec.MaxRequestBytes {
 			c.refuseSize()
 			return len(b)
@@ -112,7 +113,7 @@ const maxOptions = 64 << 10
 // longRequest routes a request that may have very many arguments.
 func (c *client) longRequest(b []byte) {
 	l := c.pool.l
-	l.spent += requestToll
+	l.io.Spent += requestToll
 	count, args := resp.RequestHead(b, l.respArgs, mostHeadArgs)
 	l.respArgs = args
 	if count > 0 {
@@ -303,7 +304,7 @@ func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.pool.forward(r, c.lane, server, b, &c.in)
+	c.pool.forward(r, c.lane, server, b, &c.stream)
 }
 
 // fanOutRedis sends each server the part of a request that concerns its keys.

@@ -65,8 +65,8 @@ func (c *conn) excuse(lost int64) {
 // told of everything that is there.
 func (c *conn) hear() {
 	l := c.endpoint.pool.l
-	c.in.unread = true
-	for c.in.unread && c.state >= connGreeting && l.spent < maxTurnBytes {
+	c.stream.Unread = true
+	for c.stream.Unread && c.state >= connGreeting && l.io.Spent < maxTurnBytes {
 		c.recv()
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // Much memory goes back bit by bit, and the loop does not rest before it has.
@@ -41,7 +41,7 @@ type sharer struct {
 
 func (s *sharer) receive() {
 	s.served++
-	s.l.spent += maxTurnBytes / 2
+	s.l.io.Spent += maxTurnBytes / 2
 	s.l.agenda.nextTurn(s)
 }
 
@@ -55,7 +55,7 @@ func TestSharesGoRound(t *testing.T) {
 		l.agenda.nextTurn(s)
 	}
 	for range 10 {
-		l.spent = 0
+		l.io.Spent = 0
 		l.agenda.begin()
 		l.serveTurn()
 	}
@@ -64,7 +64,7 @@ func TestSharesGoRound(t *testing.T) {
 			t.Errorf("number %d was served %d times, want 4", i, s.served)
 		}
 	}
-	l.spent = 2 * maxTurnBytes // by those who only had a question
+	l.io.Spent = 2 * maxTurnBytes // by those who only had a question
 	l.agenda.begin()
 	l.serveTurn()
 	if got := all[0].served; got != 5 {
@@ -129,15 +129,15 @@ func TestQuestionsInFullTurn(t *testing.T) {
 		_, err := sock.Send(c.fd, c.text)
 		r.must(err)
 	}
-	l.spent = maxTurnBytes
+	l.io.Spent = maxTurnBytes
 	events, err := l.poller.Wait(0)
 	r.must(err)
 	l.handle(events)
 	clients := clientsOf(l)
-	if got, want := clients[0].out.bytes, lateReadBytes/len(ping)*len("+PONG\r\n"); got != want {
+	if got, want := clients[0].stream.Out.Len(), stream.LateReadBytes/len(ping)*len("+PONG\r\n"); got != want {
 		t.Errorf("the greedy client is to get %d bytes, want %d", got, want)
 	}
-	if got := clients[1].out.bytes; got != len("+PONG\r\n") {
+	if got := clients[1].stream.Out.Len(); got != len("+PONG\r\n") {
 		t.Errorf("the modest client is to get %d bytes", got)
 	}
 	r.turn()
@@ -159,14 +159,14 @@ func TestTurnsShareWriting(t *testing.T) {
 		peers = append(peers, r.connect(fmt.Sprint("c", i), 0, 0))
 	}
 	for _, c := range clientsOf(l) {
-		c.out.append(l.memory, make([]byte, size))
+		c.stream.Out.Append(l.memory, make([]byte, size))
 		c.markDirty()
 	}
 	for turn, want := range []int{perTurn, 2*perTurn - 1} {
-		l.sent = 0
+		l.io.Sent = 0
 		l.flush()
 		got := 0
-		for ; got < len(peers) && clientsOf(l)[got].out.bytes == 0; got++ {
+		for ; got < len(peers) && clientsOf(l)[got].stream.Out.Len() == 0; got++ {
 		}
 		if got != want || l.hurries() != (turn == 0) {
 			t.Errorf("after %d turns the first %d have everything, want %d; the loop goes on: %v", turn+1, got, want, l.hurries())
@@ -186,7 +186,7 @@ func TestOutputMovesUnwritten(t *testing.T) {
 	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
 	value := sequence[:size] // repeats itself late
 	for _, c := range clientsOf(before) {
-		c.out.append(before.memory, value)
+		c.stream.Out.Append(before.memory, value)
 		c.markDirty()
 	}
 	r.step(before) // offers them
@@ -198,25 +198,6 @@ func TestOutputMovesUnwritten(t *testing.T) {
 	for i, c := range peers {
 		if got := c.take(); !bytes.Equal(got, value) {
 			t.Errorf("client %d has got %d bytes, want %d", i, len(got), size)
-		}
-	}
-}
-
-// What is written at once ends within a buffer.
-func TestGatherEndsAtShare(t *testing.T) {
-	l := bareLoop()
-	o := output{sent: 30, bytes: 270}
-	for range 3 {
-		o.chunks = append(o.chunks, &memory.Buffer{B: make([]byte, 100)})
-	}
-	for most, want := range map[int]string{1: "[1]", 70: "[70]", 71: "[70 1]", 170: "[70 100]", 200: "[70 100 30]", 300: "[70 100 100]"} {
-		bytes := o.gather(l, most)
-		var sizes []int
-		for _, v := range l.vectors {
-			sizes = append(sizes, len(v))
-		}
-		if got := fmt.Sprint(sizes); got != want || bytes != min(most, 270) {
-			t.Errorf("up to %d bytes: %d in %s, want %s", most, bytes, got, want)
 		}
 	}
 }

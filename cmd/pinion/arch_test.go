@@ -45,6 +45,8 @@ var directions = []struct {
 	{"worker/resolve", []string{"worker/sock"}, "who looks up a name knows neither what the address is for nor who waits for it"},
 	{"worker/memory", []string{"worker/sock", "worker/timer"},
 		"who has a buffer, and what is done when too much is held, is the loop's business: memory counts"},
+	{"worker/stream", []string{"worker/memory", "worker/sock", "worker/timer"},
+		"a stream is bytes and a descriptor: it knows no protocol and no owner, and nobody but it whether the bytes are encrypted"},
 	{"worker/handoff", []string{"worker/link"}, "the handoff is a state machine without sockets, known to both sides"},
 	{"worker", []string{"codec/...", "shard/...", "worker/..."},
 		"a worker reads no configuration and asks nobody: what it needs is in its spec"},
@@ -77,7 +79,7 @@ var doors = []struct {
 	why   string
 }{
 	{"golang.org/x/sys", regexp.MustCompile(`^worker/(poll|sock)/[^/]+\.go$`), "system calls have two homes"},
-	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/[^/]+\.go$`),
+	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/(stream/)?[^/]+\.go$`),
 		"the loop compares errors with constants; it calls nothing there, see TestLoopMakesNoSystemCalls"},
 	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/resolve/[^/]+_test\.go$`),
 		"tests have the kernel refuse what the loop asks for"},
@@ -204,6 +206,8 @@ func TestObjections(t *testing.T) {
 		{"master/spawn.go", "github.com/landlock-lsm/go-landlock/landlock", "may reach"},
 		{"worker/link/spec.go", module + "worker", "belongs to neither"},
 		{"worker/timer/timer.go", module + "worker/sock", "without a clock"},
+		{"worker/stream/stream.go", "golang.org/x/sys/unix", ""},
+		{"worker/stream/stream.go", module + "worker/link", "no protocol and no owner"},
 		{"worker/resolve/resolve.go", module + "worker/poll", "who waits for it"},
 		{"worker/resolve/resolve.go", "golang.org/x/sys/unix", "two homes"},
 		{"worker/memory/buffer.go", "github.com/valyala/bytebufferpool", ""},
@@ -249,7 +253,7 @@ func TestLoopMakesNoSystemCalls(t *testing.T) {
 	errno := regexp.MustCompile(`^E[A-Z0-9]+$|^Errno$`)
 	seen := 0
 	for _, name := range goFiles(t) {
-		if filepath.Dir(name) != "worker" || strings.HasSuffix(name, "_test.go") {
+		if folder := filepath.Dir(name); folder != "worker" && folder != "worker/stream" || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		ast.Inspect(parse(t, name, 0), func(n ast.Node) bool {
@@ -268,6 +272,38 @@ func TestLoopMakesNoSystemCalls(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Error("the loop compares with no error constant any more: close its door to x/sys")
+	}
+}
+
+// Bytes of clients and servers go through streams: what encrypts them has one place, and none of them can be forgotten. What
+// a worker says to its master are messages.
+func TestOnlyStreamsReceiveAndSend(t *testing.T) {
+	link := regexp.MustCompile(`^worker/[a-z_]*(control|link)\.go$`)
+	seen := 0
+	for _, name := range goFiles(t) {
+		if !strings.HasPrefix(name, "worker/") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(parse(t, name, 0), func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := s.X.(*ast.Ident)
+			if !ok || pkg.Name != "sock" || !slices.Contains([]string{"Recv", "Send", "Sendv"}, s.Sel.Name) {
+				return true
+			}
+			switch {
+			case filepath.Dir(name) == "worker/stream":
+				seen++
+			case !link.MatchString(name) || s.Sel.Name != "Send":
+				t.Errorf("%s uses sock.%s: bytes of connections belong to worker/stream", name, s.Sel.Name)
+			}
+			return true
+		})
+	}
+	if seen != 3 {
+		t.Errorf("worker/stream receives and sends in %d places, want one for each way", seen)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Output and input against one plain buffer, over sockets that take and give little at a time.
 
-package worker
+package stream
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // wire is a socket pair.
@@ -31,11 +32,9 @@ func newWire(t testing.TB) wire {
 	return wire{near, far}
 }
 
-// bareLoop has only what buffers need of a loop.
-func bareLoop() *loop {
-	l := &loop{buf: make([]byte, 2*directBytes), vectors: make([][]byte, 0, sock.MaxVectors)}
-	l.memory = memory.New(&l.timers, &l.now)
-	return l
+func newLoop() (*Loop, *memory.Allocator) {
+	m := memory.New(new(timer.Heap), new(int64))
+	return NewLoop(m, 0, 1<<20), m
 }
 
 func must(t testing.TB, err error) {
@@ -58,9 +57,11 @@ func FuzzOutput(f *testing.F) {
 
 func compareOutput(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
-	l, w := bareLoop(), newWire(t)
+	l, m := newLoop()
+	w := newWire(t)
 	unix.SetsockoptInt(w.near, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
-	var o output
+	s := New(w.near)
+	o := &s.Out
 	var want bytes.Buffer // queued and not received
 	received := make([]byte, 1<<20)
 	for range 200 {
@@ -68,15 +69,15 @@ func compareOutput(t *testing.T, seed uint64) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
-			o.append(l.memory, b)
+			o.Append(m, b)
 			clear(b)
 		case 1:
-			b, err := l.memory.CopyOf(append(randomBytes(random), 'x'))
+			b, err := m.CopyOf(append(randomBytes(random), 'x'))
 			must(t, err)
 			want.Write(b.B)
-			o.adopt(b)
+			o.Adopt(b)
 		case 2:
-			if _, err := o.send(l, w.near, maxSendBytes); err != nil {
+			if _, err := s.Send(l, MaxSendBytes); err != nil {
 				t.Fatal(err)
 			}
 		case 4:
@@ -86,7 +87,7 @@ func compareOutput(t *testing.T, seed uint64) {
 			from := random.IntN(o.bytes)
 			n := 1 + random.IntN(o.bytes-from)
 			behind := want.Len() - o.bytes + from
-			o.cut(l.memory, from, n)
+			o.Cut(m, from, n)
 			want = *bytes.NewBuffer(slices.Delete(bytes.Clone(want.Bytes()), behind, behind+n))
 		case 3:
 			n, err := sock.Recv(w.far, received[:1+random.IntN(len(received))])
@@ -97,10 +98,10 @@ func compareOutput(t *testing.T, seed uint64) {
 				t.Fatal("received something else than was queued")
 			}
 		}
-		checkOutput(t, &o)
+		checkOutput(t, o)
 	}
 	for want.Len() > 0 {
-		if _, err := o.send(l, w.near, maxSendBytes); err != nil {
+		if _, err := s.Send(l, MaxSendBytes); err != nil {
 			t.Fatal(err)
 		}
 		n, err := sock.Recv(w.far, received)
@@ -108,7 +109,7 @@ func compareOutput(t *testing.T, seed uint64) {
 			t.Fatalf("received %d bytes, which are not those that were queued (%v)", n, err)
 		}
 	}
-	checkOutput(t, &o)
+	checkOutput(t, o)
 	if o.bytes != 0 || len(o.chunks) != 0 {
 		t.Errorf("%d bytes in %d chunks are left", o.bytes, len(o.chunks))
 	}
@@ -129,15 +130,17 @@ var sequence = func() (b []byte) {
 }()
 
 func TestOutputEnds(t *testing.T) {
-	l, w := bareLoop(), newWire(t)
-	var o output
-	o.append(l.memory, []byte("lost"))
+	l, m := newLoop()
+	w := newWire(t)
+	s := New(w.near)
+	o := &s.Out
+	o.Append(m, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
-	if _, err := o.send(l, w.near, maxSendBytes); err != unix.EPIPE {
+	if _, err := s.Send(l, MaxSendBytes); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
-	o.drop(l.memory)
-	checkOutput(t, &o)
+	o.Drop(m)
+	checkOutput(t, o)
 	if o.bytes != 0 {
 		t.Errorf("%d bytes are left after drop", o.bytes)
 	}
@@ -157,23 +160,25 @@ func FuzzInput(f *testing.F) {
 // compareInput consumes part of what there is at every step, now and then without receiving.
 func compareInput(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
-	l, w := bareLoop(), newWire(t)
-	in := input{unread: true}
+	l, m := newLoop()
+	w := newWire(t)
+	s := New(w.near)
+	s.Unread = true
 	var want bytes.Buffer // sent and not consumed
 	for range 200 {
 		b := randomBytes(random)
 		n, _ := sock.Send(w.far, b)
 		want.Write(b[:n])
 		var got []byte
-		if in.size() > 0 && random.IntN(4) == 0 {
-			got = in.kept()
+		if len(s.Kept()) > 0 && random.IntN(4) == 0 {
+			got = s.Reread()
 		} else {
 			var err error
-			if got, err = in.recv(l, w.near); err != nil {
+			if got, err = s.Recv(l); err != nil {
 				t.Fatal(err)
 			}
 			if got == nil {
-				if in.unread {
+				if s.Unread {
 					t.Fatal("nothing came, and more is expected without an edge")
 				}
 				continue
@@ -187,37 +192,90 @@ func compareInput(t *testing.T, seed uint64) {
 			used = 0
 		}
 		want.Next(used)
-		must(t, in.keep(l.memory, got[used:]))
+		must(t, s.Keep(m, got[used:]))
 		clear(l.buf)
-		if in.size() == 0 && in.rest != nil {
+		if len(s.Kept()) == 0 && s.rest != nil {
 			t.Fatal("an empty input owns a buffer")
 		}
 	}
-	finishInput(t, &in, l, w, &want)
+	finishInput(t, &s, l, m, w, &want)
 }
 
 // finishInput receives the rest and the end.
-func finishInput(t *testing.T, in *input, l *loop, w wire, want *bytes.Buffer) {
+func finishInput(t *testing.T, s *Stream, l *Loop, m *memory.Allocator, w wire, want *bytes.Buffer) {
 	unix.Shutdown(w.far, unix.SHUT_WR)
-	in.hangup = true
+	s.Hangup = true
 	for {
-		got, err := in.recv(l, w.near)
+		got, err := s.Recv(l)
 		if err == io.EOF {
 			break
 		}
 		if err != nil || got == nil {
 			t.Fatalf("before the end of the stream: %d bytes, %v", len(got), err)
 		}
-		must(t, in.keep(l.memory, got))
+		must(t, s.Keep(m, got))
 	}
-	if in.unread {
+	if s.Unread {
 		t.Error("more is expected after the end")
 	}
-	if in.size() != want.Len() || in.rest != nil && !bytes.Equal(in.rest.B, want.Bytes()) {
-		t.Errorf("%d bytes are kept, %d were sent and not consumed", in.size(), want.Len())
+	if len(s.Kept()) != want.Len() || s.rest != nil && !bytes.Equal(s.rest.B, want.Bytes()) {
+		t.Errorf("%d bytes are kept, %d were sent and not consumed", len(s.Kept()), want.Len())
 	}
-	in.drop(l.memory)
-	if in.rest != nil {
+	s.DropInput(m)
+	if s.rest != nil {
 		t.Error("a buffer is left after drop")
+	}
+}
+
+// What is written at once ends within a buffer.
+func TestGatherEndsAtShare(t *testing.T) {
+	l, _ := newLoop()
+	o := Output{sent: 30, bytes: 270}
+	for range 3 {
+		o.chunks = append(o.chunks, &memory.Buffer{B: make([]byte, 100)})
+	}
+	for most, want := range map[int]string{1: "[1]", 70: "[70]", 71: "[70 1]", 170: "[70 100]", 200: "[70 100 30]", 300: "[70 100 100]"} {
+		bytes := o.gather(l, most)
+		var sizes []int
+		for _, v := range l.vectors {
+			sizes = append(sizes, len(v))
+		}
+		if got := fmt.Sprint(sizes); got != want || bytes != min(most, 270) {
+			t.Errorf("up to %d bytes: %d in %s, want %s", most, bytes, got, want)
+		}
+	}
+}
+
+// What is written of a large value is given back while the rest of it waits.
+func TestLargeValueGoesBitByBit(t *testing.T) {
+	_, m := newLoop()
+	const size = 4 << 20
+	b, err := m.CopyOf(bytes.Repeat([]byte{'x'}, size))
+	must(t, err)
+	var o Output
+	o.Adopt(m.Split(b, size/2))
+	o.Adopt(b)
+	for left := size; left > 0; left -= size / 16 {
+		if held := int(m.Held()); held < left || held > left+memory.ReleaseBytes+2*unix.Getpagesize() {
+			t.Errorf("%d bytes are held of which %d are to be written", held, left)
+		}
+		o.Drain(m, size/16)
+	}
+	if m.Held() != 0 || o.bytes != 0 {
+		t.Errorf("at the end %d bytes are held and %d to be written", m.Held(), o.bytes)
+	}
+}
+
+func checkOutput(t testing.TB, o *Output) {
+	t.Helper()
+	bytes := -o.sent
+	for _, chunk := range o.chunks {
+		bytes += len(chunk.B)
+	}
+	if bytes != o.bytes {
+		t.Fatalf("an output counts %d bytes and has %d", o.bytes, bytes)
+	}
+	if o.bytes == 0 && len(o.chunks) > 0 {
+		t.Fatalf("an empty output holds %d buffers", len(o.chunks))
 	}
 }

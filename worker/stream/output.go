@@ -1,6 +1,6 @@
-// Bytes on their way out, for clients and servers alike: a list of chunks, written at the end of a turn.
+// Bytes on their way out: a list of chunks, written at the end of a turn.
 
-package worker
+package stream
 
 import (
 	"slices"
@@ -11,15 +11,18 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// output is a queue of bytes to be written; it owns no memory while it is empty. Loop only.
-type output struct {
+// Output is a queue of bytes to be written; it owns no memory while it is empty.
+type Output struct {
 	chunks []*memory.Buffer // only the last one is appended to
 	sent   int              // bytes of chunks[0] that are written; 0 ≤ sent ≤ len(chunks[0].B)
 	bytes  int              // still to be written
 }
 
-// cost returns about how many bytes the queue takes: what is written of its first chunk and free in its last one, too.
-func (o *output) cost() int {
+// Len returns how many bytes are still to be written.
+func (o *Output) Len() int { return o.bytes }
+
+// Cost returns about how many bytes of memory the queue takes: what is written of its first chunk and free in its last one, too.
+func (o *Output) Cost() int {
 	n := len(o.chunks)
 	if n == 0 {
 		return 0
@@ -28,8 +31,8 @@ func (o *output) cost() int {
 	return o.bytes + o.sent + cap(last.B) - len(last.B) + n*memory.BufferBytes
 }
 
-// append queues a copy of data.
-func (o *output) append(m *memory.Allocator, data []byte) {
+// Append queues a copy of data.
+func (o *Output) Append(m *memory.Allocator, data []byte) {
 	o.bytes += len(data)
 	for size := memory.FirstChunkBytes; ; {
 		if n := len(o.chunks); n > 0 {
@@ -49,47 +52,71 @@ func (o *output) append(m *memory.Allocator, data []byte) {
 	}
 }
 
-// reserve returns the last chunk, with room for size more bytes, which are less than memory.MappedBytes. The caller must append some.
-func (o *output) reserve(m *memory.Allocator, size int) *memory.Buffer {
+// Reserve returns the bytes of the last chunk, with room for size more, which are less than memory.MappedBytes. The caller
+// appends some, and must give the whole to Extend.
+func (o *Output) Reserve(m *memory.Allocator, size int) []byte {
 	if n := len(o.chunks); n > 0 && cap(o.chunks[n-1].B)-len(o.chunks[n-1].B) >= size {
-		return o.chunks[n-1]
+		return o.chunks[n-1].B
 	}
 	chunk := m.TakeChunk(size)
 	o.chunks = append(o.chunks, chunk)
-	return chunk
+	return chunk.B
 }
 
-// adopt queues b itself, without a copy.
-func (o *output) adopt(b *memory.Buffer) {
+// Extend queues what was appended to what Reserve has returned; it is copied only if it is more than there was room for.
+func (o *Output) Extend(m *memory.Allocator, b []byte) {
+	last := o.chunks[len(o.chunks)-1]
+	if len(b) > cap(last.B) {
+		o.Append(m, b[len(last.B):])
+		return
+	}
+	o.bytes += len(b) - len(last.B)
+	last.B = b
+}
+
+// Pieces appends what is to be written to list, piece by piece. The bytes stay the queue's.
+func (o *Output) Pieces(list [][]byte) [][]byte {
+	skip := o.sent
+	for _, chunk := range o.chunks {
+		list = append(list, chunk.B[skip:])
+		skip = 0
+	}
+	return list
+}
+
+// Adopt queues b itself, without a copy.
+func (o *Output) Adopt(b *memory.Buffer) {
 	o.bytes += len(b.B)
 	o.chunks = append(o.chunks, b)
 }
 
-// join queues everything that is in other, which is empty then.
-func (o *output) join(other *output) {
+// Join queues everything that is in other, which is empty then.
+func (o *Output) Join(other *Output) {
 	o.bytes += other.bytes
 	o.chunks = append(o.chunks, other.chunks...)
-	*other = output{}
+	*other = Output{}
 }
 
-// move queues the first n bytes of b, which b has no more: a view of them if they are many, or a copy.
-func (o *output) move(m *memory.Allocator, b *memory.Buffer, n int) (copied int) {
+// Move queues the first n bytes of b, which b has no more: a view of them if they are many, or a copy. It returns how many
+// bytes it has copied.
+func (o *Output) Move(m *memory.Allocator, b *memory.Buffer, n int) (copied int) {
 	if n >= memory.ClaimBytes {
-		o.adopt(m.Split(b, n))
+		o.Adopt(m.Split(b, n))
 		return 0
 	}
-	o.append(m, b.B[:n])
+	o.Append(m, b.B[:n])
 	m.Skip(b, n)
 	return n
 }
 
-// maxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
+// MaxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
 // too: the kernel would go on as long as the other end reads as fast as it copies.
-const maxSendBytes = 512 << 10
+const MaxSendBytes = 512 << 10
 
-// send writes up to share bytes to fd. more tells that the socket may take more than those; otherwise it has got
+// Send writes up to share bytes of Out. more tells that the socket may take more than those; otherwise it has got
 // everything, or takes no more until the next edge. err is the connection's error.
-func (o *output) send(l *loop, fd, share int) (more bool, err error) {
+func (s *Stream) Send(l *Loop, share int) (more bool, err error) {
+	o := &s.Out
 	for o.bytes > 0 {
 		if share == 0 {
 			return true, nil
@@ -99,10 +126,10 @@ func (o *output) send(l *loop, fd, share int) (more bool, err error) {
 			b := o.chunks[0].B[o.sent:]
 			b = b[:min(len(b), share)]
 			offered = len(b)
-			n, err = sock.Send(fd, b)
+			n, err = s.write(b)
 		} else {
 			offered = o.gather(l, share)
-			n, err = sock.Sendv(fd, l.vectors)
+			n, err = s.writev(l.vectors)
 			clear(l.vectors)
 		}
 		if err == unix.EAGAIN {
@@ -111,8 +138,8 @@ func (o *output) send(l *loop, fd, share int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		o.wrote(l.memory, n)
-		l.sent += n
+		o.Drain(l.memory, n)
+		l.Sent += n
 		if n < offered {
 			return false, nil
 		}
@@ -122,7 +149,7 @@ func (o *output) send(l *loop, fd, share int) (more bool, err error) {
 }
 
 // gather sets the loop's vectors to the first chunks, up to most bytes, and returns how many bytes those are.
-func (o *output) gather(l *loop, most int) (bytes int) {
+func (o *Output) gather(l *Loop, most int) (bytes int) {
 	l.vectors = l.vectors[:0]
 	skip := o.sent
 	for _, chunk := range o.chunks[:min(len(o.chunks), sock.MaxVectors)] {
@@ -138,8 +165,8 @@ func (o *output) gather(l *loop, most int) (bytes int) {
 	return bytes
 }
 
-// wrote drops the first n bytes.
-func (o *output) wrote(m *memory.Allocator, n int) {
+// Drain drops the first n bytes: they are written, or need not be.
+func (o *Output) Drain(m *memory.Allocator, n int) {
 	o.bytes -= n
 	n += o.sent
 	done := 0
@@ -165,10 +192,10 @@ func (o *output) wrote(m *memory.Allocator, n int) {
 	}
 }
 
-// cut takes n bytes out, behind the first from that are still to be written.
-func (o *output) cut(m *memory.Allocator, from, n int) {
+// Cut takes n bytes out, behind the first from that are still to be written.
+func (o *Output) Cut(m *memory.Allocator, from, n int) {
 	if from == 0 {
-		o.wrote(m, n)
+		o.Drain(m, n)
 		return
 	}
 	o.bytes -= n
@@ -190,10 +217,10 @@ func (o *output) cut(m *memory.Allocator, from, n int) {
 	o.chunks = slices.DeleteFunc(o.chunks, func(b *memory.Buffer) bool { return b == nil })
 }
 
-// drop forgets everything.
-func (o *output) drop(m *memory.Allocator) {
+// Drop forgets everything.
+func (o *Output) Drop(m *memory.Allocator) {
 	for _, chunk := range o.chunks {
 		m.Give(chunk)
 	}
-	*o = output{}
+	*o = Output{}
 }
