@@ -12,6 +12,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
+const (
+	farTimeout = 400 * time.Millisecond
+	farStep    = 4 * time.Millisecond
+)
+
 // farServer answers each request after what it takes, whatever else it is asked.
 type farServer struct {
 	*fakeServer
@@ -46,25 +51,31 @@ func (f far) play(t *testing.T) {
 	r.unchecked = true
 	r.slots = f.workers
 	p := r.redisPool("s1")
-	p.Timeout = goodputTimeout
+	p.Timeout = farTimeout
 	r.start()
 	s := &farServer{
 		fakeServer: r.servers[0], random: rand.New(rand.NewPCG(1, 1)), takes: f.takes, jitter: f.jitter, due: map[*peer][]int64{},
 	}
 	var askers []*asker
+	request := redisRequestOf("GET", "a")
+	load := &load{timeout: farTimeout, depth: 1, step: farStep}
 	for i := range f.clients {
 		askers = append(askers, &asker{
-			peer: r.connect(fmt.Sprint("c", i), 0, i%f.workers), random: s.random, request: redisRequestOf("GET", "a"), depth: 1,
+			peer: r.connect(fmt.Sprint("c", i), 0, i%f.workers), load: load, random: s.random,
+			request: func(int64) []byte { return request },
 		})
 	}
 	play := func(d time.Duration) (good int, failed uint64) {
-		for range d / goodputStep {
+		for range d / farStep {
 			r.turn()
 			s.serve(t, r.now)
-			r.advance(goodputStep)
+			r.advance(farStep)
 			for _, a := range askers {
-				good += a.hear(r.now)
+				a.hear(r.now)
 			}
+		}
+		for _, a := range askers {
+			good, a.good = good+a.good, 0
 		}
 		for _, l := range r.workers {
 			failed += *l.pools[0].servers[0].counters[link.ServerTimedout]

@@ -30,6 +30,7 @@ type gauge struct {
 	fair   int      // half of that for each of them: what may be owed in any case
 	cut    bool     // the limit is smaller for this batch already
 	last   [3]int64 // ns: what the last batches took
+	pace   int64    // ns: from reply to reply, in the last one
 	slow   int64    // ns: what the batch took that made the limit smaller; 0 = none did
 	full   int      // that the server owed everyone then
 	shared int      // that it may owe everyone, where one over each connection is too much; 0 = it is not
@@ -60,6 +61,7 @@ func (g *gauge) answered(replies int, now, most int64, least int) {
 		return
 	}
 	g.since = 0
+	g.pace = took / int64(g.owed)
 	g.last = [...]int64{g.last[1], g.last[2], took}
 	g.learnWay(took, 2*most)
 	queued := max(took-g.way, 1)

@@ -47,6 +47,12 @@ func (c *conn) timeNeeded() int64 {
 	return min(2*takes, max(timeout/2, takes+timeout/8))
 }
 
+// fits tells whether the last request of the in queue, which has so many behind those that are begun, is answered in time
+// at the pace at which the server answers over this connection, whoever else asks it.
+func (c *conn) fits(unbegun int) bool {
+	return c.gauge.pace*int64(c.owed+unbegun) <= c.tail.deadline-c.endpoint.pool.l.now
+}
+
 // firstUnbegun returns the first request of the in queue of which nothing is written.
 func (c *conn) firstUnbegun() *request {
 	if c.begun == nil {
@@ -129,7 +135,7 @@ func (c *conn) provenSince(err error) int64 {
 
 // giveUp takes requests of which nothing is written, and which have less than need left, out of the queue and the output:
 // they are never sent. It looks at those whose time is that short, and at as many others as there is room for. Where there
-// is room for all that are left, half of need is enough. It reports whether there were any.
+// is room for all that are left, or time, half of need is enough. It reports whether there were any.
 func (c *conn) giveUp(need int64, room int) bool {
 	p := c.endpoint.pool
 	usual, least := need, need/2
@@ -141,7 +147,7 @@ func (c *conn) giveUp(need int64, room int) bool {
 	var vain, last *request
 	for r := c.firstUnbegun(); r != nil && (room > 0 || r.isOverdue(p.l.now+need)); left-- {
 		next := r.behind
-		if left <= room {
+		if left <= room || c.fits(left) {
 			usual = least
 		}
 		if r.isVain(p.l.now, usual, least) {
