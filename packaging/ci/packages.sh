@@ -23,7 +23,7 @@ for arch in amd64 arm64; do
 done
 build "$(go env GOHOSTARCH)" "$STAGE/pinion" # tells its options itself
 
-mkdir -p "$STAGE"/{man/man5,man/man8,completion,units,doc/deb}
+mkdir -p "$STAGE"/{man/man5,man/man8,completion,units,doc/deb,doc/texts}
 for page in pinion.8 pinion.yml.5; do
 	"$STAGE/pinion" manual "$page" | gzip -9n >"$STAGE/man/man${page##*.}/$page.gz"
 done
@@ -54,6 +54,14 @@ licenses >"$STAGE/doc/third-party-licenses"
 gzip -9nc "$STAGE/doc/third-party-licenses" >"$STAGE/doc/deb/third-party-licenses.gz"
 cp packaging/doc/copyright "$STAGE/doc/deb/copyright"
 packaging/ci/changelog.sh "$PACKAGE_VERSION" "$epoch" | gzip -9n >"$STAGE/doc/deb/changelog.gz"
+
+# What the documents link to lies beside them, or else in the repository.
+for text in README.md packaging/doc/*.md packaging/doc/take-listeners.py; do
+	sed -E -e 's!\]\((\.\./\.\./)?packaging/doc/!](!g; s!\]\(\.\./\.\./README\.md!](README.md!g; s!python3 packaging/doc/!python3 /usr/share/doc/pinion/!' \
+		-e 's!\]\((CHANGELOG\.md|\.github/)!](https://github.com/pinion-proxy/pinion/blob/main/\1!g' \
+		"$text" >"$STAGE/doc/texts/${text##*/}"
+done
+cp "$STAGE"/doc/texts/* "$STAGE/doc/deb/"
 find "$STAGE" -exec touch -h -d "@$epoch" {} +
 
 go -C packaging/tools build -o "$STAGE/nfpm" github.com/goreleaser/nfpm/v2/cmd/nfpm

@@ -4,7 +4,7 @@
 # Sourced. The caller sets $cache (where the Debian is kept) and $work (logs and state of this run).
 
 debian=bookworm
-fixtures=systemd,systemd-sysv,dbus,iproute2,procps,redis-server,redis-tools,logrotate,rpm
+fixtures=systemd,systemd-sysv,dbus,iproute2,procps,redis-server,redis-tools,logrotate,rpm,nutcracker,python3
 masked=(redis-server.service logrotate.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
 	fstrim.timer man-db.timer)
 machine_root=$cache/root-$debian-$(sha256sum <<<"$fixtures ${masked[*]}" | head -c 12)
