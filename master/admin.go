@@ -126,6 +126,6 @@ func (m *master) asked(a *admin.Ask) {
 // mayAsk tells whether none of these processes is a worker.
 func (m *master) mayAsk(by *admin.Asker) bool {
 	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
-		return s.process != nil && slices.Contains(by.PIDs, s.process.pid)
+		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)
 	})
 }

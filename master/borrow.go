@@ -113,7 +113,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		}
 		m.listeners = append(m.listeners, at)
 		fds[i] = -1
-		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.pid)
+		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.PID)
 	}
 	if !body.More {
 		m.answered(s)

@@ -8,8 +8,18 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
+
+// cover is the worker that accepts from the listeners of another slot. The zero cover is none.
+type cover struct {
+	slot    *slot // its own
+	process *process.Worker
+}
+
+// lives tells whether there is a cover, and its worker has not been replaced.
+func (c cover) lives() bool { return c.slot != nil && c.slot.process == c.process }
 
 // accepts tells whether the worker of a slot takes new connections.
 func (s *slot) accepts() bool { return s.state == slotServing && !s.hangs() }
@@ -31,7 +41,7 @@ func (m *master) coverSlots() {
 // cover has another worker accept for a slot, the next one that can.
 func (m *master) cover(s *slot) {
 	g := s.generation
-	if c := s.coveredBy; c != nil && c.owner.process == c && c.owner.accepts() {
+	if c := s.coveredBy; c.lives() && c.slot.accepts() {
 		return
 	}
 	for i := 1; i < len(g.slots); i++ {
@@ -55,25 +65,25 @@ func (m *master) lendTo(other, s *slot) {
 		body := link.ListenBody{Listener: g.describe(l), For: 1 + s.index}
 		body.Listener.Shared = true // the worker that it belongs to may accept, too, before this one is told
 		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.fd)
-		s.coveredBy = other.process
+		s.coveredBy = cover{other, other.process}
 	}
-	if s.coveredBy != nil {
+	if s.coveredBy.lives() {
 		m.log.Printf(logfile.Info, "worker %d accepts for worker %d", other.index, s.index)
 	}
 }
 
 // uncover ends that.
 func (m *master) uncover(s *slot) {
-	if c := s.coveredBy; c != nil && c.owner.process == c {
-		m.pass(c.owner, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
+	if c := s.coveredBy; c.lives() {
+		m.pass(c.slot, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
 	}
-	s.coveredBy = nil
+	s.coveredBy = cover{}
 }
 
 // leaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
 // the attempt fails while everyone who has moved can go back. One that gives goes on giving.
 func (m *master) leaving(s *slot) {
-	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.pid)
+	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.leaves = true
 	switch {
 	case s.generation == m.coming:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -172,16 +173,16 @@ func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) &&
 
 // launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot
 // for dealt out evenly, and the one listener of each unix socket.
-func (m *master) launch(s *slot) launch {
+func (m *master) launch(s *slot) process.Launch {
 	g := s.generation
-	l := launch{spec: g.specs[s.index], shared: g.sharedFD}
-	l.spec.Verbosity = m.log.Verbosity
-	l.spec.Topology = g.topology
+	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}
+	l.Spec.Verbosity = m.log.Verbosity
+	l.Spec.Topology = g.topology
 	for i := range m.listeners {
 		have := &m.listeners[i]
 		if g.serves(have) && g.assigns(have, s.index) {
-			l.listeners = append(l.listeners, have.fd)
-			l.spec.Listeners = append(l.spec.Listeners, g.describe(have))
+			l.Listeners = append(l.Listeners, have.fd)
+			l.Spec.Listeners = append(l.Spec.Listeners, g.describe(have))
 		}
 	}
 	return l

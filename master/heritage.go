@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -170,12 +171,12 @@ func (s *source) tellWorkers() {
 			if old.process == nil {
 				continue
 			}
-			control, err := m.world.part(old.process)
+			control, err := m.world.detach(old.process)
 			if err != nil {
-				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.pid, err)
+				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
-			w := word{Kind: wordWorker, Generation: g.number, Slot: old.index, PID: old.process.pid, fds: []int{control}}
+			w := word{Kind: wordWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{control}}
 			if !old.until.IsZero() || old.state == slotDying {
 				w.Left = max(old.until.Sub(m.world.now()), grace)
 			}
@@ -191,7 +192,7 @@ func (m *master) adopt(w word) {
 		return
 	}
 	s := m.inherited[i].slots[w.Slot]
-	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0])
+	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0], m.reporterOf(s))
 	if err != nil { // it has ended meanwhile
 		s.generation.counters.ZeroGauges(s.index)
 		return
@@ -222,8 +223,8 @@ func (m *master) succeedInherited() {
 }
 
 // occupy gives a slot a process that another master has started.
-func (s *slot) occupy(p *process, now time.Time) {
-	p.owner, s.process = s, p
+func (s *slot) occupy(p *process.Worker, now time.Time) {
+	s.process = p
 	s.bornAt, s.readyAt, s.pulse, s.leaves, s.mourned = now, now, pulse{}, false, false
 	s.become(slotStarting, time.Time{})
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -104,7 +104,7 @@ func newWay(conn net.Conn, first int) *way {
 	if err == nil {
 		raw.Control(func(fd uintptr) { uid, pid, err = sock.PeerCredentials(int(fd)) })
 	}
-	if err != nil || uid != os.Getuid() || pid != first && !sameCommand(pid) {
+	if err != nil || uid != os.Getuid() || pid != first && !process.SameCommand(pid) {
 		conn.Close()
 		return nil
 	}
@@ -257,8 +257,8 @@ func there(pid int) bool {
 // heir returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
 // coming here.
 func (k *keeper) heir() int {
-	for _, pid := range childrenOf(k.pid) {
-		if pid != k.master && alive(pid) && sameCommand(pid) {
+	for _, pid := range process.ChildrenOf(k.pid) {
+		if pid != k.master && process.Alive(pid) && process.SameCommand(pid) {
 			return pid
 		}
 	}
@@ -301,27 +301,6 @@ func (k *keeper) start() error {
 	return child.Release()
 }
 
-// childrenOf returns the pids of the children of a process.
-func childrenOf(pid int) (pids []int) {
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list) // a thread may end meanwhile
-		for _, field := range strings.Fields(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, child)
-			}
-		}
-	}
-	return pids
-}
-
-// sameCommand tells whether a process has the command line of this one, as all masters of a service have.
-func sameCommand(pid int) bool {
-	own, err := os.ReadFile("/proc/self/cmdline")
-	other, errOther := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && errOther == nil && len(own) > 0 && string(own) == string(other)
-}
-
 // bornWith returns the descriptors that a process has from the one that has started it, as /proc names them.
 func bornWith() map[string]bool {
 	born := map[string]bool{}
@@ -340,7 +319,7 @@ func letGo(born map[string]bool) {
 	}
 	defer syscall.Close(null)
 	eachDescriptor(func(fd int, what string) {
-		if fd <= fdStderr || fd == null || born[strconv.Itoa(fd)+" "+what] || strings.HasPrefix(what, "anon_inode:") || isKeepers(fd) {
+		if fd <= syscall.Stderr || fd == null || born[strconv.Itoa(fd)+" "+what] || strings.HasPrefix(what, "anon_inode:") || isKeepers(fd) {
 			return
 		}
 		syscall.Dup3(null, fd, syscall.O_CLOEXEC)

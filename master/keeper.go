@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -96,8 +97,8 @@ func (m *master) reapStrays() {
 		return
 	}
 	known := m.workerPIDs()
-	for _, pid := range childrenOf(os.Getpid()) {
-		if p, ok := readProcess(pid); ok && p.state == 'Z' && !known[pid] {
+	for _, pid := range process.ChildrenOf(os.Getpid()) {
+		if p, ok := process.Read(pid); ok && p.State == 'Z' && !known[pid] {
 			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}
@@ -108,7 +109,7 @@ func (m *master) workerPIDs() map[int]bool {
 	known := map[int]bool{}
 	for _, s := range m.slots() {
 		if s.process != nil {
-			known[s.process.pid] = true
+			known[s.process.PID] = true
 		}
 	}
 	return known
@@ -161,7 +162,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 		switch {
 		case err == nil:
 			return conn, pid, nil
-		case known != 0 && !alive(known):
+		case known != 0 && !process.Alive(known):
 			return nil, known, err
 		case time.Since(began) > keeperPatience:
 			if known == 0 {
@@ -172,20 +173,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 	}
 }
 
-func keeperName(pid int) string { return link.KeeperName(os.Getuid(), PIDNamespace(), pid) }
-
-// PIDNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
-// does not tell.
-func PIDNamespace() uint64 {
-	info, err := os.Stat("/proc/self/ns/pid")
-	if err != nil {
-		return 0
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return stat.Ino
-	}
-	return 0
-}
+func keeperName(pid int) string { return link.KeeperName(os.Getuid(), process.PIDNamespace(), pid) }
 
 // dialKeeper connects to the keeper with that pid, and to nobody who only uses its name.
 func dialKeeper(pid int) (net.Conn, error) {
@@ -207,11 +195,6 @@ func dialKeeper(pid int) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
-}
-
-func alive(pid int) bool {
-	p, ok := readProcess(pid)
-	return ok && p.state != 'Z'
 }
 
 // joined follows when the keeper has been found, or looked for in vain.

@@ -238,11 +238,11 @@ func (m *master) giveUp(serving *generation) {
 // shelter has the queues of slots without a worker served by another one.
 func (m *master) shelter(g *generation) {
 	for _, s := range g.slots {
-		if c := s.coveredBy; s.takes() || c != nil && c.owner.process == c && c.owner.takes() {
+		if c := s.coveredBy; s.takes() || c.lives() && c.slot.takes() {
 			continue
 		}
 		if k := slices.IndexFunc(g.slots, (*slot).takes); k >= 0 {
-			s.coveredBy = nil
+			s.coveredBy = cover{}
 			m.lendTo(g.slots[k], s)
 		}
 	}

@@ -52,7 +52,7 @@ func (s *slot) clients() (n int) {
 // dead tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
 // started nobody knows.
 func (m *master) dead(s *slot) bool {
-	return s.process != nil && !s.process.adopted && m.world.ended(s.process)
+	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
 }
 
 // mourn counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.

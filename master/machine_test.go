@@ -20,6 +20,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -36,7 +37,8 @@ type machine struct {
 	finished bool
 	logFails error // of opening the log file anew
 
-	workers map[string]*process // the latest of each slot ("0") and of each slot of a generation ("0@1")
+	workers map[string]*process.Worker // the latest of each slot ("0") and of each slot of a generation ("0@1")
+	reports map[*process.Worker]func(process.Event)
 	lastPID int
 	lastFD  int
 	memory  []byte
@@ -44,13 +46,13 @@ type machine struct {
 	counted map[int]counted // the counters of other masters' generations, by descriptor
 	at      map[string]spot // what is at the paths of unix sockets
 
-	stopped       map[int]bool // pids of workers that make no turn
-	serverAnswers bool         // the first server answers workers of slot 0 that inquire
-	joins         []event      // what workers are about to say of their connections
-	silent        bool         // they say nothing
-	dead          map[int]bool // pids of those that have ended, which is still to be reported
-	pairs         int          // that can still be made
-	copies        int          // of descriptors, likewise
+	stopped       map[int]bool    // pids of workers that make no turn
+	serverAnswers bool            // the first server answers workers of slot 0 that inquire
+	joins         []process.Event // what workers are about to say of their connections
+	silent        bool            // they say nothing
+	dead          map[int]bool    // pids of those that have ended, which is still to be reported
+	pairs         int             // that can still be made
+	copies        int             // of descriptors, likewise
 
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
@@ -90,7 +92,8 @@ type machine struct {
 func newMachine() *machine {
 	return &machine{
 		clock:   epoch,
-		workers: map[string]*process{},
+		workers: map[string]*process.Worker{},
+		reports: map[*process.Worker]func(process.Event){},
 		counted: map[int]counted{},
 		at:      map[string]spot{},
 		keeper:  -1,
@@ -315,24 +318,24 @@ func (f *machine) world() *world {
 		sealed:      func([]byte) (int, error) { return 60, nil },
 		sameSocket:  func(a, b int) bool { return f.inode(a) == f.inode(b) },
 		adopt:       f.adopt,
-		part:        f.part,
+		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
 		mapMemory:   f.mapMemory,
 		unmap:       func([]byte) {},
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		findKeeper:  f.findKeeper,
 		orphans:     f.findOrphans,
-		lateOrphans: func(file string) []*orphan { met, _ := f.findOrphans(file, nil); return met },
-		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
+		lateOrphans: func(file string) []*process.Orphan { met, _ := f.findOrphans(file, nil); return met },
+		leave:       func(o *process.Orphan) { f.printf("leave the orphan %d", o.PID) },
 		claimants:   f.findClaimants,
 		endSharers:  func(fd int, s syscall.Signal) { f.printf("end who counts in %d: %v", fd, s) },
 		killStray:   f.killStray,
 		pause:       f.pause,
 		spawn:       f.spawn,
 		send:        f.send,
-		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
-		kill:        func(p *process) { f.printf("kill %d", p.pid) },
-		ended:       func(p *process) bool { return f.dead[p.pid] || p.adopted }, // which is no child
+		terminate:   func(p *process.Worker) { f.printf("terminate %d", p.PID) },
+		kill:        func(p *process.Worker) { f.printf("kill %d", p.PID) },
+		ended:       func(p *process.Worker) bool { return f.dead[p.PID] || p.Adopted }, // which is no child
 	}
 }
 
@@ -417,44 +420,45 @@ func (f *machine) share(size int) (int, []byte, error) {
 	return f.lastFD, f.memory, nil
 }
 
-func (f *machine) spawn(l launch) (*process, error) {
+func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.Worker, error) {
 	if f.denied {
-		f.printf("spawn worker %d: refused", l.spec.Slot)
+		f.printf("spawn worker %d: refused", l.Spec.Slot)
 		return nil, syscall.EAGAIN
 	}
 	f.lastPID++
-	p := &process{slot: l.spec.Slot, pid: f.lastPID, cpu: l.spec.CPU}
-	name := strconv.Itoa(p.slot)
-	f.workers[name], f.workers[fmt.Sprintf("%s@%d", name, l.spec.Generation)] = p, p
+	p := &process.Worker{Slot: l.Spec.Slot, PID: f.lastPID, CPU: l.Spec.CPU}
+	f.reports[p] = report
+	name := strconv.Itoa(p.Slot)
+	f.workers[name], f.workers[fmt.Sprintf("%s@%d", name, l.Spec.Generation)] = p, p
 	if f.pinless {
-		p.cpu, p.pinErr = -1, syscall.EINVAL
+		p.CPU, p.PinErr = -1, syscall.EINVAL
 	}
 	limit, shared := "", ""
-	if l.spec.MemoryLimit > 0 {
-		limit = fmt.Sprintf(" (limit %d)", l.spec.MemoryLimit)
+	if l.Spec.MemoryLimit > 0 {
+		limit = fmt.Sprintf(" (limit %d)", l.Spec.MemoryLimit)
 	}
-	for _, l := range l.spec.Listeners {
+	for _, l := range l.Spec.Listeners {
 		if l.Shared {
 			shared += " (shared: " + l.Address + ")"
 		}
 	}
 	takeover := ""
-	if l.spec.Takeover {
-		takeover = fmt.Sprintf(", generation %d, to take over", l.spec.Generation)
+	if l.Spec.Takeover {
+		takeover = fmt.Sprintf(", generation %d, to take over", l.Spec.Generation)
 	}
 	at := ""
-	if l.spec.Topology.Pools[0].Version > 1 {
-		at = ", first server at " + l.spec.Topology.Pools[0].Servers[0].Endpoints[0].Address
+	if l.Spec.Topology.Pools[0].Version > 1 {
+		at = ", first server at " + l.Spec.Topology.Pools[0].Servers[0].Endpoints[0].Address
 	}
-	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.spec.Slot, l.spec.Slots,
-		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared+takeover+at)
+	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.Spec.Slot, l.Spec.Slots,
+		p.PID, l.Spec.CPU, l.Spec.Verbosity, l.Shared, limit, l.Listeners, shared+takeover+at)
 	return p, nil
 }
 
 // turn has every worker make one that is able to.
 func (f *machine) turn() {
 	for _, s := range f.master.slots() {
-		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.pid] {
+		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.PID] {
 			if turns := s.generation.counters.Turns(s.index); turns != nil {
 				*turns++
 			}
@@ -468,7 +472,7 @@ var messageNames = map[link.Kind]string{
 	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 
-func (f *machine) send(p *process, m link.Message, fds ...int) error {
+func (f *machine) send(p *process.Worker, m link.Message, fds ...int) error {
 	if f.deaf {
 		return errors.New("resource temporarily unavailable")
 	}
@@ -477,13 +481,13 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 		body = string(m.Body)
 	}
 	if m.Kind == link.Peer && !f.silent {
-		f.joins = append(f.joins, event{from: p, kind: said, message: link.Message{Kind: link.Joined, Body: m.Body}})
+		f.joins = append(f.joins, process.Event{From: p, Kind: process.Said, Message: link.Message{Kind: link.Joined, Body: m.Body}})
 	}
 	with := ""
 	if len(fds) > 0 {
 		with = fmt.Sprintf(" with %d", fds)
 	}
-	f.printf("send to %d: %s %s%s", p.pid, messageNames[m.Kind], body, with)
+	f.printf("send to %d: %s %s%s", p.PID, messageNames[m.Kind], body, with)
 	if m.Kind == link.Inquire && f.serverAnswers {
 		*f.master.generation.counters.Heard(0, 0, 0)++
 	}
@@ -492,8 +496,9 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 
 const statsFD = 50
 
-func (f *machine) adopt(slot, pid, control int) (*process, error) {
-	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true}
+func (f *machine) adopt(slot, pid, control int, report func(process.Event)) (*process.Worker, error) {
+	p := &process.Worker{Slot: slot, PID: pid, CPU: -1, Adopted: true}
+	f.reports[p] = report
 	f.workers[strconv.Itoa(slot)], f.workers[strconv.Itoa(pid)] = p, p
 	f.printf("adopt worker %d: pid %d, control %d", slot, pid, control)
 	return p, nil
@@ -536,9 +541,9 @@ type counted struct {
 	requests int
 }
 
-func (f *machine) part(p *process) (int, error) {
+func (f *machine) detach(p *process.Worker) (int, error) {
 	f.lastFD++
-	f.printf("leave worker %d to another master", p.pid)
+	f.printf("leave worker %d to another master", p.PID)
 	return f.lastFD, nil
 }
 
@@ -577,7 +582,7 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	return o
 }
 
-func (f *machine) findOrphans(file string, pids []int) (met []*orphan, deaf []int) {
+func (f *machine) findOrphans(file string, pids []int) (met []*process.Orphan, deaf []int) {
 	var rest []*waitingOrphan
 	for _, w := range f.waiting {
 		switch {
@@ -595,7 +600,7 @@ func (f *machine) findOrphans(file string, pids []int) (met []*orphan, deaf []in
 }
 
 // meet has an orphan say who it is. It has a socket of its own on each TCP address, and all have the same on a unix path.
-func (f *machine) meet(w *waitingOrphan) *orphan {
+func (f *machine) meet(w *waitingOrphan) *process.Orphan {
 	served := f.text
 	if w.port != "" {
 		served = strings.ReplaceAll(served, "22121", w.port)
@@ -604,10 +609,10 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 	if err != nil {
 		panic(err)
 	}
-	o := &orphan{pid: w.pid, text: f.lastFD + 1, shared: f.lastFD + 2, control: f.lastFD + 3}
+	o := &process.Orphan{PID: w.pid, SpecFD: f.lastFD + 1, SharedFD: f.lastFD + 2, LinkFD: f.lastFD + 3}
 	f.lastFD += 3
-	o.spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
-	o.drains = w.drains
+	o.Spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
+	o.Drains = w.drains
 	text := ""
 	for i, p := range cfg.Pools {
 		if w.drains.Drains {
@@ -623,11 +628,11 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 			f.inodes[f.lastFD] = -i - 1
 			f.at[l.Address] = spot{inode: uint64(f.lastFD)}
 		}
-		o.lent = append(o.lent, lentSocket{l, f.lastFD})
+		o.Lent = append(o.Lent, process.LentSocket{Listener: l, FD: f.lastFD})
 		text += fmt.Sprintf(" %s %d", l.Address, f.lastFD)
 	}
 	f.printf("meet the orphan %d of slot %d, generation %d: spec %d, shared %d, control %d, listeners%s",
-		o.pid, o.spec.Slot, o.spec.Generation, o.text, o.shared, o.control, text)
+		o.PID, o.Spec.Slot, o.Spec.Generation, o.SpecFD, o.SharedFD, o.LinkFD, text)
 	return o
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
@@ -280,10 +281,10 @@ func (m *master) finish() error {
 	}
 	m.unwatch()
 	if m.left { // what workers are still to be told, nobody else will tell them
-		until := time.Now().Add(hearWithin)
+		until := time.Now().Add(process.SendTimeout)
 		for _, s := range m.slots() {
 			if s.process != nil {
-				s.process.flush(until)
+				s.process.Flush(until)
 			}
 		}
 	}
@@ -343,30 +344,42 @@ func (m *master) announce(err error) {
 	}
 }
 
+// event is what is heard of a slot's worker, or what follows from something that the master has begun and does not wait for.
+type event struct {
+	slot *slot // nil: then follows
+	process.Event
+	then func()
+}
+
+// reporterOf returns what reports to the loop what is heard of a worker of a slot.
+func (m *master) reporterOf(s *slot) func(process.Event) {
+	return func(n process.Event) { m.world.report(event{slot: s, Event: n}) }
+}
+
 // handle takes what came from a worker. Events of a process that is no longer a slot's worker have been overtaken.
 func (m *master) handle(e event) {
-	if e.from == nil {
+	if e.slot == nil {
 		e.then()
 		m.settle()
 		return
 	}
-	s := e.from.owner
-	if s.process != e.from {
-		m.closeRest(e.fds)
+	s := e.slot
+	if s.process != e.From {
+		m.closeRest(e.FDs)
 		return
 	}
-	switch e.kind {
-	case said:
-		m.said(s, e.message, e.fds)
-	case wrote:
-		s.words.add(e.text)
-		m.log.Forward(logfile.Error, s.index, e.text)
-	case hungUp:
+	switch e.Kind {
+	case process.Said:
+		m.said(s, e.Message, e.FDs)
+	case process.Wrote:
+		s.words.add(e.Text)
+		m.log.Forward(logfile.Error, s.index, e.Text)
+	case process.HungUp:
 		m.hungUp(s)
-	case deaf:
-		m.deaf(s, e.text)
-	case exited:
-		m.reap(s, e.text)
+	case process.Deaf:
+		m.deaf(s, e.Text)
+	case process.Exited:
+		m.reap(s, e.Text)
 	}
 	m.settle()
 }

@@ -209,3 +209,34 @@ func alone(do func() error) error {
 	}
 	return do()
 }
+
+// listeningOn returns the sockets that listen on one of these addresses, or on the same port of another one, as /proc
+// writes them. Of those that the kernel does not tell about nothing is known.
+func listeningOn(on []config.Listen) map[string]bool {
+	ports, paths, sockets := map[uint16]bool{}, map[string]bool{}, map[string]bool{}
+	for _, l := range on {
+		if l.Network == "unix" {
+			paths[l.Address] = true
+		} else {
+			ports[l.AddrPort.Port()] = true
+		}
+	}
+	note := func(inode string) { sockets["socket:["+inode+"]"] = true }
+	sock.ListeningTCP(func(port uint16, inode uint32) {
+		if ports[port] {
+			note(strconv.FormatUint(uint64(inode), 10))
+		}
+	})
+	const (
+		fieldFlags, fieldInode, fieldPath = 3, 6, 7
+		listens                           = "00010000" // __SO_ACCEPTCON
+	)
+	table, _ := os.ReadFile("/proc/net/unix")
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) == fieldPath+1 && f[fieldFlags] == listens && paths[f[fieldPath]] {
+			note(f[fieldInode])
+		}
+	}
+	return sockets
+}

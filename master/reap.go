@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 const (
@@ -34,15 +35,15 @@ func (m *master) reap(s *slot, status string) {
 	s.generation.counters.ZeroGauges(s.index)
 
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
-		s.index, p.pid, cpuName(p.cpu), status, lived, words, lost)
+		s.index, p.PID, cpuName(p.CPU), status, lived, words, lost)
 	switch {
 	case m.onlyStruck(s, p):
 		s.struck++
 		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
-			s.index, p.pid, status, lived)
+			s.index, p.PID, status, lived)
 		m.fill(s)
 	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
-		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.pid, status, lived, words, lost)
+		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.target.lost(s, status+words)
@@ -52,7 +53,7 @@ func (m *master) reap(s *slot, status string) {
 		m.source.bereft(s)
 	case s.leaves && (m.phase == serving || m.phase == starting):
 		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
-			s.index, p.pid, status, lived, words+lost)
+			s.index, p.PID, status, lived, words+lost)
 		m.fill(s)
 	case m.phase == starting:
 		m.log.Printf(logfile.Error, "%s", obituary)
@@ -77,8 +78,8 @@ const maxStruck = 10
 
 // onlyStruck tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
 // service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
-func (m *master) onlyStruck(s *slot, p *process) bool {
-	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.struck && !strings.HasPrefix(s.words.cause, quitWords) {
+func (m *master) onlyStruck(s *slot, p *process.Worker) bool {
+	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
 		return false
 	}
 	switch {

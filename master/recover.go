@@ -5,16 +5,14 @@ package master
 
 import (
 	"net/netip"
-	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // remains is what the service manager has kept of a generation.
@@ -96,7 +94,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := parseSpec(text)
+	spec, err := process.ParseSpec(text)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +122,7 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*genera
 			continue
 		}
 		s := g.slots[w.slot]
-		p, err := m.world.adopt(w.slot, w.pid, w.control)
+		p, err := m.world.adopt(w.slot, w.pid, w.control, m.reporterOf(s))
 		if err != nil {
 			m.log.Printf(logfile.Warn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
 			m.world.close(w.control)
@@ -216,29 +214,4 @@ func (m *master) replaceRevived() {
 		}
 	}
 	m.demand(wish{kind: kindReload, unheard: true})
-}
-
-// takeIn makes a process of one that another master has started. It takes over the control socket, unless it fails.
-func takeIn(slot, pid, control int, report func(event)) (*process, error) {
-	handle, err := os.FindProcess(pid)
-	if err != nil {
-		return nil, err
-	}
-	err = handle.Signal(syscall.Signal(0))
-	if err == nil {
-		err = sock.SetInherited(control)
-	}
-	if err != nil {
-		handle.Release()
-		return nil, err
-	}
-	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true, control: os.NewFile(uintptr(control), "control"), handle: handle, report: report}
-	p.readers.Add(1)
-	go func() {
-		p.readControl(report)
-		p.control.Close()
-		p.handle.Release()
-		report(event{from: p, kind: exited, text: "end unknown: another master has started it"})
-	}()
-	return p, nil
 }

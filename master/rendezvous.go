@@ -6,7 +6,6 @@ package master
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -14,34 +13,9 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
-
-// orphan is a worker that has said who it is. All descriptors are the master's.
-type orphan struct {
-	pid     int
-	spec    link.Spec
-	text    int // memory file of spec
-	shared  int // memory file of the counters
-	control int
-	lent    []lentSocket
-	drains  link.OrphanBody // whether, and for how long
-}
-
-// lentSocket is a copy of a listener of an orphan.
-type lentSocket struct {
-	link.Listener
-	fd int
-}
-
-// claimant is a process that has an address of the configuration and looks like a worker of Pinion, of the same user, whose
-// master is dead or may be about to leave.
-type claimant struct {
-	pid     int
-	parent  bool // its master lives, but is one of those that end when their keeper has
-	stopped bool // by a signal: it will not come to any rendezvous
-	ours    bool // runs this very binary, so it knows of the rendezvous
-}
 
 const (
 	lookFor   = 3 * time.Second // for orphans, while workers of ours have the addresses
@@ -57,16 +31,16 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	if len(found) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(found, func(a, b *orphan) int {
-		return cmp.Or(cmp.Compare(b.spec.Generation, a.spec.Generation), cmp.Compare(a.spec.Slot, b.spec.Slot))
+	slices.SortStableFunc(found, func(a, b *process.Orphan) int {
+		return cmp.Or(cmp.Compare(b.Spec.Generation, a.Spec.Generation), cmp.Compare(a.Spec.Slot, b.Spec.Slot))
 	})
 	goesOn := latestThatServes(found)
 	var latest *generation
 	for len(found) > 0 {
-		number := found[0].spec.Generation
+		number := found[0].Spec.Generation
 		m.numbered = max(m.numbered, number)
 		n := 1
-		for n < len(found) && found[n].spec.Generation == number {
+		for n < len(found) && found[n].Spec.Generation == number {
 			n++
 		}
 		same, others := found[:n], found[n:]
@@ -90,36 +64,33 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 
 // latestThatServes returns the number of the generation that goes on. A later one that gives its clients back, or an earlier one
 // that gives them away, does so because of another that serves; in the moment in which none does, the latest one can.
-func latestThatServes(found []*orphan) (number uint64) {
+func latestThatServes(found []*process.Orphan) (number uint64) {
 	for _, o := range found {
-		if o.serves() && !o.drains.Gives {
-			return o.spec.Generation // the latest come first
+		if o.Serves() && !o.Drains.Gives {
+			return o.Spec.Generation // the latest come first
 		}
 	}
 	for _, o := range found {
-		if o.serves() {
-			return o.spec.Generation
+		if o.Serves() {
+			return o.Spec.Generation
 		}
 	}
 	return 0
 }
 
-// serves tells that a worker accepts, or would if it was told to.
-func (o *orphan) serves() bool { return !o.drains.Drains }
-
 // takeInBeside takes in the workers of this configuration file that others have left beside those that this master has: a
 // handoff was under way when their master died, or they have stragglers.
-func (m *master) takeInBeside(met []*orphan) {
+func (m *master) takeInBeside(met []*process.Orphan) {
 	past := m.totals.Past // includes what they know of those before them
 	for _, o := range met {
-		m.numbered = max(m.numbered, o.spec.Generation)
+		m.numbered = max(m.numbered, o.Spec.Generation)
 		if m.rejoin(o) {
 			continue
 		}
-		g, err := m.reviveOrphans([]*orphan{o})
+		g, err := m.reviveOrphans([]*process.Orphan{o})
 		if err != nil {
 			m.log.Printf(logfile.Error, "worker %d (pid %d) of generation %d, which an earlier master has left, cannot be taken over: %v",
-				o.spec.Slot, o.pid, o.spec.Generation, err)
+				o.Spec.Slot, o.PID, o.Spec.Generation, err)
 			continue
 		}
 		m.retired = append([]*generation{g}, m.retired...)
@@ -129,26 +100,26 @@ func (m *master) takeInBeside(met []*orphan) {
 }
 
 // rejoin gives an orphan its slot in a generation of which this master knows already.
-func (m *master) rejoin(o *orphan) bool {
-	i := slices.IndexFunc(m.retired, func(g *generation) bool { return g.number == o.spec.Generation })
-	if i < 0 || o.spec.Slot >= len(m.retired[i].slots) || m.retired[i].slots[o.spec.Slot].process != nil {
+func (m *master) rejoin(o *process.Orphan) bool {
+	i := slices.IndexFunc(m.retired, func(g *generation) bool { return g.number == o.Spec.Generation })
+	if i < 0 || o.Spec.Slot >= len(m.retired[i].slots) || m.retired[i].slots[o.Spec.Slot].process != nil {
 		return false
 	}
-	s := m.retired[i].slots[o.spec.Slot]
-	for _, l := range o.lent {
-		m.world.close(l.fd)
+	s := m.retired[i].slots[o.Spec.Slot]
+	for _, l := range o.Lent {
+		m.world.close(l.FD)
 	}
-	m.world.close(o.text)
-	m.world.close(o.shared)
-	p, err := m.world.adopt(o.spec.Slot, o.pid, o.control)
+	m.world.close(o.SpecFD)
+	m.world.close(o.SharedFD)
+	p, err := m.world.adopt(o.Spec.Slot, o.PID, o.LinkFD, m.reporterOf(s))
 	if err != nil { // it has ended meanwhile
-		m.world.close(o.control)
+		m.world.close(o.LinkFD)
 		return true
 	}
 	s.occupy(p, m.world.now())
 	s.become(slotServing, time.Time{})
-	s.generation.config.Global.ShutdownTimeout = o.spec.ShutdownTimeout
-	m.letDrain(s.generation, []*orphan{o})
+	s.generation.config.Global.ShutdownTimeout = o.Spec.ShutdownTimeout
+	m.letDrain(s.generation, []*process.Orphan{o})
 	return true
 }
 
@@ -165,7 +136,7 @@ func (m *master) handOnAll() {
 
 func (m *master) handOn(s *slot) {
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
-		s.index, s.generation.number, s.process.pid)
+		s.index, s.generation.number, s.process.PID)
 	m.introduceAdopted(s)
 	removed := s.generation.unserved(m.generation.listensAt())
 	m.tellRemoved(s, removed)
@@ -175,31 +146,31 @@ func (m *master) handOn(s *slot) {
 }
 
 // letDrain has those drain on that did so before, and end when they would have.
-func (m *master) letDrain(g *generation, workers []*orphan) {
+func (m *master) letDrain(g *generation, workers []*process.Orphan) {
 	for _, o := range workers {
-		s := g.slots[o.spec.Slot]
-		if o.serves() || s.process == nil || s.process.pid != o.pid {
+		s := g.slots[o.Spec.Slot]
+		if o.Serves() || s.process == nil || s.process.PID != o.PID {
 			continue
 		}
 		until := time.Time{}
-		if o.drains.Left > 0 {
-			until = m.world.now().Add(o.drains.Left + grace)
+		if o.Drains.Left > 0 {
+			until = m.world.now().Add(o.Drains.Left + grace)
 		}
 		s.leaves = true // its slot is filled again, if its generation is the one that serves
 		s.become(slotDraining, until)
 		m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
-			s.index, g.number, o.pid)
+			s.index, g.number, o.PID)
 	}
 }
 
 // fillGaps has orphans of earlier generations take the slots that nobody has in the latest one.
-func fillGaps(same, others []*orphan) (filled, rest []*orphan) {
+func fillGaps(same, others []*process.Orphan) (filled, rest []*process.Orphan) {
 	taken := map[int]bool{}
 	for _, o := range same {
-		taken[o.spec.Slot] = true
+		taken[o.Spec.Slot] = true
 	}
 	for _, o := range others {
-		if slot := o.spec.Slot; o.serves() && !taken[slot] && slot < same[0].spec.Slots {
+		if slot := o.Spec.Slot; o.Serves() && !taken[slot] && slot < same[0].Spec.Slots {
 			taken[slot] = true
 			same = append(slices.Clip(same), o)
 			continue
@@ -216,14 +187,14 @@ type gathering struct {
 	own    time.Time // until then workers of this build may come: each waits within moments, unless it hangs
 	others time.Time // likewise those of others, of which some never do
 	letGo  time.Time // until then those that are killed may still have their sockets
-	found  []*orphan
+	found  []*process.Orphan
 	killed map[int]bool // strays, by pid
 	named  map[int]bool // likewise: those that the operator has been told of
 }
 
 // gather returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
 // because their master is just ending, it waits for them.
-func (m *master) gather(cfg *config.Config) []*orphan {
+func (m *master) gather(cfg *config.Config) []*process.Orphan {
 	until := m.world.now().Add(lookFor)
 	g := gathering{m: m, cfg: cfg, own: until, others: until, killed: map[int]bool{}, named: map[int]bool{}}
 	for g.look() {
@@ -268,7 +239,7 @@ func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
 	}
 	over := !now.Before(until)
 	switch {
-	case slices.ContainsFunc(g.found, func(o *orphan) bool { return o.pid == c.pid }):
+	case slices.ContainsFunc(g.found, func(o *process.Orphan) bool { return o.PID == c.pid }):
 		return time.Time{}
 	case c.parent: // about to leave
 	case g.killed[c.pid]:
@@ -288,11 +259,11 @@ func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
 }
 
 // concerns tells whether an orphan is of the same configuration, or has one of its addresses.
-func (m *master) concerns(cfg *config.Config, o *orphan) bool {
-	if o.spec.ConfigFile != "" && o.spec.ConfigFile == absolute(m.opts.ConfigFile) {
+func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
+	if o.Spec.ConfigFile != "" && o.Spec.ConfigFile == absolute(m.opts.ConfigFile) {
 		return true
 	}
-	return slices.ContainsFunc(o.lent, func(l lentSocket) bool {
+	return slices.ContainsFunc(o.Lent, func(l process.LentSocket) bool {
 		return slices.ContainsFunc(listens(cfg), func(c config.Listen) bool {
 			return c.ID() == config.ListenID{Network: l.Network, Address: l.Address}
 		})
@@ -315,32 +286,32 @@ func listens(cfg *config.Config) (all []config.Listen) {
 }
 
 // reviveOrphans makes a generation of its workers. The descriptors of those that it does not have are closed.
-func (m *master) reviveOrphans(workers []*orphan) (*generation, error) {
+func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 	first := workers[0]
-	spec := first.spec
-	if slices.ContainsFunc(workers, (*orphan).serves) {
+	spec := first.Spec
+	if slices.ContainsFunc(workers, (*process.Orphan).Serves) {
 		spec.Listeners = nil
 	}
 	for _, o := range workers {
-		if !o.serves() { // what it has lent is about to be closed, since its address is not served any more
-			for _, l := range o.lent {
-				m.world.close(l.fd)
+		if !o.Serves() { // what it has lent is about to be closed, since its address is not served any more
+			for _, l := range o.Lent {
+				m.world.close(l.FD)
 			}
 			continue
 		}
 		m.keepLent(o)
-		for _, l := range o.lent {
-			if o.spec.Generation == spec.Generation {
+		for _, l := range o.Lent {
+			if o.Spec.Generation == spec.Generation {
 				spec.Listeners = append(spec.Listeners, l.Listener)
 			}
 		}
 	}
-	r := &remains{spec: first.text, shared: first.shared}
+	r := &remains{spec: first.SpecFD, shared: first.SharedFD}
 	for i, o := range workers {
-		r.workers = append(r.workers, remainingWorker{o.spec.Slot, o.pid, o.control})
+		r.workers = append(r.workers, remainingWorker{o.Spec.Slot, o.PID, o.LinkFD})
 		if i > 0 {
-			m.world.close(o.text)
-			m.world.close(o.shared)
+			m.world.close(o.SpecFD)
+			m.world.close(o.SharedFD)
 		}
 	}
 	g, err := m.reviveSpec(spec.Generation, &spec, r)
@@ -355,18 +326,18 @@ func (m *master) reviveOrphans(workers []*orphan) (*generation, error) {
 }
 
 // keepLent makes listeners of the copies that an orphan has lent, unless they are there already: workers share some.
-func (m *master) keepLent(o *orphan) {
-	for _, l := range o.lent {
-		if m.holds(l.fd) {
-			m.world.close(l.fd)
+func (m *master) keepLent(o *process.Orphan) {
+	for _, l := range o.Lent {
+		if m.holds(l.FD) {
+			m.world.close(l.FD)
 			continue
 		}
-		have := listener{network: l.Network, address: l.Address, slot: o.spec.Slot, queues: true, socket: socket{fd: l.fd, inode: m.world.inode(l.fd)}}
+		have := listener{network: l.Network, address: l.Address, slot: o.Spec.Slot, queues: true, socket: socket{fd: l.FD, inode: m.world.inode(l.FD)}}
 		if l.Shared {
 			have.slot = everySlot
 		}
 		for have.slot != everySlot && m.taken(&have) {
-			have.slot += o.spec.Slots
+			have.slot += o.Spec.Slots
 		}
 		if l.Network == "unix" {
 			have.unlink = m.world.unlinker(l.Address)
@@ -388,14 +359,11 @@ func (m *master) patiently(try func() error) error {
 	}
 }
 
-// parseSpec reads a specification that another master has written.
-func parseSpec(text []byte) (*link.Spec, error) {
-	spec, err := link.ParseSpec(text)
-	if err != nil {
-		return nil, err
+// findLateOrphans does so for some moments: all who come within them, of the configuration file.
+func findLateOrphans(file string) (all []*process.Orphan) {
+	for until := time.Now().Add(gatherFor); time.Now().Before(until); time.Sleep(lookPause) {
+		met, _ := process.FindOrphans(file, nil)
+		all = append(all, met...)
 	}
-	if spec.Slots < 1 || len(spec.Pools) == 0 || spec.Slot < 0 || spec.Slot >= spec.Slots {
-		return nil, fmt.Errorf("its specification is of slot %d of %d and has %d pools", spec.Slot, spec.Slots, len(spec.Pools))
-	}
-	return spec, nil
+	return all
 }

@@ -71,7 +71,7 @@ func (m *master) closeRest(fds []int) {
 func (m *master) read(s *slot, msg link.Message, body any) bool {
 	err := link.ParseBody(msg, body)
 	if err != nil {
-		m.log.Printf(logfile.Error, "worker %d (pid %d): %v", s.index, s.process.pid, err)
+		m.log.Printf(logfile.Error, "worker %d (pid %d): %v", s.index, s.process.PID, err)
 	}
 	return err == nil
 }
@@ -80,7 +80,7 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 // waits until it may accept.
 func (m *master) ready(s *slot, msg link.Message) {
 	s.struck = 0
-	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.pid, cpuName(s.process.cpu))
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
 	if s.generation == m.coming {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
@@ -135,7 +135,7 @@ func (m *master) gave(s *slot, body link.GivenBody) {
 		reason = "; " + body.Reason
 	}
 	m.log.Printf(logfile.Debug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
-		s.index, s.process.pid, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
+		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.coming:
 		m.target.gaveBack(s, body)

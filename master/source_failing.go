@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -73,7 +74,9 @@ func (s *source) dismissChild() {
 		return
 	}
 	known := m.workerPIDs()
-	m.world.dismiss(func(pid int) bool { return !known[pid] && (!m.keeper.stays || sameCommand(pid) || isSuccessor(pid)) })
+	m.world.dismiss(func(pid int) bool {
+		return !known[pid] && (!m.keeper.stays || process.SameCommand(pid) || isSuccessor(pid))
+	})
 }
 
 // abandon makes the old generation the only one again.

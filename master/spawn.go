@@ -23,19 +23,19 @@ func (m *master) fill(s *slot) {
 		return
 	}
 	l := m.launch(s)
-	p, err := m.world.spawn(l)
+	p, err := m.world.spawn(l, m.reporterOf(s))
 	if err != nil {
 		m.notSpawned(s, err)
 		return
 	}
 	now := m.world.now()
-	p.owner, s.takeover, s.gives, s.leaves = s, l.spec.Takeover, false, false
+	s.takeover, s.gives, s.leaves = l.Spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
-	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
-	if p.pinErr != nil {
-		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.pinErr)
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.PID, cpuName(p.CPU))
+	if p.PinErr != nil {
+		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.PinErr)
 	}
 }
 

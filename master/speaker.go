@@ -188,7 +188,7 @@ func (s *speaker) send(one *spoken) error {
 			errSend = sock.SendFDs(int(fd), one.text, one.fds)
 			return !sock.Again(errSend)
 		})
-		if err = cmp.Or(err, errSend); !crowded(err) || time.Now().After(deadline) {
+		if err = cmp.Or(err, errSend); !sock.Crowded(err) || time.Now().After(deadline) {
 			return err
 		}
 		time.Sleep(sayPause)

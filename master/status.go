@@ -47,7 +47,7 @@ func (g *generation) status(state, build string, now time.Time) admin.Generation
 			w.State = "hung"
 		}
 		if p := slot.process; p != nil {
-			w.PID, w.CPU = p.pid, p.cpu
+			w.PID, w.CPU = p.PID, p.CPU
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
 			w.Connections = uint64(slot.clients())
 		}

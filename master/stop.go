@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -97,7 +98,7 @@ func (m *master) fail(err error) {
 
 // leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
 func (m *master) leavesBehind(s *slot) bool {
-	return m.err != nil && !m.successor && s.state == slotDraining && s.process.adopted
+	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
 }
 
 // settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
@@ -130,7 +131,7 @@ func (m *master) dismiss(s *slot) {
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
 		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
-		if s.process.adopted {
+		if s.process.Adopted {
 			m.world.terminate(s.process)
 		}
 	}
@@ -147,7 +148,7 @@ func (m *master) kill(s *slot, why string) {
 		return
 	}
 	s.killedFor = why
-	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
 	m.world.kill(s.process)
 }
 
@@ -180,8 +181,8 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	switch {
 	case err == nil:
 		return nil
-	case scarce(err):
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
+	case process.NoDescriptor(err):
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
 		return err
 	}
 	m.deaf(s, err.Error())
@@ -190,7 +191,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 
 // deaf follows when the worker of a slot takes no messages any more.
 func (m *master) deaf(s *slot, why string) {
-	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
 	if s.state != slotDying {
 		m.dismiss(s)
 	}

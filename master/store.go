@@ -13,7 +13,7 @@ import (
 )
 
 func (s *slot) storedName() string {
-	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.pid}.Name()
+	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.PID}.Name()
 }
 
 // storedName returns the name of something that all workers of the generation share.
@@ -60,7 +60,7 @@ func (m *master) storeWorker(s *slot) {
 	if s.state != slotServing || s.generation != m.generation || !m.world.services.Present() {
 		return
 	}
-	s.process.lend(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
+	s.process.WithLink(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
 }
 
 // makeSpec makes the file that tells the next master what the workers were told. There is one, since whatever is stored
@@ -69,7 +69,7 @@ func (m *master) makeSpec(g *generation) error {
 	if g.specFD >= 0 {
 		return nil
 	}
-	text, err := json.Marshal(m.launch(g.slots[0]).spec)
+	text, err := json.Marshal(m.launch(g.slots[0]).Spec)
 	if err == nil {
 		g.specFD, err = m.world.sealed(text)
 	}

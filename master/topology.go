@@ -46,10 +46,10 @@ func (m *master) learn(t *link.Topology) {
 
 // passTopology gives a worker its specification with the topology as it is now.
 func (m *master) passTopology(s *slot) {
-	spec := m.launch(s).spec
+	spec := m.launch(s).Spec
 	fd, err := m.world.sealed(spec.Text())
 	if err != nil {
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.pid, err)
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.PID, err)
 		return
 	}
 	m.pass(s, link.Message{Kind: link.Relocated}, fd)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -105,17 +106,17 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "leaving": // slot
 		f.say(t, args[0], link.Message{Kind: link.Leaving})
 	case "stderr": // slot text…
-		f.master.handle(event{from: f.worker(t, args[0]), kind: wrote, text: strings.Join(args[1:], " ")})
+		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Wrote, Text: strings.Join(args[1:], " ")})
 	case "hangup": // slot
-		f.master.handle(event{from: f.worker(t, args[0]), kind: hungUp})
+		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.HungUp})
 	case "exit": // slot status…
 		p := f.worker(t, args[0])
-		f.master.handle(event{from: p, kind: hungUp})
-		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
+		f.hear(process.Event{From: p, Kind: process.HungUp})
+		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
 	case "struck": // slot status…, by a signal that is meant for the service
 		p := f.worker(t, args[0])
-		p.struck = true
-		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
+		p.Struck = true
+		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
 	case "keeper": // name of a signal [again], or end
@@ -140,7 +141,7 @@ func (f *machine) join() {
 	for len(f.joins) > 0 {
 		next := f.joins[0]
 		f.joins = f.joins[1:]
-		f.master.handle(next)
+		f.hear(next)
 	}
 }
 
@@ -168,11 +169,14 @@ func (f *machine) advance(t *testing.T, by string) {
 }
 
 func (f *machine) say(t *testing.T, slot string, m link.Message) {
-	f.master.handle(event{from: f.worker(t, slot), kind: said, message: m})
+	f.hear(process.Event{From: f.worker(t, slot), Kind: process.Said, Message: m})
 }
 
+// hear has the master hear of a worker.
+func (f *machine) hear(n process.Event) { f.reports[n.From](n) }
+
 // worker returns the latest process of a slot, which may be a dead one.
-func (f *machine) worker(t *testing.T, slot string) *process {
+func (f *machine) worker(t *testing.T, slot string) *process.Worker {
 	p := f.workers[slot]
 	if p == nil {
 		t.Fatalf("slot %s never had a worker", slot)
@@ -333,7 +337,7 @@ func (f *machine) lend(t *testing.T, args []string) {
 		fds = append(fds, f.lastFD)
 		body.Listeners = append(body.Listeners, link.Listener{Network: "tcp", Address: address})
 	}
-	f.master.handle(event{from: f.worker(t, args[0]), kind: said, message: link.Message{Kind: link.Lent, Body: link.Body(body)}, fds: fds})
+	f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Said, Message: link.Message{Kind: link.Lent, Body: link.Body(body)}, FDs: fds})
 }
 
 // managerDoes is what a service manager does by itself.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloudflare/tableflip"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -29,15 +30,7 @@ func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
 // isSuccessor tells whether a process was started to replace a master, whatever program that is. Others become children of a
 // process that stays, too.
-func isSuccessor(pid int) bool {
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // one that hides it is told by its command line
-	for variable := range strings.SplitSeq(string(environ), "\x00") {
-		if strings.HasPrefix(variable, inheritedVariable+"=") {
-			return true
-		}
-	}
-	return false
-}
+func isSuccessor(pid int) bool { return process.InEnvironment(pid, inheritedVariable) }
 
 // upgrader is tableflip as the master uses it. There is one in a process.
 type upgrader struct {

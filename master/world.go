@@ -13,6 +13,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -77,24 +78,24 @@ type world struct {
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
-	orphans     func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
-	lateOrphans func(file string) (met []*orphan)                         // likewise, to those whose master has just died
-	leave       func(*orphan)                                             // lets it wait for another master
-	claimants   func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
-	endSharers  func(fd int, s syscall.Signal)                            // a signal to all other processes that count in a memory file
-	killStray   func(pid int)                                             // SIGKILL to a process that is no worker of this master
-	pause       func(time.Duration)                                       // before the loop runs
+	orphans     func(file string, pids []int) (met []*process.Orphan, deaf []int) // goes to their rendezvous
+	lateOrphans func(file string) (met []*process.Orphan)                         // likewise, to those whose master has just died
+	leave       func(*process.Orphan)                                             // lets it wait for another master
+	claimants   func(on []config.Listen) []claimant                               // whoever looks like a worker of ours and has one of the addresses
+	endSharers  func(fd int, s syscall.Signal)                                    // a signal to all other processes that count in a memory file
+	killStray   func(pid int)                                                     // SIGKILL to a process that is no worker of this master
+	pause       func(time.Duration)                                               // before the loop runs
 
-	spawn     func(launch) (*process, error) // its events end with exited
-	send      func(p *process, m link.Message, fds ...int) error
-	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
-	part      func(*process) (control int, err error)        // leaves it to another master
-	terminate func(*process)                                 // SIGTERM, which drains a worker, and ends one of an older build
-	kill      func(*process)                                 // SIGKILL
-	ended     func(*process) bool                            // of a child; its exited event may be still to come
+	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is exited
+	send      func(p *process.Worker, m link.Message, fds ...int) error
+	adopt     func(slot, pid, link int, report func(process.Event)) (*process.Worker, error) // of another master; likewise
+	detach    func(*process.Worker) (link int, err error)                                    // leaves it to another master
+	terminate func(*process.Worker)                                                          // SIGTERM, which drains a worker, and ends one of an older build
+	kill      func(*process.Worker)                                                          // SIGKILL
+	ended     func(*process.Worker) bool                                                     // of a child; its exited event may be still to come
 }
 
-// newWorld returns the real one. Events of the processes it spawns go to report, from goroutines of their own.
+// newWorld returns the real one. What is begun in it and not waited for goes to report, from any goroutine.
 func newWorld(report func(event)) *world {
 	return &world{
 		self:       os.Args[0],
@@ -103,14 +104,14 @@ func newWorld(report func(event)) *world {
 		parent:     func() (*exchange, error) { return nil, nil },
 		upgrade:    func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
 		flip:       func() error { return nil },
-		dismiss:    func(chosen func(pid int) bool) { go killChildren(chosen) },
+		dismiss:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
 		signal:     syscall.Kill,
-		killParent: killParent,
+		killParent: process.KillParent,
 		findKeeper: findKeeper,
 		services:   systemd.New(),
 
 		pid:          os.Getpid(),
-		pidNamespace: PIDNamespace(),
+		pidNamespace: process.PIDNamespace(),
 		now:          time.Now,
 		load:         config.Load,
 		signals:      func() (<-chan os.Signal, func()) { return caught(), func() {} },
@@ -118,7 +119,7 @@ func newWorld(report func(event)) *world {
 		tasks:        limits.Tasks,
 		descriptors:  limits.Descriptors,
 		memory:       limits.Memory,
-		seal:         seal,
+		seal:         process.Seal,
 		probe:        probe,
 		bind:         bindSocket,
 		listen:       sock.Listen,
@@ -143,20 +144,20 @@ func newWorld(report func(event)) *world {
 		mapMemory:    sock.MapWhole,
 		unmap:        func(mem []byte) { sock.Unmap(mem) },
 		chmod:        os.Chmod,
-		orphans:      findOrphans,
+		orphans:      process.FindOrphans,
 		lateOrphans:  findLateOrphans,
-		leave:        leaveOrphan,
+		leave:        (*process.Orphan).Leave,
 		claimants:    findClaimants,
-		endSharers:   signalSharers,
-		killStray:    killStray,
+		endSharers:   process.SignalSharers,
+		killStray:    process.Kill,
 		pause:        time.Sleep,
-		spawn:        func(l launch) (*process, error) { return spawn(l, report) },
-		send:         (*process).send,
-		terminate:    (*process).terminate,
-		adopt:        func(slot, pid, control int) (*process, error) { return takeIn(slot, pid, control, report) },
-		part:         (*process).part,
-		kill:         (*process).kill,
-		ended:        func(p *process) bool { return sock.Ended(p.pid) },
+		spawn:        process.Start,
+		send:         (*process.Worker).Send,
+		terminate:    (*process.Worker).Terminate,
+		adopt:        process.Adopt,
+		detach:       (*process.Worker).Detach,
+		kill:         (*process.Worker).Kill,
+		ended:        func(p *process.Worker) bool { return sock.Ended(p.PID) },
 	}
 }
 

@@ -1,12 +1,13 @@
 // Saying much to a worker at once: nothing waits here, nothing is lost, the order is kept, and only one that reads nothing for
 // a while is deaf.
 
-package master
+package process
 
 import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,15 +18,15 @@ import (
 )
 
 // attentive is a process whose other end is the test's.
-func attentive(t *testing.T, report func(event)) (p *process, theirs int) {
+func attentive(t *testing.T, report func(Event)) (p *Worker, theirs int) {
 	t.Helper()
 	ours, theirs, err := sock.SeqpacketPair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = &process{control: os.NewFile(uintptr(ours), "control"), report: report}
+	p = &Worker{link: os.NewFile(uintptr(ours), "control"), report: report}
 	t.Cleanup(func() {
-		p.control.Close()
+		p.link.Close()
 		sock.Close(theirs)
 	})
 	return p, theirs
@@ -34,7 +35,7 @@ func attentive(t *testing.T, report func(event)) (p *process, theirs int) {
 func TestOutboxKeepsOrder(t *testing.T) {
 	const messages = 2000 // a socket takes some 270
 	before := descriptors(t)
-	p, theirs := attentive(t, func(e event) { t.Errorf("reported: %v", e.text) })
+	p, theirs := attentive(t, func(e Event) { t.Errorf("reported: %v", e.Text) })
 	file, err := sock.Eventfd()
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +43,9 @@ func TestOutboxKeepsOrder(t *testing.T) {
 	for i := range messages {
 		m := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(i))}
 		if i%10 == 0 {
-			err = p.send(m, file)
+			err = p.Send(m, file)
 		} else {
-			err = p.send(m)
+			err = p.Send(m)
 		}
 		if err != nil {
 			t.Fatalf("message %d: %v", i, err)
@@ -71,8 +72,8 @@ func TestOutboxKeepsOrder(t *testing.T) {
 		}
 		sock.CloseAll(fds[:got])
 	}
-	p.flush(time.Now().Add(hearWithin))
-	p.control.Close()
+	p.Flush(time.Now().Add(SendTimeout))
+	p.link.Close()
 	sock.Close(theirs)
 	if now := descriptors(t); len(now) > len(before) {
 		t.Errorf("%d descriptors are open, %d were before", len(now), len(before))
@@ -83,8 +84,8 @@ func TestOutboxKeepsOrder(t *testing.T) {
 func TestOutboxOfTheDeaf(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	var reported []event
-	p, _ := attentive(t, func(e event) {
+	var reported []Event
+	p, _ := attentive(t, func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		reported = append(reported, e)
@@ -96,11 +97,11 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 	defer sock.Close(file)
 	began := time.Now()
 	for range 400 {
-		if err := p.send(link.Message{Kind: link.Serve}, file); err != nil {
+		if err := p.Send(link.Message{Kind: link.Serve}, file); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(began); took > hearWithin/2 {
+	if took := time.Since(began); took > SendTimeout/2 {
 		t.Errorf("saying it took %v", took)
 	}
 	eventually(t, "the report", func() bool {
@@ -108,10 +109,10 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 		defer mu.Unlock()
 		return len(reported) > 0
 	})
-	if len(reported) != 1 || reported[0].kind != deaf || reported[0].from != p {
+	if len(reported) != 1 || reported[0].Kind != Deaf || reported[0].From != p {
 		t.Errorf("reported: %+v", reported)
 	}
-	if err := p.send(link.Message{Kind: link.Serve}); err == nil {
+	if err := p.Send(link.Message{Kind: link.Serve}); err == nil {
 		t.Error("it can still be told something")
 	}
 	if !p.outbox.empty() {
@@ -121,19 +122,19 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 
 // One that has gone is no matter of waiting, and is reported otherwise.
 func TestOutboxOfTheDead(t *testing.T) {
-	p, theirs := attentive(t, func(e event) { t.Errorf("reported: %v", e.text) })
+	p, theirs := attentive(t, func(e Event) { t.Errorf("reported: %v", e.Text) })
 	sock.Close(theirs)
-	if err := p.send(link.Message{Kind: link.Serve}); !errors.Is(err, syscall.EPIPE) {
+	if err := p.Send(link.Message{Kind: link.Serve}); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("it is told: %v", err)
 	}
 }
 
 // The master has no descriptor to keep a message with one: that is an error of its own, and the worker is fine.
 func TestOutboxWithoutDescriptors(t *testing.T) {
-	p, theirs := attentive(t, func(e event) { t.Errorf("reported: %v", e.text) })
+	p, theirs := attentive(t, func(e Event) { t.Errorf("reported: %v", e.Text) })
 	for sock.SendFDs(theirs, make([]byte, 16), nil) == nil { // the other direction, so that nothing of ours waits yet
 	}
-	for p.send(link.Message{Kind: link.Serve}) == nil && p.outbox.empty() {
+	for p.Send(link.Message{Kind: link.Serve}) == nil && p.outbox.empty() {
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -146,12 +147,43 @@ func TestOutboxWithoutDescriptors(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(next), Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
-	err = p.send(link.Message{Kind: link.Serve}, theirs)
+	err = p.Send(link.Message{Kind: link.Serve}, theirs)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if !scarce(err) {
+	if !NoDescriptor(err) {
 		t.Errorf("it is told: %v", err)
 	}
-	p.control.Close()
+	p.link.Close()
+}
+
+// descriptors returns what this process has open, by number.
+func descriptors(t *testing.T) map[string]string {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := map[string]string{}
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil { // the descriptor of the reading itself is gone again
+			open[l] = to
+		}
+	}
+	return open
+}
+
+// eventually waits for what another goroutine is about to do.
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !happened() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
 }

@@ -1,7 +1,7 @@
-// The outbox of a worker: what the master has said to it and its control socket has no room for yet. A healthy worker can be
+// The outbox of a worker: what the master has said to it and the worker link has no room for yet. A healthy worker can be
 // busy for a moment, or be told much at once; neither is a reason to wait for it here, or to give it up.
 
-package master
+package process
 
 import (
 	"errors"
@@ -16,10 +16,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// hearWithin is how long a worker may take to make room for a message, before it is taken to be deaf.
-const hearWithin = 5 * time.Second
+// SendTimeout is how long a worker may take to make room for a message, before it is taken to be deaf.
+const SendTimeout = 5 * time.Second
 
-var errNoRoom = fmt.Errorf("it has made no room for a message for %s", hearWithin)
+var errNoRoom = fmt.Errorf("it has made no room for a message for %s", SendTimeout)
 
 // outbox keeps the order of what is said. The goroutine that empties it lives as long as it holds something.
 type outbox struct {
@@ -40,25 +40,16 @@ type letter struct {
 	fds  []int
 }
 
-// crowded tells that the kernel has no room for a message now, but will have: EAGAIN if the worker has others to read first,
-// ETOOMANYREFS if too many descriptors of this user are under way.
-func crowded(err error) bool {
-	for _, transient := range [...]error{syscall.EAGAIN, syscall.ETOOMANYREFS, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, transient) {
-			return true
-		}
-	}
-	return false
+// NoDescriptor tells that no descriptor is free.
+func NoDescriptor(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// scarce tells that no descriptor is free.
-func scarce(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
-
-// send says something to the worker, now or as soon as it has room; deaf is what follows if it makes none. The descriptors
+// Send says something to the worker, now or as soon as it has room; Deaf is what follows if it makes none. The descriptors
 // that go with the message stay the caller's. An error is final.
-func (p *process) send(m link.Message, fds ...int) error {
+func (p *Worker) Send(m link.Message, fds ...int) error {
 	wire := link.AppendMessage(nil, m)
-	raw, err := p.control.SyscallConn()
+	raw, err := p.link.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -73,7 +64,7 @@ func (p *process) send(m link.Message, fds ...int) error {
 		if err := raw.Control(func(fd uintptr) { errSend = put(int(fd), wire, fds) }); err != nil {
 			return err
 		}
-		if !crowded(errSend) {
+		if !sock.Crowded(errSend) {
 			return errSend
 		}
 	}
@@ -111,7 +102,7 @@ func copies(fds []int) (own []int, err error) {
 }
 
 // deliver empties the outbox.
-func (p *process) deliver(raw syscall.RawConn) {
+func (p *Worker) deliver(raw syscall.RawConn) {
 	b := &p.outbox
 	for {
 		b.mu.Lock()
@@ -131,7 +122,7 @@ func (p *process) deliver(raw syscall.RawConn) {
 		done := len(b.waiting) == 0
 		b.mu.Unlock()
 		if errno := syscall.Errno(0); errors.Is(err, errNoRoom) || errors.As(err, &errno) { // else the socket is closed, as is known
-			p.report(event{from: p, kind: deaf, text: err.Error()})
+			p.report(Event{From: p, Kind: Deaf, Text: err.Error()})
 		}
 		if done {
 			return
@@ -140,10 +131,10 @@ func (p *process) deliver(raw syscall.RawConn) {
 }
 
 // deliverOne waits until the socket takes a message. Room for bytes wakes the one who waits; room for descriptors does not.
-func (p *process) deliverOne(raw syscall.RawConn, l letter) error {
+func (p *Worker) deliverOne(raw syscall.RawConn, l letter) error {
 	const pause = 10 * time.Millisecond
-	until := time.Now().Add(hearWithin)
-	p.control.SetWriteDeadline(until)
+	until := time.Now().Add(SendTimeout)
+	p.link.SetWriteDeadline(until)
 	for {
 		var errSend error
 		err := raw.Write(func(fd uintptr) bool {
@@ -151,19 +142,19 @@ func (p *process) deliverOne(raw syscall.RawConn, l letter) error {
 			return !errors.Is(errSend, syscall.EAGAIN)
 		})
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded), err == nil && crowded(errSend) && time.Now().After(until):
+		case errors.Is(err, os.ErrDeadlineExceeded), err == nil && sock.Crowded(errSend) && time.Now().After(until):
 			return errNoRoom
 		case err != nil:
 			return err
-		case !crowded(errSend):
+		case !sock.Crowded(errSend):
 			return errSend
 		}
 		time.Sleep(pause)
 	}
 }
 
-// flush waits until everything is said, or cannot be, since the process is about to end.
-func (p *process) flush(until time.Time) {
+// Flush waits until everything is said, or cannot be, for a master that is about to end.
+func (p *Worker) Flush(until time.Time) {
 	const pause = 5 * time.Millisecond
 	for time.Now().Before(until) {
 		if p.outbox.empty() {
