@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
@@ -15,7 +16,7 @@ type adminSocket struct {
 	fd       int             // -1: none
 	server   *admin.Server   // answers there; nil: nobody does
 	former   []*admin.Server // at paths that have gone; they answer what is under way
-	spot     spot            // where the path is in the file system
+	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
 	deferred []*admin.Ask // asked for while another master was about to take over
@@ -26,8 +27,8 @@ func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *
 // listenAdmin opens the admin socket at path, where nobody may be but sockets whose inodes are in own.
 func listenAdmin(path string, own []uint64) (fd int, err error) {
 	return admin.Listen(path, func(open func() error) error {
-		return inDirectory(path, lockPatience, func() error {
-			if err := probeUnix(path, own); err != nil {
+		return listen.InDirectory(path, listen.LockPatience, func() error {
+			if err := listen.ProbeUnix(path, own); err != nil {
 				return err
 			}
 			return open()
@@ -49,9 +50,9 @@ func (m *master) serveAdmin() {
 	if m.admin.fd < 0 {
 		return
 	}
-	m.admin.unlink = m.world.unlinker(m.opts.Control)
-	if m.admin.spot == (spot{}) {
-		m.admin.spot, _ = m.world.locate(m.opts.Control)
+	m.admin.unlink = m.world.sockets.Unlinker(m.opts.Control)
+	if m.admin.spot == (listen.Spot{}) {
+		m.admin.spot, _ = m.world.sockets.Locate(m.opts.Control)
 	}
 	l, err := admin.Listener(m.admin.fd)
 	if err != nil {

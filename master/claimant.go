@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/process"
 )
 
@@ -34,7 +35,7 @@ func findClaimants(on []config.Listen) (all []claimant) {
 			}
 		}
 		if sockets == nil {
-			sockets = listeningOn(on)
+			sockets = listen.SocketsOn(on)
 		}
 		if p.Holds(sockets) {
 			c.ours = process.SameBinary(p.PID)

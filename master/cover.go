@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -56,15 +57,14 @@ func (m *master) cover(s *slot) {
 
 // lendTo gives a worker the listeners of another slot that no other worker accepts from anyway.
 func (m *master) lendTo(other, s *slot) {
-	g := s.generation
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if l.slot == everySlot || !l.queues || !g.serves(l) || !g.assigns(l, s.index) {
+	y := s.generation.layout()
+	for _, l := range m.listeners.All() {
+		if l.Slot == listen.EverySlot || !l.Queues || !y.Serves(l) || !y.Assigns(l, s.index) {
 			continue
 		}
-		body := link.ListenBody{Listener: g.describe(l), For: 1 + s.index}
+		body := link.ListenBody{Listener: y.Describe(l), For: 1 + s.index}
 		body.Listener.Shared = true // the worker that it belongs to may accept, too, before this one is told
-		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.fd)
+		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.FD)
 		s.coveredBy = cover{other, other.process}
 	}
 	if s.coveredBy.lives() {
@@ -117,4 +117,22 @@ func (m *master) renew() {
 	}
 	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
 	m.follow(r, g.config, nil)
+}
+
+// shelter has the queues of slots without a worker served by another one.
+func (m *master) shelter(g *generation) {
+	for _, s := range g.slots {
+		if c := s.coveredBy; s.takes() || c.lives() && c.slot.takes() {
+			continue
+		}
+		if k := slices.IndexFunc(g.slots, (*slot).takes); k >= 0 {
+			s.coveredBy = cover{}
+			m.lendTo(g.slots[k], s)
+		}
+	}
+}
+
+// takes tells whether the slot has a worker that will see to what waits in its queues.
+func (s *slot) takes() bool {
+	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

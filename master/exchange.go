@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -182,13 +183,12 @@ func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
 
 // nameSockets adds copies of chosen listeners to a word. An error leaves the word without any: a master that inherited all but
 // one would close that one's queue.
-func (m *master) nameSockets(w *word, chosen func(*listener) bool) error {
-	for i := range m.listeners {
-		l := &m.listeners[i]
+func (m *master) nameSockets(w *word, chosen func(*listen.Listener) bool) error {
+	for _, l := range m.listeners.All() {
 		if !chosen(l) {
 			continue
 		}
-		err := m.addSocket(w, l.fd, socketName{Name: l.name, Network: l.network, Address: l.address, Slot: l.slot, Foreign: l.foreign, Spot: wordSpotOf(l.spot)})
+		err := m.addSocket(w, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: wordSpotOf(l.Spot)})
 		if err != nil {
 			return err
 		}
@@ -222,21 +222,21 @@ func (m *master) addSockets(w word) {
 		case adminSocketName:
 			m.admin.fd, m.admin.spot = fd, s.Spot.spot()
 		default:
-			l := listener{
-				name: s.Name, network: s.Network, address: s.Address, slot: s.Slot, foreign: s.Foreign, queues: true,
-				stored: !s.Foreign, // by the one who says this
-				socket: socket{fd: fd, inode: m.world.inode(fd)},
+			l := listen.Listener{
+				Name: s.Name, Network: s.Network, Address: s.Address, Slot: s.Slot, Foreign: s.Foreign, Queues: true,
+				Stored: !s.Foreign, // by the one who says this
+				Socket: listen.Socket{FD: fd, Inode: m.world.sockets.Inode(fd)},
 			}
 			if s.Network == "unix" {
-				if l.spot = s.Spot.spot(); l.spot == (spot{}) {
-					l.spot, _ = m.world.locate(s.Address)
+				if l.Spot = s.Spot.spot(); l.Spot == (listen.Spot{}) {
+					l.Spot, _ = m.world.sockets.Locate(s.Address)
 				}
-				l.unlink = m.world.unlinkAt(s.Address, l.spot)
+				l.Unlink = m.world.sockets.UnlinkAt(s.Address, l.Spot)
 			}
 			if m.source != nil { // what the target has opened, to be kept safe until it has settled
-				l.fresh, l.queues, l.stored = true, false, false
+				l.Fresh, l.Queues, l.Stored = true, false, false
 			}
-			m.listeners = append(m.listeners, l)
+			m.listeners.Add(l)
 		}
 	}
 }
@@ -245,7 +245,7 @@ func (m *master) addSockets(w word) {
 func (s *source) tellSockets() error {
 	m := s.m
 	var all word
-	err := m.nameSockets(&all, func(*listener) bool { return true })
+	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
 	if err == nil && m.admin.fd >= 0 {
 		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: wordSpotOf(m.admin.spot)})
 	}

@@ -178,11 +178,11 @@ func (m *master) launch(s *slot) process.Launch {
 	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}
 	l.Spec.Verbosity = m.log.Verbosity
 	l.Spec.Topology = g.topology
-	for i := range m.listeners {
-		have := &m.listeners[i]
-		if g.serves(have) && g.assigns(have, s.index) {
-			l.Listeners = append(l.Listeners, have.fd)
-			l.Spec.Listeners = append(l.Spec.Listeners, g.describe(have))
+	y := g.layout()
+	for _, have := range m.listeners.All() {
+		if y.Serves(have) && y.Assigns(have, s.index) {
+			l.Listeners = append(l.Listeners, have.FD)
+			l.Spec.Listeners = append(l.Spec.Listeners, y.Describe(have))
 		}
 	}
 	return l

@@ -19,6 +19,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
@@ -43,8 +44,8 @@ type machine struct {
 	lastFD  int
 	memory  []byte
 	leftAt  string
-	counted map[int]counted // the counters of other masters' generations, by descriptor
-	at      map[string]spot // what is at the paths of unix sockets
+	counted map[int]counted        // the counters of other masters' generations, by descriptor
+	at      map[string]listen.Spot // what is at the paths of unix sockets
 
 	stopped       map[int]bool    // pids of workers that make no turn
 	serverAnswers bool            // the first server answers workers of slot 0 that inquire
@@ -95,7 +96,7 @@ func newMachine() *machine {
 		workers: map[string]*process.Worker{},
 		reports: map[*process.Worker]func(process.Event){},
 		counted: map[int]counted{},
-		at:      map[string]spot{},
+		at:      map[string]listen.Spot{},
 		keeper:  -1,
 		stopped: map[int]bool{},
 		dead:    map[int]bool{},
@@ -222,7 +223,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "gone": // the path of a unix socket
 			delete(f.at, value)
 		case "other": // is at the path of a unix socket
-			f.at[value] = spot{inode: 1}
+			f.at[value] = listen.Spot{Inode: 1}
 		case "unpool": // a pool less
 			f.text = strings.Replace(f.text, "pool "+value+"\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n", "", 1)
 		case "listen": // elsewhere
@@ -298,17 +299,21 @@ func (f *machine) world() *world {
 		signal:      func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },
 		killParent:  func(pid int) error { f.printf("kill the old master %d", pid); return nil },
 		services:    &servicesOf{f},
-		probe:       f.probe,
-		bind:        f.bind,
-		listen:      func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
-		unlinker:    f.unlinker,
-		unlinkAt:    func(path string, _ spot) func() { return f.unlinker(path) },
-		locate:      f.locate,
-		alone:       func(do func() error) error { return do() },
-		unroute:     func(fds ...int) error { f.printf("unroute %d", fds); return nil },
-		inode:       func(fd int) uint64 { return uint64(fd) },
-		close:       func(fd int) error { f.printf("close %d", fd); return nil },
-		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
+		close:       f.close,
+		sockets: listen.Kernel{
+			Probe:    f.probe,
+			Bind:     f.bind,
+			Listen:   func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
+			Unlinker: f.unlinker,
+			UnlinkAt: func(path string, _ listen.Spot) func() { return f.unlinker(path) },
+			Locate:   f.locate,
+			Alone:    func(do func() error) error { return do() },
+			Unroute:  func(fds ...int) error { f.printf("unroute %d", fds); return nil },
+			Inode:    func(fd int) uint64 { return uint64(fd) },
+			Chmod:    func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
+			Same:     func(a, b int) bool { return f.inode(a) == f.inode(b) },
+			Close:    f.close,
+		},
 		dup:         f.dup,
 		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
 		listenerOf:  func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
@@ -316,7 +321,6 @@ func (f *machine) world() *world {
 		listenStats: f.listenStats,
 		share:       f.share,
 		sealed:      func([]byte) (int, error) { return 60, nil },
-		sameSocket:  func(a, b int) bool { return f.inode(a) == f.inode(b) },
 		adopt:       f.adopt,
 		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
@@ -375,28 +379,33 @@ func (f *machine) probe(l config.Listen, own []uint64) error {
 	return nil
 }
 
-func (f *machine) bind(l config.Listen, _ []uint64, _ time.Duration) (socket, error) {
+func (f *machine) bind(l config.Listen, _ []uint64, _ time.Duration) (listen.Socket, error) {
 	if l.Address == f.forbidden {
-		return socket{}, syscall.EACCES
+		return listen.Socket{}, syscall.EACCES
 	}
 	f.lastFD++
 	f.printf("bind %s: fd %d", l.Address, f.lastFD)
-	s := socket{fd: f.lastFD, inode: uint64(f.lastFD)}
+	s := listen.Socket{FD: f.lastFD, Inode: uint64(f.lastFD)}
 	if l.Network == "unix" {
-		s.spot = spot{inode: uint64(f.lastFD)}
-		s.unlink = f.unlinker(l.Address)
-		f.at[l.Address] = s.spot
+		s.Spot = listen.Spot{Inode: uint64(f.lastFD)}
+		s.Unlink = f.unlinker(l.Address)
+		f.at[l.Address] = s.Spot
 	}
 	return s, nil
 }
 
+func (f *machine) close(fd int) error {
+	f.printf("close %d", fd)
+	return nil
+}
+
 func (f *machine) unlinker(path string) func() { return func() { f.printf("unlink %s", path) } }
 
-func (f *machine) locate(path string) (spot, error) {
+func (f *machine) locate(path string) (listen.Spot, error) {
 	if there, is := f.at[path]; is {
 		return there, nil
 	}
-	return spot{}, os.ErrNotExist
+	return listen.Spot{}, os.ErrNotExist
 }
 
 // silent is a statistics port to which nobody connects.
@@ -626,7 +635,7 @@ func (f *machine) meet(w *waitingOrphan) *process.Orphan {
 		f.inodes[f.lastFD] = f.lastFD
 		if l.Shared {
 			f.inodes[f.lastFD] = -i - 1
-			f.at[l.Address] = spot{inode: uint64(f.lastFD)}
+			f.at[l.Address] = listen.Spot{Inode: uint64(f.lastFD)}
 		}
 		o.Lent = append(o.Lent, process.LentSocket{Listener: l, FD: f.lastFD})
 		text += fmt.Sprintf(" %s %d", l.Address, f.lastFD)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
 	"github.com/pinion-proxy/pinion/master/process"
@@ -80,8 +81,7 @@ type master struct {
 	retired    []*generation      // have workers that drain; the oldest first
 	met        map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
 	totals     totals.Totals
-	listeners  []listener     // of the configured addresses; empty again from the drain on
-	former     []formerSocket // the latest last
+	listeners  listen.Set // of the configured addresses; empty again from the drain on
 	statistics statistics
 	admin      adminSocket
 	summary    totals.Summary
@@ -163,6 +163,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
 	}
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
+	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
 }
 
@@ -200,12 +201,12 @@ func (m *master) first() {
 			return
 		}
 		m.generation = m.generate(cfg)
-		if m.failed(m.listen(m.generation)) {
+		if m.failed(m.listeners.Open(m.generation.layout(), m.patience())) {
 			return
 		}
 		m.open(once, func() error { return m.generation.share(m.world) }, func() {
 			for _, s := range m.generation.slots {
-				if !m.failed(m.queueFor(s)) {
+				if !m.failed(m.listeners.ListenFor(m.generation.layout(), s.index)) {
 					m.fill(s)
 				}
 			}
@@ -289,7 +290,7 @@ func (m *master) finish() error {
 		}
 	}
 	if m.left {
-		m.abandonListeners()
+		m.listeners.Abandon()
 	} else {
 		m.closeListeners()
 	}

@@ -30,7 +30,7 @@ func (s *source) welcome(w word) {
 	s.target.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Found: totals.Found(m.counted().All, nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.former, Intents: true, Verbosity: &m.log.Verbosity,
+		Found: totals.Found(m.counted().All, nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generation.topology, Pools: names(m.generation.pools),
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {

@@ -36,8 +36,8 @@ func (g *generation) unserved(served []socketName) (pools []int) {
 func (m *master) added(g *generation) (pools []int) {
 	for i := range g.config.Pools {
 		fresh := true
-		for k := range m.listeners {
-			fresh = fresh && (m.listeners[k].fresh || !m.listeners[k].at(g.config.Pools[i].Listen))
+		for _, l := range m.listeners.All() {
+			fresh = fresh && (l.Fresh || !l.At(g.config.Pools[i].Listen))
 		}
 		if fresh {
 			pools = append(pools, i)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -328,23 +329,23 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 // keepLent makes listeners of the copies that an orphan has lent, unless they are there already: workers share some.
 func (m *master) keepLent(o *process.Orphan) {
 	for _, l := range o.Lent {
-		if m.holds(l.FD) {
+		if m.listeners.Holds(l.FD) {
 			m.world.close(l.FD)
 			continue
 		}
-		have := listener{network: l.Network, address: l.Address, slot: o.Spec.Slot, queues: true, socket: socket{fd: l.FD, inode: m.world.inode(l.FD)}}
+		have := listen.Listener{Network: l.Network, Address: l.Address, Slot: o.Spec.Slot, Queues: true, Socket: listen.Socket{FD: l.FD, Inode: m.world.sockets.Inode(l.FD)}}
 		if l.Shared {
-			have.slot = everySlot
+			have.Slot = listen.EverySlot
 		}
-		for have.slot != everySlot && m.taken(&have) {
-			have.slot += o.Spec.Slots
+		for have.Slot != listen.EverySlot && m.listeners.Taken(have.Network, have.Address, have.Slot) {
+			have.Slot += o.Spec.Slots
 		}
 		if l.Network == "unix" {
-			have.unlink = m.world.unlinker(l.Address)
-			have.spot, _ = m.world.locate(l.Address)
+			have.Unlink = m.world.sockets.Unlinker(l.Address)
+			have.Spot, _ = m.world.sockets.Locate(l.Address)
 		}
-		have.name = listenerName(l.Network, l.Address, have.slot)
-		m.listeners = append(m.listeners, have)
+		have.Name = listen.Name(l.Network, l.Address, have.Slot)
+		m.listeners.Add(have)
 	}
 }
 

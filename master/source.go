@@ -162,9 +162,9 @@ func (s *source) give() {
 		}
 	}
 	s.enter(sourceGiving, s.patience+giveTimeout)
-	for i := range m.listeners {
-		if m.listeners[i].fresh {
-			m.listeners[i].queues = true // from here on, or soon
+	for _, l := range m.listeners.All() {
+		if l.Fresh {
+			l.Queues = true // from here on, or soon
 		}
 	}
 	s.target.say(s.goAhead())

@@ -6,8 +6,8 @@ package master
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/systemd"
 )
@@ -19,16 +19,6 @@ func (s *slot) storedName() string {
 // storedName returns the name of something that all workers of the generation share.
 func (g *generation) storedName(kind string) string {
 	return systemd.Stored{Kind: kind, Generation: g.number}.Name()
-}
-
-// listenerName returns the name under which the service manager keeps a listener. It is that of the address, and nobody
-// else's: a pool can leave its name to another pool, and forgetting a name forgets all that has it.
-func listenerName(network, address string, slot int) string {
-	name := listenPrefix + network + "/" + address
-	if slot == everySlot {
-		return name
-	}
-	return name + "/" + strconv.Itoa(slot)
 }
 
 // storeEverything has the service manager keep what the next master needs. Where there is not enough room, the workers are
@@ -84,17 +74,16 @@ func (m *master) makeSpec(g *generation) error {
 // loses a connection that waits in one. A socket keeps the name that it is stored by, so one that another version has
 // given a name of its own is forgotten first.
 func (m *master) storeSockets() {
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if own := listenerName(l.network, l.address, l.slot); !l.foreign && l.name != own {
-			m.world.services.Unstore(l.name)
-			l.name = own
+	for _, l := range m.listeners.All() {
+		if own := listen.Name(l.Network, l.Address, l.Slot); !l.Foreign && l.Name != own {
+			m.world.services.Unstore(l.Name)
+			l.Name = own
 		}
 	}
-	for i := range m.listeners {
-		if l := &m.listeners[i]; !l.foreign {
-			l.stored = true
-			m.checkStored(m.world.services.Store(l.name, l.fd))
+	for _, l := range m.listeners.All() {
+		if !l.Foreign {
+			l.Stored = true
+			m.checkStored(m.world.services.Store(l.Name, l.FD))
 		}
 	}
 }

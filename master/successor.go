@@ -44,7 +44,7 @@ func (t *target) welcomed(w word) {
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
-	t.m.former = w.Former
+	t.m.listeners.Remember(w.Former)
 	t.welcome = w
 	t.m.keeper.pid = max(w.Keeper, 0)
 	if w.Verbosity != nil {
@@ -97,7 +97,7 @@ func (t *target) stop() {
 	if t.g != nil {
 		m.retired = append(m.retired, t.g)
 	}
-	m.abandonListeners()
+	m.listeners.Abandon()
 	m.stop()
 }
 

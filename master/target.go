@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -133,7 +134,7 @@ func (t *target) prepare(cfg *config.Config) {
 		t.g.specs[i].Clients = 2 * t.clients / len(t.g.slots) // they may be spread unevenly
 	}
 	m.coming = t.g
-	err := m.claim(t.g)
+	err := m.listeners.Claim(t.g.layout(), m.patience())
 	if err == nil {
 		t.at("nm.listen_added")
 		err = t.g.share(m.world)
@@ -169,7 +170,7 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
 	}
 	if t.exchange != nil {
-		if err := m.nameSockets(&w, func(l *listener) bool { return l.fresh }); err != nil {
+		if err := m.nameSockets(&w, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
 			t.fail(err)
 			return
 		}
@@ -252,7 +253,7 @@ func (t *target) take(w word) {
 		m.totals.Balance = w.Balance
 	}
 	m.restate()
-	if err := m.queue(t.g); err != nil {
+	if err := m.listeners.Listen(t.g.layout()); err != nil {
 		t.fail(err)
 		return
 	}

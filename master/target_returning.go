@@ -102,7 +102,7 @@ func (t *target) cancel(reason error) {
 		if t.asked {
 			m.world.services.MainPID(t.old) // which may not be listened to any more
 		}
-		m.abandonListeners()
+		m.listeners.Abandon()
 		if m.after != nothing { // as asked
 			reason = nil
 		}

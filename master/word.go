@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -101,7 +102,7 @@ type word struct {
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
-	Former      []formerSocket     `json:"former,omitempty"`      // welcome: sockets that workers may still empty
+	Former      []listen.Former    `json:"former,omitempty"`      // welcome: sockets that workers may still empty
 
 	Topology *link.Topology `json:"topology,omitempty"` // welcome: where servers are; topology: of pools of which that is news
 
@@ -152,18 +153,18 @@ type wordSpot struct {
 	Inode  uint64 `json:"inode"`
 }
 
-func wordSpotOf(s spot) *wordSpot {
-	if s == (spot{}) {
+func wordSpotOf(s listen.Spot) *wordSpot {
+	if s == (listen.Spot{}) {
 		return nil
 	}
-	return &wordSpot{s.device, s.inode}
+	return &wordSpot{s.Device, s.Inode}
 }
 
-func (s *wordSpot) spot() spot {
+func (s *wordSpot) spot() listen.Spot {
 	if s == nil {
-		return spot{}
+		return listen.Spot{}
 	}
-	return spot{s.Device, s.Inode}
+	return listen.Spot{Device: s.Device, Inode: s.Inode}
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/totals"
 )
 
@@ -20,7 +21,7 @@ func TestWordsAboutSockets(t *testing.T) {
 				`{"name":"","network":"unix","address":"/run/p.sock"}]}`,
 		},
 		{
-			word{Kind: wordWelcome, Former: []formerSocket{{Network: "tcp", Address: "127.0.0.1:22121", Inode: 4711}}},
+			word{Kind: wordWelcome, Former: []listen.Former{{Network: "tcp", Address: "127.0.0.1:22121", Inode: 4711}}},
 			`{"kind":"welcome","former":[{"network":"tcp","address":"127.0.0.1:22121","inode":4711}]}`,
 		},
 		{
@@ -29,7 +30,7 @@ func TestWordsAboutSockets(t *testing.T) {
 		},
 		{
 			word{Kind: wordSockets, Sockets: []socketName{{Name: "listen/unix//run/p.sock", Network: "unix", Address: "/run/p.sock",
-				Slot: everySlot, Spot: wordSpotOf(spot{device: 1, inode: 2})}}},
+				Slot: listen.EverySlot, Spot: wordSpotOf(listen.Spot{Device: 1, Inode: 2})}}},
 			`{"kind":"sockets","sockets":[{"name":"listen/unix//run/p.sock","network":"unix","address":"/run/p.sock","slot":-1,` +
 				`"spot":{"device":1,"inode":2}}]}`,
 		},

@@ -5,7 +5,6 @@ package master
 
 import (
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -50,17 +50,8 @@ type world struct {
 	keep       func(fd, successor int, signals <-chan os.Signal) error // the rest of its life then
 	findKeeper func(known int) (conn net.Conn, pid int, err error)
 
-	probe       func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
-	bind        func(l config.Listen, own []uint64, patience time.Duration) (socket, error) // own as for probe
-	listen      func(fd, backlog int) error
-	unlinker    func(path string) func() // removes the unix socket that is at path now
-	unlinkAt    func(path string, found spot) func()
-	locate      func(path string) (spot, error)
-	alone       func(do func() error) error // while no other master that starts does the same
-	unroute     func(fds ...int) error      // has connections come to all sockets of one address no more
-	inode       func(fd int) uint64
+	sockets     listen.Kernel // those that listen
 	close       func(fd int) error
-	chmod       func(path string, perm fs.FileMode) error
 	dup         func(fd int) (int, error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
@@ -73,7 +64,6 @@ type world struct {
 	unshare func(fd int, mem []byte)
 
 	sealed     func(text []byte) (fd int, err error) // a memory file that nobody can change
-	sameSocket func(a, b int) bool
 	readMemory func(fd int) ([]byte, error)
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
@@ -120,15 +110,7 @@ func newWorld(report func(event)) *world {
 		descriptors:  limits.Descriptors,
 		memory:       limits.Memory,
 		seal:         process.Seal,
-		probe:        probe,
-		bind:         bindSocket,
-		listen:       sock.Listen,
-		unlinker:     unlinkOwn,
-		unlinkAt:     unlinkAt,
-		locate:       locate,
-		alone:        alone,
-		unroute:      sock.Unroute,
-		inode:        sock.Inode,
+		sockets:      listen.Linux(),
 		close:        sock.Close,
 		dup:          duplicate,
 		fdOf:         fdOf,
@@ -139,11 +121,9 @@ func newWorld(report func(event)) *world {
 		share:        sharedMemory,
 		unshare:      unshare,
 		sealed:       func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
-		sameSocket:   sock.Same,
 		readMemory:   sock.ReadAll,
 		mapMemory:    sock.MapWhole,
 		unmap:        func(mem []byte) { sock.Unmap(mem) },
-		chmod:        os.Chmod,
 		orphans:      process.FindOrphans,
 		lateOrphans:  findLateOrphans,
 		leave:        (*process.Orphan).Leave,

@@ -1,14 +1,13 @@
 // Who else listens: before sockets are opened on an address, nobody may be there but this service itself, whose sockets on
 // the same address, or on a wider or narrower one, are no obstacle.
 
-package master
+package listen
 
 import (
 	"bufio"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -21,12 +20,12 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// probe fails with EADDRINUSE if another process serves the address. Sockets whose inodes are in own are this service's;
+// Probe fails with EADDRINUSE if another process serves the address. Sockets whose inodes are in own are this service's;
 // none are in the way of the address if there are none.
-func probe(l config.Listen, own []uint64) error {
+func Probe(l config.Listen, own []uint64) error {
 	switch {
 	case l.Network == "unix":
-		return probeUnix(l.Address, own)
+		return ProbeUnix(l.Address, own)
 	case len(own) > 0:
 		return probeOthers(l.AddrPort, own)
 	}
@@ -119,8 +118,8 @@ func parseKernelAddress(text string) (at netip.AddrPort, err error) {
 	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), nil
 }
 
-// probeUnix connects to a path. One at which nobody listens can still be about to: of a process that is just starting.
-func probeUnix(path string, own []uint64) error {
+// ProbeUnix connects to a path. One at which nobody listens can still be about to: of a process that is just starting.
+func ProbeUnix(path string, own []uint64) error {
 	fd, _, err := sock.ConnectUnix(path)
 	switch {
 	case err == nil:
@@ -170,49 +169,9 @@ func boundIn(table io.Reader, path string) (inodes []uint64, err error) {
 	return inodes, lines.Err()
 }
 
-// formerSocket was one of our listeners. Workers may have it for a while, or for as long as they hang.
-type formerSocket struct {
-	Network string `json:"network"`
-	Address string `json:"address"`
-	Inode   uint64 `json:"inode"`
-}
-
-// maxFormer is how many are remembered, the latest ones. The kernel hardly ever gives a number again.
-const maxFormer = 256
-
-func (m *master) noteFormer(l *listener) {
-	m.former = append(m.former, formerSocket{l.network, l.address, l.inode})
-	m.former = m.former[max(0, len(m.former)-maxFormer):]
-}
-
-// own returns the inodes of the service's sockets that could be in the way of an address; nil if there are none.
-func (m *master) own(address config.Listen) (inodes []uint64) {
-	all := slices.Clone(m.former)
-	for i := range m.listeners {
-		all = append(all, formerSocket{m.listeners[i].network, m.listeners[i].address, m.listeners[i].inode})
-	}
-	for _, s := range all {
-		at, _ := netip.ParseAddrPort(s.Address) // none of a unix socket
-		other := config.Listen{Network: s.Network, Address: s.Address, AddrPort: at}
-		if address.ID() == other.ID() || address.Overlaps(other) {
-			inodes = append(inodes, s.Inode)
-		}
-	}
-	return inodes
-}
-
-// alone does what must be done by one starting master at a time: between finding an address free and listening there,
-// another one would find it free, too. Where somebody else has taken the name for good, it is done all the same.
-func alone(do func() error) error {
-	if unlock, err := sock.LockName(fmt.Sprintf("pinion/start/%d", os.Geteuid()), lockPatience); err == nil {
-		defer unlock()
-	}
-	return do()
-}
-
-// listeningOn returns the sockets that listen on one of these addresses, or on the same port of another one, as /proc
+// SocketsOn returns the sockets that listen on one of these addresses, or on the same port of another one, as /proc
 // writes them. Of those that the kernel does not tell about nothing is known.
-func listeningOn(on []config.Listen) map[string]bool {
+func SocketsOn(on []config.Listen) map[string]bool {
 	ports, paths, sockets := map[uint16]bool{}, map[string]bool{}, map[string]bool{}
 	for _, l := range on {
 		if l.Network == "unix" {

@@ -1,6 +1,6 @@
 // Why an address cannot be served, in words that tell the operator what to do.
 
-package master
+package listen
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
-// cause leaves out what net says around the error of a system call: operation, network, address, name of the call.
-func cause(err error) error {
+// Cause leaves out what net says around the error of a system call: operation, network, address, name of the call.
+func Cause(err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return errno
 	}
@@ -23,8 +23,8 @@ func cause(err error) error {
 	return err
 }
 
-// listenError says which address of which pool cannot be served, why, and what the operator can do.
-func listenError(p *config.Pool, err error) error {
+// Error says which address of which pool cannot be served, why, and what the operator can do.
+func Error(p *config.Pool, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && p.Listen.Network == "unix":

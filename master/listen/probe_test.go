@@ -1,9 +1,11 @@
-package master
+package listen
 
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,17 +35,17 @@ func TestProbeBesideOwn(t *testing.T) {
 	_, six := open("::1")
 	own := []uint64{first, second, six}
 	for _, host := range []string{"0.0.0.0", "127.0.0.1", "::", "::1"} {
-		if err := probe(at(host), own); err != nil {
+		if err := Probe(at(host), own); err != nil {
 			t.Errorf("%s beside our own: %v", host, err)
 		}
-		if err := probe(at(host), own[:1]); !errors.Is(err, syscall.EADDRINUSE) {
+		if err := Probe(at(host), own[:1]); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("%s beside a stranger: %v", host, err)
 		}
-		if err := probe(at(host), nil); !errors.Is(err, syscall.EADDRINUSE) {
+		if err := Probe(at(host), nil); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("%s with nothing of our own: %v", host, err)
 		}
 	}
-	if err := probe(at("127.0.0.2"), own[:1]); err != nil {
+	if err := Probe(at("127.0.0.2"), own[:1]); err != nil {
 		t.Errorf("another address: %v", err)
 	}
 }
@@ -84,17 +86,17 @@ func TestProbeBoundPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
+	if err := Probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("bound path: %v", err)
 	}
-	if err := probe(l, []uint64{sock.Inode(fd)}); err != nil {
+	if err := Probe(l, []uint64{sock.Inode(fd)}); err != nil {
 		t.Errorf("path bound by ourselves: %v", err)
 	}
-	if err := probe(config.Listen{Network: "unix", Address: path[:len(path)-1]}, nil); err != nil {
+	if err := Probe(config.Listen{Network: "unix", Address: path[:len(path)-1]}, nil); err != nil {
 		t.Errorf("another path: %v", err)
 	}
 	sock.Close(fd)
-	if err := probe(l, nil); err != nil {
+	if err := Probe(l, nil); err != nil {
 		t.Errorf("path that nobody has bound any more: %v", err)
 	}
 }
@@ -113,4 +115,99 @@ func TestBoundIn(t *testing.T) {
 	if err != nil || !slices.Equal(got, []uint64{4711, 4713}) {
 		t.Errorf("got %v, %v", got, err)
 	}
+}
+
+func TestProbeTCP(t *testing.T) {
+	for _, reuseport := range []bool{false, true} {
+		t.Run(fmt.Sprint("reuseport=", reuseport), func(t *testing.T) {
+			l := tcp(t, freeAddress(t))
+			if err := Probe(l, nil); err != nil {
+				t.Errorf("free address: %v", err)
+			}
+			fd, err := sock.ListenTCP(l.AddrPort, 8, reuseport)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("served address: %v", err)
+			}
+			sock.Close(fd)
+			if err := Probe(l, nil); err != nil {
+				t.Errorf("address that is free again: %v", err)
+			}
+		})
+	}
+}
+
+// A proxy that was stopped leaves connections in TIME_WAIT on its port; they must not keep the next one from starting.
+func TestProbeTimeWait(t *testing.T) {
+	l := tcp(t, freeAddress(t))
+	fd, err := sock.ListenTCP(l.AddrPort, 8, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", l.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := sock.Accept(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock.Close(conn) // who closes first has the TIME_WAIT
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+	client.Close()
+	sock.Close(fd)
+	if err := Probe(l, nil); err != nil {
+		t.Errorf("probing after a connection: %v", err)
+	}
+}
+
+func TestProbeUnix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l := config.Listen{Network: "unix", Address: path, Text: path}
+	if err := Probe(l, nil); err != nil {
+		t.Errorf("nothing there: %v", err)
+	}
+	s, err := Bind(l, nil, 0)
+	if err == nil {
+		err = sock.Listen(s.FD, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // the queue gets full
+		if err := Probe(l, nil); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("served path: %v", err)
+		}
+	}
+	sock.Close(s.FD)
+	if err := Probe(l, nil); err != nil {
+		t.Errorf("path that nobody serves any more: %v", err)
+	}
+	s.Unlink()
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("unlinked path: %v", err)
+	}
+}
+
+func tcp(t *testing.T, address string) config.Listen {
+	t.Helper()
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Listen{Network: "tcp", Address: address, Text: address, AddrPort: addr}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
