@@ -97,7 +97,7 @@ func (m *master) asked(a *admin.Ask) {
 	case admin.ReportStatus:
 		a.Reply <- admin.Outcome{Status: m.status()}
 	case admin.Reload:
-		if a.DryRun && m.generation != nil {
+		if a.DryRun && m.generations.serving != nil {
 			m.preview(a.Reply)
 			return
 		}
@@ -112,7 +112,7 @@ func (m *master) asked(a *admin.Ask) {
 			m.end(drain)
 		}
 		within := "without a deadline"
-		if timeout := m.generation.config.Global.ShutdownTimeout; timeout > 0 {
+		if timeout := m.generations.serving.config.Global.ShutdownTimeout; timeout > 0 {
 			within = "within " + timeout.String()
 		}
 		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
@@ -126,7 +126,7 @@ func (m *master) asked(a *admin.Ask) {
 
 // mayAsk tells whether none of these processes is a worker.
 func (m *master) mayAsk(by *admin.Asker) bool {
-	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
+	return by == nil || !slices.ContainsFunc(m.generations.slots(), func(s *slot) bool {
 		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)
 	})
 }

@@ -138,8 +138,8 @@ func (m *master) borrowed() {
 	if m.phase != serving {
 		return
 	}
-	for i := range m.generation.config.Pools {
-		m.replaceMissing(&m.generation.config.Pools[i])
+	for i := range m.generations.serving.config.Pools {
+		m.replaceMissing(&m.generations.serving.config.Pools[i])
 	}
 	m.storeSockets()
 	m.replaceRevived()
@@ -147,7 +147,7 @@ func (m *master) borrowed() {
 
 func (m *master) replaceMissing(p *config.Pool) {
 	before := len(m.listeners.All())
-	err := m.listeners.ClaimPool(p, len(m.generation.slots), m.patience())
+	err := m.listeners.ClaimPool(p, len(m.generations.serving.slots), m.patience())
 	for _, l := range m.listeners.All()[before:] {
 		if err != nil {
 			break
@@ -159,6 +159,6 @@ func (m *master) replaceMissing(p *config.Pool) {
 		}
 	}
 	if err != nil {
-		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generation.number, err)
+		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generations.serving.number, err)
 	}
 }

@@ -30,7 +30,7 @@ func (m *master) coverSlots() {
 	if m.phase != serving {
 		return
 	}
-	for _, s := range m.generation.slots {
+	for _, s := range m.generations.serving.slots {
 		if s.accepts() {
 			m.uncover(s)
 		} else {
@@ -86,7 +86,7 @@ func (m *master) leaving(s *slot) {
 	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.leaves = true
 	switch {
-	case s.generation == m.coming:
+	case s.generation == m.generations.coming:
 		m.target.missing(s)
 	case s.state == slotServing:
 		m.drainSlot(s)
@@ -106,7 +106,7 @@ func (m *master) drainSlot(s *slot) {
 
 // renew has another generation of the same configuration follow where no worker is left that accepts, since all drain.
 func (m *master) renew() {
-	g := m.generation
+	g := m.generations.serving
 	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}

@@ -9,7 +9,7 @@ import (
 // tick does what is due.
 func (m *master) tick() {
 	now := m.world.now()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.due(now) {
 			m.expire(s)
 		}
@@ -24,7 +24,7 @@ func (m *master) tick() {
 		m.borrowed()
 	}
 	m.tickPaths(now)
-	if m.predecessor != nil && !now.Before(m.predecessorUntil) {
+	if m.predecessor != nil && !now.Before(m.predecessor.until) {
 		m.outlive()
 	}
 	if m.summary.Due(now) {
@@ -53,7 +53,7 @@ func (m *master) deadline() time.Time {
 			next = at
 		}
 	}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		consider(s.until)
 	}
 	if m.source != nil {
@@ -66,7 +66,7 @@ func (m *master) deadline() time.Time {
 		consider(m.borrowing.until)
 	}
 	if m.predecessor != nil {
-		consider(m.predecessorUntil)
+		consider(m.predecessor.until)
 	}
 	consider(m.service.next)
 	consider(m.totals.Next)

@@ -156,7 +156,7 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		m.target.misheard(err)
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.orphaned(err)
-	case asTarget && m.predecessor == x:
+	case asTarget && m.predecessor.is(x):
 		m.relieve()
 	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):
 		m.source.fail(fmt.Errorf("new master: %w", err))
@@ -174,7 +174,7 @@ func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
 	case u.gone():
 	case asTarget && m.target != nil && m.target.exchange == x:
 		m.target.notSaid(u)
-	case asTarget && m.predecessor == x:
+	case asTarget && m.predecessor.is(x):
 		m.log.Printf(logfile.Error, "%v", u)
 	case !asTarget && m.source != nil && m.source.exchange == x:
 		m.source.notSaid(u)

@@ -48,12 +48,12 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 
 // generate returns the generation that a configuration makes on this machine.
 func (m *master) generate(cfg *config.Config) *generation {
-	m.numbered++
+	m.generations.numbered++
 	m.checkDescriptors(cfg)
 	cpus := m.cpus(cfg.Global.Workers)
-	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
-	if m.generation != nil {
-		g.follow(&m.generation.topology, m.generation.pools)
+	g := newGeneration(m.generations.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	if m.generations.serving != nil {
+		g.follow(&m.generations.serving.topology, m.generations.serving.pools)
 	}
 	for i := range g.specs {
 		g.specs[i].Orphans, g.specs[i].ConfigFile = m.orphans(cfg), absolute(m.opts.ConfigFile)

@@ -15,18 +15,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// line returns the generation that serves and the others that still have workers, the latest first.
-func (m *master) line() []*generation {
-	all := append(slices.Clone(m.retired), m.generation)
-	slices.Reverse(all)
-	return all
-}
-
 // tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
 // counted there. What cannot be said of any must not be forgotten by an upgrade.
 func (s *source) tellGenerations() error {
 	m := s.m
-	line := m.line()
+	line := m.generations.latestFirst()
 	before := m.totals.Past
 	for _, g := range slices.Backward(line) {
 		g.counters.Inherit(before)
@@ -79,7 +72,7 @@ func (t *target) remember(w word) {
 
 // expect maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
 func (m *master) expect(w word) {
-	if m.heir != nil {
+	if m.generations.heir != nil {
 		return // it has said so
 	}
 	g, err := m.told(&w)
@@ -87,16 +80,16 @@ func (m *master) expect(w word) {
 		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
 		return
 	}
-	m.heir = g
+	m.generations.heir = g
 }
 
 // disinherit follows the end of a new master that has not taken over. What its workers have counted is counted on.
 func (m *master) disinherit() {
-	g := m.heir
+	g := m.generations.heir
 	if g == nil {
 		return
 	}
-	m.heir = nil
+	m.generations.heir = nil
 	m.forget(g)
 	m.forgetNames()
 }
@@ -129,7 +122,7 @@ func (m *master) locate(g *generation) {
 	g.addresses = nil
 	for i := range g.pools {
 		address := "pool " + g.pools[i].Name
-		for _, own := range [...]*generation{m.coming, m.generation} {
+		for _, own := range [...]*generation{m.generations.coming, m.generations.serving} {
 			if own == nil {
 				continue
 			}
@@ -166,7 +159,7 @@ func (m *master) mapCounters(g *generation, fd int) error {
 // tellWorkers hands over those that still have clients. What they say is the new master's to hear.
 func (s *source) tellWorkers() {
 	m := s.m
-	for _, g := range m.line() {
+	for _, g := range m.generations.latestFirst() {
 		for _, old := range g.slots {
 			if old.process == nil {
 				continue
@@ -187,11 +180,11 @@ func (s *source) tellWorkers() {
 
 // adopt takes over a worker that still has clients.
 func (m *master) adopt(w word) {
-	i := slices.IndexFunc(m.inherited, func(g *generation) bool { return g.number == w.Generation })
-	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.inherited[i].slots) || m.inherited[i].slots[w.Slot].process != nil {
+	i := slices.IndexFunc(m.generations.inherited, func(g *generation) bool { return g.number == w.Generation })
+	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.inherited[i].slots) || m.generations.inherited[i].slots[w.Slot].process != nil {
 		return
 	}
-	s := m.inherited[i].slots[w.Slot]
+	s := m.generations.inherited[i].slots[w.Slot]
 	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0], m.reporterOf(s))
 	if err != nil { // it has ended meanwhile
 		s.generation.counters.ZeroGauges(s.index)
@@ -211,12 +204,12 @@ func (m *master) adopt(w word) {
 
 // succeedInherited makes what the old master has left, which does not touch it any more, this one's own.
 func (m *master) succeedInherited() {
-	for _, g := range m.inherited {
-		m.retired = append([]*generation{g}, m.retired...)
+	for _, g := range m.generations.inherited {
+		m.generations.retired = append([]*generation{g}, m.generations.retired...)
 	}
-	m.inherited = nil
+	m.generations.inherited = nil
 	if m.phase == stopping {
-		for _, s := range m.slots() {
+		for _, s := range m.generations.slots() {
 			m.dismiss(s)
 		}
 	}

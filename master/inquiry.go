@@ -56,12 +56,12 @@ func (s *source) inquire(w word, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool
-		if all[i].heard, known = m.generation.counters.LastHeard(all[i].pool, all[i].server); !known {
+		if all[i].heard, known = m.generations.serving.counters.LastHeard(all[i].pool, all[i].server); !known {
 			s.failUnreachable(all)
 			return
 		}
 	}
-	for _, old := range m.generation.slots {
+	for _, old := range m.generations.serving.slots {
 		if old.state == slotServing {
 			m.pass(old, link.Message{Kind: link.Inquire})
 		}
@@ -74,7 +74,7 @@ func (s *source) inquire(w word, all []doubtful) {
 func (s *source) inquired() {
 	m, q := s.m, s.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
-		heard, _ := m.generation.counters.LastHeard(d.pool, d.server)
+		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
 		return heard == d.heard
 	})
 	switch now := m.world.now(); {

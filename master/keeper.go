@@ -107,7 +107,7 @@ func (m *master) reapStrays() {
 // workerPIDs returns those of all slots.
 func (m *master) workerPIDs() map[int]bool {
 	known := map[int]bool{}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.process != nil {
 			known[s.process.PID] = true
 		}

@@ -60,7 +60,7 @@ func (m *master) setVerbosity(verbosity int) {
 	}
 	m.log.Verbosity = verbosity
 	m.log.Printf(logfile.Emergency, "verbosity is %d now", verbosity)
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		switch s.state {
 		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})

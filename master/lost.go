@@ -63,13 +63,13 @@ func (m *master) mourn(s *slot, why string) (clients int) {
 	}
 	s.mourned = true
 	switch {
-	case m.source != nil && s.generation == m.generation:
+	case m.source != nil && s.generation == m.generations.serving:
 		m.source.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
-	case m.source != nil && s.generation != m.coming:
+	case m.source != nil && s.generation != m.generations.coming:
 		m.source.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
 	case m.source != nil:
 		m.source.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
-	case m.target != nil && s.generation == m.coming:
+	case m.target != nil && s.generation == m.generations.coming:
 		m.target.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
 	}
 	return clients

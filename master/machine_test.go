@@ -161,9 +161,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "found": // by an earlier master: the address of the first server
 			f.leftAt = value
 		case "discovers": // the first pool
-			f.master.generation.topology.Pools[0].Discovers = value == "yes"
+			f.master.generations.serving.topology.Pools[0].Discovers = value == "yes"
 		case "connected": // of slot 0 to the first server
-			*f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
+			*f.master.generations.serving.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
 			f.passed = []systemd.Socket{
 				{Name: "listen/alpha/1", FD: 71, Network: "tcp", Address: "127.0.0.1:22121", Listening: true},
@@ -249,15 +249,15 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
-			*f.master.generation.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.generations.serving.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
 			*f.latest().counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
-			*f.master.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.generations.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "guests": // that the next generation's worker of slot 0 has taken
-			*f.master.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.generations.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		case "clients": // of slot 0
-			*f.master.generation.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.generations.serving.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
 			t.Fatalf("unknown property %q", name)
 		}
@@ -466,7 +466,7 @@ func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.
 
 // turn has every worker make one that is able to.
 func (f *machine) turn() {
-	for _, s := range f.master.slots() {
+	for _, s := range f.master.generations.slots() {
 		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.PID] {
 			if turns := s.generation.counters.Turns(s.index); turns != nil {
 				*turns++
@@ -498,7 +498,7 @@ func (f *machine) send(p *process.Worker, m link.Message, fds ...int) error {
 	}
 	f.printf("send to %d: %s %s%s", p.PID, messageNames[m.Kind], body, with)
 	if m.Kind == link.Inquire && f.serverAnswers {
-		*f.master.generation.counters.Heard(0, 0, 0)++
+		*f.master.generations.serving.counters.Heard(0, 0, 0)++
 	}
 	return nil
 }
@@ -515,10 +515,10 @@ func (f *machine) adopt(slot, pid, control int, report func(process.Event)) (*pr
 
 // latest is the generation before the one that serves.
 func (f *machine) latest() *generation {
-	if left := f.master.inherited; len(left) > 0 {
+	if left := f.master.generations.inherited; len(left) > 0 {
 		return left[0]
 	}
-	return f.master.retired[len(f.master.retired)-1]
+	return f.master.generations.retired[len(f.master.generations.retired)-1]
 }
 
 // mapMemory returns counters that another master has made, with the requests that slot 0 has counted.

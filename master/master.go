@@ -74,41 +74,33 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt  time.Time
-	numbered   uint64             // the last generation that was made
-	generation *generation        // serves; nil until the configuration is loaded or, in a successor, until it has taken over
-	coming     *generation        // is made to follow; nil unless target is not
-	retired    []*generation      // have workers that drain; the oldest first
-	met        map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	totals     totals.Totals
-	listeners  listen.Set // of the configured addresses; empty again from the drain on
-	statistics statistics
-	admin      adminSocket
-	summary    totals.Summary
-	nextPulse  time.Time // when it is looked again whether the workers turn
-	service    service
-	watching   watching
-	keeper     keeping
-	paths      paths
+	startedAt   time.Time
+	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
+	generations generations
+	totals      totals.Totals
+	listeners   listen.Set // of the configured addresses; empty again from the drain on
+	statistics  statistics
+	admin       adminSocket
+	summary     totals.Summary
+	nextPulse   time.Time // when it is looked again whether the workers turn
+	service     service
+	watching    watching
+	keeper      keeping
+	paths       paths
 
-	borrowing        *borrowing // listeners are being asked for; nil: none
-	source           *source    // hands over; nil: no handoff is under way
-	target           *target    // takes over; nil: likewise
-	predecessor      *exchange  // the master that this one has replaced and that has not left yet; nil: it has
-	predecessorPID   int
-	predecessorStays bool                 // its process does not end when it has left
-	predecessorUntil time.Time            // then it is given up; zero: there is none
-	inherited        []*generation        // of the predecessor, which has their workers until it has left; the latest first
-	heir             *generation          // of a new master that was started: what its workers count; nil: it has not said where
-	successor        bool                 // this process was started by a master that it was to replace
-	child            bool                 // a new master was started and has neither taken over nor ended
-	echoes           []heard              // said by one side to the other, at a reload
-	last             *admin.HandoffStatus // nil: there was none
-	loading          bool                 // the configuration is being read for a reload
-	queued           *wish
-	spoken           *exchange // the latest; nil: there was none
-	after            intent    // what else is to follow when the handoff is over
-	left             bool      // another master has taken over
+	borrowing   *borrowing           // listeners are being asked for; nil: none
+	source      *source              // hands over; nil: no handoff is under way
+	target      *target              // takes over; nil: likewise
+	predecessor *predecessor         // the master that this one has replaced and that has not left yet; nil: it has
+	successor   bool                 // this process was started by a master that it was to replace
+	child       bool                 // a new master was started and has neither taken over nor ended
+	echoes      []heard              // said by one side to the other, at a reload
+	last        *admin.HandoffStatus // nil: there was none
+	loading     bool                 // the configuration is being read for a reload
+	queued      *wish
+	spoken      *exchange // the latest; nil: there was none
+	after       intent    // what else is to follow when the handoff is over
+	left        bool      // another master has taken over
 
 	done chan struct{} // closed at the end of the loop
 }
@@ -200,13 +192,13 @@ func (m *master) first() {
 			m.goOn(left)
 			return
 		}
-		m.generation = m.generate(cfg)
-		if m.failed(m.listeners.Open(m.generation.layout(), m.patience())) {
+		m.generations.serving = m.generate(cfg)
+		if m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
 			return
 		}
-		m.open(once, func() error { return m.generation.share(m.world) }, func() {
-			for _, s := range m.generation.slots {
-				if !m.failed(m.listeners.ListenFor(m.generation.layout(), s.index)) {
+		m.open(once, func() error { return m.generations.serving.share(m.world) }, func() {
+			for _, s := range m.generations.serving.slots {
+				if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
 					m.fill(s)
 				}
 			}
@@ -283,7 +275,7 @@ func (m *master) finish() error {
 	m.unwatch()
 	if m.left { // what workers are still to be told, nobody else will tell them
 		until := time.Now().Add(process.SendTimeout)
-		for _, s := range m.slots() {
+		for _, s := range m.generations.slots() {
 			if s.process != nil {
 				s.process.Flush(until)
 			}
@@ -298,14 +290,14 @@ func (m *master) finish() error {
 		m.statistics.port.Close()
 	}
 	m.closeAdmin()
-	for _, g := range m.generations() {
+	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}
 	if m.left && m.err == nil {
 		m.log.Printf(logfile.Notice, "left everything to the new master")
 		return nil
 	}
-	if !m.successor || m.generation != nil || m.after == stop { // else the file is the old master's
+	if !m.successor || m.generations.serving != nil || m.after == stop { // else the file is the old master's
 		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
@@ -383,24 +375,4 @@ func (m *master) handle(e event) {
 		m.reap(s, e.Text)
 	}
 	m.settle()
-}
-
-// generations returns all that have or may have workers, the oldest first.
-func (m *master) generations() []*generation {
-	all := append([]*generation(nil), m.retired...)
-	if m.generation != nil {
-		all = append(all, m.generation)
-	}
-	if m.coming != nil {
-		all = append(all, m.coming)
-	}
-	return all
-}
-
-// slots returns those of all generations.
-func (m *master) slots() (all []*slot) {
-	for _, g := range m.generations() {
-		all = append(all, g.slots...)
-	}
-	return all
 }

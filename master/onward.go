@@ -14,7 +14,7 @@ import (
 // them ends. Where that fails, their clients count as lost.
 func (s *source) introduceEarlier() {
 	m := s.m
-	for _, g := range m.retired {
+	for _, g := range m.generations.retired {
 		for _, from := range g.slots {
 			if from.state != slotDraining {
 				continue
@@ -35,7 +35,7 @@ func (s *source) introduceEarlier() {
 // passEarlier passes the other end of a connection to a new worker.
 func (s *source) passEarlier(w word) error {
 	if s.exchange == nil {
-		return s.m.meetHere(s.m.coming, w)
+		return s.m.meetHere(s.m.generations.coming, w)
 	}
 	s.target.say(w)
 	return nil
@@ -43,7 +43,7 @@ func (s *source) passEarlier(w word) error {
 
 // introduceAdopted connects a worker of an earlier generation that the old master has left, if that one has not.
 func (m *master) introduceAdopted(from *slot) {
-	g := m.generation
+	g := m.generations.serving
 	if g == nil || m.met[[2]uint64{from.generation.number, uint64(from.index)}] {
 		return
 	}
@@ -111,7 +111,7 @@ func (m *master) hasMet(w word) {
 	if m.met == nil {
 		m.met = map[[2]uint64]bool{}
 	}
-	err := m.meet(m.generation, w)
+	err := m.meet(m.generations.serving, w)
 	if err != nil {
 		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", w.From, w.Generation, w.Slot, err)
 		return

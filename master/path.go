@@ -79,8 +79,8 @@ func (m *master) ownPaths() (all []ownPath) {
 		}
 		p := ownPath{listen: config.Listen{Network: "unix", Address: l.Address}, spot: l.Spot, inode: l.Inode, admin: -1}
 		p.own = m.listeners.Own(p.listen)
-		if k := m.generation.layout().PoolAt(l); k >= 0 {
-			p.listen.Perm = m.generation.config.Pools[k].Listen.Perm
+		if k := m.generations.serving.layout().PoolAt(l); k >= 0 {
+			p.listen.Perm = m.generations.serving.config.Pools[k].Listen.Perm
 		}
 		all = append(all, p)
 	}
@@ -201,12 +201,12 @@ func (m *master) complain(path string, err error) {
 
 // replace has the workers accept at a path again. They empty the queue of the socket that was there.
 func (m *master) replace(l *listen.Listener, p *ownPath) {
-	k := m.generation.layout().PoolAt(l)
+	k := m.generations.serving.layout().PoolAt(l)
 	if k < 0 {
 		p.discard(m.world)
 		return
 	}
-	pool := &m.generation.config.Pools[k]
+	pool := &m.generations.serving.config.Pools[k]
 	if err := m.world.sockets.Listen(p.FD, pool.Backlog); err != nil {
 		p.discard(m.world)
 		m.complain(l.Address, err)
@@ -214,7 +214,7 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 	}
 	m.log.Printf(logfile.Warn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.Address, pool.Name)
 	m.listeners.Replace(l, p.Socket)
-	for _, s := range m.generation.slots {
+	for _, s := range m.generations.serving.slots {
 		if s.accepts() {
 			m.passListener(s, l)
 		}

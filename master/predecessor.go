@@ -28,10 +28,10 @@ func (s *source) welcome(w word) {
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(sourceWaiting, waitTimeout)
 	s.target.say(word{
-		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.numbered,
+		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Found: totals.Found(m.counted().All, nil), Stored: m.generation.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
-		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generation.topology, Pools: names(m.generation.pools),
+		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
+		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: names(m.generations.serving.pools),
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
 		s.confide(word{})
@@ -80,7 +80,7 @@ func (s *source) allow() {
 // ended.
 func (s *source) flip(err error) {
 	m := s.m
-	if err != nil && m.heir != nil && m.ending() {
+	if err != nil && m.generations.heir != nil && m.ending() {
 		s.endOrphans(err)
 		return
 	}
@@ -95,7 +95,7 @@ func (s *source) endOrphans(err error) {
 	if m.phase == stopping || m.after == stop {
 		how = syscall.SIGKILL
 	}
-	of := m.heir.sharedFD
+	of := m.generations.heir.sharedFD
 	m.world.aside(func() func() {
 		m.world.endSharers(of, how)
 		return func() { s.flipped(err) }

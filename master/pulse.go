@@ -45,7 +45,7 @@ func (m *master) feelPulses(now time.Time) {
 		return
 	}
 	m.nextPulse = now.Add(pulseEvery)
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.watched() {
 			m.feelPulse(s)
 		}

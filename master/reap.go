@@ -42,9 +42,9 @@ func (m *master) reap(s *slot, status string) {
 		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
 			s.index, p.PID, status, lived)
 		m.fill(s)
-	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
+	case m.phase == draining, m.phase == stopping, s.generation != m.generations.serving && s.generation != m.generations.coming:
 		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
-	case s.generation == m.coming:
+	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.target.lost(s, status+words)
 	case s.gives && m.source != nil: // its successor serves already
@@ -85,10 +85,10 @@ func (m *master) onlyStruck(s *slot, p *process.Worker) bool {
 	switch {
 	case m.phase != starting && m.phase != serving:
 		return false
-	case s.generation == m.coming:
+	case s.generation == m.generations.coming:
 		return m.target.phase != targetReturning
 	}
-	return s.generation == m.generation
+	return s.generation == m.generations.serving
 }
 
 // quitWords begin what Go's runtime says on SIGQUIT.

@@ -66,7 +66,7 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 		if found == nil && r.spec >= 0 && len(r.workers) > 0 {
 			g, err := m.revive(n, r)
 			if err == nil {
-				found, m.numbered = g, n
+				found, m.generations.numbered = g, n
 				continue
 			}
 			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
@@ -172,7 +172,7 @@ const recoveredBacklog = 512
 
 // goOn serves by the workers that an earlier master has left, and has them hand over.
 func (m *master) goOn(g *generation) {
-	m.generation = g
+	m.generations.serving = g
 	n := g.count(slotServing)
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
 	if missing := g.count(slotVacant); missing > 0 {
@@ -205,7 +205,7 @@ func (m *master) storeHint() string {
 // replaceRevived has the workers that an earlier master has left hand over to some of the configuration file as it is now.
 // Should that be refused, those that are missing have to be replaced.
 func (m *master) replaceRevived() {
-	for _, s := range m.generation.slots {
+	for _, s := range m.generations.serving.slots {
 		if s.state == slotWaiting { // for a socket to accept from
 			s.become(slotVacant, time.Time{})
 		}

@@ -64,7 +64,7 @@ func (m *master) carryOut(r wish) {
 		m.reload(r)
 	default:
 		m.loading = true
-		m.checkTasks(len(m.generation.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
+		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
 	}
 }
 
@@ -157,7 +157,7 @@ func (m *master) busy() string {
 func (m *master) newSource(r wish) *source {
 	s := &source{m: m, replies: r.replies, strict: r.strict}
 	s.status = admin.HandoffStatus{
-		Kind: r.kind, Generation: m.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
+		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}
 	return s
 }
@@ -193,8 +193,8 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 		s.conclude(err)
 		return
 	}
-	if !m.generation.revived { // else only a part of its configuration is known
-		s.changes = inShort(config.Diff(m.generation.config, cfg))
+	if !m.generations.serving.revived { // else only a part of its configuration is known
+		s.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
 	m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.target.prepare(cfg)
@@ -217,10 +217,10 @@ func (m *master) preview(reply chan<- admin.Outcome) {
 		switch {
 		case err != nil:
 			reply <- m.misconfigured(err)
-		case m.generation.revived:
+		case m.generations.serving.revived:
 			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
 		default:
-			reply <- admin.Outcome{Lines: config.Diff(m.generation.config, cfg)}
+			reply <- admin.Outcome{Lines: config.Diff(m.generations.serving.config, cfg)}
 		}
 	})
 }
@@ -278,7 +278,7 @@ func (s *source) notifyOutcome() {
 // stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
 // it was no attempt to change something, and the file is not what serves.
 func (m *master) stillOld() string {
-	if m.generation.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
+	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "
 	}
 	return ""

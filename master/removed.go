@@ -59,8 +59,8 @@ func (s *source) bereaved() {
 	if len(s.removed) == 0 {
 		return
 	}
-	m.shelter(m.generation)
-	for _, from := range m.generation.slots {
+	m.shelter(m.generations.serving)
+	for _, from := range m.generations.serving.slots {
 		if from.state == slotGiving {
 			m.tellRemoved(from, s.removed)
 		}

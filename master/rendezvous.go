@@ -39,7 +39,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	var latest *generation
 	for len(found) > 0 {
 		number := found[0].Spec.Generation
-		m.numbered = max(m.numbered, number)
+		m.generations.numbered = max(m.generations.numbered, number)
 		n := 1
 		for n < len(found) && found[n].Spec.Generation == number {
 			n++
@@ -56,7 +56,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 		case serves:
 			latest = g
 		default:
-			m.retired = append([]*generation{g}, m.retired...)
+			m.generations.retired = append([]*generation{g}, m.generations.retired...)
 		}
 		found = others
 	}
@@ -84,7 +84,7 @@ func latestThatServes(found []*process.Orphan) (number uint64) {
 func (m *master) takeInBeside(met []*process.Orphan) {
 	past := m.totals.Past // includes what they know of those before them
 	for _, o := range met {
-		m.numbered = max(m.numbered, o.Spec.Generation)
+		m.generations.numbered = max(m.generations.numbered, o.Spec.Generation)
 		if m.rejoin(o) {
 			continue
 		}
@@ -94,19 +94,19 @@ func (m *master) takeInBeside(met []*process.Orphan) {
 				o.Spec.Slot, o.PID, o.Spec.Generation, err)
 			continue
 		}
-		m.retired = append([]*generation{g}, m.retired...)
+		m.generations.retired = append([]*generation{g}, m.generations.retired...)
 	}
-	slices.SortStableFunc(m.retired, func(a, b *generation) int { return cmp.Compare(a.number, b.number) })
+	slices.SortStableFunc(m.generations.retired, func(a, b *generation) int { return cmp.Compare(a.number, b.number) })
 	m.totals.Past = past
 }
 
 // rejoin gives an orphan its slot in a generation of which this master knows already.
 func (m *master) rejoin(o *process.Orphan) bool {
-	i := slices.IndexFunc(m.retired, func(g *generation) bool { return g.number == o.Spec.Generation })
-	if i < 0 || o.Spec.Slot >= len(m.retired[i].slots) || m.retired[i].slots[o.Spec.Slot].process != nil {
+	i := slices.IndexFunc(m.generations.retired, func(g *generation) bool { return g.number == o.Spec.Generation })
+	if i < 0 || o.Spec.Slot >= len(m.generations.retired[i].slots) || m.generations.retired[i].slots[o.Spec.Slot].process != nil {
 		return false
 	}
-	s := m.retired[i].slots[o.Spec.Slot]
+	s := m.generations.retired[i].slots[o.Spec.Slot]
 	for _, l := range o.Lent {
 		m.world.close(l.FD)
 	}
@@ -126,7 +126,7 @@ func (m *master) rejoin(o *process.Orphan) bool {
 
 // handOnAll has all workers that were left beside those that serve move their clients to them, and end.
 func (m *master) handOnAll() {
-	for _, g := range m.retired {
+	for _, g := range m.generations.retired {
 		for _, s := range g.slots {
 			if s.state == slotServing {
 				m.handOn(s)
@@ -139,7 +139,7 @@ func (m *master) handOn(s *slot) {
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
 		s.index, s.generation.number, s.process.PID)
 	m.introduceAdopted(s)
-	removed := s.generation.unserved(m.generation.listensAt())
+	removed := s.generation.unserved(m.generations.serving.listensAt())
 	m.tellRemoved(s, removed)
 	s.become(slotGiving, time.Time{})
 	m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{})})

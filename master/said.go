@@ -29,18 +29,18 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		case !m.read(s, msg, &body):
 		case body.Generation > 0:
 			m.strayPeer(s, body)
-		case m.source != nil && s.generation == m.generation:
+		case m.source != nil && s.generation == m.generations.serving:
 			m.source.peerFailed(s, body)
-		case m.target != nil && s.generation == m.coming:
+		case m.target != nil && s.generation == m.generations.coming:
 			m.target.peerFailed(s, body)
 		}
 	case link.Joined:
 		var body link.PeerBody
 		switch {
 		case !m.read(s, msg, &body), body.Generation > 0:
-		case m.source != nil && s.generation == m.generation:
+		case m.source != nil && s.generation == m.generations.serving:
 			m.source.joined(pair{s.index, body.Slot})
-		case m.target != nil && s.generation == m.coming:
+		case m.target != nil && s.generation == m.generations.coming:
 			m.target.joined(s, pair{body.Slot, s.index})
 		}
 	case link.Lent:
@@ -81,7 +81,7 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 func (m *master) ready(s *slot, msg link.Message) {
 	s.struck = 0
 	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
-	if s.generation == m.coming {
+	if s.generation == m.generations.coming {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
 		s.readyAt = m.world.now()
@@ -105,7 +105,7 @@ func (m *master) ready(s *slot, msg link.Message) {
 	if m.phase == serving {
 		m.storeWorker(s)
 	}
-	if m.phase == starting && m.generation.count(slotServing) == len(m.generation.slots) {
+	if m.phase == starting && m.generations.serving.count(slotServing) == len(m.generations.serving.slots) {
 		m.becomeServing()
 	}
 }
@@ -113,12 +113,12 @@ func (m *master) ready(s *slot, msg link.Message) {
 // becomeServing follows when the generation serves: the first one of this process.
 func (m *master) becomeServing() {
 	m.become(serving)
-	m.keep(m.generation)
+	m.keep(m.generations.serving)
 	m.restate()
 	m.scheduleSummary()
-	for i := range m.generation.config.Pools {
-		p := &m.generation.config.Pools[i]
-		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generation.slots))
+	for i := range m.generations.serving.config.Pools {
+		p := &m.generations.serving.config.Pools[i]
+		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generations.serving.slots))
 	}
 	m.serveStats()
 	m.serveAdmin()
@@ -137,9 +137,9 @@ func (m *master) gave(s *slot, body link.GivenBody) {
 	m.log.Printf(logfile.Debug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
 		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
-	case s.generation == m.coming:
+	case s.generation == m.generations.coming:
 		m.target.gaveBack(s, body)
-	case s.generation == m.generation && m.source != nil:
+	case s.generation == m.generations.serving && m.source != nil:
 		m.source.gave(s, body)
 	}
 }

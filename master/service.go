@@ -63,7 +63,7 @@ func (m *master) beginService() {
 }
 
 func (m *master) servingLine() string {
-	return fmt.Sprintf("serving, generation %d", m.generation.number)
+	return fmt.Sprintf("serving, generation %d", m.generations.serving.number)
 }
 
 // managerHeard follows when the service manager cannot be told something, and when it can again.

@@ -121,7 +121,7 @@ func (s *source) prepared(w word) {
 	var doubts []doubtful
 	strict := w.Strict || s.strict
 	for _, u := range w.Unreachable {
-		d, connected := m.generation.doubt(u)
+		d, connected := m.generations.serving.doubt(u)
 		if connected || strict {
 			d.Unreachable = u
 			doubts = append(doubts, d)
@@ -146,7 +146,7 @@ func (s *source) proceed(w word) {
 		s.m.log.Printf(logfile.Warn, "%s: %s", s.status.Kind, remark)
 	}
 	s.slots, s.patience = w.Slots, w.Patience
-	s.removed = s.m.generation.unserved(w.Serves)
+	s.removed = s.m.generations.serving.unserved(w.Serves)
 	s.status.Build = w.Build
 	s.join()
 }
@@ -169,9 +169,9 @@ func (s *source) give() {
 	}
 	s.target.say(s.goAhead())
 	if len(s.removed) > 0 {
-		m.shelter(m.generation)
+		m.shelter(m.generations.serving)
 	}
-	for _, from := range m.generation.slots {
+	for _, from := range m.generations.serving.slots {
 		if from.state == slotServing {
 			s.begin(from)
 		}
@@ -233,7 +233,7 @@ func (s *source) checkMoved() {
 	if s.phase != sourceGiving {
 		return
 	}
-	for _, from := range s.m.generation.slots {
+	for _, from := range s.m.generations.serving.slots {
 		if s.moves(from) {
 			return
 		}
@@ -277,15 +277,15 @@ func (s *source) finish() {
 	m := s.m
 	fault.At("om.finish")
 	s.introduceEarlier()
-	deadline := m.generation.config.Global.ShutdownTimeout
-	for _, from := range m.generation.slots {
+	deadline := m.generations.serving.config.Global.ShutdownTimeout
+	for _, from := range m.generations.serving.slots {
 		m.release(from, deadline, s.removed)
 	}
 	if s.exchange == nil {
 		m.succeed()
 	} else {
 		if !s.obeys || !s.declares { // else the service manager may listen to the new master only, which does that
-			m.unstore(m.generation.storedNames())
+			m.unstore(m.generations.serving.storedNames())
 		}
 		if m.admin.server != nil { // what those whom conclude answers ask next is for the new master
 			m.admin.server.Leave()
@@ -348,7 +348,7 @@ func (s *source) expire() {
 func (s *source) overdue() {
 	m := s.m
 	undecided := false
-	for _, from := range m.generation.slots {
+	for _, from := range m.generations.serving.slots {
 		switch {
 		case !s.moves(from):
 		case from.state == slotDying: // even killing it has not helped

@@ -31,7 +31,7 @@ func (s *source) fail(reason error) {
 
 // resume has the workers serve on.
 func (s *source) resume() {
-	for _, from := range s.m.generation.slots {
+	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotGiving {
 			from.become(slotServing, time.Time{})
 			s.m.pass(from, link.Message{Kind: link.Resume})
@@ -85,13 +85,13 @@ func (s *source) abandon() {
 	s.resume()
 	if s.exchange != nil {
 		s.exchange.close()
-		m.giveUp(m.generation)
+		m.giveUp(m.generations.serving)
 		s.dismissChild()
 	}
 	if s.phase == sourceLeaving {
 		m.serveStats()
 	}
-	for _, old := range m.generation.slots { // died while their clients moved
+	for _, old := range m.generations.serving.slots { // died while their clients moved
 		if old.state == slotVacant && m.phase == serving {
 			m.fill(old)
 		}

@@ -13,7 +13,7 @@ import (
 func (s *source) join() {
 	s.enter(sourceJoining, joinTimeout)
 	s.awaited, s.given = map[pair]bool{}, map[int]link.GivenBody{}
-	for _, from := range s.m.generation.slots {
+	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotServing && !s.connect(from, everyPartner) {
 			return
 		}
@@ -33,7 +33,7 @@ func (s *source) checkJoined() {
 		return
 	}
 	for p := range s.awaited {
-		if s.m.generation.slots[p.from].state == slotServing {
+		if s.m.generations.serving.slots[p.from].state == slotServing {
 			return
 		}
 	}
@@ -42,7 +42,7 @@ func (s *source) checkJoined() {
 
 // replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
 func (s *source) replaced(from *slot) {
-	if from.generation != s.m.generation || s.phase != sourceJoining && s.phase != sourceGiving {
+	if from.generation != s.m.generations.serving || s.phase != sourceJoining && s.phase != sourceGiving {
 		return
 	}
 	if s.connect(from, everyPartner) && s.phase == sourceGiving {
@@ -56,7 +56,7 @@ const everyPartner = -1
 // soon as it is passed on. What cannot be done ends the attempt.
 func (s *source) connect(from *slot, only int) (done bool) {
 	m := s.m
-	for _, to := range partners(from.index, len(m.generation.slots), s.slots) {
+	for _, to := range partners(from.index, len(m.generations.serving.slots), s.slots) {
 		if only != everyPartner && to.slot != only {
 			continue
 		}
@@ -80,7 +80,7 @@ func (s *source) connect(from *slot, only int) (done bool) {
 
 // introduce connects the successor of a new worker that has died to all who give to its slot.
 func (s *source) introduce(slot int) {
-	for _, from := range s.m.generation.slots {
+	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotGiving && !s.connect(from, slot) {
 			return
 		}

@@ -16,7 +16,7 @@ const readyTimeout = 10 * time.Second
 
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
-	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generation && m.phase == serving {
+	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generations.serving && m.phase == serving {
 		m.log.Printf(logfile.Error, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
 			s.index, strings.Join(deaf, ", "), maxBackOff)
 		s.become(slotWaiting, m.world.now().Add(maxBackOff))
@@ -41,7 +41,7 @@ func (m *master) fill(s *slot) {
 
 // notSpawned treats a process that could not be made as one that died at once.
 func (m *master) notSpawned(s *slot, err error) {
-	if s.generation == m.coming {
+	if s.generation == m.generations.coming {
 		m.target.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
 		return
 	}

@@ -60,7 +60,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 func (m *master) answer(s *totals.Scrape) {
 	now := m.world.now()
 	m.refresh()
-	text := m.generation.counters.AppendJSON(nil, totals.Head{
+	text := m.generations.serving.counters.AppendJSON(nil, totals.Head{
 		Source:    m.statistics.host,
 		Version:   m.opts.Build,
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),

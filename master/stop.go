@@ -20,7 +20,7 @@ func (m *master) drain() {
 	m.become(draining)
 	m.refuseQueued()
 	m.world.services.Stopping("draining")
-	timeout := m.generation.config.Global.ShutdownTimeout
+	timeout := m.generations.serving.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
@@ -30,10 +30,10 @@ func (m *master) drain() {
 	}
 	m.unstoreGeneration()
 	m.log.Printf(logfile.Notice, "draining %s", within)
-	m.shelter(m.generation)
+	m.shelter(m.generations.serving)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		switch s.state {
 		case slotWaiting:
 			s.become(slotVacant, time.Time{})
@@ -48,7 +48,7 @@ func (m *master) drain() {
 // stop ends every worker at once. A second stop does not wait for them to notice.
 func (m *master) stop() {
 	if m.phase == stopping {
-		for _, s := range m.slots() {
+		for _, s := range m.generations.slots() {
 			m.kill(s, "stopping for the second time")
 		}
 		return
@@ -63,7 +63,7 @@ func (m *master) stop() {
 		m.source.stop()
 	}
 	m.closeListeners()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		m.dismiss(s)
 	}
 	m.settle()
@@ -81,14 +81,14 @@ func (m *master) leaveBehind(err error) {
 // fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
 // clients from another master that they could not give back, have their time.
 func (m *master) fail(err error) {
-	if m.generation != nil && m.generation.revived && m.phase == starting {
+	if m.generations.serving != nil && m.generations.serving.revived && m.phase == starting {
 		m.leaveBehind(err)
 		return
 	}
 	m.err = withRemedy(err)
 	m.become(stopping)
 	m.closeListeners()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.state != slotDraining {
 			m.dismiss(s)
 		}
@@ -108,7 +108,7 @@ func (m *master) settle() {
 	if m.phase != draining && m.phase != stopping {
 		return
 	}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.state != slotVacant && !m.leavesBehind(s) {
 			return
 		}

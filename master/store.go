@@ -33,7 +33,7 @@ func (m *master) storeEverything() {
 
 // storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
 func (m *master) storeGeneration() {
-	g := m.generation
+	g := m.generations.serving
 	err := m.makeSpec(g)
 	if err == nil {
 		err = m.world.services.Store(g.storedName(systemd.Spec), g.specFD)
@@ -47,7 +47,7 @@ func (m *master) storeGeneration() {
 
 // storeWorker does so for one worker.
 func (m *master) storeWorker(s *slot) {
-	if s.state != slotServing || s.generation != m.generation || !m.world.services.Present() {
+	if s.state != slotServing || s.generation != m.generations.serving || !m.world.services.Present() {
 		return
 	}
 	s.process.WithLink(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
@@ -131,8 +131,8 @@ func (m *master) unstore(names []string) {
 // unstoreGeneration leaves nothing to take over to a master that begins after this one has ended as it was asked to: it
 // begins anew, by the configuration file as it is then.
 func (m *master) unstoreGeneration() {
-	if m.generation != nil {
-		m.unstore(m.generation.storedNames())
+	if m.generations.serving != nil {
+		m.unstore(m.generations.serving.storedNames())
 	}
 	m.unstore(m.service.stored)
 	m.service.stored = nil

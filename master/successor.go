@@ -40,7 +40,7 @@ func (m *master) call(x *exchange) {
 }
 
 func (t *target) welcomed(w word) {
-	t.m.numbered = w.Generation
+	t.m.generations.numbered = w.Generation
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.obeys, t.old = w.Declares, w.PID
 	t.m.startedAt = w.StartedAt
@@ -93,9 +93,9 @@ func (t *target) interrupted(how intent) {
 func (t *target) stop() {
 	m := t.m
 	m.after = stop
-	m.target, m.coming = nil, nil
+	m.target, m.generations.coming = nil, nil
 	if t.g != nil {
-		m.retired = append(m.retired, t.g)
+		m.generations.retired = append(m.generations.retired, t.g)
 	}
 	m.listeners.Abandon()
 	m.stop()
@@ -224,9 +224,10 @@ func (t *target) takeOver() {
 // succeed takes over from a master that is still there, for a moment.
 func (t *target) succeed() {
 	m := t.m
-	m.predecessor, m.service.stored = t.exchange, t.stored
-	m.predecessorPID, m.predecessorStays = t.welcome.PID, t.welcome.Stays
-	m.predecessorUntil = m.world.now().Add(farewellTimeout)
+	m.predecessor = &predecessor{
+		exchange: t.exchange, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
+	}
+	m.service.stored = t.stored
 	t.promote()
 }
 
@@ -238,8 +239,8 @@ func (t *target) promote() {
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
-	m.target, m.coming = nil, nil
-	m.generation, m.inherited = t.g, t.left
+	m.target, m.generations.coming = nil, nil
+	m.generations.serving, m.generations.inherited = t.g, t.left
 	m.keep(t.g)
 	if t.result != nil {
 		m.last = t.result
@@ -261,9 +262,20 @@ func (t *target) promote() {
 	}
 }
 
+// predecessor is a master that this one has replaced, until it has left.
+type predecessor struct {
+	exchange *exchange
+	pid      int
+	stays    bool      // its process does not end when it has left
+	until    time.Time // then it is given up
+}
+
+// is tells whether an exchange leads to the predecessor.
+func (p *predecessor) is(x *exchange) bool { return p != nil && p.exchange == x }
+
 // bequest takes the last that the old master has counted.
 func (m *master) bequest(w word) {
-	if w.Legacy != nil && m.generation != nil && len(m.inherited) == 0 { // nobody else has said what they have counted
+	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.inherited) == 0 { // nobody else has said what they have counted
 		m.totals.Past = w.Legacy
 		m.restate()
 	}
@@ -281,8 +293,8 @@ func (m *master) bequest(w word) {
 
 // relieve follows when the old master is gone, or is given up.
 func (m *master) relieve() {
-	x := m.predecessor
-	m.predecessor, m.predecessorUntil = nil, time.Time{}
+	x := m.predecessor.exchange
+	m.predecessor = nil
 	m.succeedInherited()
 	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
 	m.service.stored = nil
@@ -295,12 +307,12 @@ func (m *master) relieve() {
 // as long as it would be in the way of the next upgrade and nobody else can have its pid.
 func (m *master) outlive() {
 	fate := "it is killed"
-	if m.predecessorStays {
+	if m.predecessor.stays {
 		fate = "its process stays"
-	} else if err := m.world.killParent(m.predecessorPID); err != nil {
+	} else if err := m.world.killParent(m.predecessor.pid); err != nil {
 		fate = fmt.Sprintf("it cannot be killed: %v", err)
 	}
-	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessorPID, farewellTimeout, fate)
+	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessor.pid, farewellTimeout, fate)
 	m.relieve()
 }
 
@@ -343,13 +355,13 @@ func (t *target) orphaned(err error) {
 
 // takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
 func (m *master) takeInLate() {
-	for _, g := range m.retired {
+	for _, g := range m.generations.retired {
 		g.sought = true
 	}
 	m.world.aside(func() func() {
 		met := m.world.lateOrphans(absolute(m.opts.ConfigFile))
 		return func() {
-			for _, g := range m.retired {
+			for _, g := range m.generations.retired {
 				g.sought = false
 			}
 			if m.phase != serving {

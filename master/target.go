@@ -121,7 +121,7 @@ func (t *target) hear(w word) {
 func (t *target) prepare(cfg *config.Config) {
 	m := t.m
 	t.enter(targetPreparing, waitTimeout)
-	if m.generation != nil {
+	if m.generations.serving != nil {
 		m.recount() // who is on the way is known from here on
 	}
 	t.g = m.generate(cfg)
@@ -133,7 +133,7 @@ func (t *target) prepare(cfg *config.Config) {
 		t.g.specs[i].Takeover = true
 		t.g.specs[i].Clients = 2 * t.clients / len(t.g.slots) // they may be spread unevenly
 	}
-	m.coming = t.g
+	m.generations.coming = t.g
 	err := m.listeners.Claim(t.g.layout(), m.patience())
 	if err == nil {
 		t.at("nm.listen_added")
@@ -243,7 +243,7 @@ func (t *target) take(w word) {
 		t.g.counters.InheritLiveness(w.Legacy)
 		switch {
 		case t.exchange == nil:
-			t.following = totals.Follow(m.generation.counters, t.g.counters)
+			t.following = totals.Follow(m.generations.serving.counters, t.g.counters)
 		case len(t.left) > 0:
 			t.following = totals.Follow(t.left[0].counters, t.g.counters)
 		}
@@ -359,10 +359,10 @@ func (t *target) established() {
 // succeed makes the generation that has taken over from one of the same master the one that serves.
 func (m *master) succeed() {
 	t := m.target
-	m.target, m.coming = nil, nil
-	old := m.generation
-	m.generation = t.g
-	m.retired = append(m.retired, old)
+	m.target, m.generations.coming = nil, nil
+	old := m.generations.serving
+	m.generations.serving = t.g
+	m.generations.retired = append(m.generations.retired, old)
 	m.keep(t.g)
 	m.storeEverything()
 	m.unstore(old.storedNames())

@@ -81,7 +81,7 @@ func (t *target) sayReturned() {
 // cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
 func (t *target) cancel(reason error) {
 	m := t.m
-	m.target, m.coming = nil, nil
+	m.target, m.generations.coming = nil, nil
 	if t.kept > 0 {
 		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
 	}
@@ -96,7 +96,7 @@ func (t *target) cancel(reason error) {
 				s.become(slotVacant, time.Time{})
 			}
 		}
-		m.retired = append(m.retired, t.g)
+		m.generations.retired = append(m.generations.retired, t.g)
 	}
 	if t.exchange != nil {
 		if t.asked {
@@ -109,5 +109,5 @@ func (t *target) cancel(reason error) {
 		m.fail(reason)
 		return
 	}
-	m.giveUp(m.generation)
+	m.giveUp(m.generations.serving)
 }

@@ -14,7 +14,7 @@ import (
 // relocate takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of an
 // upgrade that is under way, and, by what is stored, the next master should this one be killed.
 func (m *master) relocate(p link.PoolTopology) {
-	for _, g := range m.generations() {
+	for _, g := range m.generations.all() {
 		if !g.topology.Replace(p) {
 			continue
 		}
@@ -23,7 +23,7 @@ func (m *master) relocate(p link.PoolTopology) {
 				m.passTopology(s)
 			}
 		}
-		if g == m.generation && g.specFD >= 0 {
+		if g == m.generations.serving && g.specFD >= 0 {
 			m.world.close(g.specFD)
 			g.specFD = -1
 			m.storeSpecAgain()
@@ -58,7 +58,7 @@ func (m *master) passTopology(s *slot) {
 
 // storeSpecAgain has the service manager keep the specification as it is now. What is stored twice is kept twice.
 func (m *master) storeSpecAgain() {
-	g := m.generation
+	g := m.generations.serving
 	if !m.world.services.Present() {
 		return
 	}

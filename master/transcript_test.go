@@ -49,7 +49,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "ready": // slot, unreachable server of the first pool…
 		var body link.ReadyBody
 		for _, server := range args[1:] {
-			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.coming.pools[0].Name, Server: server, Error: "refused"})
+			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.generations.coming.pools[0].Name, Server: server, Error: "refused"})
 		}
 		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
 	case "given": // slot moved stragglers
@@ -268,9 +268,9 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordCounters: // generation, slots, requests so far
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
-		of := f.master.coming
+		of := f.master.generations.coming
 		if of == nil {
-			of = f.master.generation
+			of = f.master.generations.serving
 		}
 		w.Pools = names(of.pools)
 		w.Bytes = link.CounterBytes(link.ServerCounts(w.Pools), w.Slots)
