@@ -20,7 +20,7 @@
 // flat, since every part of it can follow from every other: one select, one state.
 //
 // A reload and an upgrade are one thing: a source, which owns the generation that serves, hands over to a target, which
-// makes the next; see word.go for what they say to each other. At a reload one master is both.
+// makes the next; see handoff_message.go for what they say to each other. At a reload one master is both.
 //
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives
 // the same methods on a stepped clock; the transcripts in testdata are the policy in readable form.

@@ -1,5 +1,5 @@
 // The door to tableflip: how a binary starts the one that is installed in its place now, and when the old process may
-// leave. Everything else that the two masters do together is in source.go and target.go.
+// leave. Everything else that the two masters do together is in the files of the handoff.
 
 package master
 

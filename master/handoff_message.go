@@ -8,7 +8,7 @@
 //	       ◄──────────── counters ──────────        upgrade only: where its workers count, so that nothing is missing meanwhile
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
 //	       ───────────── counters… ────────►        upgrade only: where the workers count, so that you can read on
-//	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned, see partner.go
+//	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned, see handoff_pairs.go
 //	       ───────────── suspect ──────────►        an old worker can give nothing more to a new one
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
