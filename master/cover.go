@@ -87,7 +87,7 @@ func (m *master) leaving(s *slot) {
 	s.leaves = true
 	switch {
 	case s.generation == m.generations.coming:
-		m.target.missing(s)
+		m.newSide.missing(s)
 	case s.state == slotServing:
 		m.drainSlot(s)
 	}

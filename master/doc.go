@@ -9,7 +9,7 @@
 //	  hung up, exited ────────┤                 ├──► service manager
 //	other master ──word───────┘                 └──► other master
 //
-// The goroutine of Run owns all state; master, generation, slot, source, target, listener and the log have no other
+// The goroutine of Run owns all state; master, generation, slot, oldSide, newSide and the log have no other
 // caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for
 // the other master, and three per worker, which read its link, read its stderr and wait for its end. They own
 // nothing but their descriptor and hand over what they got.
@@ -19,7 +19,7 @@
 // statistics.go (totals), service.go and store.go (systemd), log.go (logfile), limits.go and watch.go. The policy itself stays
 // flat, since every part of it can follow from every other: one select, one state.
 //
-// A reload and an upgrade are one thing: a source, which owns the generation that serves, hands over to a target, which
+// A reload and an upgrade are one thing: an old side, which owns the generation that serves, hands over to a new side, which
 // makes the next; see handoff_message.go for what they say to each other. At a reload one master is both.
 //
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives

@@ -14,18 +14,18 @@ func (m *master) tick() {
 			m.expire(s)
 		}
 	}
-	if m.source != nil && !now.Before(m.source.until) {
-		m.source.expire()
+	if m.oldSide != nil && !now.Before(m.oldSide.until) {
+		m.oldSide.expire()
 	}
-	if m.target != nil && !now.Before(m.target.until) {
-		m.target.expire()
+	if m.newSide != nil && !now.Before(m.newSide.until) {
+		m.newSide.expire()
 	}
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
 		m.borrowed()
 	}
 	m.tickPaths(now)
 	if m.predecessor != nil && !now.Before(m.predecessor.until) {
-		m.outlive()
+		m.oldMasterOverdue()
 	}
 	if m.summary.Due(now) {
 		m.summarize()
@@ -56,11 +56,11 @@ func (m *master) deadline() time.Time {
 	for _, s := range m.generations.slots() {
 		consider(s.until)
 	}
-	if m.source != nil {
-		consider(m.source.until)
+	if m.oldSide != nil {
+		consider(m.oldSide.until)
 	}
-	if m.target != nil {
-		consider(m.target.until)
+	if m.newSide != nil {
+		consider(m.newSide.until)
 	}
 	if m.borrowing != nil {
 		consider(m.borrowing.until)

@@ -8,7 +8,7 @@ import "slices"
 type generations struct {
 	numbered uint64        // the last one that was made
 	serving  *generation   // nil until the configuration is loaded or, in a successor, until it has taken over
-	coming   *generation   // is made to follow; nil unless there is a target
+	coming   *generation   // is made to follow; nil unless there is a new side
 	retired  []*generation // have workers that drain; the oldest first
 
 	inherited []*generation // of the old master, which has their workers until it has left; the latest first

@@ -12,7 +12,7 @@ import (
 
 // introduceEarlier connects the workers of earlier generations to those that have taken over, before the generation between
 // them ends. Where that fails, their clients count as lost.
-func (s *source) introduceEarlier() {
+func (s *oldSide) introduceEarlier() {
 	m := s.m
 	for _, g := range m.generations.retired {
 		for _, from := range g.slots {
@@ -33,11 +33,11 @@ func (s *source) introduceEarlier() {
 }
 
 // passEarlier passes the other end of a connection to a new worker.
-func (s *source) passEarlier(w word) error {
+func (s *oldSide) passEarlier(w word) error {
 	if s.exchange == nil {
 		return s.m.meetHere(s.m.generations.coming, w)
 	}
-	s.target.say(w)
+	s.other.say(w)
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 
 // tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
 // counted there. What cannot be said of any must not be forgotten by an upgrade.
-func (s *source) tellGenerations() error {
+func (s *oldSide) tellGenerations() error {
 	m := s.m
 	line := m.generations.latestFirst()
 	before := m.totals.Past
@@ -30,7 +30,7 @@ func (s *source) tellGenerations() error {
 		if err != nil {
 			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
-		s.target.say(w)
+		s.other.say(w)
 	}
 	return nil
 }
@@ -56,8 +56,8 @@ func names(pools []link.Pool) (all []link.Pool) {
 	return all
 }
 
-// remember maps the counters of a generation that the source has, or had.
-func (t *target) remember(w word) {
+// remember maps the counters of a generation that the old side has, or had.
+func (t *newSide) remember(w word) {
 	if t.unreadable {
 		return
 	}
@@ -157,7 +157,7 @@ func (m *master) mapCounters(g *generation, fd int) error {
 }
 
 // tellWorkers hands over those that still have clients. What they say is the new master's to hear.
-func (s *source) tellWorkers() {
+func (s *oldSide) tellWorkers() {
 	m := s.m
 	for _, g := range m.generations.latestFirst() {
 		for _, old := range g.slots {
@@ -173,7 +173,7 @@ func (s *source) tellWorkers() {
 			if !old.until.IsZero() || old.state == slotDying {
 				w.Left = max(old.until.Sub(m.world.now()), grace)
 			}
-			s.target.say(w)
+			s.other.say(w)
 		}
 	}
 }

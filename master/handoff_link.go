@@ -124,26 +124,26 @@ func unpack(text []byte, fds []int) (w word, err error) {
 }
 
 // begin has the exchange heard by one of the two sides.
-func (m *master) begin(x *exchange, asTarget bool) {
+func (m *master) begin(x *exchange, asNew bool) {
 	m.spoken = x
 	x.listen(func(w word, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
-				m.hear(w, asTarget)
+				m.hear(w, asNew)
 				return
 			}
-			m.exchangeEnded(x, asTarget, err)
+			m.exchangeEnded(x, asNew, err)
 		}})
 	})
 }
 
 // exchangeEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
-func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
+func (m *master) exchangeEnded(x *exchange, asNew bool, err error) {
 	if u := (*unsaid)(nil); errors.As(err, &u) {
-		m.notSaid(x, asTarget, u)
+		m.notSaid(x, asNew, u)
 		return
 	}
-	if s := m.source; !asTarget && s != nil && s.exchange == x {
+	if s := m.oldSide; !asNew && s != nil && s.exchange == x {
 		s.silent = true
 		if end := s.childEnded; end != nil {
 			s.childEnded = nil
@@ -152,16 +152,16 @@ func (m *master) exchangeEnded(x *exchange, asTarget bool, err error) {
 		}
 	}
 	switch {
-	case asTarget && m.target != nil && m.target.exchange == x && !over(err):
-		m.target.misheard(err)
-	case asTarget && m.target != nil && m.target.exchange == x:
-		m.target.orphaned(err)
-	case asTarget && m.predecessor.is(x):
-		m.relieve()
-	case !asTarget && m.source != nil && m.source.exchange == x && !errors.Is(err, io.EOF):
-		m.source.fail(fmt.Errorf("new master: %w", err))
+	case asNew && m.newSide != nil && m.newSide.exchange == x && !over(err):
+		m.newSide.misheard(err)
+	case asNew && m.newSide != nil && m.newSide.exchange == x:
+		m.newSide.oldMasterEnded(err)
+	case asNew && m.predecessor.is(x):
+		m.oldMasterGone()
+	case !asNew && m.oldSide != nil && m.oldSide.exchange == x && !errors.Is(err, io.EOF):
+		m.oldSide.fail(fmt.Errorf("new master: %w", err))
 	}
-	// Otherwise a source learns of the end of its new master from the one who waits for the process.
+	// Otherwise an old side learns of the end of its new master from the one who waits for the process.
 }
 
 // over tells that the other master has closed its end of the conversation, or is gone.
@@ -169,15 +169,15 @@ func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, sysc
 
 // notSaid follows when the other master has not got a word: it hangs, or the machine lacks something. One that is gone is
 // noticed otherwise.
-func (m *master) notSaid(x *exchange, asTarget bool, u *unsaid) {
+func (m *master) notSaid(x *exchange, asNew bool, u *unsaid) {
 	switch {
 	case u.gone():
-	case asTarget && m.target != nil && m.target.exchange == x:
-		m.target.notSaid(u)
-	case asTarget && m.predecessor.is(x):
+	case asNew && m.newSide != nil && m.newSide.exchange == x:
+		m.newSide.notSaid(u)
+	case asNew && m.predecessor.is(x):
 		m.log.Printf(logfile.Error, "%v", u)
-	case !asTarget && m.source != nil && m.source.exchange == x:
-		m.source.notSaid(u)
+	case !asNew && m.oldSide != nil && m.oldSide.exchange == x:
+		m.oldSide.notSaid(u)
 	}
 }
 
@@ -233,7 +233,7 @@ func (m *master) addSockets(w word) {
 				}
 				l.Unlink = m.world.sockets.UnlinkAt(s.Address, l.Spot)
 			}
-			if m.source != nil { // what the target has opened, to be kept safe until it has settled
+			if m.oldSide != nil { // what the new side has opened, to be kept safe until it has settled
 				l.Fresh, l.Queues, l.Stored = true, false, false
 			}
 			m.listeners.Add(l)
@@ -242,7 +242,7 @@ func (m *master) addSockets(w word) {
 }
 
 // tellSockets says all that a new master inherits, in as many words as it takes.
-func (s *source) tellSockets() error {
+func (s *oldSide) tellSockets() error {
 	m := s.m
 	var all word
 	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
@@ -263,7 +263,7 @@ func (s *source) tellSockets() error {
 	for more := true; more; {
 		n := min(len(all.fds), maxWordFDs)
 		more = n < len(all.fds)
-		s.target.say(word{Kind: wordSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
+		s.other.say(word{Kind: wordSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
 		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
 	}
 	return nil

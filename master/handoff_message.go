@@ -1,7 +1,7 @@
-// What the two sides of a handoff say to each other. The source owns the generation that serves, the target makes the
+// What the two sides of a handoff say to each other. The old side owns the generation that serves, the new side makes the
 // next one. At a reload one master is both; at an upgrade they are the old and the new master.
 //
-//	source                                   target
+//	old side                               new side
 //	       ◄──────────── hello ─────────────        upgrade only: versions, who I am
 //	       ───────────── welcome, sockets ─►        upgrade only: what you inherit
 //	                                                reads the configuration, starts workers, which connect to servers
@@ -13,7 +13,7 @@
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        at a reload the point of no return
-//	                                                upgrade only: the source declares the target to the service manager
+//	                                                upgrade only: the old side declares the new side to the service manager
 //	       ───────────── agreed ───────────►        upgrade only: now it may take over, unless it has lost clients meanwhile:
 //	                                                those it says by settled once more, and is agreed with once more
 //	                                                upgrade only, the point of no return: it does, and tableflip's Ready says so
@@ -21,8 +21,8 @@
 //	       ───────────── topology… ────────►        upgrade only, at any time: servers have moved
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
-// Until settled (agreed) either side can say abort (source) or failed (target): the new workers give back what they have
-// taken, the target says returned, and the old generation serves as if nothing had been. An abort because pinion stops has
+// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers give back what they have
+// taken, the new side says returned, and the old generation serves as if nothing had been. An abort because pinion stops has
 // nobody give anything back: then the workers of both sides end.
 
 package master
@@ -81,23 +81,23 @@ type word struct {
 	Version    int       `json:"version,omitempty"` // welcome: the conversation from here on
 	Build      string    `json:"build,omitempty"`
 	PID        int       `json:"pid,omitempty"`        // hello, worker
-	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was; counters, worker: whose; peer: whose, if not the source's
-	Clients    int       `json:"clients,omitempty"`    // welcome: that the source has
+	Generation uint64    `json:"generation,omitempty"` // welcome: the last that there was; counters, worker: whose; peer: whose, if not the old side's
+	Clients    int       `json:"clients,omitempty"`    // welcome: that the old side has
 	StartedAt  time.Time `json:"started_at,omitzero"`  // welcome: of the service
 
-	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the source to name it to the service manager
+	Obeys    bool `json:"obeys,omitempty"`    // hello: leaves it to the old side to name it to the service manager
 	Keeper   int  `json:"keeper,omitempty"`   // welcome: pid of the process that stays; -1: there is none
-	Declares bool `json:"declares,omitempty"` // welcome: the source does so, before it says agreed
-	Recounts bool `json:"recounts,omitempty"` // welcome: the source says agreed again to each settled
+	Declares bool `json:"declares,omitempty"` // welcome: the old side does so, before it says agreed
+	Recounts bool `json:"recounts,omitempty"` // welcome: the old side says agreed again to each settled
 
-	Found totals.Addresses `json:"found,omitempty"` // welcome: where the source's workers have found servers
+	Found totals.Addresses `json:"found,omitempty"` // welcome: where the old side's workers have found servers
 
-	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the source's generation
+	Stored []string `json:"stored,omitempty"` // welcome: names of what the service manager keeps of the old side's generation
 
 	Sockets []socketName `json:"sockets,omitempty"` // sockets, prepared (the fresh ones): one descriptor each
 	More    bool         `json:"more,omitempty"`    // sockets: others follow
 
-	Slots       int                `json:"slots,omitempty"`       // prepared: of the target; counters: of the generation
+	Slots       int                `json:"slots,omitempty"`       // prepared: of the new side; counters: of the generation
 	Strict      bool               `json:"strict,omitempty"`      // welcome, prepared: refuse any unreachable server
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
@@ -111,8 +111,8 @@ type word struct {
 	Listens []string      `json:"listens,omitempty"` // counters: what the clients of each of Pools connect to
 	Left    time.Duration `json:"left,omitempty"`    // worker: until it must have ended; 0 = whenever it likes
 
-	From   int    `json:"from,omitempty"`   // peer: slot of the source's worker
-	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the target's worker; worker: its own
+	From   int    `json:"from,omitempty"`   // peer: slot of the old side's worker
+	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: its own
 	Share  int    `json:"share,omitempty"`  // peer: of the clients, see link.PeerBody
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
@@ -126,11 +126,11 @@ type word struct {
 
 	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the speaker knows the word intent
 	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
-	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the source has not come to
-	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the source from now on
-	Stays     bool     `json:"stays,omitempty"`     // welcome: the source's process does not end when it has left
+	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the old side has not come to
+	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the old side from now on
+	Stays     bool     `json:"stays,omitempty"`     // welcome: the old side's process does not end when it has left
 
-	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the target's workers have died with
+	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the new side's workers have died with
 	Kept       int    `json:"kept,omitempty"`        // clients that could not come back yet
 	LostReason string `json:"lost_reason,omitempty"` // why those died
 
@@ -224,22 +224,22 @@ type counterpart interface{ say(w word) }
 // echo is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
 // brings descriptors is heard at once, so that they do not pile up.
 type echo struct {
-	m        *master
-	toTarget bool
+	m     *master
+	toNew bool
 }
 
 func (e echo) say(w word) {
 	if len(w.fds) > 0 {
-		e.m.hear(w, e.toTarget)
+		e.m.hear(w, e.toNew)
 		return
 	}
-	e.m.echoes = append(e.m.echoes, heard{w, e.toTarget})
+	e.m.echoes = append(e.m.echoes, heard{w, e.toNew})
 }
 
 // heard is a word on its way to one of the two sides.
 type heard struct {
 	word
-	toTarget bool
+	toNew bool
 }
 
 // converse has both sides hear what the other has said, until neither has more to say.
@@ -247,25 +247,25 @@ func (m *master) converse() {
 	for len(m.echoes) > 0 {
 		next := m.echoes[0]
 		m.echoes = m.echoes[1:]
-		m.hear(next.word, next.toTarget)
+		m.hear(next.word, next.toNew)
 	}
 }
 
-// hear takes a word, as target or as source.
-func (m *master) hear(w word, asTarget bool) {
+// hear takes a word, as the new side or as the old side.
+func (m *master) hear(w word, asNew bool) {
 	switch {
-	case asTarget && w.Kind == wordWorker:
+	case asNew && w.Kind == wordWorker:
 		m.adopt(w)
-	case asTarget && w.Kind == wordPeer && w.Generation > 0:
+	case asNew && w.Kind == wordPeer && w.Generation > 0:
 		m.hasMet(w)
-	case asTarget && w.Kind == wordFarewell:
-		m.bequest(w)
+	case asNew && w.Kind == wordFarewell:
+		m.heardFarewell(w)
 	case w.Kind == wordIntent:
-		m.relayed(w, asTarget)
-	case asTarget && m.target != nil:
-		m.target.hear(w)
-	case !asTarget && m.source != nil:
-		m.source.hear(w)
+		m.relayed(w, asNew)
+	case asNew && m.newSide != nil:
+		m.newSide.hear(w)
+	case !asNew && m.oldSide != nil:
+		m.oldSide.hear(w)
 	}
 	for _, fd := range w.fds {
 		if fd >= 0 {

@@ -1,4 +1,4 @@
-// The target of a handoff: it makes the next generation, which takes over. Until it has settled, whatever goes wrong
+// The new side of a handoff: it makes the next generation, which takes over. Until it has settled, whatever goes wrong
 // ends with its workers giving back what they have taken.
 
 package master
@@ -17,41 +17,41 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-type targetPhase uint8
+type newPhase uint8
 
 const (
-	targetCalling   targetPhase = iota // upgrade: has said hello
-	targetPreparing                    // workers start and connect to their servers
-	targetPrepared                     // waits for the source to go ahead
-	targetTaking                       // workers accept, and take what they are given
-	targetSettling                     // upgrade: everything is taken, the source decides
-	targetReturning                    // workers give back
+	newCalling   newPhase = iota // upgrade: has said hello
+	newPreparing                 // workers start and connect to their servers
+	newPrepared                  // waits for the old side to go ahead
+	newAccepting                 // workers accept, and take what they are given
+	newSettling                  // upgrade: everything is taken, the old side decides
+	newReturning                 // workers give back
 )
 
-var targetPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "settling", "returning"}
+var newPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "settling", "returning"}
 
-func (p targetPhase) String() string { return targetPhaseNames[p] }
+func (p newPhase) String() string { return newPhaseNames[p] }
 
-// takeSlack is how much longer than its source may take a target serves side by side with it: who is silent for longer has
+// acceptSlack is how much longer than its old side may take a new side serves side by side with it: who is silent for longer has
 // forgotten it.
-const takeSlack = time.Minute
+const acceptSlack = time.Minute
 
-// takeTimeout returns how long the target waits for everything to be moved. The source waits for the patience that it was
-// told and giveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
-func (t *target) takeTimeout() time.Duration {
-	return t.g.config.Global.HandoffPatience + 2*giveTimeout + stillHangs*pulseEvery + settleTimeout + takeSlack
+// acceptTimeout returns how long the new side waits for everything to be moved. The old side waits for the patience that it was
+// told and moveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
+func (t *newSide) acceptTimeout() time.Duration {
+	return t.g.config.Global.HandoffPatience + 2*moveTimeout + stillHangs*pulseEvery + settleTimeout + acceptSlack
 }
 
-// target is one attempt to take over. Only the goroutine of Run touches it.
-type target struct {
-	m      *master
-	source counterpart
-	g      *generation // nil until the configuration is read
+// newSide is one attempt to take over. Only the goroutine of Run touches it.
+type newSide struct {
+	m     *master
+	other counterpart
+	g     *generation // nil until the configuration is read
 
-	phase       targetPhase
+	phase       newPhase
 	until       time.Time // deadline of the phase
 	strict      bool
-	clients     int // that the source has
+	clients     int // that the old side has
 	unreachable []link.Unreachable
 	died        map[int]bool  // slots whose worker has died while taking
 	again       map[int]int   // for each slot, how many times its worker needed other connections
@@ -62,13 +62,13 @@ type target struct {
 	following   totals.Following     // servers that the old workers watch, too
 	moved       *admin.HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
 	failure     error                // why clients go back
-	stored      []string             // upgrade: what the service manager keeps of the source's generation
-	obeys       bool                 // upgrade: the source tells the service manager about this master
+	stored      []string             // upgrade: what the service manager keeps of the old side's generation
+	obeys       bool                 // upgrade: the old side tells the service manager about this master
 	old         int                  // upgrade: pid of the old master
-	left        []*generation        // upgrade: the source's and those before it that still have workers, the latest first
+	left        []*generation        // upgrade: the old side's and those before it that still have workers, the latest first
 	unreadable  bool                 // upgrade: counters that stand before those of left are not read
-	result      *admin.HandoffStatus // upgrade: how far the source is; nil: it has not said so
-	confessed   int                  // upgrade: clients that the old master knows to be lost
+	result      *admin.HandoffStatus // upgrade: how far the old side is; nil: it has not said so
+	lostSaid    int                  // upgrade: clients that the old master knows to be lost
 	may         bool                 // upgrade: it agrees that this one takes over
 	asked       bool                 // upgrade: somebody may have made this process the main one of the service
 	exchange    *exchange            // upgrade: the way to the old master
@@ -77,38 +77,38 @@ type target struct {
 }
 
 // serves tells whether the workers have clients, or may have.
-func (t *target) serves() bool { return t.phase == targetTaking || t.phase == targetSettling }
+func (t *newSide) serves() bool { return t.phase == newAccepting || t.phase == newSettling }
 
-// engaged tells whether workers of the source may have given clients to these: they can be faster than the word that says so.
-func (t *target) engaged() bool { return t.serves() || t.phase == targetPrepared && t.awaited != nil }
+// engaged tells whether workers of the old side may have given clients to these: they can be faster than the word that says so.
+func (t *newSide) engaged() bool { return t.serves() || t.phase == newPrepared && t.awaited != nil }
 
-func (t *target) enter(phase targetPhase, timeout time.Duration) {
+func (t *newSide) enter(phase newPhase, timeout time.Duration) {
 	t.phase, t.until = phase, t.m.world.now().Add(timeout)
 }
 
-// hear takes what the source says.
-func (t *target) hear(w word) {
+// hear takes what the old side says.
+func (t *newSide) hear(w word) {
 	switch {
-	case w.Kind == wordWelcome && t.phase == targetCalling:
+	case w.Kind == wordWelcome && t.phase == newCalling:
 		t.welcomed(w)
-	case w.Kind == wordSockets && t.phase == targetCalling:
+	case w.Kind == wordSockets && t.phase == newCalling:
 		t.m.addSockets(w)
 		if !w.More {
 			t.load()
 		}
-	case w.Kind == wordCounters && t.phase == targetPrepared:
+	case w.Kind == wordCounters && t.phase == newPrepared:
 		t.remember(w)
 	case w.Kind == wordTopology:
 		t.m.learn(w.Topology)
 	case w.Kind == wordPeer:
 		t.introduce(w)
-	case w.Kind == wordGo && t.phase == targetPrepared && t.failure == nil:
-		t.take(w)
-	case w.Kind == wordSuspect && t.phase == targetTaking:
+	case w.Kind == wordGo && t.phase == newPrepared && t.failure == nil:
+		t.accept(w)
+	case w.Kind == wordSuspect && t.phase == newAccepting:
 		t.suspect(w)
-	case w.Kind == wordMoved && t.phase == targetTaking:
+	case w.Kind == wordMoved && t.phase == newAccepting:
 		t.settle(w.Result)
-	case w.Kind == wordAgreed && t.phase == targetSettling:
+	case w.Kind == wordAgreed && t.phase == newSettling:
 		t.agreed()
 	case w.Kind == wordAbort && w.Intent == intentNames[stop] && t.exchange != nil:
 		t.stop()
@@ -118,9 +118,9 @@ func (t *target) hear(w word) {
 }
 
 // prepare makes the generation of a configuration, up to the first spawn of every worker.
-func (t *target) prepare(cfg *config.Config) {
+func (t *newSide) prepare(cfg *config.Config) {
 	m := t.m
-	t.enter(targetPreparing, waitTimeout)
+	t.enter(newPreparing, waitTimeout)
 	if m.generations.serving != nil {
 		m.recount() // who is on the way is known from here on
 	}
@@ -145,26 +145,26 @@ func (t *target) prepare(cfg *config.Config) {
 	}
 	t.g.counters.InheritFound(totals.Found(m.counted().All, t.welcome.Found))
 	for _, s := range t.g.slots {
-		if m.target == t { // else a spawn before has failed
+		if m.newSide == t { // else a spawn before has failed
 			m.fill(s)
 		}
 	}
 }
 
 // ready follows when a worker could serve.
-func (t *target) ready(s *slot, body link.ReadyBody) {
+func (t *newSide) ready(s *slot, body link.ReadyBody) {
 	m := t.m
 	s.become(slotPrepared, time.Time{})
 	t.unreachable = append(t.unreachable, body.Unreachable...)
 	if t.serves() {
 		m.serve(s)
-		t.source.say(word{Kind: wordAgain, Slot: s.index})
+		t.other.say(word{Kind: wordAgain, Slot: s.index})
 		return
 	}
-	if t.phase != targetPreparing || t.g.count(slotPrepared) < len(t.g.slots) {
+	if t.phase != newPreparing || t.g.count(slotPrepared) < len(t.g.slots) {
 		return
 	}
-	t.enter(targetPrepared, waitTimeout)
+	t.enter(newPrepared, waitTimeout)
 	w := word{
 		Kind: wordPrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
 		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
@@ -175,15 +175,15 @@ func (t *target) ready(s *slot, body link.ReadyBody) {
 			return
 		}
 		if counters, err := m.whereCounted(t.g); err == nil { // else they are missing until this one serves
-			t.source.say(counters)
+			t.other.say(counters)
 		}
 	}
 	t.at("nm.prepared")
-	t.source.say(w)
+	t.other.say(w)
 }
 
 // at is a point at which a new master may be made to break.
-func (t *target) at(point string) {
+func (t *newSide) at(point string) {
 	if t.exchange != nil {
 		fault.At(point)
 	}
@@ -197,8 +197,8 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 	return slices.CompactFunc(unreachable, func(a, b link.Unreachable) bool { return a.Pool == b.Pool && a.Server == b.Server })
 }
 
-// introduce passes a worker its end of a connection to a worker of the source.
-func (t *target) introduce(w word) {
+// introduce passes a worker its end of a connection to a worker of the old side.
+func (t *newSide) introduce(w word) {
 	if t.g == nil || w.Slot < 0 || w.Slot >= len(t.g.slots) || len(w.fds) != 1 {
 		return
 	}
@@ -217,14 +217,14 @@ func (t *target) introduce(w word) {
 }
 
 // joined notes that a new worker has its end of a connection.
-func (t *target) joined(s *slot, p pair) {
+func (t *newSide) joined(s *slot, p pair) {
 	delete(t.awaited, p)
 	t.checkJoined(s)
 }
 
 // checkJoined has a worker accept once it has all its connections. Those who come to it could not go back otherwise.
-func (t *target) checkJoined(s *slot) {
-	if t.phase != targetTaking || s.state != slotPrepared {
+func (t *newSide) checkJoined(s *slot) {
+	if t.phase != newAccepting || s.state != slotPrepared {
 		return
 	}
 	for p := range t.awaited {
@@ -235,10 +235,10 @@ func (t *target) checkJoined(s *slot) {
 	t.m.serve(s)
 }
 
-// take lets the workers accept, side by side with the old ones.
-func (t *target) take(w word) {
+// accept lets the workers accept, side by side with the old ones.
+func (t *newSide) accept(w word) {
 	m := t.m
-	t.enter(targetTaking, t.takeTimeout())
+	t.enter(newAccepting, t.acceptTimeout())
 	if w.Legacy != nil {
 		t.g.counters.InheritLiveness(w.Legacy)
 		switch {
@@ -249,7 +249,7 @@ func (t *target) take(w word) {
 		}
 	}
 	if t.exchange != nil {
-		m.totals.Past = t.bygone(w)
+		m.totals.Past = t.pastTotals(w)
 		m.totals.Balance = w.Balance
 	}
 	m.restate()
@@ -262,8 +262,8 @@ func (t *target) take(w word) {
 	}
 }
 
-// bygone returns what generations of the old master have counted that it does not have any more.
-func (t *target) bygone(w word) *totals.Sums {
+// pastTotals returns what generations of the old master have counted that it does not have any more.
+func (t *newSide) pastTotals(w word) *totals.Sums {
 	switch {
 	case len(t.left) == 0:
 		return w.Legacy
@@ -281,23 +281,23 @@ func (m *master) serve(s *slot) {
 }
 
 // expire follows when a phase lasts too long.
-func (t *target) expire() {
+func (t *newSide) expire() {
 	switch t.phase {
-	case targetReturning:
+	case newReturning:
 		t.sayReturned()
 		t.cancel(fmt.Errorf("%w; clients could not be given back within %s", t.failure, returnTimeout))
-	case targetTaking:
+	case newAccepting:
 		if t.failure == nil {
-			t.fail(fmt.Errorf("nothing was heard of the old generation for %s", t.takeTimeout()))
+			t.fail(fmt.Errorf("nothing was heard of the old generation for %s", t.acceptTimeout()))
 			return
 		}
 		t.abort("the other side is silent", false)
-	case targetSettling:
+	case newSettling:
 		if t.may {
 			t.takeOver()
 			return
 		}
-		t.deserted()
+		t.oldMasterSilent()
 	default:
 		if t.failure != nil {
 			t.abort("the other side is silent", false)
@@ -309,7 +309,7 @@ func (t *target) expire() {
 
 // settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
 // alone.
-func (t *target) settle(result *admin.HandoffStatus) {
+func (t *newSide) settle(result *admin.HandoffStatus) {
 	t.serveAll()
 	if t.moved = nil; t.mourns() { // first it must be known how many clients that has cost
 		t.moved = result
@@ -320,12 +320,12 @@ func (t *target) settle(result *admin.HandoffStatus) {
 		return
 	}
 	t.established()
-	t.source.say(word{Kind: wordSettled})
+	t.other.say(word{Kind: wordSettled})
 }
 
 // serveAll has those accept, too, that have not said yet that they have their connections: nobody comes back any more, and
 // the old workers do not accept.
-func (t *target) serveAll() {
+func (t *newSide) serveAll() {
 	for _, s := range t.g.slots {
 		if s.state == slotPrepared {
 			t.m.serve(s)
@@ -335,7 +335,7 @@ func (t *target) serveAll() {
 
 // mourns tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
 // earlier than this process.
-func (t *target) mourns() bool {
+func (t *newSide) mourns() bool {
 	for _, s := range t.g.slots {
 		if s.process != nil && (s.state == slotDying || t.m.dead(s)) {
 			return true
@@ -345,7 +345,7 @@ func (t *target) mourns() bool {
 }
 
 // established has the workers keep what they have taken.
-func (t *target) established() {
+func (t *newSide) established() {
 	t.following.CatchUp()
 	t.serveAll()
 	for _, s := range t.g.slots {
@@ -358,8 +358,8 @@ func (t *target) established() {
 
 // succeed makes the generation that has taken over from one of the same master the one that serves.
 func (m *master) succeed() {
-	t := m.target
-	m.target, m.generations.coming = nil, nil
+	t := m.newSide
+	m.newSide, m.generations.coming = nil, nil
 	old := m.generations.serving
 	m.generations.serving = t.g
 	m.generations.retired = append(m.generations.retired, old)

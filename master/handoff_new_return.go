@@ -1,4 +1,4 @@
-// How a target ends in failure: its workers give back what they were given, and only then go.
+// How a new side ends in failure: its workers give back what they were given, and only then go.
 
 package master
 
@@ -10,28 +10,28 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// fail tells the source that this comes to nothing. Before clients have moved, that is the end of it.
-func (t *target) fail(reason error) {
-	t.source.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
+// fail tells the old side that this comes to nothing. Before clients have moved, that is the end of it.
+func (t *newSide) fail(reason error) {
+	t.other.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
 	switch {
-	case t.phase == targetSettling: // it may have decided already, to leave
+	case t.phase == newSettling: // it may have decided already, to leave
 		t.failure = reason
 	case t.engaged():
 		t.failure = reason
-		t.until = t.m.world.now().Add(settleTimeout) // for the source to say abort
+		t.until = t.m.world.now().Add(settleTimeout) // for the old side to say abort
 	default:
 		t.cancel(reason)
 	}
 }
 
-// abort follows when the source does not want to go on. It knows whether it has begun to have clients moved.
-func (t *target) abort(reason string, unmoved bool) {
+// abort follows when the old side does not want to go on. It knows whether it has begun to have clients moved.
+func (t *newSide) abort(reason string, unmoved bool) {
 	m := t.m
 	if !t.engaged() || unmoved {
 		t.cancel(errors.New(reason))
 		return
 	}
-	t.enter(targetReturning, returnTimeout)
+	t.enter(newReturning, returnTimeout)
 	t.returned = map[int]bool{}
 	if t.failure == nil {
 		t.failure = errors.New(reason)
@@ -55,14 +55,14 @@ func (t *target) abort(reason string, unmoved bool) {
 }
 
 // gaveBack notes that a worker has given back all that it could, or is dead.
-func (t *target) gaveBack(s *slot, body link.GivenBody) {
+func (t *newSide) gaveBack(s *slot, body link.GivenBody) {
 	t.returned[s.index] = true
 	t.kept += body.Stragglers
 	t.checkReturned()
 }
 
-func (t *target) checkReturned() {
-	if t.phase != targetReturning {
+func (t *newSide) checkReturned() {
+	if t.phase != newReturning {
 		return
 	}
 	for _, s := range t.g.slots {
@@ -74,14 +74,14 @@ func (t *target) checkReturned() {
 	t.cancel(t.failure)
 }
 
-func (t *target) sayReturned() {
-	t.source.say(word{Kind: wordReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
+func (t *newSide) sayReturned() {
+	t.other.say(word{Kind: wordReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
-func (t *target) cancel(reason error) {
+func (t *newSide) cancel(reason error) {
 	m := t.m
-	m.target, m.generations.coming = nil, nil
+	m.newSide, m.generations.coming = nil, nil
 	if t.kept > 0 {
 		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
 	}

@@ -25,8 +25,8 @@ func (m *master) call(x *exchange) {
 	fault.At("nm.hello")
 	m.successor = true
 	m.world.services.Inherited() // what is in the environment was for the old master
-	m.target = &target{m: m, source: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
-	m.target.enter(targetCalling, callTimeout)
+	m.newSide = &newSide{m: m, other: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
+	m.newSide.enter(newCalling, callTimeout)
 	m.begin(x, true)
 	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
 		Obeys: true, Intents: true}
@@ -39,7 +39,7 @@ func (m *master) call(x *exchange) {
 	x.say(hello)
 }
 
-func (t *target) welcomed(w word) {
+func (t *newSide) welcomed(w word) {
 	t.m.generations.numbered = w.Generation
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.obeys, t.old = w.Declares, w.PID
@@ -51,7 +51,7 @@ func (t *target) welcomed(w word) {
 		t.m.log.Verbosity = logfile.ClampVerbosity(*w.Verbosity)
 	}
 	for _, what := range t.held {
-		t.confide(what)
+		t.passAlong(what)
 	}
 	t.held = nil
 	if t.m.after != nothing {
@@ -59,15 +59,15 @@ func (t *target) welcomed(w word) {
 	}
 }
 
-// confide passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
+// passAlong passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
 // older version is told by the signal that means it.
-func (t *target) confide(what intent) {
+func (t *newSide) passAlong(what intent) {
 	m := t.m
 	switch {
 	case t.welcome.Kind == "":
 		t.held = append(t.held, what)
 	case t.welcome.Intents:
-		t.source.say(word{Kind: wordIntent, Intent: intentNames[what]})
+		t.other.say(word{Kind: wordIntent, Intent: intentNames[what]})
 	default:
 		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
 			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
@@ -76,24 +76,24 @@ func (t *target) confide(what intent) {
 }
 
 // interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
-func (t *target) interrupted(how intent) {
+func (t *newSide) interrupted(how intent) {
 	m := t.m
 	m.after = stronger(m.after, how)
-	t.confide(m.after)
+	t.passAlong(m.after)
 	switch {
 	case t.welcome.Kind == "": // soon
 	case m.after == stop:
 		t.stop()
-	case t.phase != targetReturning:
+	case t.phase != newReturning:
 		t.fail(errEnding)
 	}
 }
 
 // stop ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
-func (t *target) stop() {
+func (t *newSide) stop() {
 	m := t.m
 	m.after = stop
-	m.target, m.generations.coming = nil, nil
+	m.newSide, m.generations.coming = nil, nil
 	if t.g != nil {
 		m.generations.retired = append(m.generations.retired, t.g)
 	}
@@ -102,11 +102,11 @@ func (t *target) stop() {
 }
 
 // notSaid follows when the old master has not got a word. Unless it may have decided already, clients go back.
-func (t *target) notSaid(u *unsaid) {
+func (t *newSide) notSaid(u *unsaid) {
 	switch {
-	case t.phase == targetTaking, t.phase == targetSettling && u.kind == wordSettled:
+	case t.phase == newAccepting, t.phase == newSettling && u.kind == wordSettled:
 		t.abort(u.Error(), false)
-	case t.phase == targetSettling, t.phase == targetReturning:
+	case t.phase == newSettling, t.phase == newReturning:
 		t.m.log.Printf(logfile.Error, "%v", u)
 	default:
 		t.cancel(u)
@@ -115,24 +115,24 @@ func (t *target) notSaid(u *unsaid) {
 
 // misheard follows when a word of the old master has not come as it was said, for want of a descriptor for instance. That one
 // lives, so it goes on; nothing more is heard of it.
-func (t *target) misheard(err error) {
-	if t.phase == targetSettling { // it may have agreed
+func (t *newSide) misheard(err error) {
+	if t.phase == newSettling { // it may have agreed
 		t.m.log.Printf(logfile.Error, "%v", err)
 		return
 	}
 	t.fail(err)
-	if t.phase == targetTaking {
+	if t.phase == newAccepting {
 		t.abort(err.Error(), false)
 	}
 }
 
 // load reads the configuration, by which the new generation serves.
-func (t *target) load() {
+func (t *newSide) load() {
 	m := t.m
-	t.enter(targetPreparing, waitTimeout)
+	t.enter(newPreparing, waitTimeout)
 	m.load(func(cfg *config.Config, err error) {
 		fault.At("nm.config")
-		if m.target != t {
+		if m.newSide != t {
 			return
 		}
 		if err != nil {
@@ -145,20 +145,20 @@ func (t *target) load() {
 
 // ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
 // file find this one before; the service manager is told by the old master, if that is of a version that does.
-func (t *target) ask(result *admin.HandoffStatus) {
+func (t *newSide) ask(result *admin.HandoffStatus) {
 	m := t.m
 	fault.At("nm.ready.before")
 	t.result = result
 	m.writePIDFile(func(err error) {
 		switch {
-		case m.target != t || t.phase != targetTaking:
+		case m.newSide != t || t.phase != newAccepting:
 			return
 		case err != nil:
 			t.fail(err)
 			return
 		}
 		t.asked = true
-		t.enter(targetSettling, agreeTimeout)
+		t.enter(newSettling, agreeTimeout)
 		if t.obeys || !m.world.services.Present() {
 			t.settled()
 			return
@@ -170,7 +170,7 @@ func (t *target) ask(result *admin.HandoffStatus) {
 				if err != nil {
 					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
 				}
-				if m.target == t && t.phase == targetSettling {
+				if m.newSide == t && t.phase == newSettling {
 					t.settled()
 				}
 			}})
@@ -178,15 +178,15 @@ func (t *target) ask(result *admin.HandoffStatus) {
 	})
 }
 
-func (t *target) settled() {
+func (t *newSide) settled() {
 	fault.At("nm.declared")
-	t.confess()
+	t.sayLost()
 }
 
-// confess tells the old master, which answers those who have asked, how many clients are lost.
-func (t *target) confess() {
-	t.confessed = t.losses.clients
-	t.source.say(word{Kind: wordSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
+// sayLost tells the old master, which answers those who have asked, how many clients are lost.
+func (t *newSide) sayLost() {
+	t.lostSaid = t.losses.clients
+	t.other.say(word{Kind: wordSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
@@ -195,11 +195,11 @@ const mournTimeout = time.Second
 
 // agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
 // belongs to the outcome.
-func (t *target) agreed() {
+func (t *newSide) agreed() {
 	fault.At("nm.agreed")
 	t.may = true
 	if t.mourns() {
-		t.enter(targetSettling, mournTimeout)
+		t.enter(newSettling, mournTimeout)
 		return
 	}
 	t.takeOver()
@@ -207,22 +207,22 @@ func (t *target) agreed() {
 
 // takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
 // time.
-func (t *target) takeOver() {
-	if t.losses.clients == t.confessed {
+func (t *newSide) takeOver() {
+	if t.losses.clients == t.lostSaid {
 		t.succeed()
 		return
 	}
-	t.confess()
+	t.sayLost()
 	if !t.welcome.Recounts {
 		t.succeed()
 		return
 	}
 	t.may = false
-	t.enter(targetSettling, agreeTimeout)
+	t.enter(newSettling, agreeTimeout)
 }
 
 // succeed takes over from a master that is still there, for a moment.
-func (t *target) succeed() {
+func (t *newSide) succeed() {
 	m := t.m
 	m.predecessor = &predecessor{
 		exchange: t.exchange, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
@@ -232,14 +232,14 @@ func (t *target) succeed() {
 }
 
 // promote makes this master the one that serves.
-func (t *target) promote() {
+func (t *newSide) promote() {
 	m := t.m
 	t.established()
 	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
-	m.target, m.generations.coming = nil, nil
+	m.newSide, m.generations.coming = nil, nil
 	m.generations.serving, m.generations.inherited = t.g, t.left
 	m.keep(t.g)
 	if t.result != nil {
@@ -273,8 +273,8 @@ type predecessor struct {
 // is tells whether an exchange leads to the predecessor.
 func (p *predecessor) is(x *exchange) bool { return p != nil && p.exchange == x }
 
-// bequest takes the last that the old master has counted.
-func (m *master) bequest(w word) {
+// heardFarewell takes the last that the old master has counted.
+func (m *master) heardFarewell(w word) {
 	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.inherited) == 0 { // nobody else has said what they have counted
 		m.totals.Past = w.Legacy
 		m.restate()
@@ -291,8 +291,8 @@ func (m *master) bequest(w word) {
 	}
 }
 
-// relieve follows when the old master is gone, or is given up.
-func (m *master) relieve() {
+// oldMasterGone follows when the old master is gone, or is given up.
+func (m *master) oldMasterGone() {
 	x := m.predecessor.exchange
 	m.predecessor = nil
 	m.succeedInherited()
@@ -303,9 +303,9 @@ func (m *master) relieve() {
 	m.next()
 }
 
-// outlive goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
+// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
 // as long as it would be in the way of the next upgrade and nobody else can have its pid.
-func (m *master) outlive() {
+func (m *master) oldMasterOverdue() {
 	fate := "it is killed"
 	if m.predecessor.stays {
 		fate = "its process stays"
@@ -313,21 +313,21 @@ func (m *master) outlive() {
 		fate = fmt.Sprintf("it cannot be killed: %v", err)
 	}
 	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessor.pid, farewellTimeout, fate)
-	m.relieve()
+	m.oldMasterGone()
 }
 
-// orphaned follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
+// oldMasterEnded follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
 // what they have begun to give. A service manager starts another master, which finds those workers and not these, so
 // there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
 // service manager, this master is all that there is.
-func (t *target) orphaned(err error) {
+func (t *newSide) oldMasterEnded(err error) {
 	m := t.m
 	reason := fmt.Errorf("the old master has ended: %w", err)
 	switch t.phase {
-	case targetReturning:
+	case newReturning:
 		return
-	case targetTaking, targetSettling:
-		if m.world.services.Present() && (t.obeys || t.phase == targetTaking) {
+	case newAccepting, newSettling:
+		if m.world.services.Present() && (t.obeys || t.phase == newAccepting) {
 			m.leavePorts()
 			t.abort(reason.Error(), false)
 			return
@@ -337,7 +337,7 @@ func (t *target) orphaned(err error) {
 				m.log.Printf(logfile.Error, "%v", err)
 			}
 		})
-	case targetPrepared:
+	case newPrepared:
 		t.abort(reason.Error(), false)
 		return
 	default:
@@ -387,8 +387,8 @@ func (m *master) leavePorts() {
 	}
 }
 
-// deserted follows when the old master neither decides nor ends.
-func (t *target) deserted() {
+// oldMasterSilent follows when the old master neither decides nor ends.
+func (t *newSide) oldMasterSilent() {
 	m := t.m
 	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
 	t.succeed()

@@ -1,4 +1,4 @@
-// The source of a handoff: it owns the generation that serves, and has its workers move their clients. Until the target
+// The old side of a handoff: it owns the generation that serves, and has its workers move their clients. Until the new side
 // has settled, whatever goes wrong ends with this generation serving on.
 
 package master
@@ -16,52 +16,52 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-type sourcePhase uint8
+type oldPhase uint8
 
 const (
-	sourceCalling   sourcePhase = iota // upgrade: the new master is being started
-	sourceWaiting                      // for the target to be prepared
-	sourceJoining                      // workers of both sides get their connections to each other
-	sourceGiving                       // workers move their clients
-	sourceSettling                     // everything has moved; the target is about to take over for good
-	sourceLeaving                      // upgrade: it may; whether it has, only its process tells
-	sourceReturning                    // clients are coming back
-	sourceDeclaring                    // upgrade: the service manager is told which process is the main one from now on
+	oldCalling   oldPhase = iota // upgrade: the new master is being started
+	oldWaiting                   // for the new side to be prepared
+	oldJoining                   // workers of both sides get their connections to each other
+	oldMoving                    // workers move their clients
+	oldSettling                  // everything has moved; the new side is about to take over for good
+	oldLeaving                   // upgrade: it may; whether it has, only its process tells
+	oldReturning                 // clients are coming back
+	oldDeclaring                 // upgrade: the service manager is told which process is the main one from now on
 )
 
-var sourcePhaseNames = [...]string{"calling", "waiting", "joining", "giving", "settling", "leaving", "returning", "declaring"}
+var oldPhaseNames = [...]string{"calling", "waiting", "joining", "giving", "settling", "leaving", "returning", "declaring"}
 
-func (p sourcePhase) String() string { return sourcePhaseNames[p] }
+func (p oldPhase) String() string { return oldPhaseNames[p] }
 
 const (
 	callTimeout   = 15 * time.Second // for a new binary to start and to introduce itself
-	waitTimeout   = 30 * time.Second // for a target to be prepared
+	waitTimeout   = 30 * time.Second // for a new side to be prepared
 	joinTimeout   = 2 * time.Second  // for workers to take their connections; older builds do not say that they have
-	giveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers; see below
+	moveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers; see below
 	settleTimeout = 10 * time.Second
-	returnTimeout = 10 * time.Second // for the target's workers
+	returnTimeout = 10 * time.Second // for the new side's workers
 )
 
-// A worker that works can need nearly all of giveTimeout. Where its peer hangs, it notices that after handoff.Patience, 3 s;
+// A worker that works can need nearly all of moveTimeout. Where its peer hangs, it notices that after handoff.Patience, 3 s;
 // the next worker starts and calls all servers, which may take a second each; that one may be slow to answer, too. A worker
 // that needs still longer, and turns, is right about something that nobody here knows, so its clients stay with it.
 
-// source is one attempt to hand over. Only the goroutine of Run touches it.
-type source struct {
+// oldSide is one attempt to hand over. Only the goroutine of Run touches it.
+type oldSide struct {
 	m       *master
-	target  counterpart
+	other   counterpart
 	status  admin.HandoffStatus
 	kind    admin.Failure          // of an attempt that has failed
 	replies []chan<- admin.Outcome // who asked for it
 	strict  bool                   // whoever asked wants every server to be reached
 
-	phase    sourcePhase
+	phase    oldPhase
 	until    time.Time // deadline of the phase
-	slots    int       // of the target
-	removed  []int     // pools whose addresses the target does not serve
+	slots    int       // of the new side
+	removed  []int     // pools whose addresses the new side does not serve
 	patience time.Duration
 	awaited  map[pair]bool          // connections that the old worker has not said it has
-	given    map[int]link.GivenBody // by slot: who has moved all that moves
+	results  map[int]link.GivenBody // by slot: who has moved all that moves
 	failure  error                  // why clients are coming back
 	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
 	remarks  []string               // for whoever asked, if it is done
@@ -81,33 +81,33 @@ type source struct {
 	declared   bool  // upgrade: others may have been told that the new master is the one that serves
 }
 
-func (s *source) enter(phase sourcePhase, timeout time.Duration) {
+func (s *oldSide) enter(phase oldPhase, timeout time.Duration) {
 	s.phase, s.until = phase, s.m.world.now().Add(timeout)
 }
 
-// hear takes what the target says.
-func (s *source) hear(w word) {
+// hear takes what the new side says.
+func (s *oldSide) hear(w word) {
 	if w.Lost > 0 {
 		s.theirs = losses{w.Lost, w.LostReason}
 	}
 	switch {
-	case w.Kind == wordHello && s.phase == sourceCalling:
+	case w.Kind == wordHello && s.phase == oldCalling:
 		s.welcome(w)
-	case w.Kind == wordCounters && s.phase == sourceWaiting:
+	case w.Kind == wordCounters && s.phase == oldWaiting:
 		s.m.expect(w)
-	case w.Kind == wordPrepared && s.phase == sourceWaiting && s.inquiry == nil:
+	case w.Kind == wordPrepared && s.phase == oldWaiting && s.inquiry == nil:
 		s.prepared(w)
-	case w.Kind == wordAgain && s.phase == sourceGiving:
+	case w.Kind == wordAgain && s.phase == oldMoving:
 		s.introduce(w.Slot)
-	case w.Kind == wordSettled && s.phase == sourceSettling && s.exchange != nil:
+	case w.Kind == wordSettled && s.phase == oldSettling && s.exchange != nil:
 		s.agree()
-	case w.Kind == wordSettled && s.phase == sourceSettling:
+	case w.Kind == wordSettled && s.phase == oldSettling:
 		s.finish()
-	case w.Kind == wordSettled && s.phase == sourceLeaving: // it has lost clients since it said so first
-		s.target.say(word{Kind: wordAgreed})
+	case w.Kind == wordSettled && s.phase == oldLeaving: // it has lost clients since it said so first
+		s.other.say(word{Kind: wordAgreed})
 	case w.Kind == wordFailed:
 		s.fail(errors.New(w.Reason))
-	case w.Kind == wordReturned && s.phase == sourceReturning:
+	case w.Kind == wordReturned && s.phase == oldReturning:
 		s.status.Kept = w.Kept
 		s.conclude(s.failure)
 	}
@@ -115,7 +115,7 @@ func (s *source) hear(w word) {
 
 // prepared follows when the new workers can serve. A server that they cannot reach is a reason to stay with the old
 // ones, if those can: a wrong password must not become an outage by a reload.
-func (s *source) prepared(w word) {
+func (s *oldSide) prepared(w word) {
 	m := s.m
 	m.addSockets(w)
 	var doubts []doubtful
@@ -138,7 +138,7 @@ func (s *source) prepared(w word) {
 }
 
 // proceed begins to move the clients to workers that reach every server that the old ones reach.
-func (s *source) proceed(w word) {
+func (s *oldSide) proceed(w word) {
 	s.inquiry = nil
 	if len(w.Unreachable) > 0 {
 		remark := "new workers cannot reach " + list(w.Unreachable)
@@ -151,8 +151,8 @@ func (s *source) proceed(w word) {
 	s.join()
 }
 
-// give begins to move the clients.
-func (s *source) give() {
+// move begins to move the clients.
+func (s *oldSide) move() {
 	m := s.m
 	fault.At("om.go")
 	if s.exchange != nil {
@@ -161,13 +161,13 @@ func (s *source) give() {
 			return
 		}
 	}
-	s.enter(sourceGiving, s.patience+giveTimeout)
+	s.enter(oldMoving, s.patience+moveTimeout)
 	for _, l := range m.listeners.All() {
 		if l.Fresh {
 			l.Queues = true // from here on, or soon
 		}
 	}
-	s.target.say(s.goAhead())
+	s.other.say(s.goAhead())
 	if len(s.removed) > 0 {
 		m.shelter(m.generations.serving)
 	}
@@ -179,8 +179,8 @@ func (s *source) give() {
 	s.checkMoved()
 }
 
-// goAhead is the word that has the target take over.
-func (s *source) goAhead() word {
+// goAhead is the word that has the new side take over.
+func (s *oldSide) goAhead() word {
 	m := s.m
 	w := word{Kind: wordGo, Legacy: m.total()}
 	if s.exchange != nil {
@@ -194,43 +194,43 @@ func (s *source) goAhead() word {
 }
 
 // begin has a worker move its clients.
-func (s *source) begin(from *slot) {
+func (s *oldSide) begin(from *slot) {
 	from.become(slotGiving, time.Time{})
 	s.m.tellRemoved(from, s.removed)
 	s.m.pass(from, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: s.patience})})
 }
 
-// gave notes that a worker has moved all that moves.
-func (s *source) gave(from *slot, body link.GivenBody) {
-	if body.Starved && s.phase == sourceGiving { // as stragglers they would be cut, though nothing is wrong with them
+// moved notes that a worker has moved all that moves.
+func (s *oldSide) moved(from *slot, body link.GivenBody) {
+	if body.Starved && s.phase == oldMoving { // as stragglers they would be cut, though nothing is wrong with them
 		s.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
 			body.Stragglers, from.index, body.Reason))
 		return
 	}
-	s.given[from.index] = body
+	s.results[from.index] = body
 	s.checkMoved()
 }
 
-// bereft follows the death of a worker that was giving. What it has said of its clients stays true.
-func (s *source) bereft(from *slot) {
-	if _, said := s.given[from.index]; !said {
-		s.given[from.index] = link.GivenBody{}
+// workerDied follows the death of a worker that was giving. What it has said of its clients stays true.
+func (s *oldSide) workerDied(from *slot) {
+	if _, said := s.results[from.index]; !said {
+		s.results[from.index] = link.GivenBody{}
 	}
 	s.checkMoved()
 }
 
 // moves tells whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
 // for, since its clients must be counted: also one that is done, with its stragglers.
-func (s *source) moves(from *slot) bool {
-	if _, done := s.given[from.index]; done {
+func (s *oldSide) moves(from *slot) bool {
+	if _, done := s.results[from.index]; done {
 		return from.state == slotGiving && s.m.dead(from)
 	}
 	return from.state == slotGiving || from.state == slotDying && !from.mourned
 }
 
 // checkMoved goes on when all workers are done.
-func (s *source) checkMoved() {
-	if s.phase != sourceGiving {
+func (s *oldSide) checkMoved() {
+	if s.phase != oldMoving {
 		return
 	}
 	for _, from := range s.m.generations.serving.slots {
@@ -238,17 +238,17 @@ func (s *source) checkMoved() {
 			return
 		}
 	}
-	s.enter(sourceSettling, settleTimeout)
+	s.enter(oldSettling, settleTimeout)
 	s.declared = s.exchange != nil
 	s.total()
-	s.target.say(word{Kind: wordMoved, Result: &s.status})
+	s.other.say(word{Kind: wordMoved, Result: &s.status})
 }
 
 // total adds up what the workers say.
-func (s *source) total() {
+func (s *oldSide) total() {
 	t := &s.status
 	t.Moved, t.Stragglers, t.Closed, t.Bytes, t.LongestPause = 0, 0, 0, 0, 0
-	for _, body := range s.given {
+	for _, body := range s.results {
 		t.Moved += body.Moved
 		t.Stragglers += body.Stragglers
 		t.Closed += body.Closed
@@ -260,20 +260,20 @@ func (s *source) total() {
 
 // peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
-func (s *source) peerFailed(from *slot, body link.PeerFailedBody) {
+func (s *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	s.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
 	s.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
 	switch {
-	case body.Unjoined && (s.phase == sourceJoining || s.phase == sourceGiving):
+	case body.Unjoined && (s.phase == oldJoining || s.phase == oldMoving):
 		s.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
-	case s.phase == sourceGiving:
-		s.target.say(word{Kind: wordSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
+	case s.phase == oldMoving:
+		s.other.say(word{Kind: wordSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
 	}
 }
 
 // finish is past the point of no return: the new generation serves. What has not moved may still do so, or ends in its
 // old worker.
-func (s *source) finish() {
+func (s *oldSide) finish() {
 	m := s.m
 	fault.At("om.finish")
 	s.introduceEarlier()
@@ -314,38 +314,38 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 }
 
 // expire follows when a phase lasts too long.
-func (s *source) expire() {
+func (s *oldSide) expire() {
 	m := s.m
 	switch s.phase {
-	case sourceCalling:
+	case oldCalling:
 		s.fail(fmt.Errorf("%s was started as the new master and says nothing within %s: it hangs, or is another program; "+
 			"see what it says with -V, and install it again", m.world.self, callTimeout))
-	case sourceWaiting:
+	case oldWaiting:
 		if s.inquiry != nil {
 			s.inquired()
 			return
 		}
 		s.fail(fmt.Errorf("new generation is not ready after %s; its log lines say how far it is", waitTimeout))
-	case sourceJoining:
-		s.give()
-	case sourceGiving:
+	case oldJoining:
+		s.move()
+	case oldMoving:
 		s.overdue()
-	case sourceSettling:
+	case oldSettling:
 		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
-	case sourceDeclaring:
+	case oldDeclaring:
 		s.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
-	case sourceLeaving:
+	case oldLeaving:
 		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
-		s.enter(sourceLeaving, settleTimeout)
+		s.enter(oldLeaving, settleTimeout)
 		s.dismissChild()
-	case sourceReturning:
+	case oldReturning:
 		s.conclude(s.failure)
 	}
 }
 
 // overdue follows when workers have not given all their clients in time. One that hangs is killed, and what it has offered
 // already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
-func (s *source) overdue() {
+func (s *oldSide) overdue() {
 	m := s.m
 	undecided := false
 	for _, from := range m.generations.serving.slots {
@@ -359,11 +359,11 @@ func (s *source) overdue() {
 		case from.pulse.still > 0:
 			undecided = true
 		default:
-			s.fail(fmt.Errorf("worker %d does not hand its clients over within %s", from.index, s.patience+giveTimeout))
+			s.fail(fmt.Errorf("worker %d does not hand its clients over within %s", from.index, s.patience+moveTimeout))
 			return
 		}
 	}
-	s.until = m.world.now().Add(giveTimeout)
+	s.until = m.world.now().Add(moveTimeout)
 	if undecided {
 		s.until = m.world.now().Add(pulseEvery)
 	}
@@ -371,13 +371,13 @@ func (s *source) overdue() {
 }
 
 // conclude ends the attempt and tells everyone concerned how it went.
-func (s *source) conclude(err error) {
+func (s *oldSide) conclude(err error) {
 	m := s.m
 	err = withRemedy(err)
 	s.status.Took = m.world.now().Sub(s.status.At)
 	s.status.Outcome = admin.HandoffDone
 	countLost(&s.status, s.losses, s.theirs)
-	m.source = nil
+	m.oldSide = nil
 	if err != nil {
 		s.status.Outcome, s.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&s.status)
 		s.abandon()

@@ -1,4 +1,4 @@
-// The ways in which a source ends an attempt: the old generation serves on, or everything stops.
+// The ways in which an old side ends an attempt: the old generation serves on, or everything stops.
 
 package master
 
@@ -12,25 +12,25 @@ import (
 )
 
 // fail ends the attempt. If clients have moved, they come back first.
-func (s *source) fail(reason error) {
+func (s *oldSide) fail(reason error) {
 	m := s.m
 	switch s.phase {
-	case sourceReturning, sourceLeaving:
+	case oldReturning, oldLeaving:
 		return
-	case sourceCalling, sourceWaiting, sourceJoining:
-		s.target.say(word{Kind: wordAbort, Reason: reason.Error(), Unmoved: true})
+	case oldCalling, oldWaiting, oldJoining:
+		s.other.say(word{Kind: wordAbort, Reason: reason.Error(), Unmoved: true})
 		s.conclude(reason)
 		return
 	}
 	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", s.status.Kind, reason)
 	s.failure = reason
-	s.enter(sourceReturning, returnTimeout+settleTimeout) // the target may take the former, and then says so
+	s.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take the former, and then says so
 	s.resume()
-	s.target.say(word{Kind: wordAbort, Reason: reason.Error()})
+	s.other.say(word{Kind: wordAbort, Reason: reason.Error()})
 }
 
 // resume has the workers serve on.
-func (s *source) resume() {
+func (s *oldSide) resume() {
 	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotGiving {
 			from.become(slotServing, time.Time{})
@@ -43,11 +43,11 @@ func (s *source) resume() {
 }
 
 // stop ends the attempt because pinion stops: what has moved need not come back, and there is nobody to come back to.
-func (s *source) stop() {
+func (s *oldSide) stop() {
 	m := s.m
 	const reason = "pinion stops"
-	s.target.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
-	m.source = nil
+	s.other.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
+	m.oldSide = nil
 	for _, reply := range s.replies {
 		reply <- admin.Outcome{Error: reason, Failure: admin.FailureBusy}
 	}
@@ -58,8 +58,8 @@ func (s *source) stop() {
 }
 
 // notSaid follows when the new master has not got a word.
-func (s *source) notSaid(u *unsaid) {
-	if s.phase == sourceLeaving { // perhaps it does not know that it may; whether it has, only its process tells
+func (s *oldSide) notSaid(u *unsaid) {
+	if s.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
 		s.m.log.Printf(logfile.Error, "%s: %v", s.status.Kind, u)
 		s.dismissChild()
 		return
@@ -68,7 +68,7 @@ func (s *source) notSaid(u *unsaid) {
 }
 
 // dismissChild ends a new master that hangs. One that works has its time to end by itself.
-func (s *source) dismissChild() {
+func (s *oldSide) dismissChild() {
 	m := s.m
 	if !m.child {
 		return
@@ -80,7 +80,7 @@ func (s *source) dismissChild() {
 }
 
 // abandon makes the old generation the only one again.
-func (s *source) abandon() {
+func (s *oldSide) abandon() {
 	m := s.m
 	s.resume()
 	if s.exchange != nil {
@@ -88,7 +88,7 @@ func (s *source) abandon() {
 		m.giveUp(m.generations.serving)
 		s.dismissChild()
 	}
-	if s.phase == sourceLeaving {
+	if s.phase == oldLeaving {
 		m.serveStats()
 	}
 	for _, old := range m.generations.serving.slots { // died while their clients moved

@@ -1,4 +1,4 @@
-// Joining: the source connects its workers to those of the target. All of that is done, and confirmed, before a client moves.
+// Joining: the old side connects its workers to those of the new side. All of that is done, and confirmed, before a client moves.
 
 package master
 
@@ -10,9 +10,9 @@ import (
 
 // join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
 // here, descriptors above all, must change nothing.
-func (s *source) join() {
-	s.enter(sourceJoining, joinTimeout)
-	s.awaited, s.given = map[pair]bool{}, map[int]link.GivenBody{}
+func (s *oldSide) join() {
+	s.enter(oldJoining, joinTimeout)
+	s.awaited, s.results = map[pair]bool{}, map[int]link.GivenBody{}
 	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotServing && !s.connect(from, everyPartner) {
 			return
@@ -22,14 +22,14 @@ func (s *source) join() {
 }
 
 // joined notes that an old worker has its end of a connection.
-func (s *source) joined(p pair) {
+func (s *oldSide) joined(p pair) {
 	delete(s.awaited, p)
 	s.checkJoined()
 }
 
 // checkJoined goes on when all workers have their connections. Those that died do not count.
-func (s *source) checkJoined() {
-	if s.phase != sourceJoining {
+func (s *oldSide) checkJoined() {
+	if s.phase != oldJoining {
 		return
 	}
 	for p := range s.awaited {
@@ -37,15 +37,15 @@ func (s *source) checkJoined() {
 			return
 		}
 	}
-	s.give()
+	s.move()
 }
 
 // replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
-func (s *source) replaced(from *slot) {
-	if from.generation != s.m.generations.serving || s.phase != sourceJoining && s.phase != sourceGiving {
+func (s *oldSide) replaced(from *slot) {
+	if from.generation != s.m.generations.serving || s.phase != oldJoining && s.phase != oldMoving {
 		return
 	}
-	if s.connect(from, everyPartner) && s.phase == sourceGiving {
+	if s.connect(from, everyPartner) && s.phase == oldMoving {
 		s.begin(from)
 	}
 }
@@ -54,7 +54,7 @@ const everyPartner = -1
 
 // connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
 // soon as it is passed on. What cannot be done ends the attempt.
-func (s *source) connect(from *slot, only int) (done bool) {
+func (s *oldSide) connect(from *slot, only int) (done bool) {
 	m := s.m
 	for _, to := range partners(from.index, len(m.generations.serving.slots), s.slots) {
 		if only != everyPartner && to.slot != only {
@@ -73,13 +73,13 @@ func (s *source) connect(from *slot, only int) (done bool) {
 			return false
 		}
 		s.awaited[pair{from.index, to.slot}] = true
-		s.target.say(word{Kind: wordPeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
+		s.other.say(word{Kind: wordPeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
 	}
 	return true
 }
 
 // introduce connects the successor of a new worker that has died to all who give to its slot.
-func (s *source) introduce(slot int) {
+func (s *oldSide) introduce(slot int) {
 	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotGiving && !s.connect(from, slot) {
 			return

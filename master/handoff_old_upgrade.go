@@ -15,7 +15,7 @@ import (
 )
 
 // welcome answers the new master's hello.
-func (s *source) welcome(w word) {
+func (s *oldSide) welcome(w word) {
 	m := s.m
 	version, err := conversation(w)
 	if err != nil {
@@ -26,15 +26,15 @@ func (s *source) welcome(w word) {
 	keeper := m.keeperPID()
 	s.obeys, s.declares = w.Obeys, m.world.services.Present() && keeper <= 0
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
-	s.enter(sourceWaiting, waitTimeout)
-	s.target.say(word{
+	s.enter(oldWaiting, waitTimeout)
+	s.other.say(word{
 		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
 		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: names(m.generations.serving.pools),
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
-		s.confide(word{})
+		s.passAlong(word{})
 	}
 	if err := s.tellSockets(); err != nil {
 		s.fail(err)
@@ -43,14 +43,14 @@ func (s *source) welcome(w word) {
 
 // agree lets the new master take over, which is the main process of the service from then on. Nobody but the main process
 // may be sure that the service manager believes it, so this one says so.
-func (s *source) agree() {
+func (s *oldSide) agree() {
 	fault.At("om.agree")
 	if !s.declares {
 		s.allow()
 		return
 	}
 	m := s.m
-	s.enter(sourceDeclaring, settleTimeout)
+	s.enter(oldDeclaring, settleTimeout)
 	s.declared = true
 	m.world.services.MainPID(s.successor)
 	m.world.services.Barrier(func(err error) {
@@ -59,8 +59,8 @@ func (s *source) agree() {
 }
 
 // isDeclared follows when the service manager knows, or is not waited for any more.
-func (s *source) isDeclared(err error) {
-	if s.m.source != s || s.phase != sourceDeclaring {
+func (s *oldSide) isDeclared(err error) {
+	if s.m.oldSide != s || s.phase != oldDeclaring {
 		return
 	}
 	if err != nil {
@@ -70,15 +70,15 @@ func (s *source) isDeclared(err error) {
 }
 
 // allow says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
-func (s *source) allow() {
+func (s *oldSide) allow() {
 	s.m.declineScrapes()
-	s.enter(sourceLeaving, settleTimeout)
-	s.target.say(word{Kind: wordAgreed})
+	s.enter(oldLeaving, settleTimeout)
+	s.other.say(word{Kind: wordAgreed})
 }
 
 // flip follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
 // ended.
-func (s *source) flip(err error) {
+func (s *oldSide) flip(err error) {
 	m := s.m
 	if err != nil && m.generations.heir != nil && m.ending() {
 		s.endOrphans(err)
@@ -89,7 +89,7 @@ func (s *source) flip(err error) {
 
 // endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
 // without a generation to give their clients back to.
-func (s *source) endOrphans(err error) {
+func (s *oldSide) endOrphans(err error) {
 	m := s.m
 	how := syscall.SIGTERM
 	if m.phase == stopping || m.after == stop {
@@ -103,7 +103,7 @@ func (s *source) endOrphans(err error) {
 }
 
 // flipped goes on when nothing is left of a new master that has ended, or when it has taken over.
-func (s *source) flipped(err error) {
+func (s *oldSide) flipped(err error) {
 	m := s.m
 	m.child = false
 	m.reapStrays()
@@ -111,7 +111,7 @@ func (s *source) flipped(err error) {
 		m.disinherit()
 	}
 	switch {
-	case m.source != s:
+	case m.oldSide != s:
 		m.next()
 		return
 	case err == nil:
@@ -127,8 +127,8 @@ func (s *source) flipped(err error) {
 
 // ended follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
 // got that for both.
-func (s *source) ended(err error) {
-	if s.phase == sourceCalling {
+func (s *oldSide) ended(err error) {
+	if s.phase == oldCalling {
 		for signal, w := range watched {
 			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
 				s.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
@@ -138,9 +138,9 @@ func (s *source) ended(err error) {
 	}
 	s.exchange.close()
 	switch s.phase {
-	case sourceCalling, sourceWaiting:
+	case oldCalling, oldWaiting:
 		s.conclude(err)
-	case sourceReturning:
+	case oldReturning:
 		s.conclude(s.failure)
 	default:
 		s.lost(err)
@@ -148,10 +148,10 @@ func (s *source) ended(err error) {
 }
 
 // lost follows the end of a new master while clients move: its workers give back by themselves.
-func (s *source) lost(err error) {
+func (s *oldSide) lost(err error) {
 	err = fmt.Errorf("new master: %w", err)
 	s.resume()
-	s.deposed = s.declares && (s.phase == sourceDeclaring || s.phase == sourceLeaving)
+	s.deposed = s.declares && (s.phase == oldDeclaring || s.phase == oldLeaving)
 	s.conclude(err)
 }
 
@@ -160,21 +160,21 @@ func (s *source) lost(err error) {
 var errDeposed = errors.New("the new master has ended when it was the main process of the service")
 
 // farewell is the last that an old master says and does: its successor serves.
-func (s *source) farewell() {
+func (s *oldSide) farewell() {
 	m := s.m
 	s.tellWorkers()
-	s.target.say(word{Kind: wordFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
+	s.other.say(word{Kind: wordFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
 	m.left, m.keeper.heir = true, s.successor
 	m.become(stopped)
 }
 
-// confide tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
+// passAlong tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
 // welcome does.
-func (s *source) confide(w word) {
+func (s *oldSide) passAlong(w word) {
 	switch {
-	case s.phase == sourceCalling:
+	case s.phase == oldCalling:
 	case s.intents:
-		s.target.say(w)
+		s.other.say(w)
 	default:
 		s.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
 			s.status.Kind, s.status.Build)
@@ -183,7 +183,7 @@ func (s *source) confide(w word) {
 
 // passOn returns what was asked for here and is the new master's to do. One of an older version is told by signals. Those
 // who wait for an answer are told to ask it.
-func (s *source) passOn() (names []string) {
+func (s *oldSide) passOn() (names []string) {
 	m := s.m
 	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}
 	var waiting []intent
@@ -222,18 +222,18 @@ func (m *master) resumeAsks() {
 }
 
 // yielding tells whether a new master may take over at any moment, or has.
-func (m *master) yielding() bool { return m.source != nil && m.source.phase == sourceLeaving }
+func (m *master) yielding() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
 
 // relayed takes what the other master was asked for.
-func (m *master) relayed(w word, asTarget bool) {
+func (m *master) relayed(w word, asNew bool) {
 	what := intentNamed(w.Intent)
 	switch {
-	case w.Verbosity != nil && asTarget:
+	case w.Verbosity != nil && asNew:
 		m.setVerbosity(*w.Verbosity)
 	case what == nothing: // of a later version
 	case what == reopenLog:
 		m.reopenLog(nil)
-	case asTarget && m.phase == starting: // it tells the same in its last words
+	case asNew && m.phase == starting: // it tells the same in its last words
 	case what == drain && m.ending():
 	default:
 		m.log.Printf(logfile.Notice, "the other master was asked to %s", w.Intent)

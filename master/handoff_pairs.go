@@ -39,7 +39,7 @@ func (p partner) told() int {
 	return p.share
 }
 
-// pair is a connection between a worker of the source and one of the target.
+// pair is a connection between a worker of the old side and one of the new side.
 type pair struct{ from, to int }
 
 func (p pair) String() string { return fmt.Sprintf("worker %d and new worker %d", p.from, p.to) }

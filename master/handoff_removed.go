@@ -53,8 +53,8 @@ func (m *master) tellRemoved(s *slot, pools []int) {
 	}
 }
 
-// bereaved follows the death of a worker that gives: another one serves what waits where nobody takes its place.
-func (s *source) bereaved() {
+// coverRemoved follows the death of a worker that gives: another one serves what waits where nobody takes its place.
+func (s *oldSide) coverRemoved() {
 	m := s.m
 	if len(s.removed) == 0 {
 		return

@@ -52,7 +52,7 @@ func (g *generation) connected(pool, server int) bool {
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
 // connected has to do.
-func (s *source) inquire(w word, all []doubtful) {
+func (s *oldSide) inquire(w word, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool
@@ -71,7 +71,7 @@ func (s *source) inquire(w word, all []doubtful) {
 }
 
 // inquired looks which servers have said something meanwhile. Any of them ends the attempt.
-func (s *source) inquired() {
+func (s *oldSide) inquired() {
 	m, q := s.m, s.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
 		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
@@ -87,7 +87,7 @@ func (s *source) inquired() {
 	}
 }
 
-func (s *source) failUnreachable(all []doubtful) {
+func (s *oldSide) failUnreachable(all []doubtful) {
 	var lost []link.Unreachable
 	for _, d := range all {
 		lost = append(lost, d.Unreachable)

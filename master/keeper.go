@@ -294,8 +294,8 @@ func (m *master) keeperGone(err error) {
 		m.log.Printf(logfile.Debug, "the keeper: %v", err)
 	}
 	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
-	if m.source != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
-		m.source.fail(m.keeper.lost)
+	if m.oldSide != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
+		m.oldSide.fail(m.keeper.lost)
 		return
 	}
 	m.leaveBehind(m.keeper.lost)

@@ -63,14 +63,14 @@ func (m *master) mourn(s *slot, why string) (clients int) {
 	}
 	s.mourned = true
 	switch {
-	case m.source != nil && s.generation == m.generations.serving:
-		m.source.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
-	case m.source != nil && s.generation != m.generations.coming:
-		m.source.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
-	case m.source != nil:
-		m.source.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
-	case m.target != nil && s.generation == m.generations.coming:
-		m.target.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	case m.oldSide != nil && s.generation == m.generations.serving:
+		m.oldSide.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
+	case m.oldSide != nil && s.generation != m.generations.coming:
+		m.oldSide.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
+	case m.oldSide != nil:
+		m.oldSide.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	case m.newSide != nil && s.generation == m.generations.coming:
+		m.newSide.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
 	}
 	return clients
 }

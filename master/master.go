@@ -89,8 +89,8 @@ type master struct {
 	paths       paths
 
 	borrowing   *borrowing           // listeners are being asked for; nil: none
-	source      *source              // hands over; nil: no handoff is under way
-	target      *target              // takes over; nil: likewise
+	oldSide     *oldSide             // hands over; nil: no handoff is under way
+	newSide     *newSide             // takes over; nil: likewise
 	predecessor *predecessor         // the master that this one has replaced and that has not left yet; nil: it has
 	successor   bool                 // this process was started by a master that it was to replace
 	child       bool                 // a new master was started and has neither taken over nor ended

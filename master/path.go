@@ -161,7 +161,7 @@ func (m *master) mend(p *ownPath) {
 	switch {
 	case p.gone && p.err != nil:
 		m.complain(p.listen.Address, p.err)
-	case p.gone && (m.phase != serving || m.source != nil || m.target != nil || p.inode != 0 && l == nil):
+	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil):
 		p.discard(m.world) // the next look is in time
 	case p.gone && p.inode == 0:
 		m.replaceAdmin(p.admin)

@@ -46,11 +46,11 @@ func (m *master) reap(s *slot, status string) {
 		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
-		m.target.lost(s, status+words)
-	case s.gives && m.source != nil: // its successor serves already
+		m.newSide.lost(s, status+words)
+	case s.gives && m.oldSide != nil: // its successor serves already
 		m.log.Printf(logfile.Error, "%s", obituary)
-		m.source.bereaved()
-		m.source.bereft(s)
+		m.oldSide.coverRemoved()
+		m.oldSide.workerDied(s)
 	case s.leaves && (m.phase == serving || m.phase == starting):
 		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
 			s.index, p.PID, status, lived, words+lost)
@@ -59,8 +59,8 @@ func (m *master) reap(s *slot, status string) {
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
-		if m.source != nil {
-			m.source.checkJoined()
+		if m.oldSide != nil {
+			m.oldSide.checkJoined()
 		}
 		pause := s.throttle(healthy)
 		if pause == 0 {
@@ -86,7 +86,7 @@ func (m *master) onlyStruck(s *slot, p *process.Worker) bool {
 	case m.phase != starting && m.phase != serving:
 		return false
 	case s.generation == m.generations.coming:
-		return m.target.phase != targetReturning
+		return m.newSide.phase != newReturning
 	}
 	return s.generation == m.generations.serving
 }

@@ -76,8 +76,8 @@ func (m *master) fits(r wish, tight error, then func()) {
 		m.refuse(&r)
 	case tight != nil:
 		s := m.newSource(r)
-		m.source = s
-		s.target = echo{m, true}
+		m.oldSide = s
+		s.other = echo{m, true}
 		s.conclude(tight)
 	default:
 		then()
@@ -136,14 +136,14 @@ func (m *master) next() {
 
 // occupied tells whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.source != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
+	return m.oldSide != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
 }
 
 // busy names what is under way.
 func (m *master) busy() string {
 	switch {
-	case m.source != nil:
-		return m.source.status.Kind
+	case m.oldSide != nil:
+		return m.oldSide.status.Kind
 	case m.predecessor != nil, m.child:
 		return kindUpgrade
 	case m.loading:
@@ -154,8 +154,8 @@ func (m *master) busy() string {
 	return ""
 }
 
-func (m *master) newSource(r wish) *source {
-	s := &source{m: m, replies: r.replies, strict: r.strict}
+func (m *master) newSource(r wish) *oldSide {
+	s := &oldSide{m: m, replies: r.replies, strict: r.strict}
 	s.status = admin.HandoffStatus{
 		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}
@@ -185,9 +185,9 @@ func (m *master) reload(r wish) {
 // follow has a generation of a configuration follow the one that serves; err tells why there is none.
 func (m *master) follow(r wish, cfg *config.Config, err error) {
 	s := m.newSource(r)
-	m.source = s
-	s.enter(sourceWaiting, waitTimeout)
-	s.target = echo{m, true}
+	m.oldSide = s
+	s.enter(oldWaiting, waitTimeout)
+	s.other = echo{m, true}
 	if err != nil {
 		s.kind = admin.FailureConfig
 		s.conclude(err)
@@ -196,8 +196,8 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 	if !m.generations.serving.revived { // else only a part of its configuration is known
 		s.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
-	m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
-	m.target.prepare(cfg)
+	m.newSide = &newSide{m: m, other: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
+	m.newSide.prepare(cfg)
 }
 
 // mostChanges is how many lines tell what a reload has changed.
@@ -241,8 +241,8 @@ func (m *master) upgrade(r wish) {
 	m.world.services.Status("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
-	m.source = s
-	s.enter(sourceCalling, callTimeout)
+	m.oldSide = s
+	s.enter(oldCalling, callTimeout)
 	m.openKeeper()
 	var err error
 	s.exchange, err = m.world.upgrade(func(err error) {
@@ -254,12 +254,12 @@ func (m *master) upgrade(r wish) {
 		return
 	}
 	m.child = true
-	s.target = s.exchange
+	s.other = s.exchange
 	m.begin(s.exchange, false)
 }
 
 // notifyOutcome has the service manager know that the handoff is over.
-func (s *source) notifyOutcome() {
+func (s *oldSide) notifyOutcome() {
 	m, h := s.m, &s.status
 	switch {
 	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:

@@ -42,7 +42,7 @@ func (m *master) fill(s *slot) {
 // notSpawned treats a process that could not be made as one that died at once.
 func (m *master) notSpawned(s *slot, err error) {
 	if s.generation == m.generations.coming {
-		m.target.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
+		m.newSide.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
 		return
 	}
 	if m.phase == starting {

@@ -59,8 +59,8 @@ func (m *master) stop() {
 	}
 	m.become(stopping)
 	m.refuseQueued()
-	if m.source != nil {
-		m.source.stop()
+	if m.oldSide != nil {
+		m.oldSide.stop()
 	}
 	m.closeListeners()
 	for _, s := range m.generations.slots() {

@@ -13,13 +13,13 @@ import (
 // counted returns the generations whose counters this master reads.
 func (m *master) counted() totals.Generations {
 	all := slices.Clone(m.generations.inherited)
-	if m.target != nil {
-		all = append(all, m.target.left...)
+	if m.newSide != nil {
+		all = append(all, m.newSide.left...)
 	}
 	slices.Reverse(all)
 	all = append(append(all, m.generations.all()...), m.generations.heir)
 	return totals.Generations{
-		All: countersOf(all...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.source != nil || m.target != nil,
+		All: countersOf(all...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.oldSide != nil || m.newSide != nil,
 	}
 }
 
@@ -50,8 +50,8 @@ func (m *master) refresh() {
 // restate has the generation that serves, and the one that is to follow, count what all others have counted.
 func (m *master) restate() {
 	m.totals.Restate(m.counted(), m.world.now())
-	if m.target != nil {
-		m.target.following.CatchUp()
+	if m.newSide != nil {
+		m.newSide.following.CatchUp()
 	}
 }
 

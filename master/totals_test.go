@@ -128,7 +128,7 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
 	m.bury()
 	var said []word
-	s := &source{m: m, target: hearing(func(w word) { said = append(said, w) })}
+	s := &oldSide{m: m, other: hearing(func(w word) { said = append(said, w) })}
 	s.tellGenerations()
 	if len(said) != 3 || said[0].Slots != 1 || said[1].Slots != 2 {
 		t.Fatalf("got %+v", said)
@@ -175,7 +175,7 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}
-	w := (&source{m: m, exchange: &exchange{}}).goAhead()
+	w := (&oldSide{m: m, exchange: &exchange{}}).goAhead()
 	if n := w.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
 		t.Errorf("%d requests in all are told, want 111", n)
 	}

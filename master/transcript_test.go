@@ -236,7 +236,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 	case wordHello:
 		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
-		case len(args) > 1 && args[1] == "obeys": // leaves it to the source to tell the service manager
+		case len(args) > 1 && args[1] == "obeys": // leaves it to the old side to tell the service manager
 			w.Obeys = true
 		case len(args) > 1:
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])

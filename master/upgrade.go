@@ -42,7 +42,7 @@ type upgrader struct {
 var startedIn, _ = os.Getwd()
 
 func newUpgrader() (*upgrader, error) {
-	const whole = 365 * 24 * time.Hour // the source has a tighter limit for each step, and handoff_patience may be long
+	const whole = 365 * 24 * time.Hour // the old side has a tighter limit for each step, and handoff_patience may be long
 	if startedIn == "" {
 		return nil, errors.New("preparing for upgrades: the working directory is gone; start from one that exists, such as /")
 	}

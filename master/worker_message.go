@@ -21,7 +21,7 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 	case link.Given:
 		var body link.GivenBody
 		if m.read(s, msg, &body) && s.state == slotGiving {
-			m.gave(s, body)
+			m.handedOver(s, body)
 		}
 	case link.PeerFailed:
 		var body link.PeerFailedBody
@@ -29,19 +29,19 @@ func (m *master) said(s *slot, msg link.Message, fds []int) {
 		case !m.read(s, msg, &body):
 		case body.Generation > 0:
 			m.strayPeer(s, body)
-		case m.source != nil && s.generation == m.generations.serving:
-			m.source.peerFailed(s, body)
-		case m.target != nil && s.generation == m.generations.coming:
-			m.target.peerFailed(s, body)
+		case m.oldSide != nil && s.generation == m.generations.serving:
+			m.oldSide.peerFailed(s, body)
+		case m.newSide != nil && s.generation == m.generations.coming:
+			m.newSide.peerFailed(s, body)
 		}
 	case link.Joined:
 		var body link.PeerBody
 		switch {
 		case !m.read(s, msg, &body), body.Generation > 0:
-		case m.source != nil && s.generation == m.generations.serving:
-			m.source.joined(pair{s.index, body.Slot})
-		case m.target != nil && s.generation == m.generations.coming:
-			m.target.joined(s, pair{body.Slot, s.index})
+		case m.oldSide != nil && s.generation == m.generations.serving:
+			m.oldSide.joined(pair{s.index, body.Slot})
+		case m.newSide != nil && s.generation == m.generations.coming:
+			m.newSide.joined(s, pair{body.Slot, s.index})
 		}
 	case link.Lent:
 		var body link.LentBody
@@ -85,7 +85,7 @@ func (m *master) ready(s *slot, msg link.Message) {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
 		s.readyAt = m.world.now()
-		m.target.ready(s, body)
+		m.newSide.ready(s, body)
 		return
 	}
 	s.readyAt = m.world.now()
@@ -99,8 +99,8 @@ func (m *master) ready(s *slot, msg link.Message) {
 		return
 	}
 	m.uncover(s)
-	if m.source != nil {
-		m.source.replaced(s)
+	if m.oldSide != nil {
+		m.oldSide.replaced(s)
 	}
 	if m.phase == serving {
 		m.storeWorker(s)
@@ -128,8 +128,8 @@ func (m *master) becomeServing() {
 	m.next() // what was asked for meanwhile
 }
 
-// gave follows when a worker has moved all that moves, forth or back.
-func (m *master) gave(s *slot, body link.GivenBody) {
+// handedOver follows when a worker has moved all that moves, forth or back.
+func (m *master) handedOver(s *slot, body link.GivenBody) {
 	reason := ""
 	if body.Reason != "" {
 		reason = "; " + body.Reason
@@ -138,8 +138,8 @@ func (m *master) gave(s *slot, body link.GivenBody) {
 		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.generations.coming:
-		m.target.gaveBack(s, body)
-	case s.generation == m.generations.serving && m.source != nil:
-		m.source.gave(s, body)
+		m.newSide.gaveBack(s, body)
+	case s.generation == m.generations.serving && m.oldSide != nil:
+		m.oldSide.moved(s, body)
 	}
 }
