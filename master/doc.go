@@ -7,7 +7,7 @@
 //	deadlines ──tick──────────┼──► one select ──┤
 //	workers: said, wrote,     │   one goroutine ├──► log queue ──► log file
 //	  hung up, exited ────────┤                 ├──► service manager
-//	other master ──word───────┘                 └──► other master
+//	other master ──message────┘                 └──► other master
 //
 // The goroutine of Run owns all state; master, generation, slot, oldSide, newSide and the log have no other
 // caller. Goroutines around it only wait: for asks and scrapes, for the log file, for the configuration to be read, for

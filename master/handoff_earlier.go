@@ -33,11 +33,11 @@ func (s *oldSide) introduceEarlier() {
 }
 
 // passEarlier passes the other end of a connection to a new worker.
-func (s *oldSide) passEarlier(w word) error {
-	if s.exchange == nil {
+func (s *oldSide) passEarlier(w message) error {
+	if s.link == nil {
 		return s.m.meetHere(s.m.generations.coming, w)
 	}
-	s.other.say(w)
+	s.other.send(w)
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (m *master) introduceAdopted(from *slot) {
 	if g == nil || m.met[[2]uint64{from.generation.number, uint64(from.index)}] {
 		return
 	}
-	err := m.introduceTo(from, g.number, len(g.slots), func(w word) error { return m.meetHere(g, w) })
+	err := m.introduceTo(from, g.number, len(g.slots), func(w message) error { return m.meetHere(g, w) })
 	if err != nil {
 		m.strand(from, err)
 	}
@@ -61,7 +61,7 @@ func (m *master) strand(from *slot, err error) {
 
 // introduceTo connects a worker of an earlier generation to its partners among slots of another one, whose ends pass hands
 // over. One that works is enough.
-func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func(word) error) (failed error) {
+func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func(message) error) (failed error) {
 	connected := 0
 	for _, to := range partners(from.index, len(from.generation.slots), slots) {
 		ours, theirs, err := m.world.pair()
@@ -73,7 +73,7 @@ func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func
 		err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(body)}, ours)
 		m.world.close(ours)
 		if err == nil {
-			w := word{Kind: wordPeer, Generation: from.generation.number, From: from.index, Slot: to.slot, Share: to.told()}
+			w := message{Kind: messagePeer, Generation: from.generation.number, From: from.index, Slot: to.slot, Share: to.told()}
 			w.fds = []int{theirs}
 			err = pass(w)
 		} else {
@@ -92,7 +92,7 @@ func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func
 }
 
 // meet passes a worker of a generation its end of a connection to one of an earlier generation.
-func (m *master) meet(g *generation, w word) error {
+func (m *master) meet(g *generation, w message) error {
 	if g == nil || w.Slot < 0 || w.Slot >= len(g.slots) || len(w.fds) != 1 || g.slots[w.Slot].state != slotServing {
 		return fmt.Errorf("new worker %d does not serve", w.Slot)
 	}
@@ -100,14 +100,14 @@ func (m *master) meet(g *generation, w word) error {
 	return m.pass(g.slots[w.Slot], link.Message{Kind: link.Peer, Body: link.Body(body)}, w.fds[0])
 }
 
-// meetHere is meet for a connection that is not a word of another master.
-func (m *master) meetHere(g *generation, w word) error {
+// meetHere is meet for a connection that is not a message of another master.
+func (m *master) meetHere(g *generation, w message) error {
 	defer m.world.close(w.fds[0])
 	return m.meet(g, w)
 }
 
 // hasMet is told of a worker that the old master connects to one of this master's.
-func (m *master) hasMet(w word) {
+func (m *master) hasMet(w message) {
 	if m.met == nil {
 		m.met = map[[2]uint64]bool{}
 	}

@@ -30,16 +30,16 @@ func (s *oldSide) tellGenerations() error {
 		if err != nil {
 			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
-		s.other.say(w)
+		s.other.send(w)
 	}
 	return nil
 }
 
-// whereCounted is the word that says where the workers of a generation count.
-func (m *master) whereCounted(g *generation) (word, error) {
+// whereCounted is the message that says where the workers of a generation count.
+func (m *master) whereCounted(g *generation) (message, error) {
 	own, err := m.world.dup(g.sharedFD)
-	return word{
-		Kind: wordCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
+	return message{
+		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
 		Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)), fds: []int{own},
 	}, err
 }
@@ -57,7 +57,7 @@ func names(pools []link.Pool) (all []link.Pool) {
 }
 
 // remember maps the counters of a generation that the old side has, or had.
-func (t *newSide) remember(w word) {
+func (t *newSide) remember(w message) {
 	if t.unreadable {
 		return
 	}
@@ -71,7 +71,7 @@ func (t *newSide) remember(w word) {
 }
 
 // expect maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
-func (m *master) expect(w word) {
+func (m *master) expect(w message) {
 	if m.generations.heir != nil {
 		return // it has said so
 	}
@@ -95,7 +95,7 @@ func (m *master) disinherit() {
 }
 
 // told makes of what another master has said of its counters a generation without workers.
-func (m *master) told(w *word) (*generation, error) {
+func (m *master) told(w *message) (*generation, error) {
 	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
 		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
 	}
@@ -169,17 +169,17 @@ func (s *oldSide) tellWorkers() {
 				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
-			w := word{Kind: wordWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{control}}
+			w := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{control}}
 			if !old.until.IsZero() || old.state == slotDying {
 				w.Left = max(old.until.Sub(m.world.now()), grace)
 			}
-			s.other.say(w)
+			s.other.send(w)
 		}
 	}
 }
 
 // adopt takes over a worker that still has clients.
-func (m *master) adopt(w word) {
+func (m *master) adopt(w message) {
 	i := slices.IndexFunc(m.generations.inherited, func(g *generation) bool { return g.number == w.Generation })
 	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.inherited[i].slots) || m.generations.inherited[i].slots[w.Slot].process != nil {
 		return

@@ -16,52 +16,52 @@ import (
 )
 
 const (
-	maxWordBytes = 64 << 10 // in one message; a longer one travels as a memory file
-	maxWordFDs   = 250      // below the kernel's 253
+	maxLinkBytes = 64 << 10 // in one message; a longer one travels as a memory file
+	maxLinkFDs   = 250      // below the kernel's 253
 )
 
-// exchange is the counterpart that is another process. Nothing of it waits for that process.
-type exchange struct {
-	transmit func(w word)                         // takes over the descriptors
-	listen   func(report func(w word, err error)) // reports from other goroutines; an error is the last report, or an *unsaid
-	hangUp   func()                               // after what has been said
-	hush     func()                               // has the reports end, after what the other one has said so far
-	flush    func()                               // hangs up, and waits until that is done, for some seconds at most
+// masterLink is the counterpart that is another process. Nothing of it waits for that process.
+type masterLink struct {
+	transmit    func(w message)                         // takes over the descriptors
+	listen      func(report func(w message, err error)) // reports from other goroutines; an error is the last report, or an *unsent
+	hangUp      func()                                  // after what has been sent
+	stopReading func()                                  // has the reports end, after what the other one has said so far
+	flush       func()                                  // hangs up, and waits until that is done, for some seconds at most
 }
 
-// say has a word said after those that wait already. One that cannot be said is reported, and none is said after it.
-func (x *exchange) say(w word) { x.transmit(w) }
+// send sends a message after those that wait already. One that cannot be sent is reported, and none is sent after it.
+func (x *masterLink) send(w message) { x.transmit(w) }
 
-func (x *exchange) close() { x.hangUp() }
+func (x *masterLink) close() { x.hangUp() }
 
-// newExchange returns the exchange over a connected SOCK_SEQPACKET socket, which it takes over.
-func newExchange(fd int) *exchange {
+// newMasterLink returns the link over a connected SOCK_SEQPACKET socket, which it takes over.
+func newMasterLink(fd int) *masterLink {
 	file := os.NewFile(uintptr(fd), "exchange")
-	s := newSpeaker(file, sayTimeout)
-	return &exchange{
+	s := newSender(file, sendTimeout)
+	return &masterLink{
 		transmit: s.put,
-		listen: func(report func(word, error)) {
-			s.tell(func(err error) { report(word{}, err) })
+		listen: func(report func(message, error)) {
+			s.tell(func(err error) { report(message{}, err) })
 			go receive(file, report)
 		},
-		hangUp: s.end,
-		hush:   func() { hush(file) },
-		flush:  s.flush,
+		hangUp:      s.end,
+		stopReading: func() { stopReading(file) },
+		flush:       s.flush,
 	}
 }
 
 // longWord stands for a text that is in a memory file. JSON never begins like this.
 const longWord = 'M'
 
-// receive reports words until the other end is gone.
-func receive(file *os.File, report func(word, error)) {
+// receive reports messages until the other end is gone.
+func receive(file *os.File, report func(message, error)) {
 	raw, err := file.SyscallConn()
 	if err != nil {
-		report(word{}, err)
+		report(message{}, err)
 		return
 	}
-	buf := make([]byte, maxWordBytes+1)
-	fds := make([]int, maxWordFDs+1)
+	buf := make([]byte, maxLinkBytes+1)
+	fds := make([]int, maxLinkFDs+1)
 	for {
 		var n, got int
 		var truncated bool
@@ -79,20 +79,20 @@ func receive(file *os.File, report func(word, error)) {
 		}
 		if err != nil {
 			drop(came)
-			report(word{}, err)
+			report(message{}, err)
 			return
 		}
 		w, err := unpack(buf[:n], came)
 		if err != nil {
-			report(word{}, fmt.Errorf("the other master: %w", err))
+			report(message{}, fmt.Errorf("the other master: %w", err))
 			return
 		}
 		report(w, nil)
 	}
 }
 
-// hush has receive come to an end once everything is read. The other end may be open in this very process, for a child.
-func hush(file *os.File) {
+// stopReading has receive come to an end once everything is read. The other end may be open in this very process, for a child.
+func stopReading(file *os.File) {
 	if raw, err := file.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RD) })
 	}
@@ -105,15 +105,15 @@ func drop(fds []int) {
 	}
 }
 
-// unpack reads what a speaker has sent. The descriptors become the word's.
-func unpack(text []byte, fds []int) (w word, err error) {
+// unpack reads what a sender has sent. The descriptors become the message's.
+func unpack(text []byte, fds []int) (w message, err error) {
 	if len(text) == 1 && text[0] == longWord && len(fds) > 0 {
 		text, err = sock.ReadAll(fds[0])
 		sock.Close(fds[0])
 		fds = fds[1:]
 	}
 	if err == nil {
-		w, err = parseWord(text)
+		w, err = parseMessage(text)
 	}
 	if err != nil {
 		drop(fds)
@@ -123,27 +123,27 @@ func unpack(text []byte, fds []int) (w word, err error) {
 	return w, nil
 }
 
-// begin has the exchange heard by one of the two sides.
-func (m *master) begin(x *exchange, asNew bool) {
-	m.spoken = x
-	x.listen(func(w word, err error) {
+// begin has the link heard by one of the two sides.
+func (m *master) begin(x *masterLink, asNew bool) {
+	m.lastLink = x
+	x.listen(func(w message, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
-				m.hear(w, asNew)
+				m.dispatch(w, asNew)
 				return
 			}
-			m.exchangeEnded(x, asNew, err)
+			m.linkEnded(x, asNew, err)
 		}})
 	})
 }
 
-// exchangeEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
-func (m *master) exchangeEnded(x *exchange, asNew bool, err error) {
-	if u := (*unsaid)(nil); errors.As(err, &u) {
-		m.notSaid(x, asNew, u)
+// linkEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
+func (m *master) linkEnded(x *masterLink, asNew bool, err error) {
+	if u := (*unsent)(nil); errors.As(err, &u) {
+		m.notSent(x, asNew, u)
 		return
 	}
-	if s := m.oldSide; !asNew && s != nil && s.exchange == x {
+	if s := m.oldSide; !asNew && s != nil && s.link == x {
 		s.silent = true
 		if end := s.childEnded; end != nil {
 			s.childEnded = nil
@@ -152,13 +152,13 @@ func (m *master) exchangeEnded(x *exchange, asNew bool, err error) {
 		}
 	}
 	switch {
-	case asNew && m.newSide != nil && m.newSide.exchange == x && !over(err):
+	case asNew && m.newSide != nil && m.newSide.link == x && !over(err):
 		m.newSide.misheard(err)
-	case asNew && m.newSide != nil && m.newSide.exchange == x:
+	case asNew && m.newSide != nil && m.newSide.link == x:
 		m.newSide.oldMasterEnded(err)
 	case asNew && m.predecessor.is(x):
 		m.oldMasterGone()
-	case !asNew && m.oldSide != nil && m.oldSide.exchange == x && !errors.Is(err, io.EOF):
+	case !asNew && m.oldSide != nil && m.oldSide.link == x && !errors.Is(err, io.EOF):
 		m.oldSide.fail(fmt.Errorf("new master: %w", err))
 	}
 	// Otherwise an old side learns of the end of its new master from the one who waits for the process.
@@ -167,28 +167,28 @@ func (m *master) exchangeEnded(x *exchange, asNew bool, err error) {
 // over tells that the other master has closed its end of the conversation, or is gone.
 func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
-// notSaid follows when the other master has not got a word: it hangs, or the machine lacks something. One that is gone is
+// notSent follows when the other master has not got a message: it hangs, or the machine lacks something. One that is gone is
 // noticed otherwise.
-func (m *master) notSaid(x *exchange, asNew bool, u *unsaid) {
+func (m *master) notSent(x *masterLink, asNew bool, u *unsent) {
 	switch {
 	case u.gone():
-	case asNew && m.newSide != nil && m.newSide.exchange == x:
-		m.newSide.notSaid(u)
+	case asNew && m.newSide != nil && m.newSide.link == x:
+		m.newSide.notSent(u)
 	case asNew && m.predecessor.is(x):
 		m.log.Printf(logfile.Error, "%v", u)
-	case !asNew && m.oldSide != nil && m.oldSide.exchange == x:
-		m.oldSide.notSaid(u)
+	case !asNew && m.oldSide != nil && m.oldSide.link == x:
+		m.oldSide.notSent(u)
 	}
 }
 
-// nameSockets adds copies of chosen listeners to a word. An error leaves the word without any: a master that inherited all but
+// nameSockets adds copies of chosen listeners to a message. An error leaves the message without any: a master that inherited all but
 // one would close that one's queue.
-func (m *master) nameSockets(w *word, chosen func(*listen.Listener) bool) error {
+func (m *master) nameSockets(w *message, chosen func(*listen.Listener) bool) error {
 	for _, l := range m.listeners.All() {
 		if !chosen(l) {
 			continue
 		}
-		err := m.addSocket(w, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: wordSpotOf(l.Spot)})
+		err := m.addSocket(w, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)})
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (m *master) nameSockets(w *word, chosen func(*listen.Listener) bool) error 
 	return nil
 }
 
-func (m *master) addSocket(w *word, fd int, name socketName) error {
+func (m *master) addSocket(w *message, fd int, name socketName) error {
 	own, err := m.world.dup(fd)
 	if err != nil {
 		m.closeRest(w.fds)
@@ -208,8 +208,8 @@ func (m *master) addSocket(w *word, fd int, name socketName) error {
 	return nil
 }
 
-// addSockets takes over the sockets that a word names.
-func (m *master) addSockets(w word) {
+// addSockets takes over the sockets that a message names.
+func (m *master) addSockets(w message) {
 	for i, s := range w.Sockets {
 		if i >= len(w.fds) {
 			return
@@ -241,13 +241,13 @@ func (m *master) addSockets(w word) {
 	}
 }
 
-// tellSockets says all that a new master inherits, in as many words as it takes.
+// tellSockets says all that a new master inherits, in as many messages as it takes.
 func (s *oldSide) tellSockets() error {
 	m := s.m
-	var all word
+	var all message
 	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
 	if err == nil && m.admin.fd >= 0 {
-		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: wordSpotOf(m.admin.spot)})
+		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: messageSpotOf(m.admin.spot)})
 	}
 	if err != nil {
 		return err
@@ -261,9 +261,9 @@ func (s *oldSide) tellSockets() error {
 		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
 	}
 	for more := true; more; {
-		n := min(len(all.fds), maxWordFDs)
+		n := min(len(all.fds), maxLinkFDs)
 		more = n < len(all.fds)
-		s.other.say(word{Kind: wordSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
+		s.other.send(message{Kind: messageSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
 		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
 	}
 	return nil

@@ -1,4 +1,4 @@
-// The speaking end of an exchange: words wait here until the other master takes them, so that the loop never does.
+// The sending end of a link: messages wait here until the other master takes them, so that the loop never does.
 
 package master
 
@@ -15,65 +15,65 @@ import (
 )
 
 const (
-	sayTimeout = 5 * time.Second       // for the other master to take a word
-	sayPause   = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
+	sendTimeout = 5 * time.Second       // for the other master to take a message
+	sayPause    = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
 )
 
-// unsaid is the error of a word that the other master has not got. No later one is said.
-type unsaid struct {
-	kind  wordKind
+// unsent is the error of a message that the other master has not got. No later one is sent.
+type unsent struct {
+	kind  messageKind
 	cause error
 }
 
-func (u *unsaid) Error() string {
+func (u *unsent) Error() string {
 	if errors.Is(u.cause, os.ErrDeadlineExceeded) {
-		return fmt.Sprintf("the other master takes nothing: %q was not said within %s", u.kind, sayTimeout)
+		return fmt.Sprintf("the other master takes nothing: %q was not said within %s", u.kind, sendTimeout)
 	}
 	return fmt.Sprintf("saying %q to the other master: %v", u.kind, u.cause)
 }
 
-func (u *unsaid) Unwrap() error { return u.cause }
+func (u *unsent) Unwrap() error { return u.cause }
 
 // gone tells whether there is nobody any more who could be told. Whoever listens to the other master learns of that, too.
-func (u *unsaid) gone() bool {
+func (u *unsent) gone() bool {
 	return errors.Is(u.cause, syscall.EPIPE) || errors.Is(u.cause, syscall.ECONNRESET)
 }
 
-// speaker sends words, one after the other, from a goroutine of its own.
-type speaker struct {
+// sender sends messages, one after the other, from a goroutine of its own.
+type sender struct {
 	file *os.File
 	wake chan struct{} // something waits, or is to end; has room for one
 	done chan struct{} // closed when the file is
 
-	patience time.Duration // for one word
+	patience time.Duration // for one message
 
 	mu     sync.Mutex
-	queue  []spoken
+	queue  []outgoing
 	ending bool        // the file is closed when the queue is empty
-	failed *unsaid     // nothing is said any more
+	failed *unsent     // nothing is sent any more
 	report func(error) // told of failed; nil: nobody listens yet
 }
 
-// spoken is a word on its way. It owns its descriptors.
-type spoken struct {
-	kind wordKind
+// outgoing is a message on its way. It owns its descriptors.
+type outgoing struct {
+	kind messageKind
 	text []byte
 	fds  []int
 }
 
-func (s *spoken) drop() { drop(s.fds) }
+func (s *outgoing) drop() { drop(s.fds) }
 
-// newSpeaker returns one that owns the file.
-func newSpeaker(file *os.File, patience time.Duration) *speaker {
-	s := &speaker{file: file, patience: patience, wake: make(chan struct{}, 1), done: make(chan struct{})}
+// newSender returns one that owns the file.
+func newSender(file *os.File, patience time.Duration) *sender {
+	s := &sender{file: file, patience: patience, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
 
-// put has a word said after those that wait already, and takes over its descriptors. It does not wait.
-func (s *speaker) put(w word) {
-	text, err := appendWord(nil, w) // now: what w points to may be another a moment later
-	one := spoken{w.Kind, text, w.fds}
+// put has a message sent after those that wait already, and takes over its descriptors. It does not wait.
+func (s *sender) put(w message) {
+	text, err := appendMessage(nil, w) // now: what w points to may be another a moment later
+	one := outgoing{w.Kind, text, w.fds}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -81,15 +81,15 @@ func (s *speaker) put(w word) {
 		one.drop()
 	case err != nil:
 		one.drop()
-		s.fail(&unsaid{w.Kind, err})
+		s.fail(&unsent{w.Kind, err})
 	default:
 		s.queue = append(s.queue, one)
 		s.nudge()
 	}
 }
 
-// tell has report hear, from another goroutine, why a word could not be said.
-func (s *speaker) tell(report func(error)) {
+// tell has report hear, from another goroutine, why a message could not be sent.
+func (s *sender) tell(report func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.report = report
@@ -98,16 +98,16 @@ func (s *speaker) tell(report func(error)) {
 	}
 }
 
-// end closes the file once everything is said, or cannot be.
-func (s *speaker) end() {
+// end closes the file once everything is sent, or cannot be.
+func (s *sender) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = true
 	s.nudge()
 }
 
-// flush ends, and waits for it. What waits is said within the patience, or never.
-func (s *speaker) flush() {
+// flush ends, and waits for it. What waits is sent within the patience, or never.
+func (s *sender) flush() {
 	s.end()
 	select {
 	case <-s.done:
@@ -116,7 +116,7 @@ func (s *speaker) flush() {
 }
 
 // nudge has the goroutine look. mu is held.
-func (s *speaker) nudge() {
+func (s *sender) nudge() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -124,7 +124,7 @@ func (s *speaker) nudge() {
 }
 
 // fail ends the speaking, for good. mu is held.
-func (s *speaker) fail(u *unsaid) {
+func (s *sender) fail(u *unsent) {
 	for i := range s.queue {
 		s.queue[i].drop()
 	}
@@ -134,8 +134,8 @@ func (s *speaker) fail(u *unsaid) {
 	}
 }
 
-// next returns the word that is to be said now; false: there is none.
-func (s *speaker) next() (one spoken, more, ending bool) {
+// next returns the message that is to be sent now; false: there is none.
+func (s *sender) next() (one outgoing, more, ending bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
@@ -145,7 +145,7 @@ func (s *speaker) next() (one spoken, more, ending bool) {
 	return one, true, false
 }
 
-func (s *speaker) run() {
+func (s *sender) run() {
 	defer close(s.done)
 	defer s.file.Close()
 	for {
@@ -158,18 +158,18 @@ func (s *speaker) run() {
 		default:
 			if err := s.send(&one); err != nil {
 				s.mu.Lock()
-				s.fail(&unsaid{one.kind, err})
+				s.fail(&unsent{one.kind, err})
 				s.mu.Unlock()
 			}
 		}
 	}
 }
 
-// send sends a word in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor. The
+// send sends a message in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor. The
 // kernel may have too little room for a moment: too many descriptors of this user are under way, or too little memory.
-func (s *speaker) send(one *spoken) error {
+func (s *sender) send(one *outgoing) error {
 	defer one.drop()
-	if len(one.text) > maxWordBytes {
+	if len(one.text) > maxLinkBytes {
 		memory, err := sock.MemfdSealed("pinion-word", one.text)
 		if err != nil {
 			return err

@@ -42,20 +42,20 @@ func open(t *testing.T) int {
 func TestSayToOneThatHangs(t *testing.T) {
 	before := open(t)
 	a, b := pairOf(t)
-	s := newSpeaker(os.NewFile(uintptr(a), "exchange"), 100*time.Millisecond)
+	s := newSender(os.NewFile(uintptr(a), "exchange"), 100*time.Millisecond)
 	failures := make(chan error, 10)
 	s.tell(func(err error) { failures <- err })
 	const words = 2000 // more than the socket takes
 	began := time.Now()
 	for i := range words {
-		s.put(word{Kind: wordPeer, Slot: i, fds: []int{copyOf(t, b)}})
+		s.put(message{Kind: messagePeer, Slot: i, fds: []int{copyOf(t, b)}})
 	}
 	took := time.Since(began)
-	var u *unsaid
-	if err := <-failures; !errors.As(err, &u) || u.kind != wordPeer || u.gone() {
+	var u *unsent
+	if err := <-failures; !errors.As(err, &u) || u.kind != messagePeer || u.gone() {
 		t.Errorf("the failure is %v", err)
 	}
-	s.put(word{Kind: wordGo, fds: []int{copyOf(t, b)}})
+	s.put(message{Kind: messageGo, fds: []int{copyOf(t, b)}})
 	s.flush()
 	if len(failures) > 0 {
 		t.Errorf("another failure: %v", <-failures)
@@ -69,16 +69,16 @@ func TestSayToOneThatHangs(t *testing.T) {
 // What was said before the end is said, however long the other one takes.
 func TestSayAndEnd(t *testing.T) {
 	a, b := pairOf(t)
-	s := newSpeaker(os.NewFile(uintptr(a), "exchange"), time.Minute)
+	s := newSender(os.NewFile(uintptr(a), "exchange"), time.Minute)
 	const words = 2000
 	for i := range words {
-		s.put(word{Kind: wordAgain, Slot: i})
+		s.put(message{Kind: messageAgain, Slot: i})
 	}
 	s.end()
-	s.put(word{Kind: wordGo}) // too late
-	heard := make(chan word, words+1)
+	s.put(message{Kind: messageGo}) // too late
+	heard := make(chan message, words+1)
 	ended := make(chan error, 1)
-	go receive(os.NewFile(uintptr(b), "exchange"), func(w word, err error) {
+	go receive(os.NewFile(uintptr(b), "exchange"), func(w message, err error) {
 		if err != nil {
 			ended <- err
 			return
@@ -89,7 +89,7 @@ func TestSayAndEnd(t *testing.T) {
 	close(heard)
 	n := 0
 	for w := range heard {
-		if w.Kind != wordAgain || w.Slot != n {
+		if w.Kind != messageAgain || w.Slot != n {
 			t.Fatalf("word %d is %q %d", n, w.Kind, w.Slot)
 		}
 		n++
@@ -103,11 +103,11 @@ func TestSayAndEnd(t *testing.T) {
 func TestSayToNobody(t *testing.T) {
 	a, b := pairOf(t)
 	sock.Close(b)
-	s := newSpeaker(os.NewFile(uintptr(a), "exchange"), time.Minute)
+	s := newSender(os.NewFile(uintptr(a), "exchange"), time.Minute)
 	failures := make(chan error, 1)
-	s.put(word{Kind: wordGo})
+	s.put(message{Kind: messageGo})
 	s.tell(func(err error) { failures <- err })
-	var u *unsaid
+	var u *unsent
 	if err := <-failures; !errors.As(err, &u) || !u.gone() {
 		t.Errorf("the failure is %v", err)
 	}
@@ -118,15 +118,15 @@ func TestSayToNobody(t *testing.T) {
 func TestLongWord(t *testing.T) {
 	a, b := pairOf(t)
 	before := open(t)
-	x, y := newExchange(a), newExchange(b)
-	heard := make(chan word, 1)
-	y.listen(func(w word, err error) {
+	x, y := newMasterLink(a), newMasterLink(b)
+	heard := make(chan message, 1)
+	y.listen(func(w message, err error) {
 		if err == nil {
 			heard <- w
 		}
 	})
-	reason := fmt.Sprintf("%0*d", 2*maxWordBytes, 7)
-	x.say(word{Kind: wordFailed, Reason: reason, fds: []int{copyOf(t, a), copyOf(t, a)}})
+	reason := fmt.Sprintf("%0*d", 2*maxLinkBytes, 7)
+	x.send(message{Kind: messageFailed, Reason: reason, fds: []int{copyOf(t, a), copyOf(t, a)}})
 	w := <-heard
 	if w.Reason != reason || len(w.fds) != 2 {
 		t.Errorf("%d bytes and %d descriptors", len(w.Reason), len(w.fds))
@@ -147,7 +147,7 @@ func TestReceiveNonsense(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pairOf(t)
-			fds := make([]int, maxWordFDs+2)
+			fds := make([]int, maxLinkFDs+2)
 			for i := range fds {
 				fds[i] = a
 			}
@@ -157,7 +157,7 @@ func TestReceiveNonsense(t *testing.T) {
 			}
 			file := os.NewFile(uintptr(b), "exchange")
 			ended := make(chan error, 1)
-			receive(file, func(w word, err error) {
+			receive(file, func(w message, err error) {
 				if err == nil {
 					t.Errorf("understood as %q", w.Kind)
 					drop(w.fds)

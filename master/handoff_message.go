@@ -1,4 +1,4 @@
-// What the two sides of a handoff say to each other. The old side owns the generation that serves, the new side makes the
+// The messages of a handoff. The old side owns the generation that serves, the new side makes the
 // next one. At a reload one master is both; at an upgrade they are the old and the new master.
 //
 //	old side                               new side
@@ -40,41 +40,41 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-type wordKind string
+type messageKind string
 
 const (
-	wordHello    wordKind = "hello"
-	wordWelcome  wordKind = "welcome"
-	wordSockets  wordKind = "sockets"
-	wordPrepared wordKind = "prepared"
-	wordCounters wordKind = "counters"
-	wordPeer     wordKind = "peer"
-	wordGo       wordKind = "go"
-	wordAgain    wordKind = "again"
-	wordSuspect  wordKind = "suspect"
-	wordMoved    wordKind = "moved"
-	wordSettled  wordKind = "settled"
-	wordAgreed   wordKind = "agreed"
-	wordWorker   wordKind = "worker"
-	wordFarewell wordKind = "farewell"
-	wordFailed   wordKind = "failed"
-	wordAbort    wordKind = "abort"
-	wordReturned wordKind = "returned"
-	wordIntent   wordKind = "intent"
-	wordTopology wordKind = "topology"
+	messageHello    messageKind = "hello"
+	messageWelcome  messageKind = "welcome"
+	messageSockets  messageKind = "sockets"
+	messagePrepared messageKind = "prepared"
+	messageCounters messageKind = "counters"
+	messagePeer     messageKind = "peer"
+	messageGo       messageKind = "go"
+	messageAgain    messageKind = "again"
+	messageSuspect  messageKind = "suspect"
+	messageMoved    messageKind = "moved"
+	messageSettled  messageKind = "settled"
+	messageAgreed   messageKind = "agreed"
+	messageWorker   messageKind = "worker"
+	messageFarewell messageKind = "farewell"
+	messageFailed   messageKind = "failed"
+	messageAbort    messageKind = "abort"
+	messageReturned messageKind = "returned"
+	messageIntent   messageKind = "intent"
+	messageTopology messageKind = "topology"
 )
 
-// Versions of the conversation between masters. A word may get new fields in any version, which older masters ignore;
+// Versions of the conversation between masters. A message may get new fields in any version, which older masters ignore;
 // one that must not be ignored is named in Critical.
 const (
 	oldestConversation = 1
 	newestConversation = 1
 )
 
-// word is one thing said. Which fields count depends on the kind.
-type word struct {
-	Kind     wordKind `json:"kind"`
-	Critical []string `json:"critical,omitempty"` // names of fields that the receiver must know
+// message is one message of the handoff. Which fields count depends on the kind.
+type message struct {
+	Kind     messageKind `json:"kind"`
+	Critical []string    `json:"critical,omitempty"` // names of fields that the receiver must know
 
 	Oldest     int       `json:"oldest,omitempty"` // hello: conversations that it knows
 	Newest     int       `json:"newest,omitempty"`
@@ -124,7 +124,7 @@ type word struct {
 	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
 	Result  *admin.HandoffStatus `json:"result,omitempty"`  // moved, farewell
 
-	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the speaker knows the word intent
+	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the sender knows the message intent
 	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
 	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the old side has not come to
 	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the old side from now on
@@ -145,22 +145,22 @@ type socketName struct {
 	Slot    int    `json:"slot,omitempty"`
 	Foreign bool   `json:"foreign,omitempty"`
 
-	Spot *wordSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
+	Spot *messageSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
 }
 
-type wordSpot struct {
+type messageSpot struct {
 	Device uint64 `json:"device"`
 	Inode  uint64 `json:"inode"`
 }
 
-func wordSpotOf(s listen.Spot) *wordSpot {
+func messageSpotOf(s listen.Spot) *messageSpot {
 	if s == (listen.Spot{}) {
 		return nil
 	}
-	return &wordSpot{s.Device, s.Inode}
+	return &messageSpot{s.Device, s.Inode}
 }
 
-func (s *wordSpot) spot() listen.Spot {
+func (s *messageSpot) spot() listen.Spot {
 	if s == nil {
 		return listen.Spot{}
 	}
@@ -172,20 +172,20 @@ const (
 	adminSocketName = "control"
 )
 
-// appendWord appends the JSON form of w, without its descriptors.
-func appendWord(dst []byte, w word) ([]byte, error) {
+// appendMessage appends the JSON form of w, without its descriptors.
+func appendMessage(dst []byte, w message) ([]byte, error) {
 	text, err := json.Marshal(w)
 	return append(dst, text...), err
 }
 
-// parseWord reads a word. One that must not be understood in part is refused as a whole.
-func parseWord(text []byte) (word, error) {
-	var w word
+// parseMessage reads a message. One that must not be understood in part is refused as a whole.
+func parseMessage(text []byte) (message, error) {
+	var w message
 	if err := json.Unmarshal(text, &w); err != nil {
 		return w, fmt.Errorf("reading what the other master said: %w", err)
 	}
 	for _, field := range w.Critical {
-		if !link.KnowsField(reflect.TypeFor[word](), field) {
+		if !link.KnowsField(reflect.TypeFor[message](), field) {
 			return w, fmt.Errorf("the other master insists on %q, which pinion of this version does not know", field)
 		}
 	}
@@ -193,7 +193,7 @@ func parseWord(text []byte) (word, error) {
 }
 
 // conversation returns the version that two masters have in common.
-func conversation(hello word) (int, error) {
+func conversation(hello message) (int, error) {
 	version := min(hello.Newest, newestConversation)
 	if version < max(hello.Oldest, oldestConversation) {
 		return 0, fmt.Errorf("pinion %s knows handoff versions %d to %d, this one %d to %d: no common handoff version; "+
@@ -219,53 +219,53 @@ func intentNamed(name string) intent {
 }
 
 // counterpart is the other side of a handoff. It owns the descriptors of what it is told.
-type counterpart interface{ say(w word) }
+type counterpart interface{ send(w message) }
 
-// echo is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
+// localSide is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
 // brings descriptors is heard at once, so that they do not pile up.
-type echo struct {
+type localSide struct {
 	m     *master
 	toNew bool
 }
 
-func (e echo) say(w word) {
+func (e localSide) send(w message) {
 	if len(w.fds) > 0 {
-		e.m.hear(w, e.toNew)
+		e.m.dispatch(w, e.toNew)
 		return
 	}
-	e.m.echoes = append(e.m.echoes, heard{w, e.toNew})
+	e.m.local = append(e.m.local, localMessage{w, e.toNew})
 }
 
-// heard is a word on its way to one of the two sides.
-type heard struct {
-	word
+// localMessage is a message on its way to one of the two sides.
+type localMessage struct {
+	message
 	toNew bool
 }
 
-// converse has both sides hear what the other has said, until neither has more to say.
-func (m *master) converse() {
-	for len(m.echoes) > 0 {
-		next := m.echoes[0]
-		m.echoes = m.echoes[1:]
-		m.hear(next.word, next.toNew)
+// deliverLocal has both sides hear what the other has said, until neither has more to say.
+func (m *master) deliverLocal() {
+	for len(m.local) > 0 {
+		next := m.local[0]
+		m.local = m.local[1:]
+		m.dispatch(next.message, next.toNew)
 	}
 }
 
-// hear takes a word, as the new side or as the old side.
-func (m *master) hear(w word, asNew bool) {
+// dispatch takes a message, as the new side or as the old side.
+func (m *master) dispatch(w message, asNew bool) {
 	switch {
-	case asNew && w.Kind == wordWorker:
+	case asNew && w.Kind == messageWorker:
 		m.adopt(w)
-	case asNew && w.Kind == wordPeer && w.Generation > 0:
+	case asNew && w.Kind == messagePeer && w.Generation > 0:
 		m.hasMet(w)
-	case asNew && w.Kind == wordFarewell:
+	case asNew && w.Kind == messageFarewell:
 		m.heardFarewell(w)
-	case w.Kind == wordIntent:
+	case w.Kind == messageIntent:
 		m.relayed(w, asNew)
 	case asNew && m.newSide != nil:
-		m.newSide.hear(w)
+		m.newSide.handle(w)
 	case !asNew && m.oldSide != nil:
-		m.oldSide.hear(w)
+		m.oldSide.handle(w)
 	}
 	for _, fd := range w.fds {
 		if fd >= 0 {

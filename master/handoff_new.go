@@ -71,48 +71,48 @@ type newSide struct {
 	lostSaid    int                  // upgrade: clients that the old master knows to be lost
 	may         bool                 // upgrade: it agrees that this one takes over
 	asked       bool                 // upgrade: somebody may have made this process the main one of the service
-	exchange    *exchange            // upgrade: the way to the old master
-	welcome     word                 // upgrade: with Kind once it has come
+	link        *masterLink          // upgrade: the way to the old master
+	welcome     message              // upgrade: with Kind once it has come
 	held        []intent             // upgrade: what was asked for before the welcome
 }
 
 // serves tells whether the workers have clients, or may have.
 func (t *newSide) serves() bool { return t.phase == newAccepting || t.phase == newSettling }
 
-// engaged tells whether workers of the old side may have given clients to these: they can be faster than the word that says so.
+// engaged tells whether workers of the old side may have given clients to these: they can be faster than the message that says so.
 func (t *newSide) engaged() bool { return t.serves() || t.phase == newPrepared && t.awaited != nil }
 
 func (t *newSide) enter(phase newPhase, timeout time.Duration) {
 	t.phase, t.until = phase, t.m.world.now().Add(timeout)
 }
 
-// hear takes what the old side says.
-func (t *newSide) hear(w word) {
+// handle takes what the old side says.
+func (t *newSide) handle(w message) {
 	switch {
-	case w.Kind == wordWelcome && t.phase == newCalling:
+	case w.Kind == messageWelcome && t.phase == newCalling:
 		t.welcomed(w)
-	case w.Kind == wordSockets && t.phase == newCalling:
+	case w.Kind == messageSockets && t.phase == newCalling:
 		t.m.addSockets(w)
 		if !w.More {
 			t.load()
 		}
-	case w.Kind == wordCounters && t.phase == newPrepared:
+	case w.Kind == messageCounters && t.phase == newPrepared:
 		t.remember(w)
-	case w.Kind == wordTopology:
+	case w.Kind == messageTopology:
 		t.m.learn(w.Topology)
-	case w.Kind == wordPeer:
+	case w.Kind == messagePeer:
 		t.introduce(w)
-	case w.Kind == wordGo && t.phase == newPrepared && t.failure == nil:
+	case w.Kind == messageGo && t.phase == newPrepared && t.failure == nil:
 		t.accept(w)
-	case w.Kind == wordSuspect && t.phase == newAccepting:
+	case w.Kind == messageSuspect && t.phase == newAccepting:
 		t.suspect(w)
-	case w.Kind == wordMoved && t.phase == newAccepting:
+	case w.Kind == messageMoved && t.phase == newAccepting:
 		t.settle(w.Result)
-	case w.Kind == wordAgreed && t.phase == newSettling:
+	case w.Kind == messageAgreed && t.phase == newSettling:
 		t.agreed()
-	case w.Kind == wordAbort && w.Intent == intentNames[stop] && t.exchange != nil:
+	case w.Kind == messageAbort && w.Intent == intentNames[stop] && t.link != nil:
 		t.stop()
-	case w.Kind == wordAbort:
+	case w.Kind == messageAbort:
 		t.abort(w.Reason, w.Unmoved)
 	}
 }
@@ -158,33 +158,33 @@ func (t *newSide) ready(s *slot, body link.ReadyBody) {
 	t.unreachable = append(t.unreachable, body.Unreachable...)
 	if t.serves() {
 		m.serve(s)
-		t.other.say(word{Kind: wordAgain, Slot: s.index})
+		t.other.send(message{Kind: messageAgain, Slot: s.index})
 		return
 	}
 	if t.phase != newPreparing || t.g.count(slotPrepared) < len(t.g.slots) {
 		return
 	}
 	t.enter(newPrepared, waitTimeout)
-	w := word{
-		Kind: wordPrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
+	w := message{
+		Kind: messagePrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
 		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
 	}
-	if t.exchange != nil {
+	if t.link != nil {
 		if err := m.nameSockets(&w, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
 			t.fail(err)
 			return
 		}
 		if counters, err := m.whereCounted(t.g); err == nil { // else they are missing until this one serves
-			t.other.say(counters)
+			t.other.send(counters)
 		}
 	}
 	t.at("nm.prepared")
-	t.other.say(w)
+	t.other.send(w)
 }
 
 // at is a point at which a new master may be made to break.
 func (t *newSide) at(point string) {
-	if t.exchange != nil {
+	if t.link != nil {
 		fault.At(point)
 	}
 }
@@ -198,7 +198,7 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 }
 
 // introduce passes a worker its end of a connection to a worker of the old side.
-func (t *newSide) introduce(w word) {
+func (t *newSide) introduce(w message) {
 	if t.g == nil || w.Slot < 0 || w.Slot >= len(t.g.slots) || len(w.fds) != 1 {
 		return
 	}
@@ -236,19 +236,19 @@ func (t *newSide) checkJoined(s *slot) {
 }
 
 // accept lets the workers accept, side by side with the old ones.
-func (t *newSide) accept(w word) {
+func (t *newSide) accept(w message) {
 	m := t.m
 	t.enter(newAccepting, t.acceptTimeout())
 	if w.Legacy != nil {
 		t.g.counters.InheritLiveness(w.Legacy)
 		switch {
-		case t.exchange == nil:
+		case t.link == nil:
 			t.following = totals.Follow(m.generations.serving.counters, t.g.counters)
 		case len(t.left) > 0:
 			t.following = totals.Follow(t.left[0].counters, t.g.counters)
 		}
 	}
-	if t.exchange != nil {
+	if t.link != nil {
 		m.totals.Past = t.pastTotals(w)
 		m.totals.Balance = w.Balance
 	}
@@ -263,7 +263,7 @@ func (t *newSide) accept(w word) {
 }
 
 // pastTotals returns what generations of the old master have counted that it does not have any more.
-func (t *newSide) pastTotals(w word) *totals.Sums {
+func (t *newSide) pastTotals(w message) *totals.Sums {
 	switch {
 	case len(t.left) == 0:
 		return w.Legacy
@@ -315,12 +315,12 @@ func (t *newSide) settle(result *admin.HandoffStatus) {
 		t.moved = result
 		return
 	}
-	if t.exchange != nil {
+	if t.link != nil {
 		t.ask(result)
 		return
 	}
 	t.established()
-	t.other.say(word{Kind: wordSettled})
+	t.other.send(message{Kind: messageSettled})
 }
 
 // serveAll has those accept, too, that have not said yet that they have their connections: nobody comes back any more, and

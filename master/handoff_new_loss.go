@@ -21,7 +21,7 @@ func (t *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
 
 // suspect follows when a worker of the old side can give nothing more to one of these. One that hangs goes, and its slot
 // starts anew; one that lives gets other connections, but not for ever.
-func (t *newSide) suspect(w word) {
+func (t *newSide) suspect(w message) {
 	if w.Slot < 0 || w.Slot >= len(t.g.slots) {
 		return
 	}
@@ -31,7 +31,7 @@ func (t *newSide) suspect(w word) {
 		t.m.kill(s, w.Reason)
 	case (s.state == slotServing || s.state == slotPrepared) && t.again[s.index] < maxAgain:
 		t.again[s.index]++
-		t.other.say(word{Kind: wordAgain, Slot: s.index})
+		t.other.send(message{Kind: messageAgain, Slot: s.index})
 	case s.state == slotServing, s.state == slotPrepared:
 		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, w.Reason))
 	}

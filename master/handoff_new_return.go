@@ -12,7 +12,7 @@ import (
 
 // fail tells the old side that this comes to nothing. Before clients have moved, that is the end of it.
 func (t *newSide) fail(reason error) {
-	t.other.say(word{Kind: wordFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
+	t.other.send(message{Kind: messageFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
 	switch {
 	case t.phase == newSettling: // it may have decided already, to leave
 		t.failure = reason
@@ -75,7 +75,7 @@ func (t *newSide) checkReturned() {
 }
 
 func (t *newSide) sayReturned() {
-	t.other.say(word{Kind: wordReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
+	t.other.send(message{Kind: messageReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
@@ -98,7 +98,7 @@ func (t *newSide) cancel(reason error) {
 		}
 		m.generations.retired = append(m.generations.retired, t.g)
 	}
-	if t.exchange != nil {
+	if t.link != nil {
 		if t.asked {
 			m.world.services.MainPID(t.old) // which may not be listened to any more
 		}

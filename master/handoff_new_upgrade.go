@@ -21,14 +21,14 @@ const agreeTimeout = 2 * settleTimeout
 const farewellTimeout = 10 * time.Second
 
 // call introduces a new master to the one that has started it.
-func (m *master) call(x *exchange) {
+func (m *master) call(x *masterLink) {
 	fault.At("nm.hello")
 	m.successor = true
 	m.world.services.Inherited() // what is in the environment was for the old master
-	m.newSide = &newSide{m: m, other: x, exchange: x, died: map[int]bool{}, again: map[int]int{}}
+	m.newSide = &newSide{m: m, other: x, link: x, died: map[int]bool{}, again: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
 	m.begin(x, true)
-	hello := word{Kind: wordHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
+	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
 		Obeys: true, Intents: true}
 	switch fault.Error("nm.hello") { // as a later version may say it
 	case fault.ErrShortWrite:
@@ -36,10 +36,10 @@ func (m *master) call(x *exchange) {
 	case fault.ErrGarbage:
 		hello.Critical = []string{"what will be"}
 	}
-	x.say(hello)
+	x.send(hello)
 }
 
-func (t *newSide) welcomed(w word) {
+func (t *newSide) welcomed(w message) {
 	t.m.generations.numbered = w.Generation
 	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
 	t.obeys, t.old = w.Declares, w.PID
@@ -67,7 +67,7 @@ func (t *newSide) passAlong(what intent) {
 	case t.welcome.Kind == "":
 		t.held = append(t.held, what)
 	case t.welcome.Intents:
-		t.other.say(word{Kind: wordIntent, Intent: intentNames[what]})
+		t.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
 	default:
 		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
 			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
@@ -101,10 +101,10 @@ func (t *newSide) stop() {
 	m.stop()
 }
 
-// notSaid follows when the old master has not got a word. Unless it may have decided already, clients go back.
-func (t *newSide) notSaid(u *unsaid) {
+// notSent follows when the old master has not got a message. Unless it may have decided already, clients go back.
+func (t *newSide) notSent(u *unsent) {
 	switch {
-	case t.phase == newAccepting, t.phase == newSettling && u.kind == wordSettled:
+	case t.phase == newAccepting, t.phase == newSettling && u.kind == messageSettled:
 		t.abort(u.Error(), false)
 	case t.phase == newSettling, t.phase == newReturning:
 		t.m.log.Printf(logfile.Error, "%v", u)
@@ -113,7 +113,7 @@ func (t *newSide) notSaid(u *unsaid) {
 	}
 }
 
-// misheard follows when a word of the old master has not come as it was said, for want of a descriptor for instance. That one
+// misheard follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
 // lives, so it goes on; nothing more is heard of it.
 func (t *newSide) misheard(err error) {
 	if t.phase == newSettling { // it may have agreed
@@ -186,7 +186,7 @@ func (t *newSide) settled() {
 // sayLost tells the old master, which answers those who have asked, how many clients are lost.
 func (t *newSide) sayLost() {
 	t.lostSaid = t.losses.clients
-	t.other.say(word{Kind: wordSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
+	t.other.send(message{Kind: messageSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
 // mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
@@ -225,7 +225,7 @@ func (t *newSide) takeOver() {
 func (t *newSide) succeed() {
 	m := t.m
 	m.predecessor = &predecessor{
-		exchange: t.exchange, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
+		link: t.link, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
 	}
 	m.service.stored = t.stored
 	t.promote()
@@ -264,17 +264,17 @@ func (t *newSide) promote() {
 
 // predecessor is a master that this one has replaced, until it has left.
 type predecessor struct {
-	exchange *exchange
-	pid      int
-	stays    bool      // its process does not end when it has left
-	until    time.Time // then it is given up
+	link  *masterLink
+	pid   int
+	stays bool      // its process does not end when it has left
+	until time.Time // then it is given up
 }
 
-// is tells whether an exchange leads to the predecessor.
-func (p *predecessor) is(x *exchange) bool { return p != nil && p.exchange == x }
+// is tells whether a link leads to the predecessor.
+func (p *predecessor) is(x *masterLink) bool { return p != nil && p.link == x }
 
 // heardFarewell takes the last that the old master has counted.
-func (m *master) heardFarewell(w word) {
+func (m *master) heardFarewell(w message) {
 	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.inherited) == 0 { // nobody else has said what they have counted
 		m.totals.Past = w.Legacy
 		m.restate()
@@ -287,13 +287,13 @@ func (m *master) heardFarewell(w word) {
 		m.last = w.Result
 	}
 	for _, name := range w.Waiting {
-		m.relayed(word{Intent: name}, true)
+		m.relayed(message{Intent: name}, true)
 	}
 }
 
 // oldMasterGone follows when the old master is gone, or is given up.
 func (m *master) oldMasterGone() {
-	x := m.predecessor.exchange
+	x := m.predecessor.link
 	m.predecessor = nil
 	m.succeedInherited()
 	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
@@ -348,7 +348,7 @@ func (t *newSide) oldMasterEnded(err error) {
 	t.promote()
 	m.succeedInherited()
 	m.unstore(t.stored)
-	t.exchange.close()
+	t.link.close()
 	m.takeInLate()
 	m.next()
 }

@@ -69,10 +69,10 @@ type oldSide struct {
 	losses   losses
 	theirs   losses // upgrade: of the new master's workers, as it says
 
-	exchange  *exchange // upgrade: the way to the new master
-	successor int       // upgrade: its pid
-	intents   bool      // upgrade: the new master knows the word intent
-	silent    bool      // upgrade: there is nothing more to hear of the new master
+	link      *masterLink // upgrade: the way to the new master
+	successor int         // upgrade: its pid
+	intents   bool        // upgrade: the new master knows the message intent
+	silent    bool        // upgrade: there is nothing more to hear of the new master
 
 	childEnded error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
 	declares   bool  // upgrade: this master tells the service manager about the new one
@@ -85,29 +85,29 @@ func (s *oldSide) enter(phase oldPhase, timeout time.Duration) {
 	s.phase, s.until = phase, s.m.world.now().Add(timeout)
 }
 
-// hear takes what the new side says.
-func (s *oldSide) hear(w word) {
+// handle takes what the new side says.
+func (s *oldSide) handle(w message) {
 	if w.Lost > 0 {
 		s.theirs = losses{w.Lost, w.LostReason}
 	}
 	switch {
-	case w.Kind == wordHello && s.phase == oldCalling:
+	case w.Kind == messageHello && s.phase == oldCalling:
 		s.welcome(w)
-	case w.Kind == wordCounters && s.phase == oldWaiting:
+	case w.Kind == messageCounters && s.phase == oldWaiting:
 		s.m.expect(w)
-	case w.Kind == wordPrepared && s.phase == oldWaiting && s.inquiry == nil:
+	case w.Kind == messagePrepared && s.phase == oldWaiting && s.inquiry == nil:
 		s.prepared(w)
-	case w.Kind == wordAgain && s.phase == oldMoving:
+	case w.Kind == messageAgain && s.phase == oldMoving:
 		s.introduce(w.Slot)
-	case w.Kind == wordSettled && s.phase == oldSettling && s.exchange != nil:
+	case w.Kind == messageSettled && s.phase == oldSettling && s.link != nil:
 		s.agree()
-	case w.Kind == wordSettled && s.phase == oldSettling:
+	case w.Kind == messageSettled && s.phase == oldSettling:
 		s.finish()
-	case w.Kind == wordSettled && s.phase == oldLeaving: // it has lost clients since it said so first
-		s.other.say(word{Kind: wordAgreed})
-	case w.Kind == wordFailed:
+	case w.Kind == messageSettled && s.phase == oldLeaving: // it has lost clients since it said so first
+		s.other.send(message{Kind: messageAgreed})
+	case w.Kind == messageFailed:
 		s.fail(errors.New(w.Reason))
-	case w.Kind == wordReturned && s.phase == oldReturning:
+	case w.Kind == messageReturned && s.phase == oldReturning:
 		s.status.Kept = w.Kept
 		s.conclude(s.failure)
 	}
@@ -115,7 +115,7 @@ func (s *oldSide) hear(w word) {
 
 // prepared follows when the new workers can serve. A server that they cannot reach is a reason to stay with the old
 // ones, if those can: a wrong password must not become an outage by a reload.
-func (s *oldSide) prepared(w word) {
+func (s *oldSide) prepared(w message) {
 	m := s.m
 	m.addSockets(w)
 	var doubts []doubtful
@@ -138,7 +138,7 @@ func (s *oldSide) prepared(w word) {
 }
 
 // proceed begins to move the clients to workers that reach every server that the old ones reach.
-func (s *oldSide) proceed(w word) {
+func (s *oldSide) proceed(w message) {
 	s.inquiry = nil
 	if len(w.Unreachable) > 0 {
 		remark := "new workers cannot reach " + list(w.Unreachable)
@@ -155,7 +155,7 @@ func (s *oldSide) proceed(w word) {
 func (s *oldSide) move() {
 	m := s.m
 	fault.At("om.go")
-	if s.exchange != nil {
+	if s.link != nil {
 		if err := s.tellGenerations(); err != nil {
 			s.fail(err)
 			return
@@ -167,7 +167,7 @@ func (s *oldSide) move() {
 			l.Queues = true // from here on, or soon
 		}
 	}
-	s.other.say(s.goAhead())
+	s.other.send(s.goAhead())
 	if len(s.removed) > 0 {
 		m.shelter(m.generations.serving)
 	}
@@ -179,11 +179,11 @@ func (s *oldSide) move() {
 	s.checkMoved()
 }
 
-// goAhead is the word that has the new side take over.
-func (s *oldSide) goAhead() word {
+// goAhead is the message that has the new side take over.
+func (s *oldSide) goAhead() message {
 	m := s.m
-	w := word{Kind: wordGo, Legacy: m.total()}
-	if s.exchange != nil {
+	w := message{Kind: messageGo, Legacy: m.total()}
+	if s.link != nil {
 		m.recount()
 		w.Past, w.Balance = &totals.Sums{}, m.totals.Balance
 		if m.totals.Past != nil {
@@ -239,9 +239,9 @@ func (s *oldSide) checkMoved() {
 		}
 	}
 	s.enter(oldSettling, settleTimeout)
-	s.declared = s.exchange != nil
+	s.declared = s.link != nil
 	s.total()
-	s.other.say(word{Kind: wordMoved, Result: &s.status})
+	s.other.send(message{Kind: messageMoved, Result: &s.status})
 }
 
 // total adds up what the workers say.
@@ -267,7 +267,7 @@ func (s *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	case body.Unjoined && (s.phase == oldJoining || s.phase == oldMoving):
 		s.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
 	case s.phase == oldMoving:
-		s.other.say(word{Kind: wordSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
+		s.other.send(message{Kind: messageSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
 	}
 }
 
@@ -281,7 +281,7 @@ func (s *oldSide) finish() {
 	for _, from := range m.generations.serving.slots {
 		m.release(from, deadline, s.removed)
 	}
-	if s.exchange == nil {
+	if s.link == nil {
 		m.succeed()
 	} else {
 		if !s.obeys || !s.declares { // else the service manager may listen to the new master only, which does that
@@ -401,7 +401,7 @@ func (s *oldSide) conclude(err error) {
 		}
 		reply <- o
 	}
-	if s.exchange != nil && err == nil {
+	if s.link != nil && err == nil {
 		s.farewell()
 		return
 	}

@@ -18,7 +18,7 @@ func (s *oldSide) fail(reason error) {
 	case oldReturning, oldLeaving:
 		return
 	case oldCalling, oldWaiting, oldJoining:
-		s.other.say(word{Kind: wordAbort, Reason: reason.Error(), Unmoved: true})
+		s.other.send(message{Kind: messageAbort, Reason: reason.Error(), Unmoved: true})
 		s.conclude(reason)
 		return
 	}
@@ -26,7 +26,7 @@ func (s *oldSide) fail(reason error) {
 	s.failure = reason
 	s.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take the former, and then says so
 	s.resume()
-	s.other.say(word{Kind: wordAbort, Reason: reason.Error()})
+	s.other.send(message{Kind: messageAbort, Reason: reason.Error()})
 }
 
 // resume has the workers serve on.
@@ -46,19 +46,19 @@ func (s *oldSide) resume() {
 func (s *oldSide) stop() {
 	m := s.m
 	const reason = "pinion stops"
-	s.other.say(word{Kind: wordAbort, Reason: reason, Intent: intentNames[stop]})
+	s.other.send(message{Kind: messageAbort, Reason: reason, Intent: intentNames[stop]})
 	m.oldSide = nil
 	for _, reply := range s.replies {
 		reply <- admin.Outcome{Error: reason, Failure: admin.FailureBusy}
 	}
-	if s.exchange != nil {
-		s.exchange.close()
+	if s.link != nil {
+		s.link.close()
 		s.dismissChild()
 	}
 }
 
-// notSaid follows when the new master has not got a word.
-func (s *oldSide) notSaid(u *unsaid) {
+// notSent follows when the new master has not got a message.
+func (s *oldSide) notSent(u *unsent) {
 	if s.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
 		s.m.log.Printf(logfile.Error, "%s: %v", s.status.Kind, u)
 		s.dismissChild()
@@ -83,8 +83,8 @@ func (s *oldSide) dismissChild() {
 func (s *oldSide) abandon() {
 	m := s.m
 	s.resume()
-	if s.exchange != nil {
-		s.exchange.close()
+	if s.link != nil {
+		s.link.close()
 		m.giveUp(m.generations.serving)
 		s.dismissChild()
 	}

@@ -73,7 +73,7 @@ func (s *oldSide) connect(from *slot, only int) (done bool) {
 			return false
 		}
 		s.awaited[pair{from.index, to.slot}] = true
-		s.other.say(word{Kind: wordPeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
+		s.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
 	}
 	return true
 }

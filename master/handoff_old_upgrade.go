@@ -15,7 +15,7 @@ import (
 )
 
 // welcome answers the new master's hello.
-func (s *oldSide) welcome(w word) {
+func (s *oldSide) welcome(w message) {
 	m := s.m
 	version, err := conversation(w)
 	if err != nil {
@@ -27,14 +27,14 @@ func (s *oldSide) welcome(w word) {
 	s.obeys, s.declares = w.Obeys, m.world.services.Present() && keeper <= 0
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
 	s.enter(oldWaiting, waitTimeout)
-	s.other.say(word{
-		Kind: wordWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
+	s.other.send(message{
+		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
 		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: names(m.generations.serving.pools),
 	})
 	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
-		s.passAlong(word{})
+		s.passAlong(message{})
 	}
 	if err := s.tellSockets(); err != nil {
 		s.fail(err)
@@ -73,7 +73,7 @@ func (s *oldSide) isDeclared(err error) {
 func (s *oldSide) allow() {
 	s.m.declineScrapes()
 	s.enter(oldLeaving, settleTimeout)
-	s.other.say(word{Kind: wordAgreed})
+	s.other.send(message{Kind: messageAgreed})
 }
 
 // flip follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
@@ -121,7 +121,7 @@ func (s *oldSide) flipped(err error) {
 		s.ended(err)
 	default: // its last words may say why
 		s.childEnded = err
-		s.exchange.hush()
+		s.link.stopReading()
 	}
 }
 
@@ -136,7 +136,7 @@ func (s *oldSide) ended(err error) {
 			}
 		}
 	}
-	s.exchange.close()
+	s.link.close()
 	switch s.phase {
 	case oldCalling, oldWaiting:
 		s.conclude(err)
@@ -163,18 +163,18 @@ var errDeposed = errors.New("the new master has ended when it was the main proce
 func (s *oldSide) farewell() {
 	m := s.m
 	s.tellWorkers()
-	s.other.say(word{Kind: wordFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
+	s.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
 	m.left, m.keeper.heir = true, s.successor
 	m.become(stopped)
 }
 
 // passAlong tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
 // welcome does.
-func (s *oldSide) passAlong(w word) {
+func (s *oldSide) passAlong(w message) {
 	switch {
 	case s.phase == oldCalling:
 	case s.intents:
-		s.other.say(w)
+		s.other.send(w)
 	default:
 		s.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
 			s.status.Kind, s.status.Build)
@@ -225,7 +225,7 @@ func (m *master) resumeAsks() {
 func (m *master) yielding() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
 
 // relayed takes what the other master was asked for.
-func (m *master) relayed(w word, asNew bool) {
+func (m *master) relayed(w message, asNew bool) {
 	what := intentNamed(w.Intent)
 	switch {
 	case w.Verbosity != nil && asNew:

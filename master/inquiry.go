@@ -19,7 +19,7 @@ const (
 
 // inquiry is under way while an attempt waits to hear from servers.
 type inquiry struct {
-	prepared word
+	prepared message
 	doubtful []doubtful
 	until    time.Time
 }
@@ -52,7 +52,7 @@ func (g *generation) connected(pool, server int) bool {
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
 // connected has to do.
-func (s *oldSide) inquire(w word, all []doubtful) {
+func (s *oldSide) inquire(w message, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool

@@ -44,8 +44,8 @@ type keeping struct {
 	forwarded bool     // it has passed on a drain; what comes directly after it is the same
 }
 
-// keeperWord is what a keeper and a master say to each other.
-type keeperWord struct {
+// keeperMessage is what a keeper and a master say to each other.
+type keeperMessage struct {
 	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
 	Again  bool   `json:"again,omitempty"`  // with Signal: another master may have heard of it, and may have passed it on
 	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
@@ -208,7 +208,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 	}
 	m.keeper.way = conn
 	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
-	go hearKeeper(conn, func(w keeperWord, err error) {
+	go hearKeeper(conn, func(w keeperMessage, err error) {
 		m.world.report(event{then: func() {
 			if err != nil {
 				m.keeperGone(err)
@@ -220,15 +220,15 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 }
 
 // hearKeeper reports what a keeper says; an error is the last.
-func hearKeeper(conn net.Conn, report func(keeperWord, error)) {
+func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 	defer conn.Close()
-	buf := make([]byte, maxKeeperWordBytes)
+	buf := make([]byte, maxKeeperMessageBytes)
 	for {
 		n, err := conn.Read(buf)
 		if err == nil && n == 0 {
 			err = io.EOF
 		}
-		var w keeperWord
+		var w keeperMessage
 		if err == nil {
 			err = json.Unmarshal(buf[:n], &w)
 		}
@@ -239,11 +239,11 @@ func hearKeeper(conn net.Conn, report func(keeperWord, error)) {
 	}
 }
 
-const maxKeeperWordBytes = 4096
+const maxKeeperMessageBytes = 4096
 
 // forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
 // a drain that comes this way and directly is one, not the second that stops.
-func (m *master) forwarded(w keeperWord) {
+func (m *master) forwarded(w keeperMessage) {
 	s := signalNames[w.Signal]
 	if s == nil || w.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
 		return
@@ -279,7 +279,7 @@ func (m *master) tellKeeper() {
 	if m.keeper.way == nil {
 		return
 	}
-	text, _ := json.Marshal(keeperWord{Ended: true})
+	text, _ := json.Marshal(keeperMessage{Ended: true})
 	m.keeper.way.SetWriteDeadline(time.Now().Add(forwardTimeout))
 	m.keeper.way.Write(text)
 }

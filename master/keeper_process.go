@@ -21,7 +21,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// forwardTimeout is how long a master may take to receive a word. It always has room for some.
+// forwardTimeout is how long a master may take to receive a message. It always has room for some.
 const forwardTimeout = time.Second
 
 // keeper is its state. Only the goroutine of run touches it.
@@ -146,9 +146,9 @@ func (k *keeper) met(w *way) {
 	k.ways, k.master, k.joined = append(k.ways, w), w.pid, true
 	k.late, k.overdue = nil, false
 	if k.ending != "" {
-		w.send(keeperWord{Signal: k.ending, Again: true})
+		w.send(keeperMessage{Signal: k.ending, Again: true})
 	}
-	go hearKeeper(w.conn, func(said keeperWord, err error) {
+	go hearKeeper(w.conn, func(said keeperMessage, err error) {
 		w.well = w.well || said.Ended
 		if err != nil {
 			k.left <- w
@@ -182,14 +182,14 @@ func (k *keeper) signalled(s os.Signal) {
 // forward tells the master that has come last. One that has not come, or hangs, gets the signal itself.
 func (k *keeper) forward(name string, s syscall.Signal) {
 	for _, w := range slices.Backward(k.ways) {
-		if w.send(keeperWord{Signal: name}) == nil {
+		if w.send(keeperMessage{Signal: name}) == nil {
 			return
 		}
 	}
 	syscall.Kill(k.master, s)
 }
 
-func (w *way) send(word keeperWord) error {
+func (w *way) send(word keeperMessage) error {
 	text, err := json.Marshal(word)
 	if err == nil {
 		w.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))

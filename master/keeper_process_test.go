@@ -29,9 +29,9 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 		t.Cleanup(func() { ours.Close() })
 		return &way{conn: conn, pid: os.Getpid()}, ours
 	}
-	hears := func(conn net.Conn) (w keeperWord) {
+	hears := func(conn net.Conn) (w keeperMessage) {
 		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-		buf := make([]byte, maxKeeperWordBytes)
+		buf := make([]byte, maxKeeperMessageBytes)
 		n, err := conn.Read(buf)
 		if err == nil {
 			err = json.Unmarshal(buf[:n], &w)
@@ -48,12 +48,12 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 	first, old := join()
 	k.came <- first
 	signals <- syscall.SIGINT
-	if got := hears(old); got != (keeperWord{Signal: "INT"}) {
+	if got := hears(old); got != (keeperMessage{Signal: "INT"}) {
 		t.Errorf("the first master hears %+v", got)
 	}
 	second, next := join()
 	k.came <- second
-	if got := hears(next); got != (keeperWord{Signal: "INT", Again: true}) {
+	if got := hears(next); got != (keeperMessage{Signal: "INT", Again: true}) {
 		t.Errorf("the next master hears %+v", got)
 	}
 }

@@ -99,7 +99,7 @@ func TestKeeperTellsNextMaster(t *testing.T) {
 		defer other.Close()
 		heard := make(chan string)
 		go func() {
-			buf := make([]byte, maxKeeperWordBytes)
+			buf := make([]byte, maxKeeperMessageBytes)
 			n, _ := other.Read(buf)
 			heard <- string(buf[:n])
 		}()

@@ -58,7 +58,7 @@ func (m *master) passListener(s *slot, l *listen.Listener) {
 // closeWhere closes the copies that the master has of some listeners. Connections go on coming to those that a new master
 // may come to serve with.
 func (m *master) closeWhere(chosen func(*listen.Listener) bool) {
-	m.listeners.Close(m.oldSide == nil || m.oldSide.exchange == nil, chosen)
+	m.listeners.Close(m.oldSide == nil || m.oldSide.link == nil, chosen)
 }
 
 // closeListeners gives up all listeners.

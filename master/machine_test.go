@@ -84,10 +84,10 @@ type machine struct {
 	beside         []func() func() // what waits meanwhile
 	childEnded     func(error)
 	replies        []chan admin.Outcome
-	other          func(word, error) // says something as the other master
-	taken          bool              // the statistics port is in use
-	tight          *limits.Shortage  // of processes and threads
-	descriptors    int               // that a process may have
+	other          func(message, error) // says something as the other master
+	taken          bool                 // the statistics port is in use
+	tight          *limits.Shortage     // of processes and threads
+	descriptors    int                  // that a process may have
 }
 
 func newMachine() *machine {
@@ -732,14 +732,14 @@ func (s *servicesOf) Store(name string, fd int) error {
 func (s *servicesOf) Watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
 
 // parent is the old master of a machine on which the one under test is to be the new one.
-func (f *machine) parent() (*exchange, error) {
+func (f *machine) parent() (*masterLink, error) {
 	if !f.successor {
 		return nil, nil
 	}
 	return f.exchange("parent"), nil
 }
 
-func (f *machine) upgrade(ended func(error)) (*exchange, error) {
+func (f *machine) upgrade(ended func(error)) (*masterLink, error) {
 	if f.upgradeFails != "" {
 		return nil, errors.New(f.upgradeFails)
 	}
@@ -775,18 +775,18 @@ func (f *machine) flip() error {
 }
 
 // exchange is the way to another master, who is the transcript.
-func (f *machine) exchange(name string) *exchange {
-	return &exchange{
-		transmit: func(w word) { f.printf("say to %s: %s", name, describe(w)) },
-		listen:   func(report func(word, error)) { f.other = report },
-		hangUp:   func() { f.printf("hang up on %s", name) },
-		hush:     func() { f.other(word{}, io.EOF) },
-		flush:    func() {},
+func (f *machine) exchange(name string) *masterLink {
+	return &masterLink{
+		transmit:    func(w message) { f.printf("say to %s: %s", name, describe(w)) },
+		listen:      func(report func(message, error)) { f.other = report },
+		hangUp:      func() { f.printf("hang up on %s", name) },
+		stopReading: func() { f.other(message{}, io.EOF) },
+		flush:       func() {},
 	}
 }
 
 // describe returns what matters of a word.
-func describe(w word) string {
+func describe(w message) string {
 	text := string(w.Kind)
 	if w.Reason != "" {
 		text += ": " + w.Reason
@@ -794,13 +794,13 @@ func describe(w word) string {
 	if w.Slots > 0 {
 		text += fmt.Sprintf(", %d slots", w.Slots)
 	}
-	if w.Kind == wordCounters {
+	if w.Kind == messageCounters {
 		text += fmt.Sprintf(" of generation %d", w.Generation)
 	}
-	if w.Kind == wordWorker {
+	if w.Kind == messageWorker {
 		text += fmt.Sprintf(" %d of generation %d, pid %d, for %s", w.Slot, w.Generation, w.PID, w.Left)
 	}
-	if w.Kind == wordPeer || w.Kind == wordAgain || w.Kind == wordSuspect {
+	if w.Kind == messagePeer || w.Kind == messageAgain || w.Kind == messageSuspect {
 		text += fmt.Sprintf(" from %d to %d", w.From, w.Slot)
 	}
 	for _, s := range w.Sockets {
@@ -809,7 +809,7 @@ func describe(w word) string {
 	if w.Intent != "" {
 		text += " to " + w.Intent
 	}
-	if w.Verbosity != nil && w.Kind == wordIntent {
+	if w.Verbosity != nil && w.Kind == messageIntent {
 		text += fmt.Sprintf(" verbosity %d", *w.Verbosity)
 	}
 	if len(w.Waiting) > 0 {

@@ -94,13 +94,13 @@ type master struct {
 	predecessor *predecessor         // the master that this one has replaced and that has not left yet; nil: it has
 	successor   bool                 // this process was started by a master that it was to replace
 	child       bool                 // a new master was started and has neither taken over nor ended
-	echoes      []heard              // said by one side to the other, at a reload
+	local       []localMessage       // said by one side to the other, at a reload
 	last        *admin.HandoffStatus // nil: there was none
 	loading     bool                 // the configuration is being read for a reload
 	queued      *wish
-	spoken      *exchange // the latest; nil: there was none
-	after       intent    // what else is to follow when the handoff is over
-	left        bool      // another master has taken over
+	lastLink    *masterLink // the latest; nil: there was none
+	after       intent      // what else is to follow when the handoff is over
+	left        bool        // another master has taken over
 
 	done chan struct{} // closed at the end of the loop
 }
@@ -269,8 +269,8 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 // finish gives back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
 	defer m.world.services.Flush()
-	if m.spoken != nil {
-		defer m.spoken.flush()
+	if m.lastLink != nil {
+		defer m.lastLink.flush()
 	}
 	m.unwatch()
 	if m.left { // what workers are still to be told, nobody else will tell them
@@ -363,7 +363,7 @@ func (m *master) handle(e event) {
 	}
 	switch e.Kind {
 	case process.Said:
-		m.said(s, e.Message, e.FDs)
+		m.workerSent(s, e.Message, e.FDs)
 	case process.Wrote:
 		s.words.add(e.Text)
 		m.log.Forward(logfile.Error, s.index, e.Text)

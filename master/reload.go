@@ -77,7 +77,7 @@ func (m *master) fits(r wish, tight error, then func()) {
 	case tight != nil:
 		s := m.newSource(r)
 		m.oldSide = s
-		s.other = echo{m, true}
+		s.other = localSide{m, true}
 		s.conclude(tight)
 	default:
 		then()
@@ -187,7 +187,7 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 	s := m.newSource(r)
 	m.oldSide = s
 	s.enter(oldWaiting, waitTimeout)
-	s.other = echo{m, true}
+	s.other = localSide{m, true}
 	if err != nil {
 		s.kind = admin.FailureConfig
 		s.conclude(err)
@@ -196,7 +196,7 @@ func (m *master) follow(r wish, cfg *config.Config, err error) {
 	if !m.generations.serving.revived { // else only a part of its configuration is known
 		s.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
-	m.newSide = &newSide{m: m, other: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
+	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.newSide.prepare(cfg)
 }
 
@@ -245,17 +245,17 @@ func (m *master) upgrade(r wish) {
 	s.enter(oldCalling, callTimeout)
 	m.openKeeper()
 	var err error
-	s.exchange, err = m.world.upgrade(func(err error) {
+	s.link, err = m.world.upgrade(func(err error) {
 		m.world.report(event{then: func() { s.flip(err) }})
 	})
 	if err != nil {
-		s.exchange = nil
+		s.link = nil
 		s.conclude(err)
 		return
 	}
 	m.child = true
-	s.other = s.exchange
-	m.begin(s.exchange, false)
+	s.other = s.link
+	m.begin(s.link, false)
 }
 
 // notifyOutcome has the service manager know that the handoff is over.

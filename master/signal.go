@@ -117,7 +117,7 @@ func (m *master) intend(what intent) {
 	case verbosityDown:
 		m.setVerbosity(m.log.Verbosity - 1)
 	}
-	if t := m.newSide; t != nil && t.exchange != nil {
+	if t := m.newSide; t != nil && t.link != nil {
 		t.passAlong(what)
 	}
 }

@@ -103,7 +103,7 @@ func (m *master) leavesBehind(s *slot) bool {
 
 // settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
 func (m *master) settle() {
-	m.converse()
+	m.deliverLocal()
 	m.bury()
 	if m.phase != draining && m.phase != stopping {
 		return

@@ -29,8 +29,8 @@ func (m *master) relocate(p link.PoolTopology) {
 			m.storeSpecAgain()
 		}
 	}
-	if m.source != nil && m.source.exchange != nil {
-		m.source.target.say(word{Kind: wordTopology, Topology: &link.Topology{Pools: []link.PoolTopology{p}}})
+	if m.oldSide != nil && m.oldSide.link != nil {
+		m.oldSide.other.send(message{Kind: messageTopology, Topology: &link.Topology{Pools: []link.PoolTopology{p}}})
 	}
 }
 

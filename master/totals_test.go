@@ -127,8 +127,8 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	vacate(gone)
 	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
 	m.bury()
-	var said []word
-	s := &oldSide{m: m, other: hearing(func(w word) { said = append(said, w) })}
+	var said []message
+	s := &oldSide{m: m, other: hearing(func(w message) { said = append(said, w) })}
 	s.tellGenerations()
 	if len(said) != 3 || said[0].Slots != 1 || said[1].Slots != 2 {
 		t.Fatalf("got %+v", said)
@@ -175,7 +175,7 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}
-	w := (&oldSide{m: m, exchange: &exchange{}}).goAhead()
+	w := (&oldSide{m: m, link: &masterLink{}}).goAhead()
 	if n := w.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
 		t.Errorf("%d requests in all are told, want 111", n)
 	}
@@ -185,6 +185,6 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 }
 
 // hearing is a counterpart that is a function.
-type hearing func(word)
+type hearing func(message)
 
-func (h hearing) say(w word) { h(w) }
+func (h hearing) send(w message) { h(w) }

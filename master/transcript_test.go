@@ -84,7 +84,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "relocate": // version, address: of the first server of the first pool, which discovers
 		f.master.relocate(f.discovered(t, args))
 	case "unsaid": // kind of a word that the other master does not take
-		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
+		f.other(message{}, &unsent{messageKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
 		err := errors.New(strings.Join(args, " "))
 		if args[0] == "ready" {
@@ -124,7 +124,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.forwarded(keeperWord{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+		f.master.forwarded(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -220,20 +220,20 @@ func (f *machine) printf(format string, args ...any) {
 // otherSays has the other master say something.
 func (f *machine) otherSays(t *testing.T, args []string) {
 	if args[0] == "mumble" {
-		f.other(word{}, errors.New("descriptors are missing"))
+		f.other(message{}, errors.New("descriptors are missing"))
 		return
 	}
 	if args[0] == "end" {
-		f.other(word{}, io.EOF)
+		f.other(message{}, io.EOF)
 		return
 	}
-	w := word{Kind: wordKind(args[0])}
+	w := message{Kind: messageKind(args[0])}
 	switch w.Kind {
-	case wordReturned: // clients that could not come back yet
+	case messageReturned: // clients that could not come back yet
 		if len(args) > 1 {
 			w.Kept = number(t, args[1])
 		}
-	case wordHello:
+	case messageHello:
 		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
 		case len(args) > 1 && args[1] == "obeys": // leaves it to the old side to tell the service manager
@@ -241,7 +241,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		case len(args) > 1:
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
-	case wordWelcome:
+	case messageWelcome:
 		if k := slices.Index(args, "at"); k > 0 { // at version address
 			w.Topology, w.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
 		}
@@ -250,22 +250,22 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 		w.Intents, w.Stays = !f.older, f.stays
 		w.Verbosity = f.otherVerbosity
-	case wordSockets:
+	case messageSockets:
 		for _, name := range args[1:] {
 			f.lastFD++
 			w.fds = append(w.fds, f.lastFD)
 			slot, _ := strconv.Atoi(filepath.Base(name))
 			w.Sockets = append(w.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
 		}
-	case wordPrepared:
+	case messagePrepared:
 		w.Slots, w.Build = number(t, args[1]), "1.3.0"
-	case wordPeer:
+	case messagePeer:
 		f.lastFD++
 		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
 		if len(args) > 3 { // of an earlier generation
 			w.Generation = uint64(number(t, args[3]))
 		}
-	case wordCounters: // generation, slots, requests so far
+	case messageCounters: // generation, slots, requests so far
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
 		of := f.master.generations.coming
@@ -279,30 +279,30 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			break
 		}
 		f.counted[f.lastFD] = counted{w.Pools, w.Slots, number(t, args[3])}
-	case wordWorker: // generation, slot, pid, for how long
+	case messageWorker: // generation, slot, pid, for how long
 		f.lastFD++
 		w.Generation, w.Slot, w.PID, w.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
 		w.Left = duration(t, args[4])
-	case wordAgain, wordSuspect:
+	case messageAgain, messageSuspect:
 		w.Slot = number(t, args[1])
-	case wordGo:
+	case messageGo:
 		w.Legacy = &totals.Sums{}
-	case wordFarewell: // intents that wait…
+	case messageFarewell: // intents that wait…
 		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
-	case wordMoved:
+	case messageMoved:
 		w.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
-	case wordSettled:
+	case messageSettled:
 		if len(args) > 1 { // clients that new workers have died with
 			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
 		}
-	case wordFailed, wordAbort: // [intent=name] reason…
+	case messageFailed, messageAbort: // [intent=name] reason…
 		if name, found := strings.CutPrefix(args[1], "intent="); found {
 			w.Intent, args = name, args[1:]
 		}
 		w.Reason = strings.Join(args[1:], " ")
-	case wordTopology: // version, address
+	case messageTopology: // version, address
 		w.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
-	case wordIntent: // its name, or verbosity=N
+	case messageIntent: // its name, or verbosity=N
 		w.Intent = strings.Join(args[1:], " ")
 		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
 			verbosity := number(t, text)

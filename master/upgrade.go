@@ -59,7 +59,7 @@ func newUpgrader() (*upgrader, error) {
 }
 
 // parent returns the way to the master that this one is to replace; nil if there is none.
-func (u *upgrader) parent() (*exchange, error) {
+func (u *upgrader) parent() (*masterLink, error) {
 	if !u.flip.HasParent() {
 		return nil, nil
 	}
@@ -82,12 +82,12 @@ func (u *upgrader) parent() (*exchange, error) {
 	if errDup != nil {
 		return nil, errDup
 	}
-	return newExchange(fd), sock.SetInherited(fd)
+	return newMasterLink(fd), sock.SetInherited(fd)
 }
 
 // upgrade starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
 // the new process has declared itself ready (nil), or has ended or never began.
-func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
+func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
 	ours, theirs, err := connectedPair()
 	if err != nil {
 		return nil, fmt.Errorf("making the way to a new master: %w", err)
@@ -100,7 +100,7 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 		return nil, err
 	}
 	go func() { ended(u.advise(u.begin())) }()
-	return newExchange(ours), nil
+	return newMasterLink(ours), nil
 }
 
 // errParent is what tableflip says while it has not seen yet that the parent is gone. The kernel closes what a process
@@ -191,7 +191,7 @@ func (w *world) resign(reason error) {
 	if err != nil || parent == nil {
 		return
 	}
-	parent.say(word{Kind: wordFailed, Reason: reason.Error()})
+	parent.send(message{Kind: messageFailed, Reason: reason.Error()})
 	parent.flush()
 }
 

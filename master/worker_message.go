@@ -1,4 +1,4 @@
-// What workers say, and what follows from it.
+// The messages of workers, and what follows from them.
 
 package master
 
@@ -9,9 +9,9 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// said takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
+// workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
 // replaced by -1.
-func (m *master) said(s *slot, msg link.Message, fds []int) {
+func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	defer m.closeRest(fds)
 	switch msg.Kind {
 	case link.Ready:

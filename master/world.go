@@ -38,12 +38,12 @@ type world struct {
 	report func(event)                     // from any goroutine
 	aside  func(work func() (then func())) // work is done by another goroutine, then by that of Run
 
-	parent     func() (*exchange, error)                  // the way to the master that this one is to replace; nil: none
-	upgrade    func(ended func(error)) (*exchange, error) // starts a new master; nil is its success
-	dismiss    func(chosen func(pid int) bool)            // kills children, soon
-	signal     func(pid int, s syscall.Signal) error      // to another master
-	killParent func(pid int) error                        // the master that has started this one; an error if that is not pid any more
-	flip       func() error                               // the parent may leave
+	parent     func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade    func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
+	dismiss    func(chosen func(pid int) bool)              // kills children, soon
+	signal     func(pid int, s syscall.Signal) error        // to another master
+	killParent func(pid int) error                          // the master that has started this one; an error if that is not pid any more
+	flip       func() error                                 // the parent may leave
 	services   manager
 
 	stays      bool                                                    // this process is one that has to stay
@@ -91,8 +91,8 @@ func newWorld(report func(event)) *world {
 		self:       os.Args[0],
 		report:     report,
 		aside:      func(work func() func()) { go func() { report(event{then: work()}) }() },
-		parent:     func() (*exchange, error) { return nil, nil },
-		upgrade:    func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
+		parent:     func() (*masterLink, error) { return nil, nil },
+		upgrade:    func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
 		flip:       func() error { return nil },
 		dismiss:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
 		signal:     syscall.Kill,

@@ -22,10 +22,10 @@ import (
 // release makes, with -release NAME, the files of a new release. Those that are there stay.
 var release = flag.String("release", "", "the release to write examples of, as DATE or DATE-COMMIT")
 
-// wordKinds are all that there are.
-var wordKinds = []wordKind{
-	wordHello, wordWelcome, wordSockets, wordPrepared, wordCounters, wordPeer, wordGo, wordAgain, wordSuspect, wordMoved, wordSettled, wordAgreed,
-	wordWorker, wordFarewell, wordFailed, wordAbort, wordReturned, wordIntent, wordTopology,
+// messageKinds are all that there are.
+var messageKinds = []messageKind{
+	messageHello, messageWelcome, messageSockets, messagePrepared, messageCounters, messagePeer, messageGo, messageAgain, messageSuspect, messageMoved, messageSettled, messageAgreed,
+	messageWorker, messageFarewell, messageFailed, messageAbort, messageReturned, messageIntent, messageTopology,
 }
 
 func TestReleasedWords(t *testing.T) {
@@ -41,16 +41,16 @@ func TestReleasedWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := parseWord(text)
+		w, err := parseMessage(text)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		if !slices.Contains(wordKinds, w.Kind) || name != "all" && name != string(w.Kind) {
+		if !slices.Contains(messageKinds, w.Kind) || name != "all" && name != string(w.Kind) {
 			t.Errorf("%s is read as %q", file, w.Kind)
 		}
-		again, err := appendWord(nil, w)
+		again, err := appendMessage(nil, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestCriticalWords(t *testing.T) {
 	for field, known := range map[string]bool{
 		"strict": true, "past": true, "found": true, "pools.Servers.Weight": true, "tomorrow": false, "fds": false, "pools.Tomorrow": false, "Strict": false,
 	} {
-		_, err := parseWord(fmt.Appendf(nil, `{"kind":"go","critical":[%q]}`, field))
+		_, err := parseMessage(fmt.Appendf(nil, `{"kind":"go","critical":[%q]}`, field))
 		if (err == nil) != known {
 			t.Errorf("with %q: %v", field, err)
 		}
@@ -117,19 +117,19 @@ func FuzzParseWord(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		w, err := parseWord(text)
+		w, err := parseMessage(text)
 		if err != nil {
 			return
 		}
-		own, err := appendWord(nil, w)
+		own, err := appendMessage(nil, w)
 		if err != nil {
 			return // a time beyond the year 9999
 		}
-		again, err := parseWord(own)
+		again, err := parseMessage(own)
 		if err != nil {
 			t.Fatalf("%s cannot be read: %v", own, err)
 		}
-		if twice, err := appendWord(nil, again); err != nil || string(twice) != string(own) {
+		if twice, err := appendMessage(nil, again); err != nil || string(twice) != string(own) {
 			t.Fatalf("%s is read and written as %s, %v", own, twice, err)
 		}
 	})
@@ -137,8 +137,8 @@ func FuzzParseWord(f *testing.F) {
 
 func writeWords(t *testing.T, dir string) {
 	t.Helper()
-	write := func(name string, w word) {
-		text, err := appendWord(nil, w)
+	write := func(name string, w message) {
+		text, err := appendMessage(nil, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,13 +154,13 @@ func writeWords(t *testing.T, dir string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range wordKinds {
-		write(string(kind), word{Kind: kind})
+	for _, kind := range messageKinds {
+		write(string(kind), message{Kind: kind})
 	}
-	all := word{Kind: wordHello}
+	all := message{Kind: messageHello}
 	number := 0
 	fill(reflect.ValueOf(&all).Elem(), &number, "")
-	all.Kind = wordHello
+	all.Kind = messageHello
 	write("all", all)
 }
 
