@@ -101,9 +101,9 @@ func (m *master) asked(a *admin.Ask) {
 			m.preview(a.Reply)
 			return
 		}
-		m.demand(wish{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.demand(order{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.Upgrade:
-		m.demand(wish{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.demand(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.ReopenLog:
 		m.reopenLog(a.Reply)
 	case admin.Drain:

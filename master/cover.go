@@ -81,7 +81,7 @@ func (m *master) uncover(s *slot) {
 }
 
 // leaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
-// the attempt fails while everyone who has moved can go back. One that gives goes on giving.
+// the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
 func (m *master) leaving(s *slot) {
 	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.leaves = true
@@ -110,7 +110,7 @@ func (m *master) renew() {
 	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}
-	r := wish{kind: kindReload}
+	r := order{kind: kindReload}
 	if g.revived { // only a part of its configuration is known
 		m.demand(r)
 		return

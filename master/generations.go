@@ -11,8 +11,8 @@ type generations struct {
 	coming   *generation   // is made to follow; nil unless there is a new side
 	retired  []*generation // have workers that drain; the oldest first
 
-	inherited []*generation // of the old master, which has their workers until it has left; the latest first
-	heir      *generation   // of a new master that was started: what its workers count; nil: it has not said where
+	ofOldMaster []*generation // of the old master, which has their workers until it has left; the latest first
+	ofNewMaster *generation   // of a new master that was started: what its workers count; nil: it has not said where
 }
 
 // all returns all that have or may have workers, the oldest first.

@@ -1,5 +1,5 @@
 // Workers of earlier generations that still have clients, stragglers above all: their ways to the generation that serves. Those
-// whom they could give to before end with the generation that was theirs, and then their clients would be cut.
+// whom they could hand over to before end with the generation that was theirs, and then their clients would be cut.
 
 package master
 

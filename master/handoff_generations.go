@@ -26,7 +26,7 @@ func (s *oldSide) tellGenerations() error {
 		before = before.Add(g.counters.Sum(false))
 	}
 	for _, g := range line {
-		w, err := m.whereCounted(g)
+		w, err := m.countersMessage(g)
 		if err != nil {
 			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
@@ -35,8 +35,8 @@ func (s *oldSide) tellGenerations() error {
 	return nil
 }
 
-// whereCounted is the message that says where the workers of a generation count.
-func (m *master) whereCounted(g *generation) (message, error) {
+// countersMessage is the message that says where the workers of a generation count.
+func (m *master) countersMessage(g *generation) (message, error) {
 	own, err := m.world.dup(g.sharedFD)
 	return message{
 		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
@@ -56,12 +56,12 @@ func names(pools []link.Pool) (all []link.Pool) {
 	return all
 }
 
-// remember maps the counters of a generation that the old side has, or had.
-func (t *newSide) remember(w message) {
+// mapOldCounters maps the counters of a generation that the old side has, or had.
+func (t *newSide) mapOldCounters(w message) {
 	if t.unreadable {
 		return
 	}
-	g, err := t.m.told(&w)
+	g, err := t.m.generationOf(&w)
 	if err != nil {
 		t.unreadable = true
 		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
@@ -70,32 +70,32 @@ func (t *newSide) remember(w message) {
 	t.left = append(t.left, g)
 }
 
-// expect maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
-func (m *master) expect(w message) {
-	if m.generations.heir != nil {
+// mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
+func (m *master) mapNewCounters(w message) {
+	if m.generations.ofNewMaster != nil {
 		return // it has said so
 	}
-	g, err := m.told(&w)
+	g, err := m.generationOf(&w)
 	if err != nil {
 		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
 		return
 	}
-	m.generations.heir = g
+	m.generations.ofNewMaster = g
 }
 
-// disinherit follows the end of a new master that has not taken over. What its workers have counted is counted on.
-func (m *master) disinherit() {
-	g := m.generations.heir
+// dropNewCounters follows the end of a new master that has not taken over. What its workers have counted is counted on.
+func (m *master) dropNewCounters() {
+	g := m.generations.ofNewMaster
 	if g == nil {
 		return
 	}
-	m.generations.heir = nil
+	m.generations.ofNewMaster = nil
 	m.forget(g)
 	m.forgetNames()
 }
 
-// told makes of what another master has said of its counters a generation without workers.
-func (m *master) told(w *message) (*generation, error) {
+// generationOf makes of what another master has said of its counters a generation without workers.
+func (m *master) generationOf(w *message) (*generation, error) {
 	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
 		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
 	}
@@ -180,11 +180,11 @@ func (s *oldSide) tellWorkers() {
 
 // adopt takes over a worker that still has clients.
 func (m *master) adopt(w message) {
-	i := slices.IndexFunc(m.generations.inherited, func(g *generation) bool { return g.number == w.Generation })
-	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.inherited[i].slots) || m.generations.inherited[i].slots[w.Slot].process != nil {
+	i := slices.IndexFunc(m.generations.ofOldMaster, func(g *generation) bool { return g.number == w.Generation })
+	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.ofOldMaster[i].slots) || m.generations.ofOldMaster[i].slots[w.Slot].process != nil {
 		return
 	}
-	s := m.generations.inherited[i].slots[w.Slot]
+	s := m.generations.ofOldMaster[i].slots[w.Slot]
 	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0], m.reporterOf(s))
 	if err != nil { // it has ended meanwhile
 		s.generation.counters.ZeroGauges(s.index)
@@ -202,12 +202,12 @@ func (m *master) adopt(w message) {
 	}
 }
 
-// succeedInherited makes what the old master has left, which does not touch it any more, this one's own.
-func (m *master) succeedInherited() {
-	for _, g := range m.generations.inherited {
+// keepOldGenerations makes what the old master has left, which does not touch it any more, this one's own.
+func (m *master) keepOldGenerations() {
+	for _, g := range m.generations.ofOldMaster {
 		m.generations.retired = append([]*generation{g}, m.generations.retired...)
 	}
-	m.generations.inherited = nil
+	m.generations.ofOldMaster = nil
 	if m.phase == stopping {
 		for _, s := range m.generations.slots() {
 			m.dismiss(s)

@@ -9,7 +9,7 @@
 //	       ◄──────────── prepared ──────────        or failed: nothing has changed
 //	       ───────────── counters… ────────►        upgrade only: where the workers count, so that you can read on
 //	       ───────────── peer…, go ────────►        one connected pair of sockets for every two workers concerned, see handoff_pairs.go
-//	       ───────────── suspect ──────────►        an old worker can give nothing more to a new one
+//	       ───────────── suspect ──────────►        an old worker can hand nothing more to a new one
 //	       ◄──────────── again ─────────────        a new worker needs peers: it is fresh, or those that it had do not work
 //	       ───────────── moved ────────────►        only stragglers are left
 //	       ◄──────────── settled ───────────        at a reload the point of no return
@@ -21,9 +21,9 @@
 //	       ───────────── topology… ────────►        upgrade only, at any time: servers have moved
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
-// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers give back what they have
+// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers hand back what they have
 // taken, the new side says returned, and the old generation serves as if nothing had been. An abort because pinion stops has
-// nobody give anything back: then the workers of both sides end.
+// nobody hand anything back: then the workers of both sides end.
 
 package master
 
@@ -117,11 +117,11 @@ type message struct {
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
-	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to give clients
+	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to hand over clients
 
 	Legacy  *totals.Sums         `json:"legacy,omitempty"`  // go, farewell
 	Past    *totals.Sums         `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
-	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have given, negated, by what Listens has
+	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have handed over, negated, by what Listens has
 	Result  *admin.HandoffStatus `json:"result,omitempty"`  // moved, farewell
 
 	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the sender knows the message intent

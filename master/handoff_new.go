@@ -1,5 +1,5 @@
 // The new side of a handoff: it makes the next generation, which takes over. Until it has settled, whatever goes wrong
-// ends with its workers giving back what they have taken.
+// ends with its workers handing back what they have taken.
 
 package master
 
@@ -23,9 +23,9 @@ const (
 	newCalling   newPhase = iota // upgrade: has said hello
 	newPreparing                 // workers start and connect to their servers
 	newPrepared                  // waits for the old side to go ahead
-	newAccepting                 // workers accept, and take what they are given
+	newAccepting                 // workers accept, and take what is handed to them
 	newSettling                  // upgrade: everything is taken, the old side decides
-	newReturning                 // workers give back
+	newReturning                 // workers hand back
 )
 
 var newPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "settling", "returning"}
@@ -55,8 +55,8 @@ type newSide struct {
 	unreachable []link.Unreachable
 	died        map[int]bool  // slots whose worker has died while taking
 	again       map[int]int   // for each slot, how many times its worker needed other connections
-	returned    map[int]bool  // slots that have given back all that they could
-	kept        int           // clients that could not be given back
+	returned    map[int]bool  // slots that have handed back all that they could
+	kept        int           // clients that could not be handed back
 	awaited     map[pair]bool // connections that the new worker has not said it has
 	losses      losses
 	following   totals.Following     // servers that the old workers watch, too
@@ -79,7 +79,7 @@ type newSide struct {
 // serves tells whether the workers have clients, or may have.
 func (t *newSide) serves() bool { return t.phase == newAccepting || t.phase == newSettling }
 
-// engaged tells whether workers of the old side may have given clients to these: they can be faster than the message that says so.
+// engaged tells whether workers of the old side may have handed clients to these: they can be faster than the message that says so.
 func (t *newSide) engaged() bool { return t.serves() || t.phase == newPrepared && t.awaited != nil }
 
 func (t *newSide) enter(phase newPhase, timeout time.Duration) {
@@ -97,7 +97,7 @@ func (t *newSide) handle(w message) {
 			t.load()
 		}
 	case w.Kind == messageCounters && t.phase == newPrepared:
-		t.remember(w)
+		t.mapOldCounters(w)
 	case w.Kind == messageTopology:
 		t.m.learn(w.Topology)
 	case w.Kind == messagePeer:
@@ -174,7 +174,7 @@ func (t *newSide) ready(s *slot, body link.ReadyBody) {
 			t.fail(err)
 			return
 		}
-		if counters, err := m.whereCounted(t.g); err == nil { // else they are missing until this one serves
+		if counters, err := m.countersMessage(t.g); err == nil { // else they are missing until this one serves
 			t.other.send(counters)
 		}
 	}

@@ -1,4 +1,4 @@
-// What a new side does about new workers that hang, die, or cannot be given clients.
+// What a new side does about new workers that hang, die, or cannot be handed clients.
 
 package master
 
@@ -19,7 +19,7 @@ func (t *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
 	}
 }
 
-// suspect follows when a worker of the old side can give nothing more to one of these. One that hangs goes, and its slot
+// suspect follows when a worker of the old side can hand nothing more to one of these. One that hangs goes, and its slot
 // starts anew; one that lives gets other connections, but not for ever.
 func (t *newSide) suspect(w message) {
 	if w.Slot < 0 || w.Slot >= len(t.g.slots) {
@@ -37,15 +37,15 @@ func (t *newSide) suspect(w message) {
 	}
 }
 
-// maxAgain is how many times a worker gets other connections to those who give to it.
+// maxAgain is how many times a worker gets other connections to those who hand over to it.
 const maxAgain = 3
 
 // lost follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
-// it is an ordinary crash, and those who give know what it had not taken yet.
+// it is an ordinary crash, and those who hand over know what it had not taken yet.
 func (t *newSide) lost(s *slot, reason string) {
 	switch t.phase {
 	case newReturning:
-		t.gaveBack(s, link.GivenBody{})
+		t.handedBack(s, link.GivenBody{})
 	case newAccepting, newSettling:
 		if t.died[s.index] {
 			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))

@@ -1,4 +1,4 @@
-// How a new side ends in failure: its workers give back what they were given, and only then go.
+// How a new side ends in failure: its workers hand back what they have taken, and only then go.
 
 package master
 
@@ -43,7 +43,7 @@ func (t *newSide) abort(reason string, unmoved bool) {
 	patience := min(t.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
 	for _, s := range t.g.slots {
 		switch s.state {
-		case slotServing, slotPrepared: // the latter may have been given clients already
+		case slotServing, slotPrepared: // the latter may have taken clients already
 			s.become(slotGiving, time.Time{})
 			m.tellRemoved(s, added)
 			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: patience})})
@@ -54,8 +54,8 @@ func (t *newSide) abort(reason string, unmoved bool) {
 	t.checkReturned()
 }
 
-// gaveBack notes that a worker has given back all that it could, or is dead.
-func (t *newSide) gaveBack(s *slot, body link.GivenBody) {
+// handedBack notes that a worker has handed back all that it could, or is dead.
+func (t *newSide) handedBack(s *slot, body link.GivenBody) {
 	t.returned[s.index] = true
 	t.kept += body.Stragglers
 	t.checkReturned()
@@ -78,7 +78,7 @@ func (t *newSide) sayReturned() {
 	t.other.send(message{Kind: messageReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
 }
 
-// cancel ends the attempt: nobody serves by this generation. Workers that could not give everything back finish it.
+// cancel ends the attempt: nobody serves by this generation. Workers that could not hand everything back finish it.
 func (t *newSide) cancel(reason error) {
 	m := t.m
 	m.newSide, m.generations.coming = nil, nil

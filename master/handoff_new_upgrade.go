@@ -240,7 +240,7 @@ func (t *newSide) promote() {
 	}
 	fault.At("nm.ready.after")
 	m.newSide, m.generations.coming = nil, nil
-	m.generations.serving, m.generations.inherited = t.g, t.left
+	m.generations.serving, m.generations.ofOldMaster = t.g, t.left
 	m.keep(t.g)
 	if t.result != nil {
 		m.last = t.result
@@ -275,11 +275,11 @@ func (p *predecessor) is(x *masterLink) bool { return p != nil && p.link == x }
 
 // heardFarewell takes the last that the old master has counted.
 func (m *master) heardFarewell(w message) {
-	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.inherited) == 0 { // nobody else has said what they have counted
+	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
 		m.totals.Past = w.Legacy
 		m.restate()
 	}
-	m.succeedInherited()
+	m.keepOldGenerations()
 	if w.Result != nil {
 		if own := m.last; own != nil && own.Lost > w.Result.Lost { // the old master has not heard of all
 			w.Result.Lost, w.Result.LostReason = own.Lost, own.LostReason
@@ -295,7 +295,7 @@ func (m *master) heardFarewell(w message) {
 func (m *master) oldMasterGone() {
 	x := m.predecessor.link
 	m.predecessor = nil
-	m.succeedInherited()
+	m.keepOldGenerations()
 	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
 	m.service.stored = nil
 	m.storeAgain()
@@ -316,8 +316,8 @@ func (m *master) oldMasterOverdue() {
 	m.oldMasterGone()
 }
 
-// oldMasterEnded follows when the old master ends before this one has taken over. Its workers serve on without it, or give on
-// what they have begun to give. A service manager starts another master, which finds those workers and not these, so
+// oldMasterEnded follows when the old master ends before this one has taken over. Its workers serve on without it, or hand on
+// what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
 // there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
 // service manager, this master is all that there is.
 func (t *newSide) oldMasterEnded(err error) {
@@ -346,7 +346,7 @@ func (t *newSide) oldMasterEnded(err error) {
 	}
 	m.log.Printf(logfile.Error, "the old master has ended in the middle of the handoff (%v), taking over", err)
 	t.promote()
-	m.succeedInherited()
+	m.keepOldGenerations()
 	m.unstore(t.stored)
 	t.link.close()
 	m.takeInLate()

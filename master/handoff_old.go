@@ -94,7 +94,7 @@ func (s *oldSide) handle(w message) {
 	case w.Kind == messageHello && s.phase == oldCalling:
 		s.welcome(w)
 	case w.Kind == messageCounters && s.phase == oldWaiting:
-		s.m.expect(w)
+		s.m.mapNewCounters(w)
 	case w.Kind == messagePrepared && s.phase == oldWaiting && s.inquiry == nil:
 		s.prepared(w)
 	case w.Kind == messageAgain && s.phase == oldMoving:
@@ -211,7 +211,7 @@ func (s *oldSide) moved(from *slot, body link.GivenBody) {
 	s.checkMoved()
 }
 
-// workerDied follows the death of a worker that was giving. What it has said of its clients stays true.
+// workerDied follows the death of a worker that was moving its clients. What it has said of its clients stays true.
 func (s *oldSide) workerDied(from *slot) {
 	if _, said := s.results[from.index]; !said {
 		s.results[from.index] = link.GivenBody{}
@@ -258,7 +258,7 @@ func (s *oldSide) total() {
 	countLost(t, s.losses, s.theirs)
 }
 
-// peerFailed follows when a worker can give nothing more to a new one. If that one is dead, its master sees it; else the
+// peerFailed follows when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
 func (s *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	s.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
@@ -343,7 +343,7 @@ func (s *oldSide) expire() {
 	}
 }
 
-// overdue follows when workers have not given all their clients in time. One that hangs is killed, and what it has offered
+// overdue follows when workers have not handed over all their clients in time. One that hangs is killed, and what it has offered
 // already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
 func (s *oldSide) overdue() {
 	m := s.m

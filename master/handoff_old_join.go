@@ -78,7 +78,7 @@ func (s *oldSide) connect(from *slot, only int) (done bool) {
 	return true
 }
 
-// introduce connects the successor of a new worker that has died to all who give to its slot.
+// introduce connects the successor of a new worker that has died to all who hand over to its slot.
 func (s *oldSide) introduce(slot int) {
 	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotGiving && !s.connect(from, slot) {

@@ -80,7 +80,7 @@ func (s *oldSide) allow() {
 // ended.
 func (s *oldSide) flip(err error) {
 	m := s.m
-	if err != nil && m.generations.heir != nil && m.ending() {
+	if err != nil && m.generations.ofNewMaster != nil && m.ending() {
 		s.endOrphans(err)
 		return
 	}
@@ -88,14 +88,14 @@ func (s *oldSide) flip(err error) {
 }
 
 // endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
-// without a generation to give their clients back to.
+// without a generation to hand their clients back to.
 func (s *oldSide) endOrphans(err error) {
 	m := s.m
 	how := syscall.SIGTERM
 	if m.phase == stopping || m.after == stop {
 		how = syscall.SIGKILL
 	}
-	of := m.generations.heir.sharedFD
+	of := m.generations.ofNewMaster.sharedFD
 	m.world.aside(func() func() {
 		m.world.endSharers(of, how)
 		return func() { s.flipped(err) }
@@ -108,7 +108,7 @@ func (s *oldSide) flipped(err error) {
 	m.child = false
 	m.reapStrays()
 	if err != nil {
-		m.disinherit()
+		m.dropNewCounters()
 	}
 	switch {
 	case m.oldSide != s:
@@ -147,7 +147,7 @@ func (s *oldSide) ended(err error) {
 	}
 }
 
-// lost follows the end of a new master while clients move: its workers give back by themselves.
+// lost follows the end of a new master while clients move: its workers hand back by themselves.
 func (s *oldSide) lost(err error) {
 	err = fmt.Errorf("new master: %w", err)
 	s.resume()
@@ -164,7 +164,7 @@ func (s *oldSide) farewell() {
 	m := s.m
 	s.tellWorkers()
 	s.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
-	m.left, m.keeper.heir = true, s.successor
+	m.left, m.keeper.newMaster = true, s.successor
 	m.become(stopped)
 }
 

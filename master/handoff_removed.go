@@ -53,7 +53,7 @@ func (m *master) tellRemoved(s *slot, pools []int) {
 	}
 }
 
-// coverRemoved follows the death of a worker that gives: another one serves what waits where nobody takes its place.
+// coverRemoved follows the death of a worker that moves its clients: another one serves what waits where nobody takes its place.
 func (s *oldSide) coverRemoved() {
 	m := s.m
 	if len(s.removed) == 0 {

@@ -34,9 +34,9 @@ const (
 
 // keeping is what a master has to do with the keeper: it is to become it, or has one.
 type keeping struct {
-	stays bool // this process does, when another master has taken over
-	fd    int  // listens for the masters to come; -1: none does
-	heir  int  // pid of the master that has taken over
+	stays     bool // this process does, when another master has taken over
+	fd        int  // listens for the masters to come; -1: none does
+	newMaster int  // pid of the master that has taken over
 
 	pid       int      // of the process that stays, if that is not this one; 0: none
 	way       net.Conn // to it; nil: it was not found

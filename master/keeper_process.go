@@ -212,7 +212,7 @@ func (k *keeper) reap() (over bool, err error) {
 		if pid != k.master {
 			continue
 		}
-		if next := k.heir(); next != 0 {
+		if next := k.child(); next != 0 {
 			k.master, k.joined, k.well = next, false, false
 			continue
 		}
@@ -231,7 +231,7 @@ func (k *keeper) lost(err error) (bool, error) {
 	if slices.ContainsFunc(k.ways, func(w *way) bool { return w.pid == k.master }) {
 		return false, nil // it is still to be heard
 	}
-	if next := k.heir(); next != 0 {
+	if next := k.child(); next != 0 {
 		k.master, k.joined, k.well = next, false, false
 		return false, nil
 	}
@@ -254,9 +254,9 @@ func there(pid int) bool {
 	return err == nil
 }
 
-// heir returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
+// child returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
 // coming here.
-func (k *keeper) heir() int {
+func (k *keeper) child() int {
 	for _, pid := range process.ChildrenOf(k.pid) {
 		if pid != k.master && process.Alive(pid) && process.SameCommand(pid) {
 			return pid

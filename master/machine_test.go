@@ -515,7 +515,7 @@ func (f *machine) adopt(slot, pid, control int, report func(process.Event)) (*pr
 
 // latest is the generation before the one that serves.
 func (f *machine) latest() *generation {
-	if left := f.master.generations.inherited; len(left) > 0 {
+	if left := f.master.generations.ofOldMaster; len(left) > 0 {
 		return left[0]
 	}
 	return f.master.generations.retired[len(f.master.generations.retired)-1]

@@ -97,7 +97,7 @@ type master struct {
 	local       []localMessage       // said by one side to the other, at a reload
 	last        *admin.HandoffStatus // nil: there was none
 	loading     bool                 // the configuration is being read for a reload
-	queued      *wish
+	queued      *order
 	lastLink    *masterLink // the latest; nil: there was none
 	after       intent      // what else is to follow when the handoff is over
 	left        bool        // another master has taken over
@@ -144,7 +144,7 @@ func run(o Options, w *world, events <-chan event) error {
 	err = m.finish()
 	sink.Close()
 	if err == nil && m.left && m.keeper.stays {
-		return w.keep(m.keeper.fd, m.keeper.heir, signals)
+		return w.keep(m.keeper.fd, m.keeper.newMaster, signals)
 	}
 	return err
 }
@@ -266,7 +266,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	}
 }
 
-// finish gives back what the process holds beside its workers, which are gone by now.
+// finish hands back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
 	defer m.world.services.Flush()
 	if m.lastLink != nil {

@@ -63,8 +63,8 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	return latest
 }
 
-// latestThatServes returns the number of the generation that goes on. A later one that gives its clients back, or an earlier one
-// that gives them away, does so because of another that serves; in the moment in which none does, the latest one can.
+// latestThatServes returns the number of the generation that goes on. A later one that hands its clients back, or an earlier one
+// that hands them over, does so because of another that serves; in the moment in which none does, the latest one can.
 func latestThatServes(found []*process.Orphan) (number uint64) {
 	for _, o := range found {
 		if o.Serves() && !o.Drains.Gives {

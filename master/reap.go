@@ -47,7 +47,7 @@ func (m *master) reap(s *slot, status string) {
 	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.newSide.lost(s, status+words)
-	case s.gives && m.oldSide != nil: // its successor serves already
+	case s.moving && m.oldSide != nil: // its successor serves already
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.oldSide.coverRemoved()
 		m.oldSide.workerDied(s)

@@ -213,5 +213,5 @@ func (m *master) replaceRevived() {
 			m.fill(s)
 		}
 	}
-	m.demand(wish{kind: kindReload, unheard: true})
+	m.demand(order{kind: kindReload, unheard: true})
 }

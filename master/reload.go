@@ -26,8 +26,8 @@ func (m *master) load(then func(*config.Config, error)) {
 	})
 }
 
-// wish is a reload or an upgrade that somebody wants.
-type wish struct {
+// order is a reload or an upgrade that somebody wants.
+type order struct {
 	kind    string
 	strict  bool
 	unheard bool // somebody asked who waits for no answer, so that it must not be forgotten
@@ -36,7 +36,7 @@ type wish struct {
 
 // demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
 // does all that a reload does. What is asked for during the start waits, too: the configuration may have been read already.
-func (m *master) demand(r wish) {
+func (m *master) demand(r order) {
 	switch {
 	case m.phase == starting:
 		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
@@ -56,7 +56,7 @@ func (m *master) demand(r wish) {
 }
 
 // carryOut begins a reload or an upgrade, once it is known that the paths of our sockets are there.
-func (m *master) carryOut(r wish) {
+func (m *master) carryOut(r order) {
 	switch {
 	case m.phase != serving:
 		m.refuse(&r)
@@ -69,7 +69,7 @@ func (m *master) carryOut(r wish) {
 }
 
 // fits goes on with a reload or an upgrade, unless something is too tight for it.
-func (m *master) fits(r wish, tight error, then func()) {
+func (m *master) fits(r order, tight error, then func()) {
 	m.loading = false
 	switch {
 	case m.phase != serving:
@@ -84,7 +84,7 @@ func (m *master) fits(r wish, tight error, then func()) {
 	}
 }
 
-func (m *master) enqueue(r wish) {
+func (m *master) enqueue(r order) {
 	if m.queued == nil {
 		m.queued = &r
 		return
@@ -98,7 +98,7 @@ func (m *master) enqueue(r wish) {
 }
 
 // refuse tells those who want something that it is too late.
-func (m *master) refuse(r *wish) {
+func (m *master) refuse(r *order) {
 	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
 	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
 }
@@ -111,7 +111,7 @@ func (m *master) refuseQueued() {
 	}
 }
 
-func (r *wish) answer(o admin.Outcome) {
+func (r *order) answer(o admin.Outcome) {
 	for _, reply := range r.replies {
 		reply <- o
 	}
@@ -154,7 +154,7 @@ func (m *master) busy() string {
 	return ""
 }
 
-func (m *master) newSource(r wish) *oldSide {
+func (m *master) newSource(r order) *oldSide {
 	s := &oldSide{m: m, replies: r.replies, strict: r.strict}
 	s.status = admin.HandoffStatus{
 		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
@@ -163,7 +163,7 @@ func (m *master) newSource(r wish) *oldSide {
 }
 
 // reload replaces the generation by one of the configuration file as it is now.
-func (m *master) reload(r wish) {
+func (m *master) reload(r order) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
 	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
@@ -183,7 +183,7 @@ func (m *master) reload(r wish) {
 }
 
 // follow has a generation of a configuration follow the one that serves; err tells why there is none.
-func (m *master) follow(r wish, cfg *config.Config, err error) {
+func (m *master) follow(r order, cfg *config.Config, err error) {
 	s := m.newSource(r)
 	m.oldSide = s
 	s.enter(oldWaiting, waitTimeout)
@@ -236,7 +236,7 @@ func (m *master) misconfigured(err error) admin.Outcome {
 }
 
 // upgrade replaces this process and its workers by those of the binary that is installed now.
-func (m *master) upgrade(r wish) {
+func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.Status("upgrading")
 	s := m.newSource(r)

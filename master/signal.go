@@ -107,9 +107,9 @@ func (m *master) intend(what intent) {
 		m.end(what)
 		return
 	case reload:
-		m.demand(wish{kind: kindReload, unheard: true})
+		m.demand(order{kind: kindReload, unheard: true})
 	case upgrade:
-		m.demand(wish{kind: kindUpgrade, unheard: true})
+		m.demand(order{kind: kindUpgrade, unheard: true})
 	case reopenLog:
 		m.reopenLog(nil)
 	case verbosityUp:

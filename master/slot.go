@@ -52,7 +52,7 @@ type slot struct {
 
 	takeover bool // process was told not to accept before Serve
 	leaves   bool // process was told by a signal to end
-	gives    bool // process was told to move its clients, and has not been told otherwise
+	moving   bool // process was told to move its clients, and has not been told otherwise
 
 	bornAt  time.Time // when process was spawned
 	readyAt time.Time // when process said Ready; zero: not yet
@@ -72,7 +72,7 @@ func (s *slot) become(next slotState, until time.Time) {
 		if legal == next {
 			s.state, s.until = next, until
 			if next == slotGiving || next == slotServing {
-				s.gives = next == slotGiving
+				s.moving = next == slotGiving
 			}
 			return
 		}

@@ -29,7 +29,7 @@ func (m *master) fill(s *slot) {
 		return
 	}
 	now := m.world.now()
-	s.takeover, s.gives, s.leaves = l.Spec.Takeover, false, false
+	s.takeover, s.moving, s.leaves = l.Spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))

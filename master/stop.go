@@ -79,7 +79,7 @@ func (m *master) leaveBehind(err error) {
 }
 
 // fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
-// clients from another master that they could not give back, have their time.
+// clients from another master that they could not hand back, have their time.
 func (m *master) fail(err error) {
 	if m.generations.serving != nil && m.generations.serving.revived && m.phase == starting {
 		m.leaveBehind(err)

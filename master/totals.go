@@ -12,12 +12,12 @@ import (
 
 // counted returns the generations whose counters this master reads.
 func (m *master) counted() totals.Generations {
-	all := slices.Clone(m.generations.inherited)
+	all := slices.Clone(m.generations.ofOldMaster)
 	if m.newSide != nil {
 		all = append(all, m.newSide.left...)
 	}
 	slices.Reverse(all)
-	all = append(append(all, m.generations.all()...), m.generations.heir)
+	all = append(append(all, m.generations.all()...), m.generations.ofNewMaster)
 	return totals.Generations{
 		All: countersOf(all...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.oldSide != nil || m.newSide != nil,
 	}
@@ -37,7 +37,7 @@ func countersOf(generations ...*generation) (all []*totals.Counters) {
 // what its own workers count.
 func (m *master) total() *totals.Sums {
 	own := m.generations.serving.counters
-	return m.totals.Others(m.counted(), false, countersOf(m.generations.serving, m.generations.heir)...).Add(own.Sum(false)).Only(own)
+	return m.totals.Others(m.counted(), false, countersOf(m.generations.serving, m.generations.ofNewMaster)...).Add(own.Sum(false)).Only(own)
 }
 
 // refresh takes over what the workers of other generations have counted meanwhile, if there are any.

@@ -166,9 +166,9 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	m := newMaster(f.opts, f.world(), f)
 	gone := named(t, f, 1, "x")
 	vacate(gone)
-	m.generations.serving, m.generations.heir = named(t, f, 2, "x"), named(t, f, 1, "x")
+	m.generations.serving, m.generations.ofNewMaster = named(t, f, 2, "x"), named(t, f, 1, "x")
 	m.generations.retired = []*generation{gone, named(t, f, 1, "x")}
-	for i, g := range []*generation{gone, m.generations.retired[1], m.generations.serving, m.generations.heir} {
+	for i, g := range []*generation{gone, m.generations.retired[1], m.generations.serving, m.generations.ofNewMaster} {
 		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	m.bury()

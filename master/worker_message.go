@@ -138,7 +138,7 @@ func (m *master) handedOver(s *slot, body link.GivenBody) {
 		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.generations.coming:
-		m.newSide.gaveBack(s, body)
+		m.newSide.handedBack(s, body)
 	case s.generation == m.generations.serving && m.oldSide != nil:
 		m.oldSide.moved(s, body)
 	}
