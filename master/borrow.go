@@ -93,19 +93,9 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		if i >= len(fds) || m.borrowing == nil {
 			return
 		}
-		at := listen.Listener{Network: l.Network, Address: l.Address, Slot: s.index, Queues: true, Socket: listen.Socket{FD: fds[i], Inode: m.world.sockets.Inode(fds[i])}}
-		if l.Shared {
-			at.Slot = listen.EverySlot
-		}
-		for at.Slot != listen.EverySlot && m.listeners.Taken(at.Network, at.Address, at.Slot) {
-			at.Slot += len(s.generation.slots)
-		}
-		if at.Name = listen.Name(at.Network, at.Address, at.Slot); m.listeners.Taken(at.Network, at.Address, at.Slot) || m.listeners.Holds(fds[i]) {
+		at := m.listeners.Lent(l, s.index, len(s.generation.slots), fds[i])
+		if m.listeners.Taken(at.Network, at.Address, at.Slot) || m.listeners.Holds(fds[i]) {
 			continue
-		}
-		if l.Network == "unix" {
-			at.Unlink = m.world.sockets.Unlinker(l.Address)
-			at.Spot, _ = m.world.sockets.Locate(l.Address)
 		}
 		m.listeners.Add(at)
 		fds[i] = -1

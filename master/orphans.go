@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -333,19 +332,7 @@ func (m *master) keepLent(o *process.Orphan) {
 			m.world.close(l.FD)
 			continue
 		}
-		have := listen.Listener{Network: l.Network, Address: l.Address, Slot: o.Spec.Slot, Queues: true, Socket: listen.Socket{FD: l.FD, Inode: m.world.sockets.Inode(l.FD)}}
-		if l.Shared {
-			have.Slot = listen.EverySlot
-		}
-		for have.Slot != listen.EverySlot && m.listeners.Taken(have.Network, have.Address, have.Slot) {
-			have.Slot += o.Spec.Slots
-		}
-		if l.Network == "unix" {
-			have.Unlink = m.world.sockets.Unlinker(l.Address)
-			have.Spot, _ = m.world.sockets.Locate(l.Address)
-		}
-		have.Name = listen.Name(l.Network, l.Address, have.Slot)
-		m.listeners.Add(have)
+		m.listeners.Add(m.listeners.Lent(l.Listener, o.Spec.Slot, o.Spec.Slots, l.FD))
 	}
 }
 

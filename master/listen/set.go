@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // Set is all listening sockets on addresses of pools. One goroutine may call it.
@@ -156,6 +157,24 @@ func (s *Set) Find(inode uint64) *Listener {
 		}
 	}
 	return nil
+}
+
+// Lent makes a listener, which is still to be added, of a copy that the worker of a slot of so many has lent. Of several at
+// one address the first is that of its slot.
+func (s *Set) Lent(what link.Listener, slot, slots, fd int) Listener {
+	l := Listener{Network: what.Network, Address: what.Address, Slot: slot, Queues: true, Socket: Socket{FD: fd, Inode: s.Kernel.Inode(fd)}}
+	if what.Shared {
+		l.Slot = EverySlot
+	}
+	for l.Slot != EverySlot && s.Taken(l.Network, l.Address, l.Slot) && !s.Taken(l.Network, l.Address, EverySlot) {
+		l.Slot += slots
+	}
+	if l.Network == "unix" {
+		l.Unlink = s.Kernel.Unlinker(l.Address)
+		l.Spot, _ = s.Kernel.Locate(l.Address)
+	}
+	l.Name = Name(l.Network, l.Address, l.Slot)
+	return l
 }
 
 // Add takes over a socket from elsewhere, which listens.
