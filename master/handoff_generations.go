@@ -164,12 +164,12 @@ func (s *oldSide) tellWorkers() {
 			if old.process == nil {
 				continue
 			}
-			control, err := m.world.detach(old.process)
+			way, err := m.world.detach(old.process)
 			if err != nil {
 				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
-			w := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{control}}
+			w := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}
 			if !old.until.IsZero() || old.state == slotDying {
 				w.Left = max(old.until.Sub(m.world.now()), grace)
 			}

@@ -316,7 +316,7 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 	}
 	g, err := m.reviveSpec(spec.Generation, &spec, r)
 	if err != nil {
-		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
+		for _, fd := range append([]int{r.spec, r.shared}, links(r.workers)...) {
 			m.world.close(fd)
 		}
 		return nil, err

@@ -22,7 +22,7 @@ type remains struct {
 	names        []string // of all that
 }
 
-type remainingWorker struct{ slot, pid, control int }
+type remainingWorker struct{ slot, pid, link int }
 
 // keptGenerations takes what belongs to generations out of what the service manager has passed, and returns the rest.
 func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
@@ -72,7 +72,7 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
 		}
 		m.unstore(r.names)
-		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
+		for _, fd := range append([]int{r.spec, r.shared}, links(r.workers)...) {
 			if fd >= 0 {
 				m.world.close(fd)
 			}
@@ -81,9 +81,9 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 	return found
 }
 
-func controls(workers []remainingWorker) (fds []int) {
+func links(workers []remainingWorker) (fds []int) {
 	for _, w := range workers {
-		fds = append(fds, w.control)
+		fds = append(fds, w.link)
 	}
 	return fds
 }
@@ -118,14 +118,14 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*genera
 	g.specFD = r.spec
 	for _, w := range r.workers {
 		if w.slot < 0 || w.slot >= len(g.slots) || g.slots[w.slot].process != nil {
-			m.world.close(w.control)
+			m.world.close(w.link)
 			continue
 		}
 		s := g.slots[w.slot]
-		p, err := m.world.adopt(w.slot, w.pid, w.control, m.reporterOf(s))
+		p, err := m.world.adopt(w.slot, w.pid, w.link, m.reporterOf(s))
 		if err != nil {
 			m.log.Printf(logfile.Warn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
-			m.world.close(w.control)
+			m.world.close(w.link)
 			continue
 		}
 		s.occupy(p, m.world.now())
