@@ -363,7 +363,7 @@ func (m *master) succeed() {
 	old := m.generations.serving
 	m.generations.serving = t.g
 	m.generations.retired = append(m.generations.retired, old)
-	m.keep(t.g)
+	m.settleListeners(t.g)
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

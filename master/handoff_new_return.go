@@ -109,5 +109,5 @@ func (t *newSide) cancel(reason error) {
 		m.fail(reason)
 		return
 	}
-	m.giveUp(m.generations.serving)
+	m.dropListeners(m.generations.serving)
 }

@@ -241,7 +241,7 @@ func (t *newSide) promote() {
 	fault.At("nm.ready.after")
 	m.newSide, m.generations.coming = nil, nil
 	m.generations.serving, m.generations.ofOldMaster = t.g, t.left
-	m.keep(t.g)
+	m.settleListeners(t.g)
 	if t.result != nil {
 		m.last = t.result
 		countLost(m.last, losses{t.result.Lost, t.result.LostReason}, t.losses)

@@ -29,7 +29,7 @@ const (
 	oldDeclaring                 // upgrade: the service manager is told which process is the main one from now on
 )
 
-var oldPhaseNames = [...]string{"calling", "waiting", "joining", "giving", "settling", "leaving", "returning", "declaring"}
+var oldPhaseNames = [...]string{"calling", "waiting", "joining", "moving", "settling", "leaving", "returning", "declaring"}
 
 func (p oldPhase) String() string { return oldPhaseNames[p] }
 

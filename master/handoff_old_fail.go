@@ -85,7 +85,7 @@ func (s *oldSide) abandon() {
 	s.resume()
 	if s.link != nil {
 		s.link.close()
-		m.giveUp(m.generations.serving)
+		m.dropListeners(m.generations.serving)
 		s.dismissChild()
 	}
 	if s.phase == oldLeaving {

@@ -36,7 +36,7 @@ var intentCases = []struct {
 func sourcePhases(option string) (phases []handoffPhase) {
 	lines := []string{"start workers=1 " + option, "ready 0", "signal SIGUSR2"}
 	steps := []struct{ line, phase string }{
-		{"", "calling"}, {"other hello", "waiting"}, {"other prepared 1", "giving"}, {"given 0 5 0", "settling"},
+		{"", "calling"}, {"other hello", "waiting"}, {"other prepared 1", "moving"}, {"given 0 5 0", "settling"},
 		{"other settled", "leaving"}, {"child ready", ""},
 	}
 	for i, step := range steps[:len(steps)-1] {
@@ -48,7 +48,7 @@ func sourcePhases(option string) (phases []handoffPhase) {
 			p.rest = append(p.rest, later.line)
 		}
 		phases = append(phases, p)
-		if step.phase == "giving" {
+		if step.phase == "moving" {
 			p.name, p.lines = "old side returning", append(slices.Clone(lines), "other failed because")
 			p.rest = []string{"other returned", "child exited"}
 			phases = append(phases, p)

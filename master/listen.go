@@ -23,9 +23,9 @@ func (m *master) patience() time.Duration {
 	return listen.ShortLockPatience
 }
 
-// keep makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not serve. What a
+// settleListeners makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not serve. What a
 // generation is left behind with says nothing of backlog and permissions.
-func (m *master) keep(g *generation) {
+func (m *master) settleListeners(g *generation) {
 	y := g.layout()
 	m.closeWhere(func(l *listen.Listener) bool { return !y.Serves(l) })
 	if !g.revived {
@@ -35,9 +35,9 @@ func (m *master) keep(g *generation) {
 	m.watchPaths()
 }
 
-// giveUp closes what was opened for a generation that will not serve. Where connections may wait already, and the
+// dropListeners closes what was opened for a generation that will not serve. Where connections may wait already, and the
 // generation that goes on serves the address, its workers accept from there too: closing would reset those who wait.
-func (m *master) giveUp(serving *generation) {
+func (m *master) dropListeners(serving *generation) {
 	m.closeWhere(func(l *listen.Listener) bool {
 		return l.Fresh && !(l.Queues && serving != nil && serving.layout().Serves(l))
 	})

@@ -113,7 +113,7 @@ func (m *master) ready(s *slot, msg link.Message) {
 // becomeServing follows when the generation serves: the first one of this process.
 func (m *master) becomeServing() {
 	m.become(serving)
-	m.keep(m.generations.serving)
+	m.settleListeners(m.generations.serving)
 	m.restate()
 	m.scheduleSummary()
 	for i := range m.generations.serving.config.Pools {
