@@ -23,7 +23,10 @@
 // given to a peer, a worker of that generation: give.go, offer.go, take.go and peer.go, by the rules of package handoff. What
 // the client itself does for that is in moving.go and record.go.
 //
-// Everything here belongs to the one goroutine of loop.run; what takes others are look-ups of names (package resolve) and
-// garbage collections (package memory).
-// Bytes that a stream has received are valid until the next one receives; what must stay is copied.
+// What needs no loop is below it, each in a package of its own: stream (bytes in and out of a descriptor), memory (what must
+// outlive a turn), timer (what is due), resolve (names), sandbox (what the process may reach). They know nothing of clients and
+// servers; who is closed when memory is short, what a turn has time for and when a name is looked up is decided here.
+//
+// Everything here belongs to the one goroutine of loop.run; others look up names (package resolve) and collect garbage
+// (package memory). Bytes that a stream has received are valid until the next one receives; what must stay is copied.
 package worker
