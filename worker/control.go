@@ -57,7 +57,7 @@ func (c *control) ready(ev poll.Event) {
 			return
 		case err != nil || n == 0:
 			sock.CloseAll(c.fds[:got])
-			c.orphaned()
+			c.close()
 			return
 		}
 		m, err := link.ParseMessage(c.buf[:n])
@@ -200,66 +200,15 @@ func (l *loop) serve() {
 	l.watchListeners(true)
 }
 
-// orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, but that is no reason for
-// its clients to suffer: it serves on and accepts on until the next master comes, unless it is about to end, gives its
-// clients to others, or was told to drain in this case.
-//
-// A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
-// least was not broken by the dead one's. So it gives back what it has, and says so at once: those who give to it may have
-// no master, either, and serve on then. Until that is decided, and while it gives, the next master can have each of them.
-func (c *control) orphaned() {
+// close ends the connection to a master that is dead.
+func (c *control) close() {
 	l := c.l
 	l.poller.Remove(c.fd)
 	l.release(c.token)
 	l.timers.Stop(&c.loan.retry)
 	sock.Close(c.fd)
 	l.control = nil
-	l.succession.orphan = true
-	switch {
-	case l.draining.on:
-		l.succession.rendezvous.offer()
-	case l.unsettled() && (len(l.mover.peers) > 0 || !l.succession.serving):
-		for _, p := range l.mover.peers {
-			p.link.Refuse()
-		}
-		l.give(0)
-		l.giveAlone(backDoubt)
-	case l.mover.giving.on:
-		l.giveAlone(forthDoubt)
-	default:
-		l.serveAlone()
-	}
-}
-
-// serveAlone serves on without a master, unless the worker is to drain then. What it has is its own.
-func (l *loop) serveAlone() {
-	l.succession.settled = true
-	if l.spec.Orphans == link.OrphansDrain {
-		l.drain(l.spec.ShutdownTimeout)
-		return
-	}
-	l.await()
-}
-
-const (
-	// forthDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
-	// a master, and so serves for good: it would say that it gives back.
-	forthDoubt = int64(time.Second)
-	// backDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
-	backDoubt = int64(100 * time.Millisecond)
-)
-
-// giveAlone goes on giving without a master, until nobody is left.
-func (l *loop) giveAlone(doubt int64) {
-	g := &l.mover.giving
-	g.alone, g.parts, g.looked = true, l.now+doubt, false
-	if !l.succession.serving {
-		g.parts = l.now // nobody misses it
-	}
-	g.part()
-	if !l.ended {
-		l.succession.rendezvous.offer()
-	}
+	l.orphaned()
 }
 
 // say sends the master a message, or drops it: the loop never waits for the master.

@@ -76,15 +76,7 @@ func (l *loop) reaches(ceiling int) bool {
 // cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
 // are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
 func (l *loop) crowds(ceiling int) bool {
-	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.away() >= ceiling
-}
-
-// away returns how many clients have gone to workers of other generations that may still give them back.
-func (l *loop) away() (clients int) {
-	for _, p := range l.mover.peers {
-		clients += p.away
-	}
-	return clients
+	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.mover.away() >= ceiling
 }
 
 // expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
@@ -110,13 +102,7 @@ func (l *loop) expected() int {
 
 // used returns how many descriptors are open, about.
 func (l *loop) used() int {
-	n := l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + len(l.mover.peers)
-	for _, p := range l.mover.peers {
-		for _, guests := range p.guests {
-			n += len(guests)
-		}
-	}
-	return n
+	return l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + l.mover.descriptors()
 }
 
 // errServerShare is own trouble, see isOwnTrouble.

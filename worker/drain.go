@@ -111,7 +111,7 @@ func (l *loop) endIfDrained() {
 	if !l.draining.on && !l.mover.giving.parting() || l.clients > 0 || l.ended {
 		return
 	}
-	if giving, taking := l.handing(); giving+taking > 0 || l.outlasting() {
+	if giving, taking := l.mover.handing(); giving+taking > 0 || l.outlasting() {
 		return
 	}
 	if !l.draining.on && l.succession.serving && !l.mover.giving.reachable() { // nobody else serves, see stuck

@@ -35,12 +35,6 @@ const (
 	maxShortages      = 7 // which is after a batch of one
 )
 
-// mover moves clients between this worker and those of other generations. Loop only.
-type mover struct {
-	peers  []*peerLink // workers of other generations, by slot
-	giving giving
-}
-
 // giving is what the worker does about moving its clients away. Loop only.
 type giving struct {
 	l      *loop

@@ -47,7 +47,7 @@ func (g *giving) report() {
 // atRest tells that everyone is moved, or a straggler, or has no place in the other configuration.
 func (g *giving) atRest() bool {
 	l := g.l
-	away, _ := l.handing()
+	away, _ := l.mover.handing()
 	switch {
 	case away > 0 || len(g.packed) > 0:
 		return false

@@ -36,6 +36,60 @@ type rendezvous struct {
 	again timer.Timer // off: nothing was refused
 }
 
+// orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, but that is no reason for
+// its clients to suffer: it serves on and accepts on until the next master comes, unless it is about to end, gives its
+// clients to others, or was told to drain in this case.
+//
+// A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
+// least was not broken by the dead one's. So it gives back what it has, and says so at once: those who give to it may have
+// no master, either, and serve on then. Until that is decided, and while it gives, the next master can have each of them.
+func (l *loop) orphaned() {
+	l.succession.orphan = true
+	switch {
+	case l.draining.on:
+		l.succession.rendezvous.offer()
+	case l.unsettled() && (len(l.mover.peers) > 0 || !l.succession.serving):
+		l.mover.refuse()
+		l.give(0)
+		l.giveAlone(backDoubt)
+	case l.mover.giving.on:
+		l.giveAlone(forthDoubt)
+	default:
+		l.serveAlone()
+	}
+}
+
+// serveAlone serves on without a master, unless the worker is to drain then. What it has is its own.
+func (l *loop) serveAlone() {
+	l.succession.settled = true
+	if l.spec.Orphans == link.OrphansDrain {
+		l.drain(l.spec.ShutdownTimeout)
+		return
+	}
+	l.await()
+}
+
+const (
+	// forthDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
+	// a master, and so serves for good: it would say that it gives back.
+	forthDoubt = int64(time.Second)
+	// backDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
+	backDoubt = int64(100 * time.Millisecond)
+)
+
+// giveAlone goes on giving without a master, until nobody is left.
+func (l *loop) giveAlone(doubt int64) {
+	g := &l.mover.giving
+	g.alone, g.parts, g.looked = true, l.now+doubt, false
+	if !l.succession.serving {
+		g.parts = l.now // nobody misses it
+	}
+	g.part()
+	if !l.ended {
+		l.succession.rendezvous.offer()
+	}
+}
+
 // await serves on without a master, and waits for one.
 func (l *loop) await() {
 	l.watchListeners(true)
@@ -120,13 +174,13 @@ func (r *rendezvous) meet(fd int) {
 	}
 	r.withdraw()
 	l.control, l.succession.orphan, l.succession.settled = c, false, true
-	l.mover.giving.alone, l.mover.giving.said = false, false
+	l.mover.adopted()
 	body := link.OrphanBody{Drains: l.draining.on, Gives: l.mover.giving.on && !l.draining.on}
 	if l.draining.till.Armed() {
 		body.Left = max(time.Duration(l.draining.till.Due()-l.now), time.Millisecond)
 	}
 	hello := link.AppendMessage(nil, link.Message{Kind: link.Orphan, Body: link.Body(body)})
 	if err := sock.SendFDs(fd, hello, l.succession.origins[:]); err != nil {
-		c.orphaned()
+		c.close()
 	}
 }

@@ -292,12 +292,3 @@ func (p *peerLink) tidy() {
 	p.fd = -1
 	l.mover.peers = slices.DeleteFunc(l.mover.peers, func(other *peerLink) bool { return other == p })
 }
-
-// handing returns how many batches are on their way, in either direction.
-func (l *loop) handing() (giving, taking int) {
-	for _, p := range l.mover.peers {
-		giving += p.link.Giving()
-		taking += p.link.Taking()
-	}
-	return giving, taking
-}
