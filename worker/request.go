@@ -38,13 +38,20 @@ type request struct {
 type requestState uint8
 
 const (
-	inClient   requestState = 1 << iota // in its client's out queue
-	inConn                              // in a connection's in queue
-	isDone                              // the reply is here
-	isSilent                            // the client wants no reply (noreply)
-	isExpired                           // answered with a timeout, or with what else is the matter; its reply finds nobody
-	isUnsent                            // its bytes wait here, on behalf of its owner
-	isPromised                          // a fragment that its connection has room for, and counts until it is written
+	// In which queues it is.
+	inClient requestState = 1 << iota // its client's out queue
+	inConn                            // a connection's in queue
+
+	// What has become of it.
+	isDone    // the reply is here
+	isExpired // answered with a timeout, or with what else is the matter; its reply finds nobody
+
+	// What its client asks.
+	isSilent // no reply (noreply)
+
+	// What counts it.
+	isUnsent   // its owner: its bytes wait here
+	isPromised // its connection: a fragment that it has room for, until that is written
 )
 
 // isScript tells whether the reply to r is whatever a client likes.
