@@ -79,7 +79,7 @@ func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool)
 // FrontElement returns the size of the element at the front of an array's rest, 0 if there is none that can be the value of
 // a key.
 func FrontElement(rest []byte) (size int) {
-	if n := shortBulk(rest, 0); n > 0 && n <= len(rest) {
+	if _, n := frontBulk(rest, 0); n > 0 && n <= len(rest) {
 		return n
 	}
 	n, _, err := ConsumeReply(rest, Progress{})
@@ -104,7 +104,7 @@ func mergeArrays(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bo
 	dst = AppendArray(dst, len(owner))
 	for _, f := range owner {
 		r := replies[f]
-		n := shortBulk(r, 0)
+		_, n := frontBulk(r, 0)
 		if n == 0 || n > len(r) {
 			var err error
 			if n, _, err = ConsumeReply(r, Progress{}); err != nil || n == 0 {

@@ -50,18 +50,21 @@ func ConsumeRequest(b []byte, args []Span) (n int, out []Span, err error) {
 		return 0, out, err
 	}
 	for ; count > 0; count-- {
-		size, lo, err := bulkHeader(b, pos)
-		if err != nil || lo == 0 {
-			return 0, out[:0], err
+		lo, next := frontBulk(b, pos)
+		if lo == next {
+			var size int
+			if size, lo, err = bulkHeader(b, pos); err != nil || lo == 0 {
+				return 0, out[:0], err
+			}
+			next = lo + size + len(crlf)
 		}
-		pos = lo + size + len(crlf)
-		if pos > len(b) {
+		if pos = next; pos > len(b) {
 			return 0, out[:0], checkSize(pos)
 		}
 		if b[pos-2] != '\r' || b[pos-1] != '\n' {
 			return 0, out[:0], errBulkEnd
 		}
-		out = append(out, Span{int32(lo), int32(lo + size)})
+		out = append(out, Span{int32(lo), int32(pos - len(crlf))})
 	}
 	return pos, out, checkSize(pos)
 }

@@ -46,7 +46,7 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 		if p.Left == 0 {
 			return p.Pos, p, nil
 		}
-		if next := shortBulk(b, p.Pos); next > 0 {
+		if _, next := frontBulk(b, p.Pos); next > 0 {
 			p.Pos = next
 			p.Left--
 			continue
@@ -62,28 +62,6 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 		}
 	}
 	return 0, p, nil
-}
-
-// shortBulk returns the offset behind the bulk string or the null at b[pos:], which may lie beyond b; 0 if it is neither, or
-// its length is written in more than 8 digits. Arrays are made of these: MGET is as fast as they are.
-func shortBulk(b []byte, pos int) (next int) {
-	if len(b)-pos < 4 || b[pos] != '$' {
-		return 0
-	}
-	if v, ok := oneDigit(b[pos+1:]); ok {
-		return pos + 4 + v + len(crlf)
-	}
-	if b[pos+1] == '-' {
-		if len(b)-pos >= len(nullBulk) && string(b[pos:pos+len(nullBulk)]) == nullBulk {
-			return pos + len(nullBulk)
-		}
-		return 0
-	}
-	size, next := shortLength(b, pos+1)
-	if next == 0 {
-		return 0
-	}
-	return next + size + len(crlf)
 }
 
 // consumeValue reads the head of the value at b[pos:]. The next value begins at next, which may lie beyond b and is 0
