@@ -26,11 +26,14 @@ type ring struct {
 	// an empty ring. So a lookup neither wraps nor runs over the end.
 	points []point
 
-	// buckets[b] is the first point whose value is ≥ b<<shift. There is about one point to a bucket, so a lookup
-	// is one load here and, on average, a step or two there.
+	// buckets[b] is the first point whose value is ≥ b<<shift. There are a few buckets to a point, so that most lookups are one
+	// load here and one there: a step more is cheap, but not to foresee that there is none.
 	buckets []uint32
 	shift   uint8
 }
+
+// bucketBits is the power of two by which there are more buckets than points, at least.
+const bucketBits = 2
 
 // reset empties the ring and keeps its memory. Points may then be appended, in any order, until seal.
 func (r *ring) reset() { r.points = r.points[:0] }
@@ -44,7 +47,7 @@ func (r *ring) seal(greatest uint32) {
 	}
 	r.points = append(r.points, newPoint(math.MaxUint32, first))
 
-	indexBits := min(bits.Len(uint(len(r.points))), bits.Len32(greatest))
+	indexBits := min(bits.Len(uint(len(r.points)))+bucketBits, bits.Len32(greatest))
 	r.shift = uint8(bits.Len32(greatest) - indexBits)
 	r.buckets = slices.Grow(r.buckets[:0], 1<<indexBits)
 	next := uint32(0)
