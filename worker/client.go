@@ -21,7 +21,7 @@ type client struct {
 	from     *listener // that has accepted it, or one for the same address
 	stream   stream.Stream
 	progress requestProgress // into what is kept, where that is long
-	dividing *division       // of the last request; nil: none is being divided
+	walk     *keyWalk        // of the last request, if that is long and not sent yet; nil: none
 	head     *request        // out queue: not answered yet, in the order they came
 	tail     *request
 	shelf    *memory.Buffer // where the next reply that waits goes, after others that wait; nil: a new one
@@ -189,8 +189,8 @@ func (c *client) takesLong() bool {
 
 func (c *client) receive() {
 	c.queued &^= inTurn
-	if c.dividing != nil {
-		c.divide()
+	if c.walk != nil {
+		c.walkOn()
 	}
 	if c.isMerging() {
 		c.deliver()
@@ -259,8 +259,8 @@ func (c *client) take(b []byte) {
 		return
 	}
 	c.stream.Backlog = used < len(b) && c.muted()
-	if c.dividing != nil {
-		c.divide()
+	if c.walk != nil {
+		c.walkOn()
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *client) tearDown() {
 	l.poller.Remove(c.stream.FD()) // closing does not, where another worker has it open
 	l.release(c.token)
 	sock.Close(c.stream.FD())
-	c.dropDivision()
+	c.dropWalk()
 	c.dropRequests()
 	c.stream.Drop(l.memory)
 	c.resetSession()

@@ -95,6 +95,31 @@ func (c *conn) become(next connState) {
 	c.state = next
 }
 
+// nextTurn has the connection read in the next turn.
+func (c *conn) nextTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.nextTurn(c)
+	}
+}
+
+// thisTurn has the connection read in this turn, after the others.
+func (c *conn) thisTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.thisTurn(c)
+	}
+}
+
+// markDirty has what is queued written at the end of the turn.
+func (c *conn) markDirty() {
+	if !c.dirty {
+		c.dirty = true
+		l := c.endpoint.pool.l
+		l.agenda.conns = append(l.agenda.conns, c)
+	}
+}
+
 var errGreeting = errors.New("server refuses AUTH or SELECT")
 
 // open begins to connect, if nothing is under way.

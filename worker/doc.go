@@ -14,7 +14,7 @@
 // reply finds nobody and is swallowed. Only a request that times out before any of it is written leaves both: lateness.go.
 //
 // What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
-// slices (divide.go, merge.go). Large values go from the input to the output in the buffer that they came in.
+// slices (walk.go, merge.go). Large values go from the input to the output in the buffer that they came in.
 //
 // A client has a life (client.go), and a session, which goes with it wherever it is served (session.go). A pool places keys on
 // servers (placement.go); a server is what the ring knows, and where it is reached is its endpoint (server.go, endpoint.go).

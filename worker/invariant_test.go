@@ -46,9 +46,11 @@ func checkInvariants(t testing.TB, l *loop) {
 			t.Fatalf("client %d counts %d bytes that wait to be sent and has %d", c.id, c.unsent, unsent[c])
 		}
 	}
-	for server, fragment := range l.fragmentOf {
-		if fragment != -1 {
-			t.Fatalf("between requests server %d-1 has fragment %d", server, fragment)
+	for _, p := range l.pools {
+		for server, fragment := range p.fanouts.of {
+			if fragment != -1 {
+				t.Fatalf("between requests server %d-1 of pool %q has fragment %d", server, p.name, fragment)
+			}
 		}
 	}
 	for i, timer := range l.timers {
@@ -78,7 +80,8 @@ func checkClient(t testing.TB, c *client) {
 		}
 		if r.fanout != nil {
 			if r.fanout.own > 0 {
-				held += r.fanout.own + r.fanout.owners.Cost() + r.fanout.whole.Cost() + len(r.fanout.parts)*requestBytes
+				inBuffers, _ := r.fanout.command.cost()
+				held += r.fanout.own + r.fanout.owners.Cost() + inBuffers + len(r.fanout.parts)*requestBytes
 			}
 			for _, part := range r.fanout.parts {
 				held += part.Cost()

@@ -246,7 +246,7 @@ func (r *request) partOf() *fanout {
 
 // spoil is told that r is given up. With a fragment the request is, unless its replies are worth something each by itself.
 func (p *pool) spoil(r *request) {
-	if f := r.partOf(); f != nil && !p.tolerates(f) {
+	if f := r.partOf(); f != nil && !f.command.tolerant() {
 		f.vain = true
 	}
 }

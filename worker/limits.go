@@ -80,7 +80,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 // muted tells that the client is not read for now.
 func (c *client) muted() bool {
 	p := c.pool.spec
-	if c.dividing != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+	if c.walk != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
 		c.life != clientOpen || c.moving.frozen() {
 		return true
 	}
@@ -109,7 +109,7 @@ func (c *client) overflows() bool {
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.stream.Cost() + c.held + c.dividing.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
+	return c.stream.Cost() + c.held + c.walk.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
 }
 
 // frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its

@@ -5,10 +5,7 @@ package worker
 import (
 	"sync/atomic"
 	"time"
-	"unsafe"
 
-	"github.com/pinion-proxy/pinion/codec/memcache"
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
@@ -38,8 +35,6 @@ type loop struct {
 	table     []registration // by poll.Token.Index
 	free      []uint32       // indexes of table that nobody holds
 	scratch   []byte         // what a request or reply is put together in, within one call
-	inline    []byte         // an inline request, rewritten as an array
-	merged    []byte         // a reply made of several
 	timers    timer.Heap
 	memory    *memory.Allocator
 	io        *stream.Loop // what the streams of all connections share, and what they have taken of the turn
@@ -57,17 +52,11 @@ type loop struct {
 	counters  link.WorkerWords // of the worker
 	turns     *uint64          // shared: grows with each turn, so that the master sees that the worker does not hang
 
-	agenda       agenda
-	requests     requestPool
-	respArgs     []resp.Span // of the request at hand
-	memcacheKeys []memcache.Span
-	keys         []int32  // its keys' indexes
-	fragmentOf   []int32  // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
-	targets      []target // for each of its fragments
-	parts        []int32  // the numbers of its keys, fragment by fragment
-	replies      [][]byte
-	fanouts      *fanout // for reuse
-	spareFanouts int     // of fanouts
+	agenda   agenda
+	requests requestPool
+
+	redisRoute    redisRoute
+	memcacheRoute memcacheRoute
 
 	descriptors descriptorBudget
 	draining    draining
@@ -208,25 +197,12 @@ func (l *loop) patience() time.Duration {
 // trim lets go of what one large request or reply has left in the loop's own buffers.
 func (l *loop) trim() {
 	l.memory.Reclaim(maxBuriedBytes)
-	for _, b := range [...]*[]byte{&l.scratch, &l.merged, &l.inline} {
-		if cap(*b) > maxKeptScratchBytes {
-			l.memory.Litter(cap(*b))
-			*b = nil
-		}
+	if cap(l.scratch) > maxKeptScratchBytes {
+		l.memory.Litter(cap(l.scratch))
+		l.scratch = nil
 	}
-	if cap(l.respArgs) > maxKeptArgs {
-		l.memory.Litter(cap(l.respArgs) * int(unsafe.Sizeof(resp.Span{})))
-		l.respArgs = nil
-	}
-	if cap(l.memcacheKeys) > maxKeptArgs {
-		l.memcacheKeys = nil
-	}
-	if cap(l.keys) > maxKeptArgs {
-		l.keys = nil
-	}
-	if cap(l.parts) > maxKeptArgs {
-		l.parts = nil
-	}
+	l.redisRoute.trim(l.memory)
+	l.memcacheRoute.trim()
 }
 
 // register gives h a token and watches fd for it.

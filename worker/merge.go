@@ -1,49 +1,77 @@
-// Long replies to divided requests: many values, or large ones, of which the reply is made a slice per turn, as fast as the
-// client takes it, when the replies to all fragments are here. Large values are not copied.
+// The reply to a request that went out as several, made of theirs. Where those are long, many values or large ones, it is made
+// a slice per turn, as fast as the client takes it, when all of them are here. Large values are not copied.
 
 package worker
 
 import (
-	"bytes"
 	"errors"
 
-	"github.com/pinion-proxy/pinion/codec/memcache"
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
+// merger is how a protocol makes one reply of several.
+type merger interface {
+	// merge appends the reply that the replies to the fragments of f amount to. The elements of replies are used up.
+	merge(dst []byte, f *fanout, replies [][]byte) []byte
+	// perKey tells whether that is a list of something for each key. Only one that is can be made key by key, as follows.
+	perKey() bool
+
+	// openList takes off the replies to f what is before their first values, unless there is a failure, which is the reply
+	// instead. The count of a fragment that has failed alone becomes failedPart.
+	openList(f *fanout, replies [][]byte) (failure []byte)
+	// appendListHead appends what a list for so many keys begins with.
+	appendListHead(dst []byte, keys int) []byte
+	// frontValue returns the size of the next key's value at the front of rest; 0: it has none. If !ok there is something that
+	// is no value.
+	frontValue(f *fanout, rest []byte) (size int, ok bool)
+	// appendListEnd appends what a list ends with, of whose parts only these rests are left.
+	appendListEnd(dst []byte, rests []*memory.Buffer) []byte
+}
+
 // maxMergedBytes is how much of a merged reply waits to be written. More of it is made when that is.
 const maxMergedBytes = stream.MaxSendBytes
 
-// failedPart is the count of a fragment whose reply is an error, which stands for each of its keys.
-const failedPart = -1
-
 var errUnmergeable = errors.New("server answered with an error within a list of values, when the reply had begun")
 
-// mergeAtOnce answers r with what the loop's replies amount to. If it is next, the reply is put together where it is written from.
-func (c *client) mergeAtOnce(r *request) {
+// mergeAtOnce answers r with what the replies to its fragments amount to, of which only reply, the last, does not wait. If it
+// is next, the reply is put together where it is written from.
+func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 	l, f := c.pool.l, r.fanout
 	r.client = nil
-	size := mergedHeadBytes
-	for _, reply := range l.replies {
-		size += len(reply)
+	c.held -= f.size
+	replies, size := f.replies(), mergedHeadBytes+len(reply)
+	for _, waiting := range replies {
+		size += len(waiting)
 	}
+	replies[fragment] = reply
 	if r != c.head || r.state&isSilent != 0 || size > memory.LargestChunkBytes {
-		l.merged = c.pool.merge(l.merged[:0], f, l.replies)
-		c.answered(r, l.merged, nil)
-		return
+		merged := f.command.merge(l.scratch[:0], f, replies)
+		l.scratch = merged
+		c.answered(r, merged, nil)
+	} else {
+		c.active = l.ticks()
+		merged := f.command.merge(c.stream.Out.Reserve(l.memory, size), f, replies)
+		c.stream.Out.Extend(l.memory, merged)
+		c.shift()
+		c.deliver()
 	}
-	c.active = l.ticks()
-	merged := c.pool.merge(c.stream.Out.Reserve(l.memory, size), f, l.replies)
-	c.stream.Out.Extend(l.memory, merged)
-	c.shift()
-	c.deliver()
+	clear(replies)
 }
 
 // mergedHeadBytes is more than a merged reply has that is in none of the replies, but for errors that are repeated.
 const mergedHeadBytes = 32
+
+// replies returns the replies that wait, valid until another fanout is asked. The caller must clear them.
+func (f *fanout) replies() [][]byte {
+	fs := &f.pool.fanouts
+	fs.replies = fs.replies[:0]
+	for _, part := range f.parts {
+		fs.replies = append(fs.replies, part.Bytes())
+	}
+	return fs.replies
+}
 
 // isLong tells whether the parts, with the last one, make a reply that is merged in slices.
 func (f *fanout) isLong(last []byte) bool {
@@ -51,60 +79,33 @@ func (f *fanout) isLong(last []byte) bool {
 	for _, part := range f.parts {
 		size += len(part.Bytes())
 	}
-	return size >= longBytes && f.isList()
-}
-
-// isList tells whether the reply is a list that has something for each key.
-func (f *fanout) isList() bool {
-	if f.redis != nil {
-		return f.redis.Merge == resp.MergeArray
-	}
-	return f.memcache.Cmd.Merge == memcache.Values
+	return size >= longBytes && f.command.perKey()
 }
 
 // gathered is told that the replies to all fragments of r wait in its fanout.
 func (c *client) gathered(r *request) {
-	p, l, f := c.pool, c.pool.l, r.fanout
+	l, f := c.pool.l, r.fanout
 	r.client = nil
 	r.state |= isDone
 	c.active = l.ticks()
-	l.replies = l.replies[:0]
-	for _, part := range f.parts {
-		l.replies = append(l.replies, part.B)
-	}
-	if failure := p.openMerge(f, l.replies); failure != nil {
+	replies := f.replies()
+	if failure := f.command.openList(f, replies); failure != nil {
 		r.reply = c.hold(failure, nil)
 		c.endMerge(r)
 	} else {
 		for i, part := range f.parts {
-			before, head := part.Cost(), len(part.B)-len(l.replies[i])
-			if head == 0 {
-				f.counts[i] = failedPart
-			}
-			l.memory.Skip(part, head)
+			before := part.Cost()
+			l.memory.Skip(part, len(part.B)-len(replies[i]))
 			c.used(f, before-part.Cost())
 		}
 	}
-	clear(l.replies)
+	clear(replies)
 	switch {
 	case r == c.head:
 		c.deliver()
 	case c.overflows():
 		c.markDirty()
 	}
-}
-
-// used is told that so many bytes of the parts wait no more.
-func (c *client) used(f *fanout, n int) {
-	f.size -= n
-	c.held -= n
-}
-
-// endMerge gives back what r needed for its reply.
-func (c *client) endMerge(r *request) {
-	c.used(r.fanout, r.fanout.size)
-	c.pool.l.giveFanout(r.fanout)
-	r.fanout = nil
 }
 
 // isMerging tells whether the client's next reply is being merged.
@@ -118,12 +119,12 @@ func (c *client) merge(r *request) bool {
 	if c.stream.Out.Len() >= maxMergedBytes && !c.moving.frozen() {
 		return false
 	}
-	if f.merged == 0 && f.redis != nil {
-		c.stream.Out.Append(l.memory, resp.AppendArray(l.scratch[:0], len(f.owner)))
+	if f.merged == 0 {
+		c.stream.Out.Append(l.memory, f.command.appendListHead(l.scratch[:0], len(f.owner)))
 	}
 	budget := sliceBytes
 	for f.merged < len(f.owner) && budget > 0 {
-		copied, ok := p.mergeKey(c, f)
+		copied, ok := c.mergeKey(f)
 		if !ok {
 			l.logf(levelWarn, "pool %q: closing client %d at %s: %v", p.name, c.id, c.peer(), errUnmergeable)
 			*p.counters[link.ClientErr]++
@@ -138,68 +139,38 @@ func (c *client) merge(r *request) bool {
 		c.nextTurn()
 		return false
 	}
-	if f.redis == nil {
-		c.stream.Out.Append(l.memory, p.endOfValues(f))
-	}
+	c.stream.Out.Append(l.memory, f.command.appendListEnd(l.scratch[:0], f.parts))
 	c.endMerge(r)
 	return true
 }
 
-// openMergeRedis looks at whether replies can be merged, and takes off them what is before the first value. A failure is the
-// reply instead.
-func (p *pool) openMergeRedis(f *fanout, replies [][]byte) (failure []byte) {
-	return resp.OpenArrays(f.redis, f.counts, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
-}
-
-func openMergeMemcache(_ *fanout, replies [][]byte) (failure []byte) {
-	return memcache.Failure(replies)
-}
-
-// mergeKeyRedis writes the value of the next key.
-func mergeKeyRedis(c *client, f *fanout) (copied int, ok bool) {
-	part := f.parts[f.owner[f.merged]]
-	if f.counts[f.owner[f.merged]] == failedPart {
-		c.stream.Out.Append(c.pool.l.memory, part.B)
+// mergeKey writes what there is for the next key.
+func (c *client) mergeKey(f *fanout) (copied int, ok bool) {
+	m, fragment := c.pool.l.memory, f.owner[f.merged]
+	part := f.parts[fragment]
+	if f.counts[fragment] == failedPart {
+		c.stream.Out.Append(m, part.B)
 		return len(part.B), true
 	}
-	size := resp.FrontElement(part.B)
+	size, ok := f.command.frontValue(f, part.B)
 	if size == 0 {
-		return 0, false
+		return 0, ok
 	}
-	return c.takeValue(f, part, size), true
-}
-
-// mergeKeyMemcache writes the value of the next key, if it has one.
-func mergeKeyMemcache(c *client, f *fanout) (copied int, ok bool) {
-	part := f.parts[f.owner[f.merged]]
-	var key []byte
-	if len(f.keys) > 0 {
-		key = f.keys[f.merged].Of(f.line)
-	} else {
-		f.key = f.memcache.NextKey(f.line, f.key)
-		key = f.key.Of(f.line)
-	}
-	name, size := memcache.FrontValue(part.B)
-	if size == 0 || !bytes.Equal(name, key) {
-		return 0, true
-	}
-	return c.takeValue(f, part, size), true
-}
-
-// takeValue moves the value at the front of a part to the output.
-func (c *client) takeValue(f *fanout, part *memory.Buffer, size int) (copied int) {
 	before := part.Cost()
-	copied = c.stream.Out.Move(c.pool.l.memory, part, size)
+	copied = c.stream.Out.Move(m, part, size)
 	c.used(f, before-part.Cost())
-	return copied
+	return copied, true
 }
 
-// endOfValues returns what the list ends with: an error if a server sent what nobody asked for.
-func (p *pool) endOfValues(f *fanout) []byte {
-	for _, part := range f.parts {
-		if string(part.B) != memcache.EndLine {
-			return []byte(memcache.InvalidArgument)
-		}
-	}
-	return []byte(memcache.EndLine)
+// used is told that so many bytes of what f has kept wait no more.
+func (c *client) used(f *fanout, n int) {
+	f.size -= n
+	c.held -= n
+}
+
+// endMerge gives back what r needed for its reply.
+func (c *client) endMerge(r *request) {
+	c.used(r.fanout, r.fanout.size)
+	c.pool.fanouts.give(r.fanout)
+	r.fanout = nil
 }

@@ -77,14 +77,7 @@ func (c *client) dropRequests() {
 		r := c.shift()
 		r.client = nil
 		c.release(r)
-		switch {
-		case r.fanout == nil:
-		case r.fanout.left > 0:
-			l.dropParts(r.fanout)
-		default: // no fragment of it is under way
-			l.giveFanout(r.fanout)
-			r.fanout = nil
-		}
+		c.pool.fanouts.abandon(r)
 		l.forget(r)
 	}
 }

@@ -34,17 +34,11 @@ type pool struct {
 	refusals       refusals
 	sessions       sessions
 
-	serve     func(c *client, b []byte) (used int)
-	consume   func(b []byte, p progress) (n int, next progress, err error)
-	merge     func(dst []byte, f *fanout, replies [][]byte) []byte
-	divideKey func(d *division) (copied int)
-	openMerge func(f *fanout, replies [][]byte) (failure []byte)
-	mergeKey  func(c *client, f *fanout) (copied int, ok bool)
-	errorText func(err error) []byte
+	protocol
+	fanouts   fanouts
 	greeting  []byte            // what a fresh server connection must be told and agree to
 	greetings int               // replies that this brings
 	password  [sha256.Size]byte // digest of the one that clients must give
-	ping      []byte            // asks an ejected server whether it serves
 }
 
 func newPool(l *loop, index int) (*pool, error) {
@@ -64,9 +58,7 @@ func newPool(l *loop, index int) (*pool, error) {
 	if p.placement, err = newPlacement(p); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
 	}
-	for len(l.fragmentOf) <= len(p.servers) { // one more than servers: assign
-		l.fragmentOf = append(l.fragmentOf, -1)
-	}
+	p.fanouts = newFanouts(p)
 	p.watchIdle()
 	return p, nil
 }
@@ -74,16 +66,10 @@ func newPool(l *loop, index int) (*pool, error) {
 // speak sets what depends on the protocol.
 func (p *pool) speak(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
-		p.serve, p.consume = (*client).serveMemcache, consumeMemcache
-		p.merge, p.errorText = mergeMemcache, memcacheError
-		p.divideKey, p.openMerge, p.mergeKey = p.divideKeyMemcache, openMergeMemcache, mergeKeyMemcache
-		p.ping = []byte("version\r\n")
+		p.protocol = memcacheProtocol
 		return
 	}
-	p.serve, p.consume = (*client).serveRedis, consumeRedis
-	p.merge, p.errorText = p.mergeRedis, redisError
-	p.divideKey, p.openMerge, p.mergeKey = p.divideKeyRedis, p.openMergeRedis, mergeKeyRedis
-	p.ping = []byte("*1\r\n$4\r\nPING\r\n")
+	p.protocol = redisProtocol
 	p.password = sha256.Sum256([]byte(spec.Password))
 	if spec.Password != "" {
 		p.greeting = resp.AppendArray(p.greeting, 2)

@@ -1,4 +1,4 @@
-// Where the two protocols differ for the loop: measuring replies, merging them, wording errors.
+// Where the two protocols differ for the loop: serving requests, measuring replies, wording errors.
 
 package worker
 
@@ -13,6 +13,33 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
+
+// protocol is what a pool speaks. Loop only.
+type protocol struct {
+	serve            func(c *client, b []byte) (used int)                         // the requests at the front of b
+	consume          func(b []byte, p progress) (n int, next progress, err error) // the reply at the front of b
+	newFanoutCommand func(p *pool) fanoutCommand
+	errorText        func(err error) []byte // what a client is told of a server connection that failed
+	ping             []byte                 // asks an ejected server whether it serves
+}
+
+var redisProtocol = protocol{
+	serve:   (*client).serveRedis,
+	consume: consumeRedis,
+	newFanoutCommand: func(p *pool) fanoutCommand {
+		return &redisFanout{errorsPerKey: p.spec.MGetErrors == link.MGetErrorsPerKey}
+	},
+	errorText: redisError,
+	ping:      []byte("*1\r\n$4\r\nPING\r\n"),
+}
+
+var memcacheProtocol = protocol{
+	serve:            (*client).serveMemcache,
+	consume:          consumeMemcache,
+	newFanoutCommand: func(*pool) fanoutCommand { return new(memcacheFanout) },
+	errorText:        memcacheError,
+	ping:             []byte("version\r\n"),
+}
 
 // progress is the Progress of either codec: how far into incomplete bytes the last look came.
 type progress struct{ pos, more, scan int }
@@ -42,19 +69,6 @@ func consumeRedis(b []byte, p progress) (int, progress, error) {
 func consumeMemcache(b []byte, p progress) (int, progress, error) {
 	n, next, err := memcache.ConsumeReply(b, p.memcache())
 	return n, progress{pos: next.Pos, scan: next.Scan}, err
-}
-
-func (p *pool) mergeRedis(dst []byte, f *fanout, replies [][]byte) []byte {
-	return resp.MergeReplies(dst, f.redis, f.owner, replies, p.spec.MGetErrors == link.MGetErrorsPerKey)
-}
-
-// tolerates tells whether a request that went out as several has a reply worth something when a fragment of it has failed.
-func (p *pool) tolerates(f *fanout) bool {
-	return p.spec.MGetErrors == link.MGetErrorsPerKey && f.redis != nil && f.redis.Merge == resp.MergeArray
-}
-
-func mergeMemcache(dst []byte, f *fanout, replies [][]byte) []byte {
-	return memcache.MergeReplies(dst, f.line, &f.memcache, f.keys, f.owner, replies)
 }
 
 // redisError words what a client is told of a server connection that failed.

@@ -10,6 +10,16 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
+// memcacheRoute is the request at hand, as its route sees it. Its slice serves one request after the other. Loop only.
+type memcacheRoute struct{ keys []memcache.Span }
+
+// trim lets go of what one large request has left.
+func (rt *memcacheRoute) trim() {
+	if cap(rt.keys) > maxKeptArgs {
+		rt.keys = nil
+	}
+}
+
 // serveMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
 // many bytes that used.
 func (c *client) serveMemcache(b []byte) (used int) {
@@ -27,7 +37,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 			r   memcache.Request
 			err error
 		)
-		r, l.memcacheKeys, n, err = memcache.ConsumeRequest(b[used:], l.memcacheKeys)
+		r, l.memcacheRoute.keys, n, err = memcache.ConsumeRequest(b[used:], l.memcacheRoute.keys)
 		if n == 0 && err == nil {
 			if len(b)-used >= stream.DirectBytes {
 				c.measuredMemcache(b[used:])
@@ -46,7 +56,7 @@ func (c *client) serveMemcache(b []byte) (used int) {
 			used += c.skipMemcache(&r, n, n)
 			continue
 		}
-		c.memcacheRequest(b[used:used+n], &r, l.memcacheKeys)
+		c.memcacheRequest(b[used:used+n], &r, l.memcacheRoute.keys)
 		used += n
 	}
 	return used
@@ -157,40 +167,35 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 		c.forwardMemcache(b, r, c.pool.placement.one(keys[0].Of(b)))
 		return
 	}
-	l := c.pool.l
-	f := l.takeFanout()
+	f := c.pool.fanouts.take()
 	if len(b) >= longBytes {
-		f.memcache = *r
+		f.command.(*memcacheFanout).request = *r
 		c.beginDivision(b, f, len(keys))
 		return
 	}
 	for _, key := range keys {
-		l.assign(f, c.pool.placement.one(key.Of(b)))
+		c.pool.fanouts.assign(f, c.pool.placement.one(key.Of(b)))
 	}
 	c.dispatchMemcache(b, r, keys, f)
 }
 
 // broadcast sends a request to every server.
 func (c *client) broadcast(b []byte, r *memcache.Request) {
-	l := c.pool.l
-	f := l.takeFanout()
+	f := c.pool.fanouts.take()
 	for i := range c.pool.placement.all {
-		l.assign(f, i)
+		c.pool.fanouts.assign(f, i)
 	}
 	c.dispatchMemcache(b, r, nil, f)
 }
 
 func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, f *fanout) {
-	l := c.pool.l
-	f.memcache = *r
-	f.line = append(f.line[:0], b...)
-	f.keys = append(f.keys[:0], keys...)
+	m := f.command.(*memcacheFanout)
+	m.begin(b, r, keys)
 	req := c.oweMemcache(len(b), r)
-	l.assigned(f)
 	c.dispatch(req, f, func(dst []byte, part []int32) []byte {
-		if f.memcache.Cmd.Route == memcache.Broadcast {
-			return memcache.AppendForward(dst, f.line, &f.memcache)
+		if m.request.Cmd.Route == memcache.Broadcast {
+			return memcache.AppendForward(dst, m.line, &m.request)
 		}
-		return memcache.AppendFragment(dst, f.line, &f.memcache, f.keys, part)
+		return memcache.AppendFragment(dst, m.line, &m.request, m.keys, part)
 	})
 }

@@ -4,11 +4,35 @@ package worker
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
+
+// redisRoute is the request at hand, as its route sees it. Its slices serve one request after the other. Loop only.
+type redisRoute struct {
+	args   []resp.Span // all, or of a long one the first
+	keys   []int32     // the indexes of those that are keys and stand alone
+	inline []byte      // an inline request, rewritten as an array, which is what servers get
+}
+
+// trim lets go of what one large request has left.
+func (rt *redisRoute) trim(m *memory.Allocator) {
+	if cap(rt.inline) > maxKeptScratchBytes {
+		m.Litter(cap(rt.inline))
+		rt.inline = nil
+	}
+	if cap(rt.args) > maxKeptArgs {
+		m.Litter(cap(rt.args) * int(unsafe.Sizeof(resp.Span{})))
+		rt.args = nil
+	}
+	if cap(rt.keys) > maxKeptArgs {
+		rt.keys = nil
+	}
+}
 
 // serveRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
 // bytes that used.
@@ -31,7 +55,7 @@ func (c *client) serveRedis(b []byte) (used int) {
 		if c.presumes(b[used:]) {
 			return len(b)
 		}
-		n, request, err := l.nextRedis(b[used:])
+		n, request, err := l.redisRoute.next(b[used:])
 		if err != nil {
 			c.refuseProtocol(err)
 			return len(b)
@@ -51,8 +75,8 @@ func (c *client) serveRedis(b []byte) (used int) {
 		switch {
 		case len(request) >= longBytes && !resp.IsInline(b[used-n:]):
 			c.longRequest(request)
-		case len(l.respArgs) > 0:
-			c.redisRequest(request, l.respArgs, len(l.respArgs))
+		case len(l.redisRoute.args) > 0:
+			c.redisRequest(request, l.redisRoute.args, len(l.redisRoute.args))
 		}
 	}
 	return used
@@ -70,19 +94,18 @@ func (c *client) presumes(b []byte) bool {
 	return err != nil
 }
 
-// nextRedis takes one request off b into l.respArgs, which are offsets into request. An inline one is rewritten as an
-// array, which is what servers get.
-func (l *loop) nextRedis(b []byte) (n int, request []byte, err error) {
+// next takes one request off b. Its arguments, in rt.args, are offsets into request.
+func (rt *redisRoute) next(b []byte) (n int, request []byte, err error) {
 	if !resp.IsInline(b) {
-		n, l.respArgs, err = resp.ConsumeRequest(b, l.respArgs)
+		n, rt.args, err = resp.ConsumeRequest(b, rt.args)
 		return n, b[:n], err
 	}
-	n, l.inline, err = resp.ConsumeInline(b, l.inline[:0])
+	n, rt.inline, err = resp.ConsumeInline(b, rt.inline[:0])
 	if err != nil || n == 0 {
 		return n, nil, err
 	}
-	_, l.respArgs, err = resp.ConsumeRequest(l.inline, l.respArgs)
-	return n, l.inline, err
+	_, rt.args, err = resp.ConsumeRequest(rt.inline, rt.args)
+	return n, rt.inline, err
 }
 
 // measured looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells whether
@@ -114,8 +137,8 @@ const maxOptions = 64 << 10
 func (c *client) longRequest(b []byte) {
 	l := c.pool.l
 	l.io.Spent += requestToll
-	count, args := resp.RequestHead(b, l.respArgs, mostHeadArgs)
-	l.respArgs = args
+	count, args := resp.RequestHead(b, l.redisRoute.args, mostHeadArgs)
+	l.redisRoute.args = args
 	if count > 0 {
 		c.redisRequest(b, args, count)
 	}
@@ -128,17 +151,15 @@ func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys i
 		c.forward(cmd, b, c.pool.placement.one(key.Of(b)))
 		return
 	}
-	f := c.pool.l.takeFanout()
-	f.redis = cmd
-	c.beginDivision(b, f, keys)
-	if d := c.dividing; d != nil {
-		c.pool.l.memory.Skip(d.b, name.End())
+	if w := c.beginDivision(b, c.pool.redisFanout(cmd), keys); w != nil {
+		w.request.command = cmd
+		c.pool.l.memory.Skip(w.b, name.End())
 	}
 }
 
 // wantsKeyErrors tells whether an error reply of a server is to stand for each of its keys.
 func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
-	return cmd.Merge == resp.MergeArray && p.spec.MGetErrors == link.MGetErrorsPerKey
+	return cmd.Merge.PerKey && p.spec.MGetErrors == link.MGetErrorsPerKey
 }
 
 // refuseProtocol answers bytes that are no request and ends the connection: nothing tells where the next one begins.
@@ -224,8 +245,8 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		return
 	}
 	l, p := c.pool.l, c.pool
-	alone, row, err := cmd.Locate(b, args, count, l.keys)
-	l.keys = alone
+	alone, row, err := cmd.Locate(b, args, count, l.redisRoute.keys)
+	l.redisRoute.keys = alone
 	switch {
 	case errors.Is(err, resp.ErrMoreArgs):
 		c.forwardOptions(cmd, b, count)
@@ -243,23 +264,6 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 	c.forwardTogether(cmd, b, args, count, alone, row)
 }
 
-// forwardTogether sends a request to the server of its first key, if all of them live there: those in alone, and those in row,
-// which are looked at in slices if there may be very many.
-func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
-	p := c.pool
-	server := p.serverOf(b, args, alone, row)
-	switch {
-	case !p.placement.divides() || len(alone)+row.Count <= 1:
-		c.forward(cmd, b, server)
-	case len(args) < count && p.together(server, b, args, alone, resp.Row{}):
-		c.beginCheck(cmd, b, args[row.First-1].End(), server, row)
-	case len(args) == count && p.together(server, b, args, alone, row):
-		c.forward(cmd, b, server)
-	default:
-		c.respondScratch(c.refuseShards(cmd))
-	}
-}
-
 // forwardOptions is forwardRedis for a long request whose first arguments do not tell the keys.
 func (c *client) forwardOptions(cmd *resp.Command, b []byte, count int) {
 	l := c.pool.l
@@ -267,35 +271,8 @@ func (c *client) forwardOptions(cmd *resp.Command, b []byte, count int) {
 		c.respondScratch(resp.AppendTooMany(l.scratch[:0], cmd, maxOptions))
 		return
 	}
-	_, l.respArgs, _ = resp.ConsumeRequest(b, l.respArgs)
-	c.forwardRedis(cmd, b, l.respArgs, count)
-}
-
-// serverOf returns the server on which the first of these keys lives.
-func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
-	switch {
-	case len(alone) > 0:
-		return p.placement.one(args[alone[0]].Of(b))
-	case row.Count > 0:
-		key, _ := resp.NextArg(b, args[row.First-1].End())
-		return p.placement.one(key.Of(b))
-	}
-	return p.placement.fixed()
-}
-
-// together tells whether keys all live on server.
-func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, row resp.Row) bool {
-	for _, key := range alone {
-		if p.placement.one(args[key].Of(b)) != server {
-			return false
-		}
-	}
-	for i := range row.Count {
-		if p.placement.one(args[row.First+i*row.Step].Of(b)) != server {
-			return false
-		}
-	}
-	return true
+	_, l.redisRoute.args, _ = resp.ConsumeRequest(b, l.redisRoute.args)
+	c.forwardRedis(cmd, b, l.redisRoute.args, count)
 }
 
 // forward sends the request b to one server.
@@ -310,7 +287,7 @@ func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 // fanOutRedis sends each server the part of a request that concerns its keys.
 func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l, p := c.pool.l, c.pool
-	_, keys, err := cmd.Locate(b, args, count, l.keys)
+	_, keys, err := cmd.Locate(b, args, count, l.redisRoute.keys)
 	if err != nil {
 		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
 		return
@@ -323,19 +300,24 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		c.forward(cmd, b, p.placement.one(args[keys.First].Of(b)))
 		return
 	}
-	f := l.takeFanout()
-	f.redis = cmd
+	f := p.redisFanout(cmd)
 	for i := range keys.Count {
-		l.assign(f, p.placement.one(args[keys.First+i*keys.Step].Of(b)))
+		p.fanouts.assign(f, p.placement.one(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
 	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
-	l.assigned(f)
 	c.dispatch(r, f, func(dst []byte, part []int32) []byte {
 		return resp.AppendFragment(dst, b, args, cmd, part)
 	})
+}
+
+// redisFanout returns an empty fanout for a request of cmd.
+func (p *pool) redisFanout(cmd *resp.Command) *fanout {
+	f := p.fanouts.take()
+	f.command.(*redisFanout).cmd = cmd
+	return f
 }
 
 // respondScratch answers with b, which was appended to the loop's scratch.

@@ -19,14 +19,18 @@ func (r Route) String() string {
 	return [...]string{"forward", "fragment", "broadcast", "keyless", "solo", "local", "refuse"}[r]
 }
 
-// Merge tells how MergeReplies makes one reply of several.
-type Merge uint8
+// Merge is how the replies to the fragments of a command become one.
+type Merge struct {
+	// replies appends the one reply. Its arguments are those of MergeReplies; no reply is an error.
+	replies func(dst, b []byte, keys []Span, owner []int32, replies [][]byte) []byte
 
-const (
-	Whole  Merge = iota // there is only one
-	Values              // VALUE blocks in the order of the requested keys
-	Status              // the same line from all
-	Stats               // STAT lines, added up where that means something
+	PerKey bool // the reply is a list of what is there for each key, which may be made key by key
+}
+
+var (
+	Values = &Merge{replies: mergeValues, PerKey: true} // VALUE blocks in the order of the requested keys
+	Status = &Merge{replies: mergeStatus}               // the same line from all
+	Stats  = &Merge{replies: mergeStats}                // STAT lines, added up where that means something
 )
 
 // shape is the form of a command's line.
@@ -50,9 +54,9 @@ const (
 type Command struct {
 	Name    string
 	Route   Route
-	Merge   Merge
-	Write   bool // changes what a server holds
-	HasData bool // a data block follows the line
+	Merge   *Merge // nil: there is one reply only
+	Write   bool   // changes what a server holds
+	HasData bool   // a data block follows the line
 
 	shape    shape
 	min, max uint8         // words of the line, the name and "noreply" included; max is 0 if any number will do

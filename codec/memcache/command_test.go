@@ -21,8 +21,8 @@ func TestLookup(t *testing.T) {
 // TestTable checks what the rest of the package relies on.
 func TestTable(t *testing.T) {
 	for _, c := range Commands() {
-		if (c.Route == Fragment || c.Route == Broadcast) != (c.Merge != Whole) {
-			t.Errorf("%s: route %v, merge %d", c.Name, c.Route, c.Merge)
+		if (c.Route == Fragment || c.Route == Broadcast) != (c.Merge != nil) {
+			t.Errorf("%s: route %v, merge %v", c.Name, c.Route, c.Merge)
 		}
 		if c.HasData != (c.shape == shapeStorage || c.shape == shapeMetaSet) || c.HasData && !c.Write {
 			t.Errorf("%s: HasData %v, Write %v", c.Name, c.HasData, c.Write)

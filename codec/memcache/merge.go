@@ -18,13 +18,7 @@ func MergeReplies(dst, b []byte, r *Request, keys []Span, owner []int32, replies
 	if failure := Failure(replies); failure != nil {
 		return append(dst, failure...)
 	}
-	switch r.Cmd.Merge {
-	case Values:
-		return mergeValues(dst, b, keys, owner, replies)
-	case Stats:
-		return mergeStats(dst, replies)
-	}
-	return mergeStatus(dst, replies)
+	return r.Cmd.Merge.replies(dst, b, keys, owner, replies)
 }
 
 // Failure returns the error line that is the reply to a divided request whatever the other replies are; nil if there is none.
@@ -92,7 +86,7 @@ func FrontValue(reply []byte) (key []byte, size int) {
 }
 
 // mergeStatus gives the line that all servers agree on.
-func mergeStatus(dst []byte, replies [][]byte) []byte {
+func mergeStatus(dst, _ []byte, _ []Span, _ []int32, replies [][]byte) []byte {
 	if len(replies) == 0 {
 		return append(dst, InvalidArgument...)
 	}

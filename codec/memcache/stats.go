@@ -54,7 +54,7 @@ var statColumn = func() map[string]int {
 }()
 
 // mergeStats gives the statistics of the first server, in its order, with the columns above taken over all servers.
-func mergeStats(dst []byte, replies [][]byte) []byte {
+func mergeStats(dst, _ []byte, _ []Span, _ []int32, replies [][]byte) []byte {
 	if len(replies) == 0 {
 		return append(dst, InvalidArgument...)
 	}

@@ -21,13 +21,19 @@ var routeNames = [...]string{
 
 func (r Route) String() string { return routeNames[r] }
 
-// Merge says how the replies to the fragments of a command become one.
-type Merge uint8
+// Merge is how the replies to the fragments of a command become one.
+type Merge struct {
+	// replies appends the one reply: owner[i] is the fragment that the i-th key was in, replies[f] the whole reply to fragment f,
+	// which is no error that stands for all of them. The elements of replies are consumed. If !ok they do not fit together.
+	replies func(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bool)
 
-const (
-	MergeArray  Merge = iota + 1 // an element for each key, in the order of the request
-	MergeSum                     // integers, added up
-	MergeStatus                  // +OK if all are
+	PerKey bool // the reply is an array of an element for each key, which may be made key by key
+}
+
+var (
+	MergeArray  = &Merge{replies: mergeArrays, PerKey: true} // an element for each key, in the order of the request
+	MergeSum    = &Merge{replies: mergeSums}                 // integers, added up
+	MergeStatus = &Merge{replies: mergeStatus}               // +OK if all are
 )
 
 // LocalOp is an answer that the proxy gives itself.
@@ -58,7 +64,7 @@ type Command struct {
 	Name   string // lower case; "container|subcommand" in Subs
 	Group  string // heading in documentation; empty in Subs
 	Route  Route
-	Merge  Merge   // of Fragment
+	Merge  *Merge  // of Fragment
 	Local  LocalOp // of Local
 	Write  bool    // may change data
 	Script bool    // its reply is made by the client's own program

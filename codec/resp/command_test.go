@@ -70,7 +70,7 @@ func TestTableInvariants(t *testing.T) {
 			bad = "name"
 		case c.Route < Forward || c.Route > Refuse:
 			bad = "route"
-		case (c.Route == Fragment) != (c.Merge != 0), (c.Route == Local) != (c.Local != 0):
+		case (c.Route == Fragment) != (c.Merge != nil), (c.Route == Local) != (c.Local != 0):
 			bad = "merge or local operation"
 		case c.Route == Forward && c.First == 0 && c.Find == nil:
 			bad = "no keys"

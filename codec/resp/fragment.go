@@ -27,25 +27,16 @@ func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKe
 	if r := firstError(c, replies, perKeyErrors); r != nil {
 		return append(dst, r...)
 	}
-	start := len(dst)
-	ok := false
-	switch c.Merge {
-	case MergeArray:
-		dst, ok = mergeArrays(dst, owner, replies)
-	case MergeSum:
-		dst, ok = mergeSums(dst, replies)
-	case MergeStatus:
-		dst, ok = mergeStatus(dst, replies)
-	}
+	out, ok := c.Merge.replies(dst, owner, replies)
 	if !ok {
-		return appendUnexpected(dst[:start], c)
+		return appendUnexpected(out[:len(dst)], c)
 	}
-	return dst
+	return out
 }
 
 // firstError returns the reply that stands for all of them.
 func firstError(c *Command, replies [][]byte, perKeyErrors bool) []byte {
-	if perKeyErrors && c.Merge == MergeArray {
+	if perKeyErrors && c.Merge.PerKey {
 		return nil
 	}
 	for _, r := range replies {
@@ -56,15 +47,19 @@ func firstError(c *Command, replies [][]byte, perKeyErrors bool) []byte {
 	return nil
 }
 
+// FailedFragment is the count of a fragment whose reply is an error, which stands for each of its keys.
+const FailedFragment = -1
+
 // OpenArrays prepares a merge of arrays that its caller does itself, element by element with FrontElement: it advances
-// replies to their first elements, of which fragment f has counts[f]. One that is an error stays as it is, and stands for
-// each key of its fragment. A failure is the reply to the whole request instead.
+// replies to their first elements, of which fragment f has counts[f]. One that is an error stays as it is, for each key of
+// its fragment, and its count becomes FailedFragment. A failure is the reply to the whole request instead.
 func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool) (failure []byte) {
 	if r := firstError(c, replies, perKeyErrors); r != nil {
 		return r
 	}
 	for f, r := range replies {
 		if IsError(r) {
+			counts[f] = FailedFragment
 			continue
 		}
 		count, off, ok := ArrayLen(r)
@@ -127,7 +122,7 @@ func mergeArrays(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bo
 	return dst, true
 }
 
-func mergeSums(dst []byte, replies [][]byte) (out []byte, ok bool) {
+func mergeSums(dst []byte, _ []int32, replies [][]byte) (out []byte, ok bool) {
 	sum := int64(0)
 	for _, r := range replies {
 		v, ok := Integer(r)
@@ -139,7 +134,7 @@ func mergeSums(dst []byte, replies [][]byte) (out []byte, ok bool) {
 	return AppendInt(dst, sum), true
 }
 
-func mergeStatus(dst []byte, replies [][]byte) (out []byte, ok bool) {
+func mergeStatus(dst []byte, _ []int32, replies [][]byte) (out []byte, ok bool) {
 	for _, r := range replies {
 		if string(r) != "+OK\r\n" {
 			return dst, false

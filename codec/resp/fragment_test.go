@@ -94,17 +94,12 @@ func mergeOneByOne(c *Command, owner []int32, replies [][]byte, perKey bool) []b
 	for _, f := range owner {
 		counts[f]++
 	}
-	given := slices.Clone(replies)
 	if failure := OpenArrays(c, counts, replies, perKey); failure != nil {
 		return failure
 	}
-	failed := make([]bool, len(replies))
-	for f, r := range replies {
-		failed[f] = IsError(r) && len(r) == len(given[f])
-	}
 	dst := AppendArray(nil, len(owner))
 	for _, f := range owner {
-		if failed[f] {
+		if counts[f] == FailedFragment {
 			dst = append(dst, replies[f]...)
 			continue
 		}

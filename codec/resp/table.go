@@ -65,7 +65,7 @@ func copyRow() Command {
 }
 
 // fragment is a command that is divided by key; step is 2 if each key has a value.
-func fragment(name string, arity, step int, merge Merge, write bool) Command {
+func fragment(name string, arity, step int, merge *Merge, write bool) Command {
 	return Command{
 		Name: name, Route: Fragment, Merge: merge, Arity: arity, First: 1, Last: -1, Step: step, Write: write,
 	}
