@@ -4,6 +4,8 @@ package worker
 
 import (
 	"fmt"
+	"math"
+	"math/rand"
 	"runtime"
 	"strings"
 	"testing"
@@ -173,6 +175,57 @@ func benchmarkSpread(b *testing.B, value string) {
 		}
 	}
 	b.ReportMetric(float64(spent)/float64(b.N*clients*depth), "ns/request")
+}
+
+// BenchmarkMGet is an MGET of 100 keys over four servers without the kernel: parsed, fanned out, its replies paired and merged.
+// What counts is the least of many samples, which others on the machine do not disturb.
+func BenchmarkMGet(b *testing.B) {
+	r := newRig(b)
+	spec := r.redisPool("s1", "s2", "s3", "s4")
+	spec.Hash, spec.Distribution, spec.Preconnect = "fnv1a_64", "ketama", true
+	r.start()
+	r.unchecked = true
+	r.connect("a", 0, 0)
+	r.turn()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l := r.workers[0]
+	p, c := l.pools[0], clientsOf(l)[0]
+	const sample = 100
+	var requests [sample][]byte
+	var replies [sample][][]byte
+	value := "$100\r\n" + strings.Repeat("x", 100) + "\r\n"
+	for q := range requests {
+		args, keys := []string{"MGET"}, make([]int, len(p.servers))
+		for range 100 {
+			key := fmt.Sprintf("key:%012d", rand.Intn(10000))
+			args = append(args, key)
+			keys[p.placement.one([]byte(key))]++
+		}
+		requests[q] = redisRequestOf(args...)
+		for _, n := range keys {
+			replies[q] = append(replies[q], []byte(fmt.Sprintf("*%d\r\n", n)+strings.Repeat(value, n)))
+		}
+	}
+	least := int64(math.MaxInt64)
+	for b.Loop() {
+		begin := threadTime()
+		for q := range sample {
+			c.serveRedis(requests[q])
+			for i, s := range p.servers {
+				conn := s.primary.conns[0]
+				bytes := conn.stream.Out.Len()
+				conn.stream.Out.Drain(l.memory, bytes)
+				conn.wrote(bytes)
+				if _, err := conn.take(replies[q][i]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			c.stream.Out.Drain(l.memory, c.stream.Out.Len())
+		}
+		least = min(least, threadTime()-begin)
+	}
+	b.ReportMetric(float64(least)/sample, "ns/request")
 }
 
 // threadTime returns the CPU time of this thread, in ns.
