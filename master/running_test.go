@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
@@ -55,9 +54,9 @@ func begin(t *testing.T, o Options) *running {
 			"pool unix\nlisten " + r.path + " 0600\nbackend b 127.0.0.1:1\n"
 		return config.Parse("test.conf", []byte(text))
 	}
-	w.sockets.Bind = func(l config.Listen, own []uint64, patience time.Duration) (listen.Socket, error) {
-		s, err := listen.Bind(l, own, patience)
-		r.listeners = append(r.listeners, s.FD)
+	w.bind = func(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
+		s, err := bindSocket(l, own, patience)
+		r.listeners = append(r.listeners, s.fd)
 		return s, err
 	}
 	w.listenStats = func(string) (net.Listener, error) {

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
 )
@@ -51,7 +50,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 			case errors.Is(err, syscall.EADDRNOTAVAIL):
 				hint = "; no interface of this machine has that address; choose another with -a"
 			}
-			then(fmt.Errorf("listening on %q (statistics): %w%s", address, listen.Cause(err), hint))
+			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
 		}
 	})
 }
@@ -60,7 +59,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 func (m *master) answer(s *totals.Scrape) {
 	now := m.world.now()
 	m.refresh()
-	text := m.generations.serving.counters.AppendJSON(nil, totals.Head{
+	text := m.generation.counters.AppendJSON(nil, totals.Head{
 		Source:    m.statistics.host,
 		Version:   m.opts.Build,
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),

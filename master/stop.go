@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
-	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -20,7 +19,7 @@ func (m *master) drain() {
 	m.become(draining)
 	m.refuseQueued()
 	m.world.services.Stopping("draining")
-	timeout := m.generations.serving.config.Global.ShutdownTimeout
+	timeout := m.generation.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
@@ -30,10 +29,10 @@ func (m *master) drain() {
 	}
 	m.unstoreGeneration()
 	m.log.Printf(logfile.Notice, "draining %s", within)
-	m.shelter(m.generations.serving)
+	m.shelter(m.generation)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
-	for _, s := range m.generations.slots() {
+	for _, s := range m.slots() {
 		switch s.state {
 		case slotWaiting:
 			s.become(slotVacant, time.Time{})
@@ -48,7 +47,7 @@ func (m *master) drain() {
 // stop ends every worker at once. A second stop does not wait for them to notice.
 func (m *master) stop() {
 	if m.phase == stopping {
-		for _, s := range m.generations.slots() {
+		for _, s := range m.slots() {
 			m.kill(s, "stopping for the second time")
 		}
 		return
@@ -59,11 +58,11 @@ func (m *master) stop() {
 	}
 	m.become(stopping)
 	m.refuseQueued()
-	if m.oldSide != nil {
-		m.oldSide.stop()
+	if m.source != nil {
+		m.source.stop()
 	}
 	m.closeListeners()
-	for _, s := range m.generations.slots() {
+	for _, s := range m.slots() {
 		m.dismiss(s)
 	}
 	m.settle()
@@ -79,16 +78,16 @@ func (m *master) leaveBehind(err error) {
 }
 
 // fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
-// clients from another master that they could not hand back, have their time.
+// clients from another master that they could not give back, have their time.
 func (m *master) fail(err error) {
-	if m.generations.serving != nil && m.generations.serving.revived && m.phase == starting {
+	if m.generation != nil && m.generation.revived && m.phase == starting {
 		m.leaveBehind(err)
 		return
 	}
 	m.err = withRemedy(err)
 	m.become(stopping)
 	m.closeListeners()
-	for _, s := range m.generations.slots() {
+	for _, s := range m.slots() {
 		if s.state != slotDraining {
 			m.dismiss(s)
 		}
@@ -98,17 +97,17 @@ func (m *master) fail(err error) {
 
 // leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
 func (m *master) leavesBehind(s *slot) bool {
-	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
+	return m.err != nil && !m.successor && s.state == slotDraining && s.process.adopted
 }
 
 // settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
 func (m *master) settle() {
-	m.deliverLocal()
+	m.converse()
 	m.bury()
 	if m.phase != draining && m.phase != stopping {
 		return
 	}
-	for _, s := range m.generations.slots() {
+	for _, s := range m.slots() {
 		if s.state != slotVacant && !m.leavesBehind(s) {
 			return
 		}
@@ -131,7 +130,7 @@ func (m *master) dismiss(s *slot) {
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
 		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
-		if s.process.Adopted {
+		if s.process.adopted {
 			m.world.terminate(s.process)
 		}
 	}
@@ -148,7 +147,7 @@ func (m *master) kill(s *slot, why string) {
 		return
 	}
 	s.killedFor = why
-	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
+	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
 	m.world.kill(s.process)
 }
 
@@ -181,8 +180,8 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	switch {
 	case err == nil:
 		return nil
-	case process.NoDescriptor(err):
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
+	case scarce(err):
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
 		return err
 	}
 	m.deaf(s, err.Error())
@@ -191,7 +190,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 
 // deaf follows when the worker of a slot takes no messages any more.
 func (m *master) deaf(s *slot, why string) {
-	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
+	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
 	if s.state != slotDying {
 		m.dismiss(s)
 	}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -49,7 +48,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "ready": // slot, unreachable server of the first pool…
 		var body link.ReadyBody
 		for _, server := range args[1:] {
-			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.generations.coming.pools[0].Name, Server: server, Error: "refused"})
+			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.coming.pools[0].Name, Server: server, Error: "refused"})
 		}
 		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
 	case "given": // slot moved stragglers
@@ -84,7 +83,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "relocate": // version, address: of the first server of the first pool, which discovers
 		f.master.relocate(f.discovered(t, args))
 	case "unsaid": // kind of a word that the other master does not take
-		f.other(message{}, &unsent{messageKind(args[0]), os.ErrDeadlineExceeded})
+		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
 		err := errors.New(strings.Join(args, " "))
 		if args[0] == "ready" {
@@ -106,17 +105,17 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "leaving": // slot
 		f.say(t, args[0], link.Message{Kind: link.Leaving})
 	case "stderr": // slot text…
-		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Wrote, Text: strings.Join(args[1:], " ")})
+		f.master.handle(event{from: f.worker(t, args[0]), kind: wrote, text: strings.Join(args[1:], " ")})
 	case "hangup": // slot
-		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.HungUp})
+		f.master.handle(event{from: f.worker(t, args[0]), kind: hungUp})
 	case "exit": // slot status…
 		p := f.worker(t, args[0])
-		f.hear(process.Event{From: p, Kind: process.HungUp})
-		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
+		f.master.handle(event{from: p, kind: hungUp})
+		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
 	case "struck": // slot status…, by a signal that is meant for the service
 		p := f.worker(t, args[0])
-		p.Struck = true
-		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
+		p.struck = true
+		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
 	case "keeper": // name of a signal [again], or end
@@ -124,7 +123,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.forwarded(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+		f.master.forwarded(keeperWord{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -141,7 +140,7 @@ func (f *machine) join() {
 	for len(f.joins) > 0 {
 		next := f.joins[0]
 		f.joins = f.joins[1:]
-		f.hear(next)
+		f.master.handle(next)
 	}
 }
 
@@ -169,14 +168,11 @@ func (f *machine) advance(t *testing.T, by string) {
 }
 
 func (f *machine) say(t *testing.T, slot string, m link.Message) {
-	f.hear(process.Event{From: f.worker(t, slot), Kind: process.Said, Message: m})
+	f.master.handle(event{from: f.worker(t, slot), kind: said, message: m})
 }
 
-// hear has the master hear of a worker.
-func (f *machine) hear(n process.Event) { f.reports[n.From](n) }
-
 // worker returns the latest process of a slot, which may be a dead one.
-func (f *machine) worker(t *testing.T, slot string) *process.Worker {
+func (f *machine) worker(t *testing.T, slot string) *process {
 	p := f.workers[slot]
 	if p == nil {
 		t.Fatalf("slot %s never had a worker", slot)
@@ -220,28 +216,28 @@ func (f *machine) printf(format string, args ...any) {
 // otherSays has the other master say something.
 func (f *machine) otherSays(t *testing.T, args []string) {
 	if args[0] == "mumble" {
-		f.other(message{}, errors.New("descriptors are missing"))
+		f.other(word{}, errors.New("descriptors are missing"))
 		return
 	}
 	if args[0] == "end" {
-		f.other(message{}, io.EOF)
+		f.other(word{}, io.EOF)
 		return
 	}
-	w := message{Kind: messageKind(args[0])}
+	w := word{Kind: wordKind(args[0])}
 	switch w.Kind {
-	case messageReturned: // clients that could not come back yet
+	case wordReturned: // clients that could not come back yet
 		if len(args) > 1 {
 			w.Kept = number(t, args[1])
 		}
-	case messageHello:
+	case wordHello:
 		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
-		case len(args) > 1 && args[1] == "obeys": // leaves it to the old side to tell the service manager
+		case len(args) > 1 && args[1] == "obeys": // leaves it to the source to tell the service manager
 			w.Obeys = true
 		case len(args) > 1:
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
-	case messageWelcome:
+	case wordWelcome:
 		if k := slices.Index(args, "at"); k > 0 { // at version address
 			w.Topology, w.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
 		}
@@ -250,27 +246,27 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 		w.Intents, w.Stays = !f.older, f.stays
 		w.Verbosity = f.otherVerbosity
-	case messageSockets:
+	case wordSockets:
 		for _, name := range args[1:] {
 			f.lastFD++
 			w.fds = append(w.fds, f.lastFD)
 			slot, _ := strconv.Atoi(filepath.Base(name))
 			w.Sockets = append(w.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
 		}
-	case messagePrepared:
+	case wordPrepared:
 		w.Slots, w.Build = number(t, args[1]), "1.3.0"
-	case messagePeer:
+	case wordPeer:
 		f.lastFD++
 		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
 		if len(args) > 3 { // of an earlier generation
 			w.Generation = uint64(number(t, args[3]))
 		}
-	case messageCounters: // generation, slots, requests so far
+	case wordCounters: // generation, slots, requests so far
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
-		of := f.master.generations.coming
+		of := f.master.coming
 		if of == nil {
-			of = f.master.generations.serving
+			of = f.master.generation
 		}
 		w.Pools = names(of.pools)
 		w.Bytes = link.CounterBytes(link.ServerCounts(w.Pools), w.Slots)
@@ -279,30 +275,30 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			break
 		}
 		f.counted[f.lastFD] = counted{w.Pools, w.Slots, number(t, args[3])}
-	case messageWorker: // generation, slot, pid, for how long
+	case wordWorker: // generation, slot, pid, for how long
 		f.lastFD++
 		w.Generation, w.Slot, w.PID, w.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
 		w.Left = duration(t, args[4])
-	case messageAgain, messageSuspect:
+	case wordAgain, wordSuspect:
 		w.Slot = number(t, args[1])
-	case messageGo:
+	case wordGo:
 		w.Legacy = &totals.Sums{}
-	case messageFarewell: // intents that wait…
+	case wordFarewell: // intents that wait…
 		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
-	case messageMoved:
+	case wordMoved:
 		w.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
-	case messageSettled:
+	case wordSettled:
 		if len(args) > 1 { // clients that new workers have died with
 			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
 		}
-	case messageFailed, messageAbort: // [intent=name] reason…
+	case wordFailed, wordAbort: // [intent=name] reason…
 		if name, found := strings.CutPrefix(args[1], "intent="); found {
 			w.Intent, args = name, args[1:]
 		}
 		w.Reason = strings.Join(args[1:], " ")
-	case messageTopology: // version, address
+	case wordTopology: // version, address
 		w.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
-	case messageIntent: // its name, or verbosity=N
+	case wordIntent: // its name, or verbosity=N
 		w.Intent = strings.Join(args[1:], " ")
 		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
 			verbosity := number(t, text)
@@ -337,7 +333,7 @@ func (f *machine) lend(t *testing.T, args []string) {
 		fds = append(fds, f.lastFD)
 		body.Listeners = append(body.Listeners, link.Listener{Network: "tcp", Address: address})
 	}
-	f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Said, Message: link.Message{Kind: link.Lent, Body: link.Body(body)}, FDs: fds})
+	f.master.handle(event{from: f.worker(t, args[0]), kind: said, message: link.Message{Kind: link.Lent, Body: link.Body(body)}, fds: fds})
 }
 
 // managerDoes is what a service manager does by itself.

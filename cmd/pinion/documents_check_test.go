@@ -127,6 +127,7 @@ func TestReadmeNames(t *testing.T) {
 	makefile := document(t, "Makefile")
 	runs := regexp.MustCompile(`go test [^\x60\n]*-run '?([\w|^$()]+)'?`)
 	targets := regexp.MustCompile(`\bmake ([a-z][a-z-]*)\x60`)
+	sources := regexp.MustCompile("`([a-z]\\w*\\.go)`")
 	files := regexp.MustCompile("`((?:cmd|codec|master|packaging|shard|worker|\\.ci|\\.github)/[^`\\s*…(]*)`")
 	for _, name := range documents(t) {
 		text := document(t, name)
@@ -147,11 +148,16 @@ func TestReadmeNames(t *testing.T) {
 			continue // what it names may be gone
 		}
 		for _, m := range files.FindAllStringSubmatch(text, -1) {
-			if strings.HasSuffix(m[1], "/...") || m[1] == "worker/N" { // packages; who writes a line of the log
+			if strings.HasSuffix(m[1], "/...") || strings.ContainsAny(m[1], `\|`) || m[1] == "worker/N" { // packages; who writes a line of the log
 				continue
 			}
 			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
 				t.Errorf("%s names %s: %v", name, m[1], err)
+			}
+		}
+		for _, m := range sources.FindAllStringSubmatch(text, -1) { // wherever they are
+			if !slices.ContainsFunc(goFiles(t), func(path string) bool { return filepath.Base(path) == m[1] }) {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
 			}
 		}
 	}
