@@ -6,6 +6,7 @@ the service's descriptor store, and from there to what ExecStart= runs. Both pro
 root, or of the same user as the process; Linux 5.6 and Python 3.9.
 """
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -20,9 +21,14 @@ def listeners(pid):
     libc = ctypes.CDLL(None, use_errno=True)
     process = os.pidfd_open(pid)
     for name in os.listdir(f"/proc/{pid}/fd"):
-        if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+        try:
+            if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+                continue
+        except FileNotFoundError:  # a connection that has just ended
             continue
         copy = libc.syscall(SYS_PIDFD_GETFD, process, int(name), 0)
+        if copy < 0 and ctypes.get_errno() == errno.EBADF:  # likewise
+            continue
         if copy < 0:
             sys.exit(f"copying descriptor {name} of process {pid}: {os.strerror(ctypes.get_errno())}")
         s = socket.socket(fileno=copy)
