@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
@@ -15,7 +16,7 @@ type adminSocket struct {
 	fd       int             // -1: none
 	server   *admin.Server   // answers there; nil: nobody does
 	former   []*admin.Server // at paths that have gone; they answer what is under way
-	spot     spot            // where the path is in the file system
+	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
 	deferred []*admin.Ask // asked for while another master was about to take over
@@ -26,8 +27,8 @@ func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *
 // listenAdmin opens the admin socket at path, where nobody may be but sockets whose inodes are in own.
 func listenAdmin(path string, own []uint64) (fd int, err error) {
 	return admin.Listen(path, func(open func() error) error {
-		return inDirectory(path, lockPatience, func() error {
-			if err := probeUnix(path, own); err != nil {
+		return listen.InDirectory(path, listen.LockPatience, func() error {
+			if err := listen.ProbeUnix(path, own); err != nil {
 				return err
 			}
 			return open()
@@ -49,9 +50,9 @@ func (m *master) serveAdmin() {
 	if m.admin.fd < 0 {
 		return
 	}
-	m.admin.unlink = m.world.unlinker(m.opts.Control)
-	if m.admin.spot == (spot{}) {
-		m.admin.spot, _ = m.world.locate(m.opts.Control)
+	m.admin.unlink = m.world.sockets.Unlinker(m.opts.Control)
+	if m.admin.spot == (listen.Spot{}) {
+		m.admin.spot, _ = m.world.sockets.Locate(m.opts.Control)
 	}
 	l, err := admin.Listener(m.admin.fd)
 	if err != nil {
@@ -96,13 +97,13 @@ func (m *master) asked(a *admin.Ask) {
 	case admin.ReportStatus:
 		a.Reply <- admin.Outcome{Status: m.status()}
 	case admin.Reload:
-		if a.DryRun && m.generation != nil {
+		if a.DryRun && m.generations.serving != nil {
 			m.preview(a.Reply)
 			return
 		}
-		m.demand(wish{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.demand(order{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.Upgrade:
-		m.demand(wish{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.demand(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.ReopenLog:
 		m.reopenLog(a.Reply)
 	case admin.Drain:
@@ -111,7 +112,7 @@ func (m *master) asked(a *admin.Ask) {
 			m.end(drain)
 		}
 		within := "without a deadline"
-		if timeout := m.generation.config.Global.ShutdownTimeout; timeout > 0 {
+		if timeout := m.generations.serving.config.Global.ShutdownTimeout; timeout > 0 {
 			within = "within " + timeout.String()
 		}
 		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
@@ -125,7 +126,7 @@ func (m *master) asked(a *admin.Ask) {
 
 // mayAsk tells whether none of these processes is a worker.
 func (m *master) mayAsk(by *admin.Asker) bool {
-	return by == nil || !slices.ContainsFunc(m.slots(), func(s *slot) bool {
-		return s.process != nil && slices.Contains(by.PIDs, s.process.pid)
+	return by == nil || !slices.ContainsFunc(m.generations.slots(), func(s *slot) bool {
+		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)
 	})
 }

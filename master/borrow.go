@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -26,13 +27,13 @@ func (m *master) missing(g *generation) (all []string) {
 	for i := range g.config.Pools {
 		address := g.config.Pools[i].Listen
 		if address.Network == "unix" {
-			if m.sockets(address) == 0 {
-				all = append(all, listenerName(address.Network, address.Address, everySlot))
+			if m.listeners.Count(address) == 0 {
+				all = append(all, listen.Name(address.Network, address.Address, listen.EverySlot))
 			}
 			continue
 		}
 		for _, slot := range m.unheard(g, address) {
-			all = append(all, listenerName(address.Network, address.Address, slot))
+			all = append(all, listen.Name(address.Network, address.Address, slot))
 		}
 	}
 	return all
@@ -44,7 +45,7 @@ func (m *master) unheard(g *generation, address config.Listen) (slots []int) {
 		return nil
 	}
 	for _, s := range g.slots {
-		if !m.hears(address, s) {
+		if !m.hears(s, address) {
 			slots = append(slots, s.index)
 		}
 	}
@@ -52,19 +53,14 @@ func (m *master) unheard(g *generation, address config.Listen) (slots []int) {
 }
 
 // hears tells whether a worker of the slot accepts on the address.
-func (m *master) hears(address config.Listen, s *slot) bool {
-	for i := range m.listeners {
-		if l := &m.listeners[i]; l.at(address) && s.generation.assigns(l, s.index) {
-			return true
-		}
-	}
-	return false
+func (m *master) hears(s *slot, address config.Listen) bool {
+	return m.listeners.Hears(s.generation.layout(), address, s.index)
 }
 
 // deafTo returns the addresses on which a worker of the slot would not accept.
 func (m *master) deafTo(s *slot) (all []string) {
 	for i := range s.generation.config.Pools {
-		if address := s.generation.config.Pools[i].Listen; !m.hears(address, s) {
+		if address := s.generation.config.Pools[i].Listen; !m.hears(s, address) {
 			all = append(all, address.Text)
 		}
 	}
@@ -97,48 +93,17 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		if i >= len(fds) || m.borrowing == nil {
 			return
 		}
-		at := listener{network: l.Network, address: l.Address, slot: s.index, queues: true, socket: socket{fd: fds[i], inode: m.world.inode(fds[i])}}
-		if l.Shared {
-			at.slot = everySlot
-		}
-		for at.slot != everySlot && m.taken(&at) {
-			at.slot += len(s.generation.slots)
-		}
-		if at.name = listenerName(at.network, at.address, at.slot); m.taken(&at) || m.holds(fds[i]) {
+		at := m.listeners.Lent(l, s.index, len(s.generation.slots), fds[i])
+		if m.listeners.Taken(at.Network, at.Address, at.Slot) || m.listeners.Holds(fds[i]) {
 			continue
 		}
-		if l.Network == "unix" {
-			at.unlink = m.world.unlinker(l.Address)
-			at.spot, _ = m.world.locate(l.Address)
-		}
-		m.listeners = append(m.listeners, at)
+		m.listeners.Add(at)
 		fds[i] = -1
-		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.name, s.index, s.process.pid)
+		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.Name, s.index, s.process.PID)
 	}
 	if !body.More {
 		m.answered(s)
 	}
-}
-
-// taken tells whether there is a listener in the place of another one.
-func (m *master) taken(at *listener) bool {
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if l.network == at.network && l.address == at.address && (l.slot == at.slot || l.slot == everySlot) {
-			return true
-		}
-	}
-	return false
-}
-
-// holds tells whether a descriptor is that of a listener which is there already.
-func (m *master) holds(fd int) bool {
-	for i := range m.listeners {
-		if m.world.sameSocket(m.listeners[i].fd, fd) {
-			return true
-		}
-	}
-	return false
 }
 
 // answered follows when a worker has lent what it has, or is gone.
@@ -163,25 +128,27 @@ func (m *master) borrowed() {
 	if m.phase != serving {
 		return
 	}
-	for i := range m.generation.config.Pools {
-		m.replaceMissing(&m.generation.config.Pools[i])
+	for i := range m.generations.serving.config.Pools {
+		m.replaceMissing(&m.generations.serving.config.Pools[i])
 	}
 	m.storeSockets()
 	m.replaceRevived()
 }
 
 func (m *master) replaceMissing(p *config.Pool) {
-	before := len(m.listeners)
-	err := m.claimPool(p, len(m.generation.slots))
-	for i := before; i < len(m.listeners) && err == nil; i++ {
-		l := &m.listeners[i]
-		m.log.Printf(logfile.Error, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.name)
-		l.fresh, l.queues = false, true
-		if errListen := m.world.listen(l.fd, p.Backlog); errListen != nil {
-			err = listenError(p, errListen)
+	before := len(m.listeners.All())
+	err := m.listeners.ClaimPool(p, len(m.generations.serving.slots), m.patience())
+	for _, l := range m.listeners.All()[before:] {
+		if err != nil {
+			break
+		}
+		m.log.Printf(logfile.Error, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.Name)
+		l.Fresh, l.Queues = false, true
+		if errListen := m.world.sockets.Listen(l.FD, p.Backlog); errListen != nil {
+			err = listen.Error(p, errListen)
 		}
 	}
 	if err != nil {
-		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generation.number, err)
+		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generations.serving.number, err)
 	}
 }

@@ -7,9 +7,20 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
+
+// cover is the worker that accepts from the listeners of another slot. The zero cover is none.
+type cover struct {
+	slot    *slot // its own
+	process *process.Worker
+}
+
+// lives tells whether there is a cover, and its worker has not been replaced.
+func (c cover) lives() bool { return c.slot != nil && c.slot.process == c.process }
 
 // accepts tells whether the worker of a slot takes new connections.
 func (s *slot) accepts() bool { return s.state == slotServing && !s.hangs() }
@@ -19,7 +30,7 @@ func (m *master) coverSlots() {
 	if m.phase != serving {
 		return
 	}
-	for _, s := range m.generation.slots {
+	for _, s := range m.generations.serving.slots {
 		if s.accepts() {
 			m.uncover(s)
 		} else {
@@ -31,7 +42,7 @@ func (m *master) coverSlots() {
 // cover has another worker accept for a slot, the next one that can.
 func (m *master) cover(s *slot) {
 	g := s.generation
-	if c := s.coveredBy; c != nil && c.owner.process == c && c.owner.accepts() {
+	if c := s.coveredBy; c.lives() && c.slot.accepts() {
 		return
 	}
 	for i := 1; i < len(g.slots); i++ {
@@ -46,38 +57,37 @@ func (m *master) cover(s *slot) {
 
 // lendTo gives a worker the listeners of another slot that no other worker accepts from anyway.
 func (m *master) lendTo(other, s *slot) {
-	g := s.generation
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if l.slot == everySlot || !l.queues || !g.serves(l) || !g.assigns(l, s.index) {
+	y := s.generation.layout()
+	for _, l := range m.listeners.All() {
+		if l.Slot == listen.EverySlot || !l.Queues || !y.Serves(l) || !y.Assigns(l, s.index) {
 			continue
 		}
-		body := link.ListenBody{Listener: g.describe(l), For: 1 + s.index}
+		body := link.ListenBody{Listener: y.Describe(l), For: 1 + s.index}
 		body.Listener.Shared = true // the worker that it belongs to may accept, too, before this one is told
-		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.fd)
-		s.coveredBy = other.process
+		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.FD)
+		s.coveredBy = cover{other, other.process}
 	}
-	if s.coveredBy != nil {
+	if s.coveredBy.lives() {
 		m.log.Printf(logfile.Info, "worker %d accepts for worker %d", other.index, s.index)
 	}
 }
 
 // uncover ends that.
 func (m *master) uncover(s *slot) {
-	if c := s.coveredBy; c != nil && c.owner.process == c {
-		m.pass(c.owner, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
+	if c := s.coveredBy; c.lives() {
+		m.pass(c.slot, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
 	}
-	s.coveredBy = nil
+	s.coveredBy = cover{}
 }
 
 // leaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
-// the attempt fails while everyone who has moved can go back. One that gives goes on giving.
+// the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
 func (m *master) leaving(s *slot) {
-	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.pid)
+	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.leaves = true
 	switch {
-	case s.generation == m.coming:
-		m.target.missing(s)
+	case s.generation == m.generations.coming:
+		m.newSide.missing(s)
 	case s.state == slotServing:
 		m.drainSlot(s)
 	}
@@ -96,15 +106,33 @@ func (m *master) drainSlot(s *slot) {
 
 // renew has another generation of the same configuration follow where no worker is left that accepts, since all drain.
 func (m *master) renew() {
-	g := m.generation
+	g := m.generations.serving
 	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}
-	r := wish{kind: kindReload}
+	r := order{kind: kindReload}
 	if g.revived { // only a part of its configuration is known
 		m.demand(r)
 		return
 	}
 	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
 	m.follow(r, g.config, nil)
+}
+
+// shelter has the queues of slots without a worker served by another one.
+func (m *master) shelter(g *generation) {
+	for _, s := range g.slots {
+		if c := s.coveredBy; s.takes() || c.lives() && c.slot.takes() {
+			continue
+		}
+		if k := slices.IndexFunc(g.slots, (*slot).takes); k >= 0 {
+			s.coveredBy = cover{}
+			m.lendTo(g.slots[k], s)
+		}
+	}
+}
+
+// takes tells whether the slot has a worker that will see to what waits in its queues.
+func (s *slot) takes() bool {
+	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

@@ -9,23 +9,23 @@ import (
 // tick does what is due.
 func (m *master) tick() {
 	now := m.world.now()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.due(now) {
 			m.expire(s)
 		}
 	}
-	if m.source != nil && !now.Before(m.source.until) {
-		m.source.expire()
+	if m.oldSide != nil && !now.Before(m.oldSide.until) {
+		m.oldSide.expire()
 	}
-	if m.target != nil && !now.Before(m.target.until) {
-		m.target.expire()
+	if m.newSide != nil && !now.Before(m.newSide.until) {
+		m.newSide.expire()
 	}
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
 		m.borrowed()
 	}
 	m.tickPaths(now)
-	if m.predecessor != nil && !now.Before(m.predecessorUntil) {
-		m.outlive()
+	if m.predecessor != nil && !now.Before(m.predecessor.until) {
+		m.oldMasterOverdue()
 	}
 	if m.summary.Due(now) {
 		m.summarize()
@@ -53,20 +53,20 @@ func (m *master) deadline() time.Time {
 			next = at
 		}
 	}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		consider(s.until)
 	}
-	if m.source != nil {
-		consider(m.source.until)
+	if m.oldSide != nil {
+		consider(m.oldSide.until)
 	}
-	if m.target != nil {
-		consider(m.target.until)
+	if m.newSide != nil {
+		consider(m.newSide.until)
 	}
 	if m.borrowing != nil {
 		consider(m.borrowing.until)
 	}
 	if m.predecessor != nil {
-		consider(m.predecessorUntil)
+		consider(m.predecessor.until)
 	}
 	consider(m.service.next)
 	consider(m.totals.Next)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -47,12 +48,12 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 
 // generate returns the generation that a configuration makes on this machine.
 func (m *master) generate(cfg *config.Config) *generation {
-	m.numbered++
+	m.generations.numbered++
 	m.checkDescriptors(cfg)
 	cpus := m.cpus(cfg.Global.Workers)
-	g := newGeneration(m.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
-	if m.generation != nil {
-		g.follow(&m.generation.topology, m.generation.pools)
+	g := newGeneration(m.generations.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	if m.generations.serving != nil {
+		g.follow(&m.generations.serving.topology, m.generations.serving.pools)
 	}
 	for i := range g.specs {
 		g.specs[i].Orphans, g.specs[i].ConfigFile = m.orphans(cfg), absolute(m.opts.ConfigFile)
@@ -172,16 +173,16 @@ func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) &&
 
 // launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot
 // for dealt out evenly, and the one listener of each unix socket.
-func (m *master) launch(s *slot) launch {
+func (m *master) launch(s *slot) process.Launch {
 	g := s.generation
-	l := launch{spec: g.specs[s.index], shared: g.sharedFD}
-	l.spec.Verbosity = m.log.Verbosity
-	l.spec.Topology = g.topology
-	for i := range m.listeners {
-		have := &m.listeners[i]
-		if g.serves(have) && g.assigns(have, s.index) {
-			l.listeners = append(l.listeners, have.fd)
-			l.spec.Listeners = append(l.spec.Listeners, g.describe(have))
+	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}
+	l.Spec.Verbosity = m.log.Verbosity
+	l.Spec.Topology = g.topology
+	y := g.layout()
+	for _, have := range m.listeners.All() {
+		if y.Serves(have) && y.Assigns(have, s.index) {
+			l.Listeners = append(l.Listeners, have.FD)
+			l.Spec.Listeners = append(l.Spec.Listeners, y.Describe(have))
 		}
 	}
 	return l

@@ -19,7 +19,7 @@ const (
 
 // inquiry is under way while an attempt waits to hear from servers.
 type inquiry struct {
-	prepared word
+	prepared message
 	doubtful []doubtful
 	until    time.Time
 }
@@ -52,16 +52,16 @@ func (g *generation) connected(pool, server int) bool {
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
 // connected has to do.
-func (s *source) inquire(w word, all []doubtful) {
+func (s *oldSide) inquire(w message, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool
-		if all[i].heard, known = m.generation.counters.LastHeard(all[i].pool, all[i].server); !known {
+		if all[i].heard, known = m.generations.serving.counters.LastHeard(all[i].pool, all[i].server); !known {
 			s.failUnreachable(all)
 			return
 		}
 	}
-	for _, old := range m.generation.slots {
+	for _, old := range m.generations.serving.slots {
 		if old.state == slotServing {
 			m.pass(old, link.Message{Kind: link.Inquire})
 		}
@@ -71,10 +71,10 @@ func (s *source) inquire(w word, all []doubtful) {
 }
 
 // inquired looks which servers have said something meanwhile. Any of them ends the attempt.
-func (s *source) inquired() {
+func (s *oldSide) inquired() {
 	m, q := s.m, s.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
-		heard, _ := m.generation.counters.LastHeard(d.pool, d.server)
+		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
 		return heard == d.heard
 	})
 	switch now := m.world.now(); {
@@ -87,7 +87,7 @@ func (s *source) inquired() {
 	}
 }
 
-func (s *source) failUnreachable(all []doubtful) {
+func (s *oldSide) failUnreachable(all []doubtful) {
 	var lost []link.Unreachable
 	for _, d := range all {
 		lost = append(lost, d.Unreachable)

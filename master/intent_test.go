@@ -36,20 +36,20 @@ var intentCases = []struct {
 func sourcePhases(option string) (phases []handoffPhase) {
 	lines := []string{"start workers=1 " + option, "ready 0", "signal SIGUSR2"}
 	steps := []struct{ line, phase string }{
-		{"", "calling"}, {"other hello", "waiting"}, {"other prepared 1", "giving"}, {"given 0 5 0", "settling"},
+		{"", "calling"}, {"other hello", "waiting"}, {"other prepared 1", "moving"}, {"given 0 5 0", "settling"},
 		{"other settled", "leaving"}, {"child ready", ""},
 	}
 	for i, step := range steps[:len(steps)-1] {
 		if step.line != "" {
 			lines = append(slices.Clone(lines), step.line)
 		}
-		p := handoffPhase{name: "source " + step.phase, lines: lines, fails: []string{"child exited"}}
+		p := handoffPhase{name: "old side " + step.phase, lines: lines, fails: []string{"child exited"}}
 		for _, later := range steps[i+1:] {
 			p.rest = append(p.rest, later.line)
 		}
 		phases = append(phases, p)
-		if step.phase == "giving" {
-			p.name, p.lines = "source returning", append(slices.Clone(lines), "other failed because")
+		if step.phase == "moving" {
+			p.name, p.lines = "old side returning", append(slices.Clone(lines), "other failed because")
 			p.rest = []string{"other returned", "child exited"}
 			phases = append(phases, p)
 		}
@@ -62,19 +62,19 @@ func targetPhases(option string) (phases []handoffPhase) {
 	lines := []string{"start workers=1 successor=yes " + option}
 	steps := []struct{ line, phase string }{
 		{"", "calling"}, {"other welcome", "welcomed"}, {"other sockets listen/alpha/0", "preparing"}, {"ready 0", "prepared"},
-		{"other go", "taking"}, {"other moved", "settling"}, {"other agreed", "serving"}, {"other farewell", "bequeathed"}, {"other end", ""},
+		{"other go", "taking"}, {"other moved", "settling"}, {"other agreed", "serving"}, {"other farewell", "told"}, {"other end", ""},
 	}
 	for i, step := range steps[:len(steps)-1] {
 		if step.line != "" {
 			lines = append(slices.Clone(lines), step.line)
 		}
-		p := handoffPhase{name: "target " + step.phase, lines: lines, fails: []string{"other end"}}
+		p := handoffPhase{name: "new side " + step.phase, lines: lines, fails: []string{"other end"}}
 		for _, later := range steps[i+1:] {
 			p.rest = append(p.rest, later.line)
 		}
 		phases = append(phases, p)
 		if step.phase == "taking" {
-			p.name, p.lines = "target returning", append(slices.Clone(lines), "other abort because")
+			p.name, p.lines = "new side returning", append(slices.Clone(lines), "other abort because")
 			p.rest = []string{"given 0 5 0", "exit 0 exit status 0", "other end"}
 			phases = append(phases, p)
 		}
@@ -104,7 +104,7 @@ func TestIntents(t *testing.T) {
 					continue
 				}
 				for how, rest := range map[string][]string{"goes on": p.rest, "fails": p.fails} {
-					if strings.HasPrefix(p.name, "target calling") && how == "fails" {
+					if strings.HasPrefix(p.name, "new side calling") && how == "fails" {
 						continue // the other one is dead, and this one has nothing yet: there is nobody to do it
 					}
 					t.Run(fmt.Sprintf("%s/%s/%s", p.name, by, how), func(t *testing.T) {
@@ -127,8 +127,8 @@ func TestIntents(t *testing.T) {
 
 // hasControl tells whether the admin socket is served in that phase.
 func (p *handoffPhase) hasControl() bool {
-	return p.name != "starting" && (!strings.HasPrefix(p.name, "target") || strings.HasPrefix(p.name, "target serving") ||
-		strings.HasPrefix(p.name, "target bequeathed"))
+	return p.name != "starting" && (!strings.HasPrefix(p.name, "new side") || strings.HasPrefix(p.name, "new side serving") ||
+		strings.HasPrefix(p.name, "new side told"))
 }
 
 // begun tells whether a reload or an upgrade has begun, whose end will be the answer.
@@ -161,7 +161,7 @@ func (p *handoffPhase) play(t *testing.T, by string, rest []string) (text, after
 	for _, line := range rest {
 		happen(line)
 	}
-	if f.master.child && f.master.source == nil { // a new master that is not wanted ends
+	if f.master.child && f.master.oldSide == nil { // a new master that is not wanted ends
 		happen("child exited")
 	}
 	return text, after

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -33,9 +34,9 @@ const (
 
 // keeping is what a master has to do with the keeper: it is to become it, or has one.
 type keeping struct {
-	stays bool // this process does, when another master has taken over
-	fd    int  // listens for the masters to come; -1: none does
-	heir  int  // pid of the master that has taken over
+	stays     bool // this process does, when another master has taken over
+	fd        int  // listens for the masters to come; -1: none does
+	newMaster int  // pid of the master that has taken over
 
 	pid       int      // of the process that stays, if that is not this one; 0: none
 	way       net.Conn // to it; nil: it was not found
@@ -43,8 +44,8 @@ type keeping struct {
 	forwarded bool     // it has passed on a drain; what comes directly after it is the same
 }
 
-// keeperWord is what a keeper and a master say to each other.
-type keeperWord struct {
+// keeperMessage is what a keeper and a master say to each other.
+type keeperMessage struct {
 	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
 	Again  bool   `json:"again,omitempty"`  // with Signal: another master may have heard of it, and may have passed it on
 	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
@@ -96,8 +97,8 @@ func (m *master) reapStrays() {
 		return
 	}
 	known := m.workerPIDs()
-	for _, pid := range childrenOf(os.Getpid()) {
-		if p, ok := readProcess(pid); ok && p.state == 'Z' && !known[pid] {
+	for _, pid := range process.ChildrenOf(os.Getpid()) {
+		if p, ok := process.Read(pid); ok && p.State == 'Z' && !known[pid] {
 			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}
@@ -106,9 +107,9 @@ func (m *master) reapStrays() {
 // workerPIDs returns those of all slots.
 func (m *master) workerPIDs() map[int]bool {
 	known := map[int]bool{}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.process != nil {
-			known[s.process.pid] = true
+			known[s.process.PID] = true
 		}
 	}
 	return known
@@ -161,7 +162,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 		switch {
 		case err == nil:
 			return conn, pid, nil
-		case known != 0 && !alive(known):
+		case known != 0 && !process.Alive(known):
 			return nil, known, err
 		case time.Since(began) > keeperPatience:
 			if known == 0 {
@@ -172,20 +173,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 	}
 }
 
-func keeperName(pid int) string { return link.KeeperName(os.Getuid(), PIDNamespace(), pid) }
-
-// PIDNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
-// does not tell.
-func PIDNamespace() uint64 {
-	info, err := os.Stat("/proc/self/ns/pid")
-	if err != nil {
-		return 0
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return stat.Ino
-	}
-	return 0
-}
+func keeperName(pid int) string { return link.KeeperName(os.Getuid(), process.PIDNamespace(), pid) }
 
 // dialKeeper connects to the keeper with that pid, and to nobody who only uses its name.
 func dialKeeper(pid int) (net.Conn, error) {
@@ -209,11 +197,6 @@ func dialKeeper(pid int) (net.Conn, error) {
 	return conn, nil
 }
 
-func alive(pid int) bool {
-	p, ok := readProcess(pid)
-	return ok && p.state != 'Z'
-}
-
 // joined follows when the keeper has been found, or looked for in vain.
 func (m *master) joined(conn net.Conn, pid int, err error) {
 	if err != nil {
@@ -225,7 +208,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 	}
 	m.keeper.way = conn
 	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
-	go hearKeeper(conn, func(w keeperWord, err error) {
+	go hearKeeper(conn, func(w keeperMessage, err error) {
 		m.world.report(event{then: func() {
 			if err != nil {
 				m.keeperGone(err)
@@ -237,15 +220,15 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 }
 
 // hearKeeper reports what a keeper says; an error is the last.
-func hearKeeper(conn net.Conn, report func(keeperWord, error)) {
+func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 	defer conn.Close()
-	buf := make([]byte, maxKeeperWordBytes)
+	buf := make([]byte, maxKeeperMessageBytes)
 	for {
 		n, err := conn.Read(buf)
 		if err == nil && n == 0 {
 			err = io.EOF
 		}
-		var w keeperWord
+		var w keeperMessage
 		if err == nil {
 			err = json.Unmarshal(buf[:n], &w)
 		}
@@ -256,11 +239,11 @@ func hearKeeper(conn net.Conn, report func(keeperWord, error)) {
 	}
 }
 
-const maxKeeperWordBytes = 4096
+const maxKeeperMessageBytes = 4096
 
 // forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
 // a drain that comes this way and directly is one, not the second that stops.
-func (m *master) forwarded(w keeperWord) {
+func (m *master) forwarded(w keeperMessage) {
 	s := signalNames[w.Signal]
 	if s == nil || w.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
 		return
@@ -296,7 +279,7 @@ func (m *master) tellKeeper() {
 	if m.keeper.way == nil {
 		return
 	}
-	text, _ := json.Marshal(keeperWord{Ended: true})
+	text, _ := json.Marshal(keeperMessage{Ended: true})
 	m.keeper.way.SetWriteDeadline(time.Now().Add(forwardTimeout))
 	m.keeper.way.Write(text)
 }
@@ -311,8 +294,8 @@ func (m *master) keeperGone(err error) {
 		m.log.Printf(logfile.Debug, "the keeper: %v", err)
 	}
 	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
-	if m.source != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
-		m.source.fail(m.keeper.lost)
+	if m.oldSide != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
+		m.oldSide.fail(m.keeper.lost)
 		return
 	}
 	m.leaveBehind(m.keeper.lost)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -62,7 +63,7 @@ func TestKeeperOfAnotherName(t *testing.T) {
 		}
 		sock.Close(fd)
 	}
-	if PIDNamespace() == 0 || link.KeeperName(0, 1, 7) == link.KeeperName(0, 2, 7) {
+	if process.PIDNamespace() == 0 || link.KeeperName(0, 1, 7) == link.KeeperName(0, 2, 7) {
 		t.Error("pids of different namespaces have the same name")
 	}
 }
@@ -98,7 +99,7 @@ func TestKeeperTellsNextMaster(t *testing.T) {
 		defer other.Close()
 		heard := make(chan string)
 		go func() {
-			buf := make([]byte, maxKeeperWordBytes)
+			buf := make([]byte, maxKeeperMessageBytes)
 			n, _ := other.Read(buf)
 			heard <- string(buf[:n])
 		}()

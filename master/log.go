@@ -18,8 +18,8 @@ const reopenWithin = 5 * time.Second
 // reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
 func (m *master) reopenLog(reply chan<- admin.Outcome) {
 	m.openLogAnew(reply)
-	if s := m.source; s != nil && s.exchange != nil {
-		s.confide(word{Kind: wordIntent, Intent: intentNames[reopenLog]})
+	if s := m.oldSide; s != nil && s.link != nil {
+		s.passAlong(message{Kind: messageIntent, Intent: intentNames[reopenLog]})
 	}
 }
 
@@ -60,13 +60,13 @@ func (m *master) setVerbosity(verbosity int) {
 	}
 	m.log.Verbosity = verbosity
 	m.log.Printf(logfile.Emergency, "verbosity is %d now", verbosity)
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		switch s.state {
 		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
 		}
 	}
-	if s := m.source; s != nil && s.exchange != nil {
-		s.confide(word{Kind: wordIntent, Verbosity: &verbosity})
+	if s := m.oldSide; s != nil && s.link != nil {
+		s.passAlong(message{Kind: messageIntent, Verbosity: &verbosity})
 	}
 }

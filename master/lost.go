@@ -52,7 +52,7 @@ func (s *slot) clients() (n int) {
 // dead tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
 // started nobody knows.
 func (m *master) dead(s *slot) bool {
-	return s.process != nil && !s.process.adopted && m.world.ended(s.process)
+	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
 }
 
 // mourn counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
@@ -63,14 +63,14 @@ func (m *master) mourn(s *slot, why string) (clients int) {
 	}
 	s.mourned = true
 	switch {
-	case m.source != nil && s.generation == m.generation:
-		m.source.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
-	case m.source != nil && s.generation != m.coming:
-		m.source.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
-	case m.source != nil:
-		m.source.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
-	case m.target != nil && s.generation == m.coming:
-		m.target.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	case m.oldSide != nil && s.generation == m.generations.serving:
+		m.oldSide.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))
+	case m.oldSide != nil && s.generation != m.generations.coming:
+		m.oldSide.losses.add(clients, fmt.Sprintf("worker %d of generation %d: %s", s.index, s.generation.number, why))
+	case m.oldSide != nil:
+		m.oldSide.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
+	case m.newSide != nil && s.generation == m.generations.coming:
+		m.newSide.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
 	}
 	return clients
 }

@@ -19,7 +19,9 @@ import (
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -36,21 +38,22 @@ type machine struct {
 	finished bool
 	logFails error // of opening the log file anew
 
-	workers map[string]*process // the latest of each slot ("0") and of each slot of a generation ("0@1")
+	workers map[string]*process.Worker // the latest of each slot ("0") and of each slot of a generation ("0@1")
+	reports map[*process.Worker]func(process.Event)
 	lastPID int
 	lastFD  int
 	memory  []byte
 	leftAt  string
-	counted map[int]counted // the counters of other masters' generations, by descriptor
-	at      map[string]spot // what is at the paths of unix sockets
+	counted map[int]counted        // the counters of other masters' generations, by descriptor
+	at      map[string]listen.Spot // what is at the paths of unix sockets
 
-	stopped       map[int]bool // pids of workers that make no turn
-	serverAnswers bool         // the first server answers workers of slot 0 that inquire
-	joins         []event      // what workers are about to say of their connections
-	silent        bool         // they say nothing
-	dead          map[int]bool // pids of those that have ended, which is still to be reported
-	pairs         int          // that can still be made
-	copies        int          // of descriptors, likewise
+	stopped       map[int]bool    // pids of workers that make no turn
+	serverAnswers bool            // the first server answers workers of slot 0 that inquire
+	joins         []process.Event // what workers are about to say of their connections
+	silent        bool            // they say nothing
+	dead          map[int]bool    // pids of those that have ended, which is still to be reported
+	pairs         int             // that can still be made
+	copies        int             // of descriptors, likewise
 
 	allowed   []int  // CPUs; none: the affinity cannot be read
 	ram       int64  // bytes; none: the size of the memory cannot be read
@@ -81,18 +84,19 @@ type machine struct {
 	beside         []func() func() // what waits meanwhile
 	childEnded     func(error)
 	replies        []chan admin.Outcome
-	other          func(word, error) // says something as the other master
-	taken          bool              // the statistics port is in use
-	tight          *limits.Shortage  // of processes and threads
-	descriptors    int               // that a process may have
+	other          func(message, error) // says something as the other master
+	taken          bool                 // the statistics port is in use
+	tight          *limits.Shortage     // of processes and threads
+	descriptors    int                  // that a process may have
 }
 
 func newMachine() *machine {
 	return &machine{
 		clock:   epoch,
-		workers: map[string]*process{},
+		workers: map[string]*process.Worker{},
+		reports: map[*process.Worker]func(process.Event){},
 		counted: map[int]counted{},
-		at:      map[string]spot{},
+		at:      map[string]listen.Spot{},
 		keeper:  -1,
 		stopped: map[int]bool{},
 		dead:    map[int]bool{},
@@ -157,9 +161,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "found": // by an earlier master: the address of the first server
 			f.leftAt = value
 		case "discovers": // the first pool
-			f.master.generation.topology.Pools[0].Discovers = value == "yes"
+			f.master.generations.serving.topology.Pools[0].Discovers = value == "yes"
 		case "connected": // of slot 0 to the first server
-			*f.master.generation.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
+			*f.master.generations.serving.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
 			f.passed = []systemd.Socket{
 				{Name: "listen/alpha/1", FD: 71, Network: "tcp", Address: "127.0.0.1:22121", Listening: true},
@@ -219,7 +223,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "gone": // the path of a unix socket
 			delete(f.at, value)
 		case "other": // is at the path of a unix socket
-			f.at[value] = spot{inode: 1}
+			f.at[value] = listen.Spot{Inode: 1}
 		case "unpool": // a pool less
 			f.text = strings.Replace(f.text, "pool "+value+"\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n", "", 1)
 		case "listen": // elsewhere
@@ -245,15 +249,15 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "continued":
 			delete(f.stopped, number(t, value))
 		case "requests": // counted by the worker of slot 0
-			*f.master.generation.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.generations.serving.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
 			*f.latest().counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "next": // requests, counted by the worker of slot 0 of the generation that is to follow
-			*f.master.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
+			*f.master.generations.coming.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "guests": // that the next generation's worker of slot 0 has taken
-			*f.master.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.generations.coming.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		case "clients": // of slot 0
-			*f.master.generation.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
+			*f.master.generations.serving.counters.Pool(0, 0)[link.ClientConnections] = uint64(number(t, value))
 		default:
 			t.Fatalf("unknown property %q", name)
 		}
@@ -295,17 +299,21 @@ func (f *machine) world() *world {
 		signal:      func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },
 		killParent:  func(pid int) error { f.printf("kill the old master %d", pid); return nil },
 		services:    &servicesOf{f},
-		probe:       f.probe,
-		bind:        f.bind,
-		listen:      func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
-		unlinker:    f.unlinker,
-		unlinkAt:    func(path string, _ spot) func() { return f.unlinker(path) },
-		locate:      f.locate,
-		alone:       func(do func() error) error { return do() },
-		unroute:     func(fds ...int) error { f.printf("unroute %d", fds); return nil },
-		inode:       func(fd int) uint64 { return uint64(fd) },
-		close:       func(fd int) error { f.printf("close %d", fd); return nil },
-		chmod:       func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
+		close:       f.close,
+		sockets: listen.Kernel{
+			Probe:    f.probe,
+			Bind:     f.bind,
+			Listen:   func(fd, backlog int) error { f.printf("listen on %d, backlog %d", fd, backlog); return nil },
+			Unlinker: f.unlinker,
+			UnlinkAt: func(path string, _ listen.Spot) func() { return f.unlinker(path) },
+			Locate:   f.locate,
+			Alone:    func(do func() error) error { return do() },
+			Unroute:  func(fds ...int) error { f.printf("unroute %d", fds); return nil },
+			Inode:    func(fd int) uint64 { return uint64(fd) },
+			Chmod:    func(path string, perm os.FileMode) error { f.printf("chmod %o %s", perm, path); return nil },
+			Same:     func(a, b int) bool { return f.inode(a) == f.inode(b) },
+			Close:    f.close,
+		},
 		dup:         f.dup,
 		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
 		listenerOf:  func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
@@ -313,26 +321,25 @@ func (f *machine) world() *world {
 		listenStats: f.listenStats,
 		share:       f.share,
 		sealed:      func([]byte) (int, error) { return 60, nil },
-		sameSocket:  func(a, b int) bool { return f.inode(a) == f.inode(b) },
 		adopt:       f.adopt,
-		part:        f.part,
+		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },
 		mapMemory:   f.mapMemory,
 		unmap:       func([]byte) {},
 		unshare:     func(fd int, _ []byte) { f.printf("unshare %d", fd) },
 		findKeeper:  f.findKeeper,
 		orphans:     f.findOrphans,
-		lateOrphans: func(file string) []*orphan { met, _ := f.findOrphans(file, nil); return met },
-		leave:       func(o *orphan) { f.printf("leave the orphan %d", o.pid) },
+		lateOrphans: func(file string) []*process.Orphan { met, _ := f.findOrphans(file, nil); return met },
+		leave:       func(o *process.Orphan) { f.printf("leave the orphan %d", o.PID) },
 		claimants:   f.findClaimants,
 		endSharers:  func(fd int, s syscall.Signal) { f.printf("end who counts in %d: %v", fd, s) },
 		killStray:   f.killStray,
 		pause:       f.pause,
 		spawn:       f.spawn,
 		send:        f.send,
-		terminate:   func(p *process) { f.printf("terminate %d", p.pid) },
-		kill:        func(p *process) { f.printf("kill %d", p.pid) },
-		ended:       func(p *process) bool { return f.dead[p.pid] || p.adopted }, // which is no child
+		terminate:   func(p *process.Worker) { f.printf("terminate %d", p.PID) },
+		kill:        func(p *process.Worker) { f.printf("kill %d", p.PID) },
+		ended:       func(p *process.Worker) bool { return f.dead[p.PID] || p.Adopted }, // which is no child
 	}
 }
 
@@ -372,28 +379,33 @@ func (f *machine) probe(l config.Listen, own []uint64) error {
 	return nil
 }
 
-func (f *machine) bind(l config.Listen, _ []uint64, _ time.Duration) (socket, error) {
+func (f *machine) bind(l config.Listen, _ []uint64, _ time.Duration) (listen.Socket, error) {
 	if l.Address == f.forbidden {
-		return socket{}, syscall.EACCES
+		return listen.Socket{}, syscall.EACCES
 	}
 	f.lastFD++
 	f.printf("bind %s: fd %d", l.Address, f.lastFD)
-	s := socket{fd: f.lastFD, inode: uint64(f.lastFD)}
+	s := listen.Socket{FD: f.lastFD, Inode: uint64(f.lastFD)}
 	if l.Network == "unix" {
-		s.spot = spot{inode: uint64(f.lastFD)}
-		s.unlink = f.unlinker(l.Address)
-		f.at[l.Address] = s.spot
+		s.Spot = listen.Spot{Inode: uint64(f.lastFD)}
+		s.Unlink = f.unlinker(l.Address)
+		f.at[l.Address] = s.Spot
 	}
 	return s, nil
 }
 
+func (f *machine) close(fd int) error {
+	f.printf("close %d", fd)
+	return nil
+}
+
 func (f *machine) unlinker(path string) func() { return func() { f.printf("unlink %s", path) } }
 
-func (f *machine) locate(path string) (spot, error) {
+func (f *machine) locate(path string) (listen.Spot, error) {
 	if there, is := f.at[path]; is {
 		return there, nil
 	}
-	return spot{}, os.ErrNotExist
+	return listen.Spot{}, os.ErrNotExist
 }
 
 // silent is a statistics port to which nobody connects.
@@ -417,44 +429,45 @@ func (f *machine) share(size int) (int, []byte, error) {
 	return f.lastFD, f.memory, nil
 }
 
-func (f *machine) spawn(l launch) (*process, error) {
+func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.Worker, error) {
 	if f.denied {
-		f.printf("spawn worker %d: refused", l.spec.Slot)
+		f.printf("spawn worker %d: refused", l.Spec.Slot)
 		return nil, syscall.EAGAIN
 	}
 	f.lastPID++
-	p := &process{slot: l.spec.Slot, pid: f.lastPID, cpu: l.spec.CPU}
-	name := strconv.Itoa(p.slot)
-	f.workers[name], f.workers[fmt.Sprintf("%s@%d", name, l.spec.Generation)] = p, p
+	p := &process.Worker{Slot: l.Spec.Slot, PID: f.lastPID, CPU: l.Spec.CPU}
+	f.reports[p] = report
+	name := strconv.Itoa(p.Slot)
+	f.workers[name], f.workers[fmt.Sprintf("%s@%d", name, l.Spec.Generation)] = p, p
 	if f.pinless {
-		p.cpu, p.pinErr = -1, syscall.EINVAL
+		p.CPU, p.PinErr = -1, syscall.EINVAL
 	}
 	limit, shared := "", ""
-	if l.spec.MemoryLimit > 0 {
-		limit = fmt.Sprintf(" (limit %d)", l.spec.MemoryLimit)
+	if l.Spec.MemoryLimit > 0 {
+		limit = fmt.Sprintf(" (limit %d)", l.Spec.MemoryLimit)
 	}
-	for _, l := range l.spec.Listeners {
+	for _, l := range l.Spec.Listeners {
 		if l.Shared {
 			shared += " (shared: " + l.Address + ")"
 		}
 	}
 	takeover := ""
-	if l.spec.Takeover {
-		takeover = fmt.Sprintf(", generation %d, to take over", l.spec.Generation)
+	if l.Spec.Takeover {
+		takeover = fmt.Sprintf(", generation %d, to take over", l.Spec.Generation)
 	}
 	at := ""
-	if l.spec.Topology.Pools[0].Version > 1 {
-		at = ", first server at " + l.spec.Topology.Pools[0].Servers[0].Endpoints[0].Address
+	if l.Spec.Topology.Pools[0].Version > 1 {
+		at = ", first server at " + l.Spec.Topology.Pools[0].Servers[0].Endpoints[0].Address
 	}
-	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.spec.Slot, l.spec.Slots,
-		p.pid, l.spec.CPU, l.spec.Verbosity, l.shared, limit, l.listeners, shared+takeover+at)
+	f.printf("spawn worker %d of %d: pid %d, cpu %d, verbosity %d, memory %d%s, listeners %v%s", l.Spec.Slot, l.Spec.Slots,
+		p.PID, l.Spec.CPU, l.Spec.Verbosity, l.Shared, limit, l.Listeners, shared+takeover+at)
 	return p, nil
 }
 
 // turn has every worker make one that is able to.
 func (f *machine) turn() {
-	for _, s := range f.master.slots() {
-		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.pid] {
+	for _, s := range f.master.generations.slots() {
+		if s.process != nil && s.generation.counters != nil && !f.stopped[s.process.PID] {
 			if turns := s.generation.counters.Turns(s.index); turns != nil {
 				*turns++
 			}
@@ -468,7 +481,7 @@ var messageNames = map[link.Kind]string{
 	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
 
-func (f *machine) send(p *process, m link.Message, fds ...int) error {
+func (f *machine) send(p *process.Worker, m link.Message, fds ...int) error {
 	if f.deaf {
 		return errors.New("resource temporarily unavailable")
 	}
@@ -477,23 +490,24 @@ func (f *machine) send(p *process, m link.Message, fds ...int) error {
 		body = string(m.Body)
 	}
 	if m.Kind == link.Peer && !f.silent {
-		f.joins = append(f.joins, event{from: p, kind: said, message: link.Message{Kind: link.Joined, Body: m.Body}})
+		f.joins = append(f.joins, process.Event{From: p, Kind: process.Said, Message: link.Message{Kind: link.Joined, Body: m.Body}})
 	}
 	with := ""
 	if len(fds) > 0 {
 		with = fmt.Sprintf(" with %d", fds)
 	}
-	f.printf("send to %d: %s %s%s", p.pid, messageNames[m.Kind], body, with)
+	f.printf("send to %d: %s %s%s", p.PID, messageNames[m.Kind], body, with)
 	if m.Kind == link.Inquire && f.serverAnswers {
-		*f.master.generation.counters.Heard(0, 0, 0)++
+		*f.master.generations.serving.counters.Heard(0, 0, 0)++
 	}
 	return nil
 }
 
 const statsFD = 50
 
-func (f *machine) adopt(slot, pid, control int) (*process, error) {
-	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true}
+func (f *machine) adopt(slot, pid, control int, report func(process.Event)) (*process.Worker, error) {
+	p := &process.Worker{Slot: slot, PID: pid, CPU: -1, Adopted: true}
+	f.reports[p] = report
 	f.workers[strconv.Itoa(slot)], f.workers[strconv.Itoa(pid)] = p, p
 	f.printf("adopt worker %d: pid %d, control %d", slot, pid, control)
 	return p, nil
@@ -501,10 +515,10 @@ func (f *machine) adopt(slot, pid, control int) (*process, error) {
 
 // latest is the generation before the one that serves.
 func (f *machine) latest() *generation {
-	if left := f.master.inherited; len(left) > 0 {
+	if left := f.master.generations.ofOldMaster; len(left) > 0 {
 		return left[0]
 	}
-	return f.master.retired[len(f.master.retired)-1]
+	return f.master.generations.retired[len(f.master.generations.retired)-1]
 }
 
 // mapMemory returns counters that another master has made, with the requests that slot 0 has counted.
@@ -536,9 +550,9 @@ type counted struct {
 	requests int
 }
 
-func (f *machine) part(p *process) (int, error) {
+func (f *machine) detach(p *process.Worker) (int, error) {
 	f.lastFD++
-	f.printf("leave worker %d to another master", p.pid)
+	f.printf("leave worker %d to another master", p.PID)
 	return f.lastFD, nil
 }
 
@@ -577,7 +591,7 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	return o
 }
 
-func (f *machine) findOrphans(file string, pids []int) (met []*orphan, deaf []int) {
+func (f *machine) findOrphans(file string, pids []int) (met []*process.Orphan, deaf []int) {
 	var rest []*waitingOrphan
 	for _, w := range f.waiting {
 		switch {
@@ -595,7 +609,7 @@ func (f *machine) findOrphans(file string, pids []int) (met []*orphan, deaf []in
 }
 
 // meet has an orphan say who it is. It has a socket of its own on each TCP address, and all have the same on a unix path.
-func (f *machine) meet(w *waitingOrphan) *orphan {
+func (f *machine) meet(w *waitingOrphan) *process.Orphan {
 	served := f.text
 	if w.port != "" {
 		served = strings.ReplaceAll(served, "22121", w.port)
@@ -604,10 +618,10 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 	if err != nil {
 		panic(err)
 	}
-	o := &orphan{pid: w.pid, text: f.lastFD + 1, shared: f.lastFD + 2, control: f.lastFD + 3}
+	o := &process.Orphan{PID: w.pid, SpecFD: f.lastFD + 1, SharedFD: f.lastFD + 2, LinkFD: f.lastFD + 3}
 	f.lastFD += 3
-	o.spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
-	o.drains = w.drains
+	o.Spec = cfg.Specs(link.Spec{Generation: uint64(w.generation), ConfigFile: w.file}, []int{0, 1})[w.slot]
+	o.Drains = w.drains
 	text := ""
 	for i, p := range cfg.Pools {
 		if w.drains.Drains {
@@ -621,13 +635,13 @@ func (f *machine) meet(w *waitingOrphan) *orphan {
 		f.inodes[f.lastFD] = f.lastFD
 		if l.Shared {
 			f.inodes[f.lastFD] = -i - 1
-			f.at[l.Address] = spot{inode: uint64(f.lastFD)}
+			f.at[l.Address] = listen.Spot{Inode: uint64(f.lastFD)}
 		}
-		o.lent = append(o.lent, lentSocket{l, f.lastFD})
+		o.Lent = append(o.Lent, process.LentSocket{Listener: l, FD: f.lastFD})
 		text += fmt.Sprintf(" %s %d", l.Address, f.lastFD)
 	}
 	f.printf("meet the orphan %d of slot %d, generation %d: spec %d, shared %d, control %d, listeners%s",
-		o.pid, o.spec.Slot, o.spec.Generation, o.text, o.shared, o.control, text)
+		o.PID, o.Spec.Slot, o.Spec.Generation, o.SpecFD, o.SharedFD, o.LinkFD, text)
 	return o
 }
 
@@ -718,14 +732,14 @@ func (s *servicesOf) Store(name string, fd int) error {
 func (s *servicesOf) Watchdog(successor bool) (time.Duration, error) { return s.f.dog, nil }
 
 // parent is the old master of a machine on which the one under test is to be the new one.
-func (f *machine) parent() (*exchange, error) {
+func (f *machine) parent() (*masterLink, error) {
 	if !f.successor {
 		return nil, nil
 	}
 	return f.exchange("parent"), nil
 }
 
-func (f *machine) upgrade(ended func(error)) (*exchange, error) {
+func (f *machine) upgrade(ended func(error)) (*masterLink, error) {
 	if f.upgradeFails != "" {
 		return nil, errors.New(f.upgradeFails)
 	}
@@ -761,18 +775,18 @@ func (f *machine) flip() error {
 }
 
 // exchange is the way to another master, who is the transcript.
-func (f *machine) exchange(name string) *exchange {
-	return &exchange{
-		transmit: func(w word) { f.printf("say to %s: %s", name, describe(w)) },
-		listen:   func(report func(word, error)) { f.other = report },
-		hangUp:   func() { f.printf("hang up on %s", name) },
-		hush:     func() { f.other(word{}, io.EOF) },
-		flush:    func() {},
+func (f *machine) exchange(name string) *masterLink {
+	return &masterLink{
+		transmit:    func(w message) { f.printf("say to %s: %s", name, describe(w)) },
+		listen:      func(report func(message, error)) { f.other = report },
+		hangUp:      func() { f.printf("hang up on %s", name) },
+		stopReading: func() { f.other(message{}, io.EOF) },
+		flush:       func() {},
 	}
 }
 
 // describe returns what matters of a word.
-func describe(w word) string {
+func describe(w message) string {
 	text := string(w.Kind)
 	if w.Reason != "" {
 		text += ": " + w.Reason
@@ -780,13 +794,13 @@ func describe(w word) string {
 	if w.Slots > 0 {
 		text += fmt.Sprintf(", %d slots", w.Slots)
 	}
-	if w.Kind == wordCounters {
+	if w.Kind == messageCounters {
 		text += fmt.Sprintf(" of generation %d", w.Generation)
 	}
-	if w.Kind == wordWorker {
+	if w.Kind == messageWorker {
 		text += fmt.Sprintf(" %d of generation %d, pid %d, for %s", w.Slot, w.Generation, w.PID, w.Left)
 	}
-	if w.Kind == wordPeer || w.Kind == wordAgain || w.Kind == wordSuspect {
+	if w.Kind == messagePeer || w.Kind == messageAgain || w.Kind == messageSuspect {
 		text += fmt.Sprintf(" from %d to %d", w.From, w.Slot)
 	}
 	for _, s := range w.Sockets {
@@ -795,7 +809,7 @@ func describe(w word) string {
 	if w.Intent != "" {
 		text += " to " + w.Intent
 	}
-	if w.Verbosity != nil && w.Kind == wordIntent {
+	if w.Verbosity != nil && w.Kind == messageIntent {
 		text += fmt.Sprintf(" verbosity %d", *w.Verbosity)
 	}
 	if len(w.Waiting) > 0 {

@@ -11,8 +11,10 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
@@ -72,42 +74,33 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt  time.Time
-	numbered   uint64             // the last generation that was made
-	generation *generation        // serves; nil until the configuration is loaded or, in a successor, until it has taken over
-	coming     *generation        // is made to follow; nil unless target is not
-	retired    []*generation      // have workers that drain; the oldest first
-	met        map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	totals     totals.Totals
-	listeners  []listener     // of the configured addresses; empty again from the drain on
-	former     []formerSocket // the latest last
-	statistics statistics
-	admin      adminSocket
-	summary    totals.Summary
-	nextPulse  time.Time // when it is looked again whether the workers turn
-	service    service
-	watching   watching
-	keeper     keeping
-	paths      paths
+	startedAt   time.Time
+	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
+	generations generations
+	totals      totals.Totals
+	listeners   listen.Set // of the configured addresses; empty again from the drain on
+	statistics  statistics
+	admin       adminSocket
+	summary     totals.Summary
+	nextPulse   time.Time // when it is looked again whether the workers turn
+	service     service
+	watching    watching
+	keeper      keeping
+	paths       paths
 
-	borrowing        *borrowing // listeners are being asked for; nil: none
-	source           *source    // hands over; nil: no handoff is under way
-	target           *target    // takes over; nil: likewise
-	predecessor      *exchange  // the master that this one has replaced and that has not left yet; nil: it has
-	predecessorPID   int
-	predecessorStays bool                 // its process does not end when it has left
-	predecessorUntil time.Time            // then it is given up; zero: there is none
-	inherited        []*generation        // of the predecessor, which has their workers until it has left; the latest first
-	heir             *generation          // of a new master that was started: what its workers count; nil: it has not said where
-	successor        bool                 // this process was started by a master that it was to replace
-	child            bool                 // a new master was started and has neither taken over nor ended
-	echoes           []heard              // said by one side to the other, at a reload
-	last             *admin.HandoffStatus // nil: there was none
-	loading          bool                 // the configuration is being read for a reload
-	queued           *wish
-	spoken           *exchange // the latest; nil: there was none
-	after            intent    // what else is to follow when the handoff is over
-	left             bool      // another master has taken over
+	borrowing   *borrowing           // listeners are being asked for; nil: none
+	oldSide     *oldSide             // hands over; nil: no handoff is under way
+	newSide     *newSide             // takes over; nil: likewise
+	predecessor *predecessor         // the master that this one has replaced and that has not left yet; nil: it has
+	successor   bool                 // this process was started by a master that it was to replace
+	child       bool                 // a new master was started and has neither taken over nor ended
+	local       []localMessage       // said by one side to the other, at a reload
+	last        *admin.HandoffStatus // nil: there was none
+	loading     bool                 // the configuration is being read for a reload
+	queued      *order
+	lastLink    *masterLink // the latest; nil: there was none
+	after       intent      // what else is to follow when the handoff is over
+	left        bool        // another master has taken over
 
 	done chan struct{} // closed at the end of the loop
 }
@@ -151,7 +144,7 @@ func run(o Options, w *world, events <-chan event) error {
 	err = m.finish()
 	sink.Close()
 	if err == nil && m.left && m.keeper.stays {
-		return w.keep(m.keeper.fd, m.keeper.heir, signals)
+		return w.keep(m.keeper.fd, m.keeper.newMaster, signals)
 	}
 	return err
 }
@@ -162,6 +155,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
 	}
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
+	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
 }
 
@@ -198,13 +192,13 @@ func (m *master) first() {
 			m.goOn(left)
 			return
 		}
-		m.generation = m.generate(cfg)
-		if m.failed(m.listen(m.generation)) {
+		m.generations.serving = m.generate(cfg)
+		if m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
 			return
 		}
-		m.open(once, func() error { return m.generation.share(m.world) }, func() {
-			for _, s := range m.generation.slots {
-				if !m.failed(m.queueFor(s)) {
+		m.open(once, func() error { return m.generations.serving.share(m.world) }, func() {
+			for _, s := range m.generations.serving.slots {
+				if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
 					m.fill(s)
 				}
 			}
@@ -272,23 +266,23 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	}
 }
 
-// finish gives back what the process holds beside its workers, which are gone by now.
+// finish hands back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
 	defer m.world.services.Flush()
-	if m.spoken != nil {
-		defer m.spoken.flush()
+	if m.lastLink != nil {
+		defer m.lastLink.flush()
 	}
 	m.unwatch()
 	if m.left { // what workers are still to be told, nobody else will tell them
-		until := time.Now().Add(hearWithin)
-		for _, s := range m.slots() {
+		until := time.Now().Add(process.SendTimeout)
+		for _, s := range m.generations.slots() {
 			if s.process != nil {
-				s.process.flush(until)
+				s.process.Flush(until)
 			}
 		}
 	}
 	if m.left {
-		m.abandonListeners()
+		m.listeners.Abandon()
 	} else {
 		m.closeListeners()
 	}
@@ -296,14 +290,14 @@ func (m *master) finish() error {
 		m.statistics.port.Close()
 	}
 	m.closeAdmin()
-	for _, g := range m.generations() {
+	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}
 	if m.left && m.err == nil {
 		m.log.Printf(logfile.Notice, "left everything to the new master")
 		return nil
 	}
-	if !m.successor || m.generation != nil || m.after == stop { // else the file is the old master's
+	if !m.successor || m.generations.serving != nil || m.after == stop { // else the file is the old master's
 		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
@@ -343,50 +337,42 @@ func (m *master) announce(err error) {
 	}
 }
 
+// event is what is heard of a slot's worker, or what follows from something that the master has begun and does not wait for.
+type event struct {
+	slot *slot // nil: then follows
+	process.Event
+	then func()
+}
+
+// reporterOf returns what reports to the loop what is heard of a worker of a slot.
+func (m *master) reporterOf(s *slot) func(process.Event) {
+	return func(n process.Event) { m.world.report(event{slot: s, Event: n}) }
+}
+
 // handle takes what came from a worker. Events of a process that is no longer a slot's worker have been overtaken.
 func (m *master) handle(e event) {
-	if e.from == nil {
+	if e.slot == nil {
 		e.then()
 		m.settle()
 		return
 	}
-	s := e.from.owner
-	if s.process != e.from {
-		m.closeRest(e.fds)
+	s := e.slot
+	if s.process != e.From {
+		m.closeRest(e.FDs)
 		return
 	}
-	switch e.kind {
-	case said:
-		m.said(s, e.message, e.fds)
-	case wrote:
-		s.words.add(e.text)
-		m.log.Forward(logfile.Error, s.index, e.text)
-	case hungUp:
+	switch e.Kind {
+	case process.Said:
+		m.workerSent(s, e.Message, e.FDs)
+	case process.Wrote:
+		s.words.add(e.Text)
+		m.log.Forward(logfile.Error, s.index, e.Text)
+	case process.HungUp:
 		m.hungUp(s)
-	case deaf:
-		m.deaf(s, e.text)
-	case exited:
-		m.reap(s, e.text)
+	case process.Deaf:
+		m.deaf(s, e.Text)
+	case process.Exited:
+		m.reap(s, e.Text)
 	}
 	m.settle()
-}
-
-// generations returns all that have or may have workers, the oldest first.
-func (m *master) generations() []*generation {
-	all := append([]*generation(nil), m.retired...)
-	if m.generation != nil {
-		all = append(all, m.generation)
-	}
-	if m.coming != nil {
-		all = append(all, m.coming)
-	}
-	return all
-}
-
-// slots returns those of all generations.
-func (m *master) slots() (all []*slot) {
-	for _, g := range m.generations() {
-		all = append(all, g.slots...)
-	}
-	return all
 }

@@ -45,7 +45,7 @@ func (m *master) feelPulses(now time.Time) {
 		return
 	}
 	m.nextPulse = now.Add(pulseEvery)
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.watched() {
 			m.feelPulse(s)
 		}
@@ -57,7 +57,7 @@ func (m *master) feelPulse(s *slot) {
 	p := &s.pulse
 	if turns := atomic.LoadUint64(s.generation.counters.Turns(s.index)); turns != p.turns {
 		if s.hangs() {
-			m.log.Printf(logfile.Notice, "worker %d (pid %d) turns again", s.index, s.process.pid)
+			m.log.Printf(logfile.Notice, "worker %d (pid %d) turns again", s.index, s.process.PID)
 		}
 		*p = pulse{turns: turns}
 		return
@@ -68,7 +68,7 @@ func (m *master) feelPulse(s *slot) {
 	}
 	switch {
 	case p.still == stillHangs:
-		m.log.Printf(logfile.Error, "worker %d (pid %d) hangs: it has made no turn for %s", s.index, s.process.pid, p.silence())
+		m.log.Printf(logfile.Error, "worker %d (pid %d) hangs: it has made no turn for %s", s.index, s.process.PID, p.silence())
 	case p.still >= stillDies:
 		m.kill(s, fmt.Sprintf("it hangs: no turn for %s", p.silence()))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 const (
@@ -34,32 +35,32 @@ func (m *master) reap(s *slot, status string) {
 	s.generation.counters.ZeroGauges(s.index)
 
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
-		s.index, p.pid, cpuName(p.cpu), status, lived, words, lost)
+		s.index, p.PID, cpuName(p.CPU), status, lived, words, lost)
 	switch {
 	case m.onlyStruck(s, p):
 		s.struck++
 		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
-			s.index, p.pid, status, lived)
+			s.index, p.PID, status, lived)
 		m.fill(s)
-	case m.phase == draining, m.phase == stopping, s.generation != m.generation && s.generation != m.coming:
-		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.pid, status, lived, words, lost)
-	case s.generation == m.coming:
+	case m.phase == draining, m.phase == stopping, s.generation != m.generations.serving && s.generation != m.generations.coming:
+		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
+	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
-		m.target.lost(s, status+words)
-	case s.gives && m.source != nil: // its successor serves already
+		m.newSide.lost(s, status+words)
+	case s.moving && m.oldSide != nil: // its successor serves already
 		m.log.Printf(logfile.Error, "%s", obituary)
-		m.source.bereaved()
-		m.source.bereft(s)
+		m.oldSide.coverRemoved()
+		m.oldSide.workerDied(s)
 	case s.leaves && (m.phase == serving || m.phase == starting):
 		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
-			s.index, p.pid, status, lived, words+lost)
+			s.index, p.PID, status, lived, words+lost)
 		m.fill(s)
 	case m.phase == starting:
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
-		if m.source != nil {
-			m.source.checkJoined()
+		if m.oldSide != nil {
+			m.oldSide.checkJoined()
 		}
 		pause := s.throttle(healthy)
 		if pause == 0 {
@@ -77,17 +78,17 @@ const maxStruck = 10
 
 // onlyStruck tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
 // service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
-func (m *master) onlyStruck(s *slot, p *process) bool {
-	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.struck && !strings.HasPrefix(s.words.cause, quitWords) {
+func (m *master) onlyStruck(s *slot, p *process.Worker) bool {
+	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
 		return false
 	}
 	switch {
 	case m.phase != starting && m.phase != serving:
 		return false
-	case s.generation == m.coming:
-		return m.target.phase != targetReturning
+	case s.generation == m.generations.coming:
+		return m.newSide.phase != newReturning
 	}
-	return s.generation == m.generation
+	return s.generation == m.generations.serving
 }
 
 // quitWords begin what Go's runtime says on SIGQUIT.

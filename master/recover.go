@@ -5,16 +5,14 @@ package master
 
 import (
 	"net/netip"
-	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // remains is what the service manager has kept of a generation.
@@ -24,7 +22,7 @@ type remains struct {
 	names        []string // of all that
 }
 
-type remainingWorker struct{ slot, pid, control int }
+type remainingWorker struct{ slot, pid, link int }
 
 // keptGenerations takes what belongs to generations out of what the service manager has passed, and returns the rest.
 func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
@@ -68,13 +66,13 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 		if found == nil && r.spec >= 0 && len(r.workers) > 0 {
 			g, err := m.revive(n, r)
 			if err == nil {
-				found, m.numbered = g, n
+				found, m.generations.numbered = g, n
 				continue
 			}
 			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
 		}
 		m.unstore(r.names)
-		for _, fd := range append([]int{r.spec, r.shared}, controls(r.workers)...) {
+		for _, fd := range append([]int{r.spec, r.shared}, links(r.workers)...) {
 			if fd >= 0 {
 				m.world.close(fd)
 			}
@@ -83,9 +81,9 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 	return found
 }
 
-func controls(workers []remainingWorker) (fds []int) {
+func links(workers []remainingWorker) (fds []int) {
 	for _, w := range workers {
-		fds = append(fds, w.control)
+		fds = append(fds, w.link)
 	}
 	return fds
 }
@@ -96,7 +94,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := parseSpec(text)
+	spec, err := process.ParseSpec(text)
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +118,14 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*genera
 	g.specFD = r.spec
 	for _, w := range r.workers {
 		if w.slot < 0 || w.slot >= len(g.slots) || g.slots[w.slot].process != nil {
-			m.world.close(w.control)
+			m.world.close(w.link)
 			continue
 		}
 		s := g.slots[w.slot]
-		p, err := m.world.adopt(w.slot, w.pid, w.control)
+		p, err := m.world.adopt(w.slot, w.pid, w.link, m.reporterOf(s))
 		if err != nil {
 			m.log.Printf(logfile.Warn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
-			m.world.close(w.control)
+			m.world.close(w.link)
 			continue
 		}
 		s.occupy(p, m.world.now())
@@ -174,7 +172,7 @@ const recoveredBacklog = 512
 
 // goOn serves by the workers that an earlier master has left, and has them hand over.
 func (m *master) goOn(g *generation) {
-	m.generation = g
+	m.generations.serving = g
 	n := g.count(slotServing)
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
 	if missing := g.count(slotVacant); missing > 0 {
@@ -207,7 +205,7 @@ func (m *master) storeHint() string {
 // replaceRevived has the workers that an earlier master has left hand over to some of the configuration file as it is now.
 // Should that be refused, those that are missing have to be replaced.
 func (m *master) replaceRevived() {
-	for _, s := range m.generation.slots {
+	for _, s := range m.generations.serving.slots {
 		if s.state == slotWaiting { // for a socket to accept from
 			s.become(slotVacant, time.Time{})
 		}
@@ -215,30 +213,5 @@ func (m *master) replaceRevived() {
 			m.fill(s)
 		}
 	}
-	m.demand(wish{kind: kindReload, unheard: true})
-}
-
-// takeIn makes a process of one that another master has started. It takes over the control socket, unless it fails.
-func takeIn(slot, pid, control int, report func(event)) (*process, error) {
-	handle, err := os.FindProcess(pid)
-	if err != nil {
-		return nil, err
-	}
-	err = handle.Signal(syscall.Signal(0))
-	if err == nil {
-		err = sock.SetInherited(control)
-	}
-	if err != nil {
-		handle.Release()
-		return nil, err
-	}
-	p := &process{slot: slot, pid: pid, cpu: -1, adopted: true, control: os.NewFile(uintptr(control), "control"), handle: handle, report: report}
-	p.readers.Add(1)
-	go func() {
-		p.readControl(report)
-		p.control.Close()
-		p.handle.Release()
-		report(event{from: p, kind: exited, text: "end unknown: another master has started it"})
-	}()
-	return p, nil
+	m.demand(order{kind: kindReload, unheard: true})
 }

@@ -26,8 +26,8 @@ func (m *master) load(then func(*config.Config, error)) {
 	})
 }
 
-// wish is a reload or an upgrade that somebody wants.
-type wish struct {
+// order is a reload or an upgrade that somebody wants.
+type order struct {
 	kind    string
 	strict  bool
 	unheard bool // somebody asked who waits for no answer, so that it must not be forgotten
@@ -36,7 +36,7 @@ type wish struct {
 
 // demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
 // does all that a reload does. What is asked for during the start waits, too: the configuration may have been read already.
-func (m *master) demand(r wish) {
+func (m *master) demand(r order) {
 	switch {
 	case m.phase == starting:
 		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
@@ -56,7 +56,7 @@ func (m *master) demand(r wish) {
 }
 
 // carryOut begins a reload or an upgrade, once it is known that the paths of our sockets are there.
-func (m *master) carryOut(r wish) {
+func (m *master) carryOut(r order) {
 	switch {
 	case m.phase != serving:
 		m.refuse(&r)
@@ -64,27 +64,27 @@ func (m *master) carryOut(r wish) {
 		m.reload(r)
 	default:
 		m.loading = true
-		m.checkTasks(len(m.generation.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
+		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
 	}
 }
 
 // fits goes on with a reload or an upgrade, unless something is too tight for it.
-func (m *master) fits(r wish, tight error, then func()) {
+func (m *master) fits(r order, tight error, then func()) {
 	m.loading = false
 	switch {
 	case m.phase != serving:
 		m.refuse(&r)
 	case tight != nil:
 		s := m.newSource(r)
-		m.source = s
-		s.target = echo{m, true}
+		m.oldSide = s
+		s.other = localSide{m, true}
 		s.conclude(tight)
 	default:
 		then()
 	}
 }
 
-func (m *master) enqueue(r wish) {
+func (m *master) enqueue(r order) {
 	if m.queued == nil {
 		m.queued = &r
 		return
@@ -98,7 +98,7 @@ func (m *master) enqueue(r wish) {
 }
 
 // refuse tells those who want something that it is too late.
-func (m *master) refuse(r *wish) {
+func (m *master) refuse(r *order) {
 	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
 	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
 }
@@ -111,7 +111,7 @@ func (m *master) refuseQueued() {
 	}
 }
 
-func (r *wish) answer(o admin.Outcome) {
+func (r *order) answer(o admin.Outcome) {
 	for _, reply := range r.replies {
 		reply <- o
 	}
@@ -136,14 +136,14 @@ func (m *master) next() {
 
 // occupied tells whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.source != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
+	return m.oldSide != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
 }
 
 // busy names what is under way.
 func (m *master) busy() string {
 	switch {
-	case m.source != nil:
-		return m.source.status.Kind
+	case m.oldSide != nil:
+		return m.oldSide.status.Kind
 	case m.predecessor != nil, m.child:
 		return kindUpgrade
 	case m.loading:
@@ -154,16 +154,16 @@ func (m *master) busy() string {
 	return ""
 }
 
-func (m *master) newSource(r wish) *source {
-	s := &source{m: m, replies: r.replies, strict: r.strict}
+func (m *master) newSource(r order) *oldSide {
+	s := &oldSide{m: m, replies: r.replies, strict: r.strict}
 	s.status = admin.HandoffStatus{
-		Kind: r.kind, Generation: m.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
+		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}
 	return s
 }
 
 // reload replaces the generation by one of the configuration file as it is now.
-func (m *master) reload(r wish) {
+func (m *master) reload(r order) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
 	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
@@ -183,21 +183,21 @@ func (m *master) reload(r wish) {
 }
 
 // follow has a generation of a configuration follow the one that serves; err tells why there is none.
-func (m *master) follow(r wish, cfg *config.Config, err error) {
+func (m *master) follow(r order, cfg *config.Config, err error) {
 	s := m.newSource(r)
-	m.source = s
-	s.enter(sourceWaiting, waitTimeout)
-	s.target = echo{m, true}
+	m.oldSide = s
+	s.enter(oldWaiting, waitTimeout)
+	s.other = localSide{m, true}
 	if err != nil {
 		s.kind = admin.FailureConfig
 		s.conclude(err)
 		return
 	}
-	if !m.generation.revived { // else only a part of its configuration is known
-		s.changes = inShort(config.Diff(m.generation.config, cfg))
+	if !m.generations.serving.revived { // else only a part of its configuration is known
+		s.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
-	m.target = &target{m: m, source: echo{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
-	m.target.prepare(cfg)
+	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
+	m.newSide.prepare(cfg)
 }
 
 // mostChanges is how many lines tell what a reload has changed.
@@ -217,10 +217,10 @@ func (m *master) preview(reply chan<- admin.Outcome) {
 		switch {
 		case err != nil:
 			reply <- m.misconfigured(err)
-		case m.generation.revived:
+		case m.generations.serving.revived:
 			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
 		default:
-			reply <- admin.Outcome{Lines: config.Diff(m.generation.config, cfg)}
+			reply <- admin.Outcome{Lines: config.Diff(m.generations.serving.config, cfg)}
 		}
 	})
 }
@@ -236,30 +236,30 @@ func (m *master) misconfigured(err error) admin.Outcome {
 }
 
 // upgrade replaces this process and its workers by those of the binary that is installed now.
-func (m *master) upgrade(r wish) {
+func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.Status("upgrading")
 	s := m.newSource(r)
 	s.status.Build = "" // until it has introduced itself
-	m.source = s
-	s.enter(sourceCalling, callTimeout)
+	m.oldSide = s
+	s.enter(oldCalling, callTimeout)
 	m.openKeeper()
 	var err error
-	s.exchange, err = m.world.upgrade(func(err error) {
+	s.link, err = m.world.upgrade(func(err error) {
 		m.world.report(event{then: func() { s.flip(err) }})
 	})
 	if err != nil {
-		s.exchange = nil
+		s.link = nil
 		s.conclude(err)
 		return
 	}
 	m.child = true
-	s.target = s.exchange
-	m.begin(s.exchange, false)
+	s.other = s.link
+	m.begin(s.link, false)
 }
 
 // notifyOutcome has the service manager know that the handoff is over.
-func (s *source) notifyOutcome() {
+func (s *oldSide) notifyOutcome() {
 	m, h := s.m, &s.status
 	switch {
 	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
@@ -278,7 +278,7 @@ func (s *source) notifyOutcome() {
 // stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
 // it was no attempt to change something, and the file is not what serves.
 func (m *master) stillOld() string {
-	if m.generation.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
+	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "
 	}
 	return ""

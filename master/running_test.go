@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
@@ -54,9 +55,9 @@ func begin(t *testing.T, o Options) *running {
 			"pool unix\nlisten " + r.path + " 0600\nbackend b 127.0.0.1:1\n"
 		return config.Parse("test.conf", []byte(text))
 	}
-	w.bind = func(l config.Listen, own []uint64, patience time.Duration) (socket, error) {
-		s, err := bindSocket(l, own, patience)
-		r.listeners = append(r.listeners, s.fd)
+	w.sockets.Bind = func(l config.Listen, own []uint64, patience time.Duration) (listen.Socket, error) {
+		s, err := listen.Bind(l, own, patience)
+		r.listeners = append(r.listeners, s.FD)
 		return s, err
 	}
 	w.listenStats = func(string) (net.Listener, error) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/systemd"
 )
@@ -62,7 +63,7 @@ func (m *master) beginService() {
 }
 
 func (m *master) servingLine() string {
-	return fmt.Sprintf("serving, generation %d", m.generation.number)
+	return fmt.Sprintf("serving, generation %d", m.generations.serving.number)
 }
 
 // managerHeard follows when the service manager cannot be told something, and when it can again.
@@ -102,24 +103,24 @@ func (m *master) adoptSockets() *generation {
 			m.world.close(p.FD)
 			continue
 		}
-		l := listener{
-			name: p.Name, network: p.Network, address: p.Address, queues: true, socket: socket{fd: p.FD, inode: m.world.inode(p.FD)},
-			foreign: !ownName(p.Name),
+		l := listen.Listener{
+			Name: p.Name, Network: p.Network, Address: p.Address, Queues: true, Socket: listen.Socket{FD: p.FD, Inode: m.world.sockets.Inode(p.FD)},
+			Foreign: !listen.OwnName(p.Name),
 		}
-		l.stored = !l.foreign
-		l.slot = slots[p.Address]
+		l.Stored = !l.Foreign
+		l.Slot = slots[p.Address]
 		slots[p.Address]++
-		if n, err := strconv.Atoi(path.Base(p.Name)); err == nil && !l.foreign {
-			l.slot = n
+		if n, err := strconv.Atoi(path.Base(p.Name)); err == nil && !l.Foreign {
+			l.Slot = n
 		}
 		if p.Network == "unix" {
-			l.slot = everySlot
-			if !l.foreign {
-				l.unlink = m.world.unlinker(p.Address)
-				l.spot, _ = m.world.locate(p.Address)
+			l.Slot = listen.EverySlot
+			if !l.Foreign {
+				l.Unlink = m.world.sockets.Unlinker(p.Address)
+				l.Spot, _ = m.world.sockets.Locate(p.Address)
 			}
 		}
-		m.listeners = append(m.listeners, l)
+		m.listeners.Add(l)
 		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.Address, p.Name)
 	}
 	return m.recover(generations)

@@ -107,9 +107,9 @@ func (m *master) intend(what intent) {
 		m.end(what)
 		return
 	case reload:
-		m.demand(wish{kind: kindReload, unheard: true})
+		m.demand(order{kind: kindReload, unheard: true})
 	case upgrade:
-		m.demand(wish{kind: kindUpgrade, unheard: true})
+		m.demand(order{kind: kindUpgrade, unheard: true})
 	case reopenLog:
 		m.reopenLog(nil)
 	case verbosityUp:
@@ -117,22 +117,22 @@ func (m *master) intend(what intent) {
 	case verbosityDown:
 		m.setVerbosity(m.log.Verbosity - 1)
 	}
-	if t := m.target; t != nil && t.exchange != nil {
-		t.confide(what)
+	if t := m.newSide; t != nil && t.link != nil {
+		t.passAlong(what)
 	}
 }
 
 // end drains or stops. A drain that comes while clients move waits until they have; asked for twice, it stops.
 func (m *master) end(how intent) {
 	switch {
-	case m.phase == starting && m.target != nil:
-		m.target.interrupted(how)
+	case m.phase == starting && m.newSide != nil:
+		m.newSide.interrupted(how)
 	case m.phase == serving && m.yielding():
 		m.after = stronger(m.after, how)
 	case how == drain && m.phase == serving && m.after == nothing:
-		if m.source != nil {
+		if m.oldSide != nil {
 			m.after = drain
-			m.source.fail(errEnding)
+			m.oldSide.fail(errEnding)
 			return
 		}
 		if m.predecessor != nil { // its workers drain, too, once they are this one's

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 // slotState is the state of a slot. What happens when slot.until is reached depends on it, see expire.
@@ -45,12 +47,12 @@ type slot struct {
 	index   int
 	cpu     int // the CPU its workers are pinned to; -1: none
 	state   slotState
-	until   time.Time // deadline of the state; zero: none
-	process *process  // nil if and only if vacant or waiting
+	until   time.Time       // deadline of the state; zero: none
+	process *process.Worker // nil if and only if vacant or waiting
 
 	takeover bool // process was told not to accept before Serve
 	leaves   bool // process was told by a signal to end
-	gives    bool // process was told to move its clients, and has not been told otherwise
+	moving   bool // process was told to move its clients, and has not been told otherwise
 
 	bornAt  time.Time // when process was spawned
 	readyAt time.Time // when process said Ready; zero: not yet
@@ -58,10 +60,10 @@ type slot struct {
 	early   int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
 	words   lastWords // what process wrote on stderr
 
-	pulse     pulse    // of process
-	coveredBy *process // accepts from the slot's listeners, as long as it lives; nil: nobody but the slot's own worker
-	killedFor string   // why the master killed process; empty: it did not
-	mourned   bool     // the clients of process are counted as lost
+	pulse     pulse  // of process
+	coveredBy cover  // accepts from the slot's listeners, too
+	killedFor string // why the master killed process; empty: it did not
+	mourned   bool   // the clients of process are counted as lost
 }
 
 // become enters the next state, which lasts until the deadline given (zero: without end).
@@ -70,7 +72,7 @@ func (s *slot) become(next slotState, until time.Time) {
 		if legal == next {
 			s.state, s.until = next, until
 			if next == slotGiving || next == slotServing {
-				s.gives = next == slotGiving
+				s.moving = next == slotGiving
 			}
 			return
 		}

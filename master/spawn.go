@@ -16,33 +16,33 @@ const readyTimeout = 10 * time.Second
 
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
-	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generation && m.phase == serving {
+	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generations.serving && m.phase == serving {
 		m.log.Printf(logfile.Error, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
 			s.index, strings.Join(deaf, ", "), maxBackOff)
 		s.become(slotWaiting, m.world.now().Add(maxBackOff))
 		return
 	}
 	l := m.launch(s)
-	p, err := m.world.spawn(l)
+	p, err := m.world.spawn(l, m.reporterOf(s))
 	if err != nil {
 		m.notSpawned(s, err)
 		return
 	}
 	now := m.world.now()
-	p.owner, s.takeover, s.gives, s.leaves = s, l.spec.Takeover, false, false
+	s.takeover, s.moving, s.leaves = l.Spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
 	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
-	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.pid, cpuName(p.cpu))
-	if p.pinErr != nil {
-		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.pinErr)
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.PID, cpuName(p.CPU))
+	if p.PinErr != nil {
+		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.PinErr)
 	}
 }
 
 // notSpawned treats a process that could not be made as one that died at once.
 func (m *master) notSpawned(s *slot, err error) {
-	if s.generation == m.coming {
-		m.target.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
+	if s.generation == m.generations.coming {
+		m.newSide.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
 		return
 	}
 	if m.phase == starting {

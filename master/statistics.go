@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
 )
@@ -50,7 +51,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 			case errors.Is(err, syscall.EADDRNOTAVAIL):
 				hint = "; no interface of this machine has that address; choose another with -a"
 			}
-			then(fmt.Errorf("listening on %q (statistics): %w%s", address, cause(err), hint))
+			then(fmt.Errorf("listening on %q (statistics): %w%s", address, listen.Cause(err), hint))
 		}
 	})
 }
@@ -59,7 +60,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 func (m *master) answer(s *totals.Scrape) {
 	now := m.world.now()
 	m.refresh()
-	text := m.generation.counters.AppendJSON(nil, totals.Head{
+	text := m.generations.serving.counters.AppendJSON(nil, totals.Head{
 		Source:    m.statistics.host,
 		Version:   m.opts.Build,
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),

@@ -18,20 +18,20 @@ func (m *master) status() *admin.Status {
 		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper.pid, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
 		Phase: m.phase.String(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
-	if m.generation != nil {
-		s.Generation = m.generation.number
+	if m.generations.serving != nil {
+		s.Generation = m.generations.serving.number
 		m.refresh()
-		s.Pools = m.generation.poolStatus()
-		for i := range m.generation.config.Pools {
-			s.Pools[i].NotListening = m.unheard(m.generation, m.generation.config.Pools[i].Listen)
+		s.Pools = m.generations.serving.poolStatus()
+		for i := range m.generations.serving.config.Pools {
+			s.Pools[i].NotListening = m.unheard(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
 		}
 	}
-	for _, g := range m.generations() {
+	for _, g := range m.generations.all() {
 		state := "retired"
 		switch g {
-		case m.generation:
+		case m.generations.serving:
 			state = "serving"
-		case m.coming:
+		case m.generations.coming:
 			state = "next"
 		}
 		s.Generations = append(s.Generations, g.status(state, m.opts.Build, now))
@@ -47,7 +47,7 @@ func (g *generation) status(state, build string, now time.Time) admin.Generation
 			w.State = "hung"
 		}
 		if p := slot.process; p != nil {
-			w.PID, w.CPU = p.pid, p.cpu
+			w.PID, w.CPU = p.PID, p.CPU
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
 			w.Connections = uint64(slot.clients())
 		}

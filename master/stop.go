@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -19,7 +20,7 @@ func (m *master) drain() {
 	m.become(draining)
 	m.refuseQueued()
 	m.world.services.Stopping("draining")
-	timeout := m.generation.config.Global.ShutdownTimeout
+	timeout := m.generations.serving.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
@@ -29,10 +30,10 @@ func (m *master) drain() {
 	}
 	m.unstoreGeneration()
 	m.log.Printf(logfile.Notice, "draining %s", within)
-	m.shelter(m.generation)
+	m.shelter(m.generations.serving)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		switch s.state {
 		case slotWaiting:
 			s.become(slotVacant, time.Time{})
@@ -47,7 +48,7 @@ func (m *master) drain() {
 // stop ends every worker at once. A second stop does not wait for them to notice.
 func (m *master) stop() {
 	if m.phase == stopping {
-		for _, s := range m.slots() {
+		for _, s := range m.generations.slots() {
 			m.kill(s, "stopping for the second time")
 		}
 		return
@@ -58,11 +59,11 @@ func (m *master) stop() {
 	}
 	m.become(stopping)
 	m.refuseQueued()
-	if m.source != nil {
-		m.source.stop()
+	if m.oldSide != nil {
+		m.oldSide.stop()
 	}
 	m.closeListeners()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		m.dismiss(s)
 	}
 	m.settle()
@@ -78,16 +79,16 @@ func (m *master) leaveBehind(err error) {
 }
 
 // fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
-// clients from another master that they could not give back, have their time.
+// clients from another master that they could not hand back, have their time.
 func (m *master) fail(err error) {
-	if m.generation != nil && m.generation.revived && m.phase == starting {
+	if m.generations.serving != nil && m.generations.serving.revived && m.phase == starting {
 		m.leaveBehind(err)
 		return
 	}
 	m.err = withRemedy(err)
 	m.become(stopping)
 	m.closeListeners()
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.state != slotDraining {
 			m.dismiss(s)
 		}
@@ -97,17 +98,17 @@ func (m *master) fail(err error) {
 
 // leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
 func (m *master) leavesBehind(s *slot) bool {
-	return m.err != nil && !m.successor && s.state == slotDraining && s.process.adopted
+	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
 }
 
 // settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
 func (m *master) settle() {
-	m.converse()
+	m.deliverLocal()
 	m.bury()
 	if m.phase != draining && m.phase != stopping {
 		return
 	}
-	for _, s := range m.slots() {
+	for _, s := range m.generations.slots() {
 		if s.state != slotVacant && !m.leavesBehind(s) {
 			return
 		}
@@ -130,7 +131,7 @@ func (m *master) dismiss(s *slot) {
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
 		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
-		if s.process.adopted {
+		if s.process.Adopted {
 			m.world.terminate(s.process)
 		}
 	}
@@ -147,7 +148,7 @@ func (m *master) kill(s *slot, why string) {
 		return
 	}
 	s.killedFor = why
-	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
 	m.world.kill(s.process)
 }
 
@@ -180,8 +181,8 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	switch {
 	case err == nil:
 		return nil
-	case scarce(err):
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.pid, err)
+	case process.NoDescriptor(err):
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
 		return err
 	}
 	m.deaf(s, err.Error())
@@ -190,7 +191,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 
 // deaf follows when the worker of a slot takes no messages any more.
 func (m *master) deaf(s *slot, why string) {
-	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.pid, why)
+	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
 	if s.state != slotDying {
 		m.dismiss(s)
 	}

@@ -6,29 +6,19 @@ package master
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/systemd"
 )
 
 func (s *slot) storedName() string {
-	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.pid}.Name()
+	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.PID}.Name()
 }
 
 // storedName returns the name of something that all workers of the generation share.
 func (g *generation) storedName(kind string) string {
 	return systemd.Stored{Kind: kind, Generation: g.number}.Name()
-}
-
-// listenerName returns the name under which the service manager keeps a listener. It is that of the address, and nobody
-// else's: a pool can leave its name to another pool, and forgetting a name forgets all that has it.
-func listenerName(network, address string, slot int) string {
-	name := listenPrefix + network + "/" + address
-	if slot == everySlot {
-		return name
-	}
-	return name + "/" + strconv.Itoa(slot)
 }
 
 // storeEverything has the service manager keep what the next master needs. Where there is not enough room, the workers are
@@ -43,7 +33,7 @@ func (m *master) storeEverything() {
 
 // storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
 func (m *master) storeGeneration() {
-	g := m.generation
+	g := m.generations.serving
 	err := m.makeSpec(g)
 	if err == nil {
 		err = m.world.services.Store(g.storedName(systemd.Spec), g.specFD)
@@ -57,10 +47,10 @@ func (m *master) storeGeneration() {
 
 // storeWorker does so for one worker.
 func (m *master) storeWorker(s *slot) {
-	if s.state != slotServing || s.generation != m.generation || !m.world.services.Present() {
+	if s.state != slotServing || s.generation != m.generations.serving || !m.world.services.Present() {
 		return
 	}
-	s.process.lend(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
+	s.process.WithLink(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
 }
 
 // makeSpec makes the file that tells the next master what the workers were told. There is one, since whatever is stored
@@ -69,7 +59,7 @@ func (m *master) makeSpec(g *generation) error {
 	if g.specFD >= 0 {
 		return nil
 	}
-	text, err := json.Marshal(m.launch(g.slots[0]).spec)
+	text, err := json.Marshal(m.launch(g.slots[0]).Spec)
 	if err == nil {
 		g.specFD, err = m.world.sealed(text)
 	}
@@ -84,17 +74,16 @@ func (m *master) makeSpec(g *generation) error {
 // loses a connection that waits in one. A socket keeps the name that it is stored by, so one that another version has
 // given a name of its own is forgotten first.
 func (m *master) storeSockets() {
-	for i := range m.listeners {
-		l := &m.listeners[i]
-		if own := listenerName(l.network, l.address, l.slot); !l.foreign && l.name != own {
-			m.world.services.Unstore(l.name)
-			l.name = own
+	for _, l := range m.listeners.All() {
+		if own := listen.Name(l.Network, l.Address, l.Slot); !l.Foreign && l.Name != own {
+			m.world.services.Unstore(l.Name)
+			l.Name = own
 		}
 	}
-	for i := range m.listeners {
-		if l := &m.listeners[i]; !l.foreign {
-			l.stored = true
-			m.checkStored(m.world.services.Store(l.name, l.fd))
+	for _, l := range m.listeners.All() {
+		if !l.Foreign {
+			l.Stored = true
+			m.checkStored(m.world.services.Store(l.Name, l.FD))
 		}
 	}
 }
@@ -142,8 +131,8 @@ func (m *master) unstore(names []string) {
 // unstoreGeneration leaves nothing to take over to a master that begins after this one has ended as it was asked to: it
 // begins anew, by the configuration file as it is then.
 func (m *master) unstoreGeneration() {
-	if m.generation != nil {
-		m.unstore(m.generation.storedNames())
+	if m.generations.serving != nil {
+		m.unstore(m.generations.serving.storedNames())
 	}
 	m.unstore(m.service.stored)
 	m.service.stored = nil

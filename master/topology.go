@@ -14,7 +14,7 @@ import (
 // relocate takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of an
 // upgrade that is under way, and, by what is stored, the next master should this one be killed.
 func (m *master) relocate(p link.PoolTopology) {
-	for _, g := range m.generations() {
+	for _, g := range m.generations.all() {
 		if !g.topology.Replace(p) {
 			continue
 		}
@@ -23,14 +23,14 @@ func (m *master) relocate(p link.PoolTopology) {
 				m.passTopology(s)
 			}
 		}
-		if g == m.generation && g.specFD >= 0 {
+		if g == m.generations.serving && g.specFD >= 0 {
 			m.world.close(g.specFD)
 			g.specFD = -1
 			m.storeSpecAgain()
 		}
 	}
-	if m.source != nil && m.source.exchange != nil {
-		m.source.target.say(word{Kind: wordTopology, Topology: &link.Topology{Pools: []link.PoolTopology{p}}})
+	if m.oldSide != nil && m.oldSide.link != nil {
+		m.oldSide.other.send(message{Kind: messageTopology, Topology: &link.Topology{Pools: []link.PoolTopology{p}}})
 	}
 }
 
@@ -46,10 +46,10 @@ func (m *master) learn(t *link.Topology) {
 
 // passTopology gives a worker its specification with the topology as it is now.
 func (m *master) passTopology(s *slot) {
-	spec := m.launch(s).spec
+	spec := m.launch(s).Spec
 	fd, err := m.world.sealed(spec.Text())
 	if err != nil {
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.pid, err)
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.PID, err)
 		return
 	}
 	m.pass(s, link.Message{Kind: link.Relocated}, fd)
@@ -58,7 +58,7 @@ func (m *master) passTopology(s *slot) {
 
 // storeSpecAgain has the service manager keep the specification as it is now. What is stored twice is kept twice.
 func (m *master) storeSpecAgain() {
-	g := m.generation
+	g := m.generations.serving
 	if !m.world.services.Present() {
 		return
 	}

@@ -12,14 +12,14 @@ import (
 
 // counted returns the generations whose counters this master reads.
 func (m *master) counted() totals.Generations {
-	all := slices.Clone(m.inherited)
-	if m.target != nil {
-		all = append(all, m.target.left...)
+	all := slices.Clone(m.generations.ofOldMaster)
+	if m.newSide != nil {
+		all = append(all, m.newSide.left...)
 	}
 	slices.Reverse(all)
-	all = append(append(all, m.generations()...), m.heir)
+	all = append(append(all, m.generations.all()...), m.generations.ofNewMaster)
 	return totals.Generations{
-		All: countersOf(all...), Accepting: countersOf(m.generation, m.coming), Moving: m.source != nil || m.target != nil,
+		All: countersOf(all...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.oldSide != nil || m.newSide != nil,
 	}
 }
 
@@ -36,8 +36,8 @@ func countersOf(generations ...*generation) (all []*totals.Counters) {
 // total returns what all generations have counted, and which servers are ejected in the one that serves. A new master adds
 // what its own workers count.
 func (m *master) total() *totals.Sums {
-	own := m.generation.counters
-	return m.totals.Others(m.counted(), false, countersOf(m.generation, m.heir)...).Add(own.Sum(false)).Only(own)
+	own := m.generations.serving.counters
+	return m.totals.Others(m.counted(), false, countersOf(m.generations.serving, m.generations.ofNewMaster)...).Add(own.Sum(false)).Only(own)
 }
 
 // refresh takes over what the workers of other generations have counted meanwhile, if there are any.
@@ -50,8 +50,8 @@ func (m *master) refresh() {
 // restate has the generation that serves, and the one that is to follow, count what all others have counted.
 func (m *master) restate() {
 	m.totals.Restate(m.counted(), m.world.now())
-	if m.target != nil {
-		m.target.following.CatchUp()
+	if m.newSide != nil {
+		m.newSide.following.CatchUp()
 	}
 }
 
@@ -68,15 +68,15 @@ func (m *master) tickTotals(now time.Time) {
 // bury forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
 // counted is counted on.
 func (m *master) bury() {
-	before := len(m.retired)
-	m.retired = slices.DeleteFunc(m.retired, func(g *generation) bool {
+	before := len(m.generations.retired)
+	m.generations.retired = slices.DeleteFunc(m.generations.retired, func(g *generation) bool {
 		if g.gone() {
 			m.forget(g)
 			return true
 		}
 		return false
 	})
-	if len(m.retired) < before {
+	if len(m.generations.retired) < before {
 		m.forgetNames()
 	}
 }
@@ -98,8 +98,8 @@ func (m *master) forgetNames() {
 // clientsNow returns how many clients the generation that serves has, and those before it.
 func (m *master) clientsNow() (n int) {
 	m.refresh()
-	for i := range m.generation.pools {
-		n += int(m.generation.counters.Clients(i))
+	for i := range m.generations.serving.pools {
+		n += int(m.generations.serving.counters.Clients(i))
 	}
 	return n
 }
@@ -110,7 +110,7 @@ func (m *master) scheduleSummary() {
 		return
 	}
 	m.refresh()
-	m.summary = totals.NewSummary(m.generation.counters, m.world.now(), m.opts.StatsInterval)
+	m.summary = totals.NewSummary(m.generations.serving.counters, m.world.now(), m.opts.StatsInterval)
 }
 
 // summarize logs what happened since the last line.

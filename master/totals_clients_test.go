@@ -25,7 +25,7 @@ type crowd struct {
 func newCrowd(t *testing.T) *crowd {
 	f := newMachine()
 	c := &crowd{t: t, f: f, m: newMaster(f.opts, f.world(), f), pools: map[*generation]int{}}
-	c.m.generation = c.generation(1, "main")
+	c.m.generations.serving = c.generation(1, "main")
 	c.m.restate()
 	return c
 }
@@ -44,8 +44,8 @@ func (c *crowd) generationAt(slots int, name, host string) *generation {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.m.numbered++
-	g := newGeneration(c.m.numbered, cfg, Options{}, make([]int, slots), 0)
+	c.m.generations.numbered++
+	g := newGeneration(c.m.generations.numbered, cfg, Options{}, make([]int, slots), 0)
 	if err := g.share(c.f.world()); err != nil {
 		c.t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (c *crowd) move(from *generation, to *generation, n int) {
 // check wants all who admit clients to see as many as there are.
 func (c *crowd) check(when string) {
 	c.t.Helper()
-	for _, g := range []*generation{c.m.generation, c.m.coming} {
+	for _, g := range []*generation{c.m.generations.serving, c.m.generations.coming} {
 		if g == nil {
 			continue
 		}
@@ -118,14 +118,14 @@ func (c *crowd) check(when string) {
 
 func (c *crowd) come(g *generation) {
 	c.m.recount()
-	c.m.coming = g
+	c.m.generations.coming = g
 	c.m.restate()
 }
 
 // settle has the generation to come be the one that serves.
 func (c *crowd) settle() {
-	c.m.retired = append(c.m.retired, c.m.generation)
-	c.m.generation, c.m.coming = c.m.coming, nil
+	c.m.generations.retired = append(c.m.generations.retired, c.m.generations.serving)
+	c.m.generations.serving, c.m.generations.coming = c.m.generations.coming, nil
 	c.m.restate()
 }
 
@@ -152,7 +152,7 @@ func (c *crowd) advance(d time.Duration) {
 
 func TestClientsOfStragglers(t *testing.T) {
 	c := newCrowd(t)
-	first := c.m.generation
+	first := c.m.generations.serving
 	for range 63 {
 		c.accept(first, 0)
 	}
@@ -178,8 +178,8 @@ func TestClientsOfStragglers(t *testing.T) {
 	c.check("the second is gone")
 	c.advance(time.Hour)
 	c.check("later")
-	if len(c.m.retired) != 1 || c.m.totals.Next.IsZero() {
-		t.Errorf("%d generations are retired", len(c.m.retired))
+	if len(c.m.generations.retired) != 1 || c.m.totals.Next.IsZero() {
+		t.Errorf("%d generations are retired", len(c.m.generations.retired))
 	}
 	c.move(first, third, 1)
 	c.vacate(first)
@@ -192,7 +192,7 @@ func TestClientsOfStragglers(t *testing.T) {
 // Clients that end with a worker which was to take them are nobody's, and in the end do not count.
 func TestClientsLostOnTheWay(t *testing.T) {
 	c := newCrowd(t)
-	first, second := c.m.generation, c.generation(2, "main")
+	first, second := c.m.generations.serving, c.generation(2, "main")
 	for range 20 {
 		c.accept(first, 0)
 	}
@@ -215,7 +215,7 @@ func TestClientsLostOnTheWay(t *testing.T) {
 // A generation of an older build counts no moves: the master can only say who is there.
 func TestClientsOfAnOlderBuild(t *testing.T) {
 	c := newCrowd(t)
-	old, next := c.m.generation, c.generation(1, "main")
+	old, next := c.m.generations.serving, c.generation(1, "main")
 	counts := link.ServerCounts(old.pools)
 	clear(old.memory[8:64]) // all that the header says but the format
 	shared, err := link.OpenShared(old.memory[:link.CounterBytes(counts, 1)], counts, 1)
@@ -251,7 +251,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			c, random := newCrowd(t), rand.New(rand.NewPCG(seed, 1))
 			pick := func() (*generation, int) {
-				all := c.m.generations()
+				all := c.m.generations.all()
 				g := all[random.IntN(len(all))]
 				return g, random.IntN(len(g.slots))
 			}
@@ -265,7 +265,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 				case n < 13:
 					c.m.recount()
 					for range random.IntN(9) {
-						if g, slot := pick(); *c.here(g, slot) > 0 && len(c.m.generations()) > 1 {
+						if g, slot := pick(); *c.here(g, slot) > 0 && len(c.m.generations.all()) > 1 {
 							c.depart(g, slot)
 							c.check("on the way")
 						} else if c.away > 0 {
@@ -275,17 +275,17 @@ func TestClientsOfManyGenerations(t *testing.T) {
 					}
 				case n < 14:
 					c.die(g, slot)
-				case n < 16 && c.m.coming == nil:
+				case n < 16 && c.m.generations.coming == nil:
 					hosts := []string{"127.0.0.1", "127.0.0.1", "127.0.0.1", "0.0.0.0"}
 					c.come(c.generationAt(1+random.IntN(3), fmt.Sprint("pool", random.IntN(3)), hosts[random.IntN(4)]))
-				case n < 18 && c.m.coming != nil && random.IntN(3) > 0:
+				case n < 18 && c.m.generations.coming != nil && random.IntN(3) > 0:
 					c.settle()
-				case n < 18 && c.m.coming != nil: // it fails
-					c.m.retired = append(c.m.retired, c.m.coming)
-					c.m.coming = nil
-				case len(c.m.retired) > 0:
-					g := c.m.retired[random.IntN(len(c.m.retired))]
-					if len(c.m.generations()) > 2 || c.away == 0 { // else nobody is there who gives or takes
+				case n < 18 && c.m.generations.coming != nil: // it fails
+					c.m.generations.retired = append(c.m.generations.retired, c.m.generations.coming)
+					c.m.generations.coming = nil
+				case len(c.m.generations.retired) > 0:
+					g := c.m.generations.retired[random.IntN(len(c.m.generations.retired))]
+					if len(c.m.generations.all()) > 2 || c.away == 0 { // else nobody is there who gives or takes
 						c.vacate(g)
 					}
 				}

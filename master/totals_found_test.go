@@ -38,7 +38,7 @@ func TestFoundIsInherited(t *testing.T) {
 	find(older, "x", "10.0.0.1", 50) // by a straggler's worker, after the others
 	find(old, "x", "10.0.0.2", 40)
 	find(old, "y", "10.0.0.3", 40)
-	m.retired, m.generation = []*generation{older}, old
+	m.generations.retired, m.generations.serving = []*generation{older}, old
 
 	said := totals.Addresses{"fresh.test": netip.MustParseAddr("2001:db8::1"), "y.test": netip.MustParseAddr("10.0.0.9")}
 	found := totals.Found(m.counted().All, said)
@@ -52,7 +52,7 @@ func TestFoundIsInherited(t *testing.T) {
 			t.Errorf("%s is at %s, want %s", name, addr, want)
 		}
 	}
-	m.retired, m.generation = nil, next // what it was told it tells on
+	m.generations.retired, m.generations.serving = nil, next // what it was told it tells on
 	if got := totals.Found(m.counted().All, nil); !maps.Equal(got, found) {
 		t.Errorf("found %v, want %v", got, found)
 	}

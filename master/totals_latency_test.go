@@ -31,7 +31,7 @@ func master0() *master {
 
 // end has a generation be gone: it has no workers.
 func end(m *master, g *generation) {
-	m.retired = append(m.retired, g)
+	m.generations.retired = append(m.generations.retired, g)
 	m.bury()
 }
 
@@ -45,10 +45,10 @@ func TestLatenciesCarryOver(t *testing.T) {
 	if idle := first.counters.Sum(false).Pools[pool.Name].Servers[pool.Servers[0].Name]; len(idle.Latencies) != 0 {
 		t.Errorf("a server without replies leaves %v", idle.Latencies)
 	}
-	m.generation = second
+	m.generations.serving = second
 	end(m, first)
 	tookSo(second, 0, 3*time.Second, 5)
-	m.generation, m.retired = third, []*generation{second}
+	m.generations.serving, m.generations.retired = third, []*generation{second}
 	tookSo(second, 0, time.Hour, 1)
 	m.refresh()
 	tookSo(third, 2, 100*time.Microsecond, 1)
@@ -62,14 +62,14 @@ func TestLatenciesCarryOver(t *testing.T) {
 func TestLatenciesAreAbsorbed(t *testing.T) {
 	g, failed := statsGeneration(t, 1), statsGeneration(t, 1)
 	m := master0()
-	m.generation, m.coming = g, failed
+	m.generations.serving, m.generations.coming = g, failed
 	tookSo(g, 0, time.Millisecond, 2)
 	m.totals.Past = &totals.Sums{Pools: map[string]totals.PoolSums{g.pools[alpha].Name: {Servers: map[string]totals.ServerSums{
 		g.pools[alpha].Servers[1].Name: {Latencies: totals.Latencies{"1024": 4}},
 	}}}}
 	tookSo(failed, 0, time.Millisecond, 8)
 	m.restate()
-	m.coming = nil
+	m.generations.coming = nil
 	end(m, failed)
 	if got, want := latenciesIn(g), (totals.Latencies{"1024": 14}); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

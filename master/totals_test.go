@@ -46,7 +46,7 @@ func requested(g *generation) map[string]uint64 {
 // summed returns what is told to who asks.
 func summed(m *master) totals.Summary {
 	m.refresh()
-	return totals.NewSummary(m.generation.counters, m.world.now(), time.Second)
+	return totals.NewSummary(m.generations.serving.counters, m.world.now(), time.Second)
 }
 
 func vacate(g *generation) {
@@ -74,17 +74,17 @@ func TestCountsGoByName(t *testing.T) {
 			t.Errorf("got %v, want %v", got, servers)
 		}
 	}
-	m.generation = first
+	m.generations.serving = first
 	count(first, 2, "x", 1)
 	count(first, 0, "y", 10)
-	m.coming = second
+	m.generations.coming = second
 	count(second, 0, "y", 100)
 	count(second, 0, "z", 1000)
 	want(first, map[string]uint64{"x": 1, "y": 110})
-	m.retired, m.generation, m.coming = []*generation{first}, second, nil
+	m.generations.retired, m.generations.serving, m.generations.coming = []*generation{first}, second, nil
 	want(second, map[string]uint64{"x": 1, "y": 110, "z": 1000})
 	count(first, 1, "y", 20)
-	m.retired, m.generation = []*generation{first, second}, third
+	m.generations.retired, m.generations.serving = []*generation{first, second}, third
 	count(third, 1, "z", 2000)
 	want(third, map[string]uint64{"z": 3000})
 	if n := third.counters.SumServer(0, 0, link.ServerConnections); n != 2 {
@@ -100,9 +100,9 @@ func TestCountsGoByName(t *testing.T) {
 		t.Errorf("last ejected at %d, want 2000", n)
 	}
 	fourth := named(t, f, 1, "y", "z")
-	m.coming = fourth
+	m.generations.coming = fourth
 	m.restate()
-	m.retired, m.generation, m.coming = append(m.retired, third), fourth, nil
+	m.generations.retired, m.generations.serving, m.generations.coming = append(m.generations.retired, third), fourth, nil
 	vacate(first)
 	vacate(third)
 	m.bury()
@@ -125,10 +125,10 @@ func TestOlderBuildReadsOn(t *testing.T) {
 		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	vacate(gone)
-	m.generation, m.retired = third, []*generation{gone, first, second}
+	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
 	m.bury()
-	var said []word
-	s := &source{m: m, target: hearing(func(w word) { said = append(said, w) })}
+	var said []message
+	s := &oldSide{m: m, other: hearing(func(w message) { said = append(said, w) })}
 	s.tellGenerations()
 	if len(said) != 3 || said[0].Slots != 1 || said[1].Slots != 2 {
 		t.Fatalf("got %+v", said)
@@ -144,18 +144,18 @@ func TestOlderBuildReadsOn(t *testing.T) {
 func TestOthersConnectionsAreNotOwn(t *testing.T) {
 	f := newMachine()
 	m := newMaster(f.opts, f.world(), f)
-	m.generation, m.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
-	*m.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
+	m.generations.serving, m.generations.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
+	*m.generations.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
 	m.restate()
 	if n := summed(m).Servers; n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
 	u := link.Unreachable{Pool: "a", Server: "x"}
-	if _, connected := m.generation.doubt(u); connected {
+	if _, connected := m.generations.serving.doubt(u); connected {
 		t.Error("it counts as connected")
 	}
-	*m.generation.counters.Server(1, 0, 0)[link.ServerConnections] = 1
-	if _, connected := m.generation.doubt(u); !connected {
+	*m.generations.serving.counters.Server(1, 0, 0)[link.ServerConnections] = 1
+	if _, connected := m.generations.serving.doubt(u); !connected {
 		t.Error("its own connection does not count")
 	}
 }
@@ -166,16 +166,16 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	m := newMaster(f.opts, f.world(), f)
 	gone := named(t, f, 1, "x")
 	vacate(gone)
-	m.generation, m.heir = named(t, f, 2, "x"), named(t, f, 1, "x")
-	m.retired = []*generation{gone, named(t, f, 1, "x")}
-	for i, g := range []*generation{gone, m.retired[1], m.generation, m.heir} {
+	m.generations.serving, m.generations.ofNewMaster = named(t, f, 2, "x"), named(t, f, 1, "x")
+	m.generations.retired = []*generation{gone, named(t, f, 1, "x")}
+	for i, g := range []*generation{gone, m.generations.retired[1], m.generations.serving, m.generations.ofNewMaster} {
 		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
 	m.bury()
 	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}
-	w := (&source{m: m, exchange: &exchange{}}).goAhead()
+	w := (&oldSide{m: m, link: &masterLink{}}).goAhead()
 	if n := w.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
 		t.Errorf("%d requests in all are told, want 111", n)
 	}
@@ -185,6 +185,6 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 }
 
 // hearing is a counterpart that is a function.
-type hearing func(word)
+type hearing func(message)
 
-func (h hearing) say(w word) { h(w) }
+func (h hearing) send(w message) { h(w) }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -48,7 +49,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "ready": // slot, unreachable server of the first pool…
 		var body link.ReadyBody
 		for _, server := range args[1:] {
-			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.coming.pools[0].Name, Server: server, Error: "refused"})
+			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.generations.coming.pools[0].Name, Server: server, Error: "refused"})
 		}
 		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
 	case "given": // slot moved stragglers
@@ -83,7 +84,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "relocate": // version, address: of the first server of the first pool, which discovers
 		f.master.relocate(f.discovered(t, args))
 	case "unsaid": // kind of a word that the other master does not take
-		f.other(word{}, &unsaid{wordKind(args[0]), os.ErrDeadlineExceeded})
+		f.other(message{}, &unsent{messageKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
 		err := errors.New(strings.Join(args, " "))
 		if args[0] == "ready" {
@@ -105,17 +106,17 @@ func (f *machine) happen(t *testing.T, words []string) {
 	case "leaving": // slot
 		f.say(t, args[0], link.Message{Kind: link.Leaving})
 	case "stderr": // slot text…
-		f.master.handle(event{from: f.worker(t, args[0]), kind: wrote, text: strings.Join(args[1:], " ")})
+		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Wrote, Text: strings.Join(args[1:], " ")})
 	case "hangup": // slot
-		f.master.handle(event{from: f.worker(t, args[0]), kind: hungUp})
+		f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.HungUp})
 	case "exit": // slot status…
 		p := f.worker(t, args[0])
-		f.master.handle(event{from: p, kind: hungUp})
-		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
+		f.hear(process.Event{From: p, Kind: process.HungUp})
+		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
 	case "struck": // slot status…, by a signal that is meant for the service
 		p := f.worker(t, args[0])
-		p.struck = true
-		f.master.handle(event{from: p, kind: exited, text: strings.Join(args[1:], " ")})
+		p.Struck = true
+		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
 	case "keeper": // name of a signal [again], or end
@@ -123,7 +124,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.forwarded(keeperWord{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+		f.master.forwarded(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -140,7 +141,7 @@ func (f *machine) join() {
 	for len(f.joins) > 0 {
 		next := f.joins[0]
 		f.joins = f.joins[1:]
-		f.master.handle(next)
+		f.hear(next)
 	}
 }
 
@@ -168,11 +169,14 @@ func (f *machine) advance(t *testing.T, by string) {
 }
 
 func (f *machine) say(t *testing.T, slot string, m link.Message) {
-	f.master.handle(event{from: f.worker(t, slot), kind: said, message: m})
+	f.hear(process.Event{From: f.worker(t, slot), Kind: process.Said, Message: m})
 }
 
+// hear has the master hear of a worker.
+func (f *machine) hear(n process.Event) { f.reports[n.From](n) }
+
 // worker returns the latest process of a slot, which may be a dead one.
-func (f *machine) worker(t *testing.T, slot string) *process {
+func (f *machine) worker(t *testing.T, slot string) *process.Worker {
 	p := f.workers[slot]
 	if p == nil {
 		t.Fatalf("slot %s never had a worker", slot)
@@ -216,28 +220,28 @@ func (f *machine) printf(format string, args ...any) {
 // otherSays has the other master say something.
 func (f *machine) otherSays(t *testing.T, args []string) {
 	if args[0] == "mumble" {
-		f.other(word{}, errors.New("descriptors are missing"))
+		f.other(message{}, errors.New("descriptors are missing"))
 		return
 	}
 	if args[0] == "end" {
-		f.other(word{}, io.EOF)
+		f.other(message{}, io.EOF)
 		return
 	}
-	w := word{Kind: wordKind(args[0])}
+	w := message{Kind: messageKind(args[0])}
 	switch w.Kind {
-	case wordReturned: // clients that could not come back yet
+	case messageReturned: // clients that could not come back yet
 		if len(args) > 1 {
 			w.Kept = number(t, args[1])
 		}
-	case wordHello:
+	case messageHello:
 		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
-		case len(args) > 1 && args[1] == "obeys": // leaves it to the source to tell the service manager
+		case len(args) > 1 && args[1] == "obeys": // leaves it to the old side to tell the service manager
 			w.Obeys = true
 		case len(args) > 1:
 			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
 		}
-	case wordWelcome:
+	case messageWelcome:
 		if k := slices.Index(args, "at"); k > 0 { // at version address
 			w.Topology, w.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
 		}
@@ -246,27 +250,27 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
 		w.Intents, w.Stays = !f.older, f.stays
 		w.Verbosity = f.otherVerbosity
-	case wordSockets:
+	case messageSockets:
 		for _, name := range args[1:] {
 			f.lastFD++
 			w.fds = append(w.fds, f.lastFD)
 			slot, _ := strconv.Atoi(filepath.Base(name))
 			w.Sockets = append(w.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
 		}
-	case wordPrepared:
+	case messagePrepared:
 		w.Slots, w.Build = number(t, args[1]), "1.3.0"
-	case wordPeer:
+	case messagePeer:
 		f.lastFD++
 		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
 		if len(args) > 3 { // of an earlier generation
 			w.Generation = uint64(number(t, args[3]))
 		}
-	case wordCounters: // generation, slots, requests so far
+	case messageCounters: // generation, slots, requests so far
 		f.lastFD++
 		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
-		of := f.master.coming
+		of := f.master.generations.coming
 		if of == nil {
-			of = f.master.generation
+			of = f.master.generations.serving
 		}
 		w.Pools = names(of.pools)
 		w.Bytes = link.CounterBytes(link.ServerCounts(w.Pools), w.Slots)
@@ -275,30 +279,30 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			break
 		}
 		f.counted[f.lastFD] = counted{w.Pools, w.Slots, number(t, args[3])}
-	case wordWorker: // generation, slot, pid, for how long
+	case messageWorker: // generation, slot, pid, for how long
 		f.lastFD++
 		w.Generation, w.Slot, w.PID, w.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
 		w.Left = duration(t, args[4])
-	case wordAgain, wordSuspect:
+	case messageAgain, messageSuspect:
 		w.Slot = number(t, args[1])
-	case wordGo:
+	case messageGo:
 		w.Legacy = &totals.Sums{}
-	case wordFarewell: // intents that wait…
+	case messageFarewell: // intents that wait…
 		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
-	case wordMoved:
+	case messageMoved:
 		w.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
-	case wordSettled:
+	case messageSettled:
 		if len(args) > 1 { // clients that new workers have died with
 			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
 		}
-	case wordFailed, wordAbort: // [intent=name] reason…
+	case messageFailed, messageAbort: // [intent=name] reason…
 		if name, found := strings.CutPrefix(args[1], "intent="); found {
 			w.Intent, args = name, args[1:]
 		}
 		w.Reason = strings.Join(args[1:], " ")
-	case wordTopology: // version, address
+	case messageTopology: // version, address
 		w.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
-	case wordIntent: // its name, or verbosity=N
+	case messageIntent: // its name, or verbosity=N
 		w.Intent = strings.Join(args[1:], " ")
 		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
 			verbosity := number(t, text)
@@ -333,7 +337,7 @@ func (f *machine) lend(t *testing.T, args []string) {
 		fds = append(fds, f.lastFD)
 		body.Listeners = append(body.Listeners, link.Listener{Network: "tcp", Address: address})
 	}
-	f.master.handle(event{from: f.worker(t, args[0]), kind: said, message: link.Message{Kind: link.Lent, Body: link.Body(body)}, fds: fds})
+	f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Said, Message: link.Message{Kind: link.Lent, Body: link.Body(body)}, FDs: fds})
 }
 
 // managerDoes is what a service manager does by itself.

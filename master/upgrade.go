@@ -1,5 +1,5 @@
 // The door to tableflip: how a binary starts the one that is installed in its place now, and when the old process may
-// leave. Everything else that the two masters do together is in source.go and target.go.
+// leave. Everything else that the two masters do together is in the files of the handoff.
 
 package master
 
@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloudflare/tableflip"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -29,15 +30,7 @@ func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
 // isSuccessor tells whether a process was started to replace a master, whatever program that is. Others become children of a
 // process that stays, too.
-func isSuccessor(pid int) bool {
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // one that hides it is told by its command line
-	for variable := range strings.SplitSeq(string(environ), "\x00") {
-		if strings.HasPrefix(variable, inheritedVariable+"=") {
-			return true
-		}
-	}
-	return false
-}
+func isSuccessor(pid int) bool { return process.InEnvironment(pid, inheritedVariable) }
 
 // upgrader is tableflip as the master uses it. There is one in a process.
 type upgrader struct {
@@ -49,7 +42,7 @@ type upgrader struct {
 var startedIn, _ = os.Getwd()
 
 func newUpgrader() (*upgrader, error) {
-	const whole = 365 * 24 * time.Hour // the source has a tighter limit for each step, and handoff_patience may be long
+	const whole = 365 * 24 * time.Hour // the old side has a tighter limit for each step, and handoff_patience may be long
 	if startedIn == "" {
 		return nil, errors.New("preparing for upgrades: the working directory is gone; start from one that exists, such as /")
 	}
@@ -66,7 +59,7 @@ func newUpgrader() (*upgrader, error) {
 }
 
 // parent returns the way to the master that this one is to replace; nil if there is none.
-func (u *upgrader) parent() (*exchange, error) {
+func (u *upgrader) parent() (*masterLink, error) {
 	if !u.flip.HasParent() {
 		return nil, nil
 	}
@@ -89,12 +82,12 @@ func (u *upgrader) parent() (*exchange, error) {
 	if errDup != nil {
 		return nil, errDup
 	}
-	return newExchange(fd), sock.SetInherited(fd)
+	return newMasterLink(fd), sock.SetInherited(fd)
 }
 
 // upgrade starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
 // the new process has declared itself ready (nil), or has ended or never began.
-func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
+func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
 	ours, theirs, err := connectedPair()
 	if err != nil {
 		return nil, fmt.Errorf("making the way to a new master: %w", err)
@@ -107,7 +100,7 @@ func (u *upgrader) upgrade(ended func(error)) (*exchange, error) {
 		return nil, err
 	}
 	go func() { ended(u.advise(u.begin())) }()
-	return newExchange(ours), nil
+	return newMasterLink(ours), nil
 }
 
 // errParent is what tableflip says while it has not seen yet that the parent is gone. The kernel closes what a process
@@ -198,7 +191,7 @@ func (w *world) resign(reason error) {
 	if err != nil || parent == nil {
 		return
 	}
-	parent.say(word{Kind: wordFailed, Reason: reason.Error()})
+	parent.send(message{Kind: messageFailed, Reason: reason.Error()})
 	parent.flush()
 }
 

@@ -16,10 +16,10 @@ type watching struct {
 // watch looks after the configuration file, if the configuration says so.
 func (m *master) watch() {
 	m.unwatch()
-	if !m.generation.config.Global.ReloadOnChange {
+	if !m.generations.serving.config.Global.ReloadOnChange {
 		return
 	}
-	w, err := watch.File(m.opts.ConfigFile, m.generation.config.Sum)
+	w, err := watch.File(m.opts.ConfigFile, m.generations.serving.config.Sum)
 	if err != nil {
 		m.log.Printf(logfile.Error, "reload_on_change: %v", err)
 		return
@@ -42,6 +42,6 @@ func (m *master) changed(more bool) {
 		return
 	}
 	m.log.Printf(logfile.Notice, "%s has changed", m.opts.ConfigFile)
-	m.demand(wish{kind: kindReload})
+	m.demand(order{kind: kindReload})
 	m.settle()
 }

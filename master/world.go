@@ -5,7 +5,6 @@ package master
 
 import (
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"syscall"
@@ -13,104 +12,101 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
+// world is grouped by what is reached: the real functions come from the packages that the groups name.
 type world struct {
+	// this process
 	pid          int
 	pidNamespace uint64 // 0: /proc does not tell
 	self         string // how the process was called, which is where its successor is installed
 	now          func() time.Time
 	load         func(path string) (*config.Config, error)
 	signals      func() (watched <-chan os.Signal, unwatch func())
-	affinity     func() ([]int, error) // the CPUs that the process may run on
-	memory       func() (int64, error) // the bytes that the process may use
+	seal         func()                          // no worker inherits a descriptor that the process was born with
+	report       func(event)                     // from any goroutine
+	aside        func(work func() (then func())) // work is done by another goroutine, then by that of Run
+	pause        func(time.Duration)             // before the loop runs
+	services     manager                         // package systemd
 
-	descriptors func() int // that a process may have; 0: that is unknown
+	// what the machine allows: package limits
+	affinity    func() ([]int, error)   // the CPUs that the process may run on
+	memory      func() (int64, error)   // the bytes that the process may use
+	descriptors func() int              // that a process may have; 0: that is unknown
+	tasks       func() *limits.Shortage // the tightest limit of processes and threads; nil: none is known
 
-	tasks func() *limits.Shortage // the tightest limit of processes and threads; nil: none is known
-
-	seal   func()                          // no worker inherits a descriptor that the process was born with
-	report func(event)                     // from any goroutine
-	aside  func(work func() (then func())) // work is done by another goroutine, then by that of Run
-
-	parent     func() (*exchange, error)                  // the way to the master that this one is to replace; nil: none
-	upgrade    func(ended func(error)) (*exchange, error) // starts a new master; nil is its success
-	dismiss    func(chosen func(pid int) bool)            // kills children, soon
-	signal     func(pid int, s syscall.Signal) error      // to another master
-	killParent func(pid int) error                        // the master that has started this one; an error if that is not pid any more
-	flip       func() error                               // the parent may leave
-	services   manager
-
-	stays      bool                                                    // this process is one that has to stay
-	keep       func(fd, successor int, signals <-chan os.Signal) error // the rest of its life then
-	findKeeper func(known int) (conn net.Conn, pid int, err error)
-
-	probe       func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
-	bind        func(l config.Listen, own []uint64, patience time.Duration) (socket, error) // own as for probe
-	listen      func(fd, backlog int) error
-	unlinker    func(path string) func() // removes the unix socket that is at path now
-	unlinkAt    func(path string, found spot) func()
-	locate      func(path string) (spot, error)
-	alone       func(do func() error) error // while no other master that starts does the same
-	unroute     func(fds ...int) error      // has connections come to all sockets of one address no more
-	inode       func(fd int) uint64
-	close       func(fd int) error
-	chmod       func(path string, perm fs.FileMode) error
-	dup         func(fd int) (int, error)
+	// descriptors
+	sockets     listen.Kernel // those that listen: package listen
+	listenStats func(address string) (net.Listener, error)
+	listenAdmin func(path string, own []uint64) (fd int, err error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
 	pair        func() (a, b int, err error)           // a connected pair that keeps message borders
-	listenStats func(address string) (net.Listener, error)
+	dup         func(fd int) (int, error)
+	close       func(fd int) error
 
-	listenAdmin func(path string, own []uint64) (fd int, err error)
-
-	share   func(size int) (fd int, mem []byte, err error)
-	unshare func(fd int, mem []byte)
-
+	// memory that processes share
+	share      func(size int) (fd int, mem []byte, err error)
+	unshare    func(fd int, mem []byte)
 	sealed     func(text []byte) (fd int, err error) // a memory file that nobody can change
-	sameSocket func(a, b int) bool
 	readMemory func(fd int) ([]byte, error)
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
 
-	orphans     func(file string, pids []int) (met []*orphan, deaf []int) // goes to their rendezvous
-	lateOrphans func(file string) (met []*orphan)                         // likewise, to those whose master has just died
-	leave       func(*orphan)                                             // lets it wait for another master
-	claimants   func(on []config.Listen) []claimant                       // whoever looks like a worker of ours and has one of the addresses
-	endSharers  func(fd int, s syscall.Signal)                            // a signal to all other processes that count in a memory file
-	killStray   func(pid int)                                             // SIGKILL to a process that is no worker of this master
-	pause       func(time.Duration)                                       // before the loop runs
+	// workers: package process
+	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is Exited
+	adopt     func(slot, pid, link int, report func(process.Event)) (*process.Worker, error)
+	detach    func(*process.Worker) (link int, err error) // leaves it to another master
+	send      func(p *process.Worker, m link.Message, fds ...int) error
+	terminate func(*process.Worker)      // SIGTERM, which drains a worker, and ends one of an older build
+	kill      func(*process.Worker)      // SIGKILL
+	ended     func(*process.Worker) bool // of a child; its Exited may be still to come
 
-	spawn     func(launch) (*process, error) // its events end with exited
-	send      func(p *process, m link.Message, fds ...int) error
-	adopt     func(slot, pid, control int) (*process, error) // of another master; its events end with exited, too
-	part      func(*process) (control int, err error)        // leaves it to another master
-	terminate func(*process)                                 // SIGTERM, which drains a worker, and ends one of an older build
-	kill      func(*process)                                 // SIGKILL
-	ended     func(*process) bool                            // of a child; its exited event may be still to come
+	// workers whose master is dead
+	orphans     func(file string, pids []int) (met []*process.Orphan, deaf []int) // goes to their rendezvous
+	lateOrphans func(file string) (met []*process.Orphan)                         // likewise, to those whose master has just died
+	leave       func(*process.Orphan)                                             // lets it wait for another master
+	claimants   func(on []config.Listen) []claimant                               // whoever looks like a worker of ours and has one of the addresses
+	killStray   func(pid int)                                                     // SIGKILL to a process that is no worker of this master
+	endSharers  func(fd int, s syscall.Signal)                                    // a signal to all others that count in a memory file
+
+	// other masters
+	parent     func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade    func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
+	flip       func() error                                 // the parent may leave
+	dismiss    func(chosen func(pid int) bool)              // kills children, soon
+	killParent func(pid int) error                          // an error if pid is not that of the parent any more
+	signal     func(pid int, s syscall.Signal) error
+
+	// the keeper
+	stays      bool                                                    // this process is one that has to stay
+	keep       func(fd, successor int, signals <-chan os.Signal) error // the rest of its life then
+	findKeeper func(known int) (conn net.Conn, pid int, err error)
 }
 
-// newWorld returns the real one. Events of the processes it spawns go to report, from goroutines of their own.
+// newWorld returns the real one. What is begun in it and not waited for goes to report, from any goroutine.
 func newWorld(report func(event)) *world {
 	return &world{
 		self:       os.Args[0],
 		report:     report,
 		aside:      func(work func() func()) { go func() { report(event{then: work()}) }() },
-		parent:     func() (*exchange, error) { return nil, nil },
-		upgrade:    func(func(error)) (*exchange, error) { return nil, errors.New("this process cannot be upgraded") },
+		parent:     func() (*masterLink, error) { return nil, nil },
+		upgrade:    func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
 		flip:       func() error { return nil },
-		dismiss:    func(chosen func(pid int) bool) { go killChildren(chosen) },
+		dismiss:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
 		signal:     syscall.Kill,
-		killParent: killParent,
+		killParent: process.KillParent,
 		findKeeper: findKeeper,
 		services:   systemd.New(),
 
 		pid:          os.Getpid(),
-		pidNamespace: PIDNamespace(),
+		pidNamespace: process.PIDNamespace(),
 		now:          time.Now,
 		load:         config.Load,
 		signals:      func() (<-chan os.Signal, func()) { return caught(), func() {} },
@@ -118,16 +114,8 @@ func newWorld(report func(event)) *world {
 		tasks:        limits.Tasks,
 		descriptors:  limits.Descriptors,
 		memory:       limits.Memory,
-		seal:         seal,
-		probe:        probe,
-		bind:         bindSocket,
-		listen:       sock.Listen,
-		unlinker:     unlinkOwn,
-		unlinkAt:     unlinkAt,
-		locate:       locate,
-		alone:        alone,
-		unroute:      sock.Unroute,
-		inode:        sock.Inode,
+		seal:         process.Seal,
+		sockets:      listen.Linux(),
 		close:        sock.Close,
 		dup:          duplicate,
 		fdOf:         fdOf,
@@ -138,25 +126,23 @@ func newWorld(report func(event)) *world {
 		share:        sharedMemory,
 		unshare:      unshare,
 		sealed:       func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
-		sameSocket:   sock.Same,
 		readMemory:   sock.ReadAll,
 		mapMemory:    sock.MapWhole,
 		unmap:        func(mem []byte) { sock.Unmap(mem) },
-		chmod:        os.Chmod,
-		orphans:      findOrphans,
+		orphans:      process.FindOrphans,
 		lateOrphans:  findLateOrphans,
-		leave:        leaveOrphan,
+		leave:        (*process.Orphan).Leave,
 		claimants:    findClaimants,
-		endSharers:   signalSharers,
-		killStray:    killStray,
+		endSharers:   process.SignalSharers,
+		killStray:    process.Kill,
 		pause:        time.Sleep,
-		spawn:        func(l launch) (*process, error) { return spawn(l, report) },
-		send:         (*process).send,
-		terminate:    (*process).terminate,
-		adopt:        func(slot, pid, control int) (*process, error) { return takeIn(slot, pid, control, report) },
-		part:         (*process).part,
-		kill:         (*process).kill,
-		ended:        func(p *process) bool { return sock.Ended(p.pid) },
+		spawn:        process.Start,
+		send:         (*process.Worker).Send,
+		terminate:    (*process.Worker).Terminate,
+		adopt:        process.Adopt,
+		detach:       (*process.Worker).Detach,
+		kill:         (*process.Worker).Kill,
+		ended:        func(p *process.Worker) bool { return sock.Ended(p.PID) },
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 // fakeMaster is an admin socket that answers as the test says.
@@ -635,7 +635,7 @@ func TestStopContainer(t *testing.T) {
 			return
 		}
 		w.Write(alter(t, func(s *admin.Status) {
-			s.PID, s.Keeper, s.PIDNamespace = os.Getpid(), os.Getppid(), master.PIDNamespace()+1
+			s.PID, s.Keeper, s.PIDNamespace = os.Getpid(), os.Getppid(), process.PIDNamespace()+1
 		}))
 	})
 	if status, out, err := invoke("stop", "--control", f.path); status != 0 || out != fmt.Sprintf("stopped (pid %d)\n", os.Getpid()) {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 // What systemd sets for ExecStop=, see systemd.exec(5).
@@ -57,7 +57,7 @@ func (m *adminSocket) stop(parameters url.Values) (pid int, err error) {
 		return 0, err
 	}
 	born := func(pid int) string {
-		if first.PIDNamespace != 0 && first.PIDNamespace != master.PIDNamespace() {
+		if first.PIDNamespace != 0 && first.PIDNamespace != process.PIDNamespace() {
 			return "" // a container's, which is somebody else here
 		}
 		return birth(pid)

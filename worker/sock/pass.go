@@ -3,6 +3,8 @@
 package sock
 
 import (
+	"errors"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -70,4 +72,15 @@ func PeerCredentials(fd int) (uid, pid int, err error) {
 		return -1, 0, err
 	}
 	return int(c.Uid), int(c.Pid), nil
+}
+
+// Crowded tells that the kernel has no room for a message now, but will have: EAGAIN if the other end has others to read first,
+// ETOOMANYREFS if too many descriptors of this user are under way.
+func Crowded(err error) bool {
+	for _, transient := range [...]error{unix.EAGAIN, unix.ETOOMANYREFS, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, transient) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,60 @@
+// Who has an address of the configuration and may be a worker whose master is dead.
+
+package master
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/process"
+)
+
+// claimant is a process that has an address of the configuration and looks like a worker of Pinion, of the same user, whose
+// master is dead or may be about to leave.
+type claimant struct {
+	pid     int
+	parent  bool // its master lives, but is one of those that end when their keeper has
+	stopped bool // by a signal: it will not come to any rendezvous
+	ours    bool // runs this very binary, so it knows of the rendezvous
+}
+
+// findClaimants returns the workers of Pinion, of this user, that listen on one of these addresses.
+func findClaimants(on []config.Listen) (all []claimant) {
+	var sockets map[string]bool
+	for _, p := range process.List(os.Getuid()) {
+		if len(p.Args) < 2 || p.Args[1] != "worker" || p.State == 'Z' {
+			continue
+		}
+		c := claimant{pid: p.PID, stopped: p.State == 'T'}
+		if parent, ok := process.Read(p.Parent); ok && isMasterOf(parent, p) {
+			if c.parent = process.InEnvironment(parent.PID, inheritedVariable) || process.Dying(parent.PID); !c.parent {
+				continue
+			}
+		}
+		if sockets == nil {
+			sockets = listen.SocketsOn(on)
+		}
+		if p.Holds(sockets) {
+			c.ours = process.SameBinary(p.PID)
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// isMasterOf tells whether a process, the parent of a worker, is one that looks after it. A keeper has no workers of its
+// own, but those whose master has died.
+func isMasterOf(p, worker process.Info) bool {
+	return p.State != 'Z' && p.Args[0] == worker.Args[0] && (len(p.Args) < 2 || p.Args[1] != "worker") && !isKeeper(p.PID)
+}
+
+// keeperComm is what a keeper calls itself, so that what is meant for the proxy by its name goes to the master alone.
+const keeperComm = "pinion-keeper"
+
+func isKeeper(pid int) bool {
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(comm)) == keeperComm
+}

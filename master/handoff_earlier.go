@@ -1,0 +1,128 @@
+// Workers of earlier generations that still have clients, stragglers above all: their ways to the generation that serves. Those
+// whom they could hand over to before end with the generation that was theirs, and then their clients would be cut.
+
+package master
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// introduceEarlier connects the workers of earlier generations to those that have taken over, before the generation between
+// them ends. Where that fails, their clients count as lost.
+func (s *oldSide) introduceEarlier() {
+	m := s.m
+	for _, g := range m.generations.retired {
+		for _, from := range g.slots {
+			if from.state != slotDraining {
+				continue
+			}
+			err := m.introduceTo(from, s.status.Generation, s.slots, s.passEarlier)
+			if err == nil {
+				continue
+			}
+			m.strand(from, err)
+			if !from.mourned {
+				s.losses.add(from.clients(), fmt.Sprintf("worker %d of generation %d: connecting it to the new workers: %v", from.index, g.number, err))
+				from.mourned = true
+			}
+		}
+	}
+}
+
+// passEarlier passes the other end of a connection to a new worker.
+func (s *oldSide) passEarlier(w message) error {
+	if s.link == nil {
+		return s.m.meetHere(s.m.generations.coming, w)
+	}
+	s.other.send(w)
+	return nil
+}
+
+// introduceAdopted connects a worker of an earlier generation that the old master has left, if that one has not.
+func (m *master) introduceAdopted(from *slot) {
+	g := m.generations.serving
+	if g == nil || m.met[[2]uint64{from.generation.number, uint64(from.index)}] {
+		return
+	}
+	err := m.introduceTo(from, g.number, len(g.slots), func(w message) error { return m.meetHere(g, w) })
+	if err != nil {
+		m.strand(from, err)
+	}
+}
+
+// strand tells of clients that have no way to the generation that serves.
+func (m *master) strand(from *slot, err error) {
+	m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
+		from.index, from.generation.number, from.clients(), err)
+}
+
+// introduceTo connects a worker of an earlier generation to its partners among slots of another one, whose ends pass hands
+// over. One that works is enough.
+func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func(message) error) (failed error) {
+	connected := 0
+	for _, to := range partners(from.index, len(from.generation.slots), slots) {
+		ours, theirs, err := m.world.pair()
+		if err != nil {
+			failed = err
+			continue
+		}
+		body := link.PeerBody{Slot: to.slot, Share: to.told(), Generation: generation}
+		err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(body)}, ours)
+		m.world.close(ours)
+		if err == nil {
+			w := message{Kind: messagePeer, Generation: from.generation.number, From: from.index, Slot: to.slot, Share: to.told()}
+			w.fds = []int{theirs}
+			err = pass(w)
+		} else {
+			m.world.close(theirs)
+		}
+		if err != nil {
+			failed = err
+			continue
+		}
+		connected++
+	}
+	if connected > 0 {
+		return nil
+	}
+	return failed
+}
+
+// meet passes a worker of a generation its end of a connection to one of an earlier generation.
+func (m *master) meet(g *generation, w message) error {
+	if g == nil || w.Slot < 0 || w.Slot >= len(g.slots) || len(w.fds) != 1 || g.slots[w.Slot].state != slotServing {
+		return fmt.Errorf("new worker %d does not serve", w.Slot)
+	}
+	body := link.PeerBody{Slot: w.From, Share: w.Share, Generation: w.Generation}
+	return m.pass(g.slots[w.Slot], link.Message{Kind: link.Peer, Body: link.Body(body)}, w.fds[0])
+}
+
+// meetHere is meet for a connection that is not a message of another master.
+func (m *master) meetHere(g *generation, w message) error {
+	defer m.world.close(w.fds[0])
+	return m.meet(g, w)
+}
+
+// hasMet is told of a worker that the old master connects to one of this master's.
+func (m *master) hasMet(w message) {
+	if m.met == nil {
+		m.met = map[[2]uint64]bool{}
+	}
+	err := m.meet(m.generations.serving, w)
+	if err != nil {
+		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", w.From, w.Generation, w.Slot, err)
+		return
+	}
+	m.met[[2]uint64{w.Generation, uint64(w.From)}] = true
+}
+
+// strayPeer tells of a connection between workers of an earlier generation and the one that serves that could not be used.
+func (m *master) strayPeer(s *slot, body link.PeerFailedBody) {
+	if body.Unjoined {
+		m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",
+			s.index, s.generation.number, s.clients(), body.Slot, body.Generation, body.Reason)
+	}
+}

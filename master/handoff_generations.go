@@ -1,0 +1,223 @@
+// What an old master leaves that still lives: workers with clients that could not move, and the memory in which they
+// count. The new master reads that memory and sees to their end, as after a reload.
+
+package master
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
+// counted there. What cannot be said of any must not be forgotten by an upgrade.
+func (s *oldSide) tellGenerations() error {
+	m := s.m
+	line := m.generations.latestFirst()
+	before := m.totals.Past
+	for _, g := range slices.Backward(line) {
+		g.counters.Inherit(before)
+		before = before.Add(g.counters.Sum(false))
+	}
+	for _, g := range line {
+		w, err := m.countersMessage(g)
+		if err != nil {
+			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
+		}
+		s.other.send(w)
+	}
+	return nil
+}
+
+// countersMessage is the message that says where the workers of a generation count.
+func (m *master) countersMessage(g *generation) (message, error) {
+	own, err := m.world.dup(g.sharedFD)
+	return message{
+		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
+		Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)), fds: []int{own},
+	}, err
+}
+
+// names returns no more of pools than tells whose counters are whose.
+func names(pools []link.Pool) (all []link.Pool) {
+	for i := range pools {
+		p := link.Pool{Name: pools[i].Name}
+		for _, s := range pools[i].Servers {
+			p.Servers = append(p.Servers, link.Server{Name: s.Name, Network: s.Network, Address: s.Address})
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// mapOldCounters maps the counters of a generation that the old side has, or had.
+func (t *newSide) mapOldCounters(w message) {
+	if t.unreadable {
+		return
+	}
+	g, err := t.m.generationOf(&w)
+	if err != nil {
+		t.unreadable = true
+		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
+		return
+	}
+	t.left = append(t.left, g)
+}
+
+// mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
+func (m *master) mapNewCounters(w message) {
+	if m.generations.ofNewMaster != nil {
+		return // it has said so
+	}
+	g, err := m.generationOf(&w)
+	if err != nil {
+		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
+		return
+	}
+	m.generations.ofNewMaster = g
+}
+
+// dropNewCounters follows the end of a new master that has not taken over. What its workers have counted is counted on.
+func (m *master) dropNewCounters() {
+	g := m.generations.ofNewMaster
+	if g == nil {
+		return
+	}
+	m.generations.ofNewMaster = nil
+	m.forget(g)
+	m.forgetNames()
+}
+
+// generationOf makes of what another master has said of its counters a generation without workers.
+func (m *master) generationOf(w *message) (*generation, error) {
+	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
+		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
+	}
+	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, addresses: w.Listens, specFD: -1, revived: true}
+	for i := range w.Slots {
+		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
+	}
+	if w.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
+		return nil, errOtherLayout
+	}
+	m.locate(g)
+	if err := m.mapCounters(g, w.fds[0]); err != nil {
+		return nil, err
+	}
+	w.fds[0] = -1
+	return g, nil
+}
+
+// locate finds out where clients reach the pools of a generation of which only the names are known: as they do here.
+func (m *master) locate(g *generation) {
+	if len(g.addresses) == len(g.pools) {
+		return
+	}
+	g.addresses = nil
+	for i := range g.pools {
+		address := "pool " + g.pools[i].Name
+		for _, own := range [...]*generation{m.generations.coming, m.generations.serving} {
+			if own == nil {
+				continue
+			}
+			k := slices.IndexFunc(own.pools, func(p link.Pool) bool { return p.Name == g.pools[i].Name })
+			if k >= 0 {
+				address = own.listens()[k]
+				break
+			}
+		}
+		g.addresses = append(g.addresses, address)
+	}
+}
+
+// maxSlots is more than any machine has processors.
+const maxSlots = 1 << 16
+
+var errOtherLayout = errors.New("this version lays them out otherwise")
+
+// mapCounters maps the counters that another master has made, and takes over their descriptor.
+func (m *master) mapCounters(g *generation, fd int) error {
+	mem, err := m.world.mapMemory(fd)
+	if err != nil {
+		return err
+	}
+	shared, err := link.ReopenShared(mem, link.ServerCounts(g.pools), len(g.slots))
+	if err != nil {
+		m.world.unmap(mem)
+		return err
+	}
+	g.counts(shared, fd, mem)
+	return nil
+}
+
+// tellWorkers hands over those that still have clients. What they say is the new master's to hear.
+func (s *oldSide) tellWorkers() {
+	m := s.m
+	for _, g := range m.generations.latestFirst() {
+		for _, old := range g.slots {
+			if old.process == nil {
+				continue
+			}
+			way, err := m.world.detach(old.process)
+			if err != nil {
+				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
+				continue
+			}
+			w := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}
+			if !old.until.IsZero() || old.state == slotDying {
+				w.Left = max(old.until.Sub(m.world.now()), grace)
+			}
+			s.other.send(w)
+		}
+	}
+}
+
+// adopt takes over a worker that still has clients.
+func (m *master) adopt(w message) {
+	i := slices.IndexFunc(m.generations.ofOldMaster, func(g *generation) bool { return g.number == w.Generation })
+	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.ofOldMaster[i].slots) || m.generations.ofOldMaster[i].slots[w.Slot].process != nil {
+		return
+	}
+	s := m.generations.ofOldMaster[i].slots[w.Slot]
+	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0], m.reporterOf(s))
+	if err != nil { // it has ended meanwhile
+		s.generation.counters.ZeroGauges(s.index)
+		return
+	}
+	w.fds[0] = -1
+	s.occupy(p, m.world.now())
+	until := time.Time{}
+	if w.Left > 0 {
+		until = m.world.now().Add(w.Left)
+	}
+	s.become(slotDraining, until)
+	if i > 0 { // else it is connected already
+		m.introduceAdopted(s)
+	}
+}
+
+// keepOldGenerations makes what the old master has left, which does not touch it any more, this one's own.
+func (m *master) keepOldGenerations() {
+	for _, g := range m.generations.ofOldMaster {
+		m.generations.retired = append([]*generation{g}, m.generations.retired...)
+	}
+	m.generations.ofOldMaster = nil
+	if m.phase == stopping {
+		for _, s := range m.generations.slots() {
+			m.dismiss(s)
+		}
+	}
+}
+
+// occupy gives a slot a process that another master has started.
+func (s *slot) occupy(p *process.Worker, now time.Time) {
+	s.process = p
+	s.bornAt, s.readyAt, s.pulse, s.leaves, s.mourned = now, now, pulse{}, false, false
+	s.become(slotStarting, time.Time{})
+}

@@ -1,0 +1,196 @@
+// The sending end of a link: messages wait here until the other master takes them, so that the loop never does.
+
+package master
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	sendTimeout = 5 * time.Second       // for the other master to take a message
+	sayPause    = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
+)
+
+// unsent is the error of a message that the other master has not got. No later one is sent.
+type unsent struct {
+	kind  messageKind
+	cause error
+}
+
+func (u *unsent) Error() string {
+	if errors.Is(u.cause, os.ErrDeadlineExceeded) {
+		return fmt.Sprintf("the other master takes nothing: %q was not said within %s", u.kind, sendTimeout)
+	}
+	return fmt.Sprintf("saying %q to the other master: %v", u.kind, u.cause)
+}
+
+func (u *unsent) Unwrap() error { return u.cause }
+
+// gone tells whether there is nobody any more who could be told. Whoever listens to the other master learns of that, too.
+func (u *unsent) gone() bool {
+	return errors.Is(u.cause, syscall.EPIPE) || errors.Is(u.cause, syscall.ECONNRESET)
+}
+
+// sender sends messages, one after the other, from a goroutine of its own.
+type sender struct {
+	file *os.File
+	wake chan struct{} // something waits, or is to end; has room for one
+	done chan struct{} // closed when the file is
+
+	patience time.Duration // for one message
+
+	mu     sync.Mutex
+	queue  []outgoing
+	ending bool        // the file is closed when the queue is empty
+	failed *unsent     // nothing is sent any more
+	report func(error) // told of failed; nil: nobody listens yet
+}
+
+// outgoing is a message on its way. It owns its descriptors.
+type outgoing struct {
+	kind messageKind
+	text []byte
+	fds  []int
+}
+
+func (s *outgoing) drop() { drop(s.fds) }
+
+// newSender returns one that owns the file.
+func newSender(file *os.File, patience time.Duration) *sender {
+	s := &sender{file: file, patience: patience, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+// put has a message sent after those that wait already, and takes over its descriptors. It does not wait.
+func (s *sender) put(w message) {
+	text, err := appendMessage(nil, w) // now: what w points to may be another a moment later
+	one := outgoing{w.Kind, text, w.fds}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ending || s.failed != nil:
+		one.drop()
+	case err != nil:
+		one.drop()
+		s.fail(&unsent{w.Kind, err})
+	default:
+		s.queue = append(s.queue, one)
+		s.nudge()
+	}
+}
+
+// tell has report hear, from another goroutine, why a message could not be sent.
+func (s *sender) tell(report func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.report = report
+	if s.failed != nil {
+		go report(s.failed)
+	}
+}
+
+// end closes the file once everything is sent, or cannot be.
+func (s *sender) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ending = true
+	s.nudge()
+}
+
+// flush ends, and waits for it. What waits is sent within the patience, or never.
+func (s *sender) flush() {
+	s.end()
+	select {
+	case <-s.done:
+	case <-time.After(s.patience + time.Second):
+	}
+}
+
+// nudge has the goroutine look. mu is held.
+func (s *sender) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fail ends the speaking, for good. mu is held.
+func (s *sender) fail(u *unsent) {
+	for i := range s.queue {
+		s.queue[i].drop()
+	}
+	s.queue, s.failed = nil, u
+	if s.report != nil {
+		go s.report(u)
+	}
+}
+
+// next returns the message that is to be sent now; false: there is none.
+func (s *sender) next() (one outgoing, more, ending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return one, false, s.ending
+	}
+	one, s.queue = s.queue[0], s.queue[1:]
+	return one, true, false
+}
+
+func (s *sender) run() {
+	defer close(s.done)
+	defer s.file.Close()
+	for {
+		one, more, ending := s.next()
+		switch {
+		case ending:
+			return
+		case !more:
+			<-s.wake
+		default:
+			if err := s.send(&one); err != nil {
+				s.mu.Lock()
+				s.fail(&unsent{one.kind, err})
+				s.mu.Unlock()
+			}
+		}
+	}
+}
+
+// send sends a message in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor. The
+// kernel may have too little room for a moment: too many descriptors of this user are under way, or too little memory.
+func (s *sender) send(one *outgoing) error {
+	defer one.drop()
+	if len(one.text) > maxLinkBytes {
+		memory, err := sock.MemfdSealed("pinion-word", one.text)
+		if err != nil {
+			return err
+		}
+		one.fds, one.text = append([]int{memory}, one.fds...), []byte{longWord}
+	}
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(s.patience)
+	s.file.SetWriteDeadline(deadline)
+	for {
+		var errSend error
+		err := raw.Write(func(fd uintptr) bool {
+			errSend = sock.SendFDs(int(fd), one.text, one.fds)
+			return !sock.Again(errSend)
+		})
+		if err = cmp.Or(err, errSend); !sock.Crowded(err) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(sayPause)
+	}
+}

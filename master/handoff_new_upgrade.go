@@ -1,0 +1,395 @@
+// The new master's side of an upgrade. Whatever can fail about becoming the one that serves comes before the old master is
+// asked whether it may: that one alone knows whether it has given up meanwhile.
+
+package master
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/fault"
+)
+
+// agreeTimeout is how long a new master waits for the old one to decide. One that runs at all does so earlier: it gives up
+// after settleTimeout.
+const agreeTimeout = 2 * settleTimeout
+
+// farewellTimeout is how long a new master that serves waits for the old one to leave.
+const farewellTimeout = 10 * time.Second
+
+// call introduces a new master to the one that has started it.
+func (m *master) call(x *masterLink) {
+	fault.At("nm.hello")
+	m.successor = true
+	m.world.services.Inherited() // what is in the environment was for the old master
+	m.newSide = &newSide{m: m, other: x, link: x, died: map[int]bool{}, again: map[int]int{}}
+	m.newSide.enter(newCalling, callTimeout)
+	m.begin(x, true)
+	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
+		Obeys: true, Intents: true}
+	switch fault.Error("nm.hello") { // as a later version may say it
+	case fault.ErrShortWrite:
+		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
+	case fault.ErrGarbage:
+		hello.Critical = []string{"what will be"}
+	}
+	x.send(hello)
+}
+
+func (t *newSide) welcomed(w message) {
+	t.m.generations.numbered = w.Generation
+	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
+	t.obeys, t.old = w.Declares, w.PID
+	t.m.startedAt = w.StartedAt
+	t.m.listeners.Remember(w.Former)
+	t.welcome = w
+	t.m.keeper.pid = max(w.Keeper, 0)
+	if w.Verbosity != nil {
+		t.m.log.Verbosity = logfile.ClampVerbosity(*w.Verbosity)
+	}
+	for _, what := range t.held {
+		t.passAlong(what)
+	}
+	t.held = nil
+	if t.m.after != nothing {
+		t.fail(errEnding)
+	}
+}
+
+// passAlong passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
+// older version is told by the signal that means it.
+func (t *newSide) passAlong(what intent) {
+	m := t.m
+	switch {
+	case t.welcome.Kind == "":
+		t.held = append(t.held, what)
+	case t.welcome.Intents:
+		t.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
+	default:
+		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
+			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
+		}
+	}
+}
+
+// interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
+func (t *newSide) interrupted(how intent) {
+	m := t.m
+	m.after = stronger(m.after, how)
+	t.passAlong(m.after)
+	switch {
+	case t.welcome.Kind == "": // soon
+	case m.after == stop:
+		t.stop()
+	case t.phase != newReturning:
+		t.fail(errEnding)
+	}
+}
+
+// stop ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
+func (t *newSide) stop() {
+	m := t.m
+	m.after = stop
+	m.newSide, m.generations.coming = nil, nil
+	if t.g != nil {
+		m.generations.retired = append(m.generations.retired, t.g)
+	}
+	m.listeners.Abandon()
+	m.stop()
+}
+
+// notSent follows when the old master has not got a message. Unless it may have decided already, clients go back.
+func (t *newSide) notSent(u *unsent) {
+	switch {
+	case t.phase == newAccepting, t.phase == newSettling && u.kind == messageSettled:
+		t.abort(u.Error(), false)
+	case t.phase == newSettling, t.phase == newReturning:
+		t.m.log.Printf(logfile.Error, "%v", u)
+	default:
+		t.cancel(u)
+	}
+}
+
+// misheard follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
+// lives, so it goes on; nothing more is heard of it.
+func (t *newSide) misheard(err error) {
+	if t.phase == newSettling { // it may have agreed
+		t.m.log.Printf(logfile.Error, "%v", err)
+		return
+	}
+	t.fail(err)
+	if t.phase == newAccepting {
+		t.abort(err.Error(), false)
+	}
+}
+
+// load reads the configuration, by which the new generation serves.
+func (t *newSide) load() {
+	m := t.m
+	t.enter(newPreparing, waitTimeout)
+	m.load(func(cfg *config.Config, err error) {
+		fault.At("nm.config")
+		if m.newSide != t {
+			return
+		}
+		if err != nil {
+			t.fail(err)
+			return
+		}
+		t.prepare(cfg)
+	})
+}
+
+// ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
+// file find this one before; the service manager is told by the old master, if that is of a version that does.
+func (t *newSide) ask(result *admin.HandoffStatus) {
+	m := t.m
+	fault.At("nm.ready.before")
+	t.result = result
+	m.writePIDFile(func(err error) {
+		switch {
+		case m.newSide != t || t.phase != newAccepting:
+			return
+		case err != nil:
+			t.fail(err)
+			return
+		}
+		t.asked = true
+		t.enter(newSettling, agreeTimeout)
+		if t.obeys || !m.world.services.Present() {
+			t.settled()
+			return
+		}
+		m.world.services.MainPID(m.world.pid)
+		m.world.services.Ready("serving")
+		m.world.services.Barrier(func(err error) {
+			m.world.report(event{then: func() {
+				if err != nil {
+					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
+				}
+				if m.newSide == t && t.phase == newSettling {
+					t.settled()
+				}
+			}})
+		})
+	})
+}
+
+func (t *newSide) settled() {
+	fault.At("nm.declared")
+	t.sayLost()
+}
+
+// sayLost tells the old master, which answers those who have asked, how many clients are lost.
+func (t *newSide) sayLost() {
+	t.lostSaid = t.losses.clients
+	t.other.send(message{Kind: messageSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
+}
+
+// mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
+// heard of at once.
+const mournTimeout = time.Second
+
+// agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
+// belongs to the outcome.
+func (t *newSide) agreed() {
+	fault.At("nm.agreed")
+	t.may = true
+	if t.mourns() {
+		t.enter(newSettling, mournTimeout)
+		return
+	}
+	t.takeOver()
+}
+
+// takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
+// time.
+func (t *newSide) takeOver() {
+	if t.losses.clients == t.lostSaid {
+		t.succeed()
+		return
+	}
+	t.sayLost()
+	if !t.welcome.Recounts {
+		t.succeed()
+		return
+	}
+	t.may = false
+	t.enter(newSettling, agreeTimeout)
+}
+
+// succeed takes over from a master that is still there, for a moment.
+func (t *newSide) succeed() {
+	m := t.m
+	m.predecessor = &predecessor{
+		link: t.link, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
+	}
+	m.service.stored = t.stored
+	t.promote()
+}
+
+// promote makes this master the one that serves.
+func (t *newSide) promote() {
+	m := t.m
+	t.established()
+	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
+		m.log.Printf(logfile.Debug, "the old master: %v", err)
+	}
+	fault.At("nm.ready.after")
+	m.newSide, m.generations.coming = nil, nil
+	m.generations.serving, m.generations.ofOldMaster = t.g, t.left
+	m.settleListeners(t.g)
+	if t.result != nil {
+		m.last = t.result
+		countLost(m.last, losses{t.result.Lost, t.result.LostReason}, t.losses)
+		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
+	}
+	m.openLogAnew(nil) // it may have been moved away since this process has opened it
+	m.becomeServing()
+	if t.welcome.Keeper >= 0 {
+		m.joinKeeper()
+	}
+	for _, s := range t.g.slots { // died meanwhile
+		if s.state == slotVacant {
+			m.fill(s)
+		}
+	}
+	if m.after == stop {
+		m.end(stop)
+	}
+}
+
+// predecessor is a master that this one has replaced, until it has left.
+type predecessor struct {
+	link  *masterLink
+	pid   int
+	stays bool      // its process does not end when it has left
+	until time.Time // then it is given up
+}
+
+// is tells whether a link leads to the predecessor.
+func (p *predecessor) is(x *masterLink) bool { return p != nil && p.link == x }
+
+// heardFarewell takes the last that the old master has counted.
+func (m *master) heardFarewell(w message) {
+	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
+		m.totals.Past = w.Legacy
+		m.restate()
+	}
+	m.keepOldGenerations()
+	if w.Result != nil {
+		if own := m.last; own != nil && own.Lost > w.Result.Lost { // the old master has not heard of all
+			w.Result.Lost, w.Result.LostReason = own.Lost, own.LostReason
+		}
+		m.last = w.Result
+	}
+	for _, name := range w.Waiting {
+		m.relayed(message{Intent: name}, true)
+	}
+}
+
+// oldMasterGone follows when the old master is gone, or is given up.
+func (m *master) oldMasterGone() {
+	x := m.predecessor.link
+	m.predecessor = nil
+	m.keepOldGenerations()
+	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
+	m.service.stored = nil
+	m.storeAgain()
+	x.close()
+	m.next()
+}
+
+// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
+// as long as it would be in the way of the next upgrade and nobody else can have its pid.
+func (m *master) oldMasterOverdue() {
+	fate := "it is killed"
+	if m.predecessor.stays {
+		fate = "its process stays"
+	} else if err := m.world.killParent(m.predecessor.pid); err != nil {
+		fate = fmt.Sprintf("it cannot be killed: %v", err)
+	}
+	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessor.pid, farewellTimeout, fate)
+	m.oldMasterGone()
+}
+
+// oldMasterEnded follows when the old master ends before this one has taken over. Its workers serve on without it, or hand on
+// what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
+// there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
+// service manager, this master is all that there is.
+func (t *newSide) oldMasterEnded(err error) {
+	m := t.m
+	reason := fmt.Errorf("the old master has ended: %w", err)
+	switch t.phase {
+	case newReturning:
+		return
+	case newAccepting, newSettling:
+		if m.world.services.Present() && (t.obeys || t.phase == newAccepting) {
+			m.leavePorts()
+			t.abort(reason.Error(), false)
+			return
+		}
+		m.writePIDFile(func(err error) {
+			if err != nil {
+				m.log.Printf(logfile.Error, "%v", err)
+			}
+		})
+	case newPrepared:
+		t.abort(reason.Error(), false)
+		return
+	default:
+		t.cancel(reason)
+		return
+	}
+	m.log.Printf(logfile.Error, "the old master has ended in the middle of the handoff (%v), taking over", err)
+	t.promote()
+	m.keepOldGenerations()
+	m.unstore(t.stored)
+	t.link.close()
+	m.takeInLate()
+	m.next()
+}
+
+// takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
+func (m *master) takeInLate() {
+	for _, g := range m.generations.retired {
+		g.sought = true
+	}
+	m.world.aside(func() func() {
+		met := m.world.lateOrphans(absolute(m.opts.ConfigFile))
+		return func() {
+			for _, g := range m.generations.retired {
+				g.sought = false
+			}
+			if m.phase != serving {
+				for _, o := range met {
+					m.world.leave(o)
+				}
+				return
+			}
+			m.takeInBeside(met)
+			m.handOnAll()
+			m.restate()
+		}
+	})
+}
+
+// leavePorts makes room for another master.
+func (m *master) leavePorts() {
+	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
+		if *fd >= 0 {
+			m.world.close(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// oldMasterSilent follows when the old master neither decides nor ends.
+func (t *newSide) oldMasterSilent() {
+	m := t.m
+	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
+	t.succeed()
+}

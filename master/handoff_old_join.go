@@ -1,0 +1,88 @@
+// Joining: the old side connects its workers to those of the new side. All of that is done, and confirmed, before a client moves.
+
+package master
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
+// here, descriptors above all, must change nothing.
+func (s *oldSide) join() {
+	s.enter(oldJoining, joinTimeout)
+	s.awaited, s.results = map[pair]bool{}, map[int]link.GivenBody{}
+	for _, from := range s.m.generations.serving.slots {
+		if from.state == slotServing && !s.connect(from, everyPartner) {
+			return
+		}
+	}
+	s.checkJoined()
+}
+
+// joined notes that an old worker has its end of a connection.
+func (s *oldSide) joined(p pair) {
+	delete(s.awaited, p)
+	s.checkJoined()
+}
+
+// checkJoined goes on when all workers have their connections. Those that died do not count.
+func (s *oldSide) checkJoined() {
+	if s.phase != oldJoining {
+		return
+	}
+	for p := range s.awaited {
+		if s.m.generations.serving.slots[p.from].state == slotServing {
+			return
+		}
+	}
+	s.move()
+}
+
+// replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
+func (s *oldSide) replaced(from *slot) {
+	if from.generation != s.m.generations.serving || s.phase != oldJoining && s.phase != oldMoving {
+		return
+	}
+	if s.connect(from, everyPartner) && s.phase == oldMoving {
+		s.begin(from)
+	}
+}
+
+const everyPartner = -1
+
+// connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
+// soon as it is passed on. What cannot be done ends the attempt.
+func (s *oldSide) connect(from *slot, only int) (done bool) {
+	m := s.m
+	for _, to := range partners(from.index, len(m.generations.serving.slots), s.slots) {
+		if only != everyPartner && to.slot != only {
+			continue
+		}
+		ours, theirs, err := m.world.pair()
+		if err == nil {
+			err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to.slot, Share: to.told()})}, ours)
+			m.world.close(ours)
+			if err != nil {
+				m.world.close(theirs)
+			}
+		}
+		if err != nil {
+			s.fail(withRemedy(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
+			return false
+		}
+		s.awaited[pair{from.index, to.slot}] = true
+		s.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
+	}
+	return true
+}
+
+// introduce connects the successor of a new worker that has died to all who hand over to its slot.
+func (s *oldSide) introduce(slot int) {
+	for _, from := range s.m.generations.serving.slots {
+		if from.state == slotGiving && !s.connect(from, slot) {
+			return
+		}
+	}
+}

@@ -1,0 +1,68 @@
+// Addresses that one generation serves and the other does not. The workers that serve one accept there until they end, and
+// then serve what still waits: nobody takes their place.
+
+package master
+
+import (
+	"slices"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// listensAt returns where a generation listens.
+func (g *generation) listensAt() (all []socketName) {
+	for i := range g.config.Pools {
+		l := g.config.Pools[i].Listen
+		all = append(all, socketName{Network: l.Network, Address: l.Address})
+	}
+	return all
+}
+
+// unserved returns the pools of a generation whose addresses are not among those that another one serves. Of one that does
+// not say what it serves nothing is known.
+func (g *generation) unserved(served []socketName) (pools []int) {
+	if len(served) == 0 {
+		return nil
+	}
+	for i, own := range g.listensAt() {
+		if !slices.Contains(served, own) {
+			pools = append(pools, i)
+		}
+	}
+	return pools
+}
+
+// added returns the pools of a generation to come that listen where nobody has listened before it.
+func (m *master) added(g *generation) (pools []int) {
+	for i := range g.config.Pools {
+		fresh := true
+		for _, l := range m.listeners.All() {
+			fresh = fresh && (l.Fresh || !l.At(g.config.Pools[i].Listen))
+		}
+		if fresh {
+			pools = append(pools, i)
+		}
+	}
+	return pools
+}
+
+// tellRemoved tells a worker that nobody else accepts at the addresses of some pools.
+func (m *master) tellRemoved(s *slot, pools []int) {
+	for part := range slices.Chunk(pools, link.MaxRemoved) {
+		m.pass(s, link.Message{Kind: link.Removed, Body: link.Body(link.RemovedBody{Pools: part})})
+	}
+}
+
+// coverRemoved follows the death of a worker that moves its clients: another one serves what waits where nobody takes its place.
+func (s *oldSide) coverRemoved() {
+	m := s.m
+	if len(s.removed) == 0 {
+		return
+	}
+	m.shelter(m.generations.serving)
+	for _, from := range m.generations.serving.slots {
+		if from.state == slotGiving {
+			m.tellRemoved(from, s.removed)
+		}
+	}
+}

@@ -1,0 +1,349 @@
+// The keeper itself: what is left of the first master when others serve. It owns nothing but the pid that somebody waits for.
+
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// forwardTimeout is how long a master may take to receive a message. It always has room for some.
+const forwardTimeout = time.Second
+
+// keeper is its state. Only the goroutine of run touches it.
+type keeper struct {
+	pid      int
+	listener net.Listener // nil: no master can come
+	ways     []*way       // the latest last
+	master   int          // pid of the one that serves
+	well     bool         // it has said that it ends as it was asked to
+	joined   bool         // it has come
+	stopping bool         // it was told to end
+	ending   string       // the name of the signal that has said so last
+	restarts bool         // pid 1 has nobody who would start another master
+
+	came chan *way
+	left chan *way
+	late <-chan time.Time // when what a master has said that has ended must have come; nil: none has
+
+	overdue bool // that is past
+}
+
+// way leads to a master.
+type way struct {
+	conn net.Conn
+	pid  int
+	well bool // it has said that it ends as it was asked to; of the goroutine that listens, until it has left
+}
+
+// keep is the rest of the life of a first master, after its successor, whose pid is given, has taken over. It returns as
+// that one ends, or the one that has followed it.
+func keep(fd int, successor int, signals <-chan os.Signal, events <-chan event, born map[string]bool) error {
+	go func() {
+		for range events { // of workers that are others' now
+		}
+	}()
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, syscall.SIGCHLD)
+	sock.SetName(keeperComm)
+	k := &keeper{pid: os.Getpid(), master: successor, restarts: os.Getpid() == 1, came: make(chan *way), left: make(chan *way)}
+	if fd >= 0 {
+		k.listen(fd)
+	}
+	letGo(born)
+	debug.FreeOSMemory()
+	return k.run(signals, children)
+}
+
+func (k *keeper) listen(fd int) {
+	file := os.NewFile(uintptr(fd), "keeper")
+	l, err := net.FileListener(file)
+	if err != nil {
+		complain("waiting for masters: %v", err)
+		return
+	}
+	k.listener = l
+	first := k.master
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if w := newWay(conn, first); w != nil {
+				k.came <- w
+			}
+		}
+	}()
+}
+
+// complain says what nobody else can: the log is the masters'.
+func complain(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "pinion keeper (pid %d): %s\n", os.Getpid(), fmt.Sprintf(format, args...))
+}
+
+// newWay trusts a process of the same user that runs the same command. That of the first successor, which may have come and
+// ended before this process listened, is known.
+func newWay(conn net.Conn, first int) *way {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	uid, pid := -1, 0
+	if err == nil {
+		raw.Control(func(fd uintptr) { uid, pid, err = sock.PeerCredentials(int(fd)) })
+	}
+	if err != nil || uid != os.Getuid() || pid != first && !process.SameCommand(pid) {
+		conn.Close()
+		return nil
+	}
+	return &way{conn: conn, pid: pid}
+}
+
+func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error {
+	if over, err := k.reap(); over { // before SIGCHLD was watched
+		return err
+	}
+	for {
+		select {
+		case s := <-signals:
+			k.signalled(s)
+		case <-children:
+			if over, err := k.reap(); over {
+				return err
+			}
+		case <-k.late:
+			k.overdue = true
+			if over, err := k.reap(); over {
+				return err
+			}
+		case w := <-k.came:
+			k.met(w)
+		case w := <-k.left:
+			k.parted(w)
+			if over, err := k.reap(); over {
+				return err
+			}
+		}
+	}
+}
+
+// met follows when a master has come. One that ends at once may come twice, and what it has said first stays true. An end
+// that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it on.
+func (k *keeper) met(w *way) {
+	k.well = k.well && w.pid == k.master
+	k.ways, k.master, k.joined = append(k.ways, w), w.pid, true
+	k.late, k.overdue = nil, false
+	if k.ending != "" {
+		w.send(keeperMessage{Signal: k.ending, Again: true})
+	}
+	go hearKeeper(w.conn, func(said keeperMessage, err error) {
+		w.well = w.well || said.Ended
+		if err != nil {
+			k.left <- w
+		}
+	})
+}
+
+// parted follows when a master has ended, or does not talk any more.
+func (k *keeper) parted(w *way) {
+	k.ways = slices.DeleteFunc(k.ways, func(other *way) bool { return other == w })
+	k.well = k.well || w.well && w.pid == k.master
+}
+
+// signalled passes a signal on. The second drain is to stop.
+func (k *keeper) signalled(s os.Signal) {
+	if s == syscall.SIGTERM && k.stopping {
+		s = syscall.SIGINT
+	}
+	ends := watched[s].intent == drain || watched[s].intent == stop
+	k.stopping = k.stopping || ends
+	for name, known := range signalNames {
+		if known == s {
+			if ends {
+				k.ending = name
+			}
+			k.forward(name, s.(syscall.Signal))
+		}
+	}
+}
+
+// forward tells the master that has come last. One that has not come, or hangs, gets the signal itself.
+func (k *keeper) forward(name string, s syscall.Signal) {
+	for _, w := range slices.Backward(k.ways) {
+		if w.send(keeperMessage{Signal: name}) == nil {
+			return
+		}
+	}
+	syscall.Kill(k.master, s)
+}
+
+func (w *way) send(word keeperMessage) error {
+	text, err := json.Marshal(word)
+	if err == nil {
+		w.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
+		_, err = w.conn.Write(text)
+	}
+	return err
+}
+
+// reap takes leave of children, and tells whether the master was among them, and no other has followed it.
+func (k *keeper) reap() (over bool, err error) {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return k.lost(err)
+		}
+		if pid != k.master {
+			continue
+		}
+		if next := k.child(); next != 0 {
+			k.master, k.joined, k.well = next, false, false
+			continue
+		}
+		if over, err := k.ended(status); over {
+			return true, err
+		}
+	}
+}
+
+// lost tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
+// one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
+func (k *keeper) lost(err error) (bool, error) {
+	if !errors.Is(err, syscall.ECHILD) && err != nil || there(k.master) {
+		return false, nil
+	}
+	if slices.ContainsFunc(k.ways, func(w *way) bool { return w.pid == k.master }) {
+		return false, nil // it is still to be heard
+	}
+	if next := k.child(); next != 0 {
+		k.master, k.joined, k.well = next, false, false
+		return false, nil
+	}
+	if k.well || k.stopping {
+		return true, nil
+	}
+	if !k.overdue { // what it has said may be unread
+		if k.late == nil {
+			k.late = time.After(forwardTimeout)
+		}
+		return false, nil
+	}
+	return k.failed("without a word")
+}
+
+// there tells whether a process lives, or is dead and not buried. One whose first thread has ended can still have others,
+// and until the last has ended its children are not this process's.
+func there(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
+}
+
+// child returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
+// coming here.
+func (k *keeper) child() int {
+	for _, pid := range process.ChildrenOf(k.pid) {
+		if pid != k.master && process.Alive(pid) && process.SameCommand(pid) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// ended follows the end of the master. The service ends with it, unless it was killed and nobody would start another one.
+func (k *keeper) ended(status syscall.WaitStatus) (over bool, err error) {
+	switch {
+	case status.Exited() && status.ExitStatus() == 0:
+		return true, nil
+	case status.Signaled():
+		return k.failed("signal: " + status.Signal().String())
+	}
+	return k.failed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
+}
+
+// failed tells whether the service ends because the master has. Pid 1 of a container has nobody who would start the next
+// one, which finds the workers.
+func (k *keeper) failed(how string) (over bool, err error) {
+	err = fmt.Errorf("the master (pid %d) has ended: %s", k.master, how)
+	if !k.restarts || !k.joined || k.stopping {
+		return true, err
+	}
+	complain("%v; starting the next one", err)
+	if errStart := k.start(); errStart != nil {
+		return true, errors.Join(err, errStart)
+	}
+	return false, nil
+}
+
+// start begins the next master, which finds the workers. One that ends before it has come here is not followed by another.
+func (k *keeper) start() error {
+	env := append(os.Environ(), keeperVariable+"="+strconv.Itoa(k.pid))
+	child, err := os.StartProcess(os.Args[0], os.Args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+	if err != nil {
+		return err
+	}
+	k.master, k.joined, k.well = child.Pid, false, false
+	return child.Release()
+}
+
+// bornWith returns the descriptors that a process has from the one that has started it, as /proc names them.
+func bornWith() map[string]bool {
+	born := map[string]bool{}
+	eachDescriptor(func(fd int, what string) { born[strconv.Itoa(fd)+" "+what] = true })
+	return born
+}
+
+// letGo gives up every descriptor but those that the process was born with, which may mean something to others, and those of
+// the runtime and of the keeper. The pipe by which the new master notices that this one does not keep it any more is among
+// them. A descriptor that an object of ours still has must not become another's: what takes its place is nothing.
+func letGo(born map[string]bool) {
+	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		complain("opening %s: %v", os.DevNull, err)
+		return
+	}
+	defer syscall.Close(null)
+	eachDescriptor(func(fd int, what string) {
+		if fd <= syscall.Stderr || fd == null || born[strconv.Itoa(fd)+" "+what] || strings.HasPrefix(what, "anon_inode:") || isKeepers(fd) {
+			return
+		}
+		syscall.Dup3(null, fd, syscall.O_CLOEXEC)
+	})
+}
+
+// isKeepers tells whether a descriptor is the socket of a keeper, or a connection to it.
+func isKeepers(fd int) bool {
+	kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE)
+	if err != nil || kind != syscall.SOCK_SEQPACKET {
+		return false
+	}
+	name, err := syscall.Getsockname(fd)
+	unix, ok := name.(*syscall.SockaddrUnix)
+	return err == nil && ok && link.IsKeeperName(unix.Name)
+}
+
+func eachDescriptor(do func(fd int, what string)) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil {
+			if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // that of the reading is gone
+				do(fd, what)
+			}
+		}
+	}
+}

@@ -1,0 +1,37 @@
+// Where a generation listens, and which of its workers accepts from which socket.
+
+package listen
+
+import (
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Layout is where a generation listens: the addresses of its pools, each for so many slots.
+type Layout struct {
+	Pools []config.Pool
+	Slots int // at least one
+}
+
+// Serves tells whether a pool has the address of l.
+func (y Layout) Serves(l *Listener) bool { return y.PoolAt(l) >= 0 }
+
+// PoolAt returns the index of the pool that has the address of l; -1 if none has.
+func (y Layout) PoolAt(l *Listener) int {
+	for i := range y.Pools {
+		if l.At(y.Pools[i].Listen) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Assigns tells whether the worker of a slot accepts from l, which is on one of the addresses.
+func (y Layout) Assigns(l *Listener, slot int) bool {
+	return l.Slot == EverySlot || l.Slot%y.Slots == slot
+}
+
+// Describe returns what a worker is told of l, which is on one of the addresses.
+func (y Layout) Describe(l *Listener) link.Listener {
+	return link.Listener{Pool: y.PoolAt(l), Network: l.Network, Address: l.Address, Shared: l.Slot == EverySlot}
+}

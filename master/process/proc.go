@@ -1,0 +1,151 @@
+// Processes as /proc shows them.
+
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Info is a process as /proc shows it.
+type Info struct {
+	PID, Parent int
+	State       byte // one letter, see proc_pid_stat(5): T stopped, Z dead and not waited for
+	Args        []string
+}
+
+// List returns the processes of a user.
+func List(uid int) (all []Info) {
+	dirs, _ := os.ReadDir("/proc")
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		info, err := os.Stat("/proc/" + d.Name())
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != uint32(uid) {
+			continue
+		}
+		if p, ok := Read(pid); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Read looks at one process; false: there is none, or not any more.
+func Read(pid int) (p Info, ok bool) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return p, false
+	}
+	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')'):], []byte(" ")) // the name before it can be anything
+	if _, err := fmt.Sscanf(string(rest), "%c %d", &p.State, &p.Parent); err != nil {
+		return p, false
+	}
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return p, false
+	}
+	p.PID, p.Args = pid, strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00")
+	return p, true
+}
+
+// Holds tells whether a process has one of these sockets open. They are written as in /proc: socket:[inode].
+func (p *Info) Holds(sockets map[string]bool) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", p.PID)
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		to, err := os.Readlink(filepath.Join(dir, e.Name()))
+		return err == nil && sockets[to]
+	})
+}
+
+// Dying tells whether a process is to be killed as soon as it runs again.
+func Dying(pid int) bool {
+	const killed = 1 << (syscall.SIGKILL - 1)
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "SigPnd" && name != "ShdPnd" {
+			continue
+		}
+		if pending, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64); err == nil && pending&killed != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// SameBinary tells whether a process runs the file that this one runs.
+func SameBinary(pid int) bool {
+	own, err := os.Stat("/proc/self/exe")
+	other, errOther := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && errOther == nil && os.SameFile(own, other)
+}
+
+// InEnvironment tells whether a process was born with a variable.
+func InEnvironment(pid int, name string) bool {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return bytes.Contains(append([]byte{0}, text...), []byte("\x00"+name+"="))
+}
+
+// has tells whether a process has a file open.
+func (p *Info) has(file os.FileInfo) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", p.PID)
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil || !strings.HasPrefix(target, "/memfd:") { // looking at whatever else is there could take long
+			return false
+		}
+		other, err := os.Stat(filepath.Join(dir, e.Name()))
+		return err == nil && os.SameFile(file, other)
+	})
+}
+
+// ChildrenOf returns the pids of the children of a process.
+func ChildrenOf(pid int) (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread may end meanwhile
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}
+
+// SameCommand tells whether a process has the command line of this one, as all masters of a service have.
+func SameCommand(pid int) bool {
+	own, err := os.ReadFile("/proc/self/cmdline")
+	other, errOther := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && errOther == nil && len(own) > 0 && string(own) == string(other)
+}
+
+// PIDNamespace returns what the kernel calls the namespace in which this process knows others by their pids; 0 where /proc
+// does not tell.
+func PIDNamespace() uint64 {
+	info, err := os.Stat("/proc/self/ns/pid")
+	if err != nil {
+		return 0
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Ino
+	}
+	return 0
+}
+
+// Alive tells whether a process runs, or could.
+func Alive(pid int) bool {
+	p, ok := Read(pid)
+	return ok && p.State != 'Z'
+}

@@ -1,0 +1,32 @@
+// What is said when the statistics port cannot be opened.
+
+package master
+
+import (
+	"fmt"
+	"net"
+	"testing"
+)
+
+func TestListenStatsErrors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	for address, want := range map[string]string{
+		"127.0.0.1": fmt.Sprintf(`listening on "127.0.0.1:%d" (statistics): address already in use; `+
+			`choose another port with -s`, port),
+		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address; `+
+			`no interface of this machine has that address; choose another with -a`, port),
+	} {
+		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
+		m.world.aside = func(work func() func()) { work()() }
+		m.listenStats(once, func(err error) {
+			if err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}

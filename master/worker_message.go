@@ -1,0 +1,145 @@
+// The messages of workers, and what follows from them.
+
+package master
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
+// replaced by -1.
+func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
+	defer m.closeRest(fds)
+	switch msg.Kind {
+	case link.Ready:
+		if s.state == slotStarting {
+			m.ready(s, msg)
+		}
+	case link.Given:
+		var body link.GivenBody
+		if m.read(s, msg, &body) && s.state == slotGiving {
+			m.handedOver(s, body)
+		}
+	case link.PeerFailed:
+		var body link.PeerFailedBody
+		switch {
+		case !m.read(s, msg, &body):
+		case body.Generation > 0:
+			m.strayPeer(s, body)
+		case m.oldSide != nil && s.generation == m.generations.serving:
+			m.oldSide.peerFailed(s, body)
+		case m.newSide != nil && s.generation == m.generations.coming:
+			m.newSide.peerFailed(s, body)
+		}
+	case link.Joined:
+		var body link.PeerBody
+		switch {
+		case !m.read(s, msg, &body), body.Generation > 0:
+		case m.oldSide != nil && s.generation == m.generations.serving:
+			m.oldSide.joined(pair{s.index, body.Slot})
+		case m.newSide != nil && s.generation == m.generations.coming:
+			m.newSide.joined(s, pair{body.Slot, s.index})
+		}
+	case link.Lent:
+		var body link.LentBody
+		if m.read(s, msg, &body) {
+			m.lent(s, body, fds)
+		}
+	case link.Log:
+		if len(msg.Body) > 0 {
+			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))
+		}
+	case link.Leaving:
+		m.leaving(s)
+	case link.Drained:
+		m.log.Printf(logfile.Debug, "worker %d has no clients left", s.index)
+	}
+}
+
+func (m *master) closeRest(fds []int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			m.world.close(fd)
+		}
+	}
+}
+
+// read reads the body of a worker's message; one that makes no sense is logged.
+func (m *master) read(s *slot, msg link.Message, body any) bool {
+	err := link.ParseBody(msg, body)
+	if err != nil {
+		m.log.Printf(logfile.Error, "worker %d (pid %d): %v", s.index, s.process.PID, err)
+	}
+	return err == nil
+}
+
+// ready makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
+// waits until it may accept.
+func (m *master) ready(s *slot, msg link.Message) {
+	s.struck = 0
+	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
+	if s.generation == m.generations.coming {
+		var body link.ReadyBody
+		m.read(s, msg, &body)
+		s.readyAt = m.world.now()
+		m.newSide.ready(s, body)
+		return
+	}
+	s.readyAt = m.world.now()
+	s.become(slotServing, time.Time{})
+	if s.takeover { // started before its generation took over, and ready only now
+		m.pass(s, link.Message{Kind: link.Serve})
+		m.pass(s, link.Message{Kind: link.Settle})
+	}
+	if s.leaves {
+		m.drainSlot(s)
+		return
+	}
+	m.uncover(s)
+	if m.oldSide != nil {
+		m.oldSide.replaced(s)
+	}
+	if m.phase == serving {
+		m.storeWorker(s)
+	}
+	if m.phase == starting && m.generations.serving.count(slotServing) == len(m.generations.serving.slots) {
+		m.becomeServing()
+	}
+}
+
+// becomeServing follows when the generation serves: the first one of this process.
+func (m *master) becomeServing() {
+	m.become(serving)
+	m.settleListeners(m.generations.serving)
+	m.restate()
+	m.scheduleSummary()
+	for i := range m.generations.serving.config.Pools {
+		p := &m.generations.serving.config.Pools[i]
+		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generations.serving.slots))
+	}
+	m.serveStats()
+	m.serveAdmin()
+	m.watch()
+	m.beginService()
+	m.announce(nil)
+	m.next() // what was asked for meanwhile
+}
+
+// handedOver follows when a worker has moved all that moves, forth or back.
+func (m *master) handedOver(s *slot, body link.GivenBody) {
+	reason := ""
+	if body.Reason != "" {
+		reason = "; " + body.Reason
+	}
+	m.log.Printf(logfile.Debug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
+		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
+	switch {
+	case s.generation == m.generations.coming:
+		m.newSide.handedBack(s, body)
+	case s.generation == m.generations.serving && m.oldSide != nil:
+		m.oldSide.moved(s, body)
+	}
+}
