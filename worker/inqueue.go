@@ -159,6 +159,9 @@ func (c *conn) watch() {
 func (c *conn) begin(r *request) {
 	if c.begun != r {
 		c.begun = r
+		if c.owed == 0 {
+			c.heard = c.endpoint.pool.l.now
+		}
 		c.owed++
 		c.unbegun--
 		c.kept(r)

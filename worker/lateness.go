@@ -18,12 +18,13 @@ const blurPart = 8
 
 // allowed returns how many bytes may be written now. What the server could not answer in time waits here, where it can
 // still be taken back. Where more is asked than it can do, a request that has not the time left that it needs is given up:
-// it would be work for nobody, and keep the next one from its reply.
+// it would be work for nobody, and keep the next one from its reply. A probe waits for nothing: it asks whether the server is
+// there.
 func (c *conn) allowed() (bytes int) {
 	p := c.endpoint.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
-	if p.timeout == 0 || c.unbegun <= room && c.gauge.shared == 0 {
+	if p.timeout == 0 || c == c.endpoint.prober || c.unbegun <= room && c.gauge.shared == 0 {
 		return stream.MaxSendBytes
 	}
 	if !c.mayTakeTurn() {
@@ -116,7 +117,7 @@ func (c *conn) expire() {
 		c.renew()
 		return
 	}
-	if expired && silence >= p.timeout && !c.blamed {
+	if expired && c.isWaitedFor() && silence >= p.timeout && !c.blamed {
 		c.blamed = true
 		c.endpoint.failed(unix.ETIMEDOUT, c.provenSince(unix.ETIMEDOUT))
 	}
@@ -298,11 +299,15 @@ func (c *conn) renew() {
 	c.awaitExpiry()
 }
 
+// isWaitedFor tells whether it is the server's turn: it owes a reply, or is to read the rest of what it has answered early,
+// before it can be sent what else there is. It is not late with what merely waits here.
+func (c *conn) isWaitedFor() bool { return c.owed > 0 || c.lead < 0 && c.head != nil }
+
 // lateAt returns when the server is so late that the connection is not worth keeping: it has owed the same reply for two
 // timeouts, or sent nothing for so long. Until it is ready, the deadlines of the requests count.
 func (c *conn) lateAt() int64 {
 	timeout := c.endpoint.pool.timeout
-	if c.head == nil || timeout == 0 || c.state != connReady {
+	if !c.isWaitedFor() || timeout == 0 || c.state != connReady {
 		return math.MaxInt64
 	}
 	return min(c.heard, c.head.sent) + lateFactor*timeout

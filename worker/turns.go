@@ -55,7 +55,7 @@ func (e *endpoint) owedOthers(c *conn) int {
 // othersWait tells whether there is something to be written over other connections than c.
 func (e *endpoint) othersWait(c *conn) bool { return e.sumOthers(c.unbegun, link.InQueue) > 0 }
 
-// sumOthers adds up a figure of all workers, but for a part of this worker'e. A worker that has not heard of the server for
+// sumOthers adds up a figure of all workers, but for a part of this worker's. A worker that has not heard of the server for
 // as long as makes a connection end is stopped or has only begun: it does not count.
 func (e *endpoint) sumOthers(mine, counter int) (sum int) {
 	l := e.pool.l
