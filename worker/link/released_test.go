@@ -27,7 +27,7 @@ var kinds = map[string]struct {
 	"ready": {1, ReadyBody{}}, "log": {2, nil}, "drained": {3, nil}, "drain": {4, nil}, "verbosity": {5, nil}, "serve": {6, nil},
 	"peer": {7, PeerBody{}}, "give": {8, GiveBody{}}, "resume": {9, nil}, "settle": {10, nil}, "finish": {11, FinishBody{}},
 	"listen": {12, ListenBody{}}, "given": {13, GivenBody{}}, "peer-failed": {14, PeerFailedBody{}}, "quit": {15, nil}, "ping": {16, nil},
-	"lend": {17, nil}, "lent": {18, LentBody{}}, "leaving": {19, nil}, "orphan": {20, OrphanBody{}}, "unlisten": {21, ListenBody{}},
+	"lend": {17, nil}, "relocated": {25, nil}, "lent": {18, LentBody{}}, "leaving": {19, nil}, "orphan": {20, OrphanBody{}}, "unlisten": {21, ListenBody{}},
 	"inquire": {22, nil}, "removed": {23, RemovedBody{}}, "joined": {24, PeerBody{}},
 }
 
@@ -36,7 +36,7 @@ func TestReleased(t *testing.T) {
 		writeRelease(t, filepath.Join("testdata", *release))
 	}
 	dirs, err := filepath.Glob("testdata/20*")
-	if err != nil || len(dirs) < 1 {
+	if err != nil || len(dirs) < 2 {
 		t.Fatalf("%d releases, %v", len(dirs), err)
 	}
 	for _, dir := range dirs {
@@ -276,4 +276,40 @@ func (n *filler) shared(t *testing.T) string {
 		}
 	}
 	return words.String() + names.String()
+}
+
+// FuzzParseSpec has whatever is read be written and read alike.
+func FuzzParseSpec(f *testing.F) {
+	files, _ := filepath.Glob("testdata/20*/spec.json")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(`{"Critical":["Pools.Servers.Weight","Topology.pools.servers.endpoints.role"]}`))
+	f.Add([]byte(`{"Critical":["Tomorrow"]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := ParseSpec(text)
+		if err != nil {
+			return
+		}
+		for _, path := range s.Critical {
+			if !KnowsField(reflect.TypeFor[Spec](), path) {
+				t.Fatalf("%q is critical, and not known", path)
+			}
+		}
+		for i := range s.Topology.Pools {
+			s.Topology.Replace(s.Topology.Pools[i])
+			for _, server := range s.Topology.Pools[i].Servers {
+				s.Topology.Pools[i].Primary(server.Server)
+			}
+		}
+		own := s.Text()
+		again, err := ParseSpec(own)
+		if err != nil || string(again.Text()) != string(own) {
+			t.Fatalf("%s is read again as %s, %v", own, again.Text(), err)
+		}
+	})
 }

@@ -93,7 +93,7 @@ func TestStorm(t *testing.T) {
 
 // blow runs a plan.
 func blow(t *testing.T, p plan) {
-	s := newTempest(t, startStormServers(t), release{oldRelease.version, p["faults"] > 0}, p,
+	s := newTempest(t, startStormServers(t), release{version: oldRelease.version, fragile: p["faults"] > 0}, p,
 		"NOTIFY_SOCKET="+serviceManager(t))
 	fillLarge(t, s.in, "")
 	if p["resizes"] > 0 { // the sockets of a slot are kept for the next time that there are so many workers

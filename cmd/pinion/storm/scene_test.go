@@ -22,10 +22,12 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// release is a build of Pinion. Two of them differ in what they call themselves; a fragile one has fault points.
+// release is a build of Pinion. Two of them differ in what they call themselves; a fragile one has fault points, a strange one
+// knows more and less, see builds_test.go.
 type release struct {
 	version string
 	fragile bool
+	strange bool
 }
 
 var (
@@ -73,8 +75,20 @@ func (r release) compile() (string, error) {
 	}
 	path := filepath.Join(dir, name)
 	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
-	out, err := exec.Command("go", "build", "-race="+rig.Setting("-race", "false"), "-tags", tags,
-		"-ldflags", "-X main.version="+r.version, "-o", fresh, rig.Source).CombinedOutput()
+	args := []string{"build", "-race=" + rig.Setting("-race", "false"), "-tags", tags, "-ldflags", "-X main.version=" + r.version, "-o", fresh}
+	if r.strange {
+		sources, err := os.MkdirTemp(dir, "strange")
+		if err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(sources)
+		file, err := overlay(sources)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", file)
+	}
+	out, err := exec.Command("go", append(args, rig.Source)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}

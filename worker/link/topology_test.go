@@ -1,0 +1,76 @@
+// Topologies: what is newer replaces what is older, and only where servers may move.
+
+package link
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+)
+
+func TestTopology(t *testing.T) {
+	pools := []Pool{
+		{Name: "alpha", Servers: []Server{{Name: "a", Network: "tcp", Address: "10.0.0.1:6379", Weight: 1}, {Name: "b", Network: "unix", Address: "/b"}}},
+		{Name: "beta"},
+	}
+	topology := StaticTopology(pools)
+	if p := topology.Pool("alpha"); p.Version != 1 || p.Discovers || len(p.Servers) != 2 || topology.Pool("gamma") != nil {
+		t.Errorf("of the configuration: %+v", topology)
+	}
+	if e, ok := topology.Pool("alpha").Primary("b"); !ok || e != (Endpoint{"unix", "/b", Primary}) {
+		t.Errorf("b is at %+v, %v", e, ok)
+	}
+	newer := func(version uint64) PoolTopology {
+		return PoolTopology{Pool: "alpha", Version: version, Servers: []ServerTopology{{"a", []Endpoint{
+			{"tcp", "10.0.0.2:6379", Replica}, {"tcp", "10.0.0.3:6379", Primary},
+		}}, {"b", []Endpoint{{"unix", "/b", Replica}}}}}
+	}
+	if topology.Replace(newer(9)) {
+		t.Error("a pool moves that discovers nothing")
+	}
+	topology.Pools[0].Discovers = true
+	for _, step := range []struct {
+		version uint64
+		news    bool
+	}{{1, false}, {3, true}, {3, false}, {2, false}, {4, true}} {
+		if topology.Replace(newer(step.version)) != step.news {
+			t.Errorf("version %d is news: %v", step.version, !step.news)
+		}
+	}
+	if topology.Replace(PoolTopology{Pool: "gamma", Version: 9}) {
+		t.Error("a pool that is not there moves")
+	}
+	p := topology.Pool("alpha")
+	if e, ok := p.Primary("a"); !ok || e.Address != "10.0.0.3:6379" || !p.Discovers {
+		t.Errorf("a is at %+v, %v", e, ok)
+	}
+	if e, ok := p.Primary("b"); ok {
+		t.Errorf("b, which has no primary, is at %+v", e)
+	}
+	var addresses []string
+	for e := range topology.Endpoints {
+		addresses = append(addresses, e.Address)
+	}
+	if want := []string{"10.0.0.2:6379", "10.0.0.3:6379", "/b"}; !reflect.DeepEqual(addresses, want) {
+		t.Errorf("there are %q, want %q", addresses, want)
+	}
+}
+
+func TestCriticalFields(t *testing.T) {
+	for path, known := range map[string]bool{
+		"Slots": true, "Pools.Servers.Weight": true, "Topology.pools.discovers": true, "Pools.Servers": true,
+		"slots": false, "Tomorrow": false, "Pools.Tomorrow": false, "Slots.Tomorrow": false, "Topology.Pools": false, "": false,
+	} {
+		_, err := ParseSpec([]byte(`{"Slots":1,"Critical":["` + path + `"]}`))
+		if known && err != nil || !known && !errors.Is(err, ErrCritical) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	var body GiveBody
+	if err := ParseBody(Message{Give, []byte(`{"patience":5,"tomorrow":true}`)}, &body); err != nil || body.Patience != 5 {
+		t.Errorf("with a field that is not known: %v, %v", body, err)
+	}
+	if err := ParseBody(Message{Give, []byte(`{"tomorrow":true,"critical":["tomorrow"]}`)}, &body); !errors.Is(err, ErrCritical) {
+		t.Errorf("with a critical one: %v", err)
+	}
+}
