@@ -5,7 +5,6 @@ package link
 
 import (
 	"fmt"
-	"maps"
 	"sync/atomic"
 	"unsafe"
 )
@@ -281,8 +280,12 @@ func (s *Shared) ServerTotals(pool, server int, of SlotRange, gauges bool) map[s
 
 // LatencyTotals returns the histogram of a server over some slots, by the bounds of buckets in µs, without empty ones.
 func (s *Shared) LatencyTotals(pool, server int, of SlotRange) map[string]uint64 {
-	all := s.totals(ofLatency, of, false, pool, server)
-	maps.DeleteFunc(all, func(_ string, n uint64) bool { return n == 0 })
+	all := map[string]uint64{}
+	s.dir.each(ofLatency, func(name counterName, p place) {
+		if n := s.sumOf(p, Counter, of, pool, server); n > 0 {
+			all[name.Name] += n
+		}
+	})
 	return all
 }
 
