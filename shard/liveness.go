@@ -10,10 +10,11 @@ import (
 // State is what a Liveness says of its server.
 type State uint8
 
+// The numbers are in memory that other builds read: each stays what it is.
 const (
-	Live    State = iota // on the ring
-	Ejected              // off the ring until its retry time
-	Probing              // still off the ring; one worker tries it, until its lease runs out
+	Live    State = 0 // on the ring
+	Ejected State = 1 // off the ring until its retry time
+	Probing State = 2 // still off the ring; one worker tries it, until its lease runs out
 )
 
 var stateNames = [...]string{Live: "live", Ejected: "ejected", Probing: "probing"}
