@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Shares the sockets on which a running process listens: take-listeners.py PID [COMMAND…]
+"""Shares the sockets on which a running process listens: take-listeners.py PID WHERE[,WHERE…] [COMMAND…]
 
-COMMAND is executed with them, as systemd passes sockets, see sd_listen_fds(3). Without one, in ExecStartPre= of a unit, they go into
-the service's descriptor store, and from there to what ExecStart= runs. Both processes then accept from the same queue. It must be
-root, or of the same user as the process; Linux 5.6 and Python 3.9.
+WHERE is a port, or the path of a unix socket. COMMAND is executed with the sockets, as systemd passes them, see sd_listen_fds(3). Without
+one, in ExecStartPre= of a unit, they go into the service's descriptor store, and from there to what ExecStart= runs. Both processes then
+accept from the same queue. It must be root, or of the same user as the process; Linux 5.6 and Python 3.9.
 """
 import ctypes
 import errno
@@ -16,8 +16,8 @@ SYS_PIDFD_GETFD = 438  # on every architecture
 FIRST = 3  # SD_LISTEN_FDS_START
 
 
-def listeners(pid):
-    """The stream sockets of a process on which it listens, as copies."""
+def listeners(pid, wanted):
+    """Copies of the stream sockets on which a process listens, as far as they are wanted."""
     libc = ctypes.CDLL(None, use_errno=True)
     process = os.pidfd_open(pid)
     for name in os.listdir(f"/proc/{pid}/fd"):
@@ -33,7 +33,9 @@ def listeners(pid):
             sys.exit(f"copying descriptor {name} of process {pid}: {os.strerror(ctypes.get_errno())}")
         s = socket.socket(fileno=copy)
         if s.type == socket.SOCK_STREAM and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            yield s
+            at = s.getsockname()
+            if (at if isinstance(at, str) else str(at[1])) in wanted:
+                yield s
 
 
 def store(sockets):
@@ -56,13 +58,14 @@ def execute(command, sockets):
 
 
 def main():
-    if len(sys.argv) < 2 or not sys.argv[1].isdigit():
+    if len(sys.argv) < 3 or not sys.argv[1].isdigit():
         sys.exit(__doc__)
-    sockets = list(listeners(int(sys.argv[1])))
+    pid, wanted, command = int(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:]
+    sockets = list(listeners(pid, wanted))
     if not sockets:
-        sys.exit(f"process {sys.argv[1]} listens nowhere")
-    if sys.argv[2:]:
-        execute(sys.argv[2:], sockets)
+        sys.exit(f"process {pid} does not listen on {' or '.join(wanted)}")
+    if command:
+        execute(command, sockets)
     elif "NOTIFY_SOCKET" in os.environ:
         store(sockets)
     else:

@@ -30,8 +30,9 @@ func TestE2ETakingOver(t *testing.T) {
 		Servers: rig.Lines(rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }))})
 	old := rig.Nutcracker(t, config, "tcp", address)
 	pid := strconv.Itoa(old.Pid())
+	_, port, _ := net.SplitHostPort(address)
 	if scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); os.Geteuid() != 0 && strings.Trim(string(scope), "0\n") != "" {
-		out, err := exec.Command(python, takeListeners, pid, "true").CombinedOutput()
+		out, err := exec.Command(python, takeListeners, pid, port, "true").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "Operation not permitted") {
 			t.Errorf("where only root may take descriptors: %v, %s", err, out)
 		}
@@ -48,7 +49,7 @@ func TestE2ETakingOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t))
-	next := rig.Start(t, python, takeListeners, pid,
+	next := rig.Start(t, python, takeListeners, pid, port,
 		path, "-c", rig.WriteConfig(t, config), "-a", "127.0.0.1", "-s", stats, "--workers", "2")
 	rig.Eventually(t, "starting beside nutcracker", func() error {
 		if text := next.Output.String(); !strings.Contains(text, "is served on") {

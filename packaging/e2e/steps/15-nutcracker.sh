@@ -28,5 +28,7 @@ answers || fail "no answer after the end of nutcracker"
 serving
 inside cp -a /root/default /etc/default/pinion
 configure
-inside systemctl restart pinion
-within $patience answers || fail "no answer after a restart"
+inside systemctl restart pinion || fail "it does not start again with a socket of nutcracker's"
+inside systemctl stop pinion
+inside systemctl start pinion || fail "it does not start again with sockets of its own"
+within $patience answers || fail "no answer from sockets of its own"
