@@ -5,12 +5,11 @@ package worker
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sandbox"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -47,65 +46,17 @@ func serve() error {
 	if err := fault.Error("nw.loop"); err != nil && spec.Takeover {
 		return err
 	}
-	l, err := newLoop(spec, shared, sock.Monotonic)
-	if err != nil {
-		return err
-	}
-	limitGarbage(spec.MemoryLimit)
-	limit, err := sock.MaxDescriptors()
-	if err != nil {
-		return fmt.Errorf("reading the limit of descriptors: %w", err)
-	}
-	l.shareDescriptors(limit)
-	if l.control, err = newControl(l, link.FDControl); err != nil {
-		return fmt.Errorf("watching the control socket: %w", err)
-	}
-	if err := l.catchTerm(); err != nil {
-		return fmt.Errorf("watching for SIGTERM: %w", err)
-	}
-	if err := sock.Brand(); err != nil {
-		l.logf(levelWarn, "serving without the brand of a worker: %v", err)
-	}
-	if err := sandbox.Confine(spec); err != nil {
-		l.logf(levelWarn, "serving without a sandbox: %v", err)
-	}
-	// Deadlines of a loop that has the CPU to itself need not be rounded up by 50 µs.
-	if err := sock.SetTimerSlack(1); err != nil {
-		l.logf(levelInfo, "setting the timer slack: %v", err)
-	}
-	if spec.Takeover {
-		fault.At("nw.start")
-	} else {
-		l.lookUpNames()
-		l.preconnect()
-	}
-	for i, ln := range spec.Listeners {
-		if err := l.listen(link.FDListen+i, ln); err != nil {
-			return fmt.Errorf("watching listener %q: %w", ln.Address, err)
-		}
-	}
-	if next, err := sock.FreeDescriptor(); err == nil {
-		l.descriptors.fixed = next - int(*l.counters[link.CurrConnections])
-	}
-	memory.Collect(false) // what the start has left is no use to a loop that may run for months
-	if spec.Takeover {
-		l.callRoll()
-	} else {
-		l.control.must(link.Ready, nil)
-	}
-	return l.run()
+	return Run(spec, shared, confine)
 }
 
-// limitGarbage bounds what is not collected yet to a part of what the worker may hold: without that it could be as much
-// again. What the worker has without clients, such as its rings, comes on top.
-func limitGarbage(memoryLimit int64) {
-	const part, least = 8, 16 << 20
-	if memoryLimit == 0 {
-		return
+// confine takes from the process what serving does not need. What the kernel does not know is only told.
+func confine(spec *link.Spec, warn func(format string, args ...any)) {
+	if err := sock.Brand(); err != nil {
+		warn("serving without the brand of a worker: %v", err)
 	}
-	var now runtime.MemStats
-	runtime.ReadMemStats(&now)
-	debug.SetMemoryLimit(int64(now.Sys-now.HeapReleased) + memoryLimit + max(memoryLimit/part, least))
+	if err := sandbox.Confine(spec); err != nil {
+		warn("serving without a sandbox: %v", err)
+	}
 }
 
 // inherit reads the spec, maps the shared memory and makes the descriptors fit for the loop.
@@ -136,4 +87,13 @@ func inherit() (*link.Spec, *link.Shared, error) {
 		return nil, nil, fmt.Errorf("inheriting the control socket: %w", err)
 	}
 	return spec, shared, nil
+}
+
+// ignoreSignals has the worker take no notice of the signals that are meant for the service. The master has started it
+// with these blocked. Those that Go's runtime takes at once, all the same, can end it until now, when it has no clients
+// yet: then the master starts the next one as if nothing had been.
+func ignoreSignals() {
+	for _, s := range sock.ServiceSignals {
+		signal.Ignore(s)
+	}
 }

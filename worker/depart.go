@@ -1,4 +1,4 @@
-// Signals. What is meant for the service is the master's business; SIGTERM drains.
+// The end that a signal asks for: SIGTERM drains. What is meant for the service is the master's business, and ignored.
 
 package worker
 
@@ -11,15 +11,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// ignoreSignals has the worker take no notice of the signals that are meant for the service. The master has started it
-// with these blocked. Those that Go's runtime takes at once, all the same, can end it until now, when it has no clients
-// yet: then the master starts the next one as if nothing had been.
-func ignoreSignals() {
-	for _, s := range sock.ServiceSignals {
-		signal.Ignore(s)
-	}
-}
 
 // terminator tells the loop about SIGTERM. Loop only.
 type terminator struct {
