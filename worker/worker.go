@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime"
 
+	"github.com/pinion-proxy/pinion/worker/core"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sandbox"
@@ -46,7 +47,7 @@ func serve() error {
 	if err := fault.Error("nw.loop"); err != nil && spec.Takeover {
 		return err
 	}
-	return Run(spec, shared, confine)
+	return core.Run(spec, shared, confine)
 }
 
 // confine takes from the process what serving does not need. What the kernel does not know is only told.

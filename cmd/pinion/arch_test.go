@@ -48,8 +48,11 @@ var directions = []struct {
 	{"worker/stream", []string{"worker/memory", "worker/sock", "worker/timer"},
 		"a stream is bytes and a descriptor: it knows no protocol and no owner, and nobody but it whether the bytes are encrypted"},
 	{"worker/handoff", []string{"worker/link"}, "the handoff is a state machine without sockets, known to both sides"},
-	{"worker", []string{"codec/...", "shard/...", "worker/..."},
-		"a worker reads no configuration and asks nobody: what it needs is in its spec"},
+	{"worker/core", []string{"codec/...", "shard/...", "worker/fault", "worker/handoff", "worker/link", "worker/memory", "worker/poll", "worker/resolve",
+		"worker/sock", "worker/stream", "worker/timer"},
+		"the core serves; it reads no configuration and asks nobody: what it needs is in its spec"},
+	{"worker", []string{"worker/core", "worker/fault", "worker/link", "worker/sandbox", "worker/sock"},
+		"the entry takes over what the master made and confines the process; serving is the core's"},
 	{"master/config", []string{"shard/...", "worker/link"}, "a configuration becomes specs; nothing is opened for it"},
 	{"master/logfile", nil, "a log takes lines, whatever they are about"},
 	{"master/watch", nil, "a watch sees one file, whatever is in it"},
@@ -83,7 +86,7 @@ var doors = []struct {
 	why   string
 }{
 	{"golang.org/x/sys", regexp.MustCompile(`^worker/(poll|sock)/[^/]+\.go$`), "system calls have two homes"},
-	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/(stream/)?[^/]+\.go$`),
+	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/(core|stream)/[^/]+\.go$`),
 		"the loop compares errors with constants; it calls nothing there, see TestLoopMakesNoSystemCalls"},
 	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/resolve/[^/]+_test\.go$`),
 		"tests have the kernel refuse what the loop asks for"},
@@ -202,8 +205,8 @@ func TestObjections(t *testing.T) {
 		{"shard/map.go", module + "shard/hash", ""},
 		{"shard/map.go", module + "codec/resp", "names and bytes"},
 		{"shard/hash/md5.go", module + "shard", "bytes only"},
-		{"worker/loop.go", module + "codec/resp", ""},
-		{"worker/loop.go", module + "master/config", "reads no configuration"},
+		{"worker/core/loop.go", module + "codec/resp", ""},
+		{"worker/core/loop.go", module + "master/config", "reads no configuration"},
 		{"worker/sandbox/sandbox.go", module + "worker/sock", "from its spec alone"},
 		{"worker/sandbox/sandbox.go", "github.com/landlock-lsm/go-landlock/landlock", ""},
 		{"worker/worker.go", "github.com/landlock-lsm/go-landlock/landlock", "may reach"},
@@ -216,7 +219,7 @@ func TestObjections(t *testing.T) {
 		{"worker/resolve/resolve.go", "golang.org/x/sys/unix", "two homes"},
 		{"worker/memory/buffer.go", "github.com/valyala/bytebufferpool", ""},
 		{"worker/memory/allocator.go", module + "worker/link", "memory counts"},
-		{"worker/client.go", "github.com/valyala/bytebufferpool", "who owns a buffer"},
+		{"worker/core/client.go", "github.com/valyala/bytebufferpool", "who owns a buffer"},
 		{"worker/sock/io.go", "golang.org/x/sys/unix", ""},
 		{"worker/link/shared.go", "golang.org/x/sys/unix", "two homes"},
 		{"master/spawn.go", "golang.org/x/sys/unix", "two homes"},
@@ -260,7 +263,7 @@ func TestLoopMakesNoSystemCalls(t *testing.T) {
 	errno := regexp.MustCompile(`^E[A-Z0-9]+$|^Errno$`)
 	seen := 0
 	for _, name := range goFiles(t) {
-		if folder := filepath.Dir(name); folder != "worker" && folder != "worker/stream" || strings.HasSuffix(name, "_test.go") {
+		if folder := filepath.Dir(name); folder != "worker/core" && folder != "worker/stream" || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		ast.Inspect(parse(t, name, 0), func(n ast.Node) bool {
@@ -285,7 +288,7 @@ func TestLoopMakesNoSystemCalls(t *testing.T) {
 // Bytes of clients and servers go through streams: what encrypts them has one place, and none of them can be forgotten. What
 // a worker says to its master are messages.
 func TestOnlyStreamsReceiveAndSend(t *testing.T) {
-	link := regexp.MustCompile(`^worker/[a-z_]*(control|link)\.go$`)
+	link := regexp.MustCompile(`^worker/core/[a-z_]*link\.go$`)
 	seen := 0
 	for _, name := range goFiles(t) {
 		if !strings.HasPrefix(name, "worker/") || strings.HasSuffix(name, "_test.go") {

@@ -1,0 +1,345 @@
+// The bounds of what one connection may hold, and of what all together may.
+//
+// A client that reaches max_outstanding_requests or the bytes below is muted: it is not read, so TCP holds the rest at its
+// end, until it is below again. Beyond client_output_hard it is closed.
+//
+// A client may ask for everything before it takes any reply, so replies that it does not take are no reason not to read it:
+// both would wait for the other. They are once the worker as a whole holds half of what it may. Then those are muted that
+// have not taken client_output_soft, and closed if they take nothing at all for a while. When it holds three quarters, so
+// are those with the most of whatever it is, and some are told and closed if that does not help.
+
+package core
+
+import (
+	"cmp"
+	"errors"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+const (
+	maxOutstandingBytes = 8 << 20 // of a client's requests without a reply, beyond which it is not read
+
+	// maxLagging is how many requests of a client may wait for replies while it has not taken client_output_soft of those
+	// before: when memory becomes short, not much more should be on its way.
+	maxLagging = 64
+
+	// maxKeptScratchBytes bounds what the loop keeps of a buffer that one large request or reply needed.
+	maxKeptScratchBytes = 1 << 20
+	maxKeptArgs         = 4096 // the same for lists of arguments and keys
+
+	// acceptBatch is how many connections a listener may accept in a turn.
+	acceptBatch = 64
+	// acceptPause is for how long a listener is left alone when no descriptor is free.
+	acceptPause = 100 * time.Millisecond
+	// lateFactor times the pool's timeout is how old a reply that a server owes may be, or the last byte from it, before
+	// the connection ends.
+	lateFactor = 2
+	// logPause bounds how often the same trouble is logged.
+	logPause = 10 * time.Second
+
+	// maxTurnBytes is how much a turn receives, and how much it sends, all connections together; the others wait for the
+	// next turn. What takes time whatever its length counts as so many bytes.
+	maxTurnBytes = 1 << 20
+	requestToll  = 256
+	closingToll  = 16 << 10
+	// maxBuriedBytes is how much of mapped memory a turn gives back: more than a turn can fill, so that it never piles up.
+	maxBuriedBytes = 4 * maxTurnBytes
+
+	// smallHolder is what a connection may always hold while memory is scarce, if that is less than its share.
+	smallHolder = 256 << 10
+	// reliefEvery is how often the worker looks for the largest holders while muting does not help, and reliefAfter how
+	// long it waits for that. At the limit itself it does not wait.
+	reliefEvery = int64(10 * time.Millisecond)
+	reliefAfter = int64(time.Second)
+	// lagPatience is for how long a client may take none of its replies while they hold up others, and lagCheck how often the
+	// worker looks.
+	lagPatience = int64(10 * time.Second)
+	lagMoment   = int64(250 * time.Millisecond) // the same before anybody else is closed
+	lagCheck    = int64(time.Second)
+	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
+	// have more than a turn receives.
+	maxDispossessed = 256
+)
+
+var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
+
+var errDeaf = errors.New("client takes none of its replies, and memory is short")
+
+var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
+
+var errNoMemory = errors.New("system gives the worker no more memory for this connection")
+
+var errReplyMemory = errors.New("worker is at its memory_limit, and most of it waits for or comes from this server")
+
+// muted tells that the client is not read for now.
+func (c *client) muted() bool {
+	p := c.pool.spec
+	if c.walk != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
+		c.life != clientOpen || c.moving.frozen() {
+		return true
+	}
+	r := &c.pool.l.relief
+	return c.lags() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
+}
+
+// lags tells that the client has not taken as many replies as are too many where memory is short.
+func (c *client) lags() bool { return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft }
+
+// overflow ends a client that does not take its replies.
+func (c *client) overflow() {
+	p := c.pool
+	if p.overflowLogged == 0 || p.l.now-p.overflowLogged >= int64(logPause) {
+		p.overflowLogged = p.l.now
+		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: client_output_hard is reached",
+			p.name, c.id, c.peer(), c.stream.Out.Len()+c.held)
+	}
+	c.fail(errOverflow)
+}
+
+// overflows tells that the client takes its replies too slowly for what it asks.
+func (c *client) overflows() bool {
+	return int64(c.stream.Out.Len()+c.held) > c.pool.spec.ClientOutputHard
+}
+
+// holds returns how many bytes are kept for the client.
+func (c *client) holds() int {
+	return c.stream.Cost() + c.held + c.walk.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
+}
+
+// frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
+// way to another worker may not be closed.
+func (c *client) frees() int {
+	if c.moving.away() {
+		return 0
+	}
+	return c.holds() - int(c.unsent)
+}
+
+// frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
+func (c *conn) frees() int {
+	return c.stream.Cost() + (c.owed+c.unbegun)*requestBytes
+}
+
+// relief is what the loop does about scarce memory. Loop only.
+type relief struct {
+	short  bool        // who lags is not read
+	began  int64       // when it became so
+	look   int64       // when to look for those that take nothing
+	scarce bool        // and large holders are not read
+	share  int64       // what is not large
+	next   int64       // when to close some of them
+	timer  timer.Timer // wakes the loop for the next of these
+	closed closings
+	size   int       // of those in large, see sizeOf
+	large  []suspect // to be closed, in this order
+	deaf   []*client // empty but within closeDeaf
+}
+
+// relieve looks after the memory limit at the end of a turn.
+func (l *loop) relieve() {
+	limit := l.spec.MemoryLimit
+	if limit == 0 {
+		return
+	}
+	l.relieveLag(limit)
+	r, enough := &l.relief, limit/2+limit/8 // more than is held up by those who lag
+	switch used := l.memory.Held(); {
+	case !r.scarce && used >= limit-limit/4:
+		r.scarce, r.share = true, min(smallHolder, limit/int64(2*l.clients+1))
+		r.next = l.now + reliefAfter
+		l.memory.DropSpares()
+	case r.scarce && used < enough:
+		r.scarce, r.large = false, nil
+		l.unmuteAll()
+	case used >= limit:
+		r.closed.reason = atLimit
+		l.closeDeaf(limit, lagMoment)
+		l.closeLargest(limit)
+		l.wakeAt(l.now + reliefEvery)
+	case r.scarce && l.now >= r.next:
+		r.next = l.now + reliefEvery
+		r.closed.reason = atThreeQuarters
+		l.closeDeaf(enough, lagMoment)
+		l.closeLargest(enough)
+	}
+	if r.scarce {
+		l.wakeAt(r.next)
+	}
+	if r.closed.logged {
+		l.sumUpClosings()
+	}
+}
+
+// relieveLag looks after half of the memory limit.
+func (l *loop) relieveLag(limit int64) {
+	r := &l.relief
+	enough := limit/2 - limit/8
+	switch used := l.memory.Held(); {
+	case !r.short && used >= limit/2:
+		r.short, r.began, r.look = true, l.now, l.now+lagCheck
+	case r.short && used < enough:
+		r.short = false
+		l.unmuteAll()
+	case r.short && l.now >= r.look:
+		r.look = l.now + lagCheck
+		if l.now-r.began >= lagPatience {
+			r.closed.reason = atHalf
+			l.closeDeaf(enough, lagPatience)
+		}
+	}
+	if r.short {
+		l.wakeAt(r.look)
+	}
+}
+
+// closeDeaf closes clients that lag and have taken nothing for so long, those first that have for the longest, until less than
+// enough is held: they are not read, and if they wait for that they wait for ever. Somebody who reads all the time may look
+// deaf for a moment, as the system tells the sender of much room only.
+func (l *loop) closeDeaf(enough, patience int64) {
+	deaf := l.relief.deaf[:0]
+	for c := range l.everyClient {
+		if c.stream.Out.Len() > 0 && c.lags() && c.deafFor() >= patience {
+			deaf = append(deaf, c)
+		}
+	}
+	slices.SortStableFunc(deaf, func(a, b *client) int { return cmp.Compare(b.deafFor(), a.deafFor()) })
+	for _, c := range deaf[:min(len(deaf), maxDispossessed)] {
+		if l.memory.Held() < enough {
+			break
+		}
+		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Out.Len(), time.Duration(c.deafFor()))
+		c.fail(errDeaf)
+	}
+	clear(deaf)
+	l.relief.deaf = deaf[:0]
+}
+
+// deafFor returns for how long, in ns, the client has taken none of its replies.
+func (c *client) deafFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickNanos }
+
+// wakeAt has the loop turn at that time, or before, even if nothing happens.
+func (l *loop) wakeAt(at int64) {
+	if l.relief.timer.Fire == nil {
+		l.relief.timer.Fire = func() {}
+	}
+	if !l.relief.timer.Armed() || at < l.relief.timer.Due() {
+		l.timers.Set(&l.relief.timer, at)
+	}
+}
+
+// closeLargest tells and closes connections that hold the most, until less than enough is held: of those that hold about as
+// much as each other the ones that together hold the most. So a crowd of whom each holds little goes before somebody who
+// alone holds more than any of them. Those that have been at it for the longest go first, so that a crowd that wants more
+// than there is costs nobody his place who comes, gets what he wants and is done.
+//
+// The list is made once for many turns: to sort thousands takes longer than a turn should. Who has made progress since,
+// or has let go, is not closed.
+func (l *loop) closeLargest(enough int64) {
+	r := &l.relief
+	if len(r.large) == 0 {
+		l.findLargest()
+	}
+	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.Held() >= enough; {
+		s := r.large[0]
+		r.large = r.large[1:]
+		if s.h.since() == s.since && sizeOf(s.h) >= r.size {
+			s.h.dispossess()
+			closed++
+		}
+	}
+}
+
+// findLargest lists those of the two sizes, one next to the other, that hold the most: with one alone, a crowd of equals
+// whose buffers differ a little could count as two. Who holds less than his share is not among them, unless all do.
+func (l *loop) findLargest() {
+	r := &l.relief
+	var sums [65]int // of each size and the next one
+	for share := r.share; ; share = 0 {
+		for i := range l.table {
+			if h, ok := l.table[i].h.(holder); ok && int64(h.frees()) > share {
+				size := sizeOf(h)
+				sums[size] += h.frees()
+				sums[size-1] += h.frees()
+			}
+		}
+		if slices.Max(sums[:]) > 0 || share == 0 {
+			break
+		}
+	}
+	r.size = max(slices.Index(sums[:], slices.Max(sums[:])), 1)
+	for i := range l.table {
+		if h, ok := l.table[i].h.(holder); ok && h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
+			r.large = append(r.large, suspect{h, h.since()})
+		}
+	}
+	slices.SortFunc(r.large, func(a, b suspect) int { return cmp.Compare(a.since, b.since) })
+}
+
+// sizeOf returns about how much closing h frees, as a power of two: those of one size differ by less than a factor of two.
+func sizeOf(h holder) int { return bits.Len(uint(h.frees())) }
+
+// suspect is a holder to be closed, unless it makes progress before its turn comes.
+type suspect struct {
+	h     holder
+	since int64
+}
+
+// holder is a connection that bytes are kept for.
+type holder interface {
+	frees() int   // bytes, when it is closed
+	since() int64 // ns: its last progress
+	dispossess()  // tells and closes it
+}
+
+func (c *client) since() int64 { return c.came }
+
+func (c *conn) since() int64 { return c.heard }
+
+// dispossess gives up the reply that is coming, or where the server does not take what it is sent, the connection.
+func (c *conn) dispossess() {
+	if len(c.stream.Kept()) < c.stream.Out.Len() || !c.discard(errReplyMemory) {
+		c.fail(errReplyMemory)
+		return
+	}
+	if c.state != connClosed {
+		c.keep(c.stream.Reread())
+	}
+}
+
+func (c *client) dispossess() {
+	c.complain("holds %d bytes", c.holds())
+	c.evict(errMemory)
+}
+
+// evict closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
+func (c *client) evict(reason error) {
+	if c.life != clientOpen || c.stream.Out.Len() > 0 || c.head != nil {
+		c.fail(reason)
+		return
+	}
+	*c.pool.counters[link.ClientErr]++
+	l := c.pool.l
+	c.stream.DropInput(l.memory)
+	c.respond(c.pool.errorText(reason))
+	c.leave()
+}
+
+// unmuteAll reads on from everyone who may be read again.
+func (l *loop) unmuteAll() {
+	for c := range l.everyClient {
+		c.unmute()
+	}
+}
+
+// refuseSize answers a Redis request of more than max_request_bytes, and ends the connection.
+func (c *client) refuseSize() {
+	*c.pool.counters[link.ClientErr]++
+	c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], "ERR Protocol error: request is larger than max_request_bytes"))
+	c.leave()
+}

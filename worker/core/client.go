@@ -1,0 +1,294 @@
+// A client: its life, how it comes about, and what is read from it.
+
+package core
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// client is one connection of a client. Loop only.
+type client struct {
+	pool     *pool
+	from     *listener // that has accepted it, or one for the same address
+	stream   stream.Stream
+	progress requestProgress // into what is kept, where that is long
+	walk     *keyWalk        // of the last request, if that is long and not sent yet; nil: none
+	head     *request        // out queue: not answered yet, in the order they came
+	tail     *request
+	shelf    *memory.Buffer // where the next reply that waits goes, after others that wait; nil: a new one
+	held     int            // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
+	skip     int            // bytes of a refused request that are still to come
+	session  *session
+	id       uint64
+	came     int64 // ns: when the first byte of an incomplete request came, or a request was complete
+	token    poll.Token
+	active   uint32 // when it last sent something, in ticks of the loop
+	owed     int32  // length of the out queue
+	owedSize uint32 // bytes of its requests
+	unsent   uint32 // of them, or of what they were divided into, those that wait here
+	took     uint32 // when it last took some of its replies, in ticks of the loop
+	lane     uint16 // which of the connections to each server it uses
+	queued   clientQueues
+	life     clientLife
+	moving   moving
+	silent   bool // has connected to this worker and sent nothing yet
+}
+
+// clientBytes is about what an idle client costs.
+const clientBytes = 256
+
+// clientLife is where a client stands between its connection and its end.
+//
+//	accepted ──┐                 ┌── end of input ──► half-closed ── got what it is owed ──────────┐
+//	           ├─► new ──► open ─┤                                                                 ├─► closed
+//	moved here ┘     its worker  └── QUIT, refused, ► leaving ── got what ► lingering ── hangs up ─┤
+//	                 serves it       evicted                     it is owed    or takes too long   │
+//	                                                                                               │
+//	in any of these: its connection breaks, it holds too much, another worker has it, or none ─────┘
+type clientLife uint8
+
+const (
+	clientNew        clientLife = iota // made, but not served yet: it does not count
+	clientOpen                         // is read and served
+	clientHalfClosed                   // has sent its last byte
+	clientLeaving                      // is not read any more
+	clientLingering                    // was sent its last byte; what it sends is thrown away until it hangs up
+	clientClosed                       // here; another worker may have it
+)
+
+var clientLifeNames = [...]string{"new", "open", "half-closed", "leaving", "lingering", "closed"}
+
+func (l clientLife) String() string { return clientLifeNames[l] }
+
+// legalClient[from] is the set of lives that may follow.
+var legalClient = [...]uint8{
+	clientNew:        1<<clientOpen | 1<<clientClosed,
+	clientOpen:       1<<clientHalfClosed | 1<<clientLeaving | 1<<clientClosed,
+	clientHalfClosed: 1 << clientClosed,
+	clientLeaving:    1<<clientLingering | 1<<clientClosed,
+	clientLingering:  1 << clientClosed,
+	clientClosed:     0,
+}
+
+func (c *client) become(next clientLife) {
+	if legalClient[c.life]&(1<<next) == 0 {
+		panic(fmt.Sprintf("worker: a client cannot go from %v to %v", c.life, next))
+	}
+	c.life = next
+}
+
+// clientQueues says in which of the loop's lists a client is.
+type clientQueues uint8
+
+const (
+	inTurn clientQueues = 1 << iota
+	inDirty
+	inPartial // has been passed over by a turn that had only a part of what it is owed
+)
+
+// accept takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
+func (l *loop) accept(fd int, ln *listener) error {
+	c, err := ln.newClient(fd)
+	if err != nil {
+		return err
+	}
+	c.id = l.newID()
+	c.silent = true
+	sock.SetNoDelay(fd)
+	if p := ln.pool; p.spec.TCPKeepalive {
+		if err := sock.SetKeepalive(fd); err != nil {
+			l.logf(levelWarn, "pool %q: setting keepalive on a client: %v", p.name, err)
+		}
+	}
+	*l.counters[link.TotalConnections]++
+	c.begin()
+	c.leaveIfIdle()
+	return nil
+}
+
+// newClient makes a client of fd, which is the client's from then on, and watches it. It is served when it begins.
+func (ln *listener) newClient(fd int) (*client, error) {
+	p, l := ln.pool, ln.pool.l
+	c := &client{pool: p, from: ln, stream: stream.New(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
+	token, err := l.register(fd, c)
+	if err != nil {
+		return nil, err
+	}
+	c.token = token
+	c.lane = p.nextLane()
+	return c, nil
+}
+
+// begin serves the client, which counts among its worker's from then on.
+func (c *client) begin() {
+	l := c.pool.l
+	c.become(clientOpen)
+	l.clients++
+	l.memory.Charge(clientBytes)
+	l.memory.Litter(clientBytes) // the tables that it is in grow by copying
+	*l.counters[link.CurrConnections]++
+}
+
+// everyClient calls do for each client that is here: not for those on their way, in either direction.
+func (l *loop) everyClient(do func(*client) bool) {
+	for i := range l.table {
+		if c, ok := l.table[i].h.(*client); ok && !do(c) {
+			return
+		}
+	}
+}
+
+// newID returns a number that no client of this pool of workers has had, in no generation.
+func (l *loop) newID() uint64 {
+	const perGeneration = 32 // bits
+	l.nextID++
+	return (max(l.spec.Generation, 1)-1)<<perGeneration + l.nextID*uint64(l.spec.Slots) + uint64(l.spec.Slot)
+}
+
+func (c *client) ready(ev poll.Event) {
+	if ev.Writable && c.stream.Out.Len() > 0 {
+		c.markDirty()
+	}
+	if ev.Readable {
+		c.stream.Unread = true
+		c.stream.Hangup = c.stream.Hangup || ev.Hangup
+		if c.stream.Hangup && c.moving.frozen() { // it does not move any more
+			c.pool.l.mover.outgoing.thaw(c)
+		}
+		if ev.Broken && c.unread() {
+			if err := sock.Error(c.stream.FD()); err != nil {
+				c.fail(err)
+				return
+			}
+		}
+		if c.takesLong() {
+			c.thisTurn()
+			return
+		}
+		c.recv()
+	}
+}
+
+// unread tells whether nobody would notice by reading that the client has gone.
+func (c *client) unread() bool { return c.muted() && c.life != clientLingering && !c.moving.frozen() }
+
+// takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
+// or is gone.
+func (c *client) takesLong() bool {
+	return c.queued&inTurn != 0 || c.stream.Hangup || len(c.stream.Kept()) >= stream.DirectBytes || c.life == clientLingering
+}
+
+func (c *client) receive() {
+	c.queued &^= inTurn
+	if c.walk != nil {
+		c.walkOn()
+	}
+	if c.isMerging() {
+		c.deliver()
+	}
+	c.recv()
+}
+
+// recv takes one share of what the client sent and serves it; the next share waits for the next turn.
+func (c *client) recv() {
+	if c.life == clientLingering {
+		c.sink()
+		return
+	}
+	if c.muted() {
+		return
+	}
+	if c.stream.Backlog {
+		c.take(c.stream.Reread())
+		if c.muted() {
+			return
+		}
+	}
+	if !c.stream.Unread {
+		return
+	}
+	fresh := len(c.stream.Kept()) == 0
+	b, err := c.stream.Recv(c.pool.l.io)
+	switch {
+	case err == io.EOF:
+		c.end()
+		return
+	case err == unix.ENOMEM:
+		c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
+		c.evict(errNoMemory)
+		return
+	case err != nil:
+		c.fail(err)
+		return
+	case b != nil:
+		if fresh {
+			c.came = c.pool.l.now
+		}
+		c.active = c.pool.l.ticks()
+		c.silent = false
+		c.take(b)
+	}
+	if c.stream.Unread && !c.muted() {
+		c.nextTurn()
+	}
+}
+
+// take serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
+func (c *client) take(b []byte) {
+	used := c.pool.serve(c, b)
+	switch c.life {
+	case clientClosed:
+		return
+	case clientLeaving:
+		used = len(b)
+	}
+	if used > 0 {
+		c.came = c.pool.l.now
+	}
+	if err := c.stream.Keep(c.pool.l.memory, b[used:]); err != nil {
+		c.fail(err)
+		return
+	}
+	c.stream.Backlog = used < len(b) && c.muted()
+	if c.walk != nil {
+		c.walkOn()
+	}
+}
+
+// unmute lets the client be read again, if it was not and may be now.
+func (c *client) unmute() {
+	if (c.stream.Unread || c.stream.Backlog) && !c.muted() {
+		c.nextTurn()
+	}
+}
+
+func (c *client) markDirty() {
+	if c.queued&inDirty == 0 {
+		c.queued |= inDirty
+		c.pool.l.agenda.clients = append(c.pool.l.agenda.clients, c)
+	}
+}
+
+func (c *client) nextTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.nextTurn(c)
+	}
+}
+
+// thisTurn has the client served in this turn, after the others.
+func (c *client) thisTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.thisTurn(c)
+	}
+}

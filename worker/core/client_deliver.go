@@ -1,0 +1,127 @@
+// Replies on their way to the clients, in the order of their requests.
+
+package core
+
+import (
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
+// same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
+func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
+	r.unqueue()
+	switch {
+	case r.probe != nil:
+		p := r.probe
+		r.probe = nil
+		p.done(reply)
+	case r.parent != nil:
+		parent := r.parent
+		r.parent = nil
+		l.gather(parent, r.fragment, reply, in)
+	case r.client != nil:
+		c := r.client
+		r.client = nil
+		c.answered(r, reply, in)
+	}
+	l.forget(r)
+}
+
+// answered is told the reply to r. It goes out when everything before it has.
+func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
+	if r.state&isSilent != 0 {
+		reply = nil
+	}
+	l := c.pool.l
+	c.active = l.ticks()
+	if r != c.head {
+		r.reply = c.hold(reply, in)
+		r.state |= isDone
+		if c.overflows() {
+			c.markDirty()
+		}
+		return
+	}
+	if claimed := in.Claim(reply); claimed != nil {
+		c.stream.Out.Adopt(claimed)
+	} else {
+		c.stream.Out.Append(l.memory, reply)
+	}
+	c.shift()
+	if c.head != nil && c.head.state&isDone != 0 {
+		c.deliver()
+		return
+	}
+	c.markDirty()
+}
+
+// deliver writes the replies at the front of the out queue that are here. One that is merged of long ones takes several turns.
+func (c *client) deliver() {
+	l := c.pool.l
+	for c.head != nil && c.head.state&isDone != 0 {
+		if c.head.fanout != nil && !c.merge(c.head) {
+			break
+		}
+		done := c.shift()
+		if b := done.reply.bytes(); len(b) >= memory.ClaimBytes {
+			c.held -= done.reply.b.Cost()
+			c.stream.Out.Adopt(done.reply.b)
+			done.reply = heldReply{}
+		} else {
+			c.stream.Out.Append(l.memory, b)
+			c.release(done)
+		}
+		l.forget(done)
+	}
+	c.markDirty()
+}
+
+// hold returns a buffer with reply, which has to wait; without memory it is an error that waits.
+func (p *pool) hold(reply []byte, in *stream.Stream) *memory.Buffer {
+	if claimed := in.Claim(reply); claimed != nil {
+		return claimed
+	}
+	b, err := p.l.memory.CopyOf(reply)
+	if err != nil {
+		b, _ = p.l.memory.CopyOf(p.errorText(err)) // small, hence without error
+	}
+	return b
+}
+
+// respond answers the request at hand without a server, in its place among the replies.
+func (c *client) respond(reply []byte) {
+	if c.head == nil {
+		c.stream.Out.Append(c.pool.l.memory, reply)
+		c.markDirty()
+		return
+	}
+	c.respondLater(c.hold(reply, nil))
+}
+
+// respondBuffer is respond with a long reply, which it takes.
+func (c *client) respondBuffer(reply *memory.Buffer) {
+	if c.head == nil {
+		c.stream.Out.Adopt(reply)
+		c.markDirty()
+		return
+	}
+	c.held += reply.Cost()
+	c.respondLater(heldReply{b: reply})
+}
+
+// respondLater has a reply wait for those before it.
+func (c *client) respondLater(reply heldReply) {
+	r := c.pool.l.requests.get()
+	r.reply = reply
+	r.state = isDone
+	c.push(r)
+	r.client = nil
+}
+
+// forget frees r if it is in no queue any more.
+func (l *loop) forget(r *request) {
+	if r.state&(inClient|inConn) == 0 && r.fanout == nil {
+		l.requests.put(r)
+	}
+}

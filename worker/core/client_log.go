@@ -1,0 +1,66 @@
+// What is logged of clients that are closed for their memory: the first one at once, and a while later how many others
+// there were.
+
+package core
+
+import "fmt"
+
+// scarcity is how scarce memory is when a client is closed for it.
+type scarcity int
+
+const (
+	atHalf scarcity = iota
+	atThreeQuarters
+	atLimit
+	scarcities // how many there are
+)
+
+func (s scarcity) String() string {
+	return [...]string{
+		"half of memory_limit is held",
+		"three quarters of memory_limit are held, and not to read has not helped",
+		"memory_limit is reached",
+	}[s]
+}
+
+// closings is what is known of clients that were closed for their memory. Loop only.
+type closings struct {
+	reason   scarcity        // of those to come
+	since    int64           // of the last line
+	logged   bool            // there was one, and the period has not ended
+	unlogged [scarcities]int // closed since the last line
+}
+
+// complain logs or counts that a client is closed for its memory.
+func (c *client) complain(format string, args ...any) {
+	l := c.pool.l
+	s := &l.relief.closed
+	if s.logged {
+		s.unlogged[s.reason]++
+		return
+	}
+	s.since, s.logged = l.now, true
+	l.logf(levelWarn, "pool %q: closing client %d at %s, which %s: %v", c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...), s.reason)
+}
+
+// sumUpClosings logs how many clients were closed beside the one that was named, at the end of a turn.
+func (l *loop) sumUpClosings() {
+	s := &l.relief.closed
+	if end := s.since + int64(logPause); l.now < end {
+		l.wakeAt(end)
+		return
+	}
+	s.since, s.logged = l.now, false
+	for reason, n := range s.unlogged {
+		if n == 0 {
+			continue
+		}
+		s.logged = true // they go on
+		noun := "clients"
+		if n == 1 {
+			noun = "client"
+		}
+		l.logf(levelWarn, "closed %d more %s within %v: %v", n, noun, logPause, scarcity(reason))
+	}
+	s.unlogged = [scarcities]int{}
+}

@@ -1,0 +1,83 @@
+// The out queue of a client: requests that are to be answered in the order in which they came, and the output that their
+// replies make.
+
+package core
+
+import "github.com/pinion-proxy/pinion/worker/stream"
+
+// push appends r to the out queue.
+func (c *client) push(r *request) {
+	r.client = c
+	r.state |= inClient
+	if c.tail == nil {
+		c.head = r
+		c.pool.l.busy++
+	} else {
+		c.tail.next = r
+	}
+	c.tail = r
+	c.owed++
+	c.owedSize += uint32(r.bytes)
+}
+
+// shift takes the head off the out queue.
+func (c *client) shift() *request {
+	r := c.head
+	c.head = r.next
+	if c.head == nil {
+		c.tail = nil
+		c.pool.l.busy--
+	}
+	r.next = nil
+	r.state &^= inClient
+	c.owed--
+	c.owedSize -= uint32(r.bytes)
+	return r
+}
+
+// flush writes the output, as far as the socket takes it.
+func (c *client) flush() {
+	if c.life == clientClosed || c.moving.away() {
+		return
+	}
+	if before := c.stream.Out.Len(); before > 0 {
+		more, err := c.stream.Send(c.pool.l.io, stream.MaxSendBytes)
+		if err = c.pool.l.overlook(c, err); err != nil {
+			c.fail(err)
+			return
+		}
+		if more {
+			c.markDirty()
+		}
+		if c.stream.Out.Len() < before {
+			c.took = c.pool.l.ticks()
+		}
+	}
+	if c.isMerging() && c.stream.Out.Len() < maxMergedBytes {
+		c.nextTurn()
+	}
+	if c.overflows() {
+		c.overflow()
+		return
+	}
+	if c.moving.frozen() {
+		c.pool.l.mover.outgoing.flushed(c)
+	}
+	if c.pool.l.draining.on || c.moving.unwanted() {
+		c.leaveIfIdle()
+	}
+	c.endIfDone()
+	c.unmute()
+}
+
+// dropRequests leaves the client's requests to those who still have to do with them.
+func (c *client) dropRequests() {
+	l := c.pool.l
+	for c.head != nil {
+		r := c.shift()
+		r.client = nil
+		c.release(r)
+		c.pool.fanouts.abandon(r)
+		l.forget(r)
+	}
+}

@@ -1,0 +1,281 @@
+// A connection to a server, and opening it.
+
+package core
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// connState is how far a connection to a server is.
+type connState uint8
+
+const (
+	connClosed     connState = iota // opens with the next request
+	connResolving                   // the host name is being looked up
+	connConnecting                  // waits for the handshake of TCP
+	connGreeting                    // has sent AUTH and SELECT; requests wait
+	connReady
+)
+
+var connStateNames = [...]string{"closed", "resolving", "connecting", "greeting", "ready"}
+
+func (s connState) String() string { return connStateNames[s] }
+
+// legalConn[from] is the set of states that may follow.
+var legalConn = [...]uint8{
+	connClosed:     1<<connResolving | 1<<connConnecting,
+	connResolving:  1<<connConnecting | 1<<connClosed,
+	connConnecting: 1<<connConnecting | 1<<connGreeting | 1<<connReady | 1<<connClosed, // itself: the next address
+	connGreeting:   1<<connReady | 1<<connClosed,
+	connReady:      1 << connClosed,
+}
+
+// conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
+// failure. Loop only.
+type conn struct {
+	endpoint  *endpoint
+	stream    stream.Stream
+	progress  progress // into an incomplete reply
+	head      *request // in queue: a reply is owed, in the order the server got them
+	tail      *request
+	waiting   *request // the first of the in queue that has not expired
+	deadlines timer.Timer
+	opened    int64 // ns: when the attempt to connect began
+	heard     int64 // ns: when the server last sent something, or began to owe a reply
+	token     poll.Token
+	begun     *request       // the last of the in queue of which anything is written; nil: nothing is
+	owed      int            // requests of the in queue up to begun
+	unbegun   int            // and behind it
+	promised  int            // of those behind it, see conn.admits
+	gauge     gauge          // of how many may be owed
+	turn      timer.Timer    // until another attempt to take a turn
+	turned    int64          // ns: when it last took one, or began to wait; 0 = neither
+	yields    bool           // has had a turn, and lets others go first
+	unsent    *request       // the first of the in queue that is not written as a whole
+	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
+	addr      netip.AddrPort // of the server, that this attempt tries
+	tries     int            // addresses of the server that it has tried
+	greetings int            // replies to the greeting still to come
+	state     connState
+	dirty     bool     // is in the loop's list for the end of the turn
+	queued    bool     // is in the loop's list for the next turn
+	sick      *refusal // what the server last said in this turn that none says that works
+	asked     int64    // ns: when the request that brought sick was sent
+	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
+	paused    bool     // more is written when replies have come, see allowed
+	blamed    bool     // the silence since heard is counted as a failure
+	ahead     bool     // opens before it is needed, see endpoint.wentAhead
+	tentative bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
+}
+
+func newConn(e *endpoint) *conn {
+	c := &conn{endpoint: e, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
+	c.deadlines.Fire = c.expire
+	c.turn.Fire = c.markDirty
+	return c
+}
+
+func (c *conn) become(next connState) {
+	if legalConn[c.state]&(1<<next) == 0 {
+		panic(fmt.Sprintf("worker: a server connection cannot go from %v to %v", c.state, next))
+	}
+	c.state = next
+}
+
+// nextTurn has the connection read in the next turn.
+func (c *conn) nextTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.nextTurn(c)
+	}
+}
+
+// thisTurn has the connection read in this turn, after the others.
+func (c *conn) thisTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.thisTurn(c)
+	}
+}
+
+// markDirty has what is queued written at the end of the turn.
+func (c *conn) markDirty() {
+	if !c.dirty {
+		c.dirty = true
+		l := c.endpoint.pool.l
+		l.agenda.conns = append(l.agenda.conns, c)
+	}
+}
+
+var errGreeting = errors.New("server refuses AUTH or SELECT")
+
+// open begins to connect, if nothing is under way.
+func (c *conn) open() {
+	if c.state != connClosed {
+		return
+	}
+	c.opened = c.endpoint.pool.l.now
+	c.heard = c.opened
+	c.tries = 0
+	if c.endpoint.named() {
+		c.become(connResolving)
+		c.endpoint.resolve(c)
+		return
+	}
+	c.connect()
+}
+
+// connect begins the connection proper, to an address that is known.
+func (c *conn) connect() {
+	var (
+		fd   int
+		done bool
+		err  error
+	)
+	if c.endpoint.network == "tcp" {
+		c.addr, err = c.endpoint.nextAddress()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	l := c.endpoint.pool.l
+	if err = l.makeRoom(c); err == nil {
+		fd, done, err = c.dial()
+		if err == unix.EMFILE && l.sacrifice(c) {
+			fd, done, err = c.dial()
+		}
+	}
+	c.become(connConnecting)
+	c.gauge.since = c.endpoint.pool.l.now
+	c.tries++
+	if err == nil {
+		c.token, err = l.register(fd, c)
+		if err != nil {
+			sock.Close(fd)
+		}
+	}
+	if err != nil {
+		c.refused(err)
+		return
+	}
+	c.stream.SetFD(fd)
+	l.descriptors.toServers++
+	l.opened()
+	if done {
+		c.established()
+	}
+}
+
+func (c *conn) dial() (fd int, done bool, err error) {
+	if c.endpoint.network == "unix" {
+		return sock.ConnectUnix(c.endpoint.address)
+	}
+	return sock.ConnectTCP(c.addr)
+}
+
+// refused is told that the server does not take the connection at this address. A name may stand for several.
+func (c *conn) refused(err error) {
+	if isOwnTrouble(err) {
+		c.fail(err)
+		return
+	}
+	c.endpoint.passOver(c.addr)
+	if c.tries < len(c.endpoint.where.found) {
+		c.hangUp()
+		c.connect()
+		return
+	}
+	c.fail(err)
+}
+
+// established is told that the connection stands. One to itself means that nobody listens there; it must not even keep
+// the server from its port.
+func (c *conn) established() {
+	p := c.endpoint.pool
+	if c.endpoint.network == "tcp" && sock.IsItsOwnPeer(c.stream.FD()) {
+		sock.Abort(c.stream.FD())
+		c.refused(unix.ECONNREFUSED)
+		return
+	}
+	*c.endpoint.counters[link.ServerConnections]++
+	c.endpoint.remember(c.addr)
+	c.heard = p.l.now
+	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
+	if c.endpoint.network == "tcp" {
+		sock.SetNoDelay(c.stream.FD())
+	}
+	greeting := p.greeting
+	c.greetings = p.greetings
+	if p.greetings == 0 {
+		if !c.sounds() {
+			c.serves()
+			return
+		}
+		greeting, c.greetings = p.ping, 1
+	}
+	c.become(connGreeting)
+	if err := c.stream.SendFirst(greeting); err != nil {
+		c.fail(err)
+		return
+	}
+	c.awaitExpiry()
+}
+
+// greetingTime is how long a server may keep silent before it has answered the greeting, in ns. Where the pool has no
+// timeout it is longer than Redis lets a script keep it from answering (busy-reply-threshold, 5 s).
+func (p *pool) greetingTime() int64 {
+	if p.timeout > 0 {
+		return p.timeout
+	}
+	return int64(10 * time.Second)
+}
+
+// greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
+// database would be silently wrong. A server that has no password takes any.
+func (c *conn) greeted(reply []byte) error {
+	p := c.endpoint.pool
+	toAuth := p.spec.Password != "" && c.greetings == p.greetings
+	switch {
+	case p.greetings == 0 && !serves(p.spec.Protocol, reply):
+		return &refusal{bytes.Clone(reply)}
+	case toAuth && resp.AsksNoPassword(reply):
+		c.endpoint.warnOpen()
+	case p.greetings > 0 && resp.IsError(reply):
+		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
+	case toAuth:
+		c.endpoint.open = false
+	}
+	c.greetings--
+	if c.greetings == 0 {
+		c.serves()
+	}
+	return nil
+}
+
+// serves is told that requests may be sent.
+func (c *conn) serves() {
+	c.become(connReady)
+	c.tentative = false
+	if c.head == nil {
+		c.endpoint.pool.l.timers.Stop(&c.deadlines)
+	}
+	c.endpoint.tried(c, nil)
+	if c.ahead {
+		c.endpoint.wentAhead(c, true)
+	}
+	c.markDirty()
+}

@@ -1,0 +1,122 @@
+// The end of a connection to a server, and what becomes of the requests whose reply does not come.
+
+package core
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// fail ends a connection that broke, and counts it.
+func (c *conn) fail(err error) {
+	n := &c.endpoint.counters
+	switch err {
+	case io.EOF:
+		*n[link.ServerEOF]++
+	case unix.ETIMEDOUT:
+		*n[link.ServerTimedout]++
+	default:
+		*n[link.ServerErr]++
+	}
+	c.end(err)
+}
+
+// end closes the connection and answers everything that waited on it with what happened. That a server closes an idle
+// connection is its right and no failure.
+func (c *conn) end(err error) {
+	idle := err == io.EOF && c.head == nil
+	own := isOwnTrouble(err)
+	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
+		c.endpoint.passOver(c.addr)
+	}
+	tentative := c.tentative && c.head == nil
+	c.tentative = false
+	c.endpoint.tried(c, err)
+	queue := c.close()
+	if c.ahead {
+		c.endpoint.wentAhead(c, false)
+	}
+	switch {
+	case tentative, own:
+		c.endpoint.complain(err)
+	case !idle:
+		c.endpoint.failed(err, c.provenSince(err))
+	}
+	c.disappoint(queue, err)
+}
+
+// disappoint answers all of a queue with what happened to their connection.
+func (c *conn) disappoint(queue *request, err error) {
+	p := c.endpoint.pool
+	text := p.errorText(err)
+	for queue != nil {
+		r := queue
+		queue = r.behind
+		r.behind = nil
+		r.state &^= inConn
+		if r.state&isExpired == 0 {
+			*p.counters[link.ForwardError]++
+		}
+		if r.probe != nil {
+			r.probe.vain = isOwnTrouble(err)
+		}
+		p.l.answer(r, text, nil)
+	}
+}
+
+// retire closes the connection; nobody waits on it any more.
+func (c *conn) retire() {
+	queue := c.close()
+	for queue != nil {
+		r := queue
+		queue = r.behind
+		r.behind = nil
+		r.state &^= inConn
+		c.endpoint.pool.l.forget(r)
+	}
+}
+
+// close frees the connection's descriptor and buffers and returns its in queue. The next request opens it again.
+func (c *conn) close() (queue *request) {
+	l := c.endpoint.pool.l
+	n := &c.endpoint.counters
+	c.hangUp()
+	if c.state >= connGreeting {
+		*n[link.ServerConnections]--
+	}
+	queue = c.head
+	for r := queue; r != nil; r = c.head {
+		c.head = r.behind
+		c.uncount(r)
+	}
+	if c.state != connClosed {
+		c.become(connClosed)
+	}
+	l.timers.Stop(&c.deadlines)
+	l.timers.Stop(&c.turn)
+	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
+	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
+	c.gauge.reset(c.endpoint.pool.firstOwed())
+	c.stream.Drop(l.memory)
+	c.progress = progress{}
+	c.paused, c.blamed, c.discards, c.sick = false, false, false, nil
+	return queue
+}
+
+// hangUp closes the descriptor, if there is one.
+func (c *conn) hangUp() {
+	if c.stream.FD() < 0 {
+		return
+	}
+	l := c.endpoint.pool.l
+	l.poller.Remove(c.stream.FD())
+	l.release(c.token)
+	sock.Close(c.stream.FD())
+	c.stream.SetFD(-1)
+	l.descriptors.toServers--
+	l.closed()
+}

@@ -1,0 +1,177 @@
+// The in queue of a connection to a server: requests that are written, and wait for their replies, and behind them those that
+// are to be written.
+
+package core
+
+import (
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// send queues b for the server and r for its reply.
+//
+// in is where b came in, if it did as a whole: a long one is taken over instead of copied.
+func (c *conn) send(r *request, b []byte, in *stream.Stream) {
+	c.enqueue(r, len(b))
+	if claimed := in.Claim(b); claimed != nil {
+		c.stream.Out.Adopt(claimed)
+	} else {
+		c.stream.Out.Append(c.endpoint.pool.l.memory, b)
+	}
+	c.wake()
+}
+
+// enqueue lets r, of which so many bytes are to be written, wait for its reply.
+func (c *conn) enqueue(r *request, size int) {
+	l := c.endpoint.pool.l
+	if r.deadline == 0 {
+		r.deadline = c.endpoint.pool.deadline()
+	}
+	r.state |= inConn
+	r.bytes = int32(size)
+	r.queue()
+	r.sent = l.now
+	if c.tail == nil {
+		c.head = r
+		c.heard = l.now
+	} else {
+		c.tail.behind = r
+	}
+	c.tail = r
+	if c.waiting == nil {
+		c.waiting = r
+	}
+	if c.unsent == nil {
+		c.unsent = r
+	}
+	c.unbegun++
+	if r.state&isPromised != 0 {
+		c.promised++
+	}
+	n := &c.endpoint.counters
+	*n[link.InQueue]++
+	*n[link.InQueueBytes] += uint64(size)
+	*n[link.Requests]++
+	*n[link.RequestBytes] += uint64(size)
+	if r.deadline != 0 && (!c.deadlines.Armed() || r.deadline < c.deadlines.Due()) {
+		l.timers.Set(&c.deadlines, r.deadline)
+	}
+}
+
+// wake has what is queued written, on a connection that is opened if there is none.
+func (c *conn) wake() {
+	c.markDirty()
+	if c.state == connClosed {
+		c.open()
+	}
+}
+
+// pop takes the head off the in queue.
+func (c *conn) pop() *request {
+	r := c.head
+	c.head = r.behind
+	if c.head == nil {
+		c.tail = nil
+	}
+	if c.waiting == r {
+		c.waiting = c.head
+	}
+	if c.begun == r {
+		c.begun = nil
+	}
+	c.owed--
+	c.uncount(r)
+	r.behind = nil
+	r.state &^= inConn
+	return r
+}
+
+// uncount takes r, the head, out of the figures of the queues. A server may answer a request early, before it has got
+// all of it: the rest is written all the same.
+func (c *conn) uncount(r *request) {
+	n := &c.endpoint.counters
+	if r != c.unsent {
+		*n[link.OutQueue]--
+		*n[link.OutQueueBytes] -= uint64(r.bytes)
+		return
+	}
+	c.unsent = r.behind
+	c.lead -= int(r.bytes)
+	*n[link.InQueue]--
+	*n[link.InQueueBytes] -= uint64(r.bytes)
+}
+
+// flush writes what is queued, as far as it is allowed and the socket takes it.
+func (c *conn) flush() {
+	if c.state != connReady || c.stream.Out.Len() == 0 {
+		return
+	}
+	most := c.allowed() // which may take some away
+	before := c.stream.Out.Len()
+	more, err := c.stream.Send(c.endpoint.pool.l.io, most)
+	if err = c.endpoint.pool.l.overlook(c, err); err != nil {
+		c.fail(err)
+		return
+	}
+	c.wrote(before - c.stream.Out.Len())
+	if more && !c.paused {
+		c.markDirty()
+	}
+}
+
+// wrote moves the requests that are now written as a whole from one figure to the other.
+func (c *conn) wrote(bytes int) {
+	c.lead += bytes
+	moved, size := 0, 0
+	for c.unsent != nil && c.lead >= int(c.unsent.bytes) {
+		c.lead -= int(c.unsent.bytes)
+		moved++
+		size += int(c.unsent.bytes)
+		c.unsent.unqueue()
+		c.begin(c.unsent)
+		c.unsent = c.unsent.behind
+	}
+	if c.unsent != nil && c.lead > 0 {
+		c.begin(c.unsent)
+	}
+	c.watch()
+	n := &c.endpoint.counters
+	*n[link.InQueue] -= uint64(moved)
+	*n[link.InQueueBytes] -= uint64(size)
+	*n[link.OutQueue] += uint64(moved)
+	*n[link.OutQueueBytes] += uint64(size)
+}
+
+// watch lets the gauge see what is written.
+func (c *conn) watch() {
+	if c.gauge.since != 0 {
+		return
+	}
+	others, fair := unknownOwed, 0
+	if p := c.endpoint.pool; c.gauge.doubts(p.timeout / gaugePart) {
+		others = c.endpoint.owedOthers(c)
+		fair = others / max(1, p.spec.ServerConnections*p.l.spec.Slots-1) / 2
+	}
+	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
+}
+
+// begin is told that r is written, or a part of it.
+func (c *conn) begin(r *request) {
+	if c.begun != r {
+		c.begun = r
+		if c.owed == 0 {
+			c.heard = c.endpoint.pool.l.now
+		}
+		c.owed++
+		c.unbegun--
+		c.kept(r)
+	}
+}
+
+// kept is told that r is written, or given up: in either case it waits no more for what it was promised.
+func (c *conn) kept(r *request) {
+	if r.state&isPromised != 0 {
+		r.state &^= isPromised
+		c.promised--
+	}
+}

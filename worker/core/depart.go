@@ -1,0 +1,67 @@
+// The end that a signal asks for: SIGTERM drains. What is meant for the service is the master's business, and ignored.
+
+package core
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// terminator tells the loop about SIGTERM. Loop only.
+type terminator struct {
+	l     *loop
+	wake  int // an event descriptor, which a goroutine writes
+	token poll.Token
+}
+
+// catchTerm has SIGTERM drain the worker from here on.
+func (l *loop) catchTerm() error {
+	wake, err := sock.Eventfd()
+	if err != nil {
+		return err
+	}
+	t := &terminator{l: l, wake: wake}
+	if t.token, err = l.register(wake, t); err != nil {
+		sock.Close(wake)
+		return err
+	}
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGTERM)
+	go func() {
+		for range caught {
+			sock.Wake(wake)
+		}
+	}()
+	return nil
+}
+
+func (t *terminator) ready(ev poll.Event) {
+	if !ev.Readable { // it can always be written
+		return
+	}
+	sock.Calm(t.wake)
+	t.l.depart()
+}
+
+// depart ends the worker because a signal says so, which the master must hear: it fills the slot again.
+func (l *loop) depart() {
+	if l.draining.departing || l.draining.on {
+		return
+	}
+	l.draining.departing = true
+	l.master.must(link.Leaving, nil)
+	l.departIfSteady()
+}
+
+// departIfSteady begins to drain a worker that departs, unless clients move: then it goes on giving or taking, so that
+// whoever can move does, and drains when that is over. An orphan has nobody to wait for.
+func (l *loop) departIfSteady() {
+	if l.draining.departing && !l.mover.outgoing.on && (l.succession.orphan || !l.unsettled()) {
+		l.drain(l.spec.ShutdownTimeout)
+	}
+}

@@ -1,0 +1,154 @@
+// The budget of descriptors: clients leave servers, and those who are to come from another generation, their share, and servers
+// take no more than theirs.
+
+package core
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// descriptorBudget is what is spent of the worker's descriptors, and for whom some are spared. Loop only.
+type descriptorBudget struct {
+	spares        bool // clients leave some for servers, and for a handoff
+	newest        int  // that of the client that came last, or another that is about as high
+	fixed         int  // that are no connections of any kind, about
+	toServers     int  // of connections to servers
+	serverSockets int  // that those may need, all together
+}
+
+// shareDescriptors sets apart what the connections to servers need. Where that is too much, each server gets fewer
+// connections, none of which is open yet; the master has said so.
+func (l *loop) shareDescriptors(limit int) {
+	l.descriptors.spares = true
+	d := link.Divide(limit, len(l.spec.Listeners), l.spec.Pools)
+	l.descriptors.serverSockets = 0
+	for e := range l.endpoints {
+		e.conns = e.conns[:min(len(e.conns), d.PerServer)]
+		l.descriptors.serverSockets += len(e.conns)
+		if e.pool.spec.AutoEjectHosts {
+			l.descriptors.serverSockets++ // of the prober
+		}
+	}
+}
+
+// forServers returns how many descriptors are kept for servers, of so many. The limit can change at any time.
+func (l *loop) forServers(limit int) int {
+	return link.ForServers(limit, len(l.spec.Listeners), l.descriptors.serverSockets)
+}
+
+// ceiling returns the descriptor from which on none is a client's. The limit can change at any time.
+func (l *loop) ceiling() int {
+	if !l.descriptors.spares {
+		return math.MaxInt
+	}
+	limit, err := sock.MaxDescriptors()
+	if err != nil {
+		return math.MaxInt
+	}
+	return limit - link.Spared(limit) - max(0, l.forServers(limit)-l.descriptors.toServers)
+}
+
+// closeToCeiling is how few descriptors are left when each is looked at.
+const closeToCeiling = 32
+
+// reaches tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
+// need only look when the last one was close, or few are free: the last one may have filled the only gap.
+func (l *loop) reaches(ceiling int) bool {
+	if l.descriptors.newest+1 < ceiling && l.used()+closeToCeiling < ceiling {
+		return false
+	}
+	next, err := sock.FreeDescriptor()
+	if err != nil {
+		return ceiling < math.MaxInt
+	}
+	l.descriptors.newest = next - 1
+	return next >= ceiling
+}
+
+// crowds tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
+// cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
+// are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
+func (l *loop) crowds(ceiling int) bool {
+	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.mover.away() >= ceiling
+}
+
+// expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
+// by what the master counts, but no more than room was made for. All of them may be for this worker, if others were faster.
+func (l *loop) expected() int {
+	if !l.unsettled() {
+		return 0
+	}
+	elsewhere, arrived := 0, 0
+	for _, p := range l.pools {
+		n, known := l.shared.Others(p.index)
+		if !known {
+			return max(l.spec.Clients/2-l.clients, 0)
+		}
+		elsewhere += n
+		arrived += int(int64(atomic.LoadUint64(p.moved)))
+	}
+	if l.spec.Clients == 0 {
+		return elsewhere
+	}
+	return min(elsewhere, max(l.spec.Clients-arrived, 0))
+}
+
+// used returns how many descriptors are open, about.
+func (l *loop) used() int {
+	return l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + l.mover.descriptors()
+}
+
+// errServerShare is own trouble, see isOwnTrouble.
+var errServerShare = fmt.Errorf("%w, but for those of clients", unix.EMFILE)
+
+// makeRoom sees to it that there is a descriptor for c. Where servers have had their share, or there are more clients than
+// were to be or are to come, one goes that nobody needs at present. One that nobody needs yet does not open then.
+func (l *loop) makeRoom(c *conn) error {
+	if !l.descriptors.spares {
+		return nil
+	}
+	limit, err := sock.MaxDescriptors()
+	if err != nil {
+		return nil
+	}
+	share := l.forServers(limit)
+	full := l.descriptors.toServers >= share && share < l.descriptors.serverSockets
+	crowded := l.crowds(limit-link.Spared(limit)) || !l.succession.serving && l.used()+l.spec.Clients/2 >= limit-link.Spared(limit)
+	if (full || crowded) && !l.sacrifice(c) && (full || c.sounds()) {
+		return errServerShare
+	}
+	return nil
+}
+
+// sacrifice closes the connection to a server that was idle for the longest time, so that c can open; not for one that nobody
+// needs yet. It reports whether there was one.
+func (l *loop) sacrifice(c *conn) bool {
+	if c.sounds() {
+		return false
+	}
+	idle := l.idlest()
+	if idle == nil {
+		return false
+	}
+	idle.retire()
+	return true
+}
+
+// idlest returns the connection to a server that owes nothing and was last heard the longest time ago; nil: there is none.
+func (l *loop) idlest() (idle *conn) {
+	for e := range l.endpoints {
+		for _, c := range e.conns {
+			if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
+				idle = c
+			}
+		}
+	}
+	return idle
+}

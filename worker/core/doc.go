@@ -1,0 +1,33 @@
+// Package core is what a worker does: one event loop on one CPU that parses, routes and forwards.
+//
+//	             ┌── client ──┐ out queue: requests in the order the client sent them
+//	bytes ──recv─┤ codec      ├─► request ─┬─► request ─┬─► request ──► …      each leaves when it is
+//	             └────────────┘            │            │                      done and at the head
+//	                  route: table, key, placement      │
+//	             ┌── conn ────┐            ▼            ▼
+//	bytes ◄─send─┤ of endpoint│ in queue: requests in the order they went to this server connection
+//	             └────────────┘ its next reply belongs to the head
+//
+// Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
+// is in at most two queues: its client's until it is answered, its connection's until the reply came. It is free when it
+// is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
+// reply finds nobody and is swallowed. Only a request that times out before any of it is written leaves both: conn_lateness.go.
+//
+// What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
+// slices (key_walk.go, fanout_merge.go). Large values go from the input to the output in the buffer that they came in.
+//
+// A client has a life (client.go), and a session, which goes with it wherever it is served (session.go). A pool places keys on
+// servers (placement.go); a server is what the ring knows, and where it is reached is its endpoint (server.go, endpoint.go).
+//
+// When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and moves to a
+// peer, a worker of that generation: move_*.go, by the rules of package handoff. Moving stays in this package, since it is
+// half of what a client, a listener and the end of a worker do; move.go has what the rest asks of it, and move_client.go what
+// it asks of a client. A client as the other worker gets it is in move_record.go.
+//
+// What needs no loop is below it, each in a package of its own: stream (bytes in and out of a descriptor), memory (what must
+// outlive a turn), timer (what is due), resolve (names). They know nothing of clients and
+// servers; who is closed when memory is short, what a turn has time for and when a name is looked up is decided here.
+//
+// Everything here belongs to the one goroutine of loop.run; others look up names (package resolve) and collect garbage
+// (package memory). Bytes that a stream has received are valid until the next one receives; what must stay is copied.
+package core

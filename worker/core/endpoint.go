@@ -1,0 +1,99 @@
+// An endpoint: an address at which a server is, how it fares there, and the connections to it.
+
+package core
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// endpoint is where requests for a server go. Where that is says nothing of which keys live on the server. Loop only.
+type endpoint struct {
+	server  *server
+	pool    *pool // the server's
+	network string
+	address string // as the topology names it
+	where   whereabouts
+
+	conns  []*conn
+	prober *conn // asks whether it serves again
+	ahead  ahead
+	trial  bool // its first connection is awaited by the roll call
+
+	trouble string                       // what it last failed of; empty = it serves
+	open    bool                         // it has no password although the pool has, which is logged
+	heard   *uint64                      // shared: when it last sent anything
+	latency *[link.LatencyBuckets]uint64 // of its replies
+	// counters are the server's, which has no other endpoint.
+	counters link.ServerWords
+}
+
+func newEndpoint(s *server, network, address string) *endpoint {
+	p, slot := s.pool, s.pool.l.spec.Slot
+	e := &endpoint{
+		server: s, pool: p, network: network, address: address,
+		counters: s.counters,
+		latency:  p.l.shared.Latency(slot, p.index, s.index),
+		heard:    sign(p.l.shared.Heard(slot, p.index, s.index)),
+	}
+	if network == "tcp" {
+		e.where.literal, _ = netip.ParseAddrPort(address)
+	}
+	if e.named() && address == s.spec.Address { // of others nobody has said where they are
+		e.recall()
+	}
+	e.where.hurry.Fire = e.connectExpected
+	for range p.spec.ServerConnections {
+		e.conns = append(e.conns, newConn(e))
+	}
+	e.prober = newConn(e)
+	return e
+}
+
+// endpoints calls do for each endpoint of each pool.
+func (l *loop) endpoints(do func(*endpoint) bool) {
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			if !do(s.primary) {
+				return
+			}
+		}
+	}
+}
+
+// conn returns the connection that clients of this lane always use, so that their requests keep their order.
+func (e *endpoint) conn(lane uint16) *conn { return e.conns[int(lane)%len(e.conns)] }
+
+// failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
+// what proves it.
+func (e *endpoint) failed(err error, since int64) {
+	if e.former() {
+		return
+	}
+	e.complain(err)
+	e.server.failed(err, since)
+}
+
+// succeeded is told that a request was answered.
+func (e *endpoint) succeeded() {
+	if e.former() {
+		return
+	}
+	if e.trouble != "" {
+		e.trouble = ""
+		e.server.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))
+	}
+	e.server.succeeded()
+}
+
+// warnOpen logs, once, that anyone who reaches the server may use it, though not through the pool.
+func (e *endpoint) warnOpen() {
+	if e.open {
+		return
+	}
+	e.open = true
+	e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
+		e.pool.name, e.server.spec.Name, e.address))
+}

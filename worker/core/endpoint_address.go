@@ -1,0 +1,177 @@
+// Where a server is: the address that the configuration gives, or those that its name was found to stand for.
+//
+// A name is looked up when a connection opens, as its address may have changed meanwhile. That is never in the way of a
+// connection: where the look-up fails, or takes long, what an earlier one has found is good, and what is found later
+// serves the next connection.
+
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/resolve"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+const (
+	// lookupPatience is how long a connection waits for a look-up if an address is known already: enough for any name
+	// server that works. It is no more than a part of the pool's timeout.
+	lookupPatience = 100 * time.Millisecond
+	lookupPart     = 4
+	// lookupPause is for how long the outcome of a look-up is good, whatever it was.
+	lookupPause = time.Second
+)
+
+// whereabouts is what is known of an endpoint's addresses. Loop only.
+type whereabouts struct {
+	literal  netip.AddrPort   // the address where the configuration names no host to look up
+	found    []netip.AddrPort // by the last look-up that found any
+	turn     int              // which of found is tried next
+	picky    bool             // some address was no good: the one that is tried next stays that when found changes
+	failure  error            // of the last look-up, if none has found any
+	lookup   bool             // under way
+	asked    int64            // when it began
+	answered int64            // when the last one ended; 0 = there was none
+	expected []*conn          // wait for the look-up
+	hurry    timer.Timer      // ends their patience
+}
+
+// resolver brings what was looked up beside the loop to its servers.
+type resolver struct{ *resolve.Resolver }
+
+func newResolver(l *loop) (resolver, error) {
+	r, err := resolve.New()
+	if err != nil {
+		return resolver{}, err
+	}
+	_, err = l.register(r.FD(), resolver{r})
+	return resolver{r}, err
+}
+
+func (r resolver) ready(poll.Event) { r.Deliver() }
+
+// lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
+func (l *loop) lookUpNames() {
+	for e := range l.endpoints {
+		if e.named() {
+			e.lookUp()
+		}
+	}
+}
+
+// named tells whether it takes a look-up to know where the server is.
+func (e *endpoint) named() bool { return e.network == "tcp" && !e.where.literal.IsValid() }
+
+// recall takes over where others have found the server: workers before this one, of any generation.
+func (e *endpoint) recall() {
+	addr, _ := e.pool.l.shared.Found(e.pool.index, e.server.index)
+	if _, port, err := resolve.SplitHostPort(e.address); err == nil && addr.IsValid() {
+		e.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
+	}
+}
+
+// remember has workers to come know where the server was reached.
+func (e *endpoint) remember(addr netip.AddrPort) {
+	if e.named() {
+		e.pool.l.shared.SetFound(e.pool.l.spec.Slot, e.pool.index, e.server.index, addr.Addr(), uint64(e.pool.l.now))
+	}
+}
+
+func (e *endpoint) lookUp() {
+	e.where.lookup, e.where.asked = true, e.pool.l.now
+	e.pool.l.resolver.Lookup(e.address, e.resolved)
+}
+
+// nameError says why a server's address is not known.
+type nameError struct{ err error }
+
+func (e *nameError) Error() string   { return e.err.Error() }
+func (e *nameError) Is(o error) bool { return o == unix.EHOSTDOWN }
+func (e *nameError) Unwrap() error   { return e.err }
+
+// nextAddress returns where to connect to now.
+func (e *endpoint) nextAddress() (netip.AddrPort, error) {
+	w := &e.where
+	switch {
+	case w.literal.IsValid():
+		return w.literal, nil
+	case len(w.found) == 0:
+		return netip.AddrPort{}, w.failure
+	}
+	return w.found[w.turn], nil
+}
+
+// passOver is told that a connection to addr did not come to stand, or went silent: another one is tried next.
+func (e *endpoint) passOver(addr netip.AddrPort) {
+	w := &e.where
+	if len(w.found) > 1 && w.found[w.turn] == addr {
+		w.picky = true
+		w.turn = (w.turn + 1) % len(w.found)
+	}
+}
+
+// resolve connects c as soon as it is known where to.
+func (e *endpoint) resolve(c *conn) {
+	w, l := &e.where, e.pool.l
+	if !w.lookup {
+		if w.answered != 0 && l.now-w.answered < int64(lookupPause) {
+			c.connect()
+			return
+		}
+		e.lookUp()
+	}
+	if len(w.found) > 0 {
+		due := w.asked + e.lookupPatience()
+		if l.now >= due {
+			c.connect()
+			return
+		}
+		l.timers.Set(&w.hurry, due)
+	}
+	w.expected = append(w.expected, c)
+}
+
+func (e *endpoint) lookupPatience() int64 {
+	if e.pool.timeout == 0 {
+		return int64(lookupPatience)
+	}
+	return min(int64(lookupPatience), e.pool.timeout/lookupPart)
+}
+
+// resolved is told the outcome of the look-up.
+func (e *endpoint) resolved(found []netip.AddrPort, err error) {
+	w, l := &e.where, e.pool.l
+	w.lookup, w.answered = false, l.now
+	l.timers.Stop(&w.hurry)
+	switch {
+	case err == nil:
+		turn := 0
+		if w.picky {
+			turn = max(slices.Index(found, w.found[w.turn]), 0)
+		}
+		w.found, w.turn = found, turn
+	case len(w.found) == 0:
+		w.failure = &nameError{err}
+	default:
+		e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
+			e.pool.name, e.server.spec.Name, e.address, err))
+	}
+	e.connectExpected()
+}
+
+// connectExpected connects those that wait for the look-up.
+func (e *endpoint) connectExpected() {
+	waiting := e.where.expected
+	e.where.expected = nil
+	for _, c := range waiting {
+		if c.state == connResolving {
+			c.connect()
+		}
+	}
+}

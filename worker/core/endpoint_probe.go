@@ -1,0 +1,93 @@
+// Readmission: an ejected server gets no request before it has answered a probe.
+
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// probe is a claim to ask an ejected server, which one worker holds at a time.
+type probe struct {
+	server *server
+	word   shard.Liveness // as claimed
+	vain   bool           // it never got to the server, for this host's own trouble
+}
+
+// probeLease bounds a probe in pools without a timeout.
+const probeLease = time.Second
+
+// probePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
+// all the time.
+const probePause = 100 * time.Millisecond
+
+// probeAgain is when a probe that has failed for the worker's own trouble is tried again, if not before.
+const probeAgain = time.Second
+
+// awaitRetry arms the timer that ends an ejection, or disarms it.
+func (s *server) awaitRetry(word shard.Liveness) {
+	at, ok := word.RetryAt(s.pool.l.liveMillis())
+	if !ok {
+		s.pool.l.timers.Stop(&s.retry)
+		return
+	}
+	s.pool.l.timers.Set(&s.retry, at*int64(time.Millisecond))
+}
+
+// tryRetry probes the server, unless another worker does.
+func (s *server) tryRetry() {
+	l := s.pool.l
+	lease := probeLease
+	if s.pool.timeout > 0 {
+		lease = time.Duration(s.pool.timeout)
+	}
+	old := s.liveness()
+	claimed, ok := old.Claim(l.liveMillis(), 2*lease.Milliseconds())
+	if !ok || !s.swap(old, claimed) {
+		s.awaitRetry(s.liveness())
+		return
+	}
+	if asked := s.primary.prober.head; asked != nil { // this worker has stood still for longer than the lease of its own probe
+		asked.probe.word = claimed
+		return
+	}
+	r := l.requests.get()
+	r.probe = &probe{server: s, word: claimed}
+	r.deadline = l.now + int64(lease)
+	s.primary.prober.send(r, s.pool.ping, nil)
+}
+
+// done is told the server's answer, or the error text that stands for none.
+func (p *probe) done(reply []byte) {
+	s := p.server
+	l := s.pool.l
+	s.primary.prober.retire()
+	if !serves(s.pool.spec.Protocol, reply) {
+		pause := max(s.pool.spec.ServerRetryTimeout, probePause)
+		if p.vain {
+			pause = min(pause, probeAgain)
+		}
+		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())
+		s.swap(p.word, next)
+		s.awaitRetry(s.liveness())
+		return
+	}
+	if s.swap(p.word, p.word.Readmit()) {
+		s.primary.trouble = ""
+		s.pool.placement.publish()
+		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
+	}
+}
+
+// serves tells whether a reply to a probe comes from a server that can be given requests. One that only wants a password
+// is at work; what it thinks of the pool's password is for its clients to see.
+func serves(protocol link.Protocol, reply []byte) bool {
+	if protocol == link.Memcache {
+		return bytes.HasPrefix(reply, []byte("VERSION "))
+	}
+	return bytes.HasPrefix(reply, []byte("+PONG")) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
+}

@@ -1,0 +1,150 @@
+// Servers move to other addresses, and nobody who waits for them notices.
+
+package core
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// discovering starts a worker of a pool of one server that may move, and returns where else it may be.
+func discovering(t *testing.T) (*rig, *loop, *fakeServer) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	l := r.workers[0]
+	l.spec.Topology = link.StaticTopology(l.spec.Pools)
+	l.spec.Topology.Pools[0].Discovers = true
+	spec, err := sock.MemfdSealed("spec", l.spec.Text())
+	r.must(err)
+	l.succession.origins = [...]int{spec, -1}
+	t.Cleanup(func() { sock.Close(l.succession.origins[0]) })
+	return r, l, r.addServer("s2")
+}
+
+// movesTo has the master say where the server is.
+func (r *rig) movesTo(l *loop, version uint64, s *fakeServer) {
+	r.t.Helper()
+	spec := *l.spec
+	spec.Topology = link.StaticTopology(slices.Clone(spec.Pools))
+	spec.Topology.Pools[0].Version = version
+	spec.Topology.Pools[0].Servers[0].Endpoints[0].Address = s.path
+	fd, err := sock.MemfdSealed("spec", spec.Text())
+	r.must(err)
+	r.instruct(l, link.Relocated, nil, fd)
+	sock.Close(fd)
+	r.turn()
+}
+
+// asked has the client ask for a key, and the server that must be asked answer.
+func (r *rig) asked(c *peer, s *fakeServer) {
+	r.t.Helper()
+	c.send(redisRequestOf("GET", "a"))
+	r.turn()
+	if len(s.conns) == 0 {
+		r.t.Fatalf("nobody connects to %s", s.name)
+	}
+	last := s.conns[len(s.conns)-1]
+	if got := string(last.take()); got != string(redisRequestOf("GET", "a")) {
+		r.t.Fatalf("%s got %q", s.name, got)
+	}
+	last.send([]byte("$2\r\n" + s.name + "\r\n"))
+	r.turn()
+	if got := string(c.take()); got != "$2\r\n"+s.name+"\r\n" {
+		r.t.Fatalf("the client got %q, not what %s said", got, s.name)
+	}
+}
+
+func TestServerMoves(t *testing.T) {
+	r, l, other := discovering(t)
+	c := r.connect("c", 0, 0)
+	first := r.servers[0]
+	r.asked(c, first)
+	r.movesTo(l, 2, other)
+	if !first.conns[0].ended {
+		t.Error("the connection to the old address stays, although nothing is owed there")
+	}
+	r.asked(c, other)
+	r.movesTo(l, 2, first) // which is no news
+	r.asked(c, other)
+	r.movesTo(l, 3, first)
+	r.asked(c, first)
+	text, err := sock.ReadAll(l.succession.origins[0])
+	r.must(err)
+	spec, err := link.ParseSpec(text)
+	if err != nil || spec.Topology.Pools[0].Version != 3 {
+		t.Errorf("the next master finds %+v, %v", spec, err)
+	}
+	if n := *l.pools[0].servers[0].counters[link.ServerErr]; n != 0 || !l.pools[0].servers[0].liveness().Alive() {
+		t.Errorf("moving has counted as %d errors", n)
+	}
+}
+
+// Requests that the old address has are answered from there, and the connection ends with the last of them.
+func TestServerMovesUnderLoad(t *testing.T) {
+	r, l, other := discovering(t)
+	first := r.servers[0]
+	early, late := r.connect("early", 0, 0), r.connect("late", 0, 0)
+	early.send(redisRequestOf("GET", "a"))
+	r.turn()
+	r.unchecked = true // a connection of a former endpoint is not among those that are checked
+	r.movesTo(l, 2, other)
+	r.asked(late, other)
+	if first.conns[0].ended {
+		t.Fatal("a connection that owes a reply is closed")
+	}
+	first.conns[0].send([]byte("$3\r\nold\r\n"))
+	r.turn()
+	if got := string(early.take()); got != "$3\r\nold\r\n" {
+		t.Errorf("who asked before got %q", got)
+	}
+	if !first.conns[0].ended {
+		t.Error("the connection to the old address stays")
+	}
+	r.unchecked = false
+	r.asked(early, other)
+}
+
+// What fails at the old address says nothing of the server.
+func TestOldAddressFails(t *testing.T) {
+	r, l, other := discovering(t)
+	l.pools[0].spec.AutoEjectHosts, l.pools[0].spec.ServerFailureLimit = true, 1
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "a"))
+	r.turn()
+	r.unchecked = true
+	r.movesTo(l, 2, other)
+	r.servers[0].hangUp()
+	r.turn()
+	if got := string(c.take()); len(got) == 0 || got[0] != '-' {
+		t.Errorf("who waited there got %q", got)
+	}
+	r.unchecked = false
+	if !l.pools[0].servers[0].liveness().Alive() {
+		t.Error("the server is ejected for it")
+	}
+	r.asked(c, other)
+}
+
+// A pool whose topology is its configuration stays where it is, and what makes no sense changes nothing.
+func TestTopologiesThatAreNoNews(t *testing.T) {
+	r, l, other := discovering(t)
+	l.spec.Topology.Pools[0].Discovers = false
+	c := r.connect("c", 0, 0)
+	r.movesTo(l, 2, other)
+	r.asked(c, r.servers[0])
+	l.spec.Topology.Pools[0].Discovers = true
+	r.instruct(l, link.Relocated, nil)
+	fd, err := sock.MemfdSealed("spec", []byte("{"))
+	r.must(err)
+	r.instruct(l, link.Relocated, nil, fd)
+	sock.Close(fd)
+	r.turn()
+	r.asked(c, r.servers[0])
+	r.instruct(l, link.Kind(999), nil) // of a later build
+	r.turn()
+	r.asked(c, r.servers[0])
+}

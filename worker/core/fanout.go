@@ -1,0 +1,235 @@
+// Requests that go out as several: one fragment for each server, and one reply made of theirs. Which servers get what is the
+// route's to say, what their replies amount to the command's: no protocol is known here.
+
+package core
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// fanout is what such a request still needs until the last of its fragments is answered. It is kept for reuse when it is
+// done, with its slices.
+type fanout struct {
+	pool    *pool
+	next    *fanout // of the pool's spare ones
+	command fanoutCommand
+
+	owner  []int32          // for each key the fragment that asks for it
+	counts []int32          // for each fragment its keys; failedPart once its reply is an error that stands for each of them
+	parts  []*memory.Buffer // for each fragment its reply
+	left   int              // fragments without a reply; 0 until they are sent, and when all have come
+	merged int              // of a reply that is being merged: keys whose values are written
+
+	owners *memory.Buffer // of a long request: the memory of owner
+	size   int            // bytes that all this takes, and the fragments
+	own    int            // of them, those that are in no buffer and no request
+
+	admitted bool // each server has room for its fragment
+	vain     bool // a fragment was given up, hence the whole
+}
+
+// fanoutCommand is what a protocol knows of one request that goes out as several: redisFanout or memcacheFanout.
+type fanoutCommand interface {
+	divider
+	merger
+
+	// tolerant tells whether the reply is worth something when a fragment has failed.
+	tolerant() bool
+	// cost returns how many bytes all this takes, in buffers and elsewhere.
+	cost() (inBuffers, elsewhere int)
+	// clear forgets the request. large tells that it has needed more memory than is worth keeping.
+	clear(m *memory.Allocator) (large bool)
+}
+
+// fanouts is what a pool needs to make fanouts of requests, one at a time, and keeps for reuse. Loop only.
+type fanouts struct {
+	of      []int32  // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
+	targets []target // for each fragment of it
+	order   []int32  // the numbers of its keys, fragment by fragment
+	replies [][]byte // to the fragments of the one that is being merged
+
+	pool  *pool
+	spare *fanout
+	count int // of spare
+}
+
+// target is where one fragment of the request at hand goes.
+type target struct {
+	server int
+	end    int32 // of its keys within order; they begin where those of the fragment before end
+}
+
+// maxSpareFanouts is how many a pool keeps for reuse.
+const maxSpareFanouts = 256
+
+func newFanouts(p *pool) fanouts {
+	fs := fanouts{pool: p}
+	for range len(p.servers) + 1 {
+		fs.of = append(fs.of, -1)
+	}
+	return fs
+}
+
+// take returns an empty fanout for the request at hand.
+func (fs *fanouts) take() *fanout {
+	fs.targets = fs.targets[:0]
+	f := fs.spare
+	if f == nil {
+		return &fanout{pool: fs.pool, command: fs.pool.newFanoutCommand(fs.pool)}
+	}
+	fs.spare = f.next
+	fs.count--
+	f.next = nil
+	return f
+}
+
+// assign gives a key that lives on server a fragment: the server's own, or a new one.
+func (fs *fanouts) assign(f *fanout, server int) {
+	fragment := fs.of[server+1]
+	if fragment < 0 {
+		fragment = int32(len(fs.targets))
+		fs.of[server+1] = fragment
+		fs.targets = append(fs.targets, target{server: server})
+	}
+	f.owner = append(f.owner, fragment)
+	fs.targets[fragment].end++ // which is, until assigned, how many keys the fragment has
+}
+
+// assigned ends the assignment: the servers' entries are free for the next request, and the keys are sorted by fragment,
+// so that making all fragments looks at each key once.
+func (fs *fanouts) assigned(f *fanout) {
+	begin := int32(0)
+	for i := range fs.targets {
+		t := &fs.targets[i]
+		fs.of[t.server+1] = -1
+		f.parts = append(f.parts, nil)
+		f.counts = append(f.counts, t.end)
+		begin, t.end = begin+t.end, begin
+	}
+	f.left = len(fs.targets)
+	fs.order = slices.Grow(fs.order[:0], len(f.owner))[:len(f.owner)]
+	for key, fragment := range f.owner {
+		t := &fs.targets[fragment]
+		fs.order[t.end] = int32(key)
+		t.end++
+	}
+}
+
+// dispatch sends the fragments of parent, which compose makes of their keys' numbers.
+func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, keys []int32) []byte) {
+	l, fs := c.pool.l, &c.pool.fanouts
+	fs.assigned(f)
+	parent.fanout = f
+	f.admitted = true
+	for _, t := range fs.targets {
+		f.admitted = f.admitted && c.admitted(t.server)
+	}
+	c.charge(f)
+	begin := int32(0)
+	for i, t := range fs.targets {
+		l.scratch = compose(l.scratch[:0], fs.order[begin:t.end])
+		c.pool.forward(c.fragment(parent, i), c.lane, t.server, l.scratch, nil)
+		begin = t.end
+	}
+}
+
+// fragment returns a request for one of the fragments of parent.
+func (c *client) fragment(parent *request, i int) *request {
+	r := c.pool.l.requests.get()
+	r.parent, r.fragment = parent, int32(i)
+	if parent.fanout.admitted {
+		r.state = isPromised
+	}
+	return r
+}
+
+// charge counts f, whose fragments are known, and what it takes.
+func (c *client) charge(f *fanout) {
+	*c.pool.counters[link.Fragments] += uint64(len(f.parts))
+	inBuffers, elsewhere := f.command.cost()
+	f.own = int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + elsewhere
+	if f.owners == nil {
+		f.own += 4 * cap(f.owner)
+	}
+	c.pool.l.memory.Charge(f.own)
+	f.size = f.own + f.owners.Cost() + inBuffers + len(f.parts)*requestBytes
+	c.held += f.size
+}
+
+// admitted tells whether server has room for a fragment of a request of c, or is none that is live.
+func (c *client) admitted(server int) bool {
+	return server < 0 || c.pool.servers[server].primary.conn(c.lane).admits()
+}
+
+// gather is told the reply to one fragment. With the last one parent is answered: in slices, if its reply is long.
+func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.Stream) {
+	f, c := parent.fanout, parent.client
+	f.left--
+	long := c != nil && f.left == 0 && f.isLong(reply)
+	if c != nil && (f.left > 0 || long) {
+		c.holdPart(f, fragment, reply, in)
+	}
+	switch {
+	case f.left > 0:
+		return
+	case long:
+		c.gathered(parent)
+		return
+	case c != nil:
+		c.mergeAtOnce(parent, fragment, reply) // the last one need not wait, so it is not copied
+	}
+	f.pool.fanouts.give(f)
+	parent.fanout = nil
+	l.forget(parent)
+}
+
+// holdPart keeps the reply to a fragment for those to the others.
+func (c *client) holdPart(f *fanout, fragment int32, reply []byte, in *stream.Stream) {
+	part := c.pool.hold(reply, in)
+	f.parts[fragment] = part
+	f.size += part.Cost()
+	c.held += part.Cost()
+}
+
+// abandon is told that the client of r is gone. What its fragments need stays until they are answered.
+func (fs *fanouts) abandon(r *request) {
+	switch {
+	case r.fanout == nil:
+	case r.fanout.left > 0:
+		r.fanout.dropParts(fs.pool.l.memory)
+	default: // no fragment of it is under way
+		fs.give(r.fanout)
+		r.fanout = nil
+	}
+}
+
+// give takes f back, which is done.
+func (fs *fanouts) give(f *fanout) {
+	m := fs.pool.l.memory
+	f.dropParts(m)
+	m.Uncharge(f.own)
+	m.Give(f.owners)
+	if f.owners != nil {
+		f.owner = nil
+	}
+	large := f.command.clear(m)
+	if large || cap(f.owner) > maxKeptArgs || fs.count == maxSpareFanouts {
+		return
+	}
+	*f = fanout{pool: f.pool, next: fs.spare, command: f.command, owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0]}
+	fs.spare = f
+	fs.count++
+}
+
+// dropParts forgets the replies that have come.
+func (f *fanout) dropParts(m *memory.Allocator) {
+	for i, part := range f.parts {
+		m.Give(part)
+		f.parts[i] = nil
+	}
+}

@@ -1,0 +1,126 @@
+//go:build fault
+
+// Single system calls that fail for want of what this host is short of.
+
+package core
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// failing has the calls of this name that meets chooses fail, until the test ends.
+func failing(t *testing.T, name string, err error, meets func(fd int) bool) {
+	fault.Interfere = func(call string, fd, size int) (int, error) {
+		if call == name && meets(fd) {
+			return 0, err
+		}
+		return size, nil
+	}
+	t.Cleanup(func() { fault.Interfere = nil })
+}
+
+// A kernel without memory for what is to be written costs nobody a connection, and is not asked all the time.
+func TestFaultyBuffers(t *testing.T) {
+	for _, err := range []error{unix.ENOBUFS, unix.ENOMEM} {
+		r := newRig(t)
+		p := r.redisPool("s1")
+		p.Preconnect, p.AutoEjectHosts, p.ServerFailureLimit = true, true, 1
+		r.start()
+		c := r.connect("c", 0, 0)
+		s := r.servers[0].conns[0]
+		calls := 0
+		failing(t, "send", err, func(fd int) bool {
+			if fd == c.fd || fd == s.fd {
+				return false
+			}
+			calls++
+			return true
+		})
+		c.send(redisRequestOf("GET", "a"))
+		r.turn()
+		r.advance(writePause)
+		if got := s.take(); len(got) > 0 || calls != 2 {
+			t.Fatalf("%v: the server got %q after %d calls", err, got, calls)
+		}
+		interfere := fault.Interfere
+		fault.Interfere = nil
+		r.advance(writePause)
+		if got := s.take(); string(got) != string(redisRequestOf("GET", "a")) {
+			t.Fatalf("%v: the server got %q", err, got)
+		}
+		fault.Interfere = interfere
+		s.send([]byte("$1\r\n1\r\n"))
+		r.turn()
+		if got := c.take(); len(got) > 0 || c.ended || calls != 3 {
+			t.Fatalf("%v: the client got %q after %d calls, ended is %v", err, got, calls, c.ended)
+		}
+		fault.Interfere = nil
+		r.advance(writePause)
+		if got := string(c.take()); got != "$1\r\n1\r\n" {
+			t.Errorf("%v: the client got %q", err, got)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
+// A connection that is accepted and cannot be watched waits for its turn, and with it those behind.
+func TestFaultyWatch(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1").ClientConnections = 2
+	r.start()
+	l := r.workers[0]
+	failing(t, "watch", unix.ENOSPC, func(int) bool { return true })
+	first, second := r.connect("first", 0, 0), r.connect("second", 0, 0)
+	r.advance(3 * acceptPause)
+	if first.ended || second.ended || l.clients != 0 {
+		t.Fatalf("the first one is closed: %v, the second: %v, and %d are served", first.ended, second.ended, l.clients)
+	}
+	fault.Interfere = nil
+	r.advance(acceptPause)
+	r.pings(first, l)
+	r.pings(second, l)
+	if got := *l.pools[0].counters[link.ClientConnections]; got != 2 {
+		t.Errorf("client_connections is %d", got)
+	}
+	failing(t, "watch", unix.ENOMEM, func(fd int) bool { return fd != l.listeners[0].fd })
+	first.hangUp()
+	r.turn()
+	third := r.connect("third", 0, 0)
+	l.listeners[0].unwatch() // another generation accepts
+	r.turn()
+	if !third.ended || *l.pools[0].counters[link.ClientConnections] != 1 {
+		t.Errorf("the third one, whom nobody can serve, is closed: %v; client_connections is %d", third.ended, *l.pools[0].counters[link.ClientConnections])
+	}
+}
+
+// What this host lacks says nothing of a server, or of one of its addresses.
+func TestFaultyHost(t *testing.T) {
+	for _, call := range []string{"socket", "connect", "watch"} {
+		for _, err := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC, unix.EADDRNOTAVAIL} {
+			r := newRig(t)
+			p := r.redisPool("s1")
+			p.AutoEjectHosts, p.ServerFailureLimit, p.Timeout = true, 1, time.Second
+			r.start()
+			c := r.connect("c", 0, 0)
+			failing(t, call, err, func(int) bool { return true })
+			c.send(redisRequestOf("GET", "a"))
+			r.turn()
+			if word := r.workers[0].pools[0].servers[0].liveness(); !word.Alive() {
+				t.Errorf("%s: %v: the server is %v", call, err, word)
+			}
+			if got := string(c.take()); got != "-ERR "+foreignCause(err)+"\r\n" {
+				t.Errorf("%s: %v: the client got %q", call, err, got)
+			}
+			fault.Interfere = nil
+			r.tearDown()
+			r.clients = nil
+		}
+	}
+}

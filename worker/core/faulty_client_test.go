@@ -1,0 +1,444 @@
+//go:build fault
+
+// The clients of worlds in which things break: they know what each reply must be, and what may have become of it.
+
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// faultyClient is a client that may do anything while it is a victim.
+type faultyClient struct {
+	*peer
+	pool   *faultyPool
+	slot   int
+	number int
+	seq    int
+	modest bool // asks for little at a time
+	victim bool
+	reset  bool // the kernel has told the worker so
+	ends   bool // has said what ends the connection
+	asks   []byte
+	got    []byte
+	waits  []wait
+}
+
+// wait is a reply that is owed.
+type wait struct {
+	asks    string
+	want    []byte
+	parts   [][]byte // of an array whose elements may be errors one by one
+	servers []*faultyServer
+	large   bool
+}
+
+const (
+	mostWaits  = 24
+	largeValue = 200_000
+)
+
+func (w *faultyWorld) addClient() {
+	p := w.pools[w.random.IntN(len(w.pools))]
+	w.numbers++
+	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2)}
+	w.happens("c%d connects", c.number)
+	c.peer = &peer{name: fmt.Sprint("c", c.number), deaf: true} // the world receives for it
+	var err error
+	c.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	w.must(err)
+	w.must(unix.Bind(c.fd, &unix.SockaddrUnix{Name: w.addressOf(c)}))
+	w.must(unix.Connect(c.fd, &unix.SockaddrUnix{Name: w.front(p.index, c.slot)}))
+	w.rig.clients = append(w.rig.clients, c.peer)
+	w.clients = append(w.clients, c)
+}
+
+func (w *faultyWorld) someClient() *faultyClient {
+	c := w.clients[w.random.IntN(len(w.clients))]
+	if c.fd < 0 || c.ended {
+		return nil
+	}
+	return c
+}
+
+// addressOf is by what a worker's end of a connection tells whose it is.
+func (c *faultyClient) isOwed() bool { return len(c.waits) > 0 }
+
+func (w *faultyWorld) addressOf(c *faultyClient) string { return "@" + w.dir + "/" + c.name }
+
+// clientOf returns the client that a worker's is the other end of.
+func (w *faultyWorld) clientOf(h *client) *faultyClient {
+	if c := w.known[h]; c != nil {
+		return c
+	}
+	address := sock.PeerAddress(h.stream.FD())
+	for _, c := range w.clients {
+		if w.addressOf(c)+":0" == address {
+			w.known[h] = c
+			return c
+		}
+	}
+	return nil
+}
+
+// clientActs does what clients do.
+func (w *faultyWorld) clientActs(c *faultyClient) {
+	if c.victim && w.one(12) {
+		c.misbehave(w)
+		return
+	}
+	if !c.ends && len(c.waits) < mostWaits && w.one(2) {
+		for range 1 + w.random.IntN(4) {
+			c.ask(w)
+		}
+	}
+	c.send(w, w.one(2))
+	c.receive(w)
+}
+
+func (c *faultyClient) misbehave(w *faultyWorld) {
+	switch w.random.IntN(5) {
+	case 0:
+		w.breaks("client hangs up", "%s", c.name)
+		c.hangUp()
+	case 1:
+		w.breaks("client half-closes", "%s", c.name)
+		c.send(w, true)
+		if len(c.asks) == 0 {
+			c.ends = true
+			w.must(c.halfClose())
+		}
+	case 2:
+		if !c.ends {
+			w.breaks("client talks garbage", "%s", c.name)
+			c.ends = true
+			text := "*1\r\n$x\r\n"
+			want := "-ERR Protocol error: invalid bulk length\r\n"
+			if c.pool.protocol == link.Memcache {
+				text, want = "quit\r\n", ""
+			}
+			c.asks = append(c.asks, text...)
+			if want != "" {
+				c.waits = append(c.waits, wait{asks: text, want: []byte(want)})
+			}
+		}
+	case 3:
+		w.breaks("client breaks off", "%s", c.name)
+		c.asks = c.asks[:w.random.IntN(len(c.asks)+1)]
+		c.send(w, true)
+		c.hangUp()
+	default: // sends and does not listen
+		for range mostWaits / 2 {
+			if !c.ends {
+				c.ask(w)
+			}
+		}
+		c.send(w, true)
+	}
+}
+
+// key returns a key that nobody has asked for before. It says how long its value is.
+func (c *faultyClient) key(w *faultyWorld, large bool) string {
+	size := w.random.IntN(60)
+	if large {
+		size = w.random.IntN(largeValue)
+	}
+	return fmt.Sprintf("c%d:%d:%x:%d", c.number, c.seq, w.random.Uint32(), size)
+}
+
+// askOf asks one server for something small.
+func (c *faultyClient) askOf(w *faultyWorld, s *faultyServer) {
+	c.seq++
+	key := c.key(w, false)
+	for c.pool.owner(key) != s {
+		key = c.key(w, false)
+	}
+	c.put(w, false, "get", key)
+}
+
+// ask says one more request.
+func (c *faultyClient) ask(w *faultyWorld) {
+	c.seq++
+	large := !c.modest && w.one(8)
+	key := c.key(w, large)
+	name := "get"
+	var more []string
+	switch w.random.IntN(10) {
+	case 0, 1:
+		name = "set"
+	case 2:
+		name = "incr"
+	case 3, 4:
+		name = "mget"
+		for range w.random.IntN(6) {
+			more = append(more, c.key(w, large && w.one(3)))
+		}
+	case 5:
+		name = "mset"
+		for range w.random.IntN(4) {
+			more = append(more, c.key(w, large && w.one(3)))
+		}
+	case 6:
+		name = "odd"
+	}
+	c.put(w, large, name, append([]string{key}, more...)...)
+}
+
+// put queues a request and what is to come of it.
+func (c *faultyClient) put(w *faultyWorld, large bool, name string, keys ...string) {
+	var asks string
+	var r wait
+	silent := false
+	if c.pool.protocol == link.Memcache {
+		asks, silent = c.putMemcache(w, name, keys, &r)
+	} else {
+		asks = c.putRedis(w, name, keys, &r)
+	}
+	c.asks = append(c.asks, asks...)
+	if silent {
+		return
+	}
+	r.asks, r.large = asks[:min(len(asks), 200)], large
+	for _, key := range keys {
+		if s := c.pool.owner(key); !slices.Contains(r.servers, s) {
+			r.servers = append(r.servers, s)
+		}
+	}
+	c.waits = append(c.waits, r)
+}
+
+func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *wait) string {
+	words := append([]string{name}, keys...)
+	switch name {
+	case "set", "mset":
+		words = words[:1]
+		for _, key := range keys {
+			words = append(words, key, valueOf(key))
+		}
+	case "mget":
+		if c.pool.perKey && len(keys) > 1 {
+			for _, key := range keys {
+				r.parts = append(r.parts, resp.AppendBulkString(nil, valueOf(key)))
+			}
+		}
+	case "odd":
+		switch w.random.IntN(5) {
+		case 0:
+			words = []string{"PING"}
+		case 1:
+			r.want = resp.AppendBulkString(nil, valueOf(keys[0]))
+			return string(redisRequestOf("ECHO", valueOf(keys[0])))
+		case 2:
+			r.want = []byte("-ERR unknown command 'NoSuch', with args beginning with: \r\n")
+			return "NoSuch\r\n"
+		case 3:
+			words[0] = "DEL"
+		case 4:
+			r.want = resp.AppendBulkString(nil, valueOf(keys[0]))
+			return "GET " + keys[0] + "\r\n"
+		}
+	}
+	r.want = executeRedis(words)
+	return string(redisRequestOf(words...))
+}
+
+func (c *faultyClient) putMemcache(w *faultyWorld, name string, keys []string, r *wait) (asks string, silent bool) {
+	line := name + " " + keys[0]
+	switch name {
+	case "mget":
+		line = "get " + strings.Join(keys, " ")
+		if w.one(2) {
+			line = "gets " + strings.Join(keys, " ")
+		}
+	case "set", "mset":
+		value := valueOf(keys[0])
+		silent = w.one(4)
+		r.want = []byte("STORED\r\n")
+		return fmt.Sprintf("set %s 0 0 %d%s\r\n%s\r\n", keys[0], len(value), noreplyIf(silent), value), silent
+	case "incr":
+		silent = w.one(4)
+		r.want = executeMemcache([]string{"incr", keys[0]})
+		return "incr " + keys[0] + " 1" + noreplyIf(silent) + "\r\n", silent
+	case "odd":
+		switch w.random.IntN(4) {
+		case 0:
+			r.servers = c.pool.servers
+			line = "verbosity 1"
+		case 1:
+			r.servers = c.pool.servers // whichever
+			line = "version"
+		case 2:
+			line = "delete " + keys[0]
+		case 3:
+			line = "touch " + keys[0] + " 0"
+		}
+	}
+	r.want = executeMemcache(strings.Fields(line))
+	return line + "\r\n", false
+}
+
+func noreplyIf(silent bool) string {
+	if silent {
+		return " noreply"
+	}
+	return ""
+}
+
+// send sends something, or everything, of what is to be said.
+func (c *faultyClient) send(w *faultyWorld, all bool) (busy bool) {
+	if c.fd < 0 || c.ended || len(c.asks) == 0 {
+		return false
+	}
+	b := c.asks
+	if !all {
+		b = b[:w.random.IntN(min(len(b), 1<<w.random.IntN(18)))+1]
+	}
+	n, err := sock.Send(c.fd, b)
+	w.happens("%s sends %.60q… %d of %d", c.name, b, n, len(c.asks))
+	c.asks = c.asks[n:]
+	if err != nil && err != unix.EAGAIN {
+		c.asks = nil
+	}
+	return n > 0
+}
+
+// receive takes what is there and compares it with what must be.
+func (c *faultyClient) receive(w *faultyWorld) (busy bool) {
+	if c.fd < 0 {
+		return false
+	}
+	c.deaf = false
+	busy = c.pull()
+	c.deaf = true
+	c.got = append(c.got, c.take()...)
+	for len(c.got) > 0 {
+		n := 0
+		var err error
+		if c.pool.protocol == link.Memcache {
+			n, _, err = memcache.ConsumeReply(c.got, memcache.Progress{})
+		} else {
+			n, _, err = resp.ConsumeReply(c.got, resp.Progress{})
+		}
+		if err != nil {
+			w.t.Fatalf("%s gets no reply but %.200q: %v", c.name, c.got, err)
+		}
+		if n == 0 {
+			break
+		}
+		c.hears(w, c.got[:n])
+		c.got = c.got[n:]
+	}
+	if c.ended {
+		c.mayEnd(w)
+		c.hangUp()
+	}
+	return busy
+}
+
+// hears compares a reply.
+func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
+	w.answered++
+	w.happens("%s hears %.60q… %d", c.name, reply, len(reply))
+	if len(c.waits) == 0 {
+		if reason := c.reason(w, reply); reason == "" {
+			w.t.Fatalf("%s, which waits for nothing, gets %.300q", c.name, reply)
+		}
+		return
+	}
+	r := c.waits[0]
+	c.waits = c.waits[1:]
+	if bytes.Equal(reply, r.want) {
+		return
+	}
+	w.errors++
+	if r.parts != nil && !resp.IsError(reply) {
+		c.hearsParts(w, r, reply)
+		return
+	}
+	if !c.mayHear(w, r, reply) {
+		w.t.Fatalf("%s gets %.300q, want %.300q, to %q to %v", c.name, reply, r.want, r.asks, namesOf(r.servers))
+	}
+}
+
+func namesOf(servers []*faultyServer) (names []string) {
+	for _, s := range servers {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// hearsParts compares an array, of which each element may be an error.
+func (c *faultyClient) hearsParts(w *faultyWorld, r wait, reply []byte) {
+	_, off, ok := resp.ArrayLen(reply)
+	for _, want := range r.parts {
+		n, _, err := resp.ConsumeReply(reply[off:], resp.Progress{})
+		if !ok || err != nil || n == 0 || !bytes.Equal(reply[off:off+n], want) && !c.mayHear(w, r, reply[off:off+n]) {
+			w.t.Fatalf("%s gets %.300q, want %.300q, to %q", c.name, reply, r.want, r.asks)
+		}
+		off += n
+	}
+	if off != len(reply) {
+		w.t.Fatalf("%s gets %.300q, want %d elements", c.name, reply, len(r.parts))
+	}
+}
+
+// mayHear tells whether an error may stand for the reply.
+func (c *faultyClient) mayHear(w *faultyWorld, r wait, reply []byte) bool {
+	if !resp.IsError(reply) && !memcache.IsError(reply) {
+		return false
+	}
+	for _, s := range r.servers {
+		if s.victim {
+			return isKnown(reply)
+		}
+	}
+	return c.reason(w, reply) != ""
+}
+
+// reason returns which shortage an error tells of.
+func (c *faultyClient) reason(w *faultyWorld, reply []byte) string {
+	for _, text := range w.shortage.texts() {
+		if bytes.Contains(reply, []byte(text)) {
+			return text
+		}
+	}
+	return ""
+}
+
+// isKnown tells whether an error is one that clients are told.
+func isKnown(reply []byte) bool {
+	for _, known := range []string{
+		"Connection refused", "Connection timed out", "Connection reset by peer", "Broken pipe", "Host is down", "No route to host",
+		"Network is unreachable", "Too many open files", "Cannot assign requested address", "No space left on device",
+		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
+		errGarbage.Error(), errUnasked.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
+		"Connection timed out", "No such file or directory",
+	} {
+		if bytes.Contains(reply, []byte(known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayEnd checks that there is a reason for the end of the connection.
+func (c *faultyClient) mayEnd(w *faultyWorld) {
+	s := w.shortage
+	switch {
+	case c.victim, c.ends:
+	case !c.modest && (s.memory || s.limit):
+	default:
+		w.t.Fatalf("%s, which has done nothing wrong, is closed; it waits for %d replies", c.name, len(c.waits))
+	}
+	c.waits, c.asks = nil, nil
+}

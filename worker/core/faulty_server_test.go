@@ -1,0 +1,431 @@
+//go:build fault
+
+// The servers of worlds in which things break: what they answer depends on the request alone, so that everybody knows
+// what is right.
+
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/shard/hash"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// faultyPool is a pool as its clients know it.
+type faultyPool struct {
+	index    int
+	protocol link.Protocol
+	perKey   bool
+	servers  []*faultyServer
+	keys     *shard.Map // with all servers live
+}
+
+// faultyServer is a server that may do anything while it is a victim.
+type faultyServer struct {
+	*fakeServer
+	pool     *faultyPool
+	index    int
+	victim   bool
+	silent   bool
+	failures int // in a row that were counted before the storm
+	talks    map[*peer]*faultyTalk
+}
+
+// faultyTalk is a server's side of one connection.
+type faultyTalk struct {
+	requests []byte
+	replies  [][]byte
+	sent     int            // bytes of replies[0]
+	last     map[string]int // the last request of each client
+	sour     int            // so many of the next replies are errors
+	spoiled  bool           // it has sent what is no reply
+}
+
+// whyNot is what a server may say instead of what it is asked for.
+var whyNot = map[link.Protocol]string{
+	link.Redis: "-LOADING Redis is loading the dataset in memory\r\n", link.Memcache: "SERVER_ERROR out of memory storing object\r\n",
+}
+
+func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
+	var names []string
+	for i := range 2 + w.random.IntN(3) {
+		names = append(names, fmt.Sprintf("%c%d", protocol[0], i))
+	}
+	spec := w.redisPool(names...)
+	spec.Name, spec.Protocol = string(protocol), protocol
+	spec.Timeout = w.pace
+	spec.Distribution = "ketama"
+	spec.ServerConnections = 1 + w.random.IntN(2)
+	spec.Preconnect = w.one(2)
+	if w.one(3) {
+		spec.ClientOutstanding = 1 + w.random.IntN(20)
+	}
+	if w.one(3) {
+		spec.ClientOutputSoft = 1 << 14
+	}
+	if !w.one(4) {
+		spec.AutoEjectHosts = true
+		spec.ServerFailureLimit = 1 + w.random.IntN(3)
+		spec.ServerRetryTimeout = w.retry
+	}
+	if protocol == link.Redis && w.one(3) {
+		spec.DB = 1
+	}
+	p := &faultyPool{index: index, protocol: protocol}
+	if w.one(2) {
+		spec.MGetErrors = link.MGetErrorsPerKey
+		p.perKey = protocol == link.Redis
+	}
+	var weighted []shard.Server
+	where := w.random.IntN(3)
+	for i, name := range names {
+		s := &faultyServer{fakeServer: w.rig.servers[len(w.rig.servers)-len(names)+i], pool: p, index: i, talks: map[*peer]*faultyTalk{}}
+		s.deaf = true
+		switch where {
+		case 1:
+			spec.Servers[i].Network, spec.Servers[i].Address = "tcp", s.address(w)
+		case 2:
+			spec.Servers[i].Network, spec.Servers[i].Address = "tcp", name+".test:6379"
+		}
+		p.servers = append(p.servers, s)
+		weighted = append(weighted, shard.Server{Name: name, Weight: 1})
+	}
+	w.servers = append(w.servers, p.servers...)
+	fn, _ := hash.ByName(spec.Hash)
+	p.keys = shard.NewMap(shard.Ketama, fn, shard.HashTag{}, weighted)
+	w.pools = append(w.pools, p)
+}
+
+// liveness is what the workers think of the server.
+func (s *faultyServer) liveness(w *faultyWorld) shard.Liveness {
+	return w.workers[0].pools[s.pool.index].servers[s.index].liveness()
+}
+
+// address is that of a server in a network that is not there, see divert.
+func (s *faultyServer) address(w *faultyWorld) string {
+	return fmt.Sprintf("192.0.2.%d:6379", 1+10*s.pool.index+s.index)
+}
+
+// owner returns the server of a key.
+func (p *faultyPool) owner(key string) *faultyServer { return p.servers[p.keys.Server([]byte(key))] }
+
+// valueOf returns the value of a key, which says how long it is.
+func valueOf(key string) string {
+	parts := strings.Split(key, ":")
+	size, _ := strconv.Atoi(parts[len(parts)-1])
+	return strings.Repeat(key+"|", size/(len(key)+1)+1)[:size]
+}
+
+func numberOf(key string) int64 { return int64(crc32.ChecksumIEEE([]byte(key))) }
+
+// executeRedis returns the reply to a request.
+func executeRedis(args []string) []byte {
+	switch strings.ToLower(args[0]) {
+	case "ping":
+		return []byte("+PONG\r\n")
+	case "get":
+		return resp.AppendBulkString(nil, valueOf(args[1]))
+	case "incr":
+		return resp.AppendInt(nil, numberOf(args[1]))
+	case "mget":
+		b := resp.AppendArray(nil, len(args)-1)
+		for _, key := range args[1:] {
+			b = resp.AppendBulkString(b, valueOf(key))
+		}
+		return b
+	case "del", "exists":
+		return resp.AppendInt(nil, int64(len(args)-1))
+	case "set", "mset", "select":
+		return []byte("+OK\r\n")
+	}
+	panic("no server knows " + args[0])
+}
+
+// executeMemcache is executeRedis for the words of a line.
+func executeMemcache(words []string) []byte {
+	switch words[0] {
+	case "version":
+		return []byte("VERSION 1.6\r\n")
+	case "get", "gets":
+		var b []byte
+		for _, key := range words[1:] {
+			value := valueOf(key)
+			unique := ""
+			if words[0] == "gets" {
+				unique = " 7"
+			}
+			b = fmt.Appendf(b, "VALUE %s 0 %d%s\r\n%s\r\n", key, len(value), unique, value)
+		}
+		return append(b, "END\r\n"...)
+	case "set":
+		return []byte("STORED\r\n")
+	case "delete":
+		return []byte("DELETED\r\n")
+	case "touch":
+		return []byte("TOUCHED\r\n")
+	case "incr":
+		return fmt.Appendf(nil, "%d\r\n", numberOf(words[1]))
+	case "verbosity":
+		return []byte("OK\r\n")
+	}
+	panic("no server knows " + words[0])
+}
+
+// take reads what has arrived and queues the replies.
+func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
+	t := s.talks[c]
+	if t == nil {
+		t = &faultyTalk{last: map[string]int{}}
+		s.talks[c] = t
+	}
+	c.deaf = false
+	c.pull()
+	c.deaf = true
+	if len(c.got) > 0 {
+		w.happens("%s reads %.60q… %d", c.name, c.got, len(c.got))
+	}
+	t.requests = append(t.requests, c.take()...)
+	for {
+		words, n := s.pool.parse(w, t.requests)
+		if n == 0 {
+			return t
+		}
+		t.requests = t.requests[n:]
+		s.check(w, t, words)
+		reply := executeRedis
+		if s.pool.protocol == link.Memcache {
+			reply = executeMemcache
+		}
+		text := reply(words)
+		if t.sour > 0 {
+			t.sour--
+			text = []byte(whyNot[s.pool.protocol])
+		}
+		t.replies = append(t.replies, text)
+	}
+}
+
+// parse returns the words of the request at the front of b, and its length.
+func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
+	if p.protocol == link.Memcache {
+		r, _, n, err := memcache.ConsumeRequest(b, nil)
+		w.must(err)
+		if n == 0 {
+			return nil, 0
+		}
+		if r.NoReply {
+			w.t.Fatalf("a server is asked for no reply: %.100q", b[:n])
+		}
+		line, _, _ := bytes.Cut(b[:n], []byte("\r\n"))
+		return strings.Fields(string(line)), n
+	}
+	n, args, err := resp.ConsumeRequest(b, nil)
+	w.must(err)
+	for _, arg := range args {
+		words = append(words, string(arg.Of(b)))
+	}
+	return words, n
+}
+
+// check that no request comes twice, and those of one client in their order.
+func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
+	if len(words) < 2 || !strings.Contains(words[1], ":") {
+		return
+	}
+	id := words[0] + " " + words[1]
+	if w.executed[id] {
+		w.t.Fatalf("server %s is asked twice: %.200q", s.name, id)
+	}
+	w.executed[id] = true
+	parts := strings.Split(words[1], ":")
+	seq, _ := strconv.Atoi(parts[1])
+	if last, known := t.last[parts[0]]; known && seq <= last {
+		w.t.Fatalf("server %s gets request %d of %s after request %d", s.name, seq, parts[0], last)
+	}
+	t.last[parts[0]] = seq
+}
+
+// write sends some of what is to be answered, and tells whether that was anything.
+func (t *faultyTalk) write(c *peer, most int) bool {
+	busy := false
+	for len(t.replies) > 0 && most > 0 && c.fd >= 0 {
+		b := t.replies[0][t.sent:]
+		b = b[:min(len(b), most)]
+		n, err := sock.Send(c.fd, b)
+		if err != nil && err != unix.EAGAIN {
+			t.replies, t.sent = nil, 0
+			return true
+		}
+		busy = busy || n > 0
+		most -= n
+		t.sent += n
+		if t.sent == len(t.replies[0]) {
+			t.replies, t.sent = t.replies[1:], 0
+		} else if n < len(b) {
+			break
+		}
+	}
+	return busy
+}
+
+// serveAll does everything that there is to do.
+func (s *faultyServer) serveAll(w *faultyWorld) (busy bool) {
+	busy = s.accept()
+	for _, c := range s.conns {
+		if c.fd < 0 {
+			continue
+		}
+		t := s.take(w, c)
+		busy = t.write(c, 1<<30) || busy
+		if c.ended && len(t.replies) == 0 || t.spoiled {
+			c.hangUp()
+			busy = true
+		}
+	}
+	s.forget()
+	return busy
+}
+
+// forget drops connections that are over.
+func (s *faultyServer) forget() {
+	kept := s.conns[:0]
+	for _, c := range s.conns {
+		if c.fd >= 0 {
+			kept = append(kept, c)
+		} else {
+			delete(s.talks, c)
+		}
+	}
+	s.conns = kept
+}
+
+// serverActs serves a little, or does what a server should not.
+func (w *faultyWorld) serverActs(s *faultyServer) {
+	s.accept()
+	s.forget()
+	if len(s.conns) == 0 {
+		if s.victim {
+			s.misbehave(w, nil)
+		}
+		return
+	}
+	c := s.conns[w.random.IntN(len(s.conns))]
+	if s.victim && w.one(3) {
+		s.misbehave(w, c)
+		return
+	}
+	if s.silent {
+		return
+	}
+	t := s.take(w, c)
+	most := 1 << 30
+	if w.one(2) {
+		most = w.random.IntN(200)
+	}
+	t.write(c, most)
+	if s.pool.protocol == link.Redis && t.sent == 0 && w.one(30) && len(t.replies) > 0 {
+		w.happens("%s pushes", c.name)
+		t.replies = append([][]byte{[]byte(">2\r\n$10\r\ninvalidate\r\n*0\r\n")}, t.replies...)
+	}
+	if c.ended {
+		c.hangUp()
+	}
+}
+
+// misbehave does one of the things that servers do when they are not well. c is one of its connections, or nil.
+func (s *faultyServer) misbehave(w *faultyWorld, c *peer) {
+	kind := w.random.IntN(10)
+	if c == nil {
+		kind = 7 + kind%3
+	}
+	switch kind {
+	case 0:
+		t := s.take(w, c)
+		if t.sent == 0 {
+			w.breaks("garbage", "%s", c.name)
+			t.spoiled = true
+			t.replies = append([][]byte{[]byte(w.garbage())}, t.replies...)
+			t.write(c, 1<<30)
+		}
+	case 1:
+		w.breaks("early close", "%s", c.name)
+		s.take(w, c).write(c, w.random.IntN(2000))
+		c.hangUp()
+	case 2:
+		w.breaks("reset", "%s", c.name) // as the kernel does when something is left unread
+		c.hangUp()
+	case 3:
+		if t := s.take(w, c); len(t.replies) == 0 && len(t.requests) == 0 && s.owesNothing(w, c) {
+			w.breaks("unasked", "%s", c.name)
+			sock.Send(c.fd, []byte(whyNot[s.pool.protocol]))
+			t.spoiled = true
+			w.smooth = true // else it may come later than a request
+			w.turn()
+			w.smooth = false
+		}
+	case 4, 5:
+		w.breaks("error", "%s", c.name)
+		s.take(w, c).sour += 1 + w.random.IntN(3)
+	case 6:
+		w.breaks("silence", "%s falls silent", s.name)
+		s.silent = true
+	case 7:
+		w.breaks("refusal", "%s refuses", s.name)
+		s.refuse()
+		for _, c := range s.conns {
+			c.hangUp()
+		}
+	default:
+		s.mend(w)
+	}
+}
+
+// garbage is what is neither a reply nor the beginning of one.
+func (w *faultyWorld) garbage() string {
+	return []string{"?\r\n", "\x00\x01\x02\r\n", "$-5\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", "\r\n"}[w.random.IntN(5)]
+}
+
+// owesNothing tells whether no worker waits for this server, so that a reply is nobody's.
+func (s *faultyServer) owesNothing(w *faultyWorld, c *peer) bool {
+	for _, l := range w.workers {
+		server := l.pools[s.pool.index].servers[s.index]
+		for _, c := range append(server.primary.conns[:len(server.primary.conns):len(server.primary.conns)], server.primary.prober) {
+			if c.head != nil || c.state == connGreeting {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// mend has the server work again.
+func (s *faultyServer) mend(w *faultyWorld) {
+	s.silent = false
+	if s.listener < 0 {
+		w.happens("%s listens again", s.name)
+		w.must(s.listen())
+	}
+	for _, c := range s.conns {
+		if t := s.talks[c]; t != nil {
+			t.sour = 0
+			if t.spoiled {
+				c.hangUp()
+			}
+		}
+	}
+}
+
+// hostPatience bounds how long the test waits for a goroutine of the resolver.
+const hostPatience = 10 * time.Second

@@ -1,0 +1,282 @@
+// What holds in every worker: after each turn, and when nobody is connected any more.
+
+package core
+
+import (
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// checkInvariants compares the figures that a worker keeps with what they count.
+func checkInvariants(t testing.TB, l *loop) {
+	t.Helper()
+	clients := 0
+	for _, entry := range l.table {
+		switch h := entry.h.(type) {
+		case *client:
+			clients++
+			checkClient(t, h)
+		case traveller:
+			clients++
+			checkClient(t, h.c)
+		}
+	}
+	checkGiving(t, l)
+	if clients != l.clients {
+		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
+	}
+	unsent := map[*client]int{}
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			checkServer(t, s)
+			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+				for r := c.head; r != nil; r = r.behind {
+					if r.state&isUnsent != 0 {
+						unsent[r.owner()] += int(r.bytes)
+					}
+				}
+			}
+		}
+	}
+	for _, entry := range l.table {
+		if c, ok := entry.h.(*client); ok && int(c.unsent) != unsent[c] {
+			t.Fatalf("client %d counts %d bytes that wait to be sent and has %d", c.id, c.unsent, unsent[c])
+		}
+	}
+	for _, p := range l.pools {
+		for server, fragment := range p.fanouts.of {
+			if fragment != -1 {
+				t.Fatalf("between requests server %d-1 of pool %q has fragment %d", server, p.name, fragment)
+			}
+		}
+	}
+	for i, timer := range l.timers {
+		if !timer.Armed() || timer.Due() < l.timers[max(i-1, 0)/2].Due() {
+			t.Fatalf("timer %d of the heap is armed: %v, for %d", i, timer.Armed(), timer.Due())
+		}
+	}
+}
+
+func checkClient(t testing.TB, c *client) {
+	t.Helper()
+	owed, size, held := 0, 0, 0
+	shelves := map[*memory.Buffer]int32{}
+	for r := c.head; r != nil; r = r.next {
+		owed++
+		size += int(r.bytes)
+		if r.state&inClient == 0 || r.next == nil && c.tail != r {
+			t.Fatalf("client %d: its out queue is broken at request %d", c.id, owed)
+		}
+		if b := r.reply.b; b != nil {
+			if shelves[b] == 0 {
+				held += b.Cost()
+			}
+			if r.reply.to > 0 {
+				shelves[b]++
+			}
+		}
+		if r.fanout != nil {
+			if r.fanout.own > 0 {
+				inBuffers, _ := r.fanout.command.cost()
+				held += r.fanout.own + r.fanout.owners.Cost() + inBuffers + len(r.fanout.parts)*requestBytes
+			}
+			for _, part := range r.fanout.parts {
+				held += part.Cost()
+			}
+		}
+		if done := r.state&isDone != 0; done != (r.client == nil) {
+			t.Fatalf("client %d: request %d of its out queue: done is %v, waited for is %v", c.id, owed, done, !done)
+		}
+	}
+	for b, users := range shelves {
+		if users != b.Users {
+			t.Fatalf("client %d: %d replies stand on a shelf that counts %d", c.id, users, b.Users)
+		}
+	}
+	if owed != int(c.owed) || size != int(c.owedSize) {
+		t.Fatalf("client %d counts %d requests of %d bytes and has %d of %d", c.id, c.owed, c.owedSize, owed, size)
+	}
+	if held != c.held {
+		t.Fatalf("client %d counts %d bytes of replies that wait and has %d", c.id, c.held, held)
+	}
+	if c.head != nil && c.head.state&isDone != 0 && c.head.fanout == nil {
+		t.Fatalf("client %d: the head of its out queue is done and still there", c.id)
+	}
+	checkOutput(t, &c.stream.Out)
+	if len(c.stream.Kept()) == 0 && c.stream.Cost() > c.stream.Out.Cost() {
+		t.Fatalf("client %d keeps an empty buffer", c.id)
+	}
+}
+
+// checkGiving compares the lists of clients that are to move with the clients.
+func checkGiving(t testing.TB, l *loop) {
+	t.Helper()
+	g := &l.mover.outgoing
+	owed, waiting := 0, 0
+	for _, entry := range l.table {
+		c, ok := entry.h.(*client)
+		if !ok {
+			continue
+		}
+		switch c.moving.stage {
+		case movePacked:
+			waiting++
+		case moveFrozen:
+			owed++
+		}
+	}
+	if owed != g.owed || waiting != len(g.packed) || g.slow < 0 || g.slow > g.owed || !g.on && owed+waiting > 0 {
+		t.Fatalf("%d clients are frozen and %d packed; counted are %d, of them %d slow, and %d; giving is %v",
+			owed, waiting, g.owed, g.slow, len(g.packed), g.on)
+	}
+	for _, p := range l.mover.peers {
+		if len(p.offers) != p.link.Giving() || len(p.guests) != p.link.Taking() {
+			t.Fatalf("%d batches given and %d taken, the link counts %d and %d", len(p.offers), len(p.guests), p.link.Giving(), p.link.Taking())
+		}
+	}
+}
+
+// checkServer compares the gauges of a server with its connections' queues.
+func checkServer(t testing.TB, s *server) {
+	t.Helper()
+	var count, size [2]int // of requests: that wait to be written, that are written
+	open := 0
+	for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+		if c.state >= connGreeting {
+			open++
+		}
+		checkBegun(t, c)
+		where, unwritten := 1, -c.lead
+		for r := c.head; r != nil; r = r.behind {
+			if r == c.unsent {
+				where = 0
+			}
+			if where == 0 {
+				unwritten += int(r.bytes)
+			}
+			count[where]++
+			size[where] += int(r.bytes)
+			if r.state&inConn == 0 || r.behind == nil && c.tail != r {
+				t.Fatalf("server %q: its in queue is broken", s.spec.Name)
+			}
+		}
+		if unwritten != c.stream.Out.Len() {
+			t.Fatalf("server %q: %d bytes are to be written, %d of them queued", s.spec.Name, unwritten, c.stream.Out.Len())
+		}
+		checkOutput(t, &c.stream.Out)
+	}
+	for _, gauge := range []struct{ counter, want int }{
+		{link.InQueue, count[0]}, {link.InQueueBytes, size[0]}, {link.OutQueue, count[1]}, {link.OutQueueBytes, size[1]},
+		{link.ServerConnections, open},
+	} {
+		if got := *s.counters[gauge.counter]; got != uint64(gauge.want) {
+			name := link.ServerCounters[gauge.counter].Name
+			t.Fatalf("server %q: %s is %d, want %d", s.spec.Name, name, int64(got), gauge.want)
+		}
+	}
+	checkLatencies(t, s)
+}
+
+// checkBegun compares a connection's in queue with what it knows of it.
+func checkBegun(t testing.TB, c *conn) {
+	t.Helper()
+	owed, unbegun, promised, found := 0, 0, 0, c.begun == nil
+	for r := c.head; r != nil; r = r.behind {
+		if found {
+			unbegun++
+			if r.state&isExpired != 0 {
+				t.Fatalf("server %q: a request of which nothing is written has expired and would be", c.endpoint.server.spec.Name)
+			}
+		} else {
+			owed++
+		}
+		if r.state&isPromised != 0 {
+			promised++
+		}
+		found = found || r == c.begun
+	}
+	if !found || owed != c.owed || unbegun != c.unbegun {
+		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.endpoint.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
+	}
+	if promised != c.promised || c.gauge.limit < 1 {
+		t.Fatalf("server %q: %d fragments are promised, %d are counted; it may owe %d", c.endpoint.server.spec.Name, promised, c.promised, c.gauge.limit)
+	}
+}
+
+// checkLatencies: each reply is in one bucket.
+func checkLatencies(t testing.TB, s *server) {
+	t.Helper()
+	total := uint64(0)
+	for _, n := range s.primary.latency {
+		total += n
+	}
+	if replies := *s.counters[link.Responses]; total != replies {
+		t.Fatalf("server %q: %d latencies of %d responses", s.spec.Name, total, replies)
+	}
+}
+
+func checkOutput(t testing.TB, o *stream.Output) {
+	t.Helper()
+	bytes := 0
+	for _, piece := range o.Pieces(nil) {
+		bytes += len(piece)
+	}
+	if bytes != o.Len() {
+		t.Fatalf("an output counts %d bytes and has %d", o.Len(), bytes)
+	}
+	if o.Len() == 0 && o.Cost() > 0 {
+		t.Fatalf("an empty output takes %d bytes", o.Cost())
+	}
+}
+
+// checkEmpty is for a worker that nobody is connected to: it has given everything back.
+func checkEmpty(t testing.TB, l *loop) {
+	t.Helper()
+	checkInvariants(t, l)
+	if l.memory.Held() != 0 {
+		t.Errorf("%d bytes are held for nobody", l.memory.Held())
+	}
+	held := 1 + len(l.listeners) + len(l.mover.peers) // resolver
+	if l.master != nil {
+		held++
+	}
+	if l.succession.rendezvous.fd >= 0 {
+		held++
+	}
+	for _, entry := range l.table {
+		if entry.h != nil {
+			held--
+		}
+	}
+	if held != 0 || l.clients != 0 {
+		t.Errorf("%d clients and %d other registrations are left", l.clients, -held)
+	}
+	if got := *l.counters[link.CurrConnections]; got != uint64(len(l.listeners)) {
+		t.Errorf("curr_connections is %d, want the %d listeners", got, len(l.listeners))
+	}
+	if l.requests.count != rigRequests {
+		t.Errorf("%d requests are free, %d were at the start", l.requests.count, rigRequests)
+	}
+	n := 0
+	for r := l.requests.free; r != nil && n <= rigRequests; r = r.next {
+		n++
+	}
+	if n != l.requests.count {
+		t.Errorf("the requests that are free count %d and are %d", l.requests.count, n)
+	}
+	for _, p := range l.pools {
+		if *p.counters[link.ClientConnections] != 0 {
+			t.Errorf("pool %q: client_connections is %d", p.name, *p.counters[link.ClientConnections])
+		}
+		for _, s := range p.servers {
+			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+				if c.head != nil || len(c.stream.Kept()) > 0 || c.stream.Out.Len() != 0 || c.deadlines.Armed() || c.state != connClosed {
+					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Redis requests whose keys must all live on one server, and are refused where they do not.
+
+package core
+
+import (
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// forwardTogether sends a request to the server of its first key, if all of them live there: those in alone, and those in row,
+// which are looked at in slices if there may be very many.
+func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
+	p := c.pool
+	server := p.serverOf(b, args, alone, row)
+	switch {
+	case !p.placement.divides() || len(alone)+row.Count <= 1:
+		c.forward(cmd, b, server)
+	case len(args) < count && p.together(server, b, args, alone, resp.Row{}):
+		c.beginCheck(cmd, b, args[row.First-1].End(), server, row)
+	case len(args) == count && p.together(server, b, args, alone, row):
+		c.forward(cmd, b, server)
+	default:
+		c.respondScratch(c.refuseShards(cmd))
+	}
+}
+
+// serverOf returns the server on which the first of these keys lives.
+func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
+	switch {
+	case len(alone) > 0:
+		return p.placement.one(args[alone[0]].Of(b))
+	case row.Count > 0:
+		key, _ := resp.NextArg(b, args[row.First-1].End())
+		return p.placement.one(key.Of(b))
+	}
+	return p.placement.fixed()
+}
+
+// together tells whether keys all live on server.
+func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, row resp.Row) bool {
+	for _, key := range alone {
+		if p.placement.one(args[key].Of(b)) != server {
+			return false
+		}
+	}
+	for i := range row.Count {
+		if p.placement.one(args[row.First+i*row.Step].Of(b)) != server {
+			return false
+		}
+	}
+	return true
+}
+
+// keyCheck looks at whether the keys of a long request all live on one server. Loop only.
+type keyCheck struct {
+	pos    int // of the request's bytes, where the next key begins
+	step   int // from one to the next, in arguments
+	server int // where those live that have been looked at, or elsewhere
+}
+
+// elsewhere stands for the server of a request whose keys live on several.
+const elsewhere = -2
+
+// beginCheck has the request b sent to server if the keys in row, the first of which is at b[pos:], live there.
+func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
+	if w := c.beginWalk(b, row.Count, &keyCheck{pos: pos, step: row.Step, server: server}); w != nil {
+		w.request.command = cmd
+	}
+}
+
+// nextKey looks at where the next key lives. After one that lives elsewhere it is over.
+func (k *keyCheck) nextKey(w *keyWalk, p *pool) (copied int) {
+	key, next := resp.NextArg(w.b.B, k.pos)
+	if p.placement.one(key.Of(w.b.B)) != k.server {
+		k.server, w.left = elsewhere, 0
+		return 0
+	}
+	for range k.step - 1 {
+		_, next = resp.NextArg(w.b.B, next)
+	}
+	k.pos = next
+	return 0
+}
+
+// send sends the request, or refuses it.
+func (k *keyCheck) send(w *keyWalk, c *client) {
+	l := c.pool.l
+	if k.server == elsewhere {
+		l.memory.Give(w.b)
+		l.scratch = c.refuseShards(w.request.command)
+		l.answer(w.request, l.scratch, nil)
+		return
+	}
+	var body stream.Output
+	body.Adopt(w.b)
+	c.pool.forwardOutput(w.request, c.lane, k.server, nil, &body)
+}
+
+func (k *keyCheck) cost() (bytes int) { return 0 }
+
+func (k *keyCheck) drop(*memory.Allocator) {}

@@ -1,0 +1,84 @@
+// Long requests, whose keys are looked at a slice per turn before anything of them is sent, so that nobody waits for a million
+// keys.
+
+package core
+
+import (
+	"github.com/pinion-proxy/pinion/worker/memory"
+)
+
+const (
+	// longBytes is from where on a request is long, and replies are merged in slices.
+	longBytes = 32 << 10
+	// sliceBytes is how much is copied in a slice, where each key counts as keyToll bytes.
+	sliceBytes = 128 << 10
+	keyToll    = 64
+)
+
+// keyWalk is such a request on its way through its keys. Its client is not read meanwhile. Loop only.
+type keyWalk struct {
+	request *request       // in the out queue
+	b       *memory.Buffer // its bytes, but for those that a division has taken out
+	left    int            // keys to be looked at
+	aim     walkAim
+}
+
+// walkAim is what its keys are looked at for: a division or a keyCheck.
+type walkAim interface {
+	nextKey(w *keyWalk, p *pool) (copied int) // looks at the next key
+	send(w *keyWalk, c *client)               // what has come of it, when no key is left
+	cost() (bytes int)                        // that it takes itself
+	drop(m *memory.Allocator)                 // its client is gone
+}
+
+// beginWalk takes the request b, of so many keys, out of the input. Without memory it is answered, and nil returned.
+func (c *client) beginWalk(b []byte, keys int, aim walkAim) *keyWalk {
+	l := c.pool.l
+	whole, err := c.stream.ClaimOrCopy(l.memory, b)
+	if err != nil {
+		c.respond(c.pool.errorText(errNoMemory))
+		return nil
+	}
+	r := l.requests.get()
+	r.bytes = int32(len(b))
+	c.push(r)
+	c.walk = &keyWalk{request: r, b: whole, left: keys, aim: aim}
+	return c.walk
+}
+
+// walkOn goes on with the client's long request for a slice.
+func (c *client) walkOn() {
+	w, l := c.walk, c.pool.l
+	budget := sliceBytes
+	for w.left > 0 && budget > 0 {
+		w.left--
+		budget -= keyToll + w.aim.nextKey(w, c.pool)
+	}
+	l.io.Spent += sliceBytes - budget
+	if w.left > 0 {
+		c.nextTurn()
+		return
+	}
+	c.walk = nil
+	w.aim.send(w, c)
+	c.unmute()
+}
+
+// cost returns how many bytes the walk takes; w may be nil.
+func (w *keyWalk) cost() (bytes int) {
+	if w == nil {
+		return 0
+	}
+	return w.b.Cost() + w.aim.cost()
+}
+
+// dropWalk forgets the long request of a client that is gone.
+func (c *client) dropWalk() {
+	if c.walk == nil {
+		return
+	}
+	m := c.pool.l.memory
+	m.Give(c.walk.b)
+	c.walk.aim.drop(m)
+	c.walk = nil
+}

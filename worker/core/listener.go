@@ -1,0 +1,259 @@
+// Accepting clients.
+
+package core
+
+import (
+	"errors"
+	"math"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// listener is one inherited listening socket. It is watched level-triggered: a queue that is left is reported again.
+// While another generation accepts from it, it is held but not watched. Loop only.
+type listener struct {
+	pool     *pool
+	spec     link.Listener
+	at       netip.AddrPort // of TCP
+	dual     bool           // takes IPv4 as well as IPv6
+	fd       int
+	standIn  int // 1 + the slot whose worker does not accept from it at present; 0: it is this worker's own
+	watched  bool
+	removed  bool // no other generation accepts from it; see outlast
+	token    poll.Token
+	kept     int // a connection that was accepted and could not be watched; -1: none
+	pause    timer.Timer
+	last     timer.Timer // then it is closed; off: it is not to be
+	loggedAt int64
+}
+
+// listen takes over an inherited socket, and accepts from it unless another generation still does.
+func (l *loop) listen(fd int, spec link.Listener) error { return l.listenFor(fd, spec, 0) }
+
+// listenFor is listen for a socket that is another slot's, see listener.standIn.
+func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
+	ln := &listener{pool: l.pools[spec.Pool], spec: spec, fd: fd, standIn: standIn, kept: -1}
+	if spec.Network == "tcp" {
+		ln.at, ln.dual = sock.ListensOn(fd)
+	}
+	ln.pause.Fire, ln.last.Fire = ln.watch, ln.end
+	ln.token = l.hold(ln)
+	if l.accepting {
+		if err := l.poller.AddListener(fd, ln.token, spec.Shared); err != nil {
+			l.release(ln.token)
+			return err
+		}
+		ln.watched = true
+	}
+	l.listeners = append(l.listeners, ln)
+	l.opened()
+	return nil
+}
+
+// unlisten leaves the sockets of another slot to its worker, which accepts again.
+func (l *loop) unlisten(standIn int) {
+	for _, ln := range slices.Clone(l.listeners) {
+		if standIn != 0 && ln.standIn == standIn {
+			ln.close()
+		}
+	}
+}
+
+// watchListeners begins to accept, or leaves that to another generation as far as it does so.
+func (l *loop) watchListeners(accepting bool) {
+	l.accepting = accepting
+	for _, ln := range l.listeners {
+		if accepting || ln.removed {
+			ln.watch()
+		} else {
+			ln.unwatch()
+		}
+	}
+}
+
+func (ln *listener) watch() {
+	l := ln.pool.l
+	if ln.watched {
+		return
+	}
+	l.timers.Stop(&ln.pause)
+	err := fault.Error("accept.watch")
+	if err == nil {
+		err = l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared)
+	}
+	if err != nil {
+		l.logf(levelError, "pool %q: watching a listener: %v", ln.pool.name, err)
+		l.timers.Set(&ln.pause, l.now+int64(acceptPause))
+		return
+	}
+	ln.watched = true
+	ln.acceptKept()
+}
+
+// unwatch leaves the queue to others. Whoever is accepted and still cannot be watched is closed.
+func (ln *listener) unwatch() {
+	ln.lookAway()
+	ln.pool.l.timers.Stop(&ln.pause)
+	if err := ln.watchKept(); err != nil {
+		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
+		*ln.pool.counters[link.ClientConnections]--
+		sock.Close(ln.kept)
+		ln.kept = -1
+	}
+}
+
+func (ln *listener) lookAway() {
+	if ln.watched {
+		ln.watched = false
+		ln.pool.l.poller.Remove(ln.fd)
+	}
+}
+
+// acceptKept tries again to watch the connection for which there was no room, and tells whether there is none now.
+func (ln *listener) acceptKept() (done bool) {
+	if err := ln.watchKept(); err != nil {
+		ln.mute(err)
+		return false
+	}
+	return true
+}
+
+func (ln *listener) watchKept() error {
+	if ln.kept < 0 {
+		return nil
+	}
+	err := ln.pool.l.accept(ln.kept, ln)
+	if err == nil {
+		ln.kept = -1
+	}
+	return err
+}
+
+// closeListeners ends accepting for good, soon where nobody else accepts.
+func (l *loop) closeListeners() {
+	l.accepting = false
+	for _, ln := range slices.Clone(l.listeners) {
+		if ln.removed {
+			ln.outlast()
+		} else {
+			ln.close()
+		}
+	}
+}
+
+func (ln *listener) close() {
+	l := ln.pool.l
+	ln.unwatch()
+	l.timers.Stop(&ln.last)
+	l.release(ln.token)
+	sock.Close(ln.fd)
+	l.closed()
+	l.listeners = slices.DeleteFunc(l.listeners, func(other *listener) bool { return other == ln })
+}
+
+func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch, ln.pool.l.ceiling()) }
+
+// acceptAll empties the queue, since nobody else will, and tells whether it could. What a handoff would need is not needed
+// any more.
+func (ln *listener) acceptAll() (empty bool) { return ln.accept(math.MaxInt, math.MaxInt) }
+
+// accept takes up to limit connections off the queue, whose descriptors are to be below ceiling, and tells whether it is
+// empty.
+func (ln *listener) accept(limit, ceiling int) (empty bool) {
+	l := ln.pool.l
+	if !ln.acceptKept() {
+		return false
+	}
+	for range limit {
+		if l.reaches(ceiling) || l.crowds(ceiling) {
+			ln.mute(errSpared)
+			return false
+		}
+		fd, err := sock.Accept(ln.fd)
+		switch err {
+		case nil:
+			l.descriptors.newest = fd
+			if !ln.pool.admit() {
+				ln.turnAway(fd)
+				continue
+			}
+			ln.kept = fd
+			if !ln.acceptKept() {
+				return false
+			}
+		case unix.EAGAIN:
+			return true
+		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+			ln.mute(err)
+			return false
+		default: // a connection that broke while it waited: the next one may be fine
+		}
+	}
+	return false
+}
+
+var errSpared = errors.New("too many open files, but for those of servers, and those that a reload or an upgrade needs")
+
+// mute leaves the queue alone for a moment: without what a connection needs the listener would only wake the loop for nothing.
+func (ln *listener) mute(err error) {
+	l := ln.pool.l
+	if ln.loggedAt == 0 || l.now-ln.loggedAt >= int64(logPause) {
+		ln.loggedAt = l.now
+		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
+	}
+	ln.lookAway()
+	l.timers.Set(&ln.pause, l.now+int64(acceptPause))
+}
+
+// remedy says what gives connections what they lack.
+func remedy(err error) string {
+	switch err {
+	case unix.ENFILE:
+		return "raise the sysctl fs.file-max"
+	case unix.ENOSPC:
+		return "raise the sysctl fs.epoll.max_user_watches"
+	case unix.ENOBUFS, unix.ENOMEM:
+		return "give this host more memory"
+	}
+	return "raise LimitNOFILE= (ulimit -n)"
+}
+
+// admit counts one more client, unless the pool has as many as it may have, over all workers of all generations. Counting
+// comes before looking, so that of two workers which take the last place at once at least one sees the other.
+func (p *pool) admit() bool {
+	mine := p.counters[link.ClientConnections]
+	atomic.AddUint64(mine, 1)
+	limit := p.spec.ClientConnections
+	if limit == 0 || p.l.shared.Clients(p.index) <= uint64(limit) {
+		return true
+	}
+	*mine--
+	return false
+}
+
+// memcacheFull is what memcached says in that case.
+const memcacheFull = "ERROR Too many open connections\r\n"
+
+// turnAway tells a client that there is no room for it.
+func (ln *listener) turnAway(fd int) {
+	*ln.pool.counters[link.ClientErr]++
+	ln.pool.noteFull(fd)
+	s := stream.New(fd)
+	if ln.pool.spec.Protocol == link.Memcache {
+		s.SendFirst([]byte(memcacheFull))
+	} else {
+		s.SendFirst(resp.AppendError(nil, "ERR max number of clients reached"))
+	}
+	sock.Close(fd)
+}

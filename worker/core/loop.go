@@ -1,0 +1,262 @@
+// The event loop: fill, then flush.
+
+package core
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/stream"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// handler is told of readiness: a client, a connection to a server, a listener, the control socket, the resolver.
+type handler interface{ ready(ev poll.Event) }
+
+// registration is an entry of the loop's table. seq changes when the entry changes hands, so that an event for its
+// former holder is recognised.
+type registration struct {
+	h   handler
+	seq uint32
+}
+
+// loop owns everything that the worker has. One goroutine runs it; nothing else touches it.
+type loop struct {
+	spec   *link.Spec
+	shared *link.Shared
+	poller *poll.Poller
+	clock  func() int64 // ns, monotonic, the same in all processes
+	now    int64        // the clock, read once per turn
+	rested int64        // the clock, when the loop was through with its last turn
+
+	table     []registration // by poll.Token.Index
+	free      []uint32       // indexes of table that nobody holds
+	scratch   []byte         // what a request or reply is put together in, within one call
+	timers    timer.Heap
+	memory    *memory.Allocator
+	io        *stream.Loop // what the streams of all connections share, and what they have taken of the turn
+	relief    relief
+	window    window
+	busy      int // clients that are owed a reply
+	lingering lingering
+
+	pools     []*pool
+	listeners []*listener
+	master    *masterLink // nil: the master is dead
+	resolver  resolver
+	clients   int              // connected now
+	nextID    uint64           // of the next client
+	counters  link.WorkerWords // of the worker
+	turns     *uint64          // shared: grows with each turn, so that the master sees that the worker does not hang
+
+	agenda   agenda
+	requests requestPool
+
+	redisRoute    redisRoute
+	memcacheRoute memcacheRoute
+
+	descriptors descriptorBudget
+	draining    draining
+	succession  succession
+	mover       mover
+	accepting   bool // the listeners are watched
+	ended       bool
+}
+
+// newLoop makes the loop with everything but its listeners and its control socket.
+func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, error) {
+	poller, err := poll.New()
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{
+		spec: spec, shared: shared, poller: poller, clock: clock, now: clock(),
+		counters: shared.Worker(spec.Slot),
+		turns:    sign(shared.Turns(spec.Slot)),
+
+		accepting: !spec.Takeover,
+	}
+	l.succession.begin(l)
+	l.mover.outgoing.l = l
+	l.memory = memory.New(&l.timers, &l.now)
+	l.io = stream.NewLoop(l.memory, spec.ReadBufferBytes, maxTurnBytes)
+	l.window.most = spec.Coalesce
+	l.requests.l = l
+	l.requests.timer.Fire = l.requests.tick
+	if l.resolver, err = newResolver(l); err != nil {
+		return nil, err
+	}
+	for i := range spec.Pools {
+		p, err := newPool(l, i)
+		if err != nil {
+			return nil, err
+		}
+		l.pools = append(l.pools, p)
+	}
+	return l, nil
+}
+
+// run turns until the worker's end.
+func (l *loop) run() error {
+	var events []poll.Event
+	for !l.ended {
+		var err error
+		l.rested = l.clock()
+		if events, err = l.wait(len(events)); err != nil {
+			return err
+		}
+		l.turn(events)
+	}
+	return nil
+}
+
+// turn does everything that became possible, then writes everything that came of it.
+func (l *loop) turn(events []poll.Event) {
+	now := l.clock()
+	l.excuse(now)
+	l.now = now
+	*l.turns++
+	l.io.Spent, l.io.Sent = 0, 0
+	l.observe()
+	l.agenda.begin()
+	l.handle(events)
+	l.serveTurn()
+	l.timers.Run(l.now)
+	l.flush()
+	if l.mover.outgoing.on {
+		l.mover.outgoing.step()
+		l.flush()
+	}
+	l.observe()
+	l.relieve()
+}
+
+// handle tells everyone concerned what became possible.
+func (l *loop) handle(events []poll.Event) {
+	for _, ev := range events {
+		if r := &l.table[ev.Token.Index]; r.seq == ev.Token.Seq && r.h != nil {
+			r.h.ready(ev)
+		}
+	}
+}
+
+// observe takes over which servers are live: before requests are routed what other workers found out, and before the
+// loop waits what this one did, so that it wakes for their retry.
+func (l *loop) observe() {
+	for _, p := range l.pools {
+		p.placement.observe()
+	}
+}
+
+// wait returns what became possible since the last turn, which has handled so many events.
+func (l *loop) wait(events int) ([]poll.Event, error) {
+	patience := l.patience()
+	if l.pressed() || patience == 0 && len(l.agenda.partial) == 0 {
+		return l.poller.Wait(0)
+	}
+	width := l.window.sleep(events, l.busy)
+	if width == 0 {
+		return l.poller.Wait(patience)
+	}
+	l.poller.Sleep(width)
+	gathered, err := l.poller.Wait(patience)
+	l.window.slept(len(gathered))
+	return gathered, err
+}
+
+// hurries tells whether there is something to do although nothing happens.
+func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 }
+
+// pressed tells whether that is more than to write what could be more.
+func (l *loop) pressed() bool {
+	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.outgoing.more
+}
+
+// patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
+// else without end, since the poller's alarm rings when the next timer is due.
+func (l *loop) patience() time.Duration {
+	if l.hurries() {
+		return 0
+	}
+	at, ok := l.timers.Next()
+	if !ok {
+		return -1
+	}
+	if at <= l.now {
+		return 0
+	}
+	if err := l.poller.Alarm(at); err != nil {
+		return time.Duration(at - l.now)
+	}
+	return -1
+}
+
+// trim lets go of what one large request or reply has left in the loop's own buffers.
+func (l *loop) trim() {
+	l.memory.Reclaim(maxBuriedBytes)
+	if cap(l.scratch) > maxKeptScratchBytes {
+		l.memory.Litter(cap(l.scratch))
+		l.scratch = nil
+	}
+	l.redisRoute.trim(l.memory)
+	l.memcacheRoute.trim()
+}
+
+// register gives h a token and watches fd for it.
+func (l *loop) register(fd int, h handler) (poll.Token, error) {
+	token := l.hold(h)
+	if err := l.poller.Add(fd, token); err != nil {
+		l.release(token)
+		return poll.Token{}, err
+	}
+	return token, nil
+}
+
+// hold gives h an entry of the table.
+func (l *loop) hold(h handler) poll.Token {
+	if len(l.free) == 0 {
+		l.free = append(l.free, uint32(len(l.table)))
+		l.table = append(l.table, registration{})
+	}
+	index := l.free[len(l.free)-1]
+	l.free = l.free[:len(l.free)-1]
+	r := &l.table[index]
+	r.h = h
+	return poll.Token{Index: index, Seq: r.seq}
+}
+
+// hand gives a registration to another holder.
+func (l *loop) hand(token poll.Token, h handler) { l.table[token.Index].h = h }
+
+// release ends a registration: events that are still in flight for it find nobody.
+func (l *loop) release(token poll.Token) {
+	r := &l.table[token.Index]
+	r.h = nil
+	r.seq++
+	l.free = append(l.free, token.Index)
+}
+
+// opened and closed count a connection of any kind.
+func (l *loop) opened() {
+	*l.counters[link.TotalConnections]++
+	*l.counters[link.CurrConnections]++
+}
+
+func (l *loop) closed() { *l.counters[link.CurrConnections]-- }
+
+// liveMillis is the time as liveness words have it.
+func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }
+
+// sign returns a word for a sign of life: that of the shared memory, or, where the master that made it knows none, any.
+func sign(shared *uint64) *uint64 {
+	if shared == nil {
+		return new(uint64)
+	}
+	return shared
+}
+
+// loadWord reads a word that other processes write too.
+func loadWord(word *uint64) uint64 { return atomic.LoadUint64(word) }

@@ -1,0 +1,253 @@
+// The control socket: what the master says, and what it is told.
+
+package core
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// Levels of log lines, as twemproxy numbers them (nc_log.h).
+const (
+	levelError  = 3
+	levelWarn   = 4
+	levelNotice = 5
+	levelInfo   = 6
+	levelDebug  = 7
+)
+
+// masterLink is the worker's end of the socket to the master. Loop only.
+type masterLink struct {
+	l      *loop
+	fd     int
+	token  poll.Token
+	buf    []byte
+	fds    []int    // that came with a message: room for them
+	unsent [][]byte // what the master must hear and the socket had no room for, oldest first
+	lost   uint64   // log lines for which the socket had no room
+	loan   loan
+}
+
+// maxControlFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
+const maxControlFDs = 4
+
+func newMasterLink(l *loop, fd int) (c *masterLink, err error) {
+	c = &masterLink{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxControlFDs)}
+	c.loan.retry.Fire = c.lend
+	c.token, err = l.register(fd, c)
+	return c, err
+}
+
+func (c *masterLink) ready(ev poll.Event) {
+	if ev.Writable {
+		c.resend()
+	}
+	for {
+		n, got, _, err := sock.RecvFDs(c.fd, c.buf, c.fds) // who reads the message sees whether all have come
+		switch {
+		case err == unix.EAGAIN:
+			return
+		case err != nil || n == 0:
+			sock.CloseAll(c.fds[:got])
+			c.close()
+			return
+		}
+		m, err := link.ParseMessage(c.buf[:n])
+		if err == nil {
+			err = c.told(m, c.fds[:got])
+		} else {
+			sock.CloseAll(c.fds[:got])
+		}
+		if err != nil {
+			c.l.logf(levelError, "%v", err)
+		}
+	}
+}
+
+// told carries out one message. The descriptors that came with it are its own.
+func (c *masterLink) told(m link.Message, fds []int) error {
+	switch m.Kind {
+	case link.Peer:
+		return c.toldPeer(m, fds)
+	case link.Listen:
+		return c.toldListen(m, fds)
+	case link.Relocated:
+		return c.toldTopology(m, fds)
+	}
+	sock.CloseAll(fds)
+	l := c.l
+	switch m.Kind {
+	case link.Drain:
+		deadline, err := link.ParseDrain(m.Body)
+		if err != nil {
+			return err
+		}
+		l.drain(time.Duration(deadline) * time.Millisecond)
+	case link.Ping: // this is a turn
+	case link.Inquire:
+		l.inquire()
+	case link.Verbosity:
+		if len(m.Body) == 1 {
+			l.spec.Verbosity = int(m.Body[0])
+		}
+	case link.Serve:
+		l.serve()
+	case link.Give:
+		var body link.GiveBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.moveClients(body.Patience)
+	case link.Resume:
+		l.keepClients()
+		l.departIfSteady()
+	case link.Settle:
+		l.succession.settled = true
+		l.outlivePeers()
+		l.departIfSteady()
+	case link.Removed:
+		var body link.RemovedBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.remove(body.Pools)
+	case link.Lend:
+		c.loan.asked, c.loan.next = true, 0
+		c.lend()
+	case link.Quit:
+		l.ended = true
+	case link.Unlisten:
+		var body link.ListenBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.unlisten(body.For)
+	case link.Finish:
+		var body link.FinishBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.finish(body.Deadline)
+	}
+	return nil
+}
+
+func (c *masterLink) toldPeer(m link.Message, fds []int) error {
+	if fault.Error("control.ctrunc") != nil {
+		sock.CloseAll(fds)
+		fds = nil
+	}
+	var body link.PeerBody
+	if err := one(m, fds, &body); err != nil {
+		c.l.unjoined(body, err)
+		return err
+	}
+	return c.l.addPeer(body, fds[0])
+}
+
+// errNoDescriptor is a message whose descriptor the kernel had to drop.
+var errNoDescriptor = errors.New("no descriptor is free: raise LimitNOFILE= (ulimit -n)")
+
+func (c *masterLink) toldListen(m link.Message, fds []int) error {
+	var body link.ListenBody
+	if err := one(m, fds, &body); err != nil {
+		return err
+	}
+	spec, fd := body.Listener, fds[0]
+	err := errors.New("no such pool, or the worker is about to end")
+	if spec.Pool >= 0 && spec.Pool < len(c.l.pools) && !c.l.draining.on {
+		if err = sock.SetInherited(fd); err == nil {
+			c.l.replace(spec)
+			err = c.l.listenFor(fd, spec, body.For)
+		}
+	}
+	if err != nil {
+		sock.Close(fd)
+		return fmt.Errorf("watching listener %q: %w", spec.Address, err)
+	}
+	return nil
+}
+
+// one reads the body of a message that brings one descriptor; with an error it closes what has come.
+func one(m link.Message, fds []int, body any) error {
+	err := link.ParseBody(m, body)
+	if err == nil && len(fds) == 0 {
+		err = errNoDescriptor
+	}
+	if err == nil && len(fds) > 1 {
+		err = fmt.Errorf("control message %d came with %d descriptors", m.Kind, len(fds))
+	}
+	if err != nil {
+		sock.CloseAll(fds)
+	}
+	return err
+}
+
+// serve accepts from now on.
+func (l *loop) serve() {
+	if l.draining.on || l.mover.outgoing.on {
+		return
+	}
+	l.succession.serving = true
+	l.watchListeners(true)
+}
+
+// close ends the connection to a master that is dead.
+func (c *masterLink) close() {
+	l := c.l
+	l.poller.Remove(c.fd)
+	l.release(c.token)
+	l.timers.Stop(&c.loan.retry)
+	sock.Close(c.fd)
+	l.master = nil
+	l.orphaned()
+}
+
+// say sends the master a message, or drops it: the loop never waits for the master.
+func (c *masterLink) say(kind link.Kind, body []byte) bool {
+	if len(c.unsent) > 0 {
+		return false
+	}
+	_, err := sock.Send(c.fd, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
+	return err == nil
+}
+
+// must sends the master a message, later if it is busy. Without a master there is nobody to hear it: c may be nil.
+func (c *masterLink) must(kind link.Kind, body []byte) {
+	if c != nil && !c.say(kind, body) {
+		c.unsent = append(c.unsent, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
+	}
+}
+
+// resend sends what the master must hear and the socket had no room for.
+func (c *masterLink) resend() {
+	for len(c.unsent) > 0 {
+		if _, err := sock.Send(c.fd, c.unsent[0]); err != nil {
+			return
+		}
+		c.unsent = c.unsent[1:]
+	}
+	c.lend()
+}
+
+// logf has the master log a line, if the verbosity asks for it.
+func (l *loop) logf(level int, format string, args ...any) {
+	c := l.master
+	if c == nil || level > l.spec.Verbosity {
+		return
+	}
+	if c.lost > 0 && c.say(link.Log, fmt.Appendf([]byte{levelWarn}, "%d log lines were lost: the master was busy", c.lost)) {
+		c.lost = 0
+	}
+	if !c.say(link.Log, fmt.Appendf([]byte{byte(level)}, format, args...)) {
+		c.lost++
+	}
+}

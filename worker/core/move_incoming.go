@@ -1,0 +1,159 @@
+// Taking clients from a worker of another generation.
+
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// Judge is handoff.Hands.
+func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
+	l := p.l
+	verdicts := make([]handoff.Verdict, count)
+	if l.takesNobody() {
+		return all(verdicts, handoff.Refused)
+	}
+	p.reversed = p.reversed || l.mover.outgoing.on
+	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
+		p.truncated = true
+	}
+	if p.truncated || len(p.arrived) != count+1 {
+		l.logf(levelWarn, "taking clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
+			p.slot, len(p.arrived), count+1)
+		return all(verdicts, handoff.NoResources)
+	}
+	var mem []byte
+	err := fault.Error("take.map")
+	if err == nil {
+		mem, err = sock.MapSealed(p.arrived[0])
+	}
+	defer sock.Unmap(mem)
+	var (
+		records []handoff.Record
+		errs    []error
+	)
+	if err == nil {
+		records, errs, err = handoff.ParseState(mem, count)
+	}
+	if err != nil {
+		l.logf(levelWarn, "taking clients from worker %d: %v", p.slot, err)
+		return all(verdicts, handoff.NoResources)
+	}
+	for i := range records {
+		if errs[i] != nil {
+			l.logf(levelWarn, "taking a client from worker %d: %v", p.slot, errs[i])
+			verdicts[i] = handoff.Unreadable
+			continue
+		}
+		var g *guest
+		g, verdicts[i] = l.expect(&records[i], p.arrived[i+1])
+		p.arrived[i+1] = -1
+		if g != nil {
+			p.guests[batch] = append(p.guests[batch], g)
+		}
+	}
+	return verdicts
+}
+
+func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
+	for i := range verdicts {
+		verdicts[i] = v
+	}
+	return verdicts
+}
+
+// takesNobody tells that this worker is about to end, or gives its own clients to where they came from.
+func (l *loop) takesNobody() bool {
+	return l.draining.on || l.ended || l.mover.outgoing.on && l.unsettled()
+}
+
+// expect makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
+func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
+	ln := l.place(r, fd)
+	if ln == nil {
+		sock.Close(fd)
+		return nil, handoff.Configuration
+	}
+	l.descriptors.newest = fd
+	c, err := ln.newClient(fd)
+	if err != nil {
+		sock.Close(fd)
+	} else if err = c.unpack(r); err != nil {
+		c.tearDown()
+	}
+	if err != nil {
+		l.logf(levelWarn, "pool %q: taking client %d: %v", ln.pool.name, r.ID, err)
+		return nil, handoff.NoResources
+	}
+	g := &guest{c: c, frozen: r.FrozenAt}
+	l.hand(c.token, g)
+	return g, handoff.Take
+}
+
+// place returns the listener that the client could have come from here: at the same address, or else the one to which the
+// kernel would bring it if it connected to where it has, because an address was widened or narrowed.
+func (l *loop) place(r *handoff.Record, fd int) *listener {
+	for _, ln := range l.listeners {
+		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.last.Armed() && ln.speaks(r) {
+			return ln
+		}
+	}
+	if r.Network != "tcp" {
+		return nil
+	}
+	local, _ := sock.ListensOn(fd)
+	var nearest *listener
+	for _, ln := range l.listeners {
+		if ln.covers(local) > nearest.covers(local) {
+			nearest = ln
+		}
+	}
+	if nearest == nil || !nearest.speaks(r) {
+		return nil
+	}
+	return nearest
+}
+
+func (ln *listener) speaks(r *handoff.Record) bool {
+	return string(ln.pool.spec.Protocol) == r.Protocol
+}
+
+// covers tells whether a connection to that address comes to the listener, and by how narrow an address: 0 is not at all.
+func (ln *listener) covers(local netip.AddrPort) int {
+	switch {
+	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.Armed():
+	case ln.at == local:
+		return 3
+	case ln.at.Addr().IsUnspecified() && ln.at.Addr().Is4() == local.Addr().Is4():
+		return 2
+	case ln.at.Addr().IsUnspecified() && ln.dual:
+		return 1
+	}
+	return 0
+}
+
+// Serve is handoff.Hands.
+func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
+	fault.At(passing[handoff.Commit].received)
+	now := p.l.clock()
+	for _, g := range p.guests[batch] {
+		pause = max(pause, time.Duration(now-g.frozen))
+		g.c.arrive()
+	}
+	p.away = max(p.away-len(p.guests[batch]), 0)
+	delete(p.guests, batch)
+	return pause
+}
+
+// Drop is handoff.Hands.
+func (p *peerLink) Drop(batch uint32) {
+	for _, g := range p.guests[batch] {
+		g.c.tearDown()
+	}
+	delete(p.guests, batch)
+}

@@ -1,0 +1,75 @@
+// A client as another worker gets it: written into a record, and made of one again.
+
+package core
+
+import (
+	"errors"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// record is what another worker needs to go on serving the client.
+func (c *client) record(since int64) handoff.Record {
+	l := c.pool.l
+	r := handoff.Record{
+		Protocol: string(c.pool.spec.Protocol), Pool: c.pool.name,
+		Network: c.from.spec.Network, Address: c.from.spec.Address,
+		Skip:       uint64(c.skip),
+		ID:         c.id,
+		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
+		FrozenAt:   since,
+	}
+	r.Input = c.stream.Kept()
+	r.Output = c.stream.Out.Pieces(nil)
+	c.session.record(&r)
+	return r
+}
+
+// recordChunkBytes is the size of the pieces that much output is kept in, so that it is given back as it is written.
+const recordChunkBytes = 1 << 20
+
+var errNoRoom = errors.New("worker is too near its memory_limit")
+
+// unpack makes the client what its record says.
+func (c *client) unpack(r *handoff.Record) error {
+	c.id, c.skip = r.ID, int(r.Skip)
+	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
+	c.session = c.pool.sessionOf(r)
+	err := c.unpackBytes(r)
+	if err == nil {
+		err = fault.Error("take.client")
+	}
+	if err == nil {
+		err = sock.SetInherited(c.stream.FD())
+	}
+	return err
+}
+
+// unpackBytes copies what was received from the client and what it is still to get. A client that would bring the worker so
+// near its limit that some are closed for it is better off where it is.
+func (c *client) unpackBytes(r *handoff.Record) (err error) {
+	l := c.pool.l
+	size := len(r.Input)
+	for _, b := range r.Output {
+		size += len(b)
+	}
+	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.Held()+int64(size) > limit-limit/4 {
+		return errNoRoom
+	}
+	err = c.stream.Keep(l.memory, r.Input)
+	for _, b := range r.Output {
+		for len(b) > 0 && err == nil {
+			n := min(len(b), recordChunkBytes)
+			var chunk *memory.Buffer
+			if chunk, err = l.memory.CopyOf(b[:n]); err == nil {
+				c.stream.Out.Adopt(chunk)
+				b = b[n:]
+			}
+		}
+	}
+	return err
+}

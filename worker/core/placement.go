@@ -1,0 +1,94 @@
+// Placement: on which servers of a pool the keys of a request live.
+
+package core
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/shard/hash"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// placement tells servers by their index in the pool. It follows which are live, as any worker finds out. Loop only.
+type placement struct {
+	ring    *shard.Map
+	servers []*server
+	live    []bool
+	strict  bool    // refuses what needs several servers; at random, any one has all keys or none has
+	epoch   *uint64 // shared: grows with every change of a server's liveness
+	seen    uint64  // the epoch that ring was built for
+}
+
+// newPlacement places the keys of p, a pool that has its servers, as its configuration says.
+func newPlacement(p *pool) (pl placement, err error) {
+	spec := p.spec
+	fn, ok := hash.ByName(spec.Hash)
+	if !ok {
+		return pl, fmt.Errorf("unknown hash %q", spec.Hash)
+	}
+	distribution, ok := shard.ParseDistribution(spec.Distribution)
+	if !ok {
+		return pl, fmt.Errorf("unknown distribution %q", spec.Distribution)
+	}
+	tag, err := shard.ParseHashTag(spec.HashTag)
+	if err != nil {
+		return pl, err
+	}
+	weighted := make([]shard.Server, len(spec.Servers))
+	for i, s := range spec.Servers {
+		weighted[i] = shard.Server{Name: s.Name, Weight: s.Weight}
+	}
+	pl = placement{
+		ring:    shard.NewMap(distribution, fn, tag, weighted),
+		servers: p.servers,
+		live:    make([]bool, len(p.servers)),
+		strict:  spec.CrossShard == link.CrossShardRefuse && distribution != shard.Random,
+		epoch:   p.l.shared.Epoch(p.index),
+	}
+	pl.rebuild()
+	return pl, nil
+}
+
+// one returns the server on which key lives; -1: none is live.
+func (pl *placement) one(key []byte) int { return pl.ring.Server(key) }
+
+// fixed returns the one server that gets what concerns no key: the one on which the key "placeholder" would live, as with
+// twemproxy (nc_request.c).
+func (pl *placement) fixed() int { return pl.one(fixedKey) }
+
+var fixedKey = []byte("placeholder")
+
+// all calls do for every server, live or not.
+func (pl *placement) all(do func(server int) bool) {
+	for i := range pl.servers {
+		if !do(i) {
+			return
+		}
+	}
+}
+
+// divides tells whether a request for one server is refused if its keys live on several.
+func (pl *placement) divides() bool { return pl.strict && len(pl.servers) > 1 }
+
+// observe takes over what any worker found out about the servers.
+func (pl *placement) observe() {
+	if loadWord(pl.epoch) != pl.seen {
+		pl.rebuild()
+	}
+}
+
+// rebuild lets the ring know which servers are live, and waits for the ejected ones.
+func (pl *placement) rebuild() {
+	pl.seen = loadWord(pl.epoch)
+	for i, s := range pl.servers {
+		word := s.liveness()
+		pl.live[i] = word.Alive()
+		s.awaitRetry(word)
+	}
+	pl.ring.SetLive(pl.live)
+}
+
+// publish tells all workers that a liveness word has changed.
+func (pl *placement) publish() { atomic.AddUint64(pl.epoch, 1) }

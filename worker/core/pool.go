@@ -1,0 +1,114 @@
+// A pool: its servers, where keys live on them, and what its protocol makes of bytes and errors.
+
+package core
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// pool is what one worker knows of a pool. Loop only.
+type pool struct {
+	l         *loop
+	index     int
+	name      string
+	spec      *link.Pool
+	placement placement
+	servers   []*server
+	counters  link.PoolWords // shared: written here only
+	moved     *uint64        // shared: clients taken less clients given
+	timeout   int64          // ns; 0 = none
+	lanes     uint16         // that were given to clients
+	idle      timer.Timer    // looks for idle clients
+
+	overflowLogged int64 // when a client that does not take its replies was last logged
+	fullLogged     int64 // when it was last logged that client_connections is reached
+	fullUnlogged   int   // clients turned away since
+	refusals       refusals
+	sessions       sessions
+
+	protocol
+	fanouts   fanouts
+	greeting  []byte            // what a fresh server connection must be told and agree to
+	greetings int               // replies that this brings
+	password  [sha256.Size]byte // digest of the one that clients must give
+}
+
+func newPool(l *loop, index int) (*pool, error) {
+	spec := &l.spec.Pools[index]
+	p := &pool{
+		l: l, index: index, name: spec.Name, spec: spec,
+		counters: l.shared.Pool(l.spec.Slot, index),
+		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
+		timeout:  int64(spec.Timeout),
+		sessions: newSessions(),
+	}
+	p.speak(spec)
+	for i := range spec.Servers {
+		p.servers = append(p.servers, newServer(p, i))
+	}
+	var err error
+	if p.placement, err = newPlacement(p); err != nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
+	p.fanouts = newFanouts(p)
+	p.watchIdle()
+	return p, nil
+}
+
+// speak sets what depends on the protocol.
+func (p *pool) speak(spec *link.Pool) {
+	if spec.Protocol == link.Memcache {
+		p.protocol = memcacheProtocol
+		return
+	}
+	p.protocol = redisProtocol
+	p.password = sha256.Sum256([]byte(spec.Password))
+	if spec.Password != "" {
+		p.greeting = resp.AppendArray(p.greeting, 2)
+		p.greeting = resp.AppendBulkString(p.greeting, "AUTH")
+		p.greeting = resp.AppendBulkString(p.greeting, spec.Password)
+		p.greetings++
+	}
+	if spec.DB > 0 {
+		p.greeting = resp.AppendArray(p.greeting, 2)
+		p.greeting = resp.AppendBulkString(p.greeting, "SELECT")
+		p.greeting = resp.AppendBulkString(p.greeting, fmt.Sprint(spec.DB))
+		p.greetings++
+	}
+}
+
+// nextLane returns the lane of one more client. Clients take turns, whatever their ids have in common.
+func (p *pool) nextLane() uint16 {
+	p.lanes++
+	return p.lanes - 1
+}
+
+// forward sends b to a server of the pool and lets r wait for the reply. lane is that of the client that asks. in is as
+// for conn.send. server < 0: none is live.
+func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *stream.Stream) {
+	if server < 0 {
+		*p.counters[link.ForwardError]++
+		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
+		return
+	}
+	p.servers[server].primary.conn(lane).send(r, b, in)
+}
+
+// deadline returns when a request that is sent now has waited long enough; 0 = never.
+func (p *pool) deadline() int64 {
+	if p.timeout == 0 {
+		return 0
+	}
+	return p.l.now + p.timeout
+}
+
+// firstOwed returns how many requests a server of which nothing is known may owe this worker, over one connection.
+func (p *pool) firstOwed() int { return max(1, firstOwed/(p.spec.ServerConnections*p.l.spec.Slots)) }

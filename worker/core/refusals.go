@@ -1,0 +1,131 @@
+// What is logged of requests that are refused: which command, why, and who has sent it, but none of its arguments. A client
+// may send nothing else, so each pool has few lines in a time.
+
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const (
+	// maxRefusals is how many lines a pool has in each logPause, no two of one kind.
+	maxRefusals = 4
+	// maxShownName is how many bytes are shown of the name of a command that does not exist.
+	maxShownName = 32
+)
+
+// Why a request is refused.
+const (
+	notSupported  = "not supported by pinion"
+	noSuchCommand = "no such command"
+	noSuchSub     = "no such subcommand"
+	otherDatabase = "another database than redis_db"
+	severalShards = "its keys live on several servers"
+	foreignKeys   = "it may name keys of other servers"
+	needsSolo     = "needs a pool of one server"
+	wrongPassword = "wrong password"
+	noPassword    = "the password is not given yet"
+	foreignSpeech = "not a command but HTTP"
+)
+
+// refusalKind is what two lines differ in: the name of the command, or the reason.
+type refusalKind struct{ name, reason string }
+
+// refusals is what was logged of the requests that a pool has refused, and what was not. Loop only.
+type refusals struct {
+	since   int64 // when the period began
+	shown   [maxRefusals]refusalKind
+	lines   int // logged in it: of shown, the first ones
+	leftOut int // since the last line
+}
+
+// admits tells whether there is room for one more line, and counts it if there is not.
+func (r *refusals) admits(now int64, kind refusalKind) bool {
+	if now-r.since >= int64(logPause) {
+		r.since, r.lines = now, 0
+	}
+	if r.lines == maxRefusals || slices.Contains(r.shown[:r.lines], kind) {
+		r.leftOut++
+		return false
+	}
+	r.shown[r.lines] = kind
+	r.lines++
+	return true
+}
+
+// more says how many lines were left out since the last one.
+func (r *refusals) more() (text string) {
+	if r.leftOut > 0 {
+		text = fmt.Sprintf(" (%d more left out)", r.leftOut)
+	}
+	r.leftOut = 0
+	return text
+}
+
+// noteRefusal counts a request that is refused and, now and then, logs it.
+func (c *client) noteRefusal(name, reason string) {
+	p := c.pool
+	*p.counters[link.ClientErr]++
+	kind := refusalKind{name, reason}
+	if reason == noPassword { // whatever it was
+		kind.name = ""
+	}
+	if p.refusals.admits(p.l.now, kind) {
+		p.l.logf(levelNotice, "pool %q: refusing %q of client %d at %s: %s%s", p.name, name, c.id, c.peer(), reason, p.refusals.more())
+	}
+}
+
+// noteStranger is noteRefusal for what a client asks that has not given the password.
+func (c *client) noteStranger(cmd *resp.Command) {
+	name := "unknown command"
+	if cmd != nil {
+		name = cmd.Name
+	}
+	c.noteRefusal(name, noPassword)
+}
+
+// shownName is as much as is shown of a name that a client has made up.
+func shownName(name []byte) string { return string(name[:min(len(name), maxShownName)]) }
+
+// noteMemcache is noteRefusal for the line at the front of b, if what is wrong with it is its command.
+func (c *client) noteMemcache(b []byte) {
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	words := bytes.Fields(line[:min(len(line), maxShownName+1)])
+	if len(words) == 0 {
+		return
+	}
+	switch cmd := memcache.Lookup(words[0]); {
+	case cmd == nil:
+		c.noteRefusal(shownName(words[0]), noSuchCommand)
+	case cmd.Route == memcache.Refuse:
+		c.noteRefusal(cmd.Name, notSupported)
+	}
+}
+
+// refuseShards refuses a command whose keys live on several servers.
+func (c *client) refuseShards(cmd *resp.Command) []byte {
+	c.noteRefusal(cmd.Name, severalShards)
+	return resp.AppendCrossShard(c.pool.l.scratch[:0], cmd)
+}
+
+// noteFull logs now and then that client_connections is reached.
+func (p *pool) noteFull(fd int) {
+	if p.fullLogged != 0 && p.l.now-p.fullLogged < int64(logPause) {
+		p.fullUnlogged++
+		return
+	}
+	more := ""
+	if p.fullUnlogged > 0 {
+		more = fmt.Sprintf(" (%d more left out)", p.fullUnlogged)
+	}
+	p.fullLogged, p.fullUnlogged = max(p.l.now, 1), 0
+	p.l.logf(levelWarn, "pool %q: turning away a client at %s: all %d client_connections are taken%s", p.name, sock.PeerAddress(fd),
+		p.spec.ClientConnections, more)
+}

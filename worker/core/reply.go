@@ -1,0 +1,181 @@
+// The way back: replies of servers to the requests that wait for them.
+
+package core
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+func (c *conn) ready(ev poll.Event) {
+	if c.state == connConnecting {
+		if err := sock.Error(c.stream.FD()); err != nil {
+			c.refused(err)
+			return
+		}
+		if !ev.Writable {
+			return
+		}
+		c.established()
+		if c.state < connGreeting {
+			return
+		}
+	}
+	if ev.Writable && c.stream.Out.Len() > 0 {
+		c.markDirty()
+	}
+	if ev.Readable {
+		c.stream.Unread = true
+		c.stream.Hangup = c.stream.Hangup || ev.Hangup
+		if c.queued || len(c.stream.Kept()) >= stream.DirectBytes { // many replies, or a long one: others first
+			c.thisTurn()
+			return
+		}
+		c.recv()
+	}
+}
+
+func (c *conn) receive() {
+	c.queued = false
+	if c.state >= connGreeting && c.stream.Unread {
+		c.recv()
+	}
+}
+
+// recv takes one share of what the server sent and gives it to those who wait for it.
+func (c *conn) recv() {
+	l := c.endpoint.pool.l
+	b, err := c.stream.Recv(l.io)
+	if err == unix.ENOMEM && c.discard(errNoMemory) {
+		if c.state != connClosed {
+			c.keep(c.stream.Reread())
+			c.stream.Unread = true
+			c.nextTurn()
+		}
+		return
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if b == nil {
+		return
+	}
+	c.heard, c.blamed = l.now, false
+	*c.endpoint.heard = uint64(l.now)
+	before := *c.endpoint.counters[link.Responses]
+	used, err := c.take(b)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if c.state == connClosed {
+		return
+	}
+	c.keep(b[used:])
+	if c.state == connClosed {
+		return
+	}
+	served := *c.endpoint.counters[link.Responses] - before
+	if served > 0 {
+		l.io.Spent += int(served) * requestToll
+		c.fares()
+		if c.head == nil && c.endpoint.former() && c.state != connClosed {
+			c.retire()
+			return
+		}
+	}
+	c.gauge.answered(int(served), l.now, c.endpoint.pool.timeout/gaugePart, c.endpoint.pool.firstOwed())
+	if c.paused {
+		c.markDirty()
+	}
+	if c.stream.Unread {
+		c.nextTurn()
+	}
+}
+
+// fares tells the server's health what its replies say of it.
+func (c *conn) fares() {
+	if c.sick != nil {
+		c.endpoint.failed(c.sick, c.asked)
+		c.sick = nil
+		return
+	}
+	c.endpoint.succeeded()
+}
+
+var (
+	errUnasked = errors.New("server sent a reply that nobody asked for")
+	errGarbage = errors.New("server sent what is no reply")
+)
+
+// refusal is an error that a server sent before it got a request, such as that it has too many clients already.
+type refusal struct{ reply []byte }
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n"))
+}
+
+// unasked tells whether what comes now belongs to no request: none is sent.
+func (c *conn) unasked() bool { return c.head == nil || c.head == c.unsent && c.lead <= 0 }
+
+// unaskedError tells what such a reply means. An error speaks to all that wait.
+func unaskedError(reply []byte) error {
+	if resp.IsError(reply) || memcache.IsError(reply) {
+		return &refusal{bytes.Clone(reply)}
+	}
+	return errUnasked
+}
+
+// take pairs the replies in b with the in queue and returns how many bytes that used.
+func (c *conn) take(b []byte) (used int, err error) {
+	n := &c.endpoint.counters
+	for used < len(b) {
+		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
+		if err != nil {
+			return used, fmt.Errorf("%w: %v", errGarbage, err)
+		}
+		c.progress = next
+		if size == 0 {
+			return used, nil
+		}
+		c.progress = progress{}
+		reply := b[used : used+size]
+		used += size
+		if resp.IsPush(reply) { // nobody has subscribed to anything here, and no request waits for it
+			continue
+		}
+		if c.state == connGreeting {
+			if err := c.greeted(reply); err != nil {
+				return used, err
+			}
+			continue
+		}
+		if c.unasked() {
+			return used, unaskedError(reply)
+		}
+		*n[link.Responses]++
+		*n[link.ResponseBytes] += uint64(size)
+		r := c.pop()
+		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
+			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
+		}
+		c.discards = false
+		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+		c.endpoint.pool.l.answer(r, reply, &c.stream)
+		if c.state == connClosed {
+			return used, nil
+		}
+	}
+	return used, nil
+}

@@ -1,0 +1,91 @@
+// Replies that cannot be taken, because the worker has no memory for them: they cost their own request and nobody else.
+
+package core
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// isOwnTrouble tells whether an error of a server connection is this host's own, and says nothing about the server.
+func isOwnTrouble(err error) bool {
+	for _, own := range []error{
+		errReplyMemory, errNoMemory, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EADDRNOTAVAIL,
+	} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// discard gives up the reply that is coming, and answers its request with the reason. The connection stays: what is to
+// come of the reply is thrown away. It reports whether there is such a reply; the caller must call keep.
+func (c *conn) discard(reason error) bool {
+	if c.state != connReady || c.discards || c.unasked() {
+		return false
+	}
+	p, r := c.endpoint.pool, c.head
+	c.discards = true
+	if c.waiting == r {
+		c.waiting = r.behind
+	}
+	c.endpoint.complainOf(reason)
+	if r.state&isExpired == 0 {
+		r.state |= isExpired
+		*p.counters[link.ForwardError]++
+	}
+	if r.probe != nil {
+		r.probe.vain = true
+	}
+	p.l.answer(r, p.errorText(reason), nil)
+	return true
+}
+
+// keep saves b, which is left of what came in, or what is needed of it. A reply that memory_limit has no room for in any
+// case is given up as soon as that is known.
+func (c *conn) keep(b []byte) {
+	l := c.endpoint.pool.l
+	if limit := l.spec.MemoryLimit; limit > 0 && int64(c.progress.pos) > limit {
+		c.discard(errReplyMemory)
+	}
+	if c.state == connClosed {
+		return
+	}
+	if c.discards {
+		b = c.shed(b)
+	}
+	err := c.stream.Keep(l.memory, b)
+	if err != nil && c.discard(errNoMemory) && c.state != connClosed {
+		err = c.stream.Keep(l.memory, c.shed(b))
+	}
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+// longLineBytes is from where on what begins like a line is one: the number of a string or an array is shorter.
+const longLineBytes = 64 << 10
+
+// shed returns what it takes of b, an incomplete reply that nobody waits for, to find its end: its first byte, the end of
+// the line or string before what is coming, and the beginning of that.
+func (c *conn) shed(b []byte) []byte {
+	p, before := &c.progress, len(b)
+	if from := min(len(b), p.pos) - len("\r\n"); from > 1 {
+		b[from-1] = b[0]
+		b = b[from-1:]
+		p.pos -= from - 1
+		p.scan = max(p.scan-(from-1), 0)
+	}
+	if head := p.pos + 1; len(b)-head > longLineBytes {
+		drop := len(b) - 1 - head
+		copy(b[drop:], b[:head])
+		b = b[drop:]
+		p.scan = max(p.scan-drop, 0)
+	}
+	*c.endpoint.counters[link.ResponseBytes] += uint64(before - len(b))
+	return b
+}

@@ -1,0 +1,133 @@
+// A request on its way: in its client's out queue, in a server connection's in queue, or in both.
+//
+//	        ┌─► client's out queue ── done, and at the head ──────────────────────────┐
+//	made ───┤                         or the client is gone                           ├─► free
+//	        └─► connection's in queue ── written ── its reply came ───────────────────┘
+//	                                 └── not written in time: given up
+
+package core
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// request is one request of a client, one fragment of one, or one of the worker's own (probe).
+type request struct {
+	client *client  // who waits for the reply; nil: nobody, the reply is swallowed
+	next   *request // in the client's out queue
+	behind *request // in the connection's in queue
+	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
+	fanout *fanout  // of a request that went out as several: its fragments' replies
+	probe  *probe   // of the worker's own request
+
+	command *resp.Command // its row in the table; nil: a fragment, memcached's, or the worker's own
+
+	reply    heldReply // where it is done and not at the head of its client's out queue
+	deadline int64     // ns; 0 = none
+	sent     int64     // ns, when it was queued on its connection
+	bytes    int32     // of the request
+	fragment int32     // of a fragment: which
+	state    requestState
+}
+
+// requestState is in which queues a request is, what has become of it, and what counts it.
+type requestState uint8
+
+const (
+	// In which queues it is.
+	inClient requestState = 1 << iota // its client's out queue
+	inConn                            // a connection's in queue
+
+	// What has become of it.
+	isDone    // the reply is here
+	isExpired // answered with a timeout, or with what else is the matter; its reply finds nobody
+
+	// What its client asks.
+	isSilent // no reply (noreply)
+
+	// What counts it.
+	isUnsent   // its owner: its bytes wait here
+	isPromised // its connection: a fragment that it has room for, until that is written
+)
+
+// isScript tells whether the reply to r is whatever a client likes.
+func (r *request) isScript() bool { return r.command != nil && r.command.Script }
+
+const requestBytes = int(unsafe.Sizeof(request{}))
+
+// owner returns the client whose request r is, or is a part of; nil if that one has no interest in it any more.
+func (r *request) owner() *client {
+	if r.parent != nil {
+		return r.parent.client
+	}
+	return r.client
+}
+
+// queue is told that the bytes of r wait here from now on.
+func (r *request) queue() {
+	if c := r.owner(); c != nil {
+		r.state |= isUnsent
+		c.unsent += uint32(r.bytes)
+	}
+}
+
+// unqueue is told that they do not wait any more, or that their owner does not wait for r.
+func (r *request) unqueue() {
+	if r.state&isUnsent == 0 {
+		return
+	}
+	r.state &^= isUnsent
+	if c := r.owner(); c != nil {
+		c.unsent -= uint32(r.bytes)
+	}
+}
+
+// requestPool keeps requests for reuse, and gives back those that a quiet second did not need. Loop only.
+type requestPool struct {
+	l     *loop
+	free  *request
+	count int // of free
+	least int // the smallest count since the last tick: what nobody needed
+	timer timer.Timer
+}
+
+const requestPoolTick = int64(time.Second)
+
+func (rp *requestPool) get() *request {
+	rp.l.memory.Charge(requestBytes)
+	r := rp.free
+	if r == nil {
+		return new(request)
+	}
+	rp.free = r.next
+	rp.count--
+	rp.least = min(rp.least, rp.count)
+	r.next = nil
+	return r
+}
+
+func (rp *requestPool) put(r *request) {
+	rp.l.memory.Uncharge(requestBytes)
+	*r = request{next: rp.free}
+	rp.free = r
+	rp.count++
+	if !rp.timer.Armed() {
+		rp.l.timers.Set(&rp.timer, rp.l.now+requestPoolTick)
+	}
+}
+
+// tick lets go half of what was surplus since the last tick, and all of the last few.
+func (rp *requestPool) tick() {
+	for drop := (rp.least + 1) / 2; drop > 0; drop-- {
+		rp.free = rp.free.next
+		rp.count--
+	}
+	rp.least = rp.count
+	if rp.count > 0 {
+		rp.l.timers.Set(&rp.timer, rp.l.now+requestPoolTick)
+	}
+}

@@ -1,0 +1,201 @@
+// What a memcached client asks, and where it goes.
+
+package core
+
+import (
+	"errors"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// memcacheRoute is the request at hand, as its route sees it. Its slice serves one request after the other. Loop only.
+type memcacheRoute struct{ keys []memcache.Span }
+
+// trim lets go of what one large request has left.
+func (rt *memcacheRoute) trim() {
+	if cap(rt.keys) > maxKeptArgs {
+		rt.keys = nil
+	}
+}
+
+// serveMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
+// many bytes that used.
+func (c *client) serveMemcache(b []byte) (used int) {
+	l := c.pool.l
+	if c.skip > 0 {
+		used = min(len(b), c.skip)
+		c.skip -= used
+	}
+	if c.progress != (requestProgress{}) && !c.measuredMemcache(b) {
+		return used // which is 0: what is skipped is not measured
+	}
+	for used < len(b) && !c.muted() {
+		var (
+			n   int
+			r   memcache.Request
+			err error
+		)
+		r, l.memcacheRoute.keys, n, err = memcache.ConsumeRequest(b[used:], l.memcacheRoute.keys)
+		if n == 0 && err == nil {
+			if len(b)-used >= stream.DirectBytes {
+				c.measuredMemcache(b[used:])
+			}
+			if int64(c.progress.pos) > c.pool.spec.MaxRequestBytes {
+				return used + c.skipMemcache(&r, int(c.progress.pos), len(b)-used)
+			}
+			return used
+		}
+		l.io.Spent += requestToll
+		if err != nil {
+			used += c.refuseMemcache(err, n, b[used:])
+			continue
+		}
+		if int64(n) > c.pool.spec.MaxRequestBytes {
+			used += c.skipMemcache(&r, n, n)
+			continue
+		}
+		c.memcacheRequest(b[used:used+n], &r, l.memcacheRoute.keys)
+		used += n
+	}
+	return used
+}
+
+// measuredMemcache looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells
+// whether there is something to parse.
+func (c *client) measuredMemcache(b []byte) bool {
+	if len(b) < int(c.progress.pos) {
+		return false
+	}
+	n, next, err := memcache.MeasureRequest(b, c.progress.memcache())
+	if n == 0 && err == nil {
+		c.progress = requestProgress{int32(next.Pos), int32(next.Scan)}
+		return false
+	}
+	c.progress = requestProgress{}
+	return true
+}
+
+// skipMemcache answers a request of more than max_request_bytes without keeping it: size bytes are to be skipped, have of
+// which are here. It returns how many of these it used.
+func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
+	c.progress = requestProgress{}
+	*c.pool.counters[link.ClientErr]++
+	if !r.NoReply {
+		c.respond([]byte(memcache.TooLarge))
+	}
+	used = min(size, have)
+	c.skip = size - used
+	return used
+}
+
+// refuseMemcache answers bytes at the front of b that are no request: n of them are to be skipped. It returns how many of b
+// it used.
+func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
+	have := len(b)
+	var fault *memcache.RequestError
+	if !errors.As(err, &fault) {
+		c.leave()
+		return have
+	}
+	if fault.Reply != "" {
+		c.respond([]byte(fault.Reply))
+	}
+	if fault.Close {
+		*c.pool.counters[link.ClientErr]++
+		c.pool.l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
+		c.leave()
+		return have
+	}
+	c.noteMemcache(b)
+	used = min(n, have)
+	c.skip = n - used
+	return used
+}
+
+// memcacheRequest routes one request by the command table.
+func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.Span) {
+	p := c.pool
+	switch r.Cmd.Route {
+	case memcache.Forward:
+		c.forwardMemcache(b, r, p.placement.one(keys[0].Of(b)))
+	case memcache.Fragment:
+		c.fanOutMemcache(b, r, keys)
+	case memcache.Broadcast:
+		c.broadcast(b, r)
+	case memcache.Keyless:
+		c.forwardMemcache(b, r, p.placement.fixed())
+	case memcache.Solo:
+		if len(p.servers) > 1 {
+			c.noteRefusal(r.Cmd.Name, needsSolo)
+			c.respondScratch(memcache.AppendSoloRefusal(p.l.scratch[:0], b, r))
+			return
+		}
+		c.forwardMemcache(b, r, 0)
+	default:
+		c.leave()
+	}
+}
+
+// forwardMemcache sends a request to one server. With noreply the server is asked for a reply all the same: it tells
+// when the request is done.
+func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
+	l := c.pool.l
+	if !r.Plain() {
+		l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
+		b = l.scratch
+	}
+	req := c.oweMemcache(len(b), r)
+	c.pool.forward(req, c.lane, server, b, &c.stream)
+}
+
+// oweMemcache puts a request into the client's out queue.
+func (c *client) oweMemcache(size int, r *memcache.Request) *request {
+	req := c.pool.l.requests.get()
+	req.bytes = int32(size)
+	if r.NoReply {
+		req.state |= isSilent
+	}
+	c.push(req)
+	return req
+}
+
+// fanOutMemcache sends each server the part of a request that concerns its keys.
+func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
+	if len(keys) == 1 {
+		c.forwardMemcache(b, r, c.pool.placement.one(keys[0].Of(b)))
+		return
+	}
+	f := c.pool.fanouts.take()
+	if len(b) >= longBytes {
+		f.command.(*memcacheFanout).request = *r
+		c.beginDivision(b, f, len(keys))
+		return
+	}
+	for _, key := range keys {
+		c.pool.fanouts.assign(f, c.pool.placement.one(key.Of(b)))
+	}
+	c.dispatchMemcache(b, r, keys, f)
+}
+
+// broadcast sends a request to every server.
+func (c *client) broadcast(b []byte, r *memcache.Request) {
+	f := c.pool.fanouts.take()
+	for i := range c.pool.placement.all {
+		c.pool.fanouts.assign(f, i)
+	}
+	c.dispatchMemcache(b, r, nil, f)
+}
+
+func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, f *fanout) {
+	m := f.command.(*memcacheFanout)
+	m.begin(b, r, keys)
+	req := c.oweMemcache(len(b), r)
+	c.dispatch(req, f, func(dst []byte, part []int32) []byte {
+		if m.request.Cmd.Route == memcache.Broadcast {
+			return memcache.AppendForward(dst, m.line, &m.request)
+		}
+		return memcache.AppendFragment(dst, m.line, &m.request, m.keys, part)
+	})
+}

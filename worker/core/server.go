@@ -1,0 +1,105 @@
+// A server: whether its keys live on it, or for the moment on others.
+
+package core
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// blameAhead is how far ahead of this worker's time another one's may be, in ns, since each reads the clock once per turn.
+// A time that is further ahead is none.
+const blameAhead = int64(time.Minute)
+
+// server is one of those among which a pool's keys are divided, as this worker sees it: what the ring knows of it, and where
+// requests for it go. Loop only, but for the liveness word.
+type server struct {
+	pool     *pool
+	index    int
+	spec     *link.Server
+	primary  *endpoint
+	counters link.ServerWords // shared: written here only
+	word     *uint64          // shared: the shard.Liveness
+	blamed   *uint64          // shared: when a failure of the server was last counted
+	retry    timer.Timer      // of an ejection
+	news     news
+}
+
+func newServer(p *pool, index int) *server {
+	s := &server{
+		pool: p, index: index, spec: &p.spec.Servers[index],
+		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
+		word:     p.l.shared.Liveness(p.index, index),
+		blamed:   sign(p.l.shared.Blamed(p.index, index)),
+	}
+	s.news.timer.Fire = s.catchUp
+	s.retry.Fire = s.tryRetry
+	network, address := s.place()
+	s.primary = newEndpoint(s, network, address)
+	return s
+}
+
+func (s *server) liveness() shard.Liveness { return shard.Liveness(loadWord(s.word)) }
+
+// swap puts next in the place of old, unless another worker was faster.
+func (s *server) swap(old, next shard.Liveness) bool {
+	return atomic.CompareAndSwapUint64(s.word, uint64(old), uint64(next))
+}
+
+// failed is told that requests to the server have failed, and since when there was what proves it: the connection, the
+// request, the silence.
+func (s *server) failed(err error, since int64) {
+	if !s.pool.spec.AutoEjectHosts || !s.liveness().Alive() || !s.blame(since) {
+		return
+	}
+	l := s.pool.l
+	for {
+		old := s.liveness()
+		next, ejected := old.Fail(l.liveMillis(), s.pool.spec.ServerFailureLimit, s.pool.spec.ServerRetryTimeout.Milliseconds())
+		if !s.swap(old, next) {
+			continue
+		}
+		if ejected {
+			*s.pool.counters[link.ServerEjects]++
+			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
+			s.pool.placement.publish()
+			s.report(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
+				s.pool.spec.ServerRetryTimeout, cause(err)))
+		}
+		return
+	}
+}
+
+// blame tells whether a failure counts. One blip of a server breaks connections of all workers, and what was there before
+// the last failure that was counted says nothing new: it may be the same one. Of several workers at once one counts it.
+func (s *server) blame(since int64) bool {
+	now := s.pool.l.now
+	for {
+		last := loadWord(s.blamed)
+		if int64(last) > since && int64(last) <= now+blameAhead {
+			return false
+		}
+		if atomic.CompareAndSwapUint64(s.blamed, last, uint64(now)) {
+			return true
+		}
+	}
+}
+
+// succeeded is told that the server has answered a request.
+func (s *server) succeeded() {
+	if !s.pool.spec.AutoEjectHosts {
+		return
+	}
+	for {
+		old := s.liveness()
+		next, changed := old.Succeed()
+		if !changed || s.swap(old, next) {
+			return
+		}
+	}
+}

@@ -1,0 +1,96 @@
+// The roll call: before a generation takes over, each of its workers connects to every server, and says which ones it
+// does not reach. That proves more about a configuration than reading it does.
+
+package core
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/fault"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+// rollCallTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
+const rollCallTime = 1500 * time.Millisecond
+
+// serverCheck is what the worker knows of it. Loop only.
+type serverCheck struct {
+	l     *loop
+	left  int // servers that have not answered
+	timer timer.Timer
+	body  link.ReadyBody
+	bytes int // of body, about
+}
+
+// checkServers opens a connection to every server, and tells the master when each has succeeded or failed.
+func (l *loop) checkServers() {
+	fault.At("nw.servers")
+	rc := &l.succession.rollCall
+	rc.timer.Fire = rc.timeout
+	l.timers.Set(&rc.timer, l.now+int64(rollCallTime))
+	for e := range l.endpoints {
+		e.trial = true
+		rc.left++
+	}
+	for e := range l.endpoints {
+		e.present()
+	}
+	rc.endIfDone()
+}
+
+// present opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
+// and go on doing so while clients are served.
+func (e *endpoint) present() {
+	e.conns[0].tentative = true
+	e.openAhead()
+}
+
+// tried is told how an attempt to connect has ended. The roll call waits for the first one of each server.
+func (e *endpoint) tried(c *conn, err error) {
+	if !e.trial || c != e.conns[0] {
+		return
+	}
+	e.trial = false
+	rc := &e.pool.l.succession.rollCall
+	if err != nil {
+		rc.note(e.server, cause(err))
+	}
+	rc.left--
+	rc.endIfDone()
+}
+
+// note adds a server that is not reached, while the message has room for it.
+func (rc *serverCheck) note(s *server, reason string) {
+	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: reason}
+	const reserve = 64 // for the message and what holds the list together
+	size := len(link.Body(u)) + 1
+	if rc.bytes+size+reserve > link.MaxMessageBytes {
+		return
+	}
+	rc.bytes += size
+	rc.body.Unreachable = append(rc.body.Unreachable, u)
+}
+
+// timeout gives up on servers that have not answered. Their connections go on: they may stand by the time they are needed.
+func (rc *serverCheck) timeout() {
+	for e := range rc.l.endpoints {
+		if e.trial {
+			e.trial = false
+			rc.left--
+			rc.note(e.server, "no answer within "+rollCallTime.String())
+		}
+	}
+	rc.endIfDone()
+}
+
+func (rc *serverCheck) endIfDone() {
+	if rc.left > 0 || rc.timer.Fire == nil {
+		return
+	}
+	rc.l.timers.Stop(&rc.timer)
+	rc.timer.Fire = nil
+	fault.At("nw.ready")
+	rc.l.master.must(link.Ready, link.Body(rc.body))
+	rc.body = link.ReadyBody{}
+}

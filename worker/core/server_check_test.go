@@ -1,0 +1,196 @@
+// The roll call: who takes over says first which servers it does not reach.
+
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// ready returns what a worker says of the servers, once it has; nil before.
+func (r *rig) ready(l *loop) *link.ReadyBody {
+	r.t.Helper()
+	messages := r.heard(l)
+	if len(messages) == 0 {
+		return nil
+	}
+	var body link.ReadyBody
+	if len(messages) != 1 || messages[0].Kind != link.Ready {
+		r.t.Fatalf("it says %v, want Ready", messages)
+	}
+	r.must(link.ParseBody(messages[0], &body))
+	return &body
+}
+
+func TestRollCall(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3", "s4") // good, refuses, does not know us, silent
+	p.Password, p.AutoEjectHosts, p.ServerFailureLimit = "secret", true, 1
+	r.servers[1].refuse()
+	r.start()
+	next := r.succeed(nil)
+	next.checkServers()
+	r.turn()
+	if got := r.ready(next); got != nil {
+		t.Fatalf("before the servers have answered it says %v", got)
+	}
+	r.servers[0].conns[0].send([]byte("+OK\r\n"))
+	r.servers[2].conns[0].send([]byte("-WRONGPASS who are you\r\n"))
+	r.turn()
+	r.advance(rollCallTime - 1)
+	if got := r.ready(next); got != nil {
+		t.Fatalf("with one server to come it says %v", got)
+	}
+	r.advance(1)
+	got := r.ready(next)
+	if got == nil {
+		t.Fatal("it says nothing")
+	}
+	var lines []string
+	for _, u := range got.Unreachable {
+		lines = append(lines, u.Pool+" "+u.Server+": "+u.Error)
+	}
+	want := []string{
+		"alpha s2: connection refused",
+		"alpha s3: server refuses AUTH or SELECT: WRONGPASS who are you",
+		"alpha s4: no answer within 1.5s",
+	}
+	if fmt.Sprint(lines) != fmt.Sprint(want) {
+		t.Errorf("it says %q, want %q", lines, want)
+	}
+	r.servers[3].conns[0].hangUp() // late is no better
+	r.turn()
+	for _, s := range next.pools[0].servers {
+		if s.liveness() != shard.Liveness(0) {
+			t.Errorf("server %q is %v", s.spec.Name, s.liveness())
+		}
+	}
+	// The one that answered is connected already, and those that did not are tried again when they are needed.
+	r.instruct(next, link.Serve, nil)
+	r.instruct(r.workers[0], link.Give, nil)
+	r.turn()
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("AUTH", "secret"))
+	for i := range 8 {
+		c.send(redisRequestOf("GET", fmt.Sprint(i)))
+	}
+	r.turn()
+	if n := len(r.servers[0].conns); n != 1 {
+		t.Errorf("the good server has %d connections", n)
+	}
+	if n := *next.pools[0].counters[link.ServerEjects]; n != 1 {
+		t.Errorf("%d servers were ejected when requests failed, want the one that refuses", n)
+	}
+}
+
+// Where there is nothing to wait for, it is ready at once.
+func TestRollCallAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1", "s2")
+	r.start()
+	next := r.succeed(nil)
+	next.checkServers()
+	if got := r.servers[0].conns; len(got) != 0 {
+		t.Fatalf("%d connections", len(got))
+	}
+	r.turn()
+	if got := r.ready(next); got == nil || len(got.Unreachable) != 0 {
+		t.Errorf("it says %v", got)
+	}
+	for _, s := range r.servers {
+		if len(s.conns) != 1 {
+			t.Errorf("server %q has %d connections", s.name, len(s.conns))
+		}
+	}
+	r.advance(2 * time.Second)
+	if got := r.ready(next); got != nil {
+		t.Errorf("later it says %v", got)
+	}
+}
+
+// With preconnect the other connections open as well.
+func TestRollCallPreconnects(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1")
+	p.ServerConnections, p.Preconnect = 3, true
+	r.start()
+	next := r.succeed(nil)
+	before := len(r.servers[0].conns)
+	next.checkServers()
+	r.turn()
+	if got := len(r.servers[0].conns) - before; got != 3 {
+		t.Errorf("%d connections", got)
+	}
+	if r.ready(next) == nil { // one good connection proves the server
+		t.Error("it is not ready")
+	}
+}
+
+// The message has room for so many and no more.
+func TestRollCallOfMany(t *testing.T) {
+	r := newRig(t)
+	var names []string
+	for i := range 120 {
+		names = append(names, fmt.Sprintf("server-%03d-%s", i, strings.Repeat("x", 40)))
+	}
+	r.redisPool(names...)
+	for _, s := range r.servers {
+		s.refuse()
+	}
+	r.start()
+	next := r.succeed(nil)
+	next.checkServers()
+	r.turn()
+	if got := r.ready(next); got == nil || len(got.Unreachable) < 50 || len(got.Unreachable) >= 120 {
+		t.Errorf("it says %d are not reached", len(got.Unreachable))
+	}
+}
+
+// The master sees in the shared memory which servers answer when it inquires, and nothing else comes of that.
+func TestInquire(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3") // answers, is silent, was never connected
+	p.ServerConnections = 2
+	r.start()
+	l := r.workers[0]
+	for _, s := range r.servers[:2] {
+		l.pools[0].servers[indexOf(p, s.name)].primary.conns[1].open()
+	}
+	r.turn()
+	r.advance(time.Second)
+	r.instruct(l, link.Inquire, nil)
+	r.turn()
+	for i, s := range r.servers {
+		want := []string{"*1\r\n$4\r\nPING\r\n", "*1\r\n$4\r\nPING\r\n", ""}[i]
+		got := ""
+		for _, c := range s.conns {
+			got += string(c.take())
+		}
+		if got != want {
+			t.Errorf("server %q gets %q, want %q", s.name, got, want)
+		}
+	}
+	r.servers[0].conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	for i, s := range r.servers {
+		ns, known := l.shared.LastHeard(0, indexOf(p, s.name))
+		if heard := ns == uint64(r.now); !known || heard != (i == 0) {
+			t.Errorf("server %q was heard at %d, now is %d", s.name, ns, r.now)
+		}
+	}
+	r.servers[1].conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	if c := *l.pools[0].counters[link.ForwardError]; c != 0 {
+		t.Errorf("%d requests could not be forwarded", c)
+	}
+}
+
+func indexOf(p *link.Pool, server string) int {
+	return slices.IndexFunc(p.Servers, func(s link.Server) bool { return s.Name == server })
+}

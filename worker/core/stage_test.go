@@ -1,0 +1,211 @@
+// What a transcript is set up with, and what it shows.
+
+package core
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// addPool makes a pool of the options of its line, most of which have the names that a configuration file gives them.
+func (s *stage) addPool(options []string) {
+	var p *link.Pool
+	for _, option := range options {
+		name, value, _ := strings.Cut(option, "=")
+		if p == nil && name != "servers" {
+			s.t.Fatal("the first option of a pool must be its servers")
+		}
+		switch name {
+		case "servers": // names: those of servers that exist already are shared
+			p = s.redisPool(strings.Split(value, ",")...)
+		case "name":
+			p.Name = value
+		case "protocol":
+			p.Protocol = link.Protocol(value)
+		case "timeout":
+			p.Timeout = s.duration(value)
+		case "password":
+			p.Password = value
+		case "db":
+			p.DB = s.number(value)
+		case "server_connections":
+			p.ServerConnections = s.number(value)
+		case "client_connections":
+			p.ClientConnections = s.number(value)
+		case "distribution":
+			p.Distribution = value
+		case "cross_shard":
+			p.CrossShard = link.CrossShard(value)
+		case "mget_errors":
+			p.MGetErrors = link.MGetErrors(value)
+		case "preconnect":
+			p.Preconnect = true
+		case "eject": // after this many failures
+			p.AutoEjectHosts, p.ServerFailureLimit = true, s.number(value)
+		case "retry":
+			p.ServerRetryTimeout = s.duration(value)
+		case "host": // of the only server, which is then no unix socket
+			p.Servers[0].Network, p.Servers[0].Address = "tcp", value
+		default:
+			s.t.Fatalf("a pool has no %q", name)
+		}
+	}
+}
+
+// target reads where a client connects to.
+func (s *stage) target(options []string) (pool, slot int) {
+	for _, option := range options {
+		switch name, value, _ := strings.Cut(option, "="); name {
+		case "pool":
+			pool = s.number(value)
+		case "worker":
+			slot = s.number(value)
+		default:
+			s.t.Fatalf("a client does not connect with %q", option)
+		}
+	}
+	return pool, slot
+}
+
+func (s *stage) duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	s.must(err)
+	return d
+}
+
+func (s *stage) number(text string) int {
+	n, err := strconv.Atoi(text)
+	s.must(err)
+	return n
+}
+
+// observe shows what everyone got since the last line.
+func (s *stage) observe() {
+	for slot, m := range s.masters {
+		s.showMessages(slot, m)
+	}
+	for _, server := range s.servers {
+		for _, c := range server.conns {
+			s.showPeer(c, s.protocolOf(server), true)
+		}
+	}
+	for _, c := range s.clients {
+		s.showPeer(c, s.speaks[c], false)
+	}
+}
+
+func (s *stage) protocolOf(server *fakeServer) link.Protocol {
+	for i := range s.pools {
+		for _, candidate := range s.pools[i].Servers {
+			if candidate.Address == server.path {
+				return s.pools[i].Protocol
+			}
+		}
+	}
+	return link.Redis
+}
+
+func (s *stage) showPeer(p *peer, protocol link.Protocol, server bool) {
+	for _, line := range showBytes(p.take(), protocol, server) {
+		s.printf("%s gets %s", p.name, line)
+	}
+	if p.ended && !p.shown {
+		p.shown = true
+		s.printf("%s is closed", p.name)
+	}
+}
+
+// showMessages shows what a worker said to its master.
+func (s *stage) showMessages(slot int, m *peer) {
+	who := ""
+	if s.slots > 1 {
+		who = fmt.Sprintf("worker %d ", slot)
+	}
+	for b := m.take(); len(b) > 0; {
+		size := 16 + int(b[12]) + int(b[13])<<8
+		message, err := link.ParseMessage(b[:size])
+		s.must(err)
+		b = b[size:]
+		switch message.Kind {
+		case link.Log:
+			s.printf("%slogs %d %s", who, message.Body[0], strings.ReplaceAll(string(message.Body[1:]), s.dir+"/", ""))
+		case link.Drained:
+			s.printf("%sis drained", who)
+		default:
+			s.printf("%ssays %d %q", who, message.Kind, message.Body)
+		}
+	}
+	if m.ended && !m.shown {
+		m.shown = true
+		s.printf("%sexits", who)
+	}
+}
+
+// showPlaces shows which server each key lives on.
+func (s *stage) showPlaces(keys []string) {
+	p := s.workers[0].pools[0]
+	for _, key := range keys {
+		s.printf("%s on %s", key, p.servers[p.placement.one(readWord(s.t, key))].spec.Name)
+	}
+}
+
+// showCounters shows what is not zero, summed over the workers.
+func (s *stage) showCounters() {
+	shared := s.workers[0].shared
+	line := func(name string, infos []link.CounterInfo, sum func(counter int) uint64) {
+		for i, info := range infos {
+			if v := sum(i); info.Kind == link.Timestamp && v > 0 {
+				name += fmt.Sprintf(" %s=…", info.Name)
+			} else if v > 0 {
+				name += fmt.Sprintf(" %s=%d", info.Name, int64(v))
+			}
+		}
+		s.printf("%s", name)
+	}
+	line("worker", link.WorkerCounters[:], shared.SumWorker)
+	for i, p := range s.workers[0].pools {
+		line(p.name, link.PoolCounters[:], func(k int) uint64 { return shared.SumPool(i, k) })
+		for j, server := range p.servers {
+			line(server.spec.Name, link.ServerCounters[:], func(k int) uint64 { return shared.SumServer(i, j, k) })
+		}
+	}
+}
+
+// showLatencies shows how many replies of each server took less than what.
+func (s *stage) showLatencies() {
+	for i, p := range s.workers[0].pools {
+		for j, server := range p.servers {
+			line := server.spec.Name
+			for bucket, n := range s.workers[0].shared.SumLatency(i, j) {
+				if n > 0 {
+					line += fmt.Sprintf(" <%v:%d", link.LatencyBound(bucket), n)
+				}
+			}
+			s.printf("%s", line)
+		}
+	}
+}
+
+// showLiveness shows what the workers think of the servers, times counted from the start.
+func (s *stage) showLiveness() {
+	for _, p := range s.workers[0].pools {
+		for _, server := range p.servers {
+			word := server.liveness()
+			text := word.String()
+			if at, ok := word.RetryAt(0); ok && !word.Alive() {
+				text = fmt.Sprintf("%v until %v", word.State(), time.Duration(at*int64(time.Millisecond)-rigEpoch))
+			}
+			s.printf("%s %s", server.spec.Name, text)
+		}
+	}
+}
+
+// printf adds a line to the transcript, with the time since the start.
+func (s *stage) printf(format string, args ...any) {
+	since := time.Duration(s.now - rigEpoch).Seconds()
+	fmt.Fprintf(&s.out, "%8.3f %s\n", since, fmt.Sprintf(format, args...))
+}

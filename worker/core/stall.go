@@ -1,0 +1,72 @@
+// Times in which the worker did not run: it was stopped, or the machine had no processor or no memory for it. What
+// servers owe is not late for that.
+
+package core
+
+import "time"
+
+// stallTolerance is how much later than it should the loop may come to what is due without taking that for a stall.
+const stallTolerance = 10 * time.Millisecond
+
+// excuse is told the time, and what servers owe is due later by as much as the loop has stood still: replies may wait in
+// the kernel, and requests that the loop had in hand have not reached their servers. A little of the time counts all the
+// same, so that nothing is put off for ever by a worker that always is late.
+func (l *loop) excuse(now int64) {
+	lost := l.stood(now) - int64(stallTolerance)
+	if lost <= 0 {
+		return
+	}
+	for e := range l.endpoints {
+		e.prober.excuse(lost)
+		for _, c := range e.conns {
+			c.excuse(lost)
+		}
+	}
+	for _, p := range l.pools {
+		if p.idle.Armed() && p.idle.Due() <= now { // clients may have sent something meanwhile
+			l.timers.Set(&p.idle, now+tickNanos)
+		}
+	}
+	if l.succession.rollCall.timer.Armed() {
+		l.timers.Set(&l.succession.rollCall.timer, l.succession.rollCall.timer.Due()+lost)
+	}
+}
+
+// stood returns for how long the loop has stood still since its last turn, as far as that made it late for what is due. In
+// the turn itself, that is the time until it came to wait. While it waited it may have slept well, so that the moment in which
+// it was stopped is unknown: it was late by the time since something was due, and is taken to have stood still as long before.
+func (l *loop) stood(now int64) int64 {
+	due, ok := l.timers.Next()
+	late := now - max(due, l.now)
+	if !ok || late <= int64(stallTolerance) {
+		return 0
+	}
+	return min(now-l.now, max(l.rested-l.now, 2*late))
+}
+
+// excuse gives the server so many ns more for all that it owes.
+func (c *conn) excuse(lost int64) {
+	c.heard += lost
+	if c.gauge.since != 0 {
+		c.gauge.since += lost
+	}
+	for r := c.head; r != nil; r = r.behind {
+		r.sent += lost
+		if r.deadline != 0 {
+			r.deadline += lost
+		}
+	}
+	if c.deadlines.Armed() {
+		c.endpoint.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
+	}
+}
+
+// hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
+// told of everything that is there.
+func (c *conn) hear() {
+	l := c.endpoint.pool.l
+	c.stream.Unread = true
+	for c.stream.Unread && c.state >= connGreeting && l.io.Spent < maxTurnBytes {
+		c.recv()
+	}
+}
