@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/totals"
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
 // release makes, with -release NAME, the files of a new release. Those that are there stay.
@@ -61,38 +61,10 @@ func TestReleasedWords(t *testing.T) {
 		if err := json.Unmarshal(again, &after); err != nil {
 			t.Fatal(err)
 		}
-		if path := lostField(before, after); path != "" {
+		if path := transcript.LostField(before, after); path != "" {
 			t.Errorf("%s: the field%s is not what it was\n%s\n%s", file, path, text, again)
 		}
 	}
-}
-
-// lostField returns the path of what is in before, but not in after: its name or its type was changed.
-func lostField(before, after any) string {
-	switch b := before.(type) {
-	case map[string]any:
-		a, _ := after.(map[string]any)
-		for _, name := range slices.Sorted(maps.Keys(b)) {
-			if path := lostField(b[name], a[name]); path != "" || a[name] == nil {
-				return " " + name + path
-			}
-		}
-	case []any:
-		a, _ := after.([]any)
-		for i := range b {
-			if i >= len(a) {
-				return fmt.Sprintf(" %d", i)
-			}
-			if path := lostField(b[i], a[i]); path != "" {
-				return fmt.Sprintf(" %d%s", i, path)
-			}
-		}
-	default:
-		if before != after {
-			return " (value)"
-		}
-	}
-	return ""
 }
 
 // A word that insists on a field is refused by whoever does not have it, and by nobody else.

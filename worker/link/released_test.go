@@ -7,13 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/transcript"
 )
 
 // release makes, with -release NAME, the files of a new release. Those that are there stay.
@@ -102,37 +102,9 @@ func checkKept(t *testing.T, what string, before, after []byte) {
 	if err := json.Unmarshal(after, &a); err != nil {
 		t.Fatal(err)
 	}
-	if path := lost(b, a); path != "" {
+	if path := transcript.LostField(b, a); path != "" {
 		t.Errorf("%s: the field%s is not what it was\n%s\n%s", what, path, before, after)
 	}
-}
-
-// lost returns the path of what is in before, but not in after.
-func lost(before, after any) string {
-	switch b := before.(type) {
-	case map[string]any:
-		a, _ := after.(map[string]any)
-		for _, name := range slices.Sorted(maps.Keys(b)) {
-			if path := lost(b[name], a[name]); path != "" || a[name] == nil {
-				return " " + name + path
-			}
-		}
-	case []any:
-		a, _ := after.([]any)
-		for i := range b {
-			if i >= len(a) {
-				return fmt.Sprintf(" %d", i)
-			}
-			if path := lost(b[i], a[i]); path != "" {
-				return fmt.Sprintf(" %d%s", i, path)
-			}
-		}
-	default:
-		if before != after {
-			return " (value)"
-		}
-	}
-	return ""
 }
 
 // readShared reads lines "bytes SIZE", "word INDEX VALUE" and, of what they are, "NAME SLOT POOL SERVER VALUE".

@@ -1,6 +1,6 @@
 // Package transcript plays the scripts in testdata that show what a part of the program does: a line that begins with "> "
 // happens, and the lines below it are everything that anyone got to see of it. It is for tests; master, worker and handoff
-// each bring a stage of their own.
+// each bring a stage of their own. It also tells what of an example in testdata got lost.
 package transcript
 
 import (
