@@ -65,12 +65,12 @@ func work() {
 			c.Write(append(text, '\n'))
 		})
 	}
-	control := os.NewFile(link.FDControl, "control")
-	control.Write(link.AppendMessage(nil, link.Message{Kind: link.Log, Body: []byte("\x05hello\nfrom a worker")}))
-	control.Write(link.AppendMessage(nil, link.Message{Kind: link.Ready}))
+	master := os.NewFile(link.FDMaster, "worker link")
+	master.Write(link.AppendMessage(nil, link.Message{Kind: link.Log, Body: []byte("\x05hello\nfrom a worker")}))
+	master.Write(link.AppendMessage(nil, link.Message{Kind: link.Ready}))
 	buf := make([]byte, link.MaxMessageBytes)
 	for {
-		n, err := control.Read(buf)
+		n, err := master.Read(buf)
 		if err != nil {
 			os.Exit(0)
 		}
@@ -80,7 +80,7 @@ func work() {
 			os.Exit(0)
 		}
 		if m.Kind == link.Drain {
-			control.Write(link.AppendMessage(nil, link.Message{Kind: link.Drained}))
+			master.Write(link.AppendMessage(nil, link.Message{Kind: link.Drained}))
 			os.Exit(0)
 		}
 	}

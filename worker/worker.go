@@ -84,8 +84,8 @@ func inherit() (*link.Spec, *link.Shared, error) {
 			return nil, nil, fmt.Errorf("inheriting descriptor %d: %w", fd, err)
 		}
 	}
-	if err := sock.SetInherited(link.FDControl); err != nil {
-		return nil, nil, fmt.Errorf("inheriting the control socket: %w", err)
+	if err := sock.SetInherited(link.FDMaster); err != nil {
+		return nil, nil, fmt.Errorf("inheriting the worker link: %w", err)
 	}
 	return spec, shared, nil
 }

@@ -57,7 +57,7 @@ func Start(l Launch, report func(Event)) (*Worker, error) {
 	p := &Worker{Slot: l.Spec.Slot, CPU: l.Spec.CPU, stderr: ours, link: os.NewFile(uintptr(mine), "worker link"), report: report}
 	files := make([]uintptr, link.FDListen, link.FDListen+len(l.Listeners))
 	files[fdStdin], files[fdStdout], files[fdStderr] = uintptr(null), uintptr(null), uintptr(stderr)
-	files[link.FDControl], files[link.FDShared] = uintptr(theirs), uintptr(l.Shared)
+	files[link.FDMaster], files[link.FDShared] = uintptr(theirs), uintptr(l.Shared)
 	for _, fd := range l.Listeners {
 		files = append(files, uintptr(fd))
 	}

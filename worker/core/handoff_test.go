@@ -310,7 +310,7 @@ func TestServerDiesWhileFrozen(t *testing.T) {
 }
 
 // Messages that do not make sense here cost nothing but a log line, and no descriptor.
-func TestStrayControlMessages(t *testing.T) {
+func TestStrayMasterMessages(t *testing.T) {
 	r := newRig(t)
 	r.redisPool("s1")
 	r.start()

@@ -13,7 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// handler is told of readiness: a client, a connection to a server, a listener, the control socket, the resolver.
+// handler is told of readiness: a client, a connection to a server, a listener, the worker link, the resolver.
 type handler interface{ ready(ev poll.Event) }
 
 // registration is an entry of the loop's table. seq changes when the entry changes hands, so that an event for its
@@ -66,7 +66,7 @@ type loop struct {
 	ended       bool
 }
 
-// newLoop makes the loop with everything but its listeners and its control socket.
+// newLoop makes the loop with everything but its listeners and its worker link.
 func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, error) {
 	poller, err := poll.New()
 	if err != nil {

@@ -138,7 +138,7 @@ func becomes(from, to connState) (reason string) {
 }
 
 // What the master says wrongly is logged, what it says of a later version is not for us.
-func TestControlMessages(t *testing.T) {
+func TestMasterMessages(t *testing.T) {
 	r := newRig(t)
 	r.redisPool("s1")
 	r.start()

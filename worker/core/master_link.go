@@ -1,4 +1,4 @@
-// The control socket: what the master says, and what it is told.
+// The worker link: what the master says, and what it is told.
 
 package core
 
@@ -37,10 +37,10 @@ type masterLink struct {
 }
 
 // maxControlFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
-const maxControlFDs = 4
+const maxMessageFDs = 4
 
 func newMasterLink(l *loop, fd int) (c *masterLink, err error) {
-	c = &masterLink{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxControlFDs)}
+	c = &masterLink{l: l, fd: fd, buf: make([]byte, link.MaxMessageBytes), fds: make([]int, maxMessageFDs)}
 	c.loan.retry.Fire = c.lend
 	c.token, err = l.register(fd, c)
 	return c, err
@@ -141,7 +141,7 @@ func (c *masterLink) told(m link.Message, fds []int) error {
 }
 
 func (c *masterLink) toldPeer(m link.Message, fds []int) error {
-	if fault.Error("control.ctrunc") != nil {
+	if fault.Error("workerlink.ctrunc") != nil {
 		sock.CloseAll(fds)
 		fds = nil
 	}
@@ -183,7 +183,7 @@ func one(m link.Message, fds []int, body any) error {
 		err = errNoDescriptor
 	}
 	if err == nil && len(fds) > 1 {
-		err = fmt.Errorf("control message %d came with %d descriptors", m.Kind, len(fds))
+		err = fmt.Errorf("worker-link message %d came with %d descriptors", m.Kind, len(fds))
 	}
 	if err != nil {
 		sock.CloseAll(fds)

@@ -1,5 +1,5 @@
 // Orphans: a worker whose master has ended without a word serves on, and waits at a rendezvous for the next master. Whoever
-// connects there is that one: from then on the connection is the control socket. One that drains does so, too, so that who
+// connects there is that one: from then on the connection is the worker link. One that drains does so, too, so that who
 // stops the service knows of it and of its clients; and so does one whose master has died in the middle of a handoff.
 
 package core
@@ -164,7 +164,7 @@ func (r *rendezvous) accept() {
 	}
 }
 
-// meet makes the connection the control socket. What the worker has is its own now: it was left alone with it.
+// meet makes the connection the worker link. What the worker has is its own now: it was left alone with it.
 func (r *rendezvous) meet(fd int) {
 	l := r.l
 	c, err := newMasterLink(l, fd)

@@ -36,7 +36,7 @@ type rig struct {
 	slots     int
 	pools     []link.Pool
 	workers   []*loop
-	masters   []*peer // the master's ends of the control sockets
+	masters   []*peer // the master's ends of the worker links
 	servers   []*fakeServer
 	clients   []*peer
 	stopped   bool  // the workers do not run, whatever happens

@@ -26,8 +26,8 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 		return fmt.Errorf("reading the limit of descriptors: %w", err)
 	}
 	l.shareDescriptors(limit)
-	if l.master, err = newMasterLink(l, link.FDControl); err != nil {
-		return fmt.Errorf("watching the control socket: %w", err)
+	if l.master, err = newMasterLink(l, link.FDMaster); err != nil {
+		return fmt.Errorf("watching the worker link: %w", err)
 	}
 	if err := l.catchTerm(); err != nil {
 		return fmt.Errorf("watching for SIGTERM: %w", err)

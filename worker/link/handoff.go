@@ -113,7 +113,7 @@ func ParseBody(m Message, v any) error {
 		return nil
 	}
 	if err := decode(m.Body, v); err != nil {
-		return fmt.Errorf("reading control message %d: %w", m.Kind, err)
+		return fmt.Errorf("reading worker-link message %d: %w", m.Kind, err)
 	}
 	return nil
 }

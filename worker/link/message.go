@@ -56,13 +56,13 @@ const (
 	MaxMessageBytes = 8192
 )
 
-// Message is one datagram on the control socket.
+// Message is one datagram on the worker link.
 type Message struct {
 	Kind Kind
 	Body []byte
 }
 
-var errShortMessage = errors.New("reading control message: shorter than its header says")
+var errShortMessage = errors.New("reading worker-link message: shorter than its header says")
 
 // AppendMessage appends the wire form of m to dst: magic, kind, flags, version (2 bytes each), batch and body length (4
 // bytes each), all little-endian, then the body. Bodies that do not fit are cut.
@@ -85,7 +85,7 @@ func ParseMessage(b []byte) (Message, error) {
 	}
 	le := binary.LittleEndian
 	if magic := le.Uint16(b); magic != messageMagic {
-		return Message{}, fmt.Errorf("reading control message: unknown magic %#x", magic)
+		return Message{}, fmt.Errorf("reading worker-link message: unknown magic %#x", magic)
 	}
 	if n := le.Uint32(b[12:]); uint32(len(b)-headerBytes) != n {
 		return Message{}, errShortMessage

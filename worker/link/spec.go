@@ -8,10 +8,10 @@ import (
 
 // File descriptors that a worker inherits. Listeners follow from FDListen on, in the order of Spec.Listeners.
 const (
-	FDControl = 3
-	FDSpec    = 4
-	FDShared  = 5
-	FDListen  = 6
+	FDMaster = 3
+	FDSpec   = 4
+	FDShared = 5
+	FDListen = 6
 )
 
 // Protocol is what the clients and the servers of a pool speak.
