@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +41,9 @@ var generated = []struct {
 		return serviceMay + "\n\n" + serviceMayMore + "\n\n" + fenced("ini", serviceMayDropIn)
 	}},
 	{"packaging/doc/OPERATIONS.md", "units", unitTable},
+	{"packaging/doc/ARCHITECTURE.md", "rooms", roomTable},
+	{"packaging/doc/ARCHITECTURE.md", "imports", importTable},
+	{"packaging/doc/ARCHITECTURE.md", "dependencies", dependencyTable},
 }
 
 func TestReadmeTables(t *testing.T) {
@@ -137,6 +143,95 @@ func unitTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", s[0], s[1])
 	}
 	return b.String()
+}
+
+// roomTable lists the folders of the program: what each of them is, as its package says.
+func roomTable() string {
+	var b strings.Builder
+	b.WriteString("| folder | what it is |\n|---|---|\n")
+	for _, room := range rooms() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", room.folder, room.is)
+	}
+	return b.String()
+}
+
+type room struct{ folder, is string }
+
+// rooms returns the folders that have more than tests, and the first sentence of what their packages say of themselves.
+func rooms() (all []room) {
+	var folders []string
+	for _, d := range directions {
+		folders = append(folders, strings.TrimSuffix(d.folder, "/..."))
+	}
+	slices.Sort(folders)
+	for _, folder := range folders {
+		if text := packageText(folder); text != "" {
+			all = append(all, room{folder, new(doc.Package).Synopsis(text)})
+		}
+	}
+	return all
+}
+
+// packageText returns what a package says of itself, in whichever of its files.
+func packageText(folder string) string {
+	paths, _ := filepath.Glob(filepath.Join(repository, folder, "*.go"))
+	for _, path := range paths {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err == nil && !strings.HasSuffix(path, "_test.go") && f.Doc != nil {
+			return f.Doc.Text()
+		}
+	}
+	return ""
+}
+
+// importTable lists what each folder of ours may import, as arch_test.go enforces it.
+func importTable() string {
+	var b strings.Builder
+	b.WriteString("| folder | may import | because |\n|---|---|---|\n")
+	for _, d := range directions {
+		may := "nothing of ours"
+		if len(d.may) > 0 {
+			may = "`" + strings.Join(d.may, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", d.folder, may, d.why)
+	}
+	return b.String()
+}
+
+// purposes are what the doors of arch_test.go do not say: what we want of a dependency.
+var purposes = map[string]string{
+	"golang.org/x/sys":                           "epoll and sockets without the runtime's poller",
+	"golang.org/x/sys/unix":                      "names of errors and flags",
+	"github.com/valyala/bytebufferpool":          "buffers that idle connections do not own",
+	"go.yaml.in/yaml":                            "YAML with line and column",
+	"github.com/cloudflare/tableflip":            "starts the new binary, and knows when the old process may leave",
+	"github.com/fsnotify/fsnotify":               "`reload_on_change`",
+	"github.com/landlock-lsm/go-landlock":        "what a worker may still reach",
+	"github.com/coreos/go-systemd":               "notifications, watchdog, socket activation",
+	"github.com/urfave/cli":                      "subcommands and help",
+	"github.com/alicebob/miniredis":              "the demo's shards",
+	"github.com/redis/go-redis":                  "a real client",
+	"github.com/bradfitz/gomemcache":             "a real client",
+	"github.com/rogpeppe/go-internal/testscript": "tests of the command line",
+}
+
+// dependencyTable lists what is not ours, and through which files it comes in.
+func dependencyTable() string {
+	var b strings.Builder
+	b.WriteString("| dependency | what for | imported by | because |\n|---|---|---|---|\n")
+	for _, d := range doors {
+		files := strings.NewReplacer("^", "", "$", "", `\.`, ".", `[^/]+`, "*", "|", "\\|").Replace(d.files.String())
+		fmt.Fprintf(&b, "| %s | %s | `%s` | %s |\n", d.path, purposes[d.path], files, d.why)
+	}
+	return b.String()
+}
+
+func TestReadmePurposes(t *testing.T) {
+	for _, d := range doors {
+		if purposes[d.path] == "" {
+			t.Errorf("nothing says what %s is for", d.path)
+		}
+	}
 }
 
 // redisTables list what becomes of each command.
