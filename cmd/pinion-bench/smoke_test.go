@@ -158,6 +158,17 @@ func TestCompareEndsWithTheContext(t *testing.T) {
 	}
 }
 
+func TestStageWithoutServersIsRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("PATH", t.TempDir())
+	if _, err := openStage(t.Context(), topology{protocol: load.Redis, servers: 2, pools: 1}, nil); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("without redis-server: %v", err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestCompareFailsWithTheProxy(t *testing.T) {
 	status, stdout, stderr := benchOutput(t, t.Context(), "compare", "--a", "/bin/false", "--b", "/bin/true", "-c", "2")
 	const want = "ended instead of listening"

@@ -47,26 +47,31 @@ func openEmpty(t topology) (s *stage, err error) {
 }
 
 // openStage starts the servers.
-func openStage(ctx context.Context, t topology, cpus []int) (s *stage, err error) {
-	if s, err = openEmpty(t); err != nil {
+func openStage(ctx context.Context, t topology, cpus []int) (*stage, error) {
+	s, err := openEmpty(t)
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+	if err := s.startServers(ctx, cpus); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// startServers returns when all of them listen.
+func (s *stage) startServers(ctx context.Context, cpus []int) error {
 	for i, address := range s.servers {
 		if err := s.startServer(i, address, cpus); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i, address := range s.servers {
 		if err := s.processes[i].AwaitListening(ctx, address); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func (s *stage) startServer(i int, address string, cpus []int) error {
