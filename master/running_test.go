@@ -3,6 +3,7 @@
 package master
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -71,9 +72,12 @@ func begin(t *testing.T, o Options) *running {
 	return r
 }
 
+// freeAddress returns one of a loopback address that this process has for itself: of 127.0.0.1, the connections of other
+// tests that run meanwhile could be given the port before it is listened on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	pid := os.Getpid()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+pid>>16, pid>>8&0xff, pid&0xff))
 	if err != nil {
 		t.Fatal(err)
 	}

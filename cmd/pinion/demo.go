@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -167,11 +168,12 @@ func (d *demo) configure() (err error) {
 	return nil
 }
 
-// freePorts returns two ports that were free a moment ago.
+// freePorts returns two ports that were free a moment ago, from just below those that the kernel gives to connections: of
+// those, somebody's connection may have got one before the proxy listens.
 func freePorts() (a, b int, err error) {
 	var ports [2]int
 	for i := range ports {
-		l, err := net.Listen("tcp", demoHost+":0")
+		l, err := listenBelow(lowestGivenPort)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -179,6 +181,21 @@ func freePorts() (a, b int, err error) {
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports[0], ports[1], nil
+}
+
+// lowestGivenPort is the first of those that Linux gives to connections, unless it is told to give others
+// (ip_local_port_range).
+const lowestGivenPort = 32_768
+
+// listenBelow listens on any of the two thousand ports below one.
+func listenBelow(port int) (l net.Listener, err error) {
+	const ports = 2_000
+	for _, i := range rand.Perm(ports) {
+		if l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", demoHost, port-1-i)); err == nil {
+			break
+		}
+	}
+	return l, err
 }
 
 // withLog adds the last lines of the proxy's log to an error.

@@ -9,10 +9,11 @@ import (
 	"net"
 )
 
-// Ports are taken from below those that the kernel gives to outgoing connections, so that none of ours sits on one.
+// Ports are taken from below those that the kernel gives to outgoing connections, so that none of ours sits on one, and
+// from below those that the end-to-end tests of pinion give away, which may run at the same time.
 const (
 	lowestPort  = 10_000
-	highestPort = 30_000
+	highestPort = 12_000
 )
 
 // FreeAddresses returns n different addresses of 127.0.0.1 that nobody listens on. They are not reserved, so they are

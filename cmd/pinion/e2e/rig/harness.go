@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -218,25 +217,55 @@ func (p *Process) Answers(network, address string) {
 	})
 }
 
-// nextPort counts through the ports below those that the kernel gives to connections, beginning where this process is
-// unlikely to meet another one.
-var nextPort atomic.Int32
+// Ports are taken below those that the kernel gives to connections, from blocks of which a process has each for itself: two
+// that run tests at the same time would otherwise find the same port free, each before the other's program listens on it.
+const (
+	lowestPort = 12000
+	portBlocks = 180
+	blockPorts = 100
+)
 
-func init() { nextPort.Store(int32(12000 + os.Getpid()%180*100)) }
+// ports is what this process has of them.
+var ports struct {
+	sync.Mutex
+	claims []net.Listener // on the first port of each block that this process has; they end with it
+	next   int            // in the last of the blocks
+}
 
-// FreePort returns a port of 127.0.0.1 that nobody listens on.
+// FreePort returns a port of 127.0.0.1 that nobody listens on, and no other test is given.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 1000 {
-		port := 12000 + int(nextPort.Add(1)-12000)%18000
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
+	ports.Lock()
+	defer ports.Unlock()
+	for {
+		if len(ports.claims) == 0 || ports.next == blockPorts {
+			claimPorts(t)
+		}
+		port := ports.claims[len(ports.claims)-1].Addr().(*net.TCPAddr).Port + ports.next
+		ports.next++
+		if l, err := listenOn(port); err == nil {
 			l.Close()
 			return port
 		}
 	}
-	t.Fatal("no free port")
-	return 0
+}
+
+// claimPorts takes a block that no process has. Where the search begins differs between processes, and for the sake of
+// sockets that are still closing, between runs.
+func claimPorts(t testing.TB) {
+	t.Helper()
+	for i := range portBlocks {
+		block := (os.Getpid() + i) % portBlocks
+		if l, err := listenOn(lowestPort + block*blockPorts); err == nil {
+			ports.claims, ports.next = append(ports.claims, l), 1
+			return
+		}
+	}
+	t.Fatal("no block of ports is free")
+}
+
+func listenOn(port int) (net.Listener, error) {
+	return net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 }
 
 func FreeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
