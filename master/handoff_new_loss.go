@@ -45,7 +45,7 @@ const maxAgain = 3
 func (t *newSide) lost(s *slot, reason string) {
 	switch t.phase {
 	case newReturning:
-		t.handedBack(s, link.GivenBody{})
+		t.handedBack(s, link.ClientsMovedBody{})
 	case newAccepting, newSettling:
 		if t.died[s.index] {
 			t.fail(fmt.Errorf("new worker %d died twice: %s", s.index, reason))

@@ -46,7 +46,7 @@ func (t *newSide) abort(reason string, unmoved bool) {
 		case slotServing, slotPrepared: // the latter may have taken clients already
 			s.become(slotGiving, time.Time{})
 			m.tellRemoved(s, added)
-			m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: patience})})
+			m.pass(s, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: patience})})
 		case slotStarting:
 			m.kill(s, reason)
 		}
@@ -55,7 +55,7 @@ func (t *newSide) abort(reason string, unmoved bool) {
 }
 
 // handedBack notes that a worker has handed back all that it could, or is dead.
-func (t *newSide) handedBack(s *slot, body link.GivenBody) {
+func (t *newSide) handedBack(s *slot, body link.ClientsMovedBody) {
 	t.returned[s.index] = true
 	t.kept += body.Stragglers
 	t.checkReturned()

@@ -60,12 +60,12 @@ type oldSide struct {
 	slots    int       // of the new side
 	removed  []int     // pools whose addresses the new side does not serve
 	patience time.Duration
-	awaited  map[pair]bool          // connections that the old worker has not said it has
-	results  map[int]link.GivenBody // by slot: who has moved all that moves
-	failure  error                  // why clients are coming back
-	inquiry  *inquiry               // servers are asked whether the old workers reach them; nil: no
-	remarks  []string               // for whoever asked, if it is done
-	changes  []string               // what a reload is to change, in short
+	awaited  map[pair]bool                 // connections that the old worker has not said it has
+	results  map[int]link.ClientsMovedBody // by slot: who has moved all that moves
+	failure  error                         // why clients are coming back
+	inquiry  *inquiry                      // servers are asked whether the old workers reach them; nil: no
+	remarks  []string                      // for whoever asked, if it is done
+	changes  []string                      // what a reload is to change, in short
 	losses   losses
 	theirs   losses // upgrade: of the new master's workers, as it says
 
@@ -197,11 +197,11 @@ func (s *oldSide) goAhead() message {
 func (s *oldSide) begin(from *slot) {
 	from.become(slotGiving, time.Time{})
 	s.m.tellRemoved(from, s.removed)
-	s.m.pass(from, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{Patience: s.patience})})
+	s.m.pass(from, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: s.patience})})
 }
 
 // moved notes that a worker has moved all that moves.
-func (s *oldSide) moved(from *slot, body link.GivenBody) {
+func (s *oldSide) moved(from *slot, body link.ClientsMovedBody) {
 	if body.Starved && s.phase == oldMoving { // as stragglers they would be cut, though nothing is wrong with them
 		s.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
 			body.Stragglers, from.index, body.Reason))
@@ -214,7 +214,7 @@ func (s *oldSide) moved(from *slot, body link.GivenBody) {
 // workerDied follows the death of a worker that was moving its clients. What it has said of its clients stays true.
 func (s *oldSide) workerDied(from *slot) {
 	if _, said := s.results[from.index]; !said {
-		s.results[from.index] = link.GivenBody{}
+		s.results[from.index] = link.ClientsMovedBody{}
 	}
 	s.checkMoved()
 }

@@ -12,7 +12,7 @@ import (
 // here, descriptors above all, must change nothing.
 func (s *oldSide) join() {
 	s.enter(oldJoining, joinTimeout)
-	s.awaited, s.results = map[pair]bool{}, map[int]link.GivenBody{}
+	s.awaited, s.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
 	for _, from := range s.m.generations.serving.slots {
 		if from.state == slotServing && !s.connect(from, everyPartner) {
 			return

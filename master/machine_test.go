@@ -476,7 +476,7 @@ func (f *machine) turn() {
 }
 
 var messageNames = map[link.Kind]string{
-	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.Give: "give",
+	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.MoveClients: "give",
 	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Relocated: "relocated", link.Ping: "ping",
 	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
 }
@@ -576,9 +576,9 @@ func newWaitingOrphan(t *testing.T, text string) *waitingOrphan {
 	if delayed && after == "deaf" {
 		o.deaf = true
 	} else if delayed && after == "gives" {
-		o.drains.Gives = true
+		o.drains.Moving = true
 	} else if limit, drains := strings.CutPrefix(after, "drains"); drains {
-		o.drains = link.OrphanBody{Drains: true}
+		o.drains = link.OrphanBody{Draining: true}
 		if limit != "" {
 			o.drains.Left = duration(t, limit)
 		}
@@ -624,7 +624,7 @@ func (f *machine) meet(w *waitingOrphan) *process.Orphan {
 	o.Drains = w.drains
 	text := ""
 	for i, p := range cfg.Pools {
-		if w.drains.Drains {
+		if w.drains.Draining {
 			break
 		}
 		f.lastFD++

@@ -66,7 +66,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 // that hands them over, does so because of another that serves; in the moment in which none does, the latest one can.
 func latestThatServes(found []*process.Orphan) (number uint64) {
 	for _, o := range found {
-		if o.Serves() && !o.Drains.Gives {
+		if o.Serves() && !o.Drains.Moving {
 			return o.Spec.Generation // the latest come first
 		}
 	}
@@ -141,7 +141,7 @@ func (m *master) handOn(s *slot) {
 	removed := s.generation.unserved(m.generations.serving.listensAt())
 	m.tellRemoved(s, removed)
 	s.become(slotGiving, time.Time{})
-	m.pass(s, link.Message{Kind: link.Give, Body: link.Body(link.GiveBody{})})
+	m.pass(s, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{})})
 	m.release(s, s.generation.config.Global.ShutdownTimeout, removed)
 }
 

@@ -53,11 +53,11 @@ func (f *machine) happen(t *testing.T, words []string) {
 		}
 		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
 	case "given": // slot moved stragglers
-		f.say(t, args[0], link.Message{Kind: link.Given, Body: link.Body(link.GivenBody{
+		f.say(t, args[0], link.Message{Kind: link.ClientsMoved, Body: link.Body(link.ClientsMovedBody{
 			Moved: number(t, args[1]), Stragglers: number(t, args[2]), LongestPause: time.Millisecond,
 		})})
 	case "starved": // slot moved stragglers: the new worker has no room for these
-		f.say(t, args[0], link.Message{Kind: link.Given, Body: link.Body(link.GivenBody{
+		f.say(t, args[0], link.Message{Kind: link.ClientsMoved, Body: link.Body(link.ClientsMovedBody{
 			Moved: number(t, args[1]), Stragglers: number(t, args[2]), Starved: true, Reason: "no room for them",
 		})})
 	case "hung": // slot, slot of the new worker

@@ -18,8 +18,8 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 		if s.state == slotStarting {
 			m.ready(s, msg)
 		}
-	case link.Given:
-		var body link.GivenBody
+	case link.ClientsMoved:
+		var body link.ClientsMovedBody
 		if m.read(s, msg, &body) && s.state == slotGiving {
 			m.handedOver(s, body)
 		}
@@ -129,7 +129,7 @@ func (m *master) becomeServing() {
 }
 
 // handedOver follows when a worker has moved all that moves, forth or back.
-func (m *master) handedOver(s *slot, body link.GivenBody) {
+func (m *master) handedOver(s *slot, body link.ClientsMovedBody) {
 	reason := ""
 	if body.Reason != "" {
 		reason = "; " + body.Reason

@@ -35,7 +35,7 @@ type LentSocket struct {
 }
 
 // Serves tells that a worker accepts, or would if it was told to.
-func (o *Orphan) Serves() bool { return !o.Drains.Drains }
+func (o *Orphan) Serves() bool { return !o.Drains.Draining }
 
 // meetTimeout is how long an orphan may take to say who it is, and to lend its listeners.
 const meetTimeout = 2 * time.Second

@@ -79,7 +79,7 @@ func TestDesertedHandoff(t *testing.T) {
 					}
 				}
 				check("fresh")
-				r.advance(2 * time.Duration(forthDoubt))
+				r.advance(2 * time.Duration(forwardDoubt))
 				check("later")
 				if slow == nil {
 					return
@@ -89,7 +89,7 @@ func TestDesertedHandoff(t *testing.T) {
 				if got := string(slow.take()); got != "$1\r\n1\r\n" {
 					t.Fatalf("slow got %q", got)
 				}
-				r.advance(2 * time.Duration(forthDoubt))
+				r.advance(2 * time.Duration(forwardDoubt))
 				r.stillServed(slow)
 				check("last")
 				if before.ended {
@@ -104,14 +104,14 @@ func TestDesertedHandoff(t *testing.T) {
 // has come there goes to the generation that serves.
 func TestDesertedListenerIsEmptied(t *testing.T) {
 	r, before, next, moved, _ := deserted(t, nil, 0)
-	if !next.mover.outgoing.alone {
+	if !next.mover.outgoing.masterless {
 		t.Fatal("the next worker does not give back")
 	}
 	for _, ln := range before.listeners {
 		ln.unwatch() // those of another slot
 	}
 	waits := r.connect("waits", 0, 0)
-	r.advance(2 * time.Duration(forthDoubt))
+	r.advance(2 * time.Duration(forwardDoubt))
 	r.stillServed(waits)
 	r.stillServed(moved)
 	if !next.ended || before.clients != 2 {
@@ -125,7 +125,7 @@ func TestDesertedWithoutClients(t *testing.T) {
 		r, before, next := twoGenerations(t, nil)
 		r.handOver(before, next)
 		r.loseMasters(first)
-		r.advance(2 * time.Duration(forthDoubt))
+		r.advance(2 * time.Duration(forwardDoubt))
 		r.stillServed(r.connect("fresh", 0, 0))
 		r.tearDown()
 		r.clients = nil
@@ -143,7 +143,7 @@ func TestDesertedByEarlierBuild(t *testing.T) {
 	}
 	r.masters[1].hangUp()
 	r.turn()
-	r.advance(2 * time.Duration(forthDoubt))
+	r.advance(2 * time.Duration(forwardDoubt))
 	r.pings(c, next)
 	r.pings(r.connect("fresh", 0, 0), next)
 	if got := waiting(t); len(got) != 1 || !next.succession.settled {
@@ -191,10 +191,10 @@ func meetGiving(t *testing.T, kind link.Kind) {
 	if len(names) != 1 || before.accepting {
 		t.Fatalf("it waits at %q and accepts: %v", names, before.accepting)
 	}
-	if got, want := r.come(names[0]), (link.OrphanBody{Gives: true}); got != want {
+	if got, want := r.come(names[0]), (link.OrphanBody{Moving: true}); got != want {
 		t.Errorf("it says %+v, want %+v", got, want)
 	}
-	r.advance(2 * time.Duration(forthDoubt))
+	r.advance(2 * time.Duration(forwardDoubt))
 	r.instruct(before, kind, nil)
 	r.turn()
 	if accepts := kind == link.Resume; before.ended || before.accepting != accepts {
@@ -221,7 +221,7 @@ func TestOrphanLacksDescriptors(t *testing.T) {
 	l.succession.origins = r.origins()
 	c := r.connect("c", 0, 0)
 	feed := starve(t, 0)
-	l.await()
+	l.awaitMaster()
 	r.turn()
 	if l.succession.rendezvous.fd >= 0 {
 		t.Fatal("it waits without a descriptor")

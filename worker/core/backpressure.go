@@ -115,7 +115,7 @@ func (c *client) holds() int {
 // frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
 // way to another worker may not be closed.
 func (c *client) frees() int {
-	if c.moving.away() {
+	if c.moving.inFlight() {
 		return 0
 	}
 	return c.holds() - int(c.unsent)

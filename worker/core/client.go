@@ -111,7 +111,7 @@ func (l *loop) accept(fd int, ln *listener) error {
 	}
 	*l.counters[link.TotalConnections]++
 	c.begin()
-	c.leaveIfIdle()
+	c.closeIfIdle()
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (c *client) close() {
 	}
 	l := c.pool.l
 	if c.moving.frozen() {
-		l.mover.outgoing.forget(c)
+		l.mover.outgoing.remove(c)
 	}
 	c.tearDown()
 	l.io.Spent += closingToll

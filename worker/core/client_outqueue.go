@@ -37,7 +37,7 @@ func (c *client) shift() *request {
 
 // flush writes the output, as far as the socket takes it.
 func (c *client) flush() {
-	if c.life == clientClosed || c.moving.away() {
+	if c.life == clientClosed || c.moving.inFlight() {
 		return
 	}
 	if before := c.stream.Out.Len(); before > 0 {
@@ -64,7 +64,7 @@ func (c *client) flush() {
 		c.pool.l.mover.outgoing.flushed(c)
 	}
 	if c.pool.l.draining.on || c.moving.unwanted() {
-		c.leaveIfIdle()
+		c.closeIfIdle()
 	}
 	c.endIfDone()
 	c.unmute()

@@ -27,8 +27,8 @@ func TestIllegalLifePanics(t *testing.T) {
 		"staying→frozen": true, "frozen→packed": true, "frozen→staying": true, "packed→away": true, "packed→staying": true,
 		"away→staying": true,
 	}
-	for from := range moveAway + 1 {
-		for to := range moveAway + 1 {
+	for from := range moveInFlight + 1 {
+		for to := range moveInFlight + 1 {
 			m := &moving{stage: from}
 			expectEdge(t, legal, from, to, func() { m.become(to) })
 		}
@@ -77,7 +77,7 @@ var lifeStages = []struct {
 		r.handOver(r.workers[0], r.workers[1])
 	}},
 	{clientOpen, movePacked, func(r *rig, p *peer) { packAll(r.workers[0]) }},
-	{clientOpen, moveAway, func(r *rig, p *peer) { sendOffAll(r.workers[0]) }},
+	{clientOpen, moveInFlight, func(r *rig, p *peer) { sendOffAll(r.workers[0]) }},
 }
 
 // packAll has all clients wait for a peer, though there is none.
@@ -85,7 +85,7 @@ func packAll(l *loop) {
 	l.mover.outgoing.on = true
 	for _, c := range clientsOf(l) {
 		c.moving.become(moveFrozen)
-		l.mover.outgoing.owes(1)
+		l.mover.outgoing.addFrozenOwed(1)
 		l.mover.outgoing.flushed(c)
 	}
 }
@@ -93,7 +93,7 @@ func packAll(l *loop) {
 // sendOffAll has all clients be on their way, to nowhere.
 func sendOffAll(l *loop) {
 	packAll(l)
-	l.mover.outgoing.fill(new(handoff.State), len(l.mover.outgoing.packed))
+	l.mover.outgoing.fillBatch(new(handoff.State), len(l.mover.outgoing.packed))
 }
 
 // lifeEvents is what may happen to a client at any time.
@@ -136,14 +136,14 @@ func TestClientsLife(t *testing.T) {
 				if c.life != at.life || c.moving.stage != at.stage {
 					t.Fatalf("the client is %v and %v", c.life, c.moving.stage)
 				}
-				if !(c.moving.away() && name == "fails") { // its descriptor is not looked at
+				if !(c.moving.inFlight() && name == "fails") { // its descriptor is not looked at
 					happens(before, c)
 				}
-				if at.stage == moveAway {
+				if at.stage == moveInFlight {
 					if c.life != clientOpen {
 						t.Fatalf("on its way it is %v", c.life)
 					}
-					c.comeBack()
+					c.cancelMove()
 				}
 				r.turn()
 			})

@@ -54,7 +54,7 @@ func (l *loop) depart() {
 		return
 	}
 	l.draining.departing = true
-	l.master.must(link.Leaving, nil)
+	l.master.send(link.Leaving, nil)
 	l.departIfSteady()
 }
 

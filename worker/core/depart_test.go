@@ -93,7 +93,7 @@ func TestTermAndRollBack(t *testing.T) {
 		t.Error("it does not drain")
 	}
 	r.heard(before)
-	r.instruct(before, link.Give, link.GiveBody{})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{})
 	r.turn()
 	if body := r.given(before); body.Stragglers != 1 {
 		t.Errorf("it says %+v", body)

@@ -76,7 +76,7 @@ func (l *loop) reaches(ceiling int) bool {
 // cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
 // are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
 func (l *loop) crowds(ceiling int) bool {
-	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.mover.away() >= ceiling
+	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.mover.returnable() >= ceiling
 }
 
 // expected returns how many clients may still come from the generation before, until that is settled: as many as others have,

@@ -29,63 +29,63 @@ func (l *loop) drain(limit time.Duration) {
 			ln.acceptAll()
 		}
 	}
-	l.wind(limit)
+	l.startEnding(limit)
 }
 
 // finish ends a worker whose clients another generation takes: they go on moving as they can, and only those that
 // cannot are closed like in drain. What waits to be accepted is the other generation's.
 func (l *loop) finish(limit time.Duration) {
 	if !l.draining.on {
-		l.wind(limit)
+		l.startEnding(limit)
 	}
 }
 
-// wind has the worker end, and everyone look whether to leave for that.
-func (l *loop) wind(limit time.Duration) {
+// startEnding has the worker end, and everyone look whether to leave for that.
+func (l *loop) startEnding(limit time.Duration) {
 	l.draining.on = true
 	l.timers.Stop(&l.succession.rendezvous.till)
 	if l.succession.orphan {
-		l.succession.rendezvous.offer()
+		l.succession.rendezvous.open()
 	}
 	l.closeListeners()
 	if limit > 0 {
 		l.draining.till.Fire = func() {
 			l.ended = true
-			l.succession.rendezvous.withdraw()
+			l.succession.rendezvous.close()
 		}
 		l.timers.Set(&l.draining.till, l.now+int64(limit))
 	}
-	l.leaveAll()
+	l.closeIdleClients()
 	l.endIfDrained()
 }
 
-// leaveAll has clients closed that are to be once they are idle.
-func (l *loop) leaveAll() {
+// closeIdleClients has clients closed that are to be once they are idle.
+func (l *loop) closeIdleClients() {
 	for c := range l.everyClient {
-		c.leaveIfIdle()
+		c.closeIfIdle()
 	}
 }
 
-// departs tells whether the client is to be closed as soon as it is idle.
-func (c *client) departs() bool {
+// closesWhenIdle tells whether the client is to be closed as soon as it is idle.
+func (c *client) closesWhenIdle() bool {
 	l := c.pool.l
 	switch {
-	case !l.draining.on && !l.mover.outgoing.parting(), c.moving.frozen():
+	case !l.draining.on && !l.mover.outgoing.endsWhenEmpty(), c.moving.frozen():
 		return false
 	case !c.greeted():
 		return false
 	case c.moving.unwanted(): // until then everything may have been rolled back
 		return true
 	}
-	return l.draining.on && !l.mover.outgoing.moves(c)
+	return l.draining.on && !l.mover.outgoing.willMove(c)
 }
 
-// leaveIfIdle has a client closed that departs and stands between two requests.
+// closeIfIdle has a client closed that departs and stands between two requests.
 //
 // What it has sent meanwhile is served first: closing over unread bytes would reset the connection. Where its address goes
 // and the proxy stays, there is time to wait until it has seen the end.
-func (c *client) leaveIfIdle() {
-	if !c.departs() {
+func (c *client) closeIfIdle() {
+	if !c.closesWhenIdle() {
 		return
 	}
 	if c.idle() {
@@ -108,21 +108,21 @@ func (c *client) idle() bool {
 
 // endIfDrained ends a worker that is to end when it has no clients, and is about to get none.
 func (l *loop) endIfDrained() {
-	if !l.draining.on && !l.mover.outgoing.parting() || l.clients > 0 || l.ended {
+	if !l.draining.on && !l.mover.outgoing.endsWhenEmpty() || l.clients > 0 || l.ended {
 		return
 	}
-	if giving, taking := l.mover.handing(); giving+taking > 0 || l.outlasting() {
+	if giving, taking := l.mover.inFlight(); giving+taking > 0 || l.outlasting() {
 		return
 	}
-	if !l.draining.on && l.succession.serving && !l.mover.outgoing.reachable() { // nobody else serves, see stuck
+	if !l.draining.on && l.succession.serving && !l.mover.outgoing.hasPeer() { // nobody else serves, see stuck
 		return
 	}
 	if !l.draining.on && l.acceptLast() {
 		return
 	}
 	l.ended = true
-	l.succession.rendezvous.withdraw()
-	l.master.must(link.Drained, nil)
+	l.succession.rendezvous.close()
+	l.master.send(link.Drained, nil)
 }
 
 // acceptLast takes whoever still waits in the queues, which end with this worker where no other has a copy, and tells
@@ -132,7 +132,7 @@ func (l *loop) acceptLast() (any bool) {
 		ln.acceptAll()
 	}
 	if l.clients > 0 {
-		l.mover.outgoing.begin()
+		l.mover.outgoing.restart()
 	}
 	return l.clients > 0
 }

@@ -12,8 +12,8 @@ import (
 
 var errMoved = errors.New("server has moved")
 
-// toldTopology takes the worker's specification as it is now. Who comes after the master finds it in place of the first one.
-func (c *masterLink) toldTopology(m link.Message, fds []int) error {
+// handleTopology takes the worker's specification as it is now. Who comes after the master finds it in place of the first one.
+func (c *masterLink) handleTopology(m link.Message, fds []int) error {
 	if len(fds) != 1 {
 		sock.CloseAll(fds)
 		return fmt.Errorf("a topology came with %d descriptors", len(fds))

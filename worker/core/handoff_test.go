@@ -65,7 +65,7 @@ func TestResume(t *testing.T) {
 	r.pings(fresh, next)
 	r.instruct(before, link.Resume, nil)
 	r.turn()
-	r.instruct(next, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(next, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	r.turn()
 	if got := r.given(next); got.Moved != 2 || next.clients != 0 {
 		t.Errorf("given back: %+v", got)
@@ -112,7 +112,7 @@ func TestMasterOfNextDies(t *testing.T) {
 		t.Error("it still accepts")
 	}
 	r.servers[0].conns[0].send([]byte("$1\r\n1\r\n"))
-	r.advance(time.Duration(backDoubt))
+	r.advance(time.Duration(backwardDoubt))
 	if !next.ended {
 		t.Fatal("it has not ended")
 	}
@@ -205,7 +205,7 @@ func TestMasterOfBeforeDies(t *testing.T) {
 	}
 	r.pings(moved, next)
 	r.pings(slow, next)
-	if r.advance(time.Duration(forthDoubt)); !before.ended {
+	if r.advance(time.Duration(forwardDoubt)); !before.ended {
 		t.Error("it has not ended")
 	}
 }
@@ -370,7 +370,7 @@ func TestGiveWithoutPeers(t *testing.T) {
 	r.start()
 	before := r.workers[0]
 	c := r.connect("c", 0, 0)
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	r.turn()
 	r.advance(5 * time.Second)
 	r.pings(c, before)
@@ -389,9 +389,9 @@ func TestGiveNobody(t *testing.T) {
 	r := newRig(t)
 	r.redisPool("s1")
 	r.start()
-	r.instruct(r.workers[0], link.Give, link.GiveBody{})
+	r.instruct(r.workers[0], link.MoveClients, link.MoveClientsBody{})
 	r.turn()
-	if got := r.given(r.workers[0]); got != (link.GivenBody{}) {
+	if got := r.given(r.workers[0]); got != (link.ClientsMovedBody{}) {
 		t.Errorf("given: %+v", got)
 	}
 	r.instruct(r.workers[0], link.Finish, nil)
@@ -408,7 +408,7 @@ func TestDrainWhileGiving(t *testing.T) {
 		c, half := r.connect("c", 0, 0), r.connect("half", 0, 0)
 		half.send([]byte("*1\r\n$4\r\nPI"))
 		r.turn()
-		r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		for i := range steps {
 			r.step(r.workers[i%2])
 		}
@@ -437,7 +437,7 @@ func TestPeerSocketIsFull(t *testing.T) {
 	filled := 0
 	for ; sock.SendFDs(p.fd, abort, nil) == nil; filled++ {
 	}
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	for range 3 {
 		r.step(before)
 	}
@@ -459,7 +459,7 @@ func TestPeerSocketIsFullAndResume(t *testing.T) {
 	abort := handoff.AppendMessage(nil, handoff.Message{Kind: handoff.Abort, Version: 1, Batch: 1 << 30})
 	for sock.SendFDs(p.fd, abort, nil) == nil {
 	}
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	for range 3 {
 		r.step(before)
 	}
@@ -477,7 +477,7 @@ func TestGarbageFromPeer(t *testing.T) {
 	c := r.connect("c", 0, 0)
 	_, err := sock.Send(next.mover.peers[0].fd, []byte("garbage"))
 	r.must(err)
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	r.turn()
 	if before.clients != 1 || len(before.mover.peers) != 0 || len(next.mover.peers) != 0 {
 		t.Errorf("%d clients here, %d and %d peers", before.clients, len(before.mover.peers), len(next.mover.peers))

@@ -19,7 +19,7 @@ func checkInvariants(t testing.TB, l *loop) {
 		case *client:
 			clients++
 			checkClient(t, h)
-		case traveller:
+		case inFlightClient:
 			clients++
 			checkClient(t, h.c)
 		}
@@ -128,13 +128,13 @@ func checkGiving(t testing.TB, l *loop) {
 			owed++
 		}
 	}
-	if owed != g.owed || waiting != len(g.packed) || g.slow < 0 || g.slow > g.owed || !g.on && owed+waiting > 0 {
+	if owed != g.frozenOwed || waiting != len(g.packed) || g.frozenSlow < 0 || g.frozenSlow > g.frozenOwed || !g.on && owed+waiting > 0 {
 		t.Fatalf("%d clients are frozen and %d packed; counted are %d, of them %d slow, and %d; giving is %v",
-			owed, waiting, g.owed, g.slow, len(g.packed), g.on)
+			owed, waiting, g.frozenOwed, g.frozenSlow, len(g.packed), g.on)
 	}
 	for _, p := range l.mover.peers {
-		if len(p.offers) != p.link.Giving() || len(p.guests) != p.link.Taking() {
-			t.Fatalf("%d batches given and %d taken, the link counts %d and %d", len(p.offers), len(p.guests), p.link.Giving(), p.link.Taking())
+		if len(p.sent) != p.link.Outgoing() || len(p.prepared) != p.link.Incoming() {
+			t.Fatalf("%d batches given and %d taken, the link counts %d and %d", len(p.sent), len(p.prepared), p.link.Outgoing(), p.link.Incoming())
 		}
 	}
 }

@@ -182,7 +182,7 @@ func TestSharesOfClients(t *testing.T) {
 			sock.Close(theirs)
 		}
 		r.turn()
-		r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		r.turn()
 		var got []int
 		for _, next := range r.workers[1:] {

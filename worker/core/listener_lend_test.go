@@ -31,7 +31,7 @@ func TestLend(t *testing.T) {
 			r.turn()
 			master.take()
 			master.deaf = true
-			for busy && l.master.say(link.Log, make([]byte, 4000)) {
+			for busy && l.master.trySend(link.Log, make([]byte, 4000)) {
 			}
 			r.instruct(l, link.Lend, nil)
 			var got []string

@@ -20,8 +20,8 @@ const (
 	greetTicks = uint32(int64(time.Second) / tickNanos)
 )
 
-// remove notes that the next generation does not serve the addresses of some pools. Nobody else accepts there.
-func (l *loop) remove(pools []int) {
+// markRemoved notes that the next generation does not serve the addresses of some pools. Nobody else accepts there.
+func (l *loop) markRemoved(pools []int) {
 	for _, ln := range l.listeners {
 		if slices.Contains(pools, ln.spec.Pool) {
 			ln.removed = true
@@ -32,8 +32,8 @@ func (l *loop) remove(pools []int) {
 	}
 }
 
-// restore forgets it again, except of those that are closed anyway.
-func (l *loop) restore() {
+// unmarkRemoved forgets it again, except of those that are closed anyway.
+func (l *loop) unmarkRemoved() {
 	for _, ln := range l.listeners {
 		ln.removed = ln.last.Armed()
 	}
@@ -88,7 +88,7 @@ func (c *client) greeted() bool {
 		return true
 	}
 	if !l.draining.greet.Armed() {
-		l.draining.greet.Fire = l.leaveAll
+		l.draining.greet.Fire = l.closeIdleClients
 		l.timers.Set(&l.draining.greet, l.now+int64(greetTicks+1-age)*tickNanos)
 	}
 	return false

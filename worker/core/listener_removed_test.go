@@ -35,7 +35,7 @@ func TestRemovedAddress(t *testing.T) {
 	during, mute, other := r.connect("during", 1, 0), r.connect("mute", 1, 0), r.connect("other", 0, 0)
 	r.pings(during, before)
 	r.pings(other, next)
-	if messages := r.heard(before); len(messages) != 1 || messages[0].Kind != link.Given {
+	if messages := r.heard(before); len(messages) != 1 || messages[0].Kind != link.ClientsMoved {
 		t.Errorf("it says %v", messages)
 	}
 	r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
@@ -100,7 +100,7 @@ func TestRemovedAddressStays(t *testing.T) {
 	r, before, next := removal(t)
 	c := r.connect("c", 1, 0)
 	r.instruct(before, link.Resume, nil)
-	r.instruct(next, link.Give, link.GiveBody{})
+	r.instruct(next, link.MoveClients, link.MoveClientsBody{})
 	r.turn()
 	r.advance(10 * time.Second)
 	r.pings(c, before)
@@ -139,7 +139,7 @@ func TestRemovedAddressOfOrphan(t *testing.T) {
 	r.masters[0].hangUp()
 	r.pings(waits, before)
 	waits.hangUp()
-	r.advance(time.Duration(forthDoubt) + removedGrace + 200*time.Millisecond)
+	r.advance(time.Duration(forwardDoubt) + removedGrace + 200*time.Millisecond)
 	if !before.ended {
 		t.Error("the worker has not ended")
 	}
@@ -227,7 +227,7 @@ func TestPlace(t *testing.T) {
 				r.must(l.listen(fd, link.Listener{Pool: p.index, Network: "tcp", Address: at(p.host)}))
 			}
 			got := ""
-			if ln := l.place(&handoff.Record{Protocol: "redis", Network: "tcp", Address: at(c.from)}, conn); ln != nil {
+			if ln := l.listenerFor(&handoff.Record{Protocol: "redis", Network: "tcp", Address: at(c.from)}, conn); ln != nil {
 				got, _, _ = net.SplitHostPort(ln.spec.Address)
 			}
 			if got != c.want {

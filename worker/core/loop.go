@@ -79,7 +79,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 
 		accepting: !spec.Takeover,
 	}
-	l.succession.begin(l)
+	l.succession.init(l)
 	l.mover.outgoing.l = l
 	l.memory = memory.New(&l.timers, &l.now)
 	l.io = stream.NewLoop(l.memory, spec.ReadBufferBytes, maxTurnBytes)
@@ -172,7 +172,7 @@ func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 
 
 // pressed tells whether that is more than to write what could be more.
 func (l *loop) pressed() bool {
-	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.outgoing.more
+	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.outgoing.moreToDo
 }
 
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and

@@ -62,7 +62,7 @@ func (c *masterLink) ready(ev poll.Event) {
 		}
 		m, err := link.ParseMessage(c.buf[:n])
 		if err == nil {
-			err = c.told(m, c.fds[:got])
+			err = c.handle(m, c.fds[:got])
 		} else {
 			sock.CloseAll(c.fds[:got])
 		}
@@ -72,15 +72,15 @@ func (c *masterLink) ready(ev poll.Event) {
 	}
 }
 
-// told carries out one message. The descriptors that came with it are its own.
-func (c *masterLink) told(m link.Message, fds []int) error {
+// handle carries out one message. The descriptors that came with it are its own.
+func (c *masterLink) handle(m link.Message, fds []int) error {
 	switch m.Kind {
 	case link.Peer:
-		return c.toldPeer(m, fds)
+		return c.handlePeer(m, fds)
 	case link.Listen:
-		return c.toldListen(m, fds)
+		return c.handleListen(m, fds)
 	case link.Relocated:
-		return c.toldTopology(m, fds)
+		return c.handleTopology(m, fds)
 	}
 	sock.CloseAll(fds)
 	l := c.l
@@ -99,9 +99,9 @@ func (c *masterLink) told(m link.Message, fds []int) error {
 			l.spec.Verbosity = int(m.Body[0])
 		}
 	case link.Serve:
-		l.serve()
-	case link.Give:
-		var body link.GiveBody
+		l.startAccepting()
+	case link.MoveClients:
+		var body link.MoveClientsBody
 		if err := link.ParseBody(m, &body); err != nil {
 			return err
 		}
@@ -111,14 +111,14 @@ func (c *masterLink) told(m link.Message, fds []int) error {
 		l.departIfSteady()
 	case link.Settle:
 		l.succession.settled = true
-		l.outlivePeers()
+		l.endAttempt()
 		l.departIfSteady()
 	case link.Removed:
 		var body link.RemovedBody
 		if err := link.ParseBody(m, &body); err != nil {
 			return err
 		}
-		l.remove(body.Pools)
+		l.markRemoved(body.Pools)
 	case link.Lend:
 		c.loan.asked, c.loan.next = true, 0
 		c.lend()
@@ -140,14 +140,14 @@ func (c *masterLink) told(m link.Message, fds []int) error {
 	return nil
 }
 
-func (c *masterLink) toldPeer(m link.Message, fds []int) error {
+func (c *masterLink) handlePeer(m link.Message, fds []int) error {
 	if fault.Error("workerlink.ctrunc") != nil {
 		sock.CloseAll(fds)
 		fds = nil
 	}
 	var body link.PeerBody
-	if err := one(m, fds, &body); err != nil {
-		c.l.unjoined(body, err)
+	if err := parseWithDescriptor(m, fds, &body); err != nil {
+		c.l.reportUnjoined(body, err)
 		return err
 	}
 	return c.l.addPeer(body, fds[0])
@@ -156,9 +156,9 @@ func (c *masterLink) toldPeer(m link.Message, fds []int) error {
 // errNoDescriptor is a message whose descriptor the kernel had to drop.
 var errNoDescriptor = errors.New("no descriptor is free: raise LimitNOFILE= (ulimit -n)")
 
-func (c *masterLink) toldListen(m link.Message, fds []int) error {
+func (c *masterLink) handleListen(m link.Message, fds []int) error {
 	var body link.ListenBody
-	if err := one(m, fds, &body); err != nil {
+	if err := parseWithDescriptor(m, fds, &body); err != nil {
 		return err
 	}
 	spec, fd := body.Listener, fds[0]
@@ -176,8 +176,8 @@ func (c *masterLink) toldListen(m link.Message, fds []int) error {
 	return nil
 }
 
-// one reads the body of a message that brings one descriptor; with an error it closes what has come.
-func one(m link.Message, fds []int, body any) error {
+// parseWithDescriptor reads the body of a message that brings one descriptor; with an error it closes what has come.
+func parseWithDescriptor(m link.Message, fds []int, body any) error {
 	err := link.ParseBody(m, body)
 	if err == nil && len(fds) == 0 {
 		err = errNoDescriptor
@@ -191,8 +191,8 @@ func one(m link.Message, fds []int, body any) error {
 	return err
 }
 
-// serve accepts from now on.
-func (l *loop) serve() {
+// startAccepting accepts from now on.
+func (l *loop) startAccepting() {
 	if l.draining.on || l.mover.outgoing.on {
 		return
 	}
@@ -211,8 +211,8 @@ func (c *masterLink) close() {
 	l.orphaned()
 }
 
-// say sends the master a message, or drops it: the loop never waits for the master.
-func (c *masterLink) say(kind link.Kind, body []byte) bool {
+// trySend sends the master a message, or drops it: the loop never waits for the master.
+func (c *masterLink) trySend(kind link.Kind, body []byte) bool {
 	if len(c.unsent) > 0 {
 		return false
 	}
@@ -220,9 +220,9 @@ func (c *masterLink) say(kind link.Kind, body []byte) bool {
 	return err == nil
 }
 
-// must sends the master a message, later if it is busy. Without a master there is nobody to hear it: c may be nil.
-func (c *masterLink) must(kind link.Kind, body []byte) {
-	if c != nil && !c.say(kind, body) {
+// send sends the master a message, later if it is busy. Without a master there is nobody to hear it: c may be nil.
+func (c *masterLink) send(kind link.Kind, body []byte) {
+	if c != nil && !c.trySend(kind, body) {
 		c.unsent = append(c.unsent, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
 	}
 }
@@ -244,10 +244,10 @@ func (l *loop) logf(level int, format string, args ...any) {
 	if c == nil || level > l.spec.Verbosity {
 		return
 	}
-	if c.lost > 0 && c.say(link.Log, fmt.Appendf([]byte{levelWarn}, "%d log lines were lost: the master was busy", c.lost)) {
+	if c.lost > 0 && c.trySend(link.Log, fmt.Appendf([]byte{levelWarn}, "%d log lines were lost: the master was busy", c.lost)) {
 		c.lost = 0
 	}
-	if !c.say(link.Log, fmt.Appendf([]byte{byte(level)}, format, args...)) {
+	if !c.trySend(link.Log, fmt.Appendf([]byte{byte(level)}, format, args...)) {
 		c.lost++
 	}
 }

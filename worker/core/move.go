@@ -8,19 +8,19 @@ type mover struct {
 	outgoing outgoing
 }
 
-// handing returns how many batches are on their way, in either direction.
-func (m *mover) handing() (giving, taking int) {
+// inFlight returns how many batches are on their way, in either direction.
+func (m *mover) inFlight() (giving, taking int) {
 	for _, p := range m.peers {
-		giving += p.link.Giving()
-		taking += p.link.Taking()
+		giving += p.link.Outgoing()
+		taking += p.link.Incoming()
 	}
 	return giving, taking
 }
 
-// away returns how many clients have gone to workers of other generations that may still give them back.
-func (m *mover) away() (clients int) {
+// returnable returns how many clients have gone to workers of other generations that may still give them back.
+func (m *mover) returnable() (clients int) {
 	for _, p := range m.peers {
-		clients += p.away
+		clients += p.returnable
 	}
 	return clients
 }
@@ -29,19 +29,19 @@ func (m *mover) away() (clients int) {
 func (m *mover) descriptors() int {
 	n := len(m.peers)
 	for _, p := range m.peers {
-		for _, guests := range p.guests {
+		for _, guests := range p.prepared {
 			n += len(guests)
 		}
 	}
 	return n
 }
 
-// refuse has nobody give anything to this worker any more.
-func (m *mover) refuse() {
+// refuseClients has nobody give anything to this worker any more.
+func (m *mover) refuseClients() {
 	for _, p := range m.peers {
 		p.link.Refuse()
 	}
 }
 
-// adopted is told that there is a master again, which knows nothing of what was given.
-func (m *mover) adopted() { m.outgoing.alone, m.outgoing.said = false, false }
+// forgetReports is told that there is a master again, which knows nothing of what was given.
+func (m *mover) forgetReports() { m.outgoing.masterless, m.outgoing.reported = false, false }

@@ -24,10 +24,10 @@ type moving struct {
 type moveStage uint8
 
 const (
-	moveStaying moveStage = iota
-	moveFrozen            // not read any more, owed replies
-	movePacked            // owed nothing: waits for a peer
-	moveAway              // offered to a peer; in the loop's table a traveller stands for it
+	moveStaying  moveStage = iota
+	moveFrozen             // not read any more, owed replies
+	movePacked             // owed nothing: waits for a peer
+	moveInFlight           // offered to a peer; in the loop's table a traveller stands for it
 )
 
 var moveStageNames = [...]string{"staying", "frozen", "packed", "away"}
@@ -36,10 +36,10 @@ func (s moveStage) String() string { return moveStageNames[s] }
 
 // legalMove[from] is the set of stages that may follow.
 var legalMove = [...]uint8{
-	moveStaying: 1 << moveFrozen,
-	moveFrozen:  1<<movePacked | 1<<moveStaying,
-	movePacked:  1<<moveAway | 1<<moveStaying,
-	moveAway:    1 << moveStaying,
+	moveStaying:  1 << moveFrozen,
+	moveFrozen:   1<<movePacked | 1<<moveStaying,
+	movePacked:   1<<moveInFlight | 1<<moveStaying,
+	moveInFlight: 1 << moveStaying,
 }
 
 func (m *moving) become(next moveStage) {
@@ -61,8 +61,8 @@ const (
 // frozen tells whether the client is not read because it is about to move.
 func (m moving) frozen() bool { return m.stage != moveStaying }
 
-// away tells whether the client is on its way to another worker, together with all that it is still to get.
-func (m moving) away() bool { return m.stage == moveAway }
+// inFlight tells whether the client is on its way to another worker, together with all that it is still to get.
+func (m moving) inFlight() bool { return m.stage == moveInFlight }
 
 // unwanted tells whether the client is closed, once idle, instead of moving.
 func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
@@ -78,35 +78,35 @@ func (c *client) quiescent() bool {
 	return c.head == nil && c.life == clientOpen && !c.stream.Hangup
 }
 
-// goOn serves a client on that is frozen no more.
-func (c *client) goOn() {
+// resume serves a client on that is frozen no more.
+func (c *client) resume() {
 	c.unmute()
 	c.markDirty()
 }
 
-// setOff has a client that is packed be on its way.
-func (c *client) setOff() {
-	c.moving.become(moveAway)
-	c.pool.l.hand(c.token, traveller{c})
+// startMove has a client that is packed be on its way.
+func (c *client) startMove() {
+	c.moving.become(moveInFlight)
+	c.pool.l.hand(c.token, inFlightClient{c})
 }
 
-// comeBack goes on serving a client that was on its way.
-func (c *client) comeBack() {
+// cancelMove goes on serving a client that was on its way.
+func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
 	c.pool.l.hand(c.token, c)
 	c.stream.Unread = true // edges that nobody has seen
-	c.goOn()
+	c.resume()
 }
 
-// depart forgets a client that another worker serves now.
-func (c *client) depart() {
+// finishMove forgets a client that another worker serves now.
+func (c *client) finishMove() {
 	c.tearDown()
 	atomic.AddUint64(c.pool.moved, ^uint64(0)) // after it has ceased to count here, see link.Shared.Moved
 }
 
-// arrive begins to serve a client that another worker has had until now. It is not a new connection, so it counts only as
+// startMoved begins to serve a client that another worker has had until now. It is not a new connection, so it counts only as
 // one that is there and has moved; and it had its place, so client_connections does not turn it away.
-func (c *client) arrive() {
+func (c *client) startMoved() {
 	c.pool.l.hand(c.token, c)
 	c.begin()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
@@ -117,19 +117,19 @@ func (c *client) arrive() {
 	c.markDirty()
 }
 
-// traveller stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
+// inFlightClient stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
 // poller, so that nothing can fail should it come back. Loop only.
-type traveller struct{ c *client }
+type inFlightClient struct{ c *client }
 
 // ready leaves what the client sends to who serves it in the end, and begins with reading.
-func (traveller) ready(poll.Event) {}
+func (inFlightClient) ready(poll.Event) {}
 
-// guest is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
+// preparedClient is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
 // the client, which nobody finds there. Loop only.
-type guest struct {
+type preparedClient struct {
 	c      *client
 	frozen int64 // ns: since when nobody serves it
 }
 
 // ready leaves what the client sends to who owns it. Nothing is missed: serving begins with reading.
-func (*guest) ready(poll.Event) {}
+func (*preparedClient) ready(poll.Event) {}

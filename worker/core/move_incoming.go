@@ -11,26 +11,26 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// Judge is handoff.Hands.
-func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
+// Prepare is handoff.Hands.
+func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 	l := p.l
 	verdicts := make([]handoff.Verdict, count)
-	if l.takesNobody() {
+	if l.refusesClients() {
 		return all(verdicts, handoff.Refused)
 	}
-	p.reversed = p.reversed || l.mover.outgoing.on
+	p.sending = p.sending || l.mover.outgoing.on
 	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
 		p.truncated = true
 	}
-	if p.truncated || len(p.arrived) != count+1 {
+	if p.truncated || len(p.messageFDs) != count+1 {
 		l.logf(levelWarn, "taking clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
-			p.slot, len(p.arrived), count+1)
+			p.slot, len(p.messageFDs), count+1)
 		return all(verdicts, handoff.NoResources)
 	}
 	var mem []byte
 	err := fault.Error("take.map")
 	if err == nil {
-		mem, err = sock.MapSealed(p.arrived[0])
+		mem, err = sock.MapSealed(p.messageFDs[0])
 	}
 	defer sock.Unmap(mem)
 	var (
@@ -50,11 +50,11 @@ func (p *peerLink) Judge(batch uint32, count int) []handoff.Verdict {
 			verdicts[i] = handoff.Unreadable
 			continue
 		}
-		var g *guest
-		g, verdicts[i] = l.expect(&records[i], p.arrived[i+1])
-		p.arrived[i+1] = -1
+		var g *preparedClient
+		g, verdicts[i] = l.prepareClient(&records[i], p.messageFDs[i+1])
+		p.messageFDs[i+1] = -1
 		if g != nil {
-			p.guests[batch] = append(p.guests[batch], g)
+			p.prepared[batch] = append(p.prepared[batch], g)
 		}
 	}
 	return verdicts
@@ -67,14 +67,14 @@ func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
 	return verdicts
 }
 
-// takesNobody tells that this worker is about to end, or gives its own clients to where they came from.
-func (l *loop) takesNobody() bool {
+// refusesClients tells that this worker is about to end, or gives its own clients to where they came from.
+func (l *loop) refusesClients() bool {
 	return l.draining.on || l.ended || l.mover.outgoing.on && l.unsettled()
 }
 
-// expect makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
-func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
-	ln := l.place(r, fd)
+// prepareClient makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
+func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handoff.Verdict) {
+	ln := l.listenerFor(r, fd)
 	if ln == nil {
 		sock.Close(fd)
 		return nil, handoff.Configuration
@@ -90,14 +90,14 @@ func (l *loop) expect(r *handoff.Record, fd int) (*guest, handoff.Verdict) {
 		l.logf(levelWarn, "pool %q: taking client %d: %v", ln.pool.name, r.ID, err)
 		return nil, handoff.NoResources
 	}
-	g := &guest{c: c, frozen: r.FrozenAt}
+	g := &preparedClient{c: c, frozen: r.FrozenAt}
 	l.hand(c.token, g)
-	return g, handoff.Take
+	return g, handoff.Accept
 }
 
-// place returns the listener that the client could have come from here: at the same address, or else the one to which the
+// listenerFor returns the listener that the client could have come from here: at the same address, or else the one to which the
 // kernel would bring it if it connected to where it has, because an address was widened or narrowed.
-func (l *loop) place(r *handoff.Record, fd int) *listener {
+func (l *loop) listenerFor(r *handoff.Record, fd int) *listener {
 	for _, ln := range l.listeners {
 		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.last.Armed() && ln.speaks(r) {
 			return ln
@@ -137,23 +137,23 @@ func (ln *listener) covers(local netip.AddrPort) int {
 	return 0
 }
 
-// Serve is handoff.Hands.
-func (p *peerLink) Serve(batch uint32) (pause time.Duration) {
+// StartServing is handoff.Hands.
+func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 	fault.At(passing[handoff.Commit].received)
 	now := p.l.clock()
-	for _, g := range p.guests[batch] {
+	for _, g := range p.prepared[batch] {
 		pause = max(pause, time.Duration(now-g.frozen))
-		g.c.arrive()
+		g.c.startMoved()
 	}
-	p.away = max(p.away-len(p.guests[batch]), 0)
-	delete(p.guests, batch)
+	p.returnable = max(p.returnable-len(p.prepared[batch]), 0)
+	delete(p.prepared, batch)
 	return pause
 }
 
 // Drop is handoff.Hands.
 func (p *peerLink) Drop(batch uint32) {
-	for _, g := range p.guests[batch] {
+	for _, g := range p.prepared[batch] {
 		g.c.tearDown()
 	}
-	delete(p.guests, batch)
+	delete(p.prepared, batch)
 }

@@ -26,8 +26,8 @@ const (
 	maxFrozenOwed = 256
 	// scanPerTurn is how many entries of the table a turn looks at.
 	scanPerTurn = 2048
-	// giveTick is how often the worker looks again at who could not be moved so far, and whether the peers answer.
-	giveTick = int64(100 * time.Millisecond)
+	// moveTick is how often the worker looks again at who could not be moved so far, and whether the peers answer.
+	moveTick = int64(100 * time.Millisecond)
 
 	// A peer without room gets smaller batches after a pause; from maxShortages in a row on it is asked only now and then.
 	shortagePause     = int64(50 * time.Millisecond)
@@ -37,48 +37,48 @@ const (
 
 // outgoing is what the worker does about moving its clients away. Loop only.
 type outgoing struct {
-	l      *loop
-	on     bool
-	alone  bool  // the master is dead
-	parts  int64 // alone: from then on the worker ends by itself when nobody is left
-	looked bool  // alone: since then clients that have no place in the other configuration have been closed
-	till   int64 // then clients that are owed replies are called stragglers
+	l              *loop
+	on             bool
+	masterless     bool  // the master is dead
+	endsAfter      int64 // alone: from then on the worker ends by itself when nobody is left
+	unwantedClosed bool  // alone: since then clients that have no place in the other configuration have been closed
+	stragglersFrom int64 // then clients that are owed replies are called stragglers
 
-	packed  []packed // frozen and owed nothing: wait for a peer
-	owed    int      // clients that are frozen and owed replies
-	slow    int      // of them, those that were so at the last tick; 0 ≤ slow ≤ owed
-	next    int      // peer that the next batch goes to, modulo their number, of those that are due alike
-	cursor  int      // into the loop's table: what the pass under way has looked at
-	passing bool     // such a pass is under way
-	skipped bool     // it has left some out that are owed replies
-	more    bool     // the next turn has something to do even without events
-	left    bool     // with nobody to give to: those that are to be closed once idle have been looked at
-	said    bool     // the master knows
+	packed      []packedClient // frozen and owed nothing: wait for a peer
+	frozenOwed  int            // clients that are frozen and owed replies
+	frozenSlow  int            // of them, those that were so at the last tick; 0 ≤ slow ≤ owed
+	nextPeer    int            // peer that the next batch goes to, modulo their number, of those that are due alike
+	cursor      int            // into the loop's table: what the pass under way has looked at
+	scanning    bool           // such a pass is under way
+	scanSkipped bool           // it has left some out that are owed replies
+	moreToDo    bool           // the next turn has something to do even without events
+	idleClosed  bool           // with nobody to give to: those that are to be closed once idle have been looked at
+	reported    bool           // the master knows
 
-	tick timer.Timer
-	done link.GivenBody
+	timer  timer.Timer
+	result link.ClientsMovedBody
 }
 
 // moveClients stops accepting and begins to move the clients to the peers.
 func (l *loop) moveClients(patience time.Duration) {
 	if l.draining.on {
-		var body link.GivenBody
+		var body link.ClientsMovedBody
 		body.Stragglers, _ = l.stragglers()
-		l.master.must(link.Given, link.Body(body))
+		l.master.send(link.ClientsMoved, link.Body(body))
 		return
 	}
 	l.watchListeners(false)
 	g := &l.mover.outgoing
 	if !g.on {
-		*g = outgoing{l: l, on: true, next: l.spec.Slot, tick: g.tick}
-		g.tick.Fire = g.look
+		*g = outgoing{l: l, on: true, nextPeer: l.spec.Slot, timer: g.timer}
+		g.timer.Fire = g.tick
 		for _, p := range l.mover.peers {
-			p.reversed, p.gone = false, 0
+			p.sending, p.moved = false, 0
 		}
-		l.timers.Set(&g.tick, l.now+giveTick)
+		l.timers.Set(&g.timer, l.now+moveTick)
 	}
-	g.till = l.now + int64(patience)
-	g.begin()
+	g.stragglersFrom = l.now + int64(patience)
+	g.restart()
 }
 
 // keepClients gives nothing more and serves on as before.
@@ -87,8 +87,8 @@ func (l *loop) keepClients() {
 		return
 	}
 	l.stopMoving("roll-back")
-	l.outlivePeers()
-	l.restore()
+	l.endAttempt()
+	l.unmarkRemoved()
 	l.watchListeners(true)
 }
 
@@ -100,109 +100,111 @@ func (l *loop) stopMoving(reason string) {
 	}
 	for _, p := range slices.Clone(l.mover.peers) {
 		p.link.Abort(reason)
-		p.tidy()
+		p.closeIfDone()
 	}
 	g.thawAll()
-	g.on, g.alone, g.more = false, false, false
-	l.timers.Stop(&g.tick)
+	g.on, g.masterless, g.moreToDo = false, false, false
+	l.timers.Stop(&g.timer)
 	for c := range l.everyClient {
 		c.moving.verdict = moveUndecided
 	}
 }
 
-// begin looks at all clients anew, and at what to tell the master: there is a new order, or a new peer.
-func (g *outgoing) begin() {
-	g.left, g.said = false, false
-	g.pass()
+// restart looks at all clients anew, and at what to tell the master: there is a new order, or a new peer.
+func (g *outgoing) restart() {
+	g.idleClosed, g.reported = false, false
+	g.startScan()
 }
 
-// pass begins a pass over the clients.
-func (g *outgoing) pass() { g.passing, g.skipped, g.cursor = true, false, 0 }
+// startScan begins a pass over the clients.
+func (g *outgoing) startScan() { g.scanning, g.scanSkipped, g.cursor = true, false, 0 }
 
 // step does what a turn does about giving, after everything is flushed.
 func (g *outgoing) step() {
 	l := g.l
-	g.more = false
-	if g.reachable() {
+	g.moreToDo = false
+	if g.hasPeer() {
 		g.freezeSome()
-		g.send()
+		g.sendPacked()
 	} else {
-		g.stuck()
+		g.serveWithoutPeers()
 	}
 	g.report()
 	l.endIfDrained()
 }
 
-// reachable tells whether there is a peer that takes clients, or may do so once it has said hello.
-func (g *outgoing) reachable() bool { return slices.ContainsFunc(g.l.mover.peers, (*peerLink).usable) }
+// hasPeer tells whether there is a peer that takes clients, or may do so once it has said hello.
+func (g *outgoing) hasPeer() bool {
+	return slices.ContainsFunc(g.l.mover.peers, (*peerLink).takesClients)
+}
 
 // room returns how many more clients could be packed now. While a peer is waited for that gets its part in a moment, nobody
 // is frozen who would have to wait, too.
 func (g *outgoing) room() int {
 	room := -len(g.packed)
-	all, shares := g.sums()
-	waits := g.waits(all, shares)
+	all, shares := g.totals()
+	waits := g.waitsForPeer(all, shares)
 	for _, p := range g.l.mover.peers {
-		if !p.credit() {
+		if !p.hasCredit() {
 			continue
 		}
-		most := p.link.Credits() * p.limit
+		most := p.link.Credits() * p.batchLimit
 		if waits {
-			most = min(most, max((p.due(all, shares)+shares-1)/shares, 0))
+			most = min(most, max((p.shortfall(all, shares)+shares-1)/shares, 0))
 		}
 		room += most
 	}
 	return room
 }
 
-// parting tells that the worker ends by itself when nobody is left: the master is dead, and the others serve for good.
-func (g *outgoing) parting() bool { return g.alone && g.l.now >= g.parts }
+// endsWhenEmpty tells that the worker ends by itself when nobody is left: the master is dead, and the others serve for good.
+func (g *outgoing) endsWhenEmpty() bool { return g.masterless && g.l.now >= g.endsAfter }
 
-// part does what follows from it.
-func (g *outgoing) part() {
-	if !g.parting() || g.l.draining.on {
+// endIfEmpty does what follows from it.
+func (g *outgoing) endIfEmpty() {
+	if !g.endsWhenEmpty() || g.l.draining.on {
 		return
 	}
-	if !g.looked {
-		g.looked = true
-		g.l.leaveAll()
+	if !g.unwantedClosed {
+		g.unwantedClosed = true
+		g.l.closeIdleClients()
 	}
 	g.l.endIfDrained()
 }
 
-// stuck serves everyone as if nothing had happened, until there is a new peer. If nobody will ever say so, for good.
-func (g *outgoing) stuck() {
+// serveWithoutPeers serves everyone as if nothing had happened, until there is a new peer. If nobody will ever say so, for good.
+func (g *outgoing) serveWithoutPeers() {
 	l := g.l
 	g.thawAll()
 	switch {
 	case l.draining.on:
-		if !g.left {
-			g.left = true
-			l.leaveAll()
+		if !g.idleClosed {
+			g.idleClosed = true
+			l.closeIdleClients()
 		}
 	case l.succession.orphan && (l.succession.serving || l.clients > 0):
 		l.keepClients()
-		l.serveAlone()
+		l.serveWithoutMaster()
 		l.departIfSteady()
 	}
 }
 
-// moves tells whether a client is going to move rather than to be closed.
-func (g *outgoing) moves(c *client) bool { return g.on && c.movable() && g.reachable() }
+// willMove tells whether a client is going to move rather than to be closed.
+func (g *outgoing) willMove(c *client) bool { return g.on && c.movable() && g.hasPeer() }
 
 // freezeSome goes on with the pass over the clients, as far as there is room for them.
 func (g *outgoing) freezeSome() {
 	l := g.l
-	if g.skipped && !g.passing && g.owed-g.slow < maxFrozenOwed/2 {
-		g.pass()
+	if g.scanSkipped && !g.scanning && g.frozenOwed-g.frozenSlow < maxFrozenOwed/2 {
+		g.startScan()
 	}
 	room := g.room()
 	for range scanPerTurn {
-		if !g.passing || room <= 0 {
+		if !g.scanning || room <= 0 {
 			return
 		}
 		if g.cursor >= len(l.table) {
-			g.passing = false
+			g.scanning = false
 			return
 		}
 		c, ok := l.table[g.cursor].h.(*client)
@@ -215,22 +217,22 @@ func (g *outgoing) freezeSome() {
 			c.moving.become(moveFrozen)
 			g.pack(c)
 			room--
-		case g.owed-g.slow < maxFrozenOwed:
+		case g.frozenOwed-g.frozenSlow < maxFrozenOwed:
 			c.moving.become(moveFrozen)
-			g.owed++
+			g.frozenOwed++
 			if c.isMerging() { // does not wait for the client any more
 				c.nextTurn()
 			}
 		default:
-			g.skipped = true
+			g.scanSkipped = true
 		}
 	}
-	g.more = true
+	g.moreToDo = true
 }
 
 func (g *outgoing) pack(c *client) {
 	c.moving.become(movePacked)
-	g.packed = append(g.packed, packed{c, g.l.now})
+	g.packed = append(g.packed, packedClient{c, g.l.now})
 }
 
 // flushed is told that a frozen client has got what there is for it.
@@ -238,38 +240,38 @@ func (g *outgoing) flushed(c *client) {
 	switch {
 	case c.moving.stage == movePacked || c.head != nil:
 	case c.quiescent():
-		g.owes(-1)
+		g.addFrozenOwed(-1)
 		g.pack(c)
-		g.more = true
+		g.moreToDo = true
 	default:
 		g.thaw(c)
 	}
 }
 
-func (g *outgoing) owes(change int) {
-	g.owed += change
-	g.slow = min(g.slow, g.owed)
+func (g *outgoing) addFrozenOwed(change int) {
+	g.frozenOwed += change
+	g.frozenSlow = min(g.frozenSlow, g.frozenOwed)
 }
 
-// forget takes a client that is about to be closed, or to be thawed, out of the lists.
-func (g *outgoing) forget(c *client) {
+// remove takes a client that is about to be closed, or to be thawed, out of the lists.
+func (g *outgoing) remove(c *client) {
 	if c.moving.stage == movePacked {
-		g.packed = slices.DeleteFunc(g.packed, func(p packed) bool { return p.c == c })
+		g.packed = slices.DeleteFunc(g.packed, func(p packedClient) bool { return p.c == c })
 	} else {
-		g.owes(-1)
+		g.addFrozenOwed(-1)
 	}
 	c.moving.become(moveStaying)
 }
 
 // thaw goes on serving a frozen client.
 func (g *outgoing) thaw(c *client) {
-	g.forget(c)
-	c.goOn()
+	g.remove(c)
+	c.resume()
 }
 
 // thawAll thaws all but those on their way.
 func (g *outgoing) thawAll() {
-	if g.owed == 0 && len(g.packed) == 0 {
+	if g.frozenOwed == 0 && len(g.packed) == 0 {
 		return
 	}
 	for c := range g.l.everyClient {

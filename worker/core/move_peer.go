@@ -22,36 +22,36 @@ const resendPause = 10 * time.Millisecond
 
 // peerLink is a worker of another generation, to give clients to or to take them from. Loop only.
 type peerLink struct {
-	l     *loop
-	slot  int    // of the other worker
-	share int    // of the clients, in proportion to what other peers have; ≥ 1
-	of    uint64 // its generation, where that is not the one before or after; 0: it is
-	fd    int
-	token poll.Token
-	link  *handoff.Link
+	l          *loop
+	slot       int    // of the other worker
+	share      int    // of the clients, in proportion to what other peers have; ≥ 1
+	generation uint64 // its generation, where that is not the one before or after; 0: it is
+	fd         int
+	token      poll.Token
+	link       *handoff.Link
 
-	unsent []handoff.Message // the socket has no room for them; oldest first
-	resend timer.Timer
-	shut   bool // this end is closed for sending
+	unsent      []handoff.Message // the socket has no room for them; oldest first
+	resend      timer.Timer
+	writeClosed bool // this end is closed for sending
 
 	// Giving.
-	offers     map[uint32]*offer // by batch, until TAKEN
-	failed     bool              // nothing can be given any more; the master has been told
-	hung       bool              // because it does not answer
-	reversed   bool              // it gives, so nothing is given to it
-	past       bool              // it may still have clients to give, but this worker serves, and never gives any to it
-	lost       int               // clients that have ended with it
-	dead       bool              // its process has ended, or is about to
-	gone       int               // clients that it has got, since giving began
-	away       int               // clients that it has got and may give back
-	limit      int               // clients in a batch; 1 ≤ limit ≤ usualBatch
-	shortages  int               // in a row
-	pausedTill int64             // after a shortage
+	sent        map[uint32]*sentBatch // by batch, until TAKEN
+	failed      bool                  // nothing can be given any more; the master has been told
+	hung        bool                  // because it does not answer
+	sending     bool                  // it gives, so nothing is given to it
+	attemptOver bool                  // it may still have clients to give, but this worker serves, and never gives any to it
+	lost        int                   // clients that have ended with it
+	dead        bool                  // its process has ended, or is about to
+	moved       int                   // clients that it has got, since giving began
+	returnable  int                   // clients that it has got and may give back
+	batchLimit  int                   // clients in a batch; 1 ≤ limit ≤ usualBatch
+	shortages   int                   // in a row
+	pausedTill  int64                 // after a shortage
 
 	// Taking.
-	guests    map[uint32][]*guest // by batch, until COMMIT
-	arrived   []int               // descriptors of the message at hand; -1 = in use
-	truncated bool                // there were more of them
+	prepared   map[uint32][]*preparedClient // by batch, until COMMIT
+	messageFDs []int                        // descriptors of the message at hand; -1 = in use
+	truncated  bool                         // there were more of them
 }
 
 // addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died; those of past
@@ -60,16 +60,16 @@ type peerLink struct {
 func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	slot := body.Slot
 	for _, p := range slices.Clone(l.mover.peers) {
-		if p.slot == slot && p.of == body.Generation && !p.past {
+		if p.slot == slot && p.generation == body.Generation && !p.attemptOver {
 			p.failed = true // as the master knows
 			p.link.Retire("replaced")
-			p.tidy()
+			p.closeIfDone()
 		}
 	}
 	p := &peerLink{
-		l: l, slot: slot, share: max(body.Share, 1), of: body.Generation, fd: fd, limit: usualBatch,
-		past:   !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
-		offers: map[uint32]*offer{}, guests: map[uint32][]*guest{},
+		l: l, slot: slot, share: max(body.Share, 1), generation: body.Generation, fd: fd, batchLimit: usualBatch,
+		attemptOver: !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
+		sent:        map[uint32]*sentBatch{}, prepared: map[uint32][]*preparedClient{},
 	}
 	p.resend.Fire = p.write
 	p.link = handoff.NewLink(p, l.spec.Build)
@@ -82,28 +82,28 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	}
 	if err != nil {
 		sock.Close(fd)
-		l.unjoined(body, err)
+		l.reportUnjoined(body, err)
 		return fmt.Errorf("joining worker %d of the other generation: %w", slot, err)
 	}
 	l.mover.peers = append(l.mover.peers, p)
 	slices.SortStableFunc(l.mover.peers, func(a, b *peerLink) int { return a.slot - b.slot })
 	p.link.Start(l.now)
-	l.mover.outgoing.begin()
-	l.master.must(link.Joined, link.Body(link.PeerBody{Slot: slot, Generation: body.Generation}))
+	l.mover.outgoing.restart()
+	l.master.send(link.Joined, link.Body(link.PeerBody{Slot: slot, Generation: body.Generation}))
 	return nil
 }
 
-// unjoined tells the master that there is no way to a worker.
-func (l *loop) unjoined(body link.PeerBody, err error) {
-	l.master.must(link.PeerFailed, link.Body(link.PeerFailedBody{
+// reportUnjoined tells the master that there is no way to a worker.
+func (l *loop) reportUnjoined(body link.PeerBody, err error) {
+	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{
 		Slot: body.Slot, Generation: body.Generation, Unjoined: true, Reason: err.Error(),
 	}))
 }
 
-// outlivePeers follows when an attempt is over and this worker serves: what peers have they may give, and get nothing.
-func (l *loop) outlivePeers() {
+// endAttempt follows when an attempt is over and this worker serves: what peers have they may give, and get nothing.
+func (l *loop) endAttempt() {
 	for _, p := range l.mover.peers {
-		p.past = true
+		p.attemptOver = true
 	}
 }
 
@@ -114,7 +114,7 @@ func (p *peerLink) ready(ev poll.Event) {
 	if ev.Readable {
 		p.read()
 	}
-	p.tidy()
+	p.closeIfDone()
 	p.l.endIfDrained()
 }
 
@@ -126,7 +126,7 @@ func (p *peerLink) read() {
 	)
 	for !p.link.Ended() {
 		n, got, truncated, err := sock.RecvFDs(p.fd, buf[:], fds[:])
-		p.arrived, p.truncated = fds[:got], truncated
+		p.messageFDs, p.truncated = fds[:got], truncated
 		switch {
 		case err == unix.EAGAIN:
 			return
@@ -137,21 +137,21 @@ func (p *peerLink) read() {
 			if p.l.unsettled() {
 				fault.At("take.eof")
 			}
-			p.ended()
+			p.closedByPeer()
 		default:
 			p.link.Receive(p.l.now, buf[:n])
 		}
-		for _, fd := range p.arrived {
+		for _, fd := range p.messageFDs {
 			if fd >= 0 {
 				sock.Close(fd)
 			}
 		}
-		p.arrived = nil
+		p.messageFDs = nil
 	}
 }
 
-// ended follows when the other side has closed its end. One that lives can only write no more.
-func (p *peerLink) ended() {
+// closedByPeer follows when the other side has closed its end. One that lives can only write no more.
+func (p *peerLink) closedByPeer() {
 	if p.dead = sock.HungUp(p.fd); p.dead {
 		p.link.End("it is gone", false)
 	} else {
@@ -161,17 +161,17 @@ func (p *peerLink) ended() {
 
 // Send is handoff.Hands.
 func (p *peerLink) Send(m handoff.Message) (written bool) {
-	if p.shut {
+	if p.writeClosed {
 		return false
 	}
 	if len(p.unsent) == 0 {
-		switch err := p.put(m); {
+		switch err := p.writeMessage(m); {
 		case err == nil:
 			return true
 		case !transient(err): // it is gone, and the end of the stream will tell
 			return false
 		}
-		p.await()
+		p.retryLater()
 	}
 	p.unsent = append(p.unsent, m)
 	return false
@@ -186,15 +186,15 @@ func transient(err error) bool {
 	return false
 }
 
-func (p *peerLink) await() { p.l.timers.Set(&p.resend, p.l.now+int64(resendPause)) }
+func (p *peerLink) retryLater() { p.l.timers.Set(&p.resend, p.l.now+int64(resendPause)) }
 
 // write writes what had no room.
 func (p *peerLink) write() {
 	for len(p.unsent) > 0 {
 		m := p.unsent[0]
-		err := p.put(m)
+		err := p.writeMessage(m)
 		if transient(err) {
-			p.await()
+			p.retryLater()
 			return
 		}
 		p.unsent = p.unsent[1:]
@@ -202,7 +202,7 @@ func (p *peerLink) write() {
 			p.link.Sent(p.l.now, m)
 		}
 	}
-	p.tidy()
+	p.closeIfDone()
 }
 
 // passing are the names that tests have for what is about to be sent, for what has been, and for what has come.
@@ -213,8 +213,8 @@ var passing = map[handoff.Kind]struct{ before, after, received string }{
 	handoff.Taken:    {"take.taken.before", "take.taken.after", "give.taken"},
 }
 
-// put writes one message, as a whole or not at all.
-func (p *peerLink) put(m handoff.Message) error {
+// writeMessage writes one message, as a whole or not at all.
+func (p *peerLink) writeMessage(m handoff.Message) error {
 	point := passing[m.Kind].before
 	if m.Kind == handoff.Hello {
 		point = "give.hello"
@@ -233,7 +233,7 @@ func (p *peerLink) put(m handoff.Message) error {
 		return unix.ENOMEM
 	}
 	var fds []int
-	o := p.offers[m.Batch]
+	o := p.sent[m.Batch]
 	if m.Kind == handoff.Offer {
 		fds = o.descriptors()
 	}
@@ -260,7 +260,7 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	p.failed = true
-	if !l.mover.outgoing.on && !l.unsettled() || p.past && lost == 0 {
+	if !l.mover.outgoing.on && !l.unsettled() || p.attemptOver && lost == 0 {
 		return
 	}
 	how := levelWarn
@@ -268,19 +268,19 @@ func (p *peerLink) Failed(reason string) {
 		how = levelDebug // it may have ended as it was to, which this worker hears later; a master knows why it has
 	}
 	l.logf(how, "worker %d of the other generation: %s", p.slot, reason)
-	l.master.must(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.of, Hung: p.hung, Reason: reason, Lost: lost}))
-	l.mover.outgoing.said = false
+	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Reason: reason, Lost: lost}))
+	l.mover.outgoing.reported = false
 }
 
-// tidy closes what is done with.
-func (p *peerLink) tidy() {
+// closeIfDone closes what is done with.
+func (p *peerLink) closeIfDone() {
 	if !p.link.Retired() || len(p.unsent) > 0 || p.fd < 0 {
 		return
 	}
 	l := p.l
 	if !p.link.Ended() {
-		if !p.shut { // what the other side was promised it may still claim
-			p.shut = true
+		if !p.writeClosed { // what the other side was promised it may still claim
+			p.writeClosed = true
 			sock.ShutdownWrite(p.fd)
 		}
 		return

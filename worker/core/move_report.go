@@ -9,68 +9,68 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// look is what happens at every tick.
-func (g *outgoing) look() {
+// tick is what happens at every tick.
+func (g *outgoing) tick() {
 	l := g.l
-	l.timers.Set(&g.tick, l.now+giveTick)
+	l.timers.Set(&g.timer, l.now+moveTick)
 	for _, p := range slices.Clone(l.mover.peers) {
 		if p.link.Overdue(l.now) {
 			p.link.Retire("no answer")
 			p.hung = true
 			p.Failed("no answer for " + handoff.Patience.String())
-			p.tidy()
+			p.closeIfDone()
 		}
 	}
-	g.part()
-	g.slow = g.owed
-	if !g.passing {
-		g.pass()
+	g.endIfEmpty()
+	g.frozenSlow = g.frozenOwed
+	if !g.scanning {
+		g.startScan()
 	}
 }
 
 // report tells the master when there is nothing more to move.
 func (g *outgoing) report() {
 	l := g.l
-	if !g.on || g.said || !g.atRest() {
+	if !g.on || g.reported || !g.nothingToMove() {
 		return
 	}
-	g.said = true
-	body := g.done
+	g.reported = true
+	body := g.result
 	body.Stragglers, body.Reason = l.stragglers()
 	if g.starved() && body.Stragglers > 0 {
 		body.Starved = true
 		body.Reason = "the other generation has no descriptors or no memory for them"
 	}
-	l.master.must(link.Given, link.Body(body))
+	l.master.send(link.ClientsMoved, link.Body(body))
 }
 
-// atRest tells that everyone is moved, or a straggler, or has no place in the other configuration.
-func (g *outgoing) atRest() bool {
+// nothingToMove tells that everyone is moved, or a straggler, or has no place in the other configuration.
+func (g *outgoing) nothingToMove() bool {
 	l := g.l
-	away, _ := l.mover.handing()
+	away, _ := l.mover.inFlight()
 	switch {
 	case away > 0 || len(g.packed) > 0:
 		return false
 	case l.clients == 0:
 		return true
-	case !g.reachable():
+	case !g.hasPeer():
 		return false
 	case g.starved():
 		return true
-	case g.passing:
+	case g.scanning:
 		return false
 	}
-	return g.owed == 0 && !g.skipped || l.now >= g.till
+	return g.frozenOwed == 0 && !g.scanSkipped || l.now >= g.stragglersFrom
 }
 
 // starved tells that no peer has room.
 func (g *outgoing) starved() bool {
 	for _, p := range g.l.mover.peers {
-		if p.usable() && !p.starved() {
+		if p.takesClients() && !p.starved() {
 			return false
 		}
 	}
-	return g.reachable()
+	return g.hasPeer()
 }
 
 // stragglers counts the clients that are still here and are neither unwanted nor done, and tells why, unless they are

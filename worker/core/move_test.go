@@ -443,8 +443,8 @@ func TestMoveMany(t *testing.T) {
 	r.unchecked = false
 	r.instruct(second, link.Serve, nil)
 	r.handOver(before, first)
-	if before.mover.outgoing.owed > maxFrozenOwed {
-		t.Errorf("%d clients are frozen that are owed replies", before.mover.outgoing.owed)
+	if before.mover.outgoing.frozenOwed > maxFrozenOwed {
+		t.Errorf("%d clients are frozen that are owed replies", before.mover.outgoing.frozenOwed)
 	}
 	r.servers[0].conns[0].send([]byte(strings.Repeat("$1\r\n1\r\n", 1500)))
 	r.turn()
@@ -480,13 +480,13 @@ func TestManySlowClients(t *testing.T) {
 	r.turn()
 	r.handOver(before, next)
 	r.pings(quick, next)
-	if got := before.mover.outgoing.owed; got != maxFrozenOwed {
+	if got := before.mover.outgoing.frozenOwed; got != maxFrozenOwed {
 		t.Errorf("%d are frozen at once", got)
 	}
 	for range 4 {
 		r.advance(100 * time.Millisecond)
 	}
-	if got := before.mover.outgoing.owed; got != len(slow) {
+	if got := before.mover.outgoing.frozenOwed; got != len(slow) {
 		t.Errorf("%d are frozen after a while, of %d", got, len(slow))
 	}
 	r.advance(2 * time.Second)

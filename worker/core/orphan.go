@@ -47,62 +47,62 @@ func (l *loop) orphaned() {
 	l.succession.orphan = true
 	switch {
 	case l.draining.on:
-		l.succession.rendezvous.offer()
+		l.succession.rendezvous.open()
 	case l.unsettled() && (len(l.mover.peers) > 0 || !l.succession.serving):
-		l.mover.refuse()
+		l.mover.refuseClients()
 		l.moveClients(0)
-		l.giveAlone(backDoubt)
+		l.moveWithoutMaster(backwardDoubt)
 	case l.mover.outgoing.on:
-		l.giveAlone(forthDoubt)
+		l.moveWithoutMaster(forwardDoubt)
 	default:
-		l.serveAlone()
+		l.serveWithoutMaster()
 	}
 }
 
-// serveAlone serves on without a master, unless the worker is to drain then. What it has is its own.
-func (l *loop) serveAlone() {
+// serveWithoutMaster serves on without a master, unless the worker is to drain then. What it has is its own.
+func (l *loop) serveWithoutMaster() {
 	l.succession.settled = true
 	if l.spec.Orphans == link.OrphansDrain {
 		l.drain(l.spec.ShutdownTimeout)
 		return
 	}
-	l.await()
+	l.awaitMaster()
 }
 
 const (
-	// forthDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
+	// forwardDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
 	// a master, and so serves for good: it would say that it gives back.
-	forthDoubt = int64(time.Second)
-	// backDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
-	backDoubt = int64(100 * time.Millisecond)
+	forwardDoubt = int64(time.Second)
+	// backwardDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
+	backwardDoubt = int64(100 * time.Millisecond)
 )
 
-// giveAlone goes on giving without a master, until nobody is left.
-func (l *loop) giveAlone(doubt int64) {
+// moveWithoutMaster goes on giving without a master, until nobody is left.
+func (l *loop) moveWithoutMaster(doubt int64) {
 	g := &l.mover.outgoing
-	g.alone, g.parts, g.looked = true, l.now+doubt, false
+	g.masterless, g.endsAfter, g.unwantedClosed = true, l.now+doubt, false
 	if !l.succession.serving {
-		g.parts = l.now // nobody misses it
+		g.endsAfter = l.now // nobody misses it
 	}
-	g.part()
+	g.endIfEmpty()
 	if !l.ended {
-		l.succession.rendezvous.offer()
+		l.succession.rendezvous.open()
 	}
 }
 
-// await serves on without a master, and waits for one.
-func (l *loop) await() {
+// awaitMaster serves on without a master, and waits for one.
+func (l *loop) awaitMaster() {
 	l.watchListeners(true)
 	r := &l.succession.rendezvous
-	r.offer()
+	r.open()
 	if l.spec.Orphans == link.OrphansWait && !r.till.Armed() {
 		r.till.Fire = func() { l.drain(l.spec.ShutdownTimeout) }
 		l.timers.Set(&r.till, l.now+orphanWait)
 	}
 }
 
-// offer begins to wait for a master, if a name for that is to be had.
-func (r *rendezvous) offer() {
+// open begins to wait for a master, if a name for that is to be had.
+func (r *rendezvous) open() {
 	l := r.l
 	if r.fd >= 0 {
 		return
@@ -120,7 +120,7 @@ func (r *rendezvous) offer() {
 		r.fd = -1
 	}
 	if r.fd < 0 {
-		r.retry(r.offer)
+		r.retry(r.open)
 	}
 }
 
@@ -129,8 +129,8 @@ func (r *rendezvous) retry(do func()) {
 	r.l.timers.Set(&r.again, r.l.now+rendezvousAgain)
 }
 
-// withdraw waits for nobody any more.
-func (r *rendezvous) withdraw() {
+// close waits for nobody any more.
+func (r *rendezvous) close() {
 	l := r.l
 	l.timers.Stop(&r.till)
 	l.timers.Stop(&r.again)
@@ -160,22 +160,22 @@ func (r *rendezvous) accept() {
 			sock.Close(fd)
 			continue
 		}
-		r.meet(fd)
+		r.adopt(fd)
 	}
 }
 
-// meet makes the connection the worker link. What the worker has is its own now: it was left alone with it.
-func (r *rendezvous) meet(fd int) {
+// adopt makes the connection the worker link. What the worker has is its own now: it was left alone with it.
+func (r *rendezvous) adopt(fd int) {
 	l := r.l
 	c, err := newMasterLink(l, fd)
 	if err != nil {
 		sock.Close(fd)
 		return
 	}
-	r.withdraw()
+	r.close()
 	l.master, l.succession.orphan, l.succession.settled = c, false, true
-	l.mover.adopted()
-	body := link.OrphanBody{Drains: l.draining.on, Gives: l.mover.outgoing.on && !l.draining.on}
+	l.mover.forgetReports()
+	body := link.OrphanBody{Draining: l.draining.on, Moving: l.mover.outgoing.on && !l.draining.on}
 	if l.draining.till.Armed() {
 		body.Left = max(time.Duration(l.draining.till.Due()-l.now), time.Millisecond)
 	}

@@ -172,7 +172,7 @@ func TestDrainingOrphanMeetsMaster(t *testing.T) {
 				if len(waiting(t)) != 1 || l.ended {
 					t.Fatalf("it waits at %q; it has ended: %v", waiting(t), l.ended)
 				}
-				if got, want := r.come(name), (link.OrphanBody{Drains: true, Left: limit}); got != want {
+				if got, want := r.come(name), (link.OrphanBody{Draining: true, Left: limit}); got != want {
 					t.Errorf("it says %+v, want %+v", got, want)
 				}
 				r.masters[0].send(link.AppendMessage(nil, link.Message{Kind: link.Resume})) // as to all that a master has found

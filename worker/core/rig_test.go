@@ -234,13 +234,13 @@ func (r *rig) exit(slot int) {
 		switch h := entry.h.(type) {
 		case *client:
 			sock.Close(h.stream.FD())
-		case traveller:
+		case inFlightClient:
 			sock.Close(h.c.stream.FD())
-		case *guest:
+		case *preparedClient:
 			sock.Close(h.c.stream.FD())
 		case *peerLink:
 			sock.Close(h.fd)
-			for _, o := range h.offers {
+			for _, o := range h.sent {
 				o.closeState()
 			}
 		case *conn:

@@ -55,7 +55,7 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	if spec.Takeover {
 		l.checkServers()
 	} else {
-		l.master.must(link.Ready, nil)
+		l.master.send(link.Ready, nil)
 	}
 	return l.run()
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// rollCallTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
-const rollCallTime = 1500 * time.Millisecond
+// serverCheckTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
+const serverCheckTime = 1500 * time.Millisecond
 
 // serverCheck is what the worker knows of it. Loop only.
 type serverCheck struct {
@@ -26,9 +26,9 @@ type serverCheck struct {
 // checkServers opens a connection to every server, and tells the master when each has succeeded or failed.
 func (l *loop) checkServers() {
 	fault.At("nw.servers")
-	rc := &l.succession.rollCall
+	rc := &l.succession.serverCheck
 	rc.timer.Fire = rc.timeout
-	l.timers.Set(&rc.timer, l.now+int64(rollCallTime))
+	l.timers.Set(&rc.timer, l.now+int64(serverCheckTime))
 	for e := range l.endpoints {
 		e.trial = true
 		rc.left++
@@ -52,16 +52,16 @@ func (e *endpoint) tried(c *conn, err error) {
 		return
 	}
 	e.trial = false
-	rc := &e.pool.l.succession.rollCall
+	rc := &e.pool.l.succession.serverCheck
 	if err != nil {
-		rc.note(e.server, cause(err))
+		rc.addUnreachable(e.server, cause(err))
 	}
 	rc.left--
 	rc.endIfDone()
 }
 
-// note adds a server that is not reached, while the message has room for it.
-func (rc *serverCheck) note(s *server, reason string) {
+// addUnreachable adds a server that is not reached, while the message has room for it.
+func (rc *serverCheck) addUnreachable(s *server, reason string) {
 	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: reason}
 	const reserve = 64 // for the message and what holds the list together
 	size := len(link.Body(u)) + 1
@@ -78,7 +78,7 @@ func (rc *serverCheck) timeout() {
 		if e.trial {
 			e.trial = false
 			rc.left--
-			rc.note(e.server, "no answer within "+rollCallTime.String())
+			rc.addUnreachable(e.server, "no answer within "+serverCheckTime.String())
 		}
 	}
 	rc.endIfDone()
@@ -91,6 +91,6 @@ func (rc *serverCheck) endIfDone() {
 	rc.l.timers.Stop(&rc.timer)
 	rc.timer.Fire = nil
 	fault.At("nw.ready")
-	rc.l.master.must(link.Ready, link.Body(rc.body))
+	rc.l.master.send(link.Ready, link.Body(rc.body))
 	rc.body = link.ReadyBody{}
 }

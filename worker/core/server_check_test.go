@@ -43,7 +43,7 @@ func TestRollCall(t *testing.T) {
 	r.servers[0].conns[0].send([]byte("+OK\r\n"))
 	r.servers[2].conns[0].send([]byte("-WRONGPASS who are you\r\n"))
 	r.turn()
-	r.advance(rollCallTime - 1)
+	r.advance(serverCheckTime - 1)
 	if got := r.ready(next); got != nil {
 		t.Fatalf("with one server to come it says %v", got)
 	}
@@ -73,7 +73,7 @@ func TestRollCall(t *testing.T) {
 	}
 	// The one that answered is connected already, and those that did not are tried again when they are needed.
 	r.instruct(next, link.Serve, nil)
-	r.instruct(r.workers[0], link.Give, nil)
+	r.instruct(r.workers[0], link.MoveClients, nil)
 	r.turn()
 	c := r.connect("c", 0, 0)
 	c.send(redisRequestOf("AUTH", "secret"))

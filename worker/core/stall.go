@@ -27,8 +27,8 @@ func (l *loop) excuse(now int64) {
 			l.timers.Set(&p.idle, now+tickNanos)
 		}
 	}
-	if l.succession.rollCall.timer.Armed() {
-		l.timers.Set(&l.succession.rollCall.timer, l.succession.rollCall.timer.Due()+lost)
+	if l.succession.serverCheck.timer.Armed() {
+		l.timers.Set(&l.succession.serverCheck.timer, l.succession.serverCheck.timer.Due()+lost)
 	}
 }
 

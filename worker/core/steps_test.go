@@ -23,7 +23,7 @@ func TestTakerDies(t *testing.T) {
 		half := r.connect("half", 0, 0)
 		half.send([]byte("*1\r\n$4\r\nPI"))
 		r.turn()
-		r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		for i := range steps {
 			r.step(r.workers[i%2])
 		}
@@ -68,7 +68,7 @@ func TestGiverDies(t *testing.T) {
 		for i := range 5 {
 			clients = append(clients, r.connect(fmt.Sprint("c", i), 0, 0))
 		}
-		r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		for i := range steps {
 			r.step(r.workers[i%2])
 		}
@@ -110,12 +110,12 @@ func TestResumeAtEveryStep(t *testing.T) {
 		}
 		r.turn()
 		r.instruct(next, link.Serve, nil)
-		r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		for i := range steps {
 			r.step(r.workers[i%2])
 		}
 		r.instruct(before, link.Resume, nil)
-		r.instruct(next, link.Give, link.GiveBody{Patience: time.Second})
+		r.instruct(next, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 		r.turn()
 		if before.clients != 5 || next.clients != 0 {
 			t.Errorf("after %d steps %d clients are back and %d are not", steps, before.clients, next.clients)
@@ -137,10 +137,10 @@ func TestResumeAtEveryStep(t *testing.T) {
 func TestPeerHangs(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	r.workers = r.workers[:1] // the other one does not turn
 	r.turn()
-	if before.clients != 1 || before.mover.peers[0].link.Giving() != 1 {
+	if before.clients != 1 || before.mover.peers[0].link.Outgoing() != 1 {
 		t.Fatal("nothing is on its way")
 	}
 	r.advance(2900 * time.Millisecond)

@@ -10,14 +10,14 @@ type succession struct {
 	settled bool // nothing is rolled back any more
 	orphan  bool // the master is dead
 
-	rollCall   serverCheck
-	rendezvous rendezvous
-	origins    [2]int // the memory files of spec and shared, for the next master; read-only
+	serverCheck serverCheck
+	rendezvous  rendezvous
+	origins     [2]int // the memory files of spec and shared, for the next master; read-only
 }
 
-func (s *succession) begin(l *loop) {
+func (s *succession) init(l *loop) {
 	s.serving = !l.spec.Takeover
-	s.rollCall.l = l
+	s.serverCheck.l = l
 	s.rendezvous.l, s.rendezvous.fd = l, -1
 	s.origins = [...]int{link.FDSpec, link.FDShared}
 }

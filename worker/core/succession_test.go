@@ -65,7 +65,7 @@ func (r *rig) join(a, b *loop) {
 // handOver has the next generation accept and the one before give.
 func (r *rig) handOver(before, next *loop) {
 	r.instruct(next, link.Serve, nil)
-	r.instruct(before, link.Give, link.GiveBody{Patience: 2 * time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: 2 * time.Second})
 	r.turn()
 }
 
@@ -96,10 +96,10 @@ func (r *rig) logged(l *loop) (lines []string) {
 }
 
 // given returns the one Given that a worker has said.
-func (r *rig) given(l *loop) (body link.GivenBody) {
+func (r *rig) given(l *loop) (body link.ClientsMovedBody) {
 	r.t.Helper()
 	messages := r.heard(l)
-	if len(messages) != 1 || messages[0].Kind != link.Given {
+	if len(messages) != 1 || messages[0].Kind != link.ClientsMoved {
 		r.t.Fatalf("worker of generation %d says %v, want Given", l.spec.Generation, messages)
 	}
 	r.must(link.ParseBody(messages[0], &body))

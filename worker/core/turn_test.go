@@ -183,7 +183,7 @@ func TestOutputMovesUnwritten(t *testing.T) {
 		peers = append(peers, r.connect(fmt.Sprint("c", i), 0, 0))
 	}
 	r.instruct(next, link.Serve, nil)
-	r.instruct(before, link.Give, link.GiveBody{Patience: time.Second})
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
 	value := sequence[:size] // repeats itself late
 	for _, c := range clientsOf(before) {
 		c.stream.Out.Append(before.memory, value)

@@ -86,7 +86,7 @@ func (w *world) chance(random *rand.Rand) {
 	case n < 160:
 		s.verdicts = nil
 		for range 1 + random.IntN(4) {
-			v := Take
+			v := Accept
 			if random.IntN(4) == 0 {
 				v = []Verdict{Configuration, Unreadable, NoResources, NoResources, Refused}[random.IntN(5)]
 			}

@@ -22,7 +22,7 @@ var messages = map[string]Message{
 	"hello-wide":    {Kind: Hello, Version: 7, Min: 3, Max: 7},
 	"offer":         {Kind: Offer, Version: 1, Batch: 1, Count: 252},
 	"prepared": {
-		Kind: Prepared, Version: 1, Batch: 1 << 31, Verdicts: []Verdict{Take, Configuration, Unreadable, NoResources, Refused, Take},
+		Kind: Prepared, Version: 1, Batch: 1 << 31, Verdicts: []Verdict{Accept, Configuration, Unreadable, NoResources, Refused, Accept},
 	},
 	"commit": {Kind: Commit, Version: 1, Batch: 2},
 	"taken":  {Kind: Taken, Version: 1, Batch: 3, Pause: 1500 * time.Microsecond},

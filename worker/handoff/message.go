@@ -55,7 +55,7 @@ type Verdict uint8
 
 // These numbers are the contract between builds, too.
 const (
-	Take          Verdict = 0 // it is as good as taken
+	Accept        Verdict = 0 // it is as good as taken
 	Configuration Verdict = 1 // no listener of its address and protocol: the other configuration has no place for it
 	Unreadable    Verdict = 2 // its state has something critical that the taker does not know
 	NoResources   Verdict = 3 // there are no descriptors or there is no memory for it; perhaps later, or for fewer

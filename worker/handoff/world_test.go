@@ -54,7 +54,7 @@ func newWorld(t testing.TB, log func(format string, args ...any)) *world {
 
 func (w *world) newSide(name string) *side {
 	s := &side{
-		name: name, world: w, verdicts: []Verdict{Take},
+		name: name, world: w, verdicts: []Verdict{Accept},
 		gives: map[uint32][]string{}, released: map[uint32][]string{}, ready: map[uint32][]string{},
 		lost: map[string]bool{}, passed: map[string]bool{}, promised: map[string]bool{},
 	}
@@ -124,7 +124,7 @@ func (s *side) Failed(reason string) {
 	s.world.log("%s gives nothing more: %s", s.name, reason)
 }
 
-func (s *side) Keep(batch uint32, verdicts []Verdict) {
+func (s *side) Reclaim(batch uint32, verdicts []Verdict) {
 	// Kept clients are offered again, so an earlier promise says nothing any more.
 	for _, c := range s.gives[batch] {
 		if verdicts == nil {
@@ -134,7 +134,7 @@ func (s *side) Keep(batch uint32, verdicts []Verdict) {
 	s.unsend([]Kind{Offer, Commit}, batch)
 	var kept, rest []string
 	for i, c := range s.gives[batch] {
-		if verdicts != nil && verdicts[i] == Take {
+		if verdicts != nil && verdicts[i] == Accept {
 			rest = append(rest, c)
 		} else {
 			kept = append(kept, c)
@@ -151,13 +151,13 @@ func (s *side) serve(verb string, clients []string) {
 	s.serves = append(s.serves, clients...)
 }
 
-func (s *side) Release(batch uint32) {
+func (s *side) Committed(batch uint32) {
 	s.world.log("%s releases batch %d", s.name, batch)
 	s.released[batch] = s.gives[batch]
 	delete(s.gives, batch)
 }
 
-func (s *side) Served(batch uint32, pause time.Duration) {
+func (s *side) Confirmed(batch uint32, pause time.Duration) {
 	s.world.log("%s is told that batch %d is served, after %v", s.name, batch, pause)
 	for _, c := range s.released[batch] {
 		s.passed[c] = true
@@ -173,12 +173,12 @@ func (s *side) Lost(batch uint32) {
 	delete(s.released, batch)
 }
 
-func (s *side) Judge(batch uint32, count int) []Verdict {
+func (s *side) Prepare(batch uint32, count int) []Verdict {
 	verdicts := make([]Verdict, count)
 	offered := s.world.offeredTo(s, batch)
 	for i := range verdicts {
 		verdicts[i] = s.verdicts[i%len(s.verdicts)]
-		if verdicts[i] == Take && i < len(offered) {
+		if verdicts[i] == Accept && i < len(offered) {
 			s.ready[batch] = append(s.ready[batch], offered[i])
 			s.promised[offered[i]] = true
 		}
@@ -195,7 +195,7 @@ func (w *world) offeredTo(s *side, batch uint32) []string {
 	return nil // taken back meanwhile, or never there
 }
 
-func (s *side) Serve(batch uint32) time.Duration {
+func (s *side) StartServing(batch uint32) time.Duration {
 	s.serve("serves", s.ready[batch])
 	delete(s.ready, batch)
 	return time.Duration(batch) * time.Millisecond

@@ -30,8 +30,8 @@ type PeerBody struct {
 	Generation uint64 `json:"generation,omitempty"`
 }
 
-// GiveBody comes with Give.
-type GiveBody struct {
+// MoveClientsBody comes with Give.
+type MoveClientsBody struct {
 	Patience time.Duration `json:"patience"` // until clients that are still owed replies are called stragglers
 }
 
@@ -42,11 +42,11 @@ type FinishBody struct {
 
 // OrphanBody comes with Orphan.
 type OrphanBody struct {
-	Drains bool          `json:"drains,omitempty"` // it accepts nobody any more, and ends when the last client is gone
-	Left   time.Duration `json:"left,omitempty"`   // until it ends in any case; 0 = it has no deadline
+	Draining bool          `json:"drains,omitempty"` // it accepts nobody any more, and ends when the last client is gone
+	Left     time.Duration `json:"left,omitempty"`   // until it ends in any case; 0 = it has no deadline
 
-	// Gives: it moves its clients to another generation, forth or back, and accepts nobody until it is told otherwise.
-	Gives bool `json:"gives,omitempty"`
+	// Moving: it moves its clients to another generation, forth or back, and accepts nobody until it is told otherwise.
+	Moving bool `json:"gives,omitempty"`
 }
 
 // ListenBody comes with Listen and its one descriptor, and with Unlisten.
@@ -72,8 +72,8 @@ type LentBody struct {
 // MaxLent is how many listeners one Lent brings: what describes them must fit, too.
 const MaxLent = 16
 
-// GivenBody comes with Given: all clients are moved, closed, or stragglers.
-type GivenBody struct {
+// ClientsMovedBody comes with Given: all clients are moved, closed, or stragglers.
+type ClientsMovedBody struct {
 	Moved        int           `json:"moved"`
 	Stragglers   int           `json:"stragglers"`    // still here
 	Closed       int           `json:"closed"`        // the other configuration has no place for them

@@ -29,22 +29,22 @@ const (
 	Relocated Kind = 25 // servers have moved, see Topology; no body; one descriptor: the worker's Spec with the new Topology
 
 	// From the master, about a handoff.
-	Serve    Kind = 6  // accept from now on; no body
-	Peer     Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
-	Give     Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
-	Resume   Kind = 9  // give no more, accept again, and take what peers give back; no body
-	Settle   Kind = 10 // what was taken stays; no body
-	Finish   Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
-	Listen   Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
-	Removed  Kind = 23 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
-	Unlisten Kind = 21 // leave what Listen has brought for another slot; body: ListenBody, of which only For counts
-	Lend     Kind = 17 // a master that has none asks for copies of the listeners; no body
+	Serve       Kind = 6  // accept from now on; no body
+	Peer        Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
+	MoveClients Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
+	Resume      Kind = 9  // give no more, accept again, and take what peers give back; no body
+	Settle      Kind = 10 // what was taken stays; no body
+	Finish      Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
+	Listen      Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
+	Removed     Kind = 23 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
+	Unlisten    Kind = 21 // leave what Listen has brought for another slot; body: ListenBody, of which only For counts
+	Lend        Kind = 17 // a master that has none asks for copies of the listeners; no body
 
 	// From the worker, about a handoff.
-	Given      Kind = 13 // all that can be moved is; body: GivenBody
-	PeerFailed Kind = 14 // body: PeerFailedBody
-	Lent       Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
-	Joined     Kind = 24 // the connection of a Peer is in use; body: PeerBody
+	ClientsMoved Kind = 13 // all that can be moved is; body: GivenBody
+	PeerFailed   Kind = 14 // body: PeerFailedBody
+	Lent         Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
+	Joined       Kind = 24 // the connection of a Peer is in use; body: PeerBody
 )
 
 const (

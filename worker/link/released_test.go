@@ -25,8 +25,8 @@ var kinds = map[string]struct {
 	body any
 }{
 	"ready": {1, ReadyBody{}}, "log": {2, nil}, "drained": {3, nil}, "drain": {4, nil}, "verbosity": {5, nil}, "serve": {6, nil},
-	"peer": {7, PeerBody{}}, "give": {8, GiveBody{}}, "resume": {9, nil}, "settle": {10, nil}, "finish": {11, FinishBody{}},
-	"listen": {12, ListenBody{}}, "given": {13, GivenBody{}}, "peer-failed": {14, PeerFailedBody{}}, "quit": {15, nil}, "ping": {16, nil},
+	"peer": {7, PeerBody{}}, "give": {8, MoveClientsBody{}}, "resume": {9, nil}, "settle": {10, nil}, "finish": {11, FinishBody{}},
+	"listen": {12, ListenBody{}}, "given": {13, ClientsMovedBody{}}, "peer-failed": {14, PeerFailedBody{}}, "quit": {15, nil}, "ping": {16, nil},
 	"lend": {17, nil}, "relocated": {25, nil}, "lent": {18, LentBody{}}, "leaving": {19, nil}, "orphan": {20, OrphanBody{}}, "unlisten": {21, ListenBody{}},
 	"inquire": {22, nil}, "removed": {23, RemovedBody{}}, "joined": {24, PeerBody{}},
 }

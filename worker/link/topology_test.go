@@ -66,11 +66,11 @@ func TestCriticalFields(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	var body GiveBody
-	if err := ParseBody(Message{Give, []byte(`{"patience":5,"tomorrow":true}`)}, &body); err != nil || body.Patience != 5 {
+	var body MoveClientsBody
+	if err := ParseBody(Message{MoveClients, []byte(`{"patience":5,"tomorrow":true}`)}, &body); err != nil || body.Patience != 5 {
 		t.Errorf("with a field that is not known: %v, %v", body, err)
 	}
-	if err := ParseBody(Message{Give, []byte(`{"tomorrow":true,"critical":["tomorrow"]}`)}, &body); !errors.Is(err, ErrCritical) {
+	if err := ParseBody(Message{MoveClients, []byte(`{"tomorrow":true,"critical":["tomorrow"]}`)}, &body); !errors.Is(err, ErrCritical) {
 		t.Errorf("with a critical one: %v", err)
 	}
 }
