@@ -1,4 +1,4 @@
-// The mover: what the rest of the worker asks and tells of moving clients, beside what each client is asked.
+// The mover: what the rest of the worker calls to move clients.
 
 package core
 
@@ -9,15 +9,15 @@ type mover struct {
 }
 
 // inFlight returns how many batches are on their way, in either direction.
-func (m *mover) inFlight() (giving, taking int) {
+func (m *mover) inFlight() (outgoing, incoming int) {
 	for _, p := range m.peers {
-		giving += p.link.Outgoing()
-		taking += p.link.Incoming()
+		outgoing += p.link.Outgoing()
+		incoming += p.link.Incoming()
 	}
-	return giving, taking
+	return outgoing, incoming
 }
 
-// returnable returns how many clients have gone to workers of other generations that may still give them back.
+// returnable returns how many clients have moved to workers of other generations and may still be moved back.
 func (m *mover) returnable() (clients int) {
 	for _, p := range m.peers {
 		clients += p.returnable
@@ -25,23 +25,23 @@ func (m *mover) returnable() (clients int) {
 	return clients
 }
 
-// descriptors returns how many descriptors are open for peers, and for clients that they still own.
+// descriptors returns how many descriptors are open: of the links to peers, and of clients that peers still own.
 func (m *mover) descriptors() int {
 	n := len(m.peers)
 	for _, p := range m.peers {
-		for _, guests := range p.prepared {
-			n += len(guests)
+		for _, clients := range p.prepared {
+			n += len(clients)
 		}
 	}
 	return n
 }
 
-// refuseClients has nobody give anything to this worker any more.
+// refuseClients tells all peers that this worker accepts no more of their clients.
 func (m *mover) refuseClients() {
 	for _, p := range m.peers {
 		p.link.Refuse()
 	}
 }
 
-// forgetReports is told that there is a master again, which knows nothing of what was given.
+// forgetReports is called when there is a new master: what was reported to the dead one is to be reported again.
 func (m *mover) forgetReports() { m.outgoing.masterless, m.outgoing.reported = false, false }

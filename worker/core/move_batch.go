@@ -1,4 +1,4 @@
-// Batches of clients on their way to a peer: packing them, offering them, and what becomes of them.
+// Outgoing batches: clients are packed, offered to a peer, and in the end served by it or taken back.
 
 package core
 
@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// packedClient is a client that could go.
+// packedClient is a client that is ready for a batch.
 type packedClient struct {
 	c     *client
 	since int64 // ns: since when nobody serves it
@@ -19,9 +19,9 @@ type packedClient struct {
 
 // sentBatch is a batch on its way to a peer.
 type sentBatch struct {
-	state   int // the memory file; -1 = closed
+	state   int // the memory file with the clients' records; -1 = closed
 	clients []*client
-	count   int // of clients, once they are gone
+	count   int // of clients, once they are released
 	bytes   int
 }
 
@@ -44,12 +44,12 @@ func (p *peerLink) takesClients() bool {
 	return !p.failed && !p.sending && !p.attemptOver && p.link.Usable()
 }
 
-// hasCredit tells whether a batch could be offered to p now.
+// hasCredit tells whether a batch could be offered to the peer now.
 func (p *peerLink) hasCredit() bool {
 	return p.takesClients() && p.link.Credits() > 0 && p.l.now >= p.pausedTill
 }
 
-// sendPacked offers what is packed.
+// sendPacked offers the packed clients in batches.
 func (g *outgoing) sendPacked() {
 	for written := 0; len(g.packed) > 0; {
 		p, most := g.choosePeer()
@@ -67,13 +67,13 @@ func (g *outgoing) sendPacked() {
 	}
 }
 
-// paused tells that no peer is to be offered anything for a moment.
+// paused tells that no peer is to be offered a batch for a moment.
 func (g *outgoing) paused() bool {
 	return !slices.ContainsFunc(g.l.mover.peers, func(p *peerLink) bool { return p.takesClients() && g.l.now >= p.pausedTill })
 }
 
-// choosePeer returns who is to get the next batch, and how many clients at most; nil if nobody can. It is the one to whom the most
-// are due, so that in the end everybody has a part of them in proportion to his share.
+// choosePeer returns the peer of the next batch, and how many clients that may have; nil: no peer can take one now. It is the
+// peer that is furthest behind its share, so that in the end the clients are divided by the shares.
 func (g *outgoing) choosePeer() (chosen *peerLink, most int) {
 	peers := g.l.mover.peers
 	all, shares := g.totals()
@@ -96,7 +96,7 @@ func (g *outgoing) choosePeer() (chosen *peerLink, most int) {
 	return chosen, most
 }
 
-// totals returns how many clients there are to be given, those included that are, and how many shares to divide them by.
+// totals returns how many clients there are to divide, those that have moved included, and the sum of the shares.
 func (g *outgoing) totals() (clients, shares int) {
 	clients = g.l.clients
 	for _, p := range g.l.mover.peers {
@@ -108,28 +108,27 @@ func (g *outgoing) totals() (clients, shares int) {
 	return clients, shares
 }
 
-// shortfall returns how many clients p is to get beyond what it has, times the number of shares.
+// shortfall returns by how many clients the peer is behind its share, times the sum of the shares.
 func (p *peerLink) shortfall(clients, shares int) int {
 	return clients*p.share - p.clientCount()*shares
 }
 
-// waitsForPeer tells whether something is due to a peer that cannot be offered it now, but in a moment.
+// waitsForPeer tells whether a peer is behind its share and can take no batch now, but in a moment.
 func (g *outgoing) waitsForPeer(clients, shares int) bool {
 	return slices.ContainsFunc(g.l.mover.peers, func(p *peerLink) bool {
 		return !p.hasCredit() && p.shortfall(clients, shares) > 0 && p.hasCreditSoon()
 	})
 }
 
-// promptness is how long a peer that has as many batches as it may have, or has not said hello, is waited for, rather than
-// giving what is due to it to others.
+// promptness is how long a peer that has no credit, or has not said hello, is waited for before its share goes to others.
 const promptness = time.Second
 
-// hasCreditSoon tells whether p, which cannot be offered anything now, can be in a moment.
+// hasCreditSoon tells whether a peer without credit is likely to have some in a moment.
 func (p *peerLink) hasCreditSoon() bool {
 	return p.takesClients() && p.l.now >= p.pausedTill && p.link.Silent(p.l.now) < promptness
 }
 
-// clientCount returns how many clients p has got or is being offered.
+// clientCount returns how many clients have moved to the peer or are in flight to it.
 func (p *peerLink) clientCount() int {
 	n := p.moved
 	for _, o := range p.sent {
@@ -138,7 +137,7 @@ func (p *peerLink) clientCount() int {
 	return n
 }
 
-// sendBatch offers a batch of at most so many clients to p and returns how many bytes that were.
+// sendBatch offers the peer a batch of at most so many clients, and returns the bytes of their records.
 func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	l := g.l
 	var state handoff.State
@@ -167,8 +166,8 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	return state.Bytes()
 }
 
-// fillBatch takes clients for a batch from those that are packed, and writes down their state. From then on they are
-// away: in no list, and found by nobody.
+// fillBatch takes packed clients for a batch and writes their records. From then on they are in flight: in no list, and not
+// in the loop's table.
 func (g *outgoing) fillBatch(state *handoff.State, limit int) (clients []*client) {
 	for len(g.packed) > 0 && len(clients) < limit {
 		last := g.packed[len(g.packed)-1]
@@ -189,7 +188,7 @@ func (g *outgoing) fillBatch(state *handoff.State, limit int) (clients []*client
 	return clients
 }
 
-// Reclaim is handoff.Hands.
+// Reclaim implements handoff.Handler.
 func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 	l := p.l
 	o := p.sent[batch]
@@ -232,7 +231,7 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 	}
 }
 
-// noteShortage is told that a peer has no room, or that there is none to write down the state.
+// noteShortage makes the batches smaller and pauses, since the peer has no room for one, or this worker none for the records.
 func (p *peerLink) noteShortage() {
 	l := p.l
 	p.shortages++
@@ -244,10 +243,10 @@ func (p *peerLink) noteShortage() {
 	l.mover.outgoing.startScan()
 }
 
-// starved tells that a peer will hardly have room soon.
+// starved tells that the peer is not likely to have room soon.
 func (p *peerLink) starved() bool { return p.shortages >= maxShortages }
 
-// Committed is handoff.Hands.
+// Committed implements handoff.Handler.
 func (p *peerLink) Committed(batch uint32) {
 	o := p.sent[batch]
 	for _, c := range o.clients {
@@ -259,7 +258,7 @@ func (p *peerLink) Committed(batch uint32) {
 	p.returnable += o.count
 }
 
-// Confirmed is handoff.Hands.
+// Confirmed implements handoff.Handler.
 func (p *peerLink) Confirmed(batch uint32, pause time.Duration) {
 	fault.At(passing[handoff.Taken].received)
 	o, done := p.sent[batch], &p.l.mover.outgoing.result
@@ -269,7 +268,7 @@ func (p *peerLink) Confirmed(batch uint32, pause time.Duration) {
 	delete(p.sent, batch)
 }
 
-// Lost is handoff.Hands.
+// Lost implements handoff.Handler.
 func (p *peerLink) Lost(batch uint32) {
 	p.lost += p.sent[batch].count
 	delete(p.sent, batch)

@@ -1,4 +1,4 @@
-// A client on its way to another worker, or from one: where it stands, which is what the mover knows of it, and what it does then.
+// What moving means for one client: its stage, the peer's verdict, and each step.
 
 package core
 
@@ -10,7 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/poll"
 )
 
-// moving is what moving has to do with a client. Only move_outgoing.go, move_batch.go and move_incoming.go change it.
+// moving is how far a client's move is. Only move_outgoing.go, move_batch.go and move_incoming.go change it.
 type moving struct {
 	stage   moveStage
 	verdict moveVerdict
@@ -18,19 +18,19 @@ type moving struct {
 
 // moveStage is how far a client is on its way.
 //
-//	staying ──► frozen ──► packed ──► away ──► another worker has it, and here it is closed
-//	   ▲          │          │          │
-//	   └──────────┴──────────┴──────────┘  it is not to go, or cannot
+//	staying ──► frozen ──► packed ──► in flight ──► another worker serves it, and here it is closed
+//	   ▲          │          │            │
+//	   └──────────┴──────────┴────────────┘  the move is called off, or fails
 type moveStage uint8
 
 const (
 	moveStaying  moveStage = iota
-	moveFrozen             // not read any more, owed replies
-	movePacked             // owed nothing: waits for a peer
-	moveInFlight           // offered to a peer; in the loop's table a traveller stands for it
+	moveFrozen             // not read any more, still owed replies
+	movePacked             // owed nothing, waits for a batch
+	moveInFlight           // offered to a peer; in the loop's table an inFlightClient stands for it
 )
 
-var moveStageNames = [...]string{"staying", "frozen", "packed", "away"}
+var moveStageNames = [...]string{"staying", "frozen", "packed", "in flight"}
 
 func (s moveStage) String() string { return moveStageNames[s] }
 
@@ -49,48 +49,47 @@ func (m *moving) become(next moveStage) {
 	m.stage = next
 }
 
-// moveVerdict is what the other generation has said of a client, until that is rolled back.
+// moveVerdict is what a peer has answered for a client. It holds until a roll-back.
 type moveVerdict uint8
 
 const (
 	moveUndecided  moveVerdict = iota
-	moveUnreadable             // it does not understand the client's state: the client stays
-	moveUnwanted               // it has no place for the client, which is closed when that generation is settled
+	moveUnreadable             // the peer's build does not understand the record: the client stays
+	moveUnwanted               // the peer's configuration has no listener for the client, which is closed when that generation is settled
 )
 
 // frozen tells whether the client is not read because it is about to move.
 func (m moving) frozen() bool { return m.stage != moveStaying }
 
-// inFlight tells whether the client is on its way to another worker, together with all that it is still to get.
+// inFlight tells whether the client is on its way to another worker, together with its unsent output.
 func (m moving) inFlight() bool { return m.stage == moveInFlight }
 
 // unwanted tells whether the client is closed, once idle, instead of moving.
 func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
 
-// movable tells whether a client could move as soon as it is owed nothing. One that has hung up, or is told to go, ends
-// here.
+// movable tells whether the client could move as soon as it is owed nothing. One that has hung up or is leaving ends here.
 func (c *client) movable() bool {
 	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes
 }
 
-// quiescent tells that a client is owed nothing. What it has not taken yet does not matter.
+// quiescent tells that the client is owed no reply. Unsent output does not matter: it moves along.
 func (c *client) quiescent() bool {
 	return c.head == nil && c.life == clientOpen && !c.stream.Hangup
 }
 
-// resume serves a client on that is frozen no more.
+// resume reads and writes a client again that is frozen no more.
 func (c *client) resume() {
 	c.unmute()
 	c.markDirty()
 }
 
-// startMove has a client that is packed be on its way.
+// startMove puts a packed client in flight.
 func (c *client) startMove() {
 	c.moving.become(moveInFlight)
 	c.pool.l.hand(c.token, inFlightClient{c})
 }
 
-// cancelMove goes on serving a client that was on its way.
+// cancelMove resumes a client that was in flight.
 func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
 	c.pool.l.hand(c.token, c)
@@ -98,14 +97,14 @@ func (c *client) cancelMove() {
 	c.resume()
 }
 
-// finishMove forgets a client that another worker serves now.
+// finishMove closes this worker's side of a client that another worker serves now.
 func (c *client) finishMove() {
 	c.tearDown()
 	atomic.AddUint64(c.pool.moved, ^uint64(0)) // after it has ceased to count here, see link.Shared.Moved
 }
 
-// startMoved begins to serve a client that another worker has had until now. It is not a new connection, so it counts only as
-// one that is there and has moved; and it had its place, so client_connections does not turn it away.
+// startMoved begins to serve a client that another worker has served until now. It is no new connection, so only the gauges
+// count it; and it had a place before, so client_connections does not turn it away.
 func (c *client) startMoved() {
 	c.pool.l.hand(c.token, c)
 	c.begin()
@@ -117,19 +116,19 @@ func (c *client) startMoved() {
 	c.markDirty()
 }
 
-// inFlightClient stands for a client on its way to another worker in the loop's table, where nobody finds it. It stays in the
-// poller, so that nothing can fail should it come back. Loop only.
+// inFlightClient stands in the loop's table for a client in flight, so that nothing else finds that. The descriptor stays in
+// the poller, so that nothing can fail if the move is called off. Loop only.
 type inFlightClient struct{ c *client }
 
-// ready leaves what the client sends to who serves it in the end, and begins with reading.
+// ready ignores the event: the worker that serves the client in the end begins by reading.
 func (inFlightClient) ready(poll.Event) {}
 
-// preparedClient is a client that another worker still owns: everything is ready to serve it. In the loop's table it stands for
-// the client, which nobody finds there. Loop only.
+// preparedClient stands in the loop's table for a client that another worker still owns. Everything is ready to serve it.
+// Loop only.
 type preparedClient struct {
 	c      *client
 	frozen int64 // ns: since when nobody serves it
 }
 
-// ready leaves what the client sends to who owns it. Nothing is missed: serving begins with reading.
+// ready ignores the event: once the client is this worker's, serving begins with reading.
 func (*preparedClient) ready(poll.Event) {}

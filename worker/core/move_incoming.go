@@ -1,4 +1,4 @@
-// Taking clients from a worker of another generation.
+// The incoming side of a move: clients come from a worker of another generation.
 
 package core
 
@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// Prepare is handoff.Hands.
+// Prepare implements handoff.Handler.
 func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 	l := p.l
 	verdicts := make([]handoff.Verdict, count)
@@ -67,12 +67,12 @@ func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
 	return verdicts
 }
 
-// refusesClients tells that this worker is about to end, or gives its own clients to where they came from.
+// refusesClients tells that this worker is about to end, or rolls back and moves its own clients back.
 func (l *loop) refusesClients() bool {
 	return l.draining.on || l.ended || l.mover.outgoing.on && l.unsettled()
 }
 
-// prepareClient makes everything ready to serve a client, if there is a place for it. fd is its own, or closed.
+// prepareClient makes a client from its record, if there is a listener for it. It takes over fd.
 func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handoff.Verdict) {
 	ln := l.listenerFor(r, fd)
 	if ln == nil {
@@ -95,8 +95,9 @@ func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handof
 	return g, handoff.Accept
 }
 
-// listenerFor returns the listener that the client could have come from here: at the same address, or else the one to which the
-// kernel would bring it if it connected to where it has, because an address was widened or narrowed.
+// listenerFor returns the listener that a moved client belongs to: the one at the address where it was accepted, or else,
+// where an address was widened or narrowed, the one that the kernel would choose for a connection to the client's local
+// address.
 func (l *loop) listenerFor(r *handoff.Record, fd int) *listener {
 	for _, ln := range l.listeners {
 		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.last.Armed() && ln.speaks(r) {
@@ -123,7 +124,7 @@ func (ln *listener) speaks(r *handoff.Record) bool {
 	return string(ln.pool.spec.Protocol) == r.Protocol
 }
 
-// covers tells whether a connection to that address comes to the listener, and by how narrow an address: 0 is not at all.
+// covers tells how specifically the listener matches a connection to local: 0 is not at all, 3 is the very address.
 func (ln *listener) covers(local netip.AddrPort) int {
 	switch {
 	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.Armed():
@@ -137,7 +138,7 @@ func (ln *listener) covers(local netip.AddrPort) int {
 	return 0
 }
 
-// StartServing is handoff.Hands.
+// StartServing implements handoff.Handler.
 func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 	fault.At(passing[handoff.Commit].received)
 	now := p.l.clock()
@@ -150,7 +151,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 	return pause
 }
 
-// Drop is handoff.Hands.
+// Drop implements handoff.Handler.
 func (p *peerLink) Drop(batch uint32) {
 	for _, g := range p.prepared[batch] {
 		g.c.tearDown()

@@ -1,8 +1,8 @@
-// Giving clients to the workers of another generation.
+// The outgoing side of a move: this worker's clients go to workers of another generation.
 //
 // A client that is to move is frozen: nothing more is read from it. When it has got every reply that it is owed, it is
-// packed: what it has sent and nobody has looked at, what it has not taken yet, and what it has told of itself. Until the
-// other worker has it, it can be thawed at any time and never knows.
+// packed: its unparsed input, its unsent output and its session become a record. Until the other worker serves it, it can
+// be thawed at any time, and does not notice.
 
 package core
 
@@ -21,39 +21,39 @@ const (
 	maxBatchStateBytes = 8 << 20  // of a batch of several clients, and about what a turn may write
 	maxMovedBytes      = 64 << 20 // a client that holds more stays until it holds less
 
-	// maxFrozenOwed is how many clients that are owed replies may be frozen at a time, not counting those that were so
-	// already at the last tick.
+	// maxFrozenOwed is how many clients that are owed replies may be frozen at a time, not counting those that had been
+	// frozen by the last tick.
 	maxFrozenOwed = 256
-	// scanPerTurn is how many entries of the table a turn looks at.
+	// scanPerTurn is how many entries of the loop's table one turn scans.
 	scanPerTurn = 2048
-	// moveTick is how often the worker looks again at who could not be moved so far, and whether the peers answer.
+	// moveTick is how often the worker scans again for clients that could not move before, and checks that peers answer.
 	moveTick = int64(100 * time.Millisecond)
 
-	// A peer without room gets smaller batches after a pause; from maxShortages in a row on it is asked only now and then.
+	// A peer without room gets smaller batches after a pause; after maxShortages in a row it is tried once a longShortagePause.
 	shortagePause     = int64(50 * time.Millisecond)
 	longShortagePause = int64(time.Second)
-	maxShortages      = 7 // which is after a batch of one
+	maxShortages      = 7 // by then a batch of one client was refused
 )
 
-// outgoing is what the worker does about moving its clients away. Loop only.
+// outgoing is the state of moving this worker's clients to peers. Loop only.
 type outgoing struct {
 	l              *loop
 	on             bool
 	masterless     bool  // the master is dead
-	endsAfter      int64 // alone: from then on the worker ends by itself when nobody is left
-	unwantedClosed bool  // alone: since then clients that have no place in the other configuration have been closed
-	stragglersFrom int64 // then clients that are owed replies are called stragglers
+	endsAfter      int64 // if masterless: from then on the worker ends when its last client is gone
+	unwantedClosed bool  // if masterless: clients without a listener in the other configuration have been closed
+	stragglersFrom int64 // ns: from then on clients that are still owed replies are reported as stragglers
 
-	packed      []packedClient // frozen and owed nothing: wait for a peer
-	frozenOwed  int            // clients that are frozen and owed replies
-	frozenSlow  int            // of them, those that were so at the last tick; 0 ≤ slow ≤ owed
-	nextPeer    int            // peer that the next batch goes to, modulo their number, of those that are due alike
-	cursor      int            // into the loop's table: what the pass under way has looked at
-	scanning    bool           // such a pass is under way
-	scanSkipped bool           // it has left some out that are owed replies
+	packed      []packedClient // frozen and owed nothing: wait for a batch
+	frozenOwed  int            // clients that are frozen and still owed replies
+	frozenSlow  int            // of them, those that were frozen by the last tick; 0 ≤ frozenSlow ≤ frozenOwed
+	nextPeer    int            // where the search for the next batch's peer begins, modulo the number of peers
+	cursor      int            // into the loop's table: entries before it are scanned
+	scanning    bool           // a scan is under way
+	scanSkipped bool           // the scan has passed over clients that are owed replies
 	moreToDo    bool           // the next turn has something to do even without events
-	idleClosed  bool           // with nobody to give to: those that are to be closed once idle have been looked at
-	reported    bool           // the master knows
+	idleClosed  bool           // there is no peer, and the clients that were idle have been closed
+	reported    bool           // the master has the result
 
 	timer  timer.Timer
 	result link.ClientsMovedBody
@@ -81,7 +81,7 @@ func (l *loop) moveClients(patience time.Duration) {
 	g.restart()
 }
 
-// keepClients gives nothing more and serves on as before.
+// keepClients ends the move and serves on as before it.
 func (l *loop) keepClients() {
 	if l.draining.on {
 		return
@@ -92,7 +92,7 @@ func (l *loop) keepClients() {
 	l.watchListeners(true)
 }
 
-// stopMoving takes back what is not committed and forgets what has been found out about the clients.
+// stopMoving takes back what is not committed and forgets the peers' verdicts on the clients.
 func (l *loop) stopMoving(reason string) {
 	g := &l.mover.outgoing
 	if !g.on {
@@ -110,16 +110,16 @@ func (l *loop) stopMoving(reason string) {
 	}
 }
 
-// restart looks at all clients anew, and at what to tell the master: there is a new order, or a new peer.
+// restart scans all clients anew and reports anew: there is a new order, or a new peer.
 func (g *outgoing) restart() {
 	g.idleClosed, g.reported = false, false
 	g.startScan()
 }
 
-// startScan begins a pass over the clients.
+// startScan begins a scan of all clients.
 func (g *outgoing) startScan() { g.scanning, g.scanSkipped, g.cursor = true, false, 0 }
 
-// step does what a turn does about giving, after everything is flushed.
+// step moves clients as far as a turn allows, after everything is flushed.
 func (g *outgoing) step() {
 	l := g.l
 	g.moreToDo = false
@@ -138,8 +138,8 @@ func (g *outgoing) hasPeer() bool {
 	return slices.ContainsFunc(g.l.mover.peers, (*peerLink).takesClients)
 }
 
-// room returns how many more clients could be packed now. While a peer is waited for that gets its part in a moment, nobody
-// is frozen who would have to wait, too.
+// room returns how many more clients could be packed now. While a peer that is behind its share is about to take a batch,
+// only what that peer lacks is packed: any other client would be frozen for longer.
 func (g *outgoing) room() int {
 	room := -len(g.packed)
 	all, shares := g.totals()
@@ -157,10 +157,10 @@ func (g *outgoing) room() int {
 	return room
 }
 
-// endsWhenEmpty tells that the worker ends by itself when nobody is left: the master is dead, and the others serve for good.
+// endsWhenEmpty tells that the worker ends by itself with its last client: the master is dead, and the peers serve for good.
 func (g *outgoing) endsWhenEmpty() bool { return g.masterless && g.l.now >= g.endsAfter }
 
-// endIfEmpty does what follows from it.
+// endIfEmpty ends such a worker once it has no client, after it has closed those that have no place at the peers.
 func (g *outgoing) endIfEmpty() {
 	if !g.endsWhenEmpty() || g.l.draining.on {
 		return
@@ -172,7 +172,8 @@ func (g *outgoing) endIfEmpty() {
 	g.l.endIfDrained()
 }
 
-// serveWithoutPeers serves everyone as if nothing had happened, until there is a new peer. If nobody will ever say so, for good.
+// serveWithoutPeers serves all clients as before until there is a new peer; an orphan, to which nobody can announce one, for
+// good.
 func (g *outgoing) serveWithoutPeers() {
 	l := g.l
 	g.thawAll()
@@ -192,7 +193,7 @@ func (g *outgoing) serveWithoutPeers() {
 // willMove tells whether a client is going to move rather than to be closed.
 func (g *outgoing) willMove(c *client) bool { return g.on && c.movable() && g.hasPeer() }
 
-// freezeSome goes on with the pass over the clients, as far as there is room for them.
+// freezeSome continues the scan and freezes clients, as many as there is room for.
 func (g *outgoing) freezeSome() {
 	l := g.l
 	if g.scanSkipped && !g.scanning && g.frozenOwed-g.frozenSlow < maxFrozenOwed/2 {
@@ -235,7 +236,7 @@ func (g *outgoing) pack(c *client) {
 	g.packed = append(g.packed, packedClient{c, g.l.now})
 }
 
-// flushed is told that a frozen client has got what there is for it.
+// flushed is called when a frozen client has been written all that there is for it.
 func (g *outgoing) flushed(c *client) {
 	switch {
 	case c.moving.stage == movePacked || c.head != nil:
@@ -253,7 +254,7 @@ func (g *outgoing) addFrozenOwed(change int) {
 	g.frozenSlow = min(g.frozenSlow, g.frozenOwed)
 }
 
-// remove takes a client that is about to be closed, or to be thawed, out of the lists.
+// remove takes a client that is about to be closed or thawed out of the lists.
 func (g *outgoing) remove(c *client) {
 	if c.moving.stage == movePacked {
 		g.packed = slices.DeleteFunc(g.packed, func(p packedClient) bool { return p.c == c })
@@ -263,13 +264,13 @@ func (g *outgoing) remove(c *client) {
 	c.moving.become(moveStaying)
 }
 
-// thaw goes on serving a frozen client.
+// thaw resumes a frozen client.
 func (g *outgoing) thaw(c *client) {
 	g.remove(c)
 	c.resume()
 }
 
-// thawAll thaws all but those on their way.
+// thawAll resumes all frozen clients, but for those in flight.
 func (g *outgoing) thawAll() {
 	if g.frozenOwed == 0 && len(g.packed) == 0 {
 		return
@@ -281,7 +282,7 @@ func (g *outgoing) thawAll() {
 	}
 }
 
-// thawPacked thaws those that wait for a peer.
+// thawPacked resumes the clients that wait for a batch.
 func (g *outgoing) thawPacked() {
 	for len(g.packed) > 0 {
 		g.thaw(g.packed[len(g.packed)-1].c)

@@ -1,4 +1,4 @@
-// The connection to a worker of another generation: the hands of a handoff.Link, with a socket.
+// The link to a worker of another generation: a socket, and the handler of its handoff.Link.
 
 package core
 
@@ -17,46 +17,47 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// resendPause is how long a message waits that the kernel has refused for a reason of which no edge tells the end.
+// resendPause is after how long a message is sent again that the kernel has refused for a reason whose end no event
+// announces.
 const resendPause = 10 * time.Millisecond
 
-// peerLink is a worker of another generation, to give clients to or to take them from. Loop only.
+// peerLink is a worker of another generation, which clients move to or from. Loop only.
 type peerLink struct {
 	l          *loop
 	slot       int    // of the other worker
-	share      int    // of the clients, in proportion to what other peers have; ≥ 1
-	generation uint64 // its generation, where that is not the one before or after; 0: it is
+	share      int    // of the clients that move, in proportion to the other peers' shares; ≥ 1
+	generation uint64 // the peer's, where that is not the one before or after this worker's; 0: it is
 	fd         int
 	token      poll.Token
 	link       *handoff.Link
 
-	unsent      []handoff.Message // the socket has no room for them; oldest first
+	unsent      []handoff.Message // messages that the socket had no room for; oldest first
 	resend      timer.Timer
-	writeClosed bool // this end is closed for sending
+	writeClosed bool // this end is shut down for writing
 
-	// Giving.
-	sent        map[uint32]*sentBatch // by batch, until TAKEN
-	failed      bool                  // nothing can be given any more; the master has been told
-	hung        bool                  // because it does not answer
-	sending     bool                  // it gives, so nothing is given to it
-	attemptOver bool                  // it may still have clients to give, but this worker serves, and never gives any to it
-	lost        int                   // clients that have ended with it
+	// Outgoing.
+	sent        map[uint32]*sentBatch // batches that are on their way to the peer, until TAKEN
+	failed      bool                  // nothing more can move to the peer; the master has been told
+	hung        bool                  // it has failed since it does not answer
+	sending     bool                  // clients move here from the peer, so none move to it
+	attemptOver bool                  // its reload or upgrade is over and this worker serves: clients may still come back, none go
+	lost        int                   // clients that have ended with the peer
 	dead        bool                  // its process has ended, or is about to
-	moved       int                   // clients that it has got, since giving began
-	returnable  int                   // clients that it has got and may give back
-	batchLimit  int                   // clients in a batch; 1 ≤ limit ≤ usualBatch
+	moved       int                   // clients that have moved to it since this move began
+	returnable  int                   // clients that have moved to it and may still be moved back
+	batchLimit  int                   // clients in a batch; 1 ≤ batchLimit ≤ usualBatch
 	shortages   int                   // in a row
 	pausedTill  int64                 // after a shortage
 
-	// Taking.
-	prepared   map[uint32][]*preparedClient // by batch, until COMMIT
-	messageFDs []int                        // descriptors of the message at hand; -1 = in use
+	// Incoming.
+	prepared   map[uint32][]*preparedClient // clients of batches that wait for COMMIT
+	messageFDs []int                        // descriptors of the message at hand; -1 = taken over
 	truncated  bool                         // there were more of them
 }
 
-// addPeer begins to talk to a worker of another generation. It replaces one in the same slot, which has died; those of past
-// attempts stay, since clients may be left there. The descriptor is its own. The master learns in any case whether the two can
-// talk: as long as one pair cannot, nobody is to move.
+// addPeer opens the link to a worker of another generation on fd, which it takes over. A link to the same slot and generation
+// is replaced: that worker has died. Links of past attempts stay, since clients may still come back through them. The master
+// learns in any case whether the two workers can talk: as long as one pair cannot, no client moves.
 func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	slot := body.Slot
 	for _, p := range slices.Clone(l.mover.peers) {
@@ -93,14 +94,15 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 	return nil
 }
 
-// reportUnjoined tells the master that there is no way to a worker.
+// reportUnjoined tells the master that there is no link to a worker.
 func (l *loop) reportUnjoined(body link.PeerBody, err error) {
 	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{
 		Slot: body.Slot, Generation: body.Generation, Unjoined: true, Reason: err.Error(),
 	}))
 }
 
-// endAttempt follows when an attempt is over and this worker serves: what peers have they may give, and get nothing.
+// endAttempt is called when a reload or an upgrade is over and this worker serves: clients may still come back from its
+// peers, none go to them.
 func (l *loop) endAttempt() {
 	for _, p := range l.mover.peers {
 		p.attemptOver = true
@@ -118,7 +120,7 @@ func (p *peerLink) ready(ev poll.Event) {
 	p.l.endIfDrained()
 }
 
-// read hears what the other side has said.
+// read handles all messages that the socket has.
 func (p *peerLink) read() {
 	var (
 		buf [handoff.MaxMessageBytes]byte
@@ -150,7 +152,7 @@ func (p *peerLink) read() {
 	}
 }
 
-// closedByPeer follows when the other side has closed its end. One that lives can only write no more.
+// closedByPeer is called when the peer has shut down its end. One that still lives only cannot write any more.
 func (p *peerLink) closedByPeer() {
 	if p.dead = sock.HungUp(p.fd); p.dead {
 		p.link.End("it is gone", false)
@@ -159,7 +161,7 @@ func (p *peerLink) closedByPeer() {
 	}
 }
 
-// Send is handoff.Hands.
+// Send implements handoff.Handler.
 func (p *peerLink) Send(m handoff.Message) (written bool) {
 	if p.writeClosed {
 		return false
@@ -177,7 +179,7 @@ func (p *peerLink) Send(m handoff.Message) (written bool) {
 	return false
 }
 
-// transient tells that a message which could not be written may be later.
+// transient tells whether a message that could not be written may be written later.
 func transient(err error) bool {
 	switch err {
 	case unix.EAGAIN, unix.ETOOMANYREFS, unix.ENOBUFS, unix.ENOMEM:
@@ -188,7 +190,7 @@ func transient(err error) bool {
 
 func (p *peerLink) retryLater() { p.l.timers.Set(&p.resend, p.l.now+int64(resendPause)) }
 
-// write writes what had no room.
+// write writes the unsent messages.
 func (p *peerLink) write() {
 	for len(p.unsent) > 0 {
 		m := p.unsent[0]
@@ -205,7 +207,7 @@ func (p *peerLink) write() {
 	p.closeIfDone()
 }
 
-// passing are the names that tests have for what is about to be sent, for what has been, and for what has come.
+// passing names the fault points before a message is sent, after it was sent, and when one was received.
 var passing = map[handoff.Kind]struct{ before, after, received string }{
 	handoff.Offer:    {"give.offer.before", "give.offer.after", "take.offer"},
 	handoff.Prepared: {"take.prepared.before", "take.prepared.after", "give.prepared"},
@@ -250,7 +252,7 @@ func (p *peerLink) writeMessage(m handoff.Message) error {
 	return err
 }
 
-// Failed is handoff.Hands.
+// Failed implements handoff.Handler.
 func (p *peerLink) Failed(reason string) {
 	l := p.l
 	lost := p.lost
@@ -272,7 +274,7 @@ func (p *peerLink) Failed(reason string) {
 	l.mover.outgoing.reported = false
 }
 
-// closeIfDone closes what is done with.
+// closeIfDone closes the link once nothing more can come or go.
 func (p *peerLink) closeIfDone() {
 	if !p.link.Retired() || len(p.unsent) > 0 || p.fd < 0 {
 		return

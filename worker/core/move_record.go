@@ -1,4 +1,4 @@
-// A client as another worker gets it: written into a record, and made of one again.
+// A client's record: what another worker needs to go on serving it.
 
 package core
 
@@ -12,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// record is what another worker needs to go on serving the client.
+// record returns the client's record. since is when it was packed, in ns.
 func (c *client) record(since int64) handoff.Record {
 	l := c.pool.l
 	r := handoff.Record{
@@ -29,12 +29,12 @@ func (c *client) record(since int64) handoff.Record {
 	return r
 }
 
-// recordChunkBytes is the size of the pieces that much output is kept in, so that it is given back as it is written.
+// recordChunkBytes is the size of the buffers in which much output is kept: memory is freed as they are written.
 const recordChunkBytes = 1 << 20
 
 var errNoRoom = errors.New("worker is too near its memory_limit")
 
-// unpack makes the client what its record says.
+// unpack gives the client the state that its record describes.
 func (c *client) unpack(r *handoff.Record) error {
 	c.id, c.skip = r.ID, int(r.Skip)
 	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
@@ -49,8 +49,8 @@ func (c *client) unpack(r *handoff.Record) error {
 	return err
 }
 
-// unpackBytes copies what was received from the client and what it is still to get. A client that would bring the worker so
-// near its limit that some are closed for it is better off where it is.
+// unpackBytes copies input and output. A client that would bring the worker so near its memory limit that clients are evicted
+// is better off where it is.
 func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	l := c.pool.l
 	size := len(r.Input)

@@ -1,4 +1,4 @@
-// What the master hears of giving: when there is nothing more to move, and what was.
+// The result of moving clients: when nothing more can move, the master gets a report.
 
 package core
 
@@ -9,7 +9,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// tick is what happens at every tick.
+// tick gives up on peers that do not answer, and starts a new scan.
 func (g *outgoing) tick() {
 	l := g.l
 	l.timers.Set(&g.timer, l.now+moveTick)
@@ -28,7 +28,7 @@ func (g *outgoing) tick() {
 	}
 }
 
-// report tells the master when there is nothing more to move.
+// report sends the master the result once nothing more can move.
 func (g *outgoing) report() {
 	l := g.l
 	if !g.on || g.reported || !g.nothingToMove() {
@@ -44,7 +44,7 @@ func (g *outgoing) report() {
 	l.master.send(link.ClientsMoved, link.Body(body))
 }
 
-// nothingToMove tells that everyone is moved, or a straggler, or has no place in the other configuration.
+// nothingToMove tells that every client has moved, is a straggler, or has no listener in the other configuration.
 func (g *outgoing) nothingToMove() bool {
 	l := g.l
 	away, _ := l.mover.inFlight()
@@ -63,7 +63,7 @@ func (g *outgoing) nothingToMove() bool {
 	return g.frozenOwed == 0 && !g.scanSkipped || l.now >= g.stragglersFrom
 }
 
-// starved tells that no peer has room.
+// starved tells that no peer is likely to have room soon.
 func (g *outgoing) starved() bool {
 	for _, p := range g.l.mover.peers {
 		if p.takesClients() && !p.starved() {
@@ -73,8 +73,8 @@ func (g *outgoing) starved() bool {
 	return g.hasPeer()
 }
 
-// stragglers counts the clients that are still here and are neither unwanted nor done, and tells why, unless they are
-// owed replies.
+// stragglers counts the clients that could not move, without those that are to be closed anyway. reason says why, unless they
+// are owed replies.
 func (l *loop) stragglers() (count int, reason string) {
 	for c := range l.everyClient {
 		if c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil {
