@@ -1,4 +1,4 @@
-// The end that a signal asks for: SIGTERM drains. What is meant for the service is the master's business, and ignored.
+// The end on a signal: SIGTERM drains. Other signals that are meant for the service are the master's business, and ignored.
 
 package core
 
@@ -12,14 +12,14 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// terminator tells the loop about SIGTERM. Loop only.
+// terminator wakes the loop on SIGTERM. Loop only.
 type terminator struct {
 	l     *loop
 	wake  int // an event descriptor, which a goroutine writes
 	token poll.Token
 }
 
-// catchTerm has SIGTERM drain the worker from here on.
+// catchTerm makes SIGTERM drain the worker from here on.
 func (l *loop) catchTerm() error {
 	wake, err := sock.Eventfd()
 	if err != nil {
@@ -48,7 +48,7 @@ func (t *terminator) ready(ev poll.Event) {
 	t.l.depart()
 }
 
-// depart ends the worker because a signal says so, which the master must hear: it fills the slot again.
+// depart ends the worker because of a signal, and tells the master, which fills the slot again.
 func (l *loop) depart() {
 	if l.draining.departing || l.draining.on {
 		return
@@ -58,8 +58,8 @@ func (l *loop) depart() {
 	l.departIfSteady()
 }
 
-// departIfSteady begins to drain a worker that departs, unless clients move: then it goes on giving or taking, so that
-// whoever can move does, and drains when that is over. An orphan has nobody to wait for.
+// departIfSteady drains a worker that departs, unless clients are moving: then those that can move still do, and it drains
+// when that is over. An orphan waits for no one.
 func (l *loop) departIfSteady() {
 	if l.draining.departing && !l.mover.outgoing.on && (l.succession.orphan || !l.unsettled()) {
 		l.drain(l.spec.ShutdownTimeout)

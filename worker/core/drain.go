@@ -1,4 +1,4 @@
-// The end of a worker: nobody new, everyone gets what is owed.
+// The end of a worker: it accepts no more clients, and closes those that it has once they are owed nothing.
 
 package core
 
@@ -9,16 +9,16 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// draining is how far a worker is on its way to its end. Loop only.
+// draining is how far the worker's end has come. Loop only.
 type draining struct {
 	on        bool
 	departing bool        // a signal has told the worker to end
-	till      timer.Timer // then it ends with whoever is still there
-	greet     timer.Timer // then those who have just connected have had their time to ask something
+	till      timer.Timer // then it ends with all clients that are left
+	greet     timer.Timer // then clients that have just connected have had their time to send a request
 }
 
-// drain stops accepting, closes each client once it is owed nothing and has no request half sent, and ends the worker
-// when the last one is gone or limit is over. limit 0 is no limit.
+// drain stops accepting, closes each client once it is owed nothing and has no request half sent, and ends the worker with
+// its last client or after limit. limit 0 is no limit.
 func (l *loop) drain(limit time.Duration) {
 	if l.draining.on {
 		return
@@ -32,15 +32,15 @@ func (l *loop) drain(limit time.Duration) {
 	l.startEnding(limit)
 }
 
-// finish ends a worker whose clients another generation takes: they go on moving as they can, and only those that
-// cannot are closed like in drain. What waits to be accepted is the other generation's.
+// finish ends a worker whose clients move to another generation: the move goes on, and only clients that cannot move are
+// closed as by drain. Connections that wait to be accepted are the other generation's.
 func (l *loop) finish(limit time.Duration) {
 	if !l.draining.on {
 		l.startEnding(limit)
 	}
 }
 
-// startEnding has the worker end, and everyone look whether to leave for that.
+// startEnding closes the listeners and all clients that are idle.
 func (l *loop) startEnding(limit time.Duration) {
 	l.draining.on = true
 	l.timers.Stop(&l.succession.rendezvous.till)
@@ -59,7 +59,7 @@ func (l *loop) startEnding(limit time.Duration) {
 	l.endIfDrained()
 }
 
-// closeIdleClients has clients closed that are to be once they are idle.
+// closeIdleClients closes the clients that are to be closed and are idle.
 func (l *loop) closeIdleClients() {
 	for c := range l.everyClient {
 		c.closeIfIdle()
@@ -80,10 +80,10 @@ func (c *client) closesWhenIdle() bool {
 	return l.draining.on && !l.mover.outgoing.willMove(c)
 }
 
-// closeIfIdle has a client closed that departs and stands between two requests.
+// closeIfIdle closes a client that is to be closed and is between two requests.
 //
-// What it has sent meanwhile is served first: closing over unread bytes would reset the connection. Where its address goes
-// and the proxy stays, there is time to wait until it has seen the end.
+// Unread requests are served first: closing with unread bytes would reset the connection. Where the address goes away and the
+// process stays, there is time to wait until the client has seen the end of the stream.
 func (c *client) closeIfIdle() {
 	if !c.closesWhenIdle() {
 		return
@@ -106,15 +106,15 @@ func (c *client) idle() bool {
 	return c.life == clientOpen && c.head == nil && c.stream.Out.Len() == 0 && len(c.stream.Kept()) == 0 && c.skip == 0
 }
 
-// endIfDrained ends a worker that is to end when it has no clients, and is about to get none.
+// endIfDrained ends a worker that is to end, once it has no clients and none are about to come.
 func (l *loop) endIfDrained() {
 	if !l.draining.on && !l.mover.outgoing.endsWhenEmpty() || l.clients > 0 || l.ended {
 		return
 	}
-	if giving, taking := l.mover.inFlight(); giving+taking > 0 || l.outlasting() {
+	if outgoing, incoming := l.mover.inFlight(); outgoing+incoming > 0 || l.outlasting() {
 		return
 	}
-	if !l.draining.on && l.succession.serving && !l.mover.outgoing.hasPeer() { // nobody else serves, see stuck
+	if !l.draining.on && l.succession.serving && !l.mover.outgoing.hasPeer() { // no other generation serves, see serveWithoutPeers
 		return
 	}
 	if !l.draining.on && l.acceptLast() {
@@ -125,8 +125,8 @@ func (l *loop) endIfDrained() {
 	l.master.send(link.Drained, nil)
 }
 
-// acceptLast takes whoever still waits in the queues, which end with this worker where no other has a copy, and tells
-// whether there is somebody: the others get him like everyone before.
+// acceptLast accepts the connections that still wait in the listeners' queues, which end with this worker where no other
+// worker has a copy. It tells whether there are any: they move like the clients before.
 func (l *loop) acceptLast() (any bool) {
 	for _, ln := range l.listeners {
 		ln.acceptAll()

@@ -1,5 +1,5 @@
-// Lending: a master that has taken over a worker without having its listeners gets copies of them, so that those who come
-// after this worker accept from the same sockets.
+// Copies of the listeners for a master that has adopted this worker without having them: later generations accept from the
+// same sockets.
 
 package core
 
@@ -11,18 +11,17 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// lendAgain is when to try again what the kernel refused for another reason than that the master is busy.
+// lendAgain is after how long sending is tried again where the kernel refused for another reason than a full socket.
 const lendAgain = int64(50 * time.Millisecond)
 
-// loan is what the master is still to get. Loop only.
+// loan is which listeners are still to be sent. Loop only.
 type loan struct {
-	asked bool        // and not answered in full
-	next  int         // of the loop's listeners
+	asked bool        // the master has asked, and does not have all
+	next  int         // index into the loop's listeners
 	retry timer.Timer // off while the socket's readiness will do
 }
 
-// lend sends the master as many of the listeners as the socket takes. Those that are closed meanwhile, because the worker
-// is about to end, are not among them.
+// lend sends as many of the listeners as the socket has room for, except those that are being closed.
 func (c *masterLink) lend() {
 	l := c.l
 	l.timers.Stop(&c.loan.retry)

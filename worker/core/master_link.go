@@ -1,4 +1,4 @@
-// The worker link: what the master says, and what it is told.
+// The worker link: messages from the master, and to it.
 
 package core
 
@@ -24,14 +24,14 @@ const (
 	levelDebug  = 7
 )
 
-// masterLink is the worker's end of the socket to the master. Loop only.
+// masterLink is the worker's end of the worker link. Loop only.
 type masterLink struct {
 	l      *loop
 	fd     int
 	token  poll.Token
 	buf    []byte
-	fds    []int    // that came with a message: room for them
-	unsent [][]byte // what the master must hear and the socket had no room for, oldest first
+	fds    []int    // room for the descriptors of a message
+	unsent [][]byte // messages that must arrive and that the socket had no room for; oldest first
 	lost   uint64   // log lines for which the socket had no room
 	loan   loan
 }
@@ -72,7 +72,7 @@ func (c *masterLink) ready(ev poll.Event) {
 	}
 }
 
-// handle carries out one message. The descriptors that came with it are its own.
+// handle carries out one message. It takes over the descriptors.
 func (c *masterLink) handle(m link.Message, fds []int) error {
 	switch m.Kind {
 	case link.Peer:
@@ -153,7 +153,7 @@ func (c *masterLink) handlePeer(m link.Message, fds []int) error {
 	return c.l.addPeer(body, fds[0])
 }
 
-// errNoDescriptor is a message whose descriptor the kernel had to drop.
+// errNoDescriptor is the error of a message whose descriptor the kernel had to drop.
 var errNoDescriptor = errors.New("no descriptor is free: raise LimitNOFILE= (ulimit -n)")
 
 func (c *masterLink) handleListen(m link.Message, fds []int) error {
@@ -176,7 +176,7 @@ func (c *masterLink) handleListen(m link.Message, fds []int) error {
 	return nil
 }
 
-// parseWithDescriptor reads the body of a message that brings one descriptor; with an error it closes what has come.
+// parseWithDescriptor reads the body of a message with one descriptor. With an error it closes all descriptors.
 func parseWithDescriptor(m link.Message, fds []int, body any) error {
 	err := link.ParseBody(m, body)
 	if err == nil && len(fds) == 0 {
@@ -191,7 +191,7 @@ func parseWithDescriptor(m link.Message, fds []int, body any) error {
 	return err
 }
 
-// startAccepting accepts from now on.
+// startAccepting accepts clients from now on.
 func (l *loop) startAccepting() {
 	if l.draining.on || l.mover.outgoing.on {
 		return
@@ -200,7 +200,7 @@ func (l *loop) startAccepting() {
 	l.watchListeners(true)
 }
 
-// close ends the connection to a master that is dead.
+// close ends the link to a master that is dead.
 func (c *masterLink) close() {
 	l := c.l
 	l.poller.Remove(c.fd)
@@ -211,7 +211,7 @@ func (c *masterLink) close() {
 	l.orphaned()
 }
 
-// trySend sends the master a message, or drops it: the loop never waits for the master.
+// trySend sends the master a message, or drops it and returns false: the loop never waits for the master.
 func (c *masterLink) trySend(kind link.Kind, body []byte) bool {
 	if len(c.unsent) > 0 {
 		return false
@@ -220,14 +220,14 @@ func (c *masterLink) trySend(kind link.Kind, body []byte) bool {
 	return err == nil
 }
 
-// send sends the master a message, later if it is busy. Without a master there is nobody to hear it: c may be nil.
+// send sends the master a message, later if the socket is full. Without a master it is dropped: c may be nil.
 func (c *masterLink) send(kind link.Kind, body []byte) {
 	if c != nil && !c.trySend(kind, body) {
 		c.unsent = append(c.unsent, link.AppendMessage(nil, link.Message{Kind: kind, Body: body}))
 	}
 }
 
-// resend sends what the master must hear and the socket had no room for.
+// resend sends the queued messages.
 func (c *masterLink) resend() {
 	for len(c.unsent) > 0 {
 		if _, err := sock.Send(c.fd, c.unsent[0]); err != nil {
@@ -238,7 +238,7 @@ func (c *masterLink) resend() {
 	c.lend()
 }
 
-// logf has the master log a line, if the verbosity asks for it.
+// logf makes the master log a line, if the verbosity allows.
 func (l *loop) logf(level int, format string, args ...any) {
 	c := l.master
 	if c == nil || level > l.spec.Verbosity {

@@ -14,7 +14,7 @@ import (
 // packedClient is a client that is ready for a batch.
 type packedClient struct {
 	c     *client
-	since int64 // ns: since when nobody serves it
+	since int64 // ns: since when no worker serves it
 }
 
 // sentBatch is a batch on its way to a peer.
@@ -80,14 +80,14 @@ func (g *outgoing) choosePeer() (chosen *peerLink, most int) {
 	best, at := 0, 0
 	for i := range peers {
 		p := peers[(g.nextPeer+i)%len(peers)]
-		if due := p.shortfall(all, shares); p.hasCredit() && (chosen == nil || due > best) {
-			chosen, best, at = p, due, i
+		if lacks := p.shortfall(all, shares); p.hasCredit() && (chosen == nil || lacks > best) {
+			chosen, best, at = p, lacks, i
 		}
 	}
 	switch {
 	case chosen == nil, best <= 0 && g.waitsForPeer(all, shares):
 		return nil, 0
-	case best <= 0: // those to whom something is due take too long
+	case best <= 0: // the peers that are behind their shares take too long
 		most = chosen.batchLimit
 	default:
 		most = min(chosen.batchLimit, max(best/shares, 1))
@@ -149,7 +149,7 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	if fault.Error("memfd.short") != nil {
 		parts = parts[:len(parts)-1]
 	}
-	err := fault.Error("give.state")
+	err := fault.Error("outgoing.state")
 	if err == nil {
 		o.state, err = sock.MemfdGathered("pinion-handoff", parts)
 	}
@@ -204,11 +204,11 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 		return
 	}
 	fault.At(passing[handoff.Prepared].received)
-	taken := o.clients[:0]
+	accepted := o.clients[:0]
 	for i, c := range o.clients {
 		switch verdicts[i] {
 		case handoff.Accept:
-			taken = append(taken, c)
+			accepted = append(accepted, c)
 			continue
 		case handoff.Configuration:
 			c.moving.verdict = moveUnwanted
@@ -219,14 +219,14 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 		}
 		c.cancelMove()
 	}
-	o.clients = taken
+	o.clients = accepted
 	switch {
 	case slices.Contains(verdicts, handoff.NoResources):
 		p.noteShortage()
-	case len(taken) > 0:
+	case len(accepted) > 0:
 		p.batchLimit, p.shortages = min(2*p.batchLimit, usualBatch), 0
 	}
-	if len(taken) == 0 {
+	if len(accepted) == 0 {
 		delete(p.sent, batch)
 	}
 }

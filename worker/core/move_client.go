@@ -93,7 +93,7 @@ func (c *client) startMove() {
 func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
 	c.pool.l.hand(c.token, c)
-	c.stream.Unread = true // edges that nobody has seen
+	c.stream.Unread = true // events for it were ignored
 	c.resume()
 }
 
@@ -127,7 +127,7 @@ func (inFlightClient) ready(poll.Event) {}
 // Loop only.
 type preparedClient struct {
 	c      *client
-	frozen int64 // ns: since when nobody serves it
+	frozen int64 // ns: since when no worker serves it
 }
 
 // ready ignores the event: once the client is this worker's, serving begins with reading.

@@ -23,12 +23,12 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 		p.truncated = true
 	}
 	if p.truncated || len(p.messageFDs) != count+1 {
-		l.logf(levelWarn, "taking clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
+		l.logf(levelWarn, "receiving clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
 			p.slot, len(p.messageFDs), count+1)
 		return all(verdicts, handoff.NoResources)
 	}
 	var mem []byte
-	err := fault.Error("take.map")
+	err := fault.Error("incoming.map")
 	if err == nil {
 		mem, err = sock.MapSealed(p.messageFDs[0])
 	}
@@ -41,12 +41,12 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 		records, errs, err = handoff.ParseState(mem, count)
 	}
 	if err != nil {
-		l.logf(levelWarn, "taking clients from worker %d: %v", p.slot, err)
+		l.logf(levelWarn, "receiving clients from worker %d: %v", p.slot, err)
 		return all(verdicts, handoff.NoResources)
 	}
 	for i := range records {
 		if errs[i] != nil {
-			l.logf(levelWarn, "taking a client from worker %d: %v", p.slot, errs[i])
+			l.logf(levelWarn, "receiving a client from worker %d: %v", p.slot, errs[i])
 			verdicts[i] = handoff.Unreadable
 			continue
 		}
@@ -87,7 +87,7 @@ func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handof
 		c.tearDown()
 	}
 	if err != nil {
-		l.logf(levelWarn, "pool %q: taking client %d: %v", ln.pool.name, r.ID, err)
+		l.logf(levelWarn, "pool %q: receiving client %d: %v", ln.pool.name, r.ID, err)
 		return nil, handoff.NoResources
 	}
 	g := &preparedClient{c: c, frozen: r.FrozenAt}

@@ -132,12 +132,12 @@ func (p *peerLink) read() {
 		switch {
 		case err == unix.EAGAIN:
 			return
-		case err == unix.ECONNRESET: // it has gone without reading everything; what it has said comes next
+		case err == unix.ECONNRESET: // the peer has closed without reading everything; what it has sent comes next
 		case err != nil:
 			p.link.End(err.Error(), !sock.HungUp(p.fd))
 		case n == 0:
 			if p.l.unsettled() {
-				fault.At("take.eof")
+				fault.At("incoming.eof")
 			}
 			p.closedByPeer()
 		default:
@@ -209,19 +209,19 @@ func (p *peerLink) write() {
 
 // passing names the fault points before a message is sent, after it was sent, and when one was received.
 var passing = map[handoff.Kind]struct{ before, after, received string }{
-	handoff.Offer:    {"give.offer.before", "give.offer.after", "take.offer"},
-	handoff.Prepared: {"take.prepared.before", "take.prepared.after", "give.prepared"},
-	handoff.Commit:   {"give.commit.before", "give.commit.after", "take.commit"},
-	handoff.Taken:    {"take.taken.before", "take.taken.after", "give.taken"},
+	handoff.Offer:    {"outgoing.offer.before", "outgoing.offer.after", "incoming.offer"},
+	handoff.Prepared: {"incoming.prepared.before", "incoming.prepared.after", "outgoing.prepared"},
+	handoff.Commit:   {"outgoing.commit.before", "outgoing.commit.after", "incoming.commit"},
+	handoff.Taken:    {"incoming.taken.before", "incoming.taken.after", "outgoing.taken"},
 }
 
 // writeMessage writes one message, as a whole or not at all.
 func (p *peerLink) writeMessage(m handoff.Message) error {
 	point := passing[m.Kind].before
 	if m.Kind == handoff.Hello {
-		point = "give.hello"
+		point = "outgoing.hello"
 		if p.l.unsettled() {
-			point = "take.hello"
+			point = "incoming.hello"
 		}
 	}
 	wire := handoff.AppendMessage(nil, m)
@@ -240,7 +240,7 @@ func (p *peerLink) writeMessage(m handoff.Message) error {
 		fds = o.descriptors()
 	}
 	err := sock.SendFDs(p.fd, wire, fds)
-	if err == unix.ECONNRESET { // said once, of what has been; the truth of this message is still to come
+	if err == unix.ECONNRESET { // reported once, about the past; this message may still go out
 		err = sock.SendFDs(p.fd, wire, fds)
 	}
 	if err == nil {

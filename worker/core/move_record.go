@@ -41,7 +41,7 @@ func (c *client) unpack(r *handoff.Record) error {
 	c.session = c.pool.sessionOf(r)
 	err := c.unpackBytes(r)
 	if err == nil {
-		err = fault.Error("take.client")
+		err = fault.Error("incoming.client")
 	}
 	if err == nil {
 		err = sock.SetInherited(c.stream.FD())

@@ -47,9 +47,9 @@ func (g *outgoing) report() {
 // nothingToMove tells that every client has moved, is a straggler, or has no listener in the other configuration.
 func (g *outgoing) nothingToMove() bool {
 	l := g.l
-	away, _ := l.mover.inFlight()
+	batches, _ := l.mover.inFlight()
 	switch {
-	case away > 0 || len(g.packed) > 0:
+	case batches > 0 || len(g.packed) > 0:
 		return false
 	case l.clients == 0:
 		return true

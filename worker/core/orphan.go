@@ -1,6 +1,6 @@
-// Orphans: a worker whose master has ended without a word serves on, and waits at a rendezvous for the next master. Whoever
-// connects there is that one: from then on the connection is the worker link. One that drains does so, too, so that who
-// stops the service knows of it and of its clients; and so does one whose master has died in the middle of a handoff.
+// Orphans: a worker whose master has died serves on, and listens on an abstract socket, the rendezvous, for the next master.
+// The connection that this opens is then the worker link. A draining worker listens, too, so that a master that stops the
+// service knows of it and of its clients, and so does one whose master has died in the middle of a handoff.
 
 package core
 
@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// orphanWait is how long an orphan serves that is to drain if no master comes. A service manager starts the next one
-	// within fractions of a second; where it does not want one, nothing is to serve for long.
+	// orphanWait is how long an orphan that is to drain serves first, in case a new master comes. A service manager starts
+	// one within fractions of a second.
 	orphanWait = int64(2 * time.Second)
 
-	// rendezvousAgain is when to try again what the system has refused: a name, or a connection.
+	// rendezvousAgain is after how long opening the rendezvous, or accepting there, is tried again.
 	rendezvousAgain = int64(100 * time.Millisecond)
 
 	// Where another pid namespace has a worker of the same pid, the name is taken, and another one does as well.
@@ -27,22 +27,22 @@ const (
 	orphanStride   = 1 << 22 // more than any pid
 )
 
-// rendezvous is where an orphan waits. Loop only.
+// rendezvous is the socket on which an orphan waits for a master. Loop only.
 type rendezvous struct {
 	l     *loop
-	fd    int // listens; -1: nobody is awaited
+	fd    int // listens; -1: closed
 	token poll.Token
 	till  timer.Timer // when the orphan drains; off: never
-	again timer.Timer // off: nothing was refused
+	again timer.Timer // the next attempt; off: none is needed
 }
 
-// orphaned is told that the master is dead. Nobody would restart or reconfigure this worker, but that is no reason for
-// its clients to suffer: it serves on and accepts on until the next master comes, unless it is about to end, gives its
-// clients to others, or was told to drain in this case.
+// orphaned is called when the master is dead. Without one nothing restarts or reconfigures this worker, but its clients need
+// not suffer: it serves and accepts until the next master comes, unless it is about to end, is moving its clients, or is
+// configured to drain.
 //
-// A worker that has not been settled is different: the generation before it is still there, and still has a master, or at
-// least was not broken by the dead one's. So it gives back what it has, and says so at once: those who give to it may have
-// no master, either, and serve on then. Until that is decided, and while it gives, the next master can have each of them.
+// A worker that is not settled rolls back: the old generation is still there, and it may still have a master. So this worker
+// moves its clients back, and tells its peers at once, which may have lost their master, too, and then serve on. Until that
+// is over the next master can adopt each of them.
 func (l *loop) orphaned() {
 	l.succession.orphan = true
 	switch {
@@ -59,7 +59,7 @@ func (l *loop) orphaned() {
 	}
 }
 
-// serveWithoutMaster serves on without a master, unless the worker is to drain then. What it has is its own.
+// serveWithoutMaster serves on, unless the configuration says to drain. The clients that this worker has received stay.
 func (l *loop) serveWithoutMaster() {
 	l.succession.settled = true
 	if l.spec.Orphans == link.OrphansDrain {
@@ -70,19 +70,19 @@ func (l *loop) serveWithoutMaster() {
 }
 
 const (
-	// forwardDoubt is how long a worker without a master that gives to the next generation is in doubt whether that one has
-	// a master, and so serves for good: it would say that it gives back.
+	// forwardDoubt is how long a worker without a master that moves its clients to the next generation stays available for a
+	// roll-back: if that generation has lost its master, too, its workers move the clients back.
 	forwardDoubt = int64(time.Second)
-	// backwardDoubt is the same for one that gives back. Those of earlier builds who give to it may just end.
+	// backwardDoubt is the same for a worker that moves its clients back. Peers of earlier builds may just end.
 	backwardDoubt = int64(100 * time.Millisecond)
 )
 
-// moveWithoutMaster goes on giving without a master, until nobody is left.
+// moveWithoutMaster continues the move without a master, until no client is left.
 func (l *loop) moveWithoutMaster(doubt int64) {
 	g := &l.mover.outgoing
 	g.masterless, g.endsAfter, g.unwantedClosed = true, l.now+doubt, false
 	if !l.succession.serving {
-		g.endsAfter = l.now // nobody misses it
+		g.endsAfter = l.now // it has never served, so nothing needs it
 	}
 	g.endIfEmpty()
 	if !l.ended {
@@ -101,7 +101,7 @@ func (l *loop) awaitMaster() {
 	}
 }
 
-// open begins to wait for a master, if a name for that is to be had.
+// open begins to listen for a master, if one of the names is free.
 func (r *rendezvous) open() {
 	l := r.l
 	if r.fd >= 0 {
@@ -129,7 +129,7 @@ func (r *rendezvous) retry(do func()) {
 	r.l.timers.Set(&r.again, r.l.now+rendezvousAgain)
 }
 
-// close waits for nobody any more.
+// close ends waiting for a master.
 func (r *rendezvous) close() {
 	l := r.l
 	l.timers.Stop(&r.till)
@@ -143,7 +143,7 @@ func (r *rendezvous) close() {
 	r.fd = -1
 }
 
-// ready has whoever is trusted be the master. A second one finds nobody here while the first lives.
+// ready accepts a master. While that lives there is no rendezvous for a second one.
 func (r *rendezvous) ready(poll.Event) { r.accept() }
 
 func (r *rendezvous) accept() {
@@ -164,7 +164,7 @@ func (r *rendezvous) accept() {
 	}
 }
 
-// adopt makes the connection the worker link. What the worker has is its own now: it was left alone with it.
+// adopt makes the connection the worker link. The clients that the worker has stay with it: its peers have no master either.
 func (r *rendezvous) adopt(fd int) {
 	l := r.l
 	c, err := newMasterLink(l, fd)

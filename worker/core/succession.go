@@ -1,18 +1,18 @@
-// Where a worker stands between the generation before it and the one after.
+// The worker's place between the generation before it and the one after.
 
 package core
 
 import "github.com/pinion-proxy/pinion/worker/link"
 
-// succession is what a worker knows of that. Loop only.
+// succession is whether the worker serves, and whether it may have to roll back. Loop only.
 type succession struct {
 	serving bool // has accepted at some time, or was told to
-	settled bool // nothing is rolled back any more
+	settled bool // there is no roll-back any more
 	orphan  bool // the master is dead
 
 	serverCheck serverCheck
 	rendezvous  rendezvous
-	origins     [2]int // the memory files of spec and shared, for the next master; read-only
+	origins     [2]int // the memory files of spec and shared, to be sent to the next master; read-only
 }
 
 func (s *succession) init(l *loop) {
@@ -22,5 +22,5 @@ func (s *succession) init(l *loop) {
 	s.origins = [...]int{link.FDSpec, link.FDShared}
 }
 
-// unsettled tells whether everything may still be rolled back to the generation before this worker's.
+// unsettled tells whether this worker's generation may still be rolled back.
 func (l *loop) unsettled() bool { return l.spec.Takeover && !l.succession.settled }

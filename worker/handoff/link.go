@@ -1,4 +1,4 @@
-// One worker's end of the connection to another: who may say what when, and to whom a batch belongs.
+// One worker's end of the link to another: which message may come when, and which worker owns a batch.
 
 package handoff
 
@@ -9,62 +9,64 @@ import (
 )
 
 const (
-	// MaxInFlight is how many batches one side may have offered that are not taken yet.
+	// MaxInFlight is how many batches of one side may be offered and not yet confirmed by TAKEN.
 	MaxInFlight = 4
-	// Patience is how long the other side may take for an answer, before it is taken to hang.
+	// Patience is how long an answer of the other side may take, before that side counts as hung.
 	Patience = 3 * time.Second
 )
 
-// Handler carry out what a Link decides. They are called in the course of the Link's own methods, and must call none of
-// those back, but for Sent, later.
+// Handler carries out what a Link decides. Its methods are called by methods of the Link and must call none of those back,
+// except Sent, later.
 type Handler interface {
-	// Send writes m and returns true, or keeps it, writes it later, in order, and then calls Sent. An OFFER goes with its
-	// descriptors. What can no more be written is dropped.
+	// Send writes m and returns true, or queues it, writes it later, in order, and then calls Sent. An OFFER goes with its
+	// descriptors. A message that can no more be written is dropped.
 	Send(m Message) (written bool)
-	// Failed is told that nothing more can be given to the other side, and why. It may be told so several times.
+	// Failed is called, perhaps several times, when no more clients can move to the other side. reason says why.
 	Failed(reason string)
 
-	// To who gives.
+	// On the old worker's side.
 
-	// Reclaim serves those clients of a batch again that the other side does not take; all of them where verdicts is nil. An
-	// OFFER or a COMMIT of theirs that is not written yet never will be.
+	// Reclaim resumes those clients of a batch that the other side does not accept; all of them if verdicts is nil. It drops
+	// a queued OFFER or COMMIT of the batch.
 	Reclaim(batch uint32, verdicts []Verdict)
-	// Committed forgets those that it takes: COMMIT is written.
+	// Committed closes this side's copies of the clients of a batch that are left: COMMIT is written.
 	Committed(batch uint32)
-	// Confirmed is told that they are served there, or are about to be, and for how long nobody did; 0: that is not known.
+	// Confirmed is called when the other side serves the batch, or is about to. pause is how long no worker has served one of
+	// the clients, at most; 0: unknown.
 	Confirmed(batch uint32, pause time.Duration)
-	// Lost is told that the other side is dead, and has not said that it served them.
+	// Lost is called when the other side is dead, and has not confirmed the batch.
 	Lost(batch uint32)
 
-	// To who takes.
+	// On the new worker's side.
 
-	// Prepare looks at what came with an OFFER and returns a verdict on each. What it would take it holds ready.
+	// Prepare reads the batch that came with an OFFER and returns a verdict on each client. Those that it accepts are ready to
+	// be served.
 	Prepare(batch uint32, count int) []Verdict
-	// StartServing begins to serve what Judge holds ready, and returns for how long nobody did.
+	// StartServing serves the clients that Prepare has accepted, and returns for how long no worker did.
 	StartServing(batch uint32) (pause time.Duration)
-	// Drop forgets what Judge holds ready.
+	// Drop closes this side's copies of the clients that Prepare has accepted.
 	Drop(batch uint32)
 }
 
-// Link is one end. Its methods are told the time in ns of any clock that goes on.
+// Link is one end. now is in ns, of any monotonic clock.
 type Link struct {
 	handler Handler
 	build   string
 
-	version     uint16 // of the protocol; 0 = the other side has not said hello
-	other       string // its build
-	helloAt     int64  // when it was greeted
-	peerRefuses bool   // it takes nobody any more
-	retired     bool   // nothing more is offered here, or heard of there
+	version     uint16 // of the protocol; 0 = no HELLO has come
+	peerBuild   string // of the other side's binary
+	helloAt     int64  // when this side sent its HELLO
+	peerRefuses bool   // the other side accepts no more clients
+	retired     bool   // this side sends no more offers and reads no more messages
 	ended       bool   // the other side has closed its end
 
 	outgoing     []outgoingBatch // oldest first; at most MaxInFlight
 	incoming     []uint32        // batches on their way here, oldest first; at most MaxInFlight
-	lastOutgoing uint32          // the latest batch
+	lastOutgoing uint32          // the number of the latest batch
 	lastIncoming uint32
 }
 
-// outgoingBatch is a batch on its way there.
+// outgoingBatch is a batch on its way to the other side.
 type outgoingBatch struct {
 	batch uint32
 	count int
@@ -72,7 +74,7 @@ type outgoingBatch struct {
 	since int64 // when it came to this stage
 }
 
-// stage is how far a given batch is.
+// stage is how far an outgoing batch is.
 type stage uint8
 
 const (
@@ -81,17 +83,17 @@ const (
 	committed               // belongs to the other side
 )
 
-// NewLink returns an end that has said nothing yet.
+// NewLink returns an end that has sent nothing yet.
 func NewLink(hands Handler, build string) *Link { return &Link{handler: hands, build: build} }
 
-// Start says hello.
+// Start sends HELLO.
 func (k *Link) Start(now int64) {
 	k.helloAt = now
 	k.sendHello(false)
 }
 
-// Refuse says that this side takes nobody any more, which the other side would learn only by offering somebody. Earlier
-// builds do not hear it.
+// Refuse tells the other side that this one accepts no more clients. Otherwise it would learn that from the verdicts on its
+// next offer, as earlier builds still do.
 func (k *Link) Refuse() {
 	if !k.Retired() {
 		k.sendHello(true)
@@ -110,25 +112,25 @@ func (k *Link) Credits() int {
 	return MaxInFlight - len(k.outgoing)
 }
 
-// Usable tells whether the other side takes clients or, if it has not said hello, may do so yet.
+// Usable tells whether the other side accepts clients or, if its HELLO has not come, may do so yet.
 func (k *Link) Usable() bool { return !k.peerRefuses && !k.retired && !k.ended }
 
-// Retired tells that nothing more is to be sent but what waits, and then the end of the stream.
+// Retired tells that nothing more is sent but what is queued, and then the end of the stream.
 func (k *Link) Retired() bool { return k.retired || k.ended }
 
-// Ended tells that the other side has closed its end, and everything is settled.
+// Ended tells that the other side has closed its end, and every batch has an owner.
 func (k *Link) Ended() bool { return k.ended }
 
-// Outgoing returns how many batches are on their way there.
+// Outgoing returns how many batches are on their way to the other side.
 func (k *Link) Outgoing() int { return len(k.outgoing) }
 
-// Incoming returns how many batches the other side may say COMMIT for.
+// Incoming returns for how many batches the other side may still send COMMIT.
 func (k *Link) Incoming() int { return len(k.incoming) }
 
 // Other returns the build of the other side's binary, once it has said hello.
-func (k *Link) Other() string { return k.other }
+func (k *Link) Other() string { return k.peerBuild }
 
-// Next returns the number that the next batch will have.
+// Next returns the number of the next batch.
 func (k *Link) Next() uint32 { return k.lastOutgoing + 1 }
 
 // Offer offers the batch Next, of count clients. There must be a credit.
@@ -141,7 +143,7 @@ func (k *Link) Offer(now int64, count int) {
 	k.handler.Send(Message{Kind: Offer, Version: k.version, Batch: k.lastOutgoing, Count: count})
 }
 
-// Sent is told that a message which Send kept is written now.
+// Sent is called when a message that Send has queued is written.
 func (k *Link) Sent(now int64, m Message) {
 	if m.Kind != Commit {
 		return
@@ -152,7 +154,7 @@ func (k *Link) Sent(now int64, m Message) {
 	}
 }
 
-// Receive is told a datagram. What makes no sense ends the use of this Link: see Retire.
+// Receive handles a datagram. One that breaks the protocol retires the Link.
 func (k *Link) Receive(now int64, b []byte) {
 	m, err := ParseMessage(b)
 	if err == nil {
@@ -183,7 +185,7 @@ func (k *Link) receive(now int64, m Message) error {
 	case Taken:
 		k.onTaken(m)
 	case Abort:
-		if k.forget(m.Batch) {
+		if k.dropIncoming(m.Batch) {
 			k.handler.Drop(m.Batch)
 		}
 	default:
@@ -192,7 +194,7 @@ func (k *Link) receive(now int64, m Message) error {
 	return nil
 }
 
-// onHello settles the version. A second HELLO changes nothing but whether the other side takes anybody.
+// onHello settles the version. A later HELLO changes nothing but whether the other side accepts clients.
 func (k *Link) onHello(m Message) error {
 	if k.retired {
 		return nil
@@ -208,17 +210,17 @@ func (k *Link) onHello(m Message) error {
 	if version < max(m.Min, MinVersion) {
 		return fmt.Errorf("it speaks versions %d to %d of the handoff, this is %d to %d", m.Min, m.Max, MinVersion, MaxVersion)
 	}
-	k.version, k.other = version, m.Build
+	k.version, k.peerBuild = version, m.Build
 	return nil
 }
 
-// onOffer answers an OFFER. One that comes again, or late, is none.
+// onOffer answers an OFFER. A repeated or late one is ignored.
 func (k *Link) onOffer(m Message) error {
 	if k.retired || m.Batch <= k.lastIncoming {
 		return nil
 	}
 	if m.Count <= 0 || m.Count > MaxBatch || len(k.incoming) == MaxInFlight {
-		return fmt.Errorf("OFFER of %d clients in batch %d, with %d batches on their way", m.Count, m.Batch, len(k.incoming))
+		return fmt.Errorf("OFFER of %d clients in batch %d, with %d batches in flight", m.Count, m.Batch, len(k.incoming))
 	}
 	k.lastIncoming = m.Batch
 	verdicts := k.handler.Prepare(m.Batch, m.Count)
@@ -229,7 +231,7 @@ func (k *Link) onOffer(m Message) error {
 	return nil
 }
 
-// onPrepared commits what the other side would take. An answer to what is not offered any more is none.
+// onPrepared commits the clients that the other side accepts. An answer to a batch that was taken back is ignored.
 func (k *Link) onPrepared(now int64, m Message) error {
 	g := k.find(m.Batch)
 	if g == nil || g.stage != offered {
@@ -246,7 +248,7 @@ func (k *Link) onPrepared(now int64, m Message) error {
 	commit := Message{Kind: Commit, Version: k.version, Batch: m.Batch}
 	switch {
 	case !slices.Contains(m.Verdicts, Accept):
-		k.drop(m.Batch)
+		k.dropOutgoing(m.Batch)
 	case k.handler.Send(commit):
 		k.Sent(now, commit)
 	}
@@ -256,11 +258,11 @@ func (k *Link) onPrepared(now int64, m Message) error {
 	return nil
 }
 
-const refusal = "it takes nobody any more"
+const refusal = "it accepts no more clients"
 
-// onCommit begins to serve a batch. A COMMIT that comes again is none.
+// onCommit begins to serve a batch. A repeated COMMIT is ignored.
 func (k *Link) onCommit(batch uint32) {
-	if !k.forget(batch) {
+	if !k.dropIncoming(batch) {
 		return
 	}
 	pause := k.handler.StartServing(batch)
@@ -272,25 +274,25 @@ func (k *Link) onCommit(batch uint32) {
 // onTaken ends a batch.
 func (k *Link) onTaken(m Message) {
 	if g := k.find(m.Batch); g != nil && g.stage == committed {
-		k.drop(m.Batch)
+		k.dropOutgoing(m.Batch)
 		k.handler.Confirmed(m.Batch, m.Pause)
 	}
 }
 
-// Abort takes back every batch that still belongs to this side.
+// Abort takes back every batch that this side still owns.
 func (k *Link) Abort(reason string) {
 	for _, g := range slices.Clone(k.outgoing) {
 		if g.stage == committed {
 			continue
 		}
-		k.drop(g.batch)
-		k.handler.Reclaim(g.batch, nil) // first, so that nothing of the batch is written after the ABORT
+		k.dropOutgoing(g.batch)
+		k.handler.Reclaim(g.batch, nil) // first, so that no message of the batch is written after the ABORT
 		k.handler.Send(Message{Kind: Abort, Version: k.version, Batch: g.batch, Reason: reason})
 	}
 }
 
-// Retire ends the use of this Link from this side: it takes back what it can, and offers and takes nothing more. What the
-// other side was promised stays promised until it has closed its end, too.
+// Retire ends the use of this Link from this side: batches that it still owns are taken back, and none is offered or accepted
+// any more. Committed batches stay the other side's.
 func (k *Link) Retire(reason string) {
 	if k.retired {
 		return
@@ -299,8 +301,8 @@ func (k *Link) Retire(reason string) {
 	k.retired = true
 }
 
-// End is told that the other side has closed its end: it is dead, or lives and has retired. The latter serves what it was
-// promised, as soon as this side has closed its end, too.
+// End is called when the other side has closed its end: it is dead, or it lives and has retired. If it lives, it serves the
+// batches committed to it as soon as this side has closed its end, too.
 func (k *Link) End(reason string, lives bool) {
 	if k.ended {
 		return
@@ -324,7 +326,7 @@ func (k *Link) End(reason string, lives bool) {
 	}
 }
 
-// Overdue tells that the other side owes an answer for too long.
+// Overdue tells that an answer of the other side has taken longer than Patience.
 func (k *Link) Overdue(now int64) bool { return k.Silent(now) >= Patience }
 
 // Silent returns for how long the other side has owed an answer; 0: it owes none.
@@ -342,7 +344,7 @@ func (k *Link) Silent(now int64) time.Duration {
 	return time.Duration(longest)
 }
 
-// find returns a batch on its way there, or nil.
+// find returns an outgoing batch, or nil.
 func (k *Link) find(batch uint32) *outgoingBatch {
 	for i := range k.outgoing {
 		if k.outgoing[i].batch == batch {
@@ -352,13 +354,13 @@ func (k *Link) find(batch uint32) *outgoingBatch {
 	return nil
 }
 
-// drop ends a batch on its way there.
-func (k *Link) drop(batch uint32) {
+// dropOutgoing ends an outgoing batch.
+func (k *Link) dropOutgoing(batch uint32) {
 	k.outgoing = slices.DeleteFunc(k.outgoing, func(g outgoingBatch) bool { return g.batch == batch })
 }
 
-// forget ends a batch on its way here, and tells whether there was one.
-func (k *Link) forget(batch uint32) bool {
+// dropIncoming ends an incoming batch, and tells whether there was one.
+func (k *Link) dropIncoming(batch uint32) bool {
 	i := slices.Index(k.incoming, batch)
 	if i < 0 {
 		return false

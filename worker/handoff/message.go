@@ -15,11 +15,11 @@ type Kind uint16
 // The numbers are the contract between builds: each stays what it is, whatever comes or goes.
 const (
 	Hello    Kind = 1 // the first of each side
-	Offer    Kind = 2 // to the taker: here are connections; with descriptors: of the state, then one for each
-	Prepared Kind = 3 // to the giver: which of them would be taken
-	Commit   Kind = 4 // to the taker: those are yours
-	Taken    Kind = 5 // to the giver: and are served
-	Abort    Kind = 6 // to the taker: the batch stays here
+	Offer    Kind = 2 // to the new worker: records of clients; with descriptors: of the records, then one for each client
+	Prepared Kind = 3 // to the old worker: a verdict on each
+	Commit   Kind = 4 // to the new worker: the accepted clients are yours
+	Taken    Kind = 5 // to the old worker: they are served
+	Abort    Kind = 6 // to the new worker: the batch stays with the old one
 )
 
 var kindNames = [...]string{Hello: "HELLO", Offer: "OFFER", Prepared: "PREPARED", Commit: "COMMIT", Taken: "TAKEN", Abort: "ABORT"}
@@ -50,16 +50,17 @@ const (
 	maxTextBytes = 256 // of a build or a reason; longer ones are cut
 )
 
-// Verdict is what the taker says of one connection. One that the giver does not know leaves the connection with it.
+// Verdict is the new worker's answer for one connection. With one that the old worker does not know, the connection stays
+// with that.
 type Verdict uint8
 
 // These numbers are the contract between builds, too.
 const (
-	Accept        Verdict = 0 // it is as good as taken
-	Configuration Verdict = 1 // no listener of its address and protocol: the other configuration has no place for it
-	Unreadable    Verdict = 2 // its state has something critical that the taker does not know
-	NoResources   Verdict = 3 // there are no descriptors or there is no memory for it; perhaps later, or for fewer
-	Refused       Verdict = 4 // the taker takes nobody any more
+	Accept        Verdict = 0 // the new worker will serve it
+	Configuration Verdict = 1 // the new worker has no listener of its address and protocol
+	Unreadable    Verdict = 2 // its record has a critical field that the new worker does not know
+	NoResources   Verdict = 3 // the new worker lacks descriptors or memory; a later or a smaller batch may succeed
+	Refused       Verdict = 4 // the new worker accepts no more clients
 )
 
 var verdictNames = [...]string{"take", "configuration", "unreadable", "no-resources", "refused"}
@@ -75,13 +76,13 @@ func (v Verdict) String() string {
 type Message struct {
 	Kind     Kind
 	Version  uint16        // of the protocol
-	Batch    uint32        // counted from 1 by the giver; 0 for Hello
+	Batch    uint32        // counted from 1 by the sender of the OFFER; 0 for Hello
 	Min, Max uint16        // Hello: the versions that the sender speaks
 	Build    string        // Hello: of the sender's binary
-	Refuses  bool          // Hello: the sender takes nobody any more; with the first, or in one that comes later
+	Refuses  bool          // Hello: the sender accepts no more clients; in the first or a later one
 	Count    int           // Offer: connections
 	Verdicts []Verdict     // Prepared: of each
-	Pause    time.Duration // Taken: the longest for which one of the connections was served by nobody
+	Pause    time.Duration // Taken: the longest for which no worker served one of the connections
 	Reason   string        // Abort
 }
 

@@ -1,5 +1,5 @@
-// The state of clients on their way: what one worker writes into a memory file and the other reads. It consists of what
-// the protocols have put on the wire, and of what the client has told; nothing of it depends on how a worker works.
+// The records of clients that move: the old worker writes them into a memory file and the new one reads them. A record
+// consists of protocol bytes and of what the client has told about itself; nothing in it depends on how a worker is built.
 
 package handoff
 
@@ -9,29 +9,28 @@ import (
 	"fmt"
 )
 
-// Record is one client. It owes no reply to anybody: all that the client has asked before Input is answered by Output.
+// Record is one client. It is owed no reply: all requests before Input are answered by Output.
 type Record struct {
-	Protocol string // that it speaks
-	Pool     string // by which the giver served it, for messages
+	Protocol string // that the client speaks
+	Pool     string // the old worker's name for its pool, for log lines
 	Network  string // of the listener that accepted it, as link.Listener has it
 	Address  string
 
 	Authenticated bool     // has given the password, or needed none
-	Input         []byte   // received and not looked at; the kernel has what follows
+	Input         []byte   // received and not parsed; the kernel has what follows
 	Output        [][]byte // not written yet: the concatenation; the kernel has what is before it
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request
 
-	Name       string // that the client gave itself
+	Name       string // set by CLIENT SETNAME
 	LibName    string
 	LibVersion string
 
 	ID         uint64
-	IdleMillis uint64 // since it last sent or got something
-	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when nobody serves it
+	IdleMillis uint64 // since the client last sent or received something
+	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when no worker serves it
 }
 
-// MaxNameBytes bounds each of what a client tells of itself. A longer one, which the giver may be too old to have refused, is
-// left out.
+// MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
 
 // Tags of the fields of a record.
@@ -56,14 +55,14 @@ const (
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
 const flagAuthenticated = 1
 
-// State is the encoded form of several clients, put together without copying their bytes.
+// State is the encoded form of several records, without a copy of their Input and Output.
 type State struct {
 	parts [][]byte // complete ones
 	own   []byte   // the part being written: all but Input and Output of the records
 	bytes int      // of parts
 }
 
-// ownBytes is the room that the own bytes of some records are given at a time.
+// ownBytes is the size of the chunks that everything but Input and Output is written to.
 const ownBytes = 8 << 10
 
 // Add appends a record: its length (4 bytes) and its fields. Input and Output are not copied.
@@ -106,7 +105,7 @@ func (s *State) number(t tag, n uint64) {
 	}
 }
 
-// foreign appends a field of bytes that belong to someone else.
+// foreign appends a field without copying its bytes.
 func (s *State) foreign(t tag, chunks ...[]byte) {
 	length := 0
 	for _, chunk := range chunks {
@@ -145,9 +144,8 @@ func (s *State) Bytes() int { return s.bytes }
 
 var errState = errors.New("reading handoff state: it does not consist of as many records as were announced")
 
-// ParseState reads count records. The records of a state that is cut short are of no use at all: errState. errs[i] is
-// what is wrong with records[i] alone; it wraps ErrUnknown if a later version would know better. Input and Output are
-// parts of b.
+// ParseState reads count records. A state that is cut short is useless as a whole: errState. errs[i] is what is wrong with
+// records[i] alone; it wraps ErrUnknown if a later build could read it. Input and Output are parts of b.
 func ParseState(b []byte, count int) (records []Record, errs []error, err error) {
 	const least = 4 // bytes of a record
 	if count < 0 || count > len(b)/least {

@@ -20,7 +20,7 @@ type Unreachable struct {
 	Error  string `json:"error"`
 }
 
-// PeerBody comes with Peer and its one descriptor: a worker of the other generation, to give clients to or to take them
+// PeerBody comes with Peer and its one descriptor: the link to a worker of another generation, for clients to move to or
 // from.
 type PeerBody struct {
 	Slot  int `json:"slot"`            // of the other worker
@@ -30,7 +30,7 @@ type PeerBody struct {
 	Generation uint64 `json:"generation,omitempty"`
 }
 
-// MoveClientsBody comes with Give.
+// MoveClientsBody comes with MoveClients.
 type MoveClientsBody struct {
 	Patience time.Duration `json:"patience"` // until clients that are still owed replies are called stragglers
 }
@@ -42,10 +42,10 @@ type FinishBody struct {
 
 // OrphanBody comes with Orphan.
 type OrphanBody struct {
-	Draining bool          `json:"drains,omitempty"` // it accepts nobody any more, and ends when the last client is gone
+	Draining bool          `json:"drains,omitempty"` // it accepts no more clients, and ends when the last one is gone
 	Left     time.Duration `json:"left,omitempty"`   // until it ends in any case; 0 = it has no deadline
 
-	// Moving: it moves its clients to another generation, forth or back, and accepts nobody until it is told otherwise.
+	// Moving: it moves its clients to another generation, forward or back, and accepts none until it is told otherwise.
 	Moving bool `json:"gives,omitempty"`
 }
 
@@ -55,7 +55,8 @@ type ListenBody struct {
 	For      int      `json:"for,omitempty"` // 1 + the slot whose worker does not accept from it at present; 0: it stays
 }
 
-// RemovedBody comes with Removed. As many of these messages as it takes come before Give and Finish; Resume takes them back.
+// RemovedBody comes with Removed. As many of these messages as are needed come before MoveClients and Finish; Resume revokes
+// them.
 type RemovedBody struct {
 	Pools []int `json:"pools"` // indexes into Spec.Pools; at most MaxRemoved
 }
@@ -72,26 +73,26 @@ type LentBody struct {
 // MaxLent is how many listeners one Lent brings: what describes them must fit, too.
 const MaxLent = 16
 
-// ClientsMovedBody comes with Given: all clients are moved, closed, or stragglers.
+// ClientsMovedBody comes with ClientsMoved: all clients have moved, are closed, or are stragglers.
 type ClientsMovedBody struct {
 	Moved        int           `json:"moved"`
 	Stragglers   int           `json:"stragglers"`    // still here
-	Closed       int           `json:"closed"`        // the other configuration has no place for them
-	Bytes        int64         `json:"bytes"`         // of state that travelled
+	Closed       int           `json:"closed"`        // they had no listener in the other configuration
+	Bytes        int64         `json:"bytes"`         // of their records
 	LongestPause time.Duration `json:"longest_pause"` // of one client that was moved
 	Reason       string        `json:"reason"`        // why stragglers could not be moved; empty = they are owed replies
 
-	Starved bool `json:"starved,omitempty"` // some could not for want of descriptors or memory in the other generation
+	Starved bool `json:"starved,omitempty"` // some could not move, since the other generation had no descriptors or no memory
 }
 
-// PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead, does not answer, or cannot be
-// talked to.
+// PeerFailedBody comes with PeerFailed: the worker in that slot of the other generation is dead, does not answer, or cannot
+// be reached.
 type PeerFailedBody struct {
 	Slot   int    `json:"slot"`
 	Hung   bool   `json:"hung"` // lives, but does not answer
 	Reason string `json:"reason"`
 
-	Unjoined bool `json:"unjoined,omitempty"` // the connection of a Peer could not be used at all
+	Unjoined bool `json:"unjoined,omitempty"` // the link of a Peer message could not be used at all
 	Lost     int  `json:"lost,omitempty"`     // clients that may have ended with it
 
 	Generation uint64 `json:"generation,omitempty"` // as in PeerBody

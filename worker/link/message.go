@@ -17,31 +17,31 @@ const (
 	Ready   Kind = 1  // accepting or, before a takeover, able to; body: ReadyBody
 	Log     Kind = 2  // body: level byte, text
 	Drained Kind = 3  // no client is left, the worker ends; no body
-	Leaving Kind = 19 // a signal has told the worker to end, it drains; no body
-	Orphan  Kind = 20 // the first thing said to a master that has come to a rendezvous; body: OrphanBody, or none; FDSpec and FDShared
+	Leaving Kind = 19 // the worker was told by a signal to end, and drains; no body
+	Orphan  Kind = 20 // the first message to a master that has connected to an orphan; body: OrphanBody, or none; FDSpec and FDShared
 
 	// From the master.
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
 	Verbosity Kind = 5  // body: one byte, 0 to 11
 	Quit      Kind = 15 // end at once; no body
-	Inquire   Kind = 22 // have each server that is connected send something, which Heard shows; no body
-	Ping      Kind = 16 // make a turn, which the turn counter shows; no body
+	Inquire   Kind = 22 // ping each connected server, which updates Heard; no body
+	Ping      Kind = 16 // make a turn, which increments the turn counter; no body
 	Relocated Kind = 25 // servers have moved, see Topology; no body; one descriptor: the worker's Spec with the new Topology
 
 	// From the master, about a handoff.
 	Serve       Kind = 6  // accept from now on; no body
 	Peer        Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor
-	MoveClients Kind = 8  // stop accepting, move the clients to the peers; body: GiveBody
-	Resume      Kind = 9  // give no more, accept again, and take what peers give back; no body
-	Settle      Kind = 10 // what was taken stays; no body
+	MoveClients Kind = 8  // stop accepting, move the clients to the peers; body: MoveClientsBody
+	Resume      Kind = 9  // move no more clients, accept again, and receive those that peers move back; no body
+	Settle      Kind = 10 // the clients that were received stay; no body
 	Finish      Kind = 11 // the peers serve now: move or drain what is left, then end; body: FinishBody
 	Listen      Kind = 12 // accept from this socket, too; for a unix path in place of the one there was; body: ListenBody; one descriptor
 	Removed     Kind = 23 // the next generation does not serve the addresses of these pools: accept on; body: RemovedBody
-	Unlisten    Kind = 21 // leave what Listen has brought for another slot; body: ListenBody, of which only For counts
-	Lend        Kind = 17 // a master that has none asks for copies of the listeners; no body
+	Unlisten    Kind = 21 // close the listeners that Listen has brought for another slot; body: ListenBody, of which only For counts
+	Lend        Kind = 17 // send copies of the listeners to a master that has none; no body
 
 	// From the worker, about a handoff.
-	ClientsMoved Kind = 13 // all that can be moved is; body: GivenBody
+	ClientsMoved Kind = 13 // all that can move has moved; body: ClientsMovedBody
 	PeerFailed   Kind = 14 // body: PeerFailedBody
 	Lent         Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
 	Joined       Kind = 24 // the connection of a Peer is in use; body: PeerBody
