@@ -24,8 +24,8 @@ func TestIllegalLifePanics(t *testing.T) {
 		}
 	}
 	legal = map[string]bool{
-		"staying→frozen": true, "frozen→packed": true, "frozen→staying": true, "packed→away": true, "packed→staying": true,
-		"away→staying": true,
+		"staying→frozen": true, "frozen→packed": true, "frozen→staying": true, "packed→in flight": true, "packed→staying": true,
+		"in flight→staying": true,
 	}
 	for from := range moveInFlight + 1 {
 		for to := range moveInFlight + 1 {
