@@ -32,8 +32,8 @@ type agenda struct {
 func (a *agenda) nextTurn(c receiver) { a.next = append(a.next, c) }
 func (a *agenda) thisTurn(c receiver) { a.now = append(a.now, c) }
 
-// begin makes the next turn this one. Clients that the last turn has passed over are written in it.
-func (a *agenda) begin() {
+// startTurn makes the next turn this one. Clients that the last turn has passed over are written in it.
+func (a *agenda) startTurn() {
 	a.next, a.now = a.now[:0], a.next
 	for _, c := range a.partial {
 		c.markDirty()
@@ -45,9 +45,9 @@ func (a *agenda) begin() {
 // isEmpty tells that there is nothing to do before the next event, but to write what could be more.
 func (a *agenda) isEmpty() bool { return len(a.next) == 0 && len(a.conns)+len(a.clients) == 0 }
 
-// serveTurn gives each connection that had more than its share of the turn before another one, and those theirs that
+// runQueued gives each connection that had more than its share of the turn before another one, and those theirs that
 // would keep the others waiting: as far as the turn has time. Who does not get one is first in the next turn.
-func (l *loop) serveTurn() {
+func (l *loop) runQueued() {
 	a := &l.agenda
 	most := max(maxTurnBytes, l.io.Spent+maxTurnBytes/4)
 	for i, c := range a.now {

@@ -62,14 +62,14 @@ const (
 	lagPatience = int64(10 * time.Second)
 	lagMoment   = int64(250 * time.Millisecond) // the same before anybody else is closed
 	lagCheck    = int64(time.Second)
-	// maxDispossessed is how many connections a turn closes for their memory. Unless each holds next to nothing, those
+	// maxEvicted is how many connections a turn closes for their memory. Unless each holds next to nothing, those
 	// have more than a turn receives.
-	maxDispossessed = 256
+	maxEvicted = 256
 )
 
 var errOverflow = errors.New("client takes its replies too slowly: client_output_hard is reached")
 
-var errDeaf = errors.New("client takes none of its replies, and memory is short")
+var errNotReading = errors.New("client takes none of its replies, and memory is short")
 
 var errMemory = errors.New("worker is at its memory_limit, and this connection holds the most")
 
@@ -85,11 +85,13 @@ func (c *client) muted() bool {
 		return true
 	}
 	r := &c.pool.l.relief
-	return c.lags() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
+	return c.isBehind() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
 }
 
-// lags tells that the client has not taken as many replies as are too many where memory is short.
-func (c *client) lags() bool { return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft }
+// isBehind tells that the client has not taken as many replies as are too many where memory is short.
+func (c *client) isBehind() bool {
+	return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft
+}
 
 // overflow ends a client that does not take its replies.
 func (c *client) overflow() {
@@ -128,17 +130,17 @@ func (c *conn) frees() int {
 
 // relief is what the loop does about scarce memory. Loop only.
 type relief struct {
-	short  bool        // who lags is not read
-	began  int64       // when it became so
-	look   int64       // when to look for those that take nothing
-	scarce bool        // and large holders are not read
-	share  int64       // what is not large
-	next   int64       // when to close some of them
-	timer  timer.Timer // wakes the loop for the next of these
-	closed closings
-	size   int       // of those in large, see sizeOf
-	large  []suspect // to be closed, in this order
-	deaf   []*client // empty but within closeDeaf
+	short      bool        // who lags is not read
+	began      int64       // when it became so
+	look       int64       // when to look for those that take nothing
+	scarce     bool        // and large holders are not read
+	share      int64       // what is not large
+	next       int64       // when to close some of them
+	timer      timer.Timer // wakes the loop for the next of these
+	closed     closings
+	size       int                 // of those in large, see sizeOf
+	candidates []evictionCandidate // to be closed, in this order
+	notReading []*client           // empty but within closeDeaf
 }
 
 // relieve looks after the memory limit at the end of a turn.
@@ -155,17 +157,17 @@ func (l *loop) relieve() {
 		r.next = l.now + reliefAfter
 		l.memory.DropSpares()
 	case r.scarce && used < enough:
-		r.scarce, r.large = false, nil
+		r.scarce, r.candidates = false, nil
 		l.unmuteAll()
 	case used >= limit:
 		r.closed.reason = atLimit
-		l.closeDeaf(limit, lagMoment)
+		l.closeNotReading(limit, lagMoment)
 		l.closeLargest(limit)
 		l.wakeAt(l.now + reliefEvery)
 	case r.scarce && l.now >= r.next:
 		r.next = l.now + reliefEvery
 		r.closed.reason = atThreeQuarters
-		l.closeDeaf(enough, lagMoment)
+		l.closeNotReading(enough, lagMoment)
 		l.closeLargest(enough)
 	}
 	if r.scarce {
@@ -190,7 +192,7 @@ func (l *loop) relieveLag(limit int64) {
 		r.look = l.now + lagCheck
 		if l.now-r.began >= lagPatience {
 			r.closed.reason = atHalf
-			l.closeDeaf(enough, lagPatience)
+			l.closeNotReading(enough, lagPatience)
 		}
 	}
 	if r.short {
@@ -198,30 +200,30 @@ func (l *loop) relieveLag(limit int64) {
 	}
 }
 
-// closeDeaf closes clients that lag and have taken nothing for so long, those first that have for the longest, until less than
+// closeNotReading closes clients that lag and have taken nothing for so long, those first that have for the longest, until less than
 // enough is held: they are not read, and if they wait for that they wait for ever. Somebody who reads all the time may look
 // deaf for a moment, as the system tells the sender of much room only.
-func (l *loop) closeDeaf(enough, patience int64) {
-	deaf := l.relief.deaf[:0]
+func (l *loop) closeNotReading(enough, patience int64) {
+	deaf := l.relief.notReading[:0]
 	for c := range l.everyClient {
-		if c.stream.Out.Len() > 0 && c.lags() && c.deafFor() >= patience {
+		if c.stream.Out.Len() > 0 && c.isBehind() && c.notReadingFor() >= patience {
 			deaf = append(deaf, c)
 		}
 	}
-	slices.SortStableFunc(deaf, func(a, b *client) int { return cmp.Compare(b.deafFor(), a.deafFor()) })
-	for _, c := range deaf[:min(len(deaf), maxDispossessed)] {
+	slices.SortStableFunc(deaf, func(a, b *client) int { return cmp.Compare(b.notReadingFor(), a.notReadingFor()) })
+	for _, c := range deaf[:min(len(deaf), maxEvicted)] {
 		if l.memory.Held() < enough {
 			break
 		}
-		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Out.Len(), time.Duration(c.deafFor()))
-		c.fail(errDeaf)
+		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Out.Len(), time.Duration(c.notReadingFor()))
+		c.fail(errNotReading)
 	}
 	clear(deaf)
-	l.relief.deaf = deaf[:0]
+	l.relief.notReading = deaf[:0]
 }
 
-// deafFor returns for how long, in ns, the client has taken none of its replies.
-func (c *client) deafFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickNanos }
+// notReadingFor returns for how long, in ns, the client has taken none of its replies.
+func (c *client) notReadingFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickNanos }
 
 // wakeAt has the loop turn at that time, or before, even if nothing happens.
 func (l *loop) wakeAt(at int64) {
@@ -242,14 +244,14 @@ func (l *loop) wakeAt(at int64) {
 // or has let go, is not closed.
 func (l *loop) closeLargest(enough int64) {
 	r := &l.relief
-	if len(r.large) == 0 {
+	if len(r.candidates) == 0 {
 		l.findLargest()
 	}
-	for closed := 0; len(r.large) > 0 && closed < maxDispossessed && l.memory.Held() >= enough; {
-		s := r.large[0]
-		r.large = r.large[1:]
+	for closed := 0; len(r.candidates) > 0 && closed < maxEvicted && l.memory.Held() >= enough; {
+		s := r.candidates[0]
+		r.candidates = r.candidates[1:]
 		if s.h.since() == s.since && sizeOf(s.h) >= r.size {
-			s.h.dispossess()
+			s.h.evict()
 			closed++
 		}
 	}
@@ -275,17 +277,17 @@ func (l *loop) findLargest() {
 	r.size = max(slices.Index(sums[:], slices.Max(sums[:])), 1)
 	for i := range l.table {
 		if h, ok := l.table[i].h.(holder); ok && h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
-			r.large = append(r.large, suspect{h, h.since()})
+			r.candidates = append(r.candidates, evictionCandidate{h, h.since()})
 		}
 	}
-	slices.SortFunc(r.large, func(a, b suspect) int { return cmp.Compare(a.since, b.since) })
+	slices.SortFunc(r.candidates, func(a, b evictionCandidate) int { return cmp.Compare(a.since, b.since) })
 }
 
 // sizeOf returns about how much closing h frees, as a power of two: those of one size differ by less than a factor of two.
 func sizeOf(h holder) int { return bits.Len(uint(h.frees())) }
 
-// suspect is a holder to be closed, unless it makes progress before its turn comes.
-type suspect struct {
+// evictionCandidate is a holder to be closed, unless it makes progress before its turn comes.
+type evictionCandidate struct {
 	h     holder
 	since int64
 }
@@ -294,31 +296,31 @@ type suspect struct {
 type holder interface {
 	frees() int   // bytes, when it is closed
 	since() int64 // ns: its last progress
-	dispossess()  // tells and closes it
+	evict()       // tells and closes it
 }
 
 func (c *client) since() int64 { return c.came }
 
 func (c *conn) since() int64 { return c.heard }
 
-// dispossess gives up the reply that is coming, or where the server does not take what it is sent, the connection.
-func (c *conn) dispossess() {
+// evict gives up the reply that is coming, or where the server does not take what it is sent, the connection.
+func (c *conn) evict() {
 	if len(c.stream.Kept()) < c.stream.Out.Len() || !c.discard(errReplyMemory) {
 		c.fail(errReplyMemory)
 		return
 	}
 	if c.state != connClosed {
-		c.keep(c.stream.Reread())
+		c.saveRest(c.stream.Reread())
 	}
 }
 
-func (c *client) dispossess() {
+func (c *client) evict() {
 	c.complain("holds %d bytes", c.holds())
-	c.evict(errMemory)
+	c.closeForMemory(errMemory)
 }
 
-// evict closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
-func (c *client) evict(reason error) {
+// closeForMemory closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
+func (c *client) closeForMemory(reason error) {
 	if c.life != clientOpen || c.stream.Out.Len() > 0 || c.head != nil {
 		c.fail(reason)
 		return

@@ -184,7 +184,7 @@ func TestCrowdGoesBeforeOneLarge(t *testing.T) {
 			t.Errorf("with a crowd of %d the large one is closed: %v, the first of the crowd: %v, the second: %v", many, told(large),
 				told(crowd[0]), told(crowd[1]))
 		}
-		l.relief.large = nil
+		l.relief.candidates = nil
 	}
 }
 
@@ -221,9 +221,9 @@ func TestFreshClientIsNotDeaf(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
 	r.connect("c", 0, 0)
 	r.turn()
-	fresh := clientsOf(before)[0].deafFor()
+	fresh := clientsOf(before)[0].notReadingFor()
 	r.handOver(before, next)
-	if moved := clientsOf(next)[0].deafFor(); fresh > lagMoment || moved > lagMoment {
+	if moved := clientsOf(next)[0].notReadingFor(); fresh > lagMoment || moved > lagMoment {
 		t.Errorf("it is deaf for %v when it has connected, and %v when it has moved", time.Duration(fresh), time.Duration(moved))
 	}
 }

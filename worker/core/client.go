@@ -95,8 +95,8 @@ const (
 	inPartial // has been passed over by a turn that had only a part of what it is owed
 )
 
-// accept takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
-func (l *loop) accept(fd int, ln *listener) error {
+// addClient takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
+func (l *loop) addClient(fd int, ln *listener) error {
 	c, err := ln.newClient(fd)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (l *loop) accept(fd int, ln *listener) error {
 		}
 	}
 	*l.counters[link.TotalConnections]++
-	c.begin()
+	c.startServing()
 	c.closeIfIdle()
 	return nil
 }
@@ -128,8 +128,8 @@ func (ln *listener) newClient(fd int) (*client, error) {
 	return c, nil
 }
 
-// begin serves the client, which counts among its worker's from then on.
-func (c *client) begin() {
+// startServing serves the client, which counts among its worker's from then on.
+func (c *client) startServing() {
 	l := c.pool.l
 	c.become(clientOpen)
 	l.clients++
@@ -208,7 +208,7 @@ func (c *client) recv() {
 		return
 	}
 	if c.stream.Backlog {
-		c.take(c.stream.Reread())
+		c.processInput(c.stream.Reread())
 		if c.muted() {
 			return
 		}
@@ -220,11 +220,11 @@ func (c *client) recv() {
 	b, err := c.stream.Recv(c.pool.l.io)
 	switch {
 	case err == io.EOF:
-		c.end()
+		c.inputEnded()
 		return
 	case err == unix.ENOMEM:
 		c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
-		c.evict(errNoMemory)
+		c.closeForMemory(errNoMemory)
 		return
 	case err != nil:
 		c.fail(err)
@@ -235,16 +235,16 @@ func (c *client) recv() {
 		}
 		c.active = c.pool.l.ticks()
 		c.silent = false
-		c.take(b)
+		c.processInput(b)
 	}
 	if c.stream.Unread && !c.muted() {
 		c.nextTurn()
 	}
 }
 
-// take serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
-func (c *client) take(b []byte) {
-	used := c.pool.serve(c, b)
+// processInput serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
+func (c *client) processInput(b []byte) {
+	used := c.pool.processRequests(c, b)
 	switch c.life {
 	case clientClosed:
 		return

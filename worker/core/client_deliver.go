@@ -15,7 +15,7 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	case r.probe != nil:
 		p := r.probe
 		r.probe = nil
-		p.done(reply)
+		p.answered(reply)
 	case r.parent != nil:
 		parent := r.parent
 		r.parent = nil
@@ -36,7 +36,7 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	l := c.pool.l
 	c.active = l.ticks()
 	if r != c.head {
-		r.reply = c.hold(reply, in)
+		r.reply = c.holdReply(reply, in)
 		r.state |= isDone
 		if c.overflows() {
 			c.markDirty()
@@ -70,15 +70,15 @@ func (c *client) deliver() {
 			done.reply = heldReply{}
 		} else {
 			c.stream.Out.Append(l.memory, b)
-			c.release(done)
+			c.dropHeldReply(done)
 		}
 		l.forget(done)
 	}
 	c.markDirty()
 }
 
-// hold returns a buffer with reply, which has to wait; without memory it is an error that waits.
-func (p *pool) hold(reply []byte, in *stream.Stream) *memory.Buffer {
+// bufferReply returns a buffer with reply, which has to wait; without memory it is an error that waits.
+func (p *pool) bufferReply(reply []byte, in *stream.Stream) *memory.Buffer {
 	if claimed := in.Claim(reply); claimed != nil {
 		return claimed
 	}
@@ -96,7 +96,7 @@ func (c *client) respond(reply []byte) {
 		c.markDirty()
 		return
 	}
-	c.respondLater(c.hold(reply, nil))
+	c.respondLater(c.holdReply(reply, nil))
 }
 
 // respondBuffer is respond with a long reply, which it takes.

@@ -30,8 +30,8 @@ type lingering struct {
 // ticks is the loop's time in the unit of client.active.
 func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 
-// end is told that the client will send no more. What it is owed is still written.
-func (c *client) end() {
+// inputEnded is told that the client will send no more. What it is owed is still written.
+func (c *client) inputEnded() {
 	*c.pool.counters[link.ClientEOF]++
 	c.become(clientHalfClosed)
 	c.stream.DropInput(c.pool.l.memory)
@@ -84,7 +84,7 @@ func (c *client) tearDown() {
 	counts := c.life != clientNew
 	c.become(clientClosed)
 	l.poller.Remove(c.stream.FD()) // closing does not, where another worker has it open
-	l.release(c.token)
+	l.removeEntry(c.token)
 	sock.Close(c.stream.FD())
 	c.dropWalk()
 	c.dropRequests()

@@ -76,7 +76,7 @@ func (c *client) dropRequests() {
 	for c.head != nil {
 		r := c.shift()
 		r.client = nil
-		c.release(r)
+		c.dropHeldReply(r)
 		c.pool.fanouts.abandon(r)
 		l.forget(r)
 	}

@@ -108,12 +108,12 @@ var lifeEvents = map[string]func(l *loop, c *client){
 	"flush":    func(l *loop, c *client) { c.flush() },
 	"unmute":   func(l *loop, c *client) { l.unmuteAll() },
 	"memory": func(l *loop, c *client) {
-		l.relief.size, l.relief.large = 1, []suspect{{c, c.since()}}
+		l.relief.size, l.relief.candidates = 1, []evictionCandidate{{c, c.since()}}
 		l.closeLargest(0)
 	},
 	"idle":        func(l *loop, c *client) { c.active -= 1 << 20; c.pool.closeIdle() },
 	"lingers":     func(l *loop, c *client) { c.active -= 1 << 20; l.endLingering() },
-	"fails":       func(l *loop, c *client) { c.fail(errDeaf) },
+	"fails":       func(l *loop, c *client) { c.fail(errNotReading) },
 	"drain":       func(l *loop, c *client) { l.drain(time.Minute) },
 	"roll-back":   func(l *loop, c *client) { l.keepClients() },
 	"server dies": func(l *loop, c *client) { c.pool.servers[0].primary.conns[0].fail(errGarbage) },

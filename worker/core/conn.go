@@ -46,39 +46,39 @@ var legalConn = [...]uint8{
 // conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
 // failure. Loop only.
 type conn struct {
-	endpoint  *endpoint
-	stream    stream.Stream
-	progress  progress // into an incomplete reply
-	head      *request // in queue: a reply is owed, in the order the server got them
-	tail      *request
-	waiting   *request // the first of the in queue that has not expired
-	deadlines timer.Timer
-	opened    int64 // ns: when the attempt to connect began
-	heard     int64 // ns: when the server last sent something, or began to owe a reply
-	token     poll.Token
-	begun     *request       // the last of the in queue of which anything is written; nil: nothing is
-	owed      int            // requests of the in queue up to begun
-	unbegun   int            // and behind it
-	promised  int            // of those behind it, see conn.admits
-	gauge     gauge          // of how many may be owed
-	turn      timer.Timer    // until another attempt to take a turn
-	turned    int64          // ns: when it last took one, or began to wait; 0 = neither
-	yields    bool           // has had a turn, and lets others go first
-	unsent    *request       // the first of the in queue that is not written as a whole
-	lead      int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
-	addr      netip.AddrPort // of the server, that this attempt tries
-	tries     int            // addresses of the server that it has tried
-	greetings int            // replies to the greeting still to come
-	state     connState
-	dirty     bool     // is in the loop's list for the end of the turn
-	queued    bool     // is in the loop's list for the next turn
-	sick      *refusal // what the server last said in this turn that none says that works
-	asked     int64    // ns: when the request that brought sick was sent
-	discards  bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
-	paused    bool     // more is written when replies have come, see allowed
-	blamed    bool     // the silence since heard is counted as a failure
-	ahead     bool     // opens before it is needed, see endpoint.wentAhead
-	tentative bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
+	endpoint       *endpoint
+	stream         stream.Stream
+	progress       progress // into an incomplete reply
+	head           *request // in queue: a reply is owed, in the order the server got them
+	tail           *request
+	waiting        *request // the first of the in queue that has not expired
+	deadlines      timer.Timer
+	opened         int64 // ns: when the attempt to connect began
+	heard          int64 // ns: when the server last sent something, or began to owe a reply
+	token          poll.Token
+	begun          *request       // the last of the in queue of which anything is written; nil: nothing is
+	owed           int            // requests of the in queue up to begun
+	unbegun        int            // and behind it
+	promised       int            // of those behind it, see conn.admits
+	gauge          gauge          // of how many may be owed
+	turn           timer.Timer    // until another attempt to take a turn
+	turned         int64          // ns: when it last took one, or began to wait; 0 = neither
+	yields         bool           // has had a turn, and lets others go first
+	unsent         *request       // the first of the in queue that is not written as a whole
+	lead           int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
+	addr           netip.AddrPort // of the server, that this attempt tries
+	tries          int            // addresses of the server that it has tried
+	greetings      int            // replies to the greeting still to come
+	state          connState
+	dirty          bool     // is in the loop's list for the end of the turn
+	queued         bool     // is in the loop's list for the next turn
+	outOfService   *refusal // what the server last said in this turn that none says that works
+	outOfServiceAt int64    // ns: when the request that brought sick was sent
+	discards       bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
+	paused         bool     // more is written when replies have come, see allowed
+	blamed         bool     // the silence since heard is counted as a failure
+	preconnecting  bool     // opens before it is needed, see endpoint.wentAhead
+	tentative      bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
 }
 
 func newConn(e *endpoint) *conn {
@@ -130,7 +130,7 @@ func (c *conn) open() {
 	c.opened = c.endpoint.pool.l.now
 	c.heard = c.opened
 	c.tries = 0
-	if c.endpoint.named() {
+	if c.endpoint.hasName() {
 		c.become(connResolving)
 		c.endpoint.resolve(c)
 		return
@@ -155,7 +155,7 @@ func (c *conn) connect() {
 	l := c.endpoint.pool.l
 	if err = l.makeRoom(c); err == nil {
 		fd, done, err = c.dial()
-		if err == unix.EMFILE && l.sacrifice(c) {
+		if err == unix.EMFILE && l.closeIdlest(c) {
 			fd, done, err = c.dial()
 		}
 	}
@@ -193,7 +193,7 @@ func (c *conn) refused(err error) {
 		c.fail(err)
 		return
 	}
-	c.endpoint.passOver(c.addr)
+	c.endpoint.tryNextAddress(c.addr)
 	if c.tries < len(c.endpoint.where.found) {
 		c.hangUp()
 		c.connect()
@@ -212,7 +212,7 @@ func (c *conn) established() {
 		return
 	}
 	*c.endpoint.counters[link.ServerConnections]++
-	c.endpoint.remember(c.addr)
+	c.endpoint.saveFound(c.addr)
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.endpoint.network == "tcp" {
@@ -221,8 +221,8 @@ func (c *conn) established() {
 	greeting := p.greeting
 	c.greetings = p.greetings
 	if p.greetings == 0 {
-		if !c.sounds() {
-			c.serves()
+		if !c.mustAnswerFirst() {
+			c.becomeReady()
 			return
 		}
 		greeting, c.greetings = p.ping, 1
@@ -250,7 +250,7 @@ func (c *conn) greeted(reply []byte) error {
 	p := c.endpoint.pool
 	toAuth := p.spec.Password != "" && c.greetings == p.greetings
 	switch {
-	case p.greetings == 0 && !serves(p.spec.Protocol, reply):
+	case p.greetings == 0 && !isServing(p.spec.Protocol, reply):
 		return &refusal{bytes.Clone(reply)}
 	case toAuth && resp.AsksNoPassword(reply):
 		c.endpoint.warnOpen()
@@ -261,21 +261,21 @@ func (c *conn) greeted(reply []byte) error {
 	}
 	c.greetings--
 	if c.greetings == 0 {
-		c.serves()
+		c.becomeReady()
 	}
 	return nil
 }
 
-// serves is told that requests may be sent.
-func (c *conn) serves() {
+// becomeReady is told that requests may be sent.
+func (c *conn) becomeReady() {
 	c.become(connReady)
 	c.tentative = false
 	if c.head == nil {
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
 	}
-	c.endpoint.tried(c, nil)
-	if c.ahead {
-		c.endpoint.wentAhead(c, true)
+	c.endpoint.noteAttempt(c, nil)
+	if c.preconnecting {
+		c.endpoint.notePreconnect(c, true)
 	}
 	c.markDirty()
 }

@@ -31,14 +31,14 @@ func (c *conn) end(err error) {
 	idle := err == io.EOF && c.head == nil
 	own := isOwnTrouble(err)
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
-		c.endpoint.passOver(c.addr)
+		c.endpoint.tryNextAddress(c.addr)
 	}
 	tentative := c.tentative && c.head == nil
 	c.tentative = false
-	c.endpoint.tried(c, err)
+	c.endpoint.noteAttempt(c, err)
 	queue := c.close()
-	if c.ahead {
-		c.endpoint.wentAhead(c, false)
+	if c.preconnecting {
+		c.endpoint.notePreconnect(c, false)
 	}
 	switch {
 	case tentative, own:
@@ -46,11 +46,11 @@ func (c *conn) end(err error) {
 	case !idle:
 		c.endpoint.failed(err, c.provenSince(err))
 	}
-	c.disappoint(queue, err)
+	c.failRequests(queue, err)
 }
 
-// disappoint answers all of a queue with what happened to their connection.
-func (c *conn) disappoint(queue *request, err error) {
+// failRequests answers all of a queue with what happened to their connection.
+func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
 	for queue != nil {
@@ -62,7 +62,7 @@ func (c *conn) disappoint(queue *request, err error) {
 			*p.counters[link.ForwardError]++
 		}
 		if r.probe != nil {
-			r.probe.vain = isOwnTrouble(err)
+			r.probe.notSent = isOwnTrouble(err)
 		}
 		p.l.answer(r, text, nil)
 	}
@@ -103,7 +103,7 @@ func (c *conn) close() (queue *request) {
 	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.stream.Drop(l.memory)
 	c.progress = progress{}
-	c.paused, c.blamed, c.discards, c.sick = false, false, false, nil
+	c.paused, c.blamed, c.discards, c.outOfService = false, false, false, nil
 	return queue
 }
 
@@ -114,7 +114,7 @@ func (c *conn) hangUp() {
 	}
 	l := c.endpoint.pool.l
 	l.poller.Remove(c.stream.FD())
-	l.release(c.token)
+	l.removeEntry(c.token)
 	sock.Close(c.stream.FD())
 	c.stream.SetFD(-1)
 	l.descriptors.toServers--

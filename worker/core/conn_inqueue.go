@@ -128,13 +128,13 @@ func (c *conn) wrote(bytes int) {
 		moved++
 		size += int(c.unsent.bytes)
 		c.unsent.unqueue()
-		c.begin(c.unsent)
+		c.markBegun(c.unsent)
 		c.unsent = c.unsent.behind
 	}
 	if c.unsent != nil && c.lead > 0 {
-		c.begin(c.unsent)
+		c.markBegun(c.unsent)
 	}
-	c.watch()
+	c.measureWrite()
 	n := &c.endpoint.counters
 	*n[link.InQueue] -= uint64(moved)
 	*n[link.InQueueBytes] -= uint64(size)
@@ -142,8 +142,8 @@ func (c *conn) wrote(bytes int) {
 	*n[link.OutQueueBytes] += uint64(size)
 }
 
-// watch lets the gauge see what is written.
-func (c *conn) watch() {
+// measureWrite lets the gauge see what is written.
+func (c *conn) measureWrite() {
 	if c.gauge.since != 0 {
 		return
 	}
@@ -155,8 +155,8 @@ func (c *conn) watch() {
 	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
 }
 
-// begin is told that r is written, or a part of it.
-func (c *conn) begin(r *request) {
+// markBegun is told that r is written, or a part of it.
+func (c *conn) markBegun(r *request) {
 	if c.begun != r {
 		c.begun = r
 		if c.owed == 0 {

@@ -247,7 +247,7 @@ func (r *request) partOf() *fanout {
 
 // spoil is told that r is given up. With a fragment the request is, unless its replies are worth something each by itself.
 func (p *pool) spoil(r *request) {
-	if f := r.partOf(); f != nil && !f.command.tolerant() {
+	if f := r.partOf(); f != nil && !f.protocol.tolerant() {
 		f.vain = true
 	}
 }
@@ -286,7 +286,7 @@ func (c *conn) renew() {
 	c.head, c.tail, c.waiting, c.unsent = first, last, first, first
 	c.unbegun, c.stream.Out = count, out
 	if !c.endpoint.server.liveness().Alive() {
-		c.disappoint(c.close(), unix.ETIMEDOUT)
+		c.failRequests(c.close(), unix.ETIMEDOUT)
 		return
 	}
 	for r := first; r != nil; r = r.behind {

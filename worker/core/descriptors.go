@@ -58,10 +58,10 @@ func (l *loop) ceiling() int {
 // closeToCeiling is how few descriptors are left when each is looked at.
 const closeToCeiling = 32
 
-// reaches tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
+// reachesCeiling tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
 // need only look when the last one was close, or few are free: the last one may have filled the only gap.
-func (l *loop) reaches(ceiling int) bool {
-	if l.descriptors.newest+1 < ceiling && l.used()+closeToCeiling < ceiling {
+func (l *loop) reachesCeiling(ceiling int) bool {
+	if l.descriptors.newest+1 < ceiling && l.openDescriptors()+closeToCeiling < ceiling {
 		return false
 	}
 	next, err := sock.FreeDescriptor()
@@ -72,11 +72,11 @@ func (l *loop) reaches(ceiling int) bool {
 	return next >= ceiling
 }
 
-// crowds tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
+// isCrowded tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
 // cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
 // are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
-func (l *loop) crowds(ceiling int) bool {
-	return l.descriptors.spares && ceiling < math.MaxInt && l.used()+l.expected()+l.mover.returnable() >= ceiling
+func (l *loop) isCrowded(ceiling int) bool {
+	return l.descriptors.spares && ceiling < math.MaxInt && l.openDescriptors()+l.expected()+l.mover.returnable() >= ceiling
 }
 
 // expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
@@ -100,8 +100,8 @@ func (l *loop) expected() int {
 	return min(elsewhere, max(l.spec.Clients-arrived, 0))
 }
 
-// used returns how many descriptors are open, about.
-func (l *loop) used() int {
+// openDescriptors returns how many descriptors are open, about.
+func (l *loop) openDescriptors() int {
 	return l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + l.mover.descriptors()
 }
 
@@ -120,17 +120,17 @@ func (l *loop) makeRoom(c *conn) error {
 	}
 	share := l.forServers(limit)
 	full := l.descriptors.toServers >= share && share < l.descriptors.serverSockets
-	crowded := l.crowds(limit-link.Spared(limit)) || !l.succession.serving && l.used()+l.spec.Clients/2 >= limit-link.Spared(limit)
-	if (full || crowded) && !l.sacrifice(c) && (full || c.sounds()) {
+	crowded := l.isCrowded(limit-link.Spared(limit)) || !l.succession.serving && l.openDescriptors()+l.spec.Clients/2 >= limit-link.Spared(limit)
+	if (full || crowded) && !l.closeIdlest(c) && (full || c.mustAnswerFirst()) {
 		return errServerShare
 	}
 	return nil
 }
 
-// sacrifice closes the connection to a server that was idle for the longest time, so that c can open; not for one that nobody
+// closeIdlest closes the connection to a server that was idle for the longest time, so that c can open; not for one that nobody
 // needs yet. It reports whether there was one.
-func (l *loop) sacrifice(c *conn) bool {
-	if c.sounds() {
+func (l *loop) closeIdlest(c *conn) bool {
+	if c.mustAnswerFirst() {
 		return false
 	}
 	idle := l.idlest()

@@ -111,7 +111,7 @@ func (l *loop) endIfDrained() {
 	if !l.draining.on && !l.mover.outgoing.endsWhenEmpty() || l.clients > 0 || l.ended {
 		return
 	}
-	if outgoing, incoming := l.mover.inFlight(); outgoing+incoming > 0 || l.outlasting() {
+	if outgoing, incoming := l.mover.inFlight(); outgoing+incoming > 0 || l.awaitRemoved() {
 		return
 	}
 	if !l.draining.on && l.succession.serving && !l.mover.outgoing.hasPeer() { // no other generation serves, see serveWithoutPeers

@@ -15,12 +15,12 @@ type endpoint struct {
 	pool    *pool // the server's
 	network string
 	address string // as the topology names it
-	where   whereabouts
+	where   addresses
 
-	conns  []*conn
-	prober *conn // asks whether it serves again
-	ahead  ahead
-	trial  bool // its first connection is awaited by the roll call
+	conns       []*conn
+	prober      *conn // asks whether it serves again
+	preconnects preconnectState
+	checked     bool // its first connection is awaited by the roll call
 
 	trouble string                       // what it last failed of; empty = it serves
 	open    bool                         // it has no password although the pool has, which is logged
@@ -41,10 +41,10 @@ func newEndpoint(s *server, network, address string) *endpoint {
 	if network == "tcp" {
 		e.where.literal, _ = netip.ParseAddrPort(address)
 	}
-	if e.named() && address == s.spec.Address { // of others nobody has said where they are
-		e.recall()
+	if e.hasName() && address == s.spec.Address { // of others nobody has said where they are
+		e.loadFound()
 	}
-	e.where.hurry.Fire = e.connectExpected
+	e.where.lookupTimer.Fire = e.connectWaiting
 	for range p.spec.ServerConnections {
 		e.conns = append(e.conns, newConn(e))
 	}
@@ -69,7 +69,7 @@ func (e *endpoint) conn(lane uint16) *conn { return e.conns[int(lane)%len(e.conn
 // failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
 // what proves it.
 func (e *endpoint) failed(err error, since int64) {
-	if e.former() {
+	if e.isFormer() {
 		return
 	}
 	e.complain(err)
@@ -78,12 +78,12 @@ func (e *endpoint) failed(err error, since int64) {
 
 // succeeded is told that a request was answered.
 func (e *endpoint) succeeded() {
-	if e.former() {
+	if e.isFormer() {
 		return
 	}
 	if e.trouble != "" {
 		e.trouble = ""
-		e.server.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))
+		e.server.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))
 	}
 	e.server.succeeded()
 }
@@ -94,6 +94,6 @@ func (e *endpoint) warnOpen() {
 		return
 	}
 	e.open = true
-	e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
+	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
 		e.pool.name, e.server.spec.Name, e.address))
 }

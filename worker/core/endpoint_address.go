@@ -28,18 +28,18 @@ const (
 	lookupPause = time.Second
 )
 
-// whereabouts is what is known of an endpoint's addresses. Loop only.
-type whereabouts struct {
-	literal  netip.AddrPort   // the address where the configuration names no host to look up
-	found    []netip.AddrPort // by the last look-up that found any
-	turn     int              // which of found is tried next
-	picky    bool             // some address was no good: the one that is tried next stays that when found changes
-	failure  error            // of the last look-up, if none has found any
-	lookup   bool             // under way
-	asked    int64            // when it began
-	answered int64            // when the last one ended; 0 = there was none
-	expected []*conn          // wait for the look-up
-	hurry    timer.Timer      // ends their patience
+// addresses is what is known of an endpoint's addresses. Loop only.
+type addresses struct {
+	literal     netip.AddrPort   // the address where the configuration names no host to look up
+	found       []netip.AddrPort // by the last look-up that found any
+	current     int              // which of found is tried next
+	skipped     bool             // some address was no good: the one that is tried next stays that when found changes
+	failure     error            // of the last look-up, if none has found any
+	lookup      bool             // under way
+	asked       int64            // when it began
+	answered    int64            // when the last one ended; 0 = there was none
+	waiting     []*conn          // wait for the look-up
+	lookupTimer timer.Timer      // ends their patience
 }
 
 // resolver brings what was looked up beside the loop to its servers.
@@ -59,26 +59,26 @@ func (r resolver) ready(poll.Event) { r.Deliver() }
 // lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
 func (l *loop) lookUpNames() {
 	for e := range l.endpoints {
-		if e.named() {
+		if e.hasName() {
 			e.lookUp()
 		}
 	}
 }
 
-// named tells whether it takes a look-up to know where the server is.
-func (e *endpoint) named() bool { return e.network == "tcp" && !e.where.literal.IsValid() }
+// hasName tells whether it takes a look-up to know where the server is.
+func (e *endpoint) hasName() bool { return e.network == "tcp" && !e.where.literal.IsValid() }
 
-// recall takes over where others have found the server: workers before this one, of any generation.
-func (e *endpoint) recall() {
+// loadFound takes over where others have found the server: workers before this one, of any generation.
+func (e *endpoint) loadFound() {
 	addr, _ := e.pool.l.shared.Found(e.pool.index, e.server.index)
 	if _, port, err := resolve.SplitHostPort(e.address); err == nil && addr.IsValid() {
 		e.where.found = []netip.AddrPort{netip.AddrPortFrom(addr, port)}
 	}
 }
 
-// remember has workers to come know where the server was reached.
-func (e *endpoint) remember(addr netip.AddrPort) {
-	if e.named() {
+// saveFound has workers to come know where the server was reached.
+func (e *endpoint) saveFound(addr netip.AddrPort) {
+	if e.hasName() {
 		e.pool.l.shared.SetFound(e.pool.l.spec.Slot, e.pool.index, e.server.index, addr.Addr(), uint64(e.pool.l.now))
 	}
 }
@@ -104,15 +104,15 @@ func (e *endpoint) nextAddress() (netip.AddrPort, error) {
 	case len(w.found) == 0:
 		return netip.AddrPort{}, w.failure
 	}
-	return w.found[w.turn], nil
+	return w.found[w.current], nil
 }
 
-// passOver is told that a connection to addr did not come to stand, or went silent: another one is tried next.
-func (e *endpoint) passOver(addr netip.AddrPort) {
+// tryNextAddress is told that a connection to addr did not come to stand, or went silent: another one is tried next.
+func (e *endpoint) tryNextAddress(addr netip.AddrPort) {
 	w := &e.where
-	if len(w.found) > 1 && w.found[w.turn] == addr {
-		w.picky = true
-		w.turn = (w.turn + 1) % len(w.found)
+	if len(w.found) > 1 && w.found[w.current] == addr {
+		w.skipped = true
+		w.current = (w.current + 1) % len(w.found)
 	}
 }
 
@@ -132,9 +132,9 @@ func (e *endpoint) resolve(c *conn) {
 			c.connect()
 			return
 		}
-		l.timers.Set(&w.hurry, due)
+		l.timers.Set(&w.lookupTimer, due)
 	}
-	w.expected = append(w.expected, c)
+	w.waiting = append(w.waiting, c)
 }
 
 func (e *endpoint) lookupPatience() int64 {
@@ -148,27 +148,27 @@ func (e *endpoint) lookupPatience() int64 {
 func (e *endpoint) resolved(found []netip.AddrPort, err error) {
 	w, l := &e.where, e.pool.l
 	w.lookup, w.answered = false, l.now
-	l.timers.Stop(&w.hurry)
+	l.timers.Stop(&w.lookupTimer)
 	switch {
 	case err == nil:
 		turn := 0
-		if w.picky {
-			turn = max(slices.Index(found, w.found[w.turn]), 0)
+		if w.skipped {
+			turn = max(slices.Index(found, w.found[w.current]), 0)
 		}
-		w.found, w.turn = found, turn
+		w.found, w.current = found, turn
 	case len(w.found) == 0:
 		w.failure = &nameError{err}
 	default:
-		e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
+		e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
 			e.pool.name, e.server.spec.Name, e.address, err))
 	}
-	e.connectExpected()
+	e.connectWaiting()
 }
 
-// connectExpected connects those that wait for the look-up.
-func (e *endpoint) connectExpected() {
-	waiting := e.where.expected
-	e.where.expected = nil
+// connectWaiting connects those that wait for the look-up.
+func (e *endpoint) connectWaiting() {
+	waiting := e.where.waiting
+	e.where.waiting = nil
 	for _, c := range waiting {
 		if c.state == connResolving {
 			c.connect()

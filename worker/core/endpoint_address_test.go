@@ -333,7 +333,7 @@ func TestLookupIsLate(t *testing.T) {
 	if len(k.asked) > 0 {
 		t.Error("the name was looked up twice for one connection")
 	}
-	if waiting := r.workers[0].pools[0].servers[0].primary.where.expected; len(waiting) != 0 {
+	if waiting := r.workers[0].pools[0].servers[0].primary.where.waiting; len(waiting) != 0 {
 		t.Errorf("%d connections wait for a look-up that is over", len(waiting))
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 // probe is a claim to ask an ejected server, which one worker holds at a time.
 type probe struct {
-	server *server
-	word   shard.Liveness // as claimed
-	vain   bool           // it never got to the server, for this host's own trouble
+	server  *server
+	word    shard.Liveness // as claimed
+	notSent bool           // it never got to the server, for this host's own trouble
 }
 
 // probeLease bounds a probe in pools without a timeout.
@@ -61,14 +61,14 @@ func (s *server) tryRetry() {
 	s.primary.prober.send(r, s.pool.ping, nil)
 }
 
-// done is told the server's answer, or the error text that stands for none.
-func (p *probe) done(reply []byte) {
+// answered is told the server's answer, or the error text that stands for none.
+func (p *probe) answered(reply []byte) {
 	s := p.server
 	l := s.pool.l
 	s.primary.prober.retire()
-	if !serves(s.pool.spec.Protocol, reply) {
+	if !isServing(s.pool.spec.Protocol, reply) {
 		pause := max(s.pool.spec.ServerRetryTimeout, probePause)
-		if p.vain {
+		if p.notSent {
 			pause = min(pause, probeAgain)
 		}
 		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())
@@ -79,13 +79,13 @@ func (p *probe) done(reply []byte) {
 	if s.swap(p.word, p.word.Readmit()) {
 		s.primary.trouble = ""
 		s.pool.placement.publish()
-		s.report(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
+		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
 	}
 }
 
-// serves tells whether a reply to a probe comes from a server that can be given requests. One that only wants a password
+// isServing tells whether a reply to a probe comes from a server that can be given requests. One that only wants a password
 // is at work; what it thinks of the pool's password is for its clients to see.
-func serves(protocol link.Protocol, reply []byte) bool {
+func isServing(protocol link.Protocol, reply []byte) bool {
 	if protocol == link.Memcache {
 		return bytes.HasPrefix(reply, []byte("VERSION "))
 	}

@@ -53,8 +53,8 @@ func (l *loop) relocate(t *link.PoolTopology) {
 	}
 }
 
-// place returns where the topology has the server or, if it does not say, the configuration.
-func (s *server) place() (network, address string) {
+// address returns where the topology has the server or, if it does not say, the configuration.
+func (s *server) address() (network, address string) {
 	if t := s.pool.l.spec.Topology.Pool(s.pool.name); t != nil {
 		if at, ok := t.Primary(s.spec.Name); ok {
 			return at.Network, at.Address
@@ -69,20 +69,20 @@ func (s *server) moveTo(at link.Endpoint) {
 	if at.Network == old.network && at.Address == old.address {
 		return
 	}
-	s.report(levelNotice, fmt.Sprintf("pool %q: server %q moves from %s to %s", s.pool.name, s.spec.Name, old.address, at.Address))
+	s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q moves from %s to %s", s.pool.name, s.spec.Name, old.address, at.Address))
 	queue := old.prober.close()
-	old.prober.disappoint(queue, errMoved)
+	old.prober.failRequests(queue, errMoved)
 	s.primary = newEndpoint(s, at.Network, at.Address)
 	for _, c := range old.conns {
 		if c.head == nil && c.state != connClosed {
-			old.tried(c, errMoved)
+			old.noteAttempt(c, errMoved)
 			c.retire()
 		}
 	}
 	if s.pool.spec.Preconnect {
-		s.primary.openAhead()
+		s.primary.preconnect()
 	}
 }
 
-// former tells whether the server has moved away: nothing new comes here, and nothing here speaks of the server.
-func (e *endpoint) former() bool { return e.server.primary != e }
+// isFormer tells whether the server has moved away: nothing new comes here, and nothing here speaks of the server.
+func (e *endpoint) isFormer() bool { return e.server.primary != e }

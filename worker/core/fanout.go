@@ -15,9 +15,9 @@ import (
 // fanout is what such a request still needs until the last of its fragments is answered. It is kept for reuse when it is
 // done, with its slices.
 type fanout struct {
-	pool    *pool
-	next    *fanout // of the pool's spare ones
-	command fanoutCommand
+	pool     *pool
+	next     *fanout // of the pool's spare ones
+	protocol fanoutProtocol
 
 	owner  []int32          // for each key the fragment that asks for it
 	counts []int32          // for each fragment its keys; failedPart once its reply is an error that stands for each of them
@@ -33,8 +33,8 @@ type fanout struct {
 	vain     bool // a fragment was given up, hence the whole
 }
 
-// fanoutCommand is what a protocol knows of one request that goes out as several: redisFanout or memcacheFanout.
-type fanoutCommand interface {
+// fanoutProtocol is what a protocol knows of one request that goes out as several: redisFanout or memcacheFanout.
+type fanoutProtocol interface {
 	divider
 	merger
 
@@ -75,12 +75,12 @@ func newFanouts(p *pool) fanouts {
 	return fs
 }
 
-// take returns an empty fanout for the request at hand.
-func (fs *fanouts) take() *fanout {
+// get returns an empty fanout for the request at hand.
+func (fs *fanouts) get() *fanout {
 	fs.targets = fs.targets[:0]
 	f := fs.spare
 	if f == nil {
-		return &fanout{pool: fs.pool, command: fs.pool.newFanoutCommand(fs.pool)}
+		return &fanout{pool: fs.pool, protocol: fs.pool.newFanoutProtocol(fs.pool)}
 	}
 	fs.spare = f.next
 	fs.count--
@@ -151,7 +151,7 @@ func (c *client) fragment(parent *request, i int) *request {
 // charge counts f, whose fragments are known, and what it takes.
 func (c *client) charge(f *fanout) {
 	*c.pool.counters[link.Fragments] += uint64(len(f.parts))
-	inBuffers, elsewhere := f.command.cost()
+	inBuffers, elsewhere := f.protocol.cost()
 	f.own = int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + elsewhere
 	if f.owners == nil {
 		f.own += 4 * cap(f.owner)
@@ -183,14 +183,14 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.
 	case c != nil:
 		c.mergeAtOnce(parent, fragment, reply) // the last one need not wait, so it is not copied
 	}
-	f.pool.fanouts.give(f)
+	f.pool.fanouts.put(f)
 	parent.fanout = nil
 	l.forget(parent)
 }
 
 // holdPart keeps the reply to a fragment for those to the others.
 func (c *client) holdPart(f *fanout, fragment int32, reply []byte, in *stream.Stream) {
-	part := c.pool.hold(reply, in)
+	part := c.pool.bufferReply(reply, in)
 	f.parts[fragment] = part
 	f.size += part.Cost()
 	c.held += part.Cost()
@@ -203,13 +203,13 @@ func (fs *fanouts) abandon(r *request) {
 	case r.fanout.left > 0:
 		r.fanout.dropParts(fs.pool.l.memory)
 	default: // no fragment of it is under way
-		fs.give(r.fanout)
+		fs.put(r.fanout)
 		r.fanout = nil
 	}
 }
 
-// give takes f back, which is done.
-func (fs *fanouts) give(f *fanout) {
+// put takes f back, which is done.
+func (fs *fanouts) put(f *fanout) {
 	m := fs.pool.l.memory
 	f.dropParts(m)
 	m.Uncharge(f.own)
@@ -217,11 +217,11 @@ func (fs *fanouts) give(f *fanout) {
 	if f.owners != nil {
 		f.owner = nil
 	}
-	large := f.command.clear(m)
+	large := f.protocol.clear(m)
 	if large || cap(f.owner) > maxKeptArgs || fs.count == maxSpareFanouts {
 		return
 	}
-	*f = fanout{pool: f.pool, next: fs.spare, command: f.command, owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0]}
+	*f = fanout{pool: f.pool, next: fs.spare, protocol: f.protocol, owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0]}
 	fs.spare = f
 	fs.count++
 }

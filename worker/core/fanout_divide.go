@@ -41,10 +41,10 @@ type part struct {
 // beginDivision has the request b, of so many keys, divided. Without memory it is answered, and nil returned.
 func (c *client) beginDivision(b []byte, f *fanout, keys int) *keyWalk {
 	p := c.pool
-	if f.command.perKey() {
+	if f.protocol.perKey() {
 		var err error
 		if f.owners, err = p.l.memory.Take(keys * int(unsafe.Sizeof(f.owner[0]))); err != nil {
-			p.fanouts.give(f)
+			p.fanouts.put(f)
 			c.respond(p.errorText(errNoMemory))
 			return nil
 		}
@@ -56,14 +56,16 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) *keyWalk {
 	}
 	w := c.beginWalk(b, keys, d)
 	if w == nil {
-		p.fanouts.give(f)
+		p.fanouts.put(f)
 		return nil
 	}
 	w.request.fanout = f
 	return w
 }
 
-func (d *division) nextKey(w *keyWalk, p *pool) (copied int) { return d.f.command.divideKey(d, w.b, p) }
+func (d *division) nextKey(w *keyWalk, p *pool) (copied int) {
+	return d.f.protocol.divideKey(d, w.b, p)
+}
 
 // assign gives the next key, which lives on server, to the fragment for that.
 func (d *division) assign(server int) *part {
@@ -90,12 +92,12 @@ func (d *division) send(w *keyWalk, c *client) {
 		f.counts = append(f.counts, d.parts[i].keys)
 		f.admitted = f.admitted && c.admitted(d.parts[i].server)
 	}
-	f.command.divided(l.memory, w.b)
+	f.protocol.divided(l.memory, w.b)
 	c.charge(f)
 	for i := range d.parts {
 		part := &d.parts[i]
-		part.out.Append(l.memory, f.command.fragmentEnd())
-		l.scratch = f.command.appendFragmentHead(l.scratch[:0], int(part.keys))
+		part.out.Append(l.memory, f.protocol.fragmentEnd())
+		l.scratch = f.protocol.appendFragmentHead(l.scratch[:0], int(part.keys))
 		c.pool.forwardOutput(c.fragment(w.request, i), c.lane, part.server, l.scratch, &part.out)
 	}
 }

@@ -19,8 +19,8 @@ type memcacheFanout struct {
 	whole   *memory.Buffer  // of a long one, the memory of line
 }
 
-// begin takes the request b, of these keys.
-func (m *memcacheFanout) begin(b []byte, r *memcache.Request, keys []memcache.Span) {
+// init takes the request b, of these keys.
+func (m *memcacheFanout) init(b []byte, r *memcache.Request, keys []memcache.Span) {
 	m.request = *r
 	m.line = append(m.line, b...)
 	m.keys = append(m.keys, keys...)

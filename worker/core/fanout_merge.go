@@ -47,12 +47,12 @@ func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 	}
 	replies[fragment] = reply
 	if r != c.head || r.state&isSilent != 0 || size > memory.LargestChunkBytes {
-		merged := f.command.merge(l.scratch[:0], f, replies)
+		merged := f.protocol.merge(l.scratch[:0], f, replies)
 		l.scratch = merged
 		c.answered(r, merged, nil)
 	} else {
 		c.active = l.ticks()
-		merged := f.command.merge(c.stream.Out.Reserve(l.memory, size), f, replies)
+		merged := f.protocol.merge(c.stream.Out.Reserve(l.memory, size), f, replies)
 		c.stream.Out.Extend(l.memory, merged)
 		c.shift()
 		c.deliver()
@@ -79,7 +79,7 @@ func (f *fanout) isLong(last []byte) bool {
 	for _, part := range f.parts {
 		size += len(part.Bytes())
 	}
-	return size >= longBytes && f.command.perKey()
+	return size >= longBytes && f.protocol.perKey()
 }
 
 // gathered is told that the replies to all fragments of r wait in its fanout.
@@ -89,14 +89,14 @@ func (c *client) gathered(r *request) {
 	r.state |= isDone
 	c.active = l.ticks()
 	replies := f.replies()
-	if failure := f.command.openList(f, replies); failure != nil {
-		r.reply = c.hold(failure, nil)
+	if failure := f.protocol.openList(f, replies); failure != nil {
+		r.reply = c.holdReply(failure, nil)
 		c.endMerge(r)
 	} else {
 		for i, part := range f.parts {
 			before := part.Cost()
 			l.memory.Skip(part, len(part.B)-len(replies[i]))
-			c.used(f, before-part.Cost())
+			c.uncharge(f, before-part.Cost())
 		}
 	}
 	clear(replies)
@@ -120,7 +120,7 @@ func (c *client) merge(r *request) bool {
 		return false
 	}
 	if f.merged == 0 {
-		c.stream.Out.Append(l.memory, f.command.appendListHead(l.scratch[:0], len(f.owner)))
+		c.stream.Out.Append(l.memory, f.protocol.appendListHead(l.scratch[:0], len(f.owner)))
 	}
 	budget := sliceBytes
 	for f.merged < len(f.owner) && budget > 0 {
@@ -139,7 +139,7 @@ func (c *client) merge(r *request) bool {
 		c.nextTurn()
 		return false
 	}
-	c.stream.Out.Append(l.memory, f.command.appendListEnd(l.scratch[:0], f.parts))
+	c.stream.Out.Append(l.memory, f.protocol.appendListEnd(l.scratch[:0], f.parts))
 	c.endMerge(r)
 	return true
 }
@@ -152,25 +152,25 @@ func (c *client) mergeKey(f *fanout) (copied int, ok bool) {
 		c.stream.Out.Append(m, part.B)
 		return len(part.B), true
 	}
-	size, ok := f.command.frontValue(f, part.B)
+	size, ok := f.protocol.frontValue(f, part.B)
 	if size == 0 {
 		return 0, ok
 	}
 	before := part.Cost()
 	copied = c.stream.Out.Move(m, part, size)
-	c.used(f, before-part.Cost())
+	c.uncharge(f, before-part.Cost())
 	return copied, true
 }
 
-// used is told that so many bytes of what f has kept wait no more.
-func (c *client) used(f *fanout, n int) {
+// uncharge is told that so many bytes of what f has kept wait no more.
+func (c *client) uncharge(f *fanout, n int) {
 	f.size -= n
 	c.held -= n
 }
 
 // endMerge gives back what r needed for its reply.
 func (c *client) endMerge(r *request) {
-	c.used(r.fanout, r.fanout.size)
-	c.pool.fanouts.give(r.fanout)
+	c.uncharge(r.fanout, r.fanout.size)
+	c.pool.fanouts.put(r.fanout)
 	r.fanout = nil
 }

@@ -421,7 +421,7 @@ func isKnown(reply []byte) bool {
 		"Connection refused", "Connection timed out", "Connection reset by peer", "Broken pipe", "Host is down", "No route to host",
 		"Network is unreachable", "Too many open files", "Cannot assign requested address", "No space left on device",
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
-		errGarbage.Error(), errUnasked.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
+		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
 		"Connection timed out", "No such file or directory",
 	} {
 		if bytes.Contains(reply, []byte(known)) {

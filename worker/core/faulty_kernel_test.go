@@ -41,7 +41,7 @@ func (w *faultyWorld) limitMemory() {
 		if w.shortage.limited {
 			l.spec.MemoryLimit = lowMemory
 		} else if l.relief.scarce { // as if it had been set so high that nothing is scarce
-			l.relief.scarce, l.relief.large = false, nil
+			l.relief.scarce, l.relief.candidates = false, nil
 			l.unmuteAll()
 		}
 		if was != l.spec.MemoryLimit {

@@ -167,7 +167,7 @@ func (w *faultyWorld) build() {
 	for _, l := range w.workers {
 		for _, p := range l.pools {
 			for _, s := range p.servers {
-				if s.primary.named() && !s.primary.where.lookup {
+				if s.primary.hasName() && !s.primary.where.lookup {
 					s.primary.lookUp()
 				}
 			}

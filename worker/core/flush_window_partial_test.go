@@ -48,13 +48,13 @@ func TestPartialRepliesWaitNoLonger(t *testing.T) {
 	r, c := pipelined(t)
 	r.answer(0, "$1\r\n1\r\n")
 	r.oneTurn(c)
-	if l := r.workers[0]; !l.hurries() || l.pressed() {
-		t.Errorf("the loop hurries: %v, and may not sleep: %v", l.hurries(), l.pressed())
+	if l := r.workers[0]; !l.mustNotWait() || l.hasWork() {
+		t.Errorf("the loop hurries: %v, and may not sleep: %v", l.mustNotWait(), l.hasWork())
 	}
 	if got := r.oneTurn(c); got != "$1\r\n1\r\n" {
 		t.Errorf("in a turn without events the client got %q", got)
 	}
-	if r.workers[0].hurries() {
+	if r.workers[0].mustNotWait() {
 		t.Error("the loop goes on although nothing is left")
 	}
 }

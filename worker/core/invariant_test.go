@@ -80,7 +80,7 @@ func checkClient(t testing.TB, c *client) {
 		}
 		if r.fanout != nil {
 			if r.fanout.own > 0 {
-				inBuffers, _ := r.fanout.command.cost()
+				inBuffers, _ := r.fanout.protocol.cost()
 				held += r.fanout.own + r.fanout.owners.Cost() + inBuffers + len(r.fanout.parts)*requestBytes
 			}
 			for _, part := range r.fanout.parts {

@@ -34,7 +34,7 @@ type listener struct {
 	token    poll.Token
 	kept     int // a connection that was accepted and could not be watched; -1: none
 	pause    timer.Timer
-	last     timer.Timer // then it is closed; off: it is not to be
+	closing  timer.Timer // then it is closed; off: it is not to be
 	loggedAt int64
 }
 
@@ -47,11 +47,11 @@ func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
 	if spec.Network == "tcp" {
 		ln.at, ln.dual = sock.ListensOn(fd)
 	}
-	ln.pause.Fire, ln.last.Fire = ln.watch, ln.end
-	ln.token = l.hold(ln)
+	ln.pause.Fire, ln.closing.Fire = ln.watch, ln.closeWhenEmpty
+	ln.token = l.addEntry(ln)
 	if l.accepting {
 		if err := l.poller.AddListener(fd, ln.token, spec.Shared); err != nil {
-			l.release(ln.token)
+			l.removeEntry(ln.token)
 			return err
 		}
 		ln.watched = true
@@ -103,7 +103,7 @@ func (ln *listener) watch() {
 
 // unwatch leaves the queue to others. Whoever is accepted and still cannot be watched is closed.
 func (ln *listener) unwatch() {
-	ln.lookAway()
+	ln.removeFromPoller()
 	ln.pool.l.timers.Stop(&ln.pause)
 	if err := ln.watchKept(); err != nil {
 		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
@@ -113,7 +113,7 @@ func (ln *listener) unwatch() {
 	}
 }
 
-func (ln *listener) lookAway() {
+func (ln *listener) removeFromPoller() {
 	if ln.watched {
 		ln.watched = false
 		ln.pool.l.poller.Remove(ln.fd)
@@ -133,7 +133,7 @@ func (ln *listener) watchKept() error {
 	if ln.kept < 0 {
 		return nil
 	}
-	err := ln.pool.l.accept(ln.kept, ln)
+	err := ln.pool.l.addClient(ln.kept, ln)
 	if err == nil {
 		ln.kept = -1
 	}
@@ -145,7 +145,7 @@ func (l *loop) closeListeners() {
 	l.accepting = false
 	for _, ln := range slices.Clone(l.listeners) {
 		if ln.removed {
-			ln.outlast()
+			ln.closeSoon()
 		} else {
 			ln.close()
 		}
@@ -155,8 +155,8 @@ func (l *loop) closeListeners() {
 func (ln *listener) close() {
 	l := ln.pool.l
 	ln.unwatch()
-	l.timers.Stop(&ln.last)
-	l.release(ln.token)
+	l.timers.Stop(&ln.closing)
+	l.removeEntry(ln.token)
 	sock.Close(ln.fd)
 	l.closed()
 	l.listeners = slices.DeleteFunc(l.listeners, func(other *listener) bool { return other == ln })
@@ -176,7 +176,7 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 		return false
 	}
 	for range limit {
-		if l.reaches(ceiling) || l.crowds(ceiling) {
+		if l.reachesCeiling(ceiling) || l.isCrowded(ceiling) {
 			ln.mute(errSpared)
 			return false
 		}
@@ -212,7 +212,7 @@ func (ln *listener) mute(err error) {
 		ln.loggedAt = l.now
 		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
 	}
-	ln.lookAway()
+	ln.removeFromPoller()
 	l.timers.Set(&ln.pause, l.now+int64(acceptPause))
 }
 

@@ -31,7 +31,7 @@ func (c *masterLink) lend() {
 		body := link.LentBody{More: last < len(l.listeners)}
 		var fds []int
 		for _, ln := range l.listeners[first:last] {
-			if ln.last.Armed() { // nobody can connect there any more
+			if ln.closing.Armed() { // nobody can connect there any more
 				continue
 			}
 			body.Listeners, fds = append(body.Listeners, ln.spec), append(fds, ln.fd)

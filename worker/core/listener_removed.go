@@ -35,7 +35,7 @@ func (l *loop) markRemoved(pools []int) {
 // unmarkRemoved forgets it again, except of those that are closed anyway.
 func (l *loop) unmarkRemoved() {
 	for _, ln := range l.listeners {
-		ln.removed = ln.last.Armed()
+		ln.removed = ln.closing.Armed()
 	}
 }
 
@@ -44,36 +44,36 @@ func (l *loop) replace(spec link.Listener) {
 	for _, ln := range l.listeners {
 		if spec.Network == "unix" && ln.spec.Network == "unix" && ln.spec.Address == spec.Address {
 			ln.removed = true
-			ln.outlast()
+			ln.closeSoon()
 		}
 	}
 }
 
-// outlast accepts on for a while, and then closes the listener.
-func (ln *listener) outlast() {
+// closeSoon accepts on for a while, and then closes the listener.
+func (ln *listener) closeSoon() {
 	l := ln.pool.l
-	if !ln.last.Armed() {
+	if !ln.closing.Armed() {
 		ln.watch()
-		l.timers.Set(&ln.last, l.now+int64(removedGrace))
+		l.timers.Set(&ln.closing, l.now+int64(removedGrace))
 	}
 }
 
-// end closes the listener, once its queue is empty.
-func (ln *listener) end() {
+// closeWhenEmpty closes the listener, once its queue is empty.
+func (ln *listener) closeWhenEmpty() {
 	l := ln.pool.l
 	if !ln.acceptAll() { // for want of a descriptor
-		l.timers.Set(&ln.last, l.now+int64(removedAgain))
+		l.timers.Set(&ln.closing, l.now+int64(removedAgain))
 		return
 	}
 	ln.close()
 	l.endIfDrained()
 }
 
-// outlasting tells whether somebody may still come from an address that nobody else accepts at.
-func (l *loop) outlasting() (any bool) {
+// awaitRemoved tells whether somebody may still come from an address that nobody else accepts at.
+func (l *loop) awaitRemoved() (any bool) {
 	for _, ln := range l.listeners {
 		if ln.removed {
-			ln.outlast()
+			ln.closeSoon()
 			any = true
 		}
 	}

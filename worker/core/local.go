@@ -29,7 +29,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		out = resp.AppendSimple(out, "OK")
 		defer c.leave()
 	case resp.LocalHangUp:
-		c.noteRefusal(cmd.Name, foreignSpeech)
+		c.noteRefusal(cmd.Name, speaksHTTP)
 		c.leave()
 		return
 	case resp.LocalAuth:
@@ -41,7 +41,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		}
 		out = c.hello(out, b, args[1:])
 	case resp.LocalSelect:
-		out = c.selects(out, args[1].Of(b))
+		out = c.selectDB(out, args[1].Of(b))
 	case resp.LocalReset:
 		out = c.reset(out)
 	case resp.LocalInfo:
@@ -185,9 +185,9 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 	return resp.AppendArray(out, 0)
 }
 
-// selects answers SELECT: a pool has one database, redis_db. A client that wants another one would go on in this one, so
+// selectDB answers SELECT: a pool has one database, redis_db. A client that wants another one would go on in this one, so
 // it is not served any more.
-func (c *client) selects(out, db []byte) []byte {
+func (c *client) selectDB(out, db []byte) []byte {
 	n, ok := resp.ParseInt(db)
 	switch {
 	case !ok:

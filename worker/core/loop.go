@@ -116,14 +116,14 @@ func (l *loop) run() error {
 // turn does everything that became possible, then writes everything that came of it.
 func (l *loop) turn(events []poll.Event) {
 	now := l.clock()
-	l.excuse(now)
+	l.extendDeadlines(now)
 	l.now = now
 	*l.turns++
 	l.io.Spent, l.io.Sent = 0, 0
 	l.observe()
-	l.agenda.begin()
+	l.agenda.startTurn()
 	l.handle(events)
-	l.serveTurn()
+	l.runQueued()
 	l.timers.Run(l.now)
 	l.flush()
 	if l.mover.outgoing.on {
@@ -154,7 +154,7 @@ func (l *loop) observe() {
 // wait returns what became possible since the last turn, which has handled so many events.
 func (l *loop) wait(events int) ([]poll.Event, error) {
 	patience := l.patience()
-	if l.pressed() || patience == 0 && len(l.agenda.partial) == 0 {
+	if l.hasWork() || patience == 0 && len(l.agenda.partial) == 0 {
 		return l.poller.Wait(0)
 	}
 	width := l.window.sleep(events, l.busy)
@@ -167,18 +167,18 @@ func (l *loop) wait(events int) ([]poll.Event, error) {
 	return gathered, err
 }
 
-// hurries tells whether there is something to do although nothing happens.
-func (l *loop) hurries() bool { return l.pressed() || len(l.agenda.partial) > 0 }
+// mustNotWait tells whether there is something to do although nothing happens.
+func (l *loop) mustNotWait() bool { return l.hasWork() || len(l.agenda.partial) > 0 }
 
-// pressed tells whether that is more than to write what could be more.
-func (l *loop) pressed() bool {
+// hasWork tells whether that is more than to write what could be more.
+func (l *loop) hasWork() bool {
 	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.outgoing.moreToDo
 }
 
 // patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
 // else without end, since the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
-	if l.hurries() {
+	if l.mustNotWait() {
 		return 0
 	}
 	at, ok := l.timers.Next()
@@ -207,16 +207,16 @@ func (l *loop) trim() {
 
 // register gives h a token and watches fd for it.
 func (l *loop) register(fd int, h handler) (poll.Token, error) {
-	token := l.hold(h)
+	token := l.addEntry(h)
 	if err := l.poller.Add(fd, token); err != nil {
-		l.release(token)
+		l.removeEntry(token)
 		return poll.Token{}, err
 	}
 	return token, nil
 }
 
-// hold gives h an entry of the table.
-func (l *loop) hold(h handler) poll.Token {
+// addEntry gives h an entry of the table.
+func (l *loop) addEntry(h handler) poll.Token {
 	if len(l.free) == 0 {
 		l.free = append(l.free, uint32(len(l.table)))
 		l.table = append(l.table, registration{})
@@ -228,11 +228,11 @@ func (l *loop) hold(h handler) poll.Token {
 	return poll.Token{Index: index, Seq: r.seq}
 }
 
-// hand gives a registration to another holder.
-func (l *loop) hand(token poll.Token, h handler) { l.table[token.Index].h = h }
+// setHandler gives a registration to another holder.
+func (l *loop) setHandler(token poll.Token, h handler) { l.table[token.Index].h = h }
 
-// release ends a registration: events that are still in flight for it find nobody.
-func (l *loop) release(token poll.Token) {
+// removeEntry ends a registration: events that are still in flight for it find nobody.
+func (l *loop) removeEntry(token poll.Token) {
 	r := &l.table[token.Index]
 	r.h = nil
 	r.seq++

@@ -204,7 +204,7 @@ func (l *loop) startAccepting() {
 func (c *masterLink) close() {
 	l := c.l
 	l.poller.Remove(c.fd)
-	l.release(c.token)
+	l.removeEntry(c.token)
 	l.timers.Stop(&c.loan.retry)
 	sock.Close(c.fd)
 	l.master = nil

@@ -86,13 +86,13 @@ func (c *client) resume() {
 // startMove puts a packed client in flight.
 func (c *client) startMove() {
 	c.moving.become(moveInFlight)
-	c.pool.l.hand(c.token, inFlightClient{c})
+	c.pool.l.setHandler(c.token, inFlightClient{c})
 }
 
 // cancelMove resumes a client that was in flight.
 func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
-	c.pool.l.hand(c.token, c)
+	c.pool.l.setHandler(c.token, c)
 	c.stream.Unread = true // events for it were ignored
 	c.resume()
 }
@@ -106,8 +106,8 @@ func (c *client) finishMove() {
 // startMoved begins to serve a client that another worker has served until now. It is no new connection, so only the gauges
 // count it; and it had a place before, so client_connections does not turn it away.
 func (c *client) startMoved() {
-	c.pool.l.hand(c.token, c)
-	c.begin()
+	c.pool.l.setHandler(c.token, c)
+	c.startServing()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
 	atomic.AddUint64(c.pool.counters[link.ClientConnections], 1)
 	c.stream.Unread = true

@@ -91,7 +91,7 @@ func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handof
 		return nil, handoff.NoResources
 	}
 	g := &preparedClient{c: c, frozen: r.FrozenAt}
-	l.hand(c.token, g)
+	l.setHandler(c.token, g)
 	return g, handoff.Accept
 }
 
@@ -100,7 +100,7 @@ func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handof
 // address.
 func (l *loop) listenerFor(r *handoff.Record, fd int) *listener {
 	for _, ln := range l.listeners {
-		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.last.Armed() && ln.speaks(r) {
+		if ln.spec.Address == r.Address && ln.spec.Network == r.Network && !ln.closing.Armed() && ln.speaks(r) {
 			return ln
 		}
 	}
@@ -127,7 +127,7 @@ func (ln *listener) speaks(r *handoff.Record) bool {
 // covers tells how specifically the listener matches a connection to local: 0 is not at all, 3 is the very address.
 func (ln *listener) covers(local netip.AddrPort) int {
 	switch {
-	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.last.Armed():
+	case ln == nil || ln.spec.Network != "tcp" || ln.at.Port() != local.Port() || ln.closing.Armed():
 	case ln.at == local:
 		return 3
 	case ln.at.Addr().IsUnspecified() && ln.at.Addr().Is4() == local.Addr().Is4():

@@ -289,7 +289,7 @@ func (p *peerLink) closeIfDone() {
 	}
 	l.timers.Stop(&p.resend)
 	l.poller.Remove(p.fd)
-	l.release(p.token)
+	l.removeEntry(p.token)
 	sock.Close(p.fd)
 	p.fd = -1
 	l.mover.peers = slices.DeleteFunc(l.mover.peers, func(other *peerLink) bool { return other == p })

@@ -138,7 +138,7 @@ func (r *rendezvous) close() {
 		return
 	}
 	l.poller.Remove(r.fd)
-	l.release(r.token)
+	l.removeEntry(r.token)
 	sock.Close(r.fd)
 	r.fd = -1
 }

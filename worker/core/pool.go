@@ -50,7 +50,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		timeout:  int64(spec.Timeout),
 		sessions: newSessions(),
 	}
-	p.speak(spec)
+	p.setProtocol(spec)
 	for i := range spec.Servers {
 		p.servers = append(p.servers, newServer(p, i))
 	}
@@ -63,8 +63,8 @@ func newPool(l *loop, index int) (*pool, error) {
 	return p, nil
 }
 
-// speak sets what depends on the protocol.
-func (p *pool) speak(spec *link.Pool) {
+// setProtocol sets what depends on the protocol.
+func (p *pool) setProtocol(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
 		p.protocol = memcacheProtocol
 		return

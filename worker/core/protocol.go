@@ -16,17 +16,17 @@ import (
 
 // protocol is what a pool speaks. Loop only.
 type protocol struct {
-	serve            func(c *client, b []byte) (used int)                         // the requests at the front of b
-	consume          func(b []byte, p progress) (n int, next progress, err error) // the reply at the front of b
-	newFanoutCommand func(p *pool) fanoutCommand
-	errorText        func(err error) []byte // what a client is told of a server connection that failed
-	ping             []byte                 // asks an ejected server whether it serves
+	processRequests   func(c *client, b []byte) (used int)                         // the requests at the front of b
+	consume           func(b []byte, p progress) (n int, next progress, err error) // the reply at the front of b
+	newFanoutProtocol func(p *pool) fanoutProtocol
+	errorText         func(err error) []byte // what a client is told of a server connection that failed
+	ping              []byte                 // asks an ejected server whether it serves
 }
 
 var redisProtocol = protocol{
-	serve:   (*client).serveRedis,
-	consume: consumeRedis,
-	newFanoutCommand: func(p *pool) fanoutCommand {
+	processRequests: (*client).processRedis,
+	consume:         consumeRedis,
+	newFanoutProtocol: func(p *pool) fanoutProtocol {
 		return &redisFanout{errorsPerKey: p.spec.MGetErrors == link.MGetErrorsPerKey}
 	},
 	errorText: redisError,
@@ -34,11 +34,11 @@ var redisProtocol = protocol{
 }
 
 var memcacheProtocol = protocol{
-	serve:            (*client).serveMemcache,
-	consume:          consumeMemcache,
-	newFanoutCommand: func(*pool) fanoutCommand { return new(memcacheFanout) },
-	errorText:        memcacheError,
-	ping:             []byte("version\r\n"),
+	processRequests:   (*client).processMemcache,
+	consume:           consumeMemcache,
+	newFanoutProtocol: func(*pool) fanoutProtocol { return new(memcacheFanout) },
+	errorText:         memcacheError,
+	ping:              []byte("version\r\n"),
 }
 
 // progress is the Progress of either codec: how far into incomplete bytes the last look came.
@@ -113,7 +113,7 @@ func memcacheError(err error) []byte {
 
 // foreignCause words an error for clients. What the server said stays in the log: it may name what is not theirs to know.
 func foreignCause(err error) string {
-	for _, known := range []error{errGarbage, errUnasked, errGreeting, errMemory, errNoMemory, errReplyMemory} {
+	for _, known := range []error{errGarbage, errUnsolicited, errGreeting, errMemory, errNoMemory, errReplyMemory} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

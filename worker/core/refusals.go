@@ -32,7 +32,7 @@ const (
 	needsSolo     = "needs a pool of one server"
 	wrongPassword = "wrong password"
 	noPassword    = "the password is not given yet"
-	foreignSpeech = "not a command but HTTP"
+	speaksHTTP    = "not a command but HTTP"
 )
 
 // refusalKind is what two lines differ in: the name of the command, or the reason.
@@ -82,8 +82,8 @@ func (c *client) noteRefusal(name, reason string) {
 	}
 }
 
-// noteStranger is noteRefusal for what a client asks that has not given the password.
-func (c *client) noteStranger(cmd *resp.Command) {
+// noteUnauthenticated is noteRefusal for what a client asks that has not given the password.
+func (c *client) noteUnauthenticated(cmd *resp.Command) {
 	name := "unknown command"
 	if cmd != nil {
 		name = cmd.Name

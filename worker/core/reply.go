@@ -58,7 +58,7 @@ func (c *conn) recv() {
 	b, err := c.stream.Recv(l.io)
 	if err == unix.ENOMEM && c.discard(errNoMemory) {
 		if c.state != connClosed {
-			c.keep(c.stream.Reread())
+			c.saveRest(c.stream.Reread())
 			c.stream.Unread = true
 			c.nextTurn()
 		}
@@ -74,7 +74,7 @@ func (c *conn) recv() {
 	c.heard, c.blamed = l.now, false
 	*c.endpoint.heard = uint64(l.now)
 	before := *c.endpoint.counters[link.Responses]
-	used, err := c.take(b)
+	used, err := c.pairReplies(b)
 	if err != nil {
 		c.fail(err)
 		return
@@ -82,15 +82,15 @@ func (c *conn) recv() {
 	if c.state == connClosed {
 		return
 	}
-	c.keep(b[used:])
+	c.saveRest(b[used:])
 	if c.state == connClosed {
 		return
 	}
 	served := *c.endpoint.counters[link.Responses] - before
 	if served > 0 {
 		l.io.Spent += int(served) * requestToll
-		c.fares()
-		if c.head == nil && c.endpoint.former() && c.state != connClosed {
+		c.reportHealth()
+		if c.head == nil && c.endpoint.isFormer() && c.state != connClosed {
 			c.retire()
 			return
 		}
@@ -104,19 +104,19 @@ func (c *conn) recv() {
 	}
 }
 
-// fares tells the server's health what its replies say of it.
-func (c *conn) fares() {
-	if c.sick != nil {
-		c.endpoint.failed(c.sick, c.asked)
-		c.sick = nil
+// reportHealth tells the server's health what its replies say of it.
+func (c *conn) reportHealth() {
+	if c.outOfService != nil {
+		c.endpoint.failed(c.outOfService, c.outOfServiceAt)
+		c.outOfService = nil
 		return
 	}
 	c.endpoint.succeeded()
 }
 
 var (
-	errUnasked = errors.New("server sent a reply that nobody asked for")
-	errGarbage = errors.New("server sent what is no reply")
+	errUnsolicited = errors.New("server sent a reply that nobody asked for")
+	errGarbage     = errors.New("server sent what is no reply")
 )
 
 // refusal is an error that a server sent before it got a request, such as that it has too many clients already.
@@ -126,19 +126,19 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n"))
 }
 
-// unasked tells whether what comes now belongs to no request: none is sent.
-func (c *conn) unasked() bool { return c.head == nil || c.head == c.unsent && c.lead <= 0 }
+// isUnsolicited tells whether what comes now belongs to no request: none is sent.
+func (c *conn) isUnsolicited() bool { return c.head == nil || c.head == c.unsent && c.lead <= 0 }
 
-// unaskedError tells what such a reply means. An error speaks to all that wait.
-func unaskedError(reply []byte) error {
+// unsolicitedError tells what such a reply means. An error speaks to all that wait.
+func unsolicitedError(reply []byte) error {
 	if resp.IsError(reply) || memcache.IsError(reply) {
 		return &refusal{bytes.Clone(reply)}
 	}
-	return errUnasked
+	return errUnsolicited
 }
 
-// take pairs the replies in b with the in queue and returns how many bytes that used.
-func (c *conn) take(b []byte) (used int, err error) {
+// pairReplies pairs the replies in b with the in queue and returns how many bytes that used.
+func (c *conn) pairReplies(b []byte) (used int, err error) {
 	n := &c.endpoint.counters
 	for used < len(b) {
 		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
@@ -161,14 +161,14 @@ func (c *conn) take(b []byte) (used int, err error) {
 			}
 			continue
 		}
-		if c.unasked() {
-			return used, unaskedError(reply)
+		if c.isUnsolicited() {
+			return used, unsolicitedError(reply)
 		}
 		*n[link.Responses]++
 		*n[link.ResponseBytes] += uint64(size)
 		r := c.pop()
 		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
-			c.sick, c.asked = &refusal{bytes.Clone(reply)}, r.sent
+			c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 		}
 		c.discards = false
 		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++

@@ -25,7 +25,7 @@ func isOwnTrouble(err error) bool {
 // discard gives up the reply that is coming, and answers its request with the reason. The connection stays: what is to
 // come of the reply is thrown away. It reports whether there is such a reply; the caller must call keep.
 func (c *conn) discard(reason error) bool {
-	if c.state != connReady || c.discards || c.unasked() {
+	if c.state != connReady || c.discards || c.isUnsolicited() {
 		return false
 	}
 	p, r := c.endpoint.pool, c.head
@@ -39,15 +39,15 @@ func (c *conn) discard(reason error) bool {
 		*p.counters[link.ForwardError]++
 	}
 	if r.probe != nil {
-		r.probe.vain = true
+		r.probe.notSent = true
 	}
 	p.l.answer(r, p.errorText(reason), nil)
 	return true
 }
 
-// keep saves b, which is left of what came in, or what is needed of it. A reply that memory_limit has no room for in any
+// saveRest saves b, which is left of what came in, or what is needed of it. A reply that memory_limit has no room for in any
 // case is given up as soon as that is known.
-func (c *conn) keep(b []byte) {
+func (c *conn) saveRest(b []byte) {
 	l := c.endpoint.pool.l
 	if limit := l.spec.MemoryLimit; limit > 0 && int64(c.progress.pos) > limit {
 		c.discard(errReplyMemory)
@@ -56,11 +56,11 @@ func (c *conn) keep(b []byte) {
 		return
 	}
 	if c.discards {
-		b = c.shed(b)
+		b = c.trimDiscarded(b)
 	}
 	err := c.stream.Keep(l.memory, b)
 	if err != nil && c.discard(errNoMemory) && c.state != connClosed {
-		err = c.stream.Keep(l.memory, c.shed(b))
+		err = c.stream.Keep(l.memory, c.trimDiscarded(b))
 	}
 	if err != nil {
 		c.fail(err)
@@ -70,9 +70,9 @@ func (c *conn) keep(b []byte) {
 // longLineBytes is from where on what begins like a line is one: the number of a string or an array is shorter.
 const longLineBytes = 64 << 10
 
-// shed returns what it takes of b, an incomplete reply that nobody waits for, to find its end: its first byte, the end of
+// trimDiscarded returns what it takes of b, an incomplete reply that nobody waits for, to find its end: its first byte, the end of
 // the line or string before what is coming, and the beginning of that.
-func (c *conn) shed(b []byte) []byte {
+func (c *conn) trimDiscarded(b []byte) []byte {
 	p, before := &c.progress, len(b)
 	if from := min(len(b), p.pos) - len("\r\n"); from > 1 {
 		b[from-1] = b[0]

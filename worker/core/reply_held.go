@@ -20,15 +20,15 @@ func (h *heldReply) bytes() []byte {
 	return h.b.B[h.from:h.to]
 }
 
-// hold keeps reply. One that is long gets a buffer of its own, the one in which it came if that can be. The others stand on
+// holdReply keeps reply. One that is long gets a buffer of its own, the one in which it came if that can be. The others stand on
 // the client's shelf, side by side: of a pipeline over several servers most replies wait, and with a buffer for each the
 // memory that they lie in would be many times what they are.
-func (c *client) hold(reply []byte, in *stream.Stream) (h heldReply) {
+func (c *client) holdReply(reply []byte, in *stream.Stream) (h heldReply) {
 	switch {
 	case len(reply) == 0:
 		return h
 	case len(reply) >= memory.ClaimBytes:
-		h.b = c.pool.hold(reply, in)
+		h.b = c.pool.bufferReply(reply, in)
 		c.held += h.b.Cost()
 		return h
 	}
@@ -48,8 +48,8 @@ func (c *client) hold(reply []byte, in *stream.Stream) (h heldReply) {
 // shelfAfter returns how large a shelf is that follows s, which is full.
 func shelfAfter(s *memory.Buffer) (bytes int) { return min(2*cap(s.Bytes()), memory.LargestChunkBytes) }
 
-// release lets go of the reply that r, which has left the out queue, has held.
-func (c *client) release(r *request) {
+// dropHeldReply lets go of the reply that r, which has left the out queue, has held.
+func (c *client) dropHeldReply(r *request) {
 	b := r.reply.b
 	if r.reply.to > 0 {
 		b.Users--

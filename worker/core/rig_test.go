@@ -178,7 +178,7 @@ func (r *rig) step(l *loop) (busy bool) {
 	if r.before != nil {
 		events = r.before(l, events)
 	}
-	busy = len(events) > 0 || l.hurries()
+	busy = len(events) > 0 || l.mustNotWait()
 	if at, ok := l.timers.Next(); ok && at <= r.now {
 		busy = true
 	}

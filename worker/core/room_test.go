@@ -14,7 +14,7 @@ import (
 // leaveRoom has a worker believe that it has descriptors for so many more connections.
 func (r *rig) leaveRoom(l *loop, places int) {
 	l.descriptors.spares, l.descriptors.fixed = true, 0
-	l.descriptors.fixed = l.ceiling() - l.used() - places
+	l.descriptors.fixed = l.ceiling() - l.openDescriptors() - places
 }
 
 // waits checks that a client is not accepted.

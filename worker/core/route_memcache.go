@@ -20,9 +20,9 @@ func (rt *memcacheRoute) trim() {
 	}
 }
 
-// serveMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
+// processMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
 // many bytes that used.
-func (c *client) serveMemcache(b []byte) (used int) {
+func (c *client) processMemcache(b []byte) (used int) {
 	l := c.pool.l
 	if c.skip > 0 {
 		used = min(len(b), c.skip)
@@ -167,9 +167,9 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 		c.forwardMemcache(b, r, c.pool.placement.one(keys[0].Of(b)))
 		return
 	}
-	f := c.pool.fanouts.take()
+	f := c.pool.fanouts.get()
 	if len(b) >= longBytes {
-		f.command.(*memcacheFanout).request = *r
+		f.protocol.(*memcacheFanout).request = *r
 		c.beginDivision(b, f, len(keys))
 		return
 	}
@@ -181,7 +181,7 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 
 // broadcast sends a request to every server.
 func (c *client) broadcast(b []byte, r *memcache.Request) {
-	f := c.pool.fanouts.take()
+	f := c.pool.fanouts.get()
 	for i := range c.pool.placement.all {
 		c.pool.fanouts.assign(f, i)
 	}
@@ -189,8 +189,8 @@ func (c *client) broadcast(b []byte, r *memcache.Request) {
 }
 
 func (c *client) dispatchMemcache(b []byte, r *memcache.Request, keys []memcache.Span, f *fanout) {
-	m := f.command.(*memcacheFanout)
-	m.begin(b, r, keys)
+	m := f.protocol.(*memcacheFanout)
+	m.init(b, r, keys)
 	req := c.oweMemcache(len(b), r)
 	c.dispatch(req, f, func(dst []byte, part []int32) []byte {
 		if m.request.Cmd.Route == memcache.Broadcast {

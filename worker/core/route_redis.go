@@ -34,9 +34,9 @@ func (rt *redisRoute) trim(m *memory.Allocator) {
 	}
 }
 
-// serveRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
+// processRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
 // bytes that used.
-func (c *client) serveRedis(b []byte) (used int) {
+func (c *client) processRedis(b []byte) (used int) {
 	l := c.pool.l
 	if c.progress != (requestProgress{}) {
 		if c.presumes(b) {
@@ -176,7 +176,7 @@ func (c *client) refuseProtocol(err error) {
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
 	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
-		c.noteStranger(cmd)
+		c.noteUnauthenticated(cmd)
 		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
 		return
 	}
@@ -315,8 +315,8 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 
 // redisFanout returns an empty fanout for a request of cmd.
 func (p *pool) redisFanout(cmd *resp.Command) *fanout {
-	f := p.fanouts.take()
-	f.command.(*redisFanout).cmd = cmd
+	f := p.fanouts.get()
+	f.protocol.(*redisFanout).cmd = cmd
 	return f
 }
 

@@ -27,7 +27,7 @@ type server struct {
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	retry    timer.Timer      // of an ejection
-	news     news
+	logState serverLog
 }
 
 func newServer(p *pool, index int) *server {
@@ -37,9 +37,9 @@ func newServer(p *pool, index int) *server {
 		word:     p.l.shared.Liveness(p.index, index),
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 	}
-	s.news.timer.Fire = s.catchUp
+	s.logState.timer.Fire = s.logPending
 	s.retry.Fire = s.tryRetry
-	network, address := s.place()
+	network, address := s.address()
 	s.primary = newEndpoint(s, network, address)
 	return s
 }
@@ -68,7 +68,7 @@ func (s *server) failed(err error, since int64) {
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
-			s.report(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
+			s.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
 				s.pool.spec.ServerRetryTimeout, cause(err)))
 		}
 		return

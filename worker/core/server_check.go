@@ -30,28 +30,28 @@ func (l *loop) checkServers() {
 	rc.timer.Fire = rc.timeout
 	l.timers.Set(&rc.timer, l.now+int64(serverCheckTime))
 	for e := range l.endpoints {
-		e.trial = true
+		e.checked = true
 		rc.left++
 	}
 	for e := range l.endpoints {
-		e.present()
+		e.openForCheck()
 	}
 	rc.endIfDone()
 }
 
-// present opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
+// openForCheck opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
 // and go on doing so while clients are served.
-func (e *endpoint) present() {
+func (e *endpoint) openForCheck() {
 	e.conns[0].tentative = true
-	e.openAhead()
+	e.preconnect()
 }
 
-// tried is told how an attempt to connect has ended. The roll call waits for the first one of each server.
-func (e *endpoint) tried(c *conn, err error) {
-	if !e.trial || c != e.conns[0] {
+// noteAttempt is told how an attempt to connect has ended. The roll call waits for the first one of each server.
+func (e *endpoint) noteAttempt(c *conn, err error) {
+	if !e.checked || c != e.conns[0] {
 		return
 	}
-	e.trial = false
+	e.checked = false
 	rc := &e.pool.l.succession.serverCheck
 	if err != nil {
 		rc.addUnreachable(e.server, cause(err))
@@ -75,8 +75,8 @@ func (rc *serverCheck) addUnreachable(s *server, reason string) {
 // timeout gives up on servers that have not answered. Their connections go on: they may stand by the time they are needed.
 func (rc *serverCheck) timeout() {
 	for e := range rc.l.endpoints {
-		if e.trial {
-			e.trial = false
+		if e.checked {
+			e.checked = false
 			rc.left--
 			rc.addUnreachable(e.server, "no answer within "+serverCheckTime.String())
 		}

@@ -12,11 +12,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// maxNews is how many lines a server gets in each logPause.
-const maxNews = 4
+// maxServerLines is how many lines a server gets in each logPause.
+const maxServerLines = 4
 
-// news is what was logged of a server in this period, and what was not. Loop only.
-type news struct {
+// serverLog is what was logged of a server in this period, and what was not. Loop only.
+type serverLog struct {
 	since   int64       // when the period began
 	lines   int         // logged in it
 	leftOut int         // since the last line
@@ -28,27 +28,27 @@ type news struct {
 // complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
 func (e *endpoint) complain(err error) {
 	text := cause(err)
-	if text == e.trouble && e.pool.l.now-e.server.news.since < int64(logPause) {
-		e.server.news.leftOut++
+	if text == e.trouble && e.pool.l.now-e.server.logState.since < int64(logPause) {
+		e.server.logState.leftOut++
 		return
 	}
 	e.trouble = text
-	e.server.report(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
+	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
 }
 
 // complainOf logs what the server cannot help.
 func (e *endpoint) complainOf(reason error) {
-	e.server.report(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))
+	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))
 }
 
-// report logs a line about the server: now, or if there were enough of them at the end of the period, unless another one
+// logLimited logs a line about the server: now, or if there were enough of them at the end of the period, unless another one
 // comes after it.
-func (s *server) report(level int, line string) {
-	n, l := &s.news, s.pool.l
+func (s *server) logLimited(level int, line string) {
+	n, l := &s.logState, s.pool.l
 	if l.now-n.since >= int64(logPause) {
 		n.since, n.lines = l.now, 0
 	}
-	if n.lines == maxNews {
+	if n.lines == maxServerLines {
 		if n.pending != "" {
 			n.leftOut++
 		}
@@ -66,8 +66,8 @@ func (s *server) report(level int, line string) {
 	l.logf(level, "%s", line)
 }
 
-// catchUp logs what there was no room for.
-func (s *server) catchUp() { s.report(s.news.level, s.news.pending) }
+// logPending logs what there was no room for.
+func (s *server) logPending() { s.logLimited(s.logState.level, s.logState.pending) }
 
 // cause words an error of a server connection for the log.
 func cause(err error) string {

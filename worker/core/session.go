@@ -22,17 +22,17 @@ type session struct {
 }
 
 // sessions are the plain ones of a pool, which cost its clients nothing.
-type sessions struct{ stranger, known session }
+type sessions struct{ unauthenticated, authenticated session }
 
 func newSessions() sessions {
-	return sessions{stranger: session{plain: true}, known: session{plain: true, authenticated: true}}
+	return sessions{unauthenticated: session{plain: true}, authenticated: session{plain: true, authenticated: true}}
 }
 
 func (ss *sessions) plain(authenticated bool) *session {
 	if authenticated {
-		return &ss.known
+		return &ss.authenticated
 	}
-	return &ss.stranger
+	return &ss.unauthenticated
 }
 
 // firstSession returns the session of a client that has just connected to the pool.
@@ -87,8 +87,8 @@ func (c *client) ownSession() *session {
 	return c.session
 }
 
-// note keeps value in a field of the client's own session.
-func (c *client) note(field *string, value []byte) {
+// setField keeps value in a field of the client's own session.
+func (c *client) setField(field *string, value []byte) {
 	c.pool.l.memory.Charge(len(value) - len(*field))
 	*field = string(value)
 }
@@ -101,7 +101,7 @@ func (c *client) setName(name []byte) (failure string) {
 	case !printable(name):
 		return resp.BadClientName
 	}
-	c.note(&c.ownSession().name, name)
+	c.setField(&c.ownSession().name, name)
 	return ""
 }
 
@@ -111,9 +111,9 @@ func (c *client) setInfo(attribute, value []byte) (failure string) {
 	case len(value) > handoff.MaxNameBytes:
 		return tooLong(fmt.Sprintf("%.128s", attribute))
 	case bytes.EqualFold(attribute, []byte("LIB-NAME")) && printable(value):
-		c.note(&c.ownSession().libName, value)
+		c.setField(&c.ownSession().libName, value)
 	case bytes.EqualFold(attribute, []byte("LIB-VER")) && printable(value):
-		c.note(&c.ownSession().libVersion, value)
+		c.setField(&c.ownSession().libVersion, value)
 	case printable(value):
 		return fmt.Sprintf("ERR Unrecognized option '%.128s'", attribute)
 	default:

@@ -8,18 +8,18 @@ import "time"
 // stallTolerance is how much later than it should the loop may come to what is due without taking that for a stall.
 const stallTolerance = 10 * time.Millisecond
 
-// excuse is told the time, and what servers owe is due later by as much as the loop has stood still: replies may wait in
+// extendDeadlines is told the time, and what servers owe is due later by as much as the loop has stood still: replies may wait in
 // the kernel, and requests that the loop had in hand have not reached their servers. A little of the time counts all the
 // same, so that nothing is put off for ever by a worker that always is late.
-func (l *loop) excuse(now int64) {
-	lost := l.stood(now) - int64(stallTolerance)
+func (l *loop) extendDeadlines(now int64) {
+	lost := l.stalledFor(now) - int64(stallTolerance)
 	if lost <= 0 {
 		return
 	}
 	for e := range l.endpoints {
-		e.prober.excuse(lost)
+		e.prober.extendDeadlines(lost)
 		for _, c := range e.conns {
-			c.excuse(lost)
+			c.extendDeadlines(lost)
 		}
 	}
 	for _, p := range l.pools {
@@ -32,10 +32,10 @@ func (l *loop) excuse(now int64) {
 	}
 }
 
-// stood returns for how long the loop has stood still since its last turn, as far as that made it late for what is due. In
+// stalledFor returns for how long the loop has stood still since its last turn, as far as that made it late for what is due. In
 // the turn itself, that is the time until it came to wait. While it waited it may have slept well, so that the moment in which
 // it was stopped is unknown: it was late by the time since something was due, and is taken to have stood still as long before.
-func (l *loop) stood(now int64) int64 {
+func (l *loop) stalledFor(now int64) int64 {
 	due, ok := l.timers.Next()
 	late := now - max(due, l.now)
 	if !ok || late <= int64(stallTolerance) {
@@ -44,8 +44,8 @@ func (l *loop) stood(now int64) int64 {
 	return min(now-l.now, max(l.rested-l.now, 2*late))
 }
 
-// excuse gives the server so many ns more for all that it owes.
-func (c *conn) excuse(lost int64) {
+// extendDeadlines gives the server so many ns more for all that it owes.
+func (c *conn) extendDeadlines(lost int64) {
 	c.heard += lost
 	if c.gauge.since != 0 {
 		c.gauge.since += lost

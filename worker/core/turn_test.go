@@ -25,7 +25,7 @@ func TestMemoryIsBuriedBitByBit(t *testing.T) {
 		t.Errorf("%d bytes are held", l.memory.Held())
 	}
 	turns := 0
-	for ; l.hurries(); turns++ {
+	for ; l.mustNotWait(); turns++ {
 		l.trim()
 	}
 	if turns != 6 { // five times as much, and two pages
@@ -56,8 +56,8 @@ func TestSharesGoRound(t *testing.T) {
 	}
 	for range 10 {
 		l.io.Spent = 0
-		l.agenda.begin()
-		l.serveTurn()
+		l.agenda.startTurn()
+		l.runQueued()
 	}
 	for i, s := range all {
 		if s.served != 4 {
@@ -65,8 +65,8 @@ func TestSharesGoRound(t *testing.T) {
 		}
 	}
 	l.io.Spent = 2 * maxTurnBytes // by those who only had a question
-	l.agenda.begin()
-	l.serveTurn()
+	l.agenda.startTurn()
+	l.runQueued()
 	if got := all[0].served; got != 5 {
 		t.Errorf("in a turn that others fill the first one was served %d times more, want 1", got-4)
 	}
@@ -104,8 +104,8 @@ func TestQuestionsBeforeFunerals(t *testing.T) {
 	if got := string(asks.take()); got != "+PONG\r\n" {
 		t.Errorf("after one turn it has got %q", got)
 	}
-	if l.clients < perTurn || !l.hurries() {
-		t.Errorf("after one turn %d clients are left; the loop goes on: %v", l.clients, l.hurries())
+	if l.clients < perTurn || !l.mustNotWait() {
+		t.Errorf("after one turn %d clients are left; the loop goes on: %v", l.clients, l.mustNotWait())
 	}
 	r.step(l)
 	r.step(l)
@@ -168,8 +168,8 @@ func TestTurnsShareWriting(t *testing.T) {
 		got := 0
 		for ; got < len(peers) && clientsOf(l)[got].stream.Out.Len() == 0; got++ {
 		}
-		if got != want || l.hurries() != (turn == 0) {
-			t.Errorf("after %d turns the first %d have everything, want %d; the loop goes on: %v", turn+1, got, want, l.hurries())
+		if got != want || l.mustNotWait() != (turn == 0) {
+			t.Errorf("after %d turns the first %d have everything, want %d; the loop goes on: %v", turn+1, got, want, l.mustNotWait())
 		}
 	}
 }
