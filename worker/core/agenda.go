@@ -1,4 +1,4 @@
-// Who is to be served in this turn after the others, who in the next one, and for whom there is something to write.
+// The lists of connections that a turn has to process or to write, beside what the poller reports.
 
 package core
 
@@ -11,24 +11,24 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// receiver is a connection that gets another share of the loop's attention.
+// receiver is a connection that is to be read or processed again without an event.
 type receiver interface{ receive() }
 
 // writer is a connection that has something to write.
 type writer interface{ markDirty() }
 
-// agenda is what a turn has to do beside what it is told became possible. Loop only.
+// agenda lists what a turn has to do beside its events. Loop only.
 type agenda struct {
-	next      []receiver // of the next turn: have more to read or to serve, without an edge to come
-	now       []receiver // of this turn, when it has handled its events
+	next      []receiver // for the next turn: have more to read or to process, without an edge to come
+	now       []receiver // for this turn, after its events
 	conns     []*conn    // have output for the end of the turn
 	clients   []*client
-	partial   []*client // have output for the end of the next turn, and get more soon
-	postponed []writer  // wait for memory of the kernel's
+	partial   []*client // have output for the end of the next turn, and expect more soon
+	postponed []writer  // wait until the kernel has memory again
 	resume    timer.Timer
 }
 
-// nextTurn has the connection served in the next turn, thisTurn in this one after the others.
+// nextTurn lists the connection for the next turn, thisTurn for this one after its events.
 func (a *agenda) nextTurn(c receiver) { a.next = append(a.next, c) }
 func (a *agenda) thisTurn(c receiver) { a.now = append(a.now, c) }
 
@@ -42,11 +42,11 @@ func (a *agenda) startTurn() {
 	a.partial = a.partial[:0]
 }
 
-// isEmpty tells that there is nothing to do before the next event, but to write what could be more.
+// isEmpty tells that nothing is to be done before the next event, except for partial output.
 func (a *agenda) isEmpty() bool { return len(a.next) == 0 && len(a.conns)+len(a.clients) == 0 }
 
-// runQueued gives each connection that had more than its share of the turn before another one, and those theirs that
-// would keep the others waiting: as far as the turn has time. Who does not get one is first in the next turn.
+// runQueued processes the connections that had more than their share in the turn before, and those of this turn that would
+// have kept others waiting, until the turn's budget is spent. The rest are first in the next turn.
 func (l *loop) runQueued() {
 	a := &l.agenda
 	most := max(maxTurnBytes, l.io.Spent+maxTurnBytes/4)
@@ -60,8 +60,8 @@ func (l *loop) runQueued() {
 	clear(a.now)
 }
 
-// flush writes: requests first, so that servers work while replies are written. Those who have more to write than a turn
-// should take are at the front of the next one. Requests leave half of a turn to the replies.
+// flush writes: requests first, so that servers work while replies are written. Connections with more output than a turn
+// should write are first in the next turn. Requests leave half of a turn to the replies.
 func (l *loop) flush() {
 	a := &l.agenda
 	for len(a.conns) > 0 && l.io.Sent < maxTurnBytes/2 || len(a.clients) > 0 && l.io.Sent < maxTurnBytes {
@@ -85,11 +85,11 @@ func (l *loop) flush() {
 	l.trim()
 }
 
-// writePause is for how long nothing is written to connections for whose bytes the kernel had no memory: no edge tells when
-// it has some.
+// writePause is for how long a connection is not written whose bytes the kernel had no memory for: no edge tells when it has
+// some.
 const writePause = 10 * time.Millisecond
 
-// overlook returns err unless the kernel is short of memory, which is no fault of either end: then w writes after a pause.
+// overlook returns err unless the kernel is short of memory, for which neither end is to blame: then w writes after a pause.
 func (l *loop) overlook(w writer, err error) error {
 	if err != unix.ENOBUFS && err != unix.ENOMEM {
 		return err

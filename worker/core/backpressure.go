@@ -1,12 +1,12 @@
-// The bounds of what one connection may hold, and of what all together may.
+// Backpressure: how much one connection may hold, and how much all together may.
 //
 // A client that reaches max_outstanding_requests or the bytes below is muted: it is not read, so TCP holds the rest at its
 // end, until it is below again. Beyond client_output_hard it is closed.
 //
-// A client may ask for everything before it takes any reply, so replies that it does not take are no reason not to read it:
-// both would wait for the other. They are once the worker as a whole holds half of what it may. Then those are muted that
-// have not taken client_output_soft, and closed if they take nothing at all for a while. When it holds three quarters, so
-// are those with the most of whatever it is, and some are told and closed if that does not help.
+// A client may send all its requests before it reads any reply, so unread replies alone do not mute it: client and proxy
+// would wait for each other. They do once the worker holds half of memory_limit. Then clients with client_output_soft of
+// unread output are muted, and closed if they read nothing at all for a while. From three quarters on, the largest holders
+// are muted as well, and some are evicted if that does not help.
 
 package core
 
@@ -25,8 +25,8 @@ import (
 const (
 	maxOutstandingBytes = 8 << 20 // of a client's requests without a reply, beyond which it is not read
 
-	// maxLagging is how many requests of a client may wait for replies while it has not taken client_output_soft of those
-	// before: when memory becomes short, not much more should be on its way.
+	// maxLagging is how many requests of a client may wait for replies while it has client_output_soft of unread output: when
+	// memory becomes short, not much more should be on its way.
 	maxLagging = 64
 
 	// maxKeptScratchBytes bounds what the loop keeps of a buffer that one large request or reply needed.
@@ -35,7 +35,7 @@ const (
 
 	// acceptBatch is how many connections a listener may accept in a turn.
 	acceptBatch = 64
-	// acceptPause is for how long a listener is left alone when no descriptor is free.
+	// acceptPause is for how long a listener is not watched when no descriptor is free.
 	acceptPause = 100 * time.Millisecond
 	// lateFactor times the pool's timeout is how old a reply that a server owes may be, or the last byte from it, before
 	// the connection ends.
@@ -88,12 +88,12 @@ func (c *client) muted() bool {
 	return c.isBehind() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
 }
 
-// isBehind tells that the client has not taken as many replies as are too many where memory is short.
+// isBehind tells that the client has client_output_soft or more of unread output.
 func (c *client) isBehind() bool {
 	return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft
 }
 
-// overflow ends a client that does not take its replies.
+// overflow closes a client that does not read its replies.
 func (c *client) overflow() {
 	p := c.pool
 	if p.overflowLogged == 0 || p.l.now-p.overflowLogged >= int64(logPause) {
@@ -104,7 +104,7 @@ func (c *client) overflow() {
 	c.fail(errOverflow)
 }
 
-// overflows tells that the client takes its replies too slowly for what it asks.
+// overflows tells that the client has more than client_output_hard of unread output.
 func (c *client) overflows() bool {
 	return int64(c.stream.Out.Len()+c.held) > c.pool.spec.ClientOutputHard
 }
@@ -114,8 +114,8 @@ func (c *client) holds() int {
 	return c.stream.Cost() + c.held + c.walk.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
 }
 
-// frees leaves out what waits to be sent to servers: it is theirs to take, also of a client that is gone. One that is on its
-// way to another worker may not be closed.
+// frees returns how many bytes closing the client frees. Requests that wait to be sent stay: they are their servers' to read.
+// A client in flight must not be closed.
 func (c *client) frees() int {
 	if c.moving.inFlight() {
 		return 0
@@ -123,27 +123,27 @@ func (c *client) frees() int {
 	return c.holds() - int(c.unsent)
 }
 
-// frees returns how many bytes are kept of an incomplete reply, and of requests that the server does not take.
+// frees returns how many bytes closing the connection frees: an incomplete reply, and requests that the server does not read.
 func (c *conn) frees() int {
 	return c.stream.Cost() + (c.owed+c.unbegun)*requestBytes
 }
 
-// relief is what the loop does about scarce memory. Loop only.
+// relief is the state of the memory limit. Loop only.
 type relief struct {
-	short      bool        // who lags is not read
+	short      bool        // clients that are behind are muted
 	began      int64       // when it became so
-	look       int64       // when to look for those that take nothing
-	scarce     bool        // and large holders are not read
-	share      int64       // what is not large
-	next       int64       // when to close some of them
+	look       int64       // when to close clients that read nothing
+	scarce     bool        // large holders are muted, too
+	share      int64       // bytes up to which a holder is not large
+	next       int64       // when to evict the next ones
 	timer      timer.Timer // wakes the loop for the next of these
 	closed     closings
-	size       int                 // of those in large, see sizeOf
-	candidates []evictionCandidate // to be closed, in this order
-	notReading []*client           // empty but within closeDeaf
+	size       int                 // of the candidates, see sizeOf
+	candidates []evictionCandidate // to be evicted, in this order
+	notReading []*client           // empty but within closeNotReading
 }
 
-// relieve looks after the memory limit at the end of a turn.
+// relieve enforces the memory limit at the end of a turn.
 func (l *loop) relieve() {
 	limit := l.spec.MemoryLimit
 	if limit == 0 {
@@ -178,7 +178,7 @@ func (l *loop) relieve() {
 	}
 }
 
-// relieveLag looks after half of the memory limit.
+// relieveLag enforces half of the memory limit.
 func (l *loop) relieveLag(limit int64) {
 	r := &l.relief
 	enough := limit/2 - limit/8
@@ -200,9 +200,9 @@ func (l *loop) relieveLag(limit int64) {
 	}
 }
 
-// closeNotReading closes clients that lag and have taken nothing for so long, those first that have for the longest, until less than
-// enough is held: they are not read, and if they wait for that they wait for ever. Somebody who reads all the time may look
-// deaf for a moment, as the system tells the sender of much room only.
+// closeNotReading closes clients that are behind and have read nothing for that long, the longest first, until less than
+// enough is held: they are muted, and if they wait for more to be read, they wait for ever. A client that reads all the time
+// may seem not to for a moment, since the kernel announces only larger windows.
 func (l *loop) closeNotReading(enough, patience int64) {
 	deaf := l.relief.notReading[:0]
 	for c := range l.everyClient {
@@ -222,10 +222,10 @@ func (l *loop) closeNotReading(enough, patience int64) {
 	l.relief.notReading = deaf[:0]
 }
 
-// notReadingFor returns for how long, in ns, the client has taken none of its replies.
+// notReadingFor returns for how long, in ns, the client has read none of its output.
 func (c *client) notReadingFor() int64 { return int64(c.pool.l.ticks()-c.took) * tickNanos }
 
-// wakeAt has the loop turn at that time, or before, even if nothing happens.
+// wakeAt makes the loop turn at that time, or earlier, even without an event.
 func (l *loop) wakeAt(at int64) {
 	if l.relief.timer.Fire == nil {
 		l.relief.timer.Fire = func() {}
@@ -235,13 +235,13 @@ func (l *loop) wakeAt(at int64) {
 	}
 }
 
-// closeLargest tells and closes connections that hold the most, until less than enough is held: of those that hold about as
-// much as each other the ones that together hold the most. So a crowd of whom each holds little goes before somebody who
-// alone holds more than any of them. Those that have been at it for the longest go first, so that a crowd that wants more
-// than there is costs nobody his place who comes, gets what he wants and is done.
+// closeLargest evicts the largest holders until less than enough is held: of the groups of about equal size the one that
+// together holds the most. So many small holders go before one that holds more than any of them but less than all. Those
+// without progress for the longest go first, so that a crowd that wants more than there is costs no newcomer its place that
+// gets what it wants and is done.
 //
-// The list is made once for many turns: to sort thousands takes longer than a turn should. Who has made progress since,
-// or has let go, is not closed.
+// The list is made once for many turns: sorting thousands takes longer than a turn should. A holder that has made progress
+// since, or has become smaller, is spared.
 func (l *loop) closeLargest(enough int64) {
 	r := &l.relief
 	if len(r.candidates) == 0 {
@@ -257,8 +257,8 @@ func (l *loop) closeLargest(enough int64) {
 	}
 }
 
-// findLargest lists those of the two sizes, one next to the other, that hold the most: with one alone, a crowd of equals
-// whose buffers differ a little could count as two. Who holds less than his share is not among them, unless all do.
+// findLargest lists the holders of two neighbouring sizes that together hold the most: with one size alone, a crowd of equals
+// whose buffers differ a little could count as two. Holders below their share are not listed, unless all are.
 func (l *loop) findLargest() {
 	r := &l.relief
 	var sums [65]int // of each size and the next one
@@ -286,13 +286,13 @@ func (l *loop) findLargest() {
 // sizeOf returns about how much closing h frees, as a power of two: those of one size differ by less than a factor of two.
 func sizeOf(h holder) int { return bits.Len(uint(h.frees())) }
 
-// evictionCandidate is a holder to be closed, unless it makes progress before its turn comes.
+// evictionCandidate is a holder to be evicted, unless it makes progress first.
 type evictionCandidate struct {
 	h     holder
 	since int64
 }
 
-// holder is a connection that bytes are kept for.
+// holder is a connection that memory is held for.
 type holder interface {
 	frees() int   // bytes, when it is closed
 	since() int64 // ns: its last progress
@@ -303,7 +303,7 @@ func (c *client) since() int64 { return c.came }
 
 func (c *conn) since() int64 { return c.heard }
 
-// evict gives up the reply that is coming, or where the server does not take what it is sent, the connection.
+// evict gives up the reply that is coming or, if it is the server that does not read, the connection.
 func (c *conn) evict() {
 	if len(c.stream.Kept()) < c.stream.Out.Len() || !c.discard(errReplyMemory) {
 		c.fail(errReplyMemory)
@@ -319,7 +319,8 @@ func (c *client) evict() {
 	c.closeForMemory(errMemory)
 }
 
-// closeForMemory closes a client for which there is no memory; it is told, if it is open and nothing that it does not take is in the way.
+// closeForMemory closes a client for which there is no memory. It gets an error first, if it is open and no other output is
+// in the way.
 func (c *client) closeForMemory(reason error) {
 	if c.life != clientOpen || c.stream.Out.Len() > 0 || c.head != nil {
 		c.fail(reason)
@@ -332,7 +333,7 @@ func (c *client) closeForMemory(reason error) {
 	c.leave()
 }
 
-// unmuteAll reads on from everyone who may be read again.
+// unmuteAll reads all clients again that may be read.
 func (l *loop) unmuteAll() {
 	for c := range l.everyClient {
 		c.unmute()

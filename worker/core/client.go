@@ -18,14 +18,14 @@ import (
 // client is one connection of a client. Loop only.
 type client struct {
 	pool     *pool
-	from     *listener // that has accepted it, or one for the same address
+	from     *listener // the listener that has accepted it, or one for the same address
 	stream   stream.Stream
-	progress requestProgress // into what is kept, where that is long
+	progress requestProgress // into an incomplete request, where that is long
 	walk     *keyWalk        // of the last request, if that is long and not sent yet; nil: none
 	head     *request        // out queue: not answered yet, in the order they came
 	tail     *request
-	shelf    *memory.Buffer // where the next reply that waits goes, after others that wait; nil: a new one
-	held     int            // bytes of what keeps replies that wait for one before them, and of what it takes to put some together
+	shelf    *memory.Buffer // buffer of short replies that wait, the next one included; nil: a new one
+	held     int            // bytes of replies that wait for an earlier one, and of fan-outs
 	skip     int            // bytes of a refused request that are still to come
 	session  *session
 	id       uint64
@@ -34,8 +34,8 @@ type client struct {
 	active   uint32 // when it last sent something, in ticks of the loop
 	owed     int32  // length of the out queue
 	owedSize uint32 // bytes of its requests
-	unsent   uint32 // of them, or of what they were divided into, those that wait here
-	took     uint32 // when it last took some of its replies, in ticks of the loop
+	unsent   uint32 // of them, or of their fragments, those that are not written yet
+	took     uint32 // when some of its output was last written, in ticks of the loop
 	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
 	life     clientLife
@@ -95,7 +95,7 @@ const (
 	inPartial // has been passed over by a turn that had only a part of what it is owed
 )
 
-// addClient takes over a fresh connection, which the pool has counted, unless the system cannot watch it now.
+// addClient begins to serve a fresh connection, which the pool has counted, unless the system cannot watch it now.
 func (l *loop) addClient(fd int, ln *listener) error {
 	c, err := ln.newClient(fd)
 	if err != nil {
@@ -115,7 +115,7 @@ func (l *loop) addClient(fd int, ln *listener) error {
 	return nil
 }
 
-// newClient makes a client of fd, which is the client's from then on, and watches it. It is served when it begins.
+// newClient makes a client of fd, which it takes over, and watches it. It is served from startServing on.
 func (ln *listener) newClient(fd int) (*client, error) {
 	p, l := ln.pool, ln.pool.l
 	c := &client{pool: p, from: ln, stream: stream.New(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
@@ -128,7 +128,7 @@ func (ln *listener) newClient(fd int) (*client, error) {
 	return c, nil
 }
 
-// startServing serves the client, which counts among its worker's from then on.
+// startServing serves the client, and counts it among the worker's clients.
 func (c *client) startServing() {
 	l := c.pool.l
 	c.become(clientOpen)
@@ -138,7 +138,7 @@ func (c *client) startServing() {
 	*l.counters[link.CurrConnections]++
 }
 
-// everyClient calls do for each client that is here: not for those on their way, in either direction.
+// everyClient calls do for each client that is here, without those in flight in either direction.
 func (l *loop) everyClient(do func(*client) bool) {
 	for i := range l.table {
 		if c, ok := l.table[i].h.(*client); ok && !do(c) {
@@ -147,7 +147,7 @@ func (l *loop) everyClient(do func(*client) bool) {
 	}
 }
 
-// newID returns a number that no client of this pool of workers has had, in no generation.
+// newID returns an id that no other client has had, in any worker of any generation.
 func (l *loop) newID() uint64 {
 	const perGeneration = 32 // bits
 	l.nextID++
@@ -178,10 +178,10 @@ func (c *client) ready(ev poll.Event) {
 	}
 }
 
-// unread tells whether nobody would notice by reading that the client has gone.
+// unread tells whether the client is not read, so that a broken connection would go unnoticed.
 func (c *client) unread() bool { return c.muted() && c.life != clientLingering && !c.moving.frozen() }
 
-// takesLong tells whether the client is served after the others: it has sent more than its share, sends something large,
+// takesLong tells whether the client is processed after the others: it has sent more than its share, sends something large,
 // or is gone.
 func (c *client) takesLong() bool {
 	return c.queued&inTurn != 0 || c.stream.Hangup || len(c.stream.Kept()) >= stream.DirectBytes || c.life == clientLingering
@@ -198,7 +198,7 @@ func (c *client) receive() {
 	c.recv()
 }
 
-// recv takes one share of what the client sent and serves it; the next share waits for the next turn.
+// recv reads and processes one share of what the client has sent; the next share waits for the next turn.
 func (c *client) recv() {
 	if c.life == clientLingering {
 		c.sink()
@@ -242,7 +242,8 @@ func (c *client) recv() {
 	}
 }
 
-// processInput serves the requests in b and keeps what is left: an incomplete request, or a backlog if the client became muted.
+// processInput processes the requests in b and keeps the rest: an incomplete request, or a backlog if the client became
+// muted.
 func (c *client) processInput(b []byte) {
 	used := c.pool.processRequests(c, b)
 	switch c.life {
@@ -264,7 +265,7 @@ func (c *client) processInput(b []byte) {
 	}
 }
 
-// unmute lets the client be read again, if it was not and may be now.
+// unmute reads the client again, if it was muted and is no more.
 func (c *client) unmute() {
 	if (c.stream.Unread || c.stream.Backlog) && !c.muted() {
 		c.nextTurn()

@@ -7,8 +7,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
-// answer gives r its reply, or the error text in its place. Whoever waited for it no longer does; a later reply to the
-// same request finds nobody. in is where the reply came in: a long one is taken over instead of copied.
+// answer gives r its reply, or an error in its place, and detaches it from its client: a later reply to it is dropped. in is
+// where the reply came in: a long one is adopted instead of copied.
 func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	r.unqueue()
 	switch {
@@ -28,7 +28,7 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	l.forget(r)
 }
 
-// answered is told the reply to r. It goes out when everything before it has.
+// answered queues the reply to r. It is written after all earlier replies.
 func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	if r.state&isSilent != 0 {
 		reply = nil
@@ -56,7 +56,7 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	c.markDirty()
 }
 
-// deliver writes the replies at the front of the out queue that are here. One that is merged of long ones takes several turns.
+// deliver writes the replies at the front of the out queue that have come. A long merged one takes several turns.
 func (c *client) deliver() {
 	l := c.pool.l
 	for c.head != nil && c.head.state&isDone != 0 {
@@ -77,7 +77,7 @@ func (c *client) deliver() {
 	c.markDirty()
 }
 
-// bufferReply returns a buffer with reply, which has to wait; without memory it is an error that waits.
+// bufferReply returns a buffer with a reply that has to wait; without memory, with an error in its place.
 func (p *pool) bufferReply(reply []byte, in *stream.Stream) *memory.Buffer {
 	if claimed := in.Claim(reply); claimed != nil {
 		return claimed

@@ -21,7 +21,7 @@ const (
 	sinkReads = 4
 )
 
-// lingering is who waits for the other end to hang up. Loop only.
+// lingering lists the clients that are to hang up. Loop only.
 type lingering struct {
 	clients []*client
 	timer   timer.Timer // looks for those that have had their time
@@ -30,7 +30,7 @@ type lingering struct {
 // ticks is the loop's time in the unit of client.active.
 func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 
-// inputEnded is told that the client will send no more. What it is owed is still written.
+// inputEnded is called when the client has sent its last byte. Replies that it is owed are still written.
 func (c *client) inputEnded() {
 	*c.pool.counters[link.ClientEOF]++
 	c.become(clientHalfClosed)
@@ -38,13 +38,13 @@ func (c *client) inputEnded() {
 	c.endIfDone()
 }
 
-// leave has the client, which is open, closed as soon as it has got what it is owed.
+// leave closes the client, which is open, as soon as it has got what it is owed.
 func (c *client) leave() {
 	c.become(clientLeaving)
 	c.markDirty()
 }
 
-// endIfDone goes on towards the end of a client that has got what it is owed.
+// endIfDone closes or lingers once the client has got what it is owed.
 func (c *client) endIfDone() {
 	if c.head != nil || c.stream.Out.Len() > 0 {
 		return
@@ -64,7 +64,7 @@ func (c *client) fail(err error) {
 	c.close()
 }
 
-// close ends the connection at once. Replies that are still to come find nobody.
+// close closes the client at once. Replies that are still to come are dropped.
 func (c *client) close() {
 	if c.life == clientClosed {
 		return
@@ -78,7 +78,7 @@ func (c *client) close() {
 	l.endIfDrained()
 }
 
-// tearDown lets go of the client and of all that it has, but for what another worker has of it.
+// tearDown frees the client and all that it has. Another worker may have a copy of its descriptor.
 func (c *client) tearDown() {
 	l := c.pool.l
 	counts := c.life != clientNew
@@ -99,8 +99,8 @@ func (c *client) tearDown() {
 	}
 }
 
-// linger sends the end of the stream and waits for the client's: closing over bytes that are still to come would reset
-// the connection, and the reset could overtake the last reply.
+// linger sends the end of the stream and waits for the client's: closing with unread bytes would reset the connection, and
+// the reset could overtake the last reply.
 func (c *client) linger() {
 	l := c.pool.l
 	c.become(clientLingering)
@@ -114,7 +114,7 @@ func (c *client) linger() {
 	c.nextTurn()
 }
 
-// sink throws away what the client still sends.
+// sink discards what the client still sends.
 func (c *client) sink() {
 	l := c.pool.l
 	for range sinkReads {
@@ -130,7 +130,7 @@ func (c *client) sink() {
 	c.nextTurn()
 }
 
-// endLingering closes those that have had their time.
+// endLingering closes clients that have lingered for long enough.
 func (l *loop) endLingering() {
 	now, kept := l.ticks(), l.lingering.clients[:0]
 	for _, c := range l.lingering.clients {
@@ -149,7 +149,8 @@ func (l *loop) endLingering() {
 	}
 }
 
-// watchIdle has the pool look for idle clients now and then: often enough that none stays an eighth longer than it may.
+// watchIdle sets the timer of the pool's next look for idle clients: often enough that none stays an eighth longer than
+// client_idle_timeout.
 func (p *pool) watchIdle() {
 	if p.spec.ClientIdleTimeout == 0 {
 		return

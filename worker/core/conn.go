@@ -51,19 +51,19 @@ type conn struct {
 	progress       progress // into an incomplete reply
 	head           *request // in queue: a reply is owed, in the order the server got them
 	tail           *request
-	waiting        *request // the first of the in queue that has not expired
+	waiting        *request // the first of the in queue that has not timed out
 	deadlines      timer.Timer
 	opened         int64 // ns: when the attempt to connect began
 	heard          int64 // ns: when the server last sent something, or began to owe a reply
 	token          poll.Token
-	begun          *request       // the last of the in queue of which anything is written; nil: nothing is
+	begun          *request       // the last of the in queue that is written in part or whole; nil: none is
 	owed           int            // requests of the in queue up to begun
-	unbegun        int            // and behind it
+	unbegun        int            // requests behind begun
 	promised       int            // of those behind it, see conn.admits
 	gauge          gauge          // of how many may be owed
 	turn           timer.Timer    // until another attempt to take a turn
 	turned         int64          // ns: when it last took one, or began to wait; 0 = neither
-	yields         bool           // has had a turn, and lets others go first
+	yields         bool           // has had a turn, and lets other connections go first
 	unsent         *request       // the first of the in queue that is not written as a whole
 	lead           int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr           netip.AddrPort // of the server, that this attempt tries
@@ -72,13 +72,13 @@ type conn struct {
 	state          connState
 	dirty          bool     // is in the loop's list for the end of the turn
 	queued         bool     // is in the loop's list for the next turn
-	outOfService   *refusal // what the server last said in this turn that none says that works
-	outOfServiceAt int64    // ns: when the request that brought sick was sent
-	discards       bool     // the reply that is coming is given up: nobody waits for it, and it is not kept
+	outOfService   *refusal // the last reply of this turn that says that the server does not work; nil: none
+	outOfServiceAt int64    // ns: when its request was sent
+	discards       bool     // the reply that is coming is given up: it is parsed, and not kept
 	paused         bool     // more is written when replies have come, see allowed
 	blamed         bool     // the silence since heard is counted as a failure
-	preconnecting  bool     // opens before it is needed, see endpoint.wentAhead
-	tentative      bool     // opens for the roll call, or for preconnect: that it fails counts against the server only if a request waits for it
+	preconnecting  bool     // opens before it is needed, see endpoint.notePreconnect
+	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
 }
 
 func newConn(e *endpoint) *conn {
@@ -187,7 +187,7 @@ func (c *conn) dial() (fd int, done bool, err error) {
 	return sock.ConnectTCP(c.addr)
 }
 
-// refused is told that the server does not take the connection at this address. A name may stand for several.
+// refused is called when the connection could not be opened at this address. A name may have several.
 func (c *conn) refused(err error) {
 	if isOwnTrouble(err) {
 		c.fail(err)
@@ -202,8 +202,8 @@ func (c *conn) refused(err error) {
 	c.fail(err)
 }
 
-// established is told that the connection stands. One to itself means that nobody listens there; it must not even keep
-// the server from its port.
+// established is called when TCP has connected. A connection to itself means that nothing listens at the address; it must not
+// even keep the port from the server.
 func (c *conn) established() {
 	p := c.endpoint.pool
 	if c.endpoint.network == "tcp" && sock.IsItsOwnPeer(c.stream.FD()) {
@@ -244,8 +244,8 @@ func (p *pool) greetingTime() int64 {
 	return int64(10 * time.Second)
 }
 
-// greeted is told a reply to the greeting. Requests are sent only after all were good: one that ran in the wrong
-// database would be silently wrong. A server that has no password takes any.
+// greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong
+// database would be silently wrong. A server without a password accepts any.
 func (c *conn) greeted(reply []byte) error {
 	p := c.endpoint.pool
 	toAuth := p.spec.Password != "" && c.greetings == p.greetings
@@ -266,7 +266,7 @@ func (c *conn) greeted(reply []byte) error {
 	return nil
 }
 
-// becomeReady is told that requests may be sent.
+// becomeReady is called when requests may be sent.
 func (c *conn) becomeReady() {
 	c.become(connReady)
 	c.tentative = false

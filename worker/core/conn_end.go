@@ -49,7 +49,7 @@ func (c *conn) end(err error) {
 	c.failRequests(queue, err)
 }
 
-// failRequests answers all of a queue with what happened to their connection.
+// failRequests answers all requests of a queue with the error of their connection.
 func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
@@ -68,7 +68,7 @@ func (c *conn) failRequests(queue *request, err error) {
 	}
 }
 
-// retire closes the connection; nobody waits on it any more.
+// retire closes the connection, on which no client waits any more.
 func (c *conn) retire() {
 	queue := c.close()
 	for queue != nil {

@@ -155,7 +155,7 @@ func (c *conn) measureWrite() {
 	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
 }
 
-// markBegun is told that r is written, or a part of it.
+// markBegun is called when r is written, or a part of it.
 func (c *conn) markBegun(r *request) {
 	if c.begun != r {
 		c.begun = r

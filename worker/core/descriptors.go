@@ -1,5 +1,5 @@
-// The budget of descriptors: clients leave servers, and those who are to come from another generation, their share, and servers
-// take no more than theirs.
+// The budget of descriptors: clients leave a share to server connections and to clients that are still to move here, and
+// server connections take no more than their share.
 
 package core
 
@@ -14,7 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// descriptorBudget is what is spent of the worker's descriptors, and for whom some are spared. Loop only.
+// descriptorBudget is how many of the worker's descriptors are in use, and whether some are reserved. Loop only.
 type descriptorBudget struct {
 	spares        bool // clients leave some for servers, and for a handoff
 	newest        int  // that of the client that came last, or another that is about as high
@@ -23,8 +23,8 @@ type descriptorBudget struct {
 	serverSockets int  // that those may need, all together
 }
 
-// shareDescriptors sets apart what the connections to servers need. Where that is too much, each server gets fewer
-// connections, none of which is open yet; the master has said so.
+// shareDescriptors reserves descriptors for server connections. If that is too many, each server gets fewer connections, none
+// of which is open yet; the master has logged it.
 func (l *loop) shareDescriptors(limit int) {
 	l.descriptors.spares = true
 	d := link.Divide(limit, len(l.spec.Listeners), l.spec.Pools)
@@ -38,12 +38,12 @@ func (l *loop) shareDescriptors(limit int) {
 	}
 }
 
-// forServers returns how many descriptors are kept for servers, of so many. The limit can change at any time.
+// forServers returns how many of limit descriptors are reserved for servers. The limit can change at any time.
 func (l *loop) forServers(limit int) int {
 	return link.ForServers(limit, len(l.spec.Listeners), l.descriptors.serverSockets)
 }
 
-// ceiling returns the descriptor from which on none is a client's. The limit can change at any time.
+// ceiling returns the descriptor number from which on none is a client's. The limit can change at any time.
 func (l *loop) ceiling() int {
 	if !l.descriptors.spares {
 		return math.MaxInt
@@ -72,15 +72,15 @@ func (l *loop) reachesCeiling(ceiling int) bool {
 	return next >= ceiling
 }
 
-// isCrowded tells whether whoever comes now would be one too many with the clients that may come from another generation. Those
-// cannot wait in a queue: one for whom there is no descriptor then is left with a worker that is about to end. Descriptors
-// are counted, since clients that have moved here can have some above ceiling, and those that have left make gaps below it.
+// isCrowded tells whether one more client would leave too few descriptors for those that may still move here. Those cannot
+// wait in a queue: one without a descriptor stays with a worker that is about to end. Descriptors are counted, since clients
+// that have moved here can be above the ceiling, and those that have left make gaps below it.
 func (l *loop) isCrowded(ceiling int) bool {
 	return l.descriptors.spares && ceiling < math.MaxInt && l.openDescriptors()+l.expected()+l.mover.returnable() >= ceiling
 }
 
-// expected returns how many clients may still come from the generation before, until that is settled: as many as others have,
-// by what the master counts, but no more than room was made for. All of them may be for this worker, if others were faster.
+// expected returns how many clients may still come from the old generation until that is settled: as many as the others have,
+// by the master's count, but no more than room was made for. All of them may come here, if the other workers were faster.
 func (l *loop) expected() int {
 	if !l.unsettled() {
 		return 0
@@ -100,7 +100,7 @@ func (l *loop) expected() int {
 	return min(elsewhere, max(l.spec.Clients-arrived, 0))
 }
 
-// openDescriptors returns how many descriptors are open, about.
+// openDescriptors returns about how many descriptors are open.
 func (l *loop) openDescriptors() int {
 	return l.descriptors.fixed + int(*l.counters[link.CurrConnections]) + l.mover.descriptors()
 }
@@ -108,8 +108,9 @@ func (l *loop) openDescriptors() int {
 // errServerShare is own trouble, see isOwnTrouble.
 var errServerShare = fmt.Errorf("%w, but for those of clients", unix.EMFILE)
 
-// makeRoom sees to it that there is a descriptor for c. Where servers have had their share, or there are more clients than
-// were to be or are to come, one goes that nobody needs at present. One that nobody needs yet does not open then.
+// makeRoom makes sure that there is a descriptor for c. If servers have used up their share, or there are more clients than
+// were planned for, the connection that has been idle for the longest is closed. For one that is only opened ahead nothing is
+// closed: it fails.
 func (l *loop) makeRoom(c *conn) error {
 	if !l.descriptors.spares {
 		return nil
@@ -127,8 +128,8 @@ func (l *loop) makeRoom(c *conn) error {
 	return nil
 }
 
-// closeIdlest closes the connection to a server that was idle for the longest time, so that c can open; not for one that nobody
-// needs yet. It reports whether there was one.
+// closeIdlest closes the server connection that has been idle for the longest, so that c can open, unless c is only opened
+// ahead. It returns whether there was one.
 func (l *loop) closeIdlest(c *conn) bool {
 	if c.mustAnswerFirst() {
 		return false
@@ -141,7 +142,7 @@ func (l *loop) closeIdlest(c *conn) bool {
 	return true
 }
 
-// idlest returns the connection to a server that owes nothing and was last heard the longest time ago; nil: there is none.
+// idlest returns the server connection that owes nothing and has been silent for the longest; nil: there is none.
 func (l *loop) idlest() (idle *conn) {
 	for e := range l.endpoints {
 		for _, c := range e.conns {

@@ -1,4 +1,4 @@
-// An endpoint: an address at which a server is, how it fares there, and the connections to it.
+// An endpoint: an address of a server, its health, and the connections to it.
 
 package core
 
@@ -9,7 +9,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// endpoint is where requests for a server go. Where that is says nothing of which keys live on the server. Loop only.
+// endpoint is where requests for a server go. It has no influence on which keys live on the server. Loop only.
 type endpoint struct {
 	server  *server
 	pool    *pool // the server's
@@ -18,12 +18,12 @@ type endpoint struct {
 	where   addresses
 
 	conns       []*conn
-	prober      *conn // asks whether it serves again
+	prober      *conn // asks an ejected server whether it answers again
 	preconnects preconnectState
-	checked     bool // its first connection is awaited by the roll call
+	checked     bool // the server check waits for its first connection
 
-	trouble string                       // what it last failed of; empty = it serves
-	open    bool                         // it has no password although the pool has, which is logged
+	trouble string                       // the last failure; empty = it works
+	open    bool                         // it needs no password although the pool has one, which is logged
 	heard   *uint64                      // shared: when it last sent anything
 	latency *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.

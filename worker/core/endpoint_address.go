@@ -1,8 +1,7 @@
-// Where a server is: the address that the configuration gives, or those that its name was found to stand for.
+// Where a server is: the address in the configuration, or those that its name resolves to.
 //
-// A name is looked up when a connection opens, as its address may have changed meanwhile. That is never in the way of a
-// connection: where the look-up fails, or takes long, what an earlier one has found is good, and what is found later
-// serves the next connection.
+// A name is looked up when a connection opens, as its address may have changed. A connection never waits long for that: where
+// the look-up fails or takes long, the addresses found earlier are used, and later ones serve the next connection.
 
 package core
 
@@ -32,14 +31,14 @@ const (
 type addresses struct {
 	literal     netip.AddrPort   // the address where the configuration names no host to look up
 	found       []netip.AddrPort // by the last look-up that found any
-	current     int              // which of found is tried next
-	skipped     bool             // some address was no good: the one that is tried next stays that when found changes
+	current     int              // index of the one to try next
+	skipped     bool             // some address has failed: the current one is kept when found changes
 	failure     error            // of the last look-up, if none has found any
 	lookup      bool             // under way
 	asked       int64            // when it began
 	answered    int64            // when the last one ended; 0 = there was none
-	waiting     []*conn          // wait for the look-up
-	lookupTimer timer.Timer      // ends their patience
+	waiting     []*conn          // connections that wait for the look-up
+	lookupTimer timer.Timer      // ends their wait
 }
 
 // resolver brings what was looked up beside the loop to its servers.
@@ -65,10 +64,10 @@ func (l *loop) lookUpNames() {
 	}
 }
 
-// hasName tells whether it takes a look-up to know where the server is.
+// hasName tells whether the address needs a look-up.
 func (e *endpoint) hasName() bool { return e.network == "tcp" && !e.where.literal.IsValid() }
 
-// loadFound takes over where others have found the server: workers before this one, of any generation.
+// loadFound uses the address at which other workers, of any generation, have reached the server.
 func (e *endpoint) loadFound() {
 	addr, _ := e.pool.l.shared.Found(e.pool.index, e.server.index)
 	if _, port, err := resolve.SplitHostPort(e.address); err == nil && addr.IsValid() {
@@ -76,7 +75,7 @@ func (e *endpoint) loadFound() {
 	}
 }
 
-// saveFound has workers to come know where the server was reached.
+// saveFound tells later workers where the server was reached.
 func (e *endpoint) saveFound(addr netip.AddrPort) {
 	if e.hasName() {
 		e.pool.l.shared.SetFound(e.pool.l.spec.Slot, e.pool.index, e.server.index, addr.Addr(), uint64(e.pool.l.now))
@@ -107,7 +106,7 @@ func (e *endpoint) nextAddress() (netip.AddrPort, error) {
 	return w.found[w.current], nil
 }
 
-// tryNextAddress is told that a connection to addr did not come to stand, or went silent: another one is tried next.
+// tryNextAddress is called when a connection to addr could not be opened, or fell silent: another address is next.
 func (e *endpoint) tryNextAddress(addr netip.AddrPort) {
 	w := &e.where
 	if len(w.found) > 1 && w.found[w.current] == addr {
@@ -116,7 +115,7 @@ func (e *endpoint) tryNextAddress(addr netip.AddrPort) {
 	}
 }
 
-// resolve connects c as soon as it is known where to.
+// resolve connects c as soon as an address is known.
 func (e *endpoint) resolve(c *conn) {
 	w, l := &e.where, e.pool.l
 	if !w.lookup {
@@ -165,7 +164,7 @@ func (e *endpoint) resolved(found []netip.AddrPort, err error) {
 	e.connectWaiting()
 }
 
-// connectWaiting connects those that wait for the look-up.
+// connectWaiting opens the connections that wait for the look-up.
 func (e *endpoint) connectWaiting() {
 	waiting := e.where.waiting
 	e.where.waiting = nil

@@ -11,11 +11,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// probe is a claim to ask an ejected server, which one worker holds at a time.
+// probe is a claim to ping an ejected server, which one worker holds at a time.
 type probe struct {
 	server  *server
 	word    shard.Liveness // as claimed
-	notSent bool           // it never got to the server, for this host's own trouble
+	notSent bool           // it never reached the server, for this host's own fault
 }
 
 // probeLease bounds a probe in pools without a timeout.
@@ -25,7 +25,7 @@ const probeLease = time.Second
 // all the time.
 const probePause = 100 * time.Millisecond
 
-// probeAgain is when a probe that has failed for the worker's own trouble is tried again, if not before.
+// probeAgain is after how long a probe is repeated that failed for this host's own fault.
 const probeAgain = time.Second
 
 // awaitRetry arms the timer that ends an ejection, or disarms it.
@@ -83,8 +83,8 @@ func (p *probe) answered(reply []byte) {
 	}
 }
 
-// isServing tells whether a reply to a probe comes from a server that can be given requests. One that only wants a password
-// is at work; what it thinks of the pool's password is for its clients to see.
+// isServing tells whether a reply to a probe comes from a server that can process requests. One that only asks for a password
+// is at work; whether the pool's password is right its clients will see.
 func isServing(protocol link.Protocol, reply []byte) bool {
 	if protocol == link.Memcache {
 		return bytes.HasPrefix(reply, []byte("VERSION "))

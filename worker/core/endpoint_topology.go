@@ -12,7 +12,7 @@ import (
 
 var errMoved = errors.New("server has moved")
 
-// handleTopology takes the worker's specification as it is now. Who comes after the master finds it in place of the first one.
+// handleTopology stores the worker's specification with the new topology, which later masters get in place of the first one.
 func (c *masterLink) handleTopology(m link.Message, fds []int) error {
 	if len(fds) != 1 {
 		sock.CloseAll(fds)
@@ -53,7 +53,7 @@ func (l *loop) relocate(t *link.PoolTopology) {
 	}
 }
 
-// address returns where the topology has the server or, if it does not say, the configuration.
+// address returns the server's address in the topology or, if it has none there, in the configuration.
 func (s *server) address() (network, address string) {
 	if t := s.pool.l.spec.Topology.Pool(s.pool.name); t != nil {
 		if at, ok := t.Primary(s.spec.Name); ok {
@@ -63,7 +63,7 @@ func (s *server) address() (network, address string) {
 	return s.spec.Network, s.spec.Address
 }
 
-// moveTo sends what comes from now on to another address. What is on its way to the old one is answered from there.
+// moveTo sends further requests to another address. Outstanding ones are answered from the old one.
 func (s *server) moveTo(at link.Endpoint) {
 	old := s.primary
 	if at.Network == old.network && at.Address == old.address {
@@ -84,5 +84,6 @@ func (s *server) moveTo(at link.Endpoint) {
 	}
 }
 
-// isFormer tells whether the server has moved away: nothing new comes here, and nothing here speaks of the server.
+// isFormer tells whether the server has moved to another endpoint: no new requests come here, and nothing that happens here
+// counts for the server.
 func (e *endpoint) isFormer() bool { return e.server.primary != e }

@@ -1,5 +1,5 @@
-// Requests that go out as several: one fragment for each server, and one reply made of theirs. Which servers get what is the
-// route's to say, what their replies amount to the command's: no protocol is known here.
+// Requests that go out as several: one fragment for each server, and one reply merged from theirs. The route decides which
+// servers get a fragment, the protocol how replies are merged: this file knows no protocol.
 
 package core
 
@@ -12,8 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
-// fanout is what such a request still needs until the last of its fragments is answered. It is kept for reuse when it is
-// done, with its slices.
+// fanout is the state of such a request until its last fragment is answered. It is reused, with its slices.
 type fanout struct {
 	pool     *pool
 	next     *fanout // of the pool's spare ones
@@ -30,10 +29,10 @@ type fanout struct {
 	own    int            // of them, those that are in no buffer and no request
 
 	admitted bool // each server has room for its fragment
-	vain     bool // a fragment was given up, hence the whole
+	vain     bool // a fragment was given up, hence the whole request
 }
 
-// fanoutProtocol is what a protocol knows of one request that goes out as several: redisFanout or memcacheFanout.
+// fanoutProtocol is the protocol's part of one request that goes out as several: redisFanout or memcacheFanout.
 type fanoutProtocol interface {
 	divider
 	merger
@@ -46,7 +45,7 @@ type fanoutProtocol interface {
 	clear(m *memory.Allocator) (large bool)
 }
 
-// fanouts is what a pool needs to make fanouts of requests, one at a time, and keeps for reuse. Loop only.
+// fanouts makes the fanouts of a pool's requests, one at a time, and keeps some for reuse. Loop only.
 type fanouts struct {
 	of      []int32  // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
 	targets []target // for each fragment of it
@@ -166,7 +165,7 @@ func (c *client) admitted(server int) bool {
 	return server < 0 || c.pool.servers[server].primary.conn(c.lane).admits()
 }
 
-// gather is told the reply to one fragment. With the last one parent is answered: in slices, if its reply is long.
+// gather adds the reply to one fragment. With the last one the parent is answered: in slices, if its reply is long.
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.Stream) {
 	f, c := parent.fanout, parent.client
 	f.left--
@@ -188,7 +187,7 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.
 	l.forget(parent)
 }
 
-// holdPart keeps the reply to a fragment for those to the others.
+// holdPart buffers the reply to a fragment until the others have come.
 func (c *client) holdPart(f *fanout, fragment int32, reply []byte, in *stream.Stream) {
 	part := c.pool.bufferReply(reply, in)
 	f.parts[fragment] = part
@@ -196,7 +195,7 @@ func (c *client) holdPart(f *fanout, fragment int32, reply []byte, in *stream.St
 	c.held += part.Cost()
 }
 
-// abandon is told that the client of r is gone. What its fragments need stays until they are answered.
+// abandon is called when the client of r is gone. Fragments that are under way keep what they need.
 func (fs *fanouts) abandon(r *request) {
 	switch {
 	case r.fanout == nil:
@@ -208,7 +207,7 @@ func (fs *fanouts) abandon(r *request) {
 	}
 }
 
-// put takes f back, which is done.
+// put takes f back for reuse.
 func (fs *fanouts) put(f *fanout) {
 	m := fs.pool.l.memory
 	f.dropParts(m)
@@ -226,7 +225,7 @@ func (fs *fanouts) put(f *fanout) {
 	fs.count++
 }
 
-// dropParts forgets the replies that have come.
+// dropParts frees the replies that have come.
 func (f *fanout) dropParts(m *memory.Allocator) {
 	for i, part := range f.parts {
 		m.Give(part)

@@ -10,7 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
-// memcacheFanout is a fanoutCommand of memcached. Merging compares keys, so it keeps the request's line.
+// memcacheFanout is a fanoutProtocol of memcached. Merging compares keys, so it keeps the request's line.
 type memcacheFanout struct {
 	request memcache.Request
 	line    []byte
@@ -19,7 +19,7 @@ type memcacheFanout struct {
 	whole   *memory.Buffer  // of a long one, the memory of line
 }
 
-// init takes the request b, of these keys.
+// init copies the request b, of these keys.
 func (m *memcacheFanout) init(b []byte, r *memcache.Request, keys []memcache.Span) {
 	m.request = *r
 	m.line = append(m.line, b...)

@@ -82,7 +82,7 @@ func (f *fanout) isLong(last []byte) bool {
 	return size >= longBytes && f.protocol.perKey()
 }
 
-// gathered is told that the replies to all fragments of r wait in its fanout.
+// gathered is called when the replies to all fragments of r have come and its reply is long.
 func (c *client) gathered(r *request) {
 	l, f := c.pool.l, r.fanout
 	r.client = nil
@@ -144,7 +144,7 @@ func (c *client) merge(r *request) bool {
 	return true
 }
 
-// mergeKey writes what there is for the next key.
+// mergeKey writes the next key's part of the reply.
 func (c *client) mergeKey(f *fanout) (copied int, ok bool) {
 	m, fragment := c.pool.l.memory, f.owner[f.merged]
 	part := f.parts[fragment]
@@ -162,13 +162,13 @@ func (c *client) mergeKey(f *fanout) (copied int, ok bool) {
 	return copied, true
 }
 
-// uncharge is told that so many bytes of what f has kept wait no more.
+// uncharge takes n bytes that were freed off the account of f and of the client.
 func (c *client) uncharge(f *fanout, n int) {
 	f.size -= n
 	c.held -= n
 }
 
-// endMerge gives back what r needed for its reply.
+// endMerge frees what r needed for its reply.
 func (c *client) endMerge(r *request) {
 	c.uncharge(r.fanout, r.fanout.size)
 	c.pool.fanouts.put(r.fanout)

@@ -10,7 +10,7 @@ import (
 // failedPart is the count of a fragment whose reply is an error, which stands for each of its keys.
 const failedPart = resp.FailedFragment
 
-// redisFanout is a fanoutCommand of Redis.
+// redisFanout is a fanoutProtocol of Redis.
 type redisFanout struct {
 	cmd          *resp.Command
 	errorsPerKey bool // mget_errors: an error reply of a server stands for each of its keys

@@ -30,9 +30,9 @@ type listener struct {
 	fd       int
 	standIn  int // 1 + the slot whose worker does not accept from it at present; 0: it is this worker's own
 	watched  bool
-	removed  bool // no other generation accepts from it; see outlast
+	removed  bool // its address is not in the next configuration, so no other worker accepts from it
 	token    poll.Token
-	kept     int // a connection that was accepted and could not be watched; -1: none
+	kept     int // an accepted connection that could not be watched yet; -1: none
 	pause    timer.Timer
 	closing  timer.Timer // then it is closed; off: it is not to be
 	loggedAt int64
@@ -61,7 +61,7 @@ func (l *loop) listenFor(fd int, spec link.Listener, standIn int) error {
 	return nil
 }
 
-// unlisten leaves the sockets of another slot to its worker, which accepts again.
+// unlisten closes the listeners of another slot, whose worker accepts again.
 func (l *loop) unlisten(standIn int) {
 	for _, ln := range slices.Clone(l.listeners) {
 		if standIn != 0 && ln.standIn == standIn {
@@ -101,7 +101,7 @@ func (ln *listener) watch() {
 	ln.acceptKept()
 }
 
-// unwatch leaves the queue to others. Whoever is accepted and still cannot be watched is closed.
+// unwatch leaves the queue to other workers. An accepted connection that still cannot be watched is closed.
 func (ln *listener) unwatch() {
 	ln.removeFromPoller()
 	ln.pool.l.timers.Stop(&ln.pause)
@@ -164,8 +164,8 @@ func (ln *listener) close() {
 
 func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch, ln.pool.l.ceiling()) }
 
-// acceptAll empties the queue, since nobody else will, and tells whether it could. What a handoff would need is not needed
-// any more.
+// acceptAll empties the queue, since no other worker will, and tells whether it could. No descriptors are reserved for a
+// handoff any more.
 func (ln *listener) acceptAll() (empty bool) { return ln.accept(math.MaxInt, math.MaxInt) }
 
 // accept takes up to limit connections off the queue, whose descriptors are to be below ceiling, and tells whether it is
@@ -205,7 +205,8 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 
 var errSpared = errors.New("too many open files, but for those of servers, and those that a reload or an upgrade needs")
 
-// mute leaves the queue alone for a moment: without what a connection needs the listener would only wake the loop for nothing.
+// mute stops accepting for a moment: without a descriptor or memory for a connection the listener would only wake the loop in
+// vain.
 func (ln *listener) mute(err error) {
 	l := ln.pool.l
 	if ln.loggedAt == 0 || l.now-ln.loggedAt >= int64(logPause) {
@@ -216,7 +217,7 @@ func (ln *listener) mute(err error) {
 	l.timers.Set(&ln.pause, l.now+int64(acceptPause))
 }
 
-// remedy says what gives connections what they lack.
+// remedy returns what the operator can do about the error.
 func remedy(err error) string {
 	switch err {
 	case unix.ENFILE:
@@ -229,8 +230,8 @@ func remedy(err error) string {
 	return "raise LimitNOFILE= (ulimit -n)"
 }
 
-// admit counts one more client, unless the pool has as many as it may have, over all workers of all generations. Counting
-// comes before looking, so that of two workers which take the last place at once at least one sees the other.
+// admit counts one more client, unless the pool has client_connections already, in all workers of all generations. It counts
+// before it compares, so that of two workers that take the last place at once at least one sees the other.
 func (p *pool) admit() bool {
 	mine := p.counters[link.ClientConnections]
 	atomic.AddUint64(mine, 1)
@@ -242,10 +243,10 @@ func (p *pool) admit() bool {
 	return false
 }
 
-// memcacheFull is what memcached says in that case.
+// memcacheFull is memcached's reply in that case.
 const memcacheFull = "ERROR Too many open connections\r\n"
 
-// turnAway tells a client that there is no room for it.
+// turnAway sends a client that is one too many an error, and closes it.
 func (ln *listener) turnAway(fd int) {
 	*ln.pool.counters[link.ClientErr]++
 	ln.pool.noteFull(fd)

@@ -1,5 +1,5 @@
-// Addresses that are not served any more: whoever has connected until then is accepted, has a moment to ask, and is
-// answered. Closing a queue in which somebody waits would reset the connection.
+// Listeners whose address is not in the next configuration: clients that have connected until then are accepted, have a
+// moment to send a request, and get their replies. Closing a queue with a connection in it would reset that.
 
 package core
 
@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// removedGrace is how long it takes until the last who have begun to connect wait in the queue. The master has the kernel
-	// bring nobody else.
+	// removedGrace is how long it takes until the last connections wait in the queue. The master has the kernel route none
+	// here any more.
 	removedGrace = time.Second
 	// removedAgain is when to look again at a queue that could not be emptied.
 	removedAgain = 10 * time.Millisecond
@@ -20,7 +20,7 @@ const (
 	greetTicks = uint32(int64(time.Second) / tickNanos)
 )
 
-// markRemoved notes that the next generation does not serve the addresses of some pools. Nobody else accepts there.
+// markRemoved marks the listeners of some pools as removed: the next generation does not accept at their addresses.
 func (l *loop) markRemoved(pools []int) {
 	for _, ln := range l.listeners {
 		if slices.Contains(pools, ln.spec.Pool) {
@@ -32,14 +32,14 @@ func (l *loop) markRemoved(pools []int) {
 	}
 }
 
-// unmarkRemoved forgets it again, except of those that are closed anyway.
+// unmarkRemoved takes that back, except for listeners that are closed anyway.
 func (l *loop) unmarkRemoved() {
 	for _, ln := range l.listeners {
 		ln.removed = ln.closing.Armed()
 	}
 }
 
-// replace has what waits in an earlier socket at the same path served to the end.
+// replace serves the queue of an earlier socket at the same path to its end.
 func (l *loop) replace(spec link.Listener) {
 	for _, ln := range l.listeners {
 		if spec.Network == "unix" && ln.spec.Network == "unix" && ln.spec.Address == spec.Address {
@@ -49,7 +49,7 @@ func (l *loop) replace(spec link.Listener) {
 	}
 }
 
-// closeSoon accepts on for a while, and then closes the listener.
+// closeSoon accepts for a while, and then closes the listener.
 func (ln *listener) closeSoon() {
 	l := ln.pool.l
 	if !ln.closing.Armed() {
@@ -69,7 +69,7 @@ func (ln *listener) closeWhenEmpty() {
 	l.endIfDrained()
 }
 
-// awaitRemoved tells whether somebody may still come from an address that nobody else accepts at.
+// awaitRemoved tells whether there are removed listeners, from which clients may still come, and has them closed soon.
 func (l *loop) awaitRemoved() (any bool) {
 	for _, ln := range l.listeners {
 		if ln.removed {
@@ -80,7 +80,7 @@ func (l *loop) awaitRemoved() (any bool) {
 	return any
 }
 
-// greeted tells whether a client has had its time to ask something. If not, the loop looks again when it has.
+// greeted tells whether the client has had its time to send a first request. If not, the loop looks again when it has.
 func (c *client) greeted() bool {
 	l := c.pool.l
 	age := l.ticks() - c.active

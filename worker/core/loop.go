@@ -13,11 +13,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// handler is told of readiness: a client, a connection to a server, a listener, the worker link, the resolver.
+// handler receives the events of a descriptor: a client, a server connection, a listener, the worker link, the resolver.
 type handler interface{ ready(ev poll.Event) }
 
-// registration is an entry of the loop's table. seq changes when the entry changes hands, so that an event for its
-// former holder is recognised.
+// registration is an entry of the loop's table. seq changes when the entry is freed, so that a late event for its former
+// handler is recognised.
 type registration struct {
 	h   handler
 	seq uint32
@@ -30,14 +30,14 @@ type loop struct {
 	poller *poll.Poller
 	clock  func() int64 // ns, monotonic, the same in all processes
 	now    int64        // the clock, read once per turn
-	rested int64        // the clock, when the loop was through with its last turn
+	rested int64        // the clock, at the end of the last turn
 
 	table     []registration // by poll.Token.Index
-	free      []uint32       // indexes of table that nobody holds
-	scratch   []byte         // what a request or reply is put together in, within one call
+	free      []uint32       // indexes of the free entries of table
+	scratch   []byte         // where a request or reply is built, within one call
 	timers    timer.Heap
 	memory    *memory.Allocator
-	io        *stream.Loop // what the streams of all connections share, and what they have taken of the turn
+	io        *stream.Loop // what the streams of all connections share, and the turn's budget of bytes
 	relief    relief
 	window    window
 	busy      int // clients that are owed a reply
@@ -50,7 +50,7 @@ type loop struct {
 	clients   int              // connected now
 	nextID    uint64           // of the next client
 	counters  link.WorkerWords // of the worker
-	turns     *uint64          // shared: grows with each turn, so that the master sees that the worker does not hang
+	turns     *uint64          // shared: counts turns, so that the master sees that the worker does not hang
 
 	agenda   agenda
 	requests requestPool
@@ -134,7 +134,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.relieve()
 }
 
-// handle tells everyone concerned what became possible.
+// handle passes each event to the handler of its descriptor.
 func (l *loop) handle(events []poll.Event) {
 	for _, ev := range events {
 		if r := &l.table[ev.Token.Index]; r.seq == ev.Token.Seq && r.h != nil {
@@ -143,15 +143,15 @@ func (l *loop) handle(events []poll.Event) {
 	}
 }
 
-// observe takes over which servers are live: before requests are routed what other workers found out, and before the
-// loop waits what this one did, so that it wakes for their retry.
+// observe learns which servers are live: before requests are routed, from other workers, and before the loop waits, from this
+// one, so that it wakes for their retry.
 func (l *loop) observe() {
 	for _, p := range l.pools {
 		p.placement.observe()
 	}
 }
 
-// wait returns what became possible since the last turn, which has handled so many events.
+// wait returns the events since the last turn, which has handled so many.
 func (l *loop) wait(events int) ([]poll.Event, error) {
 	patience := l.patience()
 	if l.hasWork() || patience == 0 && len(l.agenda.partial) == 0 {
@@ -167,16 +167,16 @@ func (l *loop) wait(events int) ([]poll.Event, error) {
 	return gathered, err
 }
 
-// mustNotWait tells whether there is something to do although nothing happens.
+// mustNotWait tells whether there is work without an event.
 func (l *loop) mustNotWait() bool { return l.hasWork() || len(l.agenda.partial) > 0 }
 
-// hasWork tells whether that is more than to write what could be more.
+// hasWork is mustNotWait without partial output.
 func (l *loop) hasWork() bool {
 	return !l.agenda.isEmpty() || l.memory.Reclaims() || l.mover.outgoing.moreToDo
 }
 
-// patience returns how long the loop may wait for the next event: not at all while someone has more to be served, and
-// else without end, since the poller's alarm rings when the next timer is due.
+// patience returns how long the loop may wait for the next event: not at all while there is work, and else without end, since
+// the poller's alarm rings when the next timer is due.
 func (l *loop) patience() time.Duration {
 	if l.mustNotWait() {
 		return 0
@@ -194,7 +194,7 @@ func (l *loop) patience() time.Duration {
 	return -1
 }
 
-// trim lets go of what one large request or reply has left in the loop's own buffers.
+// trim frees what one large request or reply has left in the loop's own buffers.
 func (l *loop) trim() {
 	l.memory.Reclaim(maxBuriedBytes)
 	if cap(l.scratch) > maxKeptScratchBytes {
@@ -215,7 +215,7 @@ func (l *loop) register(fd int, h handler) (poll.Token, error) {
 	return token, nil
 }
 
-// addEntry gives h an entry of the table.
+// addEntry registers h in the table.
 func (l *loop) addEntry(h handler) poll.Token {
 	if len(l.free) == 0 {
 		l.free = append(l.free, uint32(len(l.table)))
@@ -228,10 +228,10 @@ func (l *loop) addEntry(h handler) poll.Token {
 	return poll.Token{Index: index, Seq: r.seq}
 }
 
-// setHandler gives a registration to another holder.
+// setHandler replaces the handler of a registration.
 func (l *loop) setHandler(token poll.Token, h handler) { l.table[token.Index].h = h }
 
-// removeEntry ends a registration: events that are still in flight for it find nobody.
+// removeEntry ends a registration: events in flight for it are dropped.
 func (l *loop) removeEntry(token poll.Token) {
 	r := &l.table[token.Index]
 	r.h = nil
@@ -250,7 +250,7 @@ func (l *loop) closed() { *l.counters[link.CurrConnections]-- }
 // liveMillis is the time as liveness words have it.
 func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }
 
-// sign returns a word for a sign of life: that of the shared memory, or, where the master that made it knows none, any.
+// sign returns shared, or a word of this process if the memory, of another build, does not have it.
 func sign(shared *uint64) *uint64 {
 	if shared == nil {
 		return new(uint64)

@@ -23,9 +23,9 @@ type pool struct {
 	placement placement
 	servers   []*server
 	counters  link.PoolWords // shared: written here only
-	moved     *uint64        // shared: clients taken less clients given
+	moved     *uint64        // shared: clients received from other workers less clients moved to them
 	timeout   int64          // ns; 0 = none
-	lanes     uint16         // that were given to clients
+	lanes     uint16         // that were assigned to clients
 	idle      timer.Timer    // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
@@ -36,9 +36,9 @@ type pool struct {
 
 	protocol
 	fanouts   fanouts
-	greeting  []byte            // what a fresh server connection must be told and agree to
-	greetings int               // replies that this brings
-	password  [sha256.Size]byte // digest of the one that clients must give
+	greeting  []byte            // what is sent first on a fresh server connection: AUTH and SELECT
+	greetings int               // replies to it
+	password  [sha256.Size]byte // digest of the password that clients must send
 }
 
 func newPool(l *loop, index int) (*pool, error) {
@@ -63,7 +63,7 @@ func newPool(l *loop, index int) (*pool, error) {
 	return p, nil
 }
 
-// setProtocol sets what depends on the protocol.
+// setProtocol sets the fields that depend on the protocol.
 func (p *pool) setProtocol(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
 		p.protocol = memcacheProtocol

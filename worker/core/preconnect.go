@@ -1,15 +1,15 @@
-// Connections that are opened before a request needs them: for the roll call, and with preconnect.
+// Connections that are opened before a request needs them: for the server check, and with preconnect.
 
 package core
 
-// preconnectsAtOnce is how many connections to one server all workers together open ahead at a time, beyond one each: a server's
-// queue of connections that it has not accepted yet must never be full, since whoever finds it so waits for a second.
+// preconnectsAtOnce is how many connections to one server all workers together open ahead at a time, beyond one each: the
+// server's accept queue must never be full, since a connection that finds it full waits for a second.
 const preconnectsAtOnce = 4
 
-// preconnectState is how far a server's connections are opened ahead. Loop only.
+// preconnectState is how many of a server's connections were opened ahead. Loop only.
 type preconnectState struct {
-	next   int // of the server's connections; 0: none of them has been opened ahead
-	flying int // opened ahead and not good yet, beyond the first
+	next   int // index of the next one to open; 0: none has been opened ahead
+	flying int // being opened, beyond the first
 	most   int // of flying
 }
 
@@ -29,8 +29,8 @@ func (e *endpoint) preconnect() {
 	e.conns[0].open()
 }
 
-// notePreconnect is told how a connection that was opened ahead has fared. As many as are good are followed by others. A server
-// that does not take one is not asked for more: they open when a request needs them.
+// notePreconnect is called when a connection that was opened ahead has succeeded or failed. Each success is followed by more.
+// After a failure the others open when a request needs them.
 func (e *endpoint) notePreconnect(c *conn, good bool) {
 	c.preconnecting = false
 	if c != e.conns[0] {
@@ -51,12 +51,11 @@ func (e *endpoint) notePreconnect(c *conn, good bool) {
 	}
 }
 
-// mustAnswerFirst tells whether the server must say something before the connection counts as good. Where no greeting brings that
-// about, the kernel alone would let connections stand that the server has not accepted.
+// mustAnswerFirst tells whether the server must answer a ping before the connection counts as open. Without a greeting the
+// kernel alone completes connections that the server has not accepted.
 func (c *conn) mustAnswerFirst() bool { return c.preconnecting && c != c.endpoint.conns[0] }
 
-// inquire has each server say something that a connection stands to and that owes nothing: then the master sees which
-// servers are reached.
+// inquire pings each server that has an idle connection, so that the master sees which servers can be reached.
 func (l *loop) inquire() {
 	for e := range l.endpoints {
 		e.inquire()

@@ -1,4 +1,4 @@
-// Where the two protocols differ for the loop: serving requests, measuring replies, wording errors.
+// Where the two protocols differ for the loop: processing requests, measuring replies, wording errors.
 
 package core
 

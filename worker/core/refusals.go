@@ -1,5 +1,5 @@
-// What is logged of requests that are refused: which command, why, and who has sent it, but none of its arguments. A client
-// may send nothing else, so each pool has few lines in a time.
+// Log lines about requests that are refused: the command, the reason, and the client, but no arguments. A client may send
+// nothing else, so each pool has few lines per period.
 
 package core
 
@@ -82,7 +82,7 @@ func (c *client) noteRefusal(name, reason string) {
 	}
 }
 
-// noteUnauthenticated is noteRefusal for what a client asks that has not given the password.
+// noteUnauthenticated is noteRefusal for a request of a client that is not authenticated.
 func (c *client) noteUnauthenticated(cmd *resp.Command) {
 	name := "unknown command"
 	if cmd != nil {
@@ -91,7 +91,7 @@ func (c *client) noteUnauthenticated(cmd *resp.Command) {
 	c.noteRefusal(name, noPassword)
 }
 
-// shownName is as much as is shown of a name that a client has made up.
+// shownName returns the part that is logged of a name that a client has made up.
 func shownName(name []byte) string { return string(name[:min(len(name), maxShownName)]) }
 
 // noteMemcache is noteRefusal for the line at the front of b, if what is wrong with it is its command.

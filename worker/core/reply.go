@@ -52,7 +52,7 @@ func (c *conn) receive() {
 	}
 }
 
-// recv takes one share of what the server sent and gives it to those who wait for it.
+// recv reads one share of what the server has sent and delivers the replies.
 func (c *conn) recv() {
 	l := c.endpoint.pool.l
 	b, err := c.stream.Recv(l.io)
@@ -104,7 +104,7 @@ func (c *conn) recv() {
 	}
 }
 
-// reportHealth tells the server's health what its replies say of it.
+// reportHealth tells the endpoint what the replies of this turn say about the server.
 func (c *conn) reportHealth() {
 	if c.outOfService != nil {
 		c.endpoint.failed(c.outOfService, c.outOfServiceAt)
@@ -126,10 +126,10 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("server refuses: %.200s", bytes.TrimRight(r.reply, "\r\n"))
 }
 
-// isUnsolicited tells whether what comes now belongs to no request: none is sent.
+// isUnsolicited tells whether a reply that comes now belongs to no request.
 func (c *conn) isUnsolicited() bool { return c.head == nil || c.head == c.unsent && c.lead <= 0 }
 
-// unsolicitedError tells what such a reply means. An error speaks to all that wait.
+// unsolicitedError returns what such a reply means. An error reply answers all requests that wait.
 func unsolicitedError(reply []byte) error {
 	if resp.IsError(reply) || memcache.IsError(reply) {
 		return &refusal{bytes.Clone(reply)}
@@ -137,7 +137,7 @@ func unsolicitedError(reply []byte) error {
 	return errUnsolicited
 }
 
-// pairReplies pairs the replies in b with the in queue and returns how many bytes that used.
+// pairReplies pairs the replies in b with the in queue and returns how many bytes they have.
 func (c *conn) pairReplies(b []byte) (used int, err error) {
 	n := &c.endpoint.counters
 	for used < len(b) {

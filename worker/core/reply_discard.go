@@ -1,4 +1,4 @@
-// Replies that cannot be taken, because the worker has no memory for them: they cost their own request and nobody else.
+// Replies that there is no memory for: only their own request fails.
 
 package core
 
@@ -10,7 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// isOwnTrouble tells whether an error of a server connection is this host's own, and says nothing about the server.
+// isOwnTrouble tells whether an error of a server connection is this host's fault, and says nothing about the server.
 func isOwnTrouble(err error) bool {
 	for _, own := range []error{
 		errReplyMemory, errNoMemory, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EADDRNOTAVAIL,
@@ -22,8 +22,8 @@ func isOwnTrouble(err error) bool {
 	return false
 }
 
-// discard gives up the reply that is coming, and answers its request with the reason. The connection stays: what is to
-// come of the reply is thrown away. It reports whether there is such a reply; the caller must call keep.
+// discard gives up the reply that is coming, and answers its request with the reason. The connection stays: the rest of the
+// reply is thrown away. It returns whether there is such a reply; the caller must call saveRest.
 func (c *conn) discard(reason error) bool {
 	if c.state != connReady || c.discards || c.isUnsolicited() {
 		return false
@@ -45,8 +45,8 @@ func (c *conn) discard(reason error) bool {
 	return true
 }
 
-// saveRest saves b, which is left of what came in, or what is needed of it. A reply that memory_limit has no room for in any
-// case is given up as soon as that is known.
+// saveRest keeps b, the incomplete reply at the end of the input, or the part that is needed to find its end. A reply larger
+// than memory_limit is given up as soon as its size is known.
 func (c *conn) saveRest(b []byte) {
 	l := c.endpoint.pool.l
 	if limit := l.spec.MemoryLimit; limit > 0 && int64(c.progress.pos) > limit {
@@ -70,8 +70,8 @@ func (c *conn) saveRest(b []byte) {
 // longLineBytes is from where on what begins like a line is one: the number of a string or an array is shorter.
 const longLineBytes = 64 << 10
 
-// trimDiscarded returns what it takes of b, an incomplete reply that nobody waits for, to find its end: its first byte, the end of
-// the line or string before what is coming, and the beginning of that.
+// trimDiscarded returns the part of b, an incomplete reply that is given up, that is needed to find its end: its first byte,
+// the end of the line or string before what is coming, and the beginning of that.
 func (c *conn) trimDiscarded(b []byte) []byte {
 	p, before := &c.progress, len(b)
 	if from := min(len(b), p.pos) - len("\r\n"); from > 1 {

@@ -7,7 +7,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
-// heldReply is a reply that waits in its request; nothing where the client wants none.
+// heldReply is a reply that waits in its request; empty with noreply.
 type heldReply struct {
 	b        *memory.Buffer
 	from, to int32 // in b, which is a shelf; to = 0: b is this reply's alone
@@ -20,9 +20,9 @@ func (h *heldReply) bytes() []byte {
 	return h.b.B[h.from:h.to]
 }
 
-// holdReply keeps reply. One that is long gets a buffer of its own, the one in which it came if that can be. The others stand on
-// the client's shelf, side by side: of a pipeline over several servers most replies wait, and with a buffer for each the
-// memory that they lie in would be many times what they are.
+// holdReply buffers a reply that has to wait. A long one gets its own buffer, if possible the one in which it came. Short
+// ones share the client's shelf: in a pipeline over several servers most replies wait, and a buffer for each would cost many
+// times their bytes.
 func (c *client) holdReply(reply []byte, in *stream.Stream) (h heldReply) {
 	switch {
 	case len(reply) == 0:
@@ -45,10 +45,10 @@ func (c *client) holdReply(reply []byte, in *stream.Stream) (h heldReply) {
 	return h
 }
 
-// shelfAfter returns how large a shelf is that follows s, which is full.
+// shelfAfter returns the size of the shelf that follows s, which is full.
 func shelfAfter(s *memory.Buffer) (bytes int) { return min(2*cap(s.Bytes()), memory.LargestChunkBytes) }
 
-// dropHeldReply lets go of the reply that r, which has left the out queue, has held.
+// dropHeldReply frees the reply that r, which has left the out queue, has held.
 func (c *client) dropHeldReply(r *request) {
 	b := r.reply.b
 	if r.reply.to > 0 {

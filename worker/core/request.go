@@ -67,7 +67,7 @@ func (r *request) owner() *client {
 	return r.client
 }
 
-// queue is told that the bytes of r wait here from now on.
+// queue is called when the bytes of r begin to wait to be written.
 func (r *request) queue() {
 	if c := r.owner(); c != nil {
 		r.state |= isUnsent
@@ -75,7 +75,7 @@ func (r *request) queue() {
 	}
 }
 
-// unqueue is told that they do not wait any more, or that their owner does not wait for r.
+// unqueue is called when they are written, or when r's owner does not wait for it any more.
 func (r *request) unqueue() {
 	if r.state&isUnsent == 0 {
 		return
@@ -120,7 +120,7 @@ func (rp *requestPool) put(r *request) {
 	}
 }
 
-// tick lets go half of what was surplus since the last tick, and all of the last few.
+// tick frees half of what was surplus since the last tick, and all of the last few.
 func (rp *requestPool) tick() {
 	for drop := (rp.least + 1) / 2; drop > 0; drop-- {
 		rp.free = rp.free.next

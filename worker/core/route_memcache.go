@@ -20,8 +20,8 @@ func (rt *memcacheRoute) trim() {
 	}
 }
 
-// processMemcache serves the requests at the front of b, until one is incomplete or the client is muted, and returns how
-// many bytes that used.
+// processMemcache processes the requests at the front of b, until one is incomplete or the client is muted, and returns how
+// many bytes those are.
 func (c *client) processMemcache(b []byte) (used int) {
 	l := c.pool.l
 	if c.skip > 0 {

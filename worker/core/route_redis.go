@@ -34,8 +34,8 @@ func (rt *redisRoute) trim(m *memory.Allocator) {
 	}
 }
 
-// processRedis serves the requests at the front of b, until one is incomplete or the client is muted, and returns how many
-// bytes that used.
+// processRedis processes the requests at the front of b, until one is incomplete or the client is muted, and returns how many
+// bytes those are.
 func (c *client) processRedis(b []byte) (used int) {
 	l := c.pool.l
 	if c.progress != (requestProgress{}) {
@@ -82,7 +82,7 @@ func (c *client) processRedis(b []byte) (used int) {
 	return used
 }
 
-// presumes tells whether a client that has not given the password sends more than it may, and ends the connection.
+// presumes tells whether a client that is not authenticated sends more than it may, and ends the connection.
 func (c *client) presumes(b []byte) bool {
 	if c.session.authenticated {
 		return false
@@ -208,8 +208,8 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	}
 }
 
-// refuse answers what nobody here can do. Where the client's next requests would mean something else after it (those
-// behind MULTI are not to be executed), they are not looked at and the connection ends, as with nutcracker.
+// refuse answers a command that is not supported. Where the client's next requests would mean something else after it (those
+// behind MULTI are not to be executed), they are not processed and the connection ends, as with nutcracker.
 func (c *client) refuse(cmd *resp.Command) {
 	c.noteRefusal(cmd.Name, notSupported)
 	c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
@@ -218,7 +218,7 @@ func (c *client) refuse(cmd *resp.Command) {
 	}
 }
 
-// beforeAuth tells whether a client that has not given the password may ask this.
+// beforeAuth tells whether a client that is not authenticated may send this command.
 func beforeAuth(cmd *resp.Command) bool {
 	switch cmd.Local {
 	case resp.LocalAuth, resp.LocalHello, resp.LocalQuit, resp.LocalReset, resp.LocalHangUp:

@@ -1,5 +1,5 @@
-// The roll call: before a generation takes over, each of its workers connects to every server, and says which ones it
-// does not reach. That proves more about a configuration than reading it does.
+// The server check: before a generation takes over, each of its workers connects to every server and reports those that it
+// cannot reach. That proves more about a configuration than reading it does.
 
 package core
 
@@ -11,10 +11,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// serverCheckTime is how long servers have to answer. The kernel knocks again after a second where a queue was full.
+// serverCheckTime is how long servers have to answer. The kernel repeats a SYN after a second where a queue was full.
 const serverCheckTime = 1500 * time.Millisecond
 
-// serverCheck is what the worker knows of it. Loop only.
+// serverCheck is the state of the check. Loop only.
 type serverCheck struct {
 	l     *loop
 	left  int // servers that have not answered
@@ -39,14 +39,14 @@ func (l *loop) checkServers() {
 	rc.endIfDone()
 }
 
-// openForCheck opens the connection that the roll call waits for, which proves the server. With preconnect the others follow,
-// and go on doing so while clients are served.
+// openForCheck opens the connection that the check waits for. With preconnect the others follow, also while clients are
+// served.
 func (e *endpoint) openForCheck() {
 	e.conns[0].tentative = true
 	e.preconnect()
 }
 
-// noteAttempt is told how an attempt to connect has ended. The roll call waits for the first one of each server.
+// noteAttempt is called when an attempt to connect has ended. The check waits for the first one of each server.
 func (e *endpoint) noteAttempt(c *conn, err error) {
 	if !e.checked || c != e.conns[0] {
 		return
@@ -60,7 +60,7 @@ func (e *endpoint) noteAttempt(c *conn, err error) {
 	rc.endIfDone()
 }
 
-// addUnreachable adds a server that is not reached, while the message has room for it.
+// addUnreachable adds a server that could not be reached, if the message has room for it.
 func (rc *serverCheck) addUnreachable(s *server, reason string) {
 	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: reason}
 	const reserve = 64 // for the message and what holds the list together
@@ -72,7 +72,7 @@ func (rc *serverCheck) addUnreachable(s *server, reason string) {
 	rc.body.Unreachable = append(rc.body.Unreachable, u)
 }
 
-// timeout gives up on servers that have not answered. Their connections go on: they may stand by the time they are needed.
+// timeout gives up on servers that have not answered. Their connections may still succeed.
 func (rc *serverCheck) timeout() {
 	for e := range rc.l.endpoints {
 		if e.checked {

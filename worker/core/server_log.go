@@ -1,5 +1,5 @@
-// What is logged of a server. What it does wrong it may do with every request, so there are so many lines in a time,
-// whatever they say, and the number of those left out.
+// Log lines about a server. It may fail with every request, so the lines per period are limited, and those left out are
+// counted.
 
 package core
 
@@ -15,17 +15,17 @@ import (
 // maxServerLines is how many lines a server gets in each logPause.
 const maxServerLines = 4
 
-// serverLog is what was logged of a server in this period, and what was not. Loop only.
+// serverLog is which lines were logged of a server in this period. Loop only.
 type serverLog struct {
 	since   int64       // when the period began
 	lines   int         // logged in it
 	leftOut int         // since the last line
 	level   int         // of pending
-	pending string      // the last line that there was no room for: as the server stands now
+	pending string      // the last line that there was no room for: the server's present state
 	timer   timer.Timer // writes it at the end of the period
 }
 
-// complain logs what is wrong with the server: once per kind of trouble, and again when it lasts.
+// complain logs a failure of the server: once per kind, and again if it lasts.
 func (e *endpoint) complain(err error) {
 	text := cause(err)
 	if text == e.trouble && e.pool.l.now-e.server.logState.since < int64(logPause) {
@@ -36,13 +36,13 @@ func (e *endpoint) complain(err error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
 }
 
-// complainOf logs what the server cannot help.
+// complainOf logs a failure that is not the server's fault.
 func (e *endpoint) complainOf(reason error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))
 }
 
-// logLimited logs a line about the server: now, or if there were enough of them at the end of the period, unless another one
-// comes after it.
+// logLimited logs a line about the server: now, or if the period has enough lines at its end, unless a newer line replaces
+// it.
 func (s *server) logLimited(level int, line string) {
 	n, l := &s.logState, s.pool.l
 	if l.now-n.since >= int64(logPause) {
@@ -66,7 +66,7 @@ func (s *server) logLimited(level int, line string) {
 	l.logf(level, "%s", line)
 }
 
-// logPending logs what there was no room for.
+// logPending logs the line that there was no room for.
 func (s *server) logPending() { s.logLimited(s.logState.level, s.logState.pending) }
 
 // cause words an error of a server connection for the log.

@@ -21,7 +21,7 @@ type session struct {
 	libVersion string
 }
 
-// sessions are the plain ones of a pool, which cost its clients nothing.
+// sessions are the two sessions that the clients of a pool share that have set nothing, at no cost.
 type sessions struct{ unauthenticated, authenticated session }
 
 func newSessions() sessions {
@@ -63,7 +63,7 @@ func (s *session) cost() int {
 	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion)
 }
 
-// authenticate notes whether the client may ask for more than to be let in.
+// authenticate notes whether the client is authenticated.
 func (c *client) authenticate(may bool) {
 	if c.session.plain {
 		c.session = c.pool.sessions.plain(may)
@@ -72,7 +72,7 @@ func (c *client) authenticate(may bool) {
 	}
 }
 
-// resetSession lets go of what the client has told.
+// resetSession drops what the client has set.
 func (c *client) resetSession() {
 	c.pool.l.memory.Uncharge(c.session.cost())
 	c.session = c.pool.firstSession()
@@ -87,7 +87,7 @@ func (c *client) ownSession() *session {
 	return c.session
 }
 
-// setField keeps value in a field of the client's own session.
+// setField sets a field of the client's own session.
 func (c *client) setField(field *string, value []byte) {
 	c.pool.l.memory.Charge(len(value) - len(*field))
 	*field = string(value)

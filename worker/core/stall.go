@@ -8,9 +8,9 @@ import "time"
 // stallTolerance is how much later than it should the loop may come to what is due without taking that for a stall.
 const stallTolerance = 10 * time.Millisecond
 
-// extendDeadlines is told the time, and what servers owe is due later by as much as the loop has stood still: replies may wait in
-// the kernel, and requests that the loop had in hand have not reached their servers. A little of the time counts all the
-// same, so that nothing is put off for ever by a worker that always is late.
+// extendDeadlines moves the deadlines of what servers owe by as long as the loop has stood still: replies may wait in the
+// kernel, and requests that were being processed have not reached their servers. Up to stallTolerance still counts, so that a
+// worker that is always late does not put everything off for ever.
 func (l *loop) extendDeadlines(now int64) {
 	lost := l.stalledFor(now) - int64(stallTolerance)
 	if lost <= 0 {
