@@ -134,7 +134,7 @@ func (c *client) startServing() {
 	c.become(clientOpen)
 	l.clients++
 	l.memory.Charge(clientBytes)
-	l.memory.Litter(clientBytes) // the tables that it is in grow by copying
+	l.memory.CountGarbage(clientBytes) // the tables that it is in grow by copying
 	*l.counters[link.CurrConnections]++
 }
 

@@ -93,7 +93,7 @@ func (c *client) tearDown() {
 	if counts {
 		l.clients--
 		l.memory.Uncharge(clientBytes)
-		l.memory.Litter(clientBytes)
+		l.memory.CountGarbage(clientBytes)
 		l.closed()
 		atomic.AddUint64(c.pool.counters[link.ClientConnections], ^uint64(0))
 	}

@@ -212,7 +212,7 @@ func (fs *fanouts) put(f *fanout) {
 	m := fs.pool.l.memory
 	f.dropParts(m)
 	m.Uncharge(f.own)
-	m.Give(f.owners)
+	m.Put(f.owners)
 	if f.owners != nil {
 		f.owner = nil
 	}
@@ -228,7 +228,7 @@ func (fs *fanouts) put(f *fanout) {
 // dropParts frees the replies that have come.
 func (f *fanout) dropParts(m *memory.Allocator) {
 	for i, part := range f.parts {
-		m.Give(part)
+		m.Put(part)
 		f.parts[i] = nil
 	}
 }

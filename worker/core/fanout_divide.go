@@ -43,7 +43,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) *keyWalk {
 	p := c.pool
 	if f.protocol.perKey() {
 		var err error
-		if f.owners, err = p.l.memory.Take(keys * int(unsafe.Sizeof(f.owner[0]))); err != nil {
+		if f.owners, err = p.l.memory.Get(keys * int(unsafe.Sizeof(f.owner[0]))); err != nil {
 			p.fanouts.put(f)
 			c.respond(p.errorText(errNoMemory))
 			return nil

@@ -38,7 +38,7 @@ func (m *memcacheFanout) cost() (inBuffers, elsewhere int) {
 
 func (m *memcacheFanout) clear(mem *memory.Allocator) (large bool) {
 	if m.whole != nil {
-		mem.Give(m.whole)
+		mem.Put(m.whole)
 		m.line = nil
 	}
 	*m = memcacheFanout{line: m.line[:0], keys: m.keys[:0]}

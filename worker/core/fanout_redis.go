@@ -41,7 +41,7 @@ func (r *redisFanout) appendFragmentHead(dst []byte, keys int) []byte {
 
 func (r *redisFanout) fragmentEnd() []byte { return nil }
 
-func (r *redisFanout) divided(m *memory.Allocator, b *memory.Buffer) { m.Give(b) }
+func (r *redisFanout) divided(m *memory.Allocator, b *memory.Buffer) { m.Put(b) }
 
 func (r *redisFanout) merge(dst []byte, f *fanout, replies [][]byte) []byte {
 	return resp.MergeReplies(dst, r.cmd, f.owner, replies, r.errorsPerKey)

@@ -87,7 +87,7 @@ func (k *keyCheck) nextKey(w *keyWalk, p *pool) (copied int) {
 func (k *keyCheck) send(w *keyWalk, c *client) {
 	l := c.pool.l
 	if k.server == elsewhere {
-		l.memory.Give(w.b)
+		l.memory.Put(w.b)
 		l.scratch = c.refuseShards(w.request.command)
 		l.answer(w.request, l.scratch, nil)
 		return

@@ -78,7 +78,7 @@ func (c *client) dropWalk() {
 		return
 	}
 	m := c.pool.l.memory
-	m.Give(c.walk.b)
+	m.Put(c.walk.b)
 	c.walk.aim.drop(m)
 	c.walk = nil
 }

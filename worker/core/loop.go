@@ -198,7 +198,7 @@ func (l *loop) patience() time.Duration {
 func (l *loop) trim() {
 	l.memory.Reclaim(maxBuriedBytes)
 	if cap(l.scratch) > maxKeptScratchBytes {
-		l.memory.Litter(cap(l.scratch))
+		l.memory.CountGarbage(cap(l.scratch))
 		l.scratch = nil
 	}
 	l.redisRoute.trim(l.memory)

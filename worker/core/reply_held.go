@@ -34,7 +34,7 @@ func (c *client) holdReply(reply []byte, in *stream.Stream) (h heldReply) {
 	}
 	s := c.shelf
 	if s == nil || cap(s.B)-len(s.B) < len(reply) {
-		s = c.pool.l.memory.TakeChunk(max(len(reply), shelfAfter(s)))
+		s = c.pool.l.memory.GetChunk(max(len(reply), shelfAfter(s)))
 		c.shelf = s
 		c.held += s.Cost()
 	}
@@ -61,5 +61,5 @@ func (c *client) dropHeldReply(r *request) {
 	}
 	r.reply = heldReply{}
 	c.held -= b.Cost()
-	c.pool.l.memory.Give(b)
+	c.pool.l.memory.Put(b)
 }

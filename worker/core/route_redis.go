@@ -22,11 +22,11 @@ type redisRoute struct {
 // trim lets go of what one large request has left.
 func (rt *redisRoute) trim(m *memory.Allocator) {
 	if cap(rt.inline) > maxKeptScratchBytes {
-		m.Litter(cap(rt.inline))
+		m.CountGarbage(cap(rt.inline))
 		rt.inline = nil
 	}
 	if cap(rt.args) > maxKeptArgs {
-		m.Litter(cap(rt.args) * int(unsafe.Sizeof(resp.Span{})))
+		m.CountGarbage(cap(rt.args) * int(unsafe.Sizeof(resp.Span{})))
 		rt.args = nil
 	}
 	if cap(rt.keys) > maxKeptArgs {

@@ -84,7 +84,7 @@ func TestGiverDies(t *testing.T) {
 		default:
 			t.Errorf("after %d steps %d clients are left", steps, next.clients)
 		}
-		if steps >= 2 && next.clients != 5 { // the first step is to read Give and to offer
+		if steps >= 2 && next.clients != 5 { // the first step is to read MoveClients and to offer
 			t.Errorf("after %d steps they are lost", steps)
 		}
 		if reason := r.peerFailed(next); !strings.Contains(reason, "gone") {

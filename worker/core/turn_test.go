@@ -17,9 +17,9 @@ import (
 func TestMemoryIsBuriedBitByBit(t *testing.T) {
 	l := bareLoop()
 	for range 2 {
-		b, err := l.memory.Take(5*maxBuriedBytes/2 + 1)
+		b, err := l.memory.Get(5*maxBuriedBytes/2 + 1)
 		must(t, err)
-		l.memory.Give(b)
+		l.memory.Put(b)
 	}
 	if l.memory.Held() != 0 {
 		t.Errorf("%d bytes are held", l.memory.Held())

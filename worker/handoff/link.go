@@ -127,8 +127,8 @@ func (k *Link) Outgoing() int { return len(k.outgoing) }
 // Incoming returns for how many batches the other side may still send COMMIT.
 func (k *Link) Incoming() int { return len(k.incoming) }
 
-// Other returns the build of the other side's binary, once it has said hello.
-func (k *Link) Other() string { return k.peerBuild }
+// PeerBuild returns the build of the other side's binary, once it has said hello.
+func (k *Link) PeerBuild() string { return k.peerBuild }
 
 // Next returns the number of the next batch.
 func (k *Link) Next() uint32 { return k.lastOutgoing + 1 }

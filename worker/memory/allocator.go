@@ -13,14 +13,14 @@ import (
 
 // Allocator hands out the buffers of a loop, knows what is held, and keeps some for reuse.
 type Allocator struct {
-	timers *timer.Heap
-	now    *int64 // the time of timers, ns
-	held   int64  // bytes of all buffers in use, and what else is charged
-	free   [chunkClasses]stock
-	bare   stock       // buffers without memory
-	dead   *Buffer     // mapped ones that are done with: someone may still look at them in this turn
-	litter int64       // bytes left to the garbage collector since it was last called
-	timer  timer.Timer // ticks while there is something to let go of
+	timers     *timer.Heap
+	now        *int64 // the time of timers, ns
+	held       int64  // bytes of all buffers in use, and what else is charged
+	free       [chunkClasses]stock
+	bare       stock       // buffers without memory
+	unmapLater *Buffer     // mapped ones that are done with: someone may still look at them in this turn
+	garbage    int64       // bytes left to the garbage collector since it was last called
+	timer      timer.Timer // ticks while there is something to let go of
 }
 
 // New returns an allocator that has nothing yet. It lets go of what is not needed by a timer of the loop's timers; now is
@@ -40,27 +40,27 @@ func (m *Allocator) Charge(n int) { m.held += int64(n) }
 // Uncharge takes back a Charge.
 func (m *Allocator) Uncharge(n int) { m.held -= int64(n) }
 
-// Take returns an empty buffer with room for at least size bytes, or an error if the system has no more.
-func (m *Allocator) Take(size int) (*Buffer, error) {
+// Get returns an empty buffer with room for at least size bytes, or an error if the system has no more.
+func (m *Allocator) Get(size int) (*Buffer, error) {
 	if size < MappedBytes {
-		return m.TakeChunk(size), nil
+		return m.GetChunk(size), nil
 	}
 	mapped, err := sock.Allocate(size)
 	if err != nil {
 		return nil, err
 	}
-	b := m.takeBare()
+	b := m.getBare()
 	b.mapped, b.B = mapped, mapped[:0]
 	m.held += int64(BufferBytes + len(mapped))
 	return b, nil
 }
 
-// TakeChunk is Take for less than MappedBytes, which does not fail.
-func (m *Allocator) TakeChunk(size int) *Buffer {
+// GetChunk is Get for less than MappedBytes, which does not fail.
+func (m *Allocator) GetChunk(size int) *Buffer {
 	class, bytes := classOf(size)
 	b := m.free[class].get()
 	if b == nil {
-		b = m.takeBare()
+		b = m.getBare()
 		b.chunk = make([]byte, bytes)
 	}
 	b.B = b.chunk[:0]
@@ -68,17 +68,17 @@ func (m *Allocator) TakeChunk(size int) *Buffer {
 	return b
 }
 
-// TakeRemainder returns a buffer with a copy of data, which is less than MappedBytes. One with room for far more would
+// GetRemainder returns a buffer with a copy of data, which is less than MappedBytes. One with room for far more would
 // count for whoever it is kept for as if that had sent so much.
-func (m *Allocator) TakeRemainder(data []byte) *Buffer {
+func (m *Allocator) GetRemainder(data []byte) *Buffer {
 	pooled := bytebufferpool.Get()
 	if most := cap(pooled.B); most > FirstChunkBytes && most > mostRoomFor*len(data) {
 		bytebufferpool.Put(pooled)
-		b := m.TakeChunk(len(data))
+		b := m.GetChunk(len(data))
 		b.B = append(b.B, data...)
 		return b
 	}
-	b := m.takeBare()
+	b := m.getBare()
 	b.pooled = pooled
 	b.pooled.Set(data)
 	b.B = b.pooled.B
@@ -86,16 +86,16 @@ func (m *Allocator) TakeRemainder(data []byte) *Buffer {
 	return b
 }
 
-func (m *Allocator) takeBare() *Buffer {
+func (m *Allocator) getBare() *Buffer {
 	if b := m.bare.get(); b != nil {
 		return b
 	}
 	return new(Buffer)
 }
 
-// Give takes b back; nil is fine. Its bytes may be looked at until the end of the turn if they were mapped, and not at
+// Put takes b back; nil is fine. Its bytes may be looked at until the end of the turn if they were mapped, and not at
 // all otherwise.
-func (m *Allocator) Give(b *Buffer) {
+func (m *Allocator) Put(b *Buffer) {
 	switch {
 	case b == nil:
 		return
@@ -104,23 +104,23 @@ func (m *Allocator) Give(b *Buffer) {
 		m.held -= int64(BufferBytes + bytes)
 		m.free[class].put(b)
 	case b.views > 0:
-		b.given = true
+		b.returned = true
 		return
 	case b.whole != nil:
-		m.giveView(b)
+		m.putView(b)
 		return
 	case b.pooled != nil:
 		m.held -= int64(BufferBytes + cap(b.pooled.B))
 		if cap(b.pooled.B) >= ClaimBytes {
-			m.litter += int64(cap(b.pooled.B)) // seldom needed again
+			m.garbage += int64(cap(b.pooled.B)) // seldom needed again
 		}
 		bytebufferpool.Put(b.pooled)
 		*b = Buffer{}
 		m.bare.put(b)
 	default:
 		m.held -= int64(BufferBytes + len(b.mapped) - b.gone)
-		b.next = m.dead
-		m.dead = b
+		b.next = m.unmapLater
+		m.unmapLater = b
 	}
 	if !m.timer.Armed() {
 		m.timers.Set(&m.timer, *m.now+memoryTick)
@@ -129,7 +129,7 @@ func (m *Allocator) Give(b *Buffer) {
 
 // CopyOf returns a buffer with a copy of data, or an error if the system has no more memory.
 func (m *Allocator) CopyOf(data []byte) (*Buffer, error) {
-	b, err := m.Take(len(data))
+	b, err := m.Get(len(data))
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +145,13 @@ func (m *Allocator) Grow(b *Buffer, room int) error {
 		return nil
 	}
 	if b.mapped == nil {
-		bigger, err := m.Take(max(2*cap(b.B), MappedBytes))
+		bigger, err := m.Get(max(2*cap(b.B), MappedBytes))
 		if err != nil {
 			return err
 		}
 		bigger.B = append(bigger.B, b.B...)
 		*b, *bigger = *bigger, *b
-		m.Give(bigger)
+		m.Put(bigger)
 		return nil
 	}
 	size := len(b.mapped)
@@ -164,23 +164,23 @@ func (m *Allocator) Grow(b *Buffer, room int) error {
 	return nil
 }
 
-// giveView takes a view back, and what it was a view of if nobody else has that.
-func (m *Allocator) giveView(b *Buffer) {
+// putView takes a view back, and what it was a view of if nobody else has that.
+func (m *Allocator) putView(b *Buffer) {
 	whole := b.whole
 	m.held -= int64(BufferBytes)
 	*b = Buffer{}
 	m.bare.put(b)
 	whole.views--
-	if whole.views == 0 && whole.given {
-		whole.given = false
-		m.Give(whole)
+	if whole.views == 0 && whole.returned {
+		whole.returned = false
+		m.Put(whole)
 	}
 }
 
 // Split takes the first n bytes out of b, as a view.
 func (m *Allocator) Split(b *Buffer, n int) *Buffer {
 	m.release(b)
-	view := m.takeBare()
+	view := m.getBare()
 	view.B, view.at, view.kept = b.B[:n:n], b.at, b.at
 	view.whole = b
 	if b.whole != nil {
@@ -203,13 +203,13 @@ func (m *Allocator) Skip(b *Buffer, n int) {
 	}
 }
 
-// GiveWritten is Give for bytes that nobody looks at any more, though others may at what is around them.
-func (m *Allocator) GiveWritten(b *Buffer) {
+// PutWritten is Put for bytes that are no longer read, though those around them may be.
+func (m *Allocator) PutWritten(b *Buffer) {
 	if b.whole != nil {
 		b.at += len(b.B)
 		m.release(b)
 	}
-	m.Give(b)
+	m.Put(b)
 }
 
 // release gives the system back the pages of what was skipped in b.
@@ -230,8 +230,8 @@ func (m *Allocator) release(b *Buffer) {
 // Reclaim gives the system back mapped buffers that were done with, up to most bytes of them, once per turn: the kernel takes almost as long to clear
 // a page away as to provide it, so hundreds of megabytes go bit by bit.
 func (m *Allocator) Reclaim(most int) {
-	for left := most; m.dead != nil && left > 0; {
-		b := m.dead
+	for left := most; m.unmapLater != nil && left > 0; {
+		b := m.unmapLater
 		if size := len(b.mapped) - left; size > 0 {
 			if rest, err := sock.Shrink(b.mapped, size); err == nil {
 				b.mapped = rest
@@ -239,7 +239,7 @@ func (m *Allocator) Reclaim(most int) {
 			}
 		}
 		left -= len(b.mapped)
-		m.dead = b.next
+		m.unmapLater = b.next
 		sock.Unmap(b.mapped)
 		*b = Buffer{}
 		m.bare.put(b)
@@ -247,7 +247,7 @@ func (m *Allocator) Reclaim(most int) {
 }
 
 // Reclaims tells whether Reclaim has more to do.
-func (m *Allocator) Reclaims() bool { return m.dead != nil }
+func (m *Allocator) Reclaims() bool { return m.unmapLater != nil }
 
 // Chunks have 1, 4, 16, 64 or 128 KiB.
 const (

@@ -30,18 +30,18 @@ const (
 
 // Buffer holds bytes. nil is an empty Buffer that owns nothing.
 type Buffer struct {
-	B      []byte                     // what it holds; nobody appends beyond cap(B)
-	Users  int32                      // for its owner to count those that share it
-	chunk  []byte                     // B's memory is this,
-	views  int32                      // of it, that are not given back
-	next   *Buffer                    // in a list of memory
-	pooled *bytebufferpool.ByteBuffer // or in here,
-	mapped []byte                     // or this,
-	whole  *Buffer                    // or that of this one, of which it is a view
-	at     int                        // where B begins in mapped, its own or that of whole
-	kept   int                        // where its part of mapped begins that the system has not got back; kept ≤ at
-	gone   int                        // bytes of mapped that the system has got back
-	given  bool                       // back, but for its views
+	B        []byte                     // what it holds; nobody appends beyond cap(B)
+	Users    int32                      // for its owner to count those that share it
+	chunk    []byte                     // B's memory is this,
+	views    int32                      // of it, that are not given back
+	next     *Buffer                    // in a list of memory
+	pooled   *bytebufferpool.ByteBuffer // or in here,
+	mapped   []byte                     // or this,
+	whole    *Buffer                    // or that of this one, of which it is a view
+	at       int                        // where B begins in mapped, its own or that of whole
+	kept     int                        // where its part of mapped begins that the system has not got back; kept ≤ at
+	gone     int                        // bytes of mapped that the system has got back
+	returned bool                       // back, but for its views
 }
 
 // BufferBytes is what a Buffer takes beside the bytes that it holds.

@@ -1,10 +1,10 @@
 // Package memory is for bytes that must outlive a turn of an event loop. Nobody keeps a buffer longer than it has bytes in it,
 // so an idle connection owns none, and what a burst needed is given back to the system.
 //
-//	Take, TakeChunk, TakeRemainder, CopyOf ──► Buffer ──► Give ──► spares, of which each second drops half of those not needed
-//	                                           │    ▲       └────► Reclaim, where it was mapped: back to the system
-//	                                     Split ▼    │ the last view is given
-//	                                            view
+//	Get, GetChunk, GetRemainder, CopyOf ──► Buffer ──► Put ──► spares, of which each second drops half of those not needed
+//	                                      │    ▲      └────► Reclaim, where it was mapped: back to the system
+//	                                Split ▼    │ with the last view
+//	                                       view
 //
 // There are three kinds. Chunks, of a few sizes, carry what is written every turn; the loop keeps them for reuse and lets
 // go of those that a second did not need. Remainders, incomplete requests of any length, come from bytebufferpool, which

@@ -23,9 +23,9 @@ func TestReclaim(t *testing.T) {
 	m := newAllocator()
 	const most = 4 << 20
 	for range 2 {
-		b, err := m.Take(5*most/2 + 1)
+		b, err := m.Get(5*most/2 + 1)
 		must(t, err)
-		m.Give(b)
+		m.Put(b)
 	}
 	if m.held != 0 {
 		t.Errorf("%d bytes are held", m.held)
@@ -43,7 +43,7 @@ func TestReclaim(t *testing.T) {
 func TestGrowth(t *testing.T) {
 	m := newAllocator()
 	const room = 16 << 10
-	b, err := m.Take(MappedBytes)
+	b, err := m.Get(MappedBytes)
 	must(t, err)
 	for steps := 0; len(b.B) < 64<<20; steps++ {
 		full := len(b.mapped)
@@ -59,7 +59,7 @@ func TestGrowth(t *testing.T) {
 	if m.held != int64(BufferBytes+len(b.mapped)) {
 		t.Errorf("%d bytes count, it has %d", m.held, len(b.mapped))
 	}
-	m.Give(b)
+	m.Put(b)
 	m.Reclaim(100 << 20)
 }
 
@@ -67,12 +67,12 @@ func TestGrowth(t *testing.T) {
 func TestSmallRemainderCountsAsSmall(t *testing.T) {
 	m := newAllocator()
 	for range 100 { // of which the pool keeps some
-		large := m.TakeRemainder(make([]byte, 100_000))
-		m.Give(large)
-		small := m.TakeRemainder([]byte("*1\r\n"))
+		large := m.GetRemainder(make([]byte, 100_000))
+		m.Put(large)
+		small := m.GetRemainder([]byte("*1\r\n"))
 		if cost := small.Cost(); cost > 2*FirstChunkBytes {
 			t.Fatalf("a remainder of 4 bytes counts as %d", cost)
 		}
-		m.Give(small)
+		m.Put(small)
 	}
 }

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	memoryTick      = int64(time.Second)
-	litterBytes     = 1 << 20  // worth a collection
-	lastLitterBytes = 64 << 10 // the same once the loop has come to rest
-	muchLitterBytes = 64 << 20 // too much to be given back to the system in one go
+	memoryTick       = int64(time.Second)
+	garbageBytes     = 1 << 20  // worth a collection
+	lastGarbageBytes = 64 << 10 // the same once the loop has come to rest
+	muchGarbageBytes = 64 << 20 // too much to be given back to the system in one go
 )
 
 // stock is a list of free buffers of one kind.
@@ -49,19 +49,19 @@ func (s *stock) shrink() (dropped int) {
 	return dropped
 }
 
-// Litter tells of n bytes that are left to the garbage collector.
-func (m *Allocator) Litter(n int) { m.litter += int64(n) }
+// CountGarbage tells of n bytes that are left to the garbage collector.
+func (m *Allocator) CountGarbage(n int) { m.garbage += int64(n) }
 
 // DropSpares lets go of all that is kept for reuse: it does not count, but it is memory.
 func (m *Allocator) DropSpares() {
 	for class := range m.free {
 		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
-		m.litter += int64(m.free[class].count * bytes)
+		m.garbage += int64(m.free[class].count * bytes)
 		m.free[class] = stock{}
 	}
-	if m.litter >= litterBytes {
+	if m.garbage >= garbageBytes {
 		go Collect(true)
-		m.litter = 0
+		m.garbage = 0
 	}
 }
 
@@ -73,16 +73,16 @@ func (m *Allocator) tick() {
 	for class := range m.free {
 		dropped := m.free[class].shrink()
 		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
-		m.litter += int64(dropped * bytes)
+		m.garbage += int64(dropped * bytes)
 		left += m.free[class].count
 	}
-	enough := int64(litterBytes)
+	enough := int64(garbageBytes)
 	if left == 0 {
-		enough = lastLitterBytes
+		enough = lastGarbageBytes
 	}
-	if m.litter >= enough {
-		go Collect(m.litter >= muchLitterBytes)
-		m.litter = 0
+	if m.garbage >= enough {
+		go Collect(m.garbage >= muchGarbageBytes)
+		m.garbage = 0
 	}
 	if left > 0 {
 		m.timers.Set(&m.timer, *m.now+memoryTick)

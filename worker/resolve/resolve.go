@@ -20,8 +20,8 @@ const lookupTimeout = 5 * time.Second
 // maxLookups is how many look-ups there are at a time: each needs a descriptor or two.
 const maxLookups = 32
 
-// pendingFindings is how many outcomes may wait for the loop; later goroutines wait with theirs, the loop never does.
-const pendingFindings = 64
+// pendingOutcomes is how many outcomes may wait for the loop; later goroutines wait with theirs, the loop never does.
+const pendingOutcomes = 64
 
 // Resolver runs look-ups and brings their outcome to the loop: a goroutine puts it into done and wakes the loop by the event
 // descriptor.
@@ -31,12 +31,12 @@ type Resolver struct {
 	Host func(ctx context.Context, name string) ([]netip.Addr, error)
 
 	fd   int
-	done chan finding
+	done chan outcome
 	busy chan struct{} // an element for each look-up under way
 }
 
-// finding is the outcome of a look-up.
-type finding struct {
+// outcome is the outcome of a look-up.
+type outcome struct {
 	tell  func([]netip.AddrPort, error)
 	found []netip.AddrPort
 	err   error
@@ -52,7 +52,7 @@ func New() (*Resolver, error) {
 		Host: func(ctx context.Context, name string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		},
-		fd: fd, done: make(chan finding, pendingFindings), busy: make(chan struct{}, maxLookups),
+		fd: fd, done: make(chan outcome, pendingOutcomes), busy: make(chan struct{}, maxLookups),
 	}, nil
 }
 
@@ -66,7 +66,7 @@ func (r *Resolver) Lookup(address string, found func([]netip.AddrPort, error)) {
 		r.busy <- struct{}{}
 		addrs, err := r.find(address)
 		<-r.busy
-		r.done <- finding{found, addrs, err}
+		r.done <- outcome{found, addrs, err}
 		sock.Wake(r.fd)
 	}()
 }

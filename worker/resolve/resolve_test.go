@@ -107,7 +107,7 @@ func TestDeliver(t *testing.T) {
 		}
 		return []netip.Addr{netip.MustParseAddr(host)}, nil
 	}
-	const count = 2*(maxLookups+pendingFindings) + 1
+	const count = 2*(maxLookups+pendingOutcomes) + 1
 	var told []int
 	for i := range count {
 		address, want := fmt.Sprintf("192.0.2.%d:%d", i%256, i), fmt.Sprintf("[192.0.2.%d:%d] <nil>", i%256, i)

@@ -48,7 +48,7 @@ func (o *Output) Append(m *memory.Allocator, data []byte) {
 		if len(data) > size {
 			size = memory.LargestChunkBytes
 		}
-		o.chunks = append(o.chunks, m.TakeChunk(size))
+		o.chunks = append(o.chunks, m.GetChunk(size))
 	}
 }
 
@@ -58,7 +58,7 @@ func (o *Output) Reserve(m *memory.Allocator, size int) []byte {
 	if n := len(o.chunks); n > 0 && cap(o.chunks[n-1].B)-len(o.chunks[n-1].B) >= size {
 		return o.chunks[n-1].B
 	}
-	chunk := m.TakeChunk(size)
+	chunk := m.GetChunk(size)
 	o.chunks = append(o.chunks, chunk)
 	return chunk.B
 }
@@ -172,7 +172,7 @@ func (o *Output) Drain(m *memory.Allocator, n int) {
 	done := 0
 	for done < len(o.chunks) && n >= len(o.chunks[done].B) {
 		n -= len(o.chunks[done].B)
-		m.GiveWritten(o.chunks[done])
+		m.PutWritten(o.chunks[done])
 		o.chunks[done] = nil
 		done++
 	}
@@ -210,7 +210,7 @@ func (o *Output) Cut(m *memory.Allocator, from, n int) {
 		b.B = append(b.B[:at], b.B[at+part:]...)
 		at = 0
 		if len(b.B) == 0 {
-			m.Give(b)
+			m.Put(b)
 			o.chunks[i] = nil
 		}
 	}
@@ -220,7 +220,7 @@ func (o *Output) Cut(m *memory.Allocator, from, n int) {
 // Drop forgets everything.
 func (o *Output) Drop(m *memory.Allocator) {
 	for _, chunk := range o.chunks {
-		m.Give(chunk)
+		m.Put(chunk)
 	}
 	*o = Output{}
 }

@@ -104,7 +104,7 @@ func (s *Stream) Recv(l *Loop) (b []byte, err error) {
 	}
 	if kept > 0 {
 		copy(l.buf, s.rest.B)
-		l.memory.Give(s.rest)
+		l.memory.Put(s.rest)
 		s.rest = nil
 	}
 	return l.buf[:kept+n], nil
@@ -161,9 +161,9 @@ func (s *Stream) Keep(m *memory.Allocator, b []byte) error {
 	case len(b) >= memory.MappedBytes:
 		s.rest, err = m.CopyOf(b)
 	case len(b) > 0:
-		s.rest = m.TakeRemainder(b)
+		s.rest = m.GetRemainder(b)
 	}
-	m.Give(old)
+	m.Put(old)
 	return err
 }
 
@@ -175,7 +175,7 @@ func (s *Stream) Cost() int { return s.rest.Cost() + s.Out.Cost() }
 
 // DropInput forgets what is kept, and what was known of what is still to come.
 func (s *Stream) DropInput(m *memory.Allocator) {
-	m.Give(s.rest)
+	m.Put(s.rest)
 	s.rest = nil
 	s.Unread, s.Hangup, s.Backlog, s.direct = false, false, false, false
 }
