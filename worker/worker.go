@@ -1,4 +1,4 @@
-// The life of a worker: take over what the master made, serve, end.
+// The life of a worker: inherit what the master made, serve, end.
 
 package worker
 

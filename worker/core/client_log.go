@@ -1,5 +1,4 @@
-// What is logged of clients that are closed for their memory: the first one at once, and a while later how many others
-// there were.
+// Log lines about clients that are evicted: the first one at once, and later how many more there were.
 
 package core
 
@@ -23,7 +22,7 @@ func (s scarcity) String() string {
 	}[s]
 }
 
-// closings is what is known of clients that were closed for their memory. Loop only.
+// closings is which evictions were logged. Loop only.
 type closings struct {
 	reason   scarcity        // of those to come
 	since    int64           // of the last line
@@ -31,7 +30,7 @@ type closings struct {
 	unlogged [scarcities]int // closed since the last line
 }
 
-// complain logs or counts that a client is closed for its memory.
+// complain logs or counts an eviction.
 func (c *client) complain(format string, args ...any) {
 	l := c.pool.l
 	s := &l.relief.closed
@@ -43,7 +42,7 @@ func (c *client) complain(format string, args ...any) {
 	l.logf(levelWarn, "pool %q: closing client %d at %s, which %s: %v", c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...), s.reason)
 }
 
-// sumUpClosings logs how many clients were closed beside the one that was named, at the end of a turn.
+// sumUpClosings logs, at the end of a turn, how many clients were evicted beside the one that was named.
 func (l *loop) sumUpClosings() {
 	s := &l.relief.closed
 	if end := s.since + int64(logPause); l.now < end {

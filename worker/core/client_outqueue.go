@@ -70,7 +70,7 @@ func (c *client) flush() {
 	c.unmute()
 }
 
-// dropRequests leaves the client's requests to those who still have to do with them.
+// dropRequests detaches the client's requests: their server connections still need them.
 func (c *client) dropRequests() {
 	l := c.pool.l
 	for c.head != nil {

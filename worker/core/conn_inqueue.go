@@ -10,7 +10,7 @@ import (
 
 // send queues b for the server and r for its reply.
 //
-// in is where b came in, if it did as a whole: a long one is taken over instead of copied.
+// in is the stream that b came in on, if b is a whole request: a long one is adopted instead of copied.
 func (c *conn) send(r *request, b []byte, in *stream.Stream) {
 	c.enqueue(r, len(b))
 	if claimed := in.Claim(b); claimed != nil {
@@ -21,7 +21,7 @@ func (c *conn) send(r *request, b []byte, in *stream.Stream) {
 	c.wake()
 }
 
-// enqueue lets r, of which so many bytes are to be written, wait for its reply.
+// enqueue adds r, of so many bytes, to the in queue.
 func (c *conn) enqueue(r *request, size int) {
 	l := c.endpoint.pool.l
 	if r.deadline == 0 {
@@ -86,8 +86,8 @@ func (c *conn) pop() *request {
 	return r
 }
 
-// uncount takes r, the head, out of the figures of the queues. A server may answer a request early, before it has got
-// all of it: the rest is written all the same.
+// uncount takes r, the head, out of the gauges of the queues. A server may answer a request before it has read all of it: the
+// rest is written all the same.
 func (c *conn) uncount(r *request) {
 	n := &c.endpoint.counters
 	if r != c.unsent {
@@ -101,7 +101,7 @@ func (c *conn) uncount(r *request) {
 	*n[link.InQueueBytes] -= uint64(r.bytes)
 }
 
-// flush writes what is queued, as far as it is allowed and the socket takes it.
+// flush writes the output, as far as allowed says and the socket takes it.
 func (c *conn) flush() {
 	if c.state != connReady || c.stream.Out.Len() == 0 {
 		return
@@ -119,7 +119,7 @@ func (c *conn) flush() {
 	}
 }
 
-// wrote moves the requests that are now written as a whole from one figure to the other.
+// wrote moves the requests that are now written as a whole from one gauge to the other.
 func (c *conn) wrote(bytes int) {
 	c.lead += bytes
 	moved, size := 0, 0

@@ -1,4 +1,4 @@
-// The flush window: for how long a busy loop looks away after it has written.
+// The flush window: how long a busy loop sleeps after it has written.
 
 package core
 
@@ -69,12 +69,12 @@ func (w *window) slept(gathered int) {
 // more than saves anything.
 func (w *window) enough() int { return min(w.crowd/crowdScale/3, fullTurn) }
 
-// mostPartialBytes is how much a client may have to get and yet be passed over.
+// mostPartialBytes is how much output a client may have and yet be passed over.
 const mostPartialBytes = 16 << 10
 
-// passOver tells whether a client is not written in this turn, but in the next one: servers still owe it replies, and with a
-// pipeline over several of them each would cost a system call, and wake the client for a part of what it waits for. The next
-// turn comes at once, or after the sleep that is due.
+// passOver tells whether a client is not written in this turn, but in the next one: servers still owe it replies, and in a
+// pipeline over several servers each reply would cost a system call, and wake the client for a part of what it waits for. The
+// next turn comes at once, or after the sleep that is due.
 func (c *client) passOver() bool {
 	l := c.pool.l
 	if c.queued&inPartial != 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
-// forwardTogether sends a request to the server of its first key, if all of them live there: those in alone, and those in row,
-// which are looked at in slices if there may be very many.
+// forwardTogether sends a request to the server of its first key, if all its keys live there: those in alone, and those in
+// row, which are checked in slices if there may be very many.
 func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
 	p := c.pool
 	server := p.serverOf(b, args, alone, row)
@@ -52,24 +52,24 @@ func (p *pool) together(server int, b []byte, args []resp.Span, alone []int32, r
 	return true
 }
 
-// keyCheck looks at whether the keys of a long request all live on one server. Loop only.
+// keyCheck checks whether the keys of a long request all live on one server. Loop only.
 type keyCheck struct {
 	pos    int // of the request's bytes, where the next key begins
 	step   int // from one to the next, in arguments
-	server int // where those live that have been looked at, or elsewhere
+	server int // where the keys so far live, or elsewhere
 }
 
-// elsewhere stands for the server of a request whose keys live on several.
+// elsewhere stands for several servers.
 const elsewhere = -2
 
-// beginCheck has the request b sent to server if the keys in row, the first of which is at b[pos:], live there.
+// beginCheck sends the request b to server if the keys in row, the first of which is at b[pos:], live there.
 func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row resp.Row) {
 	if w := c.beginWalk(b, row.Count, &keyCheck{pos: pos, step: row.Step, server: server}); w != nil {
 		w.request.command = cmd
 	}
 }
 
-// nextKey looks at where the next key lives. After one that lives elsewhere it is over.
+// nextKey checks where the next key lives. With one that lives elsewhere the check is over.
 func (k *keyCheck) nextKey(w *keyWalk, p *pool) (copied int) {
 	key, next := resp.NextArg(w.b.B, k.pos)
 	if p.placement.one(key.Of(w.b.B)) != k.server {

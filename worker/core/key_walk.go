@@ -1,5 +1,5 @@
-// Long requests, whose keys are looked at a slice per turn before anything of them is sent, so that nobody waits for a million
-// keys.
+// Long requests: their keys are looked at a slice per turn before anything of them is sent, so that a request of a million
+// keys does not keep others waiting.
 
 package core
 
@@ -15,7 +15,7 @@ const (
 	keyToll    = 64
 )
 
-// keyWalk is such a request on its way through its keys. Its client is not read meanwhile. Loop only.
+// keyWalk is a long request whose keys are being looked at. Its client is not read meanwhile. Loop only.
 type keyWalk struct {
 	request *request       // in the out queue
 	b       *memory.Buffer // its bytes, but for those that a division has taken out
@@ -23,12 +23,12 @@ type keyWalk struct {
 	aim     walkAim
 }
 
-// walkAim is what its keys are looked at for: a division or a keyCheck.
+// walkAim is the purpose of a walk: a division or a keyCheck.
 type walkAim interface {
 	nextKey(w *keyWalk, p *pool) (copied int) // looks at the next key
-	send(w *keyWalk, c *client)               // what has come of it, when no key is left
+	send(w *keyWalk, c *client)               // the result, when no key is left
 	cost() (bytes int)                        // that it takes itself
-	drop(m *memory.Allocator)                 // its client is gone
+	drop(m *memory.Allocator)                 // when the client is gone
 }
 
 // beginWalk takes the request b, of so many keys, out of the input. Without memory it is answered, and nil returned.
@@ -46,7 +46,7 @@ func (c *client) beginWalk(b []byte, keys int, aim walkAim) *keyWalk {
 	return c.walk
 }
 
-// walkOn goes on with the client's long request for a slice.
+// walkOn continues the client's long request for a slice.
 func (c *client) walkOn() {
 	w, l := c.walk, c.pool.l
 	budget := sliceBytes
@@ -72,7 +72,7 @@ func (w *keyWalk) cost() (bytes int) {
 	return w.b.Cost() + w.aim.cost()
 }
 
-// dropWalk forgets the long request of a client that is gone.
+// dropWalk frees the long request of a client that is gone.
 func (c *client) dropWalk() {
 	if c.walk == nil {
 		return

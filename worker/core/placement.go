@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// placement tells servers by their index in the pool. It follows which are live, as any worker finds out. Loop only.
+// placement maps keys to servers, by their index in the pool, and follows which of them are live. Loop only.
 type placement struct {
 	ring    *shard.Map
 	servers []*server
@@ -54,7 +54,7 @@ func newPlacement(p *pool) (pl placement, err error) {
 // one returns the server on which key lives; -1: none is live.
 func (pl *placement) one(key []byte) int { return pl.ring.Server(key) }
 
-// fixed returns the one server that gets what concerns no key: the one on which the key "placeholder" would live, as with
+// fixed returns the one server for commands without a key: the one on which the key "placeholder" would live, as with
 // twemproxy (nc_request.c).
 func (pl *placement) fixed() int { return pl.one(fixedKey) }
 
@@ -72,7 +72,7 @@ func (pl *placement) all(do func(server int) bool) {
 // divides tells whether a request for one server is refused if its keys live on several.
 func (pl *placement) divides() bool { return pl.strict && len(pl.servers) > 1 }
 
-// observe takes over what any worker found out about the servers.
+// observe learns which servers are live, by any worker's finding.
 func (pl *placement) observe() {
 	if loadWord(pl.epoch) != pl.seen {
 		pl.rebuild()

@@ -60,8 +60,8 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	return l.run()
 }
 
-// limitGarbage bounds what is not collected yet to a part of what the worker may hold: without that it could be as much
-// again. What the worker has without clients, such as its rings, comes on top.
+// limitGarbage bounds the garbage to a part of memory_limit: without that there could be as much garbage as live memory. The
+// memory of a worker without clients, such as its rings, comes on top.
 func limitGarbage(memoryLimit int64) {
 	const part, least = 8, 16 << 20
 	if memoryLimit == 0 {

@@ -1,4 +1,4 @@
-// The errors that only a test makes happen. Those that the kernel makes happen, too, have the kernel's names.
+// Errors that only tests cause. Those that the kernel causes, too, have the kernel's names.
 
 package fault
 

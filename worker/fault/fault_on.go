@@ -117,7 +117,7 @@ func parse(text string) (rules []*rule, err error) {
 	return rules, nil
 }
 
-// At passes a point at which nothing can fail: what it does not return from is all that can happen there.
+// At passes a point at which no operation can fail: only kill, exit1 and hang apply.
 func At(point string) {
 	pass(point, func(r *rule) bool { return actions[r.action] == nil })
 }
@@ -163,7 +163,8 @@ func claim(due *rule) bool {
 	return err == nil
 }
 
-// strike takes a rule out of the file, or the file away with its last rule. Who manages to rename the file may do so.
+// strike removes a rule from the file, or the file with its last rule. Of several processes the one that renames the file
+// succeeds.
 func strike(path string, due *rule) bool {
 	mine := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if os.Rename(path, mine) != nil {

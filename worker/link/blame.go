@@ -10,5 +10,5 @@ func (l *layout) layBlame() {
 }
 
 // Blamed is when a failure of a server was last counted, in ns of CLOCK_MONOTONIC; 0: never. Any worker writes it, by
-// compare-and-swap. nil: whoever made the memory does not know it.
+// compare-and-swap. nil: the memory, of another build, has no such word.
 func (s *Shared) Blamed(pool, server int) *uint64 { return s.at(s.blamed, 0, pool, server) }

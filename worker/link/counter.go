@@ -10,7 +10,7 @@ const (
 	Counter   CounterKind = iota // only grows; summed; outlives the worker
 	Gauge                        // what is there now; summed; zeroed when the worker dies
 	Timestamp                    // µs since the epoch; the latest counts
-	state                        // a word that is no counter: nobody adds it up
+	state                        // not a counter: it is not summed
 )
 
 // CounterInfo describes one counter.

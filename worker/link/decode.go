@@ -1,5 +1,5 @@
-// Reading what another build may have written as JSON: a field that is not known is skipped, unless the writer says that it
-// must be known.
+// Reading JSON that another build may have written: a field that is not known is skipped, unless the writer marks it as
+// critical.
 
 package link
 

@@ -1,4 +1,4 @@
-// How a worker divides its descriptors: between its connections to servers, its clients, and the handoff to come.
+// How a worker divides its descriptors: between server connections, clients, and a handoff.
 
 package link
 
@@ -67,7 +67,7 @@ func connectionsOf(pools []Pool, most int) (n int) {
 	return n
 }
 
-// Shortage says what is too few, and what to do; empty: nothing is.
+// Shortage words what is too few, and what to do; empty: nothing is.
 func (d Division) Shortage() (message, hint string) {
 	if d.Servers == d.Wanted {
 		return "", ""

@@ -1,5 +1,6 @@
-// The directory of the shared memory: which word is where, by name. Whoever makes the memory writes it. Another build reads
-// what both know: what the memory does not have is 0, and what this build does not know is still added up by its name.
+// The directory of the shared memory: which word is where, by name. The build that makes the memory writes it. Another build
+// reads the words that both know: one that the memory lacks is 0, and one that the reader does not know is still summed by
+// its name.
 
 package link
 
@@ -17,7 +18,7 @@ const (
 	ofLatency = "latency_us" // a bucket of a server; its name is its bound in µs
 )
 
-// directory is what the memory says, as JSON.
+// directory is the content of the directory, as JSON.
 type directory struct {
 	Critical []string `json:"critical,omitempty"` // names of fields that the reader must know
 	Slots    int      `json:"slots"`              // without Legacy
@@ -25,7 +26,7 @@ type directory struct {
 	Blocks   []block  `json:"blocks"`
 }
 
-// block says where some words are that lie side by side. There may be several of the same kind.
+// block describes adjacent words. There may be several blocks of one kind.
 type block struct {
 	Of    string        `json:"of"`
 	Words []counterName `json:"words"`

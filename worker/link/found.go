@@ -24,8 +24,8 @@ func (l *layout) layFound() {
 	l.end += b.Slots * b.PerSlot
 }
 
-// SetFound says where a slot's worker has reached a server, at a time in ns, which is above 0. That worker calls it, and
-// for Legacy the master. Who made the memory may not know it; an address with a zone has no place there.
+// SetFound stores where a slot's worker has reached a server, at a time in ns, which is above 0. That worker calls it, and
+// for Legacy the master. Memory of another build may have no place for it; neither is there one for an address with a zone.
 func (s *Shared) SetFound(slot, pool, server int, addr netip.Addr, now uint64) {
 	w, ok := s.foundOf(slot, pool, server)
 	if !ok || addr.Zone() != "" || !addr.IsValid() {
@@ -38,8 +38,8 @@ func (s *Shared) SetFound(slot, pool, server int, addr netip.Addr, now uint64) {
 	atomic.StoreUint64(w[0], now)
 }
 
-// Found returns where a server was last reached by any worker, or is said to have been by Legacy, and when; the zero Addr:
-// nobody knows.
+// Found returns the address at which any worker, or an earlier generation (Legacy), last reached a server, and when; the zero
+// Addr: unknown.
 func (s *Shared) Found(pool, server int) (addr netip.Addr, at uint64) {
 	for slot := range s.dir.Slots + 1 {
 		w, ok := s.foundOf(slot, pool, server)

@@ -17,15 +17,15 @@ func (l *layout) layPulse() {
 	l.end += b.Slots * b.PerSlot
 }
 
-// Turns counts the turns of a slot's worker, which writes it with plain stores; nil: whoever made the memory knows no
-// signs of life.
+// Turns counts the turns of a slot's worker, which writes it with plain stores; nil: the memory, of another build, has no
+// such word.
 func (s *Shared) Turns(slot int) *uint64 { return s.at(s.turns, slot, 0, 0) }
 
 // Heard is when a slot's worker last got a byte from a server, in ns of CLOCK_MONOTONIC, which every process sees alike;
 // 0: never. The worker writes it with plain stores; nil as for Turns.
 func (s *Shared) Heard(slot, pool, server int) *uint64 { return s.at(s.heard, slot, pool, server) }
 
-// LastHeard returns when any worker last got a byte from a server; false: nobody can tell.
+// LastHeard returns when any worker last received a byte from a server; false: unknown.
 func (s *Shared) LastHeard(pool, server int) (ns uint64, known bool) {
 	for slot := range s.dir.Slots {
 		word := s.Heard(slot, pool, server)

@@ -1,4 +1,4 @@
-// Where a worker without a master waits for the next one, and where a keeper waits for the master that serves: names that
+// The abstract names at which a worker without a master waits for the next one, and a keeper for the master that serves. They
 // exist only as long as the process that listens there.
 
 package link

@@ -22,7 +22,7 @@ const (
 	Memcache Protocol = "memcache"
 )
 
-// CrossShard says what becomes of a multi-key command whose keys live on different servers.
+// CrossShard is what happens to a multi-key command whose keys live on different servers.
 type CrossShard string
 
 const (
@@ -30,7 +30,7 @@ const (
 	CrossShardFirstKey CrossShard = "first_key" // sent whole to the first key's server, as nutcracker does
 )
 
-// MGetErrors says what becomes of an MGET of which some servers failed.
+// MGetErrors is what happens to an MGET of which some servers failed.
 type MGetErrors string
 
 const (
@@ -38,7 +38,7 @@ const (
 	MGetErrorsPerKey MGetErrors = "per_key" // an error element for each key of a failed server
 )
 
-// Orphans says what workers do whose master was killed.
+// Orphans is what workers do whose master was killed.
 type Orphans string
 
 const (
@@ -48,8 +48,8 @@ const (
 	OrphansWait  Orphans = "wait" // in a specification only: serve for a moment, in which the next master may come, then drain
 )
 
-// Spec is all that one worker needs to know. It is complete: a worker reads no file and asks nobody. The next master, of another
-// build perhaps, reads it, too: a field keeps its name and its meaning.
+// Spec is all that one worker needs to know: it reads no other file. The next master, perhaps of another build, reads it,
+// too: a field keeps its name and its meaning.
 type Spec struct {
 	Critical        []string `json:",omitempty"` // names of fields that the reader must know, of fields in fields with dots between
 	Generation      uint64
@@ -64,7 +64,7 @@ type Spec struct {
 	Orphans         Orphans
 	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
 	Coalesce        time.Duration // longest sleep of a busy loop after it has written; 0 = never
-	Clients         int           // that are to be expected soon; room is made for them
+	Clients         int           // that are expected to move here; room is made for them
 	Takeover        bool          // do not accept before Serve: another generation still does
 	Pools           []Pool        // in name order (shard.Less)
 	Listeners       []Listener    // Listeners[i] is fd FDListen+i
@@ -111,11 +111,11 @@ type Pool struct {
 	ClientConnections  int // over all workers; 0 = no limit of its own
 	ClientIdleTimeout  time.Duration
 	ClientOutstanding  int   // requests of a client without a reply, beyond which it is not read
-	ClientOutputSoft   int64 // bytes of replies that a client has not taken, beyond which it is not read
+	ClientOutputSoft   int64 // bytes of unread replies of a client, beyond which it is not read
 	ClientOutputHard   int64 // the same, beyond which it is closed
 	MaxRequestBytes    int64 // of one request
 	TCPKeepalive       bool
-	Password           string // redis_auth: asked of clients and given to servers
+	Password           string // redis_auth: required of clients and sent to servers
 	DB                 int
 	Preconnect         bool
 	AutoEjectHosts     bool

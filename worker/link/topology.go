@@ -10,7 +10,7 @@ type Topology struct {
 	Pools []PoolTopology `json:"pools"` // by name
 }
 
-// PoolTopology is where the servers of a pool are. A greater version replaces a lesser one, whoever says it.
+// PoolTopology is where the servers of a pool are. A greater version replaces a lesser one, whatever its source.
 type PoolTopology struct {
 	Pool      string           `json:"pool"`
 	Version   uint64           `json:"version"`             // 1: as the configuration has it
@@ -39,10 +39,10 @@ type Endpoint struct {
 	Role    Role   `json:"role"`
 }
 
-// firstVersion is that of a topology which nobody has discovered.
+// firstVersion is the version of a topology that comes from the configuration.
 const firstVersion = 1
 
-// StaticTopology is what a configuration says of pools: each server has the one address that it gives.
+// StaticTopology is the topology in the configuration of pools: each server has the one address given there.
 func StaticTopology(pools []Pool) Topology {
 	t := Topology{Pools: make([]PoolTopology, len(pools))}
 	for i := range pools {

@@ -1,4 +1,4 @@
-// Where buffers come from, where they go, and how many bytes are held for somebody.
+// Allocating and freeing buffers, and counting the bytes that are held.
 
 package memory
 
@@ -11,27 +11,28 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// Allocator hands out the buffers of a loop, knows what is held, and keeps some for reuse.
+// Allocator allocates the buffers of a loop, counts the bytes that are held, and keeps some buffers for reuse.
 type Allocator struct {
 	timers     *timer.Heap
 	now        *int64 // the time of timers, ns
-	held       int64  // bytes of all buffers in use, and what else is charged
+	held       int64  // bytes of all buffers in use, and those that are charged
 	free       [chunkClasses]stock
 	bare       stock       // buffers without memory
-	unmapLater *Buffer     // mapped ones that are done with: someone may still look at them in this turn
-	garbage    int64       // bytes left to the garbage collector since it was last called
-	timer      timer.Timer // ticks while there is something to let go of
+	unmapLater *Buffer     // mapped buffers that were put back: their bytes may be read until the end of the turn
+	garbage    int64       // bytes left to the garbage collector since it last ran
+	timer      timer.Timer // ticks while there is something to free
 }
 
-// New returns an allocator that has nothing yet. It lets go of what is not needed by a timer of the loop's timers; now is
-// where the loop has its time, in ns.
+// New returns an allocator that holds nothing. It frees spare buffers by a timer of timers; now points to the loop's time, in
+// ns.
 func New(timers *timer.Heap, now *int64) *Allocator {
 	m := &Allocator{timers: timers, now: now}
 	m.timer.Fire = m.tick
 	return m
 }
 
-// Held returns how many bytes are held for somebody: buffers in use, and what is charged. What is kept for reuse is not.
+// Held returns how many bytes are held for connections: buffers in use, and bytes that are charged. Buffers that are kept for
+// reuse do not count.
 func (m *Allocator) Held() int64 { return m.held }
 
 // Charge counts n bytes as held that are in no buffer.
@@ -68,8 +69,8 @@ func (m *Allocator) GetChunk(size int) *Buffer {
 	return b
 }
 
-// GetRemainder returns a buffer with a copy of data, which is less than MappedBytes. One with room for far more would
-// count for whoever it is kept for as if that had sent so much.
+// GetRemainder returns a buffer with a copy of data, which is less than MappedBytes. A pooled buffer with room for far more
+// is not used: it would count as if its owner had sent so much.
 func (m *Allocator) GetRemainder(data []byte) *Buffer {
 	pooled := bytebufferpool.Get()
 	if most := cap(pooled.B); most > FirstChunkBytes && most > mostRoomFor*len(data) {
@@ -93,8 +94,8 @@ func (m *Allocator) getBare() *Buffer {
 	return new(Buffer)
 }
 
-// Put takes b back; nil is fine. Its bytes may be looked at until the end of the turn if they were mapped, and not at
-// all otherwise.
+// Put takes b back; nil is fine. Its bytes may be read until the end of the turn if they were mapped, and not at all
+// otherwise.
 func (m *Allocator) Put(b *Buffer) {
 	switch {
 	case b == nil:
@@ -137,9 +138,9 @@ func (m *Allocator) CopyOf(data []byte) (*Buffer, error) {
 	return b, nil
 }
 
-// Grow gives b more room, if it has less than room bytes, which are 64 KiB at most. It returns an error if the system has
-// no more memory. What is declared to come is never allocated ahead of the data:
-// a small size doubles, a large one grows by a part, so that one request need not take half of memory_limit for nothing.
+// Grow gives b more room, if it has less than room bytes, which are 64 KiB at most. It returns an error if the system has no
+// more memory. Memory is never allocated for bytes that are only announced: a small buffer doubles, a large one grows by a
+// part, so that one request need not take half of memory_limit for nothing.
 func (m *Allocator) Grow(b *Buffer, room int) error {
 	if cap(b.B)-len(b.B) >= room {
 		return nil
@@ -164,7 +165,7 @@ func (m *Allocator) Grow(b *Buffer, room int) error {
 	return nil
 }
 
-// putView takes a view back, and what it was a view of if nobody else has that.
+// putView takes a view back, and with the last view its whole buffer if that was put back.
 func (m *Allocator) putView(b *Buffer) {
 	whole := b.whole
 	m.held -= int64(BufferBytes)
@@ -194,7 +195,7 @@ func (m *Allocator) Split(b *Buffer, n int) *Buffer {
 	return view
 }
 
-// Skip takes the first n bytes out of b: they are done with.
+// Skip drops the first n bytes of b.
 func (m *Allocator) Skip(b *Buffer, n int) {
 	b.B = b.B[n:]
 	b.at += n
@@ -212,7 +213,7 @@ func (m *Allocator) PutWritten(b *Buffer) {
 	m.Put(b)
 }
 
-// release gives the system back the pages of what was skipped in b.
+// release gives the system the pages back of what was skipped in b.
 func (m *Allocator) release(b *Buffer) {
 	whole := b
 	if b.whole != nil {

@@ -1,4 +1,4 @@
-// What holds bytes.
+// Buffers, and their sizes.
 
 package memory
 
@@ -30,10 +30,10 @@ const (
 
 // Buffer holds bytes. nil is an empty Buffer that owns nothing.
 type Buffer struct {
-	B        []byte                     // what it holds; nobody appends beyond cap(B)
-	Users    int32                      // for its owner to count those that share it
+	B        []byte                     // the bytes; nobody appends beyond cap(B)
+	Users    int32                      // for its owner to count its users
 	chunk    []byte                     // B's memory is this,
-	views    int32                      // of it, that are not given back
+	views    int32                      // of it, that are not put back
 	next     *Buffer                    // in a list of memory
 	pooled   *bytebufferpool.ByteBuffer // or in here,
 	mapped   []byte                     // or this,
@@ -44,10 +44,10 @@ type Buffer struct {
 	returned bool                       // back, but for its views
 }
 
-// BufferBytes is what a Buffer takes beside the bytes that it holds.
+// BufferBytes is the size of a Buffer without its bytes.
 const BufferBytes = int(unsafe.Sizeof(Buffer{}))
 
-// Cost returns how many bytes of memory b takes, without what was taken out of it.
+// Cost returns how many bytes of memory b takes, without the parts that were taken out of it.
 func (b *Buffer) Cost() int {
 	switch {
 	case b == nil:
@@ -62,7 +62,7 @@ func (b *Buffer) Cost() int {
 	return BufferBytes + len(b.mapped) - b.at
 }
 
-// Bytes returns what b holds.
+// Bytes returns the bytes in b.
 func (b *Buffer) Bytes() []byte {
 	if b == nil {
 		return nil

@@ -1,4 +1,4 @@
-// What is kept for reuse, and when it is let go.
+// Buffers that are kept for reuse, and when they are freed.
 
 package memory
 
@@ -39,7 +39,7 @@ func (s *stock) put(b *Buffer) {
 	s.count++
 }
 
-// shrink lets go of half of what was surplus since the last time, and returns how many that are.
+// shrink frees half of what was surplus since the last time, and returns how many buffers that are.
 func (s *stock) shrink() (dropped int) {
 	dropped = (s.least + 1) / 2
 	for range dropped {
@@ -49,10 +49,10 @@ func (s *stock) shrink() (dropped int) {
 	return dropped
 }
 
-// CountGarbage tells of n bytes that are left to the garbage collector.
+// CountGarbage counts n bytes that are left to the garbage collector.
 func (m *Allocator) CountGarbage(n int) { m.garbage += int64(n) }
 
-// DropSpares lets go of all that is kept for reuse: it does not count, but it is memory.
+// DropSpares frees all buffers that are kept for reuse: they do not count as held, but they are memory.
 func (m *Allocator) DropSpares() {
 	for class := range m.free {
 		_, bytes := classOf(1 << (smallestClass + class*bitsBetweenThem))
@@ -65,8 +65,8 @@ func (m *Allocator) DropSpares() {
 	}
 }
 
-// tick lets go of what the last second did not need, and has the garbage collected once there is enough. Without this a
-// worker that has become idle would keep what it needed in its busiest moment for minutes.
+// tick frees what the last second did not need, and starts a collection once there is enough garbage. Without this an idle
+// worker would keep the memory of its busiest moment for minutes.
 func (m *Allocator) tick() {
 	left := m.bare.count
 	m.bare.shrink()
@@ -89,8 +89,8 @@ func (m *Allocator) tick() {
 	}
 }
 
-// Collect has garbage collected and memory given back to the system, which takes milliseconds: beside the loop, once that
-// runs. It takes two collections for a pool to let go of a buffer.
+// Collect collects garbage and gives memory back to the system, which takes milliseconds: it runs beside the loop. A pool
+// lets go of a buffer after two collections.
 func Collect(much bool) {
 	runtime.GC()
 	if much {

@@ -1,11 +1,11 @@
 // Package poll waits for readiness of descriptors with epoll, edge-triggered.
 //
-// An edge is reported once per change. The one who is told reads until the kernel has no more (a short read says so) and
-// writes until it takes no more; after that the next edge is certain. Every descriptor is watched for both directions
-// from the start, so that back-pressure costs no system call: who does not want to read just does not read.
+// An edge is reported once per change. Its receiver reads until the kernel has no more (a short read says so) and writes
+// until it takes no more; after that the next edge is certain. Every descriptor is watched for both directions from the
+// start, so that backpressure costs no system call: a connection that is not to be read is just not read.
 //
-// A registration is identified by a Token, never by the descriptor's number: numbers are used again at once, and an
-// event may be in flight for the one before.
+// A registration is identified by a Token, never by the descriptor's number: numbers are reused at once, and an event may be
+// in flight for the descriptor that had it before.
 package poll
 
 import (
@@ -20,12 +20,12 @@ import (
 // Token identifies one registration: an index into the caller's table and the sequence number of its use.
 type Token struct{ Index, Seq uint32 }
 
-// Event tells what became possible.
+// Event is what has become possible on a descriptor.
 type Event struct {
 	Token    Token
 	Readable bool // data, end of stream or error: read to learn which
 	Writable bool
-	Broken   bool // the connection is reset: nobody is there any more
+	Broken   bool // the connection is reset
 	Hangup   bool // the peer has closed or the connection broke: a short read is not the last
 }
 

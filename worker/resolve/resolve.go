@@ -1,4 +1,4 @@
-// Look-ups in goroutines of their own, and the way of their outcome to the loop.
+// Look-ups, each in a goroutine of its own, and how their outcomes reach the loop.
 
 package resolve
 
@@ -20,11 +20,11 @@ const lookupTimeout = 5 * time.Second
 // maxLookups is how many look-ups there are at a time: each needs a descriptor or two.
 const maxLookups = 32
 
-// pendingOutcomes is how many outcomes may wait for the loop; later goroutines wait with theirs, the loop never does.
+// pendingOutcomes is how many outcomes may wait for the loop; further goroutines block with theirs, the loop never does.
 const pendingOutcomes = 64
 
-// Resolver runs look-ups and brings their outcome to the loop: a goroutine puts it into done and wakes the loop by the event
-// descriptor.
+// Resolver runs look-ups and passes their outcomes to the loop: a goroutine puts one into done and wakes the loop by the
+// event descriptor.
 type Resolver struct {
 	// Host returns the addresses that a name stands for. It is called by many goroutines at once, and must be set before
 	// the first Lookup if it is to be another than Go's resolver.
@@ -35,14 +35,14 @@ type Resolver struct {
 	busy chan struct{} // an element for each look-up under way
 }
 
-// outcome is the outcome of a look-up.
+// outcome is the result of a look-up.
 type outcome struct {
 	tell  func([]netip.AddrPort, error)
 	found []netip.AddrPort
 	err   error
 }
 
-// New returns a resolver that asks Go's. It has a descriptor open.
+// New returns a resolver that uses Go's. It has a descriptor open.
 func New() (*Resolver, error) {
 	fd, err := sock.Eventfd()
 	if err != nil {
@@ -71,7 +71,7 @@ func (r *Resolver) Lookup(address string, found func([]netip.AddrPort, error)) {
 	}()
 }
 
-// Deliver tells the outcomes of all look-ups that have ended.
+// Deliver calls found for all look-ups that have ended.
 func (r *Resolver) Deliver() {
 	sock.Calm(r.fd)
 	for {

@@ -1,5 +1,5 @@
-// Who listens: what the kernel's socket diagnostics say, see sock_diag(7). /proc/net/tcp says it, too, but goes through
-// every connection of the machine for it.
+// Which processes listen where, by the kernel's socket diagnostics, see sock_diag(7). /proc/net/tcp lists that, too, but
+// walks through every connection of the machine for it.
 
 package sock
 

@@ -1,4 +1,4 @@
-// Whether somebody else still is there.
+// Whether the other end of a unix socket is still there.
 
 package sock
 

@@ -75,8 +75,8 @@ func Same(a, b int) bool {
 	return unix.Fstat(a, &one) == nil && unix.Fstat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
 }
 
-// IsItsOwnPeer tells whether a TCP socket is connected to itself. That happens where nobody listens at a port of this host
-// and the kernel chooses that very port for this end: the two meet as in a simultaneous open (RFC 9293, 3.5).
+// IsItsOwnPeer tells whether a TCP socket is connected to itself. That happens if nothing listens at a port of this host and
+// the kernel chooses that very port for this end: the two meet as in a simultaneous open (RFC 9293, 3.5).
 func IsItsOwnPeer(fd int) bool {
 	local, err := unix.Getsockname(fd)
 	if err != nil {

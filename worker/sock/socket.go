@@ -105,8 +105,8 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// LockDirectory takes the lock of a directory that processes agree upon (flock(2)), within patience, else it fails with
-// EWOULDBLOCK. It leaves nothing behind, whoever dies.
+// LockDirectory takes the lock of a directory that processes agree upon (flock(2)), within patience, or fails with
+// EWOULDBLOCK. The kernel releases it when its owner dies.
 func LockDirectory(path string, patience time.Duration) (unlock func(), err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -126,8 +126,8 @@ func LockDirectory(path string, patience time.Duration) (unlock func(), err erro
 
 const lockPause = time.Millisecond
 
-// LockName takes a name that at most one process of the network namespace has at a time, within patience, else it fails with
-// EADDRINUSE. It is gone with whoever has it.
+// LockName takes an abstract name that at most one process of the network namespace has at a time, within patience, or fails
+// with EADDRINUSE. The kernel releases it when its owner dies.
 func LockName(name string, patience time.Duration) (unlock func(), err error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|socketFlags, 0)
 	if err != nil {

@@ -12,14 +12,13 @@ import (
 // noInterface is the index of no network interface.
 const noInterface = math.MaxInt32
 
-// Unroute has the kernel bring no further connection to the listening TCP sockets of one address, while those in their
-// queues, and those whose handshake has begun, are still to be accepted. Who connects from now on is refused, or comes to
-// another socket that takes the address: one that is bound to an interface on which nothing arrives is passed over
-// (compute_score of the kernel's net/ipv4/inet_hashtables.c). There is no way back. Kernels before 5.7 refuse it without
-// CAP_NET_RAW.
+// Unroute makes the kernel route no further connections to the listening TCP sockets of one address. Those in the queues, and
+// those whose handshake has begun, can still be accepted. New connections are refused, or come to another socket of the
+// address: one that is bound to an interface on which nothing arrives is passed over (compute_score of the kernel's
+// net/ipv4/inet_hashtables.c). There is no way back. Kernels before 5.7 refuse it without CAP_NET_RAW.
 //
-// The sockets are all of their group, in the order in which they have begun to listen. As long as one of a group is not
-// passed over, the kernel chooses among all of them, so it is told to choose the first, whose turn comes last.
+// fds are all sockets of a reuseport group, in the order in which they began to listen. As long as one of them is not passed
+// over, the kernel chooses among all, so it is told to choose the first, which is bound last.
 func Unroute(fds ...int) (err error) {
 	if len(fds) > 1 {
 		err = chooseFirst(fds[0])
@@ -30,7 +29,7 @@ func Unroute(fds ...int) (err error) {
 	return err
 }
 
-// chooseFirst has all connections to the group of a socket come to its first one.
+// chooseFirst routes all connections of a reuseport group to its first socket.
 func chooseFirst(fd int) error {
 	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}} // the index of the one that is chosen
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,

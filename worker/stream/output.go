@@ -1,4 +1,4 @@
-// Bytes on their way out: a list of chunks, written at the end of a turn.
+// Output: a list of chunks, written at the end of a turn.
 
 package stream
 
@@ -21,7 +21,8 @@ type Output struct {
 // Len returns how many bytes are still to be written.
 func (o *Output) Len() int { return o.bytes }
 
-// Cost returns about how many bytes of memory the queue takes: what is written of its first chunk and free in its last one, too.
+// Cost returns about how many bytes of memory the queue takes, including the written part of its first chunk and the free
+// part of its last one.
 func (o *Output) Cost() int {
 	n := len(o.chunks)
 	if n == 0 {
@@ -63,7 +64,7 @@ func (o *Output) Reserve(m *memory.Allocator, size int) []byte {
 	return chunk.B
 }
 
-// Extend queues what was appended to what Reserve has returned; it is copied only if it is more than there was room for.
+// Extend queues b, which is the result of Reserve with bytes appended; they are copied only if there was no room for them.
 func (o *Output) Extend(m *memory.Allocator, b []byte) {
 	last := o.chunks[len(o.chunks)-1]
 	if len(b) > cap(last.B) {
@@ -109,8 +110,8 @@ func (o *Output) Move(m *memory.Allocator, b *memory.Buffer, n int) (copied int)
 	return n
 }
 
-// MaxSendBytes is a connection's share of what is written, until everyone else has had one. It bounds each system call,
-// too: the kernel would go on as long as the other end reads as fast as it copies.
+// MaxSendBytes is a connection's share of what is written until every other one has had its share. It also bounds each system
+// call: the kernel would go on as long as the other end reads as fast as it copies.
 const MaxSendBytes = 512 << 10
 
 // Send writes up to share bytes of Out. more tells that the socket may take more than those; otherwise it has got
@@ -217,7 +218,7 @@ func (o *Output) Cut(m *memory.Allocator, from, n int) {
 	o.chunks = slices.DeleteFunc(o.chunks, func(b *memory.Buffer) bool { return b == nil })
 }
 
-// Drop forgets everything.
+// Drop frees everything.
 func (o *Output) Drop(m *memory.Allocator) {
 	for _, chunk := range o.chunks {
 		m.Put(chunk)

@@ -1,4 +1,4 @@
-// Receiving: into the loop's one buffer, keeping only what is incomplete.
+// Receiving: into the loop's one buffer; only incomplete requests and replies are kept.
 
 package stream
 
@@ -20,8 +20,8 @@ const (
 	DirectBytes = 16 << 10
 	// MaxReadBytes bounds one read behind incomplete data.
 	MaxReadBytes = 512 << 10
-	// LateReadBytes is what a stream may still give to a turn that has received enough: one that asks now and then
-	// does not wait for those that have much to say.
+	// LateReadBytes is what a stream may still receive in a turn that has received enough: a client with one request does not
+	// wait for those that send much.
 	LateReadBytes = 4 << 10
 )
 
@@ -56,17 +56,16 @@ type Stream struct {
 
 	Unread  bool // the kernel may have more: no edge will tell
 	Hangup  bool // the other end is gone or going: read until the end, a short read is not the last
-	Backlog bool // what is kept may hold complete requests: its owner would not take them
-	direct  bool // what Recv returned last lies in rest itself
+	Backlog bool // what is kept may hold complete requests: the client was muted
+	direct  bool // the last Recv was into rest itself
 }
 
 // New returns the stream of a descriptor; -1: it has none yet.
 func New(fd int) Stream { return Stream{fd: int32(fd)} }
 
-// Recv returns what is there to consume: what is kept and what the kernel has. The bytes are valid until the next Recv
-// of this loop, and the caller must call Keep for what it did not consume. err is io.EOF at the end of the stream, ENOMEM
-// where the system has no memory for more, or the error of the connection; without bytes and without error there is nothing
-// new.
+// Recv returns the bytes to consume: those kept and those the kernel has. They are valid until the next Recv of this loop,
+// and the caller must call Keep for those that it did not consume. err is io.EOF at the end of the stream, ENOMEM where the
+// system has no memory for more, or the error of the connection; no bytes and no error means that nothing new has come.
 func (s *Stream) Recv(l *Loop) (b []byte, err error) {
 	kept := len(s.Kept())
 	s.direct = kept >= DirectBytes
@@ -110,7 +109,7 @@ func (s *Stream) Recv(l *Loop) (b []byte, err error) {
 	return l.buf[:kept+n], nil
 }
 
-// Discard receives into nowhere. n is 0 without an error if there is nothing now; err is io.EOF at the end.
+// Discard receives and drops bytes. n is 0 without an error if there are none now; err is io.EOF at the end.
 func (s *Stream) Discard(l *Loop) (n int, err error) {
 	n, err = s.read(l.buf)
 	l.Spent += n
@@ -167,20 +166,20 @@ func (s *Stream) Keep(m *memory.Allocator, b []byte) error {
 	return err
 }
 
-// Kept returns what is kept.
+// Kept returns the bytes that are kept.
 func (s *Stream) Kept() []byte { return s.rest.Bytes() }
 
 // Cost returns about how many bytes of memory the stream takes.
 func (s *Stream) Cost() int { return s.rest.Cost() + s.Out.Cost() }
 
-// DropInput forgets what is kept, and what was known of what is still to come.
+// DropInput drops the bytes that are kept, and the state of the input.
 func (s *Stream) DropInput(m *memory.Allocator) {
 	m.Put(s.rest)
 	s.rest = nil
 	s.Unread, s.Hangup, s.Backlog, s.direct = false, false, false, false
 }
 
-// Drop forgets everything but the descriptor.
+// Drop frees everything but the descriptor.
 func (s *Stream) Drop(m *memory.Allocator) {
 	s.DropInput(m)
 	s.Out.Drop(m)
