@@ -1,4 +1,4 @@
-// A client: its life, how it comes about, and what is read from it.
+// A client: its life, its birth, and reading from it.
 
 package core
 

@@ -17,7 +17,7 @@ const (
 	tickNanos = int64(time.Second / 16)
 	// lingerTicks is how long a client that was sent its last byte may take to hang up.
 	lingerTicks = 16
-	// sinkReads is how many times the loop's buffer one turn throws away for such a client.
+	// sinkReads is how many buffers one turn discards of such a client.
 	sinkReads = 4
 )
 
@@ -114,7 +114,7 @@ func (c *client) linger() {
 	c.nextTurn()
 }
 
-// sink discards what the client still sends.
+// sink discards input of a lingering client.
 func (c *client) sink() {
 	l := c.pool.l
 	for range sinkReads {

@@ -95,7 +95,7 @@ func (c *conn) become(next connState) {
 	c.state = next
 }
 
-// nextTurn has the connection read in the next turn.
+// nextTurn reads the connection in the next turn.
 func (c *conn) nextTurn() {
 	if !c.queued {
 		c.queued = true
@@ -103,7 +103,7 @@ func (c *conn) nextTurn() {
 	}
 }
 
-// thisTurn has the connection read in this turn, after the others.
+// thisTurn reads the connection in this turn, after its events.
 func (c *conn) thisTurn() {
 	if !c.queued {
 		c.queued = true
@@ -111,7 +111,7 @@ func (c *conn) thisTurn() {
 	}
 }
 
-// markDirty has what is queued written at the end of the turn.
+// markDirty writes the queued output at the end of the turn.
 func (c *conn) markDirty() {
 	if !c.dirty {
 		c.dirty = true

@@ -1,4 +1,4 @@
-// The end of a connection to a server, and what becomes of the requests whose reply does not come.
+// The end of a connection to a server, and of the requests whose replies do not come.
 
 package core
 

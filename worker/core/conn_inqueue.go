@@ -1,5 +1,5 @@
-// The in queue of a connection to a server: requests that are written, and wait for their replies, and behind them those that
-// are to be written.
+// The in queue of a connection to a server: first the requests that are written and wait for their replies, then those that
+// are still to be written.
 
 package core
 

@@ -58,8 +58,8 @@ func (l *loop) ceiling() int {
 // closeToCeiling is how few descriptors are left when each is looked at.
 const closeToCeiling = 32
 
-// reachesCeiling tells whether the next descriptor is not below ceiling. The kernel gives the lowest one that is free, so that one
-// need only look when the last one was close, or few are free: the last one may have filled the only gap.
+// reachesCeiling tells whether the next descriptor would be at ceiling or above. The kernel gives the lowest free one, so it
+// need only be looked at when the last one was close, or few are free: the last one may have filled the only gap.
 func (l *loop) reachesCeiling(ceiling int) bool {
 	if l.descriptors.newest+1 < ceiling && l.openDescriptors()+closeToCeiling < ceiling {
 		return false

@@ -10,8 +10,7 @@
 //
 // Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
 // is in at most two queues: its client's until it is answered, its connection's until the reply came. It is free when it
-// is in neither. Whoever leaves first (a client that hangs up, a request that times out) only detaches itself: the late
-// reply finds nobody and is swallowed. Only a request that times out before any of it is written leaves both: conn_lateness.go.
+// is in neither. A client that hangs up, or a request that times out, only detaches itself: the late reply is dropped. Only a request that times out before any of it is written leaves both: conn_lateness.go.
 //
 // What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
 // slices (key_walk.go, fanout_merge.go). Large values go from the input to the output in the buffer that they came in.
@@ -21,13 +20,13 @@
 //
 // When another generation takes over, a client is frozen (not read any more), gets the replies that it is owed, and moves to a
 // peer, a worker of that generation: move_*.go, by the rules of package handoff. Moving stays in this package, since it is
-// half of what a client, a listener and the end of a worker do; move.go has what the rest asks of it, and move_client.go what
-// it asks of a client. A client as the other worker gets it is in move_record.go.
+// half of what a client, a listener and the end of a worker do: move.go is its entry, move_client.go what it does to a client,
+// and move_record.go the client's record, as the other worker gets it.
 //
-// What needs no loop is below it, each in a package of its own: stream (bytes in and out of a descriptor), memory (what must
-// outlive a turn), timer (what is due), resolve (names). They know nothing of clients and
-// servers; who is closed when memory is short, what a turn has time for and when a name is looked up is decided here.
+// Packages below need no loop: stream (bytes in and out of a descriptor), memory (buffers that outlive a turn), timer
+// (deadlines), resolve (host names). They know nothing of clients and servers: which client is closed when memory is short,
+// how much a turn processes and when a name is looked up is decided here.
 //
 // Everything here belongs to the one goroutine of loop.run; others look up names (package resolve) and collect garbage
-// (package memory). Bytes that a stream has received are valid until the next one receives; what must stay is copied.
+// (package memory). Bytes that a stream has received are valid until any stream receives again; those that must stay are copied.
 package core

@@ -66,8 +66,8 @@ func (l *loop) endpoints(do func(*endpoint) bool) {
 // conn returns the connection that clients of this lane always use, so that their requests keep their order.
 func (e *endpoint) conn(lane uint16) *conn { return e.conns[int(lane)%len(e.conns)] }
 
-// failed is told that a connection with requests on it ended badly, or was silent for too long, and since when there was
-// what proves it.
+// failed is called when a connection with requests on it ended badly, or was silent for too long. since is when the evidence
+// for that begins: a failure counted after that may be the same one.
 func (e *endpoint) failed(err error, since int64) {
 	if e.isFormer() {
 		return
@@ -76,7 +76,7 @@ func (e *endpoint) failed(err error, since int64) {
 	e.server.failed(err, since)
 }
 
-// succeeded is told that a request was answered.
+// succeeded is called when a request was answered.
 func (e *endpoint) succeeded() {
 	if e.isFormer() {
 		return
@@ -88,7 +88,7 @@ func (e *endpoint) succeeded() {
 	e.server.succeeded()
 }
 
-// warnOpen logs, once, that anyone who reaches the server may use it, though not through the pool.
+// warnOpen logs, once, that the server asks for no password: everyone who can reach it may use it past the pool.
 func (e *endpoint) warnOpen() {
 	if e.open {
 		return

@@ -143,7 +143,7 @@ func (e *endpoint) lookupPatience() int64 {
 	return min(int64(lookupPatience), e.pool.timeout/lookupPart)
 }
 
-// resolved is told the outcome of the look-up.
+// resolved is called with the outcome of the look-up.
 func (e *endpoint) resolved(found []netip.AddrPort, err error) {
 	w, l := &e.where, e.pool.l
 	w.lookup, w.answered = false, l.now

@@ -61,7 +61,7 @@ func (s *server) tryRetry() {
 	s.primary.prober.send(r, s.pool.ping, nil)
 }
 
-// answered is told the server's answer, or the error text that stands for none.
+// answered is called with the server's reply, or with the error that stands for none.
 func (p *probe) answered(reply []byte) {
 	s := p.server
 	l := s.pool.l

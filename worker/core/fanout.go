@@ -147,7 +147,7 @@ func (c *client) fragment(parent *request, i int) *request {
 	return r
 }
 
-// charge counts f, whose fragments are known, and what it takes.
+// charge counts f, whose fragments are known, and the bytes that it holds.
 func (c *client) charge(f *fanout) {
 	*c.pool.counters[link.Fragments] += uint64(len(f.parts))
 	inBuffers, elsewhere := f.protocol.cost()

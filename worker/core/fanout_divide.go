@@ -24,7 +24,7 @@ type divider interface {
 	divided(m *memory.Allocator, b *memory.Buffer)
 }
 
-// division has a long request become fragments. Loop only.
+// division turns a long request into fragments. Loop only.
 type division struct {
 	f     *fanout // of the request
 	parts []part
@@ -38,7 +38,7 @@ type part struct {
 	out    stream.Output // its bytes, but for what it begins and ends with
 }
 
-// beginDivision has the request b, of so many keys, divided. Without memory it is answered, and nil returned.
+// beginDivision begins to divide the request b, of so many keys. Without memory it answers it with an error and returns nil.
 func (c *client) beginDivision(b []byte, f *fanout, keys int) *keyWalk {
 	p := c.pool
 	if f.protocol.perKey() {
@@ -82,7 +82,7 @@ func (d *division) assign(server int) *part {
 	return &d.parts[i]
 }
 
-// send sends the fragments, all of which are made.
+// send sends all fragments.
 func (d *division) send(w *keyWalk, c *client) {
 	l, f := c.pool.l, d.f
 	f.left = len(d.parts)
@@ -115,7 +115,7 @@ func (d *division) drop(m *memory.Allocator) {
 	}
 }
 
-// forwardOutput is forward for a request that consists of head and what is in body, which it takes.
+// forwardOutput is forward for a request that consists of head and body; body is emptied.
 func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *stream.Output) {
 	if server < 0 {
 		body.Drop(p.l.memory)

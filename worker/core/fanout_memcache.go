@@ -1,4 +1,4 @@
-// Commands of memcached that go out as several requests: what is peculiar to them.
+// Commands of memcached that go out as several requests.
 
 package core
 
@@ -94,7 +94,7 @@ func (m *memcacheFanout) frontValue(f *fanout, rest []byte) (size int, ok bool) 
 	return size, true
 }
 
-// appendListEnd appends an error instead if a server sent what nobody asked for.
+// appendListEnd appends an error instead if a server sent values that were not asked for.
 func (m *memcacheFanout) appendListEnd(dst []byte, rests []*memory.Buffer) []byte {
 	for _, rest := range rests {
 		if string(rest.B) != memcache.EndLine {

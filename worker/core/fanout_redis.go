@@ -1,4 +1,4 @@
-// Redis commands that go out as several requests: what is peculiar to them.
+// Commands of Redis that go out as several requests.
 
 package core
 

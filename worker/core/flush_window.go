@@ -50,7 +50,7 @@ func (w *window) sleep(events, busy int) time.Duration {
 	return w.width
 }
 
-// slept is told how many events there were after a sleep.
+// slept is called with the number of events after a sleep.
 func (w *window) slept(gathered int) {
 	if gathered >= leastGain {
 		w.trust = min(w.trust+2, mostTrust)

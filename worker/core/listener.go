@@ -20,8 +20,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// listener is one inherited listening socket. It is watched level-triggered: a queue that is left is reported again.
-// While another generation accepts from it, it is held but not watched. Loop only.
+// listener is one inherited listening socket. It is watched level-triggered: connections left in the queue are reported
+// again. While another generation accepts from it, it is held but not watched. Loop only.
 type listener struct {
 	pool     *pool
 	spec     link.Listener
@@ -38,7 +38,7 @@ type listener struct {
 	loggedAt int64
 }
 
-// listen takes over an inherited socket, and accepts from it unless another generation still does.
+// listen takes over an inherited socket, and accepts from it unless the old generation still does.
 func (l *loop) listen(fd int, spec link.Listener) error { return l.listenFor(fd, spec, 0) }
 
 // listenFor is listen for a socket that is another slot's, see listener.standIn.
@@ -70,7 +70,7 @@ func (l *loop) unlisten(standIn int) {
 	}
 }
 
-// watchListeners begins to accept, or leaves that to another generation as far as it does so.
+// watchListeners begins to accept, or stops, except from listeners that no other generation has.
 func (l *loop) watchListeners(accepting bool) {
 	l.accepting = accepting
 	for _, ln := range l.listeners {
@@ -140,7 +140,7 @@ func (ln *listener) watchKept() error {
 	return err
 }
 
-// closeListeners ends accepting for good, soon where nobody else accepts.
+// closeListeners ends accepting for good: at once, or soon where no other worker accepts.
 func (l *loop) closeListeners() {
 	l.accepting = false
 	for _, ln := range slices.Clone(l.listeners) {

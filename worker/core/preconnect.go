@@ -22,7 +22,7 @@ func (l *loop) preconnect() {
 	}
 }
 
-// preconnect opens the first connection. The others follow where the pool wants them and that one is good.
+// preconnect opens the first connection. The others follow when that succeeds, if the pool has preconnect.
 func (e *endpoint) preconnect() {
 	e.preconnects = preconnectState{next: 1, most: max(1, preconnectsAtOnce/e.pool.l.spec.Slots)}
 	e.conns[0].preconnecting = true

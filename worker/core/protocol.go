@@ -71,7 +71,7 @@ func consumeMemcache(b []byte, p progress) (int, progress, error) {
 	return n, progress{pos: next.Pos, scan: next.Scan}, err
 }
 
-// redisError words what a client is told of a server connection that failed.
+// redisError returns what a client is told about a server connection that failed.
 func redisError(err error) []byte {
 	switch {
 	case err == unix.ECONNREFUSED:
@@ -111,7 +111,7 @@ func memcacheError(err error) []byte {
 	return []byte("SERVER_ERROR " + foreignCause(err) + "\r\n")
 }
 
-// foreignCause words an error for clients. What the server said stays in the log: it may name what is not theirs to know.
+// foreignCause words an error for clients. What the server said is only logged: it may name what clients should not know.
 func foreignCause(err error) string {
 	for _, known := range []error{errGarbage, errUnsolicited, errGreeting, errMemory, errNoMemory, errReplyMemory} {
 		if errors.Is(err, known) {

@@ -94,7 +94,7 @@ func (c *client) noteUnauthenticated(cmd *resp.Command) {
 // shownName returns the part that is logged of a name that a client has made up.
 func shownName(name []byte) string { return string(name[:min(len(name), maxShownName)]) }
 
-// noteMemcache is noteRefusal for the line at the front of b, if what is wrong with it is its command.
+// noteMemcache is noteRefusal for the line at the front of b, if the fault is in its command.
 func (c *client) noteMemcache(b []byte) {
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	words := bytes.Fields(line[:min(len(line), maxShownName+1)])

@@ -59,7 +59,7 @@ func (r *request) isScript() bool { return r.command != nil && r.command.Script 
 
 const requestBytes = int(unsafe.Sizeof(request{}))
 
-// owner returns the client whose request r is, or is a part of; nil if that one has no interest in it any more.
+// owner returns the client that waits for r or for the request that r is a fragment of; nil if it waits no more.
 func (r *request) owner() *client {
 	if r.parent != nil {
 		return r.parent.client
@@ -86,7 +86,7 @@ func (r *request) unqueue() {
 	}
 }
 
-// requestPool keeps requests for reuse, and gives back those that a quiet second did not need. Loop only.
+// requestPool keeps requests for reuse, and frees those that a quiet second did not need. Loop only.
 type requestPool struct {
 	l     *loop
 	free  *request

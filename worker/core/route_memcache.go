@@ -1,4 +1,4 @@
-// What a memcached client asks, and where it goes.
+// The requests of memcached clients, and the servers that they go to.
 
 package core
 
@@ -13,7 +13,7 @@ import (
 // memcacheRoute is the request at hand, as its route sees it. Its slice serves one request after the other. Loop only.
 type memcacheRoute struct{ keys []memcache.Span }
 
-// trim lets go of what one large request has left.
+// trim frees the memory of one large request.
 func (rt *memcacheRoute) trim() {
 	if cap(rt.keys) > maxKeptArgs {
 		rt.keys = nil
@@ -62,7 +62,7 @@ func (c *client) processMemcache(b []byte) (used int) {
 	return used
 }
 
-// measuredMemcache looks on through a long incomplete request, so that its pieces are not parsed over and over. It tells
+// measuredMemcache continues measuring a long incomplete request, so that its pieces are not parsed over and over. It tells
 // whether there is something to parse.
 func (c *client) measuredMemcache(b []byte) bool {
 	if len(b) < int(c.progress.pos) {
@@ -78,7 +78,7 @@ func (c *client) measuredMemcache(b []byte) bool {
 }
 
 // skipMemcache answers a request of more than max_request_bytes without keeping it: size bytes are to be skipped, have of
-// which are here. It returns how many of these it used.
+// which are here. It returns how many of those it has skipped.
 func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
 	c.progress = requestProgress{}
 	*c.pool.counters[link.ClientErr]++
@@ -91,7 +91,7 @@ func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
 }
 
 // refuseMemcache answers bytes at the front of b that are no request: n of them are to be skipped. It returns how many of b
-// it used.
+// it has skipped.
 func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	have := len(b)
 	var fault *memcache.RequestError
@@ -138,8 +138,7 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 	}
 }
 
-// forwardMemcache sends a request to one server. With noreply the server is asked for a reply all the same: it tells
-// when the request is done.
+// forwardMemcache sends a request to one server. noreply is not sent on: the server's reply tells when the request is done.
 func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 	l := c.pool.l
 	if !r.Plain() {
@@ -150,7 +149,7 @@ func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 	c.pool.forward(req, c.lane, server, b, &c.stream)
 }
 
-// oweMemcache puts a request into the client's out queue.
+// oweMemcache appends a request to the client's out queue.
 func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 	req := c.pool.l.requests.get()
 	req.bytes = int32(size)

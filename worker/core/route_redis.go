@@ -1,4 +1,4 @@
-// What a Redis client asks, and where it goes.
+// The requests of Redis clients, and the servers that they go to.
 
 package core
 
@@ -19,7 +19,7 @@ type redisRoute struct {
 	inline []byte      // an inline request, rewritten as an array, which is what servers get
 }
 
-// trim lets go of what one large request has left.
+// trim frees the memory of one large request.
 func (rt *redisRoute) trim(m *memory.Allocator) {
 	if cap(rt.inline) > maxKeptScratchBytes {
 		m.CountGarbage(cap(rt.inline))

@@ -12,8 +12,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// blameAhead is how far ahead of this worker's time another one's may be, in ns, since each reads the clock once per turn.
-// A time that is further ahead is none.
+// blameAhead is how far ahead of this worker's time another worker's may be, in ns, since each reads the clock once per turn.
+// A time further ahead is invalid.
 const blameAhead = int64(time.Minute)
 
 // server is one of those among which a pool's keys are divided, as this worker sees it: what the ring knows of it, and where
@@ -46,12 +46,12 @@ func newServer(p *pool, index int) *server {
 
 func (s *server) liveness() shard.Liveness { return shard.Liveness(loadWord(s.word)) }
 
-// swap puts next in the place of old, unless another worker was faster.
+// swap replaces old by next, unless another worker was faster.
 func (s *server) swap(old, next shard.Liveness) bool {
 	return atomic.CompareAndSwapUint64(s.word, uint64(old), uint64(next))
 }
 
-// failed is told that requests to the server have failed, and since when there was what proves it: the connection, the
+// failed is called when requests to the server have failed. since is when the evidence for that begins: the connection, the
 // request, the silence.
 func (s *server) failed(err error, since int64) {
 	if !s.pool.spec.AutoEjectHosts || !s.liveness().Alive() || !s.blame(since) {
@@ -75,8 +75,8 @@ func (s *server) failed(err error, since int64) {
 	}
 }
 
-// blame tells whether a failure counts. One blip of a server breaks connections of all workers, and what was there before
-// the last failure that was counted says nothing new: it may be the same one. Of several workers at once one counts it.
+// blame tells whether a failure counts. One blip of a server breaks connections of all workers, and evidence from before the
+// last counted failure says nothing new: it may be the same one. Of several workers at once one counts it.
 func (s *server) blame(since int64) bool {
 	now := s.pool.l.now
 	for {
@@ -90,7 +90,7 @@ func (s *server) blame(since int64) bool {
 	}
 }
 
-// succeeded is told that the server has answered a request.
+// succeeded is called when the server has answered a request.
 func (s *server) succeeded() {
 	if !s.pool.spec.AutoEjectHosts {
 		return

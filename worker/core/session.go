@@ -1,4 +1,4 @@
-// A session: what a client is beyond its socket, and how that gets into the record of a client that moves, and out of it.
+// A session: what a client has set, and how that is written to and read from the record of a client that moves.
 
 package core
 
@@ -11,12 +11,12 @@ import (
 	"github.com/pinion-proxy/pinion/worker/handoff"
 )
 
-// session is what holds for the requests of a client that are still to come, whichever worker serves them. Loop only.
+// session is the state of a client that its later requests depend on, whichever worker serves them. Loop only.
 type session struct {
 	authenticated bool // has given the password, or none is asked for
-	plain         bool // shared by all of the pool that have told nothing of themselves, as most do: never written
+	plain         bool // shared by all clients of the pool that have set nothing, as most do: never written
 
-	name       string // that the client has told of itself
+	name       string // set by CLIENT SETNAME
 	libName    string
 	libVersion string
 }
@@ -122,7 +122,7 @@ func (c *client) setInfo(attribute, value []byte) (failure string) {
 	return ""
 }
 
-// tooLong words that something which a client tells of itself is longer than anybody needs.
+// tooLong words that something a client has set is too long.
 func tooLong(what string) string {
 	return fmt.Sprintf("ERR %s cannot be longer than %d bytes.", what, handoff.MaxNameBytes)
 }

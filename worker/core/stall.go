@@ -5,7 +5,7 @@ package core
 
 import "time"
 
-// stallTolerance is how much later than it should the loop may come to what is due without taking that for a stall.
+// stallTolerance is how late the loop may run a timer before that counts as a stall.
 const stallTolerance = 10 * time.Millisecond
 
 // extendDeadlines moves the deadlines of what servers owe by as long as the loop has stood still: replies may wait in the
@@ -32,9 +32,9 @@ func (l *loop) extendDeadlines(now int64) {
 	}
 }
 
-// stalledFor returns for how long the loop has stood still since its last turn, as far as that made it late for what is due. In
-// the turn itself, that is the time until it came to wait. While it waited it may have slept well, so that the moment in which
-// it was stopped is unknown: it was late by the time since something was due, and is taken to have stood still as long before.
+// stalledFor returns for how long the loop has stood still since its last turn, as far as that made it late for a timer. If
+// it stood still within the turn, that is the time until it came to wait. If it did while it waited, part of that was sleep,
+// so when it was stopped is unknown: it is taken to have stood still for twice as long as it is late.
 func (l *loop) stalledFor(now int64) int64 {
 	due, ok := l.timers.Next()
 	late := now - max(due, l.now)

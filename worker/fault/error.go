@@ -5,7 +5,7 @@ package fault
 import "errors"
 
 var (
-	// ErrGarbage asks the caller to send bytes that nobody can read.
+	// ErrGarbage asks the caller to send unreadable bytes.
 	ErrGarbage = errors.New("fault: garbage")
 	// ErrShortWrite asks the caller to write less than it should.
 	ErrShortWrite = errors.New("fault: short write")

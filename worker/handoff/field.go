@@ -11,13 +11,13 @@ import (
 // tag names a field. Numbers are never used again for something else.
 type tag uint16
 
-// critical marks a field that must not be skipped by who does not know it.
+// critical marks a field that a reader must know.
 const critical = 1 << 15
 
 const fieldBytes = 6 // of tag and length
 
 var (
-	// ErrUnknown is for what is critical and not known to this version.
+	// ErrUnknown is the error for a critical field that this version does not know.
 	ErrUnknown = errors.New("unknown critical field")
 
 	errCut     = errors.New("it ends within a field")

@@ -18,8 +18,8 @@ const (
 // Spared returns how many of a worker's descriptors are kept for a handoff.
 func Spared(limit int) int { return max(leastSpared, min(limit/sparedOneOf, mostSpared)) }
 
-// ForServers returns how many of a worker's descriptors are kept for connections to servers, if all of them would need so
-// many: those or, where that is less, half of what is left to divide between them and clients, and one at least.
+// ForServers returns how many of a worker's descriptors are reserved for server connections, of which wanted could be needed:
+// wanted or, if that is less, half of what remains for them and clients, and at least one.
 func ForServers(limit, listeners, wanted int) int {
 	return min(wanted, max(1, (limit-ownDescriptors-listeners-Spared(limit))/2))
 }

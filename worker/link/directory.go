@@ -47,7 +47,7 @@ type counterName struct {
 
 var kindNames = [...]string{Counter: "", Gauge: "gauge", Timestamp: "timestamp", state: "state"}
 
-// kind is state for those that this build does not know.
+// kind returns state for kinds that this build does not know.
 func (n counterName) kind() CounterKind {
 	if kind := slices.Index(kindNames[:], n.Kind); kind >= 0 {
 		return CounterKind(kind)
@@ -120,7 +120,7 @@ func (d *directory) find(of, name string) place {
 	return place{}
 }
 
-// each calls f for every word of what is of this.
+// each calls f for every word of a kind.
 func (d *directory) each(of string, f func(name counterName, p place)) {
 	for i := range d.Blocks {
 		if b := &d.Blocks[i]; b.Of == of {
