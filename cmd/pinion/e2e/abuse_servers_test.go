@@ -108,7 +108,7 @@ func TestE2EAbuseSilentServer(t *testing.T) {
 			io.WriteString(c, rig.Bulk("good"))
 		}
 	})
-	a := attack(t, siege{servers: []*rig.Backend{bad, rig.RedisServer(t), rig.RedisServer(t)}, options: []string{"timeout: 400"}})
+	a := attack(t, siege{servers: []*rig.Backend{bad, rig.RedisServer(t), rig.RedisServer(t)}, options: []string{"timeout: 1500"}}) // for the bystander, too
 	c := a.connect()
 	c.WantDo(rig.Bulk("good"), "GET", "b")
 	c.Send(rig.Request("GET", "a") + rig.Request("MGET", "b", "k3") + rig.Request("GET", "k3"))

@@ -165,7 +165,7 @@ func TestE2ETimeoutOfServer(t *testing.T) {
 func TestE2EStoppedServer(t *testing.T) {
 	t.Parallel()
 	servers := rig.ThreeRedis(t)
-	p := oneWorker(t, rig.Lines(servers), "timeout: 400")
+	p := oneWorker(t, rig.Lines(servers), "timeout: 1500") // the other servers are no faster than the machine
 	c := p.Dial()
 	for i := range 20 {
 		c.WantDo("+OK\r\n", "SET", fmt.Sprintf("key:%d", i), fmt.Sprint(i))
