@@ -407,6 +407,5 @@ func (s *tempest) again(command string) {
 func (s *tempest) goOn() {
 	s.t.Helper()
 	s.crowd.callRoll()
-	newcomers := s.crowd.newcomers.Load()
-	rig.Eventually(s.t, "serving newcomers", func() error { return atLeast(s.crowd.newcomers.Load()-newcomers, 50) })
+	s.crowd.awaitNewcomers(50)
 }

@@ -183,8 +183,7 @@ func TestCrowdNoticesDeath(t *testing.T) {
 	if err := syscall.Kill(p.Workers()[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	newcomers := c.newcomers.Load()
-	rig.Eventually(t, "going on", func() error { return atLeast(c.newcomers.Load()-newcomers, 50) })
+	c.awaitNewcomers(50)
 	c.leave()
 	failures := c.check(servers.values)
 	n := counted(failures)
