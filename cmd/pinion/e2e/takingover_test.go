@@ -59,11 +59,14 @@ func TestE2ETakingOver(t *testing.T) {
 	})
 	crowd.want(t, "with both")
 
-	run(t, "prlimit", "--pid", pid, "--nofile=1:1")
+	run(t, python, takeListeners, "--stop-accepting", pid, port)
 	crowd.want(t, "with a nutcracker that accepts nobody")
 	late := rig.Dial(t, "tcp", address, rig.ReadRESP)
 	for _, c := range []*rig.Client{stays, late} {
 		c.WantDo("$1\r\nv\r\n", "GET", "stays")
+		for i := range 20 { // some live on the server that nutcracker has not connected to yet
+			c.WantDo("$-1\r\n", "GET", strconv.Itoa(i))
+		}
 	}
 
 	old.Retired = true
