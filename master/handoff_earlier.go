@@ -33,11 +33,11 @@ func (s *oldSide) introduceEarlier() {
 }
 
 // passEarlier passes the other end of a connection to a new worker.
-func (s *oldSide) passEarlier(w message) error {
+func (s *oldSide) passEarlier(msg message) error {
 	if s.link == nil {
-		return s.m.meetHere(s.m.generations.coming, w)
+		return s.m.meetHere(s.m.generations.coming, msg)
 	}
-	s.other.send(w)
+	s.other.send(msg)
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (m *master) introduceAdopted(from *slot) {
 	if g == nil || m.met[[2]uint64{from.generation.number, uint64(from.index)}] {
 		return
 	}
-	err := m.introduceTo(from, g.number, len(g.slots), func(w message) error { return m.meetHere(g, w) })
+	err := m.introduceTo(from, g.number, len(g.slots), func(msg message) error { return m.meetHere(g, msg) })
 	if err != nil {
 		m.strand(from, err)
 	}
@@ -73,9 +73,9 @@ func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func
 		err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(body)}, ours)
 		m.world.close(ours)
 		if err == nil {
-			w := message{Kind: messagePeer, Generation: from.generation.number, From: from.index, Slot: to.slot, Share: to.told()}
-			w.fds = []int{theirs}
-			err = pass(w)
+			msg := message{Kind: messagePeer, Generation: from.generation.number, From: from.index, Slot: to.slot, Share: to.told()}
+			msg.fds = []int{theirs}
+			err = pass(msg)
 		} else {
 			m.world.close(theirs)
 		}
@@ -92,31 +92,31 @@ func (m *master) introduceTo(from *slot, generation uint64, slots int, pass func
 }
 
 // meet passes a worker of a generation its end of a connection to one of an earlier generation.
-func (m *master) meet(g *generation, w message) error {
-	if g == nil || w.Slot < 0 || w.Slot >= len(g.slots) || len(w.fds) != 1 || g.slots[w.Slot].state != slotServing {
-		return fmt.Errorf("new worker %d does not serve", w.Slot)
+func (m *master) meet(g *generation, msg message) error {
+	if g == nil || msg.Slot < 0 || msg.Slot >= len(g.slots) || len(msg.fds) != 1 || g.slots[msg.Slot].state != slotServing {
+		return fmt.Errorf("new worker %d does not serve", msg.Slot)
 	}
-	body := link.PeerBody{Slot: w.From, Share: w.Share, Generation: w.Generation}
-	return m.pass(g.slots[w.Slot], link.Message{Kind: link.Peer, Body: link.Body(body)}, w.fds[0])
+	body := link.PeerBody{Slot: msg.From, Share: msg.Share, Generation: msg.Generation}
+	return m.pass(g.slots[msg.Slot], link.Message{Kind: link.Peer, Body: link.Body(body)}, msg.fds[0])
 }
 
 // meetHere is meet for a connection that is not a message of another master.
-func (m *master) meetHere(g *generation, w message) error {
-	defer m.world.close(w.fds[0])
-	return m.meet(g, w)
+func (m *master) meetHere(g *generation, msg message) error {
+	defer m.world.close(msg.fds[0])
+	return m.meet(g, msg)
 }
 
 // hasMet is told of a worker that the old master connects to one of this master's.
-func (m *master) hasMet(w message) {
+func (m *master) hasMet(msg message) {
 	if m.met == nil {
 		m.met = map[[2]uint64]bool{}
 	}
-	err := m.meet(m.generations.serving, w)
+	err := m.meet(m.generations.serving, msg)
 	if err != nil {
-		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", w.From, w.Generation, w.Slot, err)
+		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", msg.From, msg.Generation, msg.Slot, err)
 		return
 	}
-	m.met[[2]uint64{w.Generation, uint64(w.From)}] = true
+	m.met[[2]uint64{msg.Generation, uint64(msg.From)}] = true
 }
 
 // strayPeer tells of a connection between workers of an earlier generation and the one that serves that could not be used.

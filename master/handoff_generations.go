@@ -26,11 +26,11 @@ func (s *oldSide) tellGenerations() error {
 		before = before.Add(g.counters.Sum(false))
 	}
 	for _, g := range line {
-		w, err := m.countersMessage(g)
+		msg, err := m.countersMessage(g)
 		if err != nil {
 			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
-		s.other.send(w)
+		s.other.send(msg)
 	}
 	return nil
 }
@@ -57,25 +57,25 @@ func names(pools []link.Pool) (all []link.Pool) {
 }
 
 // mapOldCounters maps the counters of a generation that the old side has, or had.
-func (t *newSide) mapOldCounters(w message) {
+func (t *newSide) mapOldCounters(msg message) {
 	if t.unreadable {
 		return
 	}
-	g, err := t.m.generationOf(&w)
+	g, err := t.m.generationOf(&msg)
 	if err != nil {
 		t.unreadable = true
-		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", w.Generation, err)
+		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", msg.Generation, err)
 		return
 	}
 	t.left = append(t.left, g)
 }
 
 // mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
-func (m *master) mapNewCounters(w message) {
+func (m *master) mapNewCounters(msg message) {
 	if m.generations.ofNewMaster != nil {
 		return // it has said so
 	}
-	g, err := m.generationOf(&w)
+	g, err := m.generationOf(&msg)
 	if err != nil {
 		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
 		return
@@ -95,22 +95,22 @@ func (m *master) dropNewCounters() {
 }
 
 // generationOf makes of what another master has said of its counters a generation without workers.
-func (m *master) generationOf(w *message) (*generation, error) {
-	if len(w.fds) != 1 || w.Slots < 1 || w.Slots > maxSlots {
-		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(w.fds), w.Slots)
+func (m *master) generationOf(msg *message) (*generation, error) {
+	if len(msg.fds) != 1 || msg.Slots < 1 || msg.Slots > maxSlots {
+		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(msg.fds), msg.Slots)
 	}
-	g := &generation{number: w.Generation, config: &config.Config{}, pools: w.Pools, addresses: w.Listens, specFD: -1, revived: true}
-	for i := range w.Slots {
+	g := &generation{number: msg.Generation, config: &config.Config{}, pools: msg.Pools, addresses: msg.Listens, specFD: -1, revived: true}
+	for i := range msg.Slots {
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}
-	if w.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
+	if msg.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
 		return nil, errOtherLayout
 	}
 	m.locate(g)
-	if err := m.mapCounters(g, w.fds[0]); err != nil {
+	if err := m.mapCounters(g, msg.fds[0]); err != nil {
 		return nil, err
 	}
-	w.fds[0] = -1
+	msg.fds[0] = -1
 	return g, nil
 }
 
@@ -169,32 +169,32 @@ func (s *oldSide) tellWorkers() {
 				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
-			w := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}
+			msg := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}
 			if !old.until.IsZero() || old.state == slotDying {
-				w.Left = max(old.until.Sub(m.world.now()), grace)
+				msg.Left = max(old.until.Sub(m.world.now()), grace)
 			}
-			s.other.send(w)
+			s.other.send(msg)
 		}
 	}
 }
 
 // adopt takes over a worker that still has clients.
-func (m *master) adopt(w message) {
-	i := slices.IndexFunc(m.generations.ofOldMaster, func(g *generation) bool { return g.number == w.Generation })
-	if i < 0 || len(w.fds) != 1 || w.Slot < 0 || w.Slot >= len(m.generations.ofOldMaster[i].slots) || m.generations.ofOldMaster[i].slots[w.Slot].process != nil {
+func (m *master) adopt(msg message) {
+	i := slices.IndexFunc(m.generations.ofOldMaster, func(g *generation) bool { return g.number == msg.Generation })
+	if i < 0 || len(msg.fds) != 1 || msg.Slot < 0 || msg.Slot >= len(m.generations.ofOldMaster[i].slots) || m.generations.ofOldMaster[i].slots[msg.Slot].process != nil {
 		return
 	}
-	s := m.generations.ofOldMaster[i].slots[w.Slot]
-	p, err := m.world.adopt(w.Slot, w.PID, w.fds[0], m.reporterOf(s))
+	s := m.generations.ofOldMaster[i].slots[msg.Slot]
+	p, err := m.world.adopt(msg.Slot, msg.PID, msg.fds[0], m.reporterOf(s))
 	if err != nil { // it has ended meanwhile
 		s.generation.counters.ZeroGauges(s.index)
 		return
 	}
-	w.fds[0] = -1
+	msg.fds[0] = -1
 	s.occupy(p, m.world.now())
 	until := time.Time{}
-	if w.Left > 0 {
-		until = m.world.now().Add(w.Left)
+	if msg.Left > 0 {
+		until = m.world.now().Add(msg.Left)
 	}
 	s.become(slotDraining, until)
 	if i > 0 { // else it is connected already

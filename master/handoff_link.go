@@ -22,15 +22,15 @@ const (
 
 // masterLink is the counterpart that is another process. Nothing of it waits for that process.
 type masterLink struct {
-	transmit    func(w message)                         // takes over the descriptors
-	listen      func(report func(w message, err error)) // reports from other goroutines; an error is the last report, or an *unsent
-	hangUp      func()                                  // after what has been sent
-	stopReading func()                                  // has the reports end, after what the other one has said so far
-	flush       func()                                  // hangs up, and waits until that is done, for some seconds at most
+	transmit    func(msg message)                         // takes over the descriptors
+	listen      func(report func(msg message, err error)) // reports from other goroutines; an error is the last report, or an *unsent
+	hangUp      func()                                    // after what has been sent
+	stopReading func()                                    // has the reports end, after what the other one has said so far
+	flush       func()                                    // hangs up, and waits until that is done, for some seconds at most
 }
 
 // send sends a message after those that wait already. One that cannot be sent is reported, and none is sent after it.
-func (x *masterLink) send(w message) { x.transmit(w) }
+func (x *masterLink) send(msg message) { x.transmit(msg) }
 
 func (x *masterLink) close() { x.hangUp() }
 
@@ -82,12 +82,12 @@ func receive(file *os.File, report func(message, error)) {
 			report(message{}, err)
 			return
 		}
-		w, err := unpack(buf[:n], came)
+		msg, err := unpack(buf[:n], came)
 		if err != nil {
 			report(message{}, fmt.Errorf("the other master: %w", err))
 			return
 		}
-		report(w, nil)
+		report(msg, nil)
 	}
 }
 
@@ -106,30 +106,30 @@ func drop(fds []int) {
 }
 
 // unpack reads what a sender has sent. The descriptors become the message's.
-func unpack(text []byte, fds []int) (w message, err error) {
+func unpack(text []byte, fds []int) (msg message, err error) {
 	if len(text) == 1 && text[0] == longWord && len(fds) > 0 {
 		text, err = sock.ReadAll(fds[0])
 		sock.Close(fds[0])
 		fds = fds[1:]
 	}
 	if err == nil {
-		w, err = parseMessage(text)
+		msg, err = parseMessage(text)
 	}
 	if err != nil {
 		drop(fds)
-		return w, err
+		return msg, err
 	}
-	w.fds = fds
-	return w, nil
+	msg.fds = fds
+	return msg, nil
 }
 
 // begin has the link heard by one of the two sides.
 func (m *master) begin(x *masterLink, asNew bool) {
 	m.lastLink = x
-	x.listen(func(w message, err error) {
+	x.listen(func(msg message, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
-				m.dispatch(w, asNew)
+				m.dispatch(msg, asNew)
 				return
 			}
 			m.linkEnded(x, asNew, err)
@@ -183,12 +183,12 @@ func (m *master) notSent(x *masterLink, asNew bool, u *unsent) {
 
 // nameSockets adds copies of chosen listeners to a message. An error leaves the message without any: a master that inherited all but
 // one would close that one's queue.
-func (m *master) nameSockets(w *message, chosen func(*listen.Listener) bool) error {
+func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) error {
 	for _, l := range m.listeners.All() {
 		if !chosen(l) {
 			continue
 		}
-		err := m.addSocket(w, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)})
+		err := m.addSocket(msg, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)})
 		if err != nil {
 			return err
 		}
@@ -196,26 +196,26 @@ func (m *master) nameSockets(w *message, chosen func(*listen.Listener) bool) err
 	return nil
 }
 
-func (m *master) addSocket(w *message, fd int, name socketName) error {
+func (m *master) addSocket(msg *message, fd int, name socketName) error {
 	own, err := m.world.dup(fd)
 	if err != nil {
-		m.closeRest(w.fds)
-		w.Sockets, w.fds = nil, nil
+		m.closeRest(msg.fds)
+		msg.Sockets, msg.fds = nil, nil
 		return fmt.Errorf("passing on %q: %w", name.Name, err)
 	}
-	w.Sockets = append(w.Sockets, name)
-	w.fds = append(w.fds, own)
+	msg.Sockets = append(msg.Sockets, name)
+	msg.fds = append(msg.fds, own)
 	return nil
 }
 
 // addSockets takes over the sockets that a message names.
-func (m *master) addSockets(w message) {
-	for i, s := range w.Sockets {
-		if i >= len(w.fds) {
+func (m *master) addSockets(msg message) {
+	for i, s := range msg.Sockets {
+		if i >= len(msg.fds) {
 			return
 		}
-		fd := w.fds[i]
-		w.fds[i] = -1
+		fd := msg.fds[i]
+		msg.fds[i] = -1
 		switch s.Name {
 		case statsSocket:
 			m.statistics.fd = fd

@@ -71,9 +71,9 @@ func newSender(file *os.File, patience time.Duration) *sender {
 }
 
 // put has a message sent after those that wait already, and takes over its descriptors. It does not wait.
-func (s *sender) put(w message) {
-	text, err := appendMessage(nil, w) // now: what w points to may be another a moment later
-	one := outgoing{w.Kind, text, w.fds}
+func (s *sender) put(msg message) {
+	text, err := appendMessage(nil, msg) // now: what w points to may be another a moment later
+	one := outgoing{msg.Kind, text, msg.fds}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -81,7 +81,7 @@ func (s *sender) put(w message) {
 		one.drop()
 	case err != nil:
 		one.drop()
-		s.fail(&unsent{w.Kind, err})
+		s.fail(&unsent{msg.Kind, err})
 	default:
 		s.queue = append(s.queue, one)
 		s.nudge()

@@ -78,19 +78,19 @@ func TestSayAndEnd(t *testing.T) {
 	s.put(message{Kind: messageGo}) // too late
 	heard := make(chan message, words+1)
 	ended := make(chan error, 1)
-	go receive(os.NewFile(uintptr(b), "exchange"), func(w message, err error) {
+	go receive(os.NewFile(uintptr(b), "exchange"), func(msg message, err error) {
 		if err != nil {
 			ended <- err
 			return
 		}
-		heard <- w
+		heard <- msg
 	})
 	<-ended
 	close(heard)
 	n := 0
-	for w := range heard {
-		if w.Kind != messageAgain || w.Slot != n {
-			t.Fatalf("word %d is %q %d", n, w.Kind, w.Slot)
+	for msg := range heard {
+		if msg.Kind != messageAgain || msg.Slot != n {
+			t.Fatalf("word %d is %q %d", n, msg.Kind, msg.Slot)
 		}
 		n++
 	}
@@ -120,18 +120,18 @@ func TestLongWord(t *testing.T) {
 	before := open(t)
 	x, y := newMasterLink(a), newMasterLink(b)
 	heard := make(chan message, 1)
-	y.listen(func(w message, err error) {
+	y.listen(func(msg message, err error) {
 		if err == nil {
-			heard <- w
+			heard <- msg
 		}
 	})
 	reason := fmt.Sprintf("%0*d", 2*maxLinkBytes, 7)
 	x.send(message{Kind: messageFailed, Reason: reason, fds: []int{copyOf(t, a), copyOf(t, a)}})
-	w := <-heard
-	if w.Reason != reason || len(w.fds) != 2 {
-		t.Errorf("%d bytes and %d descriptors", len(w.Reason), len(w.fds))
+	msg := <-heard
+	if msg.Reason != reason || len(msg.fds) != 2 {
+		t.Errorf("%d bytes and %d descriptors", len(msg.Reason), len(msg.fds))
 	}
-	drop(w.fds)
+	drop(msg.fds)
 	x.flush()
 	y.flush()
 	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
@@ -157,10 +157,10 @@ func TestReceiveNonsense(t *testing.T) {
 			}
 			file := os.NewFile(uintptr(b), "exchange")
 			ended := make(chan error, 1)
-			receive(file, func(w message, err error) {
+			receive(file, func(msg message, err error) {
 				if err == nil {
-					t.Errorf("understood as %q", w.Kind)
-					drop(w.fds)
+					t.Errorf("understood as %q", msg.Kind)
+					drop(msg.fds)
 				}
 				ended <- err
 			})

@@ -173,23 +173,23 @@ const (
 )
 
 // appendMessage appends the JSON form of w, without its descriptors.
-func appendMessage(dst []byte, w message) ([]byte, error) {
-	text, err := json.Marshal(w)
+func appendMessage(dst []byte, msg message) ([]byte, error) {
+	text, err := json.Marshal(msg)
 	return append(dst, text...), err
 }
 
 // parseMessage reads a message. One that must not be understood in part is refused as a whole.
 func parseMessage(text []byte) (message, error) {
-	var w message
-	if err := json.Unmarshal(text, &w); err != nil {
-		return w, fmt.Errorf("reading what the other master said: %w", err)
+	var msg message
+	if err := json.Unmarshal(text, &msg); err != nil {
+		return msg, fmt.Errorf("reading what the other master said: %w", err)
 	}
-	for _, field := range w.Critical {
+	for _, field := range msg.Critical {
 		if !link.KnowsField(reflect.TypeFor[message](), field) {
-			return w, fmt.Errorf("the other master insists on %q, which pinion of this version does not know", field)
+			return msg, fmt.Errorf("the other master insists on %q, which pinion of this version does not know", field)
 		}
 	}
-	return w, nil
+	return msg, nil
 }
 
 // conversation returns the version that two masters have in common.
@@ -219,7 +219,7 @@ func intentNamed(name string) intent {
 }
 
 // counterpart is the other side of a handoff. It owns the descriptors of what it is told.
-type counterpart interface{ send(w message) }
+type counterpart interface{ send(msg message) }
 
 // localSide is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
 // brings descriptors is heard at once, so that they do not pile up.
@@ -228,12 +228,12 @@ type localSide struct {
 	toNew bool
 }
 
-func (e localSide) send(w message) {
-	if len(w.fds) > 0 {
-		e.m.dispatch(w, e.toNew)
+func (e localSide) send(msg message) {
+	if len(msg.fds) > 0 {
+		e.m.dispatch(msg, e.toNew)
 		return
 	}
-	e.m.local = append(e.m.local, localMessage{w, e.toNew})
+	e.m.local = append(e.m.local, localMessage{msg, e.toNew})
 }
 
 // localMessage is a message on its way to one of the two sides.
@@ -252,22 +252,22 @@ func (m *master) deliverLocal() {
 }
 
 // dispatch takes a message, as the new side or as the old side.
-func (m *master) dispatch(w message, asNew bool) {
+func (m *master) dispatch(msg message, asNew bool) {
 	switch {
-	case asNew && w.Kind == messageWorker:
-		m.adopt(w)
-	case asNew && w.Kind == messagePeer && w.Generation > 0:
-		m.hasMet(w)
-	case asNew && w.Kind == messageFarewell:
-		m.heardFarewell(w)
-	case w.Kind == messageIntent:
-		m.relayed(w, asNew)
+	case asNew && msg.Kind == messageWorker:
+		m.adopt(msg)
+	case asNew && msg.Kind == messagePeer && msg.Generation > 0:
+		m.hasMet(msg)
+	case asNew && msg.Kind == messageFarewell:
+		m.heardFarewell(msg)
+	case msg.Kind == messageIntent:
+		m.relayed(msg, asNew)
 	case asNew && m.newSide != nil:
-		m.newSide.handle(w)
+		m.newSide.handle(msg)
 	case !asNew && m.oldSide != nil:
-		m.oldSide.handle(w)
+		m.oldSide.handle(msg)
 	}
-	for _, fd := range w.fds {
+	for _, fd := range msg.fds {
 		if fd >= 0 {
 			m.world.close(fd)
 		}

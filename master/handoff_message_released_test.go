@@ -41,16 +41,16 @@ func TestReleasedWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := parseMessage(text)
+		msg, err := parseMessage(text)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		if !slices.Contains(messageKinds, w.Kind) || name != "all" && name != string(w.Kind) {
-			t.Errorf("%s is read as %q", file, w.Kind)
+		if !slices.Contains(messageKinds, msg.Kind) || name != "all" && name != string(msg.Kind) {
+			t.Errorf("%s is read as %q", file, msg.Kind)
 		}
-		again, err := appendMessage(nil, w)
+		again, err := appendMessage(nil, msg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,11 +89,11 @@ func FuzzParseWord(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		w, err := parseMessage(text)
+		msg, err := parseMessage(text)
 		if err != nil {
 			return
 		}
-		own, err := appendMessage(nil, w)
+		own, err := appendMessage(nil, msg)
 		if err != nil {
 			return // a time beyond the year 9999
 		}
@@ -109,8 +109,8 @@ func FuzzParseWord(f *testing.F) {
 
 func writeWords(t *testing.T, dir string) {
 	t.Helper()
-	write := func(name string, w message) {
-		text, err := appendMessage(nil, w)
+	write := func(name string, msg message) {
+		text, err := appendMessage(nil, msg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,33 +87,33 @@ func (t *newSide) enter(phase newPhase, timeout time.Duration) {
 }
 
 // handle takes what the old side says.
-func (t *newSide) handle(w message) {
+func (t *newSide) handle(msg message) {
 	switch {
-	case w.Kind == messageWelcome && t.phase == newCalling:
-		t.welcomed(w)
-	case w.Kind == messageSockets && t.phase == newCalling:
-		t.m.addSockets(w)
-		if !w.More {
+	case msg.Kind == messageWelcome && t.phase == newCalling:
+		t.welcomed(msg)
+	case msg.Kind == messageSockets && t.phase == newCalling:
+		t.m.addSockets(msg)
+		if !msg.More {
 			t.load()
 		}
-	case w.Kind == messageCounters && t.phase == newPrepared:
-		t.mapOldCounters(w)
-	case w.Kind == messageTopology:
-		t.m.learn(w.Topology)
-	case w.Kind == messagePeer:
-		t.introduce(w)
-	case w.Kind == messageGo && t.phase == newPrepared && t.failure == nil:
-		t.accept(w)
-	case w.Kind == messageSuspect && t.phase == newAccepting:
-		t.suspect(w)
-	case w.Kind == messageMoved && t.phase == newAccepting:
-		t.settle(w.Result)
-	case w.Kind == messageAgreed && t.phase == newSettling:
+	case msg.Kind == messageCounters && t.phase == newPrepared:
+		t.mapOldCounters(msg)
+	case msg.Kind == messageTopology:
+		t.m.learn(msg.Topology)
+	case msg.Kind == messagePeer:
+		t.introduce(msg)
+	case msg.Kind == messageGo && t.phase == newPrepared && t.failure == nil:
+		t.accept(msg)
+	case msg.Kind == messageSuspect && t.phase == newAccepting:
+		t.suspect(msg)
+	case msg.Kind == messageMoved && t.phase == newAccepting:
+		t.settle(msg.Result)
+	case msg.Kind == messageAgreed && t.phase == newSettling:
 		t.agreed()
-	case w.Kind == messageAbort && w.Intent == intentNames[stop] && t.link != nil:
+	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && t.link != nil:
 		t.stop()
-	case w.Kind == messageAbort:
-		t.abort(w.Reason, w.Unmoved)
+	case msg.Kind == messageAbort:
+		t.abort(msg.Reason, msg.Unmoved)
 	}
 }
 
@@ -165,12 +165,12 @@ func (t *newSide) ready(s *slot, body link.ReadyBody) {
 		return
 	}
 	t.enter(newPrepared, waitTimeout)
-	w := message{
+	msg := message{
 		Kind: messagePrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
 		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
 	}
 	if t.link != nil {
-		if err := m.nameSockets(&w, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
+		if err := m.nameSockets(&msg, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
 			t.fail(err)
 			return
 		}
@@ -179,7 +179,7 @@ func (t *newSide) ready(s *slot, body link.ReadyBody) {
 		}
 	}
 	t.at("nm.prepared")
-	t.other.send(w)
+	t.other.send(msg)
 }
 
 // at is a point at which a new master may be made to break.
@@ -198,20 +198,20 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 }
 
 // introduce passes a worker its end of a connection to a worker of the old side.
-func (t *newSide) introduce(w message) {
-	if t.g == nil || w.Slot < 0 || w.Slot >= len(t.g.slots) || len(w.fds) != 1 {
+func (t *newSide) introduce(msg message) {
+	if t.g == nil || msg.Slot < 0 || msg.Slot >= len(t.g.slots) || len(msg.fds) != 1 {
 		return
 	}
-	s := t.g.slots[w.Slot]
+	s := t.g.slots[msg.Slot]
 	switch s.state {
 	case slotPrepared, slotServing:
 		if t.awaited == nil {
 			t.awaited = map[pair]bool{}
 		}
-		t.awaited[pair{w.From, w.Slot}] = true
-		err := t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: w.From, Share: w.Share})}, w.fds[0])
+		t.awaited[pair{msg.From, msg.Slot}] = true
+		err := t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: msg.From, Share: msg.Share})}, msg.fds[0])
 		if err != nil {
-			t.fail(fmt.Errorf("connecting %v: %w", pair{w.From, w.Slot}, err))
+			t.fail(fmt.Errorf("connecting %v: %w", pair{msg.From, msg.Slot}, err))
 		}
 	}
 }
@@ -236,11 +236,11 @@ func (t *newSide) checkJoined(s *slot) {
 }
 
 // accept lets the workers accept, side by side with the old ones.
-func (t *newSide) accept(w message) {
+func (t *newSide) accept(msg message) {
 	m := t.m
 	t.enter(newAccepting, t.acceptTimeout())
-	if w.Legacy != nil {
-		t.g.counters.InheritLiveness(w.Legacy)
+	if msg.Legacy != nil {
+		t.g.counters.InheritLiveness(msg.Legacy)
 		switch {
 		case t.link == nil:
 			t.following = totals.Follow(m.generations.serving.counters, t.g.counters)
@@ -249,8 +249,8 @@ func (t *newSide) accept(w message) {
 		}
 	}
 	if t.link != nil {
-		m.totals.Past = t.pastTotals(w)
-		m.totals.Balance = w.Balance
+		m.totals.Past = t.pastTotals(msg)
+		m.totals.Balance = msg.Balance
 	}
 	m.restate()
 	if err := m.listeners.Listen(t.g.layout()); err != nil {
@@ -263,14 +263,14 @@ func (t *newSide) accept(w message) {
 }
 
 // pastTotals returns what generations of the old master have counted that it does not have any more.
-func (t *newSide) pastTotals(w message) *totals.Sums {
+func (t *newSide) pastTotals(msg message) *totals.Sums {
 	switch {
 	case len(t.left) == 0:
-		return w.Legacy
-	case w.Past == nil || t.unreadable:
+		return msg.Legacy
+	case msg.Past == nil || t.unreadable:
 		return t.left[len(t.left)-1].counters.Inherited()
 	}
-	return w.Past
+	return msg.Past
 }
 
 // serve has a prepared worker accept.

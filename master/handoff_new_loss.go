@@ -21,19 +21,19 @@ func (t *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
 
 // suspect follows when a worker of the old side can hand nothing more to one of these. One that hangs goes, and its slot
 // starts anew; one that lives gets other connections, but not for ever.
-func (t *newSide) suspect(w message) {
-	if w.Slot < 0 || w.Slot >= len(t.g.slots) {
+func (t *newSide) suspect(msg message) {
+	if msg.Slot < 0 || msg.Slot >= len(t.g.slots) {
 		return
 	}
-	s := t.g.slots[w.Slot]
+	s := t.g.slots[msg.Slot]
 	switch {
-	case w.Hung:
-		t.m.kill(s, w.Reason)
+	case msg.Hung:
+		t.m.kill(s, msg.Reason)
 	case (s.state == slotServing || s.state == slotPrepared) && t.again[s.index] < maxAgain:
 		t.again[s.index]++
 		t.other.send(message{Kind: messageAgain, Slot: s.index})
 	case s.state == slotServing, s.state == slotPrepared:
-		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, w.Reason))
+		t.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, msg.Reason))
 	}
 }
 

@@ -39,16 +39,16 @@ func (m *master) call(x *masterLink) {
 	x.send(hello)
 }
 
-func (t *newSide) welcomed(w message) {
-	t.m.generations.numbered = w.Generation
-	t.strict, t.clients, t.stored = w.Strict, w.Clients, w.Stored
-	t.obeys, t.old = w.Declares, w.PID
-	t.m.startedAt = w.StartedAt
-	t.m.listeners.Remember(w.Former)
-	t.welcome = w
-	t.m.keeper.pid = max(w.Keeper, 0)
-	if w.Verbosity != nil {
-		t.m.log.Verbosity = logfile.ClampVerbosity(*w.Verbosity)
+func (t *newSide) welcomed(msg message) {
+	t.m.generations.numbered = msg.Generation
+	t.strict, t.clients, t.stored = msg.Strict, msg.Clients, msg.Stored
+	t.obeys, t.old = msg.Declares, msg.PID
+	t.m.startedAt = msg.StartedAt
+	t.m.listeners.Remember(msg.Former)
+	t.welcome = msg
+	t.m.keeper.pid = max(msg.Keeper, 0)
+	if msg.Verbosity != nil {
+		t.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
 	}
 	for _, what := range t.held {
 		t.passAlong(what)
@@ -274,19 +274,19 @@ type predecessor struct {
 func (p *predecessor) is(x *masterLink) bool { return p != nil && p.link == x }
 
 // heardFarewell takes the last that the old master has counted.
-func (m *master) heardFarewell(w message) {
-	if w.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
-		m.totals.Past = w.Legacy
+func (m *master) heardFarewell(msg message) {
+	if msg.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
+		m.totals.Past = msg.Legacy
 		m.restate()
 	}
 	m.keepOldGenerations()
-	if w.Result != nil {
-		if own := m.last; own != nil && own.Lost > w.Result.Lost { // the old master has not heard of all
-			w.Result.Lost, w.Result.LostReason = own.Lost, own.LostReason
+	if msg.Result != nil {
+		if own := m.last; own != nil && own.Lost > msg.Result.Lost { // the old master has not heard of all
+			msg.Result.Lost, msg.Result.LostReason = own.Lost, own.LostReason
 		}
-		m.last = w.Result
+		m.last = msg.Result
 	}
-	for _, name := range w.Waiting {
+	for _, name := range msg.Waiting {
 		m.relayed(message{Intent: name}, true)
 	}
 }

@@ -86,41 +86,41 @@ func (s *oldSide) enter(phase oldPhase, timeout time.Duration) {
 }
 
 // handle takes what the new side says.
-func (s *oldSide) handle(w message) {
-	if w.Lost > 0 {
-		s.theirs = losses{w.Lost, w.LostReason}
+func (s *oldSide) handle(msg message) {
+	if msg.Lost > 0 {
+		s.theirs = losses{msg.Lost, msg.LostReason}
 	}
 	switch {
-	case w.Kind == messageHello && s.phase == oldCalling:
-		s.welcome(w)
-	case w.Kind == messageCounters && s.phase == oldWaiting:
-		s.m.mapNewCounters(w)
-	case w.Kind == messagePrepared && s.phase == oldWaiting && s.inquiry == nil:
-		s.prepared(w)
-	case w.Kind == messageAgain && s.phase == oldMoving:
-		s.introduce(w.Slot)
-	case w.Kind == messageSettled && s.phase == oldSettling && s.link != nil:
+	case msg.Kind == messageHello && s.phase == oldCalling:
+		s.welcome(msg)
+	case msg.Kind == messageCounters && s.phase == oldWaiting:
+		s.m.mapNewCounters(msg)
+	case msg.Kind == messagePrepared && s.phase == oldWaiting && s.inquiry == nil:
+		s.prepared(msg)
+	case msg.Kind == messageAgain && s.phase == oldMoving:
+		s.introduce(msg.Slot)
+	case msg.Kind == messageSettled && s.phase == oldSettling && s.link != nil:
 		s.agree()
-	case w.Kind == messageSettled && s.phase == oldSettling:
+	case msg.Kind == messageSettled && s.phase == oldSettling:
 		s.finish()
-	case w.Kind == messageSettled && s.phase == oldLeaving: // it has lost clients since it said so first
+	case msg.Kind == messageSettled && s.phase == oldLeaving: // it has lost clients since it said so first
 		s.other.send(message{Kind: messageAgreed})
-	case w.Kind == messageFailed:
-		s.fail(errors.New(w.Reason))
-	case w.Kind == messageReturned && s.phase == oldReturning:
-		s.status.Kept = w.Kept
+	case msg.Kind == messageFailed:
+		s.fail(errors.New(msg.Reason))
+	case msg.Kind == messageReturned && s.phase == oldReturning:
+		s.status.Kept = msg.Kept
 		s.conclude(s.failure)
 	}
 }
 
 // prepared follows when the new workers can serve. A server that they cannot reach is a reason to stay with the old
 // ones, if those can: a wrong password must not become an outage by a reload.
-func (s *oldSide) prepared(w message) {
+func (s *oldSide) prepared(msg message) {
 	m := s.m
-	m.addSockets(w)
+	m.addSockets(msg)
 	var doubts []doubtful
-	strict := w.Strict || s.strict
-	for _, u := range w.Unreachable {
+	strict := msg.Strict || s.strict
+	for _, u := range msg.Unreachable {
 		d, connected := m.generations.serving.doubt(u)
 		if connected || strict {
 			d.Unreachable = u
@@ -129,25 +129,25 @@ func (s *oldSide) prepared(w message) {
 	}
 	switch {
 	case len(doubts) == 0:
-		s.proceed(w)
+		s.proceed(msg)
 	case strict:
 		s.failUnreachable(doubts)
 	default:
-		s.inquire(w, doubts)
+		s.inquire(msg, doubts)
 	}
 }
 
 // proceed begins to move the clients to workers that reach every server that the old ones reach.
-func (s *oldSide) proceed(w message) {
+func (s *oldSide) proceed(msg message) {
 	s.inquiry = nil
-	if len(w.Unreachable) > 0 {
-		remark := "new workers cannot reach " + list(w.Unreachable)
+	if len(msg.Unreachable) > 0 {
+		remark := "new workers cannot reach " + list(msg.Unreachable)
 		s.remarks = append(s.remarks, remark)
 		s.m.log.Printf(logfile.Warn, "%s: %s", s.status.Kind, remark)
 	}
-	s.slots, s.patience = w.Slots, w.Patience
-	s.removed = s.m.generations.serving.unserved(w.Serves)
-	s.status.Build = w.Build
+	s.slots, s.patience = msg.Slots, msg.Patience
+	s.removed = s.m.generations.serving.unserved(msg.Serves)
+	s.status.Build = msg.Build
 	s.join()
 }
 
@@ -182,15 +182,15 @@ func (s *oldSide) move() {
 // goAhead is the message that has the new side take over.
 func (s *oldSide) goAhead() message {
 	m := s.m
-	w := message{Kind: messageGo, Legacy: m.total()}
+	msg := message{Kind: messageGo, Legacy: m.total()}
 	if s.link != nil {
 		m.recount()
-		w.Past, w.Balance = &totals.Sums{}, m.totals.Balance
+		msg.Past, msg.Balance = &totals.Sums{}, m.totals.Balance
 		if m.totals.Past != nil {
-			w.Past = m.totals.Past
+			msg.Past = m.totals.Past
 		}
 	}
-	return w
+	return msg
 }
 
 // begin has a worker move its clients.

@@ -15,17 +15,17 @@ import (
 )
 
 // welcome answers the new master's hello.
-func (s *oldSide) welcome(w message) {
+func (s *oldSide) welcome(msg message) {
 	m := s.m
-	version, err := conversation(w)
+	version, err := conversation(msg)
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.status.Build, s.successor, s.intents = w.Build, w.PID, w.Intents
+	s.status.Build, s.successor, s.intents = msg.Build, msg.PID, msg.Intents
 	keeper := m.keeperPID()
-	s.obeys, s.declares = w.Obeys, m.world.services.Present() && keeper <= 0
-	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", w.Build, w.PID)
+	s.obeys, s.declares = msg.Obeys, m.world.services.Present() && keeper <= 0
+	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", msg.Build, msg.PID)
 	s.enter(oldWaiting, waitTimeout)
 	s.other.send(message{
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
@@ -170,11 +170,11 @@ func (s *oldSide) farewell() {
 
 // passAlong tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
 // welcome does.
-func (s *oldSide) passAlong(w message) {
+func (s *oldSide) passAlong(msg message) {
 	switch {
 	case s.phase == oldCalling:
 	case s.intents:
-		s.other.send(w)
+		s.other.send(msg)
 	default:
 		s.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
 			s.status.Kind, s.status.Build)
@@ -225,18 +225,18 @@ func (m *master) resumeAsks() {
 func (m *master) yielding() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
 
 // relayed takes what the other master was asked for.
-func (m *master) relayed(w message, asNew bool) {
-	what := intentNamed(w.Intent)
+func (m *master) relayed(msg message, asNew bool) {
+	what := intentNamed(msg.Intent)
 	switch {
-	case w.Verbosity != nil && asNew:
-		m.setVerbosity(*w.Verbosity)
+	case msg.Verbosity != nil && asNew:
+		m.setVerbosity(*msg.Verbosity)
 	case what == nothing: // of a later version
 	case what == reopenLog:
 		m.reopenLog(nil)
 	case asNew && m.phase == starting: // it tells the same in its last words
 	case what == drain && m.ending():
 	default:
-		m.log.Printf(logfile.Notice, "the other master was asked to %s", w.Intent)
+		m.log.Printf(logfile.Notice, "the other master was asked to %s", msg.Intent)
 		m.intend(what)
 	}
 }

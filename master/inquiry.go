@@ -52,7 +52,7 @@ func (g *generation) connected(pool, server int) bool {
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
 // connected has to do.
-func (s *oldSide) inquire(w message, all []doubtful) {
+func (s *oldSide) inquire(msg message, all []doubtful) {
 	m := s.m
 	for i := range all {
 		var known bool
@@ -66,7 +66,7 @@ func (s *oldSide) inquire(w message, all []doubtful) {
 			m.pass(old, link.Message{Kind: link.Inquire})
 		}
 	}
-	s.inquiry = &inquiry{prepared: w, doubtful: all, until: m.world.now().Add(inquiryTime)}
+	s.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}
 	s.until = m.world.now().Add(inquiryEvery)
 }
 

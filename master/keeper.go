@@ -208,13 +208,13 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 	}
 	m.keeper.way = conn
 	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
-	go hearKeeper(conn, func(w keeperMessage, err error) {
+	go hearKeeper(conn, func(msg keeperMessage, err error) {
 		m.world.report(event{then: func() {
 			if err != nil {
 				m.keeperGone(err)
 				return
 			}
-			m.forwarded(w)
+			m.forwarded(msg)
 		}})
 	})
 }
@@ -228,11 +228,11 @@ func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 		if err == nil && n == 0 {
 			err = io.EOF
 		}
-		var w keeperMessage
+		var msg keeperMessage
 		if err == nil {
-			err = json.Unmarshal(buf[:n], &w)
+			err = json.Unmarshal(buf[:n], &msg)
 		}
-		report(w, err)
+		report(msg, err)
 		if err != nil {
 			return
 		}
@@ -243,9 +243,9 @@ const maxKeeperMessageBytes = 4096
 
 // forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
 // a drain that comes this way and directly is one, not the second that stops.
-func (m *master) forwarded(w keeperMessage) {
-	s := signalNames[w.Signal]
-	if s == nil || w.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
+func (m *master) forwarded(msg keeperMessage) {
+	s := signalNames[msg.Signal]
+	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
 		return
 	}
 	if watched[s].intent == drain {

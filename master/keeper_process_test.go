@@ -29,17 +29,17 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 		t.Cleanup(func() { ours.Close() })
 		return &way{conn: conn, pid: os.Getpid()}, ours
 	}
-	hears := func(conn net.Conn) (w keeperMessage) {
+	hears := func(conn net.Conn) (msg keeperMessage) {
 		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 		buf := make([]byte, maxKeeperMessageBytes)
 		n, err := conn.Read(buf)
 		if err == nil {
-			err = json.Unmarshal(buf[:n], &w)
+			err = json.Unmarshal(buf[:n], &msg)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return w
+		return msg
 	}
 
 	k := &keeper{pid: os.Getpid(), master: os.Getpid(), came: make(chan *way), left: make(chan *way)}

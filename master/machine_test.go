@@ -777,7 +777,7 @@ func (f *machine) flip() error {
 // exchange is the way to another master, who is the transcript.
 func (f *machine) exchange(name string) *masterLink {
 	return &masterLink{
-		transmit:    func(w message) { f.printf("say to %s: %s", name, describe(w)) },
+		transmit:    func(msg message) { f.printf("say to %s: %s", name, describe(msg)) },
 		listen:      func(report func(message, error)) { f.other = report },
 		hangUp:      func() { f.printf("hang up on %s", name) },
 		stopReading: func() { f.other(message{}, io.EOF) },
@@ -786,46 +786,46 @@ func (f *machine) exchange(name string) *masterLink {
 }
 
 // describe returns what matters of a word.
-func describe(w message) string {
-	text := string(w.Kind)
-	if w.Reason != "" {
-		text += ": " + w.Reason
+func describe(msg message) string {
+	text := string(msg.Kind)
+	if msg.Reason != "" {
+		text += ": " + msg.Reason
 	}
-	if w.Slots > 0 {
-		text += fmt.Sprintf(", %d slots", w.Slots)
+	if msg.Slots > 0 {
+		text += fmt.Sprintf(", %d slots", msg.Slots)
 	}
-	if w.Kind == messageCounters {
-		text += fmt.Sprintf(" of generation %d", w.Generation)
+	if msg.Kind == messageCounters {
+		text += fmt.Sprintf(" of generation %d", msg.Generation)
 	}
-	if w.Kind == messageWorker {
-		text += fmt.Sprintf(" %d of generation %d, pid %d, for %s", w.Slot, w.Generation, w.PID, w.Left)
+	if msg.Kind == messageWorker {
+		text += fmt.Sprintf(" %d of generation %d, pid %d, for %s", msg.Slot, msg.Generation, msg.PID, msg.Left)
 	}
-	if w.Kind == messagePeer || w.Kind == messageAgain || w.Kind == messageSuspect {
-		text += fmt.Sprintf(" from %d to %d", w.From, w.Slot)
+	if msg.Kind == messagePeer || msg.Kind == messageAgain || msg.Kind == messageSuspect {
+		text += fmt.Sprintf(" from %d to %d", msg.From, msg.Slot)
 	}
-	for _, s := range w.Sockets {
+	for _, s := range msg.Sockets {
 		text += " " + s.Name
 	}
-	if w.Intent != "" {
-		text += " to " + w.Intent
+	if msg.Intent != "" {
+		text += " to " + msg.Intent
 	}
-	if w.Verbosity != nil && w.Kind == messageIntent {
-		text += fmt.Sprintf(" verbosity %d", *w.Verbosity)
+	if msg.Verbosity != nil && msg.Kind == messageIntent {
+		text += fmt.Sprintf(" verbosity %d", *msg.Verbosity)
 	}
-	if len(w.Waiting) > 0 {
-		text += fmt.Sprintf(" leaving %q", w.Waiting)
+	if len(msg.Waiting) > 0 {
+		text += fmt.Sprintf(" leaving %q", msg.Waiting)
 	}
-	if len(w.fds) > 0 {
-		text += fmt.Sprintf(" with %d", w.fds)
+	if len(msg.fds) > 0 {
+		text += fmt.Sprintf(" with %d", msg.fds)
 	}
-	if w.Legacy != nil {
+	if msg.Legacy != nil {
 		text += " and the counters"
 	}
-	if w.Lost > 0 {
-		text += fmt.Sprintf(", %d lost", w.Lost)
+	if msg.Lost > 0 {
+		text += fmt.Sprintf(", %d lost", msg.Lost)
 	}
-	if w.Result != nil {
-		text += fmt.Sprintf(" (moved %d, stragglers %d)", w.Result.Moved, w.Result.Stragglers)
+	if msg.Result != nil {
+		text += fmt.Sprintf(" (moved %d, stragglers %d)", msg.Result.Moved, msg.Result.Stragglers)
 	}
 	return text
 }

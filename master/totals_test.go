@@ -128,7 +128,7 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
 	m.bury()
 	var said []message
-	s := &oldSide{m: m, other: hearing(func(w message) { said = append(said, w) })}
+	s := &oldSide{m: m, other: hearing(func(msg message) { said = append(said, msg) })}
 	s.tellGenerations()
 	if len(said) != 3 || said[0].Slots != 1 || said[1].Slots != 2 {
 		t.Fatalf("got %+v", said)
@@ -175,11 +175,11 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}
-	w := (&oldSide{m: m, link: &masterLink{}}).goAhead()
-	if n := w.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
+	msg := (&oldSide{m: m, link: &masterLink{}}).goAhead()
+	if n := msg.Legacy.Pools["a"].Servers["x"].Counters["requests"]; n != 111 {
 		t.Errorf("%d requests in all are told, want 111", n)
 	}
-	if n := w.Past.Pools["a"].Servers["x"].Counters["requests"]; n != 1 {
+	if n := msg.Past.Pools["a"].Servers["x"].Counters["requests"]; n != 1 {
 		t.Errorf("%d requests of those that are gone are told, want 1", n)
 	}
 }
@@ -187,4 +187,4 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 // hearing is a counterpart that is a function.
 type hearing func(message)
 
-func (h hearing) send(w message) { h(w) }
+func (h hearing) send(msg message) { h(msg) }

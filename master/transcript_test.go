@@ -227,89 +227,89 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		f.other(message{}, io.EOF)
 		return
 	}
-	w := message{Kind: messageKind(args[0])}
-	switch w.Kind {
+	msg := message{Kind: messageKind(args[0])}
+	switch msg.Kind {
 	case messageReturned: // clients that could not come back yet
 		if len(args) > 1 {
-			w.Kept = number(t, args[1])
+			msg.Kept = number(t, args[1])
 		}
 	case messageHello:
-		w.Oldest, w.Newest, w.Build, w.PID, w.Intents = 1, 1, "1.3.0", 2000, !f.older
+		msg.Oldest, msg.Newest, msg.Build, msg.PID, msg.Intents = 1, 1, "1.3.0", 2000, !f.older
 		switch {
 		case len(args) > 1 && args[1] == "obeys": // leaves it to the old side to tell the service manager
-			w.Obeys = true
+			msg.Obeys = true
 		case len(args) > 1:
-			w.Oldest, w.Newest = number(t, args[1]), number(t, args[1])
+			msg.Oldest, msg.Newest = number(t, args[1]), number(t, args[1])
 		}
 	case messageWelcome:
 		if k := slices.Index(args, "at"); k > 0 { // at version address
-			w.Topology, w.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
+			msg.Topology, msg.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
 		}
-		w.Declares, w.Recounts = slices.Contains(args, "declares"), slices.Contains(args, "recounts")
-		w.PID, w.Keeper = 999, f.keeper
-		w.Version, w.Generation, w.StartedAt, w.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
-		w.Intents, w.Stays = !f.older, f.stays
-		w.Verbosity = f.otherVerbosity
+		msg.Declares, msg.Recounts = slices.Contains(args, "declares"), slices.Contains(args, "recounts")
+		msg.PID, msg.Keeper = 999, f.keeper
+		msg.Version, msg.Generation, msg.StartedAt, msg.Stored = 1, 7, epoch.Add(-time.Hour), []string{"spec/7", "worker/7/0/900"}
+		msg.Intents, msg.Stays = !f.older, f.stays
+		msg.Verbosity = f.otherVerbosity
 	case messageSockets:
 		for _, name := range args[1:] {
 			f.lastFD++
-			w.fds = append(w.fds, f.lastFD)
+			msg.fds = append(msg.fds, f.lastFD)
 			slot, _ := strconv.Atoi(filepath.Base(name))
-			w.Sockets = append(w.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
+			msg.Sockets = append(msg.Sockets, socketName{Name: name, Network: "tcp", Address: "127.0.0.1:22121", Slot: slot})
 		}
 	case messagePrepared:
-		w.Slots, w.Build = number(t, args[1]), "1.3.0"
+		msg.Slots, msg.Build = number(t, args[1]), "1.3.0"
 	case messagePeer:
 		f.lastFD++
-		w.From, w.Slot, w.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
+		msg.From, msg.Slot, msg.fds = number(t, args[1]), number(t, args[2]), []int{f.lastFD}
 		if len(args) > 3 { // of an earlier generation
-			w.Generation = uint64(number(t, args[3]))
+			msg.Generation = uint64(number(t, args[3]))
 		}
 	case messageCounters: // generation, slots, requests so far
 		f.lastFD++
-		w.Generation, w.Slots, w.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
+		msg.Generation, msg.Slots, msg.fds = uint64(number(t, args[1])), number(t, args[2]), []int{f.lastFD}
 		of := f.master.generations.coming
 		if of == nil {
 			of = f.master.generations.serving
 		}
-		w.Pools = names(of.pools)
-		w.Bytes = link.CounterBytes(link.ServerCounts(w.Pools), w.Slots)
+		msg.Pools = names(of.pools)
+		msg.Bytes = link.CounterBytes(link.ServerCounts(msg.Pools), msg.Slots)
 		if args[3] == "unknown" { // this version lays them out otherwise
-			w.Bytes += 8
+			msg.Bytes += 8
 			break
 		}
-		f.counted[f.lastFD] = counted{w.Pools, w.Slots, number(t, args[3])}
+		f.counted[f.lastFD] = counted{msg.Pools, msg.Slots, number(t, args[3])}
 	case messageWorker: // generation, slot, pid, for how long
 		f.lastFD++
-		w.Generation, w.Slot, w.PID, w.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
-		w.Left = duration(t, args[4])
+		msg.Generation, msg.Slot, msg.PID, msg.fds = uint64(number(t, args[1])), number(t, args[2]), number(t, args[3]), []int{f.lastFD}
+		msg.Left = duration(t, args[4])
 	case messageAgain, messageSuspect:
-		w.Slot = number(t, args[1])
+		msg.Slot = number(t, args[1])
 	case messageGo:
-		w.Legacy = &totals.Sums{}
+		msg.Legacy = &totals.Sums{}
 	case messageFarewell: // intents that wait…
-		w.Legacy, w.Waiting = &totals.Sums{}, args[1:]
+		msg.Legacy, msg.Waiting = &totals.Sums{}, args[1:]
 	case messageMoved:
-		w.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
+		msg.Result = &admin.HandoffStatus{Kind: kindUpgrade, Generation: 8, At: f.clock, Moved: 5}
 	case messageSettled:
 		if len(args) > 1 { // clients that new workers have died with
-			w.Lost, w.LostReason = number(t, args[1]), "new worker 1: signal: killed"
+			msg.Lost, msg.LostReason = number(t, args[1]), "new worker 1: signal: killed"
 		}
 	case messageFailed, messageAbort: // [intent=name] reason…
 		if name, found := strings.CutPrefix(args[1], "intent="); found {
-			w.Intent, args = name, args[1:]
+			msg.Intent, args = name, args[1:]
 		}
-		w.Reason = strings.Join(args[1:], " ")
+		msg.Reason = strings.Join(args[1:], " ")
 	case messageTopology: // version, address
-		w.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
+		msg.Topology = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[1:])}}
 	case messageIntent: // its name, or verbosity=N
-		w.Intent = strings.Join(args[1:], " ")
-		if text, ok := strings.CutPrefix(w.Intent, "verbosity="); ok {
+		msg.Intent = strings.Join(args[1:], " ")
+		if text, ok := strings.CutPrefix(msg.Intent, "verbosity="); ok {
 			verbosity := number(t, text)
-			w.Intent, w.Verbosity = "", &verbosity
+			msg.Intent, msg.Verbosity = "", &verbosity
 		}
 	}
-	f.other(w, nil)
+	f.other(msg, nil)
 }
 
 // configured returns the pools of the configuration.
