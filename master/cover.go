@@ -57,12 +57,12 @@ func (m *master) cover(s *slot) {
 
 // lendTo gives a worker the listeners of another slot that no other worker accepts from anyway.
 func (m *master) lendTo(other, s *slot) {
-	y := s.generation.layout()
+	layout := s.generation.layout()
 	for _, l := range m.listeners.All() {
-		if l.Slot == listen.EverySlot || !l.Queues || !y.Serves(l) || !y.Assigns(l, s.index) {
+		if l.Slot == listen.EverySlot || !l.Queues || !layout.Serves(l) || !layout.Assigns(l, s.index) {
 			continue
 		}
-		body := link.ListenBody{Listener: y.Describe(l), For: 1 + s.index}
+		body := link.ListenBody{Listener: layout.Describe(l), For: 1 + s.index}
 		body.Listener.Shared = true // the worker that it belongs to may accept, too, before this one is told
 		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.FD)
 		s.coveredBy = cover{other, other.process}

@@ -178,11 +178,11 @@ func (m *master) launch(s *slot) process.Launch {
 	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}
 	l.Spec.Verbosity = m.log.Verbosity
 	l.Spec.Topology = g.topology
-	y := g.layout()
+	layout := g.layout()
 	for _, have := range m.listeners.All() {
-		if y.Serves(have) && y.Assigns(have, s.index) {
+		if layout.Serves(have) && layout.Assigns(have, s.index) {
 			l.Listeners = append(l.Listeners, have.FD)
-			l.Spec.Listeners = append(l.Spec.Listeners, y.Describe(have))
+			l.Spec.Listeners = append(l.Spec.Listeners, layout.Describe(have))
 		}
 	}
 	return l

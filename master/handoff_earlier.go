@@ -12,20 +12,20 @@ import (
 
 // introduceEarlier connects the workers of earlier generations to those that have taken over, before the generation between
 // them ends. Where that fails, their clients count as lost.
-func (s *oldSide) introduceEarlier() {
-	m := s.m
+func (o *oldSide) introduceEarlier() {
+	m := o.m
 	for _, g := range m.generations.retired {
 		for _, from := range g.slots {
 			if from.state != slotDraining {
 				continue
 			}
-			err := m.introduceTo(from, s.status.Generation, s.slots, s.passEarlier)
+			err := m.introduceTo(from, o.status.Generation, o.slots, o.passEarlier)
 			if err == nil {
 				continue
 			}
 			m.strand(from, err)
 			if !from.mourned {
-				s.losses.add(from.clients(), fmt.Sprintf("worker %d of generation %d: connecting it to the new workers: %v", from.index, g.number, err))
+				o.losses.add(from.clients(), fmt.Sprintf("worker %d of generation %d: connecting it to the new workers: %v", from.index, g.number, err))
 				from.mourned = true
 			}
 		}
@@ -33,11 +33,11 @@ func (s *oldSide) introduceEarlier() {
 }
 
 // passEarlier passes the other end of a connection to a new worker.
-func (s *oldSide) passEarlier(msg message) error {
-	if s.link == nil {
-		return s.m.meetHere(s.m.generations.coming, msg)
+func (o *oldSide) passEarlier(msg message) error {
+	if o.link == nil {
+		return o.m.meetHere(o.m.generations.coming, msg)
 	}
-	s.other.send(msg)
+	o.other.send(msg)
 	return nil
 }
 

@@ -17,8 +17,8 @@ import (
 
 // tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
 // counted there. What cannot be said of any must not be forgotten by an upgrade.
-func (s *oldSide) tellGenerations() error {
-	m := s.m
+func (o *oldSide) tellGenerations() error {
+	m := o.m
 	line := m.generations.latestFirst()
 	before := m.totals.Past
 	for _, g := range slices.Backward(line) {
@@ -30,7 +30,7 @@ func (s *oldSide) tellGenerations() error {
 		if err != nil {
 			return fmt.Errorf("passing on the counters of generation %d: %w", g.number, err)
 		}
-		s.other.send(msg)
+		o.other.send(msg)
 	}
 	return nil
 }
@@ -57,17 +57,17 @@ func names(pools []link.Pool) (all []link.Pool) {
 }
 
 // mapOldCounters maps the counters of a generation that the old side has, or had.
-func (t *newSide) mapOldCounters(msg message) {
-	if t.unreadable {
+func (n *newSide) mapOldCounters(msg message) {
+	if n.unreadable {
 		return
 	}
-	g, err := t.m.generationOf(&msg)
+	g, err := n.m.generationOf(&msg)
 	if err != nil {
-		t.unreadable = true
-		t.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", msg.Generation, err)
+		n.unreadable = true
+		n.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", msg.Generation, err)
 		return
 	}
-	t.left = append(t.left, g)
+	n.left = append(n.left, g)
 }
 
 // mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
@@ -157,8 +157,8 @@ func (m *master) mapCounters(g *generation, fd int) error {
 }
 
 // tellWorkers hands over those that still have clients. What they say is the new master's to hear.
-func (s *oldSide) tellWorkers() {
-	m := s.m
+func (o *oldSide) tellWorkers() {
+	m := o.m
 	for _, g := range m.generations.latestFirst() {
 		for _, old := range g.slots {
 			if old.process == nil {
@@ -166,14 +166,14 @@ func (s *oldSide) tellWorkers() {
 			}
 			way, err := m.world.detach(old.process)
 			if err != nil {
-				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", s.status.Kind, old.index, old.process.PID, err)
+				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", o.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
 			msg := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}
 			if !old.until.IsZero() || old.state == slotDying {
 				msg.Left = max(old.until.Sub(m.world.now()), grace)
 			}
-			s.other.send(msg)
+			o.other.send(msg)
 		}
 	}
 }

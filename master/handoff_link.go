@@ -30,9 +30,9 @@ type masterLink struct {
 }
 
 // send sends a message after those that wait already. One that cannot be sent is reported, and none is sent after it.
-func (x *masterLink) send(msg message) { x.transmit(msg) }
+func (l *masterLink) send(msg message) { l.transmit(msg) }
 
-func (x *masterLink) close() { x.hangUp() }
+func (l *masterLink) close() { l.hangUp() }
 
 // newMasterLink returns the link over a connected SOCK_SEQPACKET socket, which it takes over.
 func newMasterLink(fd int) *masterLink {
@@ -50,8 +50,8 @@ func newMasterLink(fd int) *masterLink {
 	}
 }
 
-// longWord stands for a text that is in a memory file. JSON never begins like this.
-const longWord = 'M'
+// longMessage stands for a text that is in a memory file. JSON never begins like this.
+const longMessage = 'M'
 
 // receive reports messages until the other end is gone.
 func receive(file *os.File, report func(message, error)) {
@@ -107,7 +107,7 @@ func drop(fds []int) {
 
 // unpack reads what a sender has sent. The descriptors become the message's.
 func unpack(text []byte, fds []int) (msg message, err error) {
-	if len(text) == 1 && text[0] == longWord && len(fds) > 0 {
+	if len(text) == 1 && text[0] == longMessage && len(fds) > 0 {
 		text, err = sock.ReadAll(fds[0])
 		sock.Close(fds[0])
 		fds = fds[1:]
@@ -124,41 +124,41 @@ func unpack(text []byte, fds []int) (msg message, err error) {
 }
 
 // begin has the link heard by one of the two sides.
-func (m *master) begin(x *masterLink, asNew bool) {
-	m.lastLink = x
-	x.listen(func(msg message, err error) {
+func (m *master) begin(l *masterLink, asNew bool) {
+	m.lastLink = l
+	l.listen(func(msg message, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
 				m.dispatch(msg, asNew)
 				return
 			}
-			m.linkEnded(x, asNew, err)
+			m.linkEnded(l, asNew, err)
 		}})
 	})
 }
 
 // linkEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
-func (m *master) linkEnded(x *masterLink, asNew bool, err error) {
+func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 	if u := (*unsent)(nil); errors.As(err, &u) {
-		m.notSent(x, asNew, u)
+		m.notSent(l, asNew, u)
 		return
 	}
-	if s := m.oldSide; !asNew && s != nil && s.link == x {
-		s.silent = true
-		if end := s.childEnded; end != nil {
-			s.childEnded = nil
-			s.ended(end)
+	if o := m.oldSide; !asNew && o != nil && o.link == l {
+		o.silent = true
+		if end := o.childEnded; end != nil {
+			o.childEnded = nil
+			o.ended(end)
 			return
 		}
 	}
 	switch {
-	case asNew && m.newSide != nil && m.newSide.link == x && !over(err):
+	case asNew && m.newSide != nil && m.newSide.link == l && !over(err):
 		m.newSide.misheard(err)
-	case asNew && m.newSide != nil && m.newSide.link == x:
+	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.oldMasterEnded(err)
-	case asNew && m.predecessor.is(x):
+	case asNew && m.predecessor.is(l):
 		m.oldMasterGone()
-	case !asNew && m.oldSide != nil && m.oldSide.link == x && !errors.Is(err, io.EOF):
+	case !asNew && m.oldSide != nil && m.oldSide.link == l && !errors.Is(err, io.EOF):
 		m.oldSide.fail(fmt.Errorf("new master: %w", err))
 	}
 	// Otherwise an old side learns of the end of its new master from the one who waits for the process.
@@ -169,14 +169,14 @@ func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, sysc
 
 // notSent follows when the other master has not got a message: it hangs, or the machine lacks something. One that is gone is
 // noticed otherwise.
-func (m *master) notSent(x *masterLink, asNew bool, u *unsent) {
+func (m *master) notSent(l *masterLink, asNew bool, u *unsent) {
 	switch {
 	case u.gone():
-	case asNew && m.newSide != nil && m.newSide.link == x:
+	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.notSent(u)
-	case asNew && m.predecessor.is(x):
+	case asNew && m.predecessor.is(l):
 		m.log.Printf(logfile.Error, "%v", u)
-	case !asNew && m.oldSide != nil && m.oldSide.link == x:
+	case !asNew && m.oldSide != nil && m.oldSide.link == l:
 		m.oldSide.notSent(u)
 	}
 }
@@ -242,8 +242,8 @@ func (m *master) addSockets(msg message) {
 }
 
 // tellSockets says all that a new master inherits, in as many messages as it takes.
-func (s *oldSide) tellSockets() error {
-	m := s.m
+func (o *oldSide) tellSockets() error {
+	m := o.m
 	var all message
 	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
 	if err == nil && m.admin.fd >= 0 {
@@ -263,7 +263,7 @@ func (s *oldSide) tellSockets() error {
 	for more := true; more; {
 		n := min(len(all.fds), maxLinkFDs)
 		more = n < len(all.fds)
-		s.other.send(message{Kind: messageSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
+		o.other.send(message{Kind: messageSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
 		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
 	}
 	return nil

@@ -174,7 +174,7 @@ func (s *sender) send(one *outgoing) error {
 		if err != nil {
 			return err
 		}
-		one.fds, one.text = append([]int{memory}, one.fds...), []byte{longWord}
+		one.fds, one.text = append([]int{memory}, one.fds...), []byte{longMessage}
 	}
 	raw, err := s.file.SyscallConn()
 	if err != nil {

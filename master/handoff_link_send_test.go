@@ -118,7 +118,7 @@ func TestSayToNobody(t *testing.T) {
 func TestLongWord(t *testing.T) {
 	a, b := pairOf(t)
 	before := open(t)
-	x, y := newMasterLink(a), newMasterLink(b)
+	l, y := newMasterLink(a), newMasterLink(b)
 	heard := make(chan message, 1)
 	y.listen(func(msg message, err error) {
 		if err == nil {
@@ -126,13 +126,13 @@ func TestLongWord(t *testing.T) {
 		}
 	})
 	reason := fmt.Sprintf("%0*d", 2*maxLinkBytes, 7)
-	x.send(message{Kind: messageFailed, Reason: reason, fds: []int{copyOf(t, a), copyOf(t, a)}})
+	l.send(message{Kind: messageFailed, Reason: reason, fds: []int{copyOf(t, a), copyOf(t, a)}})
 	msg := <-heard
 	if msg.Reason != reason || len(msg.fds) != 2 {
 		t.Errorf("%d bytes and %d descriptors", len(msg.Reason), len(msg.fds))
 	}
 	drop(msg.fds)
-	x.flush()
+	l.flush()
 	y.flush()
 	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
 }
@@ -142,7 +142,7 @@ func TestReceiveNonsense(t *testing.T) {
 	for name, send := range map[string]func(fd int, fds []int) error{
 		"garbage":            func(fd int, fds []int) error { return sock.SendFDs(fd, []byte("garbage"), fds[:3]) },
 		"what will be":       func(fd int, fds []int) error { return sock.SendFDs(fd, []byte(`{"critical":["future"]}`), fds[:3]) },
-		"no memory file":     func(fd int, fds []int) error { return sock.SendFDs(fd, []byte{longWord}, fds[:3]) },
+		"no memory file":     func(fd int, fds []int) error { return sock.SendFDs(fd, []byte{longMessage}, fds[:3]) },
 		"more than is taken": func(fd int, fds []int) error { return sock.SendFDs(fd, []byte(`{"kind":"sockets"}`), fds) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -228,12 +228,12 @@ type localSide struct {
 	toNew bool
 }
 
-func (e localSide) send(msg message) {
+func (l localSide) send(msg message) {
 	if len(msg.fds) > 0 {
-		e.m.dispatch(msg, e.toNew)
+		l.m.dispatch(msg, l.toNew)
 		return
 	}
-	e.m.local = append(e.m.local, localMessage{msg, e.toNew})
+	l.m.local = append(l.m.local, localMessage{msg, l.toNew})
 }
 
 // localMessage is a message on its way to one of the two sides.

@@ -38,8 +38,8 @@ const acceptSlack = time.Minute
 
 // acceptTimeout returns how long the new side waits for everything to be moved. The old side waits for the patience that it was
 // told and moveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
-func (t *newSide) acceptTimeout() time.Duration {
-	return t.g.config.Global.HandoffPatience + 2*moveTimeout + stillHangs*pulseEvery + settleTimeout + acceptSlack
+func (n *newSide) acceptTimeout() time.Duration {
+	return n.g.config.Global.HandoffPatience + 2*moveTimeout + stillHangs*pulseEvery + settleTimeout + acceptSlack
 }
 
 // newSide is one attempt to take over. Only the goroutine of Run touches it.
@@ -77,114 +77,114 @@ type newSide struct {
 }
 
 // serves tells whether the workers have clients, or may have.
-func (t *newSide) serves() bool { return t.phase == newAccepting || t.phase == newSettling }
+func (n *newSide) serves() bool { return n.phase == newAccepting || n.phase == newSettling }
 
 // engaged tells whether workers of the old side may have handed clients to these: they can be faster than the message that says so.
-func (t *newSide) engaged() bool { return t.serves() || t.phase == newPrepared && t.awaited != nil }
+func (n *newSide) engaged() bool { return n.serves() || n.phase == newPrepared && n.awaited != nil }
 
-func (t *newSide) enter(phase newPhase, timeout time.Duration) {
-	t.phase, t.until = phase, t.m.world.now().Add(timeout)
+func (n *newSide) enter(phase newPhase, timeout time.Duration) {
+	n.phase, n.until = phase, n.m.world.now().Add(timeout)
 }
 
 // handle takes what the old side says.
-func (t *newSide) handle(msg message) {
+func (n *newSide) handle(msg message) {
 	switch {
-	case msg.Kind == messageWelcome && t.phase == newCalling:
-		t.welcomed(msg)
-	case msg.Kind == messageSockets && t.phase == newCalling:
-		t.m.addSockets(msg)
+	case msg.Kind == messageWelcome && n.phase == newCalling:
+		n.welcomed(msg)
+	case msg.Kind == messageSockets && n.phase == newCalling:
+		n.m.addSockets(msg)
 		if !msg.More {
-			t.load()
+			n.load()
 		}
-	case msg.Kind == messageCounters && t.phase == newPrepared:
-		t.mapOldCounters(msg)
+	case msg.Kind == messageCounters && n.phase == newPrepared:
+		n.mapOldCounters(msg)
 	case msg.Kind == messageTopology:
-		t.m.learn(msg.Topology)
+		n.m.learn(msg.Topology)
 	case msg.Kind == messagePeer:
-		t.introduce(msg)
-	case msg.Kind == messageGo && t.phase == newPrepared && t.failure == nil:
-		t.accept(msg)
-	case msg.Kind == messageSuspect && t.phase == newAccepting:
-		t.suspect(msg)
-	case msg.Kind == messageMoved && t.phase == newAccepting:
-		t.settle(msg.Result)
-	case msg.Kind == messageAgreed && t.phase == newSettling:
-		t.agreed()
-	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && t.link != nil:
-		t.stop()
+		n.introduce(msg)
+	case msg.Kind == messageGo && n.phase == newPrepared && n.failure == nil:
+		n.accept(msg)
+	case msg.Kind == messageSuspect && n.phase == newAccepting:
+		n.suspect(msg)
+	case msg.Kind == messageMoved && n.phase == newAccepting:
+		n.settle(msg.Result)
+	case msg.Kind == messageAgreed && n.phase == newSettling:
+		n.agreed()
+	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && n.link != nil:
+		n.stop()
 	case msg.Kind == messageAbort:
-		t.abort(msg.Reason, msg.Unmoved)
+		n.abort(msg.Reason, msg.Unmoved)
 	}
 }
 
 // prepare makes the generation of a configuration, up to the first spawn of every worker.
-func (t *newSide) prepare(cfg *config.Config) {
-	m := t.m
-	t.enter(newPreparing, waitTimeout)
+func (n *newSide) prepare(cfg *config.Config) {
+	m := n.m
+	n.enter(newPreparing, waitTimeout)
 	if m.generations.serving != nil {
 		m.recount() // who is on the way is known from here on
 	}
-	t.g = m.generate(cfg)
-	if w := t.welcome.Topology; w != nil {
-		t.g.follow(w, t.welcome.Pools)
+	n.g = m.generate(cfg)
+	if w := n.welcome.Topology; w != nil {
+		n.g.follow(w, n.welcome.Pools)
 	}
-	t.strict = t.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
-	for i := range t.g.specs {
-		t.g.specs[i].Takeover = true
-		t.g.specs[i].Clients = 2 * t.clients / len(t.g.slots) // they may be spread unevenly
+	n.strict = n.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
+	for i := range n.g.specs {
+		n.g.specs[i].Takeover = true
+		n.g.specs[i].Clients = 2 * n.clients / len(n.g.slots) // they may be spread unevenly
 	}
-	m.generations.coming = t.g
-	err := m.listeners.Claim(t.g.layout(), m.patience())
+	m.generations.coming = n.g
+	err := m.listeners.Claim(n.g.layout(), m.patience())
 	if err == nil {
-		t.at("nm.listen_added")
-		err = t.g.share(m.world)
+		n.at("nm.listen_added")
+		err = n.g.share(m.world)
 	}
 	if err != nil {
-		t.fail(err)
+		n.fail(err)
 		return
 	}
-	t.g.counters.InheritFound(totals.Found(m.counted().All, t.welcome.Found))
-	for _, s := range t.g.slots {
-		if m.newSide == t { // else a spawn before has failed
+	n.g.counters.InheritFound(totals.Found(m.counted().All, n.welcome.Found))
+	for _, s := range n.g.slots {
+		if m.newSide == n { // else a spawn before has failed
 			m.fill(s)
 		}
 	}
 }
 
 // ready follows when a worker could serve.
-func (t *newSide) ready(s *slot, body link.ReadyBody) {
-	m := t.m
+func (n *newSide) ready(s *slot, body link.ReadyBody) {
+	m := n.m
 	s.become(slotPrepared, time.Time{})
-	t.unreachable = append(t.unreachable, body.Unreachable...)
-	if t.serves() {
+	n.unreachable = append(n.unreachable, body.Unreachable...)
+	if n.serves() {
 		m.serve(s)
-		t.other.send(message{Kind: messageAgain, Slot: s.index})
+		n.other.send(message{Kind: messageAgain, Slot: s.index})
 		return
 	}
-	if t.phase != newPreparing || t.g.count(slotPrepared) < len(t.g.slots) {
+	if n.phase != newPreparing || n.g.count(slotPrepared) < len(n.g.slots) {
 		return
 	}
-	t.enter(newPrepared, waitTimeout)
+	n.enter(newPrepared, waitTimeout)
 	msg := message{
-		Kind: messagePrepared, Build: m.opts.Build, Slots: len(t.g.slots), Strict: t.strict,
-		Unreachable: distinct(t.unreachable), Patience: t.g.config.Global.HandoffPatience, Serves: t.g.listensAt(),
+		Kind: messagePrepared, Build: m.opts.Build, Slots: len(n.g.slots), Strict: n.strict,
+		Unreachable: distinct(n.unreachable), Patience: n.g.config.Global.HandoffPatience, Serves: n.g.listensAt(),
 	}
-	if t.link != nil {
+	if n.link != nil {
 		if err := m.nameSockets(&msg, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
-			t.fail(err)
+			n.fail(err)
 			return
 		}
-		if counters, err := m.countersMessage(t.g); err == nil { // else they are missing until this one serves
-			t.other.send(counters)
+		if counters, err := m.countersMessage(n.g); err == nil { // else they are missing until this one serves
+			n.other.send(counters)
 		}
 	}
-	t.at("nm.prepared")
-	t.other.send(msg)
+	n.at("nm.prepared")
+	n.other.send(msg)
 }
 
 // at is a point at which a new master may be made to break.
-func (t *newSide) at(point string) {
-	if t.link != nil {
+func (n *newSide) at(point string) {
+	if n.link != nil {
 		fault.At(point)
 	}
 }
@@ -198,77 +198,77 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 }
 
 // introduce passes a worker its end of a connection to a worker of the old side.
-func (t *newSide) introduce(msg message) {
-	if t.g == nil || msg.Slot < 0 || msg.Slot >= len(t.g.slots) || len(msg.fds) != 1 {
+func (n *newSide) introduce(msg message) {
+	if n.g == nil || msg.Slot < 0 || msg.Slot >= len(n.g.slots) || len(msg.fds) != 1 {
 		return
 	}
-	s := t.g.slots[msg.Slot]
+	s := n.g.slots[msg.Slot]
 	switch s.state {
 	case slotPrepared, slotServing:
-		if t.awaited == nil {
-			t.awaited = map[pair]bool{}
+		if n.awaited == nil {
+			n.awaited = map[pair]bool{}
 		}
-		t.awaited[pair{msg.From, msg.Slot}] = true
-		err := t.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: msg.From, Share: msg.Share})}, msg.fds[0])
+		n.awaited[pair{msg.From, msg.Slot}] = true
+		err := n.m.pass(s, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: msg.From, Share: msg.Share})}, msg.fds[0])
 		if err != nil {
-			t.fail(fmt.Errorf("connecting %v: %w", pair{msg.From, msg.Slot}, err))
+			n.fail(fmt.Errorf("connecting %v: %w", pair{msg.From, msg.Slot}, err))
 		}
 	}
 }
 
 // joined notes that a new worker has its end of a connection.
-func (t *newSide) joined(s *slot, p pair) {
-	delete(t.awaited, p)
-	t.checkJoined(s)
+func (n *newSide) joined(s *slot, p pair) {
+	delete(n.awaited, p)
+	n.checkJoined(s)
 }
 
 // checkJoined has a worker accept once it has all its connections. Those who come to it could not go back otherwise.
-func (t *newSide) checkJoined(s *slot) {
-	if t.phase != newAccepting || s.state != slotPrepared {
+func (n *newSide) checkJoined(s *slot) {
+	if n.phase != newAccepting || s.state != slotPrepared {
 		return
 	}
-	for p := range t.awaited {
+	for p := range n.awaited {
 		if p.to == s.index {
 			return
 		}
 	}
-	t.m.serve(s)
+	n.m.serve(s)
 }
 
 // accept lets the workers accept, side by side with the old ones.
-func (t *newSide) accept(msg message) {
-	m := t.m
-	t.enter(newAccepting, t.acceptTimeout())
+func (n *newSide) accept(msg message) {
+	m := n.m
+	n.enter(newAccepting, n.acceptTimeout())
 	if msg.Legacy != nil {
-		t.g.counters.InheritLiveness(msg.Legacy)
+		n.g.counters.InheritLiveness(msg.Legacy)
 		switch {
-		case t.link == nil:
-			t.following = totals.Follow(m.generations.serving.counters, t.g.counters)
-		case len(t.left) > 0:
-			t.following = totals.Follow(t.left[0].counters, t.g.counters)
+		case n.link == nil:
+			n.following = totals.Follow(m.generations.serving.counters, n.g.counters)
+		case len(n.left) > 0:
+			n.following = totals.Follow(n.left[0].counters, n.g.counters)
 		}
 	}
-	if t.link != nil {
-		m.totals.Past = t.pastTotals(msg)
+	if n.link != nil {
+		m.totals.Past = n.pastTotals(msg)
 		m.totals.Balance = msg.Balance
 	}
 	m.restate()
-	if err := m.listeners.Listen(t.g.layout()); err != nil {
-		t.fail(err)
+	if err := m.listeners.Listen(n.g.layout()); err != nil {
+		n.fail(err)
 		return
 	}
-	for _, s := range t.g.slots {
-		t.checkJoined(s)
+	for _, s := range n.g.slots {
+		n.checkJoined(s)
 	}
 }
 
 // pastTotals returns what generations of the old master have counted that it does not have any more.
-func (t *newSide) pastTotals(msg message) *totals.Sums {
+func (n *newSide) pastTotals(msg message) *totals.Sums {
 	switch {
-	case len(t.left) == 0:
+	case len(n.left) == 0:
 		return msg.Legacy
-	case msg.Past == nil || t.unreadable:
-		return t.left[len(t.left)-1].counters.Inherited()
+	case msg.Past == nil || n.unreadable:
+		return n.left[len(n.left)-1].counters.Inherited()
 	}
 	return msg.Past
 }
@@ -281,63 +281,63 @@ func (m *master) serve(s *slot) {
 }
 
 // expire follows when a phase lasts too long.
-func (t *newSide) expire() {
-	switch t.phase {
+func (n *newSide) expire() {
+	switch n.phase {
 	case newReturning:
-		t.sayReturned()
-		t.cancel(fmt.Errorf("%w; clients could not be given back within %s", t.failure, returnTimeout))
+		n.sayReturned()
+		n.cancel(fmt.Errorf("%w; clients could not be given back within %s", n.failure, returnTimeout))
 	case newAccepting:
-		if t.failure == nil {
-			t.fail(fmt.Errorf("nothing was heard of the old generation for %s", t.acceptTimeout()))
+		if n.failure == nil {
+			n.fail(fmt.Errorf("nothing was heard of the old generation for %s", n.acceptTimeout()))
 			return
 		}
-		t.abort("the other side is silent", false)
+		n.abort("the other side is silent", false)
 	case newSettling:
-		if t.may {
-			t.takeOver()
+		if n.may {
+			n.takeOver()
 			return
 		}
-		t.oldMasterSilent()
+		n.oldMasterSilent()
 	default:
-		if t.failure != nil {
-			t.abort("the other side is silent", false)
+		if n.failure != nil {
+			n.abort("the other side is silent", false)
 			return
 		}
-		t.fail(fmt.Errorf("waited in vain while %s", t.phase))
+		n.fail(fmt.Errorf("waited in vain while %s", n.phase))
 	}
 }
 
 // settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
 // alone.
-func (t *newSide) settle(result *admin.HandoffStatus) {
-	t.serveAll()
-	if t.moved = nil; t.mourns() { // first it must be known how many clients that has cost
-		t.moved = result
+func (n *newSide) settle(result *admin.HandoffStatus) {
+	n.serveAll()
+	if n.moved = nil; n.mourns() { // first it must be known how many clients that has cost
+		n.moved = result
 		return
 	}
-	if t.link != nil {
-		t.ask(result)
+	if n.link != nil {
+		n.ask(result)
 		return
 	}
-	t.established()
-	t.other.send(message{Kind: messageSettled})
+	n.established()
+	n.other.send(message{Kind: messageSettled})
 }
 
 // serveAll has those accept, too, that have not said yet that they have their connections: nobody comes back any more, and
 // the old workers do not accept.
-func (t *newSide) serveAll() {
-	for _, s := range t.g.slots {
+func (n *newSide) serveAll() {
+	for _, s := range n.g.slots {
 		if s.state == slotPrepared {
-			t.m.serve(s)
+			n.m.serve(s)
 		}
 	}
 }
 
 // mourns tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
 // earlier than this process.
-func (t *newSide) mourns() bool {
-	for _, s := range t.g.slots {
-		if s.process != nil && (s.state == slotDying || t.m.dead(s)) {
+func (n *newSide) mourns() bool {
+	for _, s := range n.g.slots {
+		if s.process != nil && (s.state == slotDying || n.m.dead(s)) {
 			return true
 		}
 	}
@@ -345,25 +345,25 @@ func (t *newSide) mourns() bool {
 }
 
 // established has the workers keep what they have taken.
-func (t *newSide) established() {
-	t.following.CatchUp()
-	t.serveAll()
-	for _, s := range t.g.slots {
+func (n *newSide) established() {
+	n.following.CatchUp()
+	n.serveAll()
+	for _, s := range n.g.slots {
 		if s.state == slotServing {
-			t.m.pass(s, link.Message{Kind: link.Settle})
+			n.m.pass(s, link.Message{Kind: link.Settle})
 		}
 	}
-	t.g.established()
+	n.g.established()
 }
 
 // succeed makes the generation that has taken over from one of the same master the one that serves.
 func (m *master) succeed() {
-	t := m.newSide
+	n := m.newSide
 	m.newSide, m.generations.coming = nil, nil
 	old := m.generations.serving
-	m.generations.serving = t.g
+	m.generations.serving = n.g
 	m.generations.retired = append(m.generations.retired, old)
-	m.settleListeners(t.g)
+	m.settleListeners(n.g)
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

@@ -11,37 +11,37 @@ import (
 )
 
 // fail tells the old side that this comes to nothing. Before clients have moved, that is the end of it.
-func (t *newSide) fail(reason error) {
-	t.other.send(message{Kind: messageFailed, Reason: reason.Error(), Lost: t.losses.clients, LostReason: t.losses.reason})
+func (n *newSide) fail(reason error) {
+	n.other.send(message{Kind: messageFailed, Reason: reason.Error(), Lost: n.losses.clients, LostReason: n.losses.reason})
 	switch {
-	case t.phase == newSettling: // it may have decided already, to leave
-		t.failure = reason
-	case t.engaged():
-		t.failure = reason
-		t.until = t.m.world.now().Add(settleTimeout) // for the old side to say abort
+	case n.phase == newSettling: // it may have decided already, to leave
+		n.failure = reason
+	case n.engaged():
+		n.failure = reason
+		n.until = n.m.world.now().Add(settleTimeout) // for the old side to say abort
 	default:
-		t.cancel(reason)
+		n.cancel(reason)
 	}
 }
 
 // abort follows when the old side does not want to go on. It knows whether it has begun to have clients moved.
-func (t *newSide) abort(reason string, unmoved bool) {
-	m := t.m
-	if !t.engaged() || unmoved {
-		t.cancel(errors.New(reason))
+func (n *newSide) abort(reason string, unmoved bool) {
+	m := n.m
+	if !n.engaged() || unmoved {
+		n.cancel(errors.New(reason))
 		return
 	}
-	t.enter(newReturning, returnTimeout)
-	t.returned = map[int]bool{}
-	if t.failure == nil {
-		t.failure = errors.New(reason)
+	n.enter(newReturning, returnTimeout)
+	n.returned = map[int]bool{}
+	if n.failure == nil {
+		n.failure = errors.New(reason)
 	}
-	added := m.added(t.g)
+	added := m.added(n.g)
 	if len(added) > 0 {
-		m.shelter(t.g)
+		m.shelter(n.g)
 	}
-	patience := min(t.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
-	for _, s := range t.g.slots {
+	patience := min(n.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
+	for _, s := range n.g.slots {
 		switch s.state {
 		case slotServing, slotPrepared: // the latter may have taken clients already
 			s.become(slotGiving, time.Time{})
@@ -51,44 +51,44 @@ func (t *newSide) abort(reason string, unmoved bool) {
 			m.kill(s, reason)
 		}
 	}
-	t.checkReturned()
+	n.checkReturned()
 }
 
 // handedBack notes that a worker has handed back all that it could, or is dead.
-func (t *newSide) handedBack(s *slot, body link.ClientsMovedBody) {
-	t.returned[s.index] = true
-	t.kept += body.Stragglers
-	t.checkReturned()
+func (n *newSide) handedBack(s *slot, body link.ClientsMovedBody) {
+	n.returned[s.index] = true
+	n.kept += body.Stragglers
+	n.checkReturned()
 }
 
-func (t *newSide) checkReturned() {
-	if t.phase != newReturning {
+func (n *newSide) checkReturned() {
+	if n.phase != newReturning {
 		return
 	}
-	for _, s := range t.g.slots {
-		if s.state == slotGiving && !t.returned[s.index] {
+	for _, s := range n.g.slots {
+		if s.state == slotGiving && !n.returned[s.index] {
 			return
 		}
 	}
-	t.sayReturned()
-	t.cancel(t.failure)
+	n.sayReturned()
+	n.cancel(n.failure)
 }
 
-func (t *newSide) sayReturned() {
-	t.other.send(message{Kind: messageReturned, Kept: t.kept, Lost: t.losses.clients, LostReason: t.losses.reason})
+func (n *newSide) sayReturned() {
+	n.other.send(message{Kind: messageReturned, Kept: n.kept, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
 // cancel ends the attempt: nobody serves by this generation. Workers that could not hand everything back finish it.
-func (t *newSide) cancel(reason error) {
-	m := t.m
+func (n *newSide) cancel(reason error) {
+	m := n.m
 	m.newSide, m.generations.coming = nil, nil
-	if t.kept > 0 {
-		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(t.kept, "are"))
+	if n.kept > 0 {
+		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(n.kept, "are"))
 	}
-	if t.g != nil {
-		for _, s := range t.g.slots {
+	if n.g != nil {
+		for _, s := range n.g.slots {
 			if s.state == slotGiving {
-				m.release(s, t.g.config.Global.ShutdownTimeout, nil)
+				m.release(s, n.g.config.Global.ShutdownTimeout, nil)
 				continue
 			}
 			m.kill(s, "is not needed")
@@ -96,11 +96,11 @@ func (t *newSide) cancel(reason error) {
 				s.become(slotVacant, time.Time{})
 			}
 		}
-		m.generations.retired = append(m.generations.retired, t.g)
+		m.generations.retired = append(m.generations.retired, n.g)
 	}
-	if t.link != nil {
-		if t.asked {
-			m.world.services.MainPID(t.old) // which may not be listened to any more
+	if n.link != nil {
+		if n.asked {
+			m.world.services.MainPID(n.old) // which may not be listened to any more
 		}
 		m.listeners.Abandon()
 		if m.after != nothing { // as asked

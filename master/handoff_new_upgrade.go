@@ -21,13 +21,13 @@ const agreeTimeout = 2 * settleTimeout
 const farewellTimeout = 10 * time.Second
 
 // call introduces a new master to the one that has started it.
-func (m *master) call(x *masterLink) {
+func (m *master) call(l *masterLink) {
 	fault.At("nm.hello")
 	m.successor = true
 	m.world.services.Inherited() // what is in the environment was for the old master
-	m.newSide = &newSide{m: m, other: x, link: x, died: map[int]bool{}, again: map[int]int{}}
+	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, again: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
-	m.begin(x, true)
+	m.begin(l, true)
 	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
 		Obeys: true, Intents: true}
 	switch fault.Error("nm.hello") { // as a later version may say it
@@ -36,131 +36,131 @@ func (m *master) call(x *masterLink) {
 	case fault.ErrGarbage:
 		hello.Critical = []string{"what will be"}
 	}
-	x.send(hello)
+	l.send(hello)
 }
 
-func (t *newSide) welcomed(msg message) {
-	t.m.generations.numbered = msg.Generation
-	t.strict, t.clients, t.stored = msg.Strict, msg.Clients, msg.Stored
-	t.obeys, t.old = msg.Declares, msg.PID
-	t.m.startedAt = msg.StartedAt
-	t.m.listeners.Remember(msg.Former)
-	t.welcome = msg
-	t.m.keeper.pid = max(msg.Keeper, 0)
+func (n *newSide) welcomed(msg message) {
+	n.m.generations.numbered = msg.Generation
+	n.strict, n.clients, n.stored = msg.Strict, msg.Clients, msg.Stored
+	n.obeys, n.old = msg.Declares, msg.PID
+	n.m.startedAt = msg.StartedAt
+	n.m.listeners.Remember(msg.Former)
+	n.welcome = msg
+	n.m.keeper.pid = max(msg.Keeper, 0)
 	if msg.Verbosity != nil {
-		t.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
+		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
 	}
-	for _, what := range t.held {
-		t.passAlong(what)
+	for _, what := range n.held {
+		n.passAlong(what)
 	}
-	t.held = nil
-	if t.m.after != nothing {
-		t.fail(errEnding)
+	n.held = nil
+	if n.m.after != nothing {
+		n.fail(errEnding)
 	}
 }
 
 // passAlong passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
 // older version is told by the signal that means it.
-func (t *newSide) passAlong(what intent) {
-	m := t.m
+func (n *newSide) passAlong(what intent) {
+	m := n.m
 	switch {
-	case t.welcome.Kind == "":
-		t.held = append(t.held, what)
-	case t.welcome.Intents:
-		t.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
+	case n.welcome.Kind == "":
+		n.held = append(n.held, what)
+	case n.welcome.Intents:
+		n.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
 	default:
-		if err := m.world.signal(t.welcome.PID, signalOf(what)); err != nil {
-			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", t.welcome.PID, intentNames[what], err)
+		if err := m.world.signal(n.welcome.PID, signalOf(what)); err != nil {
+			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", n.welcome.PID, intentNames[what], err)
 		}
 	}
 }
 
 // interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
-func (t *newSide) interrupted(how intent) {
-	m := t.m
+func (n *newSide) interrupted(how intent) {
+	m := n.m
 	m.after = stronger(m.after, how)
-	t.passAlong(m.after)
+	n.passAlong(m.after)
 	switch {
-	case t.welcome.Kind == "": // soon
+	case n.welcome.Kind == "": // soon
 	case m.after == stop:
-		t.stop()
-	case t.phase != newReturning:
-		t.fail(errEnding)
+		n.stop()
+	case n.phase != newReturning:
+		n.fail(errEnding)
 	}
 }
 
 // stop ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
-func (t *newSide) stop() {
-	m := t.m
+func (n *newSide) stop() {
+	m := n.m
 	m.after = stop
 	m.newSide, m.generations.coming = nil, nil
-	if t.g != nil {
-		m.generations.retired = append(m.generations.retired, t.g)
+	if n.g != nil {
+		m.generations.retired = append(m.generations.retired, n.g)
 	}
 	m.listeners.Abandon()
 	m.stop()
 }
 
 // notSent follows when the old master has not got a message. Unless it may have decided already, clients go back.
-func (t *newSide) notSent(u *unsent) {
+func (n *newSide) notSent(u *unsent) {
 	switch {
-	case t.phase == newAccepting, t.phase == newSettling && u.kind == messageSettled:
-		t.abort(u.Error(), false)
-	case t.phase == newSettling, t.phase == newReturning:
-		t.m.log.Printf(logfile.Error, "%v", u)
+	case n.phase == newAccepting, n.phase == newSettling && u.kind == messageSettled:
+		n.abort(u.Error(), false)
+	case n.phase == newSettling, n.phase == newReturning:
+		n.m.log.Printf(logfile.Error, "%v", u)
 	default:
-		t.cancel(u)
+		n.cancel(u)
 	}
 }
 
 // misheard follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
 // lives, so it goes on; nothing more is heard of it.
-func (t *newSide) misheard(err error) {
-	if t.phase == newSettling { // it may have agreed
-		t.m.log.Printf(logfile.Error, "%v", err)
+func (n *newSide) misheard(err error) {
+	if n.phase == newSettling { // it may have agreed
+		n.m.log.Printf(logfile.Error, "%v", err)
 		return
 	}
-	t.fail(err)
-	if t.phase == newAccepting {
-		t.abort(err.Error(), false)
+	n.fail(err)
+	if n.phase == newAccepting {
+		n.abort(err.Error(), false)
 	}
 }
 
 // load reads the configuration, by which the new generation serves.
-func (t *newSide) load() {
-	m := t.m
-	t.enter(newPreparing, waitTimeout)
+func (n *newSide) load() {
+	m := n.m
+	n.enter(newPreparing, waitTimeout)
 	m.load(func(cfg *config.Config, err error) {
 		fault.At("nm.config")
-		if m.newSide != t {
+		if m.newSide != n {
 			return
 		}
 		if err != nil {
-			t.fail(err)
+			n.fail(err)
 			return
 		}
-		t.prepare(cfg)
+		n.prepare(cfg)
 	})
 }
 
 // ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
 // file find this one before; the service manager is told by the old master, if that is of a version that does.
-func (t *newSide) ask(result *admin.HandoffStatus) {
-	m := t.m
+func (n *newSide) ask(result *admin.HandoffStatus) {
+	m := n.m
 	fault.At("nm.ready.before")
-	t.result = result
+	n.result = result
 	m.writePIDFile(func(err error) {
 		switch {
-		case m.newSide != t || t.phase != newAccepting:
+		case m.newSide != n || n.phase != newAccepting:
 			return
 		case err != nil:
-			t.fail(err)
+			n.fail(err)
 			return
 		}
-		t.asked = true
-		t.enter(newSettling, agreeTimeout)
-		if t.obeys || !m.world.services.Present() {
-			t.settled()
+		n.asked = true
+		n.enter(newSettling, agreeTimeout)
+		if n.obeys || !m.world.services.Present() {
+			n.settled()
 			return
 		}
 		m.world.services.MainPID(m.world.pid)
@@ -170,23 +170,23 @@ func (t *newSide) ask(result *admin.HandoffStatus) {
 				if err != nil {
 					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
 				}
-				if m.newSide == t && t.phase == newSettling {
-					t.settled()
+				if m.newSide == n && n.phase == newSettling {
+					n.settled()
 				}
 			}})
 		})
 	})
 }
 
-func (t *newSide) settled() {
+func (n *newSide) settled() {
 	fault.At("nm.declared")
-	t.sayLost()
+	n.sayLost()
 }
 
 // sayLost tells the old master, which answers those who have asked, how many clients are lost.
-func (t *newSide) sayLost() {
-	t.lostSaid = t.losses.clients
-	t.other.send(message{Kind: messageSettled, Lost: t.losses.clients, LostReason: t.losses.reason})
+func (n *newSide) sayLost() {
+	n.lostSaid = n.losses.clients
+	n.other.send(message{Kind: messageSettled, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
 // mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
@@ -195,64 +195,64 @@ const mournTimeout = time.Second
 
 // agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
 // belongs to the outcome.
-func (t *newSide) agreed() {
+func (n *newSide) agreed() {
 	fault.At("nm.agreed")
-	t.may = true
-	if t.mourns() {
-		t.enter(newSettling, mournTimeout)
+	n.may = true
+	if n.mourns() {
+		n.enter(newSettling, mournTimeout)
 		return
 	}
-	t.takeOver()
+	n.takeOver()
 }
 
 // takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
 // time.
-func (t *newSide) takeOver() {
-	if t.losses.clients == t.lostSaid {
-		t.succeed()
+func (n *newSide) takeOver() {
+	if n.losses.clients == n.lostSaid {
+		n.succeed()
 		return
 	}
-	t.sayLost()
-	if !t.welcome.Recounts {
-		t.succeed()
+	n.sayLost()
+	if !n.welcome.Recounts {
+		n.succeed()
 		return
 	}
-	t.may = false
-	t.enter(newSettling, agreeTimeout)
+	n.may = false
+	n.enter(newSettling, agreeTimeout)
 }
 
 // succeed takes over from a master that is still there, for a moment.
-func (t *newSide) succeed() {
-	m := t.m
+func (n *newSide) succeed() {
+	m := n.m
 	m.predecessor = &predecessor{
-		link: t.link, pid: t.welcome.PID, stays: t.welcome.Stays, until: m.world.now().Add(farewellTimeout),
+		link: n.link, pid: n.welcome.PID, stays: n.welcome.Stays, until: m.world.now().Add(farewellTimeout),
 	}
-	m.service.stored = t.stored
-	t.promote()
+	m.service.stored = n.stored
+	n.promote()
 }
 
 // promote makes this master the one that serves.
-func (t *newSide) promote() {
-	m := t.m
-	t.established()
+func (n *newSide) promote() {
+	m := n.m
+	n.established()
 	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
 	m.newSide, m.generations.coming = nil, nil
-	m.generations.serving, m.generations.ofOldMaster = t.g, t.left
-	m.settleListeners(t.g)
-	if t.result != nil {
-		m.last = t.result
-		countLost(m.last, losses{t.result.Lost, t.result.LostReason}, t.losses)
+	m.generations.serving, m.generations.ofOldMaster = n.g, n.left
+	m.settleListeners(n.g)
+	if n.result != nil {
+		m.last = n.result
+		countLost(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
 	m.openLogAnew(nil) // it may have been moved away since this process has opened it
 	m.becomeServing()
-	if t.welcome.Keeper >= 0 {
+	if n.welcome.Keeper >= 0 {
 		m.joinKeeper()
 	}
-	for _, s := range t.g.slots { // died meanwhile
+	for _, s := range n.g.slots { // died meanwhile
 		if s.state == slotVacant {
 			m.fill(s)
 		}
@@ -271,7 +271,7 @@ type predecessor struct {
 }
 
 // is tells whether a link leads to the predecessor.
-func (p *predecessor) is(x *masterLink) bool { return p != nil && p.link == x }
+func (p *predecessor) is(l *masterLink) bool { return p != nil && p.link == l }
 
 // heardFarewell takes the last that the old master has counted.
 func (m *master) heardFarewell(msg message) {
@@ -293,13 +293,13 @@ func (m *master) heardFarewell(msg message) {
 
 // oldMasterGone follows when the old master is gone, or is given up.
 func (m *master) oldMasterGone() {
-	x := m.predecessor.link
+	l := m.predecessor.link
 	m.predecessor = nil
 	m.keepOldGenerations()
 	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
 	m.service.stored = nil
 	m.storeAgain()
-	x.close()
+	l.close()
 	m.next()
 }
 
@@ -320,16 +320,16 @@ func (m *master) oldMasterOverdue() {
 // what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
 // there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
 // service manager, this master is all that there is.
-func (t *newSide) oldMasterEnded(err error) {
-	m := t.m
+func (n *newSide) oldMasterEnded(err error) {
+	m := n.m
 	reason := fmt.Errorf("the old master has ended: %w", err)
-	switch t.phase {
+	switch n.phase {
 	case newReturning:
 		return
 	case newAccepting, newSettling:
-		if m.world.services.Present() && (t.obeys || t.phase == newAccepting) {
+		if m.world.services.Present() && (n.obeys || n.phase == newAccepting) {
 			m.leavePorts()
-			t.abort(reason.Error(), false)
+			n.abort(reason.Error(), false)
 			return
 		}
 		m.writePIDFile(func(err error) {
@@ -338,17 +338,17 @@ func (t *newSide) oldMasterEnded(err error) {
 			}
 		})
 	case newPrepared:
-		t.abort(reason.Error(), false)
+		n.abort(reason.Error(), false)
 		return
 	default:
-		t.cancel(reason)
+		n.cancel(reason)
 		return
 	}
 	m.log.Printf(logfile.Error, "the old master has ended in the middle of the handoff (%v), taking over", err)
-	t.promote()
+	n.promote()
 	m.keepOldGenerations()
-	m.unstore(t.stored)
-	t.link.close()
+	m.unstore(n.stored)
+	n.link.close()
 	m.takeInLate()
 	m.next()
 }
@@ -388,8 +388,8 @@ func (m *master) leavePorts() {
 }
 
 // oldMasterSilent follows when the old master neither decides nor ends.
-func (t *newSide) oldMasterSilent() {
-	m := t.m
+func (n *newSide) oldMasterSilent() {
+	m := n.m
 	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
-	t.succeed()
+	n.succeed()
 }

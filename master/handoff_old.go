@@ -81,45 +81,45 @@ type oldSide struct {
 	declared   bool  // upgrade: others may have been told that the new master is the one that serves
 }
 
-func (s *oldSide) enter(phase oldPhase, timeout time.Duration) {
-	s.phase, s.until = phase, s.m.world.now().Add(timeout)
+func (o *oldSide) enter(phase oldPhase, timeout time.Duration) {
+	o.phase, o.until = phase, o.m.world.now().Add(timeout)
 }
 
 // handle takes what the new side says.
-func (s *oldSide) handle(msg message) {
+func (o *oldSide) handle(msg message) {
 	if msg.Lost > 0 {
-		s.theirs = losses{msg.Lost, msg.LostReason}
+		o.theirs = losses{msg.Lost, msg.LostReason}
 	}
 	switch {
-	case msg.Kind == messageHello && s.phase == oldCalling:
-		s.welcome(msg)
-	case msg.Kind == messageCounters && s.phase == oldWaiting:
-		s.m.mapNewCounters(msg)
-	case msg.Kind == messagePrepared && s.phase == oldWaiting && s.inquiry == nil:
-		s.prepared(msg)
-	case msg.Kind == messageAgain && s.phase == oldMoving:
-		s.introduce(msg.Slot)
-	case msg.Kind == messageSettled && s.phase == oldSettling && s.link != nil:
-		s.agree()
-	case msg.Kind == messageSettled && s.phase == oldSettling:
-		s.finish()
-	case msg.Kind == messageSettled && s.phase == oldLeaving: // it has lost clients since it said so first
-		s.other.send(message{Kind: messageAgreed})
+	case msg.Kind == messageHello && o.phase == oldCalling:
+		o.welcome(msg)
+	case msg.Kind == messageCounters && o.phase == oldWaiting:
+		o.m.mapNewCounters(msg)
+	case msg.Kind == messagePrepared && o.phase == oldWaiting && o.inquiry == nil:
+		o.prepared(msg)
+	case msg.Kind == messageAgain && o.phase == oldMoving:
+		o.introduce(msg.Slot)
+	case msg.Kind == messageSettled && o.phase == oldSettling && o.link != nil:
+		o.agree()
+	case msg.Kind == messageSettled && o.phase == oldSettling:
+		o.finish()
+	case msg.Kind == messageSettled && o.phase == oldLeaving: // it has lost clients since it said so first
+		o.other.send(message{Kind: messageAgreed})
 	case msg.Kind == messageFailed:
-		s.fail(errors.New(msg.Reason))
-	case msg.Kind == messageReturned && s.phase == oldReturning:
-		s.status.Kept = msg.Kept
-		s.conclude(s.failure)
+		o.fail(errors.New(msg.Reason))
+	case msg.Kind == messageReturned && o.phase == oldReturning:
+		o.status.Kept = msg.Kept
+		o.conclude(o.failure)
 	}
 }
 
 // prepared follows when the new workers can serve. A server that they cannot reach is a reason to stay with the old
 // ones, if those can: a wrong password must not become an outage by a reload.
-func (s *oldSide) prepared(msg message) {
-	m := s.m
+func (o *oldSide) prepared(msg message) {
+	m := o.m
 	m.addSockets(msg)
 	var doubts []doubtful
-	strict := msg.Strict || s.strict
+	strict := msg.Strict || o.strict
 	for _, u := range msg.Unreachable {
 		d, connected := m.generations.serving.doubt(u)
 		if connected || strict {
@@ -129,61 +129,61 @@ func (s *oldSide) prepared(msg message) {
 	}
 	switch {
 	case len(doubts) == 0:
-		s.proceed(msg)
+		o.proceed(msg)
 	case strict:
-		s.failUnreachable(doubts)
+		o.failUnreachable(doubts)
 	default:
-		s.inquire(msg, doubts)
+		o.inquire(msg, doubts)
 	}
 }
 
 // proceed begins to move the clients to workers that reach every server that the old ones reach.
-func (s *oldSide) proceed(msg message) {
-	s.inquiry = nil
+func (o *oldSide) proceed(msg message) {
+	o.inquiry = nil
 	if len(msg.Unreachable) > 0 {
 		remark := "new workers cannot reach " + list(msg.Unreachable)
-		s.remarks = append(s.remarks, remark)
-		s.m.log.Printf(logfile.Warn, "%s: %s", s.status.Kind, remark)
+		o.remarks = append(o.remarks, remark)
+		o.m.log.Printf(logfile.Warn, "%s: %s", o.status.Kind, remark)
 	}
-	s.slots, s.patience = msg.Slots, msg.Patience
-	s.removed = s.m.generations.serving.unserved(msg.Serves)
-	s.status.Build = msg.Build
-	s.join()
+	o.slots, o.patience = msg.Slots, msg.Patience
+	o.removed = o.m.generations.serving.unserved(msg.Serves)
+	o.status.Build = msg.Build
+	o.join()
 }
 
 // move begins to move the clients.
-func (s *oldSide) move() {
-	m := s.m
+func (o *oldSide) move() {
+	m := o.m
 	fault.At("om.go")
-	if s.link != nil {
-		if err := s.tellGenerations(); err != nil {
-			s.fail(err)
+	if o.link != nil {
+		if err := o.tellGenerations(); err != nil {
+			o.fail(err)
 			return
 		}
 	}
-	s.enter(oldMoving, s.patience+moveTimeout)
+	o.enter(oldMoving, o.patience+moveTimeout)
 	for _, l := range m.listeners.All() {
 		if l.Fresh {
 			l.Queues = true // from here on, or soon
 		}
 	}
-	s.other.send(s.goAhead())
-	if len(s.removed) > 0 {
+	o.other.send(o.goAhead())
+	if len(o.removed) > 0 {
 		m.shelter(m.generations.serving)
 	}
 	for _, from := range m.generations.serving.slots {
 		if from.state == slotServing {
-			s.begin(from)
+			o.begin(from)
 		}
 	}
-	s.checkMoved()
+	o.checkMoved()
 }
 
 // goAhead is the message that has the new side take over.
-func (s *oldSide) goAhead() message {
-	m := s.m
+func (o *oldSide) goAhead() message {
+	m := o.m
 	msg := message{Kind: messageGo, Legacy: m.total()}
-	if s.link != nil {
+	if o.link != nil {
 		m.recount()
 		msg.Past, msg.Balance = &totals.Sums{}, m.totals.Balance
 		if m.totals.Past != nil {
@@ -194,104 +194,104 @@ func (s *oldSide) goAhead() message {
 }
 
 // begin has a worker move its clients.
-func (s *oldSide) begin(from *slot) {
+func (o *oldSide) begin(from *slot) {
 	from.become(slotGiving, time.Time{})
-	s.m.tellRemoved(from, s.removed)
-	s.m.pass(from, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: s.patience})})
+	o.m.tellRemoved(from, o.removed)
+	o.m.pass(from, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: o.patience})})
 }
 
 // moved notes that a worker has moved all that moves.
-func (s *oldSide) moved(from *slot, body link.ClientsMovedBody) {
-	if body.Starved && s.phase == oldMoving { // as stragglers they would be cut, though nothing is wrong with them
-		s.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
+func (o *oldSide) moved(from *slot, body link.ClientsMovedBody) {
+	if body.Starved && o.phase == oldMoving { // as stragglers they would be cut, though nothing is wrong with them
+		o.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
 			body.Stragglers, from.index, body.Reason))
 		return
 	}
-	s.results[from.index] = body
-	s.checkMoved()
+	o.results[from.index] = body
+	o.checkMoved()
 }
 
 // workerDied follows the death of a worker that was moving its clients. What it has said of its clients stays true.
-func (s *oldSide) workerDied(from *slot) {
-	if _, said := s.results[from.index]; !said {
-		s.results[from.index] = link.ClientsMovedBody{}
+func (o *oldSide) workerDied(from *slot) {
+	if _, said := o.results[from.index]; !said {
+		o.results[from.index] = link.ClientsMovedBody{}
 	}
-	s.checkMoved()
+	o.checkMoved()
 }
 
 // moves tells whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
 // for, since its clients must be counted: also one that is done, with its stragglers.
-func (s *oldSide) moves(from *slot) bool {
-	if _, done := s.results[from.index]; done {
-		return from.state == slotGiving && s.m.dead(from)
+func (o *oldSide) moves(from *slot) bool {
+	if _, done := o.results[from.index]; done {
+		return from.state == slotGiving && o.m.dead(from)
 	}
 	return from.state == slotGiving || from.state == slotDying && !from.mourned
 }
 
 // checkMoved goes on when all workers are done.
-func (s *oldSide) checkMoved() {
-	if s.phase != oldMoving {
+func (o *oldSide) checkMoved() {
+	if o.phase != oldMoving {
 		return
 	}
-	for _, from := range s.m.generations.serving.slots {
-		if s.moves(from) {
+	for _, from := range o.m.generations.serving.slots {
+		if o.moves(from) {
 			return
 		}
 	}
-	s.enter(oldSettling, settleTimeout)
-	s.declared = s.link != nil
-	s.total()
-	s.other.send(message{Kind: messageMoved, Result: &s.status})
+	o.enter(oldSettling, settleTimeout)
+	o.declared = o.link != nil
+	o.total()
+	o.other.send(message{Kind: messageMoved, Result: &o.status})
 }
 
 // total adds up what the workers say.
-func (s *oldSide) total() {
-	t := &s.status
+func (o *oldSide) total() {
+	t := &o.status
 	t.Moved, t.Stragglers, t.Closed, t.Bytes, t.LongestPause = 0, 0, 0, 0, 0
-	for _, body := range s.results {
+	for _, body := range o.results {
 		t.Moved += body.Moved
 		t.Stragglers += body.Stragglers
 		t.Closed += body.Closed
 		t.Bytes += body.Bytes
 		t.LongestPause = max(t.LongestPause, body.LongestPause)
 	}
-	countLost(t, s.losses, s.theirs)
+	countLost(t, o.losses, o.theirs)
 }
 
 // peerFailed follows when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
-func (s *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
-	s.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", s.status.Kind, from.index, body.Slot, body.Reason)
-	s.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
+func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
+	o.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", o.status.Kind, from.index, body.Slot, body.Reason)
+	o.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
 	switch {
-	case body.Unjoined && (s.phase == oldJoining || s.phase == oldMoving):
-		s.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
-	case s.phase == oldMoving:
-		s.other.send(message{Kind: messageSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
+	case body.Unjoined && (o.phase == oldJoining || o.phase == oldMoving):
+		o.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
+	case o.phase == oldMoving:
+		o.other.send(message{Kind: messageSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
 	}
 }
 
 // finish is past the point of no return: the new generation serves. What has not moved may still do so, or ends in its
 // old worker.
-func (s *oldSide) finish() {
-	m := s.m
+func (o *oldSide) finish() {
+	m := o.m
 	fault.At("om.finish")
-	s.introduceEarlier()
+	o.introduceEarlier()
 	deadline := m.generations.serving.config.Global.ShutdownTimeout
 	for _, from := range m.generations.serving.slots {
-		m.release(from, deadline, s.removed)
+		m.release(from, deadline, o.removed)
 	}
-	if s.link == nil {
+	if o.link == nil {
 		m.succeed()
 	} else {
-		if !s.obeys || !s.declares { // else the service manager may listen to the new master only, which does that
+		if !o.obeys || !o.declares { // else the service manager may listen to the new master only, which does that
 			m.unstore(m.generations.serving.storedNames())
 		}
 		if m.admin.server != nil { // what those whom conclude answers ask next is for the new master
 			m.admin.server.Leave()
 		}
 	}
-	s.conclude(nil)
+	o.conclude(nil)
 }
 
 // release has a worker that another one follows move or drain what it still has, and end. At the addresses of removed pools
@@ -314,43 +314,43 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 }
 
 // expire follows when a phase lasts too long.
-func (s *oldSide) expire() {
-	m := s.m
-	switch s.phase {
+func (o *oldSide) expire() {
+	m := o.m
+	switch o.phase {
 	case oldCalling:
-		s.fail(fmt.Errorf("%s was started as the new master and says nothing within %s: it hangs, or is another program; "+
+		o.fail(fmt.Errorf("%s was started as the new master and says nothing within %s: it hangs, or is another program; "+
 			"see what it says with -V, and install it again", m.world.self, callTimeout))
 	case oldWaiting:
-		if s.inquiry != nil {
-			s.inquired()
+		if o.inquiry != nil {
+			o.inquired()
 			return
 		}
-		s.fail(fmt.Errorf("new generation is not ready after %s; its log lines say how far it is", waitTimeout))
+		o.fail(fmt.Errorf("new generation is not ready after %s; its log lines say how far it is", waitTimeout))
 	case oldJoining:
-		s.move()
+		o.move()
 	case oldMoving:
-		s.overdue()
+		o.overdue()
 	case oldSettling:
-		s.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
+		o.fail(fmt.Errorf("new generation does not take over within %s", settleTimeout))
 	case oldDeclaring:
-		s.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
+		o.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
 	case oldLeaving:
-		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", s.status.Kind, settleTimeout)
-		s.enter(oldLeaving, settleTimeout)
-		s.dismissChild()
+		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", o.status.Kind, settleTimeout)
+		o.enter(oldLeaving, settleTimeout)
+		o.dismissChild()
 	case oldReturning:
-		s.conclude(s.failure)
+		o.conclude(o.failure)
 	}
 }
 
 // overdue follows when workers have not handed over all their clients in time. One that hangs is killed, and what it has offered
 // already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
-func (s *oldSide) overdue() {
-	m := s.m
+func (o *oldSide) overdue() {
+	m := o.m
 	undecided := false
 	for _, from := range m.generations.serving.slots {
 		switch {
-		case !s.moves(from):
+		case !o.moves(from):
 		case from.state == slotDying: // even killing it has not helped
 			m.mourn(from, "does not end")
 		case from.hangs():
@@ -359,53 +359,53 @@ func (s *oldSide) overdue() {
 		case from.pulse.still > 0:
 			undecided = true
 		default:
-			s.fail(fmt.Errorf("worker %d does not hand its clients over within %s", from.index, s.patience+moveTimeout))
+			o.fail(fmt.Errorf("worker %d does not hand its clients over within %s", from.index, o.patience+moveTimeout))
 			return
 		}
 	}
-	s.until = m.world.now().Add(moveTimeout)
+	o.until = m.world.now().Add(moveTimeout)
 	if undecided {
-		s.until = m.world.now().Add(pulseEvery)
+		o.until = m.world.now().Add(pulseEvery)
 	}
-	s.checkMoved()
+	o.checkMoved()
 }
 
 // conclude ends the attempt and tells everyone concerned how it went.
-func (s *oldSide) conclude(err error) {
-	m := s.m
+func (o *oldSide) conclude(err error) {
+	m := o.m
 	err = withRemedy(err)
-	s.status.Took = m.world.now().Sub(s.status.At)
-	s.status.Outcome = admin.HandoffDone
-	countLost(&s.status, s.losses, s.theirs)
+	o.status.Took = m.world.now().Sub(o.status.At)
+	o.status.Outcome = admin.HandoffDone
+	countLost(&o.status, o.losses, o.theirs)
 	m.oldSide = nil
 	if err != nil {
-		s.status.Outcome, s.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&s.status)
-		s.abandon()
+		o.status.Outcome, o.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&o.status)
+		o.abandon()
 	}
-	m.last = &s.status
+	m.last = &o.status
 	if err == nil {
-		for _, line := range s.changes {
-			m.log.Printf(logfile.Notice, "%s: %s", s.status.Kind, line)
+		for _, line := range o.changes {
+			m.log.Printf(logfile.Notice, "%s: %s", o.status.Kind, line)
 		}
 	}
-	m.log.Printf(levelOf(&s.status), "%s%s", m.stillOld(), lineOf(&s.status))
-	s.notifyOutcome()
-	for _, reply := range s.replies {
-		o := admin.Outcome{Error: s.status.Reason, Handoff: &s.status, Failure: s.kind}
+	m.log.Printf(levelOf(&o.status), "%s%s", m.stillOld(), lineOf(&o.status))
+	o.notifyOutcome()
+	for _, reply := range o.replies {
+		outcome := admin.Outcome{Error: o.status.Reason, Handoff: &o.status, Failure: o.kind}
 		if err == nil {
-			o.Lines = append(slices.Clone(s.changes), s.remarks...)
+			outcome.Lines = append(slices.Clone(o.changes), o.remarks...)
 		}
-		if s.kind == admin.FailureConfig {
-			o = m.misconfigured(err)
-			o.Handoff = &s.status
+		if o.kind == admin.FailureConfig {
+			outcome = m.misconfigured(err)
+			outcome.Handoff = &o.status
 		}
-		reply <- o
+		reply <- outcome
 	}
-	if s.link != nil && err == nil {
-		s.farewell()
+	if o.link != nil && err == nil {
+		o.farewell()
 		return
 	}
-	if s.deposed && m.after == nothing {
+	if o.deposed && m.after == nothing {
 		m.leaveBehind(errDeposed)
 		return
 	}

@@ -12,64 +12,64 @@ import (
 )
 
 // fail ends the attempt. If clients have moved, they come back first.
-func (s *oldSide) fail(reason error) {
-	m := s.m
-	switch s.phase {
+func (o *oldSide) fail(reason error) {
+	m := o.m
+	switch o.phase {
 	case oldReturning, oldLeaving:
 		return
 	case oldCalling, oldWaiting, oldJoining:
-		s.other.send(message{Kind: messageAbort, Reason: reason.Error(), Unmoved: true})
-		s.conclude(reason)
+		o.other.send(message{Kind: messageAbort, Reason: reason.Error(), Unmoved: true})
+		o.conclude(reason)
 		return
 	}
-	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", s.status.Kind, reason)
-	s.failure = reason
-	s.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take the former, and then says so
-	s.resume()
-	s.other.send(message{Kind: messageAbort, Reason: reason.Error()})
+	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", o.status.Kind, reason)
+	o.failure = reason
+	o.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take the former, and then says so
+	o.resume()
+	o.other.send(message{Kind: messageAbort, Reason: reason.Error()})
 }
 
 // resume has the workers serve on.
-func (s *oldSide) resume() {
-	for _, from := range s.m.generations.serving.slots {
+func (o *oldSide) resume() {
+	for _, from := range o.m.generations.serving.slots {
 		if from.state == slotGiving {
 			from.become(slotServing, time.Time{})
-			s.m.pass(from, link.Message{Kind: link.Resume})
+			o.m.pass(from, link.Message{Kind: link.Resume})
 			if from.leaves {
-				s.m.drainSlot(from)
+				o.m.drainSlot(from)
 			}
 		}
 	}
 }
 
 // stop ends the attempt because pinion stops: what has moved need not come back, and there is nobody to come back to.
-func (s *oldSide) stop() {
-	m := s.m
+func (o *oldSide) stop() {
+	m := o.m
 	const reason = "pinion stops"
-	s.other.send(message{Kind: messageAbort, Reason: reason, Intent: intentNames[stop]})
+	o.other.send(message{Kind: messageAbort, Reason: reason, Intent: intentNames[stop]})
 	m.oldSide = nil
-	for _, reply := range s.replies {
+	for _, reply := range o.replies {
 		reply <- admin.Outcome{Error: reason, Failure: admin.FailureBusy}
 	}
-	if s.link != nil {
-		s.link.close()
-		s.dismissChild()
+	if o.link != nil {
+		o.link.close()
+		o.dismissChild()
 	}
 }
 
 // notSent follows when the new master has not got a message.
-func (s *oldSide) notSent(u *unsent) {
-	if s.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
-		s.m.log.Printf(logfile.Error, "%s: %v", s.status.Kind, u)
-		s.dismissChild()
+func (o *oldSide) notSent(u *unsent) {
+	if o.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
+		o.m.log.Printf(logfile.Error, "%s: %v", o.status.Kind, u)
+		o.dismissChild()
 		return
 	}
-	s.fail(u)
+	o.fail(u)
 }
 
 // dismissChild ends a new master that hangs. One that works has its time to end by itself.
-func (s *oldSide) dismissChild() {
-	m := s.m
+func (o *oldSide) dismissChild() {
+	m := o.m
 	if !m.child {
 		return
 	}
@@ -80,15 +80,15 @@ func (s *oldSide) dismissChild() {
 }
 
 // abandon makes the old generation the only one again.
-func (s *oldSide) abandon() {
-	m := s.m
-	s.resume()
-	if s.link != nil {
-		s.link.close()
+func (o *oldSide) abandon() {
+	m := o.m
+	o.resume()
+	if o.link != nil {
+		o.link.close()
 		m.dropListeners(m.generations.serving)
-		s.dismissChild()
+		o.dismissChild()
 	}
-	if s.phase == oldLeaving {
+	if o.phase == oldLeaving {
 		m.serveStats()
 	}
 	for _, old := range m.generations.serving.slots { // died while their clients moved

@@ -10,43 +10,43 @@ import (
 
 // join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
 // here, descriptors above all, must change nothing.
-func (s *oldSide) join() {
-	s.enter(oldJoining, joinTimeout)
-	s.awaited, s.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
-	for _, from := range s.m.generations.serving.slots {
-		if from.state == slotServing && !s.connect(from, everyPartner) {
+func (o *oldSide) join() {
+	o.enter(oldJoining, joinTimeout)
+	o.awaited, o.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
+	for _, from := range o.m.generations.serving.slots {
+		if from.state == slotServing && !o.connect(from, everyPartner) {
 			return
 		}
 	}
-	s.checkJoined()
+	o.checkJoined()
 }
 
 // joined notes that an old worker has its end of a connection.
-func (s *oldSide) joined(p pair) {
-	delete(s.awaited, p)
-	s.checkJoined()
+func (o *oldSide) joined(p pair) {
+	delete(o.awaited, p)
+	o.checkJoined()
 }
 
 // checkJoined goes on when all workers have their connections. Those that died do not count.
-func (s *oldSide) checkJoined() {
-	if s.phase != oldJoining {
+func (o *oldSide) checkJoined() {
+	if o.phase != oldJoining {
 		return
 	}
-	for p := range s.awaited {
-		if s.m.generations.serving.slots[p.from].state == slotServing {
+	for p := range o.awaited {
+		if o.m.generations.serving.slots[p.from].state == slotServing {
 			return
 		}
 	}
-	s.move()
+	o.move()
 }
 
 // replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
-func (s *oldSide) replaced(from *slot) {
-	if from.generation != s.m.generations.serving || s.phase != oldJoining && s.phase != oldMoving {
+func (o *oldSide) replaced(from *slot) {
+	if from.generation != o.m.generations.serving || o.phase != oldJoining && o.phase != oldMoving {
 		return
 	}
-	if s.connect(from, everyPartner) && s.phase == oldMoving {
-		s.begin(from)
+	if o.connect(from, everyPartner) && o.phase == oldMoving {
+		o.begin(from)
 	}
 }
 
@@ -54,9 +54,9 @@ const everyPartner = -1
 
 // connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
 // soon as it is passed on. What cannot be done ends the attempt.
-func (s *oldSide) connect(from *slot, only int) (done bool) {
-	m := s.m
-	for _, to := range partners(from.index, len(m.generations.serving.slots), s.slots) {
+func (o *oldSide) connect(from *slot, only int) (done bool) {
+	m := o.m
+	for _, to := range partners(from.index, len(m.generations.serving.slots), o.slots) {
 		if only != everyPartner && to.slot != only {
 			continue
 		}
@@ -69,19 +69,19 @@ func (s *oldSide) connect(from *slot, only int) (done bool) {
 			}
 		}
 		if err != nil {
-			s.fail(withRemedy(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
+			o.fail(withRemedy(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
 			return false
 		}
-		s.awaited[pair{from.index, to.slot}] = true
-		s.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
+		o.awaited[pair{from.index, to.slot}] = true
+		o.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
 	}
 	return true
 }
 
 // introduce connects the successor of a new worker that has died to all who hand over to its slot.
-func (s *oldSide) introduce(slot int) {
-	for _, from := range s.m.generations.serving.slots {
-		if from.state == slotGiving && !s.connect(from, slot) {
+func (o *oldSide) introduce(slot int) {
+	for _, from := range o.m.generations.serving.slots {
+		if from.state == slotGiving && !o.connect(from, slot) {
 			return
 		}
 	}

@@ -15,82 +15,82 @@ import (
 )
 
 // welcome answers the new master's hello.
-func (s *oldSide) welcome(msg message) {
-	m := s.m
+func (o *oldSide) welcome(msg message) {
+	m := o.m
 	version, err := conversation(msg)
 	if err != nil {
-		s.fail(err)
+		o.fail(err)
 		return
 	}
-	s.status.Build, s.successor, s.intents = msg.Build, msg.PID, msg.Intents
+	o.status.Build, o.successor, o.intents = msg.Build, msg.PID, msg.Intents
 	keeper := m.keeperPID()
-	s.obeys, s.declares = msg.Obeys, m.world.services.Present() && keeper <= 0
+	o.obeys, o.declares = msg.Obeys, m.world.services.Present() && keeper <= 0
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", msg.Build, msg.PID)
-	s.enter(oldWaiting, waitTimeout)
-	s.other.send(message{
+	o.enter(oldWaiting, waitTimeout)
+	o.other.send(message{
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
-		StartedAt: m.startedAt, Strict: s.strict, Clients: m.clientsNow(),
-		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: s.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
+		StartedAt: m.startedAt, Strict: o.strict, Clients: m.clientsNow(),
+		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: o.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
 		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: names(m.generations.serving.pools),
 	})
-	if !s.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
-		s.passAlong(message{})
+	if !o.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
+		o.passAlong(message{})
 	}
-	if err := s.tellSockets(); err != nil {
-		s.fail(err)
+	if err := o.tellSockets(); err != nil {
+		o.fail(err)
 	}
 }
 
 // agree lets the new master take over, which is the main process of the service from then on. Nobody but the main process
 // may be sure that the service manager believes it, so this one says so.
-func (s *oldSide) agree() {
+func (o *oldSide) agree() {
 	fault.At("om.agree")
-	if !s.declares {
-		s.allow()
+	if !o.declares {
+		o.allow()
 		return
 	}
-	m := s.m
-	s.enter(oldDeclaring, settleTimeout)
-	s.declared = true
-	m.world.services.MainPID(s.successor)
+	m := o.m
+	o.enter(oldDeclaring, settleTimeout)
+	o.declared = true
+	m.world.services.MainPID(o.successor)
 	m.world.services.Barrier(func(err error) {
-		m.world.report(event{then: func() { s.isDeclared(err) }})
+		m.world.report(event{then: func() { o.isDeclared(err) }})
 	})
 }
 
 // isDeclared follows when the service manager knows, or is not waited for any more.
-func (s *oldSide) isDeclared(err error) {
-	if s.m.oldSide != s || s.phase != oldDeclaring {
+func (o *oldSide) isDeclared(err error) {
+	if o.m.oldSide != o || o.phase != oldDeclaring {
 		return
 	}
 	if err != nil {
-		s.m.log.Printf(logfile.Error, "upgrade: telling the service manager about the new master: %v", err)
+		o.m.log.Printf(logfile.Error, "upgrade: telling the service manager about the new master: %v", err)
 	}
-	s.allow()
+	o.allow()
 }
 
 // allow says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
-func (s *oldSide) allow() {
-	s.m.declineScrapes()
-	s.enter(oldLeaving, settleTimeout)
-	s.other.send(message{Kind: messageAgreed})
+func (o *oldSide) allow() {
+	o.m.declineScrapes()
+	o.enter(oldLeaving, settleTimeout)
+	o.other.send(message{Kind: messageAgreed})
 }
 
 // flip follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
 // ended.
-func (s *oldSide) flip(err error) {
-	m := s.m
+func (o *oldSide) flip(err error) {
+	m := o.m
 	if err != nil && m.generations.ofNewMaster != nil && m.ending() {
-		s.endOrphans(err)
+		o.endOrphans(err)
 		return
 	}
-	s.flipped(err)
+	o.flipped(err)
 }
 
 // endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
 // without a generation to hand their clients back to.
-func (s *oldSide) endOrphans(err error) {
-	m := s.m
+func (o *oldSide) endOrphans(err error) {
+	m := o.m
 	how := syscall.SIGTERM
 	if m.phase == stopping || m.after == stop {
 		how = syscall.SIGKILL
@@ -98,61 +98,61 @@ func (s *oldSide) endOrphans(err error) {
 	of := m.generations.ofNewMaster.sharedFD
 	m.world.aside(func() func() {
 		m.world.endSharers(of, how)
-		return func() { s.flipped(err) }
+		return func() { o.flipped(err) }
 	})
 }
 
 // flipped goes on when nothing is left of a new master that has ended, or when it has taken over.
-func (s *oldSide) flipped(err error) {
-	m := s.m
+func (o *oldSide) flipped(err error) {
+	m := o.m
 	m.child = false
 	m.reapStrays()
 	if err != nil {
 		m.dropNewCounters()
 	}
 	switch {
-	case m.oldSide != s:
+	case m.oldSide != o:
 		m.next()
 		return
 	case err == nil:
-		s.finish()
+		o.finish()
 		return
-	case s.silent:
-		s.ended(err)
+	case o.silent:
+		o.ended(err)
 	default: // its last words may say why
-		s.childEnded = err
-		s.link.stopReading()
+		o.childEnded = err
+		o.link.stopReading()
 	}
 }
 
 // ended follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
 // got that for both.
-func (s *oldSide) ended(err error) {
-	if s.phase == oldCalling {
+func (o *oldSide) ended(err error) {
+	if o.phase == oldCalling {
 		for signal, w := range watched {
 			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
-				s.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
-				defer s.m.intend(w.intent)
+				o.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
+				defer o.m.intend(w.intent)
 			}
 		}
 	}
-	s.link.close()
-	switch s.phase {
+	o.link.close()
+	switch o.phase {
 	case oldCalling, oldWaiting:
-		s.conclude(err)
+		o.conclude(err)
 	case oldReturning:
-		s.conclude(s.failure)
+		o.conclude(o.failure)
 	default:
-		s.lost(err)
+		o.lost(err)
 	}
 }
 
 // lost follows the end of a new master while clients move: its workers hand back by themselves.
-func (s *oldSide) lost(err error) {
+func (o *oldSide) lost(err error) {
 	err = fmt.Errorf("new master: %w", err)
-	s.resume()
-	s.deposed = s.declares && (s.phase == oldDeclaring || s.phase == oldLeaving)
-	s.conclude(err)
+	o.resume()
+	o.deposed = o.declares && (o.phase == oldDeclaring || o.phase == oldLeaving)
+	o.conclude(err)
 }
 
 // errDeposed is why a master ends whose successor was killed when it was the main process of the service already. Who did that
@@ -160,31 +160,31 @@ func (s *oldSide) lost(err error) {
 var errDeposed = errors.New("the new master has ended when it was the main process of the service")
 
 // farewell is the last that an old master says and does: its successor serves.
-func (s *oldSide) farewell() {
-	m := s.m
-	s.tellWorkers()
-	s.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &s.status, Waiting: s.passOn()})
-	m.left, m.keeper.newMaster = true, s.successor
+func (o *oldSide) farewell() {
+	m := o.m
+	o.tellWorkers()
+	o.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &o.status, Waiting: o.passOn()})
+	m.left, m.keeper.newMaster = true, o.successor
 	m.become(stopped)
 }
 
 // passAlong tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
 // welcome does.
-func (s *oldSide) passAlong(msg message) {
+func (o *oldSide) passAlong(msg message) {
 	switch {
-	case s.phase == oldCalling:
-	case s.intents:
-		s.other.send(msg)
+	case o.phase == oldCalling:
+	case o.intents:
+		o.other.send(msg)
 	default:
-		s.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
-			s.status.Kind, s.status.Build)
+		o.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
+			o.status.Kind, o.status.Build)
 	}
 }
 
 // passOn returns what was asked for here and is the new master's to do. One of an older version is told by signals. Those
 // who wait for an answer are told to ask it.
-func (s *oldSide) passOn() (names []string) {
-	m := s.m
+func (o *oldSide) passOn() (names []string) {
+	m := o.m
 	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}
 	var waiting []intent
 	if r := m.queued; r != nil {
@@ -203,10 +203,10 @@ func (s *oldSide) passOn() (names []string) {
 	}
 	for _, what := range waiting {
 		m.log.Printf(logfile.Notice, "%s is left to the new master", intentNames[what])
-		if s.intents {
+		if o.intents {
 			names = append(names, intentNames[what])
-		} else if err := m.world.signal(s.successor, signalOf(what)); err != nil {
-			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", s.status.Kind, s.successor, err)
+		} else if err := m.world.signal(o.successor, signalOf(what)); err != nil {
+			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", o.status.Kind, o.successor, err)
 		}
 	}
 	return names

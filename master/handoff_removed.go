@@ -54,15 +54,15 @@ func (m *master) tellRemoved(s *slot, pools []int) {
 }
 
 // coverRemoved follows the death of a worker that moves its clients: another one serves what waits where nobody takes its place.
-func (s *oldSide) coverRemoved() {
-	m := s.m
-	if len(s.removed) == 0 {
+func (o *oldSide) coverRemoved() {
+	m := o.m
+	if len(o.removed) == 0 {
 		return
 	}
 	m.shelter(m.generations.serving)
 	for _, from := range m.generations.serving.slots {
 		if from.state == slotGiving {
-			m.tellRemoved(from, s.removed)
+			m.tellRemoved(from, o.removed)
 		}
 	}
 }

@@ -52,12 +52,12 @@ func (g *generation) connected(pool, server int) bool {
 
 // inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
 // connected has to do.
-func (s *oldSide) inquire(msg message, all []doubtful) {
-	m := s.m
+func (o *oldSide) inquire(msg message, all []doubtful) {
+	m := o.m
 	for i := range all {
 		var known bool
 		if all[i].heard, known = m.generations.serving.counters.LastHeard(all[i].pool, all[i].server); !known {
-			s.failUnreachable(all)
+			o.failUnreachable(all)
 			return
 		}
 	}
@@ -66,31 +66,31 @@ func (s *oldSide) inquire(msg message, all []doubtful) {
 			m.pass(old, link.Message{Kind: link.Inquire})
 		}
 	}
-	s.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}
-	s.until = m.world.now().Add(inquiryEvery)
+	o.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}
+	o.until = m.world.now().Add(inquiryEvery)
 }
 
 // inquired looks which servers have said something meanwhile. Any of them ends the attempt.
-func (s *oldSide) inquired() {
-	m, q := s.m, s.inquiry
+func (o *oldSide) inquired() {
+	m, q := o.m, o.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
 		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
 		return heard == d.heard
 	})
 	switch now := m.world.now(); {
 	case len(reached) > 0:
-		s.failUnreachable(reached)
+		o.failUnreachable(reached)
 	case now.Before(q.until):
-		s.until = now.Add(inquiryEvery)
+		o.until = now.Add(inquiryEvery)
 	default:
-		s.proceed(q.prepared)
+		o.proceed(q.prepared)
 	}
 }
 
-func (s *oldSide) failUnreachable(all []doubtful) {
+func (o *oldSide) failUnreachable(all []doubtful) {
 	var lost []link.Unreachable
 	for _, d := range all {
 		lost = append(lost, d.Unreachable)
 	}
-	s.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
+	o.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
 }

@@ -26,10 +26,10 @@ func (m *master) patience() time.Duration {
 // settleListeners makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not serve. What a
 // generation is left behind with says nothing of backlog and permissions.
 func (m *master) settleListeners(g *generation) {
-	y := g.layout()
-	m.closeWhere(func(l *listen.Listener) bool { return !y.Serves(l) })
+	layout := g.layout()
+	m.closeWhere(func(l *listen.Listener) bool { return !layout.Serves(l) })
 	if !g.revived {
-		m.listeners.Adjust(y)
+		m.listeners.Adjust(layout)
 	}
 	m.listeners.Settle()
 	m.watchPaths()

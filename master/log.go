@@ -18,8 +18,8 @@ const reopenWithin = 5 * time.Second
 // reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
 func (m *master) reopenLog(reply chan<- admin.Outcome) {
 	m.openLogAnew(reply)
-	if s := m.oldSide; s != nil && s.link != nil {
-		s.passAlong(message{Kind: messageIntent, Intent: intentNames[reopenLog]})
+	if o := m.oldSide; o != nil && o.link != nil {
+		o.passAlong(message{Kind: messageIntent, Intent: intentNames[reopenLog]})
 	}
 }
 
@@ -66,7 +66,7 @@ func (m *master) setVerbosity(verbosity int) {
 			m.pass(s, link.Message{Kind: link.Verbosity, Body: []byte{byte(verbosity)}})
 		}
 	}
-	if s := m.oldSide; s != nil && s.link != nil {
-		s.passAlong(message{Kind: messageIntent, Verbosity: &verbosity})
+	if o := m.oldSide; o != nil && o.link != nil {
+		o.passAlong(message{Kind: messageIntent, Verbosity: &verbosity})
 	}
 }

@@ -75,10 +75,10 @@ func (m *master) fits(r order, tight error, then func()) {
 	case m.phase != serving:
 		m.refuse(&r)
 	case tight != nil:
-		s := m.newSource(r)
-		m.oldSide = s
-		s.other = localSide{m, true}
-		s.conclude(tight)
+		o := m.newSource(r)
+		m.oldSide = o
+		o.other = localSide{m, true}
+		o.conclude(tight)
 	default:
 		then()
 	}
@@ -155,11 +155,11 @@ func (m *master) busy() string {
 }
 
 func (m *master) newSource(r order) *oldSide {
-	s := &oldSide{m: m, replies: r.replies, strict: r.strict}
-	s.status = admin.HandoffStatus{
+	o := &oldSide{m: m, replies: r.replies, strict: r.strict}
+	o.status = admin.HandoffStatus{
 		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}
-	return s
+	return o
 }
 
 // reload replaces the generation by one of the configuration file as it is now.
@@ -184,17 +184,17 @@ func (m *master) reload(r order) {
 
 // follow has a generation of a configuration follow the one that serves; err tells why there is none.
 func (m *master) follow(r order, cfg *config.Config, err error) {
-	s := m.newSource(r)
-	m.oldSide = s
-	s.enter(oldWaiting, waitTimeout)
-	s.other = localSide{m, true}
+	o := m.newSource(r)
+	m.oldSide = o
+	o.enter(oldWaiting, waitTimeout)
+	o.other = localSide{m, true}
 	if err != nil {
-		s.kind = admin.FailureConfig
-		s.conclude(err)
+		o.kind = admin.FailureConfig
+		o.conclude(err)
 		return
 	}
 	if !m.generations.serving.revived { // else only a part of its configuration is known
-		s.changes = inShort(config.Diff(m.generations.serving.config, cfg))
+		o.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
 	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.newSide.prepare(cfg)
@@ -239,32 +239,32 @@ func (m *master) misconfigured(err error) admin.Outcome {
 func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.Status("upgrading")
-	s := m.newSource(r)
-	s.status.Build = "" // until it has introduced itself
-	m.oldSide = s
-	s.enter(oldCalling, callTimeout)
+	o := m.newSource(r)
+	o.status.Build = "" // until it has introduced itself
+	m.oldSide = o
+	o.enter(oldCalling, callTimeout)
 	m.openKeeper()
 	var err error
-	s.link, err = m.world.upgrade(func(err error) {
-		m.world.report(event{then: func() { s.flip(err) }})
+	o.link, err = m.world.upgrade(func(err error) {
+		m.world.report(event{then: func() { o.flip(err) }})
 	})
 	if err != nil {
-		s.link = nil
-		s.conclude(err)
+		o.link = nil
+		o.conclude(err)
 		return
 	}
 	m.child = true
-	s.other = s.link
-	m.begin(s.link, false)
+	o.other = o.link
+	m.begin(o.link, false)
 }
 
 // notifyOutcome has the service manager know that the handoff is over.
-func (s *oldSide) notifyOutcome() {
-	m, h := s.m, &s.status
+func (o *oldSide) notifyOutcome() {
+	m, h := o.m, &o.status
 	switch {
 	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
 		return // the new master speaks for the service
-	case s.declared: // and may have, although it failed
+	case o.declared: // and may have, although it failed
 		m.writePIDFile(func(err error) {
 			if err != nil {
 				m.log.Printf(logfile.Error, "%v", err)

@@ -117,8 +117,8 @@ func (m *master) intend(what intent) {
 	case verbosityDown:
 		m.setVerbosity(m.log.Verbosity - 1)
 	}
-	if t := m.newSide; t != nil && t.link != nil {
-		t.passAlong(what)
+	if n := m.newSide; n != nil && n.link != nil {
+		n.passAlong(what)
 	}
 }
 

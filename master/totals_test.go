@@ -128,8 +128,8 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
 	m.bury()
 	var said []message
-	s := &oldSide{m: m, other: hearing(func(msg message) { said = append(said, msg) })}
-	s.tellGenerations()
+	o := &oldSide{m: m, other: hearing(func(msg message) { said = append(said, msg) })}
+	o.tellGenerations()
 	if len(said) != 3 || said[0].Slots != 1 || said[1].Slots != 2 {
 		t.Fatalf("got %+v", said)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// exchangeFile is the name under which a new master finds the way to the old one.
-const exchangeFile = "exchange"
+// masterLinkFile is the name under which a new master finds the way to the old one.
+const masterLinkFile = "exchange"
 
 // inheritedVariable is what tableflip sets in the environment of a new master.
 const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
@@ -63,7 +63,7 @@ func (u *upgrader) parent() (*masterLink, error) {
 	if !u.flip.HasParent() {
 		return nil, nil
 	}
-	file, err := u.flip.File(exchangeFile)
+	file, err := u.flip.File(masterLinkFile)
 	if err == nil && file == nil {
 		err = errors.New("it has passed no socket")
 	}
@@ -92,8 +92,8 @@ func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the way to a new master: %w", err)
 	}
-	file := os.NewFile(uintptr(theirs), exchangeFile)
-	err = u.flip.AddFile(exchangeFile, file)
+	file := os.NewFile(uintptr(theirs), masterLinkFile)
+	err = u.flip.AddFile(masterLinkFile, file)
 	file.Close()
 	if err != nil {
 		sock.Close(ours)
