@@ -15,7 +15,7 @@ import (
 type adminSocket struct {
 	fd       int             // -1: none
 	server   *admin.Server   // answers there; nil: nobody does
-	former   []*admin.Server // at paths that have gone; they answer what is under way
+	replaced []*admin.Server // at paths that have gone; they answer what is under way
 	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
@@ -67,7 +67,7 @@ func (m *master) serveAdmin() {
 const answerWithin = time.Second
 
 func (m *master) closeAdmin() {
-	for _, former := range m.admin.former {
+	for _, former := range m.admin.replaced {
 		former.Close(answerWithin)
 	}
 	if m.admin.server != nil {
@@ -82,14 +82,14 @@ func (m *master) closeAdmin() {
 	}
 }
 
-// asked does what somebody asks for, or has it done.
-func (m *master) asked(a *admin.Ask) {
+// handleAsk does what somebody asks for, or has it done.
+func (m *master) handleAsk(a *admin.Ask) {
 	if !m.mayAsk(a.By) {
 		m.log.Printf(logfile.Error, "refused on the admin socket: "+admin.ErrWorkerAsks)
 		a.Reply <- admin.Outcome{Error: admin.ErrWorkerAsks, Failure: admin.FailureCaller}
 		return
 	}
-	if m.yielding() && a.Command != admin.ReportStatus { // the new master does it, unless it fails
+	if m.mayBeReplaced() && a.Command != admin.ReportStatus { // the new master does it, unless it fails
 		m.admin.deferred = append(m.admin.deferred, a)
 		return
 	}
@@ -101,9 +101,9 @@ func (m *master) asked(a *admin.Ask) {
 			m.preview(a.Reply)
 			return
 		}
-		m.demand(order{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.request(order{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.Upgrade:
-		m.demand(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
+		m.request(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.ReopenLog:
 		m.reopenLog(a.Reply)
 	case admin.Drain:
@@ -121,7 +121,7 @@ func (m *master) asked(a *admin.Ask) {
 		a.Reply <- admin.Outcome{PID: m.world.pid}
 		m.end(stop)
 	}
-	m.settle()
+	m.finishEvent()
 }
 
 // mayAsk tells whether none of these processes is a worker.

@@ -48,7 +48,7 @@ func TestRemedy(t *testing.T) {
 		{errors.New("too many open files: raise LimitNOFILE= (ulimit -n)"), "too many open files: raise LimitNOFILE= (ulimit -n)"},
 		{syscall.ENFILE, "too many open files in system; raise sysctl fs.file-max"},
 	} {
-		got := withRemedy(c.err)
+		got := withHint(c.err)
 		if c.err == nil && got != nil || c.err != nil && (got.Error() != c.want || !errors.Is(got, c.err)) {
 			t.Errorf("got %v, want %s", got, c.want)
 		}

@@ -22,8 +22,8 @@ type borrowing struct {
 	until time.Time
 }
 
-// missing returns the listeners that the slots of a generation should have and have not.
-func (m *master) missing(g *generation) (all []string) {
+// missingListeners returns the listeners that the slots of a generation should have and have not.
+func (m *master) missingListeners(g *generation) (all []string) {
 	for i := range g.config.Pools {
 		address := g.config.Pools[i].Listen
 		if address.Network == "unix" {
@@ -32,35 +32,35 @@ func (m *master) missing(g *generation) (all []string) {
 			}
 			continue
 		}
-		for _, slot := range m.unheard(g, address) {
+		for _, slot := range m.slotsWithout(g, address) {
 			all = append(all, listen.Name(address.Network, address.Address, slot))
 		}
 	}
 	return all
 }
 
-// unheard returns the slots whose workers do not accept on the address. A master that ends has given up all listeners.
-func (m *master) unheard(g *generation, address config.Listen) (slots []int) {
+// slotsWithout returns the slots whose workers do not accept on the address. A master that ends has given up all listeners.
+func (m *master) slotsWithout(g *generation, address config.Listen) (slots []int) {
 	if m.phase != serving && m.phase != starting {
 		return nil
 	}
 	for _, s := range g.slots {
-		if !m.hears(s, address) {
+		if !m.acceptsOn(s, address) {
 			slots = append(slots, s.index)
 		}
 	}
 	return slots
 }
 
-// hears tells whether a worker of the slot accepts on the address.
-func (m *master) hears(s *slot, address config.Listen) bool {
+// acceptsOn tells whether a worker of the slot accepts on the address.
+func (m *master) acceptsOn(s *slot, address config.Listen) bool {
 	return m.listeners.Hears(s.generation.layout(), address, s.index)
 }
 
-// deafTo returns the addresses on which a worker of the slot would not accept.
-func (m *master) deafTo(s *slot) (all []string) {
+// missingAddresses returns the addresses on which a worker of the slot would not accept.
+func (m *master) missingAddresses(s *slot) (all []string) {
 	for i := range s.generation.config.Pools {
-		if address := s.generation.config.Pools[i].Listen; !m.hears(s, address) {
+		if address := s.generation.config.Pools[i].Listen; !m.acceptsOn(s, address) {
 			all = append(all, address.Text)
 		}
 	}
@@ -69,7 +69,7 @@ func (m *master) deafTo(s *slot) (all []string) {
 
 // borrow asks all workers of a generation that was left behind, if listeners are missing, and tells whether it has.
 func (m *master) borrow(g *generation) bool {
-	missing := m.missing(g)
+	missing := m.missingListeners(g)
 	if len(missing) == 0 {
 		return false
 	}
@@ -102,12 +102,12 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.Name, s.index, s.process.PID)
 	}
 	if !body.More {
-		m.answered(s)
+		m.borrowAnswered(s)
 	}
 }
 
-// answered follows when a worker has lent what it has, or is gone.
-func (m *master) answered(s *slot) {
+// borrowAnswered follows when a worker has lent what it has, or is gone.
+func (m *master) borrowAnswered(s *slot) {
 	if m.borrowing != nil && m.borrowing.asked[s] {
 		delete(m.borrowing.asked, s)
 		m.checkBorrowed()

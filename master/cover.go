@@ -49,14 +49,14 @@ func (m *master) cover(s *slot) {
 		other := g.slots[(s.index+i)%len(g.slots)]
 		if other.accepts() {
 			m.uncover(s) // one that hangs, in case it turns again
-			m.lendTo(other, s)
+			m.acceptFor(other, s)
 			return
 		}
 	}
 }
 
-// lendTo gives a worker the listeners of another slot that no other worker accepts from anyway.
-func (m *master) lendTo(other, s *slot) {
+// acceptFor gives a worker the listeners of another slot that no other worker accepts from anyway.
+func (m *master) acceptFor(other, s *slot) {
 	layout := s.generation.layout()
 	for _, l := range m.listeners.All() {
 		if l.Slot == listen.EverySlot || !l.Queues || !layout.Serves(l) || !layout.Assigns(l, s.index) {
@@ -80,14 +80,14 @@ func (m *master) uncover(s *slot) {
 	s.coveredBy = cover{}
 }
 
-// leaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
+// workerLeaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
 // the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
-func (m *master) leaving(s *slot) {
+func (m *master) workerLeaving(s *slot) {
 	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
-	s.leaves = true
+	s.toldToEnd = true
 	switch {
 	case s.generation == m.generations.coming:
-		m.newSide.missing(s)
+		m.newSide.workerLeaving(s)
 	case s.state == slotServing:
 		m.drainSlot(s)
 	}
@@ -101,38 +101,38 @@ func (m *master) drainSlot(s *slot) {
 	}
 	s.become(slotDraining, until)
 	m.coverSlots()
-	m.renew()
+	m.replaceDrained()
 }
 
-// renew has another generation of the same configuration follow where no worker is left that accepts, since all drain.
-func (m *master) renew() {
+// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all drain.
+func (m *master) replaceDrained() {
 	g := m.generations.serving
 	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}
 	r := order{kind: kindReload}
 	if g.revived { // only a part of its configuration is known
-		m.demand(r)
+		m.request(r)
 		return
 	}
 	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
-	m.follow(r, g.config, nil)
+	m.handOffTo(r, g.config, nil)
 }
 
-// shelter has the queues of slots without a worker served by another one.
-func (m *master) shelter(g *generation) {
+// acceptForMissing has the queues of slots without a worker served by another one.
+func (m *master) acceptForMissing(g *generation) {
 	for _, s := range g.slots {
-		if c := s.coveredBy; s.takes() || c.lives() && c.slot.takes() {
+		if c := s.coveredBy; s.empties() || c.lives() && c.slot.empties() {
 			continue
 		}
-		if k := slices.IndexFunc(g.slots, (*slot).takes); k >= 0 {
+		if k := slices.IndexFunc(g.slots, (*slot).empties); k >= 0 {
 			s.coveredBy = cover{}
-			m.lendTo(g.slots[k], s)
+			m.acceptFor(g.slots[k], s)
 		}
 	}
 }
 
-// takes tells whether the slot has a worker that will see to what waits in its queues.
-func (s *slot) takes() bool {
+// empties tells whether the slot has a worker that will see to what waits in its queues.
+func (s *slot) empties() bool {
 	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

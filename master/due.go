@@ -30,10 +30,10 @@ func (m *master) tick() {
 	if m.summary.Due(now) {
 		m.summarize()
 	}
-	m.service.tick(m, now)
+	m.service.pingIfDue(m, now)
 	m.tickTotals(now)
-	m.feelPulses(now)
-	m.settle()
+	m.checkPulses(now)
+	m.finishEvent()
 }
 
 // untilNext returns how long nothing is due.

@@ -27,7 +27,7 @@ type generation struct {
 	memory   []byte
 	specFD   int // what the service manager keeps of specs; -1: not made yet
 
-	addresses []string // of pools, see listens; nil: not written down yet
+	addresses []string // of pools, see listenTexts; nil: not written down yet
 	revived   bool     // was left behind by an earlier master
 	sought    bool     // its workers are being looked for
 }
@@ -53,7 +53,7 @@ func (m *master) generate(cfg *config.Config) *generation {
 	cpus := m.cpus(cfg.Global.Workers)
 	g := newGeneration(m.generations.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 	if m.generations.serving != nil {
-		g.follow(&m.generations.serving.topology, m.generations.serving.pools)
+		g.inheritTopology(&m.generations.serving.topology, m.generations.serving.pools)
 	}
 	for i := range g.specs {
 		g.specs[i].Orphans, g.specs[i].ConfigFile = m.orphans(cfg), absolute(m.opts.ConfigFile)
@@ -112,18 +112,18 @@ func (g *generation) share(w *world) error {
 		w.unshare(fd, mem)
 		return err
 	}
-	g.counts(shared, fd, mem)
+	g.useCounters(shared, fd, mem)
 	return nil
 }
 
-// counts says where the workers count.
-func (g *generation) counts(shared *link.Shared, fd int, mem []byte) {
-	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listens()}
+// useCounters says where the workers count.
+func (g *generation) useCounters(shared *link.Shared, fd int, mem []byte) {
+	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listenTexts()}
 	g.sharedFD, g.memory = fd, mem
 }
 
-// listens returns what the clients of each pool of a configuration connect to.
-func (g *generation) listens() []string {
+// listenTexts returns what the clients of each pool of a configuration connect to.
+func (g *generation) listenTexts() []string {
 	if g.addresses == nil {
 		for i := range g.config.Pools {
 			p := &g.config.Pools[i]
@@ -161,8 +161,8 @@ func (g *generation) count(state slotState) int {
 	return n
 }
 
-// established follows when the generation has taken over: workers that it gets later accept at once.
-func (g *generation) established() {
+// clearTakeover follows when the generation has taken over: workers that it gets later accept at once.
+func (g *generation) clearTakeover() {
 	for i := range g.specs {
 		g.specs[i].Takeover = false
 	}

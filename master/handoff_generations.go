@@ -39,7 +39,7 @@ func (o *oldSide) tellGenerations() error {
 func (m *master) countersMessage(g *generation) (message, error) {
 	own, err := m.world.dup(g.sharedFD)
 	return message{
-		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listens(),
+		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listenTexts(),
 		Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)), fds: []int{own},
 	}, err
 }
@@ -67,7 +67,7 @@ func (n *newSide) mapOldCounters(msg message) {
 		n.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", msg.Generation, err)
 		return
 	}
-	n.left = append(n.left, g)
+	n.oldGenerations = append(n.oldGenerations, g)
 }
 
 // mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
@@ -106,7 +106,7 @@ func (m *master) generationOf(msg *message) (*generation, error) {
 	if msg.Bytes != link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)) {
 		return nil, errOtherLayout
 	}
-	m.locate(g)
+	m.guessListens(g)
 	if err := m.mapCounters(g, msg.fds[0]); err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func (m *master) generationOf(msg *message) (*generation, error) {
 	return g, nil
 }
 
-// locate finds out where clients reach the pools of a generation of which only the names are known: as they do here.
-func (m *master) locate(g *generation) {
+// guessListens finds out where clients reach the pools of a generation of which only the names are known: as they do here.
+func (m *master) guessListens(g *generation) {
 	if len(g.addresses) == len(g.pools) {
 		return
 	}
@@ -128,7 +128,7 @@ func (m *master) locate(g *generation) {
 			}
 			k := slices.IndexFunc(own.pools, func(p link.Pool) bool { return p.Name == g.pools[i].Name })
 			if k >= 0 {
-				address = own.listens()[k]
+				address = own.listenTexts()[k]
 				break
 			}
 		}
@@ -152,7 +152,7 @@ func (m *master) mapCounters(g *generation, fd int) error {
 		m.world.unmap(mem)
 		return err
 	}
-	g.counts(shared, fd, mem)
+	g.useCounters(shared, fd, mem)
 	return nil
 }
 
@@ -198,7 +198,7 @@ func (m *master) adopt(msg message) {
 	}
 	s.become(slotDraining, until)
 	if i > 0 { // else it is connected already
-		m.introduceAdopted(s)
+		m.connectAdopted(s)
 	}
 }
 
@@ -210,7 +210,7 @@ func (m *master) keepOldGenerations() {
 	m.generations.ofOldMaster = nil
 	if m.phase == stopping {
 		for _, s := range m.generations.slots() {
-			m.dismiss(s)
+			m.quitWorker(s)
 		}
 	}
 }
@@ -218,6 +218,6 @@ func (m *master) keepOldGenerations() {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process.Worker, now time.Time) {
 	s.process = p
-	s.bornAt, s.readyAt, s.pulse, s.leaves, s.mourned = now, now, pulse{}, false, false
+	s.bornAt, s.readyAt, s.pulse, s.toldToEnd, s.lossesCounted = now, now, pulse{}, false, false
 	s.become(slotStarting, time.Time{})
 }

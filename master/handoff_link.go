@@ -44,7 +44,7 @@ func newMasterLink(fd int) *masterLink {
 			s.tell(func(err error) { report(message{}, err) })
 			go receive(file, report)
 		},
-		hangUp:      s.end,
+		hangUp:      s.closeWhenSent,
 		stopReading: func() { stopReading(file) },
 		flush:       s.flush,
 	}
@@ -78,7 +78,7 @@ func receive(file *os.File, report func(message, error)) {
 			err = errors.New("the other master: descriptors are missing: raise LimitNOFILE= (ulimit -n)")
 		}
 		if err != nil {
-			drop(came)
+			closeFDs(came)
 			report(message{}, err)
 			return
 		}
@@ -98,8 +98,8 @@ func stopReading(file *os.File) {
 	}
 }
 
-// drop closes descriptors that nobody will use.
-func drop(fds []int) {
+// closeFDs closes descriptors that nobody will use.
+func closeFDs(fds []int) {
 	for _, fd := range fds {
 		sock.Close(fd)
 	}
@@ -116,15 +116,15 @@ func unpack(text []byte, fds []int) (msg message, err error) {
 		msg, err = parseMessage(text)
 	}
 	if err != nil {
-		drop(fds)
+		closeFDs(fds)
 		return msg, err
 	}
 	msg.fds = fds
 	return msg, nil
 }
 
-// begin has the link heard by one of the two sides.
-func (m *master) begin(l *masterLink, asNew bool) {
+// receiveFrom has the link heard by one of the two sides.
+func (m *master) receiveFrom(l *masterLink, asNew bool) {
 	m.lastLink = l
 	l.listen(func(msg message, err error) {
 		m.world.report(event{then: func() {
@@ -144,16 +144,16 @@ func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 		return
 	}
 	if o := m.oldSide; !asNew && o != nil && o.link == l {
-		o.silent = true
-		if end := o.childEnded; end != nil {
-			o.childEnded = nil
-			o.ended(end)
+		o.linkClosed = true
+		if end := o.newMasterExit; end != nil {
+			o.newMasterExit = nil
+			o.newMasterEnded(end)
 			return
 		}
 	}
 	switch {
 	case asNew && m.newSide != nil && m.newSide.link == l && !over(err):
-		m.newSide.misheard(err)
+		m.newSide.linkBroken(err)
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.oldMasterEnded(err)
 	case asNew && m.predecessor.is(l):
@@ -171,7 +171,7 @@ func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, sysc
 // noticed otherwise.
 func (m *master) notSent(l *masterLink, asNew bool, u *unsent) {
 	switch {
-	case u.gone():
+	case u.peerClosed():
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.notSent(u)
 	case asNew && m.predecessor.is(l):
@@ -199,7 +199,7 @@ func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) e
 func (m *master) addSocket(msg *message, fd int, name socketName) error {
 	own, err := m.world.dup(fd)
 	if err != nil {
-		m.closeRest(msg.fds)
+		m.closeUntaken(msg.fds)
 		msg.Sockets, msg.fds = nil, nil
 		return fmt.Errorf("passing on %q: %w", name.Name, err)
 	}
@@ -255,7 +255,7 @@ func (o *oldSide) tellSockets() error {
 	if m.statistics.port != nil {
 		fd, err := m.world.fdOf(m.statistics.port)
 		if err != nil {
-			m.closeRest(all.fds)
+			m.closeUntaken(all.fds)
 			return fmt.Errorf("passing on the statistics port: %w", err)
 		}
 		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)

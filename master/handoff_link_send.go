@@ -16,7 +16,7 @@ import (
 
 const (
 	sendTimeout = 5 * time.Second       // for the other master to take a message
-	sayPause    = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
+	sendPause   = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
 )
 
 // unsent is the error of a message that the other master has not got. No later one is sent.
@@ -34,8 +34,8 @@ func (u *unsent) Error() string {
 
 func (u *unsent) Unwrap() error { return u.cause }
 
-// gone tells whether there is nobody any more who could be told. Whoever listens to the other master learns of that, too.
-func (u *unsent) gone() bool {
+// peerClosed tells whether there is nobody any more who could be told. Whoever listens to the other master learns of that, too.
+func (u *unsent) peerClosed() bool {
 	return errors.Is(u.cause, syscall.EPIPE) || errors.Is(u.cause, syscall.ECONNRESET)
 }
 
@@ -61,7 +61,7 @@ type outgoing struct {
 	fds  []int
 }
 
-func (s *outgoing) drop() { drop(s.fds) }
+func (s *outgoing) drop() { closeFDs(s.fds) }
 
 // newSender returns one that owns the file.
 func newSender(file *os.File, patience time.Duration) *sender {
@@ -98,8 +98,8 @@ func (s *sender) tell(report func(error)) {
 	}
 }
 
-// end closes the file once everything is sent, or cannot be.
-func (s *sender) end() {
+// closeWhenSent closes the file once everything is sent, or cannot be.
+func (s *sender) closeWhenSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = true
@@ -108,7 +108,7 @@ func (s *sender) end() {
 
 // flush ends, and waits for it. What waits is sent within the patience, or never.
 func (s *sender) flush() {
-	s.end()
+	s.closeWhenSent()
 	select {
 	case <-s.done:
 	case <-time.After(s.patience + time.Second):
@@ -191,6 +191,6 @@ func (s *sender) send(one *outgoing) error {
 		if err = cmp.Or(err, errSend); !sock.Crowded(err) || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(sayPause)
+		time.Sleep(sendPause)
 	}
 }

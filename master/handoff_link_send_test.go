@@ -52,7 +52,7 @@ func TestSayToOneThatHangs(t *testing.T) {
 	}
 	took := time.Since(began)
 	var u *unsent
-	if err := <-failures; !errors.As(err, &u) || u.kind != messagePeer || u.gone() {
+	if err := <-failures; !errors.As(err, &u) || u.kind != messagePeer || u.peerClosed() {
 		t.Errorf("the failure is %v", err)
 	}
 	s.put(message{Kind: messageGo, fds: []int{copyOf(t, b)}})
@@ -74,7 +74,7 @@ func TestSayAndEnd(t *testing.T) {
 	for i := range words {
 		s.put(message{Kind: messageAgain, Slot: i})
 	}
-	s.end()
+	s.closeWhenSent()
 	s.put(message{Kind: messageGo}) // too late
 	heard := make(chan message, words+1)
 	ended := make(chan error, 1)
@@ -108,7 +108,7 @@ func TestSayToNobody(t *testing.T) {
 	s.put(message{Kind: messageGo})
 	s.tell(func(err error) { failures <- err })
 	var u *unsent
-	if err := <-failures; !errors.As(err, &u) || !u.gone() {
+	if err := <-failures; !errors.As(err, &u) || !u.peerClosed() {
 		t.Errorf("the failure is %v", err)
 	}
 	s.flush()
@@ -131,7 +131,7 @@ func TestLongWord(t *testing.T) {
 	if msg.Reason != reason || len(msg.fds) != 2 {
 		t.Errorf("%d bytes and %d descriptors", len(msg.Reason), len(msg.fds))
 	}
-	drop(msg.fds)
+	closeFDs(msg.fds)
 	l.flush()
 	y.flush()
 	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
@@ -160,7 +160,7 @@ func TestReceiveNonsense(t *testing.T) {
 			receive(file, func(msg message, err error) {
 				if err == nil {
 					t.Errorf("understood as %q", msg.Kind)
-					drop(msg.fds)
+					closeFDs(msg.fds)
 				}
 				ended <- err
 			})

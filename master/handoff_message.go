@@ -257,7 +257,7 @@ func (m *master) dispatch(msg message, asNew bool) {
 	case asNew && msg.Kind == messageWorker:
 		m.adopt(msg)
 	case asNew && msg.Kind == messagePeer && msg.Generation > 0:
-		m.hasMet(msg)
+		m.peerFromOldMaster(msg)
 	case asNew && msg.Kind == messageFarewell:
 		m.heardFarewell(msg)
 	case msg.Kind == messageIntent:

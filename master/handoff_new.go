@@ -48,39 +48,41 @@ type newSide struct {
 	other counterpart
 	g     *generation // nil until the configuration is read
 
-	phase       newPhase
-	until       time.Time // deadline of the phase
-	strict      bool
-	clients     int // that the old side has
-	unreachable []link.Unreachable
-	died        map[int]bool  // slots whose worker has died while taking
-	again       map[int]int   // for each slot, how many times its worker needed other connections
-	returned    map[int]bool  // slots that have handed back all that they could
-	kept        int           // clients that could not be handed back
-	awaited     map[pair]bool // connections that the new worker has not said it has
-	losses      losses
-	following   totals.Following     // servers that the old workers watch, too
-	moved       *admin.HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
-	failure     error                // why clients go back
-	stored      []string             // upgrade: what the service manager keeps of the old side's generation
-	obeys       bool                 // upgrade: the old side tells the service manager about this master
-	old         int                  // upgrade: pid of the old master
-	left        []*generation        // upgrade: the old side's and those before it that still have workers, the latest first
-	unreadable  bool                 // upgrade: counters that stand before those of left are not read
-	result      *admin.HandoffStatus // upgrade: how far the old side is; nil: it has not said so
-	lostSaid    int                  // upgrade: clients that the old master knows to be lost
-	may         bool                 // upgrade: it agrees that this one takes over
-	asked       bool                 // upgrade: somebody may have made this process the main one of the service
-	link        *masterLink          // upgrade: the way to the old master
-	welcome     message              // upgrade: with Kind once it has come
-	held        []intent             // upgrade: what was asked for before the welcome
+	phase          newPhase
+	until          time.Time // deadline of the phase
+	strict         bool
+	clients        int // that the old side has
+	unreachable    []link.Unreachable
+	died           map[int]bool  // slots whose worker has died while taking
+	reconnects     map[int]int   // for each slot, how many times its worker needed other connections
+	returned       map[int]bool  // slots that have handed back all that they could
+	kept           int           // clients that could not be handed back
+	awaited        map[pair]bool // connections that the new worker has not said it has
+	losses         losses
+	liveness       totals.Following     // servers that the old workers watch, too
+	moved          *admin.HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
+	failure        error                // why clients go back
+	stored         []string             // upgrade: what the service manager keeps of the old side's generation
+	obeys          bool                 // upgrade: the old side tells the service manager about this master
+	old            int                  // upgrade: pid of the old master
+	oldGenerations []*generation        // upgrade: the old side's and those before it that still have workers, the latest first
+	unreadable     bool                 // upgrade: counters that stand before those of left are not read
+	result         *admin.HandoffStatus // upgrade: how far the old side is; nil: it has not said so
+	lostSent       int                  // upgrade: clients that the old master knows to be lost
+	agreedTo       bool                 // upgrade: it agrees that this one takes over
+	claimed        bool                 // upgrade: somebody may have made this process the main one of the service
+	link           *masterLink          // upgrade: the way to the old master
+	welcome        message              // upgrade: with Kind once it has come
+	heldIntents    []intent             // upgrade: what was asked for before the welcome
 }
 
 // serves tells whether the workers have clients, or may have.
 func (n *newSide) serves() bool { return n.phase == newAccepting || n.phase == newSettling }
 
-// engaged tells whether workers of the old side may have handed clients to these: they can be faster than the message that says so.
-func (n *newSide) engaged() bool { return n.serves() || n.phase == newPrepared && n.awaited != nil }
+// mayHaveClients tells whether workers of the old side may have handed clients to these: they can be faster than the message that says so.
+func (n *newSide) mayHaveClients() bool {
+	return n.serves() || n.phase == newPrepared && n.awaited != nil
+}
 
 func (n *newSide) enter(phase newPhase, timeout time.Duration) {
 	n.phase, n.until = phase, n.m.world.now().Add(timeout)
@@ -94,24 +96,24 @@ func (n *newSide) handle(msg message) {
 	case msg.Kind == messageSockets && n.phase == newCalling:
 		n.m.addSockets(msg)
 		if !msg.More {
-			n.load()
+			n.loadConfig()
 		}
 	case msg.Kind == messageCounters && n.phase == newPrepared:
 		n.mapOldCounters(msg)
 	case msg.Kind == messageTopology:
-		n.m.learn(msg.Topology)
+		n.m.takeTopology(msg.Topology)
 	case msg.Kind == messagePeer:
-		n.introduce(msg)
+		n.passPeer(msg)
 	case msg.Kind == messageGo && n.phase == newPrepared && n.failure == nil:
-		n.accept(msg)
+		n.startAccepting(msg)
 	case msg.Kind == messageSuspect && n.phase == newAccepting:
 		n.suspect(msg)
 	case msg.Kind == messageMoved && n.phase == newAccepting:
-		n.settle(msg.Result)
+		n.allMoved(msg.Result)
 	case msg.Kind == messageAgreed && n.phase == newSettling:
 		n.agreed()
 	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && n.link != nil:
-		n.stop()
+		n.stopBoth()
 	case msg.Kind == messageAbort:
 		n.abort(msg.Reason, msg.Unmoved)
 	}
@@ -126,7 +128,7 @@ func (n *newSide) prepare(cfg *config.Config) {
 	}
 	n.g = m.generate(cfg)
 	if w := n.welcome.Topology; w != nil {
-		n.g.follow(w, n.welcome.Pools)
+		n.g.inheritTopology(w, n.welcome.Pools)
 	}
 	n.strict = n.strict || cfg.Global.UnreachableServers == config.UnreachableStrict
 	for i := range n.g.specs {
@@ -151,8 +153,8 @@ func (n *newSide) prepare(cfg *config.Config) {
 	}
 }
 
-// ready follows when a worker could serve.
-func (n *newSide) ready(s *slot, body link.ReadyBody) {
+// workerReady follows when a worker could serve.
+func (n *newSide) workerReady(s *slot, body link.ReadyBody) {
 	m := n.m
 	s.become(slotPrepared, time.Time{})
 	n.unreachable = append(n.unreachable, body.Unreachable...)
@@ -167,7 +169,7 @@ func (n *newSide) ready(s *slot, body link.ReadyBody) {
 	n.enter(newPrepared, waitTimeout)
 	msg := message{
 		Kind: messagePrepared, Build: m.opts.Build, Slots: len(n.g.slots), Strict: n.strict,
-		Unreachable: distinct(n.unreachable), Patience: n.g.config.Global.HandoffPatience, Serves: n.g.listensAt(),
+		Unreachable: distinct(n.unreachable), Patience: n.g.config.Global.HandoffPatience, Serves: n.g.servedSockets(),
 	}
 	if n.link != nil {
 		if err := m.nameSockets(&msg, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
@@ -197,8 +199,8 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 	return slices.CompactFunc(unreachable, func(a, b link.Unreachable) bool { return a.Pool == b.Pool && a.Server == b.Server })
 }
 
-// introduce passes a worker its end of a connection to a worker of the old side.
-func (n *newSide) introduce(msg message) {
+// passPeer passes a worker its end of a connection to a worker of the old side.
+func (n *newSide) passPeer(msg message) {
 	if n.g == nil || msg.Slot < 0 || msg.Slot >= len(n.g.slots) || len(msg.fds) != 1 {
 		return
 	}
@@ -216,8 +218,8 @@ func (n *newSide) introduce(msg message) {
 	}
 }
 
-// joined notes that a new worker has its end of a connection.
-func (n *newSide) joined(s *slot, p pair) {
+// workerJoined notes that a new worker has its end of a connection.
+func (n *newSide) workerJoined(s *slot, p pair) {
 	delete(n.awaited, p)
 	n.checkJoined(s)
 }
@@ -235,17 +237,17 @@ func (n *newSide) checkJoined(s *slot) {
 	n.m.serve(s)
 }
 
-// accept lets the workers accept, side by side with the old ones.
-func (n *newSide) accept(msg message) {
+// startAccepting lets the workers accept, side by side with the old ones.
+func (n *newSide) startAccepting(msg message) {
 	m := n.m
 	n.enter(newAccepting, n.acceptTimeout())
 	if msg.Legacy != nil {
 		n.g.counters.InheritLiveness(msg.Legacy)
 		switch {
 		case n.link == nil:
-			n.following = totals.Follow(m.generations.serving.counters, n.g.counters)
-		case len(n.left) > 0:
-			n.following = totals.Follow(n.left[0].counters, n.g.counters)
+			n.liveness = totals.Follow(m.generations.serving.counters, n.g.counters)
+		case len(n.oldGenerations) > 0:
+			n.liveness = totals.Follow(n.oldGenerations[0].counters, n.g.counters)
 		}
 	}
 	if n.link != nil {
@@ -265,10 +267,10 @@ func (n *newSide) accept(msg message) {
 // pastTotals returns what generations of the old master have counted that it does not have any more.
 func (n *newSide) pastTotals(msg message) *totals.Sums {
 	switch {
-	case len(n.left) == 0:
+	case len(n.oldGenerations) == 0:
 		return msg.Legacy
 	case msg.Past == nil || n.unreadable:
-		return n.left[len(n.left)-1].counters.Inherited()
+		return n.oldGenerations[len(n.oldGenerations)-1].counters.Inherited()
 	}
 	return msg.Past
 }
@@ -284,7 +286,7 @@ func (m *master) serve(s *slot) {
 func (n *newSide) expire() {
 	switch n.phase {
 	case newReturning:
-		n.sayReturned()
+		n.sendReturned()
 		n.cancel(fmt.Errorf("%w; clients could not be given back within %s", n.failure, returnTimeout))
 	case newAccepting:
 		if n.failure == nil {
@@ -293,7 +295,7 @@ func (n *newSide) expire() {
 		}
 		n.abort("the other side is silent", false)
 	case newSettling:
-		if n.may {
+		if n.agreedTo {
 			n.takeOver()
 			return
 		}
@@ -307,19 +309,19 @@ func (n *newSide) expire() {
 	}
 }
 
-// settle follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
+// allMoved follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
 // alone.
-func (n *newSide) settle(result *admin.HandoffStatus) {
+func (n *newSide) allMoved(result *admin.HandoffStatus) {
 	n.serveAll()
-	if n.moved = nil; n.mourns() { // first it must be known how many clients that has cost
+	if n.moved = nil; n.hasUnreaped() { // first it must be known how many clients that has cost
 		n.moved = result
 		return
 	}
 	if n.link != nil {
-		n.ask(result)
+		n.askToTakeOver(result)
 		return
 	}
-	n.established()
+	n.keepTaken()
 	n.other.send(message{Kind: messageSettled})
 }
 
@@ -333,31 +335,31 @@ func (n *newSide) serveAll() {
 	}
 }
 
-// mourns tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
+// hasUnreaped tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
 // earlier than this process.
-func (n *newSide) mourns() bool {
+func (n *newSide) hasUnreaped() bool {
 	for _, s := range n.g.slots {
-		if s.process != nil && (s.state == slotDying || n.m.dead(s)) {
+		if s.process != nil && (s.state == slotDying || n.m.unreaped(s)) {
 			return true
 		}
 	}
 	return false
 }
 
-// established has the workers keep what they have taken.
-func (n *newSide) established() {
-	n.following.CatchUp()
+// keepTaken has the workers keep what they have taken.
+func (n *newSide) keepTaken() {
+	n.liveness.CatchUp()
 	n.serveAll()
 	for _, s := range n.g.slots {
 		if s.state == slotServing {
 			n.m.pass(s, link.Message{Kind: link.Settle})
 		}
 	}
-	n.g.established()
+	n.g.clearTakeover()
 }
 
-// succeed makes the generation that has taken over from one of the same master the one that serves.
-func (m *master) succeed() {
+// replaceGeneration makes the generation that has taken over from one of the same master the one that serves.
+func (m *master) replaceGeneration() {
 	n := m.newSide
 	m.newSide, m.generations.coming = nil, nil
 	old := m.generations.serving
@@ -370,5 +372,5 @@ func (m *master) succeed() {
 	m.watch()
 	m.scheduleSummary()
 	m.restate()
-	m.bury()
+	m.forgetRetired()
 }

@@ -29,20 +29,20 @@ func (n *newSide) suspect(msg message) {
 	switch {
 	case msg.Hung:
 		n.m.kill(s, msg.Reason)
-	case (s.state == slotServing || s.state == slotPrepared) && n.again[s.index] < maxAgain:
-		n.again[s.index]++
+	case (s.state == slotServing || s.state == slotPrepared) && n.reconnects[s.index] < maxReconnects:
+		n.reconnects[s.index]++
 		n.other.send(message{Kind: messageAgain, Slot: s.index})
 	case s.state == slotServing, s.state == slotPrepared:
 		n.fail(fmt.Errorf("new worker %d cannot be given clients: %s", s.index, msg.Reason))
 	}
 }
 
-// maxAgain is how many times a worker gets other connections to those who hand over to it.
-const maxAgain = 3
+// maxReconnects is how many times a worker gets other connections to those who hand over to it.
+const maxReconnects = 3
 
-// lost follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
+// workerDied follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
 // it is an ordinary crash, and those who hand over know what it had not taken yet.
-func (n *newSide) lost(s *slot, reason string) {
+func (n *newSide) workerDied(s *slot, reason string) {
 	switch n.phase {
 	case newReturning:
 		n.handedBack(s, link.ClientsMovedBody{})
@@ -64,14 +64,14 @@ func (n *newSide) lost(s *slot, reason string) {
 func (n *newSide) stopWaiting() {
 	switch {
 	case n.phase == newAccepting && n.moved != nil && n.failure == nil:
-		n.settle(n.moved)
-	case n.phase == newSettling && n.may && !n.mourns():
+		n.allMoved(n.moved)
+	case n.phase == newSettling && n.agreedTo && !n.hasUnreaped():
 		n.takeOver()
 	}
 }
 
-// missing follows when a worker will end, because a signal has told it to.
-func (n *newSide) missing(s *slot) {
+// workerLeaving follows when a worker will end, because a signal has told it to.
+func (n *newSide) workerLeaving(s *slot) {
 	if n.phase != newReturning {
 		n.fail(fmt.Errorf("a signal has told new worker %d to end", s.index))
 	}

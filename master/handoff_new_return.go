@@ -16,7 +16,7 @@ func (n *newSide) fail(reason error) {
 	switch {
 	case n.phase == newSettling: // it may have decided already, to leave
 		n.failure = reason
-	case n.engaged():
+	case n.mayHaveClients():
 		n.failure = reason
 		n.until = n.m.world.now().Add(settleTimeout) // for the old side to say abort
 	default:
@@ -27,7 +27,7 @@ func (n *newSide) fail(reason error) {
 // abort follows when the old side does not want to go on. It knows whether it has begun to have clients moved.
 func (n *newSide) abort(reason string, unmoved bool) {
 	m := n.m
-	if !n.engaged() || unmoved {
+	if !n.mayHaveClients() || unmoved {
 		n.cancel(errors.New(reason))
 		return
 	}
@@ -38,7 +38,7 @@ func (n *newSide) abort(reason string, unmoved bool) {
 	}
 	added := m.added(n.g)
 	if len(added) > 0 {
-		m.shelter(n.g)
+		m.acceptForMissing(n.g)
 	}
 	patience := min(n.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
 	for _, s := range n.g.slots {
@@ -70,11 +70,11 @@ func (n *newSide) checkReturned() {
 			return
 		}
 	}
-	n.sayReturned()
+	n.sendReturned()
 	n.cancel(n.failure)
 }
 
-func (n *newSide) sayReturned() {
+func (n *newSide) sendReturned() {
 	n.other.send(message{Kind: messageReturned, Kept: n.kept, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
@@ -99,7 +99,7 @@ func (n *newSide) cancel(reason error) {
 		m.generations.retired = append(m.generations.retired, n.g)
 	}
 	if n.link != nil {
-		if n.asked {
+		if n.claimed {
 			m.world.services.MainPID(n.old) // which may not be listened to any more
 		}
 		m.listeners.Abandon()

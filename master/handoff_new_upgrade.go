@@ -20,14 +20,14 @@ const agreeTimeout = 2 * settleTimeout
 // farewellTimeout is how long a new master that serves waits for the old one to leave.
 const farewellTimeout = 10 * time.Second
 
-// call introduces a new master to the one that has started it.
-func (m *master) call(l *masterLink) {
+// callOldMaster introduces a new master to the one that has started it.
+func (m *master) callOldMaster(l *masterLink) {
 	fault.At("nm.hello")
 	m.successor = true
 	m.world.services.Inherited() // what is in the environment was for the old master
-	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, again: map[int]int{}}
+	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, reconnects: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
-	m.begin(l, true)
+	m.receiveFrom(l, true)
 	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
 		Obeys: true, Intents: true}
 	switch fault.Error("nm.hello") { // as a later version may say it
@@ -50,10 +50,10 @@ func (n *newSide) welcomed(msg message) {
 	if msg.Verbosity != nil {
 		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
 	}
-	for _, what := range n.held {
+	for _, what := range n.heldIntents {
 		n.passAlong(what)
 	}
-	n.held = nil
+	n.heldIntents = nil
 	if n.m.after != nothing {
 		n.fail(errEnding)
 	}
@@ -65,7 +65,7 @@ func (n *newSide) passAlong(what intent) {
 	m := n.m
 	switch {
 	case n.welcome.Kind == "":
-		n.held = append(n.held, what)
+		n.heldIntents = append(n.heldIntents, what)
 	case n.welcome.Intents:
 		n.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
 	default:
@@ -83,14 +83,14 @@ func (n *newSide) interrupted(how intent) {
 	switch {
 	case n.welcome.Kind == "": // soon
 	case m.after == stop:
-		n.stop()
+		n.stopBoth()
 	case n.phase != newReturning:
 		n.fail(errEnding)
 	}
 }
 
-// stop ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
-func (n *newSide) stop() {
+// stopBoth ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
+func (n *newSide) stopBoth() {
 	m := n.m
 	m.after = stop
 	m.newSide, m.generations.coming = nil, nil
@@ -113,9 +113,9 @@ func (n *newSide) notSent(u *unsent) {
 	}
 }
 
-// misheard follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
+// linkBroken follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
 // lives, so it goes on; nothing more is heard of it.
-func (n *newSide) misheard(err error) {
+func (n *newSide) linkBroken(err error) {
 	if n.phase == newSettling { // it may have agreed
 		n.m.log.Printf(logfile.Error, "%v", err)
 		return
@@ -126,8 +126,8 @@ func (n *newSide) misheard(err error) {
 	}
 }
 
-// load reads the configuration, by which the new generation serves.
-func (n *newSide) load() {
+// loadConfig reads the configuration, by which the new generation serves.
+func (n *newSide) loadConfig() {
 	m := n.m
 	n.enter(newPreparing, waitTimeout)
 	m.load(func(cfg *config.Config, err error) {
@@ -143,9 +143,9 @@ func (n *newSide) load() {
 	})
 }
 
-// ask has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
+// askToTakeOver has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
 // file find this one before; the service manager is told by the old master, if that is of a version that does.
-func (n *newSide) ask(result *admin.HandoffStatus) {
+func (n *newSide) askToTakeOver(result *admin.HandoffStatus) {
 	m := n.m
 	fault.At("nm.ready.before")
 	n.result = result
@@ -157,10 +157,10 @@ func (n *newSide) ask(result *admin.HandoffStatus) {
 			n.fail(err)
 			return
 		}
-		n.asked = true
+		n.claimed = true
 		n.enter(newSettling, agreeTimeout)
 		if n.obeys || !m.world.services.Present() {
-			n.settled()
+			n.declared()
 			return
 		}
 		m.world.services.MainPID(m.world.pid)
@@ -171,35 +171,35 @@ func (n *newSide) ask(result *admin.HandoffStatus) {
 					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
 				}
 				if m.newSide == n && n.phase == newSettling {
-					n.settled()
+					n.declared()
 				}
 			}})
 		})
 	})
 }
 
-func (n *newSide) settled() {
+func (n *newSide) declared() {
 	fault.At("nm.declared")
-	n.sayLost()
+	n.sendSettled()
 }
 
-// sayLost tells the old master, which answers those who have asked, how many clients are lost.
-func (n *newSide) sayLost() {
-	n.lostSaid = n.losses.clients
+// sendSettled tells the old master, which answers those who have asked, how many clients are lost.
+func (n *newSide) sendSettled() {
+	n.lostSent = n.losses.clients
 	n.other.send(message{Kind: messageSettled, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
-// mournTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
+// reapTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
 // heard of at once.
-const mournTimeout = time.Second
+const reapTimeout = time.Second
 
 // agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
 // belongs to the outcome.
 func (n *newSide) agreed() {
 	fault.At("nm.agreed")
-	n.may = true
-	if n.mourns() {
-		n.enter(newSettling, mournTimeout)
+	n.agreedTo = true
+	if n.hasUnreaped() {
+		n.enter(newSettling, reapTimeout)
 		return
 	}
 	n.takeOver()
@@ -208,21 +208,21 @@ func (n *newSide) agreed() {
 // takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
 // time.
 func (n *newSide) takeOver() {
-	if n.losses.clients == n.lostSaid {
-		n.succeed()
+	if n.losses.clients == n.lostSent {
+		n.replaceOldMaster()
 		return
 	}
-	n.sayLost()
+	n.sendSettled()
 	if !n.welcome.Recounts {
-		n.succeed()
+		n.replaceOldMaster()
 		return
 	}
-	n.may = false
+	n.agreedTo = false
 	n.enter(newSettling, agreeTimeout)
 }
 
-// succeed takes over from a master that is still there, for a moment.
-func (n *newSide) succeed() {
+// replaceOldMaster takes over from a master that is still there, for a moment.
+func (n *newSide) replaceOldMaster() {
 	m := n.m
 	m.predecessor = &predecessor{
 		link: n.link, pid: n.welcome.PID, stays: n.welcome.Stays, until: m.world.now().Add(farewellTimeout),
@@ -234,13 +234,13 @@ func (n *newSide) succeed() {
 // promote makes this master the one that serves.
 func (n *newSide) promote() {
 	m := n.m
-	n.established()
+	n.keepTaken()
 	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
 	m.newSide, m.generations.coming = nil, nil
-	m.generations.serving, m.generations.ofOldMaster = n.g, n.left
+	m.generations.serving, m.generations.ofOldMaster = n.g, n.oldGenerations
 	m.settleListeners(n.g)
 	if n.result != nil {
 		m.last = n.result
@@ -300,7 +300,7 @@ func (m *master) oldMasterGone() {
 	m.service.stored = nil
 	m.storeAgain()
 	l.close()
-	m.next()
+	m.startQueued()
 }
 
 // oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
@@ -328,7 +328,7 @@ func (n *newSide) oldMasterEnded(err error) {
 		return
 	case newAccepting, newSettling:
 		if m.world.services.Present() && (n.obeys || n.phase == newAccepting) {
-			m.leavePorts()
+			m.closePorts()
 			n.abort(reason.Error(), false)
 			return
 		}
@@ -350,7 +350,7 @@ func (n *newSide) oldMasterEnded(err error) {
 	m.unstore(n.stored)
 	n.link.close()
 	m.takeInLate()
-	m.next()
+	m.startQueued()
 }
 
 // takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
@@ -371,14 +371,14 @@ func (m *master) takeInLate() {
 				return
 			}
 			m.takeInBeside(met)
-			m.handOnAll()
+			m.handOverAll()
 			m.restate()
 		}
 	})
 }
 
-// leavePorts makes room for another master.
-func (m *master) leavePorts() {
+// closePorts makes room for another master.
+func (m *master) closePorts() {
 	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
 		if *fd >= 0 {
 			m.world.close(*fd)
@@ -391,5 +391,5 @@ func (m *master) leavePorts() {
 func (n *newSide) oldMasterSilent() {
 	m := n.m
 	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
-	n.succeed()
+	n.replaceOldMaster()
 }

@@ -55,30 +55,30 @@ type oldSide struct {
 	replies []chan<- admin.Outcome // who asked for it
 	strict  bool                   // whoever asked wants every server to be reached
 
-	phase    oldPhase
-	until    time.Time // deadline of the phase
-	slots    int       // of the new side
-	removed  []int     // pools whose addresses the new side does not serve
-	patience time.Duration
-	awaited  map[pair]bool                 // connections that the old worker has not said it has
-	results  map[int]link.ClientsMovedBody // by slot: who has moved all that moves
-	failure  error                         // why clients are coming back
-	inquiry  *inquiry                      // servers are asked whether the old workers reach them; nil: no
-	remarks  []string                      // for whoever asked, if it is done
-	changes  []string                      // what a reload is to change, in short
-	losses   losses
-	theirs   losses // upgrade: of the new master's workers, as it says
+	phase       oldPhase
+	until       time.Time // deadline of the phase
+	slots       int       // of the new side
+	removed     []int     // pools whose addresses the new side does not serve
+	patience    time.Duration
+	awaited     map[pair]bool                 // connections that the old worker has not said it has
+	results     map[int]link.ClientsMovedBody // by slot: who has moved all that moves
+	failure     error                         // why clients are coming back
+	inquiry     *inquiry                      // servers are asked whether the old workers reach them; nil: no
+	remarks     []string                      // for whoever asked, if it is done
+	changes     []string                      // what a reload is to change, in short
+	losses      losses
+	lossesOfNew losses // upgrade: of the new master's workers, as it says
 
-	link      *masterLink // upgrade: the way to the new master
-	successor int         // upgrade: its pid
-	intents   bool        // upgrade: the new master knows the message intent
-	silent    bool        // upgrade: there is nothing more to hear of the new master
+	link       *masterLink // upgrade: the way to the new master
+	successor  int         // upgrade: its pid
+	intents    bool        // upgrade: the new master knows the message intent
+	linkClosed bool        // upgrade: there is nothing more to hear of the new master
 
-	childEnded error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
-	declares   bool  // upgrade: this master tells the service manager about the new one
-	obeys      bool  // upgrade: which does not do so itself; one of an early version does, and may not be listened to
-	deposed    bool  // upgrade: the new master has ended when it was the main process of the service
-	declared   bool  // upgrade: others may have been told that the new master is the one that serves
+	newMasterExit error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
+	declares      bool  // upgrade: this master tells the service manager about the new one
+	obeys         bool  // upgrade: which does not do so itself; one of an early version does, and may not be listened to
+	newWasMain    bool  // upgrade: the new master has ended when it was the main process of the service
+	declared      bool  // upgrade: others may have been told that the new master is the one that serves
 }
 
 func (o *oldSide) enter(phase oldPhase, timeout time.Duration) {
@@ -88,21 +88,21 @@ func (o *oldSide) enter(phase oldPhase, timeout time.Duration) {
 // handle takes what the new side says.
 func (o *oldSide) handle(msg message) {
 	if msg.Lost > 0 {
-		o.theirs = losses{msg.Lost, msg.LostReason}
+		o.lossesOfNew = losses{msg.Lost, msg.LostReason}
 	}
 	switch {
 	case msg.Kind == messageHello && o.phase == oldCalling:
-		o.welcome(msg)
+		o.answerHello(msg)
 	case msg.Kind == messageCounters && o.phase == oldWaiting:
 		o.m.mapNewCounters(msg)
 	case msg.Kind == messagePrepared && o.phase == oldWaiting && o.inquiry == nil:
 		o.prepared(msg)
 	case msg.Kind == messageAgain && o.phase == oldMoving:
-		o.introduce(msg.Slot)
+		o.reconnect(msg.Slot)
 	case msg.Kind == messageSettled && o.phase == oldSettling && o.link != nil:
 		o.agree()
 	case msg.Kind == messageSettled && o.phase == oldSettling:
-		o.finish()
+		o.complete()
 	case msg.Kind == messageSettled && o.phase == oldLeaving: // it has lost clients since it said so first
 		o.other.send(message{Kind: messageAgreed})
 	case msg.Kind == messageFailed:
@@ -148,7 +148,7 @@ func (o *oldSide) proceed(msg message) {
 	o.slots, o.patience = msg.Slots, msg.Patience
 	o.removed = o.m.generations.serving.unserved(msg.Serves)
 	o.status.Build = msg.Build
-	o.join()
+	o.connectWorkers()
 }
 
 // move begins to move the clients.
@@ -169,11 +169,11 @@ func (o *oldSide) move() {
 	}
 	o.other.send(o.goAhead())
 	if len(o.removed) > 0 {
-		m.shelter(m.generations.serving)
+		m.acceptForMissing(m.generations.serving)
 	}
 	for _, from := range m.generations.serving.slots {
 		if from.state == slotServing {
-			o.begin(from)
+			o.startMoving(from)
 		}
 	}
 	o.checkMoved()
@@ -193,8 +193,8 @@ func (o *oldSide) goAhead() message {
 	return msg
 }
 
-// begin has a worker move its clients.
-func (o *oldSide) begin(from *slot) {
+// startMoving has a worker move its clients.
+func (o *oldSide) startMoving(from *slot) {
 	from.become(slotGiving, time.Time{})
 	o.m.tellRemoved(from, o.removed)
 	o.m.pass(from, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: o.patience})})
@@ -223,9 +223,9 @@ func (o *oldSide) workerDied(from *slot) {
 // for, since its clients must be counted: also one that is done, with its stragglers.
 func (o *oldSide) moves(from *slot) bool {
 	if _, done := o.results[from.index]; done {
-		return from.state == slotGiving && o.m.dead(from)
+		return from.state == slotGiving && o.m.unreaped(from)
 	}
-	return from.state == slotGiving || from.state == slotDying && !from.mourned
+	return from.state == slotGiving || from.state == slotDying && !from.lossesCounted
 }
 
 // checkMoved goes on when all workers are done.
@@ -240,12 +240,12 @@ func (o *oldSide) checkMoved() {
 	}
 	o.enter(oldSettling, settleTimeout)
 	o.declared = o.link != nil
-	o.total()
+	o.addUpResults()
 	o.other.send(message{Kind: messageMoved, Result: &o.status})
 }
 
-// total adds up what the workers say.
-func (o *oldSide) total() {
+// addUpResults adds up what the workers say.
+func (o *oldSide) addUpResults() {
 	t := &o.status
 	t.Moved, t.Stragglers, t.Closed, t.Bytes, t.LongestPause = 0, 0, 0, 0, 0
 	for _, body := range o.results {
@@ -255,7 +255,7 @@ func (o *oldSide) total() {
 		t.Bytes += body.Bytes
 		t.LongestPause = max(t.LongestPause, body.LongestPause)
 	}
-	countLost(t, o.losses, o.theirs)
+	countLost(t, o.losses, o.lossesOfNew)
 }
 
 // peerFailed follows when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
@@ -271,18 +271,18 @@ func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	}
 }
 
-// finish is past the point of no return: the new generation serves. What has not moved may still do so, or ends in its
+// complete is past the point of no return: the new generation serves. What has not moved may still do so, or ends in its
 // old worker.
-func (o *oldSide) finish() {
+func (o *oldSide) complete() {
 	m := o.m
 	fault.At("om.finish")
-	o.introduceEarlier()
+	o.connectEarlier()
 	deadline := m.generations.serving.config.Global.ShutdownTimeout
 	for _, from := range m.generations.serving.slots {
 		m.release(from, deadline, o.removed)
 	}
 	if o.link == nil {
-		m.succeed()
+		m.replaceGeneration()
 	} else {
 		if !o.obeys || !o.declares { // else the service manager may listen to the new master only, which does that
 			m.unstore(m.generations.serving.storedNames())
@@ -337,7 +337,7 @@ func (o *oldSide) expire() {
 	case oldLeaving:
 		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", o.status.Kind, settleTimeout)
 		o.enter(oldLeaving, settleTimeout)
-		o.dismissChild()
+		o.killNewMaster()
 	case oldReturning:
 		o.conclude(o.failure)
 	}
@@ -352,9 +352,9 @@ func (o *oldSide) overdue() {
 		switch {
 		case !o.moves(from):
 		case from.state == slotDying: // even killing it has not helped
-			m.mourn(from, "does not end")
+			m.countLosses(from, "does not end")
 		case from.hangs():
-			m.mourn(from, "killed, since it hangs and does not hand its clients over")
+			m.countLosses(from, "killed, since it hangs and does not hand its clients over")
 			m.kill(from, "it hangs, and does not hand its clients over")
 		case from.pulse.still > 0:
 			undecided = true
@@ -373,10 +373,10 @@ func (o *oldSide) overdue() {
 // conclude ends the attempt and tells everyone concerned how it went.
 func (o *oldSide) conclude(err error) {
 	m := o.m
-	err = withRemedy(err)
+	err = withHint(err)
 	o.status.Took = m.world.now().Sub(o.status.At)
 	o.status.Outcome = admin.HandoffDone
-	countLost(&o.status, o.losses, o.theirs)
+	countLost(&o.status, o.losses, o.lossesOfNew)
 	m.oldSide = nil
 	if err != nil {
 		o.status.Outcome, o.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&o.status)
@@ -405,8 +405,8 @@ func (o *oldSide) conclude(err error) {
 		o.farewell()
 		return
 	}
-	if o.deposed && m.after == nothing {
-		m.leaveBehind(errDeposed)
+	if o.newWasMain && m.after == nothing {
+		m.leaveBehind(errNewWasMain)
 		return
 	}
 	if m.keeper.lost != nil && m.after == nothing {
@@ -414,5 +414,5 @@ func (o *oldSide) conclude(err error) {
 		return
 	}
 	m.resumeAsks()
-	m.next()
+	m.startQueued()
 }

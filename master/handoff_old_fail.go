@@ -35,7 +35,7 @@ func (o *oldSide) resume() {
 		if from.state == slotGiving {
 			from.become(slotServing, time.Time{})
 			o.m.pass(from, link.Message{Kind: link.Resume})
-			if from.leaves {
+			if from.toldToEnd {
 				o.m.drainSlot(from)
 			}
 		}
@@ -53,7 +53,7 @@ func (o *oldSide) stop() {
 	}
 	if o.link != nil {
 		o.link.close()
-		o.dismissChild()
+		o.killNewMaster()
 	}
 }
 
@@ -61,20 +61,20 @@ func (o *oldSide) stop() {
 func (o *oldSide) notSent(u *unsent) {
 	if o.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
 		o.m.log.Printf(logfile.Error, "%s: %v", o.status.Kind, u)
-		o.dismissChild()
+		o.killNewMaster()
 		return
 	}
 	o.fail(u)
 }
 
-// dismissChild ends a new master that hangs. One that works has its time to end by itself.
-func (o *oldSide) dismissChild() {
+// killNewMaster ends a new master that hangs. One that works has its time to end by itself.
+func (o *oldSide) killNewMaster() {
 	m := o.m
 	if !m.child {
 		return
 	}
 	known := m.workerPIDs()
-	m.world.dismiss(func(pid int) bool {
+	m.world.killChildren(func(pid int) bool {
 		return !known[pid] && (!m.keeper.stays || process.SameCommand(pid) || isSuccessor(pid))
 	})
 }
@@ -86,7 +86,7 @@ func (o *oldSide) abandon() {
 	if o.link != nil {
 		o.link.close()
 		m.dropListeners(m.generations.serving)
-		o.dismissChild()
+		o.killNewMaster()
 	}
 	if o.phase == oldLeaving {
 		m.serveStats()

@@ -8,21 +8,21 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// join gives the workers of both sides connections to each other, all of them before the first client moves: what is short
+// connectWorkers gives the workers of both sides connections to each other, all of them before the first client moves: what is short
 // here, descriptors above all, must change nothing.
-func (o *oldSide) join() {
+func (o *oldSide) connectWorkers() {
 	o.enter(oldJoining, joinTimeout)
 	o.awaited, o.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
 	for _, from := range o.m.generations.serving.slots {
-		if from.state == slotServing && !o.connect(from, everyPartner) {
+		if from.state == slotServing && !o.connectWorker(from, everyPartner) {
 			return
 		}
 	}
 	o.checkJoined()
 }
 
-// joined notes that an old worker has its end of a connection.
-func (o *oldSide) joined(p pair) {
+// workerJoined notes that an old worker has its end of a connection.
+func (o *oldSide) workerJoined(p pair) {
 	delete(o.awaited, p)
 	o.checkJoined()
 }
@@ -45,16 +45,16 @@ func (o *oldSide) replaced(from *slot) {
 	if from.generation != o.m.generations.serving || o.phase != oldJoining && o.phase != oldMoving {
 		return
 	}
-	if o.connect(from, everyPartner) && o.phase == oldMoving {
-		o.begin(from)
+	if o.connectWorker(from, everyPartner) && o.phase == oldMoving {
+		o.startMoving(from)
 	}
 }
 
 const everyPartner = -1
 
-// connect gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
+// connectWorker gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
 // soon as it is passed on. What cannot be done ends the attempt.
-func (o *oldSide) connect(from *slot, only int) (done bool) {
+func (o *oldSide) connectWorker(from *slot, only int) (done bool) {
 	m := o.m
 	for _, to := range partners(from.index, len(m.generations.serving.slots), o.slots) {
 		if only != everyPartner && to.slot != only {
@@ -62,26 +62,26 @@ func (o *oldSide) connect(from *slot, only int) (done bool) {
 		}
 		ours, theirs, err := m.world.pair()
 		if err == nil {
-			err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to.slot, Share: to.told()})}, ours)
+			err = m.pass(from, link.Message{Kind: link.Peer, Body: link.Body(link.PeerBody{Slot: to.slot, Share: to.onWire()})}, ours)
 			m.world.close(ours)
 			if err != nil {
 				m.world.close(theirs)
 			}
 		}
 		if err != nil {
-			o.fail(withRemedy(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
+			o.fail(withHint(fmt.Errorf("connecting %v: %w", pair{from.index, to.slot}, err)))
 			return false
 		}
 		o.awaited[pair{from.index, to.slot}] = true
-		o.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.told(), fds: []int{theirs}})
+		o.other.send(message{Kind: messagePeer, From: from.index, Slot: to.slot, Share: to.onWire(), fds: []int{theirs}})
 	}
 	return true
 }
 
-// introduce connects the successor of a new worker that has died to all who hand over to its slot.
-func (o *oldSide) introduce(slot int) {
+// reconnect connects the successor of a new worker that has died to all who hand over to its slot.
+func (o *oldSide) reconnect(slot int) {
 	for _, from := range o.m.generations.serving.slots {
-		if from.state == slotGiving && !o.connect(from, slot) {
+		if from.state == slotGiving && !o.connectWorker(from, slot) {
 			return
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
-// welcome answers the new master's hello.
-func (o *oldSide) welcome(msg message) {
+// answerHello answers the new master's hello.
+func (o *oldSide) answerHello(msg message) {
 	m := o.m
 	version, err := conversation(msg)
 	if err != nil {
@@ -46,7 +46,7 @@ func (o *oldSide) welcome(msg message) {
 func (o *oldSide) agree() {
 	fault.At("om.agree")
 	if !o.declares {
-		o.allow()
+		o.sendAgreed()
 		return
 	}
 	m := o.m
@@ -66,25 +66,25 @@ func (o *oldSide) isDeclared(err error) {
 	if err != nil {
 		o.m.log.Printf(logfile.Error, "upgrade: telling the service manager about the new master: %v", err)
 	}
-	o.allow()
+	o.sendAgreed()
 }
 
-// allow says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
-func (o *oldSide) allow() {
+// sendAgreed says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
+func (o *oldSide) sendAgreed() {
 	o.m.declineScrapes()
 	o.enter(oldLeaving, settleTimeout)
 	o.other.send(message{Kind: messageAgreed})
 }
 
-// flip follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
+// newMasterReadyOrEnded follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
 // ended.
-func (o *oldSide) flip(err error) {
+func (o *oldSide) newMasterReadyOrEnded(err error) {
 	m := o.m
 	if err != nil && m.generations.ofNewMaster != nil && m.ending() {
 		o.endOrphans(err)
 		return
 	}
-	o.flipped(err)
+	o.afterNewMaster(err)
 }
 
 // endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
@@ -98,12 +98,12 @@ func (o *oldSide) endOrphans(err error) {
 	of := m.generations.ofNewMaster.sharedFD
 	m.world.aside(func() func() {
 		m.world.endSharers(of, how)
-		return func() { o.flipped(err) }
+		return func() { o.afterNewMaster(err) }
 	})
 }
 
-// flipped goes on when nothing is left of a new master that has ended, or when it has taken over.
-func (o *oldSide) flipped(err error) {
+// afterNewMaster goes on when nothing is left of a new master that has ended, or when it has taken over.
+func (o *oldSide) afterNewMaster(err error) {
 	m := o.m
 	m.child = false
 	m.reapStrays()
@@ -112,27 +112,27 @@ func (o *oldSide) flipped(err error) {
 	}
 	switch {
 	case m.oldSide != o:
-		m.next()
+		m.startQueued()
 		return
 	case err == nil:
-		o.finish()
+		o.complete()
 		return
-	case o.silent:
-		o.ended(err)
+	case o.linkClosed:
+		o.newMasterEnded(err)
 	default: // its last words may say why
-		o.childEnded = err
+		o.newMasterExit = err
 		o.link.stopReading()
 	}
 }
 
-// ended follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
+// newMasterEnded follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
 // got that for both.
-func (o *oldSide) ended(err error) {
+func (o *oldSide) newMasterEnded(err error) {
 	if o.phase == oldCalling {
 		for signal, w := range watched {
 			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
 				o.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
-				defer o.m.intend(w.intent)
+				defer o.m.obey(w.intent)
 			}
 		}
 	}
@@ -143,21 +143,21 @@ func (o *oldSide) ended(err error) {
 	case oldReturning:
 		o.conclude(o.failure)
 	default:
-		o.lost(err)
+		o.newMasterDied(err)
 	}
 }
 
-// lost follows the end of a new master while clients move: its workers hand back by themselves.
-func (o *oldSide) lost(err error) {
+// newMasterDied follows the end of a new master while clients move: its workers hand back by themselves.
+func (o *oldSide) newMasterDied(err error) {
 	err = fmt.Errorf("new master: %w", err)
 	o.resume()
-	o.deposed = o.declares && (o.phase == oldDeclaring || o.phase == oldLeaving)
+	o.newWasMain = o.declares && (o.phase == oldDeclaring || o.phase == oldLeaving)
 	o.conclude(err)
 }
 
-// errDeposed is why a master ends whose successor was killed when it was the main process of the service already. Who did that
+// errNewWasMain is why a master ends whose successor was killed when it was the main process of the service already. Who did that
 // may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one fails.
-var errDeposed = errors.New("the new master has ended when it was the main process of the service")
+var errNewWasMain = errors.New("the new master has ended when it was the main process of the service")
 
 // farewell is the last that an old master says and does: its successor serves.
 func (o *oldSide) farewell() {
@@ -188,7 +188,7 @@ func (o *oldSide) passOn() (names []string) {
 	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}
 	var waiting []intent
 	if r := m.queued; r != nil {
-		if r.unheard {
+		if r.noReply {
 			waiting = append(waiting, map[string]intent{kindReload: reload, kindUpgrade: upgrade}[r.kind])
 		}
 		r.answer(replaced)
@@ -217,12 +217,12 @@ func (m *master) resumeAsks() {
 	asks := m.admin.deferred
 	m.admin.deferred = nil
 	for _, a := range asks {
-		m.asked(a)
+		m.handleAsk(a)
 	}
 }
 
-// yielding tells whether a new master may take over at any moment, or has.
-func (m *master) yielding() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
+// mayBeReplaced tells whether a new master may take over at any moment, or has.
+func (m *master) mayBeReplaced() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
 
 // relayed takes what the other master was asked for.
 func (m *master) relayed(msg message, asNew bool) {
@@ -237,7 +237,7 @@ func (m *master) relayed(msg message, asNew bool) {
 	case what == drain && m.ending():
 	default:
 		m.log.Printf(logfile.Notice, "the other master was asked to %s", msg.Intent)
-		m.intend(what)
+		m.obey(what)
 	}
 }
 

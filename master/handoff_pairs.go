@@ -31,8 +31,8 @@ func gcd(a, b int) int {
 	return a
 }
 
-// told is the share as it is told: 1 goes without saying.
-func (p partner) told() int {
+// onWire is the share as it is told: 1 goes without saying.
+func (p partner) onWire() int {
 	if p.share == 1 {
 		return 0
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// listensAt returns where a generation listens.
-func (g *generation) listensAt() (all []socketName) {
+// servedSockets returns where a generation listens.
+func (g *generation) servedSockets() (all []socketName) {
 	for i := range g.config.Pools {
 		l := g.config.Pools[i].Listen
 		all = append(all, socketName{Network: l.Network, Address: l.Address})
@@ -24,7 +24,7 @@ func (g *generation) unserved(served []socketName) (pools []int) {
 	if len(served) == 0 {
 		return nil
 	}
-	for i, own := range g.listensAt() {
+	for i, own := range g.servedSockets() {
 		if !slices.Contains(served, own) {
 			pools = append(pools, i)
 		}
@@ -59,7 +59,7 @@ func (o *oldSide) coverRemoved() {
 	if len(o.removed) == 0 {
 		return
 	}
-	m.shelter(m.generations.serving)
+	m.acceptForMissing(m.generations.serving)
 	for _, from := range m.generations.serving.slots {
 		if from.state == slotGiving {
 			m.tellRemoved(from, o.removed)

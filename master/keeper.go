@@ -39,7 +39,7 @@ type keeping struct {
 	newMaster int  // pid of the master that has taken over
 
 	pid       int      // of the process that stays, if that is not this one; 0: none
-	way       net.Conn // to it; nil: it was not found
+	conn      net.Conn // to it; nil: it was not found
 	lost      error    // it is gone, and this master goes, too, when the handoff is over; nil: not so
 	forwarded bool     // it has passed on a drain; what comes directly after it is the same
 }
@@ -146,7 +146,7 @@ func (m *master) joinKeeper() {
 	named := m.keeper.pid
 	m.world.aside(func() func() {
 		conn, pid, err := m.world.findKeeper(named)
-		return func() { m.joined(conn, pid, err) }
+		return func() { m.keeperFound(conn, pid, err) }
 	})
 }
 
@@ -197,8 +197,8 @@ func dialKeeper(pid int) (net.Conn, error) {
 	return conn, nil
 }
 
-// joined follows when the keeper has been found, or looked for in vain.
-func (m *master) joined(conn net.Conn, pid int, err error) {
+// keeperFound follows when the keeper has been found, or looked for in vain.
+func (m *master) keeperFound(conn net.Conn, pid int, err error) {
 	if err != nil {
 		m.keeperGone(err)
 		return
@@ -206,7 +206,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 	if m.keeper.pid = pid; conn == nil {
 		return
 	}
-	m.keeper.way = conn
+	m.keeper.conn = conn
 	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
 	go hearKeeper(conn, func(msg keeperMessage, err error) {
 		m.world.report(event{then: func() {
@@ -214,7 +214,7 @@ func (m *master) joined(conn net.Conn, pid int, err error) {
 				m.keeperGone(err)
 				return
 			}
-			m.forwarded(msg)
+			m.keeperSignal(msg)
 		}})
 	})
 }
@@ -241,9 +241,9 @@ func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 
 const maxKeeperMessageBytes = 4096
 
-// forwarded follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
+// keeperSignal follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
 // a drain that comes this way and directly is one, not the second that stops.
-func (m *master) forwarded(msg keeperMessage) {
+func (m *master) keeperSignal(msg keeperMessage) {
 	s := signalNames[msg.Signal]
 	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
 		return
@@ -257,8 +257,8 @@ func (m *master) forwarded(msg keeperMessage) {
 	m.signal(s)
 }
 
-// again tells whether a drain that was asked for directly is the one that the keeper has passed on.
-func (m *master) again(what intent) bool {
+// sentTwice tells whether a drain that was asked for directly is the one that the keeper has passed on.
+func (m *master) sentTwice(what intent) bool {
 	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.after == drain)
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
@@ -273,15 +273,15 @@ var signalNames = map[string]os.Signal{
 // tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
 // that follows the keeper this is a library.
 func (m *master) tellKeeper() {
-	if m.keeper.way == nil && m.keeper.pid > 0 && m.successor { // it ends right after it has taken over
-		m.keeper.way, _, _ = m.world.findKeeper(m.keeper.pid)
+	if m.keeper.conn == nil && m.keeper.pid > 0 && m.successor { // it ends right after it has taken over
+		m.keeper.conn, _, _ = m.world.findKeeper(m.keeper.pid)
 	}
-	if m.keeper.way == nil {
+	if m.keeper.conn == nil {
 		return
 	}
 	text, _ := json.Marshal(keeperMessage{Ended: true})
-	m.keeper.way.SetWriteDeadline(time.Now().Add(forwardTimeout))
-	m.keeper.way.Write(text)
+	m.keeper.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
+	m.keeper.conn.Write(text)
 }
 
 // keeperGone follows the end of the keeper: whoever has started it starts another, who is to find the workers. A master that

@@ -27,24 +27,24 @@ const forwardTimeout = time.Second
 // keeper is its state. Only the goroutine of run touches it.
 type keeper struct {
 	pid      int
-	listener net.Listener // nil: no master can come
-	ways     []*way       // the latest last
-	master   int          // pid of the one that serves
-	well     bool         // it has said that it ends as it was asked to
-	joined   bool         // it has come
-	stopping bool         // it was told to end
-	ending   string       // the name of the signal that has said so last
-	restarts bool         // pid 1 has nobody who would start another master
+	listener net.Listener  // nil: no master can come
+	conns    []*masterConn // the latest last
+	master   int           // pid of the one that serves
+	well     bool          // it has said that it ends as it was asked to
+	joined   bool          // it has come
+	stopping bool          // it was told to end
+	ending   string        // the name of the signal that has said so last
+	restarts bool          // pid 1 has nobody who would start another master
 
-	came chan *way
-	left chan *way
+	came chan *masterConn
+	left chan *masterConn
 	late <-chan time.Time // when what a master has said that has ended must have come; nil: none has
 
 	overdue bool // that is past
 }
 
-// way leads to a master.
-type way struct {
+// masterConn leads to a master.
+type masterConn struct {
 	conn net.Conn
 	pid  int
 	well bool // it has said that it ends as it was asked to; of the goroutine that listens, until it has left
@@ -60,11 +60,11 @@ func keep(fd int, successor int, signals <-chan os.Signal, events <-chan event, 
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	sock.SetName(keeperComm)
-	k := &keeper{pid: os.Getpid(), master: successor, restarts: os.Getpid() == 1, came: make(chan *way), left: make(chan *way)}
+	k := &keeper{pid: os.Getpid(), master: successor, restarts: os.Getpid() == 1, came: make(chan *masterConn), left: make(chan *masterConn)}
 	if fd >= 0 {
 		k.listen(fd)
 	}
-	letGo(born)
+	closeInherited(born)
 	debug.FreeOSMemory()
 	return k.run(signals, children)
 }
@@ -73,7 +73,7 @@ func (k *keeper) listen(fd int) {
 	file := os.NewFile(uintptr(fd), "keeper")
 	l, err := net.FileListener(file)
 	if err != nil {
-		complain("waiting for masters: %v", err)
+		logToStderr("waiting for masters: %v", err)
 		return
 	}
 	k.listener = l
@@ -84,21 +84,21 @@ func (k *keeper) listen(fd int) {
 			if err != nil {
 				return
 			}
-			if w := newWay(conn, first); w != nil {
-				k.came <- w
+			if c := newMasterConn(conn, first); c != nil {
+				k.came <- c
 			}
 		}
 	}()
 }
 
-// complain says what nobody else can: the log is the masters'.
-func complain(format string, args ...any) {
+// logToStderr says what nobody else can: the log is the masters'.
+func logToStderr(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "pinion keeper (pid %d): %s\n", os.Getpid(), fmt.Sprintf(format, args...))
 }
 
-// newWay trusts a process of the same user that runs the same command. That of the first successor, which may have come and
+// newMasterConn trusts a process of the same user that runs the same command. That of the first successor, which may have come and
 // ended before this process listened, is known.
-func newWay(conn net.Conn, first int) *way {
+func newMasterConn(conn net.Conn, first int) *masterConn {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	uid, pid := -1, 0
 	if err == nil {
@@ -108,7 +108,7 @@ func newWay(conn net.Conn, first int) *way {
 		conn.Close()
 		return nil
 	}
-	return &way{conn: conn, pid: pid}
+	return &masterConn{conn: conn, pid: pid}
 }
 
 func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error {
@@ -128,10 +128,10 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 			if over, err := k.reap(); over {
 				return err
 			}
-		case w := <-k.came:
-			k.met(w)
-		case w := <-k.left:
-			k.parted(w)
+		case c := <-k.came:
+			k.masterCame(c)
+		case c := <-k.left:
+			k.masterLeft(c)
 			if over, err := k.reap(); over {
 				return err
 			}
@@ -139,27 +139,27 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 	}
 }
 
-// met follows when a master has come. One that ends at once may come twice, and what it has said first stays true. An end
+// masterCame follows when a master has come. One that ends at once may come twice, and what it has said first stays true. An end
 // that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it on.
-func (k *keeper) met(w *way) {
-	k.well = k.well && w.pid == k.master
-	k.ways, k.master, k.joined = append(k.ways, w), w.pid, true
+func (k *keeper) masterCame(c *masterConn) {
+	k.well = k.well && c.pid == k.master
+	k.conns, k.master, k.joined = append(k.conns, c), c.pid, true
 	k.late, k.overdue = nil, false
 	if k.ending != "" {
-		w.send(keeperMessage{Signal: k.ending, Again: true})
+		c.send(keeperMessage{Signal: k.ending, Again: true})
 	}
-	go hearKeeper(w.conn, func(said keeperMessage, err error) {
-		w.well = w.well || said.Ended
+	go hearKeeper(c.conn, func(said keeperMessage, err error) {
+		c.well = c.well || said.Ended
 		if err != nil {
-			k.left <- w
+			k.left <- c
 		}
 	})
 }
 
-// parted follows when a master has ended, or does not talk any more.
-func (k *keeper) parted(w *way) {
-	k.ways = slices.DeleteFunc(k.ways, func(other *way) bool { return other == w })
-	k.well = k.well || w.well && w.pid == k.master
+// masterLeft follows when a master has ended, or does not talk any more.
+func (k *keeper) masterLeft(c *masterConn) {
+	k.conns = slices.DeleteFunc(k.conns, func(other *masterConn) bool { return other == c })
+	k.well = k.well || c.well && c.pid == k.master
 }
 
 // signalled passes a signal on. The second drain is to stop.
@@ -181,19 +181,19 @@ func (k *keeper) signalled(s os.Signal) {
 
 // forward tells the master that has come last. One that has not come, or hangs, gets the signal itself.
 func (k *keeper) forward(name string, s syscall.Signal) {
-	for _, w := range slices.Backward(k.ways) {
-		if w.send(keeperMessage{Signal: name}) == nil {
+	for _, c := range slices.Backward(k.conns) {
+		if c.send(keeperMessage{Signal: name}) == nil {
 			return
 		}
 	}
 	syscall.Kill(k.master, s)
 }
 
-func (w *way) send(word keeperMessage) error {
+func (c *masterConn) send(word keeperMessage) error {
 	text, err := json.Marshal(word)
 	if err == nil {
-		w.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
-		_, err = w.conn.Write(text)
+		c.conn.SetWriteDeadline(time.Now().Add(forwardTimeout))
+		_, err = c.conn.Write(text)
 	}
 	return err
 }
@@ -207,7 +207,7 @@ func (k *keeper) reap() (over bool, err error) {
 			continue
 		}
 		if err != nil || pid <= 0 {
-			return k.lost(err)
+			return k.masterVanished(err)
 		}
 		if pid != k.master {
 			continue
@@ -216,19 +216,19 @@ func (k *keeper) reap() (over bool, err error) {
 			k.master, k.joined, k.well = next, false, false
 			continue
 		}
-		if over, err := k.ended(status); over {
+		if over, err := k.masterEnded(status); over {
 			return true, err
 		}
 	}
 }
 
-// lost tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
+// masterVanished tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
 // one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
-func (k *keeper) lost(err error) (bool, error) {
-	if !errors.Is(err, syscall.ECHILD) && err != nil || there(k.master) {
+func (k *keeper) masterVanished(err error) (bool, error) {
+	if !errors.Is(err, syscall.ECHILD) && err != nil || processExists(k.master) {
 		return false, nil
 	}
-	if slices.ContainsFunc(k.ways, func(w *way) bool { return w.pid == k.master }) {
+	if slices.ContainsFunc(k.conns, func(c *masterConn) bool { return c.pid == k.master }) {
 		return false, nil // it is still to be heard
 	}
 	if next := k.child(); next != 0 {
@@ -244,12 +244,12 @@ func (k *keeper) lost(err error) (bool, error) {
 		}
 		return false, nil
 	}
-	return k.failed("without a word")
+	return k.masterFailed("without a word")
 }
 
-// there tells whether a process lives, or is dead and not buried. One whose first thread has ended can still have others,
+// processExists tells whether a process lives, or is dead and not buried. One whose first thread has ended can still have others,
 // and until the last has ended its children are not this process's.
-func there(pid int) bool {
+func processExists(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err == nil
 }
@@ -265,25 +265,25 @@ func (k *keeper) child() int {
 	return 0
 }
 
-// ended follows the end of the master. The service ends with it, unless it was killed and nobody would start another one.
-func (k *keeper) ended(status syscall.WaitStatus) (over bool, err error) {
+// masterEnded follows the end of the master. The service ends with it, unless it was killed and nobody would start another one.
+func (k *keeper) masterEnded(status syscall.WaitStatus) (over bool, err error) {
 	switch {
 	case status.Exited() && status.ExitStatus() == 0:
 		return true, nil
 	case status.Signaled():
-		return k.failed("signal: " + status.Signal().String())
+		return k.masterFailed("signal: " + status.Signal().String())
 	}
-	return k.failed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
+	return k.masterFailed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
 }
 
-// failed tells whether the service ends because the master has. Pid 1 of a container has nobody who would start the next
+// masterFailed tells whether the service ends because the master has. Pid 1 of a container has nobody who would start the next
 // one, which finds the workers.
-func (k *keeper) failed(how string) (over bool, err error) {
+func (k *keeper) masterFailed(how string) (over bool, err error) {
 	err = fmt.Errorf("the master (pid %d) has ended: %s", k.master, how)
 	if !k.restarts || !k.joined || k.stopping {
 		return true, err
 	}
-	complain("%v; starting the next one", err)
+	logToStderr("%v; starting the next one", err)
 	if errStart := k.start(); errStart != nil {
 		return true, errors.Join(err, errStart)
 	}
@@ -301,20 +301,20 @@ func (k *keeper) start() error {
 	return child.Release()
 }
 
-// bornWith returns the descriptors that a process has from the one that has started it, as /proc names them.
-func bornWith() map[string]bool {
+// openDescriptors returns the descriptors that a process has from the one that has started it, as /proc names them.
+func openDescriptors() map[string]bool {
 	born := map[string]bool{}
 	eachDescriptor(func(fd int, what string) { born[strconv.Itoa(fd)+" "+what] = true })
 	return born
 }
 
-// letGo gives up every descriptor but those that the process was born with, which may mean something to others, and those of
+// closeInherited gives up every descriptor but those that the process was born with, which may mean something to others, and those of
 // the runtime and of the keeper. The pipe by which the new master notices that this one does not keep it any more is among
 // them. A descriptor that an object of ours still has must not become another's: what takes its place is nothing.
-func letGo(born map[string]bool) {
+func closeInherited(born map[string]bool) {
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		complain("opening %s: %v", os.DevNull, err)
+		logToStderr("opening %s: %v", os.DevNull, err)
 		return
 	}
 	defer syscall.Close(null)

@@ -17,7 +17,7 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	join := func() (theirs *way, ours net.Conn) {
+	join := func() (theirs *masterConn, ours net.Conn) {
 		ours, err := net.Dial("unixpacket", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -27,7 +27,7 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { ours.Close() })
-		return &way{conn: conn, pid: os.Getpid()}, ours
+		return &masterConn{conn: conn, pid: os.Getpid()}, ours
 	}
 	hears := func(conn net.Conn) (msg keeperMessage) {
 		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -42,7 +42,7 @@ func TestKeeperRepeatsTheEnd(t *testing.T) {
 		return msg
 	}
 
-	k := &keeper{pid: os.Getpid(), master: os.Getpid(), came: make(chan *way), left: make(chan *way)}
+	k := &keeper{pid: os.Getpid(), master: os.Getpid(), came: make(chan *masterConn), left: make(chan *masterConn)}
 	signals := make(chan os.Signal)
 	go k.run(signals, nil)
 	first, old := join()

@@ -70,30 +70,30 @@ func TestKeeperOfAnotherName(t *testing.T) {
 
 // A master that ends right after its takeover can come twice, and what it has said first stays true.
 func TestKeeperMeetsMasterTwice(t *testing.T) {
-	k := &keeper{master: 7, left: make(chan *way, 2)}
+	k := &keeper{master: 7, left: make(chan *masterConn, 2)}
 	first, other := net.Pipe()
-	k.met(&way{conn: first, pid: 7})
+	k.masterCame(&masterConn{conn: first, pid: 7})
 	if _, err := other.Write([]byte(`{"ended":true}`)); err != nil {
 		t.Fatal(err)
 	}
 	other.Close()
-	k.parted(<-k.left)
+	k.masterLeft(<-k.left)
 	again, other := net.Pipe()
-	k.met(&way{conn: again, pid: 7})
+	k.masterCame(&masterConn{conn: again, pid: 7})
 	if other.Close(); !k.well {
 		t.Error("it has forgotten that the master ends as it was asked to")
 	}
-	k.parted(<-k.left)
+	k.masterLeft(<-k.left)
 	next, other := net.Pipe()
 	defer other.Close()
-	if k.met(&way{conn: next, pid: 8}); k.well || k.master != 8 {
+	if k.masterCame(&masterConn{conn: next, pid: 8}); k.well || k.master != 8 {
 		t.Errorf("master %d, which has just come, ends well: %v", k.master, k.well)
 	}
 }
 
 // A master that has left everything to the next one may get a signal that it does not pass on any more.
 func TestKeeperTellsNextMaster(t *testing.T) {
-	k := &keeper{master: 7, left: make(chan *way, 2)}
+	k := &keeper{master: 7, left: make(chan *masterConn, 2)}
 	for _, pid := range []int{7, 8} {
 		conn, other := net.Pipe()
 		defer other.Close()
@@ -103,7 +103,7 @@ func TestKeeperTellsNextMaster(t *testing.T) {
 			n, _ := other.Read(buf)
 			heard <- string(buf[:n])
 		}()
-		k.met(&way{conn: conn, pid: pid})
+		k.masterCame(&masterConn{conn: conn, pid: pid})
 		if pid == 7 {
 			k.signalled(syscall.SIGTERM)
 		}

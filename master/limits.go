@@ -71,9 +71,9 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 	}
 }
 
-// withRemedy says what to do about an error that means that descriptors are too few, unless it says so itself. What another
+// withHint says what to do about an error that means that descriptors are too few, unless it says so itself. What another
 // process or a library has said is text.
-func withRemedy(err error) error {
+func withHint(err error) error {
 	switch {
 	case err == nil, strings.Contains(err.Error(), "LimitNOFILE"):
 		return err

@@ -49,19 +49,19 @@ func (s *slot) clients() (n int) {
 	return n
 }
 
-// dead tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
+// unreaped tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
 // started nobody knows.
-func (m *master) dead(s *slot) bool {
+func (m *master) unreaped(s *slot) bool {
 	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
 }
 
-// mourn counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
-func (m *master) mourn(s *slot, why string) (clients int) {
+// countLosses counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
+func (m *master) countLosses(s *slot, why string) (clients int) {
 	clients = s.clients()
-	if s.mourned {
+	if s.lossesCounted {
 		return clients
 	}
-	s.mourned = true
+	s.lossesCounted = true
 	switch {
 	case m.oldSide != nil && s.generation == m.generations.serving:
 		m.oldSide.losses.add(clients, fmt.Sprintf("worker %d: %s", s.index, why))

@@ -74,19 +74,19 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt   time.Time
-	met         map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	generations generations
-	totals      totals.Totals
-	listeners   listen.Set // of the configured addresses; empty again from the drain on
-	statistics  statistics
-	admin       adminSocket
-	summary     totals.Summary
-	nextPulse   time.Time // when it is looked again whether the workers turn
-	service     service
-	watching    watching
-	keeper      keeping
-	paths       paths
+	startedAt      time.Time
+	connectedByOld map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
+	generations    generations
+	totals         totals.Totals
+	listeners      listen.Set // of the configured addresses; empty again from the drain on
+	statistics     statistics
+	admin          adminSocket
+	summary        totals.Summary
+	nextPulse      time.Time // when it is looked again whether the workers turn
+	service        service
+	watching       watching
+	keeper         keeping
+	paths          paths
 
 	borrowing   *borrowing           // listeners are being asked for; nil: none
 	oldSide     *oldSide             // hands over; nil: no handoff is under way
@@ -108,7 +108,7 @@ type master struct {
 // Run is the life of the master process: it returns nil after a stop that was asked for, else the reason why the start
 // failed. The caller owns the process: Run watches its signals.
 func Run(o Options) error {
-	born := bornWith()
+	born := openDescriptors()
 	CatchSignals()
 	events := make(chan event)
 	w := newWorld(func(e event) { events <- e })
@@ -170,18 +170,18 @@ func (m *master) start() {
 	case err != nil:
 		m.fail(err)
 	case parent != nil:
-		m.call(parent)
+		m.callOldMaster(parent)
 	default:
-		m.first()
+		m.makeFirst()
 	}
 }
 
-// first makes the first generation of a master that nobody has preceded, unless workers are there already.
-func (m *master) first() {
+// makeFirst makes the first generation of a master that nobody has preceded, unless workers are there already.
+func (m *master) makeFirst() {
 	if left := m.adoptSockets(); left != nil {
 		met, _ := m.world.orphans(absolute(m.opts.ConfigFile), nil)
 		m.takeInBeside(met)
-		m.goOn(left)
+		m.serveRevived(left)
 		return
 	}
 	m.load(func(cfg *config.Config, err error) {
@@ -189,14 +189,14 @@ func (m *master) first() {
 			return
 		}
 		if left := m.takeInOrphans(cfg); left != nil {
-			m.goOn(left)
+			m.serveRevived(left)
 			return
 		}
 		m.generations.serving = m.generate(cfg)
 		if m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
 			return
 		}
-		m.open(once, func() error { return m.generations.serving.share(m.world) }, func() {
+		m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, func() {
 			for _, s := range m.generations.serving.slots {
 				if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
 					m.fill(s)
@@ -214,13 +214,13 @@ func (m *master) failed(err error) bool {
 	return m.phase != starting
 }
 
-// once is a try of which nothing is to be hoped for when it fails.
-func once(try func() error) error { return try() }
+// tryOnce is a try of which nothing is to be hoped for when it fails.
+func tryOnce(try func() error) error { return try() }
 
-// open claims what another process could hold already, beside the addresses of the pools, so that a second Pinion fails
+// claimPortsAndPIDFile claims what another process could hold already, beside the addresses of the pools, so that a second Pinion fails
 // before it spawns anything; try is how often it is tried, share comes between. Names are looked up and files written beside
 // the loop.
-func (m *master) open(try func(func() error) error, share func() error, then func()) {
+func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, then func()) {
 	m.listenStats(try, func(err error) {
 		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {
 			return
@@ -255,9 +255,9 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 		case e := <-events:
 			m.handle(e)
 		case scrape := <-m.statistics.scrapes:
-			m.answer(scrape)
+			m.answerScrape(scrape)
 		case a := <-m.admin.asks:
-			m.asked(a)
+			m.handleAsk(a)
 		case _, more := <-m.watching.changes:
 			m.changed(more)
 		case <-timer.C:
@@ -353,12 +353,12 @@ func (m *master) reporterOf(s *slot) func(process.Event) {
 func (m *master) handle(e event) {
 	if e.slot == nil {
 		e.then()
-		m.settle()
+		m.finishEvent()
 		return
 	}
 	s := e.slot
 	if s.process != e.From {
-		m.closeRest(e.FDs)
+		m.closeUntaken(e.FDs)
 		return
 	}
 	switch e.Kind {
@@ -370,9 +370,9 @@ func (m *master) handle(e event) {
 	case process.HungUp:
 		m.hungUp(s)
 	case process.Deaf:
-		m.deaf(s, e.Text)
+		m.cannotSend(s, e.Text)
 	case process.Exited:
 		m.reap(s, e.Text)
 	}
-	m.settle()
+	m.finishEvent()
 }

@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	lookFor   = 3 * time.Second // for orphans, while workers of ours have the addresses
-	gatherFor = time.Second     // for the others when one has come
-	lookPause = 50 * time.Millisecond
+	searchTime  = 3 * time.Second // for orphans, while workers of ours have the addresses
+	orphanGrace = time.Second     // for the others when one has come
+	searchPause = 50 * time.Millisecond
 )
 
 // takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others, and
-// those that only drain, are retired ones of this master from here on: they move their clients on, see handOn. Whoever has
+// those that only drain, are retired ones of this master from here on: they move their clients on, see handOver. Whoever has
 // an address of the configuration and can only be in the way is ended.
 func (m *master) takeInOrphans(cfg *config.Config) *generation {
-	found := m.gather(cfg)
+	found := m.findOrphans(cfg)
 	if len(found) == 0 {
 		return nil
 	}
@@ -119,34 +119,34 @@ func (m *master) rejoin(o *process.Orphan) bool {
 	s.occupy(p, m.world.now())
 	s.become(slotServing, time.Time{})
 	s.generation.config.Global.ShutdownTimeout = o.Spec.ShutdownTimeout
-	m.letDrain(s.generation, []*process.Orphan{o})
+	m.resumeDrain(s.generation, []*process.Orphan{o})
 	return true
 }
 
-// handOnAll has all workers that were left beside those that serve move their clients to them, and end.
-func (m *master) handOnAll() {
+// handOverAll has all workers that were left beside those that serve move their clients to them, and end.
+func (m *master) handOverAll() {
 	for _, g := range m.generations.retired {
 		for _, s := range g.slots {
 			if s.state == slotServing {
-				m.handOn(s)
+				m.handOver(s)
 			}
 		}
 	}
 }
 
-func (m *master) handOn(s *slot) {
+func (m *master) handOver(s *slot) {
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
 		s.index, s.generation.number, s.process.PID)
-	m.introduceAdopted(s)
-	removed := s.generation.unserved(m.generations.serving.listensAt())
+	m.connectAdopted(s)
+	removed := s.generation.unserved(m.generations.serving.servedSockets())
 	m.tellRemoved(s, removed)
 	s.become(slotGiving, time.Time{})
 	m.pass(s, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{})})
 	m.release(s, s.generation.config.Global.ShutdownTimeout, removed)
 }
 
-// letDrain has those drain on that did so before, and end when they would have.
-func (m *master) letDrain(g *generation, workers []*process.Orphan) {
+// resumeDrain has those drain on that did so before, and end when they would have.
+func (m *master) resumeDrain(g *generation, workers []*process.Orphan) {
 	for _, o := range workers {
 		s := g.slots[o.Spec.Slot]
 		if o.Serves() || s.process == nil || s.process.PID != o.PID {
@@ -156,7 +156,7 @@ func (m *master) letDrain(g *generation, workers []*process.Orphan) {
 		if o.Drains.Left > 0 {
 			until = m.world.now().Add(o.Drains.Left + grace)
 		}
-		s.leaves = true // its slot is filled again, if its generation is the one that serves
+		s.toldToEnd = true // its slot is filled again, if its generation is the one that serves
 		s.become(slotDraining, until)
 		m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
 			s.index, g.number, o.PID)
@@ -180,34 +180,34 @@ func fillGaps(same, others []*process.Orphan) (filled, rest []*process.Orphan) {
 	return same, rest
 }
 
-// gathering is the search for orphans.
-type gathering struct {
-	m      *master
-	cfg    *config.Config
-	own    time.Time // until then workers of this build may come: each waits within moments, unless it hangs
-	others time.Time // likewise those of others, of which some never do
-	letGo  time.Time // until then those that are killed may still have their sockets
-	found  []*process.Orphan
-	killed map[int]bool // strays, by pid
-	named  map[int]bool // likewise: those that the operator has been told of
+// orphanSearch is the search for orphans.
+type orphanSearch struct {
+	m           *master
+	cfg         *config.Config
+	ownUntil    time.Time // until then workers of this build may come: each waits within moments, unless it hangs
+	othersUntil time.Time // likewise those of others, of which some never do
+	killedUntil time.Time // until then those that are killed may still have their sockets
+	found       []*process.Orphan
+	killed      map[int]bool // strays, by pid
+	reported    map[int]bool // likewise: those that the operator has been told of
 }
 
-// gather returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
+// findOrphans returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
 // because their master is just ending, it waits for them.
-func (m *master) gather(cfg *config.Config) []*process.Orphan {
-	until := m.world.now().Add(lookFor)
-	g := gathering{m: m, cfg: cfg, own: until, others: until, killed: map[int]bool{}, named: map[int]bool{}}
+func (m *master) findOrphans(cfg *config.Config) []*process.Orphan {
+	until := m.world.now().Add(searchTime)
+	g := orphanSearch{m: m, cfg: cfg, ownUntil: until, othersUntil: until, killed: map[int]bool{}, reported: map[int]bool{}}
 	for g.look() {
-		m.world.pause(lookPause)
+		m.world.pause(searchPause)
 	}
 	return g.found
 }
 
 // look tells whether to look again.
-func (g *gathering) look() bool {
+func (g *orphanSearch) look() bool {
 	m := g.m
 	var pids []int
-	claimants := m.world.claimants(listens(g.cfg))
+	claimants := m.world.claimants(listenAddresses(g.cfg))
 	for _, c := range claimants {
 		pids = append(pids, c.pid)
 	}
@@ -218,24 +218,24 @@ func (g *gathering) look() bool {
 			continue
 		}
 		if len(g.found) == 0 {
-			g.others = m.world.now().Add(gatherFor)
+			g.othersUntil = m.world.now().Add(orphanGrace)
 		}
 		g.found = append(g.found, o)
 	}
 	again := false
 	for _, c := range claimants {
-		until := g.expects(c, slices.Contains(deaf, c.pid))
+		until := g.waitsFor(c, slices.Contains(deaf, c.pid))
 		again = again || m.world.now().Before(until)
 	}
 	return again
 }
 
-// expects returns until when a process that has an address may come, or go. One that only is in the way is ended.
-func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
+// waitsFor returns until when a process that has an address may come, or go. One that only is in the way is ended.
+func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	m, now := g.m, g.m.world.now()
-	until = g.others
+	until = g.othersUntil
 	if c.ours && !c.parent {
-		until = g.own
+		until = g.ownUntil
 	}
 	over := !now.Before(until)
 	switch {
@@ -243,15 +243,15 @@ func (g *gathering) expects(c claimant, deaf bool) (until time.Time) {
 		return time.Time{}
 	case c.parent: // about to leave
 	case g.killed[c.pid]:
-		return g.letGo
+		return g.killedUntil
 	case c.stopped, deaf, over && c.ours:
 		m.log.Printf(logfile.Error, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
 		m.world.killStray(c.pid)
 		g.killed[c.pid] = true
-		g.letGo = now.Add(gatherFor)
-		return g.letGo
-	case over && !g.named[c.pid]:
-		g.named[c.pid] = true
+		g.killedUntil = now.Add(orphanGrace)
+		return g.killedUntil
+	case over && !g.reported[c.pid]:
+		g.reported[c.pid] = true
 		m.log.Printf(logfile.Error, "worker pid %d, which an earlier master has left, does not come to be taken over: it is of an "+
 			"early version, or hangs; to end it: kill %d", c.pid, c.pid)
 	}
@@ -264,7 +264,7 @@ func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
 		return true
 	}
 	return slices.ContainsFunc(o.Lent, func(l process.LentSocket) bool {
-		return slices.ContainsFunc(listens(cfg), func(c config.Listen) bool {
+		return slices.ContainsFunc(listenAddresses(cfg), func(c config.Listen) bool {
 			return c.ID() == config.ListenID{Network: l.Network, Address: l.Address}
 		})
 	})
@@ -278,7 +278,7 @@ func absolute(path string) string {
 	return path
 }
 
-func listens(cfg *config.Config) (all []config.Listen) {
+func listenAddresses(cfg *config.Config) (all []config.Listen) {
 	for i := range cfg.Pools {
 		all = append(all, cfg.Pools[i].Listen)
 	}
@@ -306,9 +306,9 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 			}
 		}
 	}
-	r := &remains{spec: first.SpecFD, shared: first.SharedFD}
+	r := &storedGeneration{spec: first.SpecFD, shared: first.SharedFD}
 	for i, o := range workers {
-		r.workers = append(r.workers, remainingWorker{o.Spec.Slot, o.PID, o.LinkFD})
+		r.workers = append(r.workers, storedWorker{o.Spec.Slot, o.PID, o.LinkFD})
 		if i > 0 {
 			m.world.close(o.SpecFD)
 			m.world.close(o.SharedFD)
@@ -321,7 +321,7 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 		}
 		return nil, err
 	}
-	m.letDrain(g, workers)
+	m.resumeDrain(g, workers)
 	return g, nil
 }
 
@@ -336,12 +336,12 @@ func (m *master) keepLent(o *process.Orphan) {
 	}
 }
 
-// patiently tries until an address is free that a master has had which is just ending. A service manager starts the next
+// retryWhileInUse tries until an address is free that a master has had which is just ending. A service manager starts the next
 // one when nothing is left of it.
-func (m *master) patiently(try func() error) error {
-	for began := m.world.now(); ; m.world.pause(lookPause) {
+func (m *master) retryWhileInUse(try func() error) error {
+	for began := m.world.now(); ; m.world.pause(searchPause) {
 		err := try()
-		if !errors.Is(err, syscall.EADDRINUSE) || m.world.services.Present() || m.world.now().Sub(began) >= lookFor {
+		if !errors.Is(err, syscall.EADDRINUSE) || m.world.services.Present() || m.world.now().Sub(began) >= searchTime {
 			return err
 		}
 	}
@@ -349,7 +349,7 @@ func (m *master) patiently(try func() error) error {
 
 // findLateOrphans does so for some moments: all who come within them, of the configuration file.
 func findLateOrphans(file string) (all []*process.Orphan) {
-	for until := time.Now().Add(gatherFor); time.Now().Before(until); time.Sleep(lookPause) {
+	for until := time.Now().Add(orphanGrace); time.Now().Before(until); time.Sleep(searchPause) {
 		met, _ := process.FindOrphans(file, nil)
 		all = append(all, met...)
 	}

@@ -91,8 +91,8 @@ func (m *master) ownPaths() (all []ownPath) {
 	return all
 }
 
-// look finds out whether a path still leads to the service, and binds it anew if not. It runs beside the loop.
-func (p *ownPath) look(w *world) {
+// rebindIfGone finds out whether a path still leads to the service, and binds it anew if not. It runs beside the loop.
+func (p *ownPath) rebindIfGone(w *world) {
 	now, err := w.sockets.Locate(p.listen.Address)
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
@@ -131,7 +131,7 @@ func (m *master) checkPaths(then func()) {
 	m.paths.looking = true
 	m.world.aside(func() func() {
 		for i := range all {
-			all[i].look(m.world)
+			all[i].rebindIfGone(m.world)
 		}
 		return func() { m.checked(all) }
 	})
@@ -160,7 +160,7 @@ func (m *master) mend(p *ownPath) {
 	l := m.listeners.Find(p.inode)
 	switch {
 	case p.gone && p.err != nil:
-		m.complain(p.listen.Address, p.err)
+		m.logLostPath(p.listen.Address, p.err)
 	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil):
 		p.discard(m.world) // the next look is in time
 	case p.gone && p.inode == 0:
@@ -187,8 +187,8 @@ func (p *ownPath) discard(w *world) {
 	w.close(p.FD)
 }
 
-// complain logs that a path is lost, but not again and again.
-func (m *master) complain(path string, err error) {
+// logLostPath logs that a path is lost, but not again and again.
+func (m *master) logLostPath(path string, err error) {
 	if m.paths.complaints[path] == err.Error() {
 		return
 	}
@@ -209,7 +209,7 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 	pool := &m.generations.serving.config.Pools[k]
 	if err := m.world.sockets.Listen(p.FD, pool.Backlog); err != nil {
 		p.discard(m.world)
-		m.complain(l.Address, err)
+		m.logLostPath(l.Address, err)
 		return
 	}
 	m.log.Printf(logfile.Warn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.Address, pool.Name)
@@ -226,7 +226,7 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 func (m *master) replaceAdmin(fd int) {
 	m.log.Printf(logfile.Warn, "the admin socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
 	m.admin.server.Leave()
-	m.admin.former = append(m.admin.former, m.admin.server)
+	m.admin.replaced = append(m.admin.replaced, m.admin.server)
 	m.world.close(m.admin.fd)
 	m.admin.fd, m.admin.server, m.admin.spot = fd, nil, listen.Spot{}
 	m.serveAdmin()

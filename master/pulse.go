@@ -39,21 +39,21 @@ func (s *slot) watched() bool {
 	return false
 }
 
-// feelPulses looks at every worker, when it is time.
-func (m *master) feelPulses(now time.Time) {
+// checkPulses looks at every worker, when it is time.
+func (m *master) checkPulses(now time.Time) {
 	if now.Before(m.nextPulse) {
 		return
 	}
 	m.nextPulse = now.Add(pulseEvery)
 	for _, s := range m.generations.slots() {
 		if s.watched() {
-			m.feelPulse(s)
+			m.checkPulse(s)
 		}
 	}
 	m.coverSlots()
 }
 
-func (m *master) feelPulse(s *slot) {
+func (m *master) checkPulse(s *slot) {
 	p := &s.pulse
 	if turns := atomic.LoadUint64(s.generation.counters.Turns(s.index)); turns != p.turns {
 		if s.hangs() {

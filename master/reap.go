@@ -19,7 +19,7 @@ const (
 
 // reap follows the end of a slot's process; status says how it ended.
 func (m *master) reap(s *slot, status string) {
-	m.answered(s)
+	m.borrowAnswered(s)
 	p, words := s.process, s.words.String()
 	lived := roundForReading(m.world.now().Sub(s.bornAt))
 	healthy := !s.readyAt.IsZero() && m.world.now().Sub(s.readyAt) > healthyAfter
@@ -27,7 +27,7 @@ func (m *master) reap(s *slot, status string) {
 		status += " by the master (" + s.killedFor + ")"
 	}
 	lost := ""
-	if n := m.mourn(s, status); n > 0 {
+	if n := m.countLosses(s, status); n > 0 {
 		lost = "; " + clientsAre(n, "are") + " lost"
 	}
 	s.process = nil
@@ -37,8 +37,8 @@ func (m *master) reap(s *slot, status string) {
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
 		s.index, p.PID, cpuName(p.CPU), status, lived, words, lost)
 	switch {
-	case m.onlyStruck(s, p):
-		s.struck++
+	case m.endedByEarlySignal(s, p):
+		s.earlySignals++
 		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
 			s.index, p.PID, status, lived)
 		m.fill(s)
@@ -46,12 +46,12 @@ func (m *master) reap(s *slot, status string) {
 		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
-		m.newSide.lost(s, status+words)
+		m.newSide.workerDied(s, status+words)
 	case s.moving && m.oldSide != nil: // its successor serves already
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.oldSide.coverRemoved()
 		m.oldSide.workerDied(s)
-	case s.leaves && (m.phase == serving || m.phase == starting):
+	case s.toldToEnd && (m.phase == serving || m.phase == starting):
 		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
 			s.index, p.PID, status, lived, words+lost)
 		m.fill(s)
@@ -73,13 +73,13 @@ func (m *master) reap(s *slot, status string) {
 	}
 }
 
-// maxStruck is how many workers of a slot in a row may be met by a signal in the milliseconds before they ignore it.
-const maxStruck = 10
+// maxEarlySignals is how many workers of a slot in a row may be met by a signal in the milliseconds before they ignore it.
+const maxEarlySignals = 10
 
-// onlyStruck tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
+// endedByEarlySignal tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
 // service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
-func (m *master) onlyStruck(s *slot, p *process.Worker) bool {
-	if !s.readyAt.IsZero() || s.struck == maxStruck || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
+func (m *master) endedByEarlySignal(s *slot, p *process.Worker) bool {
+	if !s.readyAt.IsZero() || s.earlySignals == maxEarlySignals || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
 		return false
 	}
 	switch {

@@ -15,18 +15,18 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// remains is what the service manager has kept of a generation.
-type remains struct {
+// storedGeneration is what the service manager has kept of a generation.
+type storedGeneration struct {
 	spec, shared int // -1: not there
-	workers      []remainingWorker
+	workers      []storedWorker
 	names        []string // of all that
 }
 
-type remainingWorker struct{ slot, pid, link int }
+type storedWorker struct{ slot, pid, link int }
 
-// keptGenerations takes what belongs to generations out of what the service manager has passed, and returns the rest.
-func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, rest []systemd.Socket) {
-	generations = map[uint64]*remains{}
+// splitStored takes what belongs to generations out of what the service manager has passed, and returns the rest.
+func splitStored(passed []systemd.Socket) (generations map[uint64]*storedGeneration, rest []systemd.Socket) {
+	generations = map[uint64]*storedGeneration{}
 	for _, p := range passed {
 		stored, ok := systemd.ParseStored(p.Name)
 		if !ok {
@@ -35,7 +35,7 @@ func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, 
 		}
 		r := generations[stored.Generation]
 		if r == nil {
-			r = &remains{spec: -1, shared: -1}
+			r = &storedGeneration{spec: -1, shared: -1}
 			generations[stored.Generation] = r
 		}
 		r.names = append(r.names, p.Name)
@@ -45,15 +45,15 @@ func keptGenerations(passed []systemd.Socket) (generations map[uint64]*remains, 
 		case systemd.Shared:
 			r.shared = p.FD
 		case systemd.Worker:
-			r.workers = append(r.workers, remainingWorker{stored.Slot, stored.PID, p.FD})
+			r.workers = append(r.workers, storedWorker{stored.Slot, stored.PID, p.FD})
 		}
 	}
 	return generations, rest
 }
 
-// recover returns the generation that a master before this one has left, the latest one if there are several; nil if
+// reviveStored returns the generation that a master before this one has left, the latest one if there are several; nil if
 // there is none. What is left of others is closed and forgotten: their workers have nothing to do any more.
-func (m *master) recover(generations map[uint64]*remains) *generation {
+func (m *master) reviveStored(generations map[uint64]*storedGeneration) *generation {
 	numbers := []uint64{}
 	for n := range generations {
 		numbers = append(numbers, n)
@@ -64,7 +64,7 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 	for _, n := range numbers {
 		r := generations[n]
 		if found == nil && r.spec >= 0 && len(r.workers) > 0 {
-			g, err := m.revive(n, r)
+			g, err := m.reviveByStoredSpec(n, r)
 			if err == nil {
 				found, m.generations.numbered = g, n
 				continue
@@ -81,15 +81,15 @@ func (m *master) recover(generations map[uint64]*remains) *generation {
 	return found
 }
 
-func links(workers []remainingWorker) (fds []int) {
+func links(workers []storedWorker) (fds []int) {
 	for _, w := range workers {
 		fds = append(fds, w.link)
 	}
 	return fds
 }
 
-// revive makes the generation anew of what is left of it.
-func (m *master) revive(number uint64, r *remains) (*generation, error) {
+// reviveByStoredSpec makes the generation anew of what is left of it.
+func (m *master) reviveByStoredSpec(number uint64, r *storedGeneration) (*generation, error) {
 	text, err := m.world.readMemory(r.spec)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (m *master) revive(number uint64, r *remains) (*generation, error) {
 }
 
 // reviveSpec does so by a specification of one of its workers.
-func (m *master) reviveSpec(number uint64, spec *link.Spec, r *remains) (*generation, error) {
+func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration) (*generation, error) {
 	g := &generation{number: number, config: configOf(spec), pools: spec.Pools, topology: spec.Topology, specFD: -1, revived: true}
 	if len(g.topology.Pools) == 0 { // who has written it knew none
 		g.topology = link.StaticTopology(g.pools)
@@ -170,8 +170,8 @@ func configOf(spec *link.Spec) *config.Config {
 // recoveredBacklog is the backlog of a generation that was left behind, until the next one sets its own.
 const recoveredBacklog = 512
 
-// goOn serves by the workers that an earlier master has left, and has them hand over.
-func (m *master) goOn(g *generation) {
+// serveRevived serves by the workers that an earlier master has left, and has them hand over.
+func (m *master) serveRevived(g *generation) {
 	m.generations.serving = g
 	n := g.count(slotServing)
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
@@ -179,18 +179,18 @@ func (m *master) goOn(g *generation) {
 		m.log.Printf(logfile.Error, "%d of %d workers of generation %d are missing: they have died%s",
 			missing, len(g.slots), g.number, m.storeHint())
 	}
-	m.open(m.patiently, func() error { return nil }, func() {
+	m.claimPortsAndPIDFile(m.retryWhileInUse, func() error { return nil }, func() {
 		for _, s := range g.slots {
 			if s.state == slotServing { // a handoff may have been under way
 				m.pass(s, link.Message{Kind: link.Resume})
 			}
 		}
 		m.becomeServing()
-		m.handOnAll()
+		m.handOverAll()
 		if !m.borrow(g) {
 			m.replaceRevived()
 		}
-		m.settle()
+		m.finishEvent()
 	})
 }
 
@@ -213,5 +213,5 @@ func (m *master) replaceRevived() {
 			m.fill(s)
 		}
 	}
-	m.demand(order{kind: kindReload, unheard: true})
+	m.request(order{kind: kindReload, noReply: true})
 }

@@ -30,13 +30,13 @@ func (m *master) load(then func(*config.Config, error)) {
 type order struct {
 	kind    string
 	strict  bool
-	unheard bool // somebody asked who waits for no answer, so that it must not be forgotten
+	noReply bool // somebody asked who waits for no answer, so that it must not be forgotten
 	replies []chan<- admin.Outcome
 }
 
-// demand begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
+// request begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
 // does all that a reload does. What is asked for during the start waits, too: the configuration may have been read already.
-func (m *master) demand(r order) {
+func (m *master) request(r order) {
 	switch {
 	case m.phase == starting:
 		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
@@ -50,13 +50,13 @@ func (m *master) demand(r order) {
 		m.loading = true
 		m.checkPaths(func() {
 			m.loading = false
-			m.carryOut(r)
+			m.startOrder(r)
 		})
 	}
 }
 
-// carryOut begins a reload or an upgrade, once it is known that the paths of our sockets are there.
-func (m *master) carryOut(r order) {
+// startOrder begins a reload or an upgrade, once it is known that the paths of our sockets are there.
+func (m *master) startOrder(r order) {
 	switch {
 	case m.phase != serving:
 		m.refuse(&r)
@@ -64,18 +64,18 @@ func (m *master) carryOut(r order) {
 		m.reload(r)
 	default:
 		m.loading = true
-		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.fits(r, tight, func() { m.upgrade(r) }) })
+		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.startIfRoom(r, tight, func() { m.upgrade(r) }) })
 	}
 }
 
-// fits goes on with a reload or an upgrade, unless something is too tight for it.
-func (m *master) fits(r order, tight error, then func()) {
+// startIfRoom goes on with a reload or an upgrade, unless something is too tight for it.
+func (m *master) startIfRoom(r order, tight error, then func()) {
 	m.loading = false
 	switch {
 	case m.phase != serving:
 		m.refuse(&r)
 	case tight != nil:
-		o := m.newSource(r)
+		o := m.newOldSide(r)
 		m.oldSide = o
 		o.other = localSide{m, true}
 		o.conclude(tight)
@@ -93,7 +93,7 @@ func (m *master) enqueue(r order) {
 		m.queued.kind = kindUpgrade
 	}
 	m.queued.strict = m.queued.strict || r.strict
-	m.queued.unheard = m.queued.unheard || r.unheard
+	m.queued.noReply = m.queued.noReply || r.noReply
 	m.queued.replies = append(m.queued.replies, r.replies...)
 }
 
@@ -117,8 +117,8 @@ func (r *order) answer(o admin.Outcome) {
 	}
 }
 
-// next begins what has waited.
-func (m *master) next() {
+// startQueued begins what has waited.
+func (m *master) startQueued() {
 	if m.phase != serving || m.occupied() {
 		return
 	}
@@ -130,7 +130,7 @@ func (m *master) next() {
 	}
 	if r := m.queued; r != nil {
 		m.queued = nil
-		m.demand(*r)
+		m.request(*r)
 	}
 }
 
@@ -154,7 +154,7 @@ func (m *master) busy() string {
 	return ""
 }
 
-func (m *master) newSource(r order) *oldSide {
+func (m *master) newOldSide(r order) *oldSide {
 	o := &oldSide{m: m, replies: r.replies, strict: r.strict}
 	o.status = admin.HandoffStatus{
 		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
@@ -166,14 +166,14 @@ func (m *master) newSource(r order) *oldSide {
 func (m *master) reload(r order) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
-	if r.unheard { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
+	if r.noReply { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
 		m.world.services.Reloading("reloading the configuration")
 	} else {
 		m.world.services.Status("reloading the configuration")
 	}
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
-		begin := func(tight error) { m.fits(r, tight, func() { m.follow(r, cfg, err) }) }
+		begin := func(tight error) { m.startIfRoom(r, tight, func() { m.handOffTo(r, cfg, err) }) }
 		if err != nil {
 			begin(nil)
 			return
@@ -182,9 +182,9 @@ func (m *master) reload(r order) {
 	})
 }
 
-// follow has a generation of a configuration follow the one that serves; err tells why there is none.
-func (m *master) follow(r order, cfg *config.Config, err error) {
-	o := m.newSource(r)
+// handOffTo has a generation of a configuration follow the one that serves; err tells why there is none.
+func (m *master) handOffTo(r order, cfg *config.Config, err error) {
+	o := m.newOldSide(r)
 	m.oldSide = o
 	o.enter(oldWaiting, waitTimeout)
 	o.other = localSide{m, true}
@@ -196,7 +196,7 @@ func (m *master) follow(r order, cfg *config.Config, err error) {
 	if !m.generations.serving.revived { // else only a part of its configuration is known
 		o.changes = inShort(config.Diff(m.generations.serving.config, cfg))
 	}
-	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, again: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
+	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, reconnects: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.newSide.prepare(cfg)
 }
 
@@ -239,14 +239,14 @@ func (m *master) misconfigured(err error) admin.Outcome {
 func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.Status("upgrading")
-	o := m.newSource(r)
+	o := m.newOldSide(r)
 	o.status.Build = "" // until it has introduced itself
 	m.oldSide = o
 	o.enter(oldCalling, callTimeout)
 	m.openKeeper()
 	var err error
 	o.link, err = m.world.upgrade(func(err error) {
-		m.world.report(event{then: func() { o.flip(err) }})
+		m.world.report(event{then: func() { o.newMasterReadyOrEnded(err) }})
 	})
 	if err != nil {
 		o.link = nil
@@ -255,7 +255,7 @@ func (m *master) upgrade(r order) {
 	}
 	m.child = true
 	o.other = o.link
-	m.begin(o.link, false)
+	m.receiveFrom(o.link, false)
 }
 
 // notifyOutcome has the service manager know that the handoff is over.

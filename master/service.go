@@ -78,8 +78,8 @@ func (m *master) managerHeard(err error) {
 	}
 }
 
-// tick pings the watchdog when it is time.
-func (s *service) tick(m *master, now time.Time) {
+// pingIfDue pings the watchdog when it is time.
+func (s *service) pingIfDue(m *master, now time.Time) {
 	if s.next.IsZero() || now.Before(s.next) {
 		return
 	}
@@ -95,7 +95,7 @@ func (m *master) adoptSockets() *generation {
 	if err != nil {
 		m.log.Printf(logfile.Error, "inheriting sockets from the service manager: %v", err)
 	}
-	generations, passed := keptGenerations(all)
+	generations, passed := splitStored(all)
 	slots := map[string]int{}
 	for _, p := range passed {
 		if p.Network == "" || !p.Listening {
@@ -123,5 +123,5 @@ func (m *master) adoptSockets() *generation {
 		m.listeners.Add(l)
 		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.Address, p.Name)
 	}
-	return m.recover(generations)
+	return m.reviveStored(generations)
 }

@@ -80,7 +80,7 @@ func catch() <-chan os.Signal {
 // signal does what a signal asks for in the present phase.
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
-	if m.again(what) {
+	if m.sentTwice(what) {
 		m.log.Printf(logfile.Info, "%s received, as by the keeper", name)
 		return
 	}
@@ -93,13 +93,13 @@ func (m *master) signal(s os.Signal) {
 	default:
 		m.log.Printf(logfile.Notice, "%s received", name)
 	}
-	m.intend(what)
-	m.settle()
+	m.obey(what)
+	m.finishEvent()
 }
 
-// intend does what somebody asks for who waits for no answer. It is never forgotten: where it cannot be done now, it
+// obey does what somebody asks for who waits for no answer. It is never forgotten: where it cannot be done now, it
 // waits, and where another master takes over meanwhile, that one does it.
-func (m *master) intend(what intent) {
+func (m *master) obey(what intent) {
 	switch what {
 	case nothing:
 		return
@@ -107,9 +107,9 @@ func (m *master) intend(what intent) {
 		m.end(what)
 		return
 	case reload:
-		m.demand(order{kind: kindReload, unheard: true})
+		m.request(order{kind: kindReload, noReply: true})
 	case upgrade:
-		m.demand(order{kind: kindUpgrade, unheard: true})
+		m.request(order{kind: kindUpgrade, noReply: true})
 	case reopenLog:
 		m.reopenLog(nil)
 	case verbosityUp:
@@ -127,7 +127,7 @@ func (m *master) end(how intent) {
 	switch {
 	case m.phase == starting && m.newSide != nil:
 		m.newSide.interrupted(how)
-	case m.phase == serving && m.yielding():
+	case m.phase == serving && m.mayBeReplaced():
 		m.after = stronger(m.after, how)
 	case how == drain && m.phase == serving && m.after == nothing:
 		if m.oldSide != nil {

@@ -50,20 +50,20 @@ type slot struct {
 	until   time.Time       // deadline of the state; zero: none
 	process *process.Worker // nil if and only if vacant or waiting
 
-	takeover bool // process was told not to accept before Serve
-	leaves   bool // process was told by a signal to end
-	moving   bool // process was told to move its clients, and has not been told otherwise
+	takeover  bool // process was told not to accept before Serve
+	toldToEnd bool // process was told by a signal to end
+	moving    bool // process was told to move its clients, and has not been told otherwise
 
-	bornAt  time.Time // when process was spawned
-	readyAt time.Time // when process said Ready; zero: not yet
-	struck  int       // deaths in a row of workers that a signal for the service met before they ignored it
-	early   int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
-	words   lastWords // what process wrote on stderr
+	bornAt       time.Time // when process was spawned
+	readyAt      time.Time // when process said Ready; zero: not yet
+	earlySignals int       // deaths in a row of workers that a signal for the service met before they ignored it
+	early        int       // deaths in a row, up to now, of workers that had not been ready for healthyAfter
+	words        lastWords // what process wrote on stderr
 
-	pulse     pulse  // of process
-	coveredBy cover  // accepts from the slot's listeners, too
-	killedFor string // why the master killed process; empty: it did not
-	mourned   bool   // the clients of process are counted as lost
+	pulse         pulse  // of process
+	coveredBy     cover  // accepts from the slot's listeners, too
+	killedFor     string // why the master killed process; empty: it did not
+	lossesCounted bool   // the clients of process are counted as lost
 }
 
 // become enters the next state, which lasts until the deadline given (zero: without end).

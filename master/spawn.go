@@ -16,7 +16,7 @@ const readyTimeout = 10 * time.Second
 
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
-	if deaf := m.deafTo(s); len(deaf) > 0 && s.generation == m.generations.serving && m.phase == serving {
+	if deaf := m.missingAddresses(s); len(deaf) > 0 && s.generation == m.generations.serving && m.phase == serving {
 		m.log.Printf(logfile.Error, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
 			s.index, strings.Join(deaf, ", "), maxBackOff)
 		s.become(slotWaiting, m.world.now().Add(maxBackOff))
@@ -29,9 +29,9 @@ func (m *master) fill(s *slot) {
 		return
 	}
 	now := m.world.now()
-	s.takeover, s.moving, s.leaves = l.Spec.Takeover, false, false
+	s.takeover, s.moving, s.toldToEnd = l.Spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt = p, now, time.Time{}
-	s.words, s.killedFor, s.pulse, s.mourned = lastWords{}, "", pulse{}, false
+	s.words, s.killedFor, s.pulse, s.lossesCounted = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
 	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.PID, cpuName(p.CPU))
 	if p.PinErr != nil {

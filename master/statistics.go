@@ -56,8 +56,8 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 	})
 }
 
-// answer reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
-func (m *master) answer(s *totals.Scrape) {
+// answerScrape reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
+func (m *master) answerScrape(s *totals.Scrape) {
 	now := m.world.now()
 	m.refresh()
 	text := m.generations.serving.counters.AppendJSON(nil, totals.Head{

@@ -23,7 +23,7 @@ func TestListenStatsErrors(t *testing.T) {
 	} {
 		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
 		m.world.aside = func(work func() func()) { work()() }
-		m.listenStats(once, func(err error) {
+		m.listenStats(tryOnce, func(err error) {
 			if err == nil || err.Error() != want {
 				t.Errorf("got %v, want %s", err, want)
 			}

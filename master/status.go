@@ -23,7 +23,7 @@ func (m *master) status() *admin.Status {
 		m.refresh()
 		s.Pools = m.generations.serving.poolStatus()
 		for i := range m.generations.serving.config.Pools {
-			s.Pools[i].NotListening = m.unheard(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
+			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
 		}
 	}
 	for _, g := range m.generations.all() {

@@ -30,7 +30,7 @@ func (m *master) drain() {
 	}
 	m.unstoreGeneration()
 	m.log.Printf(logfile.Notice, "draining %s", within)
-	m.shelter(m.generations.serving)
+	m.acceptForMissing(m.generations.serving)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
 	for _, s := range m.generations.slots() {
@@ -42,7 +42,7 @@ func (m *master) drain() {
 			m.pass(s, ask)
 		}
 	}
-	m.settle()
+	m.finishEvent()
 }
 
 // stop ends every worker at once. A second stop does not wait for them to notice.
@@ -64,9 +64,9 @@ func (m *master) stop() {
 	}
 	m.closeListeners()
 	for _, s := range m.generations.slots() {
-		m.dismiss(s)
+		m.quitWorker(s)
 	}
-	m.settle()
+	m.finishEvent()
 }
 
 // leaveBehind ends this process and nothing else: the workers serve on, and what the next master needs to take them over
@@ -85,15 +85,15 @@ func (m *master) fail(err error) {
 		m.leaveBehind(err)
 		return
 	}
-	m.err = withRemedy(err)
+	m.err = withHint(err)
 	m.become(stopping)
 	m.closeListeners()
 	for _, s := range m.generations.slots() {
 		if s.state != slotDraining {
-			m.dismiss(s)
+			m.quitWorker(s)
 		}
 	}
-	m.settle()
+	m.finishEvent()
 }
 
 // leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
@@ -101,10 +101,10 @@ func (m *master) leavesBehind(s *slot) bool {
 	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
 }
 
-// settle ends what has come to its end: conversations, generations, and the master when its last worker is gone.
-func (m *master) settle() {
+// finishEvent ends what has come to its end: conversations, generations, and the master when its last worker is gone.
+func (m *master) finishEvent() {
 	m.deliverLocal()
-	m.bury()
+	m.forgetRetired()
 	if m.phase != draining && m.phase != stopping {
 		return
 	}
@@ -122,9 +122,9 @@ func (m *master) settle() {
 	m.become(stopped)
 }
 
-// dismiss tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
+// quitWorker tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
 // master has started, goes on SIGTERM.
-func (m *master) dismiss(s *slot) {
+func (m *master) quitWorker(s *slot) {
 	switch s.state {
 	case slotWaiting:
 		s.become(slotVacant, time.Time{})
@@ -185,14 +185,14 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
 		return err
 	}
-	m.deaf(s, err.Error())
+	m.cannotSend(s, err.Error())
 	return nil
 }
 
-// deaf follows when the worker of a slot takes no messages any more.
-func (m *master) deaf(s *slot, why string) {
+// cannotSend follows when the worker of a slot takes no messages any more.
+func (m *master) cannotSend(s *slot, why string) {
 	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
 	if s.state != slotDying {
-		m.dismiss(s)
+		m.quitWorker(s)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// relocate takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of an
+// moveServers takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of an
 // upgrade that is under way, and, by what is stored, the next master should this one be killed.
-func (m *master) relocate(p link.PoolTopology) {
+func (m *master) moveServers(p link.PoolTopology) {
 	for _, g := range m.generations.all() {
 		if !g.topology.Replace(p) {
 			continue
@@ -34,13 +34,13 @@ func (m *master) relocate(p link.PoolTopology) {
 	}
 }
 
-// learn takes what another master has said of pools.
-func (m *master) learn(t *link.Topology) {
+// takeTopology takes what another master has said of pools.
+func (m *master) takeTopology(t *link.Topology) {
 	if t == nil {
 		return
 	}
 	for _, p := range t.Pools {
-		m.relocate(p)
+		m.moveServers(p)
 	}
 }
 
@@ -71,9 +71,9 @@ func (m *master) storeSpecAgain() {
 	m.checkStored(err)
 }
 
-// follow begins a generation where the one before it has come to: a pool that discovers goes on with what was discovered, as
+// inheritTopology begins a generation where the one before it has come to: a pool that discovers goes on with what was discovered, as
 // long as the configuration says the same of its servers.
-func (g *generation) follow(before *link.Topology, pools []link.Pool) {
+func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	for i := range g.pools {
 		p, known := &g.pools[i], before.Pool(g.pools[i].Name)
 		k := slices.IndexFunc(pools, func(old link.Pool) bool { return old.Name == p.Name })

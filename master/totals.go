@@ -14,7 +14,7 @@ import (
 func (m *master) counted() totals.Generations {
 	all := slices.Clone(m.generations.ofOldMaster)
 	if m.newSide != nil {
-		all = append(all, m.newSide.left...)
+		all = append(all, m.newSide.oldGenerations...)
 	}
 	slices.Reverse(all)
 	all = append(append(all, m.generations.all()...), m.generations.ofNewMaster)
@@ -51,7 +51,7 @@ func (m *master) refresh() {
 func (m *master) restate() {
 	m.totals.Restate(m.counted(), m.world.now())
 	if m.newSide != nil {
-		m.newSide.following.CatchUp()
+		m.newSide.liveness.CatchUp()
 	}
 }
 
@@ -65,9 +65,9 @@ func (m *master) tickTotals(now time.Time) {
 	}
 }
 
-// bury forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
+// forgetRetired forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
 // counted is counted on.
-func (m *master) bury() {
+func (m *master) forgetRetired() {
 	before := len(m.generations.retired)
 	m.generations.retired = slices.DeleteFunc(m.generations.retired, func(g *generation) bool {
 		if g.gone() {

@@ -135,7 +135,7 @@ func (c *crowd) vacate(g *generation) {
 		c.die(g, s.index)
 		s.state = slotVacant
 	}
-	c.m.bury()
+	c.m.forgetRetired()
 }
 
 func (c *crowd) advance(d time.Duration) {

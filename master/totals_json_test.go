@@ -119,10 +119,10 @@ func TestStatsSlowReader(t *testing.T) {
 	stuck, stuckEnd := net.Pipe() // unbuffered, so that a write waits for its reader
 	closed := &noticed{Conn: stuck, closed: make(chan struct{})}
 	readers.conns <- closed
-	f.master.answer(<-f.master.statistics.scrapes)
+	f.master.answerScrape(<-f.master.statistics.scrapes)
 	c, end := net.Pipe()
 	readers.conns <- c
-	f.master.answer(<-f.master.statistics.scrapes)
+	f.master.answerScrape(<-f.master.statistics.scrapes)
 	text, err := io.ReadAll(end)
 	if err != nil || !json.Valid(text) || text[len(text)-1] != '\n' {
 		t.Errorf("%v in %q", err, text)

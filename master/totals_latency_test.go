@@ -32,7 +32,7 @@ func master0() *master {
 // end has a generation be gone: it has no workers.
 func end(m *master, g *generation) {
 	m.generations.retired = append(m.generations.retired, g)
-	m.bury()
+	m.forgetRetired()
 }
 
 // The next generation, and the one behind it, know what all before them have measured, also what comes later.

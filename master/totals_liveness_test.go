@@ -32,12 +32,12 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	side := &newSide{m: m, g: next}
 	m.newSide = side
 	next.counters.InheritLiveness(old.counters.Sum(false))
-	side.following = totals.Follow(old.counters, next.counters)
+	side.liveness = totals.Follow(old.counters, next.counters)
 	epoch := *next.counters.Epoch(0)
 
 	atomic.StoreUint64(word(old, "x"), ejected)
 	atomic.StoreUint64(word(old, "gone"), ejected)
-	side.following.CatchUp()
+	side.liveness.CatchUp()
 	if got := *word(next, "x"); got != ejected || *next.counters.Epoch(0) != epoch+1 {
 		t.Errorf("x is %#x in epoch %d, want %#x in %d", got, *next.counters.Epoch(0), ejected, epoch+1)
 	}
@@ -46,12 +46,12 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	}
 	atomic.StoreUint64(word(next, "x"), probing)
 	atomic.StoreUint64(word(old, "x"), live)
-	side.established()
+	side.keepTaken()
 	if got := *word(next, "x"); got != probing {
 		t.Errorf("x is %#x, although the new workers have found out more", got)
 	}
 	atomic.StoreUint64(word(old, "y"), ejected)
-	side.established()
+	side.keepTaken()
 	if got := *word(next, "y"); got != ejected {
 		t.Errorf("y is %#x when the new generation is established", got)
 	}

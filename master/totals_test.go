@@ -91,7 +91,7 @@ func TestCountsGoByName(t *testing.T) {
 		t.Errorf("%d connections, want 2", n)
 	}
 	vacate(second)
-	m.bury()
+	m.forgetRetired()
 	want(third, map[string]uint64{"z": 3000})
 	if n := third.counters.SumServer(0, 0, link.ServerConnections); n != 1 {
 		t.Errorf("%d connections, want 1", n)
@@ -105,7 +105,7 @@ func TestCountsGoByName(t *testing.T) {
 	m.generations.retired, m.generations.serving, m.generations.coming = append(m.generations.retired, third), fourth, nil
 	vacate(first)
 	vacate(third)
-	m.bury()
+	m.forgetRetired()
 	want(fourth, map[string]uint64{"y": 130, "z": 3000}) // y was there as long as the first generation
 	if past := m.totals.Past.Pools["a"].Servers; len(past) != 2 {
 		t.Errorf("what nobody has any more is kept: %v", past)
@@ -126,7 +126,7 @@ func TestOlderBuildReadsOn(t *testing.T) {
 	}
 	vacate(gone)
 	m.generations.serving, m.generations.retired = third, []*generation{gone, first, second}
-	m.bury()
+	m.forgetRetired()
 	var said []message
 	o := &oldSide{m: m, other: hearing(func(msg message) { said = append(said, msg) })}
 	o.tellGenerations()
@@ -171,7 +171,7 @@ func TestHeirIsToldOfOthersOnly(t *testing.T) {
 	for i, g := range []*generation{gone, m.generations.retired[1], m.generations.serving, m.generations.ofNewMaster} {
 		*g.counters.Server(0, 0, 0)[link.Requests] = []uint64{1, 10, 100, 1000}[i]
 	}
-	m.bury()
+	m.forgetRetired()
 	if n := summed(m).Requests; n != 1111 {
 		t.Errorf("%d requests are told to who asks, want 1111", n)
 	}

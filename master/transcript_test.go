@@ -82,7 +82,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 			f.master.handle(event{then: then})
 		}
 	case "relocate": // version, address: of the first server of the first pool, which discovers
-		f.master.relocate(f.discovered(t, args))
+		f.master.moveServers(f.discovered(t, args))
 	case "unsaid": // kind of a word that the other master does not take
 		f.other(message{}, &unsent{messageKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended
@@ -124,7 +124,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.forwarded(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+		f.master.keeperSignal(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -369,7 +369,7 @@ func (f *machine) ask(t *testing.T, args []string) {
 		a.DryRun = a.DryRun || option == "dry-run"
 		a.Strict = a.Strict || option == "strict"
 	}
-	f.master.asked(a)
+	f.master.handleAsk(a)
 }
 
 // answers writes down what was answered meanwhile.

@@ -85,9 +85,9 @@ func (u *upgrader) parent() (*masterLink, error) {
 	return newMasterLink(fd), sock.SetInherited(fd)
 }
 
-// upgrade starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
+// startNewMaster starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
 // the new process has declared itself ready (nil), or has ended or never began.
-func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
+func (u *upgrader) startNewMaster(ended func(error)) (*masterLink, error) {
 	ours, theirs, err := connectedPair()
 	if err != nil {
 		return nil, fmt.Errorf("making the way to a new master: %w", err)
@@ -99,7 +99,7 @@ func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
 		sock.Close(ours)
 		return nil, err
 	}
-	go func() { ended(u.advise(u.begin())) }()
+	go func() { ended(u.advise(u.runNewMaster())) }()
 	return newMasterLink(ours), nil
 }
 
@@ -107,7 +107,7 @@ func (u *upgrader) upgrade(ended func(error)) (*masterLink, error) {
 // has open in any order, and on a machine that is busy with its disks the end of a process can take seconds.
 const errParent = "parent hasn't exited"
 
-func (u *upgrader) begin() error {
+func (u *upgrader) runNewMaster() error {
 	const most, pause = 500, 10 * time.Millisecond
 	for tries := 1; ; tries++ {
 		err := u.flip.Upgrade()
@@ -118,14 +118,14 @@ func (u *upgrader) begin() error {
 	}
 }
 
-const missing = "is not there; install it again"
+const notThere = "is not there; install it again"
 
 // advice is what the operator can do about what tableflip says, which has the error of a system call as text only.
 var advice = [...]struct{ sign, advice string }{
 	{"exec format error", "is no program for this machine; install the package of its architecture"},
 	{"permission denied", "cannot be executed; see its permissions and whether its file system is mounted noexec"},
-	{"no such file", missing},
-	{"not found", missing},
+	{"no such file", notThere},
+	{"not found", notThere},
 	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
 }
 
@@ -151,7 +151,7 @@ func adviseOn(path string, err error) error {
 		if !strings.Contains(err.Error(), a.sign) {
 			continue
 		}
-		if there, runner := runBy(path); there && a.advice == missing {
+		if there, runner := runBy(path); there && a.advice == notThere {
 			return fmt.Errorf("%s is there, but not %s, by which it is to be run; install pinion again (%w)", path, runner, err)
 		}
 		return fmt.Errorf("%s %s (%w)", path, a.advice, err)
@@ -195,5 +195,5 @@ func (w *world) resign(reason error) {
 	parent.flush()
 }
 
-// ready lets the parent leave.
-func (u *upgrader) ready() error { return u.flip.Ready() }
+// letParentLeave lets the parent leave.
+func (u *upgrader) letParentLeave() error { return u.flip.Ready() }

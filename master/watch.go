@@ -42,6 +42,6 @@ func (m *master) changed(more bool) {
 		return
 	}
 	m.log.Printf(logfile.Notice, "%s has changed", m.opts.ConfigFile)
-	m.demand(order{kind: kindReload})
-	m.settle()
+	m.request(order{kind: kindReload})
+	m.finishEvent()
 }

@@ -12,11 +12,11 @@ import (
 // workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
 // replaced by -1.
 func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
-	defer m.closeRest(fds)
+	defer m.closeUntaken(fds)
 	switch msg.Kind {
 	case link.Ready:
 		if s.state == slotStarting {
-			m.ready(s, msg)
+			m.workerReady(s, msg)
 		}
 	case link.ClientsMoved:
 		var body link.ClientsMovedBody
@@ -28,7 +28,7 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 		switch {
 		case !m.read(s, msg, &body):
 		case body.Generation > 0:
-			m.strayPeer(s, body)
+			m.earlierPeerFailed(s, body)
 		case m.oldSide != nil && s.generation == m.generations.serving:
 			m.oldSide.peerFailed(s, body)
 		case m.newSide != nil && s.generation == m.generations.coming:
@@ -39,9 +39,9 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 		switch {
 		case !m.read(s, msg, &body), body.Generation > 0:
 		case m.oldSide != nil && s.generation == m.generations.serving:
-			m.oldSide.joined(pair{s.index, body.Slot})
+			m.oldSide.workerJoined(pair{s.index, body.Slot})
 		case m.newSide != nil && s.generation == m.generations.coming:
-			m.newSide.joined(s, pair{body.Slot, s.index})
+			m.newSide.workerJoined(s, pair{body.Slot, s.index})
 		}
 	case link.Lent:
 		var body link.LentBody
@@ -53,13 +53,13 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))
 		}
 	case link.Leaving:
-		m.leaving(s)
+		m.workerLeaving(s)
 	case link.Drained:
 		m.log.Printf(logfile.Debug, "worker %d has no clients left", s.index)
 	}
 }
 
-func (m *master) closeRest(fds []int) {
+func (m *master) closeUntaken(fds []int) {
 	for _, fd := range fds {
 		if fd >= 0 {
 			m.world.close(fd)
@@ -76,16 +76,16 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 	return err == nil
 }
 
-// ready makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
+// workerReady makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
 // waits until it may accept.
-func (m *master) ready(s *slot, msg link.Message) {
-	s.struck = 0
+func (m *master) workerReady(s *slot, msg link.Message) {
+	s.earlySignals = 0
 	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
 	if s.generation == m.generations.coming {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
 		s.readyAt = m.world.now()
-		m.newSide.ready(s, body)
+		m.newSide.workerReady(s, body)
 		return
 	}
 	s.readyAt = m.world.now()
@@ -94,7 +94,7 @@ func (m *master) ready(s *slot, msg link.Message) {
 		m.pass(s, link.Message{Kind: link.Serve})
 		m.pass(s, link.Message{Kind: link.Settle})
 	}
-	if s.leaves {
+	if s.toldToEnd {
 		m.drainSlot(s)
 		return
 	}
@@ -125,7 +125,7 @@ func (m *master) becomeServing() {
 	m.watch()
 	m.beginService()
 	m.announce(nil)
-	m.next() // what was asked for meanwhile
+	m.startQueued() // what was asked for meanwhile
 }
 
 // handedOver follows when a worker has moved all that moves, forth or back.

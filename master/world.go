@@ -77,12 +77,12 @@ type world struct {
 	endSharers  func(fd int, s syscall.Signal)                                    // a signal to all others that count in a memory file
 
 	// other masters
-	parent     func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
-	upgrade    func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
-	flip       func() error                                 // the parent may leave
-	dismiss    func(chosen func(pid int) bool)              // kills children, soon
-	killParent func(pid int) error                          // an error if pid is not that of the parent any more
-	signal     func(pid int, s syscall.Signal) error
+	parent       func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade      func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
+	flip         func() error                                 // the parent may leave
+	killChildren func(chosen func(pid int) bool)              // kills children, soon
+	killParent   func(pid int) error                          // an error if pid is not that of the parent any more
+	signal       func(pid int, s syscall.Signal) error
 
 	// the keeper
 	stays      bool                                                    // this process is one that has to stay
@@ -93,17 +93,17 @@ type world struct {
 // newWorld returns the real one. What is begun in it and not waited for goes to report, from any goroutine.
 func newWorld(report func(event)) *world {
 	return &world{
-		self:       os.Args[0],
-		report:     report,
-		aside:      func(work func() func()) { go func() { report(event{then: work()}) }() },
-		parent:     func() (*masterLink, error) { return nil, nil },
-		upgrade:    func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
-		flip:       func() error { return nil },
-		dismiss:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
-		signal:     syscall.Kill,
-		killParent: process.KillParent,
-		findKeeper: findKeeper,
-		services:   systemd.New(),
+		self:         os.Args[0],
+		report:       report,
+		aside:        func(work func() func()) { go func() { report(event{then: work()}) }() },
+		parent:       func() (*masterLink, error) { return nil, nil },
+		upgrade:      func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
+		flip:         func() error { return nil },
+		killChildren: func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
+		signal:       syscall.Kill,
+		killParent:   process.KillParent,
+		findKeeper:   findKeeper,
+		services:     systemd.New(),
 
 		pid:          os.Getpid(),
 		pidNamespace: process.PIDNamespace(),
@@ -152,7 +152,7 @@ func (w *world) upgradable() error {
 	if err != nil {
 		return err
 	}
-	w.parent, w.upgrade, w.flip = u.parent, u.upgrade, u.ready
+	w.parent, w.upgrade, w.flip = u.parent, u.startNewMaster, u.letParentLeave
 	return nil
 }
 
