@@ -130,3 +130,15 @@ func (m *master) mayAsk(by *admin.Asker) bool {
 		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)
 	})
 }
+
+// resumeAsks does what was asked for when it seemed that the new master would do it.
+func (m *master) resumeAsks() {
+	asks := m.admin.deferred
+	m.admin.deferred = nil
+	for _, a := range asks {
+		m.handleAsk(a)
+	}
+}
+
+// mayBeReplaced tells whether a new master may take over at any moment, or has.
+func (m *master) mayBeReplaced() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }

@@ -15,15 +15,25 @@
 // nothing but their descriptor and hand over what they got.
 //
 // This package is policy: what happens when. How it is done is in the packages below it, one for each thing that the master
-// has or talks to, and the file that is named like one of them says when it is used: admin.go (admin socket), totals.go and
-// statistics.go (totals), service.go and store.go (systemd), spawn.go, reap.go and worker_message.go (process), listen.go, cover.go
-// and path.go (listen), log.go (logfile), limits.go and watch.go. The policy itself stays flat, since every part of it can follow
-// from every other: one select, one state.
+// owns or talks to. A file says by the beginning of its name what it is about:
+//
+//	master, event, deadlines, world      the state, what the loop hears, what is due, and every effect on the outside
+//	signal, intent, admin, reload        what the operator asks for, and configuration, the file that it means
+//	generation, generations, slot        the workers, and worker_*: one is spawned, reports, is told, hangs, ends, is reaped
+//	listen, listener_*, socket_paths     the listening sockets, whichever worker accepts from them
+//	handoff_*, topology                  from one generation to the next, see below
+//	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps
+//	totals, statistics, status, limits, lost_clients, log_file, watch, service_manager, stop, upgrade
 //
 // A reload and an upgrade are one thing, the handoff: the old side, which owns the generation that serves, hands over to the new
 // side, which makes the next; at a reload one master is both. handoff_old*.go and handoff_new*.go are the two sides,
-// handoff_message.go is what they tell each other, and handoff_link*.go the way between two masters. borrow.go, recover.go and
-// orphans.go are for workers whose master was killed.
+// handoff_message.go has what they tell each other, handoff_dispatch.go brings it to them, and handoff_link*.go carries it between
+// two masters.
+//
+// The files stay in one package, and many call each other in both directions. A worker that dies is filled in again while the
+// master serves, fails the attempt while it hands over, and is nothing to regret while it stops; each of the three then ends in
+// the same place, where the slot is vacant. Packages between them would need an interface for each of these ways back, and a
+// reader would follow one event through all of them. What depends on nothing of this has been moved below.
 //
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives
 // the same methods on a stepped clock; the transcripts in testdata are the policy in readable form.

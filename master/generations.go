@@ -41,3 +41,14 @@ func (g *generations) latestFirst() []*generation {
 	slices.Reverse(all)
 	return all
 }
+
+// workerPIDs returns those of all slots.
+func (m *master) workerPIDs() map[int]bool {
+	known := map[int]bool{}
+	for _, s := range m.generations.slots() {
+		if s.process != nil {
+			known[s.process.PID] = true
+		}
+	}
+	return known
+}

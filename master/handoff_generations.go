@@ -11,7 +11,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
-	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -200,24 +199,4 @@ func (m *master) adopt(msg message) {
 	if i > 0 { // else it is connected already
 		m.connectAdopted(s)
 	}
-}
-
-// keepOldGenerations makes what the old master has left, which does not touch it any more, this one's own.
-func (m *master) keepOldGenerations() {
-	for _, g := range m.generations.ofOldMaster {
-		m.generations.retired = append([]*generation{g}, m.generations.retired...)
-	}
-	m.generations.ofOldMaster = nil
-	if m.phase == stopping {
-		for _, s := range m.generations.slots() {
-			m.quitWorker(s)
-		}
-	}
-}
-
-// occupy gives a slot a process that another master has started.
-func (s *slot) occupy(p *process.Worker, now time.Time) {
-	s.process = p
-	s.bornAt, s.readyAt, s.pulse, s.toldToEnd, s.lossesCounted = now, now, pulse{}, false, false
-	s.become(slotStarting, time.Time{})
 }

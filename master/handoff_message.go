@@ -31,7 +31,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
@@ -137,41 +136,6 @@ type message struct {
 	fds []int // with peer, counters and worker one, with sockets and prepared as many as Sockets
 }
 
-// socketName says what a descriptor is.
-type socketName struct {
-	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or adminSocketName
-	Network string `json:"network,omitempty"`
-	Address string `json:"address,omitempty"`
-	Slot    int    `json:"slot,omitempty"`
-	Foreign bool   `json:"foreign,omitempty"`
-
-	Spot *messageSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
-}
-
-type messageSpot struct {
-	Device uint64 `json:"device"`
-	Inode  uint64 `json:"inode"`
-}
-
-func messageSpotOf(s listen.Spot) *messageSpot {
-	if s == (listen.Spot{}) {
-		return nil
-	}
-	return &messageSpot{s.Device, s.Inode}
-}
-
-func (s *messageSpot) spot() listen.Spot {
-	if s == nil {
-		return listen.Spot{}
-	}
-	return listen.Spot{Device: s.Device, Inode: s.Inode}
-}
-
-const (
-	statsSocket     = "stats"
-	adminSocketName = "control"
-)
-
 // appendMessage appends the JSON form of w, without its descriptors.
 func appendMessage(dst []byte, msg message) ([]byte, error) {
 	text, err := json.Marshal(msg)
@@ -200,89 +164,4 @@ func conversation(hello message) (int, error) {
 			"restart the service to change between the two", hello.Build, hello.Oldest, hello.Newest, oldestConversation, newestConversation)
 	}
 	return version, nil
-}
-
-// intentNames are what intents are called between masters.
-var intentNames = map[intent]string{
-	drain: "drain", stop: "stop", reopenLog: "reopen log", reload: "reload", upgrade: "upgrade",
-	verbosityUp: "verbosity up", verbosityDown: "verbosity down",
-}
-
-// intentNamed returns nothing for a name that this version does not know.
-func intentNamed(name string) intent {
-	for what, known := range intentNames {
-		if known == name {
-			return what
-		}
-	}
-	return nothing
-}
-
-// counterpart is the other side of a handoff. It owns the descriptors of what it is told.
-type counterpart interface{ send(msg message) }
-
-// localSide is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
-// brings descriptors is heard at once, so that they do not pile up.
-type localSide struct {
-	m     *master
-	toNew bool
-}
-
-func (l localSide) send(msg message) {
-	if len(msg.fds) > 0 {
-		l.m.dispatch(msg, l.toNew)
-		return
-	}
-	l.m.local = append(l.m.local, localMessage{msg, l.toNew})
-}
-
-// localMessage is a message on its way to one of the two sides.
-type localMessage struct {
-	message
-	toNew bool
-}
-
-// deliverLocal has both sides hear what the other has said, until neither has more to say.
-func (m *master) deliverLocal() {
-	for len(m.local) > 0 {
-		next := m.local[0]
-		m.local = m.local[1:]
-		m.dispatch(next.message, next.toNew)
-	}
-}
-
-// dispatch takes a message, as the new side or as the old side.
-func (m *master) dispatch(msg message, asNew bool) {
-	switch {
-	case asNew && msg.Kind == messageWorker:
-		m.adopt(msg)
-	case asNew && msg.Kind == messagePeer && msg.Generation > 0:
-		m.peerFromOldMaster(msg)
-	case asNew && msg.Kind == messageFarewell:
-		m.heardFarewell(msg)
-	case msg.Kind == messageIntent:
-		m.relayed(msg, asNew)
-	case asNew && m.newSide != nil:
-		m.newSide.handle(msg)
-	case !asNew && m.oldSide != nil:
-		m.oldSide.handle(msg)
-	}
-	for _, fd := range msg.fds {
-		if fd >= 0 {
-			m.world.close(fd)
-		}
-	}
-}
-
-// list names unreachable servers for a message.
-func list(unreachable []link.Unreachable) string {
-	var all []string
-	for _, u := range unreachable {
-		all = append(all, fmt.Sprintf("server %q of pool %q: %s", u.Server, u.Pool, u.Error))
-	}
-	const most = 5
-	if len(all) > most {
-		all = append(all[:most], fmt.Sprintf("and %d more", len(all)-most))
-	}
-	return strings.Join(all, "; ")
 }

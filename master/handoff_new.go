@@ -275,13 +275,6 @@ func (n *newSide) pastTotals(msg message) *totals.Sums {
 	return msg.Past
 }
 
-// serve has a prepared worker accept.
-func (m *master) serve(s *slot) {
-	s.become(slotServing, time.Time{})
-	s.readyAt = m.world.now()
-	m.pass(s, link.Message{Kind: link.Serve})
-}
-
 // expire follows when a phase lasts too long.
 func (n *newSide) expire() {
 	switch n.phase {

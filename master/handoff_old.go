@@ -81,6 +81,14 @@ type oldSide struct {
 	declared      bool  // upgrade: others may have been told that the new master is the one that serves
 }
 
+func (m *master) newOldSide(r order) *oldSide {
+	o := &oldSide{m: m, replies: r.replies, strict: r.strict}
+	o.status = admin.HandoffStatus{
+		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
+	}
+	return o
+}
+
 func (o *oldSide) enter(phase oldPhase, timeout time.Duration) {
 	o.phase, o.until = phase, o.m.world.now().Add(timeout)
 }
@@ -292,25 +300,6 @@ func (o *oldSide) complete() {
 		}
 	}
 	o.conclude(nil)
-}
-
-// release has a worker that another one follows move or drain what it still has, and end. At the addresses of removed pools
-// nobody follows it.
-func (m *master) release(from *slot, deadline time.Duration, removed []int) {
-	switch from.state {
-	case slotWaiting:
-		from.become(slotVacant, time.Time{})
-	case slotGiving, slotServing, slotStarting:
-		until := time.Time{}
-		if deadline > 0 {
-			until = m.world.now().Add(deadline + grace)
-		}
-		if from.state != slotGiving {
-			m.tellRemoved(from, removed)
-		}
-		from.become(slotDraining, until)
-		m.pass(from, link.Message{Kind: link.Finish, Body: link.Body(link.FinishBody{Deadline: deadline})})
-	}
 }
 
 // expire follows when a phase lasts too long.

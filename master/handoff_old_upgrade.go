@@ -211,35 +211,3 @@ func (o *oldSide) passOn() (names []string) {
 	}
 	return names
 }
-
-// resumeAsks does what was asked for when it seemed that the new master would do it.
-func (m *master) resumeAsks() {
-	asks := m.admin.deferred
-	m.admin.deferred = nil
-	for _, a := range asks {
-		m.handleAsk(a)
-	}
-}
-
-// mayBeReplaced tells whether a new master may take over at any moment, or has.
-func (m *master) mayBeReplaced() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }
-
-// relayed takes what the other master was asked for.
-func (m *master) relayed(msg message, asNew bool) {
-	what := intentNamed(msg.Intent)
-	switch {
-	case msg.Verbosity != nil && asNew:
-		m.setVerbosity(*msg.Verbosity)
-	case what == nothing: // of a later version
-	case what == reopenLog:
-		m.reopenLog(nil)
-	case asNew && m.phase == starting: // it tells the same in its last words
-	case what == drain && m.ending():
-	default:
-		m.log.Printf(logfile.Notice, "the other master was asked to %s", msg.Intent)
-		m.obey(what)
-	}
-}
-
-// ending tells whether pinion has been asked to end.
-func (m *master) ending() bool { return m.after != nothing || m.phase > serving }

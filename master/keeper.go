@@ -104,17 +104,6 @@ func (m *master) reapStrays() {
 	}
 }
 
-// workerPIDs returns those of all slots.
-func (m *master) workerPIDs() map[int]bool {
-	known := map[int]bool{}
-	for _, s := range m.generations.slots() {
-		if s.process != nil {
-			known[s.process.PID] = true
-		}
-	}
-	return known
-}
-
 // openKeeper begins to listen for the masters that follow, before the first of them is started.
 func (m *master) openKeeper() {
 	if !m.keeper.stays || m.keeper.fd >= 0 {

@@ -6,7 +6,6 @@ package master
 import (
 	"cmp"
 	"errors"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -268,21 +267,6 @@ func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
 			return c.ID() == config.ListenID{Network: l.Network, Address: l.Address}
 		})
 	})
-}
-
-// absolute is how a specification names the configuration file.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
-}
-
-func listenAddresses(cfg *config.Config) (all []config.Listen) {
-	for i := range cfg.Pools {
-		all = append(all, cfg.Pools[i].Listen)
-	}
-	return all
 }
 
 // reviveOrphans makes a generation of its workers. The descriptors of those that it does not have are closed.

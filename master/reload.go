@@ -3,9 +3,7 @@
 package master
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
@@ -16,15 +14,6 @@ const (
 	kindReload  = "reload"
 	kindUpgrade = "upgrade"
 )
-
-// load reads the configuration aside, since a name in it may take a while to look up, and then goes on.
-func (m *master) load(then func(*config.Config, error)) {
-	path := m.opts.ConfigFile
-	m.world.aside(func() func() {
-		cfg, err := m.world.load(path)
-		return func() { then(cfg, err) }
-	})
-}
 
 // order is a reload or an upgrade that somebody wants.
 type order struct {
@@ -154,14 +143,6 @@ func (m *master) busy() string {
 	return ""
 }
 
-func (m *master) newOldSide(r order) *oldSide {
-	o := &oldSide{m: m, replies: r.replies, strict: r.strict}
-	o.status = admin.HandoffStatus{
-		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
-	}
-	return o
-}
-
 // reload replaces the generation by one of the configuration file as it is now.
 func (m *master) reload(r order) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
@@ -200,41 +181,6 @@ func (m *master) handOffTo(r order, cfg *config.Config, err error) {
 	m.newSide.prepare(cfg)
 }
 
-// mostChanges is how many lines tell what a reload has changed.
-const mostChanges = 20
-
-// inShort leaves out lines where there are many.
-func inShort(lines []string) []string {
-	if len(lines) <= mostChanges {
-		return lines
-	}
-	return append(lines[:mostChanges-1:mostChanges-1], fmt.Sprintf("%d other changes", len(lines)-mostChanges+1))
-}
-
-// preview answers with what a reload would change.
-func (m *master) preview(reply chan<- admin.Outcome) {
-	m.load(func(cfg *config.Config, err error) {
-		switch {
-		case err != nil:
-			reply <- m.misconfigured(err)
-		case m.generations.serving.revived:
-			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
-		default:
-			reply <- admin.Outcome{Lines: config.Diff(m.generations.serving.config, cfg)}
-		}
-	})
-}
-
-// misconfigured is the answer to those who asked for a configuration that cannot be used: each problem has its line.
-func (m *master) misconfigured(err error) admin.Outcome {
-	o := admin.Outcome{Error: err.Error(), Failure: admin.FailureConfig}
-	if problems := (config.Problems)(nil); errors.As(err, &problems) {
-		o.Error = fmt.Sprintf("%s cannot be used", m.opts.ConfigFile)
-		o.Lines = strings.Split(problems.Error(), "\n")
-	}
-	return o
-}
-
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
@@ -256,30 +202,4 @@ func (m *master) upgrade(r order) {
 	m.child = true
 	o.other = o.link
 	m.receiveFrom(o.link, false)
-}
-
-// notifyOutcome has the service manager know that the handoff is over.
-func (o *oldSide) notifyOutcome() {
-	m, h := o.m, &o.status
-	switch {
-	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
-		return // the new master speaks for the service
-	case o.declared: // and may have, although it failed
-		m.writePIDFile(func(err error) {
-			if err != nil {
-				m.log.Printf(logfile.Error, "%v", err)
-			}
-		})
-		m.world.services.MainPID(m.world.pid)
-	}
-	m.world.services.Ready(m.stillOld() + lineOf(h))
-}
-
-// stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
-// it was no attempt to change something, and the file is not what serves.
-func (m *master) stillOld() string {
-	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
-		return "the configuration of an earlier master serves on: "
-	}
-	return ""
 }

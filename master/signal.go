@@ -3,7 +3,6 @@
 package master
 
 import (
-	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -11,19 +10,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/sock"
-)
-
-type intent uint8
-
-const (
-	nothing intent = iota // caught because the default action would end the process
-	drain                 // finish what is owed, then end; the second time: stop
-	stop                  // end at once
-	reopenLog
-	reload  // a new generation by the configuration file; the log file is opened anew, too
-	upgrade // the same by the binary that is installed now
-	verbosityUp
-	verbosityDown
 )
 
 // watched are nutcracker's signals (src/nc_signal.c) and SIGTERM, which nutcracker does not catch. As there, SIGHUP
@@ -96,61 +82,3 @@ func (m *master) signal(s os.Signal) {
 	m.obey(what)
 	m.finishEvent()
 }
-
-// obey does what somebody asks for who waits for no answer. It is never forgotten: where it cannot be done now, it
-// waits, and where another master takes over meanwhile, that one does it.
-func (m *master) obey(what intent) {
-	switch what {
-	case nothing:
-		return
-	case drain, stop:
-		m.end(what)
-		return
-	case reload:
-		m.request(order{kind: kindReload, noReply: true})
-	case upgrade:
-		m.request(order{kind: kindUpgrade, noReply: true})
-	case reopenLog:
-		m.reopenLog(nil)
-	case verbosityUp:
-		m.setVerbosity(m.log.Verbosity + 1)
-	case verbosityDown:
-		m.setVerbosity(m.log.Verbosity - 1)
-	}
-	if n := m.newSide; n != nil && n.link != nil {
-		n.passAlong(what)
-	}
-}
-
-// end drains or stops. A drain that comes while clients move waits until they have; asked for twice, it stops.
-func (m *master) end(how intent) {
-	switch {
-	case m.phase == starting && m.newSide != nil:
-		m.newSide.interrupted(how)
-	case m.phase == serving && m.mayBeReplaced():
-		m.after = stronger(m.after, how)
-	case how == drain && m.phase == serving && m.after == nothing:
-		if m.oldSide != nil {
-			m.after = drain
-			m.oldSide.fail(errEnding)
-			return
-		}
-		if m.predecessor != nil { // its workers drain, too, once they are this one's
-			m.after = drain
-			return
-		}
-		m.drain()
-	case m.phase != stopped:
-		m.stop()
-	}
-}
-
-// stronger returns what is to be done when both are asked for. A drain that is asked for twice is a stop.
-func stronger(before, now intent) intent {
-	if before == nothing {
-		return now
-	}
-	return stop
-}
-
-var errEnding = errors.New("pinion is asked to end")

@@ -5,9 +5,11 @@ package master
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // slotState is the state of a slot. What happens when slot.until is reached depends on it, see expire.
@@ -89,4 +91,23 @@ func cpuName(cpu int) string {
 		return "not pinned"
 	}
 	return "cpu " + strconv.Itoa(cpu)
+}
+
+// occupy gives a slot a process that another master has started.
+func (s *slot) occupy(p *process.Worker, now time.Time) {
+	s.process = p
+	s.bornAt, s.readyAt, s.pulse, s.toldToEnd, s.lossesCounted = now, now, pulse{}, false, false
+	s.become(slotStarting, time.Time{})
+}
+
+// clients returns how many clients the worker of a slot has, or had when it died.
+func (s *slot) clients() (n int) {
+	g := s.generation
+	if g.counters == nil {
+		return 0
+	}
+	for i := range g.pools {
+		n += int(atomic.LoadUint64(g.counters.PoolCounter(s.index, i, link.ClientConnections)))
+	}
+	return n
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // statistics is the port and who waits there.
@@ -97,4 +98,30 @@ func (m *master) declineScrapes() {
 	}
 	m.statistics.port.Close()
 	m.statistics.port, m.statistics.fd = nil, fd
+}
+
+// fdOf returns a copy of a listener's descriptor. Not by File, which would switch O_NONBLOCK off for all who share it.
+func fdOf(l net.Listener) (fd int, err error) {
+	conn, ok := l.(syscall.Conn)
+	if !ok {
+		return -1, fmt.Errorf("%T has no descriptor", l)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var errDup error
+	err = raw.Control(func(own uintptr) { fd, errDup = sock.Dup(int(own)) })
+	return fd, errors.Join(err, errDup)
+}
+
+// listenerOf returns a listener on a copy of fd.
+func listenerOf(fd int) (net.Listener, error) {
+	own, err := sock.Dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(own), "listener")
+	defer file.Close()
+	return net.FileListener(file)
 }

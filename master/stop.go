@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
-	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -94,105 +93,4 @@ func (m *master) fail(err error) {
 		}
 	}
 	m.finishEvent()
-}
-
-// leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
-func (m *master) leavesBehind(s *slot) bool {
-	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
-}
-
-// finishEvent ends what has come to its end: conversations, generations, and the master when its last worker is gone.
-func (m *master) finishEvent() {
-	m.deliverLocal()
-	m.forgetRetired()
-	if m.phase != draining && m.phase != stopping {
-		return
-	}
-	for _, s := range m.generations.slots() {
-		if s.state != slotVacant && !m.leavesBehind(s) {
-			return
-		}
-	}
-	if m.predecessor != nil { // workers that it still hands over must not outlive this process
-		return
-	}
-	if m.child { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
-		return
-	}
-	m.become(stopped)
-}
-
-// quitWorker tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
-// master has started, goes on SIGTERM.
-func (m *master) quitWorker(s *slot) {
-	switch s.state {
-	case slotWaiting:
-		s.become(slotVacant, time.Time{})
-	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
-		s.become(slotDying, m.world.now().Add(grace))
-		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
-		if s.process.Adopted {
-			m.world.terminate(s.process)
-		}
-	}
-}
-
-// kill leaves the worker of a slot no choice. The slot waits for the reaping, however long the kernel takes.
-func (m *master) kill(s *slot, why string) {
-	switch s.state {
-	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
-		s.become(slotDying, time.Time{})
-	case slotDying:
-		s.until = time.Time{}
-	default:
-		return
-	}
-	s.killedFor = why
-	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
-	m.world.kill(s.process)
-}
-
-// hungUp follows the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
-// on has lost its master and must not go on serving unseen.
-func (m *master) hungUp(s *slot) {
-	switch s.state {
-	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
-		s.become(slotDying, m.world.now().Add(grace))
-	}
-}
-
-// expire does what the state of the slot has waited for.
-func (m *master) expire(s *slot) {
-	switch s.state {
-	case slotWaiting:
-		s.become(slotVacant, time.Time{})
-		m.fill(s)
-	case slotStarting:
-		m.kill(s, "not ready after "+readyTimeout.String())
-	case slotDraining, slotDying:
-		m.kill(s, "did not end in time")
-	}
-}
-
-// pass sends a message to the worker of a slot, with descriptors, which stay the master's. One that is gone is dismissed. An
-// error says that the master has no descriptor to keep the message for a worker that is busy: it is not told.
-func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
-	err := m.world.send(s.process, msg, fds...)
-	switch {
-	case err == nil:
-		return nil
-	case process.NoDescriptor(err):
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
-		return err
-	}
-	m.cannotSend(s, err.Error())
-	return nil
-}
-
-// cannotSend follows when the worker of a slot takes no messages any more.
-func (m *master) cannotSend(s *slot, why string) {
-	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
-	if s.state != slotDying {
-		m.quitWorker(s)
-	}
 }

@@ -48,3 +48,29 @@ func lossClause(h *admin.HandoffStatus) string {
 	}
 	return fmt.Sprintf("; %s lost: %s", clientsAre(h.Lost, "were"), strings.ReplaceAll(h.LostReason, "\n", " / "))
 }
+
+// notifyOutcome has the service manager know that the handoff is over.
+func (o *oldSide) notifyOutcome() {
+	m, h := o.m, &o.status
+	switch {
+	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
+		return // the new master speaks for the service
+	case o.declared: // and may have, although it failed
+		m.writePIDFile(func(err error) {
+			if err != nil {
+				m.log.Printf(logfile.Error, "%v", err)
+			}
+		})
+		m.world.services.MainPID(m.world.pid)
+	}
+	m.world.services.Ready(m.stillOld() + lineOf(h))
+}
+
+// stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
+// it was no attempt to change something, and the file is not what serves.
+func (m *master) stillOld() string {
+	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
+		return "the configuration of an earlier master serves on: "
+	}
+	return ""
+}

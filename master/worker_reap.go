@@ -163,3 +163,9 @@ func roundForReading(d time.Duration) time.Duration {
 	}
 	return d.Round(time.Second)
 }
+
+// unreaped tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
+// started nobody knows.
+func (m *master) unreaped(s *slot) bool {
+	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
+}

@@ -6,10 +6,8 @@ package master
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"github.com/pinion-proxy/pinion/master/admin"
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // losses are clients lost during one attempt.
@@ -36,24 +34,6 @@ func (l *losses) add(clients int, reason string) {
 }
 
 const andOthers = "; and others"
-
-// clients returns how many clients the worker of a slot has, or had when it died.
-func (s *slot) clients() (n int) {
-	g := s.generation
-	if g.counters == nil {
-		return 0
-	}
-	for i := range g.pools {
-		n += int(atomic.LoadUint64(g.counters.PoolCounter(s.index, i, link.ClientConnections)))
-	}
-	return n
-}
-
-// unreaped tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
-// started nobody knows.
-func (m *master) unreaped(s *slot) bool {
-	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
-}
 
 // countLosses counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
 func (m *master) countLosses(s *slot, why string) (clients int) {

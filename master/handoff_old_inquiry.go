@@ -6,6 +6,7 @@ package master
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,4 +94,17 @@ func (o *oldSide) failUnreachable(all []doubtful) {
 		lost = append(lost, d.Unreachable)
 	}
 	o.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
+}
+
+// list names unreachable servers for a message.
+func list(unreachable []link.Unreachable) string {
+	var all []string
+	for _, u := range unreachable {
+		all = append(all, fmt.Sprintf("server %q of pool %q: %s", u.Server, u.Pool, u.Error))
+	}
+	const most = 5
+	if len(all) > most {
+		all = append(all[:most], fmt.Sprintf("and %d more", len(all)-most))
+	}
+	return strings.Join(all, "; ")
 }

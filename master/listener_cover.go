@@ -5,7 +5,6 @@ package master
 
 import (
 	"slices"
-	"time"
 
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -78,45 +77,6 @@ func (m *master) uncover(s *slot) {
 		m.pass(c.slot, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
 	}
 	s.coveredBy = cover{}
-}
-
-// workerLeaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
-// the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
-func (m *master) workerLeaving(s *slot) {
-	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
-	s.toldToEnd = true
-	switch {
-	case s.generation == m.generations.coming:
-		m.newSide.workerLeaving(s)
-	case s.state == slotServing:
-		m.drainSlot(s)
-	}
-}
-
-// drainSlot follows when a worker drains by itself.
-func (m *master) drainSlot(s *slot) {
-	until := time.Time{}
-	if timeout := s.generation.config.Global.ShutdownTimeout; timeout > 0 {
-		until = m.world.now().Add(timeout + grace)
-	}
-	s.become(slotDraining, until)
-	m.coverSlots()
-	m.replaceDrained()
-}
-
-// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all drain.
-func (m *master) replaceDrained() {
-	g := m.generations.serving
-	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
-		return
-	}
-	r := order{kind: kindReload}
-	if g.revived { // only a part of its configuration is known
-		m.request(r)
-		return
-	}
-	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
-	m.handOffTo(r, g.config, nil)
 }
 
 // acceptForMissing has the queues of slots without a worker served by another one.

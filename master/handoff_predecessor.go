@@ -1,0 +1,104 @@
+// The old master after the new one has taken over: it still hands over workers that have clients, and leaves.
+
+package master
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+)
+
+// farewellTimeout is how long a new master that serves waits for the old one to leave.
+const farewellTimeout = 10 * time.Second
+
+// predecessor is a master that this one has replaced, until it has left.
+type predecessor struct {
+	link  *masterLink
+	pid   int
+	stays bool      // its process does not end when it has left
+	until time.Time // then it is given up
+}
+
+// is tells whether a link leads to the predecessor.
+func (p *predecessor) is(l *masterLink) bool { return p != nil && p.link == l }
+
+// heardFarewell takes the last that the old master has counted.
+func (m *master) heardFarewell(msg message) {
+	if msg.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
+		m.totals.Past = msg.Legacy
+		m.restate()
+	}
+	m.keepOldGenerations()
+	if msg.Result != nil {
+		if own := m.last; own != nil && own.Lost > msg.Result.Lost { // the old master has not heard of all
+			msg.Result.Lost, msg.Result.LostReason = own.Lost, own.LostReason
+		}
+		m.last = msg.Result
+	}
+	for _, name := range msg.Waiting {
+		m.relayed(message{Intent: name}, true)
+	}
+}
+
+// oldMasterGone follows when the old master is gone, or is given up.
+func (m *master) oldMasterGone() {
+	l := m.predecessor.link
+	m.predecessor = nil
+	m.keepOldGenerations()
+	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
+	m.service.stored = nil
+	m.storeAgain()
+	l.close()
+	m.startQueued()
+}
+
+// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
+// as long as it would be in the way of the next upgrade and nobody else can have its pid.
+func (m *master) oldMasterOverdue() {
+	fate := "it is killed"
+	if m.predecessor.stays {
+		fate = "its process stays"
+	} else if err := m.world.killParent(m.predecessor.pid); err != nil {
+		fate = fmt.Sprintf("it cannot be killed: %v", err)
+	}
+	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessor.pid, farewellTimeout, fate)
+	m.oldMasterGone()
+}
+
+// takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
+func (m *master) takeInLate() {
+	for _, g := range m.generations.retired {
+		g.sought = true
+	}
+	m.world.aside(func() func() {
+		met := m.world.lateOrphans(absolute(m.opts.ConfigFile))
+		return func() {
+			for _, g := range m.generations.retired {
+				g.sought = false
+			}
+			if m.phase != serving {
+				for _, o := range met {
+					m.world.leave(o)
+				}
+				return
+			}
+			m.takeInBeside(met)
+			m.handOverAll()
+			m.restate()
+		}
+	})
+}
+
+// keepOldGenerations makes what the old master has left, which does not touch it any more, this one's own.
+func (m *master) keepOldGenerations() {
+	for _, g := range m.generations.ofOldMaster {
+		m.generations.retired = append([]*generation{g}, m.generations.retired...)
+	}
+	m.generations.ofOldMaster = nil
+	if m.phase == stopping {
+		for _, s := range m.generations.slots() {
+			m.quitWorker(s)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+// The sockets of an upgrade: the old master sends the new one copies of all that it listens on, and the new one sends those that
+// it has opened beside them.
+
+package master
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/master/listen"
+)
+
+// socketName says what a descriptor is.
+type socketName struct {
+	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or adminSocketName
+	Network string `json:"network,omitempty"`
+	Address string `json:"address,omitempty"`
+	Slot    int    `json:"slot,omitempty"`
+	Foreign bool   `json:"foreign,omitempty"`
+
+	Spot *messageSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
+}
+
+type messageSpot struct {
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
+}
+
+func messageSpotOf(s listen.Spot) *messageSpot {
+	if s == (listen.Spot{}) {
+		return nil
+	}
+	return &messageSpot{s.Device, s.Inode}
+}
+
+func (s *messageSpot) spot() listen.Spot {
+	if s == nil {
+		return listen.Spot{}
+	}
+	return listen.Spot{Device: s.Device, Inode: s.Inode}
+}
+
+const (
+	statsSocket     = "stats"
+	adminSocketName = "control"
+)
+
+// nameSockets adds copies of chosen listeners to a message. An error leaves the message without any: a master that inherited all but
+// one would close that one's queue.
+func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) error {
+	for _, l := range m.listeners.All() {
+		if !chosen(l) {
+			continue
+		}
+		err := m.addSocket(msg, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *master) addSocket(msg *message, fd int, name socketName) error {
+	own, err := m.world.dup(fd)
+	if err != nil {
+		m.closeUntaken(msg.fds)
+		msg.Sockets, msg.fds = nil, nil
+		return fmt.Errorf("passing on %q: %w", name.Name, err)
+	}
+	msg.Sockets = append(msg.Sockets, name)
+	msg.fds = append(msg.fds, own)
+	return nil
+}
+
+// addSockets takes over the sockets that a message names.
+func (m *master) addSockets(msg message) {
+	for i, s := range msg.Sockets {
+		if i >= len(msg.fds) {
+			return
+		}
+		fd := msg.fds[i]
+		msg.fds[i] = -1
+		switch s.Name {
+		case statsSocket:
+			m.statistics.fd = fd
+		case adminSocketName:
+			m.admin.fd, m.admin.spot = fd, s.Spot.spot()
+		default:
+			l := listen.Listener{
+				Name: s.Name, Network: s.Network, Address: s.Address, Slot: s.Slot, Foreign: s.Foreign, Queues: true,
+				Stored: !s.Foreign, // by the one who says this
+				Socket: listen.Socket{FD: fd, Inode: m.world.sockets.Inode(fd)},
+			}
+			if s.Network == "unix" {
+				if l.Spot = s.Spot.spot(); l.Spot == (listen.Spot{}) {
+					l.Spot, _ = m.world.sockets.Locate(s.Address)
+				}
+				l.Unlink = m.world.sockets.UnlinkAt(s.Address, l.Spot)
+			}
+			if m.oldSide != nil { // what the new side has opened, to be kept safe until it has settled
+				l.Fresh, l.Queues, l.Stored = true, false, false
+			}
+			m.listeners.Add(l)
+		}
+	}
+}
+
+// tellSockets says all that a new master inherits, in as many messages as it takes.
+func (o *oldSide) tellSockets() error {
+	m := o.m
+	var all message
+	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
+	if err == nil && m.admin.fd >= 0 {
+		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: messageSpotOf(m.admin.spot)})
+	}
+	if err != nil {
+		return err
+	}
+	if m.statistics.port != nil {
+		fd, err := m.world.fdOf(m.statistics.port)
+		if err != nil {
+			m.closeUntaken(all.fds)
+			return fmt.Errorf("passing on the statistics port: %w", err)
+		}
+		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
+	}
+	for more := true; more; {
+		n := min(len(all.fds), maxLinkFDs)
+		more = n < len(all.fds)
+		o.other.send(message{Kind: messageSockets, Sockets: all.Sockets[:n], fds: all.fds[:n], More: more})
+		all.Sockets, all.fds = all.Sockets[n:], all.fds[n:]
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+// The end of a worker: drained, told to quit, or killed.
+
+package master
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// release has a worker that another one follows move or drain what it still has, and end. At the addresses of removed pools
+// nobody follows it.
+func (m *master) release(from *slot, deadline time.Duration, removed []int) {
+	switch from.state {
+	case slotWaiting:
+		from.become(slotVacant, time.Time{})
+	case slotGiving, slotServing, slotStarting:
+		until := time.Time{}
+		if deadline > 0 {
+			until = m.world.now().Add(deadline + grace)
+		}
+		if from.state != slotGiving {
+			m.tellRemoved(from, removed)
+		}
+		from.become(slotDraining, until)
+		m.pass(from, link.Message{Kind: link.Finish, Body: link.Body(link.FinishBody{Deadline: deadline})})
+	}
+}
+
+// workerLeaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
+// the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
+func (m *master) workerLeaving(s *slot) {
+	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
+	s.toldToEnd = true
+	switch {
+	case s.generation == m.generations.coming:
+		m.newSide.workerLeaving(s)
+	case s.state == slotServing:
+		m.drainSlot(s)
+	}
+}
+
+// drainSlot follows when a worker drains by itself.
+func (m *master) drainSlot(s *slot) {
+	until := time.Time{}
+	if timeout := s.generation.config.Global.ShutdownTimeout; timeout > 0 {
+		until = m.world.now().Add(timeout + grace)
+	}
+	s.become(slotDraining, until)
+	m.coverSlots()
+	m.replaceDrained()
+}
+
+// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all drain.
+func (m *master) replaceDrained() {
+	g := m.generations.serving
+	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
+		return
+	}
+	r := order{kind: kindReload}
+	if g.revived { // only a part of its configuration is known
+		m.request(r)
+		return
+	}
+	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
+	m.handOffTo(r, g.config, nil)
+}
+
+// quitWorker tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
+// master has started, goes on SIGTERM.
+func (m *master) quitWorker(s *slot) {
+	switch s.state {
+	case slotWaiting:
+		s.become(slotVacant, time.Time{})
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
+		s.become(slotDying, m.world.now().Add(grace))
+		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
+		if s.process.Adopted {
+			m.world.terminate(s.process)
+		}
+	}
+}
+
+// kill leaves the worker of a slot no choice. The slot waits for the reaping, however long the kernel takes.
+func (m *master) kill(s *slot, why string) {
+	switch s.state {
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
+		s.become(slotDying, time.Time{})
+	case slotDying:
+		s.until = time.Time{}
+	default:
+		return
+	}
+	s.killedFor = why
+	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
+	m.world.kill(s.process)
+}
+
+// hungUp follows the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
+// on has lost its master and must not go on serving unseen.
+func (m *master) hungUp(s *slot) {
+	switch s.state {
+	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
+		s.become(slotDying, m.world.now().Add(grace))
+	}
+}
+
+// expire does what the state of the slot has waited for.
+func (m *master) expire(s *slot) {
+	switch s.state {
+	case slotWaiting:
+		s.become(slotVacant, time.Time{})
+		m.fill(s)
+	case slotStarting:
+		m.kill(s, "not ready after "+readyTimeout.String())
+	case slotDraining, slotDying:
+		m.kill(s, "did not end in time")
+	}
+}

@@ -1,0 +1,41 @@
+// Messages to workers.
+
+package master
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// pass sends a message to the worker of a slot, with descriptors, which stay the master's. One that is gone is dismissed. An
+// error says that the master has no descriptor to keep the message for a worker that is busy: it is not told.
+func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
+	err := m.world.send(s.process, msg, fds...)
+	switch {
+	case err == nil:
+		return nil
+	case process.NoDescriptor(err):
+		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
+		return err
+	}
+	m.cannotSend(s, err.Error())
+	return nil
+}
+
+// cannotSend follows when the worker of a slot takes no messages any more.
+func (m *master) cannotSend(s *slot, why string) {
+	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
+	if s.state != slotDying {
+		m.quitWorker(s)
+	}
+}
+
+// serve has a prepared worker accept.
+func (m *master) serve(s *slot) {
+	s.become(slotServing, time.Time{})
+	s.readyAt = m.world.now()
+	m.pass(s, link.Message{Kind: link.Serve})
+}
