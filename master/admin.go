@@ -77,7 +77,7 @@ func (m *master) closeAdmin() {
 		return
 	}
 	m.world.close(m.admin.fd)
-	if !m.left && m.admin.unlink != nil {
+	if !m.masters.leaveAll && m.admin.unlink != nil {
 		m.admin.unlink()
 	}
 }
@@ -108,7 +108,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.reopenLog(a.Reply)
 	case admin.Drain:
 		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
-		if m.phase == serving && m.after == nothing { // asked twice it would stop
+		if m.phase == serving && m.endAfter == nothing { // asked twice it would stop
 			m.end(drain)
 		}
 		within := "without a deadline"

@@ -24,7 +24,7 @@ func (m *master) tick() {
 		m.borrowed()
 	}
 	m.tickPaths(now)
-	if m.predecessor != nil && !now.Before(m.predecessor.until) {
+	if m.masters.old != nil && !now.Before(m.masters.old.until) {
 		m.oldMasterOverdue()
 	}
 	if m.summary.Due(now) {
@@ -65,8 +65,8 @@ func (m *master) deadline() time.Time {
 	if m.borrowing != nil {
 		consider(m.borrowing.until)
 	}
-	if m.predecessor != nil {
-		consider(m.predecessor.until)
+	if m.masters.old != nil {
+		consider(m.masters.old.until)
 	}
 	consider(m.service.next)
 	consider(m.totals.Next)

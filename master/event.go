@@ -59,10 +59,10 @@ func (m *master) finishEvent() {
 			return
 		}
 	}
-	if m.predecessor != nil { // workers that it still hands over must not outlive this process
+	if m.masters.old != nil { // workers that it still hands over must not outlive this process
 		return
 	}
-	if m.child { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
+	if m.masters.newRuns { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
 		return
 	}
 	m.become(stopped)
@@ -70,5 +70,5 @@ func (m *master) finishEvent() {
 
 // leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
 func (m *master) leavesBehind(s *slot) bool {
-	return m.err != nil && !m.successor && s.state == slotDraining && s.process.Adopted
+	return m.err != nil && !m.masters.startedByOld && s.state == slotDraining && s.process.Adopted
 }

@@ -69,7 +69,7 @@ func (m *master) dispatch(msg message, asNew bool) {
 
 // receiveFrom has the link heard by one of the two sides.
 func (m *master) receiveFrom(l *masterLink, asNew bool) {
-	m.lastLink = l
+	m.masters.lastLink = l
 	l.listen(func(msg message, err error) {
 		m.world.report(event{then: func() {
 			if err == nil {
@@ -100,7 +100,7 @@ func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 		m.newSide.linkBroken(err)
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.oldMasterEnded(err)
-	case asNew && m.predecessor.is(l):
+	case asNew && m.masters.old.is(l):
 		m.oldMasterGone()
 	case !asNew && m.oldSide != nil && m.oldSide.link == l && !errors.Is(err, io.EOF):
 		m.oldSide.fail(fmt.Errorf("new master: %w", err))
@@ -118,7 +118,7 @@ func (m *master) notSent(l *masterLink, asNew bool, u *unsent) {
 	case u.peerClosed():
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.notSent(u)
-	case asNew && m.predecessor.is(l):
+	case asNew && m.masters.old.is(l):
 		m.log.Printf(logfile.Error, "%v", u)
 	case !asNew && m.oldSide != nil && m.oldSide.link == l:
 		m.oldSide.notSent(u)

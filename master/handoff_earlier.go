@@ -44,7 +44,7 @@ func (o *oldSide) sendPeer(msg message) error {
 // connectAdopted connects a worker of an earlier generation that the old master has left, if that one has not.
 func (m *master) connectAdopted(from *slot) {
 	g := m.generations.serving
-	if g == nil || m.connectedByOld[[2]uint64{from.generation.number, uint64(from.index)}] {
+	if g == nil || m.masters.connectedByOld[[2]uint64{from.generation.number, uint64(from.index)}] {
 		return
 	}
 	err := m.connectTo(from, g.number, len(g.slots), func(msg message) error { return m.passOwnPeer(g, msg) })
@@ -108,15 +108,15 @@ func (m *master) passOwnPeer(g *generation, msg message) error {
 
 // peerFromOldMaster is told of a worker that the old master connects to one of this master's.
 func (m *master) peerFromOldMaster(msg message) {
-	if m.connectedByOld == nil {
-		m.connectedByOld = map[[2]uint64]bool{}
+	if m.masters.connectedByOld == nil {
+		m.masters.connectedByOld = map[[2]uint64]bool{}
 	}
 	err := m.passPeer(m.generations.serving, msg)
 	if err != nil {
 		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", msg.From, msg.Generation, msg.Slot, err)
 		return
 	}
-	m.connectedByOld[[2]uint64{msg.Generation, uint64(msg.From)}] = true
+	m.masters.connectedByOld[[2]uint64{msg.Generation, uint64(msg.From)}] = true
 }
 
 // earlierPeerFailed tells of a connection between workers of an earlier generation and the one that serves that could not be used.

@@ -103,7 +103,7 @@ func (n *newSide) cancel(reason error) {
 			m.world.services.MainPID(n.old) // which may not be listened to any more
 		}
 		m.listeners.Abandon()
-		if m.after != nothing { // as asked
+		if m.endAfter != nothing { // as asked
 			reason = nil
 		}
 		m.fail(reason)

@@ -20,7 +20,7 @@ const agreeTimeout = 2 * settleTimeout
 // callOldMaster introduces a new master to the one that has started it.
 func (m *master) callOldMaster(l *masterLink) {
 	fault.At("nm.hello")
-	m.successor = true
+	m.masters.startedByOld = true
 	m.world.services.Inherited() // what is in the environment was for the old master
 	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, reconnects: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
@@ -51,7 +51,7 @@ func (n *newSide) welcomed(msg message) {
 		n.passAlong(what)
 	}
 	n.heldIntents = nil
-	if n.m.after != nothing {
+	if n.m.endAfter != nothing {
 		n.fail(errEnding)
 	}
 }
@@ -75,11 +75,11 @@ func (n *newSide) passAlong(what intent) {
 // interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
 func (n *newSide) interrupted(how intent) {
 	m := n.m
-	m.after = stronger(m.after, how)
-	n.passAlong(m.after)
+	m.endAfter = stronger(m.endAfter, how)
+	n.passAlong(m.endAfter)
 	switch {
 	case n.welcome.Kind == "": // soon
-	case m.after == stop:
+	case m.endAfter == stop:
 		n.stopBoth()
 	case n.phase != newReturning:
 		n.fail(errEnding)
@@ -89,7 +89,7 @@ func (n *newSide) interrupted(how intent) {
 // stopBoth ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
 func (n *newSide) stopBoth() {
 	m := n.m
-	m.after = stop
+	m.endAfter = stop
 	m.newSide, m.generations.coming = nil, nil
 	if n.g != nil {
 		m.generations.retired = append(m.generations.retired, n.g)
@@ -221,7 +221,7 @@ func (n *newSide) takeOver() {
 // replaceOldMaster takes over from a master that is still there, for a moment.
 func (n *newSide) replaceOldMaster() {
 	m := n.m
-	m.predecessor = &predecessor{
+	m.masters.old = &predecessor{
 		link: n.link, pid: n.welcome.PID, stays: n.welcome.Stays, until: m.world.now().Add(farewellTimeout),
 	}
 	m.service.stored = n.stored
@@ -254,7 +254,7 @@ func (n *newSide) promote() {
 			m.fill(s)
 		}
 	}
-	if m.after == stop {
+	if m.endAfter == stop {
 		m.end(stop)
 	}
 }

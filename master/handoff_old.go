@@ -70,7 +70,7 @@ type oldSide struct {
 	lossesOfNew losses // upgrade: of the new master's workers, as it says
 
 	link       *masterLink // upgrade: the way to the new master
-	successor  int         // upgrade: its pid
+	newPID     int         // upgrade: pid of the new master
 	intents    bool        // upgrade: the new master knows the message intent
 	linkClosed bool        // upgrade: there is nothing more to hear of the new master
 
@@ -394,11 +394,11 @@ func (o *oldSide) conclude(err error) {
 		o.farewell()
 		return
 	}
-	if o.newWasMain && m.after == nothing {
+	if o.newWasMain && m.endAfter == nothing {
 		m.leaveBehind(errNewWasMain)
 		return
 	}
-	if m.keeper.lost != nil && m.after == nothing {
+	if m.keeper.lost != nil && m.endAfter == nothing {
 		m.leaveBehind(m.keeper.lost)
 		return
 	}

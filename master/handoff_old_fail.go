@@ -70,7 +70,7 @@ func (o *oldSide) notSent(u *unsent) {
 // killNewMaster ends a new master that hangs. One that works has its time to end by itself.
 func (o *oldSide) killNewMaster() {
 	m := o.m
-	if !m.child {
+	if !m.masters.newRuns {
 		return
 	}
 	known := m.workerPIDs()

@@ -22,7 +22,7 @@ func (o *oldSide) answerHello(msg message) {
 		o.fail(err)
 		return
 	}
-	o.status.Build, o.successor, o.intents = msg.Build, msg.PID, msg.Intents
+	o.status.Build, o.newPID, o.intents = msg.Build, msg.PID, msg.Intents
 	keeper := m.keeperPID()
 	o.obeys, o.declares = msg.Obeys, m.world.services.Present() && keeper <= 0
 	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", msg.Build, msg.PID)
@@ -52,7 +52,7 @@ func (o *oldSide) agree() {
 	m := o.m
 	o.enter(oldDeclaring, settleTimeout)
 	o.declared = true
-	m.world.services.MainPID(o.successor)
+	m.world.services.MainPID(o.newPID)
 	m.world.services.Barrier(func(err error) {
 		m.world.report(event{then: func() { o.isDeclared(err) }})
 	})
@@ -92,7 +92,7 @@ func (o *oldSide) newMasterReadyOrEnded(err error) {
 func (o *oldSide) endOrphans(err error) {
 	m := o.m
 	how := syscall.SIGTERM
-	if m.phase == stopping || m.after == stop {
+	if m.phase == stopping || m.endAfter == stop {
 		how = syscall.SIGKILL
 	}
 	of := m.generations.ofNewMaster.sharedFD
@@ -105,7 +105,7 @@ func (o *oldSide) endOrphans(err error) {
 // afterNewMaster goes on when nothing is left of a new master that has ended, or when it has taken over.
 func (o *oldSide) afterNewMaster(err error) {
 	m := o.m
-	m.child = false
+	m.masters.newRuns = false
 	m.reapStrays()
 	if err != nil {
 		m.dropNewCounters()
@@ -164,7 +164,7 @@ func (o *oldSide) farewell() {
 	m := o.m
 	o.tellWorkers()
 	o.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &o.status, Waiting: o.passOn()})
-	m.left, m.keeper.newMaster = true, o.successor
+	m.masters.leaveAll, m.keeper.newMaster = true, o.newPID
 	m.become(stopped)
 }
 
@@ -198,15 +198,15 @@ func (o *oldSide) passOn() (names []string) {
 		a.Reply <- replaced
 	}
 	m.admin.deferred = nil
-	if m.after != nothing {
-		waiting = append(waiting, m.after)
+	if m.endAfter != nothing {
+		waiting = append(waiting, m.endAfter)
 	}
 	for _, what := range waiting {
 		m.log.Printf(logfile.Notice, "%s is left to the new master", intentNames[what])
 		if o.intents {
 			names = append(names, intentNames[what])
-		} else if err := m.world.signal(o.successor, signalOf(what)); err != nil {
-			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", o.status.Kind, o.successor, err)
+		} else if err := m.world.signal(o.newPID, signalOf(what)); err != nil {
+			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", o.status.Kind, o.newPID, err)
 		}
 	}
 	return names

@@ -52,15 +52,15 @@ func (m *master) end(how intent) {
 	case m.phase == starting && m.newSide != nil:
 		m.newSide.interrupted(how)
 	case m.phase == serving && m.mayBeReplaced():
-		m.after = stronger(m.after, how)
-	case how == drain && m.phase == serving && m.after == nothing:
+		m.endAfter = stronger(m.endAfter, how)
+	case how == drain && m.phase == serving && m.endAfter == nothing:
 		if m.oldSide != nil {
-			m.after = drain
+			m.endAfter = drain
 			m.oldSide.fail(errEnding)
 			return
 		}
-		if m.predecessor != nil { // its workers drain, too, once they are this one's
-			m.after = drain
+		if m.masters.old != nil { // its workers drain, too, once they are this one's
+			m.endAfter = drain
 			return
 		}
 		m.drain()
@@ -97,7 +97,7 @@ func (m *master) relayed(msg message, asNew bool) {
 }
 
 // ending tells whether pinion has been asked to end.
-func (m *master) ending() bool { return m.after != nothing || m.phase > serving }
+func (m *master) ending() bool { return m.endAfter != nothing || m.phase > serving }
 
 // intentNames are what intents are called between masters.
 var intentNames = map[intent]string{

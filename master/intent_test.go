@@ -161,7 +161,7 @@ func (p *handoffPhase) play(t *testing.T, by string, rest []string) (text, after
 	for _, line := range rest {
 		happen(line)
 	}
-	if f.master.child && f.master.oldSide == nil { // a new master that is not wanted ends
+	if f.master.masters.newRuns && f.master.oldSide == nil { // a new master that is not wanted ends
 		happen("child exited")
 	}
 	return text, after

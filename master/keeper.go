@@ -93,7 +93,7 @@ func (m *master) prepareToStay() {
 // reapStrays takes leave of children that are no workers: what a failed upgrade has left, or anybody in a container. A new
 // master is waited for by those who have started it.
 func (m *master) reapStrays() {
-	if !m.keeper.stays || m.child {
+	if !m.keeper.stays || m.masters.newRuns {
 		return
 	}
 	known := m.workerPIDs()
@@ -234,11 +234,11 @@ const maxKeeperMessageBytes = 4096
 // a drain that comes this way and directly is one, not the second that stops.
 func (m *master) keeperSignal(msg keeperMessage) {
 	s := signalNames[msg.Signal]
-	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.after == stop) { // nil: of a later version
+	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: of a later version
 		return
 	}
 	if watched[s].intent == drain {
-		if m.phase == draining || m.phase == stopping || m.after == drain {
+		if m.phase == draining || m.phase == stopping || m.endAfter == drain {
 			return
 		}
 		m.keeper.forwarded = true
@@ -248,7 +248,7 @@ func (m *master) keeperSignal(msg keeperMessage) {
 
 // sentTwice tells whether a drain that was asked for directly is the one that the keeper has passed on.
 func (m *master) sentTwice(what intent) bool {
-	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.after == drain)
+	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.endAfter == drain)
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
 }
@@ -262,7 +262,7 @@ var signalNames = map[string]os.Signal{
 // tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
 // that follows the keeper this is a library.
 func (m *master) tellKeeper() {
-	if m.keeper.conn == nil && m.keeper.pid > 0 && m.successor { // it ends right after it has taken over
+	if m.keeper.conn == nil && m.keeper.pid > 0 && m.masters.startedByOld { // it ends right after it has taken over
 		m.keeper.conn, _, _ = m.world.findKeeper(m.keeper.pid)
 	}
 	if m.keeper.conn == nil {

@@ -17,7 +17,7 @@ func (g *generation) layout() listen.Layout {
 // patience is how long another process that binds in the same directory is waited for. A master that serves, or is to take
 // over from one that does, would keep others waiting.
 func (m *master) patience() time.Duration {
-	if m.phase == starting && !m.successor {
+	if m.phase == starting && !m.masters.startedByOld {
 		return listen.LockPatience
 	}
 	return listen.ShortLockPatience

@@ -74,33 +74,28 @@ type master struct {
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
 
-	startedAt      time.Time
-	connectedByOld map[[2]uint64]bool // by generation and slot: workers that the old master has connected to those of this one
-	generations    generations
-	totals         totals.Totals
-	listeners      listen.Set // of the configured addresses; empty again from the drain on
-	statistics     statistics
-	admin          adminSocket
-	summary        totals.Summary
-	nextPulse      time.Time // when it is looked again whether the workers turn
-	service        service
-	watching       watching
-	keeper         keeping
-	paths          paths
+	startedAt   time.Time
+	generations generations
+	totals      totals.Totals
+	listeners   listen.Set // of the configured addresses; empty again from the drain on
+	statistics  statistics
+	admin       adminSocket
+	summary     totals.Summary
+	nextPulse   time.Time // when it is looked again whether the workers turn
+	service     service
+	watching    watching
+	keeper      keeping
+	paths       paths
 
-	borrowing   *borrowing           // listeners are being asked for; nil: none
-	oldSide     *oldSide             // hands over; nil: no handoff is under way
-	newSide     *newSide             // takes over; nil: likewise
-	predecessor *predecessor         // the master that this one has replaced and that has not left yet; nil: it has
-	successor   bool                 // this process was started by a master that it was to replace
-	child       bool                 // a new master was started and has neither taken over nor ended
-	local       []localMessage       // said by one side to the other, at a reload
-	last        *admin.HandoffStatus // nil: there was none
-	loading     bool                 // the configuration is being read for a reload
-	queued      *order
-	lastLink    *masterLink // the latest; nil: there was none
-	after       intent      // what else is to follow when the handoff is over
-	left        bool        // another master has taken over
+	masters   otherMasters
+	endAfter  intent               // drain or stop, once the handoff is over; nothing: serve on
+	borrowing *borrowing           // listeners are being asked for; nil: none
+	oldSide   *oldSide             // hands over; nil: no handoff is under way
+	newSide   *newSide             // takes over; nil: likewise
+	local     []localMessage       // said by one side to the other, at a reload
+	last      *admin.HandoffStatus // nil: there was none
+	loading   bool                 // the configuration is being read for a reload
+	queued    *order
 
 	done chan struct{} // closed at the end of the loop
 }
@@ -143,7 +138,7 @@ func run(o Options, w *world, events <-chan event) error {
 	m.loop(signals, events)
 	err = m.finish()
 	sink.Close()
-	if err == nil && m.left && m.keeper.stays {
+	if err == nil && m.masters.leaveAll && m.keeper.stays {
 		return w.keep(m.keeper.fd, m.keeper.newMaster, signals)
 	}
 	return err
@@ -269,11 +264,11 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 // finish hands back what the process holds beside its workers, which are gone by now.
 func (m *master) finish() error {
 	defer m.world.services.Flush()
-	if m.lastLink != nil {
-		defer m.lastLink.flush()
+	if m.masters.lastLink != nil {
+		defer m.masters.lastLink.flush()
 	}
 	m.unwatch()
-	if m.left { // what workers are still to be told, nobody else will tell them
+	if m.masters.leaveAll { // what workers are still to be told, nobody else will tell them
 		until := time.Now().Add(process.SendTimeout)
 		for _, s := range m.generations.slots() {
 			if s.process != nil {
@@ -281,7 +276,7 @@ func (m *master) finish() error {
 			}
 		}
 	}
-	if m.left {
+	if m.masters.leaveAll {
 		m.listeners.Abandon()
 	} else {
 		m.closeListeners()
@@ -293,11 +288,11 @@ func (m *master) finish() error {
 	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}
-	if m.left && m.err == nil {
+	if m.masters.leaveAll && m.err == nil {
 		m.log.Printf(logfile.Notice, "left everything to the new master")
 		return nil
 	}
-	if !m.successor || m.generations.serving != nil || m.after == stop { // else the file is the old master's
+	if !m.masters.startedByOld || m.generations.serving != nil || m.endAfter == stop { // else the file is the old master's
 		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {

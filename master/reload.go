@@ -111,9 +111,9 @@ func (m *master) startQueued() {
 	if m.phase != serving || m.occupied() {
 		return
 	}
-	if m.after != nothing {
-		intent := m.after
-		m.after = nothing
+	if m.endAfter != nothing {
+		intent := m.endAfter
+		m.endAfter = nothing
 		m.end(intent)
 		return
 	}
@@ -125,7 +125,7 @@ func (m *master) startQueued() {
 
 // occupied tells whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.oldSide != nil || m.predecessor != nil || m.loading || m.child || m.borrowing != nil
+	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil
 }
 
 // busy names what is under way.
@@ -133,7 +133,7 @@ func (m *master) busy() string {
 	switch {
 	case m.oldSide != nil:
 		return m.oldSide.status.Kind
-	case m.predecessor != nil, m.child:
+	case m.masters.old != nil, m.masters.newRuns:
 		return kindUpgrade
 	case m.loading:
 		return kindReload
@@ -199,7 +199,7 @@ func (m *master) upgrade(r order) {
 		o.conclude(err)
 		return
 	}
-	m.child = true
+	m.masters.newRuns = true
 	o.other = o.link
 	m.receiveFrom(o.link, false)
 }

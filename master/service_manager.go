@@ -41,21 +41,21 @@ type service struct {
 
 // beginService follows when the process serves for the first time.
 func (m *master) beginService() {
-	every, err := m.world.services.Watchdog(m.successor)
+	every, err := m.world.services.Watchdog(m.masters.startedByOld)
 	if err != nil {
 		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
 	}
 	if every > 0 {
 		m.service.every, m.service.next = every, m.world.now().Add(every)
 	}
-	if m.successor && m.keeper.pid > 0 {
+	if m.masters.startedByOld && m.keeper.pid > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")
-	} else if m.successor {
+	} else if m.masters.startedByOld {
 		m.world.services.MainPID(m.world.pid) // once more: the old master may not have got so far
 	} else if err := m.world.flip(); err != nil {
 		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
 	}
-	if !m.successor && m.keeper.pid > 0 {
+	if !m.masters.startedByOld && m.keeper.pid > 0 {
 		m.joinKeeper()
 	}
 	m.world.services.Ready(m.servingLine())

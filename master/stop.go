@@ -73,7 +73,7 @@ func (m *master) stop() {
 // drain.
 func (m *master) leaveBehind(err error) {
 	m.log.Printf(logfile.Error, "leaving the workers to the next master: %v", err)
-	m.err, m.left = err, true
+	m.err, m.masters.leaveAll = err, true
 	m.become(stopped)
 }
 

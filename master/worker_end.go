@@ -56,7 +56,7 @@ func (m *master) drainSlot(s *slot) {
 // replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all drain.
 func (m *master) replaceDrained() {
 	g := m.generations.serving
-	if m.phase != serving || m.occupied() || m.after != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
+	if m.phase != serving || m.occupied() || m.endAfter != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}
 	r := order{kind: kindReload}

@@ -1,4 +1,5 @@
-// The old master after the new one has taken over: it still hands over workers that have clients, and leaves.
+// The other masters: the one before this one, which after it was replaced still hands over workers that have clients and then leaves, and
+// the one that this one has started.
 
 package master
 
@@ -11,6 +12,16 @@ import (
 
 // farewellTimeout is how long a new master that serves waits for the old one to leave.
 const farewellTimeout = 10 * time.Second
+
+// otherMasters is what this master has to do with the one before it and the one after it.
+type otherMasters struct {
+	startedByOld   bool               // this process was started by a master that it is to replace, or has replaced
+	old            *predecessor       // this master has replaced it, and it has not left yet; nil: there is none
+	connectedByOld map[[2]uint64]bool // workers, by generation and slot, that the old master has connected to those of this one
+	newRuns        bool               // a new master was started and has neither taken over nor ended
+	lastLink       *masterLink        // the latest; nil: there was none
+	leaveAll       bool               // this process ends and leaves workers and sockets to another master
+}
 
 // predecessor is a master that this one has replaced, until it has left.
 type predecessor struct {
@@ -43,8 +54,8 @@ func (m *master) heardFarewell(msg message) {
 
 // oldMasterGone follows when the old master is gone, or is given up.
 func (m *master) oldMasterGone() {
-	l := m.predecessor.link
-	m.predecessor = nil
+	l := m.masters.old.link
+	m.masters.old = nil
 	m.keepOldGenerations()
 	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
 	m.service.stored = nil
@@ -57,12 +68,12 @@ func (m *master) oldMasterGone() {
 // as long as it would be in the way of the next upgrade and nobody else can have its pid.
 func (m *master) oldMasterOverdue() {
 	fate := "it is killed"
-	if m.predecessor.stays {
+	if m.masters.old.stays {
 		fate = "its process stays"
-	} else if err := m.world.killParent(m.predecessor.pid); err != nil {
+	} else if err := m.world.killParent(m.masters.old.pid); err != nil {
 		fate = fmt.Sprintf("it cannot be killed: %v", err)
 	}
-	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.predecessor.pid, farewellTimeout, fate)
+	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.masters.old.pid, farewellTimeout, fate)
 	m.oldMasterGone()
 }
 
