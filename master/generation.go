@@ -4,7 +4,6 @@ package master
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -50,7 +49,7 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 func (m *master) generate(cfg *config.Config) *generation {
 	m.generations.numbered++
 	m.checkDescriptors(cfg)
-	cpus := m.cpus(cfg.Global.Workers)
+	cpus := m.cpus(cfg)
 	g := newGeneration(m.generations.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
 	if m.generations.serving != nil {
 		g.inheritTopology(&m.generations.serving.topology, m.generations.serving.pools)
@@ -62,23 +61,13 @@ func (m *master) generate(cfg *config.Config) *generation {
 }
 
 // cpus returns the CPU of every slot. More workers than CPUs go round; fewer take the first ones.
-func (m *master) cpus(configured int) []int {
+func (m *master) cpus(cfg *config.Config) []int {
 	allowed, err := m.world.affinity()
 	if err != nil || len(allowed) == 0 {
 		m.log.Printf(logfile.Warn, "workers run unpinned: reading the CPU affinity: %v", err)
 		allowed = nil
 	}
-	n := m.opts.Workers
-	if n == 0 {
-		n = configured
-	}
-	if n == 0 {
-		n = len(allowed)
-	}
-	if n == 0 {
-		n = runtime.NumCPU()
-	}
-	cpus := make([]int, n)
+	cpus := make([]int, cfg.WorkerCount(m.opts.Workers, len(allowed)))
 	for i := range cpus {
 		cpus[i] = -1
 		if len(allowed) > 0 {

@@ -5,7 +5,6 @@ package master
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -23,12 +22,7 @@ const (
 // workersOf returns how many workers a configuration makes on this machine.
 func (m *master) workersOf(cfg *config.Config) int {
 	allowed, _ := m.world.affinity()
-	for _, n := range [...]int{m.opts.Workers, cfg.Global.Workers, len(allowed)} {
-		if n > 0 {
-			return n
-		}
-	}
-	return runtime.NumCPU()
+	return cfg.WorkerCount(m.opts.Workers, len(allowed))
 }
 
 // checkTasks finds out beside the loop whether that many workers, and others, fit, and goes on; an error says why not.

@@ -1,5 +1,5 @@
-// The other masters: the one before this one, which after it was replaced still hands over workers that have clients and then leaves, and
-// the one that this one has started.
+// The other masters: the one before this one, which still hands over workers that have clients after it was replaced, and then
+// leaves, and the one that this one has started.
 
 package master
 

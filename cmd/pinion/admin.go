@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 const (

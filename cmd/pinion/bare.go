@@ -51,7 +51,7 @@ func testConf(w io.Writer, o master.Options) error {
 	case err != nil:
 		fmt.Fprintf(w, "pinion: %v\n", withFileHint(err))
 	default:
-		printProblems(w, cfg.Warnings(workersOf(cfg, o.Workers), limits.Descriptors()))
+		printProblems(w, cfg.Warnings(cfg.WorkerCount(o.Workers, 0), limits.Descriptors()))
 	}
 	if err != nil {
 		verdict = "invalid"

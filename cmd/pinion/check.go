@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/urfave/cli/v2"
 
@@ -49,7 +48,7 @@ func check(w io.Writer, file string, workers int) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings(workersOf(cfg, workers), limits.Descriptors())
+	warnings := cfg.Warnings(cfg.WorkerCount(workers, 0), limits.Descriptors())
 	printProblems(w, warnings)
 	servers := 0
 	for i := range cfg.Pools {
@@ -64,17 +63,6 @@ func printProblems(w io.Writer, problems config.Problems) {
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
 	}
-}
-
-// workersOf returns how many workers would run: of the command line, as configured, or one for each CPU.
-func workersOf(cfg *config.Config, asked int) int {
-	switch {
-	case asked > 0:
-		return asked
-	case cfg.Global.Workers > 0:
-		return cfg.Global.Workers
-	}
-	return runtime.NumCPU()
 }
 
 // count writes "1 pool", "2 pools".

@@ -3,12 +3,14 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -139,6 +141,12 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 	c.noted = warnings
 	c.Sum = sha256.Sum256(text)
 	return c, nil
+}
+
+// WorkerCount returns how many workers the configuration makes: what the command line asks for (0: it does not say), or what the
+// configuration says, or one for each of cpus, the number of CPUs that the process may run on (0: it is not known).
+func (c *Config) WorkerCount(asked, cpus int) int {
+	return cmp.Or(asked, c.Global.Workers, cpus, runtime.NumCPU())
 }
 
 // Specs returns what each worker is told, one Spec for each slot; cpus[slot] is the CPU to pin to, -1 = none. What the
