@@ -124,7 +124,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 	m.finishEvent()
 }
 
-// mayAsk tells whether none of these processes is a worker.
+// mayAsk reports whether none of these processes is a worker.
 func (m *master) mayAsk(by *admin.Asker) bool {
 	return by == nil || !slices.ContainsFunc(m.generations.slots(), func(s *slot) bool {
 		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)
@@ -140,5 +140,5 @@ func (m *master) resumeAsks() {
 	}
 }
 
-// mayBeReplaced tells whether a new master may take over at any moment, or has.
+// mayBeReplaced reports whether a new master may take over at any moment, or has.
 func (m *master) mayBeReplaced() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }

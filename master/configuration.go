@@ -1,4 +1,5 @@
-// The configuration file: it is read beside the loop, by whoever starts or reloads, or wants to know what a reload would change.
+// The configuration file: it is read beside the loop, by whoever starts or reloads, or wants to know what a reload would
+// change.
 
 package master
 

@@ -25,15 +25,15 @@
 //	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps
 //	totals, statistics, status, limits, lost_clients, log_file, watch, service_manager, stop, upgrade
 //
-// A reload and an upgrade are one thing, the handoff: the old side, which owns the generation that serves, hands over to the new
-// side, which makes the next; at a reload one master is both. handoff_old*.go and handoff_new*.go are the two sides,
-// handoff_message.go has what they tell each other, handoff_dispatch.go brings it to them, and handoff_link*.go carries it between
-// two masters.
+// A reload and an upgrade are one thing, the handoff: the old side, which owns the generation that serves, hands over to the
+// new side, which makes the next; at a reload one master is both. handoff_old*.go and handoff_new*.go are the two sides,
+// handoff_message.go has what they tell each other, handoff_dispatch.go brings it to them, and handoff_link*.go carries it
+// between two masters.
 //
-// The files stay in one package, and many call each other in both directions. A worker that dies is filled in again while the
-// master serves, fails the attempt while it hands over, and is nothing to regret while it stops; each of the three then ends in
-// the same place, where the slot is vacant. Packages between them would need an interface for each of these ways back, and a
-// reader would follow one event through all of them. What depends on nothing of this has been moved below.
+// The files stay in one package, and many call each other in both directions. A worker that dies is filled in again while
+// the master serves, fails the attempt while it hands over, and is nothing to regret while it stops; each of the three then
+// ends in the same place, where the slot is vacant. Packages between them would need an interface for each of these ways
+// back, and a reader would follow one event through all of them. What depends on nothing of this has been moved below.
 //
 // What the master does to the outside goes through world, a struct of functions. A test puts its own there and drives
 // the same methods on a stepped clock; the transcripts in testdata are the policy in readable form.

@@ -68,7 +68,8 @@ func (m *master) finishEvent() {
 	m.become(stopped)
 }
 
-// leavesBehind tells whether this master, whose start has failed, leaves a worker to the next one: it has been there before.
+// leavesBehind reports whether this master, whose start has failed, leaves a worker to the next one: it has been there
+// before.
 func (m *master) leavesBehind(s *slot) bool {
 	return m.err != nil && !m.masters.startedByOld && s.state == slotDraining && s.process.Adopted
 }

@@ -150,14 +150,14 @@ func (g *generation) count(state slotState) int {
 	return n
 }
 
-// clearTakeover follows when the generation has taken over: workers that it gets later accept at once.
+// clearTakeover is called when the generation has taken over: workers that it gets later accept at once.
 func (g *generation) clearTakeover() {
 	for i := range g.specs {
 		g.specs[i].Takeover = false
 	}
 }
 
-// gone tells whether the generation has no process any more, and will have none.
+// gone reports whether the generation has no process any more, and will have none.
 func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) && !g.sought }
 
 // launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot

@@ -11,11 +11,11 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// counterpart is the other side of a handoff. It owns the descriptors of what it is told.
+// counterpart is the other side of a handoff. It owns the descriptors of messages that are sent to it.
 type counterpart interface{ send(msg message) }
 
-// localSide is the counterpart of a master that is both sides: what one says is heard when the present event is handled. Only what
-// brings descriptors is heard at once, so that they do not pile up.
+// localSide is the counterpart at a reload, where one master is both sides. A message is delivered at the end of the present
+// event, but at once if it carries descriptors, so that these do not pile up.
 type localSide struct {
 	m     *master
 	toNew bool
@@ -35,7 +35,7 @@ type localMessage struct {
 	toNew bool
 }
 
-// deliverLocal has both sides hear what the other has said, until neither has more to say.
+// deliverLocal delivers the messages between the two sides of a reload until there are none.
 func (m *master) deliverLocal() {
 	for len(m.local) > 0 {
 		next := m.local[0]
@@ -44,7 +44,8 @@ func (m *master) deliverLocal() {
 	}
 }
 
-// dispatch takes a message, as the new side or as the old side.
+// dispatch passes a message to the new side or to the old side, and closes the descriptors that were not taken (replaced by
+// -1).
 func (m *master) dispatch(msg message, asNew bool) {
 	switch {
 	case asNew && msg.Kind == messageWorker:
@@ -81,7 +82,7 @@ func (m *master) receiveFrom(l *masterLink, asNew bool) {
 	})
 }
 
-// linkEnded follows the end of the other master, or nonsense from it, or that it cannot be told something.
+// linkEnded is called after the end of the other master, or nonsense from it, or that it cannot be told something.
 func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 	if u := (*unsent)(nil); errors.As(err, &u) {
 		m.notSent(l, asNew, u)
@@ -108,11 +109,11 @@ func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 	// Otherwise an old side learns of the end of its new master from the one who waits for the process.
 }
 
-// over tells that the other master has closed its end of the conversation, or is gone.
+// over reports that the other master has closed its end of the conversation, or is gone.
 func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
-// notSent follows when the other master has not got a message: it hangs, or the machine lacks something. One that is gone is
-// noticed otherwise.
+// notSent is called when the other master has not got a message: it hangs, or the machine lacks something. One that is gone
+// is noticed otherwise.
 func (m *master) notSent(l *masterLink, asNew bool, u *unsent) {
 	switch {
 	case u.peerClosed():

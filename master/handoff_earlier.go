@@ -1,5 +1,6 @@
-// Workers of earlier generations that still have clients, stragglers above all: their ways to the generation that serves. Those
-// whom they could hand over to before end with the generation that was theirs, and then their clients would be cut.
+// Workers of earlier generations that still have clients, stragglers above all, are connected to each generation that takes
+// over. The workers to which they were connected before end with their own generation, and then the clients could move
+// nowhere.
 
 package master
 
@@ -11,7 +12,7 @@ import (
 )
 
 // connectEarlier connects the workers of earlier generations to those that have taken over, before the generation between
-// them ends. Where that fails, their clients count as lost.
+// them ends. The clients of a worker that cannot be connected count as lost.
 func (o *oldSide) connectEarlier() {
 	m := o.m
 	for _, g := range m.generations.retired {
@@ -32,7 +33,7 @@ func (o *oldSide) connectEarlier() {
 	}
 }
 
-// sendPeer passes the other end of a connection to a new worker.
+// sendPeer passes the other end of a connection to a new worker, of this master or of the new one.
 func (o *oldSide) sendPeer(msg message) error {
 	if o.link == nil {
 		return o.m.passOwnPeer(o.m.generations.coming, msg)
@@ -41,7 +42,8 @@ func (o *oldSide) sendPeer(msg message) error {
 	return nil
 }
 
-// connectAdopted connects a worker of an earlier generation that the old master has left, if that one has not.
+// connectAdopted connects a worker of an earlier generation, taken over from the old master, to those that serve, unless the
+// old master has done so.
 func (m *master) connectAdopted(from *slot) {
 	g := m.generations.serving
 	if g == nil || m.masters.connectedByOld[[2]uint64{from.generation.number, uint64(from.index)}] {
@@ -53,14 +55,14 @@ func (m *master) connectAdopted(from *slot) {
 	}
 }
 
-// logStranded tells of clients that have no way to the generation that serves.
+// logStranded logs that the clients of a worker cannot move to the generation that serves.
 func (m *master) logStranded(from *slot, err error) {
 	m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
 		from.index, from.generation.number, from.clients(), err)
 }
 
-// connectTo connects a worker of an earlier generation to its partners among slots of another one, whose ends pass hands
-// over. One that works is enough.
+// connectTo connects a worker of an earlier generation to its partners among the slots of another one; pass takes the
+// partners' ends. One connection is enough for success.
 func (m *master) connectTo(from *slot, generation uint64, slots int, pass func(message) error) (failed error) {
 	connected := 0
 	for _, to := range partners(from.index, len(from.generation.slots), slots) {
@@ -100,13 +102,14 @@ func (m *master) passPeer(g *generation, msg message) error {
 	return m.pass(g.slots[msg.Slot], link.Message{Kind: link.Peer, Body: link.Body(body)}, msg.fds[0])
 }
 
-// passOwnPeer is meet for a connection that is not a message of another master.
+// passOwnPeer is passPeer for a connection that this master has made itself.
 func (m *master) passOwnPeer(g *generation, msg message) error {
 	defer m.world.close(msg.fds[0])
 	return m.passPeer(g, msg)
 }
 
-// peerFromOldMaster is told of a worker that the old master connects to one of this master's.
+// peerFromOldMaster handles a connection that the old master has made between one of its earlier workers and one of this
+// master's.
 func (m *master) peerFromOldMaster(msg message) {
 	if m.masters.connectedByOld == nil {
 		m.masters.connectedByOld = map[[2]uint64]bool{}
@@ -119,7 +122,8 @@ func (m *master) peerFromOldMaster(msg message) {
 	m.masters.connectedByOld[[2]uint64{msg.Generation, uint64(msg.From)}] = true
 }
 
-// earlierPeerFailed tells of a connection between workers of an earlier generation and the one that serves that could not be used.
+// earlierPeerFailed logs that a connection between a worker of an earlier generation and one of the generation that serves
+// could not be used.
 func (m *master) earlierPeerFailed(s *slot, body link.PeerFailedBody) {
 	if body.Unjoined {
 		m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",

@@ -1,5 +1,5 @@
-// What an old master leaves that still lives: workers with clients that could not move, and the memory in which they
-// count. The new master reads that memory and sees to their end, as after a reload.
+// What the new master of an upgrade takes over from the old one: workers with clients that could not move, and the shared
+// memory with their counters. The new master reads the counters and ends the workers, as after a reload.
 
 package master
 
@@ -14,8 +14,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// tellGenerations says where the workers count, the latest generation first: what cannot be said of those before it is
-// counted there. What cannot be said of any must not be forgotten by an upgrade.
+// tellGenerations sends the new master the counters of all generations, the latest first. Each inherits the totals of those
+// before it, so a new master that cannot read the earlier ones loses nothing.
 func (o *oldSide) tellGenerations() error {
 	m := o.m
 	line := m.generations.latestFirst()
@@ -34,7 +34,7 @@ func (o *oldSide) tellGenerations() error {
 	return nil
 }
 
-// countersMessage is the message that says where the workers of a generation count.
+// countersMessage returns the message that carries the counters of a generation.
 func (m *master) countersMessage(g *generation) (message, error) {
 	own, err := m.world.dup(g.sharedFD)
 	return message{
@@ -43,7 +43,7 @@ func (m *master) countersMessage(g *generation) (message, error) {
 	}, err
 }
 
-// names returns no more of pools than tells whose counters are whose.
+// names returns what identifies pools and servers: enough to know which counters belong to which.
 func names(pools []link.Pool) (all []link.Pool) {
 	for i := range pools {
 		p := link.Pool{Name: pools[i].Name}
@@ -55,7 +55,7 @@ func names(pools []link.Pool) (all []link.Pool) {
 	return all
 }
 
-// mapOldCounters maps the counters of a generation that the old side has, or had.
+// mapOldCounters maps the counters of a generation of the old master.
 func (n *newSide) mapOldCounters(msg message) {
 	if n.unreadable {
 		return
@@ -69,7 +69,8 @@ func (n *newSide) mapOldCounters(msg message) {
 	n.oldGenerations = append(n.oldGenerations, g)
 }
 
-// mapNewCounters maps the counters of the generation that a new master makes, so that nothing is missing while both serve.
+// mapNewCounters maps the counters of the new master's generation, so that this master's statistics are complete while both
+// serve.
 func (m *master) mapNewCounters(msg message) {
 	if m.generations.ofNewMaster != nil {
 		return // it has said so
@@ -82,7 +83,7 @@ func (m *master) mapNewCounters(msg message) {
 	m.generations.ofNewMaster = g
 }
 
-// dropNewCounters follows the end of a new master that has not taken over. What its workers have counted is counted on.
+// dropNewCounters is called when a new master has ended without taking over. The totals of its workers are kept.
 func (m *master) dropNewCounters() {
 	g := m.generations.ofNewMaster
 	if g == nil {
@@ -93,7 +94,7 @@ func (m *master) dropNewCounters() {
 	m.forgetNames()
 }
 
-// generationOf makes of what another master has said of its counters a generation without workers.
+// generationOf makes a generation without workers from another master's message about its counters.
 func (m *master) generationOf(msg *message) (*generation, error) {
 	if len(msg.fds) != 1 || msg.Slots < 1 || msg.Slots > maxSlots {
 		return nil, fmt.Errorf("there are %d descriptors, and %d slots", len(msg.fds), msg.Slots)
@@ -113,7 +114,8 @@ func (m *master) generationOf(msg *message) (*generation, error) {
 	return g, nil
 }
 
-// guessListens finds out where clients reach the pools of a generation of which only the names are known: as they do here.
+// guessListens fills in the addresses of a generation of which only the names of pools are known, from pools of the same
+// name here.
 func (m *master) guessListens(g *generation) {
 	if len(g.addresses) == len(g.pools) {
 		return
@@ -140,7 +142,7 @@ const maxSlots = 1 << 16
 
 var errOtherLayout = errors.New("this version lays them out otherwise")
 
-// mapCounters maps the counters that another master has made, and takes over their descriptor.
+// mapCounters maps counters that another master has made. On success it owns fd.
 func (m *master) mapCounters(g *generation, fd int) error {
 	mem, err := m.world.mapMemory(fd)
 	if err != nil {
@@ -155,7 +157,7 @@ func (m *master) mapCounters(g *generation, fd int) error {
 	return nil
 }
 
-// tellWorkers hands over those that still have clients. What they say is the new master's to hear.
+// tellWorkers hands over to the new master the worker links of workers that still have clients.
 func (o *oldSide) tellWorkers() {
 	m := o.m
 	for _, g := range m.generations.latestFirst() {
@@ -177,7 +179,7 @@ func (o *oldSide) tellWorkers() {
 	}
 }
 
-// adopt takes over a worker that still has clients.
+// adopt takes over a worker of the old master that still has clients.
 func (m *master) adopt(msg message) {
 	i := slices.IndexFunc(m.generations.ofOldMaster, func(g *generation) bool { return g.number == msg.Generation })
 	if i < 0 || len(msg.fds) != 1 || msg.Slot < 0 || msg.Slot >= len(m.generations.ofOldMaster[i].slots) || m.generations.ofOldMaster[i].slots[msg.Slot].process != nil {
@@ -196,7 +198,7 @@ func (m *master) adopt(msg message) {
 		until = m.world.now().Add(msg.Left)
 	}
 	s.become(slotDraining, until)
-	if i > 0 { // else it is connected already
+	if i > 0 { // the latest generation of the old master is connected already
 		m.connectAdopted(s)
 	}
 }

@@ -1,4 +1,5 @@
-// The way between the two masters of an upgrade: a socket that keeps message borders and carries descriptors.
+// The link between the two masters of an upgrade: a SOCK_SEQPACKET socket, which keeps message borders and carries
+// descriptors.
 
 package master
 
@@ -17,16 +18,16 @@ const (
 	maxLinkFDs   = 250      // below the kernel's 253
 )
 
-// masterLink is the counterpart that is another process. Nothing of it waits for that process.
+// masterLink leads to a master in another process. No method but flush blocks.
 type masterLink struct {
 	transmit    func(msg message)                         // takes over the descriptors
 	listen      func(report func(msg message, err error)) // reports from other goroutines; an error is the last report, or an *unsent
-	hangUp      func()                                    // after what has been sent
-	stopReading func()                                    // has the reports end, after what the other one has said so far
-	flush       func()                                    // hangs up, and waits until that is done, for some seconds at most
+	hangUp      func()                                    // once everything is sent
+	stopReading func()                                    // ends the reports once everything that has arrived is reported
+	flush       func()                                    // hangs up and waits for that, some seconds at most
 }
 
-// send sends a message after those that wait already. One that cannot be sent is reported, and none is sent after it.
+// send queues a message. If one cannot be sent, that is reported and no later one is sent.
 func (l *masterLink) send(msg message) { l.transmit(msg) }
 
 func (l *masterLink) close() { l.hangUp() }
@@ -47,7 +48,7 @@ func newMasterLink(fd int) *masterLink {
 	}
 }
 
-// longMessage stands for a text that is in a memory file. JSON never begins like this.
+// longMessage is sent in place of a JSON text that is in a memory file. No JSON text begins like this.
 const longMessage = 'M'
 
 // receive reports messages until the other end is gone.
@@ -88,7 +89,8 @@ func receive(file *os.File, report func(message, error)) {
 	}
 }
 
-// stopReading has receive come to an end once everything is read. The other end may be open in this very process, for a child.
+// stopReading makes receive end once everything is read. Closing the other end does not: this process may hold it open for a
+// child.
 func stopReading(file *os.File) {
 	if raw, err := file.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RD) })
@@ -102,7 +104,7 @@ func closeFDs(fds []int) {
 	}
 }
 
-// unpack reads what a sender has sent. The descriptors become the message's.
+// unpack decodes what a sender has sent. The message owns the descriptors.
 func unpack(text []byte, fds []int) (msg message, err error) {
 	if len(text) == 1 && text[0] == longMessage && len(fds) > 0 {
 		text, err = sock.ReadAll(fds[0])

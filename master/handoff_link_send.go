@@ -1,4 +1,4 @@
-// The sending end of a link: messages wait here until the other master takes them, so that the loop never does.
+// The sending end of a master link: messages are queued here for a goroutine that sends them, so that the loop never blocks.
 
 package master
 
@@ -16,10 +16,10 @@ import (
 
 const (
 	sendTimeout = 5 * time.Second       // for the other master to take a message
-	sendPause   = 10 * time.Millisecond // before the kernel is asked again for what it has too little of
+	sendPause   = 10 * time.Millisecond // before a send is tried again that failed for want of kernel memory or descriptors in flight
 )
 
-// unsent is the error of a message that the other master has not got. No later one is sent.
+// unsent is the error of a message that could not be sent to the other master. No later one is sent.
 type unsent struct {
 	kind  messageKind
 	cause error
@@ -34,7 +34,7 @@ func (u *unsent) Error() string {
 
 func (u *unsent) Unwrap() error { return u.cause }
 
-// peerClosed tells whether there is nobody any more who could be told. Whoever listens to the other master learns of that, too.
+// peerClosed reports whether the other master has closed its end. The receiving end reports that, too.
 func (u *unsent) peerClosed() bool {
 	return errors.Is(u.cause, syscall.EPIPE) || errors.Is(u.cause, syscall.ECONNRESET)
 }
@@ -63,16 +63,16 @@ type outgoing struct {
 
 func (s *outgoing) drop() { closeFDs(s.fds) }
 
-// newSender returns one that owns the file.
+// newSender returns a sender that owns the file.
 func newSender(file *os.File, patience time.Duration) *sender {
 	s := &sender{file: file, patience: patience, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go s.run()
 	return s
 }
 
-// put has a message sent after those that wait already, and takes over its descriptors. It does not wait.
+// put queues a message and takes over its descriptors. It does not block.
 func (s *sender) put(msg message) {
-	text, err := appendMessage(nil, msg) // now: what w points to may be another a moment later
+	text, err := appendMessage(nil, msg) // now: the loop may change what msg points to
 	one := outgoing{msg.Kind, text, msg.fds}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,7 @@ func (s *sender) put(msg message) {
 	}
 }
 
-// tell has report hear, from another goroutine, why a message could not be sent.
+// tell sets the function that is called, from another goroutine, with the reason why a message could not be sent.
 func (s *sender) tell(report func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *sender) closeWhenSent() {
 	s.nudge()
 }
 
-// flush ends, and waits for it. What waits is sent within the patience, or never.
+// flush closes when everything is sent, and waits for that. What is not sent within the patience is dropped.
 func (s *sender) flush() {
 	s.closeWhenSent()
 	select {
@@ -115,7 +115,7 @@ func (s *sender) flush() {
 	}
 }
 
-// nudge has the goroutine look. mu is held.
+// nudge wakes the goroutine. mu is held.
 func (s *sender) nudge() {
 	select {
 	case s.wake <- struct{}{}:
@@ -123,7 +123,7 @@ func (s *sender) nudge() {
 	}
 }
 
-// fail ends the speaking, for good. mu is held.
+// fail drops the queue and every later message. mu is held.
 func (s *sender) fail(u *unsent) {
 	for i := range s.queue {
 		s.queue[i].drop()
@@ -165,8 +165,8 @@ func (s *sender) run() {
 	}
 }
 
-// send sends a message in one message: its JSON, or nothing and a memory file with the JSON as the first descriptor. The
-// kernel may have too little room for a moment: too many descriptors of this user are under way, or too little memory.
+// send sends one packet: the JSON, or longMessage with a memory file that has the JSON as the first descriptor. While the
+// kernel has no room, because too many descriptors of this user are in flight or memory is short, it tries again.
 func (s *sender) send(one *outgoing) error {
 	defer one.drop()
 	if len(one.text) > maxLinkBytes {

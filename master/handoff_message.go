@@ -21,9 +21,9 @@
 //	       ───────────── topology… ────────►        upgrade only, at any time: servers have moved
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
-// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers hand back what they have
-// taken, the new side says returned, and the old generation serves as if nothing had been. An abort because pinion stops has
-// nobody hand anything back: then the workers of both sides end.
+// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers hand clients back
+// what they have taken, the new side says returned, and the old generation serves as if nothing had been. An abort because
+// pinion stops has nobody hand anything back: then the workers of both sides end.
 
 package master
 
@@ -63,8 +63,8 @@ const (
 	messageTopology messageKind = "topology"
 )
 
-// Versions of the conversation between masters. A message may get new fields in any version, which older masters ignore;
-// one that must not be ignored is named in Critical.
+// Versions of the messages between masters. A message may get new fields in any version, which older masters ignore; one
+// that must not be ignored is named in Critical.
 const (
 	oldestConversation = 1
 	newestConversation = 1
@@ -156,7 +156,7 @@ func parseMessage(text []byte) (message, error) {
 	return msg, nil
 }
 
-// conversation returns the version that two masters have in common.
+// conversation returns the latest version of the messages that both masters know.
 func conversation(hello message) (int, error) {
 	version := min(hello.Newest, newestConversation)
 	if version < max(hello.Oldest, oldestConversation) {

@@ -1,5 +1,5 @@
-// The new side of a handoff: it makes the next generation, which takes over. Until it has settled, whatever goes wrong
-// ends with its workers handing back what they have taken.
+// The new side of a handoff makes the next generation, which takes over. Until it has settled, any failure ends with its
+// workers handing their clients back to the old ones.
 
 package master
 
@@ -20,24 +20,23 @@ import (
 type newPhase uint8
 
 const (
-	newCalling   newPhase = iota // upgrade: has said hello
+	newCalling   newPhase = iota // upgrade: hello is sent
 	newPreparing                 // workers start and connect to their servers
 	newPrepared                  // waits for the old side to go ahead
-	newAccepting                 // workers accept, and take what is handed to them
-	newSettling                  // upgrade: everything is taken, the old side decides
-	newReturning                 // workers hand back
+	newAccepting                 // workers accept connections and receive clients
+	newSettling                  // upgrade: all clients have moved, the old side decides
+	newReturning                 // workers hand clients back
 )
 
 var newPhaseNames = [...]string{"calling", "preparing", "prepared", "taking", "settling", "returning"}
 
 func (p newPhase) String() string { return newPhaseNames[p] }
 
-// acceptSlack is how much longer than its old side may take a new side serves side by side with it: who is silent for longer has
-// forgotten it.
+// acceptSlack is what the new side waits beyond the longest time that the old side may take.
 const acceptSlack = time.Minute
 
-// acceptTimeout returns how long the new side waits for everything to be moved. The old side waits for the patience that it was
-// told and moveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
+// acceptTimeout returns how long the new side waits for everything to be moved. The old side waits for the patience that it
+// was told and moveTimeout, once more for what it kills, and longer while it cannot tell whether a worker hangs.
 func (n *newSide) acceptTimeout() time.Duration {
 	return n.g.config.Global.HandoffPatience + 2*moveTimeout + stillHangs*pulseEvery + settleTimeout + acceptSlack
 }
@@ -53,33 +52,33 @@ type newSide struct {
 	strict         bool
 	clients        int // that the old side has
 	unreachable    []link.Unreachable
-	died           map[int]bool  // slots whose worker has died while taking
+	died           map[int]bool  // slots whose worker has died while it received clients
 	reconnects     map[int]int   // for each slot, how many times its worker needed other connections
-	returned       map[int]bool  // slots that have handed back all that they could
+	returned       map[int]bool  // slots whose worker has handed back all that it could
 	kept           int           // clients that could not be handed back
-	awaited        map[pair]bool // connections that the new worker has not said it has
+	awaited        map[pair]bool // connections to old workers that the new worker has not confirmed
 	losses         losses
-	liveness       totals.Following     // servers that the old workers watch, too
-	moved          *admin.HandoffStatus // everything has moved, but a worker has died of which nothing is known yet; nil: no
+	liveness       totals.Following     // the ejections of servers that old workers use, too
+	moved          *admin.HandoffStatus // all clients have moved, but a worker that has died is not reaped yet; nil: not so
 	failure        error                // why clients go back
 	stored         []string             // upgrade: what the service manager keeps of the old side's generation
 	obeys          bool                 // upgrade: the old side tells the service manager about this master
 	old            int                  // upgrade: pid of the old master
 	oldGenerations []*generation        // upgrade: the old side's and those before it that still have workers, the latest first
-	unreadable     bool                 // upgrade: counters that stand before those of left are not read
-	result         *admin.HandoffStatus // upgrade: how far the old side is; nil: it has not said so
-	lostSent       int                  // upgrade: clients that the old master knows to be lost
-	agreedTo       bool                 // upgrade: it agrees that this one takes over
-	claimed        bool                 // upgrade: somebody may have made this process the main one of the service
-	link           *masterLink          // upgrade: the way to the old master
-	welcome        message              // upgrade: with Kind once it has come
+	unreadable     bool                 // upgrade: counters of generations before oldGenerations could not be read
+	result         *admin.HandoffStatus // upgrade: the old side's result; nil: it has not sent one
+	lostSent       int                  // upgrade: lost clients that the old master was told of
+	agreedTo       bool                 // upgrade: the old master agrees that this one takes over
+	claimed        bool                 // upgrade: the service manager may have been told that this process is the main one
+	link           *masterLink          // upgrade: the link to the old master
+	welcome        message              // upgrade: its Kind is empty until it has come
 	heldIntents    []intent             // upgrade: what was asked for before the welcome
 }
 
-// serves tells whether the workers have clients, or may have.
+// serves reports whether the new workers accept or receive clients.
 func (n *newSide) serves() bool { return n.phase == newAccepting || n.phase == newSettling }
 
-// mayHaveClients tells whether workers of the old side may have handed clients to these: they can be faster than the message that says so.
+// mayHaveClients reports whether old workers may have handed over clients: they can be faster than the message go.
 func (n *newSide) mayHaveClients() bool {
 	return n.serves() || n.phase == newPrepared && n.awaited != nil
 }
@@ -88,7 +87,7 @@ func (n *newSide) enter(phase newPhase, timeout time.Duration) {
 	n.phase, n.until = phase, n.m.world.now().Add(timeout)
 }
 
-// handle takes what the old side says.
+// handle handles a message of the old side.
 func (n *newSide) handle(msg message) {
 	switch {
 	case msg.Kind == messageWelcome && n.phase == newCalling:
@@ -119,12 +118,12 @@ func (n *newSide) handle(msg message) {
 	}
 }
 
-// prepare makes the generation of a configuration, up to the first spawn of every worker.
+// prepare makes the generation of a configuration and spawns its workers.
 func (n *newSide) prepare(cfg *config.Config) {
 	m := n.m
 	n.enter(newPreparing, waitTimeout)
 	if m.generations.serving != nil {
-		m.recount() // who is on the way is known from here on
+		m.recount() // clients on the way between workers are counted from here on
 	}
 	n.g = m.generate(cfg)
 	if w := n.welcome.Topology; w != nil {
@@ -147,13 +146,13 @@ func (n *newSide) prepare(cfg *config.Config) {
 	}
 	n.g.counters.InheritFound(totals.Found(m.counted().All, n.welcome.Found))
 	for _, s := range n.g.slots {
-		if m.newSide == n { // else a spawn before has failed
+		if m.newSide == n { // otherwise an earlier spawn has failed
 			m.fill(s)
 		}
 	}
 }
 
-// workerReady follows when a worker could serve.
+// workerReady is called when a new worker could serve.
 func (n *newSide) workerReady(s *slot, body link.ReadyBody) {
 	m := n.m
 	s.become(slotPrepared, time.Time{})
@@ -176,7 +175,7 @@ func (n *newSide) workerReady(s *slot, body link.ReadyBody) {
 			n.fail(err)
 			return
 		}
-		if counters, err := m.countersMessage(n.g); err == nil { // else they are missing until this one serves
+		if counters, err := m.countersMessage(n.g); err == nil { // without them the statistics lack these workers until this master serves
 			n.other.send(counters)
 		}
 	}
@@ -184,14 +183,14 @@ func (n *newSide) workerReady(s *slot, body link.ReadyBody) {
 	n.other.send(msg)
 }
 
-// at is a point at which a new master may be made to break.
+// at is a point at which a test can make a new master fail.
 func (n *newSide) at(point string) {
 	if n.link != nil {
 		fault.At(point)
 	}
 }
 
-// distinct leaves out what several workers say alike.
+// distinct removes duplicates: several workers report the same server.
 func distinct(unreachable []link.Unreachable) []link.Unreachable {
 	slices.SortFunc(unreachable, func(a, b link.Unreachable) int {
 		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Server, b.Server))
@@ -199,7 +198,7 @@ func distinct(unreachable []link.Unreachable) []link.Unreachable {
 	return slices.CompactFunc(unreachable, func(a, b link.Unreachable) bool { return a.Pool == b.Pool && a.Server == b.Server })
 }
 
-// passPeer passes a worker its end of a connection to a worker of the old side.
+// passPeer passes a new worker its end of a connection to an old worker.
 func (n *newSide) passPeer(msg message) {
 	if n.g == nil || msg.Slot < 0 || msg.Slot >= len(n.g.slots) || len(msg.fds) != 1 {
 		return
@@ -218,13 +217,14 @@ func (n *newSide) passPeer(msg message) {
 	}
 }
 
-// workerJoined notes that a new worker has its end of a connection.
+// workerJoined is called when a new worker confirms a connection.
 func (n *newSide) workerJoined(s *slot, p pair) {
 	delete(n.awaited, p)
 	n.checkJoined(s)
 }
 
-// checkJoined has a worker accept once it has all its connections. Those who come to it could not go back otherwise.
+// checkJoined lets a worker accept once it has confirmed all its connections: without them its clients could not be handed
+// back.
 func (n *newSide) checkJoined(s *slot) {
 	if n.phase != newAccepting || s.state != slotPrepared {
 		return
@@ -264,7 +264,7 @@ func (n *newSide) startAccepting(msg message) {
 	}
 }
 
-// pastTotals returns what generations of the old master have counted that it does not have any more.
+// pastTotals returns the totals of generations of the old master that have ended.
 func (n *newSide) pastTotals(msg message) *totals.Sums {
 	switch {
 	case len(n.oldGenerations) == 0:
@@ -275,7 +275,7 @@ func (n *newSide) pastTotals(msg message) *totals.Sums {
 	return msg.Past
 }
 
-// expire follows when a phase lasts too long.
+// expire is called at the deadline of the phase.
 func (n *newSide) expire() {
 	switch n.phase {
 	case newReturning:
@@ -302,11 +302,11 @@ func (n *newSide) expire() {
 	}
 }
 
-// allMoved follows when everything has moved. Of a reload it is the point of no return: from here on the generation serves
-// alone.
+// allMoved is called when all clients have moved. For a reload this is the point of no return: from here on the new
+// generation serves alone.
 func (n *newSide) allMoved(result *admin.HandoffStatus) {
 	n.serveAll()
-	if n.moved = nil; n.hasUnreaped() { // first it must be known how many clients that has cost
+	if n.moved = nil; n.hasUnreaped() { // its lost clients are counted first
 		n.moved = result
 		return
 	}
@@ -318,8 +318,8 @@ func (n *newSide) allMoved(result *admin.HandoffStatus) {
 	n.other.send(message{Kind: messageSettled})
 }
 
-// serveAll has those accept, too, that have not said yet that they have their connections: nobody comes back any more, and
-// the old workers do not accept.
+// serveAll lets those workers accept, too, that have not confirmed their connections: no client goes back any more, and the
+// old workers do not accept.
 func (n *newSide) serveAll() {
 	for _, s := range n.g.slots {
 		if s.state == slotPrepared {
@@ -328,8 +328,8 @@ func (n *newSide) serveAll() {
 	}
 }
 
-// hasUnreaped tells whether a worker is dead, or about to be, whose end has not been reported. The old workers can have noticed
-// earlier than this process.
+// hasUnreaped reports whether a worker is dead or dying and has not been reaped. An old worker can notice a death earlier
+// than this process.
 func (n *newSide) hasUnreaped() bool {
 	for _, s := range n.g.slots {
 		if s.process != nil && (s.state == slotDying || n.m.unreaped(s)) {
@@ -339,7 +339,7 @@ func (n *newSide) hasUnreaped() bool {
 	return false
 }
 
-// keepTaken has the workers keep what they have taken.
+// keepTaken tells the new workers to keep the clients that they have received.
 func (n *newSide) keepTaken() {
 	n.liveness.CatchUp()
 	n.serveAll()
@@ -351,7 +351,7 @@ func (n *newSide) keepTaken() {
 	n.g.clearTakeover()
 }
 
-// replaceGeneration makes the generation that has taken over from one of the same master the one that serves.
+// replaceGeneration ends a reload: the new generation becomes the one that serves.
 func (m *master) replaceGeneration() {
 	n := m.newSide
 	m.newSide, m.generations.coming = nil, nil

@@ -1,4 +1,4 @@
-// What a new side does about new workers that hang, die, or cannot be handed clients.
+// New workers that hang, die, or cannot receive clients.
 
 package master
 
@@ -9,8 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// peerFailed follows when a new worker cannot talk to one of the old side. Where the two have talked, the old side's worker says
-// so, too, and gets another connection.
+// peerFailed is called when the connection of a new worker to an old one does not work. If it has worked before, the old
+// worker reports it, too, and gets another one.
 func (n *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
 	n.m.log.Printf(logfile.Warn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
 	n.losses.add(body.Lost, fmt.Sprintf("worker %d: %s", body.Slot, body.Reason))
@@ -19,8 +19,8 @@ func (n *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
 	}
 }
 
-// suspect follows when a worker of the old side can hand nothing more to one of these. One that hangs goes, and its slot
-// starts anew; one that lives gets other connections, but not for ever.
+// suspect is called when an old worker can hand no more clients to a new one. A new worker that hangs is killed and
+// replaced; one that lives gets new connections, a limited number of times.
 func (n *newSide) suspect(msg message) {
 	if msg.Slot < 0 || msg.Slot >= len(n.g.slots) {
 		return
@@ -37,11 +37,11 @@ func (n *newSide) suspect(msg message) {
 	}
 }
 
-// maxReconnects is how many times a worker gets other connections to those who hand over to it.
+// maxReconnects is how many times a new worker gets new connections to the old workers.
 const maxReconnects = 3
 
-// workerDied follows the death of a worker; words are what it said last. One worker of each slot may die while it takes over:
-// it is an ordinary crash, and those who hand over know what it had not taken yet.
+// workerDied is called after the death of a new worker. One worker of each slot may die while clients move: it is an
+// ordinary crash, and the old workers still have every client that it had not received.
 func (n *newSide) workerDied(s *slot, reason string) {
 	switch n.phase {
 	case newReturning:
@@ -60,7 +60,7 @@ func (n *newSide) workerDied(s *slot, reason string) {
 	}
 }
 
-// stopWaiting goes on where only the end of a worker was waited for, so that its clients could be counted.
+// stopWaiting goes on with what had to wait until a dead worker was reaped and its clients counted.
 func (n *newSide) stopWaiting() {
 	switch {
 	case n.phase == newAccepting && n.moved != nil && n.failure == nil:
@@ -70,7 +70,7 @@ func (n *newSide) stopWaiting() {
 	}
 }
 
-// workerLeaving follows when a worker will end, because a signal has told it to.
+// workerLeaving is called when a signal has told a new worker to end.
 func (n *newSide) workerLeaving(s *slot) {
 	if n.phase != newReturning {
 		n.fail(fmt.Errorf("a signal has told new worker %d to end", s.index))

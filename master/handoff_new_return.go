@@ -1,4 +1,4 @@
-// How a new side ends in failure: its workers hand back what they have taken, and only then go.
+// How a new side ends in failure: its workers hand clients back what they have taken, and only then go.
 
 package master
 
@@ -10,11 +10,11 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// fail tells the old side that this comes to nothing. Before clients have moved, that is the end of it.
+// fail tells the old side that the attempt has failed. If no client can have moved, the attempt ends here.
 func (n *newSide) fail(reason error) {
 	n.other.send(message{Kind: messageFailed, Reason: reason.Error(), Lost: n.losses.clients, LostReason: n.losses.reason})
 	switch {
-	case n.phase == newSettling: // it may have decided already, to leave
+	case n.phase == newSettling: // the old master may have agreed and left already
 		n.failure = reason
 	case n.mayHaveClients():
 		n.failure = reason
@@ -24,7 +24,7 @@ func (n *newSide) fail(reason error) {
 	}
 }
 
-// abort follows when the old side does not want to go on. It knows whether it has begun to have clients moved.
+// abort is called when the old side gives up. unmoved says that it has not begun to move clients.
 func (n *newSide) abort(reason string, unmoved bool) {
 	m := n.m
 	if !n.mayHaveClients() || unmoved {
@@ -43,7 +43,7 @@ func (n *newSide) abort(reason string, unmoved bool) {
 	patience := min(n.g.config.Global.HandoffPatience, returnTimeout/2) // beyond that they come back one by one
 	for _, s := range n.g.slots {
 		switch s.state {
-		case slotServing, slotPrepared: // the latter may have taken clients already
+		case slotServing, slotPrepared: // a prepared worker may have received clients already
 			s.become(slotGiving, time.Time{})
 			m.tellRemoved(s, added)
 			m.pass(s, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: patience})})
@@ -54,7 +54,7 @@ func (n *newSide) abort(reason string, unmoved bool) {
 	n.checkReturned()
 }
 
-// handedBack notes that a worker has handed back all that it could, or is dead.
+// handedBack is called when a worker has handed back all that it could, or is dead.
 func (n *newSide) handedBack(s *slot, body link.ClientsMovedBody) {
 	n.returned[s.index] = true
 	n.kept += body.Stragglers
@@ -78,7 +78,7 @@ func (n *newSide) sendReturned() {
 	n.other.send(message{Kind: messageReturned, Kept: n.kept, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
-// cancel ends the attempt: nobody serves by this generation. Workers that could not hand everything back finish it.
+// cancel ends the attempt: the new generation will not serve. Workers that could not hand all clients back drain.
 func (n *newSide) cancel(reason error) {
 	m := n.m
 	m.newSide, m.generations.coming = nil, nil
@@ -100,7 +100,7 @@ func (n *newSide) cancel(reason error) {
 	}
 	if n.link != nil {
 		if n.claimed {
-			m.world.services.MainPID(n.old) // which may not be listened to any more
+			m.world.services.MainPID(n.old) // though the service manager may not listen to this process any more
 		}
 		m.listeners.Abandon()
 		if m.endAfter != nothing { // as asked

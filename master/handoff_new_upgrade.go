@@ -72,7 +72,7 @@ func (n *newSide) passAlong(what intent) {
 	}
 }
 
-// interrupted follows when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
+// interrupted is called when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
 func (n *newSide) interrupted(how intent) {
 	m := n.m
 	m.endAfter = stronger(m.endAfter, how)
@@ -98,7 +98,7 @@ func (n *newSide) stopBoth() {
 	m.stop()
 }
 
-// notSent follows when the old master has not got a message. Unless it may have decided already, clients go back.
+// notSent is called when the old master has not got a message. Unless it may have decided already, clients go back.
 func (n *newSide) notSent(u *unsent) {
 	switch {
 	case n.phase == newAccepting, n.phase == newSettling && u.kind == messageSettled:
@@ -110,8 +110,8 @@ func (n *newSide) notSent(u *unsent) {
 	}
 }
 
-// linkBroken follows when a message of the old master has not come as it was said, for want of a descriptor for instance. That one
-// lives, so it goes on; nothing more is heard of it.
+// linkBroken is called when a message of the old master has not come as it was said, for want of a descriptor for instance.
+// That one lives, so it goes on; nothing more is heard of it.
 func (n *newSide) linkBroken(err error) {
 	if n.phase == newSettling { // it may have agreed
 		n.m.log.Printf(logfile.Error, "%v", err)
@@ -140,8 +140,8 @@ func (n *newSide) loadConfig() {
 	})
 }
 
-// askToTakeOver has the old master decide. Until it has, clients may go back. Those who look for the master that serves by the pid
-// file find this one before; the service manager is told by the old master, if that is of a version that does.
+// askToTakeOver has the old master decide. Until it has, clients may go back. Those who look for the master that serves by
+// the pid file find this one before; the service manager is told by the old master, if that is of a version that does.
 func (n *newSide) askToTakeOver(result *admin.HandoffStatus) {
 	m := n.m
 	fault.At("nm.ready.before")
@@ -190,8 +190,8 @@ func (n *newSide) sendSettled() {
 // heard of at once.
 const reapTimeout = time.Second
 
-// agreed follows when the old master lets this one take over. Workers may have died since it has settled: what that has cost
-// belongs to the outcome.
+// agreed is called when the old master lets this one take over. Workers may have died since it has settled: what that has
+// cost belongs to the outcome.
 func (n *newSide) agreed() {
 	fault.At("nm.agreed")
 	n.agreedTo = true
@@ -259,8 +259,8 @@ func (n *newSide) promote() {
 	}
 }
 
-// oldMasterEnded follows when the old master ends before this one has taken over. Its workers serve on without it, or hand on
-// what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
+// oldMasterEnded is called when the old master ends before this one has taken over. Its workers serve on without it, or hand
+// on what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
 // there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
 // service manager, this master is all that there is.
 func (n *newSide) oldMasterEnded(err error) {
@@ -306,7 +306,7 @@ func (m *master) closePorts() {
 	}
 }
 
-// oldMasterSilent follows when the old master neither decides nor ends.
+// oldMasterSilent is called when the old master neither decides nor ends.
 func (n *newSide) oldMasterSilent() {
 	m := n.m
 	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)

@@ -93,7 +93,7 @@ func (o *oldSide) enter(phase oldPhase, timeout time.Duration) {
 	o.phase, o.until = phase, o.m.world.now().Add(timeout)
 }
 
-// handle takes what the new side says.
+// handle handles a message of the new side.
 func (o *oldSide) handle(msg message) {
 	if msg.Lost > 0 {
 		o.lossesOfNew = losses{msg.Lost, msg.LostReason}
@@ -121,7 +121,7 @@ func (o *oldSide) handle(msg message) {
 	}
 }
 
-// prepared follows when the new workers can serve. A server that they cannot reach is a reason to stay with the old
+// prepared is called when the new workers can serve. A server that they cannot reach is a reason to stay with the old
 // ones, if those can: a wrong password must not become an outage by a reload.
 func (o *oldSide) prepared(msg message) {
 	m := o.m
@@ -219,7 +219,7 @@ func (o *oldSide) moved(from *slot, body link.ClientsMovedBody) {
 	o.checkMoved()
 }
 
-// workerDied follows the death of a worker that was moving its clients. What it has said of its clients stays true.
+// workerDied is called after the death of a worker that was moving its clients. What it has said of its clients stays true.
 func (o *oldSide) workerDied(from *slot) {
 	if _, said := o.results[from.index]; !said {
 		o.results[from.index] = link.ClientsMovedBody{}
@@ -227,7 +227,7 @@ func (o *oldSide) workerDied(from *slot) {
 	o.checkMoved()
 }
 
-// moves tells whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
+// moves reports whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
 // for, since its clients must be counted: also one that is done, with its stragglers.
 func (o *oldSide) moves(from *slot) bool {
 	if _, done := o.results[from.index]; done {
@@ -266,7 +266,7 @@ func (o *oldSide) addUpResults() {
 	countLost(t, o.losses, o.lossesOfNew)
 }
 
-// peerFailed follows when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
+// peerFailed is called when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
 // two may need a connection that works.
 func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	o.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", o.status.Kind, from.index, body.Slot, body.Reason)
@@ -302,7 +302,7 @@ func (o *oldSide) complete() {
 	o.conclude(nil)
 }
 
-// expire follows when a phase lasts too long.
+// expire is called at the deadline of the phase.
 func (o *oldSide) expire() {
 	m := o.m
 	switch o.phase {
@@ -332,8 +332,8 @@ func (o *oldSide) expire() {
 	}
 }
 
-// overdue follows when workers have not handed over all their clients in time. One that hangs is killed, and what it has offered
-// already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
+// overdue is called when workers have not handed over all their clients in time. One that hangs is killed, and what it has
+// offered already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
 func (o *oldSide) overdue() {
 	m := o.m
 	undecided := false

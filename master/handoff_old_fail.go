@@ -57,7 +57,7 @@ func (o *oldSide) stop() {
 	}
 }
 
-// notSent follows when the new master has not got a message.
+// notSent is called when the new master has not got a message.
 func (o *oldSide) notSent(u *unsent) {
 	if o.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
 		o.m.log.Printf(logfile.Error, "%s: %v", o.status.Kind, u)

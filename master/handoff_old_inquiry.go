@@ -44,7 +44,7 @@ func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
 	return d, false
 }
 
-// connected tells whether a worker of the generation itself is connected to a server.
+// connected reports whether a worker of the generation itself is connected to a server.
 func (g *generation) connected(pool, server int) bool {
 	return slices.ContainsFunc(g.slots, func(s *slot) bool {
 		return atomic.LoadUint64(g.counters.ServerCounter(s.index, pool, server, link.ServerConnections)) > 0
@@ -96,7 +96,7 @@ func (o *oldSide) failUnreachable(all []doubtful) {
 	o.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
 }
 
-// list names unreachable servers for a message.
+// list describes unreachable servers, the first few of many, for an error.
 func list(unreachable []link.Unreachable) string {
 	var all []string
 	for _, u := range unreachable {

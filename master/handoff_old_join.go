@@ -1,4 +1,5 @@
-// Joining: the old side connects its workers to those of the new side. All of that is done, and confirmed, before a client moves.
+// Joining: the old side connects its workers to those of the new side. All of that is done, and confirmed, before a client
+// moves.
 
 package master
 
@@ -8,8 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// connectWorkers gives the workers of both sides connections to each other, all of them before the first client moves: what is short
-// here, descriptors above all, must change nothing.
+// connectWorkers gives the workers of both sides connections to each other, all of them before the first client moves: what
+// is short here, descriptors above all, must change nothing.
 func (o *oldSide) connectWorkers() {
 	o.enter(oldJoining, joinTimeout)
 	o.awaited, o.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
@@ -21,7 +22,7 @@ func (o *oldSide) connectWorkers() {
 	o.checkJoined()
 }
 
-// workerJoined notes that an old worker has its end of a connection.
+// workerJoined is called when an old worker confirms a connection.
 func (o *oldSide) workerJoined(p pair) {
 	delete(o.awaited, p)
 	o.checkJoined()
@@ -40,7 +41,7 @@ func (o *oldSide) checkJoined() {
 	o.move()
 }
 
-// replaced follows when a worker of the old generation becomes ready during the handoff: its predecessor has died.
+// replaced is called when a worker of the old generation becomes ready during the handoff: its predecessor has died.
 func (o *oldSide) replaced(from *slot) {
 	if from.generation != o.m.generations.serving || o.phase != oldJoining && o.phase != oldMoving {
 		return
@@ -52,8 +53,8 @@ func (o *oldSide) replaced(from *slot) {
 
 const everyPartner = -1
 
-// connectWorker gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each end as
-// soon as it is passed on. What cannot be done ends the attempt.
+// connectWorker gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each
+// end as soon as it is passed on. What cannot be done ends the attempt.
 func (o *oldSide) connectWorker(from *slot, only int) (done bool) {
 	m := o.m
 	for _, to := range partners(from.index, len(m.generations.serving.slots), o.slots) {

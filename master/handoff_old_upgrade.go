@@ -58,7 +58,7 @@ func (o *oldSide) agree() {
 	})
 }
 
-// isDeclared follows when the service manager knows, or is not waited for any more.
+// isDeclared is called when the service manager knows, or is not waited for any more.
 func (o *oldSide) isDeclared(err error) {
 	if o.m.oldSide != o || o.phase != oldDeclaring {
 		return
@@ -76,8 +76,8 @@ func (o *oldSide) sendAgreed() {
 	o.other.send(message{Kind: messageAgreed})
 }
 
-// newMasterReadyOrEnded follows when the new master has taken over, which it may do by itself if this one was silent for too long, or has
-// ended.
+// newMasterReadyOrEnded is called when the new master has taken over (err is nil), which it may do by itself if this one was
+// silent for too long, or when it has ended.
 func (o *oldSide) newMasterReadyOrEnded(err error) {
 	m := o.m
 	if err != nil && m.generations.ofNewMaster != nil && m.ending() {
@@ -87,8 +87,8 @@ func (o *oldSide) newMasterReadyOrEnded(err error) {
 	o.afterNewMaster(err)
 }
 
-// endOrphans follows when a new master has ended, and this one is about to. Workers that it has left would serve on for ever
-// without a generation to hand their clients back to.
+// endOrphans is called when a new master has ended, and this one is about to. Workers that it has left would serve on for
+// ever without a generation to hand their clients back to.
 func (o *oldSide) endOrphans(err error) {
 	m := o.m
 	how := syscall.SIGTERM
@@ -125,8 +125,8 @@ func (o *oldSide) afterNewMaster(err error) {
 	}
 }
 
-// newMasterEnded follows the end of a new master, after its last words. One that was ended by a signal before it could catch any has
-// got that for both.
+// newMasterEnded is called after the end of a new master, after its last words. One that was ended by a signal before it
+// could catch any has got that for both.
 func (o *oldSide) newMasterEnded(err error) {
 	if o.phase == oldCalling {
 		for signal, w := range watched {
@@ -147,7 +147,7 @@ func (o *oldSide) newMasterEnded(err error) {
 	}
 }
 
-// newMasterDied follows the end of a new master while clients move: its workers hand back by themselves.
+// newMasterDied is called after the end of a new master while clients move: its workers hand clients back by themselves.
 func (o *oldSide) newMasterDied(err error) {
 	err = fmt.Errorf("new master: %w", err)
 	o.resume()
@@ -155,8 +155,9 @@ func (o *oldSide) newMasterDied(err error) {
 	o.conclude(err)
 }
 
-// errNewWasMain is why a master ends whose successor was killed when it was the main process of the service already. Who did that
-// may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one fails.
+// errNewWasMain is why a master ends whose successor was killed when it was the main process of the service already. Who did
+// that may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one
+// fails.
 var errNewWasMain = errors.New("the new master has ended when it was the main process of the service")
 
 // farewell is the last that an old master says and does: its successor serves.

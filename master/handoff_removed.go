@@ -53,7 +53,8 @@ func (m *master) tellRemoved(s *slot, pools []int) {
 	}
 }
 
-// coverRemoved follows the death of a worker that moves its clients: another one serves what waits where nobody takes its place.
+// coverRemoved is called after the death of a worker that moves its clients: another one serves what waits where nobody
+// takes its place.
 func (o *oldSide) coverRemoved() {
 	m := o.m
 	if len(o.removed) == 0 {

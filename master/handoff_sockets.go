@@ -1,5 +1,5 @@
-// The sockets of an upgrade: the old master sends the new one copies of all that it listens on, and the new one sends those that
-// it has opened beside them.
+// The sockets of an upgrade: the old master sends the new one copies of all that it listens on, and the new one sends those
+// that it has opened beside them.
 
 package master
 
@@ -9,7 +9,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 )
 
-// socketName says what a descriptor is.
+// socketName describes a socket that is sent along.
 type socketName struct {
 	Name    string `json:"name"` // listen/<network>/<address>/<slot>, statsSocket or adminSocketName
 	Network string `json:"network,omitempty"`
@@ -44,8 +44,8 @@ const (
 	adminSocketName = "control"
 )
 
-// nameSockets adds copies of chosen listeners to a message. An error leaves the message without any: a master that inherited all but
-// one would close that one's queue.
+// nameSockets adds copies of chosen listeners to a message. An error leaves the message without any: a master that inherited
+// all but one would close that one's queue.
 func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) error {
 	for _, l := range m.listeners.All() {
 		if !chosen(l) {

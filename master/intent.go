@@ -96,10 +96,10 @@ func (m *master) relayed(msg message, asNew bool) {
 	}
 }
 
-// ending tells whether pinion has been asked to end.
+// ending reports whether pinion has been asked to end.
 func (m *master) ending() bool { return m.endAfter != nothing || m.phase > serving }
 
-// intentNames are what intents are called between masters.
+// intentNames are the names of intents in messages between masters.
 var intentNames = map[intent]string{
 	drain: "drain", stop: "stop", reopenLog: "reopen log", reload: "reload", upgrade: "upgrade",
 	verbosityUp: "verbosity up", verbosityDown: "verbosity down",

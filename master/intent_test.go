@@ -125,13 +125,13 @@ func TestIntents(t *testing.T) {
 	}
 }
 
-// hasControl tells whether the admin socket is served in that phase.
+// hasControl reports whether the admin socket is served in that phase.
 func (p *handoffPhase) hasControl() bool {
 	return p.name != "starting" && (!strings.HasPrefix(p.name, "new side") || strings.HasPrefix(p.name, "new side serving") ||
 		strings.HasPrefix(p.name, "new side told"))
 }
 
-// begun tells whether a reload or an upgrade has begun, whose end will be the answer.
+// begun reports whether a reload or an upgrade has begun, whose end will be the answer.
 func begun(after string) bool {
 	return strings.Contains(after, "log: master reloading") || strings.Contains(after, "start a new master")
 }

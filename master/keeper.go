@@ -51,7 +51,7 @@ type keeperMessage struct {
 	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
 }
 
-// staysAt tells whether the process with this pid is one that has to stay, since whoever waits for its end would take that
+// staysAt reports whether the process with this pid is one that has to stay, since whoever waits for its end would take that
 // for the end of the service: all but a daemon, of which nobody knows before it has written its pid, a master that follows
 // others, and the main process of a service manager that can be told who follows. Nobody can be told of pid 1.
 func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bool {
@@ -186,7 +186,7 @@ func dialKeeper(pid int) (net.Conn, error) {
 	return conn, nil
 }
 
-// keeperFound follows when the keeper has been found, or looked for in vain.
+// keeperFound is called when the keeper has been found, or looked for in vain.
 func (m *master) keeperFound(conn net.Conn, pid int, err error) {
 	if err != nil {
 		m.keeperGone(err)
@@ -230,8 +230,8 @@ func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 
 const maxKeeperMessageBytes = 4096
 
-// keeperSignal follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single thing:
-// a drain that comes this way and directly is one, not the second that stops.
+// keeperSignal follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single
+// thing: a drain that comes this way and directly is one, not the second that stops.
 func (m *master) keeperSignal(msg keeperMessage) {
 	s := signalNames[msg.Signal]
 	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: of a later version
@@ -246,7 +246,7 @@ func (m *master) keeperSignal(msg keeperMessage) {
 	m.signal(s)
 }
 
-// sentTwice tells whether a drain that was asked for directly is the one that the keeper has passed on.
+// sentTwice reports whether a drain that was asked for directly is the one that the keeper has passed on.
 func (m *master) sentTwice(what intent) bool {
 	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.endAfter == drain)
 	m.keeper.forwarded = m.keeper.forwarded && !again
@@ -273,8 +273,8 @@ func (m *master) tellKeeper() {
 	m.keeper.conn.Write(text)
 }
 
-// keeperGone follows the end of the keeper: whoever has started it starts another, who is to find the workers. A master that
-// ends anyway goes on with that.
+// keeperGone is called after the end of the keeper: whoever has started it starts another, who is to find the workers. A
+// master that ends anyway goes on with that.
 func (m *master) keeperGone(err error) {
 	if m.phase != serving {
 		return

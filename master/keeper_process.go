@@ -1,4 +1,5 @@
-// The keeper itself: what is left of the first master when others serve. It owns nothing but the pid that somebody waits for.
+// The keeper itself: what is left of the first master when others serve. It owns nothing but the pid that somebody waits
+// for.
 
 package master
 
@@ -96,8 +97,8 @@ func logToStderr(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "pinion keeper (pid %d): %s\n", os.Getpid(), fmt.Sprintf(format, args...))
 }
 
-// newMasterConn trusts a process of the same user that runs the same command. That of the first successor, which may have come and
-// ended before this process listened, is known.
+// newMasterConn trusts a process of the same user that runs the same command. That of the first successor, which may have
+// come and ended before this process listened, is known.
 func newMasterConn(conn net.Conn, first int) *masterConn {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	uid, pid := -1, 0
@@ -139,8 +140,9 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 	}
 }
 
-// masterCame follows when a master has come. One that ends at once may come twice, and what it has said first stays true. An end
-// that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it on.
+// masterCame is called when a master has come. One that ends at once may come twice, and what it has said first stays true.
+// An end that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it
+// on.
 func (k *keeper) masterCame(c *masterConn) {
 	k.well = k.well && c.pid == k.master
 	k.conns, k.master, k.joined = append(k.conns, c), c.pid, true
@@ -156,7 +158,7 @@ func (k *keeper) masterCame(c *masterConn) {
 	})
 }
 
-// masterLeft follows when a master has ended, or does not talk any more.
+// masterLeft is called when a master has ended, or does not talk any more.
 func (k *keeper) masterLeft(c *masterConn) {
 	k.conns = slices.DeleteFunc(k.conns, func(other *masterConn) bool { return other == c })
 	k.well = k.well || c.well && c.pid == k.master
@@ -222,8 +224,8 @@ func (k *keeper) reap() (over bool, err error) {
 	}
 }
 
-// masterVanished tells whether there is nobody to wait for, although no child has ended: who has started the first master after this
-// one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
+// masterVanished reports whether there is nobody to wait for, although no child has ended: who has started the first master
+// after this one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
 func (k *keeper) masterVanished(err error) (bool, error) {
 	if !errors.Is(err, syscall.ECHILD) && err != nil || processExists(k.master) {
 		return false, nil
@@ -247,8 +249,8 @@ func (k *keeper) masterVanished(err error) (bool, error) {
 	return k.masterFailed("without a word")
 }
 
-// processExists tells whether a process lives, or is dead and not buried. One whose first thread has ended can still have others,
-// and until the last has ended its children are not this process's.
+// processExists reports whether a process lives, or is dead and not buried. One whose first thread has ended can still have
+// others, and until the last has ended its children are not this process's.
 func processExists(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err == nil
@@ -265,7 +267,8 @@ func (k *keeper) child() int {
 	return 0
 }
 
-// masterEnded follows the end of the master. The service ends with it, unless it was killed and nobody would start another one.
+// masterEnded is called after the end of the master. The service ends with it, unless it was killed and nobody would start
+// another one.
 func (k *keeper) masterEnded(status syscall.WaitStatus) (over bool, err error) {
 	switch {
 	case status.Exited() && status.ExitStatus() == 0:
@@ -276,8 +279,8 @@ func (k *keeper) masterEnded(status syscall.WaitStatus) (over bool, err error) {
 	return k.masterFailed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
 }
 
-// masterFailed tells whether the service ends because the master has. Pid 1 of a container has nobody who would start the next
-// one, which finds the workers.
+// masterFailed reports whether the service ends because the master has. Pid 1 of a container has nobody who would start the
+// next one, which finds the workers.
 func (k *keeper) masterFailed(how string) (over bool, err error) {
 	err = fmt.Errorf("the master (pid %d) has ended: %s", k.master, how)
 	if !k.restarts || !k.joined || k.stopping {
@@ -308,9 +311,9 @@ func openDescriptors() map[string]bool {
 	return born
 }
 
-// closeInherited gives up every descriptor but those that the process was born with, which may mean something to others, and those of
-// the runtime and of the keeper. The pipe by which the new master notices that this one does not keep it any more is among
-// them. A descriptor that an object of ours still has must not become another's: what takes its place is nothing.
+// closeInherited gives up every descriptor but those that the process was born with, which may mean something to others, and
+// those of the runtime and of the keeper. The pipe by which the new master notices that this one does not keep it any more
+// is among them. A descriptor that an object of ours still has must not become another's: what takes its place is nothing.
 func closeInherited(born map[string]bool) {
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -326,7 +329,7 @@ func closeInherited(born map[string]bool) {
 	})
 }
 
-// isKeepers tells whether a descriptor is the socket of a keeper, or a connection to it.
+// isKeepers reports whether a descriptor is the socket of a keeper, or a connection to it.
 func isKeepers(fd int) bool {
 	kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE)
 	if err != nil || kind != syscall.SOCK_SEQPACKET {

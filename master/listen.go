@@ -23,8 +23,8 @@ func (m *master) patience() time.Duration {
 	return listen.ShortLockPatience
 }
 
-// settleListeners makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not serve. What a
-// generation is left behind with says nothing of backlog and permissions.
+// settleListeners makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not
+// serve. What a generation is left behind with says nothing of backlog and permissions.
 func (m *master) settleListeners(g *generation) {
 	layout := g.layout()
 	m.closeWhere(func(l *listen.Listener) bool { return !layout.Serves(l) })

@@ -52,7 +52,7 @@ func (m *master) slotsWithout(g *generation, address config.Listen) (slots []int
 	return slots
 }
 
-// acceptsOn tells whether a worker of the slot accepts on the address.
+// acceptsOn reports whether a worker of the slot accepts on the address.
 func (m *master) acceptsOn(s *slot, address config.Listen) bool {
 	return m.listeners.Hears(s.generation.layout(), address, s.index)
 }
@@ -106,7 +106,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 	}
 }
 
-// borrowAnswered follows when a worker has lent what it has, or is gone.
+// borrowAnswered is called when a worker has lent what it has, or is gone.
 func (m *master) borrowAnswered(s *slot) {
 	if m.borrowing != nil && m.borrowing.asked[s] {
 		delete(m.borrowing.asked, s)

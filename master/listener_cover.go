@@ -18,10 +18,10 @@ type cover struct {
 	process *process.Worker
 }
 
-// lives tells whether there is a cover, and its worker has not been replaced.
+// lives reports whether there is a cover, and its worker has not been replaced.
 func (c cover) lives() bool { return c.slot != nil && c.slot.process == c.process }
 
-// accepts tells whether the worker of a slot takes new connections.
+// accepts reports whether the worker of a slot takes new connections.
 func (s *slot) accepts() bool { return s.state == slotServing && !s.hangs() }
 
 // coverSlots sees to all slots of the generation that serves.
@@ -92,7 +92,7 @@ func (m *master) acceptForMissing(g *generation) {
 	}
 }
 
-// empties tells whether the slot has a worker that will see to what waits in its queues.
+// empties reports whether the slot has a worker that will see to what waits in its queues.
 func (s *slot) empties() bool {
 	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

@@ -212,9 +212,9 @@ func (m *master) failed(err error) bool {
 // tryOnce is a try of which nothing is to be hoped for when it fails.
 func tryOnce(try func() error) error { return try() }
 
-// claimPortsAndPIDFile claims what another process could hold already, beside the addresses of the pools, so that a second Pinion fails
-// before it spawns anything; try is how often it is tried, share comes between. Names are looked up and files written beside
-// the loop.
+// claimPortsAndPIDFile claims what another process could hold already, beside the addresses of the pools, so that a second
+// Pinion fails before it spawns anything; try is how often it is tried, share comes between. Names are looked up and files
+// written beside the loop.
 func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, then func()) {
 	m.listenStats(try, func(err error) {
 		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {

@@ -45,7 +45,7 @@ func findClaimants(on []config.Listen) (all []claimant) {
 	return all
 }
 
-// isMasterOf tells whether a process, the parent of a worker, is one that looks after it. A keeper has no workers of its
+// isMasterOf reports whether a process, the parent of a worker, is one that looks after it. A keeper has no workers of its
 // own, but those whose master has died.
 func isMasterOf(p, worker process.Info) bool {
 	return p.State != 'Z' && p.Args[0] == worker.Args[0] && (len(p.Args) < 2 || p.Args[1] != "worker") && !isKeeper(p.PID)

@@ -22,9 +22,9 @@ const (
 	searchPause = 50 * time.Millisecond
 )
 
-// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others, and
-// those that only drain, are retired ones of this master from here on: they move their clients on, see handOver. Whoever has
-// an address of the configuration and can only be in the way is ended.
+// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others,
+// and those that only drain, are retired ones of this master from here on: they move their clients on, see handOver. Whoever
+// has an address of the configuration and can only be in the way is ended.
 func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	found := m.findOrphans(cfg)
 	if len(found) == 0 {
@@ -61,8 +61,8 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	return latest
 }
 
-// latestThatServes returns the number of the generation that goes on. A later one that hands its clients back, or an earlier one
-// that hands them over, does so because of another that serves; in the moment in which none does, the latest one can.
+// latestThatServes returns the number of the generation that goes on. A later one that hands its clients back, or an earlier
+// one that hands them over, does so because of another that serves; in the moment in which none does, the latest one can.
 func latestThatServes(found []*process.Orphan) (number uint64) {
 	for _, o := range found {
 		if o.Serves() && !o.Drains.Moving {
@@ -191,8 +191,8 @@ type orphanSearch struct {
 	reported    map[int]bool // likewise: those that the operator has been told of
 }
 
-// findOrphans returns the orphans that the configuration is about. While workers of ours have its addresses and may still come,
-// because their master is just ending, it waits for them.
+// findOrphans returns the orphans that the configuration is about. While workers of ours have its addresses and may still
+// come, because their master is just ending, it waits for them.
 func (m *master) findOrphans(cfg *config.Config) []*process.Orphan {
 	until := m.world.now().Add(searchTime)
 	g := orphanSearch{m: m, cfg: cfg, ownUntil: until, othersUntil: until, killed: map[int]bool{}, reported: map[int]bool{}}
@@ -202,7 +202,7 @@ func (m *master) findOrphans(cfg *config.Config) []*process.Orphan {
 	return g.found
 }
 
-// look tells whether to look again.
+// look reports whether to look again.
 func (g *orphanSearch) look() bool {
 	m := g.m
 	var pids []int
@@ -257,7 +257,7 @@ func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	return until
 }
 
-// concerns tells whether an orphan is of the same configuration, or has one of its addresses.
+// concerns reports whether an orphan is of the same configuration, or has one of its addresses.
 func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
 	if o.Spec.ConfigFile != "" && o.Spec.ConfigFile == absolute(m.opts.ConfigFile) {
 		return true
@@ -320,8 +320,8 @@ func (m *master) keepLent(o *process.Orphan) {
 	}
 }
 
-// retryWhileInUse tries until an address is free that a master has had which is just ending. A service manager starts the next
-// one when nothing is left of it.
+// retryWhileInUse tries until an address is free that a master has had which is just ending. A service manager starts the
+// next one when nothing is left of it.
 func (m *master) retryWhileInUse(try func() error) error {
 	for began := m.world.now(); ; m.world.pause(searchPause) {
 		err := try()

@@ -1,5 +1,5 @@
-// The other masters: the one before this one, which still hands over workers that have clients after it was replaced, and then
-// leaves, and the one that this one has started.
+// The other masters: the one before this one, which still hands over workers that have clients after it was replaced, and
+// then leaves, and the one that this one has started.
 
 package master
 
@@ -31,7 +31,7 @@ type predecessor struct {
 	until time.Time // then it is given up
 }
 
-// is tells whether a link leads to the predecessor.
+// is reports whether a link leads to the predecessor.
 func (p *predecessor) is(l *masterLink) bool { return p != nil && p.link == l }
 
 // heardFarewell takes the last that the old master has counted.
@@ -52,7 +52,7 @@ func (m *master) heardFarewell(msg message) {
 	}
 }
 
-// oldMasterGone follows when the old master is gone, or is given up.
+// oldMasterGone is called when the old master is gone, or is given up.
 func (m *master) oldMasterGone() {
 	l := m.masters.old.link
 	m.masters.old = nil
@@ -64,8 +64,8 @@ func (m *master) oldMasterGone() {
 	m.startQueued()
 }
 
-// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is killed,
-// as long as it would be in the way of the next upgrade and nobody else can have its pid.
+// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is
+// killed, as long as it would be in the way of the next upgrade and nobody else can have its pid.
 func (m *master) oldMasterOverdue() {
 	fate := "it is killed"
 	if m.masters.old.stays {
@@ -101,7 +101,7 @@ func (m *master) takeInLate() {
 	})
 }
 
-// keepOldGenerations makes what the old master has left, which does not touch it any more, this one's own.
+// keepOldGenerations makes the generations of the old master, which has left, retired ones of this master.
 func (m *master) keepOldGenerations() {
 	for _, g := range m.generations.ofOldMaster {
 		m.generations.retired = append([]*generation{g}, m.generations.retired...)

@@ -92,7 +92,7 @@ func (m *master) refuse(r *order) {
 	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
 }
 
-// refuseQueued follows when pinion ends.
+// refuseQueued is called when pinion ends.
 func (m *master) refuseQueued() {
 	if r := m.queued; r != nil {
 		m.queued = nil
@@ -123,7 +123,7 @@ func (m *master) startQueued() {
 	}
 }
 
-// occupied tells whether a reload or an upgrade cannot begin now.
+// occupied reports whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
 	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil
 }

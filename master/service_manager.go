@@ -39,7 +39,7 @@ type service struct {
 	stored []string      // what it may still keep of the predecessor's generation
 }
 
-// beginService follows when the process serves for the first time.
+// beginService is called when the process serves for the first time.
 func (m *master) beginService() {
 	every, err := m.world.services.Watchdog(m.masters.startedByOld)
 	if err != nil {
@@ -66,7 +66,7 @@ func (m *master) servingLine() string {
 	return fmt.Sprintf("serving, generation %d", m.generations.serving.number)
 }
 
-// managerHeard follows when the service manager cannot be told something, and when it can again.
+// managerHeard is called when the service manager cannot be told something, and when it can again.
 func (m *master) managerHeard(err error) {
 	if err != nil {
 		m.log.Printf(logfile.Warn, "%v; trying again, and storing sockets again when it does", err)

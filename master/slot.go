@@ -82,7 +82,7 @@ func (s *slot) become(next slotState, until time.Time) {
 	panic(fmt.Sprintf("slot %d: no way from %s to %s", s.index, s.state, next))
 }
 
-// due tells whether the deadline of the state is reached.
+// due reports whether the deadline of the state is reached.
 func (s *slot) due(now time.Time) bool { return !s.until.IsZero() && !now.Before(s.until) }
 
 // cpuName says where a worker runs, for messages.

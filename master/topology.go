@@ -11,8 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// moveServers takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of an
-// upgrade that is under way, and, by what is stored, the next master should this one be killed.
+// moveServers takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of
+// an upgrade that is under way, and, by what is stored, the next master should this one be killed.
 func (m *master) moveServers(p link.PoolTopology) {
 	for _, g := range m.generations.all() {
 		if !g.topology.Replace(p) {
@@ -71,8 +71,8 @@ func (m *master) storeSpecAgain() {
 	m.checkStored(err)
 }
 
-// inheritTopology begins a generation where the one before it has come to: a pool that discovers goes on with what was discovered, as
-// long as the configuration says the same of its servers.
+// inheritTopology begins a generation where the one before it has come to: a pool that discovers goes on with what was
+// discovered, as long as the configuration says the same of its servers.
 func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	for i := range g.pools {
 		p, known := &g.pools[i], before.Pool(g.pools[i].Name)
@@ -84,7 +84,7 @@ func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	}
 }
 
-// sameServer tells whether two servers are configured alike, as far as another master says how.
+// sameServer reports whether two servers are configured alike, as far as another master says how.
 func sameServer(a, b link.Server) bool {
 	return a.Name == b.Name && a.Network == b.Network && a.Address == b.Address
 }

@@ -65,8 +65,8 @@ func (m *master) tickTotals(now time.Time) {
 	}
 }
 
-// forgetRetired forgets retired generations whose workers are all gone, wherever they stand among those that live: what they have
-// counted is counted on.
+// forgetRetired forgets retired generations whose workers are all gone, wherever they stand among those that live: what they
+// have counted is counted on.
 func (m *master) forgetRetired() {
 	before := len(m.generations.retired)
 	m.generations.retired = slices.DeleteFunc(m.generations.retired, func(g *generation) bool {
@@ -89,7 +89,7 @@ func (m *master) forget(g *generation) {
 	}
 }
 
-// forgetNames follows when generations are gone: nobody asks for pools and servers that no other has.
+// forgetNames is called when generations are gone: nobody asks for pools and servers that no other has.
 func (m *master) forgetNames() {
 	m.totals.Past = m.totals.Past.Only(m.counted().All...)
 	m.restate()

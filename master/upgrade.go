@@ -25,11 +25,11 @@ const masterLinkFile = "exchange"
 // inheritedVariable is what tableflip sets in the environment of a new master.
 const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
 
-// Successor tells whether this process was started by a master that it is to replace.
+// Successor reports whether this process was started by a master that it is to replace.
 func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
-// isSuccessor tells whether a process was started to replace a master, whatever program that is. Others become children of a
-// process that stays, too.
+// isSuccessor reports whether a process was started to replace a master, whatever program that is. Others become children of
+// a process that stays, too.
 func isSuccessor(pid int) bool { return process.InEnvironment(pid, inheritedVariable) }
 
 // upgrader is tableflip as the master uses it. There is one in a process.
@@ -85,8 +85,8 @@ func (u *upgrader) parent() (*masterLink, error) {
 	return newMasterLink(fd), sock.SetInherited(fd)
 }
 
-// startNewMaster starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine, that
-// the new process has declared itself ready (nil), or has ended or never began.
+// startNewMaster starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine,
+// that the new process has declared itself ready (nil), or has ended or never began.
 func (u *upgrader) startNewMaster(ended func(error)) (*masterLink, error) {
 	ours, theirs, err := connectedPair()
 	if err != nil {
@@ -159,7 +159,7 @@ func adviseOn(path string, err error) error {
 	return err
 }
 
-// runBy tells whether a program is there, and what the kernel runs it by, whose absence is the same error as its own.
+// runBy reports whether a program is there, and what the kernel runs it by, whose absence is the same error as its own.
 func runBy(path string) (there bool, runner string) {
 	found, err := exec.LookPath(path)
 	if err != nil {

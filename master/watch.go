@@ -34,7 +34,7 @@ func (m *master) unwatch() {
 	m.watching = watching{}
 }
 
-// changed follows when the configuration file has another content, or cannot be watched any more.
+// changed is called when the configuration file has another content, or cannot be watched any more.
 func (m *master) changed(more bool) {
 	if !more {
 		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watching.watcher.Err())

@@ -29,8 +29,8 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 	}
 }
 
-// workerLeaving follows when a signal has told a worker to end. One of a generation that is to take over is missed there: then
-// the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
+// workerLeaving is called when a signal has told a worker to end. One of a generation that is to take over is missed there:
+// then the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
 func (m *master) workerLeaving(s *slot) {
 	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.toldToEnd = true
@@ -42,7 +42,7 @@ func (m *master) workerLeaving(s *slot) {
 	}
 }
 
-// drainSlot follows when a worker drains by itself.
+// drainSlot is called when a worker drains by itself.
 func (m *master) drainSlot(s *slot) {
 	until := time.Time{}
 	if timeout := s.generation.config.Global.ShutdownTimeout; timeout > 0 {
@@ -53,7 +53,8 @@ func (m *master) drainSlot(s *slot) {
 	m.replaceDrained()
 }
 
-// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all drain.
+// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all
+// drain.
 func (m *master) replaceDrained() {
 	g := m.generations.serving
 	if m.phase != serving || m.occupied() || m.endAfter != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
@@ -98,7 +99,7 @@ func (m *master) kill(s *slot, why string) {
 	m.world.kill(s.process)
 }
 
-// hungUp follows the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
+// hungUp is called after the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
 // on has lost its master and must not go on serving unseen.
 func (m *master) hungUp(s *slot) {
 	switch s.state {

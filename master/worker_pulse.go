@@ -27,10 +27,10 @@ type pulse struct {
 	pinged bool   // the worker was asked to make a turn, and has not made one since
 }
 
-// hangs tells whether the worker of a slot is known to make no turn. Older builds do not count them.
+// hangs reports whether the worker of a slot is known to make no turn. Older builds do not count them.
 func (s *slot) hangs() bool { return s.process != nil && s.pulse.still >= stillHangs }
 
-// watched tells whether the worker of a slot is to turn. One that starts or goes has a deadline of its own.
+// watched reports whether the worker of a slot is to turn. One that starts or goes has a deadline of its own.
 func (s *slot) watched() bool {
 	switch s.state {
 	case slotPrepared, slotServing, slotGiving, slotDraining:

@@ -17,7 +17,7 @@ const (
 	maxBackOff   = 5 * time.Second
 )
 
-// reap follows the end of a slot's process; status says how it ended.
+// reap is called after the end of a slot's process; status says how it ended.
 func (m *master) reap(s *slot, status string) {
 	m.borrowAnswered(s)
 	p, words := s.process, s.words.String()
@@ -76,8 +76,8 @@ func (m *master) reap(s *slot, status string) {
 // maxEarlySignals is how many workers of a slot in a row may be met by a signal in the milliseconds before they ignore it.
 const maxEarlySignals = 10
 
-// endedByEarlySignal tells whether p, which was the worker of a slot, has ended for no other reason than that a signal for the
-// service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
+// endedByEarlySignal reports whether p, which was the worker of a slot, has ended for no other reason than that a signal for
+// the service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
 func (m *master) endedByEarlySignal(s *slot, p *process.Worker) bool {
 	if !s.readyAt.IsZero() || s.earlySignals == maxEarlySignals || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
 		return false
@@ -94,8 +94,8 @@ func (m *master) endedByEarlySignal(s *slot, p *process.Worker) bool {
 // quitWords begin what Go's runtime says on SIGQUIT.
 const quitWords = "SIGQUIT: "
 
-// endLevel is how bad it is that a worker has ended which was to end. Clients that have not finished in time are a loss, unless
-// nobody was to wait for them.
+// endLevel is how bad it is that a worker has ended which was to end. Clients that have not finished in time are a loss,
+// unless nobody was to wait for them.
 func (m *master) endLevel(lost string) logfile.Level {
 	if lost == "" || m.phase == stopping {
 		return logfile.Info
@@ -164,8 +164,8 @@ func roundForReading(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// unreaped tells whether the worker of a slot has ended, although that is still to be reported. Of one that another master has
-// started nobody knows.
+// unreaped reports whether the worker of a slot has ended, although that is still to be reported. Of one that another master
+// has started nobody knows.
 func (m *master) unreaped(s *slot) bool {
 	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
 }

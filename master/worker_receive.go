@@ -9,8 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which means
-// replaced by -1.
+// workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which
+// means replaced by -1.
 func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	defer m.closeUntaken(fds)
 	switch msg.Kind {
@@ -110,7 +110,7 @@ func (m *master) workerReady(s *slot, msg link.Message) {
 	}
 }
 
-// becomeServing follows when the generation serves: the first one of this process.
+// becomeServing is called when the generation serves: the first one of this process.
 func (m *master) becomeServing() {
 	m.become(serving)
 	m.settleListeners(m.generations.serving)
@@ -128,7 +128,7 @@ func (m *master) becomeServing() {
 	m.startQueued() // what was asked for meanwhile
 }
 
-// handedOver follows when a worker has moved all that moves, forth or back.
+// handedOver is called when a worker has moved all that moves, forth or back.
 func (m *master) handedOver(s *slot, body link.ClientsMovedBody) {
 	reason := ""
 	if body.Reason != "" {

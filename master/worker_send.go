@@ -25,7 +25,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	return nil
 }
 
-// cannotSend follows when the worker of a slot takes no messages any more.
+// cannotSend is called when the worker of a slot takes no messages any more.
 func (m *master) cannotSend(s *slot, why string) {
 	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
 	if s.state != slotDying {
@@ -33,7 +33,7 @@ func (m *master) cannotSend(s *slot, why string) {
 	}
 }
 
-// serve has a prepared worker accept.
+// serve lets a prepared worker accept connections.
 func (m *master) serve(s *slot) {
 	s.become(slotServing, time.Time{})
 	s.readyAt = m.world.now()

@@ -68,7 +68,7 @@ func (n *noConnection) Error() string {
 	return fmt.Sprintf("connecting to %q: %v", n.path, cause)
 }
 
-// nobody tells whether there is no socket, or none on which anybody listens.
+// nobody reports whether there is no socket, or none on which anybody listens.
 func (n *noConnection) nobody() bool {
 	return errors.Is(n.cause, syscall.ECONNREFUSED) || errors.Is(n.cause, fs.ErrNotExist) || errors.Is(n.cause, syscall.ENOTDIR)
 }
@@ -206,7 +206,7 @@ func refusedWith(err error, code int) bool {
 	return errors.As(err, &no) && no.code == code
 }
 
-// unheard tells whether nobody has said what became of the request.
+// unheard reports whether nobody has said what became of the request.
 func unheard(err error) bool { return errors.As(err, new(*noAnswer)) }
 
 func nobody(err error) bool {

@@ -51,7 +51,7 @@ func main() {
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 
-// isProxy tells whether the command line is that of the proxy itself, which has no command. Its operator may send signals
+// isProxy reports whether the command line is that of the proxy itself, which has no command. Its operator may send signals
 // as soon as it has a pid.
 func isProxy(args []string) bool { return len(args) < 2 || strings.HasPrefix(args[1], "-") }
 

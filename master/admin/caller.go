@@ -76,7 +76,7 @@ type Asker struct {
 // ErrWorkerAsks is what it is told.
 const ErrWorkerAsks = "a worker, or what comes of one, may not ask for anything"
 
-// bearsBrand tells whether a process bears the brand of workers, see sock.Brand. One that has ended already may have.
+// bearsBrand reports whether a process bears the brand of workers, see sock.Brand. One that has ended already may have.
 func bearsBrand(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 	if err != nil {

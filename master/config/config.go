@@ -80,7 +80,7 @@ type ListenID struct{ Network, Address string }
 // ID returns the identity of the socket.
 func (l *Listen) ID() ListenID { return ListenID{l.Network, l.Address} }
 
-// includes tells whether l is another address that takes the connections to narrower, too: one without a host, of the same
+// includes reports whether l is another address that takes the connections to narrower, too: one without a host, of the same
 // port. The one of IPv6 takes IPv4 as well, as is usual on Linux.
 func (l *Listen) includes(narrower Listen) bool {
 	if l.Network != "tcp" || narrower.Network != "tcp" || l.ID() == narrower.ID() || l.AddrPort.Port() != narrower.AddrPort.Port() {
@@ -89,7 +89,7 @@ func (l *Listen) includes(narrower Listen) bool {
 	return l.AddrPort.Addr().IsUnspecified() && (l.AddrPort.Addr().Is6() || narrower.AddrPort.Addr().Is4())
 }
 
-// Overlaps tells whether connections to one of two different addresses may come to a socket at the other.
+// Overlaps reports whether connections to one of two different addresses may come to a socket at the other.
 func (l *Listen) Overlaps(other Listen) bool { return l.includes(other) || other.includes(*l) }
 
 // place is a position in the file. Lines and columns count from 1; the zero place is the file as a whole.

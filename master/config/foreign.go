@@ -18,7 +18,7 @@ var foreignKeys = map[Scope]map[string]string{
 	},
 }
 
-// isNest tells whether a section is no pool, but what a fork writes above all pools.
+// isNest reports whether a section is no pool, but what a fork writes above all pools.
 func (s *section) isNest() bool {
 	return !s.global && s.name.text == "pools" && len(s.settings) > 0 && !s.has("listen") && !s.has("servers")
 }

@@ -28,7 +28,7 @@ type setting struct {
 	flaw   *flaw // the values are not even text
 }
 
-// hasServers tells whether the setting has, or was meant to have, servers.
+// hasServers reports whether the setting has, or was meant to have, servers.
 func (s setting) hasServers() bool {
 	return s.key.text == "servers" && (len(s.values) > 0 || s.flaw != nil)
 }
@@ -41,7 +41,7 @@ type section struct {
 	lost     bool // some servers could not be read, which was reported
 }
 
-// has tells whether the section sets the key.
+// has reports whether the section sets the key.
 func (s *section) has(key string) bool {
 	return slices.ContainsFunc(s.settings, func(set setting) bool { return set.key.text == key })
 }

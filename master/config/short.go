@@ -51,7 +51,7 @@ func isShortForm(text []byte) bool {
 	return false
 }
 
-// isName tells whether the word could be a directive, perhaps a misspelt one.
+// isName reports whether the word could be a directive, perhaps a misspelt one.
 func isName(text string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	return strings.IndexAny(text, letters) == 0 && strings.Trim(text, letters+"_-") == ""

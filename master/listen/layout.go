@@ -13,7 +13,7 @@ type Layout struct {
 	Slots int // at least one
 }
 
-// Serves tells whether a pool has the address of l.
+// Serves reports whether a pool has the address of l.
 func (y Layout) Serves(l *Listener) bool { return y.PoolAt(l) >= 0 }
 
 // PoolAt returns the index of the pool that has the address of l; -1 if none has.
@@ -26,7 +26,7 @@ func (y Layout) PoolAt(l *Listener) int {
 	return -1
 }
 
-// Assigns tells whether the worker of a slot accepts from l, which is on one of the addresses.
+// Assigns reports whether the worker of a slot accepts from l, which is on one of the addresses.
 func (y Layout) Assigns(l *Listener, slot int) bool {
 	return l.Slot == EverySlot || l.Slot%y.Slots == slot
 }

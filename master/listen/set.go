@@ -115,7 +115,7 @@ func (s *Set) Count(address config.Listen) (n int) {
 	return n
 }
 
-// shared tells whether all workers accept from the sockets on an address.
+// shared reports whether all workers accept from the sockets on an address.
 func (s *Set) shared(address config.Listen) bool {
 	return slices.ContainsFunc(s.all, func(l *Listener) bool { return l.At(address) && l.Slot == EverySlot })
 }
@@ -132,19 +132,19 @@ func (s *Set) share(address config.Listen) (done bool) {
 	return done
 }
 
-// Taken tells whether there is a listener at an address for a slot, or one for all slots.
+// Taken reports whether there is a listener at an address for a slot, or one for all slots.
 func (s *Set) Taken(network, address string, slot int) bool {
 	return slices.ContainsFunc(s.all, func(l *Listener) bool {
 		return l.Network == network && l.Address == address && (l.Slot == slot || l.Slot == EverySlot)
 	})
 }
 
-// Hears tells whether the worker of a slot has a listener on an address of the generation.
+// Hears reports whether the worker of a slot has a listener on an address of the generation.
 func (s *Set) Hears(y Layout, address config.Listen, slot int) bool {
 	return slices.ContainsFunc(s.all, func(l *Listener) bool { return l.At(address) && y.Assigns(l, slot) })
 }
 
-// Holds tells whether a descriptor is of a socket that is there already.
+// Holds reports whether a descriptor is of a socket that is there already.
 func (s *Set) Holds(fd int) bool {
 	return slices.ContainsFunc(s.all, func(l *Listener) bool { return s.Kernel.Same(l.FD, fd) })
 }

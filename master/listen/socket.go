@@ -12,7 +12,7 @@ import (
 // prefix begins the names of the sockets that Pinion has opened itself.
 const prefix = "listen/"
 
-// OwnName tells whether Pinion has opened the socket of that name.
+// OwnName reports whether Pinion has opened the socket of that name.
 func OwnName(name string) bool { return strings.HasPrefix(name, prefix) }
 
 // EverySlot is the slot of a listener from which the workers of all slots accept.
@@ -40,7 +40,7 @@ type Socket struct {
 	Unlink func() // nil for TCP
 }
 
-// At tells whether the listener serves the address of a pool.
+// At reports whether the listener serves the address of a pool.
 func (l *Listener) At(address config.Listen) bool {
 	return address.ID() == config.ListenID{Network: l.Network, Address: l.Address}
 }

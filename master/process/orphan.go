@@ -34,7 +34,7 @@ type LentSocket struct {
 	FD int
 }
 
-// Serves tells that a worker accepts, or would if it was told to.
+// Serves reports that a worker accepts, or would if it was told to.
 func (o *Orphan) Serves() bool { return !o.Drains.Draining }
 
 // meetTimeout is how long an orphan may take to say who it is, and to lend its listeners.

@@ -40,7 +40,7 @@ type letter struct {
 	fds  []int
 }
 
-// NoDescriptor tells that no descriptor is free.
+// NoDescriptor reports that no descriptor is free.
 func NoDescriptor(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

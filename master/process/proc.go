@@ -57,7 +57,7 @@ func Read(pid int) (p Info, ok bool) {
 	return p, true
 }
 
-// Holds tells whether a process has one of these sockets open. They are written as in /proc: socket:[inode].
+// Holds reports whether a process has one of these sockets open. They are written as in /proc: socket:[inode].
 func (p *Info) Holds(sockets map[string]bool) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", p.PID)
 	entries, _ := os.ReadDir(dir)
@@ -67,7 +67,7 @@ func (p *Info) Holds(sockets map[string]bool) bool {
 	})
 }
 
-// Dying tells whether a process is to be killed as soon as it runs again.
+// Dying reports whether a process is to be killed as soon as it runs again.
 func Dying(pid int) bool {
 	const killed = 1 << (syscall.SIGKILL - 1)
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -83,20 +83,20 @@ func Dying(pid int) bool {
 	return false
 }
 
-// SameBinary tells whether a process runs the file that this one runs.
+// SameBinary reports whether a process runs the file that this one runs.
 func SameBinary(pid int) bool {
 	own, err := os.Stat("/proc/self/exe")
 	other, errOther := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	return err == nil && errOther == nil && os.SameFile(own, other)
 }
 
-// InEnvironment tells whether a process was born with a variable.
+// InEnvironment reports whether a process was born with a variable.
 func InEnvironment(pid int, name string) bool {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	return bytes.Contains(append([]byte{0}, text...), []byte("\x00"+name+"="))
 }
 
-// has tells whether a process has a file open.
+// has reports whether a process has a file open.
 func (p *Info) has(file os.FileInfo) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", p.PID)
 	entries, _ := os.ReadDir(dir)
@@ -124,7 +124,7 @@ func ChildrenOf(pid int) (pids []int) {
 	return pids
 }
 
-// SameCommand tells whether a process has the command line of this one, as all masters of a service have.
+// SameCommand reports whether a process has the command line of this one, as all masters of a service have.
 func SameCommand(pid int) bool {
 	own, err := os.ReadFile("/proc/self/cmdline")
 	other, errOther := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
@@ -144,7 +144,7 @@ func PIDNamespace() uint64 {
 	return 0
 }
 
-// Alive tells whether a process runs, or could.
+// Alive reports whether a process runs, or could.
 func Alive(pid int) bool {
 	p, ok := Read(pid)
 	return ok && p.State != 'Z'

@@ -138,7 +138,7 @@ func (p *Worker) readStderr(report func(Event)) {
 	}
 }
 
-// struck tells whether a process was ended by a signal that is meant for the service.
+// struck reports whether a process was ended by a signal that is meant for the service.
 func struck(state *os.ProcessState) bool {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && slices.Contains(sock.ServiceSignals, status.Signal())

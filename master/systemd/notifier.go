@@ -64,7 +64,7 @@ type notifier struct {
 	idle    chan struct{} // closed when nothing waits any more; nil: nothing does
 }
 
-// Present tells whether there is a service manager that listens.
+// Present reports whether there is a service manager that listens.
 func (n *notifier) Present() bool { return os.Getenv(EnvNotifySocket) != "" }
 
 // Report has heard called, by another goroutine, with what keeps messages from being sent, and with nil when they are sent
@@ -109,7 +109,7 @@ func (n *notifier) add(next notice) {
 	}
 }
 
-// replaces tells whether an earlier notice need not be sent any more.
+// replaces reports whether an earlier notice need not be sent any more.
 func (next *notice) replaces(w notice) bool {
 	switch next.kind {
 	case noticeBarrier:

@@ -41,7 +41,7 @@ func NewSummary(c *Counters, now time.Time, interval time.Duration) Summary {
 	return s
 }
 
-// Due tells whether the interval is over.
+// Due reports whether the interval is over.
 func (s *Summary) Due(now time.Time) bool { return !s.Next.IsZero() && !now.Before(s.Next) }
 
 // Line says what happened since the last one. An interval that was missed is not made up for.

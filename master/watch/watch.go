@@ -128,7 +128,7 @@ func (w *Watcher) run() {
 	}
 }
 
-// concerns tells whether a change of that path can be one of the file.
+// concerns reports whether a change of that path can be one of the file.
 func (w *Watcher) concerns(name string) bool {
 	return slices.Contains(w.entries, filepath.Clean(name)) // entries of the root come with two slashes
 }

@@ -148,7 +148,7 @@ func (s *Server) wrote(value []byte) {
 
 func appendBulk(out []byte, s string) []byte { return fmt.Appendf(out, "$%d\r\n%s\r\n", len(s), s) }
 
-// holdsRequest tells whether a whole request is read already.
+// holdsRequest reports whether a whole request is read already.
 func holdsRequest(in *bufio.Reader) bool {
 	b, _ := in.Peek(in.Buffered())
 	held := bufio.NewReader(bytes.NewReader(b))

@@ -149,7 +149,7 @@ func (k *trialClient) batch(questions []question) error {
 	return nil
 }
 
-// compare tells whether a reply may be one to the question.
+// compare reports whether a reply may be one to the question.
 func (k *trialClient) compare(q question, reply string) error {
 	if isErrorReply(reply) {
 		if k.well {
@@ -198,7 +198,7 @@ func (k *trialClient) values(keys []string) string {
 	return b.String() + "END\r\n"
 }
 
-// owns tells whether all values in a reply are of the keys that were asked for.
+// owns reports whether all values in a reply are of the keys that were asked for.
 func (k *trialClient) owns(q question, reply string) error {
 	asked := map[string]bool{}
 	for _, key := range q.keys {

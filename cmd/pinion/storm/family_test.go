@@ -119,7 +119,7 @@ func (f *family) members(worker bool) (pids []int) {
 	return pids
 }
 
-// keeps tells whether a process is a keeper.
+// keeps reports whether a process is a keeper.
 func keeps(pid int) bool {
 	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(comm)) == "pinion-keeper"

@@ -61,5 +61,5 @@ func sinceThen(t testing.TB, before map[string]int) (text string, sum int) {
 	return strings.Join(changes, ", "), sum
 }
 
-// ownNetwork tells whether nobody else uses the network of this process, so that its counters are about the storm alone.
+// ownNetwork reports whether nobody else uses the network of this process, so that its counters are about the storm alone.
 func ownNetwork() bool { return os.Getenv("PINION_STORM_NETWORK") == "own" }

@@ -24,7 +24,7 @@ var moments = []struct {
 	{"only that one is left", func(now condition) bool { return now.has("retired", "draining") }},
 }
 
-// has tells whether a generation in some state has a worker in some state; an empty one is any.
+// has reports whether a generation in some state has a worker in some state; an empty one is any.
 func (c condition) has(generation, worker string) bool {
 	for _, g := range c.Generations {
 		for _, w := range g.Workers {

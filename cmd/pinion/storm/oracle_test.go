@@ -107,7 +107,7 @@ func TestCrowdNotices(t *testing.T) {
 	}
 }
 
-// enough tells whether the clients have counted n times, or tried to.
+// enough reports whether the clients have counted n times, or tried to.
 func (f *forger) enough(n int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -54,7 +54,7 @@ func ProcessesIn(t testing.TB, dir string) map[int]string {
 	return found
 }
 
-// Exists tells whether a process runs. What is left of one whose parent has died is up to whoever inherited it.
+// Exists reports whether a process runs. What is left of one whose parent has died is up to whoever inherited it.
 func Exists(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
