@@ -131,7 +131,7 @@ func (m *master) mayAsk(by *admin.Asker) bool {
 	})
 }
 
-// resumeAsks does what was asked for when it seemed that the new master would do it.
+// resumeAsks handles what was asked for while the new master was about to take over, after that has failed.
 func (m *master) resumeAsks() {
 	asks := m.admin.deferred
 	m.admin.deferred = nil
@@ -140,5 +140,5 @@ func (m *master) resumeAsks() {
 	}
 }
 
-// mayBeReplaced reports whether a new master may take over at any moment, or has.
+// mayBeReplaced reports whether a new master may take over at any moment, or has done so.
 func (m *master) mayBeReplaced() bool { return m.oldSide != nil && m.oldSide.phase == oldLeaving }

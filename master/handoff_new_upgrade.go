@@ -1,5 +1,5 @@
-// The new master's side of an upgrade. Whatever can fail about becoming the one that serves comes before the old master is
-// asked whether it may: that one alone knows whether it has given up meanwhile.
+// The new master's side of an upgrade. Everything that can fail is done before the old master is asked whether this one may
+// take over: only the old master knows whether it has given up meanwhile.
 
 package master
 
@@ -13,21 +13,21 @@ import (
 	"github.com/pinion-proxy/pinion/worker/fault"
 )
 
-// agreeTimeout is how long a new master waits for the old one to decide. One that runs at all does so earlier: it gives up
-// after settleTimeout.
+// agreeTimeout is how long a new master waits for the old one to decide. An old master that runs decides or gives up
+// earlier, within settleTimeout.
 const agreeTimeout = 2 * settleTimeout
 
-// callOldMaster introduces a new master to the one that has started it.
+// callOldMaster begins an upgrade on the new master's side: it sends hello to the master that has started this process.
 func (m *master) callOldMaster(l *masterLink) {
 	fault.At("nm.hello")
 	m.masters.startedByOld = true
-	m.world.services.Inherited() // what is in the environment was for the old master
+	m.world.services.Inherited() // the sockets named in the environment belong to the old master
 	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, reconnects: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
 	m.receiveFrom(l, true)
 	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,
 		Obeys: true, Intents: true}
-	switch fault.Error("nm.hello") { // as a later version may say it
+	switch fault.Error("nm.hello") { // as a later version may send it
 	case fault.ErrShortWrite:
 		hello.Oldest, hello.Newest = newestConversation+1, newestConversation+1
 	case fault.ErrGarbage:
@@ -56,8 +56,8 @@ func (n *newSide) welcomed(msg message) {
 	}
 }
 
-// passAlong passes on to the old master what this one is asked for: it alone serves as yet, and may go on to. One of an
-// older version is told by the signal that means it.
+// passAlong passes an intent on to the old master, which still serves, and may go on to. An old master of an earlier version
+// gets the signal that means it.
 func (n *newSide) passAlong(what intent) {
 	m := n.m
 	switch {
@@ -72,7 +72,7 @@ func (n *newSide) passAlong(what intent) {
 	}
 }
 
-// interrupted is called when pinion is to end while two masters share it: whichever has it in the end drains, or stops.
+// interrupted is called when pinion is asked to end during the upgrade: whichever master serves at last drains or stops.
 func (n *newSide) interrupted(how intent) {
 	m := n.m
 	m.endAfter = stronger(m.endAfter, how)
@@ -86,7 +86,7 @@ func (n *newSide) interrupted(how intent) {
 	}
 }
 
-// stopBoth ends this master and its workers at once, because nobody is to serve any more: those of the old master end, too.
+// stopBoth ends this master and its workers at once. The old master does the same.
 func (n *newSide) stopBoth() {
 	m := n.m
 	m.endAfter = stop
@@ -98,7 +98,8 @@ func (n *newSide) stopBoth() {
 	m.stop()
 }
 
-// notSent is called when the old master has not got a message. Unless it may have decided already, clients go back.
+// notSent is called when a message to the old master could not be sent. Unless the old master may have decided already,
+// clients are handed back.
 func (n *newSide) notSent(u *unsent) {
 	switch {
 	case n.phase == newAccepting, n.phase == newSettling && u.kind == messageSettled:
@@ -110,8 +111,8 @@ func (n *newSide) notSent(u *unsent) {
 	}
 }
 
-// linkBroken is called when a message of the old master has not come as it was said, for want of a descriptor for instance.
-// That one lives, so it goes on; nothing more is heard of it.
+// linkBroken is called when a message of the old master could not be received, for want of a descriptor for instance. The
+// old master lives and goes on, but no later message is received.
 func (n *newSide) linkBroken(err error) {
 	if n.phase == newSettling { // it may have agreed
 		n.m.log.Printf(logfile.Error, "%v", err)
@@ -123,7 +124,7 @@ func (n *newSide) linkBroken(err error) {
 	}
 }
 
-// loadConfig reads the configuration, by which the new generation serves.
+// loadConfig reads the configuration of the new generation.
 func (n *newSide) loadConfig() {
 	m := n.m
 	n.enter(newPreparing, waitTimeout)
@@ -140,8 +141,8 @@ func (n *newSide) loadConfig() {
 	})
 }
 
-// askToTakeOver has the old master decide. Until it has, clients may go back. Those who look for the master that serves by
-// the pid file find this one before; the service manager is told by the old master, if that is of a version that does.
+// askToTakeOver asks the old master to decide. Until it has, clients may have to go back. The pid file names this process
+// before that; the service manager is told by the old master, unless that is of an earlier version.
 func (n *newSide) askToTakeOver(result *admin.HandoffStatus) {
 	m := n.m
 	fault.At("nm.ready.before")
@@ -180,18 +181,18 @@ func (n *newSide) declared() {
 	n.sendSettled()
 }
 
-// sendSettled tells the old master, which answers those who have asked, how many clients are lost.
+// sendSettled tells the old master that everything is settled, and how many clients are lost: it is the old master that
+// answers the operator.
 func (n *newSide) sendSettled() {
 	n.lostSent = n.losses.clients
 	n.other.send(message{Kind: messageSettled, Lost: n.losses.clients, LostReason: n.losses.reason})
 }
 
-// reapTimeout is how long a new master that may take over waits for the end of a worker that dies. One that is dead is
-// heard of at once.
+// reapTimeout is how long a new master that may take over waits for a dying worker to be reaped.
 const reapTimeout = time.Second
 
-// agreed is called when the old master lets this one take over. Workers may have died since it has settled: what that has
-// cost belongs to the outcome.
+// agreed is called when the old master lets this one take over. Clients of workers that have died since settled was sent
+// belong to the outcome.
 func (n *newSide) agreed() {
 	fault.At("nm.agreed")
 	n.agreedTo = true
@@ -202,8 +203,8 @@ func (n *newSide) agreed() {
 	n.takeOver()
 }
 
-// takeOver does so as soon as the old master knows all that was lost. One of an earlier version is told, and may hear it in
-// time.
+// takeOver takes over if the old master knows of all lost clients, and sends settled again if not. An old master of an
+// earlier version does not answer that.
 func (n *newSide) takeOver() {
 	if n.losses.clients == n.lostSent {
 		n.replaceOldMaster()
@@ -218,7 +219,7 @@ func (n *newSide) takeOver() {
 	n.enter(newSettling, agreeTimeout)
 }
 
-// replaceOldMaster takes over from a master that is still there, for a moment.
+// replaceOldMaster takes over from an old master that still runs, and is about to leave.
 func (n *newSide) replaceOldMaster() {
 	m := n.m
 	m.masters.old = &predecessor{
@@ -228,11 +229,11 @@ func (n *newSide) replaceOldMaster() {
 	n.promote()
 }
 
-// promote makes this master the one that serves.
+// promote makes this the master that serves.
 func (n *newSide) promote() {
 	m := n.m
 	n.keepTaken()
-	if err := m.world.flip(); err != nil { // who does not hear of it is gone; this process can be upgraded from now on
+	if err := m.world.flip(); err != nil { // an error means that the old master is gone; from now on this process can be upgraded
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}
 	fault.At("nm.ready.after")
@@ -244,7 +245,7 @@ func (n *newSide) promote() {
 		countLost(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
-	m.openLogAnew(nil) // it may have been moved away since this process has opened it
+	m.openLogAnew(nil) // the log file may have been rotated since this process opened it
 	m.becomeServing()
 	if n.welcome.Keeper >= 0 {
 		m.joinKeeper()
@@ -259,10 +260,10 @@ func (n *newSide) promote() {
 	}
 }
 
-// oldMasterEnded is called when the old master ends before this one has taken over. Its workers serve on without it, or hand
-// on what they have begun to hand over. A service manager starts another master, which finds those workers and not these, so
-// there everything goes back: at once if the old master was the main process, and else when this one has ended. Without a
-// service manager, this master is all that there is.
+// oldMasterEnded is called when the old master ends before this one has taken over. Its workers serve on, or go on handing
+// over. A service manager starts another master, which finds the old workers and not the new ones, so all clients go back:
+// at once if the old master was the main process, otherwise when this process has ended. Without a service manager this
+// master takes over.
 func (n *newSide) oldMasterEnded(err error) {
 	m := n.m
 	reason := fmt.Errorf("the old master has ended: %w", err)
@@ -296,7 +297,7 @@ func (n *newSide) oldMasterEnded(err error) {
 	m.startQueued()
 }
 
-// closePorts makes room for another master.
+// closePorts closes this master's copies of the statistics port and the admin socket, so that another master can open them.
 func (m *master) closePorts() {
 	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
 		if *fd >= 0 {
@@ -306,7 +307,7 @@ func (m *master) closePorts() {
 	}
 }
 
-// oldMasterSilent is called when the old master neither decides nor ends.
+// oldMasterSilent is called when the old master neither decides nor ends in time.
 func (n *newSide) oldMasterSilent() {
 	m := n.m
 	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)

@@ -1,5 +1,5 @@
-// The old side of a handoff: it owns the generation that serves, and has its workers move their clients. Until the new side
-// has settled, whatever goes wrong ends with this generation serving on.
+// The old side of a handoff owns the generation that serves, and makes its workers move their clients. Until the new side
+// has settled, any failure ends with this generation serving on.
 
 package master
 
@@ -21,12 +21,12 @@ type oldPhase uint8
 const (
 	oldCalling   oldPhase = iota // upgrade: the new master is being started
 	oldWaiting                   // for the new side to be prepared
-	oldJoining                   // workers of both sides get their connections to each other
+	oldJoining                   // workers of both sides are connected
 	oldMoving                    // workers move their clients
-	oldSettling                  // everything has moved; the new side is about to take over for good
-	oldLeaving                   // upgrade: it may; whether it has, only its process tells
-	oldReturning                 // clients are coming back
-	oldDeclaring                 // upgrade: the service manager is told which process is the main one from now on
+	oldSettling                  // all clients have moved; the new side is about to take over for good
+	oldLeaving                   // upgrade: the new master may take over; only its process tells whether it has
+	oldReturning                 // the new workers hand clients back
+	oldDeclaring                 // upgrade: the service manager is told that the new master is the main process
 )
 
 var oldPhaseNames = [...]string{"calling", "waiting", "joining", "moving", "settling", "leaving", "returning", "declaring"}
@@ -36,49 +36,49 @@ func (p oldPhase) String() string { return oldPhaseNames[p] }
 const (
 	callTimeout   = 15 * time.Second // for a new binary to start and to introduce itself
 	waitTimeout   = 30 * time.Second // for a new side to be prepared
-	joinTimeout   = 2 * time.Second  // for workers to take their connections; older builds do not say that they have
+	joinTimeout   = 2 * time.Second  // for workers to confirm their connections; older builds do not
 	moveTimeout   = 8 * time.Second  // for a worker, beyond the patience that it has with stragglers; see below
 	settleTimeout = 10 * time.Second
 	returnTimeout = 10 * time.Second // for the new side's workers
 )
 
-// A worker that works can need nearly all of moveTimeout. Where its peer hangs, it notices that after handoff.Patience, 3 s;
-// the next worker starts and calls all servers, which may take a second each; that one may be slow to answer, too. A worker
-// that needs still longer, and turns, is right about something that nobody here knows, so its clients stay with it.
+// A worker in good order can need nearly all of moveTimeout: if its peer hangs, it notices that after handoff.Patience (3
+// s); the peer's successor starts and connects to all servers, which may take a second each; and it may be slow to answer,
+// too. If a worker needs still longer although its event loop turns, the attempt fails and its clients stay.
 
 // oldSide is one attempt to hand over. Only the goroutine of Run touches it.
 type oldSide struct {
 	m       *master
 	other   counterpart
 	status  admin.HandoffStatus
-	kind    admin.Failure          // of an attempt that has failed
-	replies []chan<- admin.Outcome // who asked for it
-	strict  bool                   // whoever asked wants every server to be reached
+	kind    admin.Failure          // how an attempt has failed
+	replies []chan<- admin.Outcome // to those who asked for it
+	strict  bool                   // refuse any unreachable server
 
 	phase       oldPhase
 	until       time.Time // deadline of the phase
 	slots       int       // of the new side
 	removed     []int     // pools whose addresses the new side does not serve
 	patience    time.Duration
-	awaited     map[pair]bool                 // connections that the old worker has not said it has
-	results     map[int]link.ClientsMovedBody // by slot: who has moved all that moves
-	failure     error                         // why clients are coming back
-	inquiry     *inquiry                      // servers are asked whether the old workers reach them; nil: no
-	remarks     []string                      // for whoever asked, if it is done
-	changes     []string                      // what a reload is to change, in short
+	awaited     map[pair]bool                 // connections that the old worker has not confirmed
+	results     map[int]link.ClientsMovedBody // by slot, of workers that have moved all they could
+	failure     error                         // why the new workers hand clients back
+	inquiry     *inquiry                      // whether old workers reach certain servers is being found out; nil: not so
+	remarks     []string                      // for the operator, if the attempt succeeds
+	changes     []string                      // what a reload changes, for the operator
 	losses      losses
-	lossesOfNew losses // upgrade: of the new master's workers, as it says
+	lossesOfNew losses // upgrade: of the new master's workers
 
-	link       *masterLink // upgrade: the way to the new master
+	link       *masterLink // upgrade: the link to the new master
 	newPID     int         // upgrade: pid of the new master
 	intents    bool        // upgrade: the new master knows the message intent
-	linkClosed bool        // upgrade: there is nothing more to hear of the new master
+	linkClosed bool        // upgrade: all messages of the new master have been received
 
-	newMasterExit error // upgrade: how the process of the new master has ended; nil: it has not, or all is heard
+	newMasterExit error // upgrade: how the new master has ended, kept until linkClosed; nil: none
 	declares      bool  // upgrade: this master tells the service manager about the new one
-	obeys         bool  // upgrade: which does not do so itself; one of an early version does, and may not be listened to
-	newWasMain    bool  // upgrade: the new master has ended when it was the main process of the service
-	declared      bool  // upgrade: others may have been told that the new master is the one that serves
+	obeys         bool  // upgrade: the new master leaves that to this one; one of an early version does it itself
+	newWasMain    bool  // upgrade: the new master has ended after it was declared the main process
+	declared      bool  // upgrade: the pid file or the service manager may name the new master
 }
 
 func (m *master) newOldSide(r order) *oldSide {
@@ -111,7 +111,7 @@ func (o *oldSide) handle(msg message) {
 		o.agree()
 	case msg.Kind == messageSettled && o.phase == oldSettling:
 		o.complete()
-	case msg.Kind == messageSettled && o.phase == oldLeaving: // it has lost clients since it said so first
+	case msg.Kind == messageSettled && o.phase == oldLeaving: // it has lost clients since it sent settled first
 		o.other.send(message{Kind: messageAgreed})
 	case msg.Kind == messageFailed:
 		o.fail(errors.New(msg.Reason))
@@ -121,8 +121,8 @@ func (o *oldSide) handle(msg message) {
 	}
 }
 
-// prepared is called when the new workers can serve. A server that they cannot reach is a reason to stay with the old
-// ones, if those can: a wrong password must not become an outage by a reload.
+// prepared is called when the new workers can serve. If they cannot reach a server that the old ones reach, the attempt
+// fails: a reload with a wrong password must not become an outage.
 func (o *oldSide) prepared(msg message) {
 	m := o.m
 	m.addSockets(msg)
@@ -172,7 +172,7 @@ func (o *oldSide) move() {
 	o.enter(oldMoving, o.patience+moveTimeout)
 	for _, l := range m.listeners.All() {
 		if l.Fresh {
-			l.Queues = true // from here on, or soon
+			l.Queues = true // clients may connect from here on
 		}
 	}
 	o.other.send(o.goAhead())
@@ -187,7 +187,7 @@ func (o *oldSide) move() {
 	o.checkMoved()
 }
 
-// goAhead is the message that has the new side take over.
+// goAhead returns the message that tells the new side to take over.
 func (o *oldSide) goAhead() message {
 	m := o.m
 	msg := message{Kind: messageGo, Legacy: m.total()}
@@ -201,16 +201,16 @@ func (o *oldSide) goAhead() message {
 	return msg
 }
 
-// startMoving has a worker move its clients.
+// startMoving tells a worker to move its clients.
 func (o *oldSide) startMoving(from *slot) {
 	from.become(slotGiving, time.Time{})
 	o.m.tellRemoved(from, o.removed)
 	o.m.pass(from, link.Message{Kind: link.MoveClients, Body: link.Body(link.MoveClientsBody{Patience: o.patience})})
 }
 
-// moved notes that a worker has moved all that moves.
+// moved is called when a worker has moved all clients that it could.
 func (o *oldSide) moved(from *slot, body link.ClientsMovedBody) {
-	if body.Starved && o.phase == oldMoving { // as stragglers they would be cut, though nothing is wrong with them
+	if body.Starved && o.phase == oldMoving { // as stragglers they would be cut, although nothing is wrong with these clients
 		o.fail(fmt.Errorf("%d clients of worker %d cannot move: %s; raise LimitNOFILE= (ulimit -n) or memory_limit",
 			body.Stragglers, from.index, body.Reason))
 		return
@@ -219,7 +219,8 @@ func (o *oldSide) moved(from *slot, body link.ClientsMovedBody) {
 	o.checkMoved()
 }
 
-// workerDied is called after the death of a worker that was moving its clients. What it has said of its clients stays true.
+// workerDied is called after the death of a worker that was moving its clients. A result that it has reported before still
+// counts.
 func (o *oldSide) workerDied(from *slot) {
 	if _, said := o.results[from.index]; !said {
 		o.results[from.index] = link.ClientsMovedBody{}
@@ -227,8 +228,8 @@ func (o *oldSide) workerDied(from *slot) {
 	o.checkMoved()
 }
 
-// moves reports whether a worker is to move clients, and has neither said that it is done nor gone. One that dies is waited
-// for, since its clients must be counted: also one that is done, with its stragglers.
+// moves reports whether a worker still moves clients. One that is dead counts until it is reaped, even if it had moved all
+// it could, since its lost clients must be counted first.
 func (o *oldSide) moves(from *slot) bool {
 	if _, done := o.results[from.index]; done {
 		return from.state == slotGiving && o.m.unreaped(from)
@@ -236,7 +237,7 @@ func (o *oldSide) moves(from *slot) bool {
 	return from.state == slotGiving || from.state == slotDying && !from.lossesCounted
 }
 
-// checkMoved goes on when all workers are done.
+// checkMoved ends the phase when all workers have moved what they could.
 func (o *oldSide) checkMoved() {
 	if o.phase != oldMoving {
 		return
@@ -252,7 +253,7 @@ func (o *oldSide) checkMoved() {
 	o.other.send(message{Kind: messageMoved, Result: &o.status})
 }
 
-// addUpResults adds up what the workers say.
+// addUpResults adds up the results of the workers.
 func (o *oldSide) addUpResults() {
 	t := &o.status
 	t.Moved, t.Stragglers, t.Closed, t.Bytes, t.LongestPause = 0, 0, 0, 0, 0
@@ -266,8 +267,8 @@ func (o *oldSide) addUpResults() {
 	countLost(t, o.losses, o.lossesOfNew)
 }
 
-// peerFailed is called when a worker can hand nothing more to a new one. If that one is dead, its master sees it; else the
-// two may need a connection that works.
+// peerFailed is called when an old worker can hand no more clients to a new one. The new side finds out whether that worker
+// is dead, hangs, or only needs a new connection.
 func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	o.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", o.status.Kind, from.index, body.Slot, body.Reason)
 	o.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
@@ -279,8 +280,8 @@ func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	}
 }
 
-// complete is past the point of no return: the new generation serves. What has not moved may still do so, or ends in its
-// old worker.
+// complete is called past the point of no return: the new generation serves. Clients that have not moved may still move, or
+// end in their old worker.
 func (o *oldSide) complete() {
 	m := o.m
 	fault.At("om.finish")
@@ -292,10 +293,10 @@ func (o *oldSide) complete() {
 	if o.link == nil {
 		m.replaceGeneration()
 	} else {
-		if !o.obeys || !o.declares { // else the service manager may listen to the new master only, which does that
+		if !o.obeys || !o.declares { // otherwise the new master does it: the service manager may listen to that one only
 			m.unstore(m.generations.serving.storedNames())
 		}
-		if m.admin.server != nil { // what those whom conclude answers ask next is for the new master
+		if m.admin.server != nil { // whoever is answered by conclude and asks again must reach the new master
 			m.admin.server.Leave()
 		}
 	}
@@ -332,8 +333,9 @@ func (o *oldSide) expire() {
 	}
 }
 
-// overdue is called when workers have not handed over all their clients in time. One that hangs is killed, and what it has
-// offered already is safe with its successor. One that turns serves its clients better than nobody: then they all come back.
+// overdue is called when workers have not moved all their clients in time. A worker that hangs is killed; clients that it
+// has offered are safe with the new worker. If a worker turns, it can go on serving its clients: the attempt fails and all
+// clients are handed back.
 func (o *oldSide) overdue() {
 	m := o.m
 	undecided := false
@@ -359,7 +361,7 @@ func (o *oldSide) overdue() {
 	o.checkMoved()
 }
 
-// conclude ends the attempt and tells everyone concerned how it went.
+// conclude ends the attempt, logs the outcome and reports it to the operator and the service manager.
 func (o *oldSide) conclude(err error) {
 	m := o.m
 	err = withHint(err)

@@ -1,4 +1,4 @@
-// The ways in which an old side ends an attempt: the old generation serves on, or everything stops.
+// The old side when the handoff fails: the old generation serves on, or everything stops.
 
 package master
 
@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// fail ends the attempt. If clients have moved, they come back first.
+// fail ends the attempt. If clients have moved, they are handed back first.
 func (o *oldSide) fail(reason error) {
 	m := o.m
 	switch o.phase {
@@ -24,12 +24,12 @@ func (o *oldSide) fail(reason error) {
 	}
 	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", o.status.Kind, reason)
 	o.failure = reason
-	o.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take the former, and then says so
+	o.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take all of returnTimeout, and then sends returned
 	o.resume()
 	o.other.send(message{Kind: messageAbort, Reason: reason.Error()})
 }
 
-// resume has the workers serve on.
+// resume tells the workers to serve on.
 func (o *oldSide) resume() {
 	for _, from := range o.m.generations.serving.slots {
 		if from.state == slotGiving {
@@ -42,7 +42,7 @@ func (o *oldSide) resume() {
 	}
 }
 
-// stop ends the attempt because pinion stops: what has moved need not come back, and there is nobody to come back to.
+// stop ends the attempt because pinion stops: no client is handed back, since the old workers end, too.
 func (o *oldSide) stop() {
 	m := o.m
 	const reason = "pinion stops"
@@ -57,9 +57,9 @@ func (o *oldSide) stop() {
 	}
 }
 
-// notSent is called when the new master has not got a message.
+// notSent is called when a message to the new master could not be sent.
 func (o *oldSide) notSent(u *unsent) {
-	if o.phase == oldLeaving { // perhaps it does not know that it may; whether it has, only its process tells
+	if o.phase == oldLeaving { // it may not know that it may take over; only its process tells whether it has
 		o.m.log.Printf(logfile.Error, "%s: %v", o.status.Kind, u)
 		o.killNewMaster()
 		return
@@ -67,7 +67,7 @@ func (o *oldSide) notSent(u *unsent) {
 	o.fail(u)
 }
 
-// killNewMaster ends a new master that hangs. One that works has its time to end by itself.
+// killNewMaster kills a new master that does not end by itself in time.
 func (o *oldSide) killNewMaster() {
 	m := o.m
 	if !m.masters.newRuns {
@@ -79,7 +79,7 @@ func (o *oldSide) killNewMaster() {
 	})
 }
 
-// abandon makes the old generation the only one again.
+// abandon ends the new side's part after a failure: the old generation is the only one again.
 func (o *oldSide) abandon() {
 	m := o.m
 	o.resume()

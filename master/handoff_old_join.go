@@ -1,5 +1,4 @@
-// Joining: the old side connects its workers to those of the new side. All of that is done, and confirmed, before a client
-// moves.
+// Joining: the old side connects its workers to the new ones. All connections are made and confirmed before a client moves.
 
 package master
 
@@ -9,8 +8,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// connectWorkers gives the workers of both sides connections to each other, all of them before the first client moves: what
-// is short here, descriptors above all, must change nothing.
+// connectWorkers connects the workers of both sides, before the first client moves: if descriptors, for instance, are too
+// few, nothing has changed yet.
 func (o *oldSide) connectWorkers() {
 	o.enter(oldJoining, joinTimeout)
 	o.awaited, o.results = map[pair]bool{}, map[int]link.ClientsMovedBody{}
@@ -28,7 +27,7 @@ func (o *oldSide) workerJoined(p pair) {
 	o.checkJoined()
 }
 
-// checkJoined goes on when all workers have their connections. Those that died do not count.
+// checkJoined ends the phase when all workers that live have confirmed their connections.
 func (o *oldSide) checkJoined() {
 	if o.phase != oldJoining {
 		return
@@ -53,8 +52,8 @@ func (o *oldSide) replaced(from *slot) {
 
 const everyPartner = -1
 
-// connectWorker gives a worker and its partners, or the one in a slot, the ends of connections to each other. It closes each
-// end as soon as it is passed on. What cannot be done ends the attempt.
+// connectWorker connects an old worker to its partners, or only to the one in a slot. It closes each end as soon as it is
+// passed on. A failure ends the attempt.
 func (o *oldSide) connectWorker(from *slot, only int) (done bool) {
 	m := o.m
 	for _, to := range partners(from.index, len(m.generations.serving.slots), o.slots) {
@@ -79,7 +78,7 @@ func (o *oldSide) connectWorker(from *slot, only int) (done bool) {
 	return true
 }
 
-// reconnect connects the successor of a new worker that has died to all who hand over to its slot.
+// reconnect connects all old workers that move clients to a slot to the new worker that is there now.
 func (o *oldSide) reconnect(slot int) {
 	for _, from := range o.m.generations.serving.slots {
 		if from.state == slotGiving && !o.connectWorker(from, slot) {

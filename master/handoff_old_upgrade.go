@@ -1,4 +1,4 @@
-// The old master's side of an upgrade: what it tells the new one, and how it leaves.
+// The old master's side of an upgrade: what it sends to the new one, and how it leaves.
 
 package master
 
@@ -41,8 +41,8 @@ func (o *oldSide) answerHello(msg message) {
 	}
 }
 
-// agree lets the new master take over, which is the main process of the service from then on. Nobody but the main process
-// may be sure that the service manager believes it, so this one says so.
+// agree lets the new master take over. The service manager is told first, by this process, that the new master is the main
+// one: it may listen only to the main process.
 func (o *oldSide) agree() {
 	fault.At("om.agree")
 	if !o.declares {
@@ -58,7 +58,7 @@ func (o *oldSide) agree() {
 	})
 }
 
-// isDeclared is called when the service manager knows, or is not waited for any more.
+// isDeclared is called when the service manager has processed that, or is not waited for any more (err).
 func (o *oldSide) isDeclared(err error) {
 	if o.m.oldSide != o || o.phase != oldDeclaring {
 		return
@@ -69,7 +69,8 @@ func (o *oldSide) isDeclared(err error) {
 	o.sendAgreed()
 }
 
-// sendAgreed says what cannot be taken back. From here on this master does nothing until it knows what has come of it.
+// sendAgreed sends agreed, which cannot be taken back. From here on this master does nothing until it knows whether the new
+// one has taken over.
 func (o *oldSide) sendAgreed() {
 	o.m.declineScrapes()
 	o.enter(oldLeaving, settleTimeout)
@@ -87,8 +88,8 @@ func (o *oldSide) newMasterReadyOrEnded(err error) {
 	o.afterNewMaster(err)
 }
 
-// endOrphans is called when a new master has ended, and this one is about to. Workers that it has left would serve on for
-// ever without a generation to hand their clients back to.
+// endOrphans is called when the new master has ended and this one is about to. It ends the workers that the new master has
+// left, which would otherwise serve on for ever.
 func (o *oldSide) endOrphans(err error) {
 	m := o.m
 	how := syscall.SIGTERM
@@ -102,7 +103,7 @@ func (o *oldSide) endOrphans(err error) {
 	})
 }
 
-// afterNewMaster goes on when nothing is left of a new master that has ended, or when it has taken over.
+// afterNewMaster is called when the new master has taken over (err is nil), or when it and its workers have ended.
 func (o *oldSide) afterNewMaster(err error) {
 	m := o.m
 	m.masters.newRuns = false
@@ -119,14 +120,14 @@ func (o *oldSide) afterNewMaster(err error) {
 		return
 	case o.linkClosed:
 		o.newMasterEnded(err)
-	default: // its last words may say why
+	default: // its last messages may say why
 		o.newMasterExit = err
 		o.link.stopReading()
 	}
 }
 
-// newMasterEnded is called after the end of a new master, after its last words. One that was ended by a signal before it
-// could catch any has got that for both.
+// newMasterEnded is called when a new master has ended and its last messages have been handled. A signal that ended it
+// before it could catch signals is taken for one to this master, too: it was probably sent to all processes of the name.
 func (o *oldSide) newMasterEnded(err error) {
 	if o.phase == oldCalling {
 		for signal, w := range watched {
@@ -155,12 +156,12 @@ func (o *oldSide) newMasterDied(err error) {
 	o.conclude(err)
 }
 
-// errNewWasMain is why a master ends whose successor was killed when it was the main process of the service already. Who did
-// that may be a service manager that stops the service: it must not go on. Otherwise another one is started, if this one
-// fails.
+// errNewWasMain is why this master ends when a new master was killed that was already the main process of the service. A
+// service manager that stops the service may have done that, so this one must not go on; otherwise the service manager
+// starts another one after this failure.
 var errNewWasMain = errors.New("the new master has ended when it was the main process of the service")
 
-// farewell is the last that an old master says and does: its successor serves.
+// farewell hands the remaining workers over to the new master, which serves, and ends this one.
 func (o *oldSide) farewell() {
 	m := o.m
 	o.tellWorkers()
@@ -169,8 +170,8 @@ func (o *oldSide) farewell() {
 	m.become(stopped)
 }
 
-// passAlong tells the new master what it must know if it takes over. Before it has said hello there is nothing to tell: its
-// welcome does.
+// passAlong passes on to the new master what it must know if it takes over. Before hello nothing is sent: the welcome will
+// contain it.
 func (o *oldSide) passAlong(msg message) {
 	switch {
 	case o.phase == oldCalling:
@@ -182,8 +183,8 @@ func (o *oldSide) passAlong(msg message) {
 	}
 }
 
-// passOn returns what was asked for here and is the new master's to do. One of an older version is told by signals. Those
-// who wait for an answer are told to ask it.
+// passOn returns the names of intents that this master leaves to the new one. A new master of an older version gets signals
+// instead. Operators who wait for an answer are told to ask again.
 func (o *oldSide) passOn() (names []string) {
 	m := o.m
 	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}

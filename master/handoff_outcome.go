@@ -66,8 +66,8 @@ func (o *oldSide) notifyOutcome() {
 	m.world.services.Ready(m.stillOld() + lineOf(h))
 }
 
-// stillOld begins a line that tells of an attempt that has failed, if what serves is what an earlier master has left: then
-// it was no attempt to change something, and the file is not what serves.
+// stillOld begins a line that tells how an attempt has failed, if what serves is what an earlier master has left: then it
+// was no attempt to change something, and the file is not what serves.
 func (m *master) stillOld() string {
 	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "

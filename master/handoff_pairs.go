@@ -1,4 +1,4 @@
-// Partners: which workers of two generations move clients between them.
+// Partners: the workers of two generations between which clients move.
 //
 // Each generation shares out the clients evenly, so slot i of n stands for the part from i/n to (i+1)/n of them, and two
 // workers are partners where their parts overlap, for so much as they do. That makes the new parts equal again, whatever the
@@ -31,7 +31,7 @@ func gcd(a, b int) int {
 	return a
 }
 
-// onWire is the share as it is told: 1 goes without saying.
+// onWire returns the share as it is in messages, where 0 means 1.
 func (p partner) onWire() int {
 	if p.share == 1 {
 		return 0

@@ -1,5 +1,5 @@
-// Addresses that one generation serves and the other does not. The workers that serve one accept there until they end, and
-// then serve what still waits: nobody takes their place.
+// Addresses that only one of two generations serves. Its workers accept there until they end, and then serve the connections
+// that still wait: no other worker does.
 
 package master
 
@@ -18,8 +18,8 @@ func (g *generation) servedSockets() (all []socketName) {
 	return all
 }
 
-// unserved returns the pools of a generation whose addresses are not among those that another one serves. Of one that does
-// not say what it serves nothing is known.
+// unserved returns the pools of a generation whose addresses are not among those that another one serves. If served is
+// empty, nothing is known and no pool is returned.
 func (g *generation) unserved(served []socketName) (pools []int) {
 	if len(served) == 0 {
 		return nil
@@ -32,7 +32,7 @@ func (g *generation) unserved(served []socketName) (pools []int) {
 	return pools
 }
 
-// added returns the pools of a generation to come that listen where nobody has listened before it.
+// added returns the pools of a coming generation that listen where this master did not listen before.
 func (m *master) added(g *generation) (pools []int) {
 	for i := range g.config.Pools {
 		fresh := true
@@ -46,15 +46,15 @@ func (m *master) added(g *generation) (pools []int) {
 	return pools
 }
 
-// tellRemoved tells a worker that nobody else accepts at the addresses of some pools.
+// tellRemoved tells a worker that no other worker accepts at the addresses of some pools.
 func (m *master) tellRemoved(s *slot, pools []int) {
 	for part := range slices.Chunk(pools, link.MaxRemoved) {
 		m.pass(s, link.Message{Kind: link.Removed, Body: link.Body(link.RemovedBody{Pools: part})})
 	}
 }
 
-// coverRemoved is called after the death of a worker that moves its clients: another one serves what waits where nobody
-// takes its place.
+// coverRemoved is called after the death of a worker that was moving its clients: another old worker serves the connections
+// that wait in its queues at removed addresses.
 func (o *oldSide) coverRemoved() {
 	m := o.m
 	if len(o.removed) == 0 {

@@ -79,16 +79,16 @@ func stronger(before, now intent) intent {
 
 var errEnding = errors.New("pinion is asked to end")
 
-// relayed takes what the other master was asked for.
+// relayed handles an intent that the other master was asked for.
 func (m *master) relayed(msg message, asNew bool) {
 	what := intentNamed(msg.Intent)
 	switch {
 	case msg.Verbosity != nil && asNew:
 		m.setVerbosity(*msg.Verbosity)
-	case what == nothing: // of a later version
+	case what == nothing: // it is of a later version
 	case what == reopenLog:
 		m.reopenLog(nil)
-	case asNew && m.phase == starting: // it tells the same in its last words
+	case asNew && m.phase == starting: // the old master repeats it in its farewell
 	case what == drain && m.ending():
 	default:
 		m.log.Printf(logfile.Notice, "the other master was asked to %s", msg.Intent)

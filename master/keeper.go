@@ -234,7 +234,7 @@ const maxKeeperMessageBytes = 4096
 // thing: a drain that comes this way and directly is one, not the second that stops.
 func (m *master) keeperSignal(msg keeperMessage) {
 	s := signalNames[msg.Signal]
-	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: of a later version
+	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: it is of a later version
 		return
 	}
 	if watched[s].intent == drain {

@@ -23,8 +23,8 @@ func (m *master) reopenLog(reply chan<- admin.Outcome) {
 	}
 }
 
-// openLogAnew goes on in the log file that is at its path now, and tells who asked for it how that went; nil: nobody did. If
-// it cannot be opened, the lines go on into the file that was open, and say so.
+// openLogAnew goes on in the log file that is at its path now, and tells to those who asked for it how that went; nil:
+// nobody did. If it cannot be opened, the lines go on into the file that was open, and say so.
 func (m *master) openLogAnew(reply chan<- admin.Outcome) {
 	answer := func(admin.Outcome) {}
 	if reply != nil {

@@ -28,21 +28,21 @@ type predecessor struct {
 	link  *masterLink
 	pid   int
 	stays bool      // its process does not end when it has left
-	until time.Time // then it is given up
+	until time.Time // then this master goes on without it
 }
 
 // is reports whether a link leads to the predecessor.
 func (p *predecessor) is(l *masterLink) bool { return p != nil && p.link == l }
 
-// heardFarewell takes the last that the old master has counted.
+// heardFarewell handles the old master's last message: its final totals and what it leaves undone.
 func (m *master) heardFarewell(msg message) {
-	if msg.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // nobody else has said what they have counted
+	if msg.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // no counters were passed on
 		m.totals.Past = msg.Legacy
 		m.restate()
 	}
 	m.keepOldGenerations()
 	if msg.Result != nil {
-		if own := m.last; own != nil && own.Lost > msg.Result.Lost { // the old master has not heard of all
+		if own := m.last; own != nil && own.Lost > msg.Result.Lost { // the old master does not know of all lost clients
 			msg.Result.Lost, msg.Result.LostReason = own.Lost, own.LostReason
 		}
 		m.last = msg.Result
@@ -52,20 +52,21 @@ func (m *master) heardFarewell(msg message) {
 	}
 }
 
-// oldMasterGone is called when the old master is gone, or is given up.
+// oldMasterGone is called when the old master has left, or is not waited for any more.
 func (m *master) oldMasterGone() {
 	l := m.masters.old.link
 	m.masters.old = nil
 	m.keepOldGenerations()
-	m.unstore(m.service.stored) // which one of an earlier version does itself, unless it is killed
+	m.unstore(m.service.stored) // an old master of an earlier version does this itself, unless it is killed
 	m.service.stored = nil
 	m.storeAgain()
 	l.close()
 	m.startQueued()
 }
 
-// oldMasterOverdue goes on without an old master that does not leave: it hangs. What its workers still have they keep. It is
-// killed, as long as it would be in the way of the next upgrade and nobody else can have its pid.
+// oldMasterOverdue goes on without an old master that hangs and does not leave; its workers keep their clients. It is killed
+// if it is still the parent of this process: it would be in the way of the next upgrade, and no other process can have its
+// pid.
 func (m *master) oldMasterOverdue() {
 	fate := "it is killed"
 	if m.masters.old.stays {
@@ -77,7 +78,8 @@ func (m *master) oldMasterOverdue() {
 	m.oldMasterGone()
 }
 
-// takeInLate has the workers of a master that has just died without handing them over end as it would have had them.
+// takeInLate looks for the workers of an old master that has died without handing them over, and lets them move their
+// clients and end.
 func (m *master) takeInLate() {
 	for _, g := range m.generations.retired {
 		g.sought = true

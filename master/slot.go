@@ -17,7 +17,7 @@ type slotState uint8
 
 const (
 	slotVacant   slotState = iota // no process; only for moments while serving, for good while ending
-	slotStarting                  // a process that has not said Ready; until: then it is given up
+	slotStarting                  // a process that has not said Ready; until: then this master goes on without it
 	slotServing                   // a process that accepts connections; no deadline
 	slotDraining                  // a process that was sent Drain; until: then it is killed
 	slotDying                     // a process that was told to go; until: then it is killed; zero: that is done

@@ -10,8 +10,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// release has a worker that another one follows move or drain what it still has, and end. At the addresses of removed pools
-// nobody follows it.
+// release lets a worker that was replaced move or drain its remaining clients, and end. At the addresses of removed pools no
+// other worker accepts.
 func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 	switch from.state {
 	case slotWaiting:
