@@ -11,11 +11,11 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// adminSocket is the socket and who waits there.
+// adminSocket is the socket, its server, and requests that wait.
 type adminSocket struct {
 	fd       int             // -1: none
-	server   *admin.Server   // answers there; nil: nobody does
-	replaced []*admin.Server // at paths that have gone; they answer what is under way
+	server   *admin.Server   // serves the socket; nil: not yet
+	replaced []*admin.Server // of earlier sockets, whose path was removed; they finish what is under way
 	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
@@ -24,7 +24,7 @@ type adminSocket struct {
 
 func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *admin.Ask)} }
 
-// listenAdmin opens the admin socket at path, where nobody may be but sockets whose inodes are in own.
+// listenAdmin opens the admin socket at path. A socket that is there already is an error, unless its inode is in own.
 func listenAdmin(path string, own []uint64) (fd int, err error) {
 	return admin.Listen(path, func(open func() error) error {
 		return listen.InDirectory(path, listen.LockPatience, func() error {
@@ -82,14 +82,14 @@ func (m *master) closeAdmin() {
 	}
 }
 
-// handleAsk does what somebody asks for, or has it done.
+// handleAsk handles a request of the admin socket.
 func (m *master) handleAsk(a *admin.Ask) {
 	if !m.mayAsk(a.By) {
 		m.log.Printf(logfile.Error, "refused on the admin socket: "+admin.ErrWorkerAsks)
 		a.Reply <- admin.Outcome{Error: admin.ErrWorkerAsks, Failure: admin.FailureCaller}
 		return
 	}
-	if m.mayBeReplaced() && a.Command != admin.ReportStatus { // the new master does it, unless it fails
+	if m.mayBeReplaced() && a.Command != admin.ReportStatus { // the new master handles it, unless the upgrade fails
 		m.admin.deferred = append(m.admin.deferred, a)
 		return
 	}
@@ -124,7 +124,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 	m.finishEvent()
 }
 
-// mayAsk reports whether none of these processes is a worker.
+// mayAsk reports whether the caller is no worker, nor a child of one.
 func (m *master) mayAsk(by *admin.Asker) bool {
 	return by == nil || !slices.ContainsFunc(m.generations.slots(), func(s *slot) bool {
 		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)

@@ -1,4 +1,4 @@
-// What is due, and when: the deadlines of everything that the master waits for.
+// Deadlines: of everything that the master waits for.
 
 package master
 
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tick does what is due.
+// tick handles everything that is due.
 func (m *master) tick() {
 	now := m.world.now()
 	for _, s := range m.generations.slots() {
@@ -36,7 +36,7 @@ func (m *master) tick() {
 	m.finishEvent()
 }
 
-// untilNext returns how long nothing is due.
+// untilNext returns the time until something is due.
 func (m *master) untilNext() time.Duration {
 	next := m.deadline()
 	if next.IsZero() {

@@ -1,4 +1,4 @@
-// What the loop hears of workers and of what it has begun beside it.
+// Events: what comes from workers, and the results of what the loop has begun and does not wait for.
 
 package master
 
@@ -7,19 +7,19 @@ import (
 	"github.com/pinion-proxy/pinion/master/process"
 )
 
-// event is what is heard of a slot's worker, or what follows from something that the master has begun and does not wait for.
+// event comes from a slot's worker, or is the continuation of something that was begun beside the loop.
 type event struct {
-	slot *slot // nil: then follows
+	slot *slot // nil: then is called
 	process.Event
 	then func()
 }
 
-// reporterOf returns what reports to the loop what is heard of a worker of a slot.
+// reporterOf returns the function that sends the events of a slot's worker to the loop.
 func (m *master) reporterOf(s *slot) func(process.Event) {
 	return func(n process.Event) { m.world.report(event{slot: s, Event: n}) }
 }
 
-// handle takes what came from a worker. Events of a process that is no longer a slot's worker have been overtaken.
+// handle handles an event. Those of a process that is no longer the slot's worker are dropped.
 func (m *master) handle(e event) {
 	if e.slot == nil {
 		e.then()
@@ -47,7 +47,8 @@ func (m *master) handle(e event) {
 	m.finishEvent()
 }
 
-// finishEvent ends what has come to its end: conversations, generations, and the master when its last worker is gone.
+// finishEvent ends each event: it delivers messages between the two sides of a reload, forgets generations without workers,
+// and stops a master that is to end and has no worker left.
 func (m *master) finishEvent() {
 	m.deliverLocal()
 	m.forgetRetired()
@@ -59,17 +60,17 @@ func (m *master) finishEvent() {
 			return
 		}
 	}
-	if m.masters.old != nil { // workers that it still hands over must not outlive this process
+	if m.masters.old != nil { // workers that the old master still hands over must not outlive this process
 		return
 	}
-	if m.masters.newRuns { // it must not outlive this process with copies of the listening sockets; it was told, and is killed if it hangs
+	if m.masters.newRuns { // the new master must not outlive this process with copies of the listening sockets; the service was told to end, and is killed if it hangs
 		return
 	}
 	m.become(stopped)
 }
 
-// leavesBehind reports whether this master, whose start has failed, leaves a worker to the next one: it has been there
-// before.
+// leavesBehind reports whether this master, whose start has failed, leaves a worker to the next one, as it was left to this
+// one.
 func (m *master) leavesBehind(s *slot) bool {
 	return m.err != nil && !m.masters.startedByOld && s.state == slotDraining && s.process.Adopted
 }

@@ -20,15 +20,15 @@ type generation struct {
 	slots  []*slot     // slots[i].index == i; at least one
 
 	counters *totals.Counters // nil until share
-	topology link.Topology    // where the servers of pools are at present
+	topology link.Topology    // where the servers of pools are now
 
 	sharedFD int
 	memory   []byte
-	specFD   int // what the service manager keeps of specs; -1: not made yet
+	specFD   int // a memory file with specs[0] for the service manager to keep; -1: not made yet
 
 	addresses []string // of pools, see listenTexts; nil: not written down yet
 	revived   bool     // was left behind by an earlier master
-	sought    bool     // its workers are being looked for
+	sought    bool     // orphans of it may still be found
 }
 
 // newGeneration returns a generation with one vacant slot for each element of cpus (-1: not pinned). The share of memory
@@ -45,7 +45,7 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 	return g
 }
 
-// generate returns the generation that a configuration makes on this machine.
+// generate returns a new generation for a configuration, numbered and sized for this machine.
 func (m *master) generate(cfg *config.Config) *generation {
 	m.generations.numbered++
 	m.checkDescriptors(cfg)
@@ -77,8 +77,8 @@ func (m *master) cpus(cfg *config.Config) []int {
 	return cpus
 }
 
-// orphans returns what workers are to do whose link ends. Where the service manager keeps the master's end of
-// it, that is the end of the service and not only of the master.
+// orphans returns what workers do when their worker link ends. If the service manager keeps the master's end of the link,
+// that is the end of the service and not only of the master.
 func (m *master) orphans(cfg *config.Config) link.Orphans {
 	switch {
 	case cfg.Global.Orphans != link.OrphansAuto:
@@ -105,19 +105,19 @@ func (g *generation) share(w *world) error {
 	return nil
 }
 
-// useCounters says where the workers count.
+// useCounters sets the shared memory in which the workers count.
 func (g *generation) useCounters(shared *link.Shared, fd int, mem []byte) {
 	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listenTexts()}
 	g.sharedFD, g.memory = fd, mem
 }
 
-// listenTexts returns what the clients of each pool of a configuration connect to.
+// listenTexts returns the address that clients of each pool connect to, as text.
 func (g *generation) listenTexts() []string {
 	if g.addresses == nil {
 		for i := range g.config.Pools {
 			p := &g.config.Pools[i]
 			address := p.Listen.Network + " " + p.Listen.Address
-			if p.Listen.Address == "" { // which nobody has said
+			if p.Listen.Address == "" { // unknown
 				address = "pool " + p.Name
 			}
 			g.addresses = append(g.addresses, address)
@@ -150,18 +150,18 @@ func (g *generation) count(state slotState) int {
 	return n
 }
 
-// clearTakeover is called when the generation has taken over: workers that it gets later accept at once.
+// clearTakeover is called when the generation has taken over: workers that are spawned later accept at once.
 func (g *generation) clearTakeover() {
 	for i := range g.specs {
 		g.specs[i].Takeover = false
 	}
 }
 
-// gone reports whether the generation has no process any more, and will have none.
+// gone reports whether the generation has no worker and will get none.
 func (g *generation) gone() bool { return g.count(slotVacant) == len(g.slots) && !g.sought }
 
-// launch returns all that a worker of slot s is given: its listener of each TCP address, those that no worker has a slot
-// for dealt out evenly, and the one listener of each unix socket.
+// launch returns what a worker of slot s is started with: its listener of each TCP address, an even part of the listeners of
+// slots that no longer exist, and the listener of each unix socket.
 func (m *master) launch(s *slot) process.Launch {
 	g := s.generation
 	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}

@@ -1,21 +1,21 @@
-// The generations of which a master knows.
+// The generations that a master knows of.
 
 package master
 
 import "slices"
 
-// generations are those of this master, and those that other masters have, as far as this one counts what they do.
+// generations are those of this master, and those of other masters whose counters this one reads.
 type generations struct {
-	numbered uint64        // the last one that was made
+	numbered uint64        // the latest number
 	serving  *generation   // nil until the configuration is loaded or, in a successor, until it has taken over
-	coming   *generation   // is made to follow; nil unless there is a new side
-	retired  []*generation // have workers that drain; the oldest first
+	coming   *generation   // the new side's; nil unless there is a new side
+	retired  []*generation // have workers that drain, the oldest first
 
-	ofOldMaster []*generation // of the old master, which has their workers until it has left; the latest first
-	ofNewMaster *generation   // of a new master that was started: what its workers count; nil: it has not said where
+	ofOldMaster []*generation // the old master's, until it has left; the latest first
+	ofNewMaster *generation   // the new master's, for its counters; nil: not known
 }
 
-// all returns all that have or may have workers, the oldest first.
+// all returns the generations that have or may get workers, the oldest first.
 func (g *generations) all() []*generation {
 	all := append([]*generation(nil), g.retired...)
 	if g.serving != nil {
@@ -27,7 +27,7 @@ func (g *generations) all() []*generation {
 	return all
 }
 
-// slots returns those of all generations.
+// slots returns the slots of all generations.
 func (g *generations) slots() (all []*slot) {
 	for _, one := range g.all() {
 		all = append(all, one.slots...)
@@ -42,7 +42,7 @@ func (g *generations) latestFirst() []*generation {
 	return all
 }
 
-// workerPIDs returns those of all slots.
+// workerPIDs returns the pids of all workers.
 func (m *master) workerPIDs() map[int]bool {
 	known := map[int]bool{}
 	for _, s := range m.generations.slots() {

@@ -62,7 +62,7 @@ type oldSide struct {
 	patience    time.Duration
 	awaited     map[pair]bool                 // connections that the old worker has not confirmed
 	results     map[int]link.ClientsMovedBody // by slot, of workers that have moved all they could
-	failure     error                         // why the new workers hand clients back
+	failure     error                         // why clients are handed back
 	inquiry     *inquiry                      // whether old workers reach certain servers is being found out; nil: not so
 	remarks     []string                      // for the operator, if the attempt succeeds
 	changes     []string                      // what a reload changes, for the operator

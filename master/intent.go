@@ -1,4 +1,4 @@
-// Intents: what somebody asks for who waits for no answer, by a signal, through the other master, or through the keeper.
+// Intents: requests without an answer, which come by a signal, from the other master, or from the keeper.
 
 package master
 
@@ -11,18 +11,18 @@ import (
 type intent uint8
 
 const (
-	nothing intent = iota // caught because the default action would end the process
-	drain                 // finish what is owed, then end; the second time: stop
+	nothing intent = iota // the signal is caught because its default action would end the process
+	drain                 // finish requests, then end; asked for twice: stop
 	stop                  // end at once
 	reopenLog
-	reload  // a new generation by the configuration file; the log file is opened anew, too
-	upgrade // the same by the binary that is installed now
+	reload  // a new generation from the configuration file; the log file is opened anew, too
+	upgrade // a new master and a new generation, of the binary that is installed now
 	verbosityUp
 	verbosityDown
 )
 
-// obey does what somebody asks for who waits for no answer. It is never forgotten: where it cannot be done now, it
-// waits, and where another master takes over meanwhile, that one does it.
+// obey carries out an intent. None is lost: one that cannot be carried out now waits, and if another master takes over
+// meanwhile, it is passed on.
 func (m *master) obey(what intent) {
 	switch what {
 	case nothing:
@@ -59,7 +59,7 @@ func (m *master) end(how intent) {
 			m.oldSide.fail(errEnding)
 			return
 		}
-		if m.masters.old != nil { // its workers drain, too, once they are this one's
+		if m.masters.old != nil { // the old master's workers drain, too, once they are this one's
 			m.endAfter = drain
 			return
 		}
@@ -69,7 +69,7 @@ func (m *master) end(how intent) {
 	}
 }
 
-// stronger returns what is to be done when both are asked for. A drain that is asked for twice is a stop.
+// stronger returns what is to be done when both are asked for. Two drains are a stop.
 func stronger(before, now intent) intent {
 	if before == nothing {
 		return now

@@ -1,6 +1,6 @@
-// Keepers, as masters see them. Where somebody waits for the end of the process that was started (a container, supervisord,
-// runit, a shell), that process stays when another master has taken over: as the keeper of the one that serves. It passes
-// on what it is told by signals, and ends as that one ends. The next masters come to it, and end when it has ended.
+// The keeper, as masters see it. Where a parent waits for the end of the process that it has started (a container,
+// supervisord, runit, a shell), that process stays after an upgrade, as the keeper of the master that serves: it passes
+// signals on, and ends when and as that master ends. Later masters connect to it, and end when it has ended.
 
 package master
 
@@ -24,36 +24,36 @@ import (
 )
 
 const (
-	// keeperVariable has a master that a keeper has started know its pid.
+	// keeperVariable is the environment variable by which a keeper tells its pid to a master that it starts.
 	keeperVariable = "PINION_KEEPER"
 	envExecPID     = "SYSTEMD_EXEC_PID" // see systemd.exec(5)
 
-	keeperPatience = 5 * time.Second // for a keeper to be found
+	keeperPatience = 5 * time.Second // for a connection to a keeper
 	keeperPause    = 50 * time.Millisecond
 )
 
-// keeping is what a master has to do with the keeper: it is to become it, or has one.
+// keeping is what a master has to do with the keeper: it will become it, or has one.
 type keeping struct {
-	stays     bool // this process does, when another master has taken over
-	fd        int  // listens for the masters to come; -1: none does
+	stays     bool // this process stays as the keeper when another master has taken over
+	fd        int  // listens for later masters; -1: none
 	newMaster int  // pid of the master that has taken over
 
-	pid       int      // of the process that stays, if that is not this one; 0: none
-	conn      net.Conn // to it; nil: it was not found
-	lost      error    // it is gone, and this master goes, too, when the handoff is over; nil: not so
-	forwarded bool     // it has passed on a drain; what comes directly after it is the same
+	pid       int      // of the keeper, if that is not this process; 0: none
+	conn      net.Conn // to the keeper; nil: it was not found
+	lost      error    // the keeper is gone, and this master ends, too, when the handoff is over; nil: not so
+	forwarded bool     // the keeper has passed on a drain; a SIGTERM that comes directly after it is the same one
 }
 
-// keeperMessage is what a keeper and a master say to each other.
+// keeperMessage is a message between the keeper and a master, in either direction.
 type keeperMessage struct {
-	Signal string `json:"signal,omitempty"` // that the keeper has got: TERM, HUP, …
-	Again  bool   `json:"again,omitempty"`  // with Signal: another master may have heard of it, and may have passed it on
-	Ended  bool   `json:"ended,omitempty"`  // the master ends, as it was asked to
+	Signal string `json:"signal,omitempty"` // to the keeper: TERM, HUP, …
+	Again  bool   `json:"again,omitempty"`  // with Signal: it was sent to another master before, which may have passed it on
+	Ended  bool   `json:"ended,omitempty"`  // the master ends because it was asked to
 }
 
-// staysAt reports whether the process with this pid is one that has to stay, since whoever waits for its end would take that
-// for the end of the service: all but a daemon, of which nobody knows before it has written its pid, a master that follows
-// others, and the main process of a service manager that can be told who follows. Nobody can be told of pid 1.
+// staysAt reports whether the process with this pid must stay after an upgrade, because its parent would take its end for
+// the end of the service. Three kinds need not: a daemon, which is known by its pid file only; a master that was started by
+// another one; and the main process of a service manager, which is told the next main process. Pid 1 always must.
 func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bool {
 	switch {
 	case pid == 1:
@@ -67,7 +67,7 @@ func staysAt(pid int, o *Options, successor bool, getenv func(string) string) bo
 	return true
 }
 
-// prepareToStay has orphans of this process become its children, so that it learns of the end of all masters after it.
+// prepareToStay makes this process the reaper of its descendants, so that it learns of the end of every later master.
 func (m *master) prepareToStay() {
 	if pid, err := strconv.Atoi(os.Getenv(keeperVariable)); err == nil {
 		m.keeper.pid = pid
@@ -90,8 +90,8 @@ func (m *master) prepareToStay() {
 	}()
 }
 
-// reapStrays takes leave of children that are no workers: what a failed upgrade has left, or anybody in a container. A new
-// master is waited for by those who have started it.
+// reapStrays reaps dead children that are no workers: processes that a failed upgrade has left, or any in a container. A new
+// master is reaped by tableflip.
 func (m *master) reapStrays() {
 	if !m.keeper.stays || m.masters.newRuns {
 		return
@@ -104,7 +104,7 @@ func (m *master) reapStrays() {
 	}
 }
 
-// openKeeper begins to listen for the masters that follow, before the first of them is started.
+// openKeeper begins to listen for later masters, before the first of them is started.
 func (m *master) openKeeper() {
 	if !m.keeper.stays || m.keeper.fd >= 0 {
 		return
@@ -118,7 +118,7 @@ func (m *master) openKeeper() {
 
 const keeperBacklog = 16
 
-// keeperPID returns the pid of the process that stays when another master takes over; -1: there is none.
+// keeperPID returns the pid of the process that is or will be the keeper; -1: there is none.
 func (m *master) keeperPID() int {
 	switch {
 	case m.keeper.fd >= 0:
@@ -129,8 +129,8 @@ func (m *master) keeperPID() int {
 	return -1
 }
 
-// joinKeeper goes to the keeper: to the one that was named by the old master, or, if that one was of a version that
-// names none, to the parent, if it is one.
+// joinKeeper connects to the keeper: the one that the old master has named, or, if that was of a version that names none,
+// the parent, if it is one.
 func (m *master) joinKeeper() {
 	named := m.keeper.pid
 	m.world.aside(func() func() {
@@ -139,8 +139,8 @@ func (m *master) joinKeeper() {
 	})
 }
 
-// findKeeper returns the way to the keeper, whose pid may be known (0: it is not). One that is not there is an error if it
-// is known, and else none.
+// findKeeper connects to the keeper with a known pid, or (0) to the parent. That there is no keeper is an error only if the
+// pid was known.
 func findKeeper(known int) (net.Conn, int, error) {
 	for began := time.Now(); ; time.Sleep(keeperPause) {
 		pid := known
@@ -164,7 +164,7 @@ func findKeeper(known int) (net.Conn, int, error) {
 
 func keeperName(pid int) string { return link.KeeperName(os.Getuid(), process.PIDNamespace(), pid) }
 
-// dialKeeper connects to the keeper with that pid, and to nobody who only uses its name.
+// dialKeeper connects to the keeper with that pid, and to no other process that uses its name.
 func dialKeeper(pid int) (net.Conn, error) {
 	conn, err := net.Dial("unixpacket", keeperName(pid))
 	if err != nil {
@@ -186,7 +186,7 @@ func dialKeeper(pid int) (net.Conn, error) {
 	return conn, nil
 }
 
-// keeperFound is called when the keeper has been found, or looked for in vain.
+// keeperFound is called when the search for the keeper is over; conn is nil if there is none.
 func (m *master) keeperFound(conn net.Conn, pid int, err error) {
 	if err != nil {
 		m.keeperGone(err)
@@ -208,7 +208,7 @@ func (m *master) keeperFound(conn net.Conn, pid int, err error) {
 	})
 }
 
-// hearKeeper reports what a keeper says; an error is the last.
+// hearKeeper reports the messages of one end of a keeper's connection to the other; an error is the last report.
 func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 	defer conn.Close()
 	buf := make([]byte, maxKeeperMessageBytes)
@@ -230,8 +230,8 @@ func hearKeeper(conn net.Conn, report func(keeperMessage, error)) {
 
 const maxKeeperMessageBytes = 4096
 
-// keeperSignal follows a signal that the keeper has got. Whoever sends one to all processes of the name means a single
-// thing: a drain that comes this way and directly is one, not the second that stops.
+// keeperSignal handles a signal that the keeper has passed on. A SIGTERM to all processes of the name (killall) comes this
+// way and directly: it is one drain, not the second one, which stops.
 func (m *master) keeperSignal(msg keeperMessage) {
 	s := signalNames[msg.Signal]
 	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: it is of a later version
@@ -246,23 +246,23 @@ func (m *master) keeperSignal(msg keeperMessage) {
 	m.signal(s)
 }
 
-// sentTwice reports whether a drain that was asked for directly is the one that the keeper has passed on.
+// sentTwice reports whether a drain that was asked for directly is the one that the keeper has passed on already.
 func (m *master) sentTwice(what intent) bool {
 	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.endAfter == drain)
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
 }
 
-// signalNames is how keepers call the signals.
+// signalNames are the names of signals in a keeper's messages.
 var signalNames = map[string]os.Signal{
 	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
 	"TTIN": syscall.SIGTTIN, "TTOU": syscall.SIGTTOU,
 }
 
-// tellKeeper says that this master ends well. How its process ends is seen by whoever has started it, and for the first
-// that follows the keeper this is a library.
+// tellKeeper tells the keeper that this master ends as it was asked to. The keeper may not learn the exit status: a master
+// that the keeper itself has started is reaped by tableflip.
 func (m *master) tellKeeper() {
-	if m.keeper.conn == nil && m.keeper.pid > 0 && m.masters.startedByOld { // it ends right after it has taken over
+	if m.keeper.conn == nil && m.keeper.pid > 0 && m.masters.startedByOld { // this master ends right after it has taken over
 		m.keeper.conn, _, _ = m.world.findKeeper(m.keeper.pid)
 	}
 	if m.keeper.conn == nil {
@@ -273,8 +273,8 @@ func (m *master) tellKeeper() {
 	m.keeper.conn.Write(text)
 }
 
-// keeperGone is called after the end of the keeper: whoever has started it starts another, who is to find the workers. A
-// master that ends anyway goes on with that.
+// keeperGone is called after the end of the keeper: its parent starts another process, which must find the workers. A master
+// that is ending goes on with that.
 func (m *master) keeperGone(err error) {
 	if m.phase != serving {
 		return
@@ -283,7 +283,7 @@ func (m *master) keeperGone(err error) {
 		m.log.Printf(logfile.Debug, "the keeper: %v", err)
 	}
 	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
-	if m.oldSide != nil { // its clients come back first: were this process to end meanwhile, the new generation would go on alone
+	if m.oldSide != nil { // clients are handed back first: if this process ended now, the new generation would go on without a master
 		m.oldSide.fail(m.keeper.lost)
 		return
 	}

@@ -1,5 +1,5 @@
-// The keeper itself: what is left of the first master when others serve. It owns nothing but the pid that somebody waits
-// for.
+// The keeper itself: what is left of the first master when a later one serves. It owns nothing but the pid that a parent
+// waits for.
 
 package master
 
@@ -22,40 +22,40 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// forwardTimeout is how long a master may take to receive a message. It always has room for some.
+// forwardTimeout is how long a message to or from a master may take.
 const forwardTimeout = time.Second
 
-// keeper is its state. Only the goroutine of run touches it.
+// keeper is the state of the keeper. Only the goroutine of run touches it.
 type keeper struct {
 	pid      int
-	listener net.Listener  // nil: no master can come
+	listener net.Listener  // nil: no master can connect
 	conns    []*masterConn // the latest last
-	master   int           // pid of the one that serves
-	well     bool          // it has said that it ends as it was asked to
-	joined   bool          // it has come
-	stopping bool          // it was told to end
-	ending   string        // the name of the signal that has said so last
-	restarts bool          // pid 1 has nobody who would start another master
+	master   int           // pid of the master that serves
+	well     bool          // the master has said that it ends as it was asked to
+	joined   bool          // the master has connected
+	stopping bool          // the service was told to end
+	ending   string        // the name of the latest signal that said so
+	restarts bool          // as pid 1, whose end nobody would answer with another start
 
 	came chan *masterConn
 	left chan *masterConn
-	late <-chan time.Time // when what a master has said that has ended must have come; nil: none has
+	late <-chan time.Time // fires when the last messages of a master that has ended must have come; nil: not waiting
 
-	overdue bool // that is past
+	overdue bool // late has fired
 }
 
-// masterConn leads to a master.
+// masterConn is a connection to a master.
 type masterConn struct {
 	conn net.Conn
 	pid  int
-	well bool // it has said that it ends as it was asked to; of the goroutine that listens, until it has left
+	well bool // the master has said that it ends as it was asked to; owned by the receiving goroutine until the master has left
 }
 
-// keep is the rest of the life of a first master, after its successor, whose pid is given, has taken over. It returns as
-// that one ends, or the one that has followed it.
+// keep is the rest of the life of a first master after another one, with pid successor, has taken over. It returns when the
+// last of the later masters has ended.
 func keep(fd int, successor int, signals <-chan os.Signal, events <-chan event, born map[string]bool) error {
 	go func() {
-		for range events { // of workers that are others' now
+		for range events { // of workers that belong to another master now
 		}
 	}()
 	children := make(chan os.Signal, 1)
@@ -92,13 +92,13 @@ func (k *keeper) listen(fd int) {
 	}()
 }
 
-// logToStderr says what nobody else can: the log is the masters'.
+// logToStderr reports a problem of the keeper, which has no log file: that is the master's.
 func logToStderr(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "pinion keeper (pid %d): %s\n", os.Getpid(), fmt.Sprintf(format, args...))
 }
 
-// newMasterConn trusts a process of the same user that runs the same command. That of the first successor, which may have
-// come and ended before this process listened, is known.
+// newMasterConn accepts a process of the same user that runs the same command, and the process with pid first, which may
+// have ended before its command could be looked up.
 func newMasterConn(conn net.Conn, first int) *masterConn {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	uid, pid := -1, 0
@@ -113,7 +113,7 @@ func newMasterConn(conn net.Conn, first int) *masterConn {
 }
 
 func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error {
-	if over, err := k.reap(); over { // before SIGCHLD was watched
+	if over, err := k.reap(); over { // children that ended before SIGCHLD was watched
 		return err
 	}
 	for {
@@ -140,9 +140,9 @@ func (k *keeper) run(signals <-chan os.Signal, children <-chan os.Signal) error 
 	}
 }
 
-// masterCame is called when a master has come. One that ends at once may come twice, and what it has said first stays true.
-// An end that was asked for is told to everyone who comes: the master before it may have got the signal too late to pass it
-// on.
+// masterCame is called when a master has connected. One that ends at once may connect twice, and its first message still
+// counts. If the service was told to end, every new connection is told so: the master before it may have got the signal too
+// late to pass it on.
 func (k *keeper) masterCame(c *masterConn) {
 	k.well = k.well && c.pid == k.master
 	k.conns, k.master, k.joined = append(k.conns, c), c.pid, true
@@ -158,13 +158,13 @@ func (k *keeper) masterCame(c *masterConn) {
 	})
 }
 
-// masterLeft is called when a master has ended, or does not talk any more.
+// masterLeft is called when the connection to a master has ended.
 func (k *keeper) masterLeft(c *masterConn) {
 	k.conns = slices.DeleteFunc(k.conns, func(other *masterConn) bool { return other == c })
 	k.well = k.well || c.well && c.pid == k.master
 }
 
-// signalled passes a signal on. The second drain is to stop.
+// signalled passes a signal on. A second drain becomes a stop.
 func (k *keeper) signalled(s os.Signal) {
 	if s == syscall.SIGTERM && k.stopping {
 		s = syscall.SIGINT
@@ -181,7 +181,8 @@ func (k *keeper) signalled(s os.Signal) {
 	}
 }
 
-// forward tells the master that has come last. One that has not come, or hangs, gets the signal itself.
+// forward sends a signal's name to the master that has connected last. If none has, or it hangs, the signal itself is sent
+// to the master.
 func (k *keeper) forward(name string, s syscall.Signal) {
 	for _, c := range slices.Backward(k.conns) {
 		if c.send(keeperMessage{Signal: name}) == nil {
@@ -200,7 +201,8 @@ func (c *masterConn) send(word keeperMessage) error {
 	return err
 }
 
-// reap takes leave of children, and tells whether the master was among them, and no other has followed it.
+// reap reaps dead children, and reports whether the keeper is to end: the master was among them, and no other has replaced
+// it.
 func (k *keeper) reap() (over bool, err error) {
 	for {
 		var status syscall.WaitStatus
@@ -224,14 +226,14 @@ func (k *keeper) reap() (over bool, err error) {
 	}
 }
 
-// masterVanished reports whether there is nobody to wait for, although no child has ended: who has started the first master
-// after this one, a library in this process, waits for it, too, and may come first. What that one has said counts then.
+// masterVanished reports whether the master is gone although no child has ended: tableflip in this process waits for the
+// first master, too, and may have reaped it. Then its last message tells how it has ended.
 func (k *keeper) masterVanished(err error) (bool, error) {
 	if !errors.Is(err, syscall.ECHILD) && err != nil || processExists(k.master) {
 		return false, nil
 	}
 	if slices.ContainsFunc(k.conns, func(c *masterConn) bool { return c.pid == k.master }) {
-		return false, nil // it is still to be heard
+		return false, nil // its last messages are still to be received
 	}
 	if next := k.child(); next != 0 {
 		k.master, k.joined, k.well = next, false, false
@@ -240,7 +242,7 @@ func (k *keeper) masterVanished(err error) (bool, error) {
 	if k.well || k.stopping {
 		return true, nil
 	}
-	if !k.overdue { // what it has said may be unread
+	if !k.overdue { // its last message may be unread
 		if k.late == nil {
 			k.late = time.After(forwardTimeout)
 		}
@@ -249,15 +251,15 @@ func (k *keeper) masterVanished(err error) (bool, error) {
 	return k.masterFailed("without a word")
 }
 
-// processExists reports whether a process lives, or is dead and not buried. One whose first thread has ended can still have
-// others, and until the last has ended its children are not this process's.
+// processExists reports whether a process lives or is a zombie. As long as one of its threads runs, its children are not
+// handed over to this process.
 func processExists(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err == nil
 }
 
-// child returns the child that is a master; 0 if there is none. A master of an earlier version replaces another one without
-// coming here.
+// child returns the pid of a child that is a master; 0 if there is none. A master of an earlier version replaces another one
+// without connecting to the keeper.
 func (k *keeper) child() int {
 	for _, pid := range process.ChildrenOf(k.pid) {
 		if pid != k.master && process.Alive(pid) && process.SameCommand(pid) {
@@ -267,8 +269,8 @@ func (k *keeper) child() int {
 	return 0
 }
 
-// masterEnded is called after the end of the master. The service ends with it, unless it was killed and nobody would start
-// another one.
+// masterEnded is called after the end of the master. The service ends with it, unless it has failed and only the keeper can
+// start another one.
 func (k *keeper) masterEnded(status syscall.WaitStatus) (over bool, err error) {
 	switch {
 	case status.Exited() && status.ExitStatus() == 0:
@@ -279,8 +281,8 @@ func (k *keeper) masterEnded(status syscall.WaitStatus) (over bool, err error) {
 	return k.masterFailed(fmt.Sprintf("exit status %d; see its log", status.ExitStatus()))
 }
 
-// masterFailed reports whether the service ends because the master has. Pid 1 of a container has nobody who would start the
-// next one, which finds the workers.
+// masterFailed reports whether the service ends because the master has failed. As pid 1 of a container the keeper starts the
+// next master, which finds the workers.
 func (k *keeper) masterFailed(how string) (over bool, err error) {
 	err = fmt.Errorf("the master (pid %d) has ended: %s", k.master, how)
 	if !k.restarts || !k.joined || k.stopping {
@@ -293,7 +295,8 @@ func (k *keeper) masterFailed(how string) (over bool, err error) {
 	return false, nil
 }
 
-// start begins the next master, which finds the workers. One that ends before it has come here is not followed by another.
+// start begins the next master, which finds the workers. One that ends before the master has connected here is not followed
+// by another.
 func (k *keeper) start() error {
 	env := append(os.Environ(), keeperVariable+"="+strconv.Itoa(k.pid))
 	child, err := os.StartProcess(os.Args[0], os.Args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
@@ -304,16 +307,17 @@ func (k *keeper) start() error {
 	return child.Release()
 }
 
-// openDescriptors returns the descriptors that a process has from the one that has started it, as /proc names them.
+// openDescriptors returns the descriptors that the process was started with, as /proc names them.
 func openDescriptors() map[string]bool {
 	born := map[string]bool{}
 	eachDescriptor(func(fd int, what string) { born[strconv.Itoa(fd)+" "+what] = true })
 	return born
 }
 
-// closeInherited gives up every descriptor but those that the process was born with, which may mean something to others, and
-// those of the runtime and of the keeper. The pipe by which the new master notices that this one does not keep it any more
-// is among them. A descriptor that an object of ours still has must not become another's: what takes its place is nothing.
+// closeInherited gives up every descriptor but those that the process was started with, which may matter to other processes,
+// those of the runtime and those of the keeper. One of them is the pipe by which tableflip tells the new master that this
+// one has left. An object of this process may still use the number of a descriptor, so each is replaced by /dev/null and not
+// closed.
 func closeInherited(born map[string]bool) {
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -344,7 +348,7 @@ func eachDescriptor(do func(fd int, what string)) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
 		if fd, err := strconv.Atoi(e.Name()); err == nil {
-			if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // that of the reading is gone
+			if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil { // the descriptor of the directory itself is closed by now
 				do(fd, what)
 			}
 		}

@@ -32,14 +32,14 @@ type Options struct {
 	ReadBufferBytes int           // 0: the worker's default
 	Build           string        // version of the binary
 	Control         string        // path of the admin socket; empty: none
-	Daemon          bool          // nobody waits for the end of this process
+	Daemon          bool          // no process waits for the end of this one
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
 	Started func(error)
 }
 
-// phase is how far the master is in its life.
+// phase is where the master is in its life.
 type phase uint8
 
 const (
@@ -55,14 +55,14 @@ var phaseNames = [...]string{"starting", "serving", "draining", "stopping", "sto
 func (p phase) String() string { return phaseNames[p] }
 
 var phaseEdges = [...][]phase{
-	starting: {serving, stopping, stopped},  // stopped: it leaves what it has found to another master
+	starting: {serving, stopping, stopped},  // stopped: it leaves orphans that it has found to another master
 	serving:  {draining, stopping, stopped}, // stopped: another master has taken over
 	draining: {stopping, stopped},
 	stopping: {stopped},
 	stopped:  {},
 }
 
-// errInterrupted is what Started hears when a signal ended the start. It is no error of Run.
+// errInterrupted is passed to Started when a signal has ended the start. It is no error of Run.
 var errInterrupted = errors.New("stopped by a signal before every worker was ready")
 
 // master is the state of the process. Only the goroutine of Run touches it.
@@ -81,7 +81,7 @@ type master struct {
 	statistics  statistics
 	admin       adminSocket
 	summary     totals.Summary
-	nextPulse   time.Time // when it is looked again whether the workers turn
+	nextPulse   time.Time // when the workers' turns are checked next
 	service     service
 	watching    watching
 	keeper      keeping
@@ -92,7 +92,7 @@ type master struct {
 	borrowing *borrowing           // listeners are being asked for; nil: none
 	oldSide   *oldSide             // hands over; nil: no handoff is under way
 	newSide   *newSide             // takes over; nil: likewise
-	local     []localMessage       // said by one side to the other, at a reload
+	local     []localMessage       // between the two sides of a reload
 	last      *admin.HandoffStatus // nil: there was none
 	loading   bool                 // the configuration is being read for a reload
 	queued    *order
@@ -154,7 +154,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 	return m
 }
 
-// start begins the start; the rest follows from what it has begun, and from messages of workers.
+// start begins the start; the rest happens when what it has begun beside the loop is done, and when workers report.
 func (m *master) start() {
 	m.log.Printf(logfile.Notice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
 	m.world.services.Report(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
@@ -171,7 +171,7 @@ func (m *master) start() {
 	}
 }
 
-// makeFirst makes the first generation of a master that nobody has preceded, unless workers are there already.
+// makeFirst makes the first generation of a master that does not replace another one, unless there are orphans to take over.
 func (m *master) makeFirst() {
 	if left := m.adoptSockets(); left != nil {
 		met, _ := m.world.orphans(absolute(m.opts.ConfigFile), nil)
@@ -201,7 +201,7 @@ func (m *master) makeFirst() {
 	})
 }
 
-// failed ends a start that has failed, and tells whether it has come to its end, by this or otherwise.
+// failed ends the start if err is not nil, and reports whether the start is over, for this reason or another.
 func (m *master) failed(err error) bool {
 	if m.phase == starting && err != nil {
 		m.fail(err)
@@ -209,12 +209,12 @@ func (m *master) failed(err error) bool {
 	return m.phase != starting
 }
 
-// tryOnce is a try of which nothing is to be hoped for when it fails.
+// tryOnce calls try, where trying again would not help.
 func tryOnce(try func() error) error { return try() }
 
-// claimPortsAndPIDFile claims what another process could hold already, beside the addresses of the pools, so that a second
-// Pinion fails before it spawns anything; try is how often it is tried, share comes between. Names are looked up and files
-// written beside the loop.
+// claimPortsAndPIDFile opens the statistics port and the admin socket, calls share, and writes the pid file, then calls
+// then. A second Pinion fails here, before it spawns anything. try calls a function once or until it succeeds. Names are
+// looked up and files written beside the loop.
 func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, then func()) {
 	m.listenStats(try, func(err error) {
 		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {
@@ -237,7 +237,7 @@ func (m *master) writePIDFile(then func(error)) {
 	})
 }
 
-// loop hands one thing after the other to the methods that decide, until there is nothing left to decide.
+// loop passes one event after the other to the methods that decide, until the master has stopped.
 func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	defer close(m.done)
 	timer := time.NewTimer(0)
@@ -261,14 +261,14 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	}
 }
 
-// finish hands back what the process holds beside its workers, which are gone by now.
+// finish releases what the process holds. Its workers have ended, or belong to another master.
 func (m *master) finish() error {
 	defer m.world.services.Flush()
 	if m.masters.lastLink != nil {
 		defer m.masters.lastLink.flush()
 	}
 	m.unwatch()
-	if m.masters.leaveAll { // what workers are still to be told, nobody else will tell them
+	if m.masters.leaveAll { // messages to workers that are still queued would be lost with this process
 		until := time.Now().Add(process.SendTimeout)
 		for _, s := range m.generations.slots() {
 			if s.process != nil {
@@ -292,7 +292,7 @@ func (m *master) finish() error {
 		m.log.Printf(logfile.Notice, "left everything to the new master")
 		return nil
 	}
-	if !m.masters.startedByOld || m.generations.serving != nil || m.endAfter == stop { // else the file is the old master's
+	if !m.masters.startedByOld || m.generations.serving != nil || m.endAfter == stop { // otherwise the pid file is the old master's
 		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
@@ -321,7 +321,7 @@ func (m *master) become(next phase) {
 	panic(fmt.Sprintf("master: no way from %s to %s", m.phase, next))
 }
 
-// announce tells the caller of Run how the start went; only the first time counts.
+// announce tells the caller of Run how the start went. Later calls do nothing.
 func (m *master) announce(err error) {
 	if m.started {
 		return

@@ -25,7 +25,7 @@ var watched = map[os.Signal]struct {
 	syscall.SIGTTOU: {"SIGTTOU", verbosityDown},
 	syscall.SIGUSR1: {"SIGUSR1", nothing},
 	syscall.SIGUSR2: {"SIGUSR2", upgrade},
-	syscall.SIGPIPE: {"SIGPIPE", nothing}, // comes of a log that goes to a closed pipe
+	syscall.SIGPIPE: {"SIGPIPE", nothing}, // raised by writing the log to a closed pipe
 }
 
 // signalOf returns the signal that means an intent; 0: none does.
@@ -38,15 +38,15 @@ func signalOf(what intent) syscall.Signal {
 	return 0
 }
 
-// CatchSignals keeps the signals of a master from ending the process. Those that come before Run wait for it. A process
-// that is to become a master calls it before anything else: who has its pid may use it.
+// CatchSignals keeps a master's signals from ending the process. Those that come before Run wait for it. A process that will
+// be a master calls it before anything else: it can be signalled as soon as its pid is known.
 func CatchSignals() { caught() }
 
-// TakeName has ps, top, pgrep and killall know a process that is to become a master by the name of the program.
+// TakeName sets the name by which ps, top, pgrep and killall know a process that will be a master.
 func TakeName() { sock.SetName(sock.ProxyName) }
 
-// caught is where signals come out. Each has a place of its own, where it waits if none of its kind does already, which is
-// all that the kernel keeps, too: a hundred SIGHUPs are in no SIGTERM's way.
+// caught returns the channel of signals. Each kind of signal has a buffer of one, as in the kernel, so that a hundred
+// SIGHUPs cannot crowd out a SIGTERM.
 var caught = sync.OnceValue(catch)
 
 func catch() <-chan os.Signal {
@@ -63,7 +63,7 @@ func catch() <-chan os.Signal {
 	return out
 }
 
-// signal does what a signal asks for in the present phase.
+// signal logs a signal and carries out the intent that it means.
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
 	if m.sentTwice(what) {

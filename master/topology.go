@@ -71,8 +71,8 @@ func (m *master) storeSpecAgain() {
 	m.checkStored(err)
 }
 
-// inheritTopology begins a generation where the one before it has come to: a pool that discovers goes on with what was
-// discovered, as long as the configuration says the same of its servers.
+// inheritTopology begins a generation where the one before the master has connected to: a pool that discovers goes on with
+// what was discovered, as long as the configuration says the same of its servers.
 func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	for i := range g.pools {
 		p, known := &g.pools[i], before.Pool(g.pools[i].Name)
