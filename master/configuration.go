@@ -57,7 +57,7 @@ func inShort(lines []string) []string {
 	return append(lines[:mostChanges-1:mostChanges-1], fmt.Sprintf("%d other changes", len(lines)-mostChanges+1))
 }
 
-// absolute is how a specification names the configuration file.
+// absolute returns the path of a configuration file as specifications have it.
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs

@@ -1,5 +1,5 @@
-// The store: what the service manager keeps for the master that comes after one that was killed. It does not say what it
-// keeps, and may have had too little room, so all of it is stored again whenever something has been taken over.
+// The fd store: what the service manager keeps for the next master, should this one be killed. It does not report what it
+// keeps, and may be full, so everything is stored again after each handoff.
 
 package master
 
@@ -16,13 +16,13 @@ func (s *slot) storedName() string {
 	return systemd.Stored{Kind: systemd.Worker, Generation: s.generation.number, Slot: s.index, PID: s.process.PID}.Name()
 }
 
-// storedName returns the name of something that all workers of the generation share.
+// storedName returns the name in the fd store of something that all workers of the generation share.
 func (g *generation) storedName(kind string) string {
 	return systemd.Stored{Kind: kind, Generation: g.number}.Name()
 }
 
-// storeEverything has the service manager keep what the next master needs. Where there is not enough room, the workers are
-// what matters: from them the next master gets everything else.
+// storeEverything stores what the next master needs, the workers first: if there is not enough room, the next master can get
+// everything else from them.
 func (m *master) storeEverything() {
 	if !m.world.services.Present() {
 		return
@@ -31,7 +31,7 @@ func (m *master) storeEverything() {
 	m.storeSockets()
 }
 
-// storeGeneration has the service manager keep what the next master needs to find the workers of the one that serves.
+// storeGeneration stores what the next master needs to find the workers of the generation that serves.
 func (m *master) storeGeneration() {
 	g := m.generations.serving
 	err := m.makeSpec(g)
@@ -45,7 +45,7 @@ func (m *master) storeGeneration() {
 	m.checkStored(m.world.services.Store(g.storedName(systemd.Shared), g.sharedFD))
 }
 
-// storeWorker does so for one worker.
+// storeWorker stores the worker link of one worker.
 func (m *master) storeWorker(s *slot) {
 	if s.state != slotServing || s.generation != m.generations.serving || !m.world.services.Present() {
 		return
@@ -53,8 +53,8 @@ func (m *master) storeWorker(s *slot) {
 	s.process.WithLink(func(fd int) { m.checkStored(m.world.services.Store(s.storedName(), fd)) })
 }
 
-// makeSpec makes the file that tells the next master what the workers were told. There is one, since whatever is stored
-// twice is kept twice unless it is the same file.
+// makeSpec makes the memory file with the workers' specification for the next master, once: the service manager recognizes
+// what is stored twice only if it is the same file.
 func (m *master) makeSpec(g *generation) error {
 	if g.specFD >= 0 {
 		return nil
@@ -70,9 +70,9 @@ func (m *master) makeSpec(g *generation) error {
 	return nil
 }
 
-// storeSockets has the service manager keep copies of the listening sockets, so that not even the death of the master
-// loses a connection that waits in one. A socket keeps the name that it is stored by, so one that another version has
-// given a name of its own is forgotten first.
+// storeSockets stores copies of the listening sockets, so that connections that wait in their queues survive the death of
+// the master and its workers. A stored socket keeps its name, so one that another version has named differently is unstored
+// first.
 func (m *master) storeSockets() {
 	for _, l := range m.listeners.All() {
 		if own := listen.Name(l.Network, l.Address, l.Slot); !l.Foreign && l.Name != own {
@@ -88,7 +88,7 @@ func (m *master) storeSockets() {
 	}
 }
 
-// storeAgain stores what there may have been no room for while something else was kept that is forgotten now.
+// storeAgain stores everything again after something was unstored that may have left no room.
 func (m *master) storeAgain() {
 	if !m.world.services.Present() {
 		return
@@ -108,8 +108,8 @@ func (m *master) checkStored(err error) {
 	}
 }
 
-// storedNames returns the names of what the service manager keeps of a generation. Sockets of workers that have ended it
-// forgets by itself.
+// storedNames returns the names in the fd store of a generation's descriptors. The service manager drops links of workers
+// that have ended by itself.
 func (g *generation) storedNames() []string {
 	names := []string{g.storedName(systemd.Spec), g.storedName(systemd.Shared)}
 	for _, s := range g.slots {
@@ -120,16 +120,16 @@ func (g *generation) storedNames() []string {
 	return names
 }
 
-// unstore has the service manager forget. Workers whose links nobody else has see their end, and end when they
-// have no client any more.
+// unstore removes descriptors from the fd store. A worker whose link was open nowhere else sees its end, and ends when it
+// has no client any more.
 func (m *master) unstore(names []string) {
 	for _, name := range names {
 		m.world.services.Unstore(name)
 	}
 }
 
-// unstoreGeneration leaves nothing to take over to a master that begins after this one has ended as it was asked to: it
-// begins anew, by the configuration file as it is then.
+// unstoreGeneration removes everything that a later master could take over. It is called when this master ends as it was
+// asked to.
 func (m *master) unstoreGeneration() {
 	if m.generations.serving != nil {
 		m.unstore(m.generations.serving.storedNames())

@@ -1,5 +1,5 @@
-// Recovery: a master that is killed leaves its workers serving. The service manager keeps the master's ends of their
-// worker links, so the next master finds them, and has them hand over to workers of its own.
+// Recovery under a service manager: it keeps the worker links of a master that was killed, so the next master finds the
+// workers, which serve on, and replaces them by workers of its own in a handoff.
 
 package master
 
@@ -15,16 +15,16 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// storedGeneration is what the service manager has kept of a generation.
+// storedGeneration is what the service manager keeps of a generation.
 type storedGeneration struct {
 	spec, shared int // -1: not there
 	workers      []storedWorker
-	names        []string // of all that
+	names        []string // of all of these
 }
 
 type storedWorker struct{ slot, pid, link int }
 
-// splitStored takes what belongs to generations out of what the service manager has passed, and returns the rest.
+// splitStored sorts what the service manager has passed into generations and the rest, which are listening sockets.
 func splitStored(passed []systemd.Socket) (generations map[uint64]*storedGeneration, rest []systemd.Socket) {
 	generations = map[uint64]*storedGeneration{}
 	for _, p := range passed {
@@ -51,8 +51,8 @@ func splitStored(passed []systemd.Socket) (generations map[uint64]*storedGenerat
 	return generations, rest
 }
 
-// reviveStored returns the generation that a master before this one has left, the latest one if there are several; nil if
-// there is none. What is left of others is closed and forgotten: their workers have nothing to do any more.
+// reviveStored returns the latest generation that an earlier master has left; nil if there is none. The descriptors of
+// others are closed and unstored: their workers see the end of their links, and end.
 func (m *master) reviveStored(generations map[uint64]*storedGeneration) *generation {
 	numbers := []uint64{}
 	for n := range generations {
@@ -88,7 +88,7 @@ func links(workers []storedWorker) (fds []int) {
 	return fds
 }
 
-// reviveByStoredSpec makes the generation anew of what is left of it.
+// reviveByStoredSpec rebuilds a generation from what is stored.
 func (m *master) reviveByStoredSpec(number uint64, r *storedGeneration) (*generation, error) {
 	text, err := m.world.readMemory(r.spec)
 	if err != nil {
@@ -101,10 +101,10 @@ func (m *master) reviveByStoredSpec(number uint64, r *storedGeneration) (*genera
 	return m.reviveSpec(number, spec, r)
 }
 
-// reviveSpec does so by a specification of one of its workers.
+// reviveSpec rebuilds a generation from the specification of one of its workers and the descriptors in r.
 func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration) (*generation, error) {
 	g := &generation{number: number, config: configOf(spec), pools: spec.Pools, topology: spec.Topology, specFD: -1, revived: true}
-	if len(g.topology.Pools) == 0 { // who has written it knew none
+	if len(g.topology.Pools) == 0 { // it was written by a version without topology
 		g.topology = link.StaticTopology(g.pools)
 	}
 	g.specs = slices.Repeat([]link.Spec{*spec}, spec.Slots)
@@ -134,8 +134,7 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration)
 	return g, nil
 }
 
-// reviveCounters maps the counters, or makes new ones if those cannot be read: another version may lay them out
-// differently.
+// reviveCounters maps the counters, or makes new ones if they cannot be read: another version may lay them out differently.
 func (m *master) reviveCounters(g *generation, fd int) error {
 	if fd >= 0 {
 		err := m.mapCounters(g, fd)
@@ -149,7 +148,7 @@ func (m *master) reviveCounters(g *generation, fd int) error {
 	return g.share(m.world)
 }
 
-// configOf returns as much of a configuration as a specification tells.
+// configOf returns as much of a configuration as a specification contains.
 func configOf(spec *link.Spec) *config.Config {
 	cfg := &config.Config{}
 	cfg.Global.ShutdownTimeout = spec.ShutdownTimeout
@@ -159,7 +158,7 @@ func configOf(spec *link.Spec) *config.Config {
 		for _, l := range spec.Listeners {
 			if l.Pool == i {
 				pool.Listen = config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
-				pool.Listen.AddrPort, _ = netip.ParseAddrPort(l.Address) // none: a path
+				pool.Listen.AddrPort, _ = netip.ParseAddrPort(l.Address) // a path is none
 			}
 		}
 		cfg.Pools = append(cfg.Pools, pool)
@@ -167,10 +166,10 @@ func configOf(spec *link.Spec) *config.Config {
 	return cfg
 }
 
-// recoveredBacklog is the backlog of a generation that was left behind, until the next one sets its own.
+// recoveredBacklog is the backlog of a revived generation: its specification does not contain the configured one.
 const recoveredBacklog = 512
 
-// serveRevived serves by the workers that an earlier master has left, and has them hand over.
+// serveRevived goes on serving with the workers of an earlier master, and has them replaced.
 func (m *master) serveRevived(g *generation) {
 	m.generations.serving = g
 	n := g.count(slotServing)
@@ -194,7 +193,7 @@ func (m *master) serveRevived(g *generation) {
 	})
 }
 
-// storeHint is what may be wrong if something that was kept is missing.
+// storeHint returns a hint, for a log line, why something may be missing from the fd store.
 func (m *master) storeHint() string {
 	if !m.world.services.Present() {
 		return ""
@@ -202,11 +201,11 @@ func (m *master) storeHint() string {
 	return ", or FileDescriptorStoreMax= is too small"
 }
 
-// replaceRevived has the workers that an earlier master has left hand over to some of the configuration file as it is now.
-// Should that be refused, those that are missing have to be replaced.
+// replaceRevived requests a reload, by which workers of this master replace those of the earlier one. Missing workers are
+// spawned before, since the reload may fail.
 func (m *master) replaceRevived() {
 	for _, s := range m.generations.serving.slots {
-		if s.state == slotWaiting { // for a socket to accept from
+		if s.state == slotWaiting { // for a listener
 			s.become(slotVacant, time.Time{})
 		}
 		if s.state == slotVacant {

@@ -111,7 +111,7 @@ type message struct {
 	Left    time.Duration `json:"left,omitempty"`    // worker: until it must have ended; 0 = whenever it likes
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the old side's worker
-	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: its own
+	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: of that worker
 	Share  int    `json:"share,omitempty"`  // peer: of the clients, see link.PeerBody
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort

@@ -315,9 +315,9 @@ func openDescriptors() map[string]bool {
 }
 
 // closeInherited gives up every descriptor but those that the process was started with, which may matter to other processes,
-// those of the runtime and those of the keeper. One of them is the pipe by which tableflip tells the new master that this
-// one has left. An object of this process may still use the number of a descriptor, so each is replaced by /dev/null and not
-// closed.
+// those of the runtime and those of the keeper. Among those that it gives up is the pipe whose end tells the new master that
+// this one has left. An object of this process may still use the number of a descriptor, so each is replaced by /dev/null
+// and not closed.
 func closeInherited(born map[string]bool) {
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Borrowing: a master that has found workers but not their listening sockets asks them for copies. Without those the next
-// generation could not accept where this one does, and a worker that follows one of these would hear nobody.
+// Borrowing: a master that has taken over workers but not their listening sockets asks the workers for copies. Without these
+// neither the next generation nor a worker that replaces one of them could accept.
 
 package master
 
@@ -13,16 +13,16 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// borrowTimeout is how long workers may take to answer. Those of earlier versions never do.
+// borrowTimeout is how long workers may take to answer. Workers of earlier versions never answer.
 const borrowTimeout = 2 * time.Second
 
-// borrowing is under way: nothing replaces the generation before it is over.
+// borrowing is the state while answers are awaited. No reload or upgrade begins before it is over.
 type borrowing struct {
-	asked map[*slot]bool // who has not answered in full
+	asked map[*slot]bool // workers that have not answered in full
 	until time.Time
 }
 
-// missingListeners returns the listeners that the slots of a generation should have and have not.
+// missingListeners returns the names of listeners that a generation should have and has not.
 func (m *master) missingListeners(g *generation) (all []string) {
 	for i := range g.config.Pools {
 		address := g.config.Pools[i].Listen
@@ -39,7 +39,8 @@ func (m *master) missingListeners(g *generation) (all []string) {
 	return all
 }
 
-// slotsWithout returns the slots whose workers do not accept on the address. A master that ends has given up all listeners.
+// slotsWithout returns the slots that have no listener at the address. It returns none when the master ends: then all
+// listeners are closed.
 func (m *master) slotsWithout(g *generation, address config.Listen) (slots []int) {
 	if m.phase != serving && m.phase != starting {
 		return nil
@@ -52,12 +53,12 @@ func (m *master) slotsWithout(g *generation, address config.Listen) (slots []int
 	return slots
 }
 
-// acceptsOn reports whether a worker of the slot accepts on the address.
+// acceptsOn reports whether a worker of the slot has a listener at the address.
 func (m *master) acceptsOn(s *slot, address config.Listen) bool {
 	return m.listeners.Hears(s.generation.layout(), address, s.index)
 }
 
-// missingAddresses returns the addresses on which a worker of the slot would not accept.
+// missingAddresses returns the addresses at which a worker of the slot would not accept.
 func (m *master) missingAddresses(s *slot) (all []string) {
 	for i := range s.generation.config.Pools {
 		if address := s.generation.config.Pools[i].Listen; !m.acceptsOn(s, address) {
@@ -67,7 +68,7 @@ func (m *master) missingAddresses(s *slot) (all []string) {
 	return all
 }
 
-// borrow asks all workers of a generation that was left behind, if listeners are missing, and tells whether it has.
+// borrow asks the workers of a revived generation for listeners if some are missing, and reports whether it has.
 func (m *master) borrow(g *generation) bool {
 	missing := m.missingListeners(g)
 	if len(missing) == 0 {
@@ -86,8 +87,8 @@ func (m *master) borrow(g *generation) bool {
 	return true
 }
 
-// lent takes the listeners that a worker has lent, as far as they are missing. Of several at one address the first is that
-// of its slot.
+// lent takes over the listeners that a worker has passed, if they are missing. Of several at one address the first is that
+// of the worker's slot.
 func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 	for i, l := range body.Listeners {
 		if i >= len(fds) || m.borrowing == nil {
@@ -106,7 +107,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 	}
 }
 
-// borrowAnswered is called when a worker has lent what it has, or is gone.
+// borrowAnswered is called when a worker has passed all its listeners, or is gone.
 func (m *master) borrowAnswered(s *slot) {
 	if m.borrowing != nil && m.borrowing.asked[s] {
 		delete(m.borrowing.asked, s)
@@ -114,15 +115,15 @@ func (m *master) borrowAnswered(s *slot) {
 	}
 }
 
-// checkBorrowed goes on when all have answered.
+// checkBorrowed ends the borrowing when all workers have answered.
 func (m *master) checkBorrowed() {
 	if m.borrowing != nil && len(m.borrowing.asked) == 0 {
 		m.borrowed()
 	}
 }
 
-// borrowed replaces what could not be borrowed, and has the workers that were left behind hand over. A new socket beside
-// one that only an old worker has is as good, but for those who wait in the other when that worker ends.
+// borrowed ends the borrowing: it opens new sockets for listeners that are still missing, and has the revived workers
+// replaced. Connections that wait in a socket that only an old worker has are lost when that worker ends.
 func (m *master) borrowed() {
 	m.borrowing = nil
 	if m.phase != serving {

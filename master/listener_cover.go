@@ -1,5 +1,5 @@
-// Cover: where the worker of a slot does not accept, because it hangs, was told by a signal to end, or comes to life only
-// to die, another one of its generation accepts from its listeners meanwhile, so that nobody waits in their queues.
+// Cover: while the worker of a slot does not accept, because it hangs, was told by a signal to end, or dies again and again,
+// another worker of its generation accepts from its listeners, so that no connection waits in their queues.
 
 package master
 
@@ -12,19 +12,19 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// cover is the worker that accepts from the listeners of another slot. The zero cover is none.
+// cover is the worker that accepts from the listeners of another slot. The zero value is none.
 type cover struct {
-	slot    *slot // its own
+	slot    *slot // of that worker
 	process *process.Worker
 }
 
 // lives reports whether there is a cover, and its worker has not been replaced.
 func (c cover) lives() bool { return c.slot != nil && c.slot.process == c.process }
 
-// accepts reports whether the worker of a slot takes new connections.
+// accepts reports whether the worker of a slot accepts connections.
 func (s *slot) accepts() bool { return s.state == slotServing && !s.hangs() }
 
-// coverSlots sees to all slots of the generation that serves.
+// coverSlots covers every slot of the generation that serves whose worker does not accept, and uncovers the others.
 func (m *master) coverSlots() {
 	if m.phase != serving {
 		return
@@ -38,7 +38,7 @@ func (m *master) coverSlots() {
 	}
 }
 
-// cover has another worker accept for a slot, the next one that can.
+// cover makes another worker accept for a slot, the next one that can.
 func (m *master) cover(s *slot) {
 	g := s.generation
 	if c := s.coveredBy; c.lives() && c.slot.accepts() {
@@ -47,14 +47,14 @@ func (m *master) cover(s *slot) {
 	for i := 1; i < len(g.slots); i++ {
 		other := g.slots[(s.index+i)%len(g.slots)]
 		if other.accepts() {
-			m.uncover(s) // one that hangs, in case it turns again
+			m.uncover(s) // a former cover that hangs may turn again
 			m.acceptFor(other, s)
 			return
 		}
 	}
 }
 
-// acceptFor gives a worker the listeners of another slot that no other worker accepts from anyway.
+// acceptFor passes a worker those listeners of another slot that no other worker accepts from.
 func (m *master) acceptFor(other, s *slot) {
 	layout := s.generation.layout()
 	for _, l := range m.listeners.All() {
@@ -62,7 +62,7 @@ func (m *master) acceptFor(other, s *slot) {
 			continue
 		}
 		body := link.ListenBody{Listener: layout.Describe(l), For: 1 + s.index}
-		body.Listener.Shared = true // the worker that it belongs to may accept, too, before this one is told
+		body.Listener.Shared = true // the slot's own worker may accept, too, before this one is told to stop
 		m.pass(other, link.Message{Kind: link.Listen, Body: link.Body(body)}, l.FD)
 		s.coveredBy = cover{other, other.process}
 	}
@@ -71,7 +71,7 @@ func (m *master) acceptFor(other, s *slot) {
 	}
 }
 
-// uncover ends that.
+// uncover ends the cover of a slot.
 func (m *master) uncover(s *slot) {
 	if c := s.coveredBy; c.lives() {
 		m.pass(c.slot, link.Message{Kind: link.Unlisten, Body: link.Body(link.ListenBody{For: 1 + s.index})})
@@ -79,7 +79,7 @@ func (m *master) uncover(s *slot) {
 	s.coveredBy = cover{}
 }
 
-// acceptForMissing has the queues of slots without a worker served by another one.
+// acceptForMissing makes other workers accept for slots without a worker, when no worker will be spawned there any more.
 func (m *master) acceptForMissing(g *generation) {
 	for _, s := range g.slots {
 		if c := s.coveredBy; s.empties() || c.lives() && c.slot.empties() {
@@ -92,7 +92,7 @@ func (m *master) acceptForMissing(g *generation) {
 	}
 }
 
-// empties reports whether the slot has a worker that will see to what waits in its queues.
+// empties reports whether the slot has a worker that will accept what waits in its queues.
 func (s *slot) empties() bool {
 	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

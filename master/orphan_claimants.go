@@ -1,4 +1,4 @@
-// Who has an address of the configuration and may be a worker whose master is dead.
+// Claimants: processes that have an address of the configuration and may be orphans.
 
 package master
 
@@ -16,9 +16,9 @@ import (
 // master is dead or may be about to leave.
 type claimant struct {
 	pid     int
-	parent  bool // its master lives, but is one of those that end when their keeper has
-	stopped bool // by a signal: it will not come to any rendezvous
-	ours    bool // runs this very binary, so it knows of the rendezvous
+	parent  bool // its master lives, but is about to end
+	stopped bool // by SIGSTOP: it will not answer
+	ours    bool // runs this binary, so it has a rendezvous
 }
 
 // findClaimants returns the workers of Pinion, of this user, that listen on one of these addresses.
@@ -45,13 +45,13 @@ func findClaimants(on []config.Listen) (all []claimant) {
 	return all
 }
 
-// isMasterOf reports whether a process, the parent of a worker, is one that looks after it. A keeper has no workers of its
-// own, but those whose master has died.
+// isMasterOf reports whether a process, the parent of a worker, is its master. A keeper is the parent of orphans only.
 func isMasterOf(p, worker process.Info) bool {
 	return p.State != 'Z' && p.Args[0] == worker.Args[0] && (len(p.Args) < 2 || p.Args[1] != "worker") && !isKeeper(p.PID)
 }
 
-// keeperComm is what a keeper calls itself, so that what is meant for the proxy by its name goes to the master alone.
+// keeperComm is the name of a keeper's process, which differs from the proxy's so that killall by that name signals only the
+// master.
 const keeperComm = "pinion-keeper"
 
 func isKeeper(pid int) bool {

@@ -1,5 +1,5 @@
-// Orphans: a master that is killed leaves its workers serving, each at a rendezvous of its own. The next master of the same
-// configuration goes there before it claims an address, and takes them over with all their connections.
+// Orphans: workers whose master was killed serve on, and wait at a rendezvous socket. The next master of the same
+// configuration connects to these before it binds an address, and takes the workers over with all their connections.
 
 package master
 
@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	searchTime  = 3 * time.Second // for orphans, while workers of ours have the addresses
-	orphanGrace = time.Second     // for the others when one has come
+	searchTime  = 3 * time.Second // for orphans, while Pinion's workers have the addresses
+	orphanGrace = time.Second     // for further orphans after the first was found
 	searchPause = 50 * time.Millisecond
 )
 
-// takeInOrphans returns the generation that an earlier master has left to itself; nil if there is none. Workers of others,
-// and those that only drain, are retired ones of this master from here on: they move their clients on, see handOver. Whoever
-// has an address of the configuration and can only be in the way is ended.
+// takeInOrphans returns the generation of an earlier master that goes on serving; nil if there is none. Workers of other
+// generations, and those that only drain, become retired ones of this master and move their clients, see handOver. Workers
+// that have an address of the configuration but cannot be taken over are killed.
 func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	found := m.findOrphans(cfg)
 	if len(found) == 0 {
@@ -44,7 +44,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 		}
 		same, others := found[:n], found[n:]
 		serves := number == goesOn
-		if serves { // A handoff that was under way may have left a slot's clients in the generation before.
+		if serves { // A handoff that was under way may have left the clients of a slot in the generation before.
 			same, others = fillGaps(same, others)
 		}
 		g, err := m.reviveOrphans(same)
@@ -61,8 +61,8 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 	return latest
 }
 
-// latestThatServes returns the number of the generation that goes on. A later one that hands its clients back, or an earlier
-// one that hands them over, does so because of another that serves; in the moment in which none does, the latest one can.
+// latestThatServes returns the number of the generation that goes on serving: the latest one that does not hand its clients
+// to another generation or, if all do, the latest one.
 func latestThatServes(found []*process.Orphan) (number uint64) {
 	for _, o := range found {
 		if o.Serves() && !o.Drains.Moving {
@@ -77,10 +77,10 @@ func latestThatServes(found []*process.Orphan) (number uint64) {
 	return 0
 }
 
-// takeInBeside takes in the workers of this configuration file that others have left beside those that this master has: a
-// handoff was under way when their master died, or they have stragglers.
+// takeInBeside takes over orphans of this configuration file beside the workers that this master has already: their master
+// died during a handoff, or they have stragglers.
 func (m *master) takeInBeside(met []*process.Orphan) {
-	past := m.totals.Past // includes what they know of those before them
+	past := m.totals.Past // includes the totals that orphans have inherited
 	for _, o := range met {
 		m.generations.numbered = max(m.generations.numbered, o.Spec.Generation)
 		if m.rejoin(o) {
@@ -98,7 +98,7 @@ func (m *master) takeInBeside(met []*process.Orphan) {
 	m.totals.Past = past
 }
 
-// rejoin gives an orphan its slot in a generation of which this master knows already.
+// rejoin gives an orphan its slot in a retired generation of this master, and reports whether there is one.
 func (m *master) rejoin(o *process.Orphan) bool {
 	i := slices.IndexFunc(m.generations.retired, func(g *generation) bool { return g.number == o.Spec.Generation })
 	if i < 0 || o.Spec.Slot >= len(m.generations.retired[i].slots) || m.generations.retired[i].slots[o.Spec.Slot].process != nil {
@@ -122,7 +122,8 @@ func (m *master) rejoin(o *process.Orphan) bool {
 	return true
 }
 
-// handOverAll has all workers that were left beside those that serve move their clients to them, and end.
+// handOverAll makes all workers of retired generations that still serve move their clients to the generation that serves,
+// and end.
 func (m *master) handOverAll() {
 	for _, g := range m.generations.retired {
 		for _, s := range g.slots {
@@ -144,7 +145,7 @@ func (m *master) handOver(s *slot) {
 	m.release(s, s.generation.config.Global.ShutdownTimeout, removed)
 }
 
-// resumeDrain has those drain on that did so before, and end when they would have.
+// resumeDrain lets workers that were draining when their master died drain on, with the same deadline.
 func (m *master) resumeDrain(g *generation, workers []*process.Orphan) {
 	for _, o := range workers {
 		s := g.slots[o.Spec.Slot]
@@ -155,14 +156,14 @@ func (m *master) resumeDrain(g *generation, workers []*process.Orphan) {
 		if o.Drains.Left > 0 {
 			until = m.world.now().Add(o.Drains.Left + grace)
 		}
-		s.toldToEnd = true // its slot is filled again, if its generation is the one that serves
+		s.toldToEnd = true // if its generation serves, its slot is filled when it has ended
 		s.become(slotDraining, until)
 		m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
 			s.index, g.number, o.PID)
 	}
 }
 
-// fillGaps has orphans of earlier generations take the slots that nobody has in the latest one.
+// fillGaps fills vacant slots of the latest generation with orphans of earlier ones.
 func fillGaps(same, others []*process.Orphan) (filled, rest []*process.Orphan) {
 	taken := map[int]bool{}
 	for _, o := range same {
@@ -183,16 +184,16 @@ func fillGaps(same, others []*process.Orphan) (filled, rest []*process.Orphan) {
 type orphanSearch struct {
 	m           *master
 	cfg         *config.Config
-	ownUntil    time.Time // until then workers of this build may come: each waits within moments, unless it hangs
-	othersUntil time.Time // likewise those of others, of which some never do
-	killedUntil time.Time // until then those that are killed may still have their sockets
+	ownUntil    time.Time // until then orphans of this build may answer: they do within moments, unless they hang
+	othersUntil time.Time // until then orphans of other builds may answer; some never do
+	killedUntil time.Time // until then orphans that were killed may still hold their sockets
 	found       []*process.Orphan
-	killed      map[int]bool // strays, by pid
-	reported    map[int]bool // likewise: those that the operator has been told of
+	killed      map[int]bool // by pid
+	reported    map[int]bool // by pid: logged as not answering
 }
 
-// findOrphans returns the orphans that the configuration is about. While workers of ours have its addresses and may still
-// come, because their master is just ending, it waits for them.
+// findOrphans returns the orphans of the configuration. It waits while Pinion's workers have its addresses and may still
+// become orphans because their master is just ending.
 func (m *master) findOrphans(cfg *config.Config) []*process.Orphan {
 	until := m.world.now().Add(searchTime)
 	g := orphanSearch{m: m, cfg: cfg, ownUntil: until, othersUntil: until, killed: map[int]bool{}, reported: map[int]bool{}}
@@ -202,7 +203,7 @@ func (m *master) findOrphans(cfg *config.Config) []*process.Orphan {
 	return g.found
 }
 
-// look reports whether to look again.
+// look looks for orphans once, and reports whether to look again.
 func (g *orphanSearch) look() bool {
 	m := g.m
 	var pids []int
@@ -229,7 +230,8 @@ func (g *orphanSearch) look() bool {
 	return again
 }
 
-// waitsFor returns until when a process that has an address may come, or go. One that only is in the way is ended.
+// waitsFor returns until when to wait for a process that has an address, to answer or to end. One that does not answer is
+// killed.
 func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	m, now := g.m, g.m.world.now()
 	until = g.othersUntil
@@ -240,7 +242,7 @@ func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	switch {
 	case slices.ContainsFunc(g.found, func(o *process.Orphan) bool { return o.PID == c.pid }):
 		return time.Time{}
-	case c.parent: // about to leave
+	case c.parent: // its master is about to leave
 	case g.killed[c.pid]:
 		return g.killedUntil
 	case c.stopped, deaf, over && c.ours:
@@ -257,7 +259,7 @@ func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	return until
 }
 
-// concerns reports whether an orphan is of the same configuration, or has one of its addresses.
+// concerns reports whether an orphan is of the same configuration file, or has one of its addresses.
 func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
 	if o.Spec.ConfigFile != "" && o.Spec.ConfigFile == absolute(m.opts.ConfigFile) {
 		return true
@@ -269,7 +271,7 @@ func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
 	})
 }
 
-// reviveOrphans makes a generation of its workers. The descriptors of those that it does not have are closed.
+// reviveOrphans makes a generation of orphans, and takes over or closes their descriptors.
 func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 	first := workers[0]
 	spec := first.Spec
@@ -277,7 +279,7 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 		spec.Listeners = nil
 	}
 	for _, o := range workers {
-		if !o.Serves() { // what it has lent is about to be closed, since its address is not served any more
+		if !o.Serves() { // its listeners are about to be closed
 			for _, l := range o.Lent {
 				m.world.close(l.FD)
 			}
@@ -309,7 +311,7 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 	return g, nil
 }
 
-// keepLent makes listeners of the copies that an orphan has lent, unless they are there already: workers share some.
+// keepLent adds the listeners that an orphan has passed, unless they are there already: workers share some.
 func (m *master) keepLent(o *process.Orphan) {
 	for _, l := range o.Lent {
 		if m.listeners.Holds(l.FD) {
@@ -320,8 +322,8 @@ func (m *master) keepLent(o *process.Orphan) {
 	}
 }
 
-// retryWhileInUse tries until an address is free that a master has had which is just ending. A service manager starts the
-// next one when nothing is left of it.
+// retryWhileInUse calls try until the address is free, for some seconds: a master that is just ending may hold it. A service
+// manager starts the next master only when the last one is gone.
 func (m *master) retryWhileInUse(try func() error) error {
 	for began := m.world.now(); ; m.world.pause(searchPause) {
 		err := try()
@@ -331,7 +333,7 @@ func (m *master) retryWhileInUse(try func() error) error {
 	}
 }
 
-// findLateOrphans does so for some moments: all who come within them, of the configuration file.
+// findLateOrphans returns all orphans of a configuration file that can be reached within a second.
 func findLateOrphans(file string) (all []*process.Orphan) {
 	for until := time.Now().Add(orphanGrace); time.Now().Before(until); time.Sleep(searchPause) {
 		met, _ := process.FindOrphans(file, nil)

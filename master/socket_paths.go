@@ -1,6 +1,6 @@
-// Paths of unix sockets: whoever removes one, a cleaner of temporary files for instance, leaves a socket behind to which
-// nobody can connect. So the master looks at them now and then, and before every reload and upgrade, and binds anew what is
-// gone. Who is connected, or waits in the old socket's queue, is served as before.
+// Paths of unix sockets. If one is removed, by a cleaner of temporary files for instance, no client can connect to the
+// socket any more. So the master checks them every few seconds, and before every reload and upgrade, and binds again what is
+// gone. Connections that exist or wait in the old socket's queue are served as before.
 
 package master
 
@@ -16,32 +16,32 @@ import (
 
 const (
 	pathInterval = 5 * time.Second
-	// lookPatience is how long a reload or an upgrade waits for a look: a file system may hang.
+	// lookPatience is how long a reload or an upgrade waits for the check: a file system may hang.
 	lookPatience = 3 * time.Second
 )
 
-// paths is the watch over them. Only the goroutine of Run touches it.
+// paths is the state of that check. Only the goroutine of Run touches it.
 type paths struct {
 	next       time.Time // zero: nothing is watched
-	looking    bool      // beside the loop
-	after      []func()  // what is to follow
-	until      time.Time // then it follows, whether or not the look is over; counts if there is something to follow
+	looking    bool      // a check is under way beside the loop
+	after      []func()  // called when the check is over
+	until      time.Time // when after is called even if the check is not over; only with after
 	complaints map[string]string
 }
 
-// ownPath is one of the service's paths on its way to be looked at, and what was found.
+// ownPath is one path to check, and the result.
 type ownPath struct {
 	listen config.Listen
-	spot   listen.Spot // what should be there; zero: whatever is there
+	spot   listen.Spot // the expected file; zero: any
 	own    []uint64
 	inode  uint64 // of the listener; 0: it is the admin socket
-	admin  int    // bound anew; -1: not
+	admin  int    // the new admin socket; -1: none
 	listen.Socket
 	gone bool
 	err  error // why it could not be bound anew
 }
 
-// due returns when there is something to do about the paths; zero if never.
+// due returns when the next check or its deadline is due; zero if never.
 func (p *paths) due() time.Time {
 	if len(p.after) > 0 && (p.next.IsZero() || p.until.Before(p.next)) {
 		return p.until
@@ -49,7 +49,7 @@ func (p *paths) due() time.Time {
 	return p.next
 }
 
-// tickPaths does what is due about them.
+// tickPaths begins a check that is due, and ends the wait for one that takes too long.
 func (m *master) tickPaths(now time.Time) {
 	if len(m.paths.after) > 0 && !now.Before(m.paths.until) {
 		m.log.Printf(logfile.Warn, "looking at the paths of our sockets takes long; going on")
@@ -63,7 +63,7 @@ func (m *master) tickPaths(now time.Time) {
 	}
 }
 
-// watchPaths begins to look after the paths, if there are any.
+// watchPaths schedules the next check, if there are any paths.
 func (m *master) watchPaths() {
 	m.paths.next = time.Time{}
 	if len(m.ownPaths()) > 0 {
@@ -71,7 +71,7 @@ func (m *master) watchPaths() {
 	}
 }
 
-// ownPaths returns all paths that this service has bound itself.
+// ownPaths returns all paths that this service has bound.
 func (m *master) ownPaths() (all []ownPath) {
 	for _, l := range m.listeners.All() {
 		if l.Unlink == nil {
@@ -91,12 +91,13 @@ func (m *master) ownPaths() (all []ownPath) {
 	return all
 }
 
-// rebindIfGone finds out whether a path still leads to the service, and binds it anew if not. It runs beside the loop.
+// rebindIfGone finds out whether a path still leads to the service's socket, and binds it again if not. It runs beside the
+// loop.
 func (p *ownPath) rebindIfGone(w *world) {
 	now, err := w.sockets.Locate(p.listen.Address)
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return // nobody can tell
+		return // not known
 	case err == nil && (p.spot == now || p.spot == listen.Spot{}):
 		p.spot = now
 		return
@@ -111,7 +112,7 @@ func (p *ownPath) rebindIfGone(w *world) {
 	p.Socket, p.err = w.sockets.Bind(p.listen, p.own, listen.LockPatience)
 }
 
-// checkPaths looks after all paths, and then goes on. It does not wait.
+// checkPaths checks all paths and then calls then. It does not block.
 func (m *master) checkPaths(then func()) {
 	if len(m.paths.after) == 0 {
 		m.paths.until = m.world.now().Add(lookPatience)
@@ -137,7 +138,7 @@ func (m *master) checkPaths(then func()) {
 	})
 }
 
-// checked takes over what was bound anew, and goes on with what was to follow.
+// checked takes over new sockets, and calls what waits for the check.
 func (m *master) checked(all []ownPath) {
 	m.paths.looking = false
 	for i := range all {
@@ -146,7 +147,7 @@ func (m *master) checked(all []ownPath) {
 	m.lookedAfter()
 }
 
-// lookedAfter goes on with what was to follow a look.
+// lookedAfter calls what waits for the check.
 func (m *master) lookedAfter() {
 	after := m.paths.after
 	m.paths.after = nil
@@ -155,14 +156,14 @@ func (m *master) lookedAfter() {
 	}
 }
 
-// mend puts a socket that was bound anew in the place of the one to which nobody can connect any more.
+// mend puts a new socket in the place of one whose path was removed.
 func (m *master) mend(p *ownPath) {
 	l := m.listeners.Find(p.inode)
 	switch {
 	case p.gone && p.err != nil:
 		m.logLostPath(p.listen.Address, p.err)
 	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil):
-		p.discard(m.world) // the next look is in time
+		p.discard(m.world) // the next check will do
 	case p.gone && p.inode == 0:
 		m.replaceAdmin(p.admin)
 	case p.gone:
@@ -187,7 +188,7 @@ func (p *ownPath) discard(w *world) {
 	w.close(p.FD)
 }
 
-// logLostPath logs that a path is lost, but not again and again.
+// logLostPath logs that a path is gone, once for each error.
 func (m *master) logLostPath(path string, err error) {
 	if m.paths.complaints[path] == err.Error() {
 		return
@@ -199,7 +200,7 @@ func (m *master) logLostPath(path string, err error) {
 	m.log.Printf(logfile.Error, "the socket %s is gone, nobody can connect there, and it cannot be bound anew: %v", path, err)
 }
 
-// replace has the workers accept at a path again. They empty the queue of the socket that was there.
+// replace passes the new socket of a path to the workers. They also serve what waits in the queue of the old one.
 func (m *master) replace(l *listen.Listener, p *ownPath) {
 	k := m.generations.serving.layout().PoolAt(l)
 	if k < 0 {
@@ -222,7 +223,7 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 	m.storeSockets()
 }
 
-// replaceAdmin answers operators at the path of the admin socket again.
+// replaceAdmin serves the new admin socket.
 func (m *master) replaceAdmin(fd int) {
 	m.log.Printf(logfile.Warn, "the admin socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
 	m.admin.server.Leave()
