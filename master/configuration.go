@@ -1,5 +1,4 @@
-// The configuration file: it is read beside the loop, by whoever starts or reloads, or wants to know what a reload would
-// change.
+// The configuration file, which is read beside the loop: for a start, a reload, or a preview of a reload.
 
 package master
 
@@ -13,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
-// load reads the configuration aside, since a name in it may take a while to look up, and then goes on.
+// load reads the configuration beside the loop, since looking up a name may take a while, and then calls then.
 func (m *master) load(then func(*config.Config, error)) {
 	path := m.opts.ConfigFile
 	m.world.aside(func() func() {
@@ -36,7 +35,7 @@ func (m *master) preview(reply chan<- admin.Outcome) {
 	})
 }
 
-// misconfigured is the answer to those who asked for a configuration that cannot be used: each problem has its line.
+// misconfigured returns the answer about a configuration that cannot be used, with one line for each problem.
 func (m *master) misconfigured(err error) admin.Outcome {
 	o := admin.Outcome{Error: err.Error(), Failure: admin.FailureConfig}
 	if problems := (config.Problems)(nil); errors.As(err, &problems) {
@@ -49,7 +48,7 @@ func (m *master) misconfigured(err error) admin.Outcome {
 // mostChanges is how many lines tell what a reload has changed.
 const mostChanges = 20
 
-// inShort leaves out lines where there are many.
+// inShort replaces lines by their number where there are too many.
 func inShort(lines []string) []string {
 	if len(lines) <= mostChanges {
 		return lines

@@ -63,7 +63,7 @@ func (m *master) finishEvent() {
 	if m.masters.old != nil { // workers that the old master still hands over must not outlive this process
 		return
 	}
-	if m.masters.newRuns { // the new master must not outlive this process with copies of the listening sockets; the service was told to end, and is killed if it hangs
+	if m.masters.newRuns { // the new master must not outlive this process with copies of the listening sockets; it was told to end, and is killed if it hangs
 		return
 	}
 	m.become(stopped)

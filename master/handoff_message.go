@@ -21,9 +21,9 @@
 //	       ───────────── topology… ────────►        upgrade only, at any time: servers have moved
 //	       ◄─────────── intent… ───────────►        upgrade only, at any time: what the other must know of what was asked for here
 //
-// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers hand clients back
-// what they have taken, the new side says returned, and the old generation serves as if nothing had been. An abort because
-// pinion stops has nobody hand anything back: then the workers of both sides end.
+// Until settled (agreed) either side can say abort (the old one) or failed (the new one): the new workers hand their clients
+// back, the new side says returned, and the old generation serves as before. After an abort because pinion stops no client
+// is handed back: the workers of both sides end.
 
 package master
 
@@ -111,7 +111,7 @@ type message struct {
 	Left    time.Duration `json:"left,omitempty"`    // worker: until it must have ended; 0 = whenever it likes
 
 	From   int    `json:"from,omitempty"`   // peer: slot of the old side's worker
-	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: of that worker
+	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: its own
 	Share  int    `json:"share,omitempty"`  // peer: of the clients, see link.PeerBody
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort

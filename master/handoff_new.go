@@ -71,7 +71,7 @@ type newSide struct {
 	agreedTo       bool                 // upgrade: the old master agrees that this one takes over
 	claimed        bool                 // upgrade: the service manager may have been told that this process is the main one
 	link           *masterLink          // upgrade: the link to the old master
-	welcome        message              // upgrade: its Kind is empty until the master has connected
+	welcome        message              // upgrade: its Kind is empty until it has come
 	heldIntents    []intent             // upgrade: what was asked for before the welcome
 }
 

@@ -1,4 +1,4 @@
-// How a new side ends in failure: its workers hand clients back what they have taken, and only then go.
+// The new side when the handoff fails: its workers hand their clients back before they end.
 
 package master
 

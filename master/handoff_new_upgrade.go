@@ -242,7 +242,7 @@ func (n *newSide) promote() {
 	m.settleListeners(n.g)
 	if n.result != nil {
 		m.last = n.result
-		countLost(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)
+		setLosses(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
 	}
 	m.openLogAnew(nil) // the log file may have been rotated since this process opened it

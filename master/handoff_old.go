@@ -264,7 +264,7 @@ func (o *oldSide) addUpResults() {
 		t.Bytes += body.Bytes
 		t.LongestPause = max(t.LongestPause, body.LongestPause)
 	}
-	countLost(t, o.losses, o.lossesOfNew)
+	setLosses(t, o.losses, o.lossesOfNew)
 }
 
 // peerFailed is called when an old worker can hand no more clients to a new one. The new side finds out whether that worker
@@ -367,7 +367,7 @@ func (o *oldSide) conclude(err error) {
 	err = withHint(err)
 	o.status.Took = m.world.now().Sub(o.status.At)
 	o.status.Outcome = admin.HandoffDone
-	countLost(&o.status, o.losses, o.lossesOfNew)
+	setLosses(&o.status, o.losses, o.lossesOfNew)
 	m.oldSide = nil
 	if err != nil {
 		o.status.Outcome, o.status.Reason = admin.HandoffFailed, err.Error()+lossClause(&o.status)

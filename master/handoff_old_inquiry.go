@@ -1,5 +1,5 @@
-// Inquiry: what becomes of an attempt whose new workers do not reach a server depends on whether the old ones do. A
-// connection that stands proves nothing, since the server behind it may hang. So the old workers have it say something.
+// Inquiry: if the new workers cannot reach a server, the handoff fails only if the old ones can. An open connection proves
+// nothing, since the server may hang, so the old workers send it a request.
 
 package master
 
@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	inquiryTime  = time.Second // for a server to say something: as long as it has to answer a new worker
+	inquiryTime  = time.Second // for a server to answer: as long as it has to answer a new worker
 	inquiryEvery = 50 * time.Millisecond
 )
 
-// inquiry is under way while an attempt waits to hear from servers.
+// inquiry is the state while answers of servers are awaited.
 type inquiry struct {
 	prepared message
 	doubtful []doubtful
 	until    time.Time
 }
 
-// doubtful is a server that new workers do not reach, and that old ones are connected to.
+// doubtful is a server that new workers cannot reach, and old ones are connected to.
 type doubtful struct {
 	link.Unreachable
 	pool, server int    // indexes in the generation that serves
-	heard        uint64 // when it had last said something, when it was asked
+	heard        uint64 // when it had last answered, as of the inquiry
 }
 
-// doubt returns a server of the generation, if its workers are connected to it.
+// doubt finds an unreachable server in the generation, and reports whether workers of the generation are connected to it.
 func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
@@ -51,8 +51,8 @@ func (g *generation) connected(pool, server int) bool {
 	})
 }
 
-// inquire has the old workers find out about servers. Those of an older build cannot, and their word that they are
-// connected has to do.
+// inquire makes the old workers send requests to servers. If they are of an older build, which cannot, an open connection
+// counts as an answer.
 func (o *oldSide) inquire(msg message, all []doubtful) {
 	m := o.m
 	for i := range all {
@@ -71,7 +71,7 @@ func (o *oldSide) inquire(msg message, all []doubtful) {
 	o.until = m.world.now().Add(inquiryEvery)
 }
 
-// inquired looks which servers have said something meanwhile. Any of them ends the attempt.
+// inquired checks which servers have answered. If one has, the attempt fails.
 func (o *oldSide) inquired() {
 	m, q := o.m, o.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {

@@ -148,7 +148,7 @@ func (o *oldSide) newMasterEnded(err error) {
 	}
 }
 
-// newMasterDied is called after the end of a new master while clients move: its workers hand clients back by themselves.
+// newMasterDied is called when a new master has ended while clients move: its workers hand them back by themselves.
 func (o *oldSide) newMasterDied(err error) {
 	err = fmt.Errorf("new master: %w", err)
 	o.resume()

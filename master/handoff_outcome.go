@@ -1,4 +1,4 @@
-// How a handoff went, in words.
+// The outcome of a handoff, as text.
 
 package master
 
@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// lineOf says in a sentence how a handoff went.
+// lineOf describes the outcome of a handoff in a sentence.
 func lineOf(h *admin.HandoffStatus) string {
 	name := fmt.Sprintf("%s to generation %d", h.Kind, h.Generation)
 	if h.Build != "" {
@@ -33,7 +33,7 @@ func lineOf(h *admin.HandoffStatus) string {
 		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
 }
 
-// levelOf is how bad the outcome is.
+// levelOf returns the log level for the outcome.
 func levelOf(h *admin.HandoffStatus) logfile.Level {
 	if h.Outcome == admin.HandoffFailed || h.Lost > 0 {
 		return logfile.Error
@@ -41,7 +41,7 @@ func levelOf(h *admin.HandoffStatus) logfile.Level {
 	return logfile.Notice
 }
 
-// lossClause says what was lost, as a clause to append to a sentence, or nothing.
+// lossClause returns a clause about lost clients to append to a sentence; empty if there are none.
 func lossClause(h *admin.HandoffStatus) string {
 	if h.Lost == 0 {
 		return ""
@@ -49,13 +49,13 @@ func lossClause(h *admin.HandoffStatus) string {
 	return fmt.Sprintf("; %s lost: %s", clientsAre(h.Lost, "were"), strings.ReplaceAll(h.LostReason, "\n", " / "))
 }
 
-// notifyOutcome has the service manager know that the handoff is over.
+// notifyOutcome tells the service manager that the handoff is over.
 func (o *oldSide) notifyOutcome() {
 	m, h := o.m, &o.status
 	switch {
 	case h.Kind == kindUpgrade && h.Outcome == admin.HandoffDone:
 		return // the new master speaks for the service
-	case o.declared: // and may have, although it failed
+	case o.declared: // the pid file or the service manager may name the new master, although it has failed
 		m.writePIDFile(func(err error) {
 			if err != nil {
 				m.log.Printf(logfile.Error, "%v", err)
@@ -66,8 +66,8 @@ func (o *oldSide) notifyOutcome() {
 	m.world.services.Ready(m.stillOld() + lineOf(h))
 }
 
-// stillOld begins a line that tells how an attempt has failed, if what serves is what an earlier master has left: then it
-// was no attempt to change something, and the file is not what serves.
+// stillOld returns the beginning of a line about a failed attempt if the generation that serves was left by an earlier
+// master: then the configuration file is not what is served.
 func (m *master) stillOld() string {
 	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "

@@ -295,8 +295,7 @@ func (k *keeper) masterFailed(how string) (over bool, err error) {
 	return false, nil
 }
 
-// start begins the next master, which finds the workers. One that ends before the master has connected here is not followed
-// by another.
+// start starts the next master, which finds the workers. If that one ends before it has connected, no other is started.
 func (k *keeper) start() error {
 	env := append(os.Environ(), keeperVariable+"="+strconv.Itoa(k.pid))
 	child, err := os.StartProcess(os.Args[0], os.Args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})

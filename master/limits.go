@@ -1,5 +1,5 @@
-// What a configuration needs of the machine: workers that do not fit are refused before they are begun, and descriptors that
-// are too few are told of.
+// What a configuration needs of the machine: workers for which there is no room are refused before they are spawned, and too
+// few descriptors are logged.
 
 package master
 
@@ -12,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// What processes need at their start, about, and what the master itself may still want.
+// Threads that a worker and a master need at their start, about, and what this master itself may still need.
 const (
 	workerTasks = 8
 	masterTasks = 16
@@ -25,7 +25,8 @@ func (m *master) workersOf(cfg *config.Config) int {
 	return cfg.WorkerCount(m.opts.Workers, len(allowed))
 }
 
-// checkTasks finds out beside the loop whether that many workers, and others, fit, and goes on; an error says why not.
+// checkTasks finds out beside the loop whether there is room for the threads of that many workers and for others, and then
+// calls then, with an error if not.
 func (m *master) checkTasks(workers, others int, then func(error)) {
 	need := workers*workerTasks + others + spareTasks
 	m.world.aside(func() func() {
@@ -38,8 +39,8 @@ func (m *master) checkTasks(workers, others int, then func(error)) {
 	})
 }
 
-// memoryShare returns what "memory_limit: auto" comes to for each of n workers. The other half is for what the kernel
-// and the runtime need beside the bytes that are counted, and for those who live on the same machine.
+// memoryShare returns what "memory_limit: auto" means for each of n workers: half of the memory in all. The other half is
+// for the kernel, the runtime and other processes.
 func (m *master) memoryShare(cfg *config.Config, n int) int64 {
 	if cfg.Global.MemoryLimit != config.AutoMemory {
 		return 0
@@ -54,7 +55,7 @@ func (m *master) memoryShare(cfg *config.Config, n int) int64 {
 	return share
 }
 
-// checkDescriptors logs what the workers of a configuration have too few descriptors for.
+// checkDescriptors logs for what a configuration the workers have too few descriptors.
 func (m *master) checkDescriptors(cfg *config.Config) {
 	for _, p := range cfg.DescriptorWarnings(m.workersOf(cfg), m.world.descriptors()) {
 		pool := ""
@@ -65,8 +66,8 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 	}
 }
 
-// withHint says what to do about an error that means that descriptors are too few, unless it says so itself. What another
-// process or a library has said is text.
+// withHint adds what to do to an error that means that descriptors are too few. It compares text, since the error may come
+// from another process or a library.
 func withHint(err error) error {
 	switch {
 	case err == nil, strings.Contains(err.Error(), "LimitNOFILE"):

@@ -1,4 +1,4 @@
-// Listening, as the loop decides: the set of listeners does what is decided.
+// Listening sockets, as the loop decides about them. Package listen does what is decided.
 
 package master
 
@@ -14,8 +14,8 @@ func (g *generation) layout() listen.Layout {
 	return listen.Layout{Pools: g.config.Pools, Slots: len(g.slots)}
 }
 
-// patience is how long another process that binds in the same directory is waited for. A master that serves, or is to take
-// over from one that does, would keep others waiting.
+// patience is how long to wait for another process that binds in the same directory. It is short for a master that serves or
+// replaces one, since the loop waits.
 func (m *master) patience() time.Duration {
 	if m.phase == starting && !m.masters.startedByOld {
 		return listen.LockPatience
@@ -23,8 +23,8 @@ func (m *master) patience() time.Duration {
 	return listen.ShortLockPatience
 }
 
-// settleListeners makes the sockets of a generation that serves now ordinary ones, and gives up those that it does not
-// serve. What a generation is left behind with says nothing of backlog and permissions.
+// settleListeners is called when a generation begins to serve: its sockets get their backlog and permissions, and those that
+// it does not serve are closed. A revived generation does not know backlogs and permissions.
 func (m *master) settleListeners(g *generation) {
 	layout := g.layout()
 	m.closeWhere(func(l *listen.Listener) bool { return !layout.Serves(l) })
@@ -50,16 +50,16 @@ func (m *master) dropListeners(serving *generation) {
 	}
 }
 
-// passListener has a worker accept from a listener that its generation serves.
+// passListener makes a worker accept from a listener of its generation.
 func (m *master) passListener(s *slot, l *listen.Listener) {
 	m.pass(s, link.Message{Kind: link.Listen, Body: link.Body(link.ListenBody{Listener: s.generation.layout().Describe(l)})}, l.FD)
 }
 
-// closeWhere closes the copies that the master has of some listeners. Connections go on coming to those that a new master
-// may come to serve with.
+// closeWhere closes the master's copies of some listeners. During an upgrade connections may still come to them, since the
+// new master may have copies.
 func (m *master) closeWhere(chosen func(*listen.Listener) bool) {
 	m.listeners.Close(m.oldSide == nil || m.oldSide.link == nil, chosen)
 }
 
-// closeListeners gives up all listeners.
+// closeListeners closes the master's copies of all listeners.
 func (m *master) closeListeners() { m.closeWhere(func(*listen.Listener) bool { return true }) }

@@ -1,4 +1,4 @@
-// The log, as the operator changes it while the master runs: another file, another verbosity.
+// Changes to the log while the master runs: the file is opened anew, or the verbosity changed.
 
 package master
 
@@ -12,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// reopenWithin is how long whoever asks for another log file waits for it.
+// reopenWithin is how long an operator waits for the log file to be opened.
 const reopenWithin = 5 * time.Second
 
 // reopenLog goes on in the log file that is at its path now. A new master may have opened the one that was there before.
@@ -23,8 +23,8 @@ func (m *master) reopenLog(reply chan<- admin.Outcome) {
 	}
 }
 
-// openLogAnew goes on in the log file that is at its path now, and tells to those who asked for it how that went; nil:
-// nobody did. If it cannot be opened, the lines go on into the file that was open, and say so.
+// openLogAnew goes on in the log file that is at its path now, and reports the result to reply, unless that is nil. If the
+// file cannot be opened, lines go on into the one that was open, and one of them says so.
 func (m *master) openLogAnew(reply chan<- admin.Outcome) {
 	answer := func(admin.Outcome) {}
 	if reply != nil {

@@ -1,5 +1,5 @@
-// Clients that are lost: those that a worker had when it died or was killed. Whoever asked for a reload or an upgrade learns
-// how many that were meanwhile, and why.
+// Lost clients: those that a worker had when it died or was killed. The outcome of a reload or an upgrade says how many were
+// lost during it, and why.
 
 package master
 
@@ -35,7 +35,8 @@ func (l *losses) add(clients int, reason string) {
 
 const andOthers = "; and others"
 
-// countLosses counts the clients of a worker that is dead, or as good as dead, once, and returns how many those are.
+// countLosses adds the clients of a worker that is dead or being killed to the losses of the handoff, once, and returns how
+// many they are.
 func (m *master) countLosses(s *slot, why string) (clients int) {
 	clients = s.clients()
 	if s.lossesCounted {
@@ -55,13 +56,13 @@ func (m *master) countLosses(s *slot, why string) (clients int) {
 	return clients
 }
 
-// countLost puts the losses of both sides into the status.
-func countLost(h *admin.HandoffStatus, ours, theirs losses) {
+// setLosses puts the losses of both sides into the status.
+func setLosses(h *admin.HandoffStatus, ours, theirs losses) {
 	ours.add(theirs.clients, theirs.reason)
 	h.Lost, h.LostReason = ours.clients, ours.reason
 }
 
-// clientsAre counts clients, with the verb that follows.
+// clientsAre returns a number of clients with the verb, such as "1 client was".
 func clientsAre(n int, verb string) string {
 	if n == 1 {
 		return "1 client " + map[string]string{"are": "is", "were": "was"}[verb]

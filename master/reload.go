@@ -1,4 +1,4 @@
-// Reload and upgrade as the operator sees them: one at a time, one more may wait, and whoever asked learns the outcome.
+// Reload and upgrade as the operator sees them: one at a time, one more may wait, and each who asked is told the outcome.
 
 package master
 
@@ -15,16 +15,16 @@ const (
 	kindUpgrade = "upgrade"
 )
 
-// order is a reload or an upgrade that somebody wants.
+// order is a reload or an upgrade that was asked for.
 type order struct {
 	kind    string
 	strict  bool
-	noReply bool // somebody asked who waits for no answer, so that it must not be forgotten
+	noReply bool // asked for by a signal, which gets no answer, so that it must not be lost
 	replies []chan<- admin.Outcome
 }
 
-// request begins a reload or an upgrade, or has it wait for the one that is under way. Those that wait are one: an upgrade
-// does all that a reload does. What is asked for during the start waits, too: the configuration may have been read already.
+// request begins a reload or an upgrade, or queues it while another one or the start is under way: the configuration may
+// have been read already. What is queued is merged into one order, since an upgrade does all that a reload does.
 func (m *master) request(r order) {
 	switch {
 	case m.phase == starting:
@@ -44,7 +44,7 @@ func (m *master) request(r order) {
 	}
 }
 
-// startOrder begins a reload or an upgrade, once it is known that the paths of our sockets are there.
+// startOrder begins a reload or an upgrade, after the paths of the sockets were checked.
 func (m *master) startOrder(r order) {
 	switch {
 	case m.phase != serving:
@@ -57,7 +57,7 @@ func (m *master) startOrder(r order) {
 	}
 }
 
-// startIfRoom goes on with a reload or an upgrade, unless something is too tight for it.
+// startIfRoom goes on with a reload or an upgrade, unless a limit of processes is too tight for it.
 func (m *master) startIfRoom(r order, tight error, then func()) {
 	m.loading = false
 	switch {
@@ -86,13 +86,13 @@ func (m *master) enqueue(r order) {
 	m.queued.replies = append(m.queued.replies, r.replies...)
 }
 
-// refuse tells those who want something that it is too late.
+// refuse answers an order with the error that the master is ending.
 func (m *master) refuse(r *order) {
 	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
 	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
 }
 
-// refuseQueued is called when pinion ends.
+// refuseQueued refuses the order that waits. It is called when pinion ends.
 func (m *master) refuseQueued() {
 	if r := m.queued; r != nil {
 		m.queued = nil
@@ -106,7 +106,7 @@ func (r *order) answer(o admin.Outcome) {
 	}
 }
 
-// startQueued begins what has waited.
+// startQueued begins what waits: the end, or a reload or upgrade.
 func (m *master) startQueued() {
 	if m.phase != serving || m.occupied() {
 		return
@@ -128,7 +128,7 @@ func (m *master) occupied() bool {
 	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil
 }
 
-// busy names what is under way.
+// busy returns the name of what is under way; empty: nothing.
 func (m *master) busy() string {
 	switch {
 	case m.oldSide != nil:
@@ -147,7 +147,7 @@ func (m *master) busy() string {
 func (m *master) reload(r order) {
 	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
 	m.openLogAnew(nil)
-	if r.noReply { // by a signal, perhaps: with Type=notify-reload, systemd waits until it is told that the reload has begun
+	if r.noReply { // perhaps by systemd, with Type=notify-reload, which waits until it is told that the reload has begun
 		m.world.services.Reloading("reloading the configuration")
 	} else {
 		m.world.services.Status("reloading the configuration")
@@ -163,7 +163,7 @@ func (m *master) reload(r order) {
 	})
 }
 
-// handOffTo has a generation of a configuration follow the one that serves; err tells why there is none.
+// handOffTo begins the handoff to a generation of a new configuration; err is why there is no configuration.
 func (m *master) handOffTo(r order, cfg *config.Config, err error) {
 	o := m.newOldSide(r)
 	m.oldSide = o
@@ -186,7 +186,7 @@ func (m *master) upgrade(r order) {
 	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
 	m.world.services.Status("upgrading")
 	o := m.newOldSide(r)
-	o.status.Build = "" // until it has introduced itself
+	o.status.Build = "" // not known before the new master's hello
 	m.oldSide = o
 	o.enter(oldCalling, callTimeout)
 	m.openKeeper()

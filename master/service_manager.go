@@ -13,7 +13,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/systemd"
 )
 
-// manager is what the master says to systemd, see systemd.Manager.
+// manager is the service manager, see systemd.Manager.
 type manager interface {
 	Present() bool
 	Report(heard func(error))
@@ -32,11 +32,11 @@ type manager interface {
 	Flush()
 }
 
-// service is what the service manager expects, and has.
+// service is what the service manager expects of the master, and keeps for it.
 type service struct {
-	every  time.Duration // between two pings of the watchdog; 0: it wants none
-	next   time.Time     // when it wants to hear of the master next
-	stored []string      // what it may still keep of the predecessor's generation
+	every  time.Duration // between two pings of the watchdog; 0: there is none
+	next   time.Time     // when the next ping is due
+	stored []string      // names in the fd store that may remain of the old master's generation
 }
 
 // beginService is called when the process serves for the first time.
@@ -51,7 +51,7 @@ func (m *master) beginService() {
 	if m.masters.startedByOld && m.keeper.pid > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")
 	} else if m.masters.startedByOld {
-		m.world.services.MainPID(m.world.pid) // once more: the old master may not have got so far
+		m.world.services.MainPID(m.world.pid) // again: the old master may have died before it did this
 	} else if err := m.world.flip(); err != nil {
 		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
 	}
@@ -66,7 +66,8 @@ func (m *master) servingLine() string {
 	return fmt.Sprintf("serving, generation %d", m.generations.serving.number)
 }
 
-// managerHeard is called when the service manager cannot be told something, and when it can again.
+// managerHeard is called when a message to the service manager cannot be delivered, and, with nil, when messages can be
+// delivered again.
 func (m *master) managerHeard(err error) {
 	if err != nil {
 		m.log.Printf(logfile.Warn, "%v; trying again, and storing sockets again when it does", err)

@@ -17,7 +17,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// statistics is the port and who waits there.
+// statistics is the statistics port and its scrapes.
 type statistics struct {
 	port    net.Listener // nil: not open, or another master's
 	fd      int          // of the port, inherited and not served yet; -1: none
@@ -57,7 +57,7 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 	})
 }
 
-// answerScrape reads the counters now and writes them from a goroutine of its own, so that a slow reader delays nobody.
+// answerScrape reads the counters now and writes them from another goroutine, so that a slow reader does not delay the loop.
 func (m *master) answerScrape(s *totals.Scrape) {
 	now := m.world.now()
 	m.refresh()
@@ -70,7 +70,7 @@ func (m *master) answerScrape(s *totals.Scrape) {
 	go s.Answer(text)
 }
 
-// serveStats begins to answer who asks for the statistics.
+// serveStats begins to answer scrapes of the statistics port.
 func (m *master) serveStats() {
 	if m.statistics.port == nil && m.statistics.fd >= 0 {
 		var err error
@@ -85,8 +85,8 @@ func (m *master) serveStats() {
 	}
 }
 
-// declineScrapes leaves who asks for the statistics to the new master. Were both to answer, totals would go back and forth:
-// only the new one counts what its workers do.
+// declineScrapes leaves scrapes to the new master. If both answered, totals would go back and forth, since only the new one
+// has the latest counts of its workers.
 func (m *master) declineScrapes() {
 	if m.statistics.port == nil {
 		return

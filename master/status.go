@@ -1,4 +1,4 @@
-// The status, put together of what the master knows.
+// The status that the admin socket reports.
 
 package master
 
@@ -11,7 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// status tells how the master is.
+// status returns the status of the master, its generations and pools.
 func (m *master) status() *admin.Status {
 	now := m.world.now()
 	s := &admin.Status{
@@ -56,7 +56,7 @@ func (g *generation) status(state, build string, now time.Time) admin.Generation
 	return s
 }
 
-// poolStatus tells how the pools and their servers are.
+// poolStatus returns the status of the pools and their servers.
 func (g *generation) poolStatus() []admin.PoolStatus {
 	pools := make([]admin.PoolStatus, len(g.pools))
 	for i := range g.pools {

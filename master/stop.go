@@ -1,4 +1,5 @@
-// Ending: a drain lets the workers finish what they owe, a stop does not; both end when the last worker is reaped.
+// The end of the master: a drain lets the workers finish their requests, a stop does not. Both are over when the last worker
+// is reaped.
 
 package master
 
@@ -9,12 +10,12 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// grace is what a worker gets beyond its own deadline, and what one gets that was told to go at once.
+// grace is how long after its own deadline, or after Quit, a worker is killed.
 const grace = time.Second
 
-// drain asks every worker to end. The master lets go of the listening sockets first: nobody new comes to them from then on,
-// each worker serves those who wait in its queue before it closes its copy, and then nothing may keep that queue open for
-// clients whom nobody will answer.
+// drain tells every worker to drain. The master closes its copies of the listening sockets first: each worker serves the
+// connections that wait in its queue before it closes its copy, and no other copy may then keep the queue open for clients
+// that no worker would answer.
 func (m *master) drain() {
 	m.become(draining)
 	m.refuseQueued()
@@ -69,16 +70,15 @@ func (m *master) stop() {
 }
 
 // leaveBehind ends this process and nothing else: the workers serve on, and what the next master needs to take them over
-// stays in the store. A service that the service manager is stopping has no next master, and soon no store: then they
-// drain.
+// stays in the fd store. If the service manager is stopping the service, it drops the store, and the workers drain.
 func (m *master) leaveBehind(err error) {
 	m.log.Printf(logfile.Error, "leaving the workers to the next master: %v", err)
 	m.err, m.masters.leaveAll = err, true
 	m.become(stopped)
 }
 
-// fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain, because they have taken
-// clients from another master that they could not hand back, have their time.
+// fail ends a start that cannot succeed; err becomes the result of Run. Workers that drain may go on: they have clients of
+// another master's workers that could not be handed back.
 func (m *master) fail(err error) {
 	if m.generations.serving != nil && m.generations.serving.revived && m.phase == starting {
 		m.leaveBehind(err)

@@ -1,5 +1,5 @@
-// The topology: where the servers of pools that discover are at present. It is the one thing that changes while a generation
-// lives, so whoever serves by the generation, or is to follow it, is told.
+// The topology: where the servers of pools that discover are now. It is the one thing that changes while a generation lives,
+// so all workers of the generation, and whatever replaces it, are told.
 
 package master
 
@@ -11,8 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// moveServers takes what was discovered of a pool, unless something as new is known. The workers are told, the new master of
-// an upgrade that is under way, and, by what is stored, the next master should this one be killed.
+// moveServers takes over what was discovered of a pool, if it is news. The workers are told, the new master of an upgrade,
+// and, through the fd store, the next master should this one be killed.
 func (m *master) moveServers(p link.PoolTopology) {
 	for _, g := range m.generations.all() {
 		if !g.topology.Replace(p) {
@@ -34,7 +34,7 @@ func (m *master) moveServers(p link.PoolTopology) {
 	}
 }
 
-// takeTopology takes what another master has said of pools.
+// takeTopology takes over the topology that another master has sent; nil: none.
 func (m *master) takeTopology(t *link.Topology) {
 	if t == nil {
 		return
@@ -44,7 +44,7 @@ func (m *master) takeTopology(t *link.Topology) {
 	}
 }
 
-// passTopology gives a worker its specification with the topology as it is now.
+// passTopology sends a worker its specification with the present topology.
 func (m *master) passTopology(s *slot) {
 	spec := m.launch(s).Spec
 	fd, err := m.world.sealed(spec.Text())
@@ -56,7 +56,7 @@ func (m *master) passTopology(s *slot) {
 	m.world.close(fd)
 }
 
-// storeSpecAgain has the service manager keep the specification as it is now. What is stored twice is kept twice.
+// storeSpecAgain replaces the specification in the fd store by the present one.
 func (m *master) storeSpecAgain() {
 	g := m.generations.serving
 	if !m.world.services.Present() {
@@ -71,8 +71,8 @@ func (m *master) storeSpecAgain() {
 	m.checkStored(err)
 }
 
-// inheritTopology begins a generation where the one before the master has connected to: a pool that discovers goes on with
-// what was discovered, as long as the configuration says the same of its servers.
+// inheritTopology gives a new generation the topology of the one before: a pool that discovers goes on with what was
+// discovered, if its servers are configured as before.
 func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	for i := range g.pools {
 		p, known := &g.pools[i], before.Pool(g.pools[i].Name)
@@ -84,7 +84,7 @@ func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	}
 }
 
-// sameServer reports whether two servers are configured alike, as far as another master says how.
+// sameServer reports whether two servers are configured alike, in the fields that masters tell each other.
 func sameServer(a, b link.Server) bool {
 	return a.Name == b.Name && a.Network == b.Network && a.Address == b.Address
 }

@@ -1,4 +1,4 @@
-// What is counted, as the loop uses it: what generations leave that end, and the summary in the log.
+// Totals, as the loop uses them: those of generations that have ended, and the summary in the log.
 
 package master
 
@@ -23,7 +23,7 @@ func (m *master) counted() totals.Generations {
 	}
 }
 
-// countersOf returns the counters of those generations that there are, and that have some.
+// countersOf returns the counters of those generations that are not nil and have some.
 func countersOf(generations ...*generation) (all []*totals.Counters) {
 	for _, g := range generations {
 		if g != nil && g.counters != nil {
@@ -33,21 +33,21 @@ func countersOf(generations ...*generation) (all []*totals.Counters) {
 	return all
 }
 
-// total returns what all generations have counted, and which servers are ejected in the one that serves. A new master adds
-// what its own workers count.
+// total returns the totals of all generations, without the new master's, which adds its own, and which servers are ejected
+// in the generation that serves.
 func (m *master) total() *totals.Sums {
 	own := m.generations.serving.counters
 	return m.totals.Others(m.counted(), false, countersOf(m.generations.serving, m.generations.ofNewMaster)...).Add(own.Sum(false)).Only(own)
 }
 
-// refresh takes over what the workers of other generations have counted meanwhile, if there are any.
+// refresh updates the inherited totals if there are workers of other generations.
 func (m *master) refresh() {
 	if len(m.counted().All) > 1 {
 		m.restate()
 	}
 }
 
-// restate has the generation that serves, and the one that is to follow, count what all others have counted.
+// restate updates the totals that the serving and the coming generation inherit from all others.
 func (m *master) restate() {
 	m.totals.Restate(m.counted(), m.world.now())
 	if m.newSide != nil {
@@ -55,7 +55,7 @@ func (m *master) restate() {
 	}
 }
 
-// recount tells their workers how many clients the others have.
+// recount tells the workers of these generations how many clients the others have.
 func (m *master) recount() { m.totals.Recount(m.counted(), m.world.now()) }
 
 // tickTotals counts the clients again when it is time.
@@ -65,8 +65,7 @@ func (m *master) tickTotals(now time.Time) {
 	}
 }
 
-// forgetRetired forgets retired generations whose workers are all gone, wherever they stand among those that live: what they
-// have counted is counted on.
+// forgetRetired forgets retired generations whose workers are all gone. Their totals are kept.
 func (m *master) forgetRetired() {
 	before := len(m.generations.retired)
 	m.generations.retired = slices.DeleteFunc(m.generations.retired, func(g *generation) bool {
@@ -81,7 +80,7 @@ func (m *master) forgetRetired() {
 	}
 }
 
-// forget keeps what a generation has counted, and gives its memory back.
+// forget keeps the totals of a generation and releases its shared memory.
 func (m *master) forget(g *generation) {
 	if g.counters != nil {
 		m.totals.Forget(g.counters)
@@ -89,13 +88,13 @@ func (m *master) forget(g *generation) {
 	}
 }
 
-// forgetNames is called when generations are gone: nobody asks for pools and servers that no other has.
+// forgetNames is called when generations are gone: it drops totals of pools and servers that no other generation has.
 func (m *master) forgetNames() {
 	m.totals.Past = m.totals.Past.Only(m.counted().All...)
 	m.restate()
 }
 
-// clientsNow returns how many clients the generation that serves has, and those before it.
+// clientsNow returns how many clients there are, those of earlier generations included.
 func (m *master) clientsNow() (n int) {
 	m.refresh()
 	for i := range m.generations.serving.pools {
@@ -104,7 +103,7 @@ func (m *master) clientsNow() (n int) {
 	return n
 }
 
-// scheduleSummary begins the first interval.
+// scheduleSummary begins an interval of the summary.
 func (m *master) scheduleSummary() {
 	if m.opts.StatsInterval <= 0 {
 		return

@@ -1,5 +1,5 @@
-// The door to tableflip: how a binary starts the one that is installed in its place now, and when the old process may
-// leave. Everything else that the two masters do together is in the files of the handoff.
+// The only file that uses tableflip: how a master starts the binary that is installed in its place now, and how the new one
+// lets it leave. The rest of an upgrade is in handoff_*.go.
 
 package master
 
@@ -19,7 +19,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// masterLinkFile is the name under which a new master finds the way to the old one.
+// masterLinkFile is the name by which tableflip passes the link to a new master.
 const masterLinkFile = "exchange"
 
 // inheritedVariable is what tableflip sets in the environment of a new master.
@@ -28,8 +28,7 @@ const inheritedVariable = "TABLEFLIP_HAS_PARENT_7DIU3"
 // Successor reports whether this process was started by a master that it is to replace.
 func Successor() bool { return os.Getenv(inheritedVariable) != "" }
 
-// isSuccessor reports whether a process was started to replace a master, whatever program that is. Others become children of
-// a process that stays, too.
+// isSuccessor reports whether a process was started to replace a master, whatever program it runs.
 func isSuccessor(pid int) bool { return process.InEnvironment(pid, inheritedVariable) }
 
 // upgrader is tableflip as the master uses it. There is one in a process.
@@ -38,7 +37,7 @@ type upgrader struct {
 	before int // pid of the master that has started this one; 0: none has
 }
 
-// startedIn is the working directory in which new masters are started, too. Empty: there was none.
+// startedIn is the working directory, in which new masters are started, too; empty: it was gone.
 var startedIn, _ = os.Getwd()
 
 func newUpgrader() (*upgrader, error) {
@@ -58,7 +57,7 @@ func newUpgrader() (*upgrader, error) {
 	return u, nil
 }
 
-// parent returns the way to the master that this one is to replace; nil if there is none.
+// parent returns the link to the master that this one is to replace; nil if there is none.
 func (u *upgrader) parent() (*masterLink, error) {
 	if !u.flip.HasParent() {
 		return nil, nil
@@ -85,8 +84,9 @@ func (u *upgrader) parent() (*masterLink, error) {
 	return newMasterLink(fd), sock.SetInherited(fd)
 }
 
-// startNewMaster starts the binary that is installed now, and returns the way to it. ended is told, from another goroutine,
-// that the new process has declared itself ready (nil), or has ended or never began.
+// startNewMaster starts the binary that is installed now, and returns the link to it. ended is called from another
+// goroutine: with nil when the new master has declared itself ready, with an error when it has ended or could not be
+// started.
 func (u *upgrader) startNewMaster(ended func(error)) (*masterLink, error) {
 	ours, theirs, err := connectedPair()
 	if err != nil {
@@ -103,8 +103,8 @@ func (u *upgrader) startNewMaster(ended func(error)) (*masterLink, error) {
 	return newMasterLink(ours), nil
 }
 
-// errParent is what tableflip says while it has not seen yet that the parent is gone. The kernel closes what a process
-// has open in any order, and on a machine that is busy with its disks the end of a process can take seconds.
+// errParent is tableflip's error while it has not noticed the end of the parent. On a machine with busy disks the end of a
+// process can take seconds.
 const errParent = "parent hasn't exited"
 
 func (u *upgrader) runNewMaster() error {
@@ -120,7 +120,7 @@ func (u *upgrader) runNewMaster() error {
 
 const notThere = "is not there; install it again"
 
-// advice is what the operator can do about what tableflip says, which has the error of a system call as text only.
+// advice is what the operator can do about an error of tableflip, which contains the error of a system call as text only.
 var advice = [...]struct{ sign, advice string }{
 	{"exec format error", "is no program for this machine; install the package of its architecture"},
 	{"permission denied", "cannot be executed; see its permissions and whether its file system is mounted noexec"},
@@ -129,7 +129,8 @@ var advice = [...]struct{ sign, advice string }{
 	{"exited", "ended before it could take over; see what it says with -V and what it has logged"},
 }
 
-// advise says what is wrong with the new binary, or with what it is started in, and what to do. It may look at disks.
+// advise adds to an error what is wrong with the new binary or its working directory, and what to do. It may read from disk,
+// so it runs beside the loop.
 func (u *upgrader) advise(err error) error {
 	if err == nil {
 		return nil
@@ -145,7 +146,7 @@ func (u *upgrader) advise(err error) error {
 	return adviseOn(os.Args[0], err)
 }
 
-// adviseOn says what is wrong with a binary that could not be started, or has ended too early.
+// adviseOn adds to an error what is wrong with a binary that could not be started, or has ended too early.
 func adviseOn(path string, err error) error {
 	for _, a := range advice {
 		if !strings.Contains(err.Error(), a.sign) {
@@ -159,7 +160,8 @@ func adviseOn(path string, err error) error {
 	return err
 }
 
-// runBy reports whether a program is there, and what the kernel runs it by, whose absence is the same error as its own.
+// runBy reports whether a program exists, and by which interpreter or loader the kernel runs it: the error is the same if
+// that one is missing.
 func runBy(path string) (there bool, runner string) {
 	found, err := exec.LookPath(path)
 	if err != nil {
@@ -177,7 +179,7 @@ func runBy(path string) (there bool, runner string) {
 	return true, "the dynamic loader"
 }
 
-// Resign tells the master that has started this process why it cannot take over. For what fails before Run.
+// Resign tells the master that has started this process why this one cannot take over. It is for failures before Run.
 func Resign(reason error) {
 	w := newWorld(func(event) {})
 	if Successor() && w.upgradable() == nil {
@@ -185,7 +187,7 @@ func Resign(reason error) {
 	}
 }
 
-// resign tells it, if there is one, and waits until it knows.
+// resign does so, if there is such a master, and waits until the message is sent.
 func (w *world) resign(reason error) {
 	parent, err := w.parent()
 	if err != nil || parent == nil {
@@ -195,5 +197,5 @@ func (w *world) resign(reason error) {
 	parent.flush()
 }
 
-// letParentLeave lets the parent leave.
+// letParentLeave declares this process ready: the parent may end.
 func (u *upgrader) letParentLeave() error { return u.flip.Ready() }

@@ -1,4 +1,4 @@
-// The watch over the configuration file: with reload_on_change, another content is a reload without a command.
+// The watch over the configuration file: with reload_on_change, a changed content is a reload without a command.
 
 package master
 
@@ -7,13 +7,13 @@ import (
 	"github.com/pinion-proxy/pinion/master/watch"
 )
 
-// watching is who looks, and what for.
+// watching is the watch over the configuration file.
 type watching struct {
-	watcher *watch.Watcher  // nil: nobody looks
+	watcher *watch.Watcher  // nil: the file is not watched
 	changes <-chan struct{} // the file has another content; nil: likewise
 }
 
-// watch looks after the configuration file, if the configuration says so.
+// watch begins to watch the configuration file, if the configuration says so.
 func (m *master) watch() {
 	m.unwatch()
 	if !m.generations.serving.config.Global.ReloadOnChange {

@@ -1,4 +1,4 @@
-// The end of a worker: drained, told to quit, or killed.
+// The end of a worker that lives: it is drained, told to quit, or killed.
 
 package master
 
@@ -29,8 +29,8 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 	}
 }
 
-// workerLeaving is called when a signal has told a worker to end. One of a generation that is to take over is missed there:
-// then the attempt fails while everyone who has moved can go back. One that moves its clients goes on with that.
+// workerLeaving is called when a signal has told a worker to end. In a coming generation this fails the handoff, while all
+// clients can still go back. A worker that moves its clients goes on with that.
 func (m *master) workerLeaving(s *slot) {
 	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
 	s.toldToEnd = true
@@ -42,7 +42,7 @@ func (m *master) workerLeaving(s *slot) {
 	}
 }
 
-// drainSlot is called when a worker drains by itself.
+// drainSlot is called when a worker has begun to drain by itself.
 func (m *master) drainSlot(s *slot) {
 	until := time.Time{}
 	if timeout := s.generation.config.Global.ShutdownTimeout; timeout > 0 {
@@ -53,7 +53,7 @@ func (m *master) drainSlot(s *slot) {
 	m.replaceDrained()
 }
 
-// replaceDrained has another generation of the same configuration follow where no worker is left that accepts, since all
+// replaceDrained begins a handoff to another generation of the same configuration if no worker accepts any more because all
 // drain.
 func (m *master) replaceDrained() {
 	g := m.generations.serving
@@ -69,22 +69,22 @@ func (m *master) replaceDrained() {
 	m.handOffTo(r, g.config, nil)
 }
 
-// quitWorker tells the worker of a slot to go at once, in whatever state the slot is. One of an older build, which another
-// master has started, goes on SIGTERM.
+// quitWorker tells the worker of a slot to end at once, in whatever state the slot is. A worker of an older build, which
+// another master has started, ends on SIGTERM.
 func (m *master) quitWorker(s *slot) {
 	switch s.state {
 	case slotWaiting:
 		s.become(slotVacant, time.Time{})
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
 		s.become(slotDying, m.world.now().Add(grace))
-		m.world.send(s.process, link.Message{Kind: link.Quit}) // one that cannot hear it is killed in a moment
+		m.world.send(s.process, link.Message{Kind: link.Quit}) // if it does not end, it is killed at the deadline
 		if s.process.Adopted {
 			m.world.terminate(s.process)
 		}
 	}
 }
 
-// kill leaves the worker of a slot no choice. The slot waits for the reaping, however long the kernel takes.
+// kill sends SIGKILL to the worker of a slot. The slot stays dying until the worker is reaped.
 func (m *master) kill(s *slot, why string) {
 	switch s.state {
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
@@ -99,8 +99,8 @@ func (m *master) kill(s *slot, why string) {
 	m.world.kill(s.process)
 }
 
-// hungUp is called after the end of file on the worker link. Mostly the worker is dead and its exit follows; one that lives
-// on has lost its master and must not go on serving unseen.
+// hungUp is called at the end of file on the worker link. Usually the worker is dead and its exit follows; one that lives
+// cannot be controlled any more and must end.
 func (m *master) hungUp(s *slot) {
 	switch s.state {
 	case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:
@@ -108,7 +108,7 @@ func (m *master) hungUp(s *slot) {
 	}
 }
 
-// expire does what the state of the slot has waited for.
+// expire is called at the deadline of a slot's state.
 func (m *master) expire(s *slot) {
 	switch s.state {
 	case slotWaiting:

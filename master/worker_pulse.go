@@ -1,5 +1,6 @@
-// The pulse: whether workers turn. Each counts its turns where the master sees them. One whose count stands still is asked
-// to make a turn; one that makes none hangs. Then others serve its new connections, and if it does not come back, it goes.
+// The pulse: whether the event loops of workers turn. Each worker counts its turns in shared memory. If the count stands
+// still, the worker is pinged, which makes it turn; if it still does not, it hangs. Then other workers accept for it, and
+// after a while it is killed.
 
 package master
 
@@ -12,25 +13,25 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// What counts is how often the master itself looked, not how long a worker was silent: on a machine that was paused, or
-// has no time for anybody, the master looked as rarely as the workers turned.
+// The master counts its own checks instead of measuring time: on a machine that was paused or is overloaded, it checks as
+// rarely as the workers turn.
 const (
-	pulseEvery = time.Second // between two looks
-	stillHangs = 5           // looks in a row without a turn, after which a worker is said to hang
+	pulseEvery = time.Second // between two checks
+	stillHangs = 5           // checks in a row without a turn, after which a worker hangs
 	stillDies  = 15          // the same, after which it is killed
 )
 
 // pulse is what the master knows of the turns of a slot's worker.
 type pulse struct {
-	turns  uint64 // at the last look
-	still  int    // looks since they last changed
+	turns  uint64 // at the last check
+	still  int    // checks since turns has changed
 	pinged bool   // the worker was asked to make a turn, and has not made one since
 }
 
-// hangs reports whether the worker of a slot is known to make no turn. Older builds do not count them.
+// hangs reports whether the worker of a slot makes no turn. Workers of older builds, which do not count turns, never hang.
 func (s *slot) hangs() bool { return s.process != nil && s.pulse.still >= stillHangs }
 
-// watched reports whether the worker of a slot is to turn. One that starts or goes has a deadline of its own.
+// watched reports whether the turns of a slot's worker are checked. A worker that starts or dies has a deadline instead.
 func (s *slot) watched() bool {
 	switch s.state {
 	case slotPrepared, slotServing, slotGiving, slotDraining:
@@ -39,7 +40,7 @@ func (s *slot) watched() bool {
 	return false
 }
 
-// checkPulses looks at every worker, when it is time.
+// checkPulses checks the turns of every worker, when it is time.
 func (m *master) checkPulses(now time.Time) {
 	if now.Before(m.nextPulse) {
 		return
@@ -63,7 +64,7 @@ func (m *master) checkPulse(s *slot) {
 		return
 	}
 	p.still++
-	if !p.pinged { // one that has nothing to do has made no turn either
+	if !p.pinged { // an idle worker makes no turn either
 		p.pinged = m.world.send(s.process, link.Message{Kind: link.Ping}) == nil
 	}
 	switch {
@@ -74,5 +75,5 @@ func (m *master) checkPulse(s *slot) {
 	}
 }
 
-// silence says for how long there was no turn, as the master counts.
+// silence returns for how long there was no turn, by the master's checks.
 func (p *pulse) silence() time.Duration { return time.Duration(p.still) * pulseEvery }

@@ -1,4 +1,4 @@
-// Reaping: what the master says of a dead worker, and when the next one takes its place.
+// Reaping: the obituary of a dead worker, and when the next one takes its place.
 
 package master
 
@@ -17,7 +17,7 @@ const (
 	maxBackOff   = 5 * time.Second
 )
 
-// reap is called after the end of a slot's process; status says how it ended.
+// reap is called when a slot's process has ended; status describes how.
 func (m *master) reap(s *slot, status string) {
 	m.borrowAnswered(s)
 	p, words := s.process, s.words.String()
@@ -47,7 +47,7 @@ func (m *master) reap(s *slot, status string) {
 	case s.generation == m.generations.coming:
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.newSide.workerDied(s, status+words)
-	case s.moving && m.oldSide != nil: // its successor serves already
+	case s.moving && m.oldSide != nil: // its slot has a new worker already
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.oldSide.coverRemoved()
 		m.oldSide.workerDied(s)
@@ -73,11 +73,11 @@ func (m *master) reap(s *slot, status string) {
 	}
 }
 
-// maxEarlySignals is how many workers of a slot in a row may be met by a signal in the milliseconds before they ignore it.
+// maxEarlySignals is how many workers of a slot in a row may be ended by a signal in the milliseconds before they ignore it.
 const maxEarlySignals = 10
 
-// endedByEarlySignal reports whether p, which was the worker of a slot, has ended for no other reason than that a signal for
-// the service met it in those milliseconds, in which it has no clients. Go's runtime answers SIGQUIT by itself.
+// endedByEarlySignal reports whether p, which was the worker of a slot, was ended by a signal meant for the service in those
+// milliseconds, in which it has no clients. On SIGQUIT Go's runtime ends it.
 func (m *master) endedByEarlySignal(s *slot, p *process.Worker) bool {
 	if !s.readyAt.IsZero() || s.earlySignals == maxEarlySignals || !p.Struck && !strings.HasPrefix(s.words.cause, quitWords) {
 		return false
@@ -91,11 +91,11 @@ func (m *master) endedByEarlySignal(s *slot, p *process.Worker) bool {
 	return s.generation == m.generations.serving
 }
 
-// quitWords begin what Go's runtime says on SIGQUIT.
+// quitWords is the beginning of what Go's runtime prints on SIGQUIT.
 const quitWords = "SIGQUIT: "
 
-// endLevel is how bad it is that a worker has ended which was to end. Clients that have not finished in time are a loss,
-// unless nobody was to wait for them.
+// endLevel returns the log level for the end of a worker that was to end: lost clients are worth a warning, unless the
+// master stops without waiting for them.
 func (m *master) endLevel(lost string) logfile.Level {
 	if lost == "" || m.phase == stopping {
 		return logfile.Info
@@ -121,8 +121,8 @@ func (s *slot) throttle(healthy bool) time.Duration {
 	return min(pause, maxBackOff)
 }
 
-// lastWords is what is worth remembering of a worker's stderr: the line that names the Go runtime's reason to end, or
-// else the last lines.
+// lastWords are the lines of a worker's stderr for its obituary: the one with the Go runtime's reason to end or, without
+// one, the last lines.
 type lastWords struct {
 	cause string
 	lines []string
@@ -145,7 +145,7 @@ func (w *lastWords) add(line string) {
 	w.lines = append(w.lines, line)
 }
 
-// String returns a clause to append to a sentence, or nothing.
+// String returns a clause to append to a sentence; empty if there are no words.
 func (w *lastWords) String() string {
 	switch {
 	case w.cause != "":
@@ -156,7 +156,7 @@ func (w *lastWords) String() string {
 	return ""
 }
 
-// roundForReading drops the digits of a duration that nobody reads.
+// roundForReading rounds a duration for a log line.
 func roundForReading(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(time.Millisecond)
@@ -164,8 +164,8 @@ func roundForReading(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// unreaped reports whether the worker of a slot has ended, although that is still to be reported. Of one that another master
-// has started nobody knows.
+// unreaped reports whether the worker of a slot has ended and its Exited event is still to come. For a worker that another
+// master has started this is not known, and the result is false.
 func (m *master) unreaped(s *slot) bool {
 	return s.process != nil && !s.process.Adopted && m.world.ended(s.process)
 }

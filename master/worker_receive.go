@@ -1,4 +1,4 @@
-// The messages of workers, and what follows from them.
+// The messages of workers, and what is done about them.
 
 package master
 
@@ -9,8 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// workerSent takes a message of a worker. Of the descriptors that came with it those are closed that are not taken, which
-// means replaced by -1.
+// workerSent handles a message of a worker. It closes the descriptors that came with it and were not taken, that is,
+// replaced by -1.
 func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	defer m.closeUntaken(fds)
 	switch msg.Kind {
@@ -67,7 +67,7 @@ func (m *master) closeUntaken(fds []int) {
 	}
 }
 
-// read reads the body of a worker's message; one that makes no sense is logged.
+// read parses the body of a worker's message, and logs an error.
 func (m *master) read(s *slot, msg link.Message, body any) bool {
 	err := link.ParseBody(msg, body)
 	if err != nil {
@@ -76,8 +76,8 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 	return err == nil
 }
 
-// workerReady makes a worker count as serving, and the whole start as done with the last of them. One that is to take over
-// waits until it may accept.
+// workerReady is called when a worker is ready: it serves, and when the last one is ready, the start is over. A worker of a
+// coming generation waits until it may accept.
 func (m *master) workerReady(s *slot, msg link.Message) {
 	s.earlySignals = 0
 	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
@@ -90,7 +90,7 @@ func (m *master) workerReady(s *slot, msg link.Message) {
 	}
 	s.readyAt = m.world.now()
 	s.become(slotServing, time.Time{})
-	if s.takeover { // started before its generation took over, and ready only now
+	if s.takeover { // it was spawned before its generation took over
 		m.pass(s, link.Message{Kind: link.Serve})
 		m.pass(s, link.Message{Kind: link.Settle})
 	}
@@ -110,7 +110,7 @@ func (m *master) workerReady(s *slot, msg link.Message) {
 	}
 }
 
-// becomeServing is called when the generation serves: the first one of this process.
+// becomeServing is called once, when the first generation of this process serves.
 func (m *master) becomeServing() {
 	m.become(serving)
 	m.settleListeners(m.generations.serving)
@@ -125,10 +125,10 @@ func (m *master) becomeServing() {
 	m.watch()
 	m.beginService()
 	m.announce(nil)
-	m.startQueued() // what was asked for meanwhile
+	m.startQueued() // orders and intents that were queued during the start
 }
 
-// handedOver is called when a worker has moved all that moves, forth or back.
+// handedOver is called when a worker has moved all clients that it could, to the new side or back.
 func (m *master) handedOver(s *slot, body link.ClientsMovedBody) {
 	reason := ""
 	if body.Reason != "" {

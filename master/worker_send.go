@@ -10,8 +10,9 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// pass sends a message to the worker of a slot, with descriptors, which stay the master's. One that is gone is dismissed. An
-// error says that the master has no descriptor to keep the message for a worker that is busy: it is not told.
+// pass sends a message to the worker of a slot, with descriptors, which the master keeps. A worker that cannot be reached is
+// told to quit. An error means that the master has too few descriptors to queue the message for a busy worker: it is not
+// sent.
 func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	err := m.world.send(s.process, msg, fds...)
 	switch {
@@ -25,7 +26,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	return nil
 }
 
-// cannotSend is called when the worker of a slot takes no messages any more.
+// cannotSend is called when messages to the worker of a slot fail for good.
 func (m *master) cannotSend(s *slot, why string) {
 	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
 	if s.state != slotDying {

@@ -1,4 +1,4 @@
-// Filling a slot: a process for it, now or when the throttle allows.
+// Filling a slot with a worker, now or when the throttle allows.
 
 package master
 
@@ -10,7 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// readyTimeout is how long a worker may take from its spawn to its Ready. It waits for no server in that time, so one
+// readyTimeout is how long a worker may take from its spawn to its Ready. It does not wait for servers in that time, so one
 // that takes longer hangs.
 const readyTimeout = 10 * time.Second
 
@@ -39,7 +39,7 @@ func (m *master) fill(s *slot) {
 	}
 }
 
-// notSpawned treats a process that could not be made as one that died at once.
+// notSpawned handles a failed spawn like a worker that died at once.
 func (m *master) notSpawned(s *slot, err error) {
 	if s.generation == m.generations.coming {
 		m.newSide.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
