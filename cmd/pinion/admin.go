@@ -69,7 +69,8 @@ func adminCommand(command cli.Command, act func(c *cli.Context, m *adminSocket) 
 	return &command
 }
 
-// withAdminSocket asks where the command line says. What a refusal lists goes before its reason.
+// withAdminSocket asks at the admin socket that the command line names. The lines of a refusal are printed before its
+// reason.
 func withAdminSocket(c *cli.Context, act func(c *cli.Context, m *adminSocket) error) error {
 	path := controlPath(c, defaultControl)
 	if path == "" {
@@ -215,7 +216,7 @@ func logCommand() *cli.Command {
 	}
 }
 
-// showLines prints what the master has said, or a sentence of ours if that is nothing.
+// showLines prints the lines of the master's answer or, without any, the given sentence.
 func showLines(w io.Writer, a admin.Outcome, otherwise string) error {
 	if len(a.Lines) == 0 {
 		a.Lines = []string{otherwise}

@@ -23,7 +23,7 @@ import (
 
 const (
 	statusTimeout  = 5 * time.Second       // a master that lives answers at once
-	succession     = 10 * time.Second      // from the last word of a master to the first of the next, or to its own end
+	succession     = 10 * time.Second      // from the last answer of a master to the first of the next one, or to its end
 	askPause       = 20 * time.Millisecond // between two looks at the same thing
 	maxAnswerBytes = 16 << 20
 )
@@ -68,7 +68,7 @@ func (n *noConnection) Error() string {
 	return fmt.Sprintf("connecting to %q: %v", n.path, cause)
 }
 
-// nobody reports whether there is no socket, or none on which anybody listens.
+// nobody reports whether there is no socket, or no process listens on it.
 func (n *noConnection) nobody() bool {
 	return errors.Is(n.cause, syscall.ECONNREFUSED) || errors.Is(n.cause, fs.ErrNotExist) || errors.Is(n.cause, syscall.ENOTDIR)
 }
@@ -206,7 +206,7 @@ func refusedWith(err error, code int) bool {
 	return errors.As(err, &no) && no.code == code
 }
 
-// unheard reports whether nobody has said what became of the request.
+// unheard reports whether the outcome of the request is unknown.
 func unheard(err error) bool { return errors.As(err, new(*noAnswer)) }
 
 func nobody(err error) bool {
@@ -299,7 +299,7 @@ func birth(pid int) string {
 		return ""
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const state, startTime = 0, 19 // of the fields behind the name
+	const state, startTime = 0, 19 // indexes of the fields after the name
 	if len(fields) <= startTime || fields[state] == "Z" || fields[state] == "X" {
 		return ""
 	}

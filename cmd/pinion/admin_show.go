@@ -138,7 +138,7 @@ func short(d time.Duration) string {
 	return age(int64(d / time.Second))
 }
 
-// age writes a number of seconds by its two largest units.
+// age formats a number of seconds by its two largest units.
 func age(seconds int64) string {
 	for _, unit := range []struct {
 		seconds int64

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completionCommand is for those who make packages.
+// completionCommand is for makers of packages.
 func completionCommand() *cli.Command {
 	shells := map[string]func([]completed) string{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
 	return &cli.Command{

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// daemonize starts this command line once more, detached. Working directory and relative paths stay what they are; the
-// umask becomes 0, as with nutcracker, whose files' permissions scripts may rely on. Without a file for the log there is none.
+// daemonize starts this command line once more, detached. Working directory and relative paths stay what they are; the umask
+// becomes 0, as with nutcracker, whose files' permissions scripts may rely on. Without a file for the log there is none.
 func daemonize(stderr io.Writer, output string) error {
 	signal.Reset() // this process only waits; the other one catches its own
 	before := syscall.Umask(0)

@@ -213,7 +213,7 @@ func (d *demo) withLog(err error) error {
 func (d *demo) close() {
 	const patience = 5 * time.Second
 	if d.proxy != nil {
-		d.proxy.Signal(syscall.SIGINT) // nobody is owed anything
+		d.proxy.Signal(syscall.SIGINT) // no client waits for a reply
 		select {
 		case <-d.ended:
 		case <-time.After(patience):

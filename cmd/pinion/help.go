@@ -1,4 +1,4 @@
-// Help for people: what the texts have in common, and how options are laid out.
+// Help texts: what they have in common, and the layout of options.
 
 package main
 

@@ -79,6 +79,6 @@ func startReport() func(error) {
 			explain(err, pipe)
 			return
 		}
-		io.WriteString(pipe, startedWell) // should the other side have gone, nobody wants to know
+		io.WriteString(pipe, startedWell) // an error means that the parent is gone
 	}
 }

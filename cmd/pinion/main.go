@@ -149,7 +149,7 @@ func explain(err error, stderr io.Writer) int {
 	return int(exitFailure)
 }
 
-// moduleVersion is for those who build with "go install".
+// moduleVersion is the version of a build by "go install".
 func moduleVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// manualCommand is for those who make packages.
+// manualCommand is for makers of packages.
 func manualCommand() *cli.Command {
 	pages := map[string]func(*cli.App) string{"pinion.8": manualOfProgram, "pinion.yml.5": manualOfConfiguration}
 	return &cli.Command{

@@ -28,7 +28,7 @@ func manualOfProgram(app *cli.App) string {
 	p.section("COMMANDS")
 	for _, c := range app.Commands {
 		if !c.Hidden {
-			command := *c // the options that the help text adds are not for all to see
+			command := *c // help text adds options to this copy only
 			manualOfCommand(p, &command)
 		}
 	}

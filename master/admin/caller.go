@@ -23,7 +23,7 @@ type caller struct {
 
 type callerKey struct{}
 
-// withCaller notes who has made a connection.
+// withCaller stores the process that has made a connection.
 func withCaller(ctx context.Context, c net.Conn) context.Context {
 	var of caller
 	if conn, ok := c.(syscall.Conn); ok {
@@ -68,12 +68,12 @@ func ancestry(pid int) (pids []int) {
 	return pids
 }
 
-// Asker is who asks.
+// Asker is the process that asks.
 type Asker struct {
 	PIDs []int // the process and those that it comes of
 }
 
-// ErrWorkerAsks is what it is told.
+// ErrWorkerAsks is the answer to a worker.
 const ErrWorkerAsks = "a worker, or what comes of one, may not ask for anything"
 
 // bearsBrand reports whether a process bears the brand of workers, see sock.Brand. One that has ended already may have.

@@ -29,14 +29,14 @@ type Server struct {
 	server http.Server
 	accept net.Listener
 	asks   chan<- *Ask
-	done   <-chan struct{} // the loop takes and answers no more asks
+	done   <-chan struct{} // closed when the loop answers no more asks
 	room   chan struct{}   // one element for each ask that is being answered
 	open   atomic.Int32    // connections
 	ended  chan struct{}   // closed when nothing is accepted any more
 }
 
-// Serve answers on l, until Close: it hands what is asked to asks, unless done is closed, which means that the loop takes and
-// answers no more.
+// Serve answers on l, until Close: it hands what is asked to asks, unless done is closed, which means that the loop takes
+// and answers no more.
 func Serve(l net.Listener, asks chan<- *Ask, done <-chan struct{}) *Server {
 	a := &Server{accept: l, asks: asks, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
 	a.server = http.Server{
@@ -45,7 +45,7 @@ func Serve(l net.Listener, asks chan<- *Ask, done <-chan struct{}) *Server {
 		ConnContext:       withCaller,
 		ReadHeaderTimeout: askTimeout, // the server's other timeouts would end an operation that takes long
 		MaxHeaderBytes:    maxAskHeaderBytes,
-		ErrorLog:          log.New(io.Discard, "", 0), // who asks wrongly is told so
+		ErrorLog:          log.New(io.Discard, "", 0), // a malformed request is answered with an error
 	}
 	a.server.SetKeepAlivesEnabled(false) // so that no connection stays behind with a master that has handed over
 	go func() {
@@ -67,7 +67,7 @@ func (a *Server) count(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Leave accepts nobody any more: another master does.
+// Leave stops accepting connections: another master does that.
 func (a *Server) Leave() { a.accept.Close() }
 
 // Close stops accepting, and returns when every answer under way is written, or when patience ends. Call it after done
@@ -137,7 +137,7 @@ func (a *Server) pass(w http.ResponseWriter, r *http.Request, question *Ask) {
 	}
 }
 
-// put asks the loop and waits for its answer, unless there is nobody any more to give it or to take it.
+// put passes an ask to the loop and waits for its answer, unless the loop has ended or the client is gone.
 func (a *Server) put(ctx context.Context, question *Ask) (o Outcome, answered bool) {
 	reply := make(chan Outcome, 1)
 	question.Reply = reply
@@ -163,7 +163,7 @@ func (a *Server) put(ctx context.Context, question *Ask) (o Outcome, answered bo
 	}
 }
 
-// refuse answers a request that the loop never sees.
+// refuse answers a request that is not passed to the loop.
 func refuse(w http.ResponseWriter, code int, format string, args ...any) {
 	write(w, code, Outcome{Error: fmt.Sprintf(format, args...)})
 }

@@ -1,4 +1,4 @@
-// The admin socket as a file: who may open it, and what stands in the way.
+// The admin socket as a file: its permissions, and what may be at its path.
 
 package admin
 

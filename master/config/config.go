@@ -74,7 +74,7 @@ type Listen struct {
 	Perm     fs.FileMode    // unix only: permissions of the socket, 0 = by the umask
 }
 
-// ListenID tells a listening socket from all others, so that a reload finds it again whatever the name of its pool.
+// ListenID identifies a listening socket, so that a reload finds it again if its pool was renamed.
 type ListenID struct{ Network, Address string }
 
 // ID returns the identity of the socket.
@@ -143,8 +143,8 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 	return c, nil
 }
 
-// WorkerCount returns how many workers the configuration makes: what the command line asks for (0: it does not say), or what the
-// configuration says, or one for each of cpus, the number of CPUs that the process may run on (0: it is not known).
+// WorkerCount returns how many workers the configuration makes: what the command line asks for (0: it does not say), or what
+// the configuration says, or one for each of cpus, the number of CPUs that the process may run on (0: it is not known).
 func (c *Config) WorkerCount(asked, cpus int) int {
 	return cmp.Or(asked, c.Global.Workers, cpus, runtime.NumCPU())
 }

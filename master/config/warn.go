@@ -189,8 +189,8 @@ func (w *warner) sharedServers(pools []Pool) {
 	}
 }
 
-// DescriptorWarnings returns what so many workers have too few descriptors for, if each may have so many, with a listener for
-// each pool; 0: that is unknown.
+// DescriptorWarnings returns what so many workers have too few descriptors for, if each may have so many, with a listener
+// for each pool; 0: that is unknown.
 func (c *Config) DescriptorWarnings(workers, descriptors int) Problems {
 	if descriptors == 0 {
 		return nil

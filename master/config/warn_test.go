@@ -121,7 +121,8 @@ func TestWarningOfDescriptors(t *testing.T) {
 	}
 }
 
-// More clients than all workers together have descriptors for are warned of, with a limit that is enough and no larger than that.
+// More clients than all workers together have descriptors for are warned of, with a limit that is enough and no larger than
+// that.
 func TestWarningOfClients(t *testing.T) {
 	c, err := parse("w", []byte(poolAlpha+"  client_connections: 10000\n"+oneServer), resolveTest)
 	if err != nil {

@@ -127,7 +127,7 @@ func wordOf(n *yaml.Node) word { return word{n.Value, placeOf(n)} }
 
 func placeOf(n *yaml.Node) place { return place{n.Line, n.Column} }
 
-// isNull tells a value that was left out from an empty text in quotes.
+// isNull reports whether a value was left out, which differs from an empty text in quotes.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0 }
 
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)

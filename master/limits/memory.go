@@ -14,7 +14,7 @@ import (
 // Memory returns the bytes that this process and those that it starts may use together.
 func Memory() (int64, error) { return memoryOf(os.DirFS("/")) }
 
-// memoryOf does so on the machine with this file system.
+// memoryOf is Memory on the machine with this file system.
 func memoryOf(root fs.FS) (int64, error) {
 	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {

@@ -21,7 +21,7 @@ type Shortage struct {
 // Tasks returns the tightest limit; nil: none is known.
 func Tasks() *Shortage {
 	tightest := groupTasks(os.DirFS("/"))
-	if os.Getuid() == 0 { // whom the limit of a user does not concern
+	if os.Getuid() == 0 { // a user's limit does not apply to root
 		return tightest
 	}
 	most, limited := sock.MaxTasks()

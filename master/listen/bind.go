@@ -47,7 +47,7 @@ func InDirectory(path string, patience time.Duration, do func() error) error {
 	return do()
 }
 
-// bindPath opens a socket at a path that nobody serves.
+// bindPath opens a socket at a path where no process listens.
 func bindPath(l config.Listen, own []uint64, patience time.Duration) (s Socket, err error) {
 	err = InDirectory(l.Address, patience, func() error {
 		if err := ProbeUnix(l.Address, own); err != nil {

@@ -1,5 +1,5 @@
-// Package listen owns the sockets on which pools are served: it opens them, keeps them, hands out copies' numbers, and closes
-// them when nobody is to come there any more.
+// Package listen owns the sockets on which pools are served: it opens them, keeps them, hands out copies' numbers, and
+// closes them when nobody is to come there any more.
 //
 //	              Claim            Listen                Settle                        Close
 //	address free ──────► bound ──────────► clients wait ────────► ordinary ──────────────────────► former

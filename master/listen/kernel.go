@@ -13,7 +13,7 @@ import (
 
 // Kernel is every effect of a Set.
 type Kernel struct {
-	Probe    func(l config.Listen, own []uint64) error                                   // nil: nobody but this service is at the address; own are inodes of its sockets
+	Probe    func(l config.Listen, own []uint64) error                                   // nil: no other process listens at the address; own are inodes of this service's sockets
 	Bind     func(l config.Listen, own []uint64, patience time.Duration) (Socket, error) // own as for Probe
 	Alone    func(do func() error) error                                                 // while no other master that starts does the same
 	Listen   func(fd, backlog int) error

@@ -31,7 +31,7 @@ func (y Layout) Assigns(l *Listener, slot int) bool {
 	return l.Slot == EverySlot || l.Slot%y.Slots == slot
 }
 
-// Describe returns what a worker is told of l, which is on one of the addresses.
+// Describe returns the description of l for a worker; l is on one of the layout's addresses.
 func (y Layout) Describe(l *Listener) link.Listener {
 	return link.Listener{Pool: y.PoolAt(l), Network: l.Network, Address: l.Address, Shared: l.Slot == EverySlot}
 }

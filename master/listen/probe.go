@@ -97,7 +97,8 @@ func listeningIn(table io.Reader) (all []listening, err error) {
 	return all, lines.Err()
 }
 
-// parseKernelAddress reads an address as /proc/net has it: 32-bit words in the machine's order, and the port, in hexadecimal.
+// parseKernelAddress reads an address as /proc/net has it: 32-bit words in the machine's order, and the port, in
+// hexadecimal.
 func parseKernelAddress(text string) (at netip.AddrPort, err error) {
 	host, port, _ := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(port, 16, 16)

@@ -65,7 +65,7 @@ func (s *Set) Claim(y Layout, patience time.Duration) error {
 	return nil
 }
 
-// ClaimPool does so for one pool, whose address is not probed.
+// ClaimPool does the same for one pool, whose address is not probed.
 func (s *Set) ClaimPool(p *config.Pool, slots int, patience time.Duration) error {
 	if p.Listen.Network == "unix" {
 		if s.Count(p.Listen) > 0 {
@@ -185,7 +185,7 @@ func (s *Set) Listen(y Layout) error {
 	return s.listenWhere(y, func(*Listener) bool { return true })
 }
 
-// ListenFor has those listen from which the worker of a slot is to accept.
+// ListenFor calls listen on the sockets from which the worker of a slot will accept.
 func (s *Set) ListenFor(y Layout, slot int) error {
 	return s.listenWhere(y, func(l *Listener) bool { return !l.Queues && y.Assigns(l, slot) })
 }
@@ -258,8 +258,8 @@ func (s *Set) Close(unroute bool, chosen func(*Listener) bool) {
 	})
 }
 
-// unroute has nobody come any more to those of chosen TCP listeners whose whole group goes. What the service manager has
-// opened stays.
+// unroute stops new connections to chosen TCP listeners whose whole group is closed. What the service manager has opened
+// stays.
 func (s *Set) unroute(chosen func(*Listener) bool) {
 	groups := map[string][]*Listener{} // by address; nil: it stays
 	for _, l := range s.all {
@@ -296,7 +296,7 @@ func (s *Set) Abandon() {
 	s.all = nil
 }
 
-// Replace puts a socket that was bound anew in the place of one to which nobody can connect any more.
+// Replace puts a new socket in the place of one whose path was removed.
 func (s *Set) Replace(l *Listener, by Socket) {
 	if l.Stored {
 		s.Forget(l.Name)

@@ -25,7 +25,7 @@ type Listener struct {
 	Network string // with address: which socket it is, see config.Listen
 	Address string
 	Slot    int
-	Fresh   bool // was opened for the generation that is being made; nobody relies on it yet, see Settle
+	Fresh   bool // was opened for the coming generation; it can still be closed, see Settle
 	Queues  bool // listens; a fresh one only takes its address until then
 	Foreign bool // was opened by the service manager
 	Stored  bool // the service manager has a copy

@@ -75,7 +75,7 @@ func (l *Logger) line(component, text string) {
 	}
 }
 
-// format makes exactly one line, whatever is in text: a client must not be able to forge lines by its keys.
+// format makes exactly one line of any text: a client must not be able to forge log lines by its keys.
 func (l *Logger) format(component, text string) []byte {
 	b := l.now().AppendFormat(nil, "[2006-01-02 15:04:05.000] ")
 	b = append(b, component...)

@@ -116,7 +116,7 @@ func (s *Sink) swap() error {
 	return err
 }
 
-// reopenings are those who wait to be told how the opening went. Any goroutine may call.
+// reopenings are the callbacks that wait for the result of an opening. Any goroutine may call.
 type reopenings struct {
 	mu   sync.Mutex
 	tell []func(error)

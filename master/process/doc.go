@@ -1,6 +1,6 @@
 // Package process is the kernel's side of worker processes: it starts them, adopts those that another master has started,
-// talks to them over the worker link, hears their link, their stderr and their end, and finds and ends what other masters have
-// left. When one is started, replaced or given up is decided elsewhere.
+// talks to them over the worker link, hears their link, their stderr and their end, and finds and ends what other masters
+// have left. When one is started, replaced or given up is decided elsewhere.
 //
 //	Launch ──Start──► Worker ──Send──► outbox ──► worker link ──► process
 //	Orphan ──Adopt──►   │

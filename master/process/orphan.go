@@ -17,7 +17,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// Orphan is a worker that has said who it is. All descriptors are the master's.
+// Orphan is a worker without a master that has introduced itself. All descriptors belong to the caller.
 type Orphan struct {
 	PID      int
 	Spec     link.Spec
@@ -37,7 +37,7 @@ type LentSocket struct {
 // Serves reports that a worker accepts, or would if it was told to.
 func (o *Orphan) Serves() bool { return !o.Drains.Draining }
 
-// meetTimeout is how long an orphan may take to say who it is, and to lend its listeners.
+// meetTimeout is how long an orphan may take to introduce itself and to pass its listeners.
 const meetTimeout = 2 * time.Second
 
 // FindOrphans goes where workers of this user wait for a master of that configuration file, or are among pids. It returns
@@ -53,7 +53,7 @@ func FindOrphans(file string, pids []int) (met []*Orphan, deaf []int) {
 			switch {
 			case err == nil:
 				met = append(met, o)
-			case errors.Is(err, os.ErrDeadlineExceeded), sock.Again(err): // the queue of one that accepts nobody is full
+			case errors.Is(err, os.ErrDeadlineExceeded), sock.Again(err): // the queue of an orphan that does not accept is full
 				deaf = append(deaf, pid)
 			}
 		})
@@ -85,7 +85,7 @@ func waitingOrphans(file string, pids []int) (names []string) {
 	return names
 }
 
-// meet has an orphan say who it is. The pid is also returned with an error, if it is known.
+// meet asks an orphan to introduce itself. The pid is also returned with an error, if it is known.
 func meet(name string) (o *Orphan, pid int, err error) {
 	fd, err := sock.ConnectSeqpacket(name)
 	if err != nil {
@@ -128,7 +128,7 @@ func dupOf(f *os.File) (int, error) {
 	return own, errors.Join(err, errDup)
 }
 
-// hear takes the introduction, and the listeners.
+// hear receives the introduction and the listeners.
 func (o *Orphan) hear(way *os.File) error {
 	raw, err := way.SyscallConn()
 	if err != nil {

@@ -25,7 +25,7 @@ var errNoRoom = fmt.Errorf("it has made no room for a message for %s", SendTimeo
 type outbox struct {
 	mu      sync.Mutex
 	waiting []letter // oldest first; the first one is being sent
-	broken  error    // why nothing can be sent any more
+	broken  error    // the error after which nothing is sent
 }
 
 func (b *outbox) empty() bool {

@@ -1,5 +1,5 @@
-// Saying much to a worker at once: nothing waits here, nothing is lost, the order is kept, and only one that reads nothing for
-// a while is deaf.
+// Saying much to a worker at once: nothing waits here, nothing is lost, the order is kept, and only one that reads nothing
+// for a while is deaf.
 
 package process
 

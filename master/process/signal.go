@@ -22,7 +22,7 @@ func SignalSharers(fd int, s syscall.Signal) {
 			continue
 		}
 		if worker, err := os.FindProcess(p.PID); err == nil {
-			if again, ok := Read(p.PID); ok && slices.Equal(again.Args, p.Args) { // worker is nobody else
+			if again, ok := Read(p.PID); ok && slices.Equal(again.Args, p.Args) { // the pid still is the worker's
 				worker.Signal(s)
 			}
 			worker.Release()
@@ -30,7 +30,7 @@ func SignalSharers(fd int, s syscall.Signal) {
 	}
 }
 
-// Kill ends a process that nobody waits for.
+// Kill sends SIGKILL to a process that is not a child.
 func Kill(pid int) { syscall.Kill(pid, syscall.SIGKILL) }
 
 // killTime is what a process gets to end by itself.
@@ -52,7 +52,8 @@ func KillChildren(chosen func(pid int) bool) {
 	}
 }
 
-// KillParent kills the process that has started this one. As long as pid is that of the parent, nobody else can have it.
+// KillParent kills the process that has started this one. As long as pid is that of the parent, no other process can have
+// it.
 func KillParent(pid int) error {
 	parent, err := os.FindProcess(pid)
 	if err != nil {

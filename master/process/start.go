@@ -17,7 +17,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// Launch is all that a worker is given. The descriptors stay the caller's.
+// Launch is what a worker is started with. The caller keeps the descriptors.
 type Launch struct {
 	Spec      link.Spec
 	Shared    int   // the memory file
@@ -120,11 +120,11 @@ func (p *Worker) exec(spec *link.Spec, files []uintptr) error {
 	if err := fault.Error("spawn.fork"); err != nil {
 		return fmt.Errorf("executing /proc/self/exe: %w", err)
 	}
-	argv := []string{os.Args[0], "worker", strconv.Itoa(p.Slot)} // the number is for those who read ps
+	argv := []string{os.Args[0], "worker", strconv.Itoa(p.Slot)} // the number is visible in ps
 	p.PID, err = syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
 		Env:   workerEnviron(os.Environ()),
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setpgid: true}, // Ctrl-C is for the master alone
+		Sys:   &syscall.SysProcAttr{Setpgid: true}, // Ctrl-C signals only the master
 	})
 	if err != nil {
 		return fmt.Errorf("executing /proc/self/exe: %w", err)

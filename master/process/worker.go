@@ -25,7 +25,7 @@ type Worker struct {
 	Struck  bool  // it was ended by a signal that is meant for the service; known with Exited
 	PinErr  error // why it is not pinned although it should be
 
-	link    *os.File // the master's end of the worker link; non-blocking, shared with nobody
+	link    *os.File // the master's end of the worker link; non-blocking, not shared
 	stderr  *os.File
 	handle  *os.Process // a pidfd: never another process that got the same number
 	readers sync.WaitGroup
@@ -49,7 +49,7 @@ type Event struct {
 	From    *Worker
 	Kind    EventKind
 	Message link.Message
-	FDs     []int // that came with Message; the receiver's
+	FDs     []int // that came with Message; the receiver owns them
 	Text    string
 }
 
@@ -63,8 +63,8 @@ func (p *Worker) WithLink(use func(fd int)) {
 	}
 }
 
-// Detach returns a copy of the master's end of the worker link, for another master, and hears no more of it than what is read
-// already.
+// Detach returns a copy of the master's end of the worker link, for another master, and hears no more of it than what is
+// read already.
 func (p *Worker) Detach() (link int, err error) {
 	link, err = -1, os.ErrClosed
 	p.WithLink(func(fd int) { link, err = sock.Dup(fd) })
@@ -151,7 +151,7 @@ func (p *Worker) wait(report func(Event)) {
 		status = state.String()
 		p.Struck = struck(state)
 	}
-	// A dead process has closed its ends. Should another hold a copy, the readers must not wait for that one.
+	// A dead process has closed its ends. If another process holds a copy, the readers must not wait for that.
 	const lastWordsWithin = 100 * time.Millisecond
 	deadline := time.Now().Add(lastWordsWithin)
 	p.link.SetReadDeadline(deadline)
@@ -168,8 +168,8 @@ func (p *Worker) Terminate() { p.handle.Signal(syscall.SIGTERM) }
 // Kill sends SIGKILL.
 func (p *Worker) Kill() { p.handle.Kill() }
 
-// Adopt makes a Worker of a process that another master has started. It takes over the master's end of the worker link, unless
-// it fails.
+// Adopt makes a Worker of a process that another master has started. It takes over the master's end of the worker link,
+// unless it fails.
 func Adopt(slot, pid, link int, report func(Event)) (*Worker, error) {
 	handle, err := os.FindProcess(pid)
 	if err != nil {

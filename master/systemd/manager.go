@@ -23,13 +23,13 @@ const (
 )
 
 const (
-	barrierTimeout = 2 * time.Second // until systemd has taken in all messages
+	barrierTimeout = 2 * time.Second // until systemd has processed all messages
 
 	maxStatusBytes = 1024 // far less than the 4096 of a whole message, which is ignored if it is longer
 )
 
-// Manager is systemd as the master sees it. Without NOTIFY_SOCKET nobody is told anything. No method waits, but for
-// Flush: see notifier.
+// Manager is systemd as the master sees it. Without NOTIFY_SOCKET every method does nothing. No method waits, but for Flush:
+// see notifier.
 type Manager struct {
 	notifier
 	barrierTimeout time.Duration
@@ -91,7 +91,7 @@ func (s *Manager) Watchdog(successor bool) (time.Duration, error) {
 	return limit / 3, nil
 }
 
-// Ping says that the master lives.
+// Ping pings the watchdog.
 func (s *Manager) Ping() {
 	fault.At("watchdog")
 	s.say(noticePing, daemon.SdNotifyWatchdog)

@@ -34,7 +34,7 @@ type notice struct {
 	kind noticeKind
 	name string       // of what is to be stored or forgotten
 	fd   int          // a copy, closed when the notice is done with; -1: none
-	sent chan<- error // with room for the outcome; nil: nobody waits for it
+	sent chan<- error // buffered, for the outcome; nil: not waited for
 }
 
 // noticeKind says what a notice replaces that has not been sent yet, see notifier.add.
@@ -47,8 +47,8 @@ const (
 	noticeStatus                      // a line that each of the two before has, too
 	noticeTimeout                     // the last one counts
 	noticeMainPID                     // the last one counts
-	noticeBarrier                     // each has somebody who waits
-	noticeStore                       // the last one of a name counts
+	noticeBarrier                     // each is waited for
+	noticeStore                       // only the latest of a name counts
 	noticeUnstore                     // likewise, and what was to be stored before it is not
 )
 
@@ -58,7 +58,7 @@ type notifier struct {
 	timeout, pause time.Duration
 
 	mu      sync.Mutex
-	heard   func(error) // called without the lock, by other goroutines; nil: nobody wants to know
+	heard   func(error) // called without the lock, by other goroutines; nil: not called
 	waiting []notice
 	deaf    bool          // the last attempt has failed
 	idle    chan struct{} // closed when nothing waits any more; nil: nothing does
@@ -221,7 +221,7 @@ func (n *notifier) tell(err error) {
 	}
 }
 
-// Flush returns when nothing waits any more, or when it takes too long: for a process that is about to end.
+// Flush returns when everything is sent, or after a timeout. It is for a process that is about to end.
 func (n *notifier) Flush() {
 	n.mu.Lock()
 	idle := n.idle

@@ -32,7 +32,7 @@ type awayCount struct {
 type entry struct {
 	here    int64
 	balance int64 // taken less given
-	known   bool  // false: an older build has not counted who moves
+	known   bool  // false: an older build does not count clients that move
 }
 
 // entries returns the pools of a generation by their address.
@@ -47,7 +47,7 @@ func (t *Totals) entries(g *Counters) map[string]entry {
 	return all
 }
 
-// place returns the address under which those are counted who connect to one.
+// place returns the address under which clients that connect to an address are counted.
 func (t *Totals) place(address string) string {
 	if port, _ := portOfAll(address); t.wide[port] {
 		return "tcp :" + port

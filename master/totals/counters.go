@@ -1,6 +1,6 @@
-// The counters of one generation: memory that its workers write, and whose counters those are. What generations before it have
-// counted is put beside them, so that totals never go backwards, and so is which servers are ejected, so that no key moves
-// because of a reload.
+// The counters of one generation: memory that its workers write, and whose counters those are. What generations before it
+// have counted is put beside them, so that totals never go backwards, and so is which servers are ejected, so that no key
+// moves because of a reload.
 
 package totals
 
@@ -39,7 +39,7 @@ func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
 	return sums
 }
 
-// Inherit puts what others have counted where everyone reads it along with what the generation counts.
+// Inherit stores the totals of other generations where readers add them to those of this generation.
 func (c *Counters) Inherit(others *Sums) {
 	if others == nil {
 		others = &Sums{}

@@ -1,4 +1,5 @@
-// Where servers were found by their names: the next generation reaches them even if the name server is silent when it begins.
+// Where servers were found by their names: the next generation reaches them even if the name server is silent when it
+// begins.
 
 package totals
 
@@ -13,8 +14,8 @@ import (
 // Addresses is where hosts were found, by name.
 type Addresses map[string]netip.Addr
 
-// Found returns where workers of all these generations have found servers lately, whether or not they still live, and where another master has said
-// that its workers have.
+// Found returns where workers of all these generations have found servers lately, whether or not they still live, and where
+// another master has said that its workers have.
 func Found(generations []*Counters, said Addresses) Addresses {
 	all, at := maps.Clone(said), map[string]uint64{}
 	if all == nil {

@@ -1,5 +1,5 @@
-// The text of the statistics port: nutcracker's JSON, byte for byte in names, order and spacing (src/nc_stats.c). It is always
-// current: the counters are words in memory that the workers write.
+// The text of the statistics port: nutcracker's JSON, byte for byte in names, order and spacing (src/nc_stats.c). It is
+// always current: the counters are words in memory that the workers write.
 
 package totals
 
@@ -10,7 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// Head is what stands before the counters.
+// Head are the fields before the counters.
 type Head struct {
 	Source    string // name of the host
 	Version   string

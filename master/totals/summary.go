@@ -1,4 +1,4 @@
-// The summary: one log line per interval for those who watch the log and nothing else.
+// The summary: one log line per interval, for operators who watch only the log.
 
 package totals
 

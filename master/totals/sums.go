@@ -86,7 +86,7 @@ func addCounters(infos []link.CounterInfo, a, b map[string]uint64) map[string]ui
 	return sum
 }
 
-// Only forgets the pools and servers that no generation has: nobody asks for them any more.
+// Only drops the pools and servers that no generation has.
 func (s *Sums) Only(generations ...*Counters) *Sums {
 	if s == nil {
 		return nil

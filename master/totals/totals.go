@@ -40,7 +40,7 @@ func (t *Totals) Others(g Generations, gauges bool, except ...*Counters) *Sums {
 	return sum
 }
 
-// Restate has the generations that accept count what all others have counted.
+// Restate adds the totals of all other generations to those of each generation that accepts.
 func (t *Totals) Restate(g Generations, now time.Time) {
 	for _, c := range g.Accepting {
 		c.Inherit(t.Others(g, true, c))

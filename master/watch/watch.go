@@ -50,8 +50,8 @@ type Watcher struct {
 	err      error         // why the watch ended by itself
 }
 
-// File returns a watcher that reports each time that the file at path has another readable content than before, beginning with the one of
-// which loaded is the SHA-256. A file that is away, or that is no regular one, changes when it is back.
+// File returns a watcher that reports each time that the file at path has another readable content than before, beginning
+// with the one of which loaded is the SHA-256. A file that is away, or that is no regular one, changes when it is back.
 func File(path string, loaded [sha256.Size]byte) (*Watcher, error) {
 	w, err := newWatcher(path, loaded)
 	if err != nil {
@@ -128,7 +128,7 @@ func (w *Watcher) run() {
 	}
 }
 
-// concerns reports whether a change of that path can be one of the file.
+// concerns reports whether a change of that path can change the file.
 func (w *Watcher) concerns(name string) bool {
 	return slices.Contains(w.entries, filepath.Clean(name)) // entries of the root come with two slashes
 }
@@ -156,7 +156,7 @@ func (w *Watcher) look() error {
 	w.known = found.sum
 	select {
 	case w.changed <- struct{}{}:
-	default: // there is a report already that nobody has received
+	default: // an earlier report has not been received yet
 	}
 	return nil
 }

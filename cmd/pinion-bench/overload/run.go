@@ -19,7 +19,7 @@ const (
 	settle     = 500 * time.Millisecond // before what comes is measured: the load has begun
 )
 
-// Experiment is what is asked of whom.
+// Experiment is a load and the proxy that it goes to.
 type Experiment struct {
 	Address   string        // of the proxy
 	Servers   []string      // addresses of the servers that get too much

@@ -1,4 +1,4 @@
-// Addresses on loopback that nobody uses.
+// Unused addresses on loopback.
 
 package process
 

@@ -11,8 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// A client that has not given the password is refused what is large, with the words of Redis, before it is here: many of them
-// cost nothing.
+// A client that has not given the password is refused what is large, with the words of Redis, before it is here: many of
+// them cost nothing.
 func TestE2EAbuseStranger(t *testing.T) {
 	t.Parallel()
 	a := attack(t, siege{servers: rig.ThreeRedis(t), options: []string{"redis_auth: secret"}, alone: true})

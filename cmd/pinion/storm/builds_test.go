@@ -1,5 +1,5 @@
-// Builds that know more and less than each other are upgraded into each other under load: whoever meets what it does not know
-// ignores it, no client is lost, and totals count on.
+// Builds that know more and less than each other are upgraded into each other under load: whoever meets what it does not
+// know ignores it, no client is lost, and totals count on.
 
 package storm_test
 
@@ -23,8 +23,8 @@ import (
 var strangeRelease = release{version: "1.1.0-strange", strange: true}
 
 // strangeness is what that build has more and less: in a file, one text takes the place of another one. It counts how many
-// requests it forwards once more, and no clients that have hung up; it has one field more in every contract, which it sends, and
-// one message more.
+// requests it forwards once more, and no clients that have hung up; it has one field more in every contract, which it sends,
+// and one message more.
 var strangeness = map[string][][2]string{
 	"worker/link/counter.go": {
 		{"\tRequestBytes\n", "\tRequestBytes\n\tEchoes\n"},

@@ -1,5 +1,5 @@
-// The master is killed in the middle of a reload or an upgrade, while a client is owed a reply: whoever has a client keeps it,
-// until the next master has them all.
+// The master is killed in the middle of a reload or an upgrade, while a client is owed a reply: whoever has a client keeps
+// it, until the next master has them all.
 
 package storm_test
 

@@ -86,8 +86,8 @@ func newAskers(redis, memcache func() *rig.Client, megabytes int) (askers []*ask
 	return askers
 }
 
-// Pipelines of all kinds are taken as a whole before anything of the replies is, and moved and upgraded then: who holds little
-// moves, who holds much is a straggler for as long, and everyone gets every reply in its place.
+// Pipelines of all kinds are taken as a whole before anything of the replies is, and moved and upgraded then: who holds
+// little moves, who holds much is a straggler for as long, and everyone gets every reply in its place.
 func TestE2EPipelinesWrittenAsAWhole(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)

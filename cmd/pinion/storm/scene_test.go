@@ -22,8 +22,8 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// release is a build of Pinion. Two of them differ in what they call themselves; a fragile one has fault points, a strange one
-// knows more and less, see builds_test.go.
+// release is a build of Pinion. Two of them differ in what they call themselves; a fragile one has fault points, a strange
+// one knows more and less, see builds_test.go.
 type release struct {
 	version string
 	fragile bool

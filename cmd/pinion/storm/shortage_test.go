@@ -1,5 +1,5 @@
-// Descriptors are short: whatever the limit, a proxy that is full of clients is reloaded, resized and upgraded without losing
-// one of them, or refuses and changes nothing.
+// Descriptors are short: whatever the limit, a proxy that is full of clients is reloaded, resized and upgraded without
+// losing one of them, or refuses and changes nothing.
 //
 //	PINION_SHORTAGE="40 400 7" go test -run TestE2EShortage -v -timeout 1h ./cmd/pinion/storm	every limit from 40 to 400 in steps of 7
 
