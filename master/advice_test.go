@@ -60,10 +60,10 @@ func TestInShort(t *testing.T) {
 	for i := range mostChanges {
 		lines = append(lines, fmt.Sprint("change ", i))
 	}
-	if got := inShort(lines); len(got) != mostChanges {
+	if got := shorten(lines); len(got) != mostChanges {
 		t.Errorf("of %d lines: %q", len(lines), got)
 	}
-	got := inShort(append(lines, "one more"))
+	got := shorten(append(lines, "one more"))
 	if len(got) != mostChanges || got[0] != "change 0" || got[mostChanges-1] != "2 other changes" {
 		t.Errorf("of %d lines: %q", len(lines)+1, got)
 	}

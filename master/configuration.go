@@ -48,8 +48,8 @@ func (m *master) misconfigured(err error) admin.Outcome {
 // mostChanges is how many lines tell what a reload has changed.
 const mostChanges = 20
 
-// inShort replaces lines by their number where there are too many.
-func inShort(lines []string) []string {
+// shorten replaces lines by their number where there are too many.
+func shorten(lines []string) []string {
 	if len(lines) <= mostChanges {
 		return lines
 	}

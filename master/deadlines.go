@@ -21,7 +21,7 @@ func (m *master) tick() {
 		m.newSide.expire()
 	}
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
-		m.borrowed()
+		m.endBorrowing()
 	}
 	m.tickPaths(now)
 	if m.masters.old != nil && !now.Before(m.masters.old.until) {

@@ -55,7 +55,7 @@ func (m *master) dispatch(msg message, asNew bool) {
 	case asNew && msg.Kind == messageFarewell:
 		m.heardFarewell(msg)
 	case msg.Kind == messageIntent:
-		m.relayed(msg, asNew)
+		m.handleIntent(msg, asNew)
 	case asNew && m.newSide != nil:
 		m.newSide.handle(msg)
 	case !asNew && m.oldSide != nil:
@@ -97,7 +97,7 @@ func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 		}
 	}
 	switch {
-	case asNew && m.newSide != nil && m.newSide.link == l && !over(err):
+	case asNew && m.newSide != nil && m.newSide.link == l && !linkIsClosed(err):
 		m.newSide.linkBroken(err)
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.oldMasterEnded(err)
@@ -109,8 +109,10 @@ func (m *master) linkEnded(l *masterLink, asNew bool, err error) {
 	// Otherwise an old side learns of the end of its new master from the one who waits for the process.
 }
 
-// over reports that the other master has closed its end of the conversation, or is gone.
-func over(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
+// linkIsClosed reports that the other master has closed its end of the conversation, or is gone.
+func linkIsClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
 
 // notSent is called when the other master has not got a message: it hangs, or the machine lacks something. One that is gone
 // is noticed otherwise.

@@ -38,13 +38,13 @@ func (o *oldSide) tellGenerations() error {
 func (m *master) countersMessage(g *generation) (message, error) {
 	own, err := m.world.dup(g.sharedFD)
 	return message{
-		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: names(g.pools), Listens: g.listenTexts(),
+		Kind: messageCounters, Generation: g.number, Slots: len(g.slots), Pools: poolNames(g.pools), Listens: g.listenTexts(),
 		Bytes: link.CounterBytes(link.ServerCounts(g.pools), len(g.slots)), fds: []int{own},
 	}, err
 }
 
-// names returns what identifies pools and servers: enough to know which counters belong to which.
-func names(pools []link.Pool) (all []link.Pool) {
+// poolNames returns what identifies pools and servers: enough to know which counters belong to which.
+func poolNames(pools []link.Pool) (all []link.Pool) {
 	for i := range pools {
 		p := link.Pool{Name: pools[i].Name}
 		for _, s := range pools[i].Servers {

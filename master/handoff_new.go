@@ -123,7 +123,7 @@ func (n *newSide) prepare(cfg *config.Config) {
 	m := n.m
 	n.enter(newPreparing, waitTimeout)
 	if m.generations.serving != nil {
-		m.recount() // clients on the way between workers are counted from here on
+		m.recountClients() // clients on the way between workers are counted from here on
 	}
 	n.g = m.generate(cfg)
 	if w := n.welcome.Topology; w != nil {
@@ -168,7 +168,7 @@ func (n *newSide) workerReady(s *slot, body link.ReadyBody) {
 	n.enter(newPrepared, waitTimeout)
 	msg := message{
 		Kind: messagePrepared, Build: m.opts.Build, Slots: len(n.g.slots), Strict: n.strict,
-		Unreachable: distinct(n.unreachable), Patience: n.g.config.Global.HandoffPatience, Serves: n.g.servedSockets(),
+		Unreachable: withoutDuplicates(n.unreachable), Patience: n.g.config.Global.HandoffPatience, Serves: n.g.servedSockets(),
 	}
 	if n.link != nil {
 		if err := m.nameSockets(&msg, func(l *listen.Listener) bool { return l.Fresh }); err != nil {
@@ -190,8 +190,8 @@ func (n *newSide) at(point string) {
 	}
 }
 
-// distinct removes duplicates: several workers report the same server.
-func distinct(unreachable []link.Unreachable) []link.Unreachable {
+// withoutDuplicates removes duplicates: several workers report the same server.
+func withoutDuplicates(unreachable []link.Unreachable) []link.Unreachable {
 	slices.SortFunc(unreachable, func(a, b link.Unreachable) int {
 		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Server, b.Server))
 	})
@@ -254,7 +254,7 @@ func (n *newSide) startAccepting(msg message) {
 		m.totals.Past = n.pastTotals(msg)
 		m.totals.Balance = msg.Balance
 	}
-	m.restate()
+	m.updateInherited()
 	if err := m.listeners.Listen(n.g.layout()); err != nil {
 		n.fail(err)
 		return
@@ -314,7 +314,7 @@ func (n *newSide) allMoved(result *admin.HandoffStatus) {
 		n.askToTakeOver(result)
 		return
 	}
-	n.keepTaken()
+	n.keepClients()
 	n.other.send(message{Kind: messageSettled})
 }
 
@@ -339,8 +339,8 @@ func (n *newSide) hasUnreaped() bool {
 	return false
 }
 
-// keepTaken tells the new workers to keep the clients that they have received.
-func (n *newSide) keepTaken() {
+// keepClients tells the new workers to keep the clients that they have received.
+func (n *newSide) keepClients() {
 	n.liveness.CatchUp()
 	n.serveAll()
 	for _, s := range n.g.slots {
@@ -364,6 +364,6 @@ func (m *master) replaceGeneration() {
 	m.storeAgain()
 	m.watch()
 	m.scheduleSummary()
-	m.restate()
+	m.updateInherited()
 	m.forgetRetired()
 }

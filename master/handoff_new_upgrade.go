@@ -232,7 +232,7 @@ func (n *newSide) replaceOldMaster() {
 // promote makes this the master that serves.
 func (n *newSide) promote() {
 	m := n.m
-	n.keepTaken()
+	n.keepClients()
 	if err := m.world.flip(); err != nil { // an error means that the old master is gone; from now on this process can be upgraded
 		m.log.Printf(logfile.Debug, "the old master: %v", err)
 	}

@@ -129,7 +129,7 @@ func (o *oldSide) prepared(msg message) {
 	var doubts []doubtful
 	strict := msg.Strict || o.strict
 	for _, u := range msg.Unreachable {
-		d, connected := m.generations.serving.doubt(u)
+		d, connected := m.generations.serving.findDoubtful(u)
 		if connected || strict {
 			d.Unreachable = u
 			doubts = append(doubts, d)
@@ -149,7 +149,7 @@ func (o *oldSide) prepared(msg message) {
 func (o *oldSide) proceed(msg message) {
 	o.inquiry = nil
 	if len(msg.Unreachable) > 0 {
-		remark := "new workers cannot reach " + list(msg.Unreachable)
+		remark := "new workers cannot reach " + describeUnreachable(msg.Unreachable)
 		o.remarks = append(o.remarks, remark)
 		o.m.log.Printf(logfile.Warn, "%s: %s", o.status.Kind, remark)
 	}
@@ -192,7 +192,7 @@ func (o *oldSide) goAhead() message {
 	m := o.m
 	msg := message{Kind: messageGo, Legacy: m.total()}
 	if o.link != nil {
-		m.recount()
+		m.recountClients()
 		msg.Past, msg.Balance = &totals.Sums{}, m.totals.Balance
 		if m.totals.Past != nil {
 			msg.Past = m.totals.Past
@@ -228,9 +228,9 @@ func (o *oldSide) workerDied(from *slot) {
 	o.checkMoved()
 }
 
-// moves reports whether a worker still moves clients. One that is dead counts until it is reaped, even if it had moved all
+// stillMoves reports whether a worker still moves clients. One that is dead counts until it is reaped, even if it had moved all
 // it could, since its lost clients must be counted first.
-func (o *oldSide) moves(from *slot) bool {
+func (o *oldSide) stillMoves(from *slot) bool {
 	if _, done := o.results[from.index]; done {
 		return from.state == slotGiving && o.m.unreaped(from)
 	}
@@ -243,7 +243,7 @@ func (o *oldSide) checkMoved() {
 		return
 	}
 	for _, from := range o.m.generations.serving.slots {
-		if o.moves(from) {
+		if o.stillMoves(from) {
 			return
 		}
 	}
@@ -312,7 +312,7 @@ func (o *oldSide) expire() {
 			"see what it says with -V, and install it again", m.world.self, callTimeout))
 	case oldWaiting:
 		if o.inquiry != nil {
-			o.inquired()
+			o.checkInquiry()
 			return
 		}
 		o.fail(fmt.Errorf("new generation is not ready after %s; its log lines say how far it is", waitTimeout))
@@ -341,7 +341,7 @@ func (o *oldSide) overdue() {
 	undecided := false
 	for _, from := range m.generations.serving.slots {
 		switch {
-		case !o.moves(from):
+		case !o.stillMoves(from):
 		case from.state == slotDying: // even killing it has not helped
 			m.countLosses(from, "does not end")
 		case from.hangs():
@@ -379,7 +379,7 @@ func (o *oldSide) conclude(err error) {
 			m.log.Printf(logfile.Notice, "%s: %s", o.status.Kind, line)
 		}
 	}
-	m.log.Printf(levelOf(&o.status), "%s%s", m.stillOld(), lineOf(&o.status))
+	m.log.Printf(outcomeLevel(&o.status), "%s%s", m.revivedPrefix(), outcomeLine(&o.status))
 	o.notifyOutcome()
 	for _, reply := range o.replies {
 		outcome := admin.Outcome{Error: o.status.Reason, Handoff: &o.status, Failure: o.kind}

@@ -32,8 +32,8 @@ type doubtful struct {
 	heard        uint64 // when it had last answered, as of the inquiry
 }
 
-// doubt finds an unreachable server in the generation, and reports whether workers of the generation are connected to it.
-func (g *generation) doubt(u link.Unreachable) (d doubtful, connected bool) {
+// findDoubtful finds an unreachable server in the generation, and reports whether workers of the generation are connected to it.
+func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, connected bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
 			if g.pools[i].Name == u.Pool && s.Name == u.Server && g.connected(i, k) {
@@ -71,8 +71,8 @@ func (o *oldSide) inquire(msg message, all []doubtful) {
 	o.until = m.world.now().Add(inquiryEvery)
 }
 
-// inquired checks which servers have answered. If one has, the attempt fails.
-func (o *oldSide) inquired() {
+// checkInquiry checks which servers have answered. If one has, the attempt fails.
+func (o *oldSide) checkInquiry() {
 	m, q := o.m, o.inquiry
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
 		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
@@ -93,11 +93,11 @@ func (o *oldSide) failUnreachable(all []doubtful) {
 	for _, d := range all {
 		lost = append(lost, d.Unreachable)
 	}
-	o.fail(fmt.Errorf("new workers cannot reach %s", list(lost)))
+	o.fail(fmt.Errorf("new workers cannot reach %s", describeUnreachable(lost)))
 }
 
-// list describes unreachable servers, the first few of many, for an error.
-func list(unreachable []link.Unreachable) string {
+// describeUnreachable describes unreachable servers, the first few of many, for an error.
+func describeUnreachable(unreachable []link.Unreachable) string {
 	var all []string
 	for _, u := range unreachable {
 		all = append(all, fmt.Sprintf("server %q of pool %q: %s", u.Server, u.Pool, u.Error))

@@ -31,7 +31,7 @@ func (o *oldSide) answerHello(msg message) {
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: o.strict, Clients: m.clientsNow(),
 		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: o.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity,
-		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: names(m.generations.serving.pools),
+		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Topology: &m.generations.serving.topology, Pools: poolNames(m.generations.serving.pools),
 	})
 	if !o.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
 		o.passAlong(message{})
@@ -165,7 +165,7 @@ var errNewWasMain = errors.New("the new master has ended when it was the main pr
 func (o *oldSide) farewell() {
 	m := o.m
 	o.tellWorkers()
-	o.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &o.status, Waiting: o.passOn()})
+	o.other.send(message{Kind: messageFarewell, Legacy: m.total(), Result: &o.status, Waiting: o.intentsForNewMaster()})
 	m.masters.leaveAll, m.keeper.newMaster = true, o.newPID
 	m.become(stopped)
 }
@@ -183,9 +183,9 @@ func (o *oldSide) passAlong(msg message) {
 	}
 }
 
-// passOn returns the names of intents that this master leaves to the new one. A new master of an older version gets signals
+// intentsForNewMaster returns the names of intents that this master leaves to the new one. A new master of an older version gets signals
 // instead. Operators who wait for an answer are told to ask again.
-func (o *oldSide) passOn() (names []string) {
+func (o *oldSide) intentsForNewMaster() (names []string) {
 	m := o.m
 	replaced := admin.Outcome{Error: "another master has taken over; ask again", Failure: admin.FailureReplaced}
 	var waiting []intent

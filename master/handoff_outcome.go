@@ -11,8 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// lineOf describes the outcome of a handoff in a sentence.
-func lineOf(h *admin.HandoffStatus) string {
+// outcomeLine describes the outcome of a handoff in a sentence.
+func outcomeLine(h *admin.HandoffStatus) string {
 	name := fmt.Sprintf("%s to generation %d", h.Kind, h.Generation)
 	if h.Build != "" {
 		name += " (pinion " + h.Build + ")"
@@ -33,8 +33,8 @@ func lineOf(h *admin.HandoffStatus) string {
 		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
 }
 
-// levelOf returns the log level for the outcome.
-func levelOf(h *admin.HandoffStatus) logfile.Level {
+// outcomeLevel returns the log level for the outcome.
+func outcomeLevel(h *admin.HandoffStatus) logfile.Level {
 	if h.Outcome == admin.HandoffFailed || h.Lost > 0 {
 		return logfile.Error
 	}
@@ -63,12 +63,12 @@ func (o *oldSide) notifyOutcome() {
 		})
 		m.world.services.MainPID(m.world.pid)
 	}
-	m.world.services.Ready(m.stillOld() + lineOf(h))
+	m.world.services.Ready(m.revivedPrefix() + outcomeLine(h))
 }
 
-// stillOld returns the beginning of a line about a failed attempt if the generation that serves was left by an earlier
+// revivedPrefix returns the beginning of a line about a failed attempt if the generation that serves was left by an earlier
 // master: then the configuration file is not what is served.
-func (m *master) stillOld() string {
+func (m *master) revivedPrefix() string {
 	if m.generations.serving.revived && m.last != nil && m.last.Outcome == admin.HandoffFailed {
 		return "the configuration of an earlier master serves on: "
 	}

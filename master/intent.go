@@ -79,8 +79,8 @@ func stronger(before, now intent) intent {
 
 var errEnding = errors.New("pinion is asked to end")
 
-// relayed handles an intent that the other master was asked for.
-func (m *master) relayed(msg message, asNew bool) {
+// handleIntent handles an intent that the other master was asked for.
+func (m *master) handleIntent(msg message, asNew bool) {
 	what := intentNamed(msg.Intent)
 	switch {
 	case msg.Verbosity != nil && asNew:

@@ -246,8 +246,8 @@ func (m *master) keeperSignal(msg keeperMessage) {
 	m.signal(s)
 }
 
-// sentTwice reports whether a drain that was asked for directly is the one that the keeper has passed on already.
-func (m *master) sentTwice(what intent) bool {
+// alreadyForwarded reports whether a drain that was asked for directly is the one that the keeper has passed on already.
+func (m *master) alreadyForwarded(what intent) bool {
 	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.endAfter == drain)
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again

@@ -118,13 +118,13 @@ func (m *master) borrowAnswered(s *slot) {
 // checkBorrowed ends the borrowing when all workers have answered.
 func (m *master) checkBorrowed() {
 	if m.borrowing != nil && len(m.borrowing.asked) == 0 {
-		m.borrowed()
+		m.endBorrowing()
 	}
 }
 
-// borrowed ends the borrowing: it opens new sockets for listeners that are still missing, and has the revived workers
+// endBorrowing ends the borrowing: it opens new sockets for listeners that are still missing, and has the revived workers
 // replaced. Connections that wait in a socket that only an old worker has are lost when that worker ends.
-func (m *master) borrowed() {
+func (m *master) endBorrowing() {
 	m.borrowing = nil
 	if m.phase != serving {
 		return

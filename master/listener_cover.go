@@ -82,17 +82,17 @@ func (m *master) uncover(s *slot) {
 // acceptForMissing makes other workers accept for slots without a worker, when no worker will be spawned there any more.
 func (m *master) acceptForMissing(g *generation) {
 	for _, s := range g.slots {
-		if c := s.coveredBy; s.empties() || c.lives() && c.slot.empties() {
+		if c := s.coveredBy; s.hasAcceptor() || c.lives() && c.slot.hasAcceptor() {
 			continue
 		}
-		if k := slices.IndexFunc(g.slots, (*slot).empties); k >= 0 {
+		if k := slices.IndexFunc(g.slots, (*slot).hasAcceptor); k >= 0 {
 			s.coveredBy = cover{}
 			m.acceptFor(g.slots[k], s)
 		}
 	}
 }
 
-// empties reports whether the slot has a worker that will accept what waits in its queues.
-func (s *slot) empties() bool {
+// hasAcceptor reports whether the slot has a worker that will accept what waits in its queues.
+func (s *slot) hasAcceptor() bool {
 	return s.state == slotStarting || s.state == slotServing || s.state == slotGiving
 }

@@ -254,7 +254,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 		case a := <-m.admin.asks:
 			m.handleAsk(a)
 		case _, more := <-m.watching.changes:
-			m.changed(more)
+			m.configurationChanged(more)
 		case <-timer.C:
 			m.tick()
 		}

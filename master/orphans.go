@@ -213,7 +213,7 @@ func (g *orphanSearch) look() bool {
 	}
 	met, deaf := m.world.orphans(absolute(m.opts.ConfigFile), pids)
 	for _, o := range met {
-		if !m.concerns(g.cfg, o) {
+		if !m.isOrphanOf(g.cfg, o) {
 			m.world.leave(o)
 			continue
 		}
@@ -259,8 +259,8 @@ func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	return until
 }
 
-// concerns reports whether an orphan is of the same configuration file, or has one of its addresses.
-func (m *master) concerns(cfg *config.Config, o *process.Orphan) bool {
+// isOrphanOf reports whether an orphan is of the same configuration file, or has one of its addresses.
+func (m *master) isOrphanOf(cfg *config.Config, o *process.Orphan) bool {
 	if o.Spec.ConfigFile != "" && o.Spec.ConfigFile == absolute(m.opts.ConfigFile) {
 		return true
 	}
@@ -285,7 +285,7 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 			}
 			continue
 		}
-		m.keepLent(o)
+		m.addLent(o)
 		for _, l := range o.Lent {
 			if o.Spec.Generation == spec.Generation {
 				spec.Listeners = append(spec.Listeners, l.Listener)
@@ -311,8 +311,8 @@ func (m *master) reviveOrphans(workers []*process.Orphan) (*generation, error) {
 	return g, nil
 }
 
-// keepLent adds the listeners that an orphan has passed, unless they are there already: workers share some.
-func (m *master) keepLent(o *process.Orphan) {
+// addLent adds the listeners that an orphan has passed, unless they are there already: workers share some.
+func (m *master) addLent(o *process.Orphan) {
 	for _, l := range o.Lent {
 		if m.listeners.Holds(l.FD) {
 			m.world.close(l.FD)

@@ -38,7 +38,7 @@ func (p *predecessor) is(l *masterLink) bool { return p != nil && p.link == l }
 func (m *master) heardFarewell(msg message) {
 	if msg.Legacy != nil && m.generations.serving != nil && len(m.generations.ofOldMaster) == 0 { // no counters were passed on
 		m.totals.Past = msg.Legacy
-		m.restate()
+		m.updateInherited()
 	}
 	m.keepOldGenerations()
 	if msg.Result != nil {
@@ -48,7 +48,7 @@ func (m *master) heardFarewell(msg message) {
 		m.last = msg.Result
 	}
 	for _, name := range msg.Waiting {
-		m.relayed(message{Intent: name}, true)
+		m.handleIntent(message{Intent: name}, true)
 	}
 }
 
@@ -98,7 +98,7 @@ func (m *master) takeInLate() {
 			}
 			m.takeInBeside(met)
 			m.handOverAll()
-			m.restate()
+			m.updateInherited()
 		}
 	})
 }

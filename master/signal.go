@@ -66,7 +66,7 @@ func catch() <-chan os.Signal {
 // signal logs a signal and carries out the intent that it means.
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
-	if m.sentTwice(what) {
+	if m.alreadyForwarded(what) {
 		m.log.Printf(logfile.Info, "%s received, as by the keeper", name)
 		return
 	}

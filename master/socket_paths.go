@@ -53,7 +53,7 @@ func (p *paths) due() time.Time {
 func (m *master) tickPaths(now time.Time) {
 	if len(m.paths.after) > 0 && !now.Before(m.paths.until) {
 		m.log.Printf(logfile.Warn, "looking at the paths of our sockets takes long; going on")
-		m.lookedAfter()
+		m.endPathCheck()
 	}
 	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
 		m.watchPaths()
@@ -126,7 +126,7 @@ func (m *master) checkPaths(then func()) {
 		all = m.ownPaths()
 	}
 	if len(all) == 0 {
-		m.checked(nil)
+		m.pathsChecked(nil)
 		return
 	}
 	m.paths.looking = true
@@ -134,21 +134,21 @@ func (m *master) checkPaths(then func()) {
 		for i := range all {
 			all[i].rebindIfGone(m.world)
 		}
-		return func() { m.checked(all) }
+		return func() { m.pathsChecked(all) }
 	})
 }
 
-// checked takes over new sockets, and calls what waits for the check.
-func (m *master) checked(all []ownPath) {
+// pathsChecked takes over new sockets, and calls what waits for the check.
+func (m *master) pathsChecked(all []ownPath) {
 	m.paths.looking = false
 	for i := range all {
-		m.mend(&all[i])
+		m.replaceGone(&all[i])
 	}
-	m.lookedAfter()
+	m.endPathCheck()
 }
 
-// lookedAfter calls what waits for the check.
-func (m *master) lookedAfter() {
+// endPathCheck calls what waits for the check.
+func (m *master) endPathCheck() {
 	after := m.paths.after
 	m.paths.after = nil
 	for _, then := range after {
@@ -156,8 +156,8 @@ func (m *master) lookedAfter() {
 	}
 }
 
-// mend puts a new socket in the place of one whose path was removed.
-func (m *master) mend(p *ownPath) {
+// replaceGone puts a new socket in the place of one whose path was removed.
+func (m *master) replaceGone(p *ownPath) {
 	l := m.listeners.Find(p.inode)
 	switch {
 	case p.gone && p.err != nil:

@@ -43,25 +43,25 @@ func (m *master) total() *totals.Sums {
 // refresh updates the inherited totals if there are workers of other generations.
 func (m *master) refresh() {
 	if len(m.counted().All) > 1 {
-		m.restate()
+		m.updateInherited()
 	}
 }
 
-// restate updates the totals that the serving and the coming generation inherit from all others.
-func (m *master) restate() {
+// updateInherited updates the totals that the serving and the coming generation inherit from all others.
+func (m *master) updateInherited() {
 	m.totals.Restate(m.counted(), m.world.now())
 	if m.newSide != nil {
 		m.newSide.liveness.CatchUp()
 	}
 }
 
-// recount tells the workers of these generations how many clients the others have.
-func (m *master) recount() { m.totals.Recount(m.counted(), m.world.now()) }
+// recountClients tells the workers of these generations how many clients the others have.
+func (m *master) recountClients() { m.totals.Recount(m.counted(), m.world.now()) }
 
 // tickTotals counts the clients again when it is time.
 func (m *master) tickTotals(now time.Time) {
 	if next := m.totals.Next; !next.IsZero() && !now.Before(next) {
-		m.recount()
+		m.recountClients()
 	}
 }
 
@@ -91,7 +91,7 @@ func (m *master) forget(g *generation) {
 // forgetNames is called when generations are gone: it drops totals of pools and servers that no other generation has.
 func (m *master) forgetNames() {
 	m.totals.Past = m.totals.Past.Only(m.counted().All...)
-	m.restate()
+	m.updateInherited()
 }
 
 // clientsNow returns how many clients there are, those of earlier generations included.

@@ -26,7 +26,7 @@ func newCrowd(t *testing.T) *crowd {
 	f := newMachine()
 	c := &crowd{t: t, f: f, m: newMaster(f.opts, f.world(), f), pools: map[*generation]int{}}
 	c.m.generations.serving = c.generation(1, "main")
-	c.m.restate()
+	c.m.updateInherited()
 	return c
 }
 
@@ -117,16 +117,16 @@ func (c *crowd) check(when string) {
 }
 
 func (c *crowd) come(g *generation) {
-	c.m.recount()
+	c.m.recountClients()
 	c.m.generations.coming = g
-	c.m.restate()
+	c.m.updateInherited()
 }
 
 // settle has the generation to come be the one that serves.
 func (c *crowd) settle() {
 	c.m.generations.retired = append(c.m.generations.retired, c.m.generations.serving)
 	c.m.generations.serving, c.m.generations.coming = c.m.generations.coming, nil
-	c.m.restate()
+	c.m.updateInherited()
 }
 
 // vacate ends the workers of a generation.
@@ -161,7 +161,7 @@ func TestClientsOfStragglers(t *testing.T) {
 	c.check("both serve")
 	c.move(first, second, 60)
 	c.accept(second, 1)
-	c.m.recount()
+	c.m.recountClients()
 	c.check("one has come")
 	c.settle()
 	c.move(first, second, 1) // a straggler that moves late
@@ -202,7 +202,7 @@ func TestClientsLostOnTheWay(t *testing.T) {
 		c.depart(first, 0)
 	}
 	c.die(second, 0)
-	c.m.recount()
+	c.m.recountClients()
 	c.check("a worker has died")
 	c.clients, c.away = c.clients-4, c.away-4
 	c.advance(11 * time.Second)
@@ -231,7 +231,7 @@ func TestClientsOfAnOlderBuild(t *testing.T) {
 	for range 6 {
 		c.depart(old, 0)
 		c.welcome(next, 0)
-		c.m.recount()
+		c.m.recountClients()
 		if n := next.counters.Clients(c.pools[next]); n != 10 {
 			t.Fatalf("%d clients, want 10", n)
 		}
@@ -263,7 +263,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 				case n < 7 && *c.here(g, slot) > 0:
 					c.end(g, slot)
 				case n < 13:
-					c.m.recount()
+					c.m.recountClients()
 					for range random.IntN(9) {
 						if g, slot := pick(); *c.here(g, slot) > 0 && len(c.m.generations.all()) > 1 {
 							c.depart(g, slot)
@@ -289,7 +289,7 @@ func TestClientsOfManyGenerations(t *testing.T) {
 						c.vacate(g)
 					}
 				}
-				c.m.recount()
+				c.m.recountClients()
 				c.check("counted")
 			}
 		})

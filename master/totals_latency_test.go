@@ -68,7 +68,7 @@ func TestLatenciesAreAbsorbed(t *testing.T) {
 		g.pools[alpha].Servers[1].Name: {Latencies: totals.Latencies{"1024": 4}},
 	}}}}
 	tookSo(failed, 0, time.Millisecond, 8)
-	m.restate()
+	m.updateInherited()
 	m.generations.coming = nil
 	end(m, failed)
 	if got, want := latenciesIn(g), (totals.Latencies{"1024": 14}); !maps.Equal(got, want) {

@@ -46,12 +46,12 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	}
 	atomic.StoreUint64(word(next, "x"), probing)
 	atomic.StoreUint64(word(old, "x"), live)
-	side.keepTaken()
+	side.keepClients()
 	if got := *word(next, "x"); got != probing {
 		t.Errorf("x is %#x, although the new workers have found out more", got)
 	}
 	atomic.StoreUint64(word(old, "y"), ejected)
-	side.keepTaken()
+	side.keepClients()
 	if got := *word(next, "y"); got != ejected {
 		t.Errorf("y is %#x when the new generation is established", got)
 	}

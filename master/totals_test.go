@@ -101,7 +101,7 @@ func TestCountsGoByName(t *testing.T) {
 	}
 	fourth := named(t, f, 1, "y", "z")
 	m.generations.coming = fourth
-	m.restate()
+	m.updateInherited()
 	m.generations.retired, m.generations.serving, m.generations.coming = append(m.generations.retired, third), fourth, nil
 	vacate(first)
 	vacate(third)
@@ -146,16 +146,16 @@ func TestOthersConnectionsAreNotOwn(t *testing.T) {
 	m := newMaster(f.opts, f.world(), f)
 	m.generations.serving, m.generations.coming = named(t, f, 2, "x"), named(t, f, 1, "x")
 	*m.generations.coming.counters.Server(0, 0, 0)[link.ServerConnections] = 3
-	m.restate()
+	m.updateInherited()
 	if n := summed(m).Servers; n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
 	u := link.Unreachable{Pool: "a", Server: "x"}
-	if _, connected := m.generations.serving.doubt(u); connected {
+	if _, connected := m.generations.serving.findDoubtful(u); connected {
 		t.Error("it counts as connected")
 	}
 	*m.generations.serving.counters.Server(1, 0, 0)[link.ServerConnections] = 1
-	if _, connected := m.generations.serving.doubt(u); !connected {
+	if _, connected := m.generations.serving.findDoubtful(u); !connected {
 		t.Error("its own connection does not count")
 	}
 }

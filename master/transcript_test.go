@@ -243,7 +243,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		}
 	case messageWelcome:
 		if k := slices.Index(args, "at"); k > 0 { // at version address
-			msg.Topology, msg.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, names(f.configured(t))
+			msg.Topology, msg.Pools = &link.Topology{Pools: []link.PoolTopology{f.discovered(t, args[k+1:])}}, poolNames(f.configured(t))
 		}
 		msg.Declares, msg.Recounts = slices.Contains(args, "declares"), slices.Contains(args, "recounts")
 		msg.PID, msg.Keeper = 999, f.keeper
@@ -272,7 +272,7 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		if of == nil {
 			of = f.master.generations.serving
 		}
-		msg.Pools = names(of.pools)
+		msg.Pools = poolNames(of.pools)
 		msg.Bytes = link.CounterBytes(link.ServerCounts(msg.Pools), msg.Slots)
 		if args[3] == "unknown" { // this version lays them out otherwise
 			msg.Bytes += 8

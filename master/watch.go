@@ -34,8 +34,8 @@ func (m *master) unwatch() {
 	m.watching = watching{}
 }
 
-// changed is called when the configuration file has another content, or cannot be watched any more.
-func (m *master) changed(more bool) {
+// configurationChanged is called when the configuration file has another content, or cannot be watched any more.
+func (m *master) configurationChanged(more bool) {
 	if !more {
 		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watching.watcher.Err())
 		m.unwatch()

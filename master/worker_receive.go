@@ -21,7 +21,7 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	case link.ClientsMoved:
 		var body link.ClientsMovedBody
 		if m.read(s, msg, &body) && s.state == slotGiving {
-			m.handedOver(s, body)
+			m.workerMoved(s, body)
 		}
 	case link.PeerFailed:
 		var body link.PeerFailedBody
@@ -114,7 +114,7 @@ func (m *master) workerReady(s *slot, msg link.Message) {
 func (m *master) becomeServing() {
 	m.become(serving)
 	m.settleListeners(m.generations.serving)
-	m.restate()
+	m.updateInherited()
 	m.scheduleSummary()
 	for i := range m.generations.serving.config.Pools {
 		p := &m.generations.serving.config.Pools[i]
@@ -128,8 +128,8 @@ func (m *master) becomeServing() {
 	m.startQueued() // orders and intents that were queued during the start
 }
 
-// handedOver is called when a worker has moved all clients that it could, to the new side or back.
-func (m *master) handedOver(s *slot, body link.ClientsMovedBody) {
+// workerMoved is called when a worker has moved all clients that it could, to the new side or back.
+func (m *master) workerMoved(s *slot, body link.ClientsMovedBody) {
 	reason := ""
 	if body.Reason != "" {
 		reason = "; " + body.Reason
