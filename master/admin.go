@@ -124,7 +124,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 	m.finishEvent()
 }
 
-// mayAsk reports whether the caller is no worker, nor a child of one.
+// mayAsk reports whether the caller is no worker and descends from none.
 func (m *master) mayAsk(by *admin.Asker) bool {
 	return by == nil || !slices.ContainsFunc(m.generations.slots(), func(s *slot) bool {
 		return s.process != nil && slices.Contains(by.PIDs, s.process.PID)

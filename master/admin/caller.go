@@ -70,7 +70,7 @@ func ancestry(pid int) (pids []int) {
 
 // Asker is the process that asks.
 type Asker struct {
-	PIDs []int // the process and those that it comes of
+	PIDs []int // the process and its ancestors
 }
 
 // ErrWorkerAsks is the answer to a worker.
