@@ -129,8 +129,8 @@ func (o *oldSide) prepared(msg message) {
 	var doubts []doubtful
 	strict := msg.Strict || o.strict
 	for _, u := range msg.Unreachable {
-		d, connected := m.generations.serving.findDoubtful(u)
-		if connected || strict {
+		d, ok := m.generations.serving.findDoubtful(u)
+		if ok || strict {
 			d.Unreachable = u
 			doubts = append(doubts, d)
 		}

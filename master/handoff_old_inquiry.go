@@ -1,5 +1,6 @@
 // Inquiry: if the new workers cannot reach a server, the handoff fails only if the old ones can. An open connection proves
-// nothing, since the server may hang, so the old workers send it a request.
+// nothing, since the server may hang, and neither does the lack of one, since no request may have needed it. So the old workers
+// send it a request.
 
 package master
 
@@ -25,19 +26,25 @@ type inquiry struct {
 	until    time.Time
 }
 
-// doubtful is a server that new workers cannot reach, and old ones are connected to.
+// doubtful is a server that new workers cannot reach, and old ones perhaps can.
 type doubtful struct {
 	link.Unreachable
 	pool, server int    // indexes in the generation that serves
 	heard        uint64 // when it had last answered, as of the inquiry
+	known        bool   // its workers share that; workers of an older build do not
 }
 
-// findDoubtful finds an unreachable server in the generation, and reports whether workers of the generation are connected to it.
-func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, connected bool) {
+// findDoubtful finds an unreachable server in the generation, and reports whether workers of the generation may reach it: they
+// can be asked to, or are connected to it.
+func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, ok bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
-			if g.pools[i].Name == u.Pool && s.Name == u.Server && g.connected(i, k) {
-				return doubtful{Unreachable: u, pool: i, server: k}, true
+			if g.pools[i].Name != u.Pool || s.Name != u.Server {
+				continue
+			}
+			heard, known := g.counters.LastHeard(i, k)
+			if known || g.connected(i, k) {
+				return doubtful{Unreachable: u, pool: i, server: k, heard: heard, known: known}, true
 			}
 		}
 	}
@@ -55,16 +62,17 @@ func (g *generation) connected(pool, server int) bool {
 // counts as an answer.
 func (o *oldSide) inquire(msg message, all []doubtful) {
 	m := o.m
-	for i := range all {
-		var known bool
-		if all[i].heard, known = m.generations.serving.counters.LastHeard(all[i].pool, all[i].server); !known {
+	var body link.InquireBody
+	for _, d := range all {
+		if !d.known {
 			o.failUnreachable(all)
 			return
 		}
+		body.Servers = append(body.Servers, link.ServerIndex{Pool: d.pool, Server: d.server})
 	}
 	for _, old := range m.generations.serving.slots {
 		if old.state == slotServing {
-			m.pass(old, link.Message{Kind: link.Inquire})
+			m.pass(old, link.Message{Kind: link.Inquire, Body: link.Body(body)})
 		}
 	}
 	o.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}

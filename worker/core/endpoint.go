@@ -21,6 +21,7 @@ type endpoint struct {
 	prober      *conn // asks an ejected server whether it answers again
 	preconnects preconnectState
 	checked     bool // the server check waits for its first connection
+	inquired    bool // an inquiry has opened its first connection, to ping the server
 
 	trouble string                       // the last failure; empty = it works
 	open    bool                         // it needs no password although the pool has one, which is logged

@@ -93,7 +93,11 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Ping: // this is a turn
 	case link.Inquire:
-		l.inquire()
+		var body link.InquireBody
+		if err := link.ParseBody(m, &body); err != nil {
+			return err
+		}
+		l.inquire(body.Servers)
 	case link.Verbosity:
 		if len(m.Body) == 1 {
 			l.spec.Verbosity = int(m.Body[0])

@@ -2,6 +2,8 @@
 
 package core
 
+import "github.com/pinion-proxy/pinion/worker/link"
+
 // preconnectsAtOnce is how many connections to one server all workers together open ahead at a time, beyond one each: the
 // server's accept queue must never be full, since a connection that finds it full waits for a second.
 const preconnectsAtOnce = 4
@@ -55,18 +57,41 @@ func (e *endpoint) notePreconnect(c *conn, good bool) {
 // kernel alone completes connections that the server has not accepted.
 func (c *conn) mustAnswerFirst() bool { return c.preconnecting && c != c.endpoint.conns[0] }
 
-// inquire pings each server that has an idle connection, so that the master sees which servers can be reached.
-func (l *loop) inquire() {
-	for e := range l.endpoints {
+// inquire pings servers, so that the master sees which of them can be reached: those it names, to which a connection is opened
+// if there is none, or, for a master of an older build, which names none, each that has an idle connection.
+func (l *loop) inquire(named []link.ServerIndex) {
+	if len(named) == 0 {
+		for e := range l.endpoints {
+			e.inquire()
+		}
+	}
+	for _, i := range named {
+		if i.Pool < 0 || i.Pool >= len(l.pools) || i.Server < 0 || i.Server >= len(l.pools[i.Pool].servers) {
+			continue // the master has another specification in mind
+		}
+		e := l.pools[i.Pool].servers[i.Server].primary
 		e.inquire()
+		e.connectToInquire()
 	}
 }
 
 func (e *endpoint) inquire() {
 	for _, c := range e.conns {
 		if c.state == connReady && c.head == nil {
-			c.send(e.pool.l.requests.get(), e.pool.ping, nil)
+			c.ping()
 			return
 		}
 	}
 }
+
+// connectToInquire opens the first connection, to ping the server over it. A failure does not count against the server: no
+// request waits.
+func (e *endpoint) connectToInquire() {
+	if c := e.conns[0]; c.state == connClosed {
+		e.inquired, c.tentative = true, true
+		c.open()
+	}
+}
+
+// ping sends a ping whose reply nobody waits for.
+func (c *conn) ping() { c.send(c.endpoint.pool.l.requests.get(), c.endpoint.pool.ping, nil) }

@@ -46,9 +46,19 @@ func (e *endpoint) openForCheck() {
 	e.preconnect()
 }
 
-// noteAttempt is called when an attempt to connect has ended. The check waits for the first one of each server.
+// noteAttempt is called when an attempt to connect has ended. The check waits for the first one of each server, and so does an
+// inquiry that has opened it.
 func (e *endpoint) noteAttempt(c *conn, err error) {
-	if !e.checked || c != e.conns[0] {
+	if c != e.conns[0] {
+		return
+	}
+	if e.inquired {
+		e.inquired = false
+		if err == nil {
+			c.ping()
+		}
+	}
+	if !e.checked {
 		return
 	}
 	e.checked = false

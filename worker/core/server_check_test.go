@@ -191,6 +191,39 @@ func TestInquire(t *testing.T) {
 	}
 }
 
+// A server that no connection stands to is connected to, if the master asks for that. Where that fails it is no failure of the
+// server's.
+func TestInquireConnects(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3") // answers, refuses, is not asked for
+	p.AutoEjectHosts, p.ServerFailureLimit = true, 1
+	r.servers[1].refuse()
+	r.start()
+	l := r.workers[0]
+	s1, s2 := indexOf(p, "s1"), indexOf(p, "s2")
+	r.instruct(l, link.Inquire, link.InquireBody{Servers: []link.ServerIndex{{Server: s1}, {Server: s2}, {Pool: 7}, {Server: -1}}})
+	r.turn()
+	r.turn()
+	for i, s := range r.servers {
+		want := []string{"*1\r\n$4\r\nPING\r\n", "", ""}[i]
+		got := ""
+		for _, c := range s.conns {
+			got += string(c.take())
+		}
+		if got != want {
+			t.Errorf("server %q gets %q, want %q", s.name, got, want)
+		}
+	}
+	r.servers[0].conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	if ns, known := l.shared.LastHeard(0, s1); !known || ns != uint64(r.now) {
+		t.Errorf("the server that answers was heard at %d, now is %d", ns, r.now)
+	}
+	if !l.pools[0].servers[s2].liveness().Alive() || *l.pools[0].counters[link.ForwardError] != 0 {
+		t.Error("it counts against a server that it cannot be connected to")
+	}
+}
+
 func indexOf(p *link.Pool, server string) int {
 	return slices.IndexFunc(p.Servers, func(s link.Server) bool { return s.Name == server })
 }

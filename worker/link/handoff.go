@@ -35,6 +35,17 @@ type MoveClientsBody struct {
 	Patience time.Duration `json:"patience"` // until clients that are still owed replies are called stragglers
 }
 
+// InquireBody may come with Inquire: it names the servers that are meant, which are connected to if they are not.
+type InquireBody struct {
+	Servers []ServerIndex `json:"servers"`
+}
+
+// ServerIndex names a server by its place in the specification of the worker that is asked.
+type ServerIndex struct {
+	Pool   int `json:"pool"`
+	Server int `json:"server"`
+}
+
 // FinishBody comes with Finish.
 type FinishBody struct {
 	Deadline time.Duration `json:"deadline"` // from now until the worker ends; 0 = when the last client is gone

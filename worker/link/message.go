@@ -24,7 +24,7 @@ const (
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
 	Verbosity Kind = 5  // body: one byte, 0 to 11
 	Quit      Kind = 15 // end at once; no body
-	Inquire   Kind = 22 // ping each connected server, which updates Heard; no body
+	Inquire   Kind = 22 // ping each connected server, which updates Heard; may have an InquireBody
 	Ping      Kind = 16 // make a turn, which increments the turn counter; no body
 	Relocated Kind = 25 // servers have moved, see Topology; no body; one descriptor: the worker's Spec with the new Topology
 
