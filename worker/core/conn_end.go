@@ -17,8 +17,10 @@ func (c *conn) fail(err error) {
 	switch err {
 	case io.EOF:
 		*n[link.ServerEOF]++
-	case unix.ETIMEDOUT:
-		*n[link.ServerTimedout]++
+	case unix.ETIMEDOUT: // counts with each request that waits
+		if c.head == nil {
+			*n[link.ServerTimedout]++
+		}
 	default:
 		*n[link.ServerErr]++
 	}
@@ -49,7 +51,8 @@ func (c *conn) end(err error) {
 	c.failRequests(queue, err)
 }
 
-// failRequests answers all requests of a queue with the error of their connection.
+// failRequests answers all requests of a queue with the error of their connection. A timeout counts once for each request,
+// as for those that were late one by one.
 func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
@@ -58,7 +61,11 @@ func (c *conn) failRequests(queue *request, err error) {
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
-		if r.state&isExpired == 0 {
+		switch {
+		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil:
+		case err == unix.ETIMEDOUT:
+			*c.endpoint.counters[link.ServerTimedout]++
+		default:
 			*p.counters[link.ForwardError]++
 		}
 		if r.probe != nil {
