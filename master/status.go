@@ -3,6 +3,7 @@
 package master
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,17 +27,27 @@ func (m *master) status() *admin.Status {
 			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
 		}
 	}
-	for _, g := range m.generations.all() {
-		state := "retired"
-		switch g {
-		case m.generations.serving:
-			state = "serving"
-		case m.generations.coming:
-			state = "next"
-		}
-		s.Generations = append(s.Generations, g.status(state, m.opts.Build, now))
-	}
+	s.Generations = m.generations.status(m.opts.Build, now)
 	return s
+}
+
+// status tells of the generation that serves first, then of the one that is to follow it, then of those that drain, the
+// latest first. Of a retired one there is nothing to tell but its workers that are left.
+func (g *generations) status(build string, now time.Time) (all []admin.GenerationStatus) {
+	if g.serving != nil {
+		all = append(all, g.serving.status("serving", build, now))
+	}
+	if g.coming != nil {
+		all = append(all, g.coming.status("next", build, now))
+	}
+	for _, old := range slices.Backward(g.retired) {
+		s := old.status("retired", build, now)
+		s.Workers = slices.DeleteFunc(s.Workers, func(w admin.WorkerStatus) bool { return w.PID == 0 })
+		if len(s.Workers) > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 func (g *generation) status(state, build string, now time.Time) admin.GenerationStatus {

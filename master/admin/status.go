@@ -21,17 +21,17 @@ type Status struct {
 	ConfigFile    string    `json:"config_file"`
 	Control       string    `json:"control"` // path of the admin socket
 
-	Generations []GenerationStatus `json:"generations"`
+	Generations []GenerationStatus `json:"generations"`    // that which serves, that which is to follow it, those that drain
 	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
 	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
 	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
 }
 
-// GenerationStatus is one generation that has workers.
+// GenerationStatus is one generation that has workers, or is to have them.
 type GenerationStatus struct {
 	Number  uint64         `json:"number"`
 	Build   string         `json:"build"`
-	State   string         `json:"state"`          // serving, next, retired
+	State   string         `json:"state"`          // serving; next, until it serves; retired, while its last clients leave
 	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
 	Workers []WorkerStatus `json:"workers"`
 }
@@ -39,9 +39,9 @@ type GenerationStatus struct {
 // WorkerStatus is one slot of a generation.
 type WorkerStatus struct {
 	Slot        int    `json:"slot"`
-	PID         int    `json:"pid"` // 0: no process
-	CPU         int    `json:"cpu"` // -1: not pinned
-	State       string `json:"state"`
+	PID         int    `json:"pid,omitempty"` // left out where there is no process: 0 would mean a process group to kill(1)
+	CPU         int    `json:"cpu"`           // -1: not pinned
+	State       string `json:"state"`         // vacant, starting, serving, draining, dying, waiting, prepared, giving, hung
 	AgeSeconds  int64  `json:"age_seconds"`
 	Connections uint64 `json:"connections"` // clients now
 }

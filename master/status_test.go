@@ -1,0 +1,58 @@
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/master/process"
+)
+
+// Whoever takes the first pid of the status for that of a worker is right: what serves comes first, and nothing that has
+// ended has a pid.
+func TestStatusNamesOnlyWhatLives(t *testing.T) {
+	one := func(number uint64, processes ...*process.Worker) *generation {
+		g := &generation{number: number}
+		for i, p := range processes {
+			s := &slot{index: i, generation: g, process: p}
+			if p != nil {
+				s.state = slotDraining
+			}
+			g.slots = append(g.slots, s)
+		}
+		return g
+	}
+	lives := func(pid int) *process.Worker { return &process.Worker{PID: pid} }
+	g := generations{
+		serving: one(4, lives(40), nil),
+		coming:  one(5, lives(50)),
+		retired: []*generation{one(1, nil, nil), one(2, lives(20), nil), one(3, lives(30))},
+	}
+	text, err := json.Marshal(g.status("", epoch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct {
+		State   string
+		Workers []struct{ PID *int }
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	got := new(strings.Builder)
+	for _, g := range all {
+		got.WriteString(g.State)
+		for _, w := range g.Workers {
+			if w.PID == nil {
+				got.WriteString(" -")
+			} else {
+				fmt.Fprint(got, " ", *w.PID)
+			}
+		}
+		got.WriteString("; ")
+	}
+	if want := "serving 40 -; next 50; retired 30; retired 20; "; got.String() != want {
+		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}
