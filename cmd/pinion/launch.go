@@ -24,7 +24,8 @@ type startError string
 func (e startError) Error() string { return strings.TrimSuffix(string(e), "\n") }
 
 // launch starts the proxy with args and waits until it serves. A nil file is /dev/null. The child is neither killed nor
-// waited for: it is the caller's, also if its start has failed after it was made.
+// waited for: it is the caller's, also if its start has failed after it was made. It gets the sockets that were passed to
+// this process, see passOn.
 func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Process, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -39,13 +40,17 @@ func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Proce
 		return nil, err
 	}
 	defer ours.Close()
-	const startFD = 3 // the first after the three standard ones
-	child, err := os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, args...), &os.ProcAttr{
-		Env:   append(os.Environ(), startFDVariable+"="+strconv.Itoa(startFD)),
-		Files: []*os.File{null, null, stderr, theirs},
+	files := passOn([]uintptr{null.Fd(), null.Fd(), stderr.Fd()})
+	pid, err := syscall.ForkExec("/proc/self/exe", append([]string{os.Args[0]}, args...), &syscall.ProcAttr{
+		Env:   append(os.Environ(), startFDVariable+"="+strconv.Itoa(len(files))),
+		Files: append(files, theirs.Fd()),
 		Sys:   sys,
 	})
 	theirs.Close()
+	if err != nil {
+		return nil, &os.PathError{Op: "starting", Path: "/proc/self/exe", Err: err}
+	}
+	child, err := os.FindProcess(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +66,33 @@ func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Proce
 	return child, startError(text)
 }
 
+// listenPIDVariable and listenFDsVariable tell which process was passed how many sockets, see sd_listen_fds(3): they are its
+// descriptors from the first after the three standard ones.
+const (
+	listenPIDVariable = "LISTEN_PID"
+	listenFDsVariable = "LISTEN_FDS"
+)
+
+// passOn appends the sockets that were passed to this process to the standard files of a child, where it looks for them.
+// Their numbers alone are used: an *os.File could change how a socket blocks, for all who share it.
+func passOn(standard []uintptr) []uintptr {
+	n, err := strconv.Atoi(os.Getenv(listenFDsVariable))
+	if err != nil || os.Getenv(listenPIDVariable) != strconv.Itoa(os.Getpid()) {
+		return standard
+	}
+	for range n {
+		standard = append(standard, uintptr(len(standard)))
+	}
+	return standard
+}
+
+// inheritSockets makes those of the launching process, which waits, this one's own: it could not know its pid.
+func inheritSockets() {
+	if os.Getenv(listenPIDVariable) == strconv.Itoa(os.Getppid()) {
+		os.Setenv(listenPIDVariable, strconv.Itoa(os.Getpid()))
+	}
+}
+
 // launched reports whether this process was started by launch.
 func launched() bool { return os.Getenv(startFDVariable) != "" }
 
@@ -71,6 +103,7 @@ func startReport() func(error) {
 		return nil
 	}
 	os.Unsetenv(startFDVariable)
+	inheritSockets()
 	syscall.CloseOnExec(fd)
 	pipe := os.NewFile(uintptr(fd), "start report")
 	return func(err error) {

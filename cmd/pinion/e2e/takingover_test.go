@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,4 +135,34 @@ func passBy(address string) error {
 		return fmt.Errorf("reply %q, %w", got, err)
 	}
 	return nil
+}
+
+// With -d the process that serves is not the one that was passed the socket.
+func TestE2ETakingOverInTheBackground(t *testing.T) {
+	t.Parallel()
+	path, err := rig.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	address, control := l.Addr().String(), filepath.Join(rig.ShortDir(t), "ctl.sock")
+	config := rig.WriteConfig(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: []string{"127.0.0.1:1:1"}}))
+	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t))
+	start := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`,
+		path, "-d", "-c", config, "-a", "127.0.0.1", "-s", stats, "--workers", "2", "--control", control)
+	start.ExtraFiles = []*os.File{socket}
+	if out, err := start.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	defer run(t, path, "stop", "--now", "--control", control)
+	rig.Dial(t, "tcp", address, rig.ReadRESP).WantDo("+PONG\r\n", "PING")
 }
