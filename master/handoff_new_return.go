@@ -91,7 +91,7 @@ func (n *newSide) cancel(reason error) {
 				m.release(s, n.g.config.Global.ShutdownTimeout, nil)
 				continue
 			}
-			m.kill(s, "is not needed")
+			m.kill(s, "its generation is given up")
 			if s.state == slotWaiting {
 				s.become(slotVacant, time.Time{})
 			}

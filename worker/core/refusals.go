@@ -5,7 +5,6 @@ package core
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
@@ -63,7 +62,7 @@ func (r *refusals) admits(now int64, kind refusalKind) bool {
 // more says how many lines were left out since the last one.
 func (r *refusals) more() (text string) {
 	if r.leftOut > 0 {
-		text = fmt.Sprintf(" (%d more left out)", r.leftOut)
+		text = suppressed(r.leftOut)
 	}
 	r.leftOut = 0
 	return text
@@ -123,7 +122,7 @@ func (p *pool) noteFull(fd int) {
 	}
 	more := ""
 	if p.fullUnlogged > 0 {
-		more = fmt.Sprintf(" (%d more left out)", p.fullUnlogged)
+		more = suppressed(p.fullUnlogged)
 	}
 	p.fullLogged, p.fullUnlogged = max(p.l.now, 1), 0
 	p.l.logf(levelWarn, "pool %q: turning away a client at %s: all %d client_connections are taken%s", p.name, sock.PeerAddress(fd),

@@ -60,10 +60,18 @@ func (s *server) logLimited(level int, line string) {
 	n.pending = ""
 	l.timers.Stop(&n.timer)
 	if n.leftOut > 0 {
-		line = fmt.Sprintf("%s (%d more left out)", line, n.leftOut)
+		line += suppressed(n.leftOut)
 		n.leftOut = 0
 	}
 	l.logf(level, "%s", line)
+}
+
+// suppressed says that so many more lines of the kind were not logged.
+func suppressed(lines int) string {
+	if lines == 1 {
+		return " (1 more such line suppressed)"
+	}
+	return fmt.Sprintf(" (%d more such lines suppressed)", lines)
 }
 
 // logPending logs the line that there was no room for.
