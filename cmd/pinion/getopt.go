@@ -17,6 +17,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if len(args) > 0 {
 		if c := command(app, args[0]); c != nil {
 			options, operands, err := getopt(append(c.Flags, cli.HelpFlag), args[1:])
+			if slices.Contains(options, "--help") { // of which the cli package would take the first operand for the topic
+				operands = nil
+			}
 			return slices.Concat(args[:1], options, []string{"--"}, operands), err
 		}
 	}

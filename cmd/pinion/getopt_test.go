@@ -56,6 +56,7 @@ func TestArrange(t *testing.T) {
 		{line: "check -cx", want: "check --conf-file=x --"},
 		{line: "check -d", err: "invalid option -- 'd'"},
 		{line: "check -h", want: "check --help --"},
+		{line: "log reopen --help", want: "log --help --"},
 		{line: "route k1 -c x k2 --json", want: "route --conf-file=x --json -- k1 k2"},
 		{line: "route -c x -- -k --json", want: "route --conf-file=x -- -k --json"},
 		{line: "route _ -", want: "route -- _ -"},

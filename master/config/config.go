@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -108,7 +109,7 @@ func (e *ReadError) Unwrap() error { return e.Err }
 // Load reads and parses the configuration file at path. The error is of type Problems if the file could be read, and else a
 // *ReadError.
 func Load(path string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	if err != nil {
 		var cause *fs.PathError
 		if errors.As(err, &cause) {
@@ -117,6 +118,22 @@ func Load(path string) (*Config, error) {
 		return nil, &ReadError{path, err}
 	}
 	return Parse(path, text)
+}
+
+// maxFileBytes bounds a configuration file. One of a thousand pools is below 1 MiB; a device may have no end.
+const maxFileBytes = 64 << 20
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if len(text) > maxFileBytes {
+		err = fmt.Errorf("longer than %d MiB: this is no configuration file", maxFileBytes>>20)
+	}
+	return text, err
 }
 
 // Parse reads a configuration in either format. The file name is used in messages only. The error is of type Problems

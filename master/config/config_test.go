@@ -193,6 +193,9 @@ func TestLoad(t *testing.T) {
 	if _, err := Load("testdata"); err == nil || err.Error() != `reading configuration "testdata": is a directory` {
 		t.Errorf("got %v", err)
 	}
+	if _, err := Load("/dev/zero"); err == nil || err.Error() != `reading configuration "/dev/zero": longer than 64 MiB: this is no configuration file` {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestSpecs(t *testing.T) {
