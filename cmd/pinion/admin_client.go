@@ -15,7 +15,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,8 +35,6 @@ type adminSocket struct {
 
 	statusTimeout time.Duration
 	succession    time.Duration
-
-	listener atomic.Int64 // pid of the process that listens, as far as it was reached; 0: not known here
 }
 
 // refusal is an answer that says no, for the reason that it gives.
@@ -77,25 +74,15 @@ func (n *noConnection) nobody() bool {
 }
 
 // noAnswer is a request that was sent: it may have been heard.
-type noAnswer struct {
-	cause error
-	pid   int // of the process that listens; 0: not known here
-}
+type noAnswer struct{ cause error }
 
 func (n *noAnswer) Error() string {
 	if errors.Is(n.cause, context.DeadlineExceeded) {
-		return "the proxy does not answer: it hangs, or has been stopped" + n.remedy()
+		return "the proxy does not answer: it hangs, or has been stopped; with the pid of its pid file or its log: kill -CONT PID, if it was " +
+			"stopped; else kill -9 PID, and start Pinion again as before: its workers serve on meanwhile (but with orphans: drain), and the " +
+			"new one takes them over"
 	}
 	return fmt.Sprintf("the proxy did not answer: %v; see pinion status", n.cause)
-}
-
-// remedy says what to do about a process that does not answer, if it is there.
-func (n *noAnswer) remedy() string {
-	if n.pid == 0 || birth(n.pid) == "" {
-		return ""
-	}
-	return fmt.Sprintf("; if it was stopped: kill -CONT %d; if it hangs: kill -9 %d and start Pinion again as before: its workers serve on "+
-		"meanwhile (but with orphans: drain), and the new one takes them over", n.pid, n.pid)
 }
 
 func (n *noAnswer) Unwrap() error { return n.cause }
@@ -108,24 +95,9 @@ func newAdminSocket(path string) *adminSocket {
 		if err != nil {
 			return nil, &noConnection{path, err}
 		}
-		m.listener.Store(int64(listenerOf(c)))
 		return c, nil
 	}
 	return m
-}
-
-// listenerOf returns the pid of the process that listens where c leads to, see SO_PEERCRED in unix(7); 0: not known here.
-func listenerOf(c net.Conn) (pid int) {
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	_ = raw.Control(func(fd uintptr) {
-		if peer, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
-			pid = int(peer.Pid)
-		}
-	})
-	return pid
 }
 
 // do sends one request and returns the text of the answer. An error is a *noConnection, a *noAnswer, a *refusal, or says
@@ -141,12 +113,12 @@ func (m *adminSocket) do(ctx context.Context, method, path string, parameters ur
 		return nil, unsent
 	}
 	if err != nil {
-		return nil, &noAnswer{err, int(m.listener.Load())}
+		return nil, &noAnswer{err}
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil {
-		return nil, &noAnswer{err, int(m.listener.Load())}
+		return nil, &noAnswer{err}
 	}
 	if response.StatusCode == http.StatusOK {
 		return text, nil
