@@ -25,7 +25,7 @@ func TestClosingsAreSummedUp(t *testing.T) {
 		c.complain("holds %d bytes", 5+i)
 	}
 	r.turn()
-	want := []string{`pool "alpha": closing client 1 at front0.0:0, which holds 5 bytes: memory_limit is reached`}
+	want := []string{`pool "alpha": closing client 1 at @:0, which holds 5 bytes: memory_limit is reached`}
 	if got := r.logged(l); !slices.Equal(got, want) {
 		t.Errorf("at once it logs %q, want %q", got, want)
 	}

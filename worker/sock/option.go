@@ -94,23 +94,8 @@ func Abort(fd int) error {
 // LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
 func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
 
-// PeerAddress returns the other end's "ip:port", or the path of a unix socket: for a client without one that to which it has
-// connected, as Redis does.
-func PeerAddress(fd int) string {
-	peer, err := unix.Getpeername(fd)
-	if isUnnamed(peer) {
-		if own, errOwn := unix.Getsockname(fd); !isUnnamed(own) {
-			return text(own, errOwn)
-		}
-	}
-	return text(peer, err)
-}
-
-// isUnnamed tells whether an address is that of a unix socket which is not bound.
-func isUnnamed(a unix.Sockaddr) bool {
-	u, ok := a.(*unix.SockaddrUnix)
-	return ok && (u.Name == "" || u.Name == "@")
-}
+// PeerAddress returns the other end's "ip:port", or the path of a unix socket.
+func PeerAddress(fd int) string { return text(unix.Getpeername(fd)) }
 
 func text(sa unix.Sockaddr, err error) string {
 	if err != nil {
