@@ -3,15 +3,11 @@
 package core
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -119,8 +115,6 @@ func (c *conn) markDirty() {
 		l.agenda.conns = append(l.agenda.conns, c)
 	}
 }
-
-var errGreeting = errors.New("server refuses AUTH or SELECT")
 
 // open begins to connect, if nothing is under way.
 func (c *conn) open() {
@@ -233,37 +227,6 @@ func (c *conn) established() {
 		return
 	}
 	c.awaitExpiry()
-}
-
-// greetingTime is how long a server may keep silent before it has answered the greeting, in ns. Where the pool has no
-// timeout it is longer than Redis lets a script keep it from answering (busy-reply-threshold, 5 s).
-func (p *pool) greetingTime() int64 {
-	if p.timeout > 0 {
-		return p.timeout
-	}
-	return int64(10 * time.Second)
-}
-
-// greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong
-// database would be silently wrong. A server without a password accepts any.
-func (c *conn) greeted(reply []byte) error {
-	p := c.endpoint.pool
-	toAuth := p.spec.Password != "" && c.greetings == p.greetings
-	switch {
-	case p.greetings == 0 && !isServing(p.spec.Protocol, reply):
-		return &refusal{bytes.Clone(reply)}
-	case toAuth && resp.AsksNoPassword(reply):
-		c.endpoint.warnOpen()
-	case p.greetings > 0 && resp.IsError(reply):
-		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
-	case toAuth:
-		c.endpoint.open = false
-	}
-	c.greetings--
-	if c.greetings == 0 {
-		c.becomeReady()
-	}
-	return nil
 }
 
 // becomeReady is called when requests may be sent.

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -71,18 +70,7 @@ func (p *pool) setProtocol(spec *link.Pool) {
 	}
 	p.protocol = redisProtocol
 	p.password = sha256.Sum256([]byte(spec.Password))
-	if spec.Password != "" {
-		p.greeting = resp.AppendArray(p.greeting, 2)
-		p.greeting = resp.AppendBulkString(p.greeting, "AUTH")
-		p.greeting = resp.AppendBulkString(p.greeting, spec.Password)
-		p.greetings++
-	}
-	if spec.DB > 0 {
-		p.greeting = resp.AppendArray(p.greeting, 2)
-		p.greeting = resp.AppendBulkString(p.greeting, "SELECT")
-		p.greeting = resp.AppendBulkString(p.greeting, fmt.Sprint(spec.DB))
-		p.greetings++
-	}
+	p.composeGreeting()
 }
 
 // nextLane returns the lane of one more client. Clients take turns, whatever their ids have in common.

@@ -1,44 +1,6 @@
-// Rows of the commands on sorted sets, streams, bitmaps, HyperLogLog, positions, vectors and scripts.
+// Rows of the commands on streams, bitmaps, HyperLogLog, positions and vectors.
 
 package resp
-
-var sortedSetRows = []Command{
-	refuse("bzmpop"),
-	refuse("bzpopmax"),
-	refuse("bzpopmin"),
-	key("zadd", -4, write),
-	key("zcard", 2, read),
-	key("zcount", 4, read),
-	find("zdiff", -3, 0, sortedSetKeys(1), read),
-	find("zdiffstore", -4, 1, sortedSetKeys(2), write),
-	key("zincrby", 4, write),
-	find("zinter", -3, 0, sortedSetKeys(1), read),
-	find("zintercard", -3, 0, sortedSetKeys(1), read),
-	find("zinterstore", -4, 1, sortedSetKeys(2), write),
-	key("zlexcount", 4, read),
-	find("zmpop", -4, 0, popKeys.find, write),
-	key("zmscore", -3, read),
-	key("zpopmax", -2, write),
-	key("zpopmin", -2, write),
-	key("zrandmember", -2, read),
-	key("zrange", -4, read),
-	key("zrangebylex", -4, read),
-	key("zrangebyscore", -4, read),
-	keys("zrangestore", -5, 1, 2, 1, write),
-	key("zrank", -3, read),
-	key("zrem", -3, write),
-	key("zremrangebylex", 4, write),
-	key("zremrangebyrank", 4, write),
-	key("zremrangebyscore", 4, write),
-	key("zrevrange", -4, read),
-	key("zrevrangebylex", -4, read),
-	key("zrevrangebyscore", -4, read),
-	key("zrevrank", -3, read),
-	key("zscan", -3, read),
-	key("zscore", 3, read),
-	find("zunion", -3, 0, sortedSetKeys(1), read),
-	find("zunionstore", -4, 1, sortedSetKeys(2), write),
-}
 
 var streamRows = []Command{
 	key("xack", -4, write),
@@ -113,15 +75,4 @@ var vectorRows = []Command{
 	key("vrem", -2, write),
 	key("vsetattr", -2, write),
 	key("vsim", -2, read),
-}
-
-var scriptRows = []Command{
-	script("eval", scriptKeys.find, write),
-	script("eval_ro", scriptKeys.find, read),
-	script("evalsha", scriptKeys.find, write),
-	script("evalsha_ro", scriptKeys.find, read),
-	script("fcall", functionKeys.find, write),
-	script("fcall_ro", functionKeys.find, read),
-	refuse("function"),
-	refuse("script"),
 }
