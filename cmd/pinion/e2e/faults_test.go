@@ -140,6 +140,10 @@ func startTrial(t *testing.T) *trial {
 		export GODEBUG=netdns=go
 		exec "$@"`, dir, rig.Program(t, "prlimit"), fmt.Sprintf("--nofile=%d:%[1]d", faultyFiles),
 		path, "-c", config, "-a", "127.0.0.1", "-s", port, "-p", f.PidFile, "-o", filepath.Join(dir, "log", "pinion"), "--workers", "2")
+	t.Cleanup(func() { // without the master its workers would serve on
+		f.Signal(syscall.SIGINT)
+		f.Wait()
+	})
 	for _, address := range f.in {
 		f.Answers("tcp", address)
 	}
