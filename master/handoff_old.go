@@ -121,30 +121,6 @@ func (o *oldSide) handle(msg message) {
 	}
 }
 
-// prepared is called when the new workers can serve. If they cannot reach a server that the old ones reach, the attempt
-// fails: a reload with a wrong password must not become an outage.
-func (o *oldSide) prepared(msg message) {
-	m := o.m
-	m.addSockets(msg)
-	var doubts []doubtful
-	strict := msg.Strict || o.strict
-	for _, u := range msg.Unreachable {
-		d, ok := m.generations.serving.findDoubtful(u)
-		if ok || strict {
-			d.Unreachable = u
-			doubts = append(doubts, d)
-		}
-	}
-	switch {
-	case len(doubts) == 0:
-		o.proceed(msg)
-	case strict:
-		o.failUnreachable(doubts)
-	default:
-		o.inquire(msg, doubts)
-	}
-}
-
 // proceed begins to move the clients to workers that reach every server that the old ones reach.
 func (o *oldSide) proceed(msg message) {
 	o.inquiry = nil

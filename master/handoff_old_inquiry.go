@@ -58,6 +58,30 @@ func (g *generation) connected(pool, server int) bool {
 	})
 }
 
+// prepared is called when the new workers can serve. If they cannot reach a server that the old ones reach, the attempt
+// fails: a reload with a wrong password must not become an outage.
+func (o *oldSide) prepared(msg message) {
+	m := o.m
+	m.addSockets(msg)
+	var doubts []doubtful
+	strict := msg.Strict || o.strict
+	for _, u := range msg.Unreachable {
+		d, ok := m.generations.serving.findDoubtful(u)
+		if ok || strict {
+			d.Unreachable = u
+			doubts = append(doubts, d)
+		}
+	}
+	switch {
+	case len(doubts) == 0:
+		o.proceed(msg)
+	case strict:
+		o.failUnreachable(doubts)
+	default:
+		o.inquire(msg, doubts)
+	}
+}
+
 // inquire makes the old workers send requests to servers. If they are of an older build, which cannot, an open connection
 // counts as an answer.
 func (o *oldSide) inquire(msg message, all []doubtful) {

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -41,7 +43,7 @@ func TestWorkerInheritance(t *testing.T) {
 	}
 	defer syscall.Close(stray[0])
 	defer syscall.Close(stray[1])
-	before := descriptors(t)
+	before := settledDescriptors(t)
 	r := begin(t, Options{Workers: 2, ReadBufferBytes: 4096})
 	r.waitStarted(t)
 	workers := r.both(t)
@@ -99,16 +101,27 @@ func TestWorkerInheritance(t *testing.T) {
 			t.Errorf("log line has another shape: %q", line)
 		}
 	}
-	checkNothingStays(t, before)
+	checkUnchanged(t, before)
 }
 
-// checkNothingStays wants no descriptor that was not there before. One that has gone was an earlier test's: the garbage
-// collector closes the files that nobody has closed.
-func checkNothingStays(t *testing.T, before map[string]string) {
+// checkUnchanged wants the same descriptors as before.
+func checkUnchanged(t *testing.T, before map[string]string) {
 	t.Helper()
-	for fd, what := range descriptors(t) {
-		if before[fd] != what {
-			t.Errorf("%s stays behind: %s", fd, what)
+	if after := descriptors(t); !maps.Equal(before, after) {
+		t.Errorf("descriptors before: %v\nafter: %v", before, after)
+	}
+}
+
+// settledDescriptors returns the descriptors once the garbage collector has closed what earlier tests have let go.
+func settledDescriptors(t *testing.T) map[string]string {
+	t.Helper()
+	for {
+		before := descriptors(t)
+		for range 2 {
+			runtime.GC()
+		}
+		if after := descriptors(t); maps.Equal(before, after) {
+			return after
 		}
 	}
 }
@@ -286,7 +299,7 @@ func TestSecondMasterIsRefused(t *testing.T) {
 
 func TestStartFailureLeavesNothing(t *testing.T) {
 	freeAddress(t)
-	before := descriptors(t)
+	before := settledDescriptors(t)
 	o := Options{Output: filepath.Join(t.TempDir(), "log"), Workers: 2}
 	var started error
 	o.Started = func(err error) { started = err }
@@ -316,7 +329,7 @@ func TestStartFailureLeavesNothing(t *testing.T) {
 	if len(pids) != 1 || syscall.Kill(pids[0], 0) != syscall.ESRCH {
 		t.Errorf("workers %v: one should have been started and be gone", pids)
 	}
-	checkNothingStays(t, before)
+	checkUnchanged(t, before)
 }
 
 // notifyNobody plays a service manager that takes everything, which would be said to whoever plays one next otherwise.

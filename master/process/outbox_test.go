@@ -101,7 +101,7 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(began); took >= SendTimeout { // as each of them would take that waits
+	if took := time.Since(began); took > SendTimeout/2 {
 		t.Errorf("saying it took %v", took)
 	}
 	eventually(t, "the report", func() bool {

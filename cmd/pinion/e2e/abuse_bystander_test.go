@@ -24,11 +24,8 @@ import (
 )
 
 const (
-	// bystanderCPU is how much of the worker's CPU time may pass while a bystander waits for a reply. Among a thousand
-	// connections that are ready, question and reply wait for two or three turns each, as a turn looks at 512. A full turn,
-	// of a megabyte, takes 4 ms where the worker is alone, and several times as much where others use the same caches. A
-	// turn that does something for all of thousands, or again what it has done before, takes far longer.
-	bystanderCPU = 150 * time.Millisecond
+	// bystanderCPU is how much of the worker's CPU time may pass while a bystander waits for a reply.
+	bystanderCPU = 50 * time.Millisecond
 	// bystanderDelay is when a bystander counts as forgotten, by somebody who spends no CPU time on it.
 	bystanderDelay = 10 * time.Second
 )

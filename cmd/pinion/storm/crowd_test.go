@@ -171,16 +171,6 @@ func (c *crowd) callRoll() {
 	})
 }
 
-// awaitNewcomers returns when n more of them have been served. Each may take its time where others have the CPU, so that
-// patience is for the next one, not for all.
-func (c *crowd) awaitNewcomers(n int64) {
-	c.t.Helper()
-	for goal := c.newcomers.Load() + n; c.newcomers.Load() < goal; {
-		next := c.newcomers.Load() + 1
-		rig.Eventually(c.t, "serving newcomers", func() error { return atLeast(c.newcomers.Load(), next) })
-	}
-}
-
 // admitted is how many clients come at the same time: more would only wait in each other's way.
 const admitted = 16
 

@@ -407,5 +407,6 @@ func (s *tempest) again(command string) {
 func (s *tempest) goOn() {
 	s.t.Helper()
 	s.crowd.callRoll()
-	s.crowd.awaitNewcomers(50)
+	newcomers := s.crowd.newcomers.Load()
+	rig.Eventually(s.t, "serving newcomers", func() error { return atLeast(s.crowd.newcomers.Load()-newcomers, 50) })
 }

@@ -183,7 +183,8 @@ func TestCrowdNoticesDeath(t *testing.T) {
 	if err := syscall.Kill(p.Workers()[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	c.awaitNewcomers(50)
+	newcomers := c.newcomers.Load()
+	rig.Eventually(t, "going on", func() error { return atLeast(c.newcomers.Load()-newcomers, 50) })
 	c.leave()
 	failures := c.check(servers.values)
 	n := counted(failures)
