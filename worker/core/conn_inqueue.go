@@ -142,15 +142,16 @@ func (c *conn) wrote(bytes int) {
 	*n[link.OutQueueBytes] += uint64(size)
 }
 
-// measureWrite lets the gauge see what is written.
+// measureWrite lets the gauge see what is written and, where the server may be short, what it owes others and what part is due
+// to c.
 func (c *conn) measureWrite() {
 	if c.gauge.since != 0 {
 		return
 	}
 	others, fair := unknownOwed, 0
-	if p := c.endpoint.pool; c.gauge.doubts(p.timeout / gaugePart) {
+	if c.paused || c.gauge.doubts(c.endpoint.pool.timeout/gaugePart) {
 		others = c.endpoint.owedOthers(c)
-		fair = others / max(1, p.spec.ServerConnections*p.l.spec.Slots-1) / 2
+		fair = c.fairPart(others)
 	}
 	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
 }
