@@ -27,7 +27,7 @@ type gauge struct {
 	owed   int      // by the server then
 	due    int      // of those, not answered
 	others int      // that the server owed over other connections then, or unknownOwed
-	fair   int      // part of both that is due to this connection: it may be owed in any case
+	fair   int      // half of that for each of them: what may be owed in any case
 	cut    bool     // the limit is smaller for this batch already
 	last   [3]int64 // ns: what the last batches took
 	pace   int64    // ns: from reply to reply, in the last one
@@ -37,8 +37,7 @@ type gauge struct {
 	proven int64    // ns: when the limit was last needed
 }
 
-// wrote is told how much the server owes after it was given something, how much it owes others, and what part of both is due
-// to this connection.
+// wrote is told how much the server owes after it was given something, and how much it owes others.
 func (g *gauge) wrote(owed, others, fair int, now int64) {
 	if g.since == 0 && owed > 0 {
 		g.since, g.owed, g.due, g.others, g.fair, g.cut = now, owed, owed, others, fair, false

@@ -142,16 +142,15 @@ func (c *conn) wrote(bytes int) {
 	*n[link.OutQueueBytes] += uint64(size)
 }
 
-// measureWrite lets the gauge see what is written and, where the server may be short, what it owes others and what part is due
-// to c.
+// measureWrite lets the gauge see what is written.
 func (c *conn) measureWrite() {
 	if c.gauge.since != 0 {
 		return
 	}
 	others, fair := unknownOwed, 0
-	if c.paused || c.gauge.doubts(c.endpoint.pool.timeout/gaugePart) {
+	if p := c.endpoint.pool; c.gauge.doubts(p.timeout / gaugePart) {
 		others = c.endpoint.owedOthers(c)
-		fair = c.fairPart(others)
+		fair = others / max(1, p.spec.ServerConnections*p.l.spec.Slots-1) / 2
 	}
 	c.gauge.wrote(c.owed, others, fair, c.endpoint.pool.l.now)
 }

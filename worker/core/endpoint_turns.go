@@ -47,15 +47,6 @@ func (c *conn) mayTakeTurn() bool {
 	return false
 }
 
-// fairPart returns how much the server would owe over c if requests waited as long over each of its connections: the part that
-// c has of all that is asked of it, but no more than what it owes all others. Where c has less it takes more, and the others
-// then find that the server takes too long.
-func (c *conn) fairPart(others int) int {
-	mine, owed := c.owed+c.unbegun, c.owed+others
-	asked := max(1, mine+others+c.endpoint.sumOthers(c.unbegun, link.InQueue))
-	return min((owed*mine+asked/2)/asked, others)
-}
-
 // owedOthers returns how much the server owes over other connections than c, also of the other workers.
 func (e *endpoint) owedOthers(c *conn) int {
 	return e.sumOthers(c.owed, link.OutQueue)
