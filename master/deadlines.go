@@ -30,7 +30,7 @@ func (m *master) tick() {
 	if m.summary.Due(now) {
 		m.summarize()
 	}
-	m.service.pingIfDue(m, now)
+	m.service.watchdog.pingIfDue(m, now)
 	m.tickTotals(now)
 	m.checkPulses(now)
 	m.finishEvent()
@@ -68,7 +68,7 @@ func (m *master) deadline() time.Time {
 	if m.masters.old != nil {
 		consider(m.masters.old.until)
 	}
-	consider(m.service.next)
+	consider(m.service.watchdog.next)
 	consider(m.totals.Next)
 	consider(m.paths.due())
 	consider(m.nextPulse)

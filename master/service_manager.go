@@ -34,20 +34,13 @@ type manager interface {
 
 // service is what the service manager expects of the master, and keeps for it.
 type service struct {
-	every  time.Duration // between two pings of the watchdog; 0: there is none
-	next   time.Time     // when the next ping is due
-	stored []string      // names in the fd store that may remain of the old master's generation
+	watchdog watchdog
+	stored   []string // names in the fd store that may remain of the old master's generation
 }
 
 // beginService is called when the process serves for the first time.
 func (m *master) beginService() {
-	every, err := m.world.services.Watchdog(m.masters.startedByOld)
-	if err != nil {
-		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
-	}
-	if every > 0 {
-		m.service.every, m.service.next = every, m.world.now().Add(every)
-	}
+	m.beginWatchdog()
 	if m.masters.startedByOld && m.keeper.pid > 0 {
 		m.log.Printf(logfile.Debug, "the main process is the keeper")
 	} else if m.masters.startedByOld {
@@ -77,15 +70,6 @@ func (m *master) managerHeard(err error) {
 	if m.phase == serving {
 		m.storeEverything()
 	}
-}
-
-// pingIfDue pings the watchdog when it is time.
-func (s *service) pingIfDue(m *master, now time.Time) {
-	if s.next.IsZero() || now.Before(s.next) {
-		return
-	}
-	s.next = now.Add(s.every)
-	m.world.services.Ping()
 }
 
 // adoptSockets takes over the listening sockets that the service manager has kept or opened. Those on addresses that are

@@ -232,7 +232,7 @@ func TestObjections(t *testing.T) {
 		{"master/process/start.go", module + "master/config", "the master's decision"},
 		{"master/config/yaml.go", "go.yaml.in/yaml/v3", ""},
 		{"master/config/value.go", "go.yaml.in/yaml/v3", "surprises"},
-		{"master/upgrade.go", "github.com/cloudflare/tableflip", ""},
+		{"master/tableflip.go", "github.com/cloudflare/tableflip", ""},
 		{"master/master.go", "github.com/cloudflare/tableflip", "replaces itself"},
 		{"master/systemd/activation.go", "github.com/coreos/go-systemd/v22/activation", ""},
 		{"master/service.go", "github.com/coreos/go-systemd/v22/daemon", "the service manager"},

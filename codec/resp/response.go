@@ -8,18 +8,6 @@ import (
 	"fmt"
 )
 
-const (
-	// maxReplyLineBytes bounds a line of a reply. Redis sends short ones; a script may send any string as a status.
-	maxReplyLineBytes = 512 << 20
-
-	// maxReplyBulkBytes bounds a bulk string of a reply, and so the sums in Progress. In Redis proto-max-bulk-len does:
-	// 512 MB as delivered, and as much as an operator likes.
-	maxReplyBulkBytes = 1 << 47
-
-	// maxReplyValues bounds the values that are still to come within one reply, and so the sums in Progress.
-	maxReplyValues = 1<<31 - 1
-)
-
 var (
 	errReplyLine   = errors.New("reading reply: line not terminated by CRLF")
 	errReplyLong   = errors.New("reading reply: line too long")

@@ -145,18 +145,6 @@ func Seal() {
 	}
 }
 
-// pin moves the calling thread to one CPU and returns the way back, to the set that was allowed a moment ago.
-func pin(cpu int) (unpin func(), err error) {
-	before, err := sock.Affinity()
-	if err != nil {
-		return func() {}, err
-	}
-	if err := sock.SetAffinity([]int{cpu}); err != nil {
-		return func() {}, err
-	}
-	return func() { sock.SetAffinity(before) }, nil
-}
-
 // inherited are the environment variables that mean something to a worker: to the Go runtime, to the resolver, to the
 // clock, and to a binary built for testing. All else is the master's: service manager, sockets, secrets.
 var inherited = []string{

@@ -1,5 +1,5 @@
-// Package totals adds up what workers count: over all slots, over all generations that still have workers, and over those
-// that are gone.
+// Package totals adds up what workers count: over all slots (worker/link does that, in sums.go), over all generations that
+// still have workers, and over those that are gone.
 //
 //	workers ──► counters of a generation ──┐
 //	workers ──► counters of another one ───┼─► what the others have counted ──► slot of its own in the memory of each

@@ -33,16 +33,6 @@ const (
 	maxKeptScratchBytes = 1 << 20
 	maxKeptArgs         = 4096 // the same for lists of arguments and keys
 
-	// acceptBatch is how many connections a listener may accept in a turn.
-	acceptBatch = 64
-	// acceptPause is for how long a listener is not watched when no descriptor is free.
-	acceptPause = 100 * time.Millisecond
-	// lateFactor times the pool's timeout is how old a reply that a server owes may be, or the last byte from it, before
-	// the connection ends.
-	lateFactor = 2
-	// logPause bounds how often the same trouble is logged.
-	logPause = 10 * time.Second
-
 	// maxTurnBytes is how much a turn receives, and how much it sends, all connections together; the others wait for the
 	// next turn. What takes time whatever its length counts as so many bytes.
 	maxTurnBytes = 1 << 20

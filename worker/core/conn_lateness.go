@@ -13,6 +13,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
+// lateFactor times the pool's timeout is how old a reply that a server owes may be, or the last byte from it, before the
+// connection ends.
+const lateFactor = 2
+
 // blurPart is of which part of the timeout the ends of two silences may differ from a timeout.
 const blurPart = 8
 

@@ -3,7 +3,6 @@
 package core
 
 import (
-	"errors"
 	"math"
 	"net/netip"
 	"slices"
@@ -159,6 +158,9 @@ func (ln *listener) close() {
 	l.listeners = slices.DeleteFunc(l.listeners, func(other *listener) bool { return other == ln })
 }
 
+// acceptBatch is how many connections a listener may accept in a turn.
+const acceptBatch = 64
+
 func (ln *listener) ready(poll.Event) { ln.accept(acceptBatch, ln.pool.l.ceiling()) }
 
 // acceptAll empties the queue, since no other worker will, and tells whether it could. No descriptors are reserved for a
@@ -198,31 +200,4 @@ func (ln *listener) accept(limit, ceiling int) (empty bool) {
 		}
 	}
 	return false
-}
-
-var errSpared = errors.New("too many open files, but for those of servers, and those that a reload or an upgrade needs")
-
-// mute stops accepting for a moment: without a descriptor or memory for a connection the listener would only wake the loop in
-// vain.
-func (ln *listener) mute(err error) {
-	l := ln.pool.l
-	if ln.loggedAt == 0 || l.now-ln.loggedAt >= int64(logPause) {
-		ln.loggedAt = l.now
-		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
-	}
-	ln.removeFromPoller()
-	l.timers.Set(&ln.pause, l.now+int64(acceptPause))
-}
-
-// remedy returns what the operator can do about the error.
-func remedy(err error) string {
-	switch err {
-	case unix.ENFILE:
-		return "raise the sysctl fs.file-max"
-	case unix.ENOSPC:
-		return "raise the sysctl fs.epoll.max_user_watches"
-	case unix.ENOBUFS, unix.ENOMEM:
-		return "give this host more memory"
-	}
-	return "raise LimitNOFILE= (ulimit -n)"
 }

@@ -1,4 +1,5 @@
-// The result of moving clients: when nothing more can move, the master gets a report.
+// Stragglers: clients that cannot move. When nothing more can, the master gets a report of how many moved, and how many and why
+// they stay.
 
 package core
 

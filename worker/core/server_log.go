@@ -6,11 +6,15 @@ package core
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
+
+// logPause bounds how often the same trouble is logged.
+const logPause = 10 * time.Second
 
 // maxServerLines is how many lines a server gets in each logPause.
 const maxServerLines = 4
