@@ -94,7 +94,7 @@ var doors = []struct {
 		"tests that leave odd memory files behind make them by hand"},
 	{"github.com/valyala/bytebufferpool", regexp.MustCompile(`^worker/memory/`), "one folder decides who owns a buffer"},
 	{"go.yaml.in/yaml", regexp.MustCompile(`^master/config/yaml\.go$`), "workers must not carry a YAML parser's surprises"},
-	{"github.com/cloudflare/tableflip", regexp.MustCompile(`^master/upgrade\.go$`), "one file knows how a binary replaces itself"},
+	{"github.com/cloudflare/tableflip", regexp.MustCompile(`^master/tableflip\.go$`), "one file knows how a binary replaces itself"},
 	{"github.com/fsnotify/fsnotify", regexp.MustCompile(`^master/watch/(watch|rig_test)\.go$`),
 		"one file knows how the kernel tells of files"},
 	{"github.com/landlock-lsm/go-landlock", regexp.MustCompile(`^worker/sandbox/`),
