@@ -166,6 +166,7 @@ func (p *pool) closeIdle() {
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
 		if c.pool == p && c.head == nil && c.stream.Out.Len() == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
+			l.logf(levelInfo, "pool %q: closing client %d at %s, which has sent nothing for client_idle_timeout", p.name, c.id, c.peer())
 			c.close()
 		}
 	}
