@@ -249,13 +249,21 @@ func redisTables() string {
 		title string
 	}{
 		{resp.Fragment, "divided by server, replies merged"},
+		{resp.All, "sent to all servers, replies merged"},
+		{resp.Scan, "sent to one server after the other"},
 		{resp.Keyless, "forwarded to one fixed server"},
+		{resp.Solo, "only in a pool of one server"},
 		{resp.Local, "answered by the proxy"},
 	} {
 		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(redisNames(route.of, redisGroups()...), " "))
 	}
 	stays, ends := refusedNames()
 	fmt.Fprintf(&out, "| refused | %s |\n| refused, and the connection ends | %s |\n", stays, ends)
+	var denied []string
+	for _, name := range resp.DeniedByDefault() {
+		denied = append(denied, shownRow(name))
+	}
+	fmt.Fprintf(&out, "| denied by `deny: default` | %s |\n", strings.Join(denied, " "))
 	return out.String()
 }
 
@@ -324,15 +332,23 @@ func redisNames(route resp.Route, groups ...string) []string {
 		}
 		if len(c.Subs) == 0 || c.Route != resp.Refuse {
 			if c.Route == route && c.Local != resp.LocalHangUp {
-				names = append(names, strings.ToUpper(c.Name))
+				names = append(names, shownRow(c.Name))
 			}
 			continue
 		}
 		for _, sub := range c.Subs {
 			if sub.Route == route {
-				names = append(names, "`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`")
+				names = append(names, shownRow(sub.Name))
 			}
 		}
 	}
 	return names
+}
+
+// shownRow returns the name of a row as people write it, in capitals.
+func shownRow(name string) string {
+	if container, sub, isSub := strings.Cut(strings.ToUpper(name), "|"); isSub {
+		return "`" + container + " " + sub + "`"
+	}
+	return strings.ToUpper(name)
 }

@@ -11,23 +11,33 @@ const (
 	Forward  Route = iota + 1 // one server, the one that all its keys live on
 	Fragment                  // the servers its keys live on, a part each; MergeReplies makes one reply
 	Keyless                   // one fixed server: every server would say the same
+	All                       // every server, each the whole request; MergeAnswers makes one reply
+	Scan                      // one server after the other: the cursor says which
+	Solo                      // the server of a pool that has one; nobody in a pool of several
 	Local                     // the proxy itself, by Command.Local
-	Refuse                    // nobody: it touches every server or needs a server connection of its own
+	Refuse                    // nobody: it needs a server connection of its own, or would change one that others share
 )
 
 var routeNames = [...]string{
-	Forward: "forward", Fragment: "fragment", Keyless: "keyless", Local: "local", Refuse: "refuse",
+	Forward: "forward", Fragment: "fragment", Keyless: "keyless", All: "all", Scan: "scan", Solo: "solo", Local: "local", Refuse: "refuse",
 }
 
 func (r Route) String() string { return routeNames[r] }
 
-// Merge is how the replies to the fragments of a command become one.
+// Merge is how the replies to the fragments of a command, or those of all servers, become one.
 type Merge struct {
+	// Of Fragment:
 	// replies appends the one reply: owner[i] is the fragment that the i-th key was in, replies[f] the whole reply to fragment f,
 	// which is no error that stands for all of them. The elements of replies are consumed. If !ok they do not fit together.
 	replies func(dst []byte, owner []int32, replies [][]byte) (out []byte, ok bool)
 
 	PerKey bool // the reply is an array of an element for each key, which may be made key by key
+
+	// Of All and Scan: answers appends the one reply, which is an error if it has to be. If !ok what a server says is not what the
+	// command is answered with. Where there is a join, the reply is what that appends and the rests that it leaves in a.Replies, of
+	// which none is an error.
+	answers func(dst []byte, a *Answers) (out []byte, ok bool)
+	join    func(dst []byte, a *Answers) (head []byte, ok bool)
 }
 
 var (
@@ -62,9 +72,10 @@ const (
 // command counts, a negative arity is a least number, a negative Last counts from the end. Rows are read-only.
 type Command struct {
 	Name   string // lower case; "container|subcommand" in Subs
+	ID     uint16 // 0 ≤ ID < NumCommands: its place in tables of others that have an entry for each row
 	Group  string // heading in documentation; empty in Subs
 	Route  Route
-	Merge  *Merge  // of Fragment
+	Merge  *Merge  // of Fragment, All, Scan
 	Local  LocalOp // of Local
 	Write  bool    // may change data
 	Script bool    // its reply is made by the client's own program
@@ -75,6 +86,16 @@ type Command struct {
 	Find              finder
 
 	Subs []Command // of a container, whose second argument decides
+}
+
+// NumCommands is how many rows the table has, subcommands included.
+var NumCommands = countRows(table)
+
+func countRows(rows []Command) (n int) {
+	for i := range rows {
+		n += 1 + len(rows[i].Subs)
+	}
+	return n
 }
 
 // Commands returns the table in the order of documentation: group by group, by name within one.

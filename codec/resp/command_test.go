@@ -20,12 +20,15 @@ var intended = map[string]string{
 	"copy":                    "keys at fixed positions, but its options are read: DB leads to another database",
 	"zrank":                   "arity: WITHSCORE since 7.2",
 	"zrevrank":                "arity: WITHSCORE since 7.2",
+	"migrate":                 "keys: not looked for, as they all live on the only server",
+	"pfdebug":                 "keys: not looked for, as they all live on the only server",
+	"restore-asking":          "keys: not looked for, as they all live on the only server",
 }
 
 // newer lists what is not refused here and unknown to Redis 7.0.15.
 var newer = strings.Fields(`
 	delex digest msetex hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl
-	hsetex httl xackdel xdelex client|no-touch client|setinfo host: post
+	hsetex httl xackdel xdelex client|no-touch client|setinfo cluster|myshardid cluster|slot-stats stralgo host: post
 	vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim`)
 
 func TestTableAgreesWithCommandOfRedis(t *testing.T) {
@@ -62,16 +65,21 @@ func TestTableAgreesWithCommandOfRedis(t *testing.T) {
 }
 
 func TestTableInvariants(t *testing.T) {
+	ids := map[uint16]bool{}
 	for _, c := range allRows() {
 		least := max(c.Arity, -c.Arity)
 		bad := ""
 		switch {
-		case c.Name != strings.ToLower(c.Name) || len(c.Name) > maxNameBytes:
+		case c.Name != strings.ToLower(c.Name) || len(c.Name) > maxNameBytes && c.Group != "":
 			bad = "name"
 		case c.Route < Forward || c.Route > Refuse:
 			bad = "route"
-		case (c.Route == Fragment) != (c.Merge != nil), (c.Route == Local) != (c.Local != 0):
+		case (c.Route == Fragment || c.Route == All || c.Route == Scan) != (c.Merge != nil), (c.Route == Local) != (c.Local != 0):
 			bad = "merge or local operation"
+		case c.Merge != nil && (c.Route == Fragment) != (c.Merge.replies != nil), c.Merge != nil && (c.Merge.answers != nil) == (c.Merge.replies != nil):
+			bad = "the merge of another route"
+		case int(c.ID) >= NumCommands || ids[c.ID]:
+			bad = "ID"
 		case c.Route == Forward && c.First == 0 && c.Find == nil:
 			bad = "no keys"
 		case c.Route != Forward && c.Route != Fragment && (c.First != 0 || c.Find != nil):
@@ -86,6 +94,10 @@ func TestTableInvariants(t *testing.T) {
 		if bad != "" {
 			t.Errorf("%s: %s", c.Name, bad)
 		}
+		ids[c.ID] = true
+	}
+	if len(ids) != NumCommands {
+		t.Errorf("%d IDs, want %d", len(ids), NumCommands)
 	}
 }
 
@@ -179,7 +191,8 @@ func TestResolve(t *testing.T) {
 		{"client setnamex", ""},
 		{"client set", ""},
 		{"json.debug MEMORY k", "json.debug|memory"},
-		{"config get x", "config"},
+		{"config get x", "config|get"},
+		{"asking get x", "asking"},
 	} {
 		b, args := request(strings.Fields(e.request)...)
 		got := Lookup(args[0].Of(b)).Resolve(b, args)
@@ -197,7 +210,7 @@ func TestCheckArity(t *testing.T) {
 		{name: "get", yes: []int{2}, no: []int{1, 3}},
 		{name: "mget", yes: []int{2, 3, 1000}, no: []int{1}},
 		{name: "ping", yes: []int{1, 2}},
-		{name: "keys", yes: []int{1, 2, 3}},
+		{name: "move", yes: []int{1, 2, 3}},
 	} {
 		c := Lookup([]byte(e.name))
 		for _, n := range e.yes {
@@ -214,7 +227,8 @@ func TestCheckArity(t *testing.T) {
 }
 
 func TestRouteString(t *testing.T) {
-	if got := fmt.Sprint(Forward, Fragment, Keyless, Local, Refuse); got != "forward fragment keyless local refuse" {
+	got := fmt.Sprint(Forward, Fragment, Keyless, All, Scan, Solo, Local, Refuse)
+	if got != "forward fragment keyless all scan solo local refuse" {
 		t.Error(got)
 	}
 }

@@ -74,6 +74,16 @@ func AppendWrongArity(dst []byte, c *Command) []byte { return AppendError(dst, w
 // AppendNotSupported appends the reply to a command that is routed Refuse.
 func AppendNotSupported(dst []byte, c *Command) []byte { return AppendError(dst, notSupported(c.Name)) }
 
+// AppendNeedsSolo appends the reply to a command that is routed Solo in a pool of several servers.
+func AppendNeedsSolo(dst []byte, c *Command) []byte {
+	return AppendError(dst, notSupported(c.Name)+" in a pool of several servers")
+}
+
+// AppendDenied appends the reply to a command that the pool's configuration denies, with the code that Redis has for that.
+func AppendDenied(dst []byte, c *Command) []byte {
+	return AppendError(dst, "NOPERM '"+c.Name+"' is denied by the pool's configuration")
+}
+
 // AppendTooMany appends the reply to a request of more than most arguments, any of which may be a key.
 func AppendTooMany(dst []byte, c *Command, most int) []byte {
 	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" arguments is not supported by pinion")

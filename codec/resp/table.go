@@ -6,7 +6,7 @@ import "slices"
 
 // table holds every command that the proxy knows, refused ones included. It is complete up to Redis 8.0 with its
 // modules and holds the single-key commands of 8.2 and 8.4.
-var table = slices.Concat(
+var table = numbered(slices.Concat(
 	group("Keys", keyRows),
 	group("Strings", stringRows),
 	group("Hashes", hashRows),
@@ -23,7 +23,7 @@ var table = slices.Concat(
 	group("Search", searchRows),
 	group("Connection", connectionRows),
 	group("Server", serverRows),
-)
+))
 
 const (
 	read  = false
@@ -75,6 +75,22 @@ func keyless(name string, arity int) Command {
 	return Command{Name: name, Route: Keyless, Arity: arity}
 }
 
+// all is a command that every server gets.
+func all(name string, arity int, merge *Merge, write bool) Command {
+	return Command{Name: name, Route: All, Merge: merge, Arity: arity, Write: write}
+}
+
+// scanRow is SCAN.
+func scanRow() Command {
+	return Command{Name: "scan", Route: Scan, Merge: mergeScan, Arity: -2}
+}
+
+// solo is a command of which nothing sensible can be made of the replies of several servers, or that concerns one server. Its keys
+// are not looked for: they all live on that.
+func solo(name string, arity int, write bool) Command {
+	return Command{Name: name, Route: Solo, Arity: arity, Write: write}
+}
+
 func local(name string, arity int, op LocalOp) Command {
 	return Command{Name: name, Route: Local, Arity: arity, Local: op}
 }
@@ -99,6 +115,20 @@ func container(name string, subs ...Command) Command {
 // subKey is a subcommand with one key, the argument after it.
 func subKey(name string, arity int, write bool) Command {
 	return Command{Name: name, Route: Forward, Arity: arity, First: 2, Last: 2, Step: 1, Write: write}
+}
+
+// numbered gives each row, subcommands included, its ID.
+func numbered(rows []Command) []Command {
+	next := uint16(0)
+	for i := range rows {
+		rows[i].ID = next
+		next++
+		for k := range rows[i].Subs {
+			rows[i].Subs[k].ID = next
+			next++
+		}
+	}
+	return rows
 }
 
 func group(name string, rows []Command) []Command {

@@ -53,9 +53,9 @@ var bitmapRows = []Command{
 	key("getbit", 3, read),
 	key("pfadd", -2, write),
 	keys("pfcount", -2, 1, -1, 1, read),
-	refuse("pfdebug"),
+	solo("pfdebug", 3, write),
 	keys("pfmerge", -2, 1, -1, 1, write),
-	refuse("pfselftest"),
+	solo("pfselftest", 1, read),
 	key("setbit", 4, write),
 }
 

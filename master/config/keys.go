@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/shard/hash"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -119,6 +120,10 @@ var keys = [...]Key{
 		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
 		Doc: "an MGET of which some servers failed: one error for `all`, or an error in place of the value, " +
 			"`per_key`"},
+	{Name: "deny", Default: resp.DenyDefault, value: value{set: setDeny, get: getDeny, list: true},
+		Doc: "Redis commands that clients may not use: a list of commands, of subcommands as Redis writes them in its access lists, " +
+			"and of the groups " + list(resp.DenyNames()) + "; or `none`. `default` is what reaches beyond the pool's keys or concerns the " +
+			"servers themselves"},
 	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
 			"[weight=N]`); without a name, the address decides where keys live"},

@@ -161,6 +161,8 @@ func (r *reader) apply(d *draft, s *section) {
 		switch {
 		case set.flaw != nil:
 			r.report(set.key.at, pool, flaw{message: k.Name + " " + set.flaw.message, hint: set.flaw.hint})
+		case k.list:
+			r.set(d, k, pool, []word{joined(set)})
 		case len(set.values) == 0 && !k.many:
 			r.report(set.key.at, pool, flaw{message: k.Name + " has no value"})
 		case len(set.values) > 1 && !k.many:
@@ -172,6 +174,19 @@ func (r *reader) apply(d *draft, s *section) {
 			d.wrong = append(d.wrong, k.Name)
 		}
 	}
+}
+
+// joined makes one word of all values.
+func joined(set setting) word {
+	all := word{at: set.key.at}
+	for i, value := range set.values {
+		if i == 0 {
+			all = value
+			continue
+		}
+		all.text += " " + value.text
+	}
+	return all
 }
 
 func (r *reader) set(d *draft, k *Key, pool string, values []word) {

@@ -122,6 +122,18 @@ func (fs *fanouts) assigned(f *fanout) {
 // dispatch sends the fragments of parent, which compose makes of their keys' numbers.
 func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, keys []int32) []byte) {
 	l, fs := c.pool.l, &c.pool.fanouts
+	c.beginDispatch(parent, f)
+	begin := int32(0)
+	for i, t := range fs.targets {
+		l.scratch = compose(l.scratch[:0], fs.order[begin:t.end])
+		c.pool.forward(c.fragment(parent, i), c.lane, t.server, l.scratch, nil)
+		begin = t.end
+	}
+}
+
+// beginDispatch ends the assignment of the fragments of parent, which are sent next.
+func (c *client) beginDispatch(parent *request, f *fanout) {
+	fs := &c.pool.fanouts
 	fs.assigned(f)
 	parent.fanout = f
 	f.admitted = true
@@ -129,12 +141,6 @@ func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, k
 		f.admitted = f.admitted && c.admitted(t.server)
 	}
 	c.charge(f)
-	begin := int32(0)
-	for i, t := range fs.targets {
-		l.scratch = compose(l.scratch[:0], fs.order[begin:t.end])
-		c.pool.forward(c.fragment(parent, i), c.lane, t.server, l.scratch, nil)
-		begin = t.end
-	}
 }
 
 // fragment returns a request for one of the fragments of parent.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/stream"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -15,17 +16,21 @@ import (
 
 // pool is what one worker knows of a pool. Loop only.
 type pool struct {
-	l         *loop
-	index     int
-	name      string
-	spec      *link.Pool
-	placement placement
-	servers   []*server
-	counters  link.PoolWords // shared: written here only
-	moved     *uint64        // shared: clients received from other workers less clients moved to them
-	timeout   int64          // ns; 0 = none
-	lanes     uint16         // that were assigned to clients
-	idle      timer.Timer    // looks for idle clients
+	l           *loop
+	index       int
+	name        string
+	spec        *link.Pool
+	placement   placement
+	servers     []*server
+	routes      []resp.Route   // of Redis: what becomes of each command, by its ID
+	counters    link.PoolWords // shared: written here only
+	serverNames []string       // in their order
+	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
+	turns       uint           // of requests that one server after the other answers
+	moved       *uint64        // shared: clients received from other workers less clients moved to them
+	timeout     int64          // ns; 0 = none
+	lanes       uint16         // that were assigned to clients
+	idle        timer.Timer    // looks for idle clients
 
 	overflowLogged int64 // when a client that does not take its replies was last logged
 	fullLogged     int64 // when it was last logged that client_connections is reached
@@ -52,8 +57,13 @@ func newPool(l *loop, index int) (*pool, error) {
 	p.setProtocol(spec)
 	for i := range spec.Servers {
 		p.servers = append(p.servers, newServer(p, i))
+		p.serverNames = append(p.serverNames, spec.Servers[i].Name)
 	}
+	p.serversMark = resp.ServersMark(p.serverNames)
 	var err error
+	if p.routes, err = routesOf(spec); err != nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
 	if p.placement, err = newPlacement(p); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
 	}

@@ -29,6 +29,7 @@ const (
 	severalShards = "its keys live on several servers"
 	foreignKeys   = "it may name keys of other servers"
 	needsSolo     = "needs a pool of one server"
+	deniedByPool  = "denied by the pool's configuration"
 	wrongPassword = "wrong password"
 	noPassword    = "the password is not given yet"
 	speaksHTTP    = "not a command but HTTP"

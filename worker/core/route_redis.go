@@ -194,25 +194,33 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
 		return
 	}
-	switch cmd.Route {
+	switch c.pool.routes[cmd.ID] {
 	case resp.Forward:
 		c.forwardRedis(cmd, b, args, count)
 	case resp.Fragment:
 		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
 		c.forward(cmd, b, c.pool.placement.fixed())
+	case resp.All:
+		c.forwardAll(cmd, b, args)
+	case resp.Scan:
+		c.scan(cmd, b, args)
 	case resp.Local:
 		c.answerLocally(cmd, b, args, count)
+	case resp.Solo:
+		c.refuse(cmd, needsSolo, resp.AppendNeedsSolo)
+	case routeDenied:
+		c.refuse(cmd, deniedByPool, resp.AppendDenied)
 	default:
-		c.refuse(cmd)
+		c.refuse(cmd, notSupported, resp.AppendNotSupported)
 	}
 }
 
-// refuse answers a command that is not supported. Where the client's next requests would mean something else after it (those
-// behind MULTI are not to be executed), they are not processed and the connection ends, as with nutcracker.
-func (c *client) refuse(cmd *resp.Command) {
-	c.noteRefusal(cmd.Name, notSupported)
-	c.respondScratch(resp.AppendNotSupported(c.pool.l.scratch[:0], cmd))
+// refuse answers a command that clients of the pool cannot use. Where the client's next requests would mean something else after it
+// (those behind MULTI are not to be executed), they are not processed and the connection ends, as with nutcracker.
+func (c *client) refuse(cmd *resp.Command, reason string, appendError func(dst []byte, cmd *resp.Command) []byte) {
+	c.noteRefusal(cmd.Name, reason)
+	c.respondScratch(appendError(c.pool.l.scratch[:0], cmd))
 	if cmd.Turns {
 		c.leave()
 	}

@@ -42,6 +42,8 @@ func (s *stage) addPool(options []string) {
 			p.CrossShard = link.CrossShard(value)
 		case "mget_errors":
 			p.MGetErrors = link.MGetErrors(value)
+		case "deny": // names with plus signs between
+			p.Deny = strings.Split(value, "+")
 		case "preconnect":
 			p.Preconnect = true
 		case "eject": // after this many failures

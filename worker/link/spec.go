@@ -124,6 +124,7 @@ type Pool struct {
 	ServerFailureLimit int
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors
+	Deny               []string `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use
 	Servers            []Server // in name order (shard.Less)
 }
 

@@ -69,7 +69,7 @@ func (m *model) next() (raw, reply string) {
 		text := rig.Filler(m.random.IntN(100))
 		return rig.Request("ECHO", text), rig.Bulk(text)
 	case 10:
-		return "KEYS *\r\n", "-ERR 'keys' is not supported by pinion\r\n"
+		return "REPLCONF x\r\n", "-ERR 'replconf' is not supported by pinion\r\n"
 	}
 	return rig.Request("NOSUCH"), "-ERR unknown command 'NOSUCH', with args beginning with: \r\n"
 }

@@ -1,0 +1,59 @@
+// Redis requests that every server of a pool gets, and SCAN, which goes from one to the next.
+
+package core
+
+import "github.com/pinion-proxy/pinion/codec/resp"
+
+// forwardAll sends a request to every server, also to one that is ejected: what is known of a part of the pool is not told as if it
+// were the whole, and what is done everywhere must not be undone by a server that comes back.
+func (c *client) forwardAll(cmd *resp.Command, b []byte, args []resp.Span) {
+	p := c.pool
+	f := p.redisFanout(cmd)
+	p.turns++
+	answers := &f.protocol.(*redisFanout).answers
+	answers.Ask(cmd, b, args, p.serverNames)
+	answers.Turn = p.turns
+	for i := range p.placement.all {
+		p.fanouts.assign(f, i)
+	}
+	c.sendWhole(cmd, f, b, len(b))
+}
+
+// scan answers SCAN: the one server that the cursor names is asked, and the cursor in its reply becomes one of the pool.
+func (c *client) scan(cmd *resp.Command, b []byte, args []resp.Span) {
+	l, p := c.pool.l, c.pool
+	if len(p.servers) == 1 {
+		if resp.IsPoolCursor(args[1].Of(b)) { // of a time when the pool had several
+			c.respondScratch(resp.AppendError(l.scratch[:0], resp.ForeignCursor))
+			return
+		}
+		c.forward(cmd, b, p.placement.fixed())
+		return
+	}
+	step := resp.ScanStep{Servers: len(p.servers), Mark: p.serversMark}
+	own, failure := step.ReadCursor(args[1].Of(b))
+	if failure != "" {
+		c.respondScratch(resp.AppendError(l.scratch[:0], failure))
+		return
+	}
+	f := p.redisFanout(cmd)
+	answers := &f.protocol.(*redisFanout).answers
+	answers.Ask(cmd, b, args, p.serverNames[step.Server:step.Server+1])
+	answers.Scan = step
+	p.fanouts.assign(f, step.Server)
+	size := len(b)
+	l.scratch = resp.AppendScan(l.scratch[:0], b, args, own)
+	c.sendWhole(cmd, f, l.scratch, size)
+}
+
+// sendWhole sends b to the servers that have been assigned a fragment of the request at hand, which has so many bytes.
+func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
+	r := c.pool.l.requests.get()
+	r.command = cmd
+	r.bytes = int32(size)
+	c.push(r)
+	c.beginDispatch(r, f)
+	for i, t := range c.pool.fanouts.targets {
+		c.pool.forward(c.fragment(r, i), c.lane, t.server, b, nil)
+	}
+}
