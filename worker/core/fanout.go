@@ -126,7 +126,7 @@ func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, k
 	begin := int32(0)
 	for i, t := range fs.targets {
 		l.scratch = compose(l.scratch[:0], fs.order[begin:t.end])
-		c.pool.forward(c.fragment(parent, i), c.lane, t.server, l.scratch, nil)
+		c.pool.forward(c.fragment(parent, i), c, t.server, l.scratch, nil)
 		begin = t.end
 	}
 }
@@ -168,7 +168,7 @@ func (c *client) charge(f *fanout) {
 
 // admitted tells whether server has room for a fragment of a request of c, or is none that is live.
 func (c *client) admitted(server int) bool {
-	return server < 0 || c.pool.servers[server].primary.conn(c.lane).admits()
+	return server < 0 || c.serverConn(server).admits()
 }
 
 // gather adds the reply to one fragment. With the last one the parent is answered: in slices, if its reply is long.

@@ -98,7 +98,7 @@ func (d *division) send(w *keyWalk, c *client) {
 		part := &d.parts[i]
 		part.out.Append(l.memory, f.protocol.fragmentEnd())
 		l.scratch = f.protocol.appendFragmentHead(l.scratch[:0], int(part.keys))
-		c.pool.forwardOutput(c.fragment(w.request, i), c.lane, part.server, l.scratch, &part.out)
+		c.pool.forwardOutput(c.fragment(w.request, i), c, part.server, l.scratch, &part.out)
 	}
 }
 
@@ -116,16 +116,16 @@ func (d *division) drop(m *memory.Allocator) {
 }
 
 // forwardOutput is forward for a request that consists of head and body; body is emptied.
-func (p *pool) forwardOutput(r *request, lane uint16, server int, head []byte, body *stream.Output) {
+func (p *pool) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
 	if server < 0 {
 		body.Drop(p.l.memory)
 		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	c := p.servers[server].primary.conn(lane)
-	c.enqueue(r, len(head)+body.Len())
-	c.stream.Out.Append(p.l.memory, head)
-	c.stream.Out.Join(body)
-	c.wake()
+	s := c.serverConn(server)
+	s.enqueue(r, len(head)+body.Len())
+	s.stream.Out.Append(p.l.memory, head)
+	s.stream.Out.Join(body)
+	s.wake()
 }

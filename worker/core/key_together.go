@@ -94,7 +94,7 @@ func (k *keyCheck) send(w *keyWalk, c *client) {
 	}
 	var body stream.Output
 	body.Adopt(w.b)
-	c.pool.forwardOutput(w.request, c.lane, k.server, nil, &body)
+	c.pool.forwardOutput(w.request, c, k.server, nil, &body)
 }
 
 func (k *keyCheck) cost() (bytes int) { return 0 }

@@ -89,15 +89,18 @@ func (p *pool) nextLane() uint16 {
 	return p.lanes - 1
 }
 
-// forward sends b to a server of the pool and lets r wait for the reply. lane is that of the client that asks. in is as
+// serverConn returns the connection over which the client's requests for a server go, so that they keep their order.
+func (c *client) serverConn(server int) *conn { return c.pool.servers[server].primary.conn(c.lane) }
+
+// forward sends b, a request of c or a fragment of one, to a server of the pool and lets r wait for the reply. in is as
 // for conn.send. server < 0: none is live.
-func (p *pool) forward(r *request, lane uint16, server int, b []byte, in *stream.Stream) {
+func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
 	if server < 0 {
 		*p.counters[link.ForwardError]++
 		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	p.servers[server].primary.conn(lane).send(r, b, in)
+	c.serverConn(server).send(r, b, in)
 }
 
 // deadline returns when a request that is sent now has waited long enough; 0 = never.

@@ -54,6 +54,6 @@ func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
 	c.push(r)
 	c.beginDispatch(r, f)
 	for i, t := range c.pool.fanouts.targets {
-		c.pool.forward(c.fragment(r, i), c.lane, t.server, b, nil)
+		c.pool.forward(c.fragment(r, i), c, t.server, b, nil)
 	}
 }

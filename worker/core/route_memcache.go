@@ -146,7 +146,7 @@ func (c *client) forwardMemcache(b []byte, r *memcache.Request, server int) {
 		b = l.scratch
 	}
 	req := c.oweMemcache(len(b), r)
-	c.pool.forward(req, c.lane, server, b, &c.stream)
+	c.pool.forward(req, c, server, b, &c.stream)
 }
 
 // oweMemcache appends a request to the client's out queue.

@@ -289,7 +289,7 @@ func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
-	c.pool.forward(r, c.lane, server, b, &c.stream)
+	c.pool.forward(r, c, server, b, &c.stream)
 }
 
 // fanOutRedis sends each server the part of a request that concerns its keys.

@@ -1,0 +1,62 @@
+// The two versions of the protocol, and the values that they write differently.
+
+package resp
+
+// Version is the version of the protocol in which a client is answered: RESP2 until it says HELLO 3.
+type Version uint8
+
+const (
+	RESP2 Version = 2
+	RESP3 Version = 3
+)
+
+// AppendNull appends a single value that is not there: "$-1" or "_".
+func (v Version) AppendNull(dst []byte) []byte {
+	if v == RESP3 {
+		return append(dst, "_\r\n"...)
+	}
+	return append(dst, nullBulk...)
+}
+
+// AppendNullArray appends an array that is not there: "*-1" or "_".
+func (v Version) AppendNullArray(dst []byte) []byte {
+	if v == RESP3 {
+		return append(dst, "_\r\n"...)
+	}
+	return append(dst, "*-1\r\n"...)
+}
+
+// AppendMap appends the header of a map of n pairs; the caller appends key and value of each after it. RESP2 has an array of
+// 2 n values in its place.
+func (v Version) AppendMap(dst []byte, n int) []byte {
+	if v == RESP3 {
+		return appendHeader(dst, '%', n)
+	}
+	return appendHeader(dst, '*', 2*n)
+}
+
+// AppendSet appends the header of a set of n values, an array in RESP2.
+func (v Version) AppendSet(dst []byte, n int) []byte { return v.appendKind(dst, '~', n) }
+
+// AppendPush appends the header of a push of n values, an array in RESP2.
+func (v Version) AppendPush(dst []byte, n int) []byte { return v.appendKind(dst, '>', n) }
+
+func (v Version) appendKind(dst []byte, kind byte, n int) []byte {
+	if v != RESP3 {
+		kind = '*'
+	}
+	return appendHeader(dst, kind, n)
+}
+
+// AppendVerbatim appends text for people to read, such as that of INFO: a verbatim string of the format "txt", a bulk string in
+// RESP2.
+func (v Version) AppendVerbatim(dst, text []byte) []byte {
+	const format = "txt:"
+	if v != RESP3 {
+		return AppendBulk(dst, text)
+	}
+	dst = appendHeader(dst, '=', len(format)+len(text))
+	dst = append(dst, format...)
+	dst = append(dst, text...)
+	return append(dst, crlf...)
+}
