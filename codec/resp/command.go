@@ -64,6 +64,7 @@ const (
 	LocalClientInfo
 	LocalClientNoEvict
 	LocalClientNoTouch
+	LocalClientReply
 	LocalReset
 	LocalHangUp // close without a reply: an HTTP request that a browser was tricked into sending here
 )

@@ -18,6 +18,7 @@ var intended = map[string]string{
 	"evalsha":                 "write: a script may write",
 	"fcall":                   "write: a function may write",
 	"copy":                    "keys at fixed positions, but its options are read: DB leads to another database",
+	"move":                    "one key, but the other argument is read: it leads to another database",
 	"zrank":                   "arity: WITHSCORE since 7.2",
 	"zrevrank":                "arity: WITHSCORE since 7.2",
 	"migrate":                 "keys: not looked for, as they all live on the only server",
@@ -210,7 +211,7 @@ func TestCheckArity(t *testing.T) {
 		{name: "get", yes: []int{2}, no: []int{1, 3}},
 		{name: "mget", yes: []int{2, 3, 1000}, no: []int{1}},
 		{name: "ping", yes: []int{1, 2}},
-		{name: "move", yes: []int{1, 2, 3}},
+		{name: "swapdb", yes: []int{1, 2, 3}},
 	} {
 		c := Lookup([]byte(e.name))
 		for _, n := range e.yes {

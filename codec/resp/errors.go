@@ -24,6 +24,8 @@ const (
 	ConnectionReset   = "ERR Connection reset by peer"
 	BrokenPipe        = "ERR Broken pipe"
 	HostDown          = "ERR Host is down" // the name of the server does not resolve
+	NoServerProto     = "NOPROTO a server of this pool does not speak RESP3; say HELLO 2"
+	NoServerDB        = "ERR the server has no such database, see SELECT"
 
 	SyntaxError  = "ERR syntax error"
 	NotAnInteger = "ERR value is not an integer or out of range"
@@ -82,6 +84,11 @@ func AppendNeedsSolo(dst []byte, c *Command) []byte {
 // AppendDenied appends the reply to a command that the pool's configuration denies, with the code that Redis has for that.
 func AppendDenied(dst []byte, c *Command) []byte {
 	return AppendError(dst, "NOPERM '"+c.Name+"' is denied by the pool's configuration")
+}
+
+// AppendNotSupportedText appends the reply to what is asked for with some option of a command.
+func AppendNotSupportedText(dst []byte, what string) []byte {
+	return AppendError(dst, notSupported(what))
 }
 
 // AppendTooMany appends the reply to a request of more than most arguments, any of which may be a key.

@@ -54,6 +54,8 @@ func TestMergeReplies(t *testing.T) {
 		{"mget", []int32{0, 1, 0}, []string{"*2\r\n$1\r\na\r\n$-1\r\n", "*1\r\n$1\r\nb\r\n"}, false,
 			"*3\r\n$1\r\na\r\n$1\r\nb\r\n$-1\r\n"},
 		{"mget", []int32{1, 0}, []string{"*1\r\n$1\r\nb\r\n", "*1\r\n_\r\n"}, false, "*2\r\n_\r\n$1\r\nb\r\n"},
+		{"mget", []int32{1, 0}, []string{"|1\r\n+ttl\r\n:3\r\n*1\r\n_\r\n", "*1\r\n$1\r\nb\r\n"}, false, "*2\r\n$1\r\nb\r\n_\r\n"},
+		{"mget", []int32{1, 0}, []string{"|0\r\n|1\r\n+a\r\n%1\r\n:1\r\n_\r\n" + down, "*1\r\n_\r\n"}, true, "*2\r\n_\r\n" + down},
 		{"mget", []int32{0, 1}, []string{"*1\r\n$1\r\na\r\n", down}, false, down},
 		{"mget", []int32{1, 0, 1}, []string{"*1\r\n$1\r\na\r\n", down}, true, "*3\r\n" + down + "$1\r\na\r\n" + down},
 		{"mget", []int32{0, 1}, []string{down, down}, true, "*2\r\n" + down + down},
@@ -66,6 +68,7 @@ func TestMergeReplies(t *testing.T) {
 		{"mget", []int32{0, 0}, []string{"*2\r\n$1\r\nb\r\n-ERR x\r\n"}, true, "unexpected"},
 
 		{"del", []int32{0, 1, 2}, []string{":1\r\n", ":0\r\n", ":41\r\n"}, false, ":42\r\n"},
+		{"del", []int32{0, 1}, []string{"|1\r\n+a\r\n+b\r\n:1\r\n", ":1\r\n"}, false, ":2\r\n"},
 		{"exists", []int32{0, 1}, []string{":1\r\n", down}, true, down},
 		{"touch", []int32{0, 1}, []string{":1\r\n", "+OK\r\n"}, false, "unexpected"},
 		{"unlink", []int32{0}, []string{":7\r\n"}, false, ":7\r\n"},
@@ -119,12 +122,13 @@ func FuzzMergeReplies(f *testing.F) {
 	f.Add("mget", "*2\r\n*1\r\n:1\r\n:2\r\n", "-ERR x\r\n", true)
 	f.Add("mget", "*1\r\n-ERR x\r\n", "*2\r\n:1\r\n:2\r\n", true)
 	f.Add("mget", "*1\r\n:1\r\n", "*2\r\n:1\r\n-ERR x\r\n", false)
+	f.Add("mget", "|1\r\n+a\r\n:1\r\n*1\r\n_\r\n", "|0\r\n|1\r\n_\r\n#t\r\n-ERR x\r\n", true)
 	f.Add("del", ":1\r\n", ":9223372036854775807\r\n", false)
 	f.Add("mset", "+OK\r\n", "+OK\r\n", false)
 	f.Fuzz(func(t *testing.T, name, x, y string, perKey bool) {
 		c := Lookup([]byte(name))
 		for _, r := range []string{x, y} {
-			if n, _, err := ConsumeReply([]byte(r), Progress{}); n == 0 || n != len(r) || err != nil || r[0] == '|' {
+			if n, _, err := ConsumeReply([]byte(r), Progress{}); n == 0 || n != len(r) || err != nil {
 				return
 			}
 		}

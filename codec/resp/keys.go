@@ -15,6 +15,14 @@ func (e KeyError) Error() string { return string(e) }
 // the request must be refused: AppendForeign.
 var ErrForeign = errors.New("request may touch keys that it does not name")
 
+// OtherDB says that a request reaches into another database. The keys that it names are returned with it.
+type OtherDB struct {
+	Asks string // what asks for that, such as "copy db"
+	DB   []byte // the number, as the request has it
+}
+
+func (e *OtherDB) Error() string { return notSupported(e.Asks) }
+
 // ErrMoreArgs says that Locate needs all arguments of a request to tell its keys.
 var ErrMoreArgs = errors.New("keys are not told by the first arguments")
 
@@ -26,7 +34,7 @@ type Row struct{ First, Count, Step int }
 type finder func(c *Command, b []byte, args []Span, count int, alone []int32) ([]int32, Row, error)
 
 // Keys appends the indexes of those args of a request in b that are keys to keys[:0]; c is the row that Resolve gave,
-// and CheckArity has passed. The error, if any, is a KeyError or ErrForeign.
+// and CheckArity has passed. The error, if any, is a KeyError, an *OtherDB or ErrForeign.
 func (c *Command) Keys(b []byte, args []Span, keys []int32) (out []int32, err error) {
 	out, row, err := c.Locate(b, args, len(args), keys)
 	return row.appendTo(out), err
@@ -176,19 +184,29 @@ func hasStar(pattern []byte) bool {
 	return false
 }
 
-// findCopy reads the options of COPY, none of which is a key. A pool has one database: with DB the copy would leave it.
+// findMove reads the database of MOVE.
+func findMove(_ *Command, b []byte, args []Span, _ int, keys []int32) ([]int32, Row, error) {
+	return keys, Row{}, &OtherDB{"move", args[2].Of(b)}
+}
+
+// findCopy reads the options of COPY, none of which is a key.
 func findCopy(c *Command, b []byte, args []Span, count int, keys []int32) ([]int32, Row, error) {
 	if len(args) < count {
 		return keys, Row{}, ErrMoreArgs
 	}
+	var other *OtherDB
 	for i := 3; i < len(args); i++ {
 		switch opt := args[i].Of(b); {
 		case equalFold(opt, "replace"):
 		case equalFold(opt, "db") && i+1 < len(args):
-			return keys, Row{}, KeyError(notSupported("copy db"))
+			i++
+			other = &OtherDB{"copy db", args[i].Of(b)}
 		default:
 			return keys, Row{}, KeyError(SyntaxError)
 		}
+	}
+	if other != nil {
+		return keys, Row{}, other
 	}
 	return keys, Row{}, nil
 }

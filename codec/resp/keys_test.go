@@ -151,8 +151,6 @@ func TestKeyErrors(t *testing.T) {
 		{"lmpop x a left", "ERR numkeys should be greater than 0"},
 		{"lmpop 2 a left", "ERR syntax error"},
 		{"zmpop 5 a min", "ERR syntax error"},
-		{"copy a b db 1", "ERR 'copy db' is not supported by pinion"},
-		{"copy a b REPLACE DB 1", "ERR 'copy db' is not supported by pinion"},
 		{"copy a b db", "ERR syntax error"},
 		{"copy a b foo", "ERR syntax error"},
 		{"sort k foo", "ERR syntax error"},
@@ -193,6 +191,22 @@ func TestKeyErrors(t *testing.T) {
 	}
 }
 
+// A request that reaches into another database tells which, and its keys all the same.
+func TestOtherDB(t *testing.T) {
+	for request, want := range map[string]string{
+		"copy a b db 1":              "copy db 1",
+		"copy a b REPLACE DB x":      "copy db x",
+		"copy a b db 1 replace DB 2": "copy db 2",
+		"move a 3":                   "move 3",
+	} {
+		keys, err := keysOf(request)
+		other, ok := err.(*OtherDB)
+		if !ok || other.Asks+" "+string(other.DB) != want || len(keys) == 0 || keys[0] != "a" {
+			t.Errorf("%s: got %q, %v", request, keys, err)
+		}
+	}
+}
+
 // FuzzKeys: no request makes Keys fail otherwise than with its errors, or name an argument that there is not.
 func FuzzKeys(f *testing.F) {
 	for _, e := range keyExamples {
@@ -212,7 +226,9 @@ func FuzzKeys(f *testing.F) {
 			return
 		}
 		keys, err := c.Keys(b, args, nil)
-		if _, ok := err.(KeyError); err != nil && !ok && err != ErrForeign {
+		_, wrong := err.(KeyError)
+		_, elsewhere := err.(*OtherDB)
+		if err != nil && !wrong && !elsewhere && err != ErrForeign {
 			t.Fatalf("%s: %v", words, err)
 		}
 		if err == nil && len(keys) == 0 && (c.Route == Forward || c.Route == Fragment) {

@@ -7,6 +7,7 @@ package resp
 // that with perKeyErrors an array has that error in place of each key of the fragment. The elements of replies are
 // consumed.
 func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKeyErrors bool) []byte {
+	dropAttributes(replies)
 	if r := firstError(c, replies, perKeyErrors); r != nil {
 		return append(dst, r...)
 	}
@@ -15,6 +16,15 @@ func MergeReplies(dst []byte, c *Command, owner []int32, replies [][]byte, perKe
 		return appendUnexpected(out[:len(dst)], c)
 	}
 	return out
+}
+
+// dropAttributes takes off what servers tell about their replies: it is not about the one reply.
+func dropAttributes(replies [][]byte) {
+	for f, r := range replies {
+		if len(r) > 0 && r[0] == '|' {
+			replies[f] = afterAttributes(r)
+		}
+	}
 }
 
 // firstError returns the reply that stands for all of them.
@@ -37,6 +47,7 @@ const FailedFragment = -1
 // replies to their first elements, of which fragment f has counts[f]. One that is an error stays as it is, for each key of
 // its fragment, and its count becomes FailedFragment. A failure is the reply to the whole request instead.
 func OpenArrays(c *Command, counts []int32, replies [][]byte, perKeyErrors bool) (failure []byte) {
+	dropAttributes(replies)
 	if r := firstError(c, replies, perKeyErrors); r != nil {
 		return r
 	}

@@ -145,6 +145,22 @@ func highestLength(kind byte) int64 {
 	return maxReplyValues
 }
 
+// afterAttributes returns the value that a whole reply has behind its attributes.
+func afterAttributes(reply []byte) []byte {
+	for len(reply) > 0 && reply[0] == '|' {
+		pairs, off, err := replyLength(reply, 0)
+		n := off
+		if err == nil && pairs > 0 {
+			n, _, err = ConsumeReply(reply, Progress{Pos: off, Left: 2 * pairs})
+		}
+		if err != nil || n == 0 {
+			return nil
+		}
+		reply = reply[n:]
+	}
+	return reply
+}
+
 // IsError reports whether a reply is an error, of RESP2 or a bulk error of RESP3.
 func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || reply[0] == '!') }
 
@@ -164,6 +180,13 @@ func IsOutOfService(reply []byte) bool {
 func AsksNoPassword(reply []byte) bool {
 	return IsError(reply) && (bytes.Contains(reply, []byte("but no password is set")) ||
 		bytes.Contains(reply, []byte("called without any password configured")))
+}
+
+// RefusesVersion reports whether a reply to HELLO 3 says that the server does not speak RESP3, or may not with this password:
+// Redis does from version 6 on.
+func RefusesVersion(reply []byte) bool {
+	return bytes.HasPrefix(reply, []byte("-NOPROTO")) || bytes.HasPrefix(reply, []byte("-NOPERM")) ||
+		bytes.HasPrefix(reply, []byte("-ERR unknown command"))
 }
 
 // ArrayLen returns the number of elements of an array, -1 for a null one, and the offset of the first.

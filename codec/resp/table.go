@@ -57,7 +57,7 @@ func script(name string, f finder, write bool) Command {
 	return c
 }
 
-// copyRow is COPY, whose options must not lead to another database.
+// copyRow is COPY, whose options may lead to another database.
 func copyRow() Command {
 	c := keys("copy", -3, 1, 2, 1, write)
 	c.Find = findCopy

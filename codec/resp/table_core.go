@@ -12,7 +12,7 @@ var keyRows = []Command{
 	key("expiretime", 2, read),
 	all("keys", 2, mergeJoined, read),
 	solo("migrate", -6, write),
-	refuse("move"), // to a database that is not the pool's
+	find("move", 3, 1, findMove, write),
 	container("object",
 		subKey("encoding", 3, read),
 		subKey("freq", 3, read),

@@ -16,7 +16,7 @@ var connectionRows = []Command{
 		local("no-evict", 3, LocalClientNoEvict),
 		local("no-touch", 3, LocalClientNoTouch),
 		refuse("pause"),
-		refuseTurn("reply"),
+		local("reply", 3, LocalClientReply),
 		local("setinfo", 4, LocalClientSetInfo),
 		local("setname", 3, LocalClientSetName),
 		refuseTurn("tracking"),

@@ -41,6 +41,7 @@ type Key struct {
 const (
 	required          = "required"
 	maxCoalesceMicros = 10_000 // longer than any client would take for the network
+	maxDatabases      = 1024   // each takes connections to every server
 )
 
 var keys = [...]Key{
@@ -94,7 +95,11 @@ var keys = [...]Key{
 			"needs `redis: true`"},
 	{Name: "redis_db", Default: "0",
 		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
-		Doc:   "the database to SELECT on the servers; clients may SELECT this one and no other"},
+		Doc:   "the database to SELECT on the servers; clients may SELECT this one and, without `databases`, no other"},
+	{Name: "databases", Default: "1",
+		value: value{set: setDatabases, get: number(func(d *draft) *int { return &d.pool.Databases }, 1).get},
+		Doc: "clients may SELECT the databases below this number, each by itself; for each that is in use a worker has " +
+			"`server_connections` more to each server, which close when they are idle for a minute; 1 = only `redis_db`; at most 1024"},
 	{Name: "preconnect", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.Preconnect }),
 		Doc: "connect to all servers at start instead of at the first request: one connection to each at once, the others as " +

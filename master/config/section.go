@@ -129,6 +129,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.apply(d, s)
 	r.checkComplete(d, s)
 	r.checkOutput(d)
+	r.checkDatabases(d)
 	r.checkServers(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
@@ -221,6 +222,18 @@ func (r *reader) checkComplete(d *draft, s *section) {
 		r.report(at, name.text, flaw{message: "redis_auth is for redis only", hint: r.either(
 			`add "redis: true"`, `use "protocol redis"`)})
 	}
+}
+
+// checkDatabases finds a pool whose own database is none of those that its clients may use.
+func (r *reader) checkDatabases(d *draft) {
+	const own, all = "redis_db", "databases"
+	p := d.pool
+	if p.Databases == 1 || p.DB < p.Databases || slices.Contains(d.wrong, own) || slices.Contains(d.wrong, all) {
+		return
+	}
+	r.report(cmp.Or(d.given[all], d.given[own]), p.Name, flaw{
+		message: fmt.Sprintf("%s is %d, and %s is not below it with %d", all, p.Databases, own, p.DB),
+		hint:    fmt.Sprintf("raise %s to %d or more", all, p.DB+1)})
 }
 
 // checkOutput finds limits in the wrong order: a client must be left unread before it is closed.

@@ -108,6 +108,10 @@ func number(field func(*draft) *int, low int) value {
 	}
 }
 
+func setDatabases(d *draft, k *Key, w word) *flaw {
+	return parseNumber(k, w.text, 1, maxDatabases, &d.pool.Databases)
+}
+
 func millis(field func(*draft) *time.Duration) value {
 	return duration(field, time.Millisecond, math.MaxInt32)
 }

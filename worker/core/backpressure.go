@@ -71,7 +71,7 @@ var errReplyMemory = errors.New("worker is at its memory_limit, and most of it w
 func (c *client) muted() bool {
 	p := c.pool.spec
 	if c.walk != nil || int(c.owed) >= p.ClientOutstanding || c.owedSize >= maxOutstandingBytes ||
-		c.life != clientOpen || c.moving.frozen() {
+		c.life != clientOpen || c.moving.frozen() || c.holdsBack() {
 		return true
 	}
 	r := &c.pool.l.relief

@@ -39,6 +39,7 @@ type client struct {
 	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
 	life     clientLife
+	waits    clientWait
 	moving   moving
 	silent   bool // has connected to this worker and sent nothing yet
 }

@@ -91,6 +91,9 @@ func (p *pool) bufferReply(reply []byte, in *stream.Stream) *memory.Buffer {
 
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
+	if c.session.reply.isSilent() {
+		return
+	}
 	if c.head == nil {
 		c.stream.Out.Append(c.pool.l.memory, reply)
 		c.markDirty()
@@ -101,6 +104,10 @@ func (c *client) respond(reply []byte) {
 
 // respondBuffer is respond with a long reply, which it takes.
 func (c *client) respondBuffer(reply *memory.Buffer) {
+	if c.session.reply.isSilent() {
+		c.pool.l.memory.Put(reply)
+		return
+	}
 	if c.head == nil {
 		c.stream.Out.Adopt(reply)
 		c.markDirty()

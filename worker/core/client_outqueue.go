@@ -9,6 +9,9 @@ import "github.com/pinion-proxy/pinion/worker/stream"
 func (c *client) push(r *request) {
 	r.client = c
 	r.state |= inClient
+	if c.session.reply.isSilent() {
+		r.state |= isSilent
+	}
 	if c.tail == nil {
 		c.head = r
 		c.pool.l.busy++

@@ -22,7 +22,7 @@ const (
 	connClosed     connState = iota // opens with the next request
 	connResolving                   // the host name is being looked up
 	connConnecting                  // waits for the handshake of TCP
-	connGreeting                    // has sent AUTH and SELECT; requests wait
+	connGreeting                    // has sent its greeting; requests wait
 	connReady
 )
 
@@ -64,7 +64,8 @@ type conn struct {
 	lead           int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr           netip.AddrPort // of the server, that this attempt tries
 	tries          int            // addresses of the server that it has tried
-	greetings      int            // replies to the greeting still to come
+	greeting       *greeting      // what it must agree to first
+	steps          []greetingStep // of that, those that are not answered
 	state          connState
 	dirty          bool     // is in the loop's list for the end of the turn
 	queued         bool     // is in the loop's list for the next turn
@@ -77,8 +78,8 @@ type conn struct {
 	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
 }
 
-func newConn(e *endpoint) *conn {
-	c := &conn{endpoint: e, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
+func newConn(e *endpoint, g *greeting) *conn {
+	c := &conn{endpoint: e, greeting: g, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
 	c.deadlines.Fire = c.expire
 	c.turn.Fire = c.markDirty
 	return c
@@ -206,23 +207,26 @@ func (c *conn) established() {
 		return
 	}
 	*c.endpoint.counters[link.ServerConnections]++
+	if c.greeting.index > 0 {
+		p.watchUnused()
+	}
 	c.endpoint.saveFound(c.addr)
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.endpoint.network == "tcp" {
 		sock.SetNoDelay(c.stream.FD())
 	}
-	greeting := p.greeting
-	c.greetings = p.greetings
-	if p.greetings == 0 {
+	text := c.greeting.bytes
+	c.steps = c.greeting.steps
+	if len(c.steps) == 0 {
 		if !c.mustAnswerFirst() {
 			c.becomeReady()
 			return
 		}
-		greeting, c.greetings = p.ping, 1
+		text, c.steps = p.ping, onlyPing
 	}
 	c.become(connGreeting)
-	if err := c.stream.SendFirst(greeting); err != nil {
+	if err := c.stream.SendFirst(text); err != nil {
 		c.fail(err)
 		return
 	}

@@ -43,6 +43,8 @@ func (c *conn) end(err error) {
 		c.endpoint.notePreconnect(c, false)
 	}
 	switch {
+	case isOwnWish(err):
+		c.endpoint.complainOfWish(err)
 	case tentative, own:
 		c.endpoint.complain(err)
 	case !idle:

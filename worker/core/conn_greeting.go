@@ -1,4 +1,4 @@
-// The greeting: what a fresh server connection must agree to before it gets requests, AUTH and SELECT.
+// The greeting: what a fresh server connection must agree to before it gets requests, AUTH, SELECT and HELLO 3.
 
 package core
 
@@ -11,22 +11,61 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 )
 
-var errGreeting = errors.New("server refuses AUTH or SELECT")
+var (
+	errGreeting = errors.New("server refuses AUTH or SELECT")
+	errNoRESP3  = errors.New("server does not speak RESP3")
+)
 
-// composeGreeting writes AUTH and SELECT, as far as the pool has a password and a database.
-func (p *pool) composeGreeting() {
+// greeting is what the connections of some sessions have in common, and no others: the protocol and the database.
+type greeting struct {
+	index   int // of pool.greetings; 0: of the sessions that have set nothing
+	version resp.Version
+	db      int
+	bytes   []byte
+	steps   []greetingStep // one for each reply to bytes
+}
+
+// greetingStep is what a reply to a greeting is about.
+type greetingStep uint8
+
+const (
+	greetPing greetingStep = iota + 1
+	greetAuth
+	greetSelect
+	greetHello
+)
+
+// onlyPing is the greeting of a connection that must answer first and has no other.
+var onlyPing = []greetingStep{greetPing}
+
+// greetingOf returns the greeting of the pool's server connections for that protocol and database.
+func (p *pool) greetingOf(version resp.Version, db int) *greeting {
+	for _, g := range p.greetings {
+		if g.version == version && g.db == db {
+			return g
+		}
+	}
+	g := &greeting{index: len(p.greetings), version: version, db: db}
 	if p.spec.Password != "" {
-		p.greeting = resp.AppendArray(p.greeting, 2)
-		p.greeting = resp.AppendBulkString(p.greeting, "AUTH")
-		p.greeting = resp.AppendBulkString(p.greeting, p.spec.Password)
-		p.greetings++
+		g.add(greetAuth, "AUTH", p.spec.Password)
 	}
-	if p.spec.DB > 0 {
-		p.greeting = resp.AppendArray(p.greeting, 2)
-		p.greeting = resp.AppendBulkString(p.greeting, "SELECT")
-		p.greeting = resp.AppendBulkString(p.greeting, fmt.Sprint(p.spec.DB))
-		p.greetings++
+	if db > 0 {
+		g.add(greetSelect, "SELECT", fmt.Sprint(db))
 	}
+	if version == resp.RESP3 {
+		g.add(greetHello, "HELLO", "3")
+	}
+	p.greetings = append(p.greetings, g)
+	return g
+}
+
+// add appends a request.
+func (g *greeting) add(step greetingStep, words ...string) {
+	g.bytes = resp.AppendArray(g.bytes, len(words))
+	for _, word := range words {
+		g.bytes = resp.AppendBulkString(g.bytes, word)
+	}
+	g.steps = append(g.steps, step)
 }
 
 // greetingTime is how long a server may keep silent before it has answered the greeting, in ns. Where the pool has no
@@ -39,23 +78,52 @@ func (p *pool) greetingTime() int64 {
 }
 
 // greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong
-// database would be silently wrong. A server without a password accepts any.
+// database would be silently wrong.
 func (c *conn) greeted(reply []byte) error {
-	p := c.endpoint.pool
-	toAuth := p.spec.Password != "" && c.greetings == p.greetings
-	switch {
-	case p.greetings == 0 && !isServing(p.spec.Protocol, reply):
-		return &refusal{bytes.Clone(reply)}
-	case toAuth && resp.AsksNoPassword(reply):
-		c.endpoint.warnOpen()
-	case p.greetings > 0 && resp.IsError(reply):
-		return fmt.Errorf("%w: %.200s", errGreeting, reply[1:len(reply)-2])
-	case toAuth:
-		c.endpoint.open = false
+	if err := c.agreed(c.steps[0], reply); err != nil {
+		return err
 	}
-	c.greetings--
-	if c.greetings == 0 {
+	c.steps = c.steps[1:]
+	if len(c.steps) == 0 {
 		c.becomeReady()
 	}
 	return nil
+}
+
+// agreed returns what a reply to a step of the greeting means. A server without a password accepts any.
+func (c *conn) agreed(step greetingStep, reply []byte) error {
+	switch {
+	case step == greetPing && !isServing(c.endpoint.pool.spec.Protocol, reply):
+		return &refusal{bytes.Clone(reply)}
+	case step == greetPing:
+	case step == greetAuth && resp.AsksNoPassword(reply):
+		c.endpoint.warnOpen()
+	case step == greetHello && resp.RefusesVersion(reply):
+		return errNoRESP3
+	case step == greetHello && resp.IsError(reply):
+		return &refusal{bytes.Clone(reply)}
+	case resp.IsError(reply) && c.greeting.index > 0 && step == greetSelect && !resp.IsOutOfService(reply):
+		return &noDatabase{c.greeting.db, bytes.Clone(reply)}
+	case resp.IsError(reply):
+		return fmt.Errorf("%w: %.200s", errGreeting, bytes.TrimRight(reply[1:], "\r\n"))
+	case step == greetAuth:
+		c.endpoint.open = false
+	}
+	return nil
+}
+
+// noDatabase is the refusal of a database that a session has selected.
+type noDatabase struct {
+	db    int
+	reply []byte
+}
+
+func (e *noDatabase) Error() string {
+	return fmt.Sprintf("server refuses SELECT %d: %.200s", e.db, bytes.TrimRight(e.reply, "\r\n"))
+}
+
+// isOwnWish tells whether a connection has failed for what its sessions alone want, which the server's others do not.
+func isOwnWish(err error) bool {
+	var db *noDatabase
+	return errors.Is(err, errNoRESP3) || errors.As(err, &db)
 }

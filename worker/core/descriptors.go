@@ -145,7 +145,7 @@ func (l *loop) closeIdlest(c *conn) bool {
 // idlest returns the server connection that owes nothing and has been silent for the longest; nil: there is none.
 func (l *loop) idlest() (idle *conn) {
 	for e := range l.endpoints {
-		for _, c := range e.conns {
+		for c := range e.everyConn {
 			if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
 				idle = c
 			}

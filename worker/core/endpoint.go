@@ -17,9 +17,11 @@ type endpoint struct {
 	address string // as the topology names it
 	where   addresses
 
-	conns       []*conn
-	prober      *conn // asks an ejected server whether it answers again
+	conns       []*conn   // of clients that have set nothing
+	others      [][]*conn // by greeting.index-1, of sessions with another greeting; nil: no request has needed them
+	prober      *conn     // asks an ejected server whether it answers again
 	preconnects preconnectState
+	resp3       resp3Knowledge
 	checked     bool // the server check waits for its first connection
 	inquired    bool // an inquiry has opened its first connection, to ping the server
 
@@ -47,9 +49,9 @@ func newEndpoint(s *server, network, address string) *endpoint {
 	}
 	e.where.lookupTimer.Fire = e.connectWaiting
 	for range p.spec.ServerConnections {
-		e.conns = append(e.conns, newConn(e))
+		e.conns = append(e.conns, newConn(e, p.greetings[0]))
 	}
-	e.prober = newConn(e)
+	e.prober = newConn(e, p.greetings[0])
 	return e
 }
 
@@ -64,8 +66,46 @@ func (l *loop) endpoints(do func(*endpoint) bool) {
 	}
 }
 
-// conn returns the connection that clients of this lane always use, so that their requests keep their order.
-func (e *endpoint) conn(lane uint16) *conn { return e.conns[int(lane)%len(e.conns)] }
+// conn returns the connection that clients of this lane and greeting always use, so that their requests keep their order.
+func (e *endpoint) conn(g *greeting, lane uint16) *conn {
+	conns := e.conns
+	if g.index > 0 {
+		conns = e.connsWith(g)
+	}
+	return conns[int(lane)%len(conns)]
+}
+
+// connsWith returns the connections of sessions with another greeting than the pool's first: as many as there are of that. From now
+// on descriptors are reserved for them.
+func (e *endpoint) connsWith(g *greeting) []*conn {
+	for len(e.others) < g.index {
+		e.others = append(e.others, nil)
+	}
+	conns := &e.others[g.index-1]
+	if *conns == nil {
+		for range e.conns {
+			*conns = append(*conns, newConn(e, g))
+		}
+		e.pool.l.descriptors.serverSockets += len(*conns)
+	}
+	return *conns
+}
+
+// everyConn calls do for each connection for requests.
+func (e *endpoint) everyConn(do func(*conn) bool) {
+	for _, c := range e.conns {
+		if !do(c) {
+			return
+		}
+	}
+	for _, conns := range e.others {
+		for _, c := range conns {
+			if !do(c) {
+				return
+			}
+		}
+	}
+}
 
 // failed is called when a connection with requests on it ended badly, or was silent for too long. since is when the evidence
 // for that begins: a failure counted after that may be the same one.

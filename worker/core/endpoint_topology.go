@@ -73,11 +73,14 @@ func (s *server) moveTo(at link.Endpoint) {
 	queue := old.prober.close()
 	old.prober.failRequests(queue, errMoved)
 	s.primary = newEndpoint(s, at.Network, at.Address)
-	for _, c := range old.conns {
+	for c := range old.everyConn {
 		if c.head == nil && c.state != connClosed {
 			old.noteAttempt(c, errMoved)
 			c.retire()
 		}
+	}
+	for _, conns := range old.others {
+		s.pool.l.descriptors.serverSockets -= len(conns)
 	}
 	if s.pool.spec.Preconnect {
 		s.primary.preconnect()

@@ -41,12 +41,16 @@ func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 	l, f := c.pool.l, r.fanout
 	r.client = nil
 	c.held -= f.size
+	if r.state&isSilent != 0 {
+		c.answered(r, nil, nil)
+		return
+	}
 	replies, size := f.replies(), mergedHeadBytes+len(reply)
 	for _, waiting := range replies {
 		size += len(waiting)
 	}
 	replies[fragment] = reply
-	if r != c.head || r.state&isSilent != 0 || size > memory.LargestChunkBytes {
+	if r != c.head || size > memory.LargestChunkBytes {
 		merged := f.protocol.merge(l.scratch[:0], f, replies)
 		l.scratch = merged
 		c.answered(r, merged, nil)

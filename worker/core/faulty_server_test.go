@@ -401,7 +401,7 @@ func (w *faultyWorld) garbage() string {
 func (s *faultyServer) owesNothing(w *faultyWorld, c *peer) bool {
 	for _, l := range w.workers {
 		server := l.pools[s.pool.index].servers[s.index]
-		for _, c := range append(server.primary.conns[:len(server.primary.conns):len(server.primary.conns)], server.primary.prober) {
+		for _, c := range connsOf(server) {
 			if c.head != nil || c.state == connGreeting {
 				return false
 			}

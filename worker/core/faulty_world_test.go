@@ -364,7 +364,7 @@ func (w *faultyWorld) unsettled() string {
 }
 
 func unsettledServer(s *server) string {
-	for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+	for _, c := range connsOf(s) {
 		if c.head != nil || c.frees() > 0 || c.state != connClosed && c.state != connReady {
 			return fmt.Sprintf("a connection to %q is %v, owes %d replies and holds %d bytes", s.spec.Name, c.state, c.owed, c.frees())
 		}

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -32,7 +33,7 @@ func checkInvariants(t testing.TB, l *loop) {
 	for _, p := range l.pools {
 		for _, s := range p.servers {
 			checkServer(t, s)
-			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+			for _, c := range connsOf(s) {
 				for r := c.head; r != nil; r = r.behind {
 					if r.state&isUnsent != 0 {
 						unsent[r.owner()] += int(r.bytes)
@@ -144,7 +145,7 @@ func checkServer(t testing.TB, s *server) {
 	t.Helper()
 	var count, size [2]int // of requests: that wait to be written, that are written
 	open := 0
-	for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+	for _, c := range connsOf(s) {
 		if c.state >= connGreeting {
 			open++
 		}
@@ -179,6 +180,9 @@ func checkServer(t testing.TB, s *server) {
 	}
 	checkLatencies(t, s)
 }
+
+// connsOf returns all connections to a server.
+func connsOf(s *server) []*conn { return append(slices.Collect(s.primary.everyConn), s.primary.prober) }
 
 // checkBegun compares a connection's in queue with what it knows of it.
 func checkBegun(t testing.TB, c *conn) {
@@ -272,7 +276,7 @@ func checkEmpty(t testing.TB, l *loop) {
 			t.Errorf("pool %q: client_connections is %d", p.name, *p.counters[link.ClientConnections])
 		}
 		for _, s := range p.servers {
-			for _, c := range append(s.primary.conns[:len(s.primary.conns):len(s.primary.conns)], s.primary.prober) {
+			for _, c := range connsOf(s) {
 				if c.head != nil || len(c.stream.Kept()) > 0 || c.stream.Out.Len() != 0 || c.deadlines.Armed() || c.state != connClosed {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
 				}

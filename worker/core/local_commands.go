@@ -35,7 +35,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 	case resp.LocalAuth:
 		out = c.auth(out, b, args[1:])
 	case resp.LocalHello:
-		if len(args) < count {
+		if len(args) < count || len(b) >= longBytes {
 			out = resp.AppendError(out, resp.SyntaxError)
 			break
 		}
@@ -45,7 +45,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 	case resp.LocalReset:
 		out = c.reset(out)
 	case resp.LocalInfo:
-		out = resp.AppendBulk(out, l.info(c.pool))
+		out = c.version().AppendVerbatim(out, l.info(c.pool))
 	case resp.LocalClientSetName:
 		out = appendOutcome(out, c.setName(args[2].Of(b)))
 	case resp.LocalClientGetName:
@@ -55,9 +55,14 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 	case resp.LocalClientID:
 		out = resp.AppendInt(out, int64(c.id))
 	case resp.LocalClientInfo:
-		out = resp.AppendBulkString(out, c.describe())
+		out = c.version().AppendVerbatim(out, []byte(c.describe()))
+	case resp.LocalClientReply:
+		out = c.setReplies(out, args[2].Of(b))
 	case resp.LocalClientNoEvict, resp.LocalClientNoTouch:
 		out = appendSwitch(out, args[2].Of(b))
+	}
+	if c.waits >= waitsForReplies {
+		return
 	}
 	c.respondScratch(out)
 }
@@ -132,78 +137,12 @@ func (c *client) login(user, password []byte) bool {
 	return true
 }
 
-// hello answers HELLO [version [AUTH user password] [SETNAME name]].
-func (c *client) hello(out, b []byte, args []resp.Span) []byte {
-	if len(args) > 0 {
-		version, ok := resp.ParseInt(args[0].Of(b))
-		if !ok {
-			return resp.AppendError(out, resp.BadProto)
-		}
-		if version != 2 {
-			return resp.AppendError(out, resp.NoProto)
-		}
-		args = args[1:]
-	}
-	var name []byte
-	for len(args) > 0 {
-		switch option := args[0].Of(b); {
-		case bytes.EqualFold(option, []byte("AUTH")) && len(args) >= 3:
-			if c.pool.spec.Password == "" || !c.login(args[1].Of(b), args[2].Of(b)) {
-				c.noteRefusal("hello", wrongPassword)
-				return resp.AppendError(out, resp.WrongPass)
-			}
-			args = args[3:]
-		case bytes.EqualFold(option, []byte("SETNAME")) && len(args) >= 2:
-			name = args[1].Of(b)
-			args = args[2:]
-		default:
-			return resp.AppendError(out, fmt.Sprintf("ERR Syntax error in HELLO option '%.128s'", option))
-		}
-	}
-	if !c.session.authenticated {
-		return resp.AppendError(out, resp.NoAuth)
-	}
-	if name != nil {
-		if failure := c.setName(name); failure != "" {
-			return resp.AppendError(out, failure)
-		}
-	}
-	out = resp.AppendArray(out, 14)
-	out = resp.AppendBulkString(out, "server")
-	out = resp.AppendBulkString(out, "pinion")
-	out = resp.AppendBulkString(out, "version")
-	out = resp.AppendBulkString(out, c.pool.l.spec.Build)
-	out = resp.AppendBulkString(out, "proto")
-	out = resp.AppendInt(out, 2)
-	out = resp.AppendBulkString(out, "id")
-	out = resp.AppendInt(out, int64(c.id))
-	out = resp.AppendBulkString(out, "mode")
-	out = resp.AppendBulkString(out, "standalone")
-	out = resp.AppendBulkString(out, "role")
-	out = resp.AppendBulkString(out, "master")
-	out = resp.AppendBulkString(out, "modules")
-	return resp.AppendArray(out, 0)
-}
-
-// selectDB answers SELECT: a pool has one database, redis_db. A client that wants another one would go on in this one, so
-// it is not served any more.
-func (c *client) selectDB(out, db []byte) []byte {
-	n, ok := resp.ParseInt(db)
-	switch {
-	case !ok:
-		return resp.AppendError(out, resp.NotAnInteger)
-	case n < 0:
-		return resp.AppendError(out, resp.BadDB)
-	case n != int64(c.pool.spec.DB):
-		c.noteRefusal("select", otherDatabase)
-		c.leave()
-		return resp.AppendOtherDB(out, c.pool.spec.DB)
-	}
-	return resp.AppendSimple(out, "OK")
-}
-
-// reset answers RESET: the client is as it was when it connected.
+// reset answers RESET: the client is as it was when it connected. It waits where its requests have gone over other server
+// connections than they will.
 func (c *client) reset(out []byte) []byte {
+	if c.session.greeting.index > 0 && !c.settled() {
+		return out
+	}
 	c.resetSession()
 	return resp.AppendSimple(out, "RESET")
 }
@@ -219,16 +158,16 @@ func appendSwitch(out, word []byte) []byte {
 func (c *client) appendName(out []byte) []byte {
 	name := c.session.name
 	if name == "" {
-		return resp.AppendNull(out)
+		return c.version().AppendNull(out)
 	}
 	return resp.AppendBulkString(out, name)
 }
 
 // describe answers CLIENT INFO in the form of Redis, with the fields that have a meaning here.
 func (c *client) describe() string {
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=2 lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(c.stream.FD()), c.stream.FD(), c.session.name, c.pool.spec.DB, len(c.stream.Kept()), c.owed, c.stream.Out.Len(),
-		c.session.libName, c.session.libVersion)
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=%d lib-name=%s lib-ver=%s\n",
+		c.id, c.peer(), sock.LocalAddress(c.stream.FD()), c.stream.FD(), c.session.name, c.session.greeting.db, len(c.stream.Kept()), c.owed, c.stream.Out.Len(),
+		c.version(), c.session.libName, c.session.libVersion)
 }
 
 // peer returns the client's address, for messages.

@@ -25,7 +25,7 @@ func (c *client) record(since int64) handoff.Record {
 	}
 	r.Input = c.stream.Kept()
 	r.Output = c.stream.Out.Pieces(nil)
-	c.session.record(&r)
+	c.pool.recordSession(c.session, &r)
 	return r
 }
 

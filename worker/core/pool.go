@@ -40,8 +40,9 @@ type pool struct {
 
 	protocol
 	fanouts   fanouts
-	greeting  []byte            // what is sent first on a fresh server connection: AUTH and SELECT
-	greetings int               // replies to it
+	greetings []*greeting       // that sessions have asked for; the first is that of those that have set nothing
+	resp3     resp3Inquiry      // whether servers speak RESP3
+	unused    timer.Timer       // looks for server connections of other greetings that nobody uses
 	password  [sha256.Size]byte // digest of the password that clients must send
 }
 
@@ -52,9 +53,9 @@ func newPool(l *loop, index int) (*pool, error) {
 		counters: l.shared.Pool(l.spec.Slot, index),
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
-		sessions: newSessions(),
 	}
 	p.setProtocol(spec)
+	p.sessions = newSessions(p.greetings[0])
 	for i := range spec.Servers {
 		p.servers = append(p.servers, newServer(p, i))
 		p.serverNames = append(p.serverNames, spec.Servers[i].Name)
@@ -76,11 +77,12 @@ func newPool(l *loop, index int) (*pool, error) {
 func (p *pool) setProtocol(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
 		p.protocol = memcacheProtocol
+		p.greetings = []*greeting{{}}
 		return
 	}
 	p.protocol = redisProtocol
 	p.password = sha256.Sum256([]byte(spec.Password))
-	p.composeGreeting()
+	p.greetingOf(resp.RESP2, spec.DB)
 }
 
 // nextLane returns the lane of one more client. Clients take turns, whatever their ids have in common.
@@ -90,7 +92,9 @@ func (p *pool) nextLane() uint16 {
 }
 
 // serverConn returns the connection over which the client's requests for a server go, so that they keep their order.
-func (c *client) serverConn(server int) *conn { return c.pool.servers[server].primary.conn(c.lane) }
+func (c *client) serverConn(server int) *conn {
+	return c.pool.servers[server].primary.conn(c.session.greeting, c.lane)
+}
 
 // forward sends b, a request of c or a fragment of one, to a server of the pool and lets r wait for the reply. in is as
 // for conn.send. server < 0: none is live.

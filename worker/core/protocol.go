@@ -84,9 +84,14 @@ func redisError(err error) []byte {
 		return redisPipe
 	case errors.Is(err, unix.EHOSTDOWN):
 		return redisHostDown
+	case err == errNoRESP3:
+		return redisNoProto
 	}
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		return r.reply
+	}
+	if db := (*noDatabase)(nil); errors.As(err, &db) {
+		return resp.AppendError(nil, resp.NoServerDB)
 	}
 	return resp.AppendError(nil, "ERR "+foreignCause(err))
 }
@@ -128,6 +133,7 @@ var (
 	redisReset    = resp.AppendError(nil, resp.ConnectionReset)
 	redisPipe     = resp.AppendError(nil, resp.BrokenPipe)
 	redisHostDown = resp.AppendError(nil, resp.HostDown)
+	redisNoProto  = resp.AppendError(nil, resp.NoServerProto)
 
 	memcacheRefused  = []byte(memcache.ConnectionRefused)
 	memcacheTimeout  = []byte(memcache.ConnectionTimedOut)

@@ -47,7 +47,7 @@ const (
 	isExpired // answered with a timeout, or with what else is the matter; its reply finds nobody
 
 	// What its client asks.
-	isSilent // no reply (noreply)
+	isSilent // no reply (noreply, CLIENT REPLY)
 
 	// What counts it.
 	isUnsent   // its owner: its bytes wait here

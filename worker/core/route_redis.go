@@ -38,6 +38,7 @@ func (rt *redisRoute) trim(m *memory.Allocator) {
 // bytes those are.
 func (c *client) processRedis(b []byte) (used int) {
 	l := c.pool.l
+	c.waits = waitsForNothing
 	if c.progress != (requestProgress{}) {
 		if c.presumes(b) {
 			return len(b)
@@ -48,6 +49,9 @@ func (c *client) processRedis(b []byte) (used int) {
 		}
 		if n >= longBytes && !resp.IsInline(b) && int64(n) <= c.pool.spec.MaxRequestBytes {
 			c.longRequest(b[:n])
+			if c.isPutBack() {
+				return 0
+			}
 			used = n
 		}
 	}
@@ -77,6 +81,9 @@ func (c *client) processRedis(b []byte) (used int) {
 			c.longRequest(request)
 		case len(l.redisRoute.args) > 0:
 			c.redisRequest(request, l.redisRoute.args, len(l.redisRoute.args))
+		}
+		if c.isPutBack() {
+			return used - n
 		}
 	}
 	return used
@@ -174,6 +181,9 @@ func (c *client) refuseProtocol(err error) {
 
 // redisRequest routes one request of count arguments, the first of which are args, by the command table.
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
+	if c.session.reply != replyAll {
+		c.session.reply = c.session.reply.forNext()
+	}
 	cmd := resp.Lookup(args[0].Of(b))
 	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
 		c.noteUnauthenticated(cmd)
@@ -253,12 +263,17 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		return
 	}
 	l, p := c.pool.l, c.pool
+	var other *resp.OtherDB
 	alone, row, err := cmd.Locate(b, args, count, l.redisRoute.keys)
 	l.redisRoute.keys = alone
 	switch {
 	case errors.Is(err, resp.ErrMoreArgs):
 		c.forwardOptions(cmd, b, count)
 		return
+	case errors.As(err, &other):
+		if !c.mayReach(other) {
+			return
+		}
 	case errors.Is(err, resp.ErrForeign):
 		if p.placement.divides() {
 			c.noteRefusal(cmd.Name, foreignKeys)

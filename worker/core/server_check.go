@@ -6,6 +6,7 @@ package core
 import (
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -49,6 +50,9 @@ func (e *endpoint) openForCheck() {
 // noteAttempt is called when an attempt to connect has ended. The check waits for the first one of each server, and so does an
 // inquiry that has opened it.
 func (e *endpoint) noteAttempt(c *conn, err error) {
+	if c.greeting.version == resp.RESP3 {
+		e.noteRESP3(err)
+	}
 	if c != e.conns[0] {
 		return
 	}

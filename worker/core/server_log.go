@@ -40,6 +40,11 @@ func (e *endpoint) complain(err error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
 }
 
+// complainOfWish logs that the server does not do what only some sessions want.
+func (e *endpoint) complainOfWish(err error) {
+	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, err))
+}
+
 // complainOf logs a failure that is not the server's fault.
 func (e *endpoint) complainOf(reason error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))

@@ -14,7 +14,10 @@ import (
 // session is the state of a client that its later requests depend on, whichever worker serves them. Loop only.
 type session struct {
 	authenticated bool // has given the password, or none is asked for
+	reply         replyMode
 	plain         bool // shared by all clients of the pool that have set nothing, as most do: never written
+
+	greeting *greeting // of the server connections that it uses: its protocol and database
 
 	name       string // set by CLIENT SETNAME
 	libName    string
@@ -24,8 +27,12 @@ type session struct {
 // sessions are the two sessions that the clients of a pool share that have set nothing, at no cost.
 type sessions struct{ unauthenticated, authenticated session }
 
-func newSessions() sessions {
-	return sessions{unauthenticated: session{plain: true}, authenticated: session{plain: true, authenticated: true}}
+// newSessions returns the sessions of clients that have set nothing. Their server connections have the greeting g.
+func newSessions(g *greeting) sessions {
+	return sessions{
+		unauthenticated: session{plain: true, greeting: g},
+		authenticated:   session{plain: true, greeting: g, authenticated: true},
+	}
 }
 
 func (ss *sessions) plain(authenticated bool) *session {
@@ -41,18 +48,41 @@ func (p *pool) firstSession() *session { return p.sessions.plain(p.spec.Password
 // sessionOf returns the session of a client that comes from another worker. What it takes is counted.
 func (p *pool) sessionOf(r *handoff.Record) *session {
 	authenticated := r.Authenticated || p.spec.Password == ""
-	if r.Name+r.LibName+r.LibVersion == "" {
+	db := p.spec.DB
+	if r.HasDB {
+		db = int(r.DB)
+	}
+	g := p.greetingOf(max(resp.RESP2, resp.Version(r.RESP)), db)
+	if r.Name+r.LibName+r.LibVersion == "" && g.index == 0 && r.Reply == handoff.ReplyOn {
 		return p.sessions.plain(authenticated)
 	}
-	s := &session{authenticated: authenticated, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
+	s := &session{authenticated: authenticated, greeting: g, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
+	switch r.Reply {
+	case handoff.ReplyOff:
+		s.reply = replyNone
+	case handoff.ReplySkip:
+		s.reply = replySkipNext
+	}
 	p.l.memory.Charge(s.cost())
 	return s
 }
 
-// record writes the session down for another worker.
-func (s *session) record(r *handoff.Record) {
+// recordSession writes a session down for another worker.
+func (p *pool) recordSession(s *session, r *handoff.Record) {
 	r.Authenticated = s.authenticated
 	r.Name, r.LibName, r.LibVersion = s.name, s.libName, s.libVersion
+	if s.greeting.version == resp.RESP3 {
+		r.RESP = uint32(resp.RESP3)
+	}
+	if s.greeting.db != p.spec.DB {
+		r.HasDB, r.DB = true, uint32(s.greeting.db)
+	}
+	switch s.reply {
+	case replyNone:
+		r.Reply = handoff.ReplyOff
+	case replySkipNext:
+		r.Reply = handoff.ReplySkip
+	}
 }
 
 // cost returns how many bytes are kept for one client alone.
@@ -81,10 +111,20 @@ func (c *client) resetSession() {
 // ownSession returns the client's session, to be written: its own, made when first needed.
 func (c *client) ownSession() *session {
 	if c.session.plain {
-		c.session = &session{authenticated: c.session.authenticated}
+		c.session = &session{authenticated: c.session.authenticated, greeting: c.session.greeting}
 		c.pool.l.memory.Charge(c.session.cost())
 	}
 	return c.session
+}
+
+// version returns the version of the protocol in which the client is answered.
+func (c *client) version() resp.Version { return c.session.greeting.version }
+
+// greetAs has the client's further requests go over server connections of that protocol and database. It must be settled.
+func (c *client) greetAs(version resp.Version, db int) {
+	if g := c.pool.greetingOf(version, db); g != c.session.greeting {
+		c.ownSession().greeting = g
+	}
 }
 
 // setField sets a field of the client's own session.
@@ -95,13 +135,21 @@ func (c *client) setField(field *string, value []byte) {
 
 // setName keeps the client's name, or returns the text of the error, if it is none.
 func (c *client) setName(name []byte) (failure string) {
+	if failure := nameFailure(name); failure != "" {
+		return failure
+	}
+	c.setField(&c.ownSession().name, name)
+	return ""
+}
+
+// nameFailure returns the text of the error if name can be no client's.
+func nameFailure(name []byte) string {
 	switch {
 	case len(name) > handoff.MaxNameBytes:
 		return tooLong("Client names")
 	case !printable(name):
 		return resp.BadClientName
 	}
-	c.setField(&c.ownSession().name, name)
 	return ""
 }
 

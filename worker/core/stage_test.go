@@ -32,6 +32,8 @@ func (s *stage) addPool(options []string) {
 			p.Password = value
 		case "db":
 			p.DB = s.number(value)
+		case "databases":
+			p.Databases = s.number(value)
 		case "server_connections":
 			p.ServerConnections = s.number(value)
 		case "client_connections":

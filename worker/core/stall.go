@@ -18,7 +18,7 @@ func (l *loop) extendDeadlines(now int64) {
 	}
 	for e := range l.endpoints {
 		e.prober.extendDeadlines(lost)
-		for _, c := range e.conns {
+		for c := range e.everyConn {
 			c.extendDeadlines(lost)
 		}
 	}

@@ -40,6 +40,15 @@ var records = []Record{
 	{Protocol: "memcache", Pool: "beta", Network: "unix", Address: "/run/pinion/beta.sock", Skip: 1 << 20, ID: 7},
 }
 
+// sessions are clients of which there is more to say than of those, each in a file of its own.
+var sessions = map[string]Record{
+	"resp3":      {Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, RESP: 3, ID: 9},
+	"db":         {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true, DB: 11},
+	"db-0":       {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true},
+	"reply-off":  {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplyOff},
+	"reply-skip": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplySkip},
+}
+
 // joined is r as it is read: the output is one piece.
 func joined(r Record) Record {
 	if r.Output != nil {
@@ -101,6 +110,19 @@ func TestExamples(t *testing.T) {
 	}
 	if !bytes.Equal(b, encode(records)) {
 		t.Errorf("the state is written differently now: %q", encode(records))
+	}
+}
+
+func TestSessionExamples(t *testing.T) {
+	for name, want := range sessions {
+		b := example(t, "v1/session-"+name+".state", encode([]Record{want}))
+		got, errs, err := ParseState(b, 1)
+		if err != nil || errs[0] != nil || !reflect.DeepEqual(got[0], joined(want)) {
+			t.Errorf("%s is read as %+v, %v, %v", name, got, errs, err)
+		}
+		if !bytes.Equal(b, encode([]Record{want})) {
+			t.Errorf("%s is written differently now: %q", name, encode([]Record{want}))
+		}
 	}
 }
 
@@ -199,6 +221,13 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(appendField(nil, 40|critical, 0)), ErrUnknown},
 		{with(appendField(nil, 1000|critical, 0)), ErrUnknown},
 		{with(appendField(nil, tagDedicatedConn, 4), []byte{1, 0, 0, 0}), ErrUnknown},
+		{with(appendField(nil, tagRESP, 4), []byte{3, 0, 0, 0}), nil},
+		{with(appendField(nil, tagRESP, 4), []byte{4, 0, 0, 0}), ErrUnknown},
+		{with(appendField(nil, tagRESP, 1), []byte{3}), errLength},
+		{with(appendField(nil, tagReply, 4), []byte{1, 0, 0, 0}), nil},
+		{with(appendField(nil, tagReply, 4), []byte{3, 0, 0, 0}), ErrUnknown},
+		{with(appendField(nil, tagDB, 4), []byte{1, 0, 0, 0}), nil},
+		{with(appendField(nil, tagDB, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}), errLength},
 		{with(flags(0)), errTwice},
 		{with(appendField(nil, tagSkip, 1), []byte{1}), errLength},
 		{with(appendField(nil, tagID, 0)), errLength},
@@ -305,6 +334,9 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzParseState(f *testing.F) {
 	f.Add(encode(records), len(records))
 	f.Add(encode(records[1:2]), 1)
+	for _, r := range sessions {
+		f.Add(encode([]Record{r}), 1)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, count int) {
 		got, errs, err := ParseState(b, count)
 		if err != nil {

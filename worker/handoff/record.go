@@ -25,10 +25,24 @@ type Record struct {
 	LibName    string
 	LibVersion string
 
+	RESP  uint32 // version of the Redis protocol that it is answered in, if not 2
+	HasDB bool   // has selected DB, another database than the one that its pool had
+	DB    uint32
+	Reply Reply // which replies it wants
+
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
 	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when no worker serves it
 }
+
+// Reply is which replies a client wants, by CLIENT REPLY.
+type Reply uint32
+
+const (
+	ReplyOn   Reply = 0 // all
+	ReplyOff  Reply = 1 // none
+	ReplySkip Reply = 2 // none to its next request
+)
 
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
@@ -50,6 +64,9 @@ const (
 	tagIdle          = 13            // 8 bytes, ms
 	tagFrozen        = 14            // 8 bytes, ns
 	tagDedicatedConn = 15 | critical // 4 bytes: which descriptor of the batch is a server connection of this client alone
+	tagRESP          = 16 | critical // 4 bytes
+	tagDB            = 19 | critical // 4 bytes
+	tagReply         = 22 | critical // 4 bytes
 )
 
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
@@ -82,6 +99,11 @@ func (s *State) Add(r *Record) {
 	s.text(tagName, r.Name)
 	s.text(tagLibName, r.LibName)
 	s.text(tagLibVersion, r.LibVersion)
+	s.number32(tagRESP, r.RESP)
+	if r.HasDB {
+		s.own = binary.LittleEndian.AppendUint32(appendField(s.own, tagDB, 4), r.DB)
+	}
+	s.number32(tagReply, uint32(r.Reply))
 	s.number(tagSkip, r.Skip)
 	s.number(tagID, r.ID)
 	s.number(tagIdle, r.IdleMillis)
@@ -92,7 +114,7 @@ func (s *State) Add(r *Record) {
 	binary.LittleEndian.PutUint32(s.parts[head], uint32(s.bytes-before-4))
 }
 
-// text and number append a field, if there is something to say.
+// text, number and number32 append a field, if there is something to say.
 func (s *State) text(t tag, text string) {
 	if text != "" {
 		s.own = append(appendField(s.own, t, len(text)), text...)
@@ -102,6 +124,12 @@ func (s *State) text(t tag, text string) {
 func (s *State) number(t tag, n uint64) {
 	if n != 0 {
 		s.own = binary.LittleEndian.AppendUint64(appendField(s.own, t, 8), n)
+	}
+}
+
+func (s *State) number32(t tag, n uint32) {
+	if n != 0 {
+		s.own = binary.LittleEndian.AppendUint32(appendField(s.own, t, 4), n)
 	}
 }
 
@@ -218,6 +246,19 @@ func (r *Record) field(t tag, value []byte) error {
 		r.LibName = name(value)
 	case tagLibVersion:
 		r.LibVersion = name(value)
+	case tagRESP:
+		if err := readUint32(&r.RESP, value); err != nil || r.RESP == 3 {
+			return err
+		}
+		return fmt.Errorf("%w: version %d of the protocol", ErrUnknown, r.RESP)
+	case tagDB:
+		r.HasDB = true
+		return readUint32(&r.DB, value)
+	case tagReply:
+		if err := readUint32((*uint32)(&r.Reply), value); err != nil || r.Reply <= ReplySkip {
+			return err
+		}
+		return fmt.Errorf("%w: CLIENT REPLY %d", ErrUnknown, r.Reply)
 	case tagID:
 		return readUint64(&r.ID, value)
 	case tagIdle:

@@ -117,6 +117,7 @@ type Pool struct {
 	TCPKeepalive       bool
 	Password           string // redis_auth: required of clients and sent to servers
 	DB                 int
+	Databases          int // those below it may be selected by clients; ≤ 1: DB alone
 	Preconnect         bool
 	AutoEjectHosts     bool
 	ServerConnections  int // per worker and server, ≥ 1

@@ -100,8 +100,9 @@ func TestE2ERedisCLI(t *testing.T) {
 		{"# Pinion\r\n", "INFO"},
 		{"get\n", "COMMAND INFO get"},
 		{"Get the value of a key", "COMMAND DOCS get"},
-		{"(error) NOPROTO", "--no-raw HELLO 3"},
-		{"value\n", "-3 GET key"}, // goes on with version 2
+		{"(error) NOPROTO", "--no-raw HELLO 4"},
+		{"1) \"value\"\n2) (nil)\n", "-3 --no-raw MGET key nothing"},
+		{"1# \"server\" => \"redis\"\n", "-3 --no-raw HELLO"},
 	} {
 		args := append([]string{"-p", p.Port()}, strings.Fields(c.args)...)
 		out, _ := exec.Command(rig.Program(t, "redis-cli"), args...).CombinedOutput() // its status follows the reply

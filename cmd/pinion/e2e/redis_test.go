@@ -88,7 +88,7 @@ func TestE2EHello(t *testing.T) {
 			t.Errorf("%q: %q", args, fields)
 		}
 	}
-	c.WantDo("-NOPROTO unsupported protocol version\r\n", "HELLO", "3")
+	c.WantDo("-NOPROTO unsupported protocol version\r\n", "HELLO", "4")
 	c.WantDo(rig.Bulk("me"), "CLIENT", "GETNAME")
 	c.WantDo("+OK\r\n", "CLIENT", "SETINFO", "LIB-NAME", "e2e")
 	c.WantDo("+OK\r\n", "CLIENT", "NO-TOUCH", "ON")

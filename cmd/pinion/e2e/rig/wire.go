@@ -105,7 +105,7 @@ func Array(elements ...string) string {
 	return fmt.Sprintf("*%d\r\n%s", len(elements), strings.Join(elements, ""))
 }
 
-// ReadRESP reads one reply of RESP2.
+// ReadRESP reads one reply of RESP2 or RESP3.
 func ReadRESP(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil || len(line) < 3 {
@@ -113,14 +113,20 @@ func ReadRESP(r *bufio.Reader) (string, error) {
 	}
 	n, _ := strconv.Atoi(line[1 : len(line)-2])
 	switch line[0] {
-	case '$':
+	case '$', '=', '!':
 		if n < 0 {
 			return line, nil
 		}
 		data := make([]byte, n+2)
 		_, err := io.ReadFull(r, data)
 		return line + string(data), err
-	case '*':
+	case '*', '~', '>', '%', '|':
+		switch line[0] {
+		case '%':
+			n *= 2
+		case '|': // and the value itself
+			n = 2*n + 1
+		}
 		var b strings.Builder
 		b.WriteString(line)
 		for range max(n, 0) {
@@ -162,17 +168,20 @@ func ReadMemcache(r *bufio.Reader) (string, error) {
 	}
 }
 
-// Elements splits an array reply of one level into its elements.
+// Elements splits an array reply of one level, or a map, into its elements.
 func Elements(t testing.TB, reply string) []string {
 	t.Helper()
 	in := bufio.NewReader(strings.NewReader(reply))
 	header, err := in.ReadString('\n')
-	if err != nil || header[0] != '*' {
+	if err != nil || header[0] != '*' && header[0] != '%' {
 		t.Fatalf("%.60q is no array", reply)
 	}
 	n, err := strconv.Atoi(header[1 : len(header)-2])
 	if err != nil {
 		t.Fatal(err)
+	}
+	if header[0] == '%' {
+		n *= 2
 	}
 	all := make([]string, n)
 	for i := range all {
@@ -183,12 +192,15 @@ func Elements(t testing.TB, reply string) []string {
 	return all
 }
 
-// Text returns what a bulk string holds.
+// Text returns what a bulk or verbatim string holds.
 func Text(t testing.TB, reply string) string {
 	t.Helper()
 	header, rest, ok := strings.Cut(reply, "\r\n")
-	if !ok || header[0] != '$' || !strings.HasSuffix(rest, "\r\n") {
+	if !ok || header[0] != '$' && header[0] != '=' || !strings.HasSuffix(rest, "\r\n") {
 		t.Fatalf("%.60q is no bulk string", reply)
+	}
+	if header[0] == '=' {
+		rest = rest[len("txt:"):]
 	}
 	return rest[:len(rest)-2]
 }

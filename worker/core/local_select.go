@@ -1,0 +1,47 @@
+// Databases: a pool has one, redis_db, or with the key databases several, each of which has server connections of its own.
+
+package core
+
+import "github.com/pinion-proxy/pinion/codec/resp"
+
+// hasDB tells whether clients of the pool may use a database.
+func (p *pool) hasDB(n int64) bool {
+	return n == int64(p.spec.DB) || n >= 0 && p.spec.Databases > 1 && n < int64(p.spec.Databases)
+}
+
+// selectDB answers SELECT, unless it has to wait. A client of a pool of one database that wants another one would go on in
+// that one, so it is not served any more.
+func (c *client) selectDB(out, db []byte) []byte {
+	n, ok := resp.ParseInt(db)
+	switch {
+	case !ok:
+		return resp.AppendError(out, resp.NotAnInteger)
+	case n < 0, c.pool.spec.Databases > 1 && !c.pool.hasDB(n):
+		return resp.AppendError(out, resp.BadDB)
+	case !c.pool.hasDB(n):
+		c.noteRefusal("select", otherDatabase)
+		c.leave()
+		return resp.AppendOtherDB(out, c.pool.spec.DB)
+	case n != int64(c.session.greeting.db):
+		if !c.settled() {
+			return out
+		}
+		c.greetAs(c.version(), int(n))
+	}
+	return resp.AppendSimple(out, "OK")
+}
+
+// mayReach tells whether a request may touch the database that it names, or answers it.
+func (c *client) mayReach(to *resp.OtherDB) bool {
+	if c.pool.spec.Databases <= 1 {
+		c.noteRefusal(to.Asks, otherDatabase)
+		c.respondScratch(resp.AppendNotSupportedText(c.pool.l.scratch[:0], to.Asks))
+		return false
+	}
+	n, ok := resp.ParseInt(to.DB)
+	if ok && !c.pool.hasDB(n) {
+		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.BadDB))
+		return false
+	}
+	return true // or the server says what is wrong
+}
