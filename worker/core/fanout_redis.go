@@ -24,7 +24,9 @@ func (r *redisFanout) cost() (inBuffers, elsewhere int) { return 0, 0 }
 
 func (r *redisFanout) clear(*memory.Allocator) (large bool) {
 	r.cmd = nil
-	r.answers, r.head = resp.Answers{}, nil
+	if r.answers.Command != nil {
+		r.answers, r.head = resp.Answers{}, nil
+	}
 	return false
 }
 

@@ -95,6 +95,8 @@ func TestE2EAllServers(t *testing.T) {
 	c.WantDo("*1\r\n:0\r\n", "SCRIPT", "EXISTS", sha)
 	c.WantDo("+OK\r\n", "SCRIPT", "FLUSH")
 	c.WantDo("-NOSCRIPT No matching script. Please use EVAL.\r\n", "EVALSHA", sha, "1", "key:1", "y")
+	sha = rig.Text(t, c.Do("SCRIPT", "LOAD", "return 1 --"+strings.Repeat("-", 100_000)))
+	c.WantDo(":1\r\n", "EVALSHA", sha, "1", "key:1")
 	c.WantDo("-NOTBUSY No scripts in execution right now.\r\n", "SCRIPT", "KILL")
 
 	c.WantDo(rig.Bulk("lib"), "FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function(keys, args) return redis.call('get', keys[1]) end)")
@@ -127,6 +129,50 @@ func TestE2EAllServers(t *testing.T) {
 	})
 	c.WantDo("-ERR 'keys' failed on 1 of 3 servers, \"s1\": Connection refused\r\n", "KEYS", "*")
 	c.WantDo("-ERR 'flushdb' failed on 1 of 3 servers, \"s1\": Connection refused\r\n", "FLUSHDB")
+}
+
+// A SCAN goes on behind a reload, on the same connection and on a new one. Where the servers are others now, it does not pretend to.
+func TestE2EScanAcrossReloads(t *testing.T) {
+	t.Parallel()
+	servers, address := rig.ThreeRedis(t), rig.FreeAddress(t)
+	config := func(servers []*rig.Backend, options ...string) string {
+		options = append(options, "redis: true", "hash: murmur")
+		return rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: options, Servers: rig.Lines(servers)})
+	}
+	o := operate(t, config(servers), address)
+	c := o.Dial()
+	var want []string
+	for i := range 300 {
+		want = append(want, fmt.Sprintf("key:%d", i))
+		c.WantDo("+OK\r\n", "SET", want[i], "x")
+	}
+	slices.Sort(want)
+	var keys []string
+	cursor, steps := "0", 0
+	for ; steps == 0 || cursor != "0"; steps++ {
+		parts := rig.Elements(t, c.Do("SCAN", cursor, "COUNT", "50"))
+		cursor = rig.Text(t, parts[0])
+		keys = append(keys, texts(t, parts[1])...)
+		if steps%3 == 0 && steps < 9 {
+			o.configure(t, config(servers, fmt.Sprintf("timeout: %d", 1000+steps)))
+			o.reloads(t, "")
+			if steps == 3 {
+				c = o.Dial()
+			}
+		}
+	}
+	slices.Sort(keys)
+	if keys = slices.Compact(keys); !slices.Equal(keys, want) {
+		t.Errorf("%d keys in %d steps, want %d", len(keys), steps, len(want))
+	}
+
+	parts := rig.Elements(t, c.Do("SCAN", "0", "COUNT", "10"))
+	const foreign = "-ERR cursor is not of this pool's servers, which may have changed since; begin again with 0\r\n"
+	for n := 2; n >= 1; n-- {
+		o.configure(t, config(servers[:n]))
+		o.reloads(t, "")
+		c.WantDo(foreign, "SCAN", rig.Text(t, parts[0]))
+	}
 }
 
 // checkServerCommands asks what is about the servers themselves.
