@@ -80,7 +80,7 @@ type Command struct {
 	Local  LocalOp // of Local
 	Write  bool    // may change data
 	Script bool    // its reply is made by the client's own program
-	Turns  bool    // of Refuse: would change what the connection's next requests mean, so it must not be used any more
+	Turns  bool    // changes what the connection's next requests mean: when it is refused or denied, they must not be carried out
 
 	Arity             int // 0: not checked, the command is refused in any case
 	First, Last, Step int // arguments that are keys; First == 0: none at fixed positions

@@ -42,6 +42,20 @@ func TestDenied(t *testing.T) {
 	}
 }
 
+// TestTurningCommands: whatever becomes of these commands, a client to which they are denied does not go on.
+func TestTurningCommands(t *testing.T) {
+	for _, name := range turning {
+		if row := rowOf(name); row == nil || row.Name != name || !row.Turns {
+			t.Errorf("%s: %+v", name, row)
+		}
+	}
+	for _, c := range allRows() {
+		if c.Turns != slices.Contains(turning, c.Name) {
+			t.Errorf("%s: %v", c.Name, c.Turns)
+		}
+	}
+}
+
 // Every name in a list is one of the table, so that a slip of the pen does not allow what was to be denied.
 func TestDenyListsNameCommands(t *testing.T) {
 	for _, name := range DeniedByDefault() {

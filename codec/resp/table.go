@@ -99,10 +99,8 @@ func refuse(name string) Command {
 	return Command{Name: name, Route: Refuse}
 }
 
-// refuseTurn is a command whose refusal ends the connection.
-func refuseTurn(name string) Command {
-	return Command{Name: name, Route: Refuse, Turns: true}
-}
+// refuseTurn is a command whose refusal ends the connection, see turning.
+func refuseTurn(name string) Command { return refuse(name) }
 
 // container is a command whose second argument decides. What is not in subs is unknown.
 func container(name string, subs ...Command) Command {
@@ -117,15 +115,22 @@ func subKey(name string, arity int, write bool) Command {
 	return Command{Name: name, Route: Forward, Arity: arity, First: 2, Last: 2, Step: 1, Write: write}
 }
 
-// numbered gives each row, subcommands included, its ID.
+// turning are the commands after which a connection's next requests mean something else, whoever answers them.
+var turning = []string{
+	"client|reply", "client|tracking", "monitor", "multi", "psubscribe", "psync", "select", "ssubscribe", "subscribe", "sync", "watch",
+}
+
+// numbered gives each row, subcommands included, its ID, and notes which are turning.
 func numbered(rows []Command) []Command {
 	next := uint16(0)
-	for i := range rows {
-		rows[i].ID = next
+	finish := func(c *Command) {
+		c.ID, c.Turns = next, slices.Contains(turning, c.Name)
 		next++
+	}
+	for i := range rows {
+		finish(&rows[i])
 		for k := range rows[i].Subs {
-			rows[i].Subs[k].ID = next
-			next++
+			finish(&rows[i].Subs[k])
 		}
 	}
 	return rows
