@@ -4,7 +4,7 @@ VERSION ?= $(shell packaging/ci/version.sh)
 FUZZ ?= 20s
 N ?= $(FUZZ)
 
-.PHONY: all demo test lint fuzz storm packages lint-packages e2e bench microbench clean
+.PHONY: all demo test lint fuzz storm packages lint-packages e2e compat bench microbench clean
 all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 demo: all ; bin/pinion demo
 test: ; packaging/ci/test.sh
@@ -14,6 +14,7 @@ storm: ; packaging/ci/storm.sh
 packages: ; VERSION=$(VERSION) packaging/ci/packages.sh
 lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
 e2e: packages ; packaging/e2e/run.sh
+compat: all ; packaging/compat/run.sh
 bench: all ; bin/pinion-bench compare --json bin/bench.json
 microbench: ; go test -run '^$$' -bench . -benchmem ./codec/... ./shard/... ./worker/...
 clean: ; rm -rf bin

@@ -1,0 +1,69 @@
+"""What all programs in Python share: they try one thing after the other, and say what came of each."""
+
+import os
+import signal
+import sys
+import time
+
+host, port = sys.argv[1], int(sys.argv[2])
+variant = os.environ.get("COMPAT_VARIANT", "")
+LIMIT = 20  # seconds that one check may take
+
+
+class TooLate(BaseException):
+    """No Exception, so that no library takes it for one of a socket."""
+
+
+def _late(*_):
+    raise TooLate(f"has not ended within {LIMIT} s")
+
+
+def version(text):
+    print("version", text, flush=True)
+
+
+def check(name):
+    """Decorates a function that is called at once, and has failed if it raises."""
+
+    def run(function):
+        signal.signal(signal.SIGALRM, _late)
+        signal.alarm(LIMIT)
+        try:
+            function()
+        except (Exception, TooLate) as err:
+            reason = " ".join(f"{type(err).__name__}: {err}".split())
+            print(f"FAIL {name}: {reason[:400]}", flush=True)
+        else:
+            print("ok", name, flush=True)
+        finally:
+            signal.alarm(0)
+        return function
+
+    return run
+
+
+def equal(got, want):
+    if got != want:
+        raise AssertionError(f"got {got!r}, want {want!r}")
+
+
+def raises(kind, function, *args, **kwargs):
+    try:
+        got = function(*args, **kwargs)
+    except kind:
+        return
+    raise AssertionError(f"got {got!r}, want {kind.__name__}")
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("what is waited for has not come")
+
+
+def done():
+    print("done", flush=True)
+    os._exit(0)  # threads of libraries do not matter

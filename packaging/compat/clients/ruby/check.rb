@@ -1,0 +1,34 @@
+# What all programs in Ruby share: they try one thing after the other, and say what came of each.
+
+require 'timeout'
+
+$stdout.sync = true
+HOST, PORT = ARGV[0], ARGV[1].to_i
+VARIANT = ENV.fetch('COMPAT_VARIANT', '')
+LIMIT = 20 # seconds that one check may take
+
+def check(name)
+  Timeout.timeout(LIMIT) { yield }
+  puts "ok #{name}"
+  true
+rescue StandardError, ScriptError, Timeout::Error => e
+  puts "FAIL #{name}: #{e.class}: #{e.message.split.join(' ')[0, 400]}"
+  false
+end
+
+def equal(got, want)
+  raise "got #{got.inspect}, want #{want.inspect}" unless got == want
+end
+
+def wait_until(seconds = 10)
+  (seconds * 50).times do
+    return if yield
+    sleep 0.02
+  end
+  raise 'what is waited for has not come'
+end
+
+def done
+  puts 'done'
+  exit! 0 # threads of libraries do not matter
+end

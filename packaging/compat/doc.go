@@ -1,0 +1,13 @@
+// Compat runs real client libraries, each doing its main job with its defaults, against plain servers and through
+// Pinion, and prints what came of it.
+//
+//	main ─► servers: 5 redis-server, 5 memcached, one pinion with four pools
+//	  │       plain = a server     one = a pool of one server     three = a pool of three
+//	  └► for each library: its program three times at once, one per setting
+//	       │  program HOST PORT  ─►  version 4.3.4 / ok NAME / FAIL NAME: reason / done
+//	       └► report: what the plain server gives and a pool does not is a fault of Pinion, unless known.txt
+//	                  has it with its reason
+//
+// It is a module of its own: what clients need is nothing that Pinion needs. The programs are in clients/, one per
+// library, in the library's language; run.sh gets what they need and starts this.
+package main

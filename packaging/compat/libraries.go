@@ -1,0 +1,68 @@
+// The libraries, and how the program of each is started.
+
+package main
+
+// library is one client library in one manner of use.
+type library struct {
+	name      string
+	source    string // where run.sh has got it
+	memcached bool
+	variant   string   // what the program gets in COMPAT_VARIANT: a manner of use
+	program   []string // without host and port; bin/ is in the work folder, the rest relative to the sources of clients
+}
+
+const (
+	debian = "Debian"
+	npm    = "npm"
+	goes   = "Go"
+)
+
+var libraries = []library{
+	{name: "redis-py", source: debian, program: []string{python, "python/redis_py.py"}},
+	{name: "redis-py asyncio", source: debian, program: []string{python, "python/redis_py_asyncio.py"}},
+	{name: "celery", source: debian, program: []string{python, "python/celery_tasks.py"}},
+	{name: "celery, global_keyprefix {c}", source: debian, variant: "{c}", program: []string{python, "python/celery_tasks.py"}},
+	{name: "rq", source: debian, program: []string{python, "python/rq_jobs.py"}},
+	{name: "node-redis", source: npm, program: []string{"node", "node/node_redis.mjs"}},
+	{name: "node-redis, RESP 2", source: npm, variant: "2", program: []string{"node", "node/node_redis.mjs"}},
+	{name: "ioredis", source: npm, program: []string{"node", "node/ioredis.mjs"}},
+	{name: "BullMQ", source: npm, program: []string{"node", "node/bullmq.mjs"}},
+	{name: "BullMQ, prefix {b}", source: npm, variant: "{b}", program: []string{"node", "node/bullmq.mjs"}},
+	{name: "Bull", source: npm, program: []string{"node", "node/bull.mjs"}},
+	{name: "Bull, prefix {b}", source: npm, variant: "{b}", program: []string{"node", "node/bull.mjs"}},
+	{name: "socket.io adapter", source: npm, program: []string{"node", "node/socketio.mjs"}},
+	{name: "go-redis", source: goes, program: []string{"bin/goredis"}},
+	{name: "go-redis, RESP 2", source: goes, variant: "2", program: []string{"bin/goredis"}},
+	{name: "rueidis", source: goes, program: []string{"bin/rueidis"}},
+	{name: "valkey-go", source: goes, program: []string{"bin/valkeygo"}},
+	{name: "redigo", source: goes, program: []string{"bin/redigo"}},
+	{name: "asynq", source: goes, program: []string{"bin/asynq"}},
+	{name: "redis_exporter", source: debian, program: []string{"bin/exporter"}},
+	{name: "redis-rb", source: debian, program: []string{"ruby", "ruby/redis_rb.rb"}},
+	{name: "sidekiq", source: debian, program: []string{"ruby", "ruby/sidekiq_jobs.rb"}},
+	{name: "phpredis", source: debian, program: []string{"php", "php/phpredis.php"}},
+	{name: "Predis", source: debian, program: []string{"php", "php/predis.php"}},
+	{name: "hiredis", source: debian, program: []string{"bin/hiredis"}},
+	{name: "redis-cli", source: debian, program: []string{"bash", "shell/redis_cli.sh"}},
+
+	{name: "gomemcache", source: goes, memcached: true, program: []string{"bin/gomemcache"}},
+	{name: "pymemcache", source: debian, memcached: true, program: []string{python, "python/pymemcache_client.py"}},
+	{name: "python-memcached", source: debian, memcached: true, program: []string{python, "python/python_memcached.py"}},
+	{name: "pylibmc, text", source: debian, memcached: true, variant: "text", program: []string{python, "python/pylibmc_client.py"}},
+	{name: "pylibmc, binary", source: debian, memcached: true, variant: "binary", program: []string{python, "python/pylibmc_client.py"}},
+	{name: "php-memcached", source: debian, memcached: true, program: []string{"php", "php/memcached.php"}},
+	{name: "php-memcached, binary", source: debian, memcached: true, variant: "binary", program: []string{"php", "php/memcached.php"}},
+	{name: "dalli, binary", source: debian, memcached: true, variant: "binary", program: []string{"ruby", "ruby/dalli_client.rb"}},
+	{name: "dalli, meta", source: debian, memcached: true, variant: "meta", program: []string{"ruby", "ruby/dalli_client.rb"}},
+	{name: "memjs", source: npm, memcached: true, program: []string{"node", "node/memjs.mjs"}},
+	{name: "memcached (npm)", source: npm, memcached: true, program: []string{"node", "node/memcached.mjs"}},
+	{name: "spymemcached, text", source: debian, memcached: true, variant: "text", program: java},
+	{name: "spymemcached, binary", source: debian, memcached: true, variant: "binary", program: java},
+	{name: "libmemcached tools, text", source: debian, memcached: true, variant: "text", program: []string{"bash", "shell/libmemcached.sh"}},
+	{name: "libmemcached tools, binary", source: debian, memcached: true, variant: "binary", program: []string{"bash", "shell/libmemcached.sh"}},
+}
+
+// Debian's modules belong to Debian's python.
+const python = "/usr/bin/python3"
+
+var java = []string{"java", "-cp", "/usr/share/java/spymemcached.jar", "java/Spymemcached.java"}
