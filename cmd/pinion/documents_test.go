@@ -278,7 +278,7 @@ func memcacheTable() string {
 		{memcache.Forward, "forwarded to the server of the key"},
 		{memcache.Broadcast, "sent to all servers, replies merged"},
 		{memcache.Keyless, "forwarded to one fixed server"},
-		{memcache.Solo, "only in a pool of one server"},
+		{memcache.NoOp, "answered by the proxy, in order"},
 		{memcache.Local, "answered by the proxy"},
 		{memcache.Refuse, "refused"},
 	} {

@@ -13,6 +13,8 @@ var traffic = []struct{ name, request, reply string }{
 	{"miss", "get user:1000:profile\r\n", "END\r\n"},
 	{"set", "set user:1000:profile 0 300 64\r\n" + strings.Repeat("v", 64) + "\r\n", "STORED\r\n"},
 	{"set noreply", "set user:1000:profile 0 300 5 noreply\r\nhello\r\n", "STORED\r\n"},
+	{"mg", "mg user:1000:profile v f c O12\r\n", "VA 5 f0 c9 O12\r\nhello\r\n"},
+	{"ms", "ms user:1000:profile 5 q T300\r\nhello\r\n", "HD\r\n"},
 	{"incr", "incr hits 1\r\n", "18446744073709551615\r\n"},
 	{"delete", "delete user:1000:profile\r\n", "DELETED\r\n"},
 	{"get 10", "get" + strings.Repeat(" user:1000:profile", 10) + "\r\n",
@@ -37,7 +39,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations", c.name, got)
 		}
 	}
-	for _, in := range []string{"x\r\n", "set k x 0 5 noreply\r\n", "mg k v\r\n"} {
+	for _, in := range []string{"x\r\n", "set k x 0 5 noreply\r\n", "mg k q q\r\n"} {
 		b := []byte(in)
 		if got := testing.AllocsPerRun(100, func() { ConsumeRequest(b, keys) }); got != 0 {
 			t.Errorf("%q: %v allocations", in, got)

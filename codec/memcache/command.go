@@ -10,13 +10,13 @@ const (
 	Fragment               // to the servers of its keys; with one key as Forward
 	Broadcast              // to every server of the pool, replies merged
 	Keyless                // to one fixed server
-	Solo                   // as Keyless, but only in a pool of one server; otherwise AppendSoloRefusal
+	NoOp                   // by the proxy itself, with AppendNoOp, in its place among the replies
 	Local                  // by the proxy itself: quit, which closes
 	Refuse                 // never seen by a caller: ConsumeRequest returns the refusal as its error
 )
 
 func (r Route) String() string {
-	return [...]string{"forward", "fragment", "broadcast", "keyless", "solo", "local", "refuse"}[r]
+	return [...]string{"forward", "fragment", "broadcast", "keyless", "noop", "local", "refuse"}[r]
 }
 
 // Merge is how the replies to the fragments of a command become one.
@@ -31,6 +31,7 @@ var (
 	Values = &Merge{replies: mergeValues, PerKey: true} // VALUE blocks in the order of the requested keys
 	Status = &Merge{replies: mergeStatus}               // the same line from all
 	Stats  = &Merge{replies: mergeStats}                // STAT lines, added up where that means something
+	Lists  = &Merge{replies: mergeLists}                // the lines of all, one server after the other
 )
 
 // shape is the form of a command's line.
@@ -47,6 +48,7 @@ const (
 	shapeVerbosity              // <level> [noreply]
 	shapeStats                  // [<words>]
 	shapeFree                   // words that nobody reads
+	shapeMeta                   // <key> <flags>*
 	shapeMetaSet                // <key> <bytes> <flags>*, then data
 )
 
@@ -62,10 +64,15 @@ type Command struct {
 	min, max uint8         // words of the line, the name and "noreply" included; max is 0 if any number will do
 	words    uint8         // words that a server gets to see; 0 stands for all
 	refusal  *RequestError // set for Refuse
+
+	// Of a meta command.
+	quiet       formKind      // what the flag q hides; formAsSent: there is no such flag
+	doubled     *RequestError // two flags of one letter
+	undecodable *RequestError // the key is not the base64 that it is said to be
+	tooMany     *RequestError // flags
 }
 
-// commands is ordered as doc/protocol.txt of memcached. The meta commands have their rows: to support one, give it a
-// Route and a shape of its own, and its replies a line in classify.
+// commands is ordered as doc/protocol.txt of memcached.
 var commands = [...]Command{
 	{Name: "set", Route: Forward, Write: true, HasData: true, shape: shapeStorage, min: 5, max: 6, words: 5},
 	{Name: "add", Route: Forward, Write: true, HasData: true, shape: shapeStorage, min: 5, max: 6, words: 5},
@@ -86,15 +93,15 @@ var commands = [...]Command{
 	{Name: "verbosity", Route: Broadcast, Merge: Status, shape: shapeVerbosity, min: 2, max: 3, words: 2},
 	{Name: "stats", Route: Broadcast, Merge: Stats, shape: shapeStats, words: 1},
 	{Name: "stats reset", Route: Broadcast, Merge: Status, shape: shapeStats, words: 2},
-	{Name: "stats …", Route: Solo, shape: shapeStats},
+	{Name: "stats …", Route: Broadcast, Merge: Lists, shape: shapeStats},
 	{Name: "quit", Route: Local, shape: shapeFree, words: 1},
 
-	{Name: "mn", Route: Refuse, shape: shapeFree},
-	{Name: "mg", Route: Refuse, shape: shapeFree},
-	{Name: "ms", Route: Refuse, HasData: true, Write: true, shape: shapeMetaSet},
-	{Name: "md", Route: Refuse, Write: true, shape: shapeFree},
-	{Name: "ma", Route: Refuse, Write: true, shape: shapeFree},
-	{Name: "me", Route: Refuse, shape: shapeFree},
+	{Name: "mn", Route: NoOp, shape: shapeFree, words: 1},
+	{Name: "mg", Route: Forward, Write: true, shape: shapeMeta, min: 2, quiet: formNoMiss},
+	{Name: "ms", Route: Forward, Write: true, HasData: true, shape: shapeMetaSet, min: 3, quiet: formNoSuccess},
+	{Name: "md", Route: Forward, Write: true, shape: shapeMeta, min: 2, quiet: formNoSuccess},
+	{Name: "ma", Route: Forward, Write: true, shape: shapeMeta, min: 2, quiet: formNoSuccess},
+	{Name: "me", Route: Forward, shape: shapeMeta, min: 2},
 
 	{Name: "cache_memlimit", Route: Refuse, shape: shapeFree},
 	{Name: "debugtime", Route: Refuse, shape: shapeFree},
@@ -123,6 +130,9 @@ func slotOf(name []byte) byte {
 func init() {
 	for i := range commands {
 		c := &commands[i]
+		if c.shape >= shapeMeta {
+			c.setMetaFaults()
+		}
 		if c.Route == Refuse {
 			c.refusal = &RequestError{Reply: "CLIENT_ERROR " + c.Name + " is not supported by pinion\r\n"}
 		}
@@ -141,6 +151,22 @@ func init() {
 		*slot = c
 	}
 }
+
+// setMetaFaults chooses the words in which memcached rejects the line of a meta command.
+func (c *Command) setMetaFaults() {
+	c.doubled, c.undecodable, c.tooMany = errFlag, errFlag, errManyFlags
+	switch c.Name {
+	case "mg":
+		c.doubled, c.undecodable, c.tooMany = errDoubled, errDecode, errManyFlagsOfGet
+	case "ms":
+		c.doubled, c.undecodable = errDoubled, errDecode
+	case "me":
+		c.undecodable, c.tooMany = errFormat, errFormat
+	}
+}
+
+// IsMeta reports whether c is a meta command with a key.
+func (c *Command) IsMeta() bool { return c.shape >= shapeMeta }
 
 // Lookup returns the row of the command called name, which memcached knows in lower case only, or nil.
 func Lookup(name []byte) *Command {

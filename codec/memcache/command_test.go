@@ -30,6 +30,9 @@ func TestTable(t *testing.T) {
 		if (c.Route == Refuse) != (c.refusal != nil) || int(c.max) >= maxWords {
 			t.Errorf("%s: refusal %v, max %d", c.Name, c.refusal, c.max)
 		}
+		if c.IsMeta() != (c.tooMany != nil && c.doubled != nil && c.undecodable != nil) {
+			t.Errorf("%s: faults %v, %v, %v", c.Name, c.tooMany, c.doubled, c.undecodable)
+		}
 		if c.Route.String() == "" {
 			t.Errorf("%s: route without a name", c.Name)
 		}

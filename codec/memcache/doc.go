@@ -10,6 +10,9 @@
 //	              *RequestError:     AppendForward: whole          one reply: copied
 //	              Reply, Close       AppendFragment: its keys ───► MergeReplies
 //
+// Clients may speak the binary protocol (binary.go): what they ask becomes text for the server, and its reply takes the form
+// that they expect (reply_form.go).
+//
 // Everything is a function of the bytes it is given. "Incomplete" is a result, n == 0 without an error, never a state
 // kept here: the caller keeps the bytes and calls again with more of them, and with a Progress where a second look from
 // the start would cost too much.

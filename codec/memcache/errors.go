@@ -40,6 +40,9 @@ func (e *RequestError) unless(noreply bool) *RequestError {
 	return e
 }
 
+// What is not supported is a CLIENT_ERROR: libmemcached takes a SERVER_ERROR for a server that does not work, and in the
+// midst of statistics ends its process.
+//
 // The texts are those of memcached 1.6, proto_text.c; errBinary and errLineTooLong, where it closes without a word, are
 // our own.
 var (
@@ -50,27 +53,14 @@ var (
 	errDelta       = &RequestError{Reply: "CLIENT_ERROR invalid numeric delta argument\r\n"}
 	errExptime     = &RequestError{Reply: "CLIENT_ERROR invalid exptime argument\r\n"}
 	errChunk       = &RequestError{Reply: "CLIENT_ERROR bad data chunk\r\n"}
+	errDoubled     = &RequestError{Reply: "CLIENT_ERROR duplicate flag\r\n"}
+	errDecode      = &RequestError{Reply: "CLIENT_ERROR error decoding key\r\n"}
+	errFlag        = &RequestError{Reply: "CLIENT_ERROR invalid or duplicate flag\r\n"}
+	errManyFlags   = &RequestError{Reply: "CLIENT_ERROR options flags too long\r\n"}
 	errTooLarge    = &RequestError{Reply: TooLarge}
 	errLineTooLong = &RequestError{Reply: "CLIENT_ERROR line too long\r\n", Close: true}
-	errBinary      = &RequestError{Reply: "CLIENT_ERROR binary protocol is not supported by pinion\r\n", Close: true}
+
+	errManyFlagsOfGet = &RequestError{Reply: "CLIENT_ERROR options flags are too long\r\n"}
+
+	errBinary = &RequestError{Reply: "CLIENT_ERROR the connection has begun in the text protocol\r\n", Close: true}
 )
-
-// What is not supported is a CLIENT_ERROR: libmemcached takes a SERVER_ERROR for a server that does not work, and in the
-// midst of statistics ends its process.
-
-// AppendSoloRefusal appends the answer to a request whose Route is Solo in a pool of several servers. b is as for
-// AppendForward.
-func AppendSoloRefusal(dst, b []byte, r *Request) []byte {
-	name := nextWord(b, 0, int(r.lineEnd))
-	argument := nextWord(b, int(name.Hi), int(r.lineEnd))
-	shown := argument.Of(b)
-	shown = shown[:min(len(shown), maxShownBytes)]
-	dst = append(dst, "CLIENT_ERROR '"...)
-	dst = append(dst, name.Of(b)...)
-	dst = append(dst, ' ')
-	dst = append(dst, shown...)
-	return append(dst, "' needs a pool of one server\r\n"...)
-}
-
-// maxShownBytes is how much of a client's word an error shows: libmemcached reads error lines into 80 bytes.
-const maxShownBytes = 20

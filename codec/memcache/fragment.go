@@ -3,12 +3,27 @@
 package memcache
 
 // AppendForward appends r as its server is to get it: single spaces, "\r\n", and never "noreply", so that every request
-// is answered by one reply whatever becomes of it; the reply to a request with NoReply set is to be swallowed.
+// is answered by one reply whatever becomes of it; the reply to a request with NoReply set is to be swallowed. For the same reason
+// the flag q of a meta command goes.
 // (memcached does answer some requests in spite of "noreply".) b begins with the bytes that r was parsed from.
 func AppendForward(dst, b []byte, r *Request) []byte {
 	if r.plain {
 		return append(dst, b[:r.size]...)
 	}
+	if r.Quiet {
+		dst = appendLoud(dst, b, r)
+	} else {
+		dst = appendWords(dst, b, r)
+	}
+	dst = append(dst, crlf...)
+	if r.Cmd.HasData {
+		dst = append(dst, b[r.Data.Lo:r.size]...)
+	}
+	return dst
+}
+
+// appendWords appends the words of the line that a server gets to see.
+func appendWords(dst, b []byte, r *Request) []byte {
 	end := int(r.lineEnd)
 	w := nextWord(b, 0, end)
 	dst = append(dst, w.Of(b)...)
@@ -19,10 +34,6 @@ func AppendForward(dst, b []byte, r *Request) []byte {
 		}
 		dst = append(dst, ' ')
 		dst = append(dst, w.Of(b)...)
-	}
-	dst = append(dst, crlf...)
-	if r.Cmd.HasData {
-		dst = append(dst, b[r.Data.Lo:r.size]...)
 	}
 	return dst
 }

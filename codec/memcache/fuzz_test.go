@@ -17,6 +17,9 @@ func FuzzConsumeRequest(f *testing.F) {
 	}
 	f.Add([]byte("get "+strings.Repeat("k ", 1100)+"\r\n"), uint16(2000))
 	f.Add([]byte("\x80"), uint16(0))
+	f.Add([]byte("ms Zm9v 3 q b O1\r\nabc\r\n"), uint16(5))
+	f.Add([]byte("mg k q q\r\n"), uint16(5))
+	f.Add([]byte("me k b\r\n"), uint16(5))
 	f.Fuzz(func(t *testing.T, b []byte, cut uint16) {
 		want := naiveRequest(string(b))
 		r, keys, n, err := ConsumeRequest(b, nil)
@@ -40,6 +43,12 @@ func FuzzConsumeRequest(f *testing.F) {
 		if got := strings.Join(names, " "); got != want.keys || r.NoReply != want.noreply {
 			t.Fatalf("keys %q, noreply %v; twin %+v", got, r.NoReply, want)
 		}
+		if r.Quiet != (want.quiet == 1) || r.EncodedKey != (want.placed != "") {
+			t.Fatalf("%+v, twin %+v", r, want)
+		}
+		if got := string(r.AppendKey(nil, b, append(keys, Span{})[0])); r.EncodedKey && got != want.placed {
+			t.Fatalf("key %q, twin %q", got, want.placed)
+		}
 		if r.Cmd.Name == "get" || r.Cmd.Name == "gets" {
 			var last Span
 			for i, key := range keys {
@@ -55,7 +64,7 @@ func FuzzConsumeRequest(f *testing.F) {
 		// What a server gets is a request that says the same, in the form in which nothing is left to change.
 		again, _, n, err := ConsumeRequest(forward, nil)
 		stable := again.plain || r.Cmd.shape == shapeStats
-		if err != nil || n != len(forward) || again.Cmd != r.Cmd || again.NoReply || !stable {
+		if err != nil || n != len(forward) || again.Cmd != r.Cmd || again.NoReply || again.Quiet || !stable {
 			t.Fatalf("forward %q: n = %d, %+v, %v", forward, n, again, err)
 		}
 	})

@@ -42,13 +42,18 @@ func (l *line) read() *RequestError {
 	if c.shape == shapeKeys {
 		return l.takeKeys(first, first.Lo == 0)
 	}
+	if c.shape >= shapeMeta {
+		return l.meta(c, first)
+	}
 	l.words = splitLine(l.b, l.end, first)
 	return l.check(c)
 }
 
 // check judges a line by its words. A wrong number of them is the one fault that "noreply" does not silence.
 func (l *line) check(c *Command) *RequestError {
-	l.skipData(c)
+	if c.HasData {
+		l.skipData(l.words.of(l.b, 4))
+	}
 	if c.Route == Refuse {
 		return c.refusal.unless(l.words.noreply(l.b))
 	}
@@ -74,17 +79,10 @@ func (l *line) check(c *Command) *RequestError {
 	return nil
 }
 
-// skipData adds the data block that follows the line, if one does and its length is readable, to the size of the
-// request.
-func (l *line) skipData(c *Command) {
-	field := 4
-	if c.shape == shapeMetaSet {
-		field = 2
-	}
-	if !c.HasData || l.words.n <= field {
-		return
-	}
-	length, negative, ok := parseNumber(l.words.of(l.b, field))
+// skipData adds the data block that follows the line, if its length, the word of the line that says so, is readable, to the
+// size of the request.
+func (l *line) skipData(word []byte) {
+	length, negative, ok := parseNumber(word)
 	if !ok || negative || length > math.MaxInt64/2 {
 		return
 	}

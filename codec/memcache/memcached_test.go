@@ -111,7 +111,7 @@ func compare(t *testing.T, request, answer string) {
 			}
 		case n == 0:
 			t.Fatalf("%q is incomplete", request)
-		case !r.NoReply:
+		case !r.NoReply && !(r.Quiet && answer == ""):
 			size, _, err := ConsumeReply([]byte(answer), Progress{})
 			if err != nil || size == 0 {
 				t.Fatalf("memcached's answer to %q: %q: %v", request[:n], answer, err)

@@ -85,6 +85,19 @@ func FrontValue(reply []byte) (key []byte, size int) {
 	return name.Of(reply), size
 }
 
+// mergeLists gives the lines of all servers, those of the first one first, or the line that all agree on.
+func mergeLists(dst, b []byte, keys []Span, owner []int32, replies [][]byte) []byte {
+	start := len(dst)
+	for _, reply := range replies {
+		lines, isList := bytes.CutSuffix(reply, []byte(EndLine))
+		if !isList {
+			return mergeStatus(dst[:start], b, keys, owner, replies)
+		}
+		dst = append(dst, lines...)
+	}
+	return append(dst, EndLine...)
+}
+
 // mergeStatus gives the line that all servers agree on.
 func mergeStatus(dst, _ []byte, _ []Span, _ []int32, replies [][]byte) []byte {
 	if len(replies) == 0 {

@@ -139,6 +139,24 @@ func TestMergeStatus(t *testing.T) {
 	}
 }
 
+func TestMergeLists(t *testing.T) {
+	r, _ := mustParse(t, "stats items\r\n")
+	for _, c := range []struct {
+		replies []string
+		want    string
+	}{
+		{[]string{"STAT a 1\r\nSTAT b 2\r\nEND\r\n", "END\r\n", "STAT a 3\r\nEND\r\n"}, "STAT a 1\r\nSTAT b 2\r\nSTAT a 3\r\nEND\r\n"},
+		{[]string{"ITEM END [1 b; 0 s]\r\nEND\r\n", "END\r\n"}, "ITEM END [1 b; 0 s]\r\nEND\r\n"},
+		{[]string{"OK\r\n", "OK\r\n"}, "OK\r\n"},
+		{[]string{"END\r\n", "OK\r\n"}, InvalidArgument},
+		{[]string{"STAT a 1\r\nEND\r\n", "ERROR\r\n"}, "ERROR\r\n"},
+	} {
+		if got := string(MergeReplies(nil, nil, &r, nil, nil, byteSlices(c.replies))); got != c.want {
+			t.Errorf("%q: %q, want %q", c.replies, got, c.want)
+		}
+	}
+}
+
 func TestMergeStats(t *testing.T) {
 	r, _ := mustParse(t, "stats\r\n")
 	stats := func(lines ...string) string { return "STAT " + strings.Join(lines, "\r\nSTAT ") + "\r\nEND\r\n" }

@@ -20,8 +20,6 @@ const (
 	MaxValueBytes = 1 << 30
 
 	crlf = "\r\n"
-
-	binaryMagic = 0x80 // first byte of every request of the binary protocol
 )
 
 // Request is what the line of a request says. It refers to the bytes it was parsed from.
@@ -29,6 +27,9 @@ type Request struct {
 	Cmd     *Command // nil if the command is unknown
 	NoReply bool     // the client gets no reply, not even an error
 	Data    Span     // value of a storage command, without the "\r\n" that follows it
+
+	Quiet      bool // of a meta command: some replies are not for the client, see Form
+	EncodedKey bool // of a meta command: its key is base64, see AppendKey
 
 	size    int   // bytes of the request, data included; after an error those to be skipped
 	lineEnd int32 // b[:lineEnd] is the line without its end
@@ -49,10 +50,10 @@ type Progress struct {
 // An error is a *RequestError, and n then says how many bytes to skip, which may be more than there are yet: a bad line
 // whose data block has a readable length takes the block with it. memcached takes such data for commands; we do not.
 //
-// What is accepted, memcached accepts too and answers with exactly one reply, once AppendForward has taken "noreply"
-// away. Where memcached 1.6.18 is more lenient this is an error: flags beyond 32 bits, exptime beyond 31 and lengths
+// What is accepted, memcached accepts too and answers with exactly one reply, once AppendForward has taken "noreply" and the
+// flag q away; for wrong flags of a meta command the reply is an error. Where memcached 1.6.18 is more lenient this is an error: flags beyond 32 bits, exptime beyond 31 and lengths
 // beyond 31 in storage commands, whose high bits it drops (and a build for 32-bit machines refuses, leaving the data to
-// be taken for commands); NUL and '\r' in keys; white space other than ' ' beside a number; gat without a key.
+// be taken for commands); NUL and '\r' in keys; white space other than ' ' beside a number; gat without a key; base64 that is not as RFC 4648 has it.
 func ConsumeRequest(b []byte, keys []Span) (r Request, out []Span, n int, err error) {
 	out = keys[:0]
 	eol, fault := findLine(b, 0)
@@ -107,7 +108,7 @@ func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
 // yet. A line is judged by its front and by how long it is at least, so that it does not matter in which pieces it
 // arrives.
 func findLine(b []byte, scanned int) (eol int, fault *RequestError) {
-	if len(b) > 0 && b[0] == binaryMagic {
+	if len(b) > 0 && b[0] == BinaryMagic {
 		return -1, errBinary
 	}
 	atLeast := len(b)

@@ -57,6 +57,21 @@ var requests = []struct {
 	{in: "stats reset\r\n"},
 	{in: "stats reset now\r\n", forward: "stats reset\r\n"},
 	{in: "stats  cachedump 1 1\r\n", forward: "stats cachedump 1 1\r\n"},
+	{in: "mn\r\n"},
+	{in: "mn x\r\n", forward: "mn\r\n"},
+	{in: "mg k\r\n", keys: "k"},
+	{in: "mg k v f c t O123 N30 R10 T60\r\n", keys: "k"},
+	{in: "mg  k  v\n", keys: "k", forward: "mg k v\r\n"},
+	{in: "mg k q v\r\n", keys: "k", forward: "mg k v\r\n"},
+	{in: "mg q v\r\n", keys: "q"},
+	{in: "mg Zm9v b v\r\n", keys: "Zm9v"},
+	{in: "mg k v v\r\n", keys: "k"}, // memcached's answer is one error
+	{in: "ms k 5 T0 F7\r\nabcde\r\n", keys: "k", data: "abcde"},
+	{in: "ms k 2 I q c\r\n\r\n\r\n", keys: "k", data: "\r\n", forward: "ms k 2 I c\r\n\r\n\r\n"},
+	{in: "md k q I T30\r\n", keys: "k", forward: "md k I T30\r\n"},
+	{in: "ma k N0 J13 D2 MD v\r\n", keys: "k"},
+	{in: "me k\r\n", keys: "k"},
+	{in: "me k q\r\n", keys: "k"},
 	{in: "quit\r\n"},
 	{in: "quit now\r\n", forward: "quit\r\n"},
 }
@@ -152,10 +167,22 @@ func TestRejectedRequests(t *testing.T) {
 		{in: "set k 0 0 1073741825 noreply\r\n", n: 30 + 1<<30 + 1 + 2},
 		{in: "set k 0 0 4294967296\r\n", reply: badFormat, n: 22 + 1<<32 + 2},
 		{in: "set k 0 0 18446744073709551615\r\n", reply: badFormat},
-		{in: "mg k v\r\n", reply: "CLIENT_ERROR mg is not supported by pinion\r\n"},
-		{in: "ms k 5 c\r\nget a\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n"},
-		{in: "ms k x\r\nget a\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n", n: len("ms k x\r\n")},
-		{in: "ms\r\n", reply: "CLIENT_ERROR ms is not supported by pinion\r\n"},
+		{in: "mg\r\n", reply: "ERROR\r\n"},
+		{in: "me\r\n", reply: badFormat},
+		{in: "mg k q q\r\n", reply: "CLIENT_ERROR duplicate flag\r\n"},
+		{in: "md k q v q\r\n", reply: "CLIENT_ERROR invalid or duplicate flag\r\n"},
+		{in: "mg a!b b\r\n", reply: "CLIENT_ERROR error decoding key\r\n"},
+		{in: "me a!b b\r\n", reply: badFormat},
+		{in: "mg k v\x00\r\n", reply: badFormat},
+		{in: "mg k" + strings.Repeat(" v", 18) + "\r\n", reply: "CLIENT_ERROR options flags are too long\r\n"},
+		{in: "ma k" + strings.Repeat(" v", 18) + "\r\n", reply: "CLIENT_ERROR options flags too long\r\n"},
+		{in: "ms k 5 q q\r\nget a\r\n", reply: "CLIENT_ERROR duplicate flag\r\n"},
+		{in: "ms " + key + "k 5\r\nget a\r\n", reply: badFormat},
+		{in: "ms k 1\r\nget a\r\n", reply: "CLIENT_ERROR bad data chunk\r\n", n: len("ms k 1\r\nget")},
+		{in: "ms k 1073741825\r\n", reply: "SERVER_ERROR object too large for cache\r\n", n: 17 + 1<<30 + 1 + 2},
+		{in: "ms k x\r\nget a\r\n", reply: badFormat, n: len("ms k x\r\n")},
+		{in: "ms k\r\n", reply: badFormat},
+		{in: "ms\r\n", reply: "ERROR\r\n"},
 		{in: "cache_memlimit 64 noreply\r\n"},
 	} {
 		_, keys, n, err := ConsumeRequest([]byte(c.in+"get x\r\n"), nil)
@@ -215,23 +242,11 @@ func TestLineLimits(t *testing.T) {
 }
 
 func TestBinaryProtocol(t *testing.T) {
-	b := []byte{binaryMagic}
+	b := []byte{BinaryMagic}
 	_, _, n, err := ConsumeRequest(b, nil)
 	_, _, merr := MeasureRequest(b, Progress{})
 	if err != errBinary || merr != errBinary || n != 1 || !errBinary.Close {
 		t.Errorf("n = %d, %v; measured %v", n, err, merr)
-	}
-}
-
-func TestSoloRefusal(t *testing.T) {
-	b := []byte(" stats   items 1\r\n")
-	r, _, _, err := ConsumeRequest(b, nil)
-	if err != nil || r.Cmd.Route != Solo {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	want := "CLIENT_ERROR 'stats items' needs a pool of one server\r\n"
-	if got := string(AppendSoloRefusal(nil, b, &r)); got != want {
-		t.Errorf("got %q", got)
 	}
 }
 

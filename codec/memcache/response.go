@@ -21,6 +21,7 @@ const (
 	replyEnd                      // ends a list, which may be empty
 	replyValue                    // an element of a list of values; a data block follows
 	replyStat                     // an element of any other list
+	replyMeta                     // is a reply by itself once the data block that follows is there
 )
 
 // ConsumeReply looks for the end of the reply at the front of b, going on where the call that returned p left off. With
@@ -30,6 +31,9 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 	for p.Pos <= len(b) {
 		if p.Pos > 0 && (b[p.Pos-2] != '\r' || b[p.Pos-1] != '\n') {
 			return 0, p, fmt.Errorf("value in a reply does not end with CRLF but with %q", b[p.Pos-2:p.Pos])
+		}
+		if p.Pos > 0 && metaCode(b) == "VA" {
+			return p.Pos, p, nil
 		}
 		text, end, err := replyLine(b, p)
 		if err != nil {
@@ -45,7 +49,7 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 			return 0, p, fmt.Errorf("no line of a reply: %.64q", text)
 		case kind <= replyEnd:
 			return end, p, nil
-		case kind == replyValue:
+		case kind == replyValue, kind == replyMeta:
 			end += size + len(crlf)
 		}
 		p = Progress{Pos: end}
@@ -87,11 +91,17 @@ func continues(first byte, kind replyKind) bool {
 	return false
 }
 
-// classify tells what a line of a reply is, and for a value the length of its data. The replies to meta commands (HD,
-// VA, EN, NF, NS, EX, MN, ME) belong here once those are supported.
+// classify tells what a line of a reply is, and for a value the length of its data.
 func classify(text []byte) (kind replyKind, size int) {
 	if key, size := parseValue(text); key.Hi > 0 {
 		return replyValue, size
+	}
+	switch metaCode(text) {
+	case "":
+	case "VA":
+		return metaValue(text)
+	default:
+		return replyWhole, 0
 	}
 	switch string(text) {
 	case "STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED", "TOUCHED", "OK", "RESET":
@@ -114,6 +124,16 @@ func classify(text []byte) (kind replyKind, size int) {
 		return replyWhole, 0
 	}
 	return replyUnknown, 0
+}
+
+// metaValue reads "VA <bytes> <flags>*".
+func metaValue(text []byte) (kind replyKind, size int) {
+	length := nextWord(text, len("VA"), len(text))
+	v, negative, ok := parseNumber(length.Of(text))
+	if !ok || negative || v > MaxValueBytes {
+		return replyUnknown, 0
+	}
+	return replyMeta, int(v)
 }
 
 // parseValue reads "VALUE <key> <flags> <bytes>[ <cas unique>]"; key is zero if text is something else.

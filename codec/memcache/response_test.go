@@ -23,6 +23,8 @@ var replies = []string{
 	"STAT version \r\nEND\r\n",
 	"ITEM k [1 b; 0 s]\r\nITEM n [3 b; 0 s]\r\nEND\r\n",
 	"PREFIX p get 1 hit 1 set 1 del 0\r\nEND\r\n",
+	"HD\r\n", "HD c7 O12 kk\r\n", "EN\r\n", "NF O1\r\n", "NS\r\n", "EX\r\n", "MN\r\n", "ME k exp=-1 la=0\r\n",
+	"VA 0\r\n\r\n", "VA 5 f0 c9\r\nEN\r\n.\r\n",
 }
 
 func TestConsumeReply(t *testing.T) {
@@ -57,7 +59,8 @@ func TestConsumeReplyKnowsTheLengthOfAValue(t *testing.T) {
 
 func TestGarbageReplies(t *testing.T) {
 	for _, in := range []string{
-		"\r\n", "\n", "STORED\n", "stored\r\n", "STORED \r\n", "STORED x\r\n", "OK\r\r\n", "HD\r\n",
+		"\r\n", "\n", "STORED\n", "stored\r\n", "STORED \r\n", "STORED x\r\n", "OK\r\r\n", "HDx\r\n", "EX\r\r\n", "VA\r\n", "VA x\r\n", "VA 1\r\n55\r\n", "VA 1073741825\r\n",
+		"STAT a b\r\nHD\r\n",
 		"-1\r\n", "1x\r\n", " 1\r\n", "18446744073709551616\r\n", "END \r\n", "VERSION\r\n", "ERRORS\r\n", "+OK\r\n",
 		"VALUE\r\n", "VALUE k 0\r\n", "VALUE k 0 x\r\n", "VALUE k 0 -1\r\n", "VALUE k 0 1 2 3\r\n",
 		"VALUE k 0 1073741825\r\n",
@@ -82,6 +85,19 @@ func TestIsError(t *testing.T) {
 	} {
 		if got := IsError([]byte(in)); got != want {
 			t.Errorf("IsError(%q) = %v", in, got)
+		}
+	}
+}
+
+func TestKnowsMeta(t *testing.T) {
+	for in, want := range map[string]bool{
+		"VERSION 1.6.10\r\n": true, "VERSION 1.6.18\r\n": true, "VERSION 1.7.0\r\n": true, "VERSION 2\r\n": true,
+		"VERSION 1.10.1-beta\r\n": true,
+		"VERSION 1.6.9\r\n":       false, "VERSION 1.6\r\n": false, "VERSION 1.5.22\r\n": false, "VERSION 1.5.0 DF\r\n": false,
+		"VERSION mcrouter 7\r\n": false, "VERSION \r\n": false, "ERROR\r\n": false, "SERVER_ERROR x\r\n": false, "": false,
+	} {
+		if got := KnowsMeta([]byte(in)); got != want {
+			t.Errorf("KnowsMeta(%q) = %v", in, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package memcache
 
 import (
+	"encoding/base64"
 	"math/big"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ type twin struct {
 	forward string
 	keys    string
 	noreply bool
+	quiet   int    // flags that say so
+	placed  string // the key as it is placed, where that is not as it came
 }
 
 // within reports whether word is a decimal number from lo to hi.
@@ -85,7 +88,12 @@ func naiveRequest(in string) twin {
 		size = int(v.Int64())
 		n += size + 2
 	}
-	out := naiveLine(w)
+	var out twin
+	if slices.Contains(metaNames, w[0]) {
+		out = naiveMeta(w, strings.TrimSuffix(line, "\r"))
+	} else {
+		out = naiveLine(w)
+	}
 	out.n = n
 	if out.failed || length == "" {
 		return out
@@ -115,6 +123,69 @@ var naiveForms = map[string]struct {
 	"gat": {2, many, many, false}, "gats": {2, many, many, false}, "delete": {2, 4, 2, true}, "incr": {3, 4, 3, true},
 	"decr": {3, 4, 3, true}, "touch": {3, 4, 3, true}, "flush_all": {1, 3, 2, true}, "verbosity": {2, 3, 2, true},
 	"version": {1, many, 1, false}, "stats": {1, many, many, false}, "quit": {1, many, 1, false},
+	"mn": {1, many, 1, false},
+}
+
+var metaNames = []string{"mg", "ms", "md", "ma", "me"}
+
+// naiveMeta judges the words of a meta command with a key.
+func naiveMeta(w []string, line string) (out twin) {
+	name, flags := w[0], 2
+	if name == "ms" {
+		flags = 3
+	}
+	fail := func(row string) twin {
+		if i := strings.Index(row, "|"); i >= 0 { // what mg and ms say, and what others do
+			if name == "mg" || name == "ms" {
+				row = row[:i]
+			} else {
+				row = row[i+1:]
+			}
+		}
+		if name == "me" {
+			row = "bad command line format"
+		}
+		return twin{failed: true, reply: "CLIENT_ERROR " + row + "\r\n"}
+	}
+	if len(w) == 1 && name != "me" {
+		return twin{failed: true, reply: "ERROR\r\n"}
+	}
+	if len(w) < flags && name != "me" || len(w) == 1 || !goodKey(w[1]) || strings.ContainsAny(line, "\x00\r") {
+		return fail("bad command line format")
+	}
+	if len(w) > 19 {
+		if name == "mg" {
+			return fail("options flags are too long")
+		}
+		return fail("options flags too long")
+	}
+	if name == "ms" && !within(w[2], "0", "2147483645") {
+		return fail("bad command line format")
+	}
+	out.keys, out.forward = w[1], strings.Join(w[:min(flags, len(w))], " ")
+	encoded := false
+	for i, flag := range w[min(flags, len(w)):] {
+		if flag[0] == 'b' && (name != "me" || flag == "b" && i == 0) {
+			encoded = true
+		}
+		if flag[0] == 'q' && name != "me" {
+			out.quiet++
+			continue
+		}
+		out.forward += " " + flag
+	}
+	if encoded {
+		key, err := base64.StdEncoding.Strict().DecodeString(w[1])
+		if err != nil || len(key) == 0 {
+			return fail("error decoding key|invalid or duplicate flag")
+		}
+		out.placed = string(key)
+	}
+	if out.quiet > 1 {
+		return fail("duplicate flag|invalid or duplicate flag")
+	}
+	out.forward += "\r\n"
+	return out
 }
 
 const many = 1 << 30
@@ -177,7 +248,7 @@ func naiveFields(w []string, noreply bool) (keys []string, fault string) {
 	case "stats":
 		demand(len(w) == 1 || !strings.ContainsAny(strings.Join(w, ""), "\x00\r"), errCommand.Reply)
 		return nil, fault
-	case "version", "quit":
+	case "version", "quit", "mn":
 		return nil, ""
 	case "delete":
 		tail := strings.Join(w[2:], " ")
@@ -198,6 +269,8 @@ func naiveFields(w []string, noreply bool) (keys []string, fault string) {
 }
 
 var statusLines = strings.Fields("STORED NOT_STORED EXISTS NOT_FOUND DELETED TOUCHED OK RESET")
+
+var metaCodes = strings.Fields("HD EN NF NS EX MN ME")
 
 // naiveReply returns the length of the reply at the front of in, 0 if it is incomplete, -1 if it is none.
 func naiveReply(in string) int {
@@ -233,10 +306,20 @@ func naiveReply(in string) int {
 			}
 			pos += size + 2
 			list = 'V'
+		case first == 0 && word == "VA" && len(w) > 1 && within(w[1], "0", "1073741824"):
+			v, _ := new(big.Int).SetString(w[1], 10)
+			size := int(v.Int64())
+			if len(in) < pos+size+2 {
+				return 0
+			}
+			if in[pos+size:pos+size+2] != "\r\n" {
+				return -1
+			}
+			return pos + size + 2
 		case spaced && (word == "STAT" || word == "ITEM" || word == "PREFIX"):
 			list = 'S'
 		case first == 0 && (spaced && word == "VERSION" || within(strings.TrimRight(text, " "), "0", maxUint64)),
-			first == 0 && slices.Contains(statusLines, text):
+			first == 0 && (slices.Contains(statusLines, text) || slices.Contains(metaCodes, word)):
 			return pos
 		}
 		if list == 0 || first != 0 && first != list {

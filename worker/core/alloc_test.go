@@ -71,6 +71,12 @@ func TestMemcacheAllocations(t *testing.T) {
 	}{
 		{"get", "get a\r\n", []reply{{0, "VALUE a 0 1\r\nx\r\nEND\r\n"}}, "VALUE a 0 1\r\nx\r\nEND\r\n"},
 		{"set", "set a 0 0 1\r\nx\r\n", []reply{{0, "STORED\r\n"}}, "STORED\r\n"},
+		{"mg", "mg a v q\r\n", []reply{{0, "EN\r\n"}}, ""},
+		{
+			"binary get", "\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00a",
+			[]reply{{0, "VA 1 f2 c3\r\nx\r\n"}},
+			"\x81\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x02x",
+		},
 		{"set noreply", "set a 0 0 1 noreply\r\nx\r\n", []reply{{0, "STORED\r\n"}}, ""},
 		{
 			"get of two servers", "get b a\r\n",

@@ -41,6 +41,7 @@ type client struct {
 	life     clientLife
 	waits    clientWait
 	moving   moving
+	dialect  dialect
 	silent   bool // has connected to this worker and sent nothing yet
 }
 
@@ -235,7 +236,13 @@ func (c *client) recv() {
 			c.came = c.pool.l.now
 		}
 		c.active = c.pool.l.ticks()
-		c.silent = false
+		if c.silent {
+			c.silent = false
+			if isTLSHello(b) {
+				c.refuseTLS()
+				return
+			}
+		}
 		c.processInput(b)
 	}
 	if c.stream.Unread && !c.muted() {

@@ -30,8 +30,8 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 
 // answered queues the reply to r. It is written after all earlier replies.
 func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
-	if r.state&isSilent != 0 {
-		reply = nil
+	if r.state&(isSilent|isReformed) != 0 {
+		reply, in = c.reform(r, reply), nil
 	}
 	l := c.pool.l
 	c.active = l.ticks()
@@ -54,6 +54,20 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 		return
 	}
 	c.markDirty()
+}
+
+// reform returns the reply to r as the client gets it; nil: it gets none.
+func (c *client) reform(r *request, reply []byte) []byte {
+	rt := &c.pool.l.memcacheRoute
+	switch {
+	case c.walk != nil && c.walk.asks == r:
+		c.versionCame(reply)
+		return nil
+	case r.state&isSilent != 0:
+		return nil
+	}
+	rt.reply = r.form.Append(rt.reply[:0], reply)
+	return rt.reply
 }
 
 // deliver writes the replies at the front of the out queue that have come. A long merged one takes several turns.

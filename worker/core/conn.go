@@ -75,7 +75,8 @@ type conn struct {
 	paused         bool     // more is written when replies have come, see allowed
 	blamed         bool     // the silence since heard is counted as a failure
 	preconnecting  bool     // opens before it is needed, see endpoint.notePreconnect
-	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	meta           metaSupport
+	tentative      bool // opens for the server check or preconnect: a failure counts against the server only if a request waits
 }
 
 func newConn(e *endpoint, g *greeting) *conn {

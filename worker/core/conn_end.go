@@ -112,6 +112,7 @@ func (c *conn) close() (queue *request) {
 	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.stream.Drop(l.memory)
 	c.progress = progress{}
+	c.meta = metaUnknown
 	c.paused, c.blamed, c.discards, c.outOfService = false, false, false, nil
 	return queue
 }

@@ -50,7 +50,7 @@ func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 		size += len(waiting)
 	}
 	replies[fragment] = reply
-	if r != c.head || size > memory.LargestChunkBytes {
+	if r != c.head || r.state&isReformed != 0 || size > memory.LargestChunkBytes {
 		merged := f.protocol.merge(l.scratch[:0], f, replies)
 		l.scratch = merged
 		c.answered(r, merged, nil)

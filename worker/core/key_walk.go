@@ -20,6 +20,7 @@ type keyWalk struct {
 	request *request       // in the out queue
 	b       *memory.Buffer // its bytes, but for those that a division has taken out
 	left    int            // keys to be looked at
+	asks    *request       // what must be answered before that; nil: nothing
 	aim     walkAim
 }
 
@@ -49,6 +50,9 @@ func (c *client) beginWalk(b []byte, keys int, aim walkAim) *keyWalk {
 // walkOn continues the client's long request for a slice.
 func (c *client) walkOn() {
 	w, l := c.walk, c.pool.l
+	if w.asks != nil {
+		return
+	}
 	budget := sliceBytes
 	for w.left > 0 && budget > 0 {
 		w.left--

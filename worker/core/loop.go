@@ -202,7 +202,7 @@ func (l *loop) trim() {
 		l.scratch = nil
 	}
 	l.redisRoute.trim(l.memory)
-	l.memcacheRoute.trim()
+	l.memcacheRoute.trim(l.memory)
 }
 
 // register gives h a token and watches fd for it.

@@ -26,6 +26,9 @@ func (c *client) record(since int64) handoff.Record {
 	r.Input = c.stream.Kept()
 	r.Output = c.stream.Out.Pieces(nil)
 	c.pool.recordSession(c.session, &r)
+	if c.dialect == dialectBinary {
+		r.Dialect = handoff.DialectBinary
+	}
 	return r
 }
 
@@ -39,6 +42,9 @@ func (c *client) unpack(r *handoff.Record) error {
 	c.id, c.skip = r.ID, int(r.Skip)
 	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
 	c.session = c.pool.sessionOf(r)
+	if r.Dialect == handoff.DialectBinary {
+		c.dialect = dialectBinary
+	}
 	err := c.unpackBytes(r)
 	if err == nil {
 		err = fault.Error("incoming.client")

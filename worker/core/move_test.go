@@ -396,6 +396,40 @@ func TestMoveMemcache(t *testing.T) {
 	}
 }
 
+// A client of the binary protocol moves in the middle of a request, and its protocol with it.
+func TestMoveBinary(t *testing.T) {
+	r := newRig(t)
+	r.memcachePool("s1")
+	r.start()
+	before, next := r.workers[0], r.joined(nil)
+	get := "\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x01\x02\x03\x04\x00\x00\x00\x00\x00\x00\x00\x00k"
+	half, idle := r.connect("half", 0, 0), r.connect("idle", 0, 0)
+	half.send([]byte(get + get[:10]))
+	idle.send([]byte(get))
+	r.turn()
+	r.servers[0].conns[0].send([]byte("EN\r\nEN\r\n"))
+	r.turn()
+	half.take()
+	idle.take()
+	r.handOver(before, next)
+	r.turn()
+	if next.clients != 2 {
+		t.Fatalf("%d clients moved", next.clients)
+	}
+	half.send([]byte(get[10:]))
+	idle.send([]byte("get k\r\n")) // which is no request of this protocol
+	r.turn()
+	r.servers[0].conns[1].send([]byte("VA 1 f2 c3\r\nx\r\n"))
+	r.turn()
+	want := "\x81\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x05\x01\x02\x03\x04\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x02x"
+	if got := string(half.take()); got != want {
+		t.Errorf("half got %q", got)
+	}
+	if got := string(idle.take()); got != "" || !idle.ended {
+		t.Errorf("idle got %q, ended: %v", got, idle.ended)
+	}
+}
+
 // A client that reads nothing of what it asked, and asks on, moves with all that it has sent.
 func TestMoveBacklog(t *testing.T) {
 	r := newRig(t)

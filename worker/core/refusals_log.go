@@ -33,6 +33,8 @@ const (
 	wrongPassword = "wrong password"
 	noPassword    = "the password is not given yet"
 	speaksHTTP    = "not a command but HTTP"
+	speaksTLS     = "not a command but the beginning of TLS, which this listener does not speak"
+	needsMeta     = "its server is older than memcached 1.6.10, or none"
 )
 
 // refusalKind is what two lines differ in: the name of the command, or the reason.

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
@@ -31,6 +32,7 @@ type request struct {
 	sent     int64     // ns, when it was queued on its connection
 	bytes    int32     // of the request
 	fragment int32     // of a fragment: which
+	form     memcache.ReplyForm
 	state    requestState
 }
 
@@ -46,8 +48,9 @@ const (
 	isDone    // the reply is here
 	isExpired // answered with a timeout, or with what else is the matter; its reply finds nobody
 
-	// What its client asks.
-	isSilent // no reply (noreply, CLIENT REPLY)
+	// What its client gets.
+	isSilent   // no reply (noreply, CLIENT REPLY)
+	isReformed // not the reply as it came, but as its form has it
 
 	// What counts it.
 	isUnsent   // its owner: its bytes wait here
@@ -56,6 +59,14 @@ const (
 
 // isScript tells whether the reply to r is whatever a client likes.
 func (r *request) isScript() bool { return r.command != nil && r.command.Script }
+
+// setForm notes in what form the client gets the reply.
+func (r *request) setForm(f memcache.ReplyForm) {
+	if !f.IsAsSent() {
+		r.form = f
+		r.state |= isReformed
+	}
+}
 
 const requestBytes = int(unsafe.Sizeof(request{}))
 

@@ -7,27 +7,40 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
-// memcacheRoute is the request at hand, as its route sees it. Its slice serves one request after the other. Loop only.
-type memcacheRoute struct{ keys []memcache.Span }
+// memcacheRoute is the request at hand, as its route sees it. Its slices serve one request after the other. Loop only.
+type memcacheRoute struct {
+	keys  []memcache.Span
+	key   []byte             // the only one, where that is not in the request as it is placed
+	form  memcache.ReplyForm // of the reply
+	text  []byte             // a binary request, rewritten as text, which is what servers get
+	reply []byte             // to a request that has a form
+}
 
-// trim frees the memory of one large request.
-func (rt *memcacheRoute) trim() {
+// trim frees the memory of one large request or reply.
+func (rt *memcacheRoute) trim(m *memory.Allocator) {
 	if cap(rt.keys) > maxKeptArgs {
 		rt.keys = nil
+	}
+	for _, b := range []*[]byte{&rt.text, &rt.reply} {
+		if cap(*b) > maxKeptScratchBytes {
+			m.CountGarbage(cap(*b))
+			*b = nil
+		}
 	}
 }
 
 // processMemcache processes the requests at the front of b, until one is incomplete or the client is muted, and returns how
 // many bytes those are.
 func (c *client) processMemcache(b []byte) (used int) {
-	l := c.pool.l
-	if c.skip > 0 {
-		used = min(len(b), c.skip)
-		c.skip -= used
+	if c.dialect != dialectText && c.isBinary(b) {
+		return c.processBinary(b)
 	}
+	l := c.pool.l
+	used = c.skipped(b)
 	if c.progress != (requestProgress{}) && !c.measuredMemcache(b) {
 		return used // which is 0: what is skipped is not measured
 	}
@@ -56,9 +69,17 @@ func (c *client) processMemcache(b []byte) (used int) {
 			used += c.skipMemcache(&r, n, n)
 			continue
 		}
+		l.memcacheRoute.form = r.Form()
 		c.memcacheRequest(b[used:used+n], &r, l.memcacheRoute.keys)
 		used += n
 	}
+	return used
+}
+
+// skipped returns how many of b belong to a request that is refused already.
+func (c *client) skipped(b []byte) (used int) {
+	used = min(len(b), c.skip)
+	c.skip -= used
 	return used
 }
 
@@ -119,23 +140,36 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 	p := c.pool
 	switch r.Cmd.Route {
 	case memcache.Forward:
-		c.forwardMemcache(b, r, p.placement.one(keys[0].Of(b)))
+		c.forwardKey(b, r, keys[0])
 	case memcache.Fragment:
 		c.fanOutMemcache(b, r, keys)
 	case memcache.Broadcast:
 		c.broadcast(b, r)
 	case memcache.Keyless:
 		c.forwardMemcache(b, r, p.placement.fixed())
-	case memcache.Solo:
-		if len(p.servers) > 1 {
-			c.noteRefusal(r.Cmd.Name, needsSolo)
-			c.respondScratch(memcache.AppendSoloRefusal(p.l.scratch[:0], b, r))
-			return
-		}
-		c.forwardMemcache(b, r, 0)
+	case memcache.NoOp:
+		c.respond(noOpReply)
 	default:
 		c.leave()
 	}
+}
+
+var noOpReply = []byte(memcache.NoOpReply)
+
+// forwardKey sends a request to the server of its only key.
+func (c *client) forwardKey(b []byte, r *memcache.Request, span memcache.Span) {
+	key := span.Of(b)
+	if r.EncodedKey {
+		rt := &c.pool.l.memcacheRoute
+		rt.key = r.AppendKey(rt.key[:0], b, span)
+		key = rt.key
+	}
+	server := c.pool.placement.one(key)
+	if r.Cmd.IsMeta() && r.Cmd.HasData {
+		c.forwardMeta(b, r, server)
+		return
+	}
+	c.forwardMemcache(b, r, server)
 }
 
 // forwardMemcache sends a request to one server. noreply is not sent on: the server's reply tells when the request is done.
@@ -156,6 +190,7 @@ func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 	if r.NoReply {
 		req.state |= isSilent
 	}
+	req.setForm(c.pool.l.memcacheRoute.form)
 	c.push(req)
 	return req
 }

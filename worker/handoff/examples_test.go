@@ -46,6 +46,7 @@ var sessions = map[string]Record{
 	"db":         {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true, DB: 11},
 	"db-0":       {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true},
 	"reply-off":  {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplyOff},
+	"binary":     {Protocol: "memcache", Network: "tcp", Address: "127.0.0.1:22121", Dialect: DialectBinary, Input: []byte{0x80}},
 	"reply-skip": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplySkip},
 }
 

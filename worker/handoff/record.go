@@ -25,10 +25,11 @@ type Record struct {
 	LibName    string
 	LibVersion string
 
-	RESP  uint32 // version of the Redis protocol that it is answered in, if not 2
-	HasDB bool   // has selected DB, another database than the one that its pool had
-	DB    uint32
-	Reply Reply // which replies it wants
+	RESP    uint32 // version of the Redis protocol that it is answered in, if not 2
+	HasDB   bool   // has selected DB, another database than the one that its pool had
+	DB      uint32
+	Reply   Reply  // which replies it wants
+	Dialect uint32 // of the protocol: 0, or DialectBinary
 
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
@@ -46,6 +47,9 @@ const (
 
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
+
+// DialectBinary is the binary protocol of memcached.
+const DialectBinary = 1
 
 // Tags of the fields of a record.
 const (
@@ -67,6 +71,7 @@ const (
 	tagRESP          = 16 | critical // 4 bytes
 	tagDB            = 19 | critical // 4 bytes
 	tagReply         = 22 | critical // 4 bytes
+	tagDialect       = 21 | critical // 4 bytes
 )
 
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
@@ -104,6 +109,7 @@ func (s *State) Add(r *Record) {
 		s.own = binary.LittleEndian.AppendUint32(appendField(s.own, tagDB, 4), r.DB)
 	}
 	s.number32(tagReply, uint32(r.Reply))
+	s.number32(tagDialect, r.Dialect)
 	s.number(tagSkip, r.Skip)
 	s.number(tagID, r.ID)
 	s.number(tagIdle, r.IdleMillis)
@@ -259,6 +265,12 @@ func (r *Record) field(t tag, value []byte) error {
 			return err
 		}
 		return fmt.Errorf("%w: CLIENT REPLY %d", ErrUnknown, r.Reply)
+	case tagDialect:
+		err := readUint32(&r.Dialect, value)
+		if err == nil && r.Dialect > DialectBinary {
+			err = fmt.Errorf("%w: dialect %d", ErrUnknown, r.Dialect)
+		}
+		return err
 	case tagID:
 		return readUint64(&r.ID, value)
 	case tagIdle:

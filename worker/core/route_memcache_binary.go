@@ -1,0 +1,110 @@
+// Clients of memcached pools that speak the binary protocol. What they ask is rewritten as text and goes the way of text; the
+// form of the request brings the reply back into theirs.
+
+package core
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// dialect is the protocol of memcached that a client has chosen with its first byte.
+type dialect uint8
+
+const (
+	dialectUnknown dialect = iota
+	dialectText
+	dialectBinary
+)
+
+// isBinary tells whether the client, which sends b, speaks the binary protocol.
+func (c *client) isBinary(b []byte) bool {
+	if c.dialect == dialectUnknown && c.skip == 0 && len(b) > 0 {
+		c.dialect = dialectText
+		if b[0] == memcache.BinaryMagic {
+			c.dialect = dialectBinary
+		}
+	}
+	return c.dialect == dialectBinary
+}
+
+// processBinary is processMemcache for the binary protocol.
+func (c *client) processBinary(b []byte) (used int) {
+	l := c.pool.l
+	used = c.skipped(b)
+	for used < len(b) && !c.muted() {
+		if b[used] != memcache.BinaryMagic {
+			*c.pool.counters[link.ClientErr]++
+			l.logf(levelInfo, "pool %q: client %d at %s: no request of the binary protocol begins with %#x", c.pool.name, c.id, c.peer(), b[used])
+			c.leave()
+			return len(b)
+		}
+		have := len(b) - used
+		r := memcache.ConsumeBinary(b[used:])
+		if r.Size == 0 {
+			return used
+		}
+		l.memcacheRoute.form = r.Form
+		switch {
+		case r.Status != 0:
+			c.refuseBinary(&r, r.Status)
+		case int64(r.Size) > c.pool.spec.MaxRequestBytes:
+			c.refuseBinary(&r, memcache.StatusTooLarge)
+		case r.Size > have:
+			return used
+		default:
+			c.binaryRequest(&r)
+		}
+		l.io.Spent += requestToll
+		n := min(r.Size, have)
+		c.skip = r.Size - n
+		used += n
+	}
+	return used
+}
+
+// refuseBinary answers a request that is not forwarded.
+func (c *client) refuseBinary(r *memcache.BinaryRequest, status memcache.BinaryStatus) {
+	if status == memcache.StatusUnknown {
+		c.noteRefusal(fmt.Sprintf("opcode %#02x", r.Form.Opcode), noSuchCommand)
+	} else {
+		*c.pool.counters[link.ClientErr]++
+	}
+	c.respondScratch(r.Form.AppendStatus(c.pool.l.scratch[:0], status))
+	if r.Close {
+		c.leave()
+	}
+}
+
+// binaryRequest routes one request, which is here as a whole.
+func (c *client) binaryRequest(r *memcache.BinaryRequest) {
+	l := c.pool.l
+	rt := &l.memcacheRoute
+	switch {
+	case r.NoOp:
+		c.respondScratch(r.Form.AppendStatus(l.scratch[:0], 0))
+		return
+	case r.Quit:
+		c.respondScratch(r.AppendGoodbye(l.scratch[:0]))
+		c.leave()
+		return
+	}
+	text, failure := r.AppendText(rt.text[:0])
+	rt.text = text
+	if failure != 0 {
+		c.refuseBinary(r, failure)
+		return
+	}
+	var (
+		request memcache.Request
+		err     error
+	)
+	request, rt.keys, _, err = memcache.ConsumeRequest(text, rt.keys)
+	if err != nil {
+		c.respondScratch(r.Form.Append(l.scratch[:0], []byte(err.Error())))
+		return
+	}
+	c.memcacheRequest(text, &request, rt.keys)
+}
