@@ -34,10 +34,10 @@ type Merge struct {
 	PerKey bool // the reply is an array of an element for each key, which may be made key by key
 
 	// Of All and Scan: answers appends the one reply, which is an error if it has to be. If !ok what a server says is not what the
-	// command is answered with. Where there is a join, the reply is what that appends and the rests that it leaves in a.Replies, of
-	// which none is an error.
-	answers func(dst []byte, a *Answers) (out []byte, ok bool)
-	join    func(dst []byte, a *Answers) (head []byte, ok bool)
+	// command is answered with. Where there is a join, the reply is what that appends, and then the rests that it leaves in a.Replies.
+	answers  func(dst []byte, a *Answers) (out []byte, ok bool)
+	join     func(dst []byte, a *Answers) (head []byte, ok bool)
+	tolerant bool // answers also gets replies that are errors; of others, one is the error of all
 }
 
 var (

@@ -116,6 +116,11 @@ func appendUnexpected(dst []byte, c *Command) []byte {
 	return AppendError(dst, "ERR unexpected reply of a server to its part of '"+c.Name+"'")
 }
 
+// appendUnexpectedAnswer appends the reply to a request for all servers one of which gave a reply of the wrong kind.
+func appendUnexpectedAnswer(dst []byte, c *Command) []byte {
+	return AppendError(dst, "ERR unexpected reply of a server to '"+c.Name+"'")
+}
+
 func wrongArity(c *Command) string {
 	return "ERR wrong number of arguments for '" + c.Name + "' command"
 }

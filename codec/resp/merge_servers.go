@@ -18,23 +18,43 @@ type Answers struct {
 	Scan    ScanStep // of SCAN
 }
 
+// mostOf returns how many elements a request lets the reply have: what each server counts for itself counts for all of them
+// together. 0: any number.
+func mostOf(c *Command, b []byte, args []Span) int {
+	const usual = 10 // of SLOWLOG GET
+	switch {
+	case c.Merge != mergeNewest:
+		return 0
+	case len(args) < 3:
+		return usual
+	}
+	n, _ := parseInt(args[2].Of(b))
+	return int(max(n, 0)) // -1 is all; of 0 no server has any
+}
+
+// Ask prepares a for the replies of servers to the request args of b, which is one of c.
+func (a *Answers) Ask(c *Command, b []byte, args []Span, servers []string) {
+	a.Command, a.Servers, a.Most = c, servers, mostOf(c, b, args)
+}
+
 // The ways in which all servers' replies become one. Where nothing else is said, an error of one server is the error of all:
 // what is known of a part of the pool only is not told as if it were the whole.
 var (
-	mergeTotal    = &Merge{answers: mergeTotals}                 // integers, added up
-	mergeOldest   = &Merge{answers: mergeOldestTime}             // the least integer
-	mergeAgreed   = &Merge{answers: mergeAlike}                  // what all say alike
-	mergeFirst    = &Merge{answers: mergeFirstAnswer}            // what the first says, where the others need not say the same
-	mergeAny      = &Merge{answers: mergeSuccess}                // that of one that succeeded, if any did
-	mergeTurn     = &Merge{answers: mergeNotNull}                // one that is not null: each server's in turn
-	mergeLeast    = &Merge{answers: mergeElementwise}            // an array of the least integers at each place
-	mergeJoined   = &Merge{answers: mergeJoin, join: joinArrays} // the elements of all arrays
-	mergeScan     = &Merge{answers: mergeJoin, join: joinScan}   // of one server, whose cursor becomes the pool's
-	mergeNewest   = &Merge{answers: mergeByTime(1, descending)}  // entries that begin with a number and a time, the newest first
-	mergeHistory  = &Merge{answers: mergeByTime(0, ascending)}   // entries that begin with a time, the oldest first
-	mergeEvents   = &Merge{answers: mergeLatest}                 // entries of LATENCY LATEST: for each event one
-	mergeSettings = &Merge{answers: mergeParameters}             // names and values: CONFIG GET
-	mergeTexts    = &Merge{answers: mergeReports}                // texts for people, each under the name of its server
+	mergeTotal    = &Merge{answers: mergeTotals}                  // integers, added up
+	mergeOldest   = &Merge{answers: mergeOldestTime}              // the least integer
+	mergeAgreed   = &Merge{answers: mergeAlike}                   // what all say alike
+	mergeFirst    = &Merge{answers: mergeFirstAnswer}             // what the first says, where the others need not say the same
+	mergeAny      = &Merge{answers: mergeSuccess, tolerant: true} // that of one that succeeded, if any did
+	mergeTurn     = &Merge{answers: mergeNotNull, tolerant: true} // one that is not null: each server's in turn
+	mergeLeast    = &Merge{answers: mergeElementwise}             // an array of the least integers at each place
+	mergeJoined   = &Merge{answers: mergeJoin, join: joinArrays}  // the elements of all arrays
+	mergeScan     = &Merge{answers: mergeJoin, join: joinScan}    // of one server, whose cursor becomes the pool's
+	mergeNewest   = &Merge{answers: mergeByTime(1, descending)}   // entries that begin with a number and a time, the newest first
+	mergeHistory  = &Merge{answers: mergeByTime(0, ascending)}    // entries that begin with a time, the oldest first
+	mergeEvents   = &Merge{answers: mergeLatest}                  // entries of LATENCY LATEST: for each event one
+	mergeSettings = &Merge{answers: mergeParameters}              // names and values: CONFIG GET
+	mergeTexts    = &Merge{answers: mergeReports}                 // texts for people, each under the name of its server
+	mergeCalls    = &Merge{answers: mergeHistograms}              // LATENCY HISTOGRAM
 )
 
 // notBusy begins the error of a server on which nothing runs that could be killed.
@@ -45,9 +65,15 @@ const differing = "differs between servers:"
 
 // MergeAnswers appends the one reply. What the slices in a.Replies say is used up.
 func MergeAnswers(dst []byte, a *Answers) []byte {
-	out, ok := a.Command.Merge.answers(dst, a)
+	m := a.Command.Merge
+	if !m.tolerant {
+		if out, failed := a.appendFailure(dst); failed {
+			return out
+		}
+	}
+	out, ok := m.answers(dst, a)
 	if !ok {
-		return AppendError(out[:len(dst)], "ERR unexpected reply of a server to '"+a.Command.Name+"'")
+		return appendUnexpectedAnswer(out[:len(dst)], a.Command)
 	}
 	return out
 }
@@ -64,7 +90,7 @@ func Join(dst []byte, a *Answers) (head []byte, ok bool) {
 		return out, false
 	}
 	if out, ok = a.Command.Merge.join(dst, a); !ok {
-		return AppendError(out[:len(dst)], "ERR unexpected reply of a server to '"+a.Command.Name+"'"), false
+		return appendUnexpectedAnswer(out[:len(dst)], a.Command), false
 	}
 	return out, true
 }
@@ -111,16 +137,10 @@ func errorParts(reply []byte) (code, text string) {
 }
 
 func mergeTotals(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
 	return mergeSums(dst, nil, a.Replies)
 }
 
 func mergeOldestTime(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
 	oldest, ok := Integer(a.Replies[0])
 	for _, r := range a.Replies {
 		v, isInt := Integer(r)
@@ -130,9 +150,6 @@ func mergeOldestTime(dst []byte, a *Answers) (out []byte, ok bool) {
 }
 
 func mergeAlike(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
 	for i, r := range a.Replies {
 		if !bytes.Equal(r, a.Replies[0]) {
 			return AppendError(dst, "ERR servers "+strconv.Quote(a.Servers[0])+" and "+strconv.Quote(a.Servers[i])+
@@ -143,9 +160,6 @@ func mergeAlike(dst []byte, a *Answers) (out []byte, ok bool) {
 }
 
 func mergeFirstAnswer(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
 	return append(dst, a.Replies[0]...), true
 }
 
@@ -177,9 +191,6 @@ func mergeNotNull(dst []byte, a *Answers) (out []byte, ok bool) {
 }
 
 func mergeElementwise(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
 	var least []int64
 	for i, r := range a.Replies {
 		list, ok := elements(r)
@@ -229,232 +240,8 @@ func joinArrays(dst []byte, a *Answers) (head []byte, ok bool) {
 	return AppendArray(dst, sum), sum <= maxReplyValues
 }
 
-const (
-	ascending  = 1
-	descending = -1
-)
-
-// mergeByTime merges arrays of entries whose field at that place is a time; each array is in that order.
-func mergeByTime(at, order int) func(dst []byte, a *Answers) (out []byte, ok bool) {
-	return func(dst []byte, a *Answers) (out []byte, ok bool) {
-		if out, failed := a.appendFailure(dst); failed {
-			return out, true
-		}
-		type entry struct {
-			time  int64
-			bytes []byte
-		}
-		var all []entry
-		for _, r := range a.Replies {
-			list, ok := elements(r)
-			if !ok {
-				return dst, false
-			}
-			for _, e := range list {
-				fields, ok := elements(e)
-				if !ok || len(fields) <= at {
-					return dst, false
-				}
-				t, ok := Integer(fields[at])
-				if !ok {
-					return dst, false
-				}
-				all = append(all, entry{t, e})
-			}
-		}
-		slices.SortStableFunc(all, func(x, y entry) int {
-			switch {
-			case x.time < y.time:
-				return -order
-			case x.time > y.time:
-				return order
-			}
-			return 0
-		})
-		if a.Most > 0 {
-			all = all[:min(len(all), a.Most)]
-		}
-		out = AppendArray(dst, len(all))
-		for _, e := range all {
-			out = append(out, e.bytes...)
-		}
-		return out, true
-	}
-}
-
-// mergeLatest makes one entry for each event: its name, when it last happened anywhere and how long it took then, and the longest
-// time that it took anywhere, in ms. What newer servers add to an entry is left out.
-func mergeLatest(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
-	type event struct {
-		name                  []byte
-		when, latest, longest int64
-	}
-	var events []event
-	for _, r := range a.Replies {
-		list, ok := elements(r)
-		if !ok {
-			return dst, false
-		}
-		for _, e := range list {
-			fields, ok := elements(e)
-			if !ok || len(fields) < 4 {
-				return dst, false
-			}
-			when, ok1 := Integer(fields[1])
-			latest, ok2 := Integer(fields[2])
-			longest, ok3 := Integer(fields[3])
-			if !ok1 || !ok2 || !ok3 {
-				return dst, false
-			}
-			i := slices.IndexFunc(events, func(e event) bool { return bytes.Equal(e.name, fields[0]) })
-			if i < 0 {
-				events = append(events, event{fields[0], when, latest, longest})
-				continue
-			}
-			known := &events[i]
-			if when > known.when {
-				known.when, known.latest = when, latest
-			}
-			known.longest = max(known.longest, longest)
-		}
-	}
-	out = AppendArray(dst, len(events))
-	for _, e := range events {
-		out = append(AppendArray(out, 4), e.name...)
-		out = AppendInt(AppendInt(AppendInt(out, e.when), e.latest), e.longest)
-	}
-	return out, true
-}
-
-// mergeParameters makes one list of names and values. Where servers have different values for a name, all of them are told, in
-// words that are no value: who needs one sees that there is none.
-func mergeParameters(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
-	var names, values []string // of those that a server has, its own
-	where := map[string]int{}
-	differs := map[string]bool{}
-	has := make([]map[string]string, len(a.Replies))
-	for i, r := range a.Replies {
-		list, ok := elements(r)
-		if !ok || len(list)%2 != 0 {
-			return dst, false
-		}
-		has[i] = map[string]string{}
-		for k := 0; k < len(list); k += 2 {
-			name, ok1 := Bulk(list[k])
-			value, ok2 := Bulk(list[k+1])
-			if !ok1 || !ok2 {
-				return dst, false
-			}
-			has[i][string(name)] = string(value)
-			at, known := where[string(name)]
-			if !known {
-				where[string(name)] = len(names)
-				names, values = append(names, string(name)), append(values, string(value))
-			} else if values[at] != string(value) {
-				differs[string(name)] = true
-			}
-		}
-	}
-	out = append(dst, a.Replies[0][0]) // an array, or a map
-	pairs := len(names)
-	if a.Replies[0][0] == '*' {
-		pairs *= 2
-	}
-	out = append(strconv.AppendInt(out, int64(pairs), 10), crlf...)
-	for i, name := range names {
-		out = AppendBulkString(out, name)
-		if !differs[name] {
-			out = AppendBulkString(out, values[i])
-			continue
-		}
-		text := differing
-		for k, settings := range has {
-			if value, ok := settings[name]; ok {
-				text += " " + strconv.Quote(a.Servers[k]) + "=" + value
-			}
-		}
-		out = AppendBulkString(out, text)
-	}
-	return out, true
-}
-
-func mergeReports(dst []byte, a *Answers) (out []byte, ok bool) {
-	if out, failed := a.appendFailure(dst); failed {
-		return out, true
-	}
-	var text []byte
-	for i, r := range a.Replies {
-		report, ok := textOf(r)
-		if !ok {
-			return dst, false
-		}
-		text = append(text, "# Server "+strconv.Quote(a.Servers[i])+"\n"...)
-		text = append(bytes.TrimRight(append(text, report...), "\r\n"), "\n\n"...)
-	}
-	return AppendBulk(dst, bytes.TrimSuffix(text, []byte("\n"))), true
-}
-
-// textOf returns the content of a bulk string, or of a verbatim string without its format.
-func textOf(reply []byte) (text []byte, ok bool) {
-	if len(reply) == 0 || reply[0] != '=' {
-		return Bulk(reply)
-	}
-	_, content, _ := bytes.Cut(reply, []byte(crlf))
-	if len(content) < len("txt:\r\n") {
-		return nil, false
-	}
-	return content[len("txt:") : len(content)-len(crlf)], true
-}
-
-// elements returns the elements of a whole reply that is an array, a set, or a map, whose names and values take turns.
-func elements(reply []byte) (list [][]byte, ok bool) {
-	if len(reply) < 4 || reply[0] != '*' && reply[0] != '~' && reply[0] != '%' {
-		return nil, false
-	}
-	count, off, err := replyLength(reply, 0)
-	if err != nil || off == 0 {
-		return nil, false
-	}
-	if reply[0] == '%' {
-		count *= 2
-	}
-	for rest := reply[off:]; len(rest) > 0; {
-		n, _, err := ConsumeReply(rest, Progress{})
-		if err != nil || n == 0 {
-			return nil, false
-		}
-		list, rest = append(list, rest[:n]), rest[n:]
-	}
-	return list, len(list) == max(count, 0)
-}
-
 // isNull reports whether a reply is a null, of RESP2 or RESP3.
 func isNull(reply []byte) bool {
 	s := string(reply)
 	return s == nullBulk || s == "*-1\r\n" || s == "_\r\n"
-}
-
-// mostOf returns how many elements a request lets the reply have: what each server counts for itself counts for all of them
-// together. 0: any number.
-func mostOf(c *Command, b []byte, args []Span) int {
-	const usual = 10 // of SLOWLOG GET
-	switch {
-	case c.Merge != mergeNewest:
-		return 0
-	case len(args) < 3:
-		return usual
-	}
-	n, _ := parseInt(args[2].Of(b))
-	return int(max(n, 0)) // -1 is all; of 0 no server has any
-}
-
-// Ask prepares a for the replies of servers to the request args of b, which is one of c.
-func (a *Answers) Ask(c *Command, b []byte, args []Span, servers []string) {
-	a.Command, a.Servers, a.Most = c, servers, mostOf(c, b, args)
 }

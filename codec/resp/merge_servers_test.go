@@ -84,6 +84,11 @@ func TestMergeAnswers(t *testing.T) {
 			"*3\r\n*2\r\n:1\r\n:10\r\n*2\r\n:3\r\n:30\r\n*2\r\n:5\r\n:20\r\n"},
 		{"latency latest", []string{"*1\r\n*4\r\n$4\r\nfork\r\n:1\r\n:10\r\n:50\r\n", "*1\r\n*5\r\n$4\r\nfork\r\n:3\r\n:30\r\n:40\r\n:9\r\n"},
 			"*1\r\n*4\r\n$4\r\nfork\r\n:3\r\n:30\r\n:50\r\n"},
+		{"latency histogram", []string{
+			"*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:5\r\n$14\r\nhistogram_usec\r\n*4\r\n:1\r\n:2\r\n:4\r\n:5\r\n",
+			"*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:9\r\n$14\r\nhistogram_usec\r\n*4\r\n:2\r\n:8\r\n:4\r\n:9\r\n"},
+			"*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:14\r\n$14\r\nhistogram_usec\r\n*6\r\n:1\r\n:2\r\n:2\r\n:10\r\n:4\r\n:14\r\n"},
+		{"latency histogram", []string{"*2\r\n$3\r\nget\r\n*0\r\n", "*0\r\n"}, "unexpected"},
 		{"latency reset", []string{":1\r\n", ":2\r\n"}, ":3\r\n"},
 
 		{"config get m*", []string{bulks("maxmemory", "1", "maxclients", "9"), bulks("maxclients", "9", "maxmemory", "1")},

@@ -119,7 +119,7 @@ var serverRows = []Command{
 		all("doctor", 2, mergeTexts, read),
 		solo("graph", 3, read),
 		keyless("help", 2),
-		solo("histogram", -2, read),
+		all("histogram", -2, mergeCalls, read),
 		all("history", 3, mergeHistory, read),
 		all("latest", 2, mergeEvents, read),
 		all("reset", -2, mergeTotal, read),

@@ -205,6 +205,9 @@ func checkServerCommands(t *testing.T, c *rig.Client, servers []*rig.Backend) {
 	if fmt.Sscanf(c.Do("SLOWLOG", "LEN"), ":%d", &length); length < 6 {
 		t.Errorf("SLOWLOG LEN: %d", length)
 	}
+	if got := rig.Elements(t, c.Do("LATENCY", "HISTOGRAM", "mset")); len(got) != 2 || got[0] != rig.Bulk("mset") {
+		t.Errorf("LATENCY HISTOGRAM: %q", got)
+	}
 	if got := rig.Text(t, c.Do("MEMORY", "DOCTOR")); strings.Count(got, "# Server \"s") != 3 {
 		t.Errorf("MEMORY DOCTOR: %q", got)
 	}
