@@ -1,7 +1,9 @@
 package master
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -39,7 +41,11 @@ func TestStatsAreNutcrackers(t *testing.T) {
 		*g.counters.Worker(slot)[link.TotalConnections] = 1
 		*g.counters.Worker(slot)[link.CurrConnections] = 1
 	}
-	if got := g.counters.AppendJSON(nil, nutcrackerHead); string(got) != string(want) {
+	got := g.counters.AppendJSON(nil, nutcrackerHead)
+	for _, info := range slices.Concat(link.PoolCounters[link.Fragments+1:], link.ServerCounters[link.OutQueueBytes+1:]) { // those behind its own
+		got = bytes.ReplaceAll(got, fmt.Appendf(nil, ", %q:0", info.Name), nil)
+	}
+	if string(got) != string(want) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -66,21 +66,25 @@ const (
 	LocalClientNoTouch
 	LocalClientReply
 	LocalReset
-	LocalHangUp // close without a reply: an HTTP request that a browser was tricked into sending here
+	LocalSubscribe   // and its kin
+	LocalUnsubscribe // and its kin
+	LocalHangUp      // close without a reply: an HTTP request that a browser was tricked into sending here
 )
 
 // Command is one row of the table. Arity and key positions are those that COMMAND of Redis tells: the name of the
 // command counts, a negative arity is a least number, a negative Last counts from the end. Rows are read-only.
 type Command struct {
-	Name   string // lower case; "container|subcommand" in Subs
-	ID     uint16 // 0 ≤ ID < NumCommands: its place in tables of others that have an entry for each row
-	Group  string // heading in documentation; empty in Subs
-	Route  Route
-	Merge  *Merge  // of Fragment, All, Scan
-	Local  LocalOp // of Local
-	Write  bool    // may change data
-	Script bool    // its reply is made by the client's own program
-	Turns  bool    // changes what the connection's next requests mean: when it is refused or denied, they must not be carried out
+	Name        string // lower case; "container|subcommand" in Subs
+	ID          uint16 // 0 ≤ ID < NumCommands: its place in tables of others that have an entry for each row
+	Group       string // heading in documentation; empty in Subs
+	Route       Route
+	Merge       *Merge  // of Fragment, All, Scan
+	Local       LocalOp // of Local
+	Write       bool    // may change data
+	Script      bool    // its reply is made by the client's own program
+	Blocking    bool    // may wait in the server, for as long as the client says: see Blocks
+	BlockOption bool    // of Blocking: only with the option BLOCK
+	Turns       bool    // changes what the connection's next requests mean: when it is refused or denied, they must not be carried out
 
 	Arity             int // 0: not checked, the command is refused in any case
 	First, Last, Step int // arguments that are keys; First == 0: none at fixed positions
@@ -125,6 +129,27 @@ func (c *Command) Resolve(b []byte, args []Span) *Command {
 
 // HasOneKey reports whether the first argument behind the name is the only key.
 func (c *Command) HasOneKey() bool { return c.First == 1 && c.Last == 1 && c.Find == nil }
+
+// Blocks reports whether the server may let a request of c wait. args are its arguments, or of a long one those up to the keys at
+// least.
+func (c *Command) Blocks(b []byte, args []Span) bool {
+	if !c.Blocking || !c.BlockOption {
+		return c.Blocking
+	}
+	for i := 1; i < len(args); i++ {
+		switch opt := args[i].Of(b); {
+		case equalFold(opt, "block"):
+			return true
+		case equalFold(opt, "streams"):
+			return false
+		case equalFold(opt, "count"), equalFold(opt, "claim"):
+			i++
+		case equalFold(opt, "group"):
+			i += 2
+		}
+	}
+	return false
+}
 
 // CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
 func (c *Command) CheckArity(nargs int) bool {

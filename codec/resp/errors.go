@@ -91,6 +91,11 @@ func AppendNotSupportedText(dst []byte, what string) []byte {
 	return AppendError(dst, notSupported(what))
 }
 
+// AppendOnlySubscriber appends the reply to a command that a client of RESP2 may not send while it has subscriptions.
+func AppendOnlySubscriber(dst []byte, c *Command) []byte {
+	return AppendError(dst, "ERR Can't execute '"+c.Name+"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+}
+
 // AppendTooMany appends the reply to a request of more than most arguments, any of which may be a key.
 func AppendTooMany(dst []byte, c *Command, most int) []byte {
 	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" arguments is not supported by pinion")

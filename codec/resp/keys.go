@@ -104,6 +104,12 @@ var (
 		tooSmall:   "ERR numkeys should be greater than 0",
 		tooLarge:   SyntaxError,
 	}
+	blockingPopKeys = numKeys{
+		at: 2, step: 1, after: 1, least: 1,
+		notANumber: "ERR numkeys should be greater than 0",
+		tooSmall:   "ERR numkeys should be greater than 0",
+		tooLarge:   SyntaxError,
+	}
 	msetexKeys = numKeys{
 		at: 1, step: 2, least: 1,
 		notANumber: "ERR invalid numkeys value",
@@ -144,6 +150,11 @@ func (k numKeys) find(c *Command, b []byte, args []Span, count int, alone []int3
 		return alone, Row{}, ErrForeign
 	}
 	return alone, Row{first, int(n), k.step}, nil
+}
+
+// findChannel finds the channel of PUBLISH, which lives where a key of that name would.
+func findChannel(_ *Command, _ []byte, _ []Span, _ int, alone []int32) ([]int32, Row, error) {
+	return alone, Row{1, 1, 1}, nil
 }
 
 // findSort reads the options of SORT: STORE names a key, BY and GET name keys by a pattern unless it has no '*'. The
@@ -226,8 +237,7 @@ func findGeoStore(c *Command, b []byte, args []Span, count int, keys []int32) ([
 	return keys, Row{}, nil
 }
 
-// findStreams finds the keys of XREAD and XREADGROUP: the first half of what follows STREAMS. BLOCK would hold up
-// every client behind the same server connection, so it is refused.
+// findStreams finds the keys of XREAD and XREADGROUP: the first half of what follows STREAMS.
 func findStreams(c *Command, b []byte, args []Span, count int, alone []int32) ([]int32, Row, error) {
 	for i := 1; i < len(args); i++ {
 		opt, left := args[i].Of(b), count-i-1
@@ -238,9 +248,7 @@ func findStreams(c *Command, b []byte, args []Span, count int, alone []int32) ([
 					"for each stream key an ID or '" + c.lastID() + "' must be specified.")
 			}
 			return alone, Row{i + 1, left / 2, 1}, nil
-		case equalFold(opt, "block") && left >= 1:
-			return alone, Row{}, KeyError(notSupported(c.Name + " block"))
-		case equalFold(opt, "count") && left >= 1:
+		case equalFold(opt, "count") && left >= 1, equalFold(opt, "block") && left >= 1:
 			i++
 		case c.Write && equalFold(opt, "group") && left >= 2:
 			i += 2

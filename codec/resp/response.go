@@ -168,6 +168,37 @@ func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || r
 // any time between replies.
 func IsPush(reply []byte) bool { return len(reply) > 0 && reply[0] == '>' }
 
+// Notice is what a server says on a connection that has subscribed to something.
+type Notice uint8
+
+const (
+	NoNotice  Notice = iota // something else
+	Published               // a message
+	Confirmed               // the reply to SUBSCRIBE, UNSUBSCRIBE or one of their kin, for one channel
+)
+
+var notices = map[string]Notice{
+	"message": Published, "pmessage": Published, "smessage": Published,
+	"subscribe": Confirmed, "psubscribe": Confirmed, "ssubscribe": Confirmed,
+	"unsubscribe": Confirmed, "punsubscribe": Confirmed, "sunsubscribe": Confirmed,
+}
+
+// NoticeOf tells which notice a reply is: an array in RESP2, a push in RESP3.
+func NoticeOf(reply []byte) Notice {
+	if len(reply) < 4 || reply[0] != '*' && reply[0] != '>' {
+		return NoNotice
+	}
+	_, off, err := replyLength(reply, 0)
+	if err != nil || off >= len(reply) || reply[off] != '$' {
+		return NoNotice
+	}
+	size, first, err := replyLength(reply, off)
+	if err != nil || size < 0 || first+size > len(reply) {
+		return NoNotice
+	}
+	return notices[string(reply[first:first+size])]
+}
+
 // IsOutOfService reports whether a reply says that the server cannot do its work for now, whoever asks: it loads its data,
 // or as a replica has lost its master or takes no writes.
 func IsOutOfService(reply []byte) bool {

@@ -50,6 +50,19 @@ func find(name string, arity, fixed int, f finder, write bool) Command {
 	}
 }
 
+// blocking is a command that may wait in the server until one of its keys, which must live on one server, has something.
+func blocking(c Command) Command {
+	c.Blocking = true
+	return c
+}
+
+// streams is XREAD or XREADGROUP.
+func streams(name string, arity int, write bool) Command {
+	c := blocking(find(name, arity, 0, findStreams, write))
+	c.BlockOption = true
+	return c
+}
+
 // script is a command that runs a program of the client's.
 func script(name string, f finder, write bool) Command {
 	c := find(name, -3, 0, f, write)

@@ -102,11 +102,11 @@ var hashRows = []Command{
 }
 
 var listRows = []Command{
-	refuse("blmove"),
-	refuse("blmpop"),
-	refuse("blpop"),
-	refuse("brpop"),
-	refuse("brpoplpush"),
+	blocking(keys("blmove", 6, 1, 2, 1, write)),
+	blocking(find("blmpop", -5, 0, blockingPopKeys.find, write)),
+	blocking(keys("blpop", -3, 1, -2, 1, write)),
+	blocking(keys("brpop", -3, 1, -2, 1, write)),
+	blocking(keys("brpoplpush", 4, 1, 2, 1, write)),
 	key("lindex", 3, read),
 	key("linsert", 5, write),
 	key("llen", 2, read),

@@ -39,15 +39,15 @@ var connectionRows = []Command{
 	refuse("unwatch"),
 	refuseTurn("watch"),
 
-	refuseTurn("psubscribe"),
-	refuse("publish"),
+	local("psubscribe", -2, LocalSubscribe),
+	find("publish", 3, 0, findChannel, write),
 	refuse("pubsub"),
-	refuse("punsubscribe"),
-	refuse("spublish"),
-	refuseTurn("ssubscribe"),
-	refuseTurn("subscribe"),
-	refuse("sunsubscribe"),
-	refuse("unsubscribe"),
+	local("punsubscribe", -1, LocalUnsubscribe),
+	find("spublish", 3, 0, findChannel, write),
+	local("ssubscribe", -2, LocalSubscribe),
+	local("subscribe", -2, LocalSubscribe),
+	local("sunsubscribe", -1, LocalUnsubscribe),
+	local("unsubscribe", -1, LocalUnsubscribe),
 }
 
 var serverRows = []Command{

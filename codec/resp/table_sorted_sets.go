@@ -3,9 +3,9 @@
 package resp
 
 var sortedSetRows = []Command{
-	refuse("bzmpop"),
-	refuse("bzpopmax"),
-	refuse("bzpopmin"),
+	blocking(find("bzmpop", -5, 0, blockingPopKeys.find, write)),
+	blocking(keys("bzpopmax", -3, 1, -2, 1, write)),
+	blocking(keys("bzpopmin", -3, 1, -2, 1, write)),
 	key("zadd", -4, write),
 	key("zcard", 2, read),
 	key("zcount", 4, read),

@@ -42,6 +42,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"listen": "127.0.0.1:22122", "redis": "false", "hash": "md5", "hash_tag": `"{}"`, "distribution": "modula",
 		"timeout": "1", "backlog": "1", "client_connections": "1", "client_idle_timeout": "1",
 		"max_outstanding_requests": "1", "client_output_soft": "2k", "client_output_hard": "2m",
+		"subscriber_output_hard": "2m", "dedicated_connections": "1",
 		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "server_connections": "2", "server_retry_timeout": "1",
 		"server_failure_limit": "1", "cross_shard": "first_key", "mget_errors": "per_key", "deny": "none",

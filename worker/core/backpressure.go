@@ -88,15 +88,29 @@ func (c *client) overflow() {
 	p := c.pool
 	if p.overflowLogged == 0 || p.l.now-p.overflowLogged >= int64(logPause) {
 		p.overflowLogged = p.l.now
-		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: client_output_hard is reached",
-			p.name, c.id, c.peer(), c.stream.Out.Len()+c.held)
+		limit := "client_output_hard"
+		if c.outputLimit() < p.spec.ClientOutputHard {
+			limit = "subscriber_output_hard"
+		}
+		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: %s is reached",
+			p.name, c.id, c.peer(), c.stream.Out.Len()+c.held, limit)
 	}
 	c.fail(errOverflow)
 }
 
 // overflows tells that the client has more than client_output_hard of unread output.
 func (c *client) overflows() bool {
-	return int64(c.stream.Out.Len()+c.held) > c.pool.spec.ClientOutputHard
+	return int64(c.stream.Out.Len()+c.held) > c.outputLimit()
+}
+
+// outputLimit returns how much unread output the client may have: a subscriber, to whom more comes whether it reads or not, less than
+// others.
+func (c *client) outputLimit() int64 {
+	p := c.pool.spec
+	if c.isSubscriber() {
+		return min(p.ClientOutputHard, p.SubscriberOutput)
+	}
+	return p.ClientOutputHard
 }
 
 // holds returns how many bytes are kept for the client.

@@ -166,6 +166,10 @@ func (c *client) ready(ev poll.Event) {
 		if c.stream.Hangup && c.moving.frozen() { // it does not move any more
 			c.pool.l.mover.outgoing.thaw(c)
 		}
+		if c.stream.Hangup && c.session.waitsOn != nil && c.life == clientOpen {
+			c.hangUpBlocked()
+			return
+		}
 		if ev.Broken && c.unread() {
 			if err := sock.Error(c.stream.FD()); err != nil {
 				c.fail(err)

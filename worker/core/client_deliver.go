@@ -12,6 +12,9 @@ import (
 func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	r.unqueue()
 	switch {
+	case r.state&isSubscription != 0:
+		l.answerSubscription(r, reply)
+		return
 	case r.probe != nil:
 		p := r.probe
 		r.probe = nil

@@ -160,12 +160,12 @@ func (p *pool) watchIdle() {
 	p.l.timers.Set(&p.idle, p.l.now+pause+rand.Int64N(pause/8+1)) // pools need not all do it in the same turn
 }
 
-// closeIdle closes the clients that have sent nothing for client_idle_timeout and wait for nothing.
+// closeIdle closes the clients that have sent nothing for client_idle_timeout and wait for nothing, not even for what is published.
 func (p *pool) closeIdle() {
 	l := p.l
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
-		if c.pool == p && c.head == nil && c.stream.Out.Len() == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
+		if c.pool == p && c.head == nil && !c.isSubscriber() && c.stream.Out.Len() == 0 && c.life == clientOpen && l.ticks()-c.active > limit {
 			l.logf(levelInfo, "pool %q: closing client %d at %s, which has sent nothing for client_idle_timeout", p.name, c.id, c.peer())
 			c.close()
 		}

@@ -93,7 +93,7 @@ func packAll(l *loop) {
 // sendOffAll has all clients be on their way, to nowhere.
 func sendOffAll(l *loop) {
 	packAll(l)
-	l.mover.outgoing.fillBatch(new(handoff.State), len(l.mover.outgoing.packed))
+	l.mover.outgoing.fillBatch(new(sentBatch), new(handoff.State), len(l.mover.outgoing.packed))
 }
 
 // lifeEvents is what may happen to a client at any time.

@@ -32,7 +32,7 @@ func (s connState) String() string { return connStateNames[s] }
 
 // legalConn[from] is the set of states that may follow.
 var legalConn = [...]uint8{
-	connClosed:     1<<connResolving | 1<<connConnecting,
+	connClosed:     1<<connResolving | 1<<connConnecting | 1<<connReady, // at once: another worker has opened it
 	connResolving:  1<<connConnecting | 1<<connClosed,
 	connConnecting: 1<<connConnecting | 1<<connGreeting | 1<<connReady | 1<<connClosed, // itself: the next address
 	connGreeting:   1<<connReady | 1<<connClosed,
@@ -76,7 +76,8 @@ type conn struct {
 	blamed         bool     // the silence since heard is counted as a failure
 	preconnecting  bool     // opens before it is needed, see endpoint.notePreconnect
 	meta           metaSupport
-	tentative      bool // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	own            *ownConn // of a dedicated connection; nil: all clients of its lane share it
 }
 
 func newConn(e *endpoint, g *greeting) *conn {
@@ -169,7 +170,7 @@ func (c *conn) connect() {
 		return
 	}
 	c.stream.SetFD(fd)
-	l.descriptors.toServers++
+	c.countDescriptor(1)
 	l.opened()
 	if done {
 		c.established()

@@ -16,7 +16,9 @@ func (c *conn) fail(err error) {
 	n := &c.endpoint.counters
 	switch err {
 	case io.EOF:
-		*n[link.ServerEOF]++
+		if c.own == nil || !c.own.takenBack { // else it was asked to
+			*n[link.ServerEOF]++
+		}
 	case unix.ETIMEDOUT: // counts with each request that waits
 		if c.head == nil {
 			*n[link.ServerTimedout]++
@@ -35,8 +37,13 @@ func (c *conn) end(err error) {
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
 		c.endpoint.tryNextAddress(c.addr)
 	}
+	if c.own != nil && c.own.takenBack && err == io.EOF {
+		c.failRequests(c.close(), errTakenBack)
+		return
+	}
 	tentative := c.tentative && c.head == nil
 	c.tentative = false
+	client, purposes := c.owner()
 	c.endpoint.noteAttempt(c, err)
 	queue := c.close()
 	if c.preconnecting {
@@ -51,6 +58,9 @@ func (c *conn) end(err error) {
 		c.endpoint.failed(err, c.provenSince(err))
 	}
 	c.failRequests(queue, err)
+	if client != nil && purposes&forSubscription != 0 {
+		client.lostSubscriptions(c.endpoint.server)
+	}
 }
 
 // failRequests answers all requests of a queue with the error of their connection. A timeout counts once for each request,
@@ -58,13 +68,16 @@ func (c *conn) end(err error) {
 func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
+	if c.own != nil && c.own.takenBack {
+		text = c.own.parting
+	}
 	for queue != nil {
 		r := queue
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
 		switch {
-		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil:
+		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil, err == errTakenBack:
 		case err == unix.ETIMEDOUT:
 			*c.endpoint.counters[link.ServerTimedout]++
 		default:
@@ -114,6 +127,9 @@ func (c *conn) close() (queue *request) {
 	c.progress = progress{}
 	c.meta = metaUnknown
 	c.paused, c.blamed, c.discards, c.outOfService = false, false, false, nil
+	if c.own != nil {
+		c.unlist()
+	}
 	return queue
 }
 
@@ -127,6 +143,6 @@ func (c *conn) hangUp() {
 	l.removeEntry(c.token)
 	sock.Close(c.stream.FD())
 	c.stream.SetFD(-1)
-	l.descriptors.toServers--
+	c.countDescriptor(-1)
 	l.closed()
 }

@@ -90,6 +90,10 @@ func (c *conn) pop() *request {
 // rest is written all the same.
 func (c *conn) uncount(r *request) {
 	n := &c.endpoint.counters
+	if r.state&isParked != 0 {
+		c.unpark(r)
+		return
+	}
 	if r != c.unsent {
 		*n[link.OutQueue]--
 		*n[link.OutQueueBytes] -= uint64(r.bytes)
@@ -114,6 +118,9 @@ func (c *conn) flush() {
 		return
 	}
 	c.wrote(before - c.stream.Out.Len())
+	if c.own != nil {
+		c.park()
+	}
 	if more && !c.paused {
 		c.markDirty()
 	}

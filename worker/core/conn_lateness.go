@@ -28,7 +28,7 @@ func (c *conn) allowed() (bytes int) {
 	p := c.endpoint.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
-	if p.timeout == 0 || c == c.endpoint.prober || c.unbegun <= room && c.gauge.shared == 0 {
+	if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 {
 		return stream.MaxSendBytes
 	}
 	if !c.mayTakeTurn() {
@@ -90,6 +90,10 @@ func (c *conn) expire() {
 	}
 	if c == c.endpoint.prober { // its only request is late
 		c.end(unix.ETIMEDOUT)
+		return
+	}
+	if c.own != nil {
+		c.expireOwn()
 		return
 	}
 	silence := l.now - c.heard
@@ -311,7 +315,7 @@ func (c *conn) isWaitedFor() bool { return c.owed > 0 || c.lead < 0 && c.head !=
 // timeouts, or sent nothing for so long. Until it is ready, the deadlines of the requests count.
 func (c *conn) lateAt() int64 {
 	timeout := c.endpoint.pool.timeout
-	if !c.isWaitedFor() || timeout == 0 || c.state != connReady {
+	if !c.isWaitedFor() || timeout == 0 || c.state != connReady || c.own != nil {
 		return math.MaxInt64
 	}
 	return min(c.heard, c.head.sent) + lateFactor*timeout

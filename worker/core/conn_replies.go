@@ -47,6 +47,9 @@ func (c *conn) ready(ev poll.Event) {
 
 func (c *conn) receive() {
 	c.queued = false
+	if c.own != nil && c.own.inFlight {
+		return
+	}
 	if c.state >= connGreeting && c.stream.Unread {
 		c.recv()
 	}
@@ -152,7 +155,10 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		c.progress = progress{}
 		reply := b[used : used+size]
 		used += size
-		if resp.IsPush(reply) { // nobody has subscribed to anything here, and no request waits for it
+		if c.own != nil && c.pushed(reply) {
+			continue
+		}
+		if c.own == nil && resp.IsPush(reply) { // nobody has subscribed to anything here, and no request waits for it
 			continue
 		}
 		if c.state == connGreeting {
@@ -171,8 +177,15 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 			c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 		}
 		c.discards = false
-		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+		if r.state&isBlocking != 0 {
+			*n[link.BlockingResponses]++
+		} else {
+			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+		}
 		c.endpoint.pool.l.answer(r, reply, &c.stream)
+		if c.own != nil {
+			c.rest()
+		}
 		if c.state == connClosed {
 			return used, nil
 		}

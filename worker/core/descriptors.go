@@ -115,6 +115,9 @@ func (l *loop) makeRoom(c *conn) error {
 	if !l.descriptors.spares {
 		return nil
 	}
+	if c.own != nil {
+		return l.makeRoomAmongClients(c)
+	}
 	limit, err := sock.MaxDescriptors()
 	if err != nil {
 		return nil
@@ -124,6 +127,14 @@ func (l *loop) makeRoom(c *conn) error {
 	crowded := l.isCrowded(limit-link.Spared(limit)) || !l.succession.serving && l.openDescriptors()+l.spec.Clients/2 >= limit-link.Spared(limit)
 	if (full || crowded) && !l.closeIdlest(c) && (full || c.mustAnswerFirst()) {
 		return errServerShare
+	}
+	return nil
+}
+
+// makeRoomAmongClients makes sure that there is a descriptor for a dedicated connection, as for one more client.
+func (l *loop) makeRoomAmongClients(c *conn) error {
+	if ceiling := l.ceiling(); (l.reachesCeiling(ceiling) || l.isCrowded(ceiling)) && !l.closeIdlest(c) {
+		return errOwnDescriptor
 	}
 	return nil
 }
@@ -147,6 +158,11 @@ func (l *loop) idlest() (idle *conn) {
 	for e := range l.endpoints {
 		for c := range e.everyConn {
 			if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
+				idle = c
+			}
+		}
+		for _, c := range e.dedicated.idle {
+			if idle == nil || c.heard < idle.heard {
 				idle = c
 			}
 		}

@@ -88,6 +88,9 @@ func (c *client) closeIfIdle() {
 	if !c.closesWhenIdle() {
 		return
 	}
+	if own := c.session.waitsOn; own != nil {
+		own.takeBackFor(unblockedByEnd)
+	}
 	if c.idle() {
 		c.stream.Unread = true
 		c.recv()

@@ -19,7 +19,8 @@ type endpoint struct {
 
 	conns       []*conn   // of clients that have set nothing
 	others      [][]*conn // by greeting.index-1, of sessions with another greeting; nil: no request has needed them
-	prober      *conn     // asks an ejected server whether it answers again
+	dedicated   dedicatedConns
+	prober      *conn // asks an ejected server whether it answers again
 	preconnects preconnectState
 	resp3       resp3Knowledge
 	checked     bool // the server check waits for its first connection

@@ -5,6 +5,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -73,6 +74,9 @@ func (s *server) moveTo(at link.Endpoint) {
 	queue := old.prober.close()
 	old.prober.failRequests(queue, errMoved)
 	s.primary = newEndpoint(s, at.Network, at.Address)
+	for _, c := range slices.Backward(old.dedicated.all) {
+		c.leaveServer()
+	}
 	for c := range old.everyConn {
 		if c.head == nil && c.state != connClosed {
 			old.noteAttempt(c, errMoved)

@@ -145,6 +145,7 @@ func checkServer(t testing.TB, s *server) {
 	t.Helper()
 	var count, size [2]int // of requests: that wait to be written, that are written
 	open := 0
+	checkDedicated(t, s)
 	for _, c := range connsOf(s) {
 		if c.state >= connGreeting {
 			open++
@@ -158,8 +159,10 @@ func checkServer(t testing.TB, s *server) {
 			if where == 0 {
 				unwritten += int(r.bytes)
 			}
-			count[where]++
-			size[where] += int(r.bytes)
+			if r.state&isParked == 0 {
+				count[where]++
+				size[where] += int(r.bytes)
+			}
 			if r.state&inConn == 0 || r.behind == nil && c.tail != r {
 				t.Fatalf("server %q: its in queue is broken", s.spec.Name)
 			}
@@ -182,7 +185,34 @@ func checkServer(t testing.TB, s *server) {
 }
 
 // connsOf returns all connections to a server.
-func connsOf(s *server) []*conn { return append(slices.Collect(s.primary.everyConn), s.primary.prober) }
+func connsOf(s *server) []*conn {
+	return slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, []*conn{s.primary.prober})
+}
+
+// checkDedicated compares a server's dedicated connections with their clients' sessions.
+func checkDedicated(t testing.TB, s *server) {
+	t.Helper()
+	d := &s.primary.dedicated
+	for i, c := range d.all {
+		idle := slices.Contains(d.idle, c)
+		client := c.own.client
+		switch {
+		case c.own.place != i:
+			t.Fatalf("server %q: dedicated connection %d has place %d", s.spec.Name, i, c.own.place)
+		case idle != (client == nil), idle && (c.state != connReady || c.head != nil || c.own.purposes != 0):
+			t.Fatalf("server %q: a dedicated connection is idle: %v, and of client %v, %v, owes something: %v", s.spec.Name, idle, client != nil, c.state, c.head != nil)
+		case !idle && !slices.Contains(client.session.dedicated, c):
+			t.Fatalf("server %q: client %d does not know its connection", s.spec.Name, client.id)
+		case c.purposeOf(forBlocking) != (client != nil && client.session.waitsOn == c):
+			t.Fatalf("server %q: a connection is for a request that waits: %v, and its client has none there", s.spec.Name, c.purposeOf(forBlocking))
+		}
+	}
+	if got := *s.counters[link.DedicatedConnections]; got != uint64(len(d.all)) {
+		t.Fatalf("server %q: dedicated_connections is %d, want %d", s.spec.Name, got, len(d.all))
+	}
+}
+
+func (c *conn) purposeOf(p purpose) bool { return c.own.purposes&p != 0 }
 
 // checkBegun compares a connection's in queue with what it knows of it.
 func checkBegun(t testing.TB, c *conn) {
@@ -217,7 +247,7 @@ func checkLatencies(t testing.TB, s *server) {
 	for _, n := range s.primary.latency {
 		total += n
 	}
-	if replies := *s.counters[link.Responses]; total != replies {
+	if replies := *s.counters[link.Responses] - *s.counters[link.BlockingResponses]; total != replies {
 		t.Fatalf("server %q: %d latencies of %d responses", s.spec.Name, total, replies)
 	}
 }

@@ -15,14 +15,17 @@ import (
 // answerLocally answers a request of count arguments, the first of which are args, for which no server is needed.
 func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l := c.pool.l
-	if len(b) >= longBytes && count == 2 && (cmd.Local == resp.LocalEcho || cmd.Local == resp.LocalPing) {
+	if len(b) >= longBytes && count == 2 && (cmd.Local == resp.LocalEcho || cmd.Local == resp.LocalPing && !c.pongs()) {
 		c.echo(b, args)
 		return
 	}
 	out := l.scratch[:0]
 	switch cmd.Local {
 	case resp.LocalPing:
-		out = appendPong(out, cmd, b, args)
+		out = c.appendPong(out, cmd, b, args)
+	case resp.LocalSubscribe, resp.LocalUnsubscribe:
+		c.onSubscriptions(cmd, b, args, count)
+		return
 	case resp.LocalEcho:
 		out = resp.AppendBulk(out, args[1].Of(b))
 	case resp.LocalQuit:
@@ -79,14 +82,20 @@ func (c *client) echo(b []byte, args []resp.Span) {
 	c.respondBuffer(reply)
 }
 
-func appendPong(out []byte, cmd *resp.Command, b []byte, args []resp.Span) []byte {
-	switch len(args) {
-	case 1:
+// appendPong answers PING: where what is published looks like a reply, in that form.
+func (c *client) appendPong(out []byte, cmd *resp.Command, b []byte, args []resp.Span) []byte {
+	switch pongs := c.pongs(); {
+	case len(args) > 2:
+		return resp.AppendWrongArity(out, cmd)
+	case pongs:
+		out = resp.AppendBulkString(resp.AppendArray(out, 2), "pong")
+	case len(args) == 1:
 		return resp.AppendSimple(out, "PONG")
-	case 2:
-		return resp.AppendBulk(out, args[1].Of(b))
 	}
-	return resp.AppendWrongArity(out, cmd)
+	if len(args) == 1 {
+		return resp.AppendBulkString(out, "")
+	}
+	return resp.AppendBulk(out, args[1].Of(b))
 }
 
 // appendOutcome appends +OK, or the error text where there is one.

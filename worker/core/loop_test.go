@@ -113,7 +113,7 @@ func TestIllegalEdgePanics(t *testing.T) {
 	legal := map[string]bool{
 		"closed→resolving": true, "closed→connecting": true, "resolving→connecting": true, "resolving→closed": true,
 		"connecting→connecting": true, "connecting→greeting": true, "connecting→ready": true,
-		"connecting→closed": true, "greeting→ready": true, "greeting→closed": true, "ready→closed": true,
+		"connecting→closed": true, "closed→ready": true, "greeting→ready": true, "greeting→closed": true, "ready→closed": true,
 	}
 	for _, from := range states {
 		for _, to := range states {

@@ -19,9 +19,10 @@ type packedClient struct {
 
 // sentBatch is a batch on its way to a peer.
 type sentBatch struct {
-	state   int // the memory file with the clients' records; -1 = closed
+	state   int // the memory file with the records of the clients and of their own connections; -1 = closed
 	clients []*client
-	count   int // of clients, once they are released
+	widths  []int // how many records each of clients has
+	count   int   // of clients, once they are released
 	bytes   int
 }
 
@@ -29,6 +30,9 @@ func (o *sentBatch) descriptors() []int {
 	fds := []int{o.state}
 	for _, c := range o.clients {
 		fds = append(fds, c.stream.FD())
+		for _, own := range c.session.dedicated {
+			fds = append(fds, own.stream.FD())
+		}
 	}
 	return fds
 }
@@ -141,8 +145,9 @@ func (p *peerLink) clientCount() int {
 func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	l := g.l
 	var state handoff.State
-	o := &sentBatch{state: -1, clients: g.fillBatch(&state, most)}
-	if len(o.clients) == 0 {
+	o := &sentBatch{state: -1}
+	records := g.fillBatch(o, &state, most)
+	if records == 0 {
 		return 0
 	}
 	parts := state.Parts()
@@ -162,18 +167,19 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 		return 0
 	}
 	p.sent[p.link.Next()] = o
-	p.link.Offer(l.now, len(o.clients))
+	p.link.Offer(l.now, records)
 	return state.Bytes()
 }
 
-// fillBatch takes packed clients for a batch and writes their records. From then on they are in flight: in no list, and not
-// in the loop's table.
-func (g *outgoing) fillBatch(state *handoff.State, limit int) (clients []*client) {
-	for len(g.packed) > 0 && len(clients) < limit {
+// fillBatch takes packed clients for a batch and writes their records, and those of their own connections. From then on they are
+// in flight: in no list, and not in the loop's table.
+func (g *outgoing) fillBatch(o *sentBatch, state *handoff.State, limit int) (records int) {
+	for len(g.packed) > 0 && len(o.clients) < limit {
 		last := g.packed[len(g.packed)-1]
 		c := last.c
-		if len(clients) > 0 && state.Bytes()+len(c.stream.Kept())+c.stream.Out.Len() > maxBatchStateBytes {
-			return clients
+		width := 1 + len(c.session.dedicated)
+		if records > 0 && (state.Bytes()+len(c.stream.Kept())+c.stream.Out.Len() > maxBatchStateBytes || records+width > handoff.MaxBatch) {
+			return records
 		}
 		if !c.quiescent() { // has hung up meanwhile
 			g.thaw(c)
@@ -183,9 +189,14 @@ func (g *outgoing) fillBatch(state *handoff.State, limit int) (clients []*client
 		c.startMove()
 		r := c.record(last.since)
 		state.Add(&r)
-		clients = append(clients, c)
+		for _, own := range c.session.dedicated {
+			r := own.record()
+			state.Add(&r)
+		}
+		o.clients, o.widths = append(o.clients, c), append(o.widths, width)
+		records += width
 	}
-	return clients
+	return records
 }
 
 // Reclaim implements handoff.Handler.
@@ -204,9 +215,11 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 		return
 	}
 	fault.At(passing[handoff.Prepared].received)
-	accepted := o.clients[:0]
+	accepted, at := o.clients[:0], 0
 	for i, c := range o.clients {
-		switch verdicts[i] {
+		verdict := verdicts[at]
+		at += o.widths[i]
+		switch verdict {
 		case handoff.Accept:
 			accepted = append(accepted, c)
 			continue

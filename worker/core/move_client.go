@@ -4,6 +4,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -69,12 +70,18 @@ func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
 
 // movable tells whether the client could move as soon as it is owed nothing. One that has hung up or is leaving ends here.
 func (c *client) movable() bool {
-	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes
+	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes && len(c.session.dedicated) <= maxMovedConns
 }
 
-// quiescent tells that the client is owed no reply. Unsent output does not matter: it moves along.
+// quiescent tells that the client is owed no reply, or only one to a request that waits in a server. Unsent output does not
+// matter: it moves along.
 func (c *client) quiescent() bool {
-	return c.head == nil && c.life == clientOpen && !c.stream.Hangup
+	return c.settlesNow() && c.life == clientOpen && !c.stream.Hangup && !slices.ContainsFunc(c.session.dedicated, (*conn).isBusy)
+}
+
+// settlesNow tells that nothing is to be waited for before the client moves.
+func (c *client) settlesNow() bool {
+	return c.head == nil || c.head == c.tail && c.session.waitsOn != nil && c.session.waitsOn.isParked()
 }
 
 // resume reads and writes a client again that is frozen no more.
@@ -87,6 +94,10 @@ func (c *client) resume() {
 func (c *client) startMove() {
 	c.moving.become(moveInFlight)
 	c.pool.l.setHandler(c.token, inFlightClient{c})
+	for _, own := range c.session.dedicated {
+		c.pool.l.setHandler(own.token, inFlightConn{own})
+		own.own.inFlight = true
+	}
 }
 
 // cancelMove resumes a client that was in flight.
@@ -94,6 +105,7 @@ func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
 	c.pool.l.setHandler(c.token, c)
 	c.stream.Unread = true // events for it were ignored
+	c.watchDedicated()
 	c.resume()
 }
 
@@ -112,6 +124,7 @@ func (c *client) startMoved() {
 	atomic.AddUint64(c.pool.counters[link.ClientConnections], 1)
 	c.stream.Unread = true
 	c.stream.Backlog = len(c.stream.Kept()) > 0
+	c.watchDedicated()
 	c.nextTurn()
 	c.markDirty()
 }
@@ -126,8 +139,9 @@ func (inFlightClient) ready(poll.Event) {}
 // preparedClient stands in the loop's table for a client that another worker still owns. Everything is ready to serve it.
 // Loop only.
 type preparedClient struct {
-	c      *client
-	frozen int64 // ns: since when no worker serves it
+	c       *client
+	frozen  int64  // ns: since when no worker serves it
+	waiting string // the command of the request that waits in a server; empty: none does
 }
 
 // ready ignores the event: once the client is this worker's, serving begins with reading.

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -44,20 +45,36 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 		l.logf(levelWarn, "receiving clients from worker %d: %v", p.slot, err)
 		return all(verdicts, handoff.NoResources)
 	}
-	for i := range records {
-		if errs[i] != nil {
-			l.logf(levelWarn, "receiving a client from worker %d: %v", p.slot, errs[i])
-			verdicts[i] = handoff.Unreadable
+	for width, i := 0, 0; i < len(records); i += width {
+		width = 1 + int(min(records[i].Connections, uint32(len(records)-i-1)))
+		mine, fds := records[i:i+width], p.messageFDs[1+i:1+i+width]
+		if err := errorOf(mine, errs[i:i+width]); err != nil {
+			l.logf(levelWarn, "receiving a client from worker %d: %v", p.slot, err)
+			all(verdicts[i:i+width], handoff.Unreadable)
 			continue
 		}
-		var g *preparedClient
-		g, verdicts[i] = l.prepareClient(&records[i], p.messageFDs[i+1])
-		p.messageFDs[i+1] = -1
+		g, verdict := l.prepareClient(mine, fds)
+		all(verdicts[i:i+width], verdict)
 		if g != nil {
 			p.prepared[batch] = append(p.prepared[batch], g)
 		}
 	}
 	return verdicts
+}
+
+var errRecords = errors.New("a client and its connections are not together")
+
+// errorOf returns what is wrong with the record of a client, or with those of its connections behind it.
+func errorOf(records []handoff.Record, errs []error) error {
+	for i := range records {
+		switch {
+		case errs[i] != nil:
+			return errs[i]
+		case (i == 0) != (records[i].Purposes == 0), i > 0 && records[i].Connections != 0, int(records[0].Connections) != len(records)-1:
+			return errRecords
+		}
+	}
+	return nil
 }
 
 func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
@@ -72,25 +89,30 @@ func (l *loop) refusesClients() bool {
 	return l.draining.on || l.ended || l.mover.outgoing.on && l.unsettled()
 }
 
-// prepareClient makes a client from its record, if there is a listener for it. It takes over fd.
-func (l *loop) prepareClient(r *handoff.Record, fd int) (*preparedClient, handoff.Verdict) {
+// prepareClient makes a client from its record and those of its connections, if there is a listener for it. It takes over the
+// descriptors that it uses: of fds, those are -1 then.
+func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClient, handoff.Verdict) {
+	r, fd := &records[0], fds[0]
 	ln := l.listenerFor(r, fd)
 	if ln == nil {
-		sock.Close(fd)
 		return nil, handoff.Configuration
 	}
 	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
-	if err != nil {
-		sock.Close(fd)
-	} else if err = c.unpack(r); err != nil {
-		c.tearDown()
+	g := &preparedClient{c: c, frozen: r.FrozenAt}
+	if err == nil {
+		fds[0] = -1
+		if err = c.unpack(r); err == nil {
+			err = g.adopt(records, fds)
+		}
+		if err != nil {
+			c.tearDown()
+		}
 	}
 	if err != nil {
 		l.logf(levelWarn, "pool %q: receiving client %d: %v", ln.pool.name, r.ID, err)
 		return nil, handoff.NoResources
 	}
-	g := &preparedClient{c: c, frozen: r.FrozenAt}
 	l.setHandler(c.token, g)
 	return g, handoff.Accept
 }
@@ -145,6 +167,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 	now := p.l.clock()
 	for _, g := range p.prepared[batch] {
 		pause = max(pause, time.Duration(now-g.frozen))
+		g.wait()
 		g.c.startMoved()
 	}
 	p.returnable = max(p.returnable-len(p.prepared[batch]), 0)

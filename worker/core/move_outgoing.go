@@ -239,7 +239,7 @@ func (g *outgoing) pack(c *client) {
 // flushed is called when a frozen client has been written all that there is for it.
 func (g *outgoing) flushed(c *client) {
 	switch {
-	case c.moving.stage == movePacked || c.head != nil:
+	case c.moving.stage == movePacked || !c.settlesNow():
 	case c.quiescent():
 		g.addFrozenOwed(-1)
 		g.pack(c)

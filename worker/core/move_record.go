@@ -23,6 +23,8 @@ func (c *client) record(since int64) handoff.Record {
 		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
 		FrozenAt:   since,
 	}
+	r.Connections = uint32(len(c.session.dedicated))
+	r.Subscriptions = c.subscriptionsWithout()
 	r.Input = c.stream.Kept()
 	r.Output = c.stream.Out.Pieces(nil)
 	c.pool.recordSession(c.session, &r)

@@ -88,6 +88,7 @@ func (pl *placement) rebuild() {
 		s.awaitRetry(word)
 	}
 	pl.ring.SetLive(pl.live)
+	pl.servers[0].pool.replaced()
 }
 
 // publish tells all workers that a liveness word has changed.

@@ -107,6 +107,14 @@ func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.S
 	c.serverConn(server).send(r, b, in)
 }
 
+// replaced is called when keys may live elsewhere.
+func (p *pool) replaced() {
+	p.unblockMisplaced()
+	if *p.counters[link.Subscribers] > 0 {
+		p.checkSubscriptions()
+	}
+}
+
 // deadline returns when a request that is sent now has waited long enough; 0 = never.
 func (p *pool) deadline() int64 {
 	if p.timeout == 0 {

@@ -13,7 +13,7 @@ import (
 // isOwnTrouble tells whether an error of a server connection is this host's fault, and says nothing about the server.
 func isOwnTrouble(err error) bool {
 	for _, own := range []error{
-		errReplyMemory, errNoMemory, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EADDRNOTAVAIL,
+		errReplyMemory, errNoMemory, errOwnDescriptor, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EADDRNOTAVAIL,
 	} {
 		if errors.Is(err, own) {
 			return true

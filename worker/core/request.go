@@ -37,7 +37,7 @@ type request struct {
 }
 
 // requestState is in which queues a request is, what has become of it, and what counts it.
-type requestState uint8
+type requestState uint16
 
 const (
 	// In which queues it is.
@@ -55,6 +55,12 @@ const (
 	// What counts it.
 	isUnsent   // its owner: its bytes wait here
 	isPromised // its connection: a fragment that it has room for, until that is written
+
+	// How long it may take.
+	isBlocking // it may wait in the server, for as long as its client says
+	isParked   // and it is there: what the server owes others is counted without it
+
+	isSubscription // its reply is a confirmation, see answerSubscription
 )
 
 // isScript tells whether the reply to r is whatever a client likes.

@@ -69,8 +69,8 @@ func descriptors(t testing.TB) int {
 func (r *rig) redisPool(servers ...string) *link.Pool {
 	p := link.Pool{
 		Name: "alpha", Protocol: link.Redis, Hash: "crc32a", Distribution: "modula",
-		ClientOutstanding: rigOutstanding, ClientOutputSoft: rigOutputSoft, ClientOutputHard: 1 << 30, MaxRequestBytes: 512 << 20,
-		ServerConnections: 1, ServerFailureLimit: 2, ServerRetryTimeout: 30 * time.Second,
+		ClientOutstanding: rigOutstanding, ClientOutputSoft: rigOutputSoft, ClientOutputHard: 1 << 30, SubscriberOutput: 32 << 20, MaxRequestBytes: 512 << 20,
+		ServerConnections: 1, Dedicated: 100, ServerFailureLimit: 2, ServerRetryTimeout: 30 * time.Second,
 		CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll,
 	}
 	for _, name := range servers {
@@ -245,6 +245,8 @@ func (r *rig) exit(slot int) {
 			}
 		case *conn:
 			sock.Close(h.stream.FD())
+		case inFlightConn:
+			sock.Close(h.c.stream.FD())
 		case *listener:
 			sock.Close(h.fd)
 			if h.kept >= 0 {

@@ -204,6 +204,9 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
 		return
 	}
+	if c.session.subscriptions != nil && !c.allowsCommand(cmd) {
+		return
+	}
 	switch c.pool.routes[cmd.ID] {
 	case resp.Forward:
 		c.forwardRedis(cmd, b, args, count)
@@ -264,6 +267,11 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 	}
 	l, p := c.pool.l, c.pool
 	var other *resp.OtherDB
+	blocks := cmd.Blocking && cmd.Blocks(b, args)
+	if blocks && len(args) < count {
+		c.forwardOptions(cmd, b, count)
+		return
+	}
 	alone, row, err := cmd.Locate(b, args, count, l.redisRoute.keys)
 	l.redisRoute.keys = alone
 	switch {
@@ -282,6 +290,10 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		}
 	case err != nil:
 		c.respondScratch(resp.AppendError(l.scratch[:0], err.Error()))
+		return
+	}
+	if blocks {
+		c.block(cmd, b, args, alone, row)
 		return
 	}
 	c.forwardTogether(cmd, b, args, count, alone, row)

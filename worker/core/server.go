@@ -28,6 +28,8 @@ type server struct {
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	retry    timer.Timer      // of an ejection
 	logState serverLog
+
+	resubscription resubscription
 }
 
 func newServer(p *pool, index int) *server {

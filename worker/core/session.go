@@ -22,6 +22,12 @@ type session struct {
 	name       string // set by CLIENT SETNAME
 	libName    string
 	libVersion string
+
+	dedicated []*conn // server connections of this client alone: at most one to each server
+	waitsOn   *conn   // of them, the one that a request which may wait in the server has gone to; nil: none has
+	waitsFor  []byte  // and the first of its keys
+
+	subscriptions *subscriptions // nil: it has had none
 }
 
 // sessions are the two sessions that the clients of a pool share that have set nothing, at no cost.
@@ -90,7 +96,7 @@ func (s *session) cost() int {
 	if s.plain {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion)
+	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost()
 }
 
 // authenticate notes whether the client is authenticated.
@@ -104,6 +110,8 @@ func (c *client) authenticate(may bool) {
 
 // resetSession drops what the client has set.
 func (c *client) resetSession() {
+	c.endDedicated()
+	c.dropSubscriptions()
 	c.pool.l.memory.Uncharge(c.session.cost())
 	c.session = c.pool.firstSession()
 }
@@ -122,9 +130,23 @@ func (c *client) version() resp.Version { return c.session.greeting.version }
 
 // greetAs has the client's further requests go over server connections of that protocol and database. It must be settled.
 func (c *client) greetAs(version resp.Version, db int) {
-	if g := c.pool.greetingOf(version, db); g != c.session.greeting {
-		c.ownSession().greeting = g
+	g, before := c.pool.greetingOf(version, db), c.session.greeting
+	if g == before {
+		return
 	}
+	c.ownSession().greeting = g
+	if g.version != before.version {
+		c.endDedicated()
+		c.checkSubscriptions()
+	}
+}
+
+// changeSession changes the client's own session, and counts what it takes.
+func (c *client) changeSession(change func(s *session)) {
+	s := c.ownSession()
+	before := s.cost()
+	change(s)
+	c.pool.l.memory.Charge(s.cost() - before)
 }
 
 // setField sets a field of the client's own session.

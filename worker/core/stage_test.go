@@ -36,6 +36,8 @@ func (s *stage) addPool(options []string) {
 			p.Databases = s.number(value)
 		case "server_connections":
 			p.ServerConnections = s.number(value)
+		case "dedicated_connections":
+			p.Dedicated = s.number(value)
 		case "client_connections":
 			p.ClientConnections = s.number(value)
 		case "distribution":

@@ -21,6 +21,9 @@ func (l *loop) extendDeadlines(now int64) {
 		for c := range e.everyConn {
 			c.extendDeadlines(lost)
 		}
+		for _, c := range e.dedicated.all {
+			c.extendDeadlines(lost)
+		}
 	}
 	for _, p := range l.pools {
 		if p.idle.Armed() && p.idle.Due() <= now { // clients may have sent something meanwhile

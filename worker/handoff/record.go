@@ -9,7 +9,8 @@ import (
 	"fmt"
 )
 
-// Record is one client. It is owed no reply: all requests before Input are answered by Output.
+// Record is one client, or a connection to a server that belongs to the client of a record before it. A client is owed no reply: all
+// requests before Input are answered by Output, but for one that waits in a server, on such a connection.
 type Record struct {
 	Protocol string // that the client speaks
 	Pool     string // the old worker's name for its pool, for log lines
@@ -31,6 +32,17 @@ type Record struct {
 	Reply   Reply  // which replies it wants
 	Dialect uint32 // of the protocol: 0, or DialectBinary
 
+	Connections uint32 // of a client: so many of the records behind this one are connections of its own; their descriptors follow its
+
+	// Of a connection: Network and Address are where the server is, and Input is the part of a reply that has come.
+	Purposes uint32 // what the client needs it for; 0: this is a client
+	Server   string // its name in the pool
+	Waiting  string // the command that waits in the server, whose reply is still to come; empty: none does
+	Key      string // the first key of that
+
+	// What the client has subscribed to: of a connection, what that holds; of the client, what no connection of its holds.
+	Subscriptions []Subscription
+
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
 	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when no worker serves it
@@ -44,6 +56,12 @@ const (
 	ReplyOff  Reply = 1 // none
 	ReplySkip Reply = 2 // none to its next request
 )
+
+// Subscription is a channel (Kind 0), a pattern (1) or a shard channel (2).
+type Subscription struct {
+	Kind uint8
+	Name string
+}
 
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
@@ -67,11 +85,16 @@ const (
 	tagID            = 12            // 8 bytes
 	tagIdle          = 13            // 8 bytes, ms
 	tagFrozen        = 14            // 8 bytes, ns
-	tagDedicatedConn = 15 | critical // 4 bytes: which descriptor of the batch is a server connection of this client alone
 	tagRESP          = 16 | critical // 4 bytes
 	tagDB            = 19 | critical // 4 bytes
 	tagReply         = 22 | critical // 4 bytes
 	tagDialect       = 21 | critical // 4 bytes
+	tagConnections   = 15 | critical // 4 bytes
+	tagSubscriptions = 18 | critical // of each: 1 byte, 4 bytes of length, name
+	tagPurposes      = 27 | critical // 4 bytes
+	tagServer        = 24 | critical
+	tagWaiting       = 25 | critical
+	tagKey           = 26 | critical
 )
 
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
@@ -114,6 +137,12 @@ func (s *State) Add(r *Record) {
 	s.number(tagID, r.ID)
 	s.number(tagIdle, r.IdleMillis)
 	s.number(tagFrozen, uint64(r.FrozenAt))
+	s.number32(tagConnections, r.Connections)
+	s.number32(tagPurposes, r.Purposes)
+	s.text(tagServer, r.Server)
+	s.text(tagWaiting, r.Waiting)
+	s.text(tagKey, r.Key)
+	s.subscriptions(r.Subscriptions)
 	s.foreign(tagInput, r.Input)
 	s.foreign(tagOutput, r.Output...)
 	s.cut()
@@ -131,6 +160,45 @@ func (s *State) number(t tag, n uint64) {
 	if n != 0 {
 		s.own = binary.LittleEndian.AppendUint64(appendField(s.own, t, 8), n)
 	}
+}
+
+func (s *State) subscriptions(all []Subscription) {
+	length := 0
+	for _, sub := range all {
+		length += subscriptionBytes + len(sub.Name)
+	}
+	if length == 0 {
+		return
+	}
+	s.own = appendField(s.own, tagSubscriptions, length)
+	for _, sub := range all {
+		s.own = binary.LittleEndian.AppendUint32(append(s.own, sub.Kind), uint32(len(sub.Name)))
+		s.own = append(s.own, sub.Name...)
+	}
+}
+
+// subscriptionBytes is what a subscription takes beside its name.
+const subscriptionBytes = 5
+
+// readSubscriptions reads a list of them.
+func readSubscriptions(b []byte) (all []Subscription, err error) {
+	const kinds = 3
+	for len(b) > 0 {
+		if len(b) < subscriptionBytes {
+			return nil, errCut
+		}
+		kind, length := b[0], uint64(binary.LittleEndian.Uint32(b[1:]))
+		b = b[subscriptionBytes:]
+		if length > uint64(len(b)) {
+			return nil, errCut
+		}
+		if kind >= kinds {
+			return nil, fmt.Errorf("%w: subscription of kind %d", ErrUnknown, kind)
+		}
+		all = append(all, Subscription{kind, string(b[:length])})
+		b = b[length:]
+	}
+	return all, nil
 }
 
 func (s *State) number32(t tag, n uint32) {
@@ -280,7 +348,21 @@ func (r *Record) field(t tag, value []byte) error {
 		err := readUint64(&n, value)
 		r.FrozenAt = int64(n)
 		return err
-	default: // tagDedicatedConn, too: this version makes no such connections
+	case tagConnections:
+		return readUint32(&r.Connections, value)
+	case tagPurposes:
+		return readUint32(&r.Purposes, value)
+	case tagServer:
+		r.Server = string(value)
+	case tagWaiting:
+		r.Waiting = string(value)
+	case tagKey:
+		r.Key = string(value)
+	case tagSubscriptions:
+		var err error
+		r.Subscriptions, err = readSubscriptions(value)
+		return err
+	default:
 		if t&critical != 0 {
 			return fmt.Errorf("%w: tag %d", ErrUnknown, t&^critical)
 		}

@@ -41,6 +41,8 @@ const (
 	ServerEjects
 	ForwardError
 	Fragments
+	BlockedClients
+	Subscribers
 	numPoolCounters
 )
 
@@ -52,6 +54,8 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ServerEjects:      {"server_ejects", Counter, "times a server was ejected"},
 	ForwardError:      {"forward_error", Counter, "times a request could not be forwarded"},
 	Fragments:         {"fragments", Counter, "fragments made of multi-key requests"},
+	BlockedClients:    {"blocked_clients", Gauge, "clients whose request waits in a server: BLPOP and its kin"},
+	Subscribers:       {"subscribers", Gauge, "clients that have subscribed to channels or patterns, or had"},
 }
 
 // Counters of a server.
@@ -69,6 +73,8 @@ const (
 	InQueueBytes
 	OutQueue
 	OutQueueBytes
+	DedicatedConnections
+	BlockingResponses
 	numServerCounters
 )
 
@@ -87,4 +93,7 @@ var ServerCounters = [numServerCounters]CounterInfo{
 	InQueueBytes:      {"in_queue_bytes", Gauge, "bytes of the requests that wait to be sent"},
 	OutQueue:          {"out_queue", Gauge, "requests sent that wait for their response"},
 	OutQueueBytes:     {"out_queue_bytes", Gauge, "bytes of the requests sent that wait for their response"},
+
+	DedicatedConnections: {"dedicated_connections", Gauge, "server connections that belong to one client each, or to none for a moment"},
+	BlockingResponses:    {"blocking_responses", Counter, "responses to requests that may wait in the server: no latency is counted for them"},
 }

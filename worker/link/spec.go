@@ -113,6 +113,7 @@ type Pool struct {
 	ClientOutstanding  int   // requests of a client without a reply, beyond which it is not read
 	ClientOutputSoft   int64 // bytes of unread replies of a client, beyond which it is not read
 	ClientOutputHard   int64 // the same, beyond which it is closed
+	SubscriberOutput   int64 // the same for one that has subscribed to something, if that is less
 	MaxRequestBytes    int64 // of one request
 	TCPKeepalive       bool
 	Password           string // redis_auth: required of clients and sent to servers
@@ -122,6 +123,7 @@ type Pool struct {
 	AutoEjectHosts     bool
 	ServerConnections  int // per worker and server, ≥ 1
 	ServerRetryTimeout time.Duration
+	Dedicated          int // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors

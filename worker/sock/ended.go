@@ -18,6 +18,17 @@ func Ended(pid int) bool {
 	}
 }
 
+// Closes tells whether the other end of a connection has sent its last byte, or the connection has broken. There may be more to read
+// before that.
+func Closes(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	for {
+		if _, err := unix.Poll(p, 0); err != unix.EINTR {
+			return err == nil && p[0].Revents != 0
+		}
+	}
+}
+
 // HungUp tells whether the other end of a unix socket is closed. One that has only been shut for writing, which reads as the
 // end, too, is not.
 func HungUp(fd int) bool {

@@ -8,6 +8,7 @@ import "testing"
 var gauges = map[string]bool{
 	"client_connections": true, "server_connections": true, "curr_connections": true,
 	"in_queue": true, "in_queue_bytes": true, "out_queue": true, "out_queue_bytes": true,
+	"blocked_clients": true, "subscribers": true, "dedicated_connections": true,
 }
 
 // CheckForward reports each statistic below path that went back, but for those that may.

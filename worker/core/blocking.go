@@ -1,0 +1,191 @@
+// Requests that may wait in the server, such as BLPOP: each on a connection of its client's own, so that nobody else waits. The
+// client's next requests are not looked at before its reply is here, as a server would not.
+//
+// A client that hangs up is nobody to pop an element for. Its connection to the server is shut for writing, which the server
+// takes for the same: it either has answered already, and then the client gets that if it still reads, or it never will.
+
+package core
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// What the client of a request that is called off is told. The code is that of Redis, where it calls one off.
+var (
+	unblockedByCommand = resp.AppendError(nil, "UNBLOCKED client unblocked via CLIENT UNBLOCK")
+	unblockedByMove    = resp.AppendError(nil, "UNBLOCKED the key has moved to another server")
+	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion is shutting down")
+)
+
+// errTakenBack is the end of a connection that was shut because its request was called off.
+var errTakenBack = errors.New("request was called off")
+
+// block sends a request that may wait to the server of its keys, once everything before it is answered.
+func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []int32, row resp.Row) {
+	p := c.pool
+	server := p.serverOf(b, args, alone, row)
+	if p.placement.divides() && !p.together(server, b, args, alone, row) {
+		c.respondScratch(c.refuseShards(cmd))
+		return
+	}
+	if !c.settled() {
+		return
+	}
+	first := row.First
+	if len(alone) > 0 {
+		first = int(alone[0])
+	}
+	c.blockOn(server, cmd, b, args[first].Of(b))
+}
+
+// blockOn sends a request that may wait to a server, on account of key.
+func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte) {
+	p := c.pool
+	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
+	if server >= 0 {
+		own, err = c.dedicate(server, forBlocking)
+	}
+	if err != nil {
+		*p.counters[link.ForwardError]++
+		c.respond(p.errorText(err))
+		return
+	}
+	r := p.l.requests.get()
+	r.command, r.bytes, r.state = cmd, int32(len(b)), isBlocking
+	c.push(r)
+	c.changeSession(func(s *session) { s.waitsOn, s.waitsFor = own, append(s.waitsFor[:0], key...) })
+	c.waitBehind()
+	own.send(r, b, &c.stream)
+	if c.stream.Hangup {
+		p.l.agenda.nextTurn(hungUp{c})
+	}
+}
+
+// hungUp is a client that has hung up behind its blocking request.
+type hungUp struct{ c *client }
+
+func (h hungUp) receive() {
+	if h.c.session.waitsOn != nil && h.c.life == clientOpen {
+		h.c.hangUpBlocked()
+	}
+}
+
+// hangUpBlocked is called when a client has sent its last byte while a request of it waits in a server.
+func (c *client) hangUpBlocked() {
+	c.session.waitsOn.takeBack(nil)
+	c.inputEnded()
+}
+
+// unblock calls off the request of the client that waits in a server, and tells whether there is one. If the server has not
+// answered it already, the client gets what it would after its time, or an error.
+func (c *client) unblock(withError bool) bool {
+	own := c.session.waitsOn
+	if own == nil || own.own.takenBack {
+		return false
+	}
+	reply := []byte("*-1\r\n")
+	if withError {
+		reply = unblockedByCommand
+	}
+	own.takeBack(reply)
+	return true
+}
+
+// takeBack calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
+// reply, and else parting.
+func (c *conn) takeBack(parting []byte) {
+	l := c.endpoint.pool.l
+	c.own.takenBack, c.own.parting = true, parting
+	c.head.deadline = l.now + c.endpoint.pool.greetingTime()
+	l.timers.Set(&c.deadlines, c.head.deadline)
+	c.shutIfWritten()
+}
+
+// shutIfWritten tells the server that nothing more comes.
+func (c *conn) shutIfWritten() {
+	if c.own.takenBack && !c.own.shut && c.state == connReady && c.unsent == nil {
+		c.own.shut = true
+		c.stream.CloseWrite()
+	}
+}
+
+// park is called when something is written on a dedicated connection. A request that may wait is the server's from now on: no
+// timeout applies, and it does not count among those that keep the server busy.
+func (c *conn) park() {
+	r, n := c.head, &c.endpoint.counters
+	if r == nil || r == c.unsent || r.state&isBlocking == 0 || r.state&isParked != 0 {
+		return
+	}
+	r.state |= isParked
+	*n[link.OutQueue]--
+	*n[link.OutQueueBytes] -= uint64(r.bytes)
+	*c.endpoint.pool.counters[link.BlockedClients]++
+	if !c.own.takenBack {
+		r.deadline = 0
+		c.endpoint.pool.l.timers.Stop(&c.deadlines)
+	}
+	c.shutIfWritten()
+	c.endpoint.pool.l.busy-- // until unpark: its client waits for something else than this worker
+	if r.client != nil && r.client.moving.frozen() {
+		r.client.markDirty()
+	}
+}
+
+// isParked tells whether a request waits in the server.
+func (c *conn) isParked() bool { return c.head != nil && c.head.state&isParked != 0 }
+
+// unpark is called when r is answered, or its connection has ended.
+func (c *conn) unpark(r *request) {
+	r.state &^= isParked
+	*c.endpoint.pool.counters[link.BlockedClients]--
+	c.endpoint.pool.l.busy++
+}
+
+// leaveServer is called when the server is elsewhere now: what waits is called off, and another dedicated connection ends.
+func (c *conn) leaveServer() {
+	switch {
+	case c.own.client == nil:
+		c.retire()
+	case c.own.client.moving.inFlight(): // if it comes back, see watchDedicated
+	case c.isBlocked():
+		c.takeBackFor(unblockedByMove)
+	default:
+		c.end(errMoved)
+	}
+}
+
+// isBlocked tells whether the next reply is to a request that may wait in the server, be it there already or not.
+func (c *conn) isBlocked() bool { return c.head != nil && c.head.state&isBlocking != 0 }
+
+// unblockMisplaced calls off the requests that wait for keys which live on another server now.
+func (p *pool) unblockMisplaced() {
+	for _, s := range p.servers {
+		for _, c := range s.primary.dedicated.all {
+			client := c.own.client
+			if c.isBlocked() && !client.moving.inFlight() && p.placement.one(client.session.waitsFor) != s.index {
+				c.takeBackFor(unblockedByMove)
+			}
+		}
+	}
+}
+
+// takeBackFor is takeBack, unless that was done for another reason.
+func (c *conn) takeBackFor(parting []byte) {
+	if !c.own.takenBack {
+		c.takeBack(parting)
+	}
+}
+
+// checkHangup looks whether a client that waits has hung up while events of its connection were ignored.
+func (c *client) checkHangup() {
+	if c.session.waitsOn != nil && c.life == clientOpen && sock.Closes(c.stream.FD()) {
+		c.stream.Hangup = true
+		c.hangUpBlocked()
+	}
+}

@@ -1,0 +1,246 @@
+// Dedicated connections: connections to servers that belong to one client's session for as long as that needs them, since what
+// it asks there would hold up others, or changes what the next requests on the connection mean.
+//
+//	              ┌── idle: ready, and nobody's ──┐ too many, or not needed for a while ──► closed
+//	dedicate ─────┤                               ▲
+//	              └─► the client's ── owes nothing, and no purpose is left
+//	                       └── the client or the server is gone ──► closed
+//
+// A client has at most one to each server, and one on which it waits. How many a server may have in all, dedicated_connections says; descriptors are shared
+// with clients (descriptors.go).
+
+package core
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+const (
+	// mostIdle is how many idle dedicated connections a worker keeps to a server, and idleTime for how long, in ns.
+	mostIdle = 64
+	idleTime = int64(10 * time.Second)
+)
+
+// purpose says what a client needs a connection of its own for. The numbers go to other workers.
+type purpose uint8
+
+const (
+	forBlocking     purpose = 1 // a request that may wait in the server
+	forSubscription purpose = 2 // channels and patterns that it has subscribed to
+)
+
+// ownConn is what a dedicated connection has beyond a shared one. Loop only.
+type ownConn struct {
+	client   *client // whose it is; nil: nobody's
+	purposes purpose // of the client's; with none left it is given back as soon as it owes nothing
+	place    int     // in dedicatedConns.all
+	idleFrom int64   // ns: when it was given back
+
+	inFlight  bool   // the client is, and this with it
+	takenBack bool   // the request that waits in the server is called off, see takeBack
+	shut      bool   // hence the connection is shut for writing
+	parting   []byte // what is answered to that request if the server does not
+}
+
+// ownConnBytes is about what a dedicated connection costs.
+const ownConnBytes = int(unsafe.Sizeof(conn{})+unsafe.Sizeof(ownConn{})) + 3*16
+
+// dedicatedConns are the dedicated connections of an endpoint. Loop only.
+type dedicatedConns struct {
+	all   []*conn
+	idle  []*conn // of all, those that are nobody's, the longest idle first
+	timer timer.Timer
+}
+
+var (
+	errTooManyDedicated = errors.New("too many clients have a connection of their own to the server: dedicated_connections is reached")
+	errOwnDescriptor    = errors.New("no descriptor is left for a connection of the client's own")
+)
+
+// dedicate returns the client's own connection to a server of the pool, which it keeps for that purpose until release or until
+// it ends. A request that waits has one for itself, so that it can be called off. Where there is none to be had, the error is one
+// for errorText.
+func (c *client) dedicate(server int, why purpose) (*conn, error) {
+	own := c.dedicatedTo(server)
+	if own == nil || why == forBlocking {
+		var err error
+		if own, err = c.pool.servers[server].primary.takeDedicated(c.session.greeting); err != nil {
+			return nil, err
+		}
+		own.own.client = c
+		c.changeSession(func(s *session) { s.dedicated = append(s.dedicated, own) })
+	}
+	own.own.purposes |= why
+	return own, nil
+}
+
+// dedicatedTo returns the client's own connection to a server, without the one on which a request waits; nil: it has none.
+func (c *client) dedicatedTo(server int) *conn {
+	for _, own := range c.session.dedicated {
+		if own.endpoint.server.index == server && own.own.purposes&forBlocking == 0 {
+			return own
+		}
+	}
+	return nil
+}
+
+// release is called when the client does not need its connection for that purpose any more. Requests that are on it are
+// answered first. Without another purpose the server must not treat it differently from a fresh one then.
+func (c *conn) release(why purpose) {
+	c.own.purposes &^= why
+	if c.head == nil {
+		c.rest()
+	}
+}
+
+// endDedicated closes the client's own connections at once: what they are for ends with them in the servers, too.
+func (c *client) endDedicated() {
+	for len(c.session.dedicated) > 0 {
+		c.session.dedicated[0].retire()
+	}
+}
+
+// takeDedicated returns an idle connection of that greeting or a new one, which opens with its first request.
+func (e *endpoint) takeDedicated(g *greeting) (*conn, error) {
+	d := &e.dedicated
+	for i, c := range slices.Backward(d.idle) {
+		if c.greeting == g {
+			d.idle = slices.Delete(d.idle, i, i+1)
+			return c, nil
+		}
+	}
+	c := e.addDedicated(g) // counted before it is compared: of two workers that take the last place one sees the other
+	if e.pool.l.shared.SumServer(e.pool.index, e.server.index, link.DedicatedConnections) > uint64(e.pool.spec.Dedicated) {
+		c.unlist()
+		e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q has %d dedicated connections: dedicated_connections is reached",
+			e.pool.name, e.server.spec.Name, e.pool.spec.Dedicated))
+		return nil, errTooManyDedicated
+	}
+	return c, nil
+}
+
+// addDedicated makes a dedicated connection that nobody has and that is not open.
+func (e *endpoint) addDedicated(g *greeting) *conn {
+	d := &e.dedicated
+	*e.counters[link.DedicatedConnections]++
+	c := newConn(e, g)
+	c.own = &ownConn{place: len(d.all)}
+	d.all = append(d.all, c)
+	e.pool.l.memory.Charge(ownConnBytes)
+	return c
+}
+
+// rest is called when a reply has come over a dedicated connection. Once it owes nothing it goes back, if its client does not need
+// it any more.
+func (c *conn) rest() {
+	switch {
+	case c.head != nil:
+		c.park()
+		return
+	case c.own.client == nil:
+		return
+	}
+	if c.own.purposes&forBlocking != 0 {
+		c.own.purposes &^= forBlocking
+		c.own.client.session.waitsOn = nil
+	}
+	if s := c.own.client.session.subscriptions; s == nil || s.on[c.endpoint.server.index] == 0 {
+		c.own.purposes &^= forSubscription
+	}
+	if c.own.purposes == 0 {
+		c.giveBack()
+	}
+}
+
+// giveBack makes the connection idle, or closes it.
+func (c *conn) giveBack() {
+	e, l := c.endpoint, c.endpoint.pool.l
+	d := &e.dedicated
+	if c.state != connReady || c.own.takenBack || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
+		c.retire()
+		return
+	}
+	c.detach()
+	c.own.idleFrom = l.now
+	d.idle = append(d.idle, c)
+	if !d.timer.Armed() {
+		d.timer.Fire = e.closeUnused
+		l.timers.Set(&d.timer, l.now+idleTime)
+	}
+}
+
+// closeUnused closes the connections that have been idle for idleTime.
+func (e *endpoint) closeUnused() {
+	d, l := &e.dedicated, e.pool.l
+	for len(d.idle) > 0 && d.idle[0].own.idleFrom+idleTime <= l.now {
+		d.idle[0].retire()
+	}
+	if len(d.idle) > 0 {
+		l.timers.Set(&d.timer, d.idle[0].own.idleFrom+idleTime)
+	}
+}
+
+// detach takes the connection from its client.
+func (c *conn) detach() {
+	client := c.own.client
+	if client == nil {
+		return
+	}
+	c.own.client, c.own.purposes = nil, 0
+	if client.session.waitsOn == c {
+		client.session.waitsOn = nil
+	}
+	client.changeSession(func(s *session) {
+		s.dedicated = slices.DeleteFunc(s.dedicated, func(other *conn) bool { return other == c })
+	})
+}
+
+// owner returns whose connection this is, and what for; nil: nobody's alone.
+func (c *conn) owner() (*client, purpose) {
+	if c.own == nil {
+		return nil, 0
+	}
+	return c.own.client, c.own.purposes
+}
+
+// unlist is called when the connection is closed: it is not opened again.
+func (c *conn) unlist() {
+	d, l := &c.endpoint.dedicated, c.endpoint.pool.l
+	c.detach()
+	last := d.all[len(d.all)-1]
+	d.all[c.own.place], last.own.place = last, c.own.place
+	d.all = slices.Delete(d.all, len(d.all)-1, len(d.all))
+	d.idle = slices.DeleteFunc(d.idle, func(other *conn) bool { return other == c })
+	if len(d.idle) == 0 {
+		l.timers.Stop(&d.timer)
+	}
+	*c.endpoint.counters[link.DedicatedConnections]--
+	l.memory.Uncharge(ownConnBytes)
+}
+
+// countDescriptor counts a descriptor of the share that servers have: those of dedicated connections are the clients'.
+func (c *conn) countDescriptor(change int) {
+	if c.own == nil {
+		c.endpoint.pool.l.descriptors.toServers += change
+	}
+}
+
+// expireOwn is expire for a dedicated connection. What is late there is one client's alone, and where its requests stand then is
+// unknown.
+func (c *conn) expireOwn() {
+	p := c.endpoint.pool
+	if c.waiting != nil && c.waiting.isOverdue(p.l.now) || c.state == connGreeting && p.l.now-c.heard >= p.greetingTime() {
+		c.end(unix.ETIMEDOUT)
+		return
+	}
+	c.awaitExpiry()
+}

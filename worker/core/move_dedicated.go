@@ -1,0 +1,162 @@
+// Dedicated connections on their way to another worker, with the client that they belong to.
+
+package core
+
+import (
+	"slices"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// maxMovedConns is how many connections of its own a client may have and still move: with the client's they fit into one batch.
+const maxMovedConns = handoff.MaxBatch - 1
+
+// isBusy tells whether the connection cannot move in this moment. Only a request that waits in the server may be unanswered.
+func (c *conn) isBusy() bool {
+	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.takenBack || c.discards || c.head != nil && !c.isParked()
+}
+
+// record returns the connection's record. The descriptor goes with it.
+func (c *conn) record() handoff.Record {
+	e := c.endpoint
+	r := handoff.Record{
+		Protocol: string(e.pool.spec.Protocol), Network: e.network, Address: e.address, Server: e.server.spec.Name,
+		Purposes: uint32(c.own.purposes), Input: c.stream.Kept(), HasDB: true, DB: uint32(c.greeting.db),
+	}
+	if c.greeting.version == resp.RESP3 {
+		r.RESP = uint32(resp.RESP3)
+	}
+	if c.own.purposes&forSubscription != 0 {
+		r.Subscriptions = c.own.client.session.subscriptions.recordOf(e.server.index)
+	}
+	if c.isParked() {
+		r.Waiting, r.Key = c.head.command.Name, string(c.own.client.session.waitsFor)
+	}
+	return r
+}
+
+// inFlightConn stands in the loop's table for a connection of a client in flight.
+type inFlightConn struct{ c *conn }
+
+// ready ignores the event: the worker that has the connection in the end begins by reading.
+func (inFlightConn) ready(poll.Event) {}
+
+// watchDedicated reads the client's own connections again, whose events were ignored, and looks whether the client is still there.
+func (c *client) watchDedicated() {
+	for _, own := range c.session.dedicated {
+		c.pool.l.setHandler(own.token, own)
+		own.own.inFlight = false
+		own.stream.Unread = true
+		own.nextTurn()
+	}
+	for _, own := range slices.Clone(c.session.dedicated) {
+		if own.endpoint.isFormer() {
+			own.leaveServer()
+		}
+	}
+	c.pool.unblockMisplaced()
+	c.checkSubscriptions()
+	c.checkHangup()
+}
+
+// adopt takes over the connections of a client that another worker still owns. One to a server that is not there, or at another
+// address, is left: it has ended then, as far as the client can tell.
+func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
+	for i := range records {
+		r := &records[i]
+		g.c.adoptSubscriptions(r)
+		if i == 0 { // the client itself
+			continue
+		}
+		if r.Waiting != "" {
+			g.waiting = r.Waiting
+			g.c.changeSession(func(s *session) { s.waitsFor = []byte(r.Key) })
+		}
+		e := g.c.endpointOf(r)
+		if e == nil {
+			continue
+		}
+		own := e.addDedicated(g.c.session.greeting)
+		fd := fds[i]
+		fds[i] = -1
+		if err := own.adopt(fd, r); err != nil {
+			own.retire()
+			return err
+		}
+		own.own.client, own.own.purposes = g.c, purpose(r.Purposes)
+		g.c.changeSession(func(s *session) {
+			s.dedicated = append(s.dedicated, own)
+			if r.Waiting != "" {
+				s.waitsOn = own
+			}
+		})
+	}
+	return nil
+}
+
+// endpointOf returns the endpoint to which a connection goes; nil: the server is not there any more, or the client's connections
+// speak another protocol, or are to another database now.
+func (c *client) endpointOf(r *handoff.Record) *endpoint {
+	if g := c.session.greeting; int(r.DB) != g.db && purpose(r.Purposes) != forSubscription || max(resp.RESP2, resp.Version(r.RESP)) != g.version {
+		return nil
+	}
+	for _, s := range c.pool.servers {
+		if e := s.primary; s.spec.Name == r.Server && e.network == r.Network && e.address == r.Address {
+			return e
+		}
+	}
+	return nil
+}
+
+// adopt makes c the connection that fd is, which is ready. Its events are ignored until watchDedicated.
+func (c *conn) adopt(fd int, r *handoff.Record) error {
+	l := c.endpoint.pool.l
+	token, err := l.register(fd, inFlightConn{c})
+	if err != nil {
+		sock.Close(fd)
+		return err
+	}
+	c.token, c.own.inFlight = token, true
+	c.stream.SetFD(fd)
+	l.descriptors.newest = fd
+	c.become(connReady)
+	*c.endpoint.counters[link.ServerConnections]++
+	*l.counters[link.CurrConnections]++
+	c.heard = l.now
+	if err = sock.SetInherited(fd); err != nil {
+		return err
+	}
+	return c.stream.Keep(l.memory, r.Input)
+}
+
+// wait has the client that moves here go on waiting for its server. Where its connection has not come along, it waits no more.
+func (g *preparedClient) wait() {
+	c := g.c
+	if g.waiting == "" {
+		return
+	}
+	own := c.session.waitsOn
+	if own == nil {
+		c.respond(unblockedByMove)
+		return
+	}
+	r := c.pool.l.requests.get()
+	r.command, r.state = resp.Lookup([]byte(g.waiting)), isBlocking
+	c.push(r)
+	c.waitBehind()
+	own.continueWaiting(r)
+}
+
+// continueWaiting lets r wait for the reply that a server owes to another worker.
+func (c *conn) continueWaiting(r *request) {
+	l := c.endpoint.pool.l
+	r.state |= inConn | isParked
+	r.sent = l.now
+	c.head, c.tail, c.waiting, c.begun, c.owed = r, r, r, r, 1
+	*c.endpoint.pool.counters[link.BlockedClients]++
+	l.busy--
+}

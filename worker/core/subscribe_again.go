@@ -1,0 +1,196 @@
+// What a client has subscribed to is subscribed again where its server was gone, or is another one now. Nobody hears of it; what is
+// published meanwhile is missed, as it is by a client of the server itself.
+
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/timer"
+)
+
+const (
+	// subscribePause is how often a server that is gone is tried, by one client.
+	subscribePause = 250 * time.Millisecond
+	// subscribeBatch is how many clients subscribe again in one turn, once it is back.
+	subscribeBatch = 64
+)
+
+// resubscription is which clients are to subscribe again at a server. Loop only.
+type resubscription struct {
+	clients []*client
+	timer   timer.Timer
+}
+
+// lostSubscriptions is called when the client's connection to a server has ended that held subscriptions.
+func (c *client) lostSubscriptions(s *server) {
+	if c.life != clientOpen || c.session.subscriptions == nil || c.session.subscriptions.on[s.index] == 0 {
+		return
+	}
+	s.subscribeLater(c)
+}
+
+// subscribeLater subscribes again what c has on the server: soon, or if the server is in trouble in a while.
+func (s *server) subscribeLater(c *client) {
+	r, l := &s.resubscription, s.pool.l
+	r.clients = append(r.clients, c)
+	if !r.timer.Armed() {
+		r.timer.Fire = s.subscribeAgain
+		l.timers.Set(&r.timer, l.now+s.subscribePause())
+	}
+}
+
+func (s *server) subscribePause() int64 {
+	if s.primary.trouble != "" {
+		return int64(subscribePause)
+	}
+	return 0
+}
+
+// subscribeAgain subscribes again for some clients; where it is not known that the server is back, for one.
+func (s *server) subscribeAgain() {
+	r, l := &s.resubscription, s.pool.l
+	for range min(len(r.clients), subscribeBatch) {
+		c := r.clients[0]
+		r.clients = r.clients[1:]
+		if !c.subscribeAgain(s) {
+			r.clients = append(r.clients, c)
+			break
+		}
+		if s.primary.trouble != "" {
+			break
+		}
+	}
+	if len(r.clients) == 0 {
+		r.clients = nil
+		return
+	}
+	l.timers.Set(&r.timer, l.now+s.subscribePause())
+}
+
+// subscribeAgain sends all that the client has on the server over a new connection, and tells whether that could be done.
+func (c *client) subscribeAgain(s *server) (done bool) {
+	subs := c.session.subscriptions
+	switch own := c.dedicatedTo(s.index); {
+	case c.life != clientOpen, c.moving.inFlight(), subs == nil, subs.on[s.index] == 0: // if it comes back, see watchDedicated
+		return true
+	case own != nil && own.own.purposes&forSubscription != 0:
+		return true
+	}
+	if _, err := c.dedicate(s.index, forSubscription); err != nil {
+		return false
+	}
+	for kind := range subs.of {
+		for name, server := range subs.of[kind] {
+			if server == everywhere || server == s.index {
+				c.tell(s.index, subscribeNames[kind], name)
+			}
+		}
+	}
+	return true
+}
+
+// tell sends a request about a subscription of which the client hears nothing.
+func (c *client) tell(server int, request, name string) {
+	l := c.pool.l
+	l.scratch = appendSubscription(l.scratch[:0], request, []byte(name))
+	r := l.requests.get()
+	r.state = isSubscription
+	c.dedicatedTo(server).send(r, l.scratch, nil)
+}
+
+// checkSubscriptions subscribes where it is missing: channels have moved with the ring, or connections are gone.
+func (c *client) checkSubscriptions() {
+	subs := c.session.subscriptions
+	if subs == nil || c.moving.inFlight() || c.life != clientOpen {
+		return
+	}
+	for _, kind := range []channelKind{aChannel, aShardChannel} {
+		for name, old := range subs.of[kind] {
+			if now, live := c.pool.placeOf(kind, []byte(name)); live && now != old {
+				c.moveSubscription(kind, name, old, now)
+			}
+		}
+	}
+	for _, s := range c.pool.servers {
+		switch own := c.dedicatedTo(s.index); {
+		case subs.on[s.index] > 0 && (own == nil || own.own.purposes&forSubscription == 0):
+			s.subscribeLater(c)
+		case own != nil && subs.on[s.index] == 0 && own.head == nil:
+			own.release(forSubscription)
+		}
+	}
+}
+
+// recordOf returns what a server holds, to be written down.
+func (s *subscriptions) recordOf(server int) (all []handoff.Subscription) {
+	for kind := range s.of {
+		for name, on := range s.of[kind] {
+			if on == server || on == everywhere {
+				all = append(all, handoff.Subscription{Kind: uint8(kind), Name: name})
+			}
+		}
+	}
+	return all
+}
+
+// subscriptionsWithout returns those of servers to which the client has no connection at present.
+func (c *client) subscriptionsWithout() (all []handoff.Subscription) {
+	subs := c.session.subscriptions
+	if subs == nil {
+		return nil
+	}
+	for i := range subs.on {
+		if own := c.dedicatedTo(i); subs.on[i] > 0 && (own == nil || own.own.purposes&forSubscription == 0) {
+			all = append(all, subs.recordOf(i)...)
+		}
+	}
+	return all
+}
+
+// adoptSubscriptions gives the client the subscriptions of a record: its own, or that of a connection, which holds them.
+func (c *client) adoptSubscriptions(r *handoff.Record) {
+	if len(r.Subscriptions) == 0 {
+		return
+	}
+	subs := c.ownSubscriptions()
+	held := slices.IndexFunc(c.pool.servers, func(s *server) bool { return r.Purposes != 0 && s.spec.Name == r.Server })
+	c.changeSession(func(*session) {
+		for _, sub := range r.Subscriptions {
+			kind := channelKind(sub.Kind)
+			place, live := c.pool.placeOf(kind, []byte(sub.Name))
+			switch {
+			case place != everywhere && held >= 0:
+				place = held
+			case !live:
+				place = 0 // until a server is
+			}
+			subs.add(kind, sub.Name, place)
+		}
+	})
+}
+
+// moveSubscription subscribes to a channel on the server where it lives now, and no more where it did.
+func (c *client) moveSubscription(kind channelKind, name string, old, now int) {
+	subs := c.session.subscriptions
+	subs.of[kind][name] = now
+	subs.counts(old, -1)
+	subs.counts(now, 1)
+	if own := c.dedicatedTo(now); own != nil && own.own.purposes&forSubscription != 0 {
+		c.tell(now, subscribeNames[kind], name)
+	}
+	if c.dedicatedTo(old) != nil {
+		c.tell(old, unsubscribeNames[kind], name)
+	}
+}
+
+// checkSubscriptions does so for all clients of the pool.
+func (p *pool) checkSubscriptions() {
+	for c := range p.l.everyClient {
+		if c.pool == p {
+			c.checkSubscriptions()
+		}
+	}
+}
