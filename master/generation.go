@@ -166,6 +166,7 @@ func (m *master) launch(s *slot) process.Launch {
 	g := s.generation
 	l := process.Launch{Spec: g.specs[s.index], Shared: g.sharedFD}
 	l.Spec.Verbosity = m.log.Verbosity
+	l.Spec.StartedAt = m.startedAt.Unix()
 	l.Spec.Topology = g.topology
 	layout := g.layout()
 	for _, have := range m.listeners.All() {

@@ -478,7 +478,7 @@ func (f *machine) turn() {
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.MoveClients: "give",
 	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Relocated: "relocated", link.Ping: "ping",
-	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire",
+	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire", link.Question: "question", link.Answer: "answer",
 }
 
 func (f *machine) send(p *process.Worker, m link.Message, fds ...int) error {

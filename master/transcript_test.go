@@ -95,6 +95,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.ask(t, args)
 	case "lent": // slot address…
 		f.lend(t, args)
+	case "asks": // slot, what: the worker asks the others
+		f.say(t, args[0], link.Message{Kind: link.Question, Body: link.Body(link.QuestionBody{ID: 7, Request: []byte(args[1])})})
+	case "answers": // slot, slot of the worker that has asked [text]
+		f.answer(t, args[0], number(t, args[1]), args[2:])
 	case "manager": // has taken in all up to a barrier; or: deaf, hears
 		f.managerDoes(t, args)
 	case "totals":
@@ -338,6 +342,17 @@ func (f *machine) lend(t *testing.T, args []string) {
 		body.Listeners = append(body.Listeners, link.Listener{Network: "tcp", Address: address})
 	}
 	f.hear(process.Event{From: f.worker(t, args[0]), Kind: process.Said, Message: link.Message{Kind: link.Lent, Body: link.Body(body)}, FDs: fds})
+}
+
+// answer has a worker answer what another one has asked, with a memory file of its own if text is wanted.
+func (f *machine) answer(t *testing.T, slot string, asker int, text []string) {
+	var fds []int
+	for range text {
+		f.lastFD++
+		fds = append(fds, f.lastFD)
+	}
+	body := link.AnswerBody{ID: 7, Slot: asker, Count: 3}
+	f.hear(process.Event{From: f.worker(t, slot), Kind: process.Said, Message: link.Message{Kind: link.Answer, Body: link.Body(body)}, FDs: fds})
 }
 
 // managerDoes is what a service manager does by itself.

@@ -48,6 +48,10 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 		if m.read(s, msg, &body) {
 			m.lent(s, body, fds)
 		}
+	case link.Question:
+		m.workerAsks(s, msg)
+	case link.Answer:
+		m.workerAnswers(s, msg, fds)
 	case link.Log:
 		if len(msg.Body) > 0 {
 			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))

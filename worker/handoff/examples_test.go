@@ -364,3 +364,16 @@ func FuzzParseState(f *testing.F) {
 		}
 	})
 }
+
+// A client's age is optional: builds that do not know it skip it.
+func TestExampleOfAge(t *testing.T) {
+	old := Record{Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", IdleMillis: 5, AgeMillis: 1 << 40}
+	b := example(t, "v1/age.state", encode([]Record{old}))
+	got, errs, err := ParseState(b, 1)
+	if err != nil || errs[0] != nil || !reflect.DeepEqual(got[0], old) {
+		t.Errorf("read as %+v, %v, %v", got, errs, err)
+	}
+	if !bytes.Equal(b, encode([]Record{old})) {
+		t.Errorf("the state is written differently now")
+	}
+}

@@ -45,6 +45,7 @@ type Record struct {
 
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
+	AgeMillis  uint64 // since it has connected; 0: unknown
 	FrozenAt   int64  // ns, CLOCK_MONOTONIC: since when no worker serves it
 }
 
@@ -95,6 +96,7 @@ const (
 	tagServer        = 24 | critical
 	tagWaiting       = 25 | critical
 	tagKey           = 26 | critical
+	tagAge           = 23 // 8 bytes, ms
 )
 
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
@@ -136,6 +138,7 @@ func (s *State) Add(r *Record) {
 	s.number(tagSkip, r.Skip)
 	s.number(tagID, r.ID)
 	s.number(tagIdle, r.IdleMillis)
+	s.number(tagAge, r.AgeMillis)
 	s.number(tagFrozen, uint64(r.FrozenAt))
 	s.number32(tagConnections, r.Connections)
 	s.number32(tagPurposes, r.Purposes)
@@ -343,6 +346,8 @@ func (r *Record) field(t tag, value []byte) error {
 		return readUint64(&r.ID, value)
 	case tagIdle:
 		return readUint64(&r.IdleMillis, value)
+	case tagAge:
+		return readUint64(&r.AgeMillis, value)
 	case tagFrozen:
 		var n uint64
 		err := readUint64(&n, value)

@@ -45,6 +45,10 @@ const (
 	PeerFailed   Kind = 14 // body: PeerFailedBody
 	Lent         Kind = 18 // answers Lend; body: LentBody; as many descriptors; the next may follow
 	Joined       Kind = 24 // the connection of a Peer is in use; body: PeerBody
+
+	// From worker to worker, through the master, see QuestionBody.
+	Question Kind = 26 // body: QuestionBody
+	Answer   Kind = 27 // body: AnswerBody; one descriptor, or none
 )
 
 const (

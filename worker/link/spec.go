@@ -54,6 +54,7 @@ type Spec struct {
 	Critical        []string `json:",omitempty"` // names of fields that the reader must know, of fields in fields with dots between
 	Generation      uint64
 	Build           string // version of the binary, for INFO and version replies
+	StartedAt       int64  `json:",omitempty"` // s since the epoch: when the service has started; 0: not known
 	ConfigFile      string // absolute path; by it the next master knows its orphans
 	Slot            int    // 0 ≤ Slot < Slots
 	Slots           int
