@@ -153,7 +153,7 @@ func unexpected(err error) error {
 
 // worker asks the proxy which of its workers serves this connection.
 func (c *demoClient) worker() (int, error) {
-	if _, err := c.conn.Write(appendRequest(nil, "INFO")); err != nil {
+	if _, err := c.conn.Write(appendRequest(nil, "INFO", "pinion")); err != nil {
 		return 0, err
 	}
 	reply, err := c.reply()

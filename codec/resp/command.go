@@ -2,7 +2,10 @@
 
 package resp
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Route says who answers a command.
 type Route uint8
@@ -38,6 +41,8 @@ type Merge struct {
 	answers  func(dst []byte, a *Answers) (out []byte, ok bool)
 	join     func(dst []byte, a *Answers) (head []byte, ok bool)
 	tolerant bool // answers also gets replies that are errors; of others, one is the error of all
+
+	Partial bool // the reply is worth something without the servers that have failed
 }
 
 var (
@@ -65,6 +70,16 @@ const (
 	LocalClientNoEvict
 	LocalClientNoTouch
 	LocalClientReply
+	LocalClientGetRedir
+	LocalClientTrackingInfo
+	LocalClientList
+	LocalClientKill
+	LocalRole
+	LocalCommand
+	LocalCommandCount
+	LocalCommandDocs
+	LocalCommandInfo
+	LocalCommandList
 	LocalReset
 	LocalSubscribe   // and its kin
 	LocalUnsubscribe // and its kin
@@ -78,7 +93,7 @@ type Command struct {
 	ID          uint16 // 0 ≤ ID < NumCommands: its place in tables of others that have an entry for each row
 	Group       string // heading in documentation; empty in Subs
 	Route       Route
-	Merge       *Merge  // of Fragment, All, Scan
+	Merge       *Merge  // of Fragment, All, Scan, and of Local where servers are asked
 	Local       LocalOp // of Local
 	Write       bool    // may change data
 	Script      bool    // its reply is made by the client's own program
@@ -103,6 +118,22 @@ func countRows(rows []Command) (n int) {
 	return n
 }
 
+// ByID returns the row that has this ID.
+func ByID(id uint16) *Command { return byID[id] }
+
+var byID = indexRows(table)
+
+func indexRows(rows []Command) []*Command {
+	all := make([]*Command, countRows(rows))
+	for i := range rows {
+		all[rows[i].ID] = &rows[i]
+		for k := range rows[i].Subs {
+			all[rows[i].Subs[k].ID] = &rows[i].Subs[k]
+		}
+	}
+	return all
+}
+
 // Commands returns the table in the order of documentation: group by group, by name within one.
 func Commands() []*Command {
 	all := make([]*Command, len(table))
@@ -125,6 +156,25 @@ func (c *Command) Resolve(b []byte, args []Span) *Command {
 		}
 	}
 	return nil
+}
+
+// IsAny reports whether is says so of the command with that name, of a subcommand's row with a name as "config|get", or of any
+// subcommand of a container.
+func IsAny(name []byte, is func(*Command) bool) bool {
+	container, sub, isSub := bytes.Cut(name, []byte("|"))
+	c := Lookup(container)
+	if c == nil {
+		return false
+	}
+	if len(c.Subs) == 0 || !isSub && is(c) {
+		return is(c)
+	}
+	for i := range c.Subs {
+		if row := &c.Subs[i]; (!isSub || equalFold(sub, row.Name[len(c.Name)+1:])) && is(row) {
+			return true
+		}
+	}
+	return false
 }
 
 // HasOneKey reports whether the first argument behind the name is the only key.

@@ -79,11 +79,11 @@ func TestTableInvariants(t *testing.T) {
 			bad = "name"
 		case c.Route < Forward || c.Route > Refuse:
 			bad = "route"
-		case (c.Route == Fragment || c.Route == All || c.Route == Scan) != (c.Merge != nil), (c.Route == Local) != (c.Local != 0):
+		case (c.Route == Fragment || c.Route == All || c.Route == Scan) != (c.Merge != nil) && c.Route != Local, (c.Route == Local) != (c.Local != 0):
 			bad = "merge or local operation"
 		case c.Merge != nil && (c.Route == Fragment) != (c.Merge.replies != nil), c.Merge != nil && (c.Merge.answers != nil) == (c.Merge.replies != nil):
 			bad = "the merge of another route"
-		case int(c.ID) >= NumCommands || ids[c.ID]:
+		case int(c.ID) >= NumCommands || ids[c.ID] || ByID(c.ID) != c:
 			bad = "ID"
 		case c.Route == Forward && c.First == 0 && c.Find == nil:
 			bad = "no keys"

@@ -101,6 +101,11 @@ func AppendTooMany(dst []byte, c *Command, most int) []byte {
 	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" arguments is not supported by pinion")
 }
 
+// AppendTooLong appends the reply to a request of more than most bytes, which all workers would have to be told.
+func AppendTooLong(dst []byte, c *Command, most int) []byte {
+	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" bytes is not supported by pinion")
+}
+
 // AppendOtherDB appends the reply to a SELECT of another database than db, the pool's; the connection is closed after it.
 func AppendOtherDB(dst []byte, db int) []byte {
 	return AppendError(dst, "ERR 'select' of another database than "+strconv.Itoa(db)+" is not supported by pinion")

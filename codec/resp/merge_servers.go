@@ -16,6 +16,10 @@ type Answers struct {
 	Most    int      // how many elements the one reply may have; 0: any number
 	Turn    uint     // whose turn it is where one of them is as good as another
 	Scan    ScanStep // of SCAN
+
+	Version Version                // of the one reply; 0: RESP2
+	Own     []InfoField            // of INFO: what the proxy says of itself
+	Allowed func(name []byte) bool // of COMMAND: which commands may be listed
 }
 
 // mostOf returns how many elements a request lets the reply have: what each server counts for itself counts for all of them

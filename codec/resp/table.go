@@ -108,6 +108,12 @@ func local(name string, arity int, op LocalOp) Command {
 	return Command{Name: name, Route: Local, Arity: arity, Local: op}
 }
 
+// asking is a command that the proxy answers with what servers say.
+func asking(c Command, merge *Merge) Command {
+	c.Merge = merge
+	return c
+}
+
 func refuse(name string) Command {
 	return Command{Name: name, Route: Refuse}
 }

@@ -7,12 +7,12 @@ var connectionRows = []Command{
 	container("client",
 		refuse("caching"),
 		local("getname", 2, LocalClientGetName),
-		refuse("getredir"),
-		refuse("help"),
+		local("getredir", 2, LocalClientGetRedir),
+		keyless("help", 2),
 		local("id", 2, LocalClientID),
 		local("info", 2, LocalClientInfo),
-		refuse("kill"),
-		refuse("list"),
+		local("kill", -3, LocalClientKill),
+		local("list", -2, LocalClientList),
 		local("no-evict", 3, LocalClientNoEvict),
 		local("no-touch", 3, LocalClientNoTouch),
 		refuse("pause"),
@@ -20,7 +20,7 @@ var connectionRows = []Command{
 		local("setinfo", 4, LocalClientSetInfo),
 		local("setname", 3, LocalClientSetName),
 		refuseTurn("tracking"),
-		refuse("trackinginfo"),
+		local("trackinginfo", 2, LocalClientTrackingInfo),
 		refuse("unblock"),
 		refuse("unpause"),
 	),
@@ -113,7 +113,7 @@ var serverRows = []Command{
 	solo("failover", -1, read),
 	all("flushall", -1, mergeAgreed, write),
 	all("flushdb", -1, mergeAgreed, write),
-	local("info", -1, LocalInfo),
+	asking(local("info", -1, LocalInfo), mergeInfo),
 	all("lastsave", 1, mergeOldest, read),
 	container("latency",
 		all("doctor", 2, mergeTexts, read),
@@ -146,7 +146,7 @@ var serverRows = []Command{
 	refuse("readwrite"),
 	refuse("replconf"),
 	solo("replicaof", 3, read),
-	refuse("role"),
+	local("role", 1, LocalRole),
 	all("save", 1, mergeAgreed, read),
 	solo("shutdown", -1, read),
 	solo("slaveof", 3, read),
@@ -164,14 +164,14 @@ var serverRows = []Command{
 // commandRow is COMMAND, the one container that means something without a subcommand.
 func commandRow() Command {
 	c := container("command",
-		keyless("count", 2),
-		keyless("docs", -2),
+		asking(local("count", 2, LocalCommandCount), mergeCommands),
+		asking(local("docs", -2, LocalCommandDocs), mergeCommands),
 		keyless("getkeys", -3),
 		keyless("getkeysandflags", -3),
 		keyless("help", 2),
-		keyless("info", -2),
-		keyless("list", -2),
+		asking(local("info", -2, LocalCommandInfo), mergeCommands),
+		asking(local("list", -2, LocalCommandList), mergeCommands),
 	)
-	c.Route, c.Arity = Keyless, -1
+	c.Route, c.Arity, c.Local, c.Merge = Local, -1, LocalCommand, mergeCommands
 	return c
 }

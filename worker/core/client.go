@@ -26,16 +26,18 @@ type client struct {
 	tail     *request
 	shelf    *memory.Buffer // buffer of short replies that wait, the next one included; nil: a new one
 	held     int            // bytes of replies that wait for an earlier one, and of fan-outs
-	skip     int            // bytes of a refused request that are still to come
 	session  *session
 	id       uint64
 	came     int64 // ns: when the first byte of an incomplete request came, or a request was complete
 	token    poll.Token
 	active   uint32 // when it last sent something, in ticks of the loop
+	born     uint32 // when it connected, in ticks of the loop
+	skip     uint32 // bytes of a refused request that are still to come
 	owed     int32  // length of the out queue
 	owedSize uint32 // bytes of its requests
 	unsent   uint32 // of them, or of their fragments, those that are not written yet
 	took     uint32 // when some of its output was last written, in ticks of the loop
+	last     uint16 // 1 + the ID of the last command that it has sent; 0: none, or not to this worker
 	lane     uint16 // which of the connections to each server it uses
 	queued   clientQueues
 	life     clientLife
@@ -120,7 +122,7 @@ func (l *loop) addClient(fd int, ln *listener) error {
 // newClient makes a client of fd, which it takes over, and watches it. It is served from startServing on.
 func (ln *listener) newClient(fd int) (*client, error) {
 	p, l := ln.pool, ln.pool.l
-	c := &client{pool: p, from: ln, stream: stream.New(fd), session: p.firstSession(), active: l.ticks(), took: l.ticks()}
+	c := &client{pool: p, from: ln, stream: stream.New(fd), session: p.firstSession(), active: l.ticks(), born: l.ticks(), took: l.ticks()}
 	token, err := l.register(fd, c)
 	if err != nil {
 		return nil, err

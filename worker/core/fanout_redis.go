@@ -18,7 +18,9 @@ type redisFanout struct {
 	head         []byte       // of a reply to one, that is joined: what it begins with
 }
 
-func (r *redisFanout) tolerant() bool { return r.errorsPerKey && r.cmd.Merge.PerKey }
+func (r *redisFanout) tolerant() bool {
+	return r.cmd.Merge.Partial || r.errorsPerKey && r.cmd.Merge.PerKey
+}
 
 func (r *redisFanout) cost() (inBuffers, elsewhere int) { return 0, 0 }
 

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -48,7 +47,11 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 	case resp.LocalReset:
 		out = c.reset(out)
 	case resp.LocalInfo:
-		out = c.version().AppendVerbatim(out, l.info(c.pool))
+		c.info(cmd, b, args)
+		return
+	case resp.LocalCommand, resp.LocalCommandCount, resp.LocalCommandDocs, resp.LocalCommandInfo, resp.LocalCommandList:
+		c.describeCommands(cmd, b, args)
+		return
 	case resp.LocalClientSetName:
 		out = appendOutcome(out, c.setName(args[2].Of(b)))
 	case resp.LocalClientGetName:
@@ -58,11 +61,20 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 	case resp.LocalClientID:
 		out = resp.AppendInt(out, int64(c.id))
 	case resp.LocalClientInfo:
-		out = c.version().AppendVerbatim(out, []byte(c.describe()))
+		out = c.version().AppendVerbatim(out, c.appendDescription(nil))
 	case resp.LocalClientReply:
 		out = c.setReplies(out, args[2].Of(b))
 	case resp.LocalClientNoEvict, resp.LocalClientNoTouch:
 		out = appendSwitch(out, args[2].Of(b))
+	case resp.LocalClientList, resp.LocalClientKill:
+		c.askAllWorkers(cmd, b, args)
+		return
+	case resp.LocalClientGetRedir:
+		out = resp.AppendInt(out, noRedirection)
+	case resp.LocalClientTrackingInfo:
+		out = c.appendTrackingInfo(out)
+	case resp.LocalRole:
+		out = appendRole(out)
 	}
 	if c.waits >= waitsForReplies {
 		return
@@ -164,19 +176,34 @@ func appendSwitch(out, word []byte) []byte {
 	return resp.AppendError(out, resp.SyntaxError)
 }
 
+// noRedirection is the id of the client to which invalidations are redirected where there are none.
+const noRedirection = -1
+
+// appendTrackingInfo answers CLIENT TRACKINGINFO of a client that tracks nothing.
+func (c *client) appendTrackingInfo(out []byte) []byte {
+	v := c.version()
+	out = v.AppendMap(out, 3)
+	out = resp.AppendBulkString(out, "flags")
+	out = resp.AppendBulkString(v.AppendSet(out, 1), "off")
+	out = resp.AppendBulkString(out, "redirect")
+	out = resp.AppendInt(out, noRedirection)
+	out = resp.AppendBulkString(out, "prefixes")
+	return resp.AppendArray(out, 0)
+}
+
+// appendRole answers ROLE: to its clients the pool is a master without replicas.
+func appendRole(out []byte) []byte {
+	out = resp.AppendBulkString(resp.AppendArray(out, 3), "master")
+	out = resp.AppendInt(out, 0)
+	return resp.AppendArray(out, 0)
+}
+
 func (c *client) appendName(out []byte) []byte {
 	name := c.session.name
 	if name == "" {
 		return c.version().AppendNull(out)
 	}
 	return resp.AppendBulkString(out, name)
-}
-
-// describe answers CLIENT INFO in the form of Redis, with the fields that have a meaning here.
-func (c *client) describe() string {
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s db=%d qbuf=%d oll=%d omem=%d user=default resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(c.stream.FD()), c.stream.FD(), c.session.name, c.session.greeting.db, len(c.stream.Kept()), c.owed, c.stream.Out.Len(),
-		c.version(), c.session.libName, c.session.libVersion)
 }
 
 // peer returns the client's address, for messages.

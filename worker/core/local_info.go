@@ -1,32 +1,117 @@
-// The reply to INFO: what the proxy knows of itself, over all workers.
+// INFO: that of the pool's servers as one, with what the proxy says of itself, over all workers.
 
 package core
 
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// info returns the section that INFO has here. A client of a pool sees that pool's servers.
-func (l *loop) info(of *pool) []byte {
-	out := fmt.Appendf(nil, "# Pinion\r\npinion_version:%s\r\nprocess_id:%d\r\nworker:%d\r\nworkers:%d\r\ngeneration:%d\r\n",
-		l.spec.Build, os.Getpid(), l.spec.Slot, l.spec.Slots, l.spec.Generation)
-	for i, counter := range link.WorkerCounters {
-		out = fmt.Appendf(out, "%s:%d\r\n", counter.Name, l.shared.SumWorker(i))
+// info answers INFO. Servers that do not answer are left out, as long as one does.
+func (c *client) info(cmd *resp.Command, b []byte, args []resp.Span) {
+	p := c.pool
+	own := p.ownInfo(b, args[1:], c.from.at.Port())
+	if len(args) > 1 && asksOnlyFor(b, args[1:], resp.InfoPinion) {
+		out := resp.MergeInfo(nil, nil, own)
+		c.respondScratch(c.version().AppendVerbatim(p.l.scratch[:0], out))
+		return
 	}
-	out = fmt.Appendf(out, "pool:%s\r\n", of.name)
-	for i, counter := range link.PoolCounters {
-		out = fmt.Appendf(out, "%s:%d\r\n", counter.Name, l.shared.SumPool(of.index, i))
-	}
-	for i, s := range of.servers {
-		out = fmt.Appendf(out, "server%d:name=%s,address=%s,weight=%d,state=%s", i, s.spec.Name, s.primary.address, s.spec.Weight,
-			s.liveness().State())
-		for k, counter := range link.ServerCounters {
-			out = fmt.Appendf(out, ",%s=%d", counter.Name, l.shared.SumServer(of.index, i, k))
+	f := p.redisFanout(cmd)
+	answers := &f.protocol.(*redisFanout).answers
+	answers.Ask(cmd, b, args, nil)
+	answers.Version = c.version()
+	answers.Own = own
+	for i := range p.placement.all {
+		if p.servers[i].liveness().Alive() || !slices.Contains(p.placement.live, true) {
+			answers.Servers = append(answers.Servers, p.serverNames[i])
+			p.fanouts.assign(f, i)
 		}
-		out = append(out, "\r\n"...)
 	}
-	return out
+	c.sendWhole(cmd, f, b, len(b))
+}
+
+// asksOnlyFor tells whether each of the names is that of one section.
+func asksOnlyFor(b []byte, names []resp.Span, section string) bool {
+	for _, name := range names {
+		if !strings.EqualFold(string(name.Of(b)), section) {
+			return false
+		}
+	}
+	return true
+}
+
+// ownInfo returns what the proxy says of itself, and of the pool, in those sections that the names ask for. A client sees its pool's
+// servers only.
+func (p *pool) ownInfo(b []byte, names []resp.Span, port uint16) (own []resp.InfoField) {
+	l := p.l
+	section := ""
+	add := func(name string, value any) {
+		own = append(own, resp.InfoField{Section: section, Name: name, Value: fmt.Sprint(value)})
+	}
+	wants := func(name string) bool {
+		section = name
+		return resp.InfoWants(b, names, name, true)
+	}
+	if wants("Server") {
+		add("redis_mode", "standalone")
+		add("process_id", os.Getpid())
+		add("tcp_port", port)
+		if l.spec.StartedAt > 0 {
+			up := max(time.Now().Unix()-l.spec.StartedAt, 0)
+			add("uptime_in_seconds", up)
+			add("uptime_in_days", up/secondsPerDay)
+		}
+	}
+	if wants("Clients") {
+		add("connected_clients", l.shared.Clients(p.index))
+		if p.spec.ClientConnections > 0 {
+			add("maxclients", p.spec.ClientConnections)
+		}
+	}
+	if wants("Replication") {
+		add("role", "master")
+	}
+	if wants("Cluster") {
+		add("cluster_enabled", 0)
+	}
+	if wants(resp.InfoPinion) {
+		own = append(own, p.pinionInfo()...)
+	}
+	return own
+}
+
+const secondsPerDay = 24 * 60 * 60
+
+// pinionInfo returns the fields of the proxy's own section.
+func (p *pool) pinionInfo() (own []resp.InfoField) {
+	l := p.l
+	add := func(name string, value any) {
+		own = append(own, resp.InfoField{Section: resp.InfoPinion, Name: name, Value: fmt.Sprint(value)})
+	}
+	add("pinion_version", l.spec.Build)
+	add("process_id", os.Getpid())
+	add("worker", l.spec.Slot)
+	add("workers", l.spec.Slots)
+	add("generation", l.spec.Generation)
+	for i, counter := range link.WorkerCounters {
+		add(counter.Name, l.shared.SumWorker(i))
+	}
+	add("pool", p.name)
+	for i, counter := range link.PoolCounters {
+		add(counter.Name, l.shared.SumPool(p.index, i))
+	}
+	for i, s := range p.servers {
+		text := fmt.Sprintf("name=%s,address=%s,weight=%d,state=%s", s.spec.Name, s.primary.address, s.spec.Weight, s.liveness().State())
+		for k, counter := range link.ServerCounters {
+			text += fmt.Sprintf(",%s=%d", counter.Name, l.shared.SumServer(p.index, i, k))
+		}
+		add(fmt.Sprint("server", i), text)
+	}
+	return own
 }

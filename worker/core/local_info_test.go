@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
 )
 
 func TestInfo(t *testing.T) {
@@ -15,9 +17,9 @@ func TestInfo(t *testing.T) {
 	r.slots = 2
 	r.start()
 	c := r.connect("a", 0, 1)
-	c.send(redisRequestOf("INFO"))
+	c.send(redisRequestOf("INFO", "pinion"))
 	r.turn()
-	got := string(c.take())
+	got := "\r\n" + string(c.take())
 	for _, line := range []string{
 		"# Pinion", "pinion_version:1.2.3", fmt.Sprint("process_id:", os.Getpid()), "worker:1", "workers:2", "generation:1",
 		"curr_connections:3", "pool:alpha", "client_connections:1", "server1:name=s2,",
@@ -26,4 +28,53 @@ func TestInfo(t *testing.T) {
 			t.Errorf("INFO lacks the line %q: %q", line, got)
 		}
 	}
+}
+
+// Servers that fail, or are ejected, are left out; the others are told as one.
+func TestInfoOfServers(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2", "s3")
+	p.AutoEjectHosts, p.ServerFailureLimit = true, 1
+	r.start()
+	c := r.connect("a", 0, 0)
+	ask := func() { c.send(redisRequestOf("INFO", "keyspace", "pinion")); r.turn() }
+	answer := func(s *fakeServer, keys int) {
+		s.conns[len(s.conns)-1].send(resp.AppendBulk(nil, fmt.Appendf(nil, "# Keyspace\r\ndb0:keys=%d,expires=0,avg_ttl=0\r\n", keys)))
+		r.turn()
+	}
+	want := func(parts ...string) {
+		t.Helper()
+		got := string(c.take())
+		for _, part := range parts {
+			if !strings.Contains(got, part) {
+				t.Errorf("no %q in %q", part, got)
+			}
+		}
+	}
+	ask()
+	answer(r.servers[0], 1)
+	answer(r.servers[1], 2)
+	answer(r.servers[2], 4)
+	want("# Keyspace\r\ndb0:keys=7,expires=0,avg_ttl=0\r\n\r\n# Pinion\r\npinion_version:", "\r\ninfo_servers:3\r\n")
+	ask()
+	answer(r.servers[0], 1)
+	answer(r.servers[2], 4)
+	r.servers[1].refuse()
+	r.servers[1].hangUp()
+	r.turn()
+	want("db0:keys=5,", "\r\ninfo_servers:2\r\n", "server1:name=s2,")
+	ask()
+	answer(r.servers[0], 1)
+	answer(r.servers[2], 4)
+	want("db0:keys=5,", "\r\ninfo_servers:2\r\n", "state=ejected")
+	for _, s := range r.servers {
+		s.refuse()
+		s.hangUp()
+	}
+	r.turn()
+	ask()
+	want("-ERR")
+	c.send(redisRequestOf("INFO", "replication"))
+	r.turn()
+	want("-ERR")
 }

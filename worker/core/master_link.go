@@ -81,6 +81,8 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 		return c.handleListen(m, fds)
 	case link.Relocated:
 		return c.handleTopology(m, fds)
+	case link.Answer:
+		return c.handleAnswer(m, fds)
 	}
 	sock.CloseAll(fds)
 	l := c.l
@@ -123,6 +125,8 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 			return err
 		}
 		l.markRemoved(body.Pools)
+	case link.Question:
+		return c.handleQuestion(m)
 	case link.Lend:
 		c.loan.asked, c.loan.next = true, 0
 		c.lend()

@@ -4,6 +4,7 @@ package core
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -21,6 +22,7 @@ func (c *client) record(since int64) handoff.Record {
 		Skip:       uint64(c.skip),
 		ID:         c.id,
 		IdleMillis: uint64(int64(l.ticks()-c.active) * tickNanos / int64(time.Millisecond)),
+		AgeMillis:  uint64(int64(l.ticks()-c.born) * tickNanos / int64(time.Millisecond)),
 		FrozenAt:   since,
 	}
 	r.Connections = uint32(len(c.session.dedicated))
@@ -41,8 +43,9 @@ var errNoRoom = errors.New("worker is too near its memory_limit")
 
 // unpack gives the client the state that its record describes.
 func (c *client) unpack(r *handoff.Record) error {
-	c.id, c.skip = r.ID, int(r.Skip)
+	c.id, c.skip = r.ID, uint32(min(r.Skip, math.MaxUint32))
 	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
+	c.born -= uint32(int64(r.AgeMillis) * int64(time.Millisecond) / tickNanos)
 	c.session = c.pool.sessionOf(r)
 	if r.Dialect == handoff.DialectBinary {
 		c.dialect = dialectBinary

@@ -78,8 +78,8 @@ func (c *client) processMemcache(b []byte) (used int) {
 
 // skipped returns how many of b belong to a request that is refused already.
 func (c *client) skipped(b []byte) (used int) {
-	used = min(len(b), c.skip)
-	c.skip -= used
+	used = min(len(b), int(c.skip))
+	c.skip -= uint32(used)
 	return used
 }
 
@@ -107,7 +107,7 @@ func (c *client) skipMemcache(r *memcache.Request, size, have int) (used int) {
 		c.respond([]byte(memcache.TooLarge))
 	}
 	used = min(size, have)
-	c.skip = size - used
+	c.skip = uint32(size - used)
 	return used
 }
 
@@ -131,7 +131,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	}
 	c.noteMemcache(b)
 	used = min(n, have)
-	c.skip = n - used
+	c.skip = uint32(n - used)
 	return used
 }
 

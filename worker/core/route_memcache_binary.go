@@ -59,7 +59,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		}
 		l.io.Spent += requestToll
 		n := min(r.Size, have)
-		c.skip = r.Size - n
+		c.skip = uint32(r.Size - n)
 		used += n
 	}
 	return used

@@ -207,6 +207,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	if c.session.subscriptions != nil && !c.allowsCommand(cmd) {
 		return
 	}
+	c.last = cmd.ID + 1
 	switch c.pool.routes[cmd.ID] {
 	case resp.Forward:
 		c.forwardRedis(cmd, b, args, count)

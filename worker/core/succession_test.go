@@ -122,7 +122,7 @@ func (r *rig) peerFailed(l *loop) string {
 func (r *rig) pings(c *peer, by *loop) {
 	r.t.Helper()
 	c.send(redisRequestOf("PING"))
-	c.send(redisRequestOf("INFO"))
+	c.send(redisRequestOf("INFO", "pinion"))
 	r.turn()
 	got := string(c.take())
 	if !strings.HasPrefix(got, "+PONG\r\n$") || !strings.Contains(got, "\r\ngeneration:"+string('0'+rune(by.spec.Generation))+"\r\n") {

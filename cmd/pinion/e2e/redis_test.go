@@ -99,21 +99,6 @@ func TestE2EHello(t *testing.T) {
 	}
 }
 
-func TestE2EInfo(t *testing.T) {
-	t.Parallel()
-	c := rig.RedisPool(t, rig.ThreeRedis(t)).Dial()
-	c.WantDo("*3\r\n$-1\r\n$-1\r\n$-1\r\n", "MGET", "a", "b", "c")
-	info := rig.Text(t, c.Do("INFO"))
-	for _, want := range []string{
-		"# Pinion\r\n", "\r\npinion_version:", "\r\nprocess_id:", "\r\nworkers:2\r\n", "\r\npool:pool\r\n",
-		"\r\nclient_connections:1\r\n", "\r\nserver0:name=s0,", "\r\nserver1:name=s1,", "\r\nserver2:name=s2,", ",state=",
-	} {
-		if !strings.Contains(info, want) {
-			t.Errorf("no %q in INFO:\n%s", want, info)
-		}
-	}
-}
-
 // With cross_shard: first_key a request goes whole to its first key's server, as with nutcracker.
 func TestE2ECrossShardFirstKey(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,57 @@
+// A client as CLIENT LIST and CLIENT INFO describe it.
+
+package core
+
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// appendDescription appends a line with the fields of Redis, in its order. What a client of the proxy has none of is what Redis says
+// of a client that has none.
+func (c *client) appendDescription(out []byte) []byte {
+	const none = 0
+	s, fd := c.session, c.stream.FD()
+	idle := int64(c.pool.l.ticks()-c.active) * tickNanos / second
+	return fmt.Appendf(out, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d watch=%d "+
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s "+
+		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
+		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), c.session.greeting.db, none, none, none, -1, none,
+		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
+		c.lastCommand(), defaultUser, noRedirection, c.version(), s.libName, s.libVersion)
+}
+
+const second = int64(1e9)
+
+// age returns for how many seconds the client has been connected.
+func (c *client) age() int64 { return int64(c.pool.l.ticks()-c.born) * tickNanos / second }
+
+// flags are letters for what the client is; N if it is nothing special.
+func (c *client) flags() string {
+	if c.from.spec.Network == "unix" {
+		return "U"
+	}
+	return "N"
+}
+
+// events are those that the client is waited for: r, w or both.
+func (c *client) events() string {
+	events := ""
+	if !c.muted() {
+		events = "r"
+	}
+	if c.stream.Out.Len() > 0 {
+		events += "w"
+	}
+	return events
+}
+
+// lastCommand is the name of the last command that the client has sent to this worker; NULL: none.
+func (c *client) lastCommand() string {
+	if c.last == 0 {
+		return "NULL"
+	}
+	return resp.ByID(c.last - 1).Name
+}

@@ -1,0 +1,174 @@
+// Requests about all clients of a pool, whichever worker has them: CLIENT LIST and KILL, and which clients they mean.
+
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// clientOrder is such a request.
+type clientOrder struct {
+	op     resp.LocalOp
+	asker  uint64 // id of the client that asks
+	filter clientFilter
+	single bool // CLIENT KILL with an address only: there must be such a client
+}
+
+// clientFilter says which clients are meant: those that all of this is true of.
+type clientFilter struct {
+	ids         []uint64 // sorted: its id is one of these; nil: whichever
+	addr, laddr string
+	nobody      bool   // there are no clients of that kind
+	skip        uint64 // it has another id; 0: whichever
+	age         int64  // seconds that it has been connected at least
+}
+
+// matches tells whether c is meant.
+func (f *clientFilter) matches(c *client) bool {
+	if f.nobody || c.id == f.skip {
+		return false
+	}
+	if f.ids != nil {
+		if _, found := slices.BinarySearch(f.ids, c.id); !found {
+			return false
+		}
+	}
+	return c.age() >= f.age && (f.addr == "" || f.addr == c.peer()) && (f.laddr == "" || f.laddr == sock.LocalAddress(c.stream.FD()))
+}
+
+// parseClientOrder reads a request that a client with this id sends, or returns the text of the error.
+func parseClientOrder(op resp.LocalOp, asker uint64, b []byte, args []resp.Span) (o clientOrder, failure string) {
+	o = clientOrder{op: op, asker: asker}
+	args = args[2:]
+	switch op {
+	case resp.LocalClientList:
+		failure = o.filter.parseList(b, args)
+	case resp.LocalClientKill:
+		failure = o.parseKill(b, args)
+	}
+	return o, failure
+}
+
+// parseList reads [TYPE type | ID id…].
+func (f *clientFilter) parseList(b []byte, args []resp.Span) (failure string) {
+	switch {
+	case len(args) == 0:
+		return ""
+	case len(args) == 2 && isWord(b, args[0], "TYPE"):
+		return f.parseType(args[1].Of(b))
+	case len(args) < 2 || !isWord(b, args[0], "ID"):
+		return resp.SyntaxError
+	}
+	for _, a := range args[1:] {
+		id, ok := resp.ParseInt(a.Of(b))
+		if !ok {
+			return "ERR Invalid client ID"
+		}
+		f.ids = append(f.ids, uint64(id))
+	}
+	slices.Sort(f.ids)
+	return ""
+}
+
+// parseKill reads either the address of one client or names and values of what is true of the clients that are meant.
+func (o *clientOrder) parseKill(b []byte, args []resp.Span) (failure string) {
+	f := &o.filter
+	if len(args) == 1 {
+		o.single, f.addr = true, string(args[0].Of(b))
+		return ""
+	}
+	f.skip = o.asker
+	for ; len(args) > 0; args = args[2:] {
+		if len(args) < 2 {
+			return resp.SyntaxError
+		}
+		value := args[1].Of(b)
+		switch {
+		case isWord(b, args[0], "ID"):
+			id, ok := resp.ParseInt(value)
+			if !ok || id < 1 {
+				return "ERR client-id should be greater than 0"
+			}
+			f.ids = []uint64{uint64(id)}
+		case isWord(b, args[0], "TYPE"):
+			failure = f.parseType(value)
+		case isWord(b, args[0], "ADDR"):
+			f.addr = string(value)
+		case isWord(b, args[0], "LADDR"):
+			f.laddr = string(value)
+		case isWord(b, args[0], "USER"):
+			if !bytes.Equal(value, defaultUser) { // there is no other
+				failure = fmt.Sprintf("ERR No such user '%.128s'", value)
+			}
+		case isWord(b, args[0], "SKIPME"):
+			failure = o.parseSkipMe(value)
+		case isWord(b, args[0], "MAXAGE"):
+			failure = f.parseAge(value)
+		default:
+			failure = resp.SyntaxError
+		}
+		if failure != "" {
+			return failure
+		}
+	}
+	return ""
+}
+
+func (o *clientOrder) parseSkipMe(value []byte) (failure string) {
+	switch {
+	case bytes.EqualFold(value, []byte("yes")):
+		o.filter.skip = o.asker
+	case bytes.EqualFold(value, []byte("no")):
+		o.filter.skip = 0
+	default:
+		return resp.SyntaxError
+	}
+	return ""
+}
+
+func (f *clientFilter) parseAge(value []byte) (failure string) {
+	age, ok := resp.ParseInt(value)
+	switch {
+	case !ok:
+		return "ERR maxage is not an integer or out of range"
+	case age < 1:
+		return "ERR maxage should be greater than 0"
+	}
+	f.age = age
+	return ""
+}
+
+// parseType reads a kind of clients: replicas and masters do not connect to a proxy.
+func (f *clientFilter) parseType(kind []byte) (failure string) {
+	switch string(bytes.ToLower(kind)) {
+	case "normal":
+		f.nobody = false
+	case "master", "slave", "replica", "pubsub":
+		f.nobody = true
+	default:
+		return fmt.Sprintf("ERR Unknown client type '%.128s'", kind)
+	}
+	return ""
+}
+
+func isWord(b []byte, arg resp.Span, word string) bool {
+	return bytes.EqualFold(arg.Of(b), []byte(word))
+}
+
+// appendReply appends the reply, in that version, to a request that has concerned count clients, whose descriptions are text.
+func (o *clientOrder) appendReply(dst []byte, v resp.Version, count int, text []byte) []byte {
+	switch {
+	case o.op == resp.LocalClientList:
+		return v.AppendVerbatim(dst, text)
+	case o.op == resp.LocalClientKill && !o.single:
+		return resp.AppendInt(dst, int64(count))
+	case o.op == resp.LocalClientKill && count == 0:
+		return resp.AppendError(dst, "ERR No such client")
+	}
+	return resp.AppendSimple(dst, "OK")
+}
