@@ -9,6 +9,7 @@
 //	MeasureRequest (large ones)   ▼                                 ▼             ▼
 //	                           Local, Refuse:              Forward: as it is   one reply: copied
 //	                           Append…                     AppendFragment ───► MergeReplies
+//	                                     All: as it is; Scan: AppendScan ────► MergeAnswers
 //
 // Everything is a function of the bytes it is given. "Incomplete" is a result, n == 0 without an error, never a state
 // kept here: the caller keeps the bytes and calls again with more of them, and with a Progress where a second look from

@@ -25,7 +25,11 @@ var dicedRequests = [][]byte{
 	redisRequestOf(append([]string{"MGET"}, strings.Split(strings.Repeat("k ", 3000)+"k", " ")...)...),
 	[]byte("*1\r\n$x\r\n"), []byte("POST / HTTP/1.1\r\n"), []byte("*2\r\n$3\r\nGET\r\n"), []byte("PING\r\n"),
 	redisRequestOf("SET", "1", strings.Repeat("v", 400_000)),
+	redisRequestOf("KEYS", "*"), redisRequestOf("RANDOMKEY"), redisRequestOf("SCAN", "0"), redisRequestOf("CONFIG", "GET", "x"), redisRequestOf("FLUSHALL"),
 }
+
+// longKeys is what a server may answer KEYS.
+var longKeys = []byte("*1\r\n$40000\r\n" + strings.Repeat("k", 40_000) + "\r\n")
 
 // fewLives is how many rigs there are by default.
 const fewLives = 60
@@ -118,6 +122,8 @@ func (r *rig) serverReplies(dice *rand.Rand) {
 		c.hangUp()
 	case dice.IntN(8) == 0:
 		c.send([]byte("*2\r\n$1\r\n1\r\n$1\r\n2\r\n"))
+	case dice.IntN(8) == 0:
+		c.send(longKeys)
 	default:
 		for range bytes.Count(c.take(), []byte("\r\n*")) + 1 {
 			c.send([]byte("$5\r\nvalue\r\n"))

@@ -22,10 +22,10 @@ type pool struct {
 	spec        *link.Pool
 	placement   placement
 	servers     []*server
-	routes      []resp.Route   // of Redis: what becomes of each command, by its ID
-	counters    link.PoolWords // shared: written here only
 	serverNames []string       // in their order
 	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
+	routes      []resp.Route   // of Redis: what becomes of each command, by its ID
+	counters    link.PoolWords // shared: written here only
 	turns       uint           // of requests that one server after the other answers
 	moved       *uint64        // shared: clients received from other workers less clients moved to them
 	timeout     int64          // ns; 0 = none

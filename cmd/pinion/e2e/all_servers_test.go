@@ -131,6 +131,32 @@ func TestE2EAllServers(t *testing.T) {
 	c.WantDo("-ERR 'flushdb' failed on 1 of 3 servers, \"s1\": Connection refused\r\n", "FLUSHDB")
 }
 
+// A client that speaks RESP3 gets the same in the kinds of RESP3.
+func TestE2EAllServersRESP3(t *testing.T) {
+	t.Parallel()
+	servers := rig.ThreeRedis(t)
+	c, straight := rig.RedisPool(t, servers, "hash: murmur").Dial(), servers[0].Dial()
+	c.Do("HELLO", "3")
+	straight.Do("HELLO", "3")
+	for _, ask := range []string{"RANDOMKEY", "KEYS *", "DBSIZE", "CONFIG GET maxmemory*", "CONFIG GET nosuch", "LATENCY LATEST", "LATENCY HISTOGRAM nosuch", "SLOWLOG GET",
+		"SCRIPT EXISTS x", "FUNCTION LIST", "FUNCTION STATS", "SCRIPT KILL"} {
+		words := strings.Fields(ask)
+		if want, got := straight.Do(words...), c.Do(words...); got != want {
+			t.Errorf("%s: got %q, a server says %q", ask, got, want)
+		}
+	}
+	c.WantDo("+OK\r\n", "MSET", "a", "1", "b", "2", "c", "3", "d", "4")
+	if got := scanAll(t, c, "COUNT", "1"); len(got) != 4 {
+		t.Errorf("SCAN: %q", got)
+	}
+	if got := c.Do("LATENCY", "HISTOGRAM", "mset"); !strings.HasPrefix(got, "%1\r\n$4\r\nmset\r\n%2\r\n$5\r\ncalls\r\n:") {
+		t.Errorf("LATENCY HISTOGRAM: %q", got)
+	}
+	if got := c.Do("MEMORY", "DOCTOR"); strings.Count(got, "# Server \"s") != 3 || strings.Contains(got, "txt:") {
+		t.Errorf("MEMORY DOCTOR: %q", got)
+	}
+}
+
 // A SCAN goes on behind a reload, on the same connection and on a new one. Where the servers are others now, it does not pretend to.
 func TestE2EScanAcrossReloads(t *testing.T) {
 	t.Parallel()
