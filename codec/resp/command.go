@@ -81,6 +81,9 @@ const (
 	LocalCommandInfo
 	LocalCommandList
 	LocalReset
+	LocalMulti
+	LocalExec
+	LocalDiscard
 	LocalSubscribe   // and its kin
 	LocalUnsubscribe // and its kin
 	LocalHangUp      // close without a reply: an HTTP request that a browser was tricked into sending here

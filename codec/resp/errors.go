@@ -27,6 +27,12 @@ const (
 	NoServerProto     = "NOPROTO a server of this pool does not speak RESP3; say HELLO 2"
 	NoServerDB        = "ERR the server has no such database, see SELECT"
 
+	NestedMulti         = "ERR MULTI calls can not be nested"
+	ExecWithoutMulti    = "ERR EXEC without MULTI"
+	DiscardWithoutMulti = "ERR DISCARD without MULTI"
+	LargeTransaction    = "ERR transaction is larger than max_request_bytes"
+	ExecAbort           = "EXECABORT Transaction discarded because of previous errors."
+
 	SyntaxError  = "ERR syntax error"
 	NotAnInteger = "ERR value is not an integer or out of range"
 )
@@ -119,6 +125,37 @@ func AppendCrossShard(dst []byte, c *Command) []byte {
 // AppendForeign appends the reply to a request for which Keys gave ErrForeign in a pool of several servers.
 func AppendForeign(dst []byte, c *Command) []byte {
 	return AppendError(dst, "CROSSSHARD '"+c.Name+"' may touch keys that it does not name, on any server")
+}
+
+// AppendOtherServer appends the reply to a request in a transaction whose keys live on another server than those before it.
+func AppendOtherServer(dst []byte, c *Command) []byte {
+	return AppendError(dst, "CROSSSHARD keys of '"+c.Name+"' live on another server than those before it in the transaction; use a hash tag")
+}
+
+// AppendNotInTransaction appends the reply to a request that is answered here and cannot be a part of what a server executes.
+func AppendNotInTransaction(dst []byte, c *Command) []byte {
+	return AppendError(dst, "ERR '"+c.Name+"' in a transaction is not supported by pinion")
+}
+
+// AppendAllInTransaction appends the reply to a request in a transaction that concerns all servers.
+func AppendAllInTransaction(dst []byte, c *Command) []byte {
+	return AppendError(dst, "CROSSSHARD '"+c.Name+"' concerns all servers of the pool, and a transaction only one")
+}
+
+// AppendExecAbort appends the reply to EXEC where a request of the transaction, which was queued, cannot be executed now:
+// failure is the error reply to that.
+func AppendExecAbort(dst, failure []byte) []byte {
+	return AppendError(dst, "EXECABORT Transaction discarded because of: "+strings.TrimPrefix(failureText(failure), "ERR "))
+}
+
+// AppendUnknownOutcome appends the reply to an EXEC that was sent and is not answered; failure is the error reply that tells why.
+func AppendUnknownOutcome(dst, failure []byte) []byte {
+	return AppendError(dst, failureText(failure)+"; EXEC was sent, and the outcome of the transaction is unknown")
+}
+
+// failureText returns the text of an error reply.
+func failureText(reply []byte) string {
+	return string(bytes.TrimSuffix(bytes.TrimPrefix(reply, []byte("-")), []byte(crlf)))
 }
 
 // appendUnexpected appends the reply to a divided request one of whose parts got a reply of the wrong kind.

@@ -33,9 +33,9 @@ var connectionRows = []Command{
 	local("reset", 1, LocalReset),
 	local("select", 2, LocalSelect),
 
-	refuse("discard"),
-	refuse("exec"),
-	refuseTurn("multi"),
+	local("discard", 1, LocalDiscard),
+	local("exec", 1, LocalExec),
+	local("multi", 1, LocalMulti),
 	refuse("unwatch"),
 	refuseTurn("watch"),
 

@@ -115,7 +115,7 @@ func (c *client) outputLimit() int64 {
 
 // holds returns how many bytes are kept for the client.
 func (c *client) holds() int {
-	return c.stream.Cost() + c.held + c.walk.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost()
+	return c.stream.Cost() + c.held + c.walk.cost() + int(c.unsent) + int(c.owed)*requestBytes + c.session.cost() + c.session.tx.cost()
 }
 
 // frees returns how many bytes closing the client frees. Requests that wait to be sent stay: they are their servers' to read.

@@ -19,7 +19,7 @@ import (
 var dicedRequests = [][]byte{
 	redisRequestOf("GET", "1"), redisRequestOf("GET", "2"), redisRequestOf("SET", "1", strings.Repeat("v", 40_000)),
 	redisRequestOf("MGET", "1", "2", "3", "4"), redisRequestOf("PING"), redisRequestOf("ECHO", strings.Repeat("e", 50_000)),
-	redisRequestOf("QUIT"), redisRequestOf("MULTI"), redisRequestOf("SELECT", "7"), redisRequestOf("RESET"),
+	redisRequestOf("QUIT"), redisRequestOf("MULTI"), redisRequestOf("EXEC"), redisRequestOf("SELECT", "7"), redisRequestOf("RESET"),
 	redisRequestOf("SUBSCRIBE", "news"), redisRequestOf("AUTH", "wrong"), redisRequestOf("HELLO", "3"),
 	redisRequestOf("CLIENT", "SETNAME", "somebody"), redisRequestOf("DEL", "1", "2", "3"), redisRequestOf("NONSENSE"),
 	redisRequestOf(append([]string{"MGET"}, strings.Split(strings.Repeat("k ", 3000)+"k", " ")...)...),

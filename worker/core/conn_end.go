@@ -86,7 +86,7 @@ func (c *conn) failRequests(queue *request, err error) {
 		if r.probe != nil {
 			r.probe.notSent = isOwnTrouble(err)
 		}
-		p.l.answer(r, text, nil)
+		p.l.answer(r, r.failure(text, r.state&isUnsent == 0), nil)
 	}
 }
 

@@ -109,7 +109,7 @@ func (c *conn) expire() {
 		expired = true
 		*c.endpoint.counters[link.ServerTimedout]++
 		p.spoil(r)
-		l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
+		l.answer(r, r.failure(p.errorText(unix.ETIMEDOUT), !vain), nil)
 	}
 	if !vain && c.giveUp(0, 0) {
 		expired = true

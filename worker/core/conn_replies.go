@@ -170,8 +170,12 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		if c.isUnsolicited() {
 			return used, unsolicitedError(reply)
 		}
-		*n[link.Responses]++
 		*n[link.ResponseBytes] += uint64(size)
+		if c.head.skips > 0 {
+			c.skipReply(reply)
+			continue
+		}
+		*n[link.Responses]++
 		r := c.pop()
 		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
 			c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
@@ -191,4 +195,18 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		}
 	}
 	return used, nil
+}
+
+// skipReply takes a reply that comes before the one that answers the head of the in queue: +OK to MULTI, +QUEUED to what
+// follows. Where it is an error, the reply to EXEC will be one.
+func (c *conn) skipReply(reply []byte) {
+	r := c.head
+	r.skips--
+	c.discards = false
+	switch {
+	case resp.IsOutOfService(reply):
+		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
+	case resp.IsError(reply):
+		c.endpoint.complainOfQueued(reply)
+	}
 }

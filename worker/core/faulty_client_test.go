@@ -30,8 +30,10 @@ type faultyClient struct {
 	reset  bool // the kernel has told the worker so
 	ends   bool // has said what ends the connection
 	asks   []byte
-	got    []byte
-	waits  []wait
+
+	aborted bool // a request of the last transaction was refused
+	got     []byte
+	waits   []wait
 }
 
 // wait is a reply that is owed.
@@ -173,6 +175,10 @@ func (c *faultyClient) ask(w *faultyWorld) {
 	key := c.key(w, large)
 	name := "get"
 	var more []string
+	if c.pool.protocol == link.Redis && w.one(10) {
+		c.askTransaction(w, large)
+		return
+	}
 	switch w.random.IntN(10) {
 	case 0, 1:
 		name = "set"
@@ -192,6 +198,30 @@ func (c *faultyClient) ask(w *faultyWorld) {
 		name = "odd"
 	}
 	c.put(w, large, name, append([]string{key}, more...)...)
+}
+
+// askTransaction says a transaction, with keys that are told from others by their first letter.
+func (c *faultyClient) askTransaction(w *faultyWorld, large bool) {
+	say := func(want []byte, servers []*faultyServer, words ...string) {
+		asks := string(redisRequestOf(words...))
+		c.asks = append(c.asks, asks...)
+		c.waits = append(c.waits, wait{asks: asks[:min(len(asks), 200)], want: want, servers: servers, large: large})
+	}
+	say([]byte("+OK\r\n"), nil, "MULTI")
+	first := "t" + c.key(w, large)
+	var replies [][]byte
+	for i := range 1 + w.random.IntN(4) {
+		c.seq++
+		key := first
+		if i > 0 {
+			for key = "t" + c.key(w, large); c.pool.owner(key) != c.pool.owner(first); key = "t" + c.key(w, large) {
+			}
+		}
+		words := [][]string{{"get", key}, {"set", key, valueOf(key)}, {"mget", key, first}}[w.random.IntN(3)]
+		replies = append(replies, executeRedis(words))
+		say([]byte("+QUEUED\r\n"), c.pool.servers, words...) // if one is ejected, keys live elsewhere
+	}
+	say(blockReply(replies), c.pool.servers, "EXEC")
 }
 
 // put queues a request and what is to come of it.
@@ -358,9 +388,16 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 	r := c.waits[0]
 	c.waits = c.waits[1:]
 	if bytes.Equal(reply, r.want) {
+		if strings.HasSuffix(r.asks, "MULTI\r\n") {
+			c.aborted = false
+		}
 		return
 	}
 	w.errors++
+	if c.aborted && bytes.Equal(reply, resp.AppendError(nil, resp.ExecAbort)) {
+		return
+	}
+	c.aborted = c.aborted || bytes.Equal(r.want, queuedReply)
 	if r.parts != nil && !resp.IsError(reply) {
 		c.hearsParts(w, r, reply)
 		return
@@ -422,7 +459,7 @@ func isKnown(reply []byte) bool {
 		"Network is unreachable", "Too many open files", "Cannot assign requested address", "No space left on device",
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
 		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
-		"Connection timed out", "No such file or directory",
+		"Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD",
 	} {
 		if bytes.Contains(reply, []byte(known)) {
 			return true

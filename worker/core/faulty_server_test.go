@@ -50,6 +50,8 @@ type faultyTalk struct {
 	sent     int            // bytes of replies[0]
 	last     map[string]int // the last request of each client
 	sour     int            // so many of the next replies are errors
+	block    [][]byte       // replies to what has come since MULTI; nil: not in a transaction
+	dirty    bool           // one of them was an error
 	spoiled  bool           // it has sent what is no reply
 }
 
@@ -204,7 +206,7 @@ func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
 		}
 		t.requests = t.requests[n:]
 		s.check(w, t, words)
-		reply := executeRedis
+		reply := t.executeRedis
 		if s.pool.protocol == link.Memcache {
 			reply = executeMemcache
 		}
@@ -212,9 +214,36 @@ func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
 		if t.sour > 0 {
 			t.sour--
 			text = []byte(whyNot[s.pool.protocol])
+			t.dirty = t.block != nil
 		}
 		t.replies = append(t.replies, text)
 	}
+}
+
+// executeRedis is executeRedis for a connection that may be in a transaction.
+func (t *faultyTalk) executeRedis(words []string) []byte {
+	switch words[0] {
+	case "MULTI":
+		t.block, t.dirty = [][]byte{}, false
+		return []byte("+OK\r\n")
+	case "EXEC":
+		reply := blockReply(t.block)
+		if t.dirty {
+			reply = resp.AppendError(nil, resp.ExecAbort)
+		}
+		t.block = nil
+		return reply
+	}
+	if t.block == nil {
+		return executeRedis(words)
+	}
+	t.block = append(t.block, executeRedis(words))
+	return []byte("+QUEUED\r\n")
+}
+
+// blockReply returns the reply to EXEC.
+func blockReply(replies [][]byte) []byte {
+	return append(resp.AppendArray(nil, len(replies)), bytes.Join(replies, nil)...)
 }
 
 // parse returns the words of the request at the front of b, and its length.
@@ -239,8 +268,11 @@ func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
 	return words, n
 }
 
-// check that no request comes twice, and those of one client in their order.
+// check that no request comes twice, those of one client in their order, and nothing of anybody else's within a transaction.
 func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
+	if inBlock := len(words) > 1 && strings.HasPrefix(words[1], "t"); inBlock != (t.block != nil) && words[0] != "EXEC" {
+		w.t.Fatalf("server %s gets %.200q; in a transaction: %v", s.name, words, t.block != nil)
+	}
 	if len(words) < 2 || !strings.Contains(words[1], ":") {
 		return
 	}

@@ -344,7 +344,11 @@ func (w *faultyWorld) unsettled() string {
 		}
 	}
 	for _, l := range w.workers {
-		if l.memory.Held() != int64(l.clients*clientBytes) || l.busy != 0 || !l.agenda.isEmpty() {
+		idle := int64(l.clients * clientBytes)
+		for c := range l.everyClient {
+			idle += int64(c.session.cost())
+		}
+		if l.memory.Held() != idle || l.busy != 0 || !l.agenda.isEmpty() {
 			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.Held(), l.busy)
 		}
 		for _, ln := range l.listeners {

@@ -85,6 +85,9 @@ func (c *client) passOver() bool {
 		c.moving.frozen() || c.moving.unwanted() || l.draining.on || c.overflows() {
 		return false
 	}
+	if c.head.isTransaction() && !c.isBehind() { // its +QUEUED go with the reply to EXEC, as from Redis
+		return true
+	}
 	c.queued |= inPartial
 	l.agenda.partial = append(l.agenda.partial, c)
 	return true

@@ -71,16 +71,24 @@ func (c *client) beginCheck(cmd *resp.Command, b []byte, pos, server int, row re
 
 // nextKey checks where the next key lives. With one that lives elsewhere the check is over.
 func (k *keyCheck) nextKey(w *keyWalk, p *pool) (copied int) {
-	key, next := resp.NextArg(w.b.B, k.pos)
-	if p.placement.one(key.Of(w.b.B)) != k.server {
-		k.server, w.left = elsewhere, 0
-		return 0
+	if !k.holds(w.b.B, p) {
+		w.left = 0
+	}
+	return 0
+}
+
+// holds tells whether the next key in b lives where the others do.
+func (k *keyCheck) holds(b []byte, p *pool) bool {
+	key, next := resp.NextArg(b, k.pos)
+	if p.placement.one(key.Of(b)) != k.server {
+		k.server = elsewhere
+		return false
 	}
 	for range k.step - 1 {
-		_, next = resp.NextArg(w.b.B, next)
+		_, next = resp.NextArg(b, next)
 	}
 	k.pos = next
-	return 0
+	return true
 }
 
 // send sends the request, or refuses it.

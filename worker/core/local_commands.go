@@ -46,6 +46,13 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		out = c.selectDB(out, args[1].Of(b))
 	case resp.LocalReset:
 		out = c.reset(out)
+	case resp.LocalMulti:
+		out = c.multi(out)
+	case resp.LocalExec:
+		c.exec(cmd)
+		return
+	case resp.LocalDiscard:
+		out = c.discard(out)
 	case resp.LocalInfo:
 		c.info(cmd, b, args)
 		return

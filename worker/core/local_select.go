@@ -31,17 +31,15 @@ func (c *client) selectDB(out, db []byte) []byte {
 	return resp.AppendSimple(out, "OK")
 }
 
-// mayReach tells whether a request may touch the database that it names, or answers it.
-func (c *client) mayReach(to *resp.OtherDB) bool {
+// refuseOtherDB returns the error reply to a request that names a database that it may not touch; nil: it may.
+func (c *client) refuseOtherDB(to *resp.OtherDB) []byte {
 	if c.pool.spec.Databases <= 1 {
 		c.noteRefusal(to.Asks, otherDatabase)
-		c.respondScratch(resp.AppendNotSupportedText(c.pool.l.scratch[:0], to.Asks))
-		return false
+		return resp.AppendNotSupportedText(c.pool.l.scratch[:0], to.Asks)
 	}
 	n, ok := resp.ParseInt(to.DB)
 	if ok && !c.pool.hasDB(n) {
-		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.BadDB))
-		return false
+		return resp.AppendError(c.pool.l.scratch[:0], resp.BadDB)
 	}
-	return true // or the server says what is wrong
+	return nil // or the server says what is wrong
 }

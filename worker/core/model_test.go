@@ -51,6 +51,7 @@ type modelConn struct {
 	requests []byte
 	replies  []byte
 	args     []resp.Span
+	session  storeSession
 }
 
 func playWorld(t *testing.T, seed uint64) { newWorld(t, seed).play() }
@@ -205,7 +206,7 @@ func (w *world) serve(c *peer, s store) {
 		for _, arg := range m.args {
 			words = append(words, string(arg.Of(m.requests)))
 		}
-		m.replies = s.execute(m.replies, words...)
+		m.replies = s.serve(m.replies, &m.session, words...)
 		m.requests = m.requests[n:]
 	}
 	n, _ := sock.Send(c.fd, w.piece(m.replies))

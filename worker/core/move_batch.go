@@ -178,7 +178,7 @@ func (g *outgoing) fillBatch(o *sentBatch, state *handoff.State, limit int) (rec
 		last := g.packed[len(g.packed)-1]
 		c := last.c
 		width := 1 + len(c.session.dedicated)
-		if records > 0 && (state.Bytes()+len(c.stream.Kept())+c.stream.Out.Len() > maxBatchStateBytes || records+width > handoff.MaxBatch) {
+		if records > 0 && (state.Bytes()+c.recordBytes() > maxBatchStateBytes || records+width > handoff.MaxBatch) {
 			return records
 		}
 		if !c.quiescent() { // has hung up meanwhile
@@ -263,7 +263,7 @@ func (p *peerLink) starved() bool { return p.shortages >= maxShortages }
 func (p *peerLink) Committed(batch uint32) {
 	o := p.sent[batch]
 	for _, c := range o.clients {
-		o.bytes += len(c.stream.Kept()) + c.stream.Out.Len()
+		o.bytes += c.recordBytes()
 		c.finishMove()
 	}
 	o.count, o.clients = len(o.clients), nil

@@ -36,6 +36,15 @@ func (c *client) record(since int64) handoff.Record {
 	return r
 }
 
+// recordBytes returns how many bytes that the client has sent, or is to get, are in its record.
+func (c *client) recordBytes() (bytes int) {
+	bytes = len(c.stream.Kept()) + c.stream.Out.Len()
+	if t := c.session.tx; t != nil {
+		bytes += t.queued.Len()
+	}
+	return bytes
+}
+
 // recordChunkBytes is the size of the buffers in which much output is kept: memory is freed as they are written.
 const recordChunkBytes = 1 << 20
 
@@ -68,10 +77,15 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	for _, b := range r.Output {
 		size += len(b)
 	}
+	if r.Transaction != nil {
+		size += r.Transaction.Bytes()
+	}
 	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.Held()+int64(size) > limit-limit/4 {
 		return errNoRoom
 	}
-	err = c.stream.Keep(l.memory, r.Input)
+	if err = c.stream.Keep(l.memory, r.Input); err == nil && r.Transaction != nil {
+		err = c.unpackTransaction(r.Transaction)
+	}
 	for _, b := range r.Output {
 		for len(b) > 0 && err == nil {
 			n := min(len(b), recordChunkBytes)
@@ -83,4 +97,24 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 		}
 	}
 	return err
+}
+
+// unpackTransaction copies a transaction, in one buffer, since requests must not be divided.
+func (c *client) unpackTransaction(record *handoff.Transaction) error {
+	m := c.pool.l.memory
+	t := c.openTransaction()
+	t.spoiled, t.count, t.unchecked = record.Aborted, int32(record.Count), true
+	size := record.Bytes()
+	if size == 0 || t.spoiled {
+		return nil
+	}
+	whole, err := m.Get(size)
+	if err != nil {
+		return err
+	}
+	for _, b := range record.Queued {
+		whole.B = append(whole.B, b...)
+	}
+	t.queued.Adopt(whole)
+	return nil
 }

@@ -16,7 +16,8 @@ type placement struct {
 	ring    *shard.Map
 	servers []*server
 	live    []bool
-	strict  bool    // refuses what needs several servers; at random, any one has all keys or none has
+	random  bool    // places keys at random: any server has all keys, or none has
+	strict  bool    // refuses what needs several servers, unless it places at random
 	epoch   *uint64 // shared: grows with every change of a server's liveness
 	seen    uint64  // the epoch that ring was built for
 }
@@ -44,6 +45,7 @@ func newPlacement(p *pool) (pl placement, err error) {
 		ring:    shard.NewMap(distribution, fn, tag, weighted),
 		servers: p.servers,
 		live:    make([]bool, len(p.servers)),
+		random:  distribution == shard.Random,
 		strict:  spec.CrossShard == link.CrossShardRefuse && distribution != shard.Random,
 		epoch:   p.l.shared.Epoch(p.index),
 	}

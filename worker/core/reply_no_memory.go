@@ -41,7 +41,7 @@ func (c *conn) discard(reason error) bool {
 	if r.probe != nil {
 		r.probe.notSent = true
 	}
-	p.l.answer(r, p.errorText(reason), nil)
+	p.l.answer(r, r.failure(p.errorText(reason), true), nil)
 	return true
 }
 

@@ -32,6 +32,7 @@ type request struct {
 	sent     int64     // ns, when it was queued on its connection
 	bytes    int32     // of the request
 	fragment int32     // of a fragment: which
+	skips    int32     // replies that come before the one that answers it, and say nothing that the client does not know
 	form     memcache.ReplyForm
 	state    requestState
 }

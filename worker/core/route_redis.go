@@ -187,12 +187,12 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
 	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
 		c.noteUnauthenticated(cmd)
-		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
+		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
 		return
 	}
 	if cmd == nil {
 		c.noteRefusal(shownName(args[0].Of(b)), noSuchCommand)
-		c.respondScratch(resp.AppendUnknownCommand(c.pool.l.scratch[:0], b, args))
+		c.reject(resp.AppendUnknownCommand(c.pool.l.scratch[:0], b, args))
 		return
 	}
 	if len(cmd.Subs) > 0 {
@@ -201,7 +201,11 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		}
 	}
 	if (cmd.Route != resp.Refuse || len(cmd.Subs) > 0) && !cmd.CheckArity(count) {
-		c.respondScratch(resp.AppendWrongArity(c.pool.l.scratch[:0], cmd))
+		c.rejectArity(cmd)
+		return
+	}
+	if c.session.tx != nil && !actsAtOnce(cmd) {
+		c.queueRequest(cmd, b, args, count)
 		return
 	}
 	if c.session.subscriptions != nil && !c.allowsCommand(cmd) {
@@ -231,7 +235,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 }
 
 // refuse answers a command that clients of the pool cannot use. Where the client's next requests would mean something else after it
-// (those behind MULTI are not to be executed), they are not processed and the connection ends, as with nutcracker.
+// (those behind WATCH are to fail with it), they are not processed and the connection ends, as with nutcracker.
 func (c *client) refuse(cmd *resp.Command, reason string, appendError func(dst []byte, cmd *resp.Command) []byte) {
 	c.noteRefusal(cmd.Name, reason)
 	c.respondScratch(appendError(c.pool.l.scratch[:0], cmd))
@@ -256,7 +260,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 		return row
 	}
 	c.noteRefusal(cmd.Name, noSuchSub)
-	c.respondScratch(resp.AppendUnknownSubcommand(c.pool.l.scratch[:0], b, args))
+	c.reject(resp.AppendUnknownSubcommand(c.pool.l.scratch[:0], b, args))
 	return nil
 }
 
@@ -280,7 +284,8 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 		c.forwardOptions(cmd, b, count)
 		return
 	case errors.As(err, &other):
-		if !c.mayReach(other) {
+		if failure := c.refuseOtherDB(other); failure != nil {
+			c.respondScratch(failure)
 			return
 		}
 	case errors.Is(err, resp.ErrForeign):

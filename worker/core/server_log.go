@@ -4,6 +4,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -48,6 +49,12 @@ func (e *endpoint) complainOfWish(err error) {
 // complainOf logs a failure that is not the server's fault.
 func (e *endpoint) complainOf(reason error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: giving up a reply of server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, reason))
+}
+
+// complainOfQueued logs that the server refuses a request of a transaction, of which the client is told only that.
+func (e *endpoint) complainOfQueued(reply []byte) {
+	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s refuses a request of a transaction: %.200s", e.pool.name,
+		e.server.spec.Name, e.address, bytes.TrimRight(reply, "\r\n")))
 }
 
 // logLimited logs a line about the server: now, or if the period has enough lines at its end, unless a newer line replaces

@@ -28,6 +28,8 @@ type session struct {
 	waitsFor  []byte  // and the first of its keys
 
 	subscriptions *subscriptions // nil: it has had none
+
+	tx *transaction // between MULTI and EXEC; nil: not there
 }
 
 // sessions are the two sessions that the clients of a pool share that have set nothing, at no cost.
@@ -89,9 +91,12 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 	case replySkipNext:
 		r.Reply = handoff.ReplySkip
 	}
+	if t := s.tx; t != nil {
+		r.Transaction = &handoff.Transaction{Aborted: t.spoiled, Count: uint32(t.count), Queued: t.queued.Pieces(nil)}
+	}
 }
 
-// cost returns how many bytes are kept for one client alone.
+// cost returns how many bytes are kept for one client alone, but for a transaction.
 func (s *session) cost() int {
 	if s.plain {
 		return 0
@@ -110,6 +115,7 @@ func (c *client) authenticate(may bool) {
 
 // resetSession drops what the client has set.
 func (c *client) resetSession() {
+	c.dropTransaction()
 	c.endDedicated()
 	c.dropSubscriptions()
 	c.pool.l.memory.Uncharge(c.session.cost())

@@ -14,11 +14,39 @@ import (
 // store is a Redis of a few commands.
 type store map[string]string
 
+// storeSession is what a store keeps for one connection: the requests since MULTI.
+type storeSession struct {
+	multi  bool
+	queued [][]string
+}
+
+// serve is execute for a connection that may be in a transaction.
+func (s store) serve(dst []byte, session *storeSession, args ...string) []byte {
+	switch name := strings.ToLower(args[0]); {
+	case name == "multi":
+		session.multi = true
+		return resp.AppendSimple(dst, "OK")
+	case name == "exec":
+		dst = resp.AppendArray(dst, len(session.queued))
+		for _, args := range session.queued {
+			dst = s.execute(dst, args...)
+		}
+		*session = storeSession{}
+		return dst
+	case session.multi:
+		session.queued = append(session.queued, args)
+		return resp.AppendSimple(dst, "QUEUED")
+	}
+	return s.execute(dst, args...)
+}
+
 // execute appends the reply to a request.
 func (s store) execute(dst []byte, args ...string) []byte {
 	switch strings.ToLower(args[0]) {
 	case "ping":
 		return resp.AppendSimple(dst, "PONG")
+	case "echo":
+		return resp.AppendBulkString(dst, args[1])
 	case "get":
 		return s.appendValue(dst, args[1])
 	case "set":
@@ -71,17 +99,18 @@ func (s store) count(keys []string, remove bool) (n int64) {
 
 // workload is what one client asks and must hear, which nobody else can change: its keys are its own.
 type workload struct {
-	random *rand.Rand
-	prefix string
-	long   bool // some requests have thousands of keys, or several large values
-	store  store
-	asks   []byte
-	hears  []byte
+	random  *rand.Rand
+	prefix  string
+	long    bool // some requests have thousands of keys, or several large values
+	store   store
+	session storeSession
+	asks    []byte
+	hears   []byte
 }
 
 // add appends one more request and its reply.
 func (w *workload) add() {
-	switch w.random.IntN(12) {
+	switch w.random.IntN(13) {
 	case 0:
 		w.asks = append(w.asks, redisRequestOf("PING")...)
 		w.hears = append(w.hears, "+PONG\r\n"...)
@@ -113,9 +142,34 @@ func (w *workload) add() {
 		w.ask("INCR", w.key())
 	case 9:
 		w.ask("SET", w.key(), w.value())
+	case 10:
+		w.addTransaction()
 	default:
 		w.ask("GET", w.key())
 	}
+}
+
+// addTransaction appends a transaction about one key, so that it is of one server.
+func (w *workload) addTransaction() {
+	key := w.key()
+	w.ask("MULTI")
+	for range w.random.IntN(6) {
+		switch w.random.IntN(6) {
+		case 0:
+			w.ask("PING")
+		case 1:
+			w.ask("ECHO", w.value())
+		case 2:
+			w.ask("mget", key, key, key)
+		case 3:
+			w.ask("INCR", key)
+		case 4:
+			w.ask("SET", key, w.value())
+		default:
+			w.ask("GET", key)
+		}
+	}
+	w.ask("EXEC")
 }
 
 // ask appends a request for the servers, now and then the way a person would type it.
@@ -126,7 +180,7 @@ func (w *workload) ask(name string, args ...string) {
 	} else {
 		w.asks = append(w.asks, redisRequestOf(args...)...)
 	}
-	w.hears = w.store.execute(w.hears, args...)
+	w.hears = w.store.serve(w.hears, &w.session, args...)
 }
 
 func (w *workload) key() string { return fmt.Sprint(w.prefix, w.random.IntN(9)) }

@@ -48,12 +48,23 @@ var sessions = map[string]Record{
 	"reply-off":  {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplyOff},
 	"binary":     {Protocol: "memcache", Network: "tcp", Address: "127.0.0.1:22121", Dialect: DialectBinary, Input: []byte{0x80}},
 	"reply-skip": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplySkip},
+	"transaction": {
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Input: []byte("*1\r\n$4\r\nEX"),
+		Transaction: &Transaction{Count: 2, Queued: [][]byte{[]byte("*1\r\n$4\r\nPING\r\n"), nil, []byte("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")}},
+	},
+	"transaction-empty":   {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Transaction: &Transaction{}},
+	"transaction-aborted": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Name: "cron", Transaction: &Transaction{Aborted: true}},
 }
 
-// joined is r as it is read: the output is one piece.
+// joined is r as it is read: the output is one piece, and so are the requests of a transaction.
 func joined(r Record) Record {
 	if r.Output != nil {
 		r.Output = [][]byte{bytes.Join(r.Output, nil)}
+	}
+	if r.Transaction != nil && r.Transaction.Queued != nil {
+		t := *r.Transaction
+		t.Queued = [][]byte{bytes.Join(t.Queued, nil)}
+		r.Transaction = &t
 	}
 	return r
 }
@@ -230,6 +241,9 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(appendField(nil, tagDB, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}), errLength},
 		{with(appendField(nil, tagConnections, 4), []byte{1, 0, 0, 0}), nil},
 		{with(appendField(nil, tagConnections, 3), []byte{1, 0, 0}), errLength},
+		{with(appendField(nil, tagTransaction, 7), make([]byte, 7)), errLength},
+		{with(appendField(nil, tagTransaction, 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},
+		{with(appendField(nil, tagTransaction, 9), []byte{1, 0, 0, 0, 7, 0, 0, 0, '*'}), nil},
 		{with(flags(0)), errTwice},
 		{with(appendField(nil, tagSkip, 1), []byte{1}), errLength},
 		{with(appendField(nil, tagID, 0)), errLength},
@@ -354,7 +368,7 @@ func FuzzParseState(f *testing.F) {
 			if err != nil || errs[0] != nil {
 				t.Fatalf("%+v cannot be read again: %v, %v", got[i], err, errs)
 			}
-			if want := got[i]; again[0].Address != want.Address || !bytes.Equal(again[0].Input, want.Input) ||
+			if want := got[i]; !reflect.DeepEqual(again[0].Transaction, want.Transaction) || again[0].Address != want.Address || !bytes.Equal(again[0].Input, want.Input) ||
 				again[0].ID != want.ID || again[0].Skip != want.Skip || again[0].Authenticated != want.Authenticated {
 				t.Fatalf("%+v is read again as %+v", want, again[0])
 			}

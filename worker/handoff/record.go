@@ -22,6 +22,8 @@ type Record struct {
 	Output        [][]byte // not written yet: the concatenation; the kernel has what is before it
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request
 
+	Transaction *Transaction // between MULTI and EXEC; nil: not there
+
 	Name       string // set by CLIENT SETNAME
 	LibName    string
 	LibVersion string
@@ -64,6 +66,16 @@ type Subscription struct {
 	Name string
 }
 
+// Transaction is what a client has sent since MULTI.
+type Transaction struct {
+	Aborted bool     // a request was refused: EXEC is refused, too
+	Count   uint32   // of the requests
+	Queued  [][]byte // the requests, each an array of bulk strings: the concatenation
+}
+
+// Bytes returns how many bytes the requests have.
+func (t *Transaction) Bytes() int { return total(t.Queued) }
+
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
 
@@ -86,6 +98,7 @@ const (
 	tagID            = 12            // 8 bytes
 	tagIdle          = 13            // 8 bytes, ms
 	tagFrozen        = 14            // 8 bytes, ns
+	tagTransaction   = 17 | critical // flags (4 bytes), count (4 bytes), requests
 	tagRESP          = 16 | critical // 4 bytes
 	tagDB            = 19 | critical // 4 bytes
 	tagReply         = 22 | critical // 4 bytes
@@ -101,6 +114,9 @@ const (
 
 // flagAuthenticated is the one flag there is. Each is critical: a reader that does not know one must not serve the client.
 const flagAuthenticated = 1
+
+// transactionAborted is the one flag of a transaction. Each is critical.
+const transactionAborted = 1
 
 // State is the encoded form of several records, without a copy of their Input and Output.
 type State struct {
@@ -146,6 +162,7 @@ func (s *State) Add(r *Record) {
 	s.text(tagWaiting, r.Waiting)
 	s.text(tagKey, r.Key)
 	s.subscriptions(r.Subscriptions)
+	s.transaction(r.Transaction)
 	s.foreign(tagInput, r.Input)
 	s.foreign(tagOutput, r.Output...)
 	s.cut()
@@ -210,16 +227,38 @@ func (s *State) number32(t tag, n uint32) {
 	}
 }
 
-// foreign appends a field without copying its bytes.
-func (s *State) foreign(t tag, chunks ...[]byte) {
-	length := 0
-	for _, chunk := range chunks {
-		length += len(chunk)
-	}
-	if length == 0 {
+// transaction appends a transaction, without copying its requests.
+func (s *State) transaction(t *Transaction) {
+	if t == nil {
 		return
 	}
-	s.own = appendField(s.own, t, length)
+	flags := uint32(0)
+	if t.Aborted {
+		flags |= transactionAborted
+	}
+	s.own = appendField(s.own, tagTransaction, 8+total(t.Queued))
+	s.own = binary.LittleEndian.AppendUint32(s.own, flags)
+	s.own = binary.LittleEndian.AppendUint32(s.own, t.Count)
+	s.append(t.Queued)
+}
+
+// foreign appends a field, if there is something to say, without copying its bytes.
+func (s *State) foreign(t tag, chunks ...[]byte) {
+	if length := total(chunks); length > 0 {
+		s.own = appendField(s.own, t, length)
+		s.append(chunks)
+	}
+}
+
+func total(chunks [][]byte) (bytes int) {
+	for _, chunk := range chunks {
+		bytes += len(chunk)
+	}
+	return bytes
+}
+
+// append appends chunks without copying them.
+func (s *State) append(chunks [][]byte) {
 	s.cut()
 	for _, chunk := range chunks {
 		if len(chunk) > 0 {
@@ -315,6 +354,8 @@ func (r *Record) field(t tag, value []byte) error {
 		r.Input = value
 	case tagOutput:
 		r.Output = [][]byte{value}
+	case tagTransaction:
+		return r.transaction(value)
 	case tagSkip:
 		return readUint64(&r.Skip, value)
 	case tagName:
@@ -371,6 +412,25 @@ func (r *Record) field(t tag, value []byte) error {
 		if t&critical != 0 {
 			return fmt.Errorf("%w: tag %d", ErrUnknown, t&^critical)
 		}
+	}
+	return nil
+}
+
+// transaction reads a transaction.
+func (r *Record) transaction(value []byte) error {
+	var flags, count uint32
+	if len(value) < 8 {
+		return errLength
+	}
+	if err := errors.Join(readUint32(&flags, value[:4]), readUint32(&count, value[4:8])); err != nil {
+		return err
+	}
+	if flags&^transactionAborted != 0 {
+		return fmt.Errorf("%w: flags %#x of a transaction", ErrUnknown, flags)
+	}
+	r.Transaction = &Transaction{Aborted: flags&transactionAborted != 0, Count: count}
+	if requests := value[8:]; len(requests) > 0 {
+		r.Transaction.Queued = [][]byte{requests}
 	}
 	return nil
 }

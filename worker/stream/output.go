@@ -53,6 +53,21 @@ func (o *Output) Append(m *memory.Allocator, data []byte) {
 	}
 }
 
+// AppendWhole queues a copy of data, which is less than memory.MappedBytes, in one chunk.
+func (o *Output) AppendWhole(m *memory.Allocator, data []byte) {
+	n := len(o.chunks)
+	if n == 0 || cap(o.chunks[n-1].B)-len(o.chunks[n-1].B) < len(data) {
+		size := len(data)
+		if n > 0 {
+			size = max(size, min(2*cap(o.chunks[n-1].B), memory.LargestChunkBytes))
+		}
+		o.chunks = append(o.chunks, m.GetChunk(size))
+		n++
+	}
+	o.bytes += len(data)
+	o.chunks[n-1].B = append(o.chunks[n-1].B, data...)
+}
+
 // Reserve returns the bytes of the last chunk, with room for size more, which are less than memory.MappedBytes. The caller
 // appends some, and must give the whole to Extend.
 func (o *Output) Reserve(m *memory.Allocator, size int) []byte {

@@ -84,7 +84,7 @@ func TestE2ERedisBenchmark(t *testing.T) {
 
 func TestE2ERedisPy(t *testing.T) {
 	t.Parallel()
-	p := rig.RedisPool(t, rig.ThreeRedis(t))
+	p := rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`)
 	run(t, "/usr/bin/python3", "testdata/redis_py.py", p.Port())
 }
 

@@ -37,12 +37,22 @@ assert client.client_setname("tester") and client.client_getname() == "tester"
 assert "pinion_version" in client.info()
 assert client.object("encoding", "counter") == b"int"
 
-with client.pipeline(transaction=False) as pipe:  # the default sends MULTI, which needs a connection of its own
+with client.pipeline(transaction=False) as pipe:
     for i in range(200):
         pipe.incr("counter").get(f"new:{i % 50}")
     replies = pipe.execute()
 assert replies[0::2] == list(range(6, 206))
 assert replies[1::2] == [b"x" * (i % 50) for i in range(200)]
+
+with client.pipeline() as pipe:  # the default is a transaction
+    replies = pipe.incr("{one}counter").set("{one}key", "value").get("{one}key").lpush("{one}key", 1).execute(raise_on_error=False)
+assert replies[:3] == [1, True, b"value"], replies
+assert isinstance(replies[3], redis.ResponseError)
+with client.pipeline() as pipe:
+    for i in range(20):
+        pipe.set(f"several:{i}", i)
+    refused("CROSSSHARD", pipe.execute)
+assert client.exists(*[f"several:{i}" for i in range(20)]) == 0
 
 refused("CROSSSHARD", client.sunion, *[f"set:{i}" for i in range(20)])
 assert b"new:1" in client.keys("*")

@@ -1,0 +1,102 @@
+// Transactions: word for word what a Redis says, with the clients that people have, while others ask and workers change.
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
+)
+
+// A pool of one server and one of three say what a Redis would.
+func TestE2ETransactionsLikeRedis(t *testing.T) {
+	t.Parallel()
+	blocks := rig.ReadTable(t, "transactions.txt", rig.EncodeConversation)
+	one := rig.Several(1, func() *rig.Backend { return rig.RedisServer(t) })
+	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, one), blocks)
+	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`), blocks)
+}
+
+// Clients with transactions, clients without, and clients that leave theirs open, over one connection to each server: nobody
+// gets into another one's transaction.
+func TestE2ETransactionsAmongOthers(t *testing.T) {
+	t.Parallel()
+	p := rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`)
+	ctx := context.Background()
+	db := redis.NewClient(&redis.Options{Addr: p.Address})
+	defer db.Close()
+	for range 20 {
+		open := p.Dial()
+		open.WantDo("+OK\r\n", "MULTI")
+		open.WantDo("+QUEUED\r\n", "SET", "{0}a", "never")
+	}
+	const rounds = 100
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			a, b := fmt.Sprintf("{%d}a", i%4), fmt.Sprintf("{%d}b", i%4)
+			for range rounds {
+				var first, second *redis.IntCmd
+				_, err := db.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+					first, second = pipe.Incr(ctx, a), pipe.Incr(ctx, b)
+					return nil
+				})
+				if err != nil || first.Val() != second.Val() {
+					t.Errorf("%s is %d and %s %d: %v", a, first.Val(), b, second.Val(), err)
+				}
+			}
+		})
+		all.Go(func() {
+			for n := range rounds {
+				key := fmt.Sprintf("alone:%d", i)
+				if got, err := db.Incr(ctx, key).Result(); got != int64(n+1) || err != nil {
+					t.Errorf("%s is %d, %v, want %d", key, got, err, n+1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	_, err := db.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i := range 20 {
+			pipe.Incr(ctx, fmt.Sprintf("several:%d", i))
+		}
+		return nil
+	})
+	if !strings.Contains(fmt.Sprint(err), "CROSSSHARD") && !strings.Contains(fmt.Sprint(err), "EXECABORT") {
+		t.Errorf("a transaction over several servers: %v", err)
+	}
+	for i := range 20 {
+		if err := db.Get(ctx, fmt.Sprintf("several:%d", i)).Err(); !errors.Is(err, redis.Nil) {
+			t.Errorf("a part of a refused transaction was executed: %v", err)
+		}
+	}
+}
+
+// Workers change between any two requests of a transaction, and the client does not notice.
+func TestE2EReloadInTransaction(t *testing.T) {
+	t.Parallel()
+	address := rig.FreeAddress(t)
+	server := rig.RedisServerTCP(t, rig.FreeAddress(t))
+	o := operate(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{server})}), address)
+	c, bad := o.Dial(), o.Dial()
+	bad.WantDo("+OK\r\n", "MULTI")
+	bad.WantDo("-ERR wrong number of arguments for 'set' command\r\n", "SET", "k")
+	c.WantDo("+OK\r\n", "MULTI")
+	o.reloads(t, "")
+	large := strings.Repeat("v", 300_000)
+	c.WantDo("+QUEUED\r\n", "SET", "k", large)
+	o.reloads(t, "")
+	c.WantDo("+QUEUED\r\n", "STRLEN", "k")
+	bad.WantDo("+QUEUED\r\n", "GET", "k")
+	o.reloads(t, "")
+	c.WantDo("*2\r\n+OK\r\n:300000\r\n", "EXEC")
+	bad.WantDo("-EXECABORT Transaction discarded because of previous errors.\r\n", "EXEC")
+	c.WantDo(":300000\r\n", "STRLEN", "k")
+}

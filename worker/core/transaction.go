@@ -1,0 +1,257 @@
+// Transactions: what a client sends between MULTI and EXEC goes to its server as one block, or not at all.
+//
+//	MULTI ──► open ── a request ─┬─ can be a part of it ──► kept here, +QUEUED
+//	            │                └─ cannot ──► its error, and nothing is kept any more
+//	            ├── EXEC ─┬─► MULTI, all that is kept, EXEC: one request of a server connection, answered by its last reply
+//	            │         └─► -EXECABORT, if one of them could not be a part, or cannot be any more
+//	            └── DISCARD, RESET, the end of the client ──► dropped
+//
+// The server connections are shared. Nothing of a transaction is sent before all of it is here, so nobody waits for a client
+// that takes its time, and nobody's requests come in between.
+
+package core
+
+import (
+	"unsafe"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// transaction is what a client has sent since MULTI. Loop only.
+type transaction struct {
+	queued    stream.Output // its requests, none of them in two chunks
+	count     int32         // of them
+	server    int           // on which the keys of all of them live; anywhere: none has a key so far
+	epoch     uint64        // of the placement that says so
+	unchecked bool          // another worker has queued them: whether they can be in one transaction here is not known
+	spoiled   bool          // a request was refused: EXEC will be, and nothing is kept
+}
+
+// anywhere stands for any server.
+const anywhere = -3
+
+const transactionBytes = int(unsafe.Sizeof(transaction{}))
+
+var (
+	multiRequest = []byte("*1\r\n$5\r\nMULTI\r\n")
+	execRequest  = []byte("*1\r\n$4\r\nEXEC\r\n")
+	queuedReply  = []byte("+QUEUED\r\n")
+)
+
+// multi answers MULTI.
+func (c *client) multi(out []byte) []byte {
+	if c.session.tx != nil {
+		return resp.AppendError(out, resp.NestedMulti)
+	}
+	c.openTransaction()
+	return resp.AppendSimple(out, "OK")
+}
+
+// openTransaction begins an empty transaction.
+func (c *client) openTransaction() *transaction {
+	t := &transaction{server: anywhere}
+	c.ownSession().tx = t
+	c.pool.l.memory.Charge(transactionBytes)
+	return t
+}
+
+// discard answers DISCARD.
+func (c *client) discard(out []byte) []byte {
+	if c.session.tx == nil {
+		return resp.AppendError(out, resp.DiscardWithoutMulti)
+	}
+	c.dropTransaction()
+	return resp.AppendSimple(out, "OK")
+}
+
+// dropTransaction ends the client's transaction, if there is one. What is kept of it is freed.
+func (c *client) dropTransaction() {
+	if c.session.tx == nil {
+		return
+	}
+	m := c.pool.l.memory
+	c.session.tx.queued.Drop(m)
+	m.Uncharge(transactionBytes)
+	c.session.tx = nil
+}
+
+// spoilTransaction is called when a request is refused: if that is a part of a transaction, nothing of it is executed.
+func (c *client) spoilTransaction() {
+	if t := c.session.tx; t != nil {
+		t.queued.Drop(c.pool.l.memory)
+		t.spoiled, t.count = true, 0
+	}
+}
+
+// actsAtOnce tells whether a request is no part of the transaction that it comes in.
+func actsAtOnce(cmd *resp.Command) bool {
+	switch cmd.Local {
+	case resp.LocalMulti, resp.LocalExec, resp.LocalDiscard, resp.LocalReset, resp.LocalQuit, resp.LocalHangUp:
+		return true
+	}
+	return false
+}
+
+// queueRequest makes a request a part of the client's transaction, or refuses it.
+func (c *client) queueRequest(cmd *resp.Command, b []byte, args []resp.Span, count int) {
+	p, t := c.pool, c.session.tx
+	args, alone, row, failure := c.keysInTransaction(cmd, b, args, count)
+	switch {
+	case failure != nil:
+		c.reject(failure)
+		return
+	case int64(t.size()+len(b)) > p.spec.MaxRequestBytes:
+		c.noteRefusal(cmd.Name, largeMulti)
+		c.reject(resp.AppendError(p.l.scratch[:0], resp.LargeTransaction))
+		return
+	case len(alone)+row.Count == 0 || t.spoiled || t.isStale(&p.placement):
+		c.keepRequest(b)
+		return
+	}
+	first := t.server == anywhere
+	if first {
+		t.server, t.epoch = p.serverOf(b, args, alone, row), p.placement.seen
+	}
+	switch {
+	case p.placement.random, len(args) == count && p.together(t.server, b, args, alone, row):
+		c.keepRequest(b)
+	case len(args) < count && p.together(t.server, b, args, alone, resp.Row{}):
+		c.beginQueueCheck(cmd, b, args[row.First-1].End(), row)
+	default:
+		c.reject(c.refuseOtherServer(cmd, first))
+	}
+}
+
+// keepRequest keeps the request b, which can be a part of the client's transaction.
+func (c *client) keepRequest(b []byte) {
+	l, t := c.pool.l, c.session.tx
+	switch {
+	case t.spoiled:
+	case len(b) < memory.ClaimBytes:
+		t.count++
+		t.queued.AppendWhole(l.memory, b)
+	default:
+		whole, err := c.stream.ClaimOrCopy(l.memory, b)
+		if err != nil {
+			c.reject(append(l.scratch[:0], c.pool.errorText(errNoMemory)...))
+			return
+		}
+		t.adopt(whole)
+	}
+	c.respond(queuedReply)
+}
+
+// adopt keeps a request without a copy.
+func (t *transaction) adopt(b *memory.Buffer) {
+	t.count++
+	t.queued.Adopt(b)
+}
+
+// reject answers the request at hand with an error, which was appended to the loop's scratch.
+func (c *client) reject(failure []byte) {
+	c.spoilTransaction()
+	c.respondScratch(failure)
+}
+
+// rejectArity answers a request with too few or too many arguments. EXEC is over with it, as in Redis.
+func (c *client) rejectArity(cmd *resp.Command) {
+	failure := resp.AppendWrongArity(c.pool.l.scratch[:0], cmd)
+	if cmd.Local == resp.LocalExec {
+		c.dropTransaction()
+		failure = resp.AppendExecAbort(nil, failure)
+	}
+	c.reject(failure)
+}
+
+// refuseOtherServer refuses a request whose keys do not live where those before them live, which are the request's own if it
+// is the first one with keys.
+func (c *client) refuseOtherServer(cmd *resp.Command, first bool) []byte {
+	if first {
+		return c.refuseShards(cmd)
+	}
+	c.noteRefusal(cmd.Name, otherServer)
+	return resp.AppendOtherServer(c.pool.l.scratch[:0], cmd)
+}
+
+// size returns how many bytes EXEC would send.
+func (t *transaction) size() int { return len(multiRequest) + t.queued.Len() + len(execRequest) }
+
+// cost returns how many bytes are kept for the transaction; t may be nil.
+func (t *transaction) cost() int {
+	if t == nil {
+		return 0
+	}
+	return transactionBytes + t.queued.Cost()
+}
+
+// isStale tells whether keys may live elsewhere than when they were queued: then all is checked when EXEC comes.
+func (t *transaction) isStale(pl *placement) bool {
+	return t.unchecked || t.server != anywhere && t.epoch != pl.seen
+}
+
+// exec answers EXEC, or sends the transaction.
+func (c *client) exec(cmd *resp.Command) {
+	l, t := c.pool.l, c.session.tx
+	switch {
+	case t == nil:
+		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecWithoutMulti))
+	case t.spoiled:
+		c.dropTransaction()
+		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecAbort))
+	case t.queued.Len() == 0:
+		c.dropTransaction()
+		c.respondScratch(resp.AppendArray(l.scratch[:0], 0))
+	default:
+		r := l.requests.get()
+		r.command = cmd
+		r.bytes = int32(t.size())
+		c.push(r)
+		if t.isStale(&c.pool.placement) {
+			c.beginTransactionCheck(r)
+			return
+		}
+		c.sendTransaction(r)
+	}
+}
+
+// mostCopiedBytes is how much of a transaction is copied to those of others rather than taking buffers along.
+const mostCopiedBytes = memory.FirstChunkBytes
+
+// sendTransaction sends the client's transaction, to whose EXEC r is the answer. Without keys it goes where such requests go.
+func (c *client) sendTransaction(r *request) {
+	p, l, t := c.pool, c.pool.l, c.session.tx
+	server := t.server
+	if server == anywhere {
+		server = p.placement.fixed()
+	}
+	r.skips = 1 + t.count
+	if t.size() > mostCopiedBytes {
+		body := t.queued
+		t.queued = stream.Output{}
+		body.Append(l.memory, execRequest)
+		p.forwardOutput(r, c, server, multiRequest, &body)
+	} else {
+		var few [4][]byte
+		b := append(l.scratch[:0], multiRequest...)
+		for _, piece := range t.queued.Pieces(few[:0]) {
+			b = append(b, piece...)
+		}
+		l.scratch = append(b, execRequest...)
+		p.forward(r, c, server, l.scratch, nil)
+	}
+	c.dropTransaction()
+}
+
+// isTransaction tells whether r is a transaction: all that is between MULTI and EXEC.
+func (r *request) isTransaction() bool { return r.command != nil && r.command.Local == resp.LocalExec }
+
+// failure returns the error reply to r, which its server does not answer, for the reason that text gives. executed tells that
+// the server may have executed it all the same, which a client must know of a transaction.
+func (r *request) failure(text []byte, executed bool) []byte {
+	if executed && r.isTransaction() {
+		return resp.AppendUnknownOutcome(nil, text)
+	}
+	return text
+}
