@@ -18,6 +18,9 @@ const BinaryMagic = 0x80
 const (
 	binaryHeaderBytes = 24
 	replyMagic        = 0x81
+
+	// MaxHeadBytes is more than a packet has before its value.
+	MaxHeadBytes = binaryHeaderBytes + 4 + MaxKeyBytes
 )
 
 // BinaryStatus is the result of a binary request.
@@ -138,8 +141,11 @@ type BinaryRequest struct {
 	NoOp   bool         // it is answered in its place among the replies
 	Quit   bool         // the connection is to be closed, after AppendGoodbye
 
-	cas                uint64
-	extras, key, value []byte // set if all Size bytes are there
+	Key   []byte // this, Value and extras are set if all Size bytes are there
+	Value []byte
+
+	extras []byte
+	cas    uint64
 }
 
 // ConsumeBinary parses the request at the front of b, which begins with BinaryMagic. It is complete if 0 < Size ≤ len(b); what
@@ -167,7 +173,7 @@ func ConsumeBinary(b []byte) (r BinaryRequest) {
 	r.NoOp, r.Quit = op.kind == binaryNoOp, op.kind == binaryQuit
 	if r.Size <= len(b) {
 		rest := b[binaryHeaderBytes:r.Size]
-		r.extras, r.key, r.value = rest[:extraBytes], rest[extraBytes:extraBytes+keyBytes], rest[extraBytes+keyBytes:]
+		r.extras, r.Key, r.Value = rest[:extraBytes], rest[extraBytes:extraBytes+keyBytes], rest[extraBytes+keyBytes:]
 	}
 	return r
 }
@@ -195,9 +201,14 @@ func (op *opcode) admits(extras, key, value int) bool {
 	return true
 }
 
-// AppendText appends the text request that says what r says, which is complete and has no Status. If there is none the failure
-// answers r: a key with bytes that no text may have must fit into the length of a key as base64.
-func (r *BinaryRequest) AppendText(dst []byte) (text []byte, failure BinaryStatus) {
+// HasValue reports whether r stores its Value: the text request is what AppendHead appends, the Value, and "\r\n".
+func (r *BinaryRequest) HasValue() bool {
+	kind := opcodes[r.Form.Opcode].kind
+	return kind == binaryStore || kind == binaryAppend
+}
+
+// AppendHead appends the line of the text request that AppendText appends.
+func (r *BinaryRequest) AppendHead(dst []byte) (head []byte, failure BinaryStatus) {
 	op := &opcodes[r.Form.Opcode]
 	switch op.kind {
 	case binaryFlush:
@@ -214,10 +225,21 @@ func (r *BinaryRequest) AppendText(dst []byte) (text []byte, failure BinaryStatu
 	return r.appendMeta(dst, op)
 }
 
-// appendMeta appends a request with a key as a meta command, which says everything that a packet can.
-func (r *BinaryRequest) appendMeta(dst []byte, op *opcode) (text []byte, failure BinaryStatus) {
-	encoded := !isText(r.key)
-	if encoded && keyEncoding.EncodedLen(len(r.key)) > MaxKeyBytes {
+// AppendText appends the text request that says what r says, which is complete and has no Status. If there is none the failure
+// answers r: a key with bytes that no text may have must fit into the length of a key as base64.
+func (r *BinaryRequest) AppendText(dst []byte) (text []byte, failure BinaryStatus) {
+	dst, failure = r.AppendHead(dst)
+	if failure == statusOK && r.HasValue() {
+		dst = append(dst, r.Value...)
+		dst = append(dst, crlf...)
+	}
+	return dst, failure
+}
+
+// appendMeta appends the line of a meta command, which says everything that a packet can.
+func (r *BinaryRequest) appendMeta(dst []byte, op *opcode) (line []byte, failure BinaryStatus) {
+	encoded := !isText(r.Key)
+	if encoded && keyEncoding.EncodedLen(len(r.Key)) > MaxKeyBytes {
 		return dst, StatusInvalid
 	}
 	switch op.kind {
@@ -231,23 +253,17 @@ func (r *BinaryRequest) appendMeta(dst []byte, op *opcode) (text []byte, failure
 		dst = append(dst, "mg "...)
 	}
 	if encoded {
-		dst = keyEncoding.AppendEncode(dst, r.key)
+		dst = keyEncoding.AppendEncode(dst, r.Key)
 	} else {
-		dst = append(dst, r.key...)
+		dst = append(dst, r.Key...)
 	}
-	if op.kind == binaryStore || op.kind == binaryAppend {
-		dst = strconv.AppendInt(append(dst, ' '), int64(len(r.value)), 10)
+	if r.HasValue() {
+		dst = strconv.AppendInt(append(dst, ' '), int64(len(r.Value)), 10)
 	}
 	if encoded {
 		dst = append(dst, " b"...)
 	}
-	dst = r.appendFlags(dst, op)
-	dst = append(dst, crlf...)
-	if op.kind == binaryStore || op.kind == binaryAppend {
-		dst = append(dst, r.value...)
-		dst = append(dst, crlf...)
-	}
-	return dst, statusOK
+	return append(r.appendFlags(dst, op), crlf...), statusOK
 }
 
 // appendFlags appends the flags of a meta command but for b.
@@ -295,7 +311,7 @@ func expiry(b []byte) uint64 {
 
 // appendStats appends a request for the statistics that the key names.
 func (r *BinaryRequest) appendStats(dst []byte) (text []byte, failure BinaryStatus) {
-	name := bytes.TrimPrefix(r.key, []byte(" "))
+	name := bytes.TrimPrefix(r.Key, []byte(" "))
 	if bytes.ContainsFunc(name, unicode.IsControl) || bytes.HasPrefix(name, []byte("cachedump")) { // which memcached has in text only
 		return dst, statusNotFound
 	}

@@ -30,13 +30,29 @@ func (r *Request) Form() ReplyForm {
 	return ReplyForm{Kind: r.Cmd.quiet}
 }
 
+// IsPacket reports whether the client gets packets. If not it gets every reply as it came, but for those that Hides names.
+func (f ReplyForm) IsPacket() bool { return f.Kind == formBinary }
+
+// Hides reports whether a client of the text protocol gets nothing of a reply.
+func (f ReplyForm) Hides(reply []byte) bool {
+	code := metaCode(reply)
+	return f.Kind == formNoMiss && code == "EN" || f.Kind == formNoSuccess && (code == "HD" || code == "VA")
+}
+
+// ValueBytes returns the size of the value that a packet is made of; 0: there is none.
+func (f ReplyForm) ValueBytes(reply []byte) (size int) {
+	if f.Kind == formBinary && metaCode(reply) == "VA" {
+		return len(reply) // its line is about as long as the head of the packet
+	}
+	return 0
+}
+
 // Append appends what the client gets of a reply, complete and without "noreply": nothing, if it is not told.
 func (f ReplyForm) Append(dst, reply []byte) []byte {
-	code := metaCode(reply)
 	switch {
-	case f.Kind == formBinary:
+	case f.IsPacket():
 		return appendBinaryReply(dst, f, reply)
-	case f.Kind == formNoMiss && code == "EN", f.Kind == formNoSuccess && (code == "HD" || code == "VA"):
+	case f.Hides(reply):
 		return dst
 	}
 	return append(dst, reply...)

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -33,21 +34,29 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 
 // answered queues the reply to r. It is written after all earlier replies.
 func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
+	var whole *memory.Buffer // the reply, in a buffer of its own
 	if r.state&(isSilent|isReformed) != 0 {
-		reply, in = c.reform(r, reply), nil
+		reply, whole = c.reform(r, reply)
 	}
 	l := c.pool.l
 	c.active = l.ticks()
 	if r != c.head {
 		r.reply = c.holdReply(reply, in)
+		if whole != nil {
+			r.reply = heldReply{b: whole}
+			c.held += whole.Cost()
+		}
 		r.state |= isDone
 		if c.overflows() {
 			c.markDirty()
 		}
 		return
 	}
-	if claimed := in.Claim(reply); claimed != nil {
-		c.stream.Out.Adopt(claimed)
+	if whole == nil {
+		whole = in.Claim(reply) // unless it was reformed
+	}
+	if whole != nil {
+		c.stream.Out.Adopt(whole)
 	} else {
 		c.stream.Out.Append(l.memory, reply)
 	}
@@ -59,18 +68,31 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	c.markDirty()
 }
 
-// reform returns the reply to r as the client gets it; nil: it gets none.
-func (c *client) reform(r *request, reply []byte) []byte {
-	rt := &c.pool.l.memcacheRoute
+// reform returns the reply to r as the client gets it, a long one as whole; neither: it gets none.
+func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memory.Buffer) {
+	l := c.pool.l
+	rt := &l.memcacheRoute
 	switch {
 	case c.walk != nil && c.walk.asks == r:
 		c.versionCame(reply)
-		return nil
+		return nil, nil
 	case r.state&isSilent != 0:
-		return nil
+		return nil, nil
+	case !r.form.IsPacket():
+		if r.form.Hides(reply) {
+			return nil, nil
+		}
+		return reply, nil
+	}
+	if size := r.form.ValueBytes(reply); size >= memory.ClaimBytes {
+		if whole, err := l.memory.Get(size + memcache.MaxHeadBytes); err == nil {
+			whole.B = r.form.Append(whole.B[:0], reply)
+			return nil, whole
+		}
+		reply = c.pool.errorText(errNoMemory)
 	}
 	rt.reply = r.form.Append(rt.reply[:0], reply)
-	return rt.reply
+	return rt.reply, nil
 }
 
 // deliver writes the replies at the front of the out queue that have come. A long merged one takes several turns.

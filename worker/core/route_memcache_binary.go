@@ -8,6 +8,8 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // dialect is the protocol of memcached that a client has chosen with its first byte.
@@ -55,7 +57,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		case r.Size > have:
 			return used
 		default:
-			c.binaryRequest(&r)
+			c.binaryRequest(b[used:used+r.Size], &r)
 		}
 		l.io.Spent += requestToll
 		n := min(r.Size, have)
@@ -78,8 +80,8 @@ func (c *client) refuseBinary(r *memcache.BinaryRequest, status memcache.BinaryS
 	}
 }
 
-// binaryRequest routes one request, which is here as a whole.
-func (c *client) binaryRequest(r *memcache.BinaryRequest) {
+// binaryRequest routes the request b, which is here as a whole.
+func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 	l := c.pool.l
 	rt := &l.memcacheRoute
 	switch {
@@ -89,6 +91,8 @@ func (c *client) binaryRequest(r *memcache.BinaryRequest) {
 	case r.Quit:
 		c.respondScratch(r.AppendGoodbye(l.scratch[:0]))
 		c.leave()
+		return
+	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):
 		return
 	}
 	text, failure := r.AppendText(rt.text[:0])
@@ -107,4 +111,36 @@ func (c *client) binaryRequest(r *memcache.BinaryRequest) {
 		return
 	}
 	c.memcacheRequest(text, &request, rt.keys)
+}
+
+// forwardValue is binaryRequest for one with a long value, which is not copied. It does nothing, and returns false, if the server
+// must be asked for its version first.
+func (c *client) forwardValue(b []byte, r *memcache.BinaryRequest) bool {
+	p, l := c.pool, c.pool.l
+	server := p.placement.one(r.Key)
+	if server < 0 || c.serverConn(server).meta != metaKnown {
+		return false
+	}
+	head, failure := r.AppendHead(l.memcacheRoute.text[:0])
+	l.memcacheRoute.text = head
+	if failure != 0 {
+		c.refuseBinary(r, failure)
+		return true
+	}
+	before := len(b) - len(r.Value)
+	whole, err := c.stream.ClaimOrCopy(l.memory, b)
+	if err != nil {
+		c.respondScratch(r.Form.Append(l.scratch[:0], p.errorText(errNoMemory)))
+		return true
+	}
+	l.memory.Skip(whole, before)
+	var body stream.Output
+	body.Adopt(whole)
+	body.Append(l.memory, lineEnd)
+	req := l.requests.get()
+	req.bytes = int32(len(head) + body.Len())
+	req.setForm(r.Form)
+	c.push(req)
+	p.forwardOutput(req, c, server, head, &body)
+	return true
 }

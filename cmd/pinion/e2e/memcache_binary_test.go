@@ -135,6 +135,13 @@ var binaryExchanges = []struct {
 	{"half a megabyte", []string{
 		storePacket(0x01, 0, 5, 0, "half", strings.Repeat("x", 1<<19)), binaryPacket(0x00, 0, "", "half", ""), binaryPacket(0x04, 0, "", "half", ""),
 	}},
+	{"long and short ones in turn", []string{
+		storePacket(0x01, 0, 5, 0, "apple", strings.Repeat("a", 1<<19)), storePacket(0x11, 0, 6, 0, "banana", strings.Repeat("b", 300_000)),
+		storePacket(0x01, 0, 7, 0, "a key", strings.Repeat("c", 200_000)), storePacket(0x01, 0, 8, 0, "grape", "d"),
+		binaryPacket(0x00, 0, "", "grape", ""), binaryPacket(0x0c, 0, "", "apple", ""), binaryPacket(0x09, 0, "", "banana", ""),
+		binaryPacket(0x00, 0, "", "grape", ""), binaryPacket(0x0d, 0, "", "a key", ""), binaryPacket(0x0e, 0, "", "a key", strings.Repeat("e", 100_000)),
+		binaryPacket(0x00, 0, "", "a key", ""), binaryPacket(0x0a, 0, "", "", ""),
+	}},
 	{"statistics that there are not", []string{binaryPacket(0x10, 0, "", "nosuch", ""), binaryPacket(0x10, 0, "", "cachedump 1 1", ""), binaryPacket(0x0a, 0, "", "", "")}},
 	{"statistics that are only set", []string{
 		binaryPacket(0x10, 0, "", "reset", ""), binaryPacket(0x10, 0, "", "detail on", ""), binaryPacket(0x10, 0, "", "detail off", ""),
