@@ -187,7 +187,7 @@ var inWords = map[string]string{"plain": "plain server", "one": "pool of one", "
 const introduction = "# Client libraries\n\n" +
 	"Real libraries, each doing its main job with its defaults: against a plain server, through a pool of one server, and\n" +
 	"through a pool of three. A cell is how many checks pass. This page is written by `make compat DOCUMENT=yes`; the programs are in\n" +
-	"`packaging/compat/clients`. The Redis pools have `hash_tag: \"{}\"` and `deny: none`.\n\n"
+	"`packaging/compat/clients`. The Redis pools have `hash_tag: \"{}\"`, `databases: 16` and `deny: none`.\n\n"
 
 const notHad = "\n## What is not here\n\n" +
 	"Where this was run, Go's modules, npm and Debian can be had. PyPI, RubyGems, Packagist and Maven's repositories cannot, so newer\n" +

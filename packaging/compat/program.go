@@ -59,8 +59,8 @@ func (l library) run(address, setting, work string) result {
 		program = filepath.Join(work, program)
 	}
 	cmd := exec.CommandContext(ctx, program, append(slices.Clone(l.program[1:]), host, port)...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var said, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &complaints
 	cmd.Dir = filepath.Join(work, "clients")
 	cmd.Env = append(os.Environ(), "COMPAT_BIN="+filepath.Join(work, "bin"), "COMPAT_VARIANT="+l.variant)
 	// A program of its own group: what it has started ends with it. Whoever holds its output after that is not waited for.
@@ -74,11 +74,11 @@ func (l library) run(address, setting, work string) result {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("has not ended within %v", programLimit)
 	}
-	text := out.String()
-	if e := os.WriteFile(filepath.Join(work, "log", l.fileName()+"."+setting+".log"), []byte(text), 0o644); e != nil {
+	log := filepath.Join(work, "log", l.fileName()+"."+setting+".log")
+	if e := os.WriteFile(log, slices.Concat(said.Bytes(), []byte("---\n"), complaints.Bytes()), 0o644); e != nil {
 		err = errors.Join(err, e)
 	}
-	return parse(text, err)
+	return parse(said.String(), err)
 }
 
 // fileName is the library's name as a file can have it.

@@ -121,7 +121,7 @@ func (s *scene) launchPinion(pinion, work string) error {
 // What the pools say besides their addresses. The timeout is generous: a busy machine is no fault of a library. What is
 // denied for the sake of others who share a pool is no fault of one, either.
 const (
-	redisOptions     = "  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  deny: none\n"
+	redisOptions     = "  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  deny: none\n  databases: 16\n"
 	memcachedOptions = "  timeout: 5000\n"
 )
 

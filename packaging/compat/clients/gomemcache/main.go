@@ -21,7 +21,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		return check.Equal("item", fmt.Sprint(string(item.Value), item.Flags), "v 7", nil)
+		return check.Equal("item", fmt.Sprintf("%s %d", item.Value, item.Flags), "v 7", nil)
 	})
 	check.Do("a miss", func() error {
 		if _, err := c.Get("absent"); !errors.Is(err, memcache.ErrCacheMiss) {

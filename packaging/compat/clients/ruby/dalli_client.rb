@@ -19,8 +19,9 @@ end
 check('quiet') { c.multi { 50.times { |i| c.set("q#{i}", i) } }; equal c.get('q49'), 49 }
 check('add and replace') do
   equal c.add('k', 1), false
-  equal !!c.replace('k', 'w'), true
-  equal !!c.replace('absent', 'w'), false
+  stored = ->(unique) { unique.to_i.positive? } # 0 or false if it is not
+  equal stored.call(c.replace('k', 'w')), true
+  equal stored.call(c.replace('absent', 'w')), false
 end
 check('append and prepend') do
   c.append('raw', '>')
