@@ -74,6 +74,8 @@ const (
 	LocalClientTrackingInfo
 	LocalClientList
 	LocalClientKill
+	LocalClientPause
+	LocalClientUnpause
 	LocalRole
 	LocalCommand
 	LocalCommandCount

@@ -1,4 +1,5 @@
-// Requests about all clients of a pool, whichever worker has them: CLIENT LIST and KILL, and which clients they mean.
+// Requests about all clients of a pool, whichever worker has them: CLIENT LIST, KILL, PAUSE and UNPAUSE, and which clients they
+// mean.
 
 package core
 
@@ -6,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -17,6 +19,9 @@ type clientOrder struct {
 	asker  uint64 // id of the client that asks
 	filter clientFilter
 	single bool // CLIENT KILL with an address only: there must be such a client
+
+	pause      time.Duration // of CLIENT PAUSE
+	writesOnly bool
 }
 
 // clientFilter says which clients are meant: those that all of this is true of.
@@ -50,6 +55,8 @@ func parseClientOrder(op resp.LocalOp, asker uint64, b []byte, args []resp.Span)
 		failure = o.filter.parseList(b, args)
 	case resp.LocalClientKill:
 		failure = o.parseKill(b, args)
+	case resp.LocalClientPause:
+		failure = o.parsePause(b, args)
 	}
 	return o, failure
 }
@@ -155,6 +162,30 @@ func (f *clientFilter) parseType(kind []byte) (failure string) {
 	}
 	return ""
 }
+
+// parsePause reads milliseconds [WRITE | ALL].
+func (o *clientOrder) parsePause(b []byte, args []resp.Span) (failure string) {
+	switch {
+	case len(args) > 2:
+		return resp.SyntaxError
+	case len(args) == 2 && isWord(b, args[1], "WRITE"):
+		o.writesOnly = true
+	case len(args) == 2 && !isWord(b, args[1], "ALL"):
+		return "ERR CLIENT PAUSE mode must be WRITE or ALL"
+	}
+	ms, ok := resp.ParseInt(args[0].Of(b))
+	switch {
+	case !ok || ms > int64(longestPause/time.Millisecond):
+		return "ERR timeout is not an integer or out of range"
+	case ms < 0:
+		return "ERR timeout is negative"
+	}
+	o.pause = time.Duration(ms) * time.Millisecond
+	return ""
+}
+
+// longestPause is more than anybody means.
+const longestPause = 100 * 365 * 24 * time.Hour
 
 func isWord(b []byte, arg resp.Span, word string) bool {
 	return bytes.EqualFold(arg.Of(b), []byte(word))

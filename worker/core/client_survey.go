@@ -30,7 +30,16 @@ type survey struct {
 // survey begins to carry out o.
 func (p *pool) survey(o clientOrder, done func(*survey)) {
 	s := &survey{pool: p, order: o, done: done}
-	s.receive()
+	switch o.op {
+	case resp.LocalClientPause:
+		p.pauseClients(o.pause, o.writesOnly)
+		done(s)
+	case resp.LocalClientUnpause:
+		p.unpauseClients()
+		done(s)
+	default:
+		s.receive()
+	}
 }
 
 // receive looks at some more clients. One that was connected throughout is met once, since its place in the table stays the same.

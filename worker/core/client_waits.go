@@ -11,6 +11,7 @@ const (
 	waitsBehind                // for the replies to all requests so far
 	waitsForReplies            // so does the request at hand, for those before it
 	waitsForServers            // the request at hand, for them to tell whether they speak RESP3
+	waitsForUnpause            // the request at hand, for the end of CLIENT PAUSE
 )
 
 // settled tells whether all requests before the one at hand are answered. If not, its caller leaves it as it is: it is looked at
@@ -39,5 +40,5 @@ func (c *client) isPutBack() bool {
 
 // holdsBack tells whether what the next request waits for has not come.
 func (c *client) holdsBack() bool {
-	return c.waits == waitsForServers || c.waits != waitsForNothing && c.head != nil
+	return c.waits >= waitsForServers || c.waits != waitsForNothing && c.head != nil
 }

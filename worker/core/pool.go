@@ -36,6 +36,7 @@ type pool struct {
 	fullLogged     int64 // when it was last logged that client_connections is reached
 	fullUnlogged   int   // clients turned away since
 	refusals       refusals
+	pause          clientPause
 	sessions       sessions
 
 	protocol

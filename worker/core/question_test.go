@@ -272,3 +272,53 @@ func TestQuestionOfOrphan(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A paused pool's clients wait, with every worker; those of another pool do not.
+func TestClientPauseOfAllWorkers(t *testing.T) {
+	r, clients, stranger := threeWorkers(t)
+	ping := func(c *peer) string {
+		c.send(redisRequestOf("PING"))
+		r.turn()
+		return string(c.take())
+	}
+	if got := r.asksAll(clients[0], "CLIENT", "PAUSE", "1000"); got != "+OK\r\n" {
+		t.Fatalf("got %q", got)
+	}
+	for _, c := range clients {
+		if got := ping(c); got != "" {
+			t.Errorf("%s gets %q", c.name, got)
+		}
+	}
+	if got := ping(stranger); got != "+PONG\r\n" {
+		t.Errorf("the stranger gets %q", got)
+	}
+	r.asksAll(stranger, "CLIENT", "PAUSE", "0")
+	r.advance(time.Second - 1)
+	for _, c := range clients {
+		if got := string(c.take()); got != "" {
+			t.Errorf("%s gets %q too early", c.name, got)
+		}
+	}
+	r.advance(1)
+	for _, c := range append(clients, stranger) {
+		if got, want := string(c.take())+ping(c), "+PONG\r\n"; got != want+want && c != stranger || c == stranger && got != want {
+			t.Errorf("%s gets %q", c.name, got)
+		}
+	}
+	r.asksAll(clients[0], "CLIENT", "PAUSE", "100000", "write")
+	if got := ping(clients[1]); got != "+PONG\r\n" {
+		t.Errorf("while writes are paused: %q", got)
+	}
+	clients[1].send(redisRequestOf("SET", "k", strings.Repeat("v", 2*longBytes)))
+	if got := ping(clients[1]); got != "" {
+		t.Errorf("behind a write: %q", got)
+	}
+	if got := r.asksAll(clients[2], "CLIENT", "UNPAUSE"); got != "+OK\r\n" {
+		t.Errorf("got %q", got)
+	}
+	r.servers[0].conns[0].send([]byte("+OK\r\n"))
+	r.turn()
+	if got := string(clients[1].take()); got != "+OK\r\n+PONG\r\n" {
+		t.Errorf("after the pause: %q", got)
+	}
+}

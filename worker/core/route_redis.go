@@ -212,6 +212,10 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		return
 	}
 	c.last = cmd.ID + 1
+	if c.pool.pause.on && c.pool.pause.stops(cmd) {
+		c.waits = waitsForUnpause
+		return
+	}
 	switch c.pool.routes[cmd.ID] {
 	case resp.Forward:
 		c.forwardRedis(cmd, b, args, count)
