@@ -119,16 +119,8 @@ func infoWorst(values []string) []string {
 	return values[:1]
 }
 
-// infoOldest is the lowest version: what it can do, all servers can.
-func infoOldest(values []string) []string {
-	return []string{slices.MinFunc(values, func(a, b string) int {
-		return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
-			x, _ := strconv.Atoi(a)
-			y, _ := strconv.Atoi(b)
-			return cmp.Compare(x, y)
-		})
-	})}
-}
+// infoOldest is the lowest version.
+func infoOldest(values []string) []string { return []string{OldestVersion(values)} }
 
 // infoLimit is the sum of limits, of which 0 is none.
 func infoLimit(values []string) []string {

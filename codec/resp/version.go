@@ -2,6 +2,13 @@
 
 package resp
 
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Version is the version of the protocol in which a client is answered: RESP2 until it says HELLO 3.
 type Version uint8
 
@@ -59,4 +66,31 @@ func (v Version) AppendVerbatim(dst, text []byte) []byte {
 	dst = append(dst, format...)
 	dst = append(dst, text...)
 	return append(dst, crlf...)
+}
+
+// UsualServerVersion is the version that clients are told where no server has told its own: one whose commands are all in the table.
+// Clients ask for less than a server can do rather than for more.
+const UsualServerVersion = "7.0.0"
+
+// HelloVersion returns the version of the server that has given this reply to HELLO; false: it does not tell.
+func HelloVersion(reply []byte) (version string, ok bool) {
+	eachPair(reply, func(key, value []byte) bool {
+		name, _ := textOf(key)
+		if text, isText := textOf(value); isText && string(name) == "version" {
+			version, ok = string(text), true
+		}
+		return !ok
+	})
+	return version, ok
+}
+
+// OldestVersion returns the lowest of some versions of servers: what that can do, all can.
+func OldestVersion(versions []string) string {
+	return slices.MinFunc(versions, func(a, b string) int {
+		return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
+			x, _ := strconv.Atoi(a)
+			y, _ := strconv.Atoi(b)
+			return cmp.Compare(x, y)
+		})
+	})
 }

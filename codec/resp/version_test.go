@@ -21,3 +21,18 @@ func TestVersions(t *testing.T) {
 		}
 	}
 }
+
+func TestHelloVersion(t *testing.T) {
+	for reply, want := range map[string]string{
+		"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n": "7.0.15",
+		"*4\r\n$7\r\nversion\r\n$5\r\n6.2.1\r\n$5\r\nproto\r\n:2\r\n":            "6.2.1",
+		"%1\r\n$7\r\nversion\r\n:7\r\n":                                          "", "%0\r\n": "", "-ERR\r\n": "", "": "", "%1\r\n$7\r\nversion\r\n": "",
+	} {
+		if got, ok := HelloVersion([]byte(reply)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v", reply, got, ok)
+		}
+	}
+	if got := OldestVersion([]string{"7.0.15", "7.0.9", "8.0"}); got != "7.0.9" {
+		t.Errorf("the oldest is %s", got)
+	}
+}

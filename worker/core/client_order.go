@@ -49,14 +49,14 @@ func (f *clientFilter) matches(c *client) bool {
 // parseClientOrder reads a request that a client with this id sends, or returns the text of the error.
 func parseClientOrder(op resp.LocalOp, asker uint64, b []byte, args []resp.Span) (o clientOrder, failure string) {
 	o = clientOrder{op: op, asker: asker}
-	args = args[2:]
+	name, args := args[1].Of(b), args[2:]
 	switch op {
 	case resp.LocalClientList:
 		failure = o.filter.parseList(b, args)
 	case resp.LocalClientKill:
 		failure = o.parseKill(b, args)
 	case resp.LocalClientPause:
-		failure = o.parsePause(b, args)
+		failure = o.parsePause(name, b, args)
 	}
 	return o, failure
 }
@@ -164,10 +164,10 @@ func (f *clientFilter) parseType(kind []byte) (failure string) {
 }
 
 // parsePause reads milliseconds [WRITE | ALL].
-func (o *clientOrder) parsePause(b []byte, args []resp.Span) (failure string) {
+func (o *clientOrder) parsePause(name, b []byte, args []resp.Span) (failure string) {
 	switch {
 	case len(args) > 2:
-		return resp.SyntaxError
+		return fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try CLIENT HELP.", name)
 	case len(args) == 2 && isWord(b, args[1], "WRITE"):
 		o.writesOnly = true
 	case len(args) == 2 && !isWord(b, args[1], "ALL"):

@@ -108,6 +108,8 @@ func (c *conn) agreed(step greetingStep, reply []byte) error {
 		return fmt.Errorf("%w: %.200s", errGreeting, bytes.TrimRight(reply[1:], "\r\n"))
 	case step == greetAuth:
 		c.endpoint.open = false
+	case step == greetHello:
+		c.endpoint.resp3.version, _ = resp.HelloVersion(reply)
 	}
 	return nil
 }

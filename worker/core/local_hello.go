@@ -89,7 +89,7 @@ func (c *client) appendHello(out []byte) []byte {
 	out = resp.AppendBulkString(out, "server")
 	out = resp.AppendBulkString(out, "redis")
 	out = resp.AppendBulkString(out, "version")
-	out = resp.AppendBulkString(out, c.pool.l.spec.Build)
+	out = resp.AppendBulkString(out, c.pool.serverVersion())
 	out = resp.AppendBulkString(out, "proto")
 	out = resp.AppendInt(out, int64(v))
 	out = resp.AppendBulkString(out, "id")
@@ -100,6 +100,20 @@ func (c *client) appendHello(out []byte) []byte {
 	out = resp.AppendBulkString(out, "master")
 	out = resp.AppendBulkString(out, "modules")
 	return resp.AppendArray(out, 0)
+}
+
+// serverVersion returns the lowest version that a live server of the pool has told: clients ask for nothing that one of them cannot do.
+func (p *pool) serverVersion() string {
+	var told []string
+	for i, s := range p.servers {
+		if version := s.primary.resp3.version; version != "" && p.placement.live[i] {
+			told = append(told, version)
+		}
+	}
+	if len(told) == 0 {
+		return resp.UsualServerVersion
+	}
+	return resp.OldestVersion(told)
 }
 
 const (
@@ -120,10 +134,11 @@ type resp3Inquiry struct {
 
 // resp3Knowledge is what is known of an endpoint.
 type resp3Knowledge struct {
-	speaks  bool  // the last one that was asked for it
-	refuses bool  // has said that it does not
-	asked   bool  // the pool's inquiry waits for its answer
-	asks    int64 // ns: when it may be asked again
+	version string // of the server, as it has last told; empty: it has not
+	speaks  bool   // the last one that was asked for it
+	refuses bool   // has said that it does not
+	asked   bool   // the pool's inquiry waits for its answer
+	asks    int64  // ns: when it may be asked again
 }
 
 // askForRESP3 tells whether the pool's live servers speak RESP3. Where it is not known the client waits, and asks again.

@@ -219,3 +219,30 @@ func TestE2EClientsOfPool(t *testing.T) {
 	c.WantDo(":0\r\n", "CLIENT", "KILL", "TYPE", "normal")
 	c.WantDo("*3\r\n"+rig.Bulk("master")+":0\r\n*0\r\n", "ROLE")
 }
+
+// The same in RESP3, whose maps, sets and texts are other bytes; and HELLO tells the servers' version.
+func TestE2ESelfInRESP3(t *testing.T) {
+	t.Parallel()
+	sameAsRedis(t, strings.Split(strings.TrimSpace(`
+HELLO 3
+COMMAND INFO get nosuch
+COMMAND DOCS get nosuch
+COMMAND LIST FILTERBY PATTERN xreadg*
+COMMAND GETKEYSANDFLAGS SET a b
+CLIENT LIST ID 12345
+CLIENT TRACKINGINFO
+CLIENT GETREDIR
+CLIENT KILL ID 12345
+ROLE`), "\n"))
+	servers := rig.ThreeRedis(t)
+	redis, c := servers[0].Dial(), rig.RedisPool(t, servers).Dial()
+	theirs, ours := rig.Elements(t, redis.Do("HELLO", "3")), rig.Elements(t, c.Do("HELLO", "3"))
+	if theirs[3] != ours[3] {
+		t.Errorf("version %q, of the server %q", ours[3], theirs[3])
+	}
+	for _, args := range [][]string{{"INFO", "replication"}, {"INFO", "pinion"}, {"CLIENT", "INFO"}, {"CLIENT", "LIST"}} {
+		if got := c.Do(args...); got[0] != '=' || !strings.Contains(got[:15], "\r\ntxt:") {
+			t.Errorf("%v: %q", args, got)
+		}
+	}
+}
