@@ -76,6 +76,7 @@ const (
 	LocalClientKill
 	LocalClientPause
 	LocalClientUnpause
+	LocalClientUnblock
 	LocalRole
 	LocalCommand
 	LocalCommandCount

@@ -21,7 +21,7 @@ var connectionRows = []Command{
 		local("setname", 3, LocalClientSetName),
 		refuseTurn("tracking"),
 		local("trackinginfo", 2, LocalClientTrackingInfo),
-		refuse("unblock"),
+		local("unblock", -3, LocalClientUnblock),
 		local("unpause", 2, LocalClientUnpause),
 	),
 	local("echo", 2, LocalEcho),

@@ -89,7 +89,7 @@ func (c *client) unblock(withError bool) bool {
 	if own == nil || own.own.takenBack {
 		return false
 	}
-	reply := []byte("*-1\r\n")
+	reply := c.version().AppendNullArray(nil)
 	if withError {
 		reply = unblockedByCommand
 	}

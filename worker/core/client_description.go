@@ -18,7 +18,8 @@ func (c *client) appendDescription(out []byte) []byte {
 	return fmt.Appendf(out, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d watch=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s "+
 		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), c.session.greeting.db, none, none, none, -1, none,
+		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), s.greeting.db,
+		s.subscriptions.number(aChannel), s.subscriptions.number(aPattern), s.subscriptions.number(aShardChannel), -1, none,
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
 		c.lastCommand(), defaultUser, noRedirection, c.version(), s.libName, s.libVersion)
 }
@@ -29,11 +30,28 @@ const second = int64(1e9)
 func (c *client) age() int64 { return int64(c.pool.l.ticks()-c.born) * tickNanos / second }
 
 // flags are letters for what the client is; N if it is nothing special.
-func (c *client) flags() string {
-	if c.from.spec.Network == "unix" {
-		return "U"
+func (c *client) flags() (flags string) {
+	if c.kind() == "pubsub" {
+		flags += "P"
 	}
-	return "N"
+	if c.session.waitsOn != nil {
+		flags += "b"
+	}
+	if c.from.spec.Network == "unix" {
+		flags += "U"
+	}
+	if flags == "" {
+		return "N"
+	}
+	return flags
+}
+
+// kind is which of the kinds of clients it is that CLIENT LIST and CLIENT KILL tell apart.
+func (c *client) kind() string {
+	if c.session.subscriptions != nil && !c.session.subscriptions.none() {
+		return "pubsub"
+	}
+	return "normal"
 }
 
 // events are those that the client is waited for: r, w or both.

@@ -1,5 +1,5 @@
-// Requests about all clients of a pool, whichever worker has them: CLIENT LIST, KILL, PAUSE and UNPAUSE, and which clients they
-// mean.
+// Requests about all clients of a pool, whichever worker has them: CLIENT LIST, KILL, PAUSE, UNPAUSE and UNBLOCK, and which clients
+// they mean.
 
 package core
 
@@ -22,20 +22,21 @@ type clientOrder struct {
 
 	pause      time.Duration // of CLIENT PAUSE
 	writesOnly bool
+	withError  bool // of CLIENT UNBLOCK: the client that waits is told
 }
 
 // clientFilter says which clients are meant: those that all of this is true of.
 type clientFilter struct {
 	ids         []uint64 // sorted: its id is one of these; nil: whichever
 	addr, laddr string
-	nobody      bool   // there are no clients of that kind
+	kind        string // normal, pubsub, or one that there are no clients of; empty: whichever
 	skip        uint64 // it has another id; 0: whichever
 	age         int64  // seconds that it has been connected at least
 }
 
 // matches tells whether c is meant.
 func (f *clientFilter) matches(c *client) bool {
-	if f.nobody || c.id == f.skip {
+	if f.kind != "" && f.kind != c.kind() || c.id == f.skip {
 		return false
 	}
 	if f.ids != nil {
@@ -57,6 +58,8 @@ func parseClientOrder(op resp.LocalOp, asker uint64, b []byte, args []resp.Span)
 		failure = o.parseKill(b, args)
 	case resp.LocalClientPause:
 		failure = o.parsePause(name, b, args)
+	case resp.LocalClientUnblock:
+		failure = o.parseUnblock(name, b, args)
 	}
 	return o, failure
 }
@@ -150,24 +153,44 @@ func (f *clientFilter) parseAge(value []byte) (failure string) {
 	return ""
 }
 
-// parseType reads a kind of clients: replicas and masters do not connect to a proxy.
+// parseType reads a kind of clients. Replicas and masters do not connect to a proxy.
 func (f *clientFilter) parseType(kind []byte) (failure string) {
-	switch string(bytes.ToLower(kind)) {
-	case "normal":
-		f.nobody = false
-	case "master", "slave", "replica", "pubsub":
-		f.nobody = true
-	default:
-		return fmt.Sprintf("ERR Unknown client type '%.128s'", kind)
+	switch word := string(bytes.ToLower(kind)); word {
+	case "normal", "pubsub", "master", "slave", "replica":
+		f.kind = word
+		return ""
 	}
+	return fmt.Sprintf("ERR Unknown client type '%.128s'", kind)
+}
+
+// parseUnblock reads id [TIMEOUT | ERROR].
+func (o *clientOrder) parseUnblock(name, b []byte, args []resp.Span) (failure string) {
+	switch {
+	case len(args) > 2:
+		return wrongSubcommand(name)
+	case len(args) == 2 && isWord(b, args[1], "ERROR"):
+		o.withError = true
+	case len(args) == 2 && !isWord(b, args[1], "TIMEOUT"):
+		return "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+	}
+	id, ok := resp.ParseInt(args[0].Of(b))
+	if !ok {
+		return resp.NotAnInteger
+	}
+	o.filter.ids = []uint64{uint64(id)}
 	return ""
+}
+
+// wrongSubcommand words that a subcommand of CLIENT has too many arguments.
+func wrongSubcommand(name []byte) string {
+	return fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try CLIENT HELP.", name)
 }
 
 // parsePause reads milliseconds [WRITE | ALL].
 func (o *clientOrder) parsePause(name, b []byte, args []resp.Span) (failure string) {
 	switch {
 	case len(args) > 2:
-		return fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try CLIENT HELP.", name)
+		return wrongSubcommand(name)
 	case len(args) == 2 && isWord(b, args[1], "WRITE"):
 		o.writesOnly = true
 	case len(args) == 2 && !isWord(b, args[1], "ALL"):
@@ -196,7 +219,7 @@ func (o *clientOrder) appendReply(dst []byte, v resp.Version, count int, text []
 	switch {
 	case o.op == resp.LocalClientList:
 		return v.AppendVerbatim(dst, text)
-	case o.op == resp.LocalClientKill && !o.single:
+	case o.op == resp.LocalClientKill && !o.single, o.op == resp.LocalClientUnblock:
 		return resp.AppendInt(dst, int64(count))
 	case o.op == resp.LocalClientKill && count == 0:
 		return resp.AppendError(dst, "ERR No such client")

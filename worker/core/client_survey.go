@@ -62,8 +62,12 @@ func (s *survey) receive() {
 
 // meet does with a client what is asked.
 func (s *survey) meet(c *client) {
+	if s.order.op == resp.LocalClientUnblock && !c.unblock(s.order.withError) {
+		return
+	}
 	s.count++
 	switch {
+	case s.order.op == resp.LocalClientUnblock:
 	case s.order.op == resp.LocalClientList:
 		s.describe(c)
 	case c.id == s.order.asker:

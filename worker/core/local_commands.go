@@ -73,7 +73,7 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		out = c.setReplies(out, args[2].Of(b))
 	case resp.LocalClientNoEvict, resp.LocalClientNoTouch:
 		out = appendSwitch(out, args[2].Of(b))
-	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause:
+	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause, resp.LocalClientUnblock:
 		c.askAllWorkers(cmd, b, args)
 		return
 	case resp.LocalClientGetRedir:

@@ -213,7 +213,7 @@ func (l *loop) readQuestion(body *link.QuestionBody) (o clientOrder, failure str
 // isClientOrder tells whether op is carried out by all workers.
 func isClientOrder(op resp.LocalOp) bool {
 	switch op {
-	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause:
+	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause, resp.LocalClientUnblock:
 		return true
 	}
 	return false

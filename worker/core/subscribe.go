@@ -66,6 +66,14 @@ func (s *subscriptions) count(kind channelKind) int {
 	return len(s.of[aChannel]) + len(s.of[aPattern])
 }
 
+// number returns how many subscriptions of a kind there are; s may be nil.
+func (s *subscriptions) number(kind channelKind) int {
+	if s == nil {
+		return 0
+	}
+	return len(s.of[kind])
+}
+
 // none tells whether the client has no subscription.
 func (s *subscriptions) none() bool { return s.count(aChannel)+s.count(aShardChannel) == 0 }
 

@@ -246,3 +246,47 @@ ROLE`), "\n"))
 		}
 	}
 }
+
+// A client that waits in a server, or has subscribed, is listed as such, and can be woken or closed from wherever.
+func TestE2EClientsThatWait(t *testing.T) {
+	t.Parallel()
+	p := rig.RedisPool(t, rig.ThreeRedis(t))
+	c := p.Dial()
+	line := func(id string) string { return rig.Text(t, c.Do("CLIENT", "LIST", "ID", id)) }
+	listed := func(id, flags string) {
+		t.Helper()
+		rig.Eventually(t, "listing the client", func() error {
+			if got := line(id); !strings.Contains(got, flags) {
+				return fmt.Errorf("no %q in %q", flags, got)
+			}
+			return nil
+		})
+	}
+	for i, e := range []struct{ how, want string }{
+		{"TIMEOUT", "*-1\r\n"}, {"ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"}, {"TIMEOUT", "_\r\n"},
+	} {
+		waits := p.Dial()
+		if i == 2 {
+			waits.Do("HELLO", "3")
+		}
+		id := strings.TrimSpace(waits.Do("CLIENT", "ID")[1:])
+		c.WantDo(":0\r\n", "CLIENT", "UNBLOCK", id, e.how)
+		waits.Send(rig.Request("BLPOP", "nothing", "0"))
+		listed(id, " flags=b ")
+		c.WantDo(":1\r\n", "CLIENT", "UNBLOCK", id, e.how)
+		waits.Want(e.want)
+		c.WantDo(":0\r\n", "CLIENT", "UNBLOCK", id)
+		waits.WantDo("+PONG\r\n", "PING")
+		listed(id, " flags=N ")
+	}
+	subscriber := p.Dial()
+	id := strings.TrimSpace(subscriber.Do("CLIENT", "ID")[1:])
+	subscriber.Do("SUBSCRIBE", "a")
+	subscriber.Do("PSUBSCRIBE", "b*")
+	listed(id, " flags=P db=0 sub=1 psub=1 ssub=0 ")
+	if got := rig.Text(t, c.Do("CLIENT", "LIST", "TYPE", "pubsub")); !strings.HasPrefix(got, "id="+id+" ") || strings.Count(got, "\n") != 1 {
+		t.Errorf("subscribers: %q", got)
+	}
+	c.WantDo(":1\r\n", "CLIENT", "KILL", "TYPE", "pubsub")
+	subscriber.Want(rig.Closed)
+}
