@@ -70,6 +70,7 @@ func (p *pool) ownInfo(b []byte, names []resp.Span, port uint16) (own []resp.Inf
 	}
 	if wants("Clients") {
 		add("connected_clients", l.shared.Clients(p.index))
+		add("blocked_clients", l.shared.SumPool(p.index, link.BlockedClients))
 		if p.spec.ClientConnections > 0 {
 			add("maxclients", p.spec.ClientConnections)
 		}

@@ -4,6 +4,8 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -289,4 +291,51 @@ func TestE2EClientsThatWait(t *testing.T) {
 	}
 	c.WantDo(":1\r\n", "CLIENT", "KILL", "TYPE", "pubsub")
 	subscriber.Want(rig.Closed)
+}
+
+// The modes of redis-cli that look at a whole server see a whole pool.
+func TestE2ERedisCLILooksAround(t *testing.T) {
+	t.Parallel()
+	for _, servers := range [][]*rig.Backend{{rig.RedisServer(t)}, rig.ThreeRedis(t)} {
+		p := rig.RedisPool(t, servers)
+		cli := func(stdin string, args ...string) string {
+			cmd := exec.Command(rig.Program(t, "redis-cli"), append([]string{"-p", p.Port()}, args...)...)
+			cmd.Stdin = strings.NewReader(stdin)
+			out, _ := cmd.CombinedOutput()
+			return string(out)
+		}
+		var sets strings.Builder
+		for i := range 300 {
+			sets.WriteString(rig.Request("SET", fmt.Sprint("key", i), "value"))
+		}
+		for _, e := range []struct{ stdin, args, want string }{
+			{sets.String(), "--pipe", "errors: 0, replies: 300"},
+			{"", "--bigkeys", "Sampled 300 keys"},
+			{"", "--memkeys", "Sampled 300 keys"},
+			{"", "--latency --raw -i 1", " "},
+			{"", "dbsize", "300\n"},
+		} {
+			if got := cli(e.stdin, strings.Fields(e.args)...); !strings.Contains(got, e.want) {
+				t.Errorf("%d servers: redis-cli %s: %q", len(servers), e.args, got)
+			}
+		}
+		if keys := strings.Fields(cli("", "--scan", "--pattern", "key1*")); len(keys) != 111 {
+			t.Errorf("%d servers: --scan finds %d keys", len(servers), len(keys))
+		}
+		stat := exec.Command(rig.Program(t, "redis-cli"), "-p", p.Port(), "--stat", "-i", "0.1")
+		pipe, err := stat.StdoutPipe()
+		if err == nil {
+			err = stat.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, 300)
+		n, _ := io.ReadFull(pipe, head)
+		stat.Process.Kill()
+		stat.Wait()
+		if !strings.Contains(string(head[:n]), "\n300 ") {
+			t.Errorf("%d servers: --stat shows %q", len(servers), head[:n])
+		}
+	}
 }
