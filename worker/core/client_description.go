@@ -19,7 +19,7 @@ func (c *client) appendDescription(out []byte) []byte {
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s "+
 		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), s.greeting.db,
-		s.subscriptions.number(aChannel), s.subscriptions.number(aPattern), s.subscriptions.number(aShardChannel), -1, none,
+		s.subscriptions.number(aChannel), s.subscriptions.number(aPattern), s.subscriptions.number(aShardChannel), s.tx.number(), none,
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
 		c.lastCommand(), defaultUser, noRedirection, c.version(), s.libName, s.libVersion)
 }
@@ -33,6 +33,9 @@ func (c *client) age() int64 { return int64(c.pool.l.ticks()-c.born) * tickNanos
 func (c *client) flags() (flags string) {
 	if c.kind() == "pubsub" {
 		flags += "P"
+	}
+	if c.session.tx != nil {
+		flags += "x"
 	}
 	if c.session.waitsOn != nil {
 		flags += "b"

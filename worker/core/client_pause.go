@@ -16,9 +16,15 @@ type clientPause struct {
 	end        timer.Timer
 }
 
-// stops tells whether a request of cmd waits for the end of the pause. The one that ends it does not.
+// stops tells whether a request of cmd waits for the end of the pause. The one that ends it does not; what EXEC executes may write.
 func (p *clientPause) stops(cmd *resp.Command) bool {
-	return p.on && (!p.writesOnly || cmd.Write) && cmd.Local != resp.LocalClientUnpause
+	switch cmd.Local {
+	case resp.LocalClientUnpause:
+		return false
+	case resp.LocalExec:
+		return true
+	}
+	return !p.writesOnly || cmd.Write
 }
 
 // pauseClients pauses the pool's clients. Of two pauses the longer one counts, and the one that stops more.

@@ -204,16 +204,16 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		c.rejectArity(cmd)
 		return
 	}
+	if c.pool.pause.on && c.pool.pause.stops(cmd) {
+		c.waits = waitsForUnpause
+		return
+	}
+	c.last = cmd.ID + 1
 	if c.session.tx != nil && !actsAtOnce(cmd) {
 		c.queueRequest(cmd, b, args, count)
 		return
 	}
 	if c.session.subscriptions != nil && !c.allowsCommand(cmd) {
-		return
-	}
-	c.last = cmd.ID + 1
-	if c.pool.pause.on && c.pool.pause.stops(cmd) {
-		c.waits = waitsForUnpause
 		return
 	}
 	switch c.pool.routes[cmd.ID] {

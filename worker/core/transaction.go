@@ -29,6 +29,14 @@ type transaction struct {
 	spoiled   bool          // a request was refused: EXEC will be, and nothing is kept
 }
 
+// number returns how many requests are queued; -1 if t is nil: there is no transaction.
+func (t *transaction) number() int {
+	if t == nil {
+		return -1
+	}
+	return int(t.count)
+}
+
 // anywhere stands for any server.
 const anywhere = -3
 

@@ -281,8 +281,15 @@ func TestE2EClientsThatWait(t *testing.T) {
 		waits.WantDo("+PONG\r\n", "PING")
 		listed(id, " flags=N ")
 	}
+	inMulti := p.Dial()
+	id := strings.TrimSpace(inMulti.Do("CLIENT", "ID")[1:])
+	inMulti.WantDo("+OK\r\n", "MULTI")
+	inMulti.WantDo("+QUEUED\r\n", "SET", "a", "1")
+	if got := line(id); !strings.Contains(got, " flags=x db=0 sub=0 psub=0 ssub=0 multi=1 ") || !strings.Contains(got, " cmd=set ") {
+		t.Errorf("within MULTI: %q", got)
+	}
 	subscriber := p.Dial()
-	id := strings.TrimSpace(subscriber.Do("CLIENT", "ID")[1:])
+	id = strings.TrimSpace(subscriber.Do("CLIENT", "ID")[1:])
 	subscriber.Do("SUBSCRIBE", "a")
 	subscriber.Do("PSUBSCRIBE", "b*")
 	listed(id, " flags=P db=0 sub=1 psub=1 ssub=0 ")
