@@ -35,7 +35,7 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 // answered queues the reply to r. It is written after all earlier replies.
 func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	var whole *memory.Buffer // the reply, in a buffer of its own
-	if r.state&(isSilent|isReformed) != 0 {
+	if r.state&(isNoReply|isReformed) != 0 {
 		reply, whole = c.reform(r, reply)
 	}
 	l := c.pool.l
@@ -76,7 +76,7 @@ func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memor
 	case c.walk != nil && c.walk.asks == r:
 		c.versionCame(reply)
 		return nil, nil
-	case r.state&isSilent != 0:
+	case r.noReply():
 		return nil, nil
 	case !r.form.IsPacket():
 		if r.form.Hides(reply) {
@@ -130,7 +130,7 @@ func (p *pool) bufferReply(reply []byte, in *stream.Stream) *memory.Buffer {
 
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
-	if c.session.reply.isSilent() {
+	if c.session.reply.isNone() {
 		return
 	}
 	if c.head == nil {
@@ -143,7 +143,7 @@ func (c *client) respond(reply []byte) {
 
 // respondBuffer is respond with a long reply, which it takes.
 func (c *client) respondBuffer(reply *memory.Buffer) {
-	if c.session.reply.isSilent() {
+	if c.session.reply.isNone() {
 		c.pool.l.memory.Put(reply)
 		return
 	}

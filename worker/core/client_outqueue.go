@@ -9,8 +9,8 @@ import "github.com/pinion-proxy/pinion/worker/stream"
 func (c *client) push(r *request) {
 	r.client = c
 	r.state |= inClient
-	if c.session.reply.isSilent() {
-		r.state |= isSilent
+	if c.session.reply.isNone() {
+		r.state |= isNoReply
 	}
 	if c.tail == nil {
 		c.head = r

@@ -175,7 +175,7 @@ func (c *client) admitted(server int) bool {
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.Stream) {
 	f, c := parent.fanout, parent.client
 	f.left--
-	long := c != nil && f.left == 0 && parent.state&isSilent == 0 && f.isLong(reply)
+	long := c != nil && f.left == 0 && !parent.noReply() && f.isLong(reply)
 	if c != nil && (f.left > 0 || long) {
 		c.holdPart(f, fragment, reply, in)
 	}

@@ -41,7 +41,7 @@ func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 	l, f := c.pool.l, r.fanout
 	r.client = nil
 	c.held -= f.size
-	if r.state&isSilent != 0 {
+	if r.noReply() {
 		c.answered(r, nil, nil)
 		return
 	}

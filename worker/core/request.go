@@ -50,7 +50,7 @@ const (
 	isExpired // answered with a timeout, or with what else is the matter; its reply finds nobody
 
 	// What its client gets.
-	isSilent   // no reply (noreply, CLIENT REPLY)
+	isNoReply  // no reply (noreply, CLIENT REPLY)
 	isReformed // not the reply as it came, but as its form has it
 
 	// What counts it.

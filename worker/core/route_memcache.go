@@ -188,7 +188,7 @@ func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 	req := c.pool.l.requests.get()
 	req.bytes = int32(size)
 	if r.NoReply {
-		req.state |= isSilent
+		req.state |= isNoReply
 	}
 	req.setForm(c.pool.l.memcacheRoute.form)
 	c.push(req)

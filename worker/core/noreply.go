@@ -1,4 +1,5 @@
-// CLIENT REPLY: clients that want no replies, or none to their next request.
+// Requests whose clients want no reply: those with noreply of memcached, and those after CLIENT REPLY of Redis. Servers reply all
+// the same, since replies are paired in order; client.answered drops what comes.
 
 package core
 
@@ -7,6 +8,9 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 )
+
+// noReply tells whether the client wants no reply to r.
+func (r *request) noReply() bool { return r.state&isNoReply != 0 }
 
 // replyMode is which replies a client wants.
 type replyMode uint8
@@ -18,8 +22,8 @@ const (
 	replySkipping           // none to the request at hand
 )
 
-// isSilent tells whether the client wants no reply to the request at hand.
-func (m replyMode) isSilent() bool { return m >= replyNone }
+// isNone tells whether the client wants no reply to the request at hand.
+func (m replyMode) isNone() bool { return m >= replyNone }
 
 // forNext returns the mode of the next request.
 func (m replyMode) forNext() replyMode {
