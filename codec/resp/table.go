@@ -1,4 +1,4 @@
-// The command table: one row per command, in the groups of the Redis documentation.
+// The command table: one row per command, in the groups of the Redis documentation. The rows are in table_*.go, by group.
 
 package resp
 

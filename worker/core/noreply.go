@@ -1,5 +1,5 @@
 // Requests whose clients want no reply: those with noreply of memcached, and those after CLIENT REPLY of Redis. Servers reply all
-// the same, since replies are paired in order; client.answered drops what comes.
+// the same, since replies are paired in order; client.reform drops what comes.
 
 package core
 
