@@ -14,7 +14,7 @@ const DenyDefault = "default"
 // usual is what no application of several that share a cache has to do with. It reaches beyond the pool's keys (FLUSHALL: into other
 // databases of the servers), changes a server for all or stops it, brings its data elsewhere, or lets everybody wait.
 var usual = []string{
-	"acl|deluser", "acl|load", "acl|save", "acl|setuser", "bgrewriteaof", "bgsave", "cluster|addslots", "cluster|addslotsrange",
+	"acl|deluser", "acl|load", "acl|save", "acl|setuser", "bgrewriteaof", "bgsave", "client|pause", "cluster|addslots", "cluster|addslotsrange",
 	"cluster|bumpepoch", "cluster|delslots", "cluster|delslotsrange", "cluster|failover", "cluster|flushslots", "cluster|forget",
 	"cluster|meet", "cluster|replicate", "cluster|reset", "cluster|saveconfig", "cluster|set-config-epoch", "cluster|setslot",
 	"config|resetstat", "config|rewrite", "config|set", "debug", "failover", "flushall", "latency|reset", "memory|purge", "migrate",
