@@ -1,4 +1,4 @@
-// Package memcache is the memcached text protocol as bytes: where a request or a reply ends, which words of it are
+// Package memcache is the protocols of memcached as bytes: where a request or a reply ends, which words of it are
 // keys, what is answered without asking a server, and how the replies of several servers become one.
 //
 //	client bytes                                                   server bytes

@@ -96,6 +96,22 @@ func BenchmarkRedis(b *testing.B) {
 	})
 }
 
+func BenchmarkMemcache(b *testing.B) {
+	value := strings.Repeat("x", 100)
+	for name, one := range map[string][2]string{
+		"get": {"get a\r\n", "VALUE a 0 100\r\n" + value + "\r\nEND\r\n"},
+		"set": {"set a 0 0 100\r\n" + value + "\r\n", "STORED\r\n"},
+	} {
+		b.Run(name+" pipeline=100", func(b *testing.B) {
+			const depth = 100
+			e := newExchange(b, link.Memcache)
+			e.requests, e.want = []byte(strings.Repeat(one[0], depth)), strings.Repeat(one[1], depth)
+			e.replies = []reply{{0, e.want}}
+			e.benchmark(b, depth)
+		})
+	}
+}
+
 // benchmark counts requests, not exchanges; what the peers do is included.
 func (e *exchange) benchmark(b *testing.B, requests int) {
 	e.run()

@@ -292,6 +292,10 @@ func (c *faultyClient) putMemcache(w *faultyWorld, name string, keys []string, r
 		}
 	case "set", "mset":
 		value := valueOf(keys[0])
+		if w.one(3) {
+			r.want = []byte("HD\r\n")
+			return fmt.Sprintf("ms %s %d\r\n%s\r\n", keys[0], len(value), value), false
+		}
 		silent = w.one(4)
 		r.want = []byte("STORED\r\n")
 		return fmt.Sprintf("set %s 0 0 %d%s\r\n%s\r\n", keys[0], len(value), noreplyIf(silent), value), silent
@@ -300,7 +304,7 @@ func (c *faultyClient) putMemcache(w *faultyWorld, name string, keys []string, r
 		r.want = executeMemcache([]string{"incr", keys[0]})
 		return "incr " + keys[0] + " 1" + noreplyIf(silent) + "\r\n", silent
 	case "odd":
-		switch w.random.IntN(4) {
+		switch w.random.IntN(6) {
 		case 0:
 			r.servers = c.pool.servers
 			line = "verbosity 1"
@@ -311,6 +315,10 @@ func (c *faultyClient) putMemcache(w *faultyWorld, name string, keys []string, r
 			line = "delete " + keys[0]
 		case 3:
 			line = "touch " + keys[0] + " 0"
+		case 4:
+			line = "mg " + keys[0] + " v"
+		case 5:
+			line = "mn"
 		}
 	}
 	r.want = executeMemcache(strings.Fields(line))

@@ -159,7 +159,13 @@ func executeRedis(args []string) []byte {
 func executeMemcache(words []string) []byte {
 	switch words[0] {
 	case "version":
-		return []byte("VERSION 1.6\r\n")
+		return []byte("VERSION 1.6.18\r\n")
+	case "mn":
+		return []byte("MN\r\n")
+	case "mg":
+		return fmt.Appendf(nil, "VA %d\r\n%s\r\n", len(valueOf(words[1])), valueOf(words[1]))
+	case "ms":
+		return []byte("HD\r\n")
 	case "get", "gets":
 		var b []byte
 		for _, key := range words[1:] {

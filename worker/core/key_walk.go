@@ -40,8 +40,13 @@ func (c *client) beginWalk(b []byte, keys int, aim walkAim) *keyWalk {
 		c.respond(c.pool.errorText(errNoMemory))
 		return nil
 	}
-	r := l.requests.get()
-	r.bytes = int32(len(b))
+	return c.walkOver(whole, keys, aim)
+}
+
+// walkOver begins to walk over a request, which it takes.
+func (c *client) walkOver(whole *memory.Buffer, keys int, aim walkAim) *keyWalk {
+	r := c.pool.l.requests.get()
+	r.bytes = int32(len(whole.B))
 	c.push(r)
 	c.walk = &keyWalk{request: r, b: whole, left: keys, aim: aim}
 	return c.walk

@@ -42,10 +42,12 @@ func (c *client) forwardMeta(b []byte, r *memcache.Request, server int) {
 		l.scratch = memcache.AppendForward(l.scratch[:0], b, r)
 		b = l.scratch
 	}
-	w := c.beginWalk(b, 0, &versionCheck{server: server})
-	if w == nil {
+	whole, err := c.stream.ClaimOrCopy(l.memory, b)
+	if err != nil {
+		c.respondScratch(l.memcacheRoute.form.Append(l.scratch[:0], p.errorText(errNoMemory)))
 		return
 	}
+	w := c.walkOver(whole, 0, &versionCheck{server: server})
 	w.request.setForm(l.memcacheRoute.form)
 	w.asks = l.requests.get()
 	w.asks.state |= isReformed
