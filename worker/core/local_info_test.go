@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 )
@@ -77,4 +78,27 @@ func TestInfoOfServers(t *testing.T) {
 	c.send(redisRequestOf("INFO", "replication"))
 	r.turn()
 	want("-ERR")
+}
+
+// INFO waits for a silent server no longer than the pool's timeout, and is then told of the others.
+func TestInfoOfSilentServer(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1", "s2").Timeout = time.Second
+	r.start()
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("INFO", "replication", "pinion"))
+	c.send(redisRequestOf("PING"))
+	r.turn()
+	r.servers[1].conns[0].send(resp.AppendBulk(nil, []byte("# Replication\r\nrole:slave\r\n")))
+	r.advance(time.Second - 1)
+	if got := string(c.take()); got != "" {
+		t.Errorf("got %q before its time", got)
+	}
+	r.advance(1)
+	got := string(c.take())
+	for _, part := range []string{"# Replication\r\nrole:master\r\n\r\n# Pinion\r\n", "\r\ninfo_servers:1\r\n", "\r\n+PONG\r\n"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("no %q in %q", part, got)
+		}
+	}
 }
