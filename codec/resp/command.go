@@ -83,6 +83,8 @@ const (
 	LocalCommandDocs
 	LocalCommandInfo
 	LocalCommandList
+	LocalClientTracking
+	LocalClientCaching
 	LocalReset
 	LocalMulti
 	LocalExec

@@ -271,7 +271,11 @@ func mergeReports(dst []byte, a *Answers) (out []byte, ok bool) {
 		text = append(text, "# Server "+strconv.Quote(a.Servers[i])+"\n"...)
 		text = append(bytes.TrimRight(append(text, report...), "\r\n"), "\n\n"...)
 	}
-	return AppendBulk(dst, bytes.TrimSuffix(text, []byte("\n"))), true
+	v := RESP2
+	if a.Replies[0][0] == '=' {
+		v = RESP3
+	}
+	return v.AppendVerbatim(dst, bytes.TrimSuffix(text, []byte("\n"))), true
 }
 
 // textOf returns the content of a bulk string, or of a verbatim string without its format.

@@ -99,6 +99,8 @@ func TestMergeAnswers(t *testing.T) {
 		{"config get nothing", []string{"*0\r\n", "*0\r\n"}, "*0\r\n"},
 		{"config get m*", []string{bulks("maxmemory"), bulks("maxmemory")}, "unexpected"},
 
+		{"memory doctor", []string{"=8\r\ntxt:fine\r\n", "=7\r\ntxt:ill\r\n"},
+			"=40\r\ntxt:# Server \"a\"\nfine\n\n# Server \"b\"\nill\n\r\n"},
 		{"memory doctor", []string{"$4\r\nfine\r\n", "=9\r\ntxt:ill\r\n\r\n"},
 			"$36\r\n# Server \"a\"\nfine\n\n# Server \"b\"\nill\n\r\n"},
 	} {

@@ -5,7 +5,7 @@ package resp
 var connectionRows = []Command{
 	local("auth", -2, LocalAuth),
 	container("client",
-		refuse("caching"),
+		local("caching", 3, LocalClientCaching),
 		local("getname", 2, LocalClientGetName),
 		local("getredir", 2, LocalClientGetRedir),
 		keyless("help", 2),
@@ -19,7 +19,7 @@ var connectionRows = []Command{
 		local("reply", 3, LocalClientReply),
 		local("setinfo", 4, LocalClientSetInfo),
 		local("setname", 3, LocalClientSetName),
-		refuseTurn("tracking"),
+		local("tracking", -3, LocalClientTracking),
 		local("trackinginfo", 2, LocalClientTrackingInfo),
 		local("unblock", -3, LocalClientUnblock),
 		local("unpause", 2, LocalClientUnpause),

@@ -21,7 +21,7 @@ func (c *client) appendDescription(out []byte) []byte {
 		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), s.greeting.db,
 		s.subscriptions.number(aChannel), s.subscriptions.number(aPattern), s.subscriptions.number(aShardChannel), s.tx.number(), none,
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
-		c.lastCommand(), defaultUser, noRedirection, c.version(), s.libName, s.libVersion)
+		c.lastCommand(), defaultUser, c.redirect(), c.version(), s.libName, s.libVersion)
 }
 
 const second = int64(1e9)
@@ -39,6 +39,12 @@ func (c *client) flags() (flags string) {
 	}
 	if c.session.waitsOn != nil {
 		flags += "b"
+	}
+	if t := c.session.tracking; t != nil {
+		flags += "t"
+		if t.asked.Broadcast {
+			flags += "B"
+		}
 	}
 	if c.from.spec.Network == "unix" {
 		flags += "U"

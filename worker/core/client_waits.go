@@ -35,6 +35,9 @@ func (c *client) isPutBack() bool {
 	if c.session.reply == replySkipping {
 		c.session.reply = replySkipNext
 	}
+	if t := c.session.tracking; t != nil && t.caching == cachingThis {
+		t.caching = cachingNext
+	}
 	return true
 }
 

@@ -61,6 +61,9 @@ func (c *conn) end(err error) {
 	if client != nil && purposes&forSubscription != 0 {
 		client.lostSubscriptions(c.endpoint.server)
 	}
+	if client != nil && purposes&forTracking != 0 {
+		client.lostTracking()
+	}
 }
 
 // failRequests answers all requests of a queue with the error of their connection. A timeout counts once for each request,

@@ -36,6 +36,7 @@ type purpose uint8
 const (
 	forBlocking     purpose = 1 // a request that may wait in the server
 	forSubscription purpose = 2 // channels and patterns that it has subscribed to
+	forTracking     purpose = 8 // all that it asks, so that the server can tell it what changes of that
 )
 
 // ownConn is what a dedicated connection has beyond a shared one. Loop only.

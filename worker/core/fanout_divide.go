@@ -6,9 +6,6 @@ package core
 import (
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -117,13 +114,11 @@ func (d *division) drop(m *memory.Allocator) {
 
 // forwardOutput is forward for a request that consists of head and body; body is emptied.
 func (p *pool) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
-	if server < 0 {
+	s := p.connFor(r, c, server)
+	if s == nil {
 		body.Drop(p.l.memory)
-		*p.counters[link.ForwardError]++
-		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
 		return
 	}
-	s := c.serverConn(server)
 	s.enqueue(r, len(head)+body.Len())
 	s.stream.Out.Append(p.l.memory, head)
 	s.stream.Out.Join(body)

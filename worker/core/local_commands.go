@@ -71,15 +71,20 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		out = c.version().AppendVerbatim(out, c.appendDescription(nil))
 	case resp.LocalClientReply:
 		out = c.setReplies(out, args[2].Of(b))
+	case resp.LocalClientTracking:
+		c.track(b, args, count)
+		return
+	case resp.LocalClientCaching:
+		out = c.setCaching(out, args[2].Of(b))
+	case resp.LocalClientTrackingInfo:
+		out = c.appendTrackingInfo(out)
+	case resp.LocalClientGetRedir:
+		out = resp.AppendInt(out, c.redirect())
 	case resp.LocalClientNoEvict, resp.LocalClientNoTouch:
 		out = appendSwitch(out, args[2].Of(b))
 	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause, resp.LocalClientUnblock:
 		c.askAllWorkers(cmd, b, args)
 		return
-	case resp.LocalClientGetRedir:
-		out = resp.AppendInt(out, noRedirection)
-	case resp.LocalClientTrackingInfo:
-		out = c.appendTrackingInfo(out)
 	case resp.LocalRole:
 		out = appendRole(out)
 	}
@@ -181,21 +186,6 @@ func appendSwitch(out, word []byte) []byte {
 		return resp.AppendSimple(out, "OK")
 	}
 	return resp.AppendError(out, resp.SyntaxError)
-}
-
-// noRedirection is the id of the client to which invalidations are redirected where there are none.
-const noRedirection = -1
-
-// appendTrackingInfo answers CLIENT TRACKINGINFO of a client that tracks nothing.
-func (c *client) appendTrackingInfo(out []byte) []byte {
-	v := c.version()
-	out = v.AppendMap(out, 3)
-	out = resp.AppendBulkString(out, "flags")
-	out = resp.AppendBulkString(v.AppendSet(out, 1), "off")
-	out = resp.AppendBulkString(out, "redirect")
-	out = resp.AppendInt(out, noRedirection)
-	out = resp.AppendBulkString(out, "prefixes")
-	return resp.AppendArray(out, 0)
 }
 
 // appendRole answers ROLE: to its clients the pool is a master without replicas.

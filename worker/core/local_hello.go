@@ -62,6 +62,9 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 		return resp.AppendError(out, resp.NoAuth)
 	}
 	if h.version != 0 && h.version != c.version() {
+		if c.session.tracking != nil {
+			return resp.AppendError(out, resp.TrackingNeedsRESP3)
+		}
 		if h.version == resp.RESP3 {
 			speak, known := c.askForRESP3()
 			if !known {

@@ -169,6 +169,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 		pause = max(pause, time.Duration(now-g.frozen))
 		g.wait()
 		g.c.startMoved()
+		g.c.checkTracking()
 	}
 	p.returnable = max(p.returnable-len(p.prepared[batch]), 0)
 	delete(p.prepared, batch)

@@ -46,9 +46,11 @@ func (c *client) setReplies(out, word []byte) []byte {
 		return resp.AppendSimple(out, "OK")
 	case bytes.EqualFold(word, []byte("OFF")):
 		c.ownSession().reply = replyNone
+		c.session.eachRequest = true
 	case bytes.EqualFold(word, []byte("SKIP")):
 		if c.session.reply != replyNone {
 			c.ownSession().reply = replySkipNext
+			c.session.eachRequest = true
 		}
 	default:
 		return resp.AppendError(out, resp.SyntaxError)

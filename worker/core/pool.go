@@ -44,6 +44,7 @@ type pool struct {
 	greetings []*greeting       // that sessions have asked for; the first is that of those that have set nothing
 	resp3     resp3Inquiry      // whether servers speak RESP3
 	unused    timer.Timer       // looks for server connections of other greetings that nobody uses
+	trackers  int               // clients that track keys
 	password  [sha256.Size]byte // digest of the password that clients must send
 }
 
@@ -100,12 +101,28 @@ func (c *client) serverConn(server int) *conn {
 // forward sends b, a request of c or a fragment of one, to a server of the pool and lets r wait for the reply. in is as
 // for conn.send. server < 0: none is live.
 func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
-	if server < 0 {
-		*p.counters[link.ForwardError]++
-		p.l.answer(r, p.errorText(unix.ECONNREFUSED), nil)
-		return
+	if s := p.connFor(r, c, server); s != nil {
+		s.send(r, b, in)
 	}
-	c.serverConn(server).send(r, b, in)
+}
+
+// connFor returns the connection over which r goes, a request of c or a fragment of one; nil: there is none, and r is answered.
+func (p *pool) connFor(r *request, c *client, server int) *conn {
+	err := error(unix.ECONNREFUSED)
+	if server >= 0 {
+		t := c.session.tracking
+		if t == nil {
+			return c.serverConn(server)
+		}
+		var own *conn
+		if own, err = c.trackedConn(server); err == nil {
+			t.tellCaching(own)
+			return own
+		}
+	}
+	*p.counters[link.ForwardError]++
+	p.l.answer(r, p.errorText(err), nil)
+	return nil
 }
 
 // replaced is called when keys may live elsewhere.
@@ -113,6 +130,9 @@ func (p *pool) replaced() {
 	p.unblockMisplaced()
 	if *p.counters[link.Subscribers] > 0 {
 		p.checkSubscriptions()
+	}
+	if p.trackers > 0 {
+		p.invalidateTracked()
 	}
 }
 

@@ -181,10 +181,10 @@ func (c *client) refuseProtocol(err error) {
 
 // redisRequest routes one request of count arguments, the first of which are args, by the command table.
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
-	if c.session.reply != replyAll {
-		c.session.reply = c.session.reply.forNext()
-	}
 	cmd := resp.Lookup(args[0].Of(b))
+	if c.session.eachRequest {
+		c.beginRequest(cmd)
+	}
 	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
 		c.noteUnauthenticated(cmd)
 		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))

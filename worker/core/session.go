@@ -14,6 +14,7 @@ import (
 // session is the state of a client that its later requests depend on, whichever worker serves them. Loop only.
 type session struct {
 	authenticated bool // has given the password, or none is asked for
+	eachRequest   bool // something of this changes with each request, see beginRequest
 	reply         replyMode
 	plain         bool // shared by all clients of the pool that have set nothing, as most do: never written
 
@@ -28,6 +29,7 @@ type session struct {
 	waitsFor  []byte  // and the first of its keys
 
 	subscriptions *subscriptions // nil: it has had none
+	tracking      *tracking      // nil: it tracks nothing
 
 	tx *transaction // between MULTI and EXEC; nil: not there
 }
@@ -61,7 +63,7 @@ func (p *pool) sessionOf(r *handoff.Record) *session {
 		db = int(r.DB)
 	}
 	g := p.greetingOf(max(resp.RESP2, resp.Version(r.RESP)), db)
-	if r.Name+r.LibName+r.LibVersion == "" && g.index == 0 && r.Reply == handoff.ReplyOn {
+	if r.Name+r.LibName+r.LibVersion == "" && g.index == 0 && r.Reply == handoff.ReplyOn && r.Tracking == nil {
 		return p.sessions.plain(authenticated)
 	}
 	s := &session{authenticated: authenticated, greeting: g, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
@@ -71,6 +73,8 @@ func (p *pool) sessionOf(r *handoff.Record) *session {
 	case handoff.ReplySkip:
 		s.reply = replySkipNext
 	}
+	s.eachRequest = s.reply != replyAll
+	p.restoreTracking(s, r)
 	p.l.memory.Charge(s.cost())
 	return s
 }
@@ -85,6 +89,7 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 	if s.greeting.db != p.spec.DB {
 		r.HasDB, r.DB = true, uint32(s.greeting.db)
 	}
+	s.tracking.record(r)
 	switch s.reply {
 	case replyNone:
 		r.Reply = handoff.ReplyOff
@@ -101,7 +106,7 @@ func (s *session) cost() int {
 	if s.plain {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost()
+	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost() + s.tracking.cost()
 }
 
 // authenticate notes whether the client is authenticated.
@@ -116,6 +121,7 @@ func (c *client) authenticate(may bool) {
 // resetSession drops what the client has set.
 func (c *client) resetSession() {
 	c.dropTransaction()
+	c.dropTracking()
 	c.endDedicated()
 	c.dropSubscriptions()
 	c.pool.l.memory.Uncharge(c.session.cost())
@@ -144,6 +150,16 @@ func (c *client) greetAs(version resp.Version, db int) {
 	if g.version != before.version {
 		c.endDedicated()
 		c.checkSubscriptions()
+	}
+	c.retrack()
+}
+
+// beginRequest changes what changes with each request.
+func (c *client) beginRequest(cmd *resp.Command) {
+	s := c.session
+	s.reply = s.reply.forNext()
+	if s.tracking != nil && s.tx == nil && (cmd == nil || cmd.Name != "client") {
+		s.tracking.caching = s.tracking.caching.forNext()
 	}
 }
 

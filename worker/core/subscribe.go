@@ -346,6 +346,9 @@ func (c *conn) pushed(reply []byte) bool {
 	case resp.Confirmed:
 		return false
 	}
+	if client := c.own.client; client != nil && c.own.purposes&forTracking != 0 && resp.IsInvalidation(reply) {
+		client.deliverInvalidation(reply, &c.stream)
+	}
 	return push
 }
 

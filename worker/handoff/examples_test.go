@@ -42,9 +42,13 @@ var records = []Record{
 
 // sessions are clients of which there is more to say than of those, each in a file of its own.
 var sessions = map[string]Record{
-	"resp3":      {Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, RESP: 3, ID: 9},
-	"db":         {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true, DB: 11},
-	"db-0":       {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true},
+	"resp3": {Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, RESP: 3, ID: 9},
+	"db":    {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true, DB: 11},
+	"db-0":  {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, HasDB: true},
+	"tracking": {
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, RESP: 3, Caching: true,
+		Tracking: []byte("*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nOPTIN\r\n"),
+	},
 	"reply-off":  {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplyOff},
 	"binary":     {Protocol: "memcache", Network: "tcp", Address: "127.0.0.1:22121", Dialect: DialectBinary, Input: []byte{0x80}},
 	"reply-skip": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Reply: ReplySkip},

@@ -45,6 +45,9 @@ type Record struct {
 	// What the client has subscribed to: of a connection, what that holds; of the client, what no connection of its holds.
 	Subscriptions []Subscription
 
+	Tracking []byte // the CLIENT TRACKING ON that it has said, one after the other
+	Caching  bool   // CLIENT CACHING was the last thing that it said
+
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
 	AgeMillis  uint64 // since it has connected; 0: unknown
@@ -101,6 +104,7 @@ const (
 	tagTransaction   = 17 | critical // flags (4 bytes), count (4 bytes), requests
 	tagRESP          = 16 | critical // 4 bytes
 	tagDB            = 19 | critical // 4 bytes
+	tagTracking      = 20 | critical // 1 byte, then of each request: 4 bytes of length, its bytes
 	tagReply         = 22 | critical // 4 bytes
 	tagDialect       = 21 | critical // 4 bytes
 	tagConnections   = 15 | critical // 4 bytes
@@ -151,6 +155,13 @@ func (s *State) Add(r *Record) {
 	}
 	s.number32(tagReply, uint32(r.Reply))
 	s.number32(tagDialect, r.Dialect)
+	if len(r.Tracking) > 0 {
+		caching := byte(0)
+		if r.Caching {
+			caching = 1
+		}
+		s.own = append(append(appendField(s.own, tagTracking, 1+len(r.Tracking)), caching), r.Tracking...)
+	}
 	s.number(tagSkip, r.Skip)
 	s.number(tagID, r.ID)
 	s.number(tagIdle, r.IdleMillis)
@@ -404,6 +415,11 @@ func (r *Record) field(t tag, value []byte) error {
 		r.Waiting = string(value)
 	case tagKey:
 		r.Key = string(value)
+	case tagTracking:
+		if len(value) < 2 || value[0] > 1 {
+			return fmt.Errorf("%w: tracking", ErrUnknown)
+		}
+		r.Caching, r.Tracking = value[0] == 1, value[1:]
 	case tagSubscriptions:
 		var err error
 		r.Subscriptions, err = readSubscriptions(value)
