@@ -26,6 +26,7 @@ var libraries = []library{
 	{name: "node-redis", source: npm, program: []string{"node", "node/node_redis.mjs"}},
 	{name: "node-redis, RESP 2", source: npm, variant: "2", program: []string{"node", "node/node_redis.mjs"}},
 	{name: "ioredis", source: npm, program: []string{"node", "node/ioredis.mjs"}},
+	{name: "valkey-glide", source: npm, program: []string{"node", "node/glide.mjs"}},
 	{name: "BullMQ", source: npm, program: []string{"node", "node/bullmq.mjs"}},
 	{name: "BullMQ, prefix {b}", source: npm, variant: "{b}", program: []string{"node", "node/bullmq.mjs"}},
 	{name: "Bull", source: npm, program: []string{"node", "node/bull.mjs"}},
@@ -42,6 +43,7 @@ var libraries = []library{
 	{name: "sidekiq", source: debian, program: []string{"ruby", "ruby/sidekiq_jobs.rb"}},
 	{name: "phpredis", source: debian, program: []string{"php", "php/phpredis.php"}},
 	{name: "Predis", source: debian, program: []string{"php", "php/predis.php"}},
+	{name: "Redis.pm", source: debian, program: []string{"perl", "perl/redis.pl"}},
 	{name: "hiredis", source: debian, program: []string{"bin/hiredis"}},
 	{name: "redis-cli", source: debian, program: []string{"bash", "shell/redis_cli.sh"}},
 
@@ -52,6 +54,7 @@ var libraries = []library{
 	{name: "pylibmc, binary", source: debian, memcached: true, variant: "binary", program: []string{python, "python/pylibmc_client.py"}},
 	{name: "php-memcached", source: debian, memcached: true, program: []string{"php", "php/memcached.php"}},
 	{name: "php-memcached, binary", source: debian, memcached: true, variant: "binary", program: []string{"php", "php/memcached.php"}},
+	{name: "Cache::Memcached::Fast", source: debian, memcached: true, program: []string{"perl", "perl/memcached_fast.pl"}},
 	{name: "dalli, binary", source: debian, memcached: true, variant: "binary", program: []string{"ruby", "ruby/dalli_client.rb"}},
 	{name: "dalli, meta", source: debian, memcached: true, variant: "meta", program: []string{"ruby", "ruby/dalli_client.rb"}},
 	{name: "memjs", source: npm, memcached: true, program: []string{"node", "node/memjs.mjs"}},

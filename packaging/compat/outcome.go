@@ -151,8 +151,7 @@ func page(s *scene, all []outcome) string {
 	}
 	text.WriteString("\n## What fails, and why\n\n")
 	for _, o := range all {
-		reasons := o.reasons()
-		for _, reason := range reasons {
+		for _, reason := range o.reasons() {
 			fmt.Fprintf(&text, "* **%s**: %s\n", o.library.name, reason)
 		}
 	}

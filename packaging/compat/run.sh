@@ -25,6 +25,8 @@ need php-cli command -v php
 need php-redis php -r 'exit(extension_loaded("redis") ? 0 : 1);'
 need php-memcached php -r 'exit(extension_loaded("memcached") ? 0 : 1);'
 need php-predis test -e /usr/share/php/Predis/Autoloader.php
+need libredis-perl perl -MRedis -e 1
+need libcache-memcached-fast-perl perl -MCache::Memcached::Fast -e 1
 need default-jdk-headless command -v javac
 need libspymemcached-java test -e /usr/share/java/spymemcached.jar
 need prometheus-redis-exporter command -v prometheus-redis-exporter
@@ -33,7 +35,7 @@ install_needed "make compat"
 rm -rf "$work/log"
 mkdir -p "$work/bin" "$work/log" "$work/clients"
 # npm puts what it gets beside the programs, and sources are kept free of it.
-cp -r $here/clients/{java,node,php,python,ruby,shell} "$work/clients/"
+cp -r $here/clients/{java,node,perl,php,python,ruby,shell} "$work/clients/"
 installed=$work/clients/node/installed.json
 if ! cmp -s "$work/clients/node/package-lock.json" "$installed"; then
 	npm ci --prefix "$work/clients/node" --ignore-scripts --no-audit --no-fund
