@@ -69,6 +69,11 @@ func playLives(t *testing.T, dice *rand.Rand) {
 		c.deaf = false
 	}
 	r.turn()
+	for _, c := range r.clients {
+		c.hangUp()
+	}
+	r.turn()
+	r.advance(2 * time.Duration(reliefAfter)) // one that is not read, as it holds too much, is closed after a moment
 }
 
 // happens is one throw.
