@@ -141,7 +141,7 @@ var serverRows = []Command{
 		solo("unload", 3, read),
 	),
 	refuseTurn("monitor"),
-	refuseTurn("psync"),
+	refuse("psync"),
 	refuse("readonly"),
 	refuse("readwrite"),
 	refuse("replconf"),
@@ -157,7 +157,7 @@ var serverRows = []Command{
 		all("reset", 2, mergeAgreed, read),
 	),
 	refuse("swapdb"), // with a database that is not the pool's
-	refuseTurn("sync"),
+	refuse("sync"),
 	keyless("time", 1),
 }
 
