@@ -322,3 +322,55 @@ func TestClientPauseOfAllWorkers(t *testing.T) {
 		t.Errorf("after the pause: %q", got)
 	}
 }
+
+// Questions and answers of builds that have something else in mind do no harm; who asks what cannot be read is told so.
+func TestStrayQuestions(t *testing.T) {
+	r, clients, _ := threeWorkers(t)
+	ask := func(body link.QuestionBody) link.Message {
+		return link.Message{Kind: link.Question, Body: link.Body(body)}
+	}
+	for _, m := range []link.Message{
+		{Kind: link.Question, Body: []byte("{")}, {Kind: link.Answer, Body: []byte("{")}, {Kind: link.Answer},
+		{Kind: link.Answer, Body: link.Body(link.AnswerBody{ID: 1, Slot: 99, Count: 1})},
+	} {
+		r.tell(m)
+	}
+	for slot := range r.masters {
+		if said := r.said(slot); len(said) > 0 {
+			t.Errorf("worker %d answers %v", slot, said)
+		}
+	}
+	list := redisRequestOf("CLIENT", "LIST")
+	for _, body := range []link.QuestionBody{
+		{ID: 7}, {ID: 7, Pool: 2, Request: list}, {ID: 7, Pool: -1, Request: list}, {ID: 7, Request: list[:10]},
+		{ID: 7, Request: redisRequestOf("FLUSHALL")}, {ID: 7, Request: redisRequestOf("CLIENT")}, {ID: 7, Request: redisRequestOf("NOSUCH")},
+		{ID: 7, Request: redisRequestOf("CLIENT", "KILL")}, {ID: 7, Request: redisRequestOf("CLIENT", "LIST", "x")},
+	} {
+		r.tell(ask(body))
+		for slot := range r.masters {
+			said := r.said(slot)
+			var answer link.AnswerBody
+			if len(said) == 1 {
+				r.must(link.ParseBody(said[0].Message, &answer))
+			}
+			if len(said) != 1 || said[0].Kind != link.Answer || answer.ID != 7 || !strings.HasPrefix(answer.Failed, "ERR ") {
+				t.Errorf("%q: worker %d answers %v", body.Request, slot, said)
+			}
+		}
+	}
+	if got := len(ids(r.asksAll(clients[0], "CLIENT", "LIST"))); got != 3 {
+		t.Errorf("then there are %d clients", got)
+	}
+	clients[0].send(list) // one whose answers come with a failure, and then again
+	r.turn()
+	var question link.QuestionBody
+	r.must(link.ParseBody(r.said(0)[0].Message, &question))
+	for range 2 {
+		_, err := sock.Send(r.masters[0].fd, link.AppendMessage(nil, link.Message{Kind: link.Answer, Body: link.Body(link.AnswerBody{ID: question.ID, Failed: "ERR no"})}))
+		r.must(err)
+		r.turn()
+	}
+	if got := string(clients[0].take()); got != "-ERR no\r\n" {
+		t.Errorf("got %q", got)
+	}
+}

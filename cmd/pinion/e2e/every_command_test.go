@@ -28,8 +28,8 @@ var harmful = strings.Fields(`
 	subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe client|reply client|tracking client|pause client|kill quit reset
 	blpop brpop blmove brpoplpush blmpop bzpopmin bzpopmax bzmpop wait waitaof xread xreadgroup multi exec discard watch unwatch
 	auth hello select swapdb move flushall flushdb acl|deluser acl|setuser acl|save acl|load
-	info time lolwut randomkey role lastsave command command|docs command|list command|info command|count acl|genpass acl|log acl|list acl|getuser
-	client|list client|info client|id client|getredir client|no-evict client|no-touch client|unblock client|unpause client|caching client|setname client|getname client|help client|trackinginfo client|setinfo
+	info time lolwut randomkey lastsave command command|docs command|list command|info command|count acl|genpass acl|log acl|list acl|getuser
+	client|list client|info client|id client|caching
 	slowlog|get slowlog|len slowlog|reset latency|histogram latency|reset memory|doctor memory|malloc-stats memory|stats memory|purge memory|usage
 	config|get config|set config|rewrite config|resetstat module|load module|loadex module|unload function|dump script|debug pfselftest pfdebug object|freq object|idletime dump
 	srandmember spop hrandfield zrandmember scan latency|doctor

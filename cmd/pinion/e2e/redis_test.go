@@ -15,7 +15,7 @@ import (
 func TestE2ELikeRedis(t *testing.T) {
 	t.Parallel()
 	redis := rig.RedisServer(t)
-	p := rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`)
+	p := rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`, "deny: none")
 	compareLines(t, redis, p, rig.ReadTable(t, "like_redis.txt", rig.EncodeConversation))
 	for _, long := range []string{"", "*", "*1\r\n$"} {
 		raw := long + strings.Repeat("1", 70000)
