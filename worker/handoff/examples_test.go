@@ -58,6 +58,19 @@ var sessions = map[string]Record{
 	},
 	"transaction-empty":   {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Transaction: &Transaction{}},
 	"transaction-aborted": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Name: "cron", Transaction: &Transaction{Aborted: true}},
+	"waiting":             {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Input: []byte("PING\r\n"), Connections: 1},
+	"waiting-connection": {
+		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true, DB: 3, Input: []byte("*2\r\n$1\r\nk\r\n$1"),
+		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k",
+	},
+	"subscriber": {
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 2,
+		Subscriptions: []Subscription{{0, "news"}, {2, ""}},
+	},
+	"subscriber-connection": {
+		Protocol: "redis", Network: "unix", Address: "/run/redis.sock", HasDB: true, RESP: 3, Purposes: 2, Server: "redis1",
+		Subscriptions: []Subscription{{1, "news.*"}, {0, "weather"}, {2, "shard"}},
+	},
 }
 
 // joined is r as it is read: the output is one piece, and so are the requests of a transaction.
@@ -248,6 +261,10 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(appendField(nil, tagTransaction, 7), make([]byte, 7)), errLength},
 		{with(appendField(nil, tagTransaction, 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},
 		{with(appendField(nil, tagTransaction, 9), []byte{1, 0, 0, 0, 7, 0, 0, 0, '*'}), nil},
+		{with(appendField(nil, tagSubscriptions, 6), []byte{2, 1, 0, 0, 0, 'a'}), nil},
+		{with(appendField(nil, tagSubscriptions, 6), []byte{3, 1, 0, 0, 0, 'a'}), ErrUnknown},
+		{with(appendField(nil, tagSubscriptions, 6), []byte{2, 2, 0, 0, 0, 'a'}), errCut},
+		{with(appendField(nil, tagSubscriptions, 4), []byte{2, 1, 0, 0}), errCut},
 		{with(flags(0)), errTwice},
 		{with(appendField(nil, tagSkip, 1), []byte{1}), errLength},
 		{with(appendField(nil, tagID, 0)), errLength},

@@ -1,0 +1,45 @@
+package resp
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNotices(t *testing.T) {
+	for reply, want := range map[string]Notice{
+		"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n":                Published,
+		">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$1\r\nb\r\n":    Published,
+		">3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\nb\r\n":               Published,
+		"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n":                   Confirmed,
+		"*3\r\n$12\r\npunsubscribe\r\n$-1\r\n:0\r\n":                   Confirmed,
+		">3\r\n$12\r\nsunsubscribe\r\n_\r\n:0\r\n":                     Confirmed,
+		">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n":                 NoNotice,
+		"*2\r\n$4\r\npong\r\n$0\r\n\r\n":                               NoNotice,
+		"*0\r\n":                                                       NoNotice,
+		"*-1\r\n":                                                      NoNotice,
+		"*1\r\n*1\r\n$7\r\nmessage\r\n":                                NoNotice,
+		"*1\r\n$-1\r\n":                                                NoNotice,
+		"$7\r\nmessage\r\n":                                            NoNotice,
+		"+message\r\n":                                                 NoNotice,
+		"-ERR message\r\n":                                             NoNotice,
+		"*1\r\n$30\r\n" + strings.Repeat("subscribe", 4)[:30] + "\r\n": NoNotice,
+	} {
+		if got := NoticeOf([]byte(reply)); got != want {
+			t.Errorf("%q is %d, want %d", reply, got, want)
+		}
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	for words, want := range map[string]bool{
+		"blpop a 0": true, "bzmpop 0 1 a min": true, "lpop a": false, "get a": false,
+		"xread streams a 0": false, "xread block 0 streams a 0": true, "xread count 1 BLOCK 5 streams a 0": true,
+		"xread streams block 0": false, "xreadgroup group block c streams a >": false,
+		"xreadgroup group g block streams a >": false, "xreadgroup group g c noack block 1 streams a >": true,
+	} {
+		b, args := request(strings.Fields(words)...)
+		if got := Lookup(args[0].Of(b)).Blocks(b, args); got != want {
+			t.Errorf("%s: blocks is %v", words, got)
+		}
+	}
+}
