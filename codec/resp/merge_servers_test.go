@@ -55,6 +55,14 @@ func TestMergeAnswers(t *testing.T) {
 
 		{"keys *", []string{bulks("x", "y"), "*0\r\n", bulks("z")}, bulks("x", "y", "z")},
 		{"keys *", []string{"*0\r\n", "*0\r\n"}, "*0\r\n"},
+		{"pubsub channels", []string{bulks("x", "y"), "*0\r\n", bulks("y", "z")}, bulks("x", "y", "z")},
+		{"pubsub channels", []string{bulks("x"), ":1\r\n"}, "unexpected"},
+		{"pubsub numpat", []string{":2\r\n", ":0\r\n", ":3\r\n"}, ":3\r\n"},
+		{"pubsub numpat", []string{":2\r\n", "+OK\r\n"}, "unexpected"},
+		{"pubsub numsub a b", []string{"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:0\r\n", "*4\r\n$1\r\na\r\n:0\r\n$1\r\nb\r\n:5\r\n"},
+			"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:5\r\n"},
+		{"pubsub shardnumsub", []string{"*0\r\n", "*0\r\n"}, "*0\r\n"},
+		{"pubsub numsub a", []string{"*2\r\n$1\r\na\r\n:1\r\n", "*0\r\n"}, "unexpected"},
 		{"keys *", []string{bulks("x"), down}, "-ERR 'keys' failed on 1 of 2 servers, \"b\": Connection refused\r\n"},
 		{"keys *", []string{bulks("x"), ":1\r\n"}, "unexpected"},
 

@@ -70,6 +70,14 @@ func TestE2EPublish(t *testing.T) {
 			publisher.WantDo(fmt.Sprintf(":%d\r\n", receivers), "PUBLISH", fmt.Sprint("ch", ch), fmt.Sprint(m))
 		}
 	}
+	c := p.Dial()
+	c.WantDo(rig.Array(rig.Bulk("ch0"), fmt.Sprintf(":%d\r\n", subscribers), rig.Bulk("none"), ":0\r\n", rig.Bulk("ch1"), fmt.Sprintf(":%d\r\n", subscribers)),
+		"PUBSUB", "NUMSUB", "ch0", "none", "ch1")
+	c.WantDo(":1\r\n", "PUBSUB", "NUMPAT")
+	c.WantDo(rig.Array(rig.Bulk("ch8")), "PUBSUB", "CHANNELS", "ch8*")
+	if got := rig.Elements(t, c.Do("PUBSUB", "CHANNELS")); len(got) != channels {
+		t.Errorf("the channels are %q", got)
+	}
 	for i, c := range all {
 		next := map[string]int{}
 		expected := channels * messages
