@@ -33,7 +33,7 @@ var intended = map[string]string{
 // newer lists what is not refused here and unknown to Redis 7.0.15.
 var newer = strings.Fields(`
 	delex digest msetex hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl
-	hsetex httl xackdel xdelex client|no-touch client|setinfo cluster|myshardid cluster|slot-stats stralgo host: post
+	hsetex httl waitaof xackdel xdelex client|no-touch client|setinfo cluster|myshardid cluster|slot-stats stralgo host: post
 	vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim`)
 
 func TestTableAgreesWithCommandOfRedis(t *testing.T) {

@@ -102,6 +102,12 @@ func AppendOnlySubscriber(dst []byte, c *Command) []byte {
 	return AppendError(dst, "ERR Can't execute '"+c.Name+"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
 }
 
+// AppendCannotWait appends the reply to WAIT or WAITAOF where the server refuses the write that must precede it with an error reply.
+func AppendCannotWait(dst []byte, c *Command, reply []byte) []byte {
+	code, text := errorParts(reply)
+	return AppendError(dst, "ERR '"+c.Name+"' waits for a SWAPDB of the database with itself, which the server refuses: "+code+" "+text)
+}
+
 // AppendTooMany appends the reply to a request of more than most arguments, any of which may be a key.
 func AppendTooMany(dst []byte, c *Command, most int) []byte {
 	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" arguments is not supported by pinion")

@@ -37,8 +37,8 @@ var keyRows = []Command{
 	key("ttl", 2, read),
 	key("type", 2, read),
 	fragment("unlink", -2, 1, MergeSum, write),
-	refuse("wait"),
-	refuse("waitaof"),
+	blocking(solo("wait", 3, read)),
+	blocking(solo("waitaof", 4, read)),
 }
 
 var stringRows = []Command{

@@ -8,6 +8,7 @@ package core
 
 import (
 	"errors"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -57,14 +58,33 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte) {
 		return
 	}
 	r := p.l.requests.get()
-	r.command, r.bytes, r.state = cmd, int32(len(b)), isBlocking
+	before := c.beforeWait(cmd)
+	r.command, r.bytes, r.state = cmd, int32(len(before)+len(b)), isBlocking
+	if len(before) > 0 {
+		r.skips = 1
+	}
 	c.push(r)
 	c.changeSession(func(s *session) { s.waitsOn, s.waitsFor = own, append(s.waitsFor[:0], key...) })
 	c.waitBehind()
-	own.send(r, b, &c.stream)
+	own.sendBehind(r, before, b, &c.stream)
 	if c.stream.Hangup {
 		p.l.agenda.nextTurn(hungUp{c})
 	}
+}
+
+// beforeWait returns what must be sent before WAIT and WAITAOF, which are about the last write of the server's client. The writes of
+// this client have gone over another connection: one that changes nothing but is replicated comes after them, so what is waited
+// for includes them. (Other requests than writes do not do in Valkey, and in Redis since 7.2.)
+func (c *client) beforeWait(cmd *resp.Command) []byte {
+	if cmd.Route != resp.Solo {
+		return nil
+	}
+	db := strconv.Itoa(c.session.greeting.db)
+	out := resp.AppendArray(c.pool.l.scratch[:0], 3)
+	out = resp.AppendBulkString(out, "SWAPDB")
+	out = resp.AppendBulkString(out, db)
+	c.pool.l.scratch = resp.AppendBulkString(out, db)
+	return c.pool.l.scratch
 }
 
 // hungUp is a client that has hung up behind its blocking request.
@@ -89,12 +109,23 @@ func (c *client) unblock(withError bool) bool {
 	if own == nil || own.own.takenBack {
 		return false
 	}
-	reply := c.version().AppendNullArray(nil)
-	if withError {
-		reply = unblockedByCommand
+	reply := unblockedByCommand
+	if !withError {
+		reply = c.timedOut(own.head.command)
 	}
 	own.takeBack(reply)
 	return true
+}
+
+// timedOut returns the reply to a request that has waited for as long as it was to.
+func (c *client) timedOut(cmd *resp.Command) []byte {
+	switch cmd.Name {
+	case "wait":
+		return resp.AppendInt(nil, 0)
+	case "waitaof":
+		return resp.AppendInt(resp.AppendInt(resp.AppendArray(nil, 2), 0), 0)
+	}
+	return c.version().AppendNullArray(nil)
 }
 
 // takeBack calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
@@ -138,7 +169,9 @@ func (c *conn) park() {
 }
 
 // isParked tells whether a request waits in the server.
-func (c *conn) isParked() bool { return c.head != nil && c.head.state&isParked != 0 }
+func (c *conn) isParked() bool {
+	return c.head != nil && c.head.state&isParked != 0 && c.head.skips == 0
+}
 
 // unpark is called when r is answered, or its connection has ended.
 func (c *conn) unpark(r *request) {

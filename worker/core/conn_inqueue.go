@@ -21,6 +21,18 @@ func (c *conn) send(r *request, b []byte, in *stream.Stream) {
 	c.wake()
 }
 
+// sendBehind is send with something that goes before b: all of r's bytes are both.
+func (c *conn) sendBehind(r *request, before, b []byte, in *stream.Stream) {
+	if len(before) == 0 {
+		c.send(r, b, in)
+		return
+	}
+	c.enqueue(r, len(before)+len(b))
+	c.stream.Out.Append(c.endpoint.pool.l.memory, before)
+	c.stream.Out.Append(c.endpoint.pool.l.memory, b)
+	c.wake()
+}
+
 // enqueue adds r, of so many bytes, to the in queue.
 func (c *conn) enqueue(r *request, size int) {
 	l := c.endpoint.pool.l

@@ -173,6 +173,9 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		*n[link.ResponseBytes] += uint64(size)
 		if c.head.skips > 0 {
 			c.skipReply(reply)
+			if c.state == connClosed {
+				return used, nil
+			}
 			continue
 		}
 		*n[link.Responses]++
@@ -198,12 +201,14 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 }
 
 // skipReply takes a reply that comes before the one that answers the head of the in queue: +OK to MULTI, +QUEUED to what
-// follows. Where it is an error, the reply to EXEC will be one.
+// follows, or what precedes WAIT. Where it is an error, the reply to EXEC will be one.
 func (c *conn) skipReply(reply []byte) {
 	r := c.head
 	r.skips--
 	c.discards = false
 	switch {
+	case r.state&isBlocking != 0 && resp.IsError(reply):
+		c.failRequests(c.close(), &refusal{resp.AppendCannotWait(nil, r.command, reply)})
 	case resp.IsOutOfService(reply):
 		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 	case resp.IsError(reply):

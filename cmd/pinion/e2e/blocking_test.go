@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
@@ -130,4 +131,29 @@ func TestE2EBlockingLimit(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// WAIT counts replicas that have the client's own writes, although those have gone another way than WAIT does.
+func TestE2EWait(t *testing.T) {
+	t.Parallel()
+	primary := rig.RedisServerTCP(t, rig.FreeAddress(t))
+	host, port, _ := net.SplitHostPort(primary.Address)
+	replica := rig.RedisServerTCP(t, rig.FreeAddress(t), "--replicaof", host+" "+port)
+	c := rig.RedisPool(t, []*rig.Backend{primary}, "timeout: 1000").Dial()
+	rig.Eventually(t, "replicating", func() error {
+		c.WantDo("+OK\r\n", "SET", "k", "v")
+		if reply := c.Do("WAIT", "1", "2000"); reply != ":1\r\n" {
+			return fmt.Errorf("%q", reply)
+		}
+		return nil
+	})
+	replica.Signal(syscall.SIGSTOP)
+	c.WantDo("+OK\r\n", "SET", "k", "w")
+	c.WantDo(":0\r\n", "WAIT", "1", "300")
+	c.Send(rig.Request("SET", "k", "x") + rig.Request("WAIT", "1", "0") + rig.Request("GET", "k"))
+	c.Want("+OK\r\n")
+	replica.Signal(syscall.SIGCONT)
+	c.Want(":1\r\n")
+	c.Want(rig.Bulk("x"))
+	rig.RedisPool(t, rig.ThreeRedis(t)).Dial().WantDo("-ERR 'wait' is not supported by pinion in a pool of several servers\r\n", "WAIT", "1", "0")
 }
