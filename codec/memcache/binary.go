@@ -19,8 +19,8 @@ const (
 	binaryHeaderBytes = 24
 	replyMagic        = 0x81
 
-	// MaxHeadBytes is more than a packet has before its value.
-	MaxHeadBytes = binaryHeaderBytes + 4 + MaxKeyBytes
+	// maxHeadBytes is more than a packet has before its value.
+	maxHeadBytes = binaryHeaderBytes + 4 + MaxKeyBytes
 )
 
 // BinaryStatus is the result of a binary request.

@@ -39,12 +39,12 @@ func (f ReplyForm) Hides(reply []byte) bool {
 	return f.Kind == formNoMiss && code == "EN" || f.Kind == formNoSuccess && (code == "HD" || code == "VA")
 }
 
-// ValueBytes returns the size of the value that a packet is made of; 0: there is none.
-func (f ReplyForm) ValueBytes(reply []byte) (size int) {
-	if f.Kind == formBinary && metaCode(reply) == "VA" {
-		return len(reply) // its line is about as long as the head of the packet
+// MaxBytes returns the most that Append appends.
+func (f ReplyForm) MaxBytes(reply []byte) int {
+	if opcodes[f.Opcode].kind == binaryStat { // a line "STAT a b" is a packet
+		return (len("STAT a b\r\n")+binaryHeaderBytes)*(len(reply)/len("STAT a b\r\n")+1) + len(reply)
 	}
-	return 0
+	return maxHeadBytes + len(reply)
 }
 
 // Append appends what the client gets of a reply, complete and without "noreply": nothing, if it is not told.

@@ -3,7 +3,6 @@
 package core
 
 import (
-	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -84,8 +83,8 @@ func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memor
 		}
 		return reply, nil
 	}
-	if size := r.form.ValueBytes(reply); size >= memory.ClaimBytes {
-		if whole, err := l.memory.Get(size + memcache.MaxHeadBytes); err == nil {
+	if size := r.form.MaxBytes(reply); size >= memory.ClaimBytes {
+		if whole, err := l.memory.Get(size); err == nil {
 			whole.B = r.form.Append(whole.B[:0], reply)
 			return nil, whole
 		}

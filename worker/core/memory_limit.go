@@ -237,9 +237,13 @@ func (c *client) closeForMemory(reason error) {
 		c.fail(reason)
 		return
 	}
-	*c.pool.counters[link.ClientErr]++
 	l := c.pool.l
+	text := c.pool.errorText(reason)
+	if c.dialect == dialectBinary {
+		text = c.failurePacket(text)
+	}
+	*c.pool.counters[link.ClientErr]++
 	c.stream.DropInput(l.memory)
-	c.respond(c.pool.errorText(reason))
+	c.respond(text)
 	c.leave()
 }

@@ -80,6 +80,20 @@ func (c *client) refuseBinary(r *memcache.BinaryRequest, status memcache.BinaryS
 	}
 }
 
+// failurePacket returns an error as the reply to the request that the client has begun to send; nil: there is none, or its header
+// is not complete.
+func (c *client) failurePacket(text []byte) []byte {
+	b := c.stream.Kept()
+	if len(b) == 0 || b[0] != memcache.BinaryMagic {
+		return nil
+	}
+	r := memcache.ConsumeBinary(b)
+	if r.Size == 0 {
+		return nil
+	}
+	return r.Form.Append(nil, text)
+}
+
 // binaryRequest routes the request b, which is here as a whole.
 func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 	l := c.pool.l
