@@ -4,8 +4,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -38,6 +40,7 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 		w.names(p)
 	}
 	w.sharedServers(c.Pools)
+	w.flushes(c.Pools)
 	w.problems = append(w.problems, c.DescriptorWarnings(workers, descriptors)...)
 	_, warnings := w.problems.split()
 	return warnings
@@ -187,6 +190,36 @@ func (w *warner) sharedServers(pools []Pool) {
 			}
 		}
 	}
+}
+
+// flushes finds pools whose clients may empty all databases of a server that another pool has a database of.
+func (w *warner) flushes(pools []Pool) {
+	for i := range pools {
+		p := &pools[i]
+		if p.Protocol != link.Redis || p.denies("flushall") {
+			continue
+		}
+		for j := range pools {
+			if other := &pools[j]; other.DB != p.DB && other.Protocol == link.Redis && other.shares(p) {
+				w.warn(p, p.where("deny"), fmt.Sprintf("FLUSHALL of its clients empties the database of pool %q, too", other.Name),
+					"deny flushall; FLUSHDB empties the pool's own")
+			}
+		}
+	}
+}
+
+// denies reports whether the clients of the pool may not use the command.
+func (p *Pool) denies(command string) bool {
+	return slices.ContainsFunc(p.Deny, func(name string) bool {
+		return slices.ContainsFunc(resp.Denied(name), func(c *resp.Command) bool { return c.Name == command })
+	})
+}
+
+// shares reports whether the two pools have a server in common.
+func (p *Pool) shares(other *Pool) bool {
+	return slices.ContainsFunc(p.Servers, func(s link.Server) bool {
+		return slices.ContainsFunc(other.Servers, func(o link.Server) bool { return o.Address == s.Address })
+	})
 }
 
 // DescriptorWarnings returns what so many workers have too few descriptors for, if each may have so many, with a listener
