@@ -21,6 +21,10 @@ var dicedRequests = [][]byte{
 	redisRequestOf("MGET", "1", "2", "3", "4"), redisRequestOf("PING"), redisRequestOf("ECHO", strings.Repeat("e", 50_000)),
 	redisRequestOf("QUIT"), redisRequestOf("MULTI"), redisRequestOf("EXEC"), redisRequestOf("SELECT", "7"), redisRequestOf("RESET"),
 	redisRequestOf("SUBSCRIBE", "news"), redisRequestOf("AUTH", "wrong"), redisRequestOf("HELLO", "3"),
+	redisRequestOf("HELLO", "3"), redisRequestOf("HELLO", "2"), redisRequestOf("SELECT", "1"), redisRequestOf("SELECT", "0"),
+	redisRequestOf("MOVE", "1", "1"), redisRequestOf("CLIENT", "REPLY", "OFF"), redisRequestOf("CLIENT", "REPLY", "ON"),
+	redisRequestOf("CLIENT", "REPLY", "SKIP"), redisRequestOf("CLIENT", "TRACKING", "ON"), redisRequestOf("CLIENT", "TRACKING", "ON", "OPTIN"),
+	redisRequestOf("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a"), redisRequestOf("CLIENT", "TRACKING", "OFF"), redisRequestOf("CLIENT", "CACHING", "YES"),
 	redisRequestOf("CLIENT", "SETNAME", "somebody"), redisRequestOf("DEL", "1", "2", "3"), redisRequestOf("NONSENSE"),
 	redisRequestOf(append([]string{"MGET"}, strings.Split(strings.Repeat("k ", 3000)+"k", " ")...)...),
 	[]byte("*1\r\n$x\r\n"), []byte("POST / HTTP/1.1\r\n"), []byte("*2\r\n$3\r\nGET\r\n"), []byte("PING\r\n"),
@@ -53,6 +57,8 @@ func playLives(t *testing.T, dice *rand.Rand) {
 	r := newRig(t)
 	p := r.redisPool("s1", "s2")
 	p.ClientIdleTimeout = time.Minute
+	p.Databases = 2
+	p.AutoEjectHosts = dice.IntN(4) == 0
 	p.MaxRequestBytes = 300_000
 	p.Timeout = time.Duration(dice.IntN(2)) * 400 * time.Millisecond
 	r.limit = int64(dice.IntN(3)) * 60_000
@@ -122,9 +128,15 @@ func (r *rig) serverReplies(dice *rand.Rand) {
 		return
 	}
 	c := s.conns[len(s.conns)-1]
+	if dice.IntN(2) == 0 {
+		c = s.conns[dice.IntN(len(s.conns))]
+	}
 	switch {
+	case c.ended || c.fd < 0:
 	case dice.IntN(20) == 0:
 		c.hangUp()
+	case dice.IntN(8) == 0:
+		c.send([]byte(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\n1\r\n"))
 	case dice.IntN(8) == 0:
 		c.send([]byte("*2\r\n$1\r\n1\r\n$1\r\n2\r\n"))
 	case dice.IntN(8) == 0:

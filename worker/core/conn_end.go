@@ -101,6 +101,10 @@ func (c *conn) retire() {
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
+		if r.partOf() != nil { // the others may still be under way
+			c.endpoint.pool.l.answer(r, nil, nil)
+			continue
+		}
 		c.endpoint.pool.l.forget(r)
 	}
 }

@@ -29,6 +29,7 @@ func checkInvariants(t testing.TB, l *loop) {
 	if clients != l.clients {
 		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
 	}
+	checkTrackers(t, l)
 	unsent := map[*client]int{}
 	for _, p := range l.pools {
 		for _, s := range p.servers {
@@ -311,6 +312,31 @@ func checkEmpty(t testing.TB, l *loop) {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)
 				}
 			}
+		}
+	}
+}
+
+// checkTrackers counts the clients that track keys, those in flight in either direction included.
+func checkTrackers(t testing.TB, l *loop) {
+	t.Helper()
+	trackers := map[*pool]int{}
+	for _, entry := range l.table {
+		var c *client
+		switch h := entry.h.(type) {
+		case *client:
+			c = h
+		case inFlightClient:
+			c = h.c
+		case *preparedClient:
+			c = h.c
+		}
+		if c != nil && c.session.tracking != nil {
+			trackers[c.pool]++
+		}
+	}
+	for _, p := range l.pools {
+		if p.trackers != trackers[p] {
+			t.Fatalf("pool %q counts %d clients that track keys and has %d", p.name, p.trackers, trackers[p])
 		}
 	}
 }
