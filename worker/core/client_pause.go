@@ -41,6 +41,9 @@ func (p *pool) pauseClients(length time.Duration, writesOnly bool) {
 
 // unpauseClients has the clients that wait go on.
 func (p *pool) unpauseClients() {
+	if !p.pause.on {
+		return
+	}
 	p.l.timers.Stop(&p.pause.end)
 	p.pause.on = false
 	for c := range p.l.everyClient {

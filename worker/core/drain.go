@@ -48,6 +48,9 @@ func (l *loop) startEnding(limit time.Duration) {
 		l.succession.rendezvous.open()
 	}
 	l.closeListeners()
+	for _, p := range l.pools {
+		p.unpauseClients()
+	}
 	if limit > 0 {
 		l.draining.till.Fire = func() {
 			l.ended = true

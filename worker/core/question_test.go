@@ -374,3 +374,38 @@ func TestStrayQuestions(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A client that a pause keeps waiting is not idle.
+func TestPausedClientIsNotIdle(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1").ClientIdleTimeout = 2 * time.Second
+	r.start()
+	waits, idle := r.connect("waits", 0, 0), r.connect("idle", 0, 0)
+	waits.send(redisRequestOf("CLIENT", "PAUSE", "10000"))
+	r.turn()
+	waits.send(redisRequestOf("PING"))
+	r.turn()
+	r.advance(10 * time.Second)
+	if got := string(waits.take()); got != "+OK\r\n+PONG\r\n" || waits.ended || !idle.ended {
+		t.Errorf("got %q, ended: %v; an idle one: %v", got, waits.ended, idle.ended)
+	}
+	r.advance(5 * time.Second)
+	if !waits.ended {
+		t.Error("it is not closed when it is idle")
+	}
+}
+
+// A worker that is to end does not wait for the end of a pause: what its clients have asked is carried out.
+func TestPauseEndsWithDrain(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("CLIENT", "PAUSE", "100000"))
+	c.send(redisRequestOf("PING"))
+	r.turn()
+	r.tell(link.Message{Kind: link.Drain, Body: link.DrainBody(0)})
+	if got := string(c.take()); got != "+OK\r\n+PONG\r\n" || !c.ended || !r.workers[0].ended {
+		t.Errorf("got %q, ended: %v; the worker: %v", got, c.ended, r.workers[0].ended)
+	}
+}

@@ -155,6 +155,12 @@ func TestE2ECommandOfServersLessWhatIsRefused(t *testing.T) {
 	c.WantDo(rig.Array(described["get"], "$-1\r\n", "$-1\r\n"), "COMMAND", "INFO", "get", "psync", "nosuch")
 	c.WantDo(redis.Do("COMMAND", "DOCS", "get", "set"), "COMMAND", "DOCS", "get", "psync", "set")
 	c.WantDo(redis.Do("COMMAND", "LIST", "FILTERBY", "PATTERN", "xreadg*"), "COMMAND", "LIST", "FILTERBY", "PATTERN", "xreadg*")
+	for _, a := range everyCommand(t, redis) {
+		for _, sub := range []string{"GETKEYS", "GETKEYSANDFLAGS"} {
+			args := append([]string{"COMMAND", sub}, a.words...)
+			c.WantDo(redis.Do(args...), args...)
+		}
+	}
 	for _, request := range []string{"MSET a 1 b 2", "EVAL x 2 a b c", "XREAD COUNT 1 STREAMS a b 0 0", "ZUNIONSTORE d 2 a b", "SORT a STORE b", "GET"} {
 		for _, sub := range []string{"GETKEYS", "GETKEYSANDFLAGS"} {
 			args := append([]string{"COMMAND", sub}, strings.Fields(request)...)
