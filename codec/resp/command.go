@@ -89,6 +89,8 @@ const (
 	LocalMulti
 	LocalExec
 	LocalDiscard
+	LocalWatch
+	LocalUnwatch
 	LocalSubscribe   // and its kin
 	LocalUnsubscribe // and its kin
 	LocalHangUp      // close without a reply: an HTTP request that a browser was tricked into sending here

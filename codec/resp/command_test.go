@@ -87,7 +87,7 @@ func TestTableInvariants(t *testing.T) {
 			bad = "ID"
 		case c.Route == Forward && c.First == 0 && c.Find == nil:
 			bad = "no keys"
-		case c.Route != Forward && c.Route != Fragment && (c.First != 0 || c.Find != nil):
+		case c.Route != Forward && c.Route != Fragment && c.Local != LocalWatch && (c.First != 0 || c.Find != nil):
 			bad = "keys"
 		case c.First > 0 && (least <= c.First || least <= c.Last || c.Step == 0):
 			bad = "a key beyond the least number of arguments"

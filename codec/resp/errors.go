@@ -28,6 +28,7 @@ const (
 	NoServerDB        = "ERR the server has no such database, see SELECT"
 
 	NestedMulti         = "ERR MULTI calls can not be nested"
+	WatchInMulti        = "ERR WATCH inside MULTI is not allowed"
 	ExecWithoutMulti    = "ERR EXEC without MULTI"
 	DiscardWithoutMulti = "ERR DISCARD without MULTI"
 	LargeTransaction    = "ERR transaction is larger than max_request_bytes"

@@ -36,8 +36,8 @@ var connectionRows = []Command{
 	local("discard", 1, LocalDiscard),
 	local("exec", 1, LocalExec),
 	local("multi", 1, LocalMulti),
-	refuse("unwatch"),
-	refuseTurn("watch"),
+	local("unwatch", 1, LocalUnwatch),
+	watchRow(),
 
 	local("psubscribe", -2, LocalSubscribe),
 	find("publish", 3, 0, findChannel, write),
@@ -180,5 +180,12 @@ func commandRow() Command {
 		asking(local("list", -2, LocalCommandList), mergeCommands),
 	)
 	c.Route, c.Arity, c.Local, c.Merge = Local, -1, LocalCommand, mergeCommands
+	return c
+}
+
+// watchRow is WATCH, the one command with keys that is answered here: they decide which connection it needs.
+func watchRow() Command {
+	c := local("watch", -2, LocalWatch)
+	c.First, c.Last, c.Step = 1, -1, 1
 	return c
 }

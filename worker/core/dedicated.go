@@ -36,6 +36,7 @@ type purpose uint8
 const (
 	forBlocking     purpose = 1 // a request that may wait in the server
 	forSubscription purpose = 2 // channels and patterns that it has subscribed to
+	forWatching     purpose = 4 // keys that it watches
 	forTracking     purpose = 8 // all that it asks, so that the server can tell it what changes of that
 )
 
@@ -199,6 +200,9 @@ func (c *conn) detach() {
 	c.own.client, c.own.purposes = nil, 0
 	if client.session.waitsOn == c {
 		client.session.waitsOn = nil
+	}
+	if w := client.session.watch; w != nil && w.conn == c {
+		w.conn = nil
 	}
 	client.changeSession(func(s *session) {
 		s.dedicated = slices.DeleteFunc(s.dedicated, func(other *conn) bool { return other == c })

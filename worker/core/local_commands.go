@@ -53,6 +53,11 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		return
 	case resp.LocalDiscard:
 		out = c.discard(out)
+	case resp.LocalWatch:
+		c.watchKeys(cmd, b, args, count)
+		return
+	case resp.LocalUnwatch:
+		out = c.unwatch(out)
 	case resp.LocalInfo:
 		c.info(cmd, b, args)
 		return
@@ -173,7 +178,7 @@ func (c *client) login(user, password []byte) bool {
 // reset answers RESET: the client is as it was when it connected. It waits where its requests have gone over other server
 // connections than they will.
 func (c *client) reset(out []byte) []byte {
-	if c.session.greeting.index > 0 && !c.settled() {
+	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.settled() {
 		return out
 	}
 	c.resetSession()

@@ -76,8 +76,11 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 			g.waiting = r.Waiting
 			g.c.changeSession(func(s *session) { s.waitsFor = []byte(r.Key) })
 		}
-		e := g.c.endpointOf(r)
-		if e == nil {
+		e, why := g.c.endpointOf(r), purpose(r.Purposes)
+		if !g.c.pool.goesOnWatching(records[0].Watch) {
+			why &^= forWatching
+		}
+		if e == nil || why == 0 {
 			continue
 		}
 		own := e.addDedicated(g.c.session.greeting)
@@ -87,11 +90,14 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 			own.retire()
 			return err
 		}
-		own.own.client, own.own.purposes = g.c, purpose(r.Purposes)
+		own.own.client, own.own.purposes = g.c, why
 		g.c.changeSession(func(s *session) {
 			s.dedicated = append(s.dedicated, own)
 			if r.Waiting != "" {
 				s.waitsOn = own
+			}
+			if why&forWatching != 0 {
+				s.watch.conn = own
 			}
 		})
 	}

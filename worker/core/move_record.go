@@ -30,6 +30,7 @@ func (c *client) record(since int64) handoff.Record {
 	r.Input = c.stream.Kept()
 	r.Output = c.stream.Out.Pieces(nil)
 	c.pool.recordSession(c.session, &r)
+	c.recordWatch(&r)
 	if c.dialect == dialectBinary {
 		r.Dialect = handoff.DialectBinary
 	}
@@ -82,6 +83,9 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	}
 	if limit := l.spec.MemoryLimit; limit > 0 && size > 0 && l.memory.Held()+int64(size) > limit-limit/4 {
 		return errNoRoom
+	}
+	if r.Watch != nil {
+		c.unpackWatch(r.Watch)
 	}
 	if err = c.stream.Keep(l.memory, r.Input); err == nil && r.Transaction != nil {
 		err = c.unpackTransaction(r.Transaction)

@@ -95,6 +95,9 @@ func (p *pool) nextLane() uint16 {
 
 // serverConn returns the connection over which the client's requests for a server go, so that they keep their order.
 func (c *client) serverConn(server int) *conn {
+	if w := c.session.watch; w != nil && w.conn != nil && w.conn.endpoint.server.index == server {
+		return w.conn
+	}
 	return c.pool.servers[server].primary.conn(c.session.greeting, c.lane)
 }
 

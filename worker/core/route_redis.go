@@ -239,7 +239,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 }
 
 // refuse answers a command that clients of the pool cannot use. Where the client's next requests would mean something else after it
-// (those behind WATCH are to fail with it), they are not processed and the connection ends, as with nutcracker.
+// (those behind MULTI are not to be executed), they are not processed and the connection ends, as with nutcracker.
 func (c *client) refuse(cmd *resp.Command, reason string, appendError func(dst []byte, cmd *resp.Command) []byte) {
 	c.noteRefusal(cmd.Name, reason)
 	c.respondScratch(appendError(c.pool.l.scratch[:0], cmd))

@@ -31,7 +31,8 @@ type session struct {
 	subscriptions *subscriptions // nil: it has had none
 	tracking      *tracking      // nil: it tracks nothing
 
-	tx *transaction // between MULTI and EXEC; nil: not there
+	tx    *transaction // between MULTI and EXEC; nil: not there
+	watch *watch       // nil: it watches no keys
 }
 
 // sessions are the two sessions that the clients of a pool share that have set nothing, at no cost.
@@ -106,7 +107,7 @@ func (s *session) cost() int {
 	if s.plain {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost() + s.tracking.cost()
+	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost() + s.tracking.cost() + s.watch.cost()
 }
 
 // authenticate notes whether the client is authenticated.
@@ -122,6 +123,7 @@ func (c *client) authenticate(may bool) {
 func (c *client) resetSession() {
 	c.dropTransaction()
 	c.dropTracking()
+	c.forgetWatch()
 	c.endDedicated()
 	c.dropSubscriptions()
 	c.pool.l.memory.Uncharge(c.session.cost())
@@ -147,6 +149,11 @@ func (c *client) greetAs(version resp.Version, db int) {
 		return
 	}
 	c.ownSession().greeting = g
+	if c.session.watch != nil { // over a connection of another protocol, of keys of another database
+		keys := c.session.watch.keys
+		c.dropWatch()
+		c.ownWatch().keys = keys
+	}
 	if g.version != before.version {
 		c.endDedicated()
 		c.checkSubscriptions()

@@ -57,9 +57,9 @@ func (c *client) multi(out []byte) []byte {
 	return resp.AppendSimple(out, "OK")
 }
 
-// openTransaction begins an empty transaction.
+// openTransaction begins an empty transaction. With watched keys it is decided of which server.
 func (c *client) openTransaction() *transaction {
-	t := &transaction{server: anywhere}
+	t := &transaction{server: c.watchedServer(), epoch: c.pool.placement.seen}
 	c.ownSession().tx = t
 	c.pool.l.memory.Charge(transactionBytes)
 	return t
@@ -69,6 +69,9 @@ func (c *client) openTransaction() *transaction {
 func (c *client) discard(out []byte) []byte {
 	if c.session.tx == nil {
 		return resp.AppendError(out, resp.DiscardWithoutMulti)
+	}
+	if !c.endWatch() {
+		return out
 	}
 	c.dropTransaction()
 	return resp.AppendSimple(out, "OK")
@@ -96,7 +99,7 @@ func (c *client) spoilTransaction() {
 // actsAtOnce tells whether a request is no part of the transaction that it comes in.
 func actsAtOnce(cmd *resp.Command) bool {
 	switch cmd.Local {
-	case resp.LocalMulti, resp.LocalExec, resp.LocalDiscard, resp.LocalReset, resp.LocalQuit, resp.LocalHangUp:
+	case resp.LocalMulti, resp.LocalExec, resp.LocalDiscard, resp.LocalWatch, resp.LocalReset, resp.LocalQuit, resp.LocalHangUp:
 		return true
 	}
 	return false
@@ -201,14 +204,20 @@ func (t *transaction) isStale(pl *placement) bool {
 
 // exec answers EXEC, or sends the transaction.
 func (c *client) exec(cmd *resp.Command) {
-	l, t := c.pool.l, c.session.tx
+	l, t, w := c.pool.l, c.session.tx, c.session.watch
 	switch {
 	case t == nil:
 		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecWithoutMulti))
-	case t.spoiled:
+	case w != nil && !c.settled():
+	case t.spoiled, w != nil && w.refused:
 		c.dropTransaction()
+		c.dropWatch()
 		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecAbort))
-	case t.queued.Len() == 0:
+	case w != nil && c.watchedServer() == anywhere:
+		c.dropTransaction()
+		c.dropWatch()
+		c.respondScratch(c.version().AppendNullArray(l.scratch[:0]))
+	case t.queued.Len() == 0 && w == nil:
 		c.dropTransaction()
 		c.respondScratch(resp.AppendArray(l.scratch[:0], 0))
 	default:
@@ -235,6 +244,10 @@ func (c *client) sendTransaction(r *request) {
 		server = p.placement.fixed()
 	}
 	r.skips = 1 + t.count
+	var own *conn
+	if w := c.session.watch; w != nil {
+		own = w.conn
+	}
 	if t.size() > mostCopiedBytes {
 		body := t.queued
 		t.queued = stream.Output{}
@@ -250,6 +263,9 @@ func (c *client) sendTransaction(r *request) {
 		p.forward(r, c, server, l.scratch, nil)
 	}
 	c.dropTransaction()
+	if own != nil {
+		c.watchExecuted(own)
+	}
 }
 
 // isTransaction tells whether r is a transaction: all that is between MULTI and EXEC.

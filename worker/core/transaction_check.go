@@ -97,7 +97,7 @@ func (c *client) refuseInTransaction(cmd *resp.Command, b []byte, args []resp.Sp
 // isHarmless tells whether a request that is answered here otherwise changes nothing for others when a server executes it.
 func (c *client) isHarmless(cmd *resp.Command, b []byte, args []resp.Span) bool {
 	switch cmd.Local {
-	case resp.LocalPing, resp.LocalEcho:
+	case resp.LocalPing, resp.LocalEcho, resp.LocalUnwatch:
 		return true
 	case resp.LocalSelect:
 		n, ok := resp.ParseInt(args[1].Of(b))
@@ -152,7 +152,7 @@ type transactionCheck struct {
 
 // beginTransactionCheck sends the client's transaction, to whose EXEC r is the answer, if all of it can be executed.
 func (c *client) beginTransactionCheck(r *request) {
-	k := &transactionCheck{pieces: c.session.tx.queued.Pieces(nil), server: anywhere, epoch: c.pool.placement.seen}
+	k := &transactionCheck{pieces: c.session.tx.queued.Pieces(nil), server: c.watchedServer(), epoch: c.pool.placement.seen}
 	c.walk = &keyWalk{request: r, left: 1, aim: k}
 }
 

@@ -56,7 +56,12 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Input: []byte("*1\r\n$4\r\nEX"),
 		Transaction: &Transaction{Count: 2, Queued: [][]byte{[]byte("*1\r\n$4\r\nPING\r\n"), nil, []byte("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")}},
 	},
-	"transaction-empty":   {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Transaction: &Transaction{}},
+	"transaction-empty": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Transaction: &Transaction{}},
+	"watch": {
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 1,
+		Watch: &Watch{Keys: 2, Placement: 0x0123456789abcdef},
+	},
+	"watch-lost":          {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Watch: &Watch{Lost: true, Refused: true, Keys: 1}},
 	"transaction-aborted": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Name: "cron", Transaction: &Transaction{Aborted: true}},
 	"waiting":             {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Input: []byte("PING\r\n"), Connections: 1},
 	"waiting-connection": {
@@ -258,6 +263,8 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(appendField(nil, tagDB, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}), errLength},
 		{with(appendField(nil, tagConnections, 4), []byte{1, 0, 0, 0}), nil},
 		{with(appendField(nil, tagConnections, 3), []byte{1, 0, 0}), errLength},
+		{with(appendField(nil, tagWatch, 16), append([]byte{4}, make([]byte, 15)...)), ErrUnknown},
+		{with(appendField(nil, tagWatch, 8), make([]byte, 8)), errLength},
 		{with(appendField(nil, tagTransaction, 7), make([]byte, 7)), errLength},
 		{with(appendField(nil, tagTransaction, 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},
 		{with(appendField(nil, tagTransaction, 9), []byte{1, 0, 0, 0, 7, 0, 0, 0, '*'}), nil},

@@ -23,6 +23,7 @@ type Record struct {
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request
 
 	Transaction *Transaction // between MULTI and EXEC; nil: not there
+	Watch       *Watch       // keys that it watches; nil: none
 
 	Name       string // set by CLIENT SETNAME
 	LibName    string
@@ -79,6 +80,14 @@ type Transaction struct {
 // Bytes returns how many bytes the requests have.
 func (t *Transaction) Bytes() int { return total(t.Queued) }
 
+// Watch is what a client watches, over a connection that moves with it.
+type Watch struct {
+	Lost      bool   // whether a key has changed is not known any more
+	Refused   bool   // a WATCH was refused: EXEC is refused, too
+	Keys      uint32 // of them
+	Placement uint64 // tells by what placement they live on the connection's server
+}
+
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
 
@@ -102,6 +111,7 @@ const (
 	tagIdle          = 13            // 8 bytes, ms
 	tagFrozen        = 14            // 8 bytes, ns
 	tagTransaction   = 17 | critical // flags (4 bytes), count (4 bytes), requests
+	tagWatch         = 28 | critical // flags (4 bytes), keys (4 bytes), placement (8 bytes)
 	tagRESP          = 16 | critical // 4 bytes
 	tagDB            = 19 | critical // 4 bytes
 	tagTracking      = 20 | critical // 1 byte, then of each request: 4 bytes of length, its bytes
@@ -121,6 +131,12 @@ const flagAuthenticated = 1
 
 // transactionAborted is the one flag of a transaction. Each is critical.
 const transactionAborted = 1
+
+// Flags of a watch. Each is critical.
+const (
+	watchLost    = 1
+	watchRefused = 2
+)
 
 // State is the encoded form of several records, without a copy of their Input and Output.
 type State struct {
@@ -174,6 +190,7 @@ func (s *State) Add(r *Record) {
 	s.text(tagKey, r.Key)
 	s.subscriptions(r.Subscriptions)
 	s.transaction(r.Transaction)
+	s.watch(r.Watch)
 	s.foreign(tagInput, r.Input)
 	s.foreign(tagOutput, r.Output...)
 	s.cut()
@@ -251,6 +268,23 @@ func (s *State) transaction(t *Transaction) {
 	s.own = binary.LittleEndian.AppendUint32(s.own, flags)
 	s.own = binary.LittleEndian.AppendUint32(s.own, t.Count)
 	s.append(t.Queued)
+}
+
+// watch appends a watch.
+func (s *State) watch(w *Watch) {
+	if w == nil {
+		return
+	}
+	flags := uint32(0)
+	if w.Lost {
+		flags |= watchLost
+	}
+	if w.Refused {
+		flags |= watchRefused
+	}
+	s.own = binary.LittleEndian.AppendUint32(appendField(s.own, tagWatch, 16), flags)
+	s.own = binary.LittleEndian.AppendUint32(s.own, w.Keys)
+	s.own = binary.LittleEndian.AppendUint64(s.own, w.Placement)
 }
 
 // foreign appends a field, if there is something to say, without copying its bytes.
@@ -367,6 +401,8 @@ func (r *Record) field(t tag, value []byte) error {
 		r.Output = [][]byte{value}
 	case tagTransaction:
 		return r.transaction(value)
+	case tagWatch:
+		return r.watch(value)
 	case tagSkip:
 		return readUint64(&r.Skip, value)
 	case tagName:
@@ -448,6 +484,23 @@ func (r *Record) transaction(value []byte) error {
 	if requests := value[8:]; len(requests) > 0 {
 		r.Transaction.Queued = [][]byte{requests}
 	}
+	return nil
+}
+
+// watch reads a watch.
+func (r *Record) watch(value []byte) error {
+	var flags, keys uint32
+	var placement uint64
+	if len(value) != 16 {
+		return errLength
+	}
+	if err := errors.Join(readUint32(&flags, value[:4]), readUint32(&keys, value[4:8]), readUint64(&placement, value[8:])); err != nil {
+		return err
+	}
+	if flags&^(watchLost|watchRefused) != 0 {
+		return fmt.Errorf("%w: flags %#x of a watch", ErrUnknown, flags)
+	}
+	r.Watch = &Watch{Lost: flags&watchLost != 0, Refused: flags&watchRefused != 0, Keys: keys, Placement: placement}
 	return nil
 }
 

@@ -100,3 +100,84 @@ func TestE2EReloadInTransaction(t *testing.T) {
 	bad.WantDo("-EXECABORT Transaction discarded because of previous errors.\r\n", "EXEC")
 	c.WantDo(":300000\r\n", "STRLEN", "k")
 }
+
+// Clients that count by watching what they count count right, whoever else counts.
+func TestE2EWatch(t *testing.T) {
+	t.Parallel()
+	p := rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`)
+	ctx := context.Background()
+	db := redis.NewClient(&redis.Options{Addr: p.Address})
+	defer db.Close()
+	const clients, rounds = 6, 20
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for done := 0; done < rounds; {
+				err := db.Watch(ctx, func(tx *redis.Tx) error {
+					n, err := tx.Get(ctx, "{c}ounter").Int()
+					if err != nil && !errors.Is(err, redis.Nil) {
+						return err
+					}
+					_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+						pipe.Set(ctx, "{c}ounter", n+1, 0)
+						return nil
+					})
+					return err
+				}, "{c}ounter")
+				switch {
+				case err == nil:
+					done++
+				case !errors.Is(err, redis.TxFailedErr):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n, err := db.Get(ctx, "{c}ounter").Int(); n != clients*rounds || err != nil {
+		t.Errorf("counted %d, %v, want %d", n, err, clients*rounds)
+	}
+	var several []string
+	for i := range 20 {
+		several = append(several, fmt.Sprintf("several:%d", i))
+	}
+	if err := db.Watch(ctx, func(*redis.Tx) error { return nil }, several...); !strings.Contains(fmt.Sprint(err), "CROSSSHARD") {
+		t.Errorf("keys of several servers: %v", err)
+	}
+}
+
+// Workers change while keys are watched. What was changed meanwhile is noticed, and what was not is not.
+func TestE2EReloadWhileWatching(t *testing.T) {
+	t.Parallel()
+	address := rig.FreeAddress(t)
+	server := rig.RedisServerTCP(t, rig.FreeAddress(t))
+	config := func(options ...string) string {
+		return rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: append(options, "redis: true"), Servers: rig.Lines([]*rig.Backend{server})})
+	}
+	o := operate(t, config(), address)
+	same, changed, elsewhere, other := o.Dial(), o.Dial(), o.Dial(), o.Dial()
+	for _, c := range []*rig.Client{same, changed, elsewhere} {
+		c.WantDo("+OK\r\n", "WATCH", "a", "b")
+	}
+	same.WantDo("+OK\r\n", "MULTI")
+	o.reloads(t, "")
+	other.WantDo("+OK\r\n", "SET", "c", "1")
+	same.WantDo("+QUEUED\r\n", "SET", "a", "same")
+	same.WantDo("*1\r\n+OK\r\n", "EXEC")
+	o.reloads(t, "")
+	changed.WantDo("+OK\r\n", "MULTI")
+	changed.WantDo("+QUEUED\r\n", "SET", "a", "changed")
+	changed.WantDo("*-1\r\n", "EXEC")
+	changed.WantDo("+OK\r\n", "WATCH", "a")
+	elsewhere.WantDo("+OK\r\n", "UNWATCH")
+	elsewhere.WantDo("+OK\r\n", "WATCH", "a")
+	o.configure(t, config("hash: md5")) // by which keys may live elsewhere
+	o.reloads(t, "")
+	for _, c := range []*rig.Client{changed, elsewhere} {
+		c.WantDo("+OK\r\n", "MULTI")
+		c.WantDo("+QUEUED\r\n", "SET", "a", "elsewhere")
+		c.WantDo("*-1\r\n", "EXEC")
+	}
+	other.WantDo("$4\r\nsame\r\n", "GET", "a")
+}

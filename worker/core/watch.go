@@ -1,0 +1,204 @@
+// WATCH: keys that a client watches until EXEC, on a connection of its own to the server on which they live. All that it asks of
+// that server meanwhile goes over the same connection, so that it reads what it watches, and its EXEC as well.
+//
+//	WATCH ──► watching ─┬─ EXEC: over that connection, which is given back with the reply
+//	                    ├─ UNWATCH, DISCARD ──► given back
+//	                    └─ the connection ends, keys may live elsewhere ──► lost: EXEC answers as if a key had been changed
+//
+// Whether a watched key was changed after its watch is lost nobody knows. That EXEC does not execute anything then is always
+// right, and clients know what to do: they begin anew.
+
+package core
+
+import (
+	"fmt"
+	"hash/fnv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// watch is what a client watches. Loop only.
+type watch struct {
+	conn    *conn  // the client's own, over which it watches; nil: the watch is lost
+	keys    int    // of them
+	epoch   uint64 // of the placement by which they live there
+	refused bool   // a WATCH was refused: EXEC will be
+}
+
+var unwatchRequest = []byte("*1\r\n$7\r\nUNWATCH\r\n")
+
+// watchKeys answers WATCH, or sends it to the server of its keys, unless it has to wait.
+func (c *client) watchKeys(cmd *resp.Command, b []byte, args []resp.Span, count int) {
+	p, l, w := c.pool, c.pool.l, c.session.watch
+	switch {
+	case c.session.tx != nil:
+		c.respondScratch(resp.AppendError(l.scratch[:0], resp.WatchInMulti))
+		return
+	case count > maxOptions:
+		c.refuseWatch(resp.AppendTooMany(l.scratch[:0], cmd, maxOptions))
+		return
+	case len(args) < count:
+		_, l.redisRoute.args, _ = resp.ConsumeRequest(b, args)
+		args = l.redisRoute.args
+	}
+	row := resp.Row{First: 1, Count: count - 1, Step: 1}
+	server := p.serverOf(b, args, nil, row)
+	watched := c.watchedServer()
+	if watched != anywhere && p.placement.random {
+		server = watched
+	}
+	switch {
+	case !p.placement.random && len(p.servers) > 1 && !p.together(server, b, args, nil, row), watched != anywhere && watched != server:
+		c.refuseWatch(c.refuseShards(cmd))
+	case w != nil && watched == anywhere: // EXEC fails in any case
+		w.keys += row.Count
+		c.respondScratch(resp.AppendSimple(l.scratch[:0], "OK"))
+	case w == nil && !c.settled():
+	default:
+		c.watchOn(server, cmd, b, row.Count)
+	}
+}
+
+// watchOn sends a WATCH of so many keys to their server.
+func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
+	p := c.pool
+	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
+	if server >= 0 {
+		own, err = c.dedicate(server, forWatching)
+	}
+	if err != nil {
+		*p.counters[link.ForwardError]++
+		c.refuseWatch(p.errorText(err))
+		return
+	}
+	w := c.ownWatch()
+	w.conn, w.epoch = own, p.placement.seen
+	w.keys += keys
+	r := p.l.requests.get()
+	r.command, r.bytes = cmd, int32(len(b))
+	c.push(r)
+	own.send(r, b, &c.stream)
+}
+
+// ownWatch returns the client's watch, made when first needed.
+func (c *client) ownWatch() *watch {
+	if c.session.watch == nil {
+		c.changeSession(func(s *session) { s.watch = new(watch) })
+	}
+	return c.session.watch
+}
+
+// refuseWatch answers WATCH with an error. A client that goes on all the same must not execute what it would have guarded.
+func (c *client) refuseWatch(failure []byte) {
+	c.ownWatch().refused = true
+	c.respond(failure)
+}
+
+// watchedServer returns the server on which the client watches keys that are sure to live there; anywhere: on none.
+func (c *client) watchedServer() int {
+	if w := c.session.watch; w != nil && w.conn != nil && w.epoch == c.pool.placement.seen {
+		return w.conn.endpoint.server.index
+	}
+	return anywhere
+}
+
+// unwatch answers UNWATCH, unless it has to wait.
+func (c *client) unwatch(out []byte) []byte {
+	if !c.endWatch() {
+		return out
+	}
+	return resp.AppendSimple(out, "OK")
+}
+
+// endWatch ends the client's watch, if it has one. It waits for the replies to what went over the same connection: what comes next
+// goes over another one.
+func (c *client) endWatch() (done bool) {
+	w := c.session.watch
+	if w == nil {
+		return true
+	}
+	if !c.settled() {
+		return false
+	}
+	c.dropWatch()
+	return true
+}
+
+// dropWatch ends the client's watch, also in the server. It must be settled.
+func (c *client) dropWatch() {
+	w := c.session.watch
+	if w == nil {
+		return
+	}
+	if own := w.conn; own != nil {
+		own.send(c.pool.l.requests.get(), unwatchRequest, nil) // whose reply is nobody's
+		own.release(forWatching)
+	}
+	c.forgetWatch()
+}
+
+// forgetWatch ends the client's watch here.
+func (c *client) forgetWatch() {
+	if c.session.watch != nil {
+		c.changeSession(func(s *session) { s.watch = nil })
+	}
+}
+
+// number returns how many keys are watched; w may be nil.
+func (w *watch) number() int {
+	if w == nil {
+		return 0
+	}
+	return w.keys
+}
+
+// cost returns how many bytes the watch takes; w may be nil.
+func (w *watch) cost() int {
+	if w == nil {
+		return 0
+	}
+	return int(unsafe.Sizeof(*w))
+}
+
+// watchExecuted is called when EXEC is on its way over the connection on which the client watches: the server ends the watch. The
+// client's next requests, which go over another connection, wait for its reply.
+func (c *client) watchExecuted(own *conn) {
+	c.waitBehind()
+	own.release(forWatching)
+	c.forgetWatch()
+}
+
+// placementMark tells placements from others by which some key may live elsewhere, also those of other workers.
+func (p *pool) placementMark() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q %q %q", p.spec.Hash, p.spec.Distribution, p.spec.HashTag)
+	for i, s := range p.spec.Servers {
+		fmt.Fprintf(h, " %q %d %v", s.Name, s.Weight, p.placement.live[i])
+	}
+	return h.Sum64()
+}
+
+// recordWatch writes the client's watch down for another worker.
+func (c *client) recordWatch(r *handoff.Record) {
+	w := c.session.watch
+	if w == nil {
+		return
+	}
+	r.Watch = &handoff.Watch{Keys: uint32(w.keys), Refused: w.refused, Lost: c.watchedServer() == anywhere, Placement: c.pool.placementMark()}
+}
+
+// unpackWatch gives the client the watch that it had in another worker. Its connection follows.
+func (c *client) unpackWatch(record *handoff.Watch) {
+	w := c.ownWatch()
+	w.keys, w.refused, w.epoch = int(record.Keys), record.Refused, c.pool.placement.seen
+}
+
+// goesOnWatching tells whether the watch of a client that comes from another worker is good here.
+func (p *pool) goesOnWatching(record *handoff.Watch) bool {
+	return record != nil && !record.Lost && record.Placement == p.placementMark()
+}

@@ -1,0 +1,55 @@
+// Watching clients move with their connection, and their requests keep their order.
+
+package core
+
+import (
+	"slices"
+	"testing"
+)
+
+// A client that watches moves between any two requests, and the other worker knows what its server watches. Where keys live
+// elsewhere, or the connection has ended, EXEC answers as if a key had been changed.
+func TestMoveWatch(t *testing.T) {
+	block := slices.Concat(multiRequest, redisRequestOf("SET", "a", "1"), execRequest)
+	for _, test := range []struct {
+		name   string
+		before func(r *rig, next *loop)
+		sent   bool
+		want   string
+	}{
+		{"same", func(*rig, *loop) {}, true, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"},
+		{"placed otherwise", func(_ *rig, next *loop) { next.pools[0].spec.HashTag = "{}" }, false, "+OK\r\n+QUEUED\r\n*-1\r\n"},
+		{"ended", func(r *rig, _ *loop) { r.servers[0].conns[0].hangUp(); r.turn() }, false, "+OK\r\n+QUEUED\r\n*-1\r\n"},
+	} {
+		r, before, next := twoGenerations(t, nil)
+		c := r.connect("c", 0, 0)
+		c.send(redisRequestOf("WATCH", "a"))
+		r.turn()
+		own := r.servers[0].conns[0]
+		if got := string(own.take()); got != string(redisRequestOf("WATCH", "a")) {
+			t.Fatalf("%s: the server got %q", test.name, got)
+		}
+		own.send([]byte("+OK\r\n"))
+		r.turn()
+		c.take()
+		test.before(r, next)
+		r.handOver(before, next)
+		if next.clients != 1 || before.memory.Held() != 0 {
+			t.Fatalf("%s: %d clients have moved, %d bytes are held", test.name, next.clients, before.memory.Held())
+		}
+		c.send(block)
+		r.turn()
+		if got := string(own.take()); got != "" != test.sent || test.sent && got != string(block) {
+			t.Errorf("%s: the server got %q", test.name, got)
+		}
+		if test.sent {
+			own.send([]byte("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"))
+			r.turn()
+		}
+		if got := string(c.take()); got != test.want {
+			t.Errorf("%s: the client got %q, want %q", test.name, got, test.want)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
