@@ -43,7 +43,8 @@ func RedisServerTCP(t testing.TB, address string, options ...string) *Backend {
 
 func redisAt(t testing.TB, network, address string, options ...string) *Backend {
 	t.Helper()
-	options = append(options, "--save", "", "--appendonly", "no", "--loglevel", "warning", "--enable-debug-command", "yes")
+	options = append(options, "--save", "", "--appendonly", "no", "--loglevel", "warning", "--enable-debug-command", "yes",
+		"--dir", ShortDir(t)) // where a replica keeps what it was sent
 	p := Start(t, Program(t, "redis-server"), options...)
 	b := &Backend{Process: p, Network: network, Address: address, Read: ReadRESP}
 	b.Answers(network, address)
