@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -18,6 +19,7 @@ func main() {
 		work     = flag.String("work", "bin/compat", "where run.sh has built the programs, and logs go")
 		known    = flag.String("known", "packaging/compat/known.txt", "failures that have a reason")
 		document = flag.String("document", "", "write the table there as a document, too")
+		reload   = flag.Duration("reload", 0, "have Pinion reload after pauses of this length, all the time")
 		only     = flag.String("only", "*", "libraries to run, as a pattern of their names, or several with commas")
 	)
 	flag.Parse()
@@ -26,7 +28,7 @@ func main() {
 	folder, err := filepath.Abs(*work)
 	good := false
 	if err == nil {
-		good, err = run(*pinion, folder, *known, *document, *only)
+		good, err = run(*pinion, folder, *known, *document, *only, *reload)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compat:", err)
@@ -37,7 +39,7 @@ func main() {
 }
 
 // run reports whether nothing has failed but what is known to.
-func run(pinion, work, knownFile, document, only string) (good bool, err error) {
+func run(pinion, work, knownFile, document, only string, reload time.Duration) (good bool, err error) {
 	excuses, err := readKnown(knownFile)
 	if err != nil {
 		return false, err
@@ -50,6 +52,9 @@ func run(pinion, work, knownFile, document, only string) (good bool, err error) 
 	defer scene.end()
 	if err != nil {
 		return false, err
+	}
+	if reload > 0 {
+		defer scene.reloadFor(reload)()
 	}
 	var all []outcome
 	for _, l := range chosen {

@@ -2,6 +2,7 @@
 # Runs real client libraries against plain servers and through Pinion, and prints a table. What they need is installed if
 # we may, and named if we may not; it takes some minutes. In the environment:
 #   ONLY       libraries to run: a pattern of their names, or several with commas (*)
+#   RELOAD     the time between reloads that go on meanwhile, such as 1s: no library may notice them (none)
 #   DOCUMENT   if set, packaging/doc/CLIENTS.md is written anew
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -45,5 +46,5 @@ go -C $here vet ./...
 go -C $here build -o "$work/bin/" ./...
 gcc -O1 -Wall -Werror -o "$work/bin/hiredis" $here/clients/c/hiredis.c -lhiredis
 
-"$work/bin/compat" -pinion bin/pinion -work "$work" -known $here/known.txt -only "${ONLY:-*}" \
+"$work/bin/compat" -pinion bin/pinion -work "$work" -known $here/known.txt -only "${ONLY:-*}" ${RELOAD:+-reload "$RELOAD"} \
 	${DOCUMENT:+-document packaging/doc/CLIENTS.md}

@@ -143,6 +143,24 @@ func (s *scene) launch(work, program string, args ...string) error {
 	return nil
 }
 
+// reloadFor has Pinion hand its clients to new workers again and again, until the function that is returned is called.
+func (s *scene) reloadFor(pause time.Duration) (stop func()) {
+	pinion := s.processes[len(s.processes)-1].Process
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-time.After(pause):
+				pinion.Signal(syscall.SIGHUP)
+			}
+		}
+	}()
+	return func() { close(stopped); <-ended }
+}
+
 // end ends everything, Pinion first.
 func (s *scene) end() {
 	for i := len(s.processes) - 1; i >= 0; i-- {
