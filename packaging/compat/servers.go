@@ -4,8 +4,8 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -226,10 +226,15 @@ func eventually(try func() error) error {
 	}
 }
 
+// freeAddress returns an address that nobody listens on. Its port is below those that the kernel gives to whoever
+// connects, so that it is free a moment later, too.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), errors.Join(l.Close())
+	return "", err
 }
