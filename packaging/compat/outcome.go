@@ -176,7 +176,11 @@ func (o *outcome) reasons() (lines []string) {
 	}
 	for _, key := range order {
 		reason, setting, _ := strings.Cut(key, "\x00")
-		lines = append(lines, fmt.Sprintf("%s (%s): %s", strings.Join(checks[key], ", "), inWords[setting], reason))
+		which := strings.Join(checks[key], ", ")
+		if n := len(checks[key]); n > 4 {
+			which = fmt.Sprintf("%d checks", n)
+		}
+		lines = append(lines, fmt.Sprintf("%s, %s: %s", inWords[setting], which, reason))
 	}
 	return lines
 }
