@@ -118,9 +118,6 @@ func refuse(name string) Command {
 	return Command{Name: name, Route: Refuse}
 }
 
-// refuseTurn is a command whose refusal ends the connection, see turning.
-func refuseTurn(name string) Command { return refuse(name) }
-
 // container is a command whose second argument decides. What is not in subs is unknown.
 func container(name string, subs ...Command) Command {
 	for i := range subs {

@@ -147,7 +147,7 @@ var serverRows = []Command{
 		solo("loadex", -3, read),
 		solo("unload", 3, read),
 	),
-	refuseTurn("monitor"),
+	refuse("monitor"),
 	refuse("psync"),
 	refuse("readonly"),
 	refuse("readwrite"),
