@@ -16,11 +16,11 @@ import (
 // Block is a part of a table, played on servers that are empty at its start.
 type Block struct {
 	Name  string
-	Steps []step
+	Steps []Step
 }
 
-// step is one request.
-type step struct {
+// Step is one request.
+type Step struct {
 	At   string // file:line
 	Mark byte   // ' ' or one of marks
 	Text string // as in the table
@@ -67,7 +67,7 @@ func (b *Block) add(at, line string, encode func(string) (string, error)) (err e
 		last.Want[who], err = Unquote(rest)
 		return err
 	}
-	s := step{At: at, Mark: ' ', Text: line}
+	s := Step{At: at, Mark: ' ', Text: line}
 	if strings.IndexByte(marks, mark) >= 0 && strings.HasPrefix(line[1:], " ") {
 		s.Mark, s.Text = mark, rest
 	}
@@ -162,7 +162,7 @@ func Atoi(s string) int {
 }
 
 // Alike compares the replies to a step as its mark says.
-func (s *step) Alike(t *testing.T, a, b string) bool {
+func (s *Step) Alike(t *testing.T, a, b string) bool {
 	t.Helper()
 	switch {
 	case a == Closed || b == Closed:
@@ -179,7 +179,7 @@ func (s *step) Alike(t *testing.T, a, b string) bool {
 }
 
 // CommandName returns the name of the command of a step, in upper case.
-func (s *step) CommandName() string {
+func (s *Step) CommandName() string {
 	name, _, _ := strings.Cut(s.Text, " ")
 	return strings.ToUpper(name)
 }
