@@ -43,6 +43,7 @@ type wait struct {
 	parts   [][]byte // of an array whose elements may be errors one by one
 	servers []*faultyServer
 	large   bool
+	watched bool // may be null, if the connection on which it was watched has ended or keys have moved
 }
 
 const (
@@ -207,8 +208,13 @@ func (c *faultyClient) askTransaction(w *faultyWorld, large bool) {
 		c.asks = append(c.asks, asks...)
 		c.waits = append(c.waits, wait{asks: asks[:min(len(asks), 200)], want: want, servers: servers, large: large})
 	}
-	say([]byte("+OK\r\n"), nil, "MULTI")
 	first := "t" + c.key(w, large)
+	watched := w.one(3)
+	if watched {
+		say([]byte("+OK\r\n"), c.pool.servers, "WATCH", first)
+		c.seq++
+	}
+	say([]byte("+OK\r\n"), nil, "MULTI")
 	var replies [][]byte
 	for i := range 1 + w.random.IntN(4) {
 		c.seq++
@@ -222,6 +228,7 @@ func (c *faultyClient) askTransaction(w *faultyWorld, large bool) {
 		say([]byte("+QUEUED\r\n"), c.pool.servers, words...) // if one is ejected, keys live elsewhere
 	}
 	say(blockReply(replies), c.pool.servers, "EXEC")
+	c.waits[len(c.waits)-1].watched = watched
 }
 
 // put queues a request and what is to come of it.
@@ -396,16 +403,20 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 	r := c.waits[0]
 	c.waits = c.waits[1:]
 	if bytes.Equal(reply, r.want) {
-		if strings.HasSuffix(r.asks, "MULTI\r\n") {
+		if strings.HasSuffix(r.asks, "EXEC\r\n") {
 			c.aborted = false
 		}
 		return
 	}
 	w.errors++
 	if c.aborted && bytes.Equal(reply, resp.AppendError(nil, resp.ExecAbort)) {
+		c.aborted = false
 		return
 	}
-	c.aborted = c.aborted || bytes.Equal(r.want, queuedReply)
+	c.aborted = c.aborted || bytes.Equal(r.want, queuedReply) || strings.HasPrefix(r.asks, "*2\r\n$5\r\nWATCH")
+	if r.watched && string(reply) == "*-1\r\n" && (c.aborted || len(w.shortage.texts()) > 0 || slices.ContainsFunc(r.servers, func(s *faultyServer) bool { return s.victim })) {
+		return
+	}
 	if r.parts != nil && !resp.IsError(reply) {
 		c.hearsParts(w, r, reply)
 		return
