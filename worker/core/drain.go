@@ -77,6 +77,8 @@ func (c *client) closesWhenIdle() bool {
 		return false
 	case !c.greeted():
 		return false
+	case c.moving.verdict == moveUnreadable && l.mover.outgoing.on: // it cannot help it, so it has until the worker ends
+		return false
 	case c.moving.unwanted(): // until then everything may have been rolled back
 		return true
 	}

@@ -54,6 +54,28 @@ func TestConfigurationHasNoPlace(t *testing.T) {
 	}
 }
 
+// The other generation's build cannot read what the client is: it stays, idle or not, until the old worker has to end.
+func TestUnreadableStays(t *testing.T) {
+	r, before, next := twoGenerations(t, nil)
+	c := r.connect("c", 0, 0)
+	for c := range before.everyClient {
+		c.moving.verdict = moveUnreadable // as PREPARED of such a build says
+	}
+	r.handOver(before, next)
+	if got := r.given(before); got.Stragglers != 1 || got.Reason != "the other generation cannot read their state" {
+		t.Errorf("given: %+v", got)
+	}
+	r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
+	r.turn()
+	r.pings(c, before)
+	r.advance(59 * time.Second)
+	r.pings(c, before)
+	r.advance(time.Second)
+	if !before.ended {
+		t.Error("the worker has not ended")
+	}
+}
+
 // The worker has not come far when it is told to go back.
 func TestResume(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
