@@ -74,7 +74,8 @@ func start(pinion, work string) (*scene, error) {
 			return s, fmt.Errorf("running %q: %w", c, err)
 		}
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		s.versions = append(s.versions, line)
+		line, _, _ = strings.Cut(line, " sha=")
+		s.versions = append(s.versions, strings.TrimPrefix(line, "This is "))
 	}
 	return s, s.answers()
 }

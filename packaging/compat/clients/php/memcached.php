@@ -3,7 +3,7 @@
 
 require __DIR__ . '/check.php';
 
-echo 'version ', phpversion('memcached'), ', libmemcached ', defined('Memcached::LIBMEMCACHED_VERSION_HEX') ? dechex(Memcached::LIBMEMCACHED_VERSION_HEX) : '', "\n";
+echo 'version ', phpversion('memcached'), "\n";
 $m = new Memcached();
 $m->setOption(Memcached::OPT_BINARY_PROTOCOL, $variant === 'binary');
 $m->addServer($host, $port);
