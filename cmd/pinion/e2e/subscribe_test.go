@@ -135,3 +135,49 @@ func TestE2ESlowSubscriber(t *testing.T) {
 		t.Error("nothing is logged of it")
 	}
 }
+
+// In RESP3 a subscriber goes on asking what it likes: messages are pushes.
+func TestE2ESubscribeRESP3LikeRedis(t *testing.T) {
+	t.Parallel()
+	redis := rig.RedisServer(t)
+	talks := []struct {
+		raw     string
+		replies int
+	}{
+		{"SUBSCRIBE a b|GET key42|PING|PING x|UNSUBSCRIBE a|SET key42 v|GET key42|UNSUBSCRIBE|DEL key42", 10},
+		{"PSUBSCRIBE a* b?|SSUBSCRIBE s|GET key42|MGET a b c d|PUNSUBSCRIBE a*|SUNSUBSCRIBE|PUNSUBSCRIBE|UNSUBSCRIBE|UNSUBSCRIBE x", 10},
+		{"SUBSCRIBE a|BLPOP q 0.05|RPUSH q x|BLPOP q 0|BLPOP q 0.05|GET key42|RESET|GET key42", 8},
+		{"SUBSCRIBE a|MULTI|SET key42 v|GET key42|EXEC|DEL key42|UNSUBSCRIBE a", 7},
+	}
+	for name, p := range map[string]*rig.Proxy{
+		"one server": rig.RedisPool(t, []*rig.Backend{rig.RedisServer(t)}), "three servers": rig.RedisPool(t, rig.ThreeRedis(t), "timeout: 2000"),
+	} {
+		for _, talk := range talks {
+			var raw strings.Builder
+			for _, line := range strings.Split(talk.raw, "|") {
+				raw.WriteString(rig.Request(strings.Fields(line)...))
+			}
+			theirs, ours := redis.Dial(), p.Dial()
+			theirs.Do("HELLO", "3")
+			ours.Do("HELLO", "3")
+			want := conversation(theirs, raw.String(), talk.replies)
+			if got := conversation(ours, raw.String(), talk.replies); got != want {
+				t.Errorf("%s: %s:\nredis  %q\npinion %q", name, talk.raw, want, got)
+			}
+		}
+		// messages come between replies, also while the client waits
+		c, other := p.Dial(), p.Dial()
+		c.Do("HELLO", "3")
+		c.WantDo(">3\r\n"+rig.Bulk("subscribe")+rig.Bulk("ch")+":1\r\n", "SUBSCRIBE", "ch")
+		c.Send(rig.Request("BLPOP", "nothing", "0"))
+		for i := range 3 {
+			other.WantDo(":1\r\n", "PUBLISH", "ch", fmt.Sprint(i))
+			c.Want(">3\r\n" + rig.Bulk("message") + rig.Bulk("ch") + rig.Bulk(fmt.Sprint(i)))
+		}
+		other.WantDo(":1\r\n", "RPUSH", "nothing", "something")
+		c.Want(rig.Array(rig.Bulk("nothing"), rig.Bulk("something")))
+		c.Do("HELLO", "2")
+		other.WantDo(":0\r\n", "PUBSUB", "NUMPAT")
+		c.WantDo(rig.Array(rig.Bulk("pong"), rig.Bulk("")), "PING")
+	}
+}
