@@ -57,6 +57,14 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 	return 0, p, nil
 }
 
+// KindBytes returns how many bytes at the front of an incomplete reply tell ConsumeReply of what kind it is, whatever follows them.
+func KindBytes(b []byte) int {
+	if metaCode(b) == "VA" {
+		return len("VA ")
+	}
+	return 1
+}
+
 // replyLine returns the line at b[p.Pos:] without its end, and the offset behind that, 0 if it is incomplete.
 func replyLine(b []byte, p Progress) (text []byte, end int, err error) {
 	from := max(p.Pos, p.Scan)

@@ -251,6 +251,9 @@ func (c *faultyClient) put(w *faultyWorld, large bool, name string, keys ...stri
 			r.servers = append(r.servers, s)
 		}
 	}
+	if strings.Contains(r.asks, "BRPOP") { // if another is back, keys live there again
+		r.servers = c.pool.servers
+	}
 	c.waits = append(c.waits, r)
 }
 
@@ -269,7 +272,7 @@ func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *w
 			}
 		}
 	case "odd":
-		switch w.random.IntN(5) {
+		switch w.random.IntN(6) {
 		case 0:
 			words = []string{"PING"}
 		case 1:
@@ -283,6 +286,8 @@ func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *w
 		case 4:
 			r.want = resp.AppendBulkString(nil, valueOf(keys[0]))
 			return "GET " + keys[0] + "\r\n"
+		case 5:
+			words = []string{"BRPOP", keys[0], "0"}
 		}
 	}
 	r.want = executeRedis(words)

@@ -139,6 +139,8 @@ func executeRedis(args []string) []byte {
 		return []byte("+PONG\r\n")
 	case "get":
 		return resp.AppendBulkString(nil, valueOf(args[1]))
+	case "brpop":
+		return resp.AppendBulkString(resp.AppendBulkString(resp.AppendArray(nil, 2), args[1]), valueOf(args[1]))
 	case "incr":
 		return resp.AppendInt(nil, numberOf(args[1]))
 	case "mget":

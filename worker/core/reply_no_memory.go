@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -70,15 +71,18 @@ func (c *conn) saveRest(b []byte) {
 // longLineBytes is from where on what begins like a line is one: the number of a string or an array is shorter.
 const longLineBytes = 64 << 10
 
-// trimDiscarded returns the part of b, an incomplete reply that is given up, that is needed to find its end: its first byte,
+// trimDiscarded returns the part of b, an incomplete reply that is given up, that is needed to find its end: the bytes that tell its kind,
 // the end of the line or string before what is coming, and the beginning of that.
 func (c *conn) trimDiscarded(b []byte) []byte {
-	p, before := &c.progress, len(b)
-	if from := min(len(b), p.pos) - len("\r\n"); from > 1 {
-		b[from-1] = b[0]
-		b = b[from-1:]
-		p.pos -= from - 1
-		p.scan = max(p.scan-(from-1), 0)
+	p, before, kind := &c.progress, len(b), 1
+	if c.endpoint.pool.spec.Protocol == link.Memcache {
+		kind = memcache.KindBytes(b)
+	}
+	if from := min(len(b), p.pos) - len("\r\n"); from > kind {
+		copy(b[from-kind:], b[:kind])
+		b = b[from-kind:]
+		p.pos -= from - kind
+		p.scan = max(p.scan-(from-kind), 0)
 	}
 	if head := p.pos + 1; len(b)-head > longLineBytes {
 		drop := len(b) - 1 - head

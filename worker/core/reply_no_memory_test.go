@@ -25,6 +25,7 @@ var largeReplies = map[string]struct {
 	"short bulks": {link.Redis, fmt.Sprintf("*%d\r\n%s", 300_000, strings.Repeat("$5\r\nhello\r\n", 300_000))},
 	"statuses":    {link.Redis, fmt.Sprintf("*%d\r\n%s", 3, strings.Repeat("+"+strings.Repeat("y", 1<<20)+"\r\n", 3))},
 	"value":       {link.Memcache, fmt.Sprintf("VALUE k 0 %d\r\n%s\r\nEND\r\n", 3_000_000, strings.Repeat("END\r\n.", 500_000))},
+	"meta value":  {link.Memcache, fmt.Sprintf("VA %d\r\n%s\r\n", 3_000_000, strings.Repeat("END\r\n.", 500_000))},
 	"values":      {link.Memcache, strings.Repeat("VALUE k 0 5\r\nhello\r\n", 200_000) + "END\r\n"},
 }
 
