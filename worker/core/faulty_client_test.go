@@ -458,8 +458,9 @@ func (c *faultyClient) mayHear(w *faultyWorld, r wait, reply []byte) bool {
 	if !resp.IsError(reply) && !memcache.IsError(reply) {
 		return false
 	}
+	moved := bytes.HasPrefix(reply, []byte("-UNBLOCKED the key has moved")) // also when a server is back
 	for _, s := range r.servers {
-		if s.victim {
+		if s.victim || moved && s.wasVictim {
 			return isKnown(reply)
 		}
 	}
@@ -483,7 +484,7 @@ func isKnown(reply []byte) bool {
 		"Network is unreachable", "Too many open files", "Cannot assign requested address", "No space left on device",
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
 		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
-		"Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD",
+		"Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD", "UNBLOCKED",
 	} {
 		if bytes.Contains(reply, []byte(known)) {
 			return true

@@ -35,12 +35,13 @@ type faultyPool struct {
 // faultyServer is a server that may do anything while it is a victim.
 type faultyServer struct {
 	*fakeServer
-	pool     *faultyPool
-	index    int
-	victim   bool
-	silent   bool
-	failures int // in a row that were counted before the storm
-	talks    map[*peer]*faultyTalk
+	pool      *faultyPool
+	index     int
+	victim    bool
+	wasVictim bool // in any storm
+	silent    bool
+	failures  int // in a row that were counted before the storm
+	talks     map[*peer]*faultyTalk
 }
 
 // faultyTalk is a server's side of one connection.

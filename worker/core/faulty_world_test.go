@@ -188,6 +188,7 @@ func (w *faultyWorld) storms() {
 	w.shortage = w.newShortage()
 	for _, s := range w.servers {
 		s.victim = w.one(3)
+		s.wasVictim = s.wasVictim || s.victim
 		s.failures = s.liveness(w).Failures()
 	}
 	for _, c := range w.clients {

@@ -214,13 +214,13 @@ func (c *client) since() int64 { return c.came }
 
 func (c *conn) since() int64 { return c.heard }
 
-// evict gives up the reply that is coming or, if it is the server that does not read, the connection.
+// evict gives up the reply that is coming or, if it is the server that does not read or that owes too much, the connection.
 func (c *conn) evict() {
-	if len(c.stream.Kept()) < c.stream.Out.Len() || !c.discard(errReplyMemory) {
+	if len(c.stream.Kept()) <= c.stream.Out.Len() || !c.discard(errReplyMemory) {
 		c.fail(errReplyMemory)
 		return
 	}
-	if c.state != connClosed {
+	if c.state != connClosed && len(c.stream.Kept()) > 0 {
 		c.saveRest(c.stream.Reread())
 	}
 }
