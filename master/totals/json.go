@@ -10,6 +10,12 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
+// What nutcracker counts: the first of the counters. The others are in INFO and in pinion status.
+const (
+	poolCounters   = link.Fragments + 1
+	serverCounters = link.OutQueueBytes + 1
+)
+
 // Head are the fields before the counters.
 type Head struct {
 	Source    string // name of the host
@@ -40,7 +46,7 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 func (c *Counters) appendPool(b []byte, pool int) []byte {
 	b = appendString(b, c.Pools[pool].Name)
 	b = append(b, ": {"...)
-	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
+	b = appendCounters(b, link.PoolCounters[:poolCounters], func(counter int) uint64 {
 		if counter == link.ClientConnections {
 			return c.Clients(pool)
 		}
@@ -50,7 +56,7 @@ func (c *Counters) appendPool(b []byte, pool int) []byte {
 		b = append(b, separator(server)...)
 		b = appendString(b, c.Pools[pool].Servers[server].Name)
 		b = append(b, ": {"...)
-		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
+		b = appendCounters(b, link.ServerCounters[:serverCounters], func(counter int) uint64 {
 			return c.SumServer(pool, server, counter)
 		})
 		b = append(b, '}')

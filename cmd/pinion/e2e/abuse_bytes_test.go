@@ -92,7 +92,7 @@ var misspelt = []struct {
 	{bytes: strings.Repeat("k", 3000) + "\r\n", reply: "CLIENT_ERROR line too long\r\n", close: true},
 	{bytes: "get " + strings.Repeat("k ", megabyte), reply: "CLIENT_ERROR line too long\r\n", close: true},
 	{bytes: "\x80\x00\x00\x01\x00\x00\x00\x00", close: true,
-		reply: "CLIENT_ERROR binary protocol is not supported by pinion\r\n"},
+		reply: "CLIENT_ERROR the connection has begun in the text protocol\r\n"},
 }
 
 // unskippable are memcached requests that are refused with their data, of which more is announced than anyone sends.
@@ -149,7 +149,8 @@ func TestE2EAbuseGarbage(t *testing.T) {
 	redis := attack(t, siege{servers: rig.ThreeRedis(t)})
 	for start, want := range map[string]string{
 		"*1\r\n\x00":   "-ERR Protocol error: too big bulk count string\r\n",
-		"\x16\x03\x01": "-ERR Protocol error: too big inline request\r\n",
+		"\x17\x03\x01": "-ERR Protocol error: too big inline request\r\n",
+		"\x16\x03\x01": "\x15\x03\x03\x00\x02\x02(", // which is an alert of TLS
 		"*9$":          "-ERR Protocol error: too big mbulk count string\r\n",
 	} {
 		redis.garbage(start+strings.Repeat("\xfe", size), want)
@@ -160,7 +161,7 @@ func TestE2EAbuseGarbage(t *testing.T) {
 
 	memcache := attack(t, siege{servers: rig.Several(3, func() *rig.Backend { return rig.MemcachedServer(t) }), memcache: true})
 	memcache.garbage(strings.Repeat("\xfe", size), "CLIENT_ERROR line too long\r\n")
-	memcache.garbage("\x80"+strings.Repeat("\n", size), "CLIENT_ERROR binary protocol is not supported by pinion\r\n")
+	memcache.garbage("\x80"+strings.Repeat("\n", size), "\x81\n\x00\x00\x00\x00\x00\x04\x00\x00\x00\x11\n\n\n\n"+strings.Repeat("\x00", 8)+"Invalid arguments")
 	memcache.noise(size, "ERROR\r\n")
 	memcache.connectionsHeld(3)
 	memcache.unharmed(memcache.pss + 32*megabyte)

@@ -132,6 +132,8 @@ func examineMemcache(in *bufio.Reader) (reply string, err error) {
 		return "STORED\r\n", nil
 	case "delete":
 		return "DELETED\r\n", nil
+	case "mg":
+		return "EN\r\n", nil
 	case "incr", "touch":
 		if _, err := strconv.ParseUint(words[len(words)-1], 10, 64); err != nil || len(words) != 3 {
 			return "", fmt.Errorf("%.60q has no number", line)

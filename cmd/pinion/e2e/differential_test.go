@@ -12,7 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// supported are the commands of nutcracker 0.5.0 (redis_argn and its kin in src/proto/nc_redis.c).
+// supported are the commands of nutcracker 0.5.0 (redis_argn and its kin in src/proto/nc_redis.c), but for COMMAND, which differs.
 var supported = strings.Fields(`
 	COPY DEL DUMP EXISTS EXPIRE EXPIREAT PERSIST PEXPIRE PEXPIREAT PTTL RESTORE SORT TOUCH TTL TYPE UNLINK
 	APPEND BITCOUNT BITFIELD BITPOS DECR DECRBY GET GETBIT GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT MGET MSET
@@ -25,7 +25,7 @@ var supported = strings.Fields(`
 	ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE
 	ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION ZUNIONSTORE
 	PFADD PFCOUNT PFMERGE GEOADD GEODIST GEOHASH GEOPOS GEORADIUS GEORADIUSBYMEMBER GEOSEARCH GEOSEARCHSTORE
-	EVAL EVALSHA COMMAND LOLWUT PING`)
+	EVAL EVALSHA LOLWUT PING`)
 
 // side is one of the proxies with its servers.
 type side struct {
