@@ -217,6 +217,9 @@ func (c *conn) established() {
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.endpoint.network == "tcp" {
 		sock.SetNoDelay(c.stream.FD())
+		if err := sock.SetServerKeepalive(c.stream.FD()); err != nil {
+			p.l.logf(levelWarn, "pool %q: setting keepalive on a connection to server %q: %v", p.name, c.endpoint.server.spec.Name, err)
+		}
 	}
 	text := c.greeting.bytes
 	c.steps = c.greeting.steps

@@ -120,3 +120,25 @@ func zone(s string) uint32 {
 	}
 	return uint32(n)
 }
+
+// Probes of an idle server: it is dead when it has answered none for about half a minute.
+const (
+	serverIdleSeconds  = 15 // before the first probe
+	serverProbeSeconds = 5  // from one to the next
+	serverProbes       = 3
+)
+
+// SetServerKeepalive has the kernel probe an idle server, so that one that has vanished without a word is noticed although nothing
+// is due from it.
+func SetServerKeepalive(fd int) error {
+	for _, o := range [...]struct{ option, value int }{
+		{unix.TCP_KEEPIDLE, serverIdleSeconds},
+		{unix.TCP_KEEPINTVL, serverProbeSeconds},
+		{unix.TCP_KEEPCNT, serverProbes},
+	} {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, o.option, o.value); err != nil {
+			return err
+		}
+	}
+	return SetKeepalive(fd)
+}

@@ -317,3 +317,22 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A server connection is probed: the kernel has what SetServerKeepalive says.
+func TestServerKeepalive(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := SetServerKeepalive(fd); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []struct{ level, option, want int }{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 5}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+	} {
+		if got, err := unix.GetsockoptInt(fd, o.level, o.option); got != o.want || err != nil {
+			t.Errorf("option %d of level %d is %d (%v), want %d", o.option, o.level, got, err, o.want)
+		}
+	}
+}
