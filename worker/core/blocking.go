@@ -1,13 +1,15 @@
 // Requests that may wait in the server, such as BLPOP: each on a connection of its client's own, so that nobody else waits. The
 // client's next requests are not looked at before its reply is here, as a server would not.
 //
-// A client that hangs up is nobody to pop an element for. Its connection to the server is shut for writing, which the server
-// takes for the same: it either has answered already, and then the client gets that if it still reads, or it never will.
+// A client that hangs up is nobody to pop an element for. What would change something and is not written as a whole is not sent.
+// Else its connection to the server is shut for writing, which the server takes for the same: it either has answered already, and
+// then the client gets that if it still reads, or it never will.
 
 package core
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +50,10 @@ func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []in
 // blockOn sends a request that may wait to a server, on account of key.
 func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte) {
 	p := c.pool
+	if c.stream.Hangup && cmd.Write {
+		c.leave()
+		return
+	}
 	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
 	if server >= 0 {
 		own, err = c.dedicate(server, forBlocking)
@@ -98,8 +104,9 @@ func (h hungUp) receive() {
 
 // hangUpBlocked is called when a client has sent its last byte while a request of it waits in a server.
 func (c *client) hangUpBlocked() {
-	c.session.waitsOn.takeBack(nil)
+	own := c.session.waitsOn
 	c.inputEnded()
+	own.takeBack(nil)
 }
 
 // unblock calls off the request of the client that waits in a server, and tells whether there is one. If the server has not
@@ -129,10 +136,14 @@ func (c *client) timedOut(cmd *resp.Command) []byte {
 }
 
 // takeBack calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
-// reply, and else parting.
+// reply, and else parting. What would change something is not sent, unless it is.
 func (c *conn) takeBack(parting []byte) {
 	l := c.endpoint.pool.l
 	c.own.takenBack, c.own.parting = true, parting
+	if c.head == c.unsent && c.head.command.Write {
+		c.failRequests(c.close(), errTakenBack)
+		return
+	}
 	c.head.deadline = l.now + c.endpoint.pool.greetingTime()
 	l.timers.Set(&c.deadlines, c.head.deadline)
 	c.shutIfWritten()
@@ -199,7 +210,7 @@ func (c *conn) isBlocked() bool { return c.head != nil && c.head.state&isBlockin
 // unblockMisplaced calls off the requests that wait for keys which live on another server now.
 func (p *pool) unblockMisplaced() {
 	for _, s := range p.servers {
-		for _, c := range s.primary.dedicated.all {
+		for _, c := range slices.Backward(s.primary.dedicated.all) {
 			client := c.own.client
 			if c.isBlocked() && !client.moving.inFlight() && p.placement.one(client.session.waitsFor) != s.index {
 				c.takeBackFor(unblockedByMove)
@@ -221,4 +232,13 @@ func (c *client) checkHangup() {
 		c.stream.Hangup = true
 		c.hangUpBlocked()
 	}
+}
+
+// isForNobody looks, before a request that would change something and may wait is sent, whether its client has hung up meanwhile.
+// Then the connection is closed.
+func (c *conn) isForNobody() bool {
+	if client := c.own.client; client != nil && !client.moving.frozen() && c.isBlocked() && c.head == c.unsent && c.head.command.Write {
+		client.checkHangup()
+	}
+	return c.state == connClosed
 }

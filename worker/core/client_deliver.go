@@ -129,9 +129,13 @@ func (p *pool) bufferReply(reply []byte, in *stream.Stream) *memory.Buffer {
 
 // respond answers the request at hand without a server, in its place among the replies.
 func (c *client) respond(reply []byte) {
-	if c.session.reply.isNone() {
-		return
+	if !c.session.reply.isNone() {
+		c.respondAlways(reply)
 	}
+}
+
+// respondAlways is respond with something that the client gets whatever CLIENT REPLY says.
+func (c *client) respondAlways(reply []byte) {
 	if c.head == nil {
 		c.stream.Out.Append(c.pool.l.memory, reply)
 		c.markDirty()

@@ -9,7 +9,7 @@ import "github.com/pinion-proxy/pinion/worker/stream"
 func (c *client) push(r *request) {
 	r.client = c
 	r.state |= inClient
-	if c.session.reply.isNone() {
+	if c.session.reply.isNone() && r.state&isSubscription == 0 {
 		r.state |= isNoReply
 	}
 	if c.tail == nil {

@@ -119,7 +119,7 @@ func (c *conn) uncount(r *request) {
 
 // flush writes the output, as far as allowed says and the socket takes it.
 func (c *conn) flush() {
-	if c.state != connReady || c.stream.Out.Len() == 0 {
+	if c.state != connReady || c.stream.Out.Len() == 0 || c.own != nil && c.isForNobody() {
 		return
 	}
 	most := c.allowed() // which may take some away

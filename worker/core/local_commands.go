@@ -176,12 +176,17 @@ func (c *client) login(user, password []byte) bool {
 }
 
 // reset answers RESET: the client is as it was when it connected. It waits where its requests have gone over other server
-// connections than they will.
+// connections than they will. Only what CLIENT REPLY SKIP has said of the reply to this request stays.
 func (c *client) reset(out []byte) []byte {
 	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.settled() {
 		return out
 	}
+	skipping := c.session.reply == replySkipping
 	c.resetSession()
+	if skipping {
+		s := c.ownSession()
+		s.reply, s.eachRequest = replySkipping, true
+	}
 	return resp.AppendSimple(out, "RESET")
 }
 

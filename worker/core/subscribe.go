@@ -290,7 +290,8 @@ func (c *client) confirmHere(cmd *resp.Command, name []byte, count int) {
 	} else {
 		out = resp.AppendBulk(out, name)
 	}
-	c.respondScratch(resp.AppendInt(out, int64(count)))
+	c.pool.l.scratch = resp.AppendInt(out, int64(count))
+	c.respondAlways(c.pool.l.scratch)
 }
 
 // answerSubscription gives a request about a subscription its confirmation, with the client's own count in place of the server's. With
