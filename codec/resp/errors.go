@@ -136,6 +136,9 @@ func AppendForeign(dst []byte, c *Command) []byte {
 
 // AppendOtherServer appends the reply to a request in a transaction whose keys live on another server than those before it.
 func AppendOtherServer(dst []byte, c *Command) []byte {
+	if c.Name == "publish" || c.Name == "spublish" {
+		return AppendError(dst, "CROSSSHARD the channel of '"+c.Name+"' lives on another server than what comes before it in the transaction; use a hash tag, or publish after EXEC")
+	}
 	return AppendError(dst, "CROSSSHARD keys of '"+c.Name+"' live on another server than those before it in the transaction; use a hash tag")
 }
 
