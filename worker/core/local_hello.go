@@ -4,6 +4,7 @@ package core
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"time"
 
@@ -60,6 +61,10 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 		return resp.AppendError(out, resp.WrongPass)
 	case !c.session.authenticated:
 		return resp.AppendError(out, resp.NoAuth)
+	case c.pool.toldVersion() == "":
+		if _, known := c.askForRESP3(); !known { // they tell their version with it
+			return out
+		}
 	}
 	if h.version != 0 && h.version != c.version() {
 		if c.session.tracking != nil {
@@ -92,7 +97,7 @@ func (c *client) appendHello(out []byte) []byte {
 	out = resp.AppendBulkString(out, "server")
 	out = resp.AppendBulkString(out, "redis")
 	out = resp.AppendBulkString(out, "version")
-	out = resp.AppendBulkString(out, c.pool.serverVersion())
+	out = resp.AppendBulkString(out, cmp.Or(c.pool.toldVersion(), resp.UsualServerVersion))
 	out = resp.AppendBulkString(out, "proto")
 	out = resp.AppendInt(out, int64(v))
 	out = resp.AppendBulkString(out, "id")
@@ -105,8 +110,9 @@ func (c *client) appendHello(out []byte) []byte {
 	return resp.AppendArray(out, 0)
 }
 
-// serverVersion returns the lowest version that a live server of the pool has told: clients ask for nothing that one of them cannot do.
-func (p *pool) serverVersion() string {
+// toldVersion returns the lowest version that a live server of the pool has told: clients ask for nothing that one of them cannot do.
+// It is empty if none has.
+func (p *pool) toldVersion() string {
 	var told []string
 	for i, s := range p.servers {
 		if version := s.primary.resp3.version; version != "" && p.placement.live[i] {
@@ -114,7 +120,7 @@ func (p *pool) serverVersion() string {
 		}
 	}
 	if len(told) == 0 {
-		return resp.UsualServerVersion
+		return ""
 	}
 	return resp.OldestVersion(told)
 }
