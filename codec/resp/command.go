@@ -5,6 +5,8 @@ package resp
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
+	"time"
 )
 
 // Route says who answers a command.
@@ -193,23 +195,51 @@ func (c *Command) HasOneKey() bool { return c.First == 1 && c.Last == 1 && c.Fin
 // Blocks reports whether the server may let a request of c wait. args are its arguments, or of a long one those up to the keys at
 // least.
 func (c *Command) Blocks(b []byte, args []Span) bool {
-	if !c.Blocking || !c.BlockOption {
-		return c.Blocking
-	}
+	return c.Blocking && (!c.BlockOption || blockOption(b, args) > 0)
+}
+
+// blockOption returns which argument of XREAD or XREADGROUP is the option BLOCK; 0: none.
+func blockOption(b []byte, args []Span) int {
 	for i := 1; i < len(args); i++ {
 		switch opt := args[i].Of(b); {
 		case equalFold(opt, "block"):
-			return true
+			return i
 		case equalFold(opt, "streams"):
-			return false
+			return 0
 		case equalFold(opt, "count"), equalFold(opt, "claim"):
 			i++
 		case equalFold(opt, "group"):
 			i += 2
 		}
 	}
-	return false
+	return 0
 }
+
+// Patience returns for how long at most a request that blocks waits in the server; 0: without an end, or it is not told within args,
+// which are as with Blocks.
+func (c *Command) Patience(b []byte, args []Span) time.Duration {
+	last, unit := len(args)-1, time.Second
+	at := last
+	switch {
+	case c.BlockOption:
+		at, unit = blockOption(b, args)+1, time.Millisecond
+	case c.Find != nil: // BLMPOP and BZMPOP, whose number of keys follows
+		at = 1
+	case c.Route == Solo: // WAIT and WAITAOF
+		unit = time.Millisecond
+	}
+	if at > last || at == last && args[last].End()+len(crlf) < len(b) {
+		return 0
+	}
+	n, err := strconv.ParseFloat(string(args[at].Of(b)), 64)
+	if err != nil || !(n > 0 && n*float64(unit) < float64(longestPatience)) {
+		return 0
+	}
+	return time.Duration(n * float64(unit))
+}
+
+// longestPatience is more than anybody waits.
+const longestPatience = 100 * 365 * 24 * time.Hour
 
 // CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
 func (c *Command) CheckArity(nargs int) bool {

@@ -3,6 +3,7 @@ package resp
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNotices(t *testing.T) {
@@ -41,5 +42,24 @@ func TestBlocks(t *testing.T) {
 		if got := Lookup(args[0].Of(b)).Blocks(b, args); got != want {
 			t.Errorf("%s: blocks is %v", words, got)
 		}
+	}
+}
+
+func TestPatience(t *testing.T) {
+	for words, want := range map[string]time.Duration{
+		"blpop a b 2": 2 * time.Second, "brpop a 0.25": time.Second / 4, "blpop a 0": 0, "blpop a -1": 0, "blpop a x": 0, "blpop a nan": 0,
+		"blpop a 1e300": 0, "blmove a b left left 3": 3 * time.Second, "brpoplpush a b 3": 3 * time.Second, "bzpopmin a 3": 3 * time.Second,
+		"blmpop 2 1 a left": 2 * time.Second, "bzmpop 2 1 a min count 5": 2 * time.Second, "wait 1 50": 50 * time.Millisecond,
+		"waitaof 1 1 50": 50 * time.Millisecond, "xread count 1 block 5 streams a 0": 5 * time.Millisecond, "xread block 0 streams a 0": 0,
+		"xreadgroup group g c block 5 noack streams a >": 5 * time.Millisecond,
+	} {
+		b, args := request(strings.Fields(words)...)
+		if got := Lookup(args[0].Of(b)).Patience(b, args); got != want {
+			t.Errorf("%s: patience is %v, want %v", words, got, want)
+		}
+	}
+	b, args := request("blpop", "1", "2", "3")
+	if got := Lookup([]byte("blpop")).Patience(b, args[:3]); got != 0 {
+		t.Errorf("a key is taken for a time: %v", got)
 	}
 }

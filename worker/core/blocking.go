@@ -44,11 +44,11 @@ func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []in
 	if len(alone) > 0 {
 		first = int(alone[0])
 	}
-	c.blockOn(server, cmd, b, args[first].Of(b))
+	c.blockOn(server, cmd, b, args[first].Of(b), int64(cmd.Patience(b, args)))
 }
 
-// blockOn sends a request that may wait to a server, on account of key.
-func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte) {
+// blockOn sends a request that may wait to a server, on account of key, for that many ns of the server's time; 0: without an end.
+func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience int64) {
 	p := c.pool
 	if c.stream.Hangup && cmd.Write {
 		c.leave()
@@ -70,6 +70,7 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte) {
 		r.skips = 1
 	}
 	c.push(r)
+	own.own.patience = patience
 	c.changeSession(func(s *session) { s.waitsOn, s.waitsFor = own, append(s.waitsFor[:0], key...) })
 	c.waitBehind()
 	own.sendBehind(r, before, b, &c.stream)
@@ -157,8 +158,8 @@ func (c *conn) shutIfWritten() {
 	}
 }
 
-// park is called when something is written on a dedicated connection. A request that may wait is the server's from now on: no
-// timeout applies, and it does not count among those that keep the server busy.
+// park is called when something is written on a dedicated connection. A request that may wait is the server's from now on: the
+// pool's timeout begins when its own time is over, and it does not count among those that keep the server busy.
 func (c *conn) park() {
 	r, n := c.head, &c.endpoint.counters
 	if r == nil || r == c.unsent || r.state&isBlocking == 0 || r.state&isParked != 0 {
@@ -171,6 +172,10 @@ func (c *conn) park() {
 	if !c.own.takenBack {
 		r.deadline = 0
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
+		if timeout := c.endpoint.pool.timeout; timeout > 0 && c.own.patience > 0 {
+			r.deadline = c.endpoint.pool.l.now + c.own.patience + timeout
+			c.awaitExpiry()
+		}
 	}
 	c.shutIfWritten()
 	c.endpoint.pool.l.busy-- // until unpark: its client waits for something else than this worker

@@ -82,6 +82,9 @@ func (r *request) isOverdue(now int64) bool { return r.deadline != 0 && r.deadli
 func (c *conn) expire() {
 	p := c.endpoint.pool
 	l := p.l
+	if c.own != nil && c.own.inFlight { // if it comes back, see watchDedicated
+		return
+	}
 	if c.state >= connGreeting {
 		c.hear()
 	}

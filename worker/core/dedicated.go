@@ -47,6 +47,7 @@ type ownConn struct {
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
+	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
 	inFlight  bool   // the client is, and this with it
 	takenBack bool   // the request that waits in the server is called off, see takeBack
 	shut      bool   // hence the connection is shut for writing

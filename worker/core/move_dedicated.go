@@ -52,6 +52,7 @@ func (c *client) watchDedicated() {
 		own.own.inFlight = false
 		own.stream.Unread = true
 		own.nextTurn()
+		own.awaitExpiry()
 	}
 	for _, own := range slices.Clone(c.session.dedicated) {
 		if own.endpoint.isFormer() {

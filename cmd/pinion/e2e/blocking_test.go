@@ -105,6 +105,31 @@ func waitForBlocked(t *testing.T, server *rig.Client, count int) {
 	})
 }
 
+// A server that hangs is not waited for longer than the client has said, and the pool's timeout.
+func TestE2EBlockingAtHangingServer(t *testing.T) {
+	t.Parallel()
+	server := rig.RedisServer(t)
+	p := rig.RedisPool(t, []*rig.Backend{server}, "timeout: 300")
+	direct := server.Dial()
+	var clients []*rig.Client
+	for i, request := range []string{
+		rig.Request("BLPOP", "k", "0.5"), rig.Request("XREAD", "BLOCK", "500", "STREAMS", "s", "$"), rig.Request("BLPOP", "k", "0"),
+	} {
+		c := p.Dial()
+		c.Send(request)
+		clients = append(clients, c)
+		waitForBlocked(t, direct, i+1)
+	}
+	server.Signal(syscall.SIGSTOP)
+	for _, c := range clients[:2] {
+		c.Want("-ERR Connection timed out\r\n")
+	}
+	server.Signal(syscall.SIGCONT)
+	waitForBlocked(t, direct, 1)
+	direct.WantDo(":1\r\n", "RPUSH", "k", "v")
+	clients[2].Want(rig.Array(rig.Bulk("k"), rig.Bulk("v")))
+}
+
 // Nobody waits where there is no room: an error, and the client goes on.
 func TestE2EBlockingLimit(t *testing.T) {
 	t.Parallel()
