@@ -41,6 +41,7 @@ type crowd struct {
 
 	requests  atomic.Int64 // that were answered as they must be
 	newcomers atomic.Int64 // that connected, asked, got their answer and left
+	tally     sessionTally
 
 	mu       sync.Mutex
 	talkers  []*talker
@@ -52,7 +53,12 @@ type crowd struct {
 func newCrowd(t testing.TB, in entrances, prefix string) *crowd {
 	c := &crowd{t: t, in: in, prefix: prefix, pace: 50 * time.Millisecond,
 		leaving: make(chan struct{}), turn: make(chan struct{}), call: make(chan struct{})}
-	t.Cleanup(c.leave)
+	t.Cleanup(func() {
+		c.leave()
+		if failures := c.broken(); t.Failed() && len(failures) > 0 {
+			t.Logf("clients noticed until they left: %s", describe(failures))
+		}
+	})
 	return c
 }
 
@@ -176,13 +182,19 @@ const admitted = 16
 
 // gather lets n clients of the kinds of everybody come, and returns when each has been greeted. Who is of which kind
 // depends on its number alone.
-func (c *crowd) gather(n int) {
+func (c *crowd) gather(n int) { c.flock(n, func(i int) { c.admit(kindOf(i), i) }) }
+
+// gatherSessions does the same for n of those that are in the middle of something with a server, and their companions.
+func (c *crowd) gatherSessions(n int) { c.flock(n, c.admitSession) }
+
+// flock has n clients come, as many at the same time as may.
+func (c *crowd) flock(n int, come func(number int)) {
 	numbers := make(chan int)
 	var door sync.WaitGroup
 	for range admitted {
 		door.Go(func() {
 			for i := range numbers {
-				c.admit(kindOf(i), i)
+				come(i)
 			}
 		})
 	}
@@ -194,9 +206,16 @@ func (c *crowd) gather(n int) {
 }
 
 // admit lets one client come, which stays until the crowd leaves or something breaks.
-func (c *crowd) admit(kind *kind, number int) {
-	k := &talker{crowd: c, name: fmt.Sprint(kind.name, " ", number), key: fmt.Sprint(c.prefix, kind.name, ":", number),
-		kind: kind, rand: newRand(number), timer: time.NewTimer(time.Hour)}
+func (c *crowd) admit(kind *kind, number int) *talker {
+	k := &talker{name: fmt.Sprint(kind.name, " ", number), key: fmt.Sprint(c.prefix, kind.name, ":", number), kind: kind}
+	c.enter(k, number)
+	return k
+}
+
+// enter has a client connect, greet and talk.
+func (c *crowd) enter(k *talker, number int) {
+	kind := k.kind
+	k.crowd, k.rand, k.timer = c, newRand(number), time.NewTimer(time.Hour)
 	c.mu.Lock()
 	c.talkers = append(c.talkers, k)
 	c.mu.Unlock()

@@ -81,7 +81,7 @@ func talkRarely(k *talker) error {
 // talkInHalves begins a request before a turn and completes it afterwards. Before the half there may be a whole one, for
 // which it waits or not.
 func talkInHalves(k *talker) error {
-	for leaving := false; !leaving; {
+	for staying := true; staying; {
 		turn := k.nextTurn()
 		k.sent++
 		text := k.increment()
@@ -90,12 +90,7 @@ func talkInHalves(k *talker) error {
 		if err := k.write(text[:at]); err != nil {
 			return err
 		}
-		select {
-		case <-turn:
-			k.note("a turn")
-		case <-k.leaving:
-			leaving = true
-		}
+		staying = k.staysFor(turn)
 		k.conn.SetDeadline(time.Now().Add(replyPatience))
 		if err := k.write(text[at:]); err != nil {
 			return err
@@ -214,19 +209,14 @@ const cacheRequestBytes = 64 << 10
 func talkTooMuch(k *talker) error {
 	line := "incr " + k.key + " 1\r\n"
 	value := strings.Repeat(line, 2*cacheRequestBytes/len(line))
-	for leaving := false; !leaving; {
+	for staying := true; staying; {
 		turn := k.nextTurn()
 		at := cacheRequestBytes/2 + k.rand.IntN(cacheRequestBytes)
 		err := k.ask(fmt.Sprintf("set %s 0 0 %d\r\n%s", k.key, len(value), value[:at]), "SERVER_ERROR object too large for cache\r\n")
 		if err != nil {
 			return err
 		}
-		select {
-		case <-turn:
-			k.note("a turn")
-		case <-k.leaving:
-			leaving = true
-		}
+		staying = k.staysFor(turn)
 		if err := k.send(value[at:] + "\r\n"); err != nil {
 			return err
 		}

@@ -107,6 +107,61 @@ func TestCrowdNotices(t *testing.T) {
 	}
 }
 
+// Would session clients notice? A Redis with which somebody else meddles.
+func TestSessionsNotice(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		meddle func(c *crowd, redis *rig.Client)
+		noted  func(*sessionTally) int64 // nil: nothing
+	}{
+		{"honest", func(*crowd, *rig.Client) {}, nil},
+		{"an increment comes twice", func(_ *crowd, redis *rig.Client) { redis.Do("INCR", "transacting:0") },
+			func(s *sessionTally) int64 { return s.repeated.Load() + s.lost.Load() }}, // lost if it was watched
+		{"an increment is lost", func(_ *crowd, redis *rig.Client) { redis.Do("DECR", "transacting:0") },
+			func(s *sessionTally) int64 { return s.lost.Load() }},
+		{"an element comes twice", func(_ *crowd, redis *rig.Client) { redis.Do("RPUSH", "blocked:1", "1") },
+			func(s *sessionTally) int64 { return s.repeated.Load() }},
+		{"an element is lost", func(_ *crowd, redis *rig.Client) { redis.Do("RPUSH", "blocked:1", "1000000") },
+			func(s *sessionTally) int64 { return s.lost.Load() }},
+		{"a message comes twice", func(_ *crowd, redis *rig.Client) { redis.Do("PUBLISH", "subscribed:2", "1") },
+			func(s *sessionTally) int64 { return s.repeated.Load() }},
+		{"a message is missed", func(_ *crowd, redis *rig.Client) { redis.Do("PUBLISH", "subscribed:6", "1000000") },
+			func(s *sessionTally) int64 { return s.missed.Load() }},
+		{"what is kept is stale", func(c *crowd, _ *rig.Client) {
+			for _, k := range c.talkers {
+				if k.kind.name == "writer" {
+					k.of.written.Add(1000000)
+				}
+			}
+		}, func(s *sessionTally) int64 { return s.stale.Load() }},
+	} {
+		b := rig.RedisServer(t)
+		c := newCrowd(t, entrances{"redis": address{b.Network, b.Address}}, "")
+		c.pace = time.Millisecond
+		c.gatherSessions(8)
+		rig.Eventually(t, "talking", func() error { c.turned(); return atLeast(c.tally.least(), 20) })
+		test.meddle(c, b.Dial())
+		rig.Eventually(t, "noticing", func() error {
+			c.turned()
+			if test.noted == nil {
+				return nil
+			}
+			return atLeast(test.noted(&c.tally), 1)
+		})
+		c.leave()
+		failures := c.check((&stormServers{redis: []*rig.Backend{b}}).values)
+		if n := counted(failures); (n[wrongReply] > 0) != (test.noted != nil) || test.noted == nil && len(failures) > 0 {
+			t.Errorf("%s: %s: %s", test.name, &c.tally, describe(failures))
+		}
+	}
+}
+
+// least is how much there was of that of which there was least.
+func (s *sessionTally) least() int64 {
+	return min(s.transactions.Load(), s.elements.Load(), s.messages.Load(), s.invalidations.Load())
+}
+
 // enough reports whether the clients have counted n times, or tried to.
 func (f *forger) enough(n int64) error {
 	f.mu.Lock()

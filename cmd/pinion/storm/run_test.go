@@ -27,6 +27,7 @@ type plan map[string]int
 var defaults = plan{
 	"connections": 100,  // of clients that stay
 	"rate":        1000, // exchanges per second, of all clients together
+	"sessions":    0,    // clients in the middle of something with a server, see sessions
 	"slow":        2,    // slow readers, with 12 MiB each
 	"tardy":       0,    // clients of a server that takes 30 ms for a reply, so that a handoff takes as long
 	"newcomers":   4,    // at a time, each coming and going 20 times per second
@@ -80,7 +81,7 @@ func newTempest(t *testing.T, servers *stormServers, r release, p plan, environm
 }
 
 // smallStorm is what everybody can run: a minute or less.
-const smallStorm = "connections=250 reloads=8 upgrades=8 resizes=4 breaks=3 duds=3 faults=3 tardy=2"
+const smallStorm = "connections=250 sessions=40 reloads=8 upgrades=8 resizes=4 breaks=3 duds=3 faults=3 tardy=2"
 
 // TestStorm is as long and as hard as it is told to be.
 func TestStorm(t *testing.T) {
@@ -93,7 +94,9 @@ func TestStorm(t *testing.T) {
 
 // blow runs a plan.
 func blow(t *testing.T, p plan) {
-	s := newTempest(t, startStormServers(t), release{version: oldRelease.version, fragile: p["faults"] > 0}, p,
+	servers := startStormServers(t)
+	servers.sessions = p["sessions"]
+	s := newTempest(t, servers, release{version: oldRelease.version, fragile: p["faults"] > 0}, p,
 		"NOTIFY_SOCKET="+serviceManager(t))
 	fillLarge(t, s.in, "")
 	if p["resizes"] > 0 { // the sockets of a slot are kept for the next time that there are so many workers
@@ -109,6 +112,7 @@ func blow(t *testing.T, p plan) {
 	c.pace = time.Second * time.Duration(p["connections"]) / time.Duration(max(1, p["rate"]))
 	began := time.Now()
 	c.gather(p["connections"])
+	c.gatherSessions(p["sessions"])
 	for i := range p["slow"] {
 		c.admit(&slow, i)
 	}
@@ -116,7 +120,7 @@ func blow(t *testing.T, p plan) {
 		c.admit(&tardy, i)
 	}
 	c.newcome(p["newcomers"], 50*time.Millisecond)
-	t.Logf("%d connections after %v", p["connections"]+p["slow"]+p["tardy"], time.Since(began).Round(time.Millisecond))
+	t.Logf("%d clients after %v", len(c.talkers), time.Since(began).Round(time.Millisecond))
 	c.forgetWaits()
 	counters := kernelCounters(t)
 	s.run(p)
@@ -188,6 +192,7 @@ func (s *tempest) report() string {
 	fmt.Fprintf(&b, "%d requests, %d new connections; %d wrong replies, %d connections cut, %d without a reply, %d refused\n",
 		c.requests.Load(), c.newcomers.Load(), failures[wrongReply], failures[wasCut], failures[noReply], failures[noConnection])
 	waits, who := c.waits()
+	fmt.Fprintln(&b, &c.tally)
 	fmt.Fprintf(&b, "longest wait of each client: %s (%s)\n", quantiles(waits), who)
 	slices.Sort(s.pauses)
 	fmt.Fprintf(&b, "longest pause of each handoff, by the proxy: %s; %d clients moved, %d stragglers\n",

@@ -35,6 +35,8 @@ type stormServers struct {
 	cache   []*rig.Backend
 	tardy   []*rig.Backend
 
+	sessions int // clients who need connections of their own to the first of them
+
 	mu     sync.Mutex
 	counts map[string]int // of the tardy one
 }
@@ -80,12 +82,16 @@ func (s *stormServers) countSlowly(args []string) string {
 func (s *stormServers) config(in entrances, workers int) string {
 	common := []string{"preconnect: true", "hash: murmur"}
 	redis := append([]string{"redis: true"}, common...)
+	shared := redis
+	if s.sessions > 0 {
+		shared = append(shared[:len(shared):len(shared)], fmt.Sprint("dedicated_connections: ", 64+4*s.sessions))
+	}
 	private := append([]string{fmt.Sprintf("redis_auth: %q", password)}, redis...)
 	// What is sent beyond these limits travels unread.
 	few := append([]string{"max_outstanding_requests: 4"}, redis...)
 	short := append([]string{fmt.Sprint("max_request_bytes: ", cacheRequestBytes)}, common...)
 	return fmt.Sprintf("global:\n  workers: %d\n", workers) + rig.Yaml(
-		rig.Pool{Name: "redis", Listen: in["redis"].at, Options: redis, Servers: rig.Lines(s.redis)},
+		rig.Pool{Name: "redis", Listen: in["redis"].at, Options: shared, Servers: rig.Lines(s.redis)},
 		rig.Pool{Name: "unix", Listen: in["unix"].at, Options: few, Servers: rig.Lines(s.redis)},
 		rig.Pool{Name: "private", Listen: in["private"].at, Options: private, Servers: rig.Lines(s.private)},
 		rig.Pool{Name: "cache", Listen: in["cache"].at, Options: short, Servers: rig.Lines(s.cache)},

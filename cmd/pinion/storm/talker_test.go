@@ -19,6 +19,7 @@ type talker struct {
 	name  string
 	key   string // that nobody else uses; empty: a newcomer
 	kind  *kind
+	of    *talker // whose companion it is
 	conn  net.Conn
 	in    *bufio.Reader
 	rand  *rand.Rand
@@ -30,6 +31,7 @@ type talker struct {
 
 	broken   atomic.Bool  // it ended before it wanted to
 	answered atomic.Int64 // requests
+	written  atomic.Int64 // the last number that its companion has had confirmed
 	longest  atomic.Int64 // nanoseconds from the last byte of requests to the reply
 }
 
@@ -80,6 +82,17 @@ func (k *talker) pause(d time.Duration) bool {
 		return true
 	case <-k.nextCall():
 		return true
+	}
+}
+
+// staysFor waits for a turn. It returns false when the crowd is leaving.
+func (k *talker) staysFor(turn <-chan struct{}) bool {
+	select {
+	case <-turn:
+		k.note("a turn")
+		return true
+	case <-k.leaving:
+		return false
 	}
 }
 
