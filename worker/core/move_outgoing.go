@@ -51,6 +51,7 @@ type outgoing struct {
 	cursor      int            // into the loop's table: entries before it are scanned
 	scanning    bool           // a scan is under way
 	scanSkipped bool           // the scan has passed over clients that are owed replies
+	ownBusy     bool           // there are clients that are owed nothing but whose own connections are busy: the next tick scans again
 	moreToDo    bool           // the next turn has something to do even without events
 	idleClosed  bool           // there is no peer, and the clients that were idle have been closed
 	reported    bool           // the master has the result
@@ -117,7 +118,9 @@ func (g *outgoing) restart() {
 }
 
 // startScan begins a scan of all clients.
-func (g *outgoing) startScan() { g.scanning, g.scanSkipped, g.cursor = true, false, 0 }
+func (g *outgoing) startScan() {
+	g.scanning, g.scanSkipped, g.ownBusy, g.cursor = true, false, false, 0
+}
 
 // step moves clients as far as a turn allows, after everything is flushed.
 func (g *outgoing) step() {
@@ -218,6 +221,8 @@ func (g *outgoing) freezeSome() {
 			c.moving.become(moveFrozen)
 			g.pack(c)
 			room--
+		case c.settlesNow(): // frozen it would wait for a reply that is nobody's
+			g.ownBusy = true
 		case g.frozenOwed-g.frozenSlow < maxFrozenOwed:
 			c.moving.become(moveFrozen)
 			g.frozenOwed++
@@ -245,6 +250,7 @@ func (g *outgoing) flushed(c *client) {
 		g.pack(c)
 		g.moreToDo = true
 	default:
+		g.ownBusy = true
 		g.thaw(c)
 	}
 }

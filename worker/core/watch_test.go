@@ -5,6 +5,7 @@ package core
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // A client that watches moves between any two requests, and the other worker knows what its server watches. Where keys live
@@ -49,6 +50,49 @@ func TestMoveWatch(t *testing.T) {
 		if got := string(c.take()); got != test.want {
 			t.Errorf("%s: the client got %q, want %q", test.name, got, test.want)
 		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
+// The reply to UNWATCH is nobody's: a client that moves meanwhile is served as before until it has come, and moves then.
+func TestMoveBehindUnwatch(t *testing.T) {
+	for _, owed := range []bool{false, true} { // when the move begins the client is owed another reply
+		r, before, next := twoGenerations(t, nil)
+		c := r.connect("c", 0, 0)
+		c.send(redisRequestOf("WATCH", "a"))
+		r.turn()
+		own := r.servers[0].conns[0]
+		own.take()
+		own.send([]byte("+OK\r\n"))
+		r.turn()
+		c.take()
+		c.send(redisRequestOf("UNWATCH"))
+		if owed {
+			c.send(redisRequestOf("GET", "a"))
+		}
+		r.turn()
+		if got := string(c.take()); got != "+OK\r\n" {
+			t.Fatalf("UNWATCH: the client got %q", got)
+		}
+		r.handOver(before, next)
+		if owed {
+			r.servers[0].conns[1].send([]byte("$-1\r\n"))
+			r.gets(c, "$-1\r\n")
+		}
+		c.send(redisRequestOf("PING"))
+		r.gets(c, "+PONG\r\n")
+		if next.clients != 0 || len(r.heard(before)) != 0 {
+			t.Errorf("owed %t: the client has moved, or is a straggler, before the server has answered", owed)
+		}
+		own.send([]byte("+OK\r\n"))
+		r.turn()
+		r.advance(time.Duration(moveTick))
+		r.turn()
+		if body := r.given(before); next.clients != 1 || body.Stragglers != 0 {
+			t.Errorf("owed %t: %d clients have moved, %d stragglers", owed, next.clients, body.Stragglers)
+		}
+		r.stillServed(c)
 		r.tearDown()
 		r.clients = nil
 	}
