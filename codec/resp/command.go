@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
-	"time"
 )
 
 // Route says who answers a command.
@@ -215,31 +214,35 @@ func blockOption(b []byte, args []Span) int {
 	return 0
 }
 
-// Patience returns for how long at most a request that blocks waits in the server; 0: without an end, or it is not told within args,
-// which are as with Blocks.
-func (c *Command) Patience(b []byte, args []Span) time.Duration {
-	last, unit := len(args)-1, time.Second
+// Patience returns for how many ns at most a request that blocks waits in the server; 0: without an end, or it is not told within
+// args, which are as with Blocks.
+func (c *Command) Patience(b []byte, args []Span) (ns int64) {
+	last, unit := len(args)-1, second
 	at := last
 	switch {
 	case c.BlockOption:
-		at, unit = blockOption(b, args)+1, time.Millisecond
+		at, unit = blockOption(b, args)+1, millisecond
 	case c.Find != nil: // BLMPOP and BZMPOP, whose number of keys follows
 		at = 1
 	case c.Route == Solo: // WAIT and WAITAOF
-		unit = time.Millisecond
+		unit = millisecond
 	}
 	if at > last || at == last && args[last].End()+len(crlf) < len(b) {
 		return 0
 	}
 	n, err := strconv.ParseFloat(string(args[at].Of(b)), 64)
-	if err != nil || !(n > 0 && n*float64(unit) < float64(longestPatience)) {
+	if err != nil || !(n > 0 && n*unit < longestPatience) {
 		return 0
 	}
-	return time.Duration(n * float64(unit))
+	return int64(n * unit)
 }
 
-// longestPatience is more than anybody waits.
-const longestPatience = 100 * 365 * 24 * time.Hour
+// Times, in ns.
+const (
+	millisecond     = 1e6
+	second          = 1e9
+	longestPatience = 100 * 365 * 86400 * second // more than anybody waits
+)
 
 // CheckArity reports whether a request of nargs arguments, the name included, can be one of c.
 func (c *Command) CheckArity(nargs int) bool {

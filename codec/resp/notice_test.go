@@ -54,8 +54,8 @@ func TestPatience(t *testing.T) {
 		"xreadgroup group g c block 5 noack streams a >": 5 * time.Millisecond,
 	} {
 		b, args := request(strings.Fields(words)...)
-		if got := Lookup(args[0].Of(b)).Patience(b, args); got != want {
-			t.Errorf("%s: patience is %v, want %v", words, got, want)
+		if got := Lookup(args[0].Of(b)).Patience(b, args); got != int64(want) {
+			t.Errorf("%s: patience is %v, want %v", words, time.Duration(got), want)
 		}
 	}
 	b, args := request("blpop", "1", "2", "3")

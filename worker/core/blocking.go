@@ -44,7 +44,7 @@ func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []in
 	if len(alone) > 0 {
 		first = int(alone[0])
 	}
-	c.blockOn(server, cmd, b, args[first].Of(b), int64(cmd.Patience(b, args)))
+	c.blockOn(server, cmd, b, args[first].Of(b), cmd.Patience(b, args))
 }
 
 // blockOn sends a request that may wait to a server, on account of key, for that many ns of the server's time; 0: without an end.
