@@ -1,5 +1,5 @@
-// The text of the statistics port: nutcracker's JSON, byte for byte in names, order and spacing (src/nc_stats.c). It is
-// always current: the counters are words in memory that the workers write.
+// The text of the statistics port: nutcracker's JSON, byte for byte in names, order and spacing (src/nc_stats.c), with counters of
+// our own behind its own. It is always current: the counters are words in memory that the workers write.
 
 package totals
 
@@ -8,12 +8,6 @@ import (
 	"strconv"
 
 	"github.com/pinion-proxy/pinion/worker/link"
-)
-
-// What nutcracker counts: the first of the counters. The others are in INFO and in pinion status.
-const (
-	poolCounters   = link.Fragments + 1
-	serverCounters = link.OutQueueBytes + 1
 )
 
 // Head are the fields before the counters.
@@ -46,7 +40,7 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 func (c *Counters) appendPool(b []byte, pool int) []byte {
 	b = appendString(b, c.Pools[pool].Name)
 	b = append(b, ": {"...)
-	b = appendCounters(b, link.PoolCounters[:poolCounters], func(counter int) uint64 {
+	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
 		if counter == link.ClientConnections {
 			return c.Clients(pool)
 		}
@@ -56,7 +50,7 @@ func (c *Counters) appendPool(b []byte, pool int) []byte {
 		b = append(b, separator(server)...)
 		b = appendString(b, c.Pools[pool].Servers[server].Name)
 		b = append(b, ": {"...)
-		b = appendCounters(b, link.ServerCounters[:serverCounters], func(counter int) uint64 {
+		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
 			return c.SumServer(pool, server, counter)
 		})
 		b = append(b, '}')
