@@ -66,10 +66,11 @@ func TestE2EAbuseIdleTimeout(t *testing.T) {
 	slow := newPuppet(t, "unix", "")
 	servers := []*rig.Backend{slow.Backend, rig.RedisServer(t), rig.RedisServer(t)}
 	a := attack(t, siege{servers: servers, options: []string{"client_idle_timeout: 2000"}})
-	waiting, idle, half, mute := a.connect(), a.connect(), a.connect(), a.connect()
+	waiting := a.connect()
 	waiting.Send(rig.Request("GET", "a"))
 	late := <-slow.asked
 	since := time.Now()
+	idle, half, mute := a.connect(), a.connect(), a.connect()
 	idle.WantDo(rig.Bulk("ok"), "GET", "k3")
 	half.Send("*2\r\n$3\r\nGET\r\n$10\r\nk")
 	for _, c := range []*rig.Client{idle, half, mute} {
