@@ -5,6 +5,7 @@ package handoff
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -240,7 +241,8 @@ func TestUnknownOfRecord(t *testing.T) {
 		b[0] = byte(len(b) - 4)
 		return b
 	}
-	flags := func(n byte) []byte { return append(appendField(nil, tagFlags, 4), n, 0, 0, 0) }
+	head := func(name string, length int) []byte { return appendField(nil, fieldNamed(t, name).tag, length) }
+	flags := func(n byte) []byte { return append(head("flags", 4), n, 0, 0, 0) }
 	withoutFlags := func(n byte) []byte {
 		return append(bytes.Clone(plain[:bytes.Index(plain, flags(0))]), flags(n)...)
 	}
@@ -254,27 +256,27 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(appendField(nil, 1000, 0)), nil},
 		{with(appendField(nil, 40|critical, 0)), ErrUnknown},
 		{with(appendField(nil, 1000|critical, 0)), ErrUnknown},
-		{with(appendField(nil, tagRESP, 4), []byte{3, 0, 0, 0}), nil},
-		{with(appendField(nil, tagRESP, 4), []byte{4, 0, 0, 0}), ErrUnknown},
-		{with(appendField(nil, tagRESP, 1), []byte{3}), errLength},
-		{with(appendField(nil, tagReply, 4), []byte{1, 0, 0, 0}), nil},
-		{with(appendField(nil, tagReply, 4), []byte{3, 0, 0, 0}), ErrUnknown},
-		{with(appendField(nil, tagDB, 4), []byte{1, 0, 0, 0}), nil},
-		{with(appendField(nil, tagDB, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}), errLength},
-		{with(appendField(nil, tagConnections, 4), []byte{1, 0, 0, 0}), nil},
-		{with(appendField(nil, tagConnections, 3), []byte{1, 0, 0}), errLength},
-		{with(appendField(nil, tagWatch, 16), append([]byte{4}, make([]byte, 15)...)), ErrUnknown},
-		{with(appendField(nil, tagWatch, 8), make([]byte, 8)), errLength},
-		{with(appendField(nil, tagTransaction, 7), make([]byte, 7)), errLength},
-		{with(appendField(nil, tagTransaction, 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},
-		{with(appendField(nil, tagTransaction, 9), []byte{1, 0, 0, 0, 7, 0, 0, 0, '*'}), nil},
-		{with(appendField(nil, tagSubscriptions, 6), []byte{2, 1, 0, 0, 0, 'a'}), nil},
-		{with(appendField(nil, tagSubscriptions, 6), []byte{3, 1, 0, 0, 0, 'a'}), ErrUnknown},
-		{with(appendField(nil, tagSubscriptions, 6), []byte{2, 2, 0, 0, 0, 'a'}), errCut},
-		{with(appendField(nil, tagSubscriptions, 4), []byte{2, 1, 0, 0}), errCut},
+		{with(head("version of RESP", 4), []byte{3, 0, 0, 0}), nil},
+		{with(head("version of RESP", 4), []byte{4, 0, 0, 0}), ErrUnknown},
+		{with(head("version of RESP", 1), []byte{3}), errLength},
+		{with(head("CLIENT REPLY", 4), []byte{1, 0, 0, 0}), nil},
+		{with(head("CLIENT REPLY", 4), []byte{3, 0, 0, 0}), ErrUnknown},
+		{with(head("database", 4), []byte{1, 0, 0, 0}), nil},
+		{with(head("database", 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}), errLength},
+		{with(head("connections", 4), []byte{1, 0, 0, 0}), nil},
+		{with(head("connections", 3), []byte{1, 0, 0}), errLength},
+		{with(head("watch", 16), append([]byte{4}, make([]byte, 15)...)), ErrUnknown},
+		{with(head("watch", 8), make([]byte, 8)), errLength},
+		{with(head("transaction", 7), make([]byte, 7)), errLength},
+		{with(head("transaction", 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},
+		{with(head("transaction", 9), []byte{1, 0, 0, 0, 7, 0, 0, 0, '*'}), nil},
+		{with(head("subscriptions", 6), []byte{2, 1, 0, 0, 0, 'a'}), nil},
+		{with(head("subscriptions", 6), []byte{3, 1, 0, 0, 0, 'a'}), ErrUnknown},
+		{with(head("subscriptions", 6), []byte{2, 2, 0, 0, 0, 'a'}), errCut},
+		{with(head("subscriptions", 4), []byte{2, 1, 0, 0}), errCut},
 		{with(flags(0)), errTwice},
-		{with(appendField(nil, tagSkip, 1), []byte{1}), errLength},
-		{with(appendField(nil, tagID, 0)), errLength},
+		{with(head("bytes to skip", 1), []byte{1}), errLength},
+		{with(head("id", 0)), errLength},
 		{with(appendField(nil, 40, 1)), errCut},
 		{fixed(withoutFlags(1)), nil},
 		{fixed(withoutFlags(2)), ErrUnknown},
@@ -283,6 +285,49 @@ func TestUnknownOfRecord(t *testing.T) {
 		_, errs, err := ParseState(test.state, 1)
 		if err != nil || !errors.Is(errs[0], test.err) {
 			t.Errorf("%q: %v, %v, want %v", test.state, err, errs, test.err)
+		}
+	}
+}
+
+// fieldNamed returns the row of a field.
+func fieldNamed(t *testing.T, name string) *recordField {
+	t.Helper()
+	for i := range recordFields {
+		if row := &recordFields[i]; row.name == name {
+			return row
+		}
+	}
+	t.Fatalf("no field is called %q", name)
+	return nil
+}
+
+// Each field has a number of its own, and is in an example that later versions read.
+func TestFieldsHaveExamples(t *testing.T) {
+	files, err := filepath.Glob("testdata/v1/*.state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen tagSet
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(b) > 0 {
+			end := 4 + binary.LittleEndian.Uint32(b)
+			if err := eachField(b[4:end], func(t tag, _ []byte) error { seen |= t.bit(); return nil }); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			b = b[end:]
+		}
+	}
+	for i := range recordFields {
+		row := &recordFields[i]
+		if fieldsByNumber[row.tag&^critical] != row {
+			t.Errorf("%s has the number of %s", row.name, fieldsByNumber[row.tag&^critical].name)
+		}
+		if seen&row.tag.bit() == 0 {
+			t.Errorf("%s is in no example", row.name)
 		}
 	}
 }

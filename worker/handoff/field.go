@@ -26,11 +26,13 @@ var (
 	errTwice   = errors.New("a field comes twice")
 )
 
-// tagSet is a set of the tags below 64; others are in no set.
+// tagSet is a set of the tags below tagSetBits; others are in no set.
 type tagSet uint64
 
+const tagSetBits = 64
+
 func (t tag) bit() tagSet {
-	if n := t &^ critical; n < 64 {
+	if n := t &^ critical; n < tagSetBits {
 		return 1 << n
 	}
 	return 0
