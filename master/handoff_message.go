@@ -114,6 +114,7 @@ type message struct {
 	Slot   int    `json:"slot,omitempty"`   // peer, again, suspect: slot of the new side's worker; worker: its own
 	Share  int    `json:"share,omitempty"`  // peer: of the clients, see link.PeerBody
 	Hung   bool   `json:"hung,omitempty"`   // suspect: it does not answer
+	Gone   bool   `json:"gone,omitempty"`   // suspect: it may have ended, which only its own master hears of
 	Reason string `json:"reason,omitempty"` // suspect, failed, abort
 
 	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to hand over clients

@@ -54,6 +54,7 @@ type newSide struct {
 	unreachable    []link.Unreachable
 	died           map[int]bool  // slots whose worker has died while it received clients
 	reconnects     map[int]int   // for each slot, how many times its worker needed other connections
+	gone           map[int]int   // for each slot, the pid of a worker that may have ended, as an old worker says
 	returned       map[int]bool  // slots whose worker has handed back all that it could
 	kept           int           // clients that could not be handed back
 	awaited        map[pair]bool // connections to old workers that the new worker has not confirmed
@@ -220,6 +221,7 @@ func (n *newSide) passPeer(msg message) {
 // workerJoined is called when a new worker confirms a connection.
 func (n *newSide) workerJoined(s *slot, p pair) {
 	delete(n.awaited, p)
+	delete(n.gone, s.index)
 	n.checkJoined(s)
 }
 
@@ -282,6 +284,12 @@ func (n *newSide) expire() {
 		n.sendReturned()
 		n.cancel(fmt.Errorf("%w; clients could not be given back within %s", n.failure, returnTimeout))
 	case newAccepting:
+		if n.moved != nil && len(n.gone) > 0 { // they live
+			clear(n.gone)
+			n.enter(newAccepting, n.acceptTimeout())
+			n.allMoved(n.moved)
+			return
+		}
 		if n.failure == nil {
 			n.fail(fmt.Errorf("nothing was heard of the old generation for %s", n.acceptTimeout()))
 			return
@@ -308,6 +316,9 @@ func (n *newSide) allMoved(result *admin.HandoffStatus) {
 	n.serveAll()
 	if n.moved = nil; n.hasUnreaped() { // its lost clients are counted first
 		n.moved = result
+		if len(n.gone) > 0 {
+			n.enter(newAccepting, reapTimeout)
+		}
 		return
 	}
 	if n.link != nil {
@@ -329,10 +340,10 @@ func (n *newSide) serveAll() {
 }
 
 // hasUnreaped reports whether a worker is dead or dying and has not been reaped. An old worker can notice a death earlier
-// than this process.
+// than this process: connections are closed before a process has ended.
 func (n *newSide) hasUnreaped() bool {
 	for _, s := range n.g.slots {
-		if s.process != nil && (s.state == slotDying || n.m.unreaped(s)) {
+		if s.process != nil && (s.state == slotDying || n.m.unreaped(s) || n.gone[s.index] == s.process.PID) {
 			return true
 		}
 	}

@@ -26,6 +26,9 @@ func (n *newSide) suspect(msg message) {
 		return
 	}
 	s := n.g.slots[msg.Slot]
+	if msg.Gone && s.process != nil {
+		n.gone[s.index] = s.process.PID
+	}
 	switch {
 	case msg.Hung:
 		n.m.kill(s, msg.Reason)

@@ -22,7 +22,7 @@ func (m *master) callOldMaster(l *masterLink) {
 	fault.At("nm.hello")
 	m.masters.startedByOld = true
 	m.world.services.Inherited() // the sockets named in the environment belong to the old master
-	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, reconnects: map[int]int{}}
+	m.newSide = &newSide{m: m, other: l, link: l, died: map[int]bool{}, reconnects: map[int]int{}, gone: map[int]int{}}
 	m.newSide.enter(newCalling, callTimeout)
 	m.receiveFrom(l, true)
 	hello := message{Kind: messageHello, Oldest: oldestConversation, Newest: newestConversation, Build: m.opts.Build, PID: m.world.pid,

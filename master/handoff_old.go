@@ -252,7 +252,7 @@ func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
 	case body.Unjoined && (o.phase == oldJoining || o.phase == oldMoving):
 		o.fail(fmt.Errorf("connecting %v: %s", pair{from.index, body.Slot}, body.Reason))
 	case o.phase == oldMoving:
-		o.other.send(message{Kind: messageSuspect, Slot: body.Slot, Hung: body.Hung, Reason: body.Reason})
+		o.other.send(message{Kind: messageSuspect, Slot: body.Slot, Hung: body.Hung, Gone: body.Gone, Reason: body.Reason})
 	}
 }
 

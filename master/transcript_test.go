@@ -72,6 +72,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
 			Slot: number(t, args[1]), Reason: "garbage",
 		})})
+	case "gone": // slot, slot of the new worker: it has closed the connection
+		f.say(t, args[0], link.Message{Kind: link.PeerFailed, Body: link.Body(link.PeerFailedBody{
+			Slot: number(t, args[1]), Gone: true, Reason: "it is gone",
+		})})
 	case "other": // kind [slot] [reason…], said by the other master
 		f.otherSays(t, args)
 	case "aside": // what waits beside the loop is done

@@ -270,7 +270,7 @@ func (p *peerLink) Failed(reason string) {
 		how = levelDebug // it may have ended as it was to, which this worker hears later; a master knows why it has
 	}
 	l.logf(how, "worker %d of the other generation: %s", p.slot, reason)
-	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Reason: reason, Lost: lost}))
+	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Gone: p.dead, Reason: reason, Lost: lost}))
 	l.mover.outgoing.reported = false
 }
 

@@ -105,6 +105,7 @@ type PeerFailedBody struct {
 
 	Unjoined bool `json:"unjoined,omitempty"` // the link of a Peer message could not be used at all
 	Lost     int  `json:"lost,omitempty"`     // clients that may have ended with it
+	Gone     bool `json:"gone,omitempty"`     // its process has ended, or has closed the link
 
 	Generation uint64 `json:"generation,omitempty"` // as in PeerBody
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -370,12 +371,27 @@ func (f faultCase) judgeStatus(s *tempest, after condition, err error) {
 		s.t.Errorf("exit status %d with %d clients lost", done.ExitCode(), lost)
 	}
 	if noticed := len(s.crowd.broken()); noticed > 0 && lost == 0 && (f.loss == ofWorker || f.loss == newcomers) {
-		s.t.Errorf("%d clients are lost, and nobody says so: %+v", noticed, after.Last)
+		rig.Eventually(s.t, fmt.Sprintf("a word about %d lost clients beside %+v", noticed, after.Last), s.obituary)
 	}
 	if lost > 0 && after.Last.LostReason == "" {
 		s.t.Errorf("%d clients are lost for no reason", lost)
 	}
 }
+
+// obituary fails unless the log says of a worker that died how many clients it had: one that dies a moment after it has
+// taken the last clients is no part of the outcome.
+func (s *tempest) obituary() error {
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err
+	}
+	if !lostWithWorker.Match(log) {
+		return errors.New("the log speaks of no worker that died with clients")
+	}
+	return nil
+}
+
+var lostWithWorker = regexp.MustCompile(`worker \d+ \(.*\) died: .*; \d+ clients? (is|are) lost`)
 
 // fault breaks something that may cost no client anything.
 func (s *tempest) fault() {
