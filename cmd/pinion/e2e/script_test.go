@@ -38,6 +38,7 @@ func TestScript(t *testing.T) {
 			env.Values[testingKey{}] = tb
 			env.Setenv("PATH", filepath.Dir(pinion)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("GOCOVERDIR", env.WorkDir) // for a binary built to measure coverage
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Defer(func() { endProcessesIn(tb, env.WorkDir) })
 			return nil
 		},

@@ -122,7 +122,7 @@ func (s *scene) guests(name, listen string, servers []*rig.Backend) rig.Pool {
 // With a reload and with an upgrade an address is removed, over TCP and in the file system.
 func TestAddressRemoved(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	for i, command := range []string{"reload", "upgrade"} {
 		address, path := rig.FreeAddress(t), filepath.Join(s.dir, fmt.Sprintf("guest%d.sock", i))
 		s.hands("reload", s.guests("guest", address, s.servers.redis), s.guests("local", path, s.servers.redis))
@@ -153,7 +153,7 @@ func TestAddressRemoved(t *testing.T) {
 // An address is widened and narrowed again; nobody is closed by it, and nobody refused meanwhile.
 func TestAddressWidened(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	address := rig.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	s.hands("reload", s.guests("guest", address, s.servers.redis))
@@ -185,7 +185,7 @@ func TestAddressWidened(t *testing.T) {
 // A stranger on the port is no sibling of ours.
 func TestAddressOfStranger(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	address := rig.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	s.hands("reload", s.guests("guest", address, s.servers.redis))
@@ -205,7 +205,7 @@ func TestAddressOfStranger(t *testing.T) {
 // Two pools swap their addresses, and another one's goes to a pool of the other protocol.
 func TestAddressesSwapped(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	at := []string{rig.FreeAddress(t), rig.FreeAddress(t), rig.FreeAddress(t)}
 	one, two := s.servers.redis[:1], s.servers.redis[1:2]
 	pools := func(first, second []*rig.Backend) []rig.Pool {
@@ -250,7 +250,7 @@ func TestAddressesSwapped(t *testing.T) {
 // Whoever gets a connection while Pinion is told to end gets an answer on it.
 func TestDrainWhileClientsConnect(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	tcp, local := knockAt(t, s.in["redis"].network, s.in["redis"].at), knockAt(t, s.in["unix"].network, s.in["unix"].at)
 	tcp.goesOn()
 	local.goesOn()
@@ -263,7 +263,7 @@ func TestDrainWhileClientsConnect(t *testing.T) {
 // by a reload or an upgrade at once; who is connected is served on.
 func TestPathsBoundAnew(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	path := filepath.Join(s.dir, "guest.sock")
 	s.hands("reload", rig.Pool{Name: "guest", Listen: path + " 0640", Options: []string{"redis: true"}, Servers: rig.Lines(s.servers.redis)})
 	c := rig.Dial(t, "unix", path, rig.ReadRESP)

@@ -29,7 +29,7 @@ func newLone(t testing.TB, r release, environment ...string) *scene {
 	s.install(r)
 	s.write(fmt.Sprintf("global:\n  workers: 2\nalpha:\n  listen: %s\n  redis: true\n  servers:\n  - 127.0.0.1:1:1\n", s.in["redis"].at))
 	_, port, _ := net.SplitHostPort(s.stats)
-	args := append([]string{"-c", `cd "$0" && exec env "$@" 2>stderr`, dir, raceAtExit}, environment...)
+	args := append([]string{"-c", `cd "$0" && exec env "$@" 2>stderr`, dir}, environment...)
 	args = append(args, s.installed, "-c", s.file, "-a", "127.0.0.1", "-s", port, "-p", filepath.Join(dir, "pid"),
 		"-o", filepath.Join(dir, "log"), "--control", s.control)
 	s.family = watchFamily(t, dir)

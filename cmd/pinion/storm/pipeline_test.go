@@ -90,7 +90,7 @@ func newAskers(redis, memcache func() *rig.Client, megabytes int) (askers []*ask
 // little moves, who holds much is a straggler for as long, and everyone gets every reply in its place.
 func TestE2EPipelinesWrittenAsAWhole(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, startStormServers(t), oldRelease, 2, raceAtExit)
+	s := newScene(t, startStormServers(t), oldRelease, 2)
 	defer s.stop()
 	redis := func() *rig.Client { return rig.Dial(t, s.in["redis"].network, s.in["redis"].at, rig.ReadRESP) }
 	memcache := func() *rig.Client { return rig.Dial(t, s.in["cache"].network, s.in["cache"].at, rig.ReadMemcache) }

@@ -75,7 +75,7 @@ type tempest struct {
 // newTempest starts a release. A fragile one breaks as the file called orders says.
 func newTempest(t *testing.T, servers *stormServers, r release, p plan, environment ...string) *tempest {
 	t.Helper()
-	environment = append(environment, "PINION_FAULT=@"+orders, raceAtExit)
+	environment = append(environment, "PINION_FAULT=@"+orders)
 	return &tempest{scene: newScene(t, servers, r, p["workers"], environment...), rand: newRand(p["seed"]), current: r,
 		size: p["workers"], took: map[string][]time.Duration{}, left: map[string][]time.Duration{}}
 }

@@ -182,9 +182,6 @@ func (s *scene) write(config string) {
 	}
 }
 
-// raceAtExit keeps a binary with the race detector from waiting a second when it ends.
-const raceAtExit = "GORACE=atexit_sleep_ms=10"
-
 // commandPatience is how long an operator's command may take.
 const commandPatience = time.Minute
 
@@ -193,7 +190,6 @@ func (s *scene) order(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), commandPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.operator, append(args, "--control", s.control)...)
-	cmd.Env = append(os.Environ(), raceAtExit)
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("no end after %v", commandPatience)

@@ -55,7 +55,7 @@ func (s *slowpokes) serve(c net.Conn) {
 // straggle starts a scene of one worker, with a pool whose server is slow, and little patience.
 func straggle(t *testing.T) (*scene, *slowpokes) {
 	servers, slow := tardyServers(t)
-	s := newScene(t, servers, oldRelease, 1, raceAtExit)
+	s := newScene(t, servers, oldRelease, 1)
 	s.straggling(100, "")
 	return s, slow
 }

@@ -19,14 +19,24 @@ import (
 )
 
 // RunTests runs the tests of a package, as its TestMain. It forgets the service in which the tests may run: it is not that
-// of what they start.
+// of what they start. That ends with no more than exitPause.
 func RunTests(m *testing.M) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "SYSTEMD_EXEC_PID",
 		"RUNTIME_DIRECTORY"} {
 		os.Unsetenv(name)
 	}
+	if os.Getenv(raceOptions) == "" {
+		os.Setenv(raceOptions, exitPause)
+	}
 	os.Exit(m.Run())
 }
+
+// A process with the race detector waits before it ends, lest it miss a race of the last moment: by default a second, and
+// the tests end thousands of processes.
+const (
+	raceOptions = "GORACE"
+	exitPause   = "atexit_sleep_ms=10"
+)
 
 // Patience is how long anything may take on a machine that is busy with something else. Only a failing test waits so
 // long.
