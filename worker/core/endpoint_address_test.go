@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -372,4 +373,30 @@ func TestAddressIsRemembered(t *testing.T) {
 	if addr, err := next.primary.nextAddress(); err != nil || addr.Addr() != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("the server is at %v, %v", addr, err)
 	}
+}
+
+// What waits for a look-up is held like what waits for a server: when memory is short it goes, and not those who hold little.
+func TestWhatWaitsForANameIsEvicted(t *testing.T) {
+	r, k, _ := tcpRig(t)
+	l := r.workers[0]
+	c := r.connect("large", 0, 0)
+	c.send(redisRequestOf("SET", "k", strings.Repeat("x", 300<<10)))
+	modest := r.connect("modest", 0, 0)
+	begin(modest, 1000)
+	r.turn()
+	<-k.asked
+	l.spec.MemoryLimit = l.memory.Held()
+	l.turn(nil) // it becomes scarce
+	l.turn(nil)
+	r.turn()
+	if got := string(c.take()); got != "-ERR "+errReplyMemory.Error()+"\r\n" || c.ended {
+		t.Errorf("whose request waits got %q; closed: %v", got, c.ended)
+	}
+	if modest.ended {
+		t.Error("who holds little is closed")
+	}
+	if word := r.conn().endpoint.server.liveness(); !word.Alive() || word.Failures() > 0 {
+		t.Errorf("the server is %v", word)
+	}
+	k.answers <- nil
 }

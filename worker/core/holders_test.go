@@ -191,10 +191,8 @@ func TestHeldMemoryIsReal(t *testing.T) {
 
 // holders returns how many bytes somebody could be closed for.
 func (l *loop) holders() (sum int) {
-	for _, entry := range l.table {
-		if h, ok := entry.h.(holder); ok {
-			sum += h.frees()
-		}
+	for h := range l.everyHolder {
+		sum += h.frees()
 	}
 	return sum
 }

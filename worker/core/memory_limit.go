@@ -174,8 +174,8 @@ func (l *loop) findLargest() {
 	r := &l.relief
 	var sums [65]int // of each size and the next one
 	for share := r.share; ; share = 0 {
-		for i := range l.table {
-			if h, ok := l.table[i].h.(holder); ok && int64(h.frees()) > share {
+		for h := range l.everyHolder {
+			if int64(h.frees()) > share {
 				size := sizeOf(h)
 				sums[size] += h.frees()
 				sums[size-1] += h.frees()
@@ -186,12 +186,28 @@ func (l *loop) findLargest() {
 		}
 	}
 	r.size = max(slices.Index(sums[:], slices.Max(sums[:])), 1)
-	for i := range l.table {
-		if h, ok := l.table[i].h.(holder); ok && h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
+	for h := range l.everyHolder {
+		if h.frees() > 0 && (sizeOf(h) == r.size || sizeOf(h) == r.size+1) {
 			r.candidates = append(r.candidates, evictionCandidate{h, h.since()})
 		}
 	}
 	slices.SortFunc(r.candidates, func(a, b evictionCandidate) int { return cmp.Compare(a.since, b.since) })
+}
+
+// everyHolder calls do for each holder: all that have a descriptor, and the connections that have none yet.
+func (l *loop) everyHolder(do func(holder) bool) {
+	for i := range l.table {
+		if h, ok := l.table[i].h.(holder); ok && !do(h) {
+			return
+		}
+	}
+	for e := range l.endpoints {
+		for _, c := range e.where.waiting {
+			if c.state == connResolving && !do(c) {
+				return
+			}
+		}
+	}
 }
 
 // sizeOf returns about how much closing h frees, as a power of two: those of one size differ by less than a factor of two.
