@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -290,6 +291,7 @@ func (w *faultyWorld) answerName(name pendingName, found answer) {
 	r := name.l.resolver
 	w.happens("%s is %v", host, found)
 	w.names[nameOf(name.l.spec.Slot, host)] <- found
+	runtime.Gosched()
 	fds := []unix.PollFd{{Fd: int32(r.FD()), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, int(hostPatience/time.Millisecond))
 	for err == unix.EINTR {

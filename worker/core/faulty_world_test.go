@@ -5,8 +5,11 @@
 // each request the right reply or one error that has a cause, in order; a server that does nothing wrong is not ejected
 // and a client that does nothing wrong is not closed; and when it is over, nothing is held.
 //
-//	go test -tags fault -run TestFaultyWorlds/^7$ ./worker                               world 7, with all its steps if it fails
-//	PINION_FAULTS=1000000 go test -tags fault -run TestFaultyWorlds -timeout 1h ./worker  so many faults
+//	go test -tags fault -run TestFaultyWorlds/^7$ ./worker/core                               world 7, with all its steps if it fails
+//	PINION_FAULTS=1000000 go test -tags fault -run TestFaultyWorlds -timeout 1h ./worker/core  so many faults
+//	PINION_FAULT_STEPS=dir …                                                             all steps of each world, in dir/seed
+//
+// A world is the same each time that it is played, but for the race detector, which lets go of buffers at random.
 
 package core
 
@@ -14,6 +17,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +34,9 @@ import (
 // fewFaults is how many there are by default.
 const fewFaults = 6000
 
+// allSteps is the folder that gets all steps of each world; empty: the last ones of a world that fails are enough.
+var allSteps = os.Getenv("PINION_FAULT_STEPS")
+
 func TestFaultyWorlds(t *testing.T) {
 	want, first := fewFaults, uint64(0)
 	if text := os.Getenv("PINION_FAULTS"); text != "" { // number, and the world to begin with
@@ -39,6 +48,7 @@ func TestFaultyWorlds(t *testing.T) {
 		r.Close()
 		w.Close()
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	total := &tally{kinds: map[string]int{}}
 	worlds := 0
 	for seed := first; total.faults < want && !t.Failed(); seed++ {
@@ -100,11 +110,16 @@ const (
 )
 
 func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	w := &faultyWorld{
 		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), names: map[string]chan answer{},
 		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
 	}
 	t.Cleanup(func() {
+		if allSteps != "" {
+			file := filepath.Join(allSteps, strconv.FormatUint(seed, 10))
+			w.must(os.WriteFile(file, []byte(strings.Join(w.steps, "\n")+"\n"), 0o644))
+		}
 		if t.Failed() {
 			t.Logf("the last steps of world %d:\n%s", seed, strings.Join(w.steps, "\n"))
 		}
@@ -136,7 +151,7 @@ func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 
 // happens notes a step.
 func (w *faultyWorld) happens(format string, args ...any) {
-	if len(w.steps) == mostSteps {
+	if len(w.steps) == mostSteps && allSteps == "" {
 		w.steps = append(w.steps[:0], w.steps[mostSteps/2:]...)
 	}
 	w.steps = append(w.steps, fmt.Sprintf("%9.4f ", time.Duration(w.now-rigEpoch).Seconds())+fmt.Sprintf(format, args...))
@@ -440,6 +455,9 @@ func (w *faultyWorld) beginTurn(l *loop, events []poll.Event) []poll.Event {
 		events = append(events, poll.Event{Token: token, Readable: true, Writable: true})
 	}
 	w.nudges[l] = kept
+	if allSteps != "" {
+		w.happens("worker %d, which holds %d bytes, turns: %v", l.spec.Slot, l.memory.Held(), events)
+	}
 	return events
 }
 

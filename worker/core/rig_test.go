@@ -117,6 +117,7 @@ func (r *rig) start() {
 func (r *rig) addWorker(spec *link.Spec, shared *link.Shared) *loop {
 	l, err := newLoop(spec, shared, func() int64 { return r.now })
 	r.must(err)
+	l.memory.Collect = func(bool) {} // at any moment it would let go of what is kept for reuse
 	mine, theirs, err := sock.SeqpacketPair()
 	r.must(err)
 	if r.lookUp != nil {

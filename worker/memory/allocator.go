@@ -13,11 +13,15 @@ import (
 
 // Allocator allocates the buffers of a loop, counts the bytes that are held, and keeps some buffers for reuse.
 type Allocator struct {
+	// Collect collects garbage beside the loop, see the function of that name. A test may set another.
+	Collect func(much bool)
+
 	timers     *timer.Heap
 	now        *int64 // the time of timers, ns
 	held       int64  // bytes of all buffers in use, and those that are charged
 	free       [chunkClasses]stock
 	bare       stock       // buffers without memory
+	remainders bytebufferpool.Pool
 	unmapLater *Buffer     // mapped buffers that were put back: their bytes may be read until the end of the turn
 	garbage    int64       // bytes left to the garbage collector since it last ran
 	timer      timer.Timer // ticks while there is something to free
@@ -26,7 +30,7 @@ type Allocator struct {
 // New returns an allocator that holds nothing. It frees spare buffers by a timer of timers; now points to the loop's time, in
 // ns.
 func New(timers *timer.Heap, now *int64) *Allocator {
-	m := &Allocator{timers: timers, now: now}
+	m := &Allocator{Collect: Collect, timers: timers, now: now}
 	m.timer.Fire = m.tick
 	return m
 }
@@ -72,9 +76,9 @@ func (m *Allocator) GetChunk(size int) *Buffer {
 // GetRemainder returns a buffer with a copy of data, which is less than MappedBytes. A pooled buffer with room for far more
 // is not used: it would count as if its owner had sent so much.
 func (m *Allocator) GetRemainder(data []byte) *Buffer {
-	pooled := bytebufferpool.Get()
+	pooled := m.remainders.Get()
 	if most := cap(pooled.B); most > FirstChunkBytes && most > mostRoomFor*len(data) {
-		bytebufferpool.Put(pooled)
+		m.remainders.Put(pooled)
 		b := m.GetChunk(len(data))
 		b.B = append(b.B, data...)
 		return b
@@ -115,7 +119,7 @@ func (m *Allocator) Put(b *Buffer) {
 		if cap(b.pooled.B) >= ClaimBytes {
 			m.garbage += int64(cap(b.pooled.B)) // seldom needed again
 		}
-		bytebufferpool.Put(b.pooled)
+		m.remainders.Put(b.pooled)
 		*b = Buffer{}
 		m.bare.put(b)
 	default:

@@ -60,7 +60,7 @@ func (m *Allocator) DropSpares() {
 		m.free[class] = stock{}
 	}
 	if m.garbage >= garbageBytes {
-		go Collect(true)
+		go m.Collect(true)
 		m.garbage = 0
 	}
 }
@@ -81,7 +81,7 @@ func (m *Allocator) tick() {
 		enough = lastGarbageBytes
 	}
 	if m.garbage >= enough {
-		go Collect(m.garbage >= muchGarbageBytes)
+		go m.Collect(m.garbage >= muchGarbageBytes)
 		m.garbage = 0
 	}
 	if left > 0 {
