@@ -51,6 +51,8 @@ type conn struct {
 	deadlines      timer.Timer
 	opened         int64 // ns: when the attempt to connect began
 	heard          int64 // ns: when the server last sent something, or began to owe a reply
+	lostMore       int64 // ns: that the loop may have stood still during this attempt beyond what deadlines were extended by
+	lostUntil      int64 // ns: when it ran again
 	token          poll.Token
 	begun          *request       // the last of the in queue that is written in part or whole; nil: none is
 	owed           int            // requests of the in queue up to begun
@@ -149,6 +151,7 @@ func (c *conn) connect() {
 			return
 		}
 	}
+	c.makeUp()
 	l := c.endpoint.pool.l
 	if err = l.makeRoom(c); err == nil {
 		fd, done, err = c.dial()
@@ -213,6 +216,7 @@ func (c *conn) established() {
 		p.watchUnused()
 	}
 	c.endpoint.saveFound(c.addr)
+	c.makeUp()
 	c.heard = p.l.now
 	c.gauge.way, c.gauge.since = p.l.now-c.gauge.since, 0
 	if c.endpoint.network == "tcp" {
@@ -241,6 +245,7 @@ func (c *conn) established() {
 // becomeReady is called when requests may be sent.
 func (c *conn) becomeReady() {
 	c.become(connReady)
+	c.makeUp()
 	c.tentative = false
 	if c.head == nil {
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)

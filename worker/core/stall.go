@@ -16,13 +16,14 @@ func (l *loop) extendDeadlines(now int64) {
 	if lost <= 0 {
 		return
 	}
+	most := now - l.now
 	for e := range l.endpoints {
-		e.prober.extendDeadlines(lost)
+		e.prober.extendDeadlines(lost, most)
 		for c := range e.everyConn {
-			c.extendDeadlines(lost)
+			c.extendDeadlines(lost, most)
 		}
 		for _, c := range e.dedicated.all {
-			c.extendDeadlines(lost)
+			c.extendDeadlines(lost, most)
 		}
 	}
 	for _, p := range l.pools {
@@ -47,8 +48,12 @@ func (l *loop) stalledFor(now int64) int64 {
 	return min(now-l.now, max(l.rested-l.now, 2*late))
 }
 
-// extendDeadlines gives the server so many ns more for all that it owes.
-func (c *conn) extendDeadlines(lost int64) {
+// extendDeadlines gives the server so many ns more for all that it owes. It may have been up to most that were lost.
+func (c *conn) extendDeadlines(lost, most int64) {
+	if c.state != connClosed && c.state < connReady {
+		c.lostMore += most - lost
+		c.lostUntil = c.endpoint.pool.l.now + most
+	}
 	c.heard += lost
 	if c.gauge.since != 0 {
 		c.gauge.since += lost
@@ -62,6 +67,21 @@ func (c *conn) extendDeadlines(lost int64) {
 	if c.deadlines.Armed() {
 		c.endpoint.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
 	}
+}
+
+// makeUp is called when an attempt to connect has come further. What waits for it could not be sent while the loop stood still,
+// however fast the server is: it gets all that it may have lost. That is once for each attempt, so it puts nothing off for ever.
+func (c *conn) makeUp() {
+	if c.lostMore == 0 {
+		return
+	}
+	for r := c.head; r != nil && r.sent < c.lostUntil; r = r.behind {
+		r.sent += c.lostMore
+		if r.deadline != 0 {
+			r.deadline += c.lostMore
+		}
+	}
+	c.lostMore = 0
 }
 
 // hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
