@@ -20,7 +20,7 @@ type Allocator struct {
 	now        *int64 // the time of timers, ns
 	held       int64  // bytes of all buffers in use, and those that are charged
 	free       [chunkClasses]stock
-	bare       stock       // buffers without memory
+	bare       stock // buffers without memory
 	remainders bytebufferpool.Pool
 	unmapLater *Buffer     // mapped buffers that were put back: their bytes may be read until the end of the turn
 	garbage    int64       // bytes left to the garbage collector since it last ran
