@@ -10,9 +10,9 @@ import (
 
 // Texts for AppendError. Those of Redis are in the words of Redis, so that clients recognise them.
 const (
-	InvalidPassword = "ERR invalid password"                         // as nutcracker, to AUTH with one argument
-	NoAuth          = "NOAUTH Authentication required"               // as nutcracker: without the full stop of Redis
-	NoPassword      = "ERR Client sent AUTH, but no password is set" // as nutcracker
+	InvalidPassword = "ERR invalid password"           // as nutcracker, to AUTH with one argument
+	NoAuth          = "NOAUTH Authentication required" // as nutcracker: without the full stop of Redis
+	NoPassword      = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
 	WrongPass       = "WRONGPASS invalid username-password pair or user is disabled."
 	NoProto         = "NOPROTO unsupported protocol version"
 	BadClientName   = "ERR Client names cannot contain spaces, newlines or special characters."

@@ -11,7 +11,7 @@ func TestTexts(t *testing.T) {
 	for got, want := range map[string]string{
 		InvalidPassword:   "ERR invalid password",
 		NoAuth:            "NOAUTH Authentication required",
-		NoPassword:        "ERR Client sent AUTH, but no password is set",
+		NoPassword:        "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
 		WrongPass:         "WRONGPASS invalid username-password pair or user is disabled.",
 		NoProto:           "NOPROTO unsupported protocol version",
 		BadClientName:     "ERR Client names cannot contain spaces, newlines or special characters.",

@@ -289,3 +289,27 @@ func textOf(reply []byte) (text []byte, ok bool) {
 	}
 	return content[len("txt:") : len(content)-len(crlf)], true
 }
+
+// noSamples begins what a server says that has seen no such event.
+const noSamples = "-ERR No samples available"
+
+// mergeSampled is mergeReports without the servers that have seen nothing, if one has.
+func mergeSampled(dst []byte, a *Answers) (out []byte, ok bool) {
+	var some Answers
+	failures := *a
+	failures.Replies = slices.Clone(a.Replies)
+	for i, r := range a.Replies {
+		if bytes.HasPrefix(r, []byte(noSamples)) {
+			failures.Replies[i] = nil
+			continue
+		}
+		some.Servers, some.Replies = append(some.Servers, a.Servers[i]), append(some.Replies, r)
+	}
+	if len(some.Replies) == 0 {
+		return append(dst, a.Replies[0]...), true
+	}
+	if out, failed := failures.appendFailure(dst); failed {
+		return out, true
+	}
+	return mergeReports(dst, &some)
+}

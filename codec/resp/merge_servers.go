@@ -58,7 +58,10 @@ var (
 	mergeEvents   = &Merge{answers: mergeLatest}                  // entries of LATENCY LATEST: for each event one
 	mergeSettings = &Merge{answers: mergeParameters}              // names and values: CONFIG GET
 	mergeTexts    = &Merge{answers: mergeReports}                 // texts for people, each under the name of its server
+	mergeGraphs   = &Merge{answers: mergeSampled, tolerant: true} // LATENCY GRAPH
 	mergeCalls    = &Merge{answers: mergeHistograms}              // LATENCY HISTOGRAM
+
+	mergeMemoryStats = &Merge{answers: mergeNumbers} // MEMORY STATS
 )
 
 // notBusy begins the error of a server on which nothing runs that could be killed.

@@ -4,6 +4,7 @@ package resp
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,12 @@ func bulks(words ...string) string {
 	return string(b)
 }
 
+// memory is a reply to MEMORY STATS, which ends with more.
+func memory(total, startup, keys, perKey int, percentage, more string) string {
+	return fmt.Sprintf("*12\r\n$15\r\ntotal.allocated\r\n:%d\r\n$17\r\nstartup.allocated\r\n:%d\r\n$10\r\nkeys.count\r\n:%d\r\n"+
+		"$18\r\nkeys.bytes-per-key\r\n:%d\r\n$18\r\ndataset.percentage\r\n%s%s", total, startup, keys, perKey, percentage, more)
+}
+
 func TestMergeAnswers(t *testing.T) {
 	const (
 		down    = "-ERR Connection refused\r\n"
@@ -38,6 +45,7 @@ func TestMergeAnswers(t *testing.T) {
 		slow1   = "*3\r\n:7\r\n:100\r\n:5\r\n"
 		slow2   = "*3\r\n:8\r\n:300\r\n:5\r\n"
 		slow3   = "*3\r\n:2\r\n:200\r\n:5\r\n"
+		noFork  = "-ERR No samples available for event 'fork'\r\n"
 	)
 	for _, e := range []struct {
 		asked   string
@@ -111,6 +119,21 @@ func TestMergeAnswers(t *testing.T) {
 			"=40\r\ntxt:# Server \"a\"\nfine\n\n# Server \"b\"\nill\n\r\n"},
 		{"memory doctor", []string{"$4\r\nfine\r\n", "=9\r\ntxt:ill\r\n\r\n"},
 			"$36\r\n# Server \"a\"\nfine\n\n# Server \"b\"\nill\n\r\n"},
+
+		{"latency graph fork", []string{noFork, "=7\r\ntxt:ill\r\n", noFork}, "=21\r\ntxt:# Server \"b\"\nill\n\r\n"},
+		{"latency graph fork", []string{noFork, noFork}, noFork},
+		{"latency graph fork", []string{noFork, down, "$3\r\nill\r\n"}, "-ERR 'latency|graph' failed on 1 of 3 servers, \"b\": Connection refused\r\n"},
+		{"latency graph fork", []string{noFork, ":1\r\n"}, "unexpected"},
+
+		{"memory stats", []string{
+			memory(1000, 200, 4, 250, "$4\r\n0.50\r\n", "$4\r\ndb.0\r\n*2\r\n$4\r\nmain\r\n:72\r\n"),
+			memory(3000, 200, 1, 2800, "$4\r\n0.75\r\n", "$4\r\ndb.1\r\n*2\r\n$4\r\nmain\r\n:72\r\n"),
+			memory(500, 200, 0, 0, "$4\r\n0.25\r\n", "$4\r\ndb.0\r\n*2\r\n$4\r\nmain\r\n:8\r\n"),
+		}, "*14\r\n" + memory(4500, 600, 5, 780, "$4\r\n0.75\r\n", "$4\r\ndb.0\r\n*2\r\n$4\r\nmain\r\n:80\r\n$4\r\ndb.1\r\n*2\r\n$4\r\nmain\r\n:72\r\n")[5:]},
+		{"memory stats", []string{"%2\r\n$1\r\na\r\n,0.5\r\n$1\r\nb\r\n%1\r\n$1\r\nc\r\n:1\r\n", "%1\r\n$1\r\na\r\n,10\r\n"},
+			"%2\r\n$1\r\na\r\n,10\r\n$1\r\nb\r\n%1\r\n$1\r\nc\r\n:1\r\n"},
+		{"memory stats", []string{"*2\r\n$1\r\na\r\n:1\r\n", "*2\r\n$1\r\na\r\n+OK\r\n"}, "unexpected"},
+		{"memory stats", []string{"*2\r\n$1\r\na\r\n*0\r\n", "*2\r\n$1\r\na\r\n:1\r\n"}, "unexpected"},
 	} {
 		a := answersOf(e.asked, e.replies...)
 		a.Turn = 1
@@ -130,6 +153,8 @@ func FuzzMergeAnswers(f *testing.F) {
 	f.Add("slowlog get", "*1\r\n*2\r\n:1\r\n:2\r\n", "*1\r\n*2\r\n:1\r\n$1\r\nx\r\n")
 	f.Add("latency latest", "*1\r\n*4\r\n$4\r\nfork\r\n:1\r\n:10\r\n:50\r\n", "-ERR x\r\n")
 	f.Add("script exists a", "*1\r\n:1\r\n", "~1\r\n:0\r\n")
+	f.Add("memory stats", "*2\r\n$1\r\na\r\n*2\r\n$1\r\nb\r\n:1\r\n", "%1\r\n$1\r\na\r\n,0.5\r\n")
+	f.Add("latency graph x", "-ERR No samples available\r\n", "$1\r\nx\r\n")
 	f.Add("memory doctor", "$1\r\nx\r\n", "=5\r\ntxt:a\r\n")
 	f.Add("randomkey", "_\r\n", "!3\r\nERR\r\n")
 	f.Fuzz(func(t *testing.T, asked, x, y string) {

@@ -170,10 +170,8 @@ func (c *conn) park() {
 	*n[link.OutQueueBytes] -= uint64(r.bytes)
 	*c.endpoint.pool.counters[link.BlockedClients]++
 	if !c.own.takenBack {
-		r.deadline = 0
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
-		if timeout := c.endpoint.pool.timeout; timeout > 0 && c.own.patience > 0 {
-			r.deadline = c.endpoint.pool.l.now + c.own.patience + timeout
+		if r.deadline = c.patienceEnds(); r.deadline != 0 {
 			c.awaitExpiry()
 		}
 	}
@@ -182,6 +180,16 @@ func (c *conn) park() {
 	if r.client != nil && r.client.moving.frozen() {
 		r.client.markDirty()
 	}
+}
+
+// patienceEnds returns when a request that begins to wait in the server has done so for too long: its own time and the pool's timeout
+// are over. 0: never.
+func (c *conn) patienceEnds() int64 {
+	p := c.endpoint.pool
+	if p.timeout == 0 || c.own.patience == 0 {
+		return 0
+	}
+	return p.l.now + c.own.patience + p.timeout
 }
 
 // isParked tells whether a request waits in the server.

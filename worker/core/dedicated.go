@@ -13,7 +13,6 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 	"unsafe"
@@ -122,13 +121,23 @@ func (e *endpoint) takeDedicated(g *greeting) (*conn, error) {
 		}
 	}
 	c := e.addDedicated(g) // counted before it is compared: of two workers that take the last place one sees the other
-	if e.pool.l.shared.SumServer(e.pool.index, e.server.index, link.DedicatedConnections) > uint64(e.pool.spec.Dedicated) {
+	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) {
 		c.unlist()
-		e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q has %d dedicated connections: dedicated_connections is reached",
-			e.pool.name, e.server.spec.Name, e.pool.spec.Dedicated))
+		e.complainOfDedicated()
 		return nil, errTooManyDedicated
 	}
 	return c, nil
+}
+
+// numberOfDedicated returns how many dedicated connections all workers have to the server. Those that move are counted here at once, and
+// elsewhere until the master has counted again.
+func (e *endpoint) numberOfDedicated() uint64 {
+	l := e.pool.l
+	here, elsewhere := l.shared.ServerNow(e.pool.index, e.server.index, link.DedicatedConnections)
+	if l.unsettled() {
+		return max(here, elsewhere)
+	}
+	return here + elsewhere
 }
 
 // addDedicated makes a dedicated connection that nobody has and that is not open.

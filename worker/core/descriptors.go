@@ -79,12 +79,29 @@ func (l *loop) isCrowded(ceiling int) bool {
 	return l.descriptors.spares && ceiling < math.MaxInt && l.openDescriptors()+l.expected()+l.mover.returnable() >= ceiling
 }
 
-// expected returns how many clients may still come from the old generation until that is settled: as many as the others have,
-// by the master's count, but no more than room was made for. All of them may come here, if the other workers were faster.
+// expected returns how many descriptors of clients, and of their dedicated connections, may still come from the old generation until
+// that is settled. All of them may come here, if the other workers were faster.
 func (l *loop) expected() int {
 	if !l.unsettled() {
 		return 0
 	}
+	clients := l.expectedClients()
+	if clients == 0 {
+		return 0
+	}
+	dedicated := 0
+	for _, p := range l.pools {
+		for _, s := range p.servers {
+			here, elsewhere := l.shared.ServerNow(p.index, s.index, link.DedicatedConnections)
+			dedicated += max(int(elsewhere)-int(here), 0)
+		}
+	}
+	return clients + dedicated
+}
+
+// expectedClients returns how many clients may still come: as many as the others have, by the master's count, but no more than room
+// was made for.
+func (l *loop) expectedClients() int {
 	elsewhere, arrived := 0, 0
 	for _, p := range l.pools {
 		n, known := l.shared.Others(p.index)

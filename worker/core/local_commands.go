@@ -136,15 +136,15 @@ func appendOutcome(out []byte, failure string) []byte {
 }
 
 // auth answers AUTH with "password" or "user password". Like redis_auth of twemproxy, the pool has one password and no
-// users.
+// users. Without a password, the user default may give any, as with Redis.
 func (c *client) auth(out, b []byte, args []resp.Span) []byte {
 	if len(args) > 2 {
 		return resp.AppendError(out, resp.SyntaxError)
 	}
-	if c.pool.spec.Password == "" {
-		return resp.AppendError(out, resp.NoPassword)
-	}
 	if len(args) == 1 {
+		if c.pool.spec.Password == "" {
+			return resp.AppendError(out, resp.NoPassword)
+		}
 		if !c.login(defaultUser, args[0].Of(b)) {
 			c.noteRefusal("auth", wrongPassword)
 			return resp.AppendError(out, resp.InvalidPassword)
@@ -161,6 +161,9 @@ var defaultUser = []byte("default")
 // login compares in a time that tells nothing about the password. A wrong one takes back an earlier right one, as with
 // twemproxy.
 func (c *client) login(user, password []byte) bool {
+	if c.pool.spec.Password == "" {
+		return bytes.Equal(user, defaultUser)
+	}
 	if len(password) > resp.StrangerBytes { // longer than any pool's
 		c.authenticate(false)
 		return false

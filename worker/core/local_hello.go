@@ -56,7 +56,7 @@ func (c *client) hello(out, b []byte, args []resp.Span) []byte {
 	switch {
 	case failure != "":
 		return resp.AppendError(out, failure)
-	case h.password != nil && (c.pool.spec.Password == "" || !c.login(h.user, h.password)):
+	case h.password != nil && !c.login(h.user, h.password):
 		c.noteRefusal("hello", wrongPassword)
 		return resp.AppendError(out, resp.WrongPass)
 	case !c.session.authenticated:

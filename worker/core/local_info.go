@@ -96,7 +96,7 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 		own = append(own, resp.InfoField{Section: resp.InfoPinion, Name: name, Value: fmt.Sprint(value)})
 	}
 	add("pinion_version", l.spec.Build)
-	add("process_id", os.Getpid())
+	add("worker_process_id", os.Getpid())
 	add("worker", l.spec.Slot)
 	add("workers", l.spec.Slots)
 	add("generation", l.spec.Generation)

@@ -22,7 +22,7 @@ func TestInfo(t *testing.T) {
 	r.turn()
 	got := "\r\n" + string(c.take())
 	for _, line := range []string{
-		"# Pinion", "pinion_version:1.2.3", fmt.Sprint("process_id:", os.Getpid()), "worker:1", "workers:2", "generation:1",
+		"# Pinion", "pinion_version:1.2.3", fmt.Sprint("worker_process_id:", os.Getpid()), "worker:1", "workers:2", "generation:1",
 		"curr_connections:3", "pool:alpha", "client_connections:1", "server1:name=s2,",
 	} {
 		if !strings.Contains(got, "\r\n"+line) {

@@ -4,6 +4,7 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/handoff"
@@ -14,6 +15,9 @@ import (
 
 // maxMovedConns is how many connections of its own a client may have and still move: with the client's they fit into one batch.
 const maxMovedConns = handoff.MaxBatch - 1
+
+// longestPatience is more than anybody waits for.
+const longestPatience = 100 * 365 * 24 * time.Hour
 
 // isBusy tells whether the connection cannot move in this moment. Only a request that waits in the server may be unanswered.
 func (c *conn) isBusy() bool {
@@ -35,8 +39,17 @@ func (c *conn) record() handoff.Record {
 	}
 	if c.isParked() {
 		r.Waiting, r.Key = c.head.command.Name, string(c.own.client.session.waitsFor)
+		r.Patience = uint64(c.patienceLeft() / int64(time.Millisecond))
 	}
 	return r
+}
+
+// patienceLeft returns for how many ns, a ms at least, the request that waits in the server still does so at most; 0: without an end.
+func (c *conn) patienceLeft() int64 {
+	if c.own.patience == 0 {
+		return 0
+	}
+	return max(c.own.patience-(c.endpoint.pool.l.now-c.head.sent), int64(time.Millisecond))
 }
 
 // inFlightConn stands in the loop's table for a connection of a client in flight.
@@ -96,6 +109,7 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 			s.dedicated = append(s.dedicated, own)
 			if r.Waiting != "" {
 				s.waitsOn = own
+				own.own.patience = int64(min(r.Patience, uint64(longestPatience/time.Millisecond))) * int64(time.Millisecond)
 			}
 			if why&forWatching != 0 {
 				s.watch.conn = own
@@ -164,6 +178,7 @@ func (c *conn) continueWaiting(r *request) {
 	r.state |= inConn | isParked
 	r.sent = l.now
 	c.head, c.tail, c.waiting, c.begun, c.owed = r, r, r, r, 1
+	r.deadline = c.patienceEnds()
 	*c.endpoint.pool.counters[link.BlockedClients]++
 	l.busy--
 }

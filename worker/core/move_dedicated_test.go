@@ -157,6 +157,24 @@ func TestMoveBlockedDies(t *testing.T) {
 	}
 }
 
+// A server that lets a request wait for longer than that says is not waited for any longer here either: what is left of its time goes
+// along, and the next worker adds its own timeout.
+func TestMoveBlockedForAWhile(t *testing.T) {
+	r, before, next := twoGenerations(t, func(pools []link.Pool) { pools[0].Timeout = 2 * time.Second })
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("BLPOP", "k", "5"))
+	r.turn()
+	r.advance(3 * time.Second)
+	r.handOver(before, next)
+	if got := r.given(before); got.Moved != 1 {
+		t.Fatalf("given: %+v", got)
+	}
+	r.advance(4*time.Second - time.Millisecond)
+	r.gets(c, "")
+	r.advance(time.Millisecond)
+	r.gets(c, "-ERR Connection timed out\r\n")
+}
+
 // In the next configuration the server is gone, or somewhere else: the client hears that its request is called off.
 func TestMoveBlockedFromServerThatIsGone(t *testing.T) {
 	for name, change := range map[string]func(p *link.Pool){
@@ -218,16 +236,29 @@ func TestMoveBlockedFromPlaceOfKey(t *testing.T) {
 // Many clients with connections of their own: as many descriptors as a message takes, and no more.
 func TestMoveManyBlocked(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
-	before.pools[0].spec.Dedicated, next.pools[0].spec.Dedicated = 1000, 1000
 	const count = 300
+	before.pools[0].spec.Dedicated, next.pools[0].spec.Dedicated = count+1, count+1
 	for i := range count {
 		r.blocks(fmt.Sprint("c", i))
 	}
+	*next.shared.Elsewhere(0) = count // as the master tells the worker, before clients move
+	*next.shared.ServerCounter(next.shared.Legacy(), 0, 0, link.DedicatedConnections) = count
+	next.spec.Clients = 2 * count
+	if got := next.expected(); got != 2*count {
+		t.Errorf("%d descriptors are expected", got)
+	}
 	r.handOver(before, next)
+	if got := next.expected(); got != 0 {
+		t.Errorf("%d descriptors are still expected", got)
+	}
 	if got := r.given(before); got.Moved != count || got.Stragglers != 0 || next.clients != count {
 		t.Fatalf("given: %+v", got)
 	}
-	for i, c := range r.clients {
+	r.blocks("one more") // none of the connections counts twice
+	refused := r.connect("one too many", 0, 0)
+	refused.send(redisRequestOf("BLPOP", "k", "0"))
+	r.gets(refused, string(next.pools[0].errorText(errTooManyDedicated)))
+	for i, c := range r.clients[:count+1] {
 		s := r.servers[0].conns[i]
 		s.send([]byte(popped))
 		r.gets(c, popped)

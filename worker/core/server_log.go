@@ -28,6 +28,9 @@ type serverLog struct {
 	level   int         // of pending
 	pending string      // the last line that there was no room for: the server's present state
 	timer   timer.Timer // writes it at the end of the period
+
+	full       int64 // when it was last logged that dedicated_connections is reached; 0: never
+	fullUnsaid int   // how often it was since
 }
 
 // complain logs a failure of the server: once per kind, and again if it lasts.
@@ -44,6 +47,21 @@ func (e *endpoint) complain(err error) {
 // complainOfWish logs that the server does not do what only some sessions want.
 func (e *endpoint) complainOfWish(err error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, err))
+}
+
+// complainOfDedicated logs that dedicated_connections is reached: once in each logPause, as clients may try again at once.
+func (e *endpoint) complainOfDedicated() {
+	n, now := &e.server.logState, e.pool.l.now
+	if n.full != 0 && now-n.full < int64(logPause) {
+		n.fullUnsaid++
+		return
+	}
+	line := fmt.Sprintf("pool %q: server %q has %d dedicated connections: dedicated_connections is reached", e.pool.name, e.server.spec.Name, e.pool.spec.Dedicated)
+	if n.fullUnsaid > 0 {
+		line += suppressed(n.fullUnsaid)
+	}
+	n.full, n.fullUnsaid = now, 0
+	e.server.logLimited(levelWarn, line)
 }
 
 // complainOf logs a failure that is not the server's fault.

@@ -36,6 +36,7 @@ type Record struct {
 	Server   string // its name in the pool
 	Waiting  string // the command that waits in the server, whose reply is still to come; empty: none does
 	Key      string // the first key of that
+	Patience uint64 // ms: for how much longer the server lets it wait; 0: without an end, or unknown
 
 	// What the client has subscribed to: of a connection, what that holds; of the client, what no connection of its holds.
 	Subscriptions []Subscription

@@ -48,6 +48,7 @@ var recordFields = [...]recordField{
 	{24 | critical, "server", text(func(r *Record) *string { return &r.Server })},
 	{25 | critical, "command that waits", text(func(r *Record) *string { return &r.Waiting })},
 	{26 | critical, "key", text(func(r *Record) *string { return &r.Key })},
+	{29, "patience", number64(func(r *Record) *uint64 { return &r.Patience })},
 	{18 | critical, "subscriptions", form{writeSubscriptions, readSubscriptions}},
 	{17 | critical, "transaction", form{writeTransaction, readTransaction}},
 	{28 | critical, "watch", form{writeWatch, readWatch}},

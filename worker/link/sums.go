@@ -19,6 +19,13 @@ func (s *Shared) SumServer(pool, server, counter int) uint64 {
 	return s.sum(s.server[counter], ServerCounters[counter].Kind, pool, server)
 }
 
+// ServerNow returns a gauge of a server: what the workers of this generation have, and what those of others had when the master last
+// looked.
+func (s *Shared) ServerNow(pool, server, counter int) (here, elsewhere uint64) {
+	here = s.sumOf(s.server[counter], Gauge, SlotRange{0, s.dir.Slots}, pool, server)
+	return here, atomic.LoadUint64(s.ServerCounter(s.Legacy(), pool, server, counter))
+}
+
 func (s *Shared) sum(p place, kind CounterKind, pool, server int) uint64 {
 	return s.sumOf(p, kind, SlotRange{0, s.dir.Slots + 1}, pool, server)
 }

@@ -111,7 +111,7 @@ func TestE2EEveryRequest(t *testing.T) {
 // need what a plain server does not have. What a pool says to them is in the table of the documentation.
 var untried = strings.Fields(`acl asking bgrewriteaof bgsave cluster debug failover migrate module monitor move pfdebug pfselftest psync
 	readonly readwrite replconf replicaof restore-asking save shutdown slaveof swapdb sync quit config|rewrite client|reply client|kill
-	client|caching client|tracking script|debug command|getkeysandflags latency|graph config|help function|dump function|restore memory|usage
+	client|caching client|tracking script|debug command|getkeysandflags config|help function|dump function|restore memory|usage
 	object|freq`)
 
 // checkAllAsked looks for commands of the server that are in no table.

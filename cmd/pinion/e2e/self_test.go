@@ -67,7 +67,7 @@ func TestE2EInfo(t *testing.T) {
 	}
 	_, ofPinion, _ := strings.Cut(text, "# Pinion\r\n")
 	for _, want := range []string{
-		"pinion_version:", "\r\nprocess_id:", "\r\nworkers:2\r\n", "\r\npool:pool\r\n", "\r\nclient_connections:1\r\n",
+		"pinion_version:", "\r\nworker_process_id:", "\r\nworkers:2\r\n", "\r\npool:pool\r\n", "\r\nclient_connections:1\r\n",
 		"\r\nserver0:name=s0,", "\r\nserver1:name=s1,", "\r\nserver2:name=s2,", ",state=",
 	} {
 		if !strings.Contains(ofPinion, want) {
