@@ -51,8 +51,7 @@ type conn struct {
 	deadlines      timer.Timer
 	opened         int64 // ns: when the attempt to connect began
 	heard          int64 // ns: when the server last sent something, or began to owe a reply
-	lostMore       int64 // ns: that the loop may have stood still during this attempt beyond what deadlines were extended by
-	lostUntil      int64 // ns: when it ran again
+	madeUp         int64 // ns: the turn of the last makeUp
 	token          poll.Token
 	begun          *request       // the last of the in queue that is written in part or whole; nil: none is
 	owed           int            // requests of the in queue up to begun

@@ -129,7 +129,6 @@ func (c *conn) close() (queue *request) {
 	l.timers.Stop(&c.turn)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
-	c.lostMore = 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.stream.Drop(l.memory)
 	c.progress = progress{}

@@ -159,6 +159,7 @@ func (w *faultyWorld) interfereMoving(call string, fd, size int) (most int, err 
 	case call == "send" && w.shortage.buffers && w.one(10):
 		return 0, w.fails(call, h, unix.ENOBUFS, unix.ENOMEM) // nothing will tell when there are some
 	case call == "send" && h.greets: // a fresh socket takes what is so short
+	case call == "recv" && w.arrived:
 	case size > 1 && w.one(8):
 		w.breaks("short "+call, "%v", h)
 		w.nudges[h.l] = append(w.nudges[h.l], h.token)

@@ -96,6 +96,7 @@ type faultyWorld struct {
 	storm    bool
 	working  bool // a worker turns: it, and not the test, calls the kernel
 	smooth   bool // the kernel does what it is told
+	arrived  bool // what others have sent has arrived
 	nudges   map[*loop][]poll.Token
 	stuck    [2]int // a pair of sockets, the first of which is never decided
 	unrested time.Duration
@@ -279,6 +280,11 @@ func (w *faultyWorld) stall() {
 	d := time.Duration(w.random.Int64N(3 * int64(w.pace)))
 	w.breaks("stall", "no worker runs for %v", d)
 	w.now += int64(d)
+	w.arrived = true
+	for _, l := range w.workers {
+		w.step(l)
+	}
+	w.arrived = false
 }
 
 // pass lets time pass, but not so much that those who do their work in time would not.
@@ -448,7 +454,7 @@ func (w *faultyWorld) beginTurn(l *loop, events []poll.Event) []poll.Event {
 	w.working = true
 	kept := w.nudges[l][:0]
 	for _, token := range w.nudges[l] {
-		if w.storm && w.one(2) {
+		if w.storm && !w.arrived && w.one(2) {
 			kept = append(kept, token)
 			continue
 		}

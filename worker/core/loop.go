@@ -25,12 +25,13 @@ type registration struct {
 
 // loop owns everything that the worker has. One goroutine runs it; nothing else touches it.
 type loop struct {
-	spec   *link.Spec
-	shared *link.Shared
-	poller *poll.Poller
-	clock  func() int64 // ns, monotonic, the same in all processes
-	now    int64        // the clock, read once per turn
-	rested int64        // the clock, at the end of the last turn
+	spec     *link.Spec
+	shared   *link.Shared
+	poller   *poll.Poller
+	clock    func() int64 // ns, monotonic, the same in all processes
+	now      int64        // the clock, read once per turn
+	rested   int64        // the clock, at the end of the last turn
+	lostMore int64        // ns: for which the loop may have stood still before this turn, beyond what deadlines were extended by
 
 	table     []registration // by poll.Token.Index
 	free      []uint32       // indexes of the free entries of table

@@ -12,18 +12,19 @@ const stallTolerance = 10 * time.Millisecond
 // kernel, and requests that were being processed have not reached their servers. Up to stallTolerance still counts, so that a
 // worker that is always late does not put everything off for ever.
 func (l *loop) extendDeadlines(now int64) {
-	lost := l.stalledFor(now) - int64(stallTolerance)
-	if lost <= 0 {
+	lost, most := l.stalledFor(now)
+	lost = max(0, lost-int64(stallTolerance))
+	l.lostMore = most - lost
+	if lost == 0 {
 		return
 	}
-	most := now - l.now
 	for e := range l.endpoints {
-		e.prober.extendDeadlines(lost, most)
+		e.prober.extendDeadlines(lost)
 		for c := range e.everyConn {
-			c.extendDeadlines(lost, most)
+			c.extendDeadlines(lost)
 		}
 		for _, c := range e.dedicated.all {
-			c.extendDeadlines(lost, most)
+			c.extendDeadlines(lost)
 		}
 	}
 	for _, p := range l.pools {
@@ -38,22 +39,22 @@ func (l *loop) extendDeadlines(now int64) {
 
 // stalledFor returns for how long the loop has stood still since its last turn, as far as that made it late for a timer. If
 // it stood still within the turn, that is the time until it came to wait. If it did while it waited, part of that was sleep,
-// so when it was stopped is unknown: it is taken to have stood still for twice as long as it is late.
-func (l *loop) stalledFor(now int64) int64 {
+// so when it was stopped is unknown: it is taken to have stood still for twice as long as it is late. It may have been most.
+func (l *loop) stalledFor(now int64) (lost, most int64) {
 	due, ok := l.timers.Next()
 	late := now - max(due, l.now)
-	if !ok || late <= int64(stallTolerance) {
-		return 0
+	if !ok || late <= 0 {
+		return 0, 0
 	}
-	return min(now-l.now, max(l.rested-l.now, 2*late))
+	most = now - l.now
+	if late <= int64(stallTolerance) {
+		return 0, most
+	}
+	return min(most, max(l.rested-l.now, 2*late)), most
 }
 
-// extendDeadlines gives the server so many ns more for all that it owes. It may have been up to most that were lost.
-func (c *conn) extendDeadlines(lost, most int64) {
-	if c.state != connClosed && c.state < connReady {
-		c.lostMore += most - lost
-		c.lostUntil = c.endpoint.pool.l.now + most
-	}
+// extendDeadlines gives the server so many ns more for all that it owes.
+func (c *conn) extendDeadlines(lost int64) {
 	c.heard += lost
 	if c.gauge.since != 0 {
 		c.gauge.since += lost
@@ -69,19 +70,20 @@ func (c *conn) extendDeadlines(lost, most int64) {
 	}
 }
 
-// makeUp is called when an attempt to connect has come further. What waits for it could not be sent while the loop stood still,
-// however fast the server is: it gets all that it may have lost. That is once for each attempt, so it puts nothing off for ever.
+// makeUp is called when an attempt to connect has come a step further. What waits for it could not be sent while the loop stood
+// still, however fast the server is, so it gets all the time that it may have lost. An attempt has few steps: this puts nothing
+// off for ever.
 func (c *conn) makeUp() {
-	if c.lostMore == 0 {
+	l := c.endpoint.pool.l
+	if l.lostMore == 0 || c.madeUp == l.now {
 		return
 	}
-	for r := c.head; r != nil && r.sent < c.lostUntil; r = r.behind {
-		r.sent += c.lostMore
+	c.madeUp = l.now
+	for r := c.head; r != nil && r.sent < l.now; r = r.behind {
 		if r.deadline != 0 {
-			r.deadline += c.lostMore
+			r.deadline += l.lostMore
 		}
 	}
-	c.lostMore = 0
 }
 
 // hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
