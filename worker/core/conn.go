@@ -226,12 +226,15 @@ func (c *conn) established() {
 	}
 	text := c.greeting.bytes
 	c.steps = c.greeting.steps
-	if len(c.steps) == 0 {
-		if !c.mustAnswerFirst() {
-			c.becomeReady()
-			return
-		}
+	switch {
+	case len(c.steps) > 0:
+	case c.meta == metaAwaited:
+		text, c.steps = p.ping, onlyVersion
+	case c.mustAnswerFirst():
 		text, c.steps = p.ping, onlyPing
+	default:
+		c.becomeReady()
+		return
 	}
 	c.become(connGreeting)
 	if err := c.stream.SendFirst(text); err != nil {

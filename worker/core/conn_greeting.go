@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 )
 
 var (
 	errGreeting = errors.New("server refuses AUTH or SELECT")
 	errNoRESP3  = errors.New("server does not speak RESP3")
+	errNoMeta   = errors.New("server is older than memcached 1.6.10, and was not before")
 )
 
 // greeting is what the connections of some sessions have in common, and no others: the protocol and the database.
@@ -33,10 +35,14 @@ const (
 	greetAuth
 	greetSelect
 	greetHello
+	greetVersion
 )
 
 // onlyPing is the greeting of a connection that must answer first and has no other.
 var onlyPing = []greetingStep{greetPing}
+
+// onlyVersion is the greeting of a connection on which requests wait that another server has been asked about, see forwardMeta.
+var onlyVersion = []greetingStep{greetVersion}
 
 // greetingOf returns the greeting of the pool's server connections for that protocol and database.
 func (p *pool) greetingOf(version resp.Version, db int) *greeting {
@@ -93,9 +99,13 @@ func (c *conn) greeted(reply []byte) error {
 // agreed returns what a reply to a step of the greeting means. A server without a password accepts any.
 func (c *conn) agreed(step greetingStep, reply []byte) error {
 	switch {
-	case step == greetPing && !isServing(c.endpoint.pool.spec.Protocol, reply):
+	case (step == greetPing || step == greetVersion) && !isServing(c.endpoint.pool.spec.Protocol, reply):
 		return &refusal{bytes.Clone(reply)}
 	case step == greetPing:
+	case step == greetVersion && !memcache.KnowsMeta(reply):
+		return errNoMeta
+	case step == greetVersion:
+		c.meta = metaKnown
 	case step == greetAuth && resp.AsksNoPassword(reply):
 		c.endpoint.warnOpen()
 	case step == greetHello && resp.RefusesVersion(reply):
@@ -127,5 +137,5 @@ func (e *noDatabase) Error() string {
 // isOwnWish tells whether a connection has failed for what its sessions alone want, which the server's others do not.
 func isOwnWish(err error) bool {
 	var db *noDatabase
-	return errors.Is(err, errNoRESP3) || errors.As(err, &db)
+	return errors.Is(err, errNoRESP3) || errors.Is(err, errNoMeta) || errors.As(err, &db)
 }

@@ -281,7 +281,7 @@ func (c *conn) follow(before, r *request) {
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
 	c.stream.Out.Drain(l.memory, c.unfinished())
-	first, last, count, out := c.firstUnbegun(), c.tail, c.unbegun, c.stream.Out
+	first, last, count, out, meta := c.firstUnbegun(), c.tail, c.unbegun, c.stream.Out, c.meta
 	c.stream.Out = stream.Output{}
 	if c.unsent == first {
 		c.unsent = nil
@@ -305,6 +305,9 @@ func (c *conn) renew() {
 		if r.state&isPromised != 0 {
 			c.promised++
 		}
+	}
+	if meta == metaKnown {
+		c.meta = metaAwaited
 	}
 	c.open()
 	c.awaitExpiry()

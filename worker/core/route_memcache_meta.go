@@ -16,6 +16,7 @@ const (
 	metaUnknown metaSupport = iota
 	metaKnown               // it knows the meta commands
 	metaForeign             // it does not
+	metaAwaited             // it must know them: some of what waits for the connection may be one
 )
 
 // versionCheck is what a request waits for whose server is asked for its version. Loop only.
