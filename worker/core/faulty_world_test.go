@@ -261,7 +261,8 @@ func (w *faultyWorld) act() {
 	}
 }
 
-// stall has no worker run for a while. Requests and replies have come meanwhile.
+// stall has no worker run for a while. Requests and replies have come meanwhile. Whoever is no victim comes to what follows from
+// them before more time passes: of a stop that made it late for nothing a worker cannot know.
 func (w *faultyWorld) stall() {
 	w.rest()
 	w.smooth = true
@@ -280,6 +281,7 @@ func (w *faultyWorld) stall() {
 	d := time.Duration(w.random.Int64N(3 * int64(w.pace)))
 	w.breaks("stall", "no worker runs for %v", d)
 	w.now += int64(d)
+	w.unrested += d
 	w.arrived = true
 	for _, l := range w.workers {
 		w.step(l)
