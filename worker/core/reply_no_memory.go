@@ -24,10 +24,15 @@ func isOwnTrouble(err error) bool {
 }
 
 // discard gives up the reply that is coming, and answers its request with the reason. The connection stays: the rest of the
-// reply is thrown away. It returns whether there is such a reply; the caller must call saveRest.
+// reply is thrown away. One that has waited in the server has a connection for itself, which ends: its client is free to have
+// another one wait. It returns whether there is such a reply; the caller must call saveRest if the connection is open.
 func (c *conn) discard(reason error) bool {
 	if c.state != connReady || c.discards || c.isUnsolicited() {
 		return false
+	}
+	if _, why := c.owner(); why&forBlocking != 0 {
+		c.fail(reason)
+		return true
 	}
 	p, r := c.endpoint.pool, c.head
 	c.discards = true
