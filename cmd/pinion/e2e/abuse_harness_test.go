@@ -26,15 +26,10 @@ const (
 // shipped builds pinion as it is delivered, once for all tests: with the race detector in it, memory is no measure.
 var shipped = sync.OnceValues(func() (string, error) {
 	path, err := rig.Binary()
-	if err != nil || rig.Setting("-race", "false") == "false" || path == os.Getenv("PINION_E2E_BINARY") {
+	if err != nil || !rig.Race() || path == os.Getenv("PINION_E2E_BINARY") {
 		return path, err
 	}
-	path = filepath.Join(filepath.Dir(path), "pinion-shipped")
-	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if out, err := exec.Command("go", "build", "-o", fresh, rig.Source).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building pinion: %w\n%s", err, out)
-	}
-	return path, os.Rename(fresh, path)
+	return rig.Build("pinion", false)
 })
 
 // siege is what is attacked: a pool, by default of Redis servers, with the hash murmur. Of three servers s0, s1, s2 the

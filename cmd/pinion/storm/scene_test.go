@@ -61,23 +61,12 @@ func (r release) build(t testing.TB) string {
 }
 
 func (r release) compile() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "pinion-e2e")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	name, tags := "pinion-"+r.version, ""
+	name, args := "pinion-"+r.version, []string{"-ldflags", "-X main.version=" + r.version}
 	if r.fragile {
-		name, tags = name+"-fragile", "fault"
+		name, args = name+"-fragile", append(args, "-tags", "fault")
 	}
-	path := filepath.Join(dir, name)
-	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
-	args := []string{"build", "-race=" + rig.Setting("-race", "false"), "-tags", tags, "-ldflags", "-X main.version=" + r.version, "-o", fresh}
 	if r.strange {
-		sources, err := os.MkdirTemp(dir, "strange")
+		sources, err := os.MkdirTemp("", "strange")
 		if err != nil {
 			return "", err
 		}
@@ -88,11 +77,7 @@ func (r release) compile() (string, error) {
 		}
 		args = append(args, "-overlay", file)
 	}
-	out, err := exec.Command("go", append(args, rig.Source)...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
-	}
-	return path, os.Rename(fresh, path)
+	return rig.Build(name, rig.Race(), args...)
 }
 
 // scene is a running Pinion that is reloaded and upgraded.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -81,38 +82,41 @@ func Program(t testing.TB, name string) string {
 // Source is the program under test.
 const Source = "github.com/pinion-proxy/pinion/cmd/pinion"
 
-// Binary builds pinion, once for all tests, or takes the one that $PINION_E2E_BINARY names. The file stays in the
-// user's cache, where the next run replaces it: no test can know to be the last that needs it.
+// Binary builds pinion, once for all tests, or takes the one that $PINION_E2E_BINARY names.
 var Binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("PINION_E2E_BINARY"); path != "" {
 		return path, nil
 	}
+	return Build("pinion", Race())
+})
+
+// Build builds pinion as a file of this name, with or without the race detector, and returns its path. args are for go
+// build. The file stays in the user's cache, where the next run replaces it: no test can know to be the last that needs it.
+func Build(name string, race bool, args ...string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "pinion-e2e")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	kind := "plain" // a run of its own, perhaps at the same time
+	if race {
+		kind = "race"
+	}
+	path := filepath.Join(cache, "pinion-e2e", kind, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "pinion")
 	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
-	out, err := exec.Command("go", "build", "-race="+Setting("-race", "false"), "-o", fresh, Source).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building pinion: %w\n%s", err, out)
+	args = append([]string{"build", fmt.Sprint("-race=", race), "-o", fresh}, args...)
+	if out, err := exec.Command("go", append(args, Source)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}
 	return path, os.Rename(fresh, path)
-})
+}
 
-// Setting returns how this test itself was built: with the race detector, the proxy under test is too.
-func Setting(key, otherwise string) string {
+// Race reports whether this test itself was built with the race detector: then the proxy under test is too.
+func Race() bool {
 	info, _ := debug.ReadBuildInfo()
-	for _, s := range info.Settings {
-		if s.Key == key {
-			return s.Value
-		}
-	}
-	return otherwise
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // Process is a child that ends with the test.
