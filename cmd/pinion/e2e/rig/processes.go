@@ -31,23 +31,24 @@ func Children(t testing.TB, pid int) (pids []int) {
 
 // ProcessesIn returns pids and command lines of the processes that work in a directory.
 func ProcessesIn(t testing.TB, dir string) map[int]string {
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil || len(links) == 0 {
-		t.Fatalf("no processes in /proc: %v", err)
+	names, err := os.ReadDir("/proc") // a pattern would have what is in each of them read, too
+	if err != nil {
+		t.Fatal(err)
 	}
 	found := map[int]string{}
-	for _, link := range links {
-		cwd, err := os.Readlink(link)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name.Name())
+		if err != nil {
+			continue
+		}
+		process := filepath.Join("/proc", name.Name())
+		cwd, err := os.Readlink(filepath.Join(process, "cwd"))
 		if err != nil || cwd != dir && !strings.HasPrefix(cwd, dir+"/") {
 			continue
 		}
-		command, err := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+		command, err := os.ReadFile(filepath.Join(process, "cmdline"))
 		if err != nil || len(command) == 0 { // a zombie has no command line
 			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
-		if err != nil {
-			t.Fatal(err)
 		}
 		found[pid] = strings.ReplaceAll(string(command), "\x00", " ")
 	}
