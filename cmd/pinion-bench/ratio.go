@@ -18,6 +18,8 @@ const (
 	memoryPerConnection
 	memoryAfterBurst
 	memory
+	cpuDelivery
+	cpuDeliveryInAll
 	metricCount
 )
 
@@ -29,6 +31,8 @@ var metrics = [metricCount]struct{ name, unit, format string }{
 	memoryPerConnection: {"memory", "bytes/connection", "%.0f"},
 	memoryAfterBurst:    {"memory", "after ÷ before", "%.2f"},
 	memory:              {"memory", "MiB", "%.1f"},
+	cpuDelivery:         {"CPU of who delivers", "µs/delivery", "%.2f"},
+	cpuDeliveryInAll:    {"CPU, server included", "µs/delivery", "%.2f"},
 }
 
 // sample is what one round has measured.

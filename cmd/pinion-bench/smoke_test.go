@@ -126,6 +126,7 @@ func TestEveryKindOfRow(t *testing.T) {
 	rows := []row{
 		growthRow("grow", "growth", small, scene{servers: 1}, scene{servers: 3, pools: 2, keys: 30, allBusy: true}),
 		memoryRow("weigh", "memory", small, nil, weigh),
+		publishRow("publish", 3),
 		workersRow("workers", len(cpus.all)),
 		workersRow("too many", len(cpus.all)+1),
 	}
@@ -137,7 +138,7 @@ func TestEveryKindOfRow(t *testing.T) {
 	for _, o := range outcomes {
 		titles = append(titles, o.Row+" "+o.Left+" "+o.Right)
 	}
-	want := []string{"grow small large", "grow small large", "weigh a b",
+	want := []string{"grow small large", "grow small large", "weigh a b", "publish redis-server b",
 		fmt.Sprintf("workers 1 CPU %d CPU", len(cpus.all)), "too many a b"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("%q, want %q", titles, want)

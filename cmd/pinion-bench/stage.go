@@ -59,6 +59,19 @@ func openStage(ctx context.Context, t topology, cpus []int) (*stage, error) {
 	return s, nil
 }
 
+// addServer starts one more server, which proxies that are started before do not know.
+func (s *stage) addServer(ctx context.Context, cpus []int) (address string, p *process.Process, err error) {
+	addresses, err := process.FreeAddresses(1)
+	if err == nil {
+		err = s.startServer(len(s.processes), addresses[0], cpus)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	p = s.processes[len(s.processes)-1]
+	return addresses[0], p, p.AwaitListening(ctx, addresses[0])
+}
+
 // startServers returns when all of them listen.
 func (s *stage) startServers(ctx context.Context, cpus []int) error {
 	for i, address := range s.servers {

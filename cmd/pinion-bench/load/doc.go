@@ -12,6 +12,8 @@
 // remembered per request, a reply of any length is compared piece by piece as it arrives, and neither direction
 // allocates. A value depends on its key alone: Fill writes what every later read must find, through whichever proxy.
 //
+// An Audience is the other kind of load: one client publishes a message, and the next when all subscribers have heard it.
+//
 // The generator must cost less than what it measures, therefore it works as the proxy's workers do, on raw descriptors
 // through worker/poll and worker/sock. Each thread owns its connections; a Load belongs to one goroutine at a time.
 package load
