@@ -72,7 +72,8 @@ func (c *client) overflow() {
 
 // overflows tells that the client has more than client_output_hard of unread output.
 func (c *client) overflows() bool {
-	return int64(c.stream.Out.Len()+c.held) > c.outputLimit()
+	waits := int64(c.stream.Out.Len() + c.held)
+	return waits > 0 && waits > c.outputLimit() // whose limit it is lies elsewhere in memory, and mostly nothing waits
 }
 
 // outputLimit returns how much unread output the client may have: a subscriber, to whom more comes whether it reads or not, less than

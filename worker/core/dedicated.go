@@ -46,6 +46,9 @@ type ownConn struct {
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
+	published int64 // ns: when the server last sent a message of a channel
+	delayed   bool  // the kernel delays acknowledgements of those
+
 	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
 	inFlight  bool   // the client is, and this with it
 	takenBack bool   // the request that waits in the server is called off, see takeBack

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // channelKind is what a name that is subscribed to stands for. The numbers go to other workers.
@@ -340,6 +341,7 @@ func (c *conn) pushed(reply []byte) bool {
 	}
 	switch resp.NoticeOf(reply) {
 	case resp.Published:
+		c.delayAcknowledgements()
 		if client := c.own.client; client != nil {
 			client.deliverPush(reply, c)
 		}
@@ -353,13 +355,27 @@ func (c *conn) pushed(reply []byte) bool {
 	return push
 }
 
+// delayAcknowledgements is called for each message. The kernel acknowledges it as soon as it is read, unless something is sent to the
+// server soon: it never is, and these are an eighth of what a message costs.
+func (c *conn) delayAcknowledgements() {
+	now, own := c.endpoint.pool.l.now, c.own
+	switch pause := now - own.published; {
+	case pause >= int64(sock.DelayedAcknowledgement): // by now it does so again
+		own.delayed = false
+	case !own.delayed && c.endpoint.network == "tcp":
+		own.delayed = true
+		sock.DelayAcknowledgements(c.stream.FD())
+	}
+	own.published = now
+}
+
 // deliverPush writes what a server has pushed, between replies. It comes behind the confirmations that were sent before it over the
 // same connection, and before those that were not.
 func (c *client) deliverPush(b []byte, from *conn) {
 	l := c.pool.l
 	next := c.nextConfirmed(from)
-	switch s := c.session.subscriptions; {
-	case c.isMerging(), s != nil && s.pending > 0 && next == nil:
+	switch {
+	case c.isMerging(), next == nil && c.awaitsConfirmation():
 		c.respondLater(c.holdReply(b, &from.stream))
 	case next != nil && next != c.head:
 		c.respondBefore(next, c.holdReply(b, &from.stream))
@@ -372,6 +388,11 @@ func (c *client) deliverPush(b []byte, from *conn) {
 	}
 	l.io.Spent += requestToll
 	c.markDirty()
+}
+
+// awaitsConfirmation tells whether a confirmation of a subscription is to come.
+func (c *client) awaitsConfirmation() bool {
+	return c.head != nil && c.session.subscriptions != nil && c.session.subscriptions.pending > 0
 }
 
 // nextConfirmed returns the client's request that the next confirmation over one of its connections is for, or for a part of; nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,13 @@ func Error(fd int) error {
 
 // SetNoDelay turns Nagle's algorithm off. Other families than TCP have none, so their refusal is no error.
 func SetNoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
+
+// DelayAcknowledgements has the kernel acknowledge every other of what comes soon after what came before, as to a peer that is about to be
+// answered, instead of whenever all is read; until nothing has come for DelayedAcknowledgement.
+func DelayAcknowledgements(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
+
+// DelayedAcknowledgement is the kernel's TCP_DELACK_MIN.
+const DelayedAcknowledgement = 40 * time.Millisecond
 
 // SetKeepalive has the kernel probe an idle peer.
 func SetKeepalive(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }

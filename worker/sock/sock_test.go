@@ -261,11 +261,12 @@ func TestOptions(t *testing.T) {
 	fd, _, err := ConnectTCP(at(t, listener))
 	opened(t, fd, err)
 	SetNoDelay(fd)
+	DelayAcknowledgements(fd)
 	if err := SetKeepalive(fd); err != nil {
 		t.Fatal(err)
 	}
 	for _, option := range []struct{ name, level, value int }{
-		{unix.TCP_NODELAY, unix.IPPROTO_TCP, 1}, {unix.SO_KEEPALIVE, unix.SOL_SOCKET, 1},
+		{unix.TCP_NODELAY, unix.IPPROTO_TCP, 1}, {unix.SO_KEEPALIVE, unix.SOL_SOCKET, 1}, {unix.TCP_QUICKACK, unix.IPPROTO_TCP, 0},
 	} {
 		if got, err := unix.GetsockoptInt(fd, option.level, option.name); got != option.value || err != nil {
 			t.Errorf("option %d is %d, %v", option.name, got, err)
