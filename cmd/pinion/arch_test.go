@@ -61,6 +61,7 @@ var directions = []struct {
 	{"master/limits", []string{"worker/sock"}, "what the machine allows does not depend on who wants it"},
 	{"master/totals", []string{"worker/link"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
+	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
 	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/listen", []string{"master/config", "master/logfile", "worker/fault", "worker/link", "worker/sock"},
 		"sockets are opened and kept whoever accepts from them"},
@@ -104,6 +105,7 @@ var doors = []struct {
 	{"github.com/urfave/cli", regexp.MustCompile(`^cmd/`), "only a command has a command line"},
 	{"github.com/alicebob/miniredis", regexp.MustCompile(`^cmd/pinion/demo\.go$|_test\.go$`), "a demo, not a server of ours"},
 	{"github.com/redis/go-redis", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
+	{"github.com/redis/go-redis", regexp.MustCompile(`^master/discover/sentinel\.go$`), "one file asks sentinels, and servers what they are"},
 	{"github.com/bradfitz/gomemcache", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
 	{"github.com/rogpeppe/go-internal/testscript", regexp.MustCompile(`_test\.go$`), "a tool for tests"},
 }

@@ -130,12 +130,21 @@ type Pool struct {
 	MGetErrors         MGetErrors
 	Deny               []string `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use
 	Servers            []Server // in name order (shard.Less)
+	Sentinels          []string `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured
+	SentinelUser       string   `json:",omitempty"` // empty: the sentinels' default user
+	SentinelPassword   string   `json:",omitempty"`
 }
+
+// Discovers tells whether others are asked where the pool's servers are.
+func (p *Pool) Discovers() bool { return len(p.Sentinels) > 0 }
+
+// Sentinel is the network of a server that sentinels know: its address is the name by which they do.
+const Sentinel = "sentinel"
 
 // Server is one backend of a pool.
 type Server struct {
 	Name    string // by nutcracker's rule, see shard.ServerName
-	Network string // "tcp" or "unix"
-	Address string // "host:port" or a path
+	Network string // "tcp", "unix" or Sentinel
+	Address string // "host:port", a path, or the name of a master
 	Weight  int    // ≥ 1
 }

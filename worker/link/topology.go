@@ -21,7 +21,10 @@ type PoolTopology struct {
 // ServerTopology is where a server of the ring is. Its keys stay its own, wherever that is.
 type ServerTopology struct {
 	Server    string     `json:"server"`
-	Endpoints []Endpoint `json:"endpoints"`
+	Endpoints []Endpoint `json:"endpoints"`          // none: nobody has said yet where it is
+	Epoch     uint64     `json:"epoch,omitempty"`    // of the failover that has led there, by which the sentinels count them
+	MovedAt   int64      `json:"moved_at,omitempty"` // ms since the epoch: when it was last found elsewhere; 0: never
+	Stale     bool       `json:"stale,omitempty"`    // nobody can be asked any more whether it is still there
 }
 
 // Role is what an endpoint is to its server.
@@ -42,14 +45,19 @@ type Endpoint struct {
 // firstVersion is the version of a topology that comes from the configuration.
 const firstVersion = 1
 
-// StaticTopology is the topology in the configuration of pools: each server has the one address given there.
+// StaticTopology is the topology in the configuration of pools: each server has the one address given there, and none where
+// it gives the name of a master.
 func StaticTopology(pools []Pool) Topology {
 	t := Topology{Pools: make([]PoolTopology, len(pools))}
 	for i := range pools {
 		p := &t.Pools[i]
-		p.Pool, p.Version = pools[i].Name, firstVersion
+		p.Pool, p.Version, p.Discovers = pools[i].Name, firstVersion, pools[i].Discovers()
 		for _, s := range pools[i].Servers {
-			p.Servers = append(p.Servers, ServerTopology{s.Name, []Endpoint{{s.Network, s.Address, Primary}}})
+			at := ServerTopology{Server: s.Name, Endpoints: []Endpoint{}}
+			if s.Network != Sentinel {
+				at.Endpoints = append(at.Endpoints, Endpoint{s.Network, s.Address, Primary})
+			}
+			p.Servers = append(p.Servers, at)
 		}
 	}
 	return t
@@ -76,16 +84,35 @@ func (t *Topology) Replace(newer PoolTopology) bool {
 	return true
 }
 
-// Primary returns where the primary of a server is; false: that is not known.
-func (p *PoolTopology) Primary(server string) (Endpoint, bool) {
+// Server returns that of a server; nil if there is none.
+func (p *PoolTopology) Server(name string) *ServerTopology {
 	for i := range p.Servers {
-		s := &p.Servers[i]
-		k := slices.IndexFunc(s.Endpoints, func(e Endpoint) bool { return e.Role == Primary })
-		if s.Server == server && k >= 0 {
-			return s.Endpoints[k], true
+		if p.Servers[i].Server == name {
+			return &p.Servers[i]
 		}
 	}
-	return Endpoint{}, false
+	return nil
+}
+
+// Located tells whether it is known of each server where its primary is.
+func (p *PoolTopology) Located() bool {
+	return !slices.ContainsFunc(p.Servers, func(s ServerTopology) bool {
+		_, ok := p.Primary(s.Server)
+		return !ok
+	})
+}
+
+// Primary returns where the primary of a server is; false: that is not known.
+func (p *PoolTopology) Primary(server string) (Endpoint, bool) {
+	s := p.Server(server)
+	if s == nil {
+		return Endpoint{}, false
+	}
+	k := slices.IndexFunc(s.Endpoints, func(e Endpoint) bool { return e.Role == Primary })
+	if k < 0 {
+		return Endpoint{}, false
+	}
+	return s.Endpoints[k], true
 }
 
 // Endpoints calls do for each address of each server, until it returns false.

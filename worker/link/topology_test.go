@@ -21,9 +21,9 @@ func TestTopology(t *testing.T) {
 		t.Errorf("b is at %+v, %v", e, ok)
 	}
 	newer := func(version uint64) PoolTopology {
-		return PoolTopology{Pool: "alpha", Version: version, Servers: []ServerTopology{{"a", []Endpoint{
+		return PoolTopology{Pool: "alpha", Version: version, Servers: []ServerTopology{{Server: "a", Endpoints: []Endpoint{
 			{"tcp", "10.0.0.2:6379", Replica}, {"tcp", "10.0.0.3:6379", Primary},
-		}}, {"b", []Endpoint{{"unix", "/b", Replica}}}}}
+		}}, {Server: "b", Endpoints: []Endpoint{{"unix", "/b", Replica}}}}}
 	}
 	if topology.Replace(newer(9)) {
 		t.Error("a pool moves that discovers nothing")
@@ -53,6 +53,15 @@ func TestTopology(t *testing.T) {
 	}
 	if want := []string{"10.0.0.2:6379", "10.0.0.3:6379", "/b"}; !reflect.DeepEqual(addresses, want) {
 		t.Errorf("there are %q, want %q", addresses, want)
+	}
+}
+
+// Nobody knows yet where the servers of a pool with sentinels are.
+func TestTopologyOfSentinels(t *testing.T) {
+	topology := StaticTopology([]Pool{{Name: "alpha", Sentinels: []string{"10.0.0.9:26379"}, Servers: []Server{{Name: "a", Network: Sentinel, Address: "mymaster"}}}})
+	p := topology.Pool("alpha")
+	if e, ok := p.Primary("a"); ok || !p.Discovers || p.Server("a") == nil || p.Server("b") != nil {
+		t.Errorf("a is at %+v of %+v", e, p)
 	}
 }
 

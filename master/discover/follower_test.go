@@ -1,0 +1,131 @@
+// What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
+//
+//	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]
+//	> 1 says A@4 [id=x] [sees=4/y]   sentinel 1 names address A and epoch 4 [, its id, and another sentinel with its id]
+//	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
+package discover
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/transcript"
+)
+
+func TestTranscripts(t *testing.T) {
+	transcript.Run(t, func(t *testing.T) transcript.Stage {
+		s := &stage{t: t, now: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)}
+		return func(line string) (seen string) {
+			s.happen(strings.Fields(line))
+			defer s.seen.Reset()
+			return s.seen.String()
+		}
+	})
+}
+
+type stage struct {
+	t    *testing.T
+	f    *follower
+	now  time.Time
+	seen strings.Builder
+}
+
+func (s *stage) printf(format string, args ...any) { fmt.Fprintf(&s.seen, "   "+format+"\n", args...) }
+
+func (s *stage) happen(words []string) {
+	switch {
+	case words[0] == "follow":
+		s.follow(words[1:])
+	case words[0] == "wait":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for until := s.now.Add(d); s.now.Before(until); {
+			s.now = s.now.Add(tickEvery)
+			s.f.tick(s.now)
+		}
+	case words[0] == "switched":
+		s.f.switched("m")
+	case words[0] == "looks":
+		s.f.looked("m", words[1], role(words[2]), true, s.now)
+	case words[1] == "fails":
+		s.f.hear(answer{from: words[0], failure: errors.New(words[2])}, s.now)
+	case words[1] == "unknown":
+		s.f.hear(answer{from: words[0], masters: []statement{{master: "m", failure: errors.New("ERR No such master with that name")}}}, s.now)
+	case words[1] == "says":
+		s.says(words[0], words[2:])
+	default:
+		s.t.Fatalf("what is %q?", words)
+	}
+}
+
+func (s *stage) follow(words []string) {
+	pool := &link.Pool{Name: "p", Sentinels: strings.Split(words[0], ","), Servers: []link.Server{{Name: "s", Network: link.Sentinel, Address: "m"}}}
+	var known []link.ServerTopology
+	if len(words) > 1 {
+		at := s.place(words[1])
+		known = []link.ServerTopology{{Server: "s", Endpoints: []link.Endpoint{{Network: "tcp", Address: at.address, Role: link.Primary}}, Epoch: at.epoch}}
+	}
+	s.f = newFollower(pool, known, effects{
+		watch: func(sentinel string) { s.printf("watch %s", sentinel) },
+		leave: func(sentinel string) { s.printf("leave %s", sentinel) },
+		ask:   func() { s.printf("ask all") },
+		look:  func(_, address string) { s.printf("look at %s", address) },
+		tell:  s.tell,
+	}, s.now)
+}
+
+func (s *stage) tell(n News) {
+	for _, line := range n.Problems {
+		s.printf("problem: %s", line)
+	}
+	for _, line := range n.Notices {
+		s.printf("notice: %s", line)
+	}
+	for _, server := range n.Servers {
+		text := fmt.Sprintf("tell: %s is nowhere", server.Server)
+		if len(server.Endpoints) > 0 {
+			text = fmt.Sprintf("tell: %s is at %s", server.Server, server.Endpoints[0].Address)
+		}
+		text += fmt.Sprintf(", epoch %d", server.Epoch)
+		if server.MovedAt != 0 {
+			text += ", moved at " + time.UnixMilli(server.MovedAt).UTC().Format("05.000")
+		}
+		if server.Stale {
+			text += ", stale"
+		}
+		s.printf("%s", text)
+	}
+}
+
+// place reads "A@4". A host in lower case is a name of the address in upper case.
+func (s *stage) place(text string) place {
+	p := place{}
+	if _, err := fmt.Sscanf(strings.Replace(text, "@", " ", 1), "%s %d", &p.address, &p.epoch); err != nil {
+		s.t.Fatal(err)
+	}
+	p.key = strings.ToUpper(p.address)
+	return p
+}
+
+func (s *stage) says(sentinel string, words []string) {
+	a := answer{from: sentinel, masters: []statement{{master: "m", place: s.place(words[0])}}}
+	for _, word := range words[1:] {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "id":
+			a.id = value
+		case "reached":
+			a.reached = value
+		case "sees":
+			address, id, _ := strings.Cut(value, "/")
+			a.others = append(a.others, peer{address, id})
+		}
+	}
+	s.f.hear(a, s.now)
+}

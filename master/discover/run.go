@@ -1,0 +1,125 @@
+// The goroutines of a pool's discovery.
+
+package discover
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// tickEvery is how often the judges look at the clock.
+const tickEvery = 250 * time.Millisecond
+
+// Following is the discovery of a pool at work.
+type Following struct {
+	// Located is closed when it is known, for the first time, where every server is, and tell has been called with that.
+	Located <-chan struct{}
+
+	stop context.CancelFunc
+}
+
+// Stop ends it, soon: tell may be called once more.
+func (f *Following) Stop() { f.stop() }
+
+// Follow begins to follow the masters of a pool, from what is known of its servers on. It calls tell from a goroutine of its own
+// with whatever is new; tell may block, then later news wait.
+func Follow(p *link.Pool, known []link.ServerTopology, tell func(News)) *Following {
+	ctx, cancel := context.WithCancel(context.Background())
+	located := make(chan struct{})
+	r := &runner{pool: p, ctx: ctx, events: make(chan func(*follower, time.Time)), asking: map[string]*asking{}, located: located}
+	go r.run(known, tell)
+	return &Following{Located: located, stop: cancel}
+}
+
+// runner is what surrounds a follower. Its own goroutine owns all fields but ctx and events.
+type runner struct {
+	pool    *link.Pool
+	ctx     context.Context
+	events  chan func(*follower, time.Time)
+	asking  map[string]*asking // by sentinel
+	located chan<- struct{}    // nil: closed
+}
+
+// asking is a sentinel that is asked by a goroutine.
+type asking struct {
+	stop context.CancelFunc
+	now  chan struct{} // has room for one: ask at once
+}
+
+func (r *runner) run(known []link.ServerTopology, tell func(News)) {
+	f := newFollower(r.pool, known, effects{watch: r.watch, leave: r.leave, ask: r.ask, look: r.look, tell: tell}, time.Now())
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		if r.located != nil && f.located() {
+			close(r.located)
+			r.located = nil
+		}
+		select {
+		case <-r.ctx.Done():
+			return
+		case do := <-r.events:
+			do(f, time.Now())
+		case <-ticker.C:
+			f.tick(time.Now())
+		}
+	}
+}
+
+// send has the goroutine of run do something, unless it ends.
+func (r *runner) send(do func(*follower, time.Time)) {
+	select {
+	case r.events <- do:
+	case <-r.ctx.Done():
+	}
+}
+
+func (r *runner) watch(address string) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	a := &asking{cancel, make(chan struct{}, 1)}
+	r.asking[address] = a
+	s := &sentinel{
+		address: address, pool: r.pool, askNow: a.now,
+		answered: func(a answer) { r.send(func(f *follower, now time.Time) { f.hear(a, now) }) },
+		switched: func(master string) { r.send(func(f *follower, _ time.Time) { f.switched(master) }) },
+	}
+	go s.run(ctx)
+}
+
+func (r *runner) leave(address string) {
+	r.asking[address].stop()
+	delete(r.asking, address)
+}
+
+func (r *runner) ask() {
+	for _, a := range r.asking {
+		select {
+		case a.now <- struct{}{}:
+		default: // it is about to
+		}
+	}
+}
+
+// look asks a server what it is, again and again for lookTime, until it says that it is a master.
+func (r *runner) look(master, address string) {
+	go func() {
+		const pause = 20 * time.Millisecond
+		server := newServer(address, r.pool.Password)
+		defer server.close()
+		for until := time.Now().Add(lookTime); ; {
+			says := server.role(r.ctx)
+			done := says == roleMaster || time.Now().After(until) || r.ctx.Err() != nil
+			r.send(func(f *follower, now time.Time) { f.looked(master, address, says, done, now) })
+			if done {
+				return
+			}
+			time.Sleep(pause)
+		}
+	}()
+}
+
+// quiet silences the library: it logs, to stderr and often, what is logged here once.
+var quiet = sync.OnceFunc(silence)

@@ -1,0 +1,278 @@
+// One sentinel, and one server, by the library: asked with short patience, since either may hang.
+
+package discover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	// patience is how long a sentinel or a server has to accept a connection, and to answer.
+	patience = 300 * time.Millisecond
+	// askEvery is the time between two questions, and askSpread what is added at random, so that proxies that have started at
+	// once do not ask at once.
+	askEvery  = time.Second
+	askSpread = 100 * time.Millisecond
+	// meetEvery is after how many questions a sentinel is asked for the others that it knows.
+	meetEvery = 10
+
+	switchMaster = "+switch-master"
+)
+
+// silent takes the library's log lines.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+func silence() { redis.SetLogger(silent{}) }
+
+// options returns those that suit who may hang: nothing is tried twice, since it is asked again soon.
+func options(address string) *redis.Options {
+	quiet()
+	return &redis.Options{
+		Addr: address, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, PoolSize: 4,
+		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+// dial connects, but not to itself: that means that nobody listens there.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: patience}
+	conn, err := d.DialContext(ctx, network, address)
+	if err == nil && conn.LocalAddr().String() == conn.RemoteAddr().String() {
+		conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	return conn, err
+}
+
+// sentinel asks one sentinel, and hears what it publishes. It belongs to one goroutine, but for reached.
+type sentinel struct {
+	address  string
+	pool     *link.Pool
+	askNow   <-chan struct{}
+	answered func(answer)
+	switched func(master string)
+
+	client  *redis.Client
+	reached atomic.Pointer[string] // the address that the latest connection has led to
+	asked   int
+}
+
+// run asks each second, whenever askNow says so, and each time that the subscription begins anew: what was published before is
+// not repeated.
+func (s *sentinel) run(ctx context.Context) {
+	o := options(s.address)
+	o.Username, o.Password = s.pool.SentinelUser, s.pool.SentinelPassword
+	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			to := conn.RemoteAddr().String()
+			s.reached.Store(&to)
+		}
+		return conn, err
+	}
+	s.client = redis.NewClient(o)
+	defer s.client.Close()
+	s.ask(ctx)
+	published := s.client.Subscribe(ctx, switchMaster)
+	defer published.Close()
+	heard := published.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(time.Second), redis.WithChannelPingTimeout(patience),
+		redis.WithChannelReconnectTimeout(patience))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event := <-heard:
+			if m, ok := event.(*redis.Message); ok {
+				s.publishes(m.Payload)
+				continue
+			}
+			s.ask(ctx)
+		case <-s.askNow:
+			s.ask(ctx)
+		case <-time.After(askEvery + rand.N(askSpread)):
+			s.ask(ctx)
+		}
+	}
+}
+
+// publishes is called with what the sentinel publishes: the name of the master, and its old and its new address.
+func (s *sentinel) publishes(payload string) {
+	const words = 5
+	if fields := strings.Fields(payload); len(fields) == words {
+		s.switched(fields[0])
+	}
+}
+
+// ask asks for each master where it is, and now and then for the other sentinels.
+func (s *sentinel) ask(ctx context.Context) {
+	type question struct {
+		epoch   *redis.MapStringStringCmd
+		address *redis.StringSliceCmd
+		peers   *redis.MapStringStringSliceCmd
+	}
+	masters := map[string]*question{}
+	id := redis.NewStringCmd(ctx, "sentinel", "myid")
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, server := range s.pool.Servers {
+			name := server.Address
+			// the epoch first: should a failover come between the two, then an old epoch is said of the new address, and not a new
+			// one of the old address, which would count
+			q := &question{
+				epoch:   redis.NewMapStringStringCmd(ctx, "sentinel", "master", name),
+				address: redis.NewStringSliceCmd(ctx, "sentinel", "get-master-addr-by-name", name),
+			}
+			masters[name] = q
+			p.Process(ctx, q.epoch)
+			p.Process(ctx, q.address)
+			if s.asked%meetEvery == 0 {
+				q.peers = redis.NewMapStringStringSliceCmd(ctx, "sentinel", "sentinels", name)
+				p.Process(ctx, q.peers)
+			}
+		}
+		return p.Process(ctx, id)
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	a := answer{from: s.address}
+	var said redis.Error
+	if err != nil && !errors.As(err, &said) {
+		a.failure = plain(err)
+		s.answered(a)
+		return
+	}
+	s.asked++
+	if to := s.reached.Load(); to != nil {
+		a.reached = *to
+	}
+	if id.Err() == nil {
+		a.id = id.Val()
+	}
+	for name, q := range masters {
+		a.masters = append(a.masters, statementOf(ctx, name, q.epoch, q.address))
+		if q.peers != nil && q.peers.Err() == nil {
+			a.others = append(a.others, workingPeers(q.peers.Val())...)
+		}
+	}
+	s.answered(a)
+}
+
+// plain returns the cause of an error without the addresses that it names.
+func plain(err error) error {
+	var op *net.OpError
+	var number syscall.Errno
+	switch {
+	case errors.As(err, &number):
+		return number
+	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return errors.New("no answer")
+	case op != nil:
+		return op.Err
+	}
+	return err
+}
+
+func statementOf(ctx context.Context, master string, facts *redis.MapStringStringCmd, address *redis.StringSliceCmd) statement {
+	s := statement{master: master}
+	for _, err := range []error{facts.Err(), address.Err()} {
+		if err != nil {
+			s.failure = err
+			return s
+		}
+	}
+	const words = 2 // host and port
+	epoch, err := strconv.ParseUint(facts.Val()["config-epoch"], 10, 64)
+	if err != nil || len(address.Val()) != words {
+		s.failure = fmt.Errorf("says epoch %q, address %q", facts.Val()["config-epoch"], address.Val())
+		return s
+	}
+	text := net.JoinHostPort(address.Val()[0], address.Val()[1])
+	s.place = place{address: text, key: keyOf(ctx, address.Val()[0], address.Val()[1]), epoch: epoch}
+	return s
+}
+
+// keyOf returns an address that is the same whether a host is called by its name or not. Where a name cannot be looked up, it
+// is its own key.
+func keyOf(ctx context.Context, host, port string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return net.JoinHostPort(host, port)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(found) == 0 {
+		return net.JoinHostPort(host, port)
+	}
+	least := found[0].Unmap()
+	for _, addr := range found {
+		if addr = addr.Unmap(); addr.Less(least) {
+			least = addr
+		}
+	}
+	return net.JoinHostPort(least.String(), port)
+}
+
+// workingPeers returns the sentinels of which another one says that they work.
+func workingPeers(all []map[string]string) (peers []peer) {
+	for _, p := range all {
+		if p["ip"] == "" || p["port"] == "" || strings.Contains(p["flags"], "s_down") || strings.Contains(p["flags"], "disconnected") {
+			continue
+		}
+		peers = append(peers, peer{net.JoinHostPort(p["ip"], p["port"]), p["runid"]})
+	}
+	return peers
+}
+
+// server is a server that is asked what it is.
+type server struct {
+	client   *redis.Client
+	password string
+}
+
+func newServer(address, password string) *server {
+	o := options(address)
+	o.Dialer, o.PoolSize = dial, 1
+	return &server{redis.NewClient(o), password}
+}
+
+func (s *server) close() { s.client.Close() }
+
+// role asks the server what it is. One that needs no password is told it all the same, and asked.
+func (s *server) role(ctx context.Context) role {
+	asked := redis.NewSliceCmd(ctx, "role")
+	s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if s.password != "" {
+			p.Do(ctx, "auth", s.password)
+		}
+		return p.Process(ctx, asked)
+	})
+	words, err := asked.Result()
+	if err != nil || len(words) == 0 {
+		return roleUnknown
+	}
+	switch words[0] {
+	case "master":
+		return roleMaster
+	case "slave":
+		return roleReplica
+	}
+	return roleUnknown
+}
