@@ -204,14 +204,16 @@ func (c *conn) unpark(r *request) {
 	c.endpoint.pool.l.busy++
 }
 
-// leaveServer is called when the server is elsewhere now: what waits is called off, and another dedicated connection ends.
+// leaveServer is called when the server is elsewhere now: a dedicated connection ends. Who waits there is told as by a server
+// that is no master any more.
 func (c *conn) leaveServer() {
 	switch {
 	case c.own.client == nil:
 		c.retire()
 	case c.own.client.moving.inFlight(): // if it comes back, see watchDedicated
 	case c.isBlocked():
-		c.takeBackFor(unblockedByMove)
+		c.own.takenBack, c.own.parting = true, unblockedByMove
+		c.failRequests(c.close(), errTakenBack)
 	default:
 		c.end(errMoved)
 	}

@@ -128,6 +128,10 @@ func (c *conn) open() {
 	c.opened = c.endpoint.pool.l.now
 	c.heard = c.opened
 	c.tries = 0
+	if c.endpoint.network == link.Sentinel {
+		c.fail(errNoAddress)
+		return
+	}
 	if c.endpoint.hasName() {
 		c.become(connResolving)
 		c.endpoint.resolve(c)

@@ -93,10 +93,6 @@ func (c *conn) recv() {
 	if served > 0 {
 		l.io.Spent += int(served) * requestToll
 		c.reportHealth()
-		if c.head == nil && c.endpoint.isFormer() && c.state != connClosed {
-			c.retire()
-			return
-		}
 	}
 	c.gauge.answered(int(served), l.now, c.endpoint.pool.timeout/gaugePart, c.endpoint.pool.firstOwed())
 	if c.paused {

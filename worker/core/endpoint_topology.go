@@ -11,7 +11,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-var errMoved = errors.New("server has moved")
+var (
+	errMoved     = errors.New("server has moved")
+	errNoAddress = errors.New("no sentinel has said where the server is")
+)
 
 // handleTopology stores the worker's specification with the new topology, which later masters get in place of the first one.
 func (c *masterLink) handleTopology(m link.Message, fds []int) error {
@@ -64,7 +67,8 @@ func (s *server) address() (network, address string) {
 	return s.spec.Network, s.spec.Address
 }
 
-// moveTo sends further requests to another address. Outstanding ones are answered from the old one.
+// moveTo sends further requests to another address. All connections to the old one end at once: whoever is there may take writes
+// for seconds, of which nothing is left in the end, and nobody else would tell. What it owes has an unknown outcome.
 func (s *server) moveTo(at link.Endpoint) {
 	old := s.primary
 	if at.Network == old.network && at.Address == old.address {
@@ -74,19 +78,25 @@ func (s *server) moveTo(at link.Endpoint) {
 	queue := old.prober.close()
 	old.prober.failRequests(queue, errMoved)
 	s.primary = newEndpoint(s, at.Network, at.Address)
+	s.primary.checked, old.checked = old.checked, false
 	for _, c := range slices.Backward(old.dedicated.all) {
 		c.leaveServer()
 	}
 	for c := range old.everyConn {
-		if c.head == nil && c.state != connClosed {
-			old.noteAttempt(c, errMoved)
+		switch {
+		case c.head != nil:
+			c.end(errMoved)
+		case c.state != connClosed:
 			c.retire()
 		}
 	}
 	for _, conns := range old.others {
 		s.pool.l.descriptors.serverSockets -= len(conns)
 	}
-	if s.pool.spec.Preconnect {
+	switch {
+	case s.primary.checked:
+		s.primary.openForCheck()
+	case s.pool.spec.Preconnect:
 		s.primary.preconnect()
 	}
 }
