@@ -172,6 +172,7 @@ const recoveredBacklog = 512
 // serveRevived goes on serving with the workers of an earlier master, and has them replaced.
 func (m *master) serveRevived(g *generation) {
 	m.generations.serving = g
+	m.follow()
 	n := g.count(slotServing)
 	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
 	if missing := g.count(slotVacant); missing > 0 {

@@ -136,6 +136,16 @@ func (n *newSide) prepare(cfg *config.Config) {
 		n.g.specs[i].Clients = 2 * n.clients / len(n.g.slots) // they may be spread unevenly
 	}
 	m.generations.coming = n.g
+	m.locate(n.g, func() {
+		if m.newSide == n {
+			n.spawn()
+		}
+	})
+}
+
+// spawn claims what the generation needs and spawns its workers.
+func (n *newSide) spawn() {
+	m := n.m
 	err := m.listeners.Claim(n.g.layout(), m.patience())
 	if err == nil {
 		n.at("nm.listen_added")

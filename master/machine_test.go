@@ -18,6 +18,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/discover"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -87,6 +88,7 @@ type machine struct {
 	other          func(message, error) // says something as the other master
 	taken          bool                 // the statistics port is in use
 	tight          *limits.Shortage     // of processes and threads
+	followed       func(discover.News)  // the latest follower has found something out
 	descriptors    int                  // that a process may have
 }
 
@@ -162,6 +164,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.leftAt = value
 		case "discovers": // the first pool
 			f.master.generations.serving.topology.Pools[0].Discovers = value == "yes"
+		case "sentinels": // of the first pool, whose server is a master that they know then
+			plain, _, _ := strings.Cut(f.text, "sentinels ")
+			f.text = strings.Replace(plain, "127.0.0.1:6379", "mymaster", 1) + "sentinels " + value + "\n"
 		case "connected": // of slot 0 to the first server
 			*f.master.generations.serving.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers
@@ -320,6 +325,7 @@ func (f *machine) world() *world {
 		pair:        f.pair,
 		listenStats: f.listenStats,
 		share:       f.share,
+		follow:      f.follow,
 		sealed:      func([]byte) (int, error) { return 60, nil },
 		adopt:       f.adopt,
 		detach:      f.detach,
@@ -427,6 +433,19 @@ func (f *machine) share(size int) (int, []byte, error) {
 	f.memory = make([]byte, size)
 	f.printf("share memory: fd %d", f.lastFD)
 	return f.lastFD, f.memory, nil
+}
+
+// follow is done by the script: nothing is found out until it says so.
+func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (<-chan struct{}, func()) {
+	at := "from nothing on"
+	if len(known[0].Endpoints) > 0 {
+		at = fmt.Sprintf("from %s, epoch %d, on", known[0].Endpoints[0].Address, known[0].Epoch)
+	}
+	f.printf("follow %s of %v %s", p.Servers[0].Address, p.Sentinels, at)
+	f.followed = tell
+	located := make(chan struct{})
+	close(located)
+	return located, func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) }
 }
 
 func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.Worker, error) {

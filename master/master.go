@@ -84,6 +84,7 @@ type master struct {
 	nextPulse   time.Time // when the workers' turns are checked next
 	service     service
 	watching    watching
+	followers   []*follower
 	keeper      keeping
 	paths       paths
 
@@ -188,16 +189,21 @@ func (m *master) makeFirst() {
 			return
 		}
 		m.generations.serving = m.generate(cfg)
-		if m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
-			return
-		}
-		m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, func() {
-			for _, s := range m.generations.serving.slots {
-				if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
-					m.fill(s)
-				}
+		m.locate(m.generations.serving, m.openFirst)
+	})
+}
+
+// openFirst opens everything for the first generation, and spawns its workers.
+func (m *master) openFirst() {
+	if m.failed(nil) || m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
+		return
+	}
+	m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, func() {
+		for _, s := range m.generations.serving.slots {
+			if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
+				m.fill(s)
 			}
-		})
+		}
 	})
 }
 
@@ -268,6 +274,7 @@ func (m *master) finish() error {
 		defer m.masters.lastLink.flush()
 	}
 	m.unwatch()
+	m.stopFollowing()
 	if m.masters.leaveAll { // messages to workers that are still queued would be lost with this process
 		until := time.Now().Add(process.SendTimeout)
 		for _, s := range m.generations.slots() {

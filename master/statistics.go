@@ -66,6 +66,7 @@ func (m *master) answerScrape(s *totals.Scrape) {
 		Version:   m.opts.Build,
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
 		Timestamp: now.Unix(),
+		Topology:  &m.generations.serving.topology,
 	})
 	go s.Answer(text)
 }

@@ -77,8 +77,9 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 		for k, s := range g.pools[i].Servers {
 			counts := g.counters.SumLatency(i, k)
 			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
+			address, followed := g.whereIs(&g.pools[i], &s)
 			p.Servers = append(p.Servers, admin.ServerStatus{
-				Name: s.Name, Address: s.Address,
+				Name: s.Name, Address: address, Followed: followed,
 				State:       shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))).State().String(),
 				Connections: g.counters.SumServer(i, k, link.ServerConnections),
 				Requests:    g.counters.SumServer(i, k, link.Requests),
@@ -90,4 +91,19 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 		}
 	}
 	return pools
+}
+
+// whereIs returns the address of a server, and what is known of it if it fails over.
+func (g *generation) whereIs(p *link.Pool, s *link.Server) (address string, followed *admin.FollowedStatus) {
+	if s.Network != link.Sentinel {
+		return s.Address, nil
+	}
+	t := g.topology.Pool(p.Name)
+	at, _ := t.Primary(s.Name)
+	known := t.Server(s.Name)
+	followed = &admin.FollowedStatus{Master: s.Address, Role: string(link.Primary), Epoch: known.Epoch, Stale: known.Stale}
+	if known.MovedAt != 0 {
+		followed.MovedAt = time.UnixMilli(known.MovedAt)
+	}
+	return at.Address, followed
 }

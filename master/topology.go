@@ -11,36 +11,52 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// moveServers takes over what was discovered of a pool, if it is news. The workers are told, the new master of an upgrade,
-// and, through the fd store, the next master should this one be killed.
-func (m *master) moveServers(p link.PoolTopology) {
-	for _, g := range m.generations.all() {
-		if !g.topology.Replace(p) {
-			continue
-		}
-		for _, s := range g.slots {
-			if s.process != nil {
-				m.passTopology(s)
-			}
-		}
-		if g == m.generations.serving && g.specFD >= 0 {
-			m.world.close(g.specFD)
-			g.specFD = -1
-			m.storeSpecAgain()
+// relocate takes over where the servers of a generation's pool are, if it is news. The workers are told and, through the fd
+// store, the next master should this one be killed.
+func (m *master) relocate(g *generation, p link.PoolTopology) {
+	if !g.topology.Replace(p) {
+		return
+	}
+	for _, s := range g.slots {
+		if s.process != nil {
+			m.passTopology(s)
 		}
 	}
+	if g == m.generations.serving && g.specFD >= 0 {
+		m.world.close(g.specFD)
+		g.specFD = -1
+		m.storeSpecAgain()
+	}
+}
+
+// passToNewMaster tells the new master of an upgrade, if there is one, where the servers of a pool are.
+func (m *master) passToNewMaster(p link.PoolTopology) {
 	if m.oldSide != nil && m.oldSide.link != nil {
 		m.oldSide.other.send(message{Kind: messageTopology, Topology: &link.Topology{Pools: []link.PoolTopology{p}}})
 	}
 }
 
-// takeTopology takes over the topology that another master has sent; nil: none.
+// takeTopology takes over the topology that another master has sent; nil: none. A server of which this master knows of a later
+// failover stays where it is, and the other master may have other servers.
 func (m *master) takeTopology(t *link.Topology) {
 	if t == nil {
 		return
 	}
 	for _, p := range t.Pools {
-		m.moveServers(p)
+		for _, g := range m.generations.all() {
+			own := g.topology.Pool(p.Pool)
+			if own == nil {
+				continue
+			}
+			merged := link.PoolTopology{Pool: p.Pool, Version: p.Version}
+			for _, s := range own.Servers {
+				if said := p.Server(s.Server); said != nil && said.Epoch >= s.Epoch && len(said.Endpoints) > 0 {
+					s = *said
+				}
+				merged.Servers = append(merged.Servers, s)
+			}
+			m.relocate(g, merged)
+		}
 	}
 }
 
@@ -72,15 +88,22 @@ func (m *master) storeSpecAgain() {
 }
 
 // inheritTopology gives a new generation the topology of the one before: a pool that discovers goes on with what was
-// discovered, if its servers are configured as before.
+// discovered of those servers that are configured as before.
 func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 	for i := range g.pools {
 		p, known := &g.pools[i], before.Pool(g.pools[i].Name)
 		k := slices.IndexFunc(pools, func(old link.Pool) bool { return old.Name == p.Name })
-		if known == nil || !known.Discovers || k < 0 || !slices.EqualFunc(pools[k].Servers, p.Servers, sameServer) {
+		if known == nil || !known.Discovers || k < 0 {
 			continue
 		}
-		*g.topology.Pool(p.Name) = *known
+		own := g.topology.Pool(p.Name)
+		for _, s := range p.Servers {
+			found := known.Server(s.Name)
+			if found != nil && slices.ContainsFunc(pools[k].Servers, func(old link.Server) bool { return sameServer(old, s) }) {
+				*own.Server(s.Name) = *found
+				own.Version, own.Discovers = known.Version, true
+			}
+		}
 	}
 }
 

@@ -77,6 +77,7 @@ func (m *master) forgetRetired() {
 	})
 	if len(m.generations.retired) < before {
 		m.forgetNames()
+		m.follow()
 	}
 }
 

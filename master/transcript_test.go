@@ -19,6 +19,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/discover"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/master/totals"
@@ -78,15 +79,26 @@ func (f *machine) happen(t *testing.T, words []string) {
 		})})
 	case "other": // kind [slot] [reason…], said by the other master
 		f.otherSays(t, args)
-	case "aside": // what waits beside the loop is done
+	case "aside": // [next] what waits beside the loop is done, or the next of it
 		for len(f.beside) > 0 {
 			work := f.beside[0]
 			f.beside = f.beside[1:]
 			then := work()
 			f.master.handle(event{then: then})
+			if len(args) > 0 {
+				break
+			}
 		}
 	case "relocate": // version, address: of the first server of the first pool, which discovers
-		f.master.moveServers(f.discovered(t, args))
+		p := f.discovered(t, args)
+		f.master.takeTopology(&link.Topology{Pools: []link.PoolTopology{p}})
+		f.master.passToNewMaster(p)
+	case "found": // address, epoch [stale]: of the master that is followed
+		s := link.ServerTopology{Server: "a", Epoch: uint64(number(t, args[1])), Stale: len(args) > 2,
+			Endpoints: []link.Endpoint{{Network: "tcp", Address: args[0], Role: link.Primary}}}
+		f.followed(discover.News{Servers: []link.ServerTopology{s}, Notices: []string{"the master is at " + args[0]}})
+	case "unfound": // why
+		f.followed(discover.News{Problems: []string{strings.Join(args, " ")}})
 	case "unsaid": // kind of a word that the other master does not take
 		f.other(message{}, &unsent{messageKind(args[0]), os.ErrDeadlineExceeded})
 	case "child": // ready, or how it ended

@@ -117,6 +117,7 @@ func (m *master) workerReady(s *slot, msg link.Message) {
 // becomeServing is called once, when the first generation of this process serves.
 func (m *master) becomeServing() {
 	m.become(serving)
+	m.follow()
 	m.settleListeners(m.generations.serving)
 	m.updateInherited()
 	m.scheduleSummary()

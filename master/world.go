@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/discover"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/process"
@@ -58,6 +59,9 @@ type world struct {
 	readMemory func(fd int) ([]byte, error)
 	mapMemory  func(fd int) ([]byte, error)
 	unmap      func(mem []byte)
+
+	// those who know where servers are: package discover
+	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (located <-chan struct{}, stop func())
 
 	// workers: package process
 	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is Exited
@@ -136,6 +140,7 @@ func newWorld(report func(event)) *world {
 		endSharers:   process.SignalSharers,
 		killStray:    process.Kill,
 		pause:        time.Sleep,
+		follow:       followPool,
 		spawn:        process.Start,
 		send:         (*process.Worker).Send,
 		terminate:    (*process.Worker).Terminate,
@@ -154,6 +159,11 @@ func (w *world) upgradable() error {
 	}
 	w.parent, w.upgrade, w.flip = u.parent, u.startNewMaster, u.letParentLeave
 	return nil
+}
+
+func followPool(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (located <-chan struct{}, stop func()) {
+	f := discover.Follow(p, known, tell)
+	return f.Located, f.Stop
 }
 
 func duplicate(fd int) (int, error) {

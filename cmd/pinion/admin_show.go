@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -76,11 +77,28 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tCONNS\tREQUESTS\tEOF\tERRORS\tTIMEOUTS\tP50\tP99\tP99.9")
 	for _, s := range p.Servers {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Address, s.State, thousands(int(s.Connections)),
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, cmp.Or(s.Address, "not known"), s.State, thousands(int(s.Connections)),
 			thousands(int(s.Requests)), thousands(int(s.EOF)), thousands(int(s.Errors)), thousands(int(s.Timeouts)),
 			latency(s.P50US), latency(s.P99US), latency(s.P999US))
 	}
 	w.Flush()
+	for _, s := range p.Servers {
+		if s.Followed != nil {
+			fmt.Fprintf(out, "  %s is the master %s of the sentinels: %s\n", s.Name, s.Followed.Master, followedFacts(s.Followed))
+		}
+	}
+}
+
+// followedFacts says what is known of a server that fails over.
+func followedFacts(f *admin.FollowedStatus) string {
+	text := fmt.Sprintf("epoch %d", f.Epoch)
+	if !f.MovedAt.IsZero() {
+		text += ", moved at " + f.MovedAt.Local().Format(statusTime)
+	}
+	if f.Stale {
+		text += "; STALE, no sentinel answers"
+	}
+	return text
 }
 
 // latency writes a percentile, or that there is none.

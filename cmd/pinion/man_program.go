@@ -122,7 +122,7 @@ const (
 	serviceMay = "The service runs as user pinion, sees no `/home` and a `/tmp` of its own, and may write to `/run/pinion` and " +
 		"`/var/log/pinion` only. Sockets of servers belong in `/run`; if only a group may connect to one, say " +
 		"`SupplementaryGroups=redis` in `systemctl edit pinion`. The workers can read no files but those of the resolver, and " +
-		"connect to no TCP ports but those of the servers, if the kernel has Landlock, and signal nobody, if that has version 6."
+		"connect to no TCP ports but those of the servers (to any where a pool has `sentinels`), if the kernel has Landlock, and signal nobody, if that has version 6."
 	serviceMayMore = "To listen on a port below 1024, or on a link-local address with its interface, it needs more than it has. " +
 		"`systemctl edit pinion`:"
 	serviceMayDropIn = `[Service]

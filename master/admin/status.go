@@ -61,8 +61,8 @@ type PoolStatus struct {
 // the p-th percentile of all replies is at most an eighth less than what is told, and 0 if there are none.
 type ServerStatus struct {
 	Name    string `json:"name"`
-	Address string `json:"address"`
-	State   string `json:"state"` // live, ejected, probing; without auto_eject_hosts live, whether it answers or not
+	Address string `json:"address"` // empty: not known yet
+	State   string `json:"state"`   // live, ejected, probing; without auto_eject_hosts live, whether it answers or not
 
 	Connections uint64 `json:"connections"` // now, of all workers
 	Requests    uint64 `json:"requests"`
@@ -70,9 +70,20 @@ type ServerStatus struct {
 	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
 
+	Followed *FollowedStatus `json:"followed,omitempty"` // nil: the server is where it is configured
+
 	P50US  int64 `json:"p50_us"`
 	P99US  int64 `json:"p99_us"`
 	P999US int64 `json:"p99_9_us"`
+}
+
+// FollowedStatus is what sentinels say of a server that fails over.
+type FollowedStatus struct {
+	Master  string    `json:"master"`            // the name by which they know it
+	Role    string    `json:"role"`              // of the address: primary
+	Epoch   uint64    `json:"epoch"`             // of the failover that has led to the address
+	MovedAt time.Time `json:"moved_at,omitzero"` // when it was last found at another address; left out: never since it is followed
+	Stale   bool      `json:"stale"`             // no sentinel answers: it was there when one did
 }
 
 // HandoffStatus is how a reload or an upgrade went.

@@ -171,7 +171,11 @@ func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }
 
 // addServer adds one server to the draft.
 func addServer(d *draft, _ *Key, w word) *flaw {
-	s, f := parseServer(w.text)
+	parse := parseServer
+	if d.follows {
+		parse = parseMaster
+	}
+	s, f := parse(w.text)
 	if f == nil {
 		d.servers = append(d.servers, placedServer{s, w.at})
 	}
@@ -237,12 +241,20 @@ func getServers(d *draft) []string {
 	var texts []string
 	for _, s := range d.pool.Servers {
 		text := s.Address + ":" + strconv.Itoa(s.Weight)
-		if s.Name != shard.ServerName(s.Network, s.Address, "") {
+		if s.Name != nameWithout(&s) {
 			text += " " + s.Name
 		}
 		texts = append(texts, text)
 	}
 	return texts
+}
+
+// nameWithout returns the name that a server has if the configuration gives it none.
+func nameWithout(s *link.Server) string {
+	if s.Network == link.Sentinel {
+		return s.Address
+	}
+	return shard.ServerName(s.Network, s.Address, "")
 }
 
 func parsePort(text string) (uint16, *flaw) {

@@ -46,15 +46,18 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "server_connections": "2", "server_retry_timeout": "1",
 		"server_failure_limit": "1", "cross_shard": "first_key", "mget_errors": "per_key", "deny": "none",
-		"servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
+		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
 		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1",
 	}
 	with := func(key *Key, value string) *Config {
 		base := map[string]string{"listen": "127.0.0.1:22121", "redis": "true", "servers": "127.0.0.1:6379:1"}
 		var global, pool strings.Builder
-		if key != nil && key.Scope == GlobalScope {
+		if strings.HasPrefix(key.Name, "sentinel") {
+			base["sentinels"], base["sentinel_password"], base["servers"] = "10.0.0.1:26379", "one", "mymaster:1"
+		}
+		if value != "" && key.Scope == GlobalScope {
 			global.WriteString("global:\n  " + key.Name + ": " + value + "\n")
-		} else if key != nil {
+		} else if value != "" {
 			base[key.Name] = value
 		}
 		for name, value := range base {
@@ -71,7 +74,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 			t.Errorf("the test has no other value for %s", k.Name)
 			continue
 		}
-		old, new := with(nil, ""), with(&k, other)
+		old, new := with(&k, ""), with(&k, other)
 		name := ": " + k.Name + ": "
 		if k.many {
 			name = ": server "

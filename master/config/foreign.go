@@ -5,7 +5,6 @@ package config
 // foreignKeys has a hint for each key of a fork: of what it meant here.
 var foreignKeys = map[Scope]map[string]string{
 	PoolScope: {
-		"sentinels": "Pinion does not follow Sentinels; name the masters under servers",
 		"failover":  "remove it; with auto_eject_hosts the keys of a server that is down move to the others of its pool",
 		"heartbeat": "remove it; with auto_eject_hosts servers that are down are probed after server_retry_timeout",
 	},

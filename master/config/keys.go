@@ -136,9 +136,18 @@ var keys = [...]Key{
 		Doc: "Redis commands that clients may not use: a list of commands, of subcommands as Redis writes them in its access lists, " +
 			"and of the groups " + list(resp.DenyNames()) + "; or `none`. `default` is what reaches beyond the pool's keys or concerns the " +
 			"servers themselves"},
+	{Name: "sentinels", value: value{set: setSentinels, get: getSentinels, list: true},
+		Doc: "list of `host:port` of the Redis or Valkey Sentinels that know where the masters are, which `servers` names then: three " +
+			"on three machines, as the failover needs; needs `redis: true`"},
+	{Name: "sentinel_user",
+		value: text(func(d *draft) *string { return &d.pool.SentinelUser }),
+		Doc:   "the user that the sentinels know Pinion by; without it, their default user"},
+	{Name: "sentinel_password", secret: true,
+		value: text(func(d *draft) *string { return &d.pool.SentinelPassword }),
+		Doc:   "the password for the sentinels, who do not ask for `redis_auth`"},
 	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
-			"[weight=N]`); without a name, the address decides where keys live"},
+			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`"},
 
 	{Name: "workers", Scope: GlobalScope, Default: auto, value: value{set: setWorkers, get: getWorkers},
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},

@@ -66,6 +66,7 @@ type draft struct {
 	servers []placedServer
 	given   map[string]place
 	wrong   []string // the given keys whose values were refused, so that they have their defaults
+	follows bool     // servers are masters that sentinels know
 	resolve resolver
 }
 
@@ -126,10 +127,12 @@ func (r *reader) buildPool(s *section) Pool {
 	p := Pool{Line: s.name.at.line, at: s.name.at}
 	p.Name = s.name.text
 	d := newDraft(nil, &p, r.resolve)
+	d.follows = s.has("sentinels")
 	r.apply(d, s)
 	r.checkComplete(d, s)
 	r.checkOutput(d)
 	r.checkDatabases(d)
+	r.checkSentinels(d)
 	r.checkServers(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
@@ -234,6 +237,23 @@ func (r *reader) checkDatabases(d *draft) {
 	r.report(cmp.Or(d.given[all], d.given[own]), p.Name, flaw{
 		message: fmt.Sprintf("%s is %d, and %s is not below it with %d", all, p.Databases, own, p.DB),
 		hint:    fmt.Sprintf("raise %s to %d or more", all, p.DB+1)})
+}
+
+// checkSentinels finds a pool in which nobody would ask the sentinels, or with half of what they are to be told.
+func (r *reader) checkSentinels(d *draft) {
+	p := d.pool
+	if at, ok := d.given["sentinels"]; ok && p.Protocol != link.Redis && !slices.Contains(d.wrong, "redis") {
+		r.report(at, p.Name, flaw{message: "sentinels are for redis only", hint: r.either(`add "redis: true"`, `use "protocol redis"`)})
+	}
+	user, hasUser := d.given["sentinel_user"]
+	password, hasPassword := d.given["sentinel_password"]
+	switch {
+	case (hasUser || hasPassword) && !d.follows:
+		r.report(cmp.Or(user, password), p.Name, flaw{message: "has something to tell sentinels, and no sentinels",
+			hint: "add sentinels, or remove sentinel_user and sentinel_password"})
+	case hasUser && !hasPassword:
+		r.report(user, p.Name, flaw{message: "sentinel_user has no password", hint: "add sentinel_password"})
+	}
 }
 
 // checkOutput finds limits in the wrong order: a client must be left unread before it is closed.

@@ -61,6 +61,14 @@ func isName(text string) bool {
 type shortForm struct {
 	*reader
 	sections []section
+	portless []portless
+}
+
+// portless is a backend without a port, which the name of a master has not either.
+type portless struct {
+	section int
+	address word
+	server  word // as for shortForm.server
 }
 
 func (r *reader) readShort(text []byte) []section {
@@ -80,6 +88,7 @@ func (r *reader) readShort(text []byte) []section {
 			f.directive(words[0], words[1:])
 		}
 	}
+	f.settlePortless()
 	for i := range f.sections {
 		s := &f.sections[i]
 		if !s.global && !s.has("redis") {
@@ -195,15 +204,28 @@ func (f *shortForm) backend(d word, args []word) {
 	case name.text == "" || strings.Contains(name.text, " "):
 		lost(name.at, fmt.Sprintf("backend name %q is empty or has a space", name.text), "write one word")
 	case strings.Contains(address, " ") || !strings.HasPrefix(address, "/") && !strings.Contains(address, ":"):
-		lost(args[1].at, fmt.Sprintf("backend address %q has no port", address), "write host:port, or a path from / on")
+		f.portless = append(f.portless, portless{len(f.sections) - 1, args[1], word{address + ":" + weight + " " + name.text, args[1].at}})
 	default:
-		f.server(word{address + ":" + weight + " " + name.text, args[1].at})
+		f.current().server(word{address + ":" + weight + " " + name.text, args[1].at})
 	}
 }
 
-// server adds to the servers of the current pool, in the form of nutcracker.yml.
-func (f *shortForm) server(w word) {
-	s := f.current()
+// settlePortless decides about backends without a port, once it is known which pools have sentinels.
+func (f *shortForm) settlePortless() {
+	for _, b := range f.portless {
+		s := &f.sections[b.section]
+		if s.has("sentinels") {
+			s.server(b.server)
+			continue
+		}
+		f.report(b.address.at, s.name.text, flaw{message: fmt.Sprintf("backend address %q has no port", b.address.text),
+			hint: "write host:port, or a path from / on"})
+		s.lost = true
+	}
+}
+
+// server adds to the servers of the pool, in the form of nutcracker.yml.
+func (s *section) server(w word) {
 	i := slices.IndexFunc(s.settings, func(set setting) bool { return set.key.text == "servers" })
 	if i < 0 {
 		i = len(s.settings)

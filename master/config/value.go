@@ -211,6 +211,20 @@ func setPassword(d *draft, _ *Key, w word) *flaw {
 
 func getPassword(d *draft) []string { return unlessEmpty(d.pool.Password) }
 
+// text is any text but an empty one.
+func text(field func(*draft) *string) value {
+	return value{
+		set: func(d *draft, k *Key, w word) *flaw {
+			if w.text == "" {
+				return &flaw{message: "is empty", hint: "leave " + k.Name + " out if there is none"}
+			}
+			*field(d) = w.text
+			return nil
+		},
+		get: func(d *draft) []string { return unlessEmpty(*field(d)) },
+	}
+}
+
 func unlessEmpty(text string) []string {
 	if text == "" {
 		return nil

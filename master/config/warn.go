@@ -85,6 +85,9 @@ func (w *warner) failures(p *Pool) {
 	case p.AutoEjectHosts && single:
 		w.warn(p, p.where("auto_eject_hosts"), "ejecting the only server fails every request until it is back",
 			"leave out auto_eject_hosts, or add servers")
+	case p.AutoEjectHosts && p.Discovers():
+		w.warn(p, p.where("auto_eject_hosts"), "the keys of a master that fails over move to the others meanwhile, where they are not found",
+			"leave out auto_eject_hosts")
 	case p.AutoEjectHosts && p.Timeout == 0:
 		w.warn(p, p.where("auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
 			"add timeout, such as 400")
@@ -175,10 +178,11 @@ func (w *warner) sharedServers(pools []Pool) {
 	for i := range pools {
 		p := &pools[i]
 		for j, s := range p.Servers {
-			first, again := uses[data{s.Address, p.DB}]
+			home := data{p.home(&s), p.DB}
+			first, again := uses[home]
 			switch {
 			case !again:
-				uses[data{s.Address, p.DB}] = use{p, p.placed[j]}
+				uses[home] = use{p, p.placed[j]}
 			case first.pool == p:
 				w.warn(p, p.placed[j],
 					fmt.Sprintf("server %q is in the pool twice, first in line %d", s.Address, first.at.line),
@@ -218,7 +222,7 @@ func (p *Pool) denies(command string) bool {
 // shares reports whether the two pools have a server in common.
 func (p *Pool) shares(other *Pool) bool {
 	return slices.ContainsFunc(p.Servers, func(s link.Server) bool {
-		return slices.ContainsFunc(other.Servers, func(o link.Server) bool { return o.Address == s.Address })
+		return slices.ContainsFunc(other.Servers, func(o link.Server) bool { return other.home(&o) == p.home(&s) })
 	})
 }
 

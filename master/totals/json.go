@@ -16,6 +16,7 @@ type Head struct {
 	Version   string
 	Uptime    int64 // s
 	Timestamp int64 // s since the epoch
+	Topology  *link.Topology
 }
 
 // AppendJSON appends the text. The service stays "nutcracker": tools look for it.
@@ -32,12 +33,12 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 	b = appendCounters(b, link.WorkerCounters[:], c.SumWorker)
 	for pool := range c.Pools {
 		b = append(b, separator(pool)...)
-		b = c.appendPool(b, pool)
+		b = c.appendPool(b, pool, h.Topology)
 	}
 	return append(b, "}\n"...)
 }
 
-func (c *Counters) appendPool(b []byte, pool int) []byte {
+func (c *Counters) appendPool(b []byte, pool int, t *link.Topology) []byte {
 	b = appendString(b, c.Pools[pool].Name)
 	b = append(b, ": {"...)
 	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
@@ -53,9 +54,26 @@ func (c *Counters) appendPool(b []byte, pool int) []byte {
 		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
 			return c.SumServer(pool, server, counter)
 		})
+		if c.Pools[pool].Discovers() {
+			b = appendFollowed(b, t.Pool(c.Pools[pool].Name).Server(c.Pools[pool].Servers[server].Name))
+		}
 		b = append(b, '}')
 	}
 	return append(b, '}')
+}
+
+// appendFollowed appends what sentinels say of a server that fails over, as numbers like all that servers have.
+func appendFollowed(b []byte, s *link.ServerTopology) []byte {
+	b = append(b, `, "epoch":`...)
+	b = strconv.AppendUint(b, s.Epoch, 10)
+	b = append(b, `, "moved_at":`...)
+	b = strconv.AppendInt(b, s.MovedAt, 10)
+	stale := byte('0')
+	if s.Stale {
+		stale = '1'
+	}
+	b = append(b, `, "stale":`...)
+	return append(b, stale)
 }
 
 // separator is what nutcracker puts before the i-th object of a level: a space follows the comma only after a counter.

@@ -87,6 +87,19 @@ func (p *pool) ownInfo(b []byte, names []resp.Span, port uint16) (own []resp.Inf
 	return own
 }
 
+// followedInfo returns what sentinels say of the server; empty: it is where it is configured.
+func (s *server) followedInfo() string {
+	if s.spec.Network != link.Sentinel {
+		return ""
+	}
+	t := s.pool.l.spec.Topology.Pool(s.pool.name).Server(s.spec.Name)
+	stale := 0
+	if t.Stale {
+		stale = 1
+	}
+	return fmt.Sprintf(",role=%s,master=%s,epoch=%d,moved_at=%d,stale=%d", link.Primary, s.spec.Address, t.Epoch, t.MovedAt, stale)
+}
+
 const secondsPerDay = 24 * 60 * 60
 
 // pinionInfo returns the fields of the proxy's own section.
@@ -109,6 +122,7 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 	}
 	for i, s := range p.servers {
 		text := fmt.Sprintf("name=%s,address=%s,weight=%d,state=%s", s.spec.Name, s.primary.address, s.spec.Weight, s.liveness().State())
+		text += s.followedInfo()
 		for k, counter := range link.ServerCounters {
 			text += fmt.Sprintf(",%s=%d", counter.Name, l.shared.SumServer(p.index, i, k))
 		}

@@ -46,16 +46,22 @@ const Patience = 20 * time.Second
 // Eventually tries until try succeeds.
 func Eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
+	EventuallyWithin(t, Patience, what, try)
+}
+
+// EventuallyWithin is Eventually for what others may take longer for than Patience.
+func EventuallyWithin(t testing.TB, patience time.Duration, what string, try func() error) {
+	t.Helper()
 	pause := time.NewTicker(2 * time.Millisecond)
 	defer pause.Stop()
-	deadline := time.Now().Add(Patience)
+	deadline := time.Now().Add(patience)
 	for {
 		err := try()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v (gave up after %v)", what, err, Patience)
+			t.Fatalf("%s: %v (gave up after %v)", what, err, patience)
 		}
 		<-pause.C
 	}

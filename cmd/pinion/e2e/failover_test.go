@@ -1,0 +1,129 @@
+// Failover: masters die, hang or are replaced, and clients of the pool go on with the next one.
+
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
+)
+
+// sentinelPool starts Pinion with a pool of one server that fails over.
+func sentinelPool(t *testing.T, s *rig.Shard, options ...string) *rig.Proxy {
+	t.Helper()
+	address := rig.FreeAddress(t)
+	options = append([]string{"redis: true", "timeout: 1000", "sentinels: " + s.Addresses()}, options...)
+	return rig.Pinion(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: options, Servers: []string{rig.Master + ":1 s0"}}), "tcp", address)
+}
+
+// failoverPatience is long enough for sentinels to fail at their first attempt, and to try again.
+const failoverPatience = 60 * time.Second
+
+// wantFailover waits until what clients of both workers write is at another server than before, which it returns, and nothing
+// connects the proxy with the one that was the master.
+func wantFailover(t *testing.T, s *rig.Shard, clients [2]*rig.Client, before *rig.Backend) (after *rig.Backend) {
+	t.Helper()
+	rig.EventuallyWithin(t, failoverPatience, "failing over", func() error {
+		for slot, c := range clients {
+			value := fmt.Sprint(slot, " writes")
+			if got := c.Do("SET", "where", value); got != "+OK\r\n" {
+				return fmt.Errorf("worker %d: %q", slot, got)
+			}
+			if after = s.Current(); after == before {
+				return fmt.Errorf("the sentinels still name %s", before.Address)
+			}
+			if got := after.Dial().Do("GET", "where"); got != rig.Bulk(value) {
+				return fmt.Errorf("what worker %d writes is not at %s, which has %q", slot, after.Address, got)
+			}
+		}
+		return nil
+	})
+	return after
+}
+
+// connectionsTo returns how many connections a server has that are neither a sentinel's, a replica's nor the test's own.
+func connectionsTo(server *rig.Backend) (n int) {
+	c := server.Dial()
+	defer c.Conn.Close()
+	for line := range strings.Lines(c.Do("CLIENT", "LIST", "TYPE", "normal")) {
+		if strings.Contains(line, " name= ") && !strings.Contains(line, "cmd=client|list") {
+			n++
+		}
+	}
+	return n
+}
+
+// Each scenario has servers and sentinels of its own, one after the other: many processes at once would make sentinels on a small
+// machine miss each other.
+func TestE2ESentinels(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range []struct {
+		name string
+		fail func(s *rig.Shard, master *rig.Backend)
+	}{
+		{"failover", func(s *rig.Shard, master *rig.Backend) { // the old master lives, and takes writes for a while
+			s.Sentinels[0].Dial().WantDo("+OK\r\n", "SENTINEL", "FAILOVER", rig.Master)
+		}},
+		{"dies", func(_ *rig.Shard, master *rig.Backend) { master.Kill() }},
+		{"hangs", func(_ *rig.Shard, master *rig.Backend) { master.Stop() }},
+	} {
+		t.Run(scenario.name, func(t *testing.T) {
+			s := rig.SentinelShard(t, 1)
+			p := sentinelPool(t, s)
+			clients := oneClientPerWorker(t, p)
+			before := s.Current()
+			for _, c := range clients {
+				c.WantDo("+OK\r\n", "SET", "k", "v")
+			}
+			scenario.fail(s, before)
+			after := wantFailover(t, s, clients, before)
+			if before.Ended() {
+				return
+			}
+			before.Continue()
+			for _, c := range clients {
+				c.WantDo("+OK\r\n", "SET", "later", "value")
+			}
+			after.Dial().WantDo(rig.Bulk("value"), "GET", "later")
+			if n := connectionsTo(before); n != 0 {
+				t.Errorf("%d connections to the old master are left, which lives", n)
+			}
+		})
+	}
+}
+
+// Without sentinels the last address stays, also for new workers.
+func TestE2ESentinelsAreGone(t *testing.T) {
+	t.Parallel()
+	s := rig.SentinelShard(t, 0)
+	p := sentinelPool(t, s)
+	c := p.Dial()
+	c.WantDo("+OK\r\n", "SET", "k", "v")
+	for _, sentinel := range s.Sentinels {
+		sentinel.Kill()
+	}
+	rig.Eventually(t, "noticing that sentinels are gone", func() error {
+		if p.ServerCounter("s0", "stale") != 1 {
+			return errors.New("the address is not stale")
+		}
+		return nil
+	})
+	c.WantDo(rig.Bulk("v"), "GET", "k")
+	p.Signal(syscall.SIGHUP)
+	rig.Eventually(t, "reloading", func() error {
+		if !strings.Contains(p.Output.String(), "reload to generation 2") {
+			return errors.New("not done")
+		}
+		return nil
+	})
+	c.WantDo(rig.Bulk("v"), "GET", "k")
+	p.Dial().WantDo(rig.Bulk("v"), "GET", "k")
+	if info := c.Do("INFO", "pinion"); !strings.Contains(info, ",address="+s.Servers[0].Address+",") || !strings.Contains(info, ",stale=1") {
+		t.Errorf("INFO says %q", info)
+	}
+}
