@@ -3,6 +3,7 @@
 package core
 
 import (
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -67,13 +68,19 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	c.markDirty()
 }
 
-// reform returns the reply to r as the client gets it, a long one as whole; neither: it gets none.
+// reform returns the reply to r as the client gets it, a long one as whole; neither: it gets none. What depends on the reply happens.
 func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memory.Buffer) {
 	l := c.pool.l
 	rt := &l.memcacheRoute
 	switch {
 	case c.walk != nil && c.walk.asks == r:
 		c.versionCame(reply)
+		return nil, nil
+	case r.command == resp.TrackEverywhere:
+		c.trackedEverywhere(reply)
+		if !r.noReply() {
+			return reply, nil
+		}
 		return nil, nil
 	case r.noReply():
 		return nil, nil

@@ -123,7 +123,10 @@ func (e *endpoint) takeDedicated(g *greeting) (*conn, error) {
 			return c, nil
 		}
 	}
-	c := e.addDedicated(g) // counted before it is compared: of two workers that take the last place one sees the other
+	c := e.addDedicated(g)                                                        // counted before it is compared: of two workers that take the last place one sees the other
+	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) && len(d.idle) > 0 { // of another greeting
+		d.idle[0].retire()
+	}
 	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) {
 		c.unlist()
 		e.complainOfDedicated()

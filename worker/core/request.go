@@ -51,7 +51,7 @@ const (
 
 	// What its client gets.
 	isNoReply  // no reply (noreply, CLIENT REPLY)
-	isReformed // not the reply as it came, but as its form has it
+	isReformed // not the reply as it came, but as its form has it, or what else depends on it, see reform
 
 	// What counts it.
 	isUnsent   // its owner: its bytes wait here

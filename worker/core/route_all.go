@@ -51,6 +51,9 @@ func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
 	r := c.pool.l.requests.get()
 	r.command = cmd
 	r.bytes = int32(size)
+	if cmd == resp.TrackEverywhere {
+		r.state |= isReformed
+	}
 	c.push(r)
 	c.beginDispatch(r, f)
 	for i, t := range c.pool.fanouts.targets {

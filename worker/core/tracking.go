@@ -25,6 +25,7 @@ type tracking struct {
 	asked    resp.Tracking
 	requests [][]byte // CLIENT TRACKING ON, as they came: what a new connection is told first
 	bytes    int      // of them
+	asks     []byte   // one with BCAST, which not all servers have answered; nil: none
 	caching  caching  // what CLIENT CACHING applies to
 }
 
@@ -42,7 +43,7 @@ func (t *tracking) cost() int {
 	if t == nil {
 		return 0
 	}
-	return 128 + t.bytes + 32*len(t.requests)
+	return 128 + t.bytes + 32*len(t.requests) + len(t.asks)
 }
 
 // add notes one more request.
@@ -91,8 +92,8 @@ func (c *client) trackingFailure(b []byte, options []resp.Span) (text string) {
 	return text
 }
 
-// startTracking begins to track, or asks more. Where it is about keys that the client has not read, each server must have heard it
-// before the client does; else a server hears it before the first request that it gets.
+// startTracking begins to track, or asks more. Where it is about keys that the client has not read, each server must agree before
+// it is so; else a server hears it before the first request that it gets.
 func (c *client) startTracking(b []byte, args []resp.Span) {
 	if c.session.tracking == nil {
 		c.changeSession(func(s *session) { s.tracking = new(tracking) })
@@ -101,13 +102,28 @@ func (c *client) startTracking(b []byte, args []resp.Span) {
 	}
 	t, request := c.session.tracking, bytes.Clone(b)
 	if asked, _ := resp.ParseTracking(b, args[3:], nil); asked.Broadcast {
-		t.asked.Broadcast = true
+		c.changeSession(func(*session) { t.asks = request })
 		c.forwardAll(resp.TrackEverywhere, b, args)
-	} else {
-		c.tellAllTracking(request)
-		c.respondScratch(resp.AppendSimple(c.pool.l.scratch[:0], "OK"))
+		c.waitBehind()
+		return
 	}
+	c.tellAllTracking(request)
+	c.respondScratch(resp.AppendSimple(c.pool.l.scratch[:0], "OK"))
 	c.changeSession(func(*session) { t.add(request) })
+}
+
+// trackedEverywhere is called with what the replies to BCAST amount to. If a server has refused it, or has no connection for it, the
+// client tracks what it has tracked before.
+func (c *client) trackedEverywhere(reply []byte) {
+	t := c.session.tracking
+	request := t.asks
+	c.changeSession(func(*session) { t.asks = nil })
+	switch {
+	case !resp.IsError(reply):
+		c.changeSession(func(*session) { t.add(request) })
+	case len(t.requests) == 0:
+		c.stopTracking()
+	}
 }
 
 // stopTracking ends it.
@@ -227,7 +243,7 @@ func (c *client) deliverInvalidation(b []byte, in *stream.Stream) {
 
 // lostTracking is called when a connection of the client that tracks has ended.
 func (c *client) lostTracking() {
-	if c.session.tracking == nil || c.life != clientOpen {
+	if c.session.tracking == nil || len(c.session.tracking.requests) == 0 || c.life != clientOpen {
 		return
 	}
 	c.deliverInvalidation([]byte(resp.InvalidateAll), nil)
