@@ -5,6 +5,7 @@ package resp
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strconv"
 )
 
@@ -94,6 +95,7 @@ const (
 	LocalUnwatch
 	LocalSubscribe   // and its kin
 	LocalUnsubscribe // and its kin
+	LocalMonitor     // of Solo: the one server is asked, over a connection of the client's own
 	LocalHangUp      // close without a reply: an HTTP request that a browser was tricked into sending here
 )
 
@@ -105,7 +107,7 @@ type Command struct {
 	Group       string // heading in documentation; empty in Subs
 	Route       Route
 	Merge       *Merge  // of Fragment, All, Scan, and of Local where servers are asked
-	Local       LocalOp // of Local
+	Local       LocalOp // of Local, and of Solo where the proxy has a part in it
 	Write       bool    // may change data
 	Script      bool    // its reply is made by the client's own program
 	Blocking    bool    // may wait in the server, for as long as the client says: see Blocks
@@ -186,6 +188,18 @@ func IsAny(name []byte, is func(*Command) bool) bool {
 		}
 	}
 	return false
+}
+
+// keyspace are commands that look at the keys of all servers, or of none, and are reads to Redis.
+var keyspace = []string{"dbsize", "keys", "lolwut", "randomkey", "scan"}
+
+// UsesKeyspace reports whether c is what Redis takes for a read or a write, which it lets no client do that monitors.
+func (c *Command) UsesKeyspace() bool {
+	switch c.Route {
+	case Forward, Fragment:
+		return true
+	}
+	return c.Write || slices.Contains(keyspace, c.Name)
 }
 
 // HasOneKey reports whether the first argument behind the name is the only key.

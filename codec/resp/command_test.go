@@ -79,7 +79,7 @@ func TestTableInvariants(t *testing.T) {
 			bad = "name"
 		case c.Route < Forward || c.Route > Refuse:
 			bad = "route"
-		case (c.Route == Fragment || c.Route == All || c.Route == Scan) != (c.Merge != nil) && c.Route != Local, (c.Route == Local) != (c.Local != 0):
+		case (c.Route == Fragment || c.Route == All || c.Route == Scan) != (c.Merge != nil) && c.Route != Local, (c.Route == Local) != (c.Local != 0 && c.Local != LocalMonitor):
 			bad = "merge or local operation"
 		case c.Merge != nil && (c.Route == Fragment) != (c.Merge.replies != nil), c.Merge != nil && (c.Merge.answers != nil) == (c.Merge.replies != nil):
 			bad = "the merge of another route"

@@ -83,6 +83,9 @@ func AppendWrongArity(dst []byte, c *Command) []byte { return AppendError(dst, w
 // AppendNotSupported appends the reply to a command that is routed Refuse.
 func AppendNotSupported(dst []byte, c *Command) []byte { return AppendError(dst, notSupported(c.Name)) }
 
+// MonitorsOnly is the error of Redis for a read or a write of a client that monitors.
+const MonitorsOnly = "ERR Replica can't interact with the keyspace"
+
 // AppendNeedsSolo appends the reply to a command that is routed Solo in a pool of several servers.
 func AppendNeedsSolo(dst []byte, c *Command) []byte {
 	return AppendError(dst, notSupported(c.Name)+" in a pool of several servers")

@@ -147,7 +147,7 @@ var serverRows = []Command{
 		solo("loadex", -3, read),
 		solo("unload", 3, read),
 	),
-	refuse("monitor"),
+	monitorRow(),
 	refuse("psync"),
 	refuse("readonly"),
 	refuse("readwrite"),
@@ -180,6 +180,13 @@ func commandRow() Command {
 		asking(local("list", -2, LocalCommandList), mergeCommands),
 	)
 	c.Route, c.Arity, c.Local, c.Merge = Local, -1, LocalCommand, mergeCommands
+	return c
+}
+
+// monitorRow is MONITOR, which is sent to the one server, and answered by it for as long as the client listens.
+func monitorRow() Command {
+	c := solo("monitor", 1, read)
+	c.Local = LocalMonitor
 	return c
 }
 

@@ -76,11 +76,11 @@ func (c *client) overflows() bool {
 	return waits > 0 && waits > c.outputLimit() // whose limit it is lies elsewhere in memory, and mostly nothing waits
 }
 
-// outputLimit returns how much unread output the client may have: a subscriber, to whom more comes whether it reads or not, less than
-// others.
+// outputLimit returns how much unread output the client may have: one that listens, to whom more comes whether it reads or not, less
+// than others.
 func (c *client) outputLimit() int64 {
 	p := c.pool.spec
-	if c.isSubscriber() {
+	if c.listens() {
 		return min(p.ClientOutputHard, p.SubscriberOutput)
 	}
 	return p.ClientOutputHard

@@ -37,6 +37,9 @@ func (c *client) flags() (flags string) {
 	if c.session.tx != nil {
 		flags += "x"
 	}
+	if c.session.monitor != nil {
+		flags += "O"
+	}
 	if c.session.waitsOn != nil {
 		flags += "b"
 	}

@@ -165,7 +165,7 @@ func (p *pool) closeIdle() {
 	l := p.l
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
-		if c.pool == p && c.head == nil && !c.isSubscriber() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
+		if c.pool == p && c.head == nil && !c.listens() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
 			l.logf(levelInfo, "pool %q: closing client %d at %s, which has sent nothing for client_idle_timeout", p.name, c.id, c.peer())
 			c.close()
 		}

@@ -44,6 +44,7 @@ func (c *conn) end(err error) {
 	tentative := c.tentative && c.head == nil
 	c.tentative = false
 	client, purposes := c.owner()
+	monitors := purposes&forMonitoring != 0 && c.head == nil
 	c.endpoint.noteAttempt(c, err)
 	queue := c.close()
 	if c.preconnecting {
@@ -63,6 +64,9 @@ func (c *conn) end(err error) {
 	}
 	if client != nil && purposes&forTracking != 0 {
 		client.lostTracking()
+	}
+	if monitors {
+		client.lostMonitor()
 	}
 }
 

@@ -6,7 +6,7 @@
 //	              └─► the client's ── owes nothing, and no purpose is left
 //	                       └── the client or the server is gone ──► closed
 //
-// A client has at most one to each server, and one on which it waits. How many a server may have in all, dedicated_connections says; descriptors are shared
+// A client has at most one to each server, one on which it waits, and one over which it monitors. How many a server may have in all, dedicated_connections says; descriptors are shared
 // with clients (descriptors.go).
 
 package core
@@ -33,10 +33,11 @@ const (
 type purpose uint8
 
 const (
-	forBlocking     purpose = 1 // a request that may wait in the server
-	forSubscription purpose = 2 // channels and patterns that it has subscribed to
-	forWatching     purpose = 4 // keys that it watches
-	forTracking     purpose = 8 // all that it asks, so that the server can tell it what changes of that
+	forBlocking     purpose = 1  // a request that may wait in the server
+	forSubscription purpose = 2  // channels and patterns that it has subscribed to
+	forWatching     purpose = 4  // keys that it watches
+	forTracking     purpose = 8  // all that it asks, so that the server can tell it what changes of that
+	forMonitoring   purpose = 16 // what the server tells of all requests that it gets
 )
 
 // ownConn is what a dedicated connection has beyond a shared one. Loop only.
@@ -76,7 +77,7 @@ var (
 // for errorText.
 func (c *client) dedicate(server int, why purpose) (*conn, error) {
 	own := c.dedicatedTo(server)
-	if own == nil || why == forBlocking {
+	if own == nil || why&aloneOnly != 0 {
 		var err error
 		if own, err = c.pool.servers[server].primary.takeDedicated(c.session.greeting); err != nil {
 			return nil, err
@@ -88,10 +89,13 @@ func (c *client) dedicate(server int, why purpose) (*conn, error) {
 	return own, nil
 }
 
-// dedicatedTo returns the client's own connection to a server, without the one on which a request waits; nil: it has none.
+// aloneOnly are the purposes that a connection has alone.
+const aloneOnly = forBlocking | forMonitoring
+
+// dedicatedTo returns the client's own connection to a server, without those that have a purpose alone; nil: it has none.
 func (c *client) dedicatedTo(server int) *conn {
 	for _, own := range c.session.dedicated {
-		if own.endpoint.server.index == server && own.own.purposes&forBlocking == 0 {
+		if own.endpoint.server.index == server && own.own.purposes&aloneOnly == 0 {
 			return own
 		}
 	}
@@ -108,9 +112,14 @@ func (c *conn) release(why purpose) {
 }
 
 // endDedicated closes the client's own connections at once: what they are for ends with them in the servers, too.
-func (c *client) endDedicated() {
-	for len(c.session.dedicated) > 0 {
-		c.session.dedicated[0].retire()
+func (c *client) endDedicated() { c.endDedicatedFor(^purpose(0)) }
+
+// endDedicatedFor closes those that have one of these purposes, or none.
+func (c *client) endDedicatedFor(why purpose) {
+	for _, own := range slices.Clone(c.session.dedicated) {
+		if own.own.purposes == 0 || own.own.purposes&why != 0 {
+			own.retire()
+		}
 	}
 }
 
@@ -219,6 +228,9 @@ func (c *conn) detach() {
 	}
 	if w := client.session.watch; w != nil && w.conn == c {
 		w.conn = nil
+	}
+	if client.session.monitor == c {
+		client.session.monitor = nil
 	}
 	client.changeSession(func(s *session) {
 		s.dedicated = slices.DeleteFunc(s.dedicated, func(other *conn) bool { return other == c })

@@ -58,6 +58,9 @@ func (c *client) answerLocally(cmd *resp.Command, b []byte, args []resp.Span, co
 		return
 	case resp.LocalUnwatch:
 		out = c.unwatch(out)
+	case resp.LocalMonitor:
+		c.startMonitoring(cmd, b)
+		return
 	case resp.LocalInfo:
 		c.info(cmd, b, args)
 		return

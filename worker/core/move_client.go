@@ -142,6 +142,8 @@ type preparedClient struct {
 	c       *client
 	frozen  int64  // ns: since when no worker serves it
 	waiting string // the command of the request that waits in a server; empty: none does
+
+	monitors bool // its server
 }
 
 // ready ignores the event: once the client is this worker's, serving begins with reading.

@@ -114,6 +114,9 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 			if why&forWatching != 0 {
 				s.watch.conn = own
 			}
+			if why&forMonitoring != 0 {
+				s.monitor = own
+			}
 		})
 	}
 	return nil
@@ -122,7 +125,13 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 // endpointOf returns the endpoint to which a connection goes; nil: the server is not there any more, or the client's connections
 // speak another protocol, or are to another database now.
 func (c *client) endpointOf(r *handoff.Record) *endpoint {
-	if g := c.session.greeting; int(r.DB) != g.db && purpose(r.Purposes) != forSubscription || max(resp.RESP2, resp.Version(r.RESP)) != g.version {
+	g, why := c.session.greeting, purpose(r.Purposes)
+	switch {
+	case why == forMonitoring:
+		if !c.pool.mayMonitor() {
+			return nil
+		}
+	case int(r.DB) != g.db && why != forSubscription, max(resp.RESP2, resp.Version(r.RESP)) != g.version:
 		return nil
 	}
 	for _, s := range c.pool.servers {

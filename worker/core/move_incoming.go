@@ -99,7 +99,7 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 	}
 	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
-	g := &preparedClient{c: c, frozen: r.FrozenAt}
+	g := &preparedClient{c: c, frozen: r.FrozenAt, monitors: r.Monitoring != 0}
 	if err == nil {
 		fds[0] = -1
 		if err = c.unpack(r); err == nil {
@@ -170,6 +170,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 		g.wait()
 		g.c.startMoved()
 		g.c.checkTracking()
+		g.checkMonitor()
 	}
 	p.returnable = max(p.returnable-len(p.prepared[batch]), 0)
 	delete(p.prepared, batch)

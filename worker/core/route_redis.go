@@ -209,6 +209,10 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		return
 	}
 	c.last = cmd.ID + 1
+	if c.session.monitor != nil && cmd.UsesKeyspace() {
+		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.MonitorsOnly))
+		return
+	}
 	if c.session.tx != nil && !actsAtOnce(cmd) {
 		c.queueRequest(cmd, b, args, count)
 		return

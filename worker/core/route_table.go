@@ -36,11 +36,13 @@ func routesOf(spec *link.Pool) ([]resp.Route, error) {
 
 // routeAmong returns the route of c in a pool of so many servers. The only one gets as it is what is meant for all.
 func routeAmong(c *resp.Command, servers int) resp.Route {
-	if servers == 1 && (c.Route == resp.All || c.Route == resp.Solo) {
-		if c.Blocking {
-			return resp.Forward
-		}
-		return resp.Keyless
+	switch {
+	case servers > 1 || c.Route != resp.All && c.Route != resp.Solo:
+		return c.Route
+	case c.Blocking:
+		return resp.Forward
+	case c.Local != 0:
+		return resp.Local
 	}
-	return c.Route
+	return resp.Keyless
 }

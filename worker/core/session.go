@@ -24,12 +24,13 @@ type session struct {
 	libName    string
 	libVersion string
 
-	dedicated []*conn // server connections of this client alone: at most one to each server
+	dedicated []*conn // server connections of this client alone
 	waitsOn   *conn   // of them, the one that a request which may wait in the server has gone to; nil: none has
 	waitsFor  []byte  // and the first of its keys
 
 	subscriptions *subscriptions // nil: it has had none
 	tracking      *tracking      // nil: it tracks nothing
+	monitor       *conn          // of dedicated, the one over which it monitors its server; nil: it does not
 
 	tx    *transaction // between MULTI and EXEC; nil: not there
 	watch *watch       // nil: it watches no keys
@@ -91,6 +92,9 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 		r.HasDB, r.DB = true, uint32(s.greeting.db)
 	}
 	s.tracking.record(r)
+	if s.monitor != nil {
+		r.Monitoring = handoff.Monitors
+	}
 	switch s.reply {
 	case replyNone:
 		r.Reply = handoff.ReplyOff
@@ -155,7 +159,7 @@ func (c *client) greetAs(version resp.Version, db int) {
 		c.ownWatch().keys = keys
 	}
 	if g.version != before.version {
-		c.endDedicated()
+		c.endDedicatedFor(^forMonitoring)
 		c.checkSubscriptions()
 	}
 	c.retrack()

@@ -336,6 +336,9 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 // pushed handles what a server has sent on a dedicated connection without being asked, and tells whether this is such a thing.
 func (c *conn) pushed(reply []byte) bool {
 	push := resp.IsPush(reply)
+	if c.own.purposes&forMonitoring != 0 {
+		return c.monitored(reply)
+	}
 	if !push && c.own.purposes&forSubscription == 0 {
 		return false
 	}

@@ -73,6 +73,12 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
 		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Patience: 4999,
 	},
+	"monitor": {
+		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 1, Monitoring: Monitors,
+	},
+	"monitor-connection": {
+		Protocol: "redis", Network: "unix", Address: "/run/redis.sock", HasDB: true, Purposes: 16, Server: "redis1", Input: []byte("+17"),
+	},
 	"subscriber": {
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 2,
 		Subscriptions: []Subscription{{0, "news"}, {2, ""}},
@@ -271,6 +277,7 @@ func TestUnknownOfRecord(t *testing.T) {
 		{with(head("connections", 3), []byte{1, 0, 0}), errLength},
 		{with(head("watch", 16), append([]byte{4}, make([]byte, 15)...)), ErrUnknown},
 		{with(head("watch", 8), make([]byte, 8)), errLength},
+		{with(head("MONITOR", 4), []byte{2, 0, 0, 0}), ErrUnknown},
 		{with(head("patience", 4), make([]byte, 4)), errLength},
 		{with(head("transaction", 7), make([]byte, 7)), errLength},
 		{with(head("transaction", 8), []byte{2, 0, 0, 0, 0, 0, 0, 0}), ErrUnknown},

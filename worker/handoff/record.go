@@ -41,6 +41,8 @@ type Record struct {
 	// What the client has subscribed to: of a connection, what that holds; of the client, what no connection of its holds.
 	Subscriptions []Subscription
 
+	Monitoring uint32 // Monitors, or 0
+
 	Tracking []byte // the CLIENT TRACKING ON that it has said, one after the other
 	Caching  bool   // CLIENT CACHING was the last thing that it said
 
@@ -61,6 +63,9 @@ const (
 
 // MaxNameBytes bounds each of Name, LibName and LibVersion. A longer one, from a build that did not bound them, is left out.
 const MaxNameBytes = 1 << 10
+
+// Monitors is what Record.Monitoring says of a client that has said MONITOR: one of its connections tells what the server is asked.
+const Monitors = 1
 
 // DialectBinary is the binary protocol of memcached.
 const DialectBinary = 1

@@ -109,7 +109,7 @@ func TestE2EEveryRequest(t *testing.T) {
 
 // untried are commands without a valid request in the tables: they end a server, take its data elsewhere, wait for others, or
 // need what a plain server does not have. What a pool says to them is in the table of the documentation.
-var untried = strings.Fields(`acl asking bgrewriteaof bgsave cluster debug failover migrate module monitor move pfdebug pfselftest psync
+var untried = strings.Fields(`acl asking bgrewriteaof bgsave cluster debug failover migrate module move pfdebug pfselftest psync
 	readonly readwrite replconf replicaof restore-asking save shutdown slaveof swapdb sync quit config|rewrite client|reply client|kill
 	client|caching client|tracking script|debug command|getkeysandflags config|help function|dump function|restore memory|usage
 	object|freq`)
