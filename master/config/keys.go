@@ -83,7 +83,7 @@ var keys = [...]Key{
 		Doc:   "the same, beyond which it is closed in any case; at least `client_output_soft`"},
 	{Name: "subscriber_output_hard", Default: "32m",
 		value: size(func(d *draft) *int64 { return &d.pool.SubscriberOutput }, minBufferBytes, maxMemoryBytes),
-		Doc:   "the same for a client that has subscribed to channels or patterns, if that is less than `client_output_hard`"},
+		Doc:   "the same for a client that has subscribed to channels or patterns, or monitors, if that is less than `client_output_hard`"},
 	{Name: "max_request_bytes", Default: "512m",
 		value: size(func(d *draft) *int64 { return &d.pool.MaxRequestBytes }, minBufferBytes, maxRequestBytes),
 		Doc:   "largest size of one request, from `1k` to one byte less than `2g`; a larger one gets an error"},
