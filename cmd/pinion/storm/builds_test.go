@@ -42,7 +42,9 @@ var strangeness = map[string][][2]string{
 		{"type MoveClientsBody struct {\n", "type MoveClientsBody struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},
 		{"type OrphanBody struct {\n", "type OrphanBody struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},
 	},
-	"worker/handoff/record.go": {{"\ts.number(tagIdle, r.IdleMillis)\n", "\ts.number(tagIdle, r.IdleMillis)\n\ts.text(60, \"news\")\n"}},
+	"worker/handoff/record_fields.go": {
+		{"\t{13, \"idle time\", ", "\t{60, \"news\", text(func(*Record) *string { news := \"news\"; return &news })},\n\t{13, \"idle time\", "},
+	},
 	"worker/handoff/message.go": {
 		{"\tcase Offer:\n\t\tdst = ", "\tcase Offer:\n\t\tdst = appendText(dst, 60, \"news\")\n\t\tdst = "},
 	},
