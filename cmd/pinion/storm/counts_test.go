@@ -62,6 +62,7 @@ func (s *scene) present() int {
 
 // While clients move, and one of them is a straggler, there is room for as many others as before.
 func TestClientLimitWhileClientsMove(t *testing.T) {
+	t.Parallel()
 	for _, command := range []string{"reload", "upgrade"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
@@ -248,6 +249,7 @@ func memoryFile(t *testing.T, text []byte, seals int) int {
 // A master that is started after another one was killed takes over its workers, whatever it finds where those count.
 // Counters that do not fit are not touched: one line says that the totals begin anew.
 func TestCountersOfAnotherMaster(t *testing.T) {
+	t.Parallel()
 	server := rig.RedisServer(t)
 	for name, spoil := range oddCounters {
 		t.Run(name, func(t *testing.T) {

@@ -218,6 +218,7 @@ func upgradesToDisturb() int {
 
 // A SIGTERM to the new master, at whatever moment of an upgrade: whoever has the clients then drains, and nobody is left.
 func TestE2EEndDuringUpgrade(t *testing.T) {
+	t.Parallel()
 	for i := range upgradesToDisturb() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
@@ -275,6 +276,7 @@ func TestE2EReasonOfFailedUpgrade(t *testing.T) {
 
 // A stop while two masters share the service reaches the workers of both, at any moment, with clients on either side.
 func TestE2EStopDuringUpgrade(t *testing.T) {
+	t.Parallel()
 	for i := range upgradesToDisturb() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()

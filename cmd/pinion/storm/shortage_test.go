@@ -25,6 +25,7 @@ import (
 var usualLimits = []int{44, 64, 100, 256}
 
 func TestE2EShortage(t *testing.T) {
+	t.Parallel()
 	limits := usualLimits
 	if text := os.Getenv("PINION_SHORTAGE"); text != "" {
 		var from, to, step int
@@ -149,6 +150,7 @@ func (s *shortage) attempt(command string, workers int) (done bool) {
 // Connections wait for a place when the proxy is full: they take none of those that clients leave for a moment. Whether an
 // attempt is done or refused, nobody is lost by it or by the next one.
 func TestE2EShortageWithWaiting(t *testing.T) {
+	t.Parallel()
 	const limit, waiting, rounds = 64, 8, 2
 	servers := startStormServers(t)
 	for _, commands := range [][]string{{"reload", "reload", "upgrade", "reload"}, {"upgrade", "reload", "reload"}} {

@@ -5,11 +5,13 @@ package rig
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -29,7 +31,20 @@ func RunTests(m *testing.M) {
 	if os.Getenv(raceOptions) == "" {
 		os.Setenv(raceOptions, exitPause)
 	}
+	flag.Parse()
+	manyAtOnce()
 	os.Exit(m.Run())
+}
+
+// manyAtOnce has more tests run at the same time than there are processors, unless -parallel says how many: they wait for
+// processes and deadlines more than they compute.
+func manyAtOnce() {
+	const parallel, perProcessor = "test.parallel", 2
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
+	if !given {
+		flag.Set(parallel, strconv.Itoa(perProcessor*runtime.GOMAXPROCS(0)))
+	}
 }
 
 // A process with the race detector waits before it ends, lest it miss a race of the last moment: by default a second, and
