@@ -3,45 +3,59 @@
 package rig
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 )
 
-// Children returns the pids of the processes whose parent is pid.
-func Children(t testing.TB, pid int) (pids []int) {
+// Children returns the pids of the processes whose parent is pid. They are asked for their parent: the kernel's lists of
+// children leave some out while threads and other children come and go.
+func Children(t testing.TB, pid int) (children []int) {
 	t.Helper()
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list) // a thread may end meanwhile
-		for _, field := range strings.Fields(string(text)) {
-			child, err := strconv.Atoi(field)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pids = append(pids, child)
+	for _, other := range processes(t) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", other))
+		if err != nil { // it has ended
+			continue
+		}
+		_, fields, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ") // behind its name, which may be anything
+		var state string
+		var parent int
+		if _, err := fmt.Sscan(fields, &state, &parent); err != nil {
+			t.Fatalf("process %d: %v in %q", other, err, stat)
+		}
+		if parent == pid {
+			children = append(children, other)
 		}
 	}
+	return children
+}
+
+// processes returns the pids of all processes, in rising order.
+func processes(t testing.TB) (pids []int) {
+	names, err := os.ReadDir("/proc") // a pattern would have what is in each of them read, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
 	return pids
 }
 
 // ProcessesIn returns pids and command lines of the processes that work in a directory.
 func ProcessesIn(t testing.TB, dir string) map[int]string {
-	names, err := os.ReadDir("/proc") // a pattern would have what is in each of them read, too
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := map[int]string{}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name.Name())
-		if err != nil {
-			continue
-		}
-		process := filepath.Join("/proc", name.Name())
+	for _, pid := range processes(t) {
+		process := fmt.Sprint("/proc/", pid)
 		cwd, err := os.Readlink(filepath.Join(process, "cwd"))
 		if err != nil || cwd != dir && !strings.HasPrefix(cwd, dir+"/") {
 			continue

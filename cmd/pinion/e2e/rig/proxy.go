@@ -179,8 +179,7 @@ func Nutcracker(t testing.TB, config, network, address string) *Proxy {
 // statsIntervalMillis is how old nutcracker's statistics may be.
 const statsIntervalMillis = 50
 
-// OnlyWorker returns the pid of the worker. The kernel's list of children leaves some out while threads of their parent
-// come and go.
+// OnlyWorker returns the pid of the worker. The runtime has children, too, for a moment.
 func (p *Proxy) OnlyWorker() (pid int) {
 	p.T.Helper()
 	Eventually(p.T, "finding the worker", func() error {
