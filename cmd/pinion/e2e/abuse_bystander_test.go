@@ -27,7 +27,7 @@ const (
 	// bystanderCPU is how much of the worker's CPU time may pass while a bystander waits for a reply.
 	bystanderCPU = 50 * time.Millisecond
 	// bystanderDelay is when a bystander counts as forgotten, by somebody who spends no CPU time on it.
-	bystanderDelay = 10 * time.Second
+	bystanderDelay = 30 * time.Second
 )
 
 // bystander asks the same question again and again, on one connection.

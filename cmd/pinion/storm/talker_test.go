@@ -111,7 +111,7 @@ func (k *talker) send(text string) error {
 }
 
 // replyPatience is how long a client waits before it says that it was forgotten.
-const replyPatience = 30 * time.Second
+const replyPatience = time.Minute
 
 func (k *talker) write(text string) error {
 	k.note("sends %d bytes that end with %.40q", len(text), text[max(0, len(text)-40):])

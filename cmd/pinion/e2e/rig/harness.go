@@ -56,7 +56,7 @@ const (
 
 // Patience is how long anything may take on a machine that is busy with something else. Only a failing test waits so
 // long.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Eventually tries until try succeeds.
 func Eventually(t testing.TB, what string, try func() error) {
