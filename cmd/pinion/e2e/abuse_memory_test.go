@@ -48,11 +48,12 @@ func TestE2EAbuseNoMemory(t *testing.T) {
 	const greedy, size = 24, 16 * megabyte
 	a := attack(t, siege{servers: rig.Several(3, func() *rig.Backend { return rig.RedisServer(t) }), global: []string{"memory_limit: 0"}})
 	limit(t, a.worker, "as", kilobytes(t, rig.ProcessStatus(t, a.worker, "VmSize"))+160*megabyte)
+	half := fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s", 2*size, rig.Filler(size))
 	told := make(chan string, greedy)
 	for range greedy {
 		c := a.connect()
 		go func() {
-			io.WriteString(c.Conn, fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s", 2*size, rig.Filler(size)))
+			io.WriteString(c.Conn, half)
 			c.Conn.SetReadDeadline(time.Now().Add(rig.Patience))
 			text, _ := io.ReadAll(c.Conn)
 			told <- string(text)
@@ -127,12 +128,14 @@ func TestE2EAbuseMemoryOfManyRequests(t *testing.T) {
 	group.Wait()
 	a.logged("memory_limit", "closing client")
 	// Those who are left want more than there is, still. Whoever comes now with as much, and brings all of it, is served.
+	value := rig.Filler(size)
 	for range 10 {
-		a.connect().WantDo("+OK\r\n", "SET", "a", rig.Filler(size))
+		a.connect().WantDo("+OK\r\n", "SET", "a", value)
 	}
 	// And so is somebody who brings more than any of them: it is the crowd that holds too much.
+	large := rig.Filler(10 * megabyte)
 	for range 3 {
-		a.connect().WantDo("+OK\r\n", "SET", "a", rig.Filler(10*megabyte))
+		a.connect().WantDo("+OK\r\n", "SET", "a", large)
 	}
 	a.held()
 }
@@ -142,7 +145,8 @@ func TestE2EAbuseMemoryOfReplies(t *testing.T) {
 	t.Parallel()
 	const greedy, size = 30, 8 * megabyte
 	a := scarce(t, siege{servers: rig.ThreeRedis(t)})
-	a.connect().WantDo("+OK\r\n", "SET", "a", rig.Filler(size))
+	value := rig.Filler(size)
+	a.connect().WantDo("+OK\r\n", "SET", "a", value)
 	for _, c := range a.crowd(greedy) {
 		c.Send(strings.Repeat(rig.Request("GET", "a"), 4))
 	}
@@ -153,7 +157,7 @@ func TestE2EAbuseMemoryOfReplies(t *testing.T) {
 		}
 		return nil
 	})
-	if got := a.connect().Do("GET", "a"); got != rig.Bulk(rig.Filler(size)) {
+	if got := a.connect().Do("GET", "a"); got != rig.Bulk(value) {
 		t.Errorf("a client that reads got %d bytes, %.100q", len(got), got)
 	}
 	a.held()
