@@ -161,6 +161,14 @@ func AppendExecAbort(dst, failure []byte) []byte {
 	return AppendError(dst, "EXECABORT Transaction discarded because of: "+strings.TrimPrefix(failureText(failure), "ERR "))
 }
 
+// IsExecWithoutMulti reports whether a reply to EXEC says that there was no MULTI.
+func IsExecWithoutMulti(reply []byte) bool {
+	return bytes.HasPrefix(reply, []byte("-"+ExecWithoutMulti))
+}
+
+// IsExecAbort reports whether a reply to EXEC says that the transaction is over and nothing of it is executed.
+func IsExecAbort(reply []byte) bool { return bytes.HasPrefix(reply, []byte("-EXECABORT")) }
+
 // AppendUnknownOutcome appends the reply to an EXEC that was sent and is not answered; failure is the error reply that tells why.
 func AppendUnknownOutcome(dst, failure []byte) []byte {
 	return AppendError(dst, failureText(failure)+"; EXEC was sent, and the outcome of the transaction is unknown")

@@ -74,7 +74,7 @@ func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memor
 	rt := &l.memcacheRoute
 	switch {
 	case c.walk != nil && c.walk.asks == r:
-		c.versionCame(reply)
+		c.walkAsked(reply)
 		return nil, nil
 	case r.command == resp.TrackEverywhere:
 		c.trackedEverywhere(reply)

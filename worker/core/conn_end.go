@@ -120,6 +120,7 @@ func (c *conn) close() (queue *request) {
 	c.hangUp()
 	if c.state >= connGreeting {
 		*n[link.ServerConnections]--
+		c.endpoint.transacts = false
 	}
 	queue = c.head
 	for r := queue; r != nil; r = c.head {

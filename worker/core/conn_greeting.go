@@ -137,5 +137,5 @@ func (e *noDatabase) Error() string {
 // isOwnWish tells whether a connection has failed for what its sessions alone want, which the server's others do not.
 func isOwnWish(err error) bool {
 	var db *noDatabase
-	return errors.Is(err, errNoRESP3) || errors.Is(err, errNoMeta) || errors.As(err, &db)
+	return err == errNoRESP3 || err == errNoMeta || err == errOpenTransaction || errors.As(err, &db)
 }

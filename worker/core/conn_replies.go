@@ -185,7 +185,13 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		} else {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 		}
+		if r.isTransaction() {
+			err = c.noteTransaction(reply)
+		}
 		c.endpoint.pool.l.answer(r, reply, &c.stream)
+		if err != nil {
+			return used, err
+		}
 		if c.own != nil {
 			c.rest()
 		}

@@ -125,7 +125,7 @@ func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 			t.Logf("the last steps of world %d:\n%s", seed, strings.Join(w.steps, "\n"))
 		}
 	})
-	w.before, w.after = w.beginTurn, w.endTurn
+	w.before, w.after, w.untried = w.beginTurn, w.endTurn, true
 	fault.Interfere, fault.Divert = w.interfere, w.divert
 	defer func() { fault.Interfere, fault.Divert = nil, nil }()
 	w.build()

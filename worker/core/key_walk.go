@@ -24,7 +24,7 @@ type keyWalk struct {
 	aim     walkAim
 }
 
-// walkAim is the purpose of a walk: a division or a keyCheck.
+// walkAim is the purpose of a walk: a division, a check of keys, or a question.
 type walkAim interface {
 	nextKey(w *keyWalk, p *pool) (copied int) // looks at the next key
 	send(w *keyWalk, c *client)               // the result, when no key is left
@@ -50,6 +50,17 @@ func (c *client) walkOver(whole *memory.Buffer, keys int, aim walkAim) *keyWalk 
 	c.push(r)
 	c.walk = &keyWalk{request: r, b: whole, left: keys, aim: aim}
 	return c.walk
+}
+
+// walkQuestion is an aim whose server is asked something before anything is sent.
+type walkQuestion interface{ came(reply []byte) }
+
+// walkAsked is called with the reply to what c's walk asks, or with the error that stands for none.
+func (c *client) walkAsked(reply []byte) {
+	w := c.walk
+	w.asks = nil
+	w.aim.(walkQuestion).came(reply)
+	c.walkOn()
 }
 
 // walkOn continues the client's long request for a slice.

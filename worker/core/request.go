@@ -61,6 +61,8 @@ const (
 	isBlocking // it may wait in the server, for as long as its client says
 	isParked   // and it is there: what the server owes others is counted without it
 
+	isTrial // an empty transaction, see tryTransaction
+
 	isSubscription // its reply is a confirmation, see answerSubscription
 )
 

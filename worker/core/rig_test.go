@@ -42,6 +42,7 @@ type rig struct {
 	stopped   bool  // the workers do not run, whatever happens
 	limit     int64 // memory_limit of the workers
 	unchecked bool  // the invariants are not checked after every turn
+	untried   bool  // that servers do transactions is not known beforehand
 
 	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
 	before func(l *loop, events []poll.Event) []poll.Event
@@ -182,6 +183,9 @@ func (r *rig) step(l *loop) (busy bool) {
 	busy = len(events) > 0 || l.mustNotWait()
 	if at, ok := l.timers.Next(); ok && at <= r.now {
 		busy = true
+	}
+	for e := range l.endpoints {
+		e.transacts = e.transacts || !r.untried
 	}
 	l.turn(events)
 	l.rested = r.now

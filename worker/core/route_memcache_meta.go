@@ -65,14 +65,8 @@ func (c *client) refuseMeta(form memcache.ReplyForm) []byte {
 
 var needsMetaReply = []byte(memcache.NeedsMeta)
 
-// versionCame is called with the reply to the question of c's walk, or with the error that stands for none.
-func (c *client) versionCame(reply []byte) {
-	w := c.walk
-	check := w.aim.(*versionCheck)
-	check.reply = append(check.reply, reply...)
-	w.asks = nil
-	c.walkOn()
-}
+// came is called with the reply to the question, or with the error that stands for none.
+func (v *versionCheck) came(reply []byte) { v.reply = append(v.reply, reply...) }
 
 func (v *versionCheck) nextKey(*keyWalk, *pool) (copied int) { return 0 }
 

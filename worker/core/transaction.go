@@ -236,13 +236,23 @@ func (c *client) exec(cmd *resp.Command) {
 // mostCopiedBytes is how much of a transaction is copied to those of others rather than taking buffers along.
 const mostCopiedBytes = memory.FirstChunkBytes
 
-// sendTransaction sends the client's transaction, to whose EXEC r is the answer. Without keys it goes where such requests go.
+// sendTransaction sends the client's transaction, to whose EXEC r is the answer, once it is known that the server does any. Without
+// keys it goes where such requests go.
 func (c *client) sendTransaction(r *request) {
-	p, l, t := c.pool, c.pool.l, c.session.tx
-	server := t.server
+	server := c.session.tx.server
 	if server == anywhere {
-		server = p.placement.fixed()
+		server = c.pool.placement.fixed()
 	}
+	if server >= 0 && !c.pool.servers[server].primary.transacts {
+		c.tryTransaction(r, server)
+		return
+	}
+	c.sendBlock(r, server)
+}
+
+// sendBlock sends the client's transaction to a server.
+func (c *client) sendBlock(r *request, server int) {
+	p, l, t := c.pool, c.pool.l, c.session.tx
 	r.skips = 1 + t.count
 	var own *conn
 	if w := c.session.watch; w != nil {
@@ -269,12 +279,14 @@ func (c *client) sendTransaction(r *request) {
 }
 
 // isTransaction tells whether r is a transaction: all that is between MULTI and EXEC.
-func (r *request) isTransaction() bool { return r.command != nil && r.command.Local == resp.LocalExec }
+func (r *request) isTransaction() bool {
+	return r.state&isTrial != 0 || r.command != nil && r.command.Local == resp.LocalExec
+}
 
 // failure returns the error reply to r, which its server does not answer, for the reason that text gives. executed tells that
 // the server may have executed it all the same, which a client must know of a transaction.
 func (r *request) failure(text []byte, executed bool) []byte {
-	if executed && r.isTransaction() {
+	if executed && r.isTransaction() && r.state&isTrial == 0 {
 		return resp.AppendUnknownOutcome(nil, text)
 	}
 	return text

@@ -42,6 +42,9 @@ func (s *stage) happen(words []string) {
 	case "memory": // memory_limit, in bytes
 		s.limit = int64(s.number(args[0]))
 		return
+	case "untried": // that servers do transactions is not known beforehand
+		s.untried = true
+		return
 	case "workers": // number
 		s.slots = s.number(args[0])
 		return
