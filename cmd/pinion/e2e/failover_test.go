@@ -37,7 +37,10 @@ func wantFailover(t *testing.T, s *rig.Shard, clients [2]*rig.Client, before *ri
 			if after = s.Current(); after == before {
 				return fmt.Errorf("the sentinels still name %s", before.Address)
 			}
-			if got := after.Dial().Do("GET", "where"); got != rig.Bulk(value) {
+			there := after.Dial()
+			got := there.Do("GET", "where")
+			there.Conn.Close()
+			if got != rig.Bulk(value) {
 				return fmt.Errorf("what worker %d writes is not at %s, which has %q", slot, after.Address, got)
 			}
 		}

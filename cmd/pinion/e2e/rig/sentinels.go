@@ -3,6 +3,7 @@
 package rig
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,24 +23,31 @@ type Shard struct {
 	Sentinels []*Backend
 }
 
-// SentinelShard starts a master, so many replicas and three sentinels, and waits until a failover could begin. The sentinels are
-// quicker than by default: a failover takes about two seconds.
+// SentinelShard starts a master, so many replicas and three sentinels, and waits until a failover could begin. The sentinels have their
+// usual pace: what is quicker would have a small machine miss its deadlines. A failover takes two to four seconds.
 func SentinelShard(t testing.TB, replicas int) *Shard {
 	t.Helper()
 	s := &Shard{T: t}
 	master := FreeAddress(t)
-	host, port, _ := net.SplitHostPort(master)
-	s.Servers = append(s.Servers, RedisServerTCP(t, master))
+	const atOnce = "0"
+	s.Servers = append(s.Servers, RedisServerTCP(t, master, "--repl-diskless-sync-delay", atOnce))
 	for range replicas {
-		s.Servers = append(s.Servers, RedisServerTCP(t, FreeAddress(t), "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0"))
+		replica := RedisServerTCP(t, FreeAddress(t), "--repl-diskless-sync-delay", atOnce, "--replicaof", strings.Replace(master, ":", " ", 1))
+		s.Servers = append(s.Servers, replica)
+		c := replica.Dial()
+		Eventually(t, "replicating", func() error { // before a sentinel looks, which does so again after ten seconds only
+			if info := c.Do("INFO", "replication"); !strings.Contains(info, "master_link_status:up") {
+				return errors.New(info)
+			}
+			return nil
+		})
 	}
 	for range 3 {
 		s.Sentinels = append(s.Sentinels, sentinelOf(t, master))
 	}
 	for _, sentinel := range s.Sentinels {
 		c := sentinel.Dial()
-		c.WantDo("+OK\r\n", "SENTINEL", "DEBUG", "PING-PERIOD", "100", "ASK-PERIOD", "100", "PUBLISH-PERIOD", "500", "INFO-PERIOD", "200")
-		Eventually(t, "preparing sentinels", func() error {
+		EventuallyWithin(t, 3*Patience, "preparing sentinels", func() error {
 			quorum, known := c.Do("SENTINEL", "CKQUORUM", Master), c.Do("SENTINEL", "REPLICAS", Master)
 			others := c.Do("SENTINEL", "SENTINELS", Master)
 			if !strings.HasPrefix(quorum, "+OK 3") || strings.Count(known, "\r\nmaster-link-status\r\n$2\r\nok\r\n") < replicas ||
@@ -89,7 +97,9 @@ func (s *Shard) Current() *Backend {
 		if sentinel.Ended() {
 			continue
 		}
-		reply := sentinel.Dial().Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
+		c := sentinel.Dial()
+		reply := c.Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
+		c.Conn.Close()
 		for _, server := range s.Servers {
 			_, port, _ := net.SplitHostPort(server.Address)
 			if strings.Contains(reply, "\r\n"+port+"\r\n") {
