@@ -34,7 +34,8 @@ const (
 	StatusInvalid        BinaryStatus = 0x04
 	statusNotStored      BinaryStatus = 0x05
 	statusNotNumeric     BinaryStatus = 0x06
-	statusDenied         BinaryStatus = 0x20
+	StatusDenied         BinaryStatus = 0x20
+	statusContinue       BinaryStatus = 0x21
 	StatusUnknown        BinaryStatus = 0x81
 	statusNoMemory       BinaryStatus = 0x82
 	statusNotSupported   BinaryStatus = 0x83
@@ -58,7 +59,7 @@ func (s BinaryStatus) text() string {
 		return "Not stored."
 	case statusNotNumeric:
 		return "Non-numeric server-side value for incr or decr"
-	case statusDenied:
+	case StatusDenied:
 		return "Auth failure."
 	case StatusUnknown:
 		return "Unknown command"
@@ -84,6 +85,8 @@ const (
 	binaryVersion
 	binaryNoOp
 	binaryQuit
+	binaryMechanisms // of SASL
+	binaryAuth       // the same
 )
 
 // opcode is one row of the table of the binary protocol's commands.
@@ -95,7 +98,7 @@ type opcode struct {
 	value bool   // of a touch: the reply has the value
 }
 
-// opcodes are those that memcached knows without SASL.
+// opcodes are those that memcached knows.
 var opcodes = [256]opcode{
 	0x00: {kind: binaryGet, value: true},
 	0x01: {kind: binaryStore},
@@ -127,6 +130,9 @@ var opcodes = [256]opcode{
 	0x1c: {kind: binaryTouch},
 	0x1d: {kind: binaryTouch, value: true},
 	0x1e: {kind: binaryTouch, value: true, quiet: true},
+	0x20: {kind: binaryMechanisms},
+	0x21: {kind: binaryAuth},
+	0x22: {kind: binaryAuth},
 	0x23: {kind: binaryTouch, value: true, key: true},
 	0x24: {kind: binaryTouch, value: true, key: true, quiet: true},
 }
@@ -167,7 +173,7 @@ func ConsumeBinary(b []byte) (r BinaryRequest) {
 	case keyBytes > MaxKeyBytes, !op.admits(extraBytes, keyBytes, body-extraBytes-keyBytes):
 		r.Status, r.Close = StatusInvalid, true
 		return r
-	case op.kind == binaryUnknown:
+	case op.kind == binaryUnknown, op.kind == binaryMechanisms, op.kind == binaryAuth: // unless the caller knows SASL, see Auth
 		r.Status = StatusUnknown
 	}
 	r.NoOp, r.Quit = op.kind == binaryNoOp, op.kind == binaryQuit
@@ -195,7 +201,9 @@ func (op *opcode) admits(extras, key, value int) bool {
 		return (extras == 0 || extras == 4) && key == 0 && value == 0
 	case binaryStat:
 		return extras == 0
-	case binaryVersion, binaryNoOp, binaryQuit:
+	case binaryAuth:
+		return extras == 0 && key > 0
+	case binaryVersion, binaryNoOp, binaryQuit, binaryMechanisms:
 		return extras == 0 && key == 0 && value == 0
 	}
 	return true

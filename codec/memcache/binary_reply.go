@@ -166,7 +166,7 @@ func (op *opcode) fault(text []byte) BinaryStatus {
 	case bytes.HasPrefix(text, []byte("CLIENT_ERROR cannot increment or decrement")):
 		return statusNotNumeric
 	case bytes.HasPrefix(text, []byte("CLIENT_ERROR flush_all not allowed")):
-		return statusDenied
+		return StatusDenied
 	case op.kind != binaryUnknown && string(text) == "ERROR", string(text)+crlf == NeedsMeta:
 		return statusNotSupported
 	}

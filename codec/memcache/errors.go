@@ -46,19 +46,21 @@ func (e *RequestError) unless(noreply bool) *RequestError {
 // The texts are those of memcached 1.6, proto_text.c; errBinary and errLineTooLong, where it closes without a word, are
 // our own.
 var (
-	errSilent      = &RequestError{}
-	errCommand     = &RequestError{Reply: "ERROR\r\n"}
-	errFormat      = &RequestError{Reply: "CLIENT_ERROR bad command line format\r\n"}
-	errDelete      = &RequestError{Reply: "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"}
-	errDelta       = &RequestError{Reply: "CLIENT_ERROR invalid numeric delta argument\r\n"}
-	errExptime     = &RequestError{Reply: "CLIENT_ERROR invalid exptime argument\r\n"}
-	errChunk       = &RequestError{Reply: "CLIENT_ERROR bad data chunk\r\n"}
-	errDoubled     = &RequestError{Reply: "CLIENT_ERROR duplicate flag\r\n"}
-	errDecode      = &RequestError{Reply: "CLIENT_ERROR error decoding key\r\n"}
-	errFlag        = &RequestError{Reply: "CLIENT_ERROR invalid or duplicate flag\r\n"}
-	errManyFlags   = &RequestError{Reply: "CLIENT_ERROR options flags too long\r\n"}
-	errTooLarge    = &RequestError{Reply: TooLarge}
-	errLineTooLong = &RequestError{Reply: "CLIENT_ERROR line too long\r\n", Close: true}
+	errSilent          = &RequestError{}
+	errCommand         = &RequestError{Reply: "ERROR\r\n"}
+	errFormat          = &RequestError{Reply: "CLIENT_ERROR bad command line format\r\n"}
+	errDelete          = &RequestError{Reply: "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"}
+	errDelta           = &RequestError{Reply: "CLIENT_ERROR invalid numeric delta argument\r\n"}
+	errExptime         = &RequestError{Reply: "CLIENT_ERROR invalid exptime argument\r\n"}
+	errChunk           = &RequestError{Reply: "CLIENT_ERROR bad data chunk\r\n"}
+	errDoubled         = &RequestError{Reply: "CLIENT_ERROR duplicate flag\r\n"}
+	errDecode          = &RequestError{Reply: "CLIENT_ERROR error decoding key\r\n"}
+	errFlag            = &RequestError{Reply: "CLIENT_ERROR invalid or duplicate flag\r\n"}
+	errManyFlags       = &RequestError{Reply: "CLIENT_ERROR options flags too long\r\n"}
+	errTooLarge        = &RequestError{Reply: TooLarge}
+	errUnauthenticated = &RequestError{Reply: Unauthenticated}
+	errCredentials     = &RequestError{Reply: BadAuthentication}
+	errLineTooLong     = &RequestError{Reply: "CLIENT_ERROR line too long\r\n", Close: true}
 
 	errManyFlagsOfGet = &RequestError{Reply: "CLIENT_ERROR options flags are too long\r\n"}
 

@@ -43,7 +43,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"timeout": "1", "backlog": "1", "client_connections": "1", "client_idle_timeout": "1",
 		"max_outstanding_requests": "1", "client_output_soft": "2k", "client_output_hard": "2m",
 		"subscriber_output_hard": "2m", "dedicated_connections": "1",
-		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "redis_db": "1", "databases": "16", "preconnect": "true",
+		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "server_connections": "2", "server_retry_timeout": "1",
 		"server_failure_limit": "1", "cross_shard": "first_key", "mget_errors": "per_key", "deny": "none",
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
@@ -52,6 +52,9 @@ func TestDiffSeesEveryKey(t *testing.T) {
 	with := func(key *Key, value string) *Config {
 		base := map[string]string{"listen": "127.0.0.1:22121", "redis": "true", "servers": "127.0.0.1:6379:1"}
 		var global, pool strings.Builder
+		if key.Name == "memcached_auth" {
+			base["redis"] = "false"
+		}
 		if strings.HasPrefix(key.Name, "sentinel") {
 			base["sentinels"], base["sentinel_password"], base["servers"] = "10.0.0.1:26379", "one", "mymaster:1"
 		}

@@ -96,6 +96,10 @@ var keys = [...]Key{
 		value: value{set: setPassword, get: getPassword},
 		Doc: "the password: clients must give it, and it is given to the servers, of which one without a password takes any; " +
 			"needs `redis: true`"},
+	{Name: "memcached_auth", secret: true,
+		value: value{set: setCredentials, get: getCredentials},
+		Doc: "`user:password`: clients must give it, by SASL PLAIN in the binary protocol or by their first `set` in text, and servers that " +
+			"ask for it (`memcached -Y`) are given it; needs `redis: false`"},
 	{Name: "redis_db", Default: "0",
 		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
 		Doc:   "the database to SELECT on the servers; clients may SELECT this one and, without `databases`, no other"},

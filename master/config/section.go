@@ -200,7 +200,11 @@ func (r *reader) set(d *draft, k *Key, pool string, values []word) {
 	}
 	for _, value := range values {
 		if f := k.set(d, k, value); f != nil {
-			f.message = fmt.Sprintf("%s %q %s", name, value.text, f.message)
+			shown := fmt.Sprintf("%s %q", name, value.text)
+			if k.secret {
+				shown = name
+			}
+			f.message = shown + " " + f.message
 			r.report(value.at, pool, *f)
 		}
 	}
@@ -224,6 +228,10 @@ func (r *reader) checkComplete(d *draft, s *section) {
 	if at, ok := d.given["redis_auth"]; ok && d.pool.Protocol != link.Redis && !slices.Contains(d.wrong, "redis") {
 		r.report(at, name.text, flaw{message: "redis_auth is for redis only", hint: r.either(
 			`add "redis: true"`, `use "protocol redis"`)})
+	}
+	if at, ok := d.given["memcached_auth"]; ok && d.pool.Protocol == link.Redis && !slices.Contains(d.wrong, "redis") {
+		r.report(at, name.text, flaw{message: "memcached_auth is for memcached only", hint: r.either(
+			`use redis_auth, or "redis: false"`, `use redis_auth, or "protocol memcache"`)})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -209,7 +210,36 @@ func setPassword(d *draft, _ *Key, w word) *flaw {
 	return nil
 }
 
-func getPassword(d *draft) []string { return unlessEmpty(d.pool.Password) }
+func getPassword(d *draft) []string {
+	if d.pool.User != "" {
+		return nil
+	}
+	return unlessEmpty(d.pool.Password)
+}
+
+// maxCredentialBytes bounds memcached_auth.
+const maxCredentialBytes = 1 << 10
+
+func setCredentials(d *draft, k *Key, w word) *flaw {
+	user, password, found := strings.Cut(w.text, ":")
+	switch {
+	case !found || user == "" || password == "":
+		return &flaw{message: "is no user and password", hint: "write user:password, or leave " + k.Name + " out"}
+	case len(w.text) > maxCredentialBytes:
+		return &flaw{message: fmt.Sprintf("is longer than %d bytes", maxCredentialBytes), hint: "use a shorter one"}
+	case strings.ContainsFunc(w.text, unicode.IsControl) || strings.Contains(user, " "):
+		return &flaw{message: "has a character that clients cannot give", hint: "use no control characters, and no space in the user"}
+	}
+	d.pool.User, d.pool.Password = user, password
+	return nil
+}
+
+func getCredentials(d *draft) []string {
+	if d.pool.User == "" {
+		return nil
+	}
+	return []string{d.pool.User + ":" + d.pool.Password}
+}
 
 // text is any text but an empty one.
 func text(field func(*draft) *string) value {

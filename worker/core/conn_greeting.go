@@ -36,6 +36,8 @@ const (
 	greetSelect
 	greetHello
 	greetVersion
+	greetStranger // of memcached: whether it asks for a password
+	greetLogin    // the same: the password
 )
 
 // onlyPing is the greeting of a connection that must answer first and has no other.
@@ -86,10 +88,15 @@ func (p *pool) greetingTime() int64 {
 // greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong
 // database would be silently wrong.
 func (c *conn) greeted(reply []byte) error {
-	if err := c.agreed(c.steps[0], reply); err != nil {
+	step := c.steps[0]
+	c.steps = c.steps[1:]
+	agreed := c.agreed
+	if step >= greetStranger {
+		agreed = c.agreedLogin
+	}
+	if err := agreed(step, reply); err != nil {
 		return err
 	}
-	c.steps = c.steps[1:]
 	if len(c.steps) == 0 {
 		c.becomeReady()
 	}

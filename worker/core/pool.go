@@ -45,7 +45,7 @@ type pool struct {
 	resp3     resp3Inquiry      // whether servers speak RESP3
 	unused    timer.Timer       // looks for server connections of other greetings that nobody uses
 	trackers  int               // clients that track keys
-	password  [sha256.Size]byte // digest of the password that clients must send
+	password  [sha256.Size]byte // digest of the password that clients must send, of memcached with their user
 }
 
 func newPool(l *loop, index int) (*pool, error) {
@@ -79,7 +79,8 @@ func newPool(l *loop, index int) (*pool, error) {
 func (p *pool) setProtocol(spec *link.Pool) {
 	if spec.Protocol == link.Memcache {
 		p.protocol = memcacheProtocol
-		p.greetings = []*greeting{{}}
+		p.greetings = []*greeting{memcacheGreeting(spec)}
+		p.password = credentialsDigest([]byte(spec.User), []byte(spec.Password))
 		return
 	}
 	p.protocol = redisProtocol

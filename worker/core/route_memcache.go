@@ -45,6 +45,15 @@ func (c *client) processMemcache(b []byte) (used int) {
 		return used // which is 0: what is skipped is not measured
 	}
 	for used < len(b) && !c.muted() {
+		if !c.session.authenticated {
+			l.io.Spent += requestToll
+			n := c.admitMemcache(b[used:])
+			if n == 0 {
+				return used
+			}
+			used += n
+			continue
+		}
 		var (
 			n   int
 			r   memcache.Request

@@ -49,7 +49,17 @@ func (c *client) processBinary(b []byte) (used int) {
 			return used
 		}
 		l.memcacheRoute.form = r.Form
+		step := c.authStep(&r)
 		switch {
+		case step == memcache.AuthPlain && r.Size > have:
+			return used
+		case step != memcache.AuthNone:
+			c.sasl(&r, step)
+		case !c.session.authenticated && !r.BeforeAuth():
+			c.noteRefusal(fmt.Sprintf("opcode %#02x", r.Form.Opcode), noPassword)
+			c.respondScratch(r.Form.AppendStatus(l.scratch[:0], memcache.StatusDenied))
+			c.leave()
+			return len(b)
 		case r.Status != 0:
 			c.refuseBinary(&r, r.Status)
 		case int64(r.Size) > c.pool.spec.MaxRequestBytes:
@@ -65,6 +75,14 @@ func (c *client) processBinary(b []byte) (used int) {
 		used += n
 	}
 	return used
+}
+
+// authStep returns what a request asks of SASL, which there is in pools with a password.
+func (c *client) authStep(r *memcache.BinaryRequest) memcache.AuthStep {
+	if c.pool.spec.Password == "" || r.Close {
+		return memcache.AuthNone
+	}
+	return r.Auth()
 }
 
 // refuseBinary answers a request that is not forwarded.

@@ -28,6 +28,8 @@ func (s *stage) addPool(options []string) {
 			p.Protocol = link.Protocol(value)
 		case "timeout":
 			p.Timeout = s.duration(value)
+		case "user":
+			p.User = value
 		case "password":
 			p.Password = value
 		case "db":

@@ -117,7 +117,8 @@ type Pool struct {
 	SubscriberOutput   int64 // the same for one that has subscribed to something, if that is less
 	MaxRequestBytes    int64 // of one request
 	TCPKeepalive       bool
-	Password           string // redis_auth: required of clients and sent to servers
+	Password           string // redis_auth, or that of memcached_auth: required of clients and sent to servers
+	User               string `json:",omitempty"` // that of memcached_auth
 	DB                 int
 	Databases          int // those below it may be selected by clients; ≤ 1: DB alone
 	Preconnect         bool
