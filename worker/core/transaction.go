@@ -250,9 +250,15 @@ func (c *client) sendTransaction(r *request) {
 	c.sendBlock(r, server)
 }
 
-// sendBlock sends the client's transaction to a server.
+// sendBlock sends the client's transaction to a server, unless the client's watch was lost while EXEC waited.
 func (c *client) sendBlock(r *request, server int) {
 	p, l, t := c.pool, c.pool.l, c.session.tx
+	if c.session.watch != nil && c.watchedServer() == anywhere {
+		c.dropTransaction()
+		c.dropWatch()
+		l.answer(r, c.version().AppendNullArray(nil), nil)
+		return
+	}
 	r.skips = 1 + t.count
 	var own *conn
 	if w := c.session.watch; w != nil {
