@@ -97,6 +97,8 @@ const (
 	LocalUnsubscribe // and its kin
 	LocalMonitor     // of Solo: the one server is asked, over a connection of the client's own
 	LocalHangUp      // close without a reply: an HTTP request that a browser was tricked into sending here
+
+	NumLocalOps
 )
 
 // Command is one row of the table. Arity and key positions are those that COMMAND of Redis tells: the name of the

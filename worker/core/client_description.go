@@ -85,3 +85,6 @@ func (c *client) lastCommand() string {
 	}
 	return resp.ByID(c.last - 1).Name
 }
+
+// peer returns the client's address, for messages.
+func (c *client) peer() string { return sock.PeerAddress(c.stream.FD()) }

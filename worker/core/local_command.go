@@ -8,7 +8,7 @@ import "github.com/pinion-proxy/pinion/codec/resp"
 var allCommands = []byte("*1\r\n$7\r\nCOMMAND\r\n")
 
 // describeCommands answers with what one server says, which is taken to be what all would say.
-func (c *client) describeCommands(cmd *resp.Command, b []byte, args []resp.Span) {
+func (c *client) describeCommands(cmd *resp.Command, b []byte, args []resp.Span, _ int) {
 	p := c.pool
 	f := p.redisFanout(cmd)
 	answers := &f.protocol.(*redisFanout).answers

@@ -50,8 +50,18 @@ func parseHello(b []byte, args []resp.Span) (h helloRequest, failure string) {
 	return h, ""
 }
 
-// hello answers HELLO, unless it has to wait.
-func (c *client) hello(out, b []byte, args []resp.Span) []byte {
+// hello answers HELLO, unless the client has to wait.
+func (c *client) hello(_ *resp.Command, b []byte, args []resp.Span, count int) {
+	out := c.pool.l.scratch[:0]
+	if len(args) < count || len(b) >= longBytes {
+		c.respondScratch(resp.AppendError(out, resp.SyntaxError))
+		return
+	}
+	c.respondUnlessWaiting(c.meet(out, b, args[1:]))
+}
+
+// meet carries out HELLO and appends the reply, unless the client has to wait.
+func (c *client) meet(out, b []byte, args []resp.Span) []byte {
 	h, failure := parseHello(b, args)
 	switch {
 	case failure != "":

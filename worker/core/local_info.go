@@ -1,4 +1,4 @@
-// INFO: that of the pool's servers as one, with what the proxy says of itself, over all workers.
+// INFO and ROLE. INFO is that of the pool's servers as one, with what the proxy says of itself, over all workers.
 
 package core
 
@@ -14,7 +14,7 @@ import (
 )
 
 // info answers INFO. Servers that do not answer are left out, as long as one does.
-func (c *client) info(cmd *resp.Command, b []byte, args []resp.Span) {
+func (c *client) info(cmd *resp.Command, b []byte, args []resp.Span, _ int) {
 	p := c.pool
 	own := p.ownInfo(b, args[1:], c.from.at.Port())
 	if len(args) > 1 && asksOnlyFor(b, args[1:], resp.InfoPinion) {
@@ -129,4 +129,11 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 		add(fmt.Sprint("server", i), text)
 	}
 	return own
+}
+
+// role appends the reply to ROLE: to its clients the pool is a master without replicas.
+func (c *client) role(out []byte) []byte {
+	out = resp.AppendBulkString(resp.AppendArray(out, 3), "master")
+	out = resp.AppendInt(out, 0)
+	return resp.AppendArray(out, 0)
 }

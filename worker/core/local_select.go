@@ -9,7 +9,7 @@ func (p *pool) hasDB(n int64) bool {
 	return n == int64(p.spec.DB) || n >= 0 && p.spec.Databases > 1 && n < int64(p.spec.Databases)
 }
 
-// selectDB answers SELECT, unless it has to wait. A client of a pool of one database that wants another one would go on in
+// selectDB appends the reply to SELECT, unless the client has to wait. A client of a pool of one database that wants another one would go on in
 // that one, so it is not served any more.
 func (c *client) selectDB(out, db []byte) []byte {
 	n, ok := resp.ParseInt(db)

@@ -36,7 +36,7 @@ func (m replyMode) forNext() replyMode {
 	return m
 }
 
-// setReplies appends the answer to CLIENT REPLY: only ON has one.
+// setReplies appends the reply to CLIENT REPLY: only ON has one.
 func (c *client) setReplies(out, word []byte) []byte {
 	switch {
 	case bytes.EqualFold(word, []byte("ON")):

@@ -46,7 +46,7 @@ type question struct {
 }
 
 // askAllWorkers answers a request about all clients of the pool, when all workers have carried it out.
-func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span) {
+func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ int) {
 	l := c.pool.l
 	if len(b) > link.MaxQuestionBytes {
 		c.respondScratch(resp.AppendTooLong(l.scratch[:0], cmd, link.MaxQuestionBytes))

@@ -232,7 +232,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	case resp.Scan:
 		c.scan(cmd, b, args)
 	case resp.Local:
-		c.answerLocally(cmd, b, args, count)
+		localAnswers[cmd.Local](c, cmd, b, args, count)
 	case resp.Solo:
 		c.refuse(cmd, needsSolo, resp.AppendNeedsSolo)
 	case routeDenied:

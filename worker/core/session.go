@@ -3,8 +3,6 @@
 package core
 
 import (
-	"bytes"
-	"fmt"
 	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -186,56 +184,4 @@ func (c *client) changeSession(change func(s *session)) {
 func (c *client) setField(field *string, value []byte) {
 	c.pool.l.memory.Charge(len(value) - len(*field))
 	*field = string(value)
-}
-
-// setName keeps the client's name, or returns the text of the error, if it is none.
-func (c *client) setName(name []byte) (failure string) {
-	if failure := nameFailure(name); failure != "" {
-		return failure
-	}
-	c.setField(&c.ownSession().name, name)
-	return ""
-}
-
-// nameFailure returns the text of the error if name can be no client's.
-func nameFailure(name []byte) string {
-	switch {
-	case len(name) > handoff.MaxNameBytes:
-		return tooLong("Client names")
-	case !printable(name):
-		return resp.BadClientName
-	}
-	return ""
-}
-
-// setInfo keeps what CLIENT SETINFO tells, or returns the text of the error, if it is wrong.
-func (c *client) setInfo(attribute, value []byte) (failure string) {
-	switch {
-	case len(value) > handoff.MaxNameBytes:
-		return tooLong(fmt.Sprintf("%.128s", attribute))
-	case bytes.EqualFold(attribute, []byte("LIB-NAME")) && printable(value):
-		c.setField(&c.ownSession().libName, value)
-	case bytes.EqualFold(attribute, []byte("LIB-VER")) && printable(value):
-		c.setField(&c.ownSession().libVersion, value)
-	case printable(value):
-		return fmt.Sprintf("ERR Unrecognized option '%.128s'", attribute)
-	default:
-		return fmt.Sprintf("ERR %.128s cannot contain spaces, newlines or special characters.", attribute)
-	}
-	return ""
-}
-
-// tooLong words that something a client has set is too long.
-func tooLong(what string) string {
-	return fmt.Sprintf("ERR %s cannot be longer than %d bytes.", what, handoff.MaxNameBytes)
-}
-
-// printable tells whether CLIENT LIST of Redis could show s: no spaces, no control characters.
-func printable(s []byte) bool {
-	for _, ch := range s {
-		if ch < '!' || ch > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -156,8 +156,8 @@ func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
 	return server, server >= 0
 }
 
-// onSubscriptions answers SUBSCRIBE, UNSUBSCRIBE and their kin.
-func (c *client) onSubscriptions(cmd *resp.Command, b []byte, args []resp.Span, count int) {
+// changeSubscriptions answers SUBSCRIBE, UNSUBSCRIBE and their kin.
+func (c *client) changeSubscriptions(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if s := c.session.subscriptions; (s == nil || int(c.owed) != s.pending) && !c.settled() {
 		return
 	}

@@ -57,7 +57,7 @@ func (t *tracking) add(request []byte) {
 }
 
 // track answers CLIENT TRACKING, unless it has to wait.
-func (c *client) track(b []byte, args []resp.Span, count int) {
+func (c *client) track(_ *resp.Command, b []byte, args []resp.Span, count int) {
 	t, failure := c.session.tracking, ""
 	on := bytes.EqualFold(args[2].Of(b), []byte("ON"))
 	switch {
@@ -176,7 +176,7 @@ func (c *client) tellAllTracking(request []byte) {
 	}
 }
 
-// setCaching appends the answer to CLIENT CACHING.
+// setCaching appends the reply to CLIENT CACHING.
 func (c *client) setCaching(out, word []byte) []byte {
 	t := c.session.tracking
 	yes := bytes.EqualFold(word, []byte("YES"))
@@ -318,8 +318,8 @@ func (p *pool) invalidateTracked() {
 	}
 }
 
-// appendTrackingInfo appends what CLIENT TRACKINGINFO tells.
-func (c *client) appendTrackingInfo(out []byte) []byte {
+// trackingInfo appends the reply to CLIENT TRACKINGINFO.
+func (c *client) trackingInfo(out []byte) []byte {
 	t, v := c.session.tracking, c.version()
 	flags := []string{"off"}
 	var prefixes [][]byte
@@ -338,6 +338,9 @@ func (c *client) appendTrackingInfo(out []byte) []byte {
 	}
 	return out
 }
+
+// getRedirect appends the reply to CLIENT GETREDIR.
+func (c *client) getRedirect(out []byte) []byte { return resp.AppendInt(out, c.redirect()) }
 
 // redirect returns what CLIENT GETREDIR tells: 0 for a client that tracks, as none redirects.
 func (c *client) redirect() int64 {

@@ -48,7 +48,7 @@ var (
 	queuedReply  = []byte("+QUEUED\r\n")
 )
 
-// multi answers MULTI.
+// multi appends the reply to MULTI.
 func (c *client) multi(out []byte) []byte {
 	if c.session.tx != nil {
 		return resp.AppendError(out, resp.NestedMulti)
@@ -65,8 +65,8 @@ func (c *client) openTransaction() *transaction {
 	return t
 }
 
-// discard answers DISCARD.
-func (c *client) discard(out []byte) []byte {
+// discardTransaction appends the reply to DISCARD, unless the client has to wait.
+func (c *client) discardTransaction(out []byte) []byte {
 	if c.session.tx == nil {
 		return resp.AppendError(out, resp.DiscardWithoutMulti)
 	}
@@ -203,7 +203,7 @@ func (t *transaction) isStale(pl *placement) bool {
 }
 
 // exec answers EXEC, or sends the transaction.
-func (c *client) exec(cmd *resp.Command) {
+func (c *client) exec(cmd *resp.Command, _ []byte, _ []resp.Span, _ int) {
 	l, t, w := c.pool.l, c.session.tx, c.session.watch
 	switch {
 	case t == nil:

@@ -107,7 +107,7 @@ func (c *client) watchedServer() int {
 	return anywhere
 }
 
-// unwatch answers UNWATCH, unless it has to wait.
+// unwatch appends the reply to UNWATCH, unless the client has to wait.
 func (c *client) unwatch(out []byte) []byte {
 	if !c.endWatch() {
 		return out

@@ -1,0 +1,31 @@
+// What ends a session, or a connection: RESET, QUIT, and what looks like HTTP.
+
+package core
+
+import "github.com/pinion-proxy/pinion/codec/resp"
+
+// reset appends the reply to RESET: the client is as it was when it connected. It waits where its requests have gone over other server
+// connections than they will. Only what CLIENT REPLY SKIP has said of the reply to this request stays.
+func (c *client) reset(out []byte) []byte {
+	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.settled() {
+		return out
+	}
+	skipping := c.session.reply == replySkipping
+	c.resetSession()
+	if skipping {
+		s := c.ownSession()
+		s.reply, s.eachRequest = replySkipping, true
+	}
+	return resp.AppendSimple(out, "RESET")
+}
+
+func (c *client) quit(*resp.Command, []byte, []resp.Span, int) {
+	c.respondScratch(resp.AppendSimple(c.pool.l.scratch[:0], "OK"))
+	c.leave()
+}
+
+// hangUp closes the connection of a client that speaks HTTP: a browser may have been tricked into sending a request here.
+func (c *client) hangUp(cmd *resp.Command, _ []byte, _ []resp.Span, _ int) {
+	c.noteRefusal(cmd.Name, speaksHTTP)
+	c.leave()
+}
