@@ -138,7 +138,6 @@ func unsolicitedError(reply []byte) error {
 
 // pairReplies pairs the replies in b with the in queue and returns how many bytes they have.
 func (c *conn) pairReplies(b []byte) (used int, err error) {
-	n := &c.endpoint.counters
 	for used < len(b) {
 		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
 		if err != nil {
@@ -151,55 +150,51 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 		c.progress = progress{}
 		reply := b[used : used+size]
 		used += size
-		if c.own != nil && c.pushed(reply) {
-			continue
-		}
-		if c.own == nil && resp.IsPush(reply) { // nobody has subscribed to anything here, and no request waits for it
-			continue
-		}
-		if c.state == connGreeting {
-			if err := c.greeted(reply); err != nil {
-				return used, err
-			}
-			continue
-		}
-		if c.isUnsolicited() {
-			return used, unsolicitedError(reply)
-		}
-		*n[link.ResponseBytes] += uint64(size)
-		if c.head.skips > 0 {
-			c.skipReply(reply)
-			if c.state == connClosed {
-				return used, nil
-			}
-			continue
-		}
-		*n[link.Responses]++
-		r := c.pop()
-		if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
-			c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
-		}
-		c.discards = false
-		if r.state&isBlocking != 0 {
-			*n[link.BlockingResponses]++
-		} else {
-			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
-		}
-		if r.isTransaction() {
-			err = c.noteTransaction(reply)
-		}
-		c.endpoint.pool.l.answer(r, reply, &c.stream)
-		if err != nil {
+		if err := c.pair(reply); err != nil || c.state == connClosed {
 			return used, err
-		}
-		if c.own != nil {
-			c.rest()
-		}
-		if c.state == connClosed {
-			return used, nil
 		}
 	}
 	return used, nil
+}
+
+// pair has a whole reply answer the request that it belongs to, if it belongs to one.
+func (c *conn) pair(reply []byte) error {
+	switch {
+	case c.own != nil && c.pushed(reply):
+		return nil
+	case c.own == nil && resp.IsPush(reply): // nobody has subscribed to anything here, and no request waits for it
+		return nil
+	case c.state == connGreeting:
+		return c.greeted(reply)
+	case c.isUnsolicited():
+		return unsolicitedError(reply)
+	}
+	n := &c.endpoint.counters
+	*n[link.ResponseBytes] += uint64(len(reply))
+	if c.head.skips > 0 {
+		c.skipReply(reply)
+		return nil
+	}
+	*n[link.Responses]++
+	r := c.pop()
+	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
+		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
+	}
+	c.discards = false
+	if r.state&isBlocking != 0 {
+		*n[link.BlockingResponses]++
+	} else {
+		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+	}
+	var err error
+	if r.isTransaction() {
+		err = c.noteTransaction(reply)
+	}
+	c.endpoint.pool.l.answer(r, reply, &c.stream)
+	if err == nil && c.own != nil {
+		c.rest()
+	}
+	return err
 }
 
 // skipReply takes a reply that comes before the one that answers the head of the in queue: +OK to MULTI, +QUEUED to what

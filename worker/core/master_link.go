@@ -87,31 +87,24 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 	sock.CloseAll(fds)
 	l := c.l
 	switch m.Kind {
-	case link.Drain:
-		deadline, err := link.ParseDrain(m.Body)
-		if err != nil {
-			return err
-		}
-		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Ping: // this is a turn
-	case link.Inquire:
-		var body link.InquireBody
-		if err := link.ParseBody(m, &body); err != nil {
-			return err
-		}
-		l.inquire(body.Servers)
+	case link.Serve:
+		l.startAccepting()
 	case link.Verbosity:
 		if len(m.Body) == 1 {
 			l.spec.Verbosity = int(m.Body[0])
 		}
-	case link.Serve:
-		l.startAccepting()
+	case link.Inquire:
+		return withBody(m, func(body link.InquireBody) { l.inquire(body.Servers) })
+	case link.Removed:
+		return withBody(m, func(body link.RemovedBody) { l.markRemoved(body.Pools) })
+	case link.Question:
+		return c.handleQuestion(m)
+	case link.Lend:
+		c.loan.asked, c.loan.next = true, 0
+		c.lend()
 	case link.MoveClients:
-		var body link.MoveClientsBody
-		if err := link.ParseBody(m, &body); err != nil {
-			return err
-		}
-		l.moveClients(body.Patience)
+		return withBody(m, func(body link.MoveClientsBody) { l.moveClients(body.Patience) })
 	case link.Resume:
 		l.keepClients()
 		l.departIfSteady()
@@ -119,32 +112,29 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 		l.succession.settled = true
 		l.endAttempt()
 		l.departIfSteady()
-	case link.Removed:
-		var body link.RemovedBody
-		if err := link.ParseBody(m, &body); err != nil {
+	case link.Unlisten:
+		return withBody(m, func(body link.ListenBody) { l.unlisten(body.For) })
+	case link.Finish:
+		return withBody(m, func(body link.FinishBody) { l.finish(body.Deadline) })
+	case link.Drain:
+		deadline, err := link.ParseDrain(m.Body)
+		if err != nil {
 			return err
 		}
-		l.markRemoved(body.Pools)
-	case link.Question:
-		return c.handleQuestion(m)
-	case link.Lend:
-		c.loan.asked, c.loan.next = true, 0
-		c.lend()
+		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Quit:
 		l.ended = true
-	case link.Unlisten:
-		var body link.ListenBody
-		if err := link.ParseBody(m, &body); err != nil {
-			return err
-		}
-		l.unlisten(body.For)
-	case link.Finish:
-		var body link.FinishBody
-		if err := link.ParseBody(m, &body); err != nil {
-			return err
-		}
-		l.finish(body.Deadline)
 	}
+	return nil
+}
+
+// withBody has a message without descriptors carried out.
+func withBody[T any](m link.Message, carryOut func(body T)) error {
+	var body T
+	if err := link.ParseBody(m, &body); err != nil {
+		return err
+	}
+	carryOut(body)
 	return nil
 }
 
