@@ -1,6 +1,8 @@
 // Rueidis with its defaults: RESP 3, pipelining on one connection, and reads that are cached in the client.
 package main
 
+//go:generate sh generate.sh
+
 import (
 	"context"
 	"errors"

@@ -1,3 +1,5 @@
+// Code generated from ../rueidis/main.go by go generate. DO NOT EDIT.
+
 // Valkey-go with its defaults: RESP 3, pipelining on one connection, and reads that are cached in the client.
 package main
 
