@@ -307,3 +307,6 @@ func (c *client) thisTurn() {
 		c.pool.l.agenda.thisTurn(c)
 	}
 }
+
+// peer returns the client's address, for messages.
+func (c *client) peer() string { return sock.PeerAddress(c.stream.FD()) }

@@ -151,6 +151,20 @@ func (c *client) respondAlways(reply []byte) {
 	c.respondLater(c.holdReply(reply, nil))
 }
 
+// respondScratch answers with b, which was appended to the loop's scratch.
+func (c *client) respondScratch(b []byte) {
+	c.pool.l.scratch = b
+	c.respond(b)
+}
+
+// respondUnlessWaiting answers with out, which was appended to the loop's scratch, unless the client has been left waiting for
+// something that the reply depends on.
+func (c *client) respondUnlessWaiting(out []byte) {
+	if c.waits < waitsForReplies {
+		c.respondScratch(out)
+	}
+}
+
 // respondBuffer is respond with a long reply, which it takes.
 func (c *client) respondBuffer(reply *memory.Buffer) {
 	if c.session.reply.isNone() {

@@ -85,6 +85,3 @@ func (c *client) lastCommand() string {
 	}
 	return resp.ByID(c.last - 1).Name
 }
-
-// peer returns the client's address, for messages.
-func (c *client) peer() string { return sock.PeerAddress(c.stream.FD()) }

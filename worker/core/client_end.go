@@ -5,7 +5,6 @@ package core
 import (
 	"math/rand/v2"
 	"sync/atomic"
-	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -13,8 +12,6 @@ import (
 )
 
 const (
-	// tickNanos is the unit in which the loop notes when a client was active.
-	tickNanos = int64(time.Second / 16)
 	// lingerTicks is how long a client that was sent its last byte may take to hang up.
 	lingerTicks = 16
 	// sinkReads is how many buffers one turn discards of such a client.
@@ -26,9 +23,6 @@ type lingering struct {
 	clients []*client
 	timer   timer.Timer // looks for those that have had their time
 }
-
-// ticks is the loop's time in the unit of client.active.
-func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
 
 // inputEnded is called when the client has sent its last byte. Replies that it is owed are still written.
 func (c *client) inputEnded() {

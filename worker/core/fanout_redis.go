@@ -18,6 +18,13 @@ type redisFanout struct {
 	head         []byte       // of a reply to one, that is joined: what it begins with
 }
 
+// redisFanout returns an empty fanout for a request of cmd.
+func (p *pool) redisFanout(cmd *resp.Command) *fanout {
+	f := p.fanouts.get()
+	f.protocol.(*redisFanout).cmd = cmd
+	return f
+}
+
 func (r *redisFanout) tolerant() bool {
 	return r.cmd.Merge.Partial || r.errorsPerKey && r.cmd.Merge.PerKey
 }

@@ -253,6 +253,12 @@ func (l *loop) closed() { *l.counters[link.CurrConnections]-- }
 // liveMillis is the time as liveness words have it.
 func (l *loop) liveMillis() int64 { return l.now / int64(time.Millisecond) }
 
+// tickNanos is the unit in which the loop notes when a client was active.
+const tickNanos = int64(time.Second / 16)
+
+// ticks is the loop's time in that unit.
+func (l *loop) ticks() uint32 { return uint32(l.now / tickNanos) }
+
 // sign returns shared, or a word of this process if the memory, of another build, does not have it.
 func sign(shared *uint64) *uint64 {
 	if shared == nil {

@@ -78,11 +78,3 @@ func ofArguments(appendReply func(c *client, out, b []byte, args []resp.Span) []
 		c.respondUnlessWaiting(appendReply(c, c.pool.l.scratch[:0], b, args))
 	}
 }
-
-// respondUnlessWaiting answers with out, which was appended to the loop's scratch, unless the client has been left waiting for
-// something that the reply depends on.
-func (c *client) respondUnlessWaiting(out []byte) {
-	if c.waits < waitsForReplies {
-		c.respondScratch(out)
-	}
-}

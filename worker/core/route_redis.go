@@ -324,15 +324,6 @@ func (c *client) forwardOptions(cmd *resp.Command, b []byte, count int) {
 	c.forwardRedis(cmd, b, l.redisRoute.args, count)
 }
 
-// forward sends the request b to one server.
-func (c *client) forward(cmd *resp.Command, b []byte, server int) {
-	r := c.pool.l.requests.get()
-	r.command = cmd
-	r.bytes = int32(len(b))
-	c.push(r)
-	c.pool.forward(r, c, server, b, &c.stream)
-}
-
 // fanOutRedis sends each server the part of a request that concerns its keys.
 func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	l, p := c.pool.l, c.pool
@@ -360,17 +351,4 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 	c.dispatch(r, f, func(dst []byte, part []int32) []byte {
 		return resp.AppendFragment(dst, b, args, cmd, part)
 	})
-}
-
-// redisFanout returns an empty fanout for a request of cmd.
-func (p *pool) redisFanout(cmd *resp.Command) *fanout {
-	f := p.fanouts.get()
-	f.protocol.(*redisFanout).cmd = cmd
-	return f
-}
-
-// respondScratch answers with b, which was appended to the loop's scratch.
-func (c *client) respondScratch(b []byte) {
-	c.pool.l.scratch = b
-	c.respond(b)
 }
