@@ -110,3 +110,52 @@ func (a *agenda) writePostponed() {
 	clear(a.postponed)
 	a.postponed = a.postponed[:0]
 }
+
+// markDirty has the output written at the end of the turn.
+func (c *client) markDirty() {
+	if c.queued&inDirty == 0 {
+		c.queued |= inDirty
+		c.pool.l.agenda.clients = append(c.pool.l.agenda.clients, c)
+	}
+}
+
+// nextTurn has the client served in the next turn.
+func (c *client) nextTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.nextTurn(c)
+	}
+}
+
+// thisTurn has the client served in this turn, after the others.
+func (c *client) thisTurn() {
+	if c.queued&inTurn == 0 {
+		c.queued |= inTurn
+		c.pool.l.agenda.thisTurn(c)
+	}
+}
+
+// markDirty writes the queued output at the end of the turn.
+func (c *conn) markDirty() {
+	if !c.dirty {
+		c.dirty = true
+		l := c.endpoint.pool.l
+		l.agenda.conns = append(l.agenda.conns, c)
+	}
+}
+
+// nextTurn reads the connection in the next turn.
+func (c *conn) nextTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.nextTurn(c)
+	}
+}
+
+// thisTurn reads the connection in this turn, after its events.
+func (c *conn) thisTurn() {
+	if !c.queued {
+		c.queued = true
+		c.endpoint.pool.l.agenda.thisTurn(c)
+	}
+}

@@ -50,6 +50,13 @@ func (c *client) muted() bool {
 	return c.isBehind() && (r.short || c.owed >= maxLagging) || r.scarce && int64(c.holds()) > r.share
 }
 
+// unmute reads the client again, if it was muted and is no more.
+func (c *client) unmute() {
+	if (c.stream.Unread || c.stream.Backlog) && !c.muted() {
+		c.nextTurn()
+	}
+}
+
 // isBehind tells that the client has client_output_soft or more of unread output.
 func (c *client) isBehind() bool {
 	return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft

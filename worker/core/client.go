@@ -142,15 +142,6 @@ func (c *client) startServing() {
 	*l.counters[link.CurrConnections]++
 }
 
-// everyClient calls do for each client that is here, without those in flight in either direction.
-func (l *loop) everyClient(do func(*client) bool) {
-	for i := range l.table {
-		if c, ok := l.table[i].h.(*client); ok && !do(c) {
-			return
-		}
-	}
-}
-
 // newID returns an id that no other client has had, in any worker of any generation.
 func (l *loop) newID() uint64 {
 	const perGeneration = 32 // bits
@@ -276,35 +267,6 @@ func (c *client) processInput(b []byte) {
 	c.stream.Backlog = used < len(b) && c.muted()
 	if c.walk != nil {
 		c.walkOn()
-	}
-}
-
-// unmute reads the client again, if it was muted and is no more.
-func (c *client) unmute() {
-	if (c.stream.Unread || c.stream.Backlog) && !c.muted() {
-		c.nextTurn()
-	}
-}
-
-func (c *client) markDirty() {
-	if c.queued&inDirty == 0 {
-		c.queued |= inDirty
-		c.pool.l.agenda.clients = append(c.pool.l.agenda.clients, c)
-	}
-}
-
-func (c *client) nextTurn() {
-	if c.queued&inTurn == 0 {
-		c.queued |= inTurn
-		c.pool.l.agenda.nextTurn(c)
-	}
-}
-
-// thisTurn has the client served in this turn, after the others.
-func (c *client) thisTurn() {
-	if c.queued&inTurn == 0 {
-		c.queued |= inTurn
-		c.pool.l.agenda.thisTurn(c)
 	}
 }
 

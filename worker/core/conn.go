@@ -95,31 +95,6 @@ func (c *conn) become(next connState) {
 	c.state = next
 }
 
-// nextTurn reads the connection in the next turn.
-func (c *conn) nextTurn() {
-	if !c.queued {
-		c.queued = true
-		c.endpoint.pool.l.agenda.nextTurn(c)
-	}
-}
-
-// thisTurn reads the connection in this turn, after its events.
-func (c *conn) thisTurn() {
-	if !c.queued {
-		c.queued = true
-		c.endpoint.pool.l.agenda.thisTurn(c)
-	}
-}
-
-// markDirty writes the queued output at the end of the turn.
-func (c *conn) markDirty() {
-	if !c.dirty {
-		c.dirty = true
-		l := c.endpoint.pool.l
-		l.agenda.conns = append(l.agenda.conns, c)
-	}
-}
-
 // open begins to connect, if nothing is under way.
 func (c *conn) open() {
 	if c.state != connClosed {

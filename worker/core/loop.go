@@ -234,6 +234,15 @@ func (l *loop) addEntry(h handler) poll.Token {
 // setHandler replaces the handler of a registration.
 func (l *loop) setHandler(token poll.Token, h handler) { l.table[token.Index].h = h }
 
+// everyClient calls do for each client that is here, without those in flight in either direction.
+func (l *loop) everyClient(do func(*client) bool) {
+	for i := range l.table {
+		if c, ok := l.table[i].h.(*client); ok && !do(c) {
+			return
+		}
+	}
+}
+
 // removeEntry ends a registration: events in flight for it are dropped.
 func (l *loop) removeEntry(token poll.Token) {
 	r := &l.table[token.Index]

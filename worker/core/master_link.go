@@ -15,15 +15,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// Levels of log lines, as twemproxy numbers them (nc_log.h).
-const (
-	levelError  = 3
-	levelWarn   = 4
-	levelNotice = 5
-	levelInfo   = 6
-	levelDebug  = 7
-)
-
 // masterLink is the worker's end of the worker link. Loop only.
 type masterLink struct {
 	l      *loop
@@ -36,7 +27,7 @@ type masterLink struct {
 	loan   loan
 }
 
-// maxControlFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
+// maxMessageFDs is how many descriptors a message of the master may bring; one is the most that makes sense.
 const maxMessageFDs = 4
 
 func newMasterLink(l *loop, fd int) (c *masterLink, err error) {
@@ -234,18 +225,4 @@ func (c *masterLink) resend() {
 		c.unsent = c.unsent[1:]
 	}
 	c.lend()
-}
-
-// logf makes the master log a line, if the verbosity allows.
-func (l *loop) logf(level int, format string, args ...any) {
-	c := l.master
-	if c == nil || level > l.spec.Verbosity {
-		return
-	}
-	if c.lost > 0 && c.trySend(link.Log, fmt.Appendf([]byte{levelWarn}, "%d log lines were lost: the master was busy", c.lost)) {
-		c.lost = 0
-	}
-	if !c.trySend(link.Log, fmt.Appendf([]byte{byte(level)}, format, args...)) {
-		c.lost++
-	}
 }
