@@ -297,9 +297,9 @@ func memcacheTable() string {
 func refusedNames() (stays, ends string) {
 	turns := map[string]bool{}
 	for _, c := range resp.Commands() {
-		turns[strings.ToUpper(c.Name)] = c.Turns
+		turns[strings.ToUpper(c.Name)] = c.ChangesMode
 		for _, sub := range c.Subs {
-			turns["`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`"] = sub.Turns
+			turns["`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`"] = sub.ChangesMode
 		}
 	}
 	for _, name := range redisNames(resp.Refuse, redisGroups()...) {

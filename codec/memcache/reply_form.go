@@ -47,7 +47,7 @@ func (f ReplyForm) MaxBytes(reply []byte) int {
 	return maxHeadBytes + len(reply)
 }
 
-// Append appends what the client gets of a reply, complete and without "noreply": nothing, if it is not told.
+// Append appends what the client gets of a complete reply to a request without "noreply": nothing of one that it is not to hear of.
 func (f ReplyForm) Append(dst, reply []byte) []byte {
 	switch {
 	case f.IsPacket():

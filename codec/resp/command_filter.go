@@ -3,7 +3,7 @@
 
 package resp
 
-// mergeCommands is for the reply of one server that is asked for all.
+// mergeCommands makes the reply to COMMAND, or to a subcommand, of one server's list of all its commands.
 var mergeCommands = &Merge{answers: func(dst []byte, a *Answers) (out []byte, ok bool) {
 	return filterCommands(dst, a.Replies[0], a.Command.Local, a.Version, a.Allowed)
 }}

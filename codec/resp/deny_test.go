@@ -44,14 +44,14 @@ func TestDenied(t *testing.T) {
 
 // TestTurningCommands: whatever becomes of these commands, a client to which they are denied does not go on.
 func TestTurningCommands(t *testing.T) {
-	for _, name := range turning {
-		if row := rowOf(name); row == nil || row.Name != name || !row.Turns {
+	for _, name := range modeCommands {
+		if row := rowOf(name); row == nil || row.Name != name || !row.ChangesMode {
 			t.Errorf("%s: %+v", name, row)
 		}
 	}
 	for _, c := range allRows() {
-		if c.Turns != slices.Contains(turning, c.Name) {
-			t.Errorf("%s: %v", c.Name, c.Turns)
+		if c.ChangesMode != slices.Contains(modeCommands, c.Name) {
+			t.Errorf("%s: %v", c.Name, c.ChangesMode)
 		}
 	}
 }

@@ -131,16 +131,16 @@ func subKey(name string, arity int, write bool) Command {
 	return Command{Name: name, Route: Forward, Arity: arity, First: 2, Last: 2, Step: 1, Write: write}
 }
 
-// turning are the commands after which a connection's next requests mean something else, whoever answers them.
-var turning = []string{
+// modeCommands are the commands after which a connection's next requests mean something else, whoever answers them.
+var modeCommands = []string{
 	"client|reply", "client|tracking", "monitor", "multi", "psubscribe", "psync", "select", "ssubscribe", "subscribe", "sync", "watch",
 }
 
-// numbered gives each row, subcommands included, its ID, and notes which are turning.
+// numbered gives each row, subcommands included, its ID, and notes which change the mode.
 func numbered(rows []Command) []Command {
 	next := uint16(0)
 	finish := func(c *Command) {
-		c.ID, c.Turns = next, slices.Contains(turning, c.Name)
+		c.ID, c.ChangesMode = next, slices.Contains(modeCommands, c.Name)
 		next++
 	}
 	for i := range rows {

@@ -45,8 +45,8 @@ func (l *Listener) At(address config.Listen) bool {
 	return address.ID() == config.ListenID{Network: l.Network, Address: l.Address}
 }
 
-// Name returns the name under which the service manager keeps a listener. It is that of the address, and nobody
-// else's: a pool can leave its name to another pool, and forgetting a name forgets all that has it.
+// Name returns the name under which the service manager keeps a listener. It is made of the
+// address and not of the pool: the same pool may listen elsewhere later, and systemd removes all descriptors of one name at once.
 func Name(network, address string, slot int) string {
 	name := prefix + network + "/" + address
 	if slot == EverySlot {

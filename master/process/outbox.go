@@ -45,8 +45,8 @@ func NoDescriptor(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// Send says something to the worker, now or as soon as it has room; Deaf is what follows if it makes none. The descriptors
-// that go with the message stay the caller's. An error is final.
+// Send writes a message to the worker, now or as soon as the socket has room; if the worker does not read for too long, a Deaf event
+// follows. The descriptors that go with the message stay the caller's. An error is final.
 func (p *Worker) Send(m link.Message, fds ...int) error {
 	wire := link.AppendMessage(nil, m)
 	raw, err := p.link.SyscallConn()

@@ -187,8 +187,8 @@ func (n *notifier) sent(w notice) {
 	}
 }
 
-// failed keeps the notice for the next attempt, unless it has been overtaken. Descriptors do not wait for that, and
-// neither does who waits for a barrier.
+// failed keeps a notice that could not be sent for the next attempt, unless a later one says the same anew. Descriptors to store
+// are not sent again, and those who wait for a barrier are told that it has failed.
 func (n *notifier) failed(w notice, err error) {
 	first, _, _ := strings.Cut(w.text, "\n")
 	err = fmt.Errorf("sending %s: %w", first, err)

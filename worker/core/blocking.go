@@ -37,7 +37,7 @@ func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []in
 		c.respondScratch(c.refuseShards(cmd))
 		return
 	}
-	if !c.settled() {
+	if !c.caughtUp() {
 		return
 	}
 	first := row.First
@@ -150,7 +150,7 @@ func (c *conn) takeBack(parting []byte) {
 	c.shutIfWritten()
 }
 
-// shutIfWritten tells the server that nothing more comes.
+// shutIfWritten shuts the connection for writing once nothing is left to be written: the server takes that for the client's end.
 func (c *conn) shutIfWritten() {
 	if c.own.takenBack && !c.own.shut && c.state == connReady && c.unsent == nil {
 		c.own.shut = true

@@ -29,7 +29,7 @@ const second = int64(1e9)
 // age returns for how many seconds the client has been connected.
 func (c *client) age() int64 { return int64(c.pool.l.ticks()-c.born) * tickNanos / second }
 
-// flags are letters for what the client is; N if it is nothing special.
+// flags returns the letters by which CLIENT LIST of Redis tells what a client is; N: nothing special.
 func (c *client) flags() (flags string) {
 	if c.kind() == "pubsub" {
 		flags += "P"

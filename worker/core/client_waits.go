@@ -14,9 +14,9 @@ const (
 	waitsForUnpause            // the request at hand, for the end of CLIENT PAUSE
 )
 
-// settled tells whether all requests before the one at hand are answered. If not, its caller leaves it as it is: it is looked at
+// caughtUp tells whether all requests before the one at hand are answered. If not, its caller leaves it as it is: it is looked at
 // again when they are.
-func (c *client) settled() bool {
+func (c *client) caughtUp() bool {
 	if c.head == nil {
 		return true
 	}

@@ -58,9 +58,9 @@ type conn struct {
 	unbegun        int            // requests behind begun
 	promised       int            // of those behind it, see conn.admits
 	gauge          gauge          // of how many may be owed
-	turn           timer.Timer    // until another attempt to take a turn
-	turned         int64          // ns: when it last took one, or began to wait; 0 = neither
-	yields         bool           // has had a turn, and lets other connections go first
+	shareRetry     timer.Timer    // until it looks again whether it may write: endpoint_share.go
+	shareSince     int64          // ns: when it was last allowed to, or began to wait; 0 = neither
+	yields         bool           // has written, and lets other connections go first
 	unsent         *request       // the first of the in queue that is not written as a whole
 	lead           int            // bytes of unsent that are written; negative: so many of one answered early are to be written first
 	addr           netip.AddrPort // of the server, that this attempt tries
@@ -84,7 +84,7 @@ type conn struct {
 func newConn(e *endpoint, g *greeting) *conn {
 	c := &conn{endpoint: e, greeting: g, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
 	c.deadlines.Fire = c.expire
-	c.turn.Fire = c.markDirty
+	c.shareRetry.Fire = c.markDirty
 	return c
 }
 

@@ -51,8 +51,8 @@ func (c *conn) end(err error) {
 		c.endpoint.notePreconnect(c, false)
 	}
 	switch {
-	case isOwnWish(err):
-		c.endpoint.complainOfWish(err)
+	case onlySessionsAsk(err):
+		c.endpoint.complainOfSession(err)
 	case tentative, own:
 		c.endpoint.complain(err)
 	case !idle:
@@ -131,7 +131,7 @@ func (c *conn) close() (queue *request) {
 		c.become(connClosed)
 	}
 	l.timers.Stop(&c.deadlines)
-	l.timers.Stop(&c.turn)
+	l.timers.Stop(&c.shareRetry)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())

@@ -141,8 +141,9 @@ func (e *noDatabase) Error() string {
 	return fmt.Sprintf("server refuses SELECT %d: %.200s", e.db, bytes.TrimRight(e.reply, "\r\n"))
 }
 
-// isOwnWish tells whether a connection has failed for what its sessions alone want, which the server's others do not.
-func isOwnWish(err error) bool {
+// onlySessionsAsk tells whether a connection has failed for what only sessions ask for, a database or RESP3. Other connections to the
+// server do not.
+func onlySessionsAsk(err error) bool {
 	var db *noDatabase
 	return err == errNoRESP3 || err == errNoMeta || err == errOpenTransaction || errors.As(err, &db)
 }

@@ -31,7 +31,7 @@ func (c *conn) allowed() (bytes int) {
 	if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 {
 		return stream.MaxSendBytes
 	}
-	if !c.mayTakeTurn() {
+	if !c.mayShare() {
 		room = 0
 	}
 	c.giveUp(c.timeNeeded(), room)
@@ -111,7 +111,7 @@ func (c *conn) expire() {
 		r.state |= isExpired
 		expired = true
 		*c.endpoint.counters[link.ServerTimedout]++
-		p.spoil(r)
+		p.giveUp(r)
 		l.answer(r, r.failure(p.errorText(unix.ETIMEDOUT), !vain), nil)
 	}
 	if !vain && c.giveUp(0, 0) {
@@ -195,7 +195,7 @@ func (c *conn) timeOut(vain *request) {
 		r := vain
 		vain = r.behind
 		r.behind = nil
-		p.spoil(r)
+		p.giveUp(r)
 		p.l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
 	}
 }
@@ -256,8 +256,8 @@ func (r *request) partOf() *fanout {
 	return r.parent.fanout
 }
 
-// spoil is told that r is given up. With a fragment the request is, unless its replies are worth something each by itself.
-func (p *pool) spoil(r *request) {
+// giveUp notes that r will have no reply. With a fragment the whole request is given up, unless each reply is of use by itself.
+func (p *pool) giveUp(r *request) {
 	if f := r.partOf(); f != nil && !f.protocol.tolerant() {
 		f.vain = true
 	}

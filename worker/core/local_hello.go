@@ -89,7 +89,7 @@ func (c *client) meet(out, b []byte, args []resp.Span) []byte {
 				return append(out, redisNoProto...)
 			}
 		}
-		if !c.settled() {
+		if !c.caughtUp() {
 			return out
 		}
 		c.greetAs(h.version, c.session.greeting.db)

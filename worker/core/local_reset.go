@@ -7,7 +7,7 @@ import "github.com/pinion-proxy/pinion/codec/resp"
 // reset appends the reply to RESET: the client is as it was when it connected. It waits where its requests have gone over other server
 // connections than they will. Only what CLIENT REPLY SKIP has said of the reply to this request stays.
 func (c *client) reset(out []byte) []byte {
-	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.settled() {
+	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.caughtUp() {
 		return out
 	}
 	skipping := c.session.reply == replySkipping

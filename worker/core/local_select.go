@@ -23,7 +23,7 @@ func (c *client) selectDB(out, db []byte) []byte {
 		c.leave()
 		return resp.AppendOtherDB(out, c.pool.spec.DB)
 	case n != int64(c.session.greeting.db):
-		if !c.settled() {
+		if !c.caughtUp() {
 			return out
 		}
 		c.greetAs(c.version(), int(n))

@@ -154,7 +154,7 @@ func (l *loop) observe() {
 	}
 }
 
-// wait returns the events since the last turn, which has handled so many.
+// wait waits for events and returns them. events is how many the last turn has handled.
 func (l *loop) wait(events int) ([]poll.Event, error) {
 	patience := l.patience()
 	if l.hasWork() || patience == 0 && len(l.agenda.partial) == 0 {

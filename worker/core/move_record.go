@@ -107,9 +107,9 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 func (c *client) unpackTransaction(record *handoff.Transaction) error {
 	m := c.pool.l.memory
 	t := c.openTransaction()
-	t.spoiled, t.count, t.unchecked = record.Aborted, int32(record.Count), true
+	t.aborted, t.count, t.unchecked = record.Aborted, int32(record.Count), true
 	size := record.Bytes()
-	if size == 0 || t.spoiled {
+	if size == 0 || t.aborted {
 		return nil
 	}
 	whole, err := m.Get(size)

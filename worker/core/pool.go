@@ -29,12 +29,12 @@ type pool struct {
 	lanes       uint16         // that were assigned to clients
 	idle        timer.Timer    // looks for idle clients
 
-	overflowLogged int64 // when a client that does not take its replies was last logged
-	fullLogged     int64 // when it was last logged that client_connections is reached
-	fullUnlogged   int   // clients turned away since
-	refusals       refusals
-	pause          clientPause
-	sessions       sessions
+	overflowLogged   int64 // when a client that does not take its replies was last logged
+	turnedAwayLogged int64 // when it was last logged that client_connections is reached
+	turnedAway       int   // clients turned away since
+	refusals         refusals
+	pause            clientPause
+	sessions         sessions
 
 	protocol
 	fanouts   fanouts

@@ -122,15 +122,15 @@ func (c *client) refuseShards(cmd *resp.Command) []byte {
 
 // noteFull logs now and then that client_connections is reached.
 func (p *pool) noteFull(fd int) {
-	if p.fullLogged != 0 && p.l.now-p.fullLogged < int64(logPause) {
-		p.fullUnlogged++
+	if p.turnedAwayLogged != 0 && p.l.now-p.turnedAwayLogged < int64(logPause) {
+		p.turnedAway++
 		return
 	}
 	more := ""
-	if p.fullUnlogged > 0 {
-		more = suppressed(p.fullUnlogged)
+	if p.turnedAway > 0 {
+		more = suppressed(p.turnedAway)
 	}
-	p.fullLogged, p.fullUnlogged = max(p.l.now, 1), 0
+	p.turnedAwayLogged, p.turnedAway = max(p.l.now, 1), 0
 	p.l.logf(levelWarn, "pool %q: turning away a client at %s: all %d client_connections are taken%s", p.name, sock.PeerAddress(fd),
 		p.spec.ClientConnections, more)
 }

@@ -247,7 +247,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 func (c *client) refuse(cmd *resp.Command, reason string, appendError func(dst []byte, cmd *resp.Command) []byte) {
 	c.noteRefusal(cmd.Name, reason)
 	c.respondScratch(appendError(c.pool.l.scratch[:0], cmd))
-	if cmd.Turns {
+	if cmd.ChangesMode {
 		c.leave()
 	}
 }

@@ -20,7 +20,7 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	if err != nil {
 		return err
 	}
-	limitGarbage(spec.MemoryLimit)
+	setGCLimit(spec.MemoryLimit)
 	limit, err := sock.MaxDescriptors()
 	if err != nil {
 		return fmt.Errorf("reading the limit of descriptors: %w", err)
@@ -60,9 +60,9 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	return l.run()
 }
 
-// limitGarbage bounds the garbage to a part of memory_limit: without that there could be as much garbage as live memory. The
+// setGCLimit has the collector bound the garbage to a part of memory_limit: without that there could be as much garbage as live memory. The
 // memory of a worker without clients, such as its rings, comes on top.
-func limitGarbage(memoryLimit int64) {
+func setGCLimit(memoryLimit int64) {
 	const part, least = 8, 16 << 20
 	if memoryLimit == 0 {
 		return

@@ -44,8 +44,8 @@ func (e *endpoint) complain(err error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %s", e.pool.name, e.server.spec.Name, e.address, text))
 }
 
-// complainOfWish logs that the server does not do what only some sessions want.
-func (e *endpoint) complainOfWish(err error) {
+// complainOfSession logs that the server does not do what only some sessions ask for.
+func (e *endpoint) complainOfSession(err error) {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v", e.pool.name, e.server.spec.Name, e.address, err))
 }
 

@@ -100,7 +100,7 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 		r.Reply = handoff.ReplySkip
 	}
 	if t := s.tx; t != nil {
-		r.Transaction = &handoff.Transaction{Aborted: t.spoiled, Count: uint32(t.count), Queued: t.queued.Pieces(nil)}
+		r.Transaction = &handoff.Transaction{Aborted: t.aborted, Count: uint32(t.count), Queued: t.queued.Pieces(nil)}
 	}
 }
 

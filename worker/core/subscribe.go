@@ -158,7 +158,7 @@ func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
 
 // changeSubscriptions answers SUBSCRIBE, UNSUBSCRIBE and their kin.
 func (c *client) changeSubscriptions(cmd *resp.Command, b []byte, args []resp.Span, count int) {
-	if s := c.session.subscriptions; (s == nil || int(c.owed) != s.pending) && !c.settled() {
+	if s := c.session.subscriptions; (s == nil || int(c.owed) != s.pending) && !c.caughtUp() {
 		return
 	}
 	if len(args) < count {
@@ -433,7 +433,7 @@ func (c *client) allowsCommand(cmd *resp.Command) bool {
 		return true
 	}
 	if s.none() || c.version() == resp.RESP3 || cmd.Local == resp.LocalReset {
-		return s.pending == 0 || c.settled()
+		return s.pending == 0 || c.caughtUp()
 	}
 	c.respondScratch(resp.AppendOnlySubscriber(c.pool.l.scratch[:0], cmd))
 	return false

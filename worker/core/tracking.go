@@ -71,7 +71,7 @@ func (c *client) track(_ *resp.Command, b []byte, args []resp.Span, count int) {
 	switch {
 	case failure != "":
 		c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], failure))
-	case (t != nil) != on && !c.settled(): // from here on requests go over other connections
+	case (t != nil) != on && !c.caughtUp(): // from here on requests go over other connections
 	case on:
 		c.startTracking(b, args)
 	default:

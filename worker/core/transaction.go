@@ -26,7 +26,7 @@ type transaction struct {
 	server    int           // on which the keys of all of them live; anywhere: none has a key so far
 	epoch     uint64        // of the placement that says so
 	unchecked bool          // another worker has queued them: whether they can be in one transaction here is not known
-	spoiled   bool          // a request was refused: EXEC will be, and nothing is kept
+	aborted   bool          // a request was refused: EXEC will be, and nothing is kept
 }
 
 // number returns how many requests are queued; -1 if t is nil: there is no transaction.
@@ -88,11 +88,11 @@ func (c *client) dropTransaction() {
 	c.session.tx = nil
 }
 
-// spoilTransaction is called when a request is refused: if that is a part of a transaction, nothing of it is executed.
-func (c *client) spoilTransaction() {
+// abortTransaction is called when a request is refused: if that is a part of a transaction, nothing of it is executed.
+func (c *client) abortTransaction() {
 	if t := c.session.tx; t != nil {
 		t.queued.Drop(c.pool.l.memory)
-		t.spoiled, t.count = true, 0
+		t.aborted, t.count = true, 0
 	}
 }
 
@@ -117,7 +117,7 @@ func (c *client) queueRequest(cmd *resp.Command, b []byte, args []resp.Span, cou
 		c.noteRefusal(cmd.Name, largeMulti)
 		c.reject(resp.AppendError(p.l.scratch[:0], resp.LargeTransaction))
 		return
-	case len(alone)+row.Count == 0 || t.spoiled || t.isStale(&p.placement):
+	case len(alone)+row.Count == 0 || t.aborted || t.isStale(&p.placement):
 		c.keepRequest(b)
 		return
 	}
@@ -139,7 +139,7 @@ func (c *client) queueRequest(cmd *resp.Command, b []byte, args []resp.Span, cou
 func (c *client) keepRequest(b []byte) {
 	l, t := c.pool.l, c.session.tx
 	switch {
-	case t.spoiled:
+	case t.aborted:
 	case len(b) < memory.ClaimBytes:
 		t.count++
 		t.queued.AppendWhole(l.memory, b)
@@ -162,7 +162,7 @@ func (t *transaction) adopt(b *memory.Buffer) {
 
 // reject answers the request at hand with an error, which was appended to the loop's scratch.
 func (c *client) reject(failure []byte) {
-	c.spoilTransaction()
+	c.abortTransaction()
 	c.respondScratch(failure)
 }
 
@@ -208,8 +208,8 @@ func (c *client) exec(cmd *resp.Command, _ []byte, _ []resp.Span, _ int) {
 	switch {
 	case t == nil:
 		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecWithoutMulti))
-	case w != nil && !c.settled():
-	case t.spoiled, w != nil && w.refused:
+	case w != nil && !c.caughtUp():
+	case t.aborted, w != nil && w.refused:
 		c.dropTransaction()
 		c.dropWatch()
 		c.respondScratch(resp.AppendError(l.scratch[:0], resp.ExecAbort))

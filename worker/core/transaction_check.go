@@ -116,7 +116,7 @@ func (c *client) beginQueueCheck(cmd *resp.Command, b []byte, pos int, row resp.
 	if w := c.beginWalk(b, row.Count, k); w != nil {
 		w.request.command = cmd
 	} else {
-		c.spoilTransaction()
+		c.abortTransaction()
 	}
 }
 
@@ -125,7 +125,7 @@ func (k *queueCheck) send(w *keyWalk, c *client) {
 	l, t, r := c.pool.l, c.session.tx, w.request
 	if k.server == elsewhere && !t.isStale(&c.pool.placement) {
 		l.memory.Put(w.b)
-		c.spoilTransaction()
+		c.abortTransaction()
 		l.scratch = c.refuseOtherServer(r.command, t.count == 0)
 		l.answer(r, l.scratch, nil)
 		return

@@ -58,7 +58,7 @@ func (c *client) watchKeys(cmd *resp.Command, b []byte, args []resp.Span, count 
 	case w != nil && watched == anywhere: // EXEC fails in any case
 		w.keys += row.Count
 		c.respondScratch(resp.AppendSimple(l.scratch[:0], "OK"))
-	case w == nil && !c.settled():
+	case w == nil && !c.caughtUp():
 	default:
 		c.watchOn(server, cmd, b, row.Count)
 	}
@@ -122,7 +122,7 @@ func (c *client) endWatch() (done bool) {
 	if w == nil {
 		return true
 	}
-	if !c.settled() {
+	if !c.caughtUp() {
 		return false
 	}
 	c.dropWatch()

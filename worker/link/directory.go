@@ -39,7 +39,7 @@ type block struct {
 	PerServer int   `json:"per_server,omitempty"` // words from one server of a pool to the next
 }
 
-// counterName names a word.
+// counterName is the name of one counter in shared memory.
 type counterName struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"`

@@ -13,8 +13,8 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// clientOrder is such a request.
-type clientOrder struct {
+// clientsRequest is a request about clients of a pool.
+type clientsRequest struct {
 	op     resp.LocalOp
 	asker  uint64 // id of the client that asks
 	filter clientFilter
@@ -47,9 +47,9 @@ func (f *clientFilter) matches(c *client) bool {
 	return c.age() >= f.age && (f.addr == "" || f.addr == c.peer()) && (f.laddr == "" || f.laddr == sock.LocalAddress(c.stream.FD()))
 }
 
-// parseClientOrder reads a request that a client with this id sends, or returns the text of the error.
-func parseClientOrder(op resp.LocalOp, asker uint64, b []byte, args []resp.Span) (o clientOrder, failure string) {
-	o = clientOrder{op: op, asker: asker}
+// parseClientsRequest reads a request that a client with this id sends, or returns the text of the error.
+func parseClientsRequest(op resp.LocalOp, asker uint64, b []byte, args []resp.Span) (o clientsRequest, failure string) {
+	o = clientsRequest{op: op, asker: asker}
 	name, args := args[1].Of(b), args[2:]
 	switch op {
 	case resp.LocalClientList:
@@ -86,7 +86,7 @@ func (f *clientFilter) parseList(b []byte, args []resp.Span) (failure string) {
 }
 
 // parseKill reads either the address of one client or names and values of what is true of the clients that are meant.
-func (o *clientOrder) parseKill(b []byte, args []resp.Span) (failure string) {
+func (o *clientsRequest) parseKill(b []byte, args []resp.Span) (failure string) {
 	f := &o.filter
 	if len(args) == 1 {
 		o.single, f.addr = true, string(args[0].Of(b))
@@ -129,7 +129,7 @@ func (o *clientOrder) parseKill(b []byte, args []resp.Span) (failure string) {
 	return ""
 }
 
-func (o *clientOrder) parseSkipMe(value []byte) (failure string) {
+func (o *clientsRequest) parseSkipMe(value []byte) (failure string) {
 	switch {
 	case bytes.EqualFold(value, []byte("yes")):
 		o.filter.skip = o.asker
@@ -164,7 +164,7 @@ func (f *clientFilter) parseType(kind []byte) (failure string) {
 }
 
 // parseUnblock reads id [TIMEOUT | ERROR].
-func (o *clientOrder) parseUnblock(name, b []byte, args []resp.Span) (failure string) {
+func (o *clientsRequest) parseUnblock(name, b []byte, args []resp.Span) (failure string) {
 	switch {
 	case len(args) > 2:
 		return wrongSubcommand(name)
@@ -187,7 +187,7 @@ func wrongSubcommand(name []byte) string {
 }
 
 // parsePause reads milliseconds [WRITE | ALL].
-func (o *clientOrder) parsePause(name, b []byte, args []resp.Span) (failure string) {
+func (o *clientsRequest) parsePause(name, b []byte, args []resp.Span) (failure string) {
 	switch {
 	case len(args) > 2:
 		return wrongSubcommand(name)
@@ -215,7 +215,7 @@ func isWord(b []byte, arg resp.Span, word string) bool {
 }
 
 // appendReply appends the reply, in that version, to a request that has concerned count clients, whose descriptions are text.
-func (o *clientOrder) appendReply(dst []byte, v resp.Version, count int, text []byte) []byte {
+func (o *clientsRequest) appendReply(dst []byte, v resp.Version, count int, text []byte) []byte {
 	switch {
 	case o.op == resp.LocalClientList:
 		return v.AppendVerbatim(dst, text)

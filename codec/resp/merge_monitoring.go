@@ -1,4 +1,4 @@
-// Lists, settings and reports of all servers of a pool, made into one of each.
+// What monitors ask of all servers of a pool, CONFIG GET, SLOWLOG, LATENCY and reports in words, made into one.
 
 package resp
 

@@ -35,7 +35,7 @@ type question struct {
 	id      uint64
 	client  *client
 	request *request // in the client's out queue
-	order   clientOrder
+	asks    clientsRequest
 	bytes   []byte // as the client has sent it
 	left    int    // workers that have not answered
 	timer   timer.Timer
@@ -52,7 +52,7 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 		c.respondScratch(resp.AppendTooLong(l.scratch[:0], cmd, link.MaxQuestionBytes))
 		return
 	}
-	order, failure := parseClientOrder(cmd.Local, c.id, b, args)
+	order, failure := parseClientsRequest(cmd.Local, c.id, b, args)
 	if failure != "" {
 		c.respondScratch(resp.AppendError(l.scratch[:0], failure))
 		return
@@ -61,7 +61,7 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
-	l.questions.add(&question{client: c, request: r, order: order, bytes: append([]byte(nil), b...)})
+	l.questions.add(&question{client: c, request: r, asks: order, bytes: append([]byte(nil), b...)})
 }
 
 // add asks q when those before it are answered.
@@ -96,7 +96,7 @@ func (qs *questions) ask(q *question) {
 		}
 		l.master.send(link.Question, link.Body(link.QuestionBody{ID: q.id, Pool: p.index, Client: q.client.id, Request: q.bytes}))
 	}
-	p.survey(q.order, func(s *survey) {
+	p.scanClients(q.asks, func(s *clientsScan) {
 		q.killAsker = s.killAsker
 		qs.answered(q, s.count, s.text, s.err)
 	})
@@ -165,7 +165,7 @@ func (q *question) reply(failure string) []byte {
 		l.scratch = resp.AppendError(l.scratch[:0], failure)
 		return l.scratch
 	}
-	l.scratch = q.order.appendReply(l.scratch[:0], q.client.version(), q.count, q.text.Bytes())
+	l.scratch = q.asks.appendReply(l.scratch[:0], q.client.version(), q.count, q.text.Bytes())
 	return l.scratch
 }
 
@@ -182,7 +182,7 @@ func (c *masterLink) handleQuestion(m link.Message) error {
 		c.send(link.Answer, link.Body(answer))
 		return nil
 	}
-	c.l.pools[body.Pool].survey(order, func(s *survey) {
+	c.l.pools[body.Pool].scanClients(order, func(s *clientsScan) {
 		answer.Count = s.count
 		if s.err != nil {
 			answer.Failed = "ERR " + foreignCause(s.err)
@@ -194,7 +194,7 @@ func (c *masterLink) handleQuestion(m link.Message) error {
 }
 
 // readQuestion reads the request in a question, or returns why it cannot be answered.
-func (l *loop) readQuestion(body *link.QuestionBody) (o clientOrder, failure string) {
+func (l *loop) readQuestion(body *link.QuestionBody) (o clientsRequest, failure string) {
 	const unreadable = "ERR a worker of another build cannot answer"
 	n, args, err := resp.ConsumeRequest(body.Request, nil)
 	if err != nil || n == 0 || body.Pool < 0 || body.Pool >= len(l.pools) {
@@ -204,14 +204,14 @@ func (l *loop) readQuestion(body *link.QuestionBody) (o clientOrder, failure str
 	if cmd != nil {
 		cmd = cmd.Resolve(body.Request, args)
 	}
-	if cmd == nil || !isClientOrder(cmd.Local) || !cmd.CheckArity(len(args)) {
+	if cmd == nil || !isClientsRequest(cmd.Local) || !cmd.CheckArity(len(args)) {
 		return o, unreadable
 	}
-	return parseClientOrder(cmd.Local, body.Client, body.Request, args)
+	return parseClientsRequest(cmd.Local, body.Client, body.Request, args)
 }
 
-// isClientOrder tells whether op is carried out by all workers.
-func isClientOrder(op resp.LocalOp) bool {
+// isClientsRequest tells whether op is carried out by all workers.
+func isClientsRequest(op resp.LocalOp) bool {
 	switch op {
 	case resp.LocalClientList, resp.LocalClientKill, resp.LocalClientPause, resp.LocalClientUnpause, resp.LocalClientUnblock:
 		return true

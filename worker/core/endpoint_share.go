@@ -1,4 +1,5 @@
-// Connections to one server that take turns: where it does not do one request for each of them in the time that it may take.
+// Connections that share a slow server: where it does not do one request for each of them in the time that it may take, they
+// alternate.
 
 package core
 
@@ -10,40 +11,40 @@ import (
 )
 
 const (
-	// turnPart of the timeout is how often a connection looks whether it is its turn.
-	turnPart = 256
-	// minTurnPause is how often at most.
-	minTurnPause = int64(time.Millisecond)
-	// patientTurns timeouts are how long it waits for its turn in any case.
-	patientTurns = 4
+	// sharePart of the timeout is the pause after which a connection looks again whether it may write.
+	sharePart = 256
+	// minSharePause is that pause at least.
+	minSharePause = int64(time.Millisecond)
+	// longestShareWait is the number of timeouts after which it writes in any case.
+	longestShareWait = 4
 )
 
-// mayTakeTurn tells whether the server owes everyone so little that c may give it a request. If not, c tries again soon. A
-// connection that has just had its turn lets those go first who wait for theirs; one that has had none for long takes it,
-// for the others may know better what the server can do.
-func (c *conn) mayTakeTurn() bool {
+// mayShare tells whether the server owes everyone so little that c may give it a request. If not, c tries again soon. A
+// connection that has just written lets those go first that wait; one that has waited for long writes, since the others may
+// know better what the server can do.
+func (c *conn) mayShare() bool {
 	if c.gauge.shared == 0 || c.owed > 0 {
-		c.turned = 0
+		c.shareSince = 0
 		return true
 	}
 	l := c.endpoint.pool.l
-	if c.turn.Armed() && c.turn.Due() > l.now {
+	if c.shareRetry.Armed() && c.shareRetry.Due() > l.now {
 		return false
 	}
-	if c.turned == 0 {
-		c.turned = l.now
+	if c.shareSince == 0 {
+		c.shareSince = l.now
 	}
 	wait := int64(1)
 	free := c.endpoint.owedOthers(c) < c.gauge.shared
-	if free && (!c.yields || !c.endpoint.othersWait(c)) || l.now-c.turned >= patientTurns*c.endpoint.pool.timeout {
-		c.yields, c.turned = true, l.now
+	if free && (!c.yields || !c.endpoint.othersWait(c)) || l.now-c.shareSince >= longestShareWait*c.endpoint.pool.timeout {
+		c.yields, c.shareSince = true, l.now
 		return true
 	}
 	c.yields = false
 	if free {
 		wait = 2
 	}
-	l.timers.Set(&c.turn, l.now+wait*max(minTurnPause, c.endpoint.pool.timeout/turnPart))
+	l.timers.Set(&c.shareRetry, l.now+wait*max(minSharePause, c.endpoint.pool.timeout/sharePart))
 	return false
 }
 

@@ -7,29 +7,29 @@ import (
 	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
-// surveyToll is what looking at one client takes of a turn's budget, and describedToll what describing or closing it does: each asks
+// scanCost is what looking at one client takes of a turn's budget, and describeCost what describing or closing it does: each asks
 // the kernel for addresses.
 const (
-	surveyToll    = 256
-	describedToll = 4 << 10
+	scanCost     = 256
+	describeCost = 4 << 10
 )
 
-// survey looks at every client of a pool that is here. Loop only.
-type survey struct {
-	pool  *pool
-	order clientOrder
-	next  int // index in the loop's table
+// clientsScan looks at every client of a pool that is here. Loop only.
+type clientsScan struct {
+	pool *pool
+	asks clientsRequest
+	next int // index in the loop's table
 
 	count     int            // of clients that were meant
 	text      *memory.Buffer // what CLIENT LIST tells of them
 	killAsker bool           // the client that asks is meant itself: it gets its reply first
 	err       error
-	done      func(*survey) // called with the last client; it takes text
+	done      func(*clientsScan) // called with the last client; it takes text
 }
 
-// survey begins to carry out o.
-func (p *pool) survey(o clientOrder, done func(*survey)) {
-	s := &survey{pool: p, order: o, done: done}
+// scanClients begins to carry out o.
+func (p *pool) scanClients(o clientsRequest, done func(*clientsScan)) {
+	s := &clientsScan{pool: p, asks: o, done: done}
 	switch o.op {
 	case resp.LocalClientPause:
 		p.pauseClients(o.pause, o.writesOnly)
@@ -43,7 +43,7 @@ func (p *pool) survey(o clientOrder, done func(*survey)) {
 }
 
 // receive looks at some more clients. One that was connected throughout is met once, since its place in the table stays the same.
-func (s *survey) receive() {
+func (s *clientsScan) receive() {
 	l := s.pool.l
 	for spent := 0; s.next < len(l.table) && s.err == nil; s.next++ {
 		if spent >= maxTurnBytes/4 {
@@ -51,9 +51,9 @@ func (s *survey) receive() {
 			l.agenda.nextTurn(s)
 			return
 		}
-		spent += surveyToll
-		if c, ok := l.table[s.next].h.(*client); ok && c.pool == s.pool && c.life != clientLingering && s.order.filter.matches(c) {
-			spent += describedToll
+		spent += scanCost
+		if c, ok := l.table[s.next].h.(*client); ok && c.pool == s.pool && c.life != clientLingering && s.asks.filter.matches(c) {
+			spent += describeCost
 			s.meet(c)
 		}
 	}
@@ -61,25 +61,25 @@ func (s *survey) receive() {
 }
 
 // meet does with a client what is asked.
-func (s *survey) meet(c *client) {
-	if s.order.op == resp.LocalClientUnblock && !c.unblock(s.order.withError) {
+func (s *clientsScan) meet(c *client) {
+	if s.asks.op == resp.LocalClientUnblock && !c.unblock(s.asks.withError) {
 		return
 	}
 	s.count++
 	switch {
-	case s.order.op == resp.LocalClientUnblock:
-	case s.order.op == resp.LocalClientList:
+	case s.asks.op == resp.LocalClientUnblock:
+	case s.asks.op == resp.LocalClientList:
 		s.describe(c)
-	case c.id == s.order.asker:
+	case c.id == s.asks.asker:
 		s.killAsker = true
 	default:
-		c.pool.l.logf(levelInfo, "pool %q: client %d at %s is closed: client %d has asked for that", c.pool.name, c.id, c.peer(), s.order.asker)
+		c.pool.l.logf(levelInfo, "pool %q: client %d at %s is closed: client %d has asked for that", c.pool.name, c.id, c.peer(), s.asks.asker)
 		c.close()
 	}
 }
 
 // describe adds a line about a client.
-func (s *survey) describe(c *client) {
+func (s *clientsScan) describe(c *client) {
 	m := s.pool.l.memory
 	line := c.appendDescription(s.pool.l.scratch[:0])
 	s.pool.l.scratch = line
