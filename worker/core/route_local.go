@@ -4,14 +4,14 @@ package core
 
 import "github.com/pinion-proxy/pinion/codec/resp"
 
-// answer answers a request of count arguments, the first of which are args. A client that it leaves waiting asks again.
-type answer func(c *client, cmd *resp.Command, b []byte, args []resp.Span, count int)
+// localAnswer answers a request of count arguments, the first of which are args. A client that it leaves waiting asks again.
+type localAnswer func(c *client, cmd *resp.Command, b []byte, args []resp.Span, count int)
 
 // localAnswers is made at start: the functions in it come back to it with requests that have waited.
-var localAnswers [resp.NumLocalOps]answer
+var localAnswers [resp.NumLocalOps]localAnswer
 
 func init() {
-	localAnswers = [...]answer{
+	localAnswers = [...]localAnswer{
 		resp.LocalPing:   (*client).ping,
 		resp.LocalEcho:   (*client).echo,
 		resp.LocalAuth:   ofArguments((*client).auth),
@@ -59,21 +59,21 @@ func init() {
 }
 
 // ofClient makes an answer of a function that appends the reply and needs nothing of the request.
-func ofClient(appendReply func(c *client, out []byte) []byte) answer {
+func ofClient(appendReply func(c *client, out []byte) []byte) localAnswer {
 	return func(c *client, _ *resp.Command, _ []byte, _ []resp.Span, _ int) {
 		c.respondUnlessWaiting(appendReply(c, c.pool.l.scratch[:0]))
 	}
 }
 
 // ofArgument makes an answer of a function that appends the reply to a request with this argument.
-func ofArgument(n int, appendReply func(c *client, out, argument []byte) []byte) answer {
+func ofArgument(n int, appendReply func(c *client, out, argument []byte) []byte) localAnswer {
 	return func(c *client, _ *resp.Command, b []byte, args []resp.Span, _ int) {
 		c.respondUnlessWaiting(appendReply(c, c.pool.l.scratch[:0], args[n].Of(b)))
 	}
 }
 
 // ofArguments makes an answer of a function that appends the reply to a request with these arguments, the name included.
-func ofArguments(appendReply func(c *client, out, b []byte, args []resp.Span) []byte) answer {
+func ofArguments(appendReply func(c *client, out, b []byte, args []resp.Span) []byte) localAnswer {
 	return func(c *client, _ *resp.Command, b []byte, args []resp.Span, _ int) {
 		c.respondUnlessWaiting(appendReply(c, c.pool.l.scratch[:0], b, args))
 	}
