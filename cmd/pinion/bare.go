@@ -12,6 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -19,6 +20,9 @@ func runBare(c *cli.Context) error {
 	o, err := readOptions(c)
 	if err != nil {
 		return err
+	}
+	if highest := logfile.ClampVerbosity(o.Verbosity); highest < o.Verbosity && !launched() && !master.Successor() {
+		fmt.Fprintf(c.App.ErrWriter, "pinion: option -v %d is taken as %d, the highest level\n", o.Verbosity, highest)
 	}
 	switch {
 	case c.Bool("version"):

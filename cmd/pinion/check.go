@@ -76,7 +76,7 @@ func count(n int, noun string) string {
 // noOperands refuses words that a command has no use for: they may be a forgotten -c.
 func noOperands(c *cli.Context) error {
 	if c.Args().Present() {
-		return usageError(fmt.Sprintf("%s takes no %q; see pinion %s --help", c.Command.Name, c.Args().First(), c.Command.Name))
+		return usageError(fmt.Sprintf("%s takes no %q", c.Command.Name, c.Args().First()))
 	}
 	return nil
 }

@@ -150,16 +150,18 @@ func long(f cli.Flag) string { return f.Names()[0] }
 
 func takesValue(f cli.Flag) bool { return f.(cli.DocGenerationFlag).TakesValue() }
 
-// missingValue uses nutcracker's words for what an option of that kind requires.
+// missingValue says what an option of that kind requires, in nutcracker's words, and how that is written.
 func missingValue(spelling string, f cli.Flag) error {
-	kind := "string"
+	kind := "a string"
 	switch placeholder(f) {
+	case "ADDR":
+		kind = "an address"
 	case "N", "PORT", "MS", "BYTES":
-		kind = "number"
+		kind = "a number"
 	case "FILE":
-		kind = "file name"
+		kind = "a file name"
 	case "DURATION":
-		kind = "duration, such as 30s"
+		kind = "a duration such as 30s"
 	}
-	return usageError(fmt.Sprintf("option %s requires a %s", spelling, kind))
+	return usageError(fmt.Sprintf("option %s requires %s: %s %s", spelling, kind, spelling, placeholder(f)))
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// bareUsage is what a wrong command line of the bare command is answered with.
+const bareUsage = rootUsage + "\nSee pinion --help."
+
 const rootUsage = "pinion [-?hVdDt] [-v N] [-o FILE] [-c FILE] [-s PORT] [-a ADDR] [-i MS] [-p FILE] [-m BYTES] " +
 	"[--control FILE] [--workers N]"
 

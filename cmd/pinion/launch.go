@@ -109,7 +109,7 @@ func startReport() func(error) {
 	return func(err error) {
 		defer pipe.Close()
 		if err != nil {
-			explain(err, pipe)
+			explain(err, pipe, bareUsage)
 			return
 		}
 		io.WriteString(pipe, startedWell) // an error means that the parent is gone

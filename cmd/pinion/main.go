@@ -68,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		master.Resign(err) // an old master waits for this one, unless it knows already
 	}
-	return explain(err, stderr)
+	return explain(err, stderr, usageOf(app, args))
 }
 
 // newApp returns the tree of commands.
@@ -121,8 +121,18 @@ func workerStatus(status int) error {
 	return exitStatus(status)
 }
 
-// explain tells the operator what went wrong and returns the exit status.
-func explain(err error, stderr io.Writer) int {
+// usageOf returns how the command that was asked for, or the bare one, is used.
+func usageOf(app *cli.App, args []string) string {
+	if len(args) > 1 {
+		if c := command(app, args[1]); c != nil {
+			return fmt.Sprintf("%s\nSee pinion %s --help.", c.UsageText, c.Name)
+		}
+	}
+	return bareUsage
+}
+
+// explain tells the operator what went wrong, with the usage if it was the command line, and returns the exit status.
+func explain(err error, stderr io.Writer, usageText string) int {
 	var status exitStatus
 	var usage usageError
 	var problems config.Problems
@@ -138,7 +148,7 @@ func explain(err error, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "pinion: %v\n", loss)
 		return int(exitLoss)
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "pinion: %v\nUsage: %s\nSee pinion --help.\n", err, rootUsage)
+		fmt.Fprintf(stderr, "pinion: %v\nUsage: %s\n", err, usageText)
 	case errors.As(err, &problems):
 		fmt.Fprintln(stderr, problems) // each line begins with its place, which an editor can jump to
 	case errors.As(err, &start):

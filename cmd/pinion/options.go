@@ -91,7 +91,7 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 func readNumber(option, text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, usageError(fmt.Sprintf("option %s requires a number", option))
+		return 0, usageError(fmt.Sprintf("option %s requires a number, not %q", option, text))
 	}
 	return int(n), nil
 }
@@ -99,7 +99,7 @@ func readNumber(option, text string) (int, error) {
 func readPort(text string) (int, error) {
 	n, err := readNumber("-s", text)
 	if err == nil && (n < 1 || n > 65535) {
-		err = usageError(fmt.Sprintf("option -s value %d is not a valid port", n))
+		err = usageError(fmt.Sprintf("option -s value %d is not a valid port, from 1 to 65535", n))
 	}
 	return n, err
 }
