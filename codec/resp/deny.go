@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// DenyDefault is the name for what is denied where a configuration says nothing: usual.
+// DenyDefault is the name for what is denied where a configuration says nothing: deniedByDefault.
 const DenyDefault = "default"
 
-// usual is what no application of several that share a cache has to do with. It reaches beyond the pool's keys (FLUSHALL: into other
+// deniedByDefault is what no application of several that share a cache has to do with. It reaches beyond the pool's keys (FLUSHALL: into other
 // databases of the servers), changes a server for all or stops it, brings its data elsewhere, or lets everybody wait.
-var usual = []string{
+var deniedByDefault = []string{
 	"acl|deluser", "acl|load", "acl|save", "acl|setuser", "bgrewriteaof", "bgsave", "client|pause", "cluster|addslots", "cluster|addslotsrange",
 	"cluster|bumpepoch", "cluster|delslots", "cluster|delslotsrange", "cluster|failover", "cluster|flushslots", "cluster|forget",
 	"cluster|meet", "cluster|replicate", "cluster|reset", "cluster|saveconfig", "cluster|set-config-epoch", "cluster|setslot",
@@ -64,7 +64,7 @@ func DenyNames() []string {
 }
 
 // DeniedByDefault returns what DenyDefault stands for.
-func DeniedByDefault() []string { return slices.Clone(usual) }
+func DeniedByDefault() []string { return slices.Clone(deniedByDefault) }
 
 // Denied returns the rows that a name in a configuration stands for: a command ("flushall", with all of its subcommands), a
 // subcommand ("config|set"), a group ("@admin") or DenyDefault. Capitals do not matter. There are none if nothing has that name, or if
@@ -78,7 +78,7 @@ func Denied(name string) (rows []*Command) {
 	case isGroup, CannotDeny(name):
 		return nil
 	case name == DenyDefault:
-		return rowsOf(func(c *Command) bool { return slices.Contains(usual, c.Name) })
+		return rowsOf(func(c *Command) bool { return slices.Contains(deniedByDefault, c.Name) })
 	}
 	return rowsOf(func(c *Command) bool { return c.Name == name && c.Local != LocalHangUp })
 }

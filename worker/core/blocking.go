@@ -26,8 +26,8 @@ var (
 	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion is shutting down")
 )
 
-// errTakenBack is the end of a connection that was shut because its request was called off.
-var errTakenBack = errors.New("request was called off")
+// errCalledOff is the end of a connection that was shut because its request was called off.
+var errCalledOff = errors.New("request was called off")
 
 // block sends a request that may wait to the server of its keys, once everything before it is answered.
 func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []int32, row resp.Row) {
@@ -107,21 +107,21 @@ func (h hungUp) receive() {
 func (c *client) hangUpBlocked() {
 	own := c.session.waitsOn
 	c.inputEnded()
-	own.takeBack(nil)
+	own.callOff(nil)
 }
 
 // unblock calls off the request of the client that waits in a server, and tells whether there is one. If the server has not
 // answered it already, the client gets what it would after its time, or an error.
 func (c *client) unblock(withError bool) bool {
 	own := c.session.waitsOn
-	if own == nil || own.own.takenBack {
+	if own == nil || own.own.calledOff {
 		return false
 	}
 	reply := unblockedByCommand
 	if !withError {
 		reply = c.timedOut(own.head.command)
 	}
-	own.takeBack(reply)
+	own.callOff(reply)
 	return true
 }
 
@@ -136,13 +136,13 @@ func (c *client) timedOut(cmd *resp.Command) []byte {
 	return c.version().AppendNullArray(nil)
 }
 
-// takeBack calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
+// callOff calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
 // reply, and else parting. What would change something is not sent, unless it is.
-func (c *conn) takeBack(parting []byte) {
+func (c *conn) callOff(parting []byte) {
 	l := c.endpoint.pool.l
-	c.own.takenBack, c.own.parting = true, parting
+	c.own.calledOff, c.own.parting = true, parting
 	if c.head == c.unsent && c.head.command.Write {
-		c.failRequests(c.close(), errTakenBack)
+		c.failRequests(c.close(), errCalledOff)
 		return
 	}
 	c.head.deadline = l.now + c.endpoint.pool.greetingTime()
@@ -152,7 +152,7 @@ func (c *conn) takeBack(parting []byte) {
 
 // shutIfWritten shuts the connection for writing once nothing is left to be written: the server takes that for the client's end.
 func (c *conn) shutIfWritten() {
-	if c.own.takenBack && !c.own.shut && c.state == connReady && c.unsent == nil {
+	if c.own.calledOff && !c.own.shut && c.state == connReady && c.unsent == nil {
 		c.own.shut = true
 		c.stream.CloseWrite()
 	}
@@ -169,7 +169,7 @@ func (c *conn) park() {
 	*n[link.OutQueue]--
 	*n[link.OutQueueBytes] -= uint64(r.bytes)
 	*c.endpoint.pool.counters[link.BlockedClients]++
-	if !c.own.takenBack {
+	if !c.own.calledOff {
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
 		if r.deadline = c.patienceEnds(); r.deadline != 0 {
 			c.awaitExpiry()
@@ -212,8 +212,8 @@ func (c *conn) leaveServer() {
 		c.retire()
 	case c.own.client.moving.inFlight(): // if it comes back, see watchDedicated
 	case c.isBlocked():
-		c.own.takenBack, c.own.parting = true, unblockedByMove
-		c.failRequests(c.close(), errTakenBack)
+		c.own.calledOff, c.own.parting = true, unblockedByMove
+		c.failRequests(c.close(), errCalledOff)
 	default:
 		c.end(errMoved)
 	}
@@ -228,16 +228,16 @@ func (p *pool) unblockMisplaced() {
 		for _, c := range slices.Backward(s.primary.dedicated.all) {
 			client := c.own.client
 			if c.isBlocked() && !client.moving.inFlight() && p.placement.one(client.session.waitsFor) != s.index {
-				c.takeBackFor(unblockedByMove)
+				c.callOffFor(unblockedByMove)
 			}
 		}
 	}
 }
 
-// takeBackFor is takeBack, unless that was done for another reason.
-func (c *conn) takeBackFor(parting []byte) {
-	if !c.own.takenBack {
-		c.takeBack(parting)
+// callOffFor is callOff, unless that was done for another reason.
+func (c *conn) callOffFor(parting []byte) {
+	if !c.own.calledOff {
+		c.callOff(parting)
 	}
 }
 

@@ -19,7 +19,7 @@ func (c *client) appendDescription(out []byte) []byte {
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s "+
 		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), s.greeting.db,
-		s.subscriptions.number(aChannel), s.subscriptions.number(aPattern), s.subscriptions.number(aShardChannel), s.tx.number(), s.watch.number(),
+		s.subscriptions.number(kindChannel), s.subscriptions.number(kindPattern), s.subscriptions.number(kindShardChannel), s.tx.number(), s.watch.number(),
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
 		c.lastCommand(), defaultUser, c.redirect(), c.version(), s.libName, s.libVersion)
 }

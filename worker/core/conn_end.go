@@ -16,7 +16,7 @@ func (c *conn) fail(err error) {
 	n := &c.endpoint.counters
 	switch err {
 	case io.EOF:
-		if c.own == nil || !c.own.takenBack { // else it was asked to
+		if c.own == nil || !c.own.calledOff { // else it was asked to
 			*n[link.ServerEOF]++
 		}
 	case unix.ETIMEDOUT: // counts with each request that waits
@@ -37,8 +37,8 @@ func (c *conn) end(err error) {
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
 		c.endpoint.tryNextAddress(c.addr)
 	}
-	if c.own != nil && c.own.takenBack && err == io.EOF {
-		c.failRequests(c.close(), errTakenBack)
+	if c.own != nil && c.own.calledOff && err == io.EOF {
+		c.failRequests(c.close(), errCalledOff)
 		return
 	}
 	tentative := c.tentative && c.head == nil
@@ -75,7 +75,7 @@ func (c *conn) end(err error) {
 func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
-	if c.own != nil && c.own.takenBack {
+	if c.own != nil && c.own.calledOff {
 		text = c.own.parting
 	}
 	for queue != nil {
@@ -84,7 +84,7 @@ func (c *conn) failRequests(queue *request, err error) {
 		r.behind = nil
 		r.state &^= inConn
 		switch {
-		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil, err == errTakenBack:
+		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil, err == errCalledOff:
 		case err == unix.ETIMEDOUT:
 			*c.endpoint.counters[link.ServerTimedout]++
 		default:

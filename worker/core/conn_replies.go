@@ -192,7 +192,7 @@ func (c *conn) pair(reply []byte) error {
 	}
 	c.endpoint.pool.l.answer(r, reply, &c.stream)
 	if err == nil && c.own != nil {
-		c.rest()
+		c.giveBackIfDone()
 	}
 	return err
 }

@@ -52,7 +52,7 @@ type ownConn struct {
 
 	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
 	inFlight  bool   // the client is, and this with it
-	takenBack bool   // the request that waits in the server is called off, see takeBack
+	calledOff bool   // the request that waits in the server is called off, see callOff
 	shut      bool   // hence the connection is shut for writing
 	parting   []byte // what is answered to that request if the server does not
 }
@@ -107,7 +107,7 @@ func (c *client) dedicatedTo(server int) *conn {
 func (c *conn) release(why purpose) {
 	c.own.purposes &^= why
 	if c.head == nil {
-		c.rest()
+		c.giveBackIfDone()
 	}
 }
 
@@ -166,9 +166,9 @@ func (e *endpoint) addDedicated(g *greeting) *conn {
 	return c
 }
 
-// rest is called when a reply has come over a dedicated connection. Once it owes nothing it goes back, if its client does not need
+// giveBackIfDone is called when a reply has come over a dedicated connection. Once it owes nothing it goes back, if its client does not need
 // it any more.
-func (c *conn) rest() {
+func (c *conn) giveBackIfDone() {
 	switch {
 	case c.head != nil:
 		c.park()
@@ -192,7 +192,7 @@ func (c *conn) rest() {
 func (c *conn) giveBack() {
 	e, l := c.endpoint, c.endpoint.pool.l
 	d := &e.dedicated
-	if c.state != connReady || c.own.takenBack || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
+	if c.state != connReady || c.own.calledOff || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
 		c.retire()
 		return
 	}

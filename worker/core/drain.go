@@ -94,7 +94,7 @@ func (c *client) closeIfIdle() {
 		return
 	}
 	if own := c.session.waitsOn; own != nil {
-		own.takeBackFor(unblockedByEnd)
+		own.callOffFor(unblockedByEnd)
 	}
 	if c.idle() {
 		c.stream.Unread = true

@@ -5,7 +5,7 @@ package core
 import "github.com/pinion-proxy/pinion/codec/resp"
 
 func (c *client) ping(cmd *resp.Command, b []byte, args []resp.Span, count int) {
-	if len(b) >= longBytes && count == 2 && !c.pongs() {
+	if len(b) >= longBytes && count == 2 && !c.pingsLikePushes() {
 		c.echoLong(b, args)
 		return
 	}
@@ -14,10 +14,10 @@ func (c *client) ping(cmd *resp.Command, b []byte, args []resp.Span, count int) 
 
 // appendPong appends the reply to PING: to a client that has subscribed in RESP2, one that looks like what is published.
 func (c *client) appendPong(out []byte, cmd *resp.Command, b []byte, args []resp.Span) []byte {
-	switch pongs := c.pongs(); {
+	switch push := c.pingsLikePushes(); {
 	case len(args) > 2:
 		return resp.AppendWrongArity(out, cmd)
-	case pongs:
+	case push:
 		out = resp.AppendBulkString(resp.AppendArray(out, 2), "pong")
 	case len(args) == 1:
 		return resp.AppendSimple(out, "PONG")

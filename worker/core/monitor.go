@@ -14,7 +14,7 @@ import (
 // startMonitoring sends MONITOR, once everything before it is answered. A client that monitors already gets no answer, as from Redis.
 func (c *client) startMonitoring(cmd *resp.Command, b []byte, _ []resp.Span, _ int) {
 	p, l := c.pool, c.pool.l
-	if c.session.monitor != nil || !c.settled() {
+	if c.session.monitor != nil || !c.caughtUp() {
 		return
 	}
 	own, err := (*conn)(nil), error(unix.ECONNREFUSED)

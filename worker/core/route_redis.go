@@ -213,7 +213,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.MonitorsOnly))
 		return
 	}
-	if c.session.tx != nil && !actsAtOnce(cmd) {
+	if c.session.tx != nil && !isNeverQueued(cmd) {
 		c.queueRequest(cmd, b, args, count)
 		return
 	}

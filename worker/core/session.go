@@ -144,7 +144,7 @@ func (c *client) ownSession() *session {
 // version returns the version of the protocol in which the client is answered.
 func (c *client) version() resp.Version { return c.session.greeting.version }
 
-// greetAs has the client's further requests go over server connections of that protocol and database. It must be settled.
+// greetAs has the client's further requests go over server connections of that protocol and database. All that it has asked must be answered.
 func (c *client) greetAs(version resp.Version, db int) {
 	g, before := c.pool.greetingOf(version, db), c.session.greeting
 	if g == before {

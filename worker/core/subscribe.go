@@ -21,10 +21,10 @@ import (
 type channelKind uint8
 
 const (
-	aChannel      channelKind = 0
-	aPattern      channelKind = 1
-	aShardChannel channelKind = 2
-	channelKinds              = 3
+	kindChannel      channelKind = 0
+	kindPattern      channelKind = 1
+	kindShardChannel channelKind = 2
+	channelKinds                 = 3
 )
 
 // Requests to servers, by kind.
@@ -52,19 +52,19 @@ type subscriptions struct {
 func kindOfChannel(cmd *resp.Command) channelKind {
 	switch {
 	case cmd.Name[0] == 'p':
-		return aPattern
+		return kindPattern
 	case strings.HasPrefix(cmd.Name, "ss"), strings.HasPrefix(cmd.Name, "sun"):
-		return aShardChannel
+		return kindShardChannel
 	}
-	return aChannel
+	return kindChannel
 }
 
 // count returns what a confirmation says: how many subscriptions of its kind are left. Channels and patterns count together.
 func (s *subscriptions) count(kind channelKind) int {
-	if kind == aShardChannel {
-		return len(s.of[aShardChannel])
+	if kind == kindShardChannel {
+		return len(s.of[kindShardChannel])
 	}
-	return len(s.of[aChannel]) + len(s.of[aPattern])
+	return len(s.of[kindChannel]) + len(s.of[kindPattern])
 }
 
 // number returns how many subscriptions of a kind there are; s may be nil.
@@ -76,7 +76,7 @@ func (s *subscriptions) number(kind channelKind) int {
 }
 
 // none tells whether the client has no subscription.
-func (s *subscriptions) none() bool { return s.count(aChannel)+s.count(aShardChannel) == 0 }
+func (s *subscriptions) none() bool { return s.count(kindChannel)+s.count(kindShardChannel) == 0 }
 
 // add adds a subscription on a server, or everywhere, unless it is there already.
 func (s *subscriptions) add(kind channelKind, name string, server int) {
@@ -149,7 +149,7 @@ func (c *client) dropSubscriptions() {
 
 // placeOf returns the server of a channel or pattern: everywhere, or resp's noServer if none is live.
 func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
-	if kind == aPattern || kind == aChannel && bytes.HasPrefix(name, []byte("__key")) {
+	if kind == kindPattern || kind == kindChannel && bytes.HasPrefix(name, []byte("__key")) {
 		return everywhere, true
 	}
 	server = p.placement.one(name)
@@ -444,5 +444,5 @@ func (c *client) isSubscriber() bool {
 	return c.session.subscriptions != nil && !c.session.subscriptions.none()
 }
 
-// pongs tells whether PING is answered as a push would be.
-func (c *client) pongs() bool { return c.isSubscriber() && c.version() == resp.RESP2 }
+// pingsLikePushes tells whether PING is answered in the form of a push.
+func (c *client) pingsLikePushes() bool { return c.isSubscriber() && c.version() == resp.RESP2 }

@@ -107,7 +107,7 @@ func (c *client) checkSubscriptions() {
 	if subs == nil || c.moving.inFlight() || c.life != clientOpen {
 		return
 	}
-	for _, kind := range []channelKind{aChannel, aShardChannel} {
+	for _, kind := range []channelKind{kindChannel, kindShardChannel} {
 		for name, old := range subs.of[kind] {
 			if now, live := c.pool.placeOf(kind, []byte(name)); live && now != old {
 				c.moveSubscription(kind, name, old, now)

@@ -96,8 +96,8 @@ func (c *client) abortTransaction() {
 	}
 }
 
-// actsAtOnce tells whether a request is no part of the transaction that it comes in.
-func actsAtOnce(cmd *resp.Command) bool {
+// isNeverQueued tells whether a request that comes within a transaction is carried out at once, or refused, instead of being queued.
+func isNeverQueued(cmd *resp.Command) bool {
 	switch cmd.Local {
 	case resp.LocalMulti, resp.LocalExec, resp.LocalDiscard, resp.LocalWatch, resp.LocalReset, resp.LocalQuit, resp.LocalHangUp:
 		return true

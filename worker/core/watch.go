@@ -129,7 +129,7 @@ func (c *client) endWatch() (done bool) {
 	return true
 }
 
-// dropWatch ends the client's watch, also in the server. It must be settled.
+// dropWatch ends the client's watch, also in the server. All that it has asked must be answered.
 func (c *client) dropWatch() {
 	w := c.session.watch
 	if w == nil {
