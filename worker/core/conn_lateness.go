@@ -248,14 +248,6 @@ func (r *request) isVain(now, usual, least int64) bool {
 // admits tells whether one more fragment fits into what the server answers within half of the timeout.
 func (c *conn) admits() bool { return c.promised < gaugePart/2*c.gauge.limit }
 
-// partOf returns the fanout of which r is a fragment that is waited for; nil: of none.
-func (r *request) partOf() *fanout {
-	if r.parent == nil {
-		return nil
-	}
-	return r.parent.fanout
-}
-
 // giveUp notes that r will have no reply. With a fragment the whole request is given up, unless each reply is of use by itself.
 func (p *pool) giveUp(r *request) {
 	if f := r.partOf(); f != nil && !f.protocol.tolerant() {

@@ -260,13 +260,6 @@ func (c *conn) unlist() {
 	l.memory.Uncharge(ownConnBytes)
 }
 
-// countDescriptor counts a descriptor of the share that servers have: those of dedicated connections are the clients'.
-func (c *conn) countDescriptor(change int) {
-	if c.own == nil {
-		c.endpoint.pool.l.descriptors.toServers += change
-	}
-}
-
 // expireOwn is expire for a dedicated connection. What is late there is one client's alone, and where its requests stand then is
 // unknown.
 func (c *conn) expireOwn() {

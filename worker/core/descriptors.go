@@ -186,3 +186,10 @@ func (l *loop) idlest() (idle *conn) {
 	}
 	return idle
 }
+
+// countDescriptor counts a descriptor of the share that servers have: those of dedicated connections are the clients'.
+func (c *conn) countDescriptor(change int) {
+	if c.own == nil {
+		c.endpoint.pool.l.descriptors.toServers += change
+	}
+}

@@ -140,3 +140,7 @@ func (e *endpoint) warnOpen() {
 	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
 		e.pool.name, e.server.spec.Name, e.address))
 }
+
+// isFormer tells whether the server has moved to another endpoint: no new requests come here, and nothing that happens here
+// counts for the server.
+func (e *endpoint) isFormer() bool { return e.server.primary != e }

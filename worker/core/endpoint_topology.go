@@ -100,7 +100,3 @@ func (s *server) moveTo(at link.Endpoint) {
 		s.primary.preconnect()
 	}
 }
-
-// isFormer tells whether the server has moved to another endpoint: no new requests come here, and nothing that happens here
-// counts for the server.
-func (e *endpoint) isFormer() bool { return e.server.primary != e }

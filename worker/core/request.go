@@ -151,3 +151,11 @@ func (rp *requestPool) tick() {
 		rp.l.timers.Set(&rp.timer, rp.l.now+requestPoolTick)
 	}
 }
+
+// partOf returns the fanout of which r is a fragment that is waited for; nil: of none.
+func (r *request) partOf() *fanout {
+	if r.parent == nil {
+		return nil
+	}
+	return r.parent.fanout
+}
