@@ -3,7 +3,6 @@
 package core
 
 import (
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -66,39 +65,6 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 		return
 	}
 	c.markDirty()
-}
-
-// reform returns the reply to r as the client gets it, a long one as whole; neither: it gets none. What depends on the reply happens.
-func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memory.Buffer) {
-	l := c.pool.l
-	rt := &l.memcacheRoute
-	switch {
-	case c.walk != nil && c.walk.asks == r:
-		c.walkAsked(reply)
-		return nil, nil
-	case r.command == resp.TrackEverywhere:
-		c.trackedEverywhere(reply)
-		if !r.noReply() {
-			return reply, nil
-		}
-		return nil, nil
-	case r.noReply():
-		return nil, nil
-	case !r.form.IsPacket():
-		if r.form.Hides(reply) {
-			return nil, nil
-		}
-		return reply, nil
-	}
-	if size := r.form.MaxBytes(reply); size >= memory.ClaimBytes {
-		if whole, err := l.memory.Get(size); err == nil {
-			whole.B = r.form.Append(whole.B[:0], reply)
-			return nil, whole
-		}
-		reply = c.pool.errorText(errNoMemory)
-	}
-	rt.reply = r.form.Append(rt.reply[:0], reply)
-	return rt.reply, nil
 }
 
 // deliver writes the replies at the front of the out queue that have come. A long merged one takes several turns.

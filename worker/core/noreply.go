@@ -1,59 +1,45 @@
-// Requests whose clients want no reply: those with noreply of memcached, and those after CLIENT REPLY of Redis. Servers reply all
-// the same, since replies are paired in order; client.reform drops what comes.
+// Replies that do not reach the client as the server has sent them: not at all, where it wants none (noreply of memcached, CLIENT REPLY
+// of Redis), or in another form. Servers reply to every request, since replies are paired in order.
 
 package core
 
 import (
-	"bytes"
-
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
 // noReply tells whether the client wants no reply to r.
 func (r *request) noReply() bool { return r.state&isNoReply != 0 }
 
-// replyMode is which replies a client wants.
-type replyMode uint8
-
-const (
-	replyAll      replyMode = iota
-	replySkipNext           // none to the next request
-	replyNone               // none at all
-	replySkipping           // none to the request at hand
-)
-
-// isNone tells whether the client wants no reply to the request at hand.
-func (m replyMode) isNone() bool { return m >= replyNone }
-
-// forNext returns the mode of the next request.
-func (m replyMode) forNext() replyMode {
-	switch m {
-	case replySkipNext:
-		return replySkipping
-	case replySkipping:
-		return replyAll
-	}
-	return m
-}
-
-// setReplies appends the reply to CLIENT REPLY: only ON has one.
-func (c *client) setReplies(out, word []byte) []byte {
+// reform returns the reply to r as the client gets it, a long one as whole; neither: it gets none. What depends on the reply happens.
+func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memory.Buffer) {
+	l := c.pool.l
+	rt := &l.memcacheRoute
 	switch {
-	case bytes.EqualFold(word, []byte("ON")):
-		if !c.session.plain {
-			c.session.reply = replyAll
+	case c.walk != nil && c.walk.asks == r:
+		c.walkAsked(reply)
+		return nil, nil
+	case r.command == resp.TrackEverywhere:
+		c.trackedEverywhere(reply)
+		if !r.noReply() {
+			return reply, nil
 		}
-		return resp.AppendSimple(out, "OK")
-	case bytes.EqualFold(word, []byte("OFF")):
-		c.ownSession().reply = replyNone
-		c.session.eachRequest = true
-	case bytes.EqualFold(word, []byte("SKIP")):
-		if c.session.reply != replyNone {
-			c.ownSession().reply = replySkipNext
-			c.session.eachRequest = true
+		return nil, nil
+	case r.noReply():
+		return nil, nil
+	case !r.form.IsPacket():
+		if r.form.Hides(reply) {
+			return nil, nil
 		}
-	default:
-		return resp.AppendError(out, resp.SyntaxError)
+		return reply, nil
 	}
-	return out
+	if size := r.form.MaxBytes(reply); size >= memory.ClaimBytes {
+		if whole, err := l.memory.Get(size); err == nil {
+			whole.B = r.form.Append(whole.B[:0], reply)
+			return nil, whole
+		}
+		reply = c.pool.errorText(errNoMemory)
+	}
+	rt.reply = r.form.Append(rt.reply[:0], reply)
+	return rt.reply, nil
 }
