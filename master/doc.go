@@ -21,7 +21,8 @@
 //	signal, intent, admin, reload        what the operator asks for, and configuration, the file that it means
 //	generation, generations, slot        the workers, and worker_*: one is spawned, reports, is told, hangs, ends, is reaped
 //	listen, listener_*, socket_paths     the listening sockets, whichever worker accepts from them
-//	handoff_*, other_masters, topology   from one generation to the next, see below
+//	handoff_*, other_masters             from one generation to the next, see below
+//	discovery, topology                  where servers are that fail over: found out by package discover, told to workers
 //	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps
 //	totals, statistics, status, limits, lost_clients, log_file, watch, service_manager, stop, upgrade
 //

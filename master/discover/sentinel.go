@@ -70,9 +70,11 @@ type sentinel struct {
 	answered func(answer)
 	switched func(master string)
 
-	client  *redis.Client
-	reached atomic.Pointer[string] // the address that the latest connection has led to
-	asked   int
+	client    *redis.Client
+	published *redis.PubSub // nil: it has not answered the last question
+	heard     <-chan any
+	reached   atomic.Pointer[string] // the address that the latest connection has led to
+	asked     int
 }
 
 // run asks each second, whenever askNow says so, and each time that the subscription begins anew: what was published before is
@@ -90,26 +92,56 @@ func (s *sentinel) run(ctx context.Context) {
 	}
 	s.client = redis.NewClient(o)
 	defer s.client.Close()
-	s.ask(ctx)
-	published := s.client.Subscribe(ctx, switchMaster)
-	defer published.Close()
-	heard := published.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(time.Second), redis.WithChannelPingTimeout(patience),
-		redis.WithChannelReconnectTimeout(patience))
+	defer s.unsubscribe()
+	for {
+		if s.ask(ctx) {
+			s.subscribe(ctx)
+		} else {
+			s.unsubscribe()
+		}
+		s.wait(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// wait waits until it is time to ask again.
+func (s *sentinel) wait(ctx context.Context) {
+	again := time.NewTimer(askEvery + rand.N(askSpread))
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case event := <-heard:
+		case event := <-s.heard:
 			if m, ok := event.(*redis.Message); ok {
 				s.publishes(m.Payload)
 				continue
 			}
-			s.ask(ctx)
+			return
 		case <-s.askNow:
-			s.ask(ctx)
-		case <-time.After(askEvery + rand.N(askSpread)):
-			s.ask(ctx)
+			return
+		case <-again.C:
+			return
 		}
+	}
+}
+
+// subscribe subscribes to what the sentinel publishes, if it is not done. The library does so again where the connection is lost,
+// ten times a second: only as long as the sentinel answers otherwise.
+func (s *sentinel) subscribe(ctx context.Context) {
+	if s.published == nil {
+		s.published = s.client.Subscribe(ctx, switchMaster)
+		s.heard = s.published.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(time.Second), redis.WithChannelPingTimeout(patience),
+			redis.WithChannelReconnectTimeout(patience))
+	}
+}
+
+func (s *sentinel) unsubscribe() {
+	if s.published != nil {
+		s.published.Close()
+		s.published, s.heard = nil, nil
 	}
 }
 
@@ -121,8 +153,8 @@ func (s *sentinel) publishes(payload string) {
 	}
 }
 
-// ask asks for each master where it is, and now and then for the other sentinels.
-func (s *sentinel) ask(ctx context.Context) {
+// ask asks for each master where it is, and now and then for the other sentinels. It tells whether there was an answer.
+func (s *sentinel) ask(ctx context.Context) bool {
 	type question struct {
 		epoch   *redis.MapStringStringCmd
 		address *redis.StringSliceCmd
@@ -150,14 +182,14 @@ func (s *sentinel) ask(ctx context.Context) {
 		return p.Process(ctx, id)
 	})
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	a := answer{from: s.address}
 	var said redis.Error
-	if err != nil && !errors.As(err, &said) {
+	if err != nil && (!errors.As(err, &said) || redis.IsAuthError(err)) {
 		a.failure = plain(err)
 		s.answered(a)
-		return
+		return false
 	}
 	s.asked++
 	if to := s.reached.Load(); to != nil {
@@ -173,6 +205,7 @@ func (s *sentinel) ask(ctx context.Context) {
 		}
 	}
 	s.answered(a)
+	return true
 }
 
 // plain returns the cause of an error without the addresses that it names.
