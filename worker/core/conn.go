@@ -235,5 +235,8 @@ func (c *conn) becomeReady() {
 	if c.preconnecting {
 		c.endpoint.notePreconnect(c, true)
 	}
+	if c.own == nil { // else a server that accepts and does not answer would get all of them at once
+		c.endpoint.server.subscribeNow()
+	}
 	c.markDirty()
 }

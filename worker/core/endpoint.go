@@ -127,6 +127,7 @@ func (e *endpoint) succeeded() {
 	if e.trouble != "" {
 		e.trouble = ""
 		e.server.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))
+		e.server.subscribeNow()
 	}
 	e.server.succeeded()
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	// subscribePause is how often a server that is gone is tried, by one client.
-	subscribePause = 250 * time.Millisecond
+	subscribePause = 100 * time.Millisecond
 	// subscribeBatch is how many clients subscribe again in one turn, once it is back.
 	subscribeBatch = 64
 )
@@ -47,6 +47,14 @@ func (s *server) subscribePause() int64 {
 		return int64(subscribePause)
 	}
 	return 0
+}
+
+// subscribeNow is called when a shared connection to the server has come about, and when it answers again: who waits to subscribe there need
+// not wait any longer.
+func (s *server) subscribeNow() {
+	if r, l := &s.resubscription, s.pool.l; len(r.clients) > 0 {
+		l.timers.Set(&r.timer, l.now)
+	}
 }
 
 // subscribeAgain subscribes again for some clients; where it is not known that the server is back, for one.
