@@ -40,7 +40,7 @@ func (c *client) leave() {
 
 // endIfDone closes or lingers once the client has got what it is owed.
 func (c *client) endIfDone() {
-	if c.head != nil || c.stream.Out.Len() > 0 {
+	if c.head != nil || c.walk != nil || c.stream.Out.Len() > 0 {
 		return
 	}
 	switch c.life {

@@ -17,7 +17,7 @@ const (
 
 // keyWalk is a long request whose keys are being looked at. Its client is not read meanwhile. Loop only.
 type keyWalk struct {
-	request *request       // in the out queue
+	request *request       // in the out queue; nil: none, see subscribe_many.go
 	b       *memory.Buffer // its bytes, but for those that a division has taken out
 	left    int            // keys to be looked at
 	asks    *request       // what must be answered before that; nil: nothing

@@ -81,7 +81,7 @@ func (c *client) quiescent() bool {
 
 // settlesNow tells that nothing is to be waited for before the client moves.
 func (c *client) settlesNow() bool {
-	return c.head == nil || c.head == c.tail && c.session.waitsOn != nil && c.session.waitsOn.isParked()
+	return c.walk == nil && (c.head == nil || c.head == c.tail && c.session.waitsOn != nil && c.session.waitsOn.isParked())
 }
 
 // resume reads and writes a client again that is frozen no more.

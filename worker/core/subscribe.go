@@ -161,26 +161,25 @@ func (c *client) changeSubscriptions(cmd *resp.Command, b []byte, args []resp.Sp
 	if s := c.session.subscriptions; (s == nil || int(c.owed) != s.pending) && !c.caughtUp() {
 		return
 	}
-	if len(args) < count {
-		if count > maxOptions {
-			c.respondScratch(resp.AppendTooMany(c.pool.l.scratch[:0], cmd, maxOptions))
-			return
-		}
-		_, c.pool.l.redisRoute.args, _ = resp.ConsumeRequest(b, c.pool.l.redisRoute.args)
-		args = c.pool.l.redisRoute.args
-	}
 	kind := kindOfChannel(cmd)
 	switch {
-	case cmd.Local == resp.LocalSubscribe:
-		for _, arg := range args[1:] {
-			c.subscribe(cmd, kind, arg.Of(b))
-		}
-	case len(args) == 1:
+	case len(args) < count:
+		c.walkChannels(cmd, b, args[0].End(), count-1)
+	case count == 1 && cmd.Local == resp.LocalUnsubscribe:
 		c.unsubscribeAll(cmd, kind)
 	default:
 		for _, arg := range args[1:] {
-			c.unsubscribe(cmd, kind, string(arg.Of(b)))
+			c.onSubscription(cmd, kind, arg.Of(b))
 		}
+	}
+}
+
+// onSubscription does what the command asks with one channel or pattern.
+func (c *client) onSubscription(cmd *resp.Command, kind channelKind, name []byte) {
+	if cmd.Local == resp.LocalSubscribe {
+		c.subscribe(cmd, kind, name)
+	} else {
+		c.unsubscribe(cmd, kind, string(name))
 	}
 }
 
@@ -275,6 +274,10 @@ func (c *client) unsubscribeAll(cmd *resp.Command, kind channelKind) {
 			count = s.count(kind)
 		}
 		c.confirmHere(cmd, nil, count)
+		return
+	}
+	if len(s.of[kind]) > mostHeadArgs {
+		c.walkAllChannels(cmd, kind)
 		return
 	}
 	for name := range s.of[kind] {
