@@ -484,7 +484,7 @@ func isKnown(reply []byte) bool {
 		"Network is unreachable", "Too many open files", "Cannot assign requested address", "No space left on device",
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
 		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
-		"Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD", "UNBLOCKED the key has moved",
+		foreignCause(errOpenTransaction), "Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD", "UNBLOCKED the key has moved",
 	} {
 		if bytes.Contains(reply, []byte(known)) {
 			return true

@@ -4,6 +4,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -72,7 +73,7 @@ func (t *transactionTrial) cost() (bytes int) { return cap(t.reply) }
 
 func (t *transactionTrial) drop(*memory.Allocator) {}
 
-// noteTransaction is called with the reply to an EXEC. An error means that the server is not known to do transactions.
+// noteTransaction is called with the reply to an EXEC, and returns why the connection ends, if it does: the server may go on to queue.
 func (c *conn) noteTransaction(reply []byte) error {
 	e := c.endpoint
 	switch {
@@ -80,8 +81,10 @@ func (c *conn) noteTransaction(reply []byte) error {
 		e.transacts = true
 	case resp.IsExecWithoutMulti(reply):
 		e.transacts = false
-	case !resp.IsExecAbort(reply):
-		e.transacts = false
+	case resp.IsExecAbort(reply):
+	case resp.IsOutOfService(reply):
+		return &refusal{bytes.Clone(reply)}
+	default:
 		return errOpenTransaction
 	}
 	return nil
