@@ -132,6 +132,14 @@ func (l Liveness) Claim(now, leaseMillis int64) (next Liveness, ok bool) {
 	return l.become(Probing, ahead(now, max(leaseMillis, 1))), true
 }
 
+// Hasten has an ejected server be probed now: it is another one. Others stay what they are.
+func (l Liveness) Hasten(now int64) Liveness {
+	if l.State() != Ejected {
+		return l
+	}
+	return newLiveness(Ejected, min(now, l.until(now)))
+}
+
 // Readmit returns a server that was probed well to the ring. It panics if l is not the word of a probe.
 func (l Liveness) Readmit() Liveness { return l.become(Live, 0) }
 

@@ -217,6 +217,23 @@ func TestLivenessSettings(t *testing.T) {
 	}
 }
 
+// Only an ejection can be cut short, and it is not made longer.
+func TestLivenessHasten(t *testing.T) {
+	ejected, _ := Liveness(0).Fail(0, 1, testRetry)
+	if ms, ok := ejected.Hasten(5).RetryAt(5); ms != 5 || !ok {
+		t.Errorf("due at %d, %v", ms, ok)
+	}
+	if ms, _ := ejected.Hasten(3 * testRetry).RetryAt(3 * testRetry); ms != testRetry {
+		t.Errorf("what was due is due at %d", ms)
+	}
+	probing, _ := ejected.Claim(testRetry, testLease)
+	for _, word := range []Liveness{0, 1, probing} {
+		if word.Hasten(0) != word {
+			t.Errorf("%v becomes %v", word, word.Hasten(0))
+		}
+	}
+}
+
 func TestLivenessNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		l, _ := Liveness(0).Fail(0, 1, testRetry)

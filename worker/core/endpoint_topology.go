@@ -93,6 +93,9 @@ func (s *server) moveTo(at link.Endpoint) {
 	for _, conns := range old.others {
 		s.pool.l.descriptors.serverSockets -= len(conns)
 	}
+	if word := s.liveness(); !word.Alive() && s.swap(word, word.Hasten(s.pool.l.liveMillis())) {
+		s.tryRetry()
+	}
 	switch {
 	case s.primary.checked:
 		s.primary.openForCheck()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -151,6 +152,30 @@ func TestOldAddressFails(t *testing.T) {
 	if !l.pools[0].servers[0].liveness().Alive() {
 		t.Error("the server is ejected for it")
 	}
+	r.asked(c, other)
+}
+
+// A server that is ejected is probed at once where it is now, however long it was to be left alone.
+func TestEjectedServerMoves(t *testing.T) {
+	r, l, other := discovering(t)
+	spec := l.pools[0].spec
+	spec.AutoEjectHosts, spec.ServerFailureLimit, spec.ServerRetryTimeout = true, 1, time.Hour
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "a"))
+	r.turn()
+	r.servers[0].hangUp()
+	r.turn()
+	if l.pools[0].servers[0].liveness().Alive() {
+		t.Fatalf("the server is not ejected, the client got %q", c.take())
+	}
+	c.take()
+	r.movesTo(l, 2, other)
+	probe := other.conns[len(other.conns)-1]
+	if got := string(probe.take()); got != string(redisRequestOf("PING")) {
+		t.Fatalf("%s got %q", other.name, got)
+	}
+	probe.send([]byte("+PONG\r\n"))
+	r.turn()
 	r.asked(c, other)
 }
 
