@@ -100,6 +100,8 @@ func (n *newSide) handle(msg message) {
 		}
 	case msg.Kind == messageCounters && n.phase == newPrepared:
 		n.mapOldCounters(msg)
+	case msg.Kind == messageTopology && n.g == nil:
+		n.welcome.updateTopology(msg.Topology)
 	case msg.Kind == messageTopology:
 		n.m.takeTopology(msg.Topology)
 	case msg.Kind == messagePeer:

@@ -60,6 +60,16 @@ func (m *master) takeTopology(t *link.Topology) {
 	}
 }
 
+// updateTopology takes over what a later message says of the pools that the welcome has told of.
+func (m *message) updateTopology(later *link.Topology) {
+	if m.Topology == nil || later == nil {
+		return
+	}
+	for _, p := range later.Pools {
+		m.Topology.Replace(p)
+	}
+}
+
 // passTopology sends a worker its specification with the present topology.
 func (m *master) passTopology(s *slot) {
 	spec := m.launch(s).Spec
