@@ -272,6 +272,7 @@ func (c *conn) follow(before, r *request) {
 // is not sent any more.
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
+	c.giveUpTransactions()
 	c.stream.Out.Drain(l.memory, c.unfinished())
 	first, last, count, out, meta := c.firstUnbegun(), c.tail, c.unbegun, c.stream.Out, c.meta
 	c.stream.Out = stream.Output{}
@@ -303,6 +304,17 @@ func (c *conn) renew() {
 	}
 	c.open()
 	c.awaitExpiry()
+}
+
+// giveUpTransactions gives up those of which nothing is written: the server that the next connection reaches need not do any, and was
+// not tried.
+func (c *conn) giveUpTransactions() {
+	for r := c.firstUnbegun(); r != nil; r = r.behind {
+		if r.isTransaction() {
+			r.deadline = c.endpoint.pool.l.now
+		}
+	}
+	c.giveUp(0, c.unbegun)
 }
 
 // isWaitedFor tells whether it is the server's turn: it owes a reply, or is to read the rest of what it has answered early,
