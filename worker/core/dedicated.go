@@ -180,7 +180,7 @@ func (c *conn) giveBackIfDone() {
 		c.own.purposes &^= forBlocking
 		c.own.client.session.waitsOn = nil
 	}
-	if s := c.own.client.session.subscriptions; s == nil || s.on[c.endpoint.server.index] == 0 {
+	if s := c.own.client.session.subscriptions; s == nil || s.perServer[c.endpoint.server.index] == 0 {
 		c.own.purposes &^= forSubscription
 	}
 	if c.own.purposes == 0 {

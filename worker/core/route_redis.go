@@ -179,7 +179,7 @@ func (c *client) refuseProtocol(err error) {
 	c.leave()
 }
 
-// redisRequest routes one request of count arguments, the first of which are args, by the command table.
+// redisRequest looks up one request of count arguments, the first of which are args, in the command table, and has it routed.
 func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	cmd := resp.Lookup(args[0].Of(b))
 	if c.session.eachRequest {
@@ -209,6 +209,11 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		return
 	}
 	c.last = cmd.ID + 1
+	c.routeRedis(cmd, b, args, count)
+}
+
+// routeRedis brings a well-formed request to where it is answered, if the client's session allows it.
+func (c *client) routeRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if c.session.monitor != nil && cmd.UsesKeyspace() {
 		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.MonitorsOnly))
 		return

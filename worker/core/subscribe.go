@@ -2,29 +2,18 @@
 // are subscribed on every server. The client has a connection of its own to each server that holds one of its subscriptions, and
 // gets what that sends, as it comes.
 //
-// What a client has subscribed it stays subscribed to, whatever happens to servers: subscribe_again.go.
+// subscriptions.go has what a client has subscribed to, which it stays subscribed to whatever happens to servers (subscribe_again.go), and
+// subscribe_push.go what servers send.
 
 package core
 
 import (
 	"bytes"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/sock"
-)
-
-// channelKind is what a name that is subscribed to stands for. The numbers go to other workers.
-type channelKind uint8
-
-const (
-	kindChannel      channelKind = 0
-	kindPattern      channelKind = 1
-	kindShardChannel channelKind = 2
-	channelKinds                 = 3
 )
 
 // Requests to servers, by kind.
@@ -32,120 +21,6 @@ var (
 	subscribeNames   = [channelKinds]string{"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"}
 	unsubscribeNames = [channelKinds]string{"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"}
 )
-
-// everywhere stands for all servers.
-const everywhere = -1
-
-// subscriptionBytes is about what one subscription costs beside its name.
-const subscriptionBytes = 64
-
-// subscriptions are those of one client. Loop only.
-type subscriptions struct {
-	of      [channelKinds]map[string]int // by name: the server that it is subscribed on, or everywhere
-	on      []int32                      // for each server how many there are on it
-	pending int                          // confirmations that the client waits for
-	left    map[*request]int             // for each of those that several servers send: how many have not
-	bytes   int                          // that all this takes, about
-}
-
-// kindOfChannel returns what the arguments of a command on subscriptions are.
-func kindOfChannel(cmd *resp.Command) channelKind {
-	switch {
-	case cmd.Name[0] == 'p':
-		return kindPattern
-	case strings.HasPrefix(cmd.Name, "ss"), strings.HasPrefix(cmd.Name, "sun"):
-		return kindShardChannel
-	}
-	return kindChannel
-}
-
-// count returns what a confirmation says: how many subscriptions of its kind are left. Channels and patterns count together.
-func (s *subscriptions) count(kind channelKind) int {
-	if kind == kindShardChannel {
-		return len(s.of[kindShardChannel])
-	}
-	return len(s.of[kindChannel]) + len(s.of[kindPattern])
-}
-
-// number returns how many subscriptions of a kind there are; s may be nil.
-func (s *subscriptions) number(kind channelKind) int {
-	if s == nil {
-		return 0
-	}
-	return len(s.of[kind])
-}
-
-// none tells whether the client has no subscription.
-func (s *subscriptions) none() bool { return s.count(kindChannel)+s.count(kindShardChannel) == 0 }
-
-// add adds a subscription on a server, or everywhere, unless it is there already.
-func (s *subscriptions) add(kind channelKind, name string, server int) {
-	if _, ok := s.of[kind][name]; ok {
-		return
-	}
-	if s.of[kind] == nil {
-		s.of[kind] = map[string]int{}
-	}
-	s.of[kind][name] = server
-	s.bytes += subscriptionBytes + len(name)
-	s.counts(server, 1)
-}
-
-// remove removes a subscription.
-func (s *subscriptions) remove(kind channelKind, name string) {
-	server := s.of[kind][name]
-	delete(s.of[kind], name)
-	s.bytes -= subscriptionBytes + len(name)
-	s.counts(server, -1)
-}
-
-func (s *subscriptions) counts(server int, change int32) {
-	if server != everywhere {
-		s.on[server] += change
-		return
-	}
-	for i := range s.on {
-		s.on[i] += change
-	}
-}
-
-// serversOf calls do for each server that a subscription on server is on.
-func (s *subscriptions) serversOf(server int) func(do func(int) bool) {
-	return func(do func(int) bool) {
-		for i := range s.on {
-			if (server == everywhere || server == i) && !do(i) {
-				return
-			}
-		}
-	}
-}
-
-// cost returns how many bytes are kept; s may be nil.
-func (s *subscriptions) cost() int {
-	if s == nil {
-		return 0
-	}
-	return s.bytes
-}
-
-// ownSubscriptions returns the client's subscriptions, made when first needed.
-func (c *client) ownSubscriptions() *subscriptions {
-	if c.session.subscriptions == nil {
-		c.changeSession(func(s *session) {
-			s.subscriptions = &subscriptions{on: make([]int32, len(c.pool.servers)), left: map[*request]int{}, bytes: 256 + 4*len(c.pool.servers)}
-		})
-		*c.pool.counters[link.Subscribers]++
-	}
-	return c.session.subscriptions
-}
-
-// dropSubscriptions forgets what the client has subscribed to.
-func (c *client) dropSubscriptions() {
-	if c.session.subscriptions != nil {
-		*c.pool.counters[link.Subscribers]--
-		c.changeSession(func(s *session) { s.subscriptions = nil })
-	}
-}
 
 // placeOf returns the server of a channel or pattern: everywhere, or resp's noServer if none is live.
 func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
@@ -226,9 +101,9 @@ func (c *client) sendSubscription(cmd *resp.Command, request string, name []byte
 		c.dedicatedTo(server).send(r, l.scratch, nil)
 		return
 	}
-	for i := range s.on {
+	for i := range s.perServer {
 		if own := c.dedicatedTo(i); own != nil {
-			s.left[r]++
+			s.unconfirmed[r]++
 			part := l.requests.get()
 			part.parent, part.state = r, isSubscription
 			own.send(part, l.scratch, nil)
@@ -250,7 +125,7 @@ func (c *client) unsubscribe(cmd *resp.Command, kind channelKind, name string) {
 		c.confirmHere(cmd, []byte(name), 0)
 		return
 	}
-	server, ok := s.of[kind][name]
+	server, ok := s.byName[kind][name]
 	if ok {
 		c.changeSession(func(*session) { s.remove(kind, name) })
 	}
@@ -268,7 +143,7 @@ func (c *client) unsubscribe(cmd *resp.Command, kind channelKind, name string) {
 // unsubscribeAll ends all subscriptions of a kind.
 func (c *client) unsubscribeAll(cmd *resp.Command, kind channelKind) {
 	s := c.session.subscriptions
-	if s == nil || len(s.of[kind]) == 0 {
+	if s == nil || len(s.byName[kind]) == 0 {
 		count := 0
 		if s != nil {
 			count = s.count(kind)
@@ -276,11 +151,11 @@ func (c *client) unsubscribeAll(cmd *resp.Command, kind channelKind) {
 		c.confirmHere(cmd, nil, count)
 		return
 	}
-	if len(s.of[kind]) > mostHeadArgs {
+	if len(s.byName[kind]) > mostHeadArgs {
 		c.walkAllChannels(cmd, kind)
 		return
 	}
-	for name := range s.of[kind] {
+	for name := range s.byName[kind] {
 		c.unsubscribe(cmd, kind, name)
 	}
 }
@@ -316,11 +191,11 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 	if failed && !resp.IsError(reply) {
 		reply = c.pool.errorText(errGarbage)
 	}
-	if s.left[whole] > 1 && !failed {
-		s.left[whole]--
+	if s.unconfirmed[whole] > 1 && !failed {
+		s.unconfirmed[whole]--
 		return
 	}
-	delete(s.left, whole)
+	delete(s.unconfirmed, whole)
 	s.pending--
 	whole.client = nil
 	if failed {
@@ -336,97 +211,6 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 	l.forget(whole)
 }
 
-// pushed handles what a server has sent on a dedicated connection without being asked, and tells whether this is such a thing.
-func (c *conn) pushed(reply []byte) bool {
-	push := resp.IsPush(reply)
-	if c.own.purposes&forMonitoring != 0 {
-		return c.monitored(reply)
-	}
-	if !push && c.own.purposes&forSubscription == 0 {
-		return false
-	}
-	switch resp.NoticeOf(reply) {
-	case resp.Published:
-		c.delayAcknowledgements()
-		if client := c.own.client; client != nil {
-			client.deliverPush(reply, c)
-		}
-		return true
-	case resp.Confirmed:
-		return false
-	}
-	if client := c.own.client; client != nil && c.own.purposes&forTracking != 0 && resp.IsInvalidation(reply) {
-		client.deliverInvalidation(reply, &c.stream)
-	}
-	return push
-}
-
-// delayAcknowledgements is called for each message. The kernel acknowledges it as soon as it is read, unless something is sent to the
-// server soon: it never is, and these are an eighth of what a message costs.
-func (c *conn) delayAcknowledgements() {
-	now, own := c.endpoint.pool.l.now, c.own
-	switch pause := now - own.published; {
-	case pause >= int64(sock.DelayedAcknowledgement): // by now it does so again
-		own.delayed = false
-	case !own.delayed && c.endpoint.network == "tcp":
-		own.delayed = true
-		sock.DelayAcknowledgements(c.stream.FD())
-	}
-	own.published = now
-}
-
-// deliverPush writes what a server has pushed, between replies. It comes behind the confirmations that were sent before it over the
-// same connection, and before those that were not.
-func (c *client) deliverPush(b []byte, from *conn) {
-	l := c.pool.l
-	next := c.nextConfirmed(from)
-	switch {
-	case c.isMerging(), next == nil && c.awaitsConfirmation():
-		c.respondLater(c.holdReply(b, &from.stream))
-	case next != nil && next != c.head:
-		c.respondBefore(next, c.holdReply(b, &from.stream))
-	default:
-		if claimed := from.stream.Claim(b); claimed != nil {
-			c.stream.Out.Adopt(claimed)
-		} else {
-			c.stream.Out.Append(l.memory, b)
-		}
-	}
-	l.io.Spent += requestToll
-	c.markDirty()
-}
-
-// awaitsConfirmation tells whether a confirmation of a subscription is to come.
-func (c *client) awaitsConfirmation() bool {
-	return c.head != nil && c.session.subscriptions != nil && c.session.subscriptions.pending > 0
-}
-
-// nextConfirmed returns the client's request that the next confirmation over one of its connections is for, or for a part of; nil:
-// none is to come.
-func (c *client) nextConfirmed(from *conn) *request {
-	for r := from.head; r != nil; r = r.behind {
-		if r.owner() == c && r.state&isSubscription != 0 {
-			if r.parent != nil {
-				return r.parent
-			}
-			return r
-		}
-	}
-	return nil
-}
-
-// respondBefore has a reply wait in front of a request that is in the out queue and not at its head.
-func (c *client) respondBefore(next *request, reply heldReply) {
-	r := c.pool.l.requests.get()
-	r.reply, r.state, r.next = reply, isDone|inClient, next
-	before := c.head
-	for before.next != next {
-		before = before.next
-	}
-	before.next = r
-	c.owed++
-}
-
 // allowsCommand tells whether a client may ask this while it has subscriptions, or answers that it may not. In RESP2, pushes look
 // like replies, so Redis allows few commands. In RESP3 those that are answered elsewhere wait for the confirmations before them.
 func (c *client) allowsCommand(cmd *resp.Command) bool {
@@ -440,11 +224,6 @@ func (c *client) allowsCommand(cmd *resp.Command) bool {
 	}
 	c.respondScratch(resp.AppendOnlySubscriber(c.pool.l.scratch[:0], cmd))
 	return false
-}
-
-// isSubscriber tells whether the client has a subscription.
-func (c *client) isSubscriber() bool {
-	return c.session.subscriptions != nil && !c.session.subscriptions.none()
 }
 
 // pingsLikePushes tells whether PING is answered in the form of a push.

@@ -26,7 +26,7 @@ type resubscription struct {
 
 // lostSubscriptions is called when the client's connection to a server has ended that held subscriptions.
 func (c *client) lostSubscriptions(s *server) {
-	if c.life != clientOpen || c.session.subscriptions == nil || c.session.subscriptions.on[s.index] == 0 {
+	if c.life != clientOpen || c.session.subscriptions == nil || c.session.subscriptions.perServer[s.index] == 0 {
 		return
 	}
 	s.subscribeLater(c)
@@ -82,7 +82,7 @@ func (s *server) subscribeAgain() {
 func (c *client) subscribeAgain(s *server) (done bool) {
 	subs := c.session.subscriptions
 	switch own := c.dedicatedTo(s.index); {
-	case c.life != clientOpen, c.moving.inFlight(), subs == nil, subs.on[s.index] == 0: // if it comes back, see watchDedicated
+	case c.life != clientOpen, c.moving.inFlight(), subs == nil, subs.perServer[s.index] == 0: // if it comes back, see watchDedicated
 		return true
 	case own != nil && own.own.purposes&forSubscription != 0:
 		return true
@@ -90,8 +90,8 @@ func (c *client) subscribeAgain(s *server) (done bool) {
 	if _, err := c.dedicate(s.index, forSubscription); err != nil {
 		return false
 	}
-	for kind := range subs.of {
-		for name, server := range subs.of[kind] {
+	for kind := range subs.byName {
+		for name, server := range subs.byName[kind] {
 			if server == everywhere || server == s.index {
 				c.tell(s.index, subscribeNames[kind], name)
 			}
@@ -116,7 +116,7 @@ func (c *client) checkSubscriptions() {
 		return
 	}
 	for _, kind := range []channelKind{kindChannel, kindShardChannel} {
-		for name, old := range subs.of[kind] {
+		for name, old := range subs.byName[kind] {
 			if now, live := c.pool.placeOf(kind, []byte(name)); live && now != old {
 				c.moveSubscription(kind, name, old, now)
 			}
@@ -124,9 +124,9 @@ func (c *client) checkSubscriptions() {
 	}
 	for _, s := range c.pool.servers {
 		switch own := c.dedicatedTo(s.index); {
-		case subs.on[s.index] > 0 && (own == nil || own.own.purposes&forSubscription == 0):
+		case subs.perServer[s.index] > 0 && (own == nil || own.own.purposes&forSubscription == 0):
 			s.subscribeLater(c)
-		case own != nil && subs.on[s.index] == 0 && own.head == nil:
+		case own != nil && subs.perServer[s.index] == 0 && own.head == nil:
 			own.release(forSubscription)
 		}
 	}
@@ -134,8 +134,8 @@ func (c *client) checkSubscriptions() {
 
 // recordOf returns what a server holds, to be written down.
 func (s *subscriptions) recordOf(server int) (all []handoff.Subscription) {
-	for kind := range s.of {
-		for name, on := range s.of[kind] {
+	for kind := range s.byName {
+		for name, on := range s.byName[kind] {
 			if on == server || on == everywhere {
 				all = append(all, handoff.Subscription{Kind: uint8(kind), Name: name})
 			}
@@ -150,8 +150,8 @@ func (c *client) subscriptionsWithout() (all []handoff.Subscription) {
 	if subs == nil {
 		return nil
 	}
-	for i := range subs.on {
-		if own := c.dedicatedTo(i); subs.on[i] > 0 && (own == nil || own.own.purposes&forSubscription == 0) {
+	for i := range subs.perServer {
+		if own := c.dedicatedTo(i); subs.perServer[i] > 0 && (own == nil || own.own.purposes&forSubscription == 0) {
 			all = append(all, subs.recordOf(i)...)
 		}
 	}
@@ -183,7 +183,7 @@ func (c *client) adoptSubscriptions(r *handoff.Record) {
 // moveSubscription subscribes to a channel on the server where it lives now, and no more where it did.
 func (c *client) moveSubscription(kind channelKind, name string, old, now int) {
 	subs := c.session.subscriptions
-	subs.of[kind][name] = now
+	subs.byName[kind][name] = now
 	subs.counts(old, -1)
 	subs.counts(now, 1)
 	if own := c.dedicatedTo(now); own != nil && own.own.purposes&forSubscription != 0 {

@@ -29,7 +29,7 @@ func (c *client) walkAllChannels(cmd *resp.Command, kind channelKind) {
 	const most = 16 // bytes of a name's length and line ends
 	s := c.session.subscriptions
 	size := 0
-	for name := range s.of[kind] {
+	for name := range s.byName[kind] {
 		size += most + len(name)
 	}
 	whole, err := c.pool.l.memory.Get(size)
@@ -37,10 +37,10 @@ func (c *client) walkAllChannels(cmd *resp.Command, kind channelKind) {
 		c.failSubscription(c.pool.errorText(errNoMemory))
 		return
 	}
-	for name := range s.of[kind] {
+	for name := range s.byName[kind] {
 		whole.B = resp.AppendBulkString(whole.B, name)
 	}
-	c.walkNames(cmd, whole, 0, len(s.of[kind]))
+	c.walkNames(cmd, whole, 0, len(s.byName[kind]))
 }
 
 // walkNames begins to walk over whole, which it takes. Nothing in the out queue stands for the walk: each name has a confirmation.
