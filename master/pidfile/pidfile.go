@@ -1,3 +1,5 @@
+// The pid file: overwritten in place, and removed only by the process that it names.
+
 package pidfile
 
 import (

@@ -1,3 +1,5 @@
+// When the file has another content: notifications of everything that its path consists of, and a look at what there is then.
+
 package watch
 
 import (

@@ -1,3 +1,5 @@
+// The specification of a worker: all that it is told when it starts, and which never changes but for the topology in it.
+
 package link
 
 import (
