@@ -145,7 +145,7 @@ type BinaryRequest struct {
 	Status BinaryStatus // other than 0: it is answered by this error, and nothing is forwarded
 	Close  bool         // once it is answered the connection is closed
 	NoOp   bool         // it is answered in its place among the replies
-	Quit   bool         // the connection is to be closed, after AppendGoodbye
+	Quit   bool         // the connection is to be closed, after AppendQuitReply
 
 	Key   []byte // this, Value and extras are set if all Size bytes are there
 	Value []byte

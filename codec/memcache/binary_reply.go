@@ -24,8 +24,8 @@ func (f ReplyForm) AppendStatus(dst []byte, s BinaryStatus) []byte {
 	return p.append(dst)
 }
 
-// AppendGoodbye appends the reply to a request with Quit: none, if that is quiet.
-func (r *BinaryRequest) AppendGoodbye(dst []byte) []byte {
+// AppendQuitReply appends the reply to a request with Quit: none, if that is quiet.
+func (r *BinaryRequest) AppendQuitReply(dst []byte) []byte {
 	if opcodes[r.Form.Opcode].quiet {
 		return dst
 	}

@@ -19,8 +19,8 @@ var (
 	errBulkEnd    = &ProtocolError{"bulk not terminated by CRLF"}
 	errBigRequest = &ProtocolError{"too big request"}
 
-	errStrangerCount  = &ProtocolError{"unauthenticated multibulk length"}
-	errStrangerLength = &ProtocolError{"unauthenticated bulk length"}
+	errUnauthenticatedCount  = &ProtocolError{"unauthenticated multibulk length"}
+	errUnauthenticatedLength = &ProtocolError{"unauthenticated bulk length"}
 )
 
 func errExpectedBulk(got byte) *ProtocolError {

@@ -11,10 +11,10 @@ const (
 	// are the caller's: n of a complete request and Progress.Pos of an incomplete one say how long it is at least.
 	MaxRequestBytes = 1<<31 - 1
 
-	// strangerArgs and StrangerBytes bound what a client may send that has not given the password: the number of arguments of
+	// unauthenticatedArgs and UnauthenticatedBytes bound what a client may send that has not given the password: the number of arguments of
 	// a request, and the length of each, as in Redis.
-	strangerArgs  = 10
-	StrangerBytes = 16 << 10
+	unauthenticatedArgs  = 10
+	UnauthenticatedBytes = 16 << 10
 
 	// maxLineBytes bounds an inline request and the line of a length, as PROTO_INLINE_MAX_SIZE does in Redis.
 	maxLineBytes = 64 << 10

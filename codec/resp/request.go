@@ -89,9 +89,9 @@ func MeasureRequest(b []byte, p Progress) (n int, next Progress, err error) {
 	return 0, p, checkSize(p.Pos)
 }
 
-// CheckStranger looks at the request at the front of b, as far as it is here, and tells whether it is more than a client may
+// CheckUnauthenticated looks at the request at the front of b, as far as it is here, and tells whether it is more than a client may
 // send before it is authenticated. What is malformed is left to ConsumeRequest. An error is a *ProtocolError.
-func CheckStranger(b []byte) error {
+func CheckUnauthenticated(b []byte) error {
 	if len(b) == 0 || IsInline(b) {
 		return nil
 	}
@@ -99,16 +99,16 @@ func CheckStranger(b []byte) error {
 	if err != nil || pos == 0 {
 		return nil
 	}
-	if count > strangerArgs {
-		return errStrangerCount
+	if count > unauthenticatedArgs {
+		return errUnauthenticatedCount
 	}
 	for ; count > 0 && pos <= len(b); count-- {
 		size, lo, err := bulkHeader(b, pos)
 		if err != nil || lo == 0 {
 			return nil
 		}
-		if size > StrangerBytes {
-			return errStrangerLength
+		if size > UnauthenticatedBytes {
+			return errUnauthenticatedLength
 		}
 		pos = lo + size + len(crlf)
 	}

@@ -137,15 +137,15 @@ var strangerExamples = []struct{ in, err string }{
 }
 
 // What is too much is so from the byte on that says so, whatever follows; every shorter prefix is not.
-func TestCheckStranger(t *testing.T) {
+func TestCheckUnauthenticated(t *testing.T) {
 	for _, e := range strangerExamples {
 		for n := range min(len(e.in), 1000) {
-			if err := CheckStranger([]byte(e.in[:n])); err != nil {
+			if err := CheckUnauthenticated([]byte(e.in[:n])); err != nil {
 				t.Errorf("%q, %d bytes of it: %v", clip(e.in), n, err)
 			}
 		}
 		for _, tail := range []string{"", "x", "\r\n*11\r\n"} {
-			err := CheckStranger([]byte(e.in + tail))
+			err := CheckUnauthenticated([]byte(e.in + tail))
 			if e.err == "" && err != nil || e.err != "" && errorText(err) != "Protocol error: "+e.err {
 				t.Errorf("%q + %q: %v, want %q", clip(e.in), tail, err, e.err)
 			}

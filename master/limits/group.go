@@ -15,7 +15,7 @@ import (
 const mounted = "sys/fs/cgroup"
 
 // groups returns the directories of the group that this process is in and of those above it, wherever the controller is;
-// unified: by version 2 of control groups, which calls files otherwise. In a container the path may be that of the host:
+// unified says that they are of version 2 of control groups, whose files have other names. In a container the path may be that of the host:
 // then the group itself is not there, and the top of the mount is the container's group.
 func groups(root fs.FS, controller string) iter.Seq2[string, bool] {
 	return func(yield func(dir string, unified bool) bool) {

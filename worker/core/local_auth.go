@@ -40,7 +40,7 @@ func (c *client) login(user, password []byte) bool {
 	if c.pool.spec.Password == "" {
 		return bytes.Equal(user, defaultUser)
 	}
-	if len(password) > resp.StrangerBytes { // longer than any pool's
+	if len(password) > resp.UnauthenticatedBytes { // longer than any pool's
 		c.authenticate(false)
 		return false
 	}

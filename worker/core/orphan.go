@@ -33,7 +33,7 @@ type rendezvous struct {
 	fd    int // listens; -1: closed
 	token poll.Token
 	till  timer.Timer // when the orphan drains; off: never
-	again timer.Timer // the next attempt; off: none is needed
+	timer timer.Timer // the next attempt; off: none is needed
 }
 
 // orphaned is called when the master is dead. Without one nothing restarts or reconfigures this worker, but its clients need
@@ -125,15 +125,15 @@ func (r *rendezvous) open() {
 }
 
 func (r *rendezvous) retry(do func()) {
-	r.again.Fire = do
-	r.l.timers.Set(&r.again, r.l.now+rendezvousAgain)
+	r.timer.Fire = do
+	r.l.timers.Set(&r.timer, r.l.now+rendezvousAgain)
 }
 
 // close ends waiting for a master.
 func (r *rendezvous) close() {
 	l := r.l
 	l.timers.Stop(&r.till)
-	l.timers.Stop(&r.again)
+	l.timers.Stop(&r.timer)
 	if r.fd < 0 {
 		return
 	}

@@ -121,7 +121,7 @@ func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 		c.respondScratch(r.Form.AppendStatus(l.scratch[:0], 0))
 		return
 	case r.Quit:
-		c.respondScratch(r.AppendGoodbye(l.scratch[:0]))
+		c.respondScratch(r.AppendQuitReply(l.scratch[:0]))
 		c.leave()
 		return
 	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):

@@ -40,7 +40,7 @@ func (c *client) processRedis(b []byte) (used int) {
 	l := c.pool.l
 	c.waits = waitsForNothing
 	if c.progress != (requestProgress{}) {
-		if c.presumes(b) {
+		if c.endsUnauthenticated(b) {
 			return len(b)
 		}
 		n, ok := c.measured(b)
@@ -56,7 +56,7 @@ func (c *client) processRedis(b []byte) (used int) {
 		}
 	}
 	for used < len(b) && !c.muted() {
-		if c.presumes(b[used:]) {
+		if c.endsUnauthenticated(b[used:]) {
 			return len(b)
 		}
 		n, request, err := l.redisRoute.next(b[used:])
@@ -89,12 +89,12 @@ func (c *client) processRedis(b []byte) (used int) {
 	return used
 }
 
-// presumes tells whether a client that is not authenticated sends more than it may, and ends the connection.
-func (c *client) presumes(b []byte) bool {
+// endsUnauthenticated tells whether a client that is not authenticated sends more than it may, and ends the connection.
+func (c *client) endsUnauthenticated(b []byte) bool {
 	if c.session.authenticated {
 		return false
 	}
-	err := resp.CheckStranger(b)
+	err := resp.CheckUnauthenticated(b)
 	if err != nil {
 		c.refuseProtocol(err)
 	}
