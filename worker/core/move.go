@@ -17,12 +17,12 @@ func (m *mover) inFlight() (outgoing, incoming int) {
 	return outgoing, incoming
 }
 
-// returnable returns how many clients have moved to workers of other generations and may still be moved back.
-func (m *mover) returnable() (clients int) {
+// returnable returns how many descriptors clients have that have moved to workers of other generations and may still be moved back.
+func (m *mover) returnable() (descriptors int) {
 	for _, p := range m.peers {
-		clients += p.returnable
+		descriptors += p.returnable
 	}
-	return clients
+	return descriptors
 }
 
 // descriptors returns how many descriptors are open: of the links to peers, and of clients that peers still own.

@@ -264,11 +264,11 @@ func (p *peerLink) Committed(batch uint32) {
 	o := p.sent[batch]
 	for _, c := range o.clients {
 		o.bytes += c.recordBytes()
+		p.returnable += c.descriptors()
 		c.finishMove()
 	}
 	o.count, o.clients = len(o.clients), nil
 	p.moved += o.count
-	p.returnable += o.count
 }
 
 // Confirmed implements handoff.Handler.

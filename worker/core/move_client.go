@@ -84,6 +84,9 @@ func (c *client) settlesNow() bool {
 	return c.walk == nil && (c.head == nil || c.head == c.tail && c.session.waitsOn != nil && c.session.waitsOn.isParked())
 }
 
+// descriptors returns how many the client has, those of its own connections included.
+func (c *client) descriptors() int { return 1 + len(c.session.dedicated) }
+
 // resume reads and writes a client again that is frozen no more.
 func (c *client) resume() {
 	c.unmute()
@@ -143,7 +146,8 @@ type preparedClient struct {
 	frozen  int64  // ns: since when no worker serves it
 	waiting string // the command of the request that waits in a server; empty: none does
 
-	monitors bool // its server
+	monitors    bool // its server
+	descriptors int  // that have come with it
 }
 
 // ready ignores the event: once the client is this worker's, serving begins with reading.

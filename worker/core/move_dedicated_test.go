@@ -251,6 +251,9 @@ func TestMoveManyBlocked(t *testing.T) {
 	if got := next.expected(); got != 0 {
 		t.Errorf("%d descriptors are still expected", got)
 	}
+	if got := before.mover.returnable(); got != 2*count {
+		t.Errorf("%d descriptors may come back", got)
+	}
 	if got := r.given(before); got.Moved != count || got.Stragglers != 0 || next.clients != count {
 		t.Fatalf("given: %+v", got)
 	}

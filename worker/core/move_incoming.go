@@ -99,7 +99,7 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 	}
 	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
-	g := &preparedClient{c: c, frozen: r.FrozenAt, monitors: r.Monitoring != 0}
+	g := &preparedClient{c: c, frozen: r.FrozenAt, monitors: r.Monitoring != 0, descriptors: len(fds)}
 	if err == nil {
 		fds[0] = -1
 		if err = c.unpack(r); err == nil {
@@ -169,10 +169,10 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 		pause = max(pause, time.Duration(now-g.frozen))
 		g.wait()
 		g.c.startMoved()
+		p.returnable = max(p.returnable-g.descriptors, 0)
 		g.c.checkTracking()
 		g.checkMonitor()
 	}
-	p.returnable = max(p.returnable-len(p.prepared[batch]), 0)
 	delete(p.prepared, batch)
 	return pause
 }

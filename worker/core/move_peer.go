@@ -44,7 +44,7 @@ type peerLink struct {
 	lost        int                   // clients that have ended with the peer
 	dead        bool                  // its process has ended, or is about to
 	moved       int                   // clients that have moved to it since this move began
-	returnable  int                   // clients that have moved to it and may still be moved back
+	returnable  int                   // descriptors of clients that have moved to it and may still be moved back
 	batchLimit  int                   // clients in a batch; 1 ≤ batchLimit ≤ usualBatch
 	shortages   int                   // in a row
 	pausedTill  int64                 // after a shortage
