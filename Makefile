@@ -4,13 +4,14 @@ VERSION ?= $(shell packaging/ci/version.sh)
 FUZZ ?= 20s
 N ?= $(FUZZ)
 
-.PHONY: all demo test lint fuzz storm packages lint-packages e2e compat bench microbench clean
+.PHONY: all demo test lint fuzz storm failover packages lint-packages e2e compat bench microbench clean
 all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 demo: all ; bin/pinion demo
 test: ; packaging/ci/test.sh
 lint: ; packaging/ci/lint.sh
 fuzz: ; packaging/ci/fuzz.sh $(N)
 storm: ; packaging/ci/storm.sh
+failover: ; go test -count 1 -v -tags failover -timeout 30m -run MeasureFailover ./cmd/pinion/e2e ./cmd/pinion/storm
 packages: ; VERSION=$(VERSION) packaging/ci/packages.sh
 lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
 e2e: packages ; packaging/e2e/run.sh
