@@ -149,6 +149,9 @@ func TestMeasureFailover(t *testing.T) {
 
 func measureFailover(t *testing.T, name, wait string, live bool, fail func(*rig.Shard, *rig.Backend)) {
 	s := rig.SentinelShard(t, 1)
+	for _, sentinel := range s.Sentinels {
+		sentinel.Dial().WantDo("+OK\r\n", "SENTINEL", "SET", rig.Master, "down-after-milliseconds", "1000")
+	}
 	options := []string{"timeout: 1000"}
 	if wait != "0" {
 		options = append(options, "failover_wait: "+wait)

@@ -24,7 +24,7 @@ type Shard struct {
 }
 
 // SentinelShard starts a master, so many replicas and three sentinels, and waits until a failover could begin. The sentinels have their
-// usual pace: what is quicker would have a small machine miss its deadlines. A failover takes two to four seconds.
+// usual pace: what is quicker would have a small machine miss its deadlines. A failover takes one to five seconds.
 func SentinelShard(t testing.TB, replicas int) *Shard {
 	t.Helper()
 	s := &Shard{T: t}
@@ -66,7 +66,8 @@ func sentinelOf(t testing.TB, master string) *Backend {
 	address, dir := FreeAddress(t), ShortDir(t)
 	host, port, _ := net.SplitHostPort(address)
 	config := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("bind %s\nport %s\ndir %s\nloglevel notice\nsentinel monitor %s %s 2\nsentinel down-after-milliseconds %[4]s 1000\n"+
+	// a server is down after three seconds: on a busy machine one that works may be silent for one
+	text := fmt.Sprintf("bind %s\nport %s\ndir %s\nloglevel notice\nsentinel monitor %s %s 2\nsentinel down-after-milliseconds %[4]s 3000\n"+
 		"sentinel failover-timeout %[4]s 5000\n", host, port, dir, Master, strings.Replace(master, ":", " ", 1))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
