@@ -59,22 +59,37 @@ type outcome struct {
 	Error   string       `json:"error,omitempty"`
 }
 
-// duel lets two arms, left and right, measure in turn and compares. Who begins changes from round to round, so that
-// what drifts slowly favours neither.
+// duel lets two arms, left and right, measure in turn and compares.
 func (b *bench) duel(ctx context.Context, title string, rounds int, arms [2]arm, goals []goal) ([]outcome, error) {
+	samples, err := b.takeTurns(ctx, rounds, arms[:])
+	if err != nil {
+		return nil, err
+	}
 	pairs := make([][2]sample, rounds)
 	for i := range pairs {
-		for _, side := range [2]int{i % 2, 1 - i%2} {
-			s, err := arms[side].measure(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("%s, round %d: %w", arms[side].name, i+1, err)
-			}
-			pairs[i][side] = s
-		}
-		fmt.Fprint(b.progress, ".")
+		pairs[i] = [2]sample(samples[i])
 	}
 	o := outcome{Title: title, Left: arms[0].name, Right: arms[1].name, Metrics: compare(pairs, goals)}
 	return []outcome{o}, nil
+}
+
+// takeTurns lets all arms measure in each round, and returns what they have, by round and arm. Who begins changes from round to round,
+// so that what drifts slowly favours nobody.
+func (b *bench) takeTurns(ctx context.Context, rounds int, arms []arm) ([][]sample, error) {
+	samples := make([][]sample, rounds)
+	for round := range samples {
+		samples[round] = make([]sample, len(arms))
+		for turn := range arms {
+			i := (round + turn) % len(arms)
+			s, err := arms[i].measure(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("%s, round %d: %w", arms[i].name, round+1, err)
+			}
+			samples[round][i] = s
+		}
+		fmt.Fprint(b.progress, ".")
+	}
+	return samples, nil
 }
 
 // loadArm measures a load on a proxy.

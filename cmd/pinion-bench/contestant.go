@@ -16,9 +16,10 @@ import (
 // contestant is a proxy as a command line. {config}, {stats} and {log} in it stand for the configuration file, the
 // statistics port and the log file; where {config} is missing, nutcracker's options for the three are appended.
 type contestant struct {
-	name string
-	args []string
-	keys []string // additional lines for each pool of its configuration
+	name   string
+	args   []string
+	keys   []string // additional lines for each pool of its configuration
+	global []string // lines of its options for the whole process
 }
 
 const usualOptions = " -c {config} -s {stats} -a 127.0.0.1 -o {log}"
@@ -70,13 +71,16 @@ func (c *contestant) command(config, stats, log string) []string {
 	return args
 }
 
-// poolConfig returns a nutcracker.yml: one pool for each address of listen, all of them over the same servers.
-func poolConfig(p load.Protocol, listen, servers, keys []string) string {
+// configFile returns a nutcracker.yml: one pool for each address of listen, all of them over the same servers.
+func (c *contestant) configFile(p load.Protocol, listen, servers []string) string {
 	var b strings.Builder
+	if len(c.global) > 0 {
+		fmt.Fprintf(&b, "global:\n  %s\n", strings.Join(c.global, "\n  "))
+	}
 	for i, address := range listen {
 		fmt.Fprintf(&b, "pool%d:\n  listen: %s\n  redis: %t\n", i, address, p == load.Redis)
 		fmt.Fprintf(&b, "  hash: fnv1a_64\n  distribution: ketama\n  preconnect: true\n")
-		for _, key := range keys {
+		for _, key := range c.keys {
 			fmt.Fprintf(&b, "  %s\n", key)
 		}
 		fmt.Fprintf(&b, "  servers:\n")

@@ -28,8 +28,11 @@ func TestContestants(t *testing.T) {
 	}
 }
 
-func TestPoolConfig(t *testing.T) {
-	const want = `pool0:
+func TestConfigFile(t *testing.T) {
+	const want = `global:
+  coalesce_us: 0
+  orphans: drain
+pool0:
   listen: 127.0.0.1:1
   redis: false
   hash: fnv1a_64
@@ -50,8 +53,8 @@ pool1:
     - 127.0.0.1:8:1 server0
     - 127.0.0.1:9:1 server1
 `
-	got := poolConfig(load.Memcache, []string{"127.0.0.1:1", "127.0.0.1:2"}, []string{"127.0.0.1:8", "127.0.0.1:9"},
-		[]string{"timeout: 400"})
+	c := contestant{keys: []string{"timeout: 400"}, global: []string{"coalesce_us: 0", "orphans: drain"}}
+	got := c.configFile(load.Memcache, []string{"127.0.0.1:1", "127.0.0.1:2"}, []string{"127.0.0.1:8", "127.0.0.1:9"})
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -7,6 +7,8 @@
 //	                       left  ┐ round by round, in turn,   medians of right ÷ left, as a table
 //	                       right ┘ same load, same servers    and as JSON
 //
+//	pinion-bench curve     a proxy for each value of an option, in turn: tables of what each costs
+//
 //	pinion-bench overload  servers of a known speed ──► proxies, in turn, asked too much: a line for each
 //
 //	cpu 0: the proxy under test        other cpus: the load and the servers

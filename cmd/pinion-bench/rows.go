@@ -48,6 +48,7 @@ func table() []row {
 			atMost(cpu, 0.45)),
 		loadRow("mset-10", "MSET of 10 keys, 50 connections", loadOf(load.MSet, 50), atMost(cpu, 0.7)),
 		loadRow("mixed-50", "9 GET to 1 SET, 50 connections", loadOf(load.Mixed, 50)),
+		multiRow("multi-50", 50, atMost(cpu, 1.3)),
 		publishRow("publish-1000", 1000, atMost(cpuDelivery, 1.25)),
 		idleRow("idle", 8000, alone(atMost(memoryPerConnection, 300))),
 		burstRow("burst", 100, 10<<20, alone(atMost(memoryAfterBurst, 1.2))),

@@ -52,7 +52,7 @@ func loadFlags() []cli.Flag {
 		&cli.IntFlag{Name: "pipeline", Aliases: []string{"P"}, Value: 1,
 			Usage: "each sends `N` requests at once, then waits for the replies"},
 		&cli.IntFlag{Name: "keys", Aliases: []string{"k"}, Value: 10_000, Usage: "`N` different keys"},
-		&cli.IntFlag{Name: "keys-per-request", Value: 10, Usage: "`N` keys in each mget or mset"},
+		&cli.IntFlag{Name: "keys-per-request", Value: 10, Usage: "`N` keys in each mget, mset or multi"},
 		&cli.IntFlag{Name: "value-bytes", Aliases: []string{"d"}, Value: 100, Usage: "values of `N` bytes"},
 	}
 }

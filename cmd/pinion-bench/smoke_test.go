@@ -127,6 +127,7 @@ func TestEveryKindOfRow(t *testing.T) {
 		growthRow("grow", "growth", small, scene{servers: 1}, scene{servers: 3, pools: 2, keys: 30, allBusy: true}),
 		memoryRow("weigh", "memory", small, nil, weigh),
 		publishRow("publish", 3),
+		multiRow("multi", 2),
 		workersRow("workers", len(cpus.all)),
 		workersRow("too many", len(cpus.all)+1),
 	}
@@ -138,13 +139,35 @@ func TestEveryKindOfRow(t *testing.T) {
 	for _, o := range outcomes {
 		titles = append(titles, o.Row+" "+o.Left+" "+o.Right)
 	}
-	want := []string{"grow small large", "grow small large", "weigh a b", "publish redis-server b",
+	want := []string{"grow small large", "grow small large", "weigh a b", "publish redis-server b", "multi 5 GETs a transaction",
 		fmt.Sprintf("workers 1 CPU %d CPU", len(cpus.all)), "too many a b"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("%q, want %q", titles, want)
 	}
 	if last := outcomes[len(outcomes)-1]; !strings.HasPrefix(last.Error, errNotHere.Error()) {
 		t.Errorf("%+v, want that the machine is too small", last)
+	}
+}
+
+func TestCurve(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "result.json")
+	status, stdout, stderr := benchOutput(t, t.Context(), "curve", "--measure", "first="+pinion, "--proxy", pinion, "--values", "0,1000",
+		"--servers", "2", "--rounds", "2", "--time", "10ms", "--json", path)
+	if tables := strings.Count(stdout, "coalesce_us"); status != 0 || tables != 8 {
+		t.Fatalf("status %d, %d tables\n%s\n%s", status, tables, stdout, stderr)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got results
+	if err := json.Unmarshal(text, &got); err != nil || len(got.Outcomes) != 16 {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, o := range got.Outcomes {
+		if o.Left != "first" || o.Right != "0" && o.Right != "1000" || len(o.Metrics) != 4 || len(o.Metrics[0].Right) != 2 {
+			t.Errorf("%+v", o)
+		}
 	}
 }
 

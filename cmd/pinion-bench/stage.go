@@ -128,7 +128,7 @@ func (s *stage) startProxy(ctx context.Context, c contestant, cpus []int) (*prox
 	name := fmt.Sprintf("proxy%d-%s", s.started, strings.ReplaceAll(c.name, "/", "_"))
 	s.started++
 	config := filepath.Join(s.dir, name+".yml")
-	if err := os.WriteFile(config, []byte(poolConfig(s.protocol, listen, s.servers, c.keys)), 0o644); err != nil {
+	if err := os.WriteFile(config, []byte(c.configFile(s.protocol, listen, s.servers)), 0o644); err != nil {
 		return nil, err
 	}
 	_, port, err := net.SplitHostPort(stats)

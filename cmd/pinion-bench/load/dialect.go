@@ -6,7 +6,7 @@ import "fmt"
 
 // form is a message: a head, then before, key, middle, value and after for each key, then a tail. {v} stands for the
 // length of a value, {k} for that of a key, {n} for the number of keys, {a} and {b} for the number of arguments where
-// each key brings one or two.
+// each key brings one or two, {q} for what Redis says to each command that it queues.
 type form struct {
 	head     string
 	before   string
@@ -21,7 +21,7 @@ type form struct {
 type exchange struct{ request, reply form }
 
 // dialect is what a protocol says for each operation.
-type dialect struct{ get, set, mget, mset, miss *exchange }
+type dialect struct{ get, set, mget, mset, miss, multi *exchange }
 
 var dialects = map[Protocol]dialect{
 	Redis: { // https://redis.io/docs/latest/develop/reference/protocol-spec/
@@ -46,6 +46,11 @@ var dialects = map[Protocol]dialect{
 		miss: &exchange{
 			request: form{head: "*2\r\n$3\r\nGET\r\n", before: "${k}\r\n", hasKey: true, after: "\r\n"},
 			reply:   form{head: "$-1\r\n"},
+		},
+		multi: &exchange{
+			request: form{head: "*1\r\n$5\r\nMULTI\r\n", before: "*2\r\n$3\r\nGET\r\n${k}\r\n", hasKey: true, after: "\r\n",
+				tail: "*1\r\n$4\r\nEXEC\r\n"},
+			reply: form{head: "+OK\r\n{q}*{n}\r\n", before: "${v}\r\n", hasValue: true, after: "\r\n"},
 		},
 	},
 	Memcache: { // https://github.com/memcached/memcached/blob/master/doc/protocol.txt
@@ -83,6 +88,8 @@ func (d dialect) exchanges(o Operation) (usual, other *exchange, err error) {
 		usual, other = d.mset, d.mset
 	case Miss:
 		usual, other = d.miss, d.miss
+	case Multi:
+		usual, other = d.multi, d.multi
 	case Mixed:
 		usual, other = d.get, d.set
 	default:

@@ -26,10 +26,11 @@ const (
 	MSet  Operation = "mset"
 	Mixed Operation = "mixed" // one set for every nine gets
 	Miss  Operation = "miss"  // a get of what is not there
+	Multi Operation = "multi" // a transaction of gets, for one server
 )
 
 // Operations lists all operations.
-func Operations() []Operation { return []Operation{Get, Set, MGet, MSet, Mixed, Miss} }
+func Operations() []Operation { return []Operation{Get, Set, MGet, MSet, Mixed, Miss, Multi} }
 
 // Spec describes a load.
 type Spec struct {
@@ -39,7 +40,7 @@ type Spec struct {
 	Connections    int
 	Pipeline       int // requests that a connection sends at once
 	Keys           int // distinct keys
-	KeysPerRequest int // of MGet and MSet
+	KeysPerRequest int // of MGet, MSet and Multi
 	ValueBytes     int
 	Threads        int
 	CPUs           []int // that the threads are restricted to; nil = no restriction

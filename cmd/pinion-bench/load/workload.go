@@ -44,7 +44,7 @@ func newWorkload(s Spec) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Operation != MGet && s.Operation != MSet {
+	if s.Operation != MGet && s.Operation != MSet && s.Operation != Multi {
 		s.KeysPerRequest = 1
 	}
 	w := &workload{spec: s, mixed: usual != other, noise: make([]byte, valueStarts+s.ValueBytes)}
@@ -63,7 +63,8 @@ func newWorkload(s Spec) (*workload, error) {
 func fillIn(f form, s Spec) message {
 	numbers := strings.NewReplacer(
 		"{v}", strconv.Itoa(s.ValueBytes), "{k}", strconv.Itoa(keyBytes), "{n}", strconv.Itoa(s.KeysPerRequest),
-		"{a}", strconv.Itoa(1+s.KeysPerRequest), "{b}", strconv.Itoa(1+2*s.KeysPerRequest))
+		"{a}", strconv.Itoa(1+s.KeysPerRequest), "{b}", strconv.Itoa(1+2*s.KeysPerRequest),
+		"{q}", strings.Repeat("+QUEUED\r\n", s.KeysPerRequest))
 	text := func(t string) []byte { return []byte(numbers.Replace(t)) }
 	m := message{
 		head: text(f.head), before: text(f.before), middle: text(f.middle), after: text(f.after), tail: text(f.tail),

@@ -33,6 +33,8 @@ func TestGoldenBytes(t *testing.T) {
 			"*2\r\n$5\r\nVALUE\r\n$5\r\nVALUE\r\n"},
 		{Redis, MSet, "*5\r\n$4\r\nMSET\r\n$14\r\nkey:0000000001\r\n$5\r\nVALUE\r\n" +
 			"$14\r\nkey:0000000001\r\n$5\r\nVALUE\r\n", "+OK\r\n"},
+		{Redis, Multi, "*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nGET\r\n$14\r\nkey:0000000001\r\n*2\r\n$3\r\nGET\r\n$14\r\nkey:0000000001\r\n" +
+			"*1\r\n$4\r\nEXEC\r\n", "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$5\r\nVALUE\r\n$5\r\nVALUE\r\n"},
 		{Redis, Miss, "*2\r\n$3\r\nGET\r\n$14\r\nkey:0000000001\r\n", "$-1\r\n"},
 		{Memcache, Miss, "get key:0000000001\r\n", "END\r\n"},
 		{Memcache, Get, "get key:0000000001\r\n", "VALUE key:0000000001 0 5\r\nVALUE\r\nEND\r\n"},
@@ -139,7 +141,7 @@ func TestSpecErrors(t *testing.T) {
 		{func(s *Spec) { s.Addresses = []string{"localhost:1"} },
 			`address "localhost:1" is neither IP:PORT nor the path of a unix socket`},
 		{func(s *Spec) { s.Protocol = "http" }, `unknown protocol "http"; it is redis or memcache`},
-		{func(s *Spec) { s.Operation = "del" }, `unknown workload "del"; it is one of [get set mget mset mixed miss]`},
+		{func(s *Spec) { s.Operation = "del" }, `unknown workload "del"; it is one of [get set mget mset mixed miss multi]`},
 		{func(s *Spec) { s.Protocol, s.Operation = Memcache, MSet }, "the protocol has no mset"},
 	} {
 		s := specFor(Redis, Get)
