@@ -40,17 +40,26 @@ var legalConn = [...]uint8{
 }
 
 // conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
-// failure. Loop only.
+// failure. Loop only. The fields before the blank line are all that a message of a channel touches: of thousands of dedicated
+// connections each has gone from the cache when its turn comes.
 type conn struct {
-	endpoint       *endpoint
-	stream         stream.Stream
-	progress       progress // into an incomplete reply
-	head           *request // in queue: a reply is owed, in the order the server got them
-	tail           *request
+	endpoint *endpoint
+	stream   stream.Stream
+	progress progress // into an incomplete reply
+	head     *request // in queue: a reply is owed, in the order the server got them
+	own      *ownConn // of a dedicated connection; nil: all clients of its lane share it
+	heard    int64    // ns: when the server last sent something, or began to owe a reply
+	state    connState
+	dirty    bool // is in the loop's list for the end of the turn
+	queued   bool // is in the loop's list for the next turn
+	discards bool // the reply that is coming is given up: it is parsed, and not kept
+	paused   bool // more is written when replies have come, see allowed
+	blamed   bool // the silence since heard is counted as a failure
+
+	tail           *request // of the in queue
 	waiting        *request // the first of the in queue that has not timed out
 	deadlines      timer.Timer
 	opened         int64 // ns: when the attempt to connect began
-	heard          int64 // ns: when the server last sent something, or began to owe a reply
 	madeUp         int64 // ns: the turn of the last makeUp
 	token          poll.Token
 	begun          *request       // the last of the in queue that is written in part or whole; nil: none is
@@ -67,18 +76,11 @@ type conn struct {
 	tries          int            // addresses of the server that it has tried
 	greeting       *greeting      // what it must agree to first
 	steps          []greetingStep // of that, those that are not answered
-	state          connState
-	dirty          bool     // is in the loop's list for the end of the turn
-	queued         bool     // is in the loop's list for the next turn
-	outOfService   *refusal // the last reply of this turn that says that the server does not work; nil: none
-	outOfServiceAt int64    // ns: when its request was sent
-	discards       bool     // the reply that is coming is given up: it is parsed, and not kept
-	paused         bool     // more is written when replies have come, see allowed
-	blamed         bool     // the silence since heard is counted as a failure
-	preconnecting  bool     // opens before it is needed, see endpoint.notePreconnect
+	outOfService   *refusal       // the last reply of this turn that says that the server does not work; nil: none
+	outOfServiceAt int64          // ns: when its request was sent
+	preconnecting  bool           // opens before it is needed, see endpoint.notePreconnect
 	meta           metaSupport
-	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
-	own            *ownConn // of a dedicated connection; nil: all clients of its lane share it
+	tentative      bool // opens for the server check or preconnect: a failure counts against the server only if a request waits
 }
 
 func newConn(e *endpoint, g *greeting) *conn {

@@ -48,7 +48,7 @@ func (g *gauge) wrote(owed, others, fair int, now int64) {
 // answered is told of so many replies. most is how long the server may take, in ns, and least the limit below which
 // nothing is forgotten.
 func (g *gauge) answered(replies int, now, most int64, least int) {
-	if g.since == 0 || replies == 0 {
+	if replies == 0 || g.since == 0 {
 		return
 	}
 	g.due -= replies

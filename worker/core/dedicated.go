@@ -44,6 +44,7 @@ const (
 type ownConn struct {
 	client   *client // whose it is; nil: nobody's
 	purposes purpose // of the client's; with none left it is given back as soon as it owes nothing
+	inFlight bool    // the client is, and this with it
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
@@ -51,7 +52,6 @@ type ownConn struct {
 	delayed   bool  // the kernel delays acknowledgements of those
 
 	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
-	inFlight  bool   // the client is, and this with it
 	calledOff bool   // the request that waits in the server is called off, see callOff
 	shut      bool   // hence the connection is shut for writing
 	parting   []byte // what is answered to that request if the server does not
