@@ -210,6 +210,9 @@ func parseServer(text string) (link.Server, *flaw) {
 		if host == "" {
 			return s, &flaw{message: "has no host", hint: "write host:port:weight [name]"}
 		}
+		if hasStrayColon(host) {
+			return s, &flaw{message: "has too many colons", hint: "write host:port:weight [name], with an IPv6 address in brackets"}
+		}
 		host = withoutBrackets(host)
 		if _, err := netip.ParseAddr(host); err != nil { // a worker knows names and plain addresses only
 			if addr, ok := parseClassicIPv4(host); ok {
@@ -271,6 +274,12 @@ func withoutBrackets(host string) string {
 		return host[1 : len(host)-1]
 	}
 	return host
+}
+
+// hasStrayColon reports whether a host has colons without being an IPv6 address: something of what follows a host was read into it.
+func hasStrayColon(host string) bool {
+	_, err := netip.ParseAddr(withoutBrackets(host))
+	return err != nil && strings.Contains(host, ":")
 }
 
 // cutLast cuts s around the last sep.

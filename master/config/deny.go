@@ -42,7 +42,27 @@ func setDeny(d *draft, _ *Key, w word) *flaw {
 		return f
 	}
 	d.pool.Deny = names
+	return mistakenSubcommand(names)
+}
+
+// mistakenSubcommand warns of two commands that, one after the other, read like a command and its subcommand.
+func mistakenSubcommand(names []string) *flaw {
+	for i, name := range names[1:] {
+		if sub := subcommand(names[i], name); sub != "" {
+			return &flaw{message: fmt.Sprintf("denies all of %s and all of %s", strings.ToUpper(names[i]), strings.ToUpper(name)),
+				hint: fmt.Sprintf("write %s if that is meant", sub), harmless: true}
+		}
+	}
 	return nil
+}
+
+// subcommand returns the name, as deny takes it, of what Redis' users write in two words, or nothing.
+func subcommand(words ...string) string {
+	name := strings.ToLower(strings.Join(words, "|"))
+	if len(words) != 2 || len(resp.Denied(name)) == 0 {
+		return ""
+	}
+	return name
 }
 
 // deniable returns the names of commands.

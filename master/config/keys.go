@@ -35,6 +35,7 @@ type Key struct {
 	Doc     string // Markdown, without a full stop
 
 	secret bool // the value is for Print only
+	redis  bool // says nothing in a pool of memcached
 	value
 }
 
@@ -81,7 +82,7 @@ var keys = [...]Key{
 	{Name: "client_output_hard", Default: "1g",
 		value: size(func(d *draft) *int64 { return &d.pool.ClientOutputHard }, minBufferBytes, maxMemoryBytes),
 		Doc:   "the same, beyond which it is closed in any case; at least `client_output_soft`"},
-	{Name: "subscriber_output_hard", Default: "32m",
+	{Name: "subscriber_output_hard", Default: "32m", redis: true,
 		value: size(func(d *draft) *int64 { return &d.pool.SubscriberOutput }, minBufferBytes, maxMemoryBytes),
 		Doc:   "the same for a client that has subscribed to channels or patterns, or monitors, if that is less than `client_output_hard`"},
 	{Name: "max_request_bytes", Default: "512m",
@@ -100,10 +101,10 @@ var keys = [...]Key{
 		value: value{set: setCredentials, get: getCredentials},
 		Doc: "`user:password`: clients must give it, by SASL PLAIN in the binary protocol or by their first `set` in text, and servers that " +
 			"ask for it (`memcached -Y`) are given it; needs `redis: false`"},
-	{Name: "redis_db", Default: "0",
+	{Name: "redis_db", Default: "0", redis: true,
 		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
 		Doc:   "the database to SELECT on the servers; clients may SELECT this one and, without `databases`, no other"},
-	{Name: "databases", Default: "1",
+	{Name: "databases", Default: "1", redis: true,
 		value: value{set: setDatabases, get: number(func(d *draft) *int { return &d.pool.Databases }, 1).get},
 		Doc: "clients may SELECT the databases below this number, each by itself; for each that is in use a worker has " +
 			"`server_connections` more to each server, which close when they are idle for a minute; 1 = only `redis_db`; at most 1024"},
@@ -118,7 +119,7 @@ var keys = [...]Key{
 	{Name: "server_connections", Default: "1",
 		value: number(func(d *draft) *int { return &d.pool.ServerConnections }, 1),
 		Doc:   "connections of each worker to each server"},
-	{Name: "dedicated_connections", Default: "1024",
+	{Name: "dedicated_connections", Default: "1024", redis: true,
 		value: number(func(d *draft) *int { return &d.pool.Dedicated }, 0),
 		Doc: "connections to each server, of all workers together, that belong to one client each while it needs one: for BLPOP and " +
 			"what else waits in the server; beyond that such commands get an error; 0 = none"},
@@ -128,15 +129,15 @@ var keys = [...]Key{
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},
-	{Name: "cross_shard", Default: string(link.CrossShardRefuse),
+	{Name: "cross_shard", Default: string(link.CrossShardRefuse), redis: true,
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +
 			"as nutcracker does. With `distribution: random` keys live nowhere: any server gets the whole command"},
-	{Name: "mget_errors", Default: string(link.MGetErrorsAll),
+	{Name: "mget_errors", Default: string(link.MGetErrorsAll), redis: true,
 		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
 		Doc: "an MGET of which some servers failed: one error for `all`, or an error in place of the value, " +
 			"`per_key`"},
-	{Name: "deny", Default: resp.DenyDefault, value: value{set: setDeny, get: getDeny, list: true},
+	{Name: "deny", Default: resp.DenyDefault, redis: true, value: value{set: setDeny, get: getDeny, list: true},
 		Doc: "Redis commands that clients may not use: a list of commands, of subcommands as Redis writes them in its access lists, " +
 			"and of the groups " + list(resp.DenyNames()) + "; or `none`. `default` is what reaches beyond the pool's keys or concerns the " +
 			"servers themselves"},
@@ -217,6 +218,8 @@ func unknownKey(name string, scope Scope) flaw {
 		f.hint = "it is process-wide and does not belong in a pool"
 	case scope == GlobalScope && lookup(name, PoolScope) != nil:
 		f.hint = "it belongs in a pool"
+	case scope == PoolScope && shortFormOnly[name] != "":
+		f.hint = shortFormOnly[name]
 	case foreignKeys[scope][name] != "":
 		f.hint = foreignKeys[scope][name]
 	default:

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Print writes the configuration as nutcracker.yml with every key that has a value, defaults marked. Parse makes an
-// equal Config of it. Passwords are shown.
+// Print writes the configuration as nutcracker.yml with every key that has a value and says something in its pool, defaults marked.
+// Parse makes an equal Config of it. Passwords are shown.
 func (c *Config) Print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:\n", GlobalScope)
@@ -30,6 +30,9 @@ func printSection(b *strings.Builder, d *draft) {
 	for i := range keys {
 		k := &keys[i]
 		if k.Scope != d.scope() || k.get == nil {
+			continue
+		}
+		if d.ignores(k) && d.hasDefault(k) {
 			continue
 		}
 		values := k.get(d)

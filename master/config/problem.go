@@ -73,9 +73,17 @@ type flaw struct {
 	harmless      bool // a warning
 }
 
-// suggest says what an unknown word should have been: the nearest of the known ones, one that it begins or ends, or
-// else all of them.
+// separators leaves out what parts a name from the next.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
+// suggest says what an unknown word should have been: one of the same letters, the nearest of the known ones, one that it begins or
+// ends, or else all of them.
 func suggest(word string, known []string) string {
+	for _, k := range known {
+		if word != "" && strings.EqualFold(separators.Replace(k), separators.Replace(word)) {
+			return fmt.Sprintf("did you mean %q?", k)
+		}
+	}
 	best, distance := "", 1+len(word)/3
 	for _, k := range known {
 		if d := editDistance(word, k); d <= distance && (d < distance || best == "") {

@@ -21,18 +21,20 @@ func TestProblemString(t *testing.T) {
 }
 
 func TestSuggest(t *testing.T) {
-	known := []string{"timeout", "hash", "hash_tag", "servers"}
+	known := []string{"timeout", "hash", "hash_tag", "servers", "fnv1_64", "fnv1a_64"}
 	for _, test := range []struct{ word, want string }{
 		{"tiemout", `did you mean "timeout"?`},
 		{"time_out", `did you mean "timeout"?`},
 		{"hashtag", `did you mean "hash_tag"?`},
+		{"fnv1a64", `did you mean "fnv1a_64"?`},
+		{"FNV1-64", `did you mean "fnv1_64"?`},
 		{"hsh", `did you mean "hash"?`},
 		{"Hash", `did you mean "hash"?`},
 		{"sevrer", `did you mean "servers"?`},
 		{"tag", `did you mean "hash_tag"?`},
 		{"ser", `did you mean "servers"?`},
-		{"x", "known are timeout, hash, hash_tag, servers"},
-		{"", "known are timeout, hash, hash_tag, servers"},
+		{"x", "known are timeout, hash, hash_tag, servers, fnv1_64, fnv1a_64"},
+		{"", "known are timeout, hash, hash_tag, servers, fnv1_64, fnv1a_64"},
 	} {
 		if got := suggest(test.word, known); got != test.want {
 			t.Errorf("suggest(%q) = %s, want %s", test.word, got, test.want)

@@ -25,6 +25,7 @@ type word struct {
 type setting struct {
 	key    word
 	values []word
+	list   bool  // the values were parted as a list, not by the spaces in one text
 	flaw   *flaw // the values are not even text
 }
 
@@ -44,6 +45,13 @@ type section struct {
 // has reports whether the section sets the key.
 func (s *section) has(key string) bool {
 	return slices.ContainsFunc(s.settings, func(set setting) bool { return set.key.text == key })
+}
+
+// isMisnamedGlobal reports whether a section is no pool, but has what belongs under "global:".
+func (s *section) isMisnamedGlobal() bool {
+	processWide := func(set setting) bool { return lookup(set.key.text, GlobalScope) != nil }
+	inPool := func(set setting) bool { return lookup(set.key.text, PoolScope) != nil }
+	return !s.global && slices.ContainsFunc(s.settings, processWide) && !slices.ContainsFunc(s.settings, inPool)
 }
 
 // reader collects what is wrong while a file becomes sections, and sections become a Config.
@@ -82,6 +90,13 @@ func (d *draft) scope() Scope {
 	return GlobalScope
 }
 
+// ignores reports whether the key says nothing in the draft's pool.
+func (d *draft) ignores(k *Key) bool {
+	return k.redis && d.pool != nil && d.pool.Protocol != link.Redis
+}
+
+func (d *draft) hasDefault(k *Key) bool { return slices.Equal(k.get(d), unlessEmpty(k.Default)) }
+
 // newDraft returns a draft in which every key of its scope has its default.
 func newDraft(global *Global, pool *Pool, resolve resolver) *draft {
 	d := &draft{global: global, pool: pool, given: map[string]place{}, resolve: resolve}
@@ -111,6 +126,10 @@ func (r *reader) build(sections []section) *Config {
 			r.report(s.name.at, "", nested)
 			continue
 		}
+		if s.isMisnamedGlobal() {
+			r.report(s.name.at, "", flaw{message: fmt.Sprintf("%q has keys that are process-wide, and is no pool", s.name.text), hint: `write "global:"`})
+			continue
+		}
 		c.Pools = append(c.Pools, r.buildPool(s))
 	}
 	c.Global.given = global.given
@@ -130,6 +149,7 @@ func (r *reader) buildPool(s *section) Pool {
 	d.follows = s.has("sentinels")
 	r.apply(d, s)
 	r.checkComplete(d, s)
+	r.checkIgnored(d)
 	r.checkOutput(d)
 	r.checkDatabases(d)
 	r.checkSentinels(d)
@@ -166,6 +186,10 @@ func (r *reader) apply(d *draft, s *section) {
 		case set.flaw != nil:
 			r.report(set.key.at, pool, flaw{message: k.Name + " " + set.flaw.message, hint: set.flaw.hint})
 		case k.list:
+			if item, bad := set.severalInOne(); bad {
+				r.report(item.at, pool, flaw{message: fmt.Sprintf("%s: one item of the list is %q", k.Name, item.text), hint: hintForItem(item.text)})
+				break
+			}
 			r.set(d, k, pool, []word{joined(set)})
 		case len(set.values) == 0 && !k.many:
 			r.report(set.key.at, pool, flaw{message: k.Name + " has no value"})
@@ -178,6 +202,23 @@ func (r *reader) apply(d *draft, s *section) {
 			d.wrong = append(d.wrong, k.Name)
 		}
 	}
+}
+
+// severalInOne finds an item of a list with a space in it, which would be taken for two.
+func (s setting) severalInOne() (item word, found bool) {
+	i := slices.IndexFunc(s.values, func(w word) bool { return len(strings.Fields(w.text)) > 1 })
+	if !s.list || i < 0 {
+		return word{}, false
+	}
+	return s.values[i], true
+}
+
+// hintForItem says how to write an item that has a space: perhaps it is a subcommand.
+func hintForItem(text string) string {
+	if name := subcommand(strings.Fields(text)...); name != "" {
+		return "write " + name
+	}
+	return "give each its own item"
 }
 
 // joined makes one word of all values.
@@ -232,6 +273,18 @@ func (r *reader) checkComplete(d *draft, s *section) {
 	if at, ok := d.given["memcached_auth"]; ok && d.pool.Protocol == link.Redis && !slices.Contains(d.wrong, "redis") {
 		r.report(at, name.text, flaw{message: "memcached_auth is for memcached only", hint: r.either(
 			`use redis_auth, or "redis: false"`, `use redis_auth, or "protocol memcache"`)})
+	}
+}
+
+// checkIgnored warns of keys that say nothing in a pool of memcached. nutcracker has some of them, so they are no errors.
+func (r *reader) checkIgnored(d *draft) {
+	for i := range keys {
+		k := &keys[i]
+		at, given := d.given[k.Name]
+		if given && d.ignores(k) && !d.hasDefault(k) && !slices.Contains(d.wrong, "redis") {
+			r.report(at, d.pool.Name, flaw{message: k.Name + " says nothing in a pool of memcached",
+				hint: r.either(`remove it, or add "redis: true"`, `remove it, or "protocol memcache"`), harmless: true})
+		}
 	}
 }
 

@@ -28,6 +28,12 @@ const (
 	byteOrderMark  = "\ufeff"
 )
 
+// shortFormOnly has what to write in YAML for what only the short form knows.
+var shortFormOnly = map[string]string{
+	dirBackend:  "that is of the short form; write servers, a list of host:port:weight [name]",
+	dirProtocol: "that is of the short form; write redis: true, or redis: false for memcached",
+}
+
 func directives() []string {
 	names := append([]string{dirPool, dirBackend, dirProtocol}, keyNames(PoolScope)...)
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "servers" })
@@ -107,7 +113,7 @@ func (f *shortForm) problem(at place, message, hint string) {
 // add sets a key of the current section.
 func (f *shortForm) add(key word, name string, values ...word) {
 	s := f.current()
-	s.settings = append(s.settings, setting{key: word{name, key.at}, values: values})
+	s.settings = append(s.settings, setting{key: word{name, key.at}, values: values, list: len(values) > 1})
 }
 
 func (f *shortForm) directive(d word, args []word) {
@@ -200,14 +206,31 @@ func (f *shortForm) backend(d word, args []word) {
 			return
 		}
 	}
+	host, end, _ := cutLast(address, ':')
+	unix := strings.HasPrefix(address, "/")
 	switch {
 	case name.text == "" || strings.Contains(name.text, " "):
 		lost(name.at, fmt.Sprintf("backend name %q is empty or has a space", name.text), "write one word")
-	case strings.Contains(address, " ") || !strings.HasPrefix(address, "/") && !strings.Contains(address, ":"):
+	case !unix && hasStrayColon(host):
+		lost(args[1].at, fmt.Sprintf("backend address %q has too many colons", address), backendHint(host, end))
+	case strings.Contains(address, " ") || !unix && !strings.Contains(address, ":"):
 		f.portless = append(f.portless, portless{len(f.sections) - 1, args[1], word{address + ":" + weight + " " + name.text, args[1].at}})
 	default:
 		f.current().server(word{address + ":" + weight + " " + name.text, args[1].at})
 	}
+}
+
+// backendHint is for an address with more than host:port: perhaps with a weight, as in nutcracker.yml.
+func backendHint(address, end string) string {
+	const form = "the short form takes host:port, with an IPv6 address in brackets"
+	host, port, _ := cutLast(address, ':')
+	if _, bad := parsePort(port); bad != nil || hasStrayColon(host) {
+		return form
+	}
+	if n, ok := decimal(end); !ok || n == 0 {
+		return form
+	}
+	return fmt.Sprintf("the short form takes host:port: write %s weight=%s", address, end)
 }
 
 // settlePortless decides about backends without a port, once it is known which pools have sentinels.

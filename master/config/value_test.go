@@ -87,7 +87,7 @@ func TestParseServerPrefixes(t *testing.T) {
 	for _, test := range []struct{ text, servers string }{
 		{"h:12:3 name", "h:12:3|h:12:3 n|h:12:3 na|h:12:3 nam|h:12:3 name"},
 		{"/tmp/s:45 n", "/tmp/s:4|/tmp/s:45|/tmp/s:45 n"},
-		{"::1:6:1", "::1:6|::1:6:1"},
+		{"::1:6:1", "::1:6:1"},
 	} {
 		var servers []string
 		for n := range len(test.text) + 1 {

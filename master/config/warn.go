@@ -3,8 +3,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -38,6 +40,7 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 		w.memory(p, c.Global.MemoryLimit)
 		w.times(p, &c.Global)
 		w.names(p)
+		w.deny(p)
 	}
 	w.sharedServers(c.Pools)
 	w.flushes(c.Pools)
@@ -178,7 +181,10 @@ func (w *warner) sharedServers(pools []Pool) {
 	for i := range pools {
 		p := &pools[i]
 		for j, s := range p.Servers {
-			home := data{p.home(&s), p.DB}
+			home := data{address: p.home(&s)}
+			if p.Protocol == link.Redis {
+				home.db = p.DB
+			}
 			first, again := uses[home]
 			switch {
 			case !again:
@@ -194,6 +200,26 @@ func (w *warner) sharedServers(pools []Pool) {
 			}
 		}
 	}
+}
+
+// deny finds a list that was to add to what is denied by default, and has replaced it.
+func (w *warner) deny(p *Pool) {
+	if p.Protocol != link.Redis || len(p.Deny) == 0 {
+		return
+	}
+	allowed := slices.DeleteFunc(resp.DeniedByDefault(), p.denies)
+	if len(allowed) == 0 {
+		return
+	}
+	best := []string{"flushall", "shutdown", "config|set"} // those that operators know best come first
+	slices.SortStableFunc(allowed, func(a, b string) int {
+		return cmp.Compare(uint(slices.Index(best, a)), uint(slices.Index(best, b))) // -1 becomes the largest of all
+	})
+	names := strings.ToUpper(strings.ReplaceAll(strings.Join(allowed[:min(len(allowed), len(best))], ", "), "|", " "))
+	if rest := len(allowed) - len(best); rest > 0 {
+		names += fmt.Sprintf(" and %d more", rest)
+	}
+	w.warn(p, p.where("deny"), "without default in its list, these are not denied: "+names, "add default to the list")
 }
 
 // flushes finds pools whose clients may empty all databases of a server that another pool has a database of.

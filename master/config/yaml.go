@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func (r *reader) readYAML(text []byte) []section {
 	var document, next yaml.Node
 	if err := decoder.Decode(&document); err != nil {
 		if !errors.Is(err, io.EOF) {
-			r.reportSyntax(err)
+			r.reportSyntax(text, err)
 		}
 		return nil
 	}
@@ -30,7 +31,7 @@ func (r *reader) readYAML(text []byte) []section {
 	case err == nil:
 		r.report(placeOf(&next), "", flaw{message: "a second document begins here", hint: "put all pools into one"})
 	case !errors.Is(err, io.EOF):
-		r.reportSyntax(err)
+		r.reportSyntax(text, err)
 	}
 	root := document.Content[0]
 	if isNull(root) {
@@ -90,6 +91,7 @@ func readSettings(body *yaml.Node) []setting {
 	for i := 0; i+1 < len(body.Content); i += 2 {
 		set := setting{key: wordOf(body.Content[i])}
 		set.values, set.flaw = wordsOf(body.Content[i+1])
+		set.list = body.Content[i+1].Kind == yaml.SequenceNode
 		settings = append(settings, set)
 	}
 	return settings
@@ -132,14 +134,13 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == 
 
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// reportSyntax takes apart the library's error, which has a line at best: none if it is the first, none for an anchor.
-func (r *reader) reportSyntax(err error) {
-	at, message := place{1, 1}, err.Error()
-	if m := yamlError.FindStringSubmatch(message); m != nil {
-		message = m[2]
-		if line, err := strconv.Atoi(m[1]); err == nil {
-			at.line = line
-		}
+// reportSyntax takes apart the library's error, which has a line at best: none if it is the first, none for an anchor, and that of
+// another place where the parser, other than the scanner, expected something else.
+func (r *reader) reportSyntax(text []byte, err error) {
+	message, line := partsOf(err)
+	at := place{max(line, 1), 1}
+	if strings.HasPrefix(message, "did not find expected") {
+		at.line = lineOfError(text, message)
 	}
 	if strings.HasPrefix(message, "unknown anchor") {
 		at = place{}
@@ -153,12 +154,44 @@ func (r *reader) reportSyntax(err error) {
 	r.report(at, "", f)
 }
 
+// partsOf returns the message of an error of the library, and the line that it names or 0.
+func partsOf(err error) (message string, line int) {
+	m := yamlError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err.Error(), 0
+	}
+	line, _ = strconv.Atoi(m[1]) // without a line, 0
+	return m[2], line
+}
+
+// lineOfError returns the first line with which the text is not YAML any more, for the reason in the message: the parser reads from
+// the front, so what it stumbles over in some lines it stumbles over in more.
+func lineOfError(text []byte, message string) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	size := 0
+	ends := make([]int, len(lines)) // ends[i] is how long the text is to the end of lines[i]
+	for i, line := range lines {
+		size += len(line)
+		ends[i] = size
+	}
+	return 1 + sort.Search(len(lines)-1, func(i int) bool {
+		var ignored yaml.Node
+		err := yaml.Unmarshal(text[:ends[i]], &ignored)
+		if err == nil {
+			return false
+		}
+		got, _ := partsOf(err)
+		return got == message
+	})
+}
+
 // yamlHints translates what the library says into what operators do wrong.
 var yamlHints = [...]flaw{
 	{message: "cannot start any token",
 		hint: "indent with spaces, not with tabs, and put values that begin with @, ` or % in quotes"},
 	{message: "could not find expected ':'", hint: `write "key: value", with a colon and a space`},
 	{message: "mapping values are not allowed", hint: "indent all keys of a pool alike, with one key on a line"},
+	{message: "did not find expected '-' indicator", hint: "indent all keys of a pool alike, from this line on"},
 	{message: "did not find expected key", hint: "indent all keys of a pool alike, from this line on"},
 	{message: "unknown anchor", hint: "write out the value instead of an alias"},
 }
