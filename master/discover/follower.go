@@ -11,6 +11,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
+// failuresLogged is how many questions in a row a sentinel does not answer before that is logged: on a busy machine one that works
+// may miss one.
+const failuresLogged = 3
+
 // leaveAfter is how long a sentinel that the configuration does not name may be silent before it is asked no more.
 const leaveAfter = 30 * time.Second
 
@@ -58,7 +62,8 @@ type watched struct {
 	id         string // empty: not known
 	reached    string // the address without a host name; empty: not known
 	voter      string // as which the judges know it
-	trouble    string // why it does not answer; empty: it does
+	failures   int    // questions in a row that it did not answer
+	trouble    string // why it does not answer, as logged; empty: it does
 	answered   time.Time
 }
 
@@ -201,20 +206,17 @@ func (f *follower) meet(p peer, now time.Time) {
 
 // noteTrouble logs that a sentinel does not answer any more, or does again.
 func (f *follower) noteTrouble(s *watched, a *answer, news *News) {
-	trouble := ""
-	if a.failure != nil {
-		trouble = a.failure.Error()
-	}
-	if trouble == s.trouble {
+	if a.failure == nil {
+		if s.trouble != "" {
+			news.Notices = append(news.Notices, fmt.Sprintf("pool %q: sentinel %s answers again", f.pool.Name, a.from))
+		}
+		s.failures, s.trouble = 0, ""
 		return
 	}
-	switch {
-	case trouble == "":
-		news.Notices = append(news.Notices, fmt.Sprintf("pool %q: sentinel %s answers again", f.pool.Name, a.from))
-	case s.trouble == "":
-		news.Problems = append(news.Problems, fmt.Sprintf("pool %q: sentinel %s: %s", f.pool.Name, a.from, trouble))
+	if s.failures++; s.failures == failuresLogged {
+		s.trouble = a.failure.Error()
+		news.Problems = append(news.Problems, fmt.Sprintf("pool %q: sentinel %s: %s", f.pool.Name, a.from, s.trouble))
 	}
-	s.trouble = trouble
 }
 
 // noteUnknown logs, once, that a sentinel knows nothing of a master.

@@ -21,8 +21,8 @@ const (
 	staleAfter = 3 * time.Second
 	// lookPause is the time between two looks at a server that did not say so.
 	lookPause = time.Second
-	// revokeAfter is how long most sentinels, and none against them, must name an earlier place: the failover was undone, or
-	// they were configured anew. Sentinels that have only not heard of a failover have, by then.
+	// revokeAfter is how long most sentinels, and none against them, must name an earlier failover: the last one was undone, or
+	// they were set up anew. Sentinels that have only not heard of it have, by then.
 	revokeAfter = 10 * time.Second
 )
 
@@ -57,7 +57,7 @@ type judge struct {
 	stale    bool
 	asked    time.Time // when the judgement began
 	silent   time.Time // since when no sentinel answers; zero: one does
-	opposed  time.Time // since when most name an earlier place; zero: they do not
+	opposed  time.Time // since when most name an earlier failover; zero: they do not
 	trial    trial
 	disputed bool // sentinels do not agree, and that was said
 }
@@ -189,7 +189,7 @@ func (j *judge) proposal(now time.Time, v *verdict) (next place, ok bool) {
 	case j.at.address == "":
 		return most, ofAll || now.Sub(j.asked) >= firstPatience && (ofAnswers || j.isLatest(most))
 	case most.isAt(j.at):
-		if ofAnswers && most.epoch > j.at.epoch {
+		if ofAnswers && most.epoch > j.at.epoch || ofAll && most.epoch < j.at.epoch && j.persists(opposed, now) {
 			j.at.epoch, v.news = most.epoch, true
 		}
 		return next, false
@@ -200,10 +200,15 @@ func (j *judge) proposal(now time.Time, v *verdict) (next place, ok bool) {
 	case !ofAll || j.isNamed(j.at):
 		return next, false
 	}
-	if j.opposed = opposed; opposed.IsZero() {
+	return most, j.persists(opposed, now)
+}
+
+// persists tells whether most have named an earlier failover for long enough, as they have since then; zero: as they begin to now.
+func (j *judge) persists(since, now time.Time) bool {
+	if j.opposed = since; since.IsZero() {
 		j.opposed = now
 	}
-	return most, now.Sub(j.opposed) >= revokeAfter
+	return now.Sub(j.opposed) >= revokeAfter
 }
 
 // mostNamed returns what most of the sentinels say that answer, and how many do; where equally many say different things, the
