@@ -225,8 +225,11 @@ func TestSentinelRefuses(t *testing.T) {
 		refusing.replies[command] = "-NOAUTH Authentication required.\r\n"
 	}
 	_, h := follow(t, refusing.address)
-	h.until("that it refuses", func(n News) bool { return strings.Contains(strings.Join(n.Problems, ""), "NOAUTH") })
-	h.until("that nobody knows", func(n News) bool { return strings.Contains(strings.Join(n.Problems, ""), "nobody knows where that is") })
+	problems := ""
+	h.until("that it refuses, and that nobody knows", func(n News) bool {
+		problems += strings.Join(n.Problems, "")
+		return strings.Contains(problems, "NOAUTH") && strings.Contains(problems, "nobody knows where that is")
+	})
 	refusing.mu.Lock()
 	defer refusing.mu.Unlock()
 	if len(refusing.subscribers) > 0 {
