@@ -256,10 +256,7 @@ func TestCountersOfAnotherMaster(t *testing.T) {
 			t.Parallel()
 			kept := name == "whole" || name == "grown"
 			store := newFileStore(t)
-			path, err := rig.Binary()
-			if err != nil {
-				t.Fatal(err)
-			}
+			path := oldRelease.build(t)
 			address, stats, dir := rig.FreeAddress(t), rig.FreeAddress(t), rig.ShortDir(t)
 			_, port, _ := net.SplitHostPort(stats)
 			file := rig.WriteConfig(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{server})}))
