@@ -20,8 +20,8 @@ func TestE2ETransactionsLikeRedis(t *testing.T) {
 	t.Parallel()
 	blocks := rig.ReadTable(t, "transactions.txt", rig.EncodeConversation)
 	one := rig.Several(1, func() *rig.Backend { return rig.RedisServer(t) })
-	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, one), blocks)
-	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`), blocks)
+	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, one), blocks, same)
+	compareLines(t, rig.RedisServer(t), rig.RedisPool(t, rig.ThreeRedis(t), `hash_tag: "{}"`), blocks, same)
 }
 
 // Clients with transactions, clients without, and clients that leave theirs open, over one connection to each server: nobody
