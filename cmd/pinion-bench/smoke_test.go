@@ -150,24 +150,34 @@ func TestEveryKindOfRow(t *testing.T) {
 }
 
 func TestCurve(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "result.json")
-	status, stdout, stderr := benchOutput(t, t.Context(), "curve", "--measure", "first="+pinion, "--proxy", pinion, "--values", "0,1000",
-		"--servers", "2", "--rounds", "2", "--time", "10ms", "--json", path)
-	if tables := strings.Count(stdout, "coalesce_us"); status != 0 || tables != 8 {
-		t.Fatalf("status %d, %d tables\n%s\n%s", status, tables, stdout, stderr)
+	a, errA := newContestant("a="+pinion, nil)
+	c, errC := newContestant(pinion, nil)
+	cpus, err := newPlacement()
+	if errA != nil || errC != nil || err != nil {
+		t.Fatal(errA, errC, err)
 	}
-	text, err := os.ReadFile(path)
+	v := &curve{
+		bench:  bench{left: a, right: c, rounds: 2, time: 10 * time.Millisecond, servers: 1, cpus: cpus, progress: &bytes.Buffer{}},
+		option: "coalesce_us", values: []string{"0", "1000"},
+	}
+	outcomes, err := v.run(t.Context(), "small", loadOf(load.Get, 2, keys(20)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got results
-	if err := json.Unmarshal(text, &got); err != nil || len(got.Outcomes) != 16 {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	for _, o := range got.Outcomes {
-		if o.Left != "first" || o.Right != "0" && o.Right != "1000" || len(o.Metrics) != 4 || len(o.Metrics[0].Right) != 2 {
+	var values []string
+	for _, o := range outcomes {
+		values = append(values, o.Right)
+		if o.Left != "a" || len(o.Metrics) != 4 || len(o.Metrics[0].Right) != 2 {
 			t.Errorf("%+v", o)
 		}
+	}
+	if !slices.Equal(values, v.values) {
+		t.Errorf("values %q", values)
+	}
+	var out bytes.Buffer
+	v.print(&out, "small", outcomes)
+	if text := out.String(); !strings.HasPrefix(text, "Small, against a:\n\n| coalesce_us | CPU per request") || strings.Count(text, "\n") != 7 {
+		t.Errorf("%s", text)
 	}
 }
 
