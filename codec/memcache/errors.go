@@ -2,6 +2,8 @@
 
 package memcache
 
+import "bytes"
+
 // Answers to a request whose server could not give one, with the wording of nutcracker: "SERVER_ERROR " and strerror.
 const (
 	ConnectionRefused  = "SERVER_ERROR Connection refused\r\n"
@@ -17,6 +19,23 @@ const (
 	// same, the proxy leaves the old value where it is.
 	TooLarge = "SERVER_ERROR object too large for cache\r\n"
 )
+
+// NotExecuted and OutcomeUnknown end the answer to a request whose server could not give one, in pools with failover_wait: a
+// program may send the former again, and must not the latter unless it does no harm twice.
+const (
+	NotExecuted    = "; not executed\r\n"
+	OutcomeUnknown = "; the outcome is unknown\r\n"
+)
+
+// AppendOutcome appends the answer to a request that no server has executed or, where that is unknown, may have executed. failure
+// is the answer that tells why.
+func AppendOutcome(dst, failure []byte, unknown bool) []byte {
+	dst = append(dst, bytes.TrimSuffix(failure, []byte(crlf))...)
+	if unknown {
+		return append(dst, OutcomeUnknown...)
+	}
+	return append(dst, NotExecuted...)
+}
 
 // RequestError says why the bytes of a client are not a request that can be forwarded.
 type RequestError struct {

@@ -123,6 +123,19 @@ type Command struct {
 	Subs []Command // of a container, whose second argument decides
 }
 
+// IsRepeatable tells whether a request of c may be sent again when nobody knows whether it was executed, also to a server that has
+// taken the place of the first one. What iterates by a cursor may not: a cursor means nothing to another server.
+func (c *Command) IsRepeatable() bool {
+	if c.Write || c.Script || c.Blocking || c.Route != Forward && c.Route != Fragment {
+		return false
+	}
+	switch c.Name {
+	case "hscan", "sscan", "zscan", "bf.scandump", "cf.scandump":
+		return false
+	}
+	return true
+}
+
 // NumCommands is how many rows the table has, subcommands included.
 var NumCommands = countRows(table)
 

@@ -282,3 +282,17 @@ func request(args ...string) (b []byte, spans []Span) {
 	}
 	return b, spans
 }
+
+// What is sent again must change nothing, and say the same on a server that has taken the place of the first one.
+func TestRepeatable(t *testing.T) {
+	for name, want := range map[string]bool{
+		"get": true, "mget": true, "exists": true, "hgetall": true, "sort_ro": true, "zrange": true, "touch": true,
+		"set": false, "incr": false, "del": false, "getex": false, "sort": false, "publish": false, "pfadd": false, "exec": false,
+		"eval": false, "eval_ro": false, "fcall_ro": false, "hscan": false, "sscan": false, "zscan": false, "scan": false,
+		"xread": false, "xreadgroup": false, "blpop": false, "config": false, "flushall": false, "dbsize": false, "script": false,
+	} {
+		if got := Lookup([]byte(name)).IsRepeatable(); got != want {
+			t.Errorf("%s may be sent again: %v, want %v", name, got, want)
+		}
+	}
+}

@@ -174,6 +174,22 @@ func AppendUnknownOutcome(dst, failure []byte) []byte {
 	return AppendError(dst, failureText(failure)+"; EXEC was sent, and the outcome of the transaction is unknown")
 }
 
+// NotExecuted and OutcomeUnknown end the error reply to a request that a server could not answer, in pools with failover_wait: a
+// program may send the former again, and must not the latter unless it does no harm twice.
+const (
+	NotExecuted    = "; not executed"
+	OutcomeUnknown = "; the outcome is unknown"
+)
+
+// AppendOutcome appends the error reply to a request that no server has executed or, where that is unknown, may have executed.
+// failure is the error reply that tells why it is not answered.
+func AppendOutcome(dst, failure []byte, unknown bool) []byte {
+	if unknown {
+		return AppendError(dst, failureText(failure)+OutcomeUnknown)
+	}
+	return AppendError(dst, failureText(failure)+NotExecuted)
+}
+
 // failureText returns the text of an error reply.
 func failureText(reply []byte) string {
 	return string(bytes.TrimSuffix(bytes.TrimPrefix(reply, []byte("-")), []byte(crlf)))

@@ -31,6 +31,17 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// Programs look for the ends of these.
+func TestOutcome(t *testing.T) {
+	failure := AppendError(nil, ConnectionReset)
+	if got := string(AppendOutcome(nil, failure, false)); got != "-ERR Connection reset by peer; not executed\r\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := string(AppendOutcome(nil, failure, true)); got != "-ERR Connection reset by peer; the outcome is unknown\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestUnknown: the replies are those of Redis 7.0.15.
 func TestUnknown(t *testing.T) {
 	const with = ", with args beginning with: "

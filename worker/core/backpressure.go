@@ -109,7 +109,7 @@ func (c *client) frees() int {
 
 // frees returns how many bytes closing the connection frees: an incomplete reply, and requests that the server does not read.
 func (c *conn) frees() int {
-	return c.stream.Cost() + (c.owed+c.unbegun)*requestBytes
+	return c.stream.Cost() + c.hold.cost() + (c.owed+c.unbegun)*requestBytes
 }
 
 // unmuteAll reads all clients again that may be read.

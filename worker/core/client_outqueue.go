@@ -44,7 +44,7 @@ func (c *client) flush() {
 		return
 	}
 	if before := c.stream.Out.Len(); before > 0 {
-		more, err := c.stream.Send(c.pool.l.io, stream.MaxSendBytes)
+		more, err := c.stream.Send(c.pool.l.io, stream.MaxSendBytes, nil)
 		if err = c.pool.l.overlook(c, err); err != nil {
 			c.fail(err)
 			return

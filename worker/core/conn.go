@@ -5,6 +5,7 @@ package core
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -80,7 +81,8 @@ type conn struct {
 	outOfServiceAt int64          // ns: when its request was sent
 	preconnecting  bool           // opens before it is needed, see endpoint.notePreconnect
 	meta           metaSupport
-	tentative      bool // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	tentative      bool  // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	hold           *hold // of a shared connection of a pool with failover_wait
 }
 
 func newConn(e *endpoint, g *greeting) *conn {
@@ -208,6 +210,12 @@ func (c *conn) established() {
 	text := c.greeting.bytes
 	c.steps = c.greeting.steps
 	switch {
+	case c.hold != nil:
+		step := greetPing
+		if c.meta == metaAwaited {
+			step = greetVersion
+		}
+		text, c.steps = slices.Concat(text, p.ping), append(slices.Clone(c.steps), step)
 	case len(c.steps) > 0:
 	case c.meta == metaAwaited:
 		text, c.steps = p.ping, onlyVersion
@@ -230,6 +238,9 @@ func (c *conn) becomeReady() {
 	c.become(connReady)
 	c.makeUp()
 	c.tentative = false
+	if c.hold != nil {
+		c.sendHeld()
+	}
 	if c.head == nil {
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
 	}

@@ -46,14 +46,18 @@ func (c *conn) end(err error) {
 	client, purposes := c.owner()
 	monitors := purposes&forMonitoring != 0 && c.head == nil
 	c.endpoint.noteAttempt(c, err)
+	rest := c.takeRest()
 	queue := c.close()
+	if c.hold != nil {
+		queue = c.holdRequests(queue, &rest, err)
+	}
 	if c.preconnecting {
 		c.endpoint.notePreconnect(c, false)
 	}
 	switch {
 	case onlySessionsAsk(err):
 		c.endpoint.complainOfSession(err)
-	case tentative, own:
+	case tentative, own, c.isHolding():
 		c.endpoint.complain(err)
 	case !idle:
 		c.endpoint.failed(err, c.provenSince(err))
@@ -75,9 +79,6 @@ func (c *conn) end(err error) {
 func (c *conn) failRequests(queue *request, err error) {
 	p := c.endpoint.pool
 	text := p.errorText(err)
-	if c.own != nil && c.own.calledOff {
-		text = c.own.parting
-	}
 	for queue != nil {
 		r := queue
 		queue = r.behind
@@ -93,18 +94,30 @@ func (c *conn) failRequests(queue *request, err error) {
 		if r.probe != nil {
 			r.probe.notSent = isOwnTrouble(err)
 		}
-		p.l.answer(r, r.failure(text, r.state&isUnsent == 0), nil)
+		c.endHold(r)
+		p.l.answer(r, c.parting(r, text), nil)
 	}
 }
 
+// parting returns what r gets that is on a connection which has ended, for the reason that text gives.
+func (c *conn) parting(r *request, text []byte) []byte {
+	if c.own != nil && c.own.calledOff {
+		return c.own.parting
+	}
+	return c.endpoint.pool.failure(r, text, r.state&isUnsent == 0)
+}
+
 // retire closes the connection, on which no client waits any more.
-func (c *conn) retire() {
-	queue := c.close()
+func (c *conn) retire() { c.forgetQueue(c.close()) }
+
+// forgetQueue forgets requests that nobody waits for.
+func (c *conn) forgetQueue(queue *request) {
 	for queue != nil {
 		r := queue
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
+		c.endHold(r)
 		if r.partOf() != nil { // the others may still be under way
 			c.endpoint.pool.l.answer(r, nil, nil)
 			continue
@@ -136,6 +149,7 @@ func (c *conn) close() (queue *request) {
 	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.stream.Drop(l.memory)
+	c.hold.drop(l.memory)
 	c.progress = progress{}
 	c.meta = metaUnknown
 	c.paused, c.blamed, c.discards, c.outOfService = false, false, false, nil

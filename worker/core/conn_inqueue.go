@@ -73,6 +73,13 @@ func (c *conn) enqueue(r *request, size int) {
 // wake has what is queued written, on a connection that is opened if there is none.
 func (c *conn) wake() {
 	c.markDirty()
+	if c.state == connReady {
+		return
+	}
+	if c.hold != nil {
+		c.holdLast()
+		return
+	}
 	if c.state == connClosed {
 		c.open()
 	}
@@ -124,12 +131,16 @@ func (c *conn) flush() {
 	}
 	most := c.allowed() // which may take some away
 	before := c.stream.Out.Len()
-	more, err := c.stream.Send(c.endpoint.pool.l.io, most)
+	more, err := c.stream.Send(c.endpoint.pool.l.io, most, c.hold.written())
 	if err = c.endpoint.pool.l.overlook(c, err); err != nil {
 		c.fail(err)
 		return
 	}
+	unwritten := c.unsent
 	c.wrote(before - c.stream.Out.Len())
+	if c.hold != nil {
+		c.copyWritten(unwritten)
+	}
 	if c.own != nil {
 		c.park()
 	}

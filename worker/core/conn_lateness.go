@@ -88,6 +88,10 @@ func (c *conn) expire() {
 	if c.state >= connGreeting {
 		c.hear()
 	}
+	if c.hold != nil && c.state != connReady {
+		c.awaitServer()
+		return
+	}
 	if c.state == connClosed {
 		return
 	}
@@ -112,7 +116,7 @@ func (c *conn) expire() {
 		expired = true
 		*c.endpoint.counters[link.ServerTimedout]++
 		p.giveUp(r)
-		l.answer(r, r.failure(p.errorText(unix.ETIMEDOUT), !vain), nil)
+		l.answer(r, p.failure(r, p.errorText(unix.ETIMEDOUT), !vain), nil)
 	}
 	if !vain && c.giveUp(0, 0) {
 		expired = true
@@ -195,8 +199,9 @@ func (c *conn) timeOut(vain *request) {
 		r := vain
 		vain = r.behind
 		r.behind = nil
+		*c.endpoint.counters[link.ServerTimedout]++
 		p.giveUp(r)
-		p.l.answer(r, p.errorText(unix.ETIMEDOUT), nil)
+		p.l.answer(r, p.failure(r, p.errorText(unix.ETIMEDOUT), false), nil)
 	}
 }
 
@@ -224,7 +229,6 @@ func (c *conn) withdraw(r, before *request) {
 	n := &c.endpoint.counters
 	*n[link.InQueue]--
 	*n[link.InQueueBytes] -= uint64(r.bytes)
-	*n[link.ServerTimedout]++
 }
 
 // isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a
@@ -272,6 +276,12 @@ func (c *conn) follow(before, r *request) {
 // is not sent any more.
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
+	if c.hold != nil {
+		_ = sock.Abort(c.stream.FD())
+		c.gauge.late()
+		c.end(unix.ETIMEDOUT)
+		return
+	}
 	c.giveUpTransactions()
 	c.stream.Out.Drain(l.memory, c.unfinished())
 	first, last, count, out, meta := c.firstUnbegun(), c.tail, c.unbegun, c.stream.Out, c.meta

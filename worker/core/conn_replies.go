@@ -181,8 +181,8 @@ func (c *conn) pair(reply []byte) error {
 		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 	}
 	c.discards = false
-	if r.state&isBlocking != 0 {
-		*n[link.BlockingResponses]++
+	if r.state&(isBlocking|isCopied) != 0 {
+		c.noteAnswered(r)
 	} else {
 		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 	}
@@ -195,6 +195,16 @@ func (c *conn) pair(reply []byte) error {
 		c.giveBackIfDone()
 	}
 	return err
+}
+
+// noteAnswered is called when a request was answered that may have waited in the server, or that would be sent again otherwise.
+func (c *conn) noteAnswered(r *request) {
+	if r.state&isBlocking != 0 {
+		*c.endpoint.counters[link.BlockingResponses]++
+		return
+	}
+	c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+	c.dropCopy(r)
 }
 
 // skipReply takes a reply that comes before the one that answers the head of the in queue: +OK to MULTI, +QUEUED to what

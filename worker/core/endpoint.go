@@ -51,7 +51,7 @@ func newEndpoint(s *server, network, address string) *endpoint {
 	}
 	e.where.lookupTimer.Fire = e.connectWaiting
 	for range p.spec.ServerConnections {
-		e.conns = append(e.conns, newConn(e, p.greetings[0]))
+		e.conns = append(e.conns, e.newSharedConn(p.greetings[0]))
 	}
 	e.prober = newConn(e, p.greetings[0])
 	return e
@@ -77,6 +77,15 @@ func (e *endpoint) conn(g *greeting, lane uint16) *conn {
 	return conns[int(lane)%len(conns)]
 }
 
+// newSharedConn returns a connection for the requests of several clients.
+func (e *endpoint) newSharedConn(g *greeting) *conn {
+	c := newConn(e, g)
+	if e.pool.spec.FailoverWait > 0 {
+		c.hold = new(hold)
+	}
+	return c
+}
+
 // connsWith returns the connections of sessions with another greeting than the pool's first: as many as there are of that. From now
 // on descriptors are reserved for them.
 func (e *endpoint) connsWith(g *greeting) []*conn {
@@ -86,7 +95,7 @@ func (e *endpoint) connsWith(g *greeting) []*conn {
 	conns := &e.others[g.index-1]
 	if *conns == nil {
 		for range e.conns {
-			*conns = append(*conns, newConn(e, g))
+			*conns = append(*conns, e.newSharedConn(g))
 		}
 		e.pool.l.descriptors.serverSockets += len(*conns)
 	}

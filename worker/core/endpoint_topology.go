@@ -82,14 +82,7 @@ func (s *server) moveTo(at link.Endpoint) {
 	for _, c := range slices.Backward(old.dedicated.all) {
 		c.leaveServer()
 	}
-	for c := range old.everyConn {
-		switch {
-		case c.head != nil:
-			c.end(errMoved)
-		case c.state != connClosed:
-			c.retire()
-		}
-	}
+	s.moveRequests(old)
 	for _, conns := range old.others {
 		s.pool.l.descriptors.serverSockets -= len(conns)
 	}

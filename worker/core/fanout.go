@@ -39,6 +39,8 @@ type fanoutProtocol interface {
 
 	// tolerant tells whether the reply is worth something when a fragment has failed.
 	tolerant() bool
+	// changes tells whether the request may change something.
+	changes() bool
 	// cost returns how many bytes all this takes, in buffers and elsewhere.
 	cost() (inBuffers, elsewhere int)
 	// clear forgets the request. large tells that it has needed more memory than is worth keeping.

@@ -28,6 +28,8 @@ func (m *memcacheFanout) init(b []byte, r *memcache.Request, keys []memcache.Spa
 
 func (m *memcacheFanout) tolerant() bool { return false }
 
+func (m *memcacheFanout) changes() bool { return m.request.Cmd.Route != memcache.Fragment }
+
 func (m *memcacheFanout) cost() (inBuffers, elsewhere int) {
 	elsewhere = int(unsafe.Sizeof(*m)) + int(unsafe.Sizeof(m.key))*cap(m.keys)
 	if m.whole == nil {

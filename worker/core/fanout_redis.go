@@ -29,6 +29,8 @@ func (r *redisFanout) tolerant() bool {
 	return r.cmd.Merge.Partial || r.errorsPerKey && r.cmd.Merge.PerKey
 }
 
+func (r *redisFanout) changes() bool { return !r.cmd.IsRepeatable() }
+
 func (r *redisFanout) cost() (inBuffers, elsewhere int) { return 0, 0 }
 
 func (r *redisFanout) clear(*memory.Allocator) (large bool) {

@@ -42,7 +42,7 @@ func (p *pool) connFor(r *request, c *client, server int) *conn {
 		}
 	}
 	*p.counters[link.ForwardError]++
-	p.l.answer(r, p.errorText(err), nil)
+	p.l.answer(r, p.failure(r, p.errorText(err), false), nil)
 	return nil
 }
 

@@ -26,6 +26,7 @@ type pool struct {
 	turns       uint           // of requests that one server after the other answers
 	moved       *uint64        // shared: clients received from other workers less clients moved to them
 	timeout     int64          // ns; 0 = none
+	patience    int64          // ns: how long a request that is sent may take; 0 = for ever
 	lanes       uint16         // that were assigned to clients
 	idle        timer.Timer    // looks for idle clients
 
@@ -52,6 +53,9 @@ func newPool(l *loop, index int) (*pool, error) {
 		counters: l.shared.Pool(l.spec.Slot, index),
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
+	}
+	if p.patience = p.timeout; p.timeout > 0 {
+		p.patience = max(p.timeout, int64(spec.FailoverWait))
 	}
 	p.setProtocol(spec)
 	p.sessions = newSessions(p.greetings[0])
@@ -104,10 +108,10 @@ func (p *pool) replaced() {
 
 // deadline returns when a request that is sent now has waited long enough; 0 = never.
 func (p *pool) deadline() int64 {
-	if p.timeout == 0 {
+	if p.patience == 0 {
 		return 0
 	}
-	return p.l.now + p.timeout
+	return p.l.now + p.patience
 }
 
 // firstOwed returns how many requests a server of which nothing is known may owe this worker, over one connection.

@@ -19,8 +19,9 @@ type protocol struct {
 	processRequests   func(c *client, b []byte) (used int)                         // the requests at the front of b
 	consume           func(b []byte, p progress) (n int, next progress, err error) // the reply at the front of b
 	newFanoutProtocol func(p *pool) fanoutProtocol
-	errorText         func(err error) []byte // what a client is told of a server connection that failed
-	ping              []byte                 // asks an ejected server whether it serves
+	errorText         func(err error) []byte                         // what a client is told of a server connection that failed
+	appendOutcome     func(dst, failure []byte, unknown bool) []byte // the error reply to a request of which the client is to know whether it may have been executed
+	ping              []byte                                         // asks an ejected server whether it serves
 }
 
 var redisProtocol = protocol{
@@ -29,8 +30,9 @@ var redisProtocol = protocol{
 	newFanoutProtocol: func(p *pool) fanoutProtocol {
 		return &redisFanout{errorsPerKey: p.spec.MGetErrors == link.MGetErrorsPerKey}
 	},
-	errorText: redisError,
-	ping:      []byte("*1\r\n$4\r\nPING\r\n"),
+	errorText:     redisError,
+	appendOutcome: resp.AppendOutcome,
+	ping:          []byte("*1\r\n$4\r\nPING\r\n"),
 }
 
 var memcacheProtocol = protocol{
@@ -38,6 +40,7 @@ var memcacheProtocol = protocol{
 	consume:           consumeMemcache,
 	newFanoutProtocol: func(*pool) fanoutProtocol { return new(memcacheFanout) },
 	errorText:         memcacheError,
+	appendOutcome:     memcache.AppendOutcome,
 	ping:              []byte("version\r\n"),
 }
 

@@ -47,7 +47,7 @@ func (c *conn) discard(reason error) bool {
 	if r.probe != nil {
 		r.probe.notSent = true
 	}
-	p.l.answer(r, r.failure(p.errorText(reason), true), nil)
+	p.l.answer(r, p.failure(r, p.errorText(reason), true), nil)
 	return true
 }
 

@@ -64,6 +64,11 @@ const (
 	isTrial // an empty transaction, see tryTransaction
 
 	isSubscription // its reply is a confirmation, see answerSubscription
+
+	// How it waits for a server that is down, see conn_hold.go.
+	isHeld     // it does
+	isCopied   // it is written, and its bytes are kept
+	isRepeated // it was written, the connection was lost, and so it is to be written again
 )
 
 // isScript tells whether the reply to r is whatever a client likes.

@@ -36,6 +36,7 @@ func (rt *memcacheRoute) trim(m *memory.Allocator) {
 // processMemcache processes the requests at the front of b, until one is incomplete or the client is muted, and returns how
 // many bytes those are.
 func (c *client) processMemcache(b []byte) (used int) {
+	c.waits = waitsForNothing
 	if c.dialect != dialectText && c.isBinary(b) {
 		return c.processBinary(b)
 	}

@@ -30,6 +30,8 @@ func (s *stage) addPool(options []string) {
 			p.Timeout = s.duration(value)
 		case "user":
 			p.User = value
+		case "failover_wait":
+			p.FailoverWait = s.duration(value)
 		case "password":
 			p.Password = value
 		case "db":

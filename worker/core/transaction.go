@@ -288,12 +288,3 @@ func (c *client) sendBlock(r *request, server int) {
 func (r *request) isTransaction() bool {
 	return r.state&isTrial != 0 || r.command != nil && r.command.Local == resp.LocalExec
 }
-
-// failure returns the error reply to r, which its server does not answer, for the reason that text gives. executed tells that
-// the server may have executed it all the same, which a client must know of a transaction.
-func (r *request) failure(text []byte, executed bool) []byte {
-	if executed && r.isTransaction() && r.state&isTrial == 0 {
-		return resp.AppendUnknownOutcome(nil, text)
-	}
-	return text
-}

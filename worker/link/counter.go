@@ -75,6 +75,10 @@ const (
 	OutQueueBytes
 	DedicatedConnections
 	BlockingResponses
+	Held
+	HeldBytes
+	HeldTotal
+	HeldExpired
 	numServerCounters
 )
 
@@ -96,4 +100,9 @@ var ServerCounters = [numServerCounters]CounterInfo{
 
 	DedicatedConnections: {"dedicated_connections", Gauge, "server connections that belong to one client each, or to none for a moment"},
 	BlockingResponses:    {"blocking_responses", Counter, "responses to requests that may wait in the server: no latency is counted for them"},
+
+	Held:        {"held", Gauge, "requests that wait for the server, which is down, by failover_wait"},
+	HeldBytes:   {"held_bytes", Gauge, "bytes of the requests that wait for the server, which is down"},
+	HeldTotal:   {"held_total", Counter, "times a request has begun to wait for the server, which was down"},
+	HeldExpired: {"held_expired", Counter, "requests for which the server was not back within failover_wait: they got an error"},
 }

@@ -129,6 +129,7 @@ type Pool struct {
 	ServerRetryTimeout time.Duration
 	Dedicated          int // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
+	FailoverWait       time.Duration // for how long requests wait for a server that is down
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors
 	Deny               []string `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use

@@ -125,13 +125,37 @@ func (o *Output) Move(m *memory.Allocator, b *memory.Buffer, n int) (copied int)
 	return n
 }
 
+// Transfer moves the first n bytes that are still to be written to the end of to: many without a copy.
+func (o *Output) Transfer(m *memory.Allocator, n int, to *Output) {
+	for n > 0 {
+		first := o.chunks[0]
+		part := min(n, len(first.B)-o.sent)
+		n -= part
+		switch {
+		case o.sent == 0 && part == len(first.B):
+			o.bytes -= part
+			o.chunks = slices.Delete(o.chunks, 0, 1)
+			to.Adopt(first)
+		case first.IsMapped() && part >= memory.ClaimBytes:
+			o.bytes -= part
+			to.Adopt(m.Split(first, part))
+		default:
+			to.Append(m, first.B[o.sent:o.sent+part])
+			o.Drain(m, part)
+		}
+	}
+	if len(o.chunks) == 0 {
+		o.chunks = nil
+	}
+}
+
 // MaxSendBytes is a connection's share of what is written until every other one has had its share. It also bounds each system
 // call: the kernel would go on as long as the other end reads as fast as it copies.
 const MaxSendBytes = 512 << 10
 
-// Send writes up to share bytes of Out. more tells that the socket may take more than those; otherwise it has got
+// Send writes up to share bytes of Out, which are freed then, unless they go to written. more tells that the socket may take more than those; otherwise it has got
 // everything, or takes no more until the next edge. err is the connection's error.
-func (s *Stream) Send(l *Loop, share int) (more bool, err error) {
+func (s *Stream) Send(l *Loop, share int, written *Output) (more bool, err error) {
 	o := &s.Out
 	for o.bytes > 0 {
 		if share == 0 {
@@ -154,7 +178,11 @@ func (s *Stream) Send(l *Loop, share int) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		o.Drain(l.memory, n)
+		if written == nil {
+			o.Drain(l.memory, n)
+		} else {
+			o.Transfer(l.memory, n, written)
+		}
 		l.Sent += n
 		if n < offered {
 			return false, nil

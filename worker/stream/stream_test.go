@@ -65,7 +65,7 @@ func compareOutput(t *testing.T, seed uint64) {
 	var want bytes.Buffer // queued and not received
 	received := make([]byte, 1<<20)
 	for range 200 {
-		switch random.IntN(5) {
+		switch random.IntN(6) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
@@ -77,9 +77,19 @@ func compareOutput(t *testing.T, seed uint64) {
 			want.Write(b.B)
 			o.Adopt(b)
 		case 2:
-			if _, err := s.Send(l, MaxSendBytes); err != nil {
+			if _, err := s.Send(l, MaxSendBytes, nil); err != nil {
 				t.Fatal(err)
 			}
+		case 5:
+			n, before := random.IntN(o.bytes+1), want.Len()-o.bytes
+			var to Output
+			o.Transfer(m, n, &to)
+			checkOutput(t, &to)
+			if moved := slices.Concat(to.Pieces(nil)...); !bytes.Equal(moved, want.Bytes()[before:before+n]) {
+				t.Fatalf("%d bytes were moved, which are not the first %d", len(moved), n)
+			}
+			to.Drop(m)
+			want = *bytes.NewBuffer(slices.Delete(bytes.Clone(want.Bytes()), before, before+n))
 		case 4:
 			if o.bytes == 0 {
 				continue
@@ -101,7 +111,7 @@ func compareOutput(t *testing.T, seed uint64) {
 		checkOutput(t, o)
 	}
 	for want.Len() > 0 {
-		if _, err := s.Send(l, MaxSendBytes); err != nil {
+		if _, err := s.Send(l, MaxSendBytes, nil); err != nil {
 			t.Fatal(err)
 		}
 		n, err := sock.Recv(w.far, received)
@@ -136,7 +146,7 @@ func TestOutputEnds(t *testing.T) {
 	o := &s.Out
 	o.Append(m, []byte("lost"))
 	unix.Shutdown(w.far, unix.SHUT_RDWR)
-	if _, err := s.Send(l, MaxSendBytes); err != unix.EPIPE {
+	if _, err := s.Send(l, MaxSendBytes, nil); err != unix.EPIPE {
 		t.Errorf("sending to who has left: %v, want EPIPE", err)
 	}
 	o.Drop(m)

@@ -41,6 +41,20 @@ func RedisServerTCP(t testing.TB, address string, options ...string) *Backend {
 	return redisAt(t, "tcp", address, append([]string{"--bind", host, "--port", port}, options...)...)
 }
 
+// PersistentRedis is RedisServerTCP with a Redis that has all that it has acknowledged when it is killed and started again in dir.
+func PersistentRedis(t testing.TB, address, dir string) *Backend {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Start(t, Program(t, "redis-server"), "--bind", host, "--port", port, "--dir", dir, "--save", "", "--appendonly", "yes",
+		"--appendfsync", "no", "--loglevel", "warning")
+	b := &Backend{Process: p, Network: "tcp", Address: address, Read: ReadRESP}
+	b.Answers("tcp", address)
+	return b
+}
+
 func redisAt(t testing.TB, network, address string, options ...string) *Backend {
 	t.Helper()
 	options = append(options, "--save", "", "--appendonly", "no", "--loglevel", "warning", "--enable-debug-command", "yes",

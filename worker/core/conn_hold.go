@@ -1,0 +1,484 @@
+// Requests that wait for a server that is down, in pools with failover_wait.
+//
+//	                     ┌─ not written as a whole ───────────────────┐          ┌─ the server is back ────► written
+//	in the in queue when ├─ a read that is written: its bytes are ────┴─► held ──┤  failover_wait is over ─► failed
+//	the connection ends ─┤  among the copies                                     └─ its client is gone ────► dropped
+//	                     └─ whatever else is written ──► failed at once: the outcome is unknown
+//
+// Of a part of a request a server executes nothing. What the kernel has got as a whole it may, even after the connection is
+// closed: a write is never sent again then, whichever it is.
+//
+// Held requests stay in the in queue, in their order, and their clients are not read. Those that come meanwhile wait behind
+// them. The connection is opened again and again, until a server answers a ping, and as long as there is somebody to wait for it.
+
+package core
+
+import (
+	"errors"
+	"io"
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+const (
+	// retryPause is the time between two attempts to reach a server for which requests wait, in ns, and connectTime how long one
+	// may take to connect at most.
+	retryPause  = int64(20 * time.Millisecond)
+	connectTime = int64(time.Second)
+
+	// mostCopied is how many bytes of reads are kept for a connection until they are answered. Those beyond are not sent again.
+	mostCopied = 1 << 20
+
+	// mostHeld and mostHeldBytes is how many requests of a worker may wait for a server. Those beyond fail at once.
+	mostHeld      = 1 << 16
+	mostHeldBytes = 64 << 20
+)
+
+// hold is what a connection needs whose requests wait while its server is down. Loop only.
+type hold struct {
+	down    bool          // the connection was lost with requests on it, or the last attempt has failed
+	crowded bool          // there is a request that there is no room for
+	cause   error         // why it is down
+	again   int64         // ns: when the next attempt is due; 0: with the next request
+	lead    stream.Output // of the first request that is not written as a whole: the part that is
+	copies  stream.Output // the bytes of the written requests that have isCopied
+}
+
+// written returns where the connection's output goes when it is written; h may be nil.
+func (h *hold) written() *stream.Output {
+	if h == nil {
+		return nil
+	}
+	return &h.lead
+}
+
+// cost returns how many bytes are kept of requests that are written; h may be nil.
+func (h *hold) cost() int {
+	if h == nil {
+		return 0
+	}
+	return h.lead.Cost() + h.copies.Cost()
+}
+
+// drop frees what is kept of requests that are written; h may be nil.
+func (h *hold) drop(m *memory.Allocator) {
+	if h != nil {
+		h.lead.Drop(m)
+		h.copies.Drop(m)
+	}
+}
+
+// isRepeatable tells whether r may be sent again although a server may have executed it.
+func (r *request) isRepeatable() bool {
+	cmd := r.command
+	if r.parent != nil {
+		cmd = r.parent.command
+	}
+	return cmd != nil && cmd.IsRepeatable() && r.owner() != nil
+}
+
+// copyWritten keeps the bytes of those requests that are now written as a whole, from first on, which may be sent again. It sees to
+// it that a server which keeps silent is noticed before their time is over.
+func (c *conn) copyWritten(first *request) {
+	h, m := c.hold, c.endpoint.pool.l.memory
+	size := max(c.lead, 0)
+	for r := first; r != c.unsent; r = r.behind {
+		size += int(r.bytes)
+	}
+	h.lead.Drain(m, h.lead.Len()-size) // of a request that was answered before it was written
+	for r := first; r != c.unsent; r = r.behind {
+		if r.isRepeatable() && h.copies.Len()+int(r.bytes) <= mostCopied {
+			r.state |= isCopied
+			h.lead.Transfer(m, int(r.bytes), &h.copies)
+		} else {
+			h.lead.Drain(m, int(r.bytes))
+		}
+	}
+	if at := c.lateAt(); at != math.MaxInt64 && (!c.deadlines.Armed() || at < c.deadlines.Due()) {
+		c.endpoint.pool.l.timers.Set(&c.deadlines, at)
+	}
+}
+
+// dropCopy is called when r, which has isCopied and was the first such, is answered.
+func (c *conn) dropCopy(r *request) {
+	r.state &^= isCopied
+	c.hold.copies.Drain(c.endpoint.pool.l.memory, int(r.bytes))
+}
+
+// rest is what a connection that ends has of the requests in its in queue. Their bytes are taken off it in the order of the queue.
+type rest struct {
+	ready  bool // requests could be written
+	meta   metaSupport
+	lead   int // bytes of unsent that are written
+	unsent *request
+	lost   bool // unsent is taken off: the others are not written
+
+	begun, copies, out stream.Output
+}
+
+// takeRest takes the bytes of the connection's requests, which is about to be closed.
+func (c *conn) takeRest() (x rest) {
+	h := c.hold
+	if h == nil {
+		return x
+	}
+	m := c.endpoint.pool.l.memory
+	x = rest{ready: c.state == connReady, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
+	h.lead, h.copies, c.stream.Out = stream.Output{}, stream.Output{}, stream.Output{}
+	if c.lead <= 0 {
+		x.begun.Drop(m)
+		x.out.Drain(m, -c.lead)
+	}
+	return x
+}
+
+// drop frees what is left.
+func (x *rest) drop(m *memory.Allocator) {
+	x.begun.Drop(m)
+	x.copies.Drop(m)
+	x.out.Drop(m)
+}
+
+// isWhole tells whether r, the next request, was written as a whole.
+func (x *rest) isWhole(r *request) bool { return !x.lost && r != x.unsent }
+
+// mayWait tells whether r, the next request, may wait for the server. A transaction may not: the server that is back need not do any,
+// and was not tried. Those that come while it is down wait until it is.
+func (x *rest) mayWait(r *request) bool {
+	switch {
+	case r.owner() == nil:
+		return false
+	case x.isWhole(r):
+		return r.state&isCopied != 0
+	}
+	return !r.isTransaction() || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
+}
+
+// pass takes the bytes of r, the next request, off. They go to out, unless that is nil.
+func (x *rest) pass(m *memory.Allocator, r *request, out *stream.Output) {
+	size := int(r.bytes)
+	switch {
+	case r == x.unsent:
+		x.lost = true
+		transfer(m, &x.begun, x.lead, out)
+		transfer(m, &x.out, size-x.lead, out)
+	case x.lost:
+		transfer(m, &x.out, size, out)
+	case r.state&isCopied != 0:
+		r.state &^= isCopied
+		transfer(m, &x.copies, size, out)
+	}
+}
+
+func transfer(m *memory.Allocator, from *stream.Output, n int, to *stream.Output) {
+	if to == nil {
+		from.Drain(m, n)
+		return
+	}
+	from.Transfer(m, n, to)
+}
+
+// isOutage tells whether a connection has failed for a reason that may be over soon.
+func isOutage(err error) bool {
+	for _, lasting := range []error{errGreeting, errGarbage, errUnsolicited, errCalledOff} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	return !isOwnTrouble(err) && !onlySessionsAsk(err)
+}
+
+// holdRequests is called when the connection has ended with err. Of its queue, of which x is the rest, what may wait does. It
+// returns the others.
+func (c *conn) holdRequests(queue *request, x *rest, err error) (others *request) {
+	h, l := c.hold, c.endpoint.pool.l
+	idle := err == io.EOF && queue == nil
+	h.down = isOutage(err) && !idle
+	if h.down && c.endpoint.server.liveness().Alive() {
+		h.cause = err
+		others = c.requeue(queue, x)
+	} else {
+		others = queue
+	}
+	x.drop(l.memory)
+	if c.head == nil {
+		return others
+	}
+	h.again = l.now + retryPause
+	if x.ready && l.now-c.opened >= retryPause {
+		h.again = l.now
+	}
+	c.armHold()
+	return others
+}
+
+// requeue takes over what may wait of a queue, of which x is the rest. It returns the others. The connection has no requests.
+func (c *conn) requeue(queue *request, x *rest) (others *request) {
+	m, n := c.endpoint.pool.l.memory, &c.endpoint.counters
+	var last, lastOther *request
+	for queue != nil {
+		r := queue
+		queue, r.behind = r.behind, nil
+		if !x.mayWait(r) {
+			x.pass(m, r, nil)
+			others, lastOther = chain(others, lastOther, r)
+			continue
+		}
+		repeated := x.isWhole(r)
+		x.pass(m, r, &c.stream.Out)
+		c.beginHold(r)
+		if repeated {
+			r.state |= isRepeated
+			r.queue()
+		}
+		if r.state&isPromised != 0 {
+			c.promised++
+		}
+		c.head, last = chain(c.head, last, r)
+		c.unbegun++
+		*n[link.InQueue]++
+		*n[link.InQueueBytes] += uint64(r.bytes)
+	}
+	c.tail, c.waiting, c.unsent = last, c.head, c.head
+	if c.head != nil && (x.meta == metaKnown || x.meta == metaAwaited) {
+		c.meta = metaAwaited
+	}
+	return others
+}
+
+// beginHold lets r wait for the server from now on, unless it does so already. One that is to be sent again has had a part of
+// its time.
+func (c *conn) beginHold(r *request) {
+	p, n := c.endpoint.pool, &c.endpoint.counters
+	if owner := r.owner(); owner != nil && owner.waits == waitsForNothing {
+		owner.waitBehind()
+	}
+	if r.state&isHeld != 0 {
+		return
+	}
+	if r.state&isRepeated == 0 {
+		r.deadline = p.l.now + int64(p.spec.FailoverWait)
+	}
+	r.state |= isHeld
+	*n[link.Held]++
+	*n[link.HeldBytes] += uint64(r.bytes)
+	*n[link.HeldTotal]++
+	if *n[link.Held] > mostHeld || *n[link.HeldBytes] > mostHeldBytes || p.l.relief.scarce {
+		r.deadline = p.l.now
+		c.hold.crowded = true
+	}
+}
+
+// endHold is called when r waits for the server no more.
+func (c *conn) endHold(r *request) {
+	if r.state&isHeld != 0 {
+		r.state &^= isHeld
+		*c.endpoint.counters[link.Held]--
+		*c.endpoint.counters[link.HeldBytes] -= uint64(r.bytes)
+	}
+}
+
+// holdLast is called when a request was queued although the connection is not ready. It is opened, if no attempt is due later.
+func (c *conn) holdLast() {
+	p, h, r := c.endpoint.pool, c.hold, c.tail
+	if h.down {
+		c.beginHold(r)
+	} else {
+		r.deadline = p.l.now + int64(p.spec.FailoverWait)
+	}
+	if c.state == connClosed && h.again == 0 {
+		c.open()
+	}
+	if c.state != connReady {
+		c.armHold()
+	}
+}
+
+// sendHeld is called when the server is back. What nobody waits for any more is not sent.
+func (c *conn) sendHeld() {
+	p, cause := c.endpoint.pool, c.hold.cause
+	c.hold.down, c.hold.cause, c.hold.again = false, nil, 0
+	c.forgetQueue(c.takeOut(func(r *request) bool { return r.owner() == nil }))
+	if gone := c.takeOut((*request).isLeft); gone != nil {
+		c.failRequests(gone, cause)
+	}
+	for r := c.head; r != nil; r = r.behind {
+		c.endHold(r)
+		r.sent = p.l.now
+		if r.state&isRepeated == 0 {
+			r.deadline = p.deadline()
+		}
+	}
+	c.awaitExpiry()
+}
+
+// isLeft tells whether the client of r, which has waited, has hung up meanwhile. It may read on, but it may have lost patience and ask
+// again elsewhere: then a write must not be executed twice.
+func (r *request) isLeft() bool {
+	c := r.owner()
+	return r.state&isHeld != 0 && (c.stream.Hangup || c.life == clientHalfClosed) && !r.isRepeatable()
+}
+
+// takeOut takes the requests that it says out of the in queue, of which nothing is written, and returns them.
+func (c *conn) takeOut(which func(r *request) bool) (taken *request) {
+	at, size := 0, 0 // where in the output those are that are taken in a row, and their bytes
+	var stays, last *request
+	for r := c.head; r != nil; {
+		next := r.behind
+		if which(r) {
+			c.withdraw(r, stays)
+			size += int(r.bytes)
+			taken, last = chain(taken, last, r)
+		} else {
+			c.cut(at, size)
+			at, size = at+int(r.bytes), 0
+			stays = r
+		}
+		r = next
+	}
+	c.cut(at, size)
+	return taken
+}
+
+// awaitServer is called when something is due on a connection that is not ready: requests have waited for long enough, an attempt to
+// connect has, or the next one is to begin.
+func (c *conn) awaitServer() {
+	h, l := c.hold, c.endpoint.pool.l
+	h.crowded = false
+	c.expireHeld()
+	switch {
+	case c.state == connConnecting && l.now-c.heard >= c.endpoint.pool.connectTime(),
+		c.state == connGreeting && l.now-c.heard >= c.endpoint.pool.greetingTime():
+		c.fail(unix.ETIMEDOUT)
+	case c.state != connClosed:
+	case c.head == nil:
+		h.again = 0
+	case !c.endpoint.server.liveness().Alive():
+		h.again = 0
+		c.failRequests(c.close(), h.cause)
+	case h.again <= l.now:
+		h.again = 0
+		c.open()
+	}
+	if c.state != connReady {
+		c.armHold()
+	}
+}
+
+// expireHeld answers the requests that have waited for long enough. Only now the server counts as failed.
+func (c *conn) expireHeld() {
+	p, now := c.endpoint.pool, c.endpoint.pool.l.now
+	late := c.takeOut(func(r *request) bool { return r.isOverdue(now) })
+	if late == nil {
+		return
+	}
+	cause := c.hold.cause
+	if cause == nil { // it has never been reached
+		cause = unix.ETIMEDOUT
+	}
+	c.endpoint.failed(cause, c.opened)
+	text := p.errorText(cause)
+	for late != nil {
+		r := late
+		late, r.behind = r.behind, nil
+		c.endHold(r)
+		p.giveUp(r)
+		*c.endpoint.counters[link.HeldExpired]++
+		*p.counters[link.ForwardError]++
+		p.l.answer(r, p.failure(r, text, false), nil)
+	}
+}
+
+// connectTime returns how long an attempt to connect may take where requests wait for it, in ns.
+func (p *pool) connectTime() int64 {
+	if p.timeout == 0 {
+		return connectTime
+	}
+	return min(connectTime, p.timeout)
+}
+
+// armHold arms the timer for what is due next on a connection that is not ready. Held requests are in the order of their deadlines.
+func (c *conn) armHold() {
+	h, p, at := c.hold, c.endpoint.pool, int64(math.MaxInt64)
+	if c.head != nil && c.head.deadline != 0 {
+		at = c.head.deadline
+	}
+	switch {
+	case h.crowded:
+		at = p.l.now
+	case c.state == connClosed && h.again != 0:
+		at = min(at, h.again)
+	case c.state == connConnecting:
+		at = min(at, c.heard+p.connectTime())
+	case c.state == connGreeting:
+		at = min(at, c.heard+p.greetingTime())
+	}
+	if at == math.MaxInt64 {
+		p.l.timers.Stop(&c.deadlines)
+		return
+	}
+	p.l.timers.Set(&c.deadlines, at)
+}
+
+// isHolding tells whether requests wait for the server, which is down.
+func (c *conn) isHolding() bool { return c.hold != nil && c.hold.down && c.head != nil }
+
+// failure returns the error reply to r, which its server does not answer, for the reason that text gives. written tells that the
+// server got it as a whole: it may have executed it all the same, or may yet. Where servers fail over, or requests wait for them, a
+// client learns of every request whether that is so, by which programs decide whether to ask again, and else of a transaction only.
+func (p *pool) failure(r *request, text []byte, written bool) []byte {
+	written = written && r.state&isTrial == 0
+	if p.spec.FailoverWait == 0 && !p.spec.Discovers() {
+		if written && r.isTransaction() {
+			return resp.AppendUnknownOutcome(nil, text)
+		}
+		return text
+	}
+	if f := r.partOf(); f != nil && f.protocol.changes() {
+		written = true // other parts may have been
+	}
+	return p.appendOutcome(nil, text, written || r.state&isRepeated != 0)
+}
+
+// moveRequests closes the connections to a former endpoint of the server at once: what it may have executed has an unknown outcome,
+// and reads and what it has not got go to the new one.
+func (s *server) moveRequests(old *endpoint) {
+	for i, c := range old.conns {
+		c.moveRequests(s.primary.conns[i])
+	}
+	for _, conns := range old.others {
+		for i, c := range conns {
+			c.moveRequests(s.primary.connsWith(c.greeting)[i])
+		}
+	}
+}
+
+// moveRequests closes the connection and has to, which has no requests, serve those that may wait for it.
+func (c *conn) moveRequests(to *conn) {
+	if c.state == connClosed && c.head == nil {
+		return
+	}
+	c.endpoint.noteAttempt(c, errMoved)
+	x := c.takeRest()
+	others := c.close()
+	if c.hold != nil {
+		others = to.requeue(others, &x)
+		x.drop(c.endpoint.pool.l.memory)
+	}
+	if to.head != nil {
+		to.hold.down, to.hold.cause = true, errMoved
+		to.markDirty()
+		to.open()
+		if to.state != connReady {
+			to.armHold()
+		}
+	}
+	c.failRequests(others, errMoved)
+}
