@@ -51,6 +51,7 @@ type outgoing struct {
 	cursor      int            // into the loop's table: entries before it are scanned
 	scanning    bool           // a scan is under way
 	scanSkipped bool           // the scan has passed over clients that are owed replies
+	heldFrozen  bool           // a client was frozen that waits for a server which is down
 	ownBusy     bool           // there are clients that are owed nothing but whose own connections are busy: the next tick scans again
 	moreToDo    bool           // the next turn has something to do even without events
 	idleClosed  bool           // there is no peer, and the clients that were idle have been closed
@@ -128,6 +129,9 @@ func (g *outgoing) step() {
 	g.moreToDo = false
 	if g.hasPeer() {
 		g.freezeSome()
+		if g.heldFrozen {
+			g.returnHeld()
+		}
 		g.sendPacked()
 	} else {
 		g.serveWithoutPeers()
@@ -226,6 +230,7 @@ func (g *outgoing) freezeSome() {
 		case g.frozenOwed-g.frozenSlow < maxFrozenOwed:
 			c.moving.become(moveFrozen)
 			g.frozenOwed++
+			g.heldFrozen = g.heldFrozen || c.head.state&isHeld != 0
 			if c.isMerging() { // does not wait for the client any more
 				c.nextTurn()
 			}

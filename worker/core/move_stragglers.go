@@ -24,6 +24,7 @@ func (g *outgoing) tick() {
 	}
 	g.endIfEmpty()
 	g.frozenSlow = g.frozenOwed
+	g.heldFrozen = g.frozenOwed > 0 // it may have begun to wait since it was frozen
 	if !g.scanning {
 		g.startScan()
 	}
