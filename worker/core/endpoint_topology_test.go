@@ -13,9 +13,12 @@ import (
 )
 
 // discovering starts a worker of a pool of one server that may move, and returns where else it may be.
-func discovering(t *testing.T) (*rig, *loop, *fakeServer) {
+func discovering(t *testing.T, options ...func(*link.Pool)) (*rig, *loop, *fakeServer) {
 	r := newRig(t)
-	r.redisPool("s1")
+	p := r.redisPool("s1")
+	for _, set := range options {
+		set(p)
+	}
 	r.start()
 	l := r.workers[0]
 	l.spec.Topology = link.StaticTopology(l.spec.Pools)

@@ -83,6 +83,7 @@ type faultyWorld struct {
 	*rig
 	*tally
 	random  *rand.Rand
+	waits   *rand.Rand // decides on failover_wait
 	steps   []string
 	pools   []*faultyPool
 	servers []*faultyServer
@@ -113,7 +114,7 @@ const (
 func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	w := &faultyWorld{
-		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), names: map[string]chan answer{},
+		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), waits: rand.New(rand.NewPCG(seed, 2)), names: map[string]chan answer{},
 		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
 	}
 	t.Cleanup(func() {

@@ -122,3 +122,44 @@ func TestE2EFailoverWait(t *testing.T) {
 		t.Errorf("%d requests have waited in all", total)
 	}
 }
+
+// Clients whose requests wait move at a reload and at an upgrade, at once, and are answered by whoever serves them when the server is
+// back.
+func TestE2EFailoverWaitMoves(t *testing.T) {
+	t.Parallel()
+	const clients = 6
+	address, front, dir := rig.FreeAddress(t), rig.FreeAddress(t), rig.ShortDir(t)
+	server := rig.PersistentRedis(t, address, dir)
+	o := operate(t, rig.Yaml(rig.Pool{
+		Name: "pool", Listen: front, Options: []string{"redis: true", "failover_wait: 120000"}, Servers: rig.Lines([]*rig.Backend{server}),
+	}), front)
+	var all []*rig.Client
+	for i := range clients {
+		c := o.Dial()
+		c.WantDo(":1\r\n", "INCR", fmt.Sprint(i))
+		all = append(all, c)
+	}
+	server.Kill()
+	for i, c := range all {
+		c.Send(rig.Request("INCR", fmt.Sprint(i)) + rig.Request("GET", fmt.Sprint(i)))
+	}
+	for _, command := range []string{"reload", "upgrade"} {
+		rig.Eventually(t, "requests waiting", func() error {
+			if n := o.ServerCounter("s0", "held"); n != clients {
+				return fmt.Errorf("%d requests wait", n)
+			}
+			return nil
+		})
+		if text, err := o.command(command); err != nil {
+			t.Errorf("%s: %v, %s", command, err, text)
+		}
+	}
+	if n := strings.Count(o.Output.String(), fmt.Sprintf(": %d clients moved, 0 stragglers,", clients)); n != 2 {
+		t.Errorf("%d of 2 moves have taken all clients along:\n%s", n, o.Output.String())
+	}
+	rig.PersistentRedis(t, address, dir)
+	for _, c := range all {
+		c.Want(":2\r\n")
+		c.Want(rig.Bulk("2"))
+	}
+}
