@@ -33,7 +33,7 @@ const (
 	retryPause  = int64(20 * time.Millisecond)
 	connectTime = int64(time.Second)
 
-	// mostCopied is how many bytes of reads are kept for a connection until they are answered. Those beyond are not sent again.
+	// mostCopied is how many bytes of requests are kept for a connection until they are answered. Those beyond are not sent again.
 	mostCopied = 1 << 20
 
 	// mostHeld and mostHeldBytes is how many requests of a worker may wait for a server. Those beyond fail at once.
@@ -45,10 +45,11 @@ const (
 type hold struct {
 	down    bool          // the connection was lost with requests on it, or the last attempt has failed
 	crowded bool          // there is a request that there is no room for
-	cause   error         // why it is down
+	cause   error         // why it is down, if it is
 	again   int64         // ns: when the next attempt is due; 0: with the next request
 	lead    stream.Output // of the first request that is not written as a whole: the part that is
 	copies  stream.Output // the bytes of the written requests that have isCopied
+	refused refusedRequests
 }
 
 // written returns where the connection's output goes when it is written; h may be nil.
@@ -64,7 +65,7 @@ func (h *hold) cost() int {
 	if h == nil {
 		return 0
 	}
-	return h.lead.Cost() + h.copies.Cost()
+	return h.lead.Cost() + h.copies.Cost() + h.refused.out.Cost()
 }
 
 // drop frees what is kept of requests that are written; h may be nil.
@@ -75,13 +76,25 @@ func (h *hold) drop(m *memory.Allocator) {
 	}
 }
 
+// asks returns what r, or the request that it is a part of, asks for.
+func (r *request) asks() *resp.Command {
+	if r.parent != nil {
+		return r.parent.command
+	}
+	return r.command
+}
+
 // isRepeatable tells whether r may be sent again although a server may have executed it.
 func (r *request) isRepeatable() bool {
-	cmd := r.command
-	if r.parent != nil {
-		cmd = r.parent.command
-	}
+	cmd := r.asks()
 	return cmd != nil && cmd.IsRepeatable() && r.owner() != nil
+}
+
+// isRefusable tells whether r may be sent again when its server has refused it. What a script says may be its own words, after half
+// of its work.
+func (r *request) isRefusable() bool {
+	cmd := r.asks()
+	return cmd != nil && !cmd.Script && r.skips == 0 && r.bytes <= maxRefusedBytes && r.owner() != nil
 }
 
 // copyWritten keeps the bytes of those requests that are now written as a whole, from first on, which may be sent again. It sees to
@@ -94,7 +107,7 @@ func (c *conn) copyWritten(first *request) {
 	}
 	h.lead.Drain(m, h.lead.Len()-size) // of a request that was answered before it was written
 	for r := first; r != c.unsent; r = r.behind {
-		if r.isRepeatable() && h.copies.Len()+int(r.bytes) <= mostCopied {
+		if (r.isRepeatable() || r.isRefusable()) && h.copies.Len()+int(r.bytes) <= mostCopied {
 			r.state |= isCopied
 			h.lead.Transfer(m, int(r.bytes), &h.copies)
 		} else {
@@ -156,7 +169,7 @@ func (x *rest) mayWait(r *request) bool {
 	case r.owner() == nil:
 		return false
 	case x.isWhole(r):
-		return r.state&isCopied != 0
+		return r.state&isCopied != 0 && r.isRepeatable()
 	}
 	return !r.isTransaction() || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
 }
@@ -200,9 +213,8 @@ func isOutage(err error) bool {
 func (c *conn) holdRequests(queue *request, x *rest, err error) (others *request) {
 	h, l := c.hold, c.endpoint.pool.l
 	idle := err == io.EOF && queue == nil
-	h.down = isOutage(err) && !idle
+	h.down, h.cause = isOutage(err) && !idle, err
 	if h.down && c.endpoint.server.liveness().Alive() {
-		h.cause = err
 		others = c.requeue(queue, x)
 	} else {
 		others = queue
@@ -263,13 +275,15 @@ func (c *conn) beginHold(r *request) {
 	if r.state&isHeld != 0 {
 		return
 	}
-	if r.state&isRepeated == 0 {
+	if r.state&(isRepeated|isRefused) == 0 {
 		r.deadline = p.l.now + int64(p.spec.FailoverWait)
 	}
 	r.state |= isHeld
 	*n[link.Held]++
 	*n[link.HeldBytes] += uint64(r.bytes)
-	*n[link.HeldTotal]++
+	if r.state&isRefused == 0 {
+		*n[link.HeldTotal]++
+	}
 	if *n[link.Held] > mostHeld || *n[link.HeldBytes] > mostHeldBytes || p.l.relief.scarce {
 		r.deadline = p.l.now
 		c.hold.crowded = true
@@ -290,7 +304,7 @@ func (c *conn) holdLast() {
 	p, h, r := c.endpoint.pool, c.hold, c.tail
 	if h.down {
 		c.beginHold(r)
-	} else {
+	} else if r.state&isRefused == 0 {
 		r.deadline = p.l.now + int64(p.spec.FailoverWait)
 	}
 	if c.state == connClosed && h.again == 0 {
@@ -306,24 +320,24 @@ func (c *conn) sendHeld() {
 	p, cause := c.endpoint.pool, c.hold.cause
 	c.hold.down, c.hold.cause, c.hold.again = false, nil, 0
 	c.forgetQueue(c.takeOut(func(r *request) bool { return r.owner() == nil }))
-	if gone := c.takeOut((*request).isLeft); gone != nil {
+	if gone := c.takeOut(func(r *request) bool { return r.state&isHeld != 0 && r.hasLeft() }); gone != nil {
 		c.failRequests(gone, cause)
 	}
 	for r := c.head; r != nil; r = r.behind {
 		c.endHold(r)
 		r.sent = p.l.now
-		if r.state&isRepeated == 0 {
+		if r.state&(isRepeated|isRefused) == 0 {
 			r.deadline = p.deadline()
 		}
 	}
 	c.awaitExpiry()
 }
 
-// isLeft tells whether the client of r, which has waited, has hung up meanwhile. It may read on, but it may have lost patience and ask
+// hasLeft tells whether the client of r, which has waited, has hung up meanwhile. It may read on, but it may have lost patience and ask
 // again elsewhere: then a write must not be executed twice.
-func (r *request) isLeft() bool {
+func (r *request) hasLeft() bool {
 	c := r.owner()
-	return r.state&isHeld != 0 && (c.stream.Hangup || c.life == clientHalfClosed) && !r.isRepeatable()
+	return (c.stream.Hangup || c.life == clientHalfClosed) && !r.isRepeatable()
 }
 
 // takeOut takes the requests that it says out of the in queue, of which nothing is written, and returns them.
@@ -379,11 +393,11 @@ func (c *conn) expireHeld() {
 	if late == nil {
 		return
 	}
-	cause := c.hold.cause
-	if cause == nil { // it has never been reached
-		cause = unix.ETIMEDOUT
+	cause := error(unix.ETIMEDOUT)
+	if c.hold.down {
+		cause = c.hold.cause
+		c.endpoint.failed(cause, c.opened)
 	}
-	c.endpoint.failed(cause, c.opened)
 	text := p.errorText(cause)
 	for late != nil {
 		r := late
@@ -462,6 +476,9 @@ func (s *server) moveRequests(old *endpoint) {
 
 // moveRequests closes the connection and has to, which has no requests, serve those that may wait for it.
 func (c *conn) moveRequests(to *conn) {
+	if c.hold != nil {
+		defer c.sendRefused(to)
+	}
 	if c.state == connClosed && c.head == nil {
 		return
 	}

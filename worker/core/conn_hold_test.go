@@ -96,6 +96,28 @@ func TestHeldMoveFromLiving(t *testing.T) {
 	checkIdle(t, l)
 }
 
+// What the former address has refused goes to the new one, too.
+func TestHeldMoveRefused(t *testing.T) {
+	r, l, other := discovering(t, func(p *link.Pool) { p.FailoverWait = 2 * time.Second })
+	first := r.servers[0]
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("INCR", "k"))
+	r.turn()
+	first.conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	first.conns[0].send([]byte("-READONLY You can't write against a read only replica.\r\n"))
+	r.turn()
+	r.movesTo(l, 2, other)
+	other.conns[0].send([]byte("+PONG\r\n"))
+	r.turn()
+	other.conns[0].send([]byte(":1\r\n"))
+	r.turn()
+	if got := string(c.take()); got != ":1\r\n" {
+		t.Errorf("it gets %q", got)
+	}
+	checkIdle(t, l)
+}
+
 // Where the new address is refused, too, requests wait on. When the pool's time is over they fail.
 func TestHeldMoveInVain(t *testing.T) {
 	r, l, other := discovering(t, func(p *link.Pool) { p.FailoverWait = 2 * time.Second })

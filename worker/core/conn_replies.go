@@ -106,7 +106,9 @@ func (c *conn) recv() {
 // reportHealth tells the endpoint what the replies of this turn say about the server.
 func (c *conn) reportHealth() {
 	if c.outOfService != nil {
-		c.endpoint.failed(c.outOfService, c.outOfServiceAt)
+		if c.outOfService != heldRefusal {
+			c.endpoint.failed(c.outOfService, c.outOfServiceAt)
+		}
 		c.outOfService = nil
 		return
 	}
@@ -178,6 +180,10 @@ func (c *conn) pair(reply []byte) error {
 	*n[link.Responses]++
 	r := c.pop()
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
+		if c.hold != nil && c.holdRefused(r, reply) {
+			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+			return nil
+		}
 		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 	}
 	c.discards = false

@@ -228,6 +228,9 @@ func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
 			t.sour--
 			text = []byte(whyNot[s.pool.protocol])
 			t.dirty = t.block != nil
+			if s.pool.repeats && t.block == nil {
+				t.refuse(w, words)
+			}
 		}
 		t.replies = append(t.replies, text)
 	}
@@ -304,6 +307,14 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 		w.t.Fatalf("server %s gets request %d of %s after request %d", s.name, seq, parts[0], last)
 	}
 	t.last[parts[0]] = seq
+}
+
+// refuse forgets a request that is not executed: it may come again, but not after a later one of the same client.
+func (t *faultyTalk) refuse(w *faultyWorld, words []string) {
+	if len(words) > 1 && strings.Contains(words[1], ":") {
+		delete(w.executed, words[0]+" "+words[1])
+		t.last[strings.Split(words[1], ":")[0]]--
+	}
 }
 
 // write sends some of what is to be answered, and tells whether that was anything.

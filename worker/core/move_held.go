@@ -80,7 +80,7 @@ func (c *client) isReturnable() bool {
 		return false
 	}
 	for r := c.head; r != nil; r = r.next {
-		if r.state&isHeld == 0 || r.state&(isNoReply|isReformed) != 0 || r.skips > 0 {
+		if r.state&isHeld == 0 || r.state&(isNoReply|isReformed|isRefused) != 0 || r.skips > 0 {
 			return false
 		}
 	}

@@ -68,6 +68,7 @@ const (
 	// How it waits for a server that is down, see conn_hold.go.
 	isHeld     // it does
 	isCopied   // it is written, and its bytes are kept
+	isRefused  // a server has refused it for now
 	isRepeated // it was written, the connection was lost, and so it is to be written again
 )
 
