@@ -296,7 +296,7 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 		return
 	}
 	id := words[0] + " " + words[1]
-	repeats := s.pool.repeats && strings.HasSuffix(words[0], "get") && s.pool.protocol == link.Redis
+	repeats := s.pool.repeats && strings.HasSuffix(strings.ToLower(words[0]), "get") && s.pool.protocol == link.Redis
 	if w.executed[id] && !repeats {
 		w.t.Fatalf("server %s is asked twice: %.200q", s.name, id)
 	}
