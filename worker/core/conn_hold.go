@@ -386,10 +386,24 @@ func (c *conn) awaitServer() {
 	}
 }
 
-// expireHeld answers the requests that have waited for long enough. Only now the server counts as failed.
+// endHolding is called when memory is scarce: what waits for servers fails.
+func (l *loop) endHolding() {
+	for e := range l.endpoints {
+		for c := range e.everyConn {
+			if c.isHolding() {
+				c.hold.crowded = true
+				c.armHold()
+			}
+		}
+	}
+}
+
+// expireHeld answers the requests that have waited for long enough, and while memory is scarce all. Only now the server counts as
+// failed.
 func (c *conn) expireHeld() {
 	p, now := c.endpoint.pool, c.endpoint.pool.l.now
-	late := c.takeOut(func(r *request) bool { return r.isOverdue(now) })
+	scarce := p.l.relief.scarce && c.hold.down
+	late := c.takeOut(func(r *request) bool { return scarce || r.isOverdue(now) })
 	if late == nil {
 		return
 	}

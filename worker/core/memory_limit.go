@@ -67,6 +67,7 @@ func (l *loop) relieve() {
 		r.scarce, r.share = true, min(smallHolder, limit/int64(2*l.clients+1))
 		r.next = l.now + reliefAfter
 		l.memory.DropSpares()
+		l.endHolding()
 	case r.scarce && used < enough:
 		r.scarce, r.candidates = false, nil
 		l.unmuteAll()
