@@ -132,7 +132,7 @@ func TestE2EFailoverWaitMoves(t *testing.T) {
 	server := rig.PersistentRedis(t, address, dir)
 	o := operate(t, rig.Yaml(rig.Pool{
 		Name: "pool", Listen: front, Options: []string{"redis: true", "failover_wait: 120000"}, Servers: rig.Lines([]*rig.Backend{server}),
-	}), front)
+	})+"global:\n  handoff_patience: 30000\n", front)
 	var all []*rig.Client
 	for i := range clients {
 		c := o.Dial()
