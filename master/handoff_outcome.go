@@ -29,8 +29,8 @@ func outcomeLine(h *admin.HandoffStatus) string {
 		}
 		return fmt.Sprintf("%s failed, %s: %s", name, stays, strings.ReplaceAll(h.Reason, "\n", "; "))
 	}
-	return fmt.Sprintf("%s done in %s: %d clients moved, %d stragglers, %d to be closed; longest pause %s%s", name,
-		roundForReading(h.Took), h.Moved, h.Stragglers, h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
+	return fmt.Sprintf("%s done in %s: %s moved, %s, %d to be closed; longest pause %s%s", name,
+		roundForReading(h.Took), count(h.Moved, "client"), count(h.Stragglers, "straggler"), h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
 }
 
 // outcomeLevel returns the log level for the outcome.

@@ -65,7 +65,15 @@ func setLosses(h *admin.HandoffStatus, ours, theirs losses) {
 // clientsAre returns a number of clients with the verb, such as "1 client was".
 func clientsAre(n int, verb string) string {
 	if n == 1 {
-		return "1 client " + map[string]string{"are": "is", "were": "was"}[verb]
+		verb = map[string]string{"are": "is", "were": "was"}[verb]
 	}
-	return fmt.Sprintf("%d clients %s", n, verb)
+	return count(n, "client") + " " + verb
+}
+
+// count writes "1 client", "2 clients".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -139,8 +139,8 @@ func (m *master) workerMoved(s *slot, body link.ClientsMovedBody) {
 	if body.Reason != "" {
 		reason = "; " + body.Reason
 	}
-	m.log.Printf(logfile.Debug, "worker %d (pid %d): %d clients moved, %d stragglers, %d to be closed, longest pause %s%s",
-		s.index, s.process.PID, body.Moved, body.Stragglers, body.Closed, body.LongestPause, reason)
+	m.log.Printf(logfile.Debug, "worker %d (pid %d): %s moved, %s, %d to be closed, longest pause %s%s",
+		s.index, s.process.PID, count(body.Moved, "client"), count(body.Stragglers, "straggler"), body.Closed, body.LongestPause, reason)
 	switch {
 	case s.generation == m.generations.coming:
 		m.newSide.handedBack(s, body)

@@ -114,8 +114,11 @@ func latency(us int64) string {
 
 // showLast tells of the last reload or upgrade.
 func showLast(w io.Writer, h *admin.HandoffStatus) {
-	fmt.Fprintf(w, "\nlast %s: %s, to generation %d (pinion %s), at %s\n", h.Kind, h.Outcome, h.Generation, h.Build,
-		h.At.Local().Format(statusTime))
+	build := ""
+	if h.Build != "" { // a new binary that is broken has not said its own
+		build = " (pinion " + h.Build + ")"
+	}
+	fmt.Fprintf(w, "\nlast %s: %s, to generation %d%s, at %s\n", h.Kind, h.Outcome, h.Generation, build, h.At.Local().Format(statusTime))
 	if h.Reason != "" {
 		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(h.Reason, "\n", "\n  "))
 	}

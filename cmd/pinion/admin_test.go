@@ -166,6 +166,11 @@ func TestShowStatus(t *testing.T) {
 	if err := showStatus(&out, s); err != nil || out.String() != local(failed) {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, out.String(), local(failed))
 	}
+	s.Last.Build = "" // of a binary that could not even say so
+	out.Reset()
+	if err := showStatus(&out, s); err != nil || out.String() != local(strings.Replace(failed, " (pinion dev), at", ", at", 1)) {
+		t.Errorf("got %v and\n%s", err, out.String())
+	}
 }
 
 func TestAge(t *testing.T) {

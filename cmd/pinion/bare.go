@@ -75,11 +75,11 @@ func describeStats(w io.Writer) error {
 	}{
 		{"process stats:", link.WorkerCounters[:]},
 		{"pool stats:", link.PoolCounters[:]},
-		{"server stats:", link.ServerCounters[:]},
+		{"server stats:", append(link.ServerCounters[:], link.TopologyFields[:]...)},
 	} {
 		fmt.Fprintln(w, group.title)
 		for _, counter := range group.counters {
-			fmt.Fprintf(w, "  %-19s \"%s\"\n", counter.Name, counter.Doc)
+			fmt.Fprintf(w, "  %-21s \"%s\"\n", counter.Name, counter.Doc)
 		}
 		fmt.Fprintln(w)
 	}

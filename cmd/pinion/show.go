@@ -42,6 +42,9 @@ func versionCommand() *cli.Command {
 		Usage:     "show the version and what it was built with",
 		UsageText: "pinion version",
 		Action: func(c *cli.Context) error {
+			if err := noOperands(c); err != nil {
+				return err
+			}
 			_, err := fmt.Fprintf(c.App.Writer, "pinion %s (%s, %s/%s%s)\n",
 				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision())
 			return err

@@ -122,9 +122,10 @@ func AppendTooLong(dst []byte, c *Command, most int) []byte {
 	return AppendError(dst, "ERR '"+c.Name+"' of more than "+strconv.Itoa(most)+" bytes is not supported by pinion")
 }
 
-// AppendOtherDB appends the reply to a SELECT of another database than db, the pool's; the connection is closed after it.
-func AppendOtherDB(dst []byte, db int) []byte {
-	return AppendError(dst, "ERR 'select' of another database than "+strconv.Itoa(db)+" is not supported by pinion")
+// AppendOtherDB appends the reply to a SELECT of another database than db, the pool's, after which the connection is closed, or to
+// what else would reach into one, after which it is not.
+func AppendOtherDB(dst []byte, what string, db int) []byte {
+	return AppendError(dst, "ERR '"+what+"' of another database than "+strconv.Itoa(db)+" is not supported by pinion")
 }
 
 // AppendCrossShard appends the reply to a request whose keys live on several servers and that cannot be divided.

@@ -11,9 +11,10 @@ type Tracking struct {
 	Prefixes [][]byte // parts of the request
 }
 
-// Texts of errors, as Redis has them but for the first two.
+// Texts of errors, as Redis has them but for the first three.
 const (
 	TrackingNeedsRESP3  = "ERR CLIENT TRACKING needs RESP3, in which invalidations come over the same connection; say HELLO 3"
+	TrackingKeepsRESP3  = "ERR CLIENT TRACKING needs RESP3; turn CLIENT TRACKING OFF first"
 	TrackingNoRedirect  = "ERR CLIENT TRACKING REDIRECT is not supported by pinion: the other connection may be with another worker; use RESP3"
 	TrackingPrefix      = "ERR PREFIX option requires BCAST mode to be enabled"
 	TrackingModes       = "ERR OPTIN and OPTOUT are not compatible with BCAST"

@@ -55,11 +55,7 @@ func (l *loop) sumUpClosings() {
 			continue
 		}
 		s.logged = true // they go on
-		noun := "clients"
-		if n == 1 {
-			noun = "client"
-		}
-		l.logf(levelWarn, "closed %d more %s within %v: %v", n, noun, logPause, scarcity(reason))
+		l.logf(levelWarn, "closed %s within %v: %v", count(n, "more client"), logPause, scarcity(reason))
 	}
 	s.unlogged = [scarcities]int{}
 }

@@ -13,6 +13,19 @@ import (
 
 // fail ends a connection that broke, and counts it.
 func (c *conn) fail(err error) {
+	if !c.onlyTries() {
+		c.countFailure(err)
+	}
+	c.end(err)
+}
+
+// onlyTries tells whether the connection opens for a generation that does not serve yet, and may never do so: the counters are
+// those of the server of the same name that clients have now, perhaps at another address.
+func (c *conn) onlyTries() bool {
+	return c.tentative && c.head == nil && !c.endpoint.pool.l.succession.serving
+}
+
+func (c *conn) countFailure(err error) {
 	n := &c.endpoint.counters
 	switch err {
 	case io.EOF:
@@ -26,7 +39,6 @@ func (c *conn) fail(err error) {
 	default:
 		*n[link.ServerErr]++
 	}
-	c.end(err)
 }
 
 // end closes the connection and answers everything that waited on it with what happened. That a server closes an idle

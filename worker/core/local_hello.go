@@ -78,7 +78,7 @@ func (c *client) meet(out, b []byte, args []resp.Span) []byte {
 	}
 	if h.version != 0 && h.version != c.version() {
 		if c.session.tracking != nil {
-			return resp.AppendError(out, resp.TrackingNeedsRESP3)
+			return resp.AppendError(out, resp.TrackingKeepsRESP3)
 		}
 		if h.version == resp.RESP3 {
 			speak, known := c.askForRESP3()

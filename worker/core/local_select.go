@@ -21,7 +21,7 @@ func (c *client) selectDB(out, db []byte) []byte {
 	case !c.pool.hasDB(n):
 		c.noteRefusal("select", otherDatabase)
 		c.leave()
-		return resp.AppendOtherDB(out, c.pool.spec.DB)
+		return resp.AppendOtherDB(out, "select", c.pool.spec.DB)
 	case n != int64(c.session.greeting.db):
 		if !c.caughtUp() {
 			return out
@@ -35,7 +35,7 @@ func (c *client) selectDB(out, db []byte) []byte {
 func (c *client) refuseOtherDB(to *resp.OtherDB) []byte {
 	if c.pool.spec.Databases <= 1 {
 		c.noteRefusal(to.Asks, otherDatabase)
-		return resp.AppendNotSupportedText(c.pool.l.scratch[:0], to.Asks)
+		return resp.AppendOtherDB(c.pool.l.scratch[:0], to.Asks, c.pool.spec.DB)
 	}
 	n, ok := resp.ParseInt(to.DB)
 	if ok && !c.pool.hasDB(n) {

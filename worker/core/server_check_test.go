@@ -70,6 +70,11 @@ func TestRollCall(t *testing.T) {
 		if s.liveness() != shard.Liveness(0) {
 			t.Errorf("server %q is %v", s.spec.Name, s.liveness())
 		}
+		for _, i := range []int{link.ServerEOF, link.ServerErr, link.ServerTimedout} {
+			if n := *s.primary.counters[i]; n != 0 {
+				t.Errorf("before it serves it counts %d %s of server %q, which others may have at another address", n, link.ServerCounters[i].Name, s.spec.Name)
+			}
+		}
 	}
 	// The one that answered is connected already, and those that did not are tried again when they are needed.
 	r.instruct(next, link.Serve, nil)

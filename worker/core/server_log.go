@@ -56,7 +56,8 @@ func (e *endpoint) complainOfDedicated() {
 		n.fullUnsaid++
 		return
 	}
-	line := fmt.Sprintf("pool %q: server %q has %d dedicated connections: dedicated_connections is reached", e.pool.name, e.server.spec.Name, e.pool.spec.Dedicated)
+	line := fmt.Sprintf("pool %q: server %q has %s: dedicated_connections is reached", e.pool.name, e.server.spec.Name,
+		count(e.pool.spec.Dedicated, "dedicated connection"))
 	if n.fullUnsaid > 0 {
 		line += suppressed(n.fullUnsaid)
 	}
@@ -98,6 +99,14 @@ func (s *server) logLimited(level int, line string) {
 		n.leftOut = 0
 	}
 	l.logf(level, "%s", line)
+}
+
+// count writes "1 client", "2 clients".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // suppressed says that so many more lines of the kind were not logged.

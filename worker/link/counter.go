@@ -86,7 +86,7 @@ const (
 var ServerCounters = [numServerCounters]CounterInfo{
 	ServerEOF:         {"server_eof", Counter, "eof on server connections"},
 	ServerErr:         {"server_err", Counter, "errors on server connections"},
-	ServerTimedout:    {"server_timedout", Counter, "timeouts on server connections"},
+	ServerTimedout:    {"server_timedout", Counter, "requests answered with a timeout, and connections given up that no request waited for"},
 	ServerConnections: {"server_connections", Gauge, "active server connections"},
 	ServerEjectedAt:   {"server_ejected_at", Timestamp, "when the server was ejected, in µs since the epoch"},
 	Requests:          {"requests", Counter, "requests forwarded"},

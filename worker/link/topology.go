@@ -27,6 +27,13 @@ type ServerTopology struct {
 	Stale     bool       `json:"stale,omitempty"`    // nobody can be asked any more whether it is still there
 }
 
+// TopologyFields describes what the statistics have of a ServerTopology beside the counters of the server.
+var TopologyFields = [...]CounterInfo{
+	{"epoch", state, "of the failover that has led to the present master, by which sentinels count them; only with sentinels"},
+	{"moved_at", state, "when the master was last found elsewhere, in ms since the epoch; only with sentinels"},
+	{"stale", state, "1: no sentinel says any more where the master is; only with sentinels"},
+}
+
 // Role is what an endpoint is to its server.
 type Role string
 

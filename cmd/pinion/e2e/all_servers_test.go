@@ -279,6 +279,6 @@ func TestE2EPoolOfOne(t *testing.T) {
 		}
 	}
 	c.WantDo("-NOPERM 'bgsave' is denied by the pool's configuration\r\n", "BGSAVE")
-	c.WantDo("-ERR 'move' is not supported by pinion\r\n", "MOVE", "a", "1")
+	c.WantDo("-ERR 'move' of another database than 0 is not supported by pinion\r\n", "MOVE", "a", "1")
 	c.WantDo("-ERR 'script|debug' is not supported by pinion\r\n", "SCRIPT", "DEBUG", "YES")
 }

@@ -92,7 +92,7 @@ func TestE2EMonitorAcrossReloads(t *testing.T) {
 			t.Errorf("%s: the client heard %d bytes, one at the server %d", command, len(got), len(want))
 		}
 	}
-	if n := strings.Count(o.Output.String(), " clients moved, 0 stragglers,"); n != 2 {
+	if n := strings.Count(o.Output.String(), " moved, 0 stragglers,"); n != 2 {
 		t.Errorf("%d of 2 moves have left nobody", n)
 	}
 	if info := c.Do("CLIENT", "INFO"); !strings.Contains(info, " flags=O ") || !strings.Contains(info, " cmd=client|info ") {

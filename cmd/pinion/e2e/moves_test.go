@@ -90,7 +90,7 @@ func TestE2EMovesOfWaitingClients(t *testing.T) {
 	}
 	close(over)
 	all.Wait()
-	if n := strings.Count(o.Output.String(), " clients moved, 0 stragglers,"); n != moves {
+	if n := strings.Count(o.Output.String(), " moved, 0 stragglers,"); n != moves {
 		t.Errorf("%d of %d moves have left nobody", n, moves)
 	}
 }
