@@ -148,6 +148,9 @@ func (r *reader) buildPool(s *section) Pool {
 	d := newDraft(nil, &p, r.resolve)
 	d.follows = s.has("sentinels")
 	r.apply(d, s)
+	if d.follows && !s.has("failover_wait") {
+		p.FailoverWait = sentinelFailoverWait
+	}
 	r.checkComplete(d, s)
 	r.checkIgnored(d)
 	r.checkOutput(d)

@@ -10,9 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
+
+// sentinelFailoverWait is the failover_wait of a pool with sentinels that does not say otherwise.
+const sentinelFailoverWait = 2 * time.Second
 
 // setSentinels reads addresses with spaces or commas between.
 func setSentinels(d *draft, _ *Key, w word) *flaw {
