@@ -27,7 +27,8 @@ func (p *pool) admit() bool {
 // memcacheFull is memcached's reply in that case.
 const memcacheFull = "ERROR Too many open connections\r\n"
 
-// turnAway sends a client that is one too many an error, and closes it.
+// turnAway sends a client that is one too many an error, and closes it. What it has sent is read before: closing with unread bytes would
+// reset the connection, and the reset could overtake the error.
 func (ln *listener) turnAway(fd int) {
 	*ln.pool.counters[link.ClientErr]++
 	ln.pool.noteFull(fd)
@@ -36,6 +37,12 @@ func (ln *listener) turnAway(fd int) {
 		s.SendFirst([]byte(memcacheFull))
 	} else {
 		s.SendFirst(resp.AppendError(nil, "ERR max number of clients reached"))
+	}
+	s.CloseWrite()
+	for range sinkReads {
+		if n, err := s.Discard(ln.pool.l.io); n == 0 || err != nil {
+			break
+		}
 	}
 	sock.Close(fd)
 }
