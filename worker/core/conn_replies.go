@@ -179,6 +179,9 @@ func (c *conn) pair(reply []byte) error {
 	}
 	*n[link.Responses]++
 	r := c.pop()
+	if c.lacksPassword(reply) {
+		c.endpoint.complainOfPassword()
+	}
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
 		if c.hold != nil && c.holdRefused(r, reply) {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
@@ -201,6 +204,14 @@ func (c *conn) pair(reply []byte) error {
 		c.giveBackIfDone()
 	}
 	return err
+}
+
+// lacksPassword tells whether the server refuses what it is asked because the configuration has no password for it.
+func (c *conn) lacksPassword(reply []byte) bool {
+	if len(reply) == 0 || reply[0] != '-' && reply[0] != 'C' || c.endpoint.pool.spec.Password != "" {
+		return false
+	}
+	return bytes.HasPrefix(reply, []byte("-NOAUTH ")) || string(reply) == memcache.Unauthenticated
 }
 
 // noteAnswered is called when a request was answered that may have waited in the server, or that would be sent again otherwise.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -29,8 +30,23 @@ type serverLog struct {
 	pending string      // the last line that there was no room for: the server's present state
 	timer   timer.Timer // writes it at the end of the period
 
-	full       int64 // when it was last logged that dedicated_connections is reached; 0: never
-	fullUnsaid int   // how often it was since
+	full     repeatedLine // that dedicated_connections is reached
+	password repeatedLine // that it wants a password
+}
+
+// repeatedLine is what is logged once in each logPause. Loop only.
+type repeatedLine struct {
+	at     int64 // when it was last logged; 0: never
+	unsaid int   // how often it was not, since
+}
+
+// due tells whether it is to be logged now, and counts it if not.
+func (r *repeatedLine) due(now int64) bool {
+	if r.at == 0 || now-r.at >= int64(logPause) {
+		return true
+	}
+	r.unsaid++
+	return false
 }
 
 // complain logs a failure of the server: once per kind, and again if it lasts.
@@ -51,18 +67,29 @@ func (e *endpoint) complainOfSession(err error) {
 
 // complainOfDedicated logs that dedicated_connections is reached: once in each logPause, as clients may try again at once.
 func (e *endpoint) complainOfDedicated() {
-	n, now := &e.server.logState, e.pool.l.now
-	if n.full != 0 && now-n.full < int64(logPause) {
-		n.fullUnsaid++
-		return
+	if r := &e.server.logState.full; r.due(e.pool.l.now) {
+		e.server.logRepeated(r, fmt.Sprintf("pool %q: server %q has %s: dedicated_connections is reached", e.pool.name, e.server.spec.Name,
+			count(e.pool.spec.Dedicated, "dedicated connection")))
 	}
-	line := fmt.Sprintf("pool %q: server %q has %s: dedicated_connections is reached", e.pool.name, e.server.spec.Name,
-		count(e.pool.spec.Dedicated, "dedicated connection"))
-	if n.fullUnsaid > 0 {
-		line += suppressed(n.fullUnsaid)
+}
+
+// complainOfPassword logs that the server wants a password, which it tells every client with every request.
+func (e *endpoint) complainOfPassword() {
+	r, key := &e.server.logState.password, "redis_auth"
+	if e.pool.spec.Protocol == link.Memcache {
+		key = "memcached_auth"
 	}
-	n.full, n.fullUnsaid = now, 0
-	e.server.logLimited(levelWarn, line)
+	if r.due(e.pool.l.now) {
+		e.server.logRepeated(r, fmt.Sprintf("pool %q: server %q at %s wants a password; set %s", e.pool.name, e.server.spec.Name, e.address, key))
+	}
+}
+
+func (s *server) logRepeated(r *repeatedLine, line string) {
+	if r.unsaid > 0 {
+		line += suppressed(r.unsaid)
+	}
+	*r = repeatedLine{at: s.pool.l.now}
+	s.logLimited(levelWarn, line)
 }
 
 // complainOf logs a failure that is not the server's fault.
