@@ -140,7 +140,7 @@ func TestMeasureFailover(t *testing.T) {
 		{"kill -9, one sentinel hung", func(s *rig.Shard, m *rig.Backend) { s.Sentinels[1].Signal(syscall.SIGSTOP); m.Kill() }, false},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
-			for _, wait := range []string{"0"} {
+			for _, wait := range []string{"0", "10000"} {
 				measureFailover(t, scenario.name, wait, scenario.live, scenario.fail)
 			}
 		})
@@ -152,11 +152,7 @@ func measureFailover(t *testing.T, name, wait string, live bool, fail func(*rig.
 	for _, sentinel := range s.Sentinels {
 		sentinel.Dial().WantDo("+OK\r\n", "SENTINEL", "SET", rig.Master, "down-after-milliseconds", "1000")
 	}
-	options := []string{"timeout: 1000"}
-	if wait != "0" {
-		options = append(options, "failover_wait: "+wait)
-	}
-	p := sentinelPool(t, s, options[1:]...)
+	p := sentinelPool(t, s, "failover_wait: "+wait)
 	m := &measured{}
 	stop := make(chan struct{})
 	var group sync.WaitGroup
