@@ -79,7 +79,7 @@ func describeStats(w io.Writer) error {
 	} {
 		fmt.Fprintln(w, group.title)
 		for _, counter := range group.counters {
-			fmt.Fprintf(w, "  %-21s \"%s\"\n", counter.Name, counter.Doc)
+			fmt.Fprintf(w, "  %-19s \"%s\"\n", counter.Name, counter.Doc)
 		}
 		fmt.Fprintln(w)
 	}
