@@ -130,11 +130,15 @@ func (c *conn) forgetQueue(queue *request) {
 		r.behind = nil
 		r.state &^= inConn
 		c.endHold(r)
-		if r.partOf() != nil { // the others may still be under way
-			c.endpoint.pool.l.answer(r, nil, nil)
+		l := c.endpoint.pool.l
+		switch {
+		case r.partOf() != nil: // the others may still be under way
+			l.answer(r, nil, nil)
 			continue
+		case r.parent != nil:
+			l.endPart(r.parent)
 		}
-		c.endpoint.pool.l.forget(r)
+		l.forget(r)
 	}
 }
 

@@ -32,7 +32,7 @@ type request struct {
 	sent     int64     // ns, when it was queued on its connection
 	bytes    int32     // of the request
 	fragment int32     // of a fragment: which
-	skips    int32     // replies that come before the one that answers it, and say nothing that the client does not know
+	skips    int32     // replies before the one that answers it, which the client does not get; of a subscription on several servers: how many have not come
 	form     memcache.ReplyForm
 	state    requestState
 }

@@ -101,13 +101,36 @@ func (c *client) sendSubscription(cmd *resp.Command, request string, name []byte
 		c.dedicatedTo(server).send(r, l.scratch, nil)
 		return
 	}
+	c.sendParts(r)
+}
+
+// sendParts sends what scratch has, for r, to all servers that the client has a connection to. Sending may fail at once, which answers r, and
+// the client ends: its other connections have gone then, too.
+func (c *client) sendParts(r *request) {
+	l, s := c.pool.l, c.session.subscriptions
+	r.skips, r.state = 1, r.state|inConn // until all are sent
 	for i := range s.perServer {
+		if r.client == nil {
+			break
+		}
 		if own := c.dedicatedTo(i); own != nil {
-			s.unconfirmed[r]++
 			part := l.requests.get()
 			part.parent, part.state = r, isSubscription
+			r.skips++
 			own.send(part, l.scratch, nil)
 		}
+	}
+	l.endPart(r)
+}
+
+// endPart is called when a part of whole is not under way any more. Until the last one is not, parts know whole.
+func (l *loop) endPart(whole *request) {
+	if whole.skips--; whole.skips > 0 {
+		return
+	}
+	whole.state &^= inConn
+	if whole.client == nil {
+		l.forget(whole)
 	}
 }
 
@@ -176,14 +199,16 @@ func (c *client) confirmHere(cmd *resp.Command, name []byte, count int) {
 // answerSubscription gives a request about a subscription its confirmation, with the client's own count in place of the server's. With
 // an error in its place the client ends.
 func (l *loop) answerSubscription(r *request, reply []byte) {
-	whole := r
+	whole, c := r, r.client
 	if r.parent != nil {
-		whole, r.parent = r.parent, nil
+		whole, c = r.parent, r.parent.client
+		r.parent = nil
+		l.endPart(whole)
+	}
+	if whole != r || c == nil {
 		l.forget(r)
 	}
-	c := whole.client
 	if c == nil { // it has nobody who waits, or has failed
-		l.forget(whole)
 		return
 	}
 	s := c.session.subscriptions
@@ -191,24 +216,21 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 	if failed && !resp.IsError(reply) {
 		reply = c.pool.errorText(errGarbage)
 	}
-	if s.unconfirmed[whole] > 1 && !failed {
-		s.unconfirmed[whole]--
+	if whole.skips > 0 && !failed {
 		return
 	}
-	delete(s.unconfirmed, whole)
 	s.pending--
 	whole.client = nil
-	if failed {
-		c.answered(whole, reply, nil)
-		if c.life == clientOpen {
-			c.leave()
-		}
-	} else {
+	if !failed {
 		l.scratch = append(l.scratch[:0], reply[:bytes.LastIndexByte(reply, ':')]...)
-		l.scratch = resp.AppendInt(l.scratch, int64(whole.fragment))
-		c.answered(whole, l.scratch, nil)
+		reply = resp.AppendInt(l.scratch, int64(whole.fragment))
+		l.scratch = reply
 	}
+	c.answered(whole, reply, nil)
 	l.forget(whole)
+	if failed && c.life == clientOpen {
+		c.leave() // which ends the other parts
+	}
 }
 
 // allowsCommand tells whether a client may ask this while it has subscriptions, or answers that it may not. In RESP2, pushes look

@@ -27,11 +27,10 @@ const subscriptionBytes = 64
 
 // subscriptions are those of one client. Loop only.
 type subscriptions struct {
-	byName      [channelKinds]map[string]int // the server that it is subscribed on, or everywhere
-	perServer   []int32                      // for each server how many there are on it
-	pending     int                          // confirmations that the client waits for
-	unconfirmed map[*request]int             // for each of those that several servers send: how many have not
-	bytes       int                          // that all this takes, about
+	byName    [channelKinds]map[string]int // the server that it is subscribed on, or everywhere
+	perServer []int32                      // for each server how many there are on it
+	pending   int                          // confirmations that the client waits for
+	bytes     int                          // that all this takes, about
 }
 
 // kindOfChannel returns what the arguments of a command on subscriptions are.
@@ -118,7 +117,7 @@ func (s *subscriptions) cost() int {
 func (c *client) ownSubscriptions() *subscriptions {
 	if c.session.subscriptions == nil {
 		c.changeSession(func(s *session) {
-			s.subscriptions = &subscriptions{perServer: make([]int32, len(c.pool.servers)), unconfirmed: map[*request]int{}, bytes: 256 + 4*len(c.pool.servers)}
+			s.subscriptions = &subscriptions{perServer: make([]int32, len(c.pool.servers)), bytes: 256 + 4*len(c.pool.servers)}
 		})
 		*c.pool.counters[link.Subscribers]++
 	}
