@@ -144,7 +144,7 @@ var keys = [...]Key{
 	{Name: "deny", Default: resp.DenyDefault, redis: true, value: value{set: setDeny, get: getDeny, list: true},
 		Doc: "Redis commands that clients may not use: a list of commands, of subcommands as Redis writes them in its access lists, " +
 			"and of the groups " + list(resp.DenyNames()) + "; or `none`. `default` is what reaches beyond the pool's keys or concerns the " +
-			"servers themselves"},
+			"servers themselves; a list that does not name it replaces it"},
 	{Name: "sentinels", value: value{set: setSentinels, get: getSentinels, list: true},
 		Doc: "list of `host:port` of the Redis or Valkey Sentinels that know where the masters are, which `servers` names then: three " +
 			"on three machines, as the failover needs; needs `redis: true`"},
