@@ -21,10 +21,10 @@ func (c *client) reform(r *request, reply []byte) (reformed []byte, whole *memor
 		return nil, nil
 	case r.command == resp.TrackEverywhere:
 		c.trackedEverywhere(reply)
-		if !r.noReply() {
-			return reply, nil
-		}
-		return nil, nil
+	case r.isWatch():
+		c.watchAnswered(reply)
+	}
+	switch {
 	case r.noReply():
 		return nil, nil
 	case !r.form.IsPacket():

@@ -2,6 +2,7 @@
 // that server meanwhile goes over the same connection, so that it reads what it watches, and its EXEC as well.
 //
 //	WATCH ──► watching ─┬─ EXEC: over that connection, which is given back with the reply
+//	                    ├─ a WATCH gets an error ──► refused: so does EXEC, and executes nothing
 //	                    ├─ UNWATCH, DISCARD ──► given back
 //	                    └─ the connection ends, keys may live elsewhere ──► lost: EXEC answers as if a key had been changed
 //
@@ -27,7 +28,7 @@ type watch struct {
 	conn    *conn  // the client's own, over which it watches; nil: the watch is lost
 	keys    int    // of them
 	epoch   uint64 // of the placement by which they live there
-	refused bool   // a WATCH was refused: EXEC will be
+	refused bool   // a WATCH got an error: so will EXEC
 }
 
 var unwatchRequest = []byte("*1\r\n$7\r\nUNWATCH\r\n")
@@ -80,7 +81,7 @@ func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
 	w.conn, w.epoch = own, p.placement.seen
 	w.keys += keys
 	r := p.l.requests.get()
-	r.command, r.bytes = cmd, int32(len(b))
+	r.command, r.bytes, r.state = cmd, int32(len(b)), isReformed
 	c.push(r)
 	own.send(r, b, &c.stream)
 }
@@ -98,6 +99,16 @@ func (c *client) refuseWatch(failure []byte) {
 	c.ownWatch().refused = true
 	c.respond(failure)
 }
+
+// watchAnswered is called with the reply to a WATCH that was sent, or the error in its place. After an error it is as with refuseWatch.
+func (c *client) watchAnswered(reply []byte) {
+	if w := c.session.watch; w != nil && resp.IsError(reply) {
+		w.refused = true
+	}
+}
+
+// isWatch tells whether r is a WATCH.
+func (r *request) isWatch() bool { return r.command != nil && r.command.Local == resp.LocalWatch }
 
 // watchedServer returns the server on which the client watches keys that are sure to live there; anywhere: on none.
 func (c *client) watchedServer() int {
