@@ -70,7 +70,8 @@ func (c *conn) enqueue(r *request, size int) {
 	}
 }
 
-// wake has what is queued written, on a connection that is opened if there is none.
+// wake has what is queued written, on a connection that is opened if there is none. A dedicated one opens when it is to be written:
+// if it cannot, it is gone for good, and who sends may have more for it.
 func (c *conn) wake() {
 	c.markDirty()
 	if c.state == connReady {
@@ -80,7 +81,7 @@ func (c *conn) wake() {
 		c.holdLast()
 		return
 	}
-	if c.state == connClosed {
+	if c.state == connClosed && c.own == nil {
 		c.open()
 	}
 }
@@ -126,6 +127,9 @@ func (c *conn) uncount(r *request) {
 
 // flush writes the output, as far as allowed says and the socket takes it.
 func (c *conn) flush() {
+	if c.own != nil && c.state == connClosed && c.head != nil {
+		c.open()
+	}
 	if c.state != connReady || c.stream.Out.Len() == 0 || c.own != nil && c.isForNobody() {
 		return
 	}

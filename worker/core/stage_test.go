@@ -58,6 +58,8 @@ func (s *stage) addPool(options []string) {
 			p.AutoEjectHosts, p.ServerFailureLimit = true, s.number(value)
 		case "retry":
 			p.ServerRetryTimeout = s.duration(value)
+		case "network": // of the only server: "sentinel" for one whose address no sentinel has told
+			p.Servers[0].Network = value
 		case "host": // of the only server, which is then no unix socket
 			p.Servers[0].Network, p.Servers[0].Address = "tcp", value
 		default:

@@ -4,6 +4,7 @@
 package core
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -156,6 +157,9 @@ func (s *stage) server(server *fakeServer, conn int, verb string, args []string)
 	switch verb {
 	case "refuses":
 		server.refuse()
+	case "vanishes": // with its path
+		server.refuse()
+		s.must(os.Remove(server.path))
 	case "listens":
 		s.must(server.listen())
 	case "will-not-read": // on connections to come
