@@ -101,26 +101,14 @@ func (c *client) sendSubscription(cmd *resp.Command, request string, name []byte
 		c.dedicatedTo(server).send(r, l.scratch, nil)
 		return
 	}
-	c.sendParts(r)
-}
-
-// sendParts sends what scratch has, for r, to all servers that the client has a connection to. Sending may fail at once, which answers r, and
-// the client ends: its other connections have gone then, too.
-func (c *client) sendParts(r *request) {
-	l, s := c.pool.l, c.session.subscriptions
-	r.skips, r.state = 1, r.state|inConn // until all are sent
 	for i := range s.perServer {
-		if r.client == nil {
-			break
-		}
 		if own := c.dedicatedTo(i); own != nil {
 			part := l.requests.get()
 			part.parent, part.state = r, isSubscription
-			r.skips++
+			r.skips, r.state = r.skips+1, r.state|inConn
 			own.send(part, l.scratch, nil)
 		}
 	}
-	l.endPart(r)
 }
 
 // endPart is called when a part of whole is not under way any more. Until the last one is not, parts know whole.
@@ -220,6 +208,7 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 		return
 	}
 	s.pending--
+	c.unqueueParts(whole)
 	whole.client = nil
 	if !failed {
 		l.scratch = append(l.scratch[:0], reply[:bytes.LastIndexByte(reply, ':')]...)
@@ -230,6 +219,20 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 	l.forget(whole)
 	if failed && c.life == clientOpen {
 		c.leave() // which ends the other parts
+	}
+}
+
+// unqueueParts is called when whole has its answer: the client waits for none of its parts any more that are still to be sent.
+func (c *client) unqueueParts(whole *request) {
+	if whole.skips == 0 {
+		return
+	}
+	for _, own := range c.session.dedicated {
+		for r := own.head; r != nil; r = r.behind {
+			if r.parent == whole {
+				r.unqueue()
+			}
+		}
 	}
 }
 
