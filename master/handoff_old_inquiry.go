@@ -35,12 +35,15 @@ type doubtful struct {
 }
 
 // findDoubtful finds an unreachable server in the generation, and reports whether workers of the generation may reach it: they
-// can be asked to, or are connected to it.
+// can be asked to, or are connected to it. One that wants a password from new workers refuses theirs likewise if they have none.
 func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, ok bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
 			if g.pools[i].Name != u.Pool || s.Name != u.Server {
 				continue
+			}
+			if g.pools[i].Password == "" && u.PasswordAt == s.Address {
+				return d, false
 			}
 			heard, known := g.counters.LastHeard(i, k)
 			if known || g.connected(i, k) {

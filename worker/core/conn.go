@@ -219,6 +219,8 @@ func (c *conn) established() {
 	case len(c.steps) > 0:
 	case c.meta == metaAwaited:
 		text, c.steps = p.ping, onlyVersion
+	case c.isChecked():
+		text, c.steps = p.ping, onlyOpen
 	case c.mustAnswerFirst():
 		text, c.steps = p.ping, onlyPing
 	default:

@@ -15,6 +15,7 @@ import (
 var (
 	errGreeting = errors.New("server refuses AUTH or SELECT")
 	errNoRESP3  = errors.New("server does not speak RESP3")
+	errPassword = errors.New("wants a password")
 	errNoMeta   = errors.New("server is older than memcached 1.6.10, and was not before")
 )
 
@@ -36,12 +37,17 @@ const (
 	greetSelect
 	greetHello
 	greetVersion
+	greetOpen     // whether it asks for a password that the pool does not have: any other answer will do
 	greetStranger // of memcached: whether it asks for a password
 	greetLogin    // the same: the password
 )
 
 // onlyPing is the greeting of a connection that must answer first and has no other.
 var onlyPing = []greetingStep{greetPing}
+
+// onlyOpen is the greeting of a connection that the server check waits for and that has no other. A server that wants a password
+// takes connections all the same, and then refuses every request.
+var onlyOpen = []greetingStep{greetOpen}
 
 // onlyVersion is the greeting of a connection on which requests wait that another server has been asked about, see forwardMeta.
 var onlyVersion = []greetingStep{greetVersion}
@@ -88,6 +94,9 @@ func (p *pool) greetingTime() int64 {
 // greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong
 // database would be silently wrong.
 func (c *conn) greeted(reply []byte) error {
+	if c.isChecked() && c.lacksPassword(reply) {
+		return fmt.Errorf("%w; set %s", errPassword, passwordKey(c.endpoint.pool.spec.Protocol))
+	}
 	step := c.steps[0]
 	c.steps = c.steps[1:]
 	agreed := c.agreed
@@ -108,7 +117,7 @@ func (c *conn) agreed(step greetingStep, reply []byte) error {
 	switch {
 	case (step == greetPing || step == greetVersion) && !isServing(c.endpoint.pool.spec.Protocol, reply):
 		return &refusal{bytes.Clone(reply)}
-	case step == greetPing:
+	case step == greetPing, step == greetOpen:
 	case step == greetVersion && !memcache.KnowsMeta(reply):
 		return errNoMeta
 	case step == greetVersion:

@@ -4,6 +4,7 @@
 package core
 
 import (
+	"errors"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -24,7 +25,7 @@ type serverCheck struct {
 	bytes int // of body, about
 }
 
-// checkServers opens a connection to every server, and tells the master when each has succeeded or failed.
+// checkServers opens a connection to every server, which must not ask for a password that the pool does not have, and tells the master when each has succeeded or failed.
 func (l *loop) checkServers() {
 	fault.At("nw.servers")
 	rc := &l.succession.serverCheck
@@ -68,15 +69,21 @@ func (e *endpoint) noteAttempt(c *conn, err error) {
 	e.checked = false
 	rc := &e.pool.l.succession.serverCheck
 	if err != nil {
-		rc.addUnreachable(e.server, cause(err))
+		rc.addUnreachable(e.server, err)
 	}
 	rc.left--
 	rc.endIfDone()
 }
 
+// isChecked tells whether the check waits for this connection.
+func (c *conn) isChecked() bool { return c.endpoint.checked && c == c.endpoint.conns[0] }
+
 // addUnreachable adds a server that could not be reached, if the message has room for it.
-func (rc *serverCheck) addUnreachable(s *server, reason string) {
-	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: reason}
+func (rc *serverCheck) addUnreachable(s *server, err error) {
+	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: cause(err)}
+	if errors.Is(err, errPassword) {
+		u.PasswordAt = s.spec.Address
+	}
 	const reserve = 64 // for the message and what holds the list together
 	size := len(link.Body(u)) + 1
 	if rc.bytes+size+reserve > link.MaxMessageBytes {
@@ -86,16 +93,31 @@ func (rc *serverCheck) addUnreachable(s *server, reason string) {
 	rc.body.Unreachable = append(rc.body.Unreachable, u)
 }
 
+// errSilent is why a server counts as unreachable that has not answered in time.
+var errSilent = errors.New("no answer within " + serverCheckTime.String())
+
 // timeout gives up on servers that have not answered. Their connections may still succeed.
 func (rc *serverCheck) timeout() {
 	for e := range rc.l.endpoints {
-		if e.checked {
-			e.checked = false
-			rc.left--
-			rc.addUnreachable(e.server, "no answer within "+serverCheckTime.String())
+		if !e.checked {
+			continue
 		}
+		e.checked = false
+		rc.left--
+		if c := e.conns[0]; c.onlyLacksReply() {
+			c.tentative = false
+			c.retire()
+			continue
+		}
+		rc.addUnreachable(e.server, errSilent)
 	}
 	rc.endIfDone()
+}
+
+// onlyLacksReply tells whether the server has taken the connection and not said yet whether it wants a password. It may be busy, and
+// is reached; but requests must not wait for that reply, so they get another connection.
+func (c *conn) onlyLacksReply() bool {
+	return c.state == connGreeting && len(c.steps) > 0 && c.steps[0] == greetOpen
 }
 
 func (rc *serverCheck) endIfDone() {

@@ -94,7 +94,7 @@ func TestRollCall(t *testing.T) {
 	}
 }
 
-// Where there is nothing to wait for, it is ready at once.
+// A server that says at once that it wants no password is all that is waited for. What else it answers is no matter: it is reached.
 func TestRollCallAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.redisPool("s1", "s2")
@@ -105,17 +105,90 @@ func TestRollCallAtOnce(t *testing.T) {
 		t.Fatalf("%d connections", len(got))
 	}
 	r.turn()
+	for i, s := range r.servers {
+		if len(s.conns) != 1 {
+			t.Fatalf("server %q has %d connections", s.name, len(s.conns))
+		}
+		if got := string(s.conns[0].take()); got != "*1\r\n$4\r\nPING\r\n" {
+			t.Errorf("server %q gets %q", s.name, got)
+		}
+		s.conns[0].send([]byte([]string{"+PONG\r\n", "-LOADING Redis is loading the dataset in memory\r\n"}[i]))
+	}
+	r.turn()
 	if got := r.ready(next); got == nil || len(got.Unreachable) != 0 {
 		t.Errorf("it says %v", got)
+	}
+	r.advance(2 * time.Second)
+	if got := r.ready(next); got != nil {
+		t.Errorf("later it says %v", got)
 	}
 	for _, s := range r.servers {
 		if len(s.conns) != 1 {
 			t.Errorf("server %q has %d connections", s.name, len(s.conns))
 		}
 	}
-	r.advance(2 * time.Second)
+}
+
+// A server that wants a password which the pool does not have takes connections, and then refuses every request.
+func TestRollCallPassword(t *testing.T) {
+	for _, test := range []struct {
+		protocol                        link.Protocol
+		ping, refusal, grants, wantsKey string
+	}{
+		{link.Redis, "*1\r\n$4\r\nPING\r\n", "-NOAUTH Authentication required.\r\n", "+PONG\r\n", "redis_auth"},
+		{link.Memcache, "version\r\n", "CLIENT_ERROR unauthenticated\r\n", "VERSION 1.6.38\r\n", "memcached_auth"},
+	} {
+		for _, wait := range []time.Duration{0, time.Second} { // with failover_wait each connection is asked
+			r := newRig(t)
+			p := r.redisPool("s1", "s2")
+			p.Protocol, p.FailoverWait = test.protocol, wait
+			r.start()
+			next := r.succeed(nil)
+			next.checkServers()
+			r.turn()
+			for i, s := range r.servers {
+				if got := string(s.conns[0].take()); got != test.ping {
+					t.Errorf("server %q gets %q", s.name, got)
+				}
+				s.conns[0].send([]byte([]string{test.refusal, test.grants}[i]))
+			}
+			r.turn()
+			got := r.ready(next)
+			want := link.Unreachable{Pool: "alpha", Server: "s1", Error: "wants a password; set " + test.wantsKey, PasswordAt: p.Servers[indexOf(p, "s1")].Address}
+			if got == nil || len(got.Unreachable) != 1 || got.Unreachable[0] != want {
+				t.Errorf("it says %v, want %v", got, want)
+			}
+		}
+	}
+}
+
+// A server without a password that takes the connection and then is silent is reached. What clients ask then does not wait for it to
+// answer what it was asked first.
+func TestRollCallSilence(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	next := r.succeed(nil)
+	next.checkServers()
+	r.turn()
+	r.advance(serverCheckTime - 1)
 	if got := r.ready(next); got != nil {
-		t.Errorf("later it says %v", got)
+		t.Fatalf("before the time is over it says %v", got)
+	}
+	r.advance(1)
+	if got := r.ready(next); got == nil || len(got.Unreachable) != 0 {
+		t.Errorf("it says %v", got)
+	}
+	r.instruct(next, link.Serve, nil)
+	r.instruct(r.workers[0], link.MoveClients, nil)
+	r.turn()
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "a"))
+	r.turn()
+	r.turn()
+	conns := r.servers[0].conns
+	if got := string(conns[len(conns)-1].take()); len(conns) != 2 || got != string(redisRequestOf("GET", "a")) {
+		t.Errorf("over %d connections it gets %q", len(conns), got)
 	}
 }
 
@@ -128,6 +201,8 @@ func TestRollCallPreconnects(t *testing.T) {
 	next := r.succeed(nil)
 	before := len(r.servers[0].conns)
 	next.checkServers()
+	r.turn()
+	r.servers[0].conns[before].send([]byte("+PONG\r\n"))
 	r.turn()
 	if got := len(r.servers[0].conns) - before; got != 3 {
 		t.Errorf("%d connections", got)

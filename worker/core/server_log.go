@@ -75,13 +75,18 @@ func (e *endpoint) complainOfDedicated() {
 
 // complainOfPassword logs that the server wants a password, which it tells every client with every request.
 func (e *endpoint) complainOfPassword() {
-	r, key := &e.server.logState.password, "redis_auth"
-	if e.pool.spec.Protocol == link.Memcache {
-		key = "memcached_auth"
+	if r := &e.server.logState.password; r.due(e.pool.l.now) {
+		e.server.logRepeated(r, fmt.Sprintf("pool %q: server %q at %s wants a password; set %s", e.pool.name, e.server.spec.Name, e.address,
+			passwordKey(e.pool.spec.Protocol)))
 	}
-	if r.due(e.pool.l.now) {
-		e.server.logRepeated(r, fmt.Sprintf("pool %q: server %q at %s wants a password; set %s", e.pool.name, e.server.spec.Name, e.address, key))
+}
+
+// passwordKey returns the key of the configuration that gives servers their password.
+func passwordKey(protocol link.Protocol) string {
+	if protocol == link.Memcache {
+		return "memcached_auth"
 	}
+	return "redis_auth"
 }
 
 func (s *server) logRepeated(r *repeatedLine, line string) {

@@ -18,6 +18,8 @@ type Unreachable struct {
 	Pool   string `json:"pool"`
 	Server string `json:"server"`
 	Error  string `json:"error"`
+
+	PasswordAt string `json:"password_at,omitempty"` // its address, if it wants a password and the pool has none
 }
 
 // PeerBody comes with Peer and its one descriptor: the link to a worker of another generation, for clients to move to or

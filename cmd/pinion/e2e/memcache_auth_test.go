@@ -128,4 +128,7 @@ func TestE2EMemcacheAuthAcrossReloads(t *testing.T) {
 		t.Errorf("reload with a wrong password: %v, %s", err, text)
 	}
 	want("get k", "VALUE k 0 1\r\nv\r\nEND\r\n")
+	o.configure(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Servers: rig.Lines([]*rig.Backend{server})}))
+	o.reloads(t, "wants a password; set memcached_auth")
+	want("get k", "VALUE k 0 1\r\nv\r\nEND\r\n")
 }

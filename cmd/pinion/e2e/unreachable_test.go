@@ -104,6 +104,26 @@ func TestE2EReloadWithServersThatHang(t *testing.T) {
 	c.WantDo("+PONG\r\n", "PING")
 }
 
+// A reload that forgets the password of the servers is refused. Where there was none before, it changes nothing for the worse.
+func TestE2EReloadWithoutPassword(t *testing.T) {
+	t.Parallel()
+	server, address := rig.RedisServerTCP(t, rig.FreeAddress(t)), rig.FreeAddress(t)
+	config := func(options ...string) string {
+		return rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: append(options, "redis: true"), Servers: rig.Lines([]*rig.Backend{server})})
+	}
+	o := operate(t, config(), address)
+	direct := server.Dial()
+	direct.WantDo("+OK\r\n", "CONFIG", "SET", "requirepass", "secret")
+	o.reloads(t, "")
+	o.configure(t, config("redis_auth: secret"))
+	o.reloads(t, "")
+	c := o.Dial()
+	c.WantDo("+OK\r\n", "AUTH", "secret")
+	o.configure(t, config())
+	o.reloads(t, "wants a password; set redis_auth")
+	c.WantDo("+OK\r\n", "SET", "a", "1")
+}
+
 // slowToAccept is a server with a short queue that takes a connection every other millisecond.
 func slowToAccept(t *testing.T) *rig.Backend {
 	t.Helper()
