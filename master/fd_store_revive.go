@@ -179,7 +179,7 @@ func (m *master) serveRevived(g *generation) {
 		m.log.Printf(logfile.Error, "%d of %d workers of generation %d are missing: they have died%s",
 			missing, len(g.slots), g.number, m.storeHint())
 	}
-	m.claimPortsAndPIDFile(m.retryWhileInUse, func() error { return nil }, func() {
+	m.claimPortsAndPIDFile(m.retryWhileInUse, func() error { return nil }, m.writePIDFile, func() {
 		for _, s := range g.slots {
 			if s.state == slotServing { // a handoff may have been under way
 				m.pass(s, link.Message{Kind: link.Resume})

@@ -198,7 +198,7 @@ func (m *master) openFirst() {
 	if m.failed(nil) || m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
 		return
 	}
-	m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, func() {
+	m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, m.claimPIDFile, func() {
 		for _, s := range m.generations.serving.slots {
 			if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
 				m.fill(s)
@@ -218,15 +218,15 @@ func (m *master) failed(err error) bool {
 // tryOnce calls try, where trying again would not help.
 func tryOnce(try func() error) error { return try() }
 
-// claimPortsAndPIDFile opens the statistics port and the admin socket, calls share, and writes the pid file, then calls
+// claimPortsAndPIDFile opens the statistics port and the admin socket, calls share, and has write write the pid file, then calls
 // then. A second Pinion fails here, before it spawns anything. try calls a function once or until it succeeds. Names are
 // looked up and files written beside the loop.
-func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, then func()) {
+func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, write func(then func(error)), then func()) {
 	m.listenStats(try, func(err error) {
 		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {
 			return
 		}
-		m.writePIDFile(func(err error) {
+		write(func(err error) {
 			if !m.failed(err) {
 				then()
 			}
@@ -239,6 +239,15 @@ func (m *master) writePIDFile(then func(error)) {
 	path, pid := m.opts.PIDFile, m.world.pid
 	m.world.aside(func() func() {
 		err := pidfile.Write(path, pid)
+		return func() { then(err) }
+	})
+}
+
+// claimPIDFile is writePIDFile, but for the file of another master that runs: whoever stops or watches that one finds it there.
+func (m *master) claimPIDFile(then func(error)) {
+	path, pid := m.opts.PIDFile, m.world.pid
+	m.world.aside(func() func() {
+		err := pidfile.Claim(path, pid, func(other int) bool { return m.world.keepsPIDFile(other, path) })
 		return func() { then(err) }
 	})
 }

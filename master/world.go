@@ -87,6 +87,7 @@ type world struct {
 	killChildren func(chosen func(pid int) bool)              // kills children, soon
 	killParent   func(pid int) error                          // an error if pid is not that of the parent any more
 	signal       func(pid int, s syscall.Signal) error
+	keepsPIDFile func(pid int, path string) bool // a process is a master that was given that pid file
 
 	// the keeper
 	stays      bool                                                    // this process is one that has to stay
@@ -105,6 +106,7 @@ func newWorld(report func(event)) *world {
 		flip:         func() error { return nil },
 		killChildren: func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
 		signal:       syscall.Kill,
+		keepsPIDFile: process.KeepsPIDFile,
 		killParent:   process.KillParent,
 		findKeeper:   findKeeper,
 		services:     systemd.New(),

@@ -19,11 +19,26 @@ const writeTimeout = 5 * time.Second
 // Write writes the file over what is there, which stays if there is no room for another. It waits no longer than
 // writeTimeout; then the writing goes on and nobody hears of it. An empty path is no file.
 func Write(path string, pid int) error {
+	return within(path, func() error { return write(path, pid) })
+}
+
+// Claim is Write, but for a file that names another process to which it belongs still, as runs tells.
+func Claim(path string, pid int, runs func(pid int) bool) error {
+	return within(path, func() error {
+		if named := read(path); named > 0 && named != pid && runs(named) {
+			return fmt.Errorf("pid file %q is in use by pinion with pid %d, which runs: give this one another -p", path, named)
+		}
+		return write(path, pid)
+	})
+}
+
+// within does something with the file, if there is one, and does not wait for longer than writeTimeout.
+func within(path string, do func() error) error {
 	if path == "" {
 		return nil
 	}
 	result := make(chan error, 1)
-	go func() { result <- write(path, pid) }()
+	go func() { result <- do() }()
 	select {
 	case err := <-result:
 		return err
@@ -54,13 +69,22 @@ func overwrite(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
+// read returns the pid in the file; 0: there is none. Only a regular file is read: another would keep the reader waiting.
+func read(path string) int {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	text, _ := os.ReadFile(path)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
+}
+
 // Remove removes the file unless another process has written its own pid there since.
 func Remove(path string, pid int) {
 	if path == "" {
 		return
 	}
-	text, err := os.ReadFile(path)
-	if err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(pid) {
+	if read(path) == pid {
 		os.Remove(path)
 	}
 }

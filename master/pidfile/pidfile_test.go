@@ -1,6 +1,7 @@
 package pidfile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,6 +29,32 @@ func TestPIDFile(t *testing.T) {
 	want := "writing pid file: open /nonexistent/pid: no such file or directory"
 	if err := Write("/nonexistent/pid", 1); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	runs := func(pid int) bool { return pid == 77 || pid == 123 }
+	for _, before := range []string{"", "76\n", "garbage", "-77", "123\n"} { // nobody's, or its own: a pid in a container is soon the same again
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Claim(path, 123, runs); err != nil || content(t, path) != "123\n" {
+			t.Errorf("over %q: %v, %q", before, err, content(t, path))
+		}
+	}
+	if err := os.WriteFile(path, []byte("77\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("pid file %q is in use by pinion with pid 77, which runs: give this one another -p", path)
+	if err := Claim(path, 123, runs); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if content(t, path) != "77\n" {
+		t.Errorf("it says %q", content(t, path))
+	}
+	if err := Claim("", 123, runs); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -90,6 +90,43 @@ func SameBinary(pid int) bool {
 	return err == nil && errOther == nil && os.SameFile(own, other)
 }
 
+// KeepsPIDFile reports whether a process is a master that was given the pid file of that path, as far as this user may see. The
+// parent of this process may have been given the same options: with -d it starts this one and ends.
+func KeepsPIDFile(pid int, path string) bool {
+	p, ok := Read(pid)
+	if !ok || p.State == 'Z' || pid == os.Getppid() || Dying(pid) || !sameProgram(pid) {
+		return false
+	}
+	own, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	cwd := fmt.Sprintf("/proc/%d/cwd", pid)
+	return slices.ContainsFunc(p.Args[1:], func(arg string) bool {
+		if _, value, ok := strings.Cut(arg, "="); ok { // --pid-file=FILE
+			arg = value
+		}
+		arg = strings.TrimPrefix(arg, "-p") // -pFILE
+		if arg == "" {
+			return false
+		}
+		if !filepath.IsAbs(arg) {
+			arg = filepath.Join(cwd, arg)
+		}
+		other, err := os.Stat(arg)
+		return err == nil && os.SameFile(own, other)
+	})
+}
+
+// sameProgram is SameBinary, or reports that the process runs one of the same name: an upgrade may have been installed since.
+func sameProgram(pid int) bool {
+	name := func(pid string) string {
+		to, _ := os.Readlink("/proc/" + pid + "/exe")
+		return filepath.Base(strings.TrimSuffix(to, " (deleted)"))
+	}
+	return SameBinary(pid) || name("self") != "." && name("self") == name(strconv.Itoa(pid))
+}
+
 // InEnvironment reports whether a process was born with a variable.
 func InEnvironment(pid int, name string) bool {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))

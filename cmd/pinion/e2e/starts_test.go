@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -104,4 +105,27 @@ func TestE2EControlPathBoundAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	rig.Eventually(t, "the status", func() error { return exec.Command(p.Cmd.Path, "status", "--control", control).Run() })
+}
+
+// A second Pinion that is given the pid file of the first one does not start, and the file stays.
+func TestE2EStartWithPIDFileInUse(t *testing.T) {
+	t.Parallel()
+	config := func(address string) string {
+		return rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: []string{"127.0.0.1:1:1"}})
+	}
+	address := rig.FreeAddress(t)
+	first := operate(t, config(address), address)
+	path, err := rig.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(rig.FreeAddress(t))
+	out, err := exec.Command(path, "-c", rig.WriteConfig(t, config(rig.FreeAddress(t))), "-a", "127.0.0.1", "-s", port, "-p", first.PidFile).CombinedOutput()
+	want := fmt.Sprintf("pid file %q is in use by pinion with pid %d, which runs: give this one another -p", first.PidFile, first.Process.Pid())
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("%v, %s\nwant %s", err, out, want)
+	}
+	if text, err := os.ReadFile(first.PidFile); err != nil || strings.TrimSpace(string(text)) != strconv.Itoa(first.Process.Pid()) {
+		t.Errorf("the file says %q, %v", text, err)
+	}
 }
