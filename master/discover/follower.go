@@ -72,6 +72,7 @@ type follower struct {
 	pool      *link.Pool
 	effects   effects
 	sentinels map[string]*watched // by address
+	named     map[string][]peer   // by sentinel of the configuration: whom it has named last
 	judges    []*judge            // of different masters
 	unknown   map[string]bool     // "sentinel master": it was logged that the one does not know the other
 }
@@ -79,7 +80,7 @@ type follower struct {
 // newFollower returns a follower that begins with what is known of the servers.
 func newFollower(p *link.Pool, known []link.ServerTopology, e effects, now time.Time) *follower {
 	at := link.PoolTopology{Servers: known}
-	f := &follower{pool: p, effects: e, sentinels: map[string]*watched{}, unknown: map[string]bool{}}
+	f := &follower{pool: p, effects: e, sentinels: map[string]*watched{}, named: map[string][]peer{}, unknown: map[string]bool{}}
 	for _, s := range p.Servers {
 		if f.judgeOf(s.Address) == nil {
 			f.judges = append(f.judges, newJudge(s.Address, len(p.Sentinels), at.Server(s.Name), now))
@@ -131,13 +132,17 @@ func (f *follower) hear(a answer, now time.Time) {
 	if f.sentinels[a.from] == nil { // it is asked at another address, too
 		return
 	}
+	if s.configured && len(a.others) > 0 {
+		f.named[a.from] = a.others
+	}
+	votes := s.configured || f.isVouchedFor(a.from, s)
 	for _, said := range a.masters {
 		j := f.judgeOf(said.master)
 		if j == nil {
 			continue
 		}
 		f.noteUnknown(a.from, &said, &news)
-		if said.failure != nil {
+		if said.failure != nil || !votes {
 			j.forget(s.voter)
 			continue
 		}
@@ -202,6 +207,18 @@ func (f *follower) meet(p peer, now time.Time) {
 		}
 	}
 	f.watch(p.address, false, now)
+}
+
+// isVouchedFor tells whether most sentinels of the configuration name one that it does not name. Else a single one that lies could
+// outvote them, with as many friends as it likes. An id is no proof: anybody may say one.
+func (f *follower) isVouchedFor(address string, s *watched) bool {
+	vouchers := 0
+	for _, named := range f.named {
+		if slices.ContainsFunc(named, func(p peer) bool { return p.address == address || p.address == s.reached }) {
+			vouchers++
+		}
+	}
+	return 2*vouchers > len(f.pool.Sentinels)
 }
 
 // noteTrouble logs that a sentinel does not answer any more, or does again.
