@@ -32,6 +32,9 @@ func (s *slowpokes) gate(key string) chan struct{} {
 }
 
 func (s *slowpokes) reply(args []string) string {
+	if len(args) == 1 { // PING
+		return "+PONG\r\n"
+	}
 	if strings.HasPrefix(args[1], "later") {
 		<-s.gate(args[1])
 	}
