@@ -19,6 +19,7 @@ const (
 	Drained Kind = 3  // no client is left, the worker ends; no body
 	Leaving Kind = 19 // the worker was told by a signal to end, and drains; no body
 	Orphan  Kind = 20 // the first message to a master that has connected to an orphan; body: OrphanBody, or none; FDSpec and FDShared
+	Stale   Kind = 28 // what the worker knows of a pool that discovers is out of date; body: StaleBody
 
 	// From the master.
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)

@@ -154,6 +154,8 @@ func fill(v reflect.Value) {
 		v.SetInt(int64(90 * time.Minute))
 	case reflect.Uint64:
 		v.SetUint(1<<64 - 1)
+	case reflect.Uint16:
+		v.SetUint(1<<16 - 1)
 	default:
 		panic("a Spec has a " + v.Kind().String())
 	}

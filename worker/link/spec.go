@@ -137,10 +137,11 @@ type Pool struct {
 	Sentinels          []string `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured
 	SentinelUser       string   `json:",omitempty"` // empty: the sentinels' default user
 	SentinelPassword   string   `json:",omitempty"`
+	Seeds              []string `json:",omitempty"` // "host:port" of nodes of a Redis Cluster; Servers are Places then
 }
 
 // Discovers tells whether others are asked where the pool's servers are.
-func (p *Pool) Discovers() bool { return len(p.Sentinels) > 0 }
+func (p *Pool) Discovers() bool { return len(p.Sentinels) > 0 || p.IsCluster() }
 
 // Sentinel is the network of a server that sentinels know: its address is the name by which they do.
 const Sentinel = "sentinel"
@@ -148,7 +149,7 @@ const Sentinel = "sentinel"
 // Server is one backend of a pool.
 type Server struct {
 	Name    string // by nutcracker's rule, see shard.ServerName
-	Network string // "tcp", "unix" or Sentinel
-	Address string // "host:port", a path, or the name of a master
+	Network string // "tcp", "unix", Sentinel or ClusterNode
+	Address string // "host:port", a path, the name of a master, or empty
 	Weight  int    // ≥ 1
 }

@@ -15,16 +15,24 @@ type PoolTopology struct {
 	Pool      string           `json:"pool"`
 	Version   uint64           `json:"version"`             // 1: as the configuration has it
 	Discovers bool             `json:"discovers,omitempty"` // it changes: its endpoints may come to be anywhere
-	Servers   []ServerTopology `json:"servers"`             // by name
+	Servers   []ServerTopology `json:"servers"`             // by name; of a cluster: those places that have a node
+	Cluster   bool             `json:"cluster,omitempty"`   // of a Redis Cluster
 }
 
 // ServerTopology is where a server of the ring is. Its keys stay its own, wherever that is.
 type ServerTopology struct {
 	Server    string     `json:"server"`
 	Endpoints []Endpoint `json:"endpoints"`          // none: nobody has said yet where it is
-	Epoch     uint64     `json:"epoch,omitempty"`    // of the failover that has led there, by which the sentinels count them
+	Epoch     uint64     `json:"epoch,omitempty"`    // of the failover that has led there, by which the sentinels count them; of a node: its own
 	MovedAt   int64      `json:"moved_at,omitempty"` // ms since the epoch: when it was last found elsewhere; 0: never
 	Stale     bool       `json:"stale,omitempty"`    // nobody can be asked any more whether it is still there
+
+	// Of a place for a node of a cluster, which has one endpoint.
+	Node    string      `json:"node,omitempty"`    // the id that the cluster knows it by
+	Of      string      `json:"of,omitempty"`      // of a replica: the place of its primary; empty: not known
+	Slots   []HashRange `json:"slots,omitempty"`   // ascending; no slot has two places. Those without a place are served by nobody
+	Aliases []string    `json:"aliases,omitempty"` // other "host:port" that nodes of the cluster call it by
+	Failed  bool        `json:"failed,omitempty"`  // the cluster says that it does not work
 }
 
 // TopologyFields describes what the statistics have of a ServerTopology beside the counters of the server.
@@ -58,7 +66,11 @@ func StaticTopology(pools []Pool) Topology {
 	t := Topology{Pools: make([]PoolTopology, len(pools))}
 	for i := range pools {
 		p := &t.Pools[i]
-		p.Pool, p.Version, p.Discovers = pools[i].Name, firstVersion, pools[i].Discovers()
+		p.Pool, p.Version, p.Discovers, p.Cluster = pools[i].Name, firstVersion, pools[i].Discovers(), pools[i].IsCluster()
+		if p.Cluster { // nobody has a place yet
+			p.Servers = []ServerTopology{}
+			continue
+		}
 		for _, s := range pools[i].Servers {
 			at := ServerTopology{Server: s.Name, Endpoints: []Endpoint{}}
 			if s.Network != Sentinel {
@@ -86,7 +98,7 @@ func (t *Topology) Replace(newer PoolTopology) bool {
 	if p == nil || !p.Discovers || newer.Version <= p.Version {
 		return false
 	}
-	newer.Discovers = true
+	newer.Discovers, newer.Cluster = true, p.Cluster
 	*p = newer
 	return true
 }
@@ -101,8 +113,11 @@ func (p *PoolTopology) Server(name string) *ServerTopology {
 	return nil
 }
 
-// Located tells whether it is known of each server where its primary is.
+// Located tells whether it is known of each server where its primary is; of a cluster, whether anybody has slots.
 func (p *PoolTopology) Located() bool {
+	if p.Cluster {
+		return slices.ContainsFunc(p.Servers, func(s ServerTopology) bool { return len(s.Slots) > 0 })
+	}
 	return !slices.ContainsFunc(p.Servers, func(s ServerTopology) bool {
 		_, ok := p.Primary(s.Server)
 		return !ok

@@ -5,6 +5,7 @@ package link
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"testing"
 )
 
@@ -62,6 +63,38 @@ func TestTopologyOfSentinels(t *testing.T) {
 	p := topology.Pool("alpha")
 	if e, ok := p.Primary("a"); ok || !p.Discovers || p.Server("a") == nil || p.Server("b") != nil {
 		t.Errorf("a is at %+v of %+v", e, p)
+	}
+}
+
+// In a cluster nobody has a place at first, and what is newer replaces all of it.
+func TestTopologyOfCluster(t *testing.T) {
+	pool := Pool{Name: "alpha", Seeds: []string{"10.0.0.1:7000"}, Servers: Places()}
+	topology := StaticTopology([]Pool{pool})
+	p := topology.Pool("alpha")
+	if !p.Cluster || !p.Discovers || p.Located() || len(p.Servers) != 0 || !pool.Discovers() {
+		t.Errorf("at first: %+v", p)
+	}
+	joined := ServerTopology{Server: PlaceName(1), Node: "b", Endpoints: []Endpoint{{"tcp", "10.0.0.2:7000", Primary}}}
+	if !topology.Replace(PoolTopology{Pool: "alpha", Version: 2, Servers: []ServerTopology{joined}}) || p.Located() {
+		t.Errorf("with a node without slots: %+v", p)
+	}
+	joined.Slots = []HashRange{{0, HashSlots - 1}}
+	if !topology.Replace(PoolTopology{Pool: "alpha", Version: 3, Servers: []ServerTopology{joined}}) || !p.Located() || !p.Cluster {
+		t.Errorf("with one that has all slots: %+v", p)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	places := Places()
+	for i, s := range places {
+		if index, ok := PlaceIndex(s.Name); !ok || index != i || s.Network != ClusterNode || len(s.Name) != len(strconv.Itoa(i+1)) {
+			t.Fatalf("place %d is %+v, of index %d, %v", i, s, index, ok)
+		}
+	}
+	for _, name := range []string{"", "0", "01", "+1", "-1", "257", "a"} {
+		if index, ok := PlaceIndex(name); ok {
+			t.Errorf("%q is place %d", name, index)
+		}
 	}
 }
 
