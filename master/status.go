@@ -80,7 +80,7 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 			address, followed := g.whereIs(&g.pools[i], &s)
 			p.Servers = append(p.Servers, admin.ServerStatus{
 				Name: s.Name, Address: address, Followed: followed,
-				State:       shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))).State().String(),
+				State:       stateOf(address, shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k)))),
 				Connections: g.counters.SumServer(i, k, link.ServerConnections),
 				Requests:    g.counters.SumServer(i, k, link.Requests),
 				EOF:         g.counters.SumServer(i, k, link.ServerEOF),
@@ -91,6 +91,14 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 		}
 	}
 	return pools
+}
+
+// stateOf returns the state of a server at an address; empty: it has not been found, so that nobody knows.
+func stateOf(address string, word shard.Liveness) string {
+	if address == "" {
+		return "unknown"
+	}
+	return word.State().String()
 }
 
 // whereIs returns the address of a server, and what is known of it if it fails over.

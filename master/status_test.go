@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/shard"
 )
 
 // Whoever takes the first pid of the status for that of a worker is right: what serves comes first, and nothing that has
@@ -54,5 +55,19 @@ func TestStatusNamesOnlyWhatLives(t *testing.T) {
 	}
 	if want := "serving 40 -; next 50; retired 30; retired 20; "; got.String() != want {
 		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}
+
+// A server that no sentinel has found is not said to live.
+func TestStatusOfServerThatIsNotFound(t *testing.T) {
+	ejected, _ := shard.Liveness(0).Fail(1, 1, 1)
+	for _, test := range []struct {
+		address string
+		word    shard.Liveness
+		want    string
+	}{{"", 0, "unknown"}, {"127.0.0.1:1", 0, "live"}, {"127.0.0.1:1", ejected, "ejected"}} {
+		if got := stateOf(test.address, test.word); got != test.want {
+			t.Errorf("at %q: %q, want %q", test.address, got, test.want)
+		}
 	}
 }
