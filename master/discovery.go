@@ -22,6 +22,8 @@ type follower struct {
 	located <-chan struct{} // closed when every server has once been found
 	stop    func()
 	found   []link.ServerTopology // the latest news; none: there was none
+
+	sentinels []discover.Sentinel // likewise
 }
 
 // follow begins to follow where a generation has a pool that discovers, and ends it where none has it any more.
@@ -129,6 +131,9 @@ func (m *master) followerTells(f *follower, n discover.News) {
 	}
 	for _, line := range n.Notices {
 		m.log.Printf(logfile.Notice, "%s", line)
+	}
+	if len(n.Sentinels) > 0 {
+		f.sentinels = n.Sentinels
 	}
 	if len(n.Servers) == 0 {
 		return

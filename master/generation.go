@@ -22,6 +22,8 @@ type generation struct {
 	counters *totals.Counters // nil until share
 	topology link.Topology    // where the servers of pools are now
 
+	switchingSince int64 // ms since the epoch: MovedAt of the first server that some workers may seek where it was; 0: none
+
 	sharedFD int
 	memory   []byte
 	specFD   int // a memory file with specs[0] for the service manager to keep; -1: not made yet

@@ -25,6 +25,7 @@ func (m *master) status() *admin.Status {
 		s.Pools = m.generations.serving.poolStatus()
 		for i := range m.generations.serving.config.Pools {
 			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
+			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
 		}
 	}
 	s.Generations = m.generations.status(m.opts.Build, now)
@@ -109,9 +110,40 @@ func (g *generation) whereIs(p *link.Pool, s *link.Server) (address string, foll
 	t := g.topology.Pool(p.Name)
 	at, _ := t.Primary(s.Name)
 	known := t.Server(s.Name)
-	followed = &admin.FollowedStatus{Master: s.Address, Role: string(link.Primary), Epoch: known.Epoch, Stale: known.Stale}
-	if known.MovedAt != 0 {
-		followed.MovedAt = time.UnixMilli(known.MovedAt)
+	return at.Address, &admin.FollowedStatus{
+		Master: s.Address, Role: string(link.Primary), Epoch: known.Epoch, Stale: known.Stale,
+		MovedFrom: known.MovedFrom, SaidAt: timeOf(known.SaidAt), MovedAt: timeOf(known.MovedAt), SwitchedAt: timeOf(known.SwitchedAt),
 	}
-	return at.Address, followed
+}
+
+// timeOf returns a time in ms since the epoch; zero: none.
+func timeOf(millis int64) (t time.Time) {
+	if millis != 0 {
+		t = time.UnixMilli(millis)
+	}
+	return t
+}
+
+// sentinelStatus returns what is known of the sentinels of a pool.
+func (m *master) sentinelStatus(p *link.Pool) (all []admin.SentinelStatus) {
+	f := m.followerOf(p)
+	if f == nil {
+		return nil
+	}
+	for _, s := range f.sentinels {
+		status := admin.SentinelStatus{
+			Address: s.Address, State: admin.SentinelAnswers, Configured: s.Configured, Counts: s.Counts, SilentSince: s.SilentSince, Error: s.Failure,
+		}
+		if s.Failure != "" {
+			status.State = admin.SentinelSilent
+		}
+		for _, n := range s.Masters {
+			if n.Disagrees {
+				status.State = admin.SentinelDisagrees
+			}
+			status.Masters = append(status.Masters, admin.NamedStatus{Master: n.Master, Address: n.Address, Epoch: n.Epoch, Disagrees: n.Disagrees, Error: n.Failure})
+		}
+		all = append(all, status)
+	}
+	return all
 }

@@ -14,19 +14,70 @@ import (
 // relocate takes over where the servers of a generation's pool are, if it is news. The workers are told and, through the fd
 // store, the next master should this one be killed.
 func (m *master) relocate(g *generation, p link.PoolTopology) {
+	before := g.topology.Pool(p.Pool)
+	if before == nil {
+		return
+	}
+	p.Servers = keepSwitched(p.Servers, before)
+	since := g.switchingSince
+	for _, s := range p.Servers {
+		if was := before.Server(s.Server); was != nil && s.MovedAt > was.MovedAt && (since == 0 || s.MovedAt < since) {
+			since = s.MovedAt
+		}
+	}
 	if !g.topology.Replace(p) {
 		return
 	}
+	g.switchingSince = since
 	for _, s := range g.slots {
 		if s.process != nil {
 			m.passTopology(s)
 		}
 	}
+	m.replaceSpec(g)
+}
+
+// keepSwitched returns servers with what is known of the workers since their last move.
+func keepSwitched(servers []link.ServerTopology, before *link.PoolTopology) []link.ServerTopology {
+	servers = slices.Clone(servers)
+	for i := range servers {
+		s := &servers[i]
+		if was := before.Server(s.Server); was != nil && was.MovedAt == s.MovedAt && s.SwitchedAt == 0 {
+			s.SwitchedAt = was.SwitchedAt
+		}
+	}
+	return servers
+}
+
+// replaceSpec has the next master, should this one be killed, begin with the topology of now.
+func (m *master) replaceSpec(g *generation) {
 	if g == m.generations.serving && g.specFD >= 0 {
 		m.world.close(g.specFD)
 		g.specFD = -1
 		m.storeSpecAgain()
 	}
+}
+
+// workerSwitched is called when a worker has done what the topology says that it was passed.
+func (m *master) workerSwitched(s *slot) {
+	s.behind--
+	m.noteSwitched(s.generation)
+}
+
+// noteSwitched notes when no worker of a generation goes to a former address any more.
+func (m *master) noteSwitched(g *generation) {
+	if g.switchingSince == 0 || slices.ContainsFunc(g.slots, func(s *slot) bool { return s.process != nil && s.behind > 0 }) {
+		return
+	}
+	for i := range g.topology.Pools {
+		for k := range g.topology.Pools[i].Servers {
+			if s := &g.topology.Pools[i].Servers[k]; s.MovedAt >= g.switchingSince && s.SwitchedAt == 0 {
+				s.SwitchedAt = m.world.now().UnixMilli()
+			}
+		}
+	}
+	g.switchingSince = 0
+	m.replaceSpec(g)
 }
 
 // passToNewMaster tells the new master of an upgrade, if there is one, where the servers of a pool are.
@@ -79,6 +130,7 @@ func (m *master) passTopology(s *slot) {
 		return
 	}
 	m.pass(s, link.Message{Kind: link.Relocated}, fd)
+	s.behind++
 	m.world.close(fd)
 }
 

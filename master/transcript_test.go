@@ -93,10 +93,10 @@ func (f *machine) happen(t *testing.T, words []string) {
 		p := f.discovered(t, args)
 		f.master.takeTopology(&link.Topology{Pools: []link.PoolTopology{p}})
 		f.master.passToNewMaster(p)
-	case "found": // address, epoch [stale]: of the master that is followed
-		s := link.ServerTopology{Server: "a", Epoch: uint64(number(t, args[1])), Stale: len(args) > 2,
-			Endpoints: []link.Endpoint{{Network: "tcp", Address: args[0], Role: link.Primary}}}
-		f.followed(discover.News{Servers: []link.ServerTopology{s}, Notices: []string{"the master is at " + args[0]}})
+	case "found": // address, epoch [stale or moved]: of the master that is followed
+		f.find(args[0], uint64(number(t, args[1])), args[2:])
+	case "switched": // slot: its worker has done what it was last told of the topology
+		f.say(t, args[0], link.Message{Kind: link.Switched})
 	case "unfound": // why
 		f.followed(discover.News{Problems: []string{strings.Join(args, " ")}})
 	case "unsaid": // kind of a word that the other master does not take
@@ -403,6 +403,25 @@ func (f *machine) ask(t *testing.T, args []string) {
 	f.master.handleAsk(a)
 }
 
+// find has the follower find the first server somewhere, where sentinels say that it is.
+func (f *machine) find(address string, epoch uint64, how []string) {
+	s := link.ServerTopology{
+		Server: "a", Epoch: epoch, Stale: slices.Contains(how, "stale"),
+		Endpoints: []link.Endpoint{{Network: "tcp", Address: address, Role: link.Primary}},
+	}
+	n := discover.News{Servers: []link.ServerTopology{s}, Notices: []string{"the master is at " + address}}
+	if slices.Contains(how, "moved") {
+		n.Servers[0].MovedAt, n.Servers[0].MovedFrom = f.clock.UnixMilli(), "elsewhere"
+		n.Servers[0].SaidAt = f.clock.Add(-time.Second).UnixMilli()
+		n.Sentinels = []discover.Sentinel{
+			{Address: "10.0.0.8:26379", Configured: true, Counts: true, Masters: []discover.Named{{Master: "mymaster", Address: address, Epoch: epoch}}},
+			{Address: "10.0.0.7:26379", Configured: true, Counts: true, Masters: []discover.Named{{Master: "mymaster", Address: "elsewhere", Disagrees: true}}},
+			{Address: "10.0.0.6:26379", Failure: "refused", SilentSince: f.clock},
+		}
+	}
+	f.followed(n)
+}
+
 // answers writes down what was answered meanwhile.
 func (f *machine) answers() {
 	for i, reply := range f.replies {
@@ -412,6 +431,26 @@ func (f *machine) answers() {
 		default:
 		}
 	}
+}
+
+// describeFollowed describes servers that have moved, and the sentinels that say so.
+func describeFollowed(pools []admin.PoolStatus) (text string) {
+	seconds := func(t time.Time) string { return t.UTC().Format("05.000") }
+	for _, p := range pools {
+		for _, s := range p.Servers {
+			if f := s.Followed; f != nil && f.MovedFrom != "" {
+				text += fmt.Sprintf("; %s is at %s, epoch %d, no longer at %s: said at %s, moved at %s",
+					f.Master, s.Address, f.Epoch, f.MovedFrom, seconds(f.SaidAt), seconds(f.MovedAt))
+				if !f.SwitchedAt.IsZero() {
+					text += ", switched at " + seconds(f.SwitchedAt)
+				}
+			}
+		}
+		for _, s := range p.Sentinels {
+			text += fmt.Sprintf("; sentinel %s %s", s.Address, s.State)
+		}
+	}
+	return text
 }
 
 func (f *machine) describeOutcome(o admin.Outcome) string {
@@ -430,6 +469,7 @@ func (f *machine) describeOutcome(o admin.Outcome) string {
 				text += fmt.Sprintf(" %d %s", w.PID, w.State)
 			}
 		}
+		text += describeFollowed(s.Pools)
 	}
 	return text
 }

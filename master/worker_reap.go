@@ -33,6 +33,7 @@ func (m *master) reap(s *slot, status string) {
 	s.process = nil
 	s.become(slotVacant, time.Time{})
 	s.generation.counters.ZeroGauges(s.index)
+	m.noteSwitched(s.generation)
 
 	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
 		s.index, p.PID, cpuName(p.CPU), status, lived, words, lost)

@@ -87,19 +87,55 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 			fmt.Fprintf(out, "  %s is the master %s of the sentinels: %s\n", s.Name, s.Followed.Master, followedFacts(s.Followed))
 		}
 	}
+	showSentinels(out, p.Sentinels)
+}
+
+// showSentinels writes a line for each master that a sentinel names.
+func showSentinels(out io.Writer, all []admin.SentinelStatus) {
+	if len(all) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "  SENTINEL\tSTATE\tMASTER\tAT\tEPOCH")
+	for _, s := range all {
+		state := s.State
+		switch {
+		case s.State == admin.SentinelSilent:
+			state = fmt.Sprintf("SILENT since %s: %s", s.SilentSince.Local().Format(statusTime), s.Error)
+		case !s.Counts:
+			state = "does not count: few others know it"
+		}
+		if len(s.Masters) == 0 {
+			fmt.Fprintf(w, "  %s\t%s\t-\t-\t-\n", s.Address, state)
+		}
+		for _, n := range s.Masters {
+			at, epoch := n.Address, fmt.Sprint(n.Epoch)
+			if n.Error != "" {
+				at, epoch = n.Error, "-"
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.Address, state, n.Master, at, epoch)
+		}
+	}
+	w.Flush()
 }
 
 // followedFacts says what is known of a server that fails over.
 func followedFacts(f *admin.FollowedStatus) string {
 	text := fmt.Sprintf("epoch %d", f.Epoch)
 	if !f.MovedAt.IsZero() {
-		text += ", moved at " + f.MovedAt.Local().Format(statusTime)
+		text += ", moved from " + f.MovedFrom + " at " + f.MovedAt.Local().Format(statusTime)
+		if !f.SwitchedAt.IsZero() {
+			text += fmt.Sprintf(", all workers %s after the first sentinel said so", span(f.SwitchedAt.Sub(f.SaidAt)))
+		}
 	}
 	if f.Stale {
 		text += "; STALE, no sentinel answers"
 	}
 	return text
 }
+
+// span writes the time between two that were rounded to milliseconds.
+func span(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
 // latency writes a percentile, or that there is none.
 func latency(us int64) string {

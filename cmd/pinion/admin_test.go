@@ -173,6 +173,49 @@ func TestShowStatus(t *testing.T) {
 	}
 }
 
+// A pool whose servers fail over: where they are, how that came, and what each sentinel says.
+func TestShowSentinels(t *testing.T) {
+	at := time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
+	names := func(address string, epoch uint64, disagrees bool) []admin.NamedStatus {
+		return []admin.NamedStatus{{Master: "users", Address: address, Epoch: epoch, Disagrees: disagrees}}
+	}
+	pool := admin.PoolStatus{
+		Name: "store", Listen: "127.0.0.1:22121", Servers: []admin.ServerStatus{
+			{Name: "s1", Address: "10.0.0.2:6379", State: "live", Followed: &admin.FollowedStatus{
+				Master: "users", Epoch: 5, MovedAt: at, MovedFrom: "10.0.0.1:6379", SaidAt: at.Add(-20 * time.Millisecond), SwitchedAt: at.Add(5 * time.Millisecond),
+			}},
+			{Name: "s2", State: "unknown", Followed: &admin.FollowedStatus{Master: "carts", Stale: true}},
+		},
+		Sentinels: []admin.SentinelStatus{
+			{
+				Address: "10.0.0.7:26379", State: admin.SentinelAnswers, Configured: true, Counts: true,
+				Masters: append([]admin.NamedStatus{{Master: "carts", Error: "ERR No such master with that name"}}, names("10.0.0.2:6379", 5, false)...),
+			},
+			{Address: "10.0.0.8:26379", State: admin.SentinelSilent, Configured: true, Counts: true, SilentSince: at, Error: "connection refused"},
+			{Address: "10.0.0.9:26379", State: admin.SentinelDisagrees, Counts: true, Masters: names("10.0.0.1:6379", 4, true)},
+			{Address: "6.6.6.6:26379", State: admin.SentinelAnswers, Masters: names("6.6.6.6:6379", 99, false)},
+		},
+	}
+	const want = `
+pool store on 127.0.0.1:22121: 0 clients
+  SERVER   ADDRESS         STATE     CONNS   REQUESTS   EOF   ERRORS   TIMEOUTS   P50   P99   P99.9
+  s1       10.0.0.2:6379   live      0       0          0     0        0          -     -     -
+  s2       not known       unknown   0       0          0     0        0          -     -     -
+  s1 is the master users of the sentinels: epoch 5, moved from 10.0.0.1:6379 at 2026-11-22 13:02:18, all workers 25 ms after the first sentinel said so
+  s2 is the master carts of the sentinels: epoch 0; STALE, no sentinel answers
+  SENTINEL         STATE                                                  MASTER   AT                                  EPOCH
+  10.0.0.7:26379   answers                                                carts    ERR No such master with that name   -
+  10.0.0.7:26379   answers                                                users    10.0.0.2:6379                       5
+  10.0.0.8:26379   SILENT since 2026-11-22 13:02:18: connection refused   -        -                                   -
+  10.0.0.9:26379   disagrees                                              users    10.0.0.1:6379                       4
+  6.6.6.6:26379    does not count: few others know it                     users    6.6.6.6:6379                        99
+`
+	var out strings.Builder
+	if showPool(&out, &pool); out.String() != local(want) {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), local(want))
+	}
+}
+
 func TestAge(t *testing.T) {
 	for seconds, want := range map[int64]string{
 		0: "0 s", 59: "59 s", 60: "1 min 0 s", 3599: "59 min 59 s", 3600: "1 h 0 min", 86399: "23 h 59 min", 86400: "1 d 0 h",

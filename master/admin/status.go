@@ -53,6 +53,8 @@ type PoolStatus struct {
 	Clients uint64         `json:"clients"` // now
 	Servers []ServerStatus `json:"servers"`
 
+	Sentinels []SentinelStatus `json:"sentinels,omitempty"` // that know where its servers are
+
 	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
 	NotListening []int `json:"not_listening,omitempty"`
 }
@@ -84,7 +86,39 @@ type FollowedStatus struct {
 	Epoch   uint64    `json:"epoch"`             // of the failover that has led to the address
 	MovedAt time.Time `json:"moved_at,omitzero"` // when it was last found at another address; left out: never since it is followed
 	Stale   bool      `json:"stale"`             // no sentinel answers: it was there when one did
+
+	// Of that move.
+	MovedFrom  string    `json:"moved_from,omitempty"`
+	SaidAt     time.Time `json:"said_at,omitzero"`     // when a sentinel first named the address
+	SwitchedAt time.Time `json:"switched_at,omitzero"` // when the last worker had left the former one; left out: not known
 }
+
+// SentinelStatus is what is known of a sentinel that is asked.
+type SentinelStatus struct {
+	Address     string        `json:"address"`
+	State       string        `json:"state"`                 // answers, disagrees, silent
+	Configured  bool          `json:"configured"`            // else other sentinels have told of it
+	Counts      bool          `json:"counts"`                // what it says; that of one that is not configured if most of those name it that are
+	SilentSince time.Time     `json:"silent_since,omitzero"` // when it answered last, or was first asked
+	Error       string        `json:"error,omitempty"`       // why it is silent
+	Masters     []NamedStatus `json:"masters,omitempty"`     // what it says; none: it is silent
+}
+
+// NamedStatus is what a sentinel says of a master.
+type NamedStatus struct {
+	Master    string `json:"master"`
+	Address   string `json:"address,omitempty"` // left out: it says nothing of it
+	Epoch     uint64 `json:"epoch"`
+	Disagrees bool   `json:"disagrees,omitempty"` // Pinion goes to another address, as more or later ones say
+	Error     string `json:"error,omitempty"`     // why it says nothing
+}
+
+// Values of SentinelStatus.State.
+const (
+	SentinelAnswers   = "answers"
+	SentinelDisagrees = "disagrees" // it answers, and names another address for a master than Pinion goes to
+	SentinelSilent    = "silent"
+)
 
 // HandoffStatus is how a reload or an upgrade went.
 type HandoffStatus struct {

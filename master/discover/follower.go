@@ -20,12 +20,15 @@ const leaveAfter = 30 * time.Second
 
 // News is what a follower tells: what has come to be known, and what is to be logged.
 type News struct {
-	Servers  []link.ServerTopology // of all servers of the pool; none: nothing has changed
-	Problems []string              // something does not work
-	Notices  []string              // something has changed
+	Servers   []link.ServerTopology // of all servers of the pool; none: nothing has changed
+	Sentinels []Sentinel            // all that are asked; none: nothing has changed
+	Problems  []string              // something does not work
+	Notices   []string              // something has changed
 }
 
-func (n *News) any() bool { return len(n.Servers)+len(n.Problems)+len(n.Notices) > 0 }
+func (n *News) any() bool {
+	return len(n.Servers)+len(n.Sentinels)+len(n.Problems)+len(n.Notices) > 0
+}
 
 // answer is what a sentinel has answered.
 type answer struct {
@@ -65,6 +68,10 @@ type watched struct {
 	failures   int    // questions in a row that it did not answer
 	trouble    string // why it does not answer, as logged; empty: it does
 	answered   time.Time
+
+	failure string      // why the last question was not answered; empty: it was
+	counts  bool        // what it says is heard by the judges
+	says    []statement // its last answer; none: there was none
 }
 
 // follower is the state of a pool's discovery. It belongs to one goroutine.
@@ -75,6 +82,7 @@ type follower struct {
 	named     map[string][]peer   // by sentinel of the configuration: whom it has named last
 	judges    []*judge            // of different masters
 	unknown   map[string]bool     // "sentinel master": it was logged that the one does not know the other
+	reported  []Sentinel          // as told last
 }
 
 // newFollower returns a follower that begins with what is known of the servers.
@@ -121,13 +129,14 @@ func (f *follower) hear(a answer, now time.Time) {
 	f.noteTrouble(s, &a, &news)
 	if a.failure != nil {
 		f.forget(s)
+		s.failure, s.says = a.failure.Error(), nil
 		if !s.configured && now.Sub(s.answered) >= leaveAfter {
 			f.leave(a.from)
 		}
 		f.decide(now, news)
 		return
 	}
-	s.answered, s.reached = now, a.reached
+	s.answered, s.reached, s.failure, s.says = now, a.reached, "", a.masters
 	f.identify(s, a.from, a.id)
 	if f.sentinels[a.from] == nil { // it is asked at another address, too
 		return
@@ -135,18 +144,18 @@ func (f *follower) hear(a answer, now time.Time) {
 	if s.configured && len(a.others) > 0 {
 		f.named[a.from] = a.others
 	}
-	votes := s.configured || f.isVouchedFor(a.from, s)
+	s.counts = s.configured || f.isVouchedFor(a.from, s)
 	for _, said := range a.masters {
 		j := f.judgeOf(said.master)
 		if j == nil {
 			continue
 		}
 		f.noteUnknown(a.from, &said, &news)
-		if said.failure != nil || !votes {
+		if said.failure != nil || !s.counts {
 			j.forget(s.voter)
 			continue
 		}
-		j.hear(s.voter, s.configured, said.place)
+		j.hear(s.voter, s.configured, said.place, now)
 	}
 	for _, p := range a.others {
 		f.meet(p, now)
@@ -283,6 +292,7 @@ func (f *follower) decide(now time.Time, news News) {
 	if changed {
 		news.Servers = f.servers()
 	}
+	news.Sentinels = f.newReport()
 	if news.any() {
 		f.effects.tell(news)
 	}
@@ -296,8 +306,8 @@ func (f *follower) servers() (all []link.ServerTopology) {
 		if j.at.address != "" {
 			t.Endpoints = append(t.Endpoints, link.Endpoint{Network: "tcp", Address: j.at.address, Role: link.Primary})
 		}
-		if !j.movedAt.IsZero() {
-			t.MovedAt = j.movedAt.UnixMilli()
+		if !j.last.at.IsZero() {
+			t.MovedFrom, t.SaidAt, t.MovedAt = j.last.from, j.last.saidAt.UnixMilli(), j.last.at.UnixMilli()
 		}
 		all = append(all, t)
 	}

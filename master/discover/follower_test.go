@@ -3,6 +3,7 @@
 //	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]
 //	> 1 says A@4 [id=x] [sees=4/y]   sentinel 1 names address A and epoch 4 [, its id, and another sentinel with its id]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
+//	> sentinels               what is told of them
 package discover
 
 import (
@@ -32,6 +33,8 @@ type stage struct {
 	f    *follower
 	now  time.Time
 	seen strings.Builder
+
+	sentinels []Sentinel // as told last
 }
 
 func (s *stage) printf(format string, args ...any) { fmt.Fprintf(&s.seen, "   "+format+"\n", args...) }
@@ -51,6 +54,8 @@ func (s *stage) happen(words []string) {
 		}
 	case words[0] == "switched":
 		s.f.switched("m")
+	case words[0] == "sentinels":
+		s.showSentinels()
 	case words[0] == "looks":
 		s.f.looked("m", words[1], role(words[2]), true, s.now)
 	case words[1] == "fails":
@@ -80,7 +85,32 @@ func (s *stage) follow(words []string) {
 	}, s.now)
 }
 
+func (s *stage) showSentinels() {
+	for _, sentinel := range s.sentinels {
+		text := "is silent since " + sentinel.SilentSince.Format("05.000") + ": " + sentinel.Failure
+		for _, n := range sentinel.Masters {
+			text = fmt.Sprintf("names %s, epoch %d", n.Address, n.Epoch)
+			if n.Disagrees {
+				text += ", and disagrees"
+			}
+			if n.Failure != "" {
+				text = "says " + n.Failure
+			}
+		}
+		if !sentinel.Configured {
+			text += "; others have told of it"
+		}
+		if !sentinel.Counts {
+			text += "; does not count"
+		}
+		s.printf("%s %s", sentinel.Address, text)
+	}
+}
+
 func (s *stage) tell(n News) {
+	if len(n.Sentinels) > 0 {
+		s.sentinels = n.Sentinels
+	}
 	for _, line := range n.Problems {
 		s.printf("problem: %s", line)
 	}
@@ -95,6 +125,9 @@ func (s *stage) tell(n News) {
 		text += fmt.Sprintf(", epoch %d", server.Epoch)
 		if server.MovedAt != 0 {
 			text += ", moved at " + time.UnixMilli(server.MovedAt).UTC().Format("05.000")
+			if server.SaidAt != server.MovedAt {
+				text += " from " + server.MovedFrom + ", of which one said so at " + time.UnixMilli(server.SaidAt).UTC().Format("05.000")
+			}
 		}
 		if server.Stale {
 			text += ", stale"

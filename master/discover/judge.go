@@ -49,11 +49,11 @@ const (
 type judge struct {
 	master     string
 	configured int              // sentinels that the configuration names
-	said       map[string]place // by sentinel: those that answer, and what they have said last
+	said       map[string]claim // by sentinel: those that answer, and what they have said last
 	found      map[string]bool  // of said: sentinels that the configuration does not name
 
 	at       place
-	movedAt  time.Time // when at was last another address; zero: never
+	last     relocation
 	stale    bool
 	asked    time.Time // when the judgement began
 	silent   time.Time // since when no sentinel answers; zero: one does
@@ -72,23 +72,40 @@ type trial struct {
 	warned  bool
 }
 
+// claim is what a sentinel says, and since when it names that address.
+type claim struct {
+	place
+	since time.Time
+}
+
+// relocation is a change of a master's address; the zero value: there was none.
+type relocation struct {
+	from   string    // the address before
+	saidAt time.Time // when a sentinel first named the new one
+	at     time.Time // when that was taken to be right
+}
+
 // newJudge returns a judge who begins with what is known; nil: nothing is.
 func newJudge(master string, configured int, known *link.ServerTopology, now time.Time) *judge {
-	j := &judge{master: master, configured: configured, said: map[string]place{}, found: map[string]bool{}, asked: now, silent: now}
+	j := &judge{master: master, configured: configured, said: map[string]claim{}, found: map[string]bool{}, asked: now, silent: now}
 	if known == nil || len(known.Endpoints) == 0 {
 		return j
 	}
 	at := known.Endpoints[0].Address
 	j.at, j.stale = place{address: at, key: at, epoch: known.Epoch}, known.Stale
 	if known.MovedAt != 0 {
-		j.movedAt = time.UnixMilli(known.MovedAt)
+		j.last = relocation{known.MovedFrom, time.UnixMilli(known.SaidAt), time.UnixMilli(known.MovedAt)}
 	}
 	return j
 }
 
 // hear is called with what a sentinel says.
-func (j *judge) hear(sentinel string, configured bool, p place) {
-	j.said[sentinel] = p
+func (j *judge) hear(sentinel string, configured bool, p place, now time.Time) {
+	c := claim{p, now}
+	if before, ok := j.said[sentinel]; ok && before.isAt(p) {
+		c.since = before.since
+	}
+	j.said[sentinel] = c
 	if configured {
 		delete(j.found, sentinel)
 	} else {
@@ -217,12 +234,12 @@ func (j *judge) mostNamed() (most place, votes int) {
 	for _, p := range j.said {
 		n := 0
 		for _, q := range j.said {
-			if p.isAt(q) && p.epoch == q.epoch {
+			if p.isAt(q.place) && p.epoch == q.epoch {
 				n++
 			}
 		}
 		if c := cmp.Or(cmp.Compare(n, votes), cmp.Compare(p.epoch, most.epoch), cmp.Compare(most.address, p.address)); c > 0 {
-			most, votes = p, n
+			most, votes = p.place, n
 		}
 	}
 	return most, votes
@@ -231,7 +248,7 @@ func (j *judge) mostNamed() (most place, votes int) {
 // isLatest tells whether whoever names another place is behind.
 func (j *judge) isLatest(p place) bool {
 	for _, q := range j.said {
-		if !p.isAt(q) && q.epoch >= p.epoch {
+		if !p.isAt(q.place) && q.epoch >= p.epoch {
 			return false
 		}
 	}
@@ -240,11 +257,22 @@ func (j *judge) isLatest(p place) bool {
 
 func (j *judge) isNamed(p place) bool {
 	for _, q := range j.said {
-		if p.isAt(q) {
+		if p.isAt(q.place) {
 			return true
 		}
 	}
 	return false
+}
+
+// namedSince returns since when a sentinel names a place; now, if none does.
+func (j *judge) namedSince(p place, now time.Time) time.Time {
+	since := now
+	for _, c := range j.said {
+		if p.isAt(c.place) && c.since.Before(since) {
+			since = c.since
+		}
+	}
+	return since
 }
 
 // insists tells whether most sentinels name a place, so that it is taken although the server does not answer: then at least
@@ -272,7 +300,7 @@ func (j *judge) move(next place, now time.Time, v *verdict) {
 	}
 	v.notice = fmt.Sprintf("master %q is at %s (%s)", j.master, next.address, says)
 	if j.at.address != "" {
-		j.movedAt = now
+		j.last = relocation{j.at.address, j.namedSince(next, now), now}
 		v.notice = fmt.Sprintf("master %q is at %s (%s), and no longer at %s", j.master, next.address, says, j.at.address)
 	}
 	j.at, j.trial, j.opposed = next, trial{}, time.Time{}

@@ -66,8 +66,15 @@ func (c *Counters) appendPool(b []byte, pool int, t *link.Topology) []byte {
 func appendFollowed(b []byte, s *link.ServerTopology) []byte {
 	b = append(b, `, "epoch":`...)
 	b = strconv.AppendUint(b, s.Epoch, 10)
-	b = append(b, `, "moved_at":`...)
-	b = strconv.AppendInt(b, s.MovedAt, 10)
+	for _, at := range []struct {
+		name   string
+		millis int64
+	}{{"moved_at", s.MovedAt}, {"said_at", s.SaidAt}, {"switched_at", s.SwitchedAt}} {
+		b = append(b, `, "`...)
+		b = append(b, at.name...)
+		b = append(b, `":`...)
+		b = strconv.AppendInt(b, at.millis, 10)
+	}
 	stale := byte('0')
 	if s.Stale {
 		stale = '1'

@@ -37,6 +37,7 @@ func (c *masterLink) handleTopology(m link.Message, fds []int) error {
 	for i := range spec.Topology.Pools {
 		l.relocate(&spec.Topology.Pools[i])
 	}
+	c.send(link.Switched, nil)
 	return nil
 }
 

@@ -97,7 +97,8 @@ func (s *server) followedInfo() string {
 	if t.Stale {
 		stale = 1
 	}
-	return fmt.Sprintf(",role=%s,master=%s,epoch=%d,moved_at=%d,stale=%d", link.Primary, s.spec.Address, t.Epoch, t.MovedAt, stale)
+	return fmt.Sprintf(",role=%s,master=%s,epoch=%d,moved_from=%s,said_at=%d,moved_at=%d,stale=%d",
+		link.Primary, s.spec.Address, t.Epoch, t.MovedFrom, t.SaidAt, t.MovedAt, stale)
 }
 
 const secondsPerDay = 24 * 60 * 60

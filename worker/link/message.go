@@ -21,6 +21,8 @@ const (
 	Orphan  Kind = 20 // the first message to a master that has connected to an orphan; body: OrphanBody, or none; FDSpec and FDShared
 	Stale   Kind = 28 // what the worker knows of a pool that discovers is out of date; body: StaleBody
 
+	Switched Kind = 29 // all that the last Relocated says is done; no body
+
 	// From the master.
 	Drain     Kind = 4  // stop accepting, answer what is owed, close; body: deadline in ms from now, 8 bytes (0 = none)
 	Verbosity Kind = 5  // body: one byte, 0 to 11

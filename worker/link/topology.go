@@ -27,6 +27,11 @@ type ServerTopology struct {
 	MovedAt   int64      `json:"moved_at,omitempty"` // ms since the epoch: when it was last found elsewhere; 0: never
 	Stale     bool       `json:"stale,omitempty"`    // nobody can be asked any more whether it is still there
 
+	// Of that move.
+	MovedFrom  string `json:"moved_from,omitempty"`  // the address before
+	SaidAt     int64  `json:"said_at,omitempty"`     // ms since the epoch: when somebody first named the present address
+	SwitchedAt int64  `json:"switched_at,omitempty"` // likewise: when the last worker had left the former one; 0: not known. Only masters know
+
 	// Of a place for a node of a cluster, which has one endpoint.
 	Node    string      `json:"node,omitempty"`    // the id that the cluster knows it by
 	Of      string      `json:"of,omitempty"`      // of a replica: the place of its primary; empty: not known
@@ -39,6 +44,8 @@ type ServerTopology struct {
 var TopologyFields = [...]CounterInfo{
 	{"epoch", state, "of the failover that has led to the present master, by which sentinels count them; only with sentinels"},
 	{"moved_at", state, "when the master was last found elsewhere, in ms since the epoch; only with sentinels"},
+	{"said_at", state, "when a sentinel first named the present master, likewise"},
+	{"switched_at", state, "when the last worker had left the former one, likewise"},
 	{"stale", state, "1: no sentinel says any more where the master is; only with sentinels"},
 }
 
