@@ -18,10 +18,9 @@ const locatePatience = 3 * time.Second
 
 // follower follows the masters of one pool, beside the loop.
 type follower struct {
-	pool    link.Pool
-	located <-chan struct{} // closed when every server has once been found
-	stop    func()
-	found   []link.ServerTopology // the latest news; none: there was none
+	pool link.Pool
+	discover.Following
+	found []link.ServerTopology // the latest news; none: there was none
 
 	sentinels []discover.Sentinel // likewise
 }
@@ -41,7 +40,7 @@ func (m *master) follow() {
 				return false
 			}
 		}
-		f.stop()
+		f.Stop()
 		return true
 	})
 }
@@ -49,7 +48,7 @@ func (m *master) follow() {
 func (m *master) beginToFollow(p *link.Pool, known []link.ServerTopology) {
 	f := &follower{pool: *p}
 	m.followers = append(m.followers, f)
-	f.located, f.stop = m.world.follow(&f.pool, slices.Clone(known), func(n discover.News) {
+	f.Following = m.world.follow(&f.pool, slices.Clone(known), func(n discover.News) {
 		m.world.report(event{then: func() { m.followerTells(f, n) }})
 	})
 }
@@ -57,7 +56,7 @@ func (m *master) beginToFollow(p *link.Pool, known []link.ServerTopology) {
 // stopFollowing ends all followers.
 func (m *master) stopFollowing() {
 	for _, f := range m.followers {
-		f.stop()
+		f.Stop()
 	}
 	m.followers = nil
 }
@@ -101,7 +100,7 @@ func (m *master) locate(g *generation, then func()) {
 			m.relocate(g, link.PoolTopology{Pool: t.Pool, Version: t.Version + 1, Servers: f.found})
 		}
 		if !t.Located() {
-			waits = append(waits, f.located)
+			waits = append(waits, f.Located)
 		}
 	}
 	if len(waits) == 0 {
@@ -119,6 +118,19 @@ func (m *master) locate(g *generation, then func()) {
 		}
 		return then
 	})
+}
+
+// workerDoubts is called when a worker finds that what is at the address of a server does not do the server's work.
+func (m *master) workerDoubts(s *slot, msg link.Message) {
+	var body link.StaleBody
+	pools := s.generation.pools
+	if !m.read(s, msg, &body) || body.Pool < 0 || body.Pool >= len(pools) || body.Server < 0 || body.Server >= len(pools[body.Pool].Servers) {
+		return
+	}
+	p := &pools[body.Pool]
+	if f := m.followerOf(p); f != nil {
+		f.Doubt(p.Servers[body.Server])
+	}
 }
 
 // followerTells is called with what a follower has to tell.

@@ -160,6 +160,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.deaf = value == "yes"
 		case "answers": // the first server answers when slot 0 asks it
 			f.serverAnswers = value == "yes"
+		case "heard": // the first server, by the worker of slot 0, so many times
+			*f.master.generations.serving.counters.Heard(0, 0, 0) += uint64(number(t, value))
 		case "found": // by an earlier master: the address of the first server
 			f.leftAt = value
 		case "discovers": // the first pool
@@ -437,7 +439,7 @@ func (f *machine) share(size int) (int, []byte, error) {
 }
 
 // follow is done by the script: nothing is found out until it says so.
-func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (<-chan struct{}, func()) {
+func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following {
 	at := "from nothing on"
 	if len(known[0].Endpoints) > 0 {
 		at = fmt.Sprintf("from %s, epoch %d, on", known[0].Endpoints[0].Address, known[0].Epoch)
@@ -446,7 +448,11 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 	f.followed = tell
 	located := make(chan struct{})
 	close(located)
-	return located, func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) }
+	return discover.Following{
+		Located: located,
+		Doubt:   func(s link.Server) { f.printf("doubt about %s", s.Address) },
+		Stop:    func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) },
+	}
 }
 
 func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.Worker, error) {

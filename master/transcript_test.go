@@ -47,10 +47,13 @@ func (f *machine) happen(t *testing.T, words []string) {
 	switch words[0] {
 	case "start": // option=value…, see configure
 		f.start(t, args)
-	case "ready": // slot, unreachable server of the first pool…
+	case "ready": // slot, unreachable server of the first pool [@address, if that may change]…
 		var body link.ReadyBody
-		for _, server := range args[1:] {
-			body.Unreachable = append(body.Unreachable, link.Unreachable{Pool: f.master.generations.coming.pools[0].Name, Server: server, Error: "refused"})
+		for _, text := range args[1:] {
+			server, address, _ := strings.Cut(text, "@")
+			body.Unreachable = append(body.Unreachable, link.Unreachable{
+				Pool: f.master.generations.coming.pools[0].Name, Server: server, Error: "refused", Address: address,
+			})
 		}
 		f.say(t, args[0], link.Message{Kind: link.Ready, Body: link.Body(body)})
 	case "given": // slot moved stragglers
@@ -95,6 +98,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.master.passToNewMaster(p)
 	case "found": // address, epoch [stale or moved]: of the master that is followed
 		f.find(args[0], uint64(number(t, args[1])), args[2:])
+	case "doubts": // slot, pool, server: it is not what the topology says
+		f.say(t, args[0], link.Message{Kind: link.Stale, Body: link.Body(link.StaleBody{Pool: number(t, args[1]), Server: number(t, args[2])})})
 	case "switched": // slot: its worker has done what it was last told of the topology
 		f.say(t, args[0], link.Message{Kind: link.Switched})
 	case "unfound": // why

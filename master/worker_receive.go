@@ -56,6 +56,8 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 		if len(msg.Body) > 0 {
 			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))
 		}
+	case link.Stale:
+		m.workerDoubts(s, msg)
 	case link.Switched:
 		m.workerSwitched(s)
 	case link.Leaving:

@@ -61,7 +61,7 @@ type world struct {
 	unmap      func(mem []byte)
 
 	// those who know where servers are: package discover
-	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (located <-chan struct{}, stop func())
+	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following
 
 	// workers: package process
 	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is Exited
@@ -142,7 +142,7 @@ func newWorld(report func(event)) *world {
 		endSharers:   process.SignalSharers,
 		killStray:    process.Kill,
 		pause:        time.Sleep,
-		follow:       followPool,
+		follow:       discover.Follow,
 		spawn:        process.Start,
 		send:         (*process.Worker).Send,
 		terminate:    (*process.Worker).Terminate,
@@ -161,11 +161,6 @@ func (w *world) upgradable() error {
 	}
 	w.parent, w.upgrade, w.flip = u.parent, u.startNewMaster, u.letParentLeave
 	return nil
-}
-
-func followPool(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) (located <-chan struct{}, stop func()) {
-	f := discover.Follow(p, known, tell)
-	return f.Located, f.Stop
 }
 
 func duplicate(fd int) (int, error) {

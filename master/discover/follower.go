@@ -45,6 +45,8 @@ type statement struct {
 	master  string
 	place   place
 	failure error // it says nothing of it, for this reason
+
+	replicas []place // those that it knows; none: it was not asked
 }
 
 // peer is a sentinel of which another one tells.
@@ -57,6 +59,8 @@ type effects struct {
 	ask   func()                       // ask all now
 	look  func(master, address string) // ask the server there what it is
 	tell  func(News)
+
+	inquire func(master, address string) // likewise, once, and of whom it is a replica
 }
 
 // watched is a sentinel that is asked.
@@ -155,7 +159,7 @@ func (f *follower) hear(a answer, now time.Time) {
 			j.forget(s.voter)
 			continue
 		}
-		j.hear(s.voter, s.configured, said.place, now)
+		j.hear(s.voter, s.configured, said, now)
 	}
 	for _, p := range a.others {
 		f.meet(p, now)
@@ -267,6 +271,26 @@ func (f *follower) switched(master string) {
 // looked is called with what a server says of itself that may be a master now; done: it is not asked again for the moment.
 func (f *follower) looked(master, address string, says role, done bool, now time.Time) {
 	f.judgeOf(master).looked(address, says, done, now)
+	f.decide(now, News{})
+}
+
+// doubtPause is the least time between two questions because of doubts about a master.
+const doubtPause = 100 * time.Millisecond
+
+// doubt is called when what is at the address of a master does not do a master's work.
+func (f *follower) doubt(master string, now time.Time) {
+	j := f.judgeOf(master)
+	if j == nil || j.at.address == "" || !j.doubted.IsZero() && now.Sub(j.doubted) < doubtPause {
+		return
+	}
+	j.doubted = now
+	f.effects.ask()
+	f.effects.inquire(master, j.at.address)
+}
+
+// inquired is called with what a server says of itself that was doubted; of: whose replica it is.
+func (f *follower) inquired(master, address string, says role, of place, now time.Time) {
+	f.judgeOf(master).inquired(address, says, of, now)
 	f.decide(now, News{})
 }
 

@@ -1,8 +1,9 @@
 // What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
 //
 //	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]
-//	> 1 says A@4 [id=x] [sees=4/y]   sentinel 1 names address A and epoch 4 [, its id, and another sentinel with its id]
+//	> 1 says A@4 [id=x] [sees=4/y] [replica=B]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id, replicas]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
+//	> doubt | inquired A replica of B   the server at A says that
 //	> sentinels               what is told of them
 package discover
 
@@ -54,6 +55,14 @@ func (s *stage) happen(words []string) {
 		}
 	case words[0] == "switched":
 		s.f.switched("m")
+	case words[0] == "doubt":
+		s.f.doubt("m", s.now)
+	case words[0] == "inquired":
+		of := place{}
+		if len(words) > 3 {
+			of = place{address: words[4], key: strings.ToUpper(words[4])}
+		}
+		s.f.inquired("m", words[1], role(words[2]), of, s.now)
 	case words[0] == "sentinels":
 		s.showSentinels()
 	case words[0] == "looks":
@@ -81,7 +90,9 @@ func (s *stage) follow(words []string) {
 		leave: func(sentinel string) { s.printf("leave %s", sentinel) },
 		ask:   func() { s.printf("ask all") },
 		look:  func(_, address string) { s.printf("look at %s", address) },
-		tell:  s.tell,
+
+		inquire: func(_, address string) { s.printf("inquire at %s", address) },
+		tell:    s.tell,
 	}, s.now)
 }
 
@@ -155,6 +166,8 @@ func (s *stage) says(sentinel string, words []string) {
 			a.id = value
 		case "reached":
 			a.reached = value
+		case "replica":
+			a.masters[0].replicas = append(a.masters[0].replicas, place{address: value, key: strings.ToUpper(value)})
 		case "sees":
 			address, id, _ := strings.Cut(value, "/")
 			a.others = append(a.others, peer{address, id})

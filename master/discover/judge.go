@@ -6,6 +6,7 @@ package discover
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -59,7 +60,9 @@ type judge struct {
 	silent   time.Time // since when no sentinel answers; zero: one does
 	opposed  time.Time // since when most name an earlier failover; zero: they do not
 	trial    trial
-	disputed bool // sentinels do not agree, and that was said
+	heir     heir
+	doubted  time.Time // when the server at at was last asked what it is, since it does not do a master's work; zero: never
+	disputed bool      // sentinels do not agree, and that was said
 }
 
 // trial is about a place that the master may be at: the server there is asked first.
@@ -75,7 +78,17 @@ type trial struct {
 // claim is what a sentinel says, and since when it names that address.
 type claim struct {
 	place
-	since time.Time
+	since    time.Time
+	replicas []place // when it was last asked for them
+}
+
+// heir is a server of which the master itself has said that it is a replica of it now: FAILOVER and REPLICAOF, given to a server,
+// pass the mastership on without any sentinel, which notice that much later.
+type heir struct {
+	place place     // zero: there is none
+	from  place     // the master that said so
+	at    time.Time // when
+	rules bool      // the master is there now, and no sentinel has said so
 }
 
 // relocation is a change of a master's address; the zero value: there was none.
@@ -100,10 +113,13 @@ func newJudge(master string, configured int, known *link.ServerTopology, now tim
 }
 
 // hear is called with what a sentinel says.
-func (j *judge) hear(sentinel string, configured bool, p place, now time.Time) {
-	c := claim{p, now}
-	if before, ok := j.said[sentinel]; ok && before.isAt(p) {
+func (j *judge) hear(sentinel string, configured bool, said statement, now time.Time) {
+	c := claim{said.place, now, said.replicas}
+	if before, ok := j.said[sentinel]; ok && before.isAt(c.place) {
 		c.since = before.since
+		if len(c.replicas) == 0 {
+			c.replicas = before.replicas
+		}
 	}
 	j.said[sentinel] = c
 	if configured {
@@ -132,6 +148,9 @@ type verdict struct {
 func (j *judge) decide(now time.Time) (v verdict) {
 	j.noteSilence(now, &v)
 	next, ok := j.proposal(now, &v)
+	if h, is := j.successor(now); is && (!ok || next.epoch <= j.at.epoch) {
+		next, ok = h, true
+	}
 	if !ok {
 		j.trial = trial{}
 		return v
@@ -163,6 +182,31 @@ func (j *judge) looked(address string, says role, done bool, now time.Time) {
 	if done {
 		j.trial.looking, j.trial.looked = false, now
 	}
+}
+
+// inquired is called with what the server says that was the master; of: whose replica it is.
+func (j *judge) inquired(address string, says role, of place, now time.Time) {
+	if says == roleReplica && of.address != "" && address == j.at.address {
+		j.heir = heir{place: of, from: j.at, at: now}
+	}
+}
+
+// successor returns whom the master itself has named, for a moment, if that is one of its own replicas: most sentinels know it as
+// one. It takes no writes itself, so nobody can be misled to a server that is behind it.
+func (j *judge) successor(now time.Time) (next place, ok bool) {
+	h := &j.heir
+	if h.place.address == "" || h.rules || !h.from.isAt(j.at) || now.Sub(h.at) >= lookTime {
+		return next, false
+	}
+	known := 0
+	for _, c := range j.said {
+		if slices.ContainsFunc(c.replicas, h.place.isAt) {
+			known++
+		}
+	}
+	next = h.place
+	next.epoch = j.at.epoch
+	return next, 2*known > len(j.said)
 }
 
 // noteSilence notes whether any sentinel answers.
@@ -206,6 +250,7 @@ func (j *judge) proposal(now time.Time, v *verdict) (next place, ok bool) {
 	case j.at.address == "":
 		return most, ofAll || now.Sub(j.asked) >= firstPatience && (ofAnswers || j.isLatest(most))
 	case most.isAt(j.at):
+		j.heir.rules = j.heir.rules && !ofAnswers
 		if ofAnswers && most.epoch > j.at.epoch || ofAll && most.epoch < j.at.epoch && j.persists(opposed, now) {
 			j.at.epoch, v.news = most.epoch, true
 		}
@@ -276,9 +321,12 @@ func (j *judge) namedSince(p place, now time.Time) time.Time {
 }
 
 // insists tells whether most sentinels name a place, so that it is taken although the server does not answer: then at least
-// nobody writes to the old one any more.
+// nobody writes to the old one any more. What they have not noticed is another matter.
 func (j *judge) insists(p place) bool {
 	_, votes := j.mostNamed()
+	if p.epoch == j.at.epoch && (j.heir.rules || p.isAt(j.heir.place)) {
+		return false
+	}
 	return j.at.address == "" || 2*votes > j.configured+len(j.found)
 }
 
@@ -295,7 +343,11 @@ func (j *judge) noteDispute(now time.Time, v *verdict) {
 func (j *judge) move(next place, now time.Time, v *verdict) {
 	v.moved, v.news = true, true
 	says := fmt.Sprintf("epoch %d", next.epoch)
-	if j.trial.role != roleMaster {
+	j.heir.rules = next.isAt(j.heir.place) && !j.isNamed(next)
+	switch {
+	case j.heir.rules:
+		says += "; as the servers say, and no sentinel"
+	case j.trial.role != roleMaster:
 		says += "; it does not say that it is a master"
 	}
 	v.notice = fmt.Sprintf("master %q is at %s (%s)", j.master, next.address, says)

@@ -13,34 +13,40 @@ import (
 // tickEvery is how often the judges look at the clock.
 const tickEvery = 250 * time.Millisecond
 
+// mostDoubts is how many doubts may wait for the follower.
+const mostDoubts = 64
+
 // Following is the discovery of a pool at work.
 type Following struct {
 	// Located is closed when it is known, for the first time, where every server is, and tell has been called with that.
 	Located <-chan struct{}
 
-	stop context.CancelFunc
-}
+	// Doubt has it ask anew, at once: what is at the address of a server does not do the server's work. It does not block.
+	Doubt func(server link.Server)
 
-// Stop ends it, soon: tell may be called once more.
-func (f *Following) Stop() { f.stop() }
+	// Stop ends it, soon: tell may be called once more.
+	Stop func()
+}
 
 // Follow begins to follow the masters of a pool, from what is known of its servers on. It calls tell from a goroutine of its own
 // with whatever is new; tell may block, then later news wait.
-func Follow(p *link.Pool, known []link.ServerTopology, tell func(News)) *Following {
+func Follow(p *link.Pool, known []link.ServerTopology, tell func(News)) Following {
 	ctx, cancel := context.WithCancel(context.Background())
 	located := make(chan struct{})
-	r := &runner{pool: p, ctx: ctx, events: make(chan func(*follower, time.Time)), asking: map[string]*asking{}, located: located}
+	r := &runner{pool: p, ctx: ctx, events: make(chan func(*follower, time.Time)), asking: map[string]*asking{}, located: located,
+		doubts: make(chan string, mostDoubts)}
 	go r.run(known, tell)
-	return &Following{Located: located, stop: cancel}
+	return Following{Located: located, Doubt: r.doubt, Stop: cancel}
 }
 
-// runner is what surrounds a follower. Its own goroutine owns all fields but ctx and events.
+// runner is what surrounds a follower. Its own goroutine owns all fields but ctx and the channels.
 type runner struct {
 	pool    *link.Pool
 	ctx     context.Context
 	events  chan func(*follower, time.Time)
 	asking  map[string]*asking // by sentinel
 	located chan<- struct{}    // nil: closed
+	doubts  chan string        // about which masters
 }
 
 // asking is a sentinel that is asked by a goroutine.
@@ -50,7 +56,7 @@ type asking struct {
 }
 
 func (r *runner) run(known []link.ServerTopology, tell func(News)) {
-	f := newFollower(r.pool, known, effects{watch: r.watch, leave: r.leave, ask: r.ask, look: r.look, tell: tell}, time.Now())
+	f := newFollower(r.pool, known, effects{watch: r.watch, leave: r.leave, ask: r.ask, look: r.look, inquire: r.inquire, tell: tell}, time.Now())
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -63,6 +69,8 @@ func (r *runner) run(known []link.ServerTopology, tell func(News)) {
 			return
 		case do := <-r.events:
 			do(f, time.Now())
+		case master := <-r.doubts:
+			f.doubt(master, time.Now())
 		case <-ticker.C:
 			f.tick(time.Now())
 		}
@@ -110,7 +118,7 @@ func (r *runner) look(master, address string) {
 		server := newServer(address, r.pool.Password)
 		defer server.close()
 		for until := time.Now().Add(lookTime); ; {
-			says := server.role(r.ctx)
+			says, _ := server.role(r.ctx)
 			done := says == roleMaster || time.Now().After(until) || r.ctx.Err() != nil
 			r.send(func(f *follower, now time.Time) { f.looked(master, address, says, done, now) })
 			if done {
@@ -118,6 +126,24 @@ func (r *runner) look(master, address string) {
 			}
 			time.Sleep(pause)
 		}
+	}()
+}
+
+// doubt has the follower doubt that a server is where it is taken to be. Where there are many doubts, others will follow.
+func (r *runner) doubt(server link.Server) {
+	select {
+	case r.doubts <- server.Address:
+	default:
+	}
+}
+
+// inquire asks a server, once, what it is, and of whom.
+func (r *runner) inquire(master, address string) {
+	go func() {
+		server := newServer(address, r.pool.Password)
+		defer server.close()
+		says, of := server.role(r.ctx)
+		r.send(func(f *follower, now time.Time) { f.inquired(master, address, says, of, now) })
 	}()
 }
 

@@ -77,7 +77,7 @@ type sentinel struct {
 	asked     int
 }
 
-// run asks each second, whenever askNow says so, and each time that the subscription begins anew: what was published before is
+// run asks each second, whenever askNow says so (then for all that it may tell), and each time that the subscription begins anew: what was published before is
 // not repeated.
 func (s *sentinel) run(ctx context.Context) {
 	o := options(s.address)
@@ -121,6 +121,7 @@ func (s *sentinel) wait(ctx context.Context) {
 			}
 			return
 		case <-s.askNow:
+			s.asked = 0
 			return
 		case <-again.C:
 			return
@@ -153,12 +154,14 @@ func (s *sentinel) publishes(payload string) {
 	}
 }
 
-// ask asks for each master where it is, and now and then for the other sentinels. It tells whether there was an answer.
+// ask asks for each master where it is, and now and then for its replicas and the other sentinels. It tells whether there was an
+// answer.
 func (s *sentinel) ask(ctx context.Context) bool {
 	type question struct {
-		epoch   *redis.MapStringStringCmd
-		address *redis.StringSliceCmd
-		peers   *redis.MapStringStringSliceCmd
+		epoch    *redis.MapStringStringCmd
+		address  *redis.StringSliceCmd
+		peers    *redis.MapStringStringSliceCmd
+		replicas *redis.MapStringStringSliceCmd
 	}
 	masters := map[string]*question{}
 	id := redis.NewStringCmd(ctx, "sentinel", "myid")
@@ -176,7 +179,9 @@ func (s *sentinel) ask(ctx context.Context) bool {
 			p.Process(ctx, q.address)
 			if s.asked%meetEvery == 0 {
 				q.peers = redis.NewMapStringStringSliceCmd(ctx, "sentinel", "sentinels", name)
+				q.replicas = redis.NewMapStringStringSliceCmd(ctx, "sentinel", "replicas", name)
 				p.Process(ctx, q.peers)
+				p.Process(ctx, q.replicas)
 			}
 		}
 		return p.Process(ctx, id)
@@ -199,7 +204,11 @@ func (s *sentinel) ask(ctx context.Context) bool {
 		a.id = id.Val()
 	}
 	for name, q := range masters {
-		a.masters = append(a.masters, statementOf(ctx, name, q.epoch, q.address))
+		said := statementOf(ctx, name, q.epoch, q.address)
+		if q.replicas != nil && q.replicas.Err() == nil {
+			said.replicas = replicasOf(ctx, q.replicas.Val())
+		}
+		a.masters = append(a.masters, said)
 		if q.peers != nil && q.peers.Err() == nil {
 			a.others = append(a.others, workingPeers(q.peers.Val())...)
 		}
@@ -237,8 +246,8 @@ func statementOf(ctx context.Context, master string, facts *redis.MapStringStrin
 		s.failure = fmt.Errorf("says epoch %q, address %q", facts.Val()["config-epoch"], address.Val())
 		return s
 	}
-	text := net.JoinHostPort(address.Val()[0], address.Val()[1])
-	s.place = place{address: text, key: keyOf(ctx, address.Val()[0], address.Val()[1]), epoch: epoch}
+	s.place = placeOf(ctx, address.Val()[0], address.Val()[1])
+	s.place.epoch = epoch
 	return s
 }
 
@@ -274,6 +283,21 @@ func workingPeers(all []map[string]string) (peers []peer) {
 	return peers
 }
 
+// replicasOf returns where the replicas are of which a sentinel tells.
+func replicasOf(ctx context.Context, all []map[string]string) (replicas []place) {
+	for _, r := range all {
+		if r["ip"] != "" && r["port"] != "" {
+			replicas = append(replicas, placeOf(ctx, r["ip"], r["port"]))
+		}
+	}
+	return replicas
+}
+
+// placeOf returns a place of which no epoch is known.
+func placeOf(ctx context.Context, host, port string) place {
+	return place{address: net.JoinHostPort(host, port), key: keyOf(ctx, host, port)}
+}
+
 // server is a server that is asked what it is.
 type server struct {
 	client   *redis.Client
@@ -288,8 +312,8 @@ func newServer(address, password string) *server {
 
 func (s *server) close() { s.client.Close() }
 
-// role asks the server what it is. One that needs no password is told it all the same, and asked.
-func (s *server) role(ctx context.Context) role {
+// role asks the server what it is and, if it is a replica, of whom. One that needs no password is told it all the same, and asked.
+func (s *server) role(ctx context.Context) (says role, of place) {
 	asked := redis.NewSliceCmd(ctx, "role")
 	s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		if s.password != "" {
@@ -299,13 +323,16 @@ func (s *server) role(ctx context.Context) role {
 	})
 	words, err := asked.Result()
 	if err != nil || len(words) == 0 {
-		return roleUnknown
+		return roleUnknown, of
 	}
-	switch words[0] {
-	case "master":
-		return roleMaster
-	case "slave":
-		return roleReplica
+	const hostAndPort = 3 // behind the role
+	switch {
+	case words[0] == "master":
+		return roleMaster, of
+	case words[0] == "slave" && len(words) >= hostAndPort:
+		return roleReplica, placeOf(ctx, fmt.Sprint(words[1]), fmt.Sprint(words[2]))
+	case words[0] == "slave":
+		return roleReplica, of
 	}
-	return roleUnknown
+	return roleUnknown, of
 }

@@ -162,7 +162,7 @@ func (h *heard) untilAt(server *fake, epoch uint64) {
 	})
 }
 
-func follow(t *testing.T, sentinels ...string) (*Following, *heard) {
+func follow(t *testing.T, sentinels ...string) (Following, *heard) {
 	p := &link.Pool{Name: "p", Password: "password", Sentinels: sentinels, Servers: []link.Server{{Name: "s", Network: link.Sentinel, Address: "m"}}}
 	h := &heard{t, make(chan News, 1000)}
 	f := Follow(p, nil, func(n News) { h.news <- n })
@@ -215,6 +215,25 @@ func TestFollowPublished(t *testing.T) {
 	if n := two.asked["SENTINEL MASTER M"]; n < 2 {
 		t.Errorf("the other sentinel was asked %d times", n)
 	}
+}
+
+// A master that has made its own replica the master is asked when somebody doubts it, long before sentinels notice.
+func TestFollowDoubted(t *testing.T) {
+	one := newFake(t)
+	before, after := newFakeServer(t, "master"), newFakeServer(t, "master")
+	one.says(before, 3)
+	host, port, _ := net.SplitHostPort(after.address)
+	one.mu.Lock()
+	one.replies["SENTINEL REPLICAS M"] = fmt.Sprintf("*1\r\n*4\r\n$2\r\nip\r\n$%d\r\n%s\r\n$4\r\nport\r\n$%d\r\n%s\r\n", len(host), host, len(port), port)
+	one.mu.Unlock()
+	f, h := follow(t, one.address)
+	h.untilAt(before, 3)
+	f.Doubt(link.Server{Address: "nobody"})
+	before.mu.Lock()
+	before.replies["ROLE"] = fmt.Sprintf("*5\r\n$5\r\nslave\r\n$%d\r\n%s\r\n:%s\r\n$9\r\nconnected\r\n:0\r\n", len(host), host, port)
+	before.mu.Unlock()
+	f.Doubt(link.Server{Address: "m"})
+	h.untilAt(after, 3)
 }
 
 // A sentinel that refuses is not stormed: nothing is subscribed there.

@@ -183,6 +183,9 @@ func (c *conn) pair(reply []byte) error {
 		c.endpoint.complainOfPassword()
 	}
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
+		if !c.endpoint.isFormer() {
+			c.endpoint.server.doubt()
+		}
 		if c.hold != nil && c.holdRefused(r, reply) {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 			return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -56,6 +57,25 @@ func (l *loop) relocate(t *link.PoolTopology) {
 			}
 		}
 	}
+}
+
+// doubtPause is the least time between two doubts about a server, in ns.
+const doubtPause = int64(200 * time.Millisecond)
+
+// doubt tells the master that whoever is at the server's address does not do its work: perhaps the topology is out of date.
+func (s *server) doubt() {
+	l := s.pool.l
+	if !s.discovers() || l.master == nil || s.doubtedAt != 0 && l.now-s.doubtedAt < doubtPause {
+		return
+	}
+	s.doubtedAt = l.now
+	l.master.trySend(link.Stale, link.Body(link.StaleBody{Pool: s.pool.index, Server: s.index}))
+}
+
+// discovers tells whether the server may come to be elsewhere.
+func (s *server) discovers() bool {
+	t := s.pool.l.spec.Topology.Pool(s.pool.name)
+	return t != nil && t.Discovers
 }
 
 // address returns the server's address in the topology or, if it has none there, in the configuration.

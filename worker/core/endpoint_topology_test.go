@@ -201,3 +201,55 @@ func TestTopologiesThatAreNoNews(t *testing.T) {
 	r.turn()
 	r.asked(c, r.servers[0])
 }
+
+// The master is told, not too often, that a server does not do its work, if it may be elsewhere, and the server's own word for it is
+// certain: a script may say anything.
+func TestServerIsDoubted(t *testing.T) {
+	r, l, other := discovering(t)
+	c, first := r.connect("c", 0, 0), r.servers[0]
+	refused := func(s *fakeServer, reply string, words ...string) (doubts int) {
+		c.send(redisRequestOf(words...))
+		r.turn()
+		s.conns[len(s.conns)-1].send([]byte(reply))
+		r.turn()
+		if got := string(c.take()); got != reply {
+			t.Errorf("%q: the client gets %q", words, got)
+		}
+		for _, m := range r.heard(l) {
+			if m.Kind == link.Stale {
+				doubts++
+				if string(m.Body) != `{"pool":0,"server":0}` {
+					t.Errorf("it is told of %s", m.Body)
+				}
+			}
+		}
+		return doubts
+	}
+	const readonly = "-READONLY You can't write against a read only replica.\r\n"
+	for i, step := range []struct {
+		after  time.Duration
+		server *fakeServer
+		reply  string
+		words  []string
+		want   int
+	}{
+		{0, first, "+OK\r\n", []string{"SET", "k", "v"}, 0},
+		{0, first, "-ERR READONLY\r\n", []string{"SET", "k", "v"}, 0},
+		{0, first, readonly, []string{"EVAL", "return redis.error_reply('READONLY ')", "1", "k"}, 0},
+		{0, first, readonly, []string{"SET", "k", "v"}, 1},
+		{time.Duration(doubtPause) - 1, first, readonly, []string{"SET", "k", "v"}, 0},
+		{1, first, "-LOADING Redis is loading the dataset in memory\r\n", []string{"GET", "k"}, 1},
+		{time.Minute, first, "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", []string{"GET", "k"}, 1},
+	} {
+		r.advance(step.after)
+		if got := refused(step.server, step.reply, step.words...); got != step.want {
+			t.Errorf("step %d: the master hears of %d doubts, want %d", i, got, step.want)
+		}
+	}
+	r.movesTo(l, 2, other)
+	r.advance(time.Minute)
+	l.spec.Topology.Pools[0].Discovers = false
+	if n := refused(other, readonly, "SET", "k", "v"); n != 0 {
+		t.Errorf("of a server that stays where it is, the master hears of %d doubts", n)
+	}
+}

@@ -29,6 +29,7 @@ type server struct {
 	retry    timer.Timer      // of an ejection
 	logState serverLog
 
+	doubtedAt      int64 // when the master was last told that the server may be elsewhere; 0: never
 	resubscription resubscription
 }
 

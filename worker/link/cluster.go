@@ -50,5 +50,6 @@ type HashRange struct {
 
 // StaleBody comes with Stale.
 type StaleBody struct {
-	Pool int `json:"pool"` // index into Spec.Pools
+	Pool   int `json:"pool"`   // index into Spec.Pools
+	Server int `json:"server"` // index into Pool.Servers: this one is not what the topology says
 }
