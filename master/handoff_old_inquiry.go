@@ -54,6 +54,17 @@ func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, ok bool) {
 	return d, false
 }
 
+// hasMoved reports whether a server is no longer where a worker could not reach it: it fails over just now. Who reaches it does
+// so elsewhere, and so will that worker.
+func (g *generation) hasMoved(u link.Unreachable) bool {
+	t := g.topology.Pool(u.Pool)
+	if t == nil || u.Address == "" {
+		return false
+	}
+	at, ok := t.Primary(u.Server)
+	return ok && at.Address != u.Address
+}
+
 // connected reports whether a worker of the generation itself is connected to a server.
 func (g *generation) connected(pool, server int) bool {
 	return slices.ContainsFunc(g.slots, func(s *slot) bool {
@@ -68,6 +79,7 @@ func (o *oldSide) prepared(msg message) {
 	m.addSockets(msg)
 	var doubts []doubtful
 	strict := msg.Strict || o.strict
+	msg.Unreachable = slices.DeleteFunc(msg.Unreachable, m.generations.serving.hasMoved)
 	for _, u := range msg.Unreachable {
 		d, ok := m.generations.serving.findDoubtful(u)
 		if ok || strict {
@@ -109,6 +121,8 @@ func (o *oldSide) inquire(msg message, all []doubtful) {
 // checkInquiry checks which servers have answered. If one has, the attempt fails.
 func (o *oldSide) checkInquiry() {
 	m, q := o.m, o.inquiry
+	q.prepared.Unreachable = slices.DeleteFunc(q.prepared.Unreachable, m.generations.serving.hasMoved)
+	q.doubtful = slices.DeleteFunc(q.doubtful, func(d doubtful) bool { return m.generations.serving.hasMoved(d.Unreachable) })
 	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
 		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
 		return heard == d.heard
@@ -116,7 +130,7 @@ func (o *oldSide) checkInquiry() {
 	switch now := m.world.now(); {
 	case len(reached) > 0:
 		o.failUnreachable(reached)
-	case now.Before(q.until):
+	case len(q.doubtful) > 0 && now.Before(q.until):
 		o.until = now.Add(inquiryEvery)
 	default:
 		o.proceed(q.prepared)

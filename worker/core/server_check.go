@@ -69,7 +69,7 @@ func (e *endpoint) noteAttempt(c *conn, err error) {
 	e.checked = false
 	rc := &e.pool.l.succession.serverCheck
 	if err != nil {
-		rc.addUnreachable(e.server, err)
+		rc.addUnreachable(e, err)
 	}
 	rc.left--
 	rc.endIfDone()
@@ -79,8 +79,12 @@ func (e *endpoint) noteAttempt(c *conn, err error) {
 func (c *conn) isChecked() bool { return c.endpoint.checked && c == c.endpoint.conns[0] }
 
 // addUnreachable adds a server that could not be reached, if the message has room for it.
-func (rc *serverCheck) addUnreachable(s *server, err error) {
+func (rc *serverCheck) addUnreachable(e *endpoint, err error) {
+	s := e.server
 	u := link.Unreachable{Pool: s.pool.name, Server: s.spec.Name, Error: cause(err)}
+	if s.discovers() {
+		u.Address = e.address
+	}
 	if errors.Is(err, errPassword) {
 		u.PasswordAt = s.spec.Address
 	}
@@ -109,7 +113,7 @@ func (rc *serverCheck) timeout() {
 			c.retire()
 			continue
 		}
-		rc.addUnreachable(e.server, errSilent)
+		rc.addUnreachable(e, errSilent)
 	}
 	rc.endIfDone()
 }

@@ -19,6 +19,7 @@ type Unreachable struct {
 	Server string `json:"server"`
 	Error  string `json:"error"`
 
+	Address    string `json:"address,omitempty"`     // where it was sought, if that may change
 	PasswordAt string `json:"password_at,omitempty"` // its address, if it wants a password and the pool has none
 }
 
