@@ -106,6 +106,8 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.request(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.ReopenLog:
 		m.reopenLog(a.Reply)
+	case admin.Failover:
+		m.failOver(a)
 	case admin.Drain:
 		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
 		if m.phase == serving && m.endAfter == nothing { // asked twice it would stop

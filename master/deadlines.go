@@ -23,6 +23,7 @@ func (m *master) tick() {
 	if m.borrowing != nil && !now.Before(m.borrowing.until) {
 		m.endBorrowing()
 	}
+	m.tickFailovers(now)
 	m.tickPaths(now)
 	if m.masters.old != nil && !now.Before(m.masters.old.until) {
 		m.oldMasterOverdue()
@@ -67,6 +68,9 @@ func (m *master) deadline() time.Time {
 	}
 	if m.masters.old != nil {
 		consider(m.masters.old.until)
+	}
+	for _, f := range m.failovers {
+		consider(f.until)
 	}
 	consider(m.service.watchdog.next)
 	consider(m.totals.Next)

@@ -89,6 +89,7 @@ type machine struct {
 	taken          bool                 // the statistics port is in use
 	tight          *limits.Shortage     // of processes and threads
 	followed       func(discover.News)  // the latest follower has found something out
+	led            func(string, error)  // a sentinel has been asked to lead a failover
 	descriptors    int                  // that a process may have
 }
 
@@ -451,7 +452,11 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 	return discover.Following{
 		Located: located,
 		Doubt:   func(s link.Server) { f.printf("doubt about %s", s.Address) },
-		Stop:    func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) },
+		Failover: func(s link.Server, then func(string, error)) {
+			f.printf("failover of %s", s.Address)
+			f.led = then
+		},
+		Stop: func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) },
 	}
 }
 

@@ -85,6 +85,7 @@ type master struct {
 	service     service
 	watching    watching
 	followers   []*follower
+	failovers   []*failover // that operators wait for
 	keeper      keeping
 	paths       paths
 
@@ -255,6 +256,7 @@ func (m *master) claimPIDFile(then func(error)) {
 // loop passes one event after the other to the methods that decide, until the master has stopped.
 func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	defer close(m.done)
+	defer m.leaveFailovers()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for m.phase != stopped {

@@ -78,6 +78,7 @@ func (m *master) noteSwitched(g *generation) {
 	}
 	g.switchingSince = 0
 	m.replaceSpec(g)
+	m.endFailovers()
 }
 
 // passToNewMaster tells the new master of an upgrade, if there is one, where the servers of a pool are.

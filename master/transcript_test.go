@@ -100,6 +100,12 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.find(args[0], uint64(number(t, args[1])), args[2:])
 	case "doubts": // slot, pool, server: it is not what the topology says
 		f.say(t, args[0], link.Message{Kind: link.Stale, Body: link.Body(link.StaleBody{Pool: number(t, args[1]), Server: number(t, args[2])})})
+	case "led": // sentinel, or why it does not lead the failover
+		if len(args) > 1 {
+			f.led("", errors.New(strings.Join(args, " ")))
+			break
+		}
+		f.led(args[0], nil)
 	case "switched": // slot: its worker has done what it was last told of the topology
 		f.say(t, args[0], link.Message{Kind: link.Switched})
 	case "unfound": // why
@@ -394,7 +400,7 @@ func (f *machine) managerDoes(t *testing.T, args []string) {
 
 // ask asks as an operator does, and writes down the answer.
 func (f *machine) ask(t *testing.T, args []string) {
-	commands := map[string]admin.Command{"reload": admin.Reload, "upgrade": admin.Upgrade, "status": admin.ReportStatus, "drain": admin.Drain, "stop": admin.Stop, "reopen": admin.ReopenLog}
+	commands := map[string]admin.Command{"reload": admin.Reload, "upgrade": admin.Upgrade, "status": admin.ReportStatus, "drain": admin.Drain, "stop": admin.Stop, "reopen": admin.ReopenLog, "failover": admin.Failover}
 	reply := make(chan admin.Outcome, 1)
 	f.replies = append(f.replies, reply)
 	a := &admin.Ask{Command: commands[args[0]], Reply: reply}
@@ -404,6 +410,9 @@ func (f *machine) ask(t *testing.T, args []string) {
 		}
 		a.DryRun = a.DryRun || option == "dry-run"
 		a.Strict = a.Strict || option == "strict"
+		if names, found := strings.CutPrefix(option, "of="); found {
+			a.Pool, a.Server, _ = strings.Cut(names, "/")
+		}
 	}
 	f.master.handleAsk(a)
 }

@@ -260,6 +260,9 @@ func TestControlCommands(t *testing.T) {
 		{"drain", 200, "nothing", "POST /drain", 0, "draining\n", ""},
 		{"drain", 409, "busy", "POST /drain", 1, "", "pinion: a reload is under way\n"},
 		{"stop", 409, "busy", "POST /stop", 1, "", "pinion: a reload is under way\n"},
+		{"failover sessions redis1", 200, "dry_run", "POST /failover?pool=sessions&server=redis1", 0,
+			"pool alpha: timeout: 400 -> 500\npool beta: added\n", ""},
+		{"failover sessions redis1", 409, "busy", "POST /failover?pool=sessions&server=redis1", 1, "", "pinion: a reload is under way\n"},
 		{"log reopen", 200, "nothing", "POST /log/reopen", 0, "reopened the log file\n", ""},
 		{"log reopen", 500, "failed", "POST /log/reopen", 1, "", "pinion: worker 1 cannot reach server \"redis1\"\n"},
 	} {

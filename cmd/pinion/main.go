@@ -97,6 +97,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			statusCommand(),
 			reloadCommand(),
 			upgradeCommand(),
+			failoverCommand(),
 			drainCommand(),
 			stopCommand(),
 			logCommand(),

@@ -20,6 +20,7 @@ const (
 	Drain                       // finish what is owed, then end
 	Stop                        // end at once
 	ReopenLog                   // go on in the log file that is at its path now
+	Failover                    // have sentinels make a replica the master
 )
 
 // Ask is one request on its way to the loop, which answers it exactly once, at the latest when the master ends.
@@ -27,6 +28,8 @@ type Ask struct {
 	Command Command
 	DryRun  bool           // of reload: only tell what would change
 	Strict  bool           // of reload and upgrade: refuse if the new workers cannot reach each server
+	Pool    string         // of failover
+	Server  string         // likewise: the name in the configuration
 	By      *Asker         // nil: the master itself
 	Reply   chan<- Outcome // has room for one: the loop never waits
 }
@@ -38,6 +41,7 @@ type endpoint struct {
 	command Command
 	now     Command  // asked instead with now=1
 	params  []string // that it takes; each is 0 or 1
+	names   []string // that it needs
 }
 
 // endpoints are all of them. A stop is a drain, after which the asking side waits for the end.
@@ -48,12 +52,16 @@ var endpoints = []endpoint{
 	{method: "POST", path: "/drain", command: Drain},
 	{method: "POST", path: "/stop", command: Drain, now: Stop, params: []string{"now"}},
 	{method: "POST", path: "/log/reopen", command: ReopenLog},
+	{method: "POST", path: "/failover", command: Failover, names: []string{"pool", "server"}},
 }
 
 func (e *endpoint) String() string {
 	text := e.method + " " + e.path
 	for _, p := range e.params {
 		text += " [" + p + "=1]"
+	}
+	for _, n := range e.names {
+		text += " " + n + "=NAME"
 	}
 	return text
 }
@@ -66,7 +74,16 @@ func (e *endpoint) read(query string) (*Ask, error) {
 		return nil, fmt.Errorf("reading the parameters: %w", err)
 	}
 	a := &Ask{Command: e.command}
+	for _, name := range e.names {
+		if len(values[name]) != 1 || values[name][0] == "" {
+			return nil, fmt.Errorf("parameter %q is needed once; what there is: %s", name, e)
+		}
+	}
+	a.Pool, a.Server = values.Get("pool"), values.Get("server")
 	for name, given := range values {
+		if slices.Contains(e.names, name) {
+			continue
+		}
 		if !slices.Contains(e.params, name) {
 			return nil, fmt.Errorf("unknown parameter %q; what there is: %s", name, e)
 		}
@@ -107,6 +124,7 @@ const (
 	FailureConfig                  // mend the configuration
 	FailureReplaced                // ask again now: another master has taken over
 	FailureCaller                  // whoever asks may not
+	FailureUnknown                 // ask for something that there is
 )
 
 var failureCodes = [...]int{
@@ -116,6 +134,7 @@ var failureCodes = [...]int{
 
 	FailureReplaced: http.StatusServiceUnavailable,
 	FailureCaller:   http.StatusForbidden,
+	FailureUnknown:  http.StatusNotFound,
 }
 
 func (o *Outcome) code() int {

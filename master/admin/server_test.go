@@ -156,6 +156,9 @@ func TestAsks(t *testing.T) {
 		{"POST /stop", Ask{Command: Drain}, Outcome{}, 200, ""},
 		{"POST /stop?now=0", Ask{Command: Drain}, Outcome{}, 200, ""},
 		{"POST /stop?now=1", Ask{Command: Stop}, Outcome{}, 200, ""},
+		{"POST /failover?pool=alpha&server=a%26b", Ask{Command: Failover, Pool: "alpha", Server: "a&b"}, Outcome{
+			Error: `no server "a&b" in pool "alpha"; there are a`, Failure: FailureUnknown,
+		}, 404, ""},
 		{"POST /log/reopen", Ask{Command: ReopenLog}, Outcome{}, 200, ""},
 	} {
 		t.Run(strings.ReplaceAll(c.line, "/", "_"), func(t *testing.T) {
@@ -220,6 +223,10 @@ func TestWrongAsks(t *testing.T) {
 		{request("POST /reload?dry_run=1&dry_run=0"), 400, `parameter "dry_run" is "1,0"`},
 		{request("POST /reload?strict=1;dry_run=1"), 400, "reading the parameters"},
 		{request("POST /drain?now=1"), 400, `unknown parameter "now"`},
+		{request("POST /failover?pool=alpha"), 400, `parameter "server" is needed once; what there is: POST /failover pool=NAME server=NAME`},
+		{request("POST /failover?pool=&server=a"), 400, `parameter "pool" is needed once`},
+		{request("POST /failover?pool=alpha&server=a&server=b"), 400, `parameter "server" is needed once`},
+		{request("POST /failover?pool=alpha&server=a&now=1"), 400, `unknown parameter "now"`},
 		{request("GET /status?strict=1"), 400, `unknown parameter "strict"`},
 		{"POST /stop HTTP/1.1\r\nHost: pinion\r\nContent-Length: 5\r\n\r\nnow=1", 413, "/stop takes no body"},
 		{"POST /stop HTTP/1.1\r\nHost: pinion\r\nContent-Length: 999999\r\n\r\nnow=1", 413, "/stop takes no body"},

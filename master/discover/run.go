@@ -24,6 +24,10 @@ type Following struct {
 	// Doubt has it ask anew, at once: what is at the address of a server does not do the server's work. It does not block.
 	Doubt func(server link.Server)
 
+	// Failover has a sentinel begin to make a replica of a server its master. It does not block: then is called, from any goroutine,
+	// with the sentinel that does, or the reason why none does.
+	Failover func(server link.Server, then func(by string, err error))
+
 	// Stop ends it, soon: tell may be called once more.
 	Stop func()
 }
@@ -36,7 +40,7 @@ func Follow(p *link.Pool, known []link.ServerTopology, tell func(News)) Followin
 	r := &runner{pool: p, ctx: ctx, events: make(chan func(*follower, time.Time)), asking: map[string]*asking{}, located: located,
 		doubts: make(chan string, mostDoubts)}
 	go r.run(known, tell)
-	return Following{Located: located, Doubt: r.doubt, Stop: cancel}
+	return Following{Located: located, Doubt: r.doubt, Failover: r.failover, Stop: cancel}
 }
 
 // runner is what surrounds a follower. Its own goroutine owns all fields but ctx and the channels.

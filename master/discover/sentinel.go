@@ -31,6 +31,9 @@ const (
 	// meetEvery is after how many questions a sentinel is asked for the others that it knows.
 	meetEvery = 10
 
+	// leadPatience is how long a sentinel has to say whether it leads a failover.
+	leadPatience = 3 * time.Second
+
 	switchMaster = "+switch-master"
 )
 
@@ -296,6 +299,43 @@ func replicasOf(ctx context.Context, all []map[string]string) (replicas []place)
 // placeOf returns a place of which no epoch is known.
 func placeOf(ctx context.Context, host, port string) place {
 	return place{address: net.JoinHostPort(host, port), key: keyOf(ctx, host, port)}
+}
+
+// askToLead asks a sentinel to lead a failover. Of those that can, it is one in which the master itself passes its writes on, so that
+// none are lost: Valkey's, since version 9. sent tells that it may have begun, although there is an error.
+func askToLead(ctx context.Context, p *link.Pool, master, address string) (err error, sent bool) {
+	o := options(address)
+	o.Dialer, o.PoolSize, o.ReadTimeout = dial, 1, leadPatience
+	o.Username, o.Password = p.SentinelUser, p.SentinelPassword
+	client := redis.NewClient(o)
+	defer client.Close()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return plain(err), false
+	}
+	err = client.Do(ctx, "sentinel", "failover", master, "coordinated").Err()
+	if isUnknownOption(err) {
+		err = client.Do(ctx, "sentinel", "failover", master).Err()
+	}
+	var said redis.Error
+	if err != nil && !errors.As(err, &said) {
+		return fmt.Errorf("%w; it may have begun", plain(err)), true
+	}
+	return err, err != nil && strings.HasPrefix(err.Error(), "INPROG")
+}
+
+// isUnknownOption tells whether a sentinel knows no other failovers than its own.
+func isUnknownOption(err error) bool {
+	var said redis.Error
+	if !errors.As(err, &said) {
+		return false
+	}
+	text := strings.ToLower(said.Error())
+	for _, sign := range []string{"arguments", "unknown", "syntax"} {
+		if strings.HasPrefix(text, "err ") && strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // server is a server that is asked what it is.

@@ -255,3 +255,72 @@ func TestSentinelRefuses(t *testing.T) {
 		t.Error("it was subscribed to")
 	}
 }
+
+// Sentinels are asked for a failover one after the other, until one begins; with Valkey's, the master passes its writes on. Whoever may
+// have begun is the last one asked.
+func TestFailoverIsLed(t *testing.T) {
+	const coordinated, plain = "SENTINEL FAILOVER M COORDINATED", "SENTINEL FAILOVER M"
+	const unknown = "-ERR wrong number of arguments for 'sentinel|failover' command\r\n"
+	type replies map[string]string
+	none := replies{coordinated: "-NOGOODSLAVE No suitable replica to promote\r\n"}
+	for _, test := range []struct {
+		sentinels []replies
+		by        int    // index; -1: none
+		err       string // the end of it
+		last      int    // the last one asked
+	}{
+		{[]replies{{coordinated: "+OK\r\n"}, none}, 0, "", 0},
+		{[]replies{none, {coordinated: unknown, plain: "+OK\r\n"}}, 1, "", 1},
+		{[]replies{{coordinated: unknown, plain: "-NOPERM no\r\n"}, none}, -1, "NOGOODSLAVE No suitable replica to promote", 1},
+		{[]replies{{coordinated: "-INPROG Failover already in progress\r\n"}, none}, -1, "INPROG Failover already in progress", 0},
+		{[]replies{{coordinated: "-ERR No such master with that name\r\n"}}, -1, "ERR No such master with that name", 0},
+		{nil, -1, errNoSentinel.Error(), -1},
+	} {
+		var fakes []*fake
+		var addresses []string
+		for _, r := range test.sentinels {
+			f := newFake(t)
+			f.replies = r
+			f.replies["PING"] = "+PONG\r\n"
+			fakes = append(fakes, f)
+			addresses = append(addresses, f.address)
+		}
+		r := &runner{pool: &link.Pool{}, ctx: t.Context()}
+		by, err := r.lead("m", addresses)
+		if want := test.by; want >= 0 && (by != addresses[want] || err != nil) {
+			t.Errorf("%v: %q leads, %v", test, by, err)
+		}
+		if test.by < 0 && (err == nil || !strings.HasSuffix(err.Error(), test.err)) {
+			t.Errorf("%v: %q leads, %v", test, by, err)
+		}
+		for i, f := range fakes {
+			f.mu.Lock()
+			if asked := f.asked[coordinated] > 0; asked != (i <= test.last) {
+				t.Errorf("%v: sentinel %d was asked: %v", test, i, asked)
+			}
+			f.mu.Unlock()
+		}
+	}
+}
+
+// Only sentinels that answer, that count, and that name the master where it is taken to be, may lead.
+func TestLeaders(t *testing.T) {
+	f := newFollower(&link.Pool{Sentinels: []string{"1", "2", "3"}, Servers: []link.Server{{Name: "s", Address: "m"}}}, nil, effects{
+		watch: func(string) {}, leave: func(string) {}, ask: func() {}, look: func(string, string) {}, tell: func(News) {},
+	}, time.Now())
+	says := func(from, address string, others ...peer) {
+		f.hear(answer{from: from, masters: []statement{{master: "m", place: place{address: address, epoch: 1}}}, others: others}, time.Now())
+	}
+	says("1", "a", peer{address: "4"})
+	says("2", "a")
+	says("4", "a")
+	f.looked("m", "a", roleMaster, true, time.Now())
+	says("3", "b")
+	if got := strings.Join(f.leaders("m"), " "); got != "1 2" {
+		t.Errorf("there are %q", got)
+	}
+	f.hear(answer{from: "1", failure: errNoSentinel}, time.Now())
+	if got := strings.Join(f.leaders("m"), " "); got != "2" {
+		t.Errorf("without the first there are %q", got)
+	}
+}

@@ -152,7 +152,7 @@ func measureFailover(t *testing.T, name, wait string, live bool, fail func(*rig.
 	for _, sentinel := range s.Sentinels {
 		sentinel.Dial().WantDo("+OK\r\n", "SENTINEL", "SET", rig.Master, "down-after-milliseconds", "1000")
 	}
-	p := sentinelPool(t, s, "failover_wait: "+wait)
+	p := sentinelPool(t, s, "failover_wait: "+wait).Proxy
 	m := &measured{}
 	stop := make(chan struct{})
 	var group sync.WaitGroup

@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,11 +15,11 @@ import (
 )
 
 // sentinelPool starts Pinion with a pool of one server that fails over.
-func sentinelPool(t *testing.T, s *rig.Shard, options ...string) *rig.Proxy {
+func sentinelPool(t *testing.T, s *rig.Shard, options ...string) *operated {
 	t.Helper()
 	address := rig.FreeAddress(t)
 	options = append([]string{"redis: true", "timeout: 1000", "sentinels: " + s.Addresses()}, options...)
-	return rig.Pinion(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: options, Servers: []string{rig.Master + ":1 s0"}}), "tcp", address)
+	return operate(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: options, Servers: []string{rig.Master + ":1 s0"}}), address)
 }
 
 // failoverPatience is long enough for sentinels to fail at their first attempt, and to try again.
@@ -61,29 +62,34 @@ func connectionsTo(server *rig.Backend) (n int) {
 	return n
 }
 
-// Each scenario has servers and sentinels of its own, one after the other: many processes at once would make sentinels on a small
-// machine miss each other.
+// Each scenario has servers and sentinels of its own.
 func TestE2ESentinels(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range []struct {
 		name string
-		fail func(s *rig.Shard, master *rig.Backend)
+		fail func(p *operated, s *rig.Shard, master *rig.Backend)
 	}{
-		{"failover", func(s *rig.Shard, master *rig.Backend) { // the old master lives, and takes writes for a while
-			s.Sentinels[0].Dial().WantDo("+OK\r\n", "SENTINEL", "FAILOVER", rig.Master)
+		{"failover", func(p *operated, s *rig.Shard, master *rig.Backend) { // the old master lives, and takes writes for a while
+			s.Sentinels[0].Kill() // another one has to do it
+			text, err := p.command("failover", "pool", "s0")
+			other := s.Servers[1-slices.Index(s.Servers, master)]
+			if want := fmt.Sprintf("s0 (%s): %s -> %s, epoch ", rig.Master, master.Address, other.Address); err != nil || !strings.HasPrefix(text, want) {
+				t.Errorf("%v; it says\n%swant\n%s", err, text, want)
+			}
 		}},
-		{"dies", func(_ *rig.Shard, master *rig.Backend) { master.Kill() }},
-		{"hangs", func(_ *rig.Shard, master *rig.Backend) { master.Stop() }},
+		{"dies", func(_ *operated, _ *rig.Shard, master *rig.Backend) { master.Kill() }},
+		{"hangs", func(_ *operated, _ *rig.Shard, master *rig.Backend) { master.Stop() }},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
+			t.Parallel()
 			s := rig.SentinelShard(t, 1)
 			p := sentinelPool(t, s)
-			clients := oneClientPerWorker(t, p)
+			clients := oneClientPerWorker(t, p.Proxy)
 			before := s.Current()
 			for _, c := range clients {
 				c.WantDo("+OK\r\n", "SET", "k", "v")
 			}
-			scenario.fail(s, before)
+			scenario.fail(p, s, before)
 			after := wantFailover(t, s, clients, before)
 			if before.Ended() {
 				return
@@ -100,6 +106,36 @@ func TestE2ESentinels(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// A master that is told itself to let its replica be the master says so to Pinion, once it refuses what it is asked. Sentinels do not
+// notice for longer than this test takes.
+func TestE2EMasterPassesOn(t *testing.T) {
+	t.Parallel()
+	s := rig.SentinelShard(t, 1)
+	p := sentinelPool(t, s, "failover_wait: 60000")
+	clients := oneClientPerWorker(t, p.Proxy)
+	for _, c := range clients {
+		c.WantDo("+OK\r\n", "SET", "k", "v")
+	}
+	s.Servers[0].Dial().WantDo("+OK\r\n", "FAILOVER")
+	rig.Eventually(t, "the end of its time as a master", func() error {
+		if role := s.Servers[0].Dial().Do("ROLE"); !strings.Contains(role, "slave") {
+			return errors.New(role)
+		}
+		return nil
+	})
+	for i, c := range clients {
+		c.WantDo("+OK\r\n", "SET", "k", fmt.Sprint(i))
+		s.Servers[1].Dial().WantDo(rig.Bulk(fmt.Sprint(i)), "GET", "k")
+	}
+	if text, err := p.command("status"); err != nil || !strings.Contains(text, "moved from "+s.Servers[0].Address) || !strings.Contains(text, "disagrees") {
+		t.Errorf("%v; the status says\n%s", err, text)
+	}
+	text, err := p.command("failover", "pool", "s0")
+	if err == nil || !strings.Contains(text, "agrees where the master is") {
+		t.Errorf("a failover from there: %v, %s", err, text)
 	}
 }
 
