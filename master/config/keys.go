@@ -132,7 +132,7 @@ var keys = [...]Key{
 	{Name: "failover_wait", Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.FailoverWait }),
 		Doc: "how long requests wait for a server that is down, until it is back: all that were not sent, and reads whose connection " +
-			"was lost; 0 = not at all, they get an error at once; with `sentinels` the default is 2000"},
+			"was lost; 0 = not at all, they get an error at once; with `sentinels` the default is 5000"},
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse), redis: true,
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +

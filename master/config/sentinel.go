@@ -15,8 +15,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// sentinelFailoverWait is the failover_wait of a pool with sentinels that does not say otherwise.
-const sentinelFailoverWait = 2 * time.Second
+// sentinelFailoverWait is the failover_wait of a pool with sentinels that does not say otherwise. Sentinels that call a server down
+// after a second need two to three for a failover, those that do after three seconds need five: it is of no use to wait for
+// less. Few clients wait for longer.
+const sentinelFailoverWait = 5 * time.Second
 
 // setSentinels reads addresses with spaces or commas between.
 func setSentinels(d *draft, _ *Key, w word) *flaw {

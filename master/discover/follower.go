@@ -46,7 +46,8 @@ type statement struct {
 	place   place
 	failure error // it says nothing of it, for this reason
 
-	replicas []place // those that it knows; none: it was not asked
+	replicas  []place       // those that it knows; none: it was not asked
+	downAfter time.Duration // for how long a master is silent before the sentinel calls it down; 0: not known
 }
 
 // peer is a sentinel of which another one tells.
@@ -86,13 +87,14 @@ type follower struct {
 	named     map[string][]peer   // by sentinel of the configuration: whom it has named last
 	judges    []*judge            // of different masters
 	unknown   map[string]bool     // "sentinel master": it was logged that the one does not know the other
+	hasty     map[string]bool     // by master: it was logged that requests do not wait for the end of a failover
 	reported  []Sentinel          // as told last
 }
 
 // newFollower returns a follower that begins with what is known of the servers.
 func newFollower(p *link.Pool, known []link.ServerTopology, e effects, now time.Time) *follower {
 	at := link.PoolTopology{Servers: known}
-	f := &follower{pool: p, effects: e, sentinels: map[string]*watched{}, named: map[string][]peer{}, unknown: map[string]bool{}}
+	f := &follower{pool: p, effects: e, sentinels: map[string]*watched{}, named: map[string][]peer{}, unknown: map[string]bool{}, hasty: map[string]bool{}}
 	for _, s := range p.Servers {
 		if f.judgeOf(s.Address) == nil {
 			f.judges = append(f.judges, newJudge(s.Address, len(p.Sentinels), at.Server(s.Name), now))
@@ -155,6 +157,7 @@ func (f *follower) hear(a answer, now time.Time) {
 			continue
 		}
 		f.noteUnknown(a.from, &said, &news)
+		f.noteHaste(&said, &news)
 		if said.failure != nil || !s.counts {
 			j.forget(s.voter)
 			continue
@@ -258,6 +261,20 @@ func (f *follower) noteUnknown(sentinel string, said *statement, news *News) {
 		f.unknown[what] = true
 		news.Problems = append(news.Problems, fmt.Sprintf("pool %q: sentinel %s about master %q: %v", f.pool.Name, sentinel, said.master, said.failure))
 	}
+}
+
+// failoverTime is what a failover takes once sentinels call a master down.
+const failoverTime = 1500 * time.Millisecond
+
+// noteHaste logs, once, that requests wait for less time than it takes until another server is the master.
+func (f *follower) noteHaste(said *statement, news *News) {
+	wait := f.pool.FailoverWait
+	if wait == 0 || said.downAfter == 0 || said.downAfter+failoverTime <= wait || f.hasty[said.master] {
+		return
+	}
+	f.hasty[said.master] = true
+	news.Notices = append(news.Notices, fmt.Sprintf("pool %q: master %q is called down after %v, and requests wait for %v only (failover_wait): "+
+		"should it die, they fail before there is another one", f.pool.Name, said.master, said.downAfter, wait))
 }
 
 // switched is called when a sentinel has published that a master is elsewhere. What it published has no epoch, and the other

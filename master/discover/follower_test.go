@@ -1,7 +1,8 @@
 // What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
 //
-//	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]
-//	> 1 says A@4 [id=x] [sees=4/y] [replica=B]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id, replicas]
+//	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]. Requests wait for 5 s
+//	> 1 says A@4 [id=x] [sees=4/y] [replica=B] [down=5s]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
+//	                          replicas, after what time it calls a master down]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
 //	> doubt | inquired A replica of B   the server at A says that
 //	> sentinels               what is told of them
@@ -79,7 +80,7 @@ func (s *stage) happen(words []string) {
 }
 
 func (s *stage) follow(words []string) {
-	pool := &link.Pool{Name: "p", Sentinels: strings.Split(words[0], ","), Servers: []link.Server{{Name: "s", Network: link.Sentinel, Address: "m"}}}
+	pool := &link.Pool{Name: "p", Sentinels: strings.Split(words[0], ","), FailoverWait: 5 * time.Second, Servers: []link.Server{{Name: "s", Network: link.Sentinel, Address: "m"}}}
 	var known []link.ServerTopology
 	if len(words) > 1 {
 		at := s.place(words[1])
@@ -166,6 +167,8 @@ func (s *stage) says(sentinel string, words []string) {
 			a.id = value
 		case "reached":
 			a.reached = value
+		case "down":
+			a.masters[0].downAfter, _ = time.ParseDuration(value)
 		case "replica":
 			a.masters[0].replicas = append(a.masters[0].replicas, place{address: value, key: strings.ToUpper(value)})
 		case "sees":

@@ -251,6 +251,9 @@ func statementOf(ctx context.Context, master string, facts *redis.MapStringStrin
 	}
 	s.place = placeOf(ctx, address.Val()[0], address.Val()[1])
 	s.place.epoch = epoch
+	if millis, err := strconv.Atoi(facts.Val()["down-after-milliseconds"]); err == nil {
+		s.downAfter = time.Duration(millis) * time.Millisecond
+	}
 	return s
 }
 
