@@ -153,7 +153,7 @@ type transactionCheck struct {
 // beginTransactionCheck sends the client's transaction, to whose EXEC r is the answer, if all of it can be executed.
 func (c *client) beginTransactionCheck(r *request) {
 	k := &transactionCheck{pieces: c.session.tx.queued.Pieces(nil), server: c.watchedServer(), epoch: c.pool.placement.seen}
-	c.walk = &keyWalk{request: r, left: 1, aim: k}
+	c.walk = &keyWalk{request: r, left: min(len(k.pieces), 1), aim: k} // of watched keys alone there is nothing to be checked
 }
 
 // nextKey checks the next key of the request at hand or, if it has no more, the next request.

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
@@ -49,6 +50,35 @@ func TestMoveWatch(t *testing.T) {
 		}
 		if got := string(c.take()); got != test.want {
 			t.Errorf("%s: the client got %q, want %q", test.name, got, test.want)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
+// A client that watches and is in a transaction moves with both, and with as many requests as are queued, none included.
+func TestMoveWatchInTransaction(t *testing.T) {
+	set := redisRequestOf("SET", "a", "1")
+	for queued := range 3 {
+		r, before, next := twoGenerations(t, nil)
+		c := r.connect("c", 0, 0)
+		c.send(redisRequestOf("WATCH", "a"))
+		r.turn()
+		own := r.servers[0].conns[0]
+		own.take()
+		own.send([]byte("+OK\r\n"))
+		r.turn()
+		c.send(slices.Concat(multiRequest, bytes.Repeat(set, queued)))
+		r.turn()
+		r.handOver(before, next)
+		if next.clients != 1 {
+			t.Fatalf("%d queued: the client has not moved", queued)
+		}
+		c.send(execRequest)
+		r.turn()
+		block := slices.Concat(multiRequest, bytes.Repeat(set, queued), execRequest)
+		if got := own.take(); !bytes.Equal(got, block) {
+			t.Errorf("%d queued: the server got %q, want %q", queued, got, block)
 		}
 		r.tearDown()
 		r.clients = nil
