@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,17 +14,20 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/shard/hash"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 func routeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "route",
 		Usage:     "tell which server has a key, and why",
-		UsageText: "pinion route [-c FILE] [--pool POOL] [--json] [--] KEY…",
-		Description: `The answer is the one that all servers alive give; none of them is asked.
+		UsageText: "pinion route [-c FILE] [--pool POOL] [--json] [--control FILE] [--] KEY…",
+		Description: `The answer is the one that all servers alive give; none of them is asked. Where a server that fails over is now, only a running
+Pinion knows: it is asked if --control is given.
 
   pinion route -c pinion.conf user:1 user:2
   pinion route -c pinion.conf --pool sessions '{user:1}.cart'	in quotes, as braces mean something to a shell
@@ -32,6 +36,7 @@ func routeCommand() *cli.Command {
 			confFlag(),
 			&cli.StringFlag{Name: "pool", Usage: "in this `POOL` only (default: in each)"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each pool and key"},
+			&cli.StringFlag{Name: "control", Usage: "ask the running proxy whose admin socket is `FILE` where servers that fail over are"},
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
@@ -45,11 +50,17 @@ func routeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			running := admin.Status{}
+			if c.IsSet("control") {
+				if _, running, err = newAdminSocket(c.String("control")).status(context.Background()); err != nil {
+					return err
+				}
+			}
 			show := showRoutes
 			if c.Bool("json") {
 				show = showRoutesJSON
 			}
-			return show(c.App.Writer, pools, c.Args().Slice())
+			return show(c.App.Writer, pools, &running, c.Args().Slice())
 		},
 	}
 }
@@ -85,8 +96,24 @@ func mapOf(p *config.Pool) *shard.Map {
 	return shard.NewMap(distribution, function, tag, servers)
 }
 
+// whereIs returns the address of a server and, if it fails over, the name of its master: then the address is empty unless the running
+// proxy knows it.
+func whereIs(p *config.Pool, s *link.Server, running *admin.Status) (address, master string) {
+	if s.Network != link.Sentinel {
+		return s.Address, ""
+	}
+	for _, pool := range running.Pools {
+		for _, server := range pool.Servers {
+			if pool.Name == p.Name && server.Name == s.Name && server.Followed != nil && server.Followed.Master == s.Address {
+				return server.Address, s.Address
+			}
+		}
+	}
+	return "", s.Address
+}
+
 // showRoutes writes a table for each pool.
-func showRoutes(w io.Writer, pools []config.Pool, keys []string) error {
+func showRoutes(w io.Writer, pools []config.Pool, running *admin.Status, keys []string) error {
 	for i := range pools {
 		p := &pools[i]
 		m := mapOf(p)
@@ -100,7 +127,11 @@ func showRoutes(w io.Writer, pools []config.Pool, keys []string) error {
 			e := m.Explain([]byte(key))
 			name, address := "any", "any"
 			if e.Server >= 0 {
-				name, address = p.Servers[e.Server].Name, p.Servers[e.Server].Address
+				var master string
+				name = p.Servers[e.Server].Name
+				if address, master = whereIs(p, &p.Servers[e.Server], running); master != "" {
+					address = strings.TrimPrefix(address+", master "+master, ", ")
+				}
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(key), printable(name), address, reason(e, key))
 		}
@@ -147,8 +178,9 @@ func printable(text string) string {
 type routeJSON struct {
 	Pool         string    `json:"pool"`
 	Key          jsonBytes `json:"key"`
-	Server       string    `json:"server,omitempty"` // without one, any
-	Address      string    `json:"address,omitempty"`
+	Server       string    `json:"server,omitempty"`  // without one, any
+	Address      string    `json:"address,omitempty"` // without one, only a running Pinion knows
+	Master       string    `json:"master,omitempty"`  // of a server that fails over: as sentinels call it
 	Distribution string    `json:"distribution"`
 	HashFunction string    `json:"hash_function"`
 	Hashed       jsonBytes `json:"hashed,omitempty"` // the key, or its part within the hash tag
@@ -172,13 +204,13 @@ func (b jsonBytes) MarshalJSON() ([]byte, error) {
 	}{b})
 }
 
-func showRoutesJSON(w io.Writer, pools []config.Pool, keys []string) error {
+func showRoutesJSON(w io.Writer, pools []config.Pool, running *admin.Status, keys []string) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	for i := range pools {
 		m := mapOf(&pools[i])
 		for _, key := range keys {
-			if err := out.Encode(newRouteJSON(&pools[i], key, m.Explain([]byte(key)))); err != nil {
+			if err := out.Encode(newRouteJSON(&pools[i], running, key, m.Explain([]byte(key)))); err != nil {
 				return err
 			}
 		}
@@ -186,12 +218,13 @@ func showRoutesJSON(w io.Writer, pools []config.Pool, keys []string) error {
 	return nil
 }
 
-func newRouteJSON(p *config.Pool, key string, e shard.Explanation) routeJSON {
+func newRouteJSON(p *config.Pool, running *admin.Status, key string, e shard.Explanation) routeJSON {
 	r := routeJSON{Pool: p.Name, Key: jsonBytes(key), Distribution: p.Distribution, HashFunction: p.Hash}
 	if e.Server < 0 {
 		return r
 	}
-	r.Server, r.Address = p.Servers[e.Server].Name, p.Servers[e.Server].Address
+	r.Server = p.Servers[e.Server].Name
+	r.Address, r.Master = whereIs(p, &p.Servers[e.Server], running)
 	if e.Shortcut {
 		return r
 	}

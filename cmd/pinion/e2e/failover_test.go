@@ -133,6 +133,9 @@ func TestE2EMasterPassesOn(t *testing.T) {
 	if text, err := p.command("status"); err != nil || !strings.Contains(text, "moved from "+s.Servers[0].Address) || !strings.Contains(text, "disagrees") {
 		t.Errorf("%v; the status says\n%s", err, text)
 	}
+	if text, err := p.command("route", "-c", p.file, "k"); err != nil || !strings.Contains(text, " "+s.Servers[1].Address+", master "+rig.Master+" ") {
+		t.Errorf("%v; the key goes to\n%s", err, text)
+	}
 	text, err := p.command("failover", "pool", "s0")
 	if err == nil || !strings.Contains(text, "agrees where the master is") {
 		t.Errorf("a failover from there: %v, %s", err, text)
