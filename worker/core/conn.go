@@ -66,7 +66,8 @@ type conn struct {
 	begun          *request       // the last of the in queue that is written in part or whole; nil: none is
 	owed           int            // requests of the in queue up to begun
 	unbegun        int            // requests behind begun
-	promised       int            // of those behind it, see conn.admits
+	fragments      int            // of those behind it, see fanout_admit.go
+	promised       int            // of the fragments, those that have room
 	gauge          gauge          // of how many may be owed
 	shareRetry     timer.Timer    // until it looks again whether it may write: endpoint_share.go
 	shareSince     int64          // ns: when it was last allowed to, or began to wait; 0 = neither

@@ -162,7 +162,7 @@ func (c *conn) close() (queue *request) {
 	l.timers.Stop(&c.deadlines)
 	l.timers.Stop(&c.shareRetry)
 	c.head, c.tail, c.waiting, c.begun, c.unsent = nil, nil, nil, nil, nil
-	c.owed, c.unbegun, c.promised, c.lead = 0, 0, 0, 0
+	c.owed, c.unbegun, c.fragments, c.promised, c.lead = 0, 0, 0, 0, 0
 	c.gauge.reset(c.endpoint.pool.firstOwed())
 	c.stream.Drop(l.memory)
 	c.hold.drop(l.memory)

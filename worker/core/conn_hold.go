@@ -149,9 +149,7 @@ func (c *conn) requeue(queue *request, x *rest) (others *request) {
 			r.state |= isRepeated
 			r.queue()
 		}
-		if r.state&isPromised != 0 {
-			c.promised++
-		}
+		c.waitsUnsent(r)
 		c.head, last = chain(c.head, last, r)
 		c.unbegun++
 		*n[link.InQueue]++

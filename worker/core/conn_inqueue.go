@@ -57,9 +57,7 @@ func (c *conn) enqueue(r *request, size int) {
 		c.unsent = r
 	}
 	c.unbegun++
-	if r.state&isPromised != 0 {
-		c.promised++
-	}
+	c.waitsUnsent(r)
 	n := &c.endpoint.counters
 	*n[link.InQueue]++
 	*n[link.InQueueBytes] += uint64(size)
@@ -198,14 +196,6 @@ func (c *conn) markBegun(r *request) {
 		}
 		c.owed++
 		c.unbegun--
-		c.kept(r)
-	}
-}
-
-// kept is told that r is written, or given up: in either case it waits no more for what it was promised.
-func (c *conn) kept(r *request) {
-	if r.state&isPromised != 0 {
-		r.state &^= isPromised
-		c.promised--
+		c.waitsNoMore(r)
 	}
 }

@@ -28,13 +28,14 @@ func (c *conn) allowed() (bytes int) {
 	p := c.endpoint.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
-	if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 {
+	if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 && c.fragments == c.promised {
 		return stream.MaxSendBytes
 	}
 	if !c.mayShare() {
 		room = 0
 	}
-	c.giveUp(c.timeNeeded(), room)
+	usual, least := c.timeNeeded()
+	c.giveUp(usual, least, room)
 	bytes = c.unfinished()
 	for r := c.firstUnbegun(); r != nil && room > 0 && bytes < stream.MaxSendBytes; r = r.behind {
 		bytes += int(r.bytes)
@@ -44,12 +45,17 @@ func (c *conn) allowed() (bytes int) {
 	return min(bytes, stream.MaxSendBytes)
 }
 
-// timeNeeded returns how much time a request should have left that is sent, in ns: twice what the server takes, or, where
-// that is much of the timeout, a little more.
-func (c *conn) timeNeeded() int64 {
+// timeNeeded returns how much time a request should have left that is sent, in ns: usually twice what the server takes, or,
+// where that is much of the timeout, a little more; and the least, where there is room for all that wait, or time.
+func (c *conn) timeNeeded() (usual, least int64) {
 	timeout := c.endpoint.pool.timeout
 	takes := min(c.gauge.time(), timeout*3/4)
-	return min(2*takes, max(timeout/2, takes+timeout/8))
+	usual = min(2*takes, max(timeout/2, takes+timeout/8))
+	least = usual / 2
+	if least > timeout/4 {
+		least = usual - timeout/8
+	}
+	return usual, least
 }
 
 // fits tells whether the last request of the in queue, which has so many behind those that are begun, is answered in time
@@ -118,7 +124,7 @@ func (c *conn) expire() {
 		p.giveUp(r)
 		l.answer(r, p.failure(r, p.errorText(unix.ETIMEDOUT), !vain), nil)
 	}
-	if !vain && c.giveUp(0, 0) {
+	if !vain && c.giveUp(0, 0, 0) {
 		expired = true
 	}
 	switch {
@@ -149,24 +155,21 @@ func (c *conn) provenSince(err error) int64 {
 	return c.opened
 }
 
-// giveUp takes requests of which nothing is written, and which have less than need left, out of the queue and the output:
-// they are never sent. It looks at those whose time is that short, and at as many others as there is room for. Where there
-// is room for all that are left, or time, half of need is enough. It reports whether there were any.
-func (c *conn) giveUp(need int64, room int) bool {
+// giveUp takes requests of which nothing is written, and which have less time left than they need, out of the queue and the
+// output: they are never sent. It looks at those whose time is that short, and at as many others as there is room for. It
+// reports whether there were any.
+func (c *conn) giveUp(usual, least int64, room int) bool {
 	p := c.endpoint.pool
-	usual, least := need, need/2
-	if least > p.timeout/4 {
-		least = need - p.timeout/8
-	}
+	need := usual
 	at, size := c.unfinished(), 0 // where in the output those are that are given up in a row, and their bytes
 	stays, left := c.begun, c.unbegun
 	var vain, last *request
-	for r := c.firstUnbegun(); r != nil && (room > 0 || r.isOverdue(p.l.now+need)); left-- {
+	for r := c.firstUnbegun(); r != nil && (room > 0 || r.isOverdue(p.l.now+usual)); left-- {
 		next := r.behind
 		if left <= room || c.fits(left) {
-			usual = least
+			need = least
 		}
-		if r.isVain(p.l.now, usual, least) {
+		if r.isVain(p.l.now, need, least) {
 			c.withdraw(r, stays)
 			size += int(r.bytes)
 			vain, last = chain(vain, last, r)
@@ -225,38 +228,18 @@ func (c *conn) withdraw(r, before *request) {
 	r.behind = nil
 	r.state &^= inConn
 	c.unbegun--
-	c.kept(r)
+	c.waitsNoMore(r)
 	n := &c.endpoint.counters
 	*n[link.InQueue]--
 	*n[link.InQueueBytes] -= uint64(r.bytes)
 }
 
-// isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least. Of a
-// request that goes out as several all fragments are worth sending or none: where several servers are asked too much, each would
-// else answer parts of other requests. One that was not admitted is given up the first.
+// isVain tells whether it makes no sense to send r, which usually needs so much time, and in any case the least.
 func (r *request) isVain(now, usual, least int64) bool {
-	need := usual
 	if f := r.partOf(); f != nil {
-		switch {
-		case f.vain:
-			return true
-		case f.admitted:
-			need = least
-		default:
-			need = 4 * least
-		}
+		return f.isVain(r, now, least)
 	}
-	return r.isOverdue(now + need)
-}
-
-// admits tells whether one more fragment fits into what the server answers within half of the timeout.
-func (c *conn) admits() bool { return c.promised < gaugePart/2*c.gauge.limit }
-
-// giveUp notes that r will have no reply. With a fragment the whole request is given up, unless each reply is of use by itself.
-func (p *pool) giveUp(r *request) {
-	if f := r.partOf(); f != nil && !f.protocol.tolerant() {
-		f.vain = true
-	}
+	return r.isOverdue(now + usual)
 }
 
 // follow has r come next after before in the in queue; nil: none.
@@ -305,9 +288,7 @@ func (c *conn) renew() {
 	}
 	for r := first; r != nil; r = r.behind {
 		r.sent = l.now
-		if r.state&isPromised != 0 {
-			c.promised++
-		}
+		c.waitsUnsent(r)
 	}
 	if meta == metaKnown {
 		c.meta = metaAwaited
@@ -324,7 +305,7 @@ func (c *conn) giveUpTransactions() {
 			r.deadline = c.endpoint.pool.l.now
 		}
 	}
-	c.giveUp(0, c.unbegun)
+	c.giveUp(0, 0, c.unbegun)
 }
 
 // isWaitedFor tells whether it is the server's turn: it owes a reply, or is to read the rest of what it has answered early,

@@ -11,8 +11,8 @@
 // Readiness only fills buffers and marks connections dirty; every write happens once, at the end of the turn. A request
 // is in at most two queues: its client's until it is answered, its connection's until the reply came. It is free when it
 // is in neither. A client that hangs up, or a request that times out, only detaches itself: the late reply is dropped. Only a
-// request that times out before any of it is written leaves both: conn_lateness.go. What waits for a server that is down stays in
-// both: conn_hold.go.
+// request that times out before any of it is written leaves both: conn_lateness.go, and of one that goes out as several
+// all parts do: fanout_admit.go. What waits for a server that is down stays in both: conn_hold.go.
 //
 // What takes long takes several turns: a long request is divided in slices, and long replies to its fragments are merged in
 // slices (key_walk.go, fanout_merge.go). Large values go from the input to the output in the buffer that they came in.

@@ -21,6 +21,7 @@ type fanout struct {
 	owner  []int32          // for each key the fragment that asks for it
 	counts []int32          // for each fragment its keys; failedPart once its reply is an error that stands for each of them
 	parts  []*memory.Buffer // for each fragment its reply
+	unsent []unsentFragment // for each fragment itself, while nothing of it is written
 	left   int              // fragments without a reply; 0 until they are sent, and when all have come
 	merged int              // of a reply that is being merged: keys whose values are written
 
@@ -109,6 +110,7 @@ func (fs *fanouts) assigned(f *fanout) {
 		t := &fs.targets[i]
 		fs.of[t.server+1] = -1
 		f.parts = append(f.parts, nil)
+		f.unsent = append(f.unsent, unsentFragment{})
 		f.counts = append(f.counts, t.end)
 		begin, t.end = begin+t.end, begin
 	}
@@ -140,7 +142,7 @@ func (c *client) beginDispatch(parent *request, f *fanout) {
 	parent.fanout = f
 	f.admitted = true
 	for _, t := range fs.targets {
-		f.admitted = f.admitted && c.admitted(t.server)
+		f.admitted = f.admitted && c.hasRoomFor(t.server)
 	}
 	c.charge(f)
 }
@@ -159,7 +161,7 @@ func (c *client) fragment(parent *request, i int) *request {
 func (c *client) charge(f *fanout) {
 	*c.pool.counters[link.Fragments] += uint64(len(f.parts))
 	inBuffers, elsewhere := f.protocol.cost()
-	f.own = int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + elsewhere
+	f.own = int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + int(unsafe.Sizeof(unsentFragment{}))*cap(f.unsent) + elsewhere
 	if f.owners == nil {
 		f.own += 4 * cap(f.owner)
 	}
@@ -168,15 +170,11 @@ func (c *client) charge(f *fanout) {
 	c.held += f.size
 }
 
-// admitted tells whether server has room for a fragment of a request of c, or is none that is live.
-func (c *client) admitted(server int) bool {
-	return server < 0 || c.serverConn(server).admits()
-}
-
 // gather adds the reply to one fragment. With the last one the parent is answered: in slices, if its reply is long.
 func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.Stream) {
 	f, c := parent.fanout, parent.client
 	f.left--
+	f.unsent[fragment] = unsentFragment{}
 	long := c != nil && f.left == 0 && !parent.noReply() && f.isLong(reply)
 	if c != nil && (f.left > 0 || long) {
 		c.holdPart(f, fragment, reply, in)
@@ -228,7 +226,10 @@ func (fs *fanouts) put(f *fanout) {
 	if large || cap(f.owner) > maxKeptArgs || fs.count == maxSpareFanouts {
 		return
 	}
-	*f = fanout{pool: f.pool, next: fs.spare, protocol: f.protocol, owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0]}
+	*f = fanout{
+		pool: f.pool, next: fs.spare, protocol: f.protocol,
+		owner: f.owner[:0], parts: f.parts[:0], counts: f.counts[:0], unsent: f.unsent[:0],
+	}
 	fs.spare = f
 	fs.count++
 }

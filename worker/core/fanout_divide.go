@@ -86,8 +86,9 @@ func (d *division) send(w *keyWalk, c *client) {
 	f.admitted = true
 	for i := range d.parts {
 		f.parts = append(f.parts, nil)
+		f.unsent = append(f.unsent, unsentFragment{})
 		f.counts = append(f.counts, d.parts[i].keys)
-		f.admitted = f.admitted && c.admitted(d.parts[i].server)
+		f.admitted = f.admitted && c.hasRoomFor(d.parts[i].server)
 	}
 	f.protocol.divided(l.memory, w.b)
 	c.charge(f)

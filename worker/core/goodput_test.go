@@ -43,7 +43,10 @@ func TestGoodput(t *testing.T) {
 		{load{workers: 4, servers: 1, rate: 500, timeout: t400 / 4, clients: 100, depth: 1}, 0.9, 1},
 		{load{workers: 4, connections: 2, servers: 1, rate: 250, timeout: t400, clients: 300, depth: 1}, 0.9, 1},
 		{load{workers: 1, servers: 3, rate: 250, timeout: t400, clients: 300, depth: 1, fan: true}, 0.9, 1},
-		{load{workers: 4, servers: 3, rate: 250, timeout: t400, clients: 160, depth: 1, fan: true}, 0.75, 1},
+		{load{workers: 4, servers: 3, rate: 1000, timeout: t400, clients: 100, depth: 1, fan: true}, 0.9, 0.01},
+		{load{workers: 4, servers: 3, rate: 250, timeout: t400, clients: 160, depth: 1, fan: true}, 0.9, 1},
+		{load{workers: 4, servers: 3, rate: 250, timeout: t400, clients: 60, depth: 16, fan: true}, 0.9, 1},
+		{load{workers: 4, connections: 2, servers: 3, rate: 250, timeout: t400, clients: 300, depth: 1, fan: true}, 0.9, 1},
 	} {
 		test.step, test.warm, test.time = 2*time.Millisecond, 1200*time.Millisecond, 2*time.Second
 		t.Run(fmt.Sprintf("%+v", test.load), func(t *testing.T) {

@@ -218,7 +218,7 @@ func (c *conn) purposeOf(p purpose) bool { return c.own.purposes&p != 0 }
 // checkBegun compares a connection's in queue with what it knows of it.
 func checkBegun(t testing.TB, c *conn) {
 	t.Helper()
-	owed, unbegun, promised, found := 0, 0, 0, c.begun == nil
+	owed, unbegun, fragments, promised, found := 0, 0, 0, 0, c.begun == nil
 	for r := c.head; r != nil; r = r.behind {
 		if found {
 			unbegun++
@@ -231,13 +231,19 @@ func checkBegun(t testing.TB, c *conn) {
 		if r.state&isPromised != 0 {
 			promised++
 		}
+		if f := r.partOf(); f != nil && f.unsent[r.fragment] != (unsentFragment{r, c}) == found && c.own == nil {
+			t.Fatalf("server %q: nothing is written of a fragment: %v; its request believes otherwise", c.endpoint.server.spec.Name, found)
+		} else if f != nil && found {
+			fragments++
+		}
 		found = found || r == c.begun
 	}
 	if !found || owed != c.owed || unbegun != c.unbegun {
 		t.Fatalf("server %q: %d requests are begun and %d not; counted are %d and %d", c.endpoint.server.spec.Name, owed, unbegun, c.owed, c.unbegun)
 	}
-	if promised != c.promised || c.gauge.limit < 1 {
-		t.Fatalf("server %q: %d fragments are promised, %d are counted; it may owe %d", c.endpoint.server.spec.Name, promised, c.promised, c.gauge.limit)
+	if fragments != c.fragments || promised != c.promised || c.gauge.limit < 1 {
+		t.Fatalf("server %q: of %d fragments %d are promised, counted are %d and %d; it may owe %d",
+			c.endpoint.server.spec.Name, fragments, promised, c.fragments, c.promised, c.gauge.limit)
 	}
 }
 
