@@ -133,6 +133,28 @@ func (m *master) workerDoubts(s *slot, msg link.Message) {
 	}
 }
 
+// countSentinels returns how many sentinels are asked about a server of the generation that serves, and count; and how many of them
+// name it where it is taken to be.
+func (m *master) countSentinels(pool, server int) (asked, agree int) {
+	p := &m.generations.serving.pools[pool]
+	f := m.followerOf(p)
+	if f == nil {
+		return 0, 0
+	}
+	for _, s := range f.sentinels {
+		if !s.Counts {
+			continue
+		}
+		asked++
+		if slices.ContainsFunc(s.Masters, func(n discover.Named) bool {
+			return n.Master == p.Servers[server].Address && n.Address != "" && !n.Disagrees
+		}) {
+			agree++
+		}
+	}
+	return asked, agree
+}
+
 // followerTells is called with what a follower has to tell.
 func (m *master) followerTells(f *follower, n discover.News) {
 	if !slices.Contains(m.followers, f) {

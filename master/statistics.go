@@ -67,6 +67,7 @@ func (m *master) answerScrape(s *totals.Scrape) {
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
 		Timestamp: now.Unix(),
 		Topology:  &m.generations.serving.topology,
+		Sentinels: m.countSentinels,
 	})
 	go s.Answer(text)
 }

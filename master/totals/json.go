@@ -17,6 +17,9 @@ type Head struct {
 	Uptime    int64 // s
 	Timestamp int64 // s since the epoch
 	Topology  *link.Topology
+
+	// Sentinels tells how many sentinels say where a server that fails over is, and how many of them name its address.
+	Sentinels func(pool, server int) (asked, agree int)
 }
 
 // AppendJSON appends the text. The service stays "nutcracker": tools look for it.
@@ -33,12 +36,12 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 	b = appendCounters(b, link.WorkerCounters[:], c.SumWorker)
 	for pool := range c.Pools {
 		b = append(b, separator(pool)...)
-		b = c.appendPool(b, pool, h.Topology)
+		b = c.appendPool(b, pool, &h)
 	}
 	return append(b, "}\n"...)
 }
 
-func (c *Counters) appendPool(b []byte, pool int, t *link.Topology) []byte {
+func (c *Counters) appendPool(b []byte, pool int, h *Head) []byte {
 	b = appendString(b, c.Pools[pool].Name)
 	b = append(b, ": {"...)
 	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
@@ -55,7 +58,8 @@ func (c *Counters) appendPool(b []byte, pool int, t *link.Topology) []byte {
 			return c.SumServer(pool, server, counter)
 		})
 		if c.Pools[pool].Discovers() {
-			b = appendFollowed(b, t.Pool(c.Pools[pool].Name).Server(c.Pools[pool].Servers[server].Name))
+			b = appendFollowed(b, h.Topology.Pool(c.Pools[pool].Name).Server(c.Pools[pool].Servers[server].Name))
+			b = appendSentinels(b, h, pool, server)
 		}
 		b = append(b, '}')
 	}
@@ -81,6 +85,15 @@ func appendFollowed(b []byte, s *link.ServerTopology) []byte {
 	}
 	b = append(b, `, "stale":`...)
 	return append(b, stale)
+}
+
+// appendSentinels appends how many sentinels are asked about a server, and agree.
+func appendSentinels(b []byte, h *Head, pool, server int) []byte {
+	asked, agree := h.Sentinels(pool, server)
+	b = append(b, `, "sentinels":`...)
+	b = strconv.AppendInt(b, int64(asked), 10)
+	b = append(b, `, "sentinels_agree":`...)
+	return strconv.AppendInt(b, int64(agree), 10)
 }
 
 // separator is what nutcracker puts before the i-th object of a level: a space follows the comma only after a counter.

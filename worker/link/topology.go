@@ -47,6 +47,8 @@ var TopologyFields = [...]CounterInfo{
 	{"said_at", state, "when a sentinel first named the present master, likewise"},
 	{"switched_at", state, "when the last worker had left the former one, likewise"},
 	{"stale", state, "1: no sentinel says any more where the master is; only with sentinels"},
+	{"sentinels", state, "that are asked where the master is, and count"},
+	{"sentinels_agree", state, "of these, that name its address"},
 }
 
 // Role is what an endpoint is to its server.

@@ -149,9 +149,19 @@ func TestE2ESentinelsAreGone(t *testing.T) {
 	p := sentinelPool(t, s)
 	c := p.Dial()
 	c.WantDo("+OK\r\n", "SET", "k", "v")
+	agree := func(want int) func() error {
+		return func() error {
+			if n := p.ServerCounter("s0", "sentinels_agree"); n != want {
+				return fmt.Errorf("%d sentinels of %d agree", n, p.ServerCounter("s0", "sentinels"))
+			}
+			return nil
+		}
+	}
+	rig.Eventually(t, "hearing of all sentinels", agree(3))
 	for _, sentinel := range s.Sentinels {
 		sentinel.Kill()
 	}
+	rig.Eventually(t, "missing them", agree(0))
 	rig.Eventually(t, "noticing that sentinels are gone", func() error {
 		if p.ServerCounter("s0", "stale") != 1 {
 			return errors.New("the address is not stale")
