@@ -70,11 +70,12 @@ func (m *master) followerOf(p *link.Pool) *follower {
 	return nil
 }
 
-// follows tells whether what the follower finds out is true of a pool: it asks the same sentinels for the same masters.
+// follows tells whether what the follower finds out is true of a pool: it asks the same sentinels for the same masters, or the same
+// cluster.
 func (f *follower) follows(p *link.Pool) bool {
 	own := &f.pool
 	return own.Name == p.Name && slices.Equal(own.Sentinels, p.Sentinels) && slices.EqualFunc(own.Servers, p.Servers, sameServer) &&
-		own.SentinelUser == p.SentinelUser && own.SentinelPassword == p.SentinelPassword && own.Password == p.Password
+		slices.Equal(own.Seeds, p.Seeds) && own.SentinelUser == p.SentinelUser && own.SentinelPassword == p.SentinelPassword && own.Password == p.Password
 }
 
 // poolOf returns the topology of the generation's pool that the follower follows; nil: there is none.

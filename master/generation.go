@@ -110,6 +110,7 @@ func (g *generation) share(w *world) error {
 // useCounters sets the shared memory in which the workers count.
 func (g *generation) useCounters(shared *link.Shared, fd int, mem []byte) {
 	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listenTexts()}
+	g.counters.Occupy(&g.topology)
 	g.sharedFD, g.memory = fd, mem
 }
 

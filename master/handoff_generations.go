@@ -46,7 +46,7 @@ func (m *master) countersMessage(g *generation) (message, error) {
 // poolNames returns what identifies pools and servers: enough to know which counters belong to which.
 func poolNames(pools []link.Pool) (all []link.Pool) {
 	for i := range pools {
-		p := link.Pool{Name: pools[i].Name}
+		p := link.Pool{Name: pools[i].Name, Seeds: pools[i].Seeds}
 		for _, s := range pools[i].Servers {
 			p.Servers = append(p.Servers, link.Server{Name: s.Name, Network: s.Network, Address: s.Address})
 		}

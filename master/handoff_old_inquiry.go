@@ -39,10 +39,11 @@ type doubtful struct {
 func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, ok bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
-			if g.pools[i].Name != u.Pool || s.Name != u.Server {
+			name, address := g.called(i, &s)
+			if g.pools[i].Name != u.Pool || name != u.Server {
 				continue
 			}
-			if g.pools[i].Password == "" && u.PasswordAt == s.Address {
+			if g.pools[i].Password == "" && u.PasswordAt == address {
 				return d, false
 			}
 			heard, known := g.counters.LastHeard(i, k)
@@ -63,6 +64,18 @@ func (g *generation) hasMoved(u link.Unreachable) bool {
 	}
 	at, ok := t.Primary(u.Server)
 	return ok && at.Address != u.Address
+}
+
+// called returns the name of a server and its address: of a node of a cluster both are where it is, and empty if there is none.
+func (g *generation) called(pool int, s *link.Server) (name, address string) {
+	if s.Network != link.ClusterNode {
+		return s.Name, s.Address
+	}
+	known := g.topology.Pool(g.pools[pool].Name).Server(s.Name)
+	if known == nil || len(known.Endpoints) == 0 {
+		return "", ""
+	}
+	return known.Endpoints[0].Address, known.Endpoints[0].Address
 }
 
 // connected reports whether a worker of the generation itself is connected to a server.

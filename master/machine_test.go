@@ -441,6 +441,9 @@ func (f *machine) share(size int) (int, []byte, error) {
 
 // follow is done by the script: nothing is found out until it says so.
 func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following {
+	if p.IsCluster() {
+		return f.followCluster(p, known, tell)
+	}
 	at := "from nothing on"
 	if len(known[0].Endpoints) > 0 {
 		at = fmt.Sprintf("from %s, epoch %d, on", known[0].Endpoints[0].Address, known[0].Epoch)
@@ -458,6 +461,31 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 		},
 		Stop: func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) },
 	}
+}
+
+// followCluster is the same of a cluster.
+func (f *machine) followCluster(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following {
+	f.printf("follow cluster of %v from %s on", p.Seeds, nodesOf(known))
+	f.followed = tell
+	located := make(chan struct{})
+	close(located)
+	return discover.Following{
+		Located: located,
+		Doubt:   func(link.Server) { f.printf("ask the nodes of %v", p.Seeds) },
+		Stop:    func() { f.printf("follow cluster of %v no longer", p.Seeds) },
+	}
+}
+
+// nodesOf returns the nodes of a cluster as "place=address".
+func nodesOf(all []link.ServerTopology) string {
+	if len(all) == 0 {
+		return "nothing"
+	}
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, s.Server+"="+s.Endpoints[0].Address)
+	}
+	return strings.Join(texts, " ")
 }
 
 func (f *machine) spawn(l process.Launch, report func(process.Event)) (*process.Worker, error) {

@@ -75,20 +75,16 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 		p := &pools[i]
 		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
 		p.Clients = g.counters.Clients(i)
+		if g.pools[i].IsCluster() {
+			p.Servers = g.nodeStatus(i)
+			continue
+		}
 		for k, s := range g.pools[i].Servers {
-			counts := g.counters.SumLatency(i, k)
-			percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
-			address, followed := g.whereIs(&g.pools[i], &s)
-			p.Servers = append(p.Servers, admin.ServerStatus{
-				Name: s.Name, Address: address, Followed: followed,
-				State:       stateOf(address, shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k)))),
-				Connections: g.counters.SumServer(i, k, link.ServerConnections),
-				Requests:    g.counters.SumServer(i, k, link.Requests),
-				EOF:         g.counters.SumServer(i, k, link.ServerEOF),
-				Errors:      g.counters.SumServer(i, k, link.ServerErr),
-				Timeouts:    g.counters.SumServer(i, k, link.ServerTimedout),
-				P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
-			})
+			server := g.serverStatus(i, k)
+			server.Name = s.Name
+			server.Address, server.Followed = g.whereIs(&g.pools[i], &s)
+			server.State = stateOf(server.Address, shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))))
+			p.Servers = append(p.Servers, server)
 		}
 	}
 	return pools
@@ -100,6 +96,20 @@ func stateOf(address string, word shard.Liveness) string {
 		return "unknown"
 	}
 	return word.State().String()
+}
+
+// serverStatus returns what is counted of a server.
+func (g *generation) serverStatus(i, k int) admin.ServerStatus {
+	counts := g.counters.SumLatency(i, k)
+	percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
+	return admin.ServerStatus{
+		Connections: g.counters.SumServer(i, k, link.ServerConnections),
+		Requests:    g.counters.SumServer(i, k, link.Requests),
+		EOF:         g.counters.SumServer(i, k, link.ServerEOF),
+		Errors:      g.counters.SumServer(i, k, link.ServerErr),
+		Timeouts:    g.counters.SumServer(i, k, link.ServerTimedout),
+		P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
+	}
 }
 
 // whereIs returns the address of a server, and what is known of it if it fails over.

@@ -29,6 +29,9 @@ func (m *master) relocate(g *generation, p link.PoolTopology) {
 		return
 	}
 	g.switchingSince = since
+	if g.counters != nil {
+		g.counters.Occupy(&g.topology)
+	}
 	for _, s := range g.slots {
 		if s.process != nil {
 			m.passTopology(s)
@@ -97,7 +100,13 @@ func (m *master) takeTopology(t *link.Topology) {
 	for _, p := range t.Pools {
 		for _, g := range m.generations.all() {
 			own := g.topology.Pool(p.Pool)
-			if own == nil {
+			if own == nil || own.Cluster != p.Cluster {
+				continue
+			}
+			if own.Cluster { // its own follower knows as much, if it knows anything
+				if !own.Located() {
+					m.relocate(g, p)
+				}
 				continue
 			}
 			merged := link.PoolTopology{Pool: p.Pool, Version: p.Version}
@@ -160,6 +169,12 @@ func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 			continue
 		}
 		own := g.topology.Pool(p.Name)
+		if p.IsCluster() {
+			if known.Cluster && isSameCluster(p, &pools[k]) {
+				*own = *known
+			}
+			continue
+		}
 		for _, s := range p.Servers {
 			found := known.Server(s.Name)
 			if found != nil && slices.ContainsFunc(pools[k].Servers, func(old link.Server) bool { return sameServer(old, s) }) {
@@ -168,6 +183,11 @@ func (g *generation) inheritTopology(before *link.Topology, pools []link.Pool) {
 			}
 		}
 	}
+}
+
+// isSameCluster tells whether two pools are of one cluster, as far as the configuration tells: some node is a seed of both.
+func isSameCluster(a, b *link.Pool) bool {
+	return slices.ContainsFunc(a.Seeds, func(seed string) bool { return slices.Contains(b.Seeds, seed) })
 }
 
 // sameServer reports whether two servers are configured alike, in the fields that masters tell each other.

@@ -83,6 +83,9 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	}
 	w.Flush()
 	for _, s := range p.Servers {
+		if s.Node != nil {
+			fmt.Fprintf(out, "  %s is a %s\n", s.Name, nodeFacts(s.Node))
+		}
 		if s.Followed != nil {
 			fmt.Fprintf(out, "  %s is the master %s of the sentinels: %s\n", s.Name, s.Followed.Master, followedFacts(s.Followed))
 		}
@@ -117,6 +120,42 @@ func showSentinels(out io.Writer, all []admin.SentinelStatus) {
 		}
 	}
 	w.Flush()
+}
+
+// roleReplica is the role of a node that has a copy of what another one has.
+const roleReplica = "replica"
+
+// mostRanges is how many ranges of slots are shown of a node.
+const mostRanges = 8
+
+// nodeFacts says what is known of a node of a cluster.
+func nodeFacts(n *admin.NodeStatus) string {
+	text := "master"
+	switch {
+	case n.Role == roleReplica && n.Of != "":
+		text = "replica of " + n.Of
+	case n.Role == roleReplica:
+		text = "replica"
+	case n.Slots == 0:
+		text += " without slots"
+	default:
+		shown := n.Ranges[:min(len(n.Ranges), mostRanges)]
+		text += fmt.Sprintf(" of %s: %s", many(n.Slots, "slot"), strings.Join(shown, " "))
+		if len(shown) < len(n.Ranges) {
+			text += " …"
+		}
+	}
+	text += fmt.Sprintf(", epoch %d", n.Epoch)
+	if !n.MovedAt.IsZero() {
+		text += ", promoted at " + n.MovedAt.Local().Format(statusTime)
+	}
+	if n.Failed {
+		text += "; FAILED, the cluster says"
+	}
+	if n.Stale {
+		text += "; STALE, no node answers"
+	}
+	return text
 }
 
 // followedFacts says what is known of a server that fails over.

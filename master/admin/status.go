@@ -72,7 +72,8 @@ type ServerStatus struct {
 	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
 
-	Followed *FollowedStatus `json:"followed,omitempty"` // nil: the server is where it is configured
+	Followed *FollowedStatus `json:"followed,omitempty"` // nil: no sentinel is asked where the server is
+	Node     *NodeStatus     `json:"node,omitempty"`     // nil: the server is no node of a cluster
 
 	P50US  int64 `json:"p50_us"`
 	P99US  int64 `json:"p99_us"`
@@ -119,6 +120,19 @@ const (
 	SentinelDisagrees = "disagrees" // it answers, and names another address for a master than Pinion goes to
 	SentinelSilent    = "silent"
 )
+
+// NodeStatus is what the nodes of a cluster say of one of them.
+type NodeStatus struct {
+	ID      string    `json:"id"`
+	Role    string    `json:"role"`              // primary, replica
+	Of      string    `json:"of,omitempty"`      // of a replica: the address of its primary
+	Slots   int       `json:"slots"`             // how many it has
+	Ranges  []string  `json:"ranges,omitempty"`  // which, as "FIRST-LAST"
+	Epoch   uint64    `json:"epoch"`             // of its configuration
+	MovedAt time.Time `json:"moved_at,omitzero"` // when it was found to be a primary in place of another; left out: never since it is followed
+	Failed  bool      `json:"failed"`            // the cluster says that it does not work
+	Stale   bool      `json:"stale"`             // no node answers: so it was when one did
+}
 
 // HandoffStatus is how a reload or an upgrade went.
 type HandoffStatus struct {

@@ -56,39 +56,55 @@ func merge(before *clusterMap, voters map[string]*view) *clusterMap {
 	return next
 }
 
-// claim is that a slot is a node's.
-type claim struct {
+// slotClaim is that a slot is a node's.
+type slotClaim struct {
 	owner string
 	epoch uint64
 	votes int
 }
 
-// assign finds the owner of each slot.
-func (m *clusterMap) assign(before *clusterMap, voters map[string]*view) {
-	ids := slices.Sorted(maps.Keys(voters))
-	owners := make([][link.HashSlots]claim, len(ids))
-	for i, id := range ids {
-		for owner, n := range voters[id].nodes {
-			for _, r := range n.slots {
-				for slot := int(r.First); slot <= int(r.Last); slot++ {
-					owners[i][slot] = claim{owner: owner, epoch: n.epoch}
-				}
+// ballot is what one voter says of slots.
+type ballot struct {
+	owners [link.HashSlots]uint16 // indexes into names and epochs; 0: nobody has the slot
+	names  []string
+	epochs []uint64
+}
+
+func newBallot(v *view) *ballot {
+	b := &ballot{names: []string{""}, epochs: []uint64{0}}
+	for owner, n := range v.nodes {
+		for _, r := range n.slots {
+			for slot := int(r.First); slot <= int(r.Last); slot++ {
+				b.owners[slot] = uint16(len(b.names))
 			}
 		}
+		b.names, b.epochs = append(b.names, owner), append(b.epochs, n.epoch)
+	}
+	return b
+}
+
+func (b *ballot) owner(slot int) string { return b.names[b.owners[slot]] }
+
+// assign finds the owner of each slot.
+func (m *clusterMap) assign(before *clusterMap, voters map[string]*view) {
+	ids, ballots := slices.Sorted(maps.Keys(voters)), map[string]*ballot{}
+	for _, id := range ids {
+		ballots[id] = newBallot(voters[id])
 	}
 	denied := func(owner string, slot int) bool {
-		own, answers := slices.BinarySearch(ids, owner)
-		return answers && owners[own][slot].owner != owner
+		own := ballots[owner]
+		return own != nil && own.owner(slot) != owner
 	}
-	var claims []claim
+	var claims []slotClaim
 	for slot := range link.HashSlots {
 		claims = claims[:0]
-		for i := range ids {
-			claims = addClaim(claims, owners[i][slot])
+		for _, id := range ids {
+			b := ballots[id]
+			claims = addClaim(claims, slotClaim{owner: b.owner(slot), epoch: b.epochs[b.owners[slot]]})
 		}
-		best := claim{owner: before.owners[slot], epoch: before.epochs[slot]}
+		best := slotClaim{owner: before.owners[slot], epoch: before.epochs[slot]}
 		if best.owner == "" || denied(best.owner, slot) {
-			best = claim{}
+			best = slotClaim{}
 		}
 		for _, c := range claims {
 			if c.epoch >= best.epoch && !denied(c.owner, slot) && (c.owner == best.owner || c.beats(best, before.owners[slot])) {
@@ -100,7 +116,7 @@ func (m *clusterMap) assign(before *clusterMap, voters map[string]*view) {
 }
 
 // addClaim counts one more vote.
-func addClaim(claims []claim, c claim) []claim {
+func addClaim(claims []slotClaim, c slotClaim) []slotClaim {
 	if c.owner == "" {
 		return claims
 	}
@@ -116,7 +132,7 @@ func addClaim(claims []claim, c claim) []claim {
 }
 
 // beats tells whether a claim is the better one; of two alike that of the present owner is.
-func (c claim) beats(other claim, present string) bool {
+func (c slotClaim) beats(other slotClaim, present string) bool {
 	if other.owner == "" {
 		return true
 	}

@@ -32,8 +32,8 @@ type Following struct {
 	Stop func()
 }
 
-// Follow begins to follow the masters of a pool, or the nodes and slots of its cluster, from what is known of them on. It calls tell from a goroutine of its own
-// with whatever is new; tell may block, then later news wait.
+// Follow begins to follow the masters of a pool, or the nodes and slots of its cluster, from what is known of them on. It calls tell
+// from a goroutine of its own with whatever is new; tell may block, then later news wait.
 func Follow(p *link.Pool, known []link.ServerTopology, tell func(News)) Following {
 	if p.IsCluster() {
 		return followCluster(p, known, tell)

@@ -15,6 +15,39 @@ type Counters struct {
 	*link.Shared
 	Pools   []link.Pool // in the order of the memory
 	Listens []string    // what the clients of each pool connect to: a network, a space and an address
+
+	occupied [][link.MaxNodes]bool // by pool, places of nodes, see Occupy; none: it is not known
+}
+
+// Occupy notes which places of pools of a cluster have a node. Those that never had one count nothing, and are not looked at: that
+// alone would make memory of them.
+func (c *Counters) Occupy(t *link.Topology) {
+	if c.occupied == nil {
+		c.occupied = make([][link.MaxNodes]bool, len(c.Pools))
+	}
+	for i := range c.Pools {
+		known := t.Pool(c.Pools[i].Name)
+		if known == nil || !known.Cluster {
+			continue
+		}
+		for _, s := range known.Servers {
+			if place, ok := link.PlaceIndex(s.Server); ok {
+				c.occupied[i][place] = true
+			}
+		}
+	}
+}
+
+// servers calls do for the index of each server of a pool that may have counted something.
+func (c *Counters) servers(pool int) func(do func(server int) bool) {
+	places := c.Pools[pool].IsCluster() && c.occupied != nil
+	return func(do func(server int) bool) {
+		for k := range c.Pools[pool].Servers {
+			if (!places || k < link.MaxNodes && c.occupied[pool][k]) && !do(k) {
+				return
+			}
+		}
+	}
 }
 
 // Sum returns what the workers of the generation have counted. Gauges are among it while they live.
@@ -27,7 +60,8 @@ func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
 	sums := &Sums{Worker: c.WorkerTotals(slots, gauges), Pools: map[string]PoolSums{}}
 	for i := range c.Pools {
 		p := PoolSums{Counters: c.PoolTotals(i, slots, gauges), Servers: map[string]ServerSums{}}
-		for k, s := range c.Pools[i].Servers {
+		for k := range c.servers(i) {
+			s := &c.Pools[i].Servers[k]
 			p.Servers[s.Name] = ServerSums{
 				Network: s.Network, Address: s.Address, Latencies: c.LatencyTotals(i, k, slots),
 				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
@@ -56,8 +90,8 @@ func (c *Counters) Inherit(others *Sums) {
 		p := others.Pools[c.Pools[i].Name]
 		pool := c.Pool(slot, i)
 		store(pool[:], link.PoolCounters[:], p.Counters)
-		for k, s := range c.Pools[i].Servers {
-			old := p.Servers[s.Name]
+		for k := range c.servers(i) {
+			old := p.Servers[c.Pools[i].Servers[k].Name]
 			server := c.Server(slot, i, k)
 			store(server[:], link.ServerCounters[:], old.Counters)
 			counts := old.Latencies.counts()

@@ -50,13 +50,12 @@ func (c *Counters) appendPool(b []byte, pool int, h *Head) []byte {
 		}
 		return c.SumPool(pool, counter)
 	})
+	if c.Pools[pool].IsCluster() {
+		return append(c.appendNodes(b, pool, h.Topology.Pool(c.Pools[pool].Name)), '}')
+	}
 	for server := range c.Pools[pool].Servers {
 		b = append(b, separator(server)...)
-		b = appendString(b, c.Pools[pool].Servers[server].Name)
-		b = append(b, ": {"...)
-		b = appendCounters(b, link.ServerCounters[:], func(counter int) uint64 {
-			return c.SumServer(pool, server, counter)
-		})
+		b = c.appendServer(b, pool, server, c.Pools[pool].Servers[server].Name)
 		if c.Pools[pool].Discovers() {
 			b = appendFollowed(b, h.Topology.Pool(c.Pools[pool].Name).Server(c.Pools[pool].Servers[server].Name))
 			b = appendSentinels(b, h, pool, server)
@@ -66,7 +65,36 @@ func (c *Counters) appendPool(b []byte, pool int, h *Head) []byte {
 	return append(b, '}')
 }
 
-// appendFollowed appends what sentinels say of a server that fails over, as numbers like all that servers have.
+// appendServer appends a server but for its last brace.
+func (c *Counters) appendServer(b []byte, pool, server int, name string) []byte {
+	b = append(appendString(b, name), ": {"...)
+	return appendCounters(b, link.ServerCounters[:], func(counter int) uint64 { return c.SumServer(pool, server, counter) })
+}
+
+// appendNodes appends the nodes of a cluster, by their addresses.
+func (c *Counters) appendNodes(b []byte, pool int, t *link.PoolTopology) []byte {
+	for i := range t.Servers {
+		s := &t.Servers[i]
+		place, ok := link.PlaceIndex(s.Server)
+		if !ok || len(s.Endpoints) == 0 || place >= len(c.Pools[pool].Servers) {
+			continue
+		}
+		b = append(b, separator(i)...)
+		b = c.appendServer(b, pool, place, s.Endpoints[0].Address)
+		b = appendFollowed(b, s)
+		b = append(b, `, "slots":`...)
+		b = strconv.AppendInt(b, int64(s.SlotCount()), 10)
+		replica := byte('0')
+		if s.Endpoints[0].Role == link.Replica {
+			replica = '1'
+		}
+		b = append(b, `, "replica":`...)
+		b = append(b, replica, '}')
+	}
+	return b
+}
+
+// appendFollowed appends what sentinels or a cluster say of a server that fails over, as numbers like all that servers have.
 func appendFollowed(b []byte, s *link.ServerTopology) []byte {
 	b = append(b, `, "epoch":`...)
 	b = strconv.AppendUint(b, s.Epoch, 10)

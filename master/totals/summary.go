@@ -31,7 +31,7 @@ func NewSummary(c *Counters, now time.Time, interval time.Duration) Summary {
 		s.Clients += c.Clients(pool)
 		s.Ejects += c.SumPool(pool, link.ServerEjects)
 		s.Errors += c.SumPool(pool, link.ClientErr) + c.SumPool(pool, link.ForwardError)
-		for server := range c.Pools[pool].Servers {
+		for server := range c.servers(pool) {
 			s.Servers += c.SumServer(pool, server, link.ServerConnections)
 			s.Requests += c.SumServer(pool, server, link.Requests)
 			s.Timeouts += c.SumServer(pool, server, link.ServerTimedout)

@@ -59,6 +59,14 @@ const (
 	Replica Role = "replica" // follows the primary
 )
 
+// SlotCount returns how many slots of its cluster a node has.
+func (s *ServerTopology) SlotCount() (n int) {
+	for _, r := range s.Slots {
+		n += int(r.Last) - int(r.First) + 1
+	}
+	return n
+}
+
 // Endpoint is one address of a server.
 type Endpoint struct {
 	Network string `json:"network"` // "tcp" or "unix"
