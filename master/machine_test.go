@@ -91,6 +91,7 @@ type machine struct {
 	followed       func(discover.News)  // the latest follower has found something out
 	led            func(string, error)  // a sentinel has been asked to lead a failover
 	descriptors    int                  // that a process may have
+	sealless       bool                 // there is no descriptor for a specification
 }
 
 func newMachine() *machine {
@@ -161,6 +162,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.deaf = value == "yes"
 		case "answers": // the first server answers when slot 0 asks it
 			f.serverAnswers = value == "yes"
+		case "sealless": // there is no descriptor for a specification
+			f.sealless = value == "yes"
 		case "heard": // the first server, by the worker of slot 0, so many times
 			*f.master.generations.serving.counters.Heard(0, 0, 0) += uint64(number(t, value))
 		case "found": // by an earlier master: the address of the first server
@@ -330,7 +333,12 @@ func (f *machine) world() *world {
 		listenStats: f.listenStats,
 		share:       f.share,
 		follow:      f.follow,
-		sealed:      func([]byte) (int, error) { return 60, nil },
+		sealed: func([]byte) (int, error) {
+			if f.sealless {
+				return -1, syscall.EMFILE
+			}
+			return 60, nil
+		},
 		adopt:       f.adopt,
 		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },

@@ -55,6 +55,7 @@ type slot struct {
 	takeover  bool // process was told not to accept before Serve
 	toldToEnd bool // process was told by a signal to end
 	moving    bool // process was told to move its clients, and has not been told otherwise
+	untold    bool // process has yet to be passed the present topology
 	behind    int  // topologies that process was passed and has not said to have taken over; a build that never does stays behind
 
 	bornAt       time.Time // when process was spawned
@@ -97,7 +98,7 @@ func cpuName(cpu int) string {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process.Worker, now time.Time) {
 	s.process = p
-	s.bornAt, s.readyAt, s.pulse, s.behind, s.toldToEnd, s.lossesCounted = now, now, pulse{}, 0, false, false
+	s.bornAt, s.readyAt, s.pulse, s.behind, s.untold, s.toldToEnd, s.lossesCounted = now, now, pulse{}, 0, false, false, false
 	s.become(slotStarting, time.Time{})
 }
 

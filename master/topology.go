@@ -69,7 +69,7 @@ func (m *master) workerSwitched(s *slot) {
 
 // noteSwitched notes when no worker of a generation goes to a former address any more.
 func (m *master) noteSwitched(g *generation) {
-	if g.switchingSince == 0 || slices.ContainsFunc(g.slots, func(s *slot) bool { return s.process != nil && s.behind > 0 }) {
+	if g.switchingSince == 0 || slices.ContainsFunc(g.slots, func(s *slot) bool { return s.process != nil && (s.untold || s.behind > 0) }) {
 		return
 	}
 	for i := range g.topology.Pools {
@@ -131,16 +131,20 @@ func (m *message) updateTopology(later *link.Topology) {
 	}
 }
 
-// passTopology sends a worker its specification with the present topology.
+// passTopology sends a worker its specification with the present topology. Where there is no descriptor for it, it is tried again: the
+// worker goes on asking a master that may be none any more.
 func (m *master) passTopology(s *slot) {
 	spec := m.launch(s).Spec
 	fd, err := m.world.sealed(spec.Text())
 	if err != nil {
 		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.PID, err)
+		s.untold = true
 		return
 	}
-	m.pass(s, link.Message{Kind: link.Relocated}, fd)
-	s.behind++
+	s.untold = m.pass(s, link.Message{Kind: link.Relocated}, fd) != nil
+	if !s.untold {
+		s.behind++
+	}
 	m.world.close(fd)
 }
 

@@ -50,6 +50,9 @@ func (m *master) checkPulses(now time.Time) {
 		if s.watched() {
 			m.checkPulse(s)
 		}
+		if s.process != nil && s.untold {
+			m.passTopology(s)
+		}
 	}
 	m.coverSlots()
 }

@@ -30,7 +30,7 @@ func (m *master) fill(s *slot) {
 	}
 	now := m.world.now()
 	s.takeover, s.moving, s.toldToEnd = l.Spec.Takeover, false, false
-	s.process, s.bornAt, s.readyAt, s.behind = p, now, time.Time{}, 0
+	s.process, s.bornAt, s.readyAt, s.behind, s.untold = p, now, time.Time{}, 0, false
 	s.words, s.killedFor, s.pulse, s.lossesCounted = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
 	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.PID, cpuName(p.CPU))
