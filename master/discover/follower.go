@@ -291,16 +291,19 @@ func (f *follower) looked(master, address string, says role, done bool, now time
 	f.decide(now, News{})
 }
 
-// doubtPause is the least time between two questions because of doubts about a master.
-const doubtPause = 100 * time.Millisecond
+// doubtPause is the least time between two questions because of doubts about a master. It is doubled up to mostDoubtPause, as long as
+// there are doubts and they lead to nothing.
+const (
+	doubtPause     = 100 * time.Millisecond
+	mostDoubtPause = 3200 * time.Millisecond
+)
 
 // doubt is called when what is at the address of a master does not do a master's work.
 func (f *follower) doubt(master string, now time.Time) {
 	j := f.judgeOf(master)
-	if j == nil || j.at.address == "" || !j.doubted.IsZero() && now.Sub(j.doubted) < doubtPause {
+	if j == nil || j.at.address == "" || !j.mayDoubt(now) {
 		return
 	}
-	j.doubted = now
 	f.effects.ask()
 	f.effects.inquire(master, j.at.address)
 }

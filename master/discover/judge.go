@@ -61,8 +61,8 @@ type judge struct {
 	opposed  time.Time // since when most name an earlier failover; zero: they do not
 	trial    trial
 	heir     heir
-	doubted  time.Time // when the server at at was last asked what it is, since it does not do a master's work; zero: never
-	disputed bool      // sentinels do not agree, and that was said
+	doubt    doubt
+	disputed bool // sentinels do not agree, and that was said
 }
 
 // trial is about a place that the master may be at: the server there is asked first.
@@ -73,6 +73,12 @@ type trial struct {
 	looked  time.Time // when the last look ended; zero: there was none
 	role    role      // empty: nothing is known yet
 	warned  bool
+}
+
+// doubt is about the server at at, which does not do a master's work.
+type doubt struct {
+	asked time.Time     // when it was last asked for that reason; zero: never
+	pause time.Duration // until the next time
 }
 
 // claim is what a sentinel says, and since when it names that address.
@@ -182,6 +188,21 @@ func (j *judge) looked(address string, says role, done bool, now time.Time) {
 	if done {
 		j.trial.looking, j.trial.looked = false, now
 	}
+}
+
+// mayDoubt tells whether the server may be asked again what it is, and takes note that it is.
+func (j *judge) mayDoubt(now time.Time) bool {
+	since := now.Sub(j.doubt.asked)
+	switch {
+	case j.doubt.asked.IsZero(), since >= 2*mostDoubtPause:
+		j.doubt.pause = doubtPause
+	case since < j.doubt.pause:
+		return false
+	default:
+		j.doubt.pause = min(2*j.doubt.pause, mostDoubtPause)
+	}
+	j.doubt.asked = now
+	return true
 }
 
 // inquired is called with what the server says that was the master; of: whose replica it is.
@@ -355,5 +376,5 @@ func (j *judge) move(next place, now time.Time, v *verdict) {
 		j.last = relocation{j.at.address, j.namedSince(next, now), now}
 		v.notice = fmt.Sprintf("master %q is at %s (%s), and no longer at %s", j.master, next.address, says, j.at.address)
 	}
-	j.at, j.trial, j.opposed = next, trial{}, time.Time{}
+	j.at, j.trial, j.opposed, j.doubt = next, trial{}, time.Time{}, doubt{}
 }

@@ -116,6 +116,7 @@ func (c *conn) greeted(reply []byte) error {
 func (c *conn) agreed(step greetingStep, reply []byte) error {
 	switch {
 	case (step == greetPing || step == greetVersion) && !isServing(c.endpoint.pool.spec.Protocol, reply):
+		c.endpoint.doubt()
 		return &refusal{bytes.Clone(reply)}
 	case step == greetPing, step == greetOpen:
 	case step == greetVersion && !memcache.KnowsMeta(reply):

@@ -183,9 +183,7 @@ func (c *conn) pair(reply []byte) error {
 		c.endpoint.complainOfPassword()
 	}
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
-		if !c.endpoint.isFormer() {
-			c.endpoint.server.doubt()
-		}
+		c.endpoint.doubt()
 		if c.hold != nil && c.holdRefused(r, reply) {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 			return nil
@@ -237,6 +235,7 @@ func (c *conn) skipReply(reply []byte) {
 	case r.state&isBlocking != 0 && resp.IsError(reply):
 		c.failRequests(c.close(), &refusal{resp.AppendCannotWait(nil, r.command, reply)})
 	case resp.IsOutOfService(reply):
+		c.endpoint.doubt()
 		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
 	case resp.IsError(reply):
 		c.endpoint.complainOfQueued(reply)

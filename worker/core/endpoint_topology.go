@@ -62,10 +62,10 @@ func (l *loop) relocate(t *link.PoolTopology) {
 // doubtPause is the least time between two doubts about a server, in ns.
 const doubtPause = int64(200 * time.Millisecond)
 
-// doubt tells the master that whoever is at the server's address does not do its work: perhaps the topology is out of date.
-func (s *server) doubt() {
-	l := s.pool.l
-	if !s.discovers() || l.master == nil || s.doubtedAt != 0 && l.now-s.doubtedAt < doubtPause {
+// doubt tells the master that whoever is at this address does not do the server's work: perhaps the topology is out of date.
+func (e *endpoint) doubt() {
+	s, l := e.server, e.pool.l
+	if e.isFormer() || !s.discovers() || l.master == nil || s.doubtedAt != 0 && l.now-s.doubtedAt < doubtPause {
 		return
 	}
 	s.doubtedAt = l.now

@@ -253,3 +253,38 @@ func TestServerIsDoubted(t *testing.T) {
 		t.Errorf("of a server that stays where it is, the master hears of %d doubts", n)
 	}
 }
+
+// So it is when the server refuses what is in a transaction, or, in pools whose requests wait, the first word on a connection.
+func TestServerIsDoubtedEarly(t *testing.T) {
+	doubts := func(r *rig, l *loop) (n int) {
+		for _, m := range r.heard(l) {
+			if m.Kind == link.Stale {
+				n++
+			}
+		}
+		return n
+	}
+	r, l, _ := discovering(t)
+	c := r.connect("c", 0, 0)
+	c.send(slices.Concat(redisRequestOf("MULTI"), redisRequestOf("SET", "k", "v"), redisRequestOf("EXEC")))
+	r.turn()
+	r.servers[0].conns[0].send([]byte("+OK\r\n-READONLY You can't write against a read only replica.\r\n-EXECABORT Transaction discarded\r\n"))
+	r.turn()
+	if n := doubts(r, l); n != 1 {
+		t.Errorf("with a transaction, the master hears of %d doubts", n)
+	}
+
+	r, l, _ = discovering(t, func(p *link.Pool) { p.FailoverWait = time.Minute })
+	c = r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	r.servers[0].conns[0].send([]byte("-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"))
+	r.turn()
+	if n := doubts(r, l); n != 1 {
+		t.Errorf("with a connection, the master hears of %d doubts", n)
+	}
+	r.advance(time.Minute)
+	if got := string(c.take()); !strings.HasSuffix(got, "; not executed\r\n") {
+		t.Errorf("in the end the client gets %q", got)
+	}
+}

@@ -110,10 +110,13 @@ func TestE2ESentinels(t *testing.T) {
 }
 
 // A master that is told itself to let its replica be the master says so to Pinion, once it refuses what it is asked. Sentinels do not
-// notice for longer than this test takes.
+// notice for as long as they wait for a master that is down, and longer.
 func TestE2EMasterPassesOn(t *testing.T) {
 	t.Parallel()
 	s := rig.SentinelShard(t, 1)
+	for _, sentinel := range s.Sentinels {
+		sentinel.Dial().WantDo("+OK\r\n", "SENTINEL", "SET", rig.Master, "down-after-milliseconds", "600000")
+	}
 	p := sentinelPool(t, s, "failover_wait: 60000")
 	clients := oneClientPerWorker(t, p.Proxy)
 	for _, c := range clients {
