@@ -154,6 +154,9 @@ func (e *noDatabase) Error() string {
 // onlySessionsAsk tells whether a connection has failed for what only sessions ask for, a database or RESP3. Other connections to the
 // server do not.
 func onlySessionsAsk(err error) bool {
-	var db *noDatabase
-	return err == errNoRESP3 || err == errNoMeta || err == errOpenTransaction || errors.As(err, &db)
+	var (
+		db   *noDatabase
+		told *sessionRefusal
+	)
+	return errors.As(err, &told) || err == errNoRESP3 || err == errNoMeta || err == errOpenTransaction || errors.As(err, &db)
 }

@@ -197,7 +197,10 @@ func (c *conn) pair(reply []byte) error {
 		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 	}
 	var err error
-	if r.isTransaction() {
+	switch {
+	case r.command == toldCommand:
+		err = c.noteTold(r, reply)
+	case r.isTransaction():
 		err = c.noteTransaction(reply)
 	}
 	c.endpoint.pool.l.answer(r, reply, &c.stream)

@@ -12,13 +12,16 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
@@ -101,6 +104,49 @@ func (c *client) dedicatedTo(server int) *conn {
 	}
 	return nil
 }
+
+// selectDedicated has the client's own connections use the database that it has selected. Those that have a purpose alone keep theirs.
+func (c *client) selectDedicated(g *greeting) {
+	for _, own := range slices.Clone(c.session.dedicated) {
+		if own.own.purposes&aloneOnly == 0 && own.greeting != g {
+			own.greeting = g
+			if own.state >= connGreeting { // else it says so when it is open
+				own.tell(resp.AppendBulkString(resp.AppendBulkString(resp.AppendArray(nil, 2), "SELECT"), strconv.Itoa(g.db)))
+			}
+		}
+	}
+}
+
+// tell sends a request whose reply nobody waits for, and on which what the client asks next depends: if the server refuses it, the
+// connection ends.
+func (c *conn) tell(request []byte) {
+	r := c.endpoint.pool.l.requests.get()
+	r.command = toldCommand
+	c.send(r, request, nil)
+}
+
+// toldCommand is that of requests that servers are told on behalf of a client's session.
+var toldCommand = &resp.Command{Name: "told"}
+
+// noteTold is called with the reply to what the server was told, and returns why the connection ends, if it does. A client whose
+// subscription the server refuses to take again ends, too: it would listen to what nobody tells it.
+func (c *conn) noteTold(r *request, reply []byte) error {
+	switch {
+	case !resp.IsError(reply):
+		return nil
+	case resp.IsOutOfService(reply):
+		return &refusal{bytes.Clone(reply)}
+	case r.state&isSubscription != 0 && c.own.client != nil && c.own.client.life == clientOpen:
+		c.own.client.leave()
+	}
+	return &sessionRefusal{refusal{bytes.Clone(reply)}}
+}
+
+// sessionRefusal is an error reply of a server to what it was told. Other connections to it do without.
+type sessionRefusal struct{ refusal refusal }
+
+func (e *sessionRefusal) Error() string { return e.refusal.Error() }
+func (e *sessionRefusal) Unwrap() error { return &e.refusal }
 
 // release is called when the client does not need its connection for that purpose any more. Requests that are on it are
 // answered first. Without another purpose the server must not treat it differently from a fresh one then.

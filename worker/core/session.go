@@ -161,6 +161,7 @@ func (c *client) greetAs(version resp.Version, db int) {
 		c.checkSubscriptions()
 	}
 	c.retrack()
+	c.selectDedicated(g)
 }
 
 // beginRequest changes what changes with each request.

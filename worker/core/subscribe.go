@@ -71,7 +71,7 @@ func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 	}
 	s := c.ownSubscriptions()
 	for i := range s.serversOf(server) {
-		if _, err := c.dedicate(i, forSubscription); err != nil {
+		if _, err := c.subscribedConn(i); err != nil {
 			*c.pool.counters[link.ForwardError]++
 			c.failSubscription(c.pool.errorText(err))
 			return

@@ -87,17 +87,29 @@ func (c *client) subscribeAgain(s *server) (done bool) {
 	case own != nil && own.own.purposes&forSubscription != 0:
 		return true
 	}
-	if _, err := c.dedicate(s.index, forSubscription); err != nil {
-		return false
+	_, err := c.subscribedConn(s.index)
+	return err == nil
+}
+
+// subscribedConn returns the client's own connection to a server, over which it is subscribed to all that it has there.
+func (c *client) subscribedConn(server int) (*conn, error) {
+	own := c.dedicatedTo(server)
+	if own != nil && own.own.purposes&forSubscription != 0 {
+		return own, nil
 	}
+	own, err := c.dedicate(server, forSubscription)
+	if err != nil {
+		return nil, err
+	}
+	subs := c.session.subscriptions
 	for kind := range subs.byName {
-		for name, server := range subs.byName[kind] {
-			if server == everywhere || server == s.index {
-				c.tell(s.index, subscribeNames[kind], name)
+		for name, on := range subs.byName[kind] {
+			if on == everywhere || on == server {
+				c.tell(server, subscribeNames[kind], name)
 			}
 		}
 	}
-	return true
+	return own, nil
 }
 
 // tell sends a request about a subscription of which the client hears nothing.
@@ -105,7 +117,7 @@ func (c *client) tell(server int, request, name string) {
 	l := c.pool.l
 	l.scratch = appendSubscription(l.scratch[:0], request, []byte(name))
 	r := l.requests.get()
-	r.state = isSubscription
+	r.command, r.state = toldCommand, isSubscription
 	c.dedicatedTo(server).send(r, l.scratch, nil)
 }
 

@@ -164,9 +164,6 @@ func (c *client) trackedConn(server int) (*conn, error) {
 	return own, nil
 }
 
-// tell sends a request whose reply nobody waits for.
-func (c *conn) tell(request []byte) { c.send(c.endpoint.pool.l.requests.get(), request, nil) }
-
 // tellAllTracking sends a request over all connections of the client that track.
 func (c *client) tellAllTracking(request []byte) {
 	for _, own := range c.session.dedicated {
