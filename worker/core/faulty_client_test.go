@@ -26,11 +26,13 @@ type faultyClient struct {
 	number int
 	seq    int
 	modest bool // asks for little at a time
+	plain  bool // sets nothing
 	victim bool
 	reset  bool // the kernel has told the worker so
 	ends   bool // has said what ends the connection
 	asks   []byte
 
+	session faultySession
 	aborted bool // a request of the last transaction was refused
 	got     []byte
 	waits   []wait
@@ -44,6 +46,15 @@ type wait struct {
 	servers []*faultyServer
 	large   bool
 	watched bool // may be null, if the connection on which it was watched has ended or keys have moved
+
+	or         []byte                  // this will do as well
+	meets      func(reply []byte) bool // in the place of want
+	then       func()                  // is called with the right reply
+	fails      func()                  // is called with an error
+	keys       []string                // whose values it tells
+	silent     bool                    // there is none
+	subscribes bool                    // is a confirmation
+	moves      bool                    // with it goes all that the client has read
 }
 
 const (
@@ -54,7 +65,7 @@ const (
 func (w *faultyWorld) addClient() {
 	p := w.pools[w.random.IntN(len(w.pools))]
 	w.numbers++
-	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2)}
+	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2), plain: w.one(3), session: newFaultySession(p)}
 	w.happens("c%d connects", c.number)
 	c.peer = &peer{name: fmt.Sprint("c", c.number), deaf: true} // the world receives for it
 	var err error
@@ -156,7 +167,12 @@ func (c *faultyClient) key(w *faultyWorld, large bool) string {
 	if large {
 		size = w.random.IntN(largeValue)
 	}
-	return fmt.Sprintf("c%d:%d:%x:%d", c.number, c.seq, w.random.Uint32(), size)
+	marks := c.session.marks()
+	key := fmt.Sprintf("c%d:%d:%x.%s:%d", c.number, c.seq, w.random.Uint32(), marks, size)
+	if strings.HasSuffix(marks, "1") {
+		c.session.reads[key], c.session.reads["t"+key] = c.session.era, c.session.era
+	}
+	return key
 }
 
 // askOf asks one server for something small.
@@ -172,6 +188,9 @@ func (c *faultyClient) askOf(w *faultyWorld, s *faultyServer) {
 // ask says one more request.
 func (c *faultyClient) ask(w *faultyWorld) {
 	c.seq++
+	if c.askSession(w) {
+		return
+	}
 	large := !c.modest && w.one(8)
 	key := c.key(w, large)
 	name := "get"
@@ -209,13 +228,14 @@ func (c *faultyClient) askTransaction(w *faultyWorld, large bool) {
 		c.waits = append(c.waits, wait{asks: asks[:min(len(asks), 200)], want: want, servers: servers, large: large})
 	}
 	first := "t" + c.key(w, large)
-	watched := w.one(3)
+	watched := c.session.caching == "" && w.one(3) // WATCH would be what CLIENT CACHING is about
 	if watched {
 		say([]byte("+OK\r\n"), c.pool.servers, "WATCH", first)
 		c.seq++
 	}
 	say([]byte("+OK\r\n"), nil, "MULTI")
 	var replies [][]byte
+	var keys []string
 	for i := range 1 + w.random.IntN(4) {
 		c.seq++
 		key := first
@@ -223,12 +243,18 @@ func (c *faultyClient) askTransaction(w *faultyWorld, large bool) {
 			for key = "t" + c.key(w, large); c.pool.owner(key) != c.pool.owner(first); key = "t" + c.key(w, large) {
 			}
 		}
+		keys = append(keys, key)
 		words := [][]string{{"get", key}, {"set", key, valueOf(key)}, {"mget", key, first}}[w.random.IntN(3)]
 		replies = append(replies, executeRedis(words))
 		say([]byte("+QUEUED\r\n"), c.pool.servers, words...) // if one is ejected, keys live elsewhere
 	}
+	if w.one(8) {
+		say([]byte("+OK\r\n"), nil, "DISCARD")
+		return
+	}
 	say(blockReply(replies), c.pool.servers, "EXEC")
 	c.waits[len(c.waits)-1].watched = watched
+	c.waits[len(c.waits)-1].keys = keys
 }
 
 // put queues a request and what is to come of it.
@@ -245,7 +271,7 @@ func (c *faultyClient) put(w *faultyWorld, large bool, name string, keys ...stri
 	if silent {
 		return
 	}
-	r.asks, r.large = asks[:min(len(asks), 200)], large
+	r.asks, r.large, r.keys = asks[:min(len(asks), 200)], large, keys
 	for _, key := range keys {
 		if s := c.pool.owner(key); !slices.Contains(r.servers, s) {
 			r.servers = append(r.servers, s)
@@ -397,6 +423,10 @@ func (c *faultyClient) receive(w *faultyWorld) (busy bool) {
 
 // hears compares a reply.
 func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
+	if isPushed(reply) {
+		c.hearsPush(w, reply)
+		return
+	}
 	w.answered++
 	w.happens("%s hears %.60q… %d", c.name, reply, len(reply))
 	if len(c.waits) == 0 {
@@ -407,19 +437,25 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 	}
 	r := c.waits[0]
 	c.waits = c.waits[1:]
-	if bytes.Equal(reply, r.want) {
-		if strings.HasSuffix(r.asks, "EXEC\r\n") {
+	if r.isMet(reply) {
+		if r.then != nil {
+			r.then()
+		}
+		if strings.HasSuffix(r.asks, "EXEC\r\n") || strings.HasSuffix(r.asks, "DISCARD\r\n") {
 			c.aborted = false
 		}
 		return
 	}
 	w.errors++
+	if r.fails != nil {
+		r.fails()
+	}
 	if c.aborted && bytes.Equal(reply, resp.AppendError(nil, resp.ExecAbort)) {
 		c.aborted = false
 		return
 	}
 	c.aborted = c.aborted || bytes.Equal(r.want, queuedReply) || strings.HasPrefix(r.asks, "*2\r\n$5\r\nWATCH")
-	if r.watched && string(reply) == "*-1\r\n" && (c.aborted || len(w.shortage.texts()) > 0 || slices.ContainsFunc(r.servers, func(s *faultyServer) bool { return s.victim })) {
+	if r.watched && (string(reply) == "*-1\r\n" || string(reply) == "_\r\n") && (c.aborted || len(w.shortage.texts()) > 0 || slices.ContainsFunc(r.servers, func(s *faultyServer) bool { return s.victim })) {
 		return
 	}
 	if r.parts != nil && !resp.IsError(reply) {
@@ -429,6 +465,14 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 	if !c.mayHear(w, r, reply) {
 		w.t.Fatalf("%s gets %.300q, want %.300q, to %q to %v", c.name, reply, r.want, r.asks, namesOf(r.servers))
 	}
+}
+
+// isMet tells whether this is the right reply.
+func (r *wait) isMet(reply []byte) bool {
+	if r.meets != nil {
+		return r.meets(reply)
+	}
+	return bytes.Equal(reply, r.want) || r.or != nil && bytes.Equal(reply, r.or)
 }
 
 func namesOf(servers []*faultyServer) (names []string) {
@@ -497,7 +541,7 @@ func isKnown(reply []byte) bool {
 func (c *faultyClient) mayEnd(w *faultyWorld) {
 	s := w.shortage
 	switch {
-	case c.victim, c.ends:
+	case c.victim, c.ends, c.mayBeEnded(w):
 	case !c.modest && (s.memory || s.limit):
 	default:
 		w.t.Fatalf("%s, which has done nothing wrong, is closed; it waits for %d replies", c.name, len(c.waits))

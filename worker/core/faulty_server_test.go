@@ -9,11 +9,10 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -25,12 +24,14 @@ import (
 
 // faultyPool is a pool as its clients know it.
 type faultyPool struct {
-	index    int
-	protocol link.Protocol
-	perKey   bool
-	repeats  bool // reads may come twice
-	servers  []*faultyServer
-	keys     *shard.Map // with all servers live
+	index     int
+	protocol  link.Protocol
+	perKey    bool
+	repeats   bool // reads may come twice
+	db        int
+	databases int // 0: no others
+	servers   []*faultyServer
+	keys      *shard.Map // with all servers live
 }
 
 // faultyServer is a server that may do anything while it is a victim.
@@ -45,18 +46,6 @@ type faultyServer struct {
 	talks     map[*peer]*faultyTalk
 }
 
-// faultyTalk is a server's side of one connection.
-type faultyTalk struct {
-	requests []byte
-	replies  [][]byte
-	sent     int            // bytes of replies[0]
-	last     map[string]int // the last request of each client
-	sour     int            // so many of the next replies are errors
-	block    [][]byte       // replies to what has come since MULTI; nil: not in a transaction
-	dirty    bool           // one of them was an error
-	spoiled  bool           // it has sent what is no reply
-}
-
 // whyNot is what a server may say instead of what it is asked for.
 var whyNot = map[link.Protocol]string{
 	link.Redis: "-LOADING Redis is loading the dataset in memory\r\n", link.Memcache: "SERVER_ERROR out of memory storing object\r\n",
@@ -64,7 +53,11 @@ var whyNot = map[link.Protocol]string{
 
 func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 	var names []string
-	for i := range 2 + w.random.IntN(3) {
+	count := 2 + w.random.IntN(3)
+	if protocol == link.Redis && w.one(5) {
+		count = 1
+	}
+	for i := range count {
 		names = append(names, fmt.Sprintf("%c%d", protocol[0], i))
 	}
 	spec := w.redisPool(names...)
@@ -90,7 +83,10 @@ func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 	if w.waits.IntN(3) == 0 {
 		spec.FailoverWait = time.Duration(1+w.waits.IntN(2000)) * time.Millisecond
 	}
-	p := &faultyPool{index: index, protocol: protocol, repeats: spec.FailoverWait > 0}
+	if protocol == link.Redis && w.one(2) {
+		spec.Databases = 4
+	}
+	p := &faultyPool{index: index, protocol: protocol, repeats: spec.FailoverWait > 0, db: spec.DB, databases: spec.Databases}
 	if w.one(2) {
 		spec.MGetErrors = link.MGetErrorsPerKey
 		p.perKey = protocol == link.Redis
@@ -144,7 +140,7 @@ func executeRedis(args []string) []byte {
 		return []byte("+PONG\r\n")
 	case "get":
 		return resp.AppendBulkString(nil, valueOf(args[1]))
-	case "brpop":
+	case "brpop", "blpop":
 		return resp.AppendBulkString(resp.AppendBulkString(resp.AppendArray(nil, 2), args[1]), valueOf(args[1]))
 	case "incr":
 		return resp.AppendInt(nil, numberOf(args[1]))
@@ -198,70 +194,6 @@ func executeMemcache(words []string) []byte {
 	panic("no server knows " + words[0])
 }
 
-// take reads what has arrived and queues the replies.
-func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
-	t := s.talks[c]
-	if t == nil {
-		t = &faultyTalk{last: map[string]int{}}
-		s.talks[c] = t
-	}
-	c.deaf = false
-	c.pull()
-	c.deaf = true
-	if len(c.got) > 0 {
-		w.happens("%s reads %.60q… %d", c.name, c.got, len(c.got))
-	}
-	t.requests = append(t.requests, c.take()...)
-	for {
-		words, n := s.pool.parse(w, t.requests)
-		if n == 0 {
-			return t
-		}
-		t.requests = t.requests[n:]
-		s.check(w, t, words)
-		reply := t.executeRedis
-		if s.pool.protocol == link.Memcache {
-			reply = executeMemcache
-		}
-		text := reply(words)
-		if t.sour > 0 {
-			t.sour--
-			text = []byte(whyNot[s.pool.protocol])
-			t.dirty = t.block != nil
-			if s.pool.repeats && t.block == nil {
-				t.refuse(w, words)
-			}
-		}
-		t.replies = append(t.replies, text)
-	}
-}
-
-// executeRedis is executeRedis for a connection that may be in a transaction.
-func (t *faultyTalk) executeRedis(words []string) []byte {
-	switch words[0] {
-	case "MULTI":
-		t.block, t.dirty = [][]byte{}, false
-		return []byte("+OK\r\n")
-	case "EXEC":
-		reply := blockReply(t.block)
-		if t.dirty {
-			reply = resp.AppendError(nil, resp.ExecAbort)
-		}
-		t.block = nil
-		return reply
-	}
-	if t.block == nil {
-		return executeRedis(words)
-	}
-	t.block = append(t.block, executeRedis(words))
-	return []byte("+QUEUED\r\n")
-}
-
-// blockReply returns the reply to EXEC.
-func blockReply(replies [][]byte) []byte {
-	return append(resp.AppendArray(nil, len(replies)), bytes.Join(replies, nil)...)
-}
-
 // parse returns the words of the request at the front of b, and its length.
 func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
 	if p.protocol == link.Memcache {
@@ -292,16 +224,20 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 	if inBlock := len(words) > 1 && strings.HasPrefix(words[1], "t"); inBlock != (t.block != nil) && words[0] != "EXEC" {
 		w.t.Fatalf("server %s gets %.200q; in a transaction: %v", s.name, words, t.block != nil)
 	}
-	if len(words) < 2 || !strings.Contains(words[1], ":") {
+	key := keyOf(words)
+	if key == "" {
 		return
 	}
-	id := words[0] + " " + words[1]
+	if s.pool.protocol == link.Redis {
+		t.checkMarks(w, words, key)
+	}
+	id := words[0] + " " + key
 	repeats := s.pool.repeats && strings.HasSuffix(strings.ToLower(words[0]), "get") && s.pool.protocol == link.Redis
 	if w.executed[id] && !repeats {
 		w.t.Fatalf("server %s is asked twice: %.200q", s.name, id)
 	}
 	w.executed[id] = true
-	parts := strings.Split(words[1], ":")
+	parts := strings.Split(key, ":")
 	seq, _ := strconv.Atoi(parts[1])
 	if last, known := t.last[parts[0]]; known && seq <= last {
 		w.t.Fatalf("server %s gets request %d of %s after request %d", s.name, seq, parts[0], last)
@@ -309,35 +245,15 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 	t.last[parts[0]] = seq
 }
 
-// refuse forgets a request that is not executed: it may come again, but not after a later one of the same client.
-func (t *faultyTalk) refuse(w *faultyWorld, words []string) {
-	if len(words) > 1 && strings.Contains(words[1], ":") {
-		delete(w.executed, words[0]+" "+words[1])
-		t.last[strings.Split(words[1], ":")[0]]--
+// keyOf returns what tells a request from all others; empty: nothing does.
+func keyOf(words []string) string {
+	switch {
+	case words[0] == "PUBLISH" || words[0] == "SPUBLISH":
+		return words[2]
+	case len(words) < 2 || !strings.Contains(words[1], ":") || strings.HasSuffix(words[0], "SUBSCRIBE"):
+		return ""
 	}
-}
-
-// write sends some of what is to be answered, and tells whether that was anything.
-func (t *faultyTalk) write(c *peer, most int) bool {
-	busy := false
-	for len(t.replies) > 0 && most > 0 && c.fd >= 0 {
-		b := t.replies[0][t.sent:]
-		b = b[:min(len(b), most)]
-		n, err := sock.Send(c.fd, b)
-		if err != nil && err != unix.EAGAIN {
-			t.replies, t.sent = nil, 0
-			return true
-		}
-		busy = busy || n > 0
-		most -= n
-		t.sent += n
-		if t.sent == len(t.replies[0]) {
-			t.replies, t.sent = t.replies[1:], 0
-		} else if n < len(b) {
-			break
-		}
-	}
-	return busy
+	return words[1]
 }
 
 // serveAll does everything that there is to do.
@@ -348,6 +264,9 @@ func (s *faultyServer) serveAll(w *faultyWorld) (busy bool) {
 			continue
 		}
 		t := s.take(w, c)
+		if due := t.until != 0 && w.now >= t.until; !w.storm || due || w.one(4) {
+			busy = t.release(w) || busy
+		}
 		busy = t.write(c, 1<<30) || busy
 		if c.ended && len(t.replies) == 0 || t.spoiled {
 			c.hangUp()
@@ -393,6 +312,12 @@ func (w *faultyWorld) serverActs(s *faultyServer) {
 	most := 1 << 30
 	if w.one(2) {
 		most = w.random.IntN(200)
+	}
+	if w.one(3) {
+		t.release(w)
+	}
+	if w.one(2) {
+		t.speak(w)
 	}
 	t.write(c, most)
 	if s.pool.protocol == link.Redis && t.sent == 0 && w.one(30) && len(t.replies) > 0 {
@@ -444,6 +369,9 @@ func (s *faultyServer) misbehave(w *faultyWorld, c *peer) {
 	case 7:
 		w.breaks("refusal", "%s refuses", s.name)
 		s.refuse()
+		if w.one(3) { // with its path
+			w.must(os.RemoveAll(s.path))
+		}
 		for _, c := range s.conns {
 			c.hangUp()
 		}

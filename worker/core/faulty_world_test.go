@@ -63,8 +63,8 @@ func TestFaultyWorlds(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d worlds, %d faults, %d requests answered, %d of them with an error, %d ejections of servers that were at fault",
-		worlds, total.faults, total.answered, total.errors, total.ejections)
+	t.Logf("%d worlds, %d faults, %d requests answered, %d of them with an error, %d pushes, %d ejections of servers that were at fault",
+		worlds, total.faults, total.answered, total.errors, total.pushed, total.ejections)
 	t.Logf("faults: %v", total.kinds)
 	if worlds > 5 && (total.errors == 0 || total.errors > total.answered/2) {
 		t.Error("that proves little: either nothing breaks or nothing works")
@@ -73,8 +73,8 @@ func TestFaultyWorlds(t *testing.T) {
 
 // tally is what all worlds add up to.
 type tally struct {
-	faults, answered, errors, ejections int
-	kinds                               map[string]int
+	faults, answered, errors, pushed, ejections int
+	kinds                                       map[string]int
 }
 
 // faultyWorld is a rig in which things break. Time in it is cut into storms, in which some are victims and others must
@@ -91,6 +91,7 @@ type faultyWorld struct {
 	names   map[string]chan answer // of look-ups, by worker and server
 	pending []pendingName
 	numbers int // clients so far
+	stints  int // of servers' connections that have pushed
 	known   map[*client]*faultyClient
 
 	shortage shortage
@@ -368,6 +369,18 @@ func (w *faultyWorld) unsettled() string {
 			return fmt.Sprintf("%s has %d bytes to send and waits for %d replies", c.name, len(c.asks), len(c.waits))
 		}
 	}
+	for _, c := range w.clients {
+		if c.fd >= 0 && !c.ended {
+			if left := c.unheard(w); left != "" {
+				return left
+			}
+		}
+	}
+	for _, s := range w.servers {
+		if left := s.unheardOf(w); left != "" {
+			return left
+		}
+	}
 	for _, l := range w.workers {
 		idle := l.heldByIdleConns() + int64(l.clients*clientBytes)
 		for c := range l.everyClient {
@@ -418,8 +431,15 @@ func (w *faultyWorld) prove() {
 	w.shortage = shortage{}
 	for _, c := range w.clients {
 		c.victim = false
-		for _, s := range c.pool.servers {
-			c.askOf(w, s)
+		if c.free(w) {
+			for _, s := range c.pool.servers {
+				c.askOf(w, s)
+			}
+		}
+	}
+	for _, s := range w.servers {
+		for _, t := range s.open() {
+			t.speak(w)
 		}
 	}
 	w.rest()
