@@ -34,6 +34,8 @@ const (
 	LargeTransaction    = "ERR transaction is larger than max_request_bytes"
 	ExecAbort           = "EXECABORT Transaction discarded because of previous errors."
 
+	CrossSlotKeys = "CROSSSLOT Keys in request don't hash to the same slot" // in a pool of a Redis Cluster, in whose words it is
+
 	SyntaxError  = "ERR syntax error"
 	NotAnInteger = "ERR value is not an integer or out of range"
 )

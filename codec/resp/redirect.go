@@ -82,3 +82,9 @@ func readNumber(text []byte, most int) (n int, ok bool) {
 	n, err := strconv.Atoi(string(text))
 	return n, err == nil && n >= 0 && n <= most && string(text) == strconv.Itoa(n)
 }
+
+// AppendHidden appends what a client gets in place of a MOVED or ASK that cannot be followed: with the words of the node in first place
+// it would take itself for a client of the cluster.
+func AppendHidden(dst, reply []byte) []byte {
+	return AppendError(dst, "ERR the cluster answers "+failureText(reply))
+}

@@ -8,6 +8,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -55,8 +56,8 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 		return
 	}
 	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
-	if server >= 0 {
-		own, err = c.dedicate(server, forBlocking)
+	if at := p.placement.index(server); at >= 0 {
+		own, err = c.dedicate(at, forBlocking)
 	}
 	if err != nil {
 		*p.counters[link.ForwardError]++
@@ -71,6 +72,9 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 	}
 	c.push(r)
 	own.own.patience = patience
+	if p.cluster != nil && len(b) <= maxRefusedBytes {
+		own.own.again, own.own.slot, own.own.moves = bytes.Clone(b), server, 0
+	}
 	c.changeSession(func(s *session) { s.waitsOn, s.waitsFor = own, append(s.waitsFor[:0], key...) })
 	c.waitBehind()
 	own.sendBehind(r, before, b, &c.stream)
@@ -224,6 +228,9 @@ func (c *conn) isBlocked() bool { return c.head != nil && c.head.state&isBlockin
 
 // unblockMisplaced calls off the requests that wait for keys which live on another server now.
 func (p *pool) unblockMisplaced() {
+	if p.cluster != nil { // nodes tell themselves
+		return
+	}
 	for _, s := range p.servers {
 		for _, c := range slices.Backward(s.primary.dedicated.all) {
 			client := c.own.client

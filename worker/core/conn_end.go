@@ -96,6 +96,7 @@ func (c *conn) failRequests(queue *request, err error) {
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
+		c.passed(r)
 		switch {
 		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil, err == errCalledOff:
 		case err == unix.ETIMEDOUT:
@@ -129,6 +130,7 @@ func (c *conn) forgetQueue(queue *request) {
 		queue = r.behind
 		r.behind = nil
 		r.state &^= inConn
+		c.passed(r)
 		c.endHold(r)
 		l := c.endpoint.pool.l
 		switch {

@@ -35,6 +35,8 @@ const (
 
 	// mostCopied is how many bytes of requests are kept for a connection until they are answered. Those beyond are not sent again.
 	mostCopied = 1 << 20
+	// mostCopiedOfNode is the same of a cluster, where a request that moves with its slot would fail.
+	mostCopiedOfNode = 16 << 20
 
 	// mostHeld and mostHeldBytes is how many requests of a worker may wait for a server. Those beyond fail at once.
 	mostHeld      = 1 << 16
@@ -50,6 +52,7 @@ type hold struct {
 	lead    stream.Output // of the first request that is not written as a whole: the part that is
 	copies  stream.Output // the bytes of the written requests that have isCopied
 	refused refusedRequests
+	aborts  []byte // of a cluster: what a part of the transaction at hand was refused with; empty: nothing
 }
 
 // written returns where the connection's output goes when it is written; h may be nil.
@@ -73,6 +76,7 @@ func (h *hold) drop(m *memory.Allocator) {
 	if h != nil {
 		h.lead.Drop(m)
 		h.copies.Drop(m)
+		h.aborts = h.aborts[:0]
 	}
 }
 
@@ -113,6 +117,14 @@ func (c *conn) holdRequests(queue *request, x *rest, err error) (others *request
 	h, l := c.hold, c.endpoint.pool.l
 	idle := err == io.EOF && queue == nil
 	h.down, h.cause = isOutage(err) && !idle, err
+	if cl := c.endpoint.pool.cluster; cl != nil {
+		cl.tellStale()
+		if h.down {
+			queue = cl.takeBack(queue, x, err)
+		}
+		x.drop(l.memory)
+		return queue
+	}
 	if h.down && c.endpoint.server.liveness().Alive() {
 		others = c.requeue(queue, x)
 	} else {
@@ -228,6 +240,9 @@ func (c *conn) sendHeld() {
 		}
 	}
 	c.awaitExpiry()
+	if p.cluster != nil {
+		p.cluster.connected()
+	}
 }
 
 // hasLeft tells whether the client of r, which has waited, has hung up meanwhile. It may read on, but it may have lost patience and ask
@@ -291,6 +306,12 @@ func (l *loop) endHolding() {
 				c.hold.crowded = true
 				c.armHold()
 			}
+		}
+	}
+	for _, p := range l.pools {
+		if p.cluster != nil {
+			p.cluster.crowded = true
+			p.cluster.hurry()
 		}
 	}
 }

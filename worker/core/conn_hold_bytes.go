@@ -19,7 +19,7 @@ func (c *conn) copyWritten(first *request) {
 	}
 	h.lead.Drain(m, h.lead.Len()-size) // of a request that was answered before it was written
 	for r := first; r != c.unsent; r = r.behind {
-		if (r.isRepeatable() || r.isRefusable()) && h.copies.Len()+int(r.bytes) <= mostCopied {
+		if c.copies(r) {
 			r.state |= isCopied
 			h.lead.Transfer(m, int(r.bytes), &h.copies)
 		} else {
@@ -29,6 +29,15 @@ func (c *conn) copyWritten(first *request) {
 	if at := c.lateAt(); at != math.MaxInt64 && (!c.deadlines.Armed() || at < c.deadlines.Due()) {
 		c.endpoint.pool.l.timers.Set(&c.deadlines, at)
 	}
+}
+
+// copies tells whether the bytes of r, which is written, are kept. Any request may be sent again that a node of a cluster has refused.
+func (c *conn) copies(r *request) bool {
+	kept := c.hold.copies.Len() + int(r.bytes)
+	if r.slot != 0 {
+		return kept <= mostCopiedOfNode && r.owner() != nil
+	}
+	return (r.isRepeatable() || r.isRefusable()) && kept <= mostCopied
 }
 
 // dropCopy is called when r, which has isCopied and was the first such, is answered.
@@ -83,7 +92,7 @@ func (x *rest) mayWait(r *request) bool {
 	case x.isWhole(r):
 		return r.state&isCopied != 0 && r.isRepeatable()
 	}
-	return !r.isTransaction() || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
+	return !r.isTransaction() || r.slot != 0 || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
 }
 
 // pass takes the bytes of r, the next request, off. They go to out, unless that is nil.

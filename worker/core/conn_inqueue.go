@@ -101,7 +101,15 @@ func (c *conn) pop() *request {
 	c.uncount(r)
 	r.behind = nil
 	r.state &^= inConn
+	c.passed(r)
 	return r
+}
+
+// passed is called when r leaves the in queue, which has passed a gate if the pool is a cluster.
+func (c *conn) passed(r *request) {
+	if r.slot != 0 {
+		c.endpoint.pool.cluster.left(r)
+	}
 }
 
 // uncount takes r, the head, out of the gauges of the queues. A server may answer a request before it has read all of it: the

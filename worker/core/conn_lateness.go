@@ -227,6 +227,7 @@ func (c *conn) withdraw(r, before *request) {
 	}
 	r.behind = nil
 	r.state &^= inConn
+	c.passed(r)
 	c.unbegun--
 	c.waitsNoMore(r)
 	n := &c.endpoint.counters

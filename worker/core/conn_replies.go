@@ -178,13 +178,24 @@ func (c *conn) pair(reply []byte) error {
 		return nil
 	}
 	*n[link.Responses]++
-	r := c.pop()
+	r, said := c.pop(), reply
+	if cl := c.endpoint.pool.cluster; cl != nil && resp.IsError(reply) && !c.discards {
+		var again bool
+		sent, blocks := r.sent, r.state&isBlocking != 0
+		if reply, again = cl.refused(c, r, reply); again && blocks {
+			*n[link.BlockingResponses]++
+			return nil
+		} else if again {
+			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-sent)]++
+			return nil
+		}
+	}
 	if c.lacksPassword(reply) {
 		c.endpoint.complainOfPassword()
 	}
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
 		c.endpoint.doubt()
-		if c.hold != nil && c.holdRefused(r, reply) {
+		if c.hold != nil && c.endpoint.pool.cluster == nil && c.holdRefused(r, reply) {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
 			return nil
 		}
@@ -201,7 +212,7 @@ func (c *conn) pair(reply []byte) error {
 	case r.command == toldCommand:
 		err = c.noteTold(r, reply)
 	case r.isTransaction():
-		err = c.noteTransaction(reply)
+		err = c.noteTransaction(said)
 	}
 	c.endpoint.pool.l.answer(r, reply, &c.stream)
 	if err == nil && c.own != nil {
@@ -234,6 +245,9 @@ func (c *conn) skipReply(reply []byte) {
 	r := c.head
 	r.skips--
 	c.discards = false
+	if c.endpoint.pool.cluster != nil && c.hold.noteSkipped(reply) {
+		return
+	}
 	switch {
 	case r.state&isBlocking != 0 && resp.IsError(reply):
 		c.failRequests(c.close(), &refusal{resp.AppendCannotWait(nil, r.command, reply)})

@@ -54,6 +54,10 @@ type ownConn struct {
 	published int64 // ns: when the server last sent a message of a channel
 	delayed   bool  // the kernel delays acknowledgements of those
 
+	again []byte // of a cluster: the request that waits in the node, in case that its slot moves
+	slot  int    // its slot
+	moves int    // how often it was sent elsewhere
+
 	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
 	calledOff bool   // the request that waits in the server is called off, see callOff
 	shut      bool   // hence the connection is shut for writing

@@ -21,6 +21,7 @@ type descriptorBudget struct {
 	fixed         int  // that are no connections of any kind, about
 	toServers     int  // of connections to servers
 	serverSockets int  // that those may need, all together
+	perServer     int  // connections that a server may have
 }
 
 // shareDescriptors reserves descriptors for server connections. If that is too many, each server gets fewer connections, none
@@ -29,13 +30,21 @@ func (l *loop) shareDescriptors(limit int) {
 	l.descriptors.spares = true
 	d := link.Divide(limit, len(l.spec.Listeners), l.spec.Pools)
 	l.descriptors.serverSockets = 0
+	l.descriptors.perServer = d.PerServer
 	for e := range l.endpoints {
-		e.conns = e.conns[:min(len(e.conns), d.PerServer)]
-		l.descriptors.serverSockets += len(e.conns)
+		l.descriptors.share(e)
 		if e.pool.spec.AutoEjectHosts {
 			l.descriptors.serverSockets++ // of the prober
 		}
 	}
+}
+
+// share reserves descriptors for the connections of an endpoint, which none has yet.
+func (d *descriptorBudget) share(e *endpoint) {
+	if d.perServer > 0 {
+		e.conns = e.conns[:min(len(e.conns), d.perServer)]
+	}
+	d.serverSockets += len(e.conns)
 }
 
 // forServers returns how many of limit descriptors are reserved for servers. The limit can change at any time.
@@ -92,6 +101,9 @@ func (l *loop) expected() int {
 	dedicated := 0
 	for _, p := range l.pools {
 		for _, s := range p.servers {
+			if len(s.primary.conns) == 0 { // a place without a node
+				continue
+			}
 			here, elsewhere := l.shared.ServerNow(p.index, s.index, link.DedicatedConnections)
 			dedicated += max(int(elsewhere)-int(here), 0)
 		}

@@ -18,7 +18,8 @@
 // slices (key_walk.go, fanout_merge.go). Large values go from the input to the output in the buffer that they came in.
 //
 // A client has a life (client.go), and a session, which goes with it wherever it is served (session.go). A pool places keys on
-// servers (placement.go); a server is what the ring knows, and where it is reached is its endpoint (server.go, endpoint.go).
+// servers (placement.go); a server is what the ring knows, and where it is reached is its endpoint (server.go, endpoint.go). Of a Redis
+// Cluster a key has a slot, which nodes pass on to each other while requests for it are under way: cluster.go and cluster_*.go.
 //
 // Which file a Redis request goes to, by its row in the command table: route_redis.go (one server, or a part to each), route_all.go
 // (all servers), route_local.go (no server: a table of functions, in local_*.go and in the files of the session's features).

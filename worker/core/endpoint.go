@@ -43,6 +43,9 @@ func newEndpoint(s *server, network, address string) *endpoint {
 		latency:  p.l.shared.Latency(slot, p.index, s.index),
 		heard:    sign(p.l.shared.Heard(slot, p.index, s.index)),
 	}
+	if network == link.ClusterNode { // a place without a node
+		return e
+	}
 	if network == "tcp" {
 		e.where.literal, _ = netip.ParseAddrPort(address)
 	}
@@ -57,11 +60,11 @@ func newEndpoint(s *server, network, address string) *endpoint {
 	return e
 }
 
-// endpoints calls do for each endpoint of each pool.
+// endpoints calls do for each endpoint of each pool, but for those of places without a node.
 func (l *loop) endpoints(do func(*endpoint) bool) {
 	for _, p := range l.pools {
 		for _, s := range p.servers {
-			if !do(s.primary) {
+			if len(s.primary.conns) > 0 && !do(s.primary) {
 				return
 			}
 		}

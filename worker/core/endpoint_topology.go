@@ -51,6 +51,10 @@ func (l *loop) relocate(t *link.PoolTopology) {
 		if p.name != t.Pool {
 			continue
 		}
+		if p.cluster != nil {
+			p.cluster.apply(l.spec.Topology.Pool(p.name))
+			continue
+		}
 		for _, s := range p.servers {
 			if at, ok := t.Primary(s.spec.Name); ok {
 				s.moveTo(at)
@@ -65,6 +69,10 @@ const doubtPause = int64(200 * time.Millisecond)
 // doubt tells the master that whoever is at this address does not do the server's work: perhaps the topology is out of date.
 func (e *endpoint) doubt() {
 	s, l := e.server, e.pool.l
+	if e.pool.cluster != nil {
+		e.pool.cluster.tellStale()
+		return
+	}
 	if e.isFormer() || !s.discovers() || l.master == nil || s.doubtedAt != 0 && l.now-s.doubtedAt < doubtPause {
 		return
 	}

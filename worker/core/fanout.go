@@ -50,7 +50,7 @@ type fanoutProtocol interface {
 
 // fanouts makes the fanouts of a pool's requests, one at a time, and keeps some for reuse. Loop only.
 type fanouts struct {
-	of      []int32  // for each server (index+1; 0 stands for none) its fragment of the request at hand, or -1
+	of      []int32  // for each server (index+1; 0 stands for none), of a cluster for each slot, its fragment of the request at hand, or -1
 	targets []target // for each fragment of it
 	order   []int32  // the numbers of its keys, fragment by fragment
 	replies [][]byte // to the fragments of the one that is being merged
@@ -71,7 +71,7 @@ const maxSpareFanouts = 256
 
 func newFanouts(p *pool) fanouts {
 	fs := fanouts{pool: p}
-	for range len(p.servers) + 1 {
+	for range p.placement.size() + 1 {
 		fs.of = append(fs.of, -1)
 	}
 	return fs

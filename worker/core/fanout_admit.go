@@ -51,7 +51,7 @@ func (c *conn) hasRoom() bool { return c.promised < gaugePart/2*c.gauge.limit }
 
 // hasRoomFor tells whether server has room for a fragment of a request of c, or is none that is live.
 func (c *client) hasRoomFor(server int) bool {
-	return server < 0 || c.serverConn(server).hasRoom()
+	return !c.pool.placement.has(server) || c.serverConn(server).hasRoom()
 }
 
 // isVain tells whether it makes no sense to send r, a fragment of f, which needs the least time if f is admitted; 0 = only one

@@ -47,7 +47,7 @@ func (c *client) beginDivision(b []byte, f *fanout, keys int) *keyWalk {
 		}
 		f.owner = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(f.owners.B))), keys)[:0]
 	}
-	d := &division{f: f, of: make([]int32, len(p.servers)+1)}
+	d := &division{f: f, of: make([]int32, len(p.fanouts.of))}
 	for i := range d.of {
 		d.of[i] = -1
 	}
@@ -115,6 +115,10 @@ func (d *division) drop(m *memory.Allocator) {
 
 // forwardOutput is forward for a request that consists of head and body; body is emptied.
 func (p *pool) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
+	if p.cluster != nil {
+		p.cluster.forwardOutput(r, c, server, head, body)
+		return
+	}
 	s := p.connFor(r, c, server)
 	if s == nil {
 		body.Drop(p.l.memory)

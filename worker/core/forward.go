@@ -22,6 +22,10 @@ func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 // forward sends b, a request of c or a fragment of one, to a server of the pool and lets r wait for the reply. in is as
 // for conn.send. server < 0: none is live.
 func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
+	if p.cluster != nil {
+		p.cluster.forward(r, c, server, b, in)
+		return
+	}
 	if s := p.connFor(r, c, server); s != nil {
 		s.send(r, b, in)
 	}
@@ -48,6 +52,9 @@ func (p *pool) connFor(r *request, c *client, server int) *conn {
 
 // serverConn returns the connection over which the client's requests for a server go, so that they keep their order.
 func (c *client) serverConn(server int) *conn {
+	if cl := c.pool.cluster; cl != nil {
+		server = cl.nodeOf(server)
+	}
 	if w := c.session.watch; w != nil && w.conn != nil && w.conn.endpoint.server.index == server {
 		return w.conn
 	}

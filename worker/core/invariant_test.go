@@ -32,7 +32,11 @@ func checkInvariants(t testing.TB, l *loop) {
 	checkTrackers(t, l)
 	unsent := map[*client]int{}
 	for _, p := range l.pools {
+		checkGates(t, p)
 		for _, s := range p.servers {
+			if len(s.primary.conns) == 0 { // a place without a node
+				continue
+			}
 			checkServer(t, s)
 			for _, c := range connsOf(s) {
 				for r := c.head; r != nil; r = r.behind {
@@ -248,6 +252,64 @@ func checkBegun(t testing.TB, c *conn) {
 }
 
 // checkLatencies: each reply is in one bucket.
+// checkGates compares what the gates of a cluster count with the queues of connections, and with what waits.
+func checkGates(t testing.TB, p *pool) {
+	t.Helper()
+	if p.cluster == nil {
+		return
+	}
+	cl := p.cluster
+	type at struct{ slot, node int }
+	outstanding := map[at]int32{}
+	for k, s := range p.servers {
+		for c := range s.primary.everyConn {
+			for r := c.head; r != nil; r = r.behind {
+				if r.slot > 0 {
+					outstanding[at{int(r.slot) - 1, k}]++
+				}
+			}
+		}
+	}
+	held, size, queues := 0, 0, 0
+	for slot := range cl.gates {
+		g := &cl.gates[slot]
+		for where, n := range outstanding {
+			if where.slot == slot && where.node != int(g.node) {
+				t.Fatalf("%d requests of slot %d are outstanding at node %d, beside node %d", n, slot, where.node, g.node)
+			}
+		}
+		if n := outstanding[at{slot, int(g.node)}]; n != g.out {
+			t.Fatalf("of slot %d %d requests are outstanding at node %d, %d are counted", slot, n, g.node, g.out)
+		}
+		q := g.queue
+		if q == nil {
+			continue
+		}
+		queues++
+		for _, w := range []*waitList{&q.back, &q.fresh} {
+			bytes := 0
+			for r := w.first; r != nil; r = r.behind {
+				held++
+				bytes += int(r.bytes)
+				if r.state&(inConn|isHeld) != inConn|isHeld || int(r.slot) != slot+1 || r.behind == nil && w.last != r {
+					t.Fatalf("the queue at the gate of slot %d is broken", slot)
+				}
+			}
+			if bytes != w.out.Len() {
+				t.Fatalf("%d bytes wait at the gate of slot %d, and %d are kept", bytes, slot, w.out.Len())
+			}
+			checkOutput(t, &w.out)
+			size += bytes
+		}
+		if q.isShut() && !cl.timer.Armed() {
+			t.Fatalf("nobody will look at the gate of slot %d", slot)
+		}
+	}
+	if held != cl.held || size != cl.bytes || queues != len(cl.waiting) {
+		t.Fatalf("%d requests of %d bytes wait at %d gates, counted are %d, %d and %d", held, size, queues, cl.held, cl.bytes, len(cl.waiting))
+	}
+}
+
 func checkLatencies(t testing.TB, s *server) {
 	t.Helper()
 	total := uint64(0)
@@ -313,6 +375,9 @@ func checkEmpty(t testing.TB, l *loop) {
 			t.Errorf("pool %q: client_connections is %d", p.name, *p.counters[link.ClientConnections])
 		}
 		for _, s := range p.servers {
+			if len(s.primary.conns) == 0 { // a place without a node
+				continue
+			}
 			for _, c := range connsOf(s) {
 				if c.head != nil || len(c.stream.Kept()) > 0 || c.stream.Out.Len() != 0 || c.deadlines.Armed() || c.state != connClosed {
 					t.Errorf("server %q: a connection is %v and still holds something", s.spec.Name, c.state)

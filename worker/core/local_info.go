@@ -28,8 +28,9 @@ func (c *client) info(cmd *resp.Command, b []byte, args []resp.Span, _ int) {
 	answers.Version = c.version()
 	answers.Own = own
 	for i := range p.placement.all {
-		if p.servers[i].liveness().Alive() || !slices.Contains(p.placement.live, true) {
-			answers.Servers = append(answers.Servers, p.serverNames[i])
+		s := p.servers[p.placement.index(i)]
+		if s.liveness().Alive() || !slices.Contains(p.placement.live, true) {
+			answers.Servers = append(answers.Servers, s.spec.Name)
 			p.fanouts.assign(f, i)
 		}
 	}
@@ -122,6 +123,9 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 		add(counter.Name, l.shared.SumPool(p.index, i))
 	}
 	for i, s := range p.servers {
+		if len(s.primary.conns) == 0 { // a place without a node
+			continue
+		}
 		text := fmt.Sprintf("name=%s,address=%s,weight=%d,state=%s", s.spec.Name, s.primary.address, s.spec.Weight, s.liveness().State())
 		text += s.followedInfo()
 		for k, counter := range link.ServerCounters {

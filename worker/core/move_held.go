@@ -22,6 +22,11 @@ func (g *outgoing) returnHeld() {
 			}
 		}
 	}
+	for _, p := range l.pools {
+		if p.cluster != nil {
+			p.cluster.takeReturned(clients, texts)
+		}
+	}
 	for c, returned := range clients {
 		if returned {
 			c.takeBackInput(texts)
@@ -29,9 +34,9 @@ func (g *outgoing) returnHeld() {
 	}
 }
 
-// takeReturned takes those requests off a connection that is down which go back to their clients.
-func (c *conn) takeReturned(clients map[*client]bool, texts map[*request]*stream.Output) {
-	returns := func(r *request) bool {
+// returning tells which requests go back to their clients, which it notes.
+func returning(clients map[*client]bool) func(r *request) bool {
+	return func(r *request) bool {
 		owner := r.owner()
 		if owner == nil {
 			return false
@@ -41,6 +46,11 @@ func (c *conn) takeReturned(clients map[*client]bool, texts map[*request]*stream
 		}
 		return clients[owner]
 	}
+}
+
+// takeReturned takes those requests off a connection that is down which go back to their clients.
+func (c *conn) takeReturned(clients map[*client]bool, texts map[*request]*stream.Output) {
+	returns := returning(clients)
 	if !c.hasRequest(returns) {
 		return
 	}
@@ -61,6 +71,30 @@ func (c *conn) takeReturned(clients map[*client]bool, texts map[*request]*stream
 		r = next
 	}
 	c.armHold()
+}
+
+// takeReturned takes those requests off the gates of a cluster which go back to their clients.
+func (cl *cluster) takeReturned(clients map[*client]bool, texts map[*request]*stream.Output) {
+	m, returns := cl.pool.l.memory, returning(clients)
+	for _, slot := range cl.waiting {
+		q := cl.gates[slot].queue
+		for _, w := range [...]*waitList{&q.back, &q.fresh} {
+			old := *w
+			*w = waitList{}
+			for r := old.first; r != nil; {
+				next, to := r.behind, &w.out
+				if r.behind = nil; returns(r) {
+					to = new(stream.Output)
+					texts[r] = to
+					cl.endWait(q, r)
+				} else {
+					w.first, w.last = chain(w.first, w.last, r)
+				}
+				old.out.Transfer(m, int(r.bytes), to)
+				r = next
+			}
+		}
+	}
 }
 
 // hasRequest tells whether there is such a request in the in queue.

@@ -13,7 +13,8 @@ import (
 
 // placement maps keys to servers, by their index in the pool, and follows which of them are live. Loop only.
 type placement struct {
-	ring    *shard.Map
+	ring    *shard.Map // nil: of a cluster, where a slot stands for the server that has it, see cluster.go
+	pool    *pool
 	servers []*server
 	live    []bool
 	random  bool    // places keys at random: any server has all keys, or none has
@@ -25,6 +26,9 @@ type placement struct {
 // newPlacement places the keys of p, a pool that has its servers, as its configuration says.
 func newPlacement(p *pool) (pl placement, err error) {
 	spec := p.spec
+	if spec.IsCluster() {
+		return placement{pool: p, servers: p.servers, live: make([]bool, len(p.servers)), strict: true}, nil
+	}
 	fn, ok := hash.ByName(spec.Hash)
 	if !ok {
 		return pl, fmt.Errorf("unknown hash %q", spec.Hash)
@@ -42,6 +46,7 @@ func newPlacement(p *pool) (pl placement, err error) {
 		weighted[i] = shard.Server{Name: s.Name, Weight: s.Weight}
 	}
 	pl = placement{
+		pool:    p,
 		ring:    shard.NewMap(distribution, fn, tag, weighted),
 		servers: p.servers,
 		live:    make([]bool, len(p.servers)),
@@ -53,17 +58,58 @@ func newPlacement(p *pool) (pl placement, err error) {
 	return pl, nil
 }
 
-// one returns the server on which key lives; -1: none is live.
-func (pl *placement) one(key []byte) int { return pl.ring.Server(key) }
+// one returns the server on which key lives, of a cluster its slot; -1: none is live.
+func (pl *placement) one(key []byte) int {
+	if pl.ring == nil {
+		return shard.Slot(key)
+	}
+	return pl.ring.Server(key)
+}
+
+// size returns how many values one may return, and all may call do with.
+func (pl *placement) size() int {
+	if pl.ring == nil {
+		return places
+	}
+	return len(pl.servers)
+}
+
+// index returns the index of the server that one or fixed has returned; negative: there is none at present.
+func (pl *placement) index(server int) int {
+	if pl.ring == nil {
+		return pl.pool.cluster.nodeOf(server)
+	}
+	return server
+}
+
+// numbered returns what stands for the n-th server that all calls do for.
+func (pl *placement) numbered(n int) int {
+	if pl.ring == nil {
+		return firstNode + pl.pool.cluster.masters[n]
+	}
+	return n
+}
+
+// has tells whether there is a server at present where one says.
+func (pl *placement) has(server int) bool { return pl.index(server) >= 0 }
 
 // fixed returns the one server for commands without a key: the one on which the key "placeholder" would live, as with
-// twemproxy (nc_request.c).
-func (pl *placement) fixed() int { return pl.one(fixedKey) }
+// twemproxy (nc_request.c). In a cluster any master will do.
+func (pl *placement) fixed() int {
+	if pl.ring == nil {
+		return noKey
+	}
+	return pl.one(fixedKey)
+}
 
 var fixedKey = []byte("placeholder")
 
-// all calls do for every server, live or not.
+// all calls do for every server, live or not; of a cluster for every master.
 func (pl *placement) all(do func(server int) bool) {
+	if pl.ring == nil {
+		pl.pool.cluster.everyMaster(do)
+		return
+	}
 	for i := range pl.servers {
 		if !do(i) {
 			return
@@ -76,7 +122,7 @@ func (pl *placement) divides() bool { return pl.strict && len(pl.servers) > 1 }
 
 // observe learns which servers are live, by any worker's finding.
 func (pl *placement) observe() {
-	if loadWord(pl.epoch) != pl.seen {
+	if pl.ring != nil && loadWord(pl.epoch) != pl.seen {
 		pl.rebuild()
 	}
 }
@@ -90,7 +136,7 @@ func (pl *placement) rebuild() {
 		s.awaitRetry(word)
 	}
 	pl.ring.SetLive(pl.live)
-	pl.servers[0].pool.replaced()
+	pl.pool.replaced()
 }
 
 // publish tells all workers that a liveness word has changed.

@@ -18,6 +18,7 @@ type pool struct {
 	name        string
 	spec        *link.Pool
 	placement   placement
+	cluster     *cluster // nil: its servers are those of its configuration
 	servers     []*server
 	serverNames []string       // in their order
 	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
@@ -70,6 +71,9 @@ func newPool(l *loop, index int) (*pool, error) {
 	}
 	if p.placement, err = newPlacement(p); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
+	if spec.IsCluster() {
+		p.cluster = newCluster(p)
 	}
 	p.fanouts = newFanouts(p)
 	p.watchIdle()

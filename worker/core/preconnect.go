@@ -18,7 +18,7 @@ type preconnectState struct {
 // preconnect opens every connection to every server, where the pool wants that. Failures show when a request needs them.
 func (l *loop) preconnect() {
 	for e := range l.endpoints {
-		if e.pool.spec.Preconnect {
+		if e.pool.spec.Preconnect && e.isWanted() {
 			e.preconnect()
 		}
 	}

@@ -117,6 +117,9 @@ func (c *client) noteMemcache(b []byte) {
 // refuseShards refuses a command whose keys live on several servers.
 func (c *client) refuseShards(cmd *resp.Command) []byte {
 	c.noteRefusal(cmd.Name, severalShards)
+	if c.pool.cluster != nil {
+		return resp.AppendError(c.pool.l.scratch[:0], resp.CrossSlotKeys)
+	}
 	return resp.AppendCrossShard(c.pool.l.scratch[:0], cmd)
 }
 

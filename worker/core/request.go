@@ -35,6 +35,7 @@ type request struct {
 	skips    int32     // replies before the one that answers it, which the client does not get; of a subscription on several servers: how many have not come
 	form     memcache.ReplyForm
 	state    requestState
+	slot     int16 // of a cluster: the slot that it passes, + 1; negative: by ASK, past its gate; 0: none
 }
 
 // requestState is in which queues a request is, what has become of it, and what counts it.

@@ -98,7 +98,7 @@ func (r *rig) start() {
 		shared, err := link.OpenShared(memory, counts, r.slots)
 		r.must(err)
 		l := r.addWorker(&link.Spec{
-			Generation: 1, Build: "1.2.3", Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
+			Generation: 1, Build: "1.2.3", Topology: link.StaticTopology(r.pools), Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
 			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit,
 		}, shared)
 		for i := range r.pools {

@@ -8,10 +8,15 @@ import "github.com/pinion-proxy/pinion/codec/resp"
 // were the whole, and what is done everywhere must not be undone by a server that comes back.
 func (c *client) forwardAll(cmd *resp.Command, b []byte, args []resp.Span) {
 	p := c.pool
+	names, _ := p.serverList()
+	if len(names) == 0 {
+		c.respondScratch(p.appendOutcome(p.l.scratch[:0], errNoOwner.reply, false))
+		return
+	}
 	f := p.redisFanout(cmd)
 	p.turns++
 	answers := &f.protocol.(*redisFanout).answers
-	answers.Ask(cmd, b, args, p.serverNames)
+	answers.Ask(cmd, b, args, names)
 	answers.Turn = p.turns
 	for i := range p.placement.all {
 		p.fanouts.assign(f, i)
@@ -30,7 +35,12 @@ func (c *client) scan(cmd *resp.Command, b []byte, args []resp.Span) {
 		c.forward(cmd, b, p.placement.fixed())
 		return
 	}
-	step := resp.ScanStep{Servers: len(p.servers), Mark: p.serversMark}
+	names, mark := p.serverList()
+	if len(names) == 0 {
+		c.respondScratch(p.appendOutcome(p.l.scratch[:0], errNoOwner.reply, false))
+		return
+	}
+	step := resp.ScanStep{Servers: len(names), Mark: mark}
 	own, failure := step.ReadCursor(args[1].Of(b))
 	if failure != "" {
 		c.respondScratch(resp.AppendError(l.scratch[:0], failure))
@@ -38,12 +48,20 @@ func (c *client) scan(cmd *resp.Command, b []byte, args []resp.Span) {
 	}
 	f := p.redisFanout(cmd)
 	answers := &f.protocol.(*redisFanout).answers
-	answers.Ask(cmd, b, args, p.serverNames[step.Server:step.Server+1])
+	answers.Ask(cmd, b, args, names[step.Server:step.Server+1])
 	answers.Scan = step
-	p.fanouts.assign(f, step.Server)
+	p.fanouts.assign(f, p.placement.numbered(step.Server))
 	size := len(b)
 	l.scratch = resp.AppendScan(l.scratch[:0], b, args, own)
 	c.sendWhole(cmd, f, l.scratch, size)
+}
+
+// serverList returns the names of the pool's servers, of a cluster its masters, in order, and the mark of that list.
+func (p *pool) serverList() (names []string, mark uint16) {
+	if p.cluster != nil {
+		return p.cluster.names, p.cluster.mark
+	}
+	return p.serverNames, p.serversMark
 }
 
 // sendWhole sends b to the servers that have been assigned a fragment of the request at hand, which has so many bytes.

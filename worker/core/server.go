@@ -31,6 +31,7 @@ type server struct {
 
 	doubtedAt      int64 // when the master was last told that the server may be elsewhere; 0: never
 	resubscription resubscription
+	node           *link.ServerTopology // of a place of a cluster: the node that has it; nil: none
 }
 
 func newServer(p *pool, index int) *server {
@@ -42,6 +43,10 @@ func newServer(p *pool, index int) *server {
 	}
 	s.logState.timer.Fire = s.logPending
 	s.retry.Fire = s.tryRetry
+	if p.spec.IsCluster() {
+		spec := *s.spec // its name is the node's
+		s.spec = &spec
+	}
 	network, address := s.address()
 	s.primary = newEndpoint(s, network, address)
 	return s

@@ -32,11 +32,15 @@ func (l *loop) checkServers() {
 	rc.timer.Fire = rc.timeout
 	l.timers.Set(&rc.timer, l.now+int64(serverCheckTime))
 	for e := range l.endpoints {
-		e.checked = true
-		rc.left++
+		if e.isWanted() {
+			e.checked = true
+			rc.left++
+		}
 	}
 	for e := range l.endpoints {
-		e.openForCheck()
+		if e.isWanted() {
+			e.openForCheck()
+		}
 	}
 	rc.endIfDone()
 }

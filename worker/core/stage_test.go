@@ -4,6 +4,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ func (s *stage) addPool(options []string) {
 			p.Protocol = link.Protocol(value)
 		case "timeout":
 			p.Timeout = s.duration(value)
+		case "cluster": // the servers are its nodes, of which a topology says more
+			p.Seeds, p.Servers, p.Hash, p.Distribution = []string{"seed:7000"}, link.Places(), "", ""
 		case "user":
 			p.User = value
 		case "failover_wait":
@@ -161,7 +164,7 @@ func (s *stage) showMessages(slot int, m *peer) {
 func (s *stage) showPlaces(keys []string) {
 	p := s.workers[0].pools[0]
 	for _, key := range keys {
-		s.printf("%s on %s", key, p.servers[p.placement.one(readWord(s.t, key))].spec.Name)
+		s.printf("%s on %s", key, s.short(p.servers[p.placement.index(p.placement.one(readWord(s.t, key)))].spec.Name))
 	}
 }
 
@@ -182,9 +185,47 @@ func (s *stage) showCounters() {
 	for i, p := range s.workers[0].pools {
 		line(p.name, link.PoolCounters[:], func(k int) uint64 { return shared.SumPool(i, k) })
 		for j, server := range p.servers {
-			line(server.spec.Name, link.ServerCounters[:], func(k int) uint64 { return shared.SumServer(i, j, k) })
+			if len(server.primary.conns) == 0 { // a place without a node
+				continue
+			}
+			line(s.short(server.spec.Name), link.ServerCounters[:], func(k int) uint64 { return shared.SumServer(i, j, k) })
 		}
 	}
+}
+
+// short returns a name without the directory of the rig.
+func (s *stage) short(name string) string { return strings.ReplaceAll(name, s.dir+"/", "") }
+
+// relocate has the master say which nodes the cluster has: "n1=0-8191,9000 n2=8192-8999" are masters, "n3=" is one without slots, and "n4<n1"
+// a replica. A node is called n1:7000, too.
+func (s *stage) relocate(nodes []string) {
+	t := link.PoolTopology{Pool: s.pools[0].Name, Version: s.workers[0].spec.Topology.Pools[0].Version + 1}
+	for _, text := range nodes {
+		name, ranges, master := strings.Cut(text, "=")
+		name, _, _ = strings.Cut(name, "<")
+		i := slices.IndexFunc(s.servers, func(server *fakeServer) bool { return server.name == name })
+		node := link.ServerTopology{Server: link.PlaceName(i), Node: name, Aliases: []string{name + ":7000"}}
+		role := link.Replica
+		if master {
+			role = link.Primary
+		}
+		node.Endpoints = []link.Endpoint{{Network: "unix", Address: s.servers[i].path, Role: role}}
+		for _, text := range strings.Split(ranges, ",") {
+			if text == "" {
+				continue
+			}
+			first, last, several := strings.Cut(text, "-")
+			if !several {
+				last = first
+			}
+			node.Slots = append(node.Slots, link.HashRange{First: uint16(s.number(first)), Last: uint16(s.number(last))})
+		}
+		t.Servers = append(t.Servers, node)
+	}
+	for _, l := range s.workers {
+		l.relocate(&t)
+	}
+	s.turn()
 }
 
 // showLatencies shows how many replies of each server took less than what.

@@ -24,6 +24,10 @@ var (
 
 // placeOf returns the server of a channel or pattern: everywhere, or resp's noServer if none is live.
 func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
+	if p.cluster != nil { // whose nodes tell each other what is published
+		server = p.placement.index(p.placement.one(name))
+		return server, server >= 0
+	}
 	if kind == kindPattern || kind == kindChannel && bytes.HasPrefix(name, []byte("__key")) {
 		return everywhere, true
 	}
@@ -61,6 +65,10 @@ func (c *client) onSubscription(cmd *resp.Command, kind channelKind, name []byte
 // subscribe subscribes to one channel or pattern. The client hears of it when all servers that it is on have confirmed it.
 func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 	if c.life != clientOpen { // one before it has failed
+		return
+	}
+	if c.pool.cluster != nil && (kind == kindShardChannel || bytes.HasPrefix(name, []byte("__key"))) {
+		c.failSubscription(resp.AppendNotSupportedText(c.pool.l.scratch[:0], "a subscription to what one node of a cluster publishes"))
 		return
 	}
 	server, live := c.pool.placeOf(kind, name)

@@ -127,8 +127,11 @@ func (c *client) checkSubscriptions() {
 	if subs == nil || c.moving.inFlight() || c.life != clientOpen {
 		return
 	}
-	for _, kind := range []channelKind{kindChannel, kindShardChannel} {
+	for kind := range channelKind(channelKinds) {
 		for name, old := range subs.byName[kind] {
+			if old == everywhere || c.pool.cluster != nil && c.pool.placement.live[old] {
+				continue
+			}
 			if now, live := c.pool.placeOf(kind, []byte(name)); live && now != old {
 				c.moveSubscription(kind, name, old, now)
 			}

@@ -86,6 +86,9 @@ func (c *client) trackingFailure(b []byte, options []resp.Span) (text string) {
 	if t := c.session.tracking; t != nil {
 		before = &t.asked
 	}
+	if c.pool.cluster != nil {
+		return "ERR 'client|tracking' is not supported by pinion in a pool of a Redis Cluster"
+	}
 	if _, text = resp.ParseTracking(b, options, before); text == "" && c.version() != resp.RESP3 {
 		text = resp.TrackingNeedsRESP3
 	}

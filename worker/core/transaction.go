@@ -179,7 +179,7 @@ func (c *client) rejectArity(cmd *resp.Command) {
 // refuseOtherServer refuses a request whose keys do not live where those before them live, which are the request's own if it
 // is the first one with keys.
 func (c *client) refuseOtherServer(cmd *resp.Command, first bool) []byte {
-	if first {
+	if first || c.pool.cluster != nil {
 		return c.refuseShards(cmd)
 	}
 	c.noteRefusal(cmd.Name, otherServer)
@@ -243,7 +243,7 @@ func (c *client) sendTransaction(r *request) {
 	if server == anywhere {
 		server = c.pool.placement.fixed()
 	}
-	if server >= 0 && !c.pool.servers[server].primary.transacts {
+	if at := c.pool.placement.index(server); at >= 0 && !c.pool.servers[at].primary.transacts {
 		c.tryTransaction(r, server)
 		return
 	}
@@ -253,13 +253,14 @@ func (c *client) sendTransaction(r *request) {
 // sendBlock sends the client's transaction to a server, unless the client's watch was lost while EXEC waited.
 func (c *client) sendBlock(r *request, server int) {
 	p, l, t := c.pool, c.pool.l, c.session.tx
-	if c.session.watch != nil && c.watchedServer() == anywhere {
+	if c.session.watch != nil && (c.watchedServer() == anywhere || p.cluster != nil && p.cluster.isShut(server)) {
 		c.dropTransaction()
 		c.dropWatch()
 		l.answer(r, c.version().AppendNullArray(nil), nil)
 		return
 	}
 	r.skips = 1 + t.count
+	r.fragment = r.skips // if it is sent again
 	var own *conn
 	if w := c.session.watch; w != nil {
 		own = w.conn

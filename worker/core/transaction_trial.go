@@ -30,7 +30,8 @@ func (c *client) tryTransaction(r *request, server int) {
 	w.asks.skips = 1
 	w.asks.bytes = int32(len(emptyTransaction))
 	c.push(w.asks)
-	c.pool.servers[server].primary.conn(c.session.greeting, c.lane).send(w.asks, emptyTransaction, nil)
+	p := c.pool
+	p.servers[p.placement.index(server)].primary.conn(c.session.greeting, c.lane).send(w.asks, emptyTransaction, nil)
 }
 
 var (
@@ -81,7 +82,7 @@ func (c *conn) noteTransaction(reply []byte) error {
 		e.transacts = true
 	case resp.IsExecWithoutMulti(reply):
 		e.transacts = false
-	case resp.IsExecAbort(reply):
+	case resp.IsExecAbort(reply), resp.ClusterErrorOf(reply) != resp.NoClusterError:
 	case resp.IsOutOfService(reply):
 		return &refusal{bytes.Clone(reply)}
 	default:

@@ -67,6 +67,8 @@ func (s *stage) happen(words []string) {
 	case "continue":
 		s.stopped = false
 		s.turn()
+	case "nodes": // what the nodes of the cluster have
+		s.relocate(args)
 	case "drain": // duration, 0 = no limit
 		s.tell(link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(s.duration(args[0]).Milliseconds()))})
 	case "verbosity": // number

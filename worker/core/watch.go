@@ -26,6 +26,7 @@ import (
 // watch is what a client watches. Loop only.
 type watch struct {
 	conn    *conn  // the client's own, over which it watches; nil: the watch is lost
+	server  int    // where they live: of a cluster, their slot
 	keys    int    // of them
 	epoch   uint64 // of the placement by which they live there
 	refused bool   // a WATCH got an error: so will EXEC
@@ -69,8 +70,8 @@ func (c *client) watchKeys(cmd *resp.Command, b []byte, args []resp.Span, count 
 func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
 	p := c.pool
 	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
-	if server >= 0 {
-		own, err = c.dedicate(server, forWatching)
+	if at := p.placement.index(server); at >= 0 {
+		own, err = c.dedicate(at, forWatching)
 	}
 	if err != nil {
 		*p.counters[link.ForwardError]++
@@ -78,7 +79,7 @@ func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
 		return
 	}
 	w := c.ownWatch()
-	w.conn, w.epoch = own, p.placement.seen
+	w.conn, w.server, w.epoch = own, server, p.placement.seen
 	w.keys += keys
 	r := p.l.requests.get()
 	r.command, r.bytes, r.state = cmd, int32(len(b)), isReformed
@@ -112,8 +113,9 @@ func (r *request) isWatch() bool { return r.command != nil && r.command.Local ==
 
 // watchedServer returns the server on which the client watches keys that are sure to live there; anywhere: on none.
 func (c *client) watchedServer() int {
-	if w := c.session.watch; w != nil && w.conn != nil && w.epoch == c.pool.placement.seen {
-		return w.conn.endpoint.server.index
+	w, pl := c.session.watch, &c.pool.placement
+	if w != nil && w.conn != nil && w.epoch == pl.seen && pl.index(w.server) == w.conn.endpoint.server.index {
+		return w.server
 	}
 	return anywhere
 }

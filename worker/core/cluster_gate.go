@@ -1,0 +1,460 @@
+// Gates: one for each slot of a cluster, which keep the order of its requests while the slot goes from one node to another.
+//
+//	                       ┌─ the owner has all that is outstanding of the slot ──► sent
+//	a request ──► gate ────┤
+//	                       └─ another node owes replies, the owner is down or unknown, or others wait already ──► waits
+//	what comes back, refused or unsent ──► waits, before those that were never sent
+//
+// Those that wait go on together, in their order: when nothing of the slot is outstanding at another node and the owner takes requests. None
+// waits for longer than failover_wait.
+
+package core
+
+import (
+	"errors"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// noNode is the owner of a slot that has none.
+const noNode = -1
+
+const (
+	// redirectsAtOnce is how often a slot is followed from node to node without a pause, and redirectPause that pause. It is over when
+	// the slot has stayed where it is for calmTime.
+	redirectsAtOnce = 5
+	redirectPause   = int64(10 * time.Millisecond)
+	calmTime        = int64(50 * time.Millisecond)
+)
+
+var (
+	errNoOwner   = &refusal{resp.AppendError(nil, "CLUSTERDOWN Hash slot not served")}
+	errSlotMoves = errors.New("slot moves between nodes of the cluster")
+)
+
+// gate is what keeps the order of a slot's requests. Loop only.
+type gate struct {
+	owner int16      // the place of the node that has the slot, or noNode
+	node  int16      // the place of that to which the outstanding requests went
+	out   int32      // of the slot's requests, those in in queues of connections to that node
+	queue *gateQueue // what waits; nil: there has been nothing lately
+}
+
+// gateQueue is what waits at a gate. Loop only.
+type gateQueue struct {
+	back, fresh waitList // what has come back, which is first, and what was never sent
+	cause       error    // why it waits: for the error reply when it has done so for too long
+	due         int64    // ns: when it is tried again
+	redirects   int      // in a row
+	redirected  int64    // ns: when the last one was
+	down        bool     // it waits for a connection
+	releasing   bool     // what waits is being sent: others wait behind it
+	server      *server  // for which it is counted; nil: none
+}
+
+// waitList is requests that wait in a row, and their bytes.
+type waitList struct {
+	first, last *request
+	out         stream.Output
+}
+
+// isShut tells whether requests wait at the gate.
+func (q *gateQueue) isShut() bool {
+	return q != nil && (q.releasing || q.back.first != nil || q.fresh.first != nil)
+}
+
+// isShut tells whether requests of a slot have to wait.
+func (cl *cluster) isShut(slot int) bool {
+	g := &cl.gates[slot]
+	return g.queue.isShut() || g.owner == noNode || g.out > 0 && g.node != g.owner
+}
+
+// forward is pool.forward for a cluster.
+func (cl *cluster) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
+	to, w := cl.pass(r, c, server)
+	if w != nil {
+		r.bytes = int32(len(b))
+		w.out.Append(cl.pool.l.memory, b)
+		cl.await(r, w)
+		return
+	}
+	to.send(r, b, in)
+}
+
+// forwardOutput is pool.forwardOutput for a cluster.
+func (cl *cluster) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
+	m := cl.pool.l.memory
+	to, w := cl.pass(r, c, server)
+	if w != nil {
+		r.bytes = int32(len(head) + body.Len())
+		w.out.Append(m, head)
+		w.out.Join(body)
+		cl.await(r, w)
+		return
+	}
+	to.enqueue(r, len(head)+body.Len())
+	to.stream.Out.Append(m, head)
+	to.stream.Out.Join(body)
+	to.wake()
+}
+
+// pass returns the connection over which r goes, or the list in which it waits.
+func (cl *cluster) pass(r *request, c *client, server int) (to *conn, w *waitList) {
+	if server >= firstNode {
+		return c.serverConn(server), nil
+	}
+	g := &cl.gates[server]
+	r.slot = int16(server + 1)
+	if cl.isShut(server) {
+		return nil, &cl.queueOf(server).fresh
+	}
+	if to = c.serverConn(server); to.isDown() {
+		if server != noKey || !cl.takeOtherMaster() {
+			return nil, &cl.queueOf(server).fresh
+		}
+		to = c.serverConn(server)
+	}
+	g.node = g.owner
+	g.out++
+	return to, nil
+}
+
+// takeOtherMaster has what has no key go to another master, and tells whether there is one that is not known to be down.
+func (cl *cluster) takeOtherMaster() bool {
+	for _, k := range cl.masters {
+		if conns := cl.pool.servers[k].primary.conns; !conns[0].isDown() && cl.gates[noKey].out == 0 {
+			cl.gates[noKey].owner = int16(k)
+			return true
+		}
+	}
+	return false
+}
+
+// isDown tells whether the last attempt to connect has failed, or the connection was lost with requests on it.
+func (c *conn) isDown() bool { return c.hold != nil && c.hold.down }
+
+// left is called when r, which has passed a gate, leaves the in queue of its connection.
+func (cl *cluster) left(r *request) {
+	if r.slot < 0 {
+		return
+	}
+	g := &cl.gates[r.slot-1]
+	if g.out--; g.out == 0 && g.queue.isShut() {
+		cl.hurry()
+	}
+}
+
+// queueOf returns the queue of a slot, made when first needed.
+func (cl *cluster) queueOf(slot int) *gateQueue {
+	g := &cl.gates[slot]
+	if g.queue == nil {
+		g.queue = &gateQueue{cause: errSlotMoves}
+		cl.waiting = append(cl.waiting, slot)
+	}
+	if q := g.queue; !q.isShut() {
+		q.server = nil
+		if at := max(g.owner, g.node); g.owner != noNode || g.out > 0 {
+			q.server = cl.pool.servers[at]
+		}
+	}
+	return g.queue
+}
+
+// await has r wait, whose bytes are in w.
+func (cl *cluster) await(r *request, w *waitList) {
+	l, q := cl.pool.l, cl.gates[r.slot-1].queue
+	w.first, w.last = chain(w.first, w.last, r)
+	if r.state&(isRefused|isRepeated) == 0 || r.deadline == 0 {
+		r.deadline = l.now + int64(cl.pool.spec.FailoverWait)
+	}
+	r.state |= inConn | isHeld
+	if owner := r.owner(); owner != nil && owner.waits == waitsForNothing {
+		owner.waitBehind()
+	}
+	cl.held++
+	cl.bytes += int(r.bytes)
+	q.count(r, 1)
+	if cl.held > mostHeld || cl.bytes > mostHeldBytes || l.relief.scarce {
+		cl.crowded = true
+	}
+	cl.hurry()
+}
+
+// count counts r as one that begins to wait, or ends.
+func (q *gateQueue) count(r *request, change int) {
+	if q.server == nil {
+		return
+	}
+	n := &q.server.counters
+	*n[link.Held] += uint64(change)
+	*n[link.HeldBytes] += uint64(change * int(r.bytes))
+	if change > 0 && r.state&isRefused == 0 {
+		*n[link.HeldTotal]++
+	}
+}
+
+// endWait takes r, which waits no more, out of the count.
+func (cl *cluster) endWait(q *gateQueue, r *request) {
+	r.behind = nil
+	r.state &^= inConn | isHeld
+	cl.held--
+	cl.bytes -= int(r.bytes)
+	q.count(r, -1)
+}
+
+// hurry has gates served in this turn, or at once in the next.
+func (cl *cluster) hurry() {
+	if cl.serving {
+		cl.again = true
+	} else if len(cl.waiting) > 0 {
+		cl.pool.l.timers.Set(&cl.timer, cl.pool.l.now)
+	}
+}
+
+// connected is called when a connection to a node is ready.
+func (cl *cluster) connected() {
+	for _, slot := range cl.waiting {
+		if q := cl.gates[slot].queue; q.down {
+			q.due, q.down = 0, false
+		}
+	}
+	cl.hurry()
+}
+
+// serve has what waits go on where it can.
+func (cl *cluster) serve() {
+	l := cl.pool.l
+	next, waits := l.now+int64(time.Hour), false
+	served, crowded := cl.waiting, cl.crowded
+	cl.waiting, cl.crowded, cl.serving, cl.again = nil, false, true, false
+	var left []int
+	for _, slot := range served {
+		g := &cl.gates[slot]
+		q := g.queue
+		if cl.expire(q, crowded); q.due <= l.now {
+			cl.release(slot)
+		}
+		switch {
+		case q.isShut():
+			waits = true
+			next = min(next, q.nextTry(l.now, g))
+		case l.now-q.redirected >= calmTime:
+			g.queue = nil
+			continue
+		default:
+			next = min(next, q.redirected+calmTime)
+		}
+		left = append(left, slot)
+	}
+	cl.waiting = append(left, cl.waiting...)
+	cl.serving = false
+	if cl.again {
+		next = l.now
+	}
+	if waits {
+		cl.tellStale()
+		next = min(next, l.now+stalePause)
+	}
+	if len(cl.waiting) > 0 && (!cl.timer.Armed() || cl.timer.Due() > next) {
+		l.timers.Set(&cl.timer, next)
+	}
+}
+
+// nextTry returns when the queue must be looked at again, whatever happens.
+func (q *gateQueue) nextTry(now int64, g *gate) int64 {
+	next := now + int64(time.Hour)
+	if q.due > now {
+		next = q.due
+	}
+	for _, w := range [...]*waitList{&q.back, &q.fresh} {
+		for r := w.first; r != nil; r = r.behind {
+			if r.deadline > now {
+				next = min(next, r.deadline)
+			}
+		}
+	}
+	return next
+}
+
+// release sends what waits for a slot to its owner, unless another node owes replies or the owner takes no requests.
+func (cl *cluster) release(slot int) {
+	g, l := &cl.gates[slot], cl.pool.l
+	q := g.queue
+	switch {
+	case !q.isShut() || g.out > 0 && g.node != g.owner:
+		return
+	case g.owner == noNode:
+		q.cause = errNoOwner
+		return
+	}
+	back, fresh := q.back, q.fresh
+	q.back, q.fresh, q.releasing = waitList{}, waitList{}, true
+	for _, w := range [...]*waitList{&back, &fresh} {
+		for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, g, w.first)) {
+			r := w.first
+			w.first = r.behind
+			cl.endWait(q, r)
+			if r.owner() == nil {
+				w.out.Drain(l.memory, int(r.bytes))
+				l.answer(r, nil, nil)
+				continue
+			}
+			r.slot = int16(slot + 1)
+			to := r.owner().serverConn(slot)
+			if r.state&(isRefused|isRepeated) == 0 {
+				r.deadline = 0
+			}
+			g.node = g.owner
+			g.out++
+			to.enqueue(r, int(r.bytes))
+			w.out.Transfer(l.memory, int(r.bytes), &to.stream.Out)
+			to.wake() // which may fail, and bring requests back
+		}
+	}
+	q.back.join(&back)
+	fresh.join(&q.fresh)
+	q.fresh, q.releasing = fresh, false
+}
+
+// sendOn tells whether r, the first that waits, can be sent now. Where it cannot, its connection is tried again.
+func (cl *cluster) sendOn(q *gateQueue, g *gate, r *request) bool {
+	l := cl.pool.l
+	to := r.owner().serverConn(int(r.slot) - 1)
+	if !to.isDown() {
+		return true
+	}
+	if r.slot-1 == noKey && cl.takeOtherMaster() {
+		return true
+	}
+	q.cause = to.hold.cause
+	if to.state == connClosed && l.now-to.opened >= retryPause {
+		to.open()
+	}
+	if to.state != connReady && to.state != connClosed {
+		to.armHold()
+	}
+	q.due, q.down = l.now+retryPause, true
+	return false
+}
+
+// join appends another list, which is empty then.
+func (w *waitList) join(other *waitList) {
+	if other.first != nil {
+		if w.first == nil {
+			w.first = other.first
+		} else {
+			w.last.behind = other.first
+		}
+		w.last = other.last
+	}
+	w.out.Join(&other.out)
+	*other = waitList{}
+}
+
+// takeOut takes those requests out that it says, and returns them.
+func (w *waitList) takeOut(m *memory.Allocator, which func(r *request) bool) (taken *request) {
+	at := 0
+	var stays, last *request
+	for r := w.first; r != nil; {
+		next := r.behind
+		if which(r) {
+			if stays == nil {
+				w.first = next
+			} else {
+				stays.behind = next
+			}
+			w.out.Cut(m, at, int(r.bytes))
+			r.behind = nil
+			taken, last = chain(taken, last, r)
+		} else {
+			at += int(r.bytes)
+			stays = r
+		}
+		r = next
+	}
+	w.last = stays
+	return taken
+}
+
+// expire answers what has waited for too long, or all, and drops what nobody waits for.
+func (cl *cluster) expire(q *gateQueue, all bool) {
+	p, l := cl.pool, cl.pool.l
+	over := func(r *request) bool { return all || r.owner() == nil || r.isOverdue(l.now) }
+	for _, w := range [...]*waitList{&q.back, &q.fresh} {
+		for late := w.takeOut(l.memory, over); late != nil; {
+			r := late
+			late = r.behind
+			cl.endWait(q, r)
+			if r.owner() != nil {
+				if q.server != nil {
+					*q.server.counters[link.HeldExpired]++
+				}
+				*p.counters[link.ForwardError]++
+				p.giveUp(r)
+			}
+			l.answer(r, p.failure(r, p.errorText(q.cause), false), nil)
+		}
+	}
+}
+
+// takeBack has those requests of a connection that was closed wait at their gates which may be sent again. x is the rest of its queue.
+// It returns the others.
+func (cl *cluster) takeBack(queue *request, x *rest, cause error) (others *request) {
+	m := cl.pool.l.memory
+	var last *request
+	for queue != nil {
+		r := queue
+		queue, r.behind = r.behind, nil
+		if r.slot == 0 || !x.mayWait(r) {
+			x.pass(m, r, nil)
+			others, last = chain(others, last, r)
+			continue
+		}
+		whole := x.isWhole(r)
+		var bytes stream.Output
+		x.pass(m, r, &bytes)
+		r.state &^= inConn | isPromised
+		if f := r.partOf(); f != nil {
+			f.unsent[r.fragment] = unsentFragment{}
+		}
+		r.unqueue()
+		cl.left(r)
+		q := cl.putBack(r, &bytes)
+		if q.due = cl.pool.l.now; !x.ready {
+			q.due += retryPause
+		}
+		if q.cause = cause; whole {
+			r.state |= isRepeated
+		}
+	}
+	return others
+}
+
+// putBack has r, which has left its connection and was not executed or may be again, wait before what was never sent.
+func (cl *cluster) putBack(r *request, bytes *stream.Output) *gateQueue {
+	if r.slot < 0 {
+		r.slot = -r.slot
+		bytes.Drain(cl.pool.l.memory, len(asking))
+		r.resize(-len(asking))
+	}
+	r.skips = 0
+	if r.isTransaction() {
+		r.skips = r.fragment
+	}
+	q := cl.queueOf(int(r.slot) - 1)
+	q.back.out.Join(bytes)
+	cl.await(r, &q.back)
+	return q
+}
+
+// resize changes how many bytes r has.
+func (r *request) resize(by int) {
+	r.bytes += int32(by)
+	if r.client != nil {
+		r.client.owedSize += uint32(by)
+	}
+}

@@ -1,0 +1,195 @@
+// What nodes of a cluster say instead of executing a request: the slot is elsewhere, or has no master for now. Clients do not hear of
+// it. The request is sent again, to where it belongs.
+
+package core
+
+import (
+	"bytes"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// asking goes before a request that a node is to execute although it does not own the slot yet. It has a reply of its own.
+var asking = []byte("*1\r\n$6\r\nASKING\r\n")
+
+// refused is called with an error reply to r, which has left the in queue. It tells whether r is sent again, and else returns what it is
+// answered with.
+func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, again bool) {
+	if why := c.hold.why(); len(why) > 0 && resp.IsExecAbort(reply) {
+		reply = why // a part of a transaction was refused, hence all of it
+		c.hold.aborts = why[:0]
+	}
+	kind := resp.ClusterErrorOf(reply)
+	switch {
+	case kind == resp.NoClusterError && !resp.IsOutOfService(reply), kind == resp.CrossSlot:
+		return reply, false
+	case kind == resp.Moved || kind == resp.Ask:
+		return cl.redirected(c, r, kind, reply)
+	case !c.keeps(r) || r.isScript():
+		return reply, false
+	}
+	cl.tellStale()
+	q := cl.comeBack(c, r)
+	q.cause = &refusal{bytes.Clone(reply)}
+	q.due = cl.pool.l.now + redirectPause
+	if kind != resp.TryAgain {
+		q.due = cl.pool.l.now + retryPause
+		c.outOfService = heldRefusal
+	}
+	return nil, true
+}
+
+// redirected is refused for MOVED and ASK.
+func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply []byte) (answer []byte, again bool) {
+	if r.state&isBlocking != 0 {
+		return cl.blockElsewhere(c, r, kind, reply)
+	}
+	to, ok := resp.ParseRedirect(reply)
+	place, known := noNode, false
+	if ok {
+		place, known = cl.target(c.endpoint, to)
+	}
+	slot := max(int(r.slot), -int(r.slot)) - 1
+	mine := known && to.Slot == slot
+	if kind == resp.Moved || !known {
+		cl.tellStale()
+	}
+	if !c.keeps(r) || r.isScript() && !mine {
+		return cl.hide(r, reply), false
+	}
+	l, g := cl.pool.l, &cl.gates[slot]
+	if kind == resp.Ask && mine && !g.queue.isShut() && cl.ask(c, r, place) {
+		return nil, true
+	}
+	asked := r.slot < 0
+	q := cl.comeBack(c, r)
+	q.cause = errSlotMoves
+	from := c.endpoint.server.index
+	switch {
+	case kind == resp.Moved && mine && place != from && int(g.owner) == from && !asked:
+		g.owner = int16(place)
+		q.countRedirect(l.now)
+	case kind == resp.Moved && mine && int(g.owner) != from && !asked: // the owner has changed since it was sent
+	case asked:
+		q.countRedirect(l.now)
+	default:
+		q.due = l.now + redirectPause
+	}
+	return nil, true
+}
+
+// countRedirect notes that the slot is followed once more. There is a pause after some.
+func (q *gateQueue) countRedirect(now int64) {
+	if now-q.redirected >= calmTime {
+		q.redirects = 0
+	}
+	q.redirected = now
+	if q.redirects++; q.redirects > redirectsAtOnce {
+		q.due = now + redirectPause
+	}
+}
+
+// keeps tells whether r, which was answered by a node, can be sent again: its bytes are kept, and somebody waits for it.
+func (c *conn) keeps(r *request) bool {
+	return r.slot != 0 && r.state&isCopied != 0 && r.owner() != nil
+}
+
+// comeBack has r wait at its gate, whose bytes are the first that the connection keeps.
+func (cl *cluster) comeBack(c *conn, r *request) *gateQueue {
+	var bytes stream.Output
+	c.hold.copies.Transfer(cl.pool.l.memory, int(r.bytes), &bytes)
+	if r.state&isCopied != 0 {
+		r.state &^= isCopied
+	}
+	q := cl.putBack(r, &bytes)
+	if r.state&isRefused == 0 {
+		r.state |= isRefused
+		r.deadline = cl.pool.l.now + int64(cl.pool.spec.FailoverWait)
+	}
+	return q
+}
+
+// ask sends r to a node that is about to own its slot, unless that is down.
+func (cl *cluster) ask(c *conn, r *request, place int) bool {
+	l := cl.pool.l
+	to := r.owner().serverConn(firstNode + place)
+	if to.isDown() || r.slot < 0 {
+		return false
+	}
+	if r.state&isRefused == 0 {
+		r.state |= isRefused
+		r.deadline = l.now + int64(cl.pool.spec.FailoverWait)
+	}
+	r.state &^= isCopied
+	r.slot = -r.slot
+	if r.isTransaction() {
+		r.skips = r.fragment
+	}
+	r.skips++
+	size := int(r.bytes)
+	r.resize(len(asking))
+	to.enqueue(r, int(r.bytes))
+	to.stream.Out.Append(l.memory, asking)
+	c.hold.copies.Transfer(l.memory, size, &to.stream.Out)
+	to.wake()
+	return true
+}
+
+// blockElsewhere is redirected for a request that may wait in the node: it does so in another one from now on.
+func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, reply []byte) (answer []byte, again bool) {
+	own, client := c.own, r.owner()
+	to, ok := resp.ParseRedirect(reply)
+	place, known := cl.target(c.endpoint, to)
+	cl.tellStale()
+	if !ok || !known || to.Slot != own.slot || client == nil || own.calledOff || own.again == nil || own.moves == redirectsAtOnce {
+		return cl.hide(r, reply), false
+	}
+	if g := &cl.gates[own.slot]; kind == resp.Moved && int(g.owner) == c.endpoint.server.index {
+		g.owner = int16(place)
+		cl.hurry()
+	}
+	text, slot, moves, patience := own.again, own.slot, own.moves+1, own.patience
+	c.release(forBlocking)
+	next, err := client.dedicate(place, forBlocking)
+	if err != nil {
+		return cl.pool.errorText(err), false
+	}
+	next.own.again, next.own.slot, next.own.moves, next.own.patience = text, slot, moves, patience
+	client.changeSession(func(s *session) { s.waitsOn = next })
+	var before []byte
+	r.resize(len(text) - int(r.bytes))
+	if r.skips = 0; kind == resp.Ask {
+		before, r.skips = asking, 1
+		r.resize(len(asking))
+	}
+	next.sendBehind(r, before, text, nil)
+	return nil, true
+}
+
+// hide returns the reply to a request that was sent elsewhere and cannot be sent again. A client that saw the words of the node might take
+// itself for one of a cluster.
+func (cl *cluster) hide(r *request, reply []byte) []byte {
+	*cl.pool.counters[link.ForwardError]++
+	return cl.pool.failure(r, resp.AppendHidden(nil, reply), r.isScript())
+}
+
+// why returns what a part of the transaction at hand was refused with; h may be nil.
+func (h *hold) why() []byte {
+	if h == nil {
+		return nil
+	}
+	return h.aborts
+}
+
+// noteSkipped is called with a reply that is skipped, see skipReply, and tells whether a node refuses a part of a transaction with it.
+func (h *hold) noteSkipped(reply []byte) bool {
+	if h == nil || resp.ClusterErrorOf(reply) == resp.NoClusterError {
+		return false
+	}
+	if len(h.aborts) == 0 {
+		h.aborts = append(h.aborts, reply...)
+	}
+	return true
+}
