@@ -108,10 +108,13 @@ func (m *master) endFailovers() {
 			continue
 		}
 		after := func(millis int64) time.Duration { return time.UnixMilli(millis).Sub(f.began).Round(time.Millisecond) }
+		who, when := "the first sentinel", at.SaidAt
+		if at.SaidAt == 0 {
+			who, when = "the old master itself", at.MovedAt
+		}
 		m.conclude(f, admin.Outcome{Lines: []string{
 			fmt.Sprintf("%s (%s): %s -> %s, epoch %d", f.server, f.master, at.MovedFrom, at.Endpoints[0].Address, at.Epoch),
-			fmt.Sprintf("sentinel %s began; the first sentinel named the new master after %v, all workers were there after %v",
-				f.by, after(at.SaidAt), after(at.SwitchedAt)),
+			fmt.Sprintf("sentinel %s began; %s named the new one after %v, all workers were there after %v", f.by, who, after(when), after(at.SwitchedAt)),
 		}})
 	}
 }

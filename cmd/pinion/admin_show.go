@@ -163,7 +163,11 @@ func followedFacts(f *admin.FollowedStatus) string {
 	text := fmt.Sprintf("epoch %d", f.Epoch)
 	if !f.MovedAt.IsZero() {
 		text += ", moved from " + f.MovedFrom + " at " + f.MovedAt.Local().Format(statusTime)
-		if !f.SwitchedAt.IsZero() {
+		switch {
+		case f.SwitchedAt.IsZero():
+		case f.SaidAt.IsZero():
+			text += fmt.Sprintf(", as the servers said before any sentinel, all workers %s later", span(f.SwitchedAt.Sub(f.MovedAt)))
+		default:
 			text += fmt.Sprintf(", all workers %s after the first sentinel said so", span(f.SwitchedAt.Sub(f.SaidAt)))
 		}
 	}

@@ -90,7 +90,7 @@ type FollowedStatus struct {
 
 	// Of that move.
 	MovedFrom  string    `json:"moved_from,omitempty"`
-	SaidAt     time.Time `json:"said_at,omitzero"`     // when a sentinel first named the address
+	SaidAt     time.Time `json:"said_at,omitzero"`     // when a sentinel first named the address; left out: the servers themselves did earlier
 	SwitchedAt time.Time `json:"switched_at,omitzero"` // when the last worker had left the former one; left out: not known
 }
 

@@ -47,6 +47,7 @@ type statement struct {
 	failure error // it says nothing of it, for this reason
 
 	replicas  []place       // those that it knows; none: it was not asked
+	changing  bool          // it has begun to make a replica the master
 	downAfter time.Duration // for how long a master is silent before the sentinel calls it down; 0: not known
 }
 
@@ -62,6 +63,9 @@ type effects struct {
 	tell  func(News)
 
 	inquire func(master, address string) // likewise, once, and of whom it is a replica
+
+	// seek asks replicas, for a while, whether one has become the master in place of that at an address, where nobody listens.
+	seek func(master, from string, replicas []place)
 }
 
 // watched is a sentinel that is asked.
@@ -314,6 +318,12 @@ func (f *follower) inquired(master, address string, says role, of place, now tim
 	f.decide(now, News{})
 }
 
+// sought is called when replicas were asked for long enough, or one has become the master.
+func (f *follower) sought(master, from string, found place, now time.Time) {
+	f.judgeOf(master).sought(from, found, now)
+	f.decide(now, News{})
+}
+
 // tick is called now and then.
 func (f *follower) tick(now time.Time) { f.decide(now, News{}) }
 
@@ -331,6 +341,9 @@ func (f *follower) decide(now time.Time, news News) {
 		}
 		if v.look != "" {
 			f.effects.look(j.master, v.look)
+		}
+		if len(v.seek) > 0 {
+			f.effects.seek(j.master, j.at.address, v.seek)
 		}
 	}
 	if changed {
@@ -351,7 +364,10 @@ func (f *follower) servers() (all []link.ServerTopology) {
 			t.Endpoints = append(t.Endpoints, link.Endpoint{Network: "tcp", Address: j.at.address, Role: link.Primary})
 		}
 		if !j.last.at.IsZero() {
-			t.MovedFrom, t.SaidAt, t.MovedAt = j.last.from, j.last.saidAt.UnixMilli(), j.last.at.UnixMilli()
+			t.MovedFrom, t.MovedAt = j.last.from, j.last.at.UnixMilli()
+		}
+		if !j.last.saidAt.IsZero() {
+			t.SaidAt = j.last.saidAt.UnixMilli()
 		}
 		all = append(all, t)
 	}

@@ -1,16 +1,18 @@
 // What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
 //
 //	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]. Requests wait for 5 s
-//	> 1 says A@4 [id=x] [sees=4/y] [replica=B] [down=5s]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
-//	                          replicas, after what time it calls a master down]
+//	> 1 says A@4 [id=x] [sees=4/y] [replica=B] [down=5s] [changing]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
+//	                          replicas, after what time it calls a master down, changing: it makes a replica the master]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
 //	> doubt | inquired A replica of B   the server at A says that
+//	> sought A [B]            B, a replica of A that is gone, has become a master [nobody has]
 //	> sentinels               what is told of them
 package discover
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,12 @@ func (s *stage) happen(words []string) {
 			of = place{address: words[4], key: strings.ToUpper(words[4])}
 		}
 		s.f.inquired("m", words[1], role(words[2]), of, s.now)
+	case words[0] == "sought":
+		found := place{}
+		if len(words) > 2 {
+			found = place{address: words[2], key: strings.ToUpper(words[2])}
+		}
+		s.f.sought("m", words[1], found, s.now)
 	case words[0] == "sentinels":
 		s.showSentinels()
 	case words[0] == "looks":
@@ -93,7 +101,15 @@ func (s *stage) follow(words []string) {
 		look:  func(_, address string) { s.printf("look at %s", address) },
 
 		inquire: func(_, address string) { s.printf("inquire at %s", address) },
-		tell:    s.tell,
+		seek: func(_, from string, replicas []place) {
+			slices.SortFunc(replicas, func(a, b place) int { return strings.Compare(a.address, b.address) })
+			text := ""
+			for _, p := range replicas {
+				text += " " + p.address
+			}
+			s.printf("seek the heir of %s among%s", from, text)
+		},
+		tell: s.tell,
 	}, s.now)
 }
 
@@ -137,7 +153,9 @@ func (s *stage) tell(n News) {
 		text += fmt.Sprintf(", epoch %d", server.Epoch)
 		if server.MovedAt != 0 {
 			text += ", moved at " + time.UnixMilli(server.MovedAt).UTC().Format("05.000")
-			if server.SaidAt != server.MovedAt {
+			if server.SaidAt == 0 {
+				text += " from " + server.MovedFrom + ", of which no sentinel said so"
+			} else if server.SaidAt != server.MovedAt {
 				text += " from " + server.MovedFrom + ", of which one said so at " + time.UnixMilli(server.SaidAt).UTC().Format("05.000")
 			}
 		}
@@ -167,6 +185,8 @@ func (s *stage) says(sentinel string, words []string) {
 			a.id = value
 		case "reached":
 			a.reached = value
+		case "changing":
+			a.masters[0].changing = true
 		case "down":
 			a.masters[0].downAfter, _ = time.ParseDuration(value)
 		case "replica":

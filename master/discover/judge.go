@@ -6,7 +6,6 @@ package discover
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -44,6 +43,7 @@ const (
 	roleMaster  role = "master"
 	roleReplica role = "replica"
 	roleUnknown role = "unknown" // it does not say
+	roleGone    role = "gone"    // nobody listens there
 )
 
 // judge decides about one master. Its times are those that it is told.
@@ -75,32 +75,18 @@ type trial struct {
 	warned  bool
 }
 
-// doubt is about the server at at, which does not do a master's work.
-type doubt struct {
-	asked time.Time     // when it was last asked for that reason; zero: never
-	pause time.Duration // until the next time
-}
-
 // claim is what a sentinel says, and since when it names that address.
 type claim struct {
 	place
 	since    time.Time
 	replicas []place // when it was last asked for them
-}
-
-// heir is a server of which the master itself has said that it is a replica of it now: FAILOVER and REPLICAOF, given to a server,
-// pass the mastership on without any sentinel, which notice that much later.
-type heir struct {
-	place place     // zero: there is none
-	from  place     // the master that said so
-	at    time.Time // when
-	rules bool      // the master is there now, and no sentinel has said so
+	changing bool    // it has begun to make a replica the master
 }
 
 // relocation is a change of a master's address; the zero value: there was none.
 type relocation struct {
 	from   string    // the address before
-	saidAt time.Time // when a sentinel first named the new one
+	saidAt time.Time // when a sentinel first named the new one; zero: servers said so first
 	at     time.Time // when that was taken to be right
 }
 
@@ -113,14 +99,17 @@ func newJudge(master string, configured int, known *link.ServerTopology, now tim
 	at := known.Endpoints[0].Address
 	j.at, j.stale = place{address: at, key: at, epoch: known.Epoch}, known.Stale
 	if known.MovedAt != 0 {
-		j.last = relocation{known.MovedFrom, time.UnixMilli(known.SaidAt), time.UnixMilli(known.MovedAt)}
+		j.last = relocation{from: known.MovedFrom, at: time.UnixMilli(known.MovedAt)}
+		if known.SaidAt != 0 {
+			j.last.saidAt = time.UnixMilli(known.SaidAt)
+		}
 	}
 	return j
 }
 
 // hear is called with what a sentinel says.
 func (j *judge) hear(sentinel string, configured bool, said statement, now time.Time) {
-	c := claim{said.place, now, said.replicas}
+	c := claim{said.place, now, said.replicas, said.changing}
 	if before, ok := j.said[sentinel]; ok && before.isAt(c.place) {
 		c.since = before.since
 		if len(c.replicas) == 0 {
@@ -143,16 +132,18 @@ func (j *judge) forget(sentinel string) {
 
 // verdict is what a decision has changed.
 type verdict struct {
-	moved   bool   // at is another address
-	news    bool   // something that others are told of has changed
-	look    string // an address at which to look whether there is a master; empty: none
-	problem string // for the log
-	notice  string // likewise
+	moved   bool    // at is another address
+	news    bool    // something that others are told of has changed
+	look    string  // an address at which to look whether there is a master; empty: none
+	seek    []place // among which a sentinel is about to make one the master; none: nobody knows of any
+	problem string  // for the log
+	notice  string  // likewise
 }
 
 // decide draws the conclusions from all that was said.
 func (j *judge) decide(now time.Time) (v verdict) {
 	j.noteSilence(now, &v)
+	v.seek = j.candidates(now)
 	next, ok := j.proposal(now, &v)
 	if h, is := j.successor(now); is && (!ok || next.epoch <= j.at.epoch) {
 		next, ok = h, true
@@ -188,46 +179,6 @@ func (j *judge) looked(address string, says role, done bool, now time.Time) {
 	if done {
 		j.trial.looking, j.trial.looked = false, now
 	}
-}
-
-// mayDoubt tells whether the server may be asked again what it is, and takes note that it is.
-func (j *judge) mayDoubt(now time.Time) bool {
-	since := now.Sub(j.doubt.asked)
-	switch {
-	case j.doubt.asked.IsZero(), since >= 2*mostDoubtPause:
-		j.doubt.pause = doubtPause
-	case since < j.doubt.pause:
-		return false
-	default:
-		j.doubt.pause = min(2*j.doubt.pause, mostDoubtPause)
-	}
-	j.doubt.asked = now
-	return true
-}
-
-// inquired is called with what the server says that was the master; of: whose replica it is.
-func (j *judge) inquired(address string, says role, of place, now time.Time) {
-	if says == roleReplica && of.address != "" && address == j.at.address {
-		j.heir = heir{place: of, from: j.at, at: now}
-	}
-}
-
-// successor returns whom the master itself has named, for a moment, if that is one of its own replicas: most sentinels know it as
-// one. It takes no writes itself, so nobody can be misled to a server that is behind it.
-func (j *judge) successor(now time.Time) (next place, ok bool) {
-	h := &j.heir
-	if h.place.address == "" || h.rules || !h.from.isAt(j.at) || now.Sub(h.at) >= lookTime {
-		return next, false
-	}
-	known := 0
-	for _, c := range j.said {
-		if slices.ContainsFunc(c.replicas, h.place.isAt) {
-			known++
-		}
-	}
-	next = h.place
-	next.epoch = j.at.epoch
-	return next, 2*known > len(j.said)
 }
 
 // noteSilence notes whether any sentinel answers.
@@ -330,11 +281,10 @@ func (j *judge) isNamed(p place) bool {
 	return false
 }
 
-// namedSince returns since when a sentinel names a place; now, if none does.
-func (j *judge) namedSince(p place, now time.Time) time.Time {
-	since := now
+// namedSince returns since when a sentinel names a place; zero: none does.
+func (j *judge) namedSince(p place) (since time.Time) {
 	for _, c := range j.said {
-		if p.isAt(c.place) && c.since.Before(since) {
+		if p.isAt(c.place) && (since.IsZero() || c.since.Before(since)) {
 			since = c.since
 		}
 	}
@@ -373,7 +323,7 @@ func (j *judge) move(next place, now time.Time, v *verdict) {
 	}
 	v.notice = fmt.Sprintf("master %q is at %s (%s)", j.master, next.address, says)
 	if j.at.address != "" {
-		j.last = relocation{j.at.address, j.namedSince(next, now), now}
+		j.last = relocation{j.at.address, j.namedSince(next), now}
 		v.notice = fmt.Sprintf("master %q is at %s (%s), and no longer at %s", j.master, next.address, says, j.at.address)
 	}
 	j.at, j.trial, j.opposed, j.doubt = next, trial{}, time.Time{}, doubt{}

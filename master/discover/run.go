@@ -13,6 +13,12 @@ import (
 // tickEvery is how often the judges look at the clock.
 const tickEvery = 250 * time.Millisecond
 
+// rolePause is the time between two questions to a server that may become a master any moment.
+const rolePause = 20 * time.Millisecond
+
+// seekTime is how long replicas are asked whether a sentinel has made one of them the master.
+const seekTime = 3 * time.Second
+
 // mostDoubts is how many doubts may wait for the follower.
 const mostDoubts = 64
 
@@ -63,7 +69,7 @@ type asking struct {
 }
 
 func (r *runner) run(known []link.ServerTopology, tell func(News)) {
-	f := newFollower(r.pool, known, effects{watch: r.watch, leave: r.leave, ask: r.ask, look: r.look, inquire: r.inquire, tell: tell}, time.Now())
+	f := newFollower(r.pool, known, effects{watch: r.watch, leave: r.leave, ask: r.ask, look: r.look, inquire: r.inquire, seek: r.seek, tell: tell}, time.Now())
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -121,19 +127,67 @@ func (r *runner) ask() {
 // look asks a server what it is, again and again for lookTime, until it says that it is a master.
 func (r *runner) look(master, address string) {
 	go func() {
-		const pause = 20 * time.Millisecond
 		server := newServer(address, r.pool.Password)
 		defer server.close()
 		for until := time.Now().Add(lookTime); ; {
 			says, _ := server.role(r.ctx)
+			if says == roleGone {
+				says = roleUnknown
+			}
 			done := says == roleMaster || time.Now().After(until) || r.ctx.Err() != nil
 			r.send(func(f *follower, now time.Time) { f.looked(master, address, says, done, now) })
 			if done {
 				return
 			}
-			time.Sleep(pause)
+			time.Sleep(rolePause)
 		}
 	}()
+}
+
+// seek asks replicas what they are, all at once and again and again, until one that has said that it is a replica says that it is a
+// master, while nobody listens where the old master was.
+func (r *runner) seek(master, from string, replicas []place) {
+	go func() {
+		ctx, cancel := context.WithTimeout(r.ctx, seekTime)
+		defer cancel()
+		found := make(chan place, len(replicas))
+		var group sync.WaitGroup
+		for _, p := range replicas {
+			group.Go(func() {
+				if r.becomesMaster(ctx, p.address) && r.isGone(ctx, from) {
+					found <- p
+					cancel()
+				}
+			})
+		}
+		group.Wait()
+		close(found)
+		heir := <-found // zero: none
+		r.send(func(f *follower, now time.Time) { f.sought(master, from, heir, now) })
+	}()
+}
+
+// becomesMaster waits until a replica says that it is a master, and tells whether it does in time.
+func (r *runner) becomesMaster(ctx context.Context, address string) bool {
+	server := newServer(address, r.pool.Password)
+	defer server.close()
+	for was := roleUnknown; ctx.Err() == nil; time.Sleep(rolePause) {
+		switch says, _ := server.role(ctx); says {
+		case roleMaster:
+			return was == roleReplica
+		case roleReplica:
+			was = roleReplica
+		}
+	}
+	return false
+}
+
+// isGone tells whether nobody listens where a server was.
+func (r *runner) isGone(ctx context.Context, address string) bool {
+	server := newServer(address, r.pool.Password)
+	defer server.close()
+	says, _ := server.role(ctx)
+	return says == roleGone
 }
 
 // doubt has the follower doubt that a server is where it is taken to be. Where there are many doubts, others will follow.

@@ -251,6 +251,7 @@ func statementOf(ctx context.Context, master string, facts *redis.MapStringStrin
 	}
 	s.place = placeOf(ctx, address.Val()[0], address.Val()[1])
 	s.place.epoch = epoch
+	s.changing = strings.Contains(facts.Val()["flags"], "failover_in_progress")
 	if millis, err := strconv.Atoi(facts.Val()["down-after-milliseconds"]); err == nil {
 		s.downAfter = time.Duration(millis) * time.Millisecond
 	}
@@ -365,6 +366,9 @@ func (s *server) role(ctx context.Context) (says role, of place) {
 		return p.Process(ctx, asked)
 	})
 	words, err := asked.Result()
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return roleGone, of
+	}
 	if err != nil || len(words) == 0 {
 		return roleUnknown, of
 	}

@@ -176,6 +176,7 @@ func (c *conn) refused(err error) {
 		c.fail(err)
 		return
 	}
+	c.endpoint.doubt()
 	c.endpoint.tryNextAddress(c.addr)
 	if c.tries < len(c.endpoint.where.found) {
 		c.hangUp()

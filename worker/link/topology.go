@@ -29,7 +29,7 @@ type ServerTopology struct {
 
 	// Of that move.
 	MovedFrom  string `json:"moved_from,omitempty"`  // the address before
-	SaidAt     int64  `json:"said_at,omitempty"`     // ms since the epoch: when somebody first named the present address
+	SaidAt     int64  `json:"said_at,omitempty"`     // ms since the epoch: when somebody first named the present address; 0: the servers did, before anybody else
 	SwitchedAt int64  `json:"switched_at,omitempty"` // likewise: when the last worker had left the former one; 0: not known. Only masters know
 
 	// Of a place for a node of a cluster, which has one endpoint.
