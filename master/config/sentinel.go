@@ -16,8 +16,7 @@ import (
 )
 
 // sentinelFailoverWait is the failover_wait of a pool with sentinels that does not say otherwise. Sentinels that call a server down
-// after a second need two to three for a failover, those that do after three seconds need five: it is of no use to wait for
-// less. Few clients wait for longer.
+// after a second need up to three for a failover, those that do after three seconds up to five. Few clients wait for longer.
 const sentinelFailoverWait = 5 * time.Second
 
 // setSentinels reads addresses with spaces or commas between.
