@@ -1,16 +1,12 @@
 // Requests that may wait in the server, such as BLPOP: each on a connection of its client's own, so that nobody else waits. The
 // client's next requests are not looked at before its reply is here, as a server would not.
 //
-// A client that hangs up is nobody to pop an element for. What would change something and is not written as a whole is not sent.
-// Else its connection to the server is shut for writing, which the server takes for the same: it either has answered already, and
-// then the client gets that if it still reads, or it never will.
+// A client that hangs up is nobody to pop an element for: its request is called off, see call_off.go.
 
 package core
 
 import (
 	"bytes"
-	"errors"
-	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -19,16 +15,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
-
-// What the client of a request that is called off is told. The code is that of Redis, where it calls one off.
-var (
-	unblockedByCommand = resp.AppendError(nil, "UNBLOCKED client unblocked via CLIENT UNBLOCK")
-	unblockedByMove    = resp.AppendError(nil, "UNBLOCKED the key has moved to another server")
-	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion is shutting down")
-)
-
-// errCalledOff is the end of a connection that was shut because its request was called off.
-var errCalledOff = errors.New("request was called off")
 
 // block sends a request that may wait to the server of its keys, once everything before it is answered.
 func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []int32, row resp.Row) {
@@ -65,11 +51,8 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 		return
 	}
 	r := p.l.requests.get()
-	before := c.beforeWait(cmd)
-	r.command, r.bytes, r.state = cmd, int32(len(before)+len(b)), isBlocking
-	if len(before) > 0 {
-		r.skips = 1
-	}
+	before, replies := c.beforeWait(own, cmd)
+	r.command, r.bytes, r.skips, r.state = cmd, int32(len(before)+len(b)), replies, isBlocking
 	c.push(r)
 	own.own.patience = patience
 	if p.cluster != nil && len(b) <= maxRefusedBytes {
@@ -83,19 +66,27 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 	}
 }
 
-// beforeWait returns what must be sent before WAIT and WAITAOF, which are about the last write of the server's client. The writes of
-// this client have gone over another connection: one that changes nothing but is replicated comes after them, so what is waited
-// for includes them. (Other requests than writes do not do in Valkey, and in Redis since 7.2.)
-func (c *client) beforeWait(cmd *resp.Command) []byte {
-	if cmd.Route != resp.Solo {
-		return nil
+// beforeWait returns what must be sent before a request that may wait, and how many replies that gets.
+//
+// WAIT and WAITAOF are about the last write of the server's client. The writes of this client have gone over another connection: one
+// that changes nothing but is replicated comes after them, so what is waited for includes them. (Other requests than writes do not do
+// in Valkey, and in Redis since 7.2.)
+func (c *client) beforeWait(own *conn, cmd *resp.Command) (before []byte, replies int32) {
+	out := c.pool.l.scratch[:0]
+	if own.asksNumber() {
+		out = append(out, askNumber...)
+		replies++
 	}
-	db := strconv.Itoa(c.session.greeting.db)
-	out := resp.AppendArray(c.pool.l.scratch[:0], 3)
-	out = resp.AppendBulkString(out, "SWAPDB")
-	out = resp.AppendBulkString(out, db)
-	c.pool.l.scratch = resp.AppendBulkString(out, db)
-	return c.pool.l.scratch
+	if cmd.Route == resp.Solo {
+		db := strconv.Itoa(c.session.greeting.db)
+		out = resp.AppendArray(out, 3)
+		out = resp.AppendBulkString(out, "SWAPDB")
+		out = resp.AppendBulkString(out, db)
+		out = resp.AppendBulkString(out, db)
+		replies++
+	}
+	c.pool.l.scratch = out
+	return out, replies
 }
 
 // hungUp is a client that has hung up behind its blocking request.
@@ -114,54 +105,6 @@ func (c *client) hangUpBlocked() {
 	own.callOff(nil)
 }
 
-// unblock calls off the request of the client that waits in a server, and tells whether there is one. If the server has not
-// answered it already, the client gets what it would after its time, or an error.
-func (c *client) unblock(withError bool) bool {
-	own := c.session.waitsOn
-	if own == nil || own.own.calledOff {
-		return false
-	}
-	reply := unblockedByCommand
-	if !withError {
-		reply = c.timedOut(own.head.command)
-	}
-	own.callOff(reply)
-	return true
-}
-
-// timedOut returns the reply to a request that has waited for as long as it was to.
-func (c *client) timedOut(cmd *resp.Command) []byte {
-	switch cmd.Name {
-	case "wait":
-		return resp.AppendInt(nil, 0)
-	case "waitaof":
-		return resp.AppendInt(resp.AppendInt(resp.AppendArray(nil, 2), 0), 0)
-	}
-	return c.version().AppendNullArray(nil)
-}
-
-// callOff calls off the request that waits in the server, or is on its way there. If the server has answered it, that is the
-// reply, and else parting. What would change something is not sent, unless it is.
-func (c *conn) callOff(parting []byte) {
-	l := c.endpoint.pool.l
-	c.own.calledOff, c.own.parting = true, parting
-	if c.head == c.unsent && c.head.command.Write {
-		c.failRequests(c.close(), errCalledOff)
-		return
-	}
-	c.head.deadline = l.now + c.endpoint.pool.greetingTime()
-	l.timers.Set(&c.deadlines, c.head.deadline)
-	c.shutIfWritten()
-}
-
-// shutIfWritten shuts the connection for writing once nothing is left to be written: the server takes that for the client's end.
-func (c *conn) shutIfWritten() {
-	if c.own.calledOff && !c.own.shut && c.state == connReady && c.unsent == nil {
-		c.own.shut = true
-		c.stream.CloseWrite()
-	}
-}
-
 // park is called when something is written on a dedicated connection. A request that may wait is the server's from now on: the
 // pool's timeout begins when its own time is over, and it does not count among those that keep the server busy.
 func (c *conn) park() {
@@ -173,13 +116,13 @@ func (c *conn) park() {
 	*n[link.OutQueue]--
 	*n[link.OutQueueBytes] -= uint64(r.bytes)
 	*c.endpoint.pool.counters[link.BlockedClients]++
-	if !c.own.calledOff {
+	if !c.own.off.begun {
 		c.endpoint.pool.l.timers.Stop(&c.deadlines)
 		if r.deadline = c.patienceEnds(); r.deadline != 0 {
 			c.awaitExpiry()
 		}
 	}
-	c.shutIfWritten()
+	c.takeBack()
 	c.endpoint.pool.l.busy-- // until unpark: its client waits for something else than this worker
 	if r.client != nil && r.client.moving.frozen() {
 		r.client.markDirty()
@@ -209,14 +152,16 @@ func (c *conn) unpark(r *request) {
 }
 
 // leaveServer is called when the server is elsewhere now: a dedicated connection ends. Who waits there is told as by a server
-// that is no master any more.
+// that is no master any more. What that still answers counts if another configuration is why, and no failover.
 func (c *conn) leaveServer() {
 	switch {
 	case c.own.client == nil:
 		c.retire()
 	case c.own.client.moving.inFlight(): // if it comes back, see watchDedicated
+	case c.isBlocked() && !c.endpoint.server.discovers():
+		c.callOffFor(unblockedByMove)
 	case c.isBlocked():
-		c.own.calledOff, c.own.parting = true, unblockedByMove
+		c.own.off.begun, c.own.off.parting = true, unblockedByMove
 		c.failRequests(c.close(), errCalledOff)
 	default:
 		c.end(errMoved)
@@ -225,28 +170,6 @@ func (c *conn) leaveServer() {
 
 // isBlocked tells whether the next reply is to a request that may wait in the server, be it there already or not.
 func (c *conn) isBlocked() bool { return c.head != nil && c.head.state&isBlocking != 0 }
-
-// unblockMisplaced calls off the requests that wait for keys which live on another server now.
-func (p *pool) unblockMisplaced() {
-	if p.cluster != nil { // nodes tell themselves
-		return
-	}
-	for _, s := range p.servers {
-		for _, c := range slices.Backward(s.primary.dedicated.all) {
-			client := c.own.client
-			if c.isBlocked() && !client.moving.inFlight() && p.placement.one(client.session.waitsFor) != s.index {
-				c.callOffFor(unblockedByMove)
-			}
-		}
-	}
-}
-
-// callOffFor is callOff, unless that was done for another reason.
-func (c *conn) callOffFor(parting []byte) {
-	if !c.own.calledOff {
-		c.callOff(parting)
-	}
-}
 
 // checkHangup looks whether a client that waits has hung up while events of its connection were ignored.
 func (c *client) checkHangup() {

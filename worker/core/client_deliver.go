@@ -15,10 +15,10 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	case r.state&isSubscription != 0:
 		l.answerSubscription(r, reply)
 		return
-	case r.probe != nil:
-		p := r.probe
-		r.probe = nil
-		p.answered(reply)
+	case r.errand != nil:
+		e := r.errand
+		r.errand = nil
+		e.answered(reply)
 	case r.parent != nil:
 		parent := r.parent
 		r.parent = nil

@@ -143,7 +143,7 @@ func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, r
 	to, ok := resp.ParseRedirect(reply)
 	place, known := cl.target(c.endpoint, to)
 	cl.tellStale()
-	if !ok || !known || to.Slot != own.slot || client == nil || own.calledOff || own.again == nil || own.moves == redirectsAtOnce {
+	if !ok || !known || to.Slot != own.slot || client == nil || own.off.begun || own.again == nil || own.moves == redirectsAtOnce {
 		return cl.hide(r, reply), false
 	}
 	if g := &cl.gates[own.slot]; kind == resp.Moved && int(g.owner) == c.endpoint.server.index {

@@ -29,7 +29,7 @@ func (c *conn) countFailure(err error) {
 	n := &c.endpoint.counters
 	switch err {
 	case io.EOF:
-		if c.own == nil || !c.own.calledOff { // else it was asked to
+		if c.own == nil || !c.own.off.begun { // else it was asked to
 			*n[link.ServerEOF]++
 		}
 	case unix.ETIMEDOUT: // counts with each request that waits
@@ -49,7 +49,7 @@ func (c *conn) end(err error) {
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
 		c.endpoint.tryNextAddress(c.addr)
 	}
-	if c.own != nil && c.own.calledOff && err == io.EOF {
+	if c.own != nil && c.own.off.begun && err == io.EOF {
 		c.failRequests(c.close(), errCalledOff)
 		return
 	}
@@ -98,14 +98,14 @@ func (c *conn) failRequests(queue *request, err error) {
 		r.state &^= inConn
 		c.passed(r)
 		switch {
-		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.probe != nil, err == errCalledOff:
+		case r.state&isExpired != 0, err == unix.ETIMEDOUT && r.errand != nil, err == errCalledOff:
 		case err == unix.ETIMEDOUT:
 			*c.endpoint.counters[link.ServerTimedout]++
 		default:
 			*p.counters[link.ForwardError]++
 		}
-		if r.probe != nil {
-			r.probe.notSent = isOwnTrouble(err)
+		if r.errand != nil {
+			r.errand.notSent = isOwnTrouble(err)
 		}
 		c.endHold(r)
 		p.l.answer(r, c.parting(r, text), nil)
@@ -114,8 +114,8 @@ func (c *conn) failRequests(queue *request, err error) {
 
 // parting returns what r gets that is on a connection which has ended, for the reason that text gives.
 func (c *conn) parting(r *request, text []byte) []byte {
-	if c.own != nil && c.own.calledOff {
-		return c.own.parting
+	if c.own != nil && c.own.off.begun {
+		return c.own.off.parting
 	}
 	return c.endpoint.pool.failure(r, text, r.state&isUnsent == 0)
 }

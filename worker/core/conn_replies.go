@@ -214,7 +214,11 @@ func (c *conn) pair(reply []byte) error {
 	case r.isTransaction():
 		err = c.noteTransaction(said)
 	}
-	c.endpoint.pool.l.answer(r, reply, &c.stream)
+	if parting := c.partingFor(r, reply); parting != nil {
+		c.endpoint.pool.l.answer(r, parting, nil)
+	} else {
+		c.endpoint.pool.l.answer(r, reply, &c.stream)
+	}
 	if err == nil && c.own != nil {
 		c.giveBackIfDone()
 	}
@@ -245,7 +249,7 @@ func (c *conn) skipReply(reply []byte) {
 	r := c.head
 	r.skips--
 	c.discards = false
-	if c.endpoint.pool.cluster != nil && c.hold.noteSkipped(reply) {
+	if c.noteNumber(reply) || c.endpoint.pool.cluster != nil && c.hold.noteSkipped(reply) {
 		return
 	}
 	switch {

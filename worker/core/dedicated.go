@@ -58,10 +58,8 @@ type ownConn struct {
 	slot  int    // its slot
 	moves int    // how often it was sent elsewhere
 
-	patience  int64  // ns: for how long the request that waits in the server does so at most; 0: without an end
-	calledOff bool   // the request that waits in the server is called off, see callOff
-	shut      bool   // hence the connection is shut for writing
-	parting   []byte // what is answered to that request if the server does not
+	patience int64 // ns: for how long the request that waits in the server does so at most; 0: without an end
+	off      callingOff
 }
 
 // ownConnBytes is about what a dedicated connection costs.
@@ -242,7 +240,7 @@ func (c *conn) giveBackIfDone() {
 func (c *conn) giveBack() {
 	e, l := c.endpoint, c.endpoint.pool.l
 	d := &e.dedicated
-	if c.state != connReady || c.own.calledOff || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
+	if c.state != connReady || c.own.off.begun || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
 		c.retire()
 		return
 	}
@@ -299,6 +297,7 @@ func (c *conn) owner() (*client, purpose) {
 func (c *conn) unlist() {
 	d, l := &c.endpoint.dedicated, c.endpoint.pool.l
 	c.detach()
+	l.timers.Stop(&c.own.off.again)
 	last := d.all[len(d.all)-1]
 	d.all[c.own.place], last.own.place = last, c.own.place
 	d.all = slices.Delete(d.all, len(d.all)-1, len(d.all))

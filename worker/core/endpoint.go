@@ -23,6 +23,7 @@ type endpoint struct {
 	prober      *conn // asks an ejected server whether it answers again
 	preconnects preconnectState
 	resp3       resp3Knowledge
+	numberless  bool // it does not tell connections their numbers
 	transacts   bool // it has executed a transaction, and none of its connections has ended since
 	checked     bool // the server check waits for its first connection
 	inquired    bool // an inquiry has opened its first connection, to ping the server

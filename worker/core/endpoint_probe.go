@@ -13,9 +13,9 @@ import (
 
 // probe is a claim to ping an ejected server, which one worker holds at a time.
 type probe struct {
-	server  *server
-	word    shard.Liveness // as claimed
-	notSent bool           // it never reached the server, for this host's own fault
+	errand
+	server *server
+	word   shard.Liveness // as claimed
 }
 
 // probeLease bounds a probe in pools without a timeout.
@@ -51,18 +51,20 @@ func (s *server) tryRetry() {
 		s.awaitRetry(s.liveness())
 		return
 	}
-	if asked := s.primary.prober.head; asked != nil { // this worker has stood still for longer than the lease of its own probe
-		asked.probe.word = claimed
+	if s.primary.prober.head != nil { // this worker has stood still for longer than the lease of its own probe
+		s.probe.word = claimed
 		return
 	}
+	s.probe = &probe{server: s, word: claimed}
+	s.probe.answered = s.probe.end
 	r := l.requests.get()
-	r.probe = &probe{server: s, word: claimed}
+	r.errand = &s.probe.errand
 	r.deadline = l.now + int64(lease)
 	s.primary.prober.send(r, s.pool.ping, nil)
 }
 
-// answered is called with the server's reply, or with the error that stands for none.
-func (p *probe) answered(reply []byte) {
+// end is called with the server's reply, or with the error that stands for none.
+func (p *probe) end(reply []byte) {
 	s := p.server
 	l := s.pool.l
 	s.primary.prober.retire()

@@ -191,7 +191,21 @@ func checkServer(t testing.TB, s *server) {
 
 // connsOf returns all connections to a server.
 func connsOf(s *server) []*conn {
-	return slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, []*conn{s.primary.prober})
+	return slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, []*conn{s.primary.prober}, dedicatedToFormer(s))
+}
+
+// dedicatedToFormer returns the connections of clients that wait where the server was by another worker's configuration.
+func dedicatedToFormer(s *server) (conns []*conn) {
+	for _, entry := range s.pool.l.table {
+		c, _ := entry.h.(*conn)
+		if inFlight, ok := entry.h.(inFlightConn); ok {
+			c = inFlight.c
+		}
+		if c != nil && c.own != nil && c.endpoint.server == s && c.endpoint.isFormer() {
+			conns = append(conns, c)
+		}
+	}
+	return conns
 }
 
 // checkDedicated compares a server's dedicated connections with their clients' sessions.
@@ -212,8 +226,8 @@ func checkDedicated(t testing.TB, s *server) {
 			t.Fatalf("server %q: a connection is for a request that waits: %v, and its client has none there", s.spec.Name, c.purposeOf(forBlocking))
 		}
 	}
-	if got := *s.counters[link.DedicatedConnections]; got != uint64(len(d.all)) {
-		t.Fatalf("server %q: dedicated_connections is %d, want %d", s.spec.Name, got, len(d.all))
+	if got := *s.counters[link.DedicatedConnections]; got != uint64(len(d.all)+len(dedicatedToFormer(s))) {
+		t.Fatalf("server %q: dedicated_connections is %d, want %d", s.spec.Name, got, len(d.all)+len(dedicatedToFormer(s)))
 	}
 }
 

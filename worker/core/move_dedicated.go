@@ -21,7 +21,7 @@ const longestPatience = 100 * 365 * 24 * time.Hour
 
 // isBusy tells whether the connection cannot move in this moment. Only a request that waits in the server may be unanswered.
 func (c *conn) isBusy() bool {
-	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.calledOff || c.discards || c.head != nil && !c.isParked()
+	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.off.begun || c.discards || c.head != nil && !c.isParked()
 }
 
 // record returns the connection's record. The descriptor goes with it.
@@ -29,7 +29,7 @@ func (c *conn) record() handoff.Record {
 	e := c.endpoint
 	r := handoff.Record{
 		Protocol: string(e.pool.spec.Protocol), Network: e.network, Address: e.address, Server: e.server.spec.Name,
-		Purposes: uint32(c.own.purposes), Input: c.stream.Kept(), HasDB: true, DB: uint32(c.greeting.db),
+		Purposes: uint32(c.own.purposes), Number: c.own.off.number, Input: c.stream.Kept(), HasDB: true, DB: uint32(c.greeting.db),
 	}
 	if c.greeting.version == resp.RESP3 {
 		r.RESP = uint32(resp.RESP3)
@@ -104,7 +104,7 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 			own.retire()
 			return err
 		}
-		own.own.client, own.own.purposes = g.c, why
+		own.own.client, own.own.purposes, own.own.off.number = g.c, why, r.Number
 		g.c.changeSession(func(s *session) {
 			s.dedicated = append(s.dedicated, own)
 			if r.Waiting != "" {
@@ -122,22 +122,32 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 	return nil
 }
 
-// endpointOf returns the endpoint to which a connection goes; nil: the server is not there any more, or the client's connections
-// speak another protocol, or are to another database now.
+// endpointOf returns the endpoint to which a connection goes, a former one for what waits at a server that is not there any more; nil: it
+// is not taken over, as the server is not there or the client's connections speak another protocol, or are to another database now.
 func (c *client) endpointOf(r *handoff.Record) *endpoint {
 	g, why := c.session.greeting, purpose(r.Purposes)
+	server, current := c.pool.servers[0], (*endpoint)(nil)
+	for _, s := range c.pool.servers {
+		if s.spec.Name != r.Server {
+			continue
+		}
+		if server = s; s.primary.network == r.Network && s.primary.address == r.Address {
+			current = s.primary
+			break
+		}
+	}
+	goesOn := int(r.DB) == g.db && max(resp.RESP2, resp.Version(r.RESP)) == g.version
 	switch {
 	case why == forMonitoring:
-		if !c.pool.mayMonitor() {
-			return nil
-		}
-	case int(r.DB) != g.db && why != forSubscription, max(resp.RESP2, resp.Version(r.RESP)) != g.version:
-		return nil
+		goesOn = c.pool.mayMonitor()
+	case why == forSubscription:
+		goesOn = max(resp.RESP2, resp.Version(r.RESP)) == g.version
 	}
-	for _, s := range c.pool.servers {
-		if e := s.primary; s.spec.Name == r.Server && e.network == r.Network && e.address == r.Address {
-			return e
-		}
+	switch {
+	case current != nil && goesOn:
+		return current
+	case why == forBlocking: // until that is called off
+		return newEndpoint(server, r.Network, r.Address)
 	}
 	return nil
 }

@@ -175,7 +175,8 @@ func TestMoveBlockedForAWhile(t *testing.T) {
 	r.gets(c, "-ERR Connection timed out\r\n")
 }
 
-// In the next configuration the server is gone, or somewhere else: the client hears that its request is called off.
+// In the next configuration the server is gone, or somewhere else: the request is called off, and the client gets what the server had
+// answered by then, or hears that.
 func TestMoveBlockedFromServerThatIsGone(t *testing.T) {
 	for name, change := range map[string]func(p *link.Pool){
 		"renamed": func(p *link.Pool) {
@@ -185,15 +186,70 @@ func TestMoveBlockedFromServerThatIsGone(t *testing.T) {
 			p.Servers = []link.Server{{Name: "s1", Network: "unix", Address: p.Servers[0].Address + "x", Weight: 1}}
 		},
 	} {
-		r, before, next := twoGenerations(t, func(pools []link.Pool) { change(&pools[0]) })
-		c, server := r.blocks("c", redisRequestOf("PING"))
-		r.handOver(before, next)
-		if got := r.given(before); got.Moved != 1 {
-			t.Errorf("%s: given: %+v", name, got)
+		for _, answer := range []string{"", popped} {
+			r, before, next := twoGenerations(t, func(pools []link.Pool) { change(&pools[0]) })
+			c, server := r.blocks("c", redisRequestOf("PING"))
+			r.handOver(before, next)
+			if got := r.given(before); got.Moved != 1 {
+				t.Errorf("%s: given: %+v", name, got)
+			}
+			r.gets(c, "")
+			if !server.ended {
+				t.Errorf("%s: its connection is open", name)
+			}
+			want := string(unblockedByMove)
+			if answer != "" {
+				server.send([]byte(answer))
+				want = answer
+			} else {
+				server.hangUp()
+			}
+			r.gets(c, want+"+PONG\r\n")
+			r.tearDown()
+			r.clients = nil
 		}
-		r.gets(c, string(unblockedByMove)+"+PONG\r\n")
-		if !server.ended {
-			t.Errorf("%s: its connection is open", name)
+	}
+}
+
+// A server that tells connections their numbers is asked to call off what waits, although its address is in the configuration no more.
+func TestMoveBlockedFromNumberingServerThatIsGone(t *testing.T) {
+	for name, end := range map[string]func(blocked, asked *peer) string{
+		"called off": func(blocked, asked *peer) string {
+			asked.send([]byte(":1\r\n"))
+			blocked.send(unblockedByCommand)
+			return string(unblockedByMove)
+		},
+		"answered": func(blocked, asked *peer) string {
+			asked.send([]byte(":0\r\n"))
+			blocked.send([]byte(popped))
+			return popped
+		},
+		"lost": func(blocked, asked *peer) string {
+			asked.hangUp()
+			blocked.hangUp()
+			return string(unblockedByMove)
+		},
+	} {
+		r, before, next := twoGenerations(t, func(pools []link.Pool) { pools[0].Servers[0].Address += "x" })
+		r.numbered = true
+		for _, l := range r.workers {
+			l.pools[0].servers[0].primary.numberless = false
+		}
+		c := r.connect("c", 0, 0)
+		c.send(redisRequestOf("BLPOP", "k", "0"))
+		r.turn()
+		blocked := r.servers[0].conns[0]
+		blocked.send([]byte(":7\r\n"))
+		r.turn()
+		r.handOver(before, next)
+		asked := r.servers[0].conns[1]
+		if got := string(asked.take()); got != string(redisRequestOf("CLIENT", "UNBLOCK", "7", "ERROR")) {
+			t.Errorf("%s: the server got %q", name, got)
+		}
+		want := end(blocked, asked)
+		r.gets(c, want)
+		if r.turn(); !blocked.ended && blocked.fd >= 0 || !asked.ended && asked.fd >= 0 {
+			t.Errorf("%s: a connection to the server is open", name)
 		}
 		r.tearDown()
 		r.clients = nil

@@ -44,8 +44,8 @@ func (c *conn) discard(reason error) bool {
 		r.state |= isExpired
 		*p.counters[link.ForwardError]++
 	}
-	if r.probe != nil {
-		r.probe.notSent = true
+	if r.errand != nil {
+		r.errand.notSent = true
 	}
 	p.l.answer(r, p.failure(r, p.errorText(reason), true), nil)
 	return true

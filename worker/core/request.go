@@ -16,14 +16,14 @@ import (
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// request is one request of a client, one fragment of one, or one of the worker's own (probe).
+// request is one request of a client, one fragment of one, or one of the worker's own.
 type request struct {
 	client *client  // who waits for the reply; nil: nobody, the reply is swallowed
 	next   *request // in the client's out queue
 	behind *request // in the connection's in queue
 	parent *request // of a fragment: the request it is a part of; nil: nobody waits for this part any more
 	fanout *fanout  // of a request that went out as several: its fragments' replies
-	probe  *probe   // of the worker's own request
+	errand *errand  // of the worker's own request
 
 	command *resp.Command // its row in the table; nil: a fragment, memcached's, or the worker's own
 
@@ -82,6 +82,12 @@ func (r *request) setForm(f memcache.ReplyForm) {
 		r.form = f
 		r.state |= isReformed
 	}
+}
+
+// errand is what a request of the worker's own is for.
+type errand struct {
+	answered func(reply []byte) // is called with the server's reply, or with the error that stands for none
+	notSent  bool               // it never reached the server, for this host's own fault
 }
 
 const requestBytes = int(unsafe.Sizeof(request{}))

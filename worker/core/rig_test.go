@@ -43,6 +43,7 @@ type rig struct {
 	limit     int64 // memory_limit of the workers
 	unchecked bool  // the invariants are not checked after every turn
 	untried   bool  // that servers do transactions is not known beforehand
+	numbered  bool  // servers tell connections their numbers
 
 	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
 	before func(l *loop, events []poll.Event) []poll.Event
@@ -186,6 +187,7 @@ func (r *rig) step(l *loop) (busy bool) {
 	}
 	for e := range l.endpoints {
 		e.transacts = e.transacts || !r.untried
+		e.numberless = e.numberless || !r.numbered
 	}
 	l.turn(events)
 	l.rested = r.now

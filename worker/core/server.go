@@ -27,6 +27,7 @@ type server struct {
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	retry    timer.Timer      // of an ejection
+	probe    *probe           // the last one of this worker
 	logState serverLog
 
 	doubtedAt      int64 // when the master was last told that the server may be elsewhere; 0: never

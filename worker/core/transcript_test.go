@@ -46,6 +46,9 @@ func (s *stage) happen(words []string) {
 	case "untried": // that servers do transactions is not known beforehand
 		s.untried = true
 		return
+	case "numbered": // servers tell connections their numbers
+		s.numbered = true
+		return
 	case "workers": // number
 		s.slots = s.number(args[0])
 		return

@@ -73,6 +73,10 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
 		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Patience: 4999,
 	},
+	"waiting-numbered": {
+		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
+		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Number: 70_000,
+	},
 	"monitor": {
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 1, Monitoring: Monitors,
 	},

@@ -37,6 +37,7 @@ type Record struct {
 	Waiting  string // the command that waits in the server, whose reply is still to come; empty: none does
 	Key      string // the first key of that
 	Patience uint64 // ms: for how much longer the server lets it wait; 0: without an end, or unknown
+	Number   uint64 // of the connection among the server's clients; 0: unknown
 
 	// What the client has subscribed to: of a connection, what that holds; of the client, what no connection of its holds.
 	Subscriptions []Subscription

@@ -49,6 +49,7 @@ var recordFields = [...]recordField{
 	{25 | critical, "command that waits", text(func(r *Record) *string { return &r.Waiting })},
 	{26 | critical, "key", text(func(r *Record) *string { return &r.Key })},
 	{29, "patience", number64(func(r *Record) *uint64 { return &r.Patience })},
+	{31, "number", number64(func(r *Record) *uint64 { return &r.Number })},
 	{30 | critical, "MONITOR", number32(Monitors, Monitors, func(r *Record) *uint32 { return &r.Monitoring })},
 	{18 | critical, "subscriptions", form{writeSubscriptions, readSubscriptions}},
 	{17 | critical, "transaction", form{writeTransaction, readTransaction}},
