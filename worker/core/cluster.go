@@ -130,7 +130,9 @@ func (s *server) take(node *link.ServerTopology) {
 		s.pool.l.descriptors.share(s.primary)
 	}
 	if former != nil {
-		s.logLimited(levelNotice, fmt.Sprintf("pool %q: closing connections to node %s, which is no master there any more", s.pool.name, old.address))
+		if len(former.Slots) > 0 {
+			s.logLimited(levelNotice, fmt.Sprintf("pool %q: closing connections to node %s, which is no master there any more", s.pool.name, old.address))
+		}
 		old.abandon()
 	}
 	if node != nil && len(node.Slots) > 0 && s.pool.spec.Preconnect && s.pool.l.succession.serving {

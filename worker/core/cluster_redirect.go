@@ -5,6 +5,7 @@ package core
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -30,14 +31,18 @@ func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, ag
 	case !c.keeps(r) || r.isScript():
 		return reply, false
 	}
+	if kind == resp.TryAgain {
+		q, several := cl.comeBackSingly(c, r)
+		if q.cause = errSlotMoves; !several {
+			q.due = cl.pool.l.now + redirectPause
+		}
+		return nil, true
+	}
 	cl.tellStale()
 	q := cl.comeBack(c, r)
 	q.cause = &refusal{bytes.Clone(reply)}
-	q.due = cl.pool.l.now + redirectPause
-	if kind != resp.TryAgain {
-		q.due = cl.pool.l.now + retryPause
-		c.outOfService = heldRefusal
-	}
+	q.due = cl.pool.l.now + retryPause
+	c.outOfService = heldRefusal
 	return nil, true
 }
 
@@ -98,17 +103,60 @@ func (c *conn) keeps(r *request) bool {
 
 // comeBack has r wait at its gate, whose bytes are the first that the connection keeps.
 func (cl *cluster) comeBack(c *conn, r *request) *gateQueue {
-	var bytes stream.Output
-	c.hold.copies.Transfer(cl.pool.l.memory, int(r.bytes), &bytes)
-	if r.state&isCopied != 0 {
-		r.state &^= isCopied
-	}
-	q := cl.putBack(r, &bytes)
+	text := cl.takeCopy(c, r)
+	return cl.refuse(r, &text)
+}
+
+// takeCopy takes the bytes of r off those that the connection keeps.
+func (cl *cluster) takeCopy(c *conn, r *request) (text stream.Output) {
+	c.hold.copies.Transfer(cl.pool.l.memory, int(r.bytes), &text)
+	r.state &^= isCopied
+	return text
+}
+
+// refuse is putBack for a request that a node has refused, from the first time on for no longer than failover_wait.
+func (cl *cluster) refuse(r *request, text *stream.Output) *gateQueue {
+	q := cl.putBack(r, text)
 	if r.state&isRefused == 0 {
 		r.state |= isRefused
 		r.deadline = cl.pool.l.now + int64(cl.pool.spec.FailoverWait)
 	}
 	return q
+}
+
+// comeBackSingly is comeBack where one node has some of r's keys, and another one the others. A part of a request that has been divided
+// anyway is divided further, so that each key is asked for where it is.
+func (cl *cluster) comeBackSingly(c *conn, r *request) (q *gateQueue, several bool) {
+	l, cmd, f := cl.pool.l, r.asks(), r.partOf()
+	if f == nil || cmd.Route != resp.Fragment {
+		return cl.comeBack(c, r), false
+	}
+	text := cl.takeCopy(c, r)
+	b := slices.Concat(text.Pieces(nil)...)
+	if r.slot < 0 {
+		b = b[len(asking):]
+	}
+	_, args, err := resp.ConsumeRequest(b, nil)
+	keys := (len(args) - 1) / cmd.Step
+	if err != nil || keys < 2 {
+		return cl.refuse(r, &text), false
+	}
+	text.Drop(l.memory)
+	parent, owner := r.parent, r.owner()
+	r.slot = max(r.slot, -r.slot)
+	second := owner.split(f, r.fragment, keys)
+	for i := range keys {
+		part := r
+		if i > 0 {
+			part = l.requests.get()
+			part.parent, part.fragment, part.slot = parent, second+int32(i-1), r.slot
+		}
+		l.scratch = resp.AppendFragment(l.scratch[:0], b, args, cmd, []int32{int32(i)})
+		part.bytes = int32(len(l.scratch))
+		text.Append(l.memory, l.scratch)
+		q = cl.refuse(part, &text)
+	}
+	return q, true
 }
 
 // ask sends r to a node that is about to own its slot, unless that is down.

@@ -161,13 +161,46 @@ func (c *client) fragment(parent *request, i int) *request {
 func (c *client) charge(f *fanout) {
 	*c.pool.counters[link.Fragments] += uint64(len(f.parts))
 	inBuffers, elsewhere := f.protocol.cost()
-	f.own = int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + int(unsafe.Sizeof(unsentFragment{}))*cap(f.unsent) + elsewhere
-	if f.owners == nil {
-		f.own += 4 * cap(f.owner)
-	}
+	f.own = f.ownCost(elsewhere)
 	c.pool.l.memory.Charge(f.own)
 	f.size = f.own + f.owners.Cost() + inBuffers + len(f.parts)*requestBytes
 	c.held += f.size
+}
+
+// ownCost returns how many bytes f takes that are in no buffer and no request, with those that its protocol has elsewhere.
+func (f *fanout) ownCost(elsewhere int) int {
+	n := int(unsafe.Sizeof(*f)) + 4*cap(f.counts) + 8*cap(f.parts) + int(unsafe.Sizeof(unsentFragment{}))*cap(f.unsent) + elsewhere
+	if f.owners == nil {
+		n += 4 * cap(f.owner)
+	}
+	return n
+}
+
+// split makes one fragment of f, a request of c, as many as it has keys, and returns the number of the second one: the others follow.
+func (c *client) split(f *fanout, fragment int32, keys int) (second int32) {
+	second = int32(len(f.parts))
+	next := fragment
+	for key, owner := range f.owner {
+		if owner == fragment {
+			f.owner[key] = next
+			next = max(next+1, second)
+		}
+	}
+	f.counts[fragment] = 1
+	for range keys - 1 {
+		f.counts = append(f.counts, 1)
+		f.parts = append(f.parts, nil)
+		f.unsent = append(f.unsent, unsentFragment{})
+	}
+	f.left += keys - 1
+	_, elsewhere := f.protocol.cost()
+	grown := f.ownCost(elsewhere) - f.own
+	f.own += grown
+	c.pool.l.memory.Charge(grown)
+	f.size += grown + (keys-1)*requestBytes
+	c.held += grown + (keys-1)*requestBytes
+	*c.pool.counters[link.Fragments] += uint64(keys - 1)
+	return second
 }
 
 // gather adds the reply to one fragment. With the last one the parent is answered: in slices, if its reply is long.

@@ -276,7 +276,7 @@ func checkGates(t testing.TB, p *pool) {
 	type at struct{ slot, node int }
 	outstanding := map[at]int32{}
 	for k, s := range p.servers {
-		for c := range s.primary.everyConn {
+		for _, c := range slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all) {
 			for r := c.head; r != nil; r = r.behind {
 				if r.slot > 0 {
 					outstanding[at{int(r.slot) - 1, k}]++
