@@ -81,6 +81,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 
 		accepting: !spec.Takeover,
 	}
+	l.nextID = *l.counters[link.TotalConnections] // an earlier worker of the slot has given no more than that
 	l.succession.init(l)
 	l.mover.outgoing.l = l
 	l.memory = memory.New(&l.timers, &l.now)

@@ -3,6 +3,8 @@
 package core
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -107,18 +109,8 @@ func TestMoveToNoDatabase(t *testing.T) {
 // A client that tracks keys moves with its connections, and is told to forget what it has read: keys may live elsewhere now.
 func TestMoveTracking(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
-	c := r.connect("c", 0, 0)
-	r.exchangeWith(c, redisRequestOf("HELLO", "3"), "%0\r\n")
-	r.exchangeWith(c, redisRequestOf("CLIENT", "TRACKING", "ON", "OPTIN"), "")
-	c.send(redisRequestOf("GET", "k"))
-	r.turn()
-	server := r.servers[0].conns[len(r.servers[0].conns)-1]
+	c, server := r.tracks("c")
 	open := len(r.servers[0].conns)
-	server.send([]byte("%0\r\n"))
-	r.turn()
-	server.send([]byte("+OK\r\n$1\r\n1\r\n"))
-	r.turn()
-	c.take()
 	r.exchangeWith(c, redisRequestOf("CLIENT", "CACHING", "YES"), "")
 	server.take()
 	r.handOver(before, next)
@@ -138,4 +130,64 @@ func TestMoveTracking(t *testing.T) {
 	if got := string(c.take()); got != "$1\r\n2\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n" {
 		t.Errorf("the client got %q", got)
 	}
+}
+
+// tracks has a client read a key that it tracks, and returns the server's end of its connection.
+func (r *rig) tracks(name string) (c, server *peer) {
+	c = r.connect(name, 0, 0)
+	r.exchangeWith(c, redisRequestOf("HELLO", "3"), "%0\r\n")
+	r.exchangeWith(c, redisRequestOf("CLIENT", "TRACKING", "ON", "OPTIN"), "")
+	c.send(redisRequestOf("GET", "k"))
+	r.turn()
+	server = r.servers[0].conns[len(r.servers[0].conns)-1]
+	server.send([]byte("%0\r\n"))
+	r.turn()
+	server.send([]byte("+OK\r\n$1\r\n1\r\n"))
+	r.turn()
+	c.take()
+	return c, server
+}
+
+// What CLIENT CACHING has said of a transaction holds for all of it, wherever in it the client moves.
+func TestMoveTrackingInTransaction(t *testing.T) {
+	get := redisRequestOf("GET", "k")
+	for queued := range 3 {
+		r, before, next := twoGenerations(t, nil)
+		c, server := r.tracks("c")
+		server.take()
+		c.send(slices.Concat(redisRequestOf("CLIENT", "CACHING", "YES"), multiRequest, bytes.Repeat(get, queued)))
+		r.turn()
+		r.handOver(before, next)
+		if next.clients != 1 {
+			t.Fatal("the client has not moved")
+		}
+		c.send(slices.Concat(bytes.Repeat(get, 2-queued), execRequest))
+		r.turn()
+		want := slices.Concat(redisRequestOf("CLIENT", "CACHING", "YES"), multiRequest, get, get, execRequest)
+		if got := server.take(); !bytes.Equal(got, want) {
+			t.Errorf("%d queued: the server got %q", queued, got)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
+// A worker that takes the place of one that has died gives no id again.
+func TestIDsAfterDeath(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	last := uint64(0)
+	for range 3 {
+		r.connect("c", 0, 0)
+		last = max(last, clientsOf(r.workers[0])[len(r.clients)-1].id)
+	}
+	next, err := newLoop(r.workers[0].spec, r.workers[0].shared, r.workers[0].clock)
+	r.must(err)
+	if id := next.newID(); id <= last {
+		t.Errorf("%d is given after %d", id, last)
+	}
+	r.workers = append(r.workers, next)
+	r.exit(1)
+	r.workers = r.workers[:1]
 }

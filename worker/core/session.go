@@ -89,7 +89,7 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 	if s.greeting.db != p.spec.DB {
 		r.HasDB, r.DB = true, uint32(s.greeting.db)
 	}
-	s.tracking.record(r)
+	s.tracking.record(r, s.tx != nil)
 	if s.monitor != nil {
 		r.Monitoring = handoff.Monitors
 	}

@@ -267,9 +267,9 @@ func (c *client) retrack() {
 }
 
 // record writes down what a client tracks; t may be nil.
-func (t *tracking) record(r *handoff.Record) {
+func (t *tracking) record(r *handoff.Record, transaction bool) {
 	if t != nil {
-		r.Tracking, r.Caching = bytes.Join(t.requests, nil), t.caching == cachingNext
+		r.Tracking, r.Caching = bytes.Join(t.requests, nil), t.caching == cachingNext || transaction && t.caching == cachingThis
 	}
 }
 
@@ -289,6 +289,9 @@ func (p *pool) restoreTracking(s *session, r *handoff.Record) {
 	}
 	if s.tracking != nil && r.Caching {
 		s.tracking.caching = cachingNext
+		if r.Transaction != nil {
+			s.tracking.caching = cachingThis
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ type Record struct {
 	Monitoring uint32 // Monitors, or 0
 
 	Tracking []byte // the CLIENT TRACKING ON that it has said, one after the other
-	Caching  bool   // CLIENT CACHING was the last thing that it said
+	Caching  bool   // CLIENT CACHING was the last thing that it said, or the last before its transaction
 
 	ID         uint64
 	IdleMillis uint64 // since the client last sent or received something
