@@ -11,7 +11,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -114,14 +113,18 @@ func (cl *cluster) addNode(place int, node *link.ServerTopology) {
 	}
 }
 
-// take has a place have this node, or none. All connections end at once to one that is gone, that is elsewhere now, or that was a master
-// and is none any more: it may yet execute what lies in its socket, and say so.
+// take has a place have this node, or none. All connections end to one that is gone, that is elsewhere now, or that was a master and is none
+// any more: see cluster_leave.go.
 func (s *server) take(node *link.ServerTopology) {
 	former := s.node
 	s.node = node
+	if node != nil && len(node.Slots) > 0 {
+		s.endLeaving()
+	}
 	if former == nil && node == nil || former != nil && node != nil && !replaces(node, former) {
 		return
 	}
+	s.endLeaving()
 	old := s.primary
 	s.primary = newEndpoint(s, link.ClusterNode, "")
 	if node != nil {
@@ -133,32 +136,10 @@ func (s *server) take(node *link.ServerTopology) {
 		if len(former.Slots) > 0 {
 			s.logLimited(levelNotice, fmt.Sprintf("pool %q: closing connections to node %s, which is no master there any more", s.pool.name, old.address))
 		}
-		old.abandon()
+		old.abandon(node != nil && node.Node == former.Node)
 	}
 	if node != nil && len(node.Slots) > 0 && s.pool.spec.Preconnect && s.pool.l.succession.serving {
 		s.primary.preconnect()
-	}
-}
-
-// abandon closes all connections to a former endpoint. What it may have executed has an unknown outcome; reads, and what it has not
-// got, wait at their gates for the next owner of their slots.
-func (e *endpoint) abandon() {
-	for _, c := range slices.Backward(e.dedicated.all) {
-		c.leaveServer()
-	}
-	for c := range e.everyConn {
-		if c.state == connClosed && c.head == nil {
-			continue
-		}
-		e.noteAttempt(c, errMoved)
-		x := c.takeRest()
-		others := e.pool.cluster.takeBack(c.close(), &x, errMoved)
-		x.drop(e.pool.l.memory)
-		c.failRequests(others, errMoved)
-	}
-	e.pool.l.descriptors.serverSockets -= len(e.conns)
-	for _, conns := range e.others {
-		e.pool.l.descriptors.serverSockets -= len(conns)
 	}
 }
 
@@ -211,5 +192,5 @@ func (cl *cluster) tellStale() {
 // replaces tells whether connections to a node as it was are of no use any more.
 func replaces(n, former *link.ServerTopology) bool {
 	return n.Node != former.Node || n.Endpoints[0].Network != former.Endpoints[0].Network || n.Endpoints[0].Address != former.Endpoints[0].Address ||
-		len(n.Slots) == 0 && len(former.Slots) > 0 || n.Endpoints[0].Role != former.Endpoints[0].Role && n.Endpoints[0].Role == link.Replica
+		len(n.Slots) == 0 && len(former.Slots) > 0
 }

@@ -436,6 +436,15 @@ func (cl *cluster) takeBack(queue *request, x *rest, cause error) (others *reque
 
 // putBack has r, which has left its connection and was not executed or may be again, wait before what was never sent.
 func (cl *cluster) putBack(r *request, bytes *stream.Output) *gateQueue {
+	cl.strip(r, bytes)
+	q := cl.queueOf(int(r.slot) - 1)
+	q.back.out.Join(bytes)
+	cl.await(r, &q.back)
+	return q
+}
+
+// strip makes r, whose bytes these are, what it was before it was sent.
+func (cl *cluster) strip(r *request, bytes *stream.Output) {
 	if r.slot < 0 {
 		r.slot = -r.slot
 		bytes.Drain(cl.pool.l.memory, len(asking))
@@ -445,10 +454,6 @@ func (cl *cluster) putBack(r *request, bytes *stream.Output) *gateQueue {
 	if r.isTransaction() {
 		r.skips = r.fragment
 	}
-	q := cl.queueOf(int(r.slot) - 1)
-	q.back.out.Join(bytes)
-	cl.await(r, &q.back)
-	return q
 }
 
 // resize changes how many bytes r has.

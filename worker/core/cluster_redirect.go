@@ -24,6 +24,8 @@ func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, ag
 	}
 	kind := resp.ClusterErrorOf(reply)
 	switch {
+	case c.leaves(reply):
+		return cl.late(c, r)
 	case kind == resp.NoClusterError && !resp.IsOutOfService(reply), kind == resp.CrossSlot:
 		return reply, false
 	case kind == resp.Moved || kind == resp.Ask:
@@ -74,7 +76,7 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 	from := c.endpoint.server.index
 	switch {
 	case kind == resp.Moved && mine && place != from && int(g.owner) == from && !asked:
-		g.owner = int16(place)
+		cl.setOwner(slot, place)
 		q.countRedirect(l.now)
 	case kind == resp.Moved && mine && int(g.owner) != from && !asked: // the owner has changed since it was sent
 	case asked:
@@ -83,6 +85,12 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		q.due = l.now + redirectPause
 	}
 	return nil, true
+}
+
+// setOwner has a slot be at another node until the next topology.
+func (cl *cluster) setOwner(slot, place int) {
+	cl.pool.servers[place].endLeaving()
+	cl.gates[slot].owner = int16(place)
 }
 
 // countRedirect notes that the slot is followed once more. There is a pause after some.
@@ -195,7 +203,7 @@ func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, r
 		return cl.hide(r, reply), false
 	}
 	if g := &cl.gates[own.slot]; kind == resp.Moved && int(g.owner) == c.endpoint.server.index {
-		g.owner = int16(place)
+		cl.setOwner(own.slot, place)
 		cl.hurry()
 	}
 	text, slot, moves, patience := own.again, own.slot, own.moves+1, own.patience

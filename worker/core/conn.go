@@ -55,6 +55,7 @@ type conn struct {
 	queued   bool // is in the loop's list for the next turn
 	discards bool // the reply that is coming is given up: it is parsed, and not kept
 	paused   bool // more is written when replies have come, see allowed
+	leaving  bool // to a node that is no master any more, see hearOut
 	blamed   bool // the silence since heard is counted as a failure
 
 	tail           *request // of the in queue

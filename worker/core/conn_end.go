@@ -4,6 +4,7 @@ package core
 
 import (
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -170,6 +171,10 @@ func (c *conn) close() (queue *request) {
 	c.hold.drop(l.memory)
 	c.progress = progress{}
 	c.meta = metaUnknown
+	if c.leaving {
+		s := c.endpoint.server
+		c.leaving, s.leaving = false, slices.DeleteFunc(s.leaving, func(other *conn) bool { return other == c })
+	}
 	c.paused, c.blamed, c.discards, c.outOfService = false, false, false, nil
 	if c.own != nil {
 		c.unlist()

@@ -94,6 +94,10 @@ func (c *conn) expire() {
 	if c.state >= connGreeting {
 		c.hear()
 	}
+	if c.leaving {
+		c.abandon()
+		return
+	}
 	if c.hold != nil && c.state != connReady {
 		c.awaitServer()
 		return

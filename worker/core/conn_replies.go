@@ -82,6 +82,9 @@ func (c *conn) recv() {
 		c.fail(err)
 		return
 	}
+	if c.leaving && c.head == nil {
+		c.retire()
+	}
 	if c.state == connClosed {
 		return
 	}
@@ -179,7 +182,7 @@ func (c *conn) pair(reply []byte) error {
 	}
 	*n[link.Responses]++
 	r, said := c.pop(), reply
-	if cl := c.endpoint.pool.cluster; cl != nil && resp.IsError(reply) && !c.discards {
+	if cl := c.endpoint.pool.cluster; cl != nil && (resp.IsError(reply) && !c.discards || c.leaving) {
 		var again bool
 		sent, blocks := r.sent, r.state&isBlocking != 0
 		if reply, again = cl.refused(c, r, reply); again && blocks {

@@ -191,7 +191,7 @@ func checkServer(t testing.TB, s *server) {
 
 // connsOf returns all connections to a server.
 func connsOf(s *server) []*conn {
-	return slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, []*conn{s.primary.prober}, dedicatedToFormer(s))
+	return slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, []*conn{s.primary.prober}, s.leaving, dedicatedToFormer(s))
 }
 
 // dedicatedToFormer returns the connections of clients that wait where the server was by another worker's configuration.
@@ -276,7 +276,7 @@ func checkGates(t testing.TB, p *pool) {
 	type at struct{ slot, node int }
 	outstanding := map[at]int32{}
 	for k, s := range p.servers {
-		for _, c := range slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all) {
+		for _, c := range slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, s.leaving) {
 			for r := c.head; r != nil; r = r.behind {
 				if r.slot > 0 {
 					outstanding[at{int(r.slot) - 1, k}]++

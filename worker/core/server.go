@@ -32,6 +32,7 @@ type server struct {
 
 	doubtedAt      int64 // when the master was last told that the server may be elsewhere; 0: never
 	resubscription resubscription
+	leaving        []*conn              // of a cluster: to a former endpoint, and still heard out
 	node           *link.ServerTopology // of a place of a cluster: the node that has it; nil: none
 }
 
