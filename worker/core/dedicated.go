@@ -51,6 +51,9 @@ type ownConn struct {
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
+	renews  []subscription // of the client, that the server is told over this connection; nil: it is not, or knows of all
+	renewed int            // of them, those that it knows of
+
 	published int64 // ns: when the server last sent a message of a channel
 	delayed   bool  // the kernel delays acknowledgements of those
 
@@ -270,6 +273,7 @@ func (c *conn) detach() {
 	if client == nil {
 		return
 	}
+	c.forgetRenewal()
 	c.own.client, c.own.purposes = nil, 0
 	if client.session.waitsOn == c {
 		client.session.waitsOn = nil

@@ -81,7 +81,8 @@ func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 		spec.DB = 1
 	}
 	if w.waits.IntN(3) == 0 {
-		spec.FailoverWait = time.Duration(1+w.waits.IntN(2000)) * time.Millisecond
+		const least = 200 // ms: more than passes before those who are no victims are let do their work
+		spec.FailoverWait = time.Duration(least+w.waits.IntN(2000)) * time.Millisecond
 	}
 	if protocol == link.Redis && w.one(2) {
 		spec.Databases = 4

@@ -59,6 +59,7 @@ type faultySession struct {
 	speaks     resp.Version
 	hears      names
 	tracking   bool
+	broadcast  bool // in the mode in which it ends with one of its servers' connections
 	monitoring bool
 	failed     bool           // a subscription has not come about: the connection ends
 	reads      map[string]int // keys that may be invalidated: in which era it has asked for them
@@ -249,8 +250,15 @@ func (c *faultyClient) askReset() {
 	fresh := newFaultySession(c.pool)
 	s.version, s.db, s.silent, s.asked, s.tracks, s.caching, s.monitors, s.era = fresh.version, fresh.db, false, names{}, "", "", false, era
 	c.say(wait{want: []byte("+RESET\r\n"), then: func() {
-		s.speaks, s.hears, s.tracking, s.monitoring = resp.RESP2, names{}, s.era != era, false
+		s.speaks, s.hears, s.monitoring = resp.RESP2, names{}, false
+		s.endTracking(era)
 	}}, "RESET")
+}
+
+// endTracking is called with the reply to what has ended it, unless it has begun anew meanwhile.
+func (s *faultySession) endTracking(era int) {
+	s.tracking = s.era != era
+	s.broadcast = s.broadcast && s.tracking
 }
 
 // askToWait says a request that the server answers when it likes to.
@@ -284,12 +292,13 @@ func (c *faultyClient) askTracking(w *faultyWorld) {
 		}
 		r := wait{want: okReply}
 		if s.tracks == "BCAST" {
+			s.broadcast = true
 			words = append(words, "PREFIX", c.name+":")
 			era := s.era
 			r.servers = c.pool.servers
-			r.fails = func() {
+			r.fails = func() { // although some servers have agreed, and may have told something already
 				if s.era == era {
-					s.tracks, s.tracking = "", false
+					s.tracks, s.broadcast = "", false
 				}
 			}
 		}
@@ -298,7 +307,7 @@ func (c *faultyClient) askTracking(w *faultyWorld) {
 		s.tracks = ""
 		s.era++
 		era := s.era
-		c.say(wait{want: okReply, then: func() { s.tracking = s.era != era }}, "CLIENT", "TRACKING", "OFF")
+		c.say(wait{want: okReply, then: func() { s.endTracking(era) }}, "CLIENT", "TRACKING", "OFF")
 	case s.tracks == "OPTIN" || s.tracks == "OPTOUT":
 		s.caching = map[string]string{"OPTIN": "YES", "OPTOUT": "NO"}[s.tracks]
 		c.say(wait{want: okReply}, "CLIENT", "CACHING", s.caching)
@@ -543,7 +552,7 @@ func (c *faultyClient) mayLoseServers(w *faultyWorld) bool {
 func (c *faultyClient) mayBeEnded(w *faultyWorld) bool {
 	s := &c.session
 	pending := slices.ContainsFunc(c.waits, func(r wait) bool { return r.subscribes })
-	return s.failed || (pending || s.tracks == "BCAST" || s.monitors) && c.mayLoseServers(w)
+	return s.failed || (pending || s.broadcast || s.monitors || s.monitoring) && c.mayLoseServers(w)
 }
 
 // unheard tells what a client of whom nothing is to be answered should have heard, or should be subscribed to.

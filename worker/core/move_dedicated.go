@@ -21,7 +21,7 @@ const longestPatience = 100 * 365 * 24 * time.Hour
 
 // isBusy tells whether the connection cannot move in this moment. Only a request that waits in the server may be unanswered.
 func (c *conn) isBusy() bool {
-	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.off.begun || c.discards || c.head != nil && !c.isParked()
+	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.off.begun || c.own.renews != nil || c.discards || c.head != nil && !c.isParked()
 }
 
 // record returns the connection's record. The descriptor goes with it.

@@ -6,6 +6,7 @@ package core
 import (
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -67,15 +68,27 @@ func (s *server) subscribeAgain() {
 			r.clients = append(r.clients, c)
 			break
 		}
-		if s.primary.trouble != "" {
+		if s.primary.trouble != "" || l.io.Spent >= maxTurnBytes {
 			break
 		}
 	}
-	if len(r.clients) == 0 {
+	switch pause := s.subscribePause(); {
+	case len(r.clients) == 0:
 		r.clients = nil
-		return
+	case pause == 0:
+		l.agenda.nextTurn(subscribesAgain{s})
+	default:
+		l.timers.Set(&r.timer, l.now+pause)
 	}
-	l.timers.Set(&r.timer, l.now+s.subscribePause())
+}
+
+// subscribesAgain is a server with more clients that subscribe again than a turn has time for.
+type subscribesAgain struct{ s *server }
+
+func (a subscribesAgain) receive() {
+	if len(a.s.resubscription.clients) > 0 {
+		a.s.subscribeAgain()
+	}
 }
 
 // subscribeAgain sends all that the client has on the server over a new connection, and tells whether that could be done.
@@ -102,14 +115,60 @@ func (c *client) subscribedConn(server int) (*conn, error) {
 		return nil, err
 	}
 	subs := c.session.subscriptions
+	own.own.renews = make([]subscription, 0, subs.perServer[server])
 	for kind := range subs.byName {
 		for name, on := range subs.byName[kind] {
 			if on == everywhere || on == server {
-				c.tell(server, subscribeNames[kind], name)
+				own.own.renews = append(own.own.renews, subscription{channelKind(kind), name})
 			}
 		}
 	}
+	c.pool.l.memory.Charge(own.own.renewsBytes())
+	own.tellAgain()
 	return own, nil
+}
+
+// subscription is one that a server is still to be told of over a new connection.
+type subscription struct {
+	kind channelKind
+	name string
+}
+
+// renewsBytes returns what the subscriptions take that the server is to be told of.
+func (o *ownConn) renewsBytes() int { return cap(o.renews) * int(unsafe.Sizeof(subscription{})) }
+
+// forgetRenewal is called when the server need not be told of any more.
+func (c *conn) forgetRenewal() {
+	c.endpoint.pool.l.memory.Uncharge(c.own.renewsBytes())
+	c.own.renews, c.own.renewed = nil, 0
+}
+
+// tellsAgain is a connection whose server is told of very many subscriptions: a slice per turn, so that nobody else waits.
+type tellsAgain struct{ c *conn }
+
+func (t tellsAgain) receive() {
+	if t.c.own.renews != nil {
+		t.c.tellAgain()
+	}
+}
+
+// tellAgain tells the server a slice of what its client has subscribed to there, and still has.
+func (c *conn) tellAgain() {
+	o, l, server, budget := c.own, c.endpoint.pool.l, c.endpoint.server.index, sliceBytes
+	for o.renewed < len(o.renews) && budget > 0 {
+		next := o.renews[o.renewed]
+		o.renewed++
+		budget -= keyToll + len(next.name)
+		if on, ok := o.client.session.subscriptions.byName[next.kind][next.name]; ok && (on == everywhere || on == server) {
+			o.client.tell(server, subscribeNames[next.kind], next.name)
+		}
+	}
+	l.io.Spent += sliceBytes - budget
+	if o.renewed == len(o.renews) {
+		c.forgetRenewal()
+		return
+	}
+	l.agenda.nextTurn(tellsAgain{c})
 }
 
 // tell sends a request about a subscription of which the client hears nothing.
