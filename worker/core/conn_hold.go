@@ -211,12 +211,16 @@ func (c *conn) endHold(r *request) {
 // holdLast is called when a request was queued although the connection is not ready. It is opened, if no attempt is due later.
 func (c *conn) holdLast() {
 	p, h, r := c.endpoint.pool, c.hold, c.tail
+	begins := c.state == connClosed && h.again == 0
+	if begins { // what a former attempt has come to says nothing of this one
+		h.down, h.cause = false, nil
+	}
 	if h.down {
 		c.beginHold(r)
 	} else if r.state&isRefused == 0 {
 		r.deadline = p.l.now + int64(p.spec.FailoverWait)
 	}
-	if c.state == connClosed && h.again == 0 {
+	if begins {
 		c.open()
 	}
 	if c.state != connReady {

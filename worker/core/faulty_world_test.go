@@ -508,7 +508,7 @@ func (w *faultyWorld) endTurn(l *loop) {
 			continue
 		}
 		if word := s.liveness(w); !word.Alive() || word.Failures() > s.failures {
-			w.t.Fatalf("server %q, which has done nothing wrong, is %v", s.name, word)
+			w.t.Fatalf("server %q, which has done nothing wrong, is %v: %s", s.name, word, l.pools[s.pool.index].servers[s.index].primary.trouble)
 		}
 	}
 }
