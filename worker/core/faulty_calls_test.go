@@ -5,6 +5,8 @@
 package core
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,5 +124,44 @@ func TestFaultyHost(t *testing.T) {
 			r.tearDown()
 			r.clients = nil
 		}
+	}
+}
+
+// A message that has to wait, and for which there is no memory, ends its client: no error stands in its place, which would pass for a
+// reply, and it is not passed over.
+func TestFaultyMessage(t *testing.T) {
+	large := notice("message", "k", strings.Repeat("m", 200_000))
+	want := string(confirmation("subscribe", "l", 2)) + string(large) + string(large) + string(confirmation("subscribe", "k", 2))
+	ends := 0
+	for fails, calls := 0, 0; fails <= calls; fails++ {
+		r := newRig(t)
+		r.redisPool("s1", "s2") // k lives on s2, l on s1
+		r.start()
+		c := r.connect("c", 0, 0)
+		c.send(redisRequestOf("SUBSCRIBE", "k"))
+		r.turn()
+		s2 := r.servers[1].conns[0]
+		s2.send(confirmation("subscribe", "k", 1))
+		r.gets(c, string(confirmation("subscribe", "k", 1)))
+		c.send(redisRequestOf("SUBSCRIBE", "l", "k"))
+		r.turn()
+		calls = 0
+		failing(t, "map", unix.ENOMEM, func(int) bool { calls++; return calls == fails })
+		s2.send(slices.Concat(large, large, confirmation("subscribe", "k", 1)))
+		r.turn()
+		fault.Interfere = nil
+		r.servers[0].conns[0].send(confirmation("subscribe", "l", 2))
+		r.turn()
+		switch got := string(c.take()); {
+		case c.ended:
+			ends++
+		case got != want:
+			t.Errorf("with call %d of %d failing the client gets %d bytes, want %d: %.200q", fails, calls, len(got), len(want), got)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+	if ends == 0 {
+		t.Error("there is memory for all")
 	}
 }

@@ -4,7 +4,9 @@ package core
 
 import (
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // pushed handles what a server has sent on a dedicated connection without being asked, and tells whether this is such a thing.
@@ -53,9 +55,9 @@ func (c *client) deliverPush(b []byte, from *conn) {
 	next := c.nextConfirmed(from)
 	switch {
 	case c.isMerging(), next == nil && c.awaitsConfirmation():
-		c.respondLater(c.holdReply(b, &from.stream))
+		c.holdPush(b, &from.stream, nil)
 	case next != nil && next != c.head:
-		c.respondBefore(next, c.holdReply(b, &from.stream))
+		c.holdPush(b, &from.stream, next)
 	default:
 		if claimed := from.stream.Claim(b); claimed != nil {
 			c.stream.Out.Adopt(claimed)
@@ -64,7 +66,32 @@ func (c *client) deliverPush(b []byte, from *conn) {
 		}
 	}
 	l.io.Spent += requestToll
-	c.markDirty()
+	if c.life != clientClosed {
+		c.markDirty()
+	}
+}
+
+// holdPush has a push wait in front of a request that is in the out queue and not at its head; nil: behind all. No error may stand in its
+// place, which would be taken for a reply, so without memory the client ends.
+func (c *client) holdPush(b []byte, in *stream.Stream, next *request) {
+	h := heldReply{}
+	if len(b) < memory.ClaimBytes {
+		h = c.holdReply(b, in)
+	} else {
+		whole, err := in.ClaimOrCopy(c.pool.l.memory, b)
+		if err != nil {
+			c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
+			c.fail(errNoMemory)
+			return
+		}
+		h.b = whole
+		c.held += whole.Cost()
+	}
+	if next == nil {
+		c.respondLater(h)
+	} else {
+		c.respondBefore(next, h)
+	}
 }
 
 // awaitsConfirmation tells whether a confirmation of a subscription is to come.

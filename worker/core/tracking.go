@@ -233,12 +233,14 @@ func (c *client) deliverInvalidation(b []byte, in *stream.Stream) {
 	case last == nil:
 		c.stream.Out.Append(c.pool.l.memory, b)
 	case last.next == nil:
-		c.respondLater(c.holdReply(b, in))
+		c.holdPush(b, in, nil)
 	default:
-		c.respondBefore(last.next, c.holdReply(b, in))
+		c.holdPush(b, in, last.next)
 	}
 	c.pool.l.io.Spent += requestToll
-	c.markDirty()
+	if c.life != clientClosed {
+		c.markDirty()
+	}
 }
 
 // lostTracking is called when a connection of the client that tracks has ended.
