@@ -57,10 +57,14 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 		c.respondScratch(resp.AppendError(l.scratch[:0], failure))
 		return
 	}
+	if !c.caughtUp() {
+		return
+	}
 	r := l.requests.get()
 	r.command = cmd
 	r.bytes = int32(len(b))
 	c.push(r)
+	c.waitBehind()
 	l.questions.add(&question{client: c, request: r, asks: order, bytes: append([]byte(nil), b...)})
 }
 
