@@ -52,7 +52,7 @@ func check(w io.Writer, file string, workers int) error {
 	printProblems(w, warnings)
 	servers := 0
 	for i := range cfg.Pools {
-		servers += len(cfg.Pools[i].Servers)
+		servers += cfg.Pools[i].ServersConfigured()
 	}
 	fmt.Fprintf(w, "%s: fit to run, %s, %s, %s\n", file,
 		count(len(cfg.Pools), "pool"), count(servers, "server"), count(len(warnings), "warning"))

@@ -172,7 +172,10 @@ func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }
 // addServer adds one server to the draft.
 func addServer(d *draft, _ *Key, w word) *flaw {
 	parse := parseServer
-	if d.follows {
+	switch {
+	case d.cluster:
+		parse = parseSeed
+	case d.follows:
 		parse = parseMaster
 	}
 	s, f := parse(w.text)
@@ -241,6 +244,9 @@ func badServerFormat(rest, name string) *flaw {
 
 // getServers writes the name of a server wherever its address alone would not give it.
 func getServers(d *draft) []string {
+	if d.pool.IsCluster() {
+		return d.pool.Seeds
+	}
 	var texts []string
 	for _, s := range d.pool.Servers {
 		text := s.Address + ":" + strconv.Itoa(s.Weight)

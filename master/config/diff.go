@@ -60,6 +60,8 @@ func (d *differ) pool(old, new *Pool) {
 			return d.fate(old)
 		case key == "redis_db":
 			return noteThere
+		case key == "cluster":
+			return noteMove
 		case placing[key]:
 			return noteOnShares(old, new)
 		}
@@ -131,6 +133,13 @@ func written(values []string) string {
 
 // servers compares the servers of a pool, which are the same if they have the same name.
 func (d *differ) servers(subject string, old, new *Pool) {
+	if old.IsCluster() != new.IsCluster() {
+		return // none of the one is one of the other
+	}
+	if old.IsCluster() {
+		d.seeds(subject, old, new)
+		return
+	}
 	name := func(s *link.Server) string { return s.Name }
 	merge(old.Servers, new.Servers, name, func(o, n *link.Server) {
 		switch {
@@ -147,6 +156,18 @@ func (d *differ) servers(subject string, old, new *Pool) {
 		}
 		if o.Weight != n.Weight {
 			d.say("%s: server %q: weight %d -> %d%s", subject, o.Name, o.Weight, n.Weight, noteOnShares(old, new))
+		}
+	})
+}
+
+// seeds compares the nodes that are asked first.
+func (d *differ) seeds(subject string, old, new *Pool) {
+	merge(old.seeds(), new.seeds(), func(s *link.Server) string { return s.Name }, func(o, n *link.Server) {
+		switch {
+		case o == nil:
+			d.say("%s: server %q: added to those that are asked for the cluster", subject, n.Name)
+		case n == nil:
+			d.say("%s: server %q: removed from those that are asked for the cluster", subject, o.Name)
 		}
 	})
 }

@@ -132,7 +132,7 @@ var keys = [...]Key{
 	{Name: "failover_wait", Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.FailoverWait }),
 		Doc: "how long requests wait for a server that is down, until it is back: all that were not sent, and reads whose connection " +
-			"was lost; 0 = not at all, they get an error at once; with `sentinels` the default is 5000"},
+			"was lost; 0 = not at all, they get an error at once; with `sentinels` or `cluster` the default is 5000"},
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse), redis: true,
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +
@@ -154,9 +154,12 @@ var keys = [...]Key{
 	{Name: "sentinel_password", secret: true,
 		value: text(func(d *draft) *string { return &d.pool.SentinelPassword }),
 		Doc:   "the password for the sentinels, who do not ask for `redis_auth`"},
+	{Name: "cluster", Default: "false", redis: true, value: value{set: setCluster, get: getCluster},
+		Doc: "`true`: the servers are nodes of a Redis or Valkey Cluster, which says itself where its keys are: `servers` names some of " +
+			"its nodes, as `host:port`, of which one at least answers when Pinion starts; needs `redis: true`"},
 	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
-			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`"},
+			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`; with `cluster`: `host:port`"},
 
 	{Name: "workers", Scope: GlobalScope, Default: auto, value: value{set: setWorkers, get: getWorkers},
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},

@@ -75,6 +75,7 @@ type draft struct {
 	given   map[string]place
 	wrong   []string // the given keys whose values were refused, so that they have their defaults
 	follows bool     // servers are masters that sentinels know
+	cluster bool     // servers are nodes of a Redis Cluster, to be asked for the others
 	resolve resolver
 }
 
@@ -92,6 +93,11 @@ func (d *draft) scope() Scope {
 
 // ignores reports whether the key says nothing in the draft's pool.
 func (d *draft) ignores(k *Key) bool {
+	return d.isOfMemcached(k) || d.pool != nil && d.pool.IsCluster() && inCluster[k.Name].message != ""
+}
+
+// isOfMemcached reports whether the draft's pool is one of memcached, where the key says nothing.
+func (d *draft) isOfMemcached(k *Key) bool {
 	return k.redis && d.pool != nil && d.pool.Protocol != link.Redis
 }
 
@@ -146,21 +152,26 @@ func (r *reader) buildPool(s *section) Pool {
 	p := Pool{Line: s.name.at.line, at: s.name.at}
 	p.Name = s.name.text
 	d := newDraft(nil, &p, r.resolve)
-	d.follows = s.has("sentinels")
+	d.cluster = s.isOfCluster()
+	d.follows = s.has("sentinels") && !d.cluster
 	r.apply(d, s)
-	if d.follows && !s.has("failover_wait") {
-		p.FailoverWait = sentinelFailoverWait
+	if (d.follows || d.cluster) && !s.has("failover_wait") {
+		p.FailoverWait = longFailoverWait
 	}
 	r.checkComplete(d, s)
 	r.checkIgnored(d)
 	r.checkOutput(d)
 	r.checkDatabases(d)
 	r.checkSentinels(d)
+	r.checkCluster(d)
 	r.checkServers(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
 		p.Servers = append(p.Servers, server.Server)
 		p.placed = append(p.placed, server.at)
+	}
+	if d.cluster {
+		p.beCluster()
 	}
 	p.given = d.given
 	return p
@@ -284,7 +295,7 @@ func (r *reader) checkIgnored(d *draft) {
 	for i := range keys {
 		k := &keys[i]
 		at, given := d.given[k.Name]
-		if given && d.ignores(k) && !d.hasDefault(k) && !slices.Contains(d.wrong, "redis") {
+		if given && d.isOfMemcached(k) && !d.hasDefault(k) && !slices.Contains(d.wrong, "redis") {
 			r.report(at, d.pool.Name, flaw{message: k.Name + " says nothing in a pool of memcached",
 				hint: r.either(`remove it, or add "redis: true"`, `remove it, or "protocol memcache"`), harmless: true})
 		}
@@ -295,7 +306,7 @@ func (r *reader) checkIgnored(d *draft) {
 func (r *reader) checkDatabases(d *draft) {
 	const own, all = "redis_db", "databases"
 	p := d.pool
-	if p.Databases == 1 || p.DB < p.Databases || slices.Contains(d.wrong, own) || slices.Contains(d.wrong, all) {
+	if d.cluster || p.Databases == 1 || p.DB < p.Databases || slices.Contains(d.wrong, own) || slices.Contains(d.wrong, all) {
 		return
 	}
 	r.report(cmp.Or(d.given[all], d.given[own]), p.Name, flaw{
@@ -306,6 +317,9 @@ func (r *reader) checkDatabases(d *draft) {
 // checkSentinels finds a pool in which nobody would ask the sentinels, or with half of what they are to be told.
 func (r *reader) checkSentinels(d *draft) {
 	p := d.pool
+	if d.cluster {
+		return
+	}
 	if at, ok := d.given["sentinels"]; ok && p.Protocol != link.Redis && !slices.Contains(d.wrong, "redis") {
 		r.report(at, p.Name, flaw{message: "sentinels are for redis only", hint: r.either(`add "redis: true"`, `use "protocol redis"`)})
 	}
@@ -337,7 +351,10 @@ func (r *reader) checkOutput(d *draft) {
 func (r *reader) checkServers(d *draft) {
 	first := map[string]place{}
 	for _, s := range d.servers {
-		if at, again := first[s.Name]; again {
+		if at, again := first[s.Name]; again && d.cluster {
+			r.report(s.at, d.pool.Name, flaw{message: fmt.Sprintf("server %q is there twice", s.Name), hint: fmt.Sprintf("remove it; the first is in line %d", at.line)})
+			continue
+		} else if again {
 			r.report(s.at, d.pool.Name, flaw{
 				message: fmt.Sprintf("server name %q is used twice", s.Name),
 				hint:    fmt.Sprintf("the first is in line %d; give each server a name of its own", at.line)})

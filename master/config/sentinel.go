@@ -15,9 +15,10 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// sentinelFailoverWait is the failover_wait of a pool with sentinels that does not say otherwise. Sentinels that call a server down
-// after a second need up to three for a failover, those that do after three seconds up to five. Few clients wait for longer.
-const sentinelFailoverWait = 5 * time.Second
+// longFailoverWait is the failover_wait of a pool with sentinels, or of a cluster, that does not say otherwise. Sentinels that call a
+// server down after a second need up to three for a failover, those that do after three seconds up to five; so does a cluster. Few
+// clients wait for longer.
+const longFailoverWait = 5 * time.Second
 
 // setSentinels reads addresses with spaces or commas between.
 func setSentinels(d *draft, _ *Key, w word) *flaw {

@@ -68,6 +68,7 @@ type shortForm struct {
 	*reader
 	sections []section
 	portless []portless
+	seeds    []portless // backends without a name, as the nodes of a cluster have none; their address is that of the directive
 }
 
 // portless is a backend without a port, which the name of a master has not either.
@@ -95,6 +96,7 @@ func (r *reader) readShort(text []byte) []section {
 		}
 	}
 	f.settlePortless()
+	f.settleSeeds()
 	for i := range f.sections {
 		s := &f.sections[i]
 		if !s.global && !s.has("redis") {
@@ -194,7 +196,11 @@ func (f *shortForm) backend(d word, args []word) {
 		f.problem(at, message, hint)
 		f.current().lost = true
 	}
-	if len(args) < 2 || len(args) > 3 {
+	if len(args) == 1 {
+		f.seeds = append(f.seeds, portless{len(f.sections) - 1, d, args[0]})
+		return
+	}
+	if len(args) < 1 || len(args) > 3 {
 		lost(d.at, "backend wants a name and an address", backendForm)
 		return
 	}
@@ -243,6 +249,19 @@ func (f *shortForm) settlePortless() {
 		}
 		f.report(b.address.at, s.name.text, flaw{message: fmt.Sprintf("backend address %q has no port", b.address.text),
 			hint: "write host:port, or a path from / on"})
+		s.lost = true
+	}
+}
+
+// settleSeeds decides about backends without a name, once it is known which pools are of a cluster.
+func (f *shortForm) settleSeeds() {
+	for _, b := range f.seeds {
+		s := &f.sections[b.section]
+		if s.isOfCluster() {
+			s.server(b.server)
+			continue
+		}
+		f.report(b.address.at, s.name.text, flaw{message: "backend wants a name and an address", hint: backendForm})
 		s.lost = true
 	}
 }

@@ -70,7 +70,7 @@ func (p *Pool) where(keys ...string) place {
 }
 
 func (w *warner) placement(p *Pool) {
-	if len(p.Servers) == 1 {
+	if len(p.Servers) == 1 || p.IsCluster() {
 		return
 	}
 	if p.Hash == "crc32" && p.Distribution == shard.Ketama.String() {
@@ -154,8 +154,8 @@ func (w *warner) names(p *Pool) {
 	if namesOfStatistics[p.Name] {
 		w.warn(p, p.at, "the name is also that of a number in the statistics", "choose another")
 	}
-	for i, s := range p.Servers {
-		if len(s.Name) > maxKetamaName && p.Distribution == shard.Ketama.String() {
+	for i, s := range p.configured() {
+		if len(s.Name) > maxKetamaName && !p.IsCluster() && p.Distribution == shard.Ketama.String() {
 			w.warn(p, p.placed[i], fmt.Sprintf("server name of %d bytes is cut in placement", len(s.Name)),
 				fmt.Sprintf("keep names to %d bytes", maxKetamaName))
 		}
@@ -180,7 +180,7 @@ func (w *warner) sharedServers(pools []Pool) {
 	uses := map[data]use{}
 	for i := range pools {
 		p := &pools[i]
-		for j, s := range p.Servers {
+		for j, s := range p.configured() {
 			home := data{address: p.home(&s)}
 			if p.Protocol == link.Redis {
 				home.db = p.DB
@@ -247,8 +247,8 @@ func (p *Pool) denies(command string) bool {
 
 // shares reports whether the two pools have a server in common.
 func (p *Pool) shares(other *Pool) bool {
-	return slices.ContainsFunc(p.Servers, func(s link.Server) bool {
-		return slices.ContainsFunc(other.Servers, func(o link.Server) bool { return other.home(&o) == p.home(&s) })
+	return slices.ContainsFunc(p.configured(), func(s link.Server) bool {
+		return slices.ContainsFunc(other.configured(), func(o link.Server) bool { return other.home(&o) == p.home(&s) })
 	})
 }
 

@@ -62,9 +62,20 @@ func connectionsOf(pools []Pool, most int) (n int) {
 		if pools[i].AutoEjectHosts {
 			each++
 		}
-		n += each * len(pools[i].Servers)
+		n += each * pools[i].expectedServers()
 	}
 	return n
+}
+
+// usualNodes is for how many nodes of a cluster descriptors are reserved: the places are more than nearly any cluster has.
+const usualNodes = 32
+
+// expectedServers returns how many servers of the pool may be connected to.
+func (p *Pool) expectedServers() int {
+	if p.IsCluster() {
+		return usualNodes
+	}
+	return len(p.Servers)
 }
 
 // Shortage words what is too few, and what to do; empty: nothing is.
