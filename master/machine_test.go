@@ -173,6 +173,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "sentinels": // of the first pool, whose server is a master that they know then
 			plain, _, _ := strings.Cut(f.text, "sentinels ")
 			f.text = strings.Replace(plain, "127.0.0.1:6379", "mymaster", 1) + "sentinels " + value + "\n"
+		case "cluster": // the servers of the first pool are nodes of one, and these are its seeds
+			plain, _, _ := strings.Cut(f.text, "cluster ")
+			plain, _, _ = strings.Cut(plain, "backend ")
+			f.text = plain + "cluster true\nbackend " + strings.ReplaceAll(value, ",", "\nbackend ") + "\n"
 		case "connected": // of slot 0 to the first server
 			*f.master.generations.serving.counters.Server(0, 0, 0)[link.ServerConnections] = uint64(number(t, value))
 		case "left": // by an earlier master: generation 4 of two workers

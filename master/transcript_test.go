@@ -98,6 +98,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.master.passToNewMaster(p)
 	case "found": // address, epoch [stale or moved]: of the master that is followed
 		f.find(args[0], uint64(number(t, args[1])), args[2:])
+	case "nodes": // place=address[:slots]… of the cluster that is followed
+		f.followed(discover.News{Servers: nodes(args)})
 	case "doubts": // slot, pool, server: it is not what the topology says
 		f.say(t, args[0], link.Message{Kind: link.Stale, Body: link.Body(link.StaleBody{Pool: number(t, args[1]), Server: number(t, args[2])})})
 	case "led": // sentinel, or why it does not lead the failover
@@ -352,9 +354,13 @@ func (f *machine) configured(t *testing.T) []link.Pool {
 	return cfg.Specs(link.Spec{}, []int{0})[0].Pools
 }
 
-// discovered is what a discoverer finds of the first pool: a version, and the address of the first server.
+// discovered is what a discoverer finds of the first pool: a version, and the address of the first server, or the nodes of its cluster.
 func (f *machine) discovered(t *testing.T, args []string) link.PoolTopology {
 	p := link.StaticTopology(f.configured(t)).Pools[0]
+	if p.Cluster {
+		p.Version, p.Servers = uint64(number(t, args[0])), nodes(args[1:])
+		return p
+	}
 	p.Version, p.Discovers, p.Servers[0].Endpoints[0].Address = uint64(number(t, args[0])), true, args[1]
 	return p
 }
@@ -415,6 +421,22 @@ func (f *machine) ask(t *testing.T, args []string) {
 		}
 	}
 	f.master.handleAsk(a)
+}
+
+// nodes reads the nodes of a cluster.
+func nodes(args []string) (all []link.ServerTopology) {
+	for _, text := range args {
+		place, text, _ := strings.Cut(text, "=")
+		address, slots, isPrimary := strings.Cut(text, "/")
+		s := link.ServerTopology{Server: place, Node: "id of " + place, Endpoints: []link.Endpoint{{Network: "tcp", Address: address, Role: link.Replica}}}
+		if isPrimary {
+			s.Endpoints[0].Role = link.Primary
+			s.Slots = make([]link.HashRange, 1)
+			fmt.Sscanf(slots, "%d-%d", &s.Slots[0].First, &s.Slots[0].Last)
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // find has the follower find the first server somewhere, where sentinels say that it is.

@@ -6,7 +6,10 @@
 
 package link
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 const (
 	// HashSlots is how many slots a Redis Cluster has. Each key is in one of them.
@@ -28,6 +31,20 @@ func Places() []Server {
 		places[i] = Server{Name: PlaceName(i), Network: ClusterNode, Weight: 1}
 	}
 	return places
+}
+
+// withoutPlaces returns pools without what those of a cluster have anyway: a specification is written anew whenever a slot has moved.
+func withoutPlaces(pools []Pool) []Pool {
+	if !slices.ContainsFunc(pools, func(p Pool) bool { return p.IsCluster() }) {
+		return pools
+	}
+	pools = slices.Clone(pools)
+	for i := range pools {
+		if pools[i].IsCluster() {
+			pools[i].Servers = nil
+		}
+	}
+	return pools
 }
 
 // PlaceName returns the name of a place by its index among Places.

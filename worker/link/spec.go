@@ -79,7 +79,9 @@ type Spec struct {
 
 // Text returns the form in which a Spec travels.
 func (s *Spec) Text() []byte {
-	text, err := json.Marshal(s)
+	short := *s
+	short.Pools = withoutPlaces(s.Pools)
+	text, err := json.Marshal(&short)
 	if err != nil {
 		panic("link: " + err.Error()) // it consists of numbers and texts
 	}
@@ -91,6 +93,11 @@ func ParseSpec(text []byte) (*Spec, error) {
 	s := new(Spec)
 	if err := decode(text, s); err != nil {
 		return nil, fmt.Errorf("reading the specification of a worker: %w", err)
+	}
+	for i := range s.Pools {
+		if s.Pools[i].IsCluster() {
+			s.Pools[i].Servers = Places()
+		}
 	}
 	return s, nil
 }

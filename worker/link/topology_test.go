@@ -84,6 +84,22 @@ func TestTopologyOfCluster(t *testing.T) {
 	}
 }
 
+// A specification is short however many places there are, and brings them.
+func TestSpecOfCluster(t *testing.T) {
+	spec := Spec{Pools: []Pool{
+		{Name: "alpha", Servers: []Server{{Name: "a", Network: "tcp", Address: "10.0.0.1:6379", Weight: 1}}},
+		{Name: "beta", Seeds: []string{"10.0.0.1:7000"}, Servers: Places()},
+	}}
+	text := spec.Text()
+	got, err := ParseSpec(text)
+	if err != nil || !reflect.DeepEqual(got, &spec) {
+		t.Errorf("%+v arrives as %+v, %v", spec, got, err)
+	}
+	if len(text) > 4096 {
+		t.Errorf("it takes %d bytes", len(text))
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	places := Places()
 	for i, s := range places {
