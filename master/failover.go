@@ -70,6 +70,9 @@ func (g *generation) findFollowed(pool, server string) (*link.Pool, *link.Server
 		if p.Name != pool {
 			continue
 		}
+		if p.IsCluster() {
+			return nil, nil, fmt.Errorf("pool %q is of a cluster, which no sentinel watches: say CLUSTER FAILOVER to the replica that is to be the master", pool)
+		}
 		names = nil
 		for k := range p.Servers {
 			s := &p.Servers[k]

@@ -26,8 +26,8 @@ func routeCommand() *cli.Command {
 		Name:      "route",
 		Usage:     "tell which server has a key, and why",
 		UsageText: "pinion route [-c FILE] [--pool POOL] [--json] [--control FILE] [--] KEY…",
-		Description: `The answer is the one that all servers alive give; none of them is asked. Where a server that fails over is now, only a running
-Pinion knows: it is asked if --control is given.
+		Description: `The answer is the one that all servers alive give; none of them is asked. Where a server that fails over is now, and
+which node of a cluster has a slot, only a running Pinion knows: it is asked if --control is given.
 
   pinion route -c pinion.conf user:1 user:2
   pinion route -c pinion.conf --pool sessions '{user:1}.cart'	in quotes, as braces mean something to a shell
@@ -36,7 +36,7 @@ Pinion knows: it is asked if --control is given.
 			confFlag(),
 			&cli.StringFlag{Name: "pool", Usage: "in this `POOL` only (default: in each)"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each pool and key"},
-			&cli.StringFlag{Name: "control", Usage: "ask the running proxy whose admin socket is `FILE` where servers that fail over are"},
+			&cli.StringFlag{Name: "control", Usage: "ask the running proxy whose admin socket is `FILE` where servers are that fail over, or have a slot"},
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
@@ -116,10 +116,16 @@ func whereIs(p *config.Pool, s *link.Server, running *admin.Status) (address, ma
 func showRoutes(w io.Writer, pools []config.Pool, running *admin.Status, keys []string) error {
 	for i := range pools {
 		p := &pools[i]
-		m := mapOf(p)
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
+		if p.IsCluster() {
+			if err := showSlots(w, p, running, keys); err != nil {
+				return err
+			}
+			continue
+		}
+		m := mapOf(p)
 		fmt.Fprintf(w, "pool %s: %s of %s, %s%s\n", p.Name, p.Distribution, p.Hash, count(len(p.Servers), "server"), tagNote(p))
 		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 		fmt.Fprintln(t, "KEY\tSERVER\tADDRESS\tHASH\tHASHED PART\tWHY")
@@ -208,6 +214,14 @@ func showRoutesJSON(w io.Writer, pools []config.Pool, running *admin.Status, key
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	for i := range pools {
+		if pools[i].IsCluster() {
+			for _, key := range keys {
+				if err := out.Encode(newSlotJSON(&pools[i], running, key)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		m := mapOf(&pools[i])
 		for _, key := range keys {
 			if err := out.Encode(newRouteJSON(&pools[i], running, key, m.Explain([]byte(key)))); err != nil {

@@ -42,13 +42,15 @@ type ServerTopology struct {
 
 // TopologyFields describes what the statistics have of a ServerTopology beside the counters of the server.
 var TopologyFields = [...]CounterInfo{
-	{"epoch", state, "of the failover that has led to the present master, by which sentinels count them; only with sentinels"},
-	{"moved_at", state, "when the master was last found elsewhere, in ms since the epoch; only with sentinels"},
+	{"epoch", state, "of the failover that has led to the present master, by which sentinels count them, or of a node of a cluster; only with those"},
+	{"moved_at", state, "when the master was last found elsewhere, or the node took its master's place, in ms since the epoch; only with those"},
 	{"said_at", state, "when a sentinel first named the present master, likewise"},
 	{"switched_at", state, "when the last worker had left the former one, likewise"},
-	{"stale", state, "1: no sentinel says any more where the master is; only with sentinels"},
+	{"stale", state, "1: no sentinel, or no node of the cluster, says any more where the master is; only with those"},
 	{"sentinels", state, "that are asked where the master is, and count"},
 	{"sentinels_agree", state, "of these, that name its address"},
+	{"slots", state, "of its cluster that the node has; only with cluster"},
+	{"replica", state, "1: the node is a replica; only with cluster"},
 }
 
 // Role is what an endpoint is to its server.
