@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -227,7 +228,7 @@ func plain(err error) error {
 	switch {
 	case errors.As(err, &number):
 		return number
-	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.New("no answer")
 	case op != nil:
 		return op.Err

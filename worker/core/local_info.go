@@ -88,8 +88,11 @@ func (p *pool) ownInfo(b []byte, names []resp.Span, port uint16) (own []resp.Inf
 	return own
 }
 
-// followedInfo returns what sentinels say of the server; empty: it is where it is configured.
+// followedInfo returns what sentinels say of the server, or its cluster of the node; empty: it is where it is configured.
 func (s *server) followedInfo() string {
+	if s.pool.spec.IsCluster() {
+		return s.nodeInfo()
+	}
 	if s.spec.Network != link.Sentinel {
 		return ""
 	}
@@ -100,6 +103,19 @@ func (s *server) followedInfo() string {
 	}
 	return fmt.Sprintf(",role=%s,master=%s,epoch=%d,moved_from=%s,said_at=%d,moved_at=%d,stale=%d",
 		link.Primary, s.spec.Address, t.Epoch, t.MovedFrom, t.SaidAt, t.MovedAt, stale)
+}
+
+// nodeInfo returns what the cluster says of the node.
+func (s *server) nodeInfo() string {
+	t := s.pool.l.spec.Topology.Pool(s.pool.name).Server(link.PlaceName(s.index))
+	if t == nil || len(t.Endpoints) == 0 {
+		return ""
+	}
+	stale := 0
+	if t.Stale {
+		stale = 1
+	}
+	return fmt.Sprintf(",role=%s,node=%s,slots=%d,epoch=%d,moved_at=%d,stale=%d", t.Endpoints[0].Role, t.Node, t.SlotCount(), t.Epoch, t.MovedAt, stale)
 }
 
 const secondsPerDay = 24 * 60 * 60
