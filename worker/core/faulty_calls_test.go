@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -127,41 +128,42 @@ func TestFaultyHost(t *testing.T) {
 	}
 }
 
-// A message that has to wait, and for which there is no memory, ends its client: no error stands in its place, which would pass for a
-// reply, and it is not passed over.
-func TestFaultyMessage(t *testing.T) {
-	large := notice("message", "k", strings.Repeat("m", 200_000))
-	want := string(confirmation("subscribe", "l", 2)) + string(large) + string(large) + string(confirmation("subscribe", "k", 2))
-	ends := 0
+// What a server pushes, and for which there is no memory, is not taken for the reply to what the client has asked.
+func TestFaultyPush(t *testing.T) {
+	push := ">2\r\n$10\r\ninvalidate\r\n*1\r\n" + string(resp.AppendBulkString(nil, strings.Repeat("k", 300_000)))
+	short := 0
 	for fails, calls := 0, 0; fails <= calls; fails++ {
 		r := newRig(t)
-		r.redisPool("s1", "s2") // k lives on s2, l on s1
+		r.redisPool("s1")
 		r.start()
-		c := r.connect("c", 0, 0)
-		c.send(redisRequestOf("SUBSCRIBE", "k"))
+		c, s := r.connect("c", 0, 0), r.servers[0]
+		c.send(redisRequestOf("HELLO", "3"))
 		r.turn()
-		s2 := r.servers[1].conns[0]
-		s2.send(confirmation("subscribe", "k", 1))
-		r.gets(c, string(confirmation("subscribe", "k", 1)))
-		c.send(redisRequestOf("SUBSCRIBE", "l", "k"))
+		s.conns[0].send([]byte("%0\r\n"))
+		c.send(slices.Concat(redisRequestOf("CLIENT", "TRACKING", "ON"), redisRequestOf("GET", "a"), redisRequestOf("GET", "b")))
 		r.turn()
+		s.conns[1].send([]byte("%0\r\n"))
+		r.turn()
+		s.conns[1].send([]byte("+OK\r\n"))
+		r.turn()
+		c.take()
 		calls = 0
 		failing(t, "map", unix.ENOMEM, func(int) bool { calls++; return calls == fails })
-		s2.send(slices.Concat(large, large, confirmation("subscribe", "k", 1)))
+		s.conns[1].send([]byte(push + "$1\r\n1\r\n$1\r\n2\r\n"))
 		r.turn()
 		fault.Interfere = nil
-		r.servers[0].conns[0].send(confirmation("subscribe", "l", 2))
-		r.turn()
-		switch got := string(c.take()); {
-		case c.ended:
-			ends++
-		case got != want:
-			t.Errorf("with call %d of %d failing the client gets %d bytes, want %d: %.200q", fails, calls, len(got), len(want), got)
+		failed := string(redisProtocol.errorText(errNoMemory))
+		switch got := string(c.take()); got {
+		case push + "$1\r\n1\r\n$1\r\n2\r\n":
+		case failed + failed + resp.InvalidateAll:
+			short++
+		default:
+			t.Errorf("with call %d of %d failing the client gets %.300q", fails, calls, got)
 		}
 		r.tearDown()
 		r.clients = nil
 	}
-	if ends == 0 {
+	if short == 0 {
 		t.Error("there is memory for all")
 	}
 }

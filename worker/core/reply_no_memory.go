@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -25,14 +26,18 @@ func isOwnTrouble(err error) bool {
 
 // discard gives up the reply that is coming, and answers its request with the reason. The connection stays: the rest of the
 // reply is thrown away. One that has waited in the server has a connection for itself, which ends: its client is free to have
-// another one wait. It returns whether there is such a reply; the caller must call saveRest if the connection is open.
+// another one wait. So does a connection on which a push is coming, or what may be one: it answers nobody, and its client would miss it.
+// It returns whether there is such a reply; the caller must call saveRest if the connection is open.
 func (c *conn) discard(reason error) bool {
-	if c.state != connReady || c.discards || c.isUnsolicited() {
+	if c.state != connReady || c.discards {
 		return false
 	}
-	if _, why := c.owner(); why&forBlocking != 0 {
+	if _, why := c.owner(); why&forBlocking != 0 && !c.isUnsolicited() || c.isPushComing(why) {
 		c.fail(reason)
 		return true
+	}
+	if c.isUnsolicited() {
+		return false
 	}
 	p, r := c.endpoint.pool, c.head
 	c.discards = true
@@ -49,6 +54,16 @@ func (c *conn) discard(reason error) bool {
 	}
 	p.l.answer(r, p.failure(r, p.errorText(reason), true), nil)
 	return true
+}
+
+// isPushComing tells whether what is coming may be a push. In RESP2 only the connection of subscriptions has any, which have the form of
+// replies.
+func (c *conn) isPushComing(why purpose) bool {
+	if why&(forSubscription|forTracking|forMonitoring) == 0 {
+		return false
+	}
+	kept := c.stream.Kept()
+	return c.greeting.version == resp.RESP2 || len(kept) == 0 || resp.IsPush(kept)
 }
 
 // saveRest keeps b, the incomplete reply at the end of the input, or the part that is needed to find its end. A reply larger
