@@ -219,7 +219,7 @@ func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
 
 // check that no request comes twice, those of one client in their order, and nothing of anybody else's within a transaction.
 func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
-	if words[0] == "WATCH" {
+	if words[0] == "WATCH" || t.misled {
 		return
 	}
 	if inBlock := len(words) > 1 && strings.HasPrefix(words[1], "t"); inBlock != (t.block != nil) && words[0] != "EXEC" {

@@ -92,9 +92,6 @@ func (s *faultySession) marks() string {
 
 // checkMarks compares a key with the connection over which it is asked for.
 func (t *faultyTalk) checkMarks(w *faultyWorld, words []string, key string) {
-	if t.misled {
-		return
-	}
 	marks := strings.Split(strings.Split(key, ":")[2], ".")[1:]
 	tracked := "0"
 	if t.tracksNext() {

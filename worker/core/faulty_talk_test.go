@@ -97,6 +97,9 @@ func (s *faultyServer) answer(w *faultyWorld, t *faultyTalk, words []string) (te
 	case isOfSession(words):
 		if sour { // and nothing is executed
 			t.misled = t.misled || isRelied(words)
+			if s.pool.repeats {
+				t.refuse(w, words)
+			}
 			return []byte(whyNot[s.pool.protocol])
 		}
 		return t.converse(w, s, words)
