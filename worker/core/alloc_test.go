@@ -62,6 +62,51 @@ func TestRedisAllocations(t *testing.T) {
 	}
 }
 
+// Keys of a cluster pass gates: a is in a slot of s2, b and f are in two of s1.
+func TestClusterAllocations(t *testing.T) {
+	value := "$1\r\nx\r\n"
+	for _, test := range []struct {
+		name     string
+		requests []byte
+		replies  []reply
+		want     string
+	}{
+		{"GET", redisRequestOf("GET", "b"), []reply{{0, value}}, value},
+		{"16 SET", bytes.Repeat(redisRequestOf("SET", "b", "x"), 16), []reply{{0, strings.Repeat("+OK\r\n", 16)}}, strings.Repeat("+OK\r\n", 16)},
+		{
+			"MGET of three slots", redisRequestOf("MGET", "a", "b", "f", "{b}2"),
+			[]reply{{0, "*2\r\n" + value + value + "*1\r\n" + value}, {1, "*1\r\n" + value}}, "*4\r\n" + strings.Repeat(value, 4),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newClusterExchange(t)
+			e.requests, e.replies, e.want = test.requests, test.replies, test.want
+			if got := e.allocations(); got != 0 {
+				t.Errorf("%v allocations", got)
+			}
+		})
+	}
+}
+
+// newClusterExchange is newExchange for a cluster of two masters, both of which are connected.
+func newClusterExchange(t testing.TB) *exchange {
+	r := clusterRig(t, "s1", "s2")
+	r.unchecked = true
+	r.nodes("s1=0-8191", "s2=8192-16383")
+	e := &exchange{rig: r, client: r.connect("a", 0, 0)}
+	for i, key := range []string{"b", "a"} {
+		e.client.send(redisRequestOf("GET", key))
+		r.turn()
+		for _, text := range []string{"+PONG\r\n", "$-1\r\n"} {
+			r.servers[i].conns[0].send([]byte(text))
+			r.turn()
+		}
+		r.servers[i].conns[0].take()
+	}
+	e.client.take()
+	return e
+}
+
 func TestMemcacheAllocations(t *testing.T) {
 	for _, test := range []struct {
 		name     string

@@ -152,11 +152,14 @@ func (cl *cluster) left(r *request) {
 func (cl *cluster) queueOf(slot int) *gateQueue {
 	g := &cl.gates[slot]
 	if g.queue == nil {
-		g.queue = &gateQueue{cause: errSlotMoves}
+		g.queue = new(gateQueue)
 		cl.waiting = append(cl.waiting, slot)
 	}
 	if q := g.queue; !q.isShut() {
-		q.server = nil
+		q.server, q.cause = nil, errSlotMoves
+		if g.owner == noNode {
+			q.cause = errNoOwner
+		}
 		if at := max(g.owner, g.node); g.owner != noNode || g.out > 0 {
 			q.server = cl.pool.servers[at]
 		}

@@ -144,7 +144,7 @@ func (o *Output) Transfer(m *memory.Allocator, n int, to *Output) {
 			o.Drain(m, part)
 		}
 	}
-	if len(o.chunks) == 0 {
+	if len(o.chunks) == 0 && cap(o.chunks) > 1 {
 		o.chunks = nil
 	}
 }

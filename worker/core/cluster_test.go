@@ -1,0 +1,121 @@
+// What clusters need that transcripts do not show.
+
+package core
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// clusterRig has a worker of a cluster of so many nodes, of which a topology says more.
+func clusterRig(t testing.TB, nodes ...string) *rig {
+	r := newRig(t)
+	p := r.redisPool(nodes...)
+	p.Seeds, p.Servers, p.FailoverWait = []string{"seed:7000"}, link.Places(), 10*time.Second
+	r.start()
+	return r
+}
+
+// nodes has the master say what the nodes have, as transcripts do.
+func (r *rig) nodes(nodes ...string) { (&stage{rig: r}).relocate(nodes) }
+
+// What waits at a gate travels as input, in its order, and the next worker sends it.
+func TestMoveHeldAtGate(t *testing.T) {
+	r := clusterRig(t, "n1", "n2")
+	r.nodes("n1=0-3299", "n2=8192-16383")
+	before := r.workers[0]
+	next := r.joined(nil)
+	c, d := r.connect("c", 0, 0), r.connect("d", 0, 0)
+	c.send(append(redisRequestOf("SET", "b", "1"), redisRequestOf("SET", "b", "2")...))
+	r.turn()
+	d.send(redisRequestOf("GET", "b"))
+	r.turn()
+	if n := before.pools[0].cluster.held; n != 2 {
+		t.Fatalf("%d requests wait", n)
+	}
+	r.handOver(before, next)
+	if before.clients != 0 || next.clients != 2 {
+		t.Fatalf("%d clients are left, %d have moved", before.clients, next.clients)
+	}
+	if n := before.pools[0].cluster.held; n != 0 {
+		t.Errorf("%d requests still wait in the worker before", n)
+	}
+	next.spec.Topology = link.StaticTopology(next.spec.Pools)
+	r.nodes("n1=0-8191", "n2=8192-16383")
+	n1 := r.servers[0]
+	for _, text := range []string{"+PONG\r\n", "+OK\r\n+OK\r\n", "+OK\r\n"} {
+		if len(n1.conns) == 0 {
+			t.Fatal("nobody connects")
+		}
+		n1.conns[0].send([]byte(text))
+		r.turn()
+	}
+	if got := string(c.take()); got != "+OK\r\n+OK\r\n" {
+		t.Errorf("one got %q", got)
+	}
+	if got := string(d.take()); got != "+OK\r\n" {
+		t.Errorf("the other one got %q", got)
+	}
+	asked := n1.conns[0].take()
+	if first, second := bytes.Index(asked, redisRequestOf("SET", "b", "1")), bytes.Index(asked, redisRequestOf("SET", "b", "2")); first < 0 || second < first {
+		t.Errorf("the node was asked %q", asked)
+	}
+}
+
+// Only addresses in the topology are followed, in whatever form the cluster names them.
+func TestClusterTargets(t *testing.T) {
+	r := clusterRig(t, "n1")
+	cl := r.workers[0].pools[0].cluster
+	cl.at = map[string]int{"10.0.0.1:7000": 0, "10.0.0.1:7001": 1, "[::1]:7000": 2, "[::1]:7001": 3, "node.example:7000": 4}
+	for _, test := range []struct {
+		from, text string
+		place      int
+	}{
+		{"10.0.0.1:7000", "-MOVED 1 10.0.0.1:7001\r\n", 1},
+		{"10.0.0.1:7000", "-MOVED 1 :7001\r\n", 1},
+		{"10.0.0.1:7000", "-MOVED 1 ::1:7000\r\n", 2},
+		{"[::1]:7000", "-ASK 1 :7001\r\n", 3},
+		{"[::1]:7000", "-ASK 1 node.example:7000\r\n", 4},
+		{"10.0.0.1:7000", "-MOVED 1 6.6.6.6:1\r\n", -1},
+		{"10.0.0.1:7000", "-MOVED 1 10.0.0.1:7002\r\n", -1},
+		{"/socket", "-MOVED 1 :7001\r\n", -1},
+	} {
+		to, ok := resp.ParseRedirect([]byte(test.text))
+		place, known := cl.target(&endpoint{address: test.from}, to)
+		if !ok || known != (test.place >= 0) || known && place != test.place {
+			t.Errorf("%q of %s leads to place %d, %v", test.text, test.from, place, known)
+		}
+	}
+}
+
+// What waits is bounded: beyond that it fails at once, and so does all when memory is scarce.
+func TestClusterCrowd(t *testing.T) {
+	r := clusterRig(t, "n1")
+	l := r.workers[0]
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "b"))
+	r.turn()
+	if got := string(c.take()); got != "" {
+		t.Fatalf("it got %q", got)
+	}
+	l.endHolding()
+	r.turn()
+	if got := string(c.take()); got != "-CLUSTERDOWN Hash slot not served; not executed\r\n" {
+		t.Errorf("it got %q", got)
+	}
+	l.pools[0].cluster.held = mostHeld
+	c.send(redisRequestOf("GET", "b"))
+	l.pools[0].cluster.held = mostHeld
+	r.unchecked = true
+	r.turn()
+	r.unchecked = false
+	l.pools[0].cluster.held -= mostHeld
+	r.turn()
+	if got := string(c.take()); got != "-CLUSTERDOWN Hash slot not served; not executed\r\n" {
+		t.Errorf("it got %q", got)
+	}
+}
