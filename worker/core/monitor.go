@@ -46,13 +46,13 @@ func (c *conn) monitored(b []byte) bool {
 	if c.state != connReady {
 		return false
 	}
-	if c.head == nil {
+	if c.head == nil && !resp.IsError(b) { // that would be the server's end
 		if client.session.reply != replyNone {
 			client.deliverPush(b, c)
 		}
 		return true
 	}
-	if resp.IsError(b) {
+	if resp.IsError(b) && c.head != nil {
 		c.own.purposes &^= forMonitoring // it goes back when this is answered
 		client.session.monitor = nil
 	}
