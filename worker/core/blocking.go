@@ -9,8 +9,6 @@ import (
 	"bytes"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -41,7 +39,7 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 		c.leave()
 		return
 	}
-	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
+	own, err := (*conn)(nil), p.errNoServer()
 	if at := p.placement.index(server); at >= 0 {
 		own, err = c.dedicate(at, forBlocking)
 	}

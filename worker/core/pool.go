@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -116,6 +118,14 @@ func (p *pool) deadline() int64 {
 		return 0
 	}
 	return p.l.now + p.patience
+}
+
+// errNoServer returns why there is no server for a key at present.
+func (p *pool) errNoServer() error {
+	if p.cluster != nil {
+		return errNoOwner
+	}
+	return unix.ECONNREFUSED
 }
 
 // firstOwed returns how many requests a server of which nothing is known may owe this worker, over one connection.

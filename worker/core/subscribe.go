@@ -10,8 +10,6 @@ package core
 import (
 	"bytes"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -25,7 +23,9 @@ var (
 // placeOf returns the server of a channel or pattern: everywhere, or resp's noServer if none is live.
 func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
 	if p.cluster != nil { // whose nodes tell each other what is published
-		server = p.placement.index(p.placement.one(name))
+		if server = p.placement.index(p.placement.one(name)); server < 0 {
+			server = p.placement.index(p.placement.fixed())
+		}
 		return server, server >= 0
 	}
 	if kind == kindPattern || kind == kindChannel && bytes.HasPrefix(name, []byte("__key")) {
@@ -74,7 +74,7 @@ func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 	server, live := c.pool.placeOf(kind, name)
 	if !live {
 		*c.pool.counters[link.ForwardError]++
-		c.failSubscription(c.pool.errorText(unix.ECONNREFUSED))
+		c.failSubscription(c.pool.errorText(c.pool.errNoServer()))
 		return
 	}
 	s := c.ownSubscriptions()

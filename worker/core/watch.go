@@ -16,8 +16,6 @@ import (
 	"hash/fnv"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -69,7 +67,7 @@ func (c *client) watchKeys(cmd *resp.Command, b []byte, args []resp.Span, count 
 // watchOn sends a WATCH of so many keys to their server.
 func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
 	p := c.pool
-	own, err := (*conn)(nil), error(unix.ECONNREFUSED)
+	own, err := (*conn)(nil), p.errNoServer()
 	if at := p.placement.index(server); at >= 0 {
 		own, err = c.dedicate(at, forWatching)
 	}
