@@ -101,13 +101,20 @@ func TestE2ECluster(t *testing.T) {
 	writes(clients, keys, "in the end")
 }
 
-// A slot moves to another node, and clients of both workers read and write its keys before, meanwhile and afterwards: those that are
-// still there, those that are gone already, and those that were never there.
-func TestE2EClusterSlotMoves(t *testing.T) {
+// Slots move, and nodes come and go.
+func TestE2EClusterIsRebuilt(t *testing.T) {
 	t.Parallel()
 	cluster := rig.ThreeMasters(t)
 	p := clusterPool(t, rig.Addresses(cluster.Nodes[0]))
 	clients := oneClientPerWorker(t, p.Proxy)
+	slotMoves(t, cluster, p, clients)
+	nodeComesAndGoes(t, cluster, p, clients)
+}
+
+// slotMoves moves a slot to another node, and clients of both workers read and write its keys before, meanwhile and afterwards: those
+// that are still there, those that are gone already, and those that were never there.
+func slotMoves(t *testing.T, cluster *rig.Cluster, p *operated, clients [2]*rig.Client) {
+	t.Helper()
 	var keys []string
 	for i := range 12 {
 		keys = append(keys, fmt.Sprintf("{tag}:%d", i))
@@ -135,34 +142,9 @@ func TestE2EClusterSlotMoves(t *testing.T) {
 	})
 }
 
-// What is known of a cluster outlives a worker, a reload, an upgrade and a master: when none of its seeds is there any more, Pinion
-// goes on with the nodes that it has come to know.
-func TestE2EClusterIsRemembered(t *testing.T) {
-	t.Parallel()
-	cluster := rig.ThreeMasters(t)
-	seed := cluster.Nodes[3] // a replica
-	p := clusterPool(t, rig.Addresses(seed))
-	clients, keys := oneClientPerWorker(t, p.Proxy), keysOfAll(10)
-	writes(clients, keys, "at first")
-	seed.Kill()
-	syscall.Kill(p.Workers()[0], syscall.SIGKILL)
-	settled(p.Proxy, 2)
-	clients = oneClientPerWorker(t, p.Proxy)
-	writes(clients, keys, "after a crash")
-	p.reloads(t, "")
-	writes(clients, keys, "after a reload")
-	if text, err := p.command("upgrade"); err != nil {
-		t.Fatalf("upgrade: %v\n%s", err, text)
-	}
-	writes(clients, keys, "after an upgrade")
-}
-
-// A node joins and gets a slot; then it gives it back and leaves: nothing is connected to it any more.
-func TestE2EClusterNodeComesAndGoes(t *testing.T) {
-	t.Parallel()
-	cluster := rig.ThreeMasters(t)
-	p := clusterPool(t, rig.Addresses(cluster.Nodes[0], cluster.Nodes[1]))
-	clients := oneClientPerWorker(t, p.Proxy)
+// nodeComesAndGoes has a node join and get a slot; then it gives it back and leaves: nothing is connected to it any more.
+func nodeComesAndGoes(t *testing.T, cluster *rig.Cluster, p *operated, clients [2]*rig.Client) {
+	t.Helper()
 	node := cluster.Start(t)
 	cluster.Meet(node)
 	cluster.Agrees(func(_, line string) bool { return !strings.Contains(line, "handshake") })
@@ -191,18 +173,39 @@ func TestE2EClusterNodeComesAndGoes(t *testing.T) {
 	})
 }
 
-// Pinion starts while no node of the cluster answers, and serves it when one does.
-func TestE2EClusterComesLate(t *testing.T) {
+// What is known of a cluster outlives a worker, a reload and an upgrade: when none of its seeds is there any more, Pinion
+// goes on with the nodes that it has come to know.
+func TestE2EClusterIsRemembered(t *testing.T) {
 	t.Parallel()
 	cluster := rig.ThreeMasters(t)
-	for _, node := range cluster.Nodes {
-		node.Stop()
+	seed := cluster.Nodes[3] // a replica
+	p := clusterPool(t, rig.Addresses(seed))
+	clients, keys := oneClientPerWorker(t, p.Proxy), keysOfAll(10)
+	writes(clients, keys, "at first")
+	seed.Kill()
+	syscall.Kill(p.Workers()[0], syscall.SIGKILL)
+	settled(p.Proxy, 2)
+	clients = oneClientPerWorker(t, p.Proxy)
+	writes(clients, keys, "after a crash")
+	p.reloads(t, "")
+	writes(clients, keys, "after a reload")
+	if text, err := p.command("upgrade"); err != nil {
+		t.Fatalf("upgrade: %v\n%s", err, text)
 	}
-	p := clusterPool(t, rig.Addresses(cluster.Nodes[0]))
-	c := p.Dial()
+	writes(clients, keys, "after an upgrade")
+
+	// Another one starts while no node of the cluster answers, and serves it when one does.
+	for _, node := range cluster.Nodes {
+		if node != seed {
+			node.Stop()
+		}
+	}
+	c := clusterPool(t, rig.Addresses(cluster.Nodes[0])).Dial()
 	c.Send(rig.Request("SET", "k", "v"))
 	for _, node := range cluster.Nodes {
-		node.Continue()
+		if node != seed {
+			node.Continue()
+		}
 	}
 	c.Want("+OK\r\n")
 }
