@@ -64,6 +64,9 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		cl.tellStale()
 	}
 	if !c.keeps(r) || r.isScript() && !mine {
+		if kind == resp.Moved && known && !r.isScript() && int(cl.gates[to.Slot].owner) == c.endpoint.server.index {
+			cl.setOwner(to.Slot, place)
+		}
 		return cl.hide(r, reply), false
 	}
 	l, g := cl.pool.l, &cl.gates[slot]
