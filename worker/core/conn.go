@@ -88,7 +88,7 @@ type conn struct {
 }
 
 func newConn(e *endpoint, g *greeting) *conn {
-	c := &conn{endpoint: e, greeting: g, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed()}}
+	c := &conn{endpoint: e, greeting: g, stream: stream.New(-1), gauge: gauge{limit: e.pool.firstOwed(), peers: e.pool.spec.ServerConnections * e.pool.l.spec.Slots}}
 	c.deadlines.Fire = c.expire
 	c.shareRetry.Fire = c.markDirty
 	return c

@@ -57,6 +57,27 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
+// Servers that can do only a few requests within the timeout. Before that is known, some are too many.
+func TestGoodputOfSlowServers(t *testing.T) {
+	const t400 = 400 * time.Millisecond
+	for _, test := range []struct {
+		load
+		good float64 // at least
+		late int     // at most
+	}{
+		{load{workers: 1, servers: 1, rate: 10, timeout: t400, clients: 20, depth: 1}, 0.8, 16},
+		{load{workers: 4, servers: 1, rate: 10, timeout: t400, clients: 20, depth: 1}, 0.65, 40},
+		{load{workers: 4, servers: 1, rate: 20, timeout: t400, clients: 40, depth: 1}, 0.75, 20},
+	} {
+		test.step, test.warm, test.time = 2*time.Millisecond, 500*time.Millisecond, 15*time.Second
+		t.Run(fmt.Sprintf("%+v", test.load), func(t *testing.T) {
+			if got := test.play(t); got.good < test.good || got.late > test.late {
+				t.Errorf("%v; want good ≥ %v, late ≤ %d", got, test.good, test.late)
+			}
+		})
+	}
+}
+
 // outcome is what has come of a load. Ratios are of what the servers can do.
 type outcome struct {
 	good   float64 // answered in time
