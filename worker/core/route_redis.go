@@ -302,7 +302,7 @@ func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, cou
 			return
 		}
 	case errors.Is(err, resp.ErrForeign):
-		if p.placement.divides() {
+		if p.placement.divides() && p.cluster == nil { // whose nodes refuse themselves what is not theirs
 			c.noteRefusal(cmd.Name, foreignKeys)
 			c.respondScratch(resp.AppendForeign(l.scratch[:0], cmd))
 			return

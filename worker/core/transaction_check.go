@@ -36,7 +36,7 @@ func (c *client) keysInTransaction(cmd *resp.Command, b []byte, args []resp.Span
 	switch {
 	case errors.As(err, &other):
 		failure = c.refuseOtherDB(other)
-	case errors.Is(err, resp.ErrForeign) && p.placement.divides():
+	case errors.Is(err, resp.ErrForeign) && p.placement.divides() && p.cluster == nil:
 		c.noteRefusal(cmd.Name, foreignKeys)
 		failure = resp.AppendForeign(scratch, cmd)
 	case err != nil && !errors.Is(err, resp.ErrForeign):
