@@ -28,8 +28,7 @@ def _():
 worker = subprocess.Popen(
     [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "solo", "-l", "warning", "-n", f"compat-{os.getpid()}@localhost"],
     cwd=os.path.dirname(os.path.abspath(__file__)),
-    stdout=sys.stdout,
-    stderr=subprocess.STDOUT,
+    stdout=sys.stderr,
 )
 
 
