@@ -166,7 +166,7 @@ func (c *faultyClient) askMonitoring(w *faultyWorld) {
 		c.askReset()
 	case w.one(2):
 		c.say(wait{want: []byte("+PONG\r\n")}, "PING")
-	case c.session.monitoring:
+	case c.session.monitoring && !c.isOwed(): // else that may end, or a next attempt fail
 		c.say(wait{want: resp.AppendError(nil, resp.MonitorsOnly)}, "GET", c.key(w, false))
 	}
 }
