@@ -114,14 +114,14 @@ func (g *gauge) tryMore(now int64) {
 	g.trials = min(g.trials+1, mostTrials)
 }
 
-// shareMore is told how long a request took that had its turn. The connections may owe together what fits, but not much more at once:
-// where each may owe one, they take turns no more.
+// shareMore is told how long a request took that had its turn. The connections may owe together what fits, but not much more at once.
+// Where each may owe one, or a server is so fast that it need not be asked, they take turns no more.
 func (g *gauge) shareMore(most, queued int64) {
 	fit := int(float64(g.owed+max(g.others, 0)) * float64(most) / float64(queued))
 	if fit > g.shared {
 		g.shared = min(fit, 2*g.shared)
 	}
-	if g.shared > g.peers {
+	if g.shared > g.peers || fit > 2*g.peers {
 		g.shared, g.slow = 0, 0
 	}
 }

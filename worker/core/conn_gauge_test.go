@@ -78,3 +78,32 @@ func TestGaugesShareAServer(t *testing.T) {
 		}
 	}
 }
+
+// A connection that takes turns does so until each may owe a request, and no longer with a server that has become fast: while it
+// waits for others to be owed nothing, they keep the server busy.
+func TestGaugeTakesTurnsAsLongAsItMust(t *testing.T) {
+	for _, test := range []struct {
+		takes  time.Duration // of one request
+		others int           // that the server owes
+		turns  int           // that it takes at least
+		most   int
+	}{
+		{100 * time.Millisecond, 0, 100, 100},
+		{49 * time.Millisecond, 0, 100, 100},
+		{30 * time.Millisecond, 1, 3, 3},
+		{time.Millisecond, 0, 1, 1},
+	} {
+		g := gauge{limit: 1, peers: 4, shared: 1, proven: int64(time.Hour)}
+		now := g.proven
+		turns := 0
+		for ; g.shared > 0 && turns < 100; turns++ {
+			g.wrote(1, test.others, 0, now)
+			now += int64(test.takes)
+			g.answered(1, now, gaugeTimeout/gaugePart, firstOwed)
+		}
+		if turns < test.turns || turns > test.most {
+			t.Errorf("where a request takes %v, and %d others are owed, it takes %d turns, want %d to %d",
+				test.takes, test.others, turns, test.turns, test.most)
+		}
+	}
+}
