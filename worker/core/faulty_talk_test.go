@@ -130,7 +130,7 @@ func (t *faultyTalk) executeRedis(words []string, refused bool) []byte {
 		if t.dirty {
 			reply = resp.AppendError(nil, resp.ExecAbort)
 		}
-		t.block, t.caching = nil, ""
+		t.block, t.pending, t.caching = nil, nil, ""
 		return reply
 	}
 	if isRead(words[0]) && t.tracksNext() && !refused {
