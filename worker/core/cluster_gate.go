@@ -49,6 +49,7 @@ type gateQueue struct {
 	back, fresh waitList // what has come back, which is first, and what was never sent
 	cause       error    // why it waits: for the error reply when it has done so for too long
 	due         int64    // ns: when it is tried again
+	asked       int      // requests of the slot that are outstanding by ASK: the others wait, since their keys may come back meanwhile
 	redirects   int      // in a row
 	redirected  int64    // ns: when the last one was
 	down        bool     // it waits for a connection
@@ -62,10 +63,13 @@ type waitList struct {
 	out         stream.Output
 }
 
-// isShut tells whether requests wait at the gate.
-func (q *gateQueue) isShut() bool {
+// waits tells whether requests wait at the gate; q may be nil.
+func (q *gateQueue) waits() bool {
 	return q != nil && (q.releasing || q.back.first != nil || q.fresh.first != nil)
 }
+
+// isShut tells whether requests have to wait at the gate, whoever has the slot; q may be nil.
+func (q *gateQueue) isShut() bool { return q != nil && (q.asked > 0 || q.waits()) }
 
 // isShut tells whether requests of a slot have to wait.
 func (cl *cluster) isShut(slot int) bool {
@@ -140,10 +144,14 @@ func (c *conn) isDown() bool { return c.hold != nil && c.hold.down }
 // left is called when r, which has passed a gate, leaves the in queue of its connection.
 func (cl *cluster) left(r *request) {
 	if r.slot < 0 {
+		q := cl.gates[-r.slot-1].queue
+		if q.asked--; q.asked == 0 {
+			cl.hurry()
+		}
 		return
 	}
 	g := &cl.gates[r.slot-1]
-	if g.out--; g.out == 0 && g.queue.isShut() {
+	if g.out--; g.out == 0 && g.queue.waits() {
 		cl.hurry()
 	}
 }
@@ -155,7 +163,7 @@ func (cl *cluster) queueOf(slot int) *gateQueue {
 		g.queue = new(gateQueue)
 		cl.waiting = append(cl.waiting, slot)
 	}
-	if q := g.queue; !q.isShut() {
+	if q := g.queue; !q.waits() {
 		q.server, q.cause = nil, errSlotMoves
 		if g.owner == noNode {
 			q.cause = errNoOwner
@@ -242,9 +250,10 @@ func (cl *cluster) serve() {
 			cl.release(slot)
 		}
 		switch {
-		case q.isShut():
+		case q.waits():
 			waits = true
 			next = min(next, q.nextTry(l.now, g))
+		case q.asked > 0:
 		case l.now-q.redirected >= calmTime:
 			g.queue = nil
 			continue
@@ -288,7 +297,7 @@ func (cl *cluster) release(slot int) {
 	g, l := &cl.gates[slot], cl.pool.l
 	q := g.queue
 	switch {
-	case !q.isShut() || g.out > 0 && g.node != g.owner:
+	case !q.waits() || q.asked > 0 || g.out > 0 && g.node != g.owner:
 		return
 	case g.owner == noNode:
 		q.cause = errNoOwner

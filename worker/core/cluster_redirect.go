@@ -70,7 +70,7 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		return cl.hide(r, reply), false
 	}
 	l, g := cl.pool.l, &cl.gates[slot]
-	if kind == resp.Ask && mine && !g.queue.isShut() && cl.ask(c, r, place) {
+	if kind == resp.Ask && mine && !g.queue.comesBack() && cl.ask(c, r, place) {
 		return nil, true
 	}
 	asked := r.slot < 0
@@ -95,6 +95,9 @@ func (cl *cluster) setOwner(slot, place int) {
 	cl.pool.servers[place].endLeaving()
 	cl.gates[slot].owner = int16(place)
 }
+
+// comesBack tells whether something waits that goes before what a node has just refused; q may be nil.
+func (q *gateQueue) comesBack() bool { return q != nil && (q.releasing || q.back.first != nil) }
 
 // countRedirect notes that the slot is followed once more. There is a pause after some.
 func (q *gateQueue) countRedirect(now int64) {
@@ -182,6 +185,7 @@ func (cl *cluster) ask(c *conn, r *request, place int) bool {
 		r.deadline = l.now + int64(cl.pool.spec.FailoverWait)
 	}
 	r.state &^= isCopied
+	cl.queueOf(int(r.slot)-1).asked++
 	r.slot = -r.slot
 	if r.isTransaction() {
 		r.skips = r.fragment

@@ -274,12 +274,14 @@ func checkGates(t testing.TB, p *pool) {
 	}
 	cl := p.cluster
 	type at struct{ slot, node int }
-	outstanding := map[at]int32{}
+	outstanding, asked := map[at]int32{}, map[int]int{}
 	for k, s := range p.servers {
 		for _, c := range slices.Concat(slices.Collect(s.primary.everyConn), s.primary.dedicated.all, s.leaving) {
 			for r := c.head; r != nil; r = r.behind {
 				if r.slot > 0 {
 					outstanding[at{int(r.slot) - 1, k}]++
+				} else if r.slot < 0 {
+					asked[int(-r.slot)-1]++
 				}
 			}
 		}
@@ -300,6 +302,9 @@ func checkGates(t testing.TB, p *pool) {
 			continue
 		}
 		queues++
+		if q.asked != asked[slot] {
+			t.Fatalf("of slot %d %d requests are outstanding by ASK, %d are counted", slot, asked[slot], q.asked)
+		}
 		for _, w := range []*waitList{&q.back, &q.fresh} {
 			bytes := 0
 			for r := w.first; r != nil; r = r.behind {
@@ -315,7 +320,7 @@ func checkGates(t testing.TB, p *pool) {
 			checkOutput(t, &w.out)
 			size += bytes
 		}
-		if q.isShut() && !cl.timer.Armed() {
+		if q.waits() && !cl.timer.Armed() {
 			t.Fatalf("nobody will look at the gate of slot %d", slot)
 		}
 	}
