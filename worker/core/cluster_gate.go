@@ -297,7 +297,7 @@ func (cl *cluster) release(slot int) {
 	g, l := &cl.gates[slot], cl.pool.l
 	q := g.queue
 	switch {
-	case !q.waits() || q.asked > 0 || g.out > 0 && g.node != g.owner:
+	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != g.owner || q.back.first != nil): // what is outstanding was sent behind what came back
 		return
 	case g.owner == noNode:
 		q.cause = errNoOwner
