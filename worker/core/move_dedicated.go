@@ -112,7 +112,7 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 				own.own.patience = int64(min(r.Patience, uint64(longestPatience/time.Millisecond))) * int64(time.Millisecond)
 			}
 			if why&forWatching != 0 {
-				s.watch.conn = own
+				g.c.goOnWatching(own)
 			}
 			if why&forMonitoring != 0 {
 				s.monitor = own

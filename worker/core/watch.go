@@ -201,15 +201,36 @@ func (c *client) recordWatch(r *handoff.Record) {
 		return
 	}
 	r.Watch = &handoff.Watch{Keys: uint32(w.keys), Refused: w.refused, Lost: c.watchedServer() == anywhere, Placement: c.pool.placementMark()}
+	if c.pool.cluster != nil {
+		r.Watch.Placement = uint64(w.server)
+	}
 }
 
 // unpackWatch gives the client the watch that it had in another worker. Its connection follows.
 func (c *client) unpackWatch(record *handoff.Watch) {
 	w := c.ownWatch()
 	w.keys, w.refused, w.epoch = int(record.Keys), record.Refused, c.pool.placement.seen
+	if c.pool.cluster != nil {
+		w.server = int(record.Placement % link.HashSlots)
+	}
+}
+
+// goOnWatching has the client watch over a connection that has come along.
+func (c *client) goOnWatching(own *conn) {
+	w := c.session.watch
+	w.conn = own
+	if c.pool.cluster == nil {
+		w.server = own.endpoint.server.index
+	}
 }
 
 // goesOnWatching tells whether the watch of a client that comes from another worker is good here.
 func (p *pool) goesOnWatching(record *handoff.Watch) bool {
-	return record != nil && !record.Lost && record.Placement == p.placementMark()
+	if record == nil || record.Lost {
+		return false
+	}
+	if p.cluster != nil { // by the slot, of which the nodes know whose it is
+		return record.Placement < link.HashSlots
+	}
+	return record.Placement == p.placementMark()
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // A client that watches moves between any two requests, and the other worker knows what its server watches. Where keys live
@@ -82,6 +84,56 @@ func TestMoveWatchInTransaction(t *testing.T) {
 		}
 		r.tearDown()
 		r.clients = nil
+	}
+}
+
+// Wherever the watched keys live, in a cluster too, EXEC goes there after a move.
+func TestMoveWatchToItsServer(t *testing.T) {
+	for name, build := range map[string]func() *rig{
+		"pool": func() *rig {
+			r := newRig(t)
+			r.redisPool("s1", "s2")
+			r.start()
+			return r
+		},
+		"cluster": func() *rig {
+			r := clusterRig(t, "n1", "n2")
+			r.nodes("n1=0-8191", "n2=8192-16383")
+			return r
+		},
+	} {
+		for _, key := range []string{"1", "2", "3", "4"} {
+			r := build()
+			before, next := r.workers[0], r.joined(nil)
+			next.spec.Topology = link.StaticTopology(next.spec.Pools)
+			for i := range before.spec.Topology.Pools {
+				next.relocate(&before.spec.Topology.Pools[i])
+			}
+			c := r.connect("c", 0, 0)
+			c.send(redisRequestOf("WATCH", key))
+			r.turn()
+			var own *peer
+			for _, s := range r.servers {
+				if len(s.conns) > 0 {
+					own = s.conns[0]
+				}
+			}
+			own.take()
+			own.send([]byte("+OK\r\n"))
+			r.turn()
+			r.handOver(before, next)
+			if next.clients != 1 {
+				t.Fatalf("%s, %s: the client has not moved", name, key)
+			}
+			block := slices.Concat(multiRequest, redisRequestOf("SET", key, "1"), execRequest)
+			c.send(block)
+			r.turn()
+			if got := own.take(); !bytes.Equal(got, block) {
+				t.Errorf("%s, %s: the server got %q", name, key, got)
+			}
+			r.tearDown()
+			r.clients = nil
+		}
 	}
 }
 
