@@ -359,7 +359,7 @@ func (f *follower) decide(now time.Time, news News) {
 func (f *follower) servers() (all []link.ServerTopology) {
 	for _, s := range f.pool.Servers {
 		j := f.judgeOf(s.Address)
-		t := link.ServerTopology{Server: s.Name, Endpoints: []link.Endpoint{}, Epoch: j.at.epoch, Stale: j.stale}
+		t := link.ServerTopology{Server: s.Name, Endpoints: []link.Endpoint{}, Epoch: j.at.epoch, Stale: j.stale, Unnamed: j.heir.rules}
 		if j.at.address != "" {
 			t.Endpoints = append(t.Endpoints, link.Endpoint{Network: "tcp", Address: j.at.address, Role: link.Primary})
 		}

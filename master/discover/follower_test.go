@@ -1,6 +1,6 @@
 // What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
 //
-//	> follow 1,2,3 [A@4]      the sentinels of the configuration [, and where the master is known to be]. Requests wait for 5 s
+//	> follow 1,2,3 [A@4 [unnamed]]   the sentinels of the configuration [, and where the master is known to be]. Requests wait for 5 s
 //	> 1 says A@4 [id=x] [sees=4/y] [replica=B] [down=5s] [changing]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
 //	                          replicas, after what time it calls a master down, changing: it makes a replica the master]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
@@ -92,7 +92,7 @@ func (s *stage) follow(words []string) {
 	var known []link.ServerTopology
 	if len(words) > 1 {
 		at := s.place(words[1])
-		known = []link.ServerTopology{{Server: "s", Endpoints: []link.Endpoint{{Network: "tcp", Address: at.address, Role: link.Primary}}, Epoch: at.epoch}}
+		known = []link.ServerTopology{{Server: "s", Endpoints: []link.Endpoint{{Network: "tcp", Address: at.address, Role: link.Primary}}, Epoch: at.epoch, Unnamed: len(words) > 2}}
 	}
 	s.f = newFollower(pool, known, effects{
 		watch: func(sentinel string) { s.printf("watch %s", sentinel) },
@@ -158,6 +158,9 @@ func (s *stage) tell(n News) {
 			} else if server.SaidAt != server.MovedAt {
 				text += " from " + server.MovedFrom + ", of which one said so at " + time.UnixMilli(server.SaidAt).UTC().Format("05.000")
 			}
+		}
+		if server.Unnamed {
+			text += ", unnamed"
 		}
 		if server.Stale {
 			text += ", stale"

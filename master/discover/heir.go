@@ -112,13 +112,13 @@ func (j *judge) isReplica(p place) bool {
 	return 2*known > len(j.said)
 }
 
-// successor returns the heir, for a moment, if the master's replicas are known to have been such. The old master takes no writes any more,
-// so nobody is misled to a server that is behind it.
+// successor returns the heir, for a moment, if sentinels know it: as one of the master's replicas, or as the master to which another heir
+// has given its mastership back. The old master takes no writes any more, so nobody is misled to a server that is behind it.
 func (j *judge) successor(now time.Time) (next place, ok bool) {
 	if h := &j.heir; h.rules || !h.from.isAt(j.at) || !h.isNews(now) {
 		return next, false
 	}
 	next = j.heir.place
 	next.epoch = j.at.epoch
-	return next, j.isReplica(next)
+	return next, j.isReplica(next) || j.isNamed(next)
 }

@@ -21,8 +21,8 @@ const (
 	staleAfter = 3 * time.Second
 	// lookPause is the time between two looks at a server that did not say so.
 	lookPause = time.Second
-	// revokeAfter is how long most sentinels, and none against them, must name an earlier failover: the last one was undone, or
-	// they were set up anew. Sentinels that have only not heard of it have, by then.
+	// revokeAfter is how long most sentinels, and none against them, must name an earlier failover, or another master than the one that
+	// servers have named: the last one was undone, or they were set up anew. Sentinels that have only not heard of it have, by then.
 	revokeAfter = 10 * time.Second
 )
 
@@ -97,7 +97,7 @@ func newJudge(master string, configured int, known *link.ServerTopology, now tim
 		return j
 	}
 	at := known.Endpoints[0].Address
-	j.at, j.stale = place{address: at, key: at, epoch: known.Epoch}, known.Stale
+	j.at, j.stale, j.heir.rules = place{address: at, key: at, epoch: known.Epoch}, known.Stale, known.Unnamed
 	if known.MovedAt != 0 {
 		j.last = relocation{from: known.MovedFrom, at: time.UnixMilli(known.MovedAt)}
 		if known.SaidAt != 0 {
@@ -230,7 +230,7 @@ func (j *judge) proposal(now time.Time, v *verdict) (next place, ok bool) {
 	case most.epoch > j.at.epoch:
 		return most, ofAnswers
 	case most.epoch == j.at.epoch:
-		return most, ofAll
+		return most, ofAll && (!j.heir.rules || j.persists(opposed, now))
 	case !ofAll || j.isNamed(j.at):
 		return next, false
 	}

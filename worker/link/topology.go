@@ -27,6 +27,8 @@ type ServerTopology struct {
 	MovedAt   int64      `json:"moved_at,omitempty"` // ms since the epoch: when it was last found elsewhere; 0: never
 	Stale     bool       `json:"stale,omitempty"`    // nobody can be asked any more whether it is still there
 
+	Unnamed bool `json:"unnamed,omitempty"` // servers say that it is there, and no sentinel has said so yet
+
 	// Of that move.
 	MovedFrom  string `json:"moved_from,omitempty"`  // the address before
 	SaidAt     int64  `json:"said_at,omitempty"`     // ms since the epoch: when somebody first named the present address; 0: the servers did, before anybody else
