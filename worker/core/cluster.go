@@ -136,6 +136,7 @@ func (s *server) take(node *link.ServerTopology) {
 		if len(former.Slots) > 0 {
 			s.logLimited(levelNotice, fmt.Sprintf("pool %q: closing connections to node %s, which is no master there any more", s.pool.name, old.address))
 		}
+		old.passOver()
 		old.abandon(node != nil && node.Node == former.Node)
 	}
 	if node != nil && len(node.Slots) > 0 && s.pool.spec.Preconnect && s.pool.l.succession.serving {

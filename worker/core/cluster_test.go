@@ -66,6 +66,33 @@ func TestMoveHeldAtGate(t *testing.T) {
 	}
 }
 
+// A node that is a master no more, or gone, while the workers of a reload look whether they reach it is not waited for, and no reason
+// to give the reload up.
+func TestRollCallDuringFailover(t *testing.T) {
+	for name, nodes := range map[string][]string{"replica": {"n1", "n2=0-16383"}, "gone": {"n2=0-16383"}} {
+		r := clusterRig(t, "n1", "n2")
+		r.nodes("n1=0-8191", "n2=8192-16383")
+		next := r.succeed(nil)
+		next.spec.Topology = link.StaticTopology(next.spec.Pools)
+		for i := range r.workers[0].spec.Topology.Pools {
+			next.relocate(&r.workers[0].spec.Topology.Pools[i])
+		}
+		next.checkServers()
+		r.turn()
+		r.servers[1].conns[0].send([]byte("+PONG\r\n"))
+		r.turn()
+		if got := r.ready(next); got != nil {
+			t.Fatalf("%s: before the nodes have answered it says %v", name, got)
+		}
+		r.nodes(nodes...)
+		if got := r.ready(next); got == nil || len(got.Unreachable) > 0 {
+			t.Errorf("%s: it says %v", name, got)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
 // Only addresses in the topology are followed, in whatever form the cluster names them.
 func TestClusterTargets(t *testing.T) {
 	r := clusterRig(t, "n1")

@@ -82,6 +82,17 @@ func (e *endpoint) noteAttempt(c *conn, err error) {
 // isChecked tells whether the check waits for this connection.
 func (c *conn) isChecked() bool { return c.endpoint.checked && c == c.endpoint.conns[0] }
 
+// passOver has the check not wait for an endpoint that is left: who says so knows that another one is served.
+func (e *endpoint) passOver() {
+	if !e.checked {
+		return
+	}
+	e.checked = false
+	rc := &e.pool.l.succession.serverCheck
+	rc.left--
+	rc.endIfDone()
+}
+
 // addUnreachable adds a server that could not be reached, if the message has room for it.
 func (rc *serverCheck) addUnreachable(e *endpoint, err error) {
 	s := e.server
