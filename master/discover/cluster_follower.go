@@ -3,14 +3,11 @@
 package discover
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -336,151 +333,6 @@ func (f *clusterFollower) noteSilence(now time.Time, news *News) {
 	}
 }
 
-// noteChanges logs how the cluster has changed.
-func (f *clusterFollower) noteChanges(next *clusterMap, voters map[string]*view, now time.Time, news *News) {
-	notice := func(format string, args ...any) {
-		news.Notices = append(news.Notices, fmt.Sprintf("pool %q: ", f.pool.Name)+fmt.Sprintf(format, args...))
-	}
-	if f.known.isEmpty() {
-		notice("the cluster is known, by what %s (%s): %s", sayers(len(voters)), next.summary(), strings.Join(next.primaries(), " "))
-		return
-	}
-	counts := next.counts()
-	for _, id := range slices.SortedFunc(maps.Keys(next.nodes), next.byAddress) {
-		n, was := next.nodes[id], f.known.nodes[id]
-		switch {
-		case was == nil:
-			notice("node %s has joined the cluster", n.address)
-		case was.address != n.address:
-			notice("node %s is at %s now", was.address, n.address)
-		case n.primary && !was.primary && counts[id] > 0:
-			f.movedAt[id] = now
-			notice("node %s is a master now, of %d slots (epoch %d)", n.address, counts[id], n.epoch)
-		case !n.primary && was.primary:
-			notice("node %s is a replica now", n.address)
-		}
-		if was != nil && was.failed != n.failed {
-			notice("node %s %s, the cluster says", n.address, map[bool]string{true: "has failed", false: "works again"}[n.failed])
-		}
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(f.known.nodes), f.known.byAddress) {
-		if next.nodes[id] == nil {
-			notice("node %s has left the cluster", f.known.nodes[id].address)
-			delete(f.movedAt, id)
-		}
-	}
-	for slot, owner := range next.owners {
-		was := f.known.owners[slot]
-		if was != owner && was != "" && owner != "" && f.movedAt[owner] != now {
-			f.moves[[2]string{f.known.nodes[was].address, next.nodes[owner].address}]++
-		}
-	}
-}
-
-func sayers(n int) string {
-	if n == 1 {
-		return "one node says"
-	}
-	return fmt.Sprintf("%d nodes say", n)
-}
-
-// noteMoves logs now and then how many slots have moved.
-func (f *clusterFollower) noteMoves(now time.Time, news *News) {
-	if len(f.moves) == 0 || now.Sub(f.movesAt) < movesEvery {
-		return
-	}
-	f.movesAt = now
-	for _, way := range slices.SortedFunc(maps.Keys(f.moves), func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }) {
-		news.Notices = append(news.Notices, fmt.Sprintf("pool %q: slots that have moved from %s to %s: %d", f.pool.Name, way[0], way[1], f.moves[way]))
-	}
-	clear(f.moves)
-}
-
-// noteUnserved logs, once, that slots have no owner.
-func (f *clusterFollower) noteUnserved(now time.Time, news *News) {
-	without := 0
-	for _, owner := range f.known.owners {
-		if owner == "" {
-			without++
-		}
-	}
-	switch {
-	case without == 0 || f.known.isEmpty():
-		if f.warned {
-			news.Notices = append(news.Notices, fmt.Sprintf("pool %q: each slot of the cluster has a master again", f.pool.Name))
-		}
-		f.unserved, f.warned = time.Time{}, false
-	case f.unserved.IsZero():
-		f.unserved = now
-	case !f.warned && now.Sub(f.unserved) >= staleAfter:
-		f.warned = true
-		news.Problems = append(news.Problems, fmt.Sprintf("pool %q: slots of the cluster that have no master: %d", f.pool.Name, without))
-	}
-}
-
-// assignPlaces gives each node a place. A place that another node had is the last to be given away.
-func (f *clusterFollower) assignPlaces(now time.Time, news *News) {
-	taken := [link.MaxNodes]bool{}
-	for id, place := range f.places {
-		if f.known.nodes[id] == nil {
-			delete(f.places, id)
-			f.freed[place] = now
-			continue
-		}
-		taken[place] = true
-	}
-	crowded := 0
-	ids := slices.SortedFunc(maps.Keys(f.known.nodes), func(a, b string) int {
-		primary := map[bool]int{true: 0, false: 1}
-		return cmp.Or(cmp.Compare(primary[f.known.nodes[a].primary], primary[f.known.nodes[b].primary]), f.known.byAddress(a, b))
-	})
-	for _, id := range ids {
-		if _, has := f.places[id]; has {
-			continue
-		}
-		best := -1
-		for place := range taken {
-			if !taken[place] && (best < 0 || f.freed[place].Before(f.freed[best])) {
-				best = place
-			}
-		}
-		if best < 0 {
-			crowded++
-			continue
-		}
-		f.places[id], taken[best] = best, true
-	}
-	if crowded > 0 && !f.crowded {
-		news.Problems = append(news.Problems, fmt.Sprintf("pool %q: the cluster has %d nodes, of which %d are not used: there is room for %d",
-			f.pool.Name, len(f.known.nodes), crowded, link.MaxNodes))
-	}
-	f.crowded = crowded > 0
-}
-
-// servers returns the nodes of the cluster, by place.
-func (f *clusterFollower) servers() (all []link.ServerTopology) {
-	ranges := f.known.ranges()
-	for id, place := range f.places {
-		n := f.known.nodes[id]
-		s := link.ServerTopology{Server: link.PlaceName(place), Epoch: n.epoch, Stale: f.stale, Node: id, Slots: ranges[id], Failed: n.failed, Aliases: n.aliases}
-		role := link.Replica
-		if n.primary {
-			role = link.Primary
-		} else if of, ok := f.places[n.of]; ok {
-			s.Of = link.PlaceName(of)
-		}
-		s.Endpoints = []link.Endpoint{{Network: "tcp", Address: n.address, Role: role}}
-		if at := f.movedAt[id]; !at.IsZero() {
-			s.MovedAt = at.UnixMilli()
-		}
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b link.ServerTopology) int {
-		return cmp.Or(len(a.Server)-len(b.Server), cmp.Compare(a.Server, b.Server))
-	})
-	return all
-}
-
 // noteAliases notes what nodes call each other, and at what addresses they are asked, of those that answer: what they call one that
 // does not may be where it is now.
 func (f *clusterFollower) noteAliases(voters map[string]*view) {
@@ -500,47 +352,4 @@ func (f *clusterFollower) noteAliases(voters map[string]*view) {
 			add(id, said.address)
 		}
 	}
-}
-
-// counts returns how many slots each node has.
-func (m *clusterMap) counts() map[string]int {
-	n := map[string]int{}
-	for _, owner := range m.owners {
-		n[owner]++
-	}
-	return n
-}
-
-// summary returns how many nodes of which kind there are.
-func (m *clusterMap) summary() string {
-	primaries, served := 0, 0
-	for id, n := range m.counts() {
-		if id != "" {
-			primaries++
-			served += n
-		}
-	}
-	return fmt.Sprintf("masters: %d with %d of %d slots, nodes in all: %d", primaries, served, link.HashSlots, len(m.nodes))
-}
-
-// primaries returns the addresses of the nodes that have slots.
-func (m *clusterMap) primaries() (all []string) {
-	for id := range m.counts() {
-		if id != "" {
-			all = append(all, m.nodes[id].address)
-		}
-	}
-	slices.SortFunc(all, compareAddresses)
-	return all
-}
-
-func (m *clusterMap) byAddress(a, b string) int {
-	return compareAddresses(m.nodes[a].address, m.nodes[b].address)
-}
-
-// compareAddresses orders addresses by host, and ports as numbers.
-func compareAddresses(a, b string) int {
-	hostA, portA, _ := net.SplitHostPort(a)
-	hostB, portB, _ := net.SplitHostPort(b)
-	return cmp.Or(cmp.Compare(len(hostA), len(hostB)), cmp.Compare(hostA, hostB), cmp.Compare(len(portA), len(portB)), cmp.Compare(portA, portB))
 }

@@ -9,7 +9,9 @@ package discover
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"net"
 	"slices"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -275,4 +277,47 @@ func (m *clusterMap) ranges() map[string][]link.HashRange {
 		}
 	}
 	return all
+}
+
+// counts returns how many slots each node has.
+func (m *clusterMap) counts() map[string]int {
+	n := map[string]int{}
+	for _, owner := range m.owners {
+		n[owner]++
+	}
+	return n
+}
+
+// summary returns how many nodes of which kind there are.
+func (m *clusterMap) summary() string {
+	primaries, served := 0, 0
+	for id, n := range m.counts() {
+		if id != "" {
+			primaries++
+			served += n
+		}
+	}
+	return fmt.Sprintf("masters: %d with %d of %d slots, nodes in all: %d", primaries, served, link.HashSlots, len(m.nodes))
+}
+
+// primaries returns the addresses of the nodes that have slots.
+func (m *clusterMap) primaries() (all []string) {
+	for id := range m.counts() {
+		if id != "" {
+			all = append(all, m.nodes[id].address)
+		}
+	}
+	slices.SortFunc(all, compareAddresses)
+	return all
+}
+
+func (m *clusterMap) byAddress(a, b string) int {
+	return compareAddresses(m.nodes[a].address, m.nodes[b].address)
+}
+
+// compareAddresses orders addresses by host, and ports as numbers.
+func compareAddresses(a, b string) int {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	return cmp.Or(cmp.Compare(len(hostA), len(hostB)), cmp.Compare(hostA, hostB), cmp.Compare(len(portA), len(portB)), cmp.Compare(portA, portB))
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
@@ -55,12 +54,6 @@ type gateQueue struct {
 	down        bool     // it waits for a connection
 	releasing   bool     // what waits is being sent: others wait behind it
 	server      *server  // for which it is counted; nil: none
-}
-
-// waitList is requests that wait in a row, and their bytes.
-type waitList struct {
-	first, last *request
-	out         stream.Output
 }
 
 // waits tells whether requests wait at the gate; q may be nil.
@@ -353,45 +346,6 @@ func (cl *cluster) sendOn(q *gateQueue, g *gate, r *request) bool {
 	return false
 }
 
-// join appends another list, which is empty then.
-func (w *waitList) join(other *waitList) {
-	if other.first != nil {
-		if w.first == nil {
-			w.first = other.first
-		} else {
-			w.last.behind = other.first
-		}
-		w.last = other.last
-	}
-	w.out.Join(&other.out)
-	*other = waitList{}
-}
-
-// takeOut takes those requests out that it says, and returns them.
-func (w *waitList) takeOut(m *memory.Allocator, which func(r *request) bool) (taken *request) {
-	at := 0
-	var stays, last *request
-	for r := w.first; r != nil; {
-		next := r.behind
-		if which(r) {
-			if stays == nil {
-				w.first = next
-			} else {
-				stays.behind = next
-			}
-			w.out.Cut(m, at, int(r.bytes))
-			r.behind = nil
-			taken, last = chain(taken, last, r)
-		} else {
-			at += int(r.bytes)
-			stays = r
-		}
-		r = next
-	}
-	w.last = stays
-	return taken
-}
-
 // expire answers what has waited for too long, or all, and drops what nobody waits for.
 func (cl *cluster) expire(q *gateQueue, all bool) {
 	p, l := cl.pool, cl.pool.l
@@ -410,68 +364,5 @@ func (cl *cluster) expire(q *gateQueue, all bool) {
 			}
 			l.answer(r, p.failure(r, p.errorText(q.cause), false), nil)
 		}
-	}
-}
-
-// takeBack has those requests of a connection that was closed wait at their gates which may be sent again. x is the rest of its queue.
-// It returns the others.
-func (cl *cluster) takeBack(queue *request, x *rest, cause error) (others *request) {
-	m := cl.pool.l.memory
-	var last *request
-	for queue != nil {
-		r := queue
-		queue, r.behind = r.behind, nil
-		if r.slot == 0 || !x.mayWait(r) {
-			x.pass(m, r, nil)
-			others, last = chain(others, last, r)
-			continue
-		}
-		whole := x.isWhole(r)
-		var bytes stream.Output
-		x.pass(m, r, &bytes)
-		r.state &^= inConn | isPromised
-		if f := r.partOf(); f != nil {
-			f.unsent[r.fragment] = unsentFragment{}
-		}
-		r.unqueue()
-		cl.left(r)
-		q := cl.putBack(r, &bytes)
-		if q.due = cl.pool.l.now; !x.ready {
-			q.due += retryPause
-		}
-		if q.cause = cause; whole {
-			r.state |= isRepeated
-		}
-	}
-	return others
-}
-
-// putBack has r, which has left its connection and was not executed or may be again, wait before what was never sent.
-func (cl *cluster) putBack(r *request, bytes *stream.Output) *gateQueue {
-	cl.strip(r, bytes)
-	q := cl.queueOf(int(r.slot) - 1)
-	q.back.out.Join(bytes)
-	cl.await(r, &q.back)
-	return q
-}
-
-// strip makes r, whose bytes these are, what it was before it was sent.
-func (cl *cluster) strip(r *request, bytes *stream.Output) {
-	if r.slot < 0 {
-		r.slot = -r.slot
-		bytes.Drain(cl.pool.l.memory, len(asking))
-		r.resize(-len(asking))
-	}
-	r.skips = 0
-	if r.isTransaction() {
-		r.skips = r.fragment
-	}
-}
-
-// resize changes how many bytes r has.
-func (r *request) resize(by int) {
-	r.bytes += int32(by)
-	if r.client != nil {
-		r.client.owedSize += uint32(by)
 	}
 }
