@@ -110,12 +110,15 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.failOver(a)
 	case admin.Drain:
 		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
-		if m.phase == serving && m.endAfter == nothing { // asked twice it would stop
+		if m.takesOrders() && m.endAfter == nothing { // asked twice it would stop
 			m.end(drain)
 		}
 		within := "without a deadline"
 		if timeout := m.generations.serving.config.Global.ShutdownTimeout; timeout > 0 {
 			within = "within " + timeout.String()
+		}
+		if delay := m.generations.serving.config.Global.DrainDelay; delay > 0 {
+			within = "after " + delay.String() + ", " + within
 		}
 		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
 	case admin.Stop:

@@ -3,7 +3,7 @@
 //
 //	signals ──intent──────────┐                 ┌──► spawn, send, kill ──► workers of each generation
 //	admin socket ──ask────────┤                 │
-//	statistics port ──scrape──┤                 ├──► bind, listen, close
+//	statistics, HTTP ──scrape─┤                 ├──► bind, listen, close
 //	deadlines ──tick──────────┼──► one select ──┤
 //	workers: said, wrote,     │   one goroutine ├──► log queue ──► log file
 //	  hung up, exited ────────┤                 ├──► service manager
@@ -23,8 +23,9 @@
 //	listen, listener_*, socket_paths     the listening sockets, whichever worker accepts from them
 //	handoff_*, other_masters             from one generation to the next, see below
 //	discovery, topology                  where servers are that fail over: found out by package discover, told to workers
+//	http, totals, statistics, status     what is told to those who watch
 //	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps
-//	totals, statistics, status, limits, lost_clients, log_file, watch, service_manager, stop, upgrade
+//	limits, lost_clients, log_file, watch, service_manager, stop, upgrade
 //
 // A reload and an upgrade are one thing, the handoff: the old side, which owns the generation that serves, hands over to the
 // new side, which makes the next; at a reload one master is both. handoff_old*.go and handoff_new*.go are the two sides,

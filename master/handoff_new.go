@@ -150,6 +150,9 @@ func (n *newSide) spawn() {
 	m := n.m
 	err := m.listeners.Claim(n.g.layout(), m.patience())
 	if err == nil {
+		err = m.claimHTTP(n.g.config.Global.HTTP)
+	}
+	if err == nil {
 		n.at("nm.listen_added")
 		err = n.g.share(m.world)
 	}
@@ -382,6 +385,7 @@ func (m *master) replaceGeneration() {
 	m.generations.serving = n.g
 	m.generations.retired = append(m.generations.retired, old)
 	m.settleListeners(n.g)
+	m.settleHTTP(n.g)
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

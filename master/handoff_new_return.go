@@ -110,4 +110,5 @@ func (n *newSide) cancel(reason error) {
 		return
 	}
 	m.dropListeners(m.generations.serving)
+	m.dropHTTP()
 }

@@ -297,8 +297,10 @@ func (n *newSide) oldMasterEnded(err error) {
 	m.startQueued()
 }
 
-// closePorts closes this master's copies of the statistics port and the admin socket, so that another master can open them.
+// closePorts closes this master's copies of the statistics port, the admin socket and the HTTP address, so that another master
+// can open them.
 func (m *master) closePorts() {
+	m.closeHTTPSocket(&m.http.httpSocket)
 	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
 		if *fd >= 0 {
 			m.world.close(*fd)

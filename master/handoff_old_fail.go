@@ -90,6 +90,7 @@ func (o *oldSide) abandon() {
 	}
 	if o.phase == oldLeaving {
 		m.serveStats()
+		m.serveHTTP()
 	}
 	for _, old := range m.generations.serving.slots { // died while their clients moved
 		if old.state == slotVacant && m.phase == serving {

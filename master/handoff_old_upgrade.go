@@ -73,6 +73,7 @@ func (o *oldSide) isDeclared(err error) {
 // one has taken over.
 func (o *oldSide) sendAgreed() {
 	o.m.declineScrapes()
+	o.m.declineHTTP()
 	o.enter(oldLeaving, settleTimeout)
 	o.other.send(message{Kind: messageAgreed})
 }

@@ -6,6 +6,7 @@ package master
 import (
 	"fmt"
 
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 )
 
@@ -73,6 +74,11 @@ func (m *master) addSocket(msg *message, fd int, name socketName) error {
 
 // addSockets takes over the sockets that a message names.
 func (m *master) addSockets(msg message) {
+	if msg.HTTP != nil && len(msg.Sockets) == 0 && len(msg.fds) == 1 {
+		m.inheritHTTP(msg.HTTP, msg.fds[0])
+		msg.fds[0] = -1
+		return
+	}
 	for i, s := range msg.Sockets {
 		if i >= len(msg.fds) {
 			return
@@ -104,6 +110,29 @@ func (m *master) addSockets(msg message) {
 	}
 }
 
+// tellHTTP passes on the HTTP address, apart from the others: a new master of an older build would take it for a pool's.
+func (o *oldSide) tellHTTP() error {
+	s := &o.m.http.httpSocket
+	if !s.open() {
+		return nil
+	}
+	fd, err := o.m.world.dup(s.FD)
+	if err != nil {
+		return fmt.Errorf("passing on the HTTP address: %w", err)
+	}
+	name := &socketName{Name: "http", Network: s.at.Network, Address: s.at.Address, Spot: messageSpotOf(s.Spot)}
+	o.other.send(message{Kind: messageSockets, HTTP: name, fds: []int{fd}, More: true})
+	return nil
+}
+
+// inheritHTTP takes over the HTTP address of the old master.
+func (m *master) inheritHTTP(s *socketName, fd int) {
+	m.http.httpSocket = httpSocket{
+		config.Listen{Network: s.Network, Address: s.Address, Text: s.Address},
+		listen.Socket{FD: fd, Inode: m.world.sockets.Inode(fd), Spot: s.Spot.spot()},
+	}
+}
+
 // tellSockets says all that a new master inherits, in as many messages as it takes.
 func (o *oldSide) tellSockets() error {
 	m := o.m
@@ -122,6 +151,10 @@ func (o *oldSide) tellSockets() error {
 			return fmt.Errorf("passing on the statistics port: %w", err)
 		}
 		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
+	}
+	if err := o.tellHTTP(); err != nil {
+		m.closeUntaken(all.fds)
+		return err
 	}
 	for more := true; more; {
 		n := min(len(all.fds), maxLinkFDs)

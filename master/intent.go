@@ -53,7 +53,7 @@ func (m *master) end(how intent) {
 		m.newSide.interrupted(how)
 	case m.phase == serving && m.mayBeReplaced():
 		m.endAfter = stronger(m.endAfter, how)
-	case how == drain && m.phase == serving && m.endAfter == nothing:
+	case how == drain && m.phase == serving && m.endAfter == nothing && m.drainAt.IsZero():
 		if m.oldSide != nil {
 			m.endAfter = drain
 			m.oldSide.fail(errEnding)
@@ -63,7 +63,7 @@ func (m *master) end(how intent) {
 			m.endAfter = drain
 			return
 		}
-		m.drain()
+		m.drainSoon()
 	case m.phase != stopped:
 		m.stop()
 	}
@@ -97,7 +97,9 @@ func (m *master) handleIntent(msg message, asNew bool) {
 }
 
 // ending reports whether pinion has been asked to end.
-func (m *master) ending() bool { return m.endAfter != nothing || m.phase > serving }
+func (m *master) ending() bool {
+	return m.endAfter != nothing || !m.drainAt.IsZero() || m.phase > serving
+}
 
 // intentNames are the names of intents in messages between masters.
 var intentNames = map[intent]string{

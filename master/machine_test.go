@@ -144,6 +144,15 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text += "listen " + value + "\nbackend b 127.0.0.1:6380\n"
 		case "config":
 			f.text = "listen nowhere\n"
+		case "http": // of the process
+			if strings.HasPrefix(f.text, "http ") {
+				_, f.text, _ = strings.Cut(f.text, "\n")
+			}
+			if value != "off" {
+				f.text = "http " + value + "\n" + f.text
+			}
+		case "drain_delay":
+			f.text = fmt.Sprintf("drain_delay %d\n%s", duration(t, value).Milliseconds(), f.text)
 		case "memory_limit":
 			f.text = strings.Replace(f.text, "memory_limit 0\n", "memory_limit "+value+"\n", 1)
 		case "ram":

@@ -80,6 +80,7 @@ type master struct {
 	listeners   listen.Set // of the configured addresses; empty again from the drain on
 	statistics  statistics
 	admin       adminSocket
+	http        httpSide
 	summary     totals.Summary
 	nextPulse   time.Time // when the workers' turns are checked next
 	service     service
@@ -91,6 +92,7 @@ type master struct {
 
 	masters   otherMasters
 	endAfter  intent               // drain or stop, once the handoff is over; nothing: serve on
+	drainAt   time.Time            // when the drain begins that was asked for; zero: none was
 	borrowing *borrowing           // listeners are being asked for; nil: none
 	oldSide   *oldSide             // hands over; nil: no handoff is under way
 	newSide   *newSide             // takes over; nil: likewise
@@ -151,6 +153,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
 		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
 	}
+	m.http = newHTTPSide(m.done)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
@@ -219,12 +222,13 @@ func (m *master) failed(err error) bool {
 // tryOnce calls try, where trying again would not help.
 func tryOnce(try func() error) error { return try() }
 
-// claimPortsAndPIDFile opens the statistics port and the admin socket, calls share, and has write write the pid file, then calls
+// claimPortsAndPIDFile opens the statistics port, the admin socket and the HTTP address, calls share, and has write write the pid file, then calls
 // then. A second Pinion fails here, before it spawns anything. try calls a function once or until it succeeds. Names are
 // looked up and files written beside the loop.
 func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func() error, write func(then func(error)), then func()) {
 	m.listenStats(try, func(err error) {
-		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(share()) {
+		openHTTP := func() error { return m.claimHTTP(m.generations.serving.config.Global.HTTP) }
+		if m.failed(err) || m.failed(try(m.openAdmin)) || m.failed(try(openHTTP)) || m.failed(share()) {
 			return
 		}
 		write(func(err error) {
@@ -268,6 +272,8 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.handle(e)
 		case scrape := <-m.statistics.scrapes:
 			m.answerScrape(scrape)
+		case a := <-m.http.asks:
+			m.answerWeb(a)
 		case a := <-m.admin.asks:
 			m.handleAsk(a)
 		case _, more := <-m.watching.changes:
@@ -303,6 +309,7 @@ func (m *master) finish() error {
 		m.statistics.port.Close()
 	}
 	m.closeAdmin()
+	m.finishHTTP()
 	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}

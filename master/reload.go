@@ -3,8 +3,6 @@
 package master
 
 import (
-	"fmt"
-
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -30,7 +28,7 @@ func (m *master) request(r order) {
 	case m.phase == starting:
 		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
 		m.enqueue(r)
-	case m.phase != serving:
+	case !m.takesOrders():
 		m.refuse(&r)
 	case m.occupied():
 		m.log.Printf(logfile.Notice, "%s waits for the %s that is under way", r.kind, m.busy())
@@ -47,7 +45,7 @@ func (m *master) request(r order) {
 // startOrder begins a reload or an upgrade, after the paths of the sockets were checked.
 func (m *master) startOrder(r order) {
 	switch {
-	case m.phase != serving:
+	case !m.takesOrders():
 		m.refuse(&r)
 	case r.kind == kindReload:
 		m.reload(r)
@@ -61,7 +59,7 @@ func (m *master) startOrder(r order) {
 func (m *master) startIfRoom(r order, tight error, then func()) {
 	m.loading = false
 	switch {
-	case m.phase != serving:
+	case !m.takesOrders():
 		m.refuse(&r)
 	case tight != nil:
 		o := m.newOldSide(r)
@@ -86,10 +84,17 @@ func (m *master) enqueue(r order) {
 	m.queued.replies = append(m.queued.replies, r.replies...)
 }
 
+// takesOrders reports whether the master serves and has not been asked to end soon.
+func (m *master) takesOrders() bool { return m.phase == serving && m.drainAt.IsZero() }
+
 // refuse answers an order with the error that the master is ending.
 func (m *master) refuse(r *order) {
-	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, m.phase)
-	r.answer(admin.Outcome{Error: fmt.Sprintf("pinion is %s", m.phase), Failure: admin.FailureBusy})
+	how := m.phase.String()
+	if m.phase == serving {
+		how = "about to drain"
+	}
+	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, how)
+	r.answer(admin.Outcome{Error: "pinion is " + how, Failure: admin.FailureBusy})
 }
 
 // refuseQueued refuses the order that waits. It is called when pinion ends.

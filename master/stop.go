@@ -13,6 +13,28 @@ import (
 // grace is how long after its own deadline, or after Quit, a worker is killed.
 const grace = time.Second
 
+// drainSoon drains, after the delay that the configuration has: until then clients are taken as before, and load balancers are
+// told not to send any.
+func (m *master) drainSoon() {
+	delay := m.generations.serving.config.Global.DrainDelay
+	if delay == 0 {
+		m.drain()
+		return
+	}
+	m.drainAt = m.world.now().Add(delay)
+	m.refuseQueued()
+	m.log.Printf(logfile.Notice, "draining in %s; until then clients are taken, and /readyz says that they should not come", delay)
+	m.world.services.Stopping("draining soon")
+	m.world.services.ExtendTimeout(delay + grace)
+}
+
+// tickDrain begins the drain when it is time.
+func (m *master) tickDrain(now time.Time) {
+	if m.phase == serving && !m.drainAt.IsZero() && !now.Before(m.drainAt) {
+		m.drain()
+	}
+}
+
 // drain tells every worker to drain. The master closes its copies of the listening sockets first: each worker serves the
 // connections that wait in its queue before it closes its copy, and no other copy may then keep the queue open for clients
 // that no worker would answer.

@@ -158,6 +158,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 			return
 		}
 		f.master.keeperSignal(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+	case "readyz": // what load balancers are told
+		f.printf("unready: %q", f.master.unready())
 	case "advance": // duration
 		f.advance(t, args[0])
 	case "machine": // option=value…, see configure
@@ -284,6 +286,11 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 		msg.Intents, msg.Stays = !f.older, f.stays
 		msg.Verbosity = f.otherVerbosity
 	case messageSockets:
+		if http, has := strings.CutPrefix(args[1], "http="); has { // in a message of its own, before the others
+			f.lastFD++
+			msg.HTTP, msg.fds, msg.More = &socketName{Name: "http", Network: "tcp", Address: http}, []int{f.lastFD}, true
+			break
+		}
 		for _, name := range args[1:] {
 			f.lastFD++
 			msg.fds = append(msg.fds, f.lastFD)

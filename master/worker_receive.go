@@ -131,6 +131,7 @@ func (m *master) becomeServing() {
 	}
 	m.serveStats()
 	m.serveAdmin()
+	m.settleHTTP(m.generations.serving)
 	m.watch()
 	m.beginService()
 	m.announce(nil)

@@ -63,6 +63,7 @@ var directions = []struct {
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
 	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
 	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
+	{"master/web", nil, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
 	{"master/listen", []string{"master/config", "master/logfile", "worker/fault", "worker/link", "worker/sock"},
 		"sockets are opened and kept whoever accepts from them"},
 	{"master/process", []string{"worker/fault", "worker/link", "worker/sock"},

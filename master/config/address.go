@@ -104,9 +104,12 @@ func parseClassicIPv4(host string) (netip.Addr, bool) {
 	return netip.AddrFrom4([4]byte{byte(address >> 24), byte(address >> 16), byte(address >> 8), byte(address)}), true
 }
 
-// setListen reads "host:port" or "/path [permissions]".
-func setListen(d *draft, _ *Key, w word) *flaw {
-	l := &d.pool.Listen
+func setListen(d *draft, _ *Key, w word) *flaw { return d.readListen(&d.pool.Listen, w) }
+
+func setHTTP(d *draft, _ *Key, w word) *flaw { return d.readListen(&d.global.HTTP, w) }
+
+// readListen reads "host:port" or "/path [permissions]".
+func (d *draft) readListen(l *Listen, w word) *flaw {
 	l.Text = w.text
 	if strings.HasPrefix(w.text, "/") {
 		return setListenUnix(l)
@@ -168,6 +171,8 @@ func plainPath(p string) string {
 }
 
 func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }
+
+func getHTTP(d *draft) []string { return unlessEmpty(d.global.HTTP.Text) }
 
 // addServer adds one server to the draft.
 func addServer(d *draft, _ *Key, w word) *flaw {

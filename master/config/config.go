@@ -38,6 +38,8 @@ type Global struct {
 	Orphans            link.Orphans
 	MemoryLimit        int64         // bytes for each worker; 0 = no limit; or AutoMemory
 	Coalesce           time.Duration // 0 = never
+	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
+	DrainDelay         time.Duration // from a SIGTERM until the drain begins
 
 	given map[string]place // the keys that the file sets
 }

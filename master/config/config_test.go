@@ -154,7 +154,8 @@ func TestParseFillsGlobal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Global{Workers: 4, ShutdownTimeout: 5 * time.Second, UnreachableServers: UnreachableStrict, ReloadOnChange: true, Orphans: link.OrphansDrain}
+	want := Global{Workers: 4, ShutdownTimeout: 5 * time.Second, UnreachableServers: UnreachableStrict, ReloadOnChange: true, Orphans: link.OrphansDrain,
+		HTTP: Listen{Network: "unix", Address: "/run/pinion/http.sock", Text: "/run/pinion/http.sock 0660", Perm: 0o660}, DrainDelay: 5 * time.Second}
 	if g := bare(c).Global; !reflect.DeepEqual(g, want) {
 		t.Errorf("got global %+v, want %+v", g, want)
 	}

@@ -48,6 +48,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"server_failure_limit": "1", "failover_wait": "1", "cross_shard": "first_key", "mget_errors": "per_key", "deny": "none",
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
 		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1",
+		"http": "127.0.0.1:22223", "drain_delay": "1",
 	}
 	with := func(key *Key, value string) *Config {
 		base := map[string]string{"listen": "127.0.0.1:22121", "redis": "true", "servers": "127.0.0.1:6379:1"}

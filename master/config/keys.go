@@ -192,6 +192,13 @@ var keys = [...]Key{
 		value: duration(func(d *draft) *time.Duration { return &d.global.Coalesce }, time.Microsecond, maxCoalesceMicros),
 		Doc: "longest time that a busy worker sleeps after it has written, to find more to do at once; 0 = never; at most " +
 			"10000"},
+	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
+		Doc: "address on which Pinion itself answers HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
+			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
+	{Name: "drain_delay", Scope: GlobalScope, Default: "0", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
+		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz` says that it is about to end, so that load " +
+			"balancers stop sending them; only then the drain begins"},
 }
 
 // Keys returns the table: pool keys first, each scope in the order of the documentation.

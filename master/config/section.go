@@ -144,6 +144,7 @@ func (r *reader) build(sections []section) *Config {
 			`begin one with a name, and under it "listen:" and "servers:"`, `begin one with "listen 127.0.0.1:22121"`)})
 	}
 	r.checkUnique(c.Pools)
+	r.checkHTTP(c)
 	slices.SortStableFunc(c.Pools, func(a, b Pool) int { return compareNames(a.Name, b.Name) })
 	return c
 }
@@ -386,6 +387,17 @@ func (r *reader) checkUnique(pools []Pool) {
 				hint:    fmt.Sprintf("that is in line %d; pools need different addresses", first.given["listen"].line)})
 		} else {
 			listens[p.Listen.Address] = p
+		}
+	}
+}
+
+// checkHTTP finds a pool where the master is to answer itself.
+func (r *reader) checkHTTP(c *Config) {
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		if p.Listen.Address != "" && p.Listen.ID() == c.Global.HTTP.ID() {
+			r.report(c.Global.given["http"], "", flaw{message: fmt.Sprintf("http is %q, where pool %q listens", c.Global.HTTP.Text, p.Name),
+				hint: fmt.Sprintf("that is in line %d; give it an address of its own", p.given["listen"].line)})
 		}
 	}
 }

@@ -25,18 +25,26 @@ func Cause(err error) error {
 
 // Error says which address of which pool cannot be served, why, and what the operator can do.
 func Error(p *config.Pool, err error) error {
-	hint := ""
+	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint(&p.Listen, err))
+}
+
+// HTTPError says the same of the address on which the master answers HTTP.
+func HTTPError(l config.Listen, err error) error {
+	return fmt.Errorf("listening on %q (http): %w%s", l.Text, err, hint(&l, err))
+}
+
+func hint(l *config.Listen, err error) string {
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && p.Listen.Network == "unix":
-		hint = "; another process accepts connections there: stop it or choose another path"
+	case errors.Is(err, syscall.EADDRINUSE) && l.Network == "unix":
+		return "; another process accepts connections there: stop it or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = fmt.Sprintf("; see who has it with: ss -ltnp 'sport = :%d'", p.Listen.AddrPort.Port())
-	case errors.Is(err, syscall.ENOENT) && p.Listen.Network == "unix":
-		hint = fmt.Sprintf("; create the directory %q", filepath.Dir(p.Listen.Address))
+		return fmt.Sprintf("; see who has it with: ss -ltnp 'sport = :%d'", l.AddrPort.Port())
+	case errors.Is(err, syscall.ENOENT) && l.Network == "unix":
+		return fmt.Sprintf("; create the directory %q", filepath.Dir(l.Address))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = "; no interface of this machine has that address"
-	case errors.Is(err, syscall.EACCES) && p.Listen.Network != "unix":
-		hint = "; ports below 1024 need CAP_NET_BIND_SERVICE"
+		return "; no interface of this machine has that address"
+	case errors.Is(err, syscall.EACCES) && l.Network != "unix":
+		return "; ports below 1024 need CAP_NET_BIND_SERVICE"
 	}
-	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint)
+	return ""
 }

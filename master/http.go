@@ -1,0 +1,171 @@
+// The HTTP address, as the loop uses it: where the master itself answers, beside the loop.
+
+package master
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/web"
+)
+
+// httpBacklog is how many scrapers may wait, as while one master replaces another.
+const httpBacklog = 128
+
+// httpSide is the address, who answers there, and what is asked.
+type httpSide struct {
+	httpSocket
+	next   httpSocket    // of the generation that is to follow, where that has another address
+	server *web.Server   // nil: nobody answers yet, or another master does
+	former []*web.Server // answer nobody new any more; they finish what is under way
+	pages  http.Handler
+	asks   chan *web.Ask
+}
+
+// httpSocket listens at an address; without a network, it is none.
+type httpSocket struct {
+	at config.Listen
+	listen.Socket
+}
+
+func (s *httpSocket) open() bool { return s.at.Network != "" }
+
+func newHTTPSide(done <-chan struct{}) httpSide {
+	asks := make(chan *web.Ask)
+	return httpSide{asks: asks, pages: web.Pages(asks, done)}
+}
+
+// claimHTTP opens the HTTP address of a configuration, unless this master has it.
+func (m *master) claimHTTP(at config.Listen) error {
+	if at.Network == "" || at.ID() == m.http.at.ID() {
+		return nil
+	}
+	own := m.listeners.Own(at)
+	if m.http.open() {
+		own = append(slices.Clone(own), m.http.Inode)
+	}
+	err := m.world.sockets.Probe(at, own)
+	var s listen.Socket
+	if err == nil {
+		s, err = m.world.sockets.Bind(at, own, m.patience())
+	}
+	if err == nil {
+		m.http.next = httpSocket{at, s}
+		err = m.world.sockets.Listen(s.FD, httpBacklog)
+	}
+	if err != nil {
+		m.dropHTTP()
+		return listen.HTTPError(at, err)
+	}
+	return nil
+}
+
+// settleHTTP is called when a generation serves: the master answers at the address that its configuration has, and at no
+// other.
+func (m *master) settleHTTP(g *generation) {
+	at := g.config.Global.HTTP
+	if s := &m.http.httpSocket; s.at.Network == "unix" && s.Unlink == nil { // it was another master's until now
+		s.Unlink = m.world.sockets.UnlinkAt(s.at.Address, s.Spot)
+	}
+	switch {
+	case m.http.next.open():
+		m.releaseHTTP()
+		m.http.httpSocket, m.http.next = m.http.next, httpSocket{}
+		m.log.Printf(logfile.Notice, "HTTP is answered on %s", at.Text)
+	case m.http.open() && at.ID() != m.http.at.ID():
+		m.releaseHTTP()
+		m.log.Printf(logfile.Notice, "HTTP is answered no more")
+	case m.http.open() && at.Perm != m.http.at.Perm && at.Perm != 0:
+		if err := m.world.sockets.Chmod(at.Address, at.Perm); err != nil {
+			m.log.Printf(logfile.Error, "permissions of the HTTP socket %s: %v", at.Address, err)
+		}
+	}
+	m.http.at = at
+	m.serveHTTP()
+}
+
+// serveHTTP begins to answer, if that is to be.
+func (m *master) serveHTTP() {
+	if !m.http.open() || m.http.server != nil {
+		return
+	}
+	l, err := m.world.listenerOf(m.http.FD)
+	if err != nil {
+		m.log.Printf(logfile.Error, "answering HTTP on %s: %v", m.http.at.Text, err)
+		return
+	}
+	m.http.server = web.Serve(l, m.http.pages)
+}
+
+// declineHTTP leaves those who connect from now on to the new master.
+func (m *master) declineHTTP() {
+	if m.http.server == nil {
+		return
+	}
+	m.http.server.Leave()
+	m.http.former = append(m.http.former, m.http.server)
+	m.http.server = nil
+}
+
+// releaseHTTP gives up the address. What is under way is finished beside the loop.
+func (m *master) releaseHTTP() {
+	if s := m.http.server; s != nil {
+		m.http.server = nil
+		go s.Close(answerWithin)
+	}
+	m.closeHTTPSocket(&m.http.httpSocket)
+}
+
+// dropHTTP closes what was opened for a generation that will not serve.
+func (m *master) dropHTTP() { m.closeHTTPSocket(&m.http.next) }
+
+func (m *master) closeHTTPSocket(s *httpSocket) {
+	if !s.open() {
+		return
+	}
+	m.world.close(s.FD)
+	if s.Unlink != nil {
+		s.Unlink()
+	}
+	*s = httpSocket{}
+}
+
+// finishHTTP ends with the process. Who is waiting at an address that another master has is answered by that one.
+func (m *master) finishHTTP() {
+	if m.http.server != nil {
+		m.http.former = append(m.http.former, m.http.server)
+	}
+	for _, s := range m.http.former {
+		s.Close(answerWithin)
+	}
+	m.dropHTTP()
+	if m.masters.leaveAll {
+		m.http.Unlink = nil
+	}
+	m.closeHTTPSocket(&m.http.httpSocket)
+}
+
+// answerWeb answers what a handler asks.
+func (m *master) answerWeb(a *web.Ask) { a.Reply <- web.State{Unready: m.unready()} }
+
+// unready returns why load balancers should send nobody any more; empty: they should.
+func (m *master) unready() string {
+	switch {
+	case m.phase != serving:
+		return m.phase.String()
+	case !m.drainAt.IsZero():
+		return "about to drain"
+	case m.endAfter != nothing:
+		return "about to end"
+	case !slices.ContainsFunc(m.generations.slots(), (*slot).serves):
+		return "no worker serves"
+	}
+	return ""
+}
+
+// serves reports whether a worker of the slot has clients to serve, and is not about to end. One that moves its clients has a
+// successor that accepts.
+func (s *slot) serves() bool { return s.state == slotGiving || s.accepts() }

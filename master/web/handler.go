@@ -1,0 +1,95 @@
+// What is answered: each page is made of what the loop says when it is asked.
+
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Ask asks the loop for its State.
+type Ask struct {
+	Reply chan<- State // has room for one
+}
+
+// State is what the loop says of itself.
+type State struct {
+	Unready string // why load balancers should send nobody; empty: they should
+}
+
+// askPatience is how long the loop may take to say anything. It takes a millisecond, unless something is wrong with it.
+const askPatience = 3 * time.Second
+
+// Pages are the handlers. They ask asks, unless done is closed, which means that the loop answers no more.
+func Pages(asks chan<- *Ask, done <-chan struct{}) http.Handler {
+	p := &pages{asks, done}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.index)
+	mux.HandleFunc("GET /healthz", p.health)
+	mux.HandleFunc("GET /readyz", p.readiness)
+	return mux
+}
+
+type pages struct {
+	asks chan<- *Ask
+	done <-chan struct{}
+}
+
+// index says what there is.
+func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, "/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end")
+}
+
+// health answers as long as the loop does.
+func (p *pages) health(w http.ResponseWriter, r *http.Request) {
+	if _, answered := p.state(r.Context()); !answered {
+		unavailable(w, "the master does not answer")
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// readiness tells whether load balancers should send clients.
+func (p *pages) readiness(w http.ResponseWriter, r *http.Request) {
+	state, answered := p.state(r.Context())
+	switch {
+	case !answered:
+		unavailable(w, "the master does not answer")
+	case state.Unready != "":
+		unavailable(w, state.Unready)
+	default:
+		fmt.Fprintln(w, "ready")
+	}
+}
+
+// unavailable answers with 503, and why.
+func unavailable(w http.ResponseWriter, why string) {
+	http.Error(w, why, http.StatusServiceUnavailable)
+}
+
+// state asks the loop, unless it has ended or the client is gone.
+func (p *pages) state(ctx context.Context) (s State, answered bool) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	reply := make(chan State, 1)
+	select {
+	case p.asks <- &Ask{reply}:
+	case <-p.done:
+		return s, false
+	case <-ctx.Done():
+		return s, false
+	}
+	select {
+	case s = <-reply:
+		return s, true
+	case <-p.done:
+	}
+	select {
+	case s = <-reply: // the last act of the loop
+		return s, true
+	default:
+		return s, false
+	}
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// loop answers what is asked, until the test ends.
+func loop(t *testing.T, state func() State) (string, *Server) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks, done := make(chan *Ask), make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case a := <-asks:
+				a.Reply <- state()
+			case <-done:
+				return
+			}
+		}
+	}()
+	s := Serve(l, Pages(asks, done))
+	t.Cleanup(func() {
+		close(done)
+		<-ended
+		s.Close(time.Second)
+	})
+	return l.Addr().String(), s
+}
+
+func get(t *testing.T, address, path string) (code int, text string) {
+	t.Helper()
+	r, err := http.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	unready := make(chan string, 1)
+	unready <- ""
+	address, _ := loop(t, func() State {
+		now := <-unready
+		unready <- now
+		return State{Unready: now}
+	})
+	check := func(path string, code int, part string) {
+		t.Helper()
+		if got, text := get(t, address, path); got != code || !strings.Contains(text, part) {
+			t.Errorf("%s: got %d %q, want %d with %q", path, got, text, code, part)
+		}
+	}
+	check("/healthz", 200, "ok")
+	check("/readyz", 200, "ready")
+	check("/", 200, "/readyz")
+	check("/other", 404, "")
+	<-unready
+	unready <- "draining"
+	check("/healthz", 200, "ok")
+	check("/readyz", 503, "draining")
+}
+
+func TestNobodyAnswersForLoopThatHasEnded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	close(done)
+	s := Serve(l, Pages(make(chan *Ask), done))
+	defer s.Close(time.Second)
+	if code, text := get(t, l.Addr().String(), "/healthz"); code != 503 {
+		t.Errorf("got %d %q", code, text)
+	}
+}
+
+// Those who say nothing take up connections, and no more of them than there may be.
+func TestConnectionsAreBounded(t *testing.T) {
+	address, _ := loop(t, func() State { return State{} })
+	for range maxConnections {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n, err := c.Read(make([]byte, 1)); err == nil {
+		t.Errorf("got %d bytes on a connection that is one too many", n)
+	}
+}
