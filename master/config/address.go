@@ -185,7 +185,7 @@ func addServer(d *draft, _ *Key, w word) *flaw {
 	}
 	s, f := parse(w.text)
 	if f == nil {
-		d.servers = append(d.servers, placedServer{s, w.at})
+		d.servers = append(d.servers, placedServer{s, w.at, d.details[w.at]})
 	}
 	return f
 }

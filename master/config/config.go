@@ -40,6 +40,7 @@ type Global struct {
 	Coalesce           time.Duration // 0 = never
 	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
 	DrainDelay         time.Duration // from a SIGTERM until the drain begins
+	Zone               string        // where this process is; empty: it does not say
 
 	given map[string]place // the keys that the file sets
 }
@@ -176,6 +177,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
 	base.Orphans = c.Global.Orphans
 	base.Coalesce = c.Global.Coalesce
+	base.Zone = c.Global.Zone
 	if c.Global.MemoryLimit != AutoMemory {
 		base.MemoryLimit = c.Global.MemoryLimit
 	}

@@ -157,6 +157,12 @@ func (d *differ) servers(subject string, old, new *Pool) {
 		if o.Weight != n.Weight {
 			d.say("%s: server %q: weight %d -> %d%s", subject, o.Name, o.Weight, n.Weight, noteOnShares(old, new))
 		}
+		if o.Zone != n.Zone {
+			d.say("%s: server %q: zone: %s -> %s", subject, o.Name, written(unlessEmpty(o.Zone)), written(unlessEmpty(n.Zone)))
+		}
+		if !slices.Equal(o.Replicas, n.Replicas) {
+			d.say("%s: server %q: replicas: %s -> %s", subject, o.Name, written(replicaTexts(o)), written(replicaTexts(n)))
+		}
 	})
 }
 

@@ -49,6 +49,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
 		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1",
 		"http": "127.0.0.1:22223", "drain_delay": "1",
+		"read_from": "prefer_replica", "max_replica_lag": "500", "read_your_writes": "1", "zone": "a",
 	}
 	with := func(key *Key, value string) *Config {
 		base := map[string]string{"listen": "127.0.0.1:22121", "redis": "true", "servers": "127.0.0.1:6379:1"}
@@ -64,6 +65,9 @@ func TestDiffSeesEveryKey(t *testing.T) {
 			if value == "true" {
 				base["servers"] = "127.0.0.1:6379"
 			}
+		}
+		if isAboutReplicas[key.Name] {
+			base["servers"] = "[{server: 127.0.0.1:6379:1, replicas: [127.0.0.1:6380]}]"
 		}
 		if value != "" && key.Scope == GlobalScope {
 			global.WriteString("global:\n  " + key.Name + ": " + value + "\n")

@@ -157,9 +157,21 @@ var keys = [...]Key{
 	{Name: "cluster", Default: "false", redis: true, value: value{set: setCluster, get: getCluster},
 		Doc: "`true`: the servers are nodes of a Redis or Valkey Cluster, which says itself where its keys are: `servers` names some of " +
 			"its nodes, as `host:port`, of which one at least answers when Pinion starts; needs `redis: true`"},
+	{Name: "read_from", Default: string(link.ReadFromMaster), redis: true,
+		value: choice(func(d *draft) *link.ReadFrom { return &d.pool.ReadFrom }, readFroms[:]),
+		Doc: "where reads go that replicas can answer: to the `master`; to a replica if one is fit, else to the master (`prefer_replica`); to a " +
+			"replica or nowhere (`replica`); to any of both, those of the process's `zone` first (`nearest`)"},
+	{Name: "max_replica_lag", Default: "0", Unit: "ms", redis: true,
+		value: value{set: setMaxReplicaLag, get: millis(maxReplicaLag).get},
+		Doc: "how old the data of a replica may be that is read from; at least 200, since replicas are looked at ten times a second; 0 = no limit, as " +
+			"long as the replica hears its master"},
+	{Name: "read_your_writes", Default: "0", Unit: "ms", redis: true,
+		value: millis(func(d *draft) *time.Duration { return &d.pool.ReadYourWrites }),
+		Doc:   "for how long after its latest write a client reads from the master; 0 = not at all: it may not see yet what it has written"},
 	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
-			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`; with `cluster`: `host:port`"},
+			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`; with `cluster`: `host:port`. " +
+			"A server with replicas or a zone is a map of `server`, `replicas` and `zone`"},
 
 	{Name: "workers", Scope: GlobalScope, Default: auto, value: value{set: setWorkers, get: getWorkers},
 		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},
@@ -199,6 +211,8 @@ var keys = [...]Key{
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
 		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz` says that it is about to end, so that load " +
 			"balancers stop sending them; only then the drain begins"},
+	{Name: "zone", Scope: GlobalScope, value: value{set: setZone, get: getZone},
+		Doc: "where this process is, in a word that servers and replicas have, too: with `read_from: nearest` those of the same zone are read first"},
 }
 
 // Keys returns the table: pool keys first, each scope in the order of the documentation.

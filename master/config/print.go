@@ -38,8 +38,8 @@ func printSection(b *strings.Builder, d *draft) {
 		values := k.get(d)
 		if k.many {
 			fmt.Fprintf(b, "  %s:\n", k.Name)
-			for _, value := range values {
-				fmt.Fprintf(b, "    - %s\n", quote(value))
+			for i, value := range values {
+				printServer(b, d.pool, i, value)
 			}
 			continue
 		}
@@ -50,6 +50,30 @@ func printSection(b *strings.Builder, d *draft) {
 			}
 			b.WriteString(line + "\n")
 		}
+	}
+}
+
+// printServer writes one item of the list of servers.
+func printServer(b *strings.Builder, p *Pool, index int, text string) {
+	const indent = "      "
+	s := &p.Servers[index]
+	if s.Zone == "" && len(s.Replicas) == 0 || p.IsCluster() {
+		fmt.Fprintf(b, "    - %s\n", quote(text))
+		return
+	}
+	fmt.Fprintf(b, "    - %s: %s\n", partServer, quote(text))
+	if s.Zone != "" {
+		fmt.Fprintf(b, indent+"%s: %s\n", partZone, quote(s.Zone))
+	}
+	if len(s.Replicas) > 0 {
+		fmt.Fprintf(b, indent+"%s:\n", partReplicas)
+	}
+	for _, r := range s.Replicas {
+		if r.Zone == "" {
+			fmt.Fprintf(b, indent+"  - %s\n", quote(r.Address))
+			continue
+		}
+		fmt.Fprintf(b, indent+"  - {%s: %s, %s: %s}\n", partReplica, strconv.Quote(r.Address), partZone, strconv.Quote(r.Zone))
 	}
 }
 

@@ -27,6 +27,8 @@ type setting struct {
 	values []word
 	list   bool  // the values were parted as a list, not by the spaces in one text
 	flaw   *flaw // the values are not even text
+
+	details map[place]*details // of servers, by where their values stand
 }
 
 // hasServers reports whether the setting has, or was meant to have, servers.
@@ -77,11 +79,14 @@ type draft struct {
 	follows bool     // servers are masters that sentinels know
 	cluster bool     // servers are nodes of a Redis Cluster, to be asked for the others
 	resolve resolver
+
+	details map[place]*details // of servers, by where they stand
 }
 
 type placedServer struct {
 	link.Server
-	at place
+	at      place
+	details *details // nil: none
 }
 
 func (d *draft) scope() Scope {
@@ -166,6 +171,8 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkSentinels(d)
 	r.checkCluster(d)
 	r.checkServers(d)
+	r.readReplicas(d)
+	r.checkReadFrom(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
 		p.Servers = append(p.Servers, server.Server)
@@ -211,6 +218,7 @@ func (r *reader) apply(d *draft, s *section) {
 		case len(set.values) > 1 && !k.many:
 			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value"})
 		default:
+			d.details = set.details
 			r.set(d, k, pool, set.values)
 		}
 		if len(r.problems) > before {
@@ -298,7 +306,7 @@ func (r *reader) checkIgnored(d *draft) {
 		at, given := d.given[k.Name]
 		if given && d.isOfMemcached(k) && !d.hasDefault(k) && !slices.Contains(d.wrong, "redis") {
 			r.report(at, d.pool.Name, flaw{message: k.Name + " says nothing in a pool of memcached",
-				hint: r.either(`remove it, or add "redis: true"`, `remove it, or "protocol memcache"`), harmless: true})
+				hint: r.either(`remove it, or add "redis: true"`, `remove it, or "protocol memcache"`), harmless: !isAboutReplicas[k.Name]})
 		}
 	}
 }

@@ -31,7 +31,9 @@ var (
 	protocols   = [...]option[link.Protocol]{{"true", link.Redis}, {"false", link.Memcache}}
 	crossShards = [...]option[link.CrossShard]{
 		{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
-	mgetErrors   = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	mgetErrors = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	readFroms  = [...]option[link.ReadFrom]{{"master", link.ReadFromMaster}, {"prefer_replica", link.ReadFromPreferReplica},
+		{"replica", link.ReadFromReplica}, {"nearest", link.ReadFromNearest}}
 	orphans      = [...]option[link.Orphans]{{"auto", link.OrphansAuto}, {"serve", link.OrphansServe}, {"drain", link.OrphansDrain}}
 	unreachables = [...]option[UnreachableServers]{{"lax", UnreachableLax}, {"strict", UnreachableStrict}}
 )
@@ -260,6 +262,27 @@ func unlessEmpty(text string) []string {
 		return nil
 	}
 	return []string{text}
+}
+
+// maxZoneBytes is far more than any name of a zone needs.
+const maxZoneBytes = 64
+
+func setZone(d *draft, _ *Key, w word) *flaw {
+	if f := checkZone(w.text); f != nil {
+		return f
+	}
+	d.global.Zone = w.text
+	return nil
+}
+
+func getZone(d *draft) []string { return unlessEmpty(d.global.Zone) }
+
+// checkZone finds what cannot be the name of a zone.
+func checkZone(text string) *flaw {
+	if text == "" || len(text) > maxZoneBytes || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return &flaw{message: "is no name of a zone", hint: fmt.Sprintf("write one word of at most %d bytes, or leave it out", maxZoneBytes)}
+	}
+	return nil
 }
 
 const auto = "auto"

@@ -5,6 +5,7 @@ package config
 import (
 	"math"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func TestParseServer(t *testing.T) {
 		{"/tmp/s:2", link.Server{Name: "/tmp/s:", Network: "unix", Address: "/tmp/s", Weight: 2}},
 		{"/tmp/s:2 n", link.Server{Name: "n", Network: "unix", Address: "/tmp/s", Weight: 2}},
 	} {
-		if got, f := parseServer(test.text); f != nil || got != test.want {
+		if got, f := parseServer(test.text); f != nil || !reflect.DeepEqual(got, test.want) {
 			t.Errorf("parseServer(%q) = %+v, %v; want %+v", test.text, got, f, test.want)
 		}
 	}

@@ -90,7 +90,11 @@ func readSettings(body *yaml.Node) []setting {
 	var settings []setting
 	for i := 0; i+1 < len(body.Content); i += 2 {
 		set := setting{key: wordOf(body.Content[i])}
-		set.values, set.flaw = wordsOf(body.Content[i+1])
+		if value := body.Content[i+1]; set.key.text == "servers" && value.Kind == yaml.SequenceNode {
+			set.values, set.details, set.flaw = serversOf(value)
+		} else {
+			set.values, set.flaw = wordsOf(value)
+		}
 		set.list = body.Content[i+1].Kind == yaml.SequenceNode
 		settings = append(settings, set)
 	}
@@ -123,6 +127,87 @@ func wordsOf(value *yaml.Node) ([]word, *flaw) {
 		}
 	}
 	return words, nil
+}
+
+// serversOf returns the servers of a list. One that is a map is what stands there as "server", with the rest as its details.
+func serversOf(list *yaml.Node) (servers []word, all map[place]*details, f *flaw) {
+	plain := *list
+	plain.Content = nil
+	all = map[place]*details{}
+	for _, n := range list.Content {
+		if n.Kind != yaml.MappingNode || len(n.Content) == 0 || !isPartOfServer(n.Content[0].Value) {
+			plain.Content = append(plain.Content, n)
+			continue
+		}
+		server, d, f := serverOf(n)
+		if f != nil {
+			return nil, nil, f
+		}
+		plain.Content = append(plain.Content, server)
+		all[placeOf(server)] = d
+	}
+	servers, f = wordsOf(&plain)
+	return servers, all, f
+}
+
+// serverOf takes apart a server that is a map.
+func serverOf(n *yaml.Node) (server *yaml.Node, d *details, f *flaw) {
+	d = &details{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Value == partServer && value.Kind == yaml.ScalarNode && server == nil:
+			server = value
+		case key.Value == partZone && value.Kind == yaml.ScalarNode && d.zone == nil:
+			d.zone = &word{value.Value, placeOf(value)}
+		case key.Value == partReplicas && d.replicas == nil:
+			if d.replicas, f = replicasOf(value); f != nil {
+				return nil, nil, f
+			}
+		case !isPartOfServer(key.Value):
+			return nil, nil, &flaw{message: fmt.Sprintf("has the unknown key %q in line %d", key.Value, key.Line), hint: suggest(key.Value, partsOfServer)}
+		default:
+			return nil, nil, &flaw{message: fmt.Sprintf("has a wrong or a second %s in line %d", key.Value, key.Line), hint: serverMapForm}
+		}
+	}
+	if server == nil {
+		return nil, nil, &flaw{message: fmt.Sprintf("has a map without server in line %d", n.Line), hint: serverMapForm}
+	}
+	return server, d, nil
+}
+
+// replicasOf returns the replicas of a list, each of which is an address, or a map of it and its zone.
+func replicasOf(list *yaml.Node) (all []replica, f *flaw) {
+	bad := &flaw{message: fmt.Sprintf("has replicas in line %d that are no list of addresses", list.Line), hint: replicasForm}
+	if list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
+		return nil, bad
+	}
+	for _, n := range list.Content {
+		switch {
+		case n.Kind == yaml.ScalarNode:
+			all = append(all, replica{address: wordOf(n)})
+			continue
+		case n.Kind != yaml.MappingNode:
+			return nil, bad
+		}
+		var r replica
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i].Value, n.Content[i+1]
+			switch {
+			case value.Kind != yaml.ScalarNode || key != partReplica && key != partZone:
+				return nil, bad
+			case key == partReplica:
+				r.address = wordOf(value)
+			default:
+				r.zone = &word{value.Value, placeOf(value)}
+			}
+		}
+		if r.address.text == "" {
+			return nil, bad
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func wordOf(n *yaml.Node) word { return word{n.Value, placeOf(n)} }

@@ -70,12 +70,25 @@ func connectionsOf(pools []Pool, most int) (n int) {
 // usualNodes is for how many nodes of a cluster descriptors are reserved: the places are more than nearly any cluster has.
 const usualNodes = 32
 
-// expectedServers returns how many servers of the pool may be connected to.
+// usualReplicas is for how many replicas of a master descriptors are reserved where sentinels say which there are.
+const usualReplicas = 2
+
+// expectedServers returns how many servers of the pool may be connected to, replicas that are read from included.
 func (p *Pool) expectedServers() int {
 	if p.IsCluster() {
 		return usualNodes
 	}
-	return len(p.Servers)
+	n := len(p.Servers)
+	if !p.ReadsReplicas() {
+		return n
+	}
+	for i := range p.Servers {
+		n += len(p.Servers[i].Replicas)
+	}
+	if len(p.Sentinels) > 0 {
+		n += usualReplicas * len(p.Servers)
+	}
+	return n
 }
 
 // Shortage words what is too few, and what to do; empty: nothing is.

@@ -31,6 +31,8 @@ type Shared struct {
 	moved    place
 	blamed   place
 	found    [foundWords]place
+	leases   [MaxReplicas]place
+	replicas [MaxReplicas]place
 	buckets  []bucket // of latencies, the least first
 	plain    bool     // they are those of this build
 }
@@ -157,6 +159,7 @@ func (s *Shared) locate() {
 	for i, name := range foundNames {
 		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)
 	}
+	s.locateReplicas()
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.

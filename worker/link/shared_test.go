@@ -34,6 +34,13 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 			all[""] = append(all[""], s.Liveness(pool, server), s.Blamed(pool, server))
 		}
 	}
+	for pool, n := range servers {
+		for server := range n {
+			for replica := range MaxReplicas {
+				all["judge"] = append(all["judge"], s.Lease(pool, server, replica), s.at(s.replicas[replica], 0, pool, server))
+			}
+		}
+	}
 	for slot := range slots {
 		name := string(rune('0' + slot))
 		worker := s.Worker(slot)

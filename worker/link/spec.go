@@ -69,6 +69,7 @@ type Spec struct {
 	Coalesce        time.Duration // longest sleep of a busy loop after it has written; 0 = never
 	Clients         int           // that are expected to move here; room is made for them
 	Takeover        bool          // do not accept before Serve: another generation still does
+	Zone            string        `json:",omitempty"` // where this process is, as replicas are somewhere; empty: it does not matter
 	Pools           []Pool        // in name order (shard.Less)
 	Listeners       []Listener    // Listeners[i] is fd FDListen+i
 
@@ -139,12 +140,15 @@ type Pool struct {
 	FailoverWait       time.Duration // for how long requests wait for a server that is down
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors
-	Deny               []string `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use
-	Servers            []Server // in name order (shard.Less)
-	Sentinels          []string `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured
-	SentinelUser       string   `json:",omitempty"` // empty: the sentinels' default user
-	SentinelPassword   string   `json:",omitempty"`
-	Seeds              []string `json:",omitempty"` // "host:port" of nodes of a Redis Cluster; Servers are Places then
+	Deny               []string      `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use
+	Servers            []Server      // in name order (shard.Less)
+	Sentinels          []string      `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured
+	SentinelUser       string        `json:",omitempty"` // empty: the sentinels' default user
+	SentinelPassword   string        `json:",omitempty"`
+	ReadFrom           ReadFrom      `json:",omitempty"` // empty: ReadFromMaster
+	MaxReplicaLag      time.Duration `json:",omitempty"` // by how much a replica that is read from may be behind; 0 = no limit
+	ReadYourWrites     time.Duration `json:",omitempty"` // for how long after a write of a client its reads go to the primary
+	Seeds              []string      `json:",omitempty"` // "host:port" of nodes of a Redis Cluster; Servers are Places then
 }
 
 // Discovers tells whether others are asked where the pool's servers are.
@@ -159,4 +163,7 @@ type Server struct {
 	Network string // "tcp", "unix", Sentinel or ClusterNode
 	Address string // "host:port", a path, the name of a master, or empty
 	Weight  int    // ≥ 1
+	Zone    string `json:",omitempty"` // where it is
+
+	Replicas []ReplicaAddress `json:",omitempty"` // whose addresses the configuration gives
 }

@@ -76,13 +76,14 @@ type Endpoint struct {
 	Network string `json:"network"` // "tcp" or "unix"
 	Address string `json:"address"` // "host:port" or a path
 	Role    Role   `json:"role"`
+	Zone    string `json:"zone,omitempty"` // where it is; empty: not known
 }
 
 // firstVersion is the version of a topology that comes from the configuration.
 const firstVersion = 1
 
-// StaticTopology is the topology in the configuration of pools: each server has the one address given there, and none where
-// it gives the name of a master.
+// StaticTopology is the topology in the configuration of pools: each server has the address given there and those of its replicas, and
+// none where it gives the name of a master.
 func StaticTopology(pools []Pool) Topology {
 	t := Topology{Pools: make([]PoolTopology, len(pools))}
 	for i := range pools {
@@ -95,7 +96,10 @@ func StaticTopology(pools []Pool) Topology {
 		for _, s := range pools[i].Servers {
 			at := ServerTopology{Server: s.Name, Endpoints: []Endpoint{}}
 			if s.Network != Sentinel {
-				at.Endpoints = append(at.Endpoints, Endpoint{s.Network, s.Address, Primary})
+				at.Endpoints = append(at.Endpoints, Endpoint{s.Network, s.Address, Primary, s.Zone})
+			}
+			for _, r := range s.Replicas {
+				at.Endpoints = append(at.Endpoints, Endpoint{r.Network, r.Address, Replica, r.Zone})
 			}
 			p.Servers = append(p.Servers, at)
 		}

@@ -18,13 +18,13 @@ func TestTopology(t *testing.T) {
 	if p := topology.Pool("alpha"); p.Version != 1 || p.Discovers || len(p.Servers) != 2 || topology.Pool("gamma") != nil {
 		t.Errorf("of the configuration: %+v", topology)
 	}
-	if e, ok := topology.Pool("alpha").Primary("b"); !ok || e != (Endpoint{"unix", "/b", Primary}) {
+	if e, ok := topology.Pool("alpha").Primary("b"); !ok || e != (Endpoint{Network: "unix", Address: "/b", Role: Primary}) {
 		t.Errorf("b is at %+v, %v", e, ok)
 	}
 	newer := func(version uint64) PoolTopology {
 		return PoolTopology{Pool: "alpha", Version: version, Servers: []ServerTopology{{Server: "a", Endpoints: []Endpoint{
-			{"tcp", "10.0.0.2:6379", Replica}, {"tcp", "10.0.0.3:6379", Primary},
-		}}, {Server: "b", Endpoints: []Endpoint{{"unix", "/b", Replica}}}}}
+			{Network: "tcp", Address: "10.0.0.2:6379", Role: Replica}, {Network: "tcp", Address: "10.0.0.3:6379", Role: Primary},
+		}}, {Server: "b", Endpoints: []Endpoint{{Network: "unix", Address: "/b", Role: Replica}}}}}
 	}
 	if topology.Replace(newer(9)) {
 		t.Error("a pool moves that discovers nothing")
@@ -74,7 +74,7 @@ func TestTopologyOfCluster(t *testing.T) {
 	if !p.Cluster || !p.Discovers || p.Located() || len(p.Servers) != 0 || !pool.Discovers() {
 		t.Errorf("at first: %+v", p)
 	}
-	joined := ServerTopology{Server: PlaceName(1), Node: "b", Endpoints: []Endpoint{{"tcp", "10.0.0.2:7000", Primary}}}
+	joined := ServerTopology{Server: PlaceName(1), Node: "b", Endpoints: []Endpoint{{Network: "tcp", Address: "10.0.0.2:7000", Role: Primary}}}
 	if !topology.Replace(PoolTopology{Pool: "alpha", Version: 2, Servers: []ServerTopology{joined}}) || p.Located() {
 		t.Errorf("with a node without slots: %+v", p)
 	}
