@@ -25,9 +25,11 @@ type follower struct {
 	sentinels []discover.Sentinel // likewise
 }
 
-// follow begins to follow where a generation has a pool that discovers, and ends it where none has it any more.
+// follow begins to follow where a generation has a pool that discovers, and ends it where none has it any more. Whose replicas are read
+// from has them looked at.
 func (m *master) follow() {
 	for _, g := range m.generations.all() {
+		m.watchReplicas(g)
 		for i := range g.pools {
 			if p := &g.pools[i]; p.Discovers() && m.followerOf(p) == nil {
 				m.beginToFollow(p, g.topology.Pool(p.Name).Servers)

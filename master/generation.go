@@ -8,6 +8,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -19,8 +20,9 @@ type generation struct {
 	specs  []link.Spec // specs[i] is for slots[i]; verbosity, listeners and topology are filled in at launch
 	slots  []*slot     // slots[i].index == i; at least one
 
-	counters *totals.Counters // nil until share
-	topology link.Topology    // where the servers of pools are now
+	counters *totals.Counters            // nil until share
+	topology link.Topology               // where the servers of pools are now
+	replicas map[string]replica.Watching // by pool: whose replicas are looked at; nil: that has not begun
 
 	switchingSince int64 // ms since the epoch: MovedAt of the first server that some workers may seek where it was; 0: none
 
@@ -138,6 +140,7 @@ func (g *generation) unshare(w *world) {
 	if g.counters == nil {
 		return
 	}
+	g.unwatchReplicas()
 	w.unshare(g.sharedFD, g.memory)
 	g.counters, g.memory = nil, nil
 }

@@ -160,6 +160,7 @@ func (n *newSide) spawn() {
 		n.fail(err)
 		return
 	}
+	m.watchReplicas(n.g)
 	n.g.counters.InheritFound(totals.Found(m.counted().All, n.welcome.Found))
 	for _, s := range n.g.slots {
 		if m.newSide == n { // otherwise an earlier spawn has failed

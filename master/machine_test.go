@@ -23,6 +23,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -182,6 +183,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "sentinels": // of the first pool, whose server is a master that they know then
 			plain, _, _ := strings.Cut(f.text, "sentinels ")
 			f.text = strings.Replace(plain, "127.0.0.1:6379", "mymaster", 1) + "sentinels " + value + "\n"
+		case "readfrom": // of the first pool, after sentinels
+			plain, _, _ := strings.Cut(f.text, "read_from ")
+			f.text = plain + "read_from " + value + "\n"
 		case "cluster": // the servers of the first pool are nodes of one, and these are its seeds
 			plain, _, _ := strings.Cut(f.text, "cluster ")
 			plain, _, _ = strings.Cut(plain, "backend ")
@@ -339,13 +343,14 @@ func (f *machine) world() *world {
 			Same:     func(a, b int) bool { return f.inode(a) == f.inode(b) },
 			Close:    f.close,
 		},
-		dup:         f.dup,
-		fdOf:        func(net.Listener) (int, error) { return statsFD, nil },
-		listenerOf:  func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
-		pair:        f.pair,
-		listenStats: f.listenStats,
-		share:       f.share,
-		follow:      f.follow,
+		dup:           f.dup,
+		fdOf:          func(net.Listener) (int, error) { return statsFD, nil },
+		listenerOf:    func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
+		pair:          f.pair,
+		listenStats:   f.listenStats,
+		share:         f.share,
+		follow:        f.follow,
+		watchReplicas: f.watchReplicas,
 		sealed: func([]byte) (int, error) {
 			if f.sealless {
 				return -1, syscall.EMFILE
@@ -481,6 +486,23 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 			f.led = then
 		},
 		Stop: func() { f.printf("follow %s of %v no longer", p.Servers[0].Address, p.Sentinels) },
+	}
+}
+
+// watchReplicas finds nothing out.
+func (f *machine) watchReplicas(p *link.Pool, index int, servers []link.ServerTopology, _ replica.Words) replica.Watching {
+	show := func(what string, servers []link.ServerTopology) {
+		f.printf("%s replicas of pool %d", what, index)
+		for i := range servers {
+			for _, e := range servers[i].Replicas() {
+				f.printf("  %s: %s", servers[i].Server, e.Address)
+			}
+		}
+	}
+	show("look at", servers)
+	return replica.Watching{
+		Locate: func(servers []link.ServerTopology) { show("now look at", servers) },
+		Stop:   func() { show("look no longer at", nil) },
 	}
 }
 

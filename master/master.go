@@ -203,6 +203,7 @@ func (m *master) openFirst() {
 		return
 	}
 	m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, m.claimPIDFile, func() {
+		m.watchReplicas(m.generations.serving)
 		for _, s := range m.generations.serving.slots {
 			if !m.failed(m.listeners.ListenFor(m.generations.serving.layout(), s.index)) {
 				m.fill(s)

@@ -32,6 +32,7 @@ func (m *master) relocate(g *generation, p link.PoolTopology) {
 	if g.counters != nil {
 		g.counters.Occupy(&g.topology)
 	}
+	g.relocateReplicas(g.topology.Pool(p.Pool))
 	for _, s := range g.slots {
 		if s.process != nil {
 			m.passTopology(s)

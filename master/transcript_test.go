@@ -96,7 +96,7 @@ func (f *machine) happen(t *testing.T, words []string) {
 		p := f.discovered(t, args)
 		f.master.takeTopology(&link.Topology{Pools: []link.PoolTopology{p}})
 		f.master.passToNewMaster(p)
-	case "found": // address, epoch [stale or moved]: of the master that is followed
+	case "found": // address, epoch [stale or moved] [replica=ADDRESS]…: of the master that is followed
 		f.find(args[0], uint64(number(t, args[1])), args[2:])
 	case "nodes": // place=address[:slots]… of the cluster that is followed
 		f.followed(discover.News{Servers: nodes(args)})
@@ -451,6 +451,11 @@ func (f *machine) find(address string, epoch uint64, how []string) {
 	s := link.ServerTopology{
 		Server: "a", Epoch: epoch, Stale: slices.Contains(how, "stale"),
 		Endpoints: []link.Endpoint{{Network: "tcp", Address: address, Role: link.Primary}},
+	}
+	for _, word := range how {
+		if replica, ok := strings.CutPrefix(word, "replica="); ok {
+			s.Endpoints = append(s.Endpoints, link.Endpoint{Network: "tcp", Address: replica, Role: link.Replica})
+		}
 	}
 	n := discover.News{Servers: []link.ServerTopology{s}, Notices: []string{"the master is at " + address}}
 	if slices.Contains(how, "moved") {

@@ -15,6 +15,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -62,6 +63,9 @@ type world struct {
 
 	// those who know where servers are: package discover
 	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following
+
+	// replicas that are read from: package replica
+	watchReplicas func(p *link.Pool, index int, servers []link.ServerTopology, words replica.Words) replica.Watching
 
 	// workers: package process
 	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is Exited
@@ -111,45 +115,46 @@ func newWorld(report func(event)) *world {
 		findKeeper:   findKeeper,
 		services:     systemd.New(),
 
-		pid:          os.Getpid(),
-		pidNamespace: process.PIDNamespace(),
-		now:          time.Now,
-		load:         config.Load,
-		signals:      func() (<-chan os.Signal, func()) { return caught(), func() {} },
-		affinity:     sock.Affinity,
-		tasks:        limits.Tasks,
-		descriptors:  limits.Descriptors,
-		memory:       limits.Memory,
-		seal:         process.Seal,
-		sockets:      listen.Linux(),
-		close:        sock.Close,
-		dup:          duplicate,
-		fdOf:         fdOf,
-		listenerOf:   listenerOf,
-		pair:         connectedPair,
-		listenAdmin:  listenAdmin,
-		listenStats:  func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
-		share:        sharedMemory,
-		unshare:      unshare,
-		sealed:       func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
-		readMemory:   sock.ReadAll,
-		mapMemory:    sock.MapWhole,
-		unmap:        func(mem []byte) { sock.Unmap(mem) },
-		orphans:      process.FindOrphans,
-		lateOrphans:  findLateOrphans,
-		leave:        (*process.Orphan).Leave,
-		claimants:    findClaimants,
-		endSharers:   process.SignalSharers,
-		killStray:    process.Kill,
-		pause:        time.Sleep,
-		follow:       discover.Follow,
-		spawn:        process.Start,
-		send:         (*process.Worker).Send,
-		terminate:    (*process.Worker).Terminate,
-		adopt:        process.Adopt,
-		detach:       (*process.Worker).Detach,
-		kill:         (*process.Worker).Kill,
-		ended:        func(p *process.Worker) bool { return sock.Ended(p.PID) },
+		pid:           os.Getpid(),
+		pidNamespace:  process.PIDNamespace(),
+		now:           time.Now,
+		load:          config.Load,
+		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
+		affinity:      sock.Affinity,
+		tasks:         limits.Tasks,
+		descriptors:   limits.Descriptors,
+		memory:        limits.Memory,
+		seal:          process.Seal,
+		sockets:       listen.Linux(),
+		close:         sock.Close,
+		dup:           duplicate,
+		fdOf:          fdOf,
+		listenerOf:    listenerOf,
+		pair:          connectedPair,
+		listenAdmin:   listenAdmin,
+		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
+		share:         sharedMemory,
+		unshare:       unshare,
+		sealed:        func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },
+		readMemory:    sock.ReadAll,
+		mapMemory:     sock.MapWhole,
+		unmap:         func(mem []byte) { sock.Unmap(mem) },
+		orphans:       process.FindOrphans,
+		lateOrphans:   findLateOrphans,
+		leave:         (*process.Orphan).Leave,
+		claimants:     findClaimants,
+		endSharers:    process.SignalSharers,
+		killStray:     process.Kill,
+		pause:         time.Sleep,
+		follow:        discover.Follow,
+		watchReplicas: replica.Watch,
+		spawn:         process.Start,
+		send:          (*process.Worker).Send,
+		terminate:     (*process.Worker).Terminate,
+		adopt:         process.Adopt,
+		detach:        (*process.Worker).Detach,
+		kill:          (*process.Worker).Kill,
+		ended:         func(p *process.Worker) bool { return sock.Ended(p.PID) },
 	}
 }
 

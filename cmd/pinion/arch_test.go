@@ -62,6 +62,7 @@ var directions = []struct {
 	{"master/totals", []string{"worker/link"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
 	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
+	{"master/replica", []string{"worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},
 	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/web", nil, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
 	{"master/listen", []string{"master/config", "master/logfile", "worker/fault", "worker/link", "worker/sock"},

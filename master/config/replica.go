@@ -87,7 +87,7 @@ func (r *reader) readDetails(d *draft, s *placedServer, taken map[string]place) 
 			who = "the cluster says"
 		}
 		if zone := s.details.zone; zone != nil {
-			wrong(zone.at, "zone has no meaning, as %s where the master is", who)("remove it: servers of Valkey 8 on tell their zone themselves")
+			wrong(zone.at, "zone has no meaning, as %s where the master is", who)("remove it")
 		}
 		if all := s.details.replicas; len(all) > 0 {
 			wrong(all[0].address.at, "replicas are given, and %s which there are", who)("remove them")

@@ -1,0 +1,37 @@
+// Replicas that are read from: each generation has them judged in its own memory, for as long as that is there.
+
+package master
+
+import (
+	"github.com/pinion-proxy/pinion/master/replica"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// watchReplicas begins to look at the replicas of a generation's pools that read from any, unless it has begun. From then on the
+// workers may read from those that are fit.
+func (m *master) watchReplicas(g *generation) {
+	if g.counters == nil || g.replicas != nil {
+		return
+	}
+	g.replicas = map[string]replica.Watching{}
+	for i := range g.pools {
+		if p := &g.pools[i]; p.ReadsReplicas() {
+			g.replicas[p.Name] = m.world.watchReplicas(p, i, g.topology.Pool(p.Name).Servers, g.counters.Shared)
+		}
+	}
+}
+
+// relocateReplicas has the replicas of a pool be looked at where they are now.
+func (g *generation) relocateReplicas(p *link.PoolTopology) {
+	if w, ok := g.replicas[p.Pool]; ok {
+		w.Locate(p.Servers)
+	}
+}
+
+// unwatchReplicas ends it, before the memory goes.
+func (g *generation) unwatchReplicas() {
+	for _, w := range g.replicas {
+		w.Stop()
+	}
+	g.replicas = nil
+}
