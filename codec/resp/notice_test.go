@@ -63,3 +63,19 @@ func TestPatience(t *testing.T) {
 		t.Errorf("a key is taken for a time: %v", got)
 	}
 }
+
+// Whose end is confirmed is read of whole confirmations only.
+func TestEndedShardChannel(t *testing.T) {
+	for reply, want := range map[string]string{
+		"*3\r\n$12\r\nsunsubscribe\r\n$1\r\nb\r\n:0\r\n":   "b",
+		">3\r\n$12\r\nsunsubscribe\r\n$2\r\nbb\r\n:10\r\n": "bb",
+		">3\r\n$12\r\nsunsubscribe\r\n_\r\n:0\r\n":         "",
+		"*3\r\n$12\r\nsunsubscribe\r\n$9\r\nb\r\n":         "",
+		"*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:0\r\n":    "",
+		"+OK\r\n": "",
+	} {
+		if name, ok := EndedShardChannel([]byte(reply)); string(name) != want || ok != (want != "") {
+			t.Errorf("%q ends %q, %v", reply, name, ok)
+		}
+	}
+}

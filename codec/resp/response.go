@@ -189,14 +189,37 @@ func NoticeOf(reply []byte) Notice {
 		return NoNotice
 	}
 	_, off, err := replyLength(reply, 0)
-	if err != nil || off >= len(reply) || reply[off] != '$' {
+	if err != nil {
 		return NoNotice
 	}
-	size, first, err := replyLength(reply, off)
-	if err != nil || size < 0 || first+size > len(reply) {
-		return NoNotice
+	kind, _ := bulkAt(reply, off)
+	return notices[string(kind)]
+}
+
+// EndedShardChannel returns the channel whose end a reply confirms: one that SUNSUBSCRIBE has named, or whose slot has left the node.
+func EndedShardChannel(reply []byte) (name []byte, ok bool) {
+	if NoticeOf(reply) != Confirmed {
+		return nil, false
 	}
-	return notices[string(reply[first:first+size])]
+	_, off, _ := replyLength(reply, 0)
+	kind, off := bulkAt(reply, off)
+	if string(kind) != "sunsubscribe" {
+		return nil, false
+	}
+	name, _ = bulkAt(reply, off)
+	return name, name != nil
+}
+
+// bulkAt returns the bulk string at b[off:], and where what follows begins; nil: there is none, or not the whole of it.
+func bulkAt(b []byte, off int) (text []byte, next int) {
+	if off >= len(b) || b[off] != '$' {
+		return nil, off
+	}
+	size, first, err := replyLength(b, off)
+	if err != nil || first == 0 || size < 0 || first+size+len("\r\n") > len(b) {
+		return nil, off
+	}
+	return b[first : first+size], first + size + len("\r\n")
 }
 
 // IsOutOfService reports whether a reply says that the server cannot do its work for now, whoever asks: it loads its data,

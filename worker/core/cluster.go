@@ -45,12 +45,14 @@ type cluster struct {
 	serving bool           // gates are being served
 	again   bool           // and are to be once more
 	timer   timer.Timer    // for what is due at gates
-	told    int64          // ns: when the master was last told that its view is out of date; 0: never
+	nowhere resubscriptions
+	told    int64 // ns: when the master was last told that its view is out of date; 0: never
 }
 
 func newCluster(p *pool) *cluster {
 	cl := &cluster{pool: p, gates: make([]gate, noKey+1)}
 	cl.timer.Fire = cl.serve
+	cl.nowhere.timer.Fire = cl.subscribeAgain
 	for slot := range cl.gates {
 		cl.gates[slot].owner = noNode
 	}

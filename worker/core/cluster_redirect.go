@@ -22,6 +22,9 @@ func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, ag
 		reply = why // a part of a transaction was refused, hence all of it
 		c.hold.aborts = why[:0]
 	}
+	if r.state&isSubscription != 0 {
+		return cl.subscriptionRefused(c, r, reply)
+	}
 	kind := resp.ClusterErrorOf(reply)
 	switch {
 	case c.leaves(reply):

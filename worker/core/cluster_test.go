@@ -146,3 +146,35 @@ func TestClusterCrowd(t *testing.T) {
 		t.Errorf("it got %q", got)
 	}
 }
+
+// A subscription to a channel of a shard comes along, and is where its slot is by the topology of the worker that has it then.
+func TestMoveShardSubscriber(t *testing.T) {
+	r := clusterRig(t, "n1", "n2")
+	r.nodes("n1=0-8191", "n2=8192-16383")
+	before := r.workers[0]
+	next := r.joined(nil)
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("SSUBSCRIBE", "b"))
+	r.turn()
+	confirmed := []byte("*3\r\n$10\r\nssubscribe\r\n$1\r\nb\r\n:1\r\n")
+	n1, n2 := r.servers[0], r.servers[1]
+	n1.conns[0].send(confirmed)
+	r.turn()
+	c.take()
+	r.handOver(before, next)
+	if next.clients != 1 {
+		t.Fatalf("%d clients have moved", next.clients)
+	}
+	next.spec.Topology = link.StaticTopology(next.spec.Pools)
+	if r.nodes("n1=0-3299", "n2=3300-16383"); len(n2.conns) == 0 {
+		t.Fatal("the new owner is not asked")
+	}
+	n2.conns[0].send(confirmed)
+	r.turn()
+	message := "*3\r\n$8\r\nsmessage\r\n$1\r\nb\r\n$1\r\n1\r\n"
+	n2.conns[0].send([]byte(message))
+	r.turn()
+	if got := string(c.take()); got != message {
+		t.Errorf("it got %q", got)
+	}
+}

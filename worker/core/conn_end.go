@@ -108,6 +108,9 @@ func (c *conn) failRequests(queue *request, err error) {
 		if r.errand != nil {
 			r.errand.notSent = isOwnTrouble(err)
 		}
+		if r.state&isSubscription != 0 && p.cluster != nil && p.cluster.subscriptionLost(c, r, err) {
+			continue
+		}
 		c.endHold(r)
 		p.l.answer(r, c.parting(r, text), nil)
 	}

@@ -171,6 +171,8 @@ func (c *conn) pair(reply []byte) error {
 		return nil
 	case c.state == connGreeting:
 		return c.greeted(reply)
+	case c.isUnsolicited() && c.endsTwice(reply):
+		return nil
 	case c.isUnsolicited():
 		return unsolicitedError(reply)
 	}

@@ -51,8 +51,10 @@ type ownConn struct {
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
-	renews  []subscription // of the client, that the server is told over this connection; nil: it is not, or knows of all
-	renewed int            // of them, those that it knows of
+	renews  []subscription      // of the client, that the server is told over this connection; nil: it is not, or knows of all
+	renewed int                 // of them, those that it knows of
+	asked   []askedSubscription // of a cluster: what the node has been asked about subscriptions, and has not answered
+	mayHold bool                // of a cluster: the node may hold subscriptions that nobody wants from it any more
 
 	published int64 // ns: when the server last sent a message of a channel
 	delayed   bool  // the kernel delays acknowledgements of those
@@ -231,7 +233,7 @@ func (c *conn) giveBackIfDone() {
 		c.own.purposes &^= forBlocking
 		c.own.client.session.waitsOn = nil
 	}
-	if s := c.own.client.session.subscriptions; s == nil || s.perServer[c.endpoint.server.index] == 0 {
+	if !c.own.client.session.subscriptions.areOn(c.endpoint.pool, c.endpoint.server.index) {
 		c.own.purposes &^= forSubscription
 	}
 	if c.own.purposes == 0 {
@@ -243,7 +245,7 @@ func (c *conn) giveBackIfDone() {
 func (c *conn) giveBack() {
 	e, l := c.endpoint, c.endpoint.pool.l
 	d := &e.dedicated
-	if c.state != connReady || c.own.off.begun || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
+	if c.state != connReady || c.own.off.begun || c.own.mayHold || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
 		c.retire()
 		return
 	}

@@ -35,7 +35,7 @@ func (c *conn) record() handoff.Record {
 		r.RESP = uint32(resp.RESP3)
 	}
 	if c.own.purposes&forSubscription != 0 {
-		r.Subscriptions = c.own.client.session.subscriptions.recordOf(e.server.index)
+		r.Subscriptions = c.own.client.session.subscriptions.recordOf(e.pool, e.server.index)
 	}
 	if c.isParked() {
 		r.Waiting, r.Key = c.head.command.Name, string(c.own.client.session.waitsFor)

@@ -1,5 +1,6 @@
 // Subscriptions: a channel lives on the server that its name hashes to, as a key would; patterns, and the channels of keyspace events,
-// are subscribed on every server. The client has a connection of its own to each server that holds one of its subscriptions, and
+// are subscribed on every server. Of a cluster any node has a channel or pattern, since they tell each other what is published, but for
+// those of keyspace events, and channels of a shard live where their slot does (cluster_subscribe.go). The client has a connection of its own to each server that holds one of its subscriptions, and
 // gets what that sends, as it comes.
 //
 // subscriptions.go has what a client has subscribed to, which it stays subscribed to whatever happens to servers (subscribe_again.go), and
@@ -22,11 +23,8 @@ var (
 
 // placeOf returns the server of a channel or pattern: everywhere, or resp's noServer if none is live.
 func (p *pool) placeOf(kind channelKind, name []byte) (server int, live bool) {
-	if p.cluster != nil { // whose nodes tell each other what is published
-		if server = p.placement.index(p.placement.one(name)); server < 0 {
-			server = p.placement.index(p.placement.fixed())
-		}
-		return server, server >= 0
+	if p.cluster != nil {
+		return p.cluster.placeOf(kind, name)
 	}
 	if kind == kindPattern || kind == kindChannel && bytes.HasPrefix(name, []byte("__key")) {
 		return everywhere, true
@@ -67,18 +65,18 @@ func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 	if c.life != clientOpen { // one before it has failed
 		return
 	}
-	if c.pool.cluster != nil && (kind == kindShardChannel || bytes.HasPrefix(name, []byte("__key"))) {
-		c.failSubscription(resp.AppendNotSupportedText(c.pool.l.scratch[:0], "a subscription to what one node of a cluster publishes"))
+	server, live := c.pool.placeOf(kind, name)
+	if !live && c.pool.cluster != nil && server != everywhere {
+		c.subscribeLater(cmd, kind, string(name))
 		return
 	}
-	server, live := c.pool.placeOf(kind, name)
 	if !live {
 		*c.pool.counters[link.ForwardError]++
 		c.failSubscription(c.pool.errorText(c.pool.errNoServer()))
 		return
 	}
 	s := c.ownSubscriptions()
-	for i := range s.serversOf(server) {
+	for i := range c.pool.serversOf(server) {
 		if _, err := c.subscribedConn(i); err != nil {
 			*c.pool.counters[link.ForwardError]++
 			c.failSubscription(c.pool.errorText(err))
@@ -86,7 +84,7 @@ func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 		}
 	}
 	c.changeSession(func(*session) { s.add(kind, string(name), server) })
-	c.sendSubscription(cmd, subscribeNames[kind], name, server, s.count(kind))
+	c.sendSubscription(cmd, subscription{kind, string(name)}, server, s.count(kind))
 }
 
 // failSubscription answers a subscription that did not come about, and ends the connection: the client would go on to listen to
@@ -98,25 +96,34 @@ func (c *client) failSubscription(text []byte) {
 
 // sendSubscription sends a request about one channel or pattern to the servers that it is on, and lets the client wait until all have
 // confirmed it. The confirmation says count.
-func (c *client) sendSubscription(cmd *resp.Command, request string, name []byte, server, count int) {
-	l, s := c.pool.l, c.session.subscriptions
-	l.scratch = appendSubscription(l.scratch[:0], request, name)
-	r := l.requests.get()
-	r.command, r.state, r.fragment, r.bytes = cmd, isSubscription, int32(count), int32(len(l.scratch))
-	c.push(r)
-	s.pending++
+func (c *client) sendSubscription(cmd *resp.Command, s subscription, server, count int) {
+	l, ends := c.pool.l, cmd.Local == resp.LocalUnsubscribe
+	l.scratch = s.appendRequest(l.scratch[:0], ends)
+	r := c.pushSubscription(cmd, len(l.scratch), count)
 	if server != everywhere {
-		c.dedicatedTo(server).send(r, l.scratch, nil)
+		own := c.dedicatedTo(server)
+		own.noteAsked(askedSubscription{subscription: s, ends: ends})
+		own.send(r, l.scratch, nil)
 		return
 	}
-	for i := range s.perServer {
+	for i := range c.pool.serversOf(everywhere) {
 		if own := c.dedicatedTo(i); own != nil {
 			part := l.requests.get()
 			part.parent, part.state = r, isSubscription
 			r.skips, r.state = r.skips+1, r.state|inConn
+			own.noteAsked(askedSubscription{subscription: s, ends: ends})
 			own.send(part, l.scratch, nil)
 		}
 	}
+}
+
+// pushSubscription returns a request of so many bytes for a confirmation that says count, for which the client waits.
+func (c *client) pushSubscription(cmd *resp.Command, size, count int) *request {
+	r := c.pool.l.requests.get()
+	r.command, r.state, r.fragment, r.bytes = cmd, isSubscription, int32(count), int32(size)
+	c.push(r)
+	c.session.subscriptions.pending++
+	return r
 }
 
 // endPart is called when a part of whole is not under way any more. Until the last one is not, parts know whole.
@@ -130,10 +137,15 @@ func (l *loop) endPart(whole *request) {
 	}
 }
 
-func appendSubscription(dst []byte, request string, name []byte) []byte {
+// appendRequest appends the request by which it begins, or ends.
+func (s subscription) appendRequest(dst []byte, ends bool) []byte {
+	request := subscribeNames[s.kind]
+	if ends {
+		request = unsubscribeNames[s.kind]
+	}
 	dst = resp.AppendArray(dst, 2)
 	dst = resp.AppendBulkString(dst, request)
-	return resp.AppendBulk(dst, name)
+	return resp.AppendBulkString(dst, s.name)
 }
 
 // unsubscribe ends one subscription. Servers confirm it, so that nothing comes after the confirmation; without a server it is
@@ -149,14 +161,14 @@ func (c *client) unsubscribe(cmd *resp.Command, kind channelKind, name string) {
 		c.changeSession(func(*session) { s.remove(kind, name) })
 	}
 	connected := false
-	for i := range s.serversOf(server) {
+	for i := range c.pool.serversOf(server) {
 		connected = connected || c.dedicatedTo(i) != nil
 	}
 	if !ok || !connected {
 		c.confirmHere(cmd, []byte(name), s.count(kind))
 		return
 	}
-	c.sendSubscription(cmd, unsubscribeNames[kind], []byte(name), server, s.count(kind))
+	c.sendSubscription(cmd, subscription{kind, name}, server, s.count(kind))
 }
 
 // unsubscribeAll ends all subscriptions of a kind.

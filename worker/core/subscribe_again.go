@@ -27,7 +27,7 @@ type resubscription struct {
 
 // lostSubscriptions is called when the client's connection to a server has ended that held subscriptions.
 func (c *client) lostSubscriptions(s *server) {
-	if c.life != clientOpen || c.session.subscriptions == nil || c.session.subscriptions.perServer[s.index] == 0 {
+	if c.life != clientOpen || !c.session.subscriptions.areOn(c.pool, s.index) {
 		return
 	}
 	s.subscribeLater(c)
@@ -93,9 +93,8 @@ func (a subscribesAgain) receive() {
 
 // subscribeAgain sends all that the client has on the server over a new connection, and tells whether that could be done.
 func (c *client) subscribeAgain(s *server) (done bool) {
-	subs := c.session.subscriptions
 	switch own := c.dedicatedTo(s.index); {
-	case c.life != clientOpen, c.moving.inFlight(), subs == nil, subs.perServer[s.index] == 0: // if it comes back, see watchDedicated
+	case c.life != clientOpen, c.moving.inFlight(), !c.session.subscriptions.areOn(c.pool, s.index): // if it comes back, see watchDedicated
 		return true
 	case own != nil && own.own.purposes&forSubscription != 0:
 		return true
@@ -118,7 +117,7 @@ func (c *client) subscribedConn(server int) (*conn, error) {
 	own.own.renews = make([]subscription, 0, subs.perServer[server])
 	for kind := range subs.byName {
 		for name, on := range subs.byName[kind] {
-			if on == everywhere || on == server {
+			if c.pool.isPartOf(on, server) {
 				own.own.renews = append(own.own.renews, subscription{channelKind(kind), name})
 			}
 		}
@@ -159,8 +158,8 @@ func (c *conn) tellAgain() {
 		next := o.renews[o.renewed]
 		o.renewed++
 		budget -= keyToll + len(next.name)
-		if on, ok := o.client.session.subscriptions.byName[next.kind][next.name]; ok && (on == everywhere || on == server) {
-			o.client.tell(server, subscribeNames[next.kind], next.name)
+		if on, ok := o.client.session.subscriptions.byName[next.kind][next.name]; ok && o.client.pool.isPartOf(on, server) {
+			o.client.tellSubscription(server, askedSubscription{subscription: next})
 		}
 	}
 	l.io.Spent += sliceBytes - budget
@@ -171,13 +170,14 @@ func (c *conn) tellAgain() {
 	l.agenda.nextTurn(tellsAgain{c})
 }
 
-// tell sends a request about a subscription of which the client hears nothing.
-func (c *client) tell(server int, request, name string) {
-	l := c.pool.l
-	l.scratch = appendSubscription(l.scratch[:0], request, []byte(name))
+// tellSubscription sends a request about a subscription of which the client hears nothing.
+func (c *client) tellSubscription(server int, asked askedSubscription) {
+	l, own := c.pool.l, c.dedicatedTo(server)
+	l.scratch = asked.appendRequest(l.scratch[:0], asked.ends)
 	r := l.requests.get()
 	r.command, r.state = toldCommand, isSubscription
-	c.dedicatedTo(server).send(r, l.scratch, nil)
+	own.noteAsked(asked)
+	own.send(r, l.scratch, nil)
 }
 
 // checkSubscriptions subscribes where it is missing: channels have moved with the ring, or connections are gone.
@@ -188,29 +188,32 @@ func (c *client) checkSubscriptions() {
 	}
 	for kind := range channelKind(channelKinds) {
 		for name, old := range subs.byName[kind] {
-			if old == everywhere || c.pool.cluster != nil && c.pool.placement.live[old] {
+			if old == everywhere || c.pool.cluster != nil && kind != kindShardChannel && old != nowhere && c.pool.placement.live[old] {
 				continue
 			}
-			if now, live := c.pool.placeOf(kind, []byte(name)); live && now != old {
+			switch now, live := c.pool.placeOf(kind, []byte(name)); {
+			case live && now != old:
 				c.moveSubscription(kind, name, old, now)
+			case !live && c.pool.cluster != nil && old != nowhere && !c.pool.placement.live[old]:
+				c.moveSubscription(kind, name, old, nowhere)
 			}
 		}
 	}
 	for _, s := range c.pool.servers {
 		switch own := c.dedicatedTo(s.index); {
-		case subs.perServer[s.index] > 0 && (own == nil || own.own.purposes&forSubscription == 0):
+		case subs.areOn(c.pool, s.index) && (own == nil || own.own.purposes&forSubscription == 0):
 			s.subscribeLater(c)
-		case own != nil && subs.perServer[s.index] == 0 && own.head == nil:
+		case own != nil && !subs.areOn(c.pool, s.index) && own.head == nil:
 			own.release(forSubscription)
 		}
 	}
 }
 
-// recordOf returns what a server holds, to be written down.
-func (s *subscriptions) recordOf(server int) (all []handoff.Subscription) {
+// recordOf returns what a server of p holds, or is nowhere, to be written down.
+func (s *subscriptions) recordOf(p *pool, server int) (all []handoff.Subscription) {
 	for kind := range s.byName {
 		for name, on := range s.byName[kind] {
-			if on == server || on == everywhere {
+			if p.isPartOf(on, server) {
 				all = append(all, handoff.Subscription{Kind: uint8(kind), Name: name})
 			}
 		}
@@ -225,11 +228,11 @@ func (c *client) subscriptionsWithout() (all []handoff.Subscription) {
 		return nil
 	}
 	for i := range subs.perServer {
-		if own := c.dedicatedTo(i); subs.perServer[i] > 0 && (own == nil || own.own.purposes&forSubscription == 0) {
-			all = append(all, subs.recordOf(i)...)
+		if own := c.dedicatedTo(i); subs.areOn(c.pool, i) && (own == nil || own.own.purposes&forSubscription == 0) {
+			all = append(all, subs.recordOf(c.pool, i)...)
 		}
 	}
-	return all
+	return append(all, subs.recordOf(c.pool, nowhere)...)
 }
 
 // adoptSubscriptions gives the client the subscriptions of a record: its own, or that of a connection, which holds them.
@@ -246,6 +249,8 @@ func (c *client) adoptSubscriptions(r *handoff.Record) {
 			switch {
 			case place != everywhere && held >= 0:
 				place = held
+			case !live && c.pool.cluster != nil && place != everywhere:
+				place = nowhere
 			case !live:
 				place = 0 // until a server is
 			}
@@ -254,17 +259,20 @@ func (c *client) adoptSubscriptions(r *handoff.Record) {
 	})
 }
 
-// moveSubscription subscribes to a channel on the server where it lives now, and no more where it did.
+// moveSubscription subscribes to a channel on the server where it lives now, and no more where it did. A node of a cluster ends itself
+// what has left it with its slot; whether it has done so is not known.
 func (c *client) moveSubscription(kind channelKind, name string, old, now int) {
 	subs := c.session.subscriptions
-	subs.byName[kind][name] = now
-	subs.counts(old, -1)
-	subs.counts(now, 1)
+	subs.place(kind, name, now)
 	if own := c.dedicatedTo(now); own != nil && own.own.purposes&forSubscription != 0 {
-		c.tell(now, subscribeNames[kind], name)
+		c.tellSubscription(now, askedSubscription{subscription: subscription{kind, name}})
 	}
-	if c.dedicatedTo(old) != nil {
-		c.tell(old, unsubscribeNames[kind], name)
+	switch own := c.dedicatedTo(old); {
+	case own == nil:
+	case c.pool.cluster != nil:
+		own.own.mayHold = true
+	default:
+		c.tellSubscription(old, askedSubscription{subscription: subscription{kind, name}, ends: true})
 	}
 }
 

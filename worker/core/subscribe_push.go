@@ -26,7 +26,7 @@ func (c *conn) pushed(reply []byte) bool {
 		}
 		return true
 	case resp.Confirmed:
-		return false
+		return c.endpoint.pool.cluster != nil && c.endsUnasked(reply)
 	}
 	if client := c.own.client; client != nil && c.own.purposes&forTracking != 0 && resp.IsInvalidation(reply) {
 		client.deliverInvalidation(reply, &c.stream)

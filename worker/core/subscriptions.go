@@ -19,16 +19,20 @@ const (
 	channelKinds                 = 3
 )
 
-// everywhere stands for all servers.
-const everywhere = -1
+// What stands for a server where a subscription is on no single one.
+const (
+	everywhere = -1 // on all servers, of a cluster on all masters
+	nowhere    = -2 // of a cluster: on none, until it is known which node has its slot
+)
 
 // subscriptionBytes is about what one subscription costs beside its name.
 const subscriptionBytes = 64
 
 // subscriptions are those of one client. Loop only.
 type subscriptions struct {
-	byName    [channelKinds]map[string]int // the server that it is subscribed on, or everywhere
-	perServer []int32                      // for each server how many there are on it
+	byName    [channelKinds]map[string]int // the server that it is subscribed on, everywhere or nowhere
+	perServer []int32                      // for each server how many there are on it alone
+	wide      int                          // how many are everywhere
 	pending   int                          // confirmations that the client waits for
 	bytes     int                          // that all this takes, about
 }
@@ -76,6 +80,13 @@ func (s *subscriptions) add(kind channelKind, name string, server int) {
 	s.counts(server, 1)
 }
 
+// place notes where a subscription is from now on.
+func (s *subscriptions) place(kind channelKind, name string, server int) {
+	s.counts(s.byName[kind][name], -1)
+	s.byName[kind][name] = server
+	s.counts(server, 1)
+}
+
 // remove removes a subscription.
 func (s *subscriptions) remove(kind channelKind, name string) {
 	server := s.byName[kind][name]
@@ -85,20 +96,30 @@ func (s *subscriptions) remove(kind channelKind, name string) {
 }
 
 func (s *subscriptions) counts(server int, change int32) {
-	if server != everywhere {
+	switch server {
+	case everywhere:
+		s.wide += int(change)
+	case nowhere:
+	default:
 		s.perServer[server] += change
-		return
-	}
-	for i := range s.perServer {
-		s.perServer[i] += change
 	}
 }
 
-// serversOf calls do for each server that a subscription on server is on.
-func (s *subscriptions) serversOf(server int) func(do func(int) bool) {
+// areOn tells whether there are any on a server of p; s may be nil.
+func (s *subscriptions) areOn(p *pool, server int) bool {
+	return s != nil && (s.perServer[server] > 0 || s.wide > 0 && p.isPartOf(everywhere, server))
+}
+
+// isPartOf tells whether a subscription on place is on a server, too.
+func (p *pool) isPartOf(place, server int) bool {
+	return place == server || place == everywhere && (p.cluster == nil || p.placement.live[server])
+}
+
+// serversOf calls do for each server that a subscription on place is on.
+func (p *pool) serversOf(place int) func(do func(int) bool) {
 	return func(do func(int) bool) {
-		for i := range s.perServer {
-			if (server == everywhere || server == i) && !do(i) {
+		for i := range p.servers {
+			if p.isPartOf(place, i) && !do(i) {
 				return
 			}
 		}
