@@ -98,11 +98,6 @@ func AppendDenied(dst []byte, c *Command) []byte {
 	return AppendError(dst, "NOPERM '"+c.Name+"' is denied by the pool's configuration")
 }
 
-// AppendNotSupportedText appends the reply to what is asked for with some option of a command.
-func AppendNotSupportedText(dst []byte, what string) []byte {
-	return AppendError(dst, notSupported(what))
-}
-
 // AppendOnlySubscriber appends the reply to a command that a client of RESP2 may not send while it has subscriptions.
 func AppendOnlySubscriber(dst []byte, c *Command) []byte {
 	return AppendError(dst, "ERR Can't execute '"+c.Name+"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")

@@ -154,20 +154,25 @@ func TestMoveShardSubscriber(t *testing.T) {
 	before := r.workers[0]
 	next := r.joined(nil)
 	c := r.connect("c", 0, 0)
-	c.send(redisRequestOf("SSUBSCRIBE", "b"))
+	c.send(append(redisRequestOf("SSUBSCRIBE", "b"), redisRequestOf("PSUBSCRIBE", "__key*")...))
 	r.turn()
 	confirmed := []byte("*3\r\n$10\r\nssubscribe\r\n$1\r\nb\r\n:1\r\n")
 	n1, n2 := r.servers[0], r.servers[1]
-	n1.conns[0].send(confirmed)
+	wide := []byte("*3\r\n$10\r\npsubscribe\r\n$6\r\n__key*\r\n:1\r\n")
+	n1.conns[0].send(append(confirmed, wide...))
+	n2.conns[0].send(wide)
 	r.turn()
 	c.take()
+	n2.conns[0].take()
+	next.spec.Topology = link.StaticTopology(next.spec.Pools)
+	next.relocate(before.spec.Topology.Pool("alpha"))
 	r.handOver(before, next)
 	if next.clients != 1 {
 		t.Fatalf("%d clients have moved", next.clients)
 	}
-	next.spec.Topology = link.StaticTopology(next.spec.Pools)
-	if r.nodes("n1=0-3299", "n2=3300-16383"); len(n2.conns) == 0 {
-		t.Fatal("the new owner is not asked")
+	r.nodes("n1=0-3299", "n2=3300-16383")
+	if got := n2.conns[0].take(); !bytes.Equal(got, redisRequestOf("SSUBSCRIBE", "b")) {
+		t.Fatalf("the new owner is asked %q", got)
 	}
 	n2.conns[0].send(confirmed)
 	r.turn()

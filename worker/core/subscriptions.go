@@ -112,7 +112,7 @@ func (s *subscriptions) areOn(p *pool, server int) bool {
 
 // isPartOf tells whether a subscription on place is on a server, too.
 func (p *pool) isPartOf(place, server int) bool {
-	return place == server || place == everywhere && (p.cluster == nil || p.placement.live[server])
+	return place == server || place == everywhere && server >= 0 && (p.cluster == nil || p.placement.live[server])
 }
 
 // serversOf calls do for each server that a subscription on place is on.
