@@ -9,5 +9,5 @@
 // whom to ask, what to tell. The follower has one judge for each master (judge.go), which decides by what the sentinels say
 // where that is. Follower and judge know no clock and no network, so testdata shows them at work. A worker that meets a server
 // which does no master's work has it doubted: then all are asked anew, and the server itself, and what servers say may come before
-// what sentinels do (heir.go). An operator may have a sentinel begin a failover (failover.go), and sees what each says (report.go).
+// what sentinels do (heir.go). Replicas that sentinels know are told, too (replicas.go). An operator may have a sentinel begin a failover (failover.go), and sees what each says (report.go).
 package discover

@@ -46,7 +46,7 @@ type statement struct {
 	place   place
 	failure error // it says nothing of it, for this reason
 
-	replicas  []place       // those that it knows; none: it was not asked
+	replicas  []place       // those that it knows; nil: it was not asked
 	changing  bool          // it has begun to make a replica the master
 	downAfter time.Duration // for how long a master is silent before the sentinel calls it down; 0: not known
 }
@@ -362,6 +362,9 @@ func (f *follower) servers() (all []link.ServerTopology) {
 		t := link.ServerTopology{Server: s.Name, Endpoints: []link.Endpoint{}, Epoch: j.at.epoch, Stale: j.stale, Unnamed: j.heir.rules}
 		if j.at.address != "" {
 			t.Endpoints = append(t.Endpoints, link.Endpoint{Network: "tcp", Address: j.at.address, Role: link.Primary})
+			for _, r := range j.replicas {
+				t.Endpoints = append(t.Endpoints, link.Endpoint{Network: "tcp", Address: r.address, Role: link.Replica})
+			}
 		}
 		if !j.last.at.IsZero() {
 			t.MovedFrom, t.MovedAt = j.last.from, j.last.at.UnixMilli()

@@ -1,7 +1,7 @@
 // What a follower makes of what sentinels say, on a stepped clock. The scripts in testdata show it:
 //
 //	> follow 1,2,3 [A@4 [unnamed]]   the sentinels of the configuration [, and where the master is known to be]. Requests wait for 5 s
-//	> 1 says A@4 [id=x] [sees=4/y] [replica=B] [down=5s] [changing]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
+//	> 1 says A@4 [id=x] [sees=4/y] [replica=B|none] [down=5s] [changing]   sentinel 1 names address A and epoch 4 [, its id, another sentinel with its id,
 //	                          replicas, after what time it calls a master down, changing: it makes a replica the master]
 //	> 1 fails refused | 1 unknown | switched | looks A master | wait 3s
 //	> doubt | inquired A replica of B   the server at A says that
@@ -151,6 +151,9 @@ func (s *stage) tell(n News) {
 			text = fmt.Sprintf("tell: %s is at %s", server.Server, server.Endpoints[0].Address)
 		}
 		text += fmt.Sprintf(", epoch %d", server.Epoch)
+		for _, e := range server.Replicas() {
+			text += ", replica " + e.Address
+		}
 		if server.MovedAt != 0 {
 			text += ", moved at " + time.UnixMilli(server.MovedAt).UTC().Format("05.000")
 			if server.SaidAt == 0 {
@@ -193,6 +196,10 @@ func (s *stage) says(sentinel string, words []string) {
 		case "down":
 			a.masters[0].downAfter, _ = time.ParseDuration(value)
 		case "replica":
+			if value == "none" {
+				a.masters[0].replicas = []place{}
+				break
+			}
 			a.masters[0].replicas = append(a.masters[0].replicas, place{address: value, key: strings.ToUpper(value)})
 		case "sees":
 			address, id, _ := strings.Cut(value, "/")

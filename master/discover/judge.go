@@ -54,6 +54,7 @@ type judge struct {
 	found      map[string]bool  // of said: sentinels that the configuration does not name
 
 	at       place
+	replicas []place // of the master at at, by address
 	last     relocation
 	stale    bool
 	asked    time.Time // when the judgement began
@@ -79,7 +80,7 @@ type trial struct {
 type claim struct {
 	place
 	since    time.Time
-	replicas []place // when it was last asked for them
+	replicas []place // when it was last asked for them; nil: it was not
 	changing bool    // it has begun to make a replica the master
 }
 
@@ -97,6 +98,7 @@ func newJudge(master string, configured int, known *link.ServerTopology, now tim
 		return j
 	}
 	at := known.Endpoints[0].Address
+	j.replicas = replicasOfTopology(known)
 	j.at, j.stale, j.heir.rules = place{address: at, key: at, epoch: known.Epoch}, known.Stale, known.Unnamed
 	if known.MovedAt != 0 {
 		j.last = relocation{from: known.MovedFrom, at: time.UnixMilli(known.MovedAt)}
@@ -112,7 +114,7 @@ func (j *judge) hear(sentinel string, configured bool, said statement, now time.
 	c := claim{said.place, now, said.replicas, said.changing}
 	if before, ok := j.said[sentinel]; ok && before.isAt(c.place) {
 		c.since = before.since
-		if len(c.replicas) == 0 {
+		if c.replicas == nil {
 			c.replicas = before.replicas
 		}
 	}
@@ -143,6 +145,7 @@ type verdict struct {
 // decide draws the conclusions from all that was said.
 func (j *judge) decide(now time.Time) (v verdict) {
 	j.noteSilence(now, &v)
+	defer j.noteReplicas(&v)
 	v.seek = j.candidates(now)
 	next, ok := j.proposal(now, &v)
 	if h, is := j.successor(now); is && (!ok || next.epoch <= j.at.epoch) {

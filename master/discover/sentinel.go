@@ -292,7 +292,8 @@ func workingPeers(all []map[string]string) (peers []peer) {
 }
 
 // replicasOf returns where the replicas are of which a sentinel tells.
-func replicasOf(ctx context.Context, all []map[string]string) (replicas []place) {
+func replicasOf(ctx context.Context, all []map[string]string) []place {
+	replicas := []place{}
 	for _, r := range all {
 		if r["ip"] != "" && r["port"] != "" {
 			replicas = append(replicas, placeOf(ctx, r["ip"], r["port"]))

@@ -158,7 +158,7 @@ func (h *heard) until(what string, fulfilled func(News) bool) {
 func (h *heard) untilAt(server *fake, epoch uint64) {
 	h.t.Helper()
 	h.until("that the master is at "+server.address, func(n News) bool {
-		return len(n.Servers) == 1 && len(n.Servers[0].Endpoints) == 1 && n.Servers[0].Endpoints[0].Address == server.address && n.Servers[0].Epoch == epoch
+		return len(n.Servers) == 1 && len(n.Servers[0].Endpoints) > 0 && n.Servers[0].Endpoints[0].Address == server.address && n.Servers[0].Epoch == epoch
 	})
 }
 
