@@ -3,6 +3,7 @@
 package master
 
 import (
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -26,6 +27,15 @@ func (g *generation) relocateReplicas(p *link.PoolTopology) {
 	if w, ok := g.replicas[p.Pool]; ok {
 		w.Locate(p.Servers)
 	}
+}
+
+// replicaStatus returns what was last found of the replicas of a server of a pool.
+func (g *generation) replicaStatus(pool int, server string) (all []admin.ReplicaStatus) {
+	t := g.topology.Pool(g.pools[pool].Name)
+	for _, r := range g.counters.Replicas(pool, t, t.Server(server)) {
+		all = append(all, admin.ReplicaStatus{Address: r.Address, Zone: r.Zone, State: r.State.String(), LagMS: r.Lag})
+	}
+	return all
 }
 
 // unwatchReplicas ends it, before the memory goes.

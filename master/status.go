@@ -84,6 +84,7 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 			server.Name = s.Name
 			server.Address, server.Followed = g.whereIs(&g.pools[i], &s)
 			server.State = stateOf(server.Address, shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))))
+			server.Replicas = g.replicaStatus(i, s.Name)
 			p.Servers = append(p.Servers, server)
 		}
 	}

@@ -32,6 +32,7 @@ func (g *generation) nodeStatus(pool int) (all []admin.ServerStatus) {
 		if of := t.Server(known.Of); of != nil {
 			s.Node.Of = of.Endpoints[0].Address
 		}
+		s.Replicas = g.replicaStatus(pool, known.Server)
 		if known.MovedAt != 0 {
 			s.Node.MovedAt = time.UnixMilli(known.MovedAt)
 		}

@@ -4,6 +4,7 @@ package master
 
 import (
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func TestPoolStatus(t *testing.T) {
 		Connections: 4, Requests: 1002, EOF: 6, Errors: 8, Timeouts: 10,
 		P50US: 104, P99US: 20480, P999US: 20480,
 	}
-	if got := p.Servers[1]; got != want {
+	if got := p.Servers[1]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if p.Clients != 6 || p.Name != pool.Name || p.Listen != g.config.Pools[alpha].Listen.Text {

@@ -90,7 +90,22 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 			fmt.Fprintf(out, "  %s is the master %s of the sentinels: %s\n", s.Name, s.Followed.Master, followedFacts(s.Followed))
 		}
 	}
+	showReplicas(out, p.Servers)
 	showSentinels(out, p.Sentinels)
+}
+
+// showReplicas writes a line for each replica that is read from if it is fit.
+func showReplicas(out io.Writer, servers []admin.ServerStatus) {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	header := "  REPLICA\tOF\tZONE\tSTATE\tBEHIND\n"
+	for _, s := range servers {
+		for _, r := range s.Replicas {
+			fmt.Fprint(w, header)
+			header = ""
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%d ms\n", r.Address, s.Name, cmp.Or(r.Zone, "-"), r.State, r.LagMS)
+		}
+	}
+	w.Flush()
 }
 
 // showSentinels writes a line for each master that a sentinel names.

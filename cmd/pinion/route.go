@@ -128,7 +128,7 @@ func showRoutes(w io.Writer, pools []config.Pool, running *admin.Status, keys []
 		m := mapOf(p)
 		fmt.Fprintf(w, "pool %s: %s of %s, %s%s\n", p.Name, p.Distribution, p.Hash, count(len(p.Servers), "server"), tagNote(p))
 		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		fmt.Fprintln(t, "KEY\tSERVER\tADDRESS\tHASH\tHASHED PART\tWHY")
+		fmt.Fprintln(t, "KEY\tSERVER\tADDRESS\tHASH\tHASHED PART\tWHY"+readsHeader(p))
 		for _, key := range keys {
 			e := m.Explain([]byte(key))
 			name, address := "any", "any"
@@ -139,7 +139,7 @@ func showRoutes(w io.Writer, pools []config.Pool, running *admin.Status, keys []
 					address = strings.TrimPrefix(address+", master "+master, ", ")
 				}
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(key), printable(name), address, reason(e, key))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s%s\n", printable(key), printable(name), address, reason(e, key), readsColumn(p, e.Server, running))
 		}
 		if err := t.Flush(); err != nil {
 			return err
@@ -182,11 +182,15 @@ func printable(text string) string {
 
 // routeJSON is a line of pinion route --json. Fields that took no part in the answer are left out.
 type routeJSON struct {
-	Pool         string    `json:"pool"`
-	Key          jsonBytes `json:"key"`
-	Server       string    `json:"server,omitempty"`  // without one, any
-	Address      string    `json:"address,omitempty"` // without one, only a running Pinion knows
-	Master       string    `json:"master,omitempty"`  // of a server that fails over: as sentinels call it
+	Pool    string    `json:"pool"`
+	Key     jsonBytes `json:"key"`
+	Server  string    `json:"server,omitempty"`  // without one, any
+	Address string    `json:"address,omitempty"` // without one, only a running Pinion knows
+	Master  string    `json:"master,omitempty"`  // of a server that fails over: as sentinels call it
+
+	ReadFrom string                `json:"read_from,omitempty"` // left out: from the master
+	Replicas []admin.ReplicaStatus `json:"replicas,omitempty"`  // that reads may go to
+
 	Distribution string    `json:"distribution"`
 	HashFunction string    `json:"hash_function"`
 	Hashed       jsonBytes `json:"hashed,omitempty"` // the key, or its part within the hash tag
@@ -239,6 +243,9 @@ func newRouteJSON(p *config.Pool, running *admin.Status, key string, e shard.Exp
 	}
 	r.Server = p.Servers[e.Server].Name
 	r.Address, r.Master = whereIs(p, &p.Servers[e.Server], running)
+	if p.ReadsReplicas() {
+		r.ReadFrom, r.Replicas = string(p.ReadFrom), replicasOf(p, &p.Servers[e.Server], running)
+	}
 	if e.Shortcut {
 		return r
 	}

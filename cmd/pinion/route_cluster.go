@@ -20,7 +20,7 @@ const clusterName = "cluster"
 func showSlots(w io.Writer, p *config.Pool, running *admin.Status, keys []string) error {
 	fmt.Fprintf(w, "pool %s: the slots of a cluster, of which %s is a node\n", p.Name, strings.Join(p.Seeds, " or "))
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "KEY\tSLOT\tSERVER\tHASHED PART\tWHY")
+	fmt.Fprintln(t, "KEY\tSLOT\tSERVER\tHASHED PART\tWHY"+readsHeader(p))
 	for _, key := range keys {
 		slot := shard.Slot([]byte(key))
 		address, why := slotOwner(p, slot, running)
@@ -28,7 +28,11 @@ func showSlots(w io.Writer, p *config.Pool, running *admin.Status, keys []string
 		if hashed := shard.SlotPart([]byte(key)); string(hashed) != key {
 			part = printable(string(hashed))
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", printable(key), slot, address, part, why)
+		reads := ""
+		if p.ReadsReplicas() {
+			reads = "\t" + readsText(p, runningReplicas(p, address, running))
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s%s\n", printable(key), slot, address, part, why, reads)
 	}
 	return t.Flush()
 }
@@ -68,6 +72,9 @@ func newSlotJSON(p *config.Pool, running *admin.Status, key string) routeJSON {
 		Slot: &slot, Slots: shard.Slots}
 	if address, _ := slotOwner(p, int(slot), running); strings.Contains(address, ":") {
 		r.Server, r.Address = address, address
+		if p.ReadsReplicas() {
+			r.ReadFrom, r.Replicas = string(p.ReadFrom), runningReplicas(p, address, running)
+		}
 	}
 	return r
 }

@@ -74,6 +74,7 @@ type ServerStatus struct {
 
 	Followed *FollowedStatus `json:"followed,omitempty"` // nil: no sentinel is asked where the server is
 	Node     *NodeStatus     `json:"node,omitempty"`     // nil: the server is no node of a cluster
+	Replicas []ReplicaStatus `json:"replicas,omitempty"` // of the server, or of a primary of a cluster; left out where all is read from the master
 
 	P50US  int64 `json:"p50_us"`
 	P99US  int64 `json:"p99_us"`
@@ -92,6 +93,14 @@ type FollowedStatus struct {
 	MovedFrom  string    `json:"moved_from,omitempty"`
 	SaidAt     time.Time `json:"said_at,omitzero"`     // when a sentinel first named the address; left out: the servers themselves did earlier
 	SwitchedAt time.Time `json:"switched_at,omitzero"` // when the last worker had left the former one; left out: not known
+}
+
+// ReplicaStatus is what was last found of a replica.
+type ReplicaStatus struct {
+	Address string `json:"address"`
+	Zone    string `json:"zone,omitempty"`
+	State   string `json:"state,omitempty"`  // left out: nothing is known of it; fit, or why nothing is read from it: silent, loading, syncing, link down, no replica, follows another, behind, lag unknown, refuses, unknown
+	LagMS   int64  `json:"lag_ms,omitempty"` // by how many ms its data was behind; left out: none, or that is not known
 }
 
 // SentinelStatus is what is known of a sentinel that is asked.

@@ -60,6 +60,9 @@ func (c *Counters) appendPool(b []byte, pool int, h *Head) []byte {
 			b = appendFollowed(b, h.Topology.Pool(c.Pools[pool].Name).Server(c.Pools[pool].Servers[server].Name))
 			b = appendSentinels(b, h, pool, server)
 		}
+		if c.Pools[pool].ReadsReplicas() {
+			b = c.appendReplicas(b, pool, h.Topology.Pool(c.Pools[pool].Name), c.Pools[pool].Servers[server].Name)
+		}
 		b = append(b, '}')
 	}
 	return append(b, '}')
@@ -89,7 +92,8 @@ func (c *Counters) appendNodes(b []byte, pool int, t *link.PoolTopology) []byte 
 			replica = '1'
 		}
 		b = append(b, `, "replica":`...)
-		b = append(b, replica, '}')
+		b = append(b, replica)
+		b = append(c.appendReplicas(b, pool, t, s.Server), '}')
 	}
 	return b
 }

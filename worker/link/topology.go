@@ -53,6 +53,9 @@ var TopologyFields = [...]CounterInfo{
 	{"sentinels_agree", state, "of these, that name its address"},
 	{"slots", state, "of its cluster that the node has; only with cluster"},
 	{"replica", state, "1: the node is a replica; only with cluster"},
+	{"replicas", state, "of the server that may be read from if they are fit; only with read_from, as the next two"},
+	{"replicas_fit", state, "of these, that were fit when they were last looked at"},
+	{"replica_lag", state, "by how many ms the data of the last of those was behind"},
 }
 
 // Role is what an endpoint is to its server.
