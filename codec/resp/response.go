@@ -22,7 +22,8 @@ var (
 // where the next reply begins: the connection is of no more use.
 //
 // An attribute ('|') is part of the value that follows it. A push ('>') is measured like a reply; whether one was
-// asked for is the caller's to know. Streamed strings and aggregates ("$?", "*?") are errors, as no server sends them.
+// asked for is the caller's to know. Within another value it is none of its elements: Redis up to version 7.0 writes what a
+// transaction publishes to its own client into the reply to EXEC, and does not count it. Streamed strings and aggregates ("$?", "*?") are errors, as no server sends them.
 func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 	if p.Pos == 0 {
 		p.Left = 1
@@ -43,6 +44,9 @@ func ConsumeReply(b []byte, p Progress) (n int, next Progress, err error) {
 		if err != nil || pos == 0 {
 			p.Scan = max(p.Pos, len(b)-1) // the last byte may be the first of the line's end
 			return 0, p, err
+		}
+		if b[p.Pos] == '>' && p.Pos > 0 {
+			more++
 		}
 		p.Pos, p.Scan = pos, 0
 		if p.Left += more - 1; p.Left > maxReplyValues {
@@ -227,6 +231,12 @@ func bulkAt(b []byte, off int) (text []byte, next int) {
 func IsOutOfService(reply []byte) bool {
 	return len(reply) > 0 && reply[0] == '-' && (bytes.HasPrefix(reply, []byte("-LOADING ")) ||
 		bytes.HasPrefix(reply, []byte("-MASTERDOWN ")) || bytes.HasPrefix(reply, []byte("-READONLY ")))
+}
+
+// RefusesConnection reports whether a reply says that the server serves nobody on this connection, and closes it: it has as many
+// clients as it may, or takes none from this address.
+func RefusesConnection(reply []byte) bool {
+	return bytes.HasPrefix(reply, []byte("-ERR max number of clients ")) || bytes.HasPrefix(reply, []byte("-DENIED "))
 }
 
 // AsksNoPassword reports whether a reply to AUTH says that the server has no password to compare with: what Redis says up

@@ -21,6 +21,7 @@ var replyExamples = []string{
 	"!21\r\nSYNTAX invalid syntax\r\n", "=15\r\ntxt:Some string\r\n",
 	"%0\r\n", "%2\r\n+first\r\n:1\r\n+second\r\n*1\r\n:2\r\n", "~3\r\n+a\r\n#t\r\n_\r\n",
 	">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n",
+	"*3\r\n+OK\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n:1\r\n$1\r\n1\r\n", // EXEC of a client that publishes to itself
 	"|1\r\n+ttl\r\n:3600\r\n$1\r\nv\r\n", "|0\r\n+OK\r\n", "|1\r\n+a\r\n+b\r\n|1\r\n+c\r\n+d\r\n:1\r\n",
 	"*3\r\n:1\r\n|1\r\n+ttl\r\n:3600\r\n:2\r\n:3\r\n", "%1\r\n|1\r\n+x\r\n_\r\n+k\r\n%1\r\n+k\r\n~1\r\n(1\r\n",
 }
@@ -237,7 +238,12 @@ func naiveContent(kind byte, number, rest string, left *int64) string {
 	if *left += max(v, 0); *left >= 1<<31 {
 		panic(malformed)
 	}
-	for ; v > 0; v-- {
+	for v > 0 {
+		if strings.HasPrefix(rest, ">") {
+			*left++
+		} else {
+			v--
+		}
 		rest = naiveValue(rest, left)
 	}
 	return rest
