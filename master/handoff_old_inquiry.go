@@ -35,16 +35,12 @@ type doubtful struct {
 }
 
 // findDoubtful finds an unreachable server in the generation, and reports whether workers of the generation may reach it: they
-// can be asked to, or are connected to it. One that wants a password from new workers refuses theirs likewise if they have none.
+// can be asked to, or are connected to it.
 func (g *generation) findDoubtful(u link.Unreachable) (d doubtful, ok bool) {
 	for i := range g.pools {
 		for k, s := range g.pools[i].Servers {
-			name, address := g.called(i, &s)
-			if g.pools[i].Name != u.Pool || name != u.Server {
+			if g.pools[i].Name != u.Pool || g.called(i, &s) != u.Server {
 				continue
-			}
-			if g.pools[i].Password == "" && u.PasswordAt == address {
-				return d, false
 			}
 			heard, known := g.counters.LastHeard(i, k)
 			if known || g.connected(i, k) {
@@ -66,16 +62,16 @@ func (g *generation) hasMoved(u link.Unreachable) bool {
 	return ok && at.Address != u.Address
 }
 
-// called returns the name of a server and its address: of a node of a cluster both are where it is, and empty if there is none.
-func (g *generation) called(pool int, s *link.Server) (name, address string) {
+// called returns the name that workers give a server: of a node of a cluster it is its address, and empty if there is none.
+func (g *generation) called(pool int, s *link.Server) string {
 	if s.Network != link.ClusterNode {
-		return s.Name, s.Address
+		return s.Name
 	}
 	known := g.topology.Pool(g.pools[pool].Name).Server(s.Name)
 	if known == nil || len(known.Endpoints) == 0 {
-		return "", ""
+		return ""
 	}
-	return known.Endpoints[0].Address, known.Endpoints[0].Address
+	return known.Endpoints[0].Address
 }
 
 // connected reports whether a worker of the generation itself is connected to a server.

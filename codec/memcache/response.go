@@ -162,6 +162,11 @@ func parseValue(text []byte) (key Span, size int) {
 	return key, int(v)
 }
 
+// RefusesConnection reports whether a reply says that the server has as many connections as it may, and closes this one.
+func RefusesConnection(reply []byte) bool {
+	return bytes.HasPrefix(reply, []byte("ERROR Too many open connections"))
+}
+
 // IsError reports whether a reply is an error. A list of values that memcached breaks off with an error does not begin
 // as one.
 func IsError(reply []byte) bool {

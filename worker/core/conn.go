@@ -44,19 +44,20 @@ var legalConn = [...]uint8{
 // failure. Loop only. The fields before the blank line are all that a message of a channel touches: of thousands of dedicated
 // connections each has gone from the cache when its turn comes.
 type conn struct {
-	endpoint *endpoint
-	stream   stream.Stream
-	progress progress // into an incomplete reply
-	head     *request // in queue: a reply is owed, in the order the server got them
-	own      *ownConn // of a dedicated connection; nil: all clients of its lane share it
-	heard    int64    // ns: when the server last sent something, or began to owe a reply
-	state    connState
-	dirty    bool // is in the loop's list for the end of the turn
-	queued   bool // is in the loop's list for the next turn
-	discards bool // the reply that is coming is given up: it is parsed, and not kept
-	paused   bool // more is written when replies have come, see allowed
-	leaving  bool // to a node that is no master any more, see hearOut
-	blamed   bool // the silence since heard is counted as a failure
+	endpoint  *endpoint
+	stream    stream.Stream
+	progress  progress // into an incomplete reply
+	head      *request // in queue: a reply is owed, in the order the server got them
+	own       *ownConn // of a dedicated connection; nil: all clients of its lane share it
+	heard     int64    // ns: when the server last sent something, or began to owe a reply
+	state     connState
+	dirty     bool // is in the loop's list for the end of the turn
+	queued    bool // is in the loop's list for the next turn
+	discards  bool // the reply that is coming is given up: it is parsed, and not kept
+	paused    bool // more is written when replies have come, see allowed
+	leaving   bool // to a node that is no master any more, see hearOut
+	blamed    bool // the silence since heard is counted as a failure
+	lockedOut bool // what was read last said that a password is wanted, which the pool does not have
 
 	tail           *request // of the in queue
 	waiting        *request // the first of the in queue that has not timed out

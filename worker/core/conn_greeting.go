@@ -37,7 +37,7 @@ const (
 	greetSelect
 	greetHello
 	greetVersion
-	greetOpen     // whether it asks for a password that the pool does not have: any other answer will do
+	greetOpen     // whether it takes the connection, and asks for no password that the pool does not have: any other answer will do
 	greetStranger // of memcached: whether it asks for a password
 	greetLogin    // the same: the password
 )
@@ -117,6 +117,8 @@ func (c *conn) agreed(step greetingStep, reply []byte) error {
 	switch {
 	case (step == greetPing || step == greetVersion) && !isServing(c.endpoint.pool.spec.Protocol, reply):
 		c.endpoint.doubt()
+		return &refusal{bytes.Clone(reply)}
+	case step == greetOpen && (resp.RefusesConnection(reply) || memcache.RefusesConnection(reply)):
 		return &refusal{bytes.Clone(reply)}
 	case step == greetPing, step == greetOpen:
 	case step == greetVersion && !memcache.KnowsMeta(reply):

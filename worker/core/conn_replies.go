@@ -74,13 +74,15 @@ func (c *conn) recv() {
 	if b == nil {
 		return
 	}
-	c.heard, c.blamed = l.now, false
-	*c.endpoint.heard = uint64(l.now)
+	c.heard, c.blamed, c.lockedOut = l.now, false, false
 	before := *c.endpoint.counters[link.Responses]
 	used, err := c.pairReplies(b)
 	if err != nil {
 		c.fail(err)
 		return
+	}
+	if !c.lockedOut {
+		*c.endpoint.heard = uint64(l.now)
 	}
 	if c.leaving && c.head == nil {
 		c.retire()
@@ -196,6 +198,7 @@ func (c *conn) pair(reply []byte) error {
 		}
 	}
 	if c.lacksPassword(reply) {
+		c.lockedOut = true
 		c.endpoint.complainOfPassword()
 	}
 	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {

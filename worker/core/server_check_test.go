@@ -162,6 +162,26 @@ func TestRollCallPassword(t *testing.T) {
 	}
 }
 
+// A server that has no place for another connection takes it, says so and closes it.
+func TestRollCallMaxClients(t *testing.T) {
+	for protocol, refusal := range map[link.Protocol]string{
+		link.Redis:    "-ERR max number of clients reached\r\n",
+		link.Memcache: "ERROR Too many open connections\r\n",
+	} {
+		r := newRig(t)
+		r.redisPool("s1").Protocol = protocol
+		r.start()
+		next := r.succeed(nil)
+		next.checkServers()
+		r.turn()
+		r.servers[0].conns[0].send([]byte(refusal))
+		r.turn()
+		if got := r.ready(next); got == nil || len(got.Unreachable) != 1 || !strings.Contains(refusal, strings.TrimPrefix(got.Unreachable[0].Error, "server refuses: ")) {
+			t.Errorf("%s: it says %v", refusal, got)
+		}
+	}
+}
+
 // A server without a password that takes the connection and then is silent is reached. What clients ask then does not wait for it to
 // answer what it was asked first.
 func TestRollCallSilence(t *testing.T) {
@@ -264,8 +284,12 @@ func TestInquire(t *testing.T) {
 			t.Errorf("server %q was heard at %d, now is %d", s.name, ns, r.now)
 		}
 	}
-	r.servers[1].conns[0].send([]byte("+PONG\r\n"))
+	r.advance(time.Second)
+	r.servers[1].conns[0].send([]byte("-NOAUTH Authentication required.\r\n")) // it has been given a password meanwhile
 	r.turn()
+	if ns, _ := l.shared.LastHeard(0, indexOf(p, "s2")); ns == uint64(r.now) {
+		t.Error("a server that wants a password counts as one that answers")
+	}
 	if c := *l.pools[0].counters[link.ForwardError]; c != 0 {
 		t.Errorf("%d requests could not be forwarded", c)
 	}

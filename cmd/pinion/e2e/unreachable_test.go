@@ -104,7 +104,8 @@ func TestE2EReloadWithServersThatHang(t *testing.T) {
 	c.WantDo("+PONG\r\n", "PING")
 }
 
-// A reload that forgets the password of the servers is refused. Where there was none before, it changes nothing for the worse.
+// A reload that forgets the password of the servers is refused, and one while a server asks for a password of new connections only.
+// Where the old workers are refused as well, it changes nothing for the worse.
 func TestE2EReloadWithoutPassword(t *testing.T) {
 	t.Parallel()
 	server, address := rig.RedisServerTCP(t, rig.FreeAddress(t)), rig.FreeAddress(t)
@@ -112,16 +113,36 @@ func TestE2EReloadWithoutPassword(t *testing.T) {
 		return rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: append(options, "redis: true"), Servers: rig.Lines([]*rig.Backend{server})})
 	}
 	o := operate(t, config(), address)
-	direct := server.Dial()
+	direct, c := server.Dial(), o.Dial()
+	c.WantDo("+OK\r\n", "SET", "a", "1")
 	direct.WantDo("+OK\r\n", "CONFIG", "SET", "requirepass", "secret")
+	o.reloads(t, "wants a password; set redis_auth")
+	c.WantDo("$1\r\n1\r\n", "GET", "a")
+	direct.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 	o.reloads(t, "")
 	o.configure(t, config("redis_auth: secret"))
 	o.reloads(t, "")
-	c := o.Dial()
 	c.WantDo("+OK\r\n", "AUTH", "secret")
 	o.configure(t, config())
 	o.reloads(t, "wants a password; set redis_auth")
 	c.WantDo("+OK\r\n", "SET", "a", "1")
+}
+
+// A reload is refused while a server has no place for connections of new workers.
+func TestE2EReloadAtMaxClients(t *testing.T) {
+	t.Parallel()
+	const most = 20
+	server, address := rig.RedisServerTCP(t, rig.FreeAddress(t), "--maxclients", fmt.Sprint(most)), rig.FreeAddress(t)
+	o := operate(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{server})}), address)
+	c := o.Dial()
+	c.WantDo("+OK\r\n", "SET", "a", "1")
+	for range most {
+		if other, err := net.Dial("tcp", server.Address); err == nil {
+			defer other.Close()
+		}
+	}
+	o.reloads(t, "max number of clients reached")
+	c.WantDo("$1\r\n1\r\n", "GET", "a")
 }
 
 // slowToAccept is a server with a short queue that takes a connection every other millisecond.
