@@ -25,7 +25,7 @@ import (
 var (
 	unblockedByCommand = resp.AppendError(nil, "UNBLOCKED client unblocked via CLIENT UNBLOCK")
 	unblockedByMove    = resp.AppendError(nil, "UNBLOCKED the key has moved to another server")
-	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion is shutting down")
+	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion closes this connection")
 )
 
 // errCalledOff is the end of a connection that was shut because its request was called off.

@@ -6,8 +6,8 @@
 //	              └─► the client's ── owes nothing, and no purpose is left
 //	                       └── the client or the server is gone ──► closed
 //
-// A client has at most one to each server, one on which it waits, and one over which it monitors. How many a server may have in all, dedicated_connections says; descriptors are shared
-// with clients (descriptors.go).
+// A client has at most one to each server, one on which it waits, and one over which it monitors. How many clients may have in all to a
+// server, dedicated_connections says; descriptors are shared with clients (descriptors.go).
 
 package core
 
@@ -27,7 +27,7 @@ import (
 )
 
 const (
-	// mostIdle is how many idle dedicated connections a worker keeps to a server, and idleTime for how long, in ns.
+	// mostIdle is how many idle dedicated connections a worker keeps to a server at most, and idleTime for how long, in ns.
 	mostIdle = 64
 	idleTime = int64(10 * time.Second)
 )
@@ -179,25 +179,22 @@ func (c *client) endDedicatedFor(why purpose) {
 // takeDedicated returns an idle connection of that greeting or a new one, which opens with its first request.
 func (e *endpoint) takeDedicated(g *greeting) (*conn, error) {
 	d := &e.dedicated
+	*e.counters[link.DedicatedConnections]++ // before it is compared: of two workers that take the last place one sees the other
+	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) {
+		*e.counters[link.DedicatedConnections]--
+		e.complainOfDedicated()
+		return nil, errTooManyDedicated
+	}
 	for i, c := range slices.Backward(d.idle) {
 		if c.greeting == g {
 			d.idle = slices.Delete(d.idle, i, i+1)
 			return c, nil
 		}
 	}
-	c := e.addDedicated(g)                                                        // counted before it is compared: of two workers that take the last place one sees the other
-	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) && len(d.idle) > 0 { // of another greeting
-		d.idle[0].retire()
-	}
-	if e.numberOfDedicated() > uint64(e.pool.spec.Dedicated) {
-		c.unlist()
-		e.complainOfDedicated()
-		return nil, errTooManyDedicated
-	}
-	return c, nil
+	return e.addDedicated(g), nil
 }
 
-// numberOfDedicated returns how many dedicated connections all workers have to the server. Those that move are counted here at once, and
+// numberOfDedicated returns how many dedicated connections to the server clients of all workers have. Those that move are counted here at once, and
 // elsewhere until the master has counted again.
 func (e *endpoint) numberOfDedicated() uint64 {
 	l := e.pool.l
@@ -208,10 +205,9 @@ func (e *endpoint) numberOfDedicated() uint64 {
 	return here + elsewhere
 }
 
-// addDedicated makes a dedicated connection that nobody has and that is not open.
+// addDedicated makes a dedicated connection that is not open, for a client that has been counted.
 func (e *endpoint) addDedicated(g *greeting) *conn {
 	d := &e.dedicated
-	*e.counters[link.DedicatedConnections]++
 	c := newConn(e, g)
 	c.own = &ownConn{place: len(d.all)}
 	d.all = append(d.all, c)
@@ -245,11 +241,12 @@ func (c *conn) giveBackIfDone() {
 func (c *conn) giveBack() {
 	e, l := c.endpoint, c.endpoint.pool.l
 	d := &e.dedicated
-	if c.state != connReady || c.own.off.begun || c.own.mayHold || e.isFormer() || len(d.idle) == mostIdle || l.draining.on {
+	if c.state != connReady || c.own.off.begun || c.own.mayHold || e.isFormer() || len(d.idle) >= e.pool.idleDedicated() || l.draining.on {
 		c.retire()
 		return
 	}
 	c.detach()
+	*e.counters[link.DedicatedConnections]--
 	c.own.idleFrom = l.now
 	d.idle = append(d.idle, c)
 	if !d.timer.Armed() {
@@ -257,6 +254,9 @@ func (c *conn) giveBack() {
 		l.timers.Set(&d.timer, l.now+idleTime)
 	}
 }
+
+// idleDedicated returns how many idle dedicated connections a worker keeps to a server, beside those that clients have.
+func (p *pool) idleDedicated() int { return min(mostIdle, p.spec.Dedicated) }
 
 // closeUnused closes the connections that have been idle for idleTime.
 func (e *endpoint) closeUnused() {
@@ -307,11 +307,14 @@ func (c *conn) unlist() {
 	last := d.all[len(d.all)-1]
 	d.all[c.own.place], last.own.place = last, c.own.place
 	d.all = slices.Delete(d.all, len(d.all)-1, len(d.all))
-	d.idle = slices.DeleteFunc(d.idle, func(other *conn) bool { return other == c })
+	if idle := slices.Index(d.idle, c); idle >= 0 {
+		d.idle = slices.Delete(d.idle, idle, idle+1)
+	} else {
+		*c.endpoint.counters[link.DedicatedConnections]--
+	}
 	if len(d.idle) == 0 {
 		l.timers.Stop(&d.timer)
 	}
-	*c.endpoint.counters[link.DedicatedConnections]--
 	l.memory.Uncharge(ownConnBytes)
 }
 

@@ -226,8 +226,8 @@ func checkDedicated(t testing.TB, s *server) {
 			t.Fatalf("server %q: a connection is for a request that waits: %v, and its client has none there", s.spec.Name, c.purposeOf(forBlocking))
 		}
 	}
-	if got := *s.counters[link.DedicatedConnections]; got != uint64(len(d.all)+len(dedicatedToFormer(s))) {
-		t.Fatalf("server %q: dedicated_connections is %d, want %d", s.spec.Name, got, len(d.all)+len(dedicatedToFormer(s)))
+	if got, want := *s.counters[link.DedicatedConnections], len(d.all)-len(d.idle)+len(dedicatedToFormer(s)); got != uint64(want) {
+		t.Fatalf("server %q: dedicated_connections is %d, want %d", s.spec.Name, got, want)
 	}
 }
 

@@ -97,6 +97,7 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 		if e == nil || why == 0 {
 			continue
 		}
+		*e.counters[link.DedicatedConnections]++
 		own := e.addDedicated(g.c.session.greeting)
 		fd := fds[i]
 		fds[i] = -1

@@ -98,7 +98,7 @@ var ServerCounters = [numServerCounters]CounterInfo{
 	OutQueue:          {"out_queue", Gauge, "requests sent that wait for their response"},
 	OutQueueBytes:     {"out_queue_bytes", Gauge, "bytes of the requests sent that wait for their response"},
 
-	DedicatedConnections: {"dedicated_connections", Gauge, "server connections that belong to one client each, or to none for a moment"},
+	DedicatedConnections: {"dedicated_connections", Gauge, "server connections that belong to one client each"},
 	BlockingResponses:    {"blocking_responses", Counter, "responses to requests that may wait in the server: no latency is counted for them"},
 
 	Held:        {"held", Gauge, "requests that wait for the server, which is down, by failover_wait"},
