@@ -148,6 +148,9 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 			text += fmt.Sprintf(",%s=%d", counter.Name, l.shared.SumServer(p.index, i, k))
 		}
 		add(fmt.Sprint("server", i), text)
+		for k, text := range s.replicasInfo() {
+			add(fmt.Sprintf("server%d_replica%d", i, k), text)
+		}
 	}
 	return own
 }

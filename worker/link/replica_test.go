@@ -2,7 +2,11 @@
 
 package link
 
-import "testing"
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
 
 func TestLease(t *testing.T) {
 	a, b := LeaseTag("10.0.0.1:6379"), LeaseTag("10.0.0.2:6379")
@@ -59,5 +63,33 @@ func TestStaticReplicas(t *testing.T) {
 	}
 	if e, ok := topology.Pools[0].Primary("a"); !ok || e.Address != "10.0.0.1:6379" || e.Zone != "x" {
 		t.Errorf("primary %v", e)
+	}
+}
+
+// The names by which builds tell each other of replicas are for good, and say nothing where there are none.
+func TestReplicaFieldNames(t *testing.T) {
+	with := Spec{Zone: "a", Pools: []Pool{{Name: "p", ReadFrom: ReadFromNearest, MaxReplicaLag: 5, ReadYourWrites: 6,
+		Servers: []Server{{Name: "s", Zone: "b", Replicas: []ReplicaAddress{{"tcp", "h:1", "c"}}}}}}}
+	with.Topology = StaticTopology(with.Pools)
+	without := Spec{Pools: []Pool{{Name: "p", Servers: []Server{{Name: "s"}}}}}
+	without.Topology = StaticTopology(without.Pools)
+	for _, part := range []string{`"Zone":"a"`, `"ReadFrom":"nearest"`, `"MaxReplicaLag":5`, `"ReadYourWrites":6`, `"Zone":"b"`,
+		`"Replicas":[{"Network":"tcp","Address":"h:1","Zone":"c"}]`, `{"network":"tcp","address":"h:1","role":"replica","zone":"c"}`} {
+		if text := string(with.Text()); !strings.Contains(text, part) {
+			t.Errorf("no %s in %s", part, text)
+		}
+	}
+	for _, part := range []string{"Zone", "ReadFrom", "Lag", "Writes", "Replicas", "zone"} {
+		if text := string(without.Text()); strings.Contains(text, part) {
+			t.Errorf("%s is in %s", part, text)
+		}
+	}
+	if again, err := ParseSpec(with.Text()); err != nil || !reflect.DeepEqual(again, &with) {
+		t.Errorf("it is read again as %+v, %v", again, err)
+	}
+	for i, name := range []string{"lease_0", "replica_7"} {
+		if l := newLayout([]int{1}, 1); l.find(ofServer, name).block == nil {
+			t.Errorf("%d: there is no word %s", i, name)
+		}
 	}
 }
