@@ -28,7 +28,8 @@ type generation struct {
 
 	sharedFD int
 	memory   []byte
-	specFD   int // a memory file with specs[0] for the service manager to keep; -1: not made yet
+	readers  *readers // of memory; nil: there is none
+	specFD   int      // a memory file with specs[0] for the service manager to keep; -1: not made yet
 
 	addresses []string // of pools, see listenTexts; nil: not written down yet
 	revived   bool     // was left behind by an earlier master
@@ -113,7 +114,8 @@ func (g *generation) share(w *world) error {
 func (g *generation) useCounters(shared *link.Shared, fd int, mem []byte) {
 	g.counters = &totals.Counters{Shared: shared, Pools: g.pools, Listens: g.listenTexts()}
 	g.counters.Occupy(&g.topology)
-	g.sharedFD, g.memory = fd, mem
+	g.sharedFD, g.memory, g.readers = fd, mem, &readers{}
+	g.readers.add()
 }
 
 // listenTexts returns the address that clients of each pool connect to, as text.
@@ -131,7 +133,7 @@ func (g *generation) listenTexts() []string {
 	return g.addresses
 }
 
-// unshare gives the memory back; no worker and no scrape reads it any more.
+// unshare gives the memory back, once no scrape reads it any more. No worker does.
 func (g *generation) unshare(w *world) {
 	if g.specFD >= 0 {
 		w.close(g.specFD)
@@ -141,8 +143,10 @@ func (g *generation) unshare(w *world) {
 		return
 	}
 	g.unwatchReplicas()
-	w.unshare(g.sharedFD, g.memory)
-	g.counters, g.memory = nil, nil
+	fd, memory := g.sharedFD, g.memory
+	g.readers.free = func() { w.unshare(fd, memory) }
+	g.readers.leave()
+	g.counters, g.memory, g.readers = nil, nil, nil
 }
 
 // count returns how many slots are in a state.

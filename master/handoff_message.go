@@ -120,6 +120,8 @@ type message struct {
 
 	Unmoved bool `json:"unmoved,omitempty"` // abort: no worker was told to hand over clients
 
+	Tally tally `json:"tally,omitempty"` // welcome, agreed: what the old master has counted itself
+
 	Legacy  *totals.Sums         `json:"legacy,omitempty"`  // go, farewell
 	Past    *totals.Sums         `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
 	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have handed over, negated, by what Listens has

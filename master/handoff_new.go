@@ -68,6 +68,7 @@ type newSide struct {
 	oldGenerations []*generation        // upgrade: the old side's and those before it that still have workers, the latest first
 	unreadable     bool                 // upgrade: counters of generations before oldGenerations could not be read
 	result         *admin.HandoffStatus // upgrade: the old side's result; nil: it has not sent one
+	tallied        tally                // upgrade: what of the old side's counts this master's include
 	lostSent       int                  // upgrade: lost clients that the old master was told of
 	agreedTo       bool                 // upgrade: the old master agrees that this one takes over
 	claimed        bool                 // upgrade: the service manager may have been told that this process is the main one
@@ -113,6 +114,7 @@ func (n *newSide) handle(msg message) {
 	case msg.Kind == messageMoved && n.phase == newAccepting:
 		n.allMoved(msg.Result)
 	case msg.Kind == messageAgreed && n.phase == newSettling:
+		n.takeTally(msg.Tally)
 		n.agreed()
 	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && n.link != nil:
 		n.stopBoth()

@@ -43,6 +43,7 @@ func (n *newSide) welcomed(msg message) {
 	n.m.startedAt = msg.StartedAt
 	n.m.listeners.Remember(msg.Former)
 	n.welcome = msg
+	n.takeTally(msg.Tally)
 	n.m.keeper.pid = max(msg.Keeper, 0)
 	if msg.Verbosity != nil {
 		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
@@ -244,6 +245,7 @@ func (n *newSide) promote() {
 		m.last = n.result
 		setLosses(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)
 		m.last.Outcome, m.last.Build, m.last.Took = admin.HandoffDone, m.opts.Build, m.world.now().Sub(m.last.At)
+		m.tally.countHandoff(m.last)
 	}
 	m.openLogAnew(nil) // the log file may have been rotated since this process opened it
 	m.becomeServing()

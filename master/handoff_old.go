@@ -350,6 +350,9 @@ func (o *oldSide) conclude(err error) {
 		o.abandon()
 	}
 	m.last = &o.status
+	if o.link == nil || err != nil { // else the new master counts it
+		m.tally.countHandoff(m.last)
+	}
 	if err == nil {
 		for _, line := range o.changes {
 			m.log.Printf(logfile.Notice, "%s: %s", o.status.Kind, line)

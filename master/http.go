@@ -149,7 +149,13 @@ func (m *master) finishHTTP() {
 }
 
 // answerWeb answers what a handler asks.
-func (m *master) answerWeb(a *web.Ask) { a.Reply <- web.State{Unready: m.unready()} }
+func (m *master) answerWeb(a *web.Ask) {
+	s := web.State{Unready: m.unready()}
+	if a.View {
+		s.View = m.view()
+	}
+	a.Reply <- s
+}
 
 // unready returns why load balancers should send nobody any more; empty: they should.
 func (m *master) unready() string {

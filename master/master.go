@@ -98,7 +98,8 @@ type master struct {
 	newSide   *newSide             // takes over; nil: likewise
 	local     []localMessage       // between the two sides of a reload
 	last      *admin.HandoffStatus // nil: there was none
-	loading   bool                 // the configuration is being read for a reload
+	tally     tally
+	loading   bool // the configuration is being read for a reload
 	queued    *order
 
 	done chan struct{} // closed at the end of the loop
@@ -151,7 +152,7 @@ func run(o Options, w *world, events <-chan event) error {
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
-		statistics: newStatistics(), admin: newAdminSocket(), done: make(chan struct{}),
+		statistics: newStatistics(), admin: newAdminSocket(), tally: tally{}, done: make(chan struct{}),
 	}
 	m.http = newHTTPSide(m.done)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)

@@ -12,15 +12,20 @@ import (
 
 // counted returns the generations whose counters this master reads.
 func (m *master) counted() totals.Generations {
+	return totals.Generations{
+		All: countersOf(m.countedGenerations()...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.oldSide != nil || m.newSide != nil,
+	}
+}
+
+// countedGenerations returns these generations, the oldest first.
+func (m *master) countedGenerations() []*generation {
 	all := slices.Clone(m.generations.ofOldMaster)
 	if m.newSide != nil {
 		all = append(all, m.newSide.oldGenerations...)
 	}
 	slices.Reverse(all)
 	all = append(append(all, m.generations.all()...), m.generations.ofNewMaster)
-	return totals.Generations{
-		All: countersOf(all...), Accepting: countersOf(m.generations.serving, m.generations.coming), Moving: m.oldSide != nil || m.newSide != nil,
-	}
+	return slices.DeleteFunc(all, func(g *generation) bool { return g == nil || g.counters == nil })
 }
 
 // countersOf returns the counters of those generations that are not nil and have some.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/metrics"
 	"github.com/pinion-proxy/pinion/master/process"
 )
 
@@ -46,9 +47,11 @@ func (m *master) reap(s *slot, status string) {
 	case m.phase == draining, m.phase == stopping, s.generation != m.generations.serving && s.generation != m.generations.coming:
 		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.generations.coming:
+		m.tally[metrics.Deaths]++
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.newSide.workerDied(s, status+words)
 	case s.moving && m.oldSide != nil: // its slot has a new worker already
+		m.tally[metrics.Deaths]++
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.oldSide.coverRemoved()
 		m.oldSide.workerDied(s)
@@ -60,6 +63,7 @@ func (m *master) reap(s *slot, status string) {
 		m.log.Printf(logfile.Error, "%s", obituary)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
+		m.tally[metrics.Deaths]++
 		if m.oldSide != nil {
 			m.oldSide.checkJoined()
 		}

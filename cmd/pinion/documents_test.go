@@ -18,6 +18,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/metrics"
 )
 
 var updateDocuments = flag.Bool("update-documents", false, "write the generated sections of the documents anew")
@@ -34,6 +35,7 @@ var generated = []struct {
 	{"packaging/doc/CONFIGURATION.md", "global", func() string { return optionTable(inScope(config.GlobalScope)) }},
 	{"packaging/doc/COMMANDS.md", "redis", redisTables},
 	{"packaging/doc/COMMANDS.md", "memcached", memcacheTable},
+	{"packaging/doc/METRICS.md", "metrics", metricTable},
 	{"packaging/doc/OPERATIONS.md", "commands", commandLineTable},
 	{"packaging/doc/OPERATIONS.md", "status", func() string { return helpTable("Exit status:", "status") }},
 	{"packaging/doc/OPERATIONS.md", "signals", func() string { return helpTable("Signals:", "signal") }},
@@ -125,6 +127,16 @@ func commandLineTable() string {
 	return b.String()
 }
 
+// metricTable lists the metrics.
+func metricTable() string {
+	var b strings.Builder
+	b.WriteString("| metric | type | labels | |\n|---|---|---|---|\n")
+	for _, row := range metrics.Table() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Name, row.Type, strings.Join(row.Labels, ", "), row.Help)
+	}
+	return b.String()
+}
+
 // helpTable makes a table of the lines under a heading of the help text.
 func helpTable(heading, title string) string {
 	var b strings.Builder
@@ -205,6 +217,7 @@ var purposes = map[string]string{
 	"github.com/valyala/bytebufferpool":          "buffers that idle connections do not own",
 	"go.yaml.in/yaml":                            "YAML with line and column",
 	"github.com/cloudflare/tableflip":            "starts the new binary, and knows when the old process may leave",
+	"github.com/prometheus":                      "metrics",
 	"github.com/fsnotify/fsnotify":               "`reload_on_change`",
 	"github.com/landlock-lsm/go-landlock":        "what a worker may still reach",
 	"github.com/coreos/go-systemd":               "notifications, watchdog, socket activation",

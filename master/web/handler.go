@@ -7,16 +7,20 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/metrics"
 )
 
 // Ask asks the loop for its State.
 type Ask struct {
+	View  bool         // the one of metrics, too
 	Reply chan<- State // has room for one
 }
 
 // State is what the loop says of itself.
 type State struct {
-	Unready string // why load balancers should send nobody; empty: they should
+	Unready string        // why load balancers should send nobody; empty: they should
+	View    *metrics.View // nil: it was not asked for, or nothing serves; otherwise it has to be released
 }
 
 // askPatience is how long the loop may take to say anything. It takes a millisecond, unless something is wrong with it.
@@ -27,6 +31,7 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) http.Handler {
 	p := &pages{asks, done}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.index)
+	mux.HandleFunc("GET /metrics", p.metrics)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.readiness)
 	return mux
@@ -39,13 +44,26 @@ type pages struct {
 
 // index says what there is.
 func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprintln(w, "/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end")
+	fmt.Fprintln(w, "/metrics: for Prometheus\n/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end")
 }
+
+// metrics answers a scrape.
+func (p *pages) metrics(w http.ResponseWriter, r *http.Request) {
+	state, answered := p.state(r.Context(), true)
+	if !answered || state.View == nil {
+		unavailable(w, noAnswer)
+		return
+	}
+	metrics.Answer(w, r, state.View)
+}
+
+// noAnswer is said when the loop does not answer.
+const noAnswer = "the master does not answer"
 
 // health answers as long as the loop does.
 func (p *pages) health(w http.ResponseWriter, r *http.Request) {
-	if _, answered := p.state(r.Context()); !answered {
-		unavailable(w, "the master does not answer")
+	if _, answered := p.state(r.Context(), false); !answered {
+		unavailable(w, noAnswer)
 		return
 	}
 	fmt.Fprintln(w, "ok")
@@ -53,10 +71,10 @@ func (p *pages) health(w http.ResponseWriter, r *http.Request) {
 
 // readiness tells whether load balancers should send clients.
 func (p *pages) readiness(w http.ResponseWriter, r *http.Request) {
-	state, answered := p.state(r.Context())
+	state, answered := p.state(r.Context(), false)
 	switch {
 	case !answered:
-		unavailable(w, "the master does not answer")
+		unavailable(w, noAnswer)
 	case state.Unready != "":
 		unavailable(w, state.Unready)
 	default:
@@ -70,12 +88,12 @@ func unavailable(w http.ResponseWriter, why string) {
 }
 
 // state asks the loop, unless it has ended or the client is gone.
-func (p *pages) state(ctx context.Context) (s State, answered bool) {
+func (p *pages) state(ctx context.Context, view bool) (s State, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	reply := make(chan State, 1)
 	select {
-	case p.asks <- &Ask{reply}:
+	case p.asks <- &Ask{view, reply}:
 	case <-p.done:
 		return s, false
 	case <-ctx.Done():

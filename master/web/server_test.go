@@ -109,3 +109,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Errorf("got %d bytes on a connection that is one too many", n)
 	}
 }
+
+// A scrape of a master that serves nothing yet, or whose loop has ended, says so.
+func TestMetricsWithoutView(t *testing.T) {
+	address, _ := loop(t, func() State { return State{} })
+	if code, text := get(t, address, "/metrics"); code != 503 {
+		t.Errorf("got %d %q", code, text)
+	}
+}

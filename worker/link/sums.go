@@ -19,6 +19,37 @@ func (s *Shared) SumServer(pool, server, counter int) uint64 {
 	return s.sum(s.server[counter], ServerCounters[counter].Kind, pool, server)
 }
 
+// OwnWorker adds up a worker counter over the slots: what the workers of this generation have counted, without Legacy.
+func (s *Shared) OwnWorker(counter int) uint64 {
+	return s.sumOf(s.worker[counter], WorkerCounters[counter].Kind, SlotRange{0, s.dir.Slots}, 0, 0)
+}
+
+// OwnPool does so with a pool counter.
+func (s *Shared) OwnPool(pool, counter int) uint64 {
+	return s.sumOf(s.pool[counter], PoolCounters[counter].Kind, SlotRange{0, s.dir.Slots}, pool, 0)
+}
+
+// OwnServer does so with a server counter.
+func (s *Shared) OwnServer(pool, server, counter int) uint64 {
+	return s.sumOf(s.server[counter], ServerCounters[counter].Kind, SlotRange{0, s.dir.Slots}, pool, server)
+}
+
+// AddOwnLatency adds the histogram of a server over the slots to one, without Legacy.
+func (s *Shared) AddOwnLatency(pool, server int, to *[LatencyBuckets]uint64) {
+	if s.plain {
+		for slot := range s.dir.Slots {
+			for bucket, words := 0, s.Latency(slot, pool, server); bucket < LatencyBuckets; bucket++ {
+				to[bucket] += atomic.LoadUint64(&words[bucket])
+			}
+		}
+		return
+	}
+	for i := range s.buckets {
+		b := &s.buckets[i]
+		to[b.own] += s.sumOf(b.place, Counter, SlotRange{0, s.dir.Slots}, pool, server)
+	}
+}
+
 // ServerNow returns a gauge of a server: what the workers of this generation have, and what those of others had when the master last
 // looked.
 func (s *Shared) ServerNow(pool, server, counter int) (here, elsewhere uint64) {

@@ -18,6 +18,6 @@ crowd_begin
 crowd_end "with nothing but traffic"
 
 step "the documents come with it"
-for text in README.md ARCHITECTURE.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md OPERATIONS.md take-listeners.py; do
+for text in README.md ARCHITECTURE.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md METRICS.md OPERATIONS.md take-listeners.py; do
 	inside test -s "/usr/share/doc/pinion/$text" || fail "/usr/share/doc/pinion/$text is not installed"
 done

@@ -1,0 +1,228 @@
+// The tables of all metrics. What is added here, or to the counters of worker/link, is documented and scraped.
+
+package metrics
+
+import (
+	"runtime"
+	"strconv"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const (
+	counter = dto.MetricType_COUNTER
+	gauge   = dto.MetricType_GAUGE
+)
+
+// family is all samples of one name.
+type family struct {
+	name    string
+	kind    dto.MetricType
+	labels  string // names, with spaces between
+	help    string
+	samples func(s *scrape, add func(value float64, labels ...string)) // labels are values, in the order of the names
+}
+
+var ofService = []family{
+	{prefix + "build_info", gauge, "version goversion", "always 1",
+		func(s *scrape, add func(float64, ...string)) { add(1, s.view.Build, runtime.Version()) }},
+	{prefix + "start_time_seconds", gauge, "", "when the service was started, in s since the epoch; reloads and upgrades do not change it",
+		func(s *scrape, add func(float64, ...string)) { add(seconds(s.view.StartedAt)) }},
+	{prefix + "ready", gauge, "", "1: clients are taken; 0: Pinion has been asked to end, or no worker serves",
+		func(s *scrape, add func(float64, ...string)) { add(truth(s.view.Ready)) }},
+	{prefix + "generation", gauge, "", "number of the generation that serves: each reload and each upgrade makes the next",
+		func(s *scrape, add func(float64, ...string)) { add(float64(s.view.Generation)) }},
+	{prefix + "handoffs_total", counter, "kind outcome", "reloads and upgrades (kind) that are done or have failed (outcome)",
+		func(s *scrape, add func(float64, ...string)) {
+			add(s.tally(ReloadsDone), "reload", "done")
+			add(s.tally(ReloadsFailed), "reload", "failed")
+			add(s.tally(UpgradesDone), "upgrade", "done")
+			add(s.tally(UpgradesFailed), "upgrade", "failed")
+		}},
+	{prefix + "handoff_clients_total", counter, "fate", "clients that reloads and upgrades have moved, left in old workers as stragglers, closed because " +
+		"the new configuration has no place for them, or lost with a worker that died meanwhile",
+		func(s *scrape, add func(float64, ...string)) {
+			add(s.tally(Moved), "moved")
+			add(s.tally(Stragglers), "straggler")
+			add(s.tally(Closed), "closed")
+			add(s.tally(Lost), "lost")
+		}},
+	{prefix + "handoff_bytes_total", counter, "", "bytes of state that have moved with clients",
+		func(s *scrape, add func(float64, ...string)) { add(s.tally(MovedBytes)) }},
+	{prefix + "last_handoff_timestamp_seconds", gauge, "", "when the last reload or upgrade began, in s since the epoch; none: there was none",
+		func(s *scrape, add func(float64, ...string)) {
+			if h := s.view.Last; h != nil {
+				add(seconds(h.At))
+			}
+		}},
+	{prefix + "last_handoff_duration_seconds", gauge, "", "how long it took",
+		func(s *scrape, add func(float64, ...string)) {
+			if h := s.view.Last; h != nil {
+				add(h.Took.Seconds())
+			}
+		}},
+	{prefix + "last_handoff_longest_pause_seconds", gauge, "", "the longest pause of a client that it has moved",
+		func(s *scrape, add func(float64, ...string)) {
+			if h := s.view.Last; h != nil {
+				add(h.LongestPause.Seconds())
+			}
+		}},
+	{prefix + "last_handoff_done", gauge, "", "1: it is done; 0: it has failed, or is under way",
+		func(s *scrape, add func(float64, ...string)) {
+			if h := s.view.Last; h != nil {
+				add(truth(h.Done))
+			}
+		}},
+	{prefix + "worker_deaths_total", counter, "", "workers that have ended unasked",
+		func(s *scrape, add func(float64, ...string)) { add(s.tally(Deaths)) }},
+	{prefix + "retired_workers", gauge, "", "workers of earlier generations, which still have clients",
+		func(s *scrape, add func(float64, ...string)) { add(float64(s.view.Retired)) }},
+	{prefix + "worker_memory_limit_bytes", gauge, "", "what clients and servers may make each worker hold, see memory_limit; none: there is no limit",
+		func(s *scrape, add func(float64, ...string)) {
+			if s.view.MemoryLimit > 0 {
+				add(float64(s.view.MemoryLimit))
+			}
+		}},
+	{prefix + "process_max_descriptors", gauge, "", "descriptors that each process may have; none: that is not known",
+		func(s *scrape, add func(float64, ...string)) {
+			if s.view.Descriptors > 0 {
+				add(float64(s.view.Descriptors))
+			}
+		}},
+}
+
+var ofWorkers = []family{
+	{prefix + "worker_up", gauge, "worker", "1: the worker of the slot accepts clients",
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Workers {
+				add(truth(s.view.Workers[i].Serves), s.slot(i))
+			}
+		}},
+	{prefix + "worker_start_time_seconds", gauge, "worker", "when its process was started, in s since the epoch",
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Workers {
+				if w := &s.view.Workers[i]; w.PID != 0 {
+					add(seconds(w.BornAt), s.slot(i))
+				}
+			}
+		}},
+	{prefix + "worker_client_connections", gauge, "worker", "clients that it has now",
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Workers {
+				add(float64(s.clients[i]), s.slot(i))
+			}
+		}},
+	{prefix + "worker_connections", gauge, "worker", "connections that it has open now: clients, servers and listeners",
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Workers {
+				add(float64(s.connections[i]), s.slot(i))
+			}
+		}},
+}
+
+var ofProcesses = []family{
+	{prefix + "process_cpu_seconds_total", counter, "process", "CPU time of a process: of the worker of a slot, or of the master. It begins anew with each process, and so with each reload",
+		func(s *scrape, add func(float64, ...string)) {
+			for _, p := range s.processes {
+				add(p.CPU.Seconds(), p.name)
+			}
+		}},
+	{prefix + "process_resident_memory_bytes", gauge, "process", "memory of the machine that it has",
+		func(s *scrape, add func(float64, ...string)) {
+			for _, p := range s.processes {
+				add(float64(p.ResidentBytes), p.name)
+			}
+		}},
+	{prefix + "process_open_descriptors", gauge, "process", "descriptors that it has open; none: the kernel does not tell, being older than 6.2",
+		func(s *scrape, add func(float64, ...string)) {
+			for _, p := range s.processes {
+				if p.Descriptors > 0 {
+					add(float64(p.Descriptors), p.name)
+				}
+			}
+		}},
+}
+
+// serverFamily is a family of which each server has at most one sample. Its labels are those of the server.
+type serverFamily struct {
+	name  string
+	kind  dto.MetricType
+	help  string
+	value func(s *server) (v float64, has bool)
+}
+
+// serverLabels are the labels of whatever is counted of a server.
+const serverLabels = "pool server role"
+
+var ofServers = []serverFamily{
+	{serverPrefix + "live", gauge, "1: the server is in the ring; 0: it is ejected, or was and is probed",
+		func(s *server) (float64, bool) { return truth(s.state == shard.Live), true }},
+	{serverPrefix + "slots", gauge, "slots of its cluster that a node has",
+		func(s *server) (float64, bool) {
+			if s.known == nil || s.place == notPlaced {
+				return 0, false
+			}
+			return float64(s.known.SlotCount()), true
+		}},
+	{serverPrefix + "moved_timestamp_seconds", gauge, "when a server that fails over was last found elsewhere, or a node took its master's place, in s since the epoch; 0: never",
+		func(s *server) (float64, bool) {
+			return s.followed(func(t *link.ServerTopology) float64 { return float64(t.MovedAt) / 1000 })
+		}},
+	{serverPrefix + "switched_timestamp_seconds", gauge, "when the last worker had left the former one; 0: never, or not known",
+		func(s *server) (float64, bool) {
+			return s.followed(func(t *link.ServerTopology) float64 { return float64(t.SwitchedAt) / 1000 })
+		}},
+	{serverPrefix + "epoch", gauge, "of the failover that has led to its present address, as sentinels count them, or of the configuration of a node",
+		func(s *server) (float64, bool) {
+			return s.followed(func(t *link.ServerTopology) float64 { return float64(t.Epoch) })
+		}},
+	{serverPrefix + "stale", gauge, "1: no sentinel, or no node of the cluster, says any more where it is",
+		func(s *server) (float64, bool) {
+			return s.followed(func(t *link.ServerTopology) float64 { return truth(t.Stale) })
+		}},
+	{serverPrefix + "sentinels", gauge, "sentinels that are asked where it is, and count",
+		func(s *server) (float64, bool) {
+			if s.sentinels == nil {
+				return 0, false
+			}
+			return float64(s.sentinels.Asked), true
+		}},
+	{serverPrefix + "sentinels_agreeing", gauge, "of these, those that name its address",
+		func(s *server) (float64, bool) {
+			if s.sentinels == nil {
+				return 0, false
+			}
+			return float64(s.sentinels.Agree), true
+		}},
+}
+
+const (
+	infoName    = serverPrefix + "info"
+	infoHelp    = "always 1: where a server is now"
+	infoLabels  = serverLabels + " address"
+	latencyName = serverPrefix + "response_seconds"
+	latencyHelp = "how long servers took to reply, from when a request was queued for them; not of requests that may wait in the server. The sum is " +
+		"of times that are a sixteenth off at most"
+)
+
+// latencyBounds are the upper bounds of the buckets in µs: powers of two, since the workers' own buckets end there.
+var latencyBounds = [...]int64{64, 128, 256, 512, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18,
+	1 << 20, 1 << 22}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// slot returns the label of a worker.
+func (s *scrape) slot(i int) string { return strconv.Itoa(s.view.Workers[i].Slot) }
+
+func (s *scrape) tally(key string) float64 { return float64(s.view.Tally[key]) }

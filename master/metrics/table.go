@@ -1,0 +1,49 @@
+// All metrics, for the documentation.
+
+package metrics
+
+import (
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// Row describes one metric.
+type Row struct {
+	Name   string
+	Type   string   // counter, gauge, histogram
+	Labels []string // names
+	Help   string
+}
+
+// Table returns all metrics, those of the service first, then those of workers, processes, pools and servers.
+func Table() (rows []Row) {
+	add := func(name string, kind dto.MetricType, labels, help string) {
+		rows = append(rows, Row{name, strings.ToLower(kind.String()), strings.Fields(labels), help})
+	}
+	for i := range ofService {
+		add(ofService[i].name, ofService[i].kind, ofService[i].labels, ofService[i].help)
+	}
+	for _, info := range link.WorkerCounters {
+		add(nameOf(prefix, info), kindOf(info), "", info.Doc)
+	}
+	for _, table := range [][]family{ofWorkers, ofProcesses} {
+		for i := range table {
+			add(table[i].name, table[i].kind, table[i].labels, table[i].help)
+		}
+	}
+	for _, info := range link.PoolCounters {
+		add(nameOf(prefix, info), kindOf(info), "pool", info.Doc)
+	}
+	for _, info := range link.ServerCounters {
+		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, info.Doc)
+	}
+	for i := range ofServers {
+		add(ofServers[i].name, ofServers[i].kind, serverLabels, ofServers[i].help)
+	}
+	add(infoName, gauge, infoLabels, infoHelp)
+	add(latencyName, dto.MetricType_HISTOGRAM, serverLabels, latencyHelp)
+	return rows
+}

@@ -1,0 +1,63 @@
+// What the loop hands out for one scrape.
+
+package metrics
+
+import (
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/totals"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// View is the service at one moment. Nothing in it changes, but the words that the workers count in.
+type View struct {
+	Build       string
+	PID         int // of the master
+	StartedAt   time.Time
+	Ready       bool   // clients are taken
+	Generation  uint64 // the one that serves
+	Counts      *totals.Whole
+	Topology    link.Topology
+	Sentinels   [][]Sentinels // by pool and server; none: the pool has no sentinels
+	Workers     []Worker      // of the generation that serves
+	Retired     int           // workers of earlier generations, which still have clients
+	MemoryLimit int64         // bytes of each worker; 0: none
+	Descriptors int           // that a process may have; 0: not known
+	Tally       map[string]uint64
+	Last        *Handoff // nil: there was none
+
+	Release func() // is called when the memory is not read any more
+}
+
+// Sentinels is how many sentinels are asked where a server is, and how many of these name its address.
+type Sentinels struct{ Asked, Agree int }
+
+// Worker is a slot of the generation that serves.
+type Worker struct {
+	Slot   int
+	PID    int       // 0: there is no process
+	BornAt time.Time // zero: likewise
+	Serves bool
+}
+
+// Handoff is the last reload or upgrade.
+type Handoff struct {
+	At           time.Time
+	Took         time.Duration
+	LongestPause time.Duration // of a client that was moved
+	Done         bool          // it has not failed, and is not under way
+}
+
+// Keys of View.Tally: what a master counts itself, and its successor goes on counting.
+const (
+	ReloadsDone    = "reloads done"
+	ReloadsFailed  = "reloads failed"
+	UpgradesDone   = "upgrades done"
+	UpgradesFailed = "upgrades failed"
+	Moved          = "clients moved"
+	Stragglers     = "stragglers"
+	Closed         = "clients closed"
+	Lost           = "clients lost"
+	MovedBytes     = "bytes moved"
+	Deaths         = "deaths of workers"
+)
