@@ -108,6 +108,10 @@ func (o *Output) Adopt(b *memory.Buffer) {
 
 // Join queues everything that is in other, which is empty then.
 func (o *Output) Join(other *Output) {
+	if other.sent > 0 {
+		first := other.chunks[0]
+		first.B = first.B[:copy(first.B, first.B[other.sent:])]
+	}
 	o.bytes += other.bytes
 	o.chunks = append(o.chunks, other.chunks...)
 	*other = Output{}

@@ -65,7 +65,7 @@ func compareOutput(t *testing.T, seed uint64) {
 	var want bytes.Buffer // queued and not received
 	received := make([]byte, 1<<20)
 	for range 200 {
-		switch random.IntN(6) {
+		switch random.IntN(7) {
 		case 0:
 			b := randomBytes(random)
 			want.Write(b)
@@ -90,6 +90,16 @@ func compareOutput(t *testing.T, seed uint64) {
 			}
 			to.Drop(m)
 			want = *bytes.NewBuffer(slices.Delete(bytes.Clone(want.Bytes()), before, before+n))
+		case 6:
+			var other Output
+			for range random.IntN(3) {
+				other.Append(m, randomBytes(random))
+			}
+			other.Drain(m, random.IntN(other.bytes+1))
+			for _, piece := range other.Pieces(nil) {
+				want.Write(piece)
+			}
+			o.Join(&other)
 		case 4:
 			if o.bytes == 0 {
 				continue
