@@ -40,7 +40,7 @@ type generation struct {
 // is what each worker gets where the configuration leaves it to the master.
 func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, memoryShare int64) *generation {
 	g := &generation{number: number, config: cfg, specFD: -1}
-	base := link.Spec{Generation: number, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare}
+	base := link.Spec{Generation: number, Build: o.Build, ReadBufferBytes: o.ReadBufferBytes, MemoryLimit: memoryShare, Zone: o.Zone}
 	g.specs = cfg.Specs(base, cpus)
 	g.pools = g.specs[0].Pools
 	g.topology = link.StaticTopology(g.pools)

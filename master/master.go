@@ -23,6 +23,7 @@ import (
 type Options struct {
 	ConfigFile      string
 	Workers         int           // 0: as configured there; that too is 0: one per CPU that the process may run on
+	Zone            string        // empty: as configured there
 	StatsAddr       string        // a name or an address
 	StatsPort       int           // 1 to 65535
 	StatsInterval   time.Duration // between summary lines in the log; 0: none

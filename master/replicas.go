@@ -16,8 +16,9 @@ func (m *master) watchReplicas(g *generation) {
 	}
 	g.replicas = map[string]replica.Watching{}
 	for i := range g.pools {
-		if p := &g.pools[i]; p.ReadsReplicas() {
-			g.replicas[p.Name] = m.world.watchReplicas(p, i, g.topology.Pool(p.Name).Servers, g.counters.Shared)
+		p, t := &g.pools[i], g.topology.Pool(g.pools[i].Name)
+		if t != nil && p.ReadsReplicas() {
+			g.replicas[p.Name] = m.world.watchReplicas(p, i, t.Servers, g.counters.Shared)
 		}
 	}
 }

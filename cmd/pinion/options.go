@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 const (
@@ -43,6 +44,8 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "mbuf-size", Aliases: []string{"m"},
 			Usage: "read buffer of a worker in `BYTES`, 512 to 16777216; it has at least 32 KiB (default: 64 KiB)"},
 		workersFlag(),
+		&cli.StringFlag{Name: "zone", EnvVars: []string{"PINION_ZONE"},
+			Usage: "this process is in zone `NAME`, for read_from: nearest (default: as configured)"},
 		&cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
 			Usage: "commands come through the socket `FILE` (default: $" + controlVariable +
 				", $RUNTIME_DIRECTORY/" + controlName + ")"},
@@ -67,10 +70,16 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 		PIDFile:    c.String("pid-file"),
 		Output:     c.String("output"),
 		Control:    controlPath(c, ""),
+		Zone:       c.String("zone"),
 		Build:      version,
 	}
 	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does
 		return o, err
+	}
+	if o.Zone != "" {
+		if err := config.CheckZone(o.Zone); err != nil {
+			return o, usageError("option --zone: " + err.Error())
+		}
 	}
 	if o.StatsPort, err = readPort(c.String("stats-port")); err != nil {
 		return o, err

@@ -170,14 +170,14 @@ func (c *Config) WorkerCount(asked, cpus int) int {
 }
 
 // Specs returns what each worker is told, one Spec for each slot; cpus[slot] is the CPU to pin to, -1 = none. What the
-// file does not know (generation, build, verbosity, the MemoryLimit that auto comes to) is taken from base. Listeners
+// file does not know (generation, build, verbosity, the MemoryLimit that auto comes to) is taken from base, and so is a Zone that stands there. Listeners
 // are left to the master, which alone knows its sockets; Listener.Pool counts the pools in the order of c.Pools.
 func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Slots = len(cpus)
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
 	base.Orphans = c.Global.Orphans
 	base.Coalesce = c.Global.Coalesce
-	base.Zone = c.Global.Zone
+	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
 	if c.Global.MemoryLimit != AutoMemory {
 		base.MemoryLimit = c.Global.MemoryLimit
 	}

@@ -212,7 +212,7 @@ var keys = [...]Key{
 		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz` says that it is about to end, so that load " +
 			"balancers stop sending them; only then the drain begins"},
 	{Name: "zone", Scope: GlobalScope, value: value{set: setZone, get: getZone},
-		Doc: "where this process is, in a word that servers and replicas have, too: with `read_from: nearest` those of the same zone are read first"},
+		Doc: "where this process is, in a word that servers and replicas have, too: with `read_from: nearest` those of the same zone are read first; `--zone NAME`, or `PINION_ZONE` in the environment, comes before it"},
 }
 
 // Keys returns the table: pool keys first, each scope in the order of the documentation.

@@ -277,6 +277,14 @@ func setZone(d *draft, _ *Key, w word) *flaw {
 
 func getZone(d *draft) []string { return unlessEmpty(d.global.Zone) }
 
+// CheckZone returns an error if a text cannot be the name of a zone.
+func CheckZone(text string) error {
+	if f := checkZone(text); f != nil {
+		return fmt.Errorf("%q %s; %s", text, f.message, f.hint)
+	}
+	return nil
+}
+
 // checkZone finds what cannot be the name of a zone.
 func checkZone(text string) *flaw {
 	if text == "" || len(text) > maxZoneBytes || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
