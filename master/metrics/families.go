@@ -200,6 +200,23 @@ var ofServers = []serverFamily{
 		}},
 }
 
+// replicaFamily is a family of which each replica that may be read from has a sample.
+type replicaFamily struct {
+	name  string
+	help  string
+	value func(r *replica) float64
+}
+
+// replicaLabels are the labels of whatever is known of a replica.
+const replicaLabels = "pool server replica"
+
+var ofReplicas = []replicaFamily{
+	{prefix + "replica_fit", "1: the replica was fit to be read from when it was last looked at; only with read_from",
+		func(r *replica) float64 { return truth(r.State == link.ReplicaFit) }},
+	{prefix + "replica_lag_seconds", "by how much its data was behind then",
+		func(r *replica) float64 { return float64(r.Lag) / 1000 }},
+}
+
 const (
 	infoName    = serverPrefix + "info"
 	infoHelp    = "always 1: where a server is now"

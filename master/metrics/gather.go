@@ -98,6 +98,17 @@ func (s *scrape) families() (all []*dto.MetricFamily) {
 		}
 		put(b)
 	}
+	for i := range ofReplicas {
+		f := &ofReplicas[i]
+		b := newBatch(f.name, gauge, f.help, 8)
+		for k := range s.servers {
+			for n := range s.servers[k].replicas {
+				r := &s.servers[k].replicas[n]
+				b.add(r.labels, f.value(r))
+			}
+		}
+		put(b)
+	}
 	put(s.info())
 	if len(s.servers) > 0 {
 		all = append(all, s.latencies())

@@ -20,7 +20,11 @@ import (
 func everything(t testing.TB) *View {
 	follows := link.Pool{Name: "follows", Sentinels: []string{"10.0.0.9:26379"}, Servers: []link.Server{{Name: "a", Network: link.Sentinel, Address: "mymaster", Weight: 1}}}
 	cluster := link.Pool{Name: "cluster", Seeds: []string{"10.0.0.1:7000"}, Servers: link.Places()}
-	c := counted(t, 2, follows, cluster, poolOf("plain", "10.0.0.3:6379"))
+	replicas := poolOf("replicas", "10.0.0.4:6379")
+	replicas.ReadFrom = link.ReadFromReplica
+	replicas.Servers[0].Replicas = []link.ReplicaAddress{{Network: "tcp", Address: "10.0.0.5:6379"}}
+	c := counted(t, 2, follows, cluster, poolOf("plain", "10.0.0.3:6379"), replicas)
+	c.SetReplica(3, 0, 0, 0, link.ReplicaFit, 250)
 	v := viewOf(c)
 	at := func(address string, role link.Role) []link.Endpoint {
 		return []link.Endpoint{{Network: "tcp", Address: address, Role: role}}
@@ -141,6 +145,18 @@ func TestValues(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(all)
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	all := text(t, everything(t))
+	for _, want := range []string{
+		`pinion_replica_fit{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 1`,
+		`pinion_replica_lag_seconds{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 0.25`,
+	} {
+		if !strings.Contains(all, "\n"+want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
 	}
 }
 

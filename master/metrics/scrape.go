@@ -48,9 +48,16 @@ type server struct {
 	follows   bool       // somebody is asked where it is
 	sentinels *Sentinels // nil: none are asked
 	state     shard.State
+	replicas  []replica
 
 	counters  [len(link.ServerCounters)]uint64
 	latencies histogram
+}
+
+// replica is one that is read from if it is fit.
+type replica struct {
+	labels []*dto.LabelPair // the values of replicaLabels
+	totals.Replica
 }
 
 func (s *server) followed(value func(*link.ServerTopology) float64) (float64, bool) {
@@ -154,6 +161,11 @@ func (s *scrape) readServer(i, k int, name string, role link.Role, one server) {
 	one.labels = labels(serverLabels, serving.Pools[i].Name, name, string(role))
 	if one.place == notPlaced {
 		one.state = shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k))).State()
+	}
+	if t := s.view.Topology.Pool(serving.Pools[i].Name); t != nil {
+		for _, r := range serving.Replicas(i, t, t.Server(serving.Pools[i].Servers[k].Name)) {
+			one.replicas = append(one.replicas, replica{labels(replicaLabels, serving.Pools[i].Name, name, r.Address), r})
+		}
 	}
 	var counted totals.Server
 	s.view.Counts.ReadServer(i, k, &counted)

@@ -43,6 +43,9 @@ func Table() (rows []Row) {
 	for i := range ofServers {
 		add(ofServers[i].name, ofServers[i].kind, serverLabels, ofServers[i].help)
 	}
+	for i := range ofReplicas {
+		add(ofReplicas[i].name, gauge, replicaLabels, ofReplicas[i].help)
+	}
 	add(infoName, gauge, infoLabels, infoHelp)
 	add(latencyName, dto.MetricType_HISTOGRAM, serverLabels, latencyHelp)
 	return rows
