@@ -86,13 +86,14 @@ type machine struct {
 	beside         []func() func() // what waits meanwhile
 	childEnded     func(error)
 	replies        []chan admin.Outcome
-	other          func(message, error) // says something as the other master
-	taken          bool                 // the statistics port is in use
-	tight          *limits.Shortage     // of processes and threads
-	followed       func(discover.News)  // the latest follower has found something out
-	led            func(string, error)  // a sentinel has been asked to lead a failover
-	descriptors    int                  // that a process may have
-	sealless       bool                 // there is no descriptor for a specification
+	other          func(message, error)       // says something as the other master
+	taken          bool                       // the statistics port is in use
+	tight          *limits.Shortage           // of processes and threads
+	followed       func(discover.News)        // the latest follower has found something out
+	inZone         func(address, zone string) // a server that is looked at has said where it is
+	led            func(string, error)        // a sentinel has been asked to lead a failover
+	descriptors    int                        // that a process may have
+	sealless       bool                       // there is no descriptor for a specification
 }
 
 func newMachine() *machine {
@@ -490,12 +491,13 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 }
 
 // watchReplicas finds nothing out.
-func (f *machine) watchReplicas(p *link.Pool, index int, servers []link.ServerTopology, _ replica.Words) replica.Watching {
+func (f *machine) watchReplicas(p *link.Pool, index int, servers []link.ServerTopology, _ replica.Words, inZone func(address, zone string)) replica.Watching {
+	f.inZone = inZone
 	show := func(what string, servers []link.ServerTopology) {
 		f.printf("%s replicas of pool %d", what, index)
 		for i := range servers {
 			for _, e := range servers[i].Replicas() {
-				f.printf("  %s: %s", servers[i].Server, e.Address)
+				f.printf("  %s: %s", servers[i].Server, strings.TrimSuffix(e.Address+" in "+e.Zone, " in "))
 			}
 		}
 	}

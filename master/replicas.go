@@ -3,6 +3,8 @@
 package master
 
 import (
+	"slices"
+
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -18,9 +20,53 @@ func (m *master) watchReplicas(g *generation) {
 	for i := range g.pools {
 		p, t := &g.pools[i], g.topology.Pool(g.pools[i].Name)
 		if t != nil && p.ReadsReplicas() {
-			g.replicas[p.Name] = m.world.watchReplicas(p, i, t.Servers, g.counters.Shared)
+			g.replicas[p.Name] = m.world.watchReplicas(p, i, t.Servers, g.counters.Shared, func(address, zone string) {
+				m.world.report(event{then: func() { m.serverInZone(g, p.Name, address, zone) }})
+			})
 		}
 	}
+}
+
+// serverInZone is called when a server of a pool has said where it is. It is the topology that tells the workers; of a pool whose servers are
+// where they are configured, the configuration says that, too.
+func (m *master) serverInZone(g *generation, pool, address, zone string) {
+	t := g.topology.Pool(pool)
+	if t == nil || !t.Discovers {
+		return
+	}
+	servers, news := slices.Clone(t.Servers), false
+	for i := range servers {
+		s := &servers[i]
+		s.Endpoints = slices.Clone(s.Endpoints)
+		for k := range s.Endpoints {
+			if e := &s.Endpoints[k]; e.Address == address && e.Zone != zone {
+				e.Zone, news = zone, true
+			}
+		}
+	}
+	if news {
+		m.relocate(g, link.PoolTopology{Pool: pool, Version: t.Version + 1, Servers: servers})
+	}
+}
+
+// keepZones returns servers with what is known of where they are: those who say which there are do not know.
+func keepZones(servers []link.ServerTopology, before *link.PoolTopology) []link.ServerTopology {
+	zones := map[string]string{}
+	for _, s := range before.Servers {
+		for _, e := range s.Endpoints {
+			zones[e.Address] = e.Zone
+		}
+	}
+	servers = slices.Clone(servers)
+	for i := range servers {
+		servers[i].Endpoints = slices.Clone(servers[i].Endpoints)
+		for k := range servers[i].Endpoints {
+			if e := &servers[i].Endpoints[k]; e.Zone == "" {
+				e.Zone = zones[e.Address]
+			}
+		}
+	}
+	return servers
 }
 
 // relocateReplicas has the replicas of a pool be looked at where they are now.

@@ -18,7 +18,7 @@ func (m *master) relocate(g *generation, p link.PoolTopology) {
 	if before == nil {
 		return
 	}
-	p.Servers = keepSwitched(p.Servers, before)
+	p.Servers = keepZones(keepSwitched(p.Servers, before), before)
 	since := g.switchingSince
 	for _, s := range p.Servers {
 		if was := before.Server(s.Server); was != nil && s.MovedAt > was.MovedAt && (since == 0 || s.MovedAt < since) {

@@ -98,6 +98,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.master.passToNewMaster(p)
 	case "found": // address, epoch [stale or moved] [replica=ADDRESS]…: of the master that is followed
 		f.find(args[0], uint64(number(t, args[1])), args[2:])
+	case "zone": // address, zone: a server that is looked at has said so
+		f.inZone(args[0], args[1])
 	case "nodes": // place=address[:slots]… of the cluster that is followed
 		f.followed(discover.News{Servers: nodes(args)})
 	case "doubts": // slot, pool, server: it is not what the topology says

@@ -27,6 +27,7 @@ const (
 // server is a server that is asked. It belongs to one goroutine.
 type server struct {
 	network, address, password string
+	asksZone                   bool // it is asked, once, where it is
 
 	conn  net.Conn // nil: not connected
 	in    *bufio.Reader
@@ -51,6 +52,9 @@ func (s *server) ask(ctx context.Context, now time.Time) says {
 	if err != nil {
 		answer = says{silent: true}
 	}
+	if answer.zone == "" {
+		answer.zone = s.last.zone
+	}
 	if s.last = answer; !answer.silent && !answer.refuses {
 		s.pause = 0
 		return answer
@@ -72,6 +76,10 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 		if s.password != "" {
 			request = fmt.Sprintf("*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n", len(s.password), s.password) + request
 		}
+	}
+	asksZone := greets && s.asksZone
+	if asksZone {
+		request += "INFO server\r\n"
 	}
 	s.conn.SetDeadline(deadline)
 	if _, err := io.WriteString(s.conn, request); err != nil {
@@ -97,10 +105,30 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 		return answer, nil
 	}
 	text, err := s.bulk(size)
-	if err == nil {
-		answer.read(text)
+	if err != nil {
+		return answer, err
+	}
+	answer.read(text)
+	if asksZone {
+		answer.zone, err = s.zone()
 	}
 	return answer, err
+}
+
+// zone reads the answer to INFO server, in which servers of Valkey say where they are.
+func (s *server) zone() (string, error) {
+	info, err := s.line()
+	size, ok := strings.CutPrefix(info, "$")
+	if err != nil || !ok {
+		return "", err
+	}
+	text, err := s.bulk(size)
+	for line := range strings.Lines(text) {
+		if zone, ok := strings.CutPrefix(line, "availability_zone:"); ok {
+			return strings.TrimSpace(zone), err
+		}
+	}
+	return "", err
 }
 
 func (s *server) connect(ctx context.Context, deadline time.Time) error {

@@ -33,9 +33,10 @@ type says struct {
 	loading bool // it reads its data from disk, or what its primary has sent
 	primary bool // it says that it is one
 	id      string
-	offset  int64 // of a primary: of what it has executed. Of a replica: of what it has executed of that
-	linkUp  bool  // of a replica
-	syncing bool  // of a replica: it is getting all data anew
+	offset  int64  // of a primary: of what it has executed. Of a replica: of what it has executed of that
+	linkUp  bool   // of a replica
+	syncing bool   // of a replica: it is getting all data anew
+	zone    string // where it is; empty: it does not say
 }
 
 // verdict is what is told of a replica.

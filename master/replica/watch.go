@@ -34,16 +34,18 @@ type Watching struct {
 	Stop func()
 }
 
-// Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes.
-func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words) Watching {
-	w := &watch{pool: pool, index: index, words: words, groups: map[primary]*group{}}
+// Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes. Where reads go to what is
+// nearest, it calls inZone, from goroutines of its own, with each server that says where it is.
+func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words, inZone func(address, zone string)) Watching {
+	w := &watch{pool: pool, index: index, words: words, inZone: inZone, groups: map[primary]*group{}}
 	w.locate(servers)
 	return Watching{Locate: w.locate, Stop: w.stop}
 }
 
 type watch struct {
-	pool  *link.Pool
-	index int
+	pool   *link.Pool
+	index  int
+	inZone func(address, zone string)
 
 	mutex   sync.Mutex // for what is below, and for words
 	words   Words
@@ -169,7 +171,7 @@ func (w *watch) begin(p primary) *group {
 	g := &group{judge: judge{limit: w.pool.MaxReplicaLag.Milliseconds()}, members: map[member]*asked{}}
 	g.ctx, g.end = context.WithCancel(context.Background())
 	w.groups[p] = g
-	go w.askPrimary(g, &server{network: p.network, address: p.address, password: w.pool.Password})
+	go w.askPrimary(g, w.newServer(p.network, p.address))
 	return g
 }
 
@@ -181,9 +183,14 @@ func (w *watch) meet(g *group, m member) {
 	go w.askReplica(ctx, g, m, a.now)
 }
 
+func (w *watch) newServer(network, address string) *server {
+	return &server{network: network, address: address, password: w.pool.Password, asksZone: w.pool.ReadFrom == link.ReadFromNearest}
+}
+
 // askPrimary asks the primary and then, whether it has answered or not, has its replicas be asked.
 func (w *watch) askPrimary(g *group, s *server) {
 	defer s.close()
+	zone := ""
 	for pause := rand.N(askSpread); ; pause = askEvery - askSpread/2 + rand.N(askSpread) {
 		select {
 		case <-g.ctx.Done():
@@ -192,6 +199,7 @@ func (w *watch) askPrimary(g *group, s *server) {
 		}
 		at := now()
 		answer := s.ask(g.ctx, time.Now())
+		w.tellZone(s.address, &zone, answer.zone)
 		w.mutex.Lock()
 		g.judge.primarySays(at, answer)
 		for _, a := range g.members {
@@ -206,9 +214,9 @@ func (w *watch) askPrimary(g *group, s *server) {
 
 // askReplica asks a replica whenever it is told to, and writes what the judge says to the answer.
 func (w *watch) askReplica(ctx context.Context, g *group, m member, told <-chan struct{}) {
-	s := &server{network: m.network, address: m.address, password: w.pool.Password}
+	s := w.newServer(m.network, m.address)
 	defer s.close()
-	tag := link.LeaseTag(m.address)
+	tag, zone := link.LeaseTag(m.address), ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -217,12 +225,21 @@ func (w *watch) askReplica(ctx context.Context, g *group, m member, told <-chan 
 		}
 		at := now()
 		answer := s.ask(ctx, time.Now())
+		w.tellZone(s.address, &zone, answer.zone)
 		w.mutex.Lock()
 		if ctx.Err() == nil {
 			v := g.judge.replicaSays(at, now(), answer)
 			w.words.SetReplica(w.index, m.server, m.number, link.NewLease(tag, v.until), v.state, v.lag)
 		}
 		w.mutex.Unlock()
+	}
+}
+
+// tellZone tells where a server is, if that is not what was told last.
+func (w *watch) tellZone(address string, told *string, zone string) {
+	if zone != "" && zone != *told {
+		*told = zone
+		w.inZone(address, zone)
 	}
 }
 

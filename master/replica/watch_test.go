@@ -23,7 +23,7 @@ type fake struct {
 	password string
 	ping     string
 	info     string
-	asked    int
+	server   string // what INFO server answers
 }
 
 func startFake(t *testing.T, info string) *fake {
@@ -63,8 +63,9 @@ func (f *fake) serve(conn net.Conn) {
 		case line == "PING" && known:
 			fmt.Fprint(conn, f.ping+"\r\n")
 		case line == "INFO replication" && known:
-			f.asked++
 			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(f.info), f.info)
+		case line == "INFO server":
+			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(f.server), f.server)
 		case line == "PING", line == "INFO replication":
 			fmt.Fprint(conn, "-NOAUTH Authentication required.\r\n")
 		}
@@ -126,7 +127,7 @@ func TestWatch(t *testing.T) {
 		return []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{}}, s}
 	}
 	b := make(board, 1<<16)
-	w := Watch(pool, 3, at(r), b)
+	w := Watch(pool, 3, at(r), b, noZone(t))
 	got := b.wait("3 1 0", link.ReplicaFit)
 	if !link.LeaseHolds(got.lease, link.LeaseTag(r.path), 0) {
 		t.Errorf("the lease is %#x", got.lease)
@@ -163,7 +164,7 @@ func TestRefusedAndDead(t *testing.T) {
 	dead := link.Endpoint{Network: "unix", Address: filepath.Join(t.TempDir(), "nobody"), Role: link.Replica}
 	pool := &link.Pool{Password: "secret", Servers: []link.Server{{Name: "a"}}}
 	b := make(board, 1<<16)
-	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica), dead}}}, b)
+	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica), dead}}}, b, noZone(t))
 	defer w.Stop()
 	b.wait("0 0 0", link.ReplicaRefuses)
 	b.wait("0 0 1", link.ReplicaSilent)
@@ -171,6 +172,27 @@ func TestRefusedAndDead(t *testing.T) {
 	r.password = "secret"
 	r.mutex.Unlock()
 	b.wait("0 0 0", link.ReplicaFit)
+}
+
+func noZone(t *testing.T) func(address, zone string) {
+	return func(address, zone string) { t.Errorf("%s is said to be in %q", address, zone) }
+}
+
+// Where reads go to what is nearest servers are asked where they are: once.
+func TestZones(t *testing.T) {
+	p, r := startFake(t, primaryAt(100)), startFake(t, replicaAt(100))
+	r.server = "# Server\r\nvalkey_version:8.0.1\r\navailability_zone:eu-1b\r\nconfig_file:\r\n"
+	p.server = "# Server\r\nredis_version:7.0.15\r\n"
+	pool := &link.Pool{ReadFrom: link.ReadFromNearest, Servers: []link.Server{{Name: "a"}}}
+	b, zones := make(board, 1<<16), make(chan string, 10)
+	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica)}}}, b,
+		func(address, zone string) { zones <- address + " " + zone })
+	b.wait("0 0 0", link.ReplicaFit)
+	b.wait("0 0 0", link.ReplicaFit)
+	w.Stop()
+	if got := <-zones; got != r.path+" eu-1b" || len(zones) > 0 {
+		t.Errorf("zones %q, and %d more", got, len(zones))
+	}
 }
 
 func TestGroups(t *testing.T) {
