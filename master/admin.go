@@ -59,7 +59,7 @@ func (m *master) serveAdmin() {
 		m.log.Printf(logfile.Error, "serving the admin socket: %v", err)
 		return
 	}
-	m.admin.server = admin.Serve(l, m.admin.asks, m.done)
+	m.admin.server = admin.Serve(l, m.admin.asks, m.http.pages, m.done)
 	m.watchPaths()
 }
 

@@ -5,6 +5,7 @@ package master
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
@@ -21,7 +22,7 @@ type httpSide struct {
 	next   httpSocket    // of the generation that is to follow, where that has another address
 	server *web.Server   // nil: nobody answers yet, or another master does
 	former []*web.Server // answer nobody new any more; they finish what is under way
-	pages  http.Handler
+	pages  *http.ServeMux
 	asks   chan *web.Ask
 }
 
@@ -148,11 +149,42 @@ func (m *master) finishHTTP() {
 	m.closeHTTPSocket(&m.http.httpSocket)
 }
 
+// lastAnswers is how long a master that leaves answers those who had connected before.
+const lastAnswers = 100 * time.Millisecond
+
+// answerLast answers whoever has connected to a master that leaves, and has not asked it yet: the new one has not got him.
+func (m *master) answerLast() {
+	late := time.NewTimer(lastAnswers)
+	defer late.Stop()
+	for m.masters.leaveAll && m.statistics.clients.Open()+m.openHTTP() > 0 {
+		select {
+		case scrape := <-m.statistics.clients.Scrapes:
+			m.answerScrape(scrape)
+		case a := <-m.http.asks:
+			m.answerWeb(a)
+		case <-time.After(lastAnswers / 50): // some may have what they wanted
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// openHTTP returns how many connections there are to the HTTP address.
+func (m *master) openHTTP() (n int) {
+	for _, s := range m.http.former {
+		n += s.Open()
+	}
+	return n
+}
+
 // answerWeb answers what a handler asks.
 func (m *master) answerWeb(a *web.Ask) {
 	s := web.State{Unready: m.unready()}
 	if a.View {
 		s.View = m.view()
+	}
+	if a.Statistics && m.generations.serving != nil && m.generations.serving.counters != nil {
+		s.Statistics = m.statisticsText()
 	}
 	a.Reply <- s
 }
@@ -160,6 +192,8 @@ func (m *master) answerWeb(a *web.Ask) {
 // unready returns why load balancers should send nobody any more; empty: they should.
 func (m *master) unready() string {
 	switch {
+	case m.masters.leaveAll: // another master serves
+		return ""
 	case m.phase != serving:
 		return m.phase.String()
 	case !m.drainAt.IsZero():

@@ -153,9 +153,10 @@ func run(o Options, w *world, events <-chan event) error {
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
-		statistics: newStatistics(), admin: newAdminSocket(), tally: tally{}, done: make(chan struct{}),
+		admin: newAdminSocket(), tally: tally{}, done: make(chan struct{}),
 	}
 	m.http = newHTTPSide(m.done)
+	m.statistics = newStatistics(m.http.asks, m.done)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
@@ -273,7 +274,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.signal(s)
 		case e := <-events:
 			m.handle(e)
-		case scrape := <-m.statistics.scrapes:
+		case scrape := <-m.statistics.clients.Scrapes:
 			m.answerScrape(scrape)
 		case a := <-m.http.asks:
 			m.answerWeb(a)
@@ -285,6 +286,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.tick()
 		}
 	}
+	m.answerLast()
 }
 
 // finish releases what the process holds. Its workers have ended, or belong to another master.
@@ -313,6 +315,7 @@ func (m *master) finish() error {
 	}
 	m.closeAdmin()
 	m.finishHTTP()
+	m.statistics.http.Close(answerWithin)
 	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}

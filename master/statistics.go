@@ -14,6 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
+	"github.com/pinion-proxy/pinion/master/web"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -21,13 +22,15 @@ import (
 type statistics struct {
 	port    net.Listener // nil: not open, or another master's
 	fd      int          // of the port, inherited and not served yet; -1: none
-	scrapes chan *totals.Scrape
+	clients *totals.Port // those who connect there
+	http    *web.Server  // answers those of them who speak HTTP
 	host    string
 }
 
-func newStatistics() statistics {
+func newStatistics(asks chan<- *web.Ask, done <-chan struct{}) statistics {
 	host, _ := os.Hostname() // without one the statistics have an empty "source", as nutcracker's
-	return statistics{fd: -1, scrapes: make(chan *totals.Scrape), host: host}
+	funnel := web.NewFunnel()
+	return statistics{fd: -1, clients: totals.NewPort(funnel.Put, done), http: web.Serve(funnel, web.StatisticsPages(asks, done)), host: host}
 }
 
 // listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
@@ -58,10 +61,13 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 }
 
 // answerScrape reads the counters now and writes them from another goroutine, so that a slow reader does not delay the loop.
-func (m *master) answerScrape(s *totals.Scrape) {
+func (m *master) answerScrape(s *totals.Scrape) { go s.Answer(m.statisticsText()) }
+
+// statisticsText returns what nutcracker's tools read.
+func (m *master) statisticsText() []byte {
 	now := m.world.now()
 	m.refresh()
-	text := m.generations.serving.counters.AppendJSON(nil, totals.Head{
+	return m.generations.serving.counters.AppendJSON(nil, totals.Head{
 		Source:    m.statistics.host,
 		Version:   m.opts.Build,
 		Uptime:    int64(now.Sub(m.startedAt) / time.Second),
@@ -69,7 +75,6 @@ func (m *master) answerScrape(s *totals.Scrape) {
 		Topology:  &m.generations.serving.topology,
 		Sentinels: m.countSentinels,
 	})
-	go s.Answer(text)
 }
 
 // serveStats begins to answer scrapes of the statistics port.
@@ -83,7 +88,7 @@ func (m *master) serveStats() {
 		m.statistics.fd = -1
 	}
 	if m.statistics.port != nil {
-		go totals.Accept(m.statistics.port, m.statistics.scrapes, m.done)
+		go m.statistics.clients.Accept(m.statistics.port)
 	}
 }
 

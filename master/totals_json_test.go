@@ -121,14 +121,14 @@ func TestStatsSlowReader(t *testing.T) {
 	f.start(t, nil)
 	readers := &pipes{conns: make(chan net.Conn)}
 	defer close(readers.conns)
-	go totals.Accept(readers, f.master.statistics.scrapes, f.master.done)
+	go f.master.statistics.clients.Accept(readers)
 	stuck, stuckEnd := net.Pipe() // unbuffered, so that a write waits for its reader
 	closed := &noticed{Conn: stuck, closed: make(chan struct{})}
 	readers.conns <- closed
-	f.master.answerScrape(<-f.master.statistics.scrapes)
+	f.master.answerScrape(<-f.master.statistics.clients.Scrapes)
 	c, end := net.Pipe()
 	readers.conns <- c
-	f.master.answerScrape(<-f.master.statistics.scrapes)
+	f.master.answerScrape(<-f.master.statistics.clients.Scrapes)
 	text, err := io.ReadAll(end)
 	if err != nil || !json.Valid(text) || text[len(text)-1] != '\n' {
 		t.Errorf("%v in %q", err, text)

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	maxAsks           = 16              // answered at a time; more are refused
-	maxAskConnections = 64              // open at a time; more are closed unanswered
-	maxAskHeaderBytes = 4096            // of a request; the server adds as much again for its own comfort
-	askTimeout        = 2 * time.Second // for a client to send its request, and again to take the answer
+	maxAsks           = 16               // answered at a time; more are refused
+	maxAskConnections = 64               // open at a time; more are closed unanswered
+	maxAskHeaderBytes = 4096             // of a request; the server adds as much again for its own comfort
+	askTimeout        = 2 * time.Second  // for a client to send its request, and again to take the answer
+	othersTimeout     = 10 * time.Second // for an answer of others to be made and taken
 )
 
 // Server is the serving side of the socket. Its goroutines own nothing but their connection: they hand asks to the loop
@@ -29,6 +30,7 @@ type Server struct {
 	server http.Server
 	accept net.Listener
 	asks   chan<- *Ask
+	others *http.ServeMux
 	done   <-chan struct{} // closed when the loop answers no more asks
 	room   chan struct{}   // one element for each ask that is being answered
 	open   atomic.Int32    // connections
@@ -37,8 +39,9 @@ type Server struct {
 
 // Serve answers on l, until Close: it hands what is asked to asks, unless done is closed, which means that the loop takes
 // and answers no more.
-func Serve(l net.Listener, asks chan<- *Ask, done <-chan struct{}) *Server {
-	a := &Server{accept: l, asks: asks, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
+// others answers what it has a pattern for.
+func Serve(l net.Listener, asks chan<- *Ask, others *http.ServeMux, done <-chan struct{}) *Server {
+	a := &Server{accept: l, asks: asks, others: others, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
 	a.server = http.Server{
 		Handler:           http.HandlerFunc(a.answer),
 		ConnState:         a.count,
@@ -89,6 +92,11 @@ func (a *Server) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.path == r.URL.Path })
+	if _, pattern := a.others.Handler(r); i < 0 && pattern != "" {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(othersTimeout))
+		a.others.ServeHTTP(w, r)
+		return
+	}
 	if i < 0 {
 		o := Outcome{Error: fmt.Sprintf("there is no %q here", r.URL.Path)}
 		for i := range endpoints {

@@ -27,6 +27,20 @@ type operator struct {
 	*Server
 }
 
+// others has a page of its own.
+func others() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /other", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "of others") })
+	return mux
+}
+
+func TestOthers(t *testing.T) {
+	c := operate(t).dial("GET /other HTTP/1.0\r\n\r\n")
+	if text, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(text), "of others") {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
 func operate(t *testing.T) *operator {
 	t.Helper()
 	o := &operator{t: t, path: socketPath(t), asks: make(chan *Ask), done: make(chan struct{})}
@@ -34,7 +48,7 @@ func operate(t *testing.T) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Server = Serve(l, o.asks, o.done)
+	o.Server = Serve(l, o.asks, others(), o.done)
 	t.Cleanup(func() { o.Server.Close(0) })
 	return o
 }

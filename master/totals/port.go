@@ -1,4 +1,4 @@
-// The statistics port: whoever connects gets the text, which the loop makes.
+// The statistics port: whoever connects gets the text, which the loop makes, unless he speaks HTTP.
 
 package totals
 
@@ -15,9 +15,25 @@ const (
 	acceptPause   = 100 * time.Millisecond // after an accept that failed, for want of descriptors most likely
 )
 
-// Accept hands connections to the loop, until the listener is closed or the loop is done.
-func Accept(l net.Listener, scrapes chan<- *Scrape, done <-chan struct{}) {
-	room := make(chan struct{}, maxScrapes)
+// Port is the statistics port. It may be accepted from again after its listener was closed.
+type Port struct {
+	Scrapes chan *Scrape // who is to be answered by the loop
+
+	http func(net.Conn)  // gets who speaks HTTP
+	done <-chan struct{} // closed when the loop answers no more
+	room chan struct{}   // an element for each connection
+}
+
+// NewPort returns a port.
+func NewPort(http func(net.Conn), done <-chan struct{}) *Port {
+	return &Port{Scrapes: make(chan *Scrape), http: http, done: done, room: make(chan struct{}, maxScrapes)}
+}
+
+// Open returns how many connections there are.
+func (p *Port) Open() int { return len(p.room) }
+
+// Accept hands connections to the loop, or to http if the client speaks it, until the listener is closed or the loop is done.
+func (p *Port) Accept(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -27,30 +43,37 @@ func Accept(l net.Listener, scrapes chan<- *Scrape, done <-chan struct{}) {
 			select {
 			case <-time.After(acceptPause):
 				continue
-			case <-done:
+			case <-p.done:
 				return
 			}
 		}
 		select {
-		case room <- struct{}{}:
+		case p.room <- struct{}{}:
+			go p.receive(&Scrape{conn: c, room: p.room})
 		default:
 			c.Close()
-			continue
 		}
-		s := &Scrape{conn: c, room: room}
-		select {
-		case scrapes <- s:
-		case <-done:
-			s.close()
-			return
-		}
+	}
+}
+
+// receive finds out what the client wants.
+func (p *Port) receive(s *Scrape) {
+	if s.speaksHTTP() {
+		p.http(&spoken{Conn: s.conn, scrape: s})
+		return
+	}
+	select {
+	case p.Scrapes <- s:
+	case <-p.done:
+		s.close()
 	}
 }
 
 // Scrape is a connection to the statistics port, which makes room for another when it is closed.
 type Scrape struct {
-	conn net.Conn
-	room <-chan struct{}
+	conn  net.Conn
+	room  <-chan struct{}
+	first []byte // what the client has said
 }
 
 func (s *Scrape) close() {
@@ -66,7 +89,7 @@ func (s *Scrape) Answer(text []byte) {
 		return
 	}
 	// Closing with unread input resets the connection and can cost the reader the end of the text, so one that has sent
-	// something, an HTTP request perhaps, is let to close first.
+	// something is let to close first.
 	if tcp, ok := s.conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
 		io.Copy(io.Discard, tcp)
 	}

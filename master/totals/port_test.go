@@ -16,8 +16,13 @@ func TestScrapeLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scrapes, done, ended := make(chan *Scrape), make(chan struct{}), make(chan struct{})
-	go func() { Accept(l, scrapes, done); close(ended) }()
+	done, ended := make(chan struct{}), make(chan struct{})
+	p := NewPort(func(c net.Conn) { t.Errorf("%s speaks HTTP", c.RemoteAddr()) }, done)
+	scrapes := p.Scrapes
+	go func() {
+		p.Accept(l)
+		close(ended)
+	}()
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -86,4 +91,52 @@ func TestScrapeWithRequest(t *testing.T) {
 	if len(room) > 0 {
 		t.Error("there is no room for another scrape")
 	}
+}
+
+// Who begins a request of HTTP within a moment is handed over, with what he has said; everybody else is a scrape.
+func TestWhoSpeaks(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	http, done, ended := make(chan net.Conn), make(chan struct{}), make(chan struct{})
+	p := NewPort(func(c net.Conn) { http <- c }, done)
+	go func() {
+		p.Accept(l)
+		close(ended)
+	}()
+	for _, said := range []string{"", "\n", "stats\r\n", "GET", "G", "GETTING", "GET / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\n\r\n"} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, said); err != nil {
+			t.Fatal(err)
+		}
+		c.(*net.TCPConn).CloseWrite() // nothing more is to be waited for
+		speaks := strings.Contains(said, " ") || said == "GET" || said == "G"
+		select {
+		case s := <-p.Scrapes:
+			if speaks {
+				t.Errorf("%q is no HTTP", said)
+			}
+			s.close()
+		case h := <-http:
+			if !speaks {
+				t.Errorf("%q is HTTP", said)
+			}
+			if got, err := io.ReadAll(h); err != nil || string(got) != said {
+				t.Errorf("got %q, %v, want %q", got, err, said)
+			}
+			h.Close()
+			h.Close() // as servers do
+		}
+		if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Errorf("after %q the connection is still open", said)
+		}
+		c.Close()
+	}
+	close(done)
+	l.Close()
+	<-ended
 }

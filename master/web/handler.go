@@ -13,24 +13,40 @@ import (
 
 // Ask asks the loop for its State.
 type Ask struct {
-	View  bool         // the one of metrics, too
-	Reply chan<- State // has room for one
+	View       bool         // the one of metrics, too
+	Statistics bool         // the text of the statistics, too
+	Reply      chan<- State // has room for one
 }
 
 // State is what the loop says of itself.
 type State struct {
 	Unready string        // why load balancers should send nobody; empty: they should
 	View    *metrics.View // nil: it was not asked for, or nothing serves; otherwise it has to be released
+
+	Statistics []byte // nutcracker's JSON; nil: likewise
 }
 
 // askPatience is how long the loop may take to say anything. It takes a millisecond, unless something is wrong with it.
 const askPatience = 3 * time.Second
 
 // Pages are the handlers. They ask asks, unless done is closed, which means that the loop answers no more.
-func Pages(asks chan<- *Ask, done <-chan struct{}) http.Handler {
+func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	p := &pages{asks, done}
-	mux := http.NewServeMux()
+	mux := p.mux()
 	mux.HandleFunc("GET /{$}", p.index)
+	return mux
+}
+
+// StatisticsPages are those of the statistics port: nutcracker's JSON, and the same as elsewhere.
+func StatisticsPages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
+	p := &pages{asks, done}
+	mux := p.mux()
+	mux.HandleFunc("GET /", p.statistics)
+	return mux
+}
+
+func (p *pages) mux() *http.ServeMux {
+	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", p.metrics)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /readyz", p.readiness)
@@ -42,6 +58,17 @@ type pages struct {
 	done <-chan struct{}
 }
 
+// statistics answers with what tools for nutcracker read.
+func (p *pages) statistics(w http.ResponseWriter, r *http.Request) {
+	state, answered := p.state(r.Context(), Ask{Statistics: true})
+	if !answered || state.Statistics == nil {
+		unavailable(w, noAnswer)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(state.Statistics)
+}
+
 // index says what there is.
 func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "/metrics: for Prometheus\n/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end")
@@ -49,7 +76,7 @@ func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
 
 // metrics answers a scrape.
 func (p *pages) metrics(w http.ResponseWriter, r *http.Request) {
-	state, answered := p.state(r.Context(), true)
+	state, answered := p.state(r.Context(), Ask{View: true})
 	if !answered || state.View == nil {
 		unavailable(w, noAnswer)
 		return
@@ -62,7 +89,7 @@ const noAnswer = "the master does not answer"
 
 // health answers as long as the loop does.
 func (p *pages) health(w http.ResponseWriter, r *http.Request) {
-	if _, answered := p.state(r.Context(), false); !answered {
+	if _, answered := p.state(r.Context(), Ask{}); !answered {
 		unavailable(w, noAnswer)
 		return
 	}
@@ -71,7 +98,7 @@ func (p *pages) health(w http.ResponseWriter, r *http.Request) {
 
 // readiness tells whether load balancers should send clients.
 func (p *pages) readiness(w http.ResponseWriter, r *http.Request) {
-	state, answered := p.state(r.Context(), false)
+	state, answered := p.state(r.Context(), Ask{})
 	switch {
 	case !answered:
 		unavailable(w, noAnswer)
@@ -88,12 +115,13 @@ func unavailable(w http.ResponseWriter, why string) {
 }
 
 // state asks the loop, unless it has ended or the client is gone.
-func (p *pages) state(ctx context.Context, view bool) (s State, answered bool) {
+func (p *pages) state(ctx context.Context, a Ask) (s State, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	reply := make(chan State, 1)
+	a.Reply = reply
 	select {
-	case p.asks <- &Ask{view, reply}:
+	case p.asks <- &a:
 	case <-p.done:
 		return s, false
 	case <-ctx.Done():

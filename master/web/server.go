@@ -58,6 +58,9 @@ func (s *Server) count(c net.Conn, state http.ConnState) {
 	}
 }
 
+// Open returns how many connections there are.
+func (s *Server) Open() int { return int(s.open.Load()) }
+
 // Leave stops accepting connections: another master does that.
 func (s *Server) Leave() { s.accept.Close() }
 

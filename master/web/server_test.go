@@ -117,3 +117,26 @@ func TestMetricsWithoutView(t *testing.T) {
 		t.Errorf("got %d %q", code, text)
 	}
 }
+
+// On the statistics port everything but the pages is nutcracker's JSON.
+func TestStatisticsPages(t *testing.T) {
+	asks, done := make(chan *Ask), make(chan struct{})
+	go func() {
+		a := <-asks
+		a.Reply <- State{Statistics: []byte("{}\n")}
+		close(done)
+	}()
+	f := NewFunnel()
+	s := Serve(f, StatisticsPages(asks, done))
+	defer s.Close(time.Second)
+	here, there := net.Pipe()
+	go f.Put(there)
+	here.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(here, "GET /any HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(here)
+	if err != nil || !strings.HasSuffix(string(text), "\r\n\r\n{}\n") || !strings.Contains(string(text), "application/json") {
+		t.Errorf("got %q, %v", text, err)
+	}
+}

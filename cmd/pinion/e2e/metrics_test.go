@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
 
-// No scrape fails, and no counter goes back, but those of processes, which begin with them.
+// No scrape fails, nor one of the statistics port, whichever way it is asked, and no counter goes back, but those of processes, which begin with them.
 func TestE2EScrapesWhileReplaced(t *testing.T) {
 	t.Parallel()
 	path, err := rig.Binary()
@@ -27,7 +28,8 @@ func TestE2EScrapesWhileReplaced(t *testing.T) {
 	address, at := rig.FreeAddress(t), rig.FreeAddress(t)
 	pool := rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"},
 		Servers: rig.Lines(rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }))}
-	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t))
+	statistics := rig.FreeAddress(t)
+	_, stats, _ := net.SplitHostPort(statistics)
 	p := rig.Start(t, path, "-c", rig.WriteConfig(t, "global:\n  http: "+at+"\n"+rig.Yaml(pool)), "-a", "127.0.0.1", "-s", stats, "--workers", "2")
 	said := func(what string) {
 		t.Helper()
@@ -68,6 +70,11 @@ func TestE2EScrapesWhileReplaced(t *testing.T) {
 				return
 			}
 			scrapes++
+			for by, fetch := range map[string]func(string) (string, error){"raw": rig.Fetch, "by HTTP": func(at string) (string, error) { return fetchHTTP("http://" + at) }} {
+				if text, err := fetch(statistics); err != nil || !json.Valid([]byte(text)) {
+					t.Errorf("statistics %s: got %q, %v", by, text, err)
+				}
+			}
 			for name, now := range countersIn(text) {
 				if now < last[name] {
 					t.Errorf("scrape %d: %s went from %g back to %g", scrapes, name, last[name], now)
