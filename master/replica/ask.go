@@ -51,15 +51,15 @@ func (s *server) ask(ctx context.Context, now time.Time) says {
 	answer, err := s.exchange(ctx, now.Add(patience))
 	if err != nil {
 		answer = says{silent: true}
+		s.close()
 	}
 	if answer.zone == "" {
 		answer.zone = s.last.zone
 	}
-	if s.last = answer; !answer.silent && !answer.refuses {
+	if s.last = answer; s.conn != nil {
 		s.pause = 0
 		return answer
 	}
-	s.close() // one that refuses perhaps lets in who comes anew
 	s.pause = min(max(2*s.pause, leastPause), mostPause)
 	s.next = now.Add(s.pause)
 	return answer
@@ -98,10 +98,13 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 	if err != nil {
 		return answer, err
 	}
-	answer.loading, answer.refuses = strings.HasPrefix(ping, "-LOADING"), strings.HasPrefix(ping, "-NOAUTH")
+	answer.loading = strings.HasPrefix(ping, "-LOADING")
 	size, ok := strings.CutPrefix(info, "$")
 	if !ok {
 		answer.refuses = true
+		if asksZone || strings.HasPrefix(info, "-NO") { // NOAUTH, NOPERM: perhaps it lets in who comes anew. One that is BUSY would not
+			s.close()
+		}
 		return answer, nil
 	}
 	text, err := s.bulk(size)

@@ -83,12 +83,13 @@ func TestE2ESentinels(t *testing.T) {
 		t.Run(scenario.name, func(t *testing.T) {
 			t.Parallel()
 			s := rig.SentinelShard(t, 1)
-			p := sentinelPool(t, s)
+			p := sentinelPool(t, s, "read_from: prefer_replica")
 			clients := oneClientPerWorker(t, p.Proxy)
 			before := s.Current()
 			for _, c := range clients {
 				c.WantDo("+OK\r\n", "SET", "k", "v")
 			}
+			wantReplica(t, clients[0], s.Servers[1-slices.Index(s.Servers, before)], "fit")
 			scenario.fail(p, s, before)
 			after := wantFailover(t, s, clients, before)
 			if before.Ended() {
