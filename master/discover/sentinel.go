@@ -291,11 +291,13 @@ func workingPeers(all []map[string]string) (peers []peer) {
 	return peers
 }
 
-// replicasOf returns where the replicas are of which a sentinel tells.
+// replicasOf returns where the replicas are of which a sentinel tells. It goes on to tell of those that are gone: where there are more than can
+// be read from, they are left out.
 func replicasOf(ctx context.Context, all []map[string]string) []place {
 	replicas := []place{}
 	for _, r := range all {
-		if r["ip"] != "" && r["port"] != "" {
+		gone := strings.Contains(r["flags"], "s_down") || strings.Contains(r["flags"], "disconnected")
+		if r["ip"] != "" && r["port"] != "" && !(gone && len(all) > link.MaxReplicas) {
 			replicas = append(replicas, placeOf(ctx, r["ip"], r["port"]))
 		}
 	}

@@ -324,3 +324,18 @@ func TestLeaders(t *testing.T) {
 		t.Errorf("without the first there are %q", got)
 	}
 }
+
+// A sentinel goes on to tell of replicas that are gone: they take no place from others.
+func TestReplicasThatAreGone(t *testing.T) {
+	var all []map[string]string
+	for i := range link.MaxReplicas + 1 {
+		all = append(all, map[string]string{"ip": "10.0.0.1", "port": strconv.Itoa(i), "flags": "slave"})
+	}
+	all[0]["flags"], all[3]["flags"] = "s_down,slave,disconnected", "slave,disconnected"
+	if n := len(replicasOf(t.Context(), all)); n != link.MaxReplicas-1 {
+		t.Errorf("of nine, of which two are gone, %d are told", n)
+	}
+	if n := len(replicasOf(t.Context(), all[:4])); n != 4 {
+		t.Errorf("of four, of which two are gone, %d are told: they may come back", n)
+	}
+}
