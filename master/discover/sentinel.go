@@ -55,7 +55,7 @@ func options(address string) *redis.Options {
 	}
 }
 
-// dial connects, but not to itself: that means that nobody listens there.
+// dial connects, but not to itself: that means that nobody listens there. What comes is bounded.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: patience}
 	conn, err := d.DialContext(ctx, network, address)
@@ -63,7 +63,10 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 		conn.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	return &bounded{Conn: conn}, nil
 }
 
 // sentinel asks one sentinel, and hears what it publishes. It belongs to one goroutine, but for reached.
