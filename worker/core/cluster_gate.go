@@ -28,6 +28,10 @@ const (
 	redirectsAtOnce = 5
 	redirectPause   = int64(10 * time.Millisecond)
 	calmTime        = int64(50 * time.Millisecond)
+
+	// lastTry is how long before its time is over a request that nodes refuse is sent for the last time: one that is under way then would be
+	// said to have an unknown outcome.
+	lastTry = 2 * redirectPause
 )
 
 var (
@@ -346,10 +350,16 @@ func (cl *cluster) sendOn(q *gateQueue, g *gate, r *request) bool {
 	return false
 }
 
+// isLate tells whether it is too late to send r once more, which a node has refused.
+func (cl *cluster) isLate(r *request) bool {
+	margin := min(lastTry, int64(cl.pool.spec.FailoverWait)/2)
+	return r.state&isRefused != 0 && r.isOverdue(cl.pool.l.now+margin)
+}
+
 // expire answers what has waited for too long, or all, and drops what nobody waits for.
 func (cl *cluster) expire(q *gateQueue, all bool) {
 	p, l := cl.pool, cl.pool.l
-	over := func(r *request) bool { return all || r.owner() == nil || r.isOverdue(l.now) }
+	over := func(r *request) bool { return all || r.owner() == nil || r.isOverdue(l.now) || cl.isLate(r) }
 	for _, w := range [...]*waitList{&q.back, &q.fresh} {
 		for late := w.takeOut(l.memory, over); late != nil; {
 			r := late

@@ -66,7 +66,7 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 	if kind == resp.Moved || !known {
 		cl.tellStale()
 	}
-	if !c.keeps(r) || r.isScript() && !mine {
+	if !c.keeps(r) || r.isScript() && !(mine && c.leadsScript(r, place)) {
 		if kind == resp.Moved && known && !r.isScript() && int(cl.gates[to.Slot].owner) == c.endpoint.server.index {
 			cl.setOwner(to.Slot, place)
 		}
@@ -75,6 +75,9 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 	l, g := cl.pool.l, &cl.gates[slot]
 	if kind == resp.Ask && mine && !g.queue.comesBack() && cl.ask(c, r, place) {
 		return nil, true
+	}
+	if kind == resp.Ask && r.isScript() { // and not to the same node again, see leadsScript
+		return cl.hide(r, reply), false
 	}
 	asked := r.slot < 0
 	q := cl.comeBack(c, r)
@@ -91,6 +94,12 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		q.due = l.now + redirectPause
 	}
 	return nil, true
+}
+
+// leadsScript tells whether r, a script, is sent to where a redirect of its slot leads. The words may be the script's own, after all of its
+// work: sent to another node, once, it is refused there if that is so, and not executed again.
+func (c *conn) leadsScript(r *request, place int) bool {
+	return place != c.endpoint.server.index && r.state&isRefused == 0
 }
 
 // setOwner has a slot be at another node until the next topology.
