@@ -86,6 +86,8 @@ var inCluster = map[string]flaw{
 	"databases":    {message: "a cluster has the database 0 only", hint: "remove databases"},
 	"auto_eject_hosts": {message: "the keys of a node live nowhere else, and its replica takes its place",
 		hint: "remove auto_eject_hosts"},
+	"on_failure": {message: "the keys of a node live nowhere else, and its replica takes its place",
+		hint: "remove on_failure; failover_wait says for how long requests wait for the replica"},
 	"sentinels":         {message: "the nodes of a cluster themselves say who is master", hint: "remove sentinels, or cluster: true"},
 	"sentinel_user":     {message: "no sentinel is asked about a cluster", hint: "remove sentinel_user"},
 	"sentinel_password": {message: "no sentinel is asked about a cluster", hint: "remove sentinel_password"},

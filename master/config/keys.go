@@ -116,6 +116,11 @@ var keys = [...]Key{
 		value: boolean(func(d *draft) *bool { return &d.pool.AutoEjectHosts }),
 		Doc: "leave out a server after `server_failure_limit` failures in a row; its keys move to the others " +
 			"meanwhile"},
+	{Name: "on_failure",
+		value: choice(func(d *draft) *link.OnFailure { return &d.pool.OnFailure }, onFailures[:]),
+		Doc: "the keys of a server that has failed `server_failure_limit` times in a row: `remap` = they live on the others meanwhile, as with " +
+			"`auto_eject_hosts: true` (a cache); `fail_fast` = they stay, and requests for them get an error at once, until a probe succeeds (a " +
+			"store); `hold` = they stay, and requests for them wait by `failover_wait`, by default 5000; without it, what `auto_eject_hosts` says"},
 	{Name: "server_connections", Default: "1",
 		value: number(func(d *draft) *int { return &d.pool.ServerConnections }, 1),
 		Doc:   "connections of each worker to each server"},
@@ -132,7 +137,7 @@ var keys = [...]Key{
 	{Name: "failover_wait", Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.FailoverWait }),
 		Doc: "how long requests wait for a server that is down, until it is back: all that were not sent, and reads whose connection " +
-			"was lost; 0 = not at all, they get an error at once; with `sentinels` or `cluster` the default is 5000"},
+			"was lost; 0 = not at all, they get an error at once; with `sentinels`, `cluster` or `on_failure: hold` the default is 5000"},
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse), redis: true,
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +

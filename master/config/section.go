@@ -161,13 +161,14 @@ func (r *reader) buildPool(s *section) Pool {
 	d.cluster = s.isOfCluster()
 	d.follows = s.has("sentinels") && !d.cluster
 	r.apply(d, s)
-	if (d.follows || d.cluster) && !s.has("failover_wait") {
+	if (d.follows || d.cluster || p.OnFailure == link.OnFailureHold) && !s.has("failover_wait") {
 		p.FailoverWait = longFailoverWait
 	}
 	r.checkComplete(d, s)
 	r.checkIgnored(d)
 	r.checkOutput(d)
 	r.checkDatabases(d)
+	r.checkOnFailure(d)
 	r.checkSentinels(d)
 	r.checkCluster(d)
 	r.checkServers(d)

@@ -34,6 +34,7 @@ var (
 	mgetErrors = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
 	readFroms  = [...]option[link.ReadFrom]{{"master", link.ReadFromMaster}, {"prefer_replica", link.ReadFromPreferReplica},
 		{"replica", link.ReadFromReplica}, {"nearest", link.ReadFromNearest}}
+	onFailures   = [...]option[link.OnFailure]{{"remap", link.OnFailureRemap}, {"fail_fast", link.OnFailureFailFast}, {"hold", link.OnFailureHold}}
 	orphans      = [...]option[link.Orphans]{{"auto", link.OrphansAuto}, {"serve", link.OrphansServe}, {"drain", link.OrphansDrain}}
 	unreachables = [...]option[UnreachableServers]{{"lax", UnreachableLax}, {"strict", UnreachableStrict}}
 )

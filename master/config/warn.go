@@ -85,14 +85,14 @@ func (w *warner) placement(p *Pool) {
 
 func (w *warner) failures(p *Pool) {
 	switch single := len(p.Servers) == 1; {
-	case p.AutoEjectHosts && single:
-		w.warn(p, p.where("auto_eject_hosts"), "ejecting the only server fails every request until it is back",
+	case p.Remaps() && single:
+		w.warn(p, p.where("auto_eject_hosts", "on_failure"), "ejecting the only server fails every request until it is back",
 			"leave out auto_eject_hosts, or add servers")
-	case p.AutoEjectHosts && p.Discovers():
-		w.warn(p, p.where("auto_eject_hosts"), "the keys of a master that fails over move to the others meanwhile, where they are not found",
+	case p.Remaps() && p.Discovers():
+		w.warn(p, p.where("auto_eject_hosts", "on_failure"), "the keys of a master that fails over move to the others meanwhile, where they are not found",
 			"leave out auto_eject_hosts")
-	case p.AutoEjectHosts && p.Timeout == 0:
-		w.warn(p, p.where("auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
+	case p.Ejects() && p.Timeout == 0:
+		w.warn(p, p.where("on_failure", "auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
 			"add timeout, such as 400")
 	case p.Timeout == 0 && !single:
 		w.warn(p, p.where("timeout"), "a server that hangs makes its clients wait for ever, as there is no timeout",

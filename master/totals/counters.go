@@ -109,7 +109,7 @@ func (c *Counters) Inherited() *Sums {
 // serves by this generation yet.
 func (c *Counters) InheritLiveness(others *Sums) {
 	for i := range c.Pools {
-		if !c.Pools[i].AutoEjectHosts {
+		if !c.Pools[i].Ejects() {
 			continue
 		}
 		for k, s := range c.Pools[i].Servers {

@@ -25,7 +25,7 @@ type followed struct {
 func Follow(old, next *Counters) (f Following) {
 	for i := range next.Pools {
 		p := &next.Pools[i]
-		if !p.AutoEjectHosts {
+		if !p.Ejects() {
 			continue
 		}
 		for k := range p.Servers {

@@ -33,7 +33,7 @@ func (l *loop) shareDescriptors(limit int) {
 	l.descriptors.perServer = d.PerServer
 	for e := range l.endpoints {
 		l.descriptors.share(e)
-		if e.pool.spec.AutoEjectHosts {
+		if e.pool.spec.Ejects() {
 			l.descriptors.serverSockets++ // of the prober
 		}
 	}

@@ -3,8 +3,6 @@
 package core
 
 import (
-	"golang.org/x/sys/unix"
-
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/stream"
@@ -33,8 +31,8 @@ func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.S
 
 // connFor returns the connection over which r goes, a request of c or a fragment of one; nil: there is none, and r is answered.
 func (p *pool) connFor(r *request, c *client, server int) *conn {
-	err := error(unix.ECONNREFUSED)
-	if server >= 0 {
+	err := p.errNoServer()
+	if server >= 0 && !p.placement.isDown(server) {
 		t := c.session.tracking
 		if t == nil {
 			return c.serverConn(server)

@@ -28,7 +28,11 @@ func (c *client) info(cmd *resp.Command, b []byte, args []resp.Span, _ int) {
 	answers.Version = c.version()
 	answers.Own = own
 	for i := range p.placement.all {
-		s := p.servers[p.placement.index(i)]
+		at := p.placement.index(i)
+		if at < 0 { // it is ejected, and its keys stay there
+			at = i
+		}
+		s := p.servers[at]
 		if s.liveness().Alive() || !slices.Contains(p.placement.live, true) {
 			answers.Servers = append(answers.Servers, s.spec.Name)
 			p.fanouts.assign(f, i)

@@ -4,6 +4,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/pinion-proxy/pinion/shard"
@@ -18,6 +19,7 @@ type placement struct {
 	servers []*server
 	live    []bool
 	random  bool    // places keys at random: any server has all keys, or none has
+	keepers []bool  // as long as live: all are on the ring, whether they are live or not; nil: those that are live
 	strict  bool    // refuses what needs several servers, unless it places at random
 	epoch   *uint64 // shared: grows with every change of a server's liveness
 	seen    uint64  // the epoch that ring was built for
@@ -54,6 +56,9 @@ func newPlacement(p *pool) (pl placement, err error) {
 		strict:  spec.CrossShard == link.CrossShardRefuse && distribution != shard.Random,
 		epoch:   p.l.shared.Epoch(p.index),
 	}
+	if spec.FailsFast() && !pl.random {
+		pl.keepers = slices.Repeat([]bool{true}, len(p.servers))
+	}
 	pl.rebuild()
 	return pl, nil
 }
@@ -74,10 +79,14 @@ func (pl *placement) size() int {
 	return len(pl.servers)
 }
 
-// index returns the index of the server that one or fixed has returned; negative: there is none at present.
+// index returns the index of the server that one or fixed has returned; negative: there is none at present, or requests for it are to
+// fail at once.
 func (pl *placement) index(server int) int {
 	if pl.ring == nil {
 		return pl.pool.cluster.nodeOf(server)
+	}
+	if server >= 0 && pl.isDown(server) {
+		return -1
 	}
 	return server
 }
@@ -117,6 +126,17 @@ func (pl *placement) all(do func(server int) bool) {
 	}
 }
 
+// isDown tells whether requests for a server, whose keys stay there, fail without being sent.
+func (pl *placement) isDown(server int) bool { return pl.keepers != nil && !pl.live[server] }
+
+// owners tells of each server whether it has keys.
+func (pl *placement) owners() []bool {
+	if pl.keepers != nil {
+		return pl.keepers
+	}
+	return pl.live
+}
+
 // divides tells whether a request for one server is refused if its keys live on several.
 func (pl *placement) divides() bool { return pl.strict && len(pl.servers) > 1 }
 
@@ -135,7 +155,7 @@ func (pl *placement) rebuild() {
 		pl.live[i] = word.Alive()
 		s.awaitRetry(word)
 	}
-	pl.ring.SetLive(pl.live)
+	pl.ring.SetLive(pl.owners())
 	pl.pool.replaced()
 }
 

@@ -4,6 +4,7 @@ package core
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -120,10 +121,16 @@ func (p *pool) deadline() int64 {
 	return p.l.now + p.patience
 }
 
+// errServerDown is why requests fail at once: their keys are on a server that is ejected.
+var errServerDown = errors.New("the server of this key is down")
+
 // errNoServer returns why there is no server for a key at present.
 func (p *pool) errNoServer() error {
 	if p.cluster != nil {
 		return errNoOwner
+	}
+	if p.placement.keepers != nil {
+		return errServerDown
 	}
 	return unix.ECONNREFUSED
 }

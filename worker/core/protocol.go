@@ -121,7 +121,7 @@ func memcacheError(err error) []byte {
 
 // foreignCause words an error for clients. What the server said is only logged: it may name what clients should not know.
 func foreignCause(err error) string {
-	for _, known := range []error{errGarbage, errUnsolicited, errGreeting, errLogin, errMemory, errNoMemory, errReplyMemory} {
+	for _, known := range []error{errGarbage, errUnsolicited, errGreeting, errLogin, errServerDown, errMemory, errNoMemory, errReplyMemory} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

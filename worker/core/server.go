@@ -64,7 +64,7 @@ func (s *server) swap(old, next shard.Liveness) bool {
 // failed is called when requests to the server have failed. since is when the evidence for that begins: the connection, the
 // request, the silence.
 func (s *server) failed(err error, since int64) {
-	if !s.pool.spec.AutoEjectHosts || !s.liveness().Alive() || !s.blame(since) {
+	if !s.pool.spec.Ejects() || !s.liveness().Alive() || !s.blame(since) {
 		return
 	}
 	l := s.pool.l
@@ -78,8 +78,8 @@ func (s *server) failed(err error, since int64) {
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
-			s.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v: %v", s.pool.name, s.spec.Name,
-				s.pool.spec.ServerRetryTimeout, cause(err)))
+			s.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v%s: %v", s.pool.name, s.spec.Name,
+				s.pool.spec.ServerRetryTimeout, s.pool.consequence(), cause(err)))
 		}
 		return
 	}
@@ -102,7 +102,7 @@ func (s *server) blame(since int64) bool {
 
 // succeeded is called when the server has answered a request.
 func (s *server) succeeded() {
-	if !s.pool.spec.AutoEjectHosts {
+	if !s.pool.spec.Ejects() {
 		return
 	}
 	for {

@@ -133,6 +133,14 @@ func (s *server) logLimited(level int, line string) {
 	l.logf(level, "%s", line)
 }
 
+// consequence says what becomes of the keys of an ejected server, unless others have them.
+func (p *pool) consequence() string {
+	if p.placement.keepers != nil {
+		return ", its requests fail at once"
+	}
+	return ""
+}
+
 // count writes "1 client", "2 clients".
 func count(n int, noun string) string {
 	if n != 1 {

@@ -58,7 +58,9 @@ func (s *stage) addPool(options []string) {
 		case "preconnect":
 			p.Preconnect = true
 		case "eject": // after this many failures
-			p.AutoEjectHosts, p.ServerFailureLimit = true, s.number(value)
+			p.AutoEjectHosts, p.ServerFailureLimit = p.OnFailure == "", s.number(value)
+		case "on_failure":
+			p.OnFailure = link.OnFailure(value)
 		case "retry":
 			p.ServerRetryTimeout = s.duration(value)
 		case "network": // of the only server: "sentinel" for one whose address no sentinel has told
@@ -164,7 +166,11 @@ func (s *stage) showMessages(slot int, m *peer) {
 func (s *stage) showPlaces(keys []string) {
 	p := s.workers[0].pools[0]
 	for _, key := range keys {
-		s.printf("%s on %s", key, s.short(p.servers[p.placement.index(p.placement.one(readWord(s.t, key)))].spec.Name))
+		server := "none"
+		if at := p.placement.index(p.placement.one(readWord(s.t, key))); at >= 0 {
+			server = p.servers[at].spec.Name
+		}
+		s.printf("%s on %s", key, s.short(server))
 	}
 }
 

@@ -59,7 +59,7 @@ func Divide(limit, listeners int, pools []Pool) Division {
 func connectionsOf(pools []Pool, most int) (n int) {
 	for i := range pools {
 		each := min(pools[i].ServerConnections, most)
-		if pools[i].AutoEjectHosts {
+		if pools[i].Ejects() {
 			each++
 		}
 		n += each * pools[i].expectedServers()

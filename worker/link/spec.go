@@ -32,6 +32,15 @@ const (
 	CrossShardFirstKey CrossShard = "first_key" // sent whole to the first key's server, as nutcracker does
 )
 
+// OnFailure is what becomes of the keys of a server that has failed.
+type OnFailure string
+
+const (
+	OnFailureRemap    OnFailure = "remap"     // they live on the others meanwhile, as with AutoEjectHosts, which says the same
+	OnFailureFailFast OnFailure = "fail_fast" // they stay, and requests for them fail at once
+	OnFailureHold     OnFailure = "hold"      // they stay, and requests for them wait, see FailoverWait
+)
+
 // MGetErrors is what happens to an MGET of which some servers failed.
 type MGetErrors string
 
@@ -132,8 +141,9 @@ type Pool struct {
 	DB                 int
 	Databases          int // those below it may be selected by clients; ≤ 1: DB alone
 	Preconnect         bool
-	AutoEjectHosts     bool
-	ServerConnections  int // per worker and server, ≥ 1
+	AutoEjectHosts     bool      // keys of a failed server live on the others meanwhile
+	OnFailure          OnFailure `json:",omitempty"` // empty: what AutoEjectHosts says
+	ServerConnections  int       // per worker and server, ≥ 1
 	ServerRetryTimeout time.Duration
 	Dedicated          int // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
@@ -153,6 +163,15 @@ type Pool struct {
 
 // Discovers tells whether others are asked where the pool's servers are.
 func (p *Pool) Discovers() bool { return len(p.Sentinels) > 0 || p.IsCluster() }
+
+// Ejects tells whether failures of servers are counted, so that requests for one that has failed too often are not sent to it.
+func (p *Pool) Ejects() bool { return p.Remaps() || p.FailsFast() }
+
+// Remaps tells whether the keys of an ejected server live on the others.
+func (p *Pool) Remaps() bool { return p.AutoEjectHosts || p.OnFailure == OnFailureRemap }
+
+// FailsFast tells whether requests for an ejected server fail at once, instead of going to another one.
+func (p *Pool) FailsFast() bool { return p.OnFailure == OnFailureFailFast }
 
 // Sentinel is the network of a server that sentinels know: its address is the name by which they do.
 const Sentinel = "sentinel"

@@ -1,0 +1,32 @@
+// What becomes of the keys of a server that has failed: two keys say it, nutcracker's auto_eject_hosts and on_failure.
+
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// checkOnFailure finds two answers to one question, and requests that are to wait for no time at all. What it says, auto_eject_hosts says then, too:
+// earlier builds know only that.
+func (r *reader) checkOnFailure(d *draft) {
+	const key, other, wait = "on_failure", "auto_eject_hosts", "failover_wait"
+	p := d.pool
+	at, given := d.given[key]
+	if !given || d.cluster || slices.Contains(d.wrong, key) || slices.Contains(d.wrong, other) {
+		return
+	}
+	_, both := d.given[other]
+	remaps := p.OnFailure == link.OnFailureRemap
+	switch {
+	case both && p.AutoEjectHosts != remaps:
+		r.report(at, p.Name, flaw{message: fmt.Sprintf("%s is %s, and %s is %t", key, p.OnFailure, other, p.AutoEjectHosts),
+			hint: fmt.Sprintf("remove %s: %s says it all", other, key)})
+	case p.OnFailure == link.OnFailureHold && p.FailoverWait == 0 && !slices.Contains(d.wrong, wait):
+		r.report(at, p.Name, flaw{message: fmt.Sprintf("%s is %s, and %s is 0", key, p.OnFailure, wait),
+			hint: fmt.Sprintf("remove %s, or say for how many ms requests wait", wait)})
+	}
+	p.AutoEjectHosts = remaps
+}
