@@ -76,49 +76,60 @@ func (cl *cluster) isShut(slot int) bool {
 
 // forward is pool.forward for a cluster.
 func (cl *cluster) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
-	to, w := cl.pass(r, c, server)
-	if w != nil {
+	switch to, w := cl.pass(r, c, server); {
+	case w != nil:
 		r.bytes = int32(len(b))
 		w.out.Append(cl.pool.l.memory, b)
 		cl.await(r, w)
-		return
+	case to != nil:
+		to.send(r, b, in)
 	}
-	to.send(r, b, in)
 }
 
 // forwardOutput is pool.forwardOutput for a cluster.
 func (cl *cluster) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
 	m := cl.pool.l.memory
-	to, w := cl.pass(r, c, server)
-	if w != nil {
+	switch to, w := cl.pass(r, c, server); {
+	case w != nil:
 		r.bytes = int32(len(head) + body.Len())
 		w.out.Append(m, head)
 		w.out.Join(body)
 		cl.await(r, w)
-		return
+	case to != nil:
+		to.enqueue(r, len(head)+body.Len())
+		to.stream.Out.Append(m, head)
+		to.stream.Out.Join(body)
+		to.wake()
+	default:
+		body.Drop(m)
 	}
-	to.enqueue(r, len(head)+body.Len())
-	to.stream.Out.Append(m, head)
-	to.stream.Out.Join(body)
-	to.wake()
 }
 
-// pass returns the connection over which r goes, or the list in which it waits.
+// pass returns the connection over which r goes, or the list in which it waits; neither: r is answered.
 func (cl *cluster) pass(r *request, c *client, server int) (to *conn, w *waitList) {
+	if server < firstNode {
+		r.slot = int16(server + 1)
+		if cl.isShut(server) {
+			return nil, &cl.queueOf(server).fresh
+		}
+	}
+	if c.session.tracking != nil {
+		if to = cl.trackedConn(r, c, server); to == nil {
+			return nil, nil
+		}
+	} else {
+		to = c.serverConn(server)
+	}
 	if server >= firstNode {
-		return c.serverConn(server), nil
+		return to, nil
 	}
-	g := &cl.gates[server]
-	r.slot = int16(server + 1)
-	if cl.isShut(server) {
-		return nil, &cl.queueOf(server).fresh
-	}
-	if to = c.serverConn(server); to.isDown() {
+	if to.isDown() {
 		if server != noKey || !cl.takeOtherMaster() {
 			return nil, &cl.queueOf(server).fresh
 		}
 		to = c.serverConn(server)
 	}
+	g := &cl.gates[server]
 	g.node = g.owner
 	g.out++
 	return to, nil
@@ -141,6 +152,7 @@ func (c *conn) isDown() bool { return c.hold != nil && c.hold.down }
 // left is called when r, which has passed a gate, leaves the in queue of its connection.
 func (cl *cluster) left(r *request) {
 	if r.slot < 0 {
+		cl.forgetAsked(r)
 		q := cl.gates[-r.slot-1].queue
 		if q.asked--; q.asked == 0 {
 			cl.hurry()
@@ -312,8 +324,11 @@ func (cl *cluster) release(slot int) {
 				l.answer(r, nil, nil)
 				continue
 			}
-			r.slot = int16(slot + 1)
-			to := r.owner().serverConn(slot)
+			to := cl.connAgain(r)
+			if to == nil {
+				w.out.Drain(l.memory, int(r.bytes))
+				continue
+			}
 			if r.state&(isRefused|isRepeated) == 0 {
 				r.deadline = 0
 			}
@@ -332,6 +347,9 @@ func (cl *cluster) release(slot int) {
 // sendOn tells whether r, the first that waits, can be sent now. Where it cannot, its connection is tried again.
 func (cl *cluster) sendOn(q *gateQueue, g *gate, r *request) bool {
 	l := cl.pool.l
+	if r.owner().session.tracking != nil { // each attempt is over another connection
+		return true
+	}
 	to := r.owner().serverConn(int(r.slot) - 1)
 	if !to.isDown() {
 		return true

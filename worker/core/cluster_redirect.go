@@ -106,6 +106,9 @@ func (c *conn) leadsScript(r *request, place int) bool {
 func (cl *cluster) setOwner(slot, place int) {
 	cl.pool.servers[place].endLeaving()
 	cl.gates[slot].owner = int16(place)
+	if cl.pool.trackers > 0 {
+		cl.pool.invalidateTracked()
+	}
 }
 
 // comesBack tells whether something waits that goes before what a node has just refused; q may be nil.
@@ -188,8 +191,11 @@ func (cl *cluster) comeBackSingly(c *conn, r *request) (q *gateQueue, several bo
 // ask sends r to a node that is about to own its slot, unless that is down.
 func (cl *cluster) ask(c *conn, r *request, place int) bool {
 	l := cl.pool.l
-	to := r.owner().serverConn(firstNode + place)
-	if to.isDown() || r.slot < 0 {
+	if r.slot < 0 {
+		return false
+	}
+	to := cl.connToAsk(r.owner(), place)
+	if to == nil || to.isDown() {
 		return false
 	}
 	if r.state&isRefused == 0 {

@@ -143,7 +143,6 @@ func (cl *cluster) subscriptionRefused(c *conn, r *request, reply []byte) (answe
 		r.state |= inConn
 	}
 	cl.resubscribe(resubscribed{askedSubscription: asked, client: client, r: r}, from)
-	c.giveBackIfDone()
 	return nil, true
 }
 

@@ -85,7 +85,7 @@ type conn struct {
 	preconnecting  bool           // opens before it is needed, see endpoint.notePreconnect
 	meta           metaSupport
 	tentative      bool  // opens for the server check or preconnect: a failure counts against the server only if a request waits
-	hold           *hold // of a shared connection of a pool with failover_wait
+	hold           *hold // in a pool with failover_wait: of a shared connection, and of a cluster of any; else nil
 }
 
 func newConn(e *endpoint, g *greeting) *conn {
@@ -214,7 +214,7 @@ func (c *conn) established() {
 	text := c.greeting.bytes
 	c.steps = c.greeting.steps
 	switch {
-	case c.hold != nil:
+	case c.hold != nil && c.own == nil:
 		step := greetPing
 		if c.meta == metaAwaited {
 			step = greetVersion
@@ -244,7 +244,7 @@ func (c *conn) becomeReady() {
 	c.become(connReady)
 	c.makeUp()
 	c.tentative = false
-	if c.hold != nil {
+	if c.hold != nil && c.own == nil {
 		c.sendHeld()
 	}
 	if c.head == nil {

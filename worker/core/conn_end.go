@@ -57,6 +57,9 @@ func (c *conn) end(err error) {
 	tentative := c.tentative && c.head == nil
 	c.tentative = false
 	client, purposes := c.owner()
+	if c.endpoint.pool.cluster != nil && c.state != connReady && client != nil && !client.tracksBroadcast() {
+		purposes &^= forTracking // nothing was read over it, and there may be many attempts in a row
+	}
 	monitors := purposes&forMonitoring != 0 && c.head == nil
 	c.endpoint.noteAttempt(c, err)
 	rest := c.takeRest()

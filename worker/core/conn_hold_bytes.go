@@ -26,16 +26,17 @@ func (c *conn) copyWritten(first *request) {
 			h.lead.Drain(m, int(r.bytes))
 		}
 	}
-	if at := c.lateAt(); at != math.MaxInt64 && (!c.deadlines.Armed() || at < c.deadlines.Due()) {
+	if at := c.lateAt(); c.own == nil && at != math.MaxInt64 && (!c.deadlines.Armed() || at < c.deadlines.Due()) {
 		c.endpoint.pool.l.timers.Set(&c.deadlines, at)
 	}
 }
 
-// copies tells whether the bytes of r, which is written, are kept. Any request may be sent again that a node of a cluster has refused.
+// copies tells whether the bytes of r, which is written, are kept. Any request may be sent again that a node of a cluster has refused, but
+// for a transaction over a connection of its client's own: what the client watches there guards it.
 func (c *conn) copies(r *request) bool {
 	kept := c.hold.copies.Len() + int(r.bytes)
-	if r.slot != 0 {
-		return kept <= mostCopiedOfNode && r.owner() != nil
+	if c.endpoint.pool.cluster != nil {
+		return r.slot != 0 && kept <= mostCopiedOfNode && r.owner() != nil && !(c.own != nil && r.isTransaction())
 	}
 	return (r.isRepeatable() || r.isRefusable()) && kept <= mostCopied
 }
@@ -49,6 +50,7 @@ func (c *conn) dropCopy(r *request) {
 // rest is what a connection that ends has of the requests in its in queue. Their bytes are taken off it in the order of the queue.
 type rest struct {
 	ready  bool // requests could be written
+	own    bool // the connection was one client's own
 	meta   metaSupport
 	lead   int // bytes of unsent that are written
 	unsent *request
@@ -64,7 +66,7 @@ func (c *conn) takeRest() (x rest) {
 		return x
 	}
 	m := c.endpoint.pool.l.memory
-	x = rest{ready: c.state == connReady, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
+	x = rest{ready: c.state == connReady, own: c.own != nil, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
 	h.lead, h.copies, c.stream.Out = stream.Output{}, stream.Output{}, stream.Output{}
 	if c.lead <= 0 {
 		x.begun.Drop(m)
@@ -92,7 +94,7 @@ func (x *rest) mayWait(r *request) bool {
 	case x.isWhole(r):
 		return r.state&isCopied != 0 && r.isRepeatable()
 	}
-	return !r.isTransaction() || r.slot != 0 || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
+	return !r.isTransaction() || r.slot != 0 && !x.own || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
 }
 
 // pass takes the bytes of r, the next request, off. They go to out, unless that is nil.

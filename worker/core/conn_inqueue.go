@@ -75,7 +75,7 @@ func (c *conn) wake() {
 	if c.state == connReady {
 		return
 	}
-	if c.hold != nil {
+	if c.hold != nil && c.own == nil {
 		c.holdLast()
 		return
 	}

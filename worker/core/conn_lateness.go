@@ -98,7 +98,7 @@ func (c *conn) expire() {
 		c.abandon()
 		return
 	}
-	if c.hold != nil && c.state != connReady {
+	if c.hold != nil && c.own == nil && c.state != connReady {
 		c.awaitServer()
 		return
 	}

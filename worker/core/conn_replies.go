@@ -194,6 +194,9 @@ func (c *conn) pair(reply []byte) error {
 			return nil
 		} else if again {
 			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-sent)]++
+			if c.own != nil && c.state == connReady {
+				c.giveBackIfDone()
+			}
 			return nil
 		}
 	}

@@ -210,6 +210,9 @@ func (e *endpoint) addDedicated(g *greeting) *conn {
 	d := &e.dedicated
 	c := newConn(e, g)
 	c.own = &ownConn{place: len(d.all)}
+	if e.pool.cluster != nil && e.pool.spec.FailoverWait > 0 {
+		c.hold = new(hold)
+	}
 	d.all = append(d.all, c)
 	e.pool.l.memory.Charge(ownConnBytes)
 	return c

@@ -86,9 +86,6 @@ func (c *client) trackingFailure(b []byte, options []resp.Span) (text string) {
 	if t := c.session.tracking; t != nil {
 		before = &t.asked
 	}
-	if c.pool.cluster != nil {
-		return "ERR 'client|tracking' is not supported by pinion in a pool of a Redis Cluster"
-	}
 	if _, text = resp.ParseTracking(b, options, before); text == "" && c.version() != resp.RESP3 {
 		text = resp.TrackingNeedsRESP3
 	}
@@ -124,6 +121,7 @@ func (c *client) trackedEverywhere(reply []byte) {
 	switch {
 	case !resp.IsError(reply):
 		c.changeSession(func(*session) { t.add(request) })
+		c.leaveUnlessTracked()
 	case len(t.requests) == 0:
 		c.stopTracking()
 	}
@@ -254,6 +252,11 @@ func (c *client) lostTracking() {
 	}
 }
 
+// tracksBroadcast tells whether the client tracks with BCAST.
+func (c *client) tracksBroadcast() bool {
+	return c.session.tracking != nil && c.session.tracking.asked.Broadcast
+}
+
 // retrack has the client forget what it has read, and its connections end: the next requests go over others.
 func (c *client) retrack() {
 	if c.session.tracking == nil {
@@ -305,20 +308,29 @@ func (c *client) checkTracking() {
 		return
 	}
 	c.deliverInvalidation([]byte(resp.InvalidateAll), nil)
-	for _, s := range c.pool.servers {
-		own := c.dedicatedTo(s.index)
-		if t.asked.Broadcast && (own == nil || own.own.purposes&forTracking == 0) && c.life == clientOpen {
+	c.leaveUnlessTracked()
+}
+
+// leaveUnlessTracked ends a client with BCAST of which a server does not know that it tracks.
+func (c *client) leaveUnlessTracked() {
+	for i := range c.pool.serversOf(everywhere) {
+		own := c.dedicatedTo(i)
+		if c.session.tracking.asked.Broadcast && (own == nil || own.own.purposes&forTracking == 0) && c.life == clientOpen {
 			c.leave()
+			return
 		}
 	}
 }
 
 // invalidateTracked tells all clients of the pool that track to forget what they have read: keys may live elsewhere now, where
-// nobody knows what was read before.
+// nobody knows what was read before. A cluster may have another master now.
 func (p *pool) invalidateTracked() {
 	for c := range p.l.everyClient {
 		if c.pool == p && c.session.tracking != nil && c.life == clientOpen {
 			c.deliverInvalidation([]byte(resp.InvalidateAll), nil)
+			if p.cluster != nil && !c.moving.inFlight() {
+				c.leaveUnlessTracked()
+			}
 		}
 	}
 }
