@@ -44,6 +44,7 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 	}
 	w.sharedServers(c.Pools)
 	w.flushes(c.Pools)
+	w.circles(c.Pools)
 	w.problems = append(w.problems, c.DescriptorWarnings(workers, descriptors)...)
 	_, warnings := w.problems.split()
 	return warnings

@@ -47,6 +47,10 @@ func TestWarnings(t *testing.T) {
 			`w:4:3: warning: pool "alpha": 4 workers × 1251 server_connections are 5004 connections to each server; ` +
 				`a redis server takes 10000 by default`,
 			poolAlpha + "  redis: true\n  server_connections: 1250\n" + oneServer},
+		{poolAlpha + "  servers:\n  - localhost:22121:1\n", `w:4:5: warning: pool "alpha": server "localhost:22121" is pool "alpha" itself`,
+			poolAlpha + "  servers:\n  - localhost:22122:1\n"},
+		{"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 127.0.0.1:1:1\n", `w:4:5: warning: pool "alpha": server "127.0.0.1:1" is pool "alpha" itself`,
+			"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 192.0.2.1:1:1\n"},
 		{poolAlpha + "  server_connections: 129\n" + oneServer,
 			`w:3:3: warning: pool "alpha": 4 workers × 129 server_connections are 516 connections to each server; ` +
 				`a memcache server takes 1024 by default`,
@@ -104,6 +108,23 @@ func TestWarnings(t *testing.T) {
 		}
 		if got := warnings(t, 4, test.good); got != "" {
 			t.Errorf("got %s, want none of:\n%s", got, test.good)
+		}
+	}
+}
+
+// A pool may be the server of another one, as long as none is its own in the end.
+func TestWarningsOfCircles(t *testing.T) {
+	text := func(last string) string {
+		return "alpha:\n  listen: /tmp/a\n  servers:\n  - /tmp/b:1\nbeta:\n  listen: /tmp/b\n  servers:\n  - " + last + ":1\n"
+	}
+	const round = ` itself: requests go round in circles; give the address of the server behind it`
+	for last, want := range map[string]string{
+		"/tmp/c": "",
+		"/tmp/a": `w:4:5: warning: pool "alpha": server "/tmp/b" is pool "beta"` + round + "\n" + `w:8:5: warning: pool "beta": server "/tmp/a" is pool "alpha"` + round,
+		"/tmp/b": `w:4:5: warning: pool "alpha": server "/tmp/b" is also in pool "beta", line 8; pools that share a server also share its keys` + "\n" + `w:8:5: warning: pool "beta": server "/tmp/b" is pool "beta"` + round,
+	} {
+		if got := warnings(t, 1, text(last)); got != want {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
 		}
 	}
 }
