@@ -42,7 +42,7 @@ func TestStatsAreNutcrackers(t *testing.T) {
 		*g.counters.Worker(slot)[link.CurrConnections] = 1
 	}
 	got := g.counters.AppendJSON(nil, nutcrackerHead)
-	for _, info := range slices.Concat(link.PoolCounters[link.Fragments+1:], link.ServerCounters[link.OutQueueBytes+1:]) { // those behind its own
+	for _, info := range slices.Concat(link.PoolStatistics[link.Fragments+1:], link.ServerCounters[link.OutQueueBytes+1:]) { // those behind its own
 		got = bytes.ReplaceAll(got, fmt.Appendf(nil, ", %q:0", info.Name), nil)
 	}
 	if string(got) != string(want) {
@@ -89,7 +89,7 @@ func TestStatsSumSlots(t *testing.T) {
 	}
 	for pool := range g.pools {
 		in := got[g.pools[pool].Name].(map[string]any)
-		for c, info := range link.PoolCounters {
+		for c, info := range link.PoolStatistics {
 			check(in, info, pool, -1, c)
 		}
 		for server, s := range g.pools[pool].Servers {

@@ -73,8 +73,8 @@ func describeStats(w io.Writer) error {
 		title    string
 		counters []link.CounterInfo
 	}{
-		{"process stats:", link.WorkerCounters[:]},
-		{"pool stats:", link.PoolCounters[:]},
+		{"process stats:", link.WorkerStatistics},
+		{"pool stats:", link.PoolStatistics},
 		{"server stats:", append(link.ServerCounters[:], link.TopologyFields[:]...)},
 	} {
 		fmt.Fprintln(w, group.title)

@@ -122,6 +122,12 @@ var ofWorkers = []family{
 				add(float64(s.connections[i]), s.slot(i))
 			}
 		}},
+	{prefix + "worker_memory_held_bytes", gauge, "worker", "what clients and servers make it hold, of worker_memory_limit_bytes",
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Workers {
+				add(float64(s.held[i]), s.slot(i))
+			}
+		}},
 }
 
 var ofProcesses = []family{
@@ -218,6 +224,11 @@ var ofReplicas = []replicaFamily{
 }
 
 const (
+	commandsName   = prefix + "commands_total"
+	commandsLabels = "pool family"
+	commandsHelp   = "requests of clients, by families of commands: those of Redis are the headings of COMMANDS.md. Pipelined and local ones, and those in transactions, " +
+		"count as others do"
+
 	infoName    = serverPrefix + "info"
 	infoHelp    = "always 1: where a server is now"
 	infoLabels  = serverLabels + " address"

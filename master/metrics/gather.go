@@ -69,18 +69,19 @@ func (s *scrape) families() (all []*dto.MetricFamily) {
 			put(b)
 		}
 	}
-	for i, info := range link.WorkerCounters {
+	for i, info := range link.WorkerStatistics {
 		b := newBatch(nameOf(prefix, info), kindOf(info), info.Doc, 1)
 		b.add(nil, float64(s.worker[i])*scaleOf(info))
 		put(b)
 	}
-	for i, info := range link.PoolCounters {
+	for i, info := range link.PoolCounters[:link.FirstCommandFamily] {
 		b := newBatch(nameOf(prefix, info), kindOf(info), info.Doc, len(s.pools))
 		for k := range s.pools {
 			b.add(s.pools[k].labels, float64(s.pools[k].counters[i])*scaleOf(info))
 		}
 		put(b)
 	}
+	put(s.commands())
 	for i, info := range link.ServerCounters {
 		b := newBatch(nameOf(serverPrefix, info), kindOf(info), info.Doc, len(s.servers))
 		for k := range s.servers {
@@ -121,6 +122,20 @@ func kindOf(info link.CounterInfo) dto.MetricType {
 		return counter
 	}
 	return gauge
+}
+
+// commands are what clients of pools have asked for.
+func (s *scrape) commands() *batch {
+	b := newBatch(commandsName, counter, commandsHelp, len(s.pools)*link.NumCommandFamilies)
+	for i := range s.pools {
+		of := &s.view.Counts.Serving().Pools[i]
+		for family, name := range link.CommandFamilies {
+			if link.CommandFamily(family).Of(of.Protocol) {
+				b.add(labels(commandsLabels, of.Name, name), float64(s.pools[i].counters[link.FirstCommandFamily+family]))
+			}
+		}
+	}
+	return b
 }
 
 // info is where servers are.

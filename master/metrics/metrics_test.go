@@ -114,6 +114,10 @@ func TestValues(t *testing.T) {
 	*c.Server(0, 0, 0)[link.Requests], *c.Server(1, 0, 0)[link.Requests] = 40, 2
 	*c.Server(1, 0, 0)[link.ServerEjectedAt] = 1_800_000_000_250_000
 	*c.Server(1, 1, 0)[link.Held] = 9
+	c.Pools[1].Protocol = link.Redis
+	*c.Pool(0, 1)[link.FirstCommandFamily+int(link.HashCommands)] = 4
+	*c.Pool(1, 0)[link.RefusedCommands] = 2
+	*c.Worker(1)[link.MemoryHeld] = 4096
 	c.Latency(0, 0, 0)[link.LatencyBucket(int64(63*time.Microsecond))] = 2
 	c.Latency(1, 0, 0)[link.LatencyBucket(int64(64*time.Microsecond))] = 1
 	c.Latency(1, 0, 0)[link.LatencyBuckets-1] = 1
@@ -126,6 +130,10 @@ func TestValues(t *testing.T) {
 		`pinion_server_requests_total{pool="alpha",server="10.0.0.1:6379",role="primary"} 42`,
 		`pinion_server_ejected_timestamp_seconds{pool="alpha",server="10.0.0.1:6379",role="primary"} 1.80000000025e+09`,
 		`pinion_server_held_requests{pool="beta",server="b",role="primary"} 9`,
+		`pinion_commands_total{pool="alpha",family="get"} 0`,
+		`pinion_commands_total{pool="beta",family="hashes"} 4`,
+		`pinion_refused_commands_total{pool="alpha"} 2`,
+		`pinion_worker_memory_held_bytes{worker="1"} 4096`,
 		`pinion_server_live{pool="beta",server="b",role="primary"} 1`,
 		`pinion_server_info{pool="beta",server="b",role="primary",address="b"} 1`,
 		`pinion_server_response_seconds_bucket{pool="alpha",server="10.0.0.1:6379",role="primary",le="6.4e-05"} 2`,

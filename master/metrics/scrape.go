@@ -23,6 +23,7 @@ type scrape struct {
 	servers     []server
 	clients     []uint64 // by worker
 	connections []uint64 // likewise
+	held        []uint64 // likewise: bytes
 	processes   []usage
 }
 
@@ -89,6 +90,7 @@ func read(v *View) *scrape {
 	for i := range v.Workers {
 		words := serving.Worker(v.Workers[i].Slot)
 		s.connections = append(s.connections, atomic.LoadUint64(words[link.CurrConnections]))
+		s.held = append(s.held, atomic.LoadUint64(words[link.MemoryHeld]))
 		clients := uint64(0)
 		for k := range serving.Pools {
 			clients += atomic.LoadUint64(serving.PoolCounter(v.Workers[i].Slot, k, link.ClientConnections))

@@ -26,7 +26,7 @@ func Table() (rows []Row) {
 	for i := range ofService {
 		add(ofService[i].name, ofService[i].kind, ofService[i].labels, ofService[i].help)
 	}
-	for _, info := range link.WorkerCounters {
+	for _, info := range link.WorkerStatistics {
 		add(nameOf(prefix, info), kindOf(info), "", info.Doc)
 	}
 	for _, table := range [][]family{ofWorkers, ofProcesses} {
@@ -34,9 +34,10 @@ func Table() (rows []Row) {
 			add(table[i].name, table[i].kind, table[i].labels, table[i].help)
 		}
 	}
-	for _, info := range link.PoolCounters {
+	for _, info := range link.PoolCounters[:link.FirstCommandFamily] {
 		add(nameOf(prefix, info), kindOf(info), "pool", info.Doc)
 	}
+	add(commandsName, counter, commandsLabels, commandsHelp)
 	for _, info := range link.ServerCounters {
 		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, info.Doc)
 	}

@@ -33,7 +33,7 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 	b = append(b, `, "timestamp":`...)
 	b = strconv.AppendInt(b, h.Timestamp, 10)
 	b = append(b, ", "...)
-	b = appendCounters(b, link.WorkerCounters[:], c.SumWorker)
+	b = appendCounters(b, link.WorkerStatistics, c.SumWorker)
 	for pool := range c.Pools {
 		b = append(b, separator(pool)...)
 		b = c.appendPool(b, pool, &h)
@@ -44,7 +44,7 @@ func (c *Counters) AppendJSON(b []byte, h Head) []byte {
 func (c *Counters) appendPool(b []byte, pool int, h *Head) []byte {
 	b = appendString(b, c.Pools[pool].Name)
 	b = append(b, ": {"...)
-	b = appendCounters(b, link.PoolCounters[:], func(counter int) uint64 {
+	b = appendCounters(b, link.PoolStatistics, func(counter int) uint64 {
 		if counter == link.ClientConnections {
 			return c.Clients(pool)
 		}

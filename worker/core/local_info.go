@@ -135,11 +135,11 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 	add("worker", l.spec.Slot)
 	add("workers", l.spec.Slots)
 	add("generation", l.spec.Generation)
-	for i, counter := range link.WorkerCounters {
+	for i, counter := range link.WorkerStatistics {
 		add(counter.Name, l.shared.SumWorker(i))
 	}
 	add("pool", p.name)
-	for i, counter := range link.PoolCounters {
+	for i, counter := range link.PoolStatistics {
 		add(counter.Name, l.shared.SumPool(p.index, i))
 	}
 	for i, s := range p.servers {

@@ -123,6 +123,7 @@ func (l *loop) turn(events []poll.Event) {
 	l.extendDeadlines(now)
 	l.now = now
 	*l.turns++
+	*l.counters[link.MemoryHeld] = uint64(max(l.memory.Held(), 0))
 	l.io.Spent, l.io.Sent = 0, 0
 	l.observe()
 	l.agenda.startTurn()

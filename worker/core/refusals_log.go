@@ -78,6 +78,7 @@ func (r *refusals) more() (text string) {
 func (c *client) noteRefusal(name, reason string) {
 	p := c.pool
 	*p.counters[link.ClientErr]++
+	*p.counters[link.RefusedCommands]++
 	kind := refusalKind{name, reason}
 	if reason == noPassword { // whatever it was
 		kind.name = ""

@@ -148,6 +148,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 // memcacheRequest routes one request by the command table.
 func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.Span) {
 	p := c.pool
+	p.countFamily(familyOfMemcache(r.Cmd))
 	switch r.Cmd.Route {
 	case memcache.Forward:
 		c.forwardKey(b, r, keys[0])

@@ -125,6 +125,7 @@ func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 		c.leave()
 		return
 	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):
+		c.pool.countFamily(link.Stores)
 		return
 	}
 	text, failure := r.AppendText(rt.text[:0])

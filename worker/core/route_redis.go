@@ -209,6 +209,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		return
 	}
 	c.last = cmd.ID + 1
+	c.pool.countCommand(cmd)
 	c.routeRedis(cmd, b, args, count)
 }
 

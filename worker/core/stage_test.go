@@ -187,9 +187,9 @@ func (s *stage) showCounters() {
 		}
 		s.printf("%s", name)
 	}
-	line("worker", link.WorkerCounters[:], shared.SumWorker)
+	line("worker", link.WorkerStatistics, shared.SumWorker)
 	for i, p := range s.workers[0].pools {
-		line(p.name, link.PoolCounters[:], func(k int) uint64 { return shared.SumPool(i, k) })
+		line(p.name, link.PoolStatistics, func(k int) uint64 { return shared.SumPool(i, k) })
 		for j, server := range p.servers {
 			if len(server.primary.conns) == 0 { // a place without a node
 				continue

@@ -24,6 +24,9 @@ type CounterInfo struct {
 const (
 	TotalConnections = iota
 	CurrConnections
+
+	// The statistics do not show what follows: it is for metrics.
+	MemoryHeld
 	numWorkerCounters
 )
 
@@ -31,7 +34,11 @@ const (
 var WorkerCounters = [numWorkerCounters]CounterInfo{
 	TotalConnections: {"total_connections", Counter, "connections opened since the start: clients, servers and listeners"},
 	CurrConnections:  {"curr_connections", Gauge, "connections open now: clients, servers and listeners"},
+	MemoryHeld:       {"memory_held", Gauge, "bytes that clients and servers make the worker hold"},
 }
+
+// WorkerStatistics are those of them that the statistics show.
+var WorkerStatistics = WorkerCounters[:MemoryHeld]
 
 // Counters of a pool.
 const (
@@ -43,7 +50,11 @@ const (
 	Fragments
 	BlockedClients
 	Subscribers
-	numPoolCounters
+
+	// The statistics do not show what follows: it is for metrics.
+	RefusedCommands
+	FirstCommandFamily // and one for each further CommandFamily
+	numPoolCounters    = FirstCommandFamily + NumCommandFamilies
 )
 
 // PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
@@ -56,7 +67,11 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	Fragments:         {"fragments", Counter, "fragments made of multi-key requests"},
 	BlockedClients:    {"blocked_clients", Gauge, "clients whose request waits in a server: BLPOP and its kin"},
 	Subscribers:       {"subscribers", Gauge, "clients that have subscribed to channels or patterns, or had"},
+	RefusedCommands:   {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
 }
+
+// PoolStatistics are those of them that the statistics show.
+var PoolStatistics = PoolCounters[:RefusedCommands]
 
 // Counters of a server.
 const (

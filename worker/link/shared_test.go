@@ -214,8 +214,8 @@ func TestCounterNames(t *testing.T) {
 		infos []CounterInfo
 		want  string
 	}{
-		{WorkerCounters[:], "total_connections curr_connections"},
-		{PoolCounters[:], "client_eof client_err client_connections server_ejects forward_error fragments " +
+		{WorkerStatistics, "total_connections curr_connections"},
+		{PoolStatistics, "client_eof client_err client_connections server_ejects forward_error fragments " +
 			"blocked_clients subscribers"},
 		{ServerCounters[:], "server_eof server_err server_timedout server_connections server_ejected_at requests " +
 			"request_bytes responses response_bytes in_queue in_queue_bytes out_queue out_queue_bytes dedicated_connections blocking_responses held held_bytes held_total held_expired"},

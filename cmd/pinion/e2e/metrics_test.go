@@ -42,7 +42,7 @@ func TestE2EScrapesWhileReplaced(t *testing.T) {
 	}
 	said("is served on")
 
-	stop := make(chan struct{})
+	stop, sets := make(chan struct{}), 0
 	var all sync.WaitGroup
 	all.Go(func() {
 		c := rig.Dial(t, "tcp", address, rig.ReadRESP)
@@ -52,6 +52,7 @@ func TestE2EScrapesWhileReplaced(t *testing.T) {
 				return
 			default:
 				c.WantDo("+OK\r\n", "SET", strconv.Itoa(i%100), "v")
+				sets++
 			}
 		}
 	})
@@ -97,7 +98,8 @@ func TestE2EScrapesWhileReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pinion_generation 4\n", `pinion_handoffs_total{kind="reload",outcome="done"} 2`, `pinion_handoffs_total{kind="upgrade",outcome="done"} 1`} {
+	for _, want := range []string{"pinion_generation 4\n", `pinion_handoffs_total{kind="reload",outcome="done"} 2`, `pinion_handoffs_total{kind="upgrade",outcome="done"} 1`,
+		fmt.Sprintf("pinion_commands_total{pool=\"pool\",family=\"strings\"} %d\n", sets)} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("lacks %q", want)
 		}
