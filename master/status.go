@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // status returns the status of the master, its generations and pools.
@@ -83,7 +84,9 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 			server := g.serverStatus(i, k)
 			server.Name = s.Name
 			server.Address, server.Followed = g.whereIs(&g.pools[i], &s)
-			server.State = stateOf(server.Address, shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k))))
+			word := shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k)))
+			server.State = stateOf(server.Address, word)
+			server.Ejected = ejectedStatus(word, link.Ejection(atomic.LoadUint64(g.counters.Ejection(i, k))), sock.Monotonic()/int64(time.Millisecond))
 			server.Replicas = g.replicaStatus(i, s.Name)
 			p.Servers = append(p.Servers, server)
 		}
@@ -97,6 +100,18 @@ func stateOf(address string, word shard.Liveness) string {
 		return "unknown"
 	}
 	return word.State().String()
+}
+
+// ejectedStatus returns why a server is ejected, at a time in ms of CLOCK_MONOTONIC; nil: it is not.
+func ejectedStatus(word shard.Liveness, e link.Ejection, now int64) *admin.EjectedStatus {
+	if word.Alive() {
+		return nil
+	}
+	s := &admin.EjectedStatus{Since: timeOf(e.Since()), Why: e.Why().String(), Probes: e.Probes()}
+	if at, _ := word.RetryAt(now); word.State() == shard.Ejected {
+		s.NextMS = max(at-now, 0)
+	}
+	return s
 }
 
 // serverStatus returns what is counted of a server.

@@ -3,11 +3,15 @@ package master
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/shard"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // Whoever takes the first pid of the status for that of a worker is right: what serves comes first, and nothing that has
@@ -69,5 +73,24 @@ func TestStatusOfServerThatIsNotFound(t *testing.T) {
 		if got := stateOf(test.address, test.word); got != test.want {
 			t.Errorf("at %q: %q, want %q", test.address, got, test.want)
 		}
+	}
+}
+
+// Who asks learns why a server is ejected, and when it is asked again.
+func TestEjectedStatus(t *testing.T) {
+	const now, since = 5_000, 1_800_000_000_000
+	ejected, _ := shard.Liveness(0).Fail(now, 1, 30_000)
+	word := link.NewEjection(link.TroubleSilent, since).Rejected(link.TroubleLoading)
+	got := ejectedStatus(ejected, word, now+10_000)
+	want := &admin.EjectedStatus{Since: time.UnixMilli(since), Why: "loading its data", NextMS: 20_000}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("it is %+v, want %+v", got, want)
+	}
+	probing, _ := ejected.Claim(now+30_000, 1_000)
+	if got = ejectedStatus(probing, word, now+30_000); got == nil || got.NextMS != 0 {
+		t.Errorf("while it is probed it is %+v", got)
+	}
+	if got = ejectedStatus(0, word, now); got != nil {
+		t.Errorf("once it is live it is %+v", got)
 	}
 }

@@ -83,6 +83,9 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	}
 	w.Flush()
 	for _, s := range p.Servers {
+		if s.Ejected != nil {
+			fmt.Fprintf(out, "  %s is %s\n", s.Name, ejectedFacts(s.Ejected))
+		}
 		if s.Node != nil {
 			fmt.Fprintf(out, "  %s is a %s\n", s.Name, nodeFacts(s.Node))
 		}
@@ -92,6 +95,22 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	}
 	showReplicas(out, p.Servers)
 	showSentinels(out, p.Sentinels)
+}
+
+// ejectedFacts says why a server is ejected.
+func ejectedFacts(e *admin.EjectedStatus) string {
+	facts := "ejected"
+	if !e.Since.IsZero() {
+		facts += " since " + e.Since.Local().Format(statusTime)
+	}
+	facts += ": " + e.Why + "; "
+	if e.Probes > 0 {
+		facts += many(e.Probes, "probe") + " failed; "
+	}
+	if e.NextMS == 0 {
+		return facts + "it is being probed"
+	}
+	return facts + "next probe in " + (time.Duration(e.NextMS) * time.Millisecond).Round(100*time.Millisecond).String()
 }
 
 // showReplicas writes a line for each replica that is read from if it is fit.

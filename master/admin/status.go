@@ -72,6 +72,7 @@ type ServerStatus struct {
 	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
 
+	Ejected  *EjectedStatus  `json:"ejected,omitempty"`  // nil: it is live
 	Followed *FollowedStatus `json:"followed,omitempty"` // nil: no sentinel is asked where the server is
 	Node     *NodeStatus     `json:"node,omitempty"`     // nil: the server is no node of a cluster
 	Replicas []ReplicaStatus `json:"replicas,omitempty"` // of the server, or of a primary of a cluster; left out where all is read from the master
@@ -79,6 +80,14 @@ type ServerStatus struct {
 	P50US  int64 `json:"p50_us"`
 	P99US  int64 `json:"p99_us"`
 	P999US int64 `json:"p99_9_us"`
+}
+
+// EjectedStatus is why a server is ejected.
+type EjectedStatus struct {
+	Since  time.Time `json:"since,omitzero"` // left out: not known
+	Why    string    `json:"why"`            // as last found: refuses connections, no answer in time, closes connections, loading its data, MASTERDOWN, READONLY, refuses what it is asked, cannot be reached, unknown
+	Probes int       `json:"probes"`         // that have failed, 255 at most, but for those that have found it loading
+	NextMS int64     `json:"next_probe_ms"`  // ms until the next one; 0: one is under way or due
 }
 
 // FollowedStatus is what sentinels say of a server that fails over.

@@ -131,6 +131,10 @@ var keys = [...]Key{
 	{Name: "server_retry_timeout", Default: "30000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ServerRetryTimeout }),
 		Doc:   "how long an ejected server is left alone before it is probed, and between probes, which are 100 ms apart at least"},
+	{Name: "server_retry_max", Default: "0", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.pool.ServerRetryMax }),
+		Doc: "the pause between probes doubles with each that fails, from `server_retry_timeout` up to this, less up to a quarter by chance, so " +
+			"that not all Pinions ask at once; 0 = it stays the same"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},

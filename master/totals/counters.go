@@ -65,6 +65,7 @@ func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
 			p.Servers[s.Name] = ServerSums{
 				Network: s.Network, Address: s.Address, Latencies: c.LatencyTotals(i, k, slots),
 				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
+				Ejection: atomic.LoadUint64(c.Ejection(i, k)),
 				Counters: c.ServerTotals(i, k, slots, gauges),
 			}
 		}
@@ -116,6 +117,7 @@ func (c *Counters) InheritLiveness(others *Sums) {
 			old, ok := others.Pools[c.Pools[i].Name].Servers[s.Name]
 			if ok && old.Network == s.Network && old.Address == s.Address {
 				atomic.StoreUint64(c.Liveness(i, k), old.Liveness)
+				atomic.StoreUint64(c.Ejection(i, k), old.Ejection)
 			}
 		}
 		atomic.AddUint64(c.Epoch(i), 1)

@@ -25,7 +25,8 @@ type PoolSums struct {
 type ServerSums struct {
 	Network  string            `json:"network"`
 	Address  string            `json:"address"`
-	Liveness uint64            `json:"liveness"` // shard.Liveness; times in it are of CLOCK_MONOTONIC, which both sides see
+	Liveness uint64            `json:"liveness"`           // shard.Liveness; times in it are of CLOCK_MONOTONIC, which both sides see
+	Ejection uint64            `json:"ejection,omitempty"` // link.Ejection
 	Counters map[string]uint64 `json:"counters"`
 
 	Latencies Latencies `json:"latencies_us,omitempty"`

@@ -17,6 +17,7 @@ type Following struct {
 // followed is a server that the workers of two generations watch, each by a word of their own.
 type followed struct {
 	old, new *uint64 // shard.Liveness
+	was, is  *uint64 // link.Ejection, of the old and the new
 	epoch    *uint64 // of its pool, in the new generation
 	seen     uint64  // what the old word was when the new one was made equal
 }
@@ -29,30 +30,30 @@ func Follow(old, next *Counters) (f Following) {
 			continue
 		}
 		for k := range p.Servers {
-			word := old.livenessOf(p.Name, &p.Servers[k])
-			if word == nil {
+			pool, server, ok := old.find(p.Name, &p.Servers[k])
+			if !ok {
 				continue
 			}
-			own := next.Liveness(i, k)
-			f.servers = append(f.servers, followed{old: word, new: own, epoch: next.Epoch(i), seen: atomic.LoadUint64(own)})
+			word, own := old.Liveness(pool, server), next.Liveness(i, k)
+			f.servers = append(f.servers, followed{old: word, new: own, was: old.Ejection(pool, server), is: next.Ejection(i, k), epoch: next.Epoch(i), seen: atomic.LoadUint64(own)})
 		}
 	}
 	return f
 }
 
-// livenessOf returns the word of a server; nil if the generation does not have it, or has it elsewhere.
-func (c *Counters) livenessOf(pool string, server *link.Server) *uint64 {
+// find returns where a server is in the generation; false if that does not have it, or has it elsewhere.
+func (c *Counters) find(pool string, server *link.Server) (i, k int, ok bool) {
 	for i := range c.Pools {
 		if c.Pools[i].Name != pool {
 			continue
 		}
 		for k, s := range c.Pools[i].Servers {
 			if s.Name == server.Name && s.Network == server.Network && s.Address == server.Address {
-				return c.Liveness(i, k)
+				return i, k, true
 			}
 		}
 	}
-	return nil
+	return 0, 0, false
 }
 
 // CatchUp takes over what the old workers have found out since, unless the new ones have found out something themselves.
@@ -64,6 +65,7 @@ func (f *Following) CatchUp() {
 			continue
 		}
 		if atomic.CompareAndSwapUint64(s.new, s.seen, now) {
+			atomic.StoreUint64(s.is, atomic.LoadUint64(s.was))
 			atomic.AddUint64(s.epoch, 1)
 		}
 		s.seen = now

@@ -109,7 +109,7 @@ func (c *conn) failRequests(queue *request, err error) {
 			*p.counters[link.ForwardError]++
 		}
 		if r.errand != nil {
-			r.errand.notSent = isOwnTrouble(err)
+			r.errand.notSent, r.errand.failure = isOwnTrouble(err), err
 		}
 		if r.state&isSubscription != 0 && p.cluster != nil && p.cluster.subscriptionLost(c, r, err) {
 			continue

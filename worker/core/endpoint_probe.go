@@ -4,8 +4,14 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -69,10 +75,7 @@ func (p *probe) end(reply []byte) {
 	l := s.pool.l
 	s.primary.prober.retire()
 	if !isServing(s.pool.spec.Protocol, reply) {
-		pause := max(s.pool.spec.ServerRetryTimeout, probePause)
-		if p.notSent {
-			pause = min(pause, probeAgain)
-		}
+		pause := p.reject(reply)
 		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())
 		s.swap(p.word, next)
 		s.awaitRetry(s.liveness())
@@ -81,8 +84,84 @@ func (p *probe) end(reply []byte) {
 	if s.swap(p.word, p.word.Readmit()) {
 		s.primary.trouble = ""
 		s.pool.placement.publish()
-		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted", s.pool.name, s.spec.Name))
+		but := ""
+		if isMisconfigured(reply) {
+			but = ", but takes no writes: " + trimmed(reply)
+		}
+		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted%s", s.pool.name, s.spec.Name, but))
 	}
+}
+
+// reject notes that the probe has failed, and returns after which pause the next one is due. What fails for this host's own fault says
+// nothing about the server.
+func (p *probe) reject(reply []byte) time.Duration {
+	s := p.server
+	if p.notSent {
+		return min(max(s.pool.spec.ServerRetryTimeout, probePause), probeAgain)
+	}
+	before := link.Ejection(loadWord(s.ejection))
+	err := p.failure
+	if err == nil {
+		err = &refusal{bytes.Clone(reply)}
+	}
+	after := before.Rejected(troubleOf(err))
+	if loadWord(s.word) == uint64(p.word) { // else another worker has claimed it meanwhile
+		atomic.StoreUint64(s.ejection, uint64(after))
+	}
+	pause := s.retryPause(after.Probes())
+	if p.failure == nil && (after.Why() != before.Why() || after.Probes() == 1) {
+		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q stays ejected: %s", s.pool.name, s.spec.Name, trimmed(reply)))
+	}
+	return pause
+}
+
+// retryPause returns how long a server is left alone that so many probes in a row have found not to work.
+func (s *server) retryPause(probes int) time.Duration {
+	pause := max(s.pool.spec.ServerRetryTimeout, probePause)
+	most := s.pool.spec.ServerRetryMax
+	if most <= pause {
+		return pause
+	}
+	for ; probes > 0 && pause < most; probes-- {
+		pause *= 2
+	}
+	pause = min(pause, most)
+	h := fnv.New32a()
+	fmt.Fprint(h, s.spec.Name, s.pool.l.now)
+	return pause - pause/4*time.Duration(h.Sum32()>>16)/(1<<16)
+}
+
+// troubleOf returns what an error of a server connection says about the server.
+func troubleOf(err error) link.Trouble {
+	var r *refusal
+	switch {
+	case errors.As(err, &r):
+		for _, said := range []struct {
+			prefix string
+			is     link.Trouble
+		}{{"-LOADING ", link.TroubleLoading}, {"-MASTERDOWN ", link.TroubleMasterDown}, {"-READONLY ", link.TroubleReadOnly}} {
+			if bytes.HasPrefix(r.reply, []byte(said.prefix)) {
+				return said.is
+			}
+		}
+		return link.TroubleRefuses
+	case err == unix.ECONNREFUSED, err == unix.ENOENT:
+		return link.TroubleRefused
+	case err == unix.ETIMEDOUT:
+		return link.TroubleSilent
+	case err == io.EOF, err == unix.ECONNRESET, err == unix.EPIPE:
+		return link.TroubleClosed
+	}
+	return link.TroubleUnreached
+}
+
+// isMisconfigured tells whether a server says that it takes no writes since it cannot save them. It serves reads, which a store has
+// nowhere else and a cache would have to fill again.
+func isMisconfigured(reply []byte) bool { return bytes.HasPrefix(reply, []byte("-MISCONF ")) }
+
+// trimmed returns an error reply for the log.
+func trimmed(reply []byte) string {
+	return fmt.Sprintf("%.200s", bytes.TrimRight(bytes.TrimPrefix(reply, []byte("-")), "\r\n"))
 }
 
 // isServing tells whether a reply to a probe comes from a server that can process requests. One that only asks for a password
@@ -91,5 +170,5 @@ func isServing(protocol link.Protocol, reply []byte) bool {
 	if protocol == link.Memcache {
 		return bytes.HasPrefix(reply, []byte("VERSION "))
 	}
-	return bytes.HasPrefix(reply, []byte("+PONG")) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
+	return bytes.HasPrefix(reply, []byte("+PONG")) || isMisconfigured(reply) || bytes.HasPrefix(reply, []byte("-NOAUTH")) || bytes.HasPrefix(reply, []byte("-NOPERM"))
 }

@@ -88,6 +88,7 @@ func (r *request) setForm(f memcache.ReplyForm) {
 type errand struct {
 	answered func(reply []byte) // is called with the server's reply, or with the error that stands for none
 	notSent  bool               // it never reached the server, for this host's own fault
+	failure  error              // why there is no reply; nil: there is one
 }
 
 const requestBytes = int(unsafe.Sizeof(request{}))

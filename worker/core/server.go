@@ -26,6 +26,7 @@ type server struct {
 	counters link.ServerWords // shared: written here only
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted
+	ejection *uint64          // shared: the link.Ejection
 	retry    timer.Timer      // of an ejection
 	probe    *probe           // the last one of this worker
 	logState serverLog
@@ -42,6 +43,7 @@ func newServer(p *pool, index int) *server {
 		counters: p.l.shared.Server(p.l.spec.Slot, p.index, index),
 		word:     p.l.shared.Liveness(p.index, index),
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
+		ejection: p.l.shared.Ejection(p.index, index),
 	}
 	s.logState.timer.Fire = s.logPending
 	s.retry.Fire = s.tryRetry
@@ -75,6 +77,7 @@ func (s *server) failed(err error, since int64) {
 			continue
 		}
 		if ejected {
+			atomic.StoreUint64(s.ejection, uint64(link.NewEjection(troubleOf(err), time.Now().UnixMilli())))
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()

@@ -4,7 +4,8 @@
 //	header │ per pool: epoch, liveness of each server │ per slot: worker, per pool: pool counters, per server: counters, latencies
 //	       │ per slot: signs of life, see pulse.go │ per slot: clients that have moved, see moved.go
 //	       │ per server: when it last failed, see blame.go │ per slot: where servers were found, see found.go
-//	       │ per slot: later counters │ per server: leases of replicas, see replica.go │ directory
+//	       │ per slot: later counters │ per server: leases of replicas, see replica.go
+//	       │ per server: why it is ejected, see ejection.go │ directory
 //
 // The first two lines are where builds without a directory look for them, so they stay as they are. A counter that is
 // added to the tables of counter.go gets a word on the third by itself.
@@ -68,6 +69,7 @@ func newLayout(servers []int, slots int) *layout {
 	l.later = l.end
 	l.layCounters(without(WorkerCounters[:], firstOfWorker), without(PoolCounters[:], firstOfPool), without(ServerCounters[:], firstOfServer), nil)
 	l.layReplicas()
+	l.layEjections()
 	return l
 }
 

@@ -145,7 +145,8 @@ type Pool struct {
 	OnFailure          OnFailure `json:",omitempty"` // empty: what AutoEjectHosts says
 	ServerConnections  int       // per worker and server, ≥ 1
 	ServerRetryTimeout time.Duration
-	Dedicated          int // connections of a server that belong to one client each, over all workers
+	ServerRetryMax     time.Duration `json:",omitempty"` // the pause between probes doubles up to this; at most ServerRetryTimeout: it does not
+	Dedicated          int           // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
 	FailoverWait       time.Duration // for how long requests wait for a server that is down
 	CrossShard         CrossShard

@@ -1,0 +1,83 @@
+// Why each server is ejected, since when, and how often it was probed in vain, for all workers and for the status: what its liveness
+// word has no room for.
+
+package link
+
+// Trouble is why a server is ejected, as the last request or probe has found it.
+type Trouble uint8
+
+// The numbers are in memory that other builds read: each stays what it is.
+const (
+	TroubleUnknown    Trouble = 0
+	TroubleRefused    Trouble = 1 // nobody listens
+	TroubleSilent     Trouble = 2 // no answer within the timeout
+	TroubleClosed     Trouble = 3 // it closes connections
+	TroubleLoading    Trouble = 4
+	TroubleMasterDown Trouble = 5 // it is a replica without its master that serves no stale data
+	TroubleReadOnly   Trouble = 6 // it is a replica
+	TroubleRefuses    Trouble = 7 // it refuses, in other words
+	TroubleUnreached  Trouble = 8 // it cannot be reached otherwise
+)
+
+var troubles = [...]string{
+	TroubleUnknown: "unknown", TroubleRefused: "refuses connections", TroubleSilent: "no answer in time", TroubleClosed: "closes connections",
+	TroubleLoading: "loading its data", TroubleMasterDown: "MASTERDOWN", TroubleReadOnly: "READONLY", TroubleRefuses: "refuses what it is asked",
+	TroubleUnreached: "cannot be reached",
+}
+
+// String returns a few words; those of TroubleUnknown for numbers of later builds.
+func (t Trouble) String() string {
+	if int(t) >= len(troubles) {
+		t = TroubleUnknown
+	}
+	return troubles[t]
+}
+
+// Ejection is what the word says: in the upper 8 bits why, in the next 8 how many probes have failed, in the lower 48 the ms since the
+// epoch since when. 0: the server was not ejected, or nothing is known of it. It means nothing while the server is live.
+type Ejection uint64
+
+const (
+	ejectionWhyShift    = 56
+	ejectionProbesShift = 48
+	ejectionMostProbes  = 255
+	ejectionSinceMask   = 1<<ejectionProbesShift - 1
+)
+
+// NewEjection returns the word of a server that is ejected since so many ms since the epoch.
+func NewEjection(why Trouble, since int64) Ejection {
+	return Ejection(why)<<ejectionWhyShift | Ejection(max(since, 0))&ejectionSinceMask
+}
+
+// Why returns why the server is ejected.
+func (e Ejection) Why() Trouble { return Trouble(e >> ejectionWhyShift) }
+
+// Probes returns how many probes in a row have failed, 255 at most. Those that have found the server loading are not among them.
+func (e Ejection) Probes() int { return int(e>>ejectionProbesShift) & ejectionMostProbes }
+
+// Since returns since when the server is ejected, in ms since the epoch; 0: not known.
+func (e Ejection) Since() int64 { return int64(e & ejectionSinceMask) }
+
+// Rejected returns the word after a probe that has found out why. A server that loads its data lives, and will be done.
+func (e Ejection) Rejected(why Trouble) Ejection {
+	probes := e.Probes()
+	if why != TroubleLoading {
+		probes = min(probes+1, ejectionMostProbes)
+	}
+	return NewEjection(why, e.Since()) | Ejection(probes)<<ejectionProbesShift
+}
+
+// layEjections places the words: those of all workers, which write them seldom.
+func (l *layout) layEjections() {
+	var servers []int
+	words := 0
+	for _, n := range l.Servers {
+		servers = append(servers, words)
+		words += n
+	}
+	l.add(block{Of: ofServer, Words: states("ejection"), First: l.end, Pools: servers, PerServer: 1})
+	l.end += roundUp(words)
+}
+
+// Ejection is the word of a server. Whoever ejects or probes it writes the word, with atomic stores.
+func (s *Shared) Ejection(pool, server int) *uint64 { return s.own(s.ejection, 0, pool, server) }
