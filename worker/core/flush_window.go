@@ -15,7 +15,7 @@ import (
 //
 // Whether that pays, and for how long, is found by trying: sleeps go on while they gather something, become longer while
 // they gather little and shorter when they gather enough, since then peers may have run out of work. With few clients
-// waiting, or with turns that are full by themselves, there is none. Loop only.
+// waiting lately, or with turns that are full by themselves, there is none. Loop only.
 type window struct {
 	most  time.Duration // coalesce_us; 0 = off
 	width time.Duration // of the next sleep; leastWidth ≤ width ≤ most, unless most is less or no sleep was tried
@@ -25,7 +25,7 @@ type window struct {
 }
 
 const (
-	leastBusy  = 8                     // clients that wait, up to which nothing is held up
+	leastCrowd = 8                     // clients that waited lately, up to which nothing is held up
 	leastWidth = 20 * time.Microsecond // a shorter sleep costs more than it gathers
 	leastGain  = 2                     // events that a sleep must gather to pay
 	mostTrust  = 16                    // after so many sleeps in vain there is none
@@ -34,10 +34,11 @@ const (
 	crowdScale = 64                    // the crowd forgets its peak with this time constant, in turns
 )
 
-// sleep returns how long to sleep after a turn that has handled so many events; busy clients wait.
+// sleep returns how long to sleep after a turn that has handled so many events; busy clients wait. How many wait just now says
+// little: of a crowd that the loop is ahead of, most are about to ask again.
 func (w *window) sleep(events, busy int) time.Duration {
 	w.crowd = max(w.crowd-w.crowd/crowdScale, busy*crowdScale)
-	if w.most == 0 || busy <= leastBusy || events >= w.enough() {
+	if w.most == 0 || w.crowd <= leastCrowd*crowdScale || events >= w.enough() {
 		return 0
 	}
 	if w.trust == 0 {

@@ -33,8 +33,8 @@ func trusting(t *testing.T) window {
 func TestWindowLeavesFewAlone(t *testing.T) {
 	few, off := window{most: testMost, trust: mostTrust}, window{trust: mostTrust}
 	for range 10 * tryEvery {
-		if d := few.sleep(1, leastBusy); d != 0 {
-			t.Fatalf("%d clients are held up for %v", leastBusy, d)
+		if d := few.sleep(1, leastCrowd); d != 0 {
+			t.Fatalf("%d clients are held up for %v", leastCrowd, d)
 		}
 		if d := off.sleep(1, 100); d != 0 {
 			t.Fatalf("the window is off and sleeps %v", d)
@@ -128,5 +128,19 @@ func TestWindowForgetsTheCrowd(t *testing.T) {
 	}
 	if got := w.enough(); got > 12/2 {
 		t.Errorf("%d events are enough for 12 clients", got)
+	}
+}
+
+// A crowd is one although few of it wait at the end of a turn; when it has gone, those who are left are not held up for it.
+func TestWindowHoldsUpACrowdOfWhichFewWait(t *testing.T) {
+	w := trusting(t)
+	if w.sleep(2, leastCrowd/2) == 0 {
+		t.Error("a turn that has answered most of a crowd is not followed by a sleep")
+	}
+	for range 5 * crowdScale {
+		w.sleep(2, leastCrowd/2)
+	}
+	if d := w.sleep(2, leastCrowd/2); d != 0 {
+		t.Errorf("a few clients are held up for %v long after the crowd", d)
 	}
 }
