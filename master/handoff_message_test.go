@@ -35,6 +35,11 @@ func TestWordsAboutSockets(t *testing.T) {
 				`"spot":{"device":1,"inode":2}}]}`,
 		},
 		{message{Kind: messagePrepared, Slots: 2}, `{"kind":"prepared","slots":2}`},
+		{
+			message{Kind: messageSockets, HTTP: &socketName{Name: "http", Network: "tcp", Address: "127.0.0.1:22223"}, More: true},
+			`{"kind":"sockets","more":true,"http":{"name":"http","network":"tcp","address":"127.0.0.1:22223"}}`,
+		},
+		{message{Kind: messageAgreed, Tally: tally{"deaths of workers": 2}}, `{"kind":"agreed","tally":{"deaths of workers":2}}`},
 	} {
 		text, err := appendMessage(nil, test.word)
 		if err != nil || string(text) != test.text {

@@ -168,6 +168,15 @@ func afterAttributes(reply []byte) []byte {
 // IsError reports whether a reply is an error, of RESP2 or a bulk error of RESP3.
 func IsError(reply []byte) bool { return len(reply) > 0 && (reply[0] == '-' || reply[0] == '!') }
 
+// ErrorText returns what an error reply says, without what says how long that is.
+func ErrorText(reply []byte) []byte {
+	if reply[0] == '!' {
+		_, reply, _ = bytes.Cut(reply, []byte("\n"))
+		return reply
+	}
+	return reply[1:]
+}
+
 // IsPush reports whether what looks like a reply is a message that belongs to no request. RESP3 lets servers send them at
 // any time between replies.
 func IsPush(reply []byte) bool { return len(reply) > 0 && reply[0] == '>' }

@@ -229,6 +229,10 @@ const (
 	commandsHelp   = "requests of clients, by families of commands: those of Redis are the headings of COMMANDS.md. Pipelined and local ones, and those in transactions, " +
 		"count as others do"
 
+	errorsName   = prefix + "error_replies_total"
+	errorsLabels = "pool error"
+	errorsHelp   = "replies of servers that are errors, by their first word; other: by none of those that are told apart"
+
 	infoName    = serverPrefix + "info"
 	infoHelp    = "always 1: where a server is now"
 	infoLabels  = serverLabels + " address"

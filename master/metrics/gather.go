@@ -82,6 +82,7 @@ func (s *scrape) families() (all []*dto.MetricFamily) {
 		put(b)
 	}
 	put(s.commands())
+	put(s.errors())
 	for i, info := range link.ServerCounters {
 		b := newBatch(nameOf(serverPrefix, info), kindOf(info), info.Doc, len(s.servers))
 		for k := range s.servers {
@@ -132,6 +133,20 @@ func (s *scrape) commands() *batch {
 		for family, name := range link.CommandFamilies {
 			if link.CommandFamily(family).Of(of.Protocol) {
 				b.add(labels(commandsLabels, of.Name, name), float64(s.pools[i].counters[link.FirstCommandFamily+family]))
+			}
+		}
+	}
+	return b
+}
+
+// errors are what servers of pools have answered with.
+func (s *scrape) errors() *batch {
+	b := newBatch(errorsName, counter, errorsHelp, len(s.pools)*link.NumErrorWords)
+	for i := range s.pools {
+		of := &s.view.Counts.Serving().Pools[i]
+		for word, name := range link.ErrorWords {
+			if link.ErrorWordOf(word, of.Protocol) {
+				b.add(labels(errorsLabels, of.Name, name), float64(s.pools[i].counters[link.FirstErrorWord+word]))
 			}
 		}
 	}

@@ -117,6 +117,7 @@ func TestValues(t *testing.T) {
 	c.Pools[1].Protocol = link.Redis
 	*c.Pool(0, 1)[link.FirstCommandFamily+int(link.HashCommands)] = 4
 	*c.Pool(1, 0)[link.RefusedCommands] = 2
+	*c.Pool(1, 1)[link.FirstErrorWord+link.ErrorWord(link.Redis, []byte("OOM "))] = 6
 	*c.Worker(1)[link.MemoryHeld] = 4096
 	c.Latency(0, 0, 0)[link.LatencyBucket(int64(63*time.Microsecond))] = 2
 	c.Latency(1, 0, 0)[link.LatencyBucket(int64(64*time.Microsecond))] = 1
@@ -132,6 +133,7 @@ func TestValues(t *testing.T) {
 		`pinion_server_held_requests{pool="beta",server="b",role="primary"} 9`,
 		`pinion_commands_total{pool="alpha",family="get"} 0`,
 		`pinion_commands_total{pool="beta",family="hashes"} 4`,
+		`pinion_error_replies_total{pool="beta",error="OOM"} 6`,
 		`pinion_refused_commands_total{pool="alpha"} 2`,
 		`pinion_worker_memory_held_bytes{worker="1"} 4096`,
 		`pinion_server_live{pool="beta",server="b",role="primary"} 1`,

@@ -38,6 +38,7 @@ func Table() (rows []Row) {
 		add(nameOf(prefix, info), kindOf(info), "pool", info.Doc)
 	}
 	add(commandsName, counter, commandsLabels, commandsHelp)
+	add(errorsName, counter, errorsLabels, errorsHelp)
 	for _, info := range link.ServerCounters {
 		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, info.Doc)
 	}

@@ -185,6 +185,7 @@ func (c *conn) pair(reply []byte) error {
 		return nil
 	}
 	*n[link.Responses]++
+	c.endpoint.pool.countError(reply)
 	r, said := c.pop(), reply
 	if cl := c.endpoint.pool.cluster; cl != nil && (resp.IsError(reply) && !c.discards || c.leaving) {
 		var again bool

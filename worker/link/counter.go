@@ -53,8 +53,9 @@ const (
 
 	// The statistics do not show what follows: it is for metrics.
 	RefusedCommands
-	FirstCommandFamily // and one for each further CommandFamily
-	numPoolCounters    = FirstCommandFamily + NumCommandFamilies
+	FirstCommandFamily                                           // and one for each further CommandFamily
+	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
+	numPoolCounters    = FirstErrorWord + NumErrorWords
 )
 
 // PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
