@@ -149,8 +149,12 @@ func (m *master) finishHTTP() {
 	m.closeHTTPSocket(&m.http.httpSocket)
 }
 
-// lastAnswers is how long a master that leaves answers those who had connected before.
-const lastAnswers = 100 * time.Millisecond
+// lastAnswers is how long a master that leaves answers those who had connected before, at most. It looks every lookAgain whether all
+// of them have gone.
+const (
+	lastAnswers = 2 * time.Second
+	lookAgain   = 2 * time.Millisecond
+)
 
 // answerLast answers whoever has connected to a master that leaves, and has not asked it yet: the new one has not got him.
 func (m *master) answerLast() {
@@ -162,7 +166,7 @@ func (m *master) answerLast() {
 			m.answerScrape(scrape)
 		case a := <-m.http.asks:
 			m.answerWeb(a)
-		case <-time.After(lastAnswers / 50): // some may have what they wanted
+		case <-time.After(lookAgain): // some may have what they wanted
 		case <-late.C:
 			return
 		}
