@@ -135,6 +135,10 @@ var keys = [...]Key{
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ServerRetryMax }),
 		Doc: "the pause between probes doubles with each that fails, from `server_retry_timeout` up to this, less up to a quarter by chance, so " +
 			"that not all Pinions ask at once; 0 = it stays the same"},
+	{Name: "probe_interval", Default: "0", Unit: "ms",
+		value: millis(func(d *draft) *time.Duration { return &d.pool.ProbeInterval }),
+		Doc: "how often live servers are probed, too, at least 100: no answer within `timeout` (or a second without one), and `LOADING`, " +
+			"`MASTERDOWN` or `READONLY` for an answer are failures; one worker asks for all; 0 = only ejected ones are"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},

@@ -5,6 +5,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -29,4 +30,22 @@ func (r *reader) checkOnFailure(d *draft) {
 			hint: fmt.Sprintf("remove %s, or say for how many ms requests wait", wait)})
 	}
 	p.AutoEjectHosts = remaps
+}
+
+// leastProbeInterval keeps probes from being a load of their own.
+const leastProbeInterval = 100 * time.Millisecond
+
+// checkProbes finds probes from which nothing follows, and too many of them.
+func (r *reader) checkProbes(d *draft) {
+	const key = "probe_interval"
+	p := d.pool
+	at := d.given[key]
+	switch {
+	case p.ProbeInterval == 0 || slices.Contains(d.wrong, key):
+	case p.ProbeInterval < leastProbeInterval:
+		r.report(at, p.Name, flaw{message: fmt.Sprintf("%s is %d", key, p.ProbeInterval.Milliseconds()), hint: "write 100 or more, or 0"})
+	case !p.Ejects():
+		r.report(at, p.Name, flaw{message: key + " is set, and no server is ever ejected",
+			hint: fmt.Sprintf("add on_failure: remap or on_failure: fail_fast, or remove %s", key)})
+	}
 }

@@ -169,6 +169,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkOutput(d)
 	r.checkDatabases(d)
 	r.checkOnFailure(d)
+	r.checkProbes(d)
 	r.checkSentinels(d)
 	r.checkCluster(d)
 	r.checkServers(d)

@@ -92,6 +92,7 @@ func (w *warner) failures(p *Pool) {
 	case p.Remaps() && p.Discovers():
 		w.warn(p, p.where("auto_eject_hosts", "on_failure"), "the keys of a master that fails over move to the others meanwhile, where they are not found",
 			"leave out auto_eject_hosts")
+	case p.Ejects() && p.Timeout == 0 && p.ProbeInterval > 0:
 	case p.Ejects() && p.Timeout == 0:
 		w.warn(p, p.where("on_failure", "auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
 			"add timeout, such as 400")

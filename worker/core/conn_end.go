@@ -158,7 +158,9 @@ func (c *conn) close() (queue *request) {
 	c.hangUp()
 	if c.state >= connGreeting {
 		*n[link.ServerConnections]--
-		c.endpoint.transacts = false
+		if c != c.endpoint.prober { // which ends with each probe
+			c.endpoint.transacts = false
+		}
 	}
 	queue = c.head
 	for r := queue; r != nil; r = c.head {

@@ -21,7 +21,8 @@ import (
 type probe struct {
 	errand
 	server *server
-	word   shard.Liveness // as claimed
+	word   shard.Liveness // as claimed; 0: the server is live
+	asked  int64          // ns: when it was sent
 }
 
 // probeLease bounds a probe in pools without a timeout.
@@ -47,10 +48,7 @@ func (s *server) awaitRetry(word shard.Liveness) {
 // tryRetry probes the server, unless another worker does.
 func (s *server) tryRetry() {
 	l := s.pool.l
-	lease := probeLease
-	if s.pool.timeout > 0 {
-		lease = time.Duration(s.pool.timeout)
-	}
+	lease := s.pool.probeTime()
 	old := s.liveness()
 	claimed, ok := old.Claim(l.liveMillis(), 2*lease.Milliseconds())
 	if !ok || !s.swap(old, claimed) {
@@ -61,12 +59,7 @@ func (s *server) tryRetry() {
 		s.probe.word = claimed
 		return
 	}
-	s.probe = &probe{server: s, word: claimed}
-	s.probe.answered = s.probe.end
-	r := l.requests.get()
-	r.errand = &s.probe.errand
-	r.deadline = l.now + int64(lease)
-	s.primary.prober.send(r, s.pool.ping, nil)
+	s.sendProbe(&probe{server: s, word: claimed})
 }
 
 // end is called with the server's reply, or with the error that stands for none.
@@ -74,6 +67,10 @@ func (p *probe) end(reply []byte) {
 	s := p.server
 	l := s.pool.l
 	s.primary.prober.retire()
+	if p.word.Alive() {
+		p.endOfLive(reply)
+		return
+	}
 	if !isServing(s.pool.spec.Protocol, reply) {
 		pause := p.reject(reply)
 		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())

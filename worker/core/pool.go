@@ -78,6 +78,9 @@ func newPool(l *loop, index int) (*pool, error) {
 	if spec.IsCluster() {
 		p.cluster = newCluster(p)
 	}
+	for _, s := range p.servers {
+		s.awaitAsk()
+	}
 	p.fanouts = newFanouts(p)
 	p.watchIdle()
 	return p, nil

@@ -27,6 +27,8 @@ type server struct {
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	ejection *uint64          // shared: the link.Ejection
+	askedAt  *uint64          // shared: when it was last probed while it was live
+	ask      timer.Timer      // for the next such probe
 	retry    timer.Timer      // of an ejection
 	probe    *probe           // the last one of this worker
 	logState serverLog
@@ -44,6 +46,7 @@ func newServer(p *pool, index int) *server {
 		word:     p.l.shared.Liveness(p.index, index),
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 		ejection: p.l.shared.Ejection(p.index, index),
+		askedAt:  p.l.shared.ProbedAt(p.index, index),
 	}
 	s.logState.timer.Fire = s.logPending
 	s.retry.Fire = s.tryRetry

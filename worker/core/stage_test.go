@@ -61,6 +61,8 @@ func (s *stage) addPool(options []string) {
 			p.AutoEjectHosts, p.ServerFailureLimit = p.OnFailure == "", s.number(value)
 		case "on_failure":
 			p.OnFailure = link.OnFailure(value)
+		case "probe":
+			p.ProbeInterval = s.duration(value)
 		case "retry_max":
 			p.ServerRetryMax = s.duration(value)
 		case "retry":

@@ -73,11 +73,14 @@ func (l *layout) layEjections() {
 	words := 0
 	for _, n := range l.Servers {
 		servers = append(servers, words)
-		words += n
+		words += n * 2
 	}
-	l.add(block{Of: ofServer, Words: states("ejection"), First: l.end, Pools: servers, PerServer: 1})
+	l.add(block{Of: ofServer, Words: states("ejection", "probed_at"), First: l.end, Pools: servers, PerServer: 2})
 	l.end += roundUp(words)
 }
 
 // Ejection is the word of a server. Whoever ejects or probes it writes the word, with atomic stores.
 func (s *Shared) Ejection(pool, server int) *uint64 { return s.own(s.ejection, 0, pool, server) }
+
+// ProbedAt is when any worker last probed a server that was live, in ns of CLOCK_MONOTONIC; 0: never. They write it by compare-and-swap.
+func (s *Shared) ProbedAt(pool, server int) *uint64 { return s.own(s.probedAt, 0, pool, server) }

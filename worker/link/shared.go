@@ -31,6 +31,7 @@ type Shared struct {
 	moved    place
 	blamed   place
 	ejection place
+	probedAt place
 	found    [foundWords]place
 	leases   [MaxReplicas]place
 	replicas [MaxReplicas]place
@@ -156,7 +157,7 @@ func (s *Shared) locate() {
 	s.locateLatency()
 	s.epoch, s.liveness = s.place(ofPool, "epoch", 0), s.place(ofServer, "liveness", 0)
 	s.turns, s.heard = s.place(ofWorker, "turns", s.dir.Slots), s.place(ofServer, "heard", s.dir.Slots)
-	s.ejection = s.place(ofServer, "ejection", 0)
+	s.ejection, s.probedAt = s.place(ofServer, "ejection", 0), s.place(ofServer, "probed_at", 0)
 	s.moved, s.blamed = s.place(ofPool, "moved", s.dir.Slots+1), s.place(ofServer, "failed_at", 0)
 	for i, name := range foundNames {
 		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)

@@ -145,6 +145,7 @@ type Pool struct {
 	OnFailure          OnFailure `json:",omitempty"` // empty: what AutoEjectHosts says
 	ServerConnections  int       // per worker and server, ≥ 1
 	ServerRetryTimeout time.Duration
+	ProbeInterval      time.Duration `json:",omitempty"` // between probes of a live server, of all workers together
 	ServerRetryMax     time.Duration `json:",omitempty"` // the pause between probes doubles up to this; at most ServerRetryTimeout: it does not
 	Dedicated          int           // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
