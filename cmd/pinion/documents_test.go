@@ -270,6 +270,7 @@ func redisTables() string {
 	} {
 		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(redisNames(route.of, redisGroups()...), " "))
 	}
+	fmt.Fprintf(&out, "| answered by replicas, too, with `read_from` | %s |\n", strings.Join(replicaNames(), " "))
 	stays, ends := refusedNames()
 	fmt.Fprintf(&out, "| refused | %s |\n| refused, and the connection ends | %s |\n", stays, ends)
 	var denied []string
@@ -304,6 +305,21 @@ func memcacheTable() string {
 		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(names, " "))
 	}
 	return out.String()
+}
+
+// replicaNames returns the commands that a replica may answer.
+func replicaNames() (names []string) {
+	for _, c := range resp.Commands() {
+		for i := range c.Subs {
+			if c.Subs[i].Replica {
+				names = append(names, shownRow(c.Subs[i].Name))
+			}
+		}
+		if c.Replica {
+			names = append(names, shownRow(c.Name))
+		}
+	}
+	return names
 }
 
 // refusedNames returns the refused commands after which the connection goes on, and those after which it ends.

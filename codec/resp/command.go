@@ -114,6 +114,7 @@ type Command struct {
 	Script      bool    // its reply is made by the client's own program
 	Blocking    bool    // may wait in the server, for as long as the client says: see Blocks
 	BlockOption bool    // of Blocking: only with the option BLOCK
+	Replica     bool    // a replica may answer it in place of the primary; XREAD only without BLOCK
 	ChangesMode bool    // changes what the connection's next requests mean: when it is refused or denied, they must not be carried out
 
 	Arity             int // 0: not checked, the command is refused in any case

@@ -136,11 +136,11 @@ var modeCommands = []string{
 	"client|reply", "client|tracking", "monitor", "multi", "psubscribe", "psync", "select", "ssubscribe", "subscribe", "sync", "watch",
 }
 
-// numbered gives each row, subcommands included, its ID, and notes which change the mode.
+// numbered gives each row, subcommands included, its ID, and notes which change the mode and which replicas may answer.
 func numbered(rows []Command) []Command {
 	next := uint16(0)
 	finish := func(c *Command) {
-		c.ID, c.ChangesMode = next, slices.Contains(modeCommands, c.Name)
+		c.ID, c.ChangesMode, c.Replica = next, slices.Contains(modeCommands, c.Name), c.isForReplicas()
 		next++
 	}
 	for i := range rows {
