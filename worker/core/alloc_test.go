@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -85,6 +86,32 @@ func TestClusterAllocations(t *testing.T) {
 				t.Errorf("%v allocations", got)
 			}
 		})
+	}
+}
+
+func TestReplicaAllocations(t *testing.T) {
+	r, _ := replicaRig(t, link.ReadFromNearest, "r1", "r2")
+	r.unchecked = true
+	r.lease(0, r.servers[1], 1000*time.Hour)
+	r.lease(1, r.servers[2], 1000*time.Hour)
+	e := &exchange{rig: r, client: r.connect("a", 0, 0)}
+	e.client.send([]byte(strings.Repeat(string(redisRequestOf("GET", "k")), 3)))
+	r.turn()
+	for i, s := range r.servers {
+		if i > 0 {
+			r.says(s, "+PONG\r\n")
+		}
+		r.says(s, "$-1\r\n")
+		s.conns[0].take()
+	}
+	e.client.take()
+	value := "$1\r\nx\r\n"
+	e.requests, e.want = bytes.Repeat(redisRequestOf("GET", "k"), 48), strings.Repeat(value, 48)
+	for i := range r.servers {
+		e.replies = append(e.replies, reply{i, strings.Repeat(value, 16)})
+	}
+	if got := e.allocations(); got != 0 {
+		t.Errorf("%v allocations", got)
 	}
 }
 

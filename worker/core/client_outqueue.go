@@ -34,6 +34,9 @@ func (c *client) shift() *request {
 	r.next = nil
 	r.state &^= inClient
 	c.owed--
+	if c.pool.replicas != nil && c.session.writeOwed > 0 {
+		c.noteReply()
+	}
 	c.owedSize -= uint32(r.bytes)
 	return r
 }

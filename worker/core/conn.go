@@ -84,8 +84,10 @@ type conn struct {
 	outOfServiceAt int64          // ns: when its request was sent
 	preconnecting  bool           // opens before it is needed, see endpoint.notePreconnect
 	meta           metaSupport
-	tentative      bool  // opens for the server check or preconnect: a failure counts against the server only if a request waits
-	hold           *hold // in a pool with failover_wait: of a shared connection, and of a cluster of any; else nil
+	tentative      bool     // opens for the server check or preconnect: a failure counts against the server only if a request waits
+	hold           *hold    // in a pool with failover_wait: of a shared connection, and of a cluster of any; to a replica; else nil
+	reads          *replica // that is read from over it; nil: none
+	most           int      // how many reads in the place of replicas it may owe; 0: it is not for these
 }
 
 func newConn(e *endpoint, g *greeting) *conn {

@@ -71,6 +71,7 @@ func (c *conn) end(err error) {
 		c.endpoint.notePreconnect(c, false)
 	}
 	switch {
+	case c.reads != nil:
 	case onlySessionsAsk(err):
 		c.endpoint.complainOfSession(err)
 	case tentative, own, c.isHolding():

@@ -26,6 +26,8 @@ type greeting struct {
 	db      int
 	bytes   []byte
 	steps   []greetingStep // one for each reply to bytes
+	reads   bool           // of connections to primaries for reads in the place of replicas
+	inPlace *greeting      // the same for these; nil: no request has needed them
 }
 
 // greetingStep is what a reply to a greeting is about.
@@ -55,7 +57,7 @@ var onlyVersion = []greetingStep{greetVersion}
 // greetingOf returns the greeting of the pool's server connections for that protocol and database.
 func (p *pool) greetingOf(version resp.Version, db int) *greeting {
 	for _, g := range p.greetings {
-		if g.version == version && g.db == db {
+		if g.version == version && g.db == db && !g.reads {
 			return g
 		}
 	}
@@ -89,6 +91,14 @@ func (p *pool) greetingTime() int64 {
 		return p.timeout
 	}
 	return int64(10 * time.Second)
+}
+
+// greetingTime is that of the pool, or for a replica the time for an attempt.
+func (c *conn) greetingTime() int64 {
+	if c.reads != nil {
+		return c.endpoint.pool.attemptTime()
+	}
+	return c.endpoint.pool.greetingTime()
 }
 
 // greeted handles a reply to the greeting. Requests are sent only after all replies were good: one that ran in the wrong

@@ -114,6 +114,9 @@ func isOutage(err error) bool {
 // holdRequests is called when the connection has ended with err. Of its queue, of which x is the rest, what may wait does. It
 // returns the others.
 func (c *conn) holdRequests(queue *request, x *rest, err error) (others *request) {
+	if c.reads != nil {
+		return c.returnReads(queue, x, err)
+	}
 	h, l := c.hold, c.endpoint.pool.l
 	idle := err == io.EOF && queue == nil
 	h.down, h.cause = isOutage(err) && !idle, err
@@ -217,7 +220,7 @@ func (c *conn) holdLast() {
 	}
 	if h.down {
 		c.beginHold(r)
-	} else if r.state&isRefused == 0 {
+	} else if r.state&isRefused == 0 && c.reads == nil {
 		r.deadline = p.l.now + int64(p.spec.FailoverWait)
 	}
 	if begins {
@@ -284,8 +287,8 @@ func (c *conn) awaitServer() {
 	h.crowded = false
 	c.expireHeld()
 	switch {
-	case c.state == connConnecting && l.now-c.heard >= c.endpoint.pool.connectTime(),
-		c.state == connGreeting && l.now-c.heard >= c.endpoint.pool.greetingTime():
+	case c.state == connConnecting && l.now-c.heard >= c.connectTime(),
+		c.state == connGreeting && l.now-c.heard >= c.greetingTime():
 		c.fail(unix.ETIMEDOUT)
 	case c.state != connClosed:
 	case c.head == nil:
@@ -347,7 +350,11 @@ func (c *conn) expireHeld() {
 }
 
 // connectTime returns how long an attempt to connect may take where requests wait for it, in ns.
-func (p *pool) connectTime() int64 {
+func (c *conn) connectTime() int64 {
+	p := c.endpoint.pool
+	if c.reads != nil {
+		return p.attemptTime()
+	}
 	if p.timeout == 0 {
 		return connectTime
 	}
@@ -366,9 +373,9 @@ func (c *conn) armHold() {
 	case c.state == connClosed && h.again != 0:
 		at = min(at, h.again)
 	case c.state == connConnecting:
-		at = min(at, c.heard+p.connectTime())
+		at = min(at, c.heard+c.connectTime())
 	case c.state == connGreeting:
-		at = min(at, c.heard+p.greetingTime())
+		at = min(at, c.heard+c.greetingTime())
 	}
 	if at == math.MaxInt64 {
 		p.l.timers.Stop(&c.deadlines)

@@ -35,6 +35,9 @@ func (c *conn) copyWritten(first *request) {
 // for a transaction over a connection of its client's own: what the client watches there guards it.
 func (c *conn) copies(r *request) bool {
 	kept := c.hold.copies.Len() + int(r.bytes)
+	if c.reads != nil {
+		return kept <= mostCopiedOfReads && r.owner() != nil
+	}
 	if c.endpoint.pool.cluster != nil {
 		return r.slot != 0 && kept <= mostCopiedOfNode && r.owner() != nil && !(c.own != nil && r.isTransaction())
 	}

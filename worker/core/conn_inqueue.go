@@ -139,6 +139,11 @@ func (c *conn) flush() {
 	if c.state != connReady || c.stream.Out.Len() == 0 || c.own != nil && c.isForNobody() {
 		return
 	}
+	if c.reads != nil && !c.reads.isFit() {
+		if c.returnUnsent(); c.stream.Out.Len() == 0 {
+			return
+		}
+	}
 	most := c.allowed() // which may take some away
 	before := c.stream.Out.Len()
 	more, err := c.stream.Send(c.endpoint.pool.l.io, most, c.hold.written())

@@ -28,7 +28,9 @@ func (c *conn) allowed() (bytes int) {
 	p := c.endpoint.pool
 	c.paused = false
 	room := c.gauge.limit - c.owed
-	if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 && c.fragments == c.promised {
+	if c.most > 0 {
+		room = c.roomInPlace(room)
+	} else if p.timeout == 0 || c == c.endpoint.prober || c.own != nil || c.unbegun <= room && c.gauge.shared == 0 && c.fragments == c.promised {
 		return stream.MaxSendBytes
 	}
 	if !c.mayShare() {

@@ -110,6 +110,13 @@ func (c *conn) recv() {
 
 // reportHealth tells the endpoint what the replies of this turn say about the server.
 func (c *conn) reportHealth() {
+	if c.reads != nil {
+		if c.outOfService == nil {
+			c.reads.succeeded()
+		}
+		c.outOfService = nil
+		return
+	}
 	if c.outOfService != nil {
 		if c.outOfService != heldRefusal {
 			c.endpoint.failed(c.outOfService, c.outOfServiceAt)
@@ -187,6 +194,9 @@ func (c *conn) pair(reply []byte) error {
 	*n[link.Responses]++
 	c.endpoint.pool.countError(reply)
 	r, said := c.pop(), reply
+	if c.reads != nil && c.returnRefused(r, reply) {
+		return nil
+	}
 	if cl := c.endpoint.pool.cluster; cl != nil && (resp.IsError(reply) && !c.discards || c.leaving) {
 		var again bool
 		sent, blocks := r.sent, r.state&isBlocking != 0

@@ -31,7 +31,7 @@ func (l *loop) shareDescriptors(limit int) {
 	d := link.Divide(limit, len(l.spec.Listeners), l.spec.Pools)
 	l.descriptors.serverSockets = 0
 	l.descriptors.perServer = d.PerServer
-	for e := range l.endpoints {
+	for e := range l.everyEndpoint {
 		l.descriptors.share(e)
 		if e.pool.spec.Ejects() {
 			l.descriptors.serverSockets++ // of the prober
@@ -184,7 +184,7 @@ func (l *loop) closeIdlest(c *conn) bool {
 
 // idlest returns the server connection that owes nothing and has been silent for the longest; nil: there is none.
 func (l *loop) idlest() (idle *conn) {
-	for e := range l.endpoints {
+	for e := range l.everyEndpoint {
 		for c := range e.everyConn {
 			if c.state == connReady && c.head == nil && (idle == nil || c.heard < idle.heard) {
 				idle = c

@@ -34,6 +34,7 @@ type endpoint struct {
 	latency *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.
 	counters link.ServerWords
+	replica  *replica // nil: it is none that is read from
 }
 
 func newEndpoint(s *server, network, address string) *endpoint {
@@ -86,6 +87,12 @@ func (e *endpoint) newSharedConn(g *greeting) *conn {
 	c := newConn(e, g)
 	if e.pool.spec.FailoverWait > 0 {
 		c.hold = new(hold)
+	}
+	if g.reads {
+		c.most = e.pool.replicas.spare
+	}
+	if e.replica != nil {
+		c.readFrom(e.replica)
 	}
 	return c
 }

@@ -57,7 +57,7 @@ func (r resolver) ready(poll.Event) { r.Deliver() }
 
 // lookUpNames begins to look up all servers' names, so that each is known by the time that a name server falls silent.
 func (l *loop) lookUpNames() {
-	for e := range l.endpoints {
+	for e := range l.everyEndpoint {
 		if e.hasName() {
 			e.lookUp()
 		}
@@ -77,7 +77,7 @@ func (e *endpoint) loadFound() {
 
 // saveFound tells later workers where the server was reached.
 func (e *endpoint) saveFound(addr netip.AddrPort) {
-	if e.hasName() {
+	if e.hasName() && e.replica == nil {
 		e.pool.l.shared.SetFound(e.pool.l.spec.Slot, e.pool.index, e.server.index, addr.Addr(), uint64(e.pool.l.now))
 	}
 }

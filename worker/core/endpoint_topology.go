@@ -59,6 +59,9 @@ func (l *loop) relocate(t *link.PoolTopology) {
 			if at, ok := t.Primary(s.spec.Name); ok {
 				s.moveTo(at)
 			}
+			if at := t.Server(s.spec.Name); at != nil {
+				s.locate(at.Replicas())
+			}
 		}
 	}
 }

@@ -115,6 +115,9 @@ func (d *division) drop(m *memory.Allocator) {
 
 // forwardOutput is forward for a request that consists of head and body; body is emptied.
 func (p *pool) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
+	if p.replicas != nil && p.replicas.forwardOutput(r, c, server, head, body) {
+		return
+	}
 	if p.cluster != nil {
 		p.cluster.forwardOutput(r, c, server, head, body)
 		return

@@ -38,7 +38,13 @@ func checkInvariants(t testing.TB, l *loop) {
 				continue
 			}
 			checkServer(t, s)
-			for _, c := range connsOf(s) {
+			conns := connsOf(s)
+			for _, r := range s.replicas {
+				all := slices.Collect(r.everyConn)
+				checkQueues(t, s, all, &r.endpoint.counters)
+				conns = append(conns, all...)
+			}
+			for _, c := range conns {
 				for r := c.head; r != nil; r = r.behind {
 					if r.state&isUnsent != 0 {
 						unsent[r.owner()] += int(r.bytes)
@@ -148,10 +154,17 @@ func checkGiving(t testing.TB, l *loop) {
 // checkServer compares the gauges of a server with its connections' queues.
 func checkServer(t testing.TB, s *server) {
 	t.Helper()
+	checkDedicated(t, s)
+	checkQueues(t, s, connsOf(s), &s.counters)
+	checkLatencies(t, s)
+}
+
+// checkQueues compares the gauges for some connections to a server with their queues.
+func checkQueues(t testing.TB, s *server, conns []*conn, counters *link.ServerWords) {
+	t.Helper()
 	var count, size [2]int // of requests: that wait to be written, that are written
 	open := 0
-	checkDedicated(t, s)
-	for _, c := range connsOf(s) {
+	for _, c := range conns {
 		if c.state >= connGreeting {
 			open++
 		}
@@ -181,12 +194,11 @@ func checkServer(t testing.TB, s *server) {
 		{link.InQueue, count[0]}, {link.InQueueBytes, size[0]}, {link.OutQueue, count[1]}, {link.OutQueueBytes, size[1]},
 		{link.ServerConnections, open},
 	} {
-		if got := *s.counters[gauge.counter]; got != uint64(gauge.want) {
+		if got := *counters[gauge.counter]; got != uint64(gauge.want) {
 			name := link.ServerCounters[gauge.counter].Name
 			t.Fatalf("server %q: %s is %d, want %d", s.spec.Name, name, int64(got), gauge.want)
 		}
 	}
-	checkLatencies(t, s)
 }
 
 // connsOf returns all connections to a server.

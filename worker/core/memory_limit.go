@@ -202,7 +202,7 @@ func (l *loop) everyHolder(do func(holder) bool) {
 			return
 		}
 	}
-	for e := range l.endpoints {
+	for e := range l.everyEndpoint {
 		for _, c := range e.where.waiting {
 			if c.state == connResolving && !do(c) {
 				return

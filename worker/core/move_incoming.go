@@ -104,6 +104,7 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 		fds[0] = -1
 		if err = c.unpack(r); err == nil {
 			err = g.adopt(records, fds)
+			c.mayHaveWritten()
 		}
 		if err != nil {
 			c.tearDown()

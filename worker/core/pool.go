@@ -21,7 +21,8 @@ type pool struct {
 	name        string
 	spec        *link.Pool
 	placement   placement
-	cluster     *cluster // nil: its servers are those of its configuration
+	cluster     *cluster  // nil: its servers are those of its configuration
+	replicas    *replicas // nil: only primaries are read from
 	servers     []*server
 	serverNames []string       // in their order
 	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
@@ -63,8 +64,11 @@ func newPool(l *loop, index int) (*pool, error) {
 	}
 	p.setProtocol(spec)
 	p.sessions = newSessions(p.greetings[0])
+	p.replicas = newReplicas(p)
 	for i := range spec.Servers {
-		p.servers = append(p.servers, newServer(p, i))
+		s := newServer(p, i)
+		s.locateConfigured()
+		p.servers = append(p.servers, s)
 		p.serverNames = append(p.serverNames, spec.Servers[i].Name)
 	}
 	p.serversMark = resp.ServersMark(p.serverNames)

@@ -17,7 +17,7 @@ type preconnectState struct {
 
 // preconnect opens every connection to every server, where the pool wants that. Failures show when a request needs them.
 func (l *loop) preconnect() {
-	for e := range l.endpoints {
+	for e := range l.everyEndpoint {
 		if e.pool.spec.Preconnect && e.isWanted() {
 			e.preconnect()
 		}

@@ -39,11 +39,12 @@ type rig struct {
 	masters   []*peer // the master's ends of the worker links
 	servers   []*fakeServer
 	clients   []*peer
-	stopped   bool  // the workers do not run, whatever happens
-	limit     int64 // memory_limit of the workers
-	unchecked bool  // the invariants are not checked after every turn
-	untried   bool  // that servers do transactions is not known beforehand
-	numbered  bool  // servers tell connections their numbers
+	stopped   bool   // the workers do not run, whatever happens
+	limit     int64  // memory_limit of the workers
+	unchecked bool   // the invariants are not checked after every turn
+	untried   bool   // that servers do transactions is not known beforehand
+	zone      string // of the process
+	numbered  bool   // servers tell connections their numbers
 
 	// The test adds to what became possible before a turn, and looks on after it; nil: it does not.
 	before func(l *loop, events []poll.Event) []poll.Event
@@ -100,7 +101,7 @@ func (r *rig) start() {
 		r.must(err)
 		l := r.addWorker(&link.Spec{
 			Generation: 1, Build: "1.2.3", Topology: link.StaticTopology(r.pools), Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
-			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit,
+			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit, Zone: r.zone,
 		}, shared)
 		for i := range r.pools {
 			path := r.front(i, slot)

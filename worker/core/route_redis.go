@@ -219,6 +219,9 @@ func (c *client) routeRedis(cmd *resp.Command, b []byte, args []resp.Span, count
 		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.MonitorsOnly))
 		return
 	}
+	if c.pool.replicas != nil && c.pool.replicas.own > 0 {
+		c.noteWrite(cmd)
+	}
 	if c.session.tx != nil && !isNeverQueued(cmd) {
 		c.queueRequest(cmd, b, args, count)
 		return

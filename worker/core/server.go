@@ -23,6 +23,8 @@ type server struct {
 	index    int
 	spec     *link.Server
 	primary  *endpoint
+	replicas []*replica       // that may be read from, by number; none: reads go to the primary
+	readLast int              // the number of the one that was read from last
 	counters link.ServerWords // shared: written here only
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted

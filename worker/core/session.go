@@ -30,6 +30,9 @@ type session struct {
 	tracking      *tracking      // nil: it tracks nothing
 	monitor       *conn          // of dedicated, the one over which it monitors its server; nil: it does not
 
+	writeOwed int32 // with read_your_writes: how many replies until that to its latest write; 0: it has got that
+	wrote     int64 // ns: likewise, when it last got one, or may have; 0: not lately
+
 	tx    *transaction // between MULTI and EXEC; nil: not there
 	watch *watch       // nil: it watches no keys
 }

@@ -31,6 +31,18 @@ func (s *stage) addPool(options []string) {
 			p.Timeout = s.duration(value)
 		case "cluster": // the servers are its nodes, of which a topology says more
 			p.Seeds, p.Servers, p.Hash, p.Distribution = []string{"seed:7000"}, link.Places(), "", ""
+		case "replicas": // of the only server; name/zone
+			for _, name := range strings.Split(value, ",") {
+				name, zone, _ := strings.Cut(name, "/")
+				r := s.addServer(name)
+				p.Servers[0].Replicas = append(p.Servers[0].Replicas, link.ReplicaAddress{Network: "unix", Address: r.path, Zone: zone})
+			}
+		case "zone": // of the only server
+			p.Servers[0].Zone = value
+		case "read_from":
+			p.ReadFrom = link.ReadFrom(value)
+		case "read_your_writes":
+			p.ReadYourWrites = s.duration(value)
 		case "user":
 			p.User = value
 		case "failover_wait":
@@ -73,6 +85,24 @@ func (s *stage) addPool(options []string) {
 			p.Servers[0].Network, p.Servers[0].Address = "tcp", value
 		default:
 			s.t.Fatalf("a pool has no %q", name)
+		}
+	}
+}
+
+// grant has the judge let workers read from a replica for so long, or not at all.
+func (s *stage) grant(name, text string) {
+	server, _ := s.serverNamed(name)
+	for i := range s.pools {
+		for k, of := range s.pools[i].Servers {
+			for number, at := range of.Replicas {
+				if server != nil && at.Address == server.path {
+					lease := uint64(0)
+					if d := s.duration(text); d > 0 {
+						lease = link.NewLease(link.LeaseTag(at.Address), (s.now+int64(d))/int64(time.Millisecond))
+					}
+					s.workers[0].shared.SetReplica(i, k, number, lease, link.ReplicaFit, 0)
+				}
+			}
 		}
 	}
 }

@@ -18,8 +18,10 @@ func (l *loop) extendDeadlines(now int64) {
 	if lost == 0 {
 		return
 	}
-	for e := range l.endpoints {
-		e.prober.extendDeadlines(lost)
+	for e := range l.everyEndpoint {
+		if e.prober != nil {
+			e.prober.extendDeadlines(lost)
+		}
 		for c := range e.everyConn {
 			c.extendDeadlines(lost)
 		}

@@ -49,6 +49,9 @@ func (s *stage) happen(words []string) {
 	case "numbered": // servers tell connections their numbers
 		s.numbered = true
 		return
+	case "zone": // of the process
+		s.zone = args[0]
+		return
 	case "workers": // number
 		s.slots = s.number(args[0])
 		return
@@ -70,6 +73,8 @@ func (s *stage) happen(words []string) {
 	case "continue":
 		s.stopped = false
 		s.turn()
+	case "lease": // replica duration: for how long it may be read from
+		s.grant(args[0], args[1])
 	case "nodes": // what the nodes of the cluster have
 		s.relocate(args)
 	case "drain": // duration, 0 = no limit

@@ -95,6 +95,8 @@ const (
 	HeldBytes
 	HeldTotal
 	HeldExpired
+	ReplicaReads
+	ReplicaFallbacks
 	numServerCounters
 )
 
@@ -121,4 +123,7 @@ var ServerCounters = [numServerCounters]CounterInfo{
 	HeldBytes:   {"held_bytes", Gauge, "bytes of the requests that wait for the server, which is down"},
 	HeldTotal:   {"held_total", Counter, "times a request has begun to wait for the server, which was down"},
 	HeldExpired: {"held_expired", Counter, "requests for which the server was not back within failover_wait: they got an error"},
+
+	ReplicaReads:     {"replica_reads", Counter, "reads sent to replicas of the server, which are among its requests"},
+	ReplicaFallbacks: {"replica_fallbacks", Counter, "reads that replicas were to answer, and that were sent to the master in their place"},
 }

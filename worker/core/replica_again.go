@@ -1,0 +1,117 @@
+// Reads that a replica has not answered: it was lost, refuses, keeps silent, or must not be read from any more. They are asked again of
+// another replica, or of the primary in its place.
+
+package core
+
+import (
+	"bytes"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
+
+// mostCopiedOfReads is how many bytes of reads are kept for a connection until they are answered. Those beyond are not asked again.
+const mostCopiedOfReads = 16 << 20
+
+// returnReads is holdRequests for a connection to a replica. It returns those that are not asked again.
+func (c *conn) returnReads(queue *request, x *rest, err error) (others *request) {
+	r, m := c.reads, c.endpoint.pool.l.memory
+	if (err != io.EOF || queue != nil) && err != errMoved {
+		r.failed(err)
+	}
+	again := waitList{}
+	var last *request
+	for queue != nil {
+		read := queue
+		queue, read.behind = read.behind, nil
+		if read.owner() == nil || x.isWhole(read) && read.state&isCopied == 0 {
+			x.pass(m, read, nil)
+			others, last = chain(others, last, read)
+			continue
+		}
+		x.pass(m, read, &again.out)
+		read.state &^= inConn | isPromised
+		if f := read.partOf(); f != nil {
+			f.unsent[read.fragment] = unsentFragment{}
+		}
+		read.unqueue()
+		again.first, again.last = chain(again.first, again.last, read)
+	}
+	x.drop(m)
+	r.askElsewhere(&again)
+	return others
+}
+
+// returnUnsent has what was not sent to a replica, which must not be read from any more, go elsewhere.
+func (c *conn) returnUnsent() {
+	if c.unbegun == 0 {
+		return
+	}
+	var head stream.Output
+	c.stream.Out.Transfer(c.endpoint.pool.l.memory, c.unfinished(), &head)
+	again := waitList{out: c.stream.Out}
+	c.stream.Out = head
+	for read := c.firstUnbegun(); read != nil; read = c.firstUnbegun() {
+		c.withdraw(read, c.begun)
+		read.unqueue()
+		again.first, again.last = chain(again.first, again.last, read)
+	}
+	c.reads.askElsewhere(&again)
+}
+
+// returnRefused has r, which has left the in queue and which the replica does not answer for now, go elsewhere, and tells whether it
+// does.
+func (c *conn) returnRefused(r *request, reply []byte) bool {
+	if !resp.IsOutOfService(reply) || c.discards || r.state&isCopied == 0 || r.owner() == nil {
+		return false
+	}
+	l := c.endpoint.pool.l
+	c.endpoint.latency[link.LatencyBucket(l.now-r.sent)]++
+	again := waitList{first: r, last: r}
+	c.hold.copies.Transfer(l.memory, int(r.bytes), &again.out)
+	r.state &^= isCopied
+	c.outOfService = heldRefusal
+	c.reads.failed(&refusal{bytes.Clone(reply)})
+	c.reads.askElsewhere(&again)
+	return true
+}
+
+// askElsewhere asks all of these reads, which are the replica's no more.
+func (r *replica) askElsewhere(again *waitList) {
+	p := r.server.pool
+	l, queue := p.l, again.first
+	for queue != nil {
+		read := queue
+		queue, read.behind = read.behind, nil
+		owner := read.owner()
+		if owner == nil || read.isOverdue(l.now) {
+			again.out.Drain(l.memory, int(read.bytes))
+			r.giveUp(read)
+			continue
+		}
+		best, _ := p.replicas.choose(r.server)
+		to, failure := p.replicas.connTo(best, r.server, owner)
+		if failure != nil {
+			again.out.Drain(l.memory, int(read.bytes))
+			p.replicas.refuse(read, failure)
+			continue
+		}
+		to.enqueue(read, int(read.bytes))
+		again.out.Transfer(l.memory, int(read.bytes), &to.stream.Out)
+		to.wake() // which may fail, and bring it back
+	}
+}
+
+// giveUp ends a read for which nobody waits, or for which it is too late.
+func (r *replica) giveUp(read *request) {
+	p := r.server.pool
+	if read.owner() == nil {
+		r.endpoint.conns[0].forgetQueue(read)
+		return
+	}
+	p.replicas.refuse(read, unix.ETIMEDOUT)
+}
