@@ -92,8 +92,8 @@ func TestClusterAllocations(t *testing.T) {
 func TestReplicaAllocations(t *testing.T) {
 	r, _ := replicaRig(t, link.ReadFromNearest, "r1", "r2")
 	r.unchecked = true
-	r.lease(0, r.servers[1], 1000*time.Hour)
-	r.lease(1, r.servers[2], 1000*time.Hour)
+	r.lease(0, 0, r.servers[1], 1000*time.Hour)
+	r.lease(0, 1, r.servers[2], 1000*time.Hour)
 	e := &exchange{rig: r, client: r.connect("a", 0, 0)}
 	e.client.send([]byte(strings.Repeat(string(redisRequestOf("GET", "k")), 3)))
 	r.turn()

@@ -32,21 +32,22 @@ const stalePause = int64(100 * time.Millisecond)
 
 // cluster is what a pool of a Redis Cluster knows of it. Loop only.
 type cluster struct {
-	pool    *pool
-	gates   []gate         // of the slots, and of noKey
-	at      map[string]int // the places of nodes, by each address that they are called by
-	masters []int          // places of the nodes that have slots
-	names   []string       // theirs
-	mark    uint16         // of them, see resp.ServersMark
-	waiting []int          // slots whose gate has a queue
-	held    int            // requests that wait at gates
-	bytes   int            // theirs
-	crowded bool           // what waits fails: there is no room for it
-	serving bool           // gates are being served
-	again   bool           // and are to be once more
-	timer   timer.Timer    // for what is due at gates
-	nowhere resubscriptions
-	told    int64 // ns: when the master was last told that its view is out of date; 0: never
+	pool        *pool
+	gates       []gate         // of the slots, and of noKey
+	at          map[string]int // the places of nodes, by each address that they are called by
+	masters     []int          // places of the nodes that have slots
+	names       []string       // theirs
+	mark        uint16         // of them, see resp.ServersMark
+	waiting     []int          // slots whose gate has a queue
+	held        int            // requests that wait at gates
+	bytes       int            // theirs
+	crowded     bool           // what waits fails: there is no room for it
+	serving     bool           // gates are being served
+	again       bool           // and are to be once more
+	awaitsReads bool           // reads that come back from replicas wait: the owners of slots are changing
+	timer       timer.Timer    // for what is due at gates
+	nowhere     resubscriptions
+	told        int64 // ns: when the master was last told that its view is out of date; 0: never
 }
 
 func newCluster(p *pool) *cluster {
@@ -71,6 +72,7 @@ func (cl *cluster) apply(t *link.PoolTopology) {
 			nodes[k] = &t.Servers[i]
 		}
 	}
+	cl.awaitsReads = true
 	for k, s := range cl.pool.servers {
 		s.take(nodes[k])
 	}
@@ -94,6 +96,8 @@ func (cl *cluster) apply(t *link.PoolTopology) {
 	for _, slot := range cl.waiting {
 		cl.gates[slot].queue.due = 0
 	}
+	cl.locateReplicas(nodes[:])
+	cl.awaitsReads = false
 	cl.mark = resp.ServersMark(cl.names)
 	cl.pool.replaced()
 	cl.hurry()

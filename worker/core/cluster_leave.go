@@ -27,6 +27,8 @@ func (e *endpoint) abandon(stays bool) {
 	for c := range e.everyConn {
 		switch {
 		case c.state == connClosed && c.head == nil:
+		case c.reads != nil:
+			c.end(errMoved)
 		case stays && c.state == connReady && c.owed > 0 && c.lead == 0:
 			c.hearOut()
 		default:

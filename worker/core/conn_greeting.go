@@ -26,9 +26,18 @@ type greeting struct {
 	db      int
 	bytes   []byte
 	steps   []greetingStep // one for each reply to bytes
-	reads   bool           // of connections to primaries for reads in the place of replicas
-	inPlace *greeting      // the same for these; nil: no request has needed them
+	reads   readsUse       // what reads the connections are for, beside others
+
+	inPlace, readOnly *greeting // the same for such reads; nil: no request has needed them
 }
+
+// readsUse says that connections are for reads only.
+type readsUse uint8
+
+const (
+	readsInPlace readsUse = iota + 1 // to primaries, for reads in the place of replicas
+	readsReplica                     // to replicas of a cluster
+)
 
 // greetingStep is what a reply to a greeting is about.
 type greetingStep uint8
@@ -39,7 +48,8 @@ const (
 	greetSelect
 	greetHello
 	greetVersion
-	greetOpen     // whether it takes the connection, and asks for no password that the pool does not have: any other answer will do
+	greetOpen // whether it takes the connection, and asks for no password that the pool does not have: any other answer will do
+	greetReadOnly
 	greetStranger // of memcached: whether it asks for a password
 	greetLogin    // the same: the password
 )
@@ -57,7 +67,7 @@ var onlyVersion = []greetingStep{greetVersion}
 // greetingOf returns the greeting of the pool's server connections for that protocol and database.
 func (p *pool) greetingOf(version resp.Version, db int) *greeting {
 	for _, g := range p.greetings {
-		if g.version == version && g.db == db && !g.reads {
+		if g.version == version && g.db == db && g.reads == 0 {
 			return g
 		}
 	}

@@ -88,10 +88,10 @@ func (e *endpoint) newSharedConn(g *greeting) *conn {
 	if e.pool.spec.FailoverWait > 0 {
 		c.hold = new(hold)
 	}
-	if g.reads {
+	if g.reads == readsInPlace {
 		c.most = e.pool.replicas.spare
 	}
-	if e.replica != nil {
+	if e.replica != nil && (e.pool.cluster == nil || g.reads == readsReplica) {
 		c.readFrom(e.replica)
 	}
 	return c

@@ -55,7 +55,7 @@ type replicas struct {
 
 // newReplicas returns how the pool reads from replicas, of which its servers have none yet; nil: not at all.
 func newReplicas(p *pool) *replicas {
-	if !p.spec.ReadsReplicas() || p.spec.IsCluster() {
+	if !p.spec.ReadsReplicas() {
 		return nil
 	}
 	rs := &replicas{pool: p, own: int64(p.spec.ReadYourWrites), spare: max(1, mostInPlace/(p.spec.ServerConnections*p.l.spec.Slots))}
@@ -66,7 +66,7 @@ func newReplicas(p *pool) *replicas {
 // locateConfigured has the server have the replicas that it has in the topology at first.
 func (s *server) locateConfigured() {
 	t := s.pool.l.spec.Topology.Pool(s.pool.name)
-	if s.pool.replicas == nil || t == nil {
+	if s.pool.replicas == nil || t == nil || t.Cluster {
 		return
 	}
 	if at := t.Server(s.spec.Name); at != nil {
@@ -167,7 +167,7 @@ func (r *replica) failed(err error) {
 	r.rests = e.pool.l.now + r.rest
 	if text := cause(err); text != e.trouble {
 		e.trouble = text
-		r.server.logLimited(levelWarn, fmt.Sprintf("pool %q: replica of server %q at %s: %s; reads go elsewhere", e.pool.name, r.server.spec.Name, e.address, text))
+		r.endpoint.server.logLimited(levelWarn, fmt.Sprintf("pool %q: replica of server %q at %s: %s; reads go elsewhere", e.pool.name, r.endpoint.server.spec.Name, e.address, text))
 	}
 }
 
@@ -177,7 +177,7 @@ func (r *replica) succeeded() {
 	r.rest = 0
 	if e.trouble != "" {
 		e.trouble = ""
-		r.server.logLimited(levelNotice, fmt.Sprintf("pool %q: replica of server %q at %s answers again", e.pool.name, r.server.spec.Name, e.address))
+		r.endpoint.server.logLimited(levelNotice, fmt.Sprintf("pool %q: replica of server %q at %s answers again", e.pool.name, r.endpoint.server.spec.Name, e.address))
 	}
 }
 

@@ -66,7 +66,9 @@ func (c *conn) returnUnsent() {
 // returnRefused has r, which has left the in queue and which the replica does not answer for now, go elsewhere, and tells whether it
 // does.
 func (c *conn) returnRefused(r *request, reply []byte) bool {
-	if !resp.IsOutOfService(reply) || c.discards || r.state&isCopied == 0 || r.owner() == nil {
+	cl := c.endpoint.pool.cluster
+	refused := resp.IsOutOfService(reply) || cl != nil && resp.ClusterErrorOf(reply) != resp.NoClusterError
+	if !refused && (cl == nil || !resp.MayBeMissing(reply)) || c.discards || r.state&isCopied == 0 || r.owner() == nil {
 		return false
 	}
 	l := c.endpoint.pool.l
@@ -74,15 +76,22 @@ func (c *conn) returnRefused(r *request, reply []byte) bool {
 	again := waitList{first: r, last: r}
 	c.hold.copies.Transfer(l.memory, int(r.bytes), &again.out)
 	r.state &^= isCopied
+	if !refused {
+		cl.askAgain(r, &again.out, true)
+		return true
+	}
 	c.outOfService = heldRefusal
 	c.reads.failed(&refusal{bytes.Clone(reply)})
+	if cl != nil {
+		cl.tellStale()
+	}
 	c.reads.askElsewhere(&again)
 	return true
 }
 
 // askElsewhere asks all of these reads, which are the replica's no more.
 func (r *replica) askElsewhere(again *waitList) {
-	p := r.server.pool
+	p := r.endpoint.pool
 	l, queue := p.l, again.first
 	for queue != nil {
 		read := queue
@@ -91,6 +100,12 @@ func (r *replica) askElsewhere(again *waitList) {
 		if owner == nil || read.isOverdue(l.now) {
 			again.out.Drain(l.memory, int(read.bytes))
 			r.giveUp(read)
+			continue
+		}
+		if p.cluster != nil {
+			var text stream.Output
+			again.out.Transfer(l.memory, int(read.bytes), &text)
+			p.cluster.askAgain(read, &text, false)
 			continue
 		}
 		best, _ := p.replicas.choose(r.server)
@@ -108,7 +123,7 @@ func (r *replica) askElsewhere(again *waitList) {
 
 // giveUp ends a read for which nobody waits, or for which it is too late.
 func (r *replica) giveUp(read *request) {
-	p := r.server.pool
+	p := r.endpoint.pool
 	if read.owner() == nil {
 		r.endpoint.conns[0].forgetQueue(read)
 		return

@@ -70,12 +70,32 @@ func (rs *replicas) connFor(r *request, c *client, server int) (to *conn, failur
 	if cmd := r.asks(); cmd == nil || !cmd.Replica || !rs.serves(c) || server < 0 {
 		return nil, nil
 	}
+	if cl := rs.pool.cluster; cl != nil {
+		return rs.connInCluster(r, c, server)
+	}
 	s := rs.pool.servers[server]
 	best, primary := rs.choose(s)
 	if primary {
 		return nil, nil
 	}
 	return rs.connTo(best, s, c)
+}
+
+// connInCluster is connFor for a slot of a cluster.
+func (rs *replicas) connInCluster(r *request, c *client, slot int) (to *conn, failure error) {
+	cl := rs.pool.cluster
+	s := cl.slotForReads(slot)
+	if s == nil || !tellsMissing(r.asks()) {
+		return nil, nil
+	}
+	best, primary := rs.choose(s)
+	if primary {
+		return nil, nil
+	}
+	if to, failure = rs.connTo(best, s, c); best == nil && failure == nil && !cl.passInPlace(r, slot, to) {
+		return nil, nil
+	}
+	return to, failure
 }
 
 // serves tells whether the client's reads may go to replicas: it has none that depend on what it asked the primary before.
@@ -123,6 +143,9 @@ func (rs *replicas) connTo(best *replica, s *server, c *client) (*conn, error) {
 	if best != nil {
 		rs.begin()
 		*s.counters[link.ReplicaReads]++
+		if rs.pool.cluster != nil {
+			g = rs.pool.readOnly(g)
+		}
 		return best.endpoint.conn(g, c.lane), nil
 	}
 	if rs.pool.spec.ReadFrom == link.ReadFromReplica {
@@ -182,7 +205,7 @@ func (c *client) hasWritten() bool {
 // inPlace returns the greeting of the connections for reads in the place of replicas, of clients whose sessions have g.
 func (p *pool) inPlace(g *greeting) *greeting {
 	if g.inPlace == nil {
-		g.inPlace = &greeting{index: len(p.greetings), version: g.version, db: g.db, bytes: g.bytes, steps: g.steps, reads: true}
+		g.inPlace = &greeting{index: len(p.greetings), version: g.version, db: g.db, bytes: g.bytes, steps: g.steps, reads: readsInPlace}
 		p.greetings = append(p.greetings, g.inPlace)
 	}
 	return g.inPlace

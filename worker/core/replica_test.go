@@ -21,15 +21,15 @@ func replicaRig(t testing.TB, from link.ReadFrom, replicas ...string) (*rig, *lo
 	}
 	r.start()
 	for i := range replicas {
-		r.lease(i, r.servers[1+i], 10*time.Second)
+		r.lease(0, i, r.servers[1+i], 10*time.Second)
 	}
 	return r, r.workers[0]
 }
 
-// lease has the judge let workers read from the replica with that number.
-func (r *rig) lease(number int, s *fakeServer, d time.Duration) {
+// lease has the judge let workers read from the replica of a server with that number.
+func (r *rig) lease(server, number int, s *fakeServer, d time.Duration) {
 	until := (r.now + int64(d)) / int64(time.Millisecond)
-	r.workers[0].shared.SetReplica(0, 0, number, link.NewLease(link.LeaseTag(s.path), until), link.ReplicaFit, 0)
+	r.workers[0].shared.SetReplica(0, server, number, link.NewLease(link.LeaseTag(s.path), until), link.ReplicaFit, 0)
 }
 
 // says has the last connection to a server say this.
@@ -41,7 +41,7 @@ func (r *rig) says(s *fakeServer, text string) {
 // The primary gets no more than so many reads at a time in the place of a replica, and those for which there is no room fail.
 func TestReadsInPlace(t *testing.T) {
 	r, l := replicaRig(t, link.ReadFromPreferReplica, "r1")
-	r.lease(0, r.servers[1], 0)
+	r.lease(0, 0, r.servers[1], 0)
 	get, value := redisRequestOf("GET", "k"), "$1\r\nv\r\n"
 	const each, all = 2500, 5000
 	for i := range all / each {
@@ -98,7 +98,7 @@ func TestReplicasTakeTurns(t *testing.T) {
 	for range 6 {
 		got += ask() + " "
 	}
-	r.lease(1, r.servers[2], 0)
+	r.lease(0, 1, r.servers[2], 0)
 	for range 4 {
 		got += ask() + " "
 	}
@@ -143,7 +143,7 @@ func TestReplicasMove(t *testing.T) {
 	if got := string(c.take()); got != "$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n" {
 		t.Errorf("the client gets %q", got)
 	}
-	r.lease(0, r.servers[0], time.Second)
+	r.lease(0, 0, r.servers[0], time.Second)
 	c.send(redisRequestOf("GET", "k"))
 	r.turn()
 	r.says(r.servers[0], "+PONG\r\n")

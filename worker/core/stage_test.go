@@ -92,6 +92,10 @@ func (s *stage) addPool(options []string) {
 // grant has the judge let workers read from a replica for so long, or not at all.
 func (s *stage) grant(name, text string) {
 	server, _ := s.serverNamed(name)
+	if s.pools[0].IsCluster() {
+		s.lease(slices.Index(s.servers, server), 0, server, s.duration(text))
+		return
+	}
 	for i := range s.pools {
 		for k, of := range s.pools[i].Servers {
 			for number, at := range of.Replicas {
@@ -242,10 +246,13 @@ func (s *stage) relocate(nodes []string) {
 	t := link.PoolTopology{Pool: s.pools[0].Name, Version: s.workers[0].spec.Topology.Pools[0].Version + 1}
 	for _, text := range nodes {
 		name, ranges, master := strings.Cut(text, "=")
-		name, _, _ = strings.Cut(name, "<")
+		name, of, _ := strings.Cut(name, "<")
 		i := slices.IndexFunc(s.servers, func(server *fakeServer) bool { return server.name == name })
 		node := link.ServerTopology{Server: link.PlaceName(i), Node: name, Aliases: []string{name + ":7000"}}
 		role := link.Replica
+		if of := slices.IndexFunc(s.servers, func(server *fakeServer) bool { return server.name == of }); of >= 0 {
+			node.Of = link.PlaceName(of)
+		}
 		if master {
 			role = link.Primary
 		}
