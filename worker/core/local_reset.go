@@ -5,13 +5,18 @@ package core
 import "github.com/pinion-proxy/pinion/codec/resp"
 
 // reset appends the reply to RESET: the client is as it was when it connected. It waits where its requests have gone over other server
-// connections than they will. Only what CLIENT REPLY SKIP has said of the reply to this request stays.
+// connections than they will. What CLIENT REPLY SKIP has said of the reply to this request stays, and that it has written.
 func (c *client) reset(out []byte) []byte {
 	if (c.session.greeting.index > 0 || len(c.session.dedicated) > 0) && !c.caughtUp() {
 		return out
 	}
 	skipping := c.session.reply == replySkipping
+	wrote, writeOwed := c.session.wrote, c.session.writeOwed
 	c.resetSession()
+	if wrote > 0 || writeOwed > 0 {
+		s := c.ownSession()
+		s.wrote, s.writeOwed = wrote, writeOwed
+	}
 	if skipping {
 		s := c.ownSession()
 		s.reply, s.eachRequest = replySkipping, true

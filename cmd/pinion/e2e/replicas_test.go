@@ -147,3 +147,39 @@ func TestE2EReplicasAreJudged(t *testing.T) {
 		return nil
 	})
 }
+
+// Both replicas answer reads, and none that is behind does, or hangs: then the others do, or the primary, and nobody gets an error.
+func TestE2EReplicasAreRead(t *testing.T) {
+	t.Parallel()
+	r := startReplicated(t)
+	p := r.pool(t, "prefer_replica", "max_replica_lag: 500")
+	c, primary, tapped, direct := p.Dial(), r.primary.Dial(), r.tapped.Dial(), r.direct.Dial()
+	c.WantDo("+OK\r\n", "SET", "k", "old")
+	for _, replica := range []*rig.Client{tapped, direct} {
+		rig.Eventually(t, "reading from a replica", func() error {
+			c.Do("GET", "k")
+			if stats := replica.Do("INFO", "commandstats"); !strings.Contains(stats, "cmdstat_get:") {
+				return fmt.Errorf("it has got no read:\n%s", stats)
+			}
+			return nil
+		})
+	}
+	r.tap.gate.Lock()
+	defer r.tap.gate.Unlock()
+	primary.WantDo("+OK\r\n", "SET", "k", "new")
+	wantReplica(t, c, r.tapped, "behind")
+	rig.Eventually(t, "replicating", func() error {
+		if got := direct.Do("GET", "k"); got != "$3\r\nnew\r\n" {
+			return fmt.Errorf("the replica says %q", got)
+		}
+		return nil
+	})
+	for range 50 {
+		c.WantDo("$3\r\nnew\r\n", "GET", "k")
+	}
+	r.direct.Stop()
+	for range 50 {
+		c.WantDo("$3\r\nnew\r\n", "GET", "k")
+	}
+	r.direct.Continue()
+}
