@@ -64,7 +64,7 @@ type PoolStatus struct {
 type ServerStatus struct {
 	Name    string `json:"name"`
 	Address string `json:"address"` // empty: not known yet
-	State   string `json:"state"`   // live, ejected, probing, or unknown without an address; without auto_eject_hosts live, whether it answers or not
+	State   string `json:"state"`   // live, ejected, probing, or unknown without an address; where no server is ever ejected live, whether it answers or not
 
 	Connections uint64 `json:"connections"` // now, of all workers
 	Requests    uint64 `json:"requests"`
