@@ -131,10 +131,15 @@ func (rs *replicas) choose(s *server) (best *replica, primary bool) {
 func (rs *replicas) candidate(s *server, number int) (owed int, near, ok bool) {
 	nearest := rs.pool.spec.ReadFrom == link.ReadFromNearest
 	if number == len(s.replicas) {
-		return s.primary.outstanding(), nearest && rs.pool.isNear(s.spec.Zone), nearest
+		return s.primary.outstanding(), nearest && rs.pool.isNear(s.spec.Zone), nearest && !rs.isDown(s)
 	}
 	r := s.replicas[number]
 	return r.endpoint.outstanding(), nearest && r.near, r.isFit()
+}
+
+// isDown tells whether the primary is ejected, and keeps its keys all the same.
+func (rs *replicas) isDown(s *server) bool {
+	return rs.pool.cluster == nil && rs.pool.placement.isDown(s.index)
 }
 
 // connTo returns the connection of a client to a replica, or where there is none, to the primary in its place.
@@ -150,6 +155,9 @@ func (rs *replicas) connTo(best *replica, s *server, c *client) (*conn, error) {
 	}
 	if rs.pool.spec.ReadFrom == link.ReadFromReplica {
 		return nil, errNoReplica
+	}
+	if rs.isDown(s) {
+		return nil, rs.pool.errNoServer()
 	}
 	to := s.primary.conn(rs.pool.inPlace(g), c.lane)
 	if to.unbegun >= mostWaitingInPlace {
