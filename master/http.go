@@ -39,6 +39,11 @@ func newHTTPSide(done <-chan struct{}) httpSide {
 	return httpSide{asks: asks, pages: web.Pages(asks, done)}
 }
 
+// complainOfHTTP logs what goes wrong with answers, from beside the loop.
+func (m *master) complainOfHTTP(text string) {
+	m.world.report(event{then: func() { m.log.Printf(logfile.Error, "answering HTTP: %s", text) }})
+}
+
 // claimHTTP opens the HTTP address of a configuration, unless this master has it.
 func (m *master) claimHTTP(at config.Listen) error {
 	if at.Network == "" || at.ID() == m.http.at.ID() {
@@ -98,7 +103,7 @@ func (m *master) serveHTTP() {
 		m.log.Printf(logfile.Error, "answering HTTP on %s: %v", m.http.at.Text, err)
 		return
 	}
-	m.http.server = web.Serve(l, m.http.pages)
+	m.http.server = web.Serve(l, m.http.pages, m.complainOfHTTP)
 }
 
 // declineHTTP leaves those who connect from now on to the new master.
@@ -198,10 +203,8 @@ func (m *master) unready() string {
 	switch {
 	case m.masters.leaveAll: // another master serves
 		return ""
-	case m.phase != serving:
-		return m.phase.String()
-	case !m.drainAt.IsZero():
-		return "about to drain"
+	case m.phase != serving || !m.drainAt.IsZero():
+		return m.phaseName()
 	case m.endAfter != nothing:
 		return "about to end"
 	case !slices.ContainsFunc(m.generations.slots(), (*slot).serves):

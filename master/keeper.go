@@ -238,7 +238,7 @@ func (m *master) keeperSignal(msg keeperMessage) {
 		return
 	}
 	if watched[s].intent == drain {
-		if m.phase == draining || m.phase == stopping || m.endAfter == drain {
+		if m.ending() {
 			return
 		}
 		m.keeper.forwarded = true
@@ -248,7 +248,7 @@ func (m *master) keeperSignal(msg keeperMessage) {
 
 // alreadyForwarded reports whether a drain that was asked for directly is the one that the keeper has passed on already.
 func (m *master) alreadyForwarded(what intent) bool {
-	again := what == drain && m.keeper.forwarded && (m.phase == draining || m.endAfter == drain)
+	again := what == drain && m.keeper.forwarded && m.ending() && m.phase != stopping && m.endAfter != stop
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
 }

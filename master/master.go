@@ -156,7 +156,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		admin: newAdminSocket(), tally: tally{}, done: make(chan struct{}),
 	}
 	m.http = newHTTPSide(m.done)
-	m.statistics = newStatistics(m.http.asks, m.done)
+	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m

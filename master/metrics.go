@@ -33,9 +33,10 @@ func (m *master) view() *metrics.View {
 	if g == nil || g.counters == nil {
 		return nil
 	}
-	held := m.countedGenerations()
-	for _, one := range held {
+	var held []*readers // a generation may have forgotten its own before the end
+	for _, one := range m.countedGenerations() {
 		one.readers.add()
+		held = append(held, one.readers)
 	}
 	v := &metrics.View{
 		Build: m.opts.Build, PID: m.world.pid, StartedAt: m.startedAt, Ready: m.unready() == "", Generation: g.number,
@@ -43,7 +44,7 @@ func (m *master) view() *metrics.View {
 		Descriptors: m.world.descriptors(), MemoryLimit: g.specs[0].MemoryLimit, Tally: maps.Clone(m.tally),
 		Release: func() {
 			for _, one := range held {
-				one.readers.leave()
+				one.leave()
 			}
 		},
 	}

@@ -84,6 +84,9 @@ func (m *master) ownPaths() (all []ownPath) {
 		}
 		all = append(all, p)
 	}
+	if s := &m.http.httpSocket; s.at.Network == "unix" && s.Unlink != nil {
+		all = append(all, ownPath{listen: s.at, spot: s.Spot, own: []uint64{s.Inode}, inode: s.Inode, admin: -1})
+	}
 	if m.admin.server != nil && m.admin.unlink != nil {
 		own := []uint64{m.world.sockets.Inode(m.admin.fd)}
 		all = append(all, ownPath{listen: config.Listen{Network: "unix", Address: m.opts.Control}, spot: m.admin.spot, own: own, admin: -1})
@@ -159,17 +162,22 @@ func (m *master) endPathCheck() {
 // replaceGone puts a new socket in the place of one whose path was removed.
 func (m *master) replaceGone(p *ownPath) {
 	l := m.listeners.Find(p.inode)
+	isHTTP := p.inode != 0 && p.inode == m.http.Inode
 	switch {
 	case p.gone && p.err != nil:
 		m.logLostPath(p.listen.Address, p.err)
-	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil):
+	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil && !isHTTP):
 		p.discard(m.world) // the next check will do
 	case p.gone && p.inode == 0:
 		m.replaceAdmin(p.admin)
+	case p.gone && isHTTP:
+		m.replaceHTTP(p)
 	case p.gone:
 		m.replace(l, p)
 	case l != nil:
 		l.Spot = p.spot
+	case isHTTP:
+		m.http.Spot = p.spot
 	case p.inode == 0:
 		m.admin.spot = p.spot
 	}
@@ -221,6 +229,20 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 		}
 	}
 	m.storeSockets()
+}
+
+// replaceHTTP answers on the new socket of the HTTP address.
+func (m *master) replaceHTTP(p *ownPath) {
+	if err := m.world.sockets.Listen(p.FD, httpBacklog); err != nil {
+		p.discard(m.world)
+		m.logLostPath(p.listen.Address, err)
+		return
+	}
+	m.log.Printf(logfile.Warn, "the HTTP socket %s was gone and is bound anew; does something clean up that directory?", p.listen.Address)
+	m.declineHTTP()
+	m.world.close(m.http.FD)
+	m.http.Socket = p.Socket
+	m.serveHTTP()
 }
 
 // replaceAdmin serves the new admin socket.

@@ -27,10 +27,10 @@ type statistics struct {
 	host    string
 }
 
-func newStatistics(asks chan<- *web.Ask, done <-chan struct{}) statistics {
+func newStatistics(asks chan<- *web.Ask, done <-chan struct{}, complain func(string)) statistics {
 	host, _ := os.Hostname() // without one the statistics have an empty "source", as nutcracker's
 	funnel := web.NewFunnel()
-	return statistics{fd: -1, clients: totals.NewPort(funnel.Put, done), http: web.Serve(funnel, web.StatisticsPages(asks, done)), host: host}
+	return statistics{fd: -1, clients: totals.NewPort(funnel.Put, done), http: web.Serve(funnel, web.StatisticsPages(asks, done), complain), host: host}
 }
 
 // listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.

@@ -18,7 +18,7 @@ func (m *master) status() *admin.Status {
 	now := m.world.now()
 	s := &admin.Status{
 		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper.pid, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
-		Phase: m.phase.String(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
+		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
 	if m.generations.serving != nil {
 		s.Generation = m.generations.serving.number
@@ -31,6 +31,14 @@ func (m *master) status() *admin.Status {
 	}
 	s.Generations = m.generations.status(m.opts.Build, now)
 	return s
+}
+
+// phaseName returns what the master is doing.
+func (m *master) phaseName() string {
+	if m.phase == serving && !m.drainAt.IsZero() {
+		return "about to drain"
+	}
+	return m.phase.String()
 }
 
 // status tells of the generation that serves first, then of the one that is to follow it, then of those that drain, the

@@ -16,7 +16,7 @@ type Status struct {
 	Keeper        int       `json:"keeper,omitempty"`        // pid of the process that was started first and stays; 0: none
 	StartedAt     time.Time `json:"started_at"`
 	UptimeSeconds int64     `json:"uptime_seconds"`
-	Phase         string    `json:"phase"`      // starting, serving, draining, stopping
+	Phase         string    `json:"phase"`      // starting, serving, about to drain, draining, stopping
 	Generation    uint64    `json:"generation"` // the one that serves
 	ConfigFile    string    `json:"config_file"`
 	Control       string    `json:"control"` // path of the admin socket

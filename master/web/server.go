@@ -4,16 +4,17 @@ package web
 
 import (
 	"context"
-	"io"
 	"log"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
 const (
-	maxConnections = 64               // open at a time; more are closed unanswered
+	maxConnections = 64               // open at a time
 	maxHeaderBytes = 8192             // of a request; the server adds 4096 for its own comfort
 	readTimeout    = 5 * time.Second  // for a client to send its request
 	writeTimeout   = 10 * time.Second // for the answer to be made, and the client to take it
@@ -23,20 +24,24 @@ const (
 type Server struct {
 	server http.Server
 	accept net.Listener
-	open   atomic.Int32  // connections
 	ended  chan struct{} // closed when nothing is accepted any more
+
+	mu     sync.Mutex
+	open   int        // connections
+	silent []net.Conn // of them, those that have not sent a whole request yet, the oldest first
 }
 
-// Serve answers on l, until Close.
-func Serve(l net.Listener, h http.Handler) *Server {
+// Serve answers on l, until Close. complain is called with what goes wrong that is no fault of a client's, by any goroutine.
+func Serve(l net.Listener, h http.Handler, complain func(text string)) *Server {
 	s := &Server{accept: l, ended: make(chan struct{})}
 	s.server = http.Server{
-		Handler:        h,
+		Handler:        s.heed(h),
 		ConnState:      s.count,
+		ConnContext:    func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connection{}, c) },
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       log.New(io.Discard, "", 0), // a malformed request is answered with an error
+		ErrorLog:       log.New(complaints(complain), "", 0),
 	}
 	s.server.SetKeepAlivesEnabled(false) // so that no connection stays behind with a master that has handed over
 	go func() {
@@ -46,20 +51,58 @@ func Serve(l net.Listener, h http.Handler) *Server {
 	return s
 }
 
-// count closes connections beyond those that the master can afford.
+// connection is the key of a request's context for the connection that it has come over.
+type connection struct{}
+
+// heed has h answer, and those who have asked keep their connections.
+func (s *Server) heed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.spoke(r.Context().Value(connection{}))
+		s.mu.Unlock()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// count counts connections. Of more than the master can afford, the one that has kept silent for longest is closed.
 func (s *Server) count(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		if s.open.Add(1) > maxConnections {
-			c.Close()
+		s.open++
+		s.silent = append(s.silent, c)
+		if s.open > maxConnections {
+			s.silent[0].Close()
+			s.silent = s.silent[1:]
 		}
 	case http.StateClosed:
-		s.open.Add(-1)
+		s.open--
+		s.spoke(c)
 	}
 }
 
+// spoke takes a connection off those that are silent.
+func (s *Server) spoke(c any) {
+	s.silent = slices.DeleteFunc(s.silent, func(other net.Conn) bool { return any(other) == c })
+}
+
+// complaints passes on what the server says of a handler that has panicked. A malformed request is answered with an error.
+type complaints func(text string)
+
+func (c complaints) Write(line []byte) (int, error) {
+	if text := string(line); strings.HasPrefix(text, "http: panic") {
+		c(strings.TrimSpace(text))
+	}
+	return len(line), nil
+}
+
 // Open returns how many connections there are.
-func (s *Server) Open() int { return int(s.open.Load()) }
+func (s *Server) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
 
 // Leave stops accepting connections: another master does that.
 func (s *Server) Leave() { s.accept.Close() }

@@ -29,7 +29,7 @@ func loop(t *testing.T, state func() State) (string, *Server) {
 			}
 		}
 	}()
-	s := Serve(l, Pages(asks, done))
+	s := Serve(l, Pages(asks, done), func(text string) { t.Error(text) })
 	t.Cleanup(func() {
 		close(done)
 		<-ended
@@ -83,30 +83,63 @@ func TestNobodyAnswersForLoopThatHasEnded(t *testing.T) {
 	}
 	done := make(chan struct{})
 	close(done)
-	s := Serve(l, Pages(make(chan *Ask), done))
+	s := Serve(l, Pages(make(chan *Ask), done), nil)
 	defer s.Close(time.Second)
 	if code, text := get(t, l.Addr().String(), "/healthz"); code != 503 {
 		t.Errorf("got %d %q", code, text)
 	}
 }
 
-// Those who say nothing take up connections, and no more of them than there may be.
+// Those who say nothing give way to those who come later, the oldest first.
 func TestConnectionsAreBounded(t *testing.T) {
-	address, _ := loop(t, func() State { return State{} })
-	for range maxConnections {
+	address, server := loop(t, func() State { return State{} })
+	var silent []net.Conn
+	for i := range maxConnections {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		silent = append(silent, c)
+		for server.Open() <= i { // in the order of the test
+			time.Sleep(time.Millisecond)
+		}
 	}
-	c, err := net.Dial("tcp", address)
+	for i := range 3 {
+		if code, text := get(t, address, "/healthz"); code != 200 {
+			t.Errorf("got %d %q", code, text)
+		}
+		if n, err := silent[i].Read(make([]byte, 1)); err == nil {
+			t.Errorf("got %d bytes on the connection that has kept silent for longest", n)
+		}
+		for server.Open() >= maxConnections {
+			time.Sleep(time.Millisecond)
+		}
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for server.Open() < maxConnections {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// A handler that panics is a fault of ours, and told.
+func TestPanicIsTold(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if n, err := c.Read(make([]byte, 1)); err == nil {
-		t.Errorf("got %d bytes on a connection that is one too many", n)
+	told := make(chan string, 1)
+	s := Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") }), func(text string) { told <- text })
+	defer s.Close(time.Second)
+	if r, err := http.Get("http://" + l.Addr().String()); err == nil {
+		t.Errorf("got %s", r.Status)
+	}
+	if text := <-told; !strings.Contains(text, "oops") {
+		t.Errorf("told %q", text)
 	}
 }
 
@@ -127,7 +160,7 @@ func TestStatisticsPages(t *testing.T) {
 		close(done)
 	}()
 	f := NewFunnel()
-	s := Serve(f, StatisticsPages(asks, done))
+	s := Serve(f, StatisticsPages(asks, done), nil)
 	defer s.Close(time.Second)
 	here, there := net.Pipe()
 	go f.Put(there)
