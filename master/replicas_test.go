@@ -58,7 +58,7 @@ alpha:
 		}
 	}
 	g = replicaGeneration(t, fmt.Sprintf(text, link.ReadFromMaster))
-	if got := stats(g); strings.Contains(got, "replica") || g.poolStatus()[0].Servers[1].Replicas != nil {
+	if got := stats(g); strings.Contains(got, `"replicas`) || g.poolStatus()[0].Servers[1].Replicas != nil {
 		t.Errorf("where all is read from the master replicas are told of: %s", got)
 	}
 }
