@@ -58,6 +58,7 @@ func (l *loop) relocate(t *link.PoolTopology) {
 		for _, s := range p.servers {
 			if at, ok := t.Primary(s.spec.Name); ok {
 				s.moveTo(at)
+				s.near = p.isNear(at.Zone)
 			}
 			if at := t.Server(s.spec.Name); at != nil {
 				s.locate(at.Replicas())

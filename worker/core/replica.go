@@ -69,6 +69,9 @@ func (s *server) locateConfigured() {
 	if s.pool.replicas == nil || t == nil || t.Cluster {
 		return
 	}
+	if at, ok := t.Primary(s.spec.Name); ok {
+		s.near = s.pool.isNear(at.Zone)
+	}
 	if at := t.Server(s.spec.Name); at != nil {
 		s.locate(at.Replicas())
 	}
@@ -93,6 +96,7 @@ func (s *server) locate(all []link.Endpoint) {
 		} else {
 			r = s.newReplica(at)
 		}
+		r.near = s.pool.isNear(at.Zone)
 		r.lease = s.pool.l.shared.Lease(s.pool.index, s.index, number)
 		s.replicas = append(s.replicas, r)
 	}
@@ -109,7 +113,7 @@ func (s *server) newReplica(at link.Endpoint) *replica {
 	e.prober = nil
 	e.counters, e.heard = s.replicaCounters(), new(uint64)
 	s.pool.l.descriptors.share(e)
-	r := &replica{server: s, endpoint: e, tag: link.LeaseTag(at.Address), near: s.pool.isNear(at.Zone)}
+	r := &replica{server: s, endpoint: e, tag: link.LeaseTag(at.Address)}
 	e.replica = r
 	for _, c := range e.conns {
 		c.readFrom(r)

@@ -131,7 +131,7 @@ func (rs *replicas) choose(s *server) (best *replica, primary bool) {
 func (rs *replicas) candidate(s *server, number int) (owed int, near, ok bool) {
 	nearest := rs.pool.spec.ReadFrom == link.ReadFromNearest
 	if number == len(s.replicas) {
-		return s.primary.outstanding(), nearest && rs.pool.isNear(s.spec.Zone), nearest && !rs.isDown(s)
+		return s.primary.outstanding(), nearest && s.near, nearest && !rs.isDown(s)
 	}
 	r := s.replicas[number]
 	return r.endpoint.outstanding(), nearest && r.near, r.isFit()

@@ -27,6 +27,7 @@ func (cl *cluster) locateReplicas(nodes []*link.ServerTopology) {
 	}
 	for k, node := range nodes {
 		e := p.servers[k].primary
+		p.servers[k].near = node != nil && p.isNear(node.Endpoints[0].Zone)
 		var of *server
 		if node != nil && len(node.Slots) == 0 {
 			if i, ok := link.PlaceIndex(node.Of); ok && nodes[i] != nil && len(nodes[i].Slots) > 0 {
@@ -41,8 +42,9 @@ func (cl *cluster) locateReplicas(nodes []*link.ServerTopology) {
 			continue
 		}
 		if e.replica == nil {
-			e.replica = &replica{server: of, endpoint: e, tag: link.LeaseTag(e.address), near: p.isNear(node.Endpoints[0].Zone), lease: p.l.shared.Lease(p.index, k, 0)}
+			e.replica = &replica{server: of, endpoint: e, tag: link.LeaseTag(e.address), lease: p.l.shared.Lease(p.index, k, 0)}
 		}
+		e.replica.near = p.servers[k].near
 		of.replicas = append(of.replicas, e.replica)
 	}
 }

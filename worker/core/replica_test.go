@@ -4,6 +4,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,30 @@ func TestReadYourWritesMove(t *testing.T) {
 			r.advance(1100 * time.Millisecond)
 			if c.hasWritten() {
 				t.Error("its reads go to the primary for ever")
+			}
+		}
+	}
+}
+
+// Where servers are may come to be known later: then those are read first that are near.
+func TestZonesComeToBeKnown(t *testing.T) {
+	r, l := replicaRig(t, link.ReadFromNearest, "r1", "r2")
+	l.spec.Zone = "a"
+	l.spec.Topology.Pools[0].Discovers = true
+	s := l.pools[0].servers[0]
+	for _, near := range []int{2, 1, 0} { // by endpoint, of which the first is the primary
+		newer := l.spec.Topology.Pools[0]
+		newer.Version++
+		newer.Servers = slices.Clone(newer.Servers)
+		newer.Servers[0].Endpoints = slices.Clone(newer.Servers[0].Endpoints)
+		for i := range newer.Servers[0].Endpoints {
+			newer.Servers[0].Endpoints[i].Zone = map[bool]string{true: "a", false: "b"}[i == near]
+		}
+		l.relocate(&newer)
+		for range 3 {
+			best, primary := l.pools[0].replicas.choose(s)
+			if primary != (near == 0) || best != nil && best.endpoint.address != r.servers[near].path {
+				t.Errorf("endpoint %d is near, and the choice falls on the primary: %v, or %+v", near, primary, best)
 			}
 		}
 	}
