@@ -1,4 +1,5 @@
-// Failovers that an operator asks for: a sentinel begins one, and it is over when every worker goes to the next master.
+// Failovers that an operator asks for: a sentinel begins one, or a replica of a cluster, and it is over when every worker goes to the next
+// master.
 
 package master
 
@@ -19,9 +20,10 @@ const failoverPatience = 30 * time.Second
 // failover is one that somebody waits for.
 type failover struct {
 	pool, server string
-	master       string // as sentinels call it
+	master       string // as sentinels call it; of a cluster: its address
+	cluster      bool
 	movedAt      int64  // the server's, before
-	by           string // the sentinel that leads it; empty: none does yet
+	by           string // the sentinel that leads it, or the replica that takes over; empty: none does yet
 	began        time.Time
 	until        time.Time // when nobody waits for it any more
 	reply        chan<- admin.Outcome
@@ -31,7 +33,7 @@ func (f *failover) String() string {
 	return fmt.Sprintf("failover of server %q of pool %q", f.server, f.pool)
 }
 
-// failOver has a sentinel begin a failover of a server.
+// failOver has a sentinel, or a replica, begin a failover of a server.
 func (m *master) failOver(a *admin.Ask) {
 	if m.phase != serving {
 		a.Reply <- admin.Outcome{Error: "the proxy is " + m.phase.String(), Failure: admin.FailureBusy}
@@ -43,8 +45,10 @@ func (m *master) failOver(a *admin.Ask) {
 		return
 	}
 	now := m.world.now()
-	f := &failover{pool: p.Name, server: s.Name, master: s.Address, began: now, until: now.Add(failoverPatience), reply: a.Reply}
-	f.movedAt = m.generations.serving.topology.Pool(p.Name).Server(s.Name).MovedAt
+	f := &failover{pool: p.Name, server: a.Server, master: s.Address, cluster: p.IsCluster(), began: now, until: now.Add(failoverPatience), reply: a.Reply}
+	if f.movedAt = now.UnixMilli() - 1; !f.cluster {
+		f.movedAt = m.generations.serving.topology.Pool(p.Name).Server(s.Name).MovedAt
+	}
 	follower := m.followerOf(p)
 	switch {
 	case follower == nil:
@@ -61,7 +65,7 @@ func (m *master) failOver(a *admin.Ask) {
 	})
 }
 
-// findFollowed finds a server that sentinels watch.
+// findFollowed finds a server that sentinels watch, or a node of a cluster by its address.
 func (g *generation) findFollowed(pool, server string) (*link.Pool, *link.Server, error) {
 	var names []string
 	for i := range g.pools {
@@ -71,7 +75,8 @@ func (g *generation) findFollowed(pool, server string) (*link.Pool, *link.Server
 			continue
 		}
 		if p.IsCluster() {
-			return nil, nil, fmt.Errorf("pool %q is of a cluster, which no sentinel watches: say CLUSTER FAILOVER to the replica that is to be the master", pool)
+			s, err := g.findNode(pool, server)
+			return p, s, err
 		}
 		names = nil
 		for k := range p.Servers {
@@ -90,12 +95,30 @@ func (g *generation) findFollowed(pool, server string) (*link.Pool, *link.Server
 	return nil, nil, fmt.Errorf("no pool %q; there are %s", pool, strings.Join(names, ", "))
 }
 
-// sentinelLeads is called when a sentinel has begun a failover, or none does. The failover itself may be over by then.
+// findNode finds a node of a cluster by its address.
+func (g *generation) findNode(pool, address string) (*link.Server, error) {
+	var names []string
+	if t := g.topology.Pool(pool); t != nil {
+		for _, s := range t.Servers {
+			if s.Endpoints[0].Address == address || slices.Contains(s.Aliases, address) {
+				return &link.Server{Name: s.Server, Address: s.Endpoints[0].Address}, nil
+			}
+			names = append(names, s.Endpoints[0].Address)
+		}
+	}
+	return nil, fmt.Errorf("no node %q in the cluster of pool %q; there are %s", address, pool, strings.Join(names, ", "))
+}
+
+// sentinelLeads is called when a sentinel has begun a failover, or a replica to take over, or none does. The failover itself may be over by then.
 func (m *master) sentinelLeads(f *failover, by string, err error) {
 	if !slices.Contains(m.failovers, f) {
 		return
 	}
-	if err != nil {
+	switch {
+	case err != nil && f.cluster:
+		m.conclude(f, admin.Outcome{Error: fmt.Sprintf("no replica takes over from %s: %v", f.master, err)})
+		return
+	case err != nil:
 		m.conclude(f, admin.Outcome{Error: fmt.Sprintf("no sentinel begins a failover of master %q: %v", f.master, err)})
 		return
 	}
@@ -110,7 +133,17 @@ func (m *master) endFailovers() {
 		if f.by == "" || at == nil || at.MovedAt <= f.movedAt || at.SwitchedAt == 0 {
 			continue
 		}
+		if f.cluster && at.Endpoints[0].Role != link.Primary {
+			continue
+		}
 		after := func(millis int64) time.Duration { return time.UnixMilli(millis).Sub(f.began).Round(time.Millisecond) }
+		if f.cluster {
+			m.conclude(f, admin.Outcome{Lines: []string{
+				fmt.Sprintf("%s: %s is the master now, of %d slots, epoch %d", f.server, f.by, at.SlotCount(), at.Epoch),
+				fmt.Sprintf("the cluster said so after %v, all workers were there after %v", after(at.MovedAt), after(at.SwitchedAt)),
+			}})
+			continue
+		}
 		who, when := "the first sentinel", at.SaidAt
 		if at.SaidAt == 0 {
 			who, when = "the old master itself", at.MovedAt
@@ -122,11 +155,22 @@ func (m *master) endFailovers() {
 	}
 }
 
-// serverTopology returns where the server of a failover is; nil: it is in the configuration no more.
+// serverTopology returns where the server of a failover is, of a cluster the replica that takes over; nil: it is there no more.
 func (m *master) serverTopology(f *failover) *link.ServerTopology {
-	if g := m.generations.serving; g != nil {
-		if t := g.topology.Pool(f.pool); t != nil {
-			return t.Server(f.server)
+	g := m.generations.serving
+	if g == nil {
+		return nil
+	}
+	t := g.topology.Pool(f.pool)
+	switch {
+	case t == nil:
+		return nil
+	case !f.cluster:
+		return t.Server(f.server)
+	}
+	for i := range t.Servers {
+		if t.Servers[i].Endpoints[0].Address == f.by {
+			return &t.Servers[i]
 		}
 	}
 	return nil
@@ -157,10 +201,14 @@ func (m *master) tickFailovers(now time.Time) {
 		at := m.serverTopology(f)
 		text := fmt.Sprintf("sentinel %s began, and has not named another master within %v; see pinion status, and its log", f.by, failoverPatience)
 		switch {
+		case f.by == "" && f.cluster:
+			text = fmt.Sprintf("no replica has begun to take over within %v", failoverPatience)
 		case f.by == "":
 			text = fmt.Sprintf("no sentinel has begun within %v", failoverPatience)
 		case at != nil && at.MovedAt > f.movedAt:
 			text = fmt.Sprintf("the master is at %s now, but not all workers have said that they go there", at.Endpoints[0].Address)
+		case f.cluster:
+			text = fmt.Sprintf("replica %s began, and the cluster has not named it the master within %v; see its log", f.by, failoverPatience)
 		}
 		m.conclude(f, admin.Outcome{Error: text})
 	}

@@ -34,7 +34,7 @@ func (g *generation) nodeStatus(pool int) (all []admin.ServerStatus) {
 		}
 		s.Replicas = g.replicaStatus(pool, known.Server)
 		if known.MovedAt != 0 {
-			s.Node.MovedAt = time.UnixMilli(known.MovedAt)
+			s.Node.MovedAt, s.Node.SwitchedAt = time.UnixMilli(known.MovedAt), timeOf(known.SwitchedAt)
 		}
 		all = append(all, s)
 	}

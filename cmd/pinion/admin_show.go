@@ -182,6 +182,9 @@ func nodeFacts(n *admin.NodeStatus) string {
 	text += fmt.Sprintf(", epoch %d", n.Epoch)
 	if !n.MovedAt.IsZero() {
 		text += ", promoted at " + n.MovedAt.Local().Format(statusTime)
+		if !n.SwitchedAt.IsZero() {
+			text += fmt.Sprintf(", all workers %s later", span(n.SwitchedAt.Sub(n.MovedAt)))
+		}
 	}
 	if n.Failed {
 		text += "; FAILED, the cluster says"

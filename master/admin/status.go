@@ -141,15 +141,16 @@ const (
 
 // NodeStatus is what the nodes of a cluster say of one of them.
 type NodeStatus struct {
-	ID      string    `json:"id"`
-	Role    string    `json:"role"`              // primary, replica
-	Of      string    `json:"of,omitempty"`      // of a replica: the address of its primary
-	Slots   int       `json:"slots"`             // how many it has
-	Ranges  []string  `json:"ranges,omitempty"`  // which, as "FIRST-LAST"
-	Epoch   uint64    `json:"epoch"`             // of its configuration
-	MovedAt time.Time `json:"moved_at,omitzero"` // when it was found to be a primary in place of another; left out: never since it is followed
-	Failed  bool      `json:"failed"`            // the cluster says that it does not work
-	Stale   bool      `json:"stale"`             // no node answers: so it was when one did
+	ID         string    `json:"id"`
+	Role       string    `json:"role"`                 // primary, replica
+	Of         string    `json:"of,omitempty"`         // of a replica: the address of its primary
+	Slots      int       `json:"slots"`                // how many it has
+	Ranges     []string  `json:"ranges,omitempty"`     // which, as "FIRST-LAST"
+	Epoch      uint64    `json:"epoch"`                // of its configuration
+	MovedAt    time.Time `json:"moved_at,omitzero"`    // when it was found to be a primary in place of another; left out: never since it is followed
+	SwitchedAt time.Time `json:"switched_at,omitzero"` // when the last worker had gone there then; left out: not known
+	Failed     bool      `json:"failed"`               // the cluster says that it does not work
+	Stale      bool      `json:"stale"`                // no node answers: so it was when one did
 }
 
 // HandoffStatus is how a reload or an upgrade went.

@@ -20,7 +20,7 @@ func followCluster(p *link.Pool, known []link.ServerTopology, tell func(News)) F
 	located := make(chan struct{})
 	r := &clusterRunner{pool: p, ctx: ctx, events: make(chan func(*clusterFollower, time.Time)), askNow: make(chan struct{}, 1), asking: map[string]*asking{}, located: located}
 	go r.run(known, tell)
-	return Following{Located: located, Doubt: r.doubt, Stop: cancel}
+	return Following{Located: located, Doubt: r.doubt, Failover: r.failover, Stop: cancel}
 }
 
 // clusterRunner is what surrounds a follower. Its own goroutine owns all fields but ctx, events, askNow and nodes.

@@ -30,8 +30,8 @@ type Following struct {
 	// Doubt has it ask anew, at once: what is at the address of a server does not do the server's work. It does not block.
 	Doubt func(server link.Server)
 
-	// Failover has a sentinel begin to make a replica of a server its master. It does not block: then is called, from any goroutine,
-	// with the sentinel that does, or the reason why none does.
+	// Failover has a sentinel begin to make a replica of a server its master, or in a cluster a replica itself take over. It does not block:
+	// then is called, from any goroutine, with the sentinel or the replica, or the reason why none does.
 	Failover func(server link.Server, then func(by string, err error))
 
 	// Stop ends it, soon: tell may be called once more.

@@ -366,12 +366,7 @@ func (s *server) close() { s.client.Close() }
 // role asks the server what it is and, if it is a replica, of whom. One that needs no password is told it all the same, and asked.
 func (s *server) role(ctx context.Context) (says role, of place) {
 	asked := redis.NewSliceCmd(ctx, "role")
-	s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if s.password != "" {
-			p.Do(ctx, "auth", s.password)
-		}
-		return p.Process(ctx, asked)
-	})
+	s.pipeline(ctx, asked)
 	words, err := asked.Result()
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return roleGone, of

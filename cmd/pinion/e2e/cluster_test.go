@@ -78,7 +78,11 @@ func TestE2ECluster(t *testing.T) {
 	}
 
 	for i, replace := range []func(master, replica *rig.Backend){
-		func(_, replica *rig.Backend) { cluster.Want(replica, "+OK\r\n", "CLUSTER", "FAILOVER") },
+		func(master, replica *rig.Backend) {
+			if text, err := p.command("failover", "pool", master.Address); err != nil || !strings.Contains(text, replica.Address+" is the master now") {
+				t.Errorf("a failover on demand: %v, %s", err, text)
+			}
+		},
 		func(master, _ *rig.Backend) { master.Kill() },
 		func(master, _ *rig.Backend) { master.Stop() },
 	} {
