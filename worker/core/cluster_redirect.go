@@ -37,11 +37,15 @@ func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, ag
 		return reply, false
 	}
 	if kind == resp.TryAgain {
+		*cl.pool.counters[link.TryAgainReplies]++
 		q, several := cl.comeBackSingly(c, r)
 		if q.cause = errSlotMoves; !several {
 			q.due = cl.pool.l.now + redirectPause
 		}
 		return nil, true
+	}
+	if kind == resp.ClusterDown {
+		*cl.pool.counters[link.ClusterDownReplies]++
 	}
 	cl.tellStale()
 	q := cl.comeBack(c, r)
@@ -56,11 +60,7 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 	if r.state&isBlocking != 0 {
 		return cl.blockElsewhere(c, r, kind, reply)
 	}
-	to, ok := resp.ParseRedirect(reply)
-	place, known := noNode, false
-	if ok {
-		place, known = cl.target(c.endpoint, to)
-	}
+	to, place, known := cl.readRedirect(c.endpoint, kind, reply)
 	slot := max(int(r.slot), -int(r.slot)) - 1
 	mine := known && to.Slot == slot
 	if kind == resp.Moved || !known {
@@ -94,6 +94,25 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		q.due = l.now + redirectPause
 	}
 	return nil, true
+}
+
+// readRedirect returns where MOVED or ASK of a node at e leads, and counts it; known is false if the topology names no node there.
+func (cl *cluster) readRedirect(e *endpoint, kind resp.ClusterError, reply []byte) (to resp.Redirect, place int, known bool) {
+	n := &cl.pool.counters
+	if kind == resp.Moved {
+		*n[link.MovedReplies]++
+	} else {
+		*n[link.AskReplies]++
+	}
+	to, ok := resp.ParseRedirect(reply)
+	if ok {
+		place, known = cl.target(e, to)
+	}
+	if !known {
+		*n[link.UnknownRedirects]++
+		return to, noNode, false
+	}
+	return to, place, true
 }
 
 // leadsScript tells whether r, a script, is sent to where a redirect of its slot leads. The words may be the script's own, after all of its
@@ -221,10 +240,9 @@ func (cl *cluster) ask(c *conn, r *request, place int) bool {
 // blockElsewhere is redirected for a request that may wait in the node: it does so in another one from now on.
 func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, reply []byte) (answer []byte, again bool) {
 	own, client := c.own, r.owner()
-	to, ok := resp.ParseRedirect(reply)
-	place, known := cl.target(c.endpoint, to)
+	to, place, known := cl.readRedirect(c.endpoint, kind, reply)
 	cl.tellStale()
-	if !ok || !known || to.Slot != own.slot || client == nil || own.off.begun || own.again == nil || own.moves == redirectsAtOnce {
+	if !known || to.Slot != own.slot || client == nil || own.off.begun || own.again == nil || own.moves == redirectsAtOnce {
 		return cl.hide(r, reply), false
 	}
 	if g := &cl.gates[own.slot]; kind == resp.Moved && int(g.owner) == c.endpoint.server.index {

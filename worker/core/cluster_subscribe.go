@@ -126,10 +126,10 @@ func (cl *cluster) subscriptionRefused(c *conn, r *request, reply []byte) (answe
 	case asked.ends:
 		return asked.appendEnd(client), false
 	}
-	to, ok := resp.ParseRedirect(reply)
-	place, known := cl.target(c.endpoint, to)
-	if kind == resp.Moved && ok && known && asked.kind == kindShardChannel && to.Slot == cl.pool.placement.one([]byte(asked.name)) {
-		if int(cl.gates[to.Slot].owner) == from {
+	if kind == resp.Moved {
+		to, place, known := cl.readRedirect(c.endpoint, kind, reply)
+		mine := known && asked.kind == kindShardChannel && to.Slot == cl.pool.placement.one([]byte(asked.name))
+		if mine && int(cl.gates[to.Slot].owner) == from {
 			cl.setOwner(to.Slot, place)
 			cl.hurry()
 		}

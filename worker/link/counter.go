@@ -50,6 +50,11 @@ const (
 	Fragments
 	BlockedClients
 	Subscribers
+	MovedReplies
+	AskReplies
+	UnknownRedirects
+	TryAgainReplies
+	ClusterDownReplies
 
 	// The statistics do not show what follows: it is for metrics.
 	RefusedCommands
@@ -60,15 +65,20 @@ const (
 
 // PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
 var PoolCounters = [numPoolCounters]CounterInfo{
-	ClientEOF:         {"client_eof", Counter, "eof on client connections"},
-	ClientErr:         {"client_err", Counter, "errors on client connections, and requests refused"},
-	ClientConnections: {"client_connections", Gauge, "active client connections"},
-	ServerEjects:      {"server_ejects", Counter, "times a server was ejected"},
-	ForwardError:      {"forward_error", Counter, "times a request could not be forwarded"},
-	Fragments:         {"fragments", Counter, "fragments made of multi-key requests"},
-	BlockedClients:    {"blocked_clients", Gauge, "clients whose request waits in a server: BLPOP and its kin"},
-	Subscribers:       {"subscribers", Gauge, "clients that have subscribed to channels or patterns, or had"},
-	RefusedCommands:   {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
+	ClientEOF:          {"client_eof", Counter, "eof on client connections"},
+	ClientErr:          {"client_err", Counter, "errors on client connections, and requests refused"},
+	ClientConnections:  {"client_connections", Gauge, "active client connections"},
+	ServerEjects:       {"server_ejects", Counter, "times a server was ejected"},
+	ForwardError:       {"forward_error", Counter, "times a request could not be forwarded"},
+	Fragments:          {"fragments", Counter, "fragments made of multi-key requests"},
+	BlockedClients:     {"blocked_clients", Gauge, "clients whose request waits in a server: BLPOP and its kin"},
+	Subscribers:        {"subscribers", Gauge, "clients that have subscribed to channels or patterns, or had"},
+	MovedReplies:       {"moved_replies", Counter, "times a node of a cluster has said that a slot is at another one (MOVED)"},
+	AskReplies:         {"ask_replies", Counter, "times a node of a cluster has said that a key may be at another one, to which its slot moves (ASK)"},
+	UnknownRedirects:   {"unknown_redirects", Counter, "of moved_replies and ask_replies, those to addresses that the map of the cluster does not name: they are not followed"},
+	TryAgainReplies:    {"tryagain_replies", Counter, "times a node of a cluster has had only some keys of a request, as their slot moves (TRYAGAIN): it was asked again"},
+	ClusterDownReplies: {"clusterdown_replies", Counter, "times a node of a cluster has said that it serves no keys for now (CLUSTERDOWN): it was asked again"},
+	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
 }
 
 // PoolStatistics are those of them that the statistics show.
