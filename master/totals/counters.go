@@ -16,19 +16,22 @@ type Counters struct {
 	Pools   []link.Pool // in the order of the memory
 	Listens []string    // what the clients of each pool connect to: a network, a space and an address
 
-	occupied [][link.MaxNodes]bool // by pool, places of nodes, see Occupy; none: it is not known
+	occupied []*[link.MaxNodes]bool // by pool, places of nodes, see Occupy; nil: it is not known which
 }
 
 // Occupy notes which places of pools of a cluster have a node. Those that never had one count nothing, and are not looked at: that
 // alone would make memory of them.
 func (c *Counters) Occupy(t *link.Topology) {
 	if c.occupied == nil {
-		c.occupied = make([][link.MaxNodes]bool, len(c.Pools))
+		c.occupied = make([]*[link.MaxNodes]bool, len(c.Pools))
 	}
 	for i := range c.Pools {
 		known := t.Pool(c.Pools[i].Name)
 		if known == nil || !known.Cluster {
 			continue
+		}
+		if c.occupied[i] == nil {
+			c.occupied[i] = new([link.MaxNodes]bool)
 		}
 		for _, s := range known.Servers {
 			if place, ok := link.PlaceIndex(s.Server); ok {
@@ -40,7 +43,7 @@ func (c *Counters) Occupy(t *link.Topology) {
 
 // servers calls do for the index of each server of a pool that may have counted something.
 func (c *Counters) servers(pool int) func(do func(server int) bool) {
-	places := c.Pools[pool].IsCluster() && c.occupied != nil
+	places := c.Pools[pool].IsCluster() && c.occupied != nil && c.occupied[pool] != nil
 	return func(do func(server int) bool) {
 		for k := range c.Pools[pool].Servers {
 			if (!places || k < link.MaxNodes && c.occupied[pool][k]) && !do(k) {
