@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 const statusTime = "2006-01-02 15:04:05" // as in the log
@@ -121,7 +122,11 @@ func showReplicas(out io.Writer, servers []admin.ServerStatus) {
 		for _, r := range s.Replicas {
 			fmt.Fprint(w, header)
 			header = ""
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%d ms\n", r.Address, s.Name, cmp.Or(r.Zone, "-"), r.State, r.LagMS)
+			behind := "-"
+			if r.State == link.ReplicaFit.String() || r.State == link.ReplicaBehind.String() {
+				behind = fmt.Sprintf("%d ms", r.LagMS)
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", r.Address, s.Name, cmp.Or(r.Zone, "-"), r.State, behind)
 		}
 	}
 	w.Flush()

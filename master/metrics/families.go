@@ -210,7 +210,7 @@ var ofServers = []serverFamily{
 type replicaFamily struct {
 	name  string
 	help  string
-	value func(r *replica) float64
+	value func(r *replica) (v float64, has bool)
 }
 
 // replicaLabels are the labels of whatever is known of a replica.
@@ -218,9 +218,9 @@ const replicaLabels = "pool server replica"
 
 var ofReplicas = []replicaFamily{
 	{prefix + "replica_fit", "1: the replica was fit to be read from when it was last looked at; only with read_from",
-		func(r *replica) float64 { return truth(r.State == link.ReplicaFit) }},
-	{prefix + "replica_lag_seconds", "by how much its data was behind then",
-		func(r *replica) float64 { return float64(r.Lag) / 1000 }},
+		func(r *replica) (float64, bool) { return truth(r.State == link.ReplicaFit), true }},
+	{prefix + "replica_lag_seconds", "by how much its data was behind then; none: not known, as of one that does not answer",
+		func(r *replica) (float64, bool) { return float64(r.Lag) / 1000, r.State.Measured() }},
 }
 
 const (

@@ -106,7 +106,9 @@ func (s *scrape) families() (all []*dto.MetricFamily) {
 		for k := range s.servers {
 			for n := range s.servers[k].replicas {
 				r := &s.servers[k].replicas[n]
-				b.add(r.labels, f.value(r))
+				if v, has := f.value(r); has {
+					b.add(r.labels, v)
+				}
 			}
 		}
 		put(b)

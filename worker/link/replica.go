@@ -77,6 +77,9 @@ var replicaStates = [numReplicaStates]string{
 	ReplicaIsNone: "no replica", ReplicaOfAnother: "follows another", ReplicaBehind: "behind", ReplicaUnmeasured: "lag unknown", ReplicaRefuses: "refuses",
 }
 
+// Measured tells whether it is known by how much the data of such a replica is behind.
+func (s ReplicaState) Measured() bool { return s == ReplicaFit || s == ReplicaBehind }
+
 // String returns one or two words; those of ReplicaUnknown for states of later builds.
 func (s ReplicaState) String() string {
 	if int(s) >= len(replicaStates) {
