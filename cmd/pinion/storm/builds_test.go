@@ -28,9 +28,9 @@ var strangeRelease = release{version: "1.1.0-strange", strange: true}
 var strangeness = map[string][][2]string{
 	"worker/link/counter.go": {
 		{"\tRequestBytes\n", "\tRequestBytes\n\tEchoes\n"},
-		{"\tRequestBytes:      {", "\tEchoes: {\"echoes\", Counter, \"requests, once more\"},\n\tRequestBytes:      {"},
+		{"\tRequestBytes:", "\tEchoes: {\"echoes\", Counter, \"requests, once more\"},\n\tRequestBytes:"},
 		{"\tClientEOF = iota\n\tClientErr\n", "\tClientErr = iota\n"},
-		{"\tClientEOF:         {\"client_eof\", Counter, \"eof on client connections\"},\n", ""},
+		{"\tClientEOF:", "\t// ClientEOF:"},
 	},
 	"worker/core/conn_inqueue.go": {{"\t*n[link.Requests]++\n", "\t*n[link.Requests]++\n\t*n[link.Echoes]++\n"}},
 	"worker/core/client_end.go":   {{"\t*c.pool.counters[link.ClientEOF]++\n", ""}},

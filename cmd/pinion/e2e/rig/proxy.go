@@ -112,13 +112,22 @@ func (p *Proxy) CheckedStop() {
 // Workers returns the pids of the workers.
 func (p *Proxy) Workers() []int { return Children(p.T, p.Pid()) }
 
-// SpareFDs returns how many descriptors the workers have beyond those that they count as connections.
-func (p *Proxy) SpareFDs(workers []int) int {
-	n := 0
-	for _, pid := range workers {
-		n += Descriptors(pid)
+// SpareFDs returns how many descriptors the workers have beyond those that they count as connections. Both are counted again while
+// connections come and go.
+func (p *Proxy) SpareFDs(workers []int) (n int) {
+	connections := func() int { return int(p.Counters()["curr_connections"].(float64)) }
+	after := connections()
+	for range 100 {
+		before := after
+		n = 0
+		for _, pid := range workers {
+			n += Descriptors(pid)
+		}
+		if after = connections(); after == before {
+			break
+		}
 	}
-	return n - int(p.Counters()["curr_connections"].(float64))
+	return n - after
 }
 
 // Scrape returns what the statistics port says.
