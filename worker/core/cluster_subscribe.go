@@ -57,8 +57,12 @@ func (cl *cluster) placeOf(kind channelKind, name []byte) (server int, live bool
 
 // noteAsked notes what the server is asked about a subscription, if it is a node that may answer with MOVED.
 func (c *conn) noteAsked(asked askedSubscription) {
-	if c.endpoint.pool.cluster != nil {
-		c.own.asked = append(c.own.asked, asked)
+	if c.endpoint.pool.cluster == nil {
+		return
+	}
+	c.own.asked = append(c.own.asked, asked)
+	if asked.ends && asked.kind == kindShardChannel {
+		c.own.mayHold, c.own.mayRepeat = true, true
 	}
 }
 
@@ -93,7 +97,7 @@ func (c *conn) endsUnasked(reply []byte) bool {
 func (cl *cluster) ended(c *conn, name string) {
 	cl.tellStale()
 	client, server := c.own.client, c.endpoint.server.index
-	if client == nil || client.life != clientOpen || client.session.subscriptions == nil {
+	if client == nil || client.life != clientOpen || client.session.subscriptions == nil || client.dedicatedTo(server) != c {
 		return
 	}
 	if on, ok := client.session.subscriptions.byName[kindShardChannel][name]; ok && on == server {
@@ -105,6 +109,12 @@ func (cl *cluster) ended(c *conn, name string) {
 // already: that was taken for the answer.
 func (c *conn) endsTwice(reply []byte) bool {
 	return c.own != nil && c.endpoint.pool.cluster != nil && resp.ClusterErrorOf(reply) == resp.Moved
+}
+
+// isAmbiguous tells of a reply to the head whether it may as well be the one that endsTwice tells of: nothing that comes behind it could be
+// told apart.
+func (c *conn) isAmbiguous(reply []byte) bool {
+	return c.own != nil && c.own.mayRepeat && c.head.state&isSubscription == 0 && resp.ClusterErrorOf(reply) == resp.Moved
 }
 
 // subscribeLater has the client wait for a subscription for which there is no node at present.

@@ -129,6 +129,7 @@ func (c *conn) reportHealth() {
 
 var (
 	errUnsolicited = errors.New("server sent a reply that nobody asked for")
+	errAmbiguous   = errors.New("server sent a reply that may be to what it has answered already")
 	errGarbage     = errors.New("server sent what is no reply")
 )
 
@@ -184,6 +185,8 @@ func (c *conn) pair(reply []byte) error {
 		return nil
 	case c.isUnsolicited():
 		return unsolicitedError(reply)
+	case c.isAmbiguous(reply):
+		return errAmbiguous
 	}
 	n := &c.endpoint.counters
 	*n[link.ResponseBytes] += uint64(len(reply))

@@ -51,10 +51,11 @@ type ownConn struct {
 	place    int     // in dedicatedConns.all
 	idleFrom int64   // ns: when it was given back
 
-	renews  []subscription      // of the client, that the server is told over this connection; nil: it is not, or knows of all
-	renewed int                 // of them, those that it knows of
-	asked   []askedSubscription // of a cluster: what the node has been asked about subscriptions, and has not answered
-	mayHold bool                // of a cluster: the node may hold subscriptions that nobody wants from it any more
+	renews    []subscription      // of the client, that the server is told over this connection; nil: it is not, or knows of all
+	renewed   int                 // of them, those that it knows of
+	asked     []askedSubscription // of a cluster: what the node has been asked about subscriptions, and has not answered
+	mayHold   bool                // of a cluster: the node may hold subscriptions that nobody wants from it any more
+	mayRepeat bool                // likewise: it may answer SUNSUBSCRIBE twice, see endsTwice
 
 	published int64 // ns: when the server last sent a message of a channel
 	delayed   bool  // the kernel delays acknowledgements of those

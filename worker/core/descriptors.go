@@ -33,7 +33,7 @@ func (l *loop) shareDescriptors(limit int) {
 	l.descriptors.perServer = d.PerServer
 	for e := range l.everyEndpoint {
 		l.descriptors.share(e)
-		if e.pool.spec.Ejects() {
+		if e.pool.spec.Ejects() && e.prober != nil {
 			l.descriptors.serverSockets++ // of the prober
 		}
 	}

@@ -17,9 +17,15 @@ import (
 // mostCopiedOfReads is how many bytes of reads are kept for a connection until they are answered. Those beyond are not asked again.
 const mostCopiedOfReads = 16 << 20
 
+var errReadNotKept = &refusal{resp.AppendError(nil, "ERR too much is read from a replica at a time to ask the master for what it does not have")}
+
 // returnReads is holdRequests for a connection to a replica. It returns those that are not asked again.
 func (c *conn) returnReads(queue *request, x *rest, err error) (others *request) {
 	r, m := c.reads, c.endpoint.pool.l.memory
+	if onlySessionsAsk(err) { // any server of the pool may refuse that, and others have asked for nothing of the kind
+		x.drop(m)
+		return queue
+	}
 	if (err != io.EOF || queue != nil) && err != errMoved {
 		r.failed(err)
 	}
@@ -68,15 +74,25 @@ func (c *conn) returnUnsent() {
 func (c *conn) returnRefused(r *request, reply []byte) bool {
 	cl := c.endpoint.pool.cluster
 	refused := resp.IsOutOfService(reply) || cl != nil && resp.ClusterErrorOf(reply) != resp.NoClusterError
-	if !refused && (cl == nil || !resp.MayBeMissing(reply)) || c.discards || r.state&isCopied == 0 || r.owner() == nil {
+	if !refused && (cl == nil || !resp.MayBeMissing(reply)) || c.discards || r.owner() == nil {
 		return false
+	}
+	if r.state&isCopied == 0 {
+		if cl != nil {
+			c.endpoint.pool.replicas.refuse(r, errReadNotKept)
+		}
+		return cl != nil
 	}
 	l := c.endpoint.pool.l
 	c.endpoint.latency[link.LatencyBucket(l.now-r.sent)]++
 	again := waitList{first: r, last: r}
 	c.hold.copies.Transfer(l.memory, int(r.bytes), &again.out)
 	r.state &^= isCopied
-	if !refused {
+	if kind := resp.ClusterErrorOf(reply); cl != nil && (!refused || kind == resp.Moved || kind == resp.Ask) { // its primary knows better
+		if refused {
+			cl.readRedirect(c.endpoint, kind, reply)
+			cl.tellStale()
+		}
 		cl.askAgain(r, &again.out, true)
 		return true
 	}

@@ -59,9 +59,9 @@ func (p *pool) readOnly(g *greeting) *greeting {
 	return g.readOnly
 }
 
-// tellsMissing tells whether the reply to a request of cmd shows that a key is not there.
+// tellsMissing tells whether the reply to a request of cmd shows that a key is not there: a sum over several does not.
 func tellsMissing(cmd *resp.Command) bool {
-	return cmd.Route == resp.Fragment || cmd.First > 0 && cmd.First == cmd.Last && cmd.Find == nil
+	return cmd.Route == resp.Fragment && cmd.Merge == resp.MergeArray || cmd.First > 0 && cmd.First == cmd.Last && cmd.Find == nil
 }
 
 // slotForReads returns the server that has a slot now; nil: its requests go the way of all others.
