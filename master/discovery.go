@@ -31,8 +31,9 @@ func (m *master) follow() {
 	for _, g := range m.generations.all() {
 		m.watchReplicas(g)
 		for i := range g.pools {
-			if p := &g.pools[i]; p.Discovers() && m.followerOf(p) == nil {
-				m.beginToFollow(p, g.topology.Pool(p.Name).Servers)
+			p := &g.pools[i]
+			if known := g.topology.Pool(p.Name); known != nil && p.Discovers() && m.followerOf(p) == nil { // nil: it was another master's
+				m.beginToFollow(p, known.Servers)
 			}
 		}
 	}

@@ -276,7 +276,7 @@ func (m *master) tellKeeper() {
 // keeperGone is called after the end of the keeper: its parent starts another process, which must find the workers. A master
 // that is ending goes on with that.
 func (m *master) keeperGone(err error) {
-	if m.phase != serving {
+	if m.phase != serving || !m.drainAt.IsZero() {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
