@@ -191,13 +191,13 @@ func (s *scene) empty() error {
 	for _, address := range s.real.redis {
 		for _, command := range []string{"FLUSHALL\r\n", "SCRIPT FLUSH\r\n", "FUNCTION FLUSH\r\n", "CONFIG RESETSTAT\r\n"} {
 			if reply, err := ask(address, command); err != nil || reply != "+OK" {
-				return fmt.Errorf("emptying the Redis at %s: %q %w", address, reply, err)
+				return fmt.Errorf("emptying the Redis at %s: %q, %v", address, reply, err)
 			}
 		}
 	}
 	for _, address := range s.real.memcached {
 		if reply, err := ask(address, "flush_all\r\n"); err != nil || reply != "OK" {
-			return fmt.Errorf("emptying the memcached at %s: %q %w", address, reply, err)
+			return fmt.Errorf("emptying the memcached at %s: %q, %v", address, reply, err)
 		}
 	}
 	return nil
@@ -227,13 +227,21 @@ func eventually(try func() error) error {
 	}
 }
 
-// freeAddress returns an address that nobody listens on. Its port is below those that the kernel gives to whoever
+// given has the ports that freeAddress has returned: who is to listen there may not do so yet.
+var given = map[int]bool{}
+
+// freeAddress returns an address that nobody listens on, and never one twice. Its port is below those that the kernel gives to whoever
 // connects, so that it is free a moment later, too.
 func freeAddress() (string, error) {
 	var err error
 	for range 100 {
+		port := 20_000 + rand.IntN(12_000)
+		if given[port] {
+			continue
+		}
 		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))); err == nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			given[port] = true
 			return l.Addr().String(), l.Close()
 		}
 	}

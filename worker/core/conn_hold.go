@@ -33,11 +33,6 @@ const (
 	retryPause  = int64(20 * time.Millisecond)
 	connectTime = int64(time.Second)
 
-	// mostCopied is how many bytes of requests are kept for a connection until they are answered. Those beyond are not sent again.
-	mostCopied = 1 << 20
-	// mostCopiedOfNode is the same of a cluster, where a request that moves with its slot would fail.
-	mostCopiedOfNode = 16 << 20
-
 	// mostHeld and mostHeldBytes is how many requests of a worker may wait for a server. Those beyond fail at once.
 	mostHeld      = 1 << 16
 	mostHeldBytes = 64 << 20

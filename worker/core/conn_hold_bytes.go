@@ -9,6 +9,13 @@ import (
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
+const (
+	// mostCopied is how many bytes of requests are kept for a connection until they are answered. Those beyond are not sent again.
+	mostCopied = 1 << 20
+	// mostCopiedOfNode is the same of a cluster, where a request that moves with its slot would fail.
+	mostCopiedOfNode = 16 << 20
+)
+
 // copyWritten keeps the bytes of those requests that are now written as a whole, from first on, which may be sent again. It sees to
 // it that a server which keeps silent is noticed before their time is over.
 func (c *conn) copyWritten(first *request) {

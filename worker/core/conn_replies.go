@@ -200,17 +200,9 @@ func (c *conn) pair(reply []byte) error {
 	if c.reads != nil && c.returnRefused(r, reply) {
 		return nil
 	}
-	if cl := c.endpoint.pool.cluster; cl != nil && (resp.IsError(reply) && !c.discards || c.leaving) {
+	if c.endpoint.pool.cluster != nil && (resp.IsError(reply) && !c.discards || c.leaving) {
 		var again bool
-		sent, blocks := r.sent, r.state&isBlocking != 0
-		if reply, again = cl.refused(c, r, reply); again && blocks {
-			*n[link.BlockingResponses]++
-			return nil
-		} else if again {
-			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-sent)]++
-			if c.own != nil && c.state == connReady {
-				c.giveBackIfDone()
-			}
+		if reply, again = c.refusedByNode(r, reply); again {
 			return nil
 		}
 	}
@@ -218,13 +210,8 @@ func (c *conn) pair(reply []byte) error {
 		c.lockedOut = true
 		c.endpoint.complainOfPassword()
 	}
-	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() {
-		c.endpoint.doubt()
-		if c.hold != nil && c.endpoint.pool.cluster == nil && c.holdRefused(r, reply) {
-			c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
-			return nil
-		}
-		c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
+	if resp.IsOutOfService(reply) && !c.discards && !r.isScript() && c.noteOutOfService(r, reply) {
+		return nil
 	}
 	c.discards = false
 	if r.state&(isBlocking|isCopied) != 0 {
@@ -248,6 +235,34 @@ func (c *conn) pair(reply []byte) error {
 		c.giveBackIfDone()
 	}
 	return err
+}
+
+// refusedByNode is called with an error reply of a node of a cluster. It tells whether r is sent again, and else returns what it is
+// answered with.
+func (c *conn) refusedByNode(r *request, reply []byte) (answer []byte, again bool) {
+	sent, blocks := r.sent, r.state&isBlocking != 0
+	answer, again = c.endpoint.pool.cluster.refused(c, r, reply)
+	switch {
+	case again && blocks:
+		*c.endpoint.counters[link.BlockingResponses]++
+	case again:
+		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-sent)]++
+		if c.own != nil && c.state == connReady {
+			c.giveBackIfDone()
+		}
+	}
+	return answer, again
+}
+
+// noteOutOfService is called when the server says that it cannot do its work for now, and tells whether r waits until it can.
+func (c *conn) noteOutOfService(r *request, reply []byte) (waits bool) {
+	c.endpoint.doubt()
+	if c.hold != nil && c.endpoint.pool.cluster == nil && c.holdRefused(r, reply) {
+		c.endpoint.latency[link.LatencyBucket(c.endpoint.pool.l.now-r.sent)]++
+		return true
+	}
+	c.outOfService, c.outOfServiceAt = &refusal{bytes.Clone(reply)}, r.sent
+	return false
 }
 
 // lacksPassword tells whether the server refuses what it is asked because the configuration has no password for it.
