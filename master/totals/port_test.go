@@ -140,3 +140,37 @@ func TestWhoSpeaks(t *testing.T) {
 	l.Close()
 	<-ended
 }
+
+// However late the look is, what has arrived by then is seen.
+func TestReadAtHand(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	into := make([]byte, longestMethod)
+	if n := readAtHand(c, into); n != 0 {
+		t.Errorf("of nothing %d bytes were read", n)
+	}
+	if _, err := io.WriteString(client, "GET /"); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(-time.Second))
+	if n, err := c.Read(into); n > 0 || err == nil {
+		t.Fatalf("a read whose time is over has read %d bytes, %v: readAtHand is not needed any more", n, err)
+	}
+	c.SetReadDeadline(time.Time{})
+	if n := readAtHand(c, into); string(into[:n]) != "GET /" {
+		t.Errorf("got %q", into[:n])
+	}
+}
