@@ -65,6 +65,14 @@ func (m *master) generate(cfg *config.Config) *generation {
 	return g
 }
 
+// configHash returns the hash of its configuration; empty: an earlier master has not noted it.
+func (g *generation) configHash() string {
+	if len(g.specs) == 0 {
+		return ""
+	}
+	return g.specs[0].ConfigHash
+}
+
 // cpus returns the CPU of every slot. More workers than CPUs go round; fewer take the first ones.
 func (m *master) cpus(cfg *config.Config) []int {
 	allowed, err := m.world.affinity()

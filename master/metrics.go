@@ -39,7 +39,8 @@ func (m *master) view() *metrics.View {
 		held = append(held, one.readers)
 	}
 	v := &metrics.View{
-		Build: m.opts.Build, PID: m.world.pid, StartedAt: m.startedAt, Ready: m.unready() == "", Generation: g.number,
+		Build: m.opts.Build, PID: m.world.pid, StartedAt: m.startedAt, Ready: m.unready() == "", Ending: m.ending() && !m.masters.leaveAll,
+		Generation: g.number, ConfigHash: g.configHash(),
 		Counts: m.totals.Whole(g.counters, m.counted()), Topology: g.topologyNow(), Sentinels: m.viewSentinels(g),
 		Descriptors: m.world.descriptors(), MemoryLimit: g.specs[0].MemoryLimit, Tally: maps.Clone(m.tally),
 		Release: func() {

@@ -21,7 +21,7 @@ func (m *master) status() *admin.Status {
 		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
 	if m.generations.serving != nil {
-		s.Generation = m.generations.serving.number
+		s.Generation, s.ConfigHash = m.generations.serving.number, m.generations.serving.configHash()
 		m.refresh()
 		s.Pools = m.generations.serving.poolStatus()
 		for i := range m.generations.serving.config.Pools {

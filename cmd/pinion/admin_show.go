@@ -25,7 +25,7 @@ func showStatus(out io.Writer, s admin.Status) error {
 	fmt.Fprintf(w, "pinion %s (%s) is %s, generation %d, up %s\n", s.Build, pids, s.Phase, s.Generation, age(s.UptimeSeconds))
 	facts := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
-	fmt.Fprintf(facts, "  configuration\t%s\n", s.ConfigFile)
+	fmt.Fprintf(facts, "  configuration\t%s\n", strings.TrimSuffix(s.ConfigFile+", hash "+s.ConfigHash, ", hash "))
 	fmt.Fprintf(facts, "  control\t%s\n", s.Control)
 	if s.Busy != "" {
 		fmt.Fprintf(facts, "  under way\t%s\n", s.Busy)

@@ -19,7 +19,8 @@ type Status struct {
 	Phase         string    `json:"phase"`      // starting, serving, about to drain, draining, stopping
 	Generation    uint64    `json:"generation"` // the one that serves
 	ConfigFile    string    `json:"config_file"`
-	Control       string    `json:"control"` // path of the admin socket
+	ConfigHash    string    `json:"config_hash,omitempty"` // of the configuration that serves, see pinion_config_info; left out: not known
+	Control       string    `json:"control"`               // path of the admin socket
 
 	Generations []GenerationStatus `json:"generations"`    // that which serves, that which is to follow it, those that drain
 	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves

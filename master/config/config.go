@@ -178,6 +178,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Orphans = c.Global.Orphans
 	base.Coalesce = c.Global.Coalesce
 	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
+	base.ConfigHash = c.Hash()
 	if c.Global.MemoryLimit != AutoMemory {
 		base.MemoryLimit = c.Global.MemoryLimit
 	}

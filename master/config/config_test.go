@@ -211,7 +211,7 @@ func TestSpecs(t *testing.T) {
 	}
 	for slot, s := range specs {
 		want := link.Spec{Generation: 7, Build: "1.2.3", Verbosity: 6, Slot: slot, Slots: 3, CPU: []int{2, -1, 5}[slot],
-			ShutdownTimeout: 10 * time.Second, Orphans: link.OrphansAuto, MemoryLimit: 5 << 20, Coalesce: 50 * time.Microsecond,
+			ShutdownTimeout: 10 * time.Second, Orphans: link.OrphansAuto, MemoryLimit: 5 << 20, Coalesce: 50 * time.Microsecond, ConfigHash: c.Hash(),
 			Pools: []link.Pool{c.Pools[0].Pool, c.Pools[1].Pool}}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("slot %d: got %+v\nwant %+v", slot, s, want)

@@ -34,6 +34,14 @@ var ofService = []family{
 		func(s *scrape, add func(float64, ...string)) { add(seconds(s.view.StartedAt)) }},
 	{prefix + "ready", gauge, "", "1: clients are taken; 0: Pinion has been asked to end, or no worker serves",
 		func(s *scrape, add func(float64, ...string)) { add(truth(s.view.Ready)) }},
+	{prefix + "ending", gauge, "", "1: Pinion has been asked to end, and its workers accept nobody any more, or soon will not; 0: it goes on",
+		func(s *scrape, add func(float64, ...string)) { add(truth(s.view.Ending)) }},
+	{prefix + "config_info", gauge, "hash", "always 1; hosts with the same hash have the same configuration, but for passwords and zone",
+		func(s *scrape, add func(float64, ...string)) {
+			if s.view.ConfigHash != "" {
+				add(1, s.view.ConfigHash)
+			}
+		}},
 	{prefix + "generation", gauge, "", "number of the generation that serves: each reload and each upgrade makes the next",
 		func(s *scrape, add func(float64, ...string)) { add(float64(s.view.Generation)) }},
 	{prefix + "handoffs_total", counter, "kind outcome", "reloads and upgrades (kind) that are done or have failed (outcome)",

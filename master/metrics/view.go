@@ -15,7 +15,9 @@ type View struct {
 	PID         int // of the master
 	StartedAt   time.Time
 	Ready       bool   // clients are taken
+	Ending      bool   // Pinion has been asked to end
 	Generation  uint64 // the one that serves
+	ConfigHash  string // of its configuration; empty: not known
 	Counts      *totals.Whole
 	Topology    link.Topology
 	Sentinels   [][]Sentinels // by pool and server; none: the pool has no sentinels

@@ -131,6 +131,9 @@ func (p *pool) pinionInfo() (own []resp.InfoField) {
 		own = append(own, resp.InfoField{Section: resp.InfoPinion, Name: name, Value: fmt.Sprint(value)})
 	}
 	add("pinion_version", l.spec.Build)
+	if l.spec.ConfigHash != "" {
+		add("config_hash", l.spec.ConfigHash)
+	}
 	add("worker_process_id", os.Getpid())
 	add("worker", l.spec.Slot)
 	add("workers", l.spec.Slots)

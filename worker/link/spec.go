@@ -67,6 +67,7 @@ type Spec struct {
 	Build           string // version of the binary, for INFO and version replies
 	StartedAt       int64  `json:",omitempty"` // s since the epoch: when the service has started; 0: not known
 	ConfigFile      string // absolute path; by it the next master knows its orphans
+	ConfigHash      string `json:",omitempty"` // of what the file says; empty: not known
 	Slot            int    // 0 ≤ Slot < Slots
 	Slots           int
 	CPU             int // the CPU that the worker is pinned to; -1 = not pinned
