@@ -22,6 +22,7 @@
 //	generation, generations, slot        the workers, and worker_*: one is spawned, reports, is told, hangs, ends, is reaped
 //	listen, listener_*, socket_paths     the listening sockets, whichever worker accepts from them
 //	handoff_*, other_masters             from one generation to the next, see below
+//	eject_latency                        servers that are much slower than others: package outlier finds them
 //	discovery, topology                  where servers are that fail over: found out by package discover, told to workers
 //	http, totals, statistics, status     what is told to those who watch
 //	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/outlier"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/totals"
@@ -23,6 +24,8 @@ type generation struct {
 	counters *totals.Counters            // nil until share
 	topology link.Topology               // where the servers of pools are now
 	replicas map[string]replica.Watching // by pool: whose replicas are looked at; nil: that has not begun
+
+	judges []outlier.Judge // by pool: of servers that are slower than others, see ejectSlow; nil: none has begun
 
 	switchingSince int64 // ms since the epoch: MovedAt of the first server that some workers may seek where it was; 0: none
 
@@ -154,7 +157,7 @@ func (g *generation) unshare(w *world) {
 	fd, memory := g.sharedFD, g.memory
 	g.readers.free = func() { w.unshare(fd, memory) }
 	g.readers.leave()
-	g.counters, g.memory, g.readers = nil, nil, nil
+	g.counters, g.memory, g.readers, g.judges = nil, nil, nil, nil
 }
 
 // count returns how many slots are in a state.

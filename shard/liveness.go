@@ -29,7 +29,7 @@ func (s State) String() string {
 
 // legal[from][to] holds for the edges of the machine. Counting failures is not an edge: the state stays.
 //
-//	      Fail, at the limit           Claim
+//	  Eject; Fail, at the limit        Claim
 //	live ───────────────────► ejected ───────► probing ──┐ Claim, if the
 //	 ▲                           ▲              │ │ ▲    │ lease ran out
 //	 │                           └─── Reject ───┘ │ └────┘
@@ -109,6 +109,14 @@ func (l Liveness) Fail(now int64, limit int, retryMillis int64) (next Liveness, 
 	}
 	if failures := int64(l.Failures()) + 1; failures < int64(limit) {
 		return newLiveness(Live, failures), false
+	}
+	return l.Eject(now, retryMillis)
+}
+
+// Eject ejects a live server for retryMillis, whatever its failures; ok is false if it is not live: then nothing changes.
+func (l Liveness) Eject(now, retryMillis int64) (next Liveness, ok bool) {
+	if !l.Alive() {
+		return l, false
 	}
 	return l.become(Ejected, ahead(now, retryMillis)), true
 }

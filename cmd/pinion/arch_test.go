@@ -63,6 +63,7 @@ var directions = []struct {
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
 	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
 	{"master/replica", []string{"worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},
+	{"master/outlier", []string{"worker/link"}, "which server is slower than the others follows from their histograms alone, without a clock, a memory or a consequence"},
 	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/metrics", []string{"master/process", "master/totals", "shard", "worker/link"},
 		"metrics follow from what the loop hands out and from the tables of counters: they decide nothing"},

@@ -86,7 +86,7 @@ type ServerStatus struct {
 // EjectedStatus is why a server is ejected.
 type EjectedStatus struct {
 	Since  time.Time `json:"since,omitzero"` // left out: not known
-	Why    string    `json:"why"`            // as last found: refuses connections, no answer in time, closes connections, loading its data, MASTERDOWN, READONLY, refuses what it is asked, cannot be reached, unknown
+	Why    string    `json:"why"`            // as last found: refuses connections, no answer in time, closes connections, loading its data, MASTERDOWN, READONLY, refuses what it is asked, cannot be reached, slower than the others, unknown
 	Probes int       `json:"probes"`         // that have failed, 255 at most, but for those that have found it loading
 	NextMS int64     `json:"next_probe_ms"`  // ms until the next one; 0: one is under way or due
 }

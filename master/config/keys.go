@@ -139,6 +139,13 @@ var keys = [...]Key{
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ProbeInterval }),
 		Doc: "how often live servers are probed, too, at least 100: no answer within `timeout` (or a second without one), and `LOADING`, " +
 			"`MASTERDOWN` or `READONLY` for an answer are failures; one worker asks for all; 0 = only ejected ones are"},
+	{Name: "eject_latency", Default: "0",
+		value: value{set: setEjectLatency, get: number(func(d *draft) *int { return &d.pool.EjectLatency }, 0).get},
+		Doc: "how many times longer than the others a server may take before it is ejected as one that fails, at least 2: by the median of its " +
+			"replies, three seconds in a row, and never more than one server in three; needs `on_failure: remap` and three servers; `server_retry_max` " +
+			"is ten times `server_retry_timeout` then, unless it is given; 0 = any time"},
+	{Name: "eject_latency_floor", Default: "10", Unit: "ms", value: millis(ejectLatencyFloor),
+		Doc: "no server is ejected by `eject_latency` that takes less than this"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},

@@ -170,6 +170,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkDatabases(d)
 	r.checkOnFailure(d)
 	r.checkProbes(d)
+	r.checkEjectLatency(d, s)
 	r.checkSentinels(d)
 	r.checkCluster(d)
 	r.checkServers(d)

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"sync/atomic"
 	"time"
@@ -27,10 +26,6 @@ type probe struct {
 
 // probeLease bounds a probe in pools without a timeout.
 const probeLease = time.Second
-
-// probePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
-// all the time.
-const probePause = 100 * time.Millisecond
 
 // probeAgain is after how long a probe is repeated that failed for this host's own fault.
 const probeAgain = time.Second
@@ -94,7 +89,7 @@ func (p *probe) end(reply []byte) {
 func (p *probe) reject(reply []byte) time.Duration {
 	s := p.server
 	if p.notSent {
-		return min(max(s.pool.spec.ServerRetryTimeout, probePause), probeAgain)
+		return min(max(s.pool.spec.ServerRetryTimeout, link.ProbePause), probeAgain)
 	}
 	before := link.Ejection(loadWord(s.ejection))
 	err := p.failure
@@ -105,27 +100,11 @@ func (p *probe) reject(reply []byte) time.Duration {
 	if loadWord(s.word) == uint64(p.word) { // else another worker has claimed it meanwhile
 		atomic.StoreUint64(s.ejection, uint64(after))
 	}
-	pause := s.retryPause(after.Probes())
+	pause := s.pool.spec.RetryPause(s.spec.Name, after.Probes(), s.pool.l.now)
 	if p.failure == nil && (after.Why() != before.Why() || after.Probes() == 1) {
 		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q stays ejected: %s", s.pool.name, s.spec.Name, trimmed(reply)))
 	}
 	return pause
-}
-
-// retryPause returns how long a server is left alone that so many probes in a row have found not to work.
-func (s *server) retryPause(probes int) time.Duration {
-	pause := max(s.pool.spec.ServerRetryTimeout, probePause)
-	most := s.pool.spec.ServerRetryMax
-	if most <= pause {
-		return pause
-	}
-	for ; probes > 0 && pause < most; probes-- {
-		pause *= 2
-	}
-	pause = min(pause, most)
-	h := fnv.New32a()
-	fmt.Fprint(h, s.spec.Name, s.pool.l.now)
-	return pause - pause/4*time.Duration(h.Sum32()>>16)/(1<<16)
 }
 
 // troubleOf returns what an error of a server connection says about the server.

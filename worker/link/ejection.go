@@ -3,6 +3,12 @@
 
 package link
 
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
 // Trouble is why a server is ejected, as the last request or probe has found it.
 type Trouble uint8
 
@@ -17,12 +23,13 @@ const (
 	TroubleReadOnly   Trouble = 6 // it is a replica
 	TroubleRefuses    Trouble = 7 // it refuses, in other words
 	TroubleUnreached  Trouble = 8 // it cannot be reached otherwise
+	TroubleSlow       Trouble = 9 // it takes much longer than the other servers of its pool
 )
 
 var troubles = [...]string{
 	TroubleUnknown: "unknown", TroubleRefused: "refuses connections", TroubleSilent: "no answer in time", TroubleClosed: "closes connections",
 	TroubleLoading: "loading its data", TroubleMasterDown: "MASTERDOWN", TroubleReadOnly: "READONLY", TroubleRefuses: "refuses what it is asked",
-	TroubleUnreached: "cannot be reached",
+	TroubleUnreached: "cannot be reached", TroubleSlow: "slower than the others",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.
@@ -65,6 +72,44 @@ func (e Ejection) Rejected(why Trouble) Ejection {
 		probes = min(probes+1, ejectionMostProbes)
 	}
 	return NewEjection(why, e.Since()) | Ejection(probes)<<ejectionProbesShift
+}
+
+// Again returns the word of a server that is ejected once more, although its last probe succeeded. If that is not long ago the probe
+// has not shown what is wrong with it, and counts as failed, so that the pauses grow on.
+func (e Ejection) Again(why Trouble, since int64, recent time.Duration) Ejection {
+	next := NewEjection(why, since)
+	if e == 0 || since-e.Since() > recent.Milliseconds() {
+		return next
+	}
+	return next | Ejection(min(e.Probes()+1, ejectionMostProbes))<<ejectionProbesShift
+}
+
+// ProbePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
+// all the time.
+const ProbePause = 100 * time.Millisecond
+
+// LongestRetryPause returns for how long at most a server is left alone that so many probes in a row have found not to work.
+func (p *Pool) LongestRetryPause(probes int) time.Duration {
+	pause := max(p.ServerRetryTimeout, ProbePause)
+	if p.ServerRetryMax <= pause {
+		return pause
+	}
+	for ; probes > 0 && pause < p.ServerRetryMax; probes-- {
+		pause *= 2
+	}
+	return min(pause, p.ServerRetryMax)
+}
+
+// RetryPause returns for how long it is left alone. A pause that grows is shorter by up to a quarter, as the name and the time, in ns,
+// have it, so that not all Pinions ask at once.
+func (p *Pool) RetryPause(server string, probes int, now int64) time.Duration {
+	pause := p.LongestRetryPause(probes)
+	if p.ServerRetryMax <= max(p.ServerRetryTimeout, ProbePause) {
+		return pause
+	}
+	h := fnv.New32a()
+	fmt.Fprint(h, server, now)
+	return pause - pause/4*time.Duration(h.Sum32()>>16)/(1<<16)
 }
 
 // layEjections places the words: those of all workers, which write them seldom.
