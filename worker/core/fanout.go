@@ -133,6 +133,7 @@ func (c *client) dispatch(parent *request, f *fanout, compose func(dst []byte, k
 		c.pool.forward(c.fragment(parent, i), c, t.server, l.scratch, nil)
 		begin = t.end
 	}
+	f.dispatched()
 }
 
 // beginDispatch ends the assignment of the fragments of parent, which are sent next.
@@ -140,10 +141,6 @@ func (c *client) beginDispatch(parent *request, f *fanout) {
 	fs := &c.pool.fanouts
 	fs.assigned(f)
 	parent.fanout = f
-	f.admitted = true
-	for _, t := range fs.targets {
-		f.admitted = f.admitted && c.hasRoomFor(t.server)
-	}
 	c.charge(f)
 }
 
@@ -151,9 +148,6 @@ func (c *client) beginDispatch(parent *request, f *fanout) {
 func (c *client) fragment(parent *request, i int) *request {
 	r := c.pool.l.requests.get()
 	r.parent, r.fragment = parent, int32(i)
-	if parent.fanout.admitted {
-		r.state = isPromised
-	}
 	return r
 }
 

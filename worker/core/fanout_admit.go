@@ -27,9 +27,15 @@ func (c *conn) waitsUnsent(r *request) {
 	}
 	f.unsent[r.fragment] = unsentFragment{r, c}
 	c.fragments++
-	if r.state&isPromised != 0 {
-		c.promised++
+	if f.admitted {
+		c.promise(r)
 	}
+}
+
+// promise gives r, a fragment of which nothing is written, a part of the connection's room.
+func (c *conn) promise(r *request) {
+	r.state |= isPromised
+	c.promised++
 }
 
 // waitsNoMore is told that something of r is written, or that it is given up.
@@ -48,11 +54,6 @@ func (c *conn) waitsNoMore(r *request) {
 
 // hasRoom tells whether one more fragment fits into what the server answers within half of the timeout.
 func (c *conn) hasRoom() bool { return c.promised < gaugePart/2*c.gauge.limit }
-
-// hasRoomFor tells whether server has room for a fragment of a request of c, or is none that is live.
-func (c *client) hasRoomFor(server int) bool {
-	return !c.pool.placement.has(server) || c.serverConn(server).hasRoom()
-}
 
 // isVain tells whether it makes no sense to send r, a fragment of f, which needs the least time if f is admitted; 0 = only one
 // that is overdue makes none. What was not admitted may be now: when it has the time to wait, and each server has room for its
@@ -80,6 +81,14 @@ func (f *fanout) slowest() (most int64) {
 	return most
 }
 
+// dispatched is called when all fragments are on their way, each over the connection that it really goes over: that of a replica, or of
+// the primary in its place, where reads go there. One that waits for its slot, or is answered already, asks for no room.
+func (f *fanout) dispatched() {
+	if f.left > 0 && f.hasRoom() {
+		f.admit()
+	}
+}
+
 // hasRoom tells whether all unsent fragments have room where they wait.
 func (f *fanout) hasRoom() bool {
 	for _, u := range f.unsent {
@@ -95,8 +104,7 @@ func (f *fanout) admit() {
 	f.admitted = true
 	for _, u := range f.unsent {
 		if u.r != nil {
-			u.r.state |= isPromised
-			u.on.promised++
+			u.on.promise(u.r)
 		}
 	}
 }

@@ -4,10 +4,12 @@ package core
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // A burst waits: that the slower server has no room for it yet is no reason to give it up, while there is time.
@@ -57,5 +59,45 @@ func (s *fakeServer) replyToAll(t *testing.T) {
 			c.send(append(resp.AppendArray(nil, len(args)-1), bytes.Repeat([]byte("$-1\r\n"), len(args)-1)...))
 			b = b[n:]
 		}
+	}
+}
+
+// What goes to replicas is admitted by what they have room for, and not their primaries.
+func TestFanoutToReplicasIsAdmitted(t *testing.T) {
+	r := newRig(t)
+	p := r.redisPool("s1", "s2")
+	p.ReadFrom = link.ReadFromPreferReplica
+	for i := range p.Servers {
+		p.Servers[i].Replicas = []link.ReplicaAddress{{Network: "unix", Address: r.addServer(fmt.Sprint("r", i+1)).path}}
+	}
+	r.start()
+	keys := r.keysOfEach()
+	c := r.connect("c", 0, 0)
+	for i := range p.Servers {
+		r.lease(i, 0, r.servers[2+i], 10*time.Second)
+	}
+	servers := r.workers[0].pools[0].servers
+	admits := func(full func(s *server) *conn) bool {
+		for _, s := range servers {
+			full(s).promised += 1 << 20
+		}
+		r.unchecked = true
+		c.send(redisRequestOf("MGET", keys[0], keys[1]))
+		r.turn()
+		admitted := false
+		for client := range r.workers[0].everyClient {
+			admitted = client.tail.fanout.admitted
+		}
+		for _, s := range servers {
+			full(s).promised -= 1 << 20
+		}
+		r.unchecked = false
+		return admitted
+	}
+	if !admits(func(s *server) *conn { return s.primary.conns[0] }) {
+		t.Error("it is not admitted, because of the primaries")
+	}
+	if admits(func(s *server) *conn { return s.replicas[0].endpoint.conns[0] }) {
+		t.Error("it is admitted where the replicas have no room")
 	}
 }

@@ -83,12 +83,10 @@ func (d *division) assign(server int) *part {
 func (d *division) send(w *keyWalk, c *client) {
 	l, f := c.pool.l, d.f
 	f.left = len(d.parts)
-	f.admitted = true
 	for i := range d.parts {
 		f.parts = append(f.parts, nil)
 		f.unsent = append(f.unsent, unsentFragment{})
 		f.counts = append(f.counts, d.parts[i].keys)
-		f.admitted = f.admitted && c.hasRoomFor(d.parts[i].server)
 	}
 	f.protocol.divided(l.memory, w.b)
 	c.charge(f)
@@ -98,6 +96,7 @@ func (d *division) send(w *keyWalk, c *client) {
 		l.scratch = f.protocol.appendFragmentHead(l.scratch[:0], int(part.keys))
 		c.pool.forwardOutput(c.fragment(w.request, i), c, part.server, l.scratch, &part.out)
 	}
+	f.dispatched()
 }
 
 func (d *division) cost() (bytes int) {

@@ -99,9 +99,6 @@ func (pl *placement) numbered(n int) int {
 	return n
 }
 
-// has tells whether there is a server at present where one says.
-func (pl *placement) has(server int) bool { return pl.index(server) >= 0 }
-
 // fixed returns the one server for commands without a key: the one on which the key "placeholder" would live, as with
 // twemproxy (nc_request.c). In a cluster any master will do.
 func (pl *placement) fixed() int {

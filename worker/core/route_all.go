@@ -77,4 +77,5 @@ func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
 	for i, t := range c.pool.fanouts.targets {
 		c.pool.forward(c.fragment(r, i), c, t.server, b, nil)
 	}
+	f.dispatched()
 }
