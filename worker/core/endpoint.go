@@ -35,6 +35,7 @@ type endpoint struct {
 	// counters are the server's, which has no other endpoint.
 	counters link.ServerWords
 	replica  *replica // nil: it is none that is read from
+	turns    int      // reads that it was chosen for, among those that may answer them; see choose
 }
 
 func newEndpoint(s *server, network, address string) *endpoint {

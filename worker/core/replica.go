@@ -51,6 +51,8 @@ type replicas struct {
 	own   int64       // ns: for how long after a write of a client its reads go to the primary
 	watch timer.Timer // while reads are under way
 	spare int         // how many reads in their place a primary may owe over one connection
+
+	candidates []candidate // for a read: see findCandidates
 }
 
 // newReplicas returns how the pool reads from replicas, of which its servers have none yet; nil: not at all.
@@ -83,7 +85,6 @@ func (s *server) locate(all []link.Endpoint) {
 		return
 	}
 	former := s.replicas
-	s.readLast = -1
 	s.replicas = nil
 	for number, at := range all {
 		i := slices.IndexFunc(former, func(r *replica) bool {

@@ -131,6 +131,9 @@ func (r *replica) askElsewhere(again *waitList) {
 			p.replicas.refuse(read, failure)
 			continue
 		}
+		if best == nil {
+			r.server.fallsBack()
+		}
 		to.enqueue(read, int(read.bytes))
 		again.out.Transfer(l.memory, int(read.bytes), &to.stream.Out)
 		to.wake() // which may fail, and bring it back

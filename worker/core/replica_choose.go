@@ -1,4 +1,4 @@
-// Choosing who answers a read: the primary, or the replica that owes the least.
+// Choosing who answers a read: the primary, or a replica. Of those that may, each gets the same, unless it is far slower than others.
 //
 //	master ────────── no pool with replicas gets here
 //	prefer_replica ── a replica that is fit, else the primary, in its place
@@ -23,6 +23,10 @@ const (
 	// wait over one connection of a worker.
 	mostInPlace        = 512
 	mostWaitingInPlace = 4096
+
+	// One that owes more than twice as much as another, and littleOwed, is passed over. It gets up to mostBehind of that later, in a row.
+	littleOwed = 4
+	mostBehind = 256
 )
 
 var (
@@ -78,7 +82,10 @@ func (rs *replicas) connFor(r *request, c *client, server int) (to *conn, failur
 	if primary {
 		return nil, nil
 	}
-	return rs.connTo(best, s, c)
+	if to, failure = rs.connTo(best, s, c); best == nil && failure == nil {
+		s.fallsBack()
+	}
+	return to, failure
 }
 
 // connInCluster is connFor for a slot of a cluster.
@@ -92,8 +99,11 @@ func (rs *replicas) connInCluster(r *request, c *client, slot int) (to *conn, fa
 	if primary {
 		return nil, nil
 	}
-	if to, failure = rs.connTo(best, s, c); best == nil && failure == nil && !cl.passInPlace(r, slot, to) {
-		return nil, nil
+	if to, failure = rs.connTo(best, s, c); best == nil && failure == nil {
+		if !cl.passInPlace(r, slot, to) {
+			return nil, nil
+		}
+		s.fallsBack()
 	}
 	return to, failure
 }
@@ -103,38 +113,59 @@ func (rs *replicas) serves(c *client) bool {
 	return c.session.tracking == nil && c.session.watch == nil && (rs.own == 0 || !c.hasWritten())
 }
 
-// choose returns the replica that is to answer a read now; nil: none can. primary tells that the primary is as good. Of those that owe
-// the same they take turns.
-func (rs *replicas) choose(s *server) (best *replica, primary bool) {
-	n := len(s.replicas) + 1 // the primary is the last one
-	at, picked, owed, near := s.readLast, -1, 0, false
-	for range n {
-		if at++; at >= n {
-			at = 0
-		}
-		theirs, isNear, ok := rs.candidate(s, at)
-		if ok && (picked < 0 || isNear && !near || isNear == near && theirs < owed) {
-			picked, owed, near = at, theirs, isNear
-		}
-	}
-	if picked < 0 {
-		return nil, false
-	}
-	if s.readLast = picked; picked == n-1 {
-		return nil, true
-	}
-	return s.replicas[picked], false
+// candidate is who may answer a read now: a replica, or the primary.
+type candidate struct {
+	endpoint *endpoint
+	replica  *replica // nil: it is the primary
+	owed     int      // what it owes this worker
 }
 
-// candidate tells whether the replica with that number may answer a read now, how much it owes, and whether it is to be preferred. Behind
-// the last one is the primary.
-func (rs *replicas) candidate(s *server, number int) (owed int, near, ok bool) {
-	nearest := rs.pool.spec.ReadFrom == link.ReadFromNearest
-	if number == len(s.replicas) {
-		return s.primary.outstanding(), nearest && s.near, nearest && !rs.isDown(s)
+// choose returns the replica that is to answer a read now; nil: none can. primary tells that the primary is as good. They take turns, so that
+// all get the same, but for those that owe far more than another one, which are passed over and get most of it later.
+func (rs *replicas) choose(s *server) (best *replica, primary bool) {
+	all := rs.findCandidates(s)
+	if len(all) == 0 {
+		return nil, false
 	}
-	r := s.replicas[number]
-	return r.endpoint.outstanding(), nearest && r.near, r.isFit()
+	least, latest := all[0].owed, all[0].endpoint.turns
+	for i := range all {
+		least, latest = min(least, all[i].owed), max(latest, all[i].endpoint.turns)
+	}
+	var next *candidate
+	for i := range all {
+		c := &all[i]
+		c.endpoint.turns = max(c.endpoint.turns, latest-mostBehind)
+		if c.owed <= 2*least+littleOwed && (next == nil || c.endpoint.turns < next.endpoint.turns) {
+			next = c
+		}
+	}
+	next.endpoint.turns++
+	return next.replica, next.replica == nil
+}
+
+// findCandidates returns who may answer a read of the server's keys now, valid until the next one: those of the process's zone if there are
+// any, which matters with nearest. Where no zone is known all are equally near.
+func (rs *replicas) findCandidates(s *server) []candidate {
+	nearest, near := rs.pool.spec.ReadFrom == link.ReadFromNearest, false
+	all := rs.candidates[:0]
+	add := func(e *endpoint, r *replica, isNear bool) {
+		if isNear && !near {
+			near, all = true, all[:0]
+		}
+		if isNear == near {
+			all = append(all, candidate{e, r, e.outstanding()})
+		}
+	}
+	for _, r := range s.replicas {
+		if r.isFit() {
+			add(r.endpoint, r, nearest && r.near)
+		}
+	}
+	if nearest && !rs.isDown(s) {
+		add(s.primary, nil, s.near)
+	}
+	rs.candidates = all
+	return all
 }
 
 // isDown tells whether the primary is ejected, and keeps its keys all the same.
@@ -163,9 +194,11 @@ func (rs *replicas) connTo(best *replica, s *server, c *client) (*conn, error) {
 	if to.unbegun >= mostWaitingInPlace {
 		return nil, errTooManyReads
 	}
-	*s.counters[link.ReplicaFallbacks]++
 	return to, nil
 }
+
+// fallsBack counts a read that goes to its server's primary in the place of a replica.
+func (s *server) fallsBack() { *s.counters[link.ReplicaFallbacks]++ }
 
 // roomInPlace returns how many more reads in the place of replicas may be written over the connection, to a primary that could do with so many.
 func (c *conn) roomInPlace(room int) int {

@@ -23,7 +23,7 @@ func (cl *cluster) locateReplicas(nodes []*link.ServerTopology) {
 		return
 	}
 	for _, s := range p.servers {
-		s.replicas, s.readLast = nil, -1
+		s.replicas = nil
 	}
 	for k, node := range nodes {
 		e := p.servers[k].primary
@@ -114,7 +114,7 @@ func (cl *cluster) askAgain(r *request, text *stream.Output, known bool) {
 	case !cl.passInPlace(r, slot, to):
 		cl.queueRead(r, slot, text)
 	default:
-		*s.counters[link.ReplicaFallbacks]++
+		s.fallsBack()
 		to.enqueue(r, int(r.bytes))
 		to.stream.Out.Join(text)
 		to.wake()

@@ -196,3 +196,58 @@ func TestZonesComeToBeKnown(t *testing.T) {
 		}
 	}
 }
+
+// With nearest the primary takes turns with its replicas, where no zone is known, and so they do where one takes longer than another: all
+// get the same. One that does not answer at all gets hardly anything.
+func TestReadsAreSpread(t *testing.T) {
+	for _, test := range []struct {
+		from  link.ReadFrom
+		times [3]int // that a read takes of the primary and of its replicas
+		idle  int    // who does nothing; -1: nobody
+	}{
+		{link.ReadFromNearest, [3]int{1, 1, 1}, -1},
+		{link.ReadFromNearest, [3]int{5, 3, 4}, -1},
+		{link.ReadFromPreferReplica, [3]int{1, 3, 5}, -1},
+		{link.ReadFromNearest, [3]int{1, 1, 1}, 1},
+	} {
+		r, l := replicaRig(t, test.from, "r1", "r2")
+		rs, s := l.pools[0].replicas, l.pools[0].servers[0]
+		all := []*endpoint{s.primary, s.replicas[0].endpoint, s.replicas[1].endpoint}
+		var got [3]int
+		var due [3][]int // by endpoint, when it answers what it owes
+		for step, waiting := 0, 0; step < 10_000; step++ {
+			for ; waiting < 40; waiting++ {
+				best, primary := rs.choose(s)
+				i := 0
+				if !primary {
+					i = 1 + slices.Index(s.replicas, best)
+				}
+				got[i]++
+				due[i] = append(due[i], step+test.times[i])
+				*all[i].counters[link.InQueue] = uint64(len(due[i]))
+			}
+			for i := range all {
+				for i != test.idle && len(due[i]) > 0 && due[i][0] <= step {
+					due[i] = due[i][1:]
+					waiting--
+				}
+				*all[i].counters[link.InQueue] = uint64(len(due[i]))
+			}
+		}
+		for i := range all {
+			*all[i].counters[link.InQueue] = 0
+		}
+		users := got[:]
+		if test.from == link.ReadFromPreferReplica {
+			users = got[1:]
+		}
+		equal := (got[0] + got[1] + got[2]) / len(users)
+		for i, n := range users {
+			if test.idle < 0 && (n < equal*9/10 || n > equal*11/10) || i == test.idle && n > 40 {
+				t.Errorf("%v: reads go to the primary and its replicas %v times", test, got)
+			}
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}

@@ -25,7 +25,6 @@ type server struct {
 	primary  *endpoint
 	replicas []*replica       // that may be read from, by number; none: reads go to the primary
 	near     bool             // its primary is in the process's zone
-	readLast int              // the number of the one that was read from last
 	counters link.ServerWords // shared: written here only
 	word     *uint64          // shared: the shard.Liveness
 	blamed   *uint64          // shared: when a failure of the server was last counted
