@@ -9,6 +9,8 @@ import (
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/survey"
+	"github.com/pinion-proxy/pinion/master/web"
 )
 
 // adminSocket is the socket, its server, and requests that wait.
@@ -59,7 +61,9 @@ func (m *master) serveAdmin() {
 		m.log.Printf(logfile.Error, "serving the admin socket: %v", err)
 		return
 	}
-	m.admin.server = admin.Serve(l, m.admin.asks, m.http.pages, m.done)
+	others := web.Pages(m.http.asks, m.done)
+	survey.NewDesk(m.surveys.rounds, m.done).Handle(others)
+	m.admin.server = admin.Serve(l, m.admin.asks, others, m.done)
 	m.watchPaths()
 }
 

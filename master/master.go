@@ -81,6 +81,7 @@ type master struct {
 	listeners   listen.Set // of the configured addresses; empty again from the drain on
 	statistics  statistics
 	admin       adminSocket
+	surveys     surveys
 	http        httpSide
 	summary     totals.Summary
 	nextPulse   time.Time // when the workers' turns are checked next
@@ -153,7 +154,7 @@ func run(o Options, w *world, events <-chan event) error {
 func newMaster(o Options, w *world, out logfile.Output) *master {
 	m := &master{
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
-		admin: newAdminSocket(), tally: tally{}, done: make(chan struct{}),
+		admin: newAdminSocket(), surveys: newSurveys(), tally: tally{}, done: make(chan struct{}),
 	}
 	m.http = newHTTPSide(m.done)
 	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
@@ -278,6 +279,8 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.answerScrape(scrape)
 		case a := <-m.http.asks:
 			m.answerWeb(a)
+		case r := <-m.surveys.rounds:
+			m.beginRound(r)
 		case a := <-m.admin.asks:
 			m.handleAsk(a)
 		case _, more := <-m.watching.changes:

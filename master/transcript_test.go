@@ -130,6 +130,8 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.say(t, args[0], link.Message{Kind: link.Question, Body: link.Body(link.QuestionBody{ID: 7, Request: []byte(args[1])})})
 	case "answers": // slot, slot of the worker that has asked [text]
 		f.answer(t, args[0], number(t, args[1]), args[2:])
+	case "survey": // [by=PID]: all workers are asked
+		f.survey(t, args)
 	case "manager": // has taken in all up to a barrier; or: deaf, hears
 		f.managerDoes(t, args)
 	case "totals":
@@ -394,6 +396,9 @@ func (f *machine) answer(t *testing.T, slot string, asker int, text []string) {
 		fds = append(fds, f.lastFD)
 	}
 	body := link.AnswerBody{ID: 7, Slot: asker, Count: 3}
+	if asker == link.MasterAsks {
+		body.ID = f.master.surveys.lastID
+	}
 	f.hear(process.Event{From: f.worker(t, slot), Kind: process.Said, Message: link.Message{Kind: link.Answer, Body: link.Body(body)}, FDs: fds})
 }
 

@@ -27,7 +27,14 @@ func (m *master) workerAsks(s *slot, msg link.Message) {
 // workerAnswers passes an answer on to the worker that has asked, if it is still there.
 func (m *master) workerAnswers(s *slot, msg link.Message, fds []int) {
 	var body link.AnswerBody
-	if !m.read(s, msg, &body) || body.Slot < 0 || body.Slot >= len(s.generation.slots) {
+	if !m.read(s, msg, &body) {
+		return
+	}
+	if body.Slot == link.MasterAsks {
+		m.workerTells(s, body, fds)
+		return
+	}
+	if body.Slot < 0 || body.Slot >= len(s.generation.slots) {
 		return
 	}
 	asker := s.generation.slots[body.Slot]

@@ -31,6 +31,7 @@ func (m *master) reap(s *slot, status string) {
 	if n := m.countLosses(s, status); n > 0 {
 		lost = "; " + clientsAre(n, "are") + " lost"
 	}
+	m.tellsNoMore(p)
 	s.process = nil
 	s.become(slotVacant, time.Time{})
 	s.generation.counters.ZeroGauges(s.index)

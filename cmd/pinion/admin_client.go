@@ -102,32 +102,44 @@ func newAdminSocket(path string) *adminSocket {
 
 // do sends one request and returns the text of the answer. An error is a *noConnection, a *noAnswer, a *refusal, or says
 // that this is no Pinion.
-func (m *adminSocket) do(ctx context.Context, method, path string, parameters url.Values) ([]byte, error) {
+func (m *adminSocket) do(ctx context.Context, method, path string, parameters url.Values) (text []byte, err error) {
+	err = m.read(ctx, method, path, parameters, func(body io.Reader) (err error) {
+		text, err = io.ReadAll(io.LimitReader(body, maxAnswerBytes))
+		return err
+	})
+	return text, err
+}
+
+// read is do, and take reads the answer; an error of it means that the answer did not come to its end.
+func (m *adminSocket) read(ctx context.Context, method, path string, parameters url.Values, take func(body io.Reader) error) error {
 	target := url.URL{Scheme: "http", Host: "pinion", Path: path, RawQuery: parameters.Encode()}
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	response, err := m.transport.RoundTrip(request)
 	if unsent := (*noConnection)(nil); errors.As(err, &unsent) {
-		return nil, unsent
+		return unsent
 	}
 	if err != nil {
-		return nil, &noAnswer{err}
+		return &noAnswer{err}
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		if err := take(response.Body); err != nil {
+			return &noAnswer{err}
+		}
+		return nil
+	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil {
-		return nil, &noAnswer{err}
-	}
-	if response.StatusCode == http.StatusOK {
-		return text, nil
+		return &noAnswer{err}
 	}
 	no := &refusal{code: response.StatusCode}
 	if json.Unmarshal(text, &no.Outcome) != nil || no.Outcome.Error == "" {
-		return nil, m.stranger()
+		return m.stranger()
 	}
-	return nil, no
+	return no
 }
 
 // stranger is the error of an answer that no Pinion gives.

@@ -119,12 +119,13 @@ type Outcome struct {
 type Failure uint8
 
 const (
-	FailureInside   Failure = iota // it was tried and did not succeed
-	FailureBusy                    // ask again later: the phase, or what is under way, does not allow it
-	FailureConfig                  // mend the configuration
-	FailureReplaced                // ask again now: another master has taken over
-	FailureCaller                  // whoever asks may not
-	FailureUnknown                 // ask for something that there is
+	FailureInside    Failure = iota // it was tried and did not succeed
+	FailureBusy                     // ask again later: the phase, or what is under way, does not allow it
+	FailureConfig                   // mend the configuration
+	FailureReplaced                 // ask again now: another master has taken over
+	FailureCaller                   // whoever asks may not
+	FailureUnknown                  // ask for something that there is
+	FailureParameter                // ask in other words
 )
 
 var failureCodes = [...]int{
@@ -135,6 +136,8 @@ var failureCodes = [...]int{
 	FailureReplaced: http.StatusServiceUnavailable,
 	FailureCaller:   http.StatusForbidden,
 	FailureUnknown:  http.StatusNotFound,
+
+	FailureParameter: http.StatusBadRequest,
 }
 
 func (o *Outcome) code() int {

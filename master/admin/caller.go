@@ -23,6 +23,14 @@ type caller struct {
 
 type callerKey struct{}
 
+type askerKey struct{}
+
+// AskerOf returns who makes a request that others answer.
+func AskerOf(r *http.Request) *Asker {
+	by, _ := r.Context().Value(askerKey{}).(*Asker)
+	return by
+}
+
 // withCaller stores the process that has made a connection.
 func withCaller(ctx context.Context, c net.Conn) context.Context {
 	var of caller

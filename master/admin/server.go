@@ -91,6 +91,7 @@ func (a *Server) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, ErrWorkerAsks)
 		return
 	}
+	r = r.WithContext(context.WithValue(r.Context(), askerKey{}, &Asker{pids}))
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.path == r.URL.Path })
 	if _, pattern := a.others.Handler(r); i < 0 && pattern != "" {
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(othersTimeout))
@@ -170,6 +171,9 @@ func (a *Server) put(ctx context.Context, question *Ask) (o Outcome, answered bo
 		return o, false
 	}
 }
+
+// Refuse answers a request in the place of others.
+func Refuse(w http.ResponseWriter, f Failure, text string) { refuse(w, failureCodes[f], "%s", text) }
 
 // refuse answers a request that is not passed to the loop.
 func refuse(w http.ResponseWriter, code int, format string, args ...any) {

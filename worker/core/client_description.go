@@ -14,11 +14,10 @@ import (
 func (c *client) appendDescription(out []byte) []byte {
 	const none = 0
 	s, fd := c.session, c.stream.FD()
-	idle := int64(c.pool.l.ticks()-c.active) * tickNanos / second
 	return fmt.Appendf(out, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d watch=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s "+
 		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), idle, c.flags(), s.greeting.db,
+		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), c.idleSeconds(), c.flags(), s.greeting.db,
 		s.subscriptions.number(kindChannel), s.subscriptions.number(kindPattern), s.subscriptions.number(kindShardChannel), s.tx.number(), s.watch.number(),
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
 		c.lastCommand(), defaultUser, c.redirect(), c.version(), s.libName, s.libVersion)

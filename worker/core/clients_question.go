@@ -179,6 +179,10 @@ func (c *masterLink) handleQuestion(m link.Message) error {
 	if err := link.ParseBody(m, &body); err != nil {
 		return err
 	}
+	if body.Slot == link.MasterAsks {
+		c.tellMaster(&body)
+		return nil
+	}
 	answer := link.AnswerBody{ID: body.ID, Slot: body.Slot}
 	order, failure := c.l.readQuestion(&body)
 	if failure != "" {
@@ -197,9 +201,11 @@ func (c *masterLink) handleQuestion(m link.Message) error {
 	return nil
 }
 
+// unreadable is answered to what this build does not know.
+const unreadable = "ERR a worker of another build cannot answer"
+
 // readQuestion reads the request in a question, or returns why it cannot be answered.
 func (l *loop) readQuestion(body *link.QuestionBody) (o clientsRequest, failure string) {
-	const unreadable = "ERR a worker of another build cannot answer"
 	n, args, err := resp.ConsumeRequest(body.Request, nil)
 	if err != nil || n == 0 || body.Pool < 0 || body.Pool >= len(l.pools) {
 		return o, unreadable
@@ -230,7 +236,7 @@ func (c *masterLink) sendAnswer(answer link.AnswerBody, text []byte) {
 		return
 	}
 	if len(text) > 0 && answer.Failed == "" {
-		fd, err := sock.MemfdSealed("pinion-clients", text)
+		fd, err := sock.MemfdSealed("pinion-answer", text)
 		if err == nil {
 			defer sock.Close(fd)
 		}

@@ -16,9 +16,15 @@ const (
 
 // clientsScan looks at every client of a pool that is here. Loop only.
 type clientsScan struct {
-	pool *pool
+	l    *loop
+	pool *pool // nil: of all pools
 	asks clientsRequest
 	next int // index in the loop's table
+
+	matches func(*client) bool // it is meant
+	cost    int                // of asking that
+	meet    func(*client)      // does with a client that is meant what is asked
+	room    int                // bytes of text after which somebody else goes on; 0: without end
 
 	count     int            // of clients that were meant
 	text      *memory.Buffer // what CLIENT LIST tells of them
@@ -29,7 +35,8 @@ type clientsScan struct {
 
 // scanClients begins to carry out o.
 func (p *pool) scanClients(o clientsRequest, done func(*clientsScan)) {
-	s := &clientsScan{pool: p, asks: o, done: done}
+	s := &clientsScan{l: p.l, pool: p, asks: o, matches: o.filter.matches, cost: scanCost, done: done}
+	s.meet = s.carryOut
 	switch o.op {
 	case resp.LocalClientPause:
 		p.pauseClients(o.pause, o.writesOnly)
@@ -44,15 +51,20 @@ func (p *pool) scanClients(o clientsRequest, done func(*clientsScan)) {
 
 // receive looks at some more clients. One that was connected throughout is met once, since its place in the table stays the same.
 func (s *clientsScan) receive() {
-	l := s.pool.l
-	for spent := 0; s.next < len(l.table) && s.err == nil; s.next++ {
+	l := s.l
+	for spent := 0; s.next < len(l.table) && s.err == nil && !s.full(); s.next++ {
 		if spent >= maxTurnBytes/4 {
 			l.io.Spent += spent
 			l.agenda.nextTurn(s)
 			return
 		}
-		spent += scanCost
-		if c, ok := l.table[s.next].h.(*client); ok && c.pool == s.pool && c.life != clientLingering && s.asks.filter.matches(c) {
+		c, ok := l.table[s.next].h.(*client)
+		if !ok || s.pool != nil && c.pool != s.pool || c.life == clientLingering {
+			spent += scanCost
+			continue
+		}
+		spent += s.cost
+		if s.matches(c) {
 			spent += describeCost
 			s.meet(c)
 		}
@@ -60,8 +72,11 @@ func (s *clientsScan) receive() {
 	s.done(s)
 }
 
-// meet does with a client what is asked.
-func (s *clientsScan) meet(c *client) {
+// full tells whether the text is as long as a page.
+func (s *clientsScan) full() bool { return s.room > 0 && len(s.text.Bytes()) >= s.room }
+
+// carryOut does with a client what another one has asked.
+func (s *clientsScan) carryOut(c *client) {
 	if s.asks.op == resp.LocalClientUnblock && !c.unblock(s.asks.withError) {
 		return
 	}
@@ -69,7 +84,8 @@ func (s *clientsScan) meet(c *client) {
 	switch {
 	case s.asks.op == resp.LocalClientUnblock:
 	case s.asks.op == resp.LocalClientList:
-		s.describe(c)
+		s.l.scratch = c.appendDescription(s.l.scratch[:0])
+		s.write(s.l.scratch)
 	case c.id == s.asks.asker:
 		s.killAsker = true
 	default:
@@ -78,11 +94,9 @@ func (s *clientsScan) meet(c *client) {
 	}
 }
 
-// describe adds a line about a client.
-func (s *clientsScan) describe(c *client) {
-	m := s.pool.l.memory
-	line := c.appendDescription(s.pool.l.scratch[:0])
-	s.pool.l.scratch = line
+// write adds a line.
+func (s *clientsScan) write(line []byte) {
+	m := s.l.memory
 	if s.text == nil {
 		s.text = m.GetChunk(memory.FirstChunkBytes)
 	}

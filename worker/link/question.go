@@ -3,11 +3,29 @@
 //
 //	worker ──Question──► master ──Question──► every other worker of the generation
 //	worker ◄──Answer──── master ◄──Answer──── each of them; for a slot without one the master answers
+//
+// The master itself asks workers of all generations what only they know, on behalf of an operator:
+//
+//	master ──Question, MasterAsks──► worker
+//	master ◄──Answer, MasterAsks──── worker, a page of what there is; the next one is another question
 
 package link
 
+import "encoding/json"
+
 // MaxQuestionBytes bounds QuestionBody.Request, so that the message has room for it.
 const MaxQuestionBytes = 5 << 10
+
+// MasterAsks is the slot of QuestionBody and AnswerBody where the master itself is the one that asks.
+const MasterAsks = -1
+
+// MaxPageBytes is about how much text an answer to the master brings; what is more begins the next page.
+const MaxPageBytes = 128 << 10
+
+// What the master asks, by QuestionBody.What. A worker that does not know one says so.
+const (
+	AskClients = "clients" // QuestionBody.Argument: ClientsQuestion; the text: a line of JSON for each, see ClientState
+)
 
 // QuestionBody comes with Question, in both directions.
 type QuestionBody struct {
@@ -16,6 +34,10 @@ type QuestionBody struct {
 	Pool    int    `json:"pool"`             // index into Spec.Pools
 	Client  uint64 `json:"client,omitempty"` // that asks
 	Request []byte `json:"request"`          // what it has sent
+
+	What     string          `json:"what,omitempty"`     // with MasterAsks: which of the things that a worker can tell
+	From     uint64          `json:"from,omitempty"`     // likewise: where the page begins; 0: the first one
+	Argument json.RawMessage `json:"argument,omitempty"` // likewise: what What needs
 }
 
 // AnswerBody comes with Answer, in both directions, and with the descriptor of a sealed memory file if there is a text.
@@ -25,4 +47,5 @@ type AnswerBody struct {
 	Count  int    `json:"count,omitempty"`  // clients that it concerned
 	Failed string `json:"failed,omitempty"` // why there is no answer
 	Vacant bool   `json:"vacant,omitempty"` // the slot has no worker, hence no clients
+	Next   uint64 `json:"next,omitempty"`   // with MasterAsks: where the next page begins; 0: there is none
 }

@@ -1,0 +1,63 @@
+// pinion clients: those of all workers, seen and closed from outside.
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
+)
+
+func TestE2EClientsListedAndKilled(t *testing.T) {
+	t.Parallel()
+	control, listen := filepath.Join(rig.ShortDir(t), "ctl.sock"), rig.FreeAddress(t)
+	config := rig.Yaml(rig.Pool{Name: "pool", Listen: listen, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{rig.RedisServer(t)})})
+	p := rig.Pinion(t, "global:\n  workers: 3\n"+config, "tcp", listen, "--control", control)
+	p.Read = rig.ReadRESP
+	pinion := func(args ...string) string {
+		out, err := exec.Command(p.Cmd.Path, append(args, "--control", control)...).CombinedOutput()
+		if err != nil {
+			t.Errorf("pinion %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	const crowd = 30
+	clients := []*rig.Client{}
+	for i := range crowd {
+		c := p.Dial()
+		c.WantDo("+OK\r\n", "CLIENT", "SETNAME", fmt.Sprint("name", i))
+		clients = append(clients, c)
+	}
+	check := func(generation int) {
+		t.Helper()
+		names, workers := map[string]bool{}, map[int]bool{}
+		for line := range strings.Lines(pinion("clients", "--pool", "pool", "--json")) {
+			var c struct {
+				Name               string
+				Worker, Generation int
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil || c.Generation != generation {
+				t.Errorf("%s: %v", line, err)
+			}
+			names[c.Name], workers[c.Worker] = true, true
+		}
+		if len(names) != crowd || len(workers) < 2 {
+			t.Errorf("there are %d clients of %d workers", len(names), len(workers))
+		}
+	}
+	check(1)
+	pinion("reload")
+	check(2)
+	if out := pinion("clients", "--kill", "--name", "name7"); !strings.HasSuffix(out, "1 client closed\n") {
+		t.Errorf("got %s", out)
+	}
+	if left := clients[7].All(); left != "" {
+		t.Errorf("the client that is closed gets %q", left)
+	}
+	clients[8].WantDo("+PONG\r\n", "PING")
+}
