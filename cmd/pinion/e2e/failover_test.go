@@ -89,7 +89,7 @@ func TestE2ESentinels(t *testing.T) {
 			for _, c := range clients {
 				c.WantDo("+OK\r\n", "SET", "k", "v")
 			}
-			wantReplica(t, clients[0], s.Servers[1-slices.Index(s.Servers, before)], "fit")
+			rig.WantReplica(t, clients[0], s.Servers[1-slices.Index(s.Servers, before)], "fit")
 			scenario.fail(p, s, before)
 			after := wantFailover(t, s, clients, before)
 			if before.Ended() {
