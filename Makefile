@@ -11,7 +11,7 @@ test: ; packaging/ci/test.sh
 lint: ; packaging/ci/lint.sh
 fuzz: ; packaging/ci/fuzz.sh $(N)
 storm: ; packaging/ci/storm.sh
-failover: ; go test -count 1 -v -tags failover -timeout 30m -run MeasureFailover ./cmd/pinion/e2e ./cmd/pinion/storm
+failover: ; go test -p 1 -count 1 -v -tags failover -timeout 40m -run Measure ./cmd/pinion/e2e ./cmd/pinion/storm
 packages: ; VERSION=$(VERSION) packaging/ci/packages.sh
 lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
 e2e: packages ; packaging/e2e/run.sh
