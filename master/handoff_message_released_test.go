@@ -173,6 +173,8 @@ func fill(v reflect.Value, number *int, path string) {
 		v.SetInt(int64(*number) * int64(time.Millisecond))
 	case reflect.Uint64:
 		v.SetUint(uint64(*number))
+	case reflect.Uint16:
+		v.SetUint(uint64(*number) % 65536)
 	default:
 		panic("a word has a " + v.Kind().String())
 	}

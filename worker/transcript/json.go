@@ -15,7 +15,7 @@ func LostField(before, after any) string {
 	case map[string]any:
 		a, _ := after.(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(b)) {
-			if path := LostField(b[name], a[name]); path != "" || a[name] == nil {
+			if path := LostField(b[name], a[name]); path != "" || a[name] == nil && b[name] != nil {
 				return " " + name + path
 			}
 		}
