@@ -88,13 +88,16 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 			p.Servers = g.nodeStatus(i)
 			continue
 		}
+		mono := sock.Monotonic() / int64(time.Millisecond)
+		starts := g.counters.Starts(i, mono)
 		for k, s := range g.pools[i].Servers {
 			server := g.serverStatus(i, k)
 			server.Name = s.Name
 			server.Address, server.Followed = g.whereIs(&g.pools[i], &s)
 			word := shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k)))
 			server.State = stateOf(server.Address, word)
-			server.Ejected = ejectedStatus(word, link.Ejection(atomic.LoadUint64(g.counters.Ejection(i, k))), sock.Monotonic()/int64(time.Millisecond))
+			server.Ejected = ejectedStatus(word, link.Ejection(atomic.LoadUint64(g.counters.Ejection(i, k))), mono)
+			server.Starting = startingStatus(starts[k], g.pools[i].SlowStart.Milliseconds(), mono)
 			server.Replicas = g.replicaStatus(i, s.Name)
 			p.Servers = append(p.Servers, server)
 		}
@@ -120,6 +123,14 @@ func ejectedStatus(word shard.Liveness, e link.Ejection, now int64) *admin.Eject
 		s.NextMS = max(at-now, 0)
 	}
 	return s
+}
+
+// startingStatus returns how far a server is that starts slowly since a moment, in ms of CLOCK_MONOTONIC; nil: it does not.
+func startingStatus(since, over, now int64) *admin.StartingStatus {
+	if since == 0 {
+		return nil
+	}
+	return &admin.StartingStatus{Percent: int(100 * shard.StartedShare(now-since, over)), LeftMS: max(since+over-now, 0)}
 }
 
 // serverStatus returns what is counted of a server.

@@ -12,6 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // Whoever takes the first pid of the status for that of a worker is right: what serves comes first, and nothing that has
@@ -92,5 +93,48 @@ func TestEjectedStatus(t *testing.T) {
 	}
 	if got = ejectedStatus(0, word, now); got != nil {
 		t.Errorf("once it is live it is %+v", got)
+	}
+}
+
+// Who asks learns how many of its keys a server has that is back.
+func TestStartingStatus(t *testing.T) {
+	const since, over = 1_000_000, 33_000
+	for _, test := range []struct {
+		since, now int64
+		want       *admin.StartingStatus
+	}{
+		{0, since, nil},
+		{since, since, &admin.StartingStatus{Percent: 3, LeftMS: over}},
+		{since, since + over/2, &admin.StartingStatus{Percent: 51, LeftMS: over - over/2}},
+		{since, since + over - 1, &admin.StartingStatus{Percent: 96, LeftMS: 1}},
+	} {
+		if got := startingStatus(test.since, over, test.now); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("at %d: %+v, want %+v", test.now, got, test.want)
+		}
+	}
+}
+
+// Which servers start is read from shared memory, as workers do.
+func TestStarts(t *testing.T) {
+	f := newMachine()
+	g := named(t, f, 1, "x", "y")
+	p, now := &g.pools[0], sock.Monotonic()/int64(time.Millisecond)
+	*g.counters.StartedAt(0, 0) = uint64(now)
+	if got := g.counters.Starts(0, now); got[0] != 0 {
+		t.Errorf("without slow_start x starts since %d", got[0])
+	}
+	p.AutoEjectHosts, p.SlowStart = true, time.Hour
+	if got := g.counters.Starts(0, now); got[0] != now || got[1] != 0 {
+		t.Errorf("x starts since %d, y since %d, want %d and 0", got[0], got[1], now)
+	}
+	if x, y := g.counters.Share(0, 0), g.counters.Share(0, 1); x <= 0 || x >= 1 || y != 1 {
+		t.Errorf("x has %v of its keys, y %v", x, y)
+	}
+	if got := g.poolStatus()[0].Servers; got[0].Starting == nil || got[1].Starting != nil {
+		t.Errorf("the status has %+v and %+v", got[0].Starting, got[1].Starting)
+	}
+	*g.counters.Liveness(0, 0) = 1 << 48
+	if got, share := g.counters.Starts(0, now), g.counters.Share(0, 0); got[0] != 0 || share != 0 {
+		t.Errorf("ejected, x starts since %d, and has %v of its keys", got[0], share)
 	}
 }

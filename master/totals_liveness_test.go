@@ -3,10 +3,12 @@
 package master
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/totals"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // What an old worker finds out about a server after the new ones have begun to serve is known to them, unless they have
@@ -44,6 +46,24 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	if got := *word(next, "fresh"); got != live {
 		t.Errorf("fresh is %#x", got)
 	}
+	// One that is back, and starts slowly, does so in the new generation.
+	back := func(g *generation, name string) *uint64 {
+		k := slices.IndexFunc(g.pools[0].Servers, func(s link.Server) bool { return s.Name == name })
+		return g.counters.StartedAt(0, k)
+	}
+	atomic.StoreUint64(back(old, "x"), 12345)
+	atomic.StoreUint64(word(old, "x"), live)
+	side.liveness.CatchUp()
+	if got := *back(next, "x"); got != 12345 || *word(next, "x") != live {
+		t.Errorf("x is back since %d, and its word is %#x", got, *word(next, "x"))
+	}
+	third := named(t, f, 1, "x", "y")
+	third.pools[0].AutoEjectHosts = true
+	third.counters.InheritLiveness(next.counters.Sum(false))
+	if got := *back(third, "x"); got != 12345 {
+		t.Errorf("after another reload x is back since %d", got)
+	}
+
 	atomic.StoreUint64(word(next, "x"), probing)
 	atomic.StoreUint64(word(old, "x"), live)
 	side.keepClients()

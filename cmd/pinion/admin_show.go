@@ -87,6 +87,10 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 		if s.Ejected != nil {
 			fmt.Fprintf(out, "  %s is %s\n", s.Name, ejectedFacts(s.Ejected))
 		}
+		if s.Starting != nil {
+			fmt.Fprintf(out, "  %s is back, and has %d %% of its keys: all in %v\n", s.Name, s.Starting.Percent,
+				(time.Duration(s.Starting.LeftMS) * time.Millisecond).Round(100*time.Millisecond))
+		}
 		if s.Node != nil {
 			fmt.Fprintf(out, "  %s is a %s\n", s.Name, nodeFacts(s.Node))
 		}

@@ -59,7 +59,7 @@ var directions = []struct {
 	{"master/watch", nil, "a watch sees one file, whatever is in it"},
 	{"master/pidfile", []string{"worker/fault"}, "a pid file holds a number"},
 	{"master/limits", []string{"worker/sock"}, "what the machine allows does not depend on who wants it"},
-	{"master/totals", []string{"worker/link", "worker/sock"}, "counters are words in memory: who has written them, and when, is not in their sum"},
+	{"master/totals", []string{"shard", "worker/link", "worker/sock"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
 	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
 	{"master/replica", []string{"worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},

@@ -74,6 +74,7 @@ type ServerStatus struct {
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
 
 	Ejected  *EjectedStatus  `json:"ejected,omitempty"`  // nil: it is live
+	Starting *StartingStatus `json:"starting,omitempty"` // nil: it is not live, or has all its keys
 	Followed *FollowedStatus `json:"followed,omitempty"` // nil: no sentinel is asked where the server is
 	Node     *NodeStatus     `json:"node,omitempty"`     // nil: the server is no node of a cluster
 	Replicas []ReplicaStatus `json:"replicas,omitempty"` // of the server, or of a primary of a cluster; left out where all is read from the master
@@ -89,6 +90,12 @@ type EjectedStatus struct {
 	Why    string    `json:"why"`            // as last found: refuses connections, no answer in time, closes connections, loading its data, MASTERDOWN, READONLY, refuses what it is asked, cannot be reached, slower than the others, unknown
 	Probes int       `json:"probes"`         // that have failed, 255 at most, but for those that have found it loading
 	NextMS int64     `json:"next_probe_ms"`  // ms until the next one; 0: one is under way or due
+}
+
+// StartingStatus is how far a server is that has come back, and gets its keys little by little.
+type StartingStatus struct {
+	Percent int   `json:"percent"` // of its keys that it has
+	LeftMS  int64 `json:"left_ms"` // ms until it has all
 }
 
 // FollowedStatus is what sentinels say of a server that fails over.

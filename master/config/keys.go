@@ -146,6 +146,9 @@ var keys = [...]Key{
 			"is ten times `server_retry_timeout` then, unless it is given; 0 = any time"},
 	{Name: "eject_latency_floor", Default: "10", Unit: "ms", value: millis(ejectLatencyFloor),
 		Doc: "no server is ejected by `eject_latency` that takes less than this"},
+	{Name: "slow_start", Default: "0", Unit: "ms", value: value{set: setSlowStart, get: millis(slowStart).get},
+		Doc: "in which time a server that has come back gets its keys, some and then more of them, at least 1000; until then the others have them; " +
+			"needs `on_failure: remap`; 0 = it gets all at once"},
 	{Name: "server_failure_limit", Default: "2",
 		value: number(func(d *draft) *int { return &d.pool.ServerFailureLimit }, 0),
 		Doc:   "failures in a row that eject a server; what breaks many connections at once is one"},

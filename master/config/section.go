@@ -171,6 +171,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkOnFailure(d)
 	r.checkProbes(d)
 	r.checkEjectLatency(d, s)
+	r.checkSlowStart(d)
 	r.checkSentinels(d)
 	r.checkCluster(d)
 	r.checkServers(d)

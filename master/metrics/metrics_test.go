@@ -137,6 +137,7 @@ func TestValues(t *testing.T) {
 		`pinion_refused_commands_total{pool="alpha"} 2`,
 		`pinion_worker_memory_held_bytes{worker="1"} 4096`,
 		`pinion_server_live{pool="beta",server="b",role="primary"} 1`,
+		`pinion_server_keys_ratio{pool="beta",server="b",role="primary"} 1`,
 		`pinion_server_info{pool="beta",server="b",role="primary",address="b"} 1`,
 		`pinion_server_response_seconds_bucket{pool="alpha",server="10.0.0.1:6379",role="primary",le="6.4e-05"} 2`,
 		`pinion_server_response_seconds_bucket{pool="alpha",server="10.0.0.1:6379",role="primary",le="0.000128"} 3`,

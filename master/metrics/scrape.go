@@ -49,6 +49,7 @@ type server struct {
 	follows   bool       // somebody is asked where it is
 	sentinels *Sentinels // nil: none are asked
 	state     shard.State
+	share     float64 // of its keys that it has
 	replicas  []replica
 
 	counters  [len(link.ServerCounters)]uint64
@@ -163,6 +164,7 @@ func (s *scrape) readServer(i, k int, name string, role link.Role, one server) {
 	one.labels = labels(serverLabels, serving.Pools[i].Name, name, string(role))
 	if one.place == notPlaced {
 		one.state = shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k))).State()
+		one.share = serving.Share(i, k)
 	}
 	if t := s.view.Topology.Pool(serving.Pools[i].Name); t != nil {
 		for _, r := range serving.Replicas(i, t, t.Server(serving.Pools[i].Servers[k].Name)) {

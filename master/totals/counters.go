@@ -69,6 +69,7 @@ func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
 				Network: s.Network, Address: s.Address, Latencies: c.LatencyTotals(i, k, slots),
 				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
 				Ejection: atomic.LoadUint64(c.Ejection(i, k)),
+				Started:  load(c.StartedAt(i, k)),
 				Counters: c.ServerTotals(i, k, slots, gauges),
 			}
 		}
@@ -121,8 +122,24 @@ func (c *Counters) InheritLiveness(others *Sums) {
 			if ok && old.Network == s.Network && old.Address == s.Address {
 				atomic.StoreUint64(c.Liveness(i, k), old.Liveness)
 				atomic.StoreUint64(c.Ejection(i, k), old.Ejection)
+				store(c.StartedAt(i, k), old.Started)
 			}
 		}
 		atomic.AddUint64(c.Epoch(i), 1)
+	}
+}
+
+// load returns a word; 0: the memory, of another build, does not have it.
+func load(word *uint64) uint64 {
+	if word == nil {
+		return 0
+	}
+	return atomic.LoadUint64(word)
+}
+
+// store sets a word, if the memory has it.
+func store(word *uint64, value uint64) {
+	if word != nil {
+		atomic.StoreUint64(word, value)
 	}
 }

@@ -18,6 +18,7 @@ type Following struct {
 type followed struct {
 	old, new *uint64 // shard.Liveness
 	was, is  *uint64 // link.Ejection, of the old and the new
+	from, to *uint64 // since when it is back, likewise; nil: the memory does not have it
 	epoch    *uint64 // of its pool, in the new generation
 	seen     uint64  // what the old word was when the new one was made equal
 }
@@ -35,7 +36,10 @@ func Follow(old, next *Counters) (f Following) {
 				continue
 			}
 			word, own := old.Liveness(pool, server), next.Liveness(i, k)
-			f.servers = append(f.servers, followed{old: word, new: own, was: old.Ejection(pool, server), is: next.Ejection(i, k), epoch: next.Epoch(i), seen: atomic.LoadUint64(own)})
+			f.servers = append(f.servers, followed{
+				old: word, new: own, was: old.Ejection(pool, server), is: next.Ejection(i, k), from: old.StartedAt(pool, server), to: next.StartedAt(i, k),
+				epoch: next.Epoch(i), seen: atomic.LoadUint64(own),
+			})
 		}
 	}
 	return f
@@ -66,6 +70,7 @@ func (f *Following) CatchUp() {
 		}
 		if atomic.CompareAndSwapUint64(s.new, s.seen, now) {
 			atomic.StoreUint64(s.is, atomic.LoadUint64(s.was))
+			store(s.to, load(s.from))
 			atomic.AddUint64(s.epoch, 1)
 		}
 		s.seen = now

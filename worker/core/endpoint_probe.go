@@ -73,6 +73,7 @@ func (p *probe) end(reply []byte) {
 		s.awaitRetry(s.liveness())
 		return
 	}
+	s.beginStart(p.word)
 	if s.swap(p.word, p.word.Readmit()) {
 		s.primary.trouble = ""
 		s.pool.placement.publish()

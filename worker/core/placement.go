@@ -23,6 +23,10 @@ type placement struct {
 	strict  bool    // refuses what needs several servers, unless it places at random
 	epoch   *uint64 // shared: grows with every change of a server's liveness
 	seen    uint64  // the epoch that ring was built for
+	version uint64  // of what one says: it grows whenever keys may live elsewhere
+
+	slow     *slowStart       // nil: servers get all their keys at once
+	starting *shard.SlowStart // says where keys live in place of ring, which is as if all had started; nil: no server starts slowly
 }
 
 // newPlacement places the keys of p, a pool that has its servers, as its configuration says.
@@ -59,6 +63,7 @@ func newPlacement(p *pool) (pl placement, err error) {
 	if spec.FailsFast() && !pl.random {
 		pl.keepers = slices.Repeat([]bool{true}, len(p.servers))
 	}
+	pl.slow = newSlowStart(p)
 	pl.rebuild()
 	return pl, nil
 }
@@ -67,6 +72,9 @@ func newPlacement(p *pool) (pl placement, err error) {
 func (pl *placement) one(key []byte) int {
 	if pl.ring == nil {
 		return shard.Slot(key)
+	}
+	if pl.starting != nil {
+		return pl.starting.Server(key)
 	}
 	return pl.ring.Server(key)
 }
@@ -153,6 +161,8 @@ func (pl *placement) rebuild() {
 		s.awaitRetry(word)
 	}
 	pl.ring.SetLive(pl.owners())
+	pl.startSlowly()
+	pl.version++
 	pl.pool.replaced()
 }
 

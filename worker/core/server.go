@@ -30,6 +30,7 @@ type server struct {
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	ejection *uint64          // shared: the link.Ejection
 	askedAt  *uint64          // shared: when it was last probed while it was live
+	back     *uint64          // shared: since when it is back, in ms, if it starts slowly
 	ask      timer.Timer      // for the next such probe
 	retry    timer.Timer      // of an ejection
 	probe    *probe           // the last one of this worker
@@ -49,6 +50,7 @@ func newServer(p *pool, index int) *server {
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 		ejection: p.l.shared.Ejection(p.index, index),
 		askedAt:  p.l.shared.ProbedAt(p.index, index),
+		back:     sign(p.l.shared.StartedAt(p.index, index)),
 	}
 	s.logState.timer.Fire = s.logPending
 	s.retry.Fire = s.tryRetry

@@ -77,6 +77,8 @@ func (s *stage) addPool(options []string) {
 			p.ProbeInterval = s.duration(value)
 		case "retry_max":
 			p.ServerRetryMax = s.duration(value)
+		case "slow_start":
+			p.SlowStart = s.duration(value)
 		case "retry":
 			p.ServerRetryTimeout = s.duration(value)
 		case "network": // of the only server: "sentinel" for one whose address no sentinel has told

@@ -59,7 +59,7 @@ func (c *client) multi(out []byte) []byte {
 
 // openTransaction begins an empty transaction. With watched keys it is decided of which server.
 func (c *client) openTransaction() *transaction {
-	t := &transaction{server: c.watchedServer(), epoch: c.pool.placement.seen}
+	t := &transaction{server: c.watchedServer(), epoch: c.pool.placement.version}
 	c.ownSession().tx = t
 	c.pool.l.memory.Charge(transactionBytes)
 	return t
@@ -123,7 +123,7 @@ func (c *client) queueRequest(cmd *resp.Command, b []byte, args []resp.Span, cou
 	}
 	first := t.server == anywhere
 	if first {
-		t.server, t.epoch = p.serverOf(b, args, alone, row), p.placement.seen
+		t.server, t.epoch = p.serverOf(b, args, alone, row), p.placement.version
 	}
 	switch {
 	case p.placement.random, len(args) == count && p.together(t.server, b, args, alone, row):
@@ -199,7 +199,7 @@ func (t *transaction) cost() int {
 
 // isStale tells whether keys may live elsewhere than when they were queued: then all is checked when EXEC comes.
 func (t *transaction) isStale(pl *placement) bool {
-	return t.unchecked || t.server != anywhere && t.epoch != pl.seen
+	return t.unchecked || t.server != anywhere && t.epoch != pl.version
 }
 
 // exec answers EXEC, or sends the transaction.

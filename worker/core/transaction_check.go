@@ -152,7 +152,7 @@ type transactionCheck struct {
 
 // beginTransactionCheck sends the client's transaction, to whose EXEC r is the answer, if all of it can be executed.
 func (c *client) beginTransactionCheck(r *request) {
-	k := &transactionCheck{pieces: c.session.tx.queued.Pieces(nil), server: c.watchedServer(), epoch: c.pool.placement.seen}
+	k := &transactionCheck{pieces: c.session.tx.queued.Pieces(nil), server: c.watchedServer(), epoch: c.pool.placement.version}
 	c.walk = &keyWalk{request: r, left: min(len(k.pieces), 1), aim: k} // of watched keys alone there is nothing to be checked
 }
 
@@ -255,7 +255,7 @@ func (k *transactionCheck) place(c *client, args []resp.Span, count int, alone [
 func (k *transactionCheck) send(w *keyWalk, c *client) {
 	t, r := c.session.tx, w.request
 	switch {
-	case k.epoch != c.pool.placement.seen:
+	case k.epoch != c.pool.placement.version:
 		c.beginTransactionCheck(r)
 		c.nextTurn()
 	case k.failure != nil:

@@ -77,7 +77,7 @@ func (c *client) watchOn(server int, cmd *resp.Command, b []byte, keys int) {
 		return
 	}
 	w := c.ownWatch()
-	w.conn, w.server, w.epoch = own, server, p.placement.seen
+	w.conn, w.server, w.epoch = own, server, p.placement.version
 	w.keys += keys
 	r := p.l.requests.get()
 	r.command, r.bytes, r.state = cmd, int32(len(b)), isReformed
@@ -112,7 +112,7 @@ func (r *request) isWatch() bool { return r.command != nil && r.command.Local ==
 // watchedServer returns the server on which the client watches keys that are sure to live there; anywhere: on none.
 func (c *client) watchedServer() int {
 	w, pl := c.session.watch, &c.pool.placement
-	if w != nil && w.conn != nil && w.epoch == pl.seen && pl.index(w.server) == w.conn.endpoint.server.index {
+	if w != nil && w.conn != nil && w.epoch == pl.version && pl.index(w.server) == w.conn.endpoint.server.index {
 		return w.server
 	}
 	return anywhere
@@ -191,6 +191,7 @@ func (p *pool) placementMark() uint64 {
 	for i, s := range p.spec.Servers {
 		fmt.Fprintf(h, " %q %d %v", s.Name, s.Weight, p.placement.live[i])
 	}
+	p.placement.markStarts(h)
 	return h.Sum64()
 }
 
@@ -209,7 +210,7 @@ func (c *client) recordWatch(r *handoff.Record) {
 // unpackWatch gives the client the watch that it had in another worker. Its connection follows.
 func (c *client) unpackWatch(record *handoff.Watch) {
 	w := c.ownWatch()
-	w.keys, w.refused, w.epoch = int(record.Keys), record.Refused, c.pool.placement.seen
+	w.keys, w.refused, w.epoch = int(record.Keys), record.Refused, c.pool.placement.version
 	if c.pool.cluster != nil {
 		w.server = int(record.Placement % link.HashSlots)
 	}

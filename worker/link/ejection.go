@@ -118,9 +118,9 @@ func (l *layout) layEjections() {
 	words := 0
 	for _, n := range l.Servers {
 		servers = append(servers, words)
-		words += n * 2
+		words += n * 3
 	}
-	l.add(block{Of: ofServer, Words: states("ejection", "probed_at"), First: l.end, Pools: servers, PerServer: 2})
+	l.add(block{Of: ofServer, Words: states("ejection", "probed_at", "started_at"), First: l.end, Pools: servers, PerServer: 3})
 	l.end += roundUp(words)
 }
 
@@ -129,3 +129,7 @@ func (s *Shared) Ejection(pool, server int) *uint64 { return s.own(s.ejection, 0
 
 // ProbedAt is when any worker last probed a server that was live, in ns of CLOCK_MONOTONIC; 0: never. They write it by compare-and-swap.
 func (s *Shared) ProbedAt(pool, server int) *uint64 { return s.own(s.probedAt, 0, pool, server) }
+
+// StartedAt is since when a live server is back, in ms of CLOCK_MONOTONIC, if it starts slowly; 0: it has been there all the time. Who
+// readmits a server writes it before. nil: the memory, of another build, has no such word, and no server starts slowly.
+func (s *Shared) StartedAt(pool, server int) *uint64 { return s.at(s.startedAt, 0, pool, server) }

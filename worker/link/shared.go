@@ -21,22 +21,23 @@ type Shared struct {
 	dir   directory // what is where
 
 	// Places of what this build knows.
-	worker   [numWorkerCounters]place
-	pool     [numPoolCounters]place
-	server   [numServerCounters]place
-	epoch    place
-	liveness place
-	turns    place
-	heard    place
-	moved    place
-	blamed   place
-	ejection place
-	probedAt place
-	found    [foundWords]place
-	leases   [MaxReplicas]place
-	replicas [MaxReplicas]place
-	buckets  []bucket // of latencies, the least first
-	plain    bool     // they are those of this build
+	worker    [numWorkerCounters]place
+	pool      [numPoolCounters]place
+	server    [numServerCounters]place
+	epoch     place
+	liveness  place
+	turns     place
+	heard     place
+	moved     place
+	blamed    place
+	ejection  place
+	probedAt  place
+	startedAt place
+	found     [foundWords]place
+	leases    [MaxReplicas]place
+	replicas  [MaxReplicas]place
+	buckets   []bucket // of latencies, the least first
+	plain     bool     // they are those of this build
 }
 
 // WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
@@ -157,7 +158,7 @@ func (s *Shared) locate() {
 	s.locateLatency()
 	s.epoch, s.liveness = s.place(ofPool, "epoch", 0), s.place(ofServer, "liveness", 0)
 	s.turns, s.heard = s.place(ofWorker, "turns", s.dir.Slots), s.place(ofServer, "heard", s.dir.Slots)
-	s.ejection, s.probedAt = s.place(ofServer, "ejection", 0), s.place(ofServer, "probed_at", 0)
+	s.ejection, s.probedAt, s.startedAt = s.place(ofServer, "ejection", 0), s.place(ofServer, "probed_at", 0), s.place(ofServer, "started_at", 0)
 	s.moved, s.blamed = s.place(ofPool, "moved", s.dir.Slots+1), s.place(ofServer, "failed_at", 0)
 	for i, name := range foundNames {
 		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)

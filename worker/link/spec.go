@@ -150,6 +150,7 @@ type Pool struct {
 	ServerRetryMax     time.Duration `json:",omitempty"` // the pause between probes doubles up to this; at most ServerRetryTimeout: it does not
 	EjectLatency       int           `json:",omitempty"` // how many times longer than the others a server may take, before it is ejected; 0: any time
 	EjectLatencyFloor  time.Duration `json:",omitempty"` // no server is ejected that takes less than this
+	SlowStart          time.Duration `json:",omitempty"` // in which a server gets its keys that has come back; 0: it gets all at once
 	Dedicated          int           // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
 	FailoverWait       time.Duration // for how long requests wait for a server that is down
