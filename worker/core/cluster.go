@@ -11,6 +11,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,9 @@ const stalePause = int64(100 * time.Millisecond)
 // cluster is what a pool of a Redis Cluster knows of it. Loop only.
 type cluster struct {
 	pool        *pool
-	gates       []gate         // of the slots, and of noKey
+	owners      []int16        // of the slots, and of noKey: the places of the nodes that have them, or noNode
+	gates       []gate         // likewise, while requests are counted there: see count
+	counting    bool           // they are
 	at          map[string]int // the places of nodes, by each address that they are called by
 	masters     []int          // places of the nodes that have slots
 	names       []string       // theirs
@@ -51,12 +54,9 @@ type cluster struct {
 }
 
 func newCluster(p *pool) *cluster {
-	cl := &cluster{pool: p, gates: make([]gate, noKey+1)}
+	cl := &cluster{pool: p, owners: slices.Repeat([]int16{noNode}, noKey+1)}
 	cl.timer.Fire = cl.serve
 	cl.nowhere.timer.Fire = cl.subscribeAgain
-	for slot := range cl.gates {
-		cl.gates[slot].owner = noNode
-	}
 	if t := p.l.spec.Topology.Pool(p.name); t != nil {
 		cl.apply(t)
 	}
@@ -72,13 +72,16 @@ func (cl *cluster) apply(t *link.PoolTopology) {
 			nodes[k] = &t.Servers[i]
 		}
 	}
+	if len(cl.masters) > 0 {
+		cl.count()
+	}
 	cl.awaitsReads = true
 	for k, s := range cl.pool.servers {
 		s.take(nodes[k])
 	}
 	cl.at, cl.masters, cl.names = map[string]int{}, nil, nil
-	for slot := range cl.gates {
-		cl.gates[slot].owner = noNode
+	for slot := range cl.owners {
+		cl.owners[slot] = noNode
 	}
 	for k, node := range nodes { // the addresses of all have precedence
 		if node != nil {
@@ -111,10 +114,10 @@ func (cl *cluster) addNode(place int, node *link.ServerTopology) {
 	}
 	cl.masters = append(cl.masters, place)
 	cl.names = append(cl.names, cl.pool.servers[place].spec.Name)
-	cl.gates[noKey].owner = int16(cl.masters[0])
+	cl.owners[noKey] = int16(cl.masters[0])
 	for _, r := range node.Slots {
-		for slot := range cl.gates[r.First : int(r.Last)+1] {
-			cl.gates[int(r.First)+slot].owner = int16(place)
+		for slot := int(r.First); slot <= int(r.Last); slot++ {
+			cl.owners[slot] = int16(place)
 		}
 	}
 }
@@ -164,7 +167,7 @@ func (cl *cluster) nodeOf(server int) int {
 	if server >= firstNode {
 		return server - firstNode
 	}
-	return int(cl.gates[server].owner)
+	return int(cl.owners[server])
 }
 
 // target returns the place of the node to which a redirect by a node at e leads; false: the topology names none there. A node at

@@ -41,8 +41,7 @@ var (
 
 // gate is what keeps the order of a slot's requests. Loop only.
 type gate struct {
-	owner int16      // the place of the node that has the slot, or noNode
-	node  int16      // the place of that to which the outstanding requests went
+	node  int16      // the place of the node to which the outstanding requests went
 	out   int32      // of the slot's requests, those in in queues of connections to that node
 	queue *gateQueue // what waits; nil: there has been nothing lately
 }
@@ -70,9 +69,11 @@ func (q *gateQueue) isShut() bool { return q != nil && (q.asked > 0 || q.waits()
 
 // isShut tells whether requests of a slot have to wait.
 func (cl *cluster) isShut(slot int) bool {
-	g := &cl.gates[slot]
-	return g.queue.isShut() || g.owner == noNode || g.out > 0 && g.node != g.owner
+	return cl.owners[slot] == noNode || cl.counting && cl.gates[slot].isShut(cl.owners[slot])
 }
+
+// isShut is isShut of the cluster for its slot, which has that owner.
+func (g *gate) isShut(owner int16) bool { return g.queue.isShut() || g.out > 0 && g.node != owner }
 
 // forward is pool.forward for a cluster.
 func (cl *cluster) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
@@ -129,17 +130,25 @@ func (cl *cluster) pass(r *request, c *client, server int) (to *conn, w *waitLis
 		}
 		to = c.serverConn(server)
 	}
-	g := &cl.gates[server]
-	g.node = g.owner
-	g.out++
+	cl.passed(server)
 	return to, nil
+}
+
+// passed is called when a request passes the gate of a slot, on its way to the owner.
+func (cl *cluster) passed(slot int) {
+	if cl.counting {
+		g := &cl.gates[slot]
+		g.node = cl.owners[slot]
+		g.out++
+	}
 }
 
 // takeOtherMaster has what has no key go to another master, and tells whether there is one that is not known to be down.
 func (cl *cluster) takeOtherMaster() bool {
+	cl.count()
 	for _, k := range cl.masters {
 		if conns := cl.pool.servers[k].primary.conns; !conns[0].isDown() && cl.gates[noKey].out == 0 {
-			cl.gates[noKey].owner = int16(k)
+			cl.owners[noKey] = int16(k)
 			return true
 		}
 	}
@@ -159,6 +168,9 @@ func (cl *cluster) left(r *request) {
 		}
 		return
 	}
+	if !cl.counting {
+		return
+	}
 	g := &cl.gates[r.slot-1]
 	if g.out--; g.out == 0 && g.queue.waits() {
 		cl.hurry()
@@ -167,17 +179,18 @@ func (cl *cluster) left(r *request) {
 
 // queueOf returns the queue of a slot, made when first needed.
 func (cl *cluster) queueOf(slot int) *gateQueue {
-	g := &cl.gates[slot]
+	cl.count()
+	g, owner := &cl.gates[slot], cl.owners[slot]
 	if g.queue == nil {
 		g.queue = new(gateQueue)
 		cl.waiting = append(cl.waiting, slot)
 	}
 	if q := g.queue; !q.waits() {
 		q.server, q.cause = nil, errSlotMoves
-		if g.owner == noNode {
+		if owner == noNode {
 			q.cause = errNoOwner
 		}
-		if at := max(g.owner, g.node); g.owner != noNode || g.out > 0 {
+		if at := max(owner, g.node); owner != noNode || g.out > 0 {
 			q.server = cl.pool.servers[at]
 		}
 	}
@@ -230,7 +243,7 @@ func (cl *cluster) endWait(q *gateQueue, r *request) {
 func (cl *cluster) hurry() {
 	if cl.serving {
 		cl.again = true
-	} else if len(cl.waiting) > 0 {
+	} else if cl.counting {
 		cl.pool.l.timers.Set(&cl.timer, cl.pool.l.now)
 	}
 }
@@ -261,7 +274,7 @@ func (cl *cluster) serve() {
 		switch {
 		case q.waits():
 			waits = true
-			next = min(next, q.nextTry(l.now, g))
+			next = min(next, q.nextTry(l.now))
 		case q.asked > 0:
 		case l.now-q.redirected >= calmTime:
 			g.queue = nil
@@ -280,13 +293,17 @@ func (cl *cluster) serve() {
 		cl.tellStale()
 		next = min(next, l.now+stalePause)
 	}
-	if len(cl.waiting) > 0 && (!cl.timer.Armed() || cl.timer.Due() > next) {
+	if len(cl.waiting) == 0 {
+		cl.endCount()
+		next = min(next, l.now+calmTime)
+	}
+	if cl.counting && (!cl.timer.Armed() || cl.timer.Due() > next) {
 		l.timers.Set(&cl.timer, next)
 	}
 }
 
 // nextTry returns when the queue must be looked at again, whatever happens.
-func (q *gateQueue) nextTry(now int64, g *gate) int64 {
+func (q *gateQueue) nextTry(now int64) int64 {
 	next := now + int64(time.Hour)
 	if q.due > now {
 		next = q.due
@@ -306,16 +323,16 @@ func (cl *cluster) release(slot int) {
 	g, l := &cl.gates[slot], cl.pool.l
 	q := g.queue
 	switch {
-	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != g.owner || q.back.first != nil): // what is outstanding was sent behind what came back
+	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners[slot] || q.back.first != nil): // what is outstanding was sent behind what came back
 		return
-	case g.owner == noNode:
+	case cl.owners[slot] == noNode:
 		q.cause = errNoOwner
 		return
 	}
 	back, fresh := q.back, q.fresh
 	q.back, q.fresh, q.releasing = waitList{}, waitList{}, true
 	for _, w := range [...]*waitList{&back, &fresh} {
-		for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, g, w.first)) {
+		for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, w.first)) {
 			r := w.first
 			w.first = r.behind
 			cl.endWait(q, r)
@@ -332,8 +349,7 @@ func (cl *cluster) release(slot int) {
 			if r.state&(isRefused|isRepeated) == 0 {
 				r.deadline = 0
 			}
-			g.node = g.owner
-			g.out++
+			cl.passed(slot)
 			to.enqueue(r, int(r.bytes))
 			w.out.Transfer(l.memory, int(r.bytes), &to.stream.Out)
 			to.wake() // which may fail, and bring requests back
@@ -345,7 +361,7 @@ func (cl *cluster) release(slot int) {
 }
 
 // sendOn tells whether r, the first that waits, can be sent now. Where it cannot, its connection is tried again.
-func (cl *cluster) sendOn(q *gateQueue, g *gate, r *request) bool {
+func (cl *cluster) sendOn(q *gateQueue, r *request) bool {
 	l := cl.pool.l
 	if r.owner().session.tracking != nil { // each attempt is over another connection
 		return true

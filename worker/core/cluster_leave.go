@@ -45,6 +45,7 @@ func (e *endpoint) abandon(stays bool) {
 func (c *conn) abandon() {
 	p := c.endpoint.pool
 	c.endpoint.noteAttempt(c, errMoved)
+	p.cluster.count()
 	x := c.takeRest()
 	others := p.cluster.takeBack(c.close(), &x, errMoved)
 	x.drop(p.l.memory)

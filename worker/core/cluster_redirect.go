@@ -67,13 +67,13 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 		cl.tellStale()
 	}
 	if !c.keeps(r) || r.isScript() && !(mine && c.leadsScript(r, place)) {
-		if kind == resp.Moved && known && !r.isScript() && int(cl.gates[to.Slot].owner) == c.endpoint.server.index {
+		if kind == resp.Moved && known && !r.isScript() && cl.nodeOf(to.Slot) == c.endpoint.server.index {
 			cl.setOwner(to.Slot, place)
 		}
 		return cl.hide(r, reply), false
 	}
-	l, g := cl.pool.l, &cl.gates[slot]
-	if kind == resp.Ask && mine && !g.queue.comesBack() && cl.ask(c, r, place) {
+	l := cl.pool.l
+	if kind == resp.Ask && mine && !cl.comesBack(slot) && cl.ask(c, r, place) {
 		return nil, true
 	}
 	if kind == resp.Ask && r.isScript() { // and not to the same node again, see leadsScript
@@ -84,10 +84,10 @@ func (cl *cluster) redirected(c *conn, r *request, kind resp.ClusterError, reply
 	q.cause = errSlotMoves
 	from := c.endpoint.server.index
 	switch {
-	case kind == resp.Moved && mine && place != from && int(g.owner) == from && !asked:
+	case kind == resp.Moved && mine && place != from && cl.nodeOf(slot) == from && !asked:
 		cl.setOwner(slot, place)
 		q.countRedirect(l.now)
-	case kind == resp.Moved && mine && int(g.owner) != from && !asked: // the owner has changed since it was sent
+	case kind == resp.Moved && mine && cl.nodeOf(slot) != from && !asked: // the owner has changed since it was sent
 	case asked:
 		q.countRedirect(l.now)
 	default:
@@ -123,15 +123,22 @@ func (c *conn) leadsScript(r *request, place int) bool {
 
 // setOwner has a slot be at another node until the next topology.
 func (cl *cluster) setOwner(slot, place int) {
+	cl.count()
 	cl.pool.servers[place].endLeaving()
-	cl.gates[slot].owner = int16(place)
+	cl.owners[slot] = int16(place)
 	if cl.pool.trackers > 0 {
 		cl.pool.invalidateTracked()
 	}
 }
 
-// comesBack tells whether something waits that goes before what a node has just refused; q may be nil.
-func (q *gateQueue) comesBack() bool { return q != nil && (q.releasing || q.back.first != nil) }
+// comesBack tells whether something of a slot waits that goes before what a node has just refused.
+func (cl *cluster) comesBack(slot int) bool {
+	if !cl.counting {
+		return false
+	}
+	q := cl.gates[slot].queue
+	return q != nil && (q.releasing || q.back.first != nil)
+}
 
 // countRedirect notes that the slot is followed once more. There is a pause after some.
 func (q *gateQueue) countRedirect(now int64) {
@@ -245,7 +252,7 @@ func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, r
 	if !known || to.Slot != own.slot || client == nil || own.off.begun || own.again == nil || own.moves == redirectsAtOnce {
 		return cl.hide(r, reply), false
 	}
-	if g := &cl.gates[own.slot]; kind == resp.Moved && int(g.owner) == c.endpoint.server.index {
+	if kind == resp.Moved && cl.nodeOf(own.slot) == c.endpoint.server.index {
 		cl.setOwner(own.slot, place)
 		cl.hurry()
 	}

@@ -139,7 +139,7 @@ func (cl *cluster) subscriptionRefused(c *conn, r *request, reply []byte) (answe
 	if kind == resp.Moved {
 		to, place, known := cl.readRedirect(c.endpoint, kind, reply)
 		mine := known && asked.kind == kindShardChannel && to.Slot == cl.pool.placement.one([]byte(asked.name))
-		if mine && int(cl.gates[to.Slot].owner) == from {
+		if mine && cl.nodeOf(to.Slot) == from {
 			cl.setOwner(to.Slot, place)
 			cl.hurry()
 		}

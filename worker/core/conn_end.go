@@ -62,6 +62,9 @@ func (c *conn) end(err error) {
 	}
 	monitors := purposes&forMonitoring != 0 && c.head == nil
 	c.endpoint.noteAttempt(c, err)
+	if cl := c.endpoint.pool.cluster; cl != nil && c.head != nil {
+		cl.count()
+	}
 	rest := c.takeRest()
 	queue := c.close()
 	if c.hold != nil {

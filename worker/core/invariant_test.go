@@ -301,6 +301,17 @@ func checkGates(t testing.TB, p *pool) {
 			}
 		}
 	}
+	if !cl.counting {
+		for where, n := range outstanding {
+			if owner := cl.nodeOf(where.slot); where.node != owner {
+				t.Fatalf("%d requests of slot %d are outstanding at node %d, it is at node %d, and nobody counts", n, where.slot, where.node, owner)
+			}
+		}
+		if len(cl.waiting)+cl.held+cl.bytes > 0 {
+			t.Fatalf("%d requests of %d bytes wait at %d gates, and nobody counts", cl.held, cl.bytes, len(cl.waiting))
+		}
+		return
+	}
 	held, size, queues := 0, 0, 0
 	for slot := range cl.gates {
 		g := &cl.gates[slot]

@@ -69,7 +69,7 @@ func (cl *cluster) slotForReads(slot int) *server {
 	if slot >= noKey || cl.isShut(slot) {
 		return nil
 	}
-	return cl.pool.servers[cl.gates[slot].owner]
+	return cl.pool.servers[cl.owners[slot]]
 }
 
 // passInPlace has r pass the gate of its slot, for which its owner has this connection, and tells whether it may.
@@ -77,10 +77,8 @@ func (cl *cluster) passInPlace(r *request, slot int, to *conn) bool {
 	if to.isDown() {
 		return false
 	}
-	g := &cl.gates[slot]
 	r.slot = int16(slot + 1)
-	g.node = g.owner
-	g.out++
+	cl.passed(slot)
 	return true
 }
 
@@ -101,7 +99,7 @@ func (cl *cluster) askAgain(r *request, text *stream.Output, known bool) {
 		cl.queueRead(r, slot, text)
 		return
 	}
-	s, owner := cl.pool.servers[cl.gates[slot].owner], r.owner()
+	s, owner := cl.pool.servers[cl.owners[slot]], r.owner()
 	if best, _ := cl.pool.replicas.choose(s); !known && (best != nil || cl.pool.spec.ReadFrom == link.ReadFromReplica) {
 		cl.askReplica(r, text, best, s)
 		return
