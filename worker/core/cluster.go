@@ -11,7 +11,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +33,8 @@ const stalePause = int64(100 * time.Millisecond)
 // cluster is what a pool of a Redis Cluster knows of it. Loop only.
 type cluster struct {
 	pool        *pool
-	owners      []int16        // of the slots, and of noKey: the places of the nodes that have them, or noNode
-	gates       []gate         // likewise, while requests are counted there: see count
+	owners      owners
+	gates       []gate         // of the slots, and of noKey, while requests are counted there: see count
 	counting    bool           // they are
 	at          map[string]int // the places of nodes, by each address that they are called by
 	masters     []int          // places of the nodes that have slots
@@ -54,7 +53,7 @@ type cluster struct {
 }
 
 func newCluster(p *pool) *cluster {
-	cl := &cluster{pool: p, owners: slices.Repeat([]int16{noNode}, noKey+1)}
+	cl := &cluster{pool: p, owners: newOwners()}
 	cl.timer.Fire = cl.serve
 	cl.nowhere.timer.Fire = cl.subscribeAgain
 	if t := p.l.spec.Topology.Pool(p.name); t != nil {
@@ -80,9 +79,7 @@ func (cl *cluster) apply(t *link.PoolTopology) {
 		s.take(nodes[k])
 	}
 	cl.at, cl.masters, cl.names = map[string]int{}, nil, nil
-	for slot := range cl.owners {
-		cl.owners[slot] = noNode
-	}
+	cl.owners.clear()
 	for k, node := range nodes { // the addresses of all have precedence
 		if node != nil {
 			for _, alias := range node.Aliases {
@@ -96,6 +93,7 @@ func (cl *cluster) apply(t *link.PoolTopology) {
 			cl.addNode(k, node)
 		}
 	}
+	cl.owners.noteRows()
 	for _, slot := range cl.waiting {
 		cl.gates[slot].queue.due = 0
 	}
@@ -114,10 +112,10 @@ func (cl *cluster) addNode(place int, node *link.ServerTopology) {
 	}
 	cl.masters = append(cl.masters, place)
 	cl.names = append(cl.names, cl.pool.servers[place].spec.Name)
-	cl.owners[noKey] = int16(cl.masters[0])
+	cl.owners.each[noKey] = int16(cl.masters[0])
 	for _, r := range node.Slots {
 		for slot := int(r.First); slot <= int(r.Last); slot++ {
-			cl.owners[slot] = int16(place)
+			cl.owners.each[slot] = int16(place)
 		}
 	}
 }
@@ -167,7 +165,7 @@ func (cl *cluster) nodeOf(server int) int {
 	if server >= firstNode {
 		return server - firstNode
 	}
-	return int(cl.owners[server])
+	return int(cl.owners.of(server))
 }
 
 // target returns the place of the node to which a redirect by a node at e leads; false: the topology names none there. A node at

@@ -15,7 +15,7 @@ func (cl *cluster) count() {
 		return
 	}
 	if cl.counting = true; cl.gates == nil {
-		cl.gates = make([]gate, len(cl.owners))
+		cl.gates = make([]gate, noKey+1)
 	}
 	clear(cl.gates)
 	for place, s := range cl.pool.servers {
@@ -57,7 +57,7 @@ func (cl *cluster) endCount() {
 		return
 	}
 	for slot := range cl.gates {
-		if g := &cl.gates[slot]; g.out > 0 && g.node != cl.owners[slot] {
+		if g := &cl.gates[slot]; g.out > 0 && g.node != cl.owners.of(slot) {
 			return
 		}
 	}

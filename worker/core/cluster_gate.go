@@ -69,7 +69,8 @@ func (q *gateQueue) isShut() bool { return q != nil && (q.asked > 0 || q.waits()
 
 // isShut tells whether requests of a slot have to wait.
 func (cl *cluster) isShut(slot int) bool {
-	return cl.owners[slot] == noNode || cl.counting && cl.gates[slot].isShut(cl.owners[slot])
+	owner := cl.owners.of(slot)
+	return owner == noNode || cl.counting && cl.gates[slot].isShut(owner)
 }
 
 // isShut is isShut of the cluster for its slot, which has that owner.
@@ -138,7 +139,7 @@ func (cl *cluster) pass(r *request, c *client, server int) (to *conn, w *waitLis
 func (cl *cluster) passed(slot int) {
 	if cl.counting {
 		g := &cl.gates[slot]
-		g.node = cl.owners[slot]
+		g.node = cl.owners.of(slot)
 		g.out++
 	}
 }
@@ -148,7 +149,7 @@ func (cl *cluster) takeOtherMaster() bool {
 	cl.count()
 	for _, k := range cl.masters {
 		if conns := cl.pool.servers[k].primary.conns; !conns[0].isDown() && cl.gates[noKey].out == 0 {
-			cl.owners[noKey] = int16(k)
+			cl.owners.set(noKey, k)
 			return true
 		}
 	}
@@ -180,7 +181,7 @@ func (cl *cluster) left(r *request) {
 // queueOf returns the queue of a slot, made when first needed.
 func (cl *cluster) queueOf(slot int) *gateQueue {
 	cl.count()
-	g, owner := &cl.gates[slot], cl.owners[slot]
+	g, owner := &cl.gates[slot], cl.owners.of(slot)
 	if g.queue == nil {
 		g.queue = new(gateQueue)
 		cl.waiting = append(cl.waiting, slot)
@@ -323,9 +324,9 @@ func (cl *cluster) release(slot int) {
 	g, l := &cl.gates[slot], cl.pool.l
 	q := g.queue
 	switch {
-	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners[slot] || q.back.first != nil): // what is outstanding was sent behind what came back
+	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners.of(slot) || q.back.first != nil): // what is outstanding was sent behind what came back
 		return
-	case cl.owners[slot] == noNode:
+	case cl.owners.of(slot) == noNode:
 		q.cause = errNoOwner
 		return
 	}

@@ -125,7 +125,7 @@ func (c *conn) leadsScript(r *request, place int) bool {
 func (cl *cluster) setOwner(slot, place int) {
 	cl.count()
 	cl.pool.servers[place].endLeaving()
-	cl.owners[slot] = int16(place)
+	cl.owners.set(slot, place)
 	if cl.pool.trackers > 0 {
 		cl.pool.invalidateTracked()
 	}
@@ -158,15 +158,9 @@ func (c *conn) keeps(r *request) bool {
 
 // comeBack has r wait at its gate, whose bytes are the first that the connection keeps.
 func (cl *cluster) comeBack(c *conn, r *request) *gateQueue {
-	text := cl.takeCopy(c, r)
+	var text stream.Output
+	c.takeCopy(r, &text)
 	return cl.refuse(r, &text)
-}
-
-// takeCopy takes the bytes of r off those that the connection keeps.
-func (cl *cluster) takeCopy(c *conn, r *request) (text stream.Output) {
-	c.hold.copies.Transfer(cl.pool.l.memory, int(r.bytes), &text)
-	r.state &^= isCopied
-	return text
 }
 
 // refuse is putBack for a request that a node has refused, from the first time on for no longer than failover_wait.
@@ -186,7 +180,8 @@ func (cl *cluster) comeBackSingly(c *conn, r *request) (q *gateQueue, several bo
 	if f == nil || cmd.Route != resp.Fragment {
 		return cl.comeBack(c, r), false
 	}
-	text := cl.takeCopy(c, r)
+	var text stream.Output
+	c.takeCopy(r, &text)
 	b := slices.Concat(text.Pieces(nil)...)
 	if r.slot < 0 {
 		b = b[len(asking):]
@@ -228,18 +223,18 @@ func (cl *cluster) ask(c *conn, r *request, place int) bool {
 		r.state |= isRefused
 		r.deadline = l.now + int64(cl.pool.spec.FailoverWait)
 	}
-	r.state &^= isCopied
+	var text stream.Output
+	c.takeCopy(r, &text)
 	cl.queueOf(int(r.slot)-1).asked++
 	r.slot = -r.slot
 	if r.isTransaction() {
 		r.skips = r.fragment
 	}
 	r.skips++
-	size := int(r.bytes)
 	r.resize(len(asking))
 	to.enqueue(r, int(r.bytes))
 	to.stream.Out.Append(l.memory, asking)
-	c.hold.copies.Transfer(l.memory, size, &to.stream.Out)
+	text.Transfer(l.memory, text.Len(), &to.stream.Out)
 	to.wake()
 	return true
 }

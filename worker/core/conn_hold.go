@@ -40,14 +40,15 @@ const (
 
 // hold is what a connection needs whose requests wait while its server is down. Loop only.
 type hold struct {
-	down    bool          // the connection was lost with requests on it, or the last attempt has failed
-	crowded bool          // there is a request that there is no room for
-	cause   error         // why it is down, if it is
-	again   int64         // ns: when the next attempt is due; 0: with the next request
-	lead    stream.Output // of the first request that is not written as a whole: the part that is
-	copies  stream.Output // the bytes of the written requests that have isCopied
-	refused refusedRequests
-	aborts  []byte // of a cluster: what a part of the transaction at hand was refused with; empty: nothing
+	down     bool          // the connection was lost with requests on it, or the last attempt has failed
+	crowded  bool          // there is a request that there is no room for
+	cause    error         // why it is down, if it is
+	again    int64         // ns: when the next attempt is due; 0: with the next request
+	lead     stream.Output // of the first request that is not written as a whole: the part that is
+	copies   stream.Output // the bytes of the written requests that have isCopied, behind those of some that are answered
+	answered int           // bytes of those
+	refused  refusedRequests
+	aborts   []byte // of a cluster: what a part of the transaction at hand was refused with; empty: nothing
 }
 
 // written returns where the connection's output goes when it is written; h may be nil.
@@ -71,6 +72,7 @@ func (h *hold) drop(m *memory.Allocator) {
 	if h != nil {
 		h.lead.Drop(m)
 		h.copies.Drop(m)
+		h.answered = 0
 		h.aborts = h.aborts[:0]
 	}
 }

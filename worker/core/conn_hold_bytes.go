@@ -25,23 +25,28 @@ func (c *conn) copyWritten(first *request) {
 		size += int(r.bytes)
 	}
 	h.lead.Drain(m, h.lead.Len()-size) // of a request that was answered before it was written
+	kept := 0 // bytes of those in a row: they go to the copies together
 	for r := first; r != c.unsent; r = r.behind {
-		if c.copies(r) {
+		if c.copies(r, kept) {
 			r.state |= isCopied
-			h.lead.Transfer(m, int(r.bytes), &h.copies)
+			kept += int(r.bytes)
 		} else {
+			h.lead.Transfer(m, kept, &h.copies)
 			h.lead.Drain(m, int(r.bytes))
+			kept = 0
 		}
 	}
+	h.lead.Transfer(m, kept, &h.copies)
 	if at := c.lateAt(); c.own == nil && at != math.MaxInt64 && (!c.deadlines.Armed() || at < c.deadlines.Due()) {
 		c.endpoint.pool.l.timers.Set(&c.deadlines, at)
 	}
 }
 
 // copies tells whether the bytes of r, which is written, are kept. Any request may be sent again that a node of a cluster has refused, but
-// for a transaction over a connection of its client's own: what the client watches there guards it.
-func (c *conn) copies(r *request) bool {
-	kept := c.hold.copies.Len() + int(r.bytes)
+// for a transaction over a connection of its client's own: what the client watches there guards it. more is how many bytes are kept beside those
+// that are among the copies already.
+func (c *conn) copies(r *request, more int) bool {
+	kept := c.hold.copies.Len() - c.hold.answered + more + int(r.bytes)
 	if c.reads != nil {
 		return kept <= mostCopiedOfReads && r.owner() != nil
 	}
@@ -54,7 +59,27 @@ func (c *conn) copies(r *request) bool {
 // dropCopy is called when r, which has isCopied and was the first such, is answered.
 func (c *conn) dropCopy(r *request) {
 	r.state &^= isCopied
-	c.hold.copies.Drain(c.endpoint.pool.l.memory, int(r.bytes))
+	h := c.hold
+	if h.answered += int(r.bytes); h.answered == h.copies.Len() || h.answered >= mostAnswered {
+		h.dropAnswered(c.endpoint.pool.l.memory)
+	}
+}
+
+// mostAnswered is how many bytes of answered requests are kept at most: to free those of many together costs less.
+const mostAnswered = 4 << 10
+
+// dropAnswered drops what is among the copies of requests that are answered. It goes before those that are not.
+func (h *hold) dropAnswered(m *memory.Allocator) {
+	h.copies.Drain(m, h.answered)
+	h.answered = 0
+}
+
+// takeCopy takes the bytes of the first request whose bytes are kept, r, off the copies. They go to out.
+func (c *conn) takeCopy(r *request, out *stream.Output) {
+	h, m := c.hold, c.endpoint.pool.l.memory
+	h.dropAnswered(m)
+	h.copies.Transfer(m, int(r.bytes), out)
+	r.state &^= isCopied
 }
 
 // rest is what a connection that ends has of the requests in its in queue. Their bytes are taken off it in the order of the queue.
@@ -76,6 +101,7 @@ func (c *conn) takeRest() (x rest) {
 		return x
 	}
 	m := c.endpoint.pool.l.memory
+	h.dropAnswered(m)
 	x = rest{ready: c.state == connReady, own: c.own != nil, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
 	h.lead, h.copies, c.stream.Out = stream.Output{}, stream.Output{}, stream.Output{}
 	if c.lead <= 0 {

@@ -35,8 +35,7 @@ func (c *conn) holdRefused(r *request, reply []byte) bool {
 		return false
 	}
 	f := &h.refused
-	r.state &^= isCopied
-	h.copies.Transfer(l.memory, int(r.bytes), &f.out)
+	c.takeCopy(r, &f.out)
 	f.reply, f.since = append(f.reply[:0], reply...), r.sent
 	f.first, f.last = chain(f.first, f.last, r)
 	r.state |= inConn

@@ -50,7 +50,7 @@ type fanoutProtocol interface {
 
 // fanouts makes the fanouts of a pool's requests, one at a time, and keeps some for reuse. Loop only.
 type fanouts struct {
-	of      []int32  // for each server (index+1; 0 stands for none), of a cluster for each slot, its fragment of the request at hand, or -1
+	of      []int32  // for each server (index+1; 0 stands for none), of a cluster for each slot, its fragment of the request at hand if that has many, or -1
 	targets []target // for each fragment of it
 	order   []int32  // the numbers of its keys, fragment by fragment
 	replies [][]byte // to the fragments of the one that is being merged
@@ -92,14 +92,37 @@ func (fs *fanouts) get() *fanout {
 
 // assign gives a key that lives on server a fragment: the server's own, or a new one.
 func (fs *fanouts) assign(f *fanout, server int) {
-	fragment := fs.of[server+1]
-	if fragment < 0 {
-		fragment = int32(len(fs.targets))
-		fs.of[server+1] = fragment
-		fs.targets = append(fs.targets, target{server: server})
-	}
+	fragment := fs.fragmentFor(server)
 	f.owner = append(f.owner, fragment)
 	fs.targets[fragment].end++ // which is, until assigned, how many keys the fragment has
+}
+
+// fewTargets is for how many fragments their list is searched, instead of the table.
+const fewTargets = 16
+
+// fragmentFor returns the number of a server's fragment of the request at hand.
+func (fs *fanouts) fragmentFor(server int) int32 {
+	if len(fs.targets) > fewTargets {
+		if fragment := fs.of[server+1]; fragment >= 0 {
+			return fragment
+		}
+	} else {
+		for i := range fs.targets {
+			if fs.targets[i].server == server {
+				return int32(i)
+			}
+		}
+	}
+	fs.targets = append(fs.targets, target{server: server})
+	switch n := len(fs.targets); {
+	case n == fewTargets+1:
+		for i, t := range fs.targets {
+			fs.of[t.server+1] = int32(i)
+		}
+	case n > fewTargets:
+		fs.of[server+1] = int32(n - 1)
+	}
+	return int32(len(fs.targets) - 1)
 }
 
 // assigned ends the assignment: the servers' entries are free for the next request, and the keys are sorted by fragment,
@@ -108,7 +131,9 @@ func (fs *fanouts) assigned(f *fanout) {
 	begin := int32(0)
 	for i := range fs.targets {
 		t := &fs.targets[i]
-		fs.of[t.server+1] = -1
+		if len(fs.targets) > fewTargets {
+			fs.of[t.server+1] = -1
+		}
 		f.parts = append(f.parts, nil)
 		f.unsent = append(f.unsent, unsentFragment{})
 		f.counts = append(f.counts, t.end)

@@ -86,8 +86,7 @@ func (c *conn) returnRefused(r *request, reply []byte) bool {
 	l := c.endpoint.pool.l
 	c.endpoint.latency[link.LatencyBucket(l.now-r.sent)]++
 	again := waitList{first: r, last: r}
-	c.hold.copies.Transfer(l.memory, int(r.bytes), &again.out)
-	r.state &^= isCopied
+	c.takeCopy(r, &again.out)
 	if kind := resp.ClusterErrorOf(reply); cl != nil && (!refused || kind == resp.Moved || kind == resp.Ask) { // its primary knows better
 		if refused {
 			cl.readRedirect(c.endpoint, kind, reply)

@@ -69,7 +69,7 @@ func (cl *cluster) slotForReads(slot int) *server {
 	if slot >= noKey || cl.isShut(slot) {
 		return nil
 	}
-	return cl.pool.servers[cl.owners[slot]]
+	return cl.pool.servers[cl.owners.of(slot)]
 }
 
 // passInPlace has r pass the gate of its slot, for which its owner has this connection, and tells whether it may.
@@ -99,7 +99,7 @@ func (cl *cluster) askAgain(r *request, text *stream.Output, known bool) {
 		cl.queueRead(r, slot, text)
 		return
 	}
-	s, owner := cl.pool.servers[cl.owners[slot]], r.owner()
+	s, owner := cl.pool.servers[cl.owners.of(slot)], r.owner()
 	if best, _ := cl.pool.replicas.choose(s); !known && (best != nil || cl.pool.spec.ReadFrom == link.ReadFromReplica) {
 		cl.askReplica(r, text, best, s)
 		return
