@@ -25,7 +25,7 @@ func (c *conn) copyWritten(first *request) {
 		size += int(r.bytes)
 	}
 	h.lead.Drain(m, h.lead.Len()-size) // of a request that was answered before it was written
-	kept := 0 // bytes of those in a row: they go to the copies together
+	kept := 0                          // bytes of those in a row: they go to the copies together
 	for r := first; r != c.unsent; r = r.behind {
 		if c.copies(r, kept) {
 			r.state |= isCopied
