@@ -36,6 +36,10 @@ var strangeness = map[string][][2]string{
 	"worker/core/client_end.go":   {{"\t*c.pool.counters[link.ClientEOF]++\n", ""}},
 	"worker/core/run.go":          {{"\t\tl.master.send(link.Ready, nil)\n", "\t\tl.master.send(link.Ready, nil)\n\t}\n\tl.master.send(link.Kind(900), []byte(\"news\"))\n\t{\n"}},
 	"worker/link/spec.go":         {{"\tGeneration      uint64\n", "\tTomorrow string\n\tGeneration uint64\n"}},
+	"worker/link/topology.go": {
+		{"type PoolTopology struct {\n", "type PoolTopology struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},
+		{"type ServerTopology struct {\n", "type ServerTopology struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},
+	},
 	"worker/link/handoff.go": {
 		{"type ClientsMovedBody struct {\n", "type ClientsMovedBody struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},
 		{"type PeerBody struct {\n", "type PeerBody struct {\n\tTomorrow string `json:\"tomorrow\"`\n"},

@@ -59,7 +59,7 @@ func TestMeasureReplicas(t *testing.T) {
 			rig.ReadsOf(t, r.Tapped)-began[1], rig.ReadsOf(t, r.Direct)-began[2])
 		tr.fault = time.Now()
 		rounds := 0
-		for ; rounds == 0 || min(tr.reloads.Load(), tr.made.Load()) < int64(tr.changes); rounds++ {
+		for ; rounds == 0 || !tr.hasChanged(); rounds++ {
 			r.Hinder(t, c)
 		}
 		t.Logf("all has befallen the replicas %d times in %v", rounds, time.Since(tr.fault).Round(time.Millisecond))

@@ -109,8 +109,8 @@ func (tr *trial) run(fail func()) {
 	fail()
 	time.Sleep(3 * time.Second)
 	rig.EventuallyWithin(t, 5*rig.Patience, "making changes", func() error {
-		if r, u := tr.reloads.Load(), tr.made.Load(); min(r, u) < int64(tr.changes) {
-			return fmt.Errorf("%d reloads, %d upgrades", r, u)
+		if !tr.hasChanged() {
+			return fmt.Errorf("%d reloads, %d upgrades", tr.reloads.Load(), tr.made.Load())
 		}
 		return nil
 	})
@@ -125,9 +125,14 @@ func (tr *trial) run(fail func()) {
 	}
 }
 
-// change reloads and upgrades, in turns.
+// hasChanged tells whether there were as many reloads and upgrades as there are to be.
+func (tr *trial) hasChanged() bool {
+	return min(tr.reloads.Load(), tr.made.Load()) >= int64(tr.changes)
+}
+
+// change reloads and upgrades, in turns: to a build that knows more and less, and back.
 func (tr *trial) change() {
-	current := oldRelease
+	current, next := oldRelease, strangeRelease
 	for {
 		for command, made := range map[string]*atomic.Int64{"reload": &tr.reloads, "upgrade": &tr.made} {
 			select {
@@ -136,7 +141,7 @@ func (tr *trial) change() {
 			case <-time.After(tr.pause):
 			}
 			if command == "upgrade" {
-				current = current.other()
+				current, next = next, current
 				tr.s.install(current)
 			}
 			if out, err := tr.s.order(command); err != nil {
