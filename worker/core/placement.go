@@ -145,10 +145,13 @@ func (pl *placement) owners() []bool {
 // divides tells whether a request for one server is refused if its keys live on several.
 func (pl *placement) divides() bool { return pl.strict && len(pl.servers) > 1 }
 
-// observe learns which servers are live, by any worker's finding.
+// observe learns which servers are live, by any worker's finding, and which keys those have by now that start.
 func (pl *placement) observe() {
 	if pl.ring != nil && loadWord(pl.epoch) != pl.seen {
 		pl.rebuild()
+	}
+	if pl.starting != nil && pl.slow.step.Due() <= pl.pool.l.now { // its timer would run after this turn's requests
+		pl.stepOn()
 	}
 }
 

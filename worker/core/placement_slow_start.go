@@ -87,7 +87,7 @@ func (s *server) beginStart(claimed shard.Liveness) {
 	now := s.pool.l.liveMillis()
 	at := now
 	for _, other := range s.pool.servers {
-		if began := int64(loadWord(other.back)); other != s && other.liveness().Alive() && began > now-slow.over/joinStart && began <= now {
+		if began := int64(loadWord(other.back)); other != s && other.liveness().Alive() && began > max(0, now-slow.over/joinStart) && began <= now {
 			at = min(at, began)
 		}
 	}
