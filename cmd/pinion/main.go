@@ -95,6 +95,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			routeCommand(),
 			demoCommand(),
 			statusCommand(),
+			topCommand(),
 			clientsCommand(),
 			reloadCommand(),
 			upgradeCommand(),
