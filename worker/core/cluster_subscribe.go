@@ -11,10 +11,9 @@ package core
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
-	"github.com/pinion-proxy/pinion/worker/link"
-	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
 // askedSubscription is what a node is asked about a subscription.
@@ -25,20 +24,8 @@ type askedSubscription struct {
 	until int64 // ns: when its client gets an error, once a node has refused it; 0: none has
 }
 
-// resubscriptions are subscriptions that are nowhere, and on their way to where they belong. Those that are not go there with the next
-// topology. Loop only.
-type resubscriptions struct {
-	all   []resubscribed
-	timer timer.Timer
-}
-
-// resubscribed is one of them.
-type resubscribed struct {
-	askedSubscription
-	client *client
-	r      *request // for whose confirmation the client waits; nil: it has heard of it before
-	due    int64    // ns: when it is asked for again
-}
+// askedBytes is what one takes that is kept until the node has answered.
+const askedBytes = int(unsafe.Sizeof(askedSubscription{}))
 
 // placeOf is pool.placeOf for a cluster. Its nodes tell each other what is published, but for keyspace events and shards.
 func (cl *cluster) placeOf(kind channelKind, name []byte) (server int, live bool) {
@@ -61,17 +48,24 @@ func (c *conn) noteAsked(asked askedSubscription) {
 		return
 	}
 	c.own.asked = append(c.own.asked, asked)
+	c.own.charged += askedBytes
+	c.endpoint.pool.l.memory.Charge(askedBytes)
 	if asked.ends && asked.kind == kindShardChannel {
 		c.own.mayHold, c.own.mayRepeat = true, true
 	}
 }
 
 // takeAsked returns what the node has answered now.
-func (o *ownConn) takeAsked() (asked askedSubscription) {
+func (c *conn) takeAsked() (asked askedSubscription) {
+	o := c.own
 	if len(o.asked) > 0 {
 		asked = o.asked[0]
 		if o.asked = o.asked[1:]; len(o.asked) == 0 {
 			o.asked = nil
+		}
+		if o.charged > 0 { // or the connection has ended
+			o.charged -= askedBytes
+			c.endpoint.pool.l.memory.Uncharge(askedBytes)
 		}
 	}
 	return asked
@@ -88,7 +82,7 @@ func (c *conn) endsUnasked(reply []byte) bool {
 		return true
 	}
 	if confirms {
-		o.takeAsked()
+		c.takeAsked()
 	}
 	return false
 }
@@ -128,7 +122,7 @@ func (c *client) subscribeLater(cmd *resp.Command, kind channelKind, name string
 
 // subscriptionRefused is refused for a request about a subscription.
 func (cl *cluster) subscriptionRefused(c *conn, r *request, reply []byte) (answer []byte, again bool) {
-	asked, client, from := c.own.takeAsked(), c.own.client, c.endpoint.server.index
+	asked, client, from := c.takeAsked(), c.own.client, c.endpoint.server.index
 	kind := resp.ClusterErrorOf(reply)
 	switch {
 	case client == nil, r.parent != nil, kind == resp.NoClusterError && !resp.IsOutOfService(reply):
@@ -159,7 +153,7 @@ func (cl *cluster) subscriptionRefused(c *conn, r *request, reply []byte) (answe
 // subscriptionLost is called when r is on a connection that has ended, and tells whether it was about a subscription that is asked for
 // again, or has ended with it.
 func (cl *cluster) subscriptionLost(c *conn, r *request, err error) bool {
-	asked, client := c.own.takeAsked(), r.client
+	asked, client := c.takeAsked(), r.client
 	switch {
 	case client == nil || client.life != clientOpen || !isOutage(err):
 		return false
@@ -188,106 +182,3 @@ var (
 	subscribeBegins = [channelKinds]string{"subscribe", "psubscribe", "ssubscribe"}
 	unsubscribeEnds = [channelKinds]string{"unsubscribe", "punsubscribe", "sunsubscribe"}
 )
-
-// resubscribe has a subscription that the server from has refused be asked for where it belongs.
-func (cl *cluster) resubscribe(s resubscribed, from int) {
-	l := cl.pool.l
-	if s.until == 0 {
-		s.until = l.now + int64(cl.pool.spec.FailoverWait)
-	}
-	if subs := s.client.session.subscriptions; subs != nil {
-		if _, ok := subs.byName[s.kind][s.name]; ok {
-			subs.place(s.kind, s.name, nowhere)
-		}
-	}
-	s.due = l.now
-	if now, live := cl.pool.placeOf(s.kind, []byte(s.name)); !live || now == from || s.moves >= redirectsAtOnce {
-		s.moves = 0
-		s.pause(l.now)
-	}
-	s.moves++
-	cl.nowhere.all = append(cl.nowhere.all, s)
-	if t := &cl.nowhere.timer; !t.Armed() || s.due < t.Due() {
-		l.timers.Set(t, s.due)
-	}
-}
-
-// pause has it be asked for in a while: soon, if somebody waits for it.
-func (s *resubscribed) pause(now int64) {
-	s.due = now + int64(subscribePause)
-	if s.r != nil {
-		s.due = now + redirectPause
-	}
-}
-
-// subscribeAgain asks for what is nowhere and due.
-func (cl *cluster) subscribeAgain() {
-	l, all := cl.pool.l, cl.nowhere.all
-	cl.nowhere.all = nil
-	for _, s := range all {
-		if s.due > l.now || !cl.place(&s) {
-			cl.nowhere.all = append(cl.nowhere.all, s)
-		}
-	}
-	for _, s := range cl.nowhere.all {
-		if t := &cl.nowhere.timer; !t.Armed() || s.due < t.Due() {
-			l.timers.Set(t, s.due)
-		}
-	}
-}
-
-// place asks for a subscription where it belongs, and tells whether there is no more to be done.
-func (cl *cluster) place(s *resubscribed) (done bool) {
-	l, c, r := cl.pool.l, s.client, s.r
-	subs := c.session.subscriptions
-	if r != nil && r.client == nil || c.life != clientOpen || subs == nil || r == nil && c.moving.inFlight() { // see watchDedicated
-		s.end(nil)
-		return true
-	}
-	on, ok := subs.byName[s.kind][s.name]
-	if !ok || on != nowhere && r == nil { // it has ended meanwhile, or is where it belongs
-		s.end(s.confirmation(c, subscribeBegins[s.kind]))
-		return true
-	}
-	place, live := cl.pool.placeOf(s.kind, []byte(s.name))
-	switch {
-	case r != nil && s.until <= l.now:
-		cause := error(errSlotMoves)
-		if !live {
-			cause = errNoOwner
-		}
-		*cl.pool.counters[link.ForwardError]++
-		s.end(cl.pool.failure(r, cl.pool.errorText(cause), false))
-		return true
-	case !live:
-		s.pause(l.now)
-		cl.tellStale()
-		return false
-	}
-	own, err := c.subscribedConn(place)
-	subs.place(s.kind, s.name, place)
-	switch {
-	case err != nil && r == nil:
-		cl.pool.servers[place].subscribeLater(c)
-	case err != nil:
-		*cl.pool.counters[link.ForwardError]++
-		s.end(cl.pool.errorText(err))
-	case r == nil:
-		c.tellSubscription(place, s.askedSubscription)
-	default:
-		r.state &^= inConn
-		l.scratch = s.appendRequest(l.scratch[:0], false)
-		c.owedSize += uint32(len(l.scratch)) - uint32(r.bytes)
-		own.noteAsked(s.askedSubscription)
-		own.send(r, l.scratch, nil)
-	}
-	return true
-}
-
-// end answers the request for it, if somebody waits for that.
-func (s *resubscribed) end(answer []byte) {
-	if s.r != nil {
-		s.r.state &^= inConn
-		s.client.pool.l.answer(s.r, answer, nil)
-	}
-}

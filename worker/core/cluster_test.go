@@ -4,8 +4,10 @@ package core
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -181,5 +183,51 @@ func TestMoveShardSubscriber(t *testing.T) {
 	r.turn()
 	if got := string(c.take()); got != message {
 		t.Errorf("it got %q", got)
+	}
+}
+
+// Very many subscriptions whose slot nobody has are asked for a slice per turn, as soon as a node has it. What waits is accounted for.
+func TestSubscribeNowhereInSlices(t *testing.T) {
+	const slice = sliceBytes / keyToll
+	const all = slice * 3 / 2
+	r := clusterRig(t, "n1")
+	r.nodes("n1=0-3299")
+	l := r.workers[0]
+	cl := l.pools[0].cluster
+	words := []string{"SSUBSCRIBE"}
+	for i := range all {
+		words = append(words, fmt.Sprintf("{b}%d", i))
+	}
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf(words...))
+	r.turn()
+	if n := cl.nowhere.charged; len(cl.nowhere.all) != all || n < all*int(unsafe.Sizeof(resubscribed{})) {
+		t.Fatalf("%d subscriptions wait, %d bytes are accounted for", len(cl.nowhere.all), n)
+	}
+	r.nodes("n1=0-16383") // it is asked for what the client has, too
+	e := l.pools[0].servers[0].primary
+	asked := func() (n int) {
+		for _, own := range e.dedicated.all {
+			if n += own.owed + own.unbegun; own.own.charged != n*askedBytes {
+				t.Fatalf("the node is asked for %d subscriptions, %d bytes are accounted for", n, own.own.charged)
+			}
+		}
+		return n
+	}
+	r.now += redirectPause
+	for turns := 0; len(cl.nowhere.all) > 0; turns++ {
+		before := asked()
+		if r.step(l); asked() > before+slice || turns > 100 {
+			t.Fatalf("in turn %d the node is asked for %d subscriptions", turns, asked()-before)
+		}
+	}
+	if n := cl.nowhere.charged; n != 0 {
+		t.Errorf("none waits, %d bytes are accounted for", n)
+	}
+	if has := r.confirmsAll(r.servers[0]); len(has) != all {
+		t.Errorf("the node has %d subscriptions", len(has))
+	}
+	if n := e.dedicated.all[0].own.charged; n != 0 {
+		t.Errorf("the node is asked for none, %d bytes are accounted for", n)
 	}
 }

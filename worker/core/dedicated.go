@@ -54,6 +54,7 @@ type ownConn struct {
 	renews    []subscription      // of the client, that the server is told over this connection; nil: it is not, or knows of all
 	renewed   int                 // of them, those that it knows of
 	asked     []askedSubscription // of a cluster: what the node has been asked about subscriptions, and has not answered
+	charged   int                 // bytes of memory that those take, while the connection has not ended
 	mayHold   bool                // of a cluster: the node may hold subscriptions that nobody wants from it any more
 	mayRepeat bool                // likewise: it may answer SUNSUBSCRIBE twice, see endsTwice
 
@@ -319,7 +320,8 @@ func (c *conn) unlist() {
 	if len(d.idle) == 0 {
 		l.timers.Stop(&d.timer)
 	}
-	l.memory.Uncharge(ownConnBytes)
+	l.memory.Uncharge(ownConnBytes + c.own.charged)
+	c.own.charged = 0
 }
 
 // expireOwn is expire for a dedicated connection. What is late there is one client's alone, and where its requests stand then is

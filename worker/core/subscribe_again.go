@@ -265,7 +265,11 @@ func (c *client) moveSubscription(kind channelKind, name string, old, now int) {
 	subs := c.session.subscriptions
 	subs.place(kind, name, now)
 	if own := c.dedicatedTo(now); own != nil && own.own.purposes&forSubscription != 0 {
-		c.tellSubscription(now, askedSubscription{subscription: subscription{kind, name}})
+		if c.pool.cluster != nil {
+			c.pool.cluster.askLater(c, subscription{kind, name})
+		} else {
+			c.tellSubscription(now, askedSubscription{subscription: subscription{kind, name}})
+		}
 	}
 	switch own := c.dedicatedTo(old); {
 	case own == nil:

@@ -72,7 +72,7 @@ func (r *rig) confirmsAll(s *fakeServer) map[string]bool {
 			n, args, err := resp.ConsumeRequest(asks, nil)
 			r.must(err)
 			what, name := strings.ToLower(string(args[0].Of(asks))), string(args[1].Of(asks))
-			if what == "subscribe" {
+			if what == "subscribe" || what == "ssubscribe" {
 				has[name] = true
 			} else {
 				delete(has, name)

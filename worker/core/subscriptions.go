@@ -150,6 +150,9 @@ func (c *client) dropSubscriptions() {
 	if c.session.subscriptions != nil {
 		*c.pool.counters[link.Subscribers]--
 		c.changeSession(func(s *session) { s.subscriptions = nil })
+		if cl := c.pool.cluster; cl != nil && len(cl.nowhere.all) > 0 { // its are forgotten
+			cl.nowhere.awaken(c.pool.l, c.pool.l.now)
+		}
 	}
 }
 
