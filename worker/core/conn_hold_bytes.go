@@ -43,7 +43,7 @@ func (c *conn) copyWritten(first *request) {
 }
 
 // copies tells whether the bytes of r, which is written, are kept. Any request may be sent again that a node of a cluster has refused, but
-// for a transaction over a connection of its client's own: what the client watches there guards it. more is how many bytes are kept beside those
+// for a transaction that is guarded by what its client watches on this connection. more is how many bytes are kept beside those
 // that are among the copies already.
 func (c *conn) copies(r *request, more int) bool {
 	kept := c.hold.copies.Len() - c.hold.answered + more + int(r.bytes)
@@ -51,7 +51,7 @@ func (c *conn) copies(r *request, more int) bool {
 		return kept <= mostCopiedOfReads && r.owner() != nil
 	}
 	if c.endpoint.pool.cluster != nil {
-		return r.slot != 0 && kept <= mostCopiedOfNode && r.owner() != nil && !(c.own != nil && r.isTransaction())
+		return r.slot != 0 && kept <= mostCopiedOfNode && r.owner() != nil && !r.isGuarded()
 	}
 	return (r.isRepeatable() || r.isRefusable()) && kept <= mostCopied
 }
@@ -85,7 +85,6 @@ func (c *conn) takeCopy(r *request, out *stream.Output) {
 // rest is what a connection that ends has of the requests in its in queue. Their bytes are taken off it in the order of the queue.
 type rest struct {
 	ready  bool // requests could be written
-	own    bool // the connection was one client's own
 	meta   metaSupport
 	lead   int // bytes of unsent that are written
 	unsent *request
@@ -102,7 +101,7 @@ func (c *conn) takeRest() (x rest) {
 	}
 	m := c.endpoint.pool.l.memory
 	h.dropAnswered(m)
-	x = rest{ready: c.state == connReady, own: c.own != nil, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
+	x = rest{ready: c.state == connReady, meta: c.meta, lead: max(c.lead, 0), unsent: c.unsent, begun: h.lead, copies: h.copies, out: c.stream.Out}
 	h.lead, h.copies, c.stream.Out = stream.Output{}, stream.Output{}, stream.Output{}
 	if c.lead <= 0 {
 		x.begun.Drop(m)
@@ -130,7 +129,7 @@ func (x *rest) mayWait(r *request) bool {
 	case x.isWhole(r):
 		return r.state&isCopied != 0 && r.isRepeatable()
 	}
-	return !r.isTransaction() || r.slot != 0 && !x.own || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
+	return !r.isTransaction() || r.slot != 0 && !r.isGuarded() || r.state&isTrial != 0 && (r != x.unsent || x.lead == 0)
 }
 
 // pass takes the bytes of r, the next request, off. They go to out, unless that is nil.

@@ -264,6 +264,7 @@ func (c *client) sendBlock(r *request, server int) {
 	var own *conn
 	if w := c.session.watch; w != nil {
 		own = w.conn
+		r.fragment = guarded
 	}
 	if t.size() > mostCopiedBytes {
 		body := t.queued
@@ -284,6 +285,13 @@ func (c *client) sendBlock(r *request, server int) {
 		c.watchExecuted(own)
 	}
 }
+
+// guarded stands in a transaction for how many replies precede EXEC's, if what its client watches guards it: the watch is on one connection, so it
+// is not sent over another one.
+const guarded = 0
+
+// isGuarded tells whether r is such a transaction.
+func (r *request) isGuarded() bool { return r.isTransaction() && r.fragment == guarded }
 
 // isTransaction tells whether r is a transaction: all that is between MULTI and EXEC.
 func (r *request) isTransaction() bool {
