@@ -33,8 +33,10 @@ func (cl *cluster) refused(c *conn, r *request, reply []byte) (answer []byte, ag
 		return reply, false
 	case kind == resp.Moved || kind == resp.Ask:
 		return cl.redirected(c, r, kind, reply)
-	case !c.keeps(r) || r.isScript():
+	case r.isScript():
 		return reply, false
+	case !c.keeps(r):
+		return cl.pool.failure(r, reply, false), false
 	}
 	if kind == resp.TryAgain {
 		*cl.pool.counters[link.TryAgainReplies]++
@@ -269,11 +271,14 @@ func (cl *cluster) blockElsewhere(c *conn, r *request, kind resp.ClusterError, r
 	return nil, true
 }
 
-// hide returns the reply to a request that was sent elsewhere and cannot be sent again. A client that saw the words of the node might take
-// itself for one of a cluster.
+// hide returns the reply to a request that was redirected and cannot be sent again. A client that saw the words of the node might take itself
+// for one of a cluster. Only a script's may be its own.
 func (cl *cluster) hide(r *request, reply []byte) []byte {
 	*cl.pool.counters[link.ForwardError]++
-	return cl.pool.failure(r, resp.AppendHidden(nil, reply), r.isScript())
+	if r.isScript() {
+		return cl.pool.failure(r, resp.AppendHidden(nil, reply), true)
+	}
+	return cl.pool.failure(r, cl.pool.errorText(errSlotMoves), false)
 }
 
 // why returns what a part of the transaction at hand was refused with; h may be nil.
@@ -284,13 +289,20 @@ func (h *hold) why() []byte {
 	return h.aborts
 }
 
-// noteSkipped is called with a reply that is skipped, see skipReply, and tells whether a node refuses a part of a transaction with it.
-func (h *hold) noteSkipped(reply []byte) bool {
-	if h == nil || resp.ClusterErrorOf(reply) == resp.NoClusterError {
+// noteSkipped is called with a reply that is skipped, see skipReply, and tells whether a node refuses a part of a transaction with it. Where that
+// is not sent again the next one goes to the right node.
+func (cl *cluster) noteSkipped(c *conn, reply []byte) bool {
+	kind, h := resp.ClusterErrorOf(reply), c.hold
+	switch {
+	case kind == resp.NoClusterError:
 		return false
-	}
-	if len(h.aborts) == 0 {
+	case h != nil && len(h.aborts) == 0:
 		h.aborts = append(h.aborts, reply...)
+	case h == nil && kind == resp.Moved:
+		to, place, known := cl.readRedirect(c.endpoint, kind, reply)
+		if cl.tellStale(); known && cl.nodeOf(to.Slot) == c.endpoint.server.index {
+			cl.setOwner(to.Slot, place)
+		}
 	}
 	return true
 }

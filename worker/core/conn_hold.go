@@ -395,7 +395,7 @@ func (p *pool) failure(r *request, text []byte, written bool) []byte {
 		}
 		return text
 	}
-	if f := r.partOf(); f != nil && f.protocol.changes() {
+	if f := r.partOf(); f != nil && len(f.parts) > 1 && f.protocol.changes() {
 		written = true // other parts may have been
 	}
 	return p.appendOutcome(nil, text, written || r.state&isRepeated != 0)

@@ -289,7 +289,7 @@ func (c *conn) skipReply(reply []byte) {
 	r := c.head
 	r.skips--
 	c.discards = false
-	if c.noteNumber(reply) || c.endpoint.pool.cluster != nil && c.hold.noteSkipped(reply) {
+	if c.noteNumber(reply) || c.endpoint.pool.cluster != nil && c.endpoint.pool.cluster.noteSkipped(c, reply) {
 		return
 	}
 	switch {
