@@ -73,6 +73,7 @@ func (m *master) ejectServer(g *generation, pool int, v outlier.Verdict) {
 		return
 	}
 	atomic.StoreUint64(about, uint64(after))
+	atomic.StoreUint64(g.counters.SlowLimit(pool, v.Server), uint64(max(p.EjectLatencyFloor, time.Duration(p.EjectLatency)*v.Others)))
 	atomic.AddUint64(g.counters.Epoch(pool), 1)
 	m.countEjection(p, v.Server, wall)
 	m.log.Printf(logfile.Warn, "pool %q: server %q ejected for %v: it takes %v where the others take %v (medians)", p.Name, name,

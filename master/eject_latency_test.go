@@ -48,6 +48,9 @@ func TestEjectSlow(t *testing.T) {
 	if state() != shard.Ejected || e.Why() != link.TroubleSlow || e.Probes() != 0 || e.Since() != f.clock.UnixMilli() || *g.counters.Epoch(0) != epoch+1 {
 		t.Errorf("%v: %v, %d probes, since %d, in epoch %d", state(), e.Why(), e.Probes(), e.Since(), *g.counters.Epoch(0))
 	}
+	if limit := time.Duration(*g.counters.SlowLimit(0, 2)); limit < 20*time.Millisecond || limit > 23*time.Millisecond {
+		t.Errorf("a probe may take %v", limit)
+	}
 	if n, at := g.counters.SumPool(0, link.ServerEjects), g.counters.SumServer(0, 2, link.ServerEjectedAt); n != 1 || at != uint64(f.clock.UnixMicro()) {
 		t.Errorf("%d ejections, the last at %d", n, at)
 	}

@@ -51,7 +51,12 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 		k := slices.IndexFunc(g.pools[0].Servers, func(s link.Server) bool { return s.Name == name })
 		return g.counters.StartedAt(0, k)
 	}
+	slow := func(g *generation, name string) *uint64 {
+		k := slices.IndexFunc(g.pools[0].Servers, func(s link.Server) bool { return s.Name == name })
+		return g.counters.SlowLimit(0, k)
+	}
 	atomic.StoreUint64(back(old, "x"), 12345)
+	atomic.StoreUint64(slow(old, "x"), 67)
 	atomic.StoreUint64(word(old, "x"), live)
 	side.liveness.CatchUp()
 	if got := *back(next, "x"); got != 12345 || *word(next, "x") != live {
@@ -62,6 +67,9 @@ func TestEjectionWhileClientsMove(t *testing.T) {
 	third.counters.InheritLiveness(next.counters.Sum(false))
 	if got := *back(third, "x"); got != 12345 {
 		t.Errorf("after another reload x is back since %d", got)
+	}
+	if got, again := *slow(next, "x"), *slow(third, "x"); got != 67 || again != 67 {
+		t.Errorf("x may take %d, after another reload %d", got, again)
 	}
 
 	atomic.StoreUint64(word(next, "x"), probing)

@@ -70,6 +70,7 @@ func (c *Counters) sum(gauges bool, slots link.SlotRange) *Sums {
 				Liveness: atomic.LoadUint64(c.Liveness(i, k)),
 				Ejection: atomic.LoadUint64(c.Ejection(i, k)),
 				Started:  load(c.StartedAt(i, k)),
+				Slow:     atomic.LoadUint64(c.SlowLimit(i, k)),
 				Counters: c.ServerTotals(i, k, slots, gauges),
 			}
 		}
@@ -122,6 +123,7 @@ func (c *Counters) InheritLiveness(others *Sums) {
 			if ok && old.Network == s.Network && old.Address == s.Address {
 				atomic.StoreUint64(c.Liveness(i, k), old.Liveness)
 				atomic.StoreUint64(c.Ejection(i, k), old.Ejection)
+				atomic.StoreUint64(c.SlowLimit(i, k), old.Slow)
 				store(c.StartedAt(i, k), old.Started)
 			}
 		}

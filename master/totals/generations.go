@@ -28,6 +28,7 @@ type ServerSums struct {
 	Liveness uint64            `json:"liveness"`           // shard.Liveness; times in it are of CLOCK_MONOTONIC, which both sides see
 	Ejection uint64            `json:"ejection,omitempty"` // link.Ejection
 	Started  uint64            `json:"started,omitempty"`  // since when it is back, see link.Shared.StartedAt
+	Slow     uint64            `json:"slow,omitempty"`     // see link.Shared.SlowLimit
 	Counters map[string]uint64 `json:"counters"`
 
 	Latencies Latencies `json:"latencies_us,omitempty"`

@@ -17,11 +17,13 @@ type Following struct {
 // followed is a server that the workers of two generations watch, each by a word of their own.
 type followed struct {
 	old, new *uint64 // shard.Liveness
-	was, is  *uint64 // link.Ejection, of the old and the new
-	from, to *uint64 // since when it is back, likewise; nil: the memory does not have it
+	about    []inherited
 	epoch    *uint64 // of its pool, in the new generation
 	seen     uint64  // what the old word was when the new one was made equal
 }
+
+// inherited is a word about a server that goes with its liveness, in the old generation and the new one; nil: the memory does not have it.
+type inherited struct{ from, to *uint64 }
 
 // Follow begins with what changes in the old generation from now on. The new one has inherited what was there before.
 func Follow(old, next *Counters) (f Following) {
@@ -37,8 +39,12 @@ func Follow(old, next *Counters) (f Following) {
 			}
 			word, own := old.Liveness(pool, server), next.Liveness(i, k)
 			f.servers = append(f.servers, followed{
-				old: word, new: own, was: old.Ejection(pool, server), is: next.Ejection(i, k), from: old.StartedAt(pool, server), to: next.StartedAt(i, k),
-				epoch: next.Epoch(i), seen: atomic.LoadUint64(own),
+				old: word, new: own, epoch: next.Epoch(i), seen: atomic.LoadUint64(own),
+				about: []inherited{
+					{old.Ejection(pool, server), next.Ejection(i, k)},
+					{old.SlowLimit(pool, server), next.SlowLimit(i, k)},
+					{old.StartedAt(pool, server), next.StartedAt(i, k)},
+				},
 			})
 		}
 	}
@@ -69,8 +75,9 @@ func (f *Following) CatchUp() {
 			continue
 		}
 		if atomic.CompareAndSwapUint64(s.new, s.seen, now) {
-			atomic.StoreUint64(s.is, atomic.LoadUint64(s.was))
-			store(s.to, load(s.from))
+			for _, about := range s.about {
+				store(about.to, load(about.from))
+			}
 			atomic.AddUint64(s.epoch, 1)
 		}
 		s.seen = now

@@ -22,7 +22,11 @@ type probe struct {
 	server *server
 	word   shard.Liveness // as claimed; 0: the server is live
 	asked  int64          // ns: when it was sent
+	timed  bool           // it was sent over a connection that was there: how long the answer takes is one round trip
 }
+
+// errSlow is why a server stays ejected that answers, and still takes too long for it.
+var errSlow = errors.New("it takes too long to answer")
 
 // probeLease bounds a probe in pools without a timeout.
 const probeLease = time.Second
@@ -61,12 +65,23 @@ func (s *server) tryRetry() {
 func (p *probe) end(reply []byte) {
 	s := p.server
 	l := s.pool.l
+	serves := isServing(s.pool.spec.Protocol, reply)
+	if limit := int64(loadWord(s.slow)); serves && limit > 0 && !p.word.Alive() {
+		if !p.timed {
+			p.timed = true
+			s.sendProbe(p)
+			return
+		}
+		if l.now-p.asked > limit {
+			serves, p.failure = false, errSlow
+		}
+	}
 	s.primary.prober.retire()
 	if p.word.Alive() {
 		p.endOfLive(reply)
 		return
 	}
-	if !isServing(s.pool.spec.Protocol, reply) {
+	if !serves {
 		pause := p.reject(reply)
 		next := p.word.Reject(l.liveMillis(), pause.Milliseconds())
 		s.swap(p.word, next)
@@ -102,8 +117,12 @@ func (p *probe) reject(reply []byte) time.Duration {
 		atomic.StoreUint64(s.ejection, uint64(after))
 	}
 	pause := s.pool.spec.RetryPause(s.spec.Name, after.Probes(), s.pool.l.now)
-	if p.failure == nil && (after.Why() != before.Why() || after.Probes() == 1) {
-		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q stays ejected: %s", s.pool.name, s.spec.Name, trimmed(reply)))
+	said := trimmed(reply)
+	if p.failure == errSlow {
+		said = errSlow.Error()
+	}
+	if (p.failure == nil || p.failure == errSlow) && (after.Why() != before.Why() || after.Probes() == 1) {
+		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q stays ejected: %s", s.pool.name, s.spec.Name, said))
 	}
 	return pause
 }
@@ -122,6 +141,8 @@ func troubleOf(err error) link.Trouble {
 			}
 		}
 		return link.TroubleRefuses
+	case err == errSlow:
+		return link.TroubleSlow
 	case err == unix.ECONNREFUSED, err == unix.ENOENT:
 		return link.TroubleRefused
 	case err == unix.ETIMEDOUT:

@@ -30,6 +30,7 @@ type server struct {
 	blamed   *uint64          // shared: when a failure of the server was last counted
 	ejection *uint64          // shared: the link.Ejection
 	askedAt  *uint64          // shared: when it was last probed while it was live
+	slow     *uint64          // shared: how many ns it may take to answer a probe; 0: it was not ejected since it was slow
 	back     *uint64          // shared: since when it is back, in ms, if it starts slowly
 	ask      timer.Timer      // for the next such probe
 	retry    timer.Timer      // of an ejection
@@ -50,6 +51,7 @@ func newServer(p *pool, index int) *server {
 		blamed:   sign(p.l.shared.Blamed(p.index, index)),
 		ejection: p.l.shared.Ejection(p.index, index),
 		askedAt:  p.l.shared.ProbedAt(p.index, index),
+		slow:     p.l.shared.SlowLimit(p.index, index),
 		back:     sign(p.l.shared.StartedAt(p.index, index)),
 	}
 	s.logState.timer.Fire = s.logPending
@@ -85,6 +87,7 @@ func (s *server) failed(err error, since int64) {
 		}
 		if ejected {
 			atomic.StoreUint64(s.ejection, uint64(link.NewEjection(troubleOf(err), time.Now().UnixMilli())))
+			atomic.StoreUint64(s.slow, 0)
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()

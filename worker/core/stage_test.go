@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -89,6 +90,20 @@ func (s *stage) addPool(options []string) {
 			s.t.Fatalf("a pool has no %q", name)
 		}
 	}
+}
+
+// ejectSlow has the master eject a server of the first pool since it is slow.
+func (s *stage) ejectSlow(name string, limit time.Duration) {
+	p, shared := s.pools[0], s.workers[0].shared
+	k := slices.IndexFunc(p.Servers, func(server link.Server) bool { return server.Name == name })
+	word := shared.Liveness(0, k)
+	next, ok := shard.Liveness(*word).Eject(s.now/int64(time.Millisecond), p.ServerRetryTimeout.Milliseconds())
+	if !ok {
+		s.t.Fatalf("%s is not live", name)
+	}
+	*word, *shared.SlowLimit(0, k), *shared.Ejection(0, k) = uint64(next), uint64(limit), uint64(link.NewEjection(link.TroubleSlow, 1))
+	*shared.Epoch(0)++
+	s.turn()
 }
 
 // grant has the judge let workers read from a replica for so long, or not at all.

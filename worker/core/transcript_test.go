@@ -75,6 +75,8 @@ func (s *stage) happen(words []string) {
 		s.turn()
 	case "lease": // replica duration: for how long it may be read from
 		s.grant(args[0], args[1])
+	case "slow": // server, limit: the master ejects it, and a probe may take that long
+		s.ejectSlow(args[0], s.duration(args[1]))
 	case "nodes": // what the nodes of the cluster have
 		s.relocate(args)
 	case "drain": // duration, 0 = no limit

@@ -118,9 +118,9 @@ func (l *layout) layEjections() {
 	words := 0
 	for _, n := range l.Servers {
 		servers = append(servers, words)
-		words += n * 3
+		words += n * 4
 	}
-	l.add(block{Of: ofServer, Words: states("ejection", "probed_at", "started_at"), First: l.end, Pools: servers, PerServer: 3})
+	l.add(block{Of: ofServer, Words: states("ejection", "probed_at", "started_at", "slow_limit"), First: l.end, Pools: servers, PerServer: 4})
 	l.end += roundUp(words)
 }
 
@@ -133,3 +133,7 @@ func (s *Shared) ProbedAt(pool, server int) *uint64 { return s.own(s.probedAt, 0
 // StartedAt is since when a live server is back, in ms of CLOCK_MONOTONIC, if it starts slowly; 0: it has been there all the time. Who
 // readmits a server writes it before. nil: the memory, of another build, has no such word, and no server starts slowly.
 func (s *Shared) StartedAt(pool, server int) *uint64 { return s.at(s.startedAt, 0, pool, server) }
+
+// SlowLimit is, of a server that is ejected since it was slow, how many ns it may take to answer a probe, to be readmitted; 0: that is
+// no matter. Who ejects the server writes it.
+func (s *Shared) SlowLimit(pool, server int) *uint64 { return s.own(s.slowLimit, 0, pool, server) }

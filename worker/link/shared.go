@@ -33,6 +33,7 @@ type Shared struct {
 	ejection  place
 	probedAt  place
 	startedAt place
+	slowLimit place
 	found     [foundWords]place
 	leases    [MaxReplicas]place
 	replicas  [MaxReplicas]place
@@ -158,7 +159,8 @@ func (s *Shared) locate() {
 	s.locateLatency()
 	s.epoch, s.liveness = s.place(ofPool, "epoch", 0), s.place(ofServer, "liveness", 0)
 	s.turns, s.heard = s.place(ofWorker, "turns", s.dir.Slots), s.place(ofServer, "heard", s.dir.Slots)
-	s.ejection, s.probedAt, s.startedAt = s.place(ofServer, "ejection", 0), s.place(ofServer, "probed_at", 0), s.place(ofServer, "started_at", 0)
+	s.ejection, s.slowLimit = s.place(ofServer, "ejection", 0), s.place(ofServer, "slow_limit", 0)
+	s.probedAt, s.startedAt = s.place(ofServer, "probed_at", 0), s.place(ofServer, "started_at", 0)
 	s.moved, s.blamed = s.place(ofPool, "moved", s.dir.Slots+1), s.place(ofServer, "failed_at", 0)
 	for i, name := range foundNames {
 		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)
