@@ -529,6 +529,7 @@ func isKnown(reply []byte) bool {
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
 		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
 		foreignCause(errOpenTransaction), "Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD", "UNBLOCKED the key has moved",
+		errServerDown.Error(),
 	} {
 		if bytes.Contains(reply, []byte(known)) {
 			return true

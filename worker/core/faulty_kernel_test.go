@@ -200,8 +200,7 @@ func (w *faultyWorld) holderOf(fd int) descriptorHolder {
 				}
 			case *conn:
 				if h.stream.FD() == fd {
-					p := w.pools[h.endpoint.pool.index]
-					return descriptorHolder{l: l, token: h.token, server: p.servers[h.endpoint.server.index], greets: h.state == connGreeting}
+					return descriptorHolder{l: l, token: h.token, server: w.serverOf(h), greets: h.state == connGreeting}
 				}
 			}
 		}

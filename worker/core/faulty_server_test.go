@@ -28,6 +28,7 @@ type faultyPool struct {
 	protocol  link.Protocol
 	perKey    bool
 	repeats   bool // reads may come twice
+	replicas  bool // and be answered by replicas
 	db        int
 	databases int // 0: no others
 	servers   []*faultyServer
@@ -39,6 +40,8 @@ type faultyServer struct {
 	*fakeServer
 	pool      *faultyPool
 	index     int
+	primary   *faultyServer   // of a replica; nil: it is none
+	replicas  []*faultyServer // that reads may come to
 	victim    bool
 	wasVictim bool // in any storm
 	silent    bool
@@ -84,6 +87,9 @@ func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 		const least = 200 // ms: more than passes before those who are no victims are let do their work
 		spec.FailoverWait = time.Duration(least+w.waits.IntN(2000)) * time.Millisecond
 	}
+	if spec.AutoEjectHosts && w.waits.IntN(3) == 0 {
+		spec.AutoEjectHosts, spec.OnFailure = false, link.OnFailureFailFast
+	}
 	if protocol == link.Redis && w.one(2) {
 		spec.Databases = 4
 	}
@@ -107,6 +113,9 @@ func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 		weighted = append(weighted, shard.Server{Name: name, Weight: 1})
 	}
 	w.servers = append(w.servers, p.servers...)
+	if protocol == link.Redis && w.waits.IntN(3) == 0 {
+		w.addReplicas(p, spec)
+	}
 	fn, _ := hash.ByName(spec.Hash)
 	p.keys = shard.NewMap(shard.Ketama, fn, shard.HashTag{}, weighted)
 	w.pools = append(w.pools, p)
@@ -217,10 +226,13 @@ func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
 	return words, n
 }
 
-// check that no request comes twice, those of one client in their order, and nothing of anybody else's within a transaction.
+// check that nothing comes to a replica but reads, that no request comes twice, those of one client in their order, and nothing of anybody else's within a transaction.
 func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 	if words[0] == "WATCH" || t.misled {
 		return
+	}
+	if s.primary != nil && !isForReplica(words[0]) {
+		w.t.Fatalf("replica %s gets %.200q", s.name, words)
 	}
 	if inBlock := len(words) > 1 && strings.HasPrefix(words[1], "t"); inBlock != (t.block != nil) && words[0] != "EXEC" {
 		w.t.Fatalf("server %s gets %.200q; in a transaction: %v", s.name, words, t.block != nil)
@@ -238,6 +250,9 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 		w.t.Fatalf("server %s is asked twice: %.200q", s.name, id)
 	}
 	w.executed[id] = true
+	if s.pool.replicas && isRead(words[0]) { // it is asked again of whoever answers
+		return
+	}
 	parts := strings.Split(key, ":")
 	seq, _ := strconv.Atoi(parts[1])
 	if last, known := t.last[parts[0]]; known && seq <= last {
@@ -389,8 +404,7 @@ func (w *faultyWorld) garbage() string {
 // owesNothing tells whether no worker waits for this server, so that a reply is nobody's.
 func (s *faultyServer) owesNothing(w *faultyWorld, c *peer) bool {
 	for _, l := range w.workers {
-		server := l.pools[s.pool.index].servers[s.index]
-		for _, c := range connsOf(server) {
+		for _, c := range s.connsOf(l) {
 			if c.head != nil || c.state == connGreeting {
 				return false
 			}

@@ -297,6 +297,7 @@ func (w *faultyWorld) pass(d time.Duration) {
 		w.rest()
 	}
 	w.unrested += d
+	w.judge()
 	w.advance(d)
 }
 
@@ -379,6 +380,15 @@ func (w *faultyWorld) unsettled() string {
 	for _, s := range w.servers {
 		if left := s.unheardOf(w); left != "" {
 			return left
+		}
+	}
+	for _, s := range w.servers {
+		for _, l := range w.workers {
+			for _, c := range s.connsOf(l) {
+				if c.head != nil || c.frees() > 0 {
+					return fmt.Sprintf("a connection to %s is %v, owes %d replies and holds %d bytes", s.name, c.state, c.owed, c.frees())
+				}
+			}
 		}
 	}
 	for _, l := range w.workers {
@@ -504,7 +514,7 @@ func (w *faultyWorld) endTurn(l *loop) {
 	w.working = false
 	w.noticeNames(l)
 	for _, s := range w.servers {
-		if s.victim || !w.storm {
+		if s.victim || !w.storm || s.primary != nil {
 			continue
 		}
 		if word := s.liveness(w); !word.Alive() || word.Failures() > s.failures {
