@@ -245,8 +245,15 @@ func (l *loop) gather(parent *request, fragment int32, reply []byte, in *stream.
 	l.forget(parent)
 }
 
+// okPart is the reply to a fragment that most fragments of writes have. It is in no account, and read-only.
+var okPart = &memory.Buffer{B: []byte("+OK\r\n")}
+
 // holdPart buffers the reply to a fragment until the others have come.
 func (c *client) holdPart(f *fanout, fragment int32, reply []byte, in *stream.Stream) {
+	if string(reply) == string(okPart.B) && !f.protocol.perKey() { // whose parts are used up piece by piece
+		f.parts[fragment] = okPart
+		return
+	}
 	part := c.pool.bufferReply(reply, in)
 	f.parts[fragment] = part
 	f.size += part.Cost()
@@ -289,7 +296,9 @@ func (fs *fanouts) put(f *fanout) {
 // dropParts frees the replies that have come.
 func (f *fanout) dropParts(m *memory.Allocator) {
 	for i, part := range f.parts {
-		m.Put(part)
+		if part != okPart {
+			m.Put(part)
+		}
 		f.parts[i] = nil
 	}
 }
