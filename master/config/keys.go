@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -156,6 +157,10 @@ var keys = [...]Key{
 		value: millis(func(d *draft) *time.Duration { return &d.pool.FailoverWait }),
 		Doc: "how long requests wait for a server that is down, until it is back: all that were not sent, and reads whose connection " +
 			"was lost; 0 = not at all, they get an error at once; with `sentinels`, `cluster` or `on_failure: hold` the default is 5000"},
+	{Name: "slowlog_us", Default: "10000", Unit: "µs",
+		value: duration(func(d *draft) *time.Duration { return &d.pool.SlowLog }, time.Microsecond, math.MaxInt32),
+		Doc: "requests whose clients wait for the reply for so long are in the slow log, see `pinion slowlog`; 0 = none (those that may wait in the server, " +
+			"as BLPOP, are not)"},
 	{Name: "cross_shard", Default: string(link.CrossShardRefuse), redis: true,
 		value: choice(func(d *draft) *link.CrossShard { return &d.pool.CrossShard }, crossShards[:]),
 		Doc: "a command whose keys live on different servers: `refuse` it, or send it to the server of its `first_key`, " +

@@ -22,6 +22,9 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 	case r.parent != nil:
 		parent := r.parent
 		r.parent = nil
+		if parent.fanout.left == 1 {
+			parent.said.follow(&r.said, l.now)
+		}
 		l.gather(parent, r.fragment, reply, in)
 	case r.client != nil:
 		c := r.client
@@ -46,6 +49,7 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 			c.held += whole.Cost()
 		}
 		r.state |= isDone
+		r.said.answered = l.now
 		if c.overflows() {
 			c.markDirty()
 		}
@@ -59,7 +63,7 @@ func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
 	} else {
 		c.stream.Out.Append(l.memory, reply)
 	}
-	c.shift()
+	c.shiftAnswered()
 	if c.head != nil && c.head.state&isDone != 0 {
 		c.deliver()
 		return
@@ -74,7 +78,7 @@ func (c *client) deliver() {
 		if c.head.fanout != nil && !c.merge(c.head) {
 			break
 		}
-		done := c.shift()
+		done := c.shiftAnswered()
 		if b := done.reply.bytes(); len(b) >= memory.ClaimBytes {
 			c.held -= done.reply.b.Cost()
 			c.stream.Out.Adopt(done.reply.b)

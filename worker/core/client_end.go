@@ -80,6 +80,7 @@ func (c *client) tearDown() {
 	l.poller.Remove(c.stream.FD()) // closing does not, where another worker has it open
 	l.removeEntry(c.token)
 	sock.Close(c.stream.FD())
+	l.slow.forget(c)
 	c.dropWalk()
 	c.dropRequests()
 	c.stream.Drop(l.memory)

@@ -9,6 +9,7 @@ import "github.com/pinion-proxy/pinion/worker/stream"
 func (c *client) push(r *request) {
 	r.client = c
 	r.state |= inClient
+	r.said.began = c.pool.l.now
 	if c.session.reply.isNone() && r.state&isSubscription == 0 {
 		r.state |= isNoReply
 	}
@@ -41,6 +42,15 @@ func (c *client) shift() *request {
 	return r
 }
 
+// shiftAnswered takes the head off, whose reply goes to the client.
+func (c *client) shiftAnswered() *request {
+	r, l := c.shift(), c.pool.l
+	if l.now-r.said.began >= c.pool.slow {
+		l.slow.noteSlow(c, r)
+	}
+	return r
+}
+
 // flush writes the output, as far as the socket takes it.
 func (c *client) flush() {
 	if c.life == clientClosed || c.moving.inFlight() {
@@ -54,6 +64,11 @@ func (c *client) flush() {
 		}
 		if more {
 			c.markDirty()
+		}
+		if c.stream.Out.Len() > 0 {
+			c.pool.l.slow.unsent(c)
+		} else if len(c.pool.l.slow.takers) > 0 {
+			c.pool.l.slow.sent(c)
 		}
 		if c.stream.Out.Len() < before {
 			c.took = c.pool.l.ticks()

@@ -40,6 +40,7 @@ func (c *conn) enqueue(r *request, size int) {
 		r.deadline = c.endpoint.pool.deadline()
 	}
 	r.state |= inConn
+	r.said.at = c.endpoint
 	r.bytes = int32(size)
 	r.queue()
 	r.sent = l.now
@@ -204,6 +205,7 @@ func (c *conn) measureWrite() {
 func (c *conn) markBegun(r *request) {
 	if c.begun != r {
 		c.begun = r
+		r.said.begun = c.endpoint.pool.l.now
 		if c.owed == 0 {
 			c.heard = c.endpoint.pool.l.now
 		}

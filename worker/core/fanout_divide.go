@@ -114,6 +114,7 @@ func (d *division) drop(m *memory.Allocator) {
 
 // forwardOutput is forward for a request that consists of head and body; body is emptied.
 func (p *pool) forwardOutput(r *request, c *client, server int, head []byte, body *stream.Output) {
+	p.note(r, head)
 	if p.replicas != nil && p.replicas.forwardOutput(r, c, server, head, body) {
 		return
 	}

@@ -58,7 +58,7 @@ func (c *client) mergeAtOnce(r *request, fragment int32, reply []byte) {
 		c.active = l.ticks()
 		merged := f.protocol.merge(c.stream.Out.Reserve(l.memory, size), f, replies)
 		c.stream.Out.Extend(l.memory, merged)
-		c.shift()
+		c.shiftAnswered()
 		c.deliver()
 	}
 	clear(replies)

@@ -20,6 +20,7 @@ func (c *client) forward(cmd *resp.Command, b []byte, server int) {
 // forward sends b, a request of c or a fragment of one, to a server of the pool and lets r wait for the reply. in is as
 // for conn.send. server < 0: none is live.
 func (p *pool) forward(r *request, c *client, server int, b []byte, in *stream.Stream) {
+	p.note(r, b)
 	if p.replicas != nil && p.replicas.forward(r, c, server, b, in) {
 		return
 	}

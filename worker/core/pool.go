@@ -32,6 +32,7 @@ type pool struct {
 	moved       *uint64        // shared: clients received from other workers less clients moved to them
 	timeout     int64          // ns; 0 = none
 	patience    int64          // ns: how long a request that is sent may take; 0 = for ever
+	slow        int64          // ns: how long a request may take that is not slow
 	lanes       uint16         // that were assigned to clients
 	idle        timer.Timer    // looks for idle clients
 
@@ -58,6 +59,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		counters: l.shared.Pool(l.spec.Slot, index),
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
+		slow:     thresholdOf(spec),
 	}
 	if p.patience = p.timeout; p.timeout > 0 {
 		p.patience = max(p.timeout, int64(spec.FailoverWait))

@@ -36,6 +36,7 @@ type request struct {
 	form     memcache.ReplyForm
 	state    requestState
 	slot     int16 // of a cluster: the slot that it passes, + 1; negative: by ASK, past its gate; 0: none
+	said     said  // for the slow log
 }
 
 // requestState is in which queues a request is, what has become of it, and what counts it.

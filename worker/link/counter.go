@@ -58,6 +58,7 @@ const (
 
 	// The statistics do not show what follows: it is for metrics.
 	RefusedCommands
+	SlowRequests
 	FirstCommandFamily                                           // and one for each further CommandFamily
 	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
 	numPoolCounters    = FirstErrorWord + NumErrorWords
@@ -79,6 +80,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	TryAgainReplies:    {"tryagain_replies", Counter, "times a node of a cluster has had only some keys of a request, as their slot moves (TRYAGAIN): it was asked again"},
 	ClusterDownReplies: {"clusterdown_replies", Counter, "times a node of a cluster has said that it serves no keys for now (CLUSTERDOWN): it was asked again"},
 	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
+	SlowRequests:       {"slow_requests", Counter, "requests whose clients have waited for the reply for slowlog_us or longer"},
 }
 
 // PoolStatistics are those of them that the statistics show.

@@ -37,6 +37,11 @@ type block struct {
 
 	Pools     []int `json:"pools,omitempty"`      // words from First to those of each pool; none: it is of no pool
 	PerServer int   `json:"per_server,omitempty"` // words from one server of a pool to the next
+
+	// Of a ring, see slow.go. Words are those of its first entry.
+	Entries  int        `json:"entries,omitempty"`
+	PerEntry int        `json:"per_entry,omitempty"` // words from one entry to the next
+	Texts    []textName `json:"texts,omitempty"`     // of an entry
 }
 
 // counterName is the name of one counter in shared memory.
@@ -74,6 +79,9 @@ func parseDirectory(text []byte, words int, servers []int, slots int) (d directo
 // lies tells whether all of the block is within so many words, behind the header.
 func (b *block) lies(words int, servers []int) bool {
 	if b.Of != ofWorker && len(b.Pools) != len(servers) {
+		return false
+	}
+	if min(b.Entries, b.PerEntry) < 0 || max(b.Entries, b.PerEntry) > words || b.Entries > 0 && b.First+max(0, b.Slots-1)*b.PerSlot+b.Entries*b.PerEntry > words {
 		return false
 	}
 	if min(b.First, b.Slots, b.PerSlot, b.PerServer) < 0 || max(b.First, b.Slots, b.PerSlot, b.PerServer, len(b.Words)) > words {

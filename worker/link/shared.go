@@ -39,6 +39,7 @@ type Shared struct {
 	replicas  [MaxReplicas]place
 	buckets   []bucket // of latencies, the least first
 	plain     bool     // they are those of this build
+	slow      slowRing
 }
 
 // WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
@@ -166,6 +167,7 @@ func (s *Shared) locate() {
 		s.found[i] = s.place(ofServer, name, s.dir.Slots+1)
 	}
 	s.locateReplicas()
+	s.locateSlow()
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.

@@ -153,6 +153,7 @@ type Pool struct {
 	SlowStart          time.Duration `json:",omitempty"` // in which a server gets its keys that has come back; 0: it gets all at once
 	Dedicated          int           // connections of a server that belong to one client each, over all workers
 	ServerFailureLimit int
+	SlowLog            time.Duration `json:",omitempty"` // requests that take so long are in the slow log; 0 = none
 	FailoverWait       time.Duration // for how long requests wait for a server that is down
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors
