@@ -112,6 +112,8 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.reopenLog(a.Reply)
 	case admin.Failover:
 		m.failOver(a)
+	case admin.ResetSlowLog:
+		a.Reply <- m.resetSlowLog(a.Pool)
 	case admin.Drain:
 		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
 		if m.takesOrders() && m.endAfter == nothing { // asked twice it would stop

@@ -67,7 +67,7 @@ var directions = []struct {
 	{"master/admin", []string{"worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/metrics", []string{"master/process", "master/totals", "shard", "worker/link"},
 		"metrics follow from what the loop hands out and from the tables of counters: they decide nothing"},
-	{"master/web", []string{"master/metrics"}, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
+	{"master/web", []string{"master/metrics", "master/totals"}, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
 	{"master/survey", []string{"master/admin", "worker/link", "worker/sock"}, "workers are asked through the loop, beside it: what they say is passed on to who asks, and not judged"},
 	{"master/listen", []string{"master/config", "master/logfile", "worker/fault", "worker/link", "worker/sock"},
 		"sockets are opened and kept whoever accepts from them"},

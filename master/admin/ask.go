@@ -21,6 +21,7 @@ const (
 	Stop                        // end at once
 	ReopenLog                   // go on in the log file that is at its path now
 	Failover                    // have sentinels make a replica the master
+	ResetSlowLog                // forget slow requests
 )
 
 // Ask is one request on its way to the loop, which answers it exactly once, at the latest when the master ends.
@@ -28,7 +29,7 @@ type Ask struct {
 	Command Command
 	DryRun  bool           // of reload: only tell what would change
 	Strict  bool           // of reload and upgrade: refuse if the new workers cannot reach each server
-	Pool    string         // of failover
+	Pool    string         // of failover; of resetting the slow log, empty: of all pools
 	Server  string         // likewise: the name in the configuration
 	By      *Asker         // nil: the master itself
 	Reply   chan<- Outcome // has room for one: the loop never waits
@@ -42,6 +43,7 @@ type endpoint struct {
 	now     Command  // asked instead with now=1
 	params  []string // that it takes; each is 0 or 1
 	names   []string // that it needs
+	may     []string // names that it takes
 }
 
 // endpoints are all of them. A stop is a drain, after which the asking side waits for the end.
@@ -53,6 +55,7 @@ var endpoints = []endpoint{
 	{method: "POST", path: "/stop", command: Drain, now: Stop, params: []string{"now"}},
 	{method: "POST", path: "/log/reopen", command: ReopenLog},
 	{method: "POST", path: "/failover", command: Failover, names: []string{"pool", "server"}},
+	{method: "POST", path: "/slowlog/reset", command: ResetSlowLog, may: []string{"pool"}},
 }
 
 func (e *endpoint) String() string {
@@ -62,6 +65,9 @@ func (e *endpoint) String() string {
 	}
 	for _, n := range e.names {
 		text += " " + n + "=NAME"
+	}
+	for _, n := range e.may {
+		text += " [" + n + "=NAME]"
 	}
 	return text
 }
@@ -81,7 +87,7 @@ func (e *endpoint) read(query string) (*Ask, error) {
 	}
 	a.Pool, a.Server = values.Get("pool"), values.Get("server")
 	for name, given := range values {
-		if slices.Contains(e.names, name) {
+		if slices.Contains(e.names, name) || slices.Contains(e.may, name) && len(given) == 1 && given[0] != "" {
 			continue
 		}
 		if !slices.Contains(e.params, name) {

@@ -18,6 +18,9 @@ type Totals struct {
 	wide    map[string]bool      // ports of which that is so, or was so while there were several generations
 	away    map[string]awayCount // clients on their way
 
+	slow      []SlowRequest        // of generations that are gone; never changed, but replaced
+	slowSince map[string]time.Time // by pool: earlier slow requests are forgotten; likewise
+
 	Next time.Time // when to count the clients again; zero: when something happens
 }
 
@@ -51,5 +54,6 @@ func (t *Totals) Restate(g Generations, now time.Time) {
 // Forget keeps what a generation has counted that ends.
 func (t *Totals) Forget(c *Counters) {
 	t.Past = t.Past.Add(c.Sum(false))
+	t.keepSlow(c)
 	t.forgetClients(c)
 }

@@ -5,6 +5,7 @@ package totals
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -15,6 +16,9 @@ type Whole struct {
 	serving *Counters
 	others  []elsewhere
 	past    *Sums
+
+	slow      []SlowRequest // of generations that are gone
+	slowSince map[string]time.Time
 }
 
 // elsewhere is another generation: which of its pools and servers are those of the one that serves.
@@ -26,7 +30,7 @@ type elsewhere struct {
 
 // Whole returns the counters of the generation that serves, of all others, and of those that are gone.
 func (t *Totals) Whole(serving *Counters, g Generations) *Whole {
-	w := &Whole{serving: serving, past: t.Past}
+	w := &Whole{serving: serving, past: t.Past, slow: t.slow, slowSince: t.slowSince}
 	for _, c := range g.All {
 		if c != serving {
 			w.others = append(w.others, elsewhere{Counters: c})

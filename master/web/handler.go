@@ -34,6 +34,7 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	p := &pages{asks, done}
 	mux := p.mux()
 	mux.HandleFunc("GET /{$}", p.index)
+	mux.HandleFunc("GET /slowlog.json", p.slowLog)
 	return mux
 }
 
@@ -71,7 +72,8 @@ func (p *pages) statistics(w http.ResponseWriter, r *http.Request) {
 
 // index says what there is.
 func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprintln(w, "/metrics: for Prometheus\n/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end")
+	fmt.Fprintln(w, "/metrics: for Prometheus\n/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end\n"+
+		"/slowlog.json: slow requests, the latest first; ?pool=NAME: of that pool")
 }
 
 // metrics answers a scrape.

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	saidBytes = 47 // of each request that are noted
+	saidBytes = 46 // of each request that are noted
 
 	// mostSlow is how many entries a worker makes in each slowPeriod, so that a server that makes all requests slow does not make
 	// the worker slow, too. All are counted.
@@ -33,15 +33,21 @@ type said struct {
 	begun    int64     // ns: when the first byte of it was sent; 0: none was
 	answered int64     // ns: when its reply came
 	at       *endpoint // where it was sent; nil: nowhere
+	count    uint8     // of arguments, with the name of the command; 0: text says it, if anything does
 	size     uint8     // of text
 	text     [saidBytes]byte
 }
 
 // note has r note its first bytes b, but for its name if that is in the usual form.
 func (p *pool) note(r *request, b []byte) {
-	if p.slow != math.MaxInt64 {
-		r.said.size = uint8(copy(r.said.text[:], b[nameEnd(b):]))
+	if p.slow == math.MaxInt64 {
+		return
 	}
+	end := nameEnd(b)
+	if end > 0 {
+		r.said.count = b[1] - '0'
+	}
+	r.said.size = uint8(copy(r.said.text[:], b[end:]))
 }
 
 // nameEnd returns where the first argument begins behind the name of a command of Redis; 0: it is not that simple.
@@ -148,6 +154,7 @@ func (s *slowLog) entryOf(c *client, r *request) link.SlowEntry {
 		e.Command = r.command.Name
 		if !hidesArguments(e.Command) {
 			e.Count, e.Args = redisArguments(text)
+			e.Count += uint64(n.count)
 		}
 		return e
 	}
