@@ -19,7 +19,8 @@ func TestE2EEjectLatency(t *testing.T) {
 	t.Parallel()
 	servers := rig.Several(3, func() *rig.Backend { return rig.RedisServer(t) })
 	control, listen := filepath.Join(rig.ShortDir(t), "ctl.sock"), rig.FreeAddress(t)
-	options := []string{"redis: true", "hash: murmur", "on_failure: remap", "eject_latency: 2", "server_retry_timeout: 1000"}
+	options := []string{"redis: true", "hash: murmur", "on_failure: remap", "eject_latency: 2", "eject_latency_floor: 100", "server_retry_timeout: 1000",
+		"server_retry_max: 1000"}
 	p := rig.Pinion(t, rig.Yaml(rig.Pool{Name: "pool", Listen: listen, Options: options, Servers: rig.Lines(servers)}), "tcp", listen, "--control", control)
 	p.Read = rig.ReadRESP
 	c := p.Dial()
