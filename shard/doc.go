@@ -12,6 +12,8 @@
 //	  Liveness.Alive                             ▼
 //	  one word per server                      server
 //
+// While servers start slowly that have come back, a SlowStart is asked in place of the map: it has one for those of each moment.
+//
 // A Map belongs to the one goroutine that calls it: Server and SetLive write to it. Keys are only read and never kept.
 // Liveness is a plain word without clock or atomics; whoever shares it between processes swaps it with compare-and-swap.
 package shard

@@ -55,3 +55,30 @@ func TestRetryPause(t *testing.T) {
 		t.Errorf("no pause is %v", got)
 	}
 }
+
+// In memory of a build that knows nothing of servers that start slowly, none does: workers could not tell each other. What else they know of
+// servers is there.
+func TestMemoryWithoutStarts(t *testing.T) {
+	mem := memoryOf(t, func(l *layout) {
+		for i := range l.Blocks {
+			if b := &l.Blocks[i]; b.Words[0].Name == "ejection" {
+				b.Words = b.Words[:2]
+			}
+		}
+	})
+	s, err := ReopenShared(mem, two, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReopenShared(mem, two, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*s.Ejection(1, 0), *s.ProbedAt(1, 0), *s.SlowLimit(1, 0) = 1, 2, 3
+	if a, b, c := *again.Ejection(1, 0), *again.ProbedAt(1, 0), *again.SlowLimit(1, 0); a != 1 || b != 2 || c != 0 {
+		t.Errorf("others see %d, %d and %d", a, b, c)
+	}
+	if word := s.StartedAt(1, 0); word != nil {
+		t.Error("there is a word for when a server was back")
+	}
+}
