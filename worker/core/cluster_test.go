@@ -5,6 +5,7 @@ package core
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -229,5 +230,28 @@ func TestSubscribeNowhereInSlices(t *testing.T) {
 	}
 	if n := e.dedicated.all[0].own.charged; n != 0 {
 		t.Errorf("the node is asked for none, %d bytes are accounted for", n)
+	}
+}
+
+// Each slot of a request has one fragment, however many there are: those of few are listed, those of many are in a table.
+func TestFragmentsOfSlots(t *testing.T) {
+	r := clusterRig(t, "n1")
+	fs := &r.workers[0].pools[0].fanouts
+	for _, slots := range []int{1, mostListed, mostListed + 1, mostListed + 2, 100} {
+		f := fs.get()
+		for range 2 {
+			for slot := range slots {
+				fs.assign(f, slot*7)
+			}
+		}
+		for i, fragment := range f.owner {
+			if want := i % slots; int(fragment) != want || fs.targets[want] != (target{want * 7, 2}) {
+				t.Fatalf("of %d slots, key %d is in fragment %d, want %d, of %+v", slots, i, fragment, want, fs.targets[want])
+			}
+		}
+		fs.assigned(f)
+		if i := slices.IndexFunc(fs.of, func(fragment int32) bool { return fragment >= 0 }); i >= 0 {
+			t.Fatalf("after %d slots, that of slot %d is left over", slots, i-1)
+		}
 	}
 }

@@ -50,7 +50,8 @@ type fanoutProtocol interface {
 
 // fanouts makes the fanouts of a pool's requests, one at a time, and keeps some for reuse. Loop only.
 type fanouts struct {
-	of      []int32  // for each server (index+1; 0 stands for none), of a cluster for each slot, its fragment of the request at hand if that has many, or -1
+	of      []int32  // for each server (index+1; 0 stands for none), of a cluster for each slot, its fragment of the request at hand, or -1
+	listed  int      // up to so many fragments are in none of those, but in targets only
 	targets []target // for each fragment of it
 	order   []int32  // the numbers of its keys, fragment by fragment
 	replies [][]byte // to the fragments of the one that is being merged
@@ -71,6 +72,9 @@ const maxSpareFanouts = 256
 
 func newFanouts(p *pool) fanouts {
 	fs := fanouts{pool: p}
+	if p.spec.IsCluster() {
+		fs.listed = mostListed
+	}
 	for range p.placement.size() + 1 {
 		fs.of = append(fs.of, -1)
 	}
@@ -92,21 +96,24 @@ func (fs *fanouts) get() *fanout {
 
 // assign gives a key that lives on server a fragment: the server's own, or a new one.
 func (fs *fanouts) assign(f *fanout, server int) {
-	fragment := fs.fragmentFor(server)
+	fragment := int32(-1)
+	if len(fs.targets) > fs.listed {
+		fragment = fs.of[server+1]
+	}
+	if fragment < 0 {
+		fragment = fs.addFragment(server)
+	}
 	f.owner = append(f.owner, fragment)
 	fs.targets[fragment].end++ // which is, until assigned, how many keys the fragment has
 }
 
-// fewTargets is for how many fragments their list is searched, instead of the table.
-const fewTargets = 16
+// mostListed is for how many fragments of a request to a cluster their list is searched: the table is out of the caches of a CPU.
+const mostListed = 16
 
-// fragmentFor returns the number of a server's fragment of the request at hand.
-func (fs *fanouts) fragmentFor(server int) int32 {
-	if len(fs.targets) > fewTargets {
-		if fragment := fs.of[server+1]; fragment >= 0 {
-			return fragment
-		}
-	} else {
+// addFragment returns the number of a server's fragment of the request at hand, which is not in the table: that in the list, or a new one.
+func (fs *fanouts) addFragment(server int) int32 {
+	n := len(fs.targets)
+	if n <= fs.listed {
 		for i := range fs.targets {
 			if fs.targets[i].server == server {
 				return int32(i)
@@ -114,15 +121,14 @@ func (fs *fanouts) fragmentFor(server int) int32 {
 		}
 	}
 	fs.targets = append(fs.targets, target{server: server})
-	switch n := len(fs.targets); {
-	case n == fewTargets+1:
+	if n == fs.listed {
 		for i, t := range fs.targets {
 			fs.of[t.server+1] = int32(i)
 		}
-	case n > fewTargets:
-		fs.of[server+1] = int32(n - 1)
+	} else if n > fs.listed {
+		fs.of[server+1] = int32(n)
 	}
-	return int32(len(fs.targets) - 1)
+	return int32(n)
 }
 
 // assigned ends the assignment: the servers' entries are free for the next request, and the keys are sorted by fragment,
@@ -131,7 +137,7 @@ func (fs *fanouts) assigned(f *fanout) {
 	begin := int32(0)
 	for i := range fs.targets {
 		t := &fs.targets[i]
-		if len(fs.targets) > fewTargets {
+		if len(fs.targets) > fs.listed {
 			fs.of[t.server+1] = -1
 		}
 		f.parts = append(f.parts, nil)
