@@ -98,6 +98,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			topCommand(),
 			clientsCommand(),
 			slowlogCommand(),
+			hotkeysCommand(),
+			bigkeysCommand(),
 			reloadCommand(),
 			upgradeCommand(),
 			failoverCommand(),

@@ -38,6 +38,7 @@ type Global struct {
 	Orphans            link.Orphans
 	MemoryLimit        int64         // bytes for each worker; 0 = no limit; or AutoMemory
 	Coalesce           time.Duration // 0 = never
+	KeySamples         int           // keys that each worker looks at in a second; 0 = none
 	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
 	DrainDelay         time.Duration // from a SIGTERM until the drain begins
 	Zone               string        // where this process is; empty: it does not say
@@ -176,7 +177,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Slots = len(cpus)
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
 	base.Orphans = c.Global.Orphans
-	base.Coalesce = c.Global.Coalesce
+	base.Coalesce, base.KeySamples = c.Global.Coalesce, c.Global.KeySamples
 	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
 	base.ConfigHash = c.Hash()
 	if c.Global.MemoryLimit != AutoMemory {

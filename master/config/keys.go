@@ -232,6 +232,9 @@ var keys = [...]Key{
 		value: duration(func(d *draft) *time.Duration { return &d.global.Coalesce }, time.Microsecond, maxCoalesceMicros),
 		Doc: "longest time that a busy worker sleeps after it has written, to find more to do at once; 0 = never; at most " +
 			"10000"},
+	{Name: "key_samples", Scope: GlobalScope, Default: "1000",
+		value: value{set: setKeySamples, get: number(func(d *draft) *int { return &d.global.KeySamples }, 0).get},
+		Doc:   "how many keys each worker looks at in a second, about, for `pinion hotkeys` and `bigkeys`; 0 = none; at most 100000"},
 	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
 		Doc: "address on which Pinion itself answers HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
 			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},

@@ -116,6 +116,11 @@ func setDatabases(d *draft, k *Key, w word) *flaw {
 	return parseNumber(k, w.text, 1, maxDatabases, &d.pool.Databases)
 }
 
+func setKeySamples(d *draft, k *Key, w word) *flaw {
+	const most = 100_000
+	return parseNumber(k, w.text, 0, most, &d.global.KeySamples)
+}
+
 func millis(field func(*draft) *time.Duration) value {
 	return duration(field, time.Millisecond, math.MaxInt32)
 }

@@ -35,6 +35,8 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	mux := p.mux()
 	mux.HandleFunc("GET /{$}", p.index)
 	mux.HandleFunc("GET /slowlog.json", p.slowLog)
+	mux.HandleFunc("GET /hotkeys.json", p.hotKeys)
+	mux.HandleFunc("GET /bigkeys.json", p.bigKeys)
 	return mux
 }
 
@@ -73,7 +75,8 @@ func (p *pages) statistics(w http.ResponseWriter, r *http.Request) {
 // index says what there is.
 func (p *pages) index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "/metrics: for Prometheus\n/healthz: 200 as long as the master answers\n/readyz: 200 as long as clients are taken, 503 from when Pinion is asked to end\n"+
-		"/slowlog.json: slow requests, the latest first; ?pool=NAME: of that pool")
+		"/slowlog.json: slow requests, the latest first; ?pool=NAME: of that pool\n"+
+		"/hotkeys.json, /bigkeys.json: keys that are asked for most, by requests and by bytes; ?pool=NAME&count=N")
 }
 
 // metrics answers a scrape.

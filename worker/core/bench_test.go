@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +64,8 @@ func send(fd int, text string) int {
 
 func newExchange(t testing.TB, protocol link.Protocol) *exchange {
 	r := newRig(t)
-	r.redisPool("s1", "s2", "s3").Protocol = protocol
+	p := r.redisPool("s1", "s2", "s3")
+	p.Protocol, p.SlowLog, r.samples = protocol, 10*time.Millisecond, 1000 // as it is without a configuration
 	r.start()
 	r.unchecked = true
 	return &exchange{rig: r, client: r.connect("a", 0, 0)}

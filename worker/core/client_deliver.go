@@ -36,6 +36,9 @@ func (l *loop) answer(r *request, reply []byte, in *stream.Stream) {
 
 // answered queues the reply to r. It is written after all earlier replies.
 func (c *client) answered(r *request, reply []byte, in *stream.Stream) {
+	if r.said.sample != 0 {
+		c.pool.l.sampling.answered(r, c.pool, len(reply))
+	}
 	var whole *memory.Buffer // the reply, in a buffer of its own
 	if r.state&(isNoReply|isReformed) != 0 {
 		reply, whole = c.reform(r, reply)

@@ -51,7 +51,7 @@ func (m *memcacheFanout) clear(mem *memory.Allocator) (large bool) {
 func (m *memcacheFanout) divideKey(d *division, b *memory.Buffer, p *pool) (copied int) {
 	m.key = m.request.NextKey(b.B, m.key)
 	key := m.key.Of(b.B)
-	part := d.assign(p.placement.one(key))
+	part := d.assign(p.placeAmong(key))
 	part.out.Append(p.l.memory, space)
 	part.out.Append(p.l.memory, key)
 	return len(key)

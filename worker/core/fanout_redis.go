@@ -44,7 +44,7 @@ func (r *redisFanout) clear(*memory.Allocator) (large bool) {
 // divideKey takes the key with its value, if it has one, out of the request.
 func (r *redisFanout) divideKey(d *division, b *memory.Buffer, p *pool) (copied int) {
 	key, end := resp.NextArg(b.B, 0)
-	part := d.assign(p.placement.one(key.Of(b.B)))
+	part := d.assign(p.placeAmong(key.Of(b.B)))
 	for range r.cmd.Step - 1 {
 		_, end = resp.NextArg(b.B, end)
 	}

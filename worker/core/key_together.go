@@ -13,6 +13,9 @@ import (
 func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
 	p := c.pool
 	server := p.serverOf(b, args, alone, row)
+	if len(alone)+row.Count != 1 {
+		p.l.sampling.forgo()
+	}
 	switch {
 	case !p.placement.divides() || len(alone)+row.Count <= 1:
 		c.forward(cmd, b, server)
@@ -29,10 +32,10 @@ func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, 
 func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
 	switch {
 	case len(alone) > 0:
-		return p.placement.one(args[alone[0]].Of(b))
+		return p.placeOne(args[alone[0]].Of(b))
 	case row.Count > 0:
 		key, _ := resp.NextArg(b, args[row.First-1].End())
-		return p.placement.one(key.Of(b))
+		return p.placeOne(key.Of(b))
 	}
 	return p.placement.fixed()
 }

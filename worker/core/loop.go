@@ -54,6 +54,7 @@ type loop struct {
 	turns     *uint64          // shared: counts turns, so that the master sees that the worker does not hang
 
 	slow      slowLog
+	sampling  sampling
 	agenda    agenda
 	requests  requestPool
 	questions questions
@@ -89,7 +90,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	l.io = stream.NewLoop(l.memory, spec.ReadBufferBytes, maxTurnBytes)
 	l.window.most = spec.Coalesce
 	l.requests.l = l
-	l.slow = newSlowLog(l)
+	l.slow, l.sampling = newSlowLog(l), newSampling(l)
 	l.questions = questions{l: l, lastID: uint64(l.now)}
 	l.requests.timer.Fire = l.requests.tick
 	if l.resolver, err = newResolver(l); err != nil {

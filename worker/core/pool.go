@@ -44,6 +44,7 @@ type pool struct {
 	sessions         sessions
 
 	protocol
+	sketches  halving
 	fanouts   fanouts
 	greetings []*greeting       // that sessions have asked for; the first is that of those that have set nothing
 	resp3     resp3Inquiry      // whether servers speak RESP3
@@ -61,6 +62,7 @@ func newPool(l *loop, index int) (*pool, error) {
 		timeout:  int64(spec.Timeout),
 		slow:     thresholdOf(spec),
 	}
+	p.newSketches()
 	if p.patience = p.timeout; p.timeout > 0 {
 		p.patience = max(p.timeout, int64(spec.FailoverWait))
 	}

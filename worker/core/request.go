@@ -147,6 +147,9 @@ func (rp *requestPool) get() *request {
 
 func (rp *requestPool) put(r *request) {
 	rp.l.memory.Uncharge(requestBytes)
+	if r.said.sample != 0 {
+		rp.l.sampling.drop(r)
+	}
 	*r = request{next: rp.free}
 	rp.free = r
 	rp.count++

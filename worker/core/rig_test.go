@@ -41,6 +41,7 @@ type rig struct {
 	clients   []*peer
 	stopped   bool   // the workers do not run, whatever happens
 	limit     int64  // memory_limit of the workers
+	samples   int    // of keys, in a second
 	unchecked bool   // the invariants are not checked after every turn
 	untried   bool   // that servers do transactions is not known beforehand
 	zone      string // of the process
@@ -101,7 +102,7 @@ func (r *rig) start() {
 		r.must(err)
 		l := r.addWorker(&link.Spec{
 			Generation: 1, Build: "1.2.3", Topology: link.StaticTopology(r.pools), Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
-			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit, Zone: r.zone,
+			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit, Zone: r.zone, KeySamples: r.samples,
 		}, shared)
 		for i := range r.pools {
 			path := r.front(i, slot)

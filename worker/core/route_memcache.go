@@ -175,8 +175,9 @@ func (c *client) forwardKey(b []byte, r *memcache.Request, span memcache.Span) {
 		rt.key = r.AppendKey(rt.key[:0], b, span)
 		key = rt.key
 	}
-	server := c.pool.placement.one(key)
+	server := c.pool.placeOne(key)
 	if r.Cmd.IsMeta() && r.Cmd.HasData {
+		c.pool.l.sampling.forgo() // the server may be asked for its version first
 		c.forwardMeta(b, r, server)
 		return
 	}
@@ -209,7 +210,7 @@ func (c *client) oweMemcache(size int, r *memcache.Request) *request {
 // fanOutMemcache sends each server the part of a request that concerns its keys.
 func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.Span) {
 	if len(keys) == 1 {
-		c.forwardMemcache(b, r, c.pool.placement.one(keys[0].Of(b)))
+		c.forwardMemcache(b, r, c.pool.placeOne(keys[0].Of(b)))
 		return
 	}
 	f := c.pool.fanouts.get()
@@ -219,7 +220,7 @@ func (c *client) fanOutMemcache(b []byte, r *memcache.Request, keys []memcache.S
 		return
 	}
 	for _, key := range keys {
-		c.pool.fanouts.assign(f, c.pool.placement.one(key.Of(b)))
+		c.pool.fanouts.assign(f, c.pool.placeAmong(key.Of(b)))
 	}
 	c.dispatchMemcache(b, r, keys, f)
 }

@@ -155,7 +155,7 @@ func (c *client) longRequest(b []byte) {
 func (c *client) divideRedis(cmd *resp.Command, b []byte, name resp.Span, keys int) {
 	if keys == 1 || len(c.pool.servers) == 1 && !c.pool.wantsKeyErrors(cmd) {
 		key, _ := resp.NextArg(b, name.End())
-		c.forward(cmd, b, c.pool.placement.one(key.Of(b)))
+		c.forward(cmd, b, c.pool.placeOne(key.Of(b)))
 		return
 	}
 	if w := c.beginDivision(b, c.pool.redisFanout(cmd), keys); w != nil {
@@ -284,7 +284,7 @@ func (c *client) subcommand(cmd *resp.Command, b []byte, args []resp.Span) *resp
 // forwardRedis sends a request to the one server that all its keys live on, or refuses it.
 func (c *client) forwardRedis(cmd *resp.Command, b []byte, args []resp.Span, count int) {
 	if cmd.HasOneKey() {
-		c.forward(cmd, b, c.pool.placement.one(args[1].Of(b)))
+		c.forward(cmd, b, c.pool.placeOne(args[1].Of(b)))
 		return
 	}
 	l, p := c.pool.l, c.pool
@@ -346,12 +346,12 @@ func (c *client) fanOutRedis(cmd *resp.Command, b []byte, args []resp.Span, coun
 		return
 	}
 	if keys.Count == 1 {
-		c.forward(cmd, b, p.placement.one(args[keys.First].Of(b)))
+		c.forward(cmd, b, p.placeOne(args[keys.First].Of(b)))
 		return
 	}
 	f := p.redisFanout(cmd)
 	for i := range keys.Count {
-		p.fanouts.assign(f, p.placement.one(args[keys.First+i*keys.Step].Of(b)))
+		p.fanouts.assign(f, p.placeAmong(args[keys.First+i*keys.Step].Of(b)))
 	}
 	r := l.requests.get()
 	r.command = cmd

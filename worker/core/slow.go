@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	saidBytes = 46 // of each request that are noted
+	saidBytes = 45 // of each request that are noted
 
 	// mostSlow is how many entries a worker makes in each slowPeriod, so that a server that makes all requests slow does not make
 	// the worker slow, too. All are counted.
@@ -35,11 +35,15 @@ type said struct {
 	at       *endpoint // where it was sent; nil: nowhere
 	count    uint8     // of arguments, with the name of the command; 0: text says it, if anything does
 	size     uint8     // of text
+	sample   uint8     // its key was looked at, see hot_keys.go; 0: it was not
 	text     [saidBytes]byte
 }
 
 // note has r note its first bytes b, but for its name if that is in the usual form.
 func (p *pool) note(r *request, b []byte) {
+	if p.l.sampling.at != 0 {
+		p.l.sampling.give(r, p, len(b))
+	}
 	if p.slow == math.MaxInt64 {
 		return
 	}

@@ -63,7 +63,7 @@ func TestSlowLogSplitsTime(t *testing.T) {
 	r.advance(11 * time.Millisecond)
 	r.servers[0].answer([]byte("+OK\r\n"))
 	r.turn()
-	r.wantSlow(`set wait=0 server=20000 behind=0 back=0 held_up=2 count=3 at s1: "d" "` + strings.Repeat("v", 33) + `"…`)
+	r.wantSlow(`set wait=0 server=20000 behind=0 back=0 held_up=2 count=3 at s1: "d" "` + strings.Repeat("v", 32) + `"…`)
 	if n := *r.workers[0].pools[0].counters[link.SlowRequests]; n != 1 {
 		t.Errorf("%d requests are counted as slow", n)
 	}

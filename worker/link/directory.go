@@ -81,7 +81,7 @@ func (b *block) lies(words int, servers []int) bool {
 	if b.Of != ofWorker && len(b.Pools) != len(servers) {
 		return false
 	}
-	if min(b.Entries, b.PerEntry) < 0 || max(b.Entries, b.PerEntry) > words || b.Entries > 0 && b.First+max(0, b.Slots-1)*b.PerSlot+b.Entries*b.PerEntry > words {
+	if min(b.Entries, b.PerEntry) < 0 || max(b.Entries, b.PerEntry) > words || b.Entries > 0 && b.First+max(0, b.Slots-1)*b.PerSlot+slices.Max(append(b.Pools, 0))+b.Entries*b.PerEntry > words {
 		return false
 	}
 	if min(b.First, b.Slots, b.PerSlot, b.PerServer) < 0 || max(b.First, b.Slots, b.PerSlot, b.PerServer, len(b.Words)) > words {

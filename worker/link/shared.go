@@ -21,25 +21,27 @@ type Shared struct {
 	dir   directory // what is where
 
 	// Places of what this build knows.
-	worker    [numWorkerCounters]place
-	pool      [numPoolCounters]place
-	server    [numServerCounters]place
-	epoch     place
-	liveness  place
-	turns     place
-	heard     place
-	moved     place
-	blamed    place
-	ejection  place
-	probedAt  place
-	startedAt place
-	slowLimit place
-	found     [foundWords]place
-	leases    [MaxReplicas]place
-	replicas  [MaxReplicas]place
-	buckets   []bucket // of latencies, the least first
-	plain     bool     // they are those of this build
-	slow      slowRing
+	worker     [numWorkerCounters]place
+	pool       [numPoolCounters]place
+	server     [numServerCounters]place
+	epoch      place
+	liveness   place
+	turns      place
+	heard      place
+	moved      place
+	blamed     place
+	ejection   place
+	probedAt   place
+	startedAt  place
+	slowLimit  place
+	found      [foundWords]place
+	leases     [MaxReplicas]place
+	replicas   [MaxReplicas]place
+	buckets    []bucket // of latencies, the least first
+	plain      bool     // they are those of this build
+	slow       slowRing
+	keys       [2]place // sketches by requests, by bytes
+	keysHalved place
 }
 
 // WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
@@ -168,6 +170,7 @@ func (s *Shared) locate() {
 	}
 	s.locateReplicas()
 	s.locateSlow()
+	s.locateKeys()
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.

@@ -77,6 +77,7 @@ type Spec struct {
 	Orphans         Orphans
 	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
 	Coalesce        time.Duration // longest sleep of a busy loop after it has written; 0 = never
+	KeySamples      int           `json:",omitempty"` // keys that are looked at in a second, about, to find those asked for most; 0 = none
 	Clients         int           // that are expected to move here; room is made for them
 	Takeover        bool          // do not accept before Serve: another generation still does
 	Zone            string        `json:",omitempty"` // where this process is, as replicas are somewhere; empty: it does not matter
