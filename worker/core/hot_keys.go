@@ -20,11 +20,12 @@ const (
 // sampling chooses which keys are looked at. Loop only.
 type sampling struct {
 	l        *loop
-	left     int    // keys until the next
-	interval uint64 // for how many keys one stands
-	last     int64  // ns: when one was last looked at
-	pause    int64  // ns: between two, about; 0: none are looked at
-	at       uint8  // of sampled, the one for the request at hand; 0: none
+	left     int   // keys until the next
+	gap      int   // from the last to the next: for so many it stands
+	interval int   // how many that is on average
+	last     int64 // ns: when one was last looked at
+	pause    int64 // ns: between two, about; 0: none are looked at
+	at       uint8 // of sampled, the one for the request at hand; 0: none
 	random   *rand.Rand
 
 	sampled [mostSampled]sampledKey // that requests which wait for their replies have asked for; the first is none
@@ -43,7 +44,7 @@ type halving struct {
 }
 
 func newSampling(l *loop) sampling {
-	s := sampling{l: l, interval: 1, left: never, random: rand.New(rand.NewPCG(uint64(l.now), uint64(l.spec.Slot)))}
+	s := sampling{l: l, interval: 1, left: never, gap: 1, random: rand.New(rand.NewPCG(uint64(l.now), uint64(l.spec.Slot)))}
 	if l.spec.KeySamples <= 0 {
 		return s
 	}
@@ -88,16 +89,17 @@ func (s *sampling) look(p *pool, key []byte) {
 		s.left = never
 		return
 	}
+	weight := uint64(s.gap)
 	s.adapt()
 	p.halve()
 	hash := sketch.Hash(key)
-	p.sketches.hot.Add(key, hash, s.interval, 0)
-	p.sketches.big.Add(key, hash, s.interval*uint64(len(key)), 0)
+	p.sketches.hot.Add(key, hash, weight, 0)
+	p.sketches.big.Add(key, hash, weight*uint64(len(key)), 0)
 	s.forgo()
 	if last := len(s.free) - 1; last >= 0 {
 		s.at = s.free[last]
 		s.free = s.free[:last]
-		s.sampled[s.at] = sampledKey{hash, s.interval}
+		s.sampled[s.at] = sampledKey{hash, weight}
 	}
 }
 
@@ -111,9 +113,18 @@ func (s *sampling) adapt() {
 		s.interval = max(s.interval/2, 1)
 	}
 	s.last = now
-	s.left = 1
+	s.gap = 1
 	if s.interval > 1 {
-		s.left += s.random.IntN(int(2*s.interval - 1))
+		s.gap += s.random.IntN(2*s.interval - 1)
+	}
+	s.left = s.gap
+}
+
+// hurry is called in each turn: where keys have become rare, the next one is looked at.
+func (s *sampling) hurry() {
+	if s.l.now-s.last > 2*s.pause && s.left > 1 && s.pause > 0 {
+		s.gap -= s.left - 1
+		s.left = 1
 	}
 }
 

@@ -129,6 +129,7 @@ func (l *loop) turn(events []poll.Event) {
 	*l.counters[link.MemoryHeld] = uint64(max(l.memory.Held(), 0))
 	l.io.Spent, l.io.Sent = 0, 0
 	l.observe()
+	l.sampling.hurry()
 	l.agenda.startTurn()
 	l.handle(events)
 	l.runQueued()
