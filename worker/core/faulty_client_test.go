@@ -65,7 +65,7 @@ const (
 func (w *faultyWorld) addClient() {
 	p := w.pools[w.random.IntN(len(w.pools))]
 	w.numbers++
-	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2), plain: w.one(3), session: newFaultySession(p)}
+	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2), plain: w.one(3) || p.cluster != nil, session: newFaultySession(p)}
 	w.happens("c%d connects", c.number)
 	c.peer = &peer{name: fmt.Sprint("c", c.number), deaf: true} // the world receives for it
 	var err error
@@ -168,7 +168,11 @@ func (c *faultyClient) key(w *faultyWorld, large bool) string {
 		size = w.random.IntN(largeValue)
 	}
 	marks := c.session.marks()
-	key := fmt.Sprintf("c%d:%d:%x.%s:%d", c.number, c.seq, w.random.Uint32(), marks, size)
+	slot := ""
+	if c.pool.cluster != nil {
+		slot = w.keyInSlot()
+	}
+	key := fmt.Sprintf("c%d:%d:%x%s.%s:%d", c.number, c.seq, w.random.Uint32(), slot, marks, size)
 	if strings.HasSuffix(marks, "1") {
 		c.session.reads[key], c.session.reads["t"+key] = c.session.era, c.session.era
 	}
@@ -195,7 +199,7 @@ func (c *faultyClient) ask(w *faultyWorld) {
 	key := c.key(w, large)
 	name := "get"
 	var more []string
-	if c.pool.protocol == link.Redis && w.one(10) {
+	if c.pool.protocol == link.Redis && c.pool.cluster == nil && w.one(10) {
 		c.askTransaction(w, large)
 		return
 	}
@@ -277,7 +281,7 @@ func (c *faultyClient) put(w *faultyWorld, large bool, name string, keys ...stri
 			r.servers = append(r.servers, s)
 		}
 	}
-	if strings.Contains(r.asks, "BRPOP") { // if another is back, keys live there again
+	if strings.Contains(r.asks, "BRPOP") || c.pool.cluster != nil { // if another is back, keys live there again; slots move
 		r.servers = c.pool.servers
 	}
 	c.waits = append(c.waits, r)
@@ -298,7 +302,11 @@ func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *w
 			}
 		}
 	case "odd":
-		switch w.random.IntN(6) {
+		kinds := 6
+		if c.pool.cluster != nil {
+			kinds-- // one that waits is unblocked when its slot moves
+		}
+		switch w.random.IntN(kinds) {
 		case 0:
 			words = []string{"PING"}
 		case 1:
@@ -529,7 +537,7 @@ func isKnown(reply []byte) bool {
 		"No buffer space available", "Cannot allocate memory", "LOADING", "out of memory storing object",
 		errGarbage.Error(), errUnsolicited.Error(), errGreeting.Error(), errMemory.Error(), errNoMemory.Error(), errReplyMemory.Error(),
 		foreignCause(errOpenTransaction), "Connection timed out", "No such file or directory", "EXECABORT", "CROSSSHARD", "UNBLOCKED the key has moved",
-		errServerDown.Error(),
+		errServerDown.Error(), "Server has moved", "Slot moves", "CLUSTERDOWN",
 	} {
 		if bytes.Contains(reply, []byte(known)) {
 			return true

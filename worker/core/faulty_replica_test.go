@@ -7,6 +7,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func isForReplica(name string) bool {
 func (s *faultyServer) connsOf(l *loop) (conns []*conn) {
 	server := l.pools[s.pool.index].servers[s.index]
 	if s.primary == nil {
-		return connsOf(server)
+		return slices.DeleteFunc(connsOf(server), func(c *conn) bool { return c == nil }) // nobody probes nodes of a cluster
 	}
 	for _, r := range server.replicas {
 		if r.endpoint.address == s.path {

@@ -32,7 +32,8 @@ type faultyPool struct {
 	db        int
 	databases int // 0: no others
 	servers   []*faultyServer
-	keys      *shard.Map // with all servers live
+	keys      *shard.Map     // with all servers live
+	cluster   *faultyCluster // nil: it is none
 }
 
 // faultyServer is a server that may do anything while it is a victim.
@@ -132,7 +133,12 @@ func (s *faultyServer) address(w *faultyWorld) string {
 }
 
 // owner returns the server of a key.
-func (p *faultyPool) owner(key string) *faultyServer { return p.servers[p.keys.Server([]byte(key))] }
+func (p *faultyPool) owner(key string) *faultyServer {
+	if p.cluster != nil {
+		return p.servers[p.cluster.ranges[rangeOf(key)].owner]
+	}
+	return p.servers[p.keys.Server([]byte(key))]
+}
 
 // valueOf returns the value of a key, which says how long it is.
 func valueOf(key string) string {
@@ -228,7 +234,7 @@ func (p *faultyPool) parse(w *faultyWorld, b []byte) (words []string, n int) {
 
 // check that nothing comes to a replica but reads, that no request comes twice, those of one client in their order, and nothing of anybody else's within a transaction.
 func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
-	if words[0] == "WATCH" || t.misled {
+	if words[0] == "WATCH" || t.misled || s.pool.cluster != nil { // see executes
 		return
 	}
 	if s.primary != nil && !isForReplica(words[0]) {

@@ -30,6 +30,7 @@ type faultyTalk struct {
 	sour     int            // so many of the next replies are errors
 	block    [][]byte       // replies to what has come since MULTI; nil: not in a transaction
 	dirty    bool           // one of them was an error
+	asking   bool           // the next request may be for a slot that is on its way here
 	misled   bool           // it has refused something that the requests behind it take to be so: nobody may get the replies to them
 	spoiled  bool           // it has sent what is no reply
 
@@ -84,6 +85,9 @@ func (s *faultyServer) take(w *faultyWorld, c *peer) *faultyTalk {
 
 // answer returns the reply to a request; nil: it comes later.
 func (s *faultyServer) answer(w *faultyWorld, t *faultyTalk, words []string) (text []byte) {
+	if s.pool.cluster != nil {
+		return s.answerInCluster(w, t, words)
+	}
 	if t.misled {
 		return []byte("$6\r\nmisled\r\n")
 	}

@@ -1,7 +1,7 @@
 //go:build fault
 
-// Worlds in which things break, by dice: servers that are slow, silent, talk garbage, break off or reset; clients that do
-// the same; and a system that is short of descriptors, buffers, memory and names. Whatever happens, each client hears to
+// Worlds in which things break, by dice: servers and replicas that are slow, silent, talk garbage, break off or reset; clusters whose slots
+// move; clients that do the same; and a system that is short of descriptors, buffers, memory and names. Whatever happens, each client hears to
 // each request the right reply or one error that has a cause, in order; a server that does nothing wrong is not ejected
 // and a client that does nothing wrong is not closed; and when it is over, nothing is held.
 //
@@ -177,6 +177,9 @@ func (w *faultyWorld) build() {
 	for i, protocol := range []link.Protocol{link.Redis, link.Memcache} {
 		w.addPool(i, protocol)
 	}
+	if w.waits.IntN(3) == 0 {
+		w.addCluster(len(w.pools))
+	}
 	if w.pace == 0 {
 		w.pace = 400 * time.Millisecond
 	}
@@ -192,6 +195,7 @@ func (w *faultyWorld) build() {
 		}
 		w.noticeNames(l)
 	}
+	w.completeMap()
 	w.answerNames(true)
 	w.turn()
 	for range 2 + w.random.IntN(4) {
@@ -298,6 +302,7 @@ func (w *faultyWorld) pass(d time.Duration) {
 	}
 	w.unrested += d
 	w.judge()
+	w.rebuild()
 	w.advance(d)
 }
 
@@ -333,6 +338,7 @@ func (w *faultyWorld) rest() {
 func (w *faultyWorld) calms() {
 	w.happens("--- calm")
 	w.storm = false
+	w.completeMap()
 	w.unstick()
 	w.shortage.limited = false
 	w.limitMemory()
@@ -405,6 +411,9 @@ func (w *faultyWorld) unsettled() string {
 			}
 		}
 		for _, p := range l.pools {
+			if cl := p.cluster; cl != nil && (cl.held > 0 || cl.bytes > 0) {
+				return fmt.Sprintf("%d requests wait for slots %v, with %d bytes", cl.held, cl.waiting, cl.bytes)
+			}
 			for _, s := range p.servers {
 				if left := unsettledServer(s); left != "" {
 					return left
@@ -425,6 +434,9 @@ func (l *loop) heldByIdleConns() (bytes int64) {
 
 func unsettledServer(s *server) string {
 	for _, c := range connsOf(s) {
+		if c == nil { // nobody probes nodes of a cluster
+			continue
+		}
 		if c.head != nil || c.frees() > 0 || c.state != connClosed && c.state != connReady {
 			return fmt.Sprintf("a connection to %q is %v, owes %d replies and holds %d bytes", s.spec.Name, c.state, c.owed, c.frees())
 		}
@@ -442,7 +454,7 @@ func (w *faultyWorld) prove() {
 	for _, c := range w.clients {
 		c.victim = false
 		if c.free(w) {
-			for _, s := range c.pool.servers {
+			for _, s := range c.pool.servers { // each has slots, if it is a node of a cluster
 				c.askOf(w, s)
 			}
 		}
