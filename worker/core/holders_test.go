@@ -69,13 +69,6 @@ func (r *rig) crowd(n int, b []byte, deaf bool) {
 	r.turn()
 }
 
-// answer has each connection of a server send b.
-func (s *fakeServer) answer(b []byte) {
-	for _, c := range s.conns {
-		c.send(b)
-	}
-}
-
 // a lives on s2 and d on s1, see testdata/muted_held.txt.
 var holdings = []holding{
 	{"requests to a server that does not answer", link.Redis, func(r *rig) {

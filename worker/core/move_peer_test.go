@@ -82,6 +82,13 @@ type fakeServer struct {
 	deaf     bool // the conns to come do not receive
 }
 
+// answer has each connection of a server send b.
+func (s *fakeServer) answer(b []byte) {
+	for _, c := range s.conns {
+		c.send(b)
+	}
+}
+
 func (r *rig) addServer(name string) *fakeServer {
 	s := &fakeServer{name: name, path: filepath.Join(r.dir, name), listener: -1}
 	r.servers = append(r.servers, s)
