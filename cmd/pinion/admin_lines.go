@@ -43,13 +43,13 @@ func (m *adminSocket) lines(ctx context.Context, method, path string, parameters
 	}
 }
 
-// eachLine calls take with each line but the last one, which is end.
+// eachLine calls take with each line but the last one, which is end; without end it is a line as others are.
 func eachLine(body io.Reader, end *survey.End, take func(line []byte) error) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxAnswerBytes)
 	for lines.Scan() {
 		line := lines.Bytes()
-		if bytes.HasPrefix(line, []byte(`{"end":`)) {
+		if end != nil && bytes.HasPrefix(line, []byte(`{"end":`)) {
 			return json.Unmarshal(line, end)
 		}
 		if err := take(line); err != nil {

@@ -100,6 +100,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			slowlogCommand(),
 			hotkeysCommand(),
 			bigkeysCommand(),
+			monitorCommand(),
 			reloadCommand(),
 			upgradeCommand(),
 			failoverCommand(),

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxSurveys = 8               // at a time; more are refused
-	patience   = 3 * time.Second // with workers: none takes longer than some turns
+	maxSurveys  = 8               // at a time; more are refused
+	maxMonitors = 4               // likewise, of those that look on
+	patience    = 3 * time.Second // with workers: none takes longer than some turns
 )
 
 // Desk asks the loop, unless done is closed, which means that the loop answers no more.
@@ -23,25 +24,27 @@ type Desk struct {
 	rounds chan<- *Round
 	done   <-chan struct{}
 	room   chan struct{} // an element for each survey under way
+	looks  chan struct{} // likewise for those that look on
 }
 
 // NewDesk returns one.
 func NewDesk(rounds chan<- *Round, done <-chan struct{}) *Desk {
-	return &Desk{rounds, done, make(chan struct{}, maxSurveys)}
+	return &Desk{rounds, done, make(chan struct{}, maxSurveys), make(chan struct{}, maxMonitors)}
 }
 
-// enter takes part of the room, or refuses the request; leave gives it back.
-func (d *Desk) enter(w http.ResponseWriter) bool {
+// enter takes a place in a room, or refuses the request.
+func enter(room chan struct{}, w http.ResponseWriter) bool {
 	select {
-	case d.room <- struct{}{}:
+	case room <- struct{}{}:
 		return true
 	default:
-		admin.Refuse(w, admin.FailureBusy, fmt.Sprintf("%d such requests are being answered already; ask again later", maxSurveys))
+		admin.Refuse(w, admin.FailureBusy, fmt.Sprintf("%d such requests are being answered already; ask again later", cap(room)))
 		return false
 	}
 }
 
-func (d *Desk) leave() { <-d.room }
+// leave gives a place back.
+func leave(room chan struct{}) { <-room }
 
 // refused is an answer of the loop that says no.
 type refused struct {

@@ -20,6 +20,7 @@ import (
 // Handle answers what needs workers.
 func (d *Desk) Handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET /clients", func(w http.ResponseWriter, r *http.Request) { d.clients(w, r, false) })
+	mux.HandleFunc("GET /monitor", d.monitor)
 	mux.HandleFunc("POST /clients/kill", func(w http.ResponseWriter, r *http.Request) { d.clients(w, r, true) })
 }
 
@@ -48,10 +49,10 @@ func (d *Desk) clients(w http.ResponseWriter, r *http.Request, kill bool) {
 
 // lines answers with the lines of all workers, as they come.
 func (d *Desk) lines(w http.ResponseWriter, r *http.Request, q link.QuestionBody) {
-	if !d.enter(w) {
+	if !enter(d.room, w) {
 		return
 	}
-	defer d.leave()
+	defer leave(d.room)
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	begun := false

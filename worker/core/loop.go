@@ -58,6 +58,7 @@ type loop struct {
 	agenda    agenda
 	requests  requestPool
 	questions questions
+	observed  []*observation // by those who look at requests; most of the time none
 
 	redisRoute    redisRoute
 	memcacheRoute memcacheRoute

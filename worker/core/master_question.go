@@ -20,6 +20,7 @@ type page struct {
 // tellers make pages, in this turn or in several, and call done once with each. By link.QuestionBody.What.
 var tellers = map[string]func(l *loop, q *link.QuestionBody, done func(page)){
 	link.AskClients: (*loop).tellClients,
+	link.AskMonitor: (*loop).tellObserved,
 }
 
 // tellMaster answers a question of the master.

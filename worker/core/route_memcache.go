@@ -149,6 +149,9 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.Span) {
 	p := c.pool
 	p.countFamily(familyOfMemcache(r.Cmd))
+	if len(p.l.observed) > 0 {
+		c.observeMemcache(r, b, keys)
+	}
 	switch r.Cmd.Route {
 	case memcache.Forward:
 		c.forwardKey(b, r, keys[0])

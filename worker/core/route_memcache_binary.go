@@ -126,6 +126,9 @@ func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 		return
 	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):
 		c.pool.countFamily(link.Stores)
+		if len(l.observed) > 0 {
+			c.observe("set", r.Key, len(r.Value))
+		}
 		return
 	}
 	text, failure := r.AppendText(rt.text[:0])

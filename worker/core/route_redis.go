@@ -210,6 +210,9 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	}
 	c.last = cmd.ID + 1
 	c.pool.countCommand(cmd)
+	if len(c.pool.l.observed) > 0 {
+		c.observeRedis(cmd, b, args)
+	}
 	c.routeRedis(cmd, b, args, count)
 }
 

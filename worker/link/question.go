@@ -25,6 +25,7 @@ const MaxPageBytes = 128 << 10
 // What the master asks, by QuestionBody.What. A worker that does not know one says so.
 const (
 	AskClients = "clients" // QuestionBody.Argument: ClientsQuestion; the text: a line of JSON for each, see ClientState
+	AskMonitor = "monitor" // QuestionBody.Argument: MonitorQuestion; the text: likewise of requests since the last question, see ObservedRequest
 )
 
 // QuestionBody comes with Question, in both directions.

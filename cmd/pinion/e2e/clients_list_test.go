@@ -61,3 +61,42 @@ func TestE2EClientsListedAndKilled(t *testing.T) {
 	}
 	clients[8].WantDo("+PONG\r\n", "PING")
 }
+
+// Who monitors sees requests of clients of all workers, and more of them after a reload.
+func TestE2EMonitorCommand(t *testing.T) {
+	t.Parallel()
+	control, listen := filepath.Join(rig.ShortDir(t), "ctl.sock"), rig.FreeAddress(t)
+	config := rig.Yaml(rig.Pool{Name: "pool", Listen: listen, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{rig.RedisServer(t)})})
+	p := rig.Pinion(t, config, "tcp", listen, "--control", control)
+	p.Read = rig.ReadRESP
+	c := p.Dial()
+	see := func() {
+		t.Helper()
+		monitor := exec.Command(p.Cmd.Path, "monitor", "--prefix", "seen:", "--count", "3", "--control", control)
+		var out strings.Builder
+		monitor.Stdout, monitor.Stderr = &out, &out
+		if err := monitor.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- monitor.Wait() }()
+		rig.Eventually(t, "three requests to be seen", func() error {
+			c.WantDo("+OK\r\n", "SET", "seen:1", "value")
+			c.WantDo("$-1\r\n", "GET", "unseen:1")
+			select {
+			case err := <-ended:
+				if err != nil || strings.Count(out.String(), "set \"seen:1\"") != 3 || strings.Contains(out.String(), "unseen") {
+					t.Errorf("%v:\n%s", err, out.String())
+				}
+				return nil
+			default:
+				return fmt.Errorf("it still looks on")
+			}
+		})
+	}
+	see()
+	if out, err := exec.Command(p.Cmd.Path, "reload", "--control", control).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	see()
+}
