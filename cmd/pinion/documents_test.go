@@ -28,6 +28,7 @@ var generated = []struct {
 	document, section string
 	text              func() string
 }{
+	{"README.md", "top", topScreen},
 	{"README.md", "options", func() string { return optionTable(isEveryday) }},
 	{"packaging/doc/CONFIGURATION.md", "nutcracker-format", func() string { return fenced("yaml", exampleNutcracker) }},
 	{"packaging/doc/CONFIGURATION.md", "short-format", func() string { return fenced("conf", exampleShort) }},
@@ -82,6 +83,17 @@ func replaceSection(text []byte, name, body string) ([]byte, error) {
 	}
 	line := begin + bytes.IndexByte(text[begin:], '\n') + 1
 	return bytes.Join([][]byte{text[:line], []byte(body), text[end:]}, nil), nil
+}
+
+// topScreen is a screen of pinion top, as its tests have it.
+func topScreen() string {
+	text, err := os.ReadFile("top/testdata/readme.txt")
+	if err != nil {
+		panic(err)
+	}
+	screens := strings.Split(string(text), "\n> ")
+	_, screen, _ := strings.Cut(screens[len(screens)-1], "\n")
+	return fenced("", "$ pinion top\n"+strings.TrimRight(strings.NewReplacer("<b>", "", "<r>", "", "<red>", "", "</>", "").Replace(screen), " \n"))
 }
 
 func fenced(language, text string) string { return "```" + language + "\n" + text + "\n```\n" }

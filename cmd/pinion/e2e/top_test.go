@@ -173,3 +173,24 @@ func TestE2ETop(t *testing.T) {
 		t.Errorf("%v: %+v", err, table)
 	}
 }
+
+// redis-cli --stat reads INFO time and again: it shows all servers of a pool as one.
+func TestE2ERedisCLIStat(t *testing.T) {
+	t.Parallel()
+	p := rig.RedisPool(t, rig.ThreeRedis(t))
+	p.Read = rig.ReadRESP
+	c := p.Dial()
+	for i := range 7 {
+		c.WantDo("+OK\r\n", "SET", fmt.Sprint("key", i), "value")
+	}
+	term, slave := openTerminal(t)
+	stat := exec.Command(rig.Program(t, "redis-cli"), "-p", p.Port(), "-i", "0.1", "--stat")
+	stat.Stdin, stat.Stdout, stat.Stderr = slave, slave, slave
+	if err := stat.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	term.want("clients blocked requests", "\n7          ", " (+")
+	stat.Process.Kill()
+	stat.Wait()
+}

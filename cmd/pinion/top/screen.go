@@ -69,7 +69,7 @@ func (m *model) figures() string {
 	if m.earlier == nil {
 		return "measuring ..."
 	}
-	return fmt.Sprintf("%s req/s  %s err/s  %s clients  %s queued  p99 %s  in %s/s  out %s/s",
+	return fmt.Sprintf("%s req/s  %s err/s  %s clients  %s queued  p99 %s  in %s  out %s",
 		num(s.rate(commands, nil)).format(perSecond), num(s.errors(nil)).format(perSecond), num(s.now.Metrics.sum(clientsNow, nil)).format(number),
 		num(s.queued(nil)).format(number), num(s.quantile(0.99, replyTime, nil)).format(seconds),
 		num(s.rate("pinion_server_request_bytes_total", nil)).format(bytes), num(s.rate("pinion_server_response_bytes_total", nil)).format(bytes))

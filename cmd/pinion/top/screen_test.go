@@ -144,6 +144,7 @@ func checkSize(t *testing.T, m *model, step string) {
 func TestScreens(t *testing.T) {
 	for name, script := range map[string]string{
 		"tables":  "size=80x14 look look 2 3 4 5 size=120x14 tab size=80x14 q",
+		"readme":  "size=80x8 look look enter",
 		"drill":   "size=80x12 look look enter down enter esc esc 4 enter esc esc",
 		"sort":    "size=80x12 look look 2 right right right right r left space look space look",
 		"filter":  "size=80x12 look look 5 / type=web backspace type=b down enter end esc / type=nothing esc up pgdown home",
