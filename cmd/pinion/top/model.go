@@ -48,6 +48,17 @@ func (m *model) table() *table { return &tables[m.look.table] }
 // needsClients tells whether clients have to be asked for.
 func (m *model) needsClients() bool { return m.table().name == "clients" }
 
+// clientsEvery is how often clients are asked for at most: workers spend some µs on each.
+const clientsEvery = 2 * time.Second
+
+// every is how long it is from one look to the next.
+func (m *model) every() time.Duration {
+	if m.needsClients() {
+		return max(m.interval, clientsEvery)
+	}
+	return m.interval
+}
+
 // take takes a sample, or why there is none.
 func (m *model) take(s *Sample, err error) {
 	m.failure = ""

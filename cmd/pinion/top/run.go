@@ -59,7 +59,7 @@ func follow(ctx context.Context, m *model, source Source, o Options, out io.Writ
 			}
 		}
 		select {
-		case <-time.After(m.interval):
+		case <-time.After(m.every()):
 		case <-ctx.Done():
 			return nil
 		}
@@ -115,7 +115,7 @@ func (p *page) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if p.needsClients() && p.latest != nil && p.latest.Clients == nil && msg.err == nil && !p.paused {
 			return p, p.ask() // the table was changed meanwhile
 		}
-		return p, tea.Tick(p.interval, func(time.Time) tea.Msg { return due{turn} })
+		return p, tea.Tick(p.every(), func(time.Time) tea.Msg { return due{turn} })
 	case due:
 		if msg.turn == p.asked {
 			return p, p.ask()

@@ -222,6 +222,6 @@ func (m *model) foot() string {
 	if last := min(l.first+m.rowsShown(), rows); rows > m.rowsShown() {
 		text += fmt.Sprintf("%d-%d of %d  ", l.first+1, last, rows)
 	}
-	every := math.Round(m.interval.Seconds()*10) / 10
+	every := math.Round(m.every().Seconds()*10) / 10
 	return text + fmt.Sprintf("by %s, %s first  every %gs  ? help  q quit", m.table().columns[l.column].title, order, every)
 }
