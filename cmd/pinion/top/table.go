@@ -118,7 +118,7 @@ func pools(s span, of where) (rows []row) {
 		for _, server := range p.Servers {
 			live += btoi(server.State == "live")
 		}
-		rows = append(rows, row{into: w, bad: live < len(p.Servers), cells: []value{
+		rows = append(rows, row{into: w, bad: live < len(p.Servers) || s.failures(w) > 0, cells: []value{
 			text(p.Name), num(s.now.Metrics.sum(clientsNow, w)), num(s.rate(commands, w)), num(s.errors(w)),
 			num(s.rate("pinion_server_request_bytes_total", w)), num(s.rate("pinion_server_response_bytes_total", w)), num(s.queued(w)),
 			num(s.quantile(0.5, replyTime, w)), num(s.quantile(0.99, replyTime, w)), text(fmt.Sprintf("%d/%d", live, len(p.Servers))),
@@ -140,6 +140,11 @@ func (s span) queued(w where) float64 {
 	return s.now.Metrics.sum("pinion_server_in_queue_requests", w) + s.now.Metrics.sum("pinion_server_out_queue_requests", w)
 }
 
+// failures are connections to servers and replies of them that have failed, in a second.
+func (s span) failures(w where) float64 {
+	return s.rate("pinion_server_errors_total", w) + s.rate("pinion_server_timeouts_total", w) + s.rate("pinion_server_eof_total", w)
+}
+
 // servers are those of the pools.
 func servers(s span, of where) (rows []row) {
 	for i := range s.now.Status.Pools {
@@ -151,8 +156,8 @@ func servers(s span, of where) (rows []row) {
 		for k := range p.Servers {
 			server := &p.Servers[k]
 			w := where{"pool": p.Name, "server": server.Name}
-			failed := s.rate("pinion_server_errors_total", w) + s.rate("pinion_server_timeouts_total", w) + s.rate("pinion_server_eof_total", w)
-			rows = append(rows, row{into: where{"pool": p.Name}, bad: server.State != "live", cells: []value{
+			failed := s.failures(w)
+			rows = append(rows, row{into: where{"pool": p.Name}, bad: server.State != "live" || failed > 0, cells: []value{
 				text(server.Name), text(p.Name), text(server.State), num(s.rate(requests, w)), num(part(s.rate(requests, w), whole)), num(failed),
 				num(s.queued(w)), num(float64(server.Connections)), num(s.quantile(0.5, replyTime, w)), num(s.quantile(0.99, replyTime, w)),
 			}})
