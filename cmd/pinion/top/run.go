@@ -77,7 +77,7 @@ type page struct {
 	*model
 	source Source
 	asking bool // for the next sample
-	asked  int  // tables for which something was asked
+	asked  int  // how many samples were asked for, so that only the clock of the last one counts
 }
 
 // answered is what came of asking.
