@@ -141,6 +141,7 @@ func run(o Options, w *world, events <-chan event) error {
 	defer unwatch()
 
 	m := newMaster(o, w, sink)
+	m.log.Priorities = sink.Journal(os.Getenv("JOURNAL_STREAM"))
 	m.start()
 	m.loop(signals, events)
 	err = m.finish()

@@ -33,7 +33,8 @@ type Output interface {
 
 // Logger makes lines. It has one caller at a time.
 type Logger struct {
-	Verbosity int // 0 to 11, see ClampVerbosity
+	Verbosity  int  // 0 to 11, see ClampVerbosity
+	Priorities bool // lines begin with them, for the journal
 
 	now  func() time.Time
 	out  Output
@@ -51,33 +52,36 @@ func (l *Logger) Reopen(tell func(error)) { l.out.Reopen(tell) }
 // Printf logs a line of the master itself.
 func (l *Logger) Printf(lv Level, format string, args ...any) {
 	if int(lv) <= l.Verbosity {
-		l.line("master", fmt.Sprintf(format, args...))
+		l.line(lv, "master", fmt.Sprintf(format, args...))
 	}
 }
 
 // Forward logs a line of a worker.
 func (l *Logger) Forward(lv Level, slot int, text string) {
 	if int(lv) <= l.Verbosity {
-		l.line("worker/"+strconv.Itoa(slot), text)
+		l.line(lv, "worker/"+strconv.Itoa(slot), text)
 	}
 }
 
-func (l *Logger) line(component, text string) {
+func (l *Logger) line(lv Level, component, text string) {
 	if l.lost > 0 {
-		if !l.out.Offer(l.format("master", fmt.Sprintf("%d log lines lost: the log took no more", l.lost))) {
+		if !l.out.Offer(l.format(Error, "master", fmt.Sprintf("%d log lines lost: the log took no more", l.lost))) {
 			l.lost++
 			return
 		}
 		l.lost = 0
 	}
-	if !l.out.Offer(l.format(component, text)) {
+	if !l.out.Offer(l.format(lv, component, text)) {
 		l.lost++
 	}
 }
 
 // format makes exactly one line of any text: a client must not be able to forge log lines by its keys.
-func (l *Logger) format(component, text string) []byte {
-	b := l.now().AppendFormat(nil, "[2006-01-02 15:04:05.000] ")
+func (l *Logger) format(lv Level, component, text string) (b []byte) {
+	if l.Priorities {
+		b = appendPriority(b, lv)
+	}
+	b = l.now().AppendFormat(b, "[2006-01-02 15:04:05.000] ")
 	b = append(b, component...)
 	b = append(b, ' ')
 	for i := range len(text) {
