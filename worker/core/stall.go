@@ -5,8 +5,13 @@ package core
 
 import "time"
 
-// stallTolerance is how late the loop may run a timer before that counts as a stall.
-const stallTolerance = 10 * time.Millisecond
+const (
+	// stallTolerance is how late the loop may run a timer before that counts as a stall.
+	stallTolerance = 10 * time.Millisecond
+
+	// heldTolerance is how long a stall is, in ns, that no busy machine explains.
+	heldTolerance = int64(time.Second)
+)
 
 // extendDeadlines moves the deadlines of what servers owe by as long as the loop has stood still: replies may wait in the
 // kernel, and requests that were being processed have not reached their servers. Up to stallTolerance still counts, so that a
@@ -55,7 +60,8 @@ func (l *loop) stalledFor(now int64) (lost, most int64) {
 	return min(most, max(l.rested-l.now, 2*late)), most
 }
 
-// extendDeadlines gives the server so many ns more for all that it owes.
+// extendDeadlines gives the server so many ns more for all that it owes. What is held until the server is back has a clock of its own, that
+// of its client: it gets more only where the worker was stopped, and could not find out whether the server is back.
 func (c *conn) extendDeadlines(lost int64) {
 	c.heard += lost
 	if c.gauge.since != 0 {
@@ -63,18 +69,21 @@ func (c *conn) extendDeadlines(lost int64) {
 	}
 	for r := c.head; r != nil; r = r.behind {
 		r.sent += lost
-		if r.deadline != 0 {
+		if r.deadline != 0 && (r.state&isHeld == 0 || lost >= heldTolerance) {
 			r.deadline += lost
 		}
 	}
-	if c.deadlines.Armed() {
+	switch {
+	case c.hold != nil && c.state != connReady:
+		c.armHold()
+	case c.deadlines.Armed():
 		c.endpoint.pool.l.timers.Set(&c.deadlines, c.deadlines.Due()+lost)
 	}
 }
 
 // makeUp is called when an attempt to connect has come a step further. What waits for it could not be sent while the loop stood
 // still, however fast the server is, so it gets all the time that it may have lost. An attempt has few steps: this puts nothing
-// off for ever.
+// off for ever. What is held sees many attempts, and gets no more for any of them.
 func (c *conn) makeUp() {
 	l := c.endpoint.pool.l
 	if l.lostMore == 0 || c.madeUp == l.now {
@@ -82,7 +91,7 @@ func (c *conn) makeUp() {
 	}
 	c.madeUp = l.now
 	for r := c.head; r != nil && r.sent < l.now; r = r.behind {
-		if r.deadline != 0 {
+		if r.deadline != 0 && r.state&isHeld == 0 {
 			r.deadline += l.lostMore
 		}
 	}

@@ -98,3 +98,55 @@ func TestStallGivesWhatItTook(t *testing.T) {
 		}
 	}
 }
+
+// What is held for a server that refuses every attempt waits for failover_wait and no longer, on a machine that is late for every timer, too.
+// Where the worker itself was stopped, the server gets another attempt.
+func TestStallsDoNotPutOffWhatIsHeld(t *testing.T) {
+	const wait = 2 * time.Second
+	for _, test := range []struct {
+		name    string
+		late    time.Duration // for each timer
+		stopped time.Duration // once, from when the request is held
+		most    time.Duration // that the client waits for
+	}{
+		{"idle", 100 * time.Microsecond, 0, wait},
+		{"busy", stallTolerance + 5*time.Millisecond, 0, wait},
+		{"stopped", 0, time.Hour, wait + time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			r.redisPool("s1").FailoverWait = wait
+			r.start()
+			l := r.workers[0]
+			r.servers[0].refuse()
+			c := r.connect("a", 0, 0)
+			c.send(redisRequestOf("SET", "k", "v"))
+			r.turn()
+			began := r.now
+			sleep := func(by time.Duration) {
+				r.stopped = true
+				r.advance(by)
+				r.stopped = false
+				r.turn()
+			}
+			if test.stopped > 0 {
+				sleep(test.stopped)
+				if got := string(c.take()); got != "" {
+					t.Fatalf("already got %q", got)
+				}
+			}
+			got := ""
+			for got == "" && time.Duration(r.now-began) <= 2*test.most {
+				due, ok := l.timers.Next()
+				if !ok {
+					t.Fatal("nothing is due, and the client waits")
+				}
+				sleep(time.Duration(due-r.now) + test.late)
+				got = string(c.take())
+			}
+			if took := time.Duration(r.now - began); got != "-ERR Connection refused; not executed\r\n" || took < wait || took > test.most+2*test.late+stallTolerance {
+				t.Errorf("after %v got %q", took, got)
+			}
+		})
+	}
+}
