@@ -18,10 +18,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// relapseAfter is for how many pauses between probes, and a minute, it is not forgotten that a server was ejected: one that is slow again by then is
-// left alone for longer.
-const relapseAfter = 4
-
 // ejectSlow ejects servers of the generation that serves which are much slower than others, at most one of each pool.
 func (m *master) ejectSlow() {
 	g := m.generations.serving
@@ -63,9 +59,7 @@ func (m *master) ejectServer(g *generation, pool int, v outlier.Verdict) {
 	name, word, about := p.Servers[v.Server].Name, g.counters.Liveness(pool, v.Server), g.counters.Ejection(pool, v.Server)
 	mono, wall := sock.Monotonic(), m.world.now()
 
-	before := link.Ejection(atomic.LoadUint64(about))
-	recent := relapseAfter*p.LongestRetryPause(before.Probes()) + time.Minute
-	after := before.Again(link.TroubleSlow, wall.UnixMilli(), recent)
+	after := p.EjectedAgain(link.Ejection(atomic.LoadUint64(about)), link.TroubleSlow, wall.UnixMilli())
 	pause := p.RetryPause(name, after.Probes(), mono)
 	old := atomic.LoadUint64(word)
 	next, live := shard.Liveness(old).Eject(mono/int64(time.Millisecond), pause.Milliseconds())

@@ -138,8 +138,8 @@ var keys = [...]Key{
 			"that not all Pinions ask at once; 0 = it stays the same"},
 	{Name: "probe_interval", Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ProbeInterval }),
-		Doc: "how often live servers are probed, too, at least 100: no answer within `timeout` (or a second without one), and `LOADING`, " +
-			"`MASTERDOWN` or `READONLY` for an answer are failures; one worker asks for all; 0 = only ejected ones are"},
+		Doc: "how often live servers are probed, too, at least 100: no answer within `timeout` (or a second without one), and `LOADING` " +
+			"or `MASTERDOWN` for an answer are failures; one worker asks for all; 0 = only ejected ones are"},
 	{Name: "eject_latency", Default: "0",
 		value: value{set: setEjectLatency, get: number(func(d *draft) *int { return &d.pool.EjectLatency }, 0).get},
 		Doc: "how many times longer than the others a server may take before it is ejected as one that fails, at least 2: by the median of its " +

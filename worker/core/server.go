@@ -79,23 +79,38 @@ func (s *server) failed(err error, since int64) {
 		return
 	}
 	l := s.pool.l
+	word, pause := s.ejectionFor(troubleOf(err))
 	for {
 		old := s.liveness()
-		next, ejected := old.Fail(l.liveMillis(), s.pool.spec.ServerFailureLimit, s.pool.spec.ServerRetryTimeout.Milliseconds())
+		next, ejected := old.Fail(l.liveMillis(), s.pool.spec.ServerFailureLimit, pause.Milliseconds())
 		if !s.swap(old, next) {
 			continue
 		}
 		if ejected {
-			atomic.StoreUint64(s.ejection, uint64(link.NewEjection(troubleOf(err), time.Now().UnixMilli())))
+			atomic.StoreUint64(s.ejection, uint64(word))
 			atomic.StoreUint64(s.slow, 0)
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
 			s.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v%s: %v", s.pool.name, s.spec.Name,
-				s.pool.spec.ServerRetryTimeout, s.pool.consequence(), cause(err)))
+				pause.Round(time.Millisecond), s.pool.consequence(), cause(err)))
 		}
 		return
 	}
+}
+
+// ejectionFor returns the word of the server if it is ejected now, and for how long it is left alone. A replica answers a ping, whatever it
+// says to writes, so one that is readmitted and says so again is left alone for longer, in pools with server_retry_max.
+func (s *server) ejectionFor(why link.Trouble) (link.Ejection, time.Duration) {
+	spec, now := s.pool.spec, time.Now().UnixMilli()
+	if why != link.TroubleReadOnly {
+		return link.NewEjection(why, now), spec.ServerRetryTimeout
+	}
+	word := spec.EjectedAgain(link.Ejection(loadWord(s.ejection)), why, now)
+	if word.Probes() == 0 {
+		return word, spec.ServerRetryTimeout
+	}
+	return word, spec.RetryPause(s.spec.Name, word.Probes(), s.pool.l.now)
 }
 
 // blame tells whether a failure counts. One blip of a server breaks connections of all workers, and evidence from before the

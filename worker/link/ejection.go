@@ -84,6 +84,16 @@ func (e Ejection) Again(why Trouble, since int64, recent time.Duration) Ejection
 	return next | Ejection(min(e.Probes()+1, ejectionMostProbes))<<ejectionProbesShift
 }
 
+// relapseAfter is for how many pauses between probes, and a minute, it is not forgotten that a server was ejected: one that is ejected again by
+// then for what no probe shows is left alone for longer.
+const relapseAfter = 4
+
+// EjectedAgain returns the word of a server that is ejected at since, in ms since the epoch, for a trouble that probes do not show: it is slow, or
+// takes no writes. before is its word so far.
+func (p *Pool) EjectedAgain(before Ejection, why Trouble, since int64) Ejection {
+	return before.Again(why, since, relapseAfter*p.LongestRetryPause(before.Probes())+time.Minute)
+}
+
 // ProbePause is the least time between two probes of a server: with server_retry_timeout: 0 it is asked at once, but not
 // all the time.
 const ProbePause = 100 * time.Millisecond
