@@ -88,6 +88,7 @@ var inCluster = map[string]flaw{
 		hint: "remove auto_eject_hosts"},
 	"on_failure": {message: "the keys of a node live nowhere else, and its replica takes its place",
 		hint: "remove on_failure; failover_wait says for how long requests wait for the replica"},
+	"probe_interval":      {message: "the nodes of a cluster ask each other", hint: "remove probe_interval"},
 	"eject_latency":       {message: "the keys of a node live nowhere else, and its replica takes its place", hint: "remove eject_latency"},
 	"eject_latency_floor": {message: "no node is ejected for its latency", hint: "remove eject_latency_floor"},
 	"slow_start":          {message: "the keys of a node live nowhere else meanwhile", hint: "remove slow_start"},
@@ -117,4 +118,4 @@ func (r *reader) checkCluster(d *draft) {
 }
 
 // isHarmlessInCluster has the keys of inCluster whose default is true of a cluster.
-var isHarmlessInCluster = map[string]bool{"redis_db": true, "databases": true, "auto_eject_hosts": true, "eject_latency": true, "slow_start": true, "eject_latency_floor": true}
+var isHarmlessInCluster = map[string]bool{"redis_db": true, "databases": true, "auto_eject_hosts": true, "probe_interval": true, "eject_latency": true, "slow_start": true, "eject_latency_floor": true}

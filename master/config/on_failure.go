@@ -41,9 +41,11 @@ func (r *reader) checkProbes(d *draft) {
 	p := d.pool
 	at := d.given[key]
 	switch {
-	case p.ProbeInterval == 0 || slices.Contains(d.wrong, key):
+	case p.ProbeInterval == 0 || d.cluster || slices.Contains(d.wrong, key):
 	case p.ProbeInterval < leastProbeInterval:
 		r.report(at, p.Name, flaw{message: fmt.Sprintf("%s is %d", key, p.ProbeInterval.Milliseconds()), hint: "write 100 or more, or 0"})
+	case p.OnFailure == link.OnFailureHold:
+		r.report(at, p.Name, flaw{message: key + " is set, and with on_failure: hold requests wait for a server and ask for it themselves", hint: "remove " + key})
 	case !p.Ejects():
 		r.report(at, p.Name, flaw{message: key + " is set, and no server is ever ejected",
 			hint: fmt.Sprintf("add on_failure: remap or on_failure: fail_fast, or remove %s", key)})

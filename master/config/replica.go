@@ -174,7 +174,7 @@ func (r *reader) checkReadFrom(d *draft) {
 	if d.follows || d.cluster {
 		return
 	}
-	if i := slices.IndexFunc(d.servers, func(s placedServer) bool { return len(s.Replicas) == 0 }); i >= 0 && p.ReadFrom == link.ReadFromReplica {
+	if i := slices.IndexFunc(d.servers, func(s placedServer) bool { return s.details == nil || len(s.details.replicas) == 0 }); i >= 0 && p.ReadFrom == link.ReadFromReplica {
 		r.report(at, p.Name, flaw{message: fmt.Sprintf("read_from is replica, and server %q has none: nobody could read its keys", d.servers[i].Name),
 			hint: "name its replicas, or use prefer_replica"})
 		return

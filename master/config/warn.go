@@ -36,6 +36,8 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 		p := &c.Pools[i]
 		w.placement(p)
 		w.failures(p)
+		w.growth(p)
+		w.zones(p)
 		w.connections(p, workers)
 		w.memory(p, c.Global.MemoryLimit)
 		w.times(p, &c.Global)
@@ -85,13 +87,17 @@ func (w *warner) placement(p *Pool) {
 }
 
 func (w *warner) failures(p *Pool) {
+	by := "auto_eject_hosts"
+	if _, given := p.given["on_failure"]; given {
+		by = "on_failure: remap"
+	}
 	switch single := len(p.Servers) == 1; {
 	case p.Remaps() && single:
 		w.warn(p, p.where("auto_eject_hosts", "on_failure"), "ejecting the only server fails every request until it is back",
-			"leave out auto_eject_hosts, or add servers")
+			"leave out "+by+", or add servers")
 	case p.Remaps() && p.Discovers():
 		w.warn(p, p.where("auto_eject_hosts", "on_failure"), "the keys of a master that fails over move to the others meanwhile, where they are not found",
-			"leave out auto_eject_hosts")
+			"leave out "+by)
 	case p.Ejects() && p.Timeout == 0 && p.ProbeInterval > 0:
 	case p.Ejects() && p.Timeout == 0:
 		w.warn(p, p.where("on_failure", "auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
@@ -99,6 +105,31 @@ func (w *warner) failures(p *Pool) {
 	case p.Timeout == 0 && !single:
 		w.warn(p, p.where("timeout"), "a server that hangs makes its clients wait for ever, as there is no timeout",
 			"add timeout, such as 400")
+	}
+}
+
+// growth finds a longest pause between probes that says nothing.
+func (w *warner) growth(p *Pool) {
+	if _, given := p.given["server_retry_max"]; !given || p.ServerRetryMax == 0 {
+		return
+	}
+	switch {
+	case !p.Ejects():
+		w.warn(p, p.where("server_retry_max"), "server_retry_max says nothing, as no server is ever ejected", "add on_failure: remap or on_failure: fail_fast, or remove it")
+	case p.ServerRetryMax < p.ServerRetryTimeout:
+		w.warn(p, p.where("server_retry_max"), "server_retry_max is less than server_retry_timeout, so pauses do not grow", "raise it, or remove it")
+	}
+}
+
+// zones finds a pool that asks for zones where no server says its own.
+func (w *warner) zones(p *Pool) {
+	if p.ReadFrom != link.ReadFromNearest || p.Discovers() || p.IsCluster() {
+		return
+	}
+	if !slices.ContainsFunc(p.Servers, func(s link.Server) bool {
+		return s.Zone != "" || slices.ContainsFunc(s.Replicas, func(r link.ReplicaAddress) bool { return r.Zone != "" })
+	}) {
+		w.warn(p, p.where("read_from"), "read_from is nearest, and no server or replica says in which zone it is", `add "zone:" to them, or use prefer_replica`)
 	}
 }
 

@@ -21,6 +21,9 @@ const (
 	poolAlpha  = "alpha:\n  listen: 127.0.0.1:22121\n"
 	oneServer  = "  servers:\n  - a:6379:1\n"
 	twoServers = "  servers:\n  - a:6379:1\n  - b:6379:1\n"
+
+	oneReplica   = "  servers:\n  - server: a:6379:1\n    replicas:\n    - b:6379\n"
+	zonedReplica = "  servers:\n  - server: a:6379:1\n    zone: x\n    replicas:\n    - b:6379\n"
 )
 
 // Each case is warned of exactly this, and its neighbour, which differs in what matters, of nothing.
@@ -37,6 +40,18 @@ func TestWarnings(t *testing.T) {
 		{poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + oneServer,
 			`w:4:3: warning: pool "alpha": ejecting the only server`,
 			poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + twoServers},
+		{poolAlpha + "  timeout: 1\n  on_failure: remap\n" + oneServer,
+			`w:4:3: warning: pool "alpha": ejecting the only server fails every request until it is back; leave out on_failure: remap`,
+			poolAlpha + "  timeout: 1\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  timeout: 1\n  server_retry_max: 40000\n" + twoServers,
+			`w:4:3: warning: pool "alpha": server_retry_max says nothing`,
+			poolAlpha + "  timeout: 1\n  server_retry_max: 40000\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  timeout: 1\n  server_retry_max: 4000\n  on_failure: remap\n" + twoServers,
+			`w:4:3: warning: pool "alpha": server_retry_max is less than server_retry_timeout`,
+			poolAlpha + "  timeout: 1\n  server_retry_max: 30000\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  redis: true\n  timeout: 1\n  read_from: nearest\n" + oneReplica,
+			`w:5:3: warning: pool "alpha": read_from is nearest, and no server or replica says`,
+			poolAlpha + "  redis: true\n  timeout: 1\n  read_from: nearest\n" + zonedReplica},
 		{poolAlpha + "  auto_eject_hosts: true\n" + twoServers,
 			`w:3:3: warning: pool "alpha": a server that hangs is never ejected`,
 			poolAlpha + "  auto_eject_hosts: true\n  timeout: 1\n" + twoServers},

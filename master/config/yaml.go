@@ -179,8 +179,11 @@ func serverOf(n *yaml.Node) (server *yaml.Node, d *details, f *flaw) {
 // replicasOf returns the replicas of a list, each of which is an address, or a map of it and its zone.
 func replicasOf(list *yaml.Node) (all []replica, f *flaw) {
 	bad := &flaw{message: fmt.Sprintf("has replicas in line %d that are no list of addresses", list.Line), hint: replicasForm}
-	if list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
+	switch {
+	case list.Kind != yaml.SequenceNode:
 		return nil, bad
+	case len(list.Content) == 0:
+		return nil, &flaw{message: fmt.Sprintf("has an empty list of replicas in line %d", list.Line), hint: "remove it, or " + replicasForm}
 	}
 	for _, n := range list.Content {
 		switch {
@@ -203,7 +206,7 @@ func replicasOf(list *yaml.Node) (all []replica, f *flaw) {
 			}
 		}
 		if r.address.text == "" {
-			return nil, bad
+			return nil, &flaw{message: fmt.Sprintf("has a replica without its address in line %d", n.Line), hint: replicasForm}
 		}
 		all = append(all, r)
 	}
