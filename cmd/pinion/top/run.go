@@ -45,7 +45,7 @@ func movesCursor(out io.Writer) bool {
 
 // follow prints tables, each of what was measured in an interval.
 func follow(ctx context.Context, m *model, source Source, o Options, out io.Writer) error {
-	for {
+	for ctx.Err() == nil {
 		s, err := ask(ctx, source, m.needsClients())
 		switch {
 		case err != nil && (o.Once || m.latest == nil):
@@ -61,9 +61,9 @@ func follow(ctx context.Context, m *model, source Source, o Options, out io.Writ
 		select {
 		case <-time.After(m.every()):
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 func ask(ctx context.Context, source Source, clients bool) (*Sample, error) {
