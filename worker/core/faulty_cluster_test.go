@@ -69,11 +69,11 @@ func (w *faultyWorld) addCluster(index int) {
 	w.pools = append(w.pools, p)
 }
 
-// ownsMore tells whether a node has more than one range.
+// ownsMore tells whether a node has more than one range that stays.
 func (cl *faultyCluster) ownsMore(node int) bool {
 	n := 0
 	for _, r := range cl.ranges {
-		if r.owner == node {
+		if r.owner == node && r.next < 0 {
 			n++
 		}
 	}
@@ -89,11 +89,10 @@ func (w *faultyWorld) moveSlots(p *faultyPool) {
 	r := &p.cluster.ranges[n]
 	to := w.random.IntN(len(p.servers))
 	switch {
-	case !p.cluster.ownsMore(r.owner):
 	case r.next >= 0:
 		r.move()
 		w.happens("range %d is with node %d", n, r.owner)
-	case to == r.owner || r.former[to]:
+	case to == r.owner || r.former[to] || !p.cluster.ownsMore(r.owner):
 	default:
 		r.next = to
 		w.happens("range %d is on its way from node %d to %d", n, r.owner, to)
