@@ -515,6 +515,12 @@ func (c *faultyClient) mayHear(w *faultyWorld, r wait, reply []byte) bool {
 		if s.victim || moved && s.wasVictim {
 			return isKnown(reply)
 		}
+		if s.hasLateReplica() && bytes.Contains(reply, []byte("Connection timed out")) {
+			return true
+		}
+	}
+	if c.pool.cluster != nil && (w.shortage.limit || w.shortage.memory) { // nothing waits then for slots that move
+		return isKnown(reply)
 	}
 	return c.reason(w, reply) != ""
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
@@ -55,7 +56,7 @@ func (w *faultyWorld) addCluster(index int) {
 	}
 	spec := w.redisPool(names...)
 	spec.Name, spec.Timeout, spec.ServerConnections = "cluster", w.pace, 1+w.random.IntN(2)
-	spec.Seeds, spec.Servers, spec.FailoverWait = []string{"seed:7000"}, link.Places(), 50*w.pace
+	spec.Seeds, spec.Servers, spec.FailoverWait = []string{"seed:7000"}, link.Places(), 20*time.Second
 	p := &faultyPool{index: index, protocol: link.Redis, repeats: true, cluster: &faultyCluster{last: map[string]int{}}}
 	for i := range names {
 		s := &faultyServer{fakeServer: w.rig.servers[len(w.rig.servers)-len(names)+i], pool: p, index: i, talks: map[*peer]*faultyTalk{}}

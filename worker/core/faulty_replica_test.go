@@ -1,7 +1,7 @@
 //go:build fault
 
 // Replicas in worlds in which things break. They have all that their primaries have, so that it does not matter who answers a read; but
-// nothing else comes to them, and whatever befalls them, no client gets an error as long as their primary is well.
+// nothing else comes to them, and whatever befalls them, no client gets an error as long as their primary is well, unless its time is over.
 
 package core
 
@@ -47,6 +47,11 @@ func (w *faultyWorld) judge() {
 			}
 		}
 	}
+}
+
+// hasLateReplica tells whether a read may wait for a replica until its time is over, as when no worker runs for so long.
+func (s *faultyServer) hasLateReplica() bool {
+	return slices.ContainsFunc(s.replicas, func(r *faultyServer) bool { return r.victim })
 }
 
 // isForReplica tells whether a replica may be asked so: reads, and what is about the connection.
