@@ -24,7 +24,7 @@
 //	handoff_*, other_masters             from one generation to the next, see below
 //	eject_latency                        servers that are much slower than others: package outlier finds them
 //	discovery, topology                  where servers are that fail over: found out by package discover, told to workers
-//	http, totals, statistics, status     what is told to those who watch
+//	http, page, totals, statistics, status what is told to those who watch
 //	worker_question, survey              what workers ask each other, and operators ask of workers
 //	keeper, orphan*, fd_store*           what outlives a master: a process that stays, workers, what the service manager keeps
 //	limits, lost_clients, log_file, watch, service_manager, stop, upgrade

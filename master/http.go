@@ -23,6 +23,7 @@ type httpSide struct {
 	server *web.Server   // nil: nobody answers yet, or another master does
 	former []*web.Server // answer nobody new any more; they finish what is under way
 	pages  *http.ServeMux
+	live   *web.Live
 	asks   chan *web.Ask
 }
 
@@ -34,9 +35,16 @@ type httpSocket struct {
 
 func (s *httpSocket) open() bool { return s.at.Network != "" }
 
-func newHTTPSide(done <-chan struct{}) httpSide {
+// historyName is what the name of the history's file has more than that of the admin socket, beside which it lies.
+const historyName = ".history"
+
+func newHTTPSide(control string, done <-chan struct{}, complain func(string)) httpSide {
 	asks := make(chan *web.Ask)
-	return httpSide{asks: asks, pages: web.Pages(asks, done)}
+	if control != "" {
+		control += historyName
+	}
+	live := web.NewLive(asks, done, control, complain)
+	return httpSide{asks: asks, pages: live.Pages(), live: live}
 }
 
 // complainOfHTTP logs what goes wrong with answers, from beside the loop.
@@ -104,6 +112,7 @@ func (m *master) serveHTTP() {
 		return
 	}
 	m.http.server = web.Serve(l, m.http.pages, m.complainOfHTTP)
+	m.http.live.Start()
 }
 
 // declineHTTP leaves those who connect from now on to the new master.
@@ -111,6 +120,7 @@ func (m *master) declineHTTP() {
 	if m.http.server == nil {
 		return
 	}
+	m.http.live.Stop()
 	m.http.server.Leave()
 	m.http.former = append(m.http.former, m.http.server)
 	m.http.server = nil
@@ -119,6 +129,7 @@ func (m *master) declineHTTP() {
 // releaseHTTP gives up the address. What is under way is finished beside the loop.
 func (m *master) releaseHTTP() {
 	if s := m.http.server; s != nil {
+		m.http.live.Stop()
 		m.http.server = nil
 		go s.Close(answerWithin)
 	}
@@ -141,6 +152,13 @@ func (m *master) closeHTTPSocket(s *httpSocket) {
 
 // finishHTTP ends with the process. Who is waiting at an address that another master has is answered by that one.
 func (m *master) finishHTTP() {
+	saved := m.http.live.Stop()
+	defer func() {
+		select {
+		case <-saved:
+		case <-time.After(answerWithin):
+		}
+	}()
 	if m.http.server != nil {
 		m.http.former = append(m.http.former, m.http.server)
 	}
@@ -191,6 +209,9 @@ func (m *master) answerWeb(a *web.Ask) {
 	s := web.State{Unready: m.unready()}
 	if a.View {
 		s.View = m.view()
+	}
+	if a.Page {
+		s.Page = m.page()
 	}
 	if a.Statistics && m.generations.serving != nil && m.generations.serving.counters != nil {
 		s.Statistics = m.statisticsText()

@@ -157,7 +157,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
 		admin: newAdminSocket(), surveys: newSurveys(), tally: tally{}, done: make(chan struct{}),
 	}
-	m.http = newHTTPSide(m.done)
+	m.http = newHTTPSide(o.Control, m.done, m.complainOfHTTP)
 	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}

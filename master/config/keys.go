@@ -236,7 +236,7 @@ var keys = [...]Key{
 		value: value{set: setKeySamples, get: number(func(d *draft) *int { return &d.global.KeySamples }, 0).get},
 		Doc:   "how many keys each worker looks at in a second, about, for `pinion hotkeys` and `bigkeys`; 0 = none; at most 100000"},
 	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
-		Doc: "address on which Pinion itself answers HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
+		Doc: "address on which Pinion itself answers HTTP: a live page at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
 			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
 	{Name: "drain_delay", Scope: GlobalScope, Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),

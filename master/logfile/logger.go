@@ -3,6 +3,7 @@
 package logfile
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -39,6 +40,7 @@ type Logger struct {
 	now  func() time.Time
 	out  Output
 	lost int // lines since the last one that out took
+	last tail
 }
 
 // NewLogger returns one whose lines have the time of now.
@@ -64,6 +66,8 @@ func (l *Logger) Forward(lv Level, slot int, text string) {
 }
 
 func (l *Logger) line(lv Level, component, text string) {
+	line := l.format(lv, component, text)
+	l.last.add(line[bytes.IndexByte(line, '['):]) // without a priority
 	if l.lost > 0 {
 		if !l.out.Offer(l.format(Error, "master", fmt.Sprintf("%d log lines lost: the log took no more", l.lost))) {
 			l.lost++
@@ -71,7 +75,7 @@ func (l *Logger) line(lv Level, component, text string) {
 		}
 		l.lost = 0
 	}
-	if !l.out.Offer(l.format(lv, component, text)) {
+	if !l.out.Offer(line) {
 		l.lost++
 	}
 }

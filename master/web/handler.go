@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/live"
 	"github.com/pinion-proxy/pinion/master/metrics"
 )
 
 // Ask asks the loop for its State.
 type Ask struct {
 	View       bool         // the one of metrics, too
+	Page       bool         // what the page is made of, too
 	Statistics bool         // the text of the statistics, too
 	Reply      chan<- State // has room for one
 }
@@ -23,7 +25,8 @@ type State struct {
 	Unready string        // why load balancers should send nobody; empty: they should
 	View    *metrics.View // nil: it was not asked for, or nothing serves; otherwise it has to be released
 
-	Statistics []byte // nutcracker's JSON; nil: likewise
+	Page       *live.Source // nil: likewise; otherwise it has to be released
+	Statistics []byte       // nutcracker's JSON; nil: likewise
 }
 
 // askPatience is how long the loop may take to say anything. It takes a millisecond, unless something is wrong with it.
@@ -34,10 +37,15 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	p := &pages{asks, done}
 	mux := p.mux()
 	mux.HandleFunc("GET /{$}", p.index)
+	p.addRequests(mux)
+	return mux
+}
+
+// addRequests adds the pages that show what clients have asked for, down to keys.
+func (p *pages) addRequests(mux *http.ServeMux) {
 	mux.HandleFunc("GET /slowlog.json", p.slowLog)
 	mux.HandleFunc("GET /hotkeys.json", p.hotKeys)
 	mux.HandleFunc("GET /bigkeys.json", p.bigKeys)
-	return mux
 }
 
 // StatisticsPages are those of the statistics port: nutcracker's JSON, and the same as elsewhere.

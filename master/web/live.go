@@ -1,0 +1,209 @@
+// What the page shows: read every two seconds beside the loop, kept in a history that outlives the master, and told to those who watch.
+
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/history"
+	"github.com/pinion-proxy/pinion/master/live"
+)
+
+// Live keeps the history, and knows the state of the last read. It reads between Start and Stop, which the loop calls.
+type Live struct {
+	pages   *pages
+	file    historyFile
+	quit    chan struct{} // of the goroutine that reads; nil: there is none
+	ended   chan struct{} // is closed by it at its end
+	reading sync.Mutex    // held by it: one that begins waits for the one before
+
+	mu       sync.Mutex
+	history  *history.History
+	parts    [numParts]part
+	watched  int           // by so many
+	changed  chan struct{} // is closed when there is something new
+	stopping chan struct{} // is closed when those who watch have to ask somebody else
+}
+
+// Parts of what is told, each under its name and only when it is new.
+const (
+	partState = iota
+	partHandoffs
+	partConfig
+	partLog
+	numParts
+)
+
+var partNames = [numParts]string{"state", "handoffs", "config", "log"}
+
+// part is the latest of one kind.
+type part struct {
+	value  any
+	key    any    // what it is the same by
+	number uint64 // of changes; 0: there was nothing yet
+	text   []byte // its JSON; nil: nobody has asked for it yet
+}
+
+// NewLive returns one that reads nothing yet. It asks asks, unless done is closed, which means that the loop answers no more. Its history
+// is kept in the file at path; empty: nowhere. complain is called with what goes wrong with that, by any goroutine.
+func NewLive(asks chan<- *Ask, done <-chan struct{}, path string, complain func(text string)) *Live {
+	return &Live{pages: &pages{asks, done}, file: historyFile{path: path, complain: complain}, history: history.New(), changed: make(chan struct{}), stopping: make(chan struct{})}
+}
+
+// Start begins to read.
+func (l *Live) Start() {
+	if l.quit != nil {
+		return
+	}
+	l.quit, l.ended = make(chan struct{}), make(chan struct{})
+	l.mu.Lock()
+	l.stopping = l.quit
+	l.mu.Unlock()
+	go l.run(l.quit, l.ended)
+}
+
+// Stop ends that, and has those who watch ask again: another master answers them. What it returns is closed when the history is in
+// its file.
+func (l *Live) Stop() <-chan struct{} {
+	if l.quit != nil {
+		close(l.quit)
+		l.quit = nil
+	}
+	if l.ended == nil {
+		l.ended = make(chan struct{})
+		close(l.ended)
+	}
+	return l.ended
+}
+
+// savedAfter is after how many reads the history is written to its file.
+const savedAfter = 15
+
+func (l *Live) run(quit, ended chan struct{}) {
+	defer close(ended)
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	l.restore()
+	reader := live.NewReader()
+	l.read(reader)
+	tick := time.NewTicker(history.ShortStep)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-quit:
+			l.save()
+			return
+		case <-tick.C:
+		}
+		if n == 1 {
+			l.restore() // the master before has written it again, when it left
+		}
+		l.read(reader)
+		if n%savedAfter == 0 {
+			l.save()
+		}
+	}
+}
+
+// restore goes on with the history in the file, unless it was read already.
+func (l *Live) restore() {
+	if h := l.file.read(); h != nil {
+		l.mu.Lock()
+		l.history = h
+		l.mu.Unlock()
+	}
+}
+
+func (l *Live) save() {
+	l.mu.Lock()
+	text := l.file.text(l.history)
+	l.mu.Unlock()
+	l.file.write(text)
+}
+
+// read asks the loop, and takes what it says.
+func (l *Live) read(reader *live.Reader) {
+	answer, answered := l.pages.state(context.Background(), Ask{Page: true})
+	if !answered || answer.Page == nil {
+		return
+	}
+	source := answer.Page
+	now := time.Now()
+	state, happened := reader.Read(source, now)
+	config := l.configOf(source)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if happened != nil {
+		l.history.Record(happened)
+	}
+	if h := source.Last; h != nil {
+		l.history.Note(history.Handoff{
+			At: h.At, Kind: h.Kind, Generation: h.Generation, Build: h.Build, Outcome: h.Outcome, Reason: h.Reason, Moved: h.Moved,
+			Stragglers: h.Stragglers, Closed: h.Closed, Lost: h.Lost, TookUS: h.Took.Microseconds(), PauseUS: h.LongestPause.Microseconds(),
+		})
+	}
+	l.put(partState, state, state.Now)
+	if n := len(l.history.Handoffs); n > 0 {
+		l.put(partHandoffs, append([]history.Handoff(nil), l.history.Handoffs...), l.history.Handoffs[n-1])
+	}
+	if config != nil {
+		l.put(partConfig, config, configKey(source))
+	}
+	l.put(partLog, source.Log, source.Log.Count)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// configKey is what a configuration is the same by.
+func configKey(s *live.Source) any { return [2]any{s.Generation, s.PID} }
+
+// configOf returns the configuration, if it is another one than before.
+func (l *Live) configOf(s *live.Source) []live.Section {
+	l.mu.Lock()
+	same := l.parts[partConfig].key == configKey(s)
+	l.mu.Unlock()
+	if same || s.Config == nil {
+		return nil
+	}
+	return s.Config()
+}
+
+// put puts a part in its place, if it is new. The caller has locked.
+func (l *Live) put(at int, value, key any) {
+	p := &l.parts[at]
+	if p.number > 0 && p.key == key {
+		return
+	}
+	*p = part{value: value, key: key, number: p.number + 1}
+}
+
+// news returns the JSON of the parts that have changed since, and notes them; changed is closed when there is more. The parts do not
+// change.
+func (l *Live) news(since *[numParts]uint64) (texts [numParts][]byte, changed, stopping <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.parts {
+		p := &l.parts[i]
+		if p.number == since[i] {
+			continue
+		}
+		since[i] = p.number
+		texts[i] = p.json()
+	}
+	return texts, l.changed, l.stopping
+}
+
+// json returns the JSON of a part; nil: there is nothing yet.
+func (p *part) json() []byte {
+	if p.text == nil && p.number > 0 {
+		text, err := json.Marshal(p.value)
+		if err != nil {
+			panic("web: " + err.Error()) // it consists of numbers and texts
+		}
+		p.text = text
+	}
+	return p.text
+}
