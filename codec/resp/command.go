@@ -115,6 +115,8 @@ type Command struct {
 	Blocking    bool    // may wait in the server, for as long as the client says: see Blocks
 	BlockOption bool    // of Blocking: only with the option BLOCK
 	Replica     bool    // a replica may answer it in place of the primary; XREAD only without BLOCK
+	Quick       bool    // of Replica: it takes no server long, however much data there is
+	Kills       bool    // ends what a server executes at the moment
 	ChangesMode bool    // changes what the connection's next requests mean: when it is refused or denied, they must not be carried out
 
 	Arity             int // 0: not checked, the command is refused in any case

@@ -19,6 +19,13 @@ var primaryOnly = []string{
 	"evalsha_ro", // a replica does not know the scripts that its primary has loaded
 }
 
+// quick are the reads that Redis calls fast: what they take grows with the request, or with the logarithm of the data. To ask one again of
+// another server, while the first may yet carry it out, costs nobody much. Any other may be what keeps the first one busy.
+var quick = []string{
+	"bitfield_ro", "exists", "expiretime", "get", "getbit", "hexists", "hget", "hlen", "hmget", "hstrlen", "llen", "mget", "pexpiretime", "pttl",
+	"scard", "sismember", "smismember", "strlen", "ttl", "type", "xlen", "zcard", "zcount", "zlexcount", "zmscore", "zrank", "zrevrank", "zscore",
+}
+
 // isForReplicas tells whether a replica may answer c, which changes nothing and is not divided in another way than by key. Of XREAD it
 // tells so of requests without BLOCK.
 func (c *Command) isForReplicas() bool {

@@ -20,6 +20,8 @@ func TestReplicaCommands(t *testing.T) {
 			t.Errorf("%s may go to a replica, and Redis %s", name, flags)
 		case row.Replica && slices.Contains(flags, "blocking") && !row.BlockOption:
 			t.Errorf("%s may go to a replica, and waits in it", name)
+		case row.Replica && row.Quick != slices.Contains(flags, "fast"):
+			t.Errorf("%s is quick: %v, and Redis %s", name, row.Quick, flags)
 		case reads && row.hasKeys() && !row.Replica:
 			kept[name] = true
 		}

@@ -242,6 +242,9 @@ func IsOutOfService(reply []byte) bool {
 		bytes.HasPrefix(reply, []byte("-MASTERDOWN ")) || bytes.HasPrefix(reply, []byte("-READONLY ")))
 }
 
+// IsBusy reports whether a reply says that the server has executed nothing of a request, since it is busy with a script.
+func IsBusy(reply []byte) bool { return bytes.HasPrefix(reply, []byte("-BUSY ")) }
+
 // RefusesConnection reports whether a reply says that the server serves nobody on this connection, and closes it: it has as many
 // clients as it may, or takes none from this address.
 func RefusesConnection(reply []byte) bool {

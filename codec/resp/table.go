@@ -93,6 +93,12 @@ func all(name string, arity int, merge *Merge, write bool) Command {
 	return Command{Name: name, Route: All, Merge: merge, Arity: arity, Write: write}
 }
 
+// killing is a command that ends what a server executes at the moment.
+func killing(c Command) Command {
+	c.Kills = true
+	return c
+}
+
 // scanRow is SCAN.
 func scanRow() Command {
 	return Command{Name: "scan", Route: Scan, Merge: mergeScan, Arity: -2}
@@ -136,11 +142,12 @@ var modeCommands = []string{
 	"client|reply", "client|tracking", "monitor", "multi", "psubscribe", "psync", "select", "ssubscribe", "subscribe", "sync", "watch",
 }
 
-// numbered gives each row, subcommands included, its ID, and notes which change the mode and which replicas may answer.
+// numbered gives each row, subcommands included, its ID, and notes which change the mode, which replicas may answer, and which of those are quick.
 func numbered(rows []Command) []Command {
 	next := uint16(0)
 	finish := func(c *Command) {
 		c.ID, c.ChangesMode, c.Replica = next, slices.Contains(modeCommands, c.Name), c.isForReplicas()
+		c.Quick = c.Replica && slices.Contains(quick, c.Name)
 		next++
 	}
 	for i := range rows {

@@ -14,7 +14,7 @@ var scriptRows = []Command{
 		keyless("dump", 2), // what one has loaded, all have
 		all("flush", -2, mergeAgreed, write),
 		keyless("help", 2),
-		all("kill", 2, mergeAny, read),
+		killing(all("kill", 2, mergeAny, read)),
 		keyless("list", -2),
 		all("load", -3, mergeAgreed, write),
 		all("restore", -3, mergeAgreed, write),
@@ -25,7 +25,7 @@ var scriptRows = []Command{
 		all("exists", -3, mergeLeast, read),
 		all("flush", -2, mergeAgreed, read),
 		keyless("help", 2),
-		all("kill", 2, mergeAny, read),
+		killing(all("kill", 2, mergeAny, read)),
 		all("load", 3, mergeAgreed, read),
 	),
 }

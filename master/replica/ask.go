@@ -101,7 +101,7 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 	answer.loading = strings.HasPrefix(ping, "-LOADING")
 	size, ok := strings.CutPrefix(info, "$")
 	if !ok {
-		answer.refuses = true
+		answer.refuses, answer.busy = true, strings.HasPrefix(info, "-BUSY ")
 		if asksZone || strings.HasPrefix(info, "-NO") { // NOAUTH, NOPERM: perhaps it lets in who comes anew. One that is BUSY would not
 			s.close()
 		}

@@ -30,6 +30,7 @@ const (
 type says struct {
 	silent  bool // it does not answer
 	refuses bool // it answers with an error
+	busy    bool // it executes a script, and answers nothing meanwhile
 	loading bool // it reads its data from disk, or what its primary has sent
 	primary bool // it says that it is one
 	id      string
@@ -61,7 +62,7 @@ type judge struct {
 // primarySays is called with the answer of the primary to what it was asked at a time. Its data was no newer then.
 func (j *judge) primarySays(at int64, s says) {
 	switch {
-	case s.silent, s.refuses, s.loading:
+	case s.silent, s.busy, s.refuses, s.loading:
 		return
 	case !s.primary:
 		j.wrong, j.points = true, nil
@@ -115,6 +116,8 @@ func (j *judge) replicaSays(at, now int64, s says) verdict {
 		return verdict{state: link.ReplicaSilent}
 	case s.loading:
 		return verdict{state: link.ReplicaLoading}
+	case s.busy:
+		return verdict{state: link.ReplicaBusy}
 	case s.refuses:
 		return verdict{state: link.ReplicaRefuses}
 	case s.primary:

@@ -5,7 +5,7 @@
 //	> at 100 primary replica         it says that it is a replica
 //	> at 101 replica A 10            a replica of that history says that it is at offset 10; its answer comes at once
 //	> at 101 replica A 10 until 400  its answer comes then
-//	> at 101 replica down|loading|syncing|silent|refuses|primary
+//	> at 101 replica down|loading|syncing|silent|refuses|busy|primary
 //	> each 100 from 0 to 2000 primary A +5   the same, again and again, with 5 more each time
 package replica
 
@@ -74,6 +74,8 @@ func (s *stage) hear(at int64, who string, words []string) string {
 		answer.silent = true
 	case "refuses":
 		answer.refuses = true
+	case "busy":
+		answer.refuses, answer.busy = true, true
 	case "primary":
 		answer.primary = true
 	case "replica":

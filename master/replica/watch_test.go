@@ -62,6 +62,8 @@ func (f *fake) serve(conn net.Conn) {
 			fmt.Fprint(conn, "+OK\r\n")
 		case line == "PING" && known:
 			fmt.Fprint(conn, f.ping+"\r\n")
+		case line == "INFO replication" && known && strings.HasPrefix(f.ping, "-BUSY"):
+			fmt.Fprint(conn, f.ping+"\r\n")
 		case line == "INFO replication" && known:
 			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(f.info), f.info)
 		case line == "INFO server":
@@ -172,6 +174,8 @@ func TestRefusedAndDead(t *testing.T) {
 	r.password = "secret"
 	r.mutex.Unlock()
 	b.wait("0 0 0", link.ReplicaFit)
+	r.now("-BUSY Redis is busy running a script.", "")
+	b.wait("0 0 0", link.ReplicaBusy)
 }
 
 func noZone(t *testing.T) func(address, zone string) {

@@ -31,12 +31,13 @@ type greeting struct {
 	inPlace, readOnly *greeting // the same for such reads; nil: no request has needed them
 }
 
-// readsUse says that connections are for reads only.
+// readsUse says that connections are for reads only, or for what concerns these.
 type readsUse uint8
 
 const (
 	readsInPlace readsUse = iota + 1 // to primaries, for reads in the place of replicas
 	readsReplica                     // to replicas of a cluster
+	endsScripts                      // to replicas: no reads, but what ends these
 )
 
 // greetingStep is what a reply to a greeting is about.

@@ -48,7 +48,7 @@ func (c *conn) copyWritten(first *request) {
 func (c *conn) copies(r *request, more int) bool {
 	kept := c.hold.copies.Len() - c.hold.answered + more + int(r.bytes)
 	if c.reads != nil {
-		return kept <= mostCopiedOfReads && r.owner() != nil
+		return kept <= mostCopiedOfReads && r.owner() != nil && !r.isScript()
 	}
 	if c.endpoint.pool.cluster != nil {
 		return r.slot != 0 && kept <= mostCopiedOfNode && r.owner() != nil && !r.isGuarded()

@@ -19,16 +19,28 @@ func (p *pool) watchUnused() {
 func (p *pool) closeUnused() {
 	left := false
 	for _, s := range p.servers {
-		for _, conns := range s.primary.others {
-			for _, c := range conns {
-				if c.state == connReady && c.head == nil && p.l.now-c.heard >= unusedAfter {
-					c.retire()
-				}
-				left = left || c.state != connClosed
-			}
+		left = s.primary.closeUnusedShared() || left
+		if p.cluster != nil { // whose replicas have places
+			continue
+		}
+		for _, r := range s.replicas {
+			left = r.endpoint.closeUnusedShared() || left
 		}
 	}
 	if left {
 		p.watchUnused()
 	}
+}
+
+// closeUnusedShared closes those of the endpoint, and tells whether some are left that are open.
+func (e *endpoint) closeUnusedShared() (left bool) {
+	for _, conns := range e.others {
+		for _, c := range conns {
+			if c.state == connReady && c.head == nil && e.pool.l.now-c.heard >= unusedAfter {
+				c.retire()
+			}
+			left = left || c.state != connClosed
+		}
+	}
+	return left
 }

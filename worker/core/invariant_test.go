@@ -43,7 +43,7 @@ func checkInvariants(t testing.TB, l *loop) {
 				if p.cluster != nil { // those of its place
 					continue
 				}
-				all := slices.Collect(r.everyConn)
+				all := slices.Collect(r.endpoint.everyConn)
 				checkQueues(t, s, all, &r.endpoint.counters)
 				conns = append(conns, all...)
 			}

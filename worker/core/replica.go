@@ -3,7 +3,8 @@
 //	             ┌─ its lease holds, and it does what it is asked ──► fit: gets reads
 //	a replica ───┤
 //	             └─ the judge has not renewed the lease, or it has just failed ──► gets none; what it was not sent goes elsewhere,
-//	                                                                              and what it was sent as well if it keeps silent
+//	                                                                              and what it was sent as well if it keeps silent,
+//	                                                                              see replica_again.go
 //
 // The judge is the master process, see link.Lease. A replica that fails is left alone for a while; this never counts against its server.
 
@@ -49,6 +50,7 @@ type replica struct {
 type replicas struct {
 	pool  *pool
 	own   int64       // ns: for how long after a write of a client its reads go to the primary
+	kills *greeting   // of connections to replicas over which scripts are ended there; nil: nobody has wanted that
 	watch timer.Timer // while reads are under way
 	spare int         // how many reads in their place a primary may owe over one connection
 
@@ -237,19 +239,31 @@ func (r *replica) everyConn(do func(*conn) bool) {
 	}
 }
 
-// endReads is called when the replica must not be read from any more: what it was not sent goes elsewhere, and the rest if it keeps silent.
+// endReads is called when the replica must not be read from any more: what it was not sent goes elsewhere, and the rest if it keeps silent,
+// unless some of that may be what it is busy with.
 func (c *conn) endReads() {
-	if c.owed > 0 && c.endpoint.pool.l.now-c.heard >= silenceTime {
+	if c.owed > 0 && c.endpoint.pool.l.now-c.heard >= silenceTime && c.owesOnlyQuick() {
 		c.fail(errReplicaSilent)
 		return
 	}
 	c.returnUnsent()
 }
 
+// owesOnlyQuick tells whether nobody waits for anything that is sent over the connection and may take a server long.
+func (c *conn) owesOnlyQuick() bool {
+	unbegun := c.firstUnbegun()
+	for r := c.head; r != unbegun; r = r.behind {
+		if r.owner() != nil && !r.asks().Quick {
+			return false
+		}
+	}
+	return true
+}
+
 // leave ends all connections to a replica that is none of the server's any more. What it owes is asked again elsewhere.
 func (r *replica) leave() {
-	for c := range r.everyConn {
-		if c.state != connClosed {
+	for c := range r.endpoint.everyConn {
+		if (c.reads == r || c.greeting.reads == endsScripts) && c.state != connClosed {
 			c.end(errMoved)
 		}
 	}

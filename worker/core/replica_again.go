@@ -1,5 +1,11 @@
 // Reads that a replica has not answered: it was lost, refuses, keeps silent, or must not be read from any more. They are asked again of
 // another replica, or of the primary in its place.
+//
+//	                    ┌─ not sent ──────────► asked again
+//	a replica lacks a ──┼─ sent, a script ────► not asked again: it may be that which keeps the replica from answering
+//	reply to what was   ├─ sent, it is quick ─► asked again, if the replica is lost, refuses it or keeps silent
+//	                    └─ sent, it may take ─► asked again, if the replica is lost or refuses it. While it keeps silent it may be at work
+//	                       long                 on just that, and so would be all others
 
 package core
 
@@ -34,7 +40,7 @@ func (c *conn) returnReads(queue *request, x *rest, err error) (others *request)
 	for queue != nil {
 		read := queue
 		queue, read.behind = read.behind, nil
-		if read.owner() == nil || x.isWhole(read) && read.state&isCopied == 0 {
+		if read.owner() == nil || x.isWhole(read) && !read.isAskedAgain(err) {
 			x.pass(m, read, nil)
 			others, last = chain(others, last, read)
 			continue
@@ -50,6 +56,12 @@ func (c *conn) returnReads(queue *request, x *rest, err error) (others *request)
 	x.drop(m)
 	r.askElsewhere(&again)
 	return others
+}
+
+// isAskedAgain tells whether a read that was sent to a replica as a whole, over a connection that has ended with err, is asked again.
+func (r *request) isAskedAgain(err error) bool {
+	silent := err == errReplicaSilent || err == unix.ETIMEDOUT
+	return r.state&isCopied != 0 && (!silent || r.asks().Quick)
 }
 
 // returnUnsent has what was not sent to a replica, which must not be read from any more, go elsewhere.
@@ -73,7 +85,7 @@ func (c *conn) returnUnsent() {
 // does.
 func (c *conn) returnRefused(r *request, reply []byte) bool {
 	cl := c.endpoint.pool.cluster
-	refused := resp.IsOutOfService(reply) || cl != nil && resp.ClusterErrorOf(reply) != resp.NoClusterError
+	refused := resp.IsOutOfService(reply) || resp.IsBusy(reply) || cl != nil && resp.ClusterErrorOf(reply) != resp.NoClusterError
 	if !refused && (cl == nil || !resp.MayBeMissing(reply)) || c.discards || r.owner() == nil {
 		return false
 	}

@@ -21,6 +21,10 @@ func (c *client) forwardAll(cmd *resp.Command, b []byte, args []resp.Span) {
 	for i := range p.placement.all {
 		p.fanouts.assign(f, i)
 	}
+	if cmd.Kills && p.replicas != nil && p.cluster == nil { // replicas of a cluster are asked for nothing that could be ended
+		c.killEverywhere(cmd, f, b)
+		return
+	}
 	c.sendWhole(cmd, f, b, len(b))
 }
 
@@ -66,6 +70,15 @@ func (p *pool) serverList() (names []string, mark uint16) {
 
 // sendWhole sends b to the servers that have been assigned a fragment of the request at hand, which has so many bytes.
 func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
+	r := c.beginWhole(cmd, f, size)
+	for i, t := range c.pool.fanouts.targets {
+		c.pool.forward(c.fragment(r, i), c, t.server, b, nil)
+	}
+	f.dispatched()
+}
+
+// beginWhole returns the request whose fragments, which have been assigned, are to be sent.
+func (c *client) beginWhole(cmd *resp.Command, f *fanout, size int) *request {
 	r := c.pool.l.requests.get()
 	r.command = cmd
 	r.bytes = int32(size)
@@ -74,8 +87,5 @@ func (c *client) sendWhole(cmd *resp.Command, f *fanout, b []byte, size int) {
 	}
 	c.push(r)
 	c.beginDispatch(r, f)
-	for i, t := range c.pool.fanouts.targets {
-		c.pool.forward(c.fragment(r, i), c, t.server, b, nil)
-	}
-	f.dispatched()
+	return r
 }

@@ -238,6 +238,10 @@ func (c *client) routeRedis(cmd *resp.Command, b []byte, args []resp.Span, count
 	case resp.Fragment:
 		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
+		if cmd.Kills && c.pool.replicas != nil {
+			c.forwardAll(cmd, b, args)
+			return
+		}
 		c.forward(cmd, b, c.pool.placement.fixed())
 	case resp.All:
 		c.forwardAll(cmd, b, args)

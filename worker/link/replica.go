@@ -62,7 +62,8 @@ const (
 	ReplicaBehind     ReplicaState = 8 // by more than max_replica_lag
 	ReplicaUnmeasured ReplicaState = 9 // how far behind it is cannot be told: the primary does not answer, or has only just begun to
 	ReplicaRefuses    ReplicaState = 10
-	numReplicaStates               = 11
+	ReplicaBusy       ReplicaState = 11 // a script keeps it from answering
+	numReplicaStates               = 12
 )
 
 const (
@@ -75,6 +76,7 @@ const (
 var replicaStates = [numReplicaStates]string{
 	ReplicaUnknown: "unknown", ReplicaFit: "fit", ReplicaSilent: "silent", ReplicaLoading: "loading", ReplicaSyncing: "syncing", ReplicaLinkDown: "link down",
 	ReplicaIsNone: "no replica", ReplicaOfAnother: "follows another", ReplicaBehind: "behind", ReplicaUnmeasured: "lag unknown", ReplicaRefuses: "refuses",
+	ReplicaBusy: "busy",
 }
 
 // Measured tells whether it is known by how much the data of such a replica is behind.
