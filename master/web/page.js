@@ -481,12 +481,32 @@ function timeline(width, now) {
   return root;
 }
 
-// Slow requests, where the proxy keeps them.
+// Hot and big keys, and slow requests, where the proxy keeps them.
+async function fetchOf(path, more) {
+  const answer = await fetch(path + '?' + new URLSearchParams({ ...more, ...(asked.pool ? { pool: asked.pool } : {}) }));
+  return answer.ok ? answer.json() : {};
+}
+async function fetchKeys() {
+  try {
+    const hot = (await fetchOf('hotkeys.json', { count: 10 })).keys || [], big = (await fetchOf('bigkeys.json', { count: 10 })).keys || [];
+    $('keys-card').hidden = !hot.length && !big.length;
+    $('hot').replaceChildren(keysTable('Most requests', hot, count));
+    $('big').replaceChildren(keysTable('Most bytes', big, size));
+  } catch { /* next time */ }
+}
+function keysTable(what, keys, format) {
+  const rows = keys.slice(0, 10).map(k => {
+    const bar = el('i'), off = k.too_large + k.too_small + k.chance;
+    bar.style.width = 100 * Math.min(1, k.share) + '%';
+    return el('tr', {}, el('td', { class: 'name mono' }, k.key + (k.cut ? '…' : ''), asked.pool ? null : el('small', {}, k.pool)), el('td', { title: off ? 'give or take ' + format(off) : null }, format(k.count)),
+      el('td', {}, el('span', { class: 'meter', 'aria-hidden': 'true' }, bar), percent(k.share)));
+  });
+  const head = [what, '', 'of the pool'].map((h, i) => el('th', { scope: 'col', class: i ? null : 'left' }, h));
+  return el('table', {}, el('thead', {}, el('tr', {}, ...head)), el('tbody', {}, ...rows));
+}
 async function fetchSlow() {
   try {
-    const answer = await fetch('slowlog.json?' + new URLSearchParams(asked.pool ? { pool: asked.pool } : {}));
-    if (!answer.ok) return;
-    const all = (await answer.json()).requests || [];
+    const all = (await fetchOf('slowlog.json', {})).requests || [];
     $('slow-card').hidden = !all.length;
     const head = ['When', 'Request', 'Server', 'Client', 'Took', 'To send', 'Server', 'Behind', 'Back'];
     const rows = all.slice(0, 50).map(r => el('tr', {}, el('td', {}, clock(Date.parse(r.at), true)), el('td', { class: 'name' }, [r.command, ...r.args].join(' ')), el('td', { class: 'left server' }, r.server || '–'),
@@ -523,6 +543,7 @@ function show() {
   writeAsked();
   fetchHistory();
   fetchSlow();
+  fetchKeys();
   draw();
 }
 
@@ -537,4 +558,4 @@ drawTiles();
 show();
 connect();
 setInterval(drawLink, 1000);
-setInterval(() => { if (!document.hidden) { fetchHistory(); fetchSlow(); } }, 20000);
+setInterval(() => { if (!document.hidden) { fetchHistory(); fetchSlow(); fetchKeys(); } }, 20000);
