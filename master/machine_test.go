@@ -491,8 +491,8 @@ func (f *machine) follow(p *link.Pool, known []link.ServerTopology, tell func(di
 }
 
 // watchReplicas finds nothing out.
-func (f *machine) watchReplicas(p *link.Pool, index int, servers []link.ServerTopology, _ replica.Words, inZone func(address, zone string)) replica.Watching {
-	f.inZone = inZone
+func (f *machine) watchReplicas(p *link.Pool, index int, servers []link.ServerTopology, _ replica.Words, reports replica.Reports) replica.Watching {
+	f.inZone = reports.InZone
 	show := func(what string, servers []link.ServerTopology) {
 		f.printf("%s replicas of pool %d", what, index)
 		for i := range servers {

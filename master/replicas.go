@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -20,10 +21,26 @@ func (m *master) watchReplicas(g *generation) {
 	for i := range g.pools {
 		p, t := &g.pools[i], g.topology.Pool(g.pools[i].Name)
 		if t != nil && p.ReadsReplicas() {
-			g.replicas[p.Name] = m.world.watchReplicas(p, i, t.Servers, g.counters.Shared, func(address, zone string) {
-				m.world.report(event{then: func() { m.serverInZone(g, p.Name, address, zone) }})
+			g.replicas[p.Name] = m.world.watchReplicas(p, i, t.Servers, g.counters.Shared, replica.Reports{
+				InZone: func(address, zone string) {
+					m.world.report(event{then: func() { m.serverInZone(g, p.Name, address, zone) }})
+				},
+				Changed: func(address string, state link.ReplicaState) {
+					m.world.report(event{then: func() { m.replicaChanged(g, p.Name, address, state) }})
+				},
 			})
 		}
+	}
+}
+
+// replicaChanged is called when a replica of a pool has had another state for a while. Earlier generations look at theirs, too, and say nothing.
+func (m *master) replicaChanged(g *generation, pool, address string, state link.ReplicaState) {
+	switch s := m.generations.serving; {
+	case s != nil && g.number < s.number:
+	case state == link.ReplicaFit:
+		m.log.Printf(logfile.Notice, "pool %q: replica %s is fit: it is read from", pool, address)
+	default:
+		m.log.Printf(logfile.Warn, "pool %q: replica %s is not read from: %v", pool, address, state)
 	}
 }
 

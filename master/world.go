@@ -65,7 +65,7 @@ type world struct {
 	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following
 
 	// replicas that are read from: package replica
-	watchReplicas func(p *link.Pool, index int, servers []link.ServerTopology, words replica.Words, inZone func(address, zone string)) replica.Watching
+	watchReplicas func(p *link.Pool, index int, servers []link.ServerTopology, words replica.Words, reports replica.Reports) replica.Watching
 
 	// workers: package process
 	spawn     func(l process.Launch, report func(process.Event)) (*process.Worker, error) // the last that it reports is Exited

@@ -34,18 +34,23 @@ type Watching struct {
 	Stop func()
 }
 
-// Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes. Where reads go to what is
-// nearest, it calls inZone, from goroutines of its own, with each server that says where it is.
-func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words, inZone func(address, zone string)) Watching {
-	w := &watch{pool: pool, index: index, words: words, inZone: inZone, groups: map[primary]*group{}}
+// Reports are what a watch calls, from goroutines of its own.
+type Reports struct {
+	InZone  func(address, zone string)                    // where reads go to what is nearest, with each server that says where it is
+	Changed func(address string, state link.ReplicaState) // with a replica that has had another state for a while, also with the first unless it is fit
+}
+
+// Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes, and reports.
+func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words, reports Reports) Watching {
+	w := &watch{pool: pool, index: index, words: words, reports: reports, groups: map[primary]*group{}}
 	w.locate(servers)
 	return Watching{Locate: w.locate, Stop: w.stop}
 }
 
 type watch struct {
-	pool   *link.Pool
-	index  int
-	inZone func(address, zone string)
+	pool    *link.Pool
+	index   int
+	reports Reports
 
 	mutex   sync.Mutex // for what is below, and for words
 	words   Words
@@ -216,7 +221,7 @@ func (w *watch) askPrimary(g *group, s *server) {
 func (w *watch) askReplica(ctx context.Context, g *group, m member, told <-chan struct{}) {
 	s := w.newServer(m.network, m.address)
 	defer s.close()
-	tag, zone := link.LeaseTag(m.address), ""
+	tag, zone, lasting := link.LeaseTag(m.address), "", steady{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -227,11 +232,17 @@ func (w *watch) askReplica(ctx context.Context, g *group, m member, told <-chan 
 		answer := s.ask(ctx, time.Now())
 		w.tellZone(s.address, &zone, answer.zone)
 		w.mutex.Lock()
+		changed := false
+		var v verdict
 		if ctx.Err() == nil {
-			v := g.judge.replicaSays(at, now(), answer)
+			v = g.judge.replicaSays(at, now(), answer)
 			w.words.SetReplica(w.index, m.server, m.number, link.NewLease(tag, v.until), v.state, v.lag)
+			changed = lasting.found(v.state)
 		}
 		w.mutex.Unlock()
+		if changed {
+			w.reports.Changed(m.address, v.state)
+		}
 	}
 }
 
@@ -239,7 +250,7 @@ func (w *watch) askReplica(ctx context.Context, g *group, m member, told <-chan 
 func (w *watch) tellZone(address string, told *string, zone string) {
 	if zone != "" && zone != *told {
 		*told = zone
-		w.inZone(address, zone)
+		w.reports.InZone(address, zone)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -166,8 +167,17 @@ func TestRefusedAndDead(t *testing.T) {
 	dead := link.Endpoint{Network: "unix", Address: filepath.Join(t.TempDir(), "nobody"), Role: link.Replica}
 	pool := &link.Pool{Password: "secret", Servers: []link.Server{{Name: "a"}}}
 	b := make(board, 1<<16)
-	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica), dead}}}, b, noZone(t))
+	news, reports := make(chan string, 10), noZone(t)
+	reports.Changed = func(address string, state link.ReplicaState) { news <- address + " " + state.String() }
+	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica), dead}}}, b, reports)
 	defer w.Stop()
+	got := []string{<-news, <-news}
+	slices.Sort(got)
+	want := []string{dead.Address + " silent", r.path + " refuses"}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("reported is %q, want %q", got, want)
+	}
 	b.wait("0 0 0", link.ReplicaRefuses)
 	b.wait("0 0 1", link.ReplicaSilent)
 	r.mutex.Lock()
@@ -178,8 +188,11 @@ func TestRefusedAndDead(t *testing.T) {
 	b.wait("0 0 0", link.ReplicaBusy)
 }
 
-func noZone(t *testing.T) func(address, zone string) {
-	return func(address, zone string) { t.Errorf("%s is said to be in %q", address, zone) }
+func noZone(t *testing.T) Reports {
+	return Reports{
+		InZone:  func(address, zone string) { t.Errorf("%s is said to be in %q", address, zone) },
+		Changed: func(string, link.ReplicaState) {},
+	}
 }
 
 // Where reads go to what is nearest servers are asked where they are: once.
@@ -190,7 +203,7 @@ func TestZones(t *testing.T) {
 	pool := &link.Pool{ReadFrom: link.ReadFromNearest, Servers: []link.Server{{Name: "a"}}}
 	b, zones := make(board, 1<<16), make(chan string, 10)
 	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica)}}}, b,
-		func(address, zone string) { zones <- address + " " + zone })
+		Reports{InZone: func(address, zone string) { zones <- address + " " + zone }, Changed: noZone(t).Changed})
 	b.wait("0 0 0", link.ReplicaFit)
 	b.wait("0 0 0", link.ReplicaFit)
 	w.Stop()
