@@ -34,20 +34,26 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "demo",
 		Usage:     "see it work: three servers, two workers, 10,000 keys",
-		UsageText: "pinion demo [--once] [--keys N]",
+		UsageText: "pinion demo [--once | --slow] [--keys N]",
 		Description: `Starts three Redis servers inside this process and a real proxy before them, on free ports of 127.0.0.1, writes keys
 through the proxy, reads them back, shows where they went, and stays for you to try it. It leaves nothing behind.
+
+With --slow one of the servers, by chance, answers late then, and clients go on asking: find out which it is.
 
   pinion demo
   pinion demo --once --keys 100000	no staying; the exit status says whether all was right`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "exit when the keys have been read back"},
+			&cli.BoolFlag{Name: "slow", Usage: "then have one server be slow, to be found by slowlog, status, metrics or the page"},
 			&cli.StringFlag{Name: "keys", Value: "10000", Usage: "write `N` keys (default: 10000)"},
 		},
 		Action: func(c *cli.Context) error {
 			keys, err := readNumber("--keys", c.String("keys"))
 			if err == nil && keys == 0 {
 				err = usageError("option --keys requires a number from 1 on")
+			}
+			if err == nil && c.Bool("once") && c.Bool("slow") {
+				err = usageError("options --once and --slow exclude each other")
 			}
 			if err == nil {
 				err = noOperands(c)
@@ -57,7 +63,7 @@ through the proxy, reads them back, shows where they went, and stays for you to 
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
-			return demonstrate(ctx, c.App.Writer, keys, c.Bool("once"))
+			return demonstrate(ctx, c.App.Writer, keys, c.Bool("once"), c.Bool("slow"))
 		},
 	}
 }
@@ -69,6 +75,8 @@ type demo struct {
 	pool      *config.Pool // as the proxy reads it
 	port      int
 	statsPort int
+	httpPort  int
+	slow      bool // one server is to answer late
 	proxy     *os.Process
 	ended     chan struct{} // closed when the proxy is gone and waited for
 }
@@ -76,11 +84,11 @@ type demo struct {
 // errProxyEnded is why the demonstration is over when nobody asked for its end.
 var errProxyEnded = errors.New("the proxy has ended by itself")
 
-// demonstrate runs the demo until ctx is done; once: until it has shown that all is right.
-func demonstrate(ctx context.Context, out io.Writer, keys int, once bool) (err error) {
+// demonstrate runs the demo until ctx is done; once: until it has shown that all is right; slow: one server is slow then.
+func demonstrate(ctx context.Context, out io.Writer, keys int, once, slow bool) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &demo{ended: make(chan struct{})}
+	d := &demo{ended: make(chan struct{}), slow: slow}
 	defer func() {
 		if err != nil {
 			err = d.withLog(err)
@@ -102,7 +110,14 @@ func demonstrate(ctx context.Context, out io.Writer, keys int, once bool) (err e
 	if err := d.draw(out, result); err != nil || once {
 		return err
 	}
-	if err := d.invite(out); err != nil {
+	if slow {
+		d.slowDown()
+		d.demand(ctx, keys)
+		err = d.challenge(out)
+	} else {
+		err = d.invite(out)
+	}
+	if err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -132,7 +147,7 @@ func (d *demo) open(proxyEnded context.CancelCauseFunc) (err error) {
 	runtime.LockOSThread()
 	d.proxy, err = launch([]string{
 		"-c", d.file("nutcracker.yml"), "-o", d.file("pinion.log"), "-v", "6", "-i", "0", "--workers", strconv.Itoa(demoWorkers),
-		"--control", "", "-a", demoHost, "-s", strconv.Itoa(d.statsPort),
+		"--control", d.control(), "-a", demoHost, "-s", strconv.Itoa(d.statsPort),
 	}, os.Stderr, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}) // its own group: Ctrl-C is for the demo
 	if d.proxy == nil {
 		return err
@@ -149,11 +164,17 @@ func (d *demo) file(name string) string { return filepath.Join(d.dir, name) }
 
 // configure writes the configuration of the proxy and reads it back for what it means.
 func (d *demo) configure() (err error) {
-	if d.port, d.statsPort, err = freePorts(); err != nil {
+	ports, err := freePorts()
+	if err != nil {
 		return err
 	}
+	d.port, d.statsPort, d.httpPort = ports[0], ports[1], ports[2]
 	var text strings.Builder
-	fmt.Fprintf(&text, "global:\n  orphans: drain\ndemo:\n  listen: %s:%d\n  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  servers:\n", demoHost, d.port)
+	text.WriteString("global:\n  orphans: drain\n")
+	if d.slow {
+		fmt.Fprintf(&text, "  http: %s\n", d.http())
+	}
+	fmt.Fprintf(&text, "demo:\n  listen: %s:%d\n  redis: true\n  hash_tag: \"{}\"\n  timeout: 5000\n  servers:\n", demoHost, d.port)
 	for i, shard := range d.shards {
 		fmt.Fprintf(&text, "   - %s:1 shard-%d\n", shard.Addr(), i+1)
 	}
@@ -168,19 +189,18 @@ func (d *demo) configure() (err error) {
 	return nil
 }
 
-// freePorts returns two ports that were free a moment ago, from just below those that the kernel gives to connections: of
+// freePorts returns ports that were free a moment ago, from just below those that the kernel gives to connections: of
 // those, somebody's connection may have got one before the proxy listens.
-func freePorts() (a, b int, err error) {
-	var ports [2]int
+func freePorts() (ports [3]int, err error) {
 	for i := range ports {
 		l, err := listenBelow(lowestGivenPort)
 		if err != nil {
-			return 0, 0, err
+			return ports, err
 		}
-		defer l.Close() // not before both are found, or they might be one
+		defer l.Close() // not before all are found, or they might be one
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return ports[0], ports[1], nil
+	return ports, nil
 }
 
 // lowestGivenPort is the first of those that Linux gives to connections, unless it is told to give others
