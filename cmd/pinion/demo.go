@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master/config"
@@ -255,4 +256,14 @@ func (d *demo) shardAt(address string) *miniredis.Miniredis {
 		}
 	}
 	panic("pinion: the demo has no server at " + address)
+}
+
+// slowDown has a server, by chance, answer late.
+func (d *demo) slowDown() {
+	d.shards[rand.IntN(len(d.shards))].Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
+		if command == "GET" && rand.IntN(slowOften) == 0 {
+			time.Sleep(slowBy)
+		}
+		return false
+	})
 }

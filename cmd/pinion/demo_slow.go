@@ -11,8 +11,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/alicebob/miniredis/v2/server"
 )
 
 const (
@@ -21,16 +19,6 @@ const (
 	demoHotKeys   = 5                     // that half of the requests are for
 	betweenDemand = 5 * time.Millisecond  // between two requests of a client
 )
-
-// slowDown has a server, by chance, answer late.
-func (d *demo) slowDown() {
-	d.shards[rand.IntN(len(d.shards))].Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
-		if command == "GET" && rand.IntN(slowOften) == 0 {
-			time.Sleep(slowBy)
-		}
-		return false
-	})
-}
 
 // demand has clients ask for keys until ctx is done.
 func (d *demo) demand(ctx context.Context, keys int) {
