@@ -243,6 +243,16 @@ const (
 	errorsLabels = "pool error"
 	errorsHelp   = "replies of servers that are errors, by their first word; other: by none of those that are told apart"
 
+	closingsName   = prefix + "client_closings_total"
+	closingsLabels = "pool cause"
+	closingsHelp   = "connections of clients that have ended by themselves (hung_up) or broke, and those that Pinion has ended: output_limit (client_output_hard, " +
+		"subscriber_output_hard), memory (it was short), idle (client_idle_timeout), killed (by CLIENT KILL or an operator), request_too_large, no_request (what the client has sent), " +
+		"turned_away (client_connections)"
+
+	turnsName   = prefix + "worker_turn_seconds"
+	turnsLabels = "worker"
+	turnsHelp   = "how long turns of the worker of a slot took: what becomes ready meanwhile waits for so long at most. It begins anew with each generation"
+
 	infoName    = serverPrefix + "info"
 	infoHelp    = "always 1: where a server is now"
 	infoLabels  = serverLabels + " address"

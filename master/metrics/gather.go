@@ -83,6 +83,10 @@ func (s *scrape) families() (all []*dto.MetricFamily) {
 	}
 	put(s.commands())
 	put(s.errors())
+	put(s.closings())
+	if len(s.turns) > 0 {
+		all = append(all, s.turnTimes())
+	}
 	for i, info := range link.ServerCounters {
 		b := newBatch(nameOf(serverPrefix, info), kindOf(info), info.Doc, len(s.servers))
 		for k := range s.servers {
@@ -150,6 +154,18 @@ func (s *scrape) errors() *batch {
 			if link.ErrorWordOf(word, of.Protocol) {
 				b.add(labels(errorsLabels, of.Name, name), float64(s.pools[i].counters[link.FirstErrorWord+word]))
 			}
+		}
+	}
+	return b
+}
+
+// closings are why connections of clients have ended.
+func (s *scrape) closings() *batch {
+	b := newBatch(closingsName, counter, closingsHelp, len(s.pools)*link.NumClosings)
+	for i := range s.pools {
+		name := s.view.Counts.Serving().Pools[i].Name
+		for cause, text := range link.Closings {
+			b.add(labels(closingsLabels, name, text), float64(s.pools[i].counters[link.FirstClosing+cause]))
 		}
 	}
 	return b

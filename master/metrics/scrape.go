@@ -24,6 +24,7 @@ type scrape struct {
 	clients     []uint64 // by worker
 	connections []uint64 // likewise
 	held        []uint64 // likewise: bytes
+	turns       []turns  // likewise
 	processes   []usage
 }
 
@@ -91,6 +92,7 @@ func read(v *View) *scrape {
 	for i := range v.Workers {
 		words := serving.Worker(v.Workers[i].Slot)
 		s.connections = append(s.connections, atomic.LoadUint64(words[link.CurrConnections]))
+		s.turns = append(s.turns, turnsOf(&words))
 		s.held = append(s.held, atomic.LoadUint64(words[link.MemoryHeld]))
 		clients := uint64(0)
 		for k := range serving.Pools {

@@ -34,11 +34,13 @@ func Table() (rows []Row) {
 			add(table[i].name, table[i].kind, table[i].labels, table[i].help)
 		}
 	}
+	add(turnsName, dto.MetricType_HISTOGRAM, turnsLabels, turnsHelp)
 	for _, info := range link.PoolCounters[:link.FirstCommandFamily] {
 		add(nameOf(prefix, info), kindOf(info), "pool", info.Doc)
 	}
 	add(commandsName, counter, commandsLabels, commandsHelp)
 	add(errorsName, counter, errorsLabels, errorsHelp)
+	add(closingsName, counter, closingsLabels, closingsHelp)
 	for _, info := range link.ServerCounters {
 		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, info.Doc)
 	}

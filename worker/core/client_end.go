@@ -27,6 +27,7 @@ type lingering struct {
 // inputEnded is called when the client has sent its last byte. Replies that it is owed are still written.
 func (c *client) inputEnded() {
 	*c.pool.counters[link.ClientEOF]++
+	c.noteClosing(link.HungUp)
 	c.become(clientHalfClosed)
 	c.stream.DropInput(c.pool.l.memory)
 	c.endIfDone()
@@ -54,8 +55,23 @@ func (c *client) endIfDone() {
 // fail ends a connection that broke.
 func (c *client) fail(err error) {
 	*c.pool.counters[link.ClientErr]++
+	c.noteClosing(closingOf(err))
 	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
 	c.close()
+}
+
+// noteClosing counts why the connection ends.
+func (c *client) noteClosing(why link.Closing) { *c.pool.counters[link.FirstClosing+int(why)]++ }
+
+// closingOf returns why a connection ends that has failed with err.
+func closingOf(err error) link.Closing {
+	switch err {
+	case errOverflow:
+		return link.OutputUntaken
+	case errNotReading, errMemory, errNoMemory, errReplyMemory:
+		return link.MemoryShort
+	}
+	return link.Broken
 }
 
 // close closes the client at once. Replies that are still to come are dropped.
@@ -162,6 +178,7 @@ func (p *pool) closeIdle() {
 	for c := range l.everyClient {
 		if c.pool == p && c.head == nil && !c.listens() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
 			l.logf(levelInfo, "pool %q: closing client %d at %s, which has sent nothing for client_idle_timeout", p.name, c.id, c.peer())
+			c.noteClosing(link.Idle)
 			c.close()
 		}
 	}

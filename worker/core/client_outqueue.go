@@ -3,7 +3,10 @@
 
 package core
 
-import "github.com/pinion-proxy/pinion/worker/stream"
+import (
+	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/stream"
+)
 
 // push appends r to the out queue.
 func (c *client) push(r *request) {
@@ -45,7 +48,9 @@ func (c *client) shift() *request {
 // shiftAnswered takes the head off, whose reply goes to the client.
 func (c *client) shiftAnswered() *request {
 	r, l := c.shift(), c.pool.l
-	if l.now-r.said.began >= c.pool.slow {
+	waited := l.now - r.said.began
+	*c.pool.counters[link.RequestMicros] += micros(waited)
+	if waited >= c.pool.slow {
 		l.slow.noteSlow(c, r)
 	}
 	return r

@@ -36,6 +36,7 @@ func (l *loop) tellClients(q *link.QuestionBody, done func(page)) {
 		s.write(c.appendState(l.scratch[:0]))
 		if meant.Kill {
 			l.logf(levelNotice, "pool %q: client %d at %s is closed: that was asked for through the admin socket", c.pool.name, c.id, c.peer())
+			c.noteClosing(link.Killed)
 			c.close()
 		}
 	}

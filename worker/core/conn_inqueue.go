@@ -206,6 +206,7 @@ func (c *conn) markBegun(r *request) {
 	if c.begun != r {
 		c.begun = r
 		r.said.begun = c.endpoint.pool.l.now
+		*c.endpoint.counters[link.WaitMicros] += micros(r.said.begun - r.sent)
 		if c.owed == 0 {
 			c.heard = c.endpoint.pool.l.now
 		}

@@ -31,6 +31,7 @@ const memcacheFull = "ERROR Too many open connections\r\n"
 // reset the connection, and the reset could overtake the error.
 func (ln *listener) turnAway(fd int) {
 	*ln.pool.counters[link.ClientErr]++
+	*ln.pool.counters[link.FirstClosing+int(link.TurnedAway)]++
 	ln.pool.noteFull(fd)
 	s := stream.New(fd)
 	if ln.pool.spec.Protocol == link.Memcache {

@@ -113,12 +113,19 @@ func (l *loop) run() error {
 	for !l.ended {
 		var err error
 		l.rested = l.clock()
+		l.countTurn(l.rested - l.now)
 		if events, err = l.wait(len(events)); err != nil {
 			return err
 		}
 		l.turn(events)
 	}
 	return nil
+}
+
+// countTurn counts a turn that took so many ns.
+func (l *loop) countTurn(ns int64) {
+	*l.counters[link.TurnMicros] += micros(ns)
+	*l.counters[link.FirstTurnBucket+link.TurnBucket(ns)]++
 }
 
 // turn does everything that became possible, then writes everything that came of it.

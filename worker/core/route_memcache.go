@@ -135,6 +135,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	}
 	if fault.Close {
 		*c.pool.counters[link.ClientErr]++
+		c.noteClosing(link.NoRequest)
 		c.pool.l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
 		c.leave()
 		return have

@@ -173,6 +173,7 @@ func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
 func (c *client) refuseProtocol(err error) {
 	l := c.pool.l
 	*c.pool.counters[link.ClientErr]++
+	c.noteClosing(link.NoRequest)
 	l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
 	l.scratch = resp.AppendProtocolError(l.scratch[:0], err)
 	c.respond(l.scratch)

@@ -27,7 +27,9 @@ const (
 
 	// The statistics do not show what follows: it is for metrics.
 	MemoryHeld
-	numWorkerCounters
+	TurnMicros
+	FirstTurnBucket   // and one for each further bucket, see TurnBucket
+	numWorkerCounters = FirstTurnBucket + TurnBuckets
 )
 
 // WorkerCounters describes the counters of a worker, by index.
@@ -35,6 +37,7 @@ var WorkerCounters = [numWorkerCounters]CounterInfo{
 	TotalConnections: {"total_connections", Counter, "connections opened since the start: clients, servers and listeners"},
 	CurrConnections:  {"curr_connections", Gauge, "connections open now: clients, servers and listeners"},
 	MemoryHeld:       {"memory_held", Gauge, "bytes that clients and servers make the worker hold"},
+	TurnMicros:       {"turn_us", Counter, "time that turns of the loop have taken"},
 }
 
 // WorkerStatistics are those of them that the statistics show.
@@ -59,9 +62,11 @@ const (
 	// The statistics do not show what follows: it is for metrics.
 	RefusedCommands
 	SlowRequests
+	RequestMicros
 	FirstCommandFamily                                           // and one for each further CommandFamily
 	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
-	numPoolCounters    = FirstErrorWord + NumErrorWords
+	FirstClosing       = FirstErrorWord + NumErrorWords          // and one for each further Closing
+	numPoolCounters    = FirstClosing + NumClosings
 )
 
 // PoolCounters describes the counters of a pool, by index, in the order of the statistics port.
@@ -81,6 +86,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ClusterDownReplies: {"clusterdown_replies", Counter, "times a node of a cluster has said that it serves no keys for now (CLUSTERDOWN): it was asked again"},
 	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
 	SlowRequests:       {"slow_requests", Counter, "requests whose clients have waited for the reply for slowlog_us or longer"},
+	RequestMicros:      {"request_us", Counter, "time that clients have waited for replies, from when a request was received to when its reply was at their turn"},
 }
 
 // PoolStatistics are those of them that the statistics show.
@@ -109,6 +115,7 @@ const (
 	HeldExpired
 	ReplicaReads
 	ReplicaFallbacks
+	WaitMicros
 	numServerCounters
 )
 
@@ -138,4 +145,6 @@ var ServerCounters = [numServerCounters]CounterInfo{
 
 	ReplicaReads:     {"replica_reads", Counter, "reads sent to replicas of the server, which are among its requests"},
 	ReplicaFallbacks: {"replica_fallbacks", Counter, "reads that replicas were to answer, and that were sent to the master in their place"},
+
+	WaitMicros: {"wait_us", Counter, "time that requests have waited to be sent, in µs"},
 }
