@@ -18,7 +18,8 @@ type historyFile struct {
 	path     string
 	complain func(text string)
 	known    time.Time // when the file was written that was read last, or written here
-	failing  bool      // the operator has been told that it cannot be written
+	useless  bool      // the operator has been told that what was in it is of no use
+	failing  bool      // likewise, that it cannot be written
 }
 
 // read returns what is in the file; nil: nothing that is new and of any use.
@@ -35,9 +36,9 @@ func (f *historyFile) read() *history.History {
 	}
 	f.known = info.ModTime()
 	h, err := f.parse(info)
-	if err != nil {
+	if err != nil && !f.useless { // the master before, of another build, may write it once more
+		f.useless = true
 		f.complain(fmt.Sprintf("%s: %v; the history begins anew", f.path, err))
-		return nil
 	}
 	return h
 }
