@@ -37,7 +37,7 @@ type readsUse uint8
 const (
 	readsInPlace readsUse = iota + 1 // to primaries, for reads in the place of replicas
 	readsReplica                     // to replicas of a cluster
-	endsScripts                      // to replicas: no reads, but what ends these
+	endsScripts                      // no reads, but what ends scripts
 )
 
 // greetingStep is what a reply to a greeting is about.

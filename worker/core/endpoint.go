@@ -86,7 +86,7 @@ func (e *endpoint) conn(g *greeting, lane uint16) *conn {
 // newSharedConn returns a connection for the requests of several clients.
 func (e *endpoint) newSharedConn(g *greeting) *conn {
 	c := newConn(e, g)
-	if g.reads == endsScripts { // nothing waits for a replica
+	if g.reads == endsScripts { // what ends a script does not wait
 		return c
 	}
 	if e.pool.spec.FailoverWait > 0 {

@@ -47,6 +47,7 @@ type pool struct {
 	sketches  halving
 	fanouts   fanouts
 	greetings []*greeting       // that sessions have asked for; the first is that of those that have set nothing
+	kills     *greeting         // of connections over which scripts are ended; nil: nobody has wanted that
 	resp3     resp3Inquiry      // whether servers speak RESP3
 	unused    timer.Timer       // looks for server connections of other greetings that nobody uses
 	trackers  int               // clients that track keys

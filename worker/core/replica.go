@@ -50,7 +50,6 @@ type replica struct {
 type replicas struct {
 	pool  *pool
 	own   int64       // ns: for how long after a write of a client its reads go to the primary
-	kills *greeting   // of connections to replicas over which scripts are ended there; nil: nobody has wanted that
 	watch timer.Timer // while reads are under way
 	spare int         // how many reads in their place a primary may owe over one connection
 

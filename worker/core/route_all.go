@@ -21,7 +21,7 @@ func (c *client) forwardAll(cmd *resp.Command, b []byte, args []resp.Span) {
 	for i := range p.placement.all {
 		p.fanouts.assign(f, i)
 	}
-	if cmd.Kills && p.replicas != nil && p.cluster == nil { // replicas of a cluster are asked for nothing that could be ended
+	if cmd.Kills {
 		c.killEverywhere(cmd, f, b)
 		return
 	}

@@ -239,7 +239,7 @@ func (c *client) routeRedis(cmd *resp.Command, b []byte, args []resp.Span, count
 	case resp.Fragment:
 		c.fanOutRedis(cmd, b, args, count)
 	case resp.Keyless:
-		if cmd.Kills && c.pool.replicas != nil {
+		if cmd.Kills {
 			c.forwardAll(cmd, b, args)
 			return
 		}
