@@ -264,6 +264,7 @@ func (c *conn) takeOut(which func(r *request) bool) (taken *request) {
 		next := r.behind
 		if which(r) {
 			c.withdraw(r, stays)
+			r.slot = 0 // it has left the gate of its slot
 			size += int(r.bytes)
 			taken, last = chain(taken, last, r)
 		} else {

@@ -266,6 +266,9 @@ func (c *conn) follow(before, r *request) {
 // is not sent any more.
 func (c *conn) renew() {
 	l := c.endpoint.pool.l
+	if cl := c.endpoint.pool.cluster; cl != nil { // while all requests are in queues where they are counted
+		cl.count()
+	}
 	if c.hold != nil {
 		_ = sock.Abort(c.stream.FD())
 		c.gauge.late()
