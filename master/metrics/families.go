@@ -245,9 +245,9 @@ const (
 
 	closingsName   = prefix + "client_closings_total"
 	closingsLabels = "pool cause"
-	closingsHelp   = "connections of clients that have ended by themselves (hung_up) or broke, and those that Pinion has ended: output_limit (client_output_hard, " +
+	closingsHelp   = "connections of clients that have ended by themselves (hung_up, QUIT among it) or broke, and those that Pinion has ended: output_limit (client_output_hard, " +
 		"subscriber_output_hard), memory (it was short), idle (client_idle_timeout), killed (by CLIENT KILL or an operator), request_too_large, no_request (what the client has sent), " +
-		"turned_away (client_connections)"
+		"turned_away (client_connections). Each counts once, but for those that end otherwise, as with their worker"
 
 	turnsName   = prefix + "worker_turn_seconds"
 	turnsLabels = "worker"

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -52,4 +54,63 @@ func TestClosingsAreCounted(t *testing.T) {
 	}
 	r.advance(45 * time.Second)
 	check(link.Idle)
+}
+
+// What breaks after the end has begun does not count again, and QUIT is an end.
+func TestClosingsAreCountedOnce(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1", "s2")
+	r.start()
+	count := func() (n [link.NumClosings]uint64) {
+		for cause := range n {
+			n[cause] = *r.workers[0].pools[0].counters[link.FirstClosing+cause]
+		}
+		return n
+	}
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "d"))
+	r.turn()
+	r.must(c.halfClose())
+	r.turn()
+	for one := range r.workers[0].everyClient {
+		one.fail(unix.EPIPE)
+	}
+	if got, want := count(), ([link.NumClosings]uint64{link.HungUp: 1}); got != want {
+		t.Errorf("closings are %v, want %v", got, want)
+	}
+	r.connect("b", 0, 0).send([]byte("*x\r\n"))
+	r.turn()
+	for one := range r.workers[0].everyClient {
+		one.fail(unix.EPIPE)
+	}
+	r.connect("c", 0, 0).send(redisRequestOf("QUIT"))
+	r.turn()
+	if got, want := count(), ([link.NumClosings]uint64{link.HungUp: 2, link.NoRequest: 1}); got != want {
+		t.Errorf("closings are %v, want %v", got, want)
+	}
+}
+
+// The patience of who waits in a server is nothing that the proxy or a server takes.
+func TestRequestTimeWithoutPatience(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	waited := r.workers[0].pools[0].counters[link.RequestMicros]
+	_, server := r.blocks("a")
+	r.advance(time.Hour)
+	server.send([]byte("*-1\r\n"))
+	r.turn()
+	if *waited >= uint64(time.Minute/time.Microsecond) {
+		t.Errorf("clients have waited for %d µs", *waited)
+	}
+	c := r.connect("b", 0, 0)
+	c.send(redisRequestOf("GET", "d"))
+	r.turn()
+	before := *waited
+	r.advance(100 * time.Millisecond)
+	r.servers[0].answer([]byte("$-1\r\n"))
+	r.turn()
+	if got := *waited - before; got < 100_000 || got > 200_000 {
+		t.Errorf("who asks for a key has waited for %d µs", got)
+	}
 }

@@ -60,8 +60,12 @@ func (c *client) fail(err error) {
 	c.close()
 }
 
-// noteClosing counts why the connection ends.
-func (c *client) noteClosing(why link.Closing) { *c.pool.counters[link.FirstClosing+int(why)]++ }
+// noteClosing is called before the connection ends, and counts why. What comes after the end has begun is not the reason.
+func (c *client) noteClosing(why link.Closing) {
+	if c.life <= clientOpen {
+		*c.pool.counters[link.FirstClosing+int(why)]++
+	}
+}
 
 // closingOf returns why a connection ends that has failed with err.
 func closingOf(err error) link.Closing {

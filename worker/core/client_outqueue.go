@@ -49,7 +49,9 @@ func (c *client) shift() *request {
 func (c *client) shiftAnswered() *request {
 	r, l := c.shift(), c.pool.l
 	waited := l.now - r.said.began
-	*c.pool.counters[link.RequestMicros] += micros(waited)
+	if r.state&isBlocking == 0 { // no patience of the client's own, which may be hours
+		*c.pool.counters[link.RequestMicros] += micros(waited)
+	}
 	if waited >= c.pool.slow {
 		l.slow.noteSlow(c, r)
 	}

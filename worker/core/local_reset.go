@@ -2,7 +2,10 @@
 
 package core
 
-import "github.com/pinion-proxy/pinion/codec/resp"
+import (
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
 
 // reset appends the reply to RESET: the client is as it was when it connected. It waits where its requests have gone over other server
 // connections than they will. What CLIENT REPLY SKIP has said of the reply to this request stays, and that it has written.
@@ -26,11 +29,13 @@ func (c *client) reset(out []byte) []byte {
 
 func (c *client) quit(*resp.Command, []byte, []resp.Span, int) {
 	c.respondScratch(resp.AppendSimple(c.pool.l.scratch[:0], "OK"))
+	c.noteClosing(link.HungUp)
 	c.leave()
 }
 
 // hangUp closes the connection of a client that speaks HTTP: a browser may have been tricked into sending a request here.
 func (c *client) hangUp(cmd *resp.Command, _ []byte, _ []resp.Span, _ int) {
 	c.noteRefusal(cmd.Name, speaksHTTP)
+	c.noteClosing(link.NoRequest)
 	c.leave()
 }

@@ -40,6 +40,7 @@ func (c *client) admitMemcache(b []byte) (used int) {
 		return 0
 	case refusal != nil && refusal.Close:
 		*c.pool.counters[link.ClientErr]++
+		c.noteClosing(link.NoRequest)
 		c.respond([]byte(refusal.Reply))
 		c.leave()
 		return len(b)

@@ -164,7 +164,8 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 		c.forwardMemcache(b, r, p.placement.fixed())
 	case memcache.NoOp:
 		c.respond(noOpReply)
-	default:
+	default: // quit
+		c.noteClosing(link.HungUp)
 		c.leave()
 	}
 }

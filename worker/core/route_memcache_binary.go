@@ -40,6 +40,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		if b[used] != memcache.BinaryMagic {
 			*c.pool.counters[link.ClientErr]++
 			l.logf(levelInfo, "pool %q: client %d at %s: no request of the binary protocol begins with %#x", c.pool.name, c.id, c.peer(), b[used])
+			c.noteClosing(link.NoRequest)
 			c.leave()
 			return len(b)
 		}
@@ -58,6 +59,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		case !c.session.authenticated && !r.BeforeAuth():
 			c.noteRefusal(fmt.Sprintf("opcode %#02x", r.Form.Opcode), noPassword)
 			c.respondScratch(r.Form.AppendStatus(l.scratch[:0], memcache.StatusDenied))
+			c.noteClosing(link.NoRequest)
 			c.leave()
 			return len(b)
 		case r.Status != 0:
@@ -94,6 +96,7 @@ func (c *client) refuseBinary(r *memcache.BinaryRequest, status memcache.BinaryS
 	}
 	c.respondScratch(r.Form.AppendStatus(c.pool.l.scratch[:0], status))
 	if r.Close {
+		c.noteClosing(link.NoRequest)
 		c.leave()
 	}
 }
@@ -122,6 +125,7 @@ func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 		return
 	case r.Quit:
 		c.respondScratch(r.AppendQuitReply(l.scratch[:0]))
+		c.noteClosing(link.HungUp)
 		c.leave()
 		return
 	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):

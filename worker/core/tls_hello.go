@@ -3,6 +3,8 @@
 
 package core
 
+import "github.com/pinion-proxy/pinion/worker/link"
+
 // isTLSHello tells whether the first bytes of a client are the beginning of TLS, which no request of either protocol is.
 func isTLSHello(b []byte) bool {
 	const handshake, major = 0x16, 3
@@ -16,6 +18,7 @@ var tlsFailure = []byte{21, 3, 3, 0, 2, 2, 40}
 func (c *client) refuseTLS() {
 	c.noteRefusal("TLS", speaksTLS)
 	c.stream.DropInput(c.pool.l.memory)
+	c.noteClosing(link.NoRequest)
 	c.respond(tlsFailure)
 	c.leave()
 }

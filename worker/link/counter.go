@@ -86,7 +86,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ClusterDownReplies: {"clusterdown_replies", Counter, "times a node of a cluster has said that it serves no keys for now (CLUSTERDOWN): it was asked again"},
 	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
 	SlowRequests:       {"slow_requests", Counter, "requests whose clients have waited for the reply for slowlog_us or longer"},
-	RequestMicros:      {"request_us", Counter, "time that clients have waited for replies, from when a request was received to when its reply was at their turn"},
+	RequestMicros:      {"request_us", Counter, "time that clients have waited for replies, from when a request was received to when its reply was at their turn, but for requests that may wait in the server"},
 }
 
 // PoolStatistics are those of them that the statistics show.
@@ -146,5 +146,5 @@ var ServerCounters = [numServerCounters]CounterInfo{
 	ReplicaReads:     {"replica_reads", Counter, "reads sent to replicas of the server, which are among its requests"},
 	ReplicaFallbacks: {"replica_fallbacks", Counter, "reads that replicas were to answer, and that were sent to the master in their place"},
 
-	WaitMicros: {"wait_us", Counter, "time that requests have waited to be sent, in µs"},
+	WaitMicros: {"wait_us", Counter, "time that requests have waited to be sent, but for what they were held while the server was down"},
 }
