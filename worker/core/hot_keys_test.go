@@ -83,6 +83,20 @@ func TestKeysOfManyRequests(t *testing.T) {
 	}
 }
 
+// A request that is not forwarded at once leaves its sample to no other one.
+func TestKeysOfWhatIsKept(t *testing.T) {
+	r := samplingRig(t)
+	kept := r.connect("kept", 0, 0)
+	for _, words := range []string{"MULTI", "SET d 1", "EXEC", "WATCH d", "BLPOP d 0"} {
+		r.advance(10 * time.Millisecond)
+		kept.send(redisRequestOf(strings.Fields(words)...))
+		r.turn()
+		if at := r.workers[0].sampling.at; at != 0 {
+			t.Errorf("%s leaves sample %d to the next request", words, at)
+		}
+	}
+}
+
 // Without key_samples nothing is looked at.
 func TestNoKeySamples(t *testing.T) {
 	r := newRig(t)

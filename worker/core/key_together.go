@@ -12,7 +12,7 @@ import (
 // row, which are checked in slices if there may be very many.
 func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, count int, alone []int32, row resp.Row) {
 	p := c.pool
-	server := p.serverOf(b, args, alone, row)
+	server := p.placeFirst(b, args, alone, row)
 	if len(alone)+row.Count != 1 {
 		p.l.sampling.forgo()
 	}
@@ -28,8 +28,16 @@ func (c *client) forwardTogether(cmd *resp.Command, b []byte, args []resp.Span, 
 	}
 }
 
-// serverOf returns the server on which the first of these keys lives.
+// serverOf returns the server on which the first of these keys lives, for a request that is not forwarded at once: nothing tells how
+// many bytes come with the key.
 func (p *pool) serverOf(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
+	server := p.placeFirst(b, args, alone, row)
+	p.l.sampling.forgo()
+	return server
+}
+
+// placeFirst returns the server on which the first of these keys lives. If it is the only one, the request is forwarded at once.
+func (p *pool) placeFirst(b []byte, args []resp.Span, alone []int32, row resp.Row) int {
 	switch {
 	case len(alone) > 0:
 		return p.placeOne(args[alone[0]].Of(b))
