@@ -4,6 +4,7 @@ package sketch
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -45,7 +46,9 @@ type Merged struct {
 func (m *Merged) add(c *Count, most uint64) {
 	m.Count.Count += c.Count
 	m.Error += c.Error
-	m.Squares += c.Squares
+	if m.Squares += c.Squares; m.Squares < c.Squares {
+		m.Squares = math.MaxUint64
+	}
 	m.Largest = max(m.Largest, c.Largest)
 	m.Missing += most
 }

@@ -12,6 +12,7 @@ package sketch
 
 import (
 	"math"
+	"math/bits"
 	"sync/atomic"
 )
 
@@ -21,7 +22,7 @@ const (
 	countWord   = 1 // of weights
 	errorWord   = 2 // by how much that may be too large
 	largestWord = 3 // the largest size that came with the key
-	squaresWord = 4 // of weights, the sum of their squares: what is known of chance, if they stand for what was not looked at
+	squaresWord = 4 // of weights, the sum of their squares, or the largest number: what is known of chance, if they stand for what was not looked at
 	keyWord     = 5 // its length, up to MaxKey, in the lowest byte, and its first bytes
 
 	// EntryWords is how many words an entry has.
@@ -98,10 +99,19 @@ type entry []uint64
 
 func (e entry) grow(weight, size uint64) {
 	atomic.StoreUint64(&e[countWord], e[countWord]+weight)
-	atomic.StoreUint64(&e[squaresWord], e[squaresWord]+weight*weight)
+	atomic.StoreUint64(&e[squaresWord], addSquare(e[squaresWord], weight))
 	if size > e[largestWord] {
 		atomic.StoreUint64(&e[largestWord], size)
 	}
+}
+
+// addSquare returns sum + weight², or the largest number.
+func addSquare(sum, weight uint64) uint64 {
+	high, square := bits.Mul64(weight, weight)
+	if sum, carry := bits.Add64(sum, square, 0); high|carry == 0 {
+		return sum
+	}
+	return math.MaxUint64
 }
 
 func (e entry) storeKey(key []byte) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -87,6 +88,25 @@ func FuzzBounds(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Large weights, as bytes of large values, do not make their squares small.
+func TestSquaresDoNotOverflow(t *testing.T) {
+	one, other := newTop(2), newTop(2)
+	hash := Hash([]byte("a"))
+	for _, top := range []Top{one, other} {
+		top.Add([]byte("a"), hash, 1<<31, 0)
+		top.Grow(hash, 1<<32, 0)
+		top.Grow(hash, 1, 0)
+	}
+	if got := Merge(1, one, other); got[0].Squares != math.MaxUint64 {
+		t.Errorf("squares are %d", got[0].Squares)
+	}
+	one.Halve()
+	one.Grow(hash, 1<<31, 0)
+	if got := Merge(1, one); got[0].Squares != math.MaxUint64/4+1<<62 {
+		t.Errorf("squares are %d", got[0].Squares)
+	}
 }
 
 func TestHalve(t *testing.T) {
