@@ -44,6 +44,7 @@ type client struct {
 	waits    clientWait
 	moving   moving
 	dialect  dialect
+	counted  bool // the request at hand was put back when it had been counted and shown to observers
 	silent   bool // has connected to this worker and sent nothing yet
 }
 

@@ -32,6 +32,7 @@ func (c *client) isPutBack() bool {
 	if c.waits < waitsForReplies {
 		return false
 	}
+	c.counted = c.counted || c.waits != waitsForUnpause
 	if c.session.reply == replySkipping {
 		c.session.reply = replySkipNext
 	}

@@ -82,6 +82,35 @@ func TestObservedRequests(t *testing.T) {
 	}
 }
 
+// A request that is put back until those before it are answered is one, for observers and for the counters of commands.
+func TestObservedOnceThoughPutBack(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	r.masters[0].deaf = true
+	q, l := link.MonitorQuestion{Observation: 1}, r.workers[0]
+	r.observed(0, q)
+	c := r.connect("c", 0, 0)
+	c.send(redisRequestOf("GET", "d"))
+	c.send(redisRequestOf("BLPOP", "d", "0"))
+	c.send(redisRequestOf("GET", "e"))
+	r.turn()
+	r.servers[0].answer([]byte("$-1\r\n"))
+	r.turn()
+	r.servers[0].conns[len(r.servers[0].conns)-1].send([]byte("*-1\r\n"))
+	r.turn()
+	if got := commandsOf(r.observed(0, q)); got != "get d|blpop d|get e|" {
+		t.Errorf("got %q", got)
+	}
+	sum := uint64(0)
+	for f := range link.NumCommandFamilies {
+		sum += *l.pools[0].counters[link.FirstCommandFamily+int(f)]
+	}
+	if sum != 3 {
+		t.Errorf("%d commands are counted", sum)
+	}
+}
+
 // However much is asked, a worker writes no more lines than it was told, and says how many it has left out.
 func TestObservedRateIsBounded(t *testing.T) {
 	r, clients, _ := threeWorkers(t)

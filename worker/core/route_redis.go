@@ -209,10 +209,13 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 		c.waits = waitsForUnpause
 		return
 	}
-	c.last = cmd.ID + 1
-	c.pool.countCommand(cmd)
-	if len(c.pool.l.observed) > 0 {
-		c.observeRedis(cmd, b, args)
+	if c.last = cmd.ID + 1; c.counted {
+		c.counted = false
+	} else {
+		c.pool.countCommand(cmd)
+		if len(c.pool.l.observed) > 0 {
+			c.observeRedis(cmd, b, args)
+		}
 	}
 	c.routeRedis(cmd, b, args, count)
 }
