@@ -22,6 +22,7 @@ const (
 	observationTime  = 2 * time.Second        // after which one that is not asked for ends: nobody reads it any more
 	observationBurst = 100 * time.Millisecond // for which lines may come at once, at their rate
 	shownKeyBytes    = 512
+	mostVerdicts     = 4096 // of clients, about their addresses
 )
 
 // observation is what one observer gets. Loop only.
@@ -30,7 +31,8 @@ type observation struct {
 	means link.MonitorQuestion
 	pool  *pool // nil: all
 	timer timer.Timer
-	epoch int64 // ns: what the loop's clock showed at the epoch, negated
+	where map[uint64]bool // by client: whether its address is the one that is meant, which the kernel need not be asked again
+	epoch int64           // ns: what the loop's clock showed at the epoch, negated
 
 	met    uint64         // requests that were meant
 	paid   int64          // ns: until when the rate is used up by the lines so far
@@ -72,7 +74,7 @@ func (l *loop) observationOf(means link.MonitorQuestion) (o *observation, failed
 	case len(l.observed) == maxObservations:
 		return nil, fmt.Sprintf("it is observed by %d others already", maxObservations)
 	}
-	o = &observation{l: l, means: means, pool: p, epoch: time.Now().UnixNano() - l.now}
+	o = &observation{l: l, means: means, pool: p, where: make(map[uint64]bool), epoch: time.Now().UnixNano() - l.now}
 	o.timer.Fire = o.end
 	l.observed = append(l.observed, o)
 	return o, ""
@@ -122,11 +124,24 @@ func (c *client) observe(command string, key []byte, size int) {
 func (o *observation) isMeant(c *client, command string, key []byte) bool {
 	m := &o.means
 	if o.pool != nil && c.pool != o.pool || m.Client != 0 && m.Client != c.id || m.Name != "" && m.Name != c.session.name ||
-		m.Command != "" && !isCommand(m.Command, command) || !bytes.HasPrefix(key, m.Prefix) || m.Address != "" && !isAddress(m.Address, c.peer()) {
+		m.Command != "" && !isCommand(m.Command, command) || !bytes.HasPrefix(key, m.Prefix) || m.Address != "" && !o.isFrom(c) {
 		return false
 	}
 	o.met++
 	return o.met%m.Every == 0
+}
+
+// isFrom tells whether the client's address is the one that is meant.
+func (o *observation) isFrom(c *client) bool {
+	verdict, known := o.where[c.id]
+	if !known {
+		if len(o.where) == mostVerdicts {
+			clear(o.where)
+		}
+		verdict = isAddress(o.means.Address, c.peer())
+		o.where[c.id] = verdict
+	}
+	return verdict
 }
 
 // hasRoom takes a place of the rate for a line, if there is one.

@@ -111,6 +111,30 @@ func TestObservedOnceThoughPutBack(t *testing.T) {
 	}
 }
 
+// The kernel is asked once for the address of a client.
+func TestObservedAddress(t *testing.T) {
+	r, clients, stranger := threeWorkers(t)
+	q := link.MonitorQuestion{Observation: 1, Address: "no such address"}
+	r.observed(0, q)
+	for range 3 {
+		clients[0].send(redisRequestOf("PING"))
+		stranger.send(redisRequestOf("PING"))
+		r.turn()
+	}
+	if got := r.observed(0, q); len(got) > 0 || len(r.workers[0].observed[0].where) == 0 {
+		t.Errorf("told %v, having looked at %v", got, r.workers[0].observed[0].where)
+	}
+	o := r.workers[0].observed[0]
+	for id := range o.where {
+		o.where[id] = true
+	}
+	clients[0].send(redisRequestOf("PING"))
+	r.turn()
+	if got := commandsOf(r.observed(0, q)); got != "ping |" {
+		t.Errorf("the address was looked up again: told %q", got)
+	}
+}
+
 // However much is asked, a worker writes no more lines than it was told, and says how many it has left out.
 func TestObservedRateIsBounded(t *testing.T) {
 	r, clients, _ := threeWorkers(t)
