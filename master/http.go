@@ -47,9 +47,9 @@ func newHTTPSide(control string, done <-chan struct{}, complain func(string)) ht
 	return httpSide{asks: asks, pages: live.Pages(), live: live}
 }
 
-// complainOfHTTP logs what goes wrong with answers, from beside the loop.
+// complainOfHTTP logs what goes wrong with answers, from beside the loop. Who complains does not wait until it is heard: the loop may have ended.
 func (m *master) complainOfHTTP(text string) {
-	m.world.report(event{then: func() { m.log.Printf(logfile.Error, "answering HTTP: %s", text) }})
+	go m.world.report(event{then: func() { m.log.Printf(logfile.Error, "answering HTTP: %s", text) }})
 }
 
 // claimHTTP opens the HTTP address of a configuration, unless this master has it.

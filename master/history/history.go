@@ -70,10 +70,19 @@ type Server struct {
 // what follows.
 const mostBetween = 10 * time.Second
 
+// setBack is by how many seconds the clock must have been set back, or have been wrong when the history was written, for it to begin anew: what is
+// drawn is by the time of day.
+const setBack = 5
+
 // Record takes what happened. Intervals follow each other; one that ends before it begins, as when the clock is set, says nothing.
 func (h *History) Record(i *Interval) {
 	if !i.To.After(i.From) || i.From.Unix() <= 0 {
 		return
+	}
+	if i.To.Unix() < h.Until.Unix()-setBack {
+		handoffs := h.Handoffs
+		*h = *New()
+		h.Handoffs = handoffs
 	}
 	h.forget(i.To)
 	shown := i.From

@@ -87,8 +87,11 @@ func TestClockSetBack(t *testing.T) {
 	h.Record(&Interval{From: epoch.Add(ShortStep), To: epoch.Add(-time.Hour)})
 	h.Record(interval(epoch.Add(-time.Hour), ShortStep, 5, time.Millisecond))
 	h.Record(&Interval{To: epoch})
-	if got := last(chart(t, h, "", false, epoch.Add(ShortStep)).Values["rate"], 2); !slices.Equal(got, []float32{None, 100}) {
+	if got := last(chart(t, h, "", false, epoch.Add(-time.Hour+ShortStep)).Values["rate"], 2); !slices.Equal(got, []float32{None, 5}) {
 		t.Errorf("got %v", got)
+	}
+	if got := last(chart(t, h, "", false, epoch.Add(ShortStep)).Values["rate"], 2); !slices.Equal(got, []float32{None, None}) {
+		t.Errorf("what was known before the clock was set back is still shown: %v", got)
 	}
 }
 

@@ -128,8 +128,8 @@ func (g *reading) pool(i int) Pool {
 	happened := history.Pool{Name: of.Name}
 	happened.Clients = now[link.ClientConnections]
 	happened.Errors = since(now[link.ForwardError], before[link.ForwardError])
-	for word := link.FirstErrorWord; word < len(now); word++ {
-		happened.Errors += since(now[word], before[word])
+	for word := range link.NumErrorWords {
+		happened.Errors += since(now[link.FirstErrorWord+word], before[link.FirstErrorWord+word])
 	}
 	var recent history.Histogram
 	if of.IsCluster() {

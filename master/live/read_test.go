@@ -59,6 +59,9 @@ func TestRead(t *testing.T) {
 		c.Latency(slot, 0, 0)[link.LatencyBucket(int64(time.Millisecond))] += 100
 		*c.PoolCounter(slot, 0, link.ForwardError) += 1
 		*c.PoolCounter(slot, 0, link.FirstErrorWord) += 2
+		for i := link.FirstErrorWord + link.NumErrorWords; i < len(link.PoolCounters); i++ { // clients that are gone, and the like, are no errors
+			*c.PoolCounter(slot, 0, i) += 1000
+		}
 		*c.PoolCounter(slot, 0, link.ClientConnections) = 5
 	}
 	s, happened := r.Read(sourceOf(t, c), epoch.Add(2*time.Second))

@@ -8,7 +8,6 @@ import (
 	"net"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -171,12 +170,8 @@ func TestRefusedAndDead(t *testing.T) {
 	reports.Changed = func(address string, state link.ReplicaState) { news <- address + " " + state.String() }
 	w := Watch(pool, 0, []link.ServerTopology{{Server: "a", Endpoints: []link.Endpoint{p.endpoint(link.Primary), r.endpoint(link.Replica), dead}}}, b, reports)
 	defer w.Stop()
-	got := []string{<-news, <-news}
-	slices.Sort(got)
-	want := []string{dead.Address + " silent", r.path + " refuses"}
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("reported is %q, want %q", got, want)
+	for want := map[string]bool{dead.Address + " silent": true, r.path + " refuses": true}; len(want) > 0; {
+		delete(want, <-news) // a machine that is late may find the one that refuses silent first
 	}
 	b.wait("0 0 0", link.ReplicaRefuses)
 	b.wait("0 0 1", link.ReplicaSilent)

@@ -84,6 +84,9 @@ func (m *meant) isEmpty() bool {
 	return m.IDs == nil && m.Pool+m.Address+m.Name+m.Command+m.State == "" && m.MinIdle+m.MinAge == 0
 }
 
+// longestText is how many bytes a parameter has at most. A message between processes has 8 KiB, and some bytes are six in JSON.
+const longestText = 200
+
 // clientsQuestion reads the parameters. One that is misspelt must not be ignored: more clients would be closed than are meant.
 func clientsQuestion(query string) (m meant, err error) {
 	values, err := url.ParseQuery(query)
@@ -100,6 +103,9 @@ func clientsQuestion(query string) (m meant, err error) {
 			err = fmt.Errorf("parameter %q is needed once", name)
 		case texts[name] != nil:
 			*texts[name] = given[0]
+			if len(given[0]) > longestText {
+				err = fmt.Errorf("parameter %q has %d bytes; at most %d", name, len(given[0]), longestText)
+			}
 		case numbers[name] != nil:
 			*numbers[name], err = strconv.ParseInt(given[0], 10, 64)
 		default:

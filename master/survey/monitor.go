@@ -92,6 +92,9 @@ func monitorQuestion(query string) (m link.MonitorQuestion, err error) {
 			err = fmt.Errorf("parameter %q is needed once", name)
 		case texts[name] != nil:
 			*texts[name] = given[0]
+			if len(given[0]) > longestText {
+				err = fmt.Errorf("parameter %q has %d bytes; at most %d", name, len(given[0]), longestText)
+			}
 		case numbers[name] != nil:
 			*numbers[name], err = strconv.ParseUint(given[0], 10, 64)
 		default:

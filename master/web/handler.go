@@ -43,9 +43,9 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 
 // addRequests adds the pages that show what clients have asked for, down to keys.
 func (p *pages) addRequests(mux *http.ServeMux) {
-	mux.HandleFunc("GET /slowlog.json", p.slowLog)
-	mux.HandleFunc("GET /hotkeys.json", p.hotKeys)
-	mux.HandleFunc("GET /bigkeys.json", p.bigKeys)
+	mux.HandleFunc("GET /slowlog.json", onlyByOurName(p.slowLog))
+	mux.HandleFunc("GET /hotkeys.json", onlyByOurName(p.hotKeys))
+	mux.HandleFunc("GET /bigkeys.json", onlyByOurName(p.bigKeys))
 }
 
 // StatisticsPages are those of the statistics port: nutcracker's JSON, and the same as elsewhere.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/history"
@@ -47,7 +48,7 @@ func (f *historyFile) parse(info fs.FileInfo) (*history.History, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a file")
 	}
-	file, err := os.Open(f.path)
+	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0) // it may be another one by now
 	if err != nil {
 		return nil, err
 	}

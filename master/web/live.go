@@ -25,6 +25,7 @@ type Live struct {
 	parts    [numParts]part
 	watched  int           // by so many
 	changed  chan struct{} // is closed when there is something new
+	stops    sync.Mutex    // of stopping: the loop, which sets it, never waits for mu
 	stopping chan struct{} // is closed when those who watch have to ask somebody else
 }
 
@@ -59,9 +60,9 @@ func (l *Live) Start() {
 		return
 	}
 	l.quit, l.ended = make(chan struct{}), make(chan struct{})
-	l.mu.Lock()
+	l.stops.Lock()
 	l.stopping = l.quit
-	l.mu.Unlock()
+	l.stops.Unlock()
 	go l.run(l.quit, l.ended)
 }
 
@@ -78,6 +79,9 @@ func (l *Live) Stop() <-chan struct{} {
 	}
 	return l.ended
 }
+
+// restoredFor is for how many reads it is looked whether the master before has written the history once more, as it does when it leaves.
+const restoredFor = 10
 
 // savedAfter is after how many reads the history is written to its file.
 const savedAfter = 15
@@ -98,8 +102,8 @@ func (l *Live) run(quit, ended chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		if n == 1 {
-			l.restore() // the master before has written it again, when it left
+		if n <= restoredFor {
+			l.restore()
 		}
 		l.read(reader)
 		if n%savedAfter == 0 {
@@ -193,7 +197,16 @@ func (l *Live) news(since *[numParts]uint64) (texts [numParts][]byte, changed, s
 		since[i] = p.number
 		texts[i] = p.json()
 	}
+	l.stops.Lock()
+	defer l.stops.Unlock()
 	return texts, l.changed, l.stopping
+}
+
+// text returns the JSON of a part; nil: there is nothing yet.
+func (l *Live) text(at int) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.parts[at].json()
 }
 
 // json returns the JSON of a part; nil: there is nothing yet.

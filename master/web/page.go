@@ -51,18 +51,15 @@ func (l *Live) Pages() *http.ServeMux {
 		})
 	}
 	l.pages.addRequests(mux)
-	mux.HandleFunc("GET /state", l.answerState)
-	mux.HandleFunc("GET /history", l.answerHistory)
-	mux.HandleFunc("GET /events", l.answerEvents)
+	mux.HandleFunc("GET /state", onlyByOurName(l.answerState))
+	mux.HandleFunc("GET /history", onlyByOurName(l.answerHistory))
+	mux.HandleFunc("GET /events", onlyByOurName(l.answerEvents))
 	return mux
 }
 
 // answerState answers with the state of the last read.
 func (l *Live) answerState(w http.ResponseWriter, _ *http.Request) {
-	guard(w)
-	l.mu.Lock()
-	text := l.parts[partState].json()
-	l.mu.Unlock()
+	text := l.text(partState)
 	if text == nil {
 		unavailable(w, "nothing is known yet")
 		return
@@ -73,7 +70,6 @@ func (l *Live) answerState(w http.ResponseWriter, _ *http.Request) {
 
 // answerHistory answers with what is drawn: of ?pool=NAME, or of all together, in the last ten minutes, or with span=day.
 func (l *Live) answerHistory(w http.ResponseWriter, r *http.Request) {
-	guard(w)
 	pool, span := r.URL.Query().Get("pool"), r.URL.Query().Get("span")
 	if span != "" && span != "10m" && span != "day" {
 		http.Error(w, "span is 10m or day", http.StatusBadRequest)
@@ -98,7 +94,6 @@ const (
 // answerEvents tells what is new, as server-sent events, until the client goes, is too slow, or another master answers. Whoever takes
 // long is not told what was new in between.
 func (l *Live) answerEvents(w http.ResponseWriter, r *http.Request) {
-	guard(w)
 	if !l.enter() {
 		w.Header().Set("Retry-After", "5")
 		unavailable(w, fmt.Sprintf("%d pages are open already", maxWatchers))

@@ -123,6 +123,7 @@ function append(state) {
   const flow = asked.pool ? state.pools.find(p => p.name === asked.pool) : state;
   if (!flow) return;
   const at = Math.floor(state.now / 1000 / chart.step) * chart.step;
+  if (at < chart.last) { fetchHistory(); return; } // the clock was set back
   for (; chart.last < at; chart.last += chart.step) {
     for (const name in chart.values) { chart.values[name].shift(); chart.values[name].push(NONE); }
   }

@@ -93,10 +93,10 @@ func TestE2ECacheRecipe(t *testing.T) {
 	has := map[string]bool{}
 	rig.Eventually(t, "giving the server its keys", func() error {
 		for _, key := range keys {
-			switch elsewhere := get(c, key) == "elsewhere"; {
-			case elsewhere && has[key]:
+			switch got := c.Line("get " + key); {
+			case strings.HasPrefix(got, "VALUE ") && has[key]:
 				t.Fatalf("%s has left the server that it had come back to", key)
-			case !elsewhere:
+			case got == "END\r\n":
 				has[key] = true
 			}
 		}

@@ -110,29 +110,41 @@ func (s span) seconds() float64 {
 	return max(0, s.now.At.Sub(s.before.At).Seconds())
 }
 
-// rate returns by how much a counter grew in a second. One that has gone back has begun anew.
+// rate returns by how much counters grew in a second. Of one that has gone back, has come or has gone meanwhile nothing is known.
 func (s span) rate(name string, w where) float64 {
 	if s.seconds() == 0 {
 		return 0
 	}
-	now, before := s.now.Metrics.sum(name, w), s.before.Metrics.sum(name, w)
-	if now < before {
-		before = 0
+	before := map[string]float64{}
+	for i := range s.before.Metrics[name] {
+		p := &s.before.Metrics[name][i]
+		before[p.key()] = p.value
 	}
-	return (now - before) / s.seconds()
+	grown := 0.0
+	for i := range s.now.Metrics[name] {
+		p := &s.now.Metrics[name][i]
+		if was, known := before[p.key()]; known && p.fits(w) {
+			grown += max(0, p.value-was)
+		}
+	}
+	return grown / s.seconds()
 }
+
+// key is the same for the points of one series.
+func (p *point) key() string { return fmt.Sprint(p.labels) }
 
 // quantile returns below which time the share q of the replies of the span was, in seconds; NaN: there were none.
 func (s span) quantile(q float64, name string, w where) float64 {
 	grown := map[float64]float64{}
 	var bounds []float64
+	both := s.inBoth(name)
 	add := func(from *Sample, sign float64) {
 		if from == nil {
 			return
 		}
 		for i := range from.Metrics[name] {
 			p := &from.Metrics[name][i]
-			if !p.fits(w) {
+			if !p.fits(w) || s.before != nil && !both[p.key()] {
 				continue
 			}
 			for _, b := range p.buckets {
@@ -146,6 +158,26 @@ func (s span) quantile(q float64, name string, w where) float64 {
 	add(s.now, 1)
 	add(s.before, -1)
 	return quantileOf(q, sorted(bounds), grown)
+}
+
+// inBoth has the series of a histogram that both samples have, and that have not begun anew between them.
+func (s span) inBoth(name string) map[string]bool {
+	both := map[string]bool{}
+	if s.before == nil {
+		return both
+	}
+	before := map[string]float64{}
+	for i := range s.before.Metrics[name] {
+		p := &s.before.Metrics[name][i]
+		before[p.key()] = p.value
+	}
+	for i := range s.now.Metrics[name] {
+		p := &s.now.Metrics[name][i]
+		if was, known := before[p.key()]; known && p.value >= was {
+			both[p.key()] = true
+		}
+	}
+	return both
 }
 
 // quantileOf interpolates in the bucket that has the q-th share.

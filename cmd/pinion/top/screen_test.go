@@ -200,11 +200,19 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A counter that begins anew, as with another service, is no rate below nothing.
+// Of a counter that begins anew, as with another service, nothing is known, and it makes no rate of those beside it.
 func TestCounterThatBeginsAnew(t *testing.T) {
 	s := span{now: sampleAfter(t, 0), before: sampleAfter(t, 5)}
 	s.now.At = s.before.At.Add(time.Second)
-	if rate := s.rate(commands, where{"pool": "alpha"}); rate != 2000 {
+	if rate := s.rate(commands, where{"pool": "alpha"}); rate != 0 {
 		t.Errorf("the rate is %v", rate)
+	}
+	metrics := func(a, b float64) *Sample {
+		return &Sample{Metrics: Metrics{"n": {{labels: map[string]string{"server": "a"}, value: a}, {labels: map[string]string{"server": "b"}, value: b}}}}
+	}
+	s = span{now: metrics(110, 5), before: metrics(10, 1e9)}
+	s.now.At = s.now.At.Add(time.Second)
+	if rate := s.rate("n", nil); rate != 100 {
+		t.Errorf("the rate of two is %v", rate)
 	}
 }
