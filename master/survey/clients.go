@@ -84,8 +84,14 @@ func (m *meant) isEmpty() bool {
 	return m.IDs == nil && m.Pool+m.Address+m.Name+m.Command+m.State == "" && m.MinIdle+m.MinAge == 0
 }
 
-// longestText is how many bytes a parameter has at most. A message between processes has 8 KiB, and some bytes are six in JSON.
-const longestText = 200
+// checkLength reports a question that a message between processes has no room for: in JSON some bytes are six.
+func checkLength(question any) error {
+	const most = link.MaxMessageBytes - 512 // for what stands around it
+	if n := len(link.Body(question)); n > most {
+		return fmt.Errorf("the parameters are too long together: %d bytes in JSON; at most %d", n, most)
+	}
+	return nil
+}
 
 // clientsQuestion reads the parameters. One that is misspelt must not be ignored: more clients would be closed than are meant.
 func clientsQuestion(query string) (m meant, err error) {
@@ -103,9 +109,6 @@ func clientsQuestion(query string) (m meant, err error) {
 			err = fmt.Errorf("parameter %q is needed once", name)
 		case texts[name] != nil:
 			*texts[name] = given[0]
-			if len(given[0]) > longestText {
-				err = fmt.Errorf("parameter %q has %d bytes; at most %d", name, len(given[0]), longestText)
-			}
 		case numbers[name] != nil:
 			*numbers[name], err = strconv.ParseInt(given[0], 10, 64)
 		default:
@@ -119,7 +122,7 @@ func clientsQuestion(query string) (m meant, err error) {
 	if m.MinIdle < 0 || m.MinAge < 0 {
 		return m, errors.New("min_idle and min_age are seconds")
 	}
-	return m, nil
+	return m, checkLength(m.ClientsQuestion)
 }
 
 // maxIDs is how many ids a question has room for.

@@ -92,9 +92,6 @@ func monitorQuestion(query string) (m link.MonitorQuestion, err error) {
 			err = fmt.Errorf("parameter %q is needed once", name)
 		case texts[name] != nil:
 			*texts[name] = given[0]
-			if len(given[0]) > longestText {
-				err = fmt.Errorf("parameter %q has %d bytes; at most %d", name, len(given[0]), longestText)
-			}
 		case numbers[name] != nil:
 			*numbers[name], err = strconv.ParseUint(given[0], 10, 64)
 		default:
@@ -111,7 +108,7 @@ func monitorQuestion(query string) (m link.MonitorQuestion, err error) {
 		return m, fmt.Errorf("rate is from 1 to %d lines in a second, and every is at least 1", link.MaxObservedRate)
 	}
 	m.Rate, m.Prefix, m.Command = int(rate), []byte(prefix), strings.ToLower(m.Command)
-	return m, nil
+	return m, checkLength(m)
 }
 
 // maxPrefix is how much of a key may be asked for, in bytes.

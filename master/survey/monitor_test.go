@@ -50,7 +50,7 @@ func TestMonitorRefuses(t *testing.T) {
 		return link.AnswerBody{Failed: "no"}, ""
 	})
 	for query, want := range map[string]int{
-		"": 500, "rate=0": 400, "rate=5001": 400, "every=0": 400, "every=x": 400, "pol=a": 400, "pool=": 400, "%zz": 400, "prefix=" + strings.Repeat("x", 600): 400,
+		"": 500, "rate=0": 400, "rate=5001": 400, "every=0": 400, "every=x": 400, "pol=a": 400, "pool=": 400, "%zz": 400, "prefix=" + strings.Repeat("x", maxPrefix): 500, "prefix=" + strings.Repeat("x", maxPrefix+1): 400, "name=" + strings.Repeat("<", 2000): 400,
 	} {
 		if code, got := lines(t, "GET", url+"/monitor?"+query); code != want {
 			t.Errorf("%q: %d %q", query, code, got)

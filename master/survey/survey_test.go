@@ -114,7 +114,14 @@ func TestClientsThatAreMeant(t *testing.T) {
 	if !asked.Kill || asked.State != "idle" {
 		t.Errorf("asked: %+v", asked)
 	}
-	for _, bad := range []string{"POST /clients/kill", "GET /clients?pol=a", "GET /clients?id=x", "GET /clients?pool=a&pool=b", "GET /clients?min_age=-1", "GET /clients?x=%zz"} {
+	lots := "GET /clients?pool=a" // each parameter is short enough
+	for i := range maxIDs {
+		lots += fmt.Sprint("&id=", uint64(1)<<63+uint64(i))
+	}
+	for _, name := range []string{"address", "name", "command", "state"} {
+		lots += "&" + name + "=" + strings.Repeat("%3C", 200)
+	}
+	for _, bad := range []string{lots, "POST /clients/kill", "GET /clients?pol=a", "GET /clients?id=x", "GET /clients?pool=a&pool=b", "GET /clients?min_age=-1", "GET /clients?x=%zz"} {
 		method, path, _ := strings.Cut(bad, " ")
 		asked = link.ClientsQuestion{Pool: "nobody"}
 		if code, got := lines(t, method, url+path); code != 400 || asked.Pool != "nobody" {

@@ -5,6 +5,7 @@ package totals
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,14 +39,29 @@ type SlowRequest struct {
 	HeldUp   uint64 `json:"held_up"`   // later requests of the client that waited for this one
 }
 
-// slow returns what the workers of a generation have noted.
-func (c *Counters) slow() (all []SlowRequest) {
+// noted is what the worker of a slot has noted.
+type noted struct {
+	slot int
+	link.SlowEntry
+}
+
+// slow returns the latest that the workers of a generation have noted, at most so many.
+func (c *Counters) slow(most int) (all []SlowRequest) {
+	var entries []noted
 	for slot := range c.Slots() {
 		for _, e := range c.SlowLog(slot) {
 			if e.Pool < uint64(len(c.Pools)) {
-				all = append(all, newSlowRequest(&e, c.Pools[e.Pool].Name, slot))
+				entries = append(entries, noted{slot, e})
 			}
 		}
+	}
+	if len(entries) > most {
+		slices.SortFunc(entries, func(a, b noted) int { return cmp.Compare(b.At, a.At) })
+		entries = entries[:most]
+	}
+	for i := range entries {
+		e := &entries[i]
+		all = append(all, newSlowRequest(&e.SlowEntry, c.Pools[e.Pool].Name, e.slot))
 	}
 	return all
 }
@@ -71,12 +87,16 @@ func newSlowRequest(e *link.SlowEntry, pool string, slot int) SlowRequest {
 
 // Slow returns the slow requests of a pool, the latest first; without a name, those of all pools.
 func (w *Whole) Slow(pool string) []SlowRequest {
-	all := slices.Concat(w.serving.slow(), w.slow)
+	all, now := slices.Concat(w.serving.slow(math.MaxInt), w.slow), time.Now()
 	for i := range w.others {
-		all = append(all, w.others[i].slow()...)
+		all = append(all, w.others[i].slow(math.MaxInt)...)
 	}
 	all = slices.DeleteFunc(all, func(s SlowRequest) bool {
-		return pool != "" && s.Pool != pool || s.At.Before(w.slowSince[s.Pool])
+		since := w.slowSince[s.Pool]
+		if since.After(now.Round(0)) { // the clock was set back since
+			since = time.Time{}
+		}
+		return pool != "" && s.Pool != pool || s.At.Before(since)
 	})
 	slices.SortFunc(all, latestFirst)
 	return all
@@ -100,7 +120,7 @@ func (t *Totals) ResetSlow(pools []string, now time.Time) {
 
 // keepSlow keeps the latest slow requests of a generation that ends.
 func (t *Totals) keepSlow(c *Counters) {
-	all := slices.Concat(t.slow, c.slow())
+	all := slices.Concat(t.slow, c.slow(mostKeptSlow))
 	slices.SortFunc(all, latestFirst)
 	t.slow = slices.Clone(all[:min(len(all), mostKeptSlow)])
 }

@@ -37,13 +37,13 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	p := &pages{asks, done}
 	mux := p.mux()
 	mux.HandleFunc("GET /{$}", p.index)
-	p.addRequests(mux)
+	mux.HandleFunc("GET /slowlog.json", p.slowLog)
+	p.addKeys(mux)
 	return mux
 }
 
-// addRequests adds the pages that show what clients have asked for, down to keys.
-func (p *pages) addRequests(mux *http.ServeMux) {
-	mux.HandleFunc("GET /slowlog.json", onlyByOurName(p.slowLog))
+// addKeys adds the pages that show keys.
+func (p *pages) addKeys(mux *http.ServeMux) {
 	mux.HandleFunc("GET /hotkeys.json", onlyByOurName(p.hotKeys))
 	mux.HandleFunc("GET /bigkeys.json", onlyByOurName(p.bigKeys))
 }

@@ -4,10 +4,14 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,6 +57,9 @@ func (f *historyFile) parse(info fs.FileInfo) (*history.History, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if opened, err := file.Stat(); err != nil || !opened.Mode().IsRegular() {
+		return nil, errors.Join(errors.New("not a file"), err)
+	}
 	return history.Read(file)
 }
 
@@ -83,6 +90,7 @@ func (f *historyFile) write(text []byte) {
 
 func (f *historyFile) replace(text []byte) error {
 	next := fmt.Sprintf("%s.%d", f.path, os.Getpid())
+	f.removeUnfinished(time.Now())
 	os.Remove(next)
 	file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -100,4 +108,22 @@ func (f *historyFile) replace(text []byte) error {
 	}
 	f.known = info.ModTime()
 	return nil
+}
+
+// unfinishedFor is how long no writing takes.
+const unfinishedFor = time.Minute
+
+// removeUnfinished removes what masters have left that were killed while they wrote.
+func (f *historyFile) removeUnfinished(now time.Time) {
+	folder, own := filepath.Split(f.path)
+	left, _ := os.ReadDir(cmp.Or(folder, ".")) // what cannot be read is not written to either
+	for _, file := range left {
+		pid, unfinished := strings.CutPrefix(file.Name(), own+".")
+		if _, err := strconv.Atoi(pid); !unfinished || err != nil || !file.Type().IsRegular() {
+			continue
+		}
+		if info, err := file.Info(); err == nil && now.Sub(info.ModTime()) > unfinishedFor {
+			os.Remove(filepath.Join(folder, file.Name()))
+		}
+	}
 }

@@ -202,6 +202,13 @@ func (l *Live) news(since *[numParts]uint64) (texts [numParts][]byte, changed, s
 	return texts, l.changed, l.stopping
 }
 
+// chart returns what is drawn of a pool; has is false if it is not known.
+func (l *Live) chart(pool string, day bool) (c history.Chart, has bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.history.Chart(pool, day, time.Now())
+}
+
 // text returns the JSON of a part; nil: there is nothing yet.
 func (l *Live) text(at int) []byte {
 	l.mu.Lock()

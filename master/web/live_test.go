@@ -16,6 +16,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/history"
 	"github.com/pinion-proxy/pinion/master/live"
+	"github.com/pinion-proxy/pinion/master/totals"
 )
 
 // shown answers with a Live whose last read has found a state, and which reads nothing.
@@ -261,6 +262,27 @@ func TestHistoryFile(t *testing.T) {
 	}
 }
 
+// What a master left that was killed while it wrote goes; what another one is writing, and what is none of this, stays.
+func TestUnfinishedHistoryFiles(t *testing.T) {
+	path := saved(t)
+	old := time.Now().Add(-2 * unfinishedFor)
+	for name, gone := range map[string]bool{".123": true, ".124": false, ".old": false, "x.125": false} {
+		if err := os.WriteFile(path+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != ".124" {
+			if err := os.Chtimes(path+name, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := historyFile{path: path, complain: func(text string) { t.Error(text) }}
+		f.write(f.text(history.New()))
+		if _, err := os.Stat(path + name); os.IsNotExist(err) != gone {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What is of no use is told once, and the history begins anew.
 func TestHistoryFileOfOtherFormat(t *testing.T) {
 	folder := t.TempDir()
@@ -296,5 +318,17 @@ func TestHistoryFileOfOtherFormat(t *testing.T) {
 	}
 	if told.Load() != 1 {
 		t.Errorf("told %d times that it cannot be written", told.Load())
+	}
+}
+
+func TestSlowRequestsWithoutValues(t *testing.T) {
+	for _, test := range []struct {
+		command string
+		args    []string
+		want    int
+	}{{"set", []string{"key", "value"}, 1}, {"get", []string{"key"}, 1}, {"eval", []string{"return 'secret'", "0"}, 0}, {"publish", []string{"channel", "message"}, 1}, {"exec", nil, 0}} {
+		if got := withoutValues(&totals.SlowRequest{Command: test.command, Args: test.args}); got == nil && test.args != nil || len(got) != test.want {
+			t.Errorf("%s: %q", test.command, got)
+		}
 	}
 }

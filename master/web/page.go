@@ -50,7 +50,8 @@ func (l *Live) Pages() *http.ServeMux {
 			w.Write(text)
 		})
 	}
-	l.pages.addRequests(mux)
+	mux.HandleFunc("GET /slowlog.json", onlyByOurName(l.pages.slowKeys))
+	l.pages.addKeys(mux)
 	mux.HandleFunc("GET /state", onlyByOurName(l.answerState))
 	mux.HandleFunc("GET /history", onlyByOurName(l.answerHistory))
 	mux.HandleFunc("GET /events", onlyByOurName(l.answerEvents))
@@ -75,9 +76,7 @@ func (l *Live) answerHistory(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "span is 10m or day", http.StatusBadRequest)
 		return
 	}
-	l.mu.Lock()
-	chart, has := l.history.Chart(pool, span == "day", time.Now())
-	l.mu.Unlock()
+	chart, has := l.chart(pool, span == "day")
 	if !has {
 		http.Error(w, "there is no history of such a pool", http.StatusNotFound)
 		return

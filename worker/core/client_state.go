@@ -30,12 +30,15 @@ func (l *loop) tellClients(q *link.QuestionBody, done func(page)) {
 		s.cost = describeCost
 	}
 	slices.Sort(meant.IDs)
+	first := "" // of those that were closed
 	s.matches = func(c *client) bool { return c.isMeant(&meant) }
 	s.meet = func(c *client) {
 		s.count++
 		s.write(c.appendState(l.scratch[:0]))
 		if meant.Kill {
-			l.logf(levelNotice, "pool %q: client %d at %s is closed: that was asked for through the admin socket", c.pool.name, c.id, c.peer())
+			if s.count == 1 {
+				first = fmt.Sprintf("pool %q: client %d at %s", c.pool.name, c.id, c.peer())
+			}
 			c.noteClosing(link.Killed)
 			c.close()
 		}
@@ -49,6 +52,12 @@ func (l *loop) tellClients(q *link.QuestionBody, done func(page)) {
 			told.failed = "ERR " + foreignCause(s.err)
 		}
 		done(told)
+		switch { // the answer goes first: lines take room on the way to the master
+		case first != "" && s.count == 1:
+			l.logf(levelNotice, "%s is closed: that was asked for through the admin socket", first)
+		case first != "":
+			l.logf(levelNotice, "%s and %s are closed: that was asked for through the admin socket", first, count(s.count-1, "more client"))
+		}
 	}
 	s.receive()
 }

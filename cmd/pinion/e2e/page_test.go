@@ -38,6 +38,12 @@ func startPage(t *testing.T, pools string) *pageService {
 	s := &pageService{t: t, url: "http://" + at + "/", control: filepath.Join(rig.ShortDir(t), "ctl.sock")}
 	statistics := strconv.Itoa(rig.FreePort(t))
 	s.Process = rig.Start(t, path, "-c", rig.WriteConfig(t, "global:\n  http: "+at+"\n"+pools), "-a", "127.0.0.1", "-s", statistics, "--workers", "2", "--control", s.control)
+	t.Cleanup(func() { // workers outlive a master that is killed
+		if !s.Ended() {
+			s.Signal(syscall.SIGTERM)
+			s.Wait()
+		}
+	})
 	s.said("is served on")
 	return s
 }

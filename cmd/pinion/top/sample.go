@@ -5,6 +5,7 @@ package top
 import (
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"time"
 
@@ -25,13 +26,67 @@ type Sample struct {
 }
 
 // Metrics are those that Prometheus gets, by name.
-type Metrics map[string][]point
+type Metrics map[string]*family
+
+// family has the samples of a metric.
+type family struct {
+	points   []point
+	bySeries map[string]int      // where the point of a series is
+	byServer map[[2]string][]int // where those of a server of a pool are
+}
 
 // point is one sample of a metric.
 type point struct {
 	labels  map[string]string
+	series  string // the labels in a row: the same in all samples
 	value   float64
 	buckets []bucket // of a histogram, the bounds ascending; value is their number then
+}
+
+func (f *family) add(p point) {
+	if f.bySeries == nil {
+		f.bySeries, f.byServer = map[string]int{}, map[[2]string][]int{}
+	}
+	f.bySeries[p.series] = len(f.points)
+	if server := p.labels["server"]; server != "" {
+		of := [2]string{p.labels["pool"], server}
+		f.byServer[of] = append(f.byServer[of], len(f.points))
+	}
+	f.points = append(f.points, p)
+}
+
+// earlier returns the point of the same series; nil: it was not there. f may be nil.
+func (f *family) earlier(p *point) *point {
+	if f == nil {
+		return nil
+	}
+	if i, has := f.bySeries[p.series]; has {
+		return &f.points[i]
+	}
+	return nil
+}
+
+// fitting calls do with the points that fit. Those of one server are found without a look at the others.
+func (m Metrics) fitting(name string, w where) iter.Seq[*point] {
+	return func(yield func(*point) bool) {
+		f := m[name]
+		if f == nil {
+			return
+		}
+		if w["pool"] != "" && w["server"] != "" {
+			for _, i := range f.byServer[[2]string{w["pool"], w["server"]}] {
+				if f.points[i].fits(w) && !yield(&f.points[i]) {
+					return
+				}
+			}
+			return
+		}
+		for i := range f.points {
+			if f.points[i].fits(w) && !yield(&f.points[i]) {
+				return
+			}
+		}
+	}
 }
 
 // bucket counts what is at most its bound.
@@ -49,8 +104,9 @@ func ParseMetrics(text io.Reader) (Metrics, error) {
 	}
 	all := Metrics{}
 	for name, f := range families {
+		all[name] = &family{}
 		for _, m := range f.Metric {
-			all[name] = append(all[name], pointOf(m))
+			all[name].add(pointOf(m))
 		}
 	}
 	return all, nil
@@ -60,6 +116,7 @@ func pointOf(m *dto.Metric) point {
 	p := point{labels: map[string]string{}}
 	for _, l := range m.Label {
 		p.labels[l.GetName()] = l.GetValue()
+		p.series += l.GetName() + "=" + l.GetValue() + "\x00"
 	}
 	switch {
 	case m.Histogram != nil:
@@ -91,10 +148,8 @@ func (p *point) fits(w where) bool {
 
 // sum adds up the points of a metric.
 func (m Metrics) sum(name string, w where) (total float64) {
-	for i := range m[name] {
-		if m[name][i].fits(w) {
-			total += m[name][i].value
-		}
+	for p := range m.fitting(name, w) {
+		total += p.value
 	}
 	return total
 }
@@ -115,69 +170,37 @@ func (s span) rate(name string, w where) float64 {
 	if s.seconds() == 0 {
 		return 0
 	}
-	before := map[string]float64{}
-	for i := range s.before.Metrics[name] {
-		p := &s.before.Metrics[name][i]
-		before[p.key()] = p.value
-	}
 	grown := 0.0
-	for i := range s.now.Metrics[name] {
-		p := &s.now.Metrics[name][i]
-		if was, known := before[p.key()]; known && p.fits(w) {
-			grown += max(0, p.value-was)
+	for p := range s.now.Metrics.fitting(name, w) {
+		if was := s.before.Metrics[name].earlier(p); was != nil {
+			grown += max(0, p.value-was.value)
 		}
 	}
 	return grown / s.seconds()
 }
 
-// key is the same for the points of one series.
-func (p *point) key() string { return fmt.Sprint(p.labels) }
-
-// quantile returns below which time the share q of the replies of the span was, in seconds; NaN: there were none.
+// quantile returns below which time the share q of the replies of the span was, or of all if there is one sample only, in seconds; NaN: there
+// were none.
 func (s span) quantile(q float64, name string, w where) float64 {
 	grown := map[float64]float64{}
 	var bounds []float64
-	both := s.inBoth(name)
-	add := func(from *Sample, sign float64) {
-		if from == nil {
-			return
-		}
-		for i := range from.Metrics[name] {
-			p := &from.Metrics[name][i]
-			if !p.fits(w) || s.before != nil && !both[p.key()] {
-				continue
+	add := func(p *point, sign float64) {
+		for _, b := range p.buckets {
+			if _, met := grown[b.bound]; !met {
+				bounds = append(bounds, b.bound)
 			}
-			for _, b := range p.buckets {
-				if _, met := grown[b.bound]; !met {
-					bounds = append(bounds, b.bound)
-				}
-				grown[b.bound] += sign * b.count
-			}
+			grown[b.bound] += sign * b.count
 		}
 	}
-	add(s.now, 1)
-	add(s.before, -1)
+	for p := range s.now.Metrics.fitting(name, w) {
+		if s.before == nil {
+			add(p, 1)
+		} else if was := s.before.Metrics[name].earlier(p); was != nil && was.value <= p.value {
+			add(p, 1)
+			add(was, -1)
+		}
+	}
 	return quantileOf(q, sorted(bounds), grown)
-}
-
-// inBoth has the series of a histogram that both samples have, and that have not begun anew between them.
-func (s span) inBoth(name string) map[string]bool {
-	both := map[string]bool{}
-	if s.before == nil {
-		return both
-	}
-	before := map[string]float64{}
-	for i := range s.before.Metrics[name] {
-		p := &s.before.Metrics[name][i]
-		before[p.key()] = p.value
-	}
-	for i := range s.now.Metrics[name] {
-		p := &s.now.Metrics[name][i]
-		if was, known := before[p.key()]; known && p.value >= was {
-			both[p.key()] = true
-		}
-	}
-	return both
 }
 
 // quantileOf interpolates in the bucket that has the q-th share.

@@ -208,7 +208,11 @@ func TestCounterThatBeginsAnew(t *testing.T) {
 		t.Errorf("the rate is %v", rate)
 	}
 	metrics := func(a, b float64) *Sample {
-		return &Sample{Metrics: Metrics{"n": {{labels: map[string]string{"server": "a"}, value: a}, {labels: map[string]string{"server": "b"}, value: b}}}}
+		parsed, err := ParseMetrics(strings.NewReader(fmt.Sprintf("# TYPE n counter\nn{server=\"a\"} %g\nn{server=\"b\"} %g\n", a, b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &Sample{Metrics: parsed}
 	}
 	s = span{now: metrics(110, 5), before: metrics(10, 1e9)}
 	s.now.At = s.now.At.Add(time.Second)

@@ -175,8 +175,8 @@ func part(of, whole float64) float64 {
 
 // families are the families of commands that clients have used.
 func families(s span, of where) (rows []row) {
-	for _, p := range s.now.Metrics[commands] {
-		if p.value == 0 || !p.fits(of) {
+	for p := range s.now.Metrics.fitting(commands, of) {
+		if p.value == 0 {
 			continue
 		}
 		w := where{"pool": p.labels["pool"], "family": p.labels["family"]}
