@@ -205,6 +205,8 @@ func (c *conn) pair(reply []byte) error {
 		if reply, again = c.refusedByNode(r, reply); again {
 			return nil
 		}
+	} else if r.slot > 0 {
+		c.endpoint.pool.cluster.overtaken(r)
 	}
 	if c.lacksPassword(reply) {
 		c.lockedOut = true
