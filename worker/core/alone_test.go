@@ -107,9 +107,7 @@ func TestDesertedListenerIsEmptied(t *testing.T) {
 	if !next.mover.outgoing.masterless {
 		t.Fatal("the next worker does not give back")
 	}
-	for _, ln := range before.listeners {
-		ln.unwatch() // those of another slot
-	}
+	before.watchListeners(false) // those of another slot
 	waits := r.connect("waits", 0, 0)
 	r.advance(2 * time.Duration(forwardDoubt))
 	r.stillServed(waits)
@@ -130,6 +128,26 @@ func TestDesertedWithoutClients(t *testing.T) {
 		r.tearDown()
 		r.clients = nil
 	}
+}
+
+// A worker that has never served and knows nobody of the other generation is needed by nobody. Who waits in a queue of which
+// the other generation has a copy is served there, rather than by this worker, which would then stay with him, unseen, for as
+// long as he does.
+func TestDesertedBeforeServing(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	before, next := r.workers[0], r.succeed(nil)
+	before.watchListeners(false)
+	waits := r.connect("waits", 0, 0)
+	r.masters[1].hangUp()
+	r.turn()
+	if !next.ended || next.clients != 0 {
+		t.Errorf("it has ended: %v; it has %d clients", next.ended, next.clients)
+	}
+	before.watchListeners(true)
+	r.turn()
+	r.pings(waits, before)
 }
 
 // An earlier build gives back to nobody, and ends as soon as it has nobody left: then the next generation stays.

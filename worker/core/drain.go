@@ -125,7 +125,7 @@ func (l *loop) endIfDrained() {
 	if !l.draining.on && l.succession.serving && !l.mover.outgoing.hasPeer() { // no other generation serves, see serveWithoutPeers
 		return
 	}
-	if !l.draining.on && l.acceptLast() {
+	if !l.draining.on && l.mover.outgoing.hasPeer() && l.acceptLast() {
 		return
 	}
 	l.ended = true
@@ -134,7 +134,7 @@ func (l *loop) endIfDrained() {
 }
 
 // acceptLast accepts the connections that still wait in the listeners' queues, which end with this worker where no other
-// worker has a copy. It tells whether there are any: they move like the clients before.
+// worker has a copy. It tells whether there are any: they move like the clients before, so there must be a peer.
 func (l *loop) acceptLast() (any bool) {
 	for _, ln := range l.listeners {
 		ln.acceptAll()
