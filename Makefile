@@ -18,5 +18,5 @@ lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
 e2e: packages ; packaging/e2e/run.sh
 compat: all ; packaging/compat/run.sh
 bench: all ; bin/pinion-bench compare --json bin/bench.json
-microbench: ; go test -run '^$$' -bench . -benchmem ./codec/... ./shard/... ./worker/...
+microbench: ; go test -run '^$$' -bench . -benchmem ./codec/... ./shard/... ./worker/... ./master/...
 clean: ; rm -rf bin

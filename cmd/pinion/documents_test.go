@@ -229,7 +229,7 @@ var purposes = map[string]string{
 	"github.com/valyala/bytebufferpool":          "buffers that idle connections do not own",
 	"go.yaml.in/yaml":                            "YAML with line and column",
 	"github.com/cloudflare/tableflip":            "starts the new binary, and knows when the old process may leave",
-	"github.com/prometheus":                      "metrics",
+	"github.com/prometheus":                      "reads our metrics, and judges their names",
 	"github.com/prometheus/common":               "reads them, for `pinion top`",
 	"github.com/prometheus/client_model":         "likewise",
 	"charm.land/bubbletea":                       "the screen of `pinion top`",

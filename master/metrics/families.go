@@ -7,21 +7,14 @@ import (
 	"strconv"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
-)
-
-const (
-	counter = dto.MetricType_COUNTER
-	gauge   = dto.MetricType_GAUGE
 )
 
 // family is all samples of one name.
 type family struct {
 	name    string
-	kind    dto.MetricType
+	kind    kind
 	labels  string // names, with spaces between
 	help    string
 	samples func(s *scrape, add func(value float64, labels ...string)) // labels are values, in the order of the names
@@ -164,7 +157,7 @@ var ofProcesses = []family{
 // serverFamily is a family of which each server has at most one sample. Its labels are those of the server.
 type serverFamily struct {
 	name  string
-	kind  dto.MetricType
+	kind  kind
 	help  string
 	value func(s *server) (v float64, has bool)
 }
@@ -264,6 +257,14 @@ const (
 // latencyBounds are the upper bounds of the buckets in µs: powers of two, since the workers' own buckets end there.
 var latencyBounds = [...]int64{64, 128, 256, 512, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18,
 	1 << 20, 1 << 22}
+
+// boundLabels are the le of latencyBounds, in s.
+var boundLabels = func() (all [len(latencyBounds)]string) {
+	for i, us := range latencyBounds {
+		all[i] = `le="` + strconv.FormatFloat(float64(us)/1e6, 'g', -1, 64) + `"`
+	}
+	return all
+}()
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -21,7 +23,7 @@ func everything(t testing.TB) *View {
 	follows := link.Pool{Name: "follows", Sentinels: []string{"10.0.0.9:26379"}, Servers: []link.Server{{Name: "a", Network: link.Sentinel, Address: "mymaster", Weight: 1}}}
 	cluster := link.Pool{Name: "cluster", Seeds: []string{"10.0.0.1:7000"}, Servers: link.Places()}
 	replicas := poolOf("replicas", "10.0.0.4:6379")
-	replicas.ReadFrom = link.ReadFromReplica
+	replicas.Protocol, replicas.ReadFrom, replicas.AutoEjectHosts = link.Redis, link.ReadFromReplica, true
 	replicas.Servers[0].Replicas = []link.ReplicaAddress{{Network: "tcp", Address: "10.0.0.5:6379"}}
 	c := counted(t, 2, follows, cluster, poolOf("plain", "10.0.0.3:6379"), replicas)
 	c.SetReplica(3, 0, 0, 0, link.ReplicaFit, 250)
@@ -42,10 +44,10 @@ func everything(t testing.TB) *View {
 }
 
 // text is what a scraper gets.
-func text(t testing.TB, v *View) string {
+func textOf(t testing.TB, v *View) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Answer(w, httptest.NewRequest(http.MethodGet, "/metrics", nil), v)
+	Answer(w, v)
 	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain; version=0.0.4") {
 		t.Fatalf("got %d, %v, %s", w.Code, w.Header(), w.Body)
 	}
@@ -54,7 +56,7 @@ func text(t testing.TB, v *View) string {
 
 // The linter of the library always looks; Debian's promtool, of the package prometheus, where it is installed.
 func TestConventions(t *testing.T) {
-	all := text(t, everything(t))
+	all := textOf(t, everything(t))
 	problems, err := promlint.New(strings.NewReader(all)).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +76,21 @@ func TestConventions(t *testing.T) {
 	}
 }
 
+// parsed is a text as the library reads it.
+func parsed(t testing.TB, text string) map[string]*dto.MetricFamily {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
+}
+
 // What is documented is scraped, and the other way round.
 func TestTableIsComplete(t *testing.T) {
 	rows := Table()
-	families := read(everything(t)).families()
+	families := parsed(t, textOf(t, everything(t)))
 	for _, f := range families {
 		i := slices.IndexFunc(rows, func(r Row) bool { return r.Name == f.GetName() })
 		if i < 0 {
@@ -98,7 +111,7 @@ func TestTableIsComplete(t *testing.T) {
 		}
 	}
 	for i, row := range rows {
-		if !slices.ContainsFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == row.Name }) {
+		if families[row.Name] == nil {
 			t.Errorf("%s is never scraped", row.Name)
 		}
 		if slices.ContainsFunc(rows[:i], func(r Row) bool { return r.Name == row.Name }) {
@@ -108,7 +121,9 @@ func TestTableIsComplete(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	c := counted(t, 2, poolOf("alpha", "10.0.0.1:6379", "b"), poolOf("beta", "b"))
+	alpha, beta := poolOf("alpha", "10.0.0.1:6379", "b"), poolOf("beta", "b")
+	alpha.AutoEjectHosts, beta.FailoverWait = true, time.Second
+	c := counted(t, 2, alpha, beta)
 	*c.Worker(0)[link.TotalConnections], *c.Worker(1)[link.TotalConnections] = 5, 6
 	*c.Pool(1, 0)[link.ClientConnections] = 3
 	*c.Server(0, 0, 0)[link.Requests], *c.Server(1, 0, 0)[link.Requests] = 40, 2
@@ -122,7 +137,7 @@ func TestValues(t *testing.T) {
 	c.Latency(0, 0, 0)[link.LatencyBucket(int64(63*time.Microsecond))] = 2
 	c.Latency(1, 0, 0)[link.LatencyBucket(int64(64*time.Microsecond))] = 1
 	c.Latency(1, 0, 0)[link.LatencyBuckets-1] = 1
-	all := text(t, viewOf(c))
+	all := textOf(t, viewOf(c))
 	for _, want := range []string{
 		`pinion_build_info{version="1.2.3",goversion="go`,
 		`pinion_start_time_seconds 1.8000000005e+09`,
@@ -147,7 +162,7 @@ func TestValues(t *testing.T) {
 		`pinion_handoffs_total{kind="reload",outcome="done"} 2`,
 		`pinion_handoff_clients_total{fate="moved"} 11`,
 		`pinion_worker_client_connections{worker="1"} 3`,
-		`pinion_worker_memory_limit_bytes 1.073741824e+09`,
+		`pinion_worker_memory_limit_bytes 1073741824`,
 		`pinion_process_cpu_seconds_total{process="master"} `,
 	} {
 		if !strings.Contains(all, "\n"+want) {
@@ -159,8 +174,32 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// What cannot happen in a pool is not told of it.
+func TestOnlyWhatConcernsAPool(t *testing.T) {
+	holding, plain := poolOf("holding", "a"), poolOf("plain", "a")
+	holding.Protocol, holding.FailoverWait, holding.AutoEjectHosts, holding.ReadFrom = link.Redis, time.Second, true, link.ReadFromReplica
+	plain.Protocol = link.Memcache
+	all := textOf(t, viewOf(counted(t, 1, holding, plain)))
+	only := 0
+	for i, info := range link.ServerCounters {
+		of := "\n" + nameOf(serverPrefix, info) + `{pool="`
+		if !strings.Contains(all, of+`holding"`) {
+			t.Errorf("%s of a pool with everything is not told", info.Name)
+		}
+		if notEverywhere[i].of == nil {
+			continue
+		}
+		if only++; strings.Contains(all, of+`plain"`) {
+			t.Errorf("%s of a pool that has no such thing is told", info.Name)
+		}
+	}
+	if only == 0 {
+		t.Error("everything concerns every pool")
+	}
+}
+
 func TestReplicas(t *testing.T) {
-	all := text(t, everything(t))
+	all := textOf(t, everything(t))
 	for _, want := range []string{
 		`pinion_replica_fit{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 1`,
 		`pinion_replica_lag_seconds{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 0.25`,
@@ -174,7 +213,7 @@ func TestReplicas(t *testing.T) {
 // Names that would be taken for something else are written so that they are not.
 func TestHostileNames(t *testing.T) {
 	name := "a\"} 1\npinion_up{x=\"\\"
-	all := text(t, viewOf(counted(t, 1, poolOf(name, name), poolOf("b", "c"))))
+	all := textOf(t, viewOf(counted(t, 1, poolOf(name, name), poolOf("b", "c"))))
 	if problems, err := promlint.New(strings.NewReader(all)).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("got %v, %v", problems, err)
 	}
@@ -204,7 +243,7 @@ func TestViewIsReleased(t *testing.T) {
 	released := 0
 	v.Release = func() { released++ }
 	w := &late{ResponseRecorder: httptest.NewRecorder(), look: func() int { return released }}
-	Answer(w, httptest.NewRequest(http.MethodGet, "/metrics", nil), v)
+	Answer(w, v)
 	if released != 1 || w.seen != 1 {
 		t.Errorf("released %d times, %d of them before the answer was written", released, w.seen)
 	}

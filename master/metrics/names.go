@@ -55,3 +55,11 @@ func scaleOf(info link.CounterInfo) float64 {
 	}
 	return 1
 }
+
+// helpOf returns what the help says of a counter, in the unit of its name.
+func helpOf(info link.CounterInfo) string {
+	if scaleOf(info) == 1 {
+		return info.Doc
+	}
+	return strings.Replace(info.Doc, ", in µs since the epoch", ", in s since the epoch", 1)
+}

@@ -3,7 +3,6 @@ package metrics
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -88,8 +87,7 @@ func BenchmarkScrape(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			w := &sink{header: http.Header{}}
-			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-			Answer(w, r, viewOf(c))
+			Answer(w, viewOf(c))
 			size = w.n
 		}
 		b.ReportMetric(float64(size), "text-bytes")
@@ -99,10 +97,11 @@ func BenchmarkScrape(b *testing.B) {
 			read(viewOf(c))
 		}
 	})
-	b.Run("families", func(b *testing.B) {
-		s := read(viewOf(c))
+	b.Run("write", func(b *testing.B) {
+		s, page := read(viewOf(c)), new(text)
 		for b.Loop() {
-			s.families()
+			page.b = page.b[:0]
+			s.write(page)
 		}
 	})
 }

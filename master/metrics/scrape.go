@@ -3,11 +3,8 @@
 package metrics
 
 import (
-	"strings"
 	"sync/atomic"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/totals"
@@ -35,7 +32,8 @@ type usage struct {
 }
 
 type pool struct {
-	labels   []*dto.LabelPair
+	of       *link.Pool
+	labels   labels
 	counters [len(link.PoolCounters)]uint64
 }
 
@@ -43,9 +41,10 @@ type pool struct {
 const notPlaced = -1
 
 type server struct {
-	labels    []*dto.LabelPair // the values of serverLabels
-	address   string           // empty: not known
-	place     int              // of a cluster; or notPlaced
+	pool      *link.Pool
+	labels    labels // of serverLabels
+	address   string // empty: not known
+	place     int    // of a cluster; or notPlaced
 	known     *link.ServerTopology
 	follows   bool       // somebody is asked where it is
 	sentinels *Sentinels // nil: none are asked
@@ -59,7 +58,7 @@ type server struct {
 
 // replica is one that is read from if it is fit.
 type replica struct {
-	labels []*dto.LabelPair // the values of replicaLabels
+	labels labels // of replicaLabels
 	totals.Replica
 }
 
@@ -115,7 +114,7 @@ func (s *scrape) readProcess(name string, pid int) {
 
 func (s *scrape) readPool(i int) {
 	of := &s.view.Counts.Serving().Pools[i]
-	p := pool{labels: labels("pool", of.Name)}
+	p := pool{of: of, labels: labelsOf("pool", of.Name)}
 	for k := range p.counters {
 		p.counters[k] = s.view.Counts.Pool(i, k)
 	}
@@ -163,14 +162,14 @@ func (s *scrape) readNodes(i int, t *link.PoolTopology) {
 // readServer reads what is counted of a server.
 func (s *scrape) readServer(i, k int, name string, role link.Role, one server) {
 	serving := s.view.Counts.Serving()
-	one.labels = labels(serverLabels, serving.Pools[i].Name, name, string(role))
+	one.pool, one.labels = &serving.Pools[i], labelsOf(serverLabels, serving.Pools[i].Name, name, string(role))
 	if one.place == notPlaced {
 		one.state = shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k))).State()
 		one.share = serving.Share(i, k)
 	}
 	if t := s.view.Topology.Pool(serving.Pools[i].Name); t != nil {
 		for _, r := range serving.Replicas(i, t, t.Server(serving.Pools[i].Servers[k].Name)) {
-			one.replicas = append(one.replicas, replica{labels(replicaLabels, serving.Pools[i].Name, name, r.Address), r})
+			one.replicas = append(one.replicas, replica{labelsOf(replicaLabels, serving.Pools[i].Name, name, r.Address), r})
 		}
 	}
 	var counted totals.Server
@@ -206,15 +205,4 @@ func histogramOf(counts *[link.LatencyBuckets]uint64) (h histogram) {
 		h.below[bound] = h.all
 	}
 	return h
-}
-
-// labels makes labels of names, with spaces between, and as many values.
-func labels(names string, values ...string) (pairs []*dto.LabelPair) {
-	rest := names
-	for i := range values {
-		name, more, _ := strings.Cut(rest, " ")
-		rest = more
-		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: &values[i]})
-	}
-	return pairs
 }

@@ -5,8 +5,6 @@ package metrics
 import (
 	"strings"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -20,29 +18,29 @@ type Row struct {
 
 // Table returns all metrics, those of the service first, then those of workers, processes, pools and servers.
 func Table() (rows []Row) {
-	add := func(name string, kind dto.MetricType, labels, help string) {
-		rows = append(rows, Row{name, strings.ToLower(kind.String()), strings.Fields(labels), help})
+	add := func(name string, of kind, labels, help string) {
+		rows = append(rows, Row{name, string(of), strings.Fields(labels), help})
 	}
 	for i := range ofService {
 		add(ofService[i].name, ofService[i].kind, ofService[i].labels, ofService[i].help)
 	}
 	for _, info := range link.WorkerStatistics {
-		add(nameOf(prefix, info), kindOf(info), "", info.Doc)
+		add(nameOf(prefix, info), kindOf(info), "", helpOf(info))
 	}
 	for _, table := range [][]family{ofWorkers, ofProcesses} {
 		for i := range table {
 			add(table[i].name, table[i].kind, table[i].labels, table[i].help)
 		}
 	}
-	add(turnsName, dto.MetricType_HISTOGRAM, turnsLabels, turnsHelp)
+	add(turnsName, histograms, turnsLabels, turnsHelp)
 	for _, info := range link.PoolCounters[:link.FirstCommandFamily] {
-		add(nameOf(prefix, info), kindOf(info), "pool", info.Doc)
+		add(nameOf(prefix, info), kindOf(info), "pool", helpOf(info))
 	}
 	add(commandsName, counter, commandsLabels, commandsHelp)
 	add(errorsName, counter, errorsLabels, errorsHelp)
 	add(closingsName, counter, closingsLabels, closingsHelp)
-	for _, info := range link.ServerCounters {
-		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, info.Doc)
+	for i, info := range link.ServerCounters {
+		add(nameOf(serverPrefix, info), kindOf(info), serverLabels, helpOf(info)+notEverywhere[i].note())
 	}
 	for i := range ofServers {
 		add(ofServers[i].name, ofServers[i].kind, serverLabels, ofServers[i].help)
@@ -51,6 +49,6 @@ func Table() (rows []Row) {
 		add(ofReplicas[i].name, gauge, replicaLabels, ofReplicas[i].help)
 	}
 	add(infoName, gauge, infoLabels, infoHelp)
-	add(latencyName, dto.MetricType_HISTOGRAM, serverLabels, latencyHelp)
+	add(latencyName, histograms, serverLabels, latencyHelp)
 	return rows
 }

@@ -3,10 +3,8 @@
 package metrics
 
 import (
-	"math"
+	"strconv"
 	"sync/atomic"
-
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -27,21 +25,19 @@ func turnsOf(words *link.WorkerWords) (t turns) {
 	return t
 }
 
-// turnTimes are the histograms of all workers.
-func (s *scrape) turnTimes() *dto.MetricFamily {
-	name, help, kind := turnsName, turnsHelp, dto.MetricType_HISTOGRAM
-	f := &dto.MetricFamily{Name: &name, Help: &help, Type: &kind}
+// writeTurns writes the histograms of all workers.
+func (s *scrape) writeTurns(t *text) {
+	t.begin(turnsName, histograms, turnsHelp)
 	for i := range s.turns {
-		t := &s.turns[i]
-		h := &dto.Histogram{SampleCount: &t.below[link.TurnBuckets-1], SampleSum: &t.seconds}
-		for bucket := range t.below {
-			bound := math.Inf(1)
-			if bucket < link.TurnBuckets-1 {
-				bound = link.TurnBound(bucket).Seconds()
-			}
-			h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: &t.below[bucket], UpperBound: &bound})
-		}
-		f.Metric = append(f.Metric, &dto.Metric{Label: labels(turnsLabels, s.slot(i)), Histogram: h})
+		of := &s.turns[i]
+		t.histogram(labelsOf(turnsLabels, s.slot(i)), turnLabels[:], of.below[:], of.below[link.TurnBuckets-1], of.seconds)
 	}
-	return f
 }
+
+// turnLabels are the le of the buckets, in s, but for the last.
+var turnLabels = func() (all [link.TurnBuckets - 1]string) {
+	for bucket := range all {
+		all[bucket] = `le="` + strconv.FormatFloat(link.TurnBound(bucket).Seconds(), 'g', -1, 64) + `"`
+	}
+	return all
+}()

@@ -94,7 +94,7 @@ func (p *pages) metrics(w http.ResponseWriter, r *http.Request) {
 		unavailable(w, noAnswer)
 		return
 	}
-	metrics.Answer(w, r, state.View)
+	metrics.Answer(w, state.View)
 }
 
 // noAnswer is said when the loop does not answer.
