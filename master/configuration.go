@@ -17,8 +17,24 @@ func (m *master) load(then func(*config.Config, error)) {
 	path := m.opts.ConfigFile
 	m.world.aside(func() func() {
 		cfg, err := m.world.load(path)
-		return func() { then(cfg, err) }
+		if err == nil {
+			err = m.world.runsHere(cfg)
+		}
+		crowd, tasks := m.world.crowd(absolute(path)), m.world.tasks()
+		return func() {
+			m.crowd, m.tasks = crowd, tasks
+			then(cfg, err)
+		}
 	})
+}
+
+// runsHere returns an error if there is no CPU for the workers of a configuration. With fewer than it lists they run, see checkRoom.
+func (w *world) runsHere(cfg *config.Config) error {
+	cpus, err := w.cpus()
+	if p := cfg.CPUProblem(cpus.Allowed); err == nil && p != nil && !p.Warning {
+		return config.Problems{*p}
+	}
+	return nil
 }
 
 // preview answers with what a reload would change.
@@ -30,7 +46,7 @@ func (m *master) preview(reply chan<- admin.Outcome) {
 		case m.generations.serving.revived:
 			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
 		default:
-			reply <- admin.Outcome{Lines: config.Diff(m.generations.serving.config, cfg)}
+			reply <- admin.Outcome{Lines: append(config.Diff(m.generations.serving.config, cfg), m.machineChange(cfg)...)}
 		}
 	})
 }

@@ -5,8 +5,8 @@ package master
 import (
 	"fmt"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/outlier"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/replica"
@@ -34,9 +34,10 @@ type generation struct {
 	readers  *readers // of memory; nil: there is none
 	specFD   int      // a memory file with specs[0] for the service manager to keep; -1: not made yet
 
-	addresses []string // of pools, see listenTexts; nil: not written down yet
-	revived   bool     // was left behind by an earlier master
-	sought    bool     // orphans of it may still be found
+	addresses []string         // of pools, see listenTexts; nil: not written down yet
+	machine   *admin.CPUStatus // as it was when the generation was made; nil: not known
+	revived   bool             // was left behind by an earlier master
+	sought    bool             // orphans of it may still be found
 }
 
 // newGeneration returns a generation with one vacant slot for each element of cpus (-1: not pinned). The share of memory
@@ -57,8 +58,10 @@ func newGeneration(number uint64, cfg *config.Config, o Options, cpus []int, mem
 func (m *master) generate(cfg *config.Config) *generation {
 	m.generations.numbered++
 	m.checkDescriptors(cfg)
-	cpus := m.cpus(cfg)
+	m.checkRoom(cfg)
+	cpus, machine := m.place(cfg)
 	g := newGeneration(m.generations.numbered, cfg, m.opts, cpus, m.memoryShare(cfg, len(cpus)))
+	g.machine = machine
 	if m.generations.serving != nil {
 		g.inheritTopology(&m.generations.serving.topology, m.generations.serving.pools)
 	}
@@ -74,23 +77,6 @@ func (g *generation) configHash() string {
 		return ""
 	}
 	return g.specs[0].ConfigHash
-}
-
-// cpus returns the CPU of every slot. More workers than CPUs go round; fewer take the first ones.
-func (m *master) cpus(cfg *config.Config) []int {
-	allowed, err := m.world.affinity()
-	if err != nil || len(allowed) == 0 {
-		m.log.Printf(logfile.Warn, "workers run unpinned: reading the CPU affinity: %v", err)
-		allowed = nil
-	}
-	cpus := make([]int, cfg.WorkerCount(m.opts.Workers, len(allowed)))
-	for i := range cpus {
-		cpus[i] = -1
-		if len(allowed) > 0 {
-			cpus[i] = allowed[i%len(allowed)]
-		}
-	}
-	return cpus
 }
 
 // orphans returns what workers do when their worker link ends. If the service manager keeps the master's end of the link,

@@ -12,29 +12,14 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
-// Threads that a worker and a master need at their start, about, and what this master itself may still need.
-const (
-	workerTasks = 8
-	masterTasks = 16
-	spareTasks  = 6
-)
-
-// workersOf returns how many workers a configuration makes on this machine.
-func (m *master) workersOf(cfg *config.Config) int {
-	allowed, _ := m.world.affinity()
-	return cfg.WorkerCount(m.opts.Workers, len(allowed))
-}
+// masterTasks is how many threads a master needs at its start, about.
+const masterTasks = 16
 
 // checkTasks finds out beside the loop whether there is room for the threads of that many workers and for others, and then
 // calls then, with an error if not.
 func (m *master) checkTasks(workers, others int, then func(error)) {
-	need := workers*workerTasks + others + spareTasks
 	m.world.aside(func() func() {
-		err := error(nil)
-		if s := m.world.tasks(); s != nil && s.Room < need {
-			err = fmt.Errorf("%d workers need room for about %d more processes and threads, and there is room for %d: %s",
-				workers, need, s.Room, s.By)
-		}
+		err := m.world.tasks().Check(workers, others)
 		return func() { then(err) }
 	})
 }
@@ -55,6 +40,21 @@ func (m *master) memoryShare(cfg *config.Config, n int) int64 {
 	return share
 }
 
+// checkRoom logs what the workers of a configuration have too little room for.
+func (m *master) checkRoom(cfg *config.Config) {
+	cpus, _ := m.world.cpus()
+	room := config.Room{CPUs: cpus.Allowed}
+	if cpus.Limited() {
+		room.Quota = cpus.Quota
+	}
+	if cfg.Global.MemoryLimit > 0 { // otherwise memoryShare reads it
+		room.Memory, _ = m.world.memory()
+	}
+	for _, p := range cfg.RoomWarnings(m.workersOf(cfg), room) {
+		m.log.Printf(logfile.Warn, "%s; %s", p.Message, p.Hint)
+	}
+}
+
 // checkDescriptors logs for what a configuration the workers have too few descriptors.
 func (m *master) checkDescriptors(cfg *config.Config) {
 	for _, p := range cfg.DescriptorWarnings(m.workersOf(cfg), m.world.descriptors()) {
@@ -66,7 +66,7 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 	}
 }
 
-// withHint adds what to do to an error that means that descriptors are too few. It compares text, since the error may come
+// withHint adds what to do to an error that means that descriptors or processes are too few. It compares text, since the error may come
 // from another process or a library.
 func withHint(err error) error {
 	switch {
@@ -76,6 +76,8 @@ func withHint(err error) error {
 		return fmt.Errorf("%w; raise sysctl fs.file-max", err)
 	case strings.Contains(err.Error(), syscall.EMFILE.Error()):
 		return fmt.Errorf("%w; raise LimitNOFILE= (ulimit -n)", err)
+	case strings.Contains(err.Error(), "executing /proc/self/exe: "+syscall.EAGAIN.Error()):
+		return fmt.Errorf("%w; raise TasksMax= (pids.max of the cgroup) or LimitNPROC= (ulimit -u)", err)
 	}
 	return err
 }

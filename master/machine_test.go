@@ -57,14 +57,17 @@ type machine struct {
 	pairs         int             // that can still be made
 	copies        int             // of descriptors, likewise
 
-	allowed   []int  // CPUs; none: the affinity cannot be read
-	ram       int64  // bytes; none: the size of the memory cannot be read
-	busy      string // an address that another process serves
-	forbidden string // an address that cannot be bound
-	denied    bool   // spawning fails
-	pinless   bool   // pinning fails
-	deaf      bool   // sending fails
-	managed   bool   // there is a service manager
+	allowed   []int       // CPUs; none: the affinity cannot be read
+	quota     float64     // of their time
+	crowd     map[int]int // on them
+	first     int         // of them that this instance takes
+	ram       int64       // bytes; none: the size of the memory cannot be read
+	busy      string      // an address that another process serves
+	forbidden string      // an address that cannot be bound
+	denied    bool        // spawning fails
+	pinless   bool        // pinning fails
+	deaf      bool        // sending fails
+	managed   bool        // there is a service manager
 	heard     func(error)
 	barriers  []func(error) // that the service manager has not answered
 	dog       time.Duration
@@ -159,8 +162,19 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.text = strings.Replace(f.text, "memory_limit 0\n", "memory_limit "+value+"\n", 1)
 		case "ram":
 			f.ram = int64(number(t, value))
-		case "cpus":
+		case "cpus": // how many
 			f.allowed = nil
+			for cpu := 0; value != "unknown" && cpu < number(t, value); cpu++ {
+				f.allowed = append(f.allowed, cpu)
+			}
+		case "quota": // per cent of one CPU
+			f.quota = float64(number(t, value)) / 100
+		case "crowd": // a CPU with a worker of another Pinion
+			f.crowd = map[int]int{number(t, value): 1}
+		case "first":
+			f.first = number(t, value)
+		case "place": // where workers may run
+			f.text = "cpus " + value + "\n" + f.text
 		case "busy":
 			f.busy = value
 		case "forbidden":
@@ -314,7 +328,9 @@ func (f *machine) world() *world {
 		self:         "/usr/bin/pinion",
 		now:          func() time.Time { return f.clock },
 		load:         func(string) (*config.Config, error) { return config.Parse("pinion.conf", []byte(f.text)) },
-		affinity:     f.affinity,
+		cpus:         f.cpus,
+		crowd:        func(string) map[int]int { return f.crowd },
+		turn:         func(string, int) int { return f.first },
 		tasks:        func() *limits.Shortage { return f.tight },
 		descriptors:  func() int { return f.descriptors },
 		memory:       f.readMemory,
@@ -391,11 +407,11 @@ func (f *machine) Reopen(tell func(error)) {
 	tell(f.logFails)
 }
 
-func (f *machine) affinity() ([]int, error) {
+func (f *machine) cpus() (limits.CPUs, error) {
 	if f.allowed == nil {
-		return nil, syscall.ENOSYS
+		return limits.CPUs{Quota: f.quota}, syscall.ENOSYS
 	}
-	return f.allowed, nil
+	return limits.CPUs{Allowed: f.allowed, Quota: f.quota}, nil
 }
 
 func (f *machine) readMemory() (int64, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/pidfile"
@@ -91,6 +92,9 @@ type master struct {
 	failovers   []*failover // that operators wait for
 	keeper      keeping
 	paths       paths
+
+	crowd map[int]int      // workers of other configurations on each CPU, when the configuration was last read
+	tasks *limits.Shortage // then; nil: no limit is known
 
 	masters   otherMasters
 	endAfter  intent               // drain or stop, once the handoff is over; nothing: serve on
@@ -195,6 +199,9 @@ func (m *master) makeFirst() {
 		}
 		if left := m.takeInOrphans(cfg); left != nil {
 			m.serveRevived(left)
+			return
+		}
+		if m.failed(m.tasks.Check(m.workersOf(cfg), 0)) {
 			return
 		}
 		m.generations.serving = m.generate(cfg)

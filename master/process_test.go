@@ -55,7 +55,7 @@ func TestWorkerInheritance(t *testing.T) {
 			t.Errorf("worker %d may run on %v with GOMAXPROCS %d and is told %d; want cpu %d",
 				slot, me.CPUs, me.Procs, me.Spec.CPU, cpu)
 		}
-		if want := []string{os.Args[0], "worker", fmt.Sprint(slot)}; !slices.Equal(me.Args, want) {
+		if want := []string{os.Args[0], "worker", fmt.Sprint(slot), me.Spec.ConfigFile}; !slices.Equal(me.Args, want) {
 			t.Errorf("worker %d has arguments %q, want %q", slot, me.Args, want)
 		}
 		for _, e := range me.Env {

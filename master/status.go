@@ -22,6 +22,7 @@ func (m *master) status() *admin.Status {
 	}
 	if m.generations.serving != nil {
 		s.Generation, s.ConfigHash = m.generations.serving.number, m.generations.serving.configHash()
+		s.CPUsNow = m.cpusNow()
 		m.refresh()
 		s.Pools = m.generations.serving.poolStatus()
 		for i := range m.generations.serving.config.Pools {
@@ -61,7 +62,7 @@ func (g *generations) status(build string, now time.Time) (all []admin.Generatio
 }
 
 func (g *generation) status(state, build string, now time.Time) admin.GenerationStatus {
-	s := admin.GenerationStatus{Number: g.number, Build: build, State: state, Left: g.revived && state == "serving"}
+	s := admin.GenerationStatus{Number: g.number, Build: build, State: state, Left: g.revived && state == "serving", CPUs: g.machine}
 	for _, slot := range g.slots {
 		w := admin.WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
 		if slot.hangs() {

@@ -524,6 +524,12 @@ func (f *machine) describeOutcome(o admin.Outcome) string {
 				text += fmt.Sprintf(" %d %s", w.PID, w.State)
 			}
 		}
+		if len(s.Generations) > 0 && s.Generations[0].CPUs != nil && s.Generations[0].CPUs.Quota > 0 {
+			text += "; on " + s.Generations[0].CPUs.String()
+		}
+		if s.CPUsNow != nil {
+			text += "; by now " + s.CPUsNow.String()
+		}
 		text += describeFollowed(s.Pools)
 	}
 	return text

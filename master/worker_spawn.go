@@ -49,6 +49,7 @@ func (m *master) notSpawned(s *slot, err error) {
 		m.fail(fmt.Errorf("starting worker %d: %w", s.index, err))
 		return
 	}
+	err = withHint(err)
 	pause := s.throttle(false)
 	m.log.Printf(logfile.Error, "starting worker %d: %v; trying again in %s", s.index, err, pause)
 	s.become(slotWaiting, m.world.now().Add(pause))

@@ -38,10 +38,12 @@ type world struct {
 	services     manager                         // package systemd
 
 	// what the machine allows: package limits
-	affinity    func() ([]int, error)   // the CPUs that the process may run on
-	memory      func() (int64, error)   // the bytes that the process may use
-	descriptors func() int              // that a process may have; 0: that is unknown
-	tasks       func() *limits.Shortage // the tightest limit of processes and threads; nil: none is known
+	cpus        func() (limits.CPUs, error)   // that the process may run on
+	crowd       func(file string) map[int]int // on each CPU: workers of other configurations than this that are pinned there
+	memory      func() (int64, error)         // the bytes that the process may use
+	turn        func(file string, n int) int  // from which of n CPUs on an instance takes its own
+	descriptors func() int                    // that a process may have; 0: that is unknown
+	tasks       func() *limits.Shortage       // the tightest limit of processes and threads; nil: none is known
 
 	// descriptors
 	sockets     listen.Kernel // those that listen: package listen
@@ -120,7 +122,9 @@ func newWorld(report func(event)) *world {
 		now:           time.Now,
 		load:          config.Load,
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
-		affinity:      sock.Affinity,
+		cpus:          limits.ReadCPUs,
+		crowd:         process.Crowd,
+		turn:          turnOf,
 		tasks:         limits.Tasks,
 		descriptors:   limits.Descriptors,
 		memory:        limits.Memory,

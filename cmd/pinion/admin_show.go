@@ -27,6 +27,9 @@ func showStatus(out io.Writer, s admin.Status) error {
 	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
 	fmt.Fprintf(facts, "  configuration\t%s\n", strings.TrimSuffix(s.ConfigFile+", hash "+s.ConfigHash, ", hash "))
 	fmt.Fprintf(facts, "  control\t%s\n", s.Control)
+	if text := cpuFacts(&s); text != "" {
+		fmt.Fprintf(facts, "  CPUs\t%s\n", text)
+	}
 	if s.Busy != "" {
 		fmt.Fprintf(facts, "  under way\t%s\n", s.Busy)
 	}
@@ -42,6 +45,19 @@ func showStatus(out io.Writer, s admin.Status) error {
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
+}
+
+// cpuFacts says what the workers that serve may use, and what a reload would find; empty: not known.
+func cpuFacts(s *admin.Status) string {
+	if len(s.Generations) == 0 || s.Generations[0].CPUs == nil {
+		return ""
+	}
+	g := &s.Generations[0]
+	text := fmt.Sprintf("%s: %s", many(len(g.Workers), "worker"), g.CPUs)
+	if s.CPUsNow != nil {
+		text += fmt.Sprintf("; by now %s: pinion reload follows", s.CPUsNow)
+	}
+	return text
 }
 
 func showGeneration(out io.Writer, g *admin.GenerationStatus) {

@@ -738,3 +738,25 @@ func TestControlPath(t *testing.T) {
 		}
 	}
 }
+
+// The CPUs are those of the generation that serves, and what a reload would find if that differs.
+func TestShowCPUs(t *testing.T) {
+	s := admin.Status{Generations: []admin.GenerationStatus{{Workers: make([]admin.WorkerStatus, 2)}}}
+	for _, step := range []struct {
+		seen, now *admin.CPUStatus
+		want      string
+	}{
+		{nil, nil, ""},
+		{&admin.CPUStatus{Count: 64, Quota: 1.5}, nil, "2 workers: quota 1.5 of 64 CPUs"},
+		{&admin.CPUStatus{Count: 2}, &admin.CPUStatus{Count: 1}, "2 workers: 2 CPUs; by now 1 CPU: pinion reload follows"},
+		{&admin.CPUStatus{}, nil, "2 workers: unknown CPUs"},
+	} {
+		s.Generations[0].CPUs, s.CPUsNow = step.seen, step.now
+		if got := cpuFacts(&s); got != step.want {
+			t.Errorf("%v, %v: %q, want %q", step.seen, step.now, got, step.want)
+		}
+	}
+	if got := cpuFacts(&admin.Status{}); got != "" {
+		t.Errorf("without a generation: %q", got)
+	}
+}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -55,7 +54,7 @@ func testConf(w io.Writer, o master.Options) error {
 	case err != nil:
 		fmt.Fprintf(w, "pinion: %v\n", withFileHint(err))
 	default:
-		printProblems(w, cfg.Warnings(cfg.WorkerCount(o.Workers, 0), limits.Descriptors()))
+		printProblems(w, warningsHere(cfg, o.Workers))
 	}
 	if err != nil {
 		verdict = "invalid"

@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/limits"
 )
 
 func checkCommand() *cli.Command {
@@ -48,7 +47,7 @@ func check(w io.Writer, file string, workers int) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings(cfg.WorkerCount(workers, 0), limits.Descriptors())
+	warnings := warningsHere(cfg, workers)
 	printProblems(w, warnings)
 	servers := 0
 	for i := range cfg.Pools {

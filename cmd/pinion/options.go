@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -134,7 +133,7 @@ func readWorkers(text string) (int, error) {
 	case "":
 		return 0, nil
 	case "auto":
-		return runtime.NumCPU(), nil
+		return config.AutoWorkers, nil
 	}
 	n, err := readNumber("--workers", text)
 	if err != nil || n == 0 {

@@ -5,6 +5,7 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Status struct {
 	ConfigHash    string    `json:"config_hash,omitempty"` // of the configuration that serves, see pinion_config_info; left out: not known
 	Control       string    `json:"control"`               // path of the admin socket
 
+	CPUsNow *CPUStatus `json:"cpus_now,omitempty"` // nil: as the generation that serves has found them
+
 	Generations []GenerationStatus `json:"generations"`    // that which serves, that which is to follow it, those that drain
 	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
 	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
@@ -34,7 +37,28 @@ type GenerationStatus struct {
 	Build   string         `json:"build"`
 	State   string         `json:"state"`          // serving; next, until it serves; retired, while its last clients leave
 	Left    bool           `json:"left,omitempty"` // by an earlier master, which was killed
+	CPUs    *CPUStatus     `json:"cpus,omitempty"` // when it was made; nil: not known
 	Workers []WorkerStatus `json:"workers"`
+}
+
+// CPUStatus is what workers may use.
+type CPUStatus struct {
+	Count int     `json:"count"`           // CPUs that they may run on; 0: not known
+	Quota float64 `json:"quota,omitempty"` // CPUs in terms of time; 0: as many as there are
+}
+
+func (c *CPUStatus) String() string {
+	of := fmt.Sprintf("%d CPUs", c.Count)
+	switch {
+	case c.Count == 0:
+		of = "unknown CPUs"
+	case c.Count == 1:
+		of = "1 CPU"
+	}
+	if c.Quota > 0 {
+		return fmt.Sprintf("quota %.3g of %s", c.Quota, of)
+	}
+	return of
 }
 
 // WorkerStatus is one slot of a generation.

@@ -30,7 +30,9 @@ type Config struct {
 
 // Global holds the process-wide settings.
 type Global struct {
-	Workers            int // 0 = one for each CPU that the process may use
+	Workers int // 0 = one for each CPU that the process may use
+	CPUs    CPUs
+
 	ShutdownTimeout    time.Duration
 	HandoffPatience    time.Duration // 0 = clients that are owed replies are stragglers at once
 	UnreachableServers UnreachableServers
@@ -164,10 +166,19 @@ func parse(file string, text []byte, resolve resolver) (*Config, error) {
 	return c, nil
 }
 
+// AutoWorkers is what a command line asks for that overrules a number in the file.
+const AutoWorkers = -1
+
 // WorkerCount returns how many workers the configuration makes: what the command line asks for (0: it does not say), or what
-// the configuration says, or one for each of cpus, the number of CPUs that the process may run on (0: it is not known).
+// the configuration says, or one for each of cpus, the number of CPUs that the process may use (0: it is not known).
 func (c *Config) WorkerCount(asked, cpus int) int {
-	return cmp.Or(asked, c.Global.Workers, cpus, runtime.NumCPU())
+	switch {
+	case asked > 0:
+		return asked
+	case asked == 0 && c.Global.Workers > 0:
+		return c.Global.Workers
+	}
+	return cmp.Or(cpus, runtime.NumCPU())
 }
 
 // Specs returns what each worker is told, one Spec for each slot; cpus[slot] is the CPU to pin to, -1 = none. What the

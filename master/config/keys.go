@@ -202,7 +202,10 @@ var keys = [...]Key{
 			"A server with replicas or a zone is a map of `server`, `replicas` and `zone`"},
 
 	{Name: "workers", Scope: GlobalScope, Default: auto, value: value{set: setWorkers, get: getWorkers},
-		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use"},
+		Doc: "number of worker processes; `auto` = one for each CPU that Pinion may use, by `cpus` and by the quota of the cgroup"},
+	{Name: "cpus", Scope: GlobalScope, Default: auto, value: value{set: setCPUs, get: getCPUs},
+		Doc: "where workers run: each on one of these CPUs (`2-5,8`); `auto` = on one of those that Pinion may use and fewest workers of other " +
+			"Pinions have, but wherever the kernel likes where the cgroup has a quota of less than these CPUs; `none` = wherever the kernel likes"},
 	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "30000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.ShutdownTimeout }),
 		Doc: "how long clients may finish after a SIGTERM, and stragglers in the old workers after a reload or an " +

@@ -18,6 +18,21 @@ type Shortage struct {
 	By   string // what limits it, and what to do
 }
 
+// Threads that a worker needs at its start, about, and what the master itself may still need.
+const (
+	workerTasks = 8
+	spareTasks  = 6
+)
+
+// Check returns an error if there is no room for so many workers and others.
+func (s *Shortage) Check(workers, others int) error {
+	need := workers*workerTasks + others + spareTasks
+	if s == nil || s.Room >= need {
+		return nil
+	}
+	return fmt.Errorf("%d workers need room for about %d more processes and threads, and there is room for %d: %s", workers, need, s.Room, s.By)
+}
+
 // Tasks returns the tightest limit; nil: none is known.
 func Tasks() *Shortage {
 	tightest := groupTasks(os.DirFS("/"))

@@ -2,16 +2,26 @@
 
 package process
 
-import "github.com/pinion-proxy/pinion/worker/sock"
+import (
+	"runtime"
 
-// pin moves the calling thread to one CPU and returns the way back, to the set that was allowed a moment ago.
-func pin(cpu int) (unpin func(), err error) {
-	before, err := sock.Affinity()
-	if err != nil {
-		return func() {}, err
-	}
-	if err := sock.SetAffinity([]int{cpu}); err != nil {
-		return func() {}, err
-	}
-	return func() { sock.SetAffinity(before) }, nil
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// onCPU calls start on a thread of its own, which runs on one CPU and ends with it; -1: on any. It is told if the kernel does not allow
+// that. No other thread is ever moved: one that is moved back has its CPUs set by hand from then on, and no longer follows when those of
+// its control group change.
+func onCPU(cpu int, start func(unpinned error) error) (err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		unpinned := error(nil)
+		if cpu >= 0 {
+			unpinned = sock.SetAffinity([]int{cpu})
+		}
+		err = start(unpinned)
+	}()
+	<-done
+	return err
 }

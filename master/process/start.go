@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +28,13 @@ const (
 	fdStdin = iota
 	fdStdout
 	fdStderr
+)
+
+// The command line of a worker, by index; one of an earlier build has no file.
+const (
+	workerCommand = "worker"
+	argWorker     = 1
+	argFile       = 3
 )
 
 // Start makes a worker process of the very binary that runs now, even if its file has been replaced, and has its events
@@ -61,7 +67,13 @@ func Start(l Launch, report func(Event)) (*Worker, error) {
 	for _, fd := range l.Listeners {
 		files = append(files, uintptr(fd))
 	}
-	if err := p.exec(&l.Spec, files); err != nil {
+	err = onCPU(p.CPU, func(unpinned error) error {
+		if unpinned != nil {
+			p.CPU, p.PinErr = -1, unpinned
+		}
+		return p.exec(&l.Spec, files)
+	})
+	if err != nil {
 		p.stderr.Close()
 		p.link.Close()
 		return nil, err
@@ -85,18 +97,9 @@ func stderrPipe() (ours *os.File, stderr int, err error) {
 	return os.NewFile(uintptr(ends[0]), "stderr"), ends[1], nil
 }
 
-// exec pins, forks and executes. The worker inherits the affinity of the thread that forks, so it never runs anywhere
-// else, and its runtime sees one CPU from its first instruction.
+// exec forks and executes. The worker inherits the affinity of the thread that forks, so it never runs anywhere else, and its runtime
+// sees one CPU from its first instruction.
 func (p *Worker) exec(spec *link.Spec, files []uintptr) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if p.CPU >= 0 {
-		unpin, err := pin(p.CPU)
-		if err != nil {
-			p.CPU, p.PinErr = -1, err
-		}
-		defer unpin()
-	}
 	release, err := sock.HoldSignals() // until the worker ignores them
 	if err != nil {
 		return fmt.Errorf("blocking signals: %w", err)
@@ -120,7 +123,10 @@ func (p *Worker) exec(spec *link.Spec, files []uintptr) error {
 	if err := fault.Error("spawn.fork"); err != nil {
 		return fmt.Errorf("executing /proc/self/exe: %w", err)
 	}
-	argv := []string{os.Args[0], "worker", strconv.Itoa(p.Slot)} // the number is visible in ps
+	argv := []string{os.Args[0], workerCommand, strconv.Itoa(p.Slot)} // for ps, and for Crowd
+	if spec.ConfigFile != "" {
+		argv = append(argv, spec.ConfigFile)
+	}
 	p.PID, err = syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
 		Env:   workerEnviron(os.Environ()),
 		Files: files,

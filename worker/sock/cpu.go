@@ -9,9 +9,12 @@ import (
 )
 
 // Affinity returns the CPUs that the calling thread may run on, in ascending order.
-func Affinity() ([]int, error) {
+func Affinity() ([]int, error) { return AffinityOf(0) }
+
+// AffinityOf is Affinity of the first thread of a process.
+func AffinityOf(pid int) ([]int, error) {
 	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
+	if err := unix.SchedGetaffinity(pid, &set); err != nil {
 		return nil, err
 	}
 	var cpus []int
@@ -23,7 +26,7 @@ func Affinity() ([]int, error) {
 	return cpus, nil
 }
 
-// SetAffinity restricts the calling thread, and the processes it starts, to cpus. The caller has locked its goroutine
+// SetAffinity restricts the calling thread, and the threads and processes it starts, to cpus. The caller has locked its goroutine
 // to the thread.
 func SetAffinity(cpus []int) error {
 	var set unix.CPUSet

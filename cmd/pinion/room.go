@@ -1,0 +1,25 @@
+// What a configuration asks of the machine that it is checked on.
+
+package main
+
+import (
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/limits"
+)
+
+// warningsHere returns what works but hurts: in the file, and on this machine. workers is what the command line says; 0: nothing.
+func warningsHere(cfg *config.Config, workers int) config.Problems {
+	cpus, _ := limits.ReadCPUs() // without them nothing is said of them
+	room := config.Room{CPUs: cpus.Allowed}
+	cpus.Allowed = cfg.Global.CPUs.Of(cpus.Allowed)
+	if cpus.Limited() {
+		room.Quota = cpus.Quota
+	}
+	room.Memory, _ = limits.Memory()
+	count := cfg.WorkerCount(workers, cpus.Count())
+	warnings := append(cfg.Warnings(count, limits.Descriptors()), cfg.RoomWarnings(count, room)...)
+	if err := limits.Tasks().Check(count, 0); err != nil {
+		warnings = append(warnings, config.Problem{File: cfg.File, Message: err.Error(), Warning: true})
+	}
+	return warnings
+}
