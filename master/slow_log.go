@@ -3,7 +3,6 @@
 package master
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/pinion-proxy/pinion/master/admin"
@@ -12,18 +11,29 @@ import (
 
 // resetSlowLog forgets the slow requests of a pool; without a name, those of all pools.
 func (m *master) resetSlowLog(pool string) admin.Outcome {
-	var pools []string
-	for _, g := range m.countedGenerations() {
-		for i := range g.pools {
-			if pool == "" || g.pools[i].Name == pool {
-				pools = append(pools, g.pools[i].Name)
-			}
-		}
-	}
+	pools := m.poolNames()
 	if pool != "" && !slices.Contains(pools, pool) {
-		return admin.Outcome{Error: fmt.Sprintf("there is no pool %q", pool), Failure: admin.FailureUnknown}
+		return admin.Outcome{Error: m.noPool(pool), Failure: admin.FailureUnknown}
+	}
+	if pool != "" {
+		pools = []string{pool}
 	}
 	m.totals.ResetSlow(pools, m.world.now())
 	m.log.Printf(logfile.Notice, "the slow log was reset through the admin socket")
 	return admin.Outcome{Lines: []string{"the slow log is empty"}}
 }
+
+// poolNames are those of the pools of all generations.
+func (m *master) poolNames() (names []string) {
+	for _, g := range m.countedGenerations() {
+		for i := range g.pools {
+			if name := g.pools[i].Name; !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// noPool is the error about a name of a pool that there is not.
+func (m *master) noPool(name string) string { return admin.NoPool(name, m.poolNames()) }

@@ -4,6 +4,7 @@ package master
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/process"
@@ -36,6 +37,9 @@ func (m *master) beginRound(r *survey.Round) {
 		return
 	case m.mayBeReplaced():
 		r.Begun <- survey.Begun{Error: "another master is about to take over", Failure: admin.FailureReplaced}
+		return
+	case r.Pool != "" && !slices.Contains(m.poolNames(), r.Pool):
+		r.Begun <- survey.Begun{Error: m.noPool(r.Pool), Failure: admin.FailureUnknown}
 		return
 	}
 	maps.DeleteFunc(m.surveys.open, func(_ uint64, o *openRound) bool { return o.answers.Closed() })

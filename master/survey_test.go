@@ -14,9 +14,16 @@ import (
 // survey has somebody ask all workers.
 func (f *machine) survey(t *testing.T, options []string) {
 	reply := make(chan survey.Begun, 1)
-	r := &survey.Round{Question: link.QuestionBody{What: "weather"}, Begun: reply}
+	r := &survey.Round{Inquiry: survey.Inquiry{Question: link.QuestionBody{What: "weather"}}, Begun: reply}
 	for _, o := range options {
-		r.By = &admin.Asker{PIDs: []int{number(t, strings.TrimPrefix(o, "by="))}}
+		switch name, value, _ := strings.Cut(o, "="); name {
+		case "by":
+			r.By = &admin.Asker{PIDs: []int{number(t, value)}}
+		case "pool":
+			r.Pool = value
+		default:
+			t.Fatalf("unknown option %q", o)
+		}
 	}
 	f.master.beginRound(r)
 	begun := <-reply

@@ -23,9 +23,6 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// clientFilters are the options that become parameters as they are.
-var clientFilters = []string{"pool", "address", "name", "command", "state"}
-
 func clientsCommand() *cli.Command {
 	return adminCommand(cli.Command{
 		Name:      "clients",
@@ -46,7 +43,7 @@ The exit status is 1 if a worker did not answer.
 			&cli.StringFlag{Name: "address", Usage: "only those that come from `ADDRESS`: host:port, or a host"},
 			&cli.StringFlag{Name: "name", Usage: "only those that have set that `NAME` by CLIENT SETNAME"},
 			&cli.StringFlag{Name: "command", Usage: "only those whose last command was `NAME`, such as get or client|list"},
-			&cli.StringFlag{Name: "state", Usage: "only those in a `STATE`: active, idle, blocked, paused, subscriber, monitor, transaction, half-closed, leaving"},
+			&cli.StringFlag{Name: "state", Usage: "only those in a `STATE`: " + strings.Join(link.ClientStates, ", ")},
 			&cli.StringFlag{Name: "idle", Usage: "only those that have sent nothing for a `DURATION` such as 10m"},
 			&cli.StringFlag{Name: "age", Usage: "only those that have been connected for a `DURATION` such as 24h"},
 			&cli.StringFlag{Name: "sort", Value: "id", Usage: "by a `FIELD`: id, address, name, pool, worker, age, idle, state, queue, bytes, command; of what is counted the most first"},
@@ -80,11 +77,9 @@ The exit status is 1 if a worker did not answer.
 
 // clientParameters says which clients the options mean.
 func clientParameters(c *cli.Context) (url.Values, error) {
-	v := url.Values{}
-	for _, name := range clientFilters {
-		if c.IsSet(name) {
-			v.Set(name, c.String(name))
-		}
+	v := given(c, "pool", "address", "name", "command", "state")
+	if err := checkCommandOption(c); err != nil {
+		return nil, err
 	}
 	for _, id := range c.StringSlice("id") {
 		if _, err := strconv.ParseUint(id, 10, 64); err != nil {

@@ -44,7 +44,7 @@ func TestClientsCommand(t *testing.T) {
 	if got := f.requests(); got != want {
 		t.Errorf("requests:\n%s", got)
 	}
-	for _, bad := range []string{"--kill", "--id x", "--idle soon", "--sort size", "x"} {
+	for _, bad := range []string{"--kill", "--id x", "--idle soon", "--sort size", "x", "--command nope", "--command client|nope"} {
 		if status, _, err := invoke(append([]string{"clients", "--control", f.path}, strings.Fields(bad)...)...); status != 1 || f.requests() != want {
 			t.Errorf("%s: %d, %s", bad, status, err)
 		}

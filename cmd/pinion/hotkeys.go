@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"text/tabwriter"
 
@@ -40,17 +39,16 @@ escaped, and cut after 55 bytes.
   pinion ` + name + ` --count 10 --pool alpha`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pool", Usage: "only those of the pool `NAME`"},
-			&cli.IntFlag{Name: "count", Value: 20, Usage: "the first `N` of each pool"},
+			&cli.StringFlag{Name: "count", Value: "20", Usage: "the first `N` of each pool"},
 			&cli.BoolFlag{Name: "json", Usage: "print all fields as JSON"},
 		},
 	}, func(c *cli.Context, m *adminSocket) error {
-		if c.Int("count") <= 0 {
-			return usageError("option --count requires a number from 1 on")
+		n, err := countOption(c, 1)
+		if err != nil {
+			return err
 		}
-		parameters := url.Values{"count": {strconv.Itoa(c.Int("count"))}}
-		if c.IsSet("pool") {
-			parameters.Set("pool", c.String("pool"))
-		}
+		parameters := given(c, "pool")
+		parameters.Set("count", strconv.Itoa(n))
 		var all web.Keys
 		if err := m.json(context.Background(), "/"+name+".json", parameters, &all); err != nil {
 			return err

@@ -40,18 +40,21 @@ that costs it a percent or so of a CPU, whatever clients do. It goes on over rel
 			&cli.StringFlag{Name: "name", Usage: "only those of clients that have set that `NAME` by CLIENT SETNAME"},
 			&cli.StringFlag{Name: "every", Usage: "of these, only each `N`th of a worker"},
 			&cli.StringFlag{Name: "rate", Usage: "of these, at most `N` per second of each worker (default: 1000; at most 5000)"},
-			&cli.IntFlag{Name: "count", Usage: "end after `N` requests"},
+			&cli.StringFlag{Name: "count", Usage: "end after `N` requests"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each, in a line of its own"},
 		},
 	}, func(c *cli.Context, m *adminSocket) error {
-		parameters := url.Values{}
-		for _, name := range []string{"pool", "prefix", "command", "client", "address", "name", "every", "rate"} {
-			if c.IsSet(name) {
-				parameters.Set(name, c.String(name))
+		if err := checkCommandOption(c); err != nil {
+			return err
+		}
+		o := &onlooker{json: c.Bool("json"), out: c.App.Writer}
+		if c.IsSet("count") {
+			var err error
+			if o.left, err = countOption(c, 1); err != nil {
+				return err
 			}
 		}
-		o := &onlooker{json: c.Bool("json"), out: c.App.Writer, left: c.Int("count")}
-		return m.lookOn(parameters, o)
+		return m.lookOn(given(c, "pool", "prefix", "command", "client", "address", "name", "every", "rate"), o)
 	})
 }
 

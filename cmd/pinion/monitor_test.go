@@ -48,3 +48,19 @@ func TestMonitorIsRefused(t *testing.T) {
 		t.Errorf("%d\n%s", status, err)
 	}
 }
+
+func TestViewsRefuseNonsense(t *testing.T) {
+	f := playMaster(t, func(_ *fakeMaster, w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })
+	for _, bad := range []string{
+		"monitor --count 0", "monitor --count -1", "monitor --command nope", "hotkeys --count 0", "bigkeys --count -1", "slowlog --count -1", "slowlog --count x", "monitor x", "top --by nope",
+	} {
+		if status, _, err := invoke(append(strings.Fields(bad), "--control", f.path)...); status != 1 || err == "" || f.requests() != "" {
+			t.Errorf("%s: %d, %q; asked %q", bad, status, err, f.requests())
+		}
+	}
+	for _, name := range []string{"get", "client", "client|list", "gets", "mg", "fcall"} {
+		if !isCommandName(name) {
+			t.Errorf("%q is a command", name)
+		}
+	}
+}

@@ -30,15 +30,16 @@ HELD UP is how many later requests of the client waited for its reply. SLOWLOG t
   pinion slowlog --reset --pool alpha`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pool", Usage: "only those of the pool `NAME`"},
-			&cli.IntFlag{Name: "count", Value: 32, Usage: "the latest `N`; 0: all"},
+			&cli.StringFlag{Name: "count", Value: "32", Usage: "the latest `N`; 0: all"},
 			&cli.BoolFlag{Name: "json", Usage: "print all fields as JSON"},
 			&cli.BoolFlag{Name: "reset", Usage: "forget them"},
 		},
 	}, func(c *cli.Context, m *adminSocket) error {
-		parameters := url.Values{}
-		if c.IsSet("pool") {
-			parameters.Set("pool", c.String("pool"))
+		n, err := countOption(c, 0)
+		if err != nil {
+			return err
 		}
+		parameters := given(c, "pool")
 		if c.Bool("reset") {
 			_, err := m.ask(context.Background(), "/slowlog/reset", parameters)
 			return err
@@ -47,7 +48,7 @@ HELD UP is how many later requests of the client waited for its reply. SLOWLOG t
 		if err := m.json(context.Background(), "/slowlog.json", parameters, &all); err != nil {
 			return err
 		}
-		if n := c.Int("count"); n > 0 {
+		if n > 0 {
 			all.Requests = all.Requests[:min(n, len(all.Requests))]
 		}
 		if c.Bool("json") {

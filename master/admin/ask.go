@@ -5,9 +5,10 @@ package admin
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/pinion-proxy/pinion/master/query"
 )
 
 // Command is what is asked for.
@@ -72,41 +73,24 @@ func (e *endpoint) String() string {
 	return text
 }
 
-// read makes an ask of the parameters. One that is misspelt must not be ignored: it may be the one that says "only
-// look".
-func (e *endpoint) read(query string) (*Ask, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, fmt.Errorf("reading the parameters: %w", err)
+// read makes an ask of the parameters.
+func (e *endpoint) read(parameters string) (*Ask, error) {
+	a, now := &Ask{Command: e.command}, false
+	all := query.Parameters{
+		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "server": query.Text(&a.Server),
 	}
-	a := &Ask{Command: e.command}
+	there := query.Parameters{}
+	for _, name := range slices.Concat(e.params, e.may) {
+		there[name] = all[name]
+	}
 	for _, name := range e.names {
-		if len(values[name]) != 1 || values[name][0] == "" {
-			return nil, fmt.Errorf("parameter %q is needed once; what there is: %s", name, e)
-		}
+		there[name] = all[name].Once()
 	}
-	a.Pool, a.Server = values.Get("pool"), values.Get("server")
-	for name, given := range values {
-		if slices.Contains(e.names, name) || slices.Contains(e.may, name) && len(given) == 1 && given[0] != "" {
-			continue
-		}
-		if !slices.Contains(e.params, name) {
-			return nil, fmt.Errorf("unknown parameter %q; what there is: %s", name, e)
-		}
-		if len(given) != 1 || given[0] != "0" && given[0] != "1" {
-			return nil, fmt.Errorf("parameter %q is %q; write %s=1", name, strings.Join(given, ","), name)
-		}
-		on := given[0] == "1"
-		switch name {
-		case "dry_run":
-			a.DryRun = on
-		case "strict":
-			a.Strict = on
-		case "now":
-			if on {
-				a.Command = e.now
-			}
-		}
+	if err := there.Read(parameters); err != nil {
+		return nil, err
+	}
+	if now {
+		a.Command = e.now
 	}
 	return a, nil
 }
@@ -151,4 +135,9 @@ func (o *Outcome) code() int {
 		return http.StatusOK
 	}
 	return failureCodes[o.Failure]
+}
+
+// NoPool is the error about a pool that there is not, whose kind is FailureUnknown. there are the names of those that there are.
+func NoPool(name string, there []string) string {
+	return fmt.Sprintf("there is no pool %q; there are: %s", name, strings.Join(there, " "))
 }

@@ -86,6 +86,7 @@ func (a *Server) Close(patience time.Duration) {
 
 // answer handles one request.
 func (a *Server) answer(w http.ResponseWriter, r *http.Request) {
+	Discard(w, r)
 	pids, branded := suspects(r)
 	if branded {
 		refuse(w, http.StatusForbidden, ErrWorkerAsks)
@@ -113,7 +114,6 @@ func (a *Server) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ContentLength != 0 {
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(askTimeout)) // the server throws the body away
 		refuse(w, http.StatusRequestEntityTooLarge, "%s takes no body; parameters stand behind a question mark", e.path)
 		return
 	}

@@ -40,12 +40,12 @@ func BenchmarkRead(b *testing.B) {
 		if happened != nil {
 			h.Record(happened)
 		}
-		text, err := json.Marshal(s)
+		text, err := json.Marshal(s.Brief(""))
 		if err != nil {
 			b.Fatal(err)
 		}
 		size = len(text)
 	}
-	b.ReportMetric(float64(size), "text-bytes")
+	b.ReportMetric(float64(size), "bytes-to-a-page")
 	b.ReportMetric(float64(time.Duration(b.Elapsed())/time.Duration(b.N))/float64(history.ShortStep), "of-a-CPU")
 }

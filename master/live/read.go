@@ -138,6 +138,7 @@ func (g *reading) pool(i int) Pool {
 	} else {
 		p.Servers = append(p.Servers, g.members(i, &happened, &recent)...)
 	}
+	p.sum()
 	p.Flow = g.flow(&happened.Counted, &recent)
 	addHistogram(&g.recent, &recent)
 	total := &g.since.Total

@@ -77,19 +77,24 @@ type Flow struct {
 
 // Pool is one pool.
 type Pool struct {
-	Name         string   `json:"name"`
-	Protocol     string   `json:"protocol"`
-	Listen       string   `json:"listen"`
-	Distribution string   `json:"distribution"` // or "cluster"
-	Refused      float64  `json:"refused"`      // commands per second
-	Blocked      uint64   `json:"blocked"`      // clients
-	Subscribers  uint64   `json:"subscribers"`
-	Servers      []Server `json:"servers"`
+	Name         string    `json:"name"`
+	Protocol     string    `json:"protocol"`
+	Listen       string    `json:"listen"`
+	Distribution string    `json:"distribution"` // or "cluster"
+	Refused      float64   `json:"refused"`      // commands per second
+	Blocked      uint64    `json:"blocked"`      // clients
+	Subscribers  uint64    `json:"subscribers"`
+	Total        int       `json:"total"` // servers
+	Live         int       `json:"live"`  // of them
+	Usual        int64     `json:"usual"` // the median of the p99 of those that are asked, in µs; 0: none is
+	Servers      []Server  `json:"servers"`
+	Shares       []float64 `json:"shares,omitempty"` // of all servers, if Servers are only some: see Brief
 	Flow
 }
 
 // Server is one server of a pool, or a node of its cluster.
 type Server struct {
+	Index    int       `json:"index"` // among those of its pool
 	Name     string    `json:"name"`
 	Address  string    `json:"address"` // empty: not known
 	Role     string    `json:"role"`

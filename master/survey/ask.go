@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 const (
@@ -59,7 +58,7 @@ var errEnded = &refused{"the master has ended before it could answer", admin.Fai
 
 // all asks all workers, until they have told everything or take returns an error, with which it ends. take is called with each page.
 // Unheard are those that have not told everything, and why.
-func (d *Desk) all(ctx context.Context, by *admin.Asker, q link.QuestionBody, take func(Worker, []byte) error) (unheard []string, err error) {
+func (d *Desk) all(ctx context.Context, by *admin.Asker, q Inquiry, take func(Worker, []byte) error) (unheard []string, err error) {
 	var from map[Worker]uint64
 	for {
 		next, failed, err := d.round(ctx, by, q, from, take)
@@ -72,7 +71,7 @@ func (d *Desk) all(ctx context.Context, by *admin.Asker, q link.QuestionBody, ta
 }
 
 // round asks once. It returns where the next pages begin.
-func (d *Desk) round(ctx context.Context, by *admin.Asker, q link.QuestionBody, from map[Worker]uint64, take func(Worker, []byte) error) (next map[Worker]uint64, unheard []string, err error) {
+func (d *Desk) round(ctx context.Context, by *admin.Asker, q Inquiry, from map[Worker]uint64, take func(Worker, []byte) error) (next map[Worker]uint64, unheard []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begun, err := d.begin(ctx, by, q, from)
@@ -124,10 +123,10 @@ func (d *Desk) round(ctx context.Context, by *admin.Asker, q link.QuestionBody, 
 }
 
 // begin has the loop ask.
-func (d *Desk) begin(ctx context.Context, by *admin.Asker, q link.QuestionBody, from map[Worker]uint64) (b Begun, err error) {
+func (d *Desk) begin(ctx context.Context, by *admin.Asker, q Inquiry, from map[Worker]uint64) (b Begun, err error) {
 	reply := make(chan Begun, 1)
 	select {
-	case d.rounds <- &Round{Question: q, From: from, By: by, Begun: reply}:
+	case d.rounds <- &Round{Inquiry: q, From: from, By: by, Begun: reply}:
 	case <-d.done:
 		return b, errEnded
 	case <-ctx.Done():

@@ -6,14 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
-	"net/url"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/query"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -44,11 +46,11 @@ func (d *Desk) clients(w http.ResponseWriter, r *http.Request, kill bool) {
 		return
 	}
 	question.Kill = kill
-	d.lines(w, r, link.QuestionBody{What: link.AskClients, Argument: link.Body(question.ClientsQuestion)})
+	d.lines(w, r, Inquiry{question.Pool, link.QuestionBody{What: link.AskClients, Argument: link.Body(question.ClientsQuestion)}})
 }
 
 // lines answers with the lines of all workers, as they come.
-func (d *Desk) lines(w http.ResponseWriter, r *http.Request, q link.QuestionBody) {
+func (d *Desk) lines(w http.ResponseWriter, r *http.Request, q Inquiry) {
 	if !enter(d.room, w) {
 		return
 	}
@@ -93,51 +95,47 @@ func checkLength(question any) error {
 	return nil
 }
 
-// clientsQuestion reads the parameters. One that is misspelt must not be ignored: more clients would be closed than are meant.
-func clientsQuestion(query string) (m meant, err error) {
-	values, err := url.ParseQuery(query)
+// clientsQuestion reads the parameters.
+func clientsQuestion(parameters string) (m meant, err error) {
+	err = query.Parameters{
+		"pool": query.Text(&m.Pool), "address": addressParameter(&m.Address), "name": query.Text(&m.Name), "command": query.Text(&m.Command),
+		"state": query.Choice(&m.State, link.ClientStates...), "min_idle": query.Number(&m.MinIdle, 0, math.MaxInt64), "min_age": query.Number(&m.MinAge, 0, math.MaxInt64),
+		"id": query.Value(m.addID).Often(),
+	}.Read(parameters)
 	if err != nil {
-		return m, fmt.Errorf("reading the parameters: %w", err)
-	}
-	texts := map[string]*string{"pool": &m.Pool, "address": &m.Address, "name": &m.Name, "command": &m.Command, "state": &m.State}
-	numbers := map[string]*int64{"min_idle": &m.MinIdle, "min_age": &m.MinAge}
-	for name, given := range values {
-		switch {
-		case name == "id":
-			m.IDs, err = readIDs(given)
-		case len(given) != 1 || given[0] == "":
-			err = fmt.Errorf("parameter %q is needed once", name)
-		case texts[name] != nil:
-			*texts[name] = given[0]
-		case numbers[name] != nil:
-			*numbers[name], err = strconv.ParseInt(given[0], 10, 64)
-		default:
-			err = fmt.Errorf("unknown parameter %q; what there is: id pool address name command state min_idle min_age", name)
-		}
-		if err != nil {
-			return m, err
-		}
+		return m, err
 	}
 	m.Command = strings.ToLower(m.Command)
-	if m.MinIdle < 0 || m.MinAge < 0 {
-		return m, errors.New("min_idle and min_age are seconds")
-	}
 	return m, checkLength(m.ClientsQuestion)
 }
 
 // maxIDs is how many ids a question has room for.
 const maxIDs = 256
 
-func readIDs(given []string) (ids []uint64, err error) {
-	for _, text := range given {
-		id, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("parameter \"id\" is %q; it is a number", text)
+func (m *meant) addID(text string) error {
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return errors.New("it is a number")
+	}
+	if m.IDs = append(m.IDs, id); len(m.IDs) > maxIDs {
+		return fmt.Errorf("there are at most %d of them", maxIDs)
+	}
+	return nil
+}
+
+// addressParameter is where clients come from: an address of the internet, with a port or without.
+func addressParameter(to *string) query.Parameter {
+	return query.Value(func(text string) error {
+		at, err := netip.ParseAddrPort(text)
+		if err == nil {
+			*to = at.String()
+			return nil
 		}
-		ids = append(ids, id)
-	}
-	if len(ids) > maxIDs {
-		return nil, fmt.Errorf("%d ids are too many; at most %d", len(ids), maxIDs)
-	}
-	return ids, nil
+		host, err := netip.ParseAddr(strings.Trim(text, "[]"))
+		if err != nil {
+			return errors.New("it is an address such as 192.0.2.7 or 192.0.2.7:50312, and no name")
+		}
+		*to = host.String()
+		return nil
+	})
 }

@@ -6,15 +6,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/query"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -35,7 +35,7 @@ func (d *Desk) monitor(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave(d.looks)
 	means.Observation = rand.Uint64()
-	q := link.QuestionBody{What: link.AskMonitor, Argument: link.Body(means)}
+	q := Inquiry{means.Pool, link.QuestionBody{What: link.AskMonitor, Argument: link.Body(means)}}
 	out, begun := http.NewResponseController(w), false
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	clock := time.NewTicker(lookEvery)
@@ -77,37 +77,22 @@ func (d *Desk) monitor(w http.ResponseWriter, r *http.Request) {
 const timeBytes = len(`{"at_us":1763816538000000`)
 
 // monitorQuestion reads the parameters.
-func monitorQuestion(query string) (m link.MonitorQuestion, err error) {
-	values, err := url.ParseQuery(query)
+func monitorQuestion(parameters string) (m link.MonitorQuestion, err error) {
+	m.Every, m.Rate = 1, defaultRate
+	err = query.Parameters{
+		"pool": query.Text(&m.Pool), "command": query.Text(&m.Command), "address": addressParameter(&m.Address), "name": query.Text(&m.Name),
+		"client": query.Number(&m.Client, 0, math.MaxUint64), "every": query.Number(&m.Every, 1, math.MaxUint64), "rate": query.Number(&m.Rate, 1, link.MaxObservedRate),
+		"prefix": query.Value(func(text string) error {
+			if m.Prefix = []byte(text); len(text) > maxPrefix {
+				return fmt.Errorf("it has at most %d bytes", maxPrefix)
+			}
+			return nil
+		}),
+	}.Read(parameters)
 	if err != nil {
-		return m, fmt.Errorf("reading the parameters: %w", err)
+		return m, err
 	}
-	prefix, rate := "", uint64(defaultRate)
-	m.Every = 1
-	texts := map[string]*string{"pool": &m.Pool, "prefix": &prefix, "command": &m.Command, "address": &m.Address, "name": &m.Name}
-	numbers := map[string]*uint64{"client": &m.Client, "every": &m.Every, "rate": &rate}
-	for name, given := range values {
-		switch {
-		case len(given) != 1 || given[0] == "":
-			err = fmt.Errorf("parameter %q is needed once", name)
-		case texts[name] != nil:
-			*texts[name] = given[0]
-		case numbers[name] != nil:
-			*numbers[name], err = strconv.ParseUint(given[0], 10, 64)
-		default:
-			err = fmt.Errorf("unknown parameter %q; what there is: pool prefix command client address name every rate", name)
-		}
-		if err != nil {
-			return m, err
-		}
-	}
-	if len(prefix) > maxPrefix {
-		return m, fmt.Errorf("a prefix of %d bytes is too long; at most %d", len(prefix), maxPrefix)
-	}
-	if rate < 1 || rate > link.MaxObservedRate || m.Every < 1 {
-		return m, fmt.Errorf("rate is from 1 to %d lines in a second, and every is at least 1", link.MaxObservedRate)
-	}
-	m.Rate, m.Prefix, m.Command = int(rate), []byte(prefix), strings.ToLower(m.Command)
+	m.Command = strings.ToLower(m.Command)
 	return m, checkLength(m)
 }
 

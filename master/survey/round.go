@@ -22,12 +22,18 @@ func (w Worker) String() string {
 	return fmt.Sprintf("worker %d of generation %d", w.Slot, w.Generation)
 }
 
-// Round is one question on its way to the loop, which answers it exactly once.
-type Round struct {
+// Inquiry is what is asked.
+type Inquiry struct {
+	Pool     string            // there has to be one of that name; empty: all are meant
 	Question link.QuestionBody // but for its ID
-	From     map[Worker]uint64 // whom to ask, each for the page that begins there; nil: all workers, for the first one
-	By       *admin.Asker
-	Begun    chan<- Begun // has room for one
+}
+
+// Round is an inquiry on its way to the loop, which answers it exactly once.
+type Round struct {
+	Inquiry
+	From  map[Worker]uint64 // whom to ask, each for the page that begins there; nil: all workers, for the first one
+	By    *admin.Asker
+	Begun chan<- Begun // has room for one
 }
 
 // Begun says whom the loop has asked.

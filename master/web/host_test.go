@@ -39,3 +39,17 @@ func TestOnlyByOurName(t *testing.T) {
 		}
 	}
 }
+
+// Under another name the page is not answered, either.
+func TestPageByOurNameOnly(t *testing.T) {
+	_, l := shown(t, nil)
+	pages := l.Pages()
+	for path, want := range map[string]int{"/": 403, "/page.js": 403, "/state": 403, "/hotkeys.json": 403} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Host = "evil.example"
+		w := httptest.NewRecorder()
+		if pages.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: got %d, want %d", path, w.Code, want)
+		}
+	}
+}

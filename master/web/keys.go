@@ -4,8 +4,8 @@ package web
 
 import (
 	"net/http"
-	"strconv"
 
+	"github.com/pinion-proxy/pinion/master/query"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -16,7 +16,7 @@ type Keys struct {
 	Keys []totals.Key `json:"keys"` // of all pools, the greatest count first
 }
 
-// How many keys of a pool are told, and how many at most if more are asked for.
+// How many keys of a pool are told, and how many may be asked for.
 const (
 	someKeys = 20
 	mostKeys = 256
@@ -26,12 +26,12 @@ func (p *pages) hotKeys(w http.ResponseWriter, r *http.Request) { p.keys(w, r, l
 func (p *pages) bigKeys(w http.ResponseWriter, r *http.Request) { p.keys(w, r, link.ByBytes) }
 
 func (p *pages) keys(w http.ResponseWriter, r *http.Request, by int) {
-	n, err := strconv.Atoi(r.URL.Query().Get("count"))
-	if err != nil || n <= 0 {
-		n = someKeys
+	pool, n := "", someKeys
+	if !read(w, r, query.Parameters{"pool": query.Text(&pool), "count": query.Number(&n, 1, mostKeys)}) {
+		return
 	}
-	p.counted(w, r, func(of *totals.Whole) any {
-		keys := of.Keys(by, r.URL.Query().Get("pool"), min(n, mostKeys), sock.Monotonic())
+	p.counted(w, r, pool, func(of *totals.Whole) any {
+		keys := of.Keys(by, pool, n, sock.Monotonic())
 		if keys == nil {
 			keys = []totals.Key{}
 		}

@@ -18,15 +18,17 @@ type Live struct {
 	file    historyFile
 	quit    chan struct{} // of the goroutine that reads; nil: there is none
 	ended   chan struct{} // is closed by it at its end
+	takes   time.Duration // what those who watch may take for what they are told, before they are dropped
 	reading sync.Mutex    // held by it: one that begins waits for the one before
 
 	mu       sync.Mutex
-	history  *history.History
+	history  *history.History // is changed by the goroutine that reads
 	parts    [numParts]part
-	watched  int           // by so many
-	changed  chan struct{} // is closed when there is something new
-	stops    sync.Mutex    // of stopping: the loop, which sets it, never waits for mu
-	stopping chan struct{} // is closed when those who watch have to ask somebody else
+	briefs   map[string][]byte // JSON of the latest state by the pool that is chosen, of those that were asked for
+	watchers []*watcher        // the one first that has watched for longest
+	changed  chan struct{}     // is closed when there is something new
+	stops    sync.Mutex        // of stopping: the loop, which sets it, never waits for mu
+	stopping chan struct{}     // is closed when those who watch have to ask somebody else
 }
 
 // Parts of what is told, each under its name and only when it is new.
@@ -51,7 +53,10 @@ type part struct {
 // NewLive returns one that reads nothing yet. It asks asks, unless done is closed, which means that the loop answers no more. Its history
 // is kept in the file at path; empty: nowhere. complain is called with what goes wrong with that, by any goroutine.
 func NewLive(asks chan<- *Ask, done <-chan struct{}, path string, complain func(text string)) *Live {
-	return &Live{pages: &pages{asks, done}, file: historyFile{path: path, complain: complain}, history: history.New(), changed: make(chan struct{}), stopping: make(chan struct{})}
+	return &Live{
+		pages: &pages{asks, done}, file: historyFile{path: path, complain: complain}, takes: 5 * time.Second,
+		history: history.New(), changed: make(chan struct{}), stopping: make(chan struct{}),
+	}
 }
 
 // Start begins to read.
@@ -121,12 +126,8 @@ func (l *Live) restore() {
 	}
 }
 
-func (l *Live) save() {
-	l.mu.Lock()
-	text := l.file.text(l.history)
-	l.mu.Unlock()
-	l.file.write(text)
-}
+// save writes the history. It takes longer than others may wait, so that it does not lock: nobody else changes the history.
+func (l *Live) save() { l.file.write(l.file.text(l.history)) }
 
 // read asks the loop, and takes what it says.
 func (l *Live) read(reader *live.Reader) {
@@ -182,11 +183,14 @@ func (l *Live) put(at int, value, key any) {
 		return
 	}
 	*p = part{value: value, key: key, number: p.number + 1}
+	if at == partState {
+		l.briefs = map[string][]byte{}
+	}
 }
 
-// news returns the JSON of the parts that have changed since, and notes them; changed is closed when there is more. The parts do not
-// change.
-func (l *Live) news(since *[numParts]uint64) (texts [numParts][]byte, changed, stopping <-chan struct{}) {
+// news returns the JSON of the parts that have changed since, the state for who has chosen a pool, and notes them; changed is closed
+// when there is more. The parts do not change.
+func (l *Live) news(since *[numParts]uint64, pool string) (texts [numParts][]byte, changed, stopping <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.parts {
@@ -195,11 +199,26 @@ func (l *Live) news(since *[numParts]uint64) (texts [numParts][]byte, changed, s
 			continue
 		}
 		since[i] = p.number
-		texts[i] = p.json()
+		if i == partState {
+			texts[i] = l.brief(p.value.(*live.State), pool)
+		} else {
+			texts[i] = p.json()
+		}
 	}
 	l.stops.Lock()
 	defer l.stops.Unlock()
 	return texts, l.changed, l.stopping
+}
+
+// brief returns the JSON of the state for who has chosen a pool. The caller has locked.
+func (l *Live) brief(s *live.State, pool string) []byte {
+	if !s.Has(pool) {
+		pool = ""
+	}
+	if l.briefs[pool] == nil {
+		l.briefs[pool] = marshal(s.Brief(pool))
+	}
+	return l.briefs[pool]
 }
 
 // chart returns what is drawn of a pool; has is false if it is not known.
@@ -219,11 +238,15 @@ func (l *Live) text(at int) []byte {
 // json returns the JSON of a part; nil: there is nothing yet.
 func (p *part) json() []byte {
 	if p.text == nil && p.number > 0 {
-		text, err := json.Marshal(p.value)
-		if err != nil {
-			panic("web: " + err.Error()) // it consists of numbers and texts
-		}
-		p.text = text
+		p.text = marshal(p.value)
 	}
 	return p.text
+}
+
+func marshal(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("web: " + err.Error()) // it consists of numbers and texts
+	}
+	return text
 }

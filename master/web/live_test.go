@@ -26,17 +26,21 @@ func shown(t *testing.T, s *live.State) (string, *Live) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := NewLive(make(chan *Ask), make(chan struct{}), "", func(text string) { t.Error(text) })
+	done := make(chan struct{})
+	l := NewLive(make(chan *Ask), done, "", func(text string) { t.Error(text) })
 	if s != nil {
-		l.tell(s)
+		l.learn(s)
 	}
 	server := Serve(listener, l.Pages(), func(text string) { t.Error(text) })
-	t.Cleanup(func() { server.Close(time.Second) })
+	t.Cleanup(func() {
+		close(done)
+		server.Close(time.Second)
+	})
 	return listener.Addr().String(), l
 }
 
-// tell has a Live know a state, as a read does.
-func (l *Live) tell(s *live.State) {
+// learn has a Live know a state, as a read does.
+func (l *Live) learn(s *live.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.put(partState, s, s.Now)
@@ -95,7 +99,7 @@ func TestStateAsJSON(t *testing.T) {
 	if code, text := get(t, address, "/state"); code != 503 {
 		t.Errorf("before the first read: %d %q", code, text)
 	}
-	l.tell(&live.State{Now: 1, Pools: []live.Pool{{Name: hostile, Servers: []live.Server{{Name: "one", State: "ejected"}}}}})
+	l.learn(&live.State{Now: 1, Pools: []live.Pool{{Name: hostile, Servers: []live.Server{{Name: "one", State: "ejected"}}}}})
 	code, text := get(t, address, "/state")
 	var got live.State
 	if err := json.Unmarshal([]byte(text), &got); code != 200 || err != nil || got.Pools[0].Name != hostile || got.Pools[0].Servers[0].State != "ejected" {
@@ -115,7 +119,7 @@ func TestHistoryAsJSON(t *testing.T) {
 		code  int
 		steps int
 	}{
-		{"", 200, history.ShortSteps}, {"?span=10m", 200, history.ShortSteps}, {"?span=day", 200, history.LongSteps}, {"?span=year", 400, 0}, {"?pool=other", 404, 0},
+		{"", 200, history.ShortSteps}, {"?pool=", 400, 0}, {"?spam=day", 400, 0}, {"?span=10m", 200, history.ShortSteps}, {"?span=day", 200, history.LongSteps}, {"?span=year", 400, 0}, {"?pool=other", 404, 0},
 	} {
 		code, text := get(t, address, "/history"+c.query)
 		var got history.Chart
@@ -168,7 +172,7 @@ func TestEvents(t *testing.T) {
 		if now == 1 && s.Build != hostile {
 			t.Errorf("got %q", s.Build)
 		}
-		l.tell(&live.State{Now: now + 1})
+		l.learn(&live.State{Now: now + 1})
 	}
 }
 
@@ -177,7 +181,7 @@ func TestEventsEndWhenOthersAnswer(t *testing.T) {
 	address, l := shown(t, nil)
 	l.Start()
 	_, events := watch(t, address)
-	l.tell(&live.State{Now: 1})
+	l.learn(&live.State{Now: 1})
 	event(t, events)
 	stopped := l.Stop()
 	if _, err := io.ReadAll(events); err != nil {
@@ -186,47 +190,107 @@ func TestEventsEndWhenOthersAnswer(t *testing.T) {
 	_ = stopped // the loop of this test never answers, so that the goroutine is still asking
 }
 
+// Whoever comes is let in. The one who has watched for longest goes, and is told to come back later.
 func TestWatchersAreBounded(t *testing.T) {
-	address, _ := shown(t, &live.State{Now: 1})
-	var first *http.Response
-	for range maxWatchers {
-		r, events := watch(t, address)
+	address, l := shown(t, &live.State{Now: 1})
+	var all []*bufio.Reader
+	for range maxWatchers + 1 {
+		_, events := watch(t, address)
 		event(t, events)
-		if first == nil {
-			first = r
+		all = append(all, events)
+	}
+	rest, err := io.ReadAll(all[0])
+	if text := string(rest); err != nil || !strings.Contains(text, "retry: 30000\n") || !strings.Contains(text, "event: full\ndata: 16\n") {
+		t.Errorf("the one who has made room is told %q, %v", text, err)
+	}
+	l.learn(&live.State{Now: 2})
+	for _, events := range all[1:] {
+		if _, data := event(t, events); !strings.Contains(data, `"now":2`) {
+			t.Errorf("told %q", data)
 		}
 	}
-	if code, text := get(t, address, "/events"); code != 503 {
-		t.Errorf("one more: %d %q", code, text)
-	}
-	first.Body.Close()
-	for { // one who goes makes room
-		r, err := http.Get("http://" + address + "/events")
+}
+
+// Those who read nothing keep nobody out, however many they are.
+func TestSilentWatchersMakeRoom(t *testing.T) {
+	address, l := shown(t, &live.State{Now: 1})
+	for range 3 * maxWatchers {
+		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Body.Close()
-		if r.StatusCode == 200 {
-			return
+		defer c.Close()
+		fmt.Fprintf(c, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if _, err := c.Read(make([]byte, 1)); err != nil { // it is let in
+			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+	}
+	_, events := watch(t, address)
+	for now := int64(1); now < 4; now++ {
+		if _, data := event(t, events); !strings.Contains(data, fmt.Sprintf(`"now":%d`, now)) {
+			t.Errorf("told %q, want it of %d", data, now)
+		}
+		l.learn(&live.State{Now: now + 1})
 	}
 }
 
 // Who does not read is dropped, and holds up nobody.
 func TestSlowWatcher(t *testing.T) {
 	address, l := shown(t, nil)
+	l.takes = 50 * time.Millisecond
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	fmt.Fprintf(c, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-	_, events := watch(t, address)
+	fmt.Fprintf(c, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	for l.watching() != 1 {
+		time.Sleep(time.Millisecond)
+	}
 	big := strings.Repeat("x", 1<<20)
-	for now := int64(1); now < 20; now++ {
-		l.tell(&live.State{Now: now, Build: big})
-		event(t, events) // the other one is told everything
+	for now := int64(1); l.watching() > 0; now++ { // until no buffer takes any more
+		l.learn(&live.State{Now: now, Build: big})
+		time.Sleep(time.Millisecond)
+	}
+	_, events := watch(t, address)
+	if name, _ := event(t, events); name != "state" {
+		t.Errorf("told %q", name)
+	}
+}
+
+func (l *Live) watching() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.watchers)
+}
+
+// Of many servers one is told what the page shows then: those of the pool that is chosen.
+func TestEventsOfChosenPool(t *testing.T) {
+	s := &live.State{Now: 1}
+	for i := range 10 {
+		p := live.Pool{Name: fmt.Sprintf("pool%d", i)}
+		for k := range 50 {
+			p.Servers = append(p.Servers, live.Server{Name: fmt.Sprintf("server%d", k), State: "live"})
+		}
+		s.Pools = append(s.Pools, p)
+	}
+	address, _ := shown(t, s)
+	for query, chosen := range map[string]int{"": -1, "?pool=pool3": 3, "?pool=other": -1} {
+		r, err := http.Get("http://" + address + "/events" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		_, data := event(t, bufio.NewReader(r.Body))
+		var got live.State
+		if err := json.Unmarshal([]byte(data), &got); err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range got.Pools {
+			if want := map[bool]int{true: 50, false: 0}[i == chosen]; len(p.Servers) != want {
+				t.Errorf("%q: %d servers of pool %d, want %d", query, len(p.Servers), i, want)
+			}
+		}
 	}
 }
 

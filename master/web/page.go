@@ -7,22 +7,39 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/query"
 )
 
-//go:embed page.html page.css page.js icon.svg
+//go:embed page
 var files embed.FS
 
 // Nothing is loaded from anywhere else, and nothing runs that is not in page.js, whatever the names of pools and servers are.
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// pageFiles are the files of the page by path.
-var pageFiles = map[string]struct{ file, kind string }{
-	"GET /{$}":      {"page.html", "text/html; charset=utf-8"},
-	"GET /page.css": {"page.css", "text/css; charset=utf-8"},
-	"GET /page.js":  {"page.js", "text/javascript; charset=utf-8"},
-	"GET /icon.svg": {"icon.svg", "image/svg+xml"},
+// pageFiles are what the page consists of by path: of several files, one after the other.
+var pageFiles = map[string]struct {
+	files []string
+	kind  string
+}{
+	"GET /{$}":      {[]string{"page.html"}, "text/html; charset=utf-8"},
+	"GET /page.css": {[]string{"page.css"}, "text/css; charset=utf-8"},
+	"GET /page.js":  {[]string{"elements.js", "connection.js", "charts.js", "pools.js", "details.js", "main.js"}, "text/javascript; charset=utf-8"},
+	"GET /icon.svg": {[]string{"icon.svg"}, "image/svg+xml"},
+}
+
+// textOf returns what files have together.
+func textOf(names []string) (text []byte) {
+	for _, name := range names {
+		one, err := files.ReadFile("page/" + name)
+		if err != nil {
+			panic("web: " + err.Error()) // it is in the binary
+		}
+		text = append(text, one...)
+	}
+	return text
 }
 
 // guard sets what a browser has to know of every answer.
@@ -40,15 +57,11 @@ func guard(w http.ResponseWriter) {
 func (l *Live) Pages() *http.ServeMux {
 	mux := l.pages.mux()
 	for pattern, one := range pageFiles {
-		text, err := files.ReadFile(one.file)
-		if err != nil {
-			panic("web: " + err.Error()) // it is in the binary
-		}
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			guard(w)
+		text := textOf(one.files)
+		mux.HandleFunc(pattern, onlyByOurName(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", one.kind)
 			w.Write(text)
-		})
+		}))
 	}
 	mux.HandleFunc("GET /slowlog.json", onlyByOurName(l.pages.slowKeys))
 	l.pages.addKeys(mux)
@@ -69,76 +82,23 @@ func (l *Live) answerState(w http.ResponseWriter, _ *http.Request) {
 	w.Write(text)
 }
 
+// What is drawn covers so much.
+const (
+	spanShort = "10m"
+	spanDay   = "day"
+)
+
 // answerHistory answers with what is drawn: of ?pool=NAME, or of all together, in the last ten minutes, or with span=day.
 func (l *Live) answerHistory(w http.ResponseWriter, r *http.Request) {
-	pool, span := r.URL.Query().Get("pool"), r.URL.Query().Get("span")
-	if span != "" && span != "10m" && span != "day" {
-		http.Error(w, "span is 10m or day", http.StatusBadRequest)
+	pool, span := "", spanShort
+	if !read(w, r, query.Parameters{"pool": query.Text(&pool), "span": query.Choice(&span, spanShort, spanDay)}) {
 		return
 	}
-	chart, has := l.chart(pool, span == "day")
+	chart, has := l.chart(pool, span == spanDay)
 	if !has {
-		http.Error(w, "there is no history of such a pool", http.StatusNotFound)
+		admin.Refuse(w, admin.FailureUnknown, fmt.Sprintf("there is no history of a pool %q", pool))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(&chart)
-}
-
-const (
-	maxWatchers  = 16              // of the page at a time
-	watcherTakes = 5 * time.Second // what it is told, at the latest; otherwise it is dropped
-)
-
-// answerEvents tells what is new, as server-sent events, until the client goes, is too slow, or another master answers. Whoever takes
-// long is not told what was new in between.
-func (l *Live) answerEvents(w http.ResponseWriter, r *http.Request) {
-	if !l.enter() {
-		w.Header().Set("Retry-After", "5")
-		unavailable(w, fmt.Sprintf("%d pages are open already", maxWatchers))
-		return
-	}
-	defer l.leave()
-	conn := http.NewResponseController(w)
-	conn.SetReadDeadline(time.Time{}) // of the request, which would end the client's context
-	w.Header().Set("Content-Type", "text/event-stream")
-	var told [numParts]uint64
-	text := []byte("retry: 300\n\n")
-	for {
-		texts, changed, stopping := l.news(&told)
-		for i, one := range texts {
-			if one != nil {
-				text = fmt.Appendf(text, "event: %s\ndata: %s\n\n", partNames[i], one)
-			}
-		}
-		conn.SetWriteDeadline(time.Now().Add(watcherTakes))
-		if _, err := w.Write(text); err != nil || conn.Flush() != nil {
-			return
-		}
-		text = text[:0]
-		select {
-		case <-changed:
-		case <-stopping:
-			return
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-// enter reports whether there is room for one more who watches.
-func (l *Live) enter() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.watched == maxWatchers {
-		return false
-	}
-	l.watched++
-	return true
-}
-
-func (l *Live) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.watched--
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 const (
@@ -60,6 +62,7 @@ func (s *Server) heed(h http.Handler) http.Handler {
 		s.mu.Lock()
 		s.spoke(r.Context().Value(connection{}))
 		s.mu.Unlock()
+		admin.Discard(w, r)
 		h.ServeHTTP(w, r)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/query"
 	"github.com/pinion-proxy/pinion/master/totals"
 )
 
@@ -15,17 +17,23 @@ type SlowLog struct {
 }
 
 func (p *pages) slowLog(w http.ResponseWriter, r *http.Request) {
-	p.counted(w, r, func(of *totals.Whole) any {
-		return SlowLog{of.Slow(r.URL.Query().Get("pool"))}
-	})
+	p.slow(w, r, func(*totals.SlowRequest) {})
 }
 
 // slowKeys is slowLog where nobody has to say who he is: down to keys, without values.
 func (p *pages) slowKeys(w http.ResponseWriter, r *http.Request) {
-	p.counted(w, r, func(of *totals.Whole) any {
-		all := of.Slow(r.URL.Query().Get("pool"))
+	p.slow(w, r, func(s *totals.SlowRequest) { s.Args = withoutValues(s) })
+}
+
+func (p *pages) slow(w http.ResponseWriter, r *http.Request, shown func(*totals.SlowRequest)) {
+	pool := ""
+	if !read(w, r, query.Parameters{"pool": query.Text(&pool)}) {
+		return
+	}
+	p.counted(w, r, pool, func(of *totals.Whole) any {
+		all := of.Slow(pool)
 		for i := range all {
-			all[i].Args = withoutValues(&all[i])
+			shown(&all[i])
 		}
 		return SlowLog{all}
 	})
@@ -40,19 +48,25 @@ func withoutValues(s *totals.SlowRequest) []string {
 	return s.Args[:min(len(s.Args), 1)]
 }
 
-// counted answers with JSON that is made of the counters.
-func (p *pages) counted(w http.ResponseWriter, r *http.Request, make func(of *totals.Whole) any) {
+// counted answers with JSON that is made of the counters, where there is the pool; empty: all are meant.
+func (p *pages) counted(w http.ResponseWriter, r *http.Request, pool string, make func(of *totals.Whole) any) {
 	state, answered := p.state(r.Context(), Ask{View: true})
 	if !answered || state.View == nil {
-		unavailable(w, noAnswer)
+		admin.Refuse(w, admin.FailureReplaced, noAnswer)
 		return
 	}
 	text, err := func() ([]byte, error) {
 		defer state.View.Release()
+		if !hasPool(w, state.View, pool) {
+			return nil, nil
+		}
 		return json.Marshal(make(state.View.Counts))
 	}()
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	switch {
+	case err != nil:
+		admin.Refuse(w, admin.FailureInside, err.Error())
+		return
+	case text == nil: // it is refused
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -110,22 +110,24 @@ func (c *client) lastName() string {
 // state names what the client does, the first of what is true of it.
 func (c *client) state() string {
 	switch s := c.session; {
-	case c.life == clientLeaving, c.life == clientHalfClosed:
-		return c.life.String()
+	case c.life == clientLeaving:
+		return link.ClientLeaving
+	case c.life == clientHalfClosed:
+		return link.ClientHalfClosed
 	case c.waits == waitsForUnpause:
-		return "paused"
+		return link.ClientPaused
 	case s.waitsOn != nil:
-		return "blocked"
+		return link.ClientBlocked
 	case s.monitor != nil:
-		return "monitor"
+		return link.ClientMonitor
 	case c.isSubscriber():
-		return "subscriber"
+		return link.ClientSubscriber
 	case s.tx != nil:
-		return "transaction"
+		return link.ClientTransaction
 	case c.owed > 0:
-		return "active"
+		return link.ClientActive
 	}
-	return "idle"
+	return link.ClientIdle
 }
 
 // appendState appends the client's state as a line.

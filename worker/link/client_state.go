@@ -9,12 +9,28 @@ type ClientsQuestion struct {
 	Address string   `json:"address,omitempty"`  // host:port, or a host alone
 	Name    string   `json:"name,omitempty"`     // as CLIENT SETNAME has set it
 	Command string   `json:"command,omitempty"`  // the last one, in lower case; of "client|list" also the part before the bar
-	State   string   `json:"state,omitempty"`    // see ClientState.State
+	State   string   `json:"state,omitempty"`    // one of ClientStates
 	MinIdle int64    `json:"min_idle,omitempty"` // seconds
 	MinAge  int64    `json:"min_age,omitempty"`  // seconds
 
 	Kill bool `json:"kill,omitempty"` // they are closed; their last states are told
 }
+
+// What a client does, the first of what is true of it.
+const (
+	ClientLeaving     = "leaving"
+	ClientHalfClosed  = "half-closed"
+	ClientPaused      = "paused"
+	ClientBlocked     = "blocked"
+	ClientMonitor     = "monitor"
+	ClientSubscriber  = "subscriber"
+	ClientTransaction = "transaction"
+	ClientActive      = "active"
+	ClientIdle        = "idle"
+)
+
+// ClientStates are all of them, the most usual first.
+var ClientStates = []string{ClientActive, ClientIdle, ClientBlocked, ClientPaused, ClientSubscriber, ClientMonitor, ClientTransaction, ClientHalfClosed, ClientLeaving}
 
 // ClientState is a client as it is now. It is what pinion clients --json prints: a field keeps its name and its unit once it is released.
 type ClientState struct {
@@ -26,7 +42,7 @@ type ClientState struct {
 	Local       string `json:"local_address"` // where it has connected to
 	Name        string `json:"name"`
 	Library     string `json:"library"` // name and version, as CLIENT SETINFO has set them
-	State       string `json:"state"`   // active, idle, blocked, paused, subscriber, monitor, transaction, half-closed, leaving
+	State       string `json:"state"`   // one of ClientStates
 	AgeSeconds  int64  `json:"age_s"`
 	IdleSeconds int64  `json:"idle_s"`  // since it has last sent something
 	Command     string `json:"command"` // the last; empty: none to this worker

@@ -142,6 +142,31 @@ func TestPageEmpty(t *testing.T) {
 	b.quiet()
 }
 
+// Of many pools and servers the page is told some; of the pool that is chosen, all.
+func TestPageWithManyServers(t *testing.T) {
+	var pools []rig.Pool
+	for i := range 9 {
+		var servers []string
+		for range 20 {
+			servers = append(servers, rig.FreeAddress(t)+":1")
+		}
+		pools = append(pools, rig.Pool{Name: fmt.Sprintf("pool%d", i), Listen: rig.FreeAddress(t), Options: []string{"redis: true"}, Servers: servers})
+	}
+	s := startPage(t, rig.Yaml(pools...))
+	b := newBrowser(t)
+	b.screen(1440, 1400, false)
+	b.open(s.url)
+	b.until(pageDrawn, "yes")
+	b.until("$('trouble').textContent", "● all 180 servers live")
+	b.until("document.querySelectorAll('.pool').length + ' ' + document.querySelectorAll('.pool tbody tr').length", "9 0")
+	b.until("document.querySelector('.pool p.note').textContent", "20 more servers: choose the pool to see all")
+	b.shoot("many")
+	b.eval("$('pool').value = 'pool3', $('pool').dispatchEvent(new Event('change'))")
+	b.until("document.querySelectorAll('.pool').length + ' ' + document.querySelectorAll('.pool tbody tr').length", "1 20")
+	b.until("$('link').textContent", "● live")
+	b.quiet()
+}
+
 // A server that is dead is told in words, too, and why.
 func TestPageWithDeadServer(t *testing.T) {
 	address, dead := rig.FreeAddress(t), rig.FreeAddress(t)
