@@ -41,6 +41,8 @@ var directions = []struct {
 	{"worker/transcript", nil, "scripts are played for master and worker alike, and it knows neither"},
 	{"worker/sketch", nil, "which keys are counted, and for whom, is not the concern of counting"},
 	{"worker/link", []string{"worker/sketch"}, "the contract between master and worker belongs to neither"},
+	{"worker/tlsrec", nil, "records are bytes in and bytes out, like a codec: it knows no descriptor and no handshake"},
+	{"worker/tlshake", []string{"worker/tlsrec"}, "a handshake is records in and records out: it knows no connection, and whoever drives it no crypto/tls"},
 	{"worker/timer", nil, "what is due is known without a clock, and without what happens then"},
 	{"worker/sandbox", []string{"worker/link"}, "what a worker may reach follows from its spec alone"},
 	{"worker/resolve", []string{"worker/sock"}, "who looks up a name knows neither what the address is for nor who waits for it"},
@@ -100,6 +102,7 @@ var doors = []struct {
 	why   string
 }{
 	{"golang.org/x/sys", regexp.MustCompile(`^worker/(poll|sock)/[^/]+\.go$`), "system calls have two homes"},
+	{"golang.org/x/crypto/chacha20poly1305", regexp.MustCompile(`^worker/tlsrec/suite\.go$`), "one file knows the ciphers; a client may choose this one, and the standard library keeps its own to itself"},
 	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/(core|stream)/[^/]+\.go$`),
 		"the loop compares errors with constants; it calls nothing there, see TestLoopMakesNoSystemCalls"},
 	{"golang.org/x/sys/unix", regexp.MustCompile(`^worker/resolve/[^/]+_test\.go$`),

@@ -224,6 +224,7 @@ func importTable() string {
 
 // purposes are what the doors of arch_test.go do not say: what we want of a dependency.
 var purposes = map[string]string{
+	"golang.org/x/crypto/chacha20poly1305":       "the third cipher of TLS 1.3",
 	"golang.org/x/sys":                           "epoll and sockets without the runtime's poller",
 	"golang.org/x/sys/unix":                      "names of errors and flags",
 	"github.com/valyala/bytebufferpool":          "buffers that idle connections do not own",
