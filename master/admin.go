@@ -3,7 +3,9 @@
 package master
 
 import (
+	"errors"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
@@ -40,21 +42,51 @@ func listenAdmin(path string, own []uint64) (fd int, err error) {
 
 // openAdmin opens the admin socket, if there is to be one.
 func (m *master) openAdmin() (err error) {
-	if m.opts.Control == "" {
+	switch m.opts.Control {
+	case "":
+		return nil
+	case admin.OwnName:
+		m.openAdminByName()
 		return nil
 	}
 	m.admin.fd, err = m.world.listenAdmin(m.opts.Control, nil)
 	return err
 }
 
+// mostNames is how many names are tried for an admin socket.
+const mostNames = 16
+
+// openAdminByName opens an admin socket that nobody has asked for: without it Pinion serves all the same.
+func (m *master) openAdminByName() {
+	var err error
+	for n := range mostNames {
+		name := admin.Name(m.world.pid, n)
+		m.admin.fd, err = m.world.listenAdmin(name, nil)
+		if err == nil {
+			m.opts.Control = name
+			return
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	m.admin.fd = -1
+	m.log.Printf(logfile.Warn, "there is no admin socket, so that commands cannot reach this Pinion: %v", err)
+}
+
 // serveAdmin begins to answer on the admin socket.
 func (m *master) serveAdmin() {
+	if m.admin.fd < 0 && m.opts.Control == admin.OwnName { // the old master, of an older build, had none
+		m.openAdminByName()
+	}
 	if m.admin.fd < 0 {
 		return
 	}
-	m.admin.unlink = m.world.sockets.Unlinker(m.opts.Control)
-	if m.admin.spot == (listen.Spot{}) {
-		m.admin.spot, _ = m.world.sockets.Locate(m.opts.Control)
+	if !admin.Abstract(m.opts.Control) {
+		m.admin.unlink = m.world.sockets.Unlinker(m.opts.Control)
+		if m.admin.spot == (listen.Spot{}) {
+			m.admin.spot, _ = m.world.sockets.Locate(m.opts.Control)
+		}
 	}
 	l, err := admin.Listener(m.admin.fd)
 	if err != nil {

@@ -101,6 +101,7 @@ type message struct {
 	Unreachable []link.Unreachable `json:"unreachable,omitempty"` // prepared
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 	HTTP        *socketName        `json:"http,omitempty"`        // sockets: the HTTP address, of which a message of its own has the descriptor
+	Control     *socketName        `json:"control,omitempty"`     // sockets: likewise the admin socket, where it has no path
 	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
 	Former      []listen.Former    `json:"former,omitempty"`      // welcome: sockets that workers may still empty
 

@@ -6,6 +6,7 @@ package master
 import (
 	"fmt"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 )
@@ -79,6 +80,11 @@ func (m *master) addSockets(msg message) {
 		msg.fds[0] = -1
 		return
 	}
+	if msg.Control != nil && len(msg.Sockets) == 0 && len(msg.fds) == 1 {
+		m.admin.fd, m.opts.Control = msg.fds[0], msg.Control.Address
+		msg.fds[0] = -1
+		return
+	}
 	for i, s := range msg.Sockets {
 		if i >= len(msg.fds) {
 			return
@@ -125,6 +131,21 @@ func (o *oldSide) tellHTTP() error {
 	return nil
 }
 
+// tellControl likewise passes on an admin socket that has no path, which an older build would look for.
+func (o *oldSide) tellControl() error {
+	m := o.m
+	if m.admin.fd < 0 || !admin.Abstract(m.opts.Control) {
+		return nil
+	}
+	fd, err := m.world.dup(m.admin.fd)
+	if err != nil {
+		return fmt.Errorf("passing on the admin socket: %w", err)
+	}
+	name := &socketName{Name: adminSocketName, Network: "unix", Address: m.opts.Control}
+	o.other.send(message{Kind: messageSockets, Control: name, fds: []int{fd}, More: true})
+	return nil
+}
+
 // inheritHTTP takes over the HTTP address of the old master.
 func (m *master) inheritHTTP(s *socketName, fd int) {
 	m.http.httpSocket = httpSocket{
@@ -138,7 +159,7 @@ func (o *oldSide) tellSockets() error {
 	m := o.m
 	var all message
 	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
-	if err == nil && m.admin.fd >= 0 {
+	if err == nil && m.admin.fd >= 0 && !admin.Abstract(m.opts.Control) {
 		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: messageSpotOf(m.admin.spot)})
 	}
 	if err != nil {
@@ -153,6 +174,10 @@ func (o *oldSide) tellSockets() error {
 		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
 	}
 	if err := o.tellHTTP(); err != nil {
+		m.closeUntaken(all.fds)
+		return err
+	}
+	if err := o.tellControl(); err != nil {
 		m.closeUntaken(all.fds)
 		return err
 	}

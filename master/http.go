@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -40,10 +41,11 @@ const historyName = ".history"
 
 func newHTTPSide(control string, done <-chan struct{}, complain func(string)) httpSide {
 	asks := make(chan *web.Ask)
-	if control != "" {
-		control += historyName
+	file := ""
+	if control != "" && !admin.Abstract(control) {
+		file = control + historyName
 	}
-	live := web.NewLive(asks, done, control, complain)
+	live := web.NewLive(asks, done, file, complain)
 	return httpSide{asks: asks, pages: live.Pages(), live: live}
 }
 

@@ -27,7 +27,8 @@ const (
 // controlFlag is the option of the commands; that of the proxy is in rootFlags.
 func controlFlag() cli.Flag {
 	return &cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
-		Usage: "the admin socket is `FILE` (default: $" + controlVariable + ", $RUNTIME_DIRECTORY/" + controlName + ", " + defaultControl + ")"}
+		Usage: "the admin socket is `FILE` (default: $" + controlVariable + ", $RUNTIME_DIRECTORY/" + controlName +
+			", the one Pinion of this user that runs, or that of " + defaultControl + ")"}
 }
 
 func strictFlag() cli.Flag {
@@ -72,9 +73,16 @@ func adminCommand(command cli.Command, act func(c *cli.Context, m *adminSocket) 
 // withAdminSocket asks at the admin socket that the command line names. The lines of a refusal are printed before its
 // reason.
 func withAdminSocket(c *cli.Context, act func(c *cli.Context, m *adminSocket) error) error {
-	path := controlPath(c, defaultControl)
+	path := controlPath(c, findAnswering)
 	if path == "" {
 		return usageError("option --control requires a file name")
+	}
+	if path == findAnswering {
+		found, err := findControl()
+		if err != nil {
+			return err
+		}
+		path = found
 	}
 	err := act(c, newAdminSocket(path))
 	if no := (*refusal)(nil); errors.As(err, &no) && len(no.Lines) > 0 {

@@ -91,7 +91,7 @@ func newAdminSocket(path string) *adminSocket {
 	m := &adminSocket{path: path, statusTimeout: statusTimeout, succession: succession}
 	m.transport.DisableKeepAlives = true
 	m.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		c, err := admin.Dial(ctx, path)
 		if err != nil {
 			return nil, &noConnection{path, err}
 		}

@@ -704,7 +704,7 @@ func TestControlPath(t *testing.T) {
 		client    string
 		proxy     string
 	}{
-		{"", "-", "", "/run/pinion/ctl.sock", ""},
+		{"", "-", "", findAnswering, admin.OwnName},
 		{"", "-", "/run/p", "/run/p/ctl.sock", "/run/p/ctl.sock"},
 		{"", "-", "/run/p:/run/q", "/run/p/ctl.sock", "/run/p/ctl.sock"},
 		{"", "/tmp/v", "/run/p", "/tmp/v", "/tmp/v"},
@@ -725,7 +725,7 @@ func TestControlPath(t *testing.T) {
 			return err
 		}
 		command(app, "status").Action = func(c *cli.Context) error {
-			client = controlPath(c, defaultControl)
+			client = controlPath(c, findAnswering)
 			return nil
 		}
 		for _, line := range []string{"pinion " + c.args, "pinion status " + c.args} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,6 +33,9 @@ func runBare(c *cli.Context) error {
 		return testConf(c.App.Writer, o)
 	case c.Bool("daemonize") && !launched() && !master.Successor():
 		return daemonize(c.App.ErrWriter, o.Output)
+	}
+	if !c.IsSet("conf-file") {
+		os.Setenv(chosenConfVariable, o.ConfigFile)
 	}
 	o.Started, o.Daemon = startReport(), c.Bool("daemonize")
 	return master.Run(o)

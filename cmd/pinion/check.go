@@ -31,7 +31,7 @@ they do not change the exit status, which is 0 if the proxy can run with the fil
 			if err != nil {
 				return err
 			}
-			return check(c.App.Writer, c.String("conf-file"), workers)
+			return check(c.App.Writer, configFile(c), workers)
 		},
 	}
 }

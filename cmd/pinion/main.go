@@ -202,7 +202,7 @@ func commit() (text string) {
 // withFileHint says how to name the configuration file to an operator who has not, and has none where nutcracker looks.
 func withFileHint(err error) error {
 	if missing := (*config.ReadError)(nil); errors.As(err, &missing) && missing.File == defaultConfFile && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; that is the default: name the file with -c FILE", err)
+		return fmt.Errorf("%w, and there is no %s; those are the defaults: name the file with -c FILE", err, packageConfFile)
 	}
 	return err
 }

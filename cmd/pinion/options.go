@@ -3,18 +3,23 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
 const (
-	defaultConfFile = "conf/nutcracker.yml"
+	defaultConfFile = "conf/nutcracker.yml"    // nutcracker's
+	packageConfFile = "/etc/pinion/pinion.yml" // of the packages
 
 	minReadBufferBytes = 512
 	maxReadBufferBytes = 16 << 20
@@ -46,14 +51,33 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "zone", EnvVars: []string{"PINION_ZONE"},
 			Usage: "this process is in zone `NAME`, for read_from: nearest (default: as configured)"},
 		&cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
-			Usage: "commands come through the socket `FILE` (default: $" + controlVariable +
-				", $RUNTIME_DIRECTORY/" + controlName + ")"},
+			Usage: "commands come through `FILE` (default: $" + controlVariable +
+				", $RUNTIME_DIRECTORY/" + controlName + ", or found)"},
 	}
 }
 
 func confFlag() cli.Flag {
 	return &cli.StringFlag{Name: "conf-file", Aliases: []string{"c"}, Value: defaultConfFile,
-		Usage: "read the configuration from `FILE` (default: " + defaultConfFile + ")"}
+		Usage: "read the configuration from `FILE` (default: " + defaultConfFile + ", " + packageConfFile + ")"}
+}
+
+// chosenConfVariable tells a successor which of the defaults was taken: by now the other one may be there, too.
+const chosenConfVariable = "PINION_DEFAULT_CONFIG"
+
+// configFile returns the configuration file that the command line names, or the first of the defaults that is there.
+func configFile(c *cli.Context) string {
+	if c.IsSet("conf-file") {
+		return c.String("conf-file")
+	}
+	if chosen := os.Getenv(chosenConfVariable); chosen != "" && master.Successor() {
+		return chosen
+	}
+	for _, file := range []string{defaultConfFile, packageConfFile} {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return file
+		}
+	}
+	return defaultConfFile
 }
 
 func workersFlag() cli.Flag {
@@ -64,11 +88,11 @@ func workersFlag() cli.Flag {
 // readOptions checks the options of the bare command.
 func readOptions(c *cli.Context) (o master.Options, err error) {
 	o = master.Options{
-		ConfigFile: c.String("conf-file"),
+		ConfigFile: configFile(c),
 		StatsAddr:  c.String("stats-addr"),
 		PIDFile:    c.String("pid-file"),
 		Output:     c.String("output"),
-		Control:    controlPath(c, ""),
+		Control:    controlPath(c, admin.OwnName),
 		Zone:       c.String("zone"),
 		Build:      version,
 	}

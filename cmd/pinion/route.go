@@ -42,7 +42,7 @@ which node of a cluster has a slot, only a running Pinion knows: it is asked if 
 			if !c.Args().Present() {
 				return usageError("route needs a key: pinion route [-c FILE] KEY…")
 			}
-			cfg, err := config.Load(c.String("conf-file"))
+			cfg, err := config.Load(configFile(c))
 			if err != nil {
 				return err
 			}

@@ -10,9 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
-
-	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // caller is a process that has connected to the admin socket.
@@ -33,16 +30,8 @@ func AskerOf(r *http.Request) *Asker {
 
 // withCaller stores the process that has made a connection.
 func withCaller(ctx context.Context, c net.Conn) context.Context {
-	var of caller
-	if conn, ok := c.(syscall.Conn); ok {
-		if raw, err := conn.SyscallConn(); err == nil {
-			raw.Control(func(fd uintptr) {
-				if uid, pid, err := sock.PeerCredentials(int(fd)); err == nil {
-					of = caller{pid: pid, other: uid != os.Geteuid()}
-				}
-			})
-		}
-	}
+	uid, pid := peerOf(c)
+	of := caller{pid: pid, other: uid != os.Geteuid()}
 	return context.WithValue(ctx, callerKey{}, of)
 }
 

@@ -21,11 +21,19 @@ const (
 )
 
 // Listen opens the admin socket at a path. The permissions stand before it listens, whatever the umask is. It is opened by
-// claim, when nobody is at the path; an error of claim that is not one of the system says what to do.
+// claim, when nobody is at the path; an error of claim that is not one of the system says what to do. A name outside the file system
+// has neither: the kernel gives it to one only, see Dial for who may use it.
 func Listen(path string, claim func(open func() error) error) (fd int, err error) {
 	if len(path) > maxSocketPath {
 		return -1, fmt.Errorf("listening on %q (admin socket): a path of %d bytes is too long for a socket, which takes %d; "+
 			"choose a shorter one with --control", path, len(path), maxSocketPath)
+	}
+	if Abstract(path) {
+		fd, err = sock.ListenUnix(path, 0, socketBacklog)
+		if err != nil {
+			return -1, listenError(path, err)
+		}
+		return fd, nil
 	}
 	err = claim(func() (err error) {
 		fd, err = sock.ListenUnix(path, socketPerm, socketBacklog)
@@ -67,6 +75,9 @@ func Listener(fd int) (net.Listener, error) {
 	l, err := net.FileListener(f) // with a copy of its own
 	if err != nil {
 		return nil, fmt.Errorf("listening on the admin socket: %w", err)
+	}
+	if Abstract(l.Addr().String()) {
+		return guarded{l}, nil
 	}
 	return l, nil
 }

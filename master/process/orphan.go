@@ -62,24 +62,10 @@ func FindOrphans(file string, pids []int) (met []*Orphan, deaf []int) {
 	return met, deaf
 }
 
-// Columns of /proc/net/unix.
-const (
-	unixFlags  = 3
-	unixPath   = 7
-	unixFields = 8
-
-	unixListens = "00010000" // __SO_ACCEPTCON; a connection has the name of its listener
-)
-
 func waitingOrphans(file string, pids []int) (names []string) {
-	table, _ := os.ReadFile("/proc/net/unix")
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		if len(f) != unixFields || f[unixFlags] != unixListens {
-			continue
-		}
-		if number, of, ok := link.ReadOrphanName(f[unixPath], os.Getuid(), file); ok && (of || slices.Contains(pids, number)) {
-			names = append(names, f[unixPath])
+	for _, name := range sock.ListeningNames("@") {
+		if number, of, ok := link.ReadOrphanName(name, os.Getuid(), file); ok && (of || slices.Contains(pids, number)) {
+			names = append(names, name)
 		}
 	}
 	return names

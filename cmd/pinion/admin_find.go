@@ -1,0 +1,77 @@
+// Which running Pinion a command is for that does not say so.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+)
+
+// findAnswering stands for the admin socket that is to be found.
+const findAnswering = admin.OwnName
+
+// findControl returns the admin socket of the only Pinion that this user has started without naming one, or that of the service.
+func findControl() (string, error) {
+	found := admin.Find(os.Geteuid())
+	err := accepts(defaultControl)
+	if err == nil {
+		found = append(found, defaultControl)
+	}
+	if len(found) == 0 && os.Geteuid() == 0 {
+		found = admin.FindAll()
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("several Pinions run here; tell which one with --control or %s:\n%s", controlVariable, strings.Join(describeAll(found), "\n"))
+}
+
+func accepts(path string) error {
+	c, err := admin.DialSoon(path)
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+// describePatience is how long one of several may take to say what it is.
+const describePatience = time.Second
+
+// describeAll returns a line for each admin socket: how it is named, and who answers there.
+func describeAll(paths []string) []string {
+	lines := make([]string, len(paths))
+	done := make(chan struct{}, len(paths))
+	for i, path := range paths {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			lines[i] = fmt.Sprintf("  --control %s   %s", path, describeMaster(path))
+		}()
+	}
+	for range paths {
+		<-done
+	}
+	return lines
+}
+
+func describeMaster(path string) string {
+	m := newAdminSocket(path)
+	m.statusTimeout = describePatience
+	_, s, err := m.status(context.Background())
+	if err != nil {
+		return "does not answer"
+	}
+	file := s.ConfigFile
+	if folder, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", s.PID)); err == nil && !filepath.IsAbs(file) {
+		file = filepath.Join(folder, file)
+	}
+	return fmt.Sprintf("pid %d, %s", s.PID, file)
+}

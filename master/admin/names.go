@@ -1,0 +1,118 @@
+// The admin socket of a Pinion that was told of no place for it: an abstract name, which needs no directory and is gone with the process.
+// Such names have no permissions and can be taken by anybody, so both ends look at who is at the other.
+
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// OwnName stands for the name that a master finds for itself.
+const OwnName = "@"
+
+const namePrefix = "@pinion/control/"
+
+// Abstract reports whether an admin socket is none in the file system.
+func Abstract(path string) bool { return strings.HasPrefix(path, "@") }
+
+// Name returns the n-th name for the admin socket of a process of this user, from 0 on: in other containers on the same network a process may
+// have the same pid.
+func Name(pid, n int) string {
+	name := fmt.Sprintf("%s%d/%d", namePrefix, os.Geteuid(), pid)
+	if n > 0 {
+		name += fmt.Sprintf("-%d", n+1)
+	}
+	return name
+}
+
+// findPatience is how long a master may take to accept a connection.
+const findPatience = time.Second
+
+// Find returns the names at which masters of a user listen that this process can see.
+func Find(uid int) []string {
+	return found(fmt.Sprintf("%s%d/", namePrefix, uid), func(by int) bool { return by == uid })
+}
+
+// FindAll is Find for all users.
+func FindAll() []string {
+	return found(namePrefix, func(int) bool { return true })
+}
+
+func found(prefix string, of func(uid int) bool) (names []string) {
+	for _, name := range sock.ListeningNames(prefix) {
+		c, err := DialSoon(name)
+		if err != nil {
+			continue
+		}
+		if uid, pid := peerOf(c); pid != 0 && of(uid) && strings.HasPrefix(name, fmt.Sprintf("%s%d/", namePrefix, uid)) {
+			names = append(names, name)
+		}
+		c.Close()
+	}
+	return names
+}
+
+// DialSoon is Dial within a moment: a master that hangs accepts nobody.
+func DialSoon(path string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), findPatience)
+	defer cancel()
+	return Dial(ctx, path)
+}
+
+// Dial connects to an admin socket. One without a path must be of this user, or of one that the user, being root, can command anyway.
+func Dial(ctx context.Context, path string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil || !Abstract(path) {
+		return c, err
+	}
+	uid, pid := peerOf(c)
+	if own := os.Geteuid(); pid == 0 || uid != own && own != 0 {
+		c.Close()
+		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: c.RemoteAddr(), Err: syscall.ECONNREFUSED}
+	}
+	return c, nil
+}
+
+// peerOf returns the user and the pid of the process at the other end; of one that this process cannot see the pid is 0. Of a socket
+// that has been passed on it is the first one that listened.
+func peerOf(c net.Conn) (uid, pid int) {
+	uid = -1
+	conn, ok := c.(syscall.Conn)
+	if !ok {
+		return uid, 0
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return uid, 0
+	}
+	raw.Control(func(fd uintptr) {
+		if u, p, err := sock.PeerCredentials(int(fd)); err == nil {
+			uid, pid = u, p
+		}
+	})
+	return uid, pid
+}
+
+// guarded accepts only who may ask: this user and root, as far as this process can see them.
+type guarded struct{ net.Listener }
+
+func (g guarded) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if uid, pid := peerOf(c); pid != 0 && (uid == os.Geteuid() || uid == 0) {
+			return c, nil
+		}
+		c.Close()
+	}
+}
