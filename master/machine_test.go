@@ -26,6 +26,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 var epoch = time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
@@ -346,6 +347,7 @@ func (f *machine) world() *world {
 		killParent:   func(pid int) error { f.printf("kill the old master %d", pid); return nil },
 		services:     &servicesOf{f},
 		close:        f.close,
+		acceptQueue:  func(int) (q sock.AcceptQueue, err error) { return q, errors.ErrUnsupported },
 		sockets: listen.Kernel{
 			Probe:    f.probe,
 			Bind:     f.bind,

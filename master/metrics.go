@@ -56,6 +56,7 @@ func (m *master) view() *metrics.View {
 		}
 		v.Workers = append(v.Workers, w)
 	}
+	v.Queues = m.acceptQueues(g)
 	for _, old := range m.generations.retired {
 		v.Retired += len(old.slots) - old.count(slotVacant)
 	}

@@ -46,6 +46,7 @@ type world struct {
 	tasks       func() *limits.Shortage       // the tightest limit of processes and threads; nil: none is known
 
 	// descriptors
+	acceptQueue func(fd int) (sock.AcceptQueue, error)
 	sockets     listen.Kernel // those that listen: package listen
 	listenStats func(address string) (net.Listener, error)
 	listenAdmin func(path string, own []uint64) (fd int, err error)
@@ -130,6 +131,7 @@ func newWorld(report func(event)) *world {
 		memory:        limits.Memory,
 		seal:          process.Seal,
 		sockets:       listen.Linux(),
+		acceptQueue:   sock.AcceptQueueOf,
 		close:         sock.Close,
 		dup:           duplicate,
 		fdOf:          fdOf,

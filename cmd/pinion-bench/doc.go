@@ -11,6 +11,8 @@
 //
 //	pinion-bench overload  servers of a known speed ──► proxies, in turn, asked too much: a line for each
 //
+//	pinion-bench watched   Pinion twice, in turn: nobody looks, or all is on, scraped each second, its page open
+//
 //	cpu 0: the proxy under test        other cpus: the load and the servers
 //
 // What is compared is CPU time per request: of the proxy's whole process tree, counted by the scheduler, so that a load

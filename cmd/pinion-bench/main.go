@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
-		Commands:       []*cli.Command{runCommand(), compareCommand(), curveCommand(), overloadCommand(), serverCommand()},
+		Commands:       []*cli.Command{runCommand(), compareCommand(), curveCommand(), overloadCommand(), watchedCommand(), serverCommand()},
 	}
 	if err := app.RunContext(ctx, args); err != nil {
 		fmt.Fprintf(stderr, "pinion-bench: %v\n", err)

@@ -91,6 +91,12 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	if len(p.NotListening) > 0 {
 		fmt.Fprintf(out, "  NOT LISTENING: workers %s; see the log, and restart the service\n", strings.Trim(fmt.Sprint(p.NotListening), "[]"))
 	}
+	if q := p.AcceptQueue; q != nil && q.Waiting > 0 {
+		fmt.Fprintf(out, "  waiting to be accepted: %s, of at most %s\n", many(q.Waiting, "connection"), thousands(q.Limit))
+	}
+	if q := p.AcceptQueue; q != nil && q.Dropped > 0 {
+		fmt.Fprintf(out, "  dropped: %s to connect, as too many waited to be accepted; see backlog\n", many(int(q.Dropped), "attempt"))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tCONNS\tREQUESTS\tEOF\tERRORS\tTIMEOUTS\tP50\tP99\tP99.9")
 	for _, s := range p.Servers {

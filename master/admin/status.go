@@ -78,10 +78,19 @@ type PoolStatus struct {
 	Clients uint64         `json:"clients"` // now
 	Servers []ServerStatus `json:"servers"`
 
+	AcceptQueue *AcceptQueueStatus `json:"accept_queue,omitempty"` // left out: it is not known, as of unix sockets
+
 	Sentinels []SentinelStatus `json:"sentinels,omitempty"` // that know where its servers are
 
 	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
 	NotListening []int `json:"not_listening,omitempty"`
+}
+
+// AcceptQueueStatus is who has connected to a pool, and waits for a worker to accept: of all its sockets together.
+type AcceptQueueStatus struct {
+	Waiting int    `json:"waiting"` // connections
+	Limit   int    `json:"limit"`   // of them
+	Dropped uint64 `json:"dropped"` // attempts to connect since the sockets were opened, as there was no room
 }
 
 // ServerStatus is one server of a pool. A latency is the time from when a request was queued for the server to its reply;

@@ -19,13 +19,14 @@ type Reader struct {
 	number  uint64    // of reads
 	servers map[history.Place]*seen
 	pools   map[string]*[len(link.PoolCounters)]uint64
+	drops   map[string]uint64     // by pool
 	cpu     map[int]time.Duration // by pid
 	rings   map[string]*ring
 }
 
 // NewReader returns one that has not read anything.
 func NewReader() *Reader {
-	return &Reader{servers: map[history.Place]*seen{}, pools: map[string]*[len(link.PoolCounters)]uint64{}, cpu: map[int]time.Duration{}, rings: map[string]*ring{}}
+	return &Reader{servers: map[history.Place]*seen{}, pools: map[string]*[len(link.PoolCounters)]uint64{}, drops: map[string]uint64{}, cpu: map[int]time.Duration{}, rings: map[string]*ring{}}
 }
 
 // reading is one read.
@@ -85,6 +86,7 @@ func (r *Reader) finish(g *reading) {
 		if !pools[name] {
 			delete(r.pools, name)
 			delete(r.rings, name)
+			delete(r.drops, name)
 		}
 	}
 }
@@ -122,6 +124,7 @@ func (g *reading) pool(i int) Pool {
 		Name: of.Name, Protocol: string(of.Protocol), Distribution: of.Distribution, Blocked: now[link.BlockedClients], Subscribers: now[link.Subscribers],
 		Refused: g.perSecond(since(now[link.RefusedCommands], before[link.RefusedCommands])), Servers: []Server{},
 	}
+	p.Unaccepted, p.Dropped = g.queue(of.Name)
 	if i < len(g.source.Listens) {
 		p.Listen = g.source.Listens[i]
 	}
@@ -148,6 +151,21 @@ func (g *reading) pool(i int) Pool {
 	g.since.Pools = append(g.since.Pools, happened)
 	*before = now
 	return p
+}
+
+// queue returns how many connections to a pool wait to be accepted, and how many attempts to connect are dropped in a second.
+func (g *reading) queue(pool string) (waiting int, dropped float64) {
+	all := uint64(0)
+	for i := range g.source.Queues {
+		if q := &g.source.Queues[i]; q.Pool == pool {
+			waiting, all = waiting+q.Waiting, all+q.Dropped
+		}
+	}
+	if before, known := g.drops[pool]; known {
+		dropped = g.perSecond(since(all, before))
+	}
+	g.drops[pool] = all
+	return waiting, dropped
 }
 
 // members reads the servers of a pool that has no cluster.

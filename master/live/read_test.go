@@ -8,6 +8,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/metrics"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 var epoch = time.Unix(1_800_000_000, 0)
@@ -144,5 +145,28 @@ func TestCountersThatBeginAnew(t *testing.T) {
 	r.Read(sourceOf(t, c), epoch.Add(4*time.Second))
 	if len(r.servers) != 1 || len(r.pools) != 1 || len(r.rings) != 1 {
 		t.Errorf("remembers %d servers, %d pools, %d rings", len(r.servers), len(r.pools), len(r.rings))
+	}
+}
+
+// Who waits to be accepted is told of the pool, whoever of its workers is to accept.
+func TestAcceptQueues(t *testing.T) {
+	c, r := counted(t), NewReader()
+	read := func(at time.Duration, dropped uint64) Pool {
+		s := sourceOf(t, c)
+		for slot := range 2 {
+			s.Queues = append(s.Queues, metrics.AcceptQueue{Pool: "alpha", Slot: slot, AcceptQueue: sock.AcceptQueue{Waiting: 2, Limit: 128, Dropped: dropped}})
+		}
+		s.Queues = append(s.Queues, metrics.AcceptQueue{Pool: "other", AcceptQueue: sock.AcceptQueue{Waiting: 9, Dropped: 9 * dropped}})
+		state, _ := r.Read(s, epoch.Add(at))
+		return state.Pools[0]
+	}
+	if p := read(0, 100); p.Unaccepted != 4 || p.Dropped != 0 {
+		t.Errorf("the first read: %d wait, %g are dropped in a second", p.Unaccepted, p.Dropped)
+	}
+	if p := read(2*time.Second, 110); p.Unaccepted != 4 || p.Dropped != 10 {
+		t.Errorf("%d wait, %g are dropped in a second", p.Unaccepted, p.Dropped)
+	}
+	if p := read(4*time.Second, 3); p.Dropped != 0 { // another socket
+		t.Errorf("%g are dropped in a second", p.Dropped)
 	}
 }

@@ -84,9 +84,11 @@ type Pool struct {
 	Refused      float64   `json:"refused"`      // commands per second
 	Blocked      uint64    `json:"blocked"`      // clients
 	Subscribers  uint64    `json:"subscribers"`
-	Total        int       `json:"total"` // servers
-	Live         int       `json:"live"`  // of them
-	Usual        int64     `json:"usual"` // the median of the p99 of those that are asked, in µs; 0: none is
+	Unaccepted   int       `json:"unaccepted"` // connections that wait to be accepted
+	Dropped      float64   `json:"dropped"`    // attempts to connect for which there was no room, per second
+	Total        int       `json:"total"`      // servers
+	Live         int       `json:"live"`       // of them
+	Usual        int64     `json:"usual"`      // the median of the p99 of those that are asked, in µs; 0: none is
 	Servers      []Server  `json:"servers"`
 	Shares       []float64 `json:"shares,omitempty"` // of all servers, if Servers are only some: see Brief
 	Flow

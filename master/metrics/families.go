@@ -131,6 +131,43 @@ var ofWorkers = []family{
 		}},
 }
 
+const (
+	queueLabels = "pool worker"
+	whoseQueue  = "; worker is a slot, or all, where they share a socket. Of unix sockets it is not known"
+)
+
+var ofQueues = []family{
+	{prefix + "accept_queue_connections", gauge, queueLabels, "connections that wait in the kernel for the worker to accept them" + whoseQueue,
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Queues {
+				q := &s.view.Queues[i]
+				add(float64(q.Waiting), q.Pool, q.worker())
+			}
+		}},
+	{prefix + "accept_queue_limit_connections", gauge, queueLabels, "how many may wait, see backlog; one more is dropped, and tries again after a second, then after longer" + whoseQueue,
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Queues {
+				q := &s.view.Queues[i]
+				add(float64(q.Limit), q.Pool, q.worker())
+			}
+		}},
+	{prefix + "accept_queue_drops_total", counter, queueLabels, "attempts to connect that the kernel has dropped, since the queue was full or memory short; a client that tries again counts again. It is " +
+		"that of the socket, which outlives reloads and upgrades, but no restart" + whoseQueue,
+		func(s *scrape, add func(float64, ...string)) {
+			for i := range s.view.Queues {
+				q := &s.view.Queues[i]
+				add(float64(q.Dropped), q.Pool, q.worker())
+			}
+		}},
+}
+
+func (q *AcceptQueue) worker() string {
+	if q.Slot == EverySlot {
+		return "all"
+	}
+	return strconv.Itoa(q.Slot)
+}
+
 var ofProcesses = []family{
 	{prefix + "process_cpu_seconds_total", counter, "process", "CPU time of a process: of the worker of a slot, or of the master. It begins anew with each process, and so with each reload",
 		func(s *scrape, add func(float64, ...string)) {

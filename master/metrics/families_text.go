@@ -8,7 +8,7 @@ import (
 
 // write writes all families that have samples.
 func (s *scrape) write(t *text) {
-	for _, table := range [][]family{ofService, ofWorkers, ofProcesses} {
+	for _, table := range [][]family{ofService, ofWorkers, ofQueues, ofProcesses} {
 		for i := range table {
 			f := &table[i]
 			t.begin(f.name, f.kind, f.help)

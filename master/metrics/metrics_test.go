@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // everything is a service in which each metric has a sample: a pool that fails over, one of a cluster, and a plain one.
@@ -39,6 +40,7 @@ func everything(t testing.TB) *View {
 		{Server: "2", Endpoints: at("10.0.0.1:7001", link.Replica)},
 		{Server: "3", Endpoints: at("10.0.0.1:7001", link.Replica)}, // a node that has moved there says so first
 	}})
+	v.Queues = []AcceptQueue{{"plain", 1, sock.AcceptQueue{Waiting: 3, Limit: 128, Dropped: 9}}, {"cluster", EverySlot, sock.AcceptQueue{Limit: 5}}}
 	v.Sentinels = [][]Sentinels{{{Asked: 3, Agree: 2}}}
 	return v
 }
@@ -198,10 +200,13 @@ func TestOnlyWhatConcernsAPool(t *testing.T) {
 	}
 }
 
-func TestReplicas(t *testing.T) {
+func TestReplicasAndQueues(t *testing.T) {
 	all := textOf(t, everything(t))
 	for _, want := range []string{
 		`pinion_replica_fit{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 1`,
+		`pinion_accept_queue_connections{pool="plain",worker="1"} 3`,
+		`pinion_accept_queue_drops_total{pool="plain",worker="1"} 9`,
+		`pinion_accept_queue_limit_connections{pool="cluster",worker="all"} 5`,
 		`pinion_replica_lag_seconds{pool="replicas",server="10.0.0.4:6379",replica="10.0.0.5:6379"} 0.25`,
 	} {
 		if !strings.Contains(all, "\n"+want+"\n") {

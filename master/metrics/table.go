@@ -27,7 +27,7 @@ func Table() (rows []Row) {
 	for _, info := range link.WorkerStatistics {
 		add(nameOf(prefix, info), kindOf(info), "", helpOf(info))
 	}
-	for _, table := range [][]family{ofWorkers, ofProcesses} {
+	for _, table := range [][]family{ofWorkers, ofQueues, ofProcesses} {
 		for i := range table {
 			add(table[i].name, table[i].kind, table[i].labels, table[i].help)
 		}

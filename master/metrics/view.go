@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // View is the service at one moment. Nothing in it changes, but the words that the workers count in.
@@ -22,6 +23,7 @@ type View struct {
 	Topology    link.Topology
 	Sentinels   [][]Sentinels // by pool and server; none: the pool has no sentinels
 	Workers     []Worker      // of the generation that serves
+	Queues      []AcceptQueue // of its pools
 	Retired     int           // workers of earlier generations, which still have clients
 	MemoryLimit int64         // bytes of each worker; 0: none
 	Descriptors int           // that a process may have; 0: not known
@@ -40,6 +42,16 @@ type Worker struct {
 	PID    int       // 0: there is no process
 	BornAt time.Time // zero: likewise
 	Serves bool
+}
+
+// EverySlot is the slot of sockets from which all workers accept.
+const EverySlot = -1
+
+// AcceptQueue is who waits to be accepted by the worker of a slot, or by any.
+type AcceptQueue struct {
+	Pool string
+	Slot int // or EverySlot
+	sock.AcceptQueue
 }
 
 // Handoff is the last reload or upgrade.

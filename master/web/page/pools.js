@@ -32,7 +32,7 @@ class PoolView {
   }
   draw(p) {
     text(this.note, [p.listen, p.protocol, p.distribution, many(p.clients, 'client'), count(p.rate) + ' requests/s', p.errors > 0 ? count(p.errors) + ' errors/s' : '',
-      p.blocked ? p.blocked + ' blocked' : '', p.subscribers ? many(p.subscribers, 'subscriber') : '', p.refused > 0 ? count(p.refused) + ' refused/s' : ''].filter(Boolean).join(' · '));
+      p.blocked ? p.blocked + ' blocked' : '', p.subscribers ? many(p.subscribers, 'subscriber') : '', p.unaccepted ? many(p.unaccepted, 'connection') + ' not accepted yet' : '', p.dropped > 0 ? '✕ ' + count(p.dropped) + ' connections dropped/s' : '', p.refused > 0 ? count(p.refused) + ' refused/s' : ''].filter(Boolean).join(' · '));
     columns.forEach(([key], i) => { if (key) this.heads[i].setAttribute('aria-sort', asked.sort === key ? 'descending' : 'none'); });
     const lagged = p.servers.some(s => s.replicas);
     this.heads[9].hidden = !lagged;
