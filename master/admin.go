@@ -71,7 +71,7 @@ func (m *master) openAdminByName() {
 		}
 	}
 	m.admin.fd = -1
-	m.log.Printf(logfile.Warn, "there is no admin socket, so that commands cannot reach this Pinion: %v", err)
+	m.log.Event(logfile.AdminMissing, err)
 }
 
 // serveAdmin begins to answer on the admin socket.
@@ -90,7 +90,7 @@ func (m *master) serveAdmin() {
 	}
 	l, err := admin.Listener(m.admin.fd)
 	if err != nil {
-		m.log.Printf(logfile.Error, "serving the admin socket: %v", err)
+		m.log.Event(logfile.AdminFailed, err)
 		return
 	}
 	others := web.Pages(m.http.asks, m.done)
@@ -121,7 +121,7 @@ func (m *master) closeAdmin() {
 // handleAsk handles a request of the admin socket.
 func (m *master) handleAsk(a *admin.Ask) {
 	if !m.mayAsk(a.By) {
-		m.log.Printf(logfile.Error, "refused on the admin socket: "+admin.ErrWorkerAsks)
+		m.log.Event(logfile.AdminRefused, admin.ErrWorkerAsks)
 		a.Reply <- admin.Outcome{Error: admin.ErrWorkerAsks, Failure: admin.FailureCaller}
 		return
 	}
@@ -147,7 +147,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 	case admin.ResetSlowLog:
 		a.Reply <- m.resetSlowLog(a.Pool)
 	case admin.Drain:
-		m.log.Printf(logfile.Notice, "asked to drain through the admin socket")
+		m.log.Event(logfile.DrainAsked)
 		if m.takesOrders() && m.endAfter == nothing { // asked twice it would stop
 			m.end(drain)
 		}
@@ -160,7 +160,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 		}
 		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
 	case admin.Stop:
-		m.log.Printf(logfile.Notice, "asked to stop through the admin socket")
+		m.log.Event(logfile.StopAsked)
 		a.Reply <- admin.Outcome{PID: m.world.pid}
 		m.end(stop)
 	}

@@ -34,13 +34,13 @@ func (m *master) workersOf(cfg *config.Config) int {
 func (m *master) place(cfg *config.Config) ([]int, *admin.CPUStatus) {
 	cpus, err := m.cpusFor(cfg)
 	if err != nil || len(cpus.Allowed) == 0 {
-		m.log.Printf(logfile.Warn, "workers run unpinned: reading the CPU affinity: %v", err)
+		m.log.Event(logfile.AffinityUnknown, err)
 		cpus.Allowed = nil
 	}
 	workers := cfg.WorkerCount(m.opts.Workers, cpus.Count())
 	seen := cpuStatus(cpus)
 	if cpus.Limited() {
-		m.log.Printf(logfile.Notice, "%s: %s", count(workers, "worker"), seen)
+		m.log.Event(logfile.WorkersPlanned, count(workers, "worker"), seen, workers)
 	}
 	unpinned := cfg.Global.CPUs.Unpinned || cpus.Limited() && cfg.Global.CPUs.Listed == nil
 	if unpinned || len(cpus.Allowed) == 0 {

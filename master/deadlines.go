@@ -32,6 +32,7 @@ func (m *master) tick() {
 	if m.summary.Due(now) {
 		m.summarize()
 	}
+	m.log.Tick()
 	m.service.watchdog.pingIfDue(m, now)
 	m.tickTotals(now)
 	m.checkPulses(now)
@@ -78,6 +79,7 @@ func (m *master) deadline() time.Time {
 	}
 	consider(m.service.watchdog.next)
 	consider(m.totals.Next)
+	consider(m.log.Next())
 	consider(m.paths.due())
 	consider(m.nextPulse)
 	return next

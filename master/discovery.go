@@ -165,10 +165,10 @@ func (m *master) followerTells(f *follower, n discover.News) {
 		return
 	}
 	for _, line := range n.Problems {
-		m.log.Printf(logfile.Warn, "%s", line)
+		m.log.Event(logfile.DiscoveryProblem, line, f.pool.Name)
 	}
 	for _, line := range n.Notices {
-		m.log.Printf(logfile.Notice, "%s", line)
+		m.log.Event(logfile.DiscoveryNotice, line, f.pool.Name)
 	}
 	if len(n.Sentinels) > 0 {
 		f.sentinels = n.Sentinels

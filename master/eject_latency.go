@@ -70,8 +70,7 @@ func (m *master) ejectServer(g *generation, pool int, v outlier.Verdict) {
 	atomic.StoreUint64(g.counters.SlowLimit(pool, v.Server), uint64(max(p.EjectLatencyFloor, time.Duration(p.EjectLatency)*v.Others)))
 	atomic.AddUint64(g.counters.Epoch(pool), 1)
 	m.countEjection(p, v.Server, wall)
-	m.log.Printf(logfile.Warn, "pool %q: server %q ejected for %v: it takes %v where the others take %v (medians)", p.Name, name,
-		pause.Round(time.Millisecond), v.Median, v.Others)
+	m.log.Event(logfile.ServerSlow, p.Name, name, pause.Round(time.Millisecond), v.Median, v.Others)
 }
 
 // countEjection counts an ejection beside what workers count: each word of theirs has one writer.

@@ -36,7 +36,7 @@ func (m *master) handle(e event) {
 		m.workerSent(s, e.Message, e.FDs)
 	case process.Wrote:
 		s.words.add(e.Text)
-		m.log.Forward(logfile.Error, s.index, e.Text)
+		m.log.Forward(s.index, logfile.WorkerWrote.Line(e.Text))
 	case process.HungUp:
 		m.hungUp(s)
 	case process.Deaf:

@@ -58,7 +58,7 @@ func (m *master) failOver(a *admin.Ask) {
 		a.Reply <- admin.Outcome{Error: fmt.Sprintf("a %v is under way", f), Failure: admin.FailureBusy}
 		return
 	}
-	m.log.Printf(logfile.Notice, "%v was asked for through the admin socket", f)
+	m.log.Event(logfile.FailoverAsked, f)
 	m.failovers = append(m.failovers, f)
 	follower.Failover(*s, func(by string, err error) {
 		m.world.report(event{then: func() { m.sentinelLeads(f, by, err) }})
@@ -181,7 +181,7 @@ func (m *master) conclude(f *failover, o admin.Outcome) {
 	m.failovers = slices.DeleteFunc(m.failovers, func(o *failover) bool { return o == f })
 	f.reply <- o
 	if o.Error != "" {
-		m.log.Printf(logfile.Error, "%v: %s", f, o.Error)
+		m.log.Event(logfile.FailoverFailed, f, o.Error)
 	}
 }
 

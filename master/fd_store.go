@@ -104,7 +104,7 @@ func (m *master) storeAgain() {
 
 func (m *master) checkStored(err error) {
 	if err != nil {
-		m.log.Printf(logfile.Error, "should the master die, the next one will miss something: %v", err)
+		m.log.Event(logfile.StoreFailed, err)
 	}
 }
 

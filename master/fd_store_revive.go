@@ -69,7 +69,7 @@ func (m *master) reviveStored(generations map[uint64]*storedGeneration) *generat
 				found, m.generations.numbered = g, n
 				continue
 			}
-			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", n, err)
+			m.log.Event(logfile.GenerationLost, n, err)
 		}
 		m.unstore(r.names)
 		for _, fd := range append([]int{r.spec, r.shared}, links(r.workers)...) {
@@ -124,7 +124,7 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration)
 		s := g.slots[w.slot]
 		p, err := m.world.adopt(w.slot, w.pid, w.link, m.reporterOf(s))
 		if err != nil {
-			m.log.Printf(logfile.Warn, "worker %d (pid %d), which an earlier master has left: %v", w.slot, w.pid, err)
+			m.log.Event(logfile.OrphanTrouble, w.slot, w.pid, err)
 			m.world.close(w.link)
 			continue
 		}
@@ -142,7 +142,7 @@ func (m *master) reviveCounters(g *generation, fd int) error {
 			m.totals.Past = g.counters.Inherited()
 			return nil
 		}
-		m.log.Printf(logfile.Warn, "totals begin anew: the counters of generation %d: %v", g.number, err)
+		m.log.Event(logfile.TotalsLost, g.number, err)
 		m.world.close(fd)
 	}
 	return g.share(m.world)
@@ -174,10 +174,9 @@ func (m *master) serveRevived(g *generation) {
 	m.generations.serving = g
 	m.follow()
 	n := g.count(slotServing)
-	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its %d workers (generation %d) serve on", n, g.number)
+	m.log.Event(logfile.OrphansServe, n, g.number)
 	if missing := g.count(slotVacant); missing > 0 {
-		m.log.Printf(logfile.Error, "%d of %d workers of generation %d are missing: they have died%s",
-			missing, len(g.slots), g.number, m.storeHint())
+		m.log.Event(logfile.OrphansMissing, missing, len(g.slots), g.number, m.storeHint())
 	}
 	m.claimPortsAndPIDFile(m.retryWhileInUse, func() error { return nil }, m.writePIDFile, func() {
 		for _, s := range g.slots {

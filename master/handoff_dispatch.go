@@ -122,7 +122,7 @@ func (m *master) notSent(l *masterLink, asNew bool, u *unsent) {
 	case asNew && m.newSide != nil && m.newSide.link == l:
 		m.newSide.notSent(u)
 	case asNew && m.masters.old.is(l):
-		m.log.Printf(logfile.Error, "%v", u)
+		m.log.Event(logfile.MessageUnsent, u)
 	case !asNew && m.oldSide != nil && m.oldSide.link == l:
 		m.oldSide.notSent(u)
 	}

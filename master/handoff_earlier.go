@@ -57,8 +57,7 @@ func (m *master) connectAdopted(from *slot) {
 
 // logStranded logs that the clients of a worker cannot move to the generation that serves.
 func (m *master) logStranded(from *slot, err error) {
-	m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d) is not connected to the generation that serves, its clients cannot move on: %v",
-		from.index, from.generation.number, from.clients(), err)
+	m.log.Event(logfile.EarlierUnjoined, from.index, from.generation.number, from.clients(), err)
 }
 
 // connectTo connects a worker of an earlier generation to its partners among the slots of another one; pass takes the
@@ -116,7 +115,7 @@ func (m *master) peerFromOldMaster(msg message) {
 	}
 	err := m.passPeer(m.generations.serving, msg)
 	if err != nil {
-		m.log.Printf(logfile.Error, "worker %d of generation %d: connecting it to new worker %d: %v", msg.From, msg.Generation, msg.Slot, err)
+		m.log.Event(logfile.EarlierUnconnected, msg.From, msg.Generation, msg.Slot, err)
 		return
 	}
 	m.masters.connectedByOld[[2]uint64{msg.Generation, uint64(msg.From)}] = true
@@ -126,7 +125,6 @@ func (m *master) peerFromOldMaster(msg message) {
 // could not be used.
 func (m *master) earlierPeerFailed(s *slot, body link.PeerFailedBody) {
 	if body.Unjoined {
-		m.log.Printf(logfile.Error, "worker %d of generation %d (clients: %d): connecting it to worker %d of generation %d: %s",
-			s.index, s.generation.number, s.clients(), body.Slot, body.Generation, body.Reason)
+		m.log.Event(logfile.EarlierPeerFailed, s.index, s.generation.number, s.clients(), body.Slot, body.Generation, body.Reason)
 	}
 }

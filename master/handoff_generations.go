@@ -63,7 +63,7 @@ func (n *newSide) mapOldCounters(msg message) {
 	g, err := n.m.generationOf(&msg)
 	if err != nil {
 		n.unreadable = true
-		n.m.log.Printf(logfile.Warn, "what the old workers still count will be missing: the counters of generation %d: %v", msg.Generation, err)
+		n.m.log.Event(logfile.OldCountsLost, msg.Generation, err)
 		return
 	}
 	n.oldGenerations = append(n.oldGenerations, g)
@@ -77,7 +77,7 @@ func (m *master) mapNewCounters(msg message) {
 	}
 	g, err := m.generationOf(&msg)
 	if err != nil {
-		m.log.Printf(logfile.Warn, "what the new workers count will be missing until they have taken over: %v", err)
+		m.log.Event(logfile.NewCountsLate, err)
 		return
 	}
 	m.generations.ofNewMaster = g
@@ -167,7 +167,7 @@ func (o *oldSide) tellWorkers() {
 			}
 			way, err := m.world.detach(old.process)
 			if err != nil {
-				m.log.Printf(logfile.Warn, "%s: handing over worker %d (pid %d): %v", o.status.Kind, old.index, old.process.PID, err)
+				m.log.Event(logfile.HandoffLinkFailed, o.status.Kind, old.index, old.process.PID, err)
 				continue
 			}
 			msg := message{Kind: messageWorker, Generation: g.number, Slot: old.index, PID: old.process.PID, fds: []int{way}}

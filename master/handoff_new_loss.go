@@ -12,7 +12,7 @@ import (
 // peerFailed is called when the connection of a new worker to an old one does not work. If it has worked before, the old
 // worker reports it, too, and gets another one.
 func (n *newSide) peerFailed(s *slot, body link.PeerFailedBody) {
-	n.m.log.Printf(logfile.Warn, "new worker %d says of worker %d: %s", s.index, body.Slot, body.Reason)
+	n.m.log.Event(logfile.NewPeerFailed, s.index, body.Slot, body.Reason)
 	n.losses.add(body.Lost, fmt.Sprintf("worker %d: %s", body.Slot, body.Reason))
 	if body.Unjoined && n.failure == nil {
 		n.fail(fmt.Errorf("connecting %v: %s", pair{body.Slot, s.index}, body.Reason))

@@ -83,7 +83,7 @@ func (n *newSide) cancel(reason error) {
 	m := n.m
 	m.newSide, m.generations.coming = nil, nil
 	if n.kept > 0 {
-		m.log.Printf(logfile.Error, "%s kept by workers that do not serve: they move as soon as they can, and are cut after shutdown_timeout", clientsAre(n.kept, "are"))
+		m.log.Event(logfile.ClientsKept, clientsAre(n.kept, "are"), n.kept)
 	}
 	if n.g != nil {
 		for _, s := range n.g.slots {

@@ -68,7 +68,7 @@ func (n *newSide) passAlong(what intent) {
 		n.other.send(message{Kind: messageIntent, Intent: intentNames[what]})
 	default:
 		if err := m.world.signal(n.welcome.PID, signalOf(what)); err != nil {
-			m.log.Printf(logfile.Error, "telling the old master (pid %d) to %s: %v", n.welcome.PID, intentNames[what], err)
+			m.log.Event(logfile.OldMasterUntold, n.welcome.PID, intentNames[what], err)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func (n *newSide) notSent(u *unsent) {
 	case n.phase == newAccepting, n.phase == newSettling && u.kind == messageSettled:
 		n.abort(u.Error(), false)
 	case n.phase == newSettling, n.phase == newReturning:
-		n.m.log.Printf(logfile.Error, "%v", u)
+		n.m.log.Event(logfile.MessageUnsent, u)
 	default:
 		n.cancel(u)
 	}
@@ -116,7 +116,7 @@ func (n *newSide) notSent(u *unsent) {
 // old master lives and goes on, but no later message is received.
 func (n *newSide) linkBroken(err error) {
 	if n.phase == newSettling { // it may have agreed
-		n.m.log.Printf(logfile.Error, "%v", err)
+		n.m.log.Event(logfile.MasterLinkFailed, err)
 		return
 	}
 	n.fail(err)
@@ -167,7 +167,7 @@ func (n *newSide) askToTakeOver(result *admin.HandoffStatus) {
 		m.world.services.Barrier(func(err error) {
 			m.world.report(event{then: func() {
 				if err != nil {
-					m.log.Printf(logfile.Error, "telling the service manager about the new master: %v", err)
+					m.log.Event(logfile.ManagerUntold, err)
 				}
 				if m.newSide == n && n.phase == newSettling {
 					n.declared()
@@ -235,7 +235,7 @@ func (n *newSide) promote() {
 	m := n.m
 	n.keepClients()
 	if err := m.world.flip(); err != nil { // an error means that the old master is gone; from now on this process can be upgraded
-		m.log.Printf(logfile.Debug, "the old master: %v", err)
+		m.log.Event(logfile.OldMasterLink, err)
 	}
 	fault.At("nm.ready.after")
 	m.newSide, m.generations.coming = nil, nil
@@ -280,7 +280,7 @@ func (n *newSide) oldMasterEnded(err error) {
 		}
 		m.writePIDFile(func(err error) {
 			if err != nil {
-				m.log.Printf(logfile.Error, "%v", err)
+				m.log.Event(logfile.PIDFileFailed, err)
 			}
 		})
 	case newPrepared:
@@ -290,7 +290,7 @@ func (n *newSide) oldMasterEnded(err error) {
 		n.cancel(reason)
 		return
 	}
-	m.log.Printf(logfile.Error, "the old master has ended in the middle of the handoff (%v), taking over", err)
+	m.log.Event(logfile.OldMasterDied, err)
 	n.promote()
 	m.keepOldGenerations()
 	m.unstore(n.stored)
@@ -314,6 +314,6 @@ func (m *master) closePorts() {
 // oldMasterSilent is called when the old master neither decides nor ends in time.
 func (n *newSide) oldMasterSilent() {
 	m := n.m
-	m.log.Printf(logfile.Error, "the old master has said nothing for %s, taking over", agreeTimeout)
+	m.log.Event(logfile.OldMasterSilent, agreeTimeout)
 	n.replaceOldMaster()
 }

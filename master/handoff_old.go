@@ -127,7 +127,7 @@ func (o *oldSide) proceed(msg message) {
 	if len(msg.Unreachable) > 0 {
 		remark := "new workers cannot reach " + describeUnreachable(msg.Unreachable)
 		o.remarks = append(o.remarks, remark)
-		o.m.log.Printf(logfile.Warn, "%s: %s", o.status.Kind, remark)
+		o.m.log.Event(logfile.HandoffRemark, o.status.Kind, remark)
 	}
 	o.slots, o.patience = msg.Slots, msg.Patience
 	o.removed = o.m.generations.serving.unserved(msg.Serves)
@@ -246,7 +246,7 @@ func (o *oldSide) addUpResults() {
 // peerFailed is called when an old worker can hand no more clients to a new one. The new side finds out whether that worker
 // is dead, hangs, or only needs a new connection.
 func (o *oldSide) peerFailed(from *slot, body link.PeerFailedBody) {
-	o.m.log.Printf(logfile.Warn, "%s: worker %d says of new worker %d: %s", o.status.Kind, from.index, body.Slot, body.Reason)
+	o.m.log.Event(logfile.OldPeerFailed, o.status.Kind, from.index, body.Slot, body.Reason)
 	o.losses.add(body.Lost, fmt.Sprintf("new worker %d: %s", body.Slot, body.Reason))
 	switch {
 	case body.Unjoined && (o.phase == oldJoining || o.phase == oldMoving):
@@ -301,7 +301,7 @@ func (o *oldSide) expire() {
 	case oldDeclaring:
 		o.isDeclared(fmt.Errorf("no answer within %s", settleTimeout))
 	case oldLeaving:
-		m.log.Printf(logfile.Error, "%s: the new master does not take over within %s", o.status.Kind, settleTimeout)
+		m.log.Event(logfile.NewMasterSilent, o.status.Kind, settleTimeout)
 		o.enter(oldLeaving, settleTimeout)
 		o.killNewMaster()
 	case oldReturning:
@@ -355,10 +355,10 @@ func (o *oldSide) conclude(err error) {
 	}
 	if err == nil {
 		for _, line := range o.changes {
-			m.log.Printf(logfile.Notice, "%s: %s", o.status.Kind, line)
+			m.log.Event(logfile.ConfigChange, o.status.Kind, line)
 		}
 	}
-	m.log.Printf(outcomeLevel(&o.status), "%s%s", m.revivedPrefix(), outcomeLine(&o.status))
+	m.logOutcome(&o.status)
 	o.notifyOutcome()
 	for _, reply := range o.replies {
 		outcome := admin.Outcome{Error: o.status.Reason, Handoff: &o.status, Failure: o.kind}

@@ -22,7 +22,7 @@ func (o *oldSide) fail(reason error) {
 		o.conclude(reason)
 		return
 	}
-	m.log.Printf(logfile.Error, "%s fails, clients come back: %v", o.status.Kind, reason)
+	m.log.Event(logfile.HandoffFails, o.status.Kind, reason)
 	o.failure = reason
 	o.enter(oldReturning, returnTimeout+settleTimeout) // the new side may take all of returnTimeout, and then sends returned
 	o.resume()
@@ -60,7 +60,7 @@ func (o *oldSide) stop() {
 // notSent is called when a message to the new master could not be sent.
 func (o *oldSide) notSent(u *unsent) {
 	if o.phase == oldLeaving { // it may not know that it may take over; only its process tells whether it has
-		o.m.log.Printf(logfile.Error, "%s: %v", o.status.Kind, u)
+		o.m.log.Event(logfile.NewMasterUntold, o.status.Kind, u)
 		o.killNewMaster()
 		return
 	}

@@ -25,7 +25,7 @@ func (o *oldSide) answerHello(msg message) {
 	o.status.Build, o.newPID, o.intents = msg.Build, msg.PID, msg.Intents
 	keeper := m.keeperPID()
 	o.obeys, o.declares = msg.Obeys, m.world.services.Present() && keeper <= 0
-	m.log.Printf(logfile.Info, "upgrade: pinion %s on pid %d prepares to take over", msg.Build, msg.PID)
+	m.log.Event(logfile.NewMaster, msg.Build, msg.PID)
 	o.enter(oldWaiting, waitTimeout)
 	o.other.send(message{
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
@@ -64,7 +64,7 @@ func (o *oldSide) isDeclared(err error) {
 		return
 	}
 	if err != nil {
-		o.m.log.Printf(logfile.Error, "upgrade: telling the service manager about the new master: %v", err)
+		o.m.log.Event(logfile.UpgradeUnannounced, err)
 	}
 	o.sendAgreed()
 }
@@ -133,7 +133,7 @@ func (o *oldSide) newMasterEnded(err error) {
 	if o.phase == oldCalling {
 		for signal, w := range watched {
 			if w.intent != nothing && strings.Contains(err.Error(), "signal: "+signal.String()) {
-				o.m.log.Printf(logfile.Notice, "the new master has ended by %s, which is taken for an order to this one", w.name)
+				o.m.log.Event(logfile.NewMasterOrdered, w.name)
 				defer o.m.obey(w.intent)
 			}
 		}
@@ -179,8 +179,7 @@ func (o *oldSide) passAlong(msg message) {
 	case o.intents:
 		o.other.send(msg)
 	default:
-		o.m.log.Printf(logfile.Warn, "%s: the new master (pinion %s) cannot be told of changes to the log; ask it again when it serves",
-			o.status.Kind, o.status.Build)
+		o.m.log.Event(logfile.LogChangeUntold, o.status.Kind, o.status.Build)
 	}
 }
 
@@ -205,11 +204,11 @@ func (o *oldSide) intentsForNewMaster() (names []string) {
 		waiting = append(waiting, m.endAfter)
 	}
 	for _, what := range waiting {
-		m.log.Printf(logfile.Notice, "%s is left to the new master", intentNames[what])
+		m.log.Event(logfile.OrderLeft, intentNames[what])
 		if o.intents {
 			names = append(names, intentNames[what])
 		} else if err := m.world.signal(o.newPID, signalOf(what)); err != nil {
-			m.log.Printf(logfile.Error, "%s: telling the new master (pid %d): %v; ask it again", o.status.Kind, o.newPID, err)
+			m.log.Event(logfile.NewMasterUnreached, o.status.Kind, o.newPID, err)
 		}
 	}
 	return names

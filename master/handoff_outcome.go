@@ -9,6 +9,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // outcomeLine describes the outcome of a handoff in a sentence.
@@ -33,12 +34,18 @@ func outcomeLine(h *admin.HandoffStatus) string {
 		roundForReading(h.Took), count(h.Moved, "client"), count(h.Stragglers, "straggler"), h.Closed, h.LongestPause.Round(10*time.Microsecond), lossClause(h))
 }
 
+// logOutcome logs the outcome of a handoff.
+func (m *master) logOutcome(h *admin.HandoffStatus) {
+	m.log.EventAt(outcomeLevel(h), logfile.HandoffEnded, m.revivedPrefix(), outcomeLine(h), h.Kind, h.Generation, h.Build, h.Outcome,
+		h.Reason+h.LostReason, h.Took, h.Moved, h.Stragglers, h.Closed, h.Lost, h.LongestPause)
+}
+
 // outcomeLevel returns the log level for the outcome.
-func outcomeLevel(h *admin.HandoffStatus) logfile.Level {
+func outcomeLevel(h *admin.HandoffStatus) logevent.Level {
 	if h.Outcome == admin.HandoffFailed || h.Lost > 0 {
-		return logfile.Error
+		return logevent.Error
 	}
-	return logfile.Notice
+	return logevent.Notice
 }
 
 // lossClause returns a clause about lost clients to append to a sentence; empty if there are none.
@@ -58,7 +65,7 @@ func (o *oldSide) notifyOutcome() {
 	case o.declared: // the pid file or the service manager may name the new master, although it has failed
 		m.writePIDFile(func(err error) {
 			if err != nil {
-				m.log.Printf(logfile.Error, "%v", err)
+				m.log.Event(logfile.PIDFileFailed, err)
 			}
 		})
 		m.world.services.MainPID(m.world.pid)

@@ -51,7 +51,7 @@ func newHTTPSide(control string, done <-chan struct{}, complain func(string)) ht
 
 // complainOfHTTP logs what goes wrong with answers, from beside the loop. Who complains does not wait until it is heard: the loop may have ended.
 func (m *master) complainOfHTTP(text string) {
-	go m.world.report(event{then: func() { m.log.Printf(logfile.Error, "answering HTTP: %s", text) }})
+	go m.world.report(event{then: func() { m.log.Event(logfile.HTTPTrouble, text) }})
 }
 
 // claimHTTP opens the HTTP address of a configuration, unless this master has it.
@@ -90,13 +90,13 @@ func (m *master) settleHTTP(g *generation) {
 	case m.http.next.open():
 		m.releaseHTTP()
 		m.http.httpSocket, m.http.next = m.http.next, httpSocket{}
-		m.log.Printf(logfile.Notice, "HTTP is answered on %s", at.Text)
+		m.log.Event(logfile.HTTPOpen, at.Text)
 	case m.http.open() && at.ID() != m.http.at.ID():
 		m.releaseHTTP()
-		m.log.Printf(logfile.Notice, "HTTP is answered no more")
+		m.log.Event(logfile.HTTPClosed)
 	case m.http.open() && at.Perm != m.http.at.Perm && at.Perm != 0:
 		if err := m.world.sockets.Chmod(at.Address, at.Perm); err != nil {
-			m.log.Printf(logfile.Error, "permissions of the HTTP socket %s: %v", at.Address, err)
+			m.log.Event(logfile.HTTPPermissions, at.Address, err)
 		}
 	}
 	m.http.at = at
@@ -110,7 +110,7 @@ func (m *master) serveHTTP() {
 	}
 	l, err := m.world.listenerOf(m.http.FD)
 	if err != nil {
-		m.log.Printf(logfile.Error, "answering HTTP on %s: %v", m.http.at.Text, err)
+		m.log.Event(logfile.HTTPFailed, m.http.at.Text, err)
 		return
 	}
 	m.http.server = web.Serve(l, m.http.pages, m.complainOfHTTP)

@@ -91,7 +91,7 @@ func (m *master) handleIntent(msg message, asNew bool) {
 	case asNew && m.phase == starting: // the old master repeats it in its farewell
 	case what == drain && m.ending():
 	default:
-		m.log.Printf(logfile.Notice, "the other master was asked to %s", msg.Intent)
+		m.log.Event(logfile.OrderOfOtherMaster, msg.Intent)
 		m.obey(what)
 	}
 }

@@ -77,7 +77,7 @@ func (m *master) prepareToStay() {
 		return
 	}
 	if err := sock.SetSubreaper(); err != nil {
-		m.log.Printf(logfile.Warn, "an upgrade will end this process: %v", err)
+		m.log.Event(logfile.KeeperMissing, err)
 		return
 	}
 	m.keeper.stays = true
@@ -112,7 +112,7 @@ func (m *master) openKeeper() {
 	var err error
 	if m.keeper.fd, err = sock.ListenSeqpacket(keeperName(m.world.pid), keeperBacklog); err != nil {
 		m.keeper.fd = -1
-		m.log.Printf(logfile.Warn, "the next masters will not notice the end of this process: %v", err)
+		m.log.Event(logfile.KeeperUntold, err)
 	}
 }
 
@@ -196,7 +196,7 @@ func (m *master) keeperFound(conn net.Conn, pid int, err error) {
 		return
 	}
 	m.keeper.conn = conn
-	m.log.Printf(logfile.Info, "the process that was started first (pid %d) keeps this one", pid)
+	m.log.Event(logfile.KeeperFound, pid)
 	go hearKeeper(conn, func(msg keeperMessage, err error) {
 		m.world.report(event{then: func() {
 			if err != nil {
@@ -280,7 +280,7 @@ func (m *master) keeperGone(err error) {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
-		m.log.Printf(logfile.Debug, "the keeper: %v", err)
+		m.log.Event(logfile.KeeperLink, err)
 	}
 	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
 	if m.oldSide != nil { // clients are handed back first: if this process ended now, the new generation would go on without a master

@@ -32,11 +32,11 @@ func (m *master) memoryShare(cfg *config.Config, n int) int64 {
 	}
 	memory, err := m.world.memory()
 	if err != nil {
-		m.log.Printf(logfile.Warn, "workers run without memory_limit: reading the size of the memory: %v", err)
+		m.log.Event(logfile.MemoryUnknown, err)
 		return 0
 	}
 	share := memory / 2 / int64(n)
-	m.log.Printf(logfile.Debug, "memory_limit of each worker is %d MiB, of %d in all", share>>20, memory>>20)
+	m.log.Event(logfile.MemoryShare, share>>20, memory>>20)
 	return share
 }
 
@@ -51,7 +51,7 @@ func (m *master) checkRoom(cfg *config.Config) {
 		room.Memory, _ = m.world.memory()
 	}
 	for _, p := range cfg.RoomWarnings(m.workersOf(cfg), room) {
-		m.log.Printf(logfile.Warn, "%s; %s", p.Message, p.Hint)
+		m.log.Event(logfile.LimitLow, p.Message, p.Hint)
 	}
 }
 
@@ -62,7 +62,7 @@ func (m *master) checkDescriptors(cfg *config.Config) {
 		if p.Pool != "" {
 			pool = fmt.Sprintf("pool %q: ", p.Pool)
 		}
-		m.log.Printf(logfile.Warn, "%s%s; %s", pool, p.Message, p.Hint)
+		m.log.Event(logfile.DescriptorsShort, pool, p.Message, p.Hint, p.Pool)
 	}
 }
 

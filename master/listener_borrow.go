@@ -74,8 +74,7 @@ func (m *master) borrow(g *generation) bool {
 	if len(missing) == 0 {
 		return false
 	}
-	m.log.Printf(logfile.Error, "listening sockets of generation %d are missing (%s): their workers have died%s; "+
-		"asking those that are there", g.number, strings.Join(missing, ", "), m.storeHint())
+	m.log.Event(logfile.ListenersMissing, g.number, strings.Join(missing, ", "), m.storeHint())
 	m.borrowing = &borrowing{asked: map[*slot]bool{}, until: m.world.now().Add(borrowTimeout)}
 	for _, s := range g.slots {
 		if s.state == slotServing {
@@ -100,7 +99,7 @@ func (m *master) lent(s *slot, body link.LentBody, fds []int) {
 		}
 		m.listeners.Add(at)
 		fds[i] = -1
-		m.log.Printf(logfile.Notice, "%s was lent by worker %d (pid %d)", at.Name, s.index, s.process.PID)
+		m.log.Event(logfile.ListenerLent, at.Name, s.index, s.process.PID)
 	}
 	if !body.More {
 		m.borrowAnswered(s)
@@ -143,13 +142,13 @@ func (m *master) replaceMissing(p *config.Pool) {
 		if err != nil {
 			break
 		}
-		m.log.Printf(logfile.Error, "%s was not lent: a new socket takes its place, and who waits in the other is lost with its worker", l.Name)
+		m.log.Event(logfile.ListenerNotLent, l.Name)
 		l.Fresh, l.Queues = false, true
 		if errListen := m.world.sockets.Listen(l.FD, p.Backlog); errListen != nil {
 			err = listen.Error(p, errListen)
 		}
 	}
 	if err != nil {
-		m.log.Printf(logfile.Error, "generation %d has lost listening sockets: %v", m.generations.serving.number, err)
+		m.log.Event(logfile.ListenersLost, m.generations.serving.number, err)
 	}
 }

@@ -67,7 +67,7 @@ func (m *master) acceptFor(other, s *slot) {
 		s.coveredBy = cover{other, other.process}
 	}
 	if s.coveredBy.lives() {
-		m.log.Printf(logfile.Info, "worker %d accepts for worker %d", other.index, s.index)
+		m.log.Event(logfile.WorkerCovers, other.index, s.index)
 	}
 }
 

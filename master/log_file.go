@@ -47,7 +47,7 @@ func (m *master) openLogAnew(reply chan<- admin.Outcome) {
 		err = fmt.Errorf("opening the log file anew: %w; lines go on into the file that was open", err)
 		answer(admin.Outcome{Error: err.Error()})
 		m.world.aside(func() func() {
-			return func() { m.log.Printf(logfile.Error, "%v", err) }
+			return func() { m.log.Event(logfile.LogReopenFailed, err) }
 		})
 	})
 }
@@ -59,7 +59,7 @@ func (m *master) setVerbosity(verbosity int) {
 		return
 	}
 	m.log.Verbosity = verbosity
-	m.log.Printf(logfile.Emergency, "verbosity is %d now", verbosity)
+	m.log.Event(logfile.VerbosityChanged, verbosity)
 	for _, s := range m.generations.slots() {
 		switch s.state {
 		case slotStarting, slotPrepared, slotServing, slotGiving, slotDraining:

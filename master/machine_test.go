@@ -21,11 +21,11 @@ import (
 	"github.com/pinion-proxy/pinion/master/discover"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
-	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -120,7 +120,7 @@ func newMachine() *machine {
 		opts: Options{
 			StatsAddr: "0.0.0.0",
 			StatsPort: 22222,
-			Verbosity: int(logfile.Info),
+			Verbosity: int(logevent.Info),
 			Build:     "1.2.3",
 		},
 	}

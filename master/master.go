@@ -31,10 +31,11 @@ type Options struct {
 	PIDFile         string        // empty: none
 	Verbosity       int           // 0 to 11
 	Output          string        // log file; empty: stderr
-	ReadBufferBytes int           // 0: the worker's default
-	Build           string        // version of the binary
-	Control         string        // path of the admin socket; empty: none
-	Daemon          bool          // no process waits for the end of this one
+	LogFormat       logfile.Format
+	ReadBufferBytes int    // 0: the worker's default
+	Build           string // version of the binary
+	Control         string // path of the admin socket; empty: none
+	Daemon          bool   // no process waits for the end of this one
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
@@ -145,7 +146,7 @@ func run(o Options, w *world, events <-chan event) error {
 	defer unwatch()
 
 	m := newMaster(o, w, sink)
-	m.log.Priorities = sink.Journal(os.Getenv("JOURNAL_STREAM"))
+	m.log.Journal = sink.ToJournal(os.Getenv("JOURNAL_STREAM"))
 	m.start()
 	m.loop(signals, events)
 	err = m.finish()
@@ -164,13 +165,14 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 	m.http = newHTTPSide(o.Control, m.done, m.complainOfHTTP)
 	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
+	m.log.Format = o.LogFormat
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
 }
 
 // start begins the start; the rest happens when what it has begun beside the loop is done, and when workers report.
 func (m *master) start() {
-	m.log.Printf(logfile.Notice, "pinion %s started on pid %d", m.opts.Build, m.world.pid)
+	m.log.Event(logfile.Started, m.opts.Build, m.world.pid)
 	m.world.services.Report(func(err error) { m.world.report(event{then: func() { m.managerHeard(err) }}) })
 	m.world.seal()
 	m.prepareToStay()
@@ -331,21 +333,21 @@ func (m *master) finish() error {
 		g.unshare(m.world)
 	}
 	if m.masters.leaveAll && m.err == nil {
-		m.log.Printf(logfile.Notice, "left everything to the new master")
+		m.log.Event(logfile.LeftToNewMaster)
 		return nil
 	}
 	if !m.masters.startedByOld || m.generations.serving != nil || m.endAfter == stop { // otherwise the pid file is the old master's
 		pidfile.Remove(m.opts.PIDFile, m.world.pid)
 	}
 	if m.err == nil {
-		m.log.Printf(logfile.Notice, "stopped")
+		m.log.Event(logfile.Stopped)
 		m.tellKeeper()
 		m.announce(errInterrupted)
 		return nil
 	}
 	if m.opts.Output != "" { // otherwise the caller prints it to the same place
 		for line := range strings.Lines(m.err.Error()) {
-			m.log.Printf(logfile.Error, "%s", strings.TrimSuffix(line, "\n"))
+			m.log.Event(logfile.StartFailed, strings.TrimSuffix(line, "\n"))
 		}
 	}
 	m.announce(m.err)

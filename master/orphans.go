@@ -50,7 +50,7 @@ func (m *master) takeInOrphans(cfg *config.Config) *generation {
 		g, err := m.reviveOrphans(same)
 		switch {
 		case err != nil:
-			m.log.Printf(logfile.Error, "generation %d, which an earlier master has left, cannot be taken over: %v", number, err)
+			m.log.Event(logfile.GenerationLost, number, err)
 		case serves:
 			latest = g
 		default:
@@ -88,8 +88,7 @@ func (m *master) takeInBeside(met []*process.Orphan) {
 		}
 		g, err := m.reviveOrphans([]*process.Orphan{o})
 		if err != nil {
-			m.log.Printf(logfile.Error, "worker %d (pid %d) of generation %d, which an earlier master has left, cannot be taken over: %v",
-				o.Spec.Slot, o.PID, o.Spec.Generation, err)
+			m.log.Event(logfile.OrphanLost, o.Spec.Slot, o.PID, o.Spec.Generation, err)
 			continue
 		}
 		m.generations.retired = append([]*generation{g}, m.generations.retired...)
@@ -135,8 +134,7 @@ func (m *master) handOverAll() {
 }
 
 func (m *master) handOver(s *slot) {
-	m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) hands its clients over",
-		s.index, s.generation.number, s.process.PID)
+	m.log.Event(logfile.OrphanHandsOver, s.index, s.generation.number, s.process.PID)
 	m.connectAdopted(s)
 	removed := s.generation.unserved(m.generations.serving.servedSockets())
 	m.tellRemoved(s, removed)
@@ -158,8 +156,7 @@ func (m *master) resumeDrain(g *generation, workers []*process.Orphan) {
 		}
 		s.toldToEnd = true // if its generation serves, its slot is filled when it has ended
 		s.become(slotDraining, until)
-		m.log.Printf(logfile.Warn, "an earlier master has ended without a word; its worker %d of generation %d (pid %d) drains on",
-			s.index, g.number, o.PID)
+		m.log.Event(logfile.OrphanDrains, s.index, g.number, o.PID)
 	}
 }
 
@@ -246,15 +243,14 @@ func (g *orphanSearch) waitsFor(c claimant, deaf bool) (until time.Time) {
 	case g.killed[c.pid]:
 		return g.killedUntil
 	case c.stopped, deaf, over && c.ours:
-		m.log.Printf(logfile.Error, "killing worker pid %d, which an earlier master has left and which does not answer", c.pid)
+		m.log.Event(logfile.OrphanKilled, c.pid)
 		m.world.killStray(c.pid)
 		g.killed[c.pid] = true
 		g.killedUntil = now.Add(orphanGrace)
 		return g.killedUntil
 	case over && !g.reported[c.pid]:
 		g.reported[c.pid] = true
-		m.log.Printf(logfile.Error, "worker pid %d, which an earlier master has left, does not come to be taken over: it is of an "+
-			"early version, or hangs; to end it: kill %d", c.pid, c.pid)
+		m.log.Event(logfile.OrphanDeaf, c.pid, c.pid)
 	}
 	return until
 }

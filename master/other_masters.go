@@ -74,7 +74,7 @@ func (m *master) oldMasterOverdue() {
 	} else if err := m.world.killParent(m.masters.old.pid); err != nil {
 		fate = fmt.Sprintf("it cannot be killed: %v", err)
 	}
-	m.log.Printf(logfile.Error, "the old master (pid %d) has not left within %s, going on without it; %s", m.masters.old.pid, farewellTimeout, fate)
+	m.log.Event(logfile.OldMasterStays, m.masters.old.pid, farewellTimeout, fate)
 	m.oldMasterGone()
 }
 

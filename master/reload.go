@@ -26,12 +26,12 @@ type order struct {
 func (m *master) request(r order) {
 	switch {
 	case m.phase == starting:
-		m.log.Printf(logfile.Notice, "%s waits for the end of the start", r.kind)
+		m.log.Event(logfile.OrderWaitsForStart, r.kind)
 		m.enqueue(r)
 	case !m.takesOrders():
 		m.refuse(&r)
 	case m.occupied():
-		m.log.Printf(logfile.Notice, "%s waits for the %s that is under way", r.kind, m.busy())
+		m.log.Event(logfile.OrderWaits, r.kind, m.busy())
 		m.enqueue(r)
 	default:
 		m.loading = true
@@ -93,7 +93,7 @@ func (m *master) refuse(r *order) {
 	if m.phase == serving {
 		how = "about to drain"
 	}
-	m.log.Printf(logfile.Notice, "no %s: pinion is %s", r.kind, how)
+	m.log.Event(logfile.OrderRefused, r.kind, how)
 	r.answer(admin.Outcome{Error: "pinion is " + how, Failure: admin.FailureBusy})
 }
 
@@ -150,7 +150,7 @@ func (m *master) busy() string {
 
 // reload replaces the generation by one of the configuration file as it is now.
 func (m *master) reload(r order) {
-	m.log.Printf(logfile.Notice, "reloading %s, reopening the log file", m.opts.ConfigFile)
+	m.log.Event(logfile.Reloading, m.opts.ConfigFile)
 	m.openLogAnew(nil)
 	if r.noReply { // perhaps by systemd, with Type=notify-reload, which waits until it is told that the reload has begun
 		m.world.services.Reloading("reloading the configuration")
@@ -188,7 +188,7 @@ func (m *master) handOffTo(r order, cfg *config.Config, err error) {
 
 // upgrade replaces this process and its workers by those of the binary that is installed now.
 func (m *master) upgrade(r order) {
-	m.log.Printf(logfile.Notice, "upgrading to the binary at %s", m.world.self)
+	m.log.Event(logfile.Upgrading, m.world.self)
 	m.world.services.Status("upgrading")
 	o := m.newOldSide(r)
 	o.status.Build = "" // not known before the new master's hello

@@ -38,9 +38,9 @@ func (m *master) replicaChanged(g *generation, pool, address string, state link.
 	switch s := m.generations.serving; {
 	case s != nil && g.number < s.number:
 	case state == link.ReplicaFit:
-		m.log.Printf(logfile.Notice, "pool %q: replica %s is fit: it is read from", pool, address)
+		m.log.Event(logfile.ReplicaFit, pool, address)
 	default:
-		m.log.Printf(logfile.Warn, "pool %q: replica %s is not read from: %v", pool, address, state)
+		m.log.Event(logfile.ReplicaUnfit, pool, address, state)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
-	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // running is a master in this process with real workers.
@@ -42,7 +42,7 @@ func begin(t *testing.T, o Options) *running {
 	}
 	o.PIDFile = filepath.Join(dir, "pinion.pid")
 	o.Output = filepath.Join(dir, "pinion.log")
-	o.Verbosity = int(logfile.Debug)
+	o.Verbosity = int(logevent.Debug)
 	o.Build = "1.2.3"
 	o.StatsAddr = "127.0.0.1"
 	o.Started = func(err error) { r.started <- err }

@@ -42,11 +42,11 @@ type service struct {
 func (m *master) beginService() {
 	m.beginWatchdog()
 	if m.masters.startedByOld && m.keeper.pid > 0 {
-		m.log.Printf(logfile.Debug, "the main process is the keeper")
+		m.log.Event(logfile.KeeperIsMain)
 	} else if m.masters.startedByOld {
 		m.world.services.MainPID(m.world.pid) // again: the old master may have died before it did this
 	} else if err := m.world.flip(); err != nil {
-		m.log.Printf(logfile.Warn, "running without upgrades: %v", err)
+		m.log.Event(logfile.NoUpgrades, err)
 	}
 	if !m.masters.startedByOld && m.keeper.pid > 0 {
 		m.joinKeeper()
@@ -63,10 +63,10 @@ func (m *master) servingLine() string {
 // delivered again.
 func (m *master) managerHeard(err error) {
 	if err != nil {
-		m.log.Printf(logfile.Warn, "%v; trying again, and storing sockets again when it does", err)
+		m.log.Event(logfile.ManagerDeaf, err)
 		return
 	}
-	m.log.Printf(logfile.Notice, "the service manager reads messages again")
+	m.log.Event(logfile.ManagerHears)
 	if m.phase == serving {
 		m.storeEverything()
 	}
@@ -78,13 +78,13 @@ func (m *master) managerHeard(err error) {
 func (m *master) adoptSockets() *generation {
 	all, err := m.world.services.Inherited()
 	if err != nil {
-		m.log.Printf(logfile.Error, "inheriting sockets from the service manager: %v", err)
+		m.log.Event(logfile.SocketsNotInherited, err)
 	}
 	generations, passed := splitStored(all)
 	slots := map[string]int{}
 	for _, p := range passed {
 		if p.Network == "" || !p.Listening {
-			m.log.Printf(logfile.Warn, "%q, inherited from the service manager, is no socket to which connections come", p.Name)
+			m.log.Event(logfile.SocketUseless, p.Name)
 			m.world.close(p.FD)
 			continue
 		}
@@ -106,7 +106,7 @@ func (m *master) adoptSockets() *generation {
 			}
 		}
 		m.listeners.Add(l)
-		m.log.Printf(logfile.Info, "%s was inherited as %q from the service manager", p.Address, p.Name)
+		m.log.Event(logfile.SocketInherited, p.Address, p.Name)
 	}
 	return m.reviveStored(generations)
 }

@@ -67,17 +67,17 @@ func catch() <-chan os.Signal {
 func (m *master) signal(s os.Signal) {
 	name, what := watched[s].name, watched[s].intent
 	if m.alreadyForwarded(what) {
-		m.log.Printf(logfile.Info, "%s received, as by the keeper", name)
+		m.log.Event(logfile.SignalAgain, name)
 		return
 	}
 	switch what {
 	case verbosityUp, verbosityDown:
 	case nothing:
 		if s != syscall.SIGPIPE { // a line about it would go to the same pipe and raise the next
-			m.log.Printf(logfile.Notice, "%s received, nothing to do", name)
+			m.log.Event(logfile.SignalIdle, name)
 		}
 	default:
-		m.log.Printf(logfile.Notice, "%s received", name)
+		m.log.Event(logfile.Signal, name)
 	}
 	m.obey(what)
 	m.finishEvent()

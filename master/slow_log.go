@@ -19,7 +19,7 @@ func (m *master) resetSlowLog(pool string) admin.Outcome {
 		pools = []string{pool}
 	}
 	m.totals.ResetSlow(pools, m.world.now())
-	m.log.Printf(logfile.Notice, "the slow log was reset through the admin socket")
+	m.log.Event(logfile.SlowLogReset)
 	return admin.Outcome{Lines: []string{"the slow log is empty"}}
 }
 

@@ -52,7 +52,7 @@ func (p *paths) due() time.Time {
 // tickPaths begins a check that is due, and ends the wait for one that takes too long.
 func (m *master) tickPaths(now time.Time) {
 	if len(m.paths.after) > 0 && !now.Before(m.paths.until) {
-		m.log.Printf(logfile.Warn, "looking at the paths of our sockets takes long; going on")
+		m.log.Event(logfile.SocketCheckSlow)
 		m.endPathCheck()
 	}
 	if !m.paths.next.IsZero() && !now.Before(m.paths.next) {
@@ -205,7 +205,7 @@ func (m *master) logLostPath(path string, err error) {
 		m.paths.complaints = map[string]string{}
 	}
 	m.paths.complaints[path] = err.Error()
-	m.log.Printf(logfile.Error, "the socket %s is gone, nobody can connect there, and it cannot be bound anew: %v", path, err)
+	m.log.Event(logfile.SocketGone, path, err)
 }
 
 // replace passes the new socket of a path to the workers. They also serve what waits in the queue of the old one.
@@ -221,7 +221,7 @@ func (m *master) replace(l *listen.Listener, p *ownPath) {
 		m.logLostPath(l.Address, err)
 		return
 	}
-	m.log.Printf(logfile.Warn, "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", l.Address, pool.Name)
+	m.log.Event(logfile.SocketRebound, l.Address, pool.Name)
 	m.listeners.Replace(l, p.Socket)
 	for _, s := range m.generations.serving.slots {
 		if s.accepts() {
@@ -238,7 +238,7 @@ func (m *master) replaceHTTP(p *ownPath) {
 		m.logLostPath(p.listen.Address, err)
 		return
 	}
-	m.log.Printf(logfile.Warn, "the HTTP socket %s was gone and is bound anew; does something clean up that directory?", p.listen.Address)
+	m.log.Event(logfile.HTTPSocketRebound, p.listen.Address)
 	m.declineHTTP()
 	m.world.close(m.http.FD)
 	m.http.Socket = p.Socket
@@ -247,7 +247,7 @@ func (m *master) replaceHTTP(p *ownPath) {
 
 // replaceAdmin serves the new admin socket.
 func (m *master) replaceAdmin(fd int) {
-	m.log.Printf(logfile.Warn, "the admin socket %s was gone and is bound anew; does something clean up that directory?", m.opts.Control)
+	m.log.Event(logfile.AdminSocketRebound, m.opts.Control)
 	m.admin.server.Leave()
 	m.admin.replaced = append(m.admin.replaced, m.admin.server)
 	m.world.close(m.admin.fd)

@@ -82,7 +82,7 @@ func (m *master) serveStats() {
 	if m.statistics.port == nil && m.statistics.fd >= 0 {
 		var err error
 		if m.statistics.port, err = m.world.listenerOf(m.statistics.fd); err != nil {
-			m.log.Printf(logfile.Error, "inheriting the statistics port: %v", err)
+			m.log.Event(logfile.StatisticsNotInherited, err)
 		}
 		m.world.close(m.statistics.fd)
 		m.statistics.fd = -1
@@ -100,7 +100,7 @@ func (m *master) declineScrapes() {
 	}
 	fd, err := m.world.fdOf(m.statistics.port)
 	if err != nil {
-		m.log.Printf(logfile.Warn, "upgrade: copying the statistics port: %v", err)
+		m.log.Event(logfile.StatisticsNotCopied, err)
 		return
 	}
 	m.statistics.port.Close()

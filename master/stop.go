@@ -23,7 +23,7 @@ func (m *master) drainSoon() {
 	}
 	m.drainAt = m.world.now().Add(delay)
 	m.refuseQueued()
-	m.log.Printf(logfile.Notice, "draining in %s; until then clients are taken, and /readyz says that they should not come", delay)
+	m.log.Event(logfile.DrainDelayed, delay)
 	m.world.services.Stopping("draining soon")
 	m.world.services.ExtendTimeout(delay + grace)
 }
@@ -51,7 +51,7 @@ func (m *master) drain() {
 		m.world.services.ExtendTimeout(timeout + 2*grace)
 	}
 	m.unstoreGeneration()
-	m.log.Printf(logfile.Notice, "draining %s", within)
+	m.log.Event(logfile.Draining, within)
 	m.acceptForMissing(m.generations.serving)
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
@@ -94,7 +94,7 @@ func (m *master) stop() {
 // leaveBehind ends this process and nothing else: the workers serve on, and what the next master needs to take them over
 // stays in the fd store. If the service manager is stopping the service, it drops the store, and the workers drain.
 func (m *master) leaveBehind(err error) {
-	m.log.Printf(logfile.Error, "leaving the workers to the next master: %v", err)
+	m.log.Event(logfile.WorkersLeft, err)
 	m.err, m.masters.leaveAll = err, true
 	m.become(stopped)
 }

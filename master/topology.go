@@ -138,7 +138,7 @@ func (m *master) passTopology(s *slot) {
 	spec := m.launch(s).Spec
 	fd, err := m.world.sealed(spec.Text())
 	if err != nil {
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d) where servers are: %v", s.index, s.process.PID, err)
+		m.log.Event(logfile.TopologyUntold, s.index, s.process.PID, err)
 		s.untold = true
 		return
 	}

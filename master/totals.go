@@ -122,5 +122,5 @@ func (m *master) scheduleSummary() {
 func (m *master) summarize() {
 	last := m.summary
 	m.scheduleSummary()
-	m.log.Printf(logfile.Info, "%s", m.summary.Line(last))
+	m.log.Event(logfile.Summary, m.summary.Line(last))
 }

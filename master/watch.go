@@ -21,7 +21,7 @@ func (m *master) watch() {
 	}
 	w, err := watch.File(m.opts.ConfigFile, m.generations.serving.config.Sum)
 	if err != nil {
-		m.log.Printf(logfile.Error, "reload_on_change: %v", err)
+		m.log.Event(logfile.WatchFailed, err)
 		return
 	}
 	m.watching = watching{w, w.Changed()}
@@ -37,11 +37,11 @@ func (m *master) unwatch() {
 // configurationChanged is called when the configuration file has another content, or cannot be watched any more.
 func (m *master) configurationChanged(more bool) {
 	if !more {
-		m.log.Printf(logfile.Error, "reload_on_change: %v", m.watching.watcher.Err())
+		m.log.Event(logfile.WatchFailed, m.watching.watcher.Err())
 		m.unwatch()
 		return
 	}
-	m.log.Printf(logfile.Notice, "%s has changed", m.opts.ConfigFile)
+	m.log.Event(logfile.FileChanged, m.opts.ConfigFile)
 	m.request(order{kind: kindReload})
 	m.finishEvent()
 }

@@ -18,7 +18,7 @@ type watchdog struct {
 func (m *master) beginWatchdog() {
 	every, err := m.world.services.Watchdog(m.masters.startedByOld)
 	if err != nil {
-		m.log.Printf(logfile.Warn, "running without the service manager's watchdog: %v", err)
+		m.log.Event(logfile.NoWatchdog, err)
 	}
 	if every > 0 {
 		m.service.watchdog = watchdog{every, m.world.now().Add(every)}

@@ -32,7 +32,7 @@ func (m *master) release(from *slot, deadline time.Duration, removed []int) {
 // workerLeaving is called when a signal has told a worker to end. In a coming generation this fails the handoff, while all
 // clients can still go back. A worker that moves its clients goes on with that.
 func (m *master) workerLeaving(s *slot) {
-	m.log.Printf(logfile.Notice, "a signal has told worker %d (pid %d) to end", s.index, s.process.PID)
+	m.log.Event(logfile.WorkerToldToEnd, s.index, s.process.PID)
 	s.toldToEnd = true
 	switch {
 	case s.generation == m.generations.coming:
@@ -65,7 +65,7 @@ func (m *master) replaceDrained() {
 		m.request(r)
 		return
 	}
-	m.log.Printf(logfile.Notice, "no worker is left that accepts: making others")
+	m.log.Event(logfile.NoWorkerAccepts)
 	m.handOffTo(r, g.config, nil)
 }
 
@@ -95,7 +95,7 @@ func (m *master) kill(s *slot, why string) {
 		return
 	}
 	s.killedFor = why
-	m.log.Printf(logfile.Warn, "killing worker %d (pid %d): %s", s.index, s.process.PID, why)
+	m.log.Event(logfile.WorkerKilled, s.index, s.process.PID, why)
 	m.world.kill(s.process)
 }
 

@@ -62,7 +62,7 @@ func (m *master) checkPulse(s *slot) {
 	p := &s.pulse
 	if turns := atomic.LoadUint64(s.generation.counters.Turns(s.index)); turns != p.turns {
 		if s.hangs() {
-			m.log.Printf(logfile.Notice, "worker %d (pid %d) turns again", s.index, s.process.PID)
+			m.log.Event(logfile.WorkerTurns, s.index, s.process.PID)
 		}
 		*p = pulse{turns: turns}
 		return
@@ -73,7 +73,7 @@ func (m *master) checkPulse(s *slot) {
 	}
 	switch {
 	case p.still == stillHangs:
-		m.log.Printf(logfile.Error, "worker %d (pid %d) hangs: it has made no turn for %s", s.index, s.process.PID, p.silence())
+		m.log.Event(logfile.WorkerHangs, s.index, s.process.PID, p.silence())
 	case p.still >= stillDies:
 		m.kill(s, fmt.Sprintf("it hangs: no turn for %s", p.silence()))
 	}

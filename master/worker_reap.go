@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/metrics"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 const (
@@ -37,31 +38,30 @@ func (m *master) reap(s *slot, status string) {
 	s.generation.counters.ZeroGauges(s.index)
 	m.noteSwitched(s.generation)
 
-	obituary := fmt.Sprintf("worker %d (pid %d, %s) died: %s after %s%s%s",
-		s.index, p.PID, cpuName(p.CPU), status, lived, words, lost)
+	died := func(next string, pause time.Duration) {
+		m.log.Event(logfile.WorkerDied, s.index, p.PID, cpuName(p.CPU), status, lived, words, lost, next, pause)
+	}
 	switch {
 	case m.endedByEarlySignal(s, p):
 		s.earlySignals++
-		m.log.Printf(logfile.Notice, "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one",
-			s.index, p.PID, status, lived)
+		m.log.Event(logfile.WorkerEndedEarly, s.index, p.PID, status, lived)
 		m.fill(s)
 	case m.phase == draining, m.phase == stopping, s.generation != m.generations.serving && s.generation != m.generations.coming:
-		m.log.Printf(m.endLevel(lost), "worker %d (pid %d) ended: %s after %s%s%s", s.index, p.PID, status, lived, words, lost)
+		m.log.EventAt(m.endLevel(lost), logfile.WorkerEnded, s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.generations.coming:
 		m.tally[metrics.Deaths]++
-		m.log.Printf(logfile.Error, "%s", obituary)
+		died("", 0)
 		m.newSide.workerDied(s, status+words)
 	case s.moving && m.oldSide != nil: // its slot has a new worker already
 		m.tally[metrics.Deaths]++
-		m.log.Printf(logfile.Error, "%s", obituary)
+		died("", 0)
 		m.oldSide.coverRemoved()
 		m.oldSide.workerDied(s)
 	case s.toldToEnd && (m.phase == serving || m.phase == starting):
-		m.log.Printf(logfile.Notice, "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one",
-			s.index, p.PID, status, lived, words+lost)
+		m.log.Event(logfile.WorkerEndedByOrder, s.index, p.PID, status, lived, words+lost)
 		m.fill(s)
 	case m.phase == starting:
-		m.log.Printf(logfile.Error, "%s", obituary)
+		died("", 0)
 		m.fail(fmt.Errorf("starting worker %d: %s%s", s.index, status, words))
 	case m.phase == serving:
 		m.tally[metrics.Deaths]++
@@ -70,11 +70,11 @@ func (m *master) reap(s *slot, status string) {
 		}
 		pause := s.throttle(healthy)
 		if pause == 0 {
-			m.log.Printf(logfile.Error, "%s; starting the next one", obituary)
+			died("; starting the next one", 0)
 			m.fill(s)
 			return
 		}
-		m.log.Printf(logfile.Error, "%s; starting the next one in %s", obituary, pause)
+		died("; starting the next one in "+pause.String(), pause)
 		s.become(slotWaiting, m.world.now().Add(pause))
 	}
 }
@@ -102,11 +102,11 @@ const quitWords = "SIGQUIT: "
 
 // endLevel returns the log level for the end of a worker that was to end: lost clients are worth a warning, unless the
 // master stops without waiting for them.
-func (m *master) endLevel(lost string) logfile.Level {
+func (m *master) endLevel(lost string) logevent.Level {
 	if lost == "" || m.phase == stopping {
-		return logfile.Info
+		return logevent.Info
 	}
-	return logfile.Warn
+	return logevent.Warn
 }
 
 // throttle returns how long the slot stays empty after a death: not at all after a healthy life or a first early death,

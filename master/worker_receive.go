@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // workerSent handles a message of a worker. It closes the descriptors that came with it and were not taken, that is,
@@ -53,9 +54,7 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	case link.Answer:
 		m.workerAnswers(s, msg, fds)
 	case link.Log:
-		if len(msg.Body) > 0 {
-			m.log.Forward(logfile.Level(msg.Body[0]), s.index, string(msg.Body[1:]))
-		}
+		m.log.Forward(s.index, logevent.Parse(msg.Body))
 	case link.Stale:
 		m.workerDoubts(s, msg)
 	case link.Switched:
@@ -63,7 +62,7 @@ func (m *master) workerSent(s *slot, msg link.Message, fds []int) {
 	case link.Leaving:
 		m.workerLeaving(s)
 	case link.Drained:
-		m.log.Printf(logfile.Debug, "worker %d has no clients left", s.index)
+		m.log.Event(logfile.WorkerEmpty, s.index)
 	}
 }
 
@@ -79,7 +78,7 @@ func (m *master) closeUntaken(fds []int) {
 func (m *master) read(s *slot, msg link.Message, body any) bool {
 	err := link.ParseBody(msg, body)
 	if err != nil {
-		m.log.Printf(logfile.Error, "worker %d (pid %d): %v", s.index, s.process.PID, err)
+		m.log.Event(logfile.WorkerMessageBad, s.index, s.process.PID, err)
 	}
 	return err == nil
 }
@@ -88,7 +87,7 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 // coming generation waits until it may accept.
 func (m *master) workerReady(s *slot, msg link.Message) {
 	s.earlySignals = 0
-	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is ready", s.index, s.process.PID, cpuName(s.process.CPU))
+	m.log.Event(logfile.WorkerReady, s.index, s.process.PID, cpuName(s.process.CPU))
 	if s.generation == m.generations.coming {
 		var body link.ReadyBody
 		m.read(s, msg, &body)
@@ -127,7 +126,7 @@ func (m *master) becomeServing() {
 	m.scheduleSummary()
 	for i := range m.generations.serving.config.Pools {
 		p := &m.generations.serving.config.Pools[i]
-		m.log.Printf(logfile.Notice, "pool %q is served on %s, workers: %d", p.Name, p.Listen.Text, len(m.generations.serving.slots))
+		m.log.Event(logfile.PoolServed, p.Name, p.Listen.Text, len(m.generations.serving.slots))
 	}
 	m.serveStats()
 	m.serveAdmin()
@@ -144,8 +143,7 @@ func (m *master) workerMoved(s *slot, body link.ClientsMovedBody) {
 	if body.Reason != "" {
 		reason = "; " + body.Reason
 	}
-	m.log.Printf(logfile.Debug, "worker %d (pid %d): %s moved, %s, %d to be closed, longest pause %s%s",
-		s.index, s.process.PID, count(body.Moved, "client"), count(body.Stragglers, "straggler"), body.Closed, body.LongestPause, reason)
+	m.log.Event(logfile.WorkerMoved, s.index, s.process.PID, count(body.Moved, "client"), count(body.Stragglers, "straggler"), body.Closed, body.LongestPause, reason, body.Moved, body.Stragglers)
 	switch {
 	case s.generation == m.generations.coming:
 		m.newSide.handedBack(s, body)

@@ -19,7 +19,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 	case err == nil:
 		return nil
 	case process.NoDescriptor(err):
-		m.log.Printf(logfile.Error, "telling worker %d (pid %d): %v; raise LimitNOFILE= (ulimit -n)", s.index, s.process.PID, err)
+		m.log.Event(logfile.WorkerUntold, s.index, s.process.PID, err)
 		return err
 	}
 	m.cannotSend(s, err.Error())
@@ -28,7 +28,7 @@ func (m *master) pass(s *slot, msg link.Message, fds ...int) error {
 
 // cannotSend is called when messages to the worker of a slot fail for good.
 func (m *master) cannotSend(s *slot, why string) {
-	m.log.Printf(logfile.Warn, "worker %d (pid %d) does not listen: %s", s.index, s.process.PID, why)
+	m.log.Event(logfile.WorkerDeaf, s.index, s.process.PID, why)
 	if s.state != slotDying {
 		m.quitWorker(s)
 	}

@@ -17,8 +17,7 @@ const readyTimeout = 10 * time.Second
 // fill starts a worker in a vacant slot.
 func (m *master) fill(s *slot) {
 	if deaf := m.missingAddresses(s); len(deaf) > 0 && s.generation == m.generations.serving && m.phase == serving {
-		m.log.Printf(logfile.Error, "worker %d is not started, it would not hear those who connect to %s; trying again in %s",
-			s.index, strings.Join(deaf, ", "), maxBackOff)
+		m.log.Event(logfile.WorkerNotStarted, s.index, strings.Join(deaf, ", "), maxBackOff)
 		s.become(slotWaiting, m.world.now().Add(maxBackOff))
 		return
 	}
@@ -33,9 +32,9 @@ func (m *master) fill(s *slot) {
 	s.process, s.bornAt, s.readyAt, s.behind, s.untold = p, now, time.Time{}, 0, false
 	s.words, s.killedFor, s.pulse, s.lossesCounted = lastWords{}, "", pulse{}, false
 	s.become(slotStarting, now.Add(readyTimeout))
-	m.log.Printf(logfile.Info, "worker %d (pid %d, %s) is starting", s.index, p.PID, cpuName(p.CPU))
+	m.log.Event(logfile.WorkerStarting, s.index, p.PID, cpuName(p.CPU))
 	if p.PinErr != nil {
-		m.log.Printf(logfile.Warn, "worker %d runs unpinned: pinning to cpu %d: %v", s.index, s.cpu, p.PinErr)
+		m.log.Event(logfile.WorkerUnpinned, s.index, s.cpu, p.PinErr)
 	}
 }
 
@@ -51,6 +50,6 @@ func (m *master) notSpawned(s *slot, err error) {
 	}
 	err = withHint(err)
 	pause := s.throttle(false)
-	m.log.Printf(logfile.Error, "starting worker %d: %v; trying again in %s", s.index, err, pause)
+	m.log.Event(logfile.WorkerStartFailed, s.index, err, pause)
 	s.become(slotWaiting, m.world.now().Add(pause))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/core"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sandbox"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -51,12 +52,12 @@ func serve() error {
 }
 
 // confine takes from the process what serving does not need. What the kernel does not know is only told.
-func confine(spec *link.Spec, warn func(format string, args ...any)) {
+func confine(spec *link.Spec, warn func(e *logevent.Event, values ...any)) {
 	if err := sock.Brand(); err != nil {
-		warn("serving without the brand of a worker: %v", err)
+		warn(logevent.Unbranded, err)
 	}
 	if err := sandbox.Confine(spec); err != nil {
-		warn("serving without a sandbox: %v", err)
+		warn(logevent.Unconfined, err)
 	}
 }
 

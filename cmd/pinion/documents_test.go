@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/metrics"
 )
 
@@ -37,6 +39,7 @@ var generated = []struct {
 	{"packaging/doc/COMMANDS.md", "redis", redisTables},
 	{"packaging/doc/COMMANDS.md", "memcached", memcacheTable},
 	{"packaging/doc/METRICS.md", "metrics", metricTable},
+	{"packaging/doc/LOG.md", "events", eventTable},
 	{"packaging/doc/OPERATIONS.md", "commands", commandLineTable},
 	{"packaging/doc/OPERATIONS.md", "status", func() string { return helpTable("Exit status:", "status") }},
 	{"packaging/doc/OPERATIONS.md", "signals", func() string { return helpTable("Signals:", "signal") }},
@@ -148,6 +151,23 @@ func metricTable() string {
 	}
 	return b.String()
 }
+
+// eventTable lists what may be told in the log.
+func eventTable() string {
+	var b strings.Builder
+	b.WriteString("| event | level | | keys | text |\n|---|---|---|---|---|\n")
+	for _, e := range logfile.Events() {
+		repeats := ""
+		if e.Repeats {
+			repeats = "×"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", e.Name, e.Level, repeats, strings.Join(e.ForMachines(), ", "), verbs.ReplaceAllString(e.Text, "…"))
+	}
+	return b.String()
+}
+
+// verbs are what stands for values in the texts of events.
+var verbs = regexp.MustCompile(`%[.\d]*#?[a-z]`)
 
 // helpTable makes a table of the lines under a heading of the help text.
 func helpTable(heading, title string) string {

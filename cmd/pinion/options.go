@@ -15,6 +15,7 @@ import (
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 const (
@@ -37,6 +38,7 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "verbose", Aliases: []string{"v"}, Value: "5",
 			Usage: "log lines up to level `N`, from 0 (almost nothing) to 11 (default: 5)"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "log to `FILE` (default: stderr)"},
+		&cli.StringFlag{Name: "log-format", Usage: "write lines of the log as `FORM`: text or json (default: text)"},
 		confFlag(),
 		&cli.StringFlag{Name: "stats-port", Aliases: []string{"s"}, Value: "22222",
 			Usage: "serve the statistics on `PORT` (default: 22222)"},
@@ -99,6 +101,9 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does
 		return o, err
 	}
+	if o.LogFormat, err = readLogFormat(c.String("log-format")); err != nil {
+		return o, err
+	}
 	if o.Zone != "" {
 		if err := config.CheckZone(o.Zone); err != nil {
 			return o, usageError("option --zone: " + err.Error())
@@ -117,6 +122,16 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 	}
 	o.Workers, err = readWorkers(c.String("workers"))
 	return o, err
+}
+
+func readLogFormat(text string) (logfile.Format, error) {
+	switch text {
+	case "", "text":
+		return logfile.Text, nil
+	case "json":
+		return logfile.JSON, nil
+	}
+	return logfile.Text, usageError(fmt.Sprintf("option --log-format is text or json, not %q", text))
 }
 
 // readNumber reads ASCII digits, without a sign, as nutcracker does.

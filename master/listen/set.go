@@ -101,7 +101,7 @@ func (s *Set) bind(p *config.Pool, slot int, patience time.Duration) error {
 		Fresh: true, Socket: bound,
 	}
 	s.all = append(s.all, l)
-	s.Log.Printf(logfile.Debug, "%s takes %s", l.Name, p.Listen.Text)
+	s.Log.Event(logfile.SocketTaken, l.Name, p.Listen.Text)
 	return nil
 }
 
@@ -220,7 +220,7 @@ func (s *Set) adjust(p *config.Pool, l *Listener) {
 		err = s.Kernel.Chmod(l.Address, p.Listen.Perm.Perm())
 	}
 	if err != nil {
-		s.Log.Printf(logfile.Error, "changing backlog and permissions: %v", Error(p, Cause(err)))
+		s.Log.Event(logfile.SocketChangeFailed, Error(p, Cause(err)))
 	}
 }
 
@@ -283,7 +283,7 @@ func (s *Set) unroute(chosen func(*Listener) bool) {
 			continue
 		}
 		if err := s.Kernel.Unroute(fds...); err != nil {
-			s.Log.Printf(logfile.Debug, "turning connections away from %s: %v", address, err)
+			s.Log.Event(logfile.QueueNotEmptied, address, err)
 		}
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
-// Journal reports that the lines of s go to the journal: stderr is the file that systemd says is, in JOURNAL_STREAM of
+// ToJournal reports that the lines of s go to the journal: stderr is the file that systemd says is, in JOURNAL_STREAM of
 // systemd.exec(5). Stderr may have been sent elsewhere since.
-func (s *Sink) Journal(stream string) bool {
+func (s *Sink) ToJournal(stream string) bool {
 	return s.path == "" && isFile(os.Stderr, stream)
 }
 
@@ -30,14 +32,14 @@ const lowest = 7
 
 // appendPriority appends what the journal takes for the priority of a line, see sd-daemon(3). Levels up to 7 are those of syslog;
 // Emergency is not: it is what an operator has just asked for.
-func appendPriority(b []byte, lv Level) []byte {
+func appendPriority(b []byte, level logevent.Level) []byte {
 	switch {
-	case lv == Emergency:
-		lv = Notice
-	case lv > lowest:
-		lv = lowest
+	case level == logevent.Emergency:
+		level = logevent.Notice
+	case level > lowest:
+		level = lowest
 	}
 	b = append(b, '<')
-	b = strconv.AppendInt(b, int64(lv), 10)
+	b = strconv.AppendInt(b, int64(level), 10)
 	return append(b, '>')
 }

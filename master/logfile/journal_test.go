@@ -8,21 +8,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 func TestPriorities(t *testing.T) {
 	out := &shelf{room: 10}
 	l := NewLogger(out, func() time.Time { return epoch }, 11)
-	l.Priorities = true
-	for _, lv := range []Level{Emergency, Error, Warn, Notice, Info, Debug, 11} {
-		l.Printf(lv, "level %d", lv)
+	l.Journal = true
+	for _, lv := range []logevent.Level{logevent.Emergency, logevent.Error, logevent.Warn, logevent.Notice, logevent.Info, logevent.Debug, 11} {
+		l.Event(said(lv), fmt.Sprintf("level %d", lv))
 	}
-	l.Forward(Warn, 3, "of a worker")
-	var want []string
-	for _, line := range []string{"<5>%smaster level 0", "<3>%smaster level 3", "<4>%smaster level 4", "<5>%smaster level 5", "<6>%smaster level 6", "<7>%smaster level 7",
-		"<7>%smaster level 11", "<4>%sworker/3 of a worker"} {
-		want = append(want, fmt.Sprintf(line+"\n", "[2026-11-22 13:02:18.000] "))
-	}
+	l.Forward(3, said(logevent.Warn).Line("of a worker"))
+	want := []string{"<5>master level 0\n", "<3>master level 3\n", "<4>master level 4\n", "<5>master level 5\n", "<6>master level 6\n", "<7>master level 7\n",
+		"<7>master level 11\n", "<4>worker/3 of a worker\n"} // the journal has a clock
 	if !slices.Equal(out.lines, want) {
 		t.Errorf("got %q", out.lines)
 	}
@@ -44,7 +43,7 @@ func TestJournalIsTold(t *testing.T) {
 			t.Errorf("%q is it: %v", name, !want)
 		}
 	}
-	if s := (&Sink{path: path}); s.Journal(fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)) {
+	if s := (&Sink{path: path}); s.ToJournal(fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)) {
 		t.Error("a log file is taken for the journal")
 	}
 }

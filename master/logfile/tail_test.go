@@ -1,9 +1,12 @@
 package logfile
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 func TestLast(t *testing.T) {
@@ -12,9 +15,9 @@ func TestLast(t *testing.T) {
 		t.Errorf("before the first line: %q, %d", lines, count)
 	}
 	for i := range tailLines + 3 {
-		l.Printf(Notice, "line %d %s", i, strings.Repeat("x", i*10))
+		l.Event(said(logevent.Notice), fmt.Sprintf("line %d %s", i, strings.Repeat("x", i*10)))
 	}
-	l.Printf(Info, "too much")
+	l.Event(said(logevent.Info), "too much")
 	lines, count := l.Last()
 	if len(lines) != tailLines || count != tailLines+3 {
 		t.Fatalf("%d lines of %d", len(lines), count)

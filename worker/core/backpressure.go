@@ -15,6 +15,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 const (
@@ -71,8 +72,7 @@ func (c *client) overflow() {
 		if c.outputLimit() < p.spec.ClientOutputHard {
 			limit = "subscriber_output_hard"
 		}
-		p.l.logf(levelWarn, "pool %q: closing client %d at %s, which has not taken %d bytes of replies: %s is reached",
-			p.name, c.id, c.peer(), c.stream.Out.Len()+c.held, limit)
+		p.l.log(logevent.ClientNotReading, p.name, c.id, c.peer(), c.stream.Out.Len()+c.held, limit)
 	}
 	c.fail(errOverflow)
 }
@@ -123,7 +123,7 @@ func (l *loop) unmuteAll() {
 func (c *client) refuseSize() {
 	*c.pool.counters[link.ClientErr]++
 	c.noteClosing(link.RequestTooLong)
-	c.pool.l.logf(levelInfo, "pool %q: closing client %d at %s: its request is larger than max_request_bytes", c.pool.name, c.id, c.peer())
+	c.pool.l.log(logevent.RequestTooLarge, c.pool.name, c.id, c.peer())
 	c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], "ERR Protocol error: request is larger than max_request_bytes"))
 	c.leave()
 }

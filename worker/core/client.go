@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -111,7 +112,7 @@ func (l *loop) addClient(fd int, ln *listener) error {
 	sock.SetNoDelay(fd)
 	if p := ln.pool; p.spec.TCPKeepalive {
 		if err := sock.SetKeepalive(fd); err != nil {
-			l.logf(levelWarn, "pool %q: setting keepalive on a client: %v", p.name, err)
+			l.log(logevent.ClientKeepalive, p.name, err)
 		}
 	}
 	*l.counters[link.TotalConnections]++
@@ -223,7 +224,7 @@ func (c *client) recv() {
 		c.inputEnded()
 		return
 	case err == unix.ENOMEM:
-		c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
+		c.pool.l.log(logevent.NoMemory, c.pool.name, c.id, c.peer(), errNoMemory)
 		c.closeForMemory(errNoMemory)
 		return
 	case err != nil:

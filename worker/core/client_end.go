@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
@@ -56,7 +57,7 @@ func (c *client) endIfDone() {
 func (c *client) fail(err error) {
 	*c.pool.counters[link.ClientErr]++
 	c.noteClosing(closingOf(err))
-	c.pool.l.logf(levelDebug, "pool %q: client %d: %v", c.pool.name, c.id, err)
+	c.pool.l.log(logevent.ClientEnded, c.pool.name, c.id, err)
 	c.close()
 }
 
@@ -181,7 +182,7 @@ func (p *pool) closeIdle() {
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
 		if c.pool == p && c.head == nil && !c.listens() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
-			l.logf(levelInfo, "pool %q: closing client %d at %s, which has sent nothing for client_idle_timeout", p.name, c.id, c.peer())
+			l.log(logevent.ClientIdle, p.name, c.id, c.peer())
 			c.noteClosing(link.Idle)
 			c.close()
 		}

@@ -2,7 +2,11 @@
 
 package core
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/pinion-proxy/pinion/worker/logevent"
+)
 
 // scarcity is how scarce memory is when a client is closed for it.
 type scarcity int
@@ -39,7 +43,7 @@ func (c *client) complain(format string, args ...any) {
 		return
 	}
 	s.since, s.logged = l.now, true
-	l.logf(levelWarn, "pool %q: closing client %d at %s, which %s: %v", c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...), s.reason)
+	l.log(logevent.ClientEvicted, c.pool.name, c.id, c.peer(), fmt.Sprintf(format, args...), s.reason)
 }
 
 // sumUpClosings logs, at the end of a turn, how many clients were evicted beside the one that was named.
@@ -55,7 +59,7 @@ func (l *loop) sumUpClosings() {
 			continue
 		}
 		s.logged = true // they go on
-		l.logf(levelWarn, "closed %s within %v: %v", count(n, "more client"), logPause, scarcity(reason))
+		l.log(logevent.ClientsEvicted, count(n, "more client"), logPause, scarcity(reason), n)
 	}
 	s.unlogged = [scarcities]int{}
 }

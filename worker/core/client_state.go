@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -54,9 +55,9 @@ func (l *loop) tellClients(q *link.QuestionBody, done func(page)) {
 		done(told)
 		switch { // the answer goes first: lines take room on the way to the master
 		case first != "" && s.count == 1:
-			l.logf(levelNotice, "%s is closed: that was asked for through the admin socket", first)
+			l.log(logevent.ClientClosed, first)
 		case first != "":
-			l.logf(levelNotice, "%s and %s are closed: that was asked for through the admin socket", first, count(s.count-1, "more client"))
+			l.log(logevent.ClientsClosed, first, count(s.count-1, "more client"), s.count)
 		}
 	}
 	s.receive()

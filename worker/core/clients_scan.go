@@ -5,6 +5,7 @@ package core
 import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 )
 
@@ -90,7 +91,7 @@ func (s *clientsScan) carryOut(c *client) {
 	case c.id == s.asks.asker:
 		s.killAsker = true
 	default:
-		c.pool.l.logf(levelInfo, "pool %q: client %d at %s is closed: client %d has asked for that", c.pool.name, c.id, c.peer(), s.asks.asker)
+		c.pool.l.log(logevent.ClientKilled, c.pool.name, c.id, c.peer(), s.asks.asker)
 		c.noteClosing(link.Killed)
 		c.close()
 	}

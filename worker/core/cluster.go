@@ -17,6 +17,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -141,7 +142,7 @@ func (s *server) take(node *link.ServerTopology) {
 	}
 	if former != nil {
 		if len(former.Slots) > 0 {
-			s.logLimited(levelNotice, fmt.Sprintf("pool %q: closing connections to node %s, which is no master there any more", s.pool.name, old.address))
+			s.logLimited(logevent.NodeDemoted, s.pool.name, old.address)
 		}
 		old.passOver()
 		old.abandon(node != nil && node.Node == former.Node)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/stream"
@@ -210,7 +211,7 @@ func (c *conn) established() {
 	if c.endpoint.network == "tcp" {
 		sock.SetNoDelay(c.stream.FD())
 		if err := sock.SetServerKeepalive(c.stream.FD()); err != nil {
-			p.l.logf(levelWarn, "pool %q: setting keepalive on a connection to server %q: %v", p.name, c.endpoint.server.spec.Name, err)
+			p.l.log(logevent.ServerKeepalive, p.name, c.endpoint.server.spec.Name, err)
 		}
 	}
 	text := c.greeting.bytes

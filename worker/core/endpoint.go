@@ -3,10 +3,10 @@
 package core
 
 import (
-	"fmt"
 	"net/netip"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // endpoint is where requests for a server go. It has no influence on which keys live on the server. Loop only.
@@ -150,7 +150,7 @@ func (e *endpoint) succeeded() {
 	}
 	if e.trouble != "" {
 		e.trouble = ""
-		e.server.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again", e.pool.name, e.server.spec.Name))
+		e.server.logLimited(logevent.ServerAnswers, e.pool.name, e.server.spec.Name)
 		e.server.subscribeNow()
 	}
 	e.server.succeeded()
@@ -162,8 +162,7 @@ func (e *endpoint) warnOpen() {
 		return
 	}
 	e.open = true
-	e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass",
-		e.pool.name, e.server.spec.Name, e.address))
+	e.server.logLimited(logevent.ServerOpen, e.pool.name, e.server.spec.Name, e.address)
 }
 
 // isFormer tells whether the server has moved to another endpoint: no new requests come here, and nothing that happens here

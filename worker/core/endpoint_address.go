@@ -6,13 +6,13 @@
 package core
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/resolve"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -158,8 +158,7 @@ func (e *endpoint) resolved(found []netip.AddrPort, err error) {
 	case len(w.found) == 0:
 		w.failure = &nameError{err}
 	default:
-		e.server.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q at %s: %v; going on with what was found earlier",
-			e.pool.name, e.server.spec.Name, e.address, err))
+		e.server.logLimited(logevent.ServerNameStale, e.pool.name, e.server.spec.Name, e.address, err)
 	}
 	e.connectWaiting()
 }

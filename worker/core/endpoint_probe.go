@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // probe is a claim to ping an ejected server, which one worker holds at a time.
@@ -96,7 +97,7 @@ func (p *probe) end(reply []byte) {
 		if isMisconfigured(reply) {
 			but = ", but takes no writes: " + trimmed(reply)
 		}
-		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q answers again, readmitted%s", s.pool.name, s.spec.Name, but))
+		s.logLimited(logevent.ServerReadmitted, s.pool.name, s.spec.Name, but)
 	}
 }
 
@@ -122,7 +123,7 @@ func (p *probe) reject(reply []byte) time.Duration {
 		said = errSlow.Error()
 	}
 	if (p.failure == nil || p.failure == errSlow) && (after.Why() != before.Why() || after.Probes() == 1) {
-		s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q stays ejected: %s", s.pool.name, s.spec.Name, said))
+		s.logLimited(logevent.ServerStaysEjected, s.pool.name, s.spec.Name, said)
 	}
 	return pause
 }

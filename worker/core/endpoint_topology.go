@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -107,7 +108,7 @@ func (s *server) moveTo(at link.Endpoint) {
 	if at.Network == old.network && at.Address == old.address {
 		return
 	}
-	s.logLimited(levelNotice, fmt.Sprintf("pool %q: server %q moves from %s to %s", s.pool.name, s.spec.Name, old.address, at.Address))
+	s.logLimited(logevent.ServerMoved, s.pool.name, s.spec.Name, old.address, at.Address)
 	queue := old.prober.close()
 	old.prober.failRequests(queue, errMoved)
 	s.primary = newEndpoint(s, at.Network, at.Address)

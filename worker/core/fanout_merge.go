@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -130,7 +131,7 @@ func (c *client) merge(r *request) bool {
 	for f.merged < len(f.owner) && budget > 0 {
 		copied, ok := c.mergeKey(f)
 		if !ok {
-			l.logf(levelWarn, "pool %q: closing client %d at %s: %v", p.name, c.id, c.peer(), errUnmergeable)
+			l.log(logevent.ReplyUnmergeable, p.name, c.id, c.peer(), errUnmergeable)
 			*p.counters[link.ClientErr]++
 			c.close()
 			return false

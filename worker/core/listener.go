@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -89,7 +90,7 @@ func (ln *listener) watch() {
 		err = l.poller.AddListener(ln.fd, ln.token, ln.spec.Shared)
 	}
 	if err != nil {
-		l.logf(levelError, "pool %q: watching a listener: %v", ln.pool.name, err)
+		l.log(logevent.ListenerUnwatched, ln.pool.name, err)
 		l.timers.Set(&ln.pause, l.now+int64(acceptPause))
 		return
 	}
@@ -102,7 +103,7 @@ func (ln *listener) unwatch() {
 	ln.removeFromPoller()
 	ln.pool.l.timers.Stop(&ln.pause)
 	if err := ln.watchKept(); err != nil {
-		ln.pool.l.logf(levelError, "pool %q: accepting a client: %v", ln.pool.name, err)
+		ln.pool.l.log(logevent.AcceptFailed, ln.pool.name, err)
 		*ln.pool.counters[link.ClientConnections]--
 		sock.Close(ln.kept)
 		ln.kept = -1

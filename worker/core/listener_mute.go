@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // acceptPause is for how long that is.
@@ -20,7 +22,7 @@ func (ln *listener) mute(err error) {
 	l := ln.pool.l
 	if ln.loggedAt == 0 || l.now-ln.loggedAt >= int64(logPause) {
 		ln.loggedAt = l.now
-		l.logf(levelError, "pool %q: accepting clients: %v; %s or lower client_connections", ln.pool.name, err, remedy(err))
+		l.log(logevent.AcceptPaused, ln.pool.name, err, remedy(err))
 	}
 	ln.removeFromPoller()
 	l.timers.Set(&ln.pause, l.now+int64(acceptPause))

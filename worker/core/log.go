@@ -3,30 +3,75 @@
 package core
 
 import (
-	"fmt"
-
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
+	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
-// Levels of log lines, as twemproxy numbers them (nc_log.h).
-const (
-	levelError  = 3
-	levelWarn   = 4
-	levelNotice = 5
-	levelInfo   = 6
-	levelDebug  = 7
-)
+// limited is the limiter of lines, and what writes those that it has kept. Loop only.
+type limited struct {
+	logevent.Limiter
+	timer timer.Timer
+}
 
-// logf makes the master log a line, if the verbosity allows.
-func (l *loop) logf(level int, format string, args ...any) {
-	c := l.master
-	if c == nil || level > l.spec.Verbosity {
+// log makes the master log an event, if the verbosity allows.
+func (l *loop) log(e *logevent.Event, values ...any) { l.logAt(e.Level, e, values...) }
+
+// logAt is log with another level than that of the event.
+func (l *loop) logAt(level logevent.Level, e *logevent.Event, values ...any) {
+	if !l.wouldLog(level) {
 		return
 	}
-	if c.lost > 0 && c.trySend(link.Log, fmt.Appendf([]byte{levelWarn}, "%d log lines were lost: the master was busy", c.lost)) {
-		c.lost = 0
+	line := e.Line(values...)
+	line.Level = level
+	l.write(&line)
+}
+
+// logAfter is log where so many lines of the kind were left out before.
+func (l *loop) logAfter(leftOut int, e *logevent.Event, values ...any) {
+	line := e.Line(values...)
+	line.Suppress(leftOut)
+	l.write(&line)
+}
+
+func (l *loop) wouldLog(level logevent.Level) bool {
+	return l.master != nil && int(level) <= l.spec.Verbosity
+}
+
+// write makes the master log a line, unless there were many of its kind just now: see logevent.Limiter.
+func (l *loop) write(line *logevent.Line) {
+	if !l.wouldLog(line.Level) {
+		return
 	}
-	if !c.trySend(link.Log, fmt.Appendf([]byte{byte(level)}, format, args...)) {
+	if l.limited.Admit(line, l.now) {
+		l.master.sendLine(line)
+	}
+	if next := l.limited.Next(); next != 0 && !l.limited.timer.Armed() {
+		l.timers.Set(&l.limited.timer, next)
+	}
+}
+
+// writeKept writes the last of the lines that were left out of each kind.
+func (l *loop) writeKept() {
+	for _, line := range l.limited.Due(l.now) {
+		if l.wouldLog(line.Level) {
+			l.master.sendLine(&line)
+		}
+	}
+	if next := l.limited.Next(); next != 0 {
+		l.timers.Set(&l.limited.timer, next)
+	}
+}
+
+// sendLine sends the master a line, or counts it as lost.
+func (c *masterLink) sendLine(line *logevent.Line) {
+	if c.lost > 0 {
+		lines := logevent.LinesLost.Line(c.lost)
+		if c.trySend(link.Log, lines.Append(nil)) {
+			c.lost = 0
+		}
+	}
+	if !c.trySend(link.Log, line.Append(nil)) {
 		c.lost++
 	}
 }

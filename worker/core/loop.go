@@ -53,6 +53,7 @@ type loop struct {
 	counters  link.WorkerWords // of the worker
 	turns     *uint64          // shared: counts turns, so that the master sees that the worker does not hang
 
+	limited   limited
 	slow      slowLog
 	sampling  sampling
 	agenda    agenda
@@ -94,6 +95,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	l.slow, l.sampling = newSlowLog(l), newSampling(l)
 	l.questions = questions{l: l, lastID: uint64(l.now)}
 	l.requests.timer.Fire = l.requests.tick
+	l.limited.timer.Fire = l.writeKept
 	if l.resolver, err = newResolver(l); err != nil {
 		return nil, err
 	}

@@ -5,12 +5,15 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -149,7 +152,7 @@ func TestMasterMessages(t *testing.T) {
 		{string(link.AppendMessage(nil, link.Message{Kind: link.Drain, Body: []byte("soon")})), "shorter than"},
 		{string(link.AppendMessage(nil, link.Message{Kind: 99, Body: []byte("future")})), ""},
 		{string(link.AppendMessage(nil, link.Message{Kind: link.Verbosity})), ""},
-		{string(link.AppendMessage(nil, link.Message{Kind: link.Verbosity, Body: []byte{levelWarn}})), ""},
+		{string(link.AppendMessage(nil, link.Message{Kind: link.Verbosity, Body: []byte{byte(logevent.Warn)}})), ""},
 	} {
 		m.send([]byte(test.wire))
 		r.turn()
@@ -159,7 +162,7 @@ func TestMasterMessages(t *testing.T) {
 			t.Errorf("to %q the worker says %q, want %q", test.wire, got, test.want)
 		}
 	}
-	if l := r.workers[0]; l.draining.on || l.spec.Verbosity != levelWarn {
+	if l := r.workers[0]; l.draining.on || l.spec.Verbosity != int(logevent.Warn) {
 		t.Errorf("draining %v, verbosity %d", l.draining.on, l.spec.Verbosity)
 	}
 }
@@ -173,7 +176,7 @@ func TestBusyMaster(t *testing.T) {
 	m.deaf = true
 	logged := 0
 	for l.master.lost < 3 {
-		l.logf(levelError, "line %d %s", logged, strings.Repeat("x", 4000))
+		l.log(logevent.Unconfined, fmt.Errorf("line %d %s", logged, strings.Repeat("x", 4000)))
 		logged++
 	}
 	m.deaf = false
@@ -181,12 +184,11 @@ func TestBusyMaster(t *testing.T) {
 	if got := strings.Count(string(m.take()), "line "); got != logged-3 {
 		t.Errorf("%d of %d lines arrived, want all but 3", got, logged)
 	}
-	l.logf(levelDebug, "too quiet to be heard")
-	l.logf(levelError, "again")
+	l.log(logevent.ClientEnded, "alpha", 1, errors.New("too quiet to be heard"))
+	l.log(logevent.TimerSlack, errors.New("again"))
 	r.turn()
-	got := string(m.take())
-	told := strings.Contains(got, "3 log lines were lost") && strings.HasSuffix(got, "again")
-	if !told || strings.Contains(got, "quiet") {
+	got := r.logged(l)
+	if !slices.Equal(got, []string{"3 log lines were lost: the master was busy", "setting the timer slack: again"}) {
 		t.Errorf("the master is told %q", got)
 	}
 	if l.master.lost != 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -58,7 +59,7 @@ func (c *masterLink) ready(ev poll.Event) {
 			sock.CloseAll(c.fds[:got])
 		}
 		if err != nil {
-			c.l.logf(levelError, "%v", err)
+			c.l.log(logevent.MasterMessageFailed, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -159,7 +160,7 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 		o.state, err = sock.MemfdGathered("pinion-handoff", parts)
 	}
 	if err != nil {
-		l.logf(levelWarn, "writing the state of %d clients: %v", len(o.clients), err)
+		l.log(logevent.MoveUnwritten, len(o.clients), err)
 		for _, c := range o.clients {
 			c.cancelMove()
 		}

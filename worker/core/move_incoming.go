@@ -9,6 +9,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -24,8 +25,7 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 		p.truncated = true
 	}
 	if p.truncated || len(p.messageFDs) != count+1 {
-		l.logf(levelWarn, "receiving clients from worker %d: %d of %d descriptors have come; raise LimitNOFILE= (ulimit -n)",
-			p.slot, len(p.messageFDs), count+1)
+		l.log(logevent.MoveDescriptors, p.slot, len(p.messageFDs), count+1)
 		return all(verdicts, handoff.NoResources)
 	}
 	var mem []byte
@@ -42,14 +42,14 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 		records, errs, err = handoff.ParseState(mem, count)
 	}
 	if err != nil {
-		l.logf(levelWarn, "receiving clients from worker %d: %v", p.slot, err)
+		l.log(logevent.MoveBroken, p.slot, err)
 		return all(verdicts, handoff.NoResources)
 	}
 	for width, i := 0, 0; i < len(records); i += width {
 		width = 1 + int(min(records[i].Connections, uint32(len(records)-i-1)))
 		mine, fds := records[i:i+width], p.messageFDs[1+i:1+i+width]
 		if err := errorOf(mine, errs[i:i+width]); err != nil {
-			l.logf(levelWarn, "receiving a client from worker %d: %v", p.slot, err)
+			l.log(logevent.MoveUnreadable, p.slot, err)
 			all(verdicts[i:i+width], handoff.Unreadable)
 			continue
 		}
@@ -111,7 +111,7 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 		}
 	}
 	if err != nil {
-		l.logf(levelWarn, "pool %q: receiving client %d: %v", ln.pool.name, r.ID, err)
+		l.log(logevent.MoveRefused, ln.pool.name, r.ID, err)
 		return nil, handoff.NoResources
 	}
 	l.setHandler(c.token, g)

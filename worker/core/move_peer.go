@@ -12,6 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/timer"
@@ -265,11 +266,11 @@ func (p *peerLink) Failed(reason string) {
 	if !l.mover.outgoing.on && !l.unsettled() || p.attemptOver && lost == 0 {
 		return
 	}
-	how := levelWarn
+	how := logevent.Warn
 	if p.dead && lost == 0 {
-		how = levelDebug // it may have ended as it was to, which this worker hears later; a master knows why it has
+		how = logevent.Debug // it may have ended as it was to, which this worker hears later; a master knows why it has
 	}
-	l.logf(how, "worker %d of the other generation: %s", p.slot, reason)
+	l.logAt(how, logevent.PeerFailed, p.slot, reason)
 	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Gone: p.dead, Reason: reason, Lost: lost}))
 	l.mover.outgoing.reported = false
 }

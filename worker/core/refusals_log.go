@@ -10,6 +10,7 @@ import (
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -65,13 +66,11 @@ func (r *refusals) admits(now int64, kind refusalKind) bool {
 	return true
 }
 
-// more says how many lines were left out since the last one.
-func (r *refusals) more() (text string) {
-	if r.leftOut > 0 {
-		text = suppressed(r.leftOut)
-	}
+// more returns how many lines were left out since the last one.
+func (r *refusals) more() int {
+	n := r.leftOut
 	r.leftOut = 0
-	return text
+	return n
 }
 
 // noteRefusal counts a request that is refused and, now and then, logs it.
@@ -84,7 +83,7 @@ func (c *client) noteRefusal(name, reason string) {
 		kind.name = ""
 	}
 	if p.refusals.admits(p.l.now, kind) {
-		p.l.logf(levelNotice, "pool %q: refusing %q of client %d at %s: %s%s", p.name, name, c.id, c.peer(), reason, p.refusals.more())
+		p.l.logAfter(p.refusals.more(), logevent.RequestRefused, p.name, name, c.id, c.peer(), reason)
 	}
 }
 
@@ -130,11 +129,7 @@ func (p *pool) noteFull(fd int) {
 		p.turnedAway++
 		return
 	}
-	more := ""
-	if p.turnedAway > 0 {
-		more = suppressed(p.turnedAway)
-	}
+	more := p.turnedAway
 	p.turnedAwayLogged, p.turnedAway = max(p.l.now, 1), 0
-	p.l.logf(levelWarn, "pool %q: turning away a client at %s: all %d client_connections are taken%s", p.name, sock.PeerAddress(fd),
-		p.spec.ClientConnections, more)
+	p.l.logAfter(more, logevent.ClientTurnedAway, p.name, sock.PeerAddress(fd), p.spec.ClientConnections)
 }

@@ -11,12 +11,12 @@
 package core
 
 import (
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -173,7 +173,7 @@ func (r *replica) failed(err error) {
 	r.rests = e.pool.l.now + r.rest
 	if text := cause(err); text != e.trouble {
 		e.trouble = text
-		r.endpoint.server.logLimited(levelWarn, fmt.Sprintf("pool %q: replica of server %q at %s: %s; reads go elsewhere", e.pool.name, r.endpoint.server.spec.Name, e.address, text))
+		e.server.logLimited(logevent.ReplicaFailed, e.pool.name, e.server.spec.Name, e.address, text)
 	}
 }
 
@@ -183,7 +183,7 @@ func (r *replica) succeeded() {
 	r.rest = 0
 	if e.trouble != "" {
 		e.trouble = ""
-		r.endpoint.server.logLimited(levelNotice, fmt.Sprintf("pool %q: replica of server %q at %s answers again", e.pool.name, r.endpoint.server.spec.Name, e.address))
+		e.server.logLimited(logevent.ReplicaAnswers, e.pool.name, e.server.spec.Name, e.address)
 	}
 }
 

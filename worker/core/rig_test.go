@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -101,7 +102,7 @@ func (r *rig) start() {
 		shared, err := link.OpenShared(memory, counts, r.slots)
 		r.must(err)
 		l := r.addWorker(&link.Spec{
-			Generation: 1, Build: "1.2.3", Topology: link.StaticTopology(r.pools), Slot: slot, Slots: r.slots, CPU: -1, Verbosity: levelInfo, Pools: r.pools,
+			Generation: 1, Build: "1.2.3", Topology: link.StaticTopology(r.pools), Slot: slot, Slots: r.slots, CPU: -1, Verbosity: int(logevent.Info), Pools: r.pools,
 			ShutdownTimeout: 10 * time.Second, MemoryLimit: r.limit, Zone: r.zone, KeySamples: r.samples,
 		}, shared)
 		for i := range r.pools {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -136,7 +137,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	if fault.Close {
 		*c.pool.counters[link.ClientErr]++
 		c.noteClosing(link.NoRequest)
-		c.pool.l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
+		c.pool.l.log(logevent.ProtocolError, c.pool.name, c.id, c.peer(), err)
 		c.leave()
 		return have
 	}

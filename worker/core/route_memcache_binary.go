@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -39,7 +40,7 @@ func (c *client) processBinary(b []byte) (used int) {
 	for used < len(b) && !c.muted() {
 		if b[used] != memcache.BinaryMagic {
 			*c.pool.counters[link.ClientErr]++
-			l.logf(levelInfo, "pool %q: client %d at %s: no request of the binary protocol begins with %#x", c.pool.name, c.id, c.peer(), b[used])
+			l.log(logevent.NotBinary, c.pool.name, c.id, c.peer(), b[used])
 			c.noteClosing(link.NoRequest)
 			c.leave()
 			return len(b)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
@@ -174,7 +175,7 @@ func (c *client) refuseProtocol(err error) {
 	l := c.pool.l
 	*c.pool.counters[link.ClientErr]++
 	c.noteClosing(link.NoRequest)
-	l.logf(levelInfo, "pool %q: client %d at %s: %v", c.pool.name, c.id, c.peer(), err)
+	l.log(logevent.ProtocolError, c.pool.name, c.id, c.peer(), err)
 	l.scratch = resp.AppendProtocolError(l.scratch[:0], err)
 	c.respond(l.scratch)
 	c.leave()

@@ -9,13 +9,14 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // Run serves on the descriptors that link names until the worker's end. The caller has locked its goroutine to a thread, and
 // owns the process. confine is called once, when everything is open that needs rights, before the first client is accepted.
-func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, warn func(format string, args ...any))) error {
+func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, warn func(e *logevent.Event, values ...any))) error {
 	l, err := newLoop(spec, shared, sock.Monotonic)
 	if err != nil {
 		return err
@@ -32,10 +33,10 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	if err := l.catchTerm(); err != nil {
 		return fmt.Errorf("watching for SIGTERM: %w", err)
 	}
-	confine(spec, func(format string, args ...any) { l.logf(levelWarn, format, args...) })
+	confine(spec, l.log)
 	// Deadlines of a loop that has the CPU to itself need not be rounded up by 50 µs.
 	if err := sock.SetTimerSlack(1); err != nil {
-		l.logf(levelInfo, "setting the timer slack: %v", err)
+		l.log(logevent.TimerSlack, err)
 	}
 	if spec.Takeover {
 		fault.At("nw.start")

@@ -3,12 +3,12 @@
 package core
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -92,8 +92,7 @@ func (s *server) failed(err error, since int64) {
 			*s.pool.counters[link.ServerEjects]++
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
-			s.logLimited(levelWarn, fmt.Sprintf("pool %q: server %q ejected for %v%s: %v", s.pool.name, s.spec.Name,
-				pause.Round(time.Millisecond), s.pool.consequence(), cause(err)))
+			s.logLimited(logevent.ServerEjected, s.pool.name, s.spec.Name, pause.Round(time.Millisecond), s.pool.consequence(), cause(err))
 		}
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // addPool makes a pool of the options of its line, most of which have the names that a configuration file gives them.
@@ -204,7 +205,8 @@ func (s *stage) showMessages(slot int, m *peer) {
 		b = b[size:]
 		switch message.Kind {
 		case link.Log:
-			s.printf("%slogs %d %s", who, message.Body[0], strings.ReplaceAll(string(message.Body[1:]), s.dir+"/", ""))
+			line := logevent.Parse(message.Body)
+			s.printf("%slogs %d %s", who, line.Level, strings.ReplaceAll(line.Text, s.dir+"/", ""))
 		case link.Drained:
 			s.printf("%sis drained", who)
 		default:

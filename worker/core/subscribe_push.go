@@ -4,6 +4,7 @@ package core
 
 import (
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/stream"
@@ -80,7 +81,7 @@ func (c *client) holdPush(b []byte, in *stream.Stream, next *request) {
 	} else {
 		whole, err := in.ClaimOrCopy(c.pool.l.memory, b)
 		if err != nil {
-			c.pool.l.logf(levelError, "pool %q: closing client %d at %s: %v", c.pool.name, c.id, c.peer(), errNoMemory)
+			c.pool.l.log(logevent.NoMemory, c.pool.name, c.id, c.peer(), errNoMemory)
 			c.fail(errNoMemory)
 			return
 		}

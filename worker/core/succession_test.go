@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -27,7 +28,7 @@ func (r *rig) succeed(change func(pools []link.Pool)) *loop {
 	shared, err := link.OpenShared(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words)), counts, 1)
 	r.must(err)
 	l := r.addWorker(&link.Spec{
-		Generation: 2, Build: "1.2.4", Slots: 1, CPU: -1, Verbosity: levelInfo, Pools: pools,
+		Generation: 2, Build: "1.2.4", Slots: 1, CPU: -1, Verbosity: int(logevent.Info), Pools: pools,
 		ShutdownTimeout: 10 * time.Second, Takeover: true,
 	}, shared)
 	for _, ln := range r.workers[0].listeners {
@@ -88,7 +89,7 @@ func (r *rig) logged(l *loop) (lines []string) {
 	for b := r.masters[slices.Index(r.workers, l)].take(); len(b) > 0; {
 		size := 16 + int(b[12]) + int(b[13])<<8
 		if m, err := link.ParseMessage(b[:size]); err == nil && m.Kind == link.Log {
-			lines = append(lines, string(m.Body[1:]))
+			lines = append(lines, logevent.Parse(m.Body).Text)
 		}
 		b = b[size:]
 	}
