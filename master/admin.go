@@ -4,6 +4,7 @@ package master
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"time"
@@ -142,6 +143,10 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.request(order{kind: kindUpgrade, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})
 	case admin.ReopenLog:
 		m.reopenLog(a.Reply)
+	case admin.SetLogLevel:
+		before := m.log.Verbosity
+		m.setVerbosity(a.Level)
+		a.Reply <- admin.Outcome{Lines: []string{fmt.Sprintf("the log has level %d, it was %d", m.log.Verbosity, before)}}
 	case admin.Failover:
 		m.failOver(a)
 	case admin.ResetSlowLog:

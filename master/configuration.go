@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pinion-proxy/pinion/master/admin"
@@ -14,11 +15,14 @@ import (
 
 // load reads the configuration beside the loop, since looking up a name may take a while, and then calls then.
 func (m *master) load(then func(*config.Config, error)) {
-	path := m.opts.ConfigFile
+	path, logsTo := m.opts.ConfigFile, m.logging.path
 	m.world.aside(func() func() {
 		cfg, err := m.world.load(path)
 		if err == nil {
 			err = m.world.runsHere(cfg)
+		}
+		if err == nil && m.opts.Output == "" && cfg.Global.LogFile != "" && cfg.Global.LogFile != logsTo {
+			err = m.world.probeLog(cfg.Global.LogFile)
 		}
 		crowd, tasks := m.world.crowd(absolute(path)), m.world.tasks()
 		return func() {
@@ -46,9 +50,15 @@ func (m *master) preview(reply chan<- admin.Outcome) {
 		case m.generations.serving.revived:
 			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
 		default:
-			reply <- admin.Outcome{Lines: append(config.Diff(m.generations.serving.config, cfg), m.machineChange(cfg)...)}
+			reply <- admin.Outcome{Lines: m.changes(cfg)}
 		}
 	})
+}
+
+// changes says what a reload by a configuration changes, and what it does not change though the configuration does.
+func (m *master) changes(cfg *config.Config) []string {
+	before := m.generations.serving.config
+	return slices.Concat(config.Diff(before, cfg), m.overruled(cfg, before), m.machineChange(cfg))
 }
 
 // misconfigured returns the answer about a configuration that cannot be used, with one line for each problem.

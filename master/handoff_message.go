@@ -132,6 +132,7 @@ type message struct {
 	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
 	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the old side has not come to
 	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the old side from now on
+	LogLevel  *int     `json:"log_level,omitempty"` // welcome: the configured one that Verbosity began with
 	Stays     bool     `json:"stays,omitempty"`     // welcome: the old side's process does not end when it has left
 
 	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the new side's workers have died with

@@ -389,6 +389,7 @@ func (m *master) replaceGeneration() {
 	m.generations.retired = append(m.generations.retired, old)
 	m.settleListeners(n.g)
 	m.settleHTTP(n.g)
+	m.settleLog(n.g.config)
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

@@ -48,6 +48,9 @@ func (n *newSide) welcomed(msg message) {
 	if msg.Verbosity != nil {
 		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
 	}
+	if msg.LogLevel != nil {
+		n.m.logging.configured = *msg.LogLevel
+	}
 	for _, what := range n.heldIntents {
 		n.passAlong(what)
 	}
@@ -241,6 +244,7 @@ func (n *newSide) promote() {
 	m.newSide, m.generations.coming = nil, nil
 	m.generations.serving, m.generations.ofOldMaster = n.g, n.oldGenerations
 	m.settleListeners(n.g)
+	m.settleLog(n.g.config)
 	if n.result != nil {
 		m.last = n.result
 		setLosses(m.last, losses{n.result.Lost, n.result.LostReason}, n.losses)

@@ -1,4 +1,4 @@
-// Changes to the log while the master runs: the file is opened anew, or the verbosity changed.
+// Changes to the log that operators ask for: the file is opened anew, or the verbosity changed.
 
 package master
 

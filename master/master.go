@@ -23,19 +23,20 @@ import (
 // Options is what the command line says. The zero value of a field means what its comment says.
 type Options struct {
 	ConfigFile      string
-	Workers         int           // 0: as configured there; that too is 0: one per CPU that the process may run on
-	Zone            string        // empty: as configured there
-	StatsAddr       string        // a name or an address
-	StatsPort       int           // 1 to 65535
-	StatsInterval   time.Duration // between summary lines in the log; 0: none
-	PIDFile         string        // empty: none
-	Verbosity       int           // 0 to 11
-	Output          string        // log file; empty: stderr
-	LogFormat       logfile.Format
-	ReadBufferBytes int    // 0: the worker's default
-	Build           string // version of the binary
-	Control         string // path of the admin socket; empty: none
-	Daemon          bool   // no process waits for the end of this one
+	Workers         int              // 0: as configured there; that too is 0: one per CPU that the process may run on
+	Zone            string           // empty: as configured there
+	StatsAddr       string           // a name or an address
+	StatsPort       int              // 1 to 65535
+	StatsInterval   time.Duration    // between summary lines in the log; 0: none
+	PIDFile         string           // empty: none
+	Verbosity       int              // 0 to 11
+	VerbosityGiven  bool             // it holds whatever is configured
+	Output          string           // log file; empty: as configured
+	LogFormat       config.LogFormat // empty: as configured
+	ReadBufferBytes int              // 0: the worker's default
+	Build           string           // version of the binary
+	Control         string           // path of the admin socket; empty: none
+	Daemon          bool             // no process waits for the end of this one
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
@@ -73,6 +74,7 @@ type master struct {
 	world   *world
 	opts    Options
 	log     *logfile.Logger
+	logging logging
 	phase   phase
 	err     error // why the start failed; the result of Run
 	started bool  // Started has been called
@@ -146,7 +148,8 @@ func run(o Options, w *world, events <-chan event) error {
 	defer unwatch()
 
 	m := newMaster(o, w, sink)
-	m.log.Journal = sink.ToJournal(os.Getenv("JOURNAL_STREAM"))
+	m.logging.journal = logfile.StderrIsJournal(os.Getenv("JOURNAL_STREAM"))
+	m.log.Journal = m.logging.goesToJournal()
 	m.start()
 	m.loop(signals, events)
 	err = m.finish()
@@ -165,7 +168,8 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 	m.http = newHTTPSide(o.Control, m.done, m.complainOfHTTP)
 	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
-	m.log.Format = o.LogFormat
+	m.logging = logging{path: o.Output, configured: config.DefaultLogLevel}
+	m.log.Format = formatOf(o.LogFormat)
 	m.listeners = listen.Set{Kernel: w.sockets, Log: m.log, Forget: w.services.Unstore}
 	return m
 }
@@ -193,12 +197,18 @@ func (m *master) makeFirst() {
 		met, _ := m.world.orphans(absolute(m.opts.ConfigFile), nil)
 		m.takeInBeside(met)
 		m.serveRevived(left)
+		m.load(func(cfg *config.Config, err error) {
+			if err == nil { // otherwise the next reload says what is wrong with it
+				m.settleLog(cfg)
+			}
+		})
 		return
 	}
 	m.load(func(cfg *config.Config, err error) {
 		if m.failed(err) {
 			return
 		}
+		m.settleLog(cfg)
 		if left := m.takeInOrphans(cfg); left != nil {
 			m.serveRevived(left)
 			return
@@ -345,7 +355,7 @@ func (m *master) finish() error {
 		m.announce(errInterrupted)
 		return nil
 	}
-	if m.opts.Output != "" { // otherwise the caller prints it to the same place
+	if m.logging.path != "" { // otherwise the caller prints it to the same place
 		for line := range strings.Lines(m.err.Error()) {
 			m.log.Event(logfile.StartFailed, strings.TrimSuffix(line, "\n"))
 		}

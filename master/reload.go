@@ -180,7 +180,7 @@ func (m *master) handOffTo(r order, cfg *config.Config, err error) {
 		return
 	}
 	if !m.generations.serving.revived { // else only a part of its configuration is known
-		o.changes = shorten(append(config.Diff(m.generations.serving.config, cfg), m.machineChange(cfg)...))
+		o.changes = shorten(m.changes(cfg))
 	}
 	m.newSide = &newSide{m: m, other: localSide{m, false}, died: map[int]bool{}, reconnects: map[int]int{}, gone: map[int]int{}, strict: r.strict, clients: m.clientsNow()}
 	m.newSide.prepare(cfg)

@@ -20,6 +20,7 @@ func (m *master) status() *admin.Status {
 		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper.pid, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
 		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
+	s.Log = &admin.LogStatus{Level: m.log.Verbosity, File: m.logging.path}
 	if m.generations.serving != nil {
 		s.Generation, s.ConfigHash = m.generations.serving.number, m.generations.serving.configHash()
 		s.CPUsNow = m.cpusNow()

@@ -131,6 +131,7 @@ func (m *master) becomeServing() {
 	m.serveStats()
 	m.serveAdmin()
 	m.settleHTTP(m.generations.serving)
+	m.tellOverruled(m.generations.serving.config)
 	m.watch()
 	m.beginService()
 	m.announce(nil)

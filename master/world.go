@@ -14,6 +14,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/discover"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
@@ -30,6 +31,7 @@ type world struct {
 	self         string // how the process was called, which is where its successor is installed
 	now          func() time.Time
 	load         func(path string) (*config.Config, error)
+	probeLog     func(path string) error // why there can be no log file
 	signals      func() (watched <-chan os.Signal, unwatch func())
 	seal         func()                          // no worker inherits a descriptor that the process was born with
 	report       func(event)                     // from any goroutine
@@ -122,6 +124,7 @@ func newWorld(report func(event)) *world {
 		pidNamespace:  process.PIDNamespace(),
 		now:           time.Now,
 		load:          config.Load,
+		probeLog:      logfile.Probe,
 		signals:       func() (<-chan os.Signal, func()) { return caught(), func() {} },
 		cpus:          limits.ReadCPUs,
 		crowd:         process.Crowd,

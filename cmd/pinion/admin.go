@@ -200,30 +200,6 @@ for the end, see pinion stop.`,
 	})
 }
 
-func logCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "log",
-		Usage:     "have the running proxy go on in a new log file",
-		UsageText: "pinion log reopen [--control FILE]",
-		Description: `For after a rotation: the old file has been moved away, the next line goes to a new one of the same name.
-
-  mv pinion.log pinion.log.1 && pinion log reopen`,
-		Flags: []cli.Flag{controlFlag()},
-		Action: func(c *cli.Context) error {
-			if c.Args().Len() != 1 || c.Args().First() != "reopen" {
-				return usageError("log knows one thing to do: pinion log reopen [--control FILE]")
-			}
-			return withAdminSocket(c, func(c *cli.Context, m *adminSocket) error {
-				a, err := m.ask(context.Background(), "/log/reopen", nil)
-				if err != nil {
-					return err
-				}
-				return showLines(c.App.Writer, a, "reopened the log file")
-			})
-		},
-	}
-}
-
 // showLines prints the lines of the master's answer or, without any, the given sentence.
 func showLines(w io.Writer, a admin.Outcome, otherwise string) error {
 	if len(a.Lines) == 0 {

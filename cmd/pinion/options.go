@@ -15,7 +15,6 @@ import (
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/logfile"
 )
 
 const (
@@ -36,9 +35,9 @@ func rootFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "daemonize", Aliases: []string{"d"}, Usage: "run in the background, once the start has succeeded"},
 		&cli.BoolFlag{Name: "describe-stats", Aliases: []string{"D"}, Usage: "explain the statistics and exit"},
 		&cli.StringFlag{Name: "verbose", Aliases: []string{"v"}, Value: "5",
-			Usage: "log lines up to level `N`, from 0 (almost nothing) to 11 (default: 5)"},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "log to `FILE` (default: stderr)"},
-		&cli.StringFlag{Name: "log-format", Usage: "write lines of the log as `FORM`: text or json (default: text)"},
+			Usage: "log lines up to level `N`, 0 to 11 (default: as configured, else 5)"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "log to `FILE` (default: as configured, else stderr)"},
+		&cli.StringFlag{Name: "log-format", Usage: "write lines of the log as `FORM`: text or json (default: as configured, else text)"},
 		confFlag(),
 		&cli.StringFlag{Name: "stats-port", Aliases: []string{"s"}, Value: "22222",
 			Usage: "serve the statistics on `PORT` (default: 22222)"},
@@ -104,6 +103,7 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 	if o.LogFormat, err = readLogFormat(c.String("log-format")); err != nil {
 		return o, err
 	}
+	o.VerbosityGiven = c.IsSet("verbose")
 	if o.Zone != "" {
 		if err := config.CheckZone(o.Zone); err != nil {
 			return o, usageError("option --zone: " + err.Error())
@@ -124,14 +124,13 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 	return o, err
 }
 
-func readLogFormat(text string) (logfile.Format, error) {
-	switch text {
-	case "", "text":
-		return logfile.Text, nil
-	case "json":
-		return logfile.JSON, nil
+// readLogFormat returns nothing, as configured, for an option that is not there.
+func readLogFormat(text string) (config.LogFormat, error) {
+	switch f := config.LogFormat(text); f {
+	case "", config.LogText, config.LogJSON:
+		return f, nil
 	}
-	return logfile.Text, usageError(fmt.Sprintf("option --log-format is text or json, not %q", text))
+	return "", usageError(fmt.Sprintf("option --log-format is text or json, not %q", text))
 }
 
 // readNumber reads ASCII digits, without a sign, as nutcracker does.

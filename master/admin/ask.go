@@ -23,6 +23,7 @@ const (
 	ReopenLog                   // go on in the log file that is at its path now
 	Failover                    // have sentinels make a replica the master
 	ResetSlowLog                // forget slow requests
+	SetLogLevel                 // log more, or less
 )
 
 // Ask is one request on its way to the loop, which answers it exactly once, at the latest when the master ends.
@@ -32,6 +33,7 @@ type Ask struct {
 	Strict  bool           // of reload and upgrade: refuse if the new workers cannot reach each server
 	Pool    string         // of failover; of resetting the slow log, empty: of all pools
 	Server  string         // likewise: the name in the configuration
+	Level   int            // of the log, 0 to 11
 	By      *Asker         // nil: the master itself
 	Reply   chan<- Outcome // has room for one: the loop never waits
 }
@@ -57,6 +59,7 @@ var endpoints = []endpoint{
 	{method: "POST", path: "/log/reopen", command: ReopenLog},
 	{method: "POST", path: "/failover", command: Failover, names: []string{"pool", "server"}},
 	{method: "POST", path: "/slowlog/reset", command: ResetSlowLog, may: []string{"pool"}},
+	{method: "POST", path: "/log/level", command: SetLogLevel, names: []string{"level"}},
 }
 
 func (e *endpoint) String() string {
@@ -77,7 +80,7 @@ func (e *endpoint) String() string {
 func (e *endpoint) read(parameters string) (*Ask, error) {
 	a, now := &Ask{Command: e.command}, false
 	all := query.Parameters{
-		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "server": query.Text(&a.Server),
+		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "level": query.Number(&a.Level, 0, 11), "server": query.Text(&a.Server),
 	}
 	there := query.Parameters{}
 	for _, name := range slices.Concat(e.params, e.may) {

@@ -29,6 +29,13 @@ type Status struct {
 	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
 	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
 	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
+	Log         *LogStatus         `json:"log,omitempty"`  // nil: of a version that does not tell
+}
+
+// LogStatus is what the log has, and where it goes.
+type LogStatus struct {
+	Level int    `json:"level"` // 0 to 11
+	File  string `json:"file"`  // empty: stderr
 }
 
 // GenerationStatus is one generation that has workers, or is to have them.

@@ -44,6 +44,9 @@ type Global struct {
 	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
 	DrainDelay         time.Duration // from a SIGTERM until the drain begins
 	Zone               string        // where this process is; empty: it does not say
+	LogLevel           int           // 0 to 11, as -v
+	LogFormat          LogFormat
+	LogFile            string // absolute; empty: stderr
 
 	given map[string]place // the keys that the file sets
 }
@@ -55,6 +58,17 @@ const (
 	UnreachableLax    UnreachableServers = "lax"    // refused where the old workers reach that server now
 	UnreachableStrict UnreachableServers = "strict" // refused for any server
 )
+
+// LogFormat says for whom lines of the log are.
+type LogFormat string
+
+const (
+	LogText LogFormat = "text" // for people
+	LogJSON LogFormat = "json" // for machines
+)
+
+// DefaultLogLevel is nutcracker's.
+const DefaultLogLevel = 5
 
 // AutoMemory is the MemoryLimit that stands for a share of the machine's memory, which the file does not know.
 const AutoMemory = -1

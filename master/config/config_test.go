@@ -140,7 +140,7 @@ func TestParseFillsEveryField(t *testing.T) {
 		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
 	}
 	global := Global{ShutdownTimeout: 30 * time.Second, HandoffPatience: 2 * time.Second, UnreachableServers: UnreachableLax, Orphans: link.OrphansAuto,
-		MemoryLimit: AutoMemory, Coalesce: 50 * time.Microsecond, KeySamples: 1000}
+		MemoryLimit: AutoMemory, Coalesce: 50 * time.Microsecond, KeySamples: 1000, LogLevel: 5, LogFormat: LogText}
 	if g := bare(c).Global; !reflect.DeepEqual(g, global) {
 		t.Errorf("got global %+v, want %+v", g, global)
 	}
@@ -155,7 +155,7 @@ func TestParseFillsGlobal(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Global{Workers: 4, ShutdownTimeout: 5 * time.Second, UnreachableServers: UnreachableStrict, ReloadOnChange: true, Orphans: link.OrphansDrain,
-		HTTP: Listen{Network: "unix", Address: "/run/pinion/http.sock", Text: "/run/pinion/http.sock 0660", Perm: 0o660}, DrainDelay: 5 * time.Second, KeySamples: 1000}
+		HTTP: Listen{Network: "unix", Address: "/run/pinion/http.sock", Text: "/run/pinion/http.sock 0660", Perm: 0o660}, DrainDelay: 5 * time.Second, KeySamples: 1000, LogLevel: 5, LogFormat: LogText}
 	if g := bare(c).Global; !reflect.DeepEqual(g, want) {
 		t.Errorf("got global %+v, want %+v", g, want)
 	}

@@ -245,6 +245,13 @@ var keys = [...]Key{
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
 		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz` says that it is about to end, so that load " +
 			"balancers stop sending them; only then the drain begins"},
+	{Name: "log_level", Scope: GlobalScope, Default: "5", value: value{set: setLogLevel, get: number(func(d *draft) *int { return &d.global.LogLevel }, 0).get},
+		Doc: "what the log has: 0 (almost nothing) to 11; `-v N` comes before it, `pinion log level N` changes it until a reload finds another here"},
+	{Name: "log_format", Scope: GlobalScope, Default: string(LogText),
+		value: choice(func(d *draft) *LogFormat { return &d.global.LogFormat }, logFormats[:]),
+		Doc:   "`text`, or `json` with an object on each line, for machines; `--log-format` comes before it"},
+	{Name: "log_file", Scope: GlobalScope, value: value{set: setLogFile, get: getLogFile},
+		Doc: "absolute path of the log, which is made if there is none; without it the log goes to stderr; `-o FILE` comes before it"},
 	{Name: "zone", Scope: GlobalScope, value: value{set: setZone, get: getZone},
 		Doc: "where this process is, in a word that servers and replicas have, too: with `read_from: nearest` those of the same zone are read first; `--zone NAME`, or `PINION_ZONE` in the environment, comes before it"},
 }

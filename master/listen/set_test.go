@@ -28,6 +28,8 @@ func (k *script) printf(format string, args ...any) { fmt.Fprintf(&k.text, forma
 func (k *script) Offer([]byte) bool  { return true }
 func (k *script) Reopen(func(error)) {}
 
+func (k *script) Direct(string, func(error)) {}
+
 func (k *script) set() *Set {
 	unlinker := func(path string) func() { return func() { k.printf("unlink %s", path) } }
 	return &Set{

@@ -48,4 +48,6 @@ var (
 	Summary             = master.Add(logevent.Info, "summary", "%s", "-")
 	AdminMissing        = master.Add(logevent.Warn, "admin_missing", "there is no admin socket, so that commands cannot reach this Pinion: %v", "cause")
 	LimitLow            = master.Add(logevent.Warn, "limit_low", "%s; %s", "cause -")
+	KeyOverruled        = master.Add(logevent.Notice, "key_overruled", "%s", "cause")
+	LogMoves            = master.Add(logevent.Notice, "log_moves", "the log goes on to %s", "file")
 )

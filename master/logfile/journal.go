@@ -11,11 +11,9 @@ import (
 	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
-// ToJournal reports that the lines of s go to the journal: stderr is the file that systemd says is, in JOURNAL_STREAM of
+// StderrIsJournal reports that stderr goes to the journal: it is the file that systemd says is, in JOURNAL_STREAM of
 // systemd.exec(5). Stderr may have been sent elsewhere since.
-func (s *Sink) ToJournal(stream string) bool {
-	return s.path == "" && isFile(os.Stderr, stream)
-}
+func StderrIsJournal(stream string) bool { return isFile(os.Stderr, stream) }
 
 // isFile tells whether f is the file that device:inode names.
 func isFile(f *os.File, name string) bool {

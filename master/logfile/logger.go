@@ -29,6 +29,8 @@ const (
 type Output interface {
 	Offer(line []byte) bool  // false: there is no room now, the line is lost
 	Reopen(tell func(error)) // tell is called when it has been tried, from any goroutine
+
+	Direct(path string, tell func(error)) // to another file; empty: to stderr
 }
 
 // Logger makes lines. It has one caller at a time.
@@ -55,6 +57,9 @@ func NewLogger(out Output, now func() time.Time, verbosity int) *Logger {
 
 // Reopen has the output go on in the file that is at its path now, see Output.
 func (l *Logger) Reopen(tell func(error)) { l.out.Reopen(tell) }
+
+// Direct has the output go on in another file, see Output.
+func (l *Logger) Direct(path string, tell func(error)) { l.out.Direct(path, tell) }
 
 // Event logs an event of the master itself.
 func (l *Logger) Event(e *logevent.Event, values ...any) { l.EventAt(e.Level, e, values...) }

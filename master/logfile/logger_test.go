@@ -29,7 +29,8 @@ func (s *shelf) Offer(line []byte) bool {
 	return true
 }
 
-func (s *shelf) Reopen(func(error)) {}
+func (s *shelf) Reopen(func(error))         {}
+func (s *shelf) Direct(string, func(error)) {}
 
 // forTests is the table of events that only tests have.
 var forTests logevent.Table

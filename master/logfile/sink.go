@@ -3,21 +3,25 @@
 package logfile
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // Sink is the output that writes to a file, or to stderr, on a goroutine of its own.
 type Sink struct {
-	path    string // empty: stderr
 	lines   chan []byte
 	reopens chan struct{} // apart from lines, so that a full queue loses none; one that waits stands for several
 	asked   reopenings
 	done    chan struct{} // closed when the last line is written
 
-	file    *os.File // goroutine of write only
+	path    string   // of file; empty: stderr; goroutine of write only
+	file    *os.File // likewise
 	failing bool     // likewise; the operator has been told that writing fails
 }
 
@@ -62,8 +66,15 @@ func (s *Sink) Offer(line []byte) bool {
 }
 
 // Reopen goes on in the file that is at the path now, after the lines that are being written. Any goroutine may call.
-func (s *Sink) Reopen(tell func(error)) {
-	s.asked.add(tell)
+func (s *Sink) Reopen(tell func(error)) { s.ask(reopening{tell: tell}) }
+
+// Direct is Reopen with another path; empty: stderr.
+func (s *Sink) Direct(path string, tell func(error)) {
+	s.ask(reopening{path: path, moves: true, tell: tell})
+}
+
+func (s *Sink) ask(r reopening) {
+	s.asked.add(r)
 	select {
 	case s.reopens <- struct{}{}:
 	default:
@@ -84,56 +95,100 @@ func (s *Sink) write() {
 	for {
 		select {
 		case <-s.reopens:
-			asked := s.asked.take()
-			err := s.swap()
-			for _, tell := range asked {
-				tell(err)
+			for range len(s.lines) {
+				s.writeLine(<-s.lines) // they were logged before
+			}
+			for _, r := range s.asked.take() {
+				path := s.path
+				if r.moves {
+					path = r.path
+				}
+				r.tell(s.swap(path))
 			}
 		case line, more := <-s.lines:
 			if !more {
-				if s.path != "" {
-					s.complain(s.file.Close())
-				}
+				s.leave()
 				return
 			}
-			_, err := s.file.Write(line)
-			s.complain(err)
+			s.writeLine(line)
 		}
 	}
 }
 
-// swap goes on in a new file at the same path; without one it stays with the old.
-func (s *Sink) swap() error {
-	if s.path == "" {
+func (s *Sink) writeLine(line []byte) {
+	_, err := s.file.Write(line)
+	s.complain(err)
+}
+
+// swap goes on in the file that is at a path now; without one it stays with the one it has.
+func (s *Sink) swap(path string) error {
+	if path == "" {
+		s.leave()
+		s.path, s.file = "", os.Stderr
 		return nil
 	}
-	f, err := openFile(s.path)
-	s.complain(err)
-	if err == nil {
-		s.file.Close()
-		s.file = f
+	f, err := openFile(path)
+	if err != nil {
+		s.complain(err)
+		return err
 	}
-	return err
+	s.leave()
+	s.path, s.file, s.failing = path, f, false
+	return nil
 }
 
-// reopenings are the callbacks that wait for the result of an opening. Any goroutine may call.
+// leave closes the file, unless it is stderr.
+func (s *Sink) leave() {
+	if s.path != "" {
+		s.complain(s.file.Close())
+	}
+}
+
+// reopening is an order to open a file, and who waits for the result.
+type reopening struct {
+	path  string
+	moves bool // to path; otherwise to where the file is
+	tell  func(error)
+}
+
+// reopenings are those that are not carried out yet, in their order. Any goroutine may call.
 type reopenings struct {
-	mu   sync.Mutex
-	tell []func(error)
+	mu  sync.Mutex
+	all []reopening
 }
 
-func (r *reopenings) add(tell func(error)) {
+func (r *reopenings) add(one reopening) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tell = append(r.tell, tell)
+	r.all = append(r.all, one)
 }
 
-func (r *reopenings) take() []func(error) {
+func (r *reopenings) take() []reopening {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.tell
-	r.tell = nil
+	all := r.all
+	r.all = nil
 	return all
+}
+
+// Probe returns why there can be no log file at a path. It makes none.
+func Probe(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
+	switch {
+	case err == nil:
+		f.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		const write, search = 2, 1
+		if err = syscall.Access(filepath.Dir(path), write|search); err != nil {
+			err = &fs.PathError{Op: "making a file in", Path: filepath.Dir(path), Err: err}
+		}
+	case errors.Is(err, syscall.ENXIO): // a named pipe that nobody reads yet: lines wait for who does
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("log_file: %w", err)
+	}
+	return nil
 }
 
 // complain reports the first of several failures in a row, on stderr, since the log cannot.
