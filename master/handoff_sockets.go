@@ -19,7 +19,8 @@ type socketName struct {
 	Slot    int    `json:"slot,omitempty"`
 	Foreign bool   `json:"foreign,omitempty"`
 
-	Spot *messageSpot `json:"spot,omitempty"` // of a unix socket: where it is in the file system; nil: not known
+	Other int          `json:"other,omitempty"` // pid of another program that has it, too
+	Spot  *messageSpot `json:"spot,omitempty"`  // of a unix socket: where it is in the file system; nil: not known
 }
 
 type messageSpot struct {
@@ -53,7 +54,7 @@ func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) e
 		if !chosen(l) {
 			continue
 		}
-		err := m.addSocket(msg, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)})
+		err := m.addSocket(msg, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Other: l.Other.Process(), Spot: messageSpotOf(l.Spot)})
 		if err != nil {
 			return err
 		}
@@ -101,6 +102,9 @@ func (m *master) addSockets(msg message) {
 				Name: s.Name, Network: s.Network, Address: s.Address, Slot: s.Slot, Foreign: s.Foreign, Queues: true,
 				Stored: !s.Foreign, // by the one who says this
 				Socket: listen.Socket{FD: fd, Inode: m.world.sockets.Inode(fd)},
+			}
+			if s.Other != 0 {
+				l.Other = m.world.other(s.Other)
 			}
 			if s.Network == "unix" {
 				if l.Spot = s.Spot.spot(); l.Spot == (listen.Spot{}) {
@@ -165,8 +169,8 @@ func (o *oldSide) tellSockets() error {
 	if err != nil {
 		return err
 	}
-	if m.statistics.port != nil {
-		fd, err := m.world.fdOf(m.statistics.port)
+	if m.statistics.port != nil || m.takenFrom.stats {
+		fd, err := m.copyStats()
 		if err != nil {
 			m.closeUntaken(all.fds)
 			return fmt.Errorf("passing on the statistics port: %w", err)

@@ -41,6 +41,7 @@ func (m *master) dropListeners(serving *generation) {
 	m.closeWhere(func(l *listen.Listener) bool {
 		return l.Fresh && !(l.Queues && serving != nil && serving.layout().Serves(l))
 	})
+	m.listeners.Part()
 	for _, l := range m.listeners.Settle() {
 		for _, s := range serving.slots {
 			if s.state == slotServing && serving.layout().Assigns(l, s.index) {

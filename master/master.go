@@ -37,6 +37,8 @@ type Options struct {
 	Build           string           // version of the binary
 	Control         string           // path of the admin socket; empty: none
 	Daemon          bool             // no process waits for the end of this one
+	TakeOver        string           // programs whose listening sockets are taken, by pid or unit, with commas; empty: none
+	EndOther        bool             // they are ended when this one serves
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
@@ -94,6 +96,7 @@ type master struct {
 	followers   []*follower
 	failovers   []*failover // that operators wait for
 	keeper      keeping
+	takenFrom   takingOver
 	paths       paths
 
 	crowd map[int]int      // workers of other configurations on each CPU, when the configuration was last read
@@ -216,8 +219,10 @@ func (m *master) makeFirst() {
 		if m.failed(m.tasks.Check(m.workersOf(cfg), 0)) {
 			return
 		}
-		m.generations.serving = m.generate(cfg)
-		m.locate(m.generations.serving, m.openFirst)
+		m.takeOver(cfg, func() {
+			m.generations.serving = m.generate(cfg)
+			m.locate(m.generations.serving, m.openFirst)
+		})
 	})
 }
 

@@ -122,6 +122,7 @@ func (m *master) startQueued() {
 		m.end(intent)
 		return
 	}
+	m.endPrograms()
 	if r := m.queued; r != nil {
 		m.queued = nil
 		m.request(*r)

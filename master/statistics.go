@@ -35,6 +35,10 @@ func newStatistics(asks chan<- *web.Ask, done <-chan struct{}, complain func(str
 
 // listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
 func (m *master) listenStats(try func(func() error) error, then func(error)) {
+	if m.takenFrom.stats {
+		then(nil)
+		return
+	}
 	address := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
 	m.world.aside(func() func() {
 		var l net.Listener
@@ -79,6 +83,9 @@ func (m *master) statisticsText() []byte {
 
 // serveStats begins to answer scrapes of the statistics port.
 func (m *master) serveStats() {
+	if m.takenFrom.stats {
+		return
+	}
 	if m.statistics.port == nil && m.statistics.fd >= 0 {
 		var err error
 		if m.statistics.port, err = m.world.listenerOf(m.statistics.fd); err != nil {
@@ -90,6 +97,14 @@ func (m *master) serveStats() {
 	if m.statistics.port != nil {
 		go m.statistics.clients.Accept(m.statistics.port)
 	}
+}
+
+// copyStats returns a copy of the statistics port, which this master may not serve yet.
+func (m *master) copyStats() (fd int, err error) {
+	if m.statistics.port == nil {
+		return m.world.dup(m.statistics.fd)
+	}
+	return m.world.fdOf(m.statistics.port)
 }
 
 // declineScrapes leaves scrapes to the new master. If both answered, totals would go back and forth, since only the new one

@@ -53,6 +53,7 @@ func (m *master) drain() {
 	m.unstoreGeneration()
 	m.log.Event(logfile.Draining, within)
 	m.acceptForMissing(m.generations.serving)
+	left := m.leftElsewhere()
 	m.closeListeners()
 	ask := link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(timeout.Milliseconds()))}
 	for _, s := range m.generations.slots() {
@@ -61,6 +62,7 @@ func (m *master) drain() {
 			s.become(slotVacant, time.Time{})
 		case slotStarting, slotServing:
 			s.become(slotDraining, until)
+			m.tellRemoved(s, left)
 			m.pass(s, ask)
 		}
 	}

@@ -134,7 +134,10 @@ func (m *master) becomeServing() {
 	m.tellOverruled(m.generations.serving.config)
 	m.watch()
 	m.beginService()
-	m.announce(nil)
+	if !m.opts.EndOther || len(m.takenFrom.programs) == 0 { // otherwise when these have ended
+		m.announce(nil)
+	}
+	m.takenOver()
 	m.startQueued() // orders and intents that were queued during the start
 }
 

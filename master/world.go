@@ -54,7 +54,9 @@ type world struct {
 	listenAdmin func(path string, own []uint64) (fd int, err error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
-	pair        func() (a, b int, err error)           // a connected pair that keeps message borders
+	other       func(pid int) *listen.Other            // a program that has a socket of this service, too; nil: it has ended
+	findSockets func(programs, stats string) (foundSockets, error)
+	pair        func() (a, b int, err error) // a connected pair that keeps message borders
 	dup         func(fd int) (int, error)
 	close       func(fd int) error
 
@@ -139,6 +141,8 @@ func newWorld(report func(event)) *world {
 		dup:           duplicate,
 		fdOf:          fdOf,
 		listenerOf:    listenerOf,
+		findSockets:   findSockets,
+		other:         otherProgram,
 		pair:          connectedPair,
 		listenAdmin:   listenAdmin,
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },

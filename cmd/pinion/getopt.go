@@ -154,6 +154,8 @@ func takesValue(f cli.Flag) bool { return f.(cli.DocGenerationFlag).TakesValue()
 func missingValue(spelling string, f cli.Flag) error {
 	kind := "a string"
 	switch placeholder(f) {
+	case "PID":
+		kind = "a pid or a unit"
 	case "ADDR":
 		kind = "an address"
 	case "N", "PORT", "MS", "BYTES":

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/takeover"
 	"github.com/pinion-proxy/pinion/worker"
 )
 
@@ -111,6 +112,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			helpCommand(),
 			manualCommand(),
 			completionCommand(),
+			{Name: takeover.UnwatchCommand, Hidden: true, HideHelp: true, Action: func(c *cli.Context) error { return takeover.RunUnwatch(c.Args().Slice()) }},
 			{Name: "worker", Hidden: true, HideHelp: true, Action: func(*cli.Context) error { return workerStatus(worker.Main()) }},
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -54,6 +55,9 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "control", EnvVars: []string{controlVariable},
 			Usage: "commands come through `FILE` (default: $" + controlVariable +
 				", $RUNTIME_DIRECTORY/" + controlName + ", or found)"},
+		&cli.StringFlag{Name: "take-over",
+			Usage: "serve on the sockets of the running nutcracker `PID`, or of a unit (default: none)"},
+		&cli.BoolFlag{Name: "end", Usage: "with --take-over: end that program, once this one serves"},
 	}
 }
 
@@ -120,8 +124,21 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 	if o.ReadBufferBytes, err = readBufferBytes(c.String("mbuf-size")); err != nil {
 		return o, err
 	}
-	o.Workers, err = readWorkers(c.String("workers"))
-	return o, err
+	if o.Workers, err = readWorkers(c.String("workers")); err != nil {
+		return o, err
+	}
+	o.TakeOver, o.EndOther = c.String("take-over"), c.Bool("end")
+	return o, checkTakeOver(c)
+}
+
+func checkTakeOver(c *cli.Context) error {
+	switch {
+	case c.IsSet("take-over") && strings.Trim(c.String("take-over"), ", ") == "":
+		return usageError("option --take-over requires the pid or the unit of a program")
+	case c.Bool("end") && !c.IsSet("take-over"):
+		return usageError("option --end is about the program of --take-over, which is not given")
+	}
+	return nil
 }
 
 // readLogFormat returns nothing, as configured, for an option that is not there.

@@ -18,6 +18,7 @@ type Kernel struct {
 	Alone    func(do func() error) error                                                 // while no other master that starts does the same
 	Listen   func(fd, backlog int) error
 	Unroute  func(fds ...int) error // has connections come to all sockets of one address no more
+	Steer    func(first int) error  // has all further connections of a SO_REUSEPORT group come to its first socket
 	Close    func(fd int) error
 	Inode    func(fd int) uint64
 	Same     func(a, b int) bool // whether two descriptors are of one socket
@@ -25,12 +26,15 @@ type Kernel struct {
 	Unlinker func(path string) func() // removes the unix socket that is at path now
 	UnlinkAt func(path string, found Spot) func()
 	Chmod    func(path string, perm fs.FileMode) error
+
+	// OpenGroup lets others join the group of a socket that another program has opened; undo makes it as it was.
+	OpenGroup func(fd int) (undo func(), err error)
 }
 
 // Linux returns the real one.
 func Linux() Kernel {
 	return Kernel{
 		Probe: Probe, Bind: Bind, Alone: Alone, Listen: sock.Listen, Unroute: sock.Unroute, Close: sock.Close, Inode: sock.Inode,
-		Same: sock.Same, Locate: Locate, Unlinker: Unlinker, UnlinkAt: UnlinkAt, Chmod: os.Chmod,
+		Same: sock.Same, Locate: Locate, Unlinker: Unlinker, UnlinkAt: UnlinkAt, Chmod: os.Chmod, Steer: sock.Steer, OpenGroup: sock.OpenGroup,
 	}
 }

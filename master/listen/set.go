@@ -74,7 +74,7 @@ func (s *Set) ClaimPool(p *config.Pool, slots int, patience time.Duration) error
 		return s.bind(p, EverySlot, patience)
 	}
 	if s.shared(p.Listen) {
-		return nil
+		return s.join(p, slots, patience)
 	}
 	for slot := range slots {
 		if s.Taken(p.Listen.Network, p.Listen.Address, slot) {
@@ -227,6 +227,7 @@ func (s *Set) adjust(p *config.Pool, l *Listener) {
 // Settle makes all sockets ordinary ones, on which somebody relies, and returns those that were fresh.
 func (s *Set) Settle() (fresh []*Listener) {
 	for _, l := range s.all {
+		l.group = settled[l.group]
 		if l.Fresh {
 			l.Fresh = false
 			fresh = append(fresh, l)
@@ -240,6 +241,7 @@ func (s *Set) Settle() (fresh []*Listener) {
 // socket must not be unrouted.
 func (s *Set) Close(unroute bool, chosen func(*Listener) bool) {
 	if unroute {
+		s.leave(chosen)
 		s.unroute(chosen)
 	}
 	s.all = slices.DeleteFunc(s.all, func(l *Listener) bool {
@@ -249,7 +251,7 @@ func (s *Set) Close(unroute bool, chosen func(*Listener) bool) {
 		if l.Stored {
 			s.Forget(l.Name)
 		}
-		if l.Unlink != nil {
+		if l.Unlink != nil && !l.IsElsewhere() {
 			l.Unlink()
 		}
 		s.noteFormer(l)
@@ -266,7 +268,7 @@ func (s *Set) unroute(chosen func(*Listener) bool) {
 		if l.Network == "unix" || l.Fresh && !l.Queues {
 			continue
 		}
-		if before, is := groups[l.Address]; l.Foreign || !chosen(l) || is && before == nil {
+		if before, is := groups[l.Address]; l.Foreign || !chosen(l) || is && before == nil || l.IsElsewhere() {
 			groups[l.Address] = nil
 		} else {
 			groups[l.Address] = append(before, l)

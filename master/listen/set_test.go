@@ -52,6 +52,12 @@ func (k *script) set() *Set {
 			Alone:    func(do func() error) error { return do() },
 			Listen:   func(fd, backlog int) error { k.printf("listen on %d", fd); return nil },
 			Unroute:  func(fds ...int) error { k.printf("unroute %d", fds); return nil },
+			Steer:    func(fd int) error { k.printf("steer to %d", fd); return nil },
+			UnlinkAt: func(path string, _ Spot) func() { return unlinker(path) },
+			OpenGroup: func(fd int) (func(), error) {
+				k.printf("open the group of %d", fd)
+				return func() { k.printf("close the group of %d", fd) }, nil
+			},
 			Close:    func(fd int) error { k.printf("close %d", fd); return nil },
 			Inode:    func(fd int) uint64 { return uint64(fd) },
 			Same:     func(a, b int) bool { return a == b },

@@ -30,6 +30,26 @@ type Listener struct {
 	Foreign bool // was opened by the service manager
 	Stored  bool // the service manager has a copy
 	Socket
+
+	Other *Other // has it, too; nil: nobody
+
+	// Of a socket that another program has opened, see Take.
+	group      group
+	closeGroup func() // has the kernel let none join any more, as before; nil: it never did
+}
+
+// Other is a program, no Pinion of this service, that serves from a socket when this one does not.
+type Other struct {
+	PID   int
+	Lives func() bool
+}
+
+// Process returns the pid; 0: there is nobody.
+func (o *Other) Process() int {
+	if o == nil {
+		return 0
+	}
+	return o.PID
 }
 
 // Socket is a descriptor and what is left of it in the file system.

@@ -5,11 +5,7 @@ package systemd
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
-	"path"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -58,36 +54,8 @@ func adopt(f *os.File) (p Socket, err error) {
 		return p, err
 	}
 	p.Name = decodeStoreName(f.Name())
-	p.Network, p.Address = boundTo(p.FD)
+	p.Network, p.Address = sock.BoundTo(p.FD)
 	accepts, err := syscall.GetsockoptInt(p.FD, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
 	p.Listening = err == nil && accepts != 0 && !sock.Unrouted(p.FD) // an error is that of no socket
 	return p, nil
-}
-
-// boundTo returns the network and the canonical address of a stream socket, and nothing for any other descriptor.
-func boundTo(fd int) (network, address string) {
-	kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE)
-	if err != nil || kind != syscall.SOCK_STREAM {
-		return "", ""
-	}
-	bound, err := syscall.Getsockname(fd)
-	if err != nil {
-		return "", ""
-	}
-	switch a := bound.(type) {
-	case *syscall.SockaddrInet4:
-		return "tcp", netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
-	case *syscall.SockaddrInet6:
-		ip := netip.AddrFrom16(a.Addr).Unmap()
-		if a.ZoneId != 0 {
-			ip = ip.WithZone(strconv.Itoa(int(a.ZoneId)))
-		}
-		return "tcp", netip.AddrPortFrom(ip, uint16(a.Port)).String()
-	case *syscall.SockaddrUnix:
-		if strings.HasPrefix(a.Name, "/") {
-			return "unix", path.Clean(a.Name)
-		}
-		return "unix", a.Name // abstract, relative, or none
-	}
-	return "", ""
 }

@@ -1,0 +1,264 @@
+// From nutcracker to Pinion on the same ports and back, under load: nobody is refused, and only what was under way on a connection
+// that the program that ends has closed goes without a reply.
+//
+// MOVE_CLIENTS and MOVE_SECONDS make it larger: MOVE_CLIENTS=1000 MOVE_SECONDS=5 go test -v -run E2ETakeOver ./cmd/pinion/e2e
+
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
+)
+
+// mayCopy skips a test where the kernel lets only root copy descriptors of another process.
+func mayCopy(t *testing.T) {
+	if scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); os.Geteuid() != 0 && strings.Trim(string(scope), "0\n") != "" {
+		t.Skip("kernel.yama.ptrace_scope leaves this to root")
+	}
+}
+
+// residents are clients who stay connected, and connect again when their connection is closed.
+type residents struct {
+	address  string
+	gone     chan struct{}
+	all      sync.WaitGroup
+	answered atomic.Int64
+	cut      atomic.Int64 // connections that have had replies, and were closed; a request may have been under way
+	refused  atomic.Int64 // connections that were not made, or closed without a reply
+	why      atomic.Value // of the latest refusal
+}
+
+func newResidents(address string, n int) *residents {
+	r := &residents{address: address, gone: make(chan struct{})}
+	for range n {
+		r.all.Go(r.live)
+	}
+	return r
+}
+
+func (r *residents) live() {
+	for !r.left() {
+		served, err := r.stay()
+		switch {
+		case err == nil:
+		case served:
+			r.cut.Add(1)
+		default:
+			r.refused.Add(1)
+			r.why.Store(err.Error())
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (r *residents) left() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// stay asks over one connection until that ends, and tells whether it was ever answered there.
+func (r *residents) stay() (served bool, err error) {
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	const request, reply = "*2\r\n$3\r\nGET\r\n$5\r\nstays\r\n", "$1\r\nv\r\n"
+	got := make([]byte, len(reply))
+	for !r.left() {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return served, err
+		}
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != reply {
+			return served, fmt.Errorf("reply %q, %w", got, err)
+		}
+		served = true
+		r.answered.Add(1)
+		time.Sleep(5 * time.Millisecond)
+	}
+	return served, nil
+}
+
+// serve waits until they have been answered a number of times more.
+func (r *residents) serve(t *testing.T, n int64) {
+	t.Helper()
+	until := r.answered.Load() + n
+	rig.Eventually(t, "serving the clients", func() error {
+		if at := r.answered.Load(); at < until {
+			return fmt.Errorf("%d of %d", at, until)
+		}
+		return nil
+	})
+}
+
+func (r *residents) leave() {
+	close(r.gone)
+	r.all.Wait()
+}
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// takenOver starts Pinion on the sockets of a running nutcracker.
+func takenOver(t *testing.T, old *rig.Proxy, config, control string, flags ...string) *rig.Process {
+	t.Helper()
+	path, err := rig.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stats, _ := net.SplitHostPort(old.Stats)
+	flags = append([]string{"-c", rig.WriteConfig(t, config), "-a", "127.0.0.1", "-s", stats, "--workers", "2",
+		"--control", control, "--take-over", strconv.Itoa(old.Pid())}, flags...)
+	return rig.Start(t, path, flags...)
+}
+
+func awaitLine(t *testing.T, p *rig.Process, line string) {
+	t.Helper()
+	rig.Eventually(t, "waiting for "+line, func() error {
+		if text := p.Output.String(); !strings.Contains(text, line) {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+func TestE2ETakeOver(t *testing.T) {
+	t.Parallel()
+	mayCopy(t)
+	address := rig.FreeAddress(t)
+	socket := filepath.Join(rig.ShortDir(t), "s")
+	servers := rig.Lines(rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }))
+	config := rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: servers},
+		rig.Pool{Name: "path", Listen: socket, Options: []string{"redis: true"}, Servers: servers})
+	old := rig.Nutcracker(t, config, "tcp", address)
+	old.Dial().WantDo("+OK\r\n", "SET", "stays", "v")
+	control := filepath.Join(rig.ShortDir(t), "ctl")
+	clients := number("MOVE_CLIENTS", 100)
+	crowd := newResidents(address, clients)
+	passing := newPassersBy(address)
+	some := func() {
+		t.Helper()
+		crowd.serve(t, int64(clients)*5)
+		passing.want(t, "under way")
+		time.Sleep(time.Duration(number("MOVE_SECONDS", 0)) * time.Second)
+	}
+	some()
+
+	// Both serve. Pinion goes, and nutcracker has never been touched.
+	first := takenOver(t, old, config, control)
+	awaitLine(t, first, "accept from the same sockets")
+	awaitLine(t, first, "reload to generation 2")
+	some()
+	wantStatistics(t, old.Stats, "0.5.0")
+	if n := acceptors(t, address); n < 2 {
+		t.Errorf("%d of 2 workers have a socket of their own", n)
+	}
+	first.Signal(syscall.SIGTERM)
+	if err := first.Wait(); err != nil {
+		t.Fatalf("the first pinion: %v\n%s", err, first.Output.String())
+	}
+	some()
+	if n := acceptors(t, address); n != 1 {
+		t.Errorf("%d sockets are left of one", n)
+	}
+
+	// Both serve, and nutcracker ends.
+	next := takenOver(t, old, config, control, "--end")
+	old.Retired = true
+	awaitLine(t, next, "has ended; all who connect come to pinion")
+	old.Wait()
+	some()
+	wantStatistics(t, old.Stats, `"curr_connections"`)
+	rig.Dial(t, "unix", socket, rig.ReadRESP).WantDo("$1\r\nv\r\n", "GET", "stays")
+	cut := crowd.cut.Load()
+	t.Logf("%d clients: %d requests answered, %d connections closed, %d refused", clients, crowd.answered.Load(), cut, crowd.refused.Load())
+	if crowd.refused.Load() > 0 || cut > int64(2*clients) { // by the first pinion, and by nutcracker
+		t.Errorf("%d were refused (%v), and %d of %d clients cut", crowd.refused.Load(), crowd.why.Load(), cut, clients)
+	}
+	passing.leave()
+	crowd.leave()
+	next.Signal(syscall.SIGTERM)
+	if err := next.Wait(); err != nil {
+		t.Errorf("pinion ended with %v\n%s", err, next.Output.String())
+	}
+	if _, err := net.Dial("tcp", address); err == nil {
+		t.Error("somebody listens still")
+	}
+}
+
+// acceptors counts the sockets that listen at an address.
+func acceptors(t *testing.T, address string) int {
+	t.Helper()
+	out, err := exec.Command("ss", "-Hltn", "src", address).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(out), "LISTEN")
+}
+
+func wantStatistics(t *testing.T, address, want string) {
+	t.Helper()
+	rig.Eventually(t, "asking for statistics", func() error {
+		text, err := rig.Fetch(address)
+		if err == nil && !strings.Contains(text, want) {
+			err = fmt.Errorf("no %s in %s", want, text)
+		}
+		return err
+	})
+}
+
+// Whatever does not fit is told, and nothing is taken.
+func TestE2ETakeOverRefused(t *testing.T) {
+	t.Parallel()
+	mayCopy(t)
+	path, err := rig.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, other := rig.FreeAddress(t), rig.FreeAddress(t)
+	pool := func(listen string) string {
+		return rig.Yaml(rig.Pool{Name: "pool", Listen: listen, Options: []string{"redis: true"}, Servers: []string{"127.0.0.1:1:1"}})
+	}
+	old := rig.Nutcracker(t, pool(address), "tcp", address)
+	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t))
+	for _, c := range []struct {
+		config string
+		args   []string
+		want   string
+	}{
+		{pool(other), []string{"--take-over", strconv.Itoa(old.Pid())}, `pool "pool" listens on ` + other + ", and there is no such socket among "},
+		{pool(address), []string{"--take-over", strconv.Itoa(old.Pid()), "--end"}, "it also listens on " + old.Stats},
+		{pool(address), []string{"--take-over", "999999999"}, "it does not run: starting without"},
+		{pool(address), []string{"--take-over", "no-such.service"}, `taking over from "no-such.service": `},
+		{pool(address), []string{"--end"}, "which is not given"},
+		{pool(address), []string{"--take-over", " "}, "requires the pid or the unit"},
+	} {
+		out, err := exec.Command(path, append([]string{"-c", rig.WriteConfig(t, c.config), "-a", "127.0.0.1", "-s", stats}, c.args...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("%q: %v\n%s\nwant %s", c.args, err, out, c.want)
+		}
+	}
+	old.Dial().WantDo("+PONG\r\n", "PING")
+}

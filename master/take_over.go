@@ -1,0 +1,246 @@
+// Taking over from another program, as nutcracker, or from a Pinion that can hand nothing over: this master serves on copies of that
+// one's listening sockets. Both accept until the other one ends, and nobody is refused meanwhile or then.
+
+package master
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/takeover"
+)
+
+// takingOver is what this master has to do with programs whose sockets it has taken.
+type takingOver struct {
+	programs []*takeover.Program // that have not ended; empty: there is none
+	sockets  []takeover.Socket   // copies by which the programs can be told to accept nobody; only if they are to end
+	stats    bool                // the programs answer on the statistics port until they have ended
+}
+
+// foundSockets is what the programs of an option were found to listen on.
+type foundSockets struct {
+	programs []*takeover.Program
+	sockets  []takeover.Socket
+	stats    string // the address of the statistics as the kernel writes it
+}
+
+func (f *foundSockets) close() {
+	takeover.CloseSockets(f.sockets)
+	takeover.Close(f.programs)
+}
+
+// findSockets copies the sockets of all programs that a text names. stats is the statistics address, whose host may be a name.
+func findSockets(text, stats string) (f foundSockets, err error) {
+	if at, err := net.ResolveTCPAddr("tcp", stats); err == nil {
+		ap := at.AddrPort()
+		f.stats = net.JoinHostPort(ap.Addr().Unmap().String(), strconv.Itoa(int(ap.Port())))
+	}
+	if f.programs, err = takeover.Find(text); err != nil {
+		return f, err
+	}
+	for _, p := range f.programs {
+		sockets, err := p.Sockets()
+		if err != nil {
+			f.close()
+			return foundSockets{}, err
+		}
+		f.sockets = append(f.sockets, sockets...)
+	}
+	return f, nil
+}
+
+// takeOver takes the sockets that an option asks for, beside the loop, and then goes on. Where the program has ended, as before a
+// restart by the same command line, there is nothing to take.
+func (m *master) takeOver(cfg *config.Config, then func()) {
+	if m.opts.TakeOver == "" {
+		then()
+		return
+	}
+	stats := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
+	m.world.aside(func() func() {
+		found, err := m.world.findSockets(m.opts.TakeOver, stats)
+		return func() {
+			switch {
+			case errors.Is(err, takeover.ErrGone):
+				m.log.Printf(logfile.Warn, "%v: starting without", err)
+			case m.failed(err):
+				found.close()
+				return
+			default:
+				if m.failed(m.take(cfg, found)) {
+					found.close()
+					return
+				}
+			}
+			then()
+		}
+	})
+}
+
+// take takes over what was found, or nothing if it does not fit the configuration.
+func (m *master) take(cfg *config.Config, found foundSockets) error {
+	rest := found.sockets
+	for i := range cfg.Pools {
+		p := &cfg.Pools[i]
+		left := without(rest, p.Listen.ID())
+		if len(left) == len(rest) {
+			return fmt.Errorf("taking over from %s: pool %q listens on %s, and there is no such socket among %s: nothing was taken; "+
+				"make the addresses the same, and change them by a reload later", namesOf(found.programs), p.Name, p.Listen.Text, addressesOf(found.sockets))
+		}
+		rest = left
+	}
+	statsID := config.ListenID{Network: "tcp", Address: found.stats}
+	rest = without(rest, statsID)
+	if len(rest) > 0 && m.opts.EndOther {
+		return fmt.Errorf("taking over from %s: it also listens on %s, where nobody would serve after its end: have a pool listen there, give it as address of the "+
+			"statistics (-a, -s), or leave --end out; nothing was taken", namesOf(found.programs), addressesOf(rest))
+	}
+	if len(rest) > 0 {
+		m.log.Printf(logfile.Warn, "%s also listens on %s, where nobody will serve when it has ended", namesOf(found.programs), addressesOf(rest))
+	}
+	return m.keepTaken(cfg, found, statsID)
+}
+
+// keepTaken makes the sockets of pools and of the statistics this master's.
+func (m *master) keepTaken(cfg *config.Config, found foundSockets, stats config.ListenID) error {
+	layout := listen.Layout{Pools: cfg.Pools, Slots: 1}
+	for _, s := range found.sockets {
+		id := config.ListenID{Network: s.Network, Address: s.Address}
+		pool := layout.Serves(&listen.Listener{Network: s.Network, Address: s.Address})
+		if !pool && (id != stats || m.takenFrom.stats) {
+			continue
+		}
+		fd, err := m.world.dup(s.FD)
+		if err != nil {
+			return fmt.Errorf("taking over from %s: %w", s.From, err)
+		}
+		if pool {
+			m.listeners.Take(s.Network, s.Address, fd, &listen.Other{PID: s.From.PID, Lives: s.From.Lives})
+		} else {
+			m.statistics.fd, m.takenFrom.stats = fd, true
+		}
+		m.log.Printf(logfile.Info, "%s is taken over from %s", s.Address, s.From)
+	}
+	m.takenFrom.programs = found.programs
+	m.takenFrom.sockets = found.sockets
+	return nil
+}
+
+// without returns the sockets that are not at an address.
+func without(all []takeover.Socket, at config.ListenID) (rest []takeover.Socket) {
+	for _, s := range all {
+		if (config.ListenID{Network: s.Network, Address: s.Address}) != at {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+func namesOf(programs []*takeover.Program) string {
+	var all []string
+	for _, p := range programs {
+		all = append(all, p.String())
+	}
+	return strings.Join(all, " and ")
+}
+
+func addressesOf(sockets []takeover.Socket) string {
+	var all []string
+	for _, s := range sockets {
+		all = append(all, s.Address)
+	}
+	if len(all) == 0 {
+		return "none at all"
+	}
+	return strings.Join(all, ", ")
+}
+
+// takenOver is called when the first generation serves on sockets that were taken over. Now nothing can fail any more, so sockets
+// for the other slots join those, by a reload; until then, and where the kernel refuses it, all workers accept from one.
+func (m *master) takenOver() {
+	if len(m.takenFrom.programs) == 0 {
+		return
+	}
+	for _, p := range m.takenFrom.programs {
+		m.world.aside(func() func() {
+			p.AwaitEnd()
+			return func() { m.programEnded(p) }
+		})
+	}
+	m.log.Printf(logfile.Notice, "%s and pinion accept from the same sockets", namesOf(m.takenFrom.programs))
+	if m.listeners.Lone(m.generations.serving.layout()) {
+		m.request(order{kind: kindReload, noReply: true})
+	}
+}
+
+// endPrograms is called when the groups are complete, or cannot be. It ends the programs from which was taken over, if that was asked
+// for. First they are told to accept nobody, so that whom
+// they have accepted last gets its answer; if they do not end, they accept again.
+func (m *master) endPrograms() {
+	sockets := m.takenFrom.sockets
+	m.takenFrom.sockets = nil
+	if len(sockets) == 0 {
+		return
+	}
+	if !m.opts.EndOther || !m.takesOrders() {
+		takeover.CloseSockets(sockets)
+		return
+	}
+	programs := m.takenFrom.programs
+	m.world.aside(func() func() {
+		err := takeover.EndAll(programs, sockets)
+		takeover.CloseSockets(sockets)
+		return func() {
+			if err != nil {
+				m.log.Printf(logfile.Error, "%v; both serve on", err)
+			}
+			m.announce(nil)
+		}
+	})
+}
+
+// programEnded is called when a program from which was taken over has ended.
+func (m *master) programEnded(p *takeover.Program) {
+	m.log.Printf(logfile.Notice, "%s has ended; all who connect come to pinion", p)
+	all := m.takenFrom.programs
+	m.takenFrom.programs = nil
+	for _, other := range all {
+		if other != p {
+			m.takenFrom.programs = append(m.takenFrom.programs, other)
+		}
+	}
+	if len(m.takenFrom.programs) == 0 && m.takenFrom.stats {
+		m.takenFrom.stats = false
+		if m.phase == serving {
+			m.serveStats()
+		}
+	}
+}
+
+// leftElsewhere returns the pools on whose sockets another program serves on when this one ends. For a moment, connections may still
+// come to the sockets of workers beside those.
+func (m *master) leftElsewhere() (pools []int) {
+	layout := m.generations.serving.layout()
+	for i := range layout.Pools {
+		if slices.ContainsFunc(m.listeners.All(), func(l *listen.Listener) bool { return l.At(layout.Pools[i].Listen) && l.IsElsewhere() }) {
+			pools = append(pools, i)
+		}
+	}
+	return pools
+}
+
+// otherProgram returns a program from which an earlier master has taken over; nil: it has ended.
+func otherProgram(pid int) *listen.Other {
+	all, err := takeover.Find(strconv.Itoa(pid))
+	if err != nil {
+		return nil
+	}
+	return &listen.Other{PID: pid, Lives: all[0].Lives}
+}

@@ -1,0 +1,109 @@
+// The end of the other program.
+
+package takeover
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// endPatience is how long a program may take to end, once it was told.
+const endPatience = 10 * time.Second
+
+// End ends a program, and returns when it has ended.
+func (p *Program) End() error {
+	err := p.tellToEnd()
+	if err != nil {
+		return fmt.Errorf("ending %s: %w", p, err)
+	}
+	if !sock.AwaitProcess(p.process, endPatience) {
+		return fmt.Errorf("ending %s: it has not ended within %s; look why, or end it by hand", p, endPatience)
+	}
+	return nil
+}
+
+func (p *Program) tellToEnd() error {
+	switch {
+	case p.isPinion() && p.Unit != "":
+		return errors.New("a Pinion that ends as a unit turns clients away from its sockets: name it by its pid")
+	case p.isPinion():
+		return p.endPinion()
+	case p.Unit != "": // or else systemd could start it again
+		_, err := systemctl("stop", "--", p.Unit)
+		return err
+	}
+	return ignoreGone(sock.SignalProcess(p.process, syscall.SIGTERM))
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+func (p *Program) isPinion() bool { return p.Name == sock.ProxyName }
+
+// endPinion kills a master, which would turn clients away from all its sockets before it ends, and has its workers drain, which
+// do not.
+func (p *Program) endPinion() error {
+	var workers []int
+	for _, other := range process.List(os.Geteuid()) {
+		if other.Parent == p.PID && len(other.Args) > 1 && other.Args[1] == "worker" {
+			workers = append(workers, other.PID)
+		}
+	}
+	if err := ignoreGone(sock.SignalProcess(p.process, syscall.SIGKILL)); err != nil {
+		return err
+	}
+	for _, pid := range workers {
+		syscall.Kill(pid, syscall.SIGTERM)
+	}
+	return nil
+}
+
+// settling is how long a program that accepts nobody any more may answer whom it has accepted last.
+const settling = 100 * time.Millisecond
+
+// EndAll ends programs that have accepted nobody for a moment. sockets are all of theirs. One that does not end accepts again.
+func EndAll(programs []*Program, sockets []Socket) (err error) {
+	undos := map[*Program]func() error{}
+	for _, p := range programs {
+		// Of a program that cannot be told, some clients are lost that it has just accepted.
+		if undo, err := p.Unwatch(sockets); err == nil {
+			undos[p] = undo
+		}
+	}
+	awaitEmpty(sockets)
+	for _, p := range programs {
+		errOne := p.End()
+		if errOne != nil && undos[p] != nil {
+			errOne = errors.Join(errOne, undos[p]())
+		}
+		err = errors.Join(err, errOne)
+	}
+	return err
+}
+
+// awaitEmpty waits for the queues to be empty, which others accept from, and for the last who were accepted to be answered.
+func awaitEmpty(sockets []Socket) {
+	for until := time.Now().Add(endPatience); time.Now().Before(until) && waiting(sockets); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(settling)
+}
+
+func waiting(sockets []Socket) bool {
+	for _, s := range sockets {
+		if n, err := sock.Waiting(s.FD); err == nil && n > 0 && s.Network == "tcp" {
+			return true
+		}
+	}
+	return false
+}

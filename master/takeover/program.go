@@ -1,0 +1,115 @@
+// Which program is meant, by its pid or by its unit.
+
+package takeover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+// Program is another process, and how it is run.
+type Program struct {
+	PID  int
+	Name string // of the process, as ps shows it
+	Unit string // by which it was named; empty: it was named by its pid
+
+	process int // a descriptor of it
+}
+
+// ErrGone says that there is no such process, so that nothing of it can be in the way.
+var ErrGone = errors.New("it does not run")
+
+// managerPatience is how long the service manager may take to answer, or to stop a unit.
+const managerPatience = 90 * time.Second
+
+// Find returns the programs that a text with commas names, by pid or by unit.
+func Find(text string) (all []*Program, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		p, err := find(strings.TrimSpace(word))
+		if err != nil {
+			Close(all)
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func find(word string) (*Program, error) {
+	p := &Program{}
+	var err error
+	if p.PID, err = strconv.Atoi(word); err != nil {
+		p.Unit = word
+		p.PID, err = mainPID(word)
+	}
+	if err == nil {
+		p.process, err = sock.OpenProcess(p.PID)
+	}
+	switch {
+	case p.PID == os.Getpid():
+		err = errors.New("it is this process itself")
+	case errors.Is(err, syscall.ESRCH), errors.Is(err, syscall.EINVAL): // as of a pid that no process can have
+		err = ErrGone
+	case errors.Is(err, syscall.ENOSYS):
+		err = errors.New("this kernel is older than Linux 5.6, which first lets a program copy descriptors of another one")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking over from %q: %w", word, err)
+	}
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.PID))
+	p.Name = strings.TrimSpace(string(comm))
+	return p, nil
+}
+
+// mainPID asks systemd for the main process of a unit.
+func mainPID(unit string) (int, error) {
+	out, err := systemctl("show", "--property", "MainPID", "--value", "--", unit)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil || pid == 0 {
+		return 0, ErrGone
+	}
+	return pid, nil
+}
+
+func systemctl(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), managerPatience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "systemctl", args...).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = fmt.Errorf("systemctl %s: %s", args[0], strings.TrimSpace(string(exit.Stderr)))
+	}
+	return string(out), err
+}
+
+// String names it for the log.
+func (p *Program) String() string {
+	if p.Unit != "" {
+		return fmt.Sprintf("%s (%s, pid %d)", p.Unit, p.Name, p.PID)
+	}
+	return fmt.Sprintf("%s (pid %d)", p.Name, p.PID)
+}
+
+// Lives reports whether it has not ended.
+func (p *Program) Lives() bool { return !sock.AwaitProcess(p.process, 0) }
+
+// AwaitEnd returns when it has ended.
+func (p *Program) AwaitEnd() { sock.AwaitProcess(p.process, -1) }
+
+// Close gives up the descriptors by which programs are known. Nothing may be done with them afterwards.
+func Close(all []*Program) {
+	for _, p := range all {
+		sock.Close(p.process)
+	}
+}

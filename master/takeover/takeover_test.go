@@ -1,0 +1,174 @@
+// Another process listens, and this one takes over from it.
+
+package takeover
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
+)
+
+const listenerVariable = "TAKEOVER_TEST_LISTENS"
+
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == UnwatchCommand:
+		if err := RunUnwatch(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case os.Getenv(listenerVariable) != "":
+		greet()
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// greet is the other process: it tells where it listens, and greets whoever connects.
+func greet() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		os.Exit(1)
+	}
+	fmt.Println(l.Addr())
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		fmt.Fprintln(conn, "hello")
+		conn.Close()
+	}
+}
+
+// greeter starts one.
+func greeter(t *testing.T) (p *Program, address string) {
+	t.Helper()
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), listenerVariable+"=1")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := Find(strconv.Itoa(c.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { Close(all) })
+	return all[0], strings.TrimSpace(line)
+}
+
+// hello connects, and tells whether somebody has greeted within a moment.
+func hello(t *testing.T, address string, patience time.Duration) bool {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	_, err = bufio.NewReader(conn).ReadString('\n')
+	return err == nil
+}
+
+func TestTakeOver(t *testing.T) {
+	p, address := greeter(t)
+	sockets, err := p.Sockets()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip(err)
+	}
+	if err != nil || len(sockets) != 1 || sockets[0].Address != address || sockets[0].Network != "tcp" {
+		t.Fatalf("%+v, %v", sockets, err)
+	}
+	defer CloseSockets(sockets)
+	const long, short = 10 * time.Second, 50 * time.Millisecond
+	if !hello(t, address, long) {
+		t.Fatal("nobody greets")
+	}
+	undo, err := p.Unwatch(sockets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hello(t, address, short) {
+		t.Error("it greets, although it accepts nobody")
+	}
+	if n, err := sock.Waiting(sockets[0].FD); err != nil || n != 1 {
+		t.Errorf("%d wait, %v", n, err)
+	}
+	if _, err := p.Unwatch(sockets); err == nil {
+		t.Error("it accepts nobody, and could be told so again")
+	}
+	if err := undo(); err != nil || !hello(t, address, long) {
+		t.Errorf("it does not accept again: %v", err)
+	}
+	if err := EndAll([]*Program{p}, sockets); err != nil || p.Lives() {
+		t.Errorf("it has not ended: %v", err)
+	}
+	if conn, err := net.Dial("tcp", address); err != nil {
+		t.Errorf("the copy of its socket does not listen: %v", err)
+	} else {
+		conn.Close()
+	}
+	if _, err := find(strconv.Itoa(p.PID)); err != nil && !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+}
+
+func TestFindErrors(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+		gone       bool
+	}{
+		{"999999999", "it does not run", true},
+		{"0", "it does not run", true},
+		{strconv.Itoa(os.Getpid()), "it is this process itself", false},
+		{"1,,2", `taking over from ""`, false},
+	} {
+		_, err := Find(c.text)
+		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrGone) != c.gone {
+			t.Errorf("%q: %v", c.text, err)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	p := &Program{PID: os.Getpid(), Name: "other"}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{syscall.EPERM, "copying descriptors needs root or uid"},
+		{syscall.EMFILE, "raise LimitNOFILE="},
+		{os.ErrNotExist, "it does not run"},
+		{errElsewhere, "nsenter --net"},
+	} {
+		if got := p.explain(c.err).Error(); !strings.Contains(got, c.want) || !strings.Contains(got, p.String()) {
+			t.Errorf("%v: %s", c.err, got)
+		}
+	}
+}
+
+func TestParseSet(t *testing.T) {
+	got := parseSet("pos:\t0\nflags:\t02\ntfd:        7 events:       2b data:     55d0c8a1b2c0  pos:0 ino:b7a9b sdev:9\ntfd: x\n")
+	if len(got) != 1 || got[0] != (registration{socket: 7, events: 0x2b, data: 0x55d0c8a1b2c0}) {
+		t.Errorf("%+v", got)
+	}
+}
