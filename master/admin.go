@@ -130,6 +130,9 @@ func (m *master) handleAsk(a *admin.Ask) {
 		m.admin.deferred = append(m.admin.deferred, a)
 		return
 	}
+	if a.LeaveTo != 0 {
+		m.listeners.LeaveTo(m.world.other(a.LeaveTo))
+	}
 	switch a.Command {
 	case admin.ReportStatus:
 		a.Reply <- admin.Outcome{Status: m.status()}

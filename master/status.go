@@ -28,6 +28,7 @@ func (m *master) status() *admin.Status {
 		s.Pools = m.generations.serving.poolStatus()
 		m.queueStatus(m.generations.serving, s.Pools)
 		for i := range m.generations.serving.config.Pools {
+			s.Pools[i].Socket = m.listeners.First(m.generations.serving.config.Pools[i].Listen)
 			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
 			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
 		}

@@ -62,7 +62,7 @@ func (m *master) drain() {
 			s.become(slotVacant, time.Time{})
 		case slotStarting, slotServing:
 			s.become(slotDraining, until)
-			m.tellRemoved(s, left)
+			m.tellRemoved(s, left[s.index])
 			m.pass(s, ask)
 		}
 	}

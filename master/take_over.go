@@ -224,13 +224,22 @@ func (m *master) programEnded(p *takeover.Program) {
 	}
 }
 
-// leftElsewhere returns the pools on whose sockets another program serves on when this one ends. For a moment, connections may still
-// come to the sockets of workers beside those.
-func (m *master) leftElsewhere() (pools []int) {
+// leftElsewhere returns, by slot of the generation that serves, the pools on whose addresses another program serves on when this one
+// ends, while the worker has a socket that is not left to it. For a moment, connections may still come there.
+func (m *master) leftElsewhere() map[int][]int {
+	pools := map[int][]int{}
 	layout := m.generations.serving.layout()
-	for i := range layout.Pools {
-		if slices.ContainsFunc(m.listeners.All(), func(l *listen.Listener) bool { return l.At(layout.Pools[i].Listen) && l.IsElsewhere() }) {
-			pools = append(pools, i)
+	for _, l := range m.listeners.All() {
+		i := layout.PoolAt(l)
+		if i < 0 || l.IsElsewhere() || !slices.ContainsFunc(m.listeners.All(), func(other *listen.Listener) bool {
+			return other.At(layout.Pools[i].Listen) && other.IsElsewhere()
+		}) {
+			continue
+		}
+		for slot := range layout.Slots {
+			if layout.Assigns(l, slot) && !slices.Contains(pools[slot], i) {
+				pools[slot] = append(pools[slot], i)
+			}
 		}
 	}
 	return pools

@@ -4,6 +4,7 @@ package admin
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type Ask struct {
 	Pool    string         // of failover; of resetting the slow log, empty: of all pools
 	Server  string         // likewise: the name in the configuration
 	Level   int            // of the log, 0 to 11
+	LeaveTo int            // of stop: a process that has the sockets, too, so that they stay open; 0: none
 	By      *Asker         // nil: the master itself
 	Reply   chan<- Outcome // has room for one: the loop never waits
 }
@@ -55,7 +57,7 @@ var endpoints = []endpoint{
 	{method: "POST", path: "/reload", command: Reload, params: []string{"dry_run", "strict"}},
 	{method: "POST", path: "/upgrade", command: Upgrade, params: []string{"strict"}},
 	{method: "POST", path: "/drain", command: Drain},
-	{method: "POST", path: "/stop", command: Drain, now: Stop, params: []string{"now"}},
+	{method: "POST", path: "/stop", command: Drain, now: Stop, params: []string{"now"}, may: []string{"leave_to"}},
 	{method: "POST", path: "/log/reopen", command: ReopenLog},
 	{method: "POST", path: "/failover", command: Failover, names: []string{"pool", "server"}},
 	{method: "POST", path: "/slowlog/reset", command: ResetSlowLog, may: []string{"pool"}},
@@ -80,7 +82,9 @@ func (e *endpoint) String() string {
 func (e *endpoint) read(parameters string) (*Ask, error) {
 	a, now := &Ask{Command: e.command}, false
 	all := query.Parameters{
-		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "level": query.Number(&a.Level, 0, 11), "server": query.Text(&a.Server),
+		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "server": query.Text(&a.Server),
+		"level": query.Number(&a.Level, 0, 11),
+		"leave_to": query.Number(&a.LeaveTo, 1, math.MaxInt32),
 	}
 	there := query.Parameters{}
 	for _, name := range slices.Concat(e.params, e.may) {

@@ -91,6 +91,9 @@ type PoolStatus struct {
 
 	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
 	NotListening []int `json:"not_listening,omitempty"`
+
+	// Socket is the inode of the listening socket that the proxy leaves to another program, see pinion give-back. 0: there is none.
+	Socket uint64 `json:"socket,omitempty"`
 }
 
 // AcceptQueueStatus is who has connected to a pool, and waits for a worker to accept: of all its sockets together.

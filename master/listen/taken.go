@@ -45,6 +45,28 @@ func (s *Set) Lone(y Layout) bool {
 	return y.Slots > 1 && slices.ContainsFunc(s.all, func(l *Listener) bool { return l.group == lone && y.Serves(l) })
 }
 
+// First returns the inode of the first socket on an address, which is the one that is left to another program; 0: there is none.
+func (s *Set) First(address config.Listen) uint64 {
+	for _, l := range s.all {
+		if l.At(address) && l.leads() {
+			return l.Inode
+		}
+	}
+	return 0
+}
+
+// leads reports whether the listener is the first of its group, or alone.
+func (l *Listener) leads() bool { return l.Slot == 0 || l.Slot == EverySlot }
+
+// LeaveTo notes that another program has the first socket on each address, too.
+func (s *Set) LeaveTo(other *Other) {
+	for _, l := range s.all {
+		if l.leads() && !l.Foreign {
+			l.Other = other
+		}
+	}
+}
+
 // IsElsewhere reports whether another program has the socket, too, and serves there when this one does not.
 func (l *Listener) IsElsewhere() bool { return l.Other != nil && l.Other.Lives() }
 

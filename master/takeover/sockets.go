@@ -24,6 +24,9 @@ type Socket struct {
 	number int // of the original, in that program
 }
 
+// Inode returns the number by which the kernel lists the socket.
+func (s *Socket) Inode() uint64 { return sock.Inode(s.FD) }
+
 // Sockets returns copies of all sockets on which a program listens, in the order of their numbers there.
 func (p *Program) Sockets() (all []Socket, err error) {
 	if err := p.sameNetwork(); err != nil {

@@ -60,6 +60,10 @@ func BoundTo(fd int) (network, address string) {
 	if err != nil {
 		return "", ""
 	}
+	return addressOf(bound)
+}
+
+func addressOf(bound unix.Sockaddr) (network, address string) {
 	switch a := bound.(type) {
 	case *unix.SockaddrInet4:
 		return "tcp", netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
@@ -112,6 +116,7 @@ func OpenGroup(fd int) (undo func(), err error) {
 		undo()
 		return nil, err
 	}
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0) // of an earlier Steer; mostly there is none
 	return undo, nil
 }
 

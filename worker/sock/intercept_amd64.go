@@ -1,0 +1,10 @@
+// Numbers of intercepted calls that depend on the processor.
+
+package sock
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch  = unix.AUDIT_ARCH_X86_64
+	callUnlink = unix.SYS_UNLINK
+)
