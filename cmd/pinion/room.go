@@ -23,3 +23,10 @@ func warningsHere(cfg *config.Config, workers int) config.Problems {
 	}
 	return warnings
 }
+
+// workersHere returns how many workers a configuration has on this machine.
+func workersHere(cfg *config.Config, workers int) int {
+	cpus, _ := limits.ReadCPUs()
+	cpus.Allowed = cfg.Global.CPUs.Of(cpus.Allowed)
+	return cfg.WorkerCount(workers, cpus.Count())
+}

@@ -83,7 +83,7 @@ func (e *endpoint) read(parameters string) (*Ask, error) {
 	a, now := &Ask{Command: e.command}, false
 	all := query.Parameters{
 		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "server": query.Text(&a.Server),
-		"level": query.Number(&a.Level, 0, 11),
+		"level":    query.Number(&a.Level, 0, 11),
 		"leave_to": query.Number(&a.LeaveTo, 1, math.MaxInt32),
 	}
 	there := query.Parameters{}

@@ -17,6 +17,7 @@ type Problem struct {
 	Message      string // what is wrong
 	Hint         string // what would be right; may be empty
 	Warning      bool   // it works, but hurts
+	Differs      bool   // it works, but otherwise than with nutcracker
 }
 
 // String gives the problem as one line: file:line:column: pool "alpha": what is wrong; what would be right.
@@ -29,6 +30,9 @@ func (p Problem) String() string {
 	b.WriteString(": ")
 	if p.Warning {
 		b.WriteString("warning: ")
+	}
+	if p.Differs {
+		b.WriteString("different: ")
 	}
 	if p.Pool != "" {
 		fmt.Fprintf(&b, "pool %q: ", p.Pool)
@@ -54,9 +58,7 @@ func (ps Problems) Error() string {
 
 // split sorts the problems by place and parts errors from warnings.
 func (ps Problems) split() (errs, warnings Problems) {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	slices.SortStableFunc(ps, byPlace)
 	for _, p := range ps {
 		if p.Warning {
 			warnings = append(warnings, p)
@@ -65,6 +67,11 @@ func (ps Problems) split() (errs, warnings Problems) {
 		}
 	}
 	return errs, warnings
+}
+
+// byPlace is the order of the file.
+func byPlace(a, b Problem) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
 // flaw is what is wrong with one value; the key and the value themselves are said by whoever reports it.

@@ -1,8 +1,8 @@
-# Sourced by run.sh: Pinion takes over from nutcracker, whose package is installed, too, by the commands in OPERATIONS.md.
+# Sourced by run.sh: Pinion takes over from nutcracker, whose package is installed, too, by the commands in MOVING.md.
 
 # documented prints the commands in a block of the section on taking over, as they are installed.
 documented() { # BLOCK
-	inside sed -n '/^## Taking over/,/^## Capacity/p' /usr/share/doc/pinion/OPERATIONS.md |
+	inside sed -n '/^### Under systemd/,/^### In a container/p' /usr/share/doc/pinion/MOVING.md |
 		awk -v want="$1" '/^```/ { n++; next } n == 2 * want - 1'
 }
 
