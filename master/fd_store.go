@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/systemd"
 )
@@ -75,7 +74,7 @@ func (m *master) makeSpec(g *generation) error {
 // first.
 func (m *master) storeSockets() {
 	for _, l := range m.listeners.All() {
-		if own := listen.Name(l.Network, l.Address, l.Slot); !l.Foreign && l.Name != own {
+		if own := storeName(l); !l.Foreign && l.Name != own {
 			m.world.services.Unstore(l.Name)
 			l.Name = own
 		}

@@ -88,6 +88,9 @@ func (m *master) adoptSockets() *generation {
 			m.world.close(p.FD)
 			continue
 		}
+		if m.adoptTaken(p) {
+			continue
+		}
 		l := listen.Listener{
 			Name: p.Name, Network: p.Network, Address: p.Address, Queues: true, Socket: listen.Socket{FD: p.FD, Inode: m.world.sockets.Inode(p.FD)},
 			Foreign: !listen.OwnName(p.Name),

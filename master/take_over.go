@@ -86,26 +86,41 @@ func (m *master) takeOver(cfg *config.Config, then func()) {
 
 // take takes over what was found, or nothing if it does not fit the configuration.
 func (m *master) take(cfg *config.Config, found foundSockets) error {
-	rest := found.sockets
+	rest, err := found.fit(cfg)
+	switch {
+	case err != nil:
+		return err
+	case len(rest) > 0 && m.opts.EndOther:
+		return fmt.Errorf("taking over from %s: it also listens on %s, where nobody would serve after its end: have a pool listen there, give it as address of the "+
+			"statistics (-a, -s), or leave --end out; nothing was taken", namesOf(found.programs), addressesOf(rest))
+	case len(rest) > 0:
+		m.log.Printf(logfile.Warn, "%s", found.left(rest))
+	}
+	return m.keepTaken(cfg, found, found.statsID())
+}
+
+// fit compares what was found with a configuration, and returns what that has no use for.
+func (f *foundSockets) fit(cfg *config.Config) (rest []takeover.Socket, err error) {
+	rest = f.sockets
 	for i := range cfg.Pools {
 		p := &cfg.Pools[i]
 		left := without(rest, p.Listen.ID())
 		if len(left) == len(rest) {
-			return fmt.Errorf("taking over from %s: pool %q listens on %s, and there is no such socket among %s: nothing was taken; "+
-				"make the addresses the same, and change them by a reload later", namesOf(found.programs), p.Name, p.Listen.Text, addressesOf(found.sockets))
+			return nil, fmt.Errorf("taking over from %s: pool %q listens on %s, and there is no such socket among %s: nothing was taken; "+
+				"make the addresses the same, and change them by a reload later", namesOf(f.programs), p.Name, p.Listen.Text, addressesOf(f.sockets))
 		}
 		rest = left
 	}
-	statsID := config.ListenID{Network: "tcp", Address: found.stats}
-	rest = without(rest, statsID)
-	if len(rest) > 0 && m.opts.EndOther {
-		return fmt.Errorf("taking over from %s: it also listens on %s, where nobody would serve after its end: have a pool listen there, give it as address of the "+
-			"statistics (-a, -s), or leave --end out; nothing was taken", namesOf(found.programs), addressesOf(rest))
-	}
-	if len(rest) > 0 {
-		m.log.Printf(logfile.Warn, "%s also listens on %s, where nobody will serve when it has ended", namesOf(found.programs), addressesOf(rest))
-	}
-	return m.keepTaken(cfg, found, statsID)
+	return without(rest, f.statsID()), nil
+}
+
+func (f *foundSockets) statsID() config.ListenID {
+	return config.ListenID{Network: "tcp", Address: f.stats}
+}
+
+// left says what a configuration has no use for.
+func (f *foundSockets) left(rest []takeover.Socket) string {
+	return fmt.Sprintf("%s also listens on %s, where nobody will serve when it has ended", namesOf(f.programs), addressesOf(rest))
 }
 
 // keepTaken makes the sockets of pools and of the statistics this master's.
@@ -166,6 +181,7 @@ func addressesOf(sockets []takeover.Socket) string {
 // for the other slots join those, by a reload; until then, and where the kernel refuses it, all workers accept from one.
 func (m *master) takenOver() {
 	if len(m.takenFrom.programs) == 0 {
+		m.takeStatistics()
 		return
 	}
 	for _, p := range m.takenFrom.programs {
@@ -216,11 +232,17 @@ func (m *master) programEnded(p *takeover.Program) {
 			m.takenFrom.programs = append(m.takenFrom.programs, other)
 		}
 	}
-	if len(m.takenFrom.programs) == 0 && m.takenFrom.stats {
+	if len(m.takenFrom.programs) == 0 && m.phase == serving {
+		m.takeStatistics()
+		m.storeSockets()
+	}
+}
+
+// takeStatistics answers on a statistics port that was left to another program until now.
+func (m *master) takeStatistics() {
+	if m.takenFrom.stats {
 		m.takenFrom.stats = false
-		if m.phase == serving {
-			m.serveStats()
-		}
+		m.serveStats()
 	}
 }
 

@@ -448,7 +448,7 @@ func TestAskOneThatHangs(t *testing.T) {
 		t.Cleanup(func() { server.Close() })
 		go server.Serve(listener)
 		m := newAdminSocket(path)
-		m.statusTimeout = 50 * time.Millisecond
+		m.statusTimeout = 250 * time.Millisecond
 		a, err := m.ask(context.Background(), "/reload", nil)
 		switch {
 		case hangs && (err == nil || !strings.Contains(err.Error(), "does not answer: it hangs")):

@@ -108,6 +108,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			drainCommand(),
 			stopCommand(),
 			giveBackCommand(),
+			takeSocketsCommand(),
 			logCommand(),
 			versionCommand(),
 			helpCommand(),

@@ -35,6 +35,7 @@ type Kernel struct {
 func Linux() Kernel {
 	return Kernel{
 		Probe: Probe, Bind: Bind, Alone: Alone, Listen: sock.Listen, Unroute: sock.Unroute, Close: sock.Close, Inode: sock.Inode,
-		Same: sock.Same, Locate: Locate, Unlinker: Unlinker, UnlinkAt: UnlinkAt, Chmod: os.Chmod, Steer: sock.Steer, OpenGroup: sock.OpenGroup,
+		Same: sock.Same, Locate: Locate, Unlinker: Unlinker, UnlinkAt: UnlinkAt, Chmod: os.Chmod, Steer: sock.Steer,
+		OpenGroup: func(fd int) (func(), error) { return sock.OpenGroup(fd, os.Geteuid()) },
 	}
 }

@@ -26,8 +26,8 @@ const (
 // settled is what follows when the coming generation serves.
 var settled = [...]group{ordinary: ordinary, taken: lone, lone: lone, joined: ordinary}
 
-// Take adds a copy of a socket of another program.
-func (s *Set) Take(network, address string, fd int, of *Other) {
+// Take adds a copy of a socket of another program, and returns it.
+func (s *Set) Take(network, address string, fd int, of *Other) *Listener {
 	l := &Listener{
 		Name: Name(network, address, EverySlot), Network: network, Address: address, Slot: EverySlot, Queues: true,
 		Socket: Socket{FD: fd, Inode: s.Kernel.Inode(fd)}, Other: of, group: taken,
@@ -38,6 +38,7 @@ func (s *Set) Take(network, address string, fd int, of *Other) {
 		l.Unlink = s.Kernel.UnlinkAt(address, l.Spot)
 	}
 	s.all = append(s.all, l)
+	return l
 }
 
 // Lone reports whether the workers of a layout accept from a socket of another program to which those of other slots are to join.

@@ -56,7 +56,7 @@ cp packaging/doc/copyright "$STAGE/doc/deb/copyright"
 packaging/ci/changelog.sh "$PACKAGE_VERSION" "$epoch" | gzip -9n >"$STAGE/doc/deb/changelog.gz"
 
 # What the documents link to lies beside them, or else in the repository.
-for text in README.md packaging/doc/*.md packaging/doc/take-listeners.py; do
+for text in README.md packaging/doc/*.md; do
 	sed -E -e 's!\]\((\.\./\.\./)?packaging/doc/!](!g; s!\]\(\.\./\.\./README\.md!](README.md!g; s!python3 packaging/doc/!python3 /usr/share/doc/pinion/!' \
 		-e 's!\]\((CHANGELOG\.md|\.github/)!](https://github.com/pinion-proxy/pinion/blob/main/\1!g' \
 		"$text" >"$STAGE/doc/texts/${text##*/}"

@@ -5,7 +5,6 @@ package sock
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -91,9 +90,9 @@ func Waiting(fd int) (int, error) {
 	return int(info.Unacked), nil
 }
 
-// OpenGroup lets other sockets of this user join a listening socket on its address, whoever has opened it: the kernel asks for
+// OpenGroup lets other sockets of a user join a listening socket on its address, whoever has opened it: the kernel asks for
 // SO_REUSEPORT and for the same owner, and both can be changed later. undo makes it as it was.
-func OpenGroup(fd int) (undo func(), err error) {
+func OpenGroup(fd, uid int) (undo func(), err error) {
 	var stat unix.Stat_t
 	if err = unix.Fstat(fd, &stat); err != nil {
 		return nil, err
@@ -102,7 +101,7 @@ func OpenGroup(fd int) (undo func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	own := uint32(os.Geteuid())
+	own := uint32(uid)
 	if stat.Uid != own {
 		err = unix.Fchown(fd, int(own), -1)
 	}

@@ -21,6 +21,6 @@ step "the documents come with it, and what is for Prometheus and Grafana"
 for file in alerts.yml dashboard.json; do
 	inside test -s "/usr/share/pinion/$file" || fail "/usr/share/pinion/$file is not installed"
 done
-for text in README.md ARCHITECTURE.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md take-listeners.py; do
+for text in README.md ARCHITECTURE.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md; do
 	inside test -s "/usr/share/doc/pinion/$text" || fail "/usr/share/doc/pinion/$text is not installed"
 done
