@@ -69,7 +69,7 @@ func (m *master) takeOver(cfg *config.Config, then func()) {
 		return func() {
 			switch {
 			case errors.Is(err, takeover.ErrGone):
-				m.log.Printf(logfile.Warn, "%v: starting without", err)
+				m.log.Event(logfile.NothingToTake, err)
 			case m.failed(err):
 				found.close()
 				return
@@ -94,7 +94,7 @@ func (m *master) take(cfg *config.Config, found foundSockets) error {
 		return fmt.Errorf("taking over from %s: it also listens on %s, where nobody would serve after its end: have a pool listen there, give it as address of the "+
 			"statistics (-a, -s), or leave --end out; nothing was taken", namesOf(found.programs), addressesOf(rest))
 	case len(rest) > 0:
-		m.log.Printf(logfile.Warn, "%s", found.left(rest))
+		m.log.Event(logfile.SocketsUnused, found.left(rest))
 	}
 	return m.keepTaken(cfg, found, found.statsID())
 }
@@ -111,7 +111,10 @@ func (f *foundSockets) fit(cfg *config.Config) (rest []takeover.Socket, err erro
 		}
 		rest = left
 	}
-	return without(rest, f.statsID()), nil
+	rest = without(rest, f.statsID())
+	return slices.DeleteFunc(slices.Clone(rest), func(s takeover.Socket) bool { // its admin socket
+		return s.From.IsPinion() && s.Network == "unix"
+	}), nil
 }
 
 func (f *foundSockets) statsID() config.ListenID {
@@ -141,7 +144,7 @@ func (m *master) keepTaken(cfg *config.Config, found foundSockets, stats config.
 		} else {
 			m.statistics.fd, m.takenFrom.stats = fd, true
 		}
-		m.log.Printf(logfile.Info, "%s is taken over from %s", s.Address, s.From)
+		m.log.Event(logfile.SocketTakenOver, s.Address, s.From)
 	}
 	m.takenFrom.programs = found.programs
 	m.takenFrom.sockets = found.sockets
@@ -190,7 +193,7 @@ func (m *master) takenOver() {
 			return func() { m.programEnded(p) }
 		})
 	}
-	m.log.Printf(logfile.Notice, "%s and pinion accept from the same sockets", namesOf(m.takenFrom.programs))
+	m.log.Event(logfile.SocketShared, namesOf(m.takenFrom.programs))
 	if m.listeners.Lone(m.generations.serving.layout()) {
 		m.request(order{kind: kindReload, noReply: true})
 	}
@@ -215,7 +218,7 @@ func (m *master) endPrograms() {
 		takeover.CloseSockets(sockets)
 		return func() {
 			if err != nil {
-				m.log.Printf(logfile.Error, "%v; both serve on", err)
+				m.log.Event(logfile.OtherNotEnded, err)
 			}
 			m.announce(nil)
 		}
@@ -224,7 +227,7 @@ func (m *master) endPrograms() {
 
 // programEnded is called when a program from which was taken over has ended.
 func (m *master) programEnded(p *takeover.Program) {
-	m.log.Printf(logfile.Notice, "%s has ended; all who connect come to pinion", p)
+	m.log.Event(logfile.OtherEnded, p)
 	all := m.takenFrom.programs
 	m.takenFrom.programs = nil
 	for _, other := range all {

@@ -88,7 +88,7 @@ func (m *master) adoptTaken(p systemd.Socket) bool {
 	if !is || err != nil {
 		return false
 	}
-	m.log.Printf(logfile.Info, "%s was taken over from pid %d for this service", p.Address, pid)
+	m.log.Event(logfile.SocketTakenOver, p.Address, "pid "+strconv.Itoa(pid))
 	all, err := takeover.Find(text)
 	if err == nil && !m.knowsProgram(pid) {
 		m.takenFrom.programs = append(m.takenFrom.programs, all[0])

@@ -126,7 +126,7 @@ func (s *Set) stayAlone(there []*Listener, p *config.Pool, why error) error {
 		}
 		return mine
 	})
-	s.Log.Printf(logfile.Notice, "all workers accept from one socket on %s: the kernel lets no others join it: %v", p.Listen.Text, why)
+	s.Log.Event(logfile.SocketAlone, p.Listen.Text, why)
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (s *Set) leave(chosen func(*Listener) bool) {
 		}
 		if l.Slot == 0 && s.countTCP(l) > 1 {
 			if err := s.Kernel.Steer(l.FD); err != nil {
-				s.Log.Printf(logfile.Warn, "leaving %s to another program: %v", l.Address, err)
+				s.Log.Event(logfile.SocketNotLeft, l.Address, err)
 			}
 		}
 		if l.closeGroup != nil {

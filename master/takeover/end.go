@@ -30,9 +30,9 @@ func (p *Program) End() error {
 
 func (p *Program) tellToEnd() error {
 	switch {
-	case p.isPinion() && p.Unit != "":
+	case p.IsPinion() && p.Unit != "":
 		return errors.New("a Pinion that ends as a unit turns clients away from its sockets: name it by its pid")
-	case p.isPinion():
+	case p.IsPinion():
 		return p.endPinion()
 	case p.Unit != "": // or else systemd could start it again
 		_, err := systemctl("stop", "--", p.Unit)
@@ -48,7 +48,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-func (p *Program) isPinion() bool { return p.Name == sock.ProxyName }
+// IsPinion reports whether the program is a master of Pinion.
+func (p *Program) IsPinion() bool { return p.Name == sock.ProxyName }
 
 // endPinion kills a master, which would turn clients away from all its sockets before it ends, and has its workers drain, which
 // do not.

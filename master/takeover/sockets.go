@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,7 +40,7 @@ func (p *Program) Sockets() (all []Socket, err error) {
 		case errors.Is(errCopy, syscall.EBADF): // a connection that has just ended
 		case errCopy != nil:
 			err = errCopy
-		case !sock.Accepts(fd) || sock.Unrouted(fd):
+		case !sock.Accepts(fd), sock.Unrouted(fd), has(all, fd): // the last: under another number
 			sock.Close(fd)
 		default:
 			network, address := sock.BoundTo(fd)
@@ -54,6 +55,10 @@ func (p *Program) Sockets() (all []Socket, err error) {
 		return nil, p.explain(err)
 	}
 	return all, nil
+}
+
+func has(all []Socket, fd int) bool {
+	return slices.ContainsFunc(all, func(s Socket) bool { return sock.Same(s.FD, fd) })
 }
 
 // CloseSockets closes copies.

@@ -255,11 +255,13 @@ func givenBack(t *testing.T, old *rig.Proxy, config, control string) *rig.Proces
 // acceptors counts the sockets that listen at an address.
 func acceptors(t *testing.T, address string) int {
 	t.Helper()
-	out, err := exec.Command("ss", "-Hltn", "src", address).Output()
+	table, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Count(string(out), "LISTEN")
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	return strings.Count(string(table), fmt.Sprintf(":%04X 00000000:0000 0A ", n))
 }
 
 func wantStatistics(t *testing.T, address, want string) {
@@ -332,4 +334,41 @@ func TestE2EGiveBackRefused(t *testing.T) {
 		}
 	}
 	p.Dial().WantDo("+PONG\r\n", "PING")
+}
+
+// A master that hangs hands nothing over, but its sockets can be taken. It is killed, and its workers drain.
+func TestE2ETakeOverFromAHungPinion(t *testing.T) {
+	t.Parallel()
+	mayCopy(t)
+	address := rig.FreeAddress(t)
+	config := rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"},
+		Servers: rig.Lines(rig.Several(1, func() *rig.Backend { return rig.RedisServer(t) }))})
+	old := rig.Pinion(t, config, "tcp", address)
+	old.Dial().WantDo("+OK\r\n", "SET", "stays", "v")
+	crowd := newResidents(address, 20)
+	crowd.serve(t, 100)
+	workers := old.Workers()
+	rig.Suspend(t, old.Pid())
+	next := takenOver(t, old, config, filepath.Join(rig.ShortDir(t), "ctl"), "--end")
+	old.Retired = true
+	awaitLine(t, next, "has ended; all who connect come to pinion")
+	old.Wait()
+	crowd.serve(t, 100)
+	rig.Eventually(t, "draining the old workers", func() error {
+		for _, pid := range workers {
+			if rig.Exists(pid) {
+				return fmt.Errorf("worker %d is there", pid)
+			}
+		}
+		return nil
+	})
+	crowd.serve(t, 100)
+	crowd.leave()
+	if refused, cut := crowd.refused.Load(), crowd.cut.Load(); refused > 0 || cut > 20 {
+		t.Errorf("%d were refused (%v), and %d of 20 cut", refused, crowd.why.Load(), cut)
+	}
+	next.Signal(syscall.SIGTERM)
+	if err := next.Wait(); err != nil {
+		t.Errorf("pinion ended with %v\n%s", err, next.Output.String())
+	}
 }
