@@ -1,9 +1,9 @@
 # Sourced by run.sh: Pinion takes over from nutcracker, whose package is installed, too, by the commands in MOVING.md.
 
-# documented prints the commands in a block of the section on taking over, as they are installed.
-documented() { # BLOCK
-	inside sed -n '/^### Under systemd/,/^### In a container/p' /usr/share/doc/pinion/MOVING.md |
-		awk -v want="$1" '/^```/ { n++; next } n == 2 * want - 1'
+# documented prints the commands in a block of a section, as they are installed.
+documented() { # SECTION BLOCK
+	inside cat /usr/share/doc/pinion/MOVING.md |
+		awk -v section="$1" -v want="$2" '/^#+ / { in_it = $0 == section } !in_it { next } /^```/ { n++; next } n == 2 * want - 1'
 }
 
 step "Pinion takes over from nutcracker, and nobody is refused"
@@ -13,7 +13,7 @@ sed '/^global:/,/^$/d' "$here/pinion.yml" >"/proc/$leader/root/etc/nutcracker/nu
 inside systemctl start nutcracker
 within $patience answers || fail "nutcracker does not answer"
 crowd_begin
-inside sh -ec "$(documented 1)" || fail "the documented commands fail"
+inside sh -ec "$(documented "### Under systemd" 1)" || fail "the documented commands fail"
 serving
 crowd_goes_on "with Pinion beside nutcracker"
 inside systemctl reload pinion || fail "systemctl reload fails with a socket of nutcracker's"
@@ -23,12 +23,23 @@ inside pinion status | grep -Eq '^ +[01] .*serving .* [1-9][0-9]*$' || fail "Pin
 crowd_end "while Pinion took over from nutcracker"
 
 step "nutcracker ends, and Pinion serves on"
-inside sh -ec "$(documented 2)" 2>/dev/null || fail "the documented commands fail"
+inside sh -ec "$(documented "### Under systemd" 2)" 2>/dev/null || fail "the documented commands fail"
 answers || fail "no answer after the end of nutcracker"
 serving
+inside systemctl restart pinion || fail "it does not start again with a socket of nutcracker's"
+within $patience answers || fail "no answer after a restart with a socket of nutcracker's"
+
+step "Pinion gives the sockets back to nutcracker, and nobody is refused"
+inside systemd-run --quiet --unit passing sh -c \
+	"while :; do redis-cli -h ${proxy%:*} -p ${proxy##*:} INCR fresh | grep -qx '[0-9]*' || echo refused >>/root/refused; done"
+inside sh -ec "$(documented "## Back" 2)" 2>/dev/null || fail "the documented commands fail"
+within $patience inside sh -c '! systemctl is-active --quiet pinion' || fail "Pinion has not ended"
+inside systemctl is-active --quiet nutcracker || fail "nutcracker is not active"
+answers || fail "nutcracker does not answer"
+inside systemctl stop passing
+inside test ! -e /root/refused || fail "somebody was refused"
+inside systemctl disable --now nutcracker 2>/dev/null
 inside cp -a /root/default /etc/default/pinion
 configure
-inside systemctl restart pinion || fail "it does not start again with a socket of nutcracker's"
-inside systemctl stop pinion
 inside systemctl start pinion || fail "it does not start again with sockets of its own"
 within $patience answers || fail "no answer from sockets of its own"
