@@ -155,18 +155,11 @@ func (m *master) handleAsk(a *admin.Ask) {
 	case admin.ResetSlowLog:
 		a.Reply <- m.resetSlowLog(a.Pool)
 	case admin.Drain:
-		m.log.Event(logfile.DrainAsked)
-		if m.takesOrders() && m.endAfter == nothing { // asked twice it would stop
-			m.end(drain)
-		}
-		within := "without a deadline"
-		if timeout := m.generations.serving.config.Global.ShutdownTimeout; timeout > 0 {
-			within = "within " + timeout.String()
-		}
-		if delay := m.generations.serving.config.Global.DrainDelay; delay > 0 {
-			within = "after " + delay.String() + ", " + within
-		}
-		a.Reply <- admin.Outcome{Lines: []string{"draining " + within}, PID: m.world.pid}
+		m.drainWhenAsked(a)
+	case admin.UndoDrain:
+		m.undoDrain(a)
+	case admin.End:
+		m.endWhenAsked(a)
 	case admin.Stop:
 		m.log.Event(logfile.StopAsked)
 		a.Reply <- admin.Outcome{PID: m.world.pid}

@@ -24,7 +24,7 @@ func (m *master) tick() {
 		m.endBorrowing()
 	}
 	m.tickFailovers(now)
-	m.tickDrain(now)
+	m.drainIfDue(now)
 	m.tickPaths(now)
 	if m.masters.old != nil && !now.Before(m.masters.old.until) {
 		m.oldMasterOverdue()
@@ -74,9 +74,7 @@ func (m *master) deadline() time.Time {
 	for _, f := range m.failovers {
 		consider(f.until)
 	}
-	if m.phase == serving {
-		consider(m.drainAt)
-	}
+	consider(m.nextDrain())
 	consider(m.service.watchdog.next)
 	consider(m.totals.Next)
 	consider(m.log.Next())

@@ -123,6 +123,8 @@ type message struct {
 
 	Tally tally `json:"tally,omitempty"` // welcome, agreed: what the old master has counted itself
 
+	Drain *drainNews `json:"drain,omitempty"` // welcome, agreed: the drain that is announced, which the new master goes on with; none: none is
+
 	Legacy  *totals.Sums         `json:"legacy,omitempty"`  // go, farewell
 	Past    *totals.Sums         `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
 	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have handed over, negated, by what Listens has

@@ -115,6 +115,7 @@ func (n *newSide) handle(msg message) {
 		n.allMoved(msg.Result)
 	case msg.Kind == messageAgreed && n.phase == newSettling:
 		n.takeTally(msg.Tally)
+		n.m.takeDrain(msg.Drain)
 		n.agreed()
 	case msg.Kind == messageAbort && msg.Intent == intentNames[stop] && n.link != nil:
 		n.stopBoth()

@@ -44,6 +44,7 @@ func (n *newSide) welcomed(msg message) {
 	n.m.listeners.Remember(msg.Former)
 	n.welcome = msg
 	n.takeTally(msg.Tally)
+	n.m.takeDrain(msg.Drain)
 	n.m.keeper.pid = max(msg.Keeper, 0)
 	if msg.Verbosity != nil {
 		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
@@ -253,6 +254,9 @@ func (n *newSide) promote() {
 	}
 	m.openLogAnew(nil) // the log file may have been rotated since this process opened it
 	m.becomeServing()
+	if n.welcome.Drain != nil || m.announced() {
+		m.goOnWithDrain()
+	}
 	if n.welcome.Keeper >= 0 {
 		m.joinKeeper()
 	}

@@ -112,7 +112,7 @@ func (o *oldSide) handle(msg message) {
 	case msg.Kind == messageSettled && o.phase == oldSettling:
 		o.complete()
 	case msg.Kind == messageSettled && o.phase == oldLeaving: // it has lost clients since it sent settled first
-		o.other.send(message{Kind: messageAgreed})
+		o.other.send(message{Kind: messageAgreed, Drain: o.m.drainNews()})
 	case msg.Kind == messageFailed:
 		o.fail(errors.New(msg.Reason))
 	case msg.Kind == messageReturned && o.phase == oldReturning:
@@ -375,6 +375,7 @@ func (o *oldSide) conclude(err error) {
 		o.farewell()
 		return
 	}
+	m.reopened(err)
 	if o.newWasMain && m.endAfter == nothing {
 		m.leaveBehind(errNewWasMain)
 		return

@@ -31,7 +31,7 @@ func (o *oldSide) answerHello(msg message) {
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: o.strict, Clients: m.clientsNow(),
 		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: o.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity, LogLevel: &m.logging.configured,
-		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Tally: m.tally, Topology: &m.generations.serving.topology, Pools: poolNames(m.generations.serving.pools),
+		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Tally: m.tally, Drain: m.drainNews(), Topology: &m.generations.serving.topology, Pools: poolNames(m.generations.serving.pools),
 	})
 	if !o.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {
 		o.passAlong(message{})
@@ -75,7 +75,7 @@ func (o *oldSide) sendAgreed() {
 	o.m.declineScrapes()
 	o.m.declineHTTP()
 	o.enter(oldLeaving, settleTimeout)
-	o.other.send(message{Kind: messageAgreed, Tally: o.m.tally})
+	o.other.send(message{Kind: messageAgreed, Tally: o.m.tally, Drain: o.m.drainNews()})
 }
 
 // newMasterReadyOrEnded is called when the new master has taken over (err is nil), which it may do by itself if this one was

@@ -226,8 +226,12 @@ func (m *master) unready() string {
 	switch {
 	case m.masters.leaveAll: // another master serves
 		return ""
-	case m.phase != serving || !m.drainAt.IsZero():
-		return m.phaseName()
+	case m.announced():
+		return "about to drain, at " + m.departure.at.Format(time.TimeOnly)
+	case m.phase == draining && !m.departure.until.IsZero():
+		return "draining, until " + m.departure.until.Format(time.TimeOnly)
+	case m.phase != serving:
+		return m.phase.String()
 	case m.endAfter != nothing:
 		return "about to end"
 	case !slices.ContainsFunc(m.generations.slots(), (*slot).serves):

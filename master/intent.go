@@ -46,24 +46,19 @@ func (m *master) obey(what intent) {
 	}
 }
 
-// end drains or stops. A drain that comes while clients move waits until they have; asked for twice, it stops.
+// end drains or stops. A drain that comes while clients move waits until they have. Asked for twice, a drain that is
+// announced begins, and one that has begun stops.
 func (m *master) end(how intent) {
 	switch {
 	case m.phase == starting && m.newSide != nil:
 		m.newSide.interrupted(how)
 	case m.phase == serving && m.mayBeReplaced():
 		m.endAfter = stronger(m.endAfter, how)
-	case how == drain && m.phase == serving && m.endAfter == nothing && m.drainAt.IsZero():
-		if m.oldSide != nil {
-			m.endAfter = drain
-			m.oldSide.fail(errEnding)
-			return
-		}
-		if m.masters.old != nil { // the old master's workers drain, too, once they are this one's
-			m.endAfter = drain
-			return
-		}
-		m.drainSoon()
+	case how == drain && m.phase == serving && m.endAfter == nothing:
+		m.drainAsOrdered()
+	case how == drain && m.phase == draining && !m.departure.ordered: // pinion drain has begun it
+		m.departure.ordered = true
+		m.expectWorkersEnd()
 	case m.phase != stopped:
 		m.stop()
 	}
@@ -89,16 +84,16 @@ func (m *master) handleIntent(msg message, asNew bool) {
 	case what == reopenLog:
 		m.reopenLog(nil)
 	case asNew && m.phase == starting: // the old master repeats it in its farewell
-	case what == drain && m.ending():
+	case what == drain && m.ordered():
 	default:
 		m.log.Event(logfile.OrderOfOtherMaster, msg.Intent)
 		m.obey(what)
 	}
 }
 
-// ending reports whether pinion has been asked to end.
+// ending reports whether pinion has been asked to end, in whatever way.
 func (m *master) ending() bool {
-	return m.endAfter != nothing || !m.drainAt.IsZero() || m.phase > serving
+	return m.endAfter != nothing || !m.departure.at.IsZero() || m.phase > serving
 }
 
 // intentNames are the names of intents in messages between masters.

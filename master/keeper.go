@@ -48,6 +48,7 @@ type keeping struct {
 type keeperMessage struct {
 	Signal string `json:"signal,omitempty"` // to the keeper: TERM, HUP, …
 	Again  bool   `json:"again,omitempty"`  // with Signal: it was sent to another master before, which may have passed it on
+	Second bool   `json:"second,omitempty"` // with INT: it was the second SIGTERM, which need not stop at once
 	Ended  bool   `json:"ended,omitempty"`  // the master ends because it was asked to
 }
 
@@ -233,12 +234,16 @@ const maxKeeperMessageBytes = 4096
 // keeperSignal handles a signal that the keeper has passed on. A SIGTERM to all processes of the name (killall) comes this
 // way and directly: it is one drain, not the second one, which stops.
 func (m *master) keeperSignal(msg keeperMessage) {
+	if msg.Second {
+		m.secondTerm(msg.Again)
+		return
+	}
 	s := signalNames[msg.Signal]
 	if s == nil || msg.Again && watched[s].intent == stop && (m.phase == stopping || m.endAfter == stop) { // nil: it is of a later version
 		return
 	}
 	if watched[s].intent == drain {
-		if m.ending() {
+		if m.ordered() {
 			return
 		}
 		m.keeper.forwarded = true
@@ -246,9 +251,20 @@ func (m *master) keeperSignal(msg keeperMessage) {
 	m.signal(s)
 }
 
+// secondTerm handles a second SIGTERM to the keeper. One that is repeated to a new master has been handled, unless that serves.
+func (m *master) secondTerm(again bool) {
+	if again && m.phase != serving {
+		return
+	}
+	m.log.Event(logfile.TermAgain)
+	m.departure.ordered = m.departure.ordered || m.phase == serving
+	m.end(drain)
+	m.finishEvent()
+}
+
 // alreadyForwarded reports whether a drain that was asked for directly is the one that the keeper has passed on already.
 func (m *master) alreadyForwarded(what intent) bool {
-	again := what == drain && m.keeper.forwarded && m.ending() && m.phase != stopping && m.endAfter != stop
+	again := what == drain && m.keeper.forwarded && m.ordered() && m.phase != stopping && m.endAfter != stop
 	m.keeper.forwarded = m.keeper.forwarded && !again
 	return again
 }
@@ -276,7 +292,7 @@ func (m *master) tellKeeper() {
 // keeperGone is called after the end of the keeper: its parent starts another process, which must find the workers. A master
 // that is ending goes on with that.
 func (m *master) keeperGone(err error) {
-	if m.phase != serving || !m.drainAt.IsZero() {
+	if m.phase != serving || m.departure.ordered {
 		return
 	}
 	if !errors.Is(err, io.EOF) {

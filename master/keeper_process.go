@@ -34,7 +34,7 @@ type keeper struct {
 	well     bool          // the master has said that it ends as it was asked to
 	joined   bool          // the master has connected
 	stopping bool          // the service was told to end
-	ending   string        // the name of the latest signal that said so
+	ending   keeperMessage // the latest signal that said so
 	restarts bool          // as pid 1, whose end nobody would answer with another start
 
 	came chan *masterConn
@@ -147,8 +147,9 @@ func (k *keeper) masterCame(c *masterConn) {
 	k.well = k.well && c.pid == k.master
 	k.conns, k.master, k.joined = append(k.conns, c), c.pid, true
 	k.late, k.overdue = nil, false
-	if k.ending != "" {
-		c.send(keeperMessage{Signal: k.ending, Again: true})
+	if said := k.ending; said.Signal != "" {
+		said.Again = true
+		c.send(said)
 	}
 	go hearKeeper(c.conn, func(said keeperMessage, err error) {
 		c.well = c.well || said.Ended
@@ -164,28 +165,31 @@ func (k *keeper) masterLeft(c *masterConn) {
 	k.well = k.well || c.well && c.pid == k.master
 }
 
-// signalled passes a signal on. A second drain becomes a stop.
+// signalled passes a signal on. A second drain becomes a stop for masters of earlier versions.
 func (k *keeper) signalled(s os.Signal) {
-	if s == syscall.SIGTERM && k.stopping {
+	sent := s
+	second := s == syscall.SIGTERM && k.stopping
+	if second {
 		s = syscall.SIGINT
 	}
 	ends := watched[s].intent == drain || watched[s].intent == stop
 	k.stopping = k.stopping || ends
 	for name, known := range signalNames {
 		if known == s {
+			msg := keeperMessage{Signal: name, Second: second}
 			if ends {
-				k.ending = name
+				k.ending = msg
 			}
-			k.forward(name, s.(syscall.Signal))
+			k.forward(msg, sent.(syscall.Signal))
 		}
 	}
 }
 
-// forward sends a signal's name to the master that has connected last. If none has, or it hangs, the signal itself is sent
-// to the master.
-func (k *keeper) forward(name string, s syscall.Signal) {
+// forward sends a message about a signal to the master that has connected last. If none has, or it hangs, the signal itself
+// is sent to the master.
+func (k *keeper) forward(msg keeperMessage, s syscall.Signal) {
 	for _, c := range slices.Backward(k.conns) {
-		if c.send(keeperMessage{Signal: name}) == nil {
+		if c.send(msg) == nil {
 			return
 		}
 	}

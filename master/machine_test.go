@@ -605,7 +605,7 @@ func (f *machine) turn() {
 var messageNames = map[link.Kind]string{
 	link.Drain: "drain", link.Verbosity: "verbosity", link.Serve: "serve", link.Peer: "peer", link.MoveClients: "give",
 	link.Removed: "removed", link.Resume: "resume", link.Settle: "settle", link.Finish: "finish", link.Listen: "listen", link.Lend: "lend", link.Relocated: "relocated", link.Ping: "ping",
-	link.Quit: "quit", link.Unlisten: "unlisten", link.Inquire: "inquire", link.Question: "question", link.Answer: "answer",
+	link.Quit: "quit", link.Announce: "announce", link.Unlisten: "unlisten", link.Inquire: "inquire", link.Question: "question", link.Answer: "answer",
 }
 
 func (f *machine) send(p *process.Worker, m link.Message, fds ...int) error {
@@ -947,6 +947,9 @@ func describe(msg message) string {
 	}
 	if msg.Legacy != nil {
 		text += " and the counters"
+	}
+	if msg.Drain != nil {
+		text += fmt.Sprintf(", draining in %s", msg.Drain.Left)
 	}
 	if msg.Lost > 0 {
 		text += fmt.Sprintf(", %d lost", msg.Lost)

@@ -63,7 +63,7 @@ func (p phase) String() string { return phaseNames[p] }
 var phaseEdges = [...][]phase{
 	starting: {serving, stopping, stopped},  // stopped: it leaves orphans that it has found to another master
 	serving:  {draining, stopping, stopped}, // stopped: another master has taken over
-	draining: {stopping, stopped},
+	draining: {serving, stopping, stopped},  // serving: the drain is called off
 	stopping: {stopped},
 	stopped:  {},
 }
@@ -103,8 +103,9 @@ type master struct {
 	tasks *limits.Shortage // then; nil: no limit is known
 
 	masters   otherMasters
-	endAfter  intent               // drain or stop, once the handoff is over; nothing: serve on
-	drainAt   time.Time            // when the drain begins that was asked for; zero: none was
+	endAfter  intent // drain or stop, once the handoff is over; nothing: serve on
+	departure departure
+	undone    *departure           // the drain that a handoff is to undo; nil: none is
 	borrowing *borrowing           // listeners are being asked for; nil: none
 	oldSide   *oldSide             // hands over; nil: no handoff is under way
 	newSide   *newSide             // takes over; nil: likewise

@@ -49,6 +49,9 @@ func (m *master) view() *metrics.View {
 			}
 		},
 	}
+	if d := m.drainStatus(); d != nil && !m.masters.leaveAll {
+		v.DrainAt, v.DrainUntil = d.At, d.Until
+	}
 	for _, s := range g.slots {
 		w := metrics.Worker{Slot: s.index, Serves: s.serves()}
 		if s.process != nil {

@@ -84,15 +84,12 @@ func (m *master) enqueue(r order) {
 	m.queued.replies = append(m.queued.replies, r.replies...)
 }
 
-// takesOrders reports whether the master serves and has not been asked to end soon.
-func (m *master) takesOrders() bool { return m.phase == serving && m.drainAt.IsZero() }
+// takesOrders reports whether the master serves: also until a drain begins that is announced.
+func (m *master) takesOrders() bool { return m.phase == serving }
 
 // refuse answers an order with the error that the master is ending.
 func (m *master) refuse(r *order) {
 	how := m.phase.String()
-	if m.phase == serving {
-		how = "about to drain"
-	}
 	m.log.Event(logfile.OrderRefused, r.kind, how)
 	r.answer(admin.Outcome{Error: "pinion is " + how, Failure: admin.FailureBusy})
 }
@@ -119,7 +116,12 @@ func (m *master) startQueued() {
 	if m.endAfter != nothing {
 		intent := m.endAfter
 		m.endAfter = nothing
-		m.end(intent)
+		if intent == drain {
+			m.drainIfDue(m.world.now())
+		}
+		if m.phase == serving {
+			m.end(intent)
+		}
 		return
 	}
 	m.endPrograms()

@@ -21,6 +21,7 @@ func (m *master) status() *admin.Status {
 		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
 	}
 	s.Log = &admin.LogStatus{Level: m.log.Verbosity, File: m.logging.path}
+	s.Drain = m.drainStatus()
 	if m.generations.serving != nil {
 		s.Generation, s.ConfigHash = m.generations.serving.number, m.generations.serving.configHash()
 		s.CPUsNow = m.cpusNow()
@@ -39,10 +40,23 @@ func (m *master) status() *admin.Status {
 
 // phaseName returns what the master is doing.
 func (m *master) phaseName() string {
-	if m.phase == serving && !m.drainAt.IsZero() {
+	if m.announced() {
 		return "about to drain"
 	}
 	return m.phase.String()
+}
+
+// drainStatus returns the drain that was asked for; nil: none was, or it waits for the end of a handoff.
+func (m *master) drainStatus() *admin.DrainStatus {
+	d := &m.departure
+	if d.at.IsZero() || m.phase > draining {
+		return nil
+	}
+	s := &admin.DrainStatus{Since: d.since, At: d.at, Until: d.until}
+	if timeout := m.generations.serving.config.Global.ShutdownTimeout; m.announced() && timeout > 0 {
+		s.Until = d.at.Add(timeout)
+	}
+	return s
 }
 
 // status tells of the generation that serves first, then of the one that is to follow it, then of those that drain, the

@@ -13,43 +13,23 @@ import (
 // grace is how long after its own deadline, or after Quit, a worker is killed.
 const grace = time.Second
 
-// drainSoon drains, after the delay that the configuration has: until then clients are taken as before, and load balancers are
-// told not to send any.
-func (m *master) drainSoon() {
-	delay := m.generations.serving.config.Global.DrainDelay
-	if delay == 0 {
-		m.drain()
-		return
-	}
-	m.drainAt = m.world.now().Add(delay)
-	m.refuseQueued()
-	m.log.Event(logfile.DrainDelayed, delay)
-	m.world.services.Stopping("draining soon")
-	m.world.services.ExtendTimeout(delay + grace)
-}
-
-// tickDrain begins the drain when it is time.
-func (m *master) tickDrain(now time.Time) {
-	if m.phase == serving && !m.drainAt.IsZero() && !now.Before(m.drainAt) {
-		m.drain()
-	}
-}
-
 // drain tells every worker to drain. The master closes its copies of the listening sockets first: each worker serves the
 // connections that wait in its queue before it closes its copy, and no other copy may then keep the queue open for clients
 // that no worker would answer.
 func (m *master) drain() {
 	m.become(draining)
+	m.undone = nil
 	m.refuseQueued()
-	m.world.services.Stopping("draining")
 	timeout := m.generations.serving.config.Global.ShutdownTimeout
 	until := time.Time{}
 	within := "without a deadline"
 	if timeout > 0 {
-		until = m.world.now().Add(timeout + grace)
+		m.departure.until = m.world.now().Add(timeout)
+		until = m.departure.until.Add(grace)
 		within = "within " + timeout.String()
-		m.world.services.ExtendTimeout(timeout + 2*grace)
 	}
+	m.departure.at = m.world.now()
+	m.expectWorkersEnd()
 	m.unstoreGeneration()
 	m.log.Event(logfile.Draining, within)
 	m.acceptForMissing(m.generations.serving)
@@ -67,6 +47,18 @@ func (m *master) drain() {
 		}
 	}
 	m.finishEvent()
+}
+
+// expectWorkersEnd tells a service manager that the service stops, and how long that may take; see expectEnd.
+func (m *master) expectWorkersEnd() {
+	if !m.departure.ordered {
+		m.world.services.Status("draining")
+		return
+	}
+	m.world.services.Stopping("draining")
+	if until := m.departure.until; !until.IsZero() {
+		m.world.services.ExtendTimeout(until.Sub(m.world.now()) + 2*grace)
+	}
 }
 
 // stop ends every worker at once. A second stop does not wait for them to notice.

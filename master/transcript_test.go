@@ -156,12 +156,12 @@ func (f *machine) happen(t *testing.T, words []string) {
 		f.hear(process.Event{From: p, Kind: process.Exited, Text: strings.Join(args[1:], " ")})
 	case "signal": // name
 		f.master.signal(signalNamed(t, args[0]))
-	case "keeper": // name of a signal [again], or end
+	case "keeper": // name of a signal [again] [second], or end
 		if args[0] == "end" {
 			f.master.keeperGone(io.EOF)
 			return
 		}
-		f.master.keeperSignal(keeperMessage{Signal: args[0], Again: len(args) > 1 && args[1] == "again"})
+		f.master.keeperSignal(keeperMessage{Signal: args[0], Again: slices.Contains(args, "again"), Second: slices.Contains(args, "second")})
 	case "readyz": // what load balancers are told
 		f.printf("unready: %q", f.master.unready())
 	case "advance": // duration
@@ -353,6 +353,11 @@ func (f *machine) otherSays(t *testing.T, args []string) {
 			msg.Intent, msg.Verbosity = "", &verbosity
 		}
 	}
+	for _, arg := range args { // of welcome and agreed: the drain that is announced
+		if left, found := strings.CutPrefix(arg, "drain="); found {
+			msg.Drain = &drainNews{Since: f.clock, Over: duration(t, left), Left: duration(t, left)}
+		}
+	}
 	f.other(msg, nil)
 }
 
@@ -420,13 +425,16 @@ func (f *machine) managerDoes(t *testing.T, args []string) {
 
 // ask asks as an operator does, and writes down the answer.
 func (f *machine) ask(t *testing.T, args []string) {
-	commands := map[string]admin.Command{"reload": admin.Reload, "upgrade": admin.Upgrade, "status": admin.ReportStatus, "drain": admin.Drain, "stop": admin.Stop, "reopen": admin.ReopenLog, "failover": admin.Failover}
+	commands := map[string]admin.Command{"reload": admin.Reload, "upgrade": admin.Upgrade, "status": admin.ReportStatus, "drain": admin.Drain, "undo": admin.UndoDrain, "end": admin.End, "stop": admin.Stop, "reopen": admin.ReopenLog, "failover": admin.Failover}
 	reply := make(chan admin.Outcome, 1)
 	f.replies = append(f.replies, reply)
 	a := &admin.Ask{Command: commands[args[0]], Reply: reply}
 	for _, option := range args[1:] {
 		if pid, found := strings.CutPrefix(option, "by="); found {
 			a.By = &admin.Asker{PIDs: []int{4711, number(t, pid)}}
+		}
+		if after, found := strings.CutPrefix(option, "after="); found {
+			a.Timed, a.After = true, duration(t, after)
 		}
 		a.DryRun = a.DryRun || option == "dry-run"
 		a.Strict = a.Strict || option == "strict"

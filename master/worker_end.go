@@ -57,7 +57,7 @@ func (m *master) drainSlot(s *slot) {
 // drain.
 func (m *master) replaceDrained() {
 	g := m.generations.serving
-	if m.phase != serving || m.occupied() || m.ending() || slices.ContainsFunc(g.slots, (*slot).accepts) {
+	if m.phase != serving || m.occupied() || m.endAfter != nothing || slices.ContainsFunc(g.slots, (*slot).accepts) {
 		return
 	}
 	r := order{kind: kindReload}

@@ -46,7 +46,8 @@ func (m *master) reap(s *slot, status string) {
 		s.earlySignals++
 		m.log.Event(logfile.WorkerEndedEarly, s.index, p.PID, status, lived)
 		m.fill(s)
-	case m.phase == draining, m.phase == stopping, s.generation != m.generations.serving && s.generation != m.generations.coming:
+	case m.phase == draining, m.phase == stopping, m.undone != nil && s.generation == m.generations.serving,
+		s.generation != m.generations.serving && s.generation != m.generations.coming:
 		m.log.EventAt(m.endLevel(lost), logfile.WorkerEnded, s.index, p.PID, status, lived, words, lost)
 	case s.generation == m.generations.coming:
 		m.tally[metrics.Deaths]++

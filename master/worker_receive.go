@@ -87,6 +87,9 @@ func (m *master) read(s *slot, msg link.Message, body any) bool {
 // coming generation waits until it may accept.
 func (m *master) workerReady(s *slot, msg link.Message) {
 	s.earlySignals = 0
+	if m.announced() || m.phase == starting && !m.departure.at.IsZero() {
+		m.tellOfDrain(s)
+	}
 	m.log.Event(logfile.WorkerReady, s.index, s.process.PID, cpuName(s.process.CPU))
 	if s.generation == m.generations.coming {
 		var body link.ReadyBody

@@ -188,16 +188,47 @@ func drainCommand() *cli.Command {
 	return adminCommand(cli.Command{
 		Name:      "drain",
 		Usage:     "have the running proxy end when its clients have got what they are owed",
-		UsageText: "pinion drain [--control FILE]",
-		Description: `No new clients are accepted; those that are owed replies get them first, for at most shutdown_timeout. The command does not wait
-for the end, see pinion stop.`,
+		UsageText: "pinion drain [--after DURATION | --undo] [--control FILE]",
+		Description: `Until the drain begins, all clients are served and new ones are taken, while load balancers are told to send nobody: by /readyz,
+and by PING with drain_ping: error. In the last third of that time idle clients are closed in portions. Then no new clients are
+accepted; those that are owed replies get them first, for at most shutdown_timeout. The command does not wait for the end, see
+pinion stop. A reload and an upgrade keep the drain, the end of a master that was killed does not.
+
+  pinion drain --after 30s
+  pinion drain --after 0s	at once, also where one was asked for already
+  pinion drain --undo	serve on; at any time before the end`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "after", Usage: "serve on for a `DURATION` such as 30s first (default: drain_delay)"},
+			&cli.BoolFlag{Name: "undo", Usage: "serve on, whatever was asked for"},
+		},
 	}, func(c *cli.Context, m *adminSocket) error {
-		a, err := m.ask(context.Background(), "/drain", nil)
-		if err != nil {
+		parameters := parameters(c, "undo")
+		if c.IsSet("after") {
+			if err := checkAfter(c.String("after"), c.Bool("undo")); err != nil {
+				return err
+			}
+			parameters.Set("after", c.String("after"))
+		}
+		a, err := m.ask(context.Background(), "/drain", parameters)
+		switch {
+		case err != nil:
 			return err
+		case a.Handoff != nil:
+			return showHandoff(c.App.Writer, a)
 		}
 		return showLines(c.App.Writer, a, "draining")
 	})
+}
+
+// checkAfter finds a time to serve on that is none, and one that contradicts.
+func checkAfter(text string, undo bool) error {
+	if d, err := time.ParseDuration(text); err != nil || d < 0 {
+		return usageError("option --after requires a duration such as 30s or 5m")
+	}
+	if undo {
+		return usageError("options --after and --undo exclude each other")
+	}
+	return nil
 }
 
 // showLines prints the lines of the master's answer or, without any, the given sentence.

@@ -33,6 +33,9 @@ func showStatus(out io.Writer, s admin.Status) error {
 	if s.Busy != "" {
 		fmt.Fprintf(facts, "  under way\t%s\n", s.Busy)
 	}
+	if s.Drain != nil {
+		fmt.Fprintf(facts, "  drain\t%s\n", drainFacts(s.Drain))
+	}
 	facts.Flush()
 	for i := range s.Generations {
 		showGeneration(w, &s.Generations[i])
@@ -58,6 +61,15 @@ func cpuFacts(s *admin.Status) string {
 		text += fmt.Sprintf("; by now %s: pinion reload follows", s.CPUsNow)
 	}
 	return text
+}
+
+// drainFacts says when clients are taken no more, and when the last are cut off.
+func drainFacts(d *admin.DrainStatus) string {
+	text := fmt.Sprintf("asked for at %s; no new clients from %s on", d.Since.Local().Format(statusTime), d.At.Local().Format(statusTime))
+	if d.Until.IsZero() {
+		return text + ", the last ones have as long as they like"
+	}
+	return text + ", the last ones are cut off at " + d.Until.Local().Format(statusTime)
 }
 
 func showGeneration(out io.Writer, g *admin.GenerationStatus) {

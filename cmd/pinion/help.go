@@ -36,7 +36,7 @@ Options:{{range .VisibleFlags}}
   {{.}}{{end}}
 
 Signals:
-  SIGTERM	no new clients, finish what is owed (for at most shutdown_timeout), end; again: end at once
+  SIGTERM	after drain_delay no new clients, finish what is owed (within shutdown_timeout), end; again: sooner
   SIGINT	end at once
   SIGHUP	reload: a new generation of workers by the configuration file as it is now; reopen the log file
   SIGUSR2	upgrade: the same by the binary that is installed now

@@ -3,11 +3,13 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/master/query"
 )
@@ -19,7 +21,9 @@ const (
 	ReportStatus Command = iota // nothing but an answer
 	Reload                      // a new generation by the configuration file
 	Upgrade                     // the same by the binary that is installed now
-	Drain                       // finish what is owed, then end
+	Drain                       // serve on for a while, finish what is owed, then end
+	UndoDrain                   // serve on
+	End                         // drain, as soon as the configuration says
 	Stop                        // end at once
 	ReopenLog                   // go on in the log file that is at its path now
 	Failover                    // have sentinels make a replica the master
@@ -32,6 +36,8 @@ type Ask struct {
 	Command Command
 	DryRun  bool           // of reload: only tell what would change
 	Strict  bool           // of reload and upgrade: refuse if the new workers cannot reach each server
+	Timed   bool           // of drain: After counts, otherwise what the configuration says
+	After   time.Duration  // how long to serve on first
 	Pool    string         // of failover; of resetting the slow log, empty: of all pools
 	Server  string         // likewise: the name in the configuration
 	Level   int            // of the log, 0 to 11
@@ -46,6 +52,7 @@ type endpoint struct {
 	path    string
 	command Command
 	now     Command  // asked instead with now=1
+	undo    Command  // likewise with undo=1
 	params  []string // that it takes; each is 0 or 1
 	names   []string // that it needs
 	may     []string // names that it takes
@@ -56,8 +63,8 @@ var endpoints = []endpoint{
 	{method: "GET", path: "/status", command: ReportStatus},
 	{method: "POST", path: "/reload", command: Reload, params: []string{"dry_run", "strict"}},
 	{method: "POST", path: "/upgrade", command: Upgrade, params: []string{"strict"}},
-	{method: "POST", path: "/drain", command: Drain},
-	{method: "POST", path: "/stop", command: Drain, now: Stop, params: []string{"now"}, may: []string{"leave_to"}},
+	{method: "POST", path: "/drain", command: Drain, undo: UndoDrain, params: []string{"undo"}, may: []string{"after"}},
+	{method: "POST", path: "/stop", command: End, now: Stop, params: []string{"now"}, may: []string{"leave_to"}},
 	{method: "POST", path: "/log/reopen", command: ReopenLog},
 	{method: "POST", path: "/failover", command: Failover, names: []string{"pool", "server"}},
 	{method: "POST", path: "/slowlog/reset", command: ResetSlowLog, may: []string{"pool"}},
@@ -73,18 +80,27 @@ func (e *endpoint) String() string {
 		text += " " + n + "=NAME"
 	}
 	for _, n := range e.may {
-		text += " [" + n + "=NAME]"
+		text += " [" + n + "=" + wanted(n) + "]"
 	}
 	return text
 }
 
+// wanted says what a parameter is.
+func wanted(name string) string {
+	if name == "after" {
+		return "DURATION"
+	}
+	return "NAME"
+}
+
 // read makes an ask of the parameters.
 func (e *endpoint) read(parameters string) (*Ask, error) {
-	a, now := &Ask{Command: e.command}, false
+	a, now, undo := &Ask{Command: e.command}, false, false
 	all := query.Parameters{
 		"dry_run": query.Truth(&a.DryRun), "strict": query.Truth(&a.Strict), "now": query.Truth(&now), "pool": query.Text(&a.Pool), "server": query.Text(&a.Server),
 		"level":    query.Number(&a.Level, 0, 11),
 		"leave_to": query.Number(&a.LeaveTo, 1, math.MaxInt32),
+		"undo":     query.Truth(&undo), "after": query.Value(a.readAfter),
 	}
 	there := query.Parameters{}
 	for _, name := range slices.Concat(e.params, e.may) {
@@ -93,14 +109,30 @@ func (e *endpoint) read(parameters string) (*Ask, error) {
 	for _, name := range e.names {
 		there[name] = all[name].Once()
 	}
-	if err := there.Read(parameters); err != nil {
+	switch err := there.Read(parameters); {
+	case err != nil:
 		return nil, err
-	}
-	if now {
+	case undo && a.Timed:
+		return nil, errors.New("a drain is either asked for or undone: leave out after or undo")
+	case now:
 		a.Command = e.now
+	case undo:
+		a.Command = e.undo
 	}
 	return a, nil
 }
+
+// readAfter reads how long to serve on.
+func (a *Ask) readAfter(text string) (err error) {
+	a.Timed = true
+	if a.After, err = time.ParseDuration(text); err != nil || a.After < 0 || a.After > maxAfter {
+		return fmt.Errorf("it is a duration such as 30s or 5m, at most %s", maxAfter)
+	}
+	return nil
+}
+
+// maxAfter is how long a drain may wait: whoever wants longer wants something else.
+const maxAfter = 7 * 24 * time.Hour
 
 // Outcome is the answer to an Ask.
 type Outcome struct {

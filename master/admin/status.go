@@ -25,17 +25,25 @@ type Status struct {
 
 	CPUsNow *CPUStatus `json:"cpus_now,omitempty"` // nil: as the generation that serves has found them
 
-	Generations []GenerationStatus `json:"generations"`    // that which serves, that which is to follow it, those that drain
-	Pools       []PoolStatus       `json:"pools"`          // of the generation that serves
-	Last        *HandoffStatus     `json:"last,omitempty"` // nil: there was none
-	Busy        string             `json:"busy,omitempty"` // what is under way; empty: nothing
-	Log         *LogStatus         `json:"log,omitempty"`  // nil: of a version that does not tell
+	Generations []GenerationStatus `json:"generations"`     // that which serves, that which is to follow it, those that drain
+	Pools       []PoolStatus       `json:"pools"`           // of the generation that serves
+	Drain       *DrainStatus       `json:"drain,omitempty"` // nil: pinion was not asked to end
+	Last        *HandoffStatus     `json:"last,omitempty"`  // nil: there was none
+	Busy        string             `json:"busy,omitempty"`  // what is under way; empty: nothing
+	Log         *LogStatus         `json:"log,omitempty"`   // nil: of a version that does not tell
 }
 
 // LogStatus is what the log has, and where it goes.
 type LogStatus struct {
 	Level int    `json:"level"` // 0 to 11
 	File  string `json:"file"`  // empty: stderr
+}
+
+// DrainStatus is a drain that was asked for.
+type DrainStatus struct {
+	Since time.Time `json:"since"`          // when it was asked for
+	At    time.Time `json:"at"`             // when clients are taken no more: until then it is announced
+	Until time.Time `json:"until,omitzero"` // when the last clients are cut off; left out: they are not
 }
 
 // GenerationStatus is one generation that has workers, or is to have them.

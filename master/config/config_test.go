@@ -124,7 +124,7 @@ func TestParseFillsEveryField(t *testing.T) {
 		Timeout: 400 * time.Millisecond, ClientConnections: 16384, TCPKeepalive: true, Password: "foobared", DB: 3,
 		Preconnect: true, AutoEjectHosts: true, ServerConnections: 2, ServerRetryTimeout: 2 * time.Second,
 		ServerFailureLimit: 1, ClientOutstanding: 4096, ClientOutputSoft: 1 << 20, ClientOutputHard: 1 << 30, SubscriberOutput: 32 << 20, Dedicated: 1024, Databases: 1,
-		MaxRequestBytes: 512 << 20, CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll, Deny: []string{"default"}, ReadFrom: link.ReadFromMaster, EjectLatencyFloor: 10 * time.Millisecond, SlowLog: 10 * time.Millisecond,
+		MaxRequestBytes: 512 << 20, CrossShard: link.CrossShardRefuse, MGetErrors: link.MGetErrorsAll, DrainPing: link.DrainPingPong, Deny: []string{"default"}, ReadFrom: link.ReadFromMaster, EjectLatencyFloor: 10 * time.Millisecond, SlowLog: 10 * time.Millisecond,
 		Servers: []link.Server{
 			{Name: "127.0.0.1:6379", Network: "tcp", Address: "127.0.0.1:6379", Weight: 1},
 			{Name: "127.0.0.1:6380", Network: "tcp", Address: "127.0.0.1:6380", Weight: 2},
@@ -139,7 +139,7 @@ func TestParseFillsEveryField(t *testing.T) {
 	if p.Listen != listen || p.Backlog != 1024 || p.Line != 2 {
 		t.Errorf("got listen %+v, backlog %d, line %d", p.Listen, p.Backlog, p.Line)
 	}
-	global := Global{ShutdownTimeout: 30 * time.Second, HandoffPatience: 2 * time.Second, UnreachableServers: UnreachableLax, Orphans: link.OrphansAuto,
+	global := Global{ShutdownTimeout: 20 * time.Second, HandoffPatience: 2 * time.Second, UnreachableServers: UnreachableLax, Orphans: link.OrphansAuto,
 		MemoryLimit: AutoMemory, Coalesce: 50 * time.Microsecond, KeySamples: 1000, LogLevel: 5, LogFormat: LogText}
 	if g := bare(c).Global; !reflect.DeepEqual(g, global) {
 		t.Errorf("got global %+v, want %+v", g, global)

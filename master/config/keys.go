@@ -169,6 +169,10 @@ var keys = [...]Key{
 		value: choice(func(d *draft) *link.MGetErrors { return &d.pool.MGetErrors }, mgetErrors[:]),
 		Doc: "an MGET of which some servers failed: one error for `all`, or an error in place of the value, " +
 			"`per_key`"},
+	{Name: "drain_ping", Default: string(link.DrainPingPong), redis: true,
+		value: choice(func(d *draft) *link.DrainPing { return &d.pool.DrainPing }, drainPings[:]),
+		Doc: "what a PING without an argument is answered from when a drain is announced (`drain_delay`, `pinion drain --after`): `pong` as before, or an " +
+			"`error`, for load balancers that check with PING; applications may do so, too"},
 	{Name: "deny", Default: resp.DenyDefault, redis: true, value: value{set: setDeny, get: getDeny, list: true},
 		Doc: "Redis commands that clients may not use: a list of commands, of subcommands as Redis writes them in its access lists, " +
 			"and of the groups " + list(resp.DenyNames()) + "; or `none`. `default` is what reaches beyond the pool's keys or concerns the " +
@@ -206,7 +210,7 @@ var keys = [...]Key{
 	{Name: "cpus", Scope: GlobalScope, Default: auto, value: value{set: setCPUs, get: getCPUs},
 		Doc: "where workers run: each on one of these CPUs (`2-5,8`); `auto` = on one of those that Pinion may use and fewest workers of other " +
 			"Pinions have, but wherever the kernel likes where the cgroup has a quota of less than these CPUs; `none` = wherever the kernel likes"},
-	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "30000", Unit: "ms",
+	{Name: "shutdown_timeout", Scope: GlobalScope, Default: "20000", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.ShutdownTimeout }),
 		Doc: "how long clients may finish after a SIGTERM, and stragglers in the old workers after a reload or an " +
 			"upgrade; 0 = as long as they like"},
@@ -243,8 +247,8 @@ var keys = [...]Key{
 			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
 	{Name: "drain_delay", Scope: GlobalScope, Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
-		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz` says that it is about to end, so that load " +
-			"balancers stop sending them; only then the drain begins"},
+		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz`, and PING with `drain_ping: error`, say that it " +
+			"is about to end, so that load balancers stop sending them; in the last third of it idle clients are closed in portions, and then the drain begins"},
 	{Name: "log_level", Scope: GlobalScope, Default: "5", value: value{set: setLogLevel, get: number(func(d *draft) *int { return &d.global.LogLevel }, 0).get},
 		Doc: "what the log has: 0 (almost nothing) to 11; `-v N` comes before it, `pinion log level N` changes it until a reload finds another here"},
 	{Name: "log_format", Scope: GlobalScope, Default: string(LogText),

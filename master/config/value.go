@@ -32,6 +32,7 @@ var (
 	crossShards = [...]option[link.CrossShard]{
 		{"refuse", link.CrossShardRefuse}, {"first_key", link.CrossShardFirstKey}}
 	mgetErrors = [...]option[link.MGetErrors]{{"all", link.MGetErrorsAll}, {"per_key", link.MGetErrorsPerKey}}
+	drainPings = [...]option[link.DrainPing]{{"pong", link.DrainPingPong}, {"error", link.DrainPingError}}
 	readFroms  = [...]option[link.ReadFrom]{{"master", link.ReadFromMaster}, {"prefer_replica", link.ReadFromPreferReplica},
 		{"replica", link.ReadFromReplica}, {"nearest", link.ReadFromNearest}}
 	onFailures   = [...]option[link.OnFailure]{{"remap", link.OnFailureRemap}, {"fail_fast", link.OnFailureFailFast}, {"hold", link.OnFailureHold}}

@@ -44,6 +44,7 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 		w.names(p)
 		w.deny(p)
 	}
+	w.patience(&c.Global)
 	w.sharedServers(c.Pools)
 	w.flushes(c.Pools)
 	w.circles(c.Pools)

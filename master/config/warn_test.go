@@ -114,6 +114,13 @@ func TestWarnings(t *testing.T) {
 		{poolAlpha + "  client_idle_timeout: 300\n" + oneServer,
 			`w:3:3: warning: pool "alpha": clients are closed after 300ms without a request`,
 			poolAlpha + "  client_idle_timeout: 1000\n" + oneServer},
+		{"global:\n  drain_delay: 8001\n" + poolAlpha + oneServer, `w:2:3: warning: drain_delay (8.001s) and shutdown_timeout (20s) are 28.001s together; ` +
+			`Kubernetes kills after 30 s; lower one of them, or raise terminationGracePeriodSeconds (docker stop -t, TimeoutStopSec=) to 31 or more`,
+			"global:\n  drain_delay: 8000\n" + poolAlpha + oneServer},
+		{"global:\n  shutdown_timeout: 0\n" + poolAlpha + oneServer, `w:2:3: warning: shutdown_timeout is 0, so an end takes as long as the last client`,
+			"global:\n  shutdown_timeout: 28000\n" + poolAlpha + oneServer},
+		{poolAlpha + "  drain_ping: error\n" + oneServer, `w:3:3: warning: pool "alpha": drain_ping says nothing in a pool of memcached`,
+			poolAlpha + "  redis: true\n  drain_ping: error\n" + oneServer},
 		{"global:\n  coalesce_us: 2000\n" + poolAlpha + "  timeout: 2\n" + oneServer,
 			`w:2:3: warning: pool "alpha": requests may be held for 2ms, and their timeout is 2ms`,
 			"global:\n  coalesce_us: 1999\n" + poolAlpha + "  timeout: 2\n" + oneServer},

@@ -29,6 +29,10 @@ var ofService = []family{
 		func(s *scrape, add func(float64, ...string)) { add(truth(s.view.Ready)) }},
 	{prefix + "ending", gauge, "", "1: Pinion has been asked to end, and its workers accept nobody any more, or soon will not; 0: it goes on",
 		func(s *scrape, add func(float64, ...string)) { add(truth(s.view.Ending)) }},
+	{prefix + "drain_start_time_seconds", gauge, "", "when Pinion takes clients no more, as it was asked to, in s since the epoch; 0: it was not",
+		func(s *scrape, add func(float64, ...string)) { add(secondsOrNone(s.view.DrainAt)) }},
+	{prefix + "drain_end_time_seconds", gauge, "", "when the last clients are cut off then, in s since the epoch; 0: Pinion was not asked to end, or they have as long as they like",
+		func(s *scrape, add func(float64, ...string)) { add(secondsOrNone(s.view.DrainUntil)) }},
 	{prefix + "config_info", gauge, "hash", "always 1; hosts with the same hash have the same configuration, but for passwords and zone",
 		func(s *scrape, add func(float64, ...string)) {
 			if s.view.ConfigHash != "" {
@@ -304,6 +308,14 @@ var boundLabels = func() (all [len(latencyBounds)]string) {
 }()
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// secondsOrNone is seconds of a time that may not be there: 0.
+func secondsOrNone(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return seconds(t)
+}
 
 func truth(is bool) float64 {
 	if is {

@@ -15,10 +15,12 @@ type View struct {
 	Build       string
 	PID         int // of the master
 	StartedAt   time.Time
-	Ready       bool   // clients are taken
-	Ending      bool   // Pinion has been asked to end
-	Generation  uint64 // the one that serves
-	ConfigHash  string // of its configuration; empty: not known
+	Ready       bool      // clients are taken
+	Ending      bool      // Pinion has been asked to end
+	DrainAt     time.Time // when it takes clients no more; zero: it was not asked to end
+	DrainUntil  time.Time // when the last clients are cut off; zero: likewise, or they are not
+	Generation  uint64    // the one that serves
+	ConfigHash  string    // of its configuration; empty: not known
 	Counts      *totals.Whole
 	Topology    link.Topology
 	Sentinels   [][]Sentinels // by pool and server; none: the pool has no sentinels

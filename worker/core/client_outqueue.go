@@ -91,7 +91,7 @@ func (c *client) flush() {
 	if c.moving.frozen() {
 		c.pool.l.mover.outgoing.flushed(c)
 	}
-	if c.pool.l.draining.on || c.moving.unwanted() {
+	if c.pool.l.draining.on || c.moving.unwanted() || c.isShed() {
 		c.closeIfIdle()
 	}
 	c.endIfDone()

@@ -43,6 +43,7 @@ func (l *loop) finish(limit time.Duration) {
 // startEnding closes the listeners and all clients that are idle.
 func (l *loop) startEnding(limit time.Duration) {
 	l.draining.on = true
+	l.announced.stop()
 	l.timers.Stop(&l.succession.rendezvous.till)
 	if l.succession.orphan {
 		l.succession.rendezvous.open()
@@ -73,7 +74,11 @@ func (l *loop) closeIdleClients() {
 func (c *client) closesWhenIdle() bool {
 	l := c.pool.l
 	switch {
-	case !l.draining.on && !l.mover.outgoing.endsWhenEmpty(), c.moving.frozen():
+	case c.moving.frozen():
+		return false
+	case c.isShed():
+		return true
+	case !l.draining.on && !l.mover.outgoing.endsWhenEmpty():
 		return false
 	case !c.greeted():
 		return false
@@ -93,7 +98,7 @@ func (c *client) closeIfIdle() {
 	if !c.closesWhenIdle() {
 		return
 	}
-	if own := c.session.waitsOn; own != nil {
+	if own := c.session.waitsOn; own != nil && !c.isShed() {
 		own.callOffFor(unblockedByEnd)
 	}
 	if c.idle() {
@@ -102,7 +107,7 @@ func (c *client) closeIfIdle() {
 	}
 	switch {
 	case !c.idle():
-	case c.from.removed || c.moving.unwanted():
+	case c.from.removed || c.moving.unwanted() || c.isShed():
 		c.leave()
 	default:
 		c.close()

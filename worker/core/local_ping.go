@@ -9,6 +9,10 @@ func (c *client) ping(cmd *resp.Command, b []byte, args []resp.Span, count int) 
 		c.echoLong(b, args)
 		return
 	}
+	if count == 1 && c.pool.failsPings() {
+		c.respond(errDrains)
+		return
+	}
 	c.respondScratch(c.appendPong(c.pool.l.scratch[:0], cmd, b, args))
 }
 

@@ -65,6 +65,7 @@ type loop struct {
 	memcacheRoute memcacheRoute
 
 	descriptors descriptorBudget
+	announced   announced
 	draining    draining
 	succession  succession
 	mover       mover

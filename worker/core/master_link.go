@@ -108,6 +108,8 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 		return withBody(m, func(body link.ListenBody) { l.unlisten(body.For) })
 	case link.Finish:
 		return withBody(m, func(body link.FinishBody) { l.finish(body.Deadline) })
+	case link.Announce:
+		return withBody(m, func(body link.AnnounceBody) { l.announce(body) })
 	case link.Drain:
 		deadline, err := link.ParseDrain(m.Body)
 		if err != nil {

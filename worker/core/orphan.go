@@ -45,6 +45,7 @@ type rendezvous struct {
 // is over the next master can adopt each of them.
 func (l *loop) orphaned() {
 	l.succession.orphan = true
+	l.announced.revoke()
 	switch {
 	case l.draining.on:
 		l.succession.rendezvous.open()

@@ -45,6 +45,8 @@ func (s *stage) addPool(options []string) {
 			p.ReadFrom = link.ReadFrom(value)
 		case "read_your_writes":
 			p.ReadYourWrites = s.duration(value)
+		case "drain_ping":
+			p.DrainPing = link.DrainPing(value)
 		case "user":
 			p.User = value
 		case "failover_wait":

@@ -81,6 +81,12 @@ func (s *stage) happen(words []string) {
 		s.relocate(args)
 	case "drain": // duration, 0 = no limit
 		s.tell(link.Message{Kind: link.Drain, Body: link.DrainBody(uint64(s.duration(args[0]).Milliseconds()))})
+	case "announce": // a drain: duration until clients are closed, and over which; "revoked"
+		body := link.AnnounceBody{Revoked: args[0] == "revoked"}
+		if !body.Revoked {
+			body.Shed, body.Over = s.duration(args[0]), s.duration(args[1])
+		}
+		s.tell(link.Message{Kind: link.Announce, Body: link.Body(body)})
 	case "verbosity": // number
 		s.tell(link.Message{Kind: link.Verbosity, Body: []byte{byte(s.number(args[0]))}})
 	case "master": // dies

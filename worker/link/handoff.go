@@ -54,6 +54,13 @@ type FinishBody struct {
 	Deadline time.Duration `json:"deadline"` // from now until the worker ends; 0 = when the last client is gone
 }
 
+// AnnounceBody comes with Announce. The latest one counts.
+type AnnounceBody struct {
+	Revoked bool          `json:"revoked,omitempty"` // there will be no drain; the rest does not count
+	Shed    time.Duration `json:"shed,omitempty"`    // from now until the first clients that are idle are closed
+	Over    time.Duration `json:"over,omitempty"`    // the time over which they are closed in portions; 0 = none is before the drain
+}
+
 // OrphanBody comes with Orphan.
 type OrphanBody struct {
 	Draining bool          `json:"drains,omitempty"` // it accepts no more clients, and ends when the last one is gone

@@ -31,6 +31,8 @@ const (
 	Ping      Kind = 16 // make a turn, which increments the turn counter; no body
 	Relocated Kind = 25 // servers have moved, see Topology; no body; one descriptor: the worker's Spec with the new Topology
 
+	Announce Kind = 30 // a drain is going to come, or is not going to any more; body: AnnounceBody
+
 	// From the master, about a handoff.
 	Serve       Kind = 6  // accept from now on; no body
 	Peer        Kind = 7  // a worker of the other generation; body: PeerBody; one descriptor

@@ -29,7 +29,7 @@ var kinds = map[string]struct {
 	"listen": {12, ListenBody{}}, "given": {13, ClientsMovedBody{}}, "peer-failed": {14, PeerFailedBody{}}, "quit": {15, nil}, "ping": {16, nil},
 	"lend": {17, nil}, "relocated": {25, nil}, "lent": {18, LentBody{}}, "leaving": {19, nil}, "orphan": {20, OrphanBody{}}, "unlisten": {21, ListenBody{}},
 	"inquire": {22, nil}, "removed": {23, RemovedBody{}}, "joined": {24, PeerBody{}},
-	"question": {26, QuestionBody{}}, "answer": {27, AnswerBody{}}, "stale": {28, StaleBody{}}, "switched": {29, nil},
+	"question": {26, QuestionBody{}}, "answer": {27, AnswerBody{}}, "stale": {28, StaleBody{}}, "switched": {29, nil}, "announce": {30, AnnounceBody{}},
 }
 
 func TestReleased(t *testing.T) {

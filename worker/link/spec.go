@@ -49,6 +49,14 @@ const (
 	MGetErrorsPerKey MGetErrors = "per_key" // an error element for each key of a failed server
 )
 
+// DrainPing is how a PING is answered from when a drain is announced.
+type DrainPing string
+
+const (
+	DrainPingPong  DrainPing = "pong"  // as ever
+	DrainPingError DrainPing = "error" // so that load balancers that send it see that they should send nobody
+)
+
 // Orphans is what workers do whose master was killed.
 type Orphans string
 
@@ -158,6 +166,7 @@ type Pool struct {
 	FailoverWait       time.Duration // for how long requests wait for a server that is down
 	CrossShard         CrossShard
 	MGetErrors         MGetErrors
+	DrainPing          DrainPing     `json:",omitempty"` // what PING is answered from when a drain is announced; empty: pong
 	Deny               []string      `json:",omitempty"` // names of Redis commands and groups, see resp.Denied, that clients may not use
 	Servers            []Server      // in name order (shard.Less)
 	Sentinels          []string      `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 // What a terminal does with a line: a terminal without colours leaves them out.
@@ -52,6 +53,9 @@ func (m *model) who() string {
 	}
 	s := &m.latest.Status
 	what := s.Phase
+	if d := s.Drain; d != nil {
+		what += " at " + d.At.Local().Format(time.TimeOnly)
+	}
 	if s.Busy != "" {
 		what += ", " + s.Busy + " under way"
 	}
