@@ -4,7 +4,7 @@ VERSION ?= $(shell packaging/ci/version.sh)
 FUZZ ?= 20s
 N ?= $(FUZZ)
 
-.PHONY: all demo test lint fuzz storm failover page packages lint-packages e2e compat bench microbench clean
+.PHONY: all demo test lint fuzz storm failover page packages lint-packages container e2e compat bench microbench clean
 all: ; CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
 demo: all ; bin/pinion demo
 test: ; packaging/ci/test.sh
@@ -15,6 +15,7 @@ failover: ; go test -p 1 -count 1 -v -tags failover -timeout 40m -run Measure ./
 page: ; go test -count 1 -v -tags page -timeout 10m -run Page ./cmd/pinion/e2e # needs Debian's package chromium; PAGE_SHOTS=DIR: pictures
 packages: ; VERSION=$(VERSION) packaging/ci/packages.sh
 lint-packages: ; VERSION=$(VERSION) packaging/ci/lint-packages.sh
+container: ; packaging/ci/container.sh
 e2e: packages ; packaging/e2e/run.sh
 compat: all ; packaging/compat/run.sh
 bench: all ; bin/pinion-bench compare --json bin/bench.json

@@ -216,6 +216,9 @@ pinion stop. A reload and an upgrade keep the drain, the end of a master that wa
 		case a.Handoff != nil:
 			return showHandoff(c.App.Writer, a)
 		}
+		if c.Bool("undo") {
+			return showLines(c.App.Writer, a, "done")
+		}
 		return showLines(c.App.Writer, a, "draining")
 	})
 }

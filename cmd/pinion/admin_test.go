@@ -258,6 +258,13 @@ func TestControlCommands(t *testing.T) {
 		{"upgrade", 409, "busy", "POST /upgrade", 1, "", "pinion: a reload is under way\n"},
 		{"drain", 200, "drain", "POST /drain", 0, "draining within 30s\n", ""},
 		{"drain", 200, "nothing", "POST /drain", 0, "draining\n", ""},
+		{"drain --after 30s", 200, "drain", "POST /drain?after=30s", 0, "draining within 30s\n", ""},
+		{"drain --undo", 200, "nothing", "POST /drain?undo=1", 0, "done\n", ""},
+		{"drain --undo", 200, "handoff", "POST /drain?undo=1", 0, "a word\n" + served, ""},
+		{"drain --after 30", 200, "drain", "", 1, "", "pinion: option --after requires a duration such as 30s or 5m\n" +
+			"Usage: pinion drain [--after DURATION | --undo] [--control FILE]\nSee pinion drain --help.\n"},
+		{"drain --after 30s --undo", 200, "drain", "", 1, "", "pinion: options --after and --undo exclude each other\n" +
+			"Usage: pinion drain [--after DURATION | --undo] [--control FILE]\nSee pinion drain --help.\n"},
 		{"drain", 409, "busy", "POST /drain", 1, "", "pinion: a reload is under way\n"},
 		{"stop", 409, "busy", "POST /stop", 1, "", "pinion: a reload is under way\n"},
 		{"failover sessions redis1", 200, "dry_run", "POST /failover?pool=sessions&server=redis1", 0,

@@ -51,8 +51,26 @@ func Open(path string) (*Sink, error) {
 	return s, nil
 }
 
+// stdout is what the process was started with: in a container another user's, who alone may open it once more.
+const stdout = "/dev/stdout"
+
 func openFile(path string) (*os.File, error) {
+	if path == stdout {
+		return copyOfStdout()
+	}
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+}
+
+// copyOfStdout returns a descriptor of its own for what stdout is, which no process inherits that is started meanwhile.
+func copyOfStdout() (*os.File, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Dup(syscall.Stdout)
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), stdout), nil
 }
 
 // Offer queues a line, which the sink keeps; false: the queue is full.

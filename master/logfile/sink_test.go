@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -133,5 +134,38 @@ func eventually(t *testing.T, what string, happened func() bool) {
 		case <-deadline:
 			t.Fatalf("waited in vain: %s", what)
 		}
+	}
+}
+
+// In a container stdout may be what nobody can open by its name, as a socket is.
+func TestSinkOnStdout(t *testing.T) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := syscall.Dup(syscall.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Dup3(pair[1], syscall.Stdout, 0); err != nil {
+		t.Fatal(err)
+	}
+	s, errOpen := Open(stdout)
+	if errOpen == nil {
+		reopened := make(chan error, 1)
+		s.Reopen(func(err error) { reopened <- err })
+		errOpen = <-reopened
+		s.Offer([]byte("a line\n"))
+		s.Close()
+	}
+	syscall.Dup3(saved, syscall.Stdout, 0)
+	syscall.Close(saved)
+	syscall.Close(pair[1])
+	if errOpen != nil {
+		t.Fatal(errOpen)
+	}
+	text, err := io.ReadAll(os.NewFile(uintptr(pair[0]), "pair"))
+	if string(text) != "a line\n" || err != nil {
+		t.Errorf("stdout has got %q, %v", text, err)
 	}
 }

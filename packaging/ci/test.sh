@@ -14,6 +14,7 @@ need libmemcached-tools dpkg -s libmemcached-tools # its programs have different
 need nutcracker command -v nutcracker
 need supervisor command -v supervisord
 need runit command -v runsv
+need haproxy command -v haproxy
 need openssl command -v openssl # speaks TLS that crypto/tls does not choose by itself
 need python3-redis /usr/bin/python3 -c 'import redis'
 

@@ -18,9 +18,9 @@ crowd_begin
 crowd_end "with nothing but traffic"
 
 step "the documents come with it, and what is for Prometheus and Grafana"
-for file in alerts.yml dashboard.json; do
+for file in alerts.yml dashboard.json deployment.yml daemonset.yml; do
 	inside test -s "/usr/share/pinion/$file" || fail "/usr/share/pinion/$file is not installed"
 done
-for text in README.md ARCHITECTURE.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md; do
+for text in README.md ARCHITECTURE.md BALANCERS.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md; do
 	inside test -s "/usr/share/doc/pinion/$text" || fail "/usr/share/doc/pinion/$text is not installed"
 done

@@ -87,7 +87,7 @@ var packages = map[string]string{
 	"redis-server": "redis-server", "redis-cli": "redis-tools", "redis-benchmark": "redis-tools", "memcached": "memcached",
 	"memccapable": "libmemcached-tools", "nutcracker": "nutcracker", "/usr/bin/python3": "python3-redis",
 	"prlimit": "util-linux",
-	"unshare": "util-linux", "supervisord": "supervisor", "supervisorctl": "supervisor", "runsv": "runit", "sv": "runit",
+	"unshare": "util-linux", "supervisord": "supervisor", "supervisorctl": "supervisor", "runsv": "runit", "sv": "runit", "haproxy": "haproxy",
 }
 
 // Program returns the path of an installed program. Nothing is skipped: one that is missing fails the test.
