@@ -47,6 +47,8 @@ type Global struct {
 	LogLevel           int           // 0 to 11, as -v
 	LogFormat          LogFormat
 	LogFile            string // absolute; empty: stderr
+	LogRequests        int    // that each worker logs in a second, at most; 0 = none
+	LogSlow            int    // likewise, of slow ones
 
 	given map[string]place // the keys that the file sets
 }
@@ -203,6 +205,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.ShutdownTimeout = c.Global.ShutdownTimeout
 	base.Orphans = c.Global.Orphans
 	base.Coalesce, base.KeySamples = c.Global.Coalesce, c.Global.KeySamples
+	base.LoggedRequests, base.LoggedSlow = c.Global.LogRequests, c.Global.LogSlow
 	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
 	base.ConfigHash = c.Hash()
 	if c.Global.MemoryLimit != AutoMemory {

@@ -256,6 +256,12 @@ var keys = [...]Key{
 		Doc:   "`text`, or `json` with an object on each line, for machines; `--log-format` comes before it"},
 	{Name: "log_file", Scope: GlobalScope, value: value{set: setLogFile, get: getLogFile},
 		Doc: "absolute path of the log, which is made if there is none; without it the log goes to stderr; `-o FILE` comes before it"},
+	{Name: "log_requests", Scope: GlobalScope, Default: "0",
+		value: value{set: setLogRequests, get: number(func(d *draft) *int { return &d.global.LogRequests }, 0).get},
+		Doc:   "how many requests each worker tells the log of in a second, at most, when they were answered: who asked what, which server, and where the time went; 0 = none"},
+	{Name: "log_slow", Scope: GlobalScope, Default: "0",
+		value: value{set: setLogSlow, get: number(func(d *draft) *int { return &d.global.LogSlow }, 0).get},
+		Doc:   "how many slow requests (`slowlog_us`) each worker tells the log of in a second, at most; `pinion slowlog` has the last ones in any case; 0 = none"},
 	{Name: "zone", Scope: GlobalScope, value: value{set: setZone, get: getZone},
 		Doc: "where this process is, in a word that servers and replicas have, too: with `read_from: nearest` those of the same zone are read first; `--zone NAME`, or `PINION_ZONE` in the environment, comes before it"},
 }

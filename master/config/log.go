@@ -9,7 +9,18 @@ import (
 
 var logFormats = [...]option[LogFormat]{{string(LogText), LogText}, {string(LogJSON), LogJSON}}
 
-const maxLogLevel = 11
+const (
+	maxLogLevel  = 11
+	maxLogged    = 1000 // in a second and worker; a line takes some µs of it, and more of the master
+)
+
+func setLogRequests(d *draft, k *Key, w word) *flaw {
+	return parseNumber(k, w.text, 0, maxLogged, &d.global.LogRequests)
+}
+
+func setLogSlow(d *draft, k *Key, w word) *flaw {
+	return parseNumber(k, w.text, 0, maxLogged, &d.global.LogSlow)
+}
 
 func setLogLevel(d *draft, k *Key, w word) *flaw {
 	return parseNumber(k, w.text, 0, maxLogLevel, &d.global.LogLevel)

@@ -52,10 +52,18 @@ func (c *client) shiftAnswered() *request {
 	if r.state&isBlocking == 0 { // no patience of the client's own, which may be hours
 		*c.pool.counters[link.RequestMicros] += micros(waited)
 	}
+	if waited >= c.pool.noteFrom {
+		l.noteAnswered(c, r, waited)
+	}
+	return r
+}
+
+// noteAnswered has the logs look at a request that was answered after so many ns.
+func (l *loop) noteAnswered(c *client, r *request, waited int64) {
+	l.requestLog.note(c, r)
 	if waited >= c.pool.slow {
 		l.slow.noteSlow(c, r)
 	}
-	return r
 }
 
 // flush writes the output, as far as the socket takes it.

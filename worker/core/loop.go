@@ -53,13 +53,14 @@ type loop struct {
 	counters  link.WorkerWords // of the worker
 	turns     *uint64          // shared: counts turns, so that the master sees that the worker does not hang
 
-	limited   limited
-	slow      slowLog
-	sampling  sampling
-	agenda    agenda
-	requests  requestPool
-	questions questions
-	observed  []*observation // by those who look at requests; most of the time none
+	limited    limited
+	slow       slowLog
+	requestLog requestLog
+	sampling   sampling
+	agenda     agenda
+	requests   requestPool
+	questions  questions
+	observed   []*observation // by those who look at requests; most of the time none
 
 	redisRoute    redisRoute
 	memcacheRoute memcacheRoute
@@ -96,6 +97,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	l.slow, l.sampling = newSlowLog(l), newSampling(l)
 	l.questions = questions{l: l, lastID: uint64(l.now)}
 	l.requests.timer.Fire = l.requests.tick
+	l.requestLog.init(l)
 	l.limited.timer.Fire = l.writeKept
 	if l.resolver, err = newResolver(l); err != nil {
 		return nil, err
@@ -107,6 +109,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 		}
 		l.pools = append(l.pools, p)
 	}
+	l.requestLog.begin()
 	return l, nil
 }
 

@@ -33,6 +33,8 @@ type pool struct {
 	timeout     int64          // ns; 0 = none
 	patience    int64          // ns: how long a request that is sent may take; 0 = for ever
 	slow        int64          // ns: how long a request may take that is not slow
+	noteFrom    int64          // ns: from how long on somebody looks at it: at most slow, see requestLog
+	noted       int64          // ns: the least that noteFrom may be; math.MaxInt64: requests need not say what they are
 	lanes       uint16         // that were assigned to clients
 	idle        timer.Timer    // looks for idle clients
 
@@ -62,6 +64,10 @@ func newPool(l *loop, index int) (*pool, error) {
 		moved:    sign(l.shared.Moved(l.spec.Slot, index)),
 		timeout:  int64(spec.Timeout),
 		slow:     thresholdOf(spec),
+	}
+	p.noteFrom, p.noted = p.slow, p.slow
+	if l.spec.LoggedRequests > 0 {
+		p.noted = 0
 	}
 	p.newSketches()
 	if p.patience = p.timeout; p.timeout > 0 {

@@ -44,7 +44,7 @@ func (p *pool) note(r *request, b []byte) {
 	if p.l.sampling.at != 0 {
 		p.l.sampling.give(r, p, len(b))
 	}
-	if p.slow == math.MaxInt64 {
+	if p.noted == math.MaxInt64 {
 		return
 	}
 	end := nameEnd(b)
@@ -139,6 +139,7 @@ func (s *slowLog) make(c *client, e *link.SlowEntry) {
 	e.ID = s.lastID
 	s.client, s.turn = c, s.l.now
 	s.l.shared.WriteSlow(s.l.spec.Slot, e)
+	s.l.requestLog.noteSlow(e)
 	s.takers[c] = slowTaker{s.l.now, e.ID}
 }
 

@@ -54,4 +54,9 @@ var (
 	NodeDemoted         = Worker.AddRepeating(Notice, "node_demoted", "pool %q: closing connections to node %s, which is no master there any more", "pool address")
 	ReplicaFailed       = Worker.AddRepeating(Warn, "replica_failed", "pool %q: replica of server %q at %s: %s; reads go elsewhere", "pool server address cause")
 	ReplicaAnswers      = Worker.AddRepeating(Notice, "replica_answers", "pool %q: replica of server %q at %s answers again", "pool server address")
+
+	Request = Worker.Add(Notice, "request", "pool %q: client %d at %s: %s %q to server %q took %v: waiting to be sent %v, server %v, behind earlier ones %v",
+		"pool client client_address command key server took_seconds wait_seconds server_seconds behind_seconds client_name address of")
+	SlowRequest = Worker.Add(Warn, "slow_request", "pool %q: slow: client %d at %s: %s %q to server %q took %v: waiting to be sent %v, server %v, behind earlier ones %v",
+		"pool client client_address command key server took_seconds wait_seconds server_seconds behind_seconds client_name address")
 )
