@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pinion-proxy/pinion/codec/memcache"
-	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/metrics"
@@ -286,135 +284,53 @@ func TestReadmePurposes(t *testing.T) {
 
 // redisTables list what becomes of each command.
 func redisTables() string {
-	var out strings.Builder
-	out.WriteString("| forwarded to the server of the keys | |\n|---|---|\n")
-	for _, group := range redisGroups() {
-		if names := redisNames(resp.Forward, group); len(names) > 0 {
-			fmt.Fprintf(&out, "| %s | %s |\n", group, strings.Join(names, " "))
-		}
-	}
-	out.WriteString("\n| otherwise | |\n|---|---|\n")
-	for _, route := range []struct {
-		of    resp.Route
-		title string
-	}{
-		{resp.Fragment, "divided by server, replies merged"},
-		{resp.All, "sent to all servers, replies merged"},
-		{resp.Scan, "sent to one server after the other"},
-		{resp.Keyless, "forwarded to one fixed server"},
-		{resp.Solo, "only in a pool of one server"},
-		{resp.Local, "answered by the proxy"},
-	} {
-		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(redisNames(route.of, redisGroups()...), " "))
-	}
-	fmt.Fprintf(&out, "| answered by replicas, too, with `read_from` | %s |\n", strings.Join(replicaNames(), " "))
-	stays, ends := refusedNames()
-	fmt.Fprintf(&out, "| refused | %s |\n| refused, and the connection ends | %s |\n", stays, ends)
-	var denied []string
-	for _, name := range resp.DeniedByDefault() {
-		denied = append(denied, shownRow(name))
-	}
-	fmt.Fprintf(&out, "| denied by `deny: default` | %s |\n", strings.Join(denied, " "))
-	return out.String()
+	return listTable("forwarded to the server of the keys", forwardedRedis()) + "\n" + listTable("otherwise", otherRedis())
 }
 
-func memcacheTable() string {
+func memcacheTable() string { return listTable("", memcacheCommands()) }
+
+// listTable has a line for each list. A command of two words is in backquotes there.
+func listTable(title string, lists []commandList) string {
 	var out strings.Builder
-	out.WriteString("| | |\n|---|---|\n")
-	for _, route := range []struct {
-		of    memcache.Route
-		title string
-	}{
-		{memcache.Fragment, "divided by server, replies merged"},
-		{memcache.Forward, "forwarded to the server of the key"},
-		{memcache.Broadcast, "sent to all servers, replies merged"},
-		{memcache.Keyless, "forwarded to one fixed server"},
-		{memcache.NoOp, "answered by the proxy, in order"},
-		{memcache.Local, "answered by the proxy"},
-		{memcache.Refuse, "refused"},
-	} {
-		var names []string
-		for _, c := range memcache.Commands() {
-			if c.Route == route.of {
-				names = append(names, c.Name)
+	fmt.Fprintf(&out, "| %s| |\n|---|---|\n", strings.TrimLeft(title+" ", " "))
+	for _, list := range lists {
+		names := slices.Clone(list.names)
+		for i, name := range names {
+			if strings.ToUpper(name) == name && strings.Contains(name, " ") {
+				names[i] = "`" + name + "`"
 			}
 		}
-		fmt.Fprintf(&out, "| %s | %s |\n", route.title, strings.Join(names, " "))
+		fmt.Fprintf(&out, "| %s | %s |\n", list.title, strings.Join(names, " "))
 	}
 	return out.String()
 }
 
-// replicaNames returns the commands that a replica may answer.
-func replicaNames() (names []string) {
-	for _, c := range resp.Commands() {
-		for i := range c.Subs {
-			if c.Subs[i].Replica {
-				names = append(names, shownRow(c.Subs[i].Name))
-			}
+// Whoever installs a package has all documents, and no list of them has to be remembered.
+func TestDocumentsAreInstalled(t *testing.T) {
+	rpm, err := os.ReadFile(filepath.Join(repository, "packaging/nfpm.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := os.ReadFile(filepath.Join(repository, "packaging/e2e/steps/10-install.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents, err := filepath.Glob(filepath.Join(repository, "packaging/doc/*.md"))
+	if err != nil || len(documents) == 0 {
+		t.Fatal(documents, err)
+	}
+	for _, path := range append(documents, "README.md") {
+		name := filepath.Base(path)
+		if !strings.Contains(string(rpm), "/usr/share/doc/pinion/"+name+"\n") {
+			t.Errorf("the rpm does not have %s: name it in packaging/nfpm.yaml", name)
 		}
-		if c.Replica {
-			names = append(names, shownRow(c.Name))
+		if !strings.Contains(string(proof), " "+name+" ") {
+			t.Errorf("no test looks for %s after an installation: name it in packaging/e2e/steps/10-install.sh", name)
 		}
 	}
-	return names
-}
-
-// refusedNames returns the refused commands after which the connection goes on, and those after which it ends.
-func refusedNames() (stays, ends string) {
-	turns := map[string]bool{}
-	for _, c := range resp.Commands() {
-		turns[strings.ToUpper(c.Name)] = c.ChangesMode
-		for _, sub := range c.Subs {
-			turns["`"+strings.ToUpper(strings.ReplaceAll(sub.Name, "|", " "))+"`"] = sub.ChangesMode
+	for name := range manuals {
+		if !strings.Contains(string(rpm), "/"+name+".gz\n") || !strings.Contains(string(proof), "/"+name+".gz") {
+			t.Errorf("%s is not installed, or no test looks for it", name)
 		}
 	}
-	for _, name := range redisNames(resp.Refuse, redisGroups()...) {
-		if turns[name] {
-			ends += " " + name
-		} else {
-			stays += " " + name
-		}
-	}
-	return strings.TrimSpace(stays), strings.TrimSpace(ends)
-}
-
-// redisGroups returns the groups of the command table in its order.
-func redisGroups() []string {
-	var groups []string
-	for _, c := range resp.Commands() {
-		if !slices.Contains(groups, c.Group) {
-			groups = append(groups, c.Group)
-		}
-	}
-	return groups
-}
-
-// redisNames returns the commands of a route in capitals. Of a container whose subcommands differ, those are named.
-func redisNames(route resp.Route, groups ...string) []string {
-	var names []string
-	for _, c := range resp.Commands() {
-		if !slices.Contains(groups, c.Group) {
-			continue
-		}
-		if len(c.Subs) == 0 || c.Route != resp.Refuse {
-			if c.Route == route && c.Local != resp.LocalHangUp {
-				names = append(names, shownRow(c.Name))
-			}
-			continue
-		}
-		for _, sub := range c.Subs {
-			if sub.Route == route {
-				names = append(names, shownRow(sub.Name))
-			}
-		}
-	}
-	return names
-}
-
-// shownRow returns the name of a row as people write it, in capitals.
-func shownRow(name string) string {
-	if container, sub, isSub := strings.Cut(strings.ToUpper(name), "|"); isSub {
-		return "`" + container + " " + sub + "`"
-	}
-	return strings.ToUpper(name)
 }

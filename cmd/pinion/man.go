@@ -5,23 +5,31 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
+// manuals are the pages, by the names of their files.
+var manuals = map[string]func(*cli.App) string{
+	"pinion.8": manualOfProgram, "pinion.yml.5": manualOfConfiguration, "pinion-commands.7": manualOfCommands,
+}
+
+func manualNames() []string { return slices.Sorted(maps.Keys(manuals)) }
+
 // manualCommand is for makers of packages.
 func manualCommand() *cli.Command {
-	pages := map[string]func(*cli.App) string{"pinion.8": manualOfProgram, "pinion.yml.5": manualOfConfiguration}
 	return &cli.Command{
 		Name:      "manual",
 		Usage:     "write a manual page, for man(1)",
-		UsageText: "pinion manual pinion.8 | pinion.yml.5",
+		UsageText: "pinion manual " + strings.Join(manualNames(), " | "),
 		Hidden:    true,
 		Action: func(c *cli.Context) error {
-			page := pages[c.Args().First()]
+			page := manuals[c.Args().First()]
 			if page == nil || c.Args().Len() != 1 {
-				return usageError("manual knows two pages: pinion.8 and pinion.yml.5")
+				return usageError("manual knows these pages: " + strings.Join(manualNames(), ", "))
 			}
 			_, err := io.WriteString(c.App.Writer, page(c.App))
 			return err

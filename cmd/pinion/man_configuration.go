@@ -59,7 +59,7 @@ func manualOfConfiguration(app *cli.App) string {
 	p.item("/etc/pinion/pinion.yml", "the configuration of pinion.service")
 	p.item("/etc/pinion/NAME.yml", "that of pinion@NAME.service")
 	p.section("SEE ALSO")
-	p.WriteString(".BR pinion (8)\n")
+	p.WriteString(".BR pinion (8),\n.BR pinion\\-commands (7)\n")
 	return p.String()
 }
 

@@ -38,7 +38,7 @@ func manualOfProgram(app *cli.App) string {
 	p.text(helpSection("Exit status:"))
 	service(p)
 	p.section("SEE ALSO")
-	p.WriteString(".BR pinion.yml (5),\n.BR systemctl (1),\n.BR journalctl (1),\n.BR logrotate (8)\n")
+	p.WriteString(".BR pinion.yml (5),\n.BR pinion\\-commands (7),\n.BR systemctl (1),\n.BR journalctl (1),\n.BR logrotate (8)\n")
 	return p.String()
 }
 

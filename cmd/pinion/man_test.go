@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/codec/memcache"
+	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/master/config"
 )
 
@@ -45,10 +47,34 @@ func TestManualIsComplete(t *testing.T) {
 	}
 }
 
+// Every command that a table knows has its place in the manual.
+func TestManualOfCommands(t *testing.T) {
+	text := strings.NewReplacer("\\-", "-", "\n", ", ", "\\(aq", "'").Replace(page(t, "manual", "pinion-commands.7"))
+	for _, c := range resp.Commands() {
+		names := []string{c.Name}
+		if len(c.Subs) > 0 && c.Route == resp.Refuse {
+			names = nil
+			for _, sub := range c.Subs {
+				names = append(names, sub.Name)
+			}
+		}
+		for _, name := range names {
+			if c.Local != resp.LocalHangUp && !strings.Contains(text, ", "+shownRow(name)+", ") {
+				t.Errorf("%s is missing", shownRow(name))
+			}
+		}
+	}
+	for _, c := range memcache.Commands() {
+		if !strings.Contains(text, ", "+c.Name+", ") {
+			t.Errorf("%s is missing", c.Name)
+		}
+	}
+}
+
 // A line that begins with a dot is an order to roff; those that we give are few.
 func TestManualIsRoff(t *testing.T) {
 	orders := []string{".TH", ".SH", ".SS", ".PP", ".TP", ".RS", ".RE", ".nf", ".fi", ".nh", ".ad", ".br", ".BR"}
-	for _, name := range []string{"pinion.8", "pinion.yml.5"} {
+	for _, name := range manualNames() {
 		for i, line := range strings.Split(page(t, "manual", name), "\n") {
 			known := !strings.HasPrefix(line, ".") && !strings.HasPrefix(line, "'")
 			for _, o := range orders {

@@ -23,8 +23,8 @@ for arch in amd64 arm64; do
 done
 build "$(go env GOHOSTARCH)" "$STAGE/pinion" # tells its options itself
 
-mkdir -p "$STAGE"/{man/man5,man/man8,completion,units,doc/deb,doc/texts}
-for page in pinion.8 pinion.yml.5; do
+mkdir -p "$STAGE"/{man/man5,man/man7,man/man8,completion,units,doc/deb,doc/texts}
+for page in pinion.8 pinion.yml.5 pinion-commands.7; do
 	"$STAGE/pinion" manual "$page" | gzip -9n >"$STAGE/man/man${page##*.}/$page.gz"
 done
 for shell in bash zsh fish; do

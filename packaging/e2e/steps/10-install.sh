@@ -24,3 +24,6 @@ done
 for text in README.md ARCHITECTURE.md BALANCERS.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md; do
 	inside test -s "/usr/share/doc/pinion/$text" || fail "/usr/share/doc/pinion/$text is not installed"
 done
+for page in man5/pinion.yml.5.gz man7/pinion-commands.7.gz man8/pinion.8.gz; do
+	inside test -s "/usr/share/man/$page" || fail "the manual page $page is not installed"
+done
