@@ -5,6 +5,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"syscall"
 	"time"
@@ -24,7 +25,8 @@ type adminSocket struct {
 	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
-	deferred []*admin.Ask // asked for while another master was about to take over
+	others   *http.ServeMux // answers what the loop is not asked for itself; nil: nobody is served yet
+	deferred []*admin.Ask   // asked for while another master was about to take over
 }
 
 func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *admin.Ask)} }
@@ -94,9 +96,9 @@ func (m *master) serveAdmin() {
 		m.log.Event(logfile.AdminFailed, err)
 		return
 	}
-	others := web.Pages(m.http.asks, m.done)
-	survey.NewDesk(m.surveys.rounds, m.done).Handle(others)
-	m.admin.server = admin.Serve(l, m.admin.asks, others, m.done)
+	m.admin.others = web.Pages(m.http.asks, m.done)
+	survey.NewDesk(m.surveys.rounds, m.done).Handle(m.admin.others)
+	m.admin.server = admin.Serve(l, m.admin.asks, m.admin.others, m.done)
 	m.watchPaths()
 }
 

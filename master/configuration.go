@@ -32,13 +32,13 @@ func (m *master) load(then func(*config.Config, error)) {
 	})
 }
 
-// runsHere returns an error if there is no CPU for the workers of a configuration. With fewer than it lists they run, see checkRoom.
+// runsHere returns an error if there is no CPU for the workers of a configuration, or its group is out of reach. With fewer than it lists they run, see checkRoom.
 func (w *world) runsHere(cfg *config.Config) error {
 	cpus, err := w.cpus()
 	if p := cfg.CPUProblem(cpus.Allowed); err == nil && p != nil && !p.Warning {
 		return config.Problems{*p}
 	}
-	return nil
+	return mayLend(cfg)
 }
 
 // preview answers with what a reload would change.

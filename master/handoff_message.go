@@ -102,6 +102,7 @@ type message struct {
 	Patience    time.Duration      `json:"patience,omitempty"`    // prepared: as configured for the next generation
 	HTTP        *socketName        `json:"http,omitempty"`        // sockets: the HTTP address, of which a message of its own has the descriptor
 	Control     *socketName        `json:"control,omitempty"`     // sockets: likewise the admin socket, where it has no path
+	Reading     *socketName        `json:"reading,omitempty"`     // sockets: likewise the one for reading
 	Serves      []socketName       `json:"serves,omitempty"`      // prepared: where it is going to listen; network and address; none: not said
 	Former      []listen.Former    `json:"former,omitempty"`      // welcome: sockets that workers may still empty
 

@@ -391,6 +391,7 @@ func (m *master) replaceGeneration() {
 	m.settleListeners(n.g)
 	m.settleHTTP(n.g)
 	m.settleLog(n.g.config)
+	m.settleReading(n.g)
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

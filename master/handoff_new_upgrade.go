@@ -311,6 +311,7 @@ func (n *newSide) oldMasterEnded(err error) {
 // can open them.
 func (m *master) closePorts() {
 	m.closeHTTPSocket(&m.http.httpSocket)
+	m.declineReading()
 	for _, fd := range []*int{&m.statistics.fd, &m.admin.fd} {
 		if *fd >= 0 {
 			m.world.close(*fd)

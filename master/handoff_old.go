@@ -275,6 +275,9 @@ func (o *oldSide) complete() {
 		if m.admin.server != nil { // whoever is answered by conclude and asks again must reach the new master
 			m.admin.server.Leave()
 		}
+		if m.reading.server != nil {
+			m.reading.server.Leave()
+		}
 	}
 	o.conclude(nil)
 }

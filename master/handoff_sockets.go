@@ -18,6 +18,7 @@ type socketName struct {
 	Address string `json:"address,omitempty"`
 	Slot    int    `json:"slot,omitempty"`
 	Foreign bool   `json:"foreign,omitempty"`
+	Group   int    `json:"group,omitempty"` // of the socket for reading
 
 	Other int          `json:"other,omitempty"` // pid of another program that has it, too
 	Spot  *messageSpot `json:"spot,omitempty"`  // of a unix socket: where it is in the file system; nil: not known
@@ -78,6 +79,11 @@ func (m *master) addSocket(msg *message, fd int, name socketName) error {
 func (m *master) addSockets(msg message) {
 	if msg.HTTP != nil && len(msg.Sockets) == 0 && len(msg.fds) == 1 {
 		m.inheritHTTP(msg.HTTP, msg.fds[0])
+		msg.fds[0] = -1
+		return
+	}
+	if s := msg.Reading; s != nil && len(msg.Sockets) == 0 && len(msg.fds) == 1 {
+		m.reading = readingSocket{path: s.Address, gid: s.Group, fd: msg.fds[0], spot: s.Spot.spot()}
 		msg.fds[0] = -1
 		return
 	}
@@ -181,9 +187,11 @@ func (o *oldSide) tellSockets() error {
 		m.closeUntaken(all.fds)
 		return err
 	}
-	if err := o.tellControl(); err != nil {
-		m.closeUntaken(all.fds)
-		return err
+	for _, tell := range []func() error{o.tellControl, o.tellReading} {
+		if err := tell(); err != nil {
+			m.closeUntaken(all.fds)
+			return err
+		}
 	}
 	for more := true; more; {
 		n := min(len(all.fds), maxLinkFDs)

@@ -87,6 +87,7 @@ type master struct {
 	listeners   listen.Set // of the configured addresses; empty again from the drain on
 	statistics  statistics
 	admin       adminSocket
+	reading     readingSocket
 	surveys     surveys
 	http        httpSide
 	summary     totals.Summary
@@ -342,6 +343,7 @@ func (m *master) finish() error {
 	if m.statistics.port != nil {
 		m.statistics.port.Close()
 	}
+	m.finishReading()
 	m.closeAdmin()
 	m.finishHTTP()
 	m.statistics.http.Close(answerWithin)

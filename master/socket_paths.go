@@ -35,7 +35,11 @@ type ownPath struct {
 	spot   listen.Spot // the expected file; zero: any
 	own    []uint64
 	inode  uint64 // of the listener; 0: it is the admin socket
-	admin  int    // the new admin socket; -1: none
+	admin  int    // the new admin socket, or the one for reading; -1: none
+
+	reading bool // the socket for reading
+	gid     int  // of its group
+
 	listen.Socket
 	gone bool
 	err  error // why it could not be bound anew
@@ -91,6 +95,9 @@ func (m *master) ownPaths() (all []ownPath) {
 		own := []uint64{m.world.sockets.Inode(m.admin.fd)}
 		all = append(all, ownPath{listen: config.Listen{Network: "unix", Address: m.opts.Control}, spot: m.admin.spot, own: own, admin: -1})
 	}
+	if r := &m.reading; r.open() {
+		all = append(all, ownPath{listen: config.Listen{Network: "unix", Address: r.path}, spot: r.spot, admin: -1, reading: true, gid: r.gid})
+	}
 	return all
 }
 
@@ -106,6 +113,10 @@ func (p *ownPath) rebindIfGone(w *world) {
 		return
 	}
 	p.gone = true
+	if p.reading {
+		p.admin, p.spot, p.err = w.openReading(p.listen.Address, p.gid)
+		return
+	}
 	if p.inode == 0 {
 		if p.admin, p.err = w.listenAdmin(p.listen.Address, p.own); p.err != nil {
 			p.admin = -1
@@ -168,6 +179,9 @@ func (m *master) replaceGone(p *ownPath) {
 		m.logLostPath(p.listen.Address, p.err)
 	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil && !isHTTP):
 		p.discard(m.world) // the next check will do
+	case p.gone && p.reading:
+		m.log.Event(logfile.ReadingSocketRebound, p.listen.Address)
+		m.useForReading(readingSocket{path: p.listen.Address, gid: p.gid, fd: p.admin, spot: p.spot})
 	case p.gone && p.inode == 0:
 		m.replaceAdmin(p.admin)
 	case p.gone && isHTTP:
@@ -178,6 +192,8 @@ func (m *master) replaceGone(p *ownPath) {
 		l.Spot = p.spot
 	case isHTTP:
 		m.http.Spot = p.spot
+	case p.reading:
+		m.reading.spot = p.spot
 	case p.inode == 0:
 		m.admin.spot = p.spot
 	}

@@ -18,7 +18,7 @@ func (m *master) status() *admin.Status {
 	now := m.world.now()
 	s := &admin.Status{
 		Build: m.opts.Build, PID: m.world.pid, PIDNamespace: m.world.pidNamespace, Keeper: m.keeper.pid, StartedAt: m.startedAt, UptimeSeconds: int64(now.Sub(m.startedAt) / time.Second),
-		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, Last: m.last, Busy: m.busy(),
+		Phase: m.phaseName(), ConfigFile: m.opts.ConfigFile, Control: m.opts.Control, ControlReading: m.reading.path, Last: m.last, Busy: m.busy(),
 	}
 	s.Log = &admin.LogStatus{Level: m.log.Verbosity, File: m.logging.path}
 	s.Drain = m.drainStatus()

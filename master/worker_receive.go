@@ -133,6 +133,7 @@ func (m *master) becomeServing() {
 	}
 	m.serveStats()
 	m.serveAdmin()
+	m.settleReading(m.generations.serving)
 	m.settleHTTP(m.generations.serving)
 	m.tellOverruled(m.generations.serving.config)
 	m.watch()

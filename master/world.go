@@ -60,6 +60,8 @@ type world struct {
 	dup         func(fd int) (int, error)
 	close       func(fd int) error
 
+	openReading func(path string, gid int) (fd int, spot listen.Spot, err error) // the admin socket for reading
+
 	// memory that processes share
 	share      func(size int) (fd int, mem []byte, err error)
 	unshare    func(fd int, mem []byte)
@@ -145,6 +147,7 @@ func newWorld(report func(event)) *world {
 		other:         otherProgram,
 		pair:          connectedPair,
 		listenAdmin:   listenAdmin,
+		openReading:   listenForReading,
 		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
 		share:         sharedMemory,
 		unshare:       unshare,

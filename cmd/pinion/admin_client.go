@@ -63,7 +63,8 @@ func (n *noConnection) Error() string {
 	case n.nobody():
 		return fmt.Sprintf("no Pinion listens at %q: %v; tell where with --control FILE or %s", n.path, cause, controlVariable)
 	case errors.Is(cause, fs.ErrPermission):
-		return fmt.Sprintf("connecting to %q: %v; become root, or the user that runs Pinion", n.path, cause)
+		return fmt.Sprintf("connecting to %q: %v; become root, or the user that runs Pinion; for looking alone, be in the control_group of its configuration",
+			n.path, cause)
 	}
 	return fmt.Sprintf("connecting to %q: %v", n.path, cause)
 }
@@ -87,11 +88,22 @@ func (n *noAnswer) Error() string {
 
 func (n *noAnswer) Unwrap() error { return n.cause }
 
+// dialOrRead connects to the admin socket, or, where this user may not, to the one for reading: that one refuses commands by itself.
+func dialOrRead(ctx context.Context, path string) (net.Conn, error) {
+	c, err := admin.Dial(ctx, path)
+	if errors.Is(err, fs.ErrPermission) && !admin.Abstract(path) {
+		if reading, errReading := admin.Dial(ctx, admin.ReadingPath(path)); errReading == nil {
+			return reading, nil
+		}
+	}
+	return c, err
+}
+
 func newAdminSocket(path string) *adminSocket {
 	m := &adminSocket{path: path, statusTimeout: statusTimeout, succession: succession}
 	m.transport.DisableKeepAlives = true
 	m.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := admin.Dial(ctx, path)
+		c, err := dialOrRead(ctx, path)
 		if err != nil {
 			return nil, &noConnection{path, err}
 		}

@@ -36,7 +36,9 @@ func findControl() (string, error) {
 }
 
 func accepts(path string) error {
-	c, err := admin.DialSoon(path)
+	ctx, cancel := context.WithTimeout(context.Background(), describePatience)
+	defer cancel()
+	c, err := dialOrRead(ctx, path)
 	if err == nil {
 		c.Close()
 	}

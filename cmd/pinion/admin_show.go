@@ -27,6 +27,9 @@ func showStatus(out io.Writer, s admin.Status) error {
 	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
 	fmt.Fprintf(facts, "  configuration\t%s\n", strings.TrimSuffix(s.ConfigFile+", hash "+s.ConfigHash, ", hash "))
 	fmt.Fprintf(facts, "  control\t%s\n", s.Control)
+	if s.ControlReading != "" {
+		fmt.Fprintf(facts, "  for reading\t%s\n", s.ControlReading)
+	}
 	if text := cpuFacts(&s); text != "" {
 		fmt.Fprintf(facts, "  CPUs\t%s\n", text)
 	}

@@ -109,6 +109,7 @@ func service(p *roff) {
 		{"/etc/pinion/pinion.yml", "the configuration; user pinion must be able to read it"},
 		{"/etc/default/pinion", "PINION_OPTIONS: the options of the service"},
 		{"/run/pinion/ctl.sock", "the admin socket of the service"},
+		{"/run/pinion/ctl-status.sock", "the one for reading, for the group that control_group names, if any"},
 		{"/usr/share/pinion", "for metrics: alerts.yml, rules for Prometheus; dashboard.json, for Grafana"},
 		{"/usr/share/doc/pinion", "README.md, CONFIGURATION.md with recipes, COMMANDS.md, OPERATIONS.md with what to do about incidents, and more"},
 		{"/var/log/pinion", "for log files, which are rotated, if PINION_OPTIONS has `-o /var/log/pinion/pinion.log`; otherwise " +

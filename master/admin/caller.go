@@ -14,9 +14,14 @@ import (
 
 // caller is a process that has connected to the admin socket.
 type caller struct {
-	pid   int  // 0: it cannot be seen from here, being of another pid namespace
+	pid   int // 0: it cannot be seen from here, being of another pid namespace
+	uid   int
 	other bool // is of another user than the workers, hence none of them
 }
+
+// stranger reports whether a process is of a user who may command nothing. Of one that cannot be seen from here the uid may stand for
+// another one: the permissions of the socket have let it through.
+func (c caller) stranger() bool { return c.other && c.uid != 0 && c.pid != 0 }
 
 type callerKey struct{}
 
@@ -31,7 +36,7 @@ func AskerOf(r *http.Request) *Asker {
 // withCaller stores the process that has made a connection.
 func withCaller(ctx context.Context, c net.Conn) context.Context {
 	uid, pid := peerOf(c)
-	of := caller{pid: pid, other: uid != os.Geteuid()}
+	of := caller{pid: pid, uid: uid, other: uid != os.Geteuid()}
 	return context.WithValue(ctx, callerKey{}, of)
 }
 

@@ -31,17 +31,31 @@ type Server struct {
 	accept net.Listener
 	asks   chan<- *Ask
 	others *http.ServeMux
-	done   <-chan struct{} // closed when the loop answers no more asks
-	room   chan struct{}   // one element for each ask that is being answered
-	open   atomic.Int32    // connections
-	ended  chan struct{}   // closed when nothing is accepted any more
+
+	commands string // of a server for reading: the path of the one that takes commands; empty: this one does
+
+	done  <-chan struct{} // closed when the loop answers no more asks
+	room  chan struct{}   // one element for each ask that is being answered
+	open  atomic.Int32    // connections
+	ended chan struct{}   // closed when nothing is accepted any more
 }
 
 // Serve answers on l, until Close: it hands what is asked to asks, unless done is closed, which means that the loop takes
 // and answers no more.
 // others answers what it has a pattern for.
 func Serve(l net.Listener, asks chan<- *Ask, others *http.ServeMux, done <-chan struct{}) *Server {
-	a := &Server{accept: l, asks: asks, others: others, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{})}
+	return serve(l, asks, others, done, "")
+}
+
+// ServeForReading is Serve for those who may ask how Pinion is, and command nothing; commands is the path of the socket for that.
+func ServeForReading(l net.Listener, asks chan<- *Ask, others *http.ServeMux, done <-chan struct{}, commands string) *Server {
+	return serve(l, asks, others, done, commands)
+}
+
+func serve(l net.Listener, asks chan<- *Ask, others *http.ServeMux, done <-chan struct{}, commands string) *Server {
+	a := &Server{
+		accept: l, asks: asks, others: others, commands: commands, done: done, room: make(chan struct{}, maxAsks), ended: make(chan struct{}),
+	}
 	a.server = http.Server{
 		Handler:           http.HandlerFunc(a.answer),
 		ConnState:         a.count,
@@ -90,6 +104,10 @@ func (a *Server) answer(w http.ResponseWriter, r *http.Request) {
 	pids, branded := suspects(r)
 	if branded {
 		refuse(w, http.StatusForbidden, ErrWorkerAsks)
+		return
+	}
+	if why := a.forbids(r); why != "" {
+		refuse(w, http.StatusForbidden, "%s", why)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), askerKey{}, &Asker{pids}))

@@ -23,6 +23,8 @@ type Status struct {
 	ConfigHash    string    `json:"config_hash,omitempty"` // of the configuration that serves, see pinion_config_info; left out: not known
 	Control       string    `json:"control"`               // path of the admin socket
 
+	ControlReading string `json:"control_reading,omitempty"` // of the one for reading; left out: there is none
+
 	CPUsNow *CPUStatus `json:"cpus_now,omitempty"` // nil: as the generation that serves has found them
 
 	Generations []GenerationStatus `json:"generations"`     // that which serves, that which is to follow it, those that drain

@@ -49,6 +49,7 @@ type Global struct {
 	LogFile            string // absolute; empty: stderr
 	LogRequests        int    // that each worker logs in a second, at most; 0 = none
 	LogSlow            int    // likewise, of slow ones
+	ControlGroup       Group  // may ask how Pinion is
 
 	given map[string]place // the keys that the file sets
 }

@@ -245,6 +245,9 @@ var keys = [...]Key{
 	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
 		Doc: "address on which Pinion itself answers HTTP: a live page at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
 			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
+	{Name: "control_group", Scope: GlobalScope, value: value{set: setControlGroup, get: getControlGroup},
+		Doc: "group whose members may ask how Pinion is, but command nothing: beside the admin socket there is one for reading, such as " +
+			"`/run/pinion/ctl-status.sock`, which `pinion status` and its like take by themselves; the user that Pinion runs as must be in the group"},
 	{Name: "drain_delay", Scope: GlobalScope, Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
 		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz`, and PING with `drain_ping: error`, say that it " +
