@@ -4,8 +4,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -90,8 +91,27 @@ func TestOnCPU(t *testing.T) {
 		}
 		return nil
 	})
-	runtime.Gosched()
+	for range 200 { // also on the main thread, which goes on
+		onCPU(before[0], func(error) error { return nil })
+	}
+	for deadline := time.Now().Add(5 * time.Second); pinnedThreads() > 0 && len(before) > 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d threads are still pinned", pinnedThreads())
+		}
+	}
 	if after, err := sock.Affinity(); err != nil || len(after) != len(before) {
 		t.Errorf("%v, then %v, %v", before, after, err)
 	}
+}
+
+// pinnedThreads returns how many threads of this process may run on one CPU alone.
+func pinnedThreads() (n int) {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if cpus, errOf := sock.AffinityOf(tid); err == nil && errOf == nil && len(cpus) == 1 {
+			n++
+		}
+	}
+	return n
 }
