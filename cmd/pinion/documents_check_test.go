@@ -92,7 +92,10 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// Each configuration that is shown can be run, and needs no warning.
+// ofAnotherMachine is what is warned of on a machine that has not the address of the one in the document.
+var ofAnotherMachine = regexp.MustCompile(`^[^\n]*: no interface of this machine has that address;[^\n]*\n[^\n]*, 1 warning\n$`)
+
+// Each configuration that is shown can be run, and needs no warning, at least on its own machine.
 func TestReadmeRecipes(t *testing.T) {
 	seen := 0
 	for _, name := range documents(t) {
@@ -111,7 +114,7 @@ func TestReadmeRecipes(t *testing.T) {
 			}
 			out.Reset()
 			if status := run([]string{"pinion", "check", "-c", file, "--workers", "4"}, &out, &out); status != 0 ||
-				!strings.Contains(out.String(), " 0 warnings") {
+				!ofAnotherMachine.MatchString(out.String()) && !strings.Contains(out.String(), " 0 warnings") {
 				t.Errorf("%s: pinion check says of:\n%s\n%s", name, fence[2], &out)
 			}
 		}

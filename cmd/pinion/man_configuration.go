@@ -32,6 +32,7 @@ backend redis2 127.0.0.1:6380 weight=1
 pool cache
 listen 127.0.0.1:22122
 protocol memcache
+timeout 400
 backend cache1 127.0.0.1:11211`
 )
 

@@ -116,7 +116,7 @@ func (d *draft) readListen(l *Listen, w word) *flaw {
 	}
 	host, port, ok := cutLast(w.text, ':')
 	if !ok {
-		return &flaw{message: "is not an address", hint: "write host:port, or a path from / on"}
+		return notAnAddress(w.text)
 	}
 	n, f := parsePort(port)
 	if f != nil {
@@ -136,6 +136,14 @@ func (d *draft) readListen(l *Listen, w word) *flaw {
 	l.Network, l.AddrPort = "tcp", netip.AddrPortFrom(addr, n)
 	l.Address = l.AddrPort.String()
 	return nil
+}
+
+func notAnAddress(text string) *flaw {
+	f := &flaw{message: "is not an address", hint: "write host:port, or a path from / on"}
+	if n, bad := parsePort(text); bad == nil {
+		f = &flaw{message: "has no host", hint: fmt.Sprintf("write 127.0.0.1:%d, or 0.0.0.0:%d to listen on all addresses", n, n)}
+	}
+	return f
 }
 
 // setListenUnix reads the permissions as twemproxy does, with strtol(3): octal digits, up to whatever follows them.
@@ -184,10 +192,28 @@ func addServer(d *draft, _ *Key, w word) *flaw {
 		parse = parseMaster
 	}
 	s, f := parse(w.text)
-	if f == nil {
+	switch scheme, _, found := strings.Cut(w.text, "://"); {
+	case f == nil:
 		d.servers = append(d.servers, placedServer{s, w.at, d.details[w.at]})
+	case found:
+		f = &flaw{message: "is a URL", hint: fmt.Sprintf("leave out %s://, and write %s", scheme, d.serverForm())}
+	case strings.HasSuffix(w.text, ","):
+		f = &flaw{message: "ends with a comma", hint: "remove it: each server has a line of its own"}
+	case strings.Contains(w.text, ","):
+		f = &flaw{message: "has a comma", hint: "give each server a line of its own, after a dash: " + d.serverForm()}
 	}
 	return f
+}
+
+// serverForm is how a server of the pool is written.
+func (d *draft) serverForm() string {
+	switch {
+	case d.cluster:
+		return "host:port"
+	case d.follows:
+		return "master:weight [name]"
+	}
+	return "host:port:weight [name]"
 }
 
 // parseServer reads "host:port:weight [name]" or "/path:weight [name]". The name of a server without one is its address
@@ -274,7 +300,11 @@ func nameWithout(s *link.Server) string {
 func parsePort(text string) (uint16, *flaw) {
 	n, ok := decimal(text)
 	if !ok || n < 1 || n > 0xffff {
-		return 0, &flaw{message: fmt.Sprintf("has wrong port %q", text), hint: "write a port from 1 to 65535"}
+		hint := "write a port from 1 to 65535"
+		if n, ok := decimal(strings.TrimSpace(text)); ok && n > 0 && n <= 0xffff {
+			hint = "remove the space"
+		}
+		return 0, &flaw{message: fmt.Sprintf("has wrong port %q", text), hint: hint}
 	}
 	return uint16(n), nil
 }

@@ -167,20 +167,29 @@ func Parse(file string, text []byte) (*Config, error) {
 
 func parse(file string, text []byte, resolve resolver) (*Config, error) {
 	r := &reader{file: file, resolve: resolve}
-	var sections []section
-	if isShortForm(text) {
-		sections = r.readShort(text)
-	} else {
-		sections = r.readYAML(text)
-	}
-	c := r.build(sections)
-	errs, warnings := r.problems.split()
+	c, problems := r.read(text)
+	errs, warnings := problems.split()
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	c.noted = warnings
 	c.Sum = sha256.Sum256(text)
 	return c, nil
+}
+
+// read makes a Config of the text, and tells all that is wrong with it.
+func (r *reader) read(text []byte) (*Config, Problems) {
+	rest, said := r.checkText(text)
+	first := r.problems
+	r.problems = nil
+	var sections []section
+	if isShortForm(rest) {
+		sections = r.readShort(rest)
+	} else {
+		sections = r.readYAML(rest)
+	}
+	c := r.build(sections)
+	return c, append(first, r.problems.without(said)...)
 }
 
 // AutoWorkers is what a command line asks for that overrules a number in the file.

@@ -94,7 +94,7 @@ func TestGoodFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "testdata/printed/"+name+".golden", printed(t, c)+"\n"+c.Warnings(2, 0).Error()+"\n")
+			golden(t, "testdata/printed/"+name+".golden", printed(t, c)+"\n"+c.Warnings(Machine{Workers: 2}).Error()+"\n")
 			roundTrip(t, c)
 		})
 	}

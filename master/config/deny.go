@@ -25,7 +25,7 @@ func setDeny(d *draft, _ *Key, w word) *flaw {
 			continue
 		}
 		f := &flaw{message: fmt.Sprintf("names %q, which is no command", name), hint: suggest(name, deniable())}
-		if strings.HasPrefix(f.hint, "known are") { // hundreds
+		if strings.HasPrefix(f.hint, knownAre) { // hundreds
 			f.hint = "write the name of a Redis command"
 		}
 		switch {

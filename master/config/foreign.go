@@ -1,4 +1,4 @@
-// What configurations of nutcracker's forks have and nutcracker has not, and what to write instead.
+// What configurations of nutcracker's forks, of HAProxy and of Redis have and nutcracker has not, and what to write instead.
 
 package config
 
@@ -15,6 +15,24 @@ var foreignKeys = map[Scope]map[string]string{
 		"user":                    "remove it; start Pinion as this user: User= of the unit",
 		"group":                   "remove it; start Pinion with this group: Group= of the unit",
 	},
+}
+
+// foreignDirectives has the same for the short form, which looks like the configuration of other programs.
+var foreignDirectives = map[string]string{
+	"bind":        "write listen HOST:PORT",
+	"port":        "write listen HOST:PORT",
+	"mode":        "write protocol redis, or protocol memcache",
+	"balance":     "write distribution ketama, modula or random",
+	"requirepass": "write redis_auth PASSWORD",
+	"masterauth":  "write redis_auth PASSWORD",
+	"maxclients":  "write client_connections N",
+	"maxmemory":   "remove it, or write memory_limit SIZE before the first pool: what each worker may hold",
+	"include":     "write all into one file",
+	"daemonize":   "remove it, and start with pinion -d",
+	"logfile":     "remove it, and start with pinion -o FILE",
+	"pidfile":     "remove it, and start with pinion -p FILE",
+	"global":      "remove it: what is process-wide stands before the first pool",
+	"defaults":    "remove it, and give each pool its own keys",
 }
 
 // isNest reports whether a section is no pool, but what a fork writes above all pools.

@@ -292,10 +292,28 @@ func keyNames(scope Scope) []string {
 	return names
 }
 
-// unknownKey says what to do about a key that the scope does not know.
-func unknownKey(name string, scope Scope) flaw {
+// suggestKey says what an unknown key should have been. The list of all would hide what is said beside it.
+func suggestKey(name string, known []string) string {
+	const many = 15
+	hint := suggest(name, known)
+	if len(known) > many && strings.HasPrefix(hint, knownAre) {
+		return "remove it; man 5 pinion.yml lists all that there are"
+	}
+	return hint
+}
+
+// mergeKey has YAML add the keys of another map.
+const mergeKey = "<<"
+
+// unknown says what to do about a key that the scope does not know.
+func (s setting) unknown(scope Scope) flaw {
+	name := s.key.text
 	f := flaw{message: fmt.Sprintf("unknown key %q", name)}
 	switch {
+	case name == mergeKey && len(s.values) == 1:
+		f = flaw{message: fmt.Sprintf("<< would merge the keys of %q, which no pool can have from elsewhere", s.values[0].text), hint: "write them out here"}
+	case name == mergeKey:
+		f = flaw{message: "<< would merge other keys, which no pool can have from elsewhere", hint: "write them out here"}
 	case scope == PoolScope && lookup(name, GlobalScope) != nil:
 		f.hint = "it is process-wide and does not belong in a pool"
 	case scope == GlobalScope && lookup(name, PoolScope) != nil:
@@ -305,7 +323,16 @@ func unknownKey(name string, scope Scope) flaw {
 	case foreignKeys[scope][name] != "":
 		f.hint = foreignKeys[scope][name]
 	default:
-		f.hint = suggest(name, keyNames(scope))
+		f.hint = suggestKey(name, keyNames(scope))
+	}
+	return f
+}
+
+// noValue says what to do about a key that has none.
+func (k *Key) noValue() flaw {
+	f := flaw{message: k.Name + " has no value", hint: "write one, or remove the key"}
+	if k.secret {
+		f.hint = "write one, in quotes if it begins with #, or remove the key"
 	}
 	return f
 }

@@ -86,7 +86,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c.Warnings(4, 64)
+		c.Warnings(Machine{Workers: 4, Descriptors: 64})
 		roundTrip(t, c)
 	})
 }

@@ -105,8 +105,11 @@ func suggest(word string, known []string) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return "known are " + strings.Join(known, ", ")
+	return knownAre + strings.Join(known, ", ")
 }
+
+// knownAre begins a list of all that would be right.
+const knownAre = "known are "
 
 // editDistance counts the bytes to insert, delete, replace or swap with their neighbour to make b of a: the restricted
 // Damerau-Levenshtein distance, row by row.

@@ -42,6 +42,7 @@ type section struct {
 	global   bool
 	settings []setting
 	lost     bool // some servers could not be read, which was reported
+	merged   bool // some keys are those of another section, which is reported
 }
 
 // has reports whether the section sets the key.
@@ -198,12 +199,12 @@ func (r *reader) apply(d *draft, s *section) {
 	for _, set := range s.settings {
 		k := lookup(set.key.text, d.scope())
 		if k == nil {
-			r.report(set.key.at, pool, unknownKey(set.key.text, d.scope()))
+			r.report(set.key.at, pool, set.unknown(d.scope()))
 			continue
 		}
 		if first, again := d.given[k.Name]; again {
 			r.report(set.key.at, pool, flaw{
-				message: k.Name + " is given twice", hint: fmt.Sprintf("the first is in line %d", first.line)})
+				message: k.Name + " is given twice", hint: fmt.Sprintf("the first is in line %d: remove one of them", first.line)})
 			continue
 		}
 		d.given[k.Name] = set.key.at
@@ -218,9 +219,9 @@ func (r *reader) apply(d *draft, s *section) {
 			}
 			r.set(d, k, pool, []word{joined(set)})
 		case len(set.values) == 0 && !k.many:
-			r.report(set.key.at, pool, flaw{message: k.Name + " has no value"})
+			r.report(set.key.at, pool, k.noValue())
 		case len(set.values) > 1 && !k.many:
-			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value"})
+			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value", hint: r.either("write it as text, without a list", "put it in quotes if it has spaces")})
 		default:
 			d.details = set.details
 			r.set(d, k, pool, set.values)
@@ -285,11 +286,11 @@ func (r *reader) checkComplete(d *draft, s *section) {
 		r.report(name.at, "", flaw{message: fmt.Sprintf("the name of a pool has %d bytes", len(name.text)),
 			hint: fmt.Sprintf("give it 1 to %d", maxPoolName)})
 	}
-	if !s.has("listen") {
+	if !s.has("listen") && !s.merged {
 		r.report(name.at, name.text, flaw{message: "listen is missing", hint: r.either(
 			`add "listen: 127.0.0.1:22121"`, `add "listen 127.0.0.1:22121"`)})
 	}
-	if !s.lost && !slices.ContainsFunc(s.settings, setting.hasServers) {
+	if !s.lost && !s.merged && !slices.ContainsFunc(s.settings, setting.hasServers) {
 		r.report(cmp.Or(d.given["servers"], name.at), name.text, flaw{message: "has no servers", hint: r.either(
 			`add "servers:" and under it lines such as "- 127.0.0.1:6379:1"`, `add "backend redis1 127.0.0.1:6379"`)})
 	}

@@ -9,6 +9,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func (f *shortForm) add(key word, name string, values ...word) {
 
 func (f *shortForm) directive(d word, args []word) {
 	if !slices.Contains(directives(), d.text) {
-		hint := suggest(d.text, directives())
+		hint := cmp.Or(foreignDirectives[d.text], suggestKey(d.text, directives()))
 		if strings.HasPrefix(d.text, "server") {
 			hint = backendForm
 		}
@@ -208,7 +209,11 @@ func (f *shortForm) backend(d word, args []word) {
 	if len(args) == 3 {
 		var ok bool
 		if weight, ok = strings.CutPrefix(args[2].text, "weight="); !ok {
-			lost(args[2].at, fmt.Sprintf("backend knows no %q", args[2].text), "write weight=N, or nothing")
+			hint := "write weight=N, or nothing"
+			if n, isNumber := decimal(args[2].text); isNumber && n > 0 {
+				hint = fmt.Sprintf("write weight=%d", n)
+			}
+			lost(args[2].at, fmt.Sprintf("backend knows no %q", args[2].text), hint)
 			return
 		}
 	}

@@ -153,6 +153,9 @@ func parseNumber(k *Key, text string, low, high int, to *int) *flaw {
 	}
 	f := &flaw{message: "is not a number"}
 	f.hint = fmt.Sprintf("write %s from %d to %d, digits only", want, low, high)
+	if n, ok := k.withoutUnit(text); ok && low <= n && n <= high {
+		f.hint = fmt.Sprintf("write %d: it is in %s, without a unit", n, k.Unit)
+	}
 	digits, negative := strings.CutPrefix(text, "-")
 	switch {
 	case digits == "" || strings.Trim(digits, "0123456789") != "":
@@ -162,6 +165,16 @@ func parseNumber(k *Key, text string, low, high int, to *int) *flaw {
 		f.message = "is out of range"
 	}
 	return f
+}
+
+// withoutUnit returns what the key's value would be for a time with a unit, such as 2s.
+func (k *Key) withoutUnit(text string) (n int, ok bool) {
+	unit, known := map[string]time.Duration{"ms": time.Millisecond, "µs": time.Microsecond}[k.Unit]
+	d, err := time.ParseDuration(strings.ReplaceAll(text, " ", ""))
+	if !known || err != nil || d < unit || d/unit > math.MaxInt32 {
+		return 0, false
+	}
+	return int(d / unit), true
 }
 
 // decimal reads digits, as twemproxy does (nc_atoi in nc_util.c): no sign, and leading zeros mean nothing. Numbers
@@ -196,6 +209,9 @@ func setReuseport(_ *draft, _ *Key, w word) *flaw {
 }
 
 func setHashTag(d *draft, _ *Key, w word) *flaw {
+	if curly := strings.Trim(w.text, "“”‘’"); curly != w.text && len(curly) == 2 {
+		return &flaw{message: "has typographic quotes", hint: fmt.Sprintf("write %q", curly)}
+	}
 	if len(w.text) != 2 {
 		return &flaw{message: "is not two characters", hint: `write two, in quotes, such as "{}"`}
 	}

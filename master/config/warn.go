@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/shard"
@@ -28,19 +27,21 @@ var namesOfStatistics = map[string]bool{
 	"total_connections": true, "curr_connections": true,
 }
 
-// Warnings returns what works but hurts, in the order of the file, for a start with that many workers, each of which may
-// have so many descriptors; 0: that is unknown.
-func (c *Config) Warnings(workers, descriptors int) Problems {
-	w := &warner{file: c.File, problems: append(Problems(nil), c.noted...)}
+// Warnings returns what works but hurts, in the order of the file, for a start on that machine.
+func (c *Config) Warnings(m Machine) Problems {
+	w := &warner{file: c.File, machine: m, problems: append(Problems(nil), c.noted...)}
+	w.secondsOfAll(&c.Global)
+	w.listen("", &c.Global.HTTP, "http", c.Global.given["http"])
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		w.placement(p)
 		w.failures(p)
 		w.growth(p)
 		w.zones(p)
-		w.connections(p, workers)
+		w.connections(p, m.Workers)
 		w.memory(p, c.Global.MemoryLimit)
 		w.times(p, &c.Global)
+		w.listen(p.Name, &p.Listen, "listen", p.where("listen"))
 		w.names(p)
 		w.deny(p)
 	}
@@ -48,19 +49,23 @@ func (c *Config) Warnings(workers, descriptors int) Problems {
 	w.sharedServers(c.Pools)
 	w.flushes(c.Pools)
 	w.circles(c.Pools)
-	w.problems = append(w.problems, c.DescriptorWarnings(workers, descriptors)...)
+	w.problems = append(w.problems, c.DescriptorWarnings(m.Workers, m.Descriptors)...)
 	_, warnings := w.problems.split()
 	return warnings
 }
 
 type warner struct {
 	file     string
+	machine  Machine
 	problems Problems
 }
 
-func (w *warner) warn(p *Pool, at place, message, hint string) {
+func (w *warner) warn(p *Pool, at place, message, hint string) { w.add(p.Name, at, message, hint) }
+
+// add is warn for what may be outside of pools.
+func (w *warner) add(pool string, at place, message, hint string) {
 	w.problems = append(w.problems, Problem{
-		File: w.file, Line: at.line, Column: at.column, Pool: p.Name, Message: message, Hint: hint, Warning: true})
+		File: w.file, Line: at.line, Column: at.column, Pool: pool, Message: message, Hint: hint, Warning: true})
 }
 
 // where returns the place of the first of the keys that the pool sets, or else of its name.
@@ -103,7 +108,7 @@ func (w *warner) failures(p *Pool) {
 	case p.Ejects() && p.Timeout == 0:
 		w.warn(p, p.where("on_failure", "auto_eject_hosts"), "a server that hangs is never ejected, as there is no timeout",
 			"add timeout, such as 400")
-	case p.Timeout == 0 && !single:
+	case p.Timeout == 0:
 		w.warn(p, p.where("timeout"), "a server that hangs makes its clients wait for ever, as there is no timeout",
 			"add timeout, such as 400")
 	}
@@ -168,19 +173,6 @@ func (w *warner) memory(p *Pool, limit int64) {
 			fmt.Sprintf("no request of more than %s is read, for all max_request_bytes of %s: three quarters of memory_limit",
 				formatSize(most), formatSize(p.MaxRequestBytes)),
 			fmt.Sprintf("raise memory_limit to %s or more, or lower max_request_bytes", formatSize(enough)))
-	}
-}
-
-func (w *warner) times(p *Pool, g *Global) {
-	if p.ClientIdleTimeout > 0 && p.ClientIdleTimeout < time.Second {
-		w.warn(p, p.where("client_idle_timeout"),
-			fmt.Sprintf("clients are closed after %v without a request", p.ClientIdleTimeout),
-			"client_idle_timeout is in ms, unlike the timeout of redis.conf, which is in seconds")
-	}
-	if p.Timeout > 0 && p.Timeout <= g.Coalesce {
-		w.warn(p, g.given["coalesce_us"],
-			fmt.Sprintf("requests may be held for %v, and their timeout is %v", g.Coalesce, p.Timeout),
-			"lower coalesce_us, or raise timeout")
 	}
 }
 

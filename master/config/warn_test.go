@@ -14,12 +14,14 @@ func warnings(t *testing.T, workers int, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Warnings(workers, 0).Error()
+	return c.Warnings(Machine{Workers: workers}).Error()
 }
 
 const (
 	poolAlpha  = "alpha:\n  listen: 127.0.0.1:22121\n"
-	oneServer  = "  servers:\n  - a:6379:1\n"
+	bareServer = "  servers:\n  - a:6379:1\n"
+	patient    = "  timeout: 400\n"
+	oneServer  = bareServer + patient
 	twoServers = "  servers:\n  - a:6379:1\n  - b:6379:1\n"
 
 	oneReplica   = "  servers:\n  - server: a:6379:1\n    replicas:\n    - b:6379\n"
@@ -31,62 +33,62 @@ func TestWarnings(t *testing.T) {
 	long := strings.Repeat("n", maxKetamaName)
 	path := "/" + strings.Repeat("p", maxSocketPathSize-1)
 	for _, test := range []struct{ bad, want, good string }{
-		{poolAlpha + "  timeout: 1\n  hash: crc32\n" + twoServers,
+		{poolAlpha + "  timeout: 100\n  hash: crc32\n" + twoServers,
 			`w:4:3: warning: pool "alpha": crc32 with ketama puts every key on one server`,
-			poolAlpha + "  timeout: 1\n  hash: crc32\n  distribution: modula\n" + twoServers},
-		{poolAlpha + "  timeout: 1\n  distribution: random\n" + twoServers,
+			poolAlpha + "  timeout: 100\n  hash: crc32\n  distribution: modula\n" + twoServers},
+		{poolAlpha + "  timeout: 100\n  distribution: random\n" + twoServers,
 			`w:4:3: warning: pool "alpha": random looks for a key on another server`,
-			poolAlpha + "  timeout: 1\n  distribution: random\n" + oneServer},
-		{poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + oneServer,
+			poolAlpha + "  timeout: 100\n  distribution: random\n" + bareServer},
+		{poolAlpha + "  timeout: 100\n  auto_eject_hosts: true\n" + bareServer,
 			`w:4:3: warning: pool "alpha": ejecting the only server`,
-			poolAlpha + "  timeout: 1\n  auto_eject_hosts: true\n" + twoServers},
-		{poolAlpha + "  timeout: 1\n  on_failure: remap\n" + oneServer,
+			poolAlpha + "  timeout: 100\n  auto_eject_hosts: true\n" + twoServers},
+		{poolAlpha + "  timeout: 100\n  on_failure: remap\n" + bareServer,
 			`w:4:3: warning: pool "alpha": ejecting the only server fails every request until it is back; leave out on_failure: remap`,
-			poolAlpha + "  timeout: 1\n  on_failure: remap\n" + twoServers},
-		{poolAlpha + "  timeout: 1\n  server_retry_max: 40000\n" + twoServers,
+			poolAlpha + "  timeout: 100\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  timeout: 100\n  server_retry_max: 40000\n" + twoServers,
 			`w:4:3: warning: pool "alpha": server_retry_max says nothing`,
-			poolAlpha + "  timeout: 1\n  server_retry_max: 40000\n  on_failure: remap\n" + twoServers},
-		{poolAlpha + "  timeout: 1\n  server_retry_max: 4000\n  on_failure: remap\n" + twoServers,
+			poolAlpha + "  timeout: 100\n  server_retry_max: 40000\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  timeout: 100\n  server_retry_max: 4000\n  on_failure: remap\n" + twoServers,
 			`w:4:3: warning: pool "alpha": server_retry_max is less than server_retry_timeout`,
-			poolAlpha + "  timeout: 1\n  server_retry_max: 30000\n  on_failure: remap\n" + twoServers},
-		{poolAlpha + "  redis: true\n  timeout: 1\n  read_from: nearest\n" + oneReplica,
+			poolAlpha + "  timeout: 100\n  server_retry_max: 30000\n  on_failure: remap\n" + twoServers},
+		{poolAlpha + "  redis: true\n  timeout: 100\n  read_from: nearest\n" + oneReplica,
 			`w:5:3: warning: pool "alpha": read_from is nearest, and no server or replica says`,
-			poolAlpha + "  redis: true\n  timeout: 1\n  read_from: nearest\n" + zonedReplica},
+			poolAlpha + "  redis: true\n  timeout: 100\n  read_from: nearest\n" + zonedReplica},
 		{poolAlpha + "  auto_eject_hosts: true\n" + twoServers,
 			`w:3:3: warning: pool "alpha": a server that hangs is never ejected`,
-			poolAlpha + "  auto_eject_hosts: true\n  timeout: 1\n" + twoServers},
+			poolAlpha + "  auto_eject_hosts: true\n  timeout: 100\n" + twoServers},
 		{poolAlpha + twoServers, `w:1:1: warning: pool "alpha": a server that hangs makes`, poolAlpha + oneServer},
 		{poolAlpha + "  timeout: 0\n" + twoServers, `w:3:3: warning: pool "alpha": a server that hangs makes`,
-			poolAlpha + "  timeout: 1\n" + twoServers},
+			poolAlpha + "  timeout: 100\n" + twoServers},
 		{poolAlpha + "  redis: true\n  server_connections: 1251\n" + oneServer,
 			`w:4:3: warning: pool "alpha": 4 workers × 1251 server_connections are 5004 connections to each server; ` +
 				`a redis server takes 10000 by default`,
 			poolAlpha + "  redis: true\n  server_connections: 1250\n" + oneServer},
-		{poolAlpha + "  servers:\n  - localhost:22121:1\n", `w:4:5: warning: pool "alpha": server "localhost:22121" is pool "alpha" itself`,
-			poolAlpha + "  servers:\n  - localhost:22122:1\n"},
-		{"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 127.0.0.1:1:1\n", `w:4:5: warning: pool "alpha": server "127.0.0.1:1" is pool "alpha" itself`,
-			"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 192.0.2.1:1:1\n"},
+		{poolAlpha + "  servers:\n  - localhost:22121:1\n" + patient, `w:4:5: warning: pool "alpha": server "localhost:22121" is pool "alpha" itself`,
+			poolAlpha + "  servers:\n  - localhost:22122:1\n" + patient},
+		{"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 127.0.0.1:1:1\n" + patient, `w:4:5: warning: pool "alpha": server "127.0.0.1:1" is pool "alpha" itself`,
+			"alpha:\n  listen: 0.0.0.0:1\n  servers:\n  - 192.0.2.1:1:1\n" + patient},
 		{poolAlpha + "  server_connections: 129\n" + oneServer,
 			`w:3:3: warning: pool "alpha": 4 workers × 129 server_connections are 516 connections to each server; ` +
 				`a memcache server takes 1024 by default`,
 			poolAlpha + "  server_connections: 128\n" + oneServer},
 		{"uptime" + strings.TrimPrefix(poolAlpha, "alpha") + oneServer,
 			`w:1:1: warning: pool "uptime": the name is also that of a number in the statistics`, poolAlpha + oneServer},
-		{poolAlpha + "  servers:\n  - a:1:1 " + long + "n\n", `w:4:5: warning: pool "alpha": server name of 267 bytes is cut`,
-			poolAlpha + "  servers:\n  - a:1:1 " + long + "\n"},
-		{poolAlpha + "  servers:\n  - " + path + "p:1\n", `w:4:5: warning: pool "alpha": server path of 108 bytes`,
-			poolAlpha + "  servers:\n  - " + path + ":1\n"},
+		{poolAlpha + "  servers:\n  - a:1:1 " + long + "n\n" + patient, `w:4:5: warning: pool "alpha": server name of 267 bytes is cut`,
+			poolAlpha + "  servers:\n  - a:1:1 " + long + "\n" + patient},
+		{poolAlpha + "  servers:\n  - " + path + "p:1\n" + patient, `w:4:5: warning: pool "alpha": server path of 108 bytes`,
+			poolAlpha + "  servers:\n  - " + path + ":1\n" + patient},
 		{"alpha:\n  listen: /tmp/s 0x1\n" + oneServer,
 			`w:2:11: warning: pool "alpha": listen "/tmp/s 0x1" has permissions "0x1", taken for 0 as nutcracker does`,
 			"alpha:\n  listen: /tmp/s 01\n" + oneServer},
-		{poolAlpha + "  timeout: 1\n  servers:\n  - a:6379:1 x\n  - a:6379:1 y\n",
+		{poolAlpha + "  timeout: 100\n  servers:\n  - a:6379:1 x\n  - a:6379:1 y\n",
 			`w:6:5: warning: pool "alpha": server "a:6379" is in the pool twice, first in line 5`,
-			poolAlpha + "  timeout: 1\n  servers:\n  - a:6379:1 x\n  - a:6380:1 y\n"},
+			poolAlpha + "  timeout: 100\n  servers:\n  - a:6379:1 x\n  - a:6380:1 y\n"},
 		{poolAlpha + "  redis: true\n  deny: none\n" + oneServer + "beta:\n  listen: 127.0.0.1:22122\n  redis: true\n  redis_db: 1\n" + oneServer,
 			`w:4:3: warning: pool "alpha": FLUSHALL of its clients empties the database of pool "beta", too; deny flushall`,
 			poolAlpha + "  redis: true\n  deny: [default, keys]\n" + oneServer + "beta:\n  listen: 127.0.0.1:22122\n  redis: true\n  redis_db: 1\n" + oneServer},
 		{poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n" + oneServer,
-			`w:4:5: warning: pool "alpha": server "a:6379" is also in pool "beta", line 8`,
+			`w:4:5: warning: pool "alpha": server "a:6379" is also in pool "beta", line 9`,
 			poolAlpha + oneServer + "beta:\n  listen: 127.0.0.1:22122\n  redis: true\n  redis_db: 1\n" + oneServer},
 		{poolAlpha + "  redis: true\n  deny: [keys]\n" + oneServer,
 			`w:4:3: warning: pool "alpha": without default in its list, these are not denied: FLUSHALL, SHUTDOWN, CONFIG SET and 38 more; ` +
@@ -121,9 +123,9 @@ func TestWarnings(t *testing.T) {
 			"global:\n  shutdown_timeout: 28000\n" + poolAlpha + oneServer},
 		{poolAlpha + "  drain_ping: error\n" + oneServer, `w:3:3: warning: pool "alpha": drain_ping says nothing in a pool of memcached`,
 			poolAlpha + "  redis: true\n  drain_ping: error\n" + oneServer},
-		{"global:\n  coalesce_us: 2000\n" + poolAlpha + "  timeout: 2\n" + oneServer,
-			`w:2:3: warning: pool "alpha": requests may be held for 2ms, and their timeout is 2ms`,
-			"global:\n  coalesce_us: 1999\n" + poolAlpha + "  timeout: 2\n" + oneServer},
+		{"global:\n  coalesce_us: 10000\n" + poolAlpha + "  timeout: 10\n" + bareServer,
+			`w:2:3: warning: pool "alpha": requests may be held for 10ms, and their timeout is 10ms`,
+			"global:\n  coalesce_us: 9999\n" + poolAlpha + "  timeout: 10\n" + bareServer},
 	} {
 		if got := warnings(t, 4, test.bad); !strings.HasPrefix(got, test.want) || strings.Contains(got, "\n") {
 			t.Errorf("got:\n%s\nwant:\n%s\nof:\n%s", got, test.want, test.bad)
@@ -137,13 +139,13 @@ func TestWarnings(t *testing.T) {
 // A pool may be the server of another one, as long as none is its own in the end.
 func TestWarningsOfCircles(t *testing.T) {
 	text := func(last string) string {
-		return "alpha:\n  listen: /tmp/a\n  servers:\n  - /tmp/b:1\nbeta:\n  listen: /tmp/b\n  servers:\n  - " + last + ":1\n"
+		return "alpha:\n  listen: /tmp/a\n  servers:\n  - /tmp/b:1\n" + patient + "beta:\n  listen: /tmp/b\n  servers:\n  - " + last + ":1\n" + patient
 	}
 	const round = ` itself: requests go round in circles; give the address of the server behind it`
 	for last, want := range map[string]string{
 		"/tmp/c": "",
-		"/tmp/a": `w:4:5: warning: pool "alpha": server "/tmp/b" is pool "beta"` + round + "\n" + `w:8:5: warning: pool "beta": server "/tmp/a" is pool "alpha"` + round,
-		"/tmp/b": `w:4:5: warning: pool "alpha": server "/tmp/b" is also in pool "beta", line 8; pools that share a server also share its keys` + "\n" + `w:8:5: warning: pool "beta": server "/tmp/b" is pool "beta"` + round,
+		"/tmp/a": `w:4:5: warning: pool "alpha": server "/tmp/b" is pool "beta"` + round + "\n" + `w:9:5: warning: pool "beta": server "/tmp/a" is pool "alpha"` + round,
+		"/tmp/b": `w:4:5: warning: pool "alpha": server "/tmp/b" is also in pool "beta", line 9; pools that share a server also share its keys` + "\n" + `w:9:5: warning: pool "beta": server "/tmp/b" is pool "beta"` + round,
 	} {
 		if got := warnings(t, 1, text(last)); got != want {
 			t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -163,17 +165,17 @@ func TestWarningsCountWorkers(t *testing.T) {
 
 // What the descriptors of a process are too few for is said of the file as a whole.
 func TestWarningOfDescriptors(t *testing.T) {
-	c, err := parse("w", []byte(poolAlpha+"  timeout: 1\n  server_connections: 20\n"+twoServers), resolveTest)
+	c, err := parse("w", []byte(poolAlpha+"  timeout: 100\n  server_connections: 20\n"+twoServers), resolveTest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := "w: warning: a process may have 64 descriptors, and the connections of a worker to its servers alone may need 40: it keeps 21 " +
 		"for them, opens no more than 10 to a server, and takes about 22 clients; raise LimitNOFILE= (ulimit -n) to 103 or more"
-	if got := c.Warnings(1, 64).Error(); got != want {
+	if got := c.Warnings(Machine{Workers: 1, Descriptors: 64}).Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for _, enough := range []int{103, 1 << 20, 0} {
-		if got := c.Warnings(1, enough); len(got) > 0 {
+		if got := c.Warnings(Machine{Workers: 1, Descriptors: enough}); len(got) > 0 {
 			t.Errorf("%d descriptors: %v", enough, got)
 		}
 	}
@@ -188,13 +190,13 @@ func TestWarningOfClients(t *testing.T) {
 	}
 	want := `w:3:3: warning: pool "alpha": client_connections is 10000, but 4 workers with 1024 descriptors each take about 3768 clients; ` +
 		"raise LimitNOFILE= (ulimit -n) to 2685 or more, or lower client_connections"
-	if got := c.Warnings(4, 1024).Error(); got != want {
+	if got := c.Warnings(Machine{Workers: 4, Descriptors: 1024}).Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := c.Warnings(4, 2685); len(got) > 0 {
+	if got := c.Warnings(Machine{Workers: 4, Descriptors: 2685}); len(got) > 0 {
 		t.Errorf("got %v", got)
 	}
-	if got := c.Warnings(4, 2684); len(got) != 1 {
+	if got := c.Warnings(Machine{Workers: 4, Descriptors: 2684}); len(got) != 1 {
 		t.Errorf("got %v", got)
 	}
 }

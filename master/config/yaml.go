@@ -27,19 +27,19 @@ func (r *reader) readYAML(text []byte) []section {
 		}
 		return nil
 	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode && !isNull(root) {
+		r.report(placeOf(root), "", flaw{message: "is not a map of pools",
+			hint: `begin a pool with its name and a colon, such as "alpha:"`})
+		return nil
+	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
 		r.report(placeOf(&next), "", flaw{message: "a second document begins here", hint: "put all pools into one"})
 	case !errors.Is(err, io.EOF):
 		r.reportSyntax(text, err)
 	}
-	root := document.Content[0]
 	if isNull(root) {
-		return nil
-	}
-	if root.Kind != yaml.MappingNode {
-		r.report(placeOf(root), "", flaw{message: "is not a map of pools",
-			hint: `begin a pool with its name and a colon, such as "alpha:"`})
 		return nil
 	}
 	return r.readRoot(root)
@@ -59,6 +59,12 @@ func (r *reader) readRoot(root *yaml.Node) []section {
 			continue
 		}
 		s := section{name: name, settings: readSettings(body)}
+		s.merged = s.has(mergeKey)
+		if body.Anchor != "" && !s.has("listen") && !s.has("servers") {
+			r.report(name.at, "", flaw{message: fmt.Sprintf("%q has the anchor %q, and is no pool", name.text, "&"+body.Anchor),
+				hint: "write out its keys in each pool that is to have them, and remove it"})
+			continue
+		}
 		s.global = name.text == GlobalScope.String() && !s.has("listen")
 		if s.global && global != nil {
 			r.report(name.at, "", flaw{message: "global is given twice",
@@ -77,7 +83,7 @@ func (r *reader) readRoot(root *yaml.Node) []section {
 func noMap(name string, body *yaml.Node) flaw {
 	switch {
 	case body.Kind == yaml.AliasNode:
-		return flaw{message: fmt.Sprintf("%q is an alias", name), hint: "write out its keys"}
+		return flaw{message: fmt.Sprintf("%q is the alias %q", name, "*"+body.Value), hint: "write out its keys"}
 	case lookup(name, PoolScope) != nil:
 		return flaw{message: fmt.Sprintf("%s is outside of a pool", name), hint: "indent it under the name of its pool"}
 	case lookup(name, GlobalScope) != nil:
@@ -90,12 +96,16 @@ func readSettings(body *yaml.Node) []setting {
 	var settings []setting
 	for i := 0; i+1 < len(body.Content); i += 2 {
 		set := setting{key: wordOf(body.Content[i])}
-		if value := body.Content[i+1]; set.key.text == "servers" && value.Kind == yaml.SequenceNode {
+		value := body.Content[i+1]
+		switch {
+		case set.key.text == "servers" && value.Kind == yaml.SequenceNode:
 			set.values, set.details, set.flaw = serversOf(value)
-		} else {
+		case set.key.text == mergeKey && value.Kind == yaml.AliasNode:
+			set.values = []word{{"*" + value.Value, placeOf(value)}}
+		default:
 			set.values, set.flaw = wordsOf(value)
 		}
-		set.list = body.Content[i+1].Kind == yaml.SequenceNode
+		set.list = value.Kind == yaml.SequenceNode
 		settings = append(settings, set)
 	}
 	return settings
@@ -112,6 +122,9 @@ func wordsOf(value *yaml.Node) ([]word, *flaw) {
 	}
 	var words []word
 	for _, n := range nodes {
+		if f := markOf(n); f != nil {
+			return nil, f
+		}
 		switch n.Kind {
 		case yaml.ScalarNode:
 			if n != value || !isNull(n) {
@@ -120,13 +133,44 @@ func wordsOf(value *yaml.Node) ([]word, *flaw) {
 		case yaml.AliasNode:
 			return nil, &flaw{message: fmt.Sprintf("is the alias %q", "*"+n.Value), hint: "write out its value"}
 		case yaml.MappingNode:
-			return nil, &flaw{message: fmt.Sprintf("has a map in line %d", n.Line),
-				hint: "write text; is there a space after a colon?"}
+			return nil, &flaw{message: fmt.Sprintf("has a map in line %d", n.Line), hint: hintForMap(n)}
 		default:
 			return nil, &flaw{message: fmt.Sprintf("has a list in line %d", n.Line), hint: "write text"}
 		}
 	}
 	return words, nil
+}
+
+// markOf finds a value that has nothing but a tag or an anchor: it was to be text that begins with ! or &.
+func markOf(n *yaml.Node) *flaw {
+	empty := n.Kind == yaml.ScalarNode && n.Value == "" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0
+	switch {
+	case empty && n.Style&yaml.TaggedStyle != 0:
+		return &flaw{message: "begins with !, which is a tag in YAML, and has nothing after it", hint: "put the value in quotes"}
+	case empty && n.Anchor != "":
+		return &flaw{message: "begins with &, which is an anchor in YAML, and has nothing after it", hint: "put the value in quotes"}
+	}
+	return nil
+}
+
+// hintForMap says what to write instead of a map.
+func hintForMap(n *yaml.Node) string {
+	var host, port string
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case "host", "address", "ip":
+			host = n.Content[i+1].Value
+		case "port":
+			port = n.Content[i+1].Value
+		}
+	}
+	switch {
+	case host != "" && port != "":
+		return fmt.Sprintf("write %q", host+":"+port+":1")
+	case n.Style&yaml.FlowStyle != 0:
+		return "put the value in quotes if { and } are a part of it"
+	}
+	return "write text; is there a space after a colon?"
 }
 
 // serversOf returns the servers of a list. One that is a map is what stands there as "server", with the rest as its details.
@@ -220,6 +264,18 @@ func placeOf(n *yaml.Node) place { return place{n.Line, n.Column} }
 // isNull reports whether a value was left out, which differs from an empty text in quotes.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0 }
 
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+
+// lineOf returns the first line with that word in it.
+func lineOf(text []byte, word string) int {
+	for _, l := range linesOf(text) {
+		if strings.Contains(l.text, word) {
+			return l.number
+		}
+	}
+	return 1
+}
+
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // reportSyntax takes apart the library's error, which has a line at best: none if it is the first, none for an anchor, and that of
@@ -230,16 +286,27 @@ func (r *reader) reportSyntax(text []byte, err error) {
 	if strings.HasPrefix(message, "did not find expected") {
 		at.line = lineOfError(text, message)
 	}
-	if strings.HasPrefix(message, "unknown anchor") {
-		at = place{}
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		at.line = lineOf(text, "*"+m[1])
 	}
-	f := flaw{message: "is not YAML: " + message}
+	f := flaw{message: "is not YAML: " + message, hint: "indent with spaces, and put values with punctuation in quotes"}
 	for _, h := range yamlHints {
 		if strings.Contains(message, h.message) {
 			f.hint = h.hint
 		}
 	}
-	r.report(at, "", f)
+	last := max(at.line, 1)
+	if strings.Contains(message, "UTF-8") { // which the library finds while it reads ahead
+		last = len(text)
+	}
+	pool := ""
+	if l := lineAt(text, at.line); l.key != "" {
+		pool, f.message = l.pool, l.key+" "+f.message
+	}
+	if l, where, slip := slipIn(text, last); slip != nil {
+		at, pool, f = where, l.pool, *slip
+	}
+	r.report(at, pool, f)
 }
 
 // partsOf returns the message of an error of the library, and the line that it names or 0.
@@ -282,4 +349,7 @@ var yamlHints = [...]flaw{
 	{message: "did not find expected '-' indicator", hint: "indent all keys of a pool alike, from this line on"},
 	{message: "did not find expected key", hint: "indent all keys of a pool alike, from this line on"},
 	{message: "unknown anchor", hint: "write out the value instead of an alias"},
+	{message: "did not find expected ','", hint: "close what { or [ has opened"},
+	{message: "unexpected end of stream", hint: "close the quotes"},
+	{message: "expected <document start>", hint: "indent all keys of a pool alike"},
 }
