@@ -68,6 +68,7 @@ var directions = []struct {
 	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
 	{"master/replica", []string{"worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},
 	{"master/outlier", []string{"worker/link"}, "which server is slower than the others follows from their histograms alone, without a clock, a memory or a consequence"},
+	{"master/reach", []string{"master/config", "worker/link"}, "who is asked follows from the configuration, and is asked in plain words: no library tries twice or waits for long"},
 	{"master/query", nil, "what parameters say is read by whoever answers, and belongs to none of them"},
 	{"master/admin", []string{"master/query", "worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/metrics", []string{"master/process", "master/totals", "shard", "worker/link", "worker/sock"},

@@ -16,7 +16,7 @@ func warningsHere(cfg *config.Config, workers int) config.Problems {
 		room.Quota = cpus.Quota
 	}
 	room.Memory, _ = limits.Memory()
-	count := cfg.WorkerCount(workers, cpus.Count())
+	count := workersHere(cfg, workers)
 	warnings := append(cfg.Warnings(config.ThisMachine(count, limits.Descriptors())), cfg.RoomWarnings(count, room)...)
 	if err := limits.Tasks().Check(count, 0); err != nil {
 		warnings = append(warnings, config.Problem{File: cfg.File, Message: err.Error(), Warning: true})

@@ -20,7 +20,7 @@ func (w *warner) circles(pools []Pool) {
 	all := w.machine.ways(pools)
 	for i := range pools {
 		p := &pools[i]
-		for k, s := range p.configured() {
+		for k, s := range p.Configured() {
 			next := all[i][k]
 			if next < 0 || !all.lead(next, i, make([]bool, len(pools))) {
 				continue
@@ -36,7 +36,7 @@ func (m *Machine) ways(pools []Pool) ways {
 	names := map[string][]netip.Addr{}
 	all := make(ways, len(pools))
 	for i := range pools {
-		for _, s := range pools[i].configured() {
+		for _, s := range pools[i].Configured() {
 			all[i] = append(all[i], slices.IndexFunc(pools, func(p Pool) bool { return m.servesAt(&p.Listen, s, names) }))
 		}
 	}

@@ -65,8 +65,8 @@ func (p *Pool) seeds() (all []link.Server) {
 	return all
 }
 
-// configured returns the servers that the file names: in a pool of a cluster the seeds. placed is parallel to it.
-func (p *Pool) configured() []link.Server {
+// Configured returns the servers that the file names: in a pool of a cluster the seeds. placed is parallel to it.
+func (p *Pool) Configured() []link.Server {
 	if p.IsCluster() {
 		return p.seeds()
 	}
@@ -74,7 +74,7 @@ func (p *Pool) configured() []link.Server {
 }
 
 // ServersConfigured returns how many servers the file names for the pool: in a pool of a cluster they are seeds.
-func (p *Pool) ServersConfigured() int { return len(p.configured()) }
+func (p *Pool) ServersConfigured() int { return len(p.Configured()) }
 
 // inCluster has the keys that mean something else in a pool of a cluster than elsewhere, or nothing: why, and what to do.
 var inCluster = map[string]flaw{

@@ -44,6 +44,20 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// ServerProblem is what is wrong with a server of a pool, by its place in Configured.
+func (c *Config) ServerProblem(p *Pool, i int, message, hint string) Problem {
+	return c.problem(p, p.placed[i], message, hint)
+}
+
+// KeyProblem is what is wrong with what a key of a pool says.
+func (c *Config) KeyProblem(p *Pool, key, message, hint string) Problem {
+	return c.problem(p, p.where(key), message, hint)
+}
+
+func (c *Config) problem(p *Pool, at place, message, hint string) Problem {
+	return Problem{File: c.File, Line: at.line, Column: at.column, Pool: p.Name, Message: message, Hint: hint}
+}
+
 // Problems is everything that is wrong with a file, in the order of the file.
 type Problems []Problem
 

@@ -180,7 +180,7 @@ func (w *warner) names(p *Pool) {
 	if namesOfStatistics[p.Name] {
 		w.warn(p, p.at, "the name is also that of a number in the statistics", "choose another")
 	}
-	for i, s := range p.configured() {
+	for i, s := range p.Configured() {
 		if len(s.Name) > maxKetamaName && !p.IsCluster() && p.Distribution == shard.Ketama.String() {
 			w.warn(p, p.placed[i], fmt.Sprintf("server name of %d bytes is cut in placement", len(s.Name)),
 				fmt.Sprintf("keep names to %d bytes", maxKetamaName))
@@ -206,7 +206,7 @@ func (w *warner) sharedServers(pools []Pool) {
 	uses := map[data]use{}
 	for i := range pools {
 		p := &pools[i]
-		for j, s := range p.configured() {
+		for j, s := range p.Configured() {
 			home := data{address: p.home(&s)}
 			if p.Protocol == link.Redis {
 				home.db = p.DB
@@ -273,8 +273,8 @@ func (p *Pool) denies(command string) bool {
 
 // shares reports whether the two pools have a server in common.
 func (p *Pool) shares(other *Pool) bool {
-	return slices.ContainsFunc(p.configured(), func(s link.Server) bool {
-		return slices.ContainsFunc(other.configured(), func(o link.Server) bool { return other.home(&o) == p.home(&s) })
+	return slices.ContainsFunc(p.Configured(), func(s link.Server) bool {
+		return slices.ContainsFunc(other.Configured(), func(o link.Server) bool { return other.home(&o) == p.home(&s) })
 	})
 }
 
