@@ -140,7 +140,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 		a.Reply <- admin.Outcome{Status: m.status()}
 	case admin.Reload:
 		if a.DryRun && m.generations.serving != nil {
-			m.preview(a.Reply)
+			m.preview(a.Strict, a.Reply)
 			return
 		}
 		m.request(order{kind: kindReload, strict: a.Strict, replies: []chan<- admin.Outcome{a.Reply}})

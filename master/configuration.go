@@ -41,24 +41,14 @@ func (w *world) runsHere(cfg *config.Config) error {
 	return mayLend(cfg)
 }
 
-// preview answers with what a reload would change.
-func (m *master) preview(reply chan<- admin.Outcome) {
-	m.load(func(cfg *config.Config, err error) {
-		switch {
-		case err != nil:
-			reply <- m.misconfigured(err)
-		case m.generations.serving.revived:
-			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
-		default:
-			reply <- admin.Outcome{Lines: m.changes(cfg)}
-		}
-	})
-}
-
 // changes says what a reload by a configuration changes, and what it does not change though the configuration does.
 func (m *master) changes(cfg *config.Config) []string {
-	before := m.generations.serving.config
-	return slices.Concat(config.Diff(before, cfg), m.overruled(cfg, before), m.machineChange(cfg))
+	return append(config.Diff(m.generations.serving.config, cfg), m.furtherChanges(cfg)...)
+}
+
+// furtherChanges are those that the two files alone do not tell.
+func (m *master) furtherChanges(cfg *config.Config) []string {
+	return slices.Concat(m.overruled(cfg, m.generations.serving.config), m.machineChange(cfg))
 }
 
 // misconfigured returns the answer about a configuration that cannot be used, with one line for each problem.

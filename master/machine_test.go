@@ -22,6 +22,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/master/reach"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -65,6 +66,7 @@ type machine struct {
 	ram       int64       // bytes; none: the size of the memory cannot be read
 	busy      string      // an address that another process serves
 	forbidden string      // an address that cannot be bound
+	unreached string      // the first server: by workers of a "new" configuration only, or of "both"
 	denied    bool        // spawning fails
 	pinless   bool        // pinning fails
 	deaf      bool        // sending fails
@@ -180,6 +182,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.busy = value
 		case "forbidden":
 			f.forbidden = value
+		case "unreached":
+			f.unreached = value
 		case "denied":
 			f.denied = value == "yes"
 		case "pinless":
@@ -362,6 +366,8 @@ func (f *machine) world() *world {
 			Same:     func(a, b int) bool { return f.inode(a) == f.inode(b) },
 			Close:    f.close,
 		},
+		try:           func(t listen.Trial) error { return f.probe(t.Address, t.Own) },
+		look:          f.look,
 		dup:           f.dup,
 		fdOf:          func(net.Listener) (int, error) { return statsFD, nil },
 		listenerOf:    func(fd int) (net.Listener, error) { f.printf("answer scrapes on %d", fd); return silent{}, nil },
@@ -891,6 +897,15 @@ func (f *machine) aside(work func() func()) {
 		return
 	}
 	work()()
+}
+
+// look is of servers that all answer, but perhaps for the first.
+func (f *machine) look(cfg *config.Config, _ int) (a reach.Answer) {
+	if f.unreached == "both" || f.unreached == "new" && cfg != f.master.generations.serving.config {
+		p := &cfg.Pools[0]
+		a.Unreachable = []link.Unreachable{{Pool: p.Name, Server: p.Servers[0].Name, Error: "refuses connections"}}
+	}
+	return a
 }
 
 func (f *machine) flip() error {

@@ -16,6 +16,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/process"
+	"github.com/pinion-proxy/pinion/master/reach"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -49,7 +50,8 @@ type world struct {
 
 	// descriptors
 	acceptQueue func(fd int) (sock.AcceptQueue, error)
-	sockets     listen.Kernel // those that listen: package listen
+	sockets     listen.Kernel            // those that listen: package listen
+	try         func(listen.Trial) error // whether a socket could be bound
 	listenStats func(address string) (net.Listener, error)
 	listenAdmin func(path string, own []uint64) (fd int, err error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
@@ -72,6 +74,9 @@ type world struct {
 
 	// those who know where servers are: package discover
 	follow func(p *link.Pool, known []link.ServerTopology, tell func(discover.News)) discover.Following
+
+	// those who are asked once: package reach
+	look func(cfg *config.Config, workers int) reach.Answer
 
 	// replicas that are read from: package replica
 	watchReplicas func(p *link.Pool, index int, servers []link.ServerTopology, words replica.Words, reports replica.Reports) replica.Watching
@@ -139,6 +144,8 @@ func newWorld(report func(event)) *world {
 		seal:          process.Seal,
 		sockets:       listen.Linux(),
 		acceptQueue:   sock.AcceptQueueOf,
+		try:           listen.Trial.Try,
+		look:          lookNow,
 		close:         sock.Close,
 		dup:           duplicate,
 		fdOf:          fdOf,

@@ -124,10 +124,13 @@ func reloadCommand() *cli.Command {
 anything is wrong, nothing changes. The exit status is 0 when the new workers serve and nobody was lost, 3 when they serve but
 clients were lost with a worker that died, or hung and had to be killed, and 1 when the old ones serve on.
 
+With --dry-run nothing is changed: the addresses that a reload would take are tried, and the servers asked as the new workers would.
+The exit status is 0 if nothing would change, 2 if something would, which is told, and 1 if the reload would be refused.
+
   pinion reload
-  pinion reload --dry-run	what would change`,
+  pinion reload --dry-run	what would change, and how many keys would move`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "dry-run", Usage: "check the file, tell what would change, and change nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "check the file, tell what would change and whether it could, and change nothing"},
 			strictFlag(),
 		},
 	}, func(c *cli.Context, m *adminSocket) error {
@@ -136,7 +139,7 @@ clients were lost with a worker that died, or hung and had to be killed, and 1 w
 		case err != nil:
 			return err
 		case c.Bool("dry-run"):
-			return showLines(c.App.Writer, a, "nothing would change")
+			return showPreview(c.App.Writer, a)
 		}
 		return showHandoff(c.App.Writer, a)
 	})
@@ -241,6 +244,21 @@ func showLines(w io.Writer, a admin.Outcome, otherwise string) error {
 	}
 	_, err := io.WriteString(w, strings.Join(a.Lines, "\n")+"\n")
 	return err
+}
+
+// exitChange is the status of a dry run if something would change.
+const exitChange exitStatus = 2
+
+// showPreview prints what a reload would change.
+func showPreview(w io.Writer, a admin.Outcome) error {
+	unchanged := a.Unchanged || len(a.Lines) == 0
+	if unchanged {
+		a.Lines = append([]string{"nothing would change"}, a.Lines...)
+	}
+	if err := showLines(w, a, ""); err != nil || unchanged {
+		return err
+	}
+	return exitChange
 }
 
 // showHandoff prints how a reload or an upgrade went. One that the master does not call done is an error, and so are clients

@@ -248,8 +248,9 @@ func TestControlCommands(t *testing.T) {
 			"pinion: the proxy does not say that the new generation serves; see pinion status\n"},
 		{"reload", 200, "failed", "POST /reload", 1, "",
 			"pinion: the proxy does not say that the new generation serves; see pinion status\n"},
-		{"reload --dry-run", 200, "dry_run", "POST /reload?dry_run=1", 0,
+		{"reload --dry-run", 200, "dry_run", "POST /reload?dry_run=1", 2,
 			"pool alpha: timeout: 400 -> 500\npool beta: added\n", ""},
+		{"reload --dry-run", 200, "remarks", "POST /reload?dry_run=1", 0, "nothing would change\nnew workers cannot reach server \"a\"\n", ""},
 		{"reload --dry-run --strict", 200, "nothing", "POST /reload?dry_run=1&strict=1", 0, "nothing would change\n", ""},
 		{"reload --dry-run", 422, "config", "POST /reload?dry_run=1", 1, "", "pinion.yml:2:3: pool \"alpha\": unknown key " +
 			"\"lisen\"; did you mean \"listen\"?\npinion: pinion.yml is not fit to run\n"},

@@ -212,7 +212,7 @@ func (d *demo) statistics() ([]served, error) {
 
 // verifyPlacement looks for each key on the server where the map puts it.
 func (d *demo) verifyPlacement(r *loadResult) error {
-	m := mapOf(d.pool)
+	m := d.pool.Map()
 	for i := range r.keys {
 		owner := m.Server([]byte(demoKey(i)))
 		if !d.shardAt(d.pool.Servers[owner].Address).Exists(demoKey(i)) {

@@ -66,7 +66,7 @@ func TestDemoNoticesMisplacedKeys(t *testing.T) {
 	}
 	d.pool = &cfg.Pools[0]
 	const keys = 100
-	m := mapOf(d.pool)
+	m := d.pool.Map()
 	for i := range keys {
 		d.shards[m.Server([]byte(demoKey(i)))].Set(demoKey(i), demoValue(i))
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/shard"
-	"github.com/pinion-proxy/pinion/shard/hash"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -80,22 +79,6 @@ func choosePools(cfg *config.Config, name string) ([]config.Pool, error) {
 	return nil, fmt.Errorf("no pool %q in %s; there are %s", name, cfg.File, strings.Join(names, ", "))
 }
 
-// mapOf returns the map of a pool, all servers live, as a worker makes it. A configuration has no names that are unknown.
-func mapOf(p *config.Pool) *shard.Map {
-	distribution, known := shard.ParseDistribution(p.Distribution)
-	function, found := hash.ByName(p.Hash)
-	tag, err := shard.ParseHashTag(p.HashTag)
-	if !known || !found || err != nil {
-		panic(fmt.Sprintf("pinion: pool %q passed with hash %q, distribution %q, hash tag %q",
-			p.Name, p.Hash, p.Distribution, p.HashTag))
-	}
-	servers := make([]shard.Server, len(p.Servers))
-	for i, s := range p.Servers {
-		servers[i] = shard.Server{Name: s.Name, Weight: s.Weight}
-	}
-	return shard.NewMap(distribution, function, tag, servers)
-}
-
 // whereIs returns the address of a server and, if it fails over, the name of its master: then the address is empty unless the running
 // proxy knows it.
 func whereIs(p *config.Pool, s *link.Server, running *admin.Status) (address, master string) {
@@ -125,7 +108,7 @@ func showRoutes(w io.Writer, pools []config.Pool, running *admin.Status, keys []
 			}
 			continue
 		}
-		m := mapOf(p)
+		m := p.Map()
 		fmt.Fprintf(w, "pool %s: %s of %s, %s%s\n", p.Name, p.Distribution, p.Hash, count(len(p.Servers), "server"), tagNote(p))
 		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 		fmt.Fprintln(t, "KEY\tSERVER\tADDRESS\tHASH\tHASHED PART\tWHY"+readsHeader(p))
@@ -226,7 +209,7 @@ func showRoutesJSON(w io.Writer, pools []config.Pool, running *admin.Status, key
 			}
 			continue
 		}
-		m := mapOf(&pools[i])
+		m := pools[i].Map()
 		for _, key := range keys {
 			if err := out.Encode(newRouteJSON(&pools[i], running, key, m.Explain([]byte(key)))); err != nil {
 				return err

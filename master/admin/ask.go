@@ -142,6 +142,8 @@ type Outcome struct {
 	Status  *Status        `json:"status,omitempty"` // of ReportStatus
 	PID     int            `json:"pid,omitempty"`    // of drain and stop: the process that ends
 	Failure Failure        `json:"-"`                // what kind of Error
+
+	Unchanged bool `json:"unchanged,omitempty"` // of a dry run: Lines tell no change; masters of earlier versions then have no lines
 }
 
 // Failure is what the asking side can do about an error.

@@ -158,6 +158,8 @@ func TestAsks(t *testing.T) {
 			Outcome{Error: failed.Reason, Handoff: &failed}, 500, "failed"},
 		{"POST /reload?dry_run=1", Ask{Command: Reload, DryRun: true},
 			Outcome{Lines: []string{"pool alpha: timeout: 400 -> 500", "pool beta: added"}}, 200, "dry_run"},
+		{"POST /reload?dry_run=1", Ask{Command: Reload, DryRun: true},
+			Outcome{Lines: []string{`new workers cannot reach server "a"`}, Unchanged: true}, 200, "remarks"},
 		{"POST /reload?dry_run=1&strict=1", Ask{Command: Reload, DryRun: true, Strict: true}, Outcome{}, 200, "nothing"},
 		{"POST /reload?dry_run=0&strict=0", Ask{Command: Reload}, Outcome{
 			Error: `pinion.yml is not fit to run`,

@@ -22,8 +22,10 @@ var placing = map[string]bool{"hash": true, "hash_tag": true, "distribution": tr
 
 // Diff returns what differs between two configurations, one line for each difference: first what is process-wide, then
 // pool by pool in name order. It is empty if a reload from old to new has nothing to do. Passwords are not shown.
-func Diff(old, new *Config) []string {
-	d := &differ{at: map[ListenID]*Pool{}, new: new.Pools}
+func Diff(old, new *Config) []string { return diff(old, new, false) }
+
+func diff(old, new *Config, counting bool) []string {
+	d := &differ{at: map[ListenID]*Pool{}, new: new.Pools, counting: counting}
 	for i := range new.Pools {
 		d.at[new.Pools[i].Listen.ID()] = &new.Pools[i]
 	}
@@ -36,6 +38,8 @@ type differ struct {
 	lines []string
 	new   []Pool             // pools of the new configuration
 	at    map[ListenID]*Pool // the same
+
+	counting bool // keys that move
 }
 
 func (d *differ) say(format string, args ...any) {
@@ -68,6 +72,9 @@ func (d *differ) pool(old, new *Pool) {
 		return ""
 	})
 	d.servers(subject, old, new)
+	if d.counting {
+		d.moves(subject, old, new)
+	}
 }
 
 // fate tells what becomes of the clients of a pool: they stay where their listener is, or one to which they would come now,

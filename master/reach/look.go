@@ -27,6 +27,8 @@ type Answer struct {
 	Asked    int             // addresses
 	Silent   int             // of them, those that cannot serve the pool
 	Problems config.Problems // in the order of the file; those that are no warnings are why somebody cannot serve
+
+	Unreachable []link.Unreachable // of the silent ones those that have keys
 }
 
 // Failures returns how many of the problems are no warnings.
@@ -101,6 +103,7 @@ func (l *look) round(ctx context.Context, all []target) (next []target) {
 		l.answer.Asked++
 		if v.fails {
 			l.answer.Silent++
+			l.answer.Unreachable = append(l.answer.Unreachable, v.unreachable()...)
 		}
 		l.answer.Problems = append(l.answer.Problems, v.problems...)
 		next = append(next, v.named...)
@@ -127,14 +130,26 @@ type visit struct {
 	problems config.Problems
 	fails    bool
 	named    []target
+	reason   string // of fails
+}
+
+// unreachable describes a server as a worker does that cannot reach it.
+func (v *visit) unreachable() []link.Unreachable {
+	switch v.role {
+	case asServer:
+		return []link.Unreachable{{Pool: v.pool.Name, Server: v.pool.Configured()[v.server].Name, Error: v.reason}}
+	case asNode:
+		return []link.Unreachable{{Pool: v.pool.Name, Server: v.address, Error: v.reason}}
+	}
+	return nil
 }
 
 // fail says why the target cannot serve. The first reason counts.
 func (v *visit) fail(message, hint string) {
 	if !v.fails {
 		v.problems = append(v.problems, v.complain(v.name+" "+message, hint))
+		v.fails, v.reason = true, message
 	}
-	v.fails = true
 }
 
 // warn says what is going to hurt.

@@ -212,7 +212,7 @@ func TestRedis(t *testing.T) {
 	} {
 		address := serve(t, redisThat(with(test.answers)))
 		got, a := lookAt(t, redisPool+test.keys+aServer, address)
-		if got = inPlace.ReplaceAllString(got, "$1"); got != test.want || (a.Silent == 1) != test.fails || a.Asked != 1 {
+		if got = inPlace.ReplaceAllString(got, "$1"); got != test.want || (a.Silent == 1) != test.fails || a.Asked != 1 || a.Silent != len(a.Unreachable) {
 			t.Errorf("%s%v: got\n%s\nwant\n%s\n%d of %d fail", test.keys, test.answers, got, test.want, a.Silent, a.Asked)
 		}
 	}
@@ -297,6 +297,10 @@ f:4:3: pool "alpha": sentinel "ADDRESS" wants a password; add sentinel_password
 f:4:3: pool "alpha": master "mymaster" at ADDRESS wants a password; add redis_auth`, `"S"`, strconv.Quote(sentinel))
 	if got != want || a.Asked != 3 || a.Silent != 3 {
 		t.Errorf("got\n%s\nwant\n%s\n%d of %d fail", got, want, a.Silent, a.Asked)
+	}
+
+	if got := fmt.Sprint(a.Unreachable); got != "[{alpha mymaster wants a password  }]" { // sentinels have no keys
+		t.Errorf("unreachable are %s", got)
 	}
 
 	gone := closed(t)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestE2EConnect(t *testing.T) {
+	t.Parallel()
 	pinion, err := rig.Binary()
 	if err != nil {
 		t.Fatal(err)

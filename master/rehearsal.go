@@ -1,0 +1,132 @@
+// The rehearsal of a reload: what would change, and whether it would be refused. All of it is found out beside the loop.
+
+package master
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/reach"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+// rehearsal is what is to be found out, and what was.
+type rehearsal struct {
+	old, new *config.Config
+	workers  int
+	strict   bool
+	trials   []listen.Trial
+	http     *listen.Trial // nil: the address stays
+	changes  []string      // at first those that the files do not tell
+
+	remarks  []string // what is no change
+	refusals []string // why the reload would be refused
+}
+
+// preview answers with what a reload would change, and whether it would be refused.
+func (m *master) preview(strict bool, reply chan<- admin.Outcome) {
+	m.load(func(cfg *config.Config, err error) {
+		switch {
+		case err != nil:
+			reply <- m.misconfigured(err)
+		case m.generations.serving.revived:
+			reply <- admin.Outcome{Lines: []string{"what serves now was left by an earlier master: only a reload tells the difference"}}
+		default:
+			m.rehearse(cfg, strict, reply)
+		}
+	})
+}
+
+func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Outcome) {
+	r := &rehearsal{old: m.generations.serving.config, new: cfg, workers: m.workersOf(cfg),
+		strict: strict || cfg.Global.UnreachableServers == config.UnreachableStrict, changes: m.furtherChanges(cfg)}
+	r.trials = m.listeners.Trials(listen.Layout{Pools: cfg.Pools, Slots: r.workers})
+	if at := cfg.Global.HTTP; at.Network != "" && at.ID() != m.http.at.ID() {
+		own := m.listeners.Own(at)
+		if m.http.open() {
+			own = append(slices.Clone(own), m.http.Inode)
+		}
+		r.http = &listen.Trial{Address: at, Own: own}
+	}
+	m.world.aside(func() func() {
+		r.changes = append(config.Preview(r.old, r.new), r.changes...)
+		if err := m.world.tasks().Check(r.workers, 0); err != nil {
+			r.refuse(err)
+		}
+		r.tryAddresses(m.world.try)
+		r.tryServers(m.world.look)
+		return func() { reply <- r.outcome() }
+	})
+}
+
+func (r *rehearsal) refuse(err error) { r.refusals = append(r.refusals, err.Error()) }
+
+// tryAddresses tries those that a reload would take.
+func (r *rehearsal) tryAddresses(try func(listen.Trial) error) {
+	for _, t := range r.trials {
+		i := slices.IndexFunc(r.new.Pools, func(p config.Pool) bool { return p.Listen.ID() == t.Address.ID() })
+		if err := try(t); err != nil {
+			r.refuse(listen.Error(&r.new.Pools[i], err))
+		}
+	}
+	if r.http == nil {
+		return
+	}
+	if err := try(*r.http); err != nil {
+		r.refuse(listen.HTTPError(r.http.Address, err))
+	}
+}
+
+// tryServers asks all servers as the new workers would and, where some cannot be reached, those of now as the old ones would: a server
+// that only the old ones reach refuses the reload.
+func (r *rehearsal) tryServers(look func(*config.Config, int) reach.Answer) {
+	unreachable := look(r.new, r.workers).Unreachable
+	if len(unreachable) == 0 {
+		return
+	}
+	reason := "new workers cannot reach "
+	if r.strict {
+		r.refuse(errors.New(reason + describeUnreachable(unreachable)))
+		return
+	}
+	before := look(r.old, r.workers).Unreachable
+	lost := slices.DeleteFunc(slices.Clone(unreachable), func(u link.Unreachable) bool { return !r.hadServer(u) || isAmong(u, before) })
+	rest := slices.DeleteFunc(unreachable, func(u link.Unreachable) bool { return isAmong(u, lost) })
+	if len(lost) > 0 {
+		r.refuse(errors.New(reason + describeUnreachable(lost)))
+	}
+	if len(rest) > 0 {
+		r.remarks = append(r.remarks, reason+describeUnreachable(rest)+"; this would not stop a reload, as no worker reaches it now")
+	}
+}
+
+// isAmong reports whether a server is one of those that cannot be reached, for whatever reason.
+func isAmong(u link.Unreachable, all []link.Unreachable) bool {
+	return slices.ContainsFunc(all, func(other link.Unreachable) bool { return other.Pool == u.Pool && other.Server == u.Server })
+}
+
+// hadServer reports whether the old workers have the server, too. A node of a cluster may be one that its nodes have named.
+func (r *rehearsal) hadServer(u link.Unreachable) bool {
+	return slices.ContainsFunc(r.old.Pools, func(p config.Pool) bool {
+		return p.Name == u.Pool && (p.IsCluster() || slices.ContainsFunc(p.Servers, func(s link.Server) bool { return s.Name == u.Server }))
+	})
+}
+
+func (r *rehearsal) outcome() admin.Outcome {
+	o := admin.Outcome{Lines: append(r.changes, r.remarks...), Unchanged: len(r.changes) == 0}
+	if len(r.refusals) > 0 {
+		o.Error = "a reload would be refused: " + strings.Join(r.refusals, "; ")
+		o.Failure = admin.FailureConfig
+	}
+	return o
+}
+
+// lookNow asks the servers of a configuration.
+func lookNow(cfg *config.Config, workers int) reach.Answer {
+	return reach.Look(context.Background(), cfg, workers)
+}
