@@ -169,7 +169,11 @@ func (v *visit) run(ctx context.Context) {
 		return
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(v.patience))
+	deadline := time.Now().Add(v.patience)
+	if end, bounded := ctx.Deadline(); bounded && end.Before(deadline) {
+		deadline = end
+	}
+	conn.SetDeadline(deadline)
 	v.conversation = newConversation(conn)
 	switch {
 	case v.role == asSentinel:
