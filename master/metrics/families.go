@@ -271,7 +271,7 @@ const (
 	commandsName   = prefix + "commands_total"
 	commandsLabels = "pool family"
 	commandsHelp   = "requests of clients, by families of commands: those of Redis are the headings of COMMANDS.md. Pipelined and local ones, and those in transactions, " +
-		"count as others do"
+		"count as others do; unknown ones, and those with a wrong number of arguments, are in refused_commands_total alone"
 
 	errorsName   = prefix + "error_replies_total"
 	errorsLabels = "pool error"
@@ -281,7 +281,8 @@ const (
 	closingsLabels = "pool cause"
 	closingsHelp   = "connections of clients that have ended by themselves (hung_up, QUIT among it) or broke, and those that Pinion has ended: output_limit (client_output_hard, " +
 		"subscriber_output_hard), memory (it was short), idle (client_idle_timeout), killed (by CLIENT KILL or an operator), request_too_large, no_request (what the client has sent), " +
-		"turned_away (client_connections). Each counts once, but for those that end otherwise, as with their worker"
+		"turned_away (client_connections), drained (its worker has ended), removed (a new configuration has no place for it), server_lost (for SUBSCRIBE, MONITOR and CLIENT TRACKING), " +
+		"refused (MULTI or SELECT was), reply_cut (a server failed in the middle of a reply). Each counts once, but for those of a worker that dies"
 
 	turnsName   = prefix + "worker_turn_seconds"
 	turnsLabels = "worker"

@@ -122,8 +122,7 @@ func (l *loop) unmuteAll() {
 // refuseSize answers a Redis request of more than max_request_bytes, and ends the connection.
 func (c *client) refuseSize() {
 	*c.pool.counters[link.ClientErr]++
-	c.noteClosing(link.RequestTooLong)
 	c.pool.l.log(logevent.RequestTooLarge, c.pool.name, c.id, c.peer())
 	c.respondScratch(resp.AppendError(c.pool.l.scratch[:0], "ERR Protocol error: request is larger than max_request_bytes"))
-	c.leave()
+	c.leave(link.RequestTooLong)
 }

@@ -36,7 +36,7 @@ func (c *client) block(cmd *resp.Command, b []byte, args []resp.Span, alone []in
 func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience int64) {
 	p := c.pool
 	if c.stream.Hangup && cmd.Write {
-		c.leave()
+		c.leave(link.HungUp)
 		return
 	}
 	own, err := (*conn)(nil), p.errNoServer()

@@ -90,6 +90,43 @@ func TestClosingsAreCountedOnce(t *testing.T) {
 	}
 }
 
+// What Pinion ends is counted by its cause, too, whether it is a command, a server, or the end of the worker.
+func TestClosingsByPinion(t *testing.T) {
+	for why, end := range map[link.Closing]func(r *rig, c *peer){
+		link.Refused:     func(_ *rig, c *peer) { c.send(redisRequestOf("SELECT", "7")) },
+		link.WorkerEnded: func(r *rig, _ *peer) { r.workers[0].drain(0) },
+		link.ServerLost: func(r *rig, c *peer) { // it refuses to take the subscription
+			c.send(redisRequestOf("SUBSCRIBE", "a"))
+			r.turn()
+			r.servers[0].conns[len(r.servers[0].conns)-1].send([]byte("-NOPERM no\r\n"))
+		},
+	} {
+		t.Run(link.Closings[why], func(t *testing.T) {
+			r := newRig(t)
+			r.redisPool("s1")
+			r.start()
+			counters := r.workers[0].pools[0].counters
+			c := r.connect("a", 0, 0)
+			c.send(redisRequestOf("GET", "a"))
+			r.turn()
+			r.servers[0].answer([]byte("$-1\r\n"))
+			r.turn()
+			end(r, c)
+			r.turn()
+			r.advance(3 * time.Second)
+			for cause, name := range link.Closings {
+				want := uint64(0)
+				if cause == int(why) {
+					want = 1
+				}
+				if got := *counters[link.FirstClosing+cause]; got != want {
+					t.Errorf("%d connections have ended as %s, want %d", got, name, want)
+				}
+			}
+		})
+	}
+}
+
 // The patience of who waits in a server is nothing that the proxy or a server takes.
 func TestRequestTimeWithoutPatience(t *testing.T) {
 	r := newRig(t)

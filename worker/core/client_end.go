@@ -35,7 +35,8 @@ func (c *client) inputEnded() {
 }
 
 // leave closes the client, which is open, as soon as it has got what it is owed.
-func (c *client) leave() {
+func (c *client) leave(why link.Closing) {
+	c.noteClosing(why)
 	c.become(clientLeaving)
 	c.markDirty()
 }
@@ -79,7 +80,13 @@ func closingOf(err error) link.Closing {
 	return link.Broken
 }
 
-// close closes the client at once. Replies that are still to come are dropped.
+// closeFor closes the client at once, and counts why.
+func (c *client) closeFor(why link.Closing) {
+	c.noteClosing(why)
+	c.close()
+}
+
+// close closes the client at once. Replies that are still to come are dropped. Why it ends is counted already.
 func (c *client) close() {
 	if c.life == clientClosed {
 		return
@@ -183,8 +190,7 @@ func (p *pool) closeIdle() {
 	for c := range l.everyClient {
 		if c.pool == p && c.head == nil && !c.listens() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
 			l.log(logevent.ClientIdle, p.name, c.id, c.peer())
-			c.noteClosing(link.Idle)
-			c.close()
+			c.closeFor(link.Idle)
 		}
 	}
 	p.watchIdle()

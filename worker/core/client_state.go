@@ -40,8 +40,7 @@ func (l *loop) tellClients(q *link.QuestionBody, done func(page)) {
 			if s.count == 1 {
 				first = fmt.Sprintf("pool %q: client %d at %s", c.pool.name, c.id, c.peer())
 			}
-			c.noteClosing(link.Killed)
-			c.close()
+			c.closeFor(link.Killed)
 		}
 	}
 	s.done = func(s *clientsScan) {

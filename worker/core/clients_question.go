@@ -150,8 +150,7 @@ func (qs *questions) end(q *question, failure string) {
 	if c.life != clientClosed {
 		l.answer(r, q.reply(failure), nil)
 		if q.killAsker && failure == "" && c.life == clientOpen {
-			c.noteClosing(link.Killed)
-			c.leave()
+			c.leave(link.Killed)
 		}
 	}
 	l.memory.Put(q.text)

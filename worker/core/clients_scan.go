@@ -92,8 +92,7 @@ func (s *clientsScan) carryOut(c *client) {
 		s.killAsker = true
 	default:
 		c.pool.l.log(logevent.ClientKilled, c.pool.name, c.id, c.peer(), s.asks.asker)
-		c.noteClosing(link.Killed)
-		c.close()
+		c.closeFor(link.Killed)
 	}
 }
 

@@ -146,7 +146,7 @@ func (c *conn) noteTold(r *request, reply []byte) error {
 	case resp.IsOutOfService(reply):
 		return &refusal{bytes.Clone(reply)}
 	case r.state&isSubscription != 0 && c.own.client != nil && c.own.client.life == clientOpen:
-		c.own.client.leave()
+		c.own.client.leave(link.ServerLost)
 	}
 	return &sessionRefusal{refusal{bytes.Clone(reply)}}
 }

@@ -54,13 +54,21 @@ func (l *loop) startEnding(limit time.Duration) {
 	}
 	if limit > 0 {
 		l.draining.till.Fire = func() {
-			l.ended = true
+			l.endWithClients()
 			l.succession.rendezvous.close()
 		}
 		l.timers.Set(&l.draining.till, l.now+int64(limit))
 	}
 	l.closeIdleClients()
 	l.endIfDrained()
+}
+
+// endWithClients ends the worker, whatever its clients are owed.
+func (l *loop) endWithClients() {
+	for c := range l.everyClient {
+		c.noteClosing(link.WorkerEnded)
+	}
+	l.ended = true
 }
 
 // closeIdleClients closes the clients that are to be closed and are idle.
@@ -107,10 +115,12 @@ func (c *client) closeIfIdle() {
 	}
 	switch {
 	case !c.idle():
-	case c.from.removed || c.moving.unwanted() || c.isShed():
-		c.leave()
+	case c.isShed():
+		c.leave(link.WorkerEnded)
+	case c.from.removed || c.moving.unwanted():
+		c.leave(link.NoPlace)
 	default:
-		c.close()
+		c.closeFor(link.WorkerEnded)
 	}
 }
 

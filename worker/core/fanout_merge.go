@@ -133,7 +133,7 @@ func (c *client) merge(r *request) bool {
 		if !ok {
 			l.log(logevent.ReplyUnmergeable, p.name, c.id, c.peer(), errUnmergeable)
 			*p.counters[link.ClientErr]++
-			c.close()
+			c.closeFor(link.ReplyCut)
 			return false
 		}
 		budget -= keyToll + copied

@@ -29,13 +29,11 @@ func (c *client) reset(out []byte) []byte {
 
 func (c *client) quit(*resp.Command, []byte, []resp.Span, int) {
 	c.respondScratch(resp.AppendSimple(c.pool.l.scratch[:0], "OK"))
-	c.noteClosing(link.HungUp)
-	c.leave()
+	c.leave(link.HungUp)
 }
 
 // hangUp closes the connection of a client that speaks HTTP: a browser may have been tricked into sending a request here.
 func (c *client) hangUp(cmd *resp.Command, _ []byte, _ []resp.Span, _ int) {
 	c.noteRefusal(cmd.Name, speaksHTTP)
-	c.noteClosing(link.NoRequest)
-	c.leave()
+	c.leave(link.NoRequest)
 }

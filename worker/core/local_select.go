@@ -2,7 +2,10 @@
 
 package core
 
-import "github.com/pinion-proxy/pinion/codec/resp"
+import (
+	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
+)
 
 // hasDB tells whether clients of the pool may use a database.
 func (p *pool) hasDB(n int64) bool {
@@ -20,7 +23,7 @@ func (c *client) selectDB(out, db []byte) []byte {
 		return resp.AppendError(out, resp.BadDB)
 	case !c.pool.hasDB(n):
 		c.noteRefusal("select", otherDatabase)
-		c.leave()
+		c.leave(link.Refused)
 		return resp.AppendOtherDB(out, "select", c.pool.spec.DB)
 	case n != int64(c.session.greeting.db):
 		if !c.caughtUp() {

@@ -117,7 +117,7 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 		}
 		l.drain(time.Duration(deadline) * time.Millisecond)
 	case link.Quit:
-		l.ended = true
+		l.endWithClients()
 	}
 	return nil
 }

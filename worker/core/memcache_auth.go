@@ -40,9 +40,8 @@ func (c *client) admitMemcache(b []byte) (used int) {
 		return 0
 	case refusal != nil && refusal.Close:
 		*c.pool.counters[link.ClientErr]++
-		c.noteClosing(link.NoRequest)
 		c.respond([]byte(refusal.Reply))
-		c.leave()
+		c.leave(link.NoRequest)
 		return len(b)
 	case refusal != nil:
 		c.noteRefusal("request", noPassword)

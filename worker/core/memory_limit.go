@@ -260,8 +260,7 @@ func (c *client) closeForMemory(reason error) {
 		text = c.failurePacket(text)
 	}
 	*c.pool.counters[link.ClientErr]++
-	c.noteClosing(link.MemoryShort)
 	c.stream.DropInput(l.memory)
 	c.respond(text)
-	c.leave()
+	c.leave(link.MemoryShort)
 }

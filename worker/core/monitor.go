@@ -62,7 +62,7 @@ func (c *conn) monitored(b []byte) bool {
 // lostMonitor is called when the connection over which the client monitored has ended.
 func (c *client) lostMonitor() {
 	if c.life == clientOpen {
-		c.leave()
+		c.leave(link.ServerLost)
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	notSupported  = "not supported by pinion"
 	noSuchCommand = "no such command"
 	noSuchSub     = "no such subcommand"
+	malformed     = "it is malformed"
+	wrongArity    = "a wrong number of arguments"
 	otherDatabase = "another database than redis_db"
 	severalShards = "its keys live on several servers"
 	foreignKeys   = "it may name keys of other servers"
@@ -99,7 +101,7 @@ func (c *client) noteUnauthenticated(cmd *resp.Command) {
 // shownName returns the part that is logged of a name that a client has made up.
 func shownName(name []byte) string { return string(name[:min(len(name), maxShownName)]) }
 
-// noteMemcache is noteRefusal for the line at the front of b, if the fault is in its command.
+// noteMemcache is noteRefusal for the line at the front of b.
 func (c *client) noteMemcache(b []byte) {
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	words := bytes.Fields(line[:min(len(line), maxShownName+1)])
@@ -111,6 +113,8 @@ func (c *client) noteMemcache(b []byte) {
 		c.noteRefusal(shownName(words[0]), noSuchCommand)
 	case cmd.Route == memcache.Refuse:
 		c.noteRefusal(cmd.Name, notSupported)
+	default:
+		c.noteRefusal(cmd.Name, malformed)
 	}
 }
 

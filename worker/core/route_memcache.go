@@ -128,7 +128,7 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	have := len(b)
 	var fault *memcache.RequestError
 	if !errors.As(err, &fault) {
-		c.leave()
+		c.leave(link.NoRequest)
 		return have
 	}
 	if fault.Reply != "" {
@@ -136,9 +136,8 @@ func (c *client) refuseMemcache(err error, n int, b []byte) (used int) {
 	}
 	if fault.Close {
 		*c.pool.counters[link.ClientErr]++
-		c.noteClosing(link.NoRequest)
 		c.pool.l.log(logevent.ProtocolError, c.pool.name, c.id, c.peer(), err)
-		c.leave()
+		c.leave(link.NoRequest)
 		return have
 	}
 	c.noteMemcache(b)
@@ -166,8 +165,7 @@ func (c *client) memcacheRequest(b []byte, r *memcache.Request, keys []memcache.
 	case memcache.NoOp:
 		c.respond(noOpReply)
 	default: // quit
-		c.noteClosing(link.HungUp)
-		c.leave()
+		c.leave(link.HungUp)
 	}
 }
 

@@ -41,8 +41,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		if b[used] != memcache.BinaryMagic {
 			*c.pool.counters[link.ClientErr]++
 			l.log(logevent.NotBinary, c.pool.name, c.id, c.peer(), b[used])
-			c.noteClosing(link.NoRequest)
-			c.leave()
+			c.leave(link.NoRequest)
 			return len(b)
 		}
 		have := len(b) - used
@@ -60,8 +59,7 @@ func (c *client) processBinary(b []byte) (used int) {
 		case !c.session.authenticated && !r.BeforeAuth():
 			c.noteRefusal(fmt.Sprintf("opcode %#02x", r.Form.Opcode), noPassword)
 			c.respondScratch(r.Form.AppendStatus(l.scratch[:0], memcache.StatusDenied))
-			c.noteClosing(link.NoRequest)
-			c.leave()
+			c.leave(link.NoRequest)
 			return len(b)
 		case r.Status != 0:
 			c.refuseBinary(&r, r.Status)
@@ -97,8 +95,7 @@ func (c *client) refuseBinary(r *memcache.BinaryRequest, status memcache.BinaryS
 	}
 	c.respondScratch(r.Form.AppendStatus(c.pool.l.scratch[:0], status))
 	if r.Close {
-		c.noteClosing(link.NoRequest)
-		c.leave()
+		c.leave(link.NoRequest)
 	}
 }
 
@@ -126,8 +123,7 @@ func (c *client) binaryRequest(b []byte, r *memcache.BinaryRequest) {
 		return
 	case r.Quit:
 		c.respondScratch(r.AppendQuitReply(l.scratch[:0]))
-		c.noteClosing(link.HungUp)
-		c.leave()
+		c.leave(link.HungUp)
 		return
 	case r.HasValue() && len(r.Value) >= memory.ClaimBytes && c.forwardValue(b, r):
 		c.pool.countFamily(link.Stores)

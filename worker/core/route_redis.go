@@ -174,11 +174,10 @@ func (p *pool) wantsKeyErrors(cmd *resp.Command) bool {
 func (c *client) refuseProtocol(err error) {
 	l := c.pool.l
 	*c.pool.counters[link.ClientErr]++
-	c.noteClosing(link.NoRequest)
 	l.log(logevent.ProtocolError, c.pool.name, c.id, c.peer(), err)
 	l.scratch = resp.AppendProtocolError(l.scratch[:0], err)
 	c.respond(l.scratch)
-	c.leave()
+	c.leave(link.NoRequest)
 }
 
 // redisRequest looks up one request of count arguments, the first of which are args, in the command table, and has it routed.
@@ -269,7 +268,7 @@ func (c *client) refuse(cmd *resp.Command, reason string, appendError func(dst [
 	c.noteRefusal(cmd.Name, reason)
 	c.respondScratch(appendError(c.pool.l.scratch[:0], cmd))
 	if cmd.ChangesMode {
-		c.leave()
+		c.leave(link.Refused)
 	}
 }
 

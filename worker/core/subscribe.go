@@ -91,7 +91,7 @@ func (c *client) subscribe(cmd *resp.Command, kind channelKind, name []byte) {
 // what nobody tells it.
 func (c *client) failSubscription(text []byte) {
 	c.respond(text)
-	c.leave()
+	c.leave(link.ServerLost)
 }
 
 // sendSubscription sends a request about one channel or pattern to the servers that it is on, and lets the client wait until all have
@@ -238,7 +238,7 @@ func (l *loop) answerSubscription(r *request, reply []byte) {
 	c.answered(whole, reply, nil)
 	l.forget(whole)
 	if failed && c.life == clientOpen {
-		c.leave() // which ends the other parts
+		c.leave(link.ServerLost) // which ends the other parts
 	}
 }
 

@@ -18,7 +18,6 @@ var tlsFailure = []byte{21, 3, 3, 0, 2, 2, 40}
 func (c *client) refuseTLS() {
 	c.noteRefusal("TLS", speaksTLS)
 	c.stream.DropInput(c.pool.l.memory)
-	c.noteClosing(link.NoRequest)
 	c.respond(tlsFailure)
-	c.leave()
+	c.leave(link.NoRequest)
 }

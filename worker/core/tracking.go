@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/handoff"
+	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
@@ -248,7 +249,7 @@ func (c *client) lostTracking() {
 	}
 	c.deliverInvalidation([]byte(resp.InvalidateAll), nil)
 	if c.session.tracking.asked.Broadcast {
-		c.leave()
+		c.leave(link.ServerLost)
 	}
 }
 
@@ -316,7 +317,7 @@ func (c *client) leaveUnlessTracked() {
 	for i := range c.pool.serversOf(everywhere) {
 		own := c.dedicatedTo(i)
 		if c.session.tracking.asked.Broadcast && (own == nil || own.own.purposes&forTracking == 0) && c.life == clientOpen {
-			c.leave()
+			c.leave(link.ServerLost)
 			return
 		}
 	}

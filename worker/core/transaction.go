@@ -168,6 +168,7 @@ func (c *client) reject(failure []byte) {
 
 // rejectArity answers a request with too few or too many arguments. EXEC is over with it, as in Redis.
 func (c *client) rejectArity(cmd *resp.Command) {
+	c.noteRefusal(cmd.Name, wrongArity)
 	failure := resp.AppendWrongArity(c.pool.l.scratch[:0], cmd)
 	if cmd.Local == resp.LocalExec {
 		c.dropTransaction()

@@ -16,6 +16,11 @@ const (
 	RequestTooLong                // max_request_bytes
 	NoRequest                     // it has sent what is no request
 	TurnedAway                    // client_connections
+	WorkerEnded                   // the worker has ended, and nobody took it over
+	NoPlace                       // a new configuration has no place for it: its address, or its pool, is gone
+	ServerLost                    // a server does not serve it any more as it has been told: its subscription, MONITOR or CLIENT TRACKING
+	Refused                       // it was refused a command by which those behind it mean something else: MULTI, SELECT
+	ReplyCut                      // a server has failed when a part of the reply was on its way
 
 	NumClosings = iota
 )
@@ -24,6 +29,7 @@ const (
 var Closings = [NumClosings]string{
 	HungUp: "hung_up", Broken: "broken", OutputUntaken: "output_limit", MemoryShort: "memory", Idle: "idle", Killed: "killed",
 	RequestTooLong: "request_too_large", NoRequest: "no_request", TurnedAway: "turned_away",
+	WorkerEnded: "drained", NoPlace: "removed", ServerLost: "server_lost", Refused: "refused", ReplyCut: "reply_cut",
 }
 
 func init() {

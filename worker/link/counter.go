@@ -84,7 +84,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	UnknownRedirects:   {"unknown_redirects", Counter, "of moved_replies and ask_replies, those to addresses that the map of the cluster does not name: they are not followed"},
 	TryAgainReplies:    {"tryagain_replies", Counter, "times a node of a cluster has had only some keys of a request, as their slot moves (TRYAGAIN): it was asked again"},
 	ClusterDownReplies: {"clusterdown_replies", Counter, "times a node of a cluster has said that it serves no keys for now (CLUSTERDOWN): it was asked again"},
-	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, and those that the proxy or the pool does not allow"},
+	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, a wrong number of arguments, and what the proxy or the pool does not allow"},
 	SlowRequests:       {"slow_requests", Counter, "requests whose clients have waited for the reply for slowlog_us or longer"},
 	RequestMicros:      {"request_us", Counter, "time that clients have waited for replies, from when a request was received to when its reply was at their turn, but for requests that may wait in the server"},
 }
