@@ -128,6 +128,7 @@ type message struct {
 
 	Legacy  *totals.Sums         `json:"legacy,omitempty"`  // go, farewell
 	Past    *totals.Sums         `json:"past,omitempty"`    // go: the part of Legacy that generations have counted which are gone
+	OfGone  *totals.Kept         `json:"of_gone,omitempty"` // go: what else is known of generations that are gone
 	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have handed over, negated, by what Listens has
 	Result  *admin.HandoffStatus `json:"result,omitempty"`  // moved, farewell
 

@@ -274,6 +274,7 @@ func (n *newSide) startAccepting(msg message) {
 	if n.link != nil {
 		m.totals.Past = n.pastTotals(msg)
 		m.totals.Balance = msg.Balance
+		m.totals.Keep(msg.OfGone)
 	}
 	m.updateInherited()
 	if err := m.listeners.Listen(n.g.layout()); err != nil {

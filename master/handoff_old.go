@@ -169,7 +169,7 @@ func (o *oldSide) goAhead() message {
 	msg := message{Kind: messageGo, Legacy: m.total()}
 	if o.link != nil {
 		m.recountClients()
-		msg.Past, msg.Balance = &totals.Sums{}, m.totals.Balance
+		msg.Past, msg.Balance, msg.OfGone = &totals.Sums{}, m.totals.Balance, m.totals.Kept()
 		if m.totals.Past != nil {
 			msg.Past = m.totals.Past
 		}

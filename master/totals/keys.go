@@ -4,6 +4,7 @@ package totals
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -44,6 +45,9 @@ func (w *Whole) keysOf(by int, pool string, n int, now int64) (all []Key) {
 	for i := range w.others {
 		tops = w.others[i].sketches(by, pool, now, tops)
 	}
+	if kept, has := w.keys[sketchOf{pool, by}]; has {
+		tops = append(tops, kept.after(now))
+	}
 	total := uint64(0)
 	for _, t := range tops {
 		total += t.Total()
@@ -68,12 +72,54 @@ func (c *Counters) sketches(by int, pool string, now int64, tops []sketch.Top) [
 			if at == 0 {
 				continue
 			}
-			t := c.Shared.Keys(by, slot, i).Copy()
-			for range min(max(now-int64(at), 0)/int64(link.KeysHalveEvery), 64) {
-				t.Halve()
-			}
-			tops = append(tops, t)
+			tops = append(tops, keptKeys{c.Shared.Keys(by, slot, i), int64(at)}.after(now))
 		}
 	}
 	return tops
+}
+
+// sketchOf names the sketches of a pool, by requests or by bytes.
+type sketchOf struct {
+	pool string
+	by   int
+}
+
+// keptKeys is a sketch, and when its counts were last halved, in ns of CLOCK_MONOTONIC.
+type keptKeys struct {
+	top sketch.Top
+	at  int64
+}
+
+// after returns a copy as it would be at a time.
+func (k keptKeys) after(now int64) sketch.Top {
+	t := k.top.Copy()
+	for range min(max(now-k.at, 0)/int64(link.KeysHalveEvery), 64) {
+		t.Halve()
+	}
+	return t
+}
+
+// mostKeptKeys is how many keys are kept of a pool when a generation ends.
+const mostKeptKeys = 64
+
+// keepKeys keeps the keys of a generation that ends, so that a reload or an upgrade does not make the hottest unknown.
+func (t *Totals) keepKeys(c *Counters, now int64) {
+	all := maps.Clone(t.keys)
+	if all == nil {
+		all = map[sketchOf]keptKeys{}
+	}
+	maps.DeleteFunc(all, func(_ sketchOf, k keptKeys) bool { return now-k.at >= 64*int64(link.KeysHalveEvery) })
+	for i := range c.Pools {
+		for _, by := range []int{link.ByRequests, link.ByBytes} {
+			of := sketchOf{c.Pools[i].Name, by}
+			tops := c.sketches(by, of.pool, now, nil)
+			if kept, has := all[of]; has {
+				tops = append(tops, kept.after(now))
+			}
+			if merged := sketch.Merge(mostKeptKeys, tops...); len(merged) > 0 {
+				all[of] = keptKeys{sketch.Of(merged), now}
+			}
+		}
+	}
+	t.keys = all
 }

@@ -5,6 +5,8 @@ package totals
 import (
 	"slices"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // Totals is what is known beside the counters of the generations that are there. It has one caller at a time.
@@ -18,8 +20,9 @@ type Totals struct {
 	wide    map[string]bool      // ports of which that is so, or was so while there were several generations
 	away    map[string]awayCount // clients on their way
 
-	slow      []SlowRequest        // of generations that are gone; never changed, but replaced
-	slowSince map[string]time.Time // by pool: earlier slow requests are forgotten; likewise
+	slow      []SlowRequest         // of generations that are gone; never changed, but replaced
+	slowSince map[string]time.Time  // by pool: earlier slow requests are forgotten; likewise
+	keys      map[sketchOf]keptKeys // of generations that are gone; likewise
 
 	Next time.Time // when to count the clients again; zero: when something happens
 }
@@ -55,5 +58,6 @@ func (t *Totals) Restate(g Generations, now time.Time) {
 func (t *Totals) Forget(c *Counters) {
 	t.Past = t.Past.Add(c.Sum(false))
 	t.keepSlow(c)
+	t.keepKeys(c, sock.Monotonic())
 	t.forgetClients(c)
 }

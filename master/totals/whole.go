@@ -19,6 +19,7 @@ type Whole struct {
 
 	slow      []SlowRequest // of generations that are gone
 	slowSince map[string]time.Time
+	keys      map[sketchOf]keptKeys
 }
 
 // elsewhere is another generation: which of its pools and servers are those of the one that serves.
@@ -30,7 +31,7 @@ type elsewhere struct {
 
 // Whole returns the counters of the generation that serves, of all others, and of those that are gone.
 func (t *Totals) Whole(serving *Counters, g Generations) *Whole {
-	w := &Whole{serving: serving, past: t.Past, slow: t.slow, slowSince: t.slowSince}
+	w := &Whole{serving: serving, past: t.Past, slow: t.slow, slowSince: t.slowSince, keys: t.keys}
 	for _, c := range g.All {
 		if c != serving {
 			w.others = append(w.others, elsewhere{Counters: c})

@@ -52,3 +52,17 @@ func (m *Merged) add(c *Count, most uint64) {
 	m.Largest = max(m.Largest, c.Largest)
 	m.Missing += most
 }
+
+// Of returns a sketch of keys that were merged, of which the others have no more than the last one.
+func Of(all []Merged) Top {
+	t := New(make([]uint64, len(all)*EntryWords))
+	for i := range all {
+		m, e := &all[i], t.at(i*EntryWords)
+		e[hashWord], e[countWord], e[errorWord], e[largestWord], e[squaresWord] = m.Hash, m.Count.Count, m.Error, m.Largest, m.Squares
+		e.storeKey(m.Key)
+		if m.Cut {
+			e[keyWord] = e[keyWord]&^0xff | MaxKey + 1
+		}
+	}
+	return t
+}

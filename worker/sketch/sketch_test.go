@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,24 @@ func TestHalve(t *testing.T) {
 	}
 	if got := Merge(9, top); len(got) != 0 {
 		t.Errorf("what is forgotten is %+v", got)
+	}
+}
+
+// What was merged is a sketch again, with the same keys, counts and doubts.
+func TestOfMerged(t *testing.T) {
+	long := []byte(strings.Repeat("k", MaxKey+9))
+	a, b := newTop(8), newTop(8)
+	for i, key := range [][]byte{[]byte("one"), long, {}, []byte("four")} {
+		a.Add(key, Hash(key), uint64(i+1), uint64(10*i))
+		b.Add(key, Hash(key), uint64(i+2), uint64(20*i))
+	}
+	want := Merge(3, a, b)
+	got := Merge(9, Of(want))
+	for i := range want {
+		want[i].Missing = 0 // the one sketch that there is knows them
+	}
+	if len(want) != 3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
