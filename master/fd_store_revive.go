@@ -145,6 +145,7 @@ func (m *master) reviveCounters(g *generation, fd int) error {
 		err := m.mapCounters(g, fd)
 		if err == nil {
 			m.totals.Past = g.counters.Inherited()
+			m.reviveTally(g)
 			return nil
 		}
 		m.log.Event(logfile.TotalsLost, g.number, err)

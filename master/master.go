@@ -315,6 +315,7 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 		case <-timer.C:
 			m.tick()
 		}
+		m.keepTally()
 	}
 	m.answerLast()
 }

@@ -3,12 +3,37 @@
 package master
 
 import (
+	"sync/atomic"
+
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/metrics"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // tally is counts by their names, see package metrics. Masters of different builds pass it on; names that one does not know stay.
 type tally map[string]uint64
+
+// keepTally stores it where the next master finds it if this one is killed.
+func (m *master) keepTally() {
+	g := m.generations.serving
+	if g == nil || g.counters == nil {
+		return
+	}
+	for _, name := range link.MasterCounters {
+		if word := g.counters.Tally(name); word != nil {
+			atomic.StoreUint64(word, m.tally[name])
+		}
+	}
+}
+
+// reviveTally goes on from what a master that was killed has stored in a generation that it has left.
+func (m *master) reviveTally(g *generation) {
+	for _, name := range link.MasterCounters {
+		if word := g.counters.Tally(name); word != nil {
+			m.tally[name] = max(m.tally[name], atomic.LoadUint64(word))
+		}
+	}
+}
 
 // countHandoff counts a reload or an upgrade that has ended.
 func (t tally) countHandoff(h *admin.HandoffStatus) {
