@@ -29,7 +29,7 @@ func watchedCommand() *cli.Command {
 second, and its page is open. Both have the same load in turn, round by round: GET by 50 clients, one request at a time, and 16 at
 once. CPU is that of all processes of the proxy, the master among them.
 
-With --soak there is one proxy, which has everything on. It has a load for that time, and its memory is printed now and then.
+With --soak there is one proxy, which has everything on. It has a load for a tenth of that time, and its memory is printed now and then.
 
 Examples:
   pinion-bench watched
@@ -261,25 +261,39 @@ func (w *watching) soak(ctx context.Context, out io.Writer, lasting time.Duratio
 	}
 	stop := w.look(ctx)
 	began := time.Now()
-	for step := lasting / 15; time.Since(began) < lasting && err == nil; {
-		err = w.soakFor(ctx, spec, min(step, lasting-time.Since(began)))
+	const steps = 15
+	for step := range steps {
+		if err = w.soakFor(ctx, spec, lasting/steps/10, began.Add(lasting*time.Duration(step+1)/steps)); err != nil {
+			break
+		}
 		w.mu.Lock()
-		err = errors.Join(err, w.failed)
+		err = w.failed
 		fmt.Fprintf(out, "%8s  %s\n", time.Since(began).Round(time.Second), strings.Join(w.memory, ", "))
 		w.mu.Unlock()
+		if err != nil {
+			break
+		}
 	}
 	err = errors.Join(err, stop())
 	w.print(out)
 	return err
 }
 
-// soakFor puts the load on for a while.
-func (w *watching) soakFor(ctx context.Context, spec load.Spec, while time.Duration) error {
+// soakFor puts the load on for a while, and returns at a time.
+func (w *watching) soakFor(ctx context.Context, spec load.Spec, while time.Duration, until time.Time) error {
 	l, err := load.Connect(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	r, err := l.Drive(ctx, load.Limit{Time: while})
-	return errors.Join(err, r.Err)
+	if err := errors.Join(err, r.Err); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(time.Until(until)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -64,8 +65,13 @@ func check(w io.Writer, file string, workers int, connect bool) error {
 	if err != nil {
 		return err
 	}
-	warnings := warningsHere(cfg, workers)
+	missing, warnings := cfg.SocketProblems(isDirectory), warningsHere(cfg, workers)
+	printProblems(w, missing)
 	printProblems(w, warnings)
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "%s: not fit to run here, %s\n", file, count(len(missing), "problem"))
+		return exitFailure
+	}
 	verdict := fmt.Sprintf("%s: fit to run, %s, %s", file, count(len(cfg.Pools), "pool"), count(serversIn(cfg), "server"))
 	if !connect {
 		fmt.Fprintf(w, "%s, %s\n", verdict, count(len(warnings), "warning"))
@@ -102,6 +108,11 @@ func checkMove(w io.Writer, file string, workers int, connect bool) error {
 	printProblems(w, all)
 	fmt.Fprintf(w, "%s: %s from nutcracker 0.5.0; every key stays on its server; MOVING.md has what differs for all files\n", file, count(len(all), "difference"))
 	return verdict
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func printProblems(w io.Writer, problems config.Problems) {

@@ -46,6 +46,7 @@ func (c *Config) Warnings(m Machine) Problems {
 		w.deny(p)
 	}
 	w.patience(&c.Global)
+	w.http(&c.Global)
 	w.sharedServers(c.Pools)
 	w.flushes(c.Pools)
 	w.circles(c.Pools)
