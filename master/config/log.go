@@ -10,8 +10,8 @@ import (
 var logFormats = [...]option[LogFormat]{{string(LogText), LogText}, {string(LogJSON), LogJSON}}
 
 const (
-	maxLogLevel  = 11
-	maxLogged    = 1000 // in a second and worker; a line takes some µs of it, and more of the master
+	maxLogLevel = 11
+	maxLogged   = 1000 // in a second and worker; a line takes some µs of it, and more of the master
 )
 
 func setLogRequests(d *draft, k *Key, w word) *flaw {

@@ -33,16 +33,10 @@ func TestWarnings(t *testing.T) {
 	long := strings.Repeat("n", maxKetamaName)
 	path := "/" + strings.Repeat("p", maxSocketPathSize-1)
 	for _, test := range []struct{ bad, want, good string }{
-		{"global:
-  http: 0.0.0.0:22223
-" + poolAlpha + oneServer,
+		{"global:\n  http: 0.0.0.0:22223\n" + poolAlpha + oneServer,
 			`w:2:3: warning: http on 0.0.0.0:22223 asks for no password: whoever reaches it sees keys`,
-			"global:
-  http: 127.0.0.1:22223
-" + poolAlpha + oneServer},
-		{poolAlpha + "  timeout: 100
-  hash: crc32
-" + twoServers,
+			"global:\n  http: 127.0.0.1:22223\n" + poolAlpha + oneServer},
+		{poolAlpha + "  timeout: 100\n  hash: crc32\n" + twoServers,
 			`w:4:3: warning: pool "alpha": crc32 with ketama puts every key on one server`,
 			poolAlpha + "  timeout: 100\n  hash: crc32\n  distribution: modula\n" + twoServers},
 		{poolAlpha + "  timeout: 100\n  distribution: random\n" + twoServers,

@@ -46,7 +46,7 @@ func TestNoDescriptorIsFree(t *testing.T) {
 	if l.clients != 1 {
 		t.Fatalf("%d clients were accepted with one descriptor free", l.clients)
 	}
-	if text := string(r.masters[0].take()); strings.Count(text, "too many open files") != 1 || !strings.Contains(text, "LimitNOFILE") {
+	if text := string(r.masters[0].take()); strings.Count(text, `"accept_paused"`) != 1 || !strings.Contains(text, "LimitNOFILE") {
 		t.Errorf("the master was told %q", text)
 	}
 	r.advance(acceptPause - 1)

@@ -181,7 +181,7 @@ func TestBusyMaster(t *testing.T) {
 	}
 	m.deaf = false
 	r.turn()
-	if got := strings.Count(string(m.take()), "line "); got != logged-3 {
+	if got := strings.Count(string(m.take()), "serving without a sandbox: line "); got != logged-3 {
 		t.Errorf("%d of %d lines arrived, want all but 3", got, logged)
 	}
 	l.log(logevent.ClientEnded, "alpha", 1, errors.New("too quiet to be heard"))

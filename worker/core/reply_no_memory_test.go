@@ -123,7 +123,7 @@ func TestProbeInVain(t *testing.T) {
 	if state := s.liveness().State(); state != shard.Ejected {
 		t.Fatalf("the server is %v, although it cannot be asked", s.liveness())
 	}
-	if text := string(r.masters[0].take()); strings.Count(text, "too many open files") != 1 {
+	if text := string(r.masters[0].take()); strings.Count(text, `"server_failed"`) != 1 || !strings.Contains(text, "too many open files") {
 		t.Errorf("the master was told %q", text)
 	}
 	r.advance(probeAgain)
