@@ -49,7 +49,7 @@ func showStatus(out io.Writer, s admin.Status) error {
 	if s.Last != nil {
 		showLast(w, s.Last)
 	}
-	_, err := io.WriteString(out, w.String())
+	_, err := io.WriteString(terminal{out}, w.String())
 	return err
 }
 

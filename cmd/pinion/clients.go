@@ -168,11 +168,26 @@ func (l *clientList) show(order func(a, b *link.ClientState) int, closed bool) e
 }
 
 // visible is text that does nothing to a terminal.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
+func visible(text string) string { return strings.Map(shown, text) }
+
+// shown is a character, or what stands for one that would do something.
+func shown(r rune) rune {
+	if strconv.IsPrint(r) {
+		return r
+	}
+	return '?'
+}
+
+// terminal writes lines of which only their ends do something to a terminal, whatever names pools and servers have.
+type terminal struct{ out io.Writer }
+
+func (t terminal) Write(lines []byte) (int, error) {
+	text := bytes.Map(func(r rune) rune {
+		if r == '\n' {
 			return r
 		}
-		return '?'
-	}, text)
+		return shown(r)
+	}, lines)
+	_, err := t.out.Write(text)
+	return len(lines), err
 }

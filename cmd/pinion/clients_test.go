@@ -50,3 +50,12 @@ func TestClientsCommand(t *testing.T) {
 		}
 	}
 }
+
+// Names of pools and servers come from the configuration, which may have anything in them.
+func TestTerminalIsLeftAlone(t *testing.T) {
+	var out strings.Builder
+	const text = "a\x1b[31mb\u009bc\u202ed é\n"
+	if n, err := (terminal{&out}).Write([]byte(text)); n != len(text) || err != nil || out.String() != "a?[31mb?c?d é\n" {
+		t.Errorf("got %q, %d, %v", out.String(), n, err)
+	}
+}

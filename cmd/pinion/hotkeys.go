@@ -56,7 +56,7 @@ escaped, and cut after 55 bytes.
 		if c.Bool("json") {
 			return json.NewEncoder(c.App.Writer).Encode(all)
 		}
-		return showKeys(c.App.Writer, all.Keys, counted)
+		return showKeys(terminal{c.App.Writer}, all.Keys, counted)
 	})
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,7 +55,7 @@ HELD UP is how many later requests of the client waited for its reply. SLOWLOG t
 		if c.Bool("json") {
 			return json.NewEncoder(c.App.Writer).Encode(all)
 		}
-		return showSlow(c.App.Writer, &all)
+		return showSlow(terminal{c.App.Writer}, &all)
 	})
 }
 
@@ -87,7 +88,7 @@ func showSlow(out io.Writer, all *web.SlowLog) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.At.Local().Format(statusTime+".000"), latency(int64(s.TookUS)), latency(int64(s.WaitUS)),
 			latency(int64(s.ServerUS)), latency(int64(s.BehindUS)), latency(int64(s.BackUS)), s.HeldUp, s.Pool, server, client,
-			strings.Join(append([]string{s.Command}, s.Args...), " "))
+			strings.Join(append([]string{cmp.Or(s.Command, "(not known: it came before its client moved)")}, s.Args...), " "))
 	}
 	return w.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -181,5 +182,20 @@ func TestBounded(t *testing.T) {
 	h.Record(interval(now.Add(time.Minute), ShortStep, 1, time.Millisecond)) // those that are gone make room
 	if len(h.Pools) != 1 || len(h.Servers) != 1 {
 		t.Errorf("%d pools, %d servers", len(h.Pools), len(h.Servers))
+	}
+}
+
+// A number that JSON does not have would be an empty answer until it has scrolled out.
+func TestNoNumberInFile(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		h := New()
+		h.Total.Long[0].Values[7] = float32(v)
+		var b bytes.Buffer
+		if err := h.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(&b); err == nil {
+			t.Errorf("%g was read", v)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package history
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -58,6 +59,11 @@ func (r *Ring) at(step int64) float32 {
 func (r *Ring) check(steps int) error {
 	if len(r.Values) != steps || r.Newest < 0 {
 		return fmt.Errorf("a ring of %d steps up to %d, want %d steps", len(r.Values), r.Newest, steps)
+	}
+	for _, v := range r.Values {
+		if v != v || math.IsInf(float64(v), 0) { // JSON has no such numbers
+			return fmt.Errorf("a ring with %g in it", v)
+		}
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func Serve(l net.Listener, h http.Handler, complain func(text string)) *Server {
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       log.New(complaints(complain), "", 0),
+		ErrorLog:       log.New(&complaints{tell: complain}, "", 0),
 	}
 	s.server.SetKeepAlivesEnabled(false) // so that no connection stays behind with a master that has handed over
 	go func() {
@@ -90,14 +90,34 @@ func (s *Server) spoke(c any) {
 	s.silent = slices.DeleteFunc(s.silent, func(other net.Conn) bool { return any(other) == c })
 }
 
-// complaints passes on what the server says of a handler that has panicked. A malformed request is answered with an error.
-type complaints func(text string)
+// complaints passes on what the server says of a handler that has panicked, and now and then that it cannot accept. A malformed request is
+// answered with an error.
+type complaints struct {
+	tell func(text string)
 
-func (c complaints) Write(line []byte) (int, error) {
-	if text := string(line); strings.HasPrefix(text, "http: panic") {
-		c(strings.TrimSpace(text))
+	mu   sync.Mutex
+	said time.Time // when it was last told that nothing can be accepted
+}
+
+// saidEvery is how often that is told, while the server tries again and again.
+const saidEvery = time.Minute
+
+func (c *complaints) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	if strings.HasPrefix(text, "http: panic") || strings.HasPrefix(text, "http: Accept error") && c.isNews() {
+		c.tell(text)
 	}
 	return len(line), nil
+}
+
+func (c *complaints) isNews() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); c.said.IsZero() || now.Sub(c.said) >= saidEvery {
+		c.said = now
+		return true
+	}
+	return false
 }
 
 // Open returns how many connections there are.

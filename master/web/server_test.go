@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -140,6 +141,24 @@ func TestPanicIsTold(t *testing.T) {
 	}
 	if text := <-told; !strings.Contains(text, "oops") {
 		t.Errorf("told %q", text)
+	}
+}
+
+// That nothing can be accepted is told once in a while, however often the server tries; what clients do wrong is not.
+func TestAcceptErrorsAreTold(t *testing.T) {
+	told := 0
+	c := &complaints{tell: func(string) { told++ }}
+	for range 5 {
+		fmt.Fprintln(c, "http: Accept error: accept tcp 127.0.0.1:22223: accept4: too many open files; retrying in 5ms")
+		fmt.Fprintln(c, "http: response.WriteHeader on hijacked connection")
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	c.said = c.said.Add(-saidEvery)
+	fmt.Fprintln(c, "http: Accept error: accept tcp 127.0.0.1:22223: accept4: too many open files; retrying in 1s")
+	if told != 2 {
+		t.Errorf("told %d times after a while", told)
 	}
 }
 

@@ -147,11 +147,11 @@ func TestE2ETop(t *testing.T) {
 	go func() { ended <- top.Wait() }()
 	term.want("generation 1", "alpha", "CLIENTS")
 	term.press("2")
-	term.want("[2 servers]", "s0", "CONNS")
+	term.want("[2:servers]", "s0", "CONNS")
 	command("reload")
-	term.want("generation 2", "[2 servers]", "s0")
+	term.want("generation 2", "[2:servers]", "s0")
 	term.press("5")
-	term.want("[5 clients]", "web", "COMMAND")
+	term.want("[5:clients]", "web", "COMMAND")
 	term.press("q")
 	rig.Eventually(t, "the end of pinion top", func() error {
 		select {

@@ -4,6 +4,7 @@ package top
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +19,18 @@ type model struct {
 	help            bool
 	width, height   int
 
+	whole  whole // of the table, for the keys until the next sample: with thousands of servers it takes a while
 	look   look
 	behind []look // from which the present one was reached
 	typing bool   // what is typed goes to the filter
+}
+
+// whole is all rows of a table.
+type whole struct {
+	of    span
+	table int
+	where where
+	rows  []row
 }
 
 // look is a way to look at a table.
@@ -76,12 +86,21 @@ func (m *model) rows() []row {
 	if m.latest == nil {
 		return nil
 	}
-	rows := m.table().rows(span{m.latest, m.earlier}, m.look.of)
+	rows := slices.Clone(m.all())
 	if m.look.filter != "" {
 		rows = slices.DeleteFunc(rows, func(r row) bool { return !r.has(m.table(), m.look.filter) })
 	}
 	sortRows(rows, m.look.column, m.table().columns[m.look.column].unit, m.look.upwards)
 	return rows
+}
+
+// all returns all rows of the table, as they were made last if nothing has changed since.
+func (m *model) all() []row {
+	w, now := &m.whole, span{m.latest, m.earlier}
+	if w.rows == nil || w.of != now || w.table != m.look.table || !maps.Equal(w.where, m.look.of) {
+		*w = whole{now, m.look.table, m.look.of, m.table().rows(now, m.look.of)}
+	}
+	return w.rows
 }
 
 // has tells whether a word of the row contains the filter, whatever the case.

@@ -31,7 +31,7 @@ func TestPage(t *testing.T) {
 	}
 	update(sample())
 	update(tea.WindowSizeMsg{Width: 100, Height: 10})
-	if v := p.View(); !v.AltScreen || !strings.Contains(v.Content, "[1 pools]") || p.width != 100 {
+	if v := p.View(); !v.AltScreen || !strings.Contains(v.Content, "[1:pools]") || p.width != 100 {
 		t.Errorf("%d places:\n%s", p.width, v.Content)
 	}
 	if update(due{0}) != nil {

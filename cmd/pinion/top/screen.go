@@ -83,7 +83,7 @@ func (m *model) figures() string {
 func (m *model) tabs() string {
 	text := ""
 	for i := range tables {
-		name := fmt.Sprintf("%d %s", i+1, tables[i].name)
+		name := fmt.Sprintf("%d:%s", i+1, tables[i].name)
 		if i == m.look.table {
 			name = "[" + name + m.look.of.text() + "]"
 		}

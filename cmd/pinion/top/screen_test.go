@@ -186,6 +186,26 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// Keys do not have a table made anew; another sample, table or place does.
+func TestTableIsMadeOnce(t *testing.T) {
+	m := newModel(1, time.Second)
+	m.take(sampleAfter(t, 0), nil)
+	first := &m.all()[0]
+	m.look.filter, m.look.upwards = "redis", !m.look.upwards
+	if m.rows(); &m.all()[0] != first {
+		t.Error("it is made anew for a key")
+	}
+	m.take(sampleAfter(t, 1), nil)
+	second := &m.all()[0]
+	if second == first {
+		t.Error("another sample shows the same")
+	}
+	m.look.of = where{"pool": m.latest.Status.Pools[0].Name}
+	if &m.all()[0] == second {
+		t.Error("one pool shows the same as all")
+	}
+}
+
 func TestValues(t *testing.T) {
 	for want, got := range map[string]string{
 		"0": num(0).format(perSecond), "2.5": num(2.5).format(perSecond), "9999": num(9999).format(number), "10.0k": num(9999.6).format(number),

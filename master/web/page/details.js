@@ -9,7 +9,9 @@ function drawHead() {
   text($('build'), 'pinion ' + s.build + ' · generation ' + s.generation + ' · up ' + span((s.now - s.started) / 1000) + ' · master pid ' + s.pid);
   const all = s.pools.reduce((n, p) => n + p.total, 0), down = all - s.pools.reduce((n, p) => n + p.live, 0);
   const idle = s.workers.filter(w => !w.serves).length;
-  const words = [s.unready ? 'not ready: ' + s.unready : '', down ? '✕ ' + down + ' of ' + many(all, 'server') + ' not live' : '', idle ? many(idle, 'worker') + ' not serving' : ''].filter(Boolean);
+  const slow = s.pools.flatMap(p => p.servers.filter(one => isSlow(one, p)).map(one => one.name));
+  const words = [s.unready ? 'not ready: ' + s.unready : '', down ? '✕ ' + down + ' of ' + many(all, 'server') + ' not live' : '', idle ? many(idle, 'worker') + ' not serving' : '',
+    slow.length ? '▲ ' + (slow.length > 1 ? slow.length + ' servers' : slow[0]) + ' much slower than the others' : ''].filter(Boolean);
   text($('trouble'), words.length ? words.join(' · ') : all ? '● all ' + many(all, 'server') + ' live' : '');
   tone($('trouble'), down ? 'bad' : words.length ? 'warn' : 'good');
   document.title = (down ? '✕ ' : '') + count(s.rate) + '/s – Pinion';
@@ -74,11 +76,13 @@ async function fetchKeys() {
     $('big').replaceChildren(keysTable('Most bytes', big, size));
   } catch { /* next time */ }
 }
+// doubt is by how much a count may be wrong. Keys that may never have been asked for are not shown.
+function doubt(k) { return Math.max(k.too_large, k.too_small) + k.chance; }
 function keysTable(what, keys, format) {
-  const rows = keys.slice(0, 10).map(k => {
-    const bar = el('i'), off = k.too_large + k.too_small + k.chance;
+  const rows = keys.filter(k => k.count > doubt(k)).slice(0, 10).map(k => {
+    const bar = el('i'), off = doubt(k);
     bar.style.width = 100 * Math.min(1, k.share) + '%';
-    return el('tr', {}, el('td', { class: 'name mono' }, k.key + (k.cut ? '…' : ''), asked.pool ? null : el('small', {}, k.pool)), el('td', { title: off ? 'give or take ' + format(off) : null }, format(k.count)),
+    return el('tr', {}, el('td', { class: 'name mono' }, k.key + (k.cut ? '…' : ''), asked.pool ? null : el('small', {}, k.pool)), el('td', {}, format(k.count), off ? el('small', {}, '± ' + format(off)) : null),
       el('td', {}, el('span', { class: 'meter', 'aria-hidden': 'true' }, bar), percent(k.share)));
   });
   const head = [what, '', 'of the pool'].map((h, i) => el('th', { scope: 'col', class: i ? null : 'left' }, h));
@@ -88,9 +92,9 @@ async function fetchSlow() {
   try {
     const all = (await fetchOf('slowlog.json', {})).requests || [];
     $('slow-card').hidden = !all.length;
-    const head = ['When', 'Request', 'Server', 'Client', 'Took', 'To send', 'Server', 'Behind', 'Back'];
-    const rows = all.slice(0, 50).map(r => el('tr', {}, el('td', {}, clock(Date.parse(r.at), true)), el('td', { class: 'name' }, [r.command, ...r.args].join(' ')), el('td', { class: 'left server' }, r.server || '–'),
-      el('td', { class: 'left' }, r.client_name || r.client_address), el('td', {}, took(r.took_us)), ...[r.wait_us, r.server_us, r.behind_us, r.back_us].map(us => el('td', { class: us > r.took_us / 2 ? 'hot' : null }, us ? took(us) : '0'))));
+    const head = ['When', 'Request', 'Server', 'Client', 'Took', 'Wait', 'Server', 'Behind', 'Back', 'Held up'];
+    const rows = all.slice(0, 50).map(r => el('tr', {}, el('td', {}, clock(Date.parse(r.at), true)), el('td', { class: 'name' }, [r.command || 'not known', ...r.args].join(' ')), el('td', { class: 'left server' }, r.server || '–'),
+      el('td', { class: 'left' }, r.client_name || r.client_address), el('td', {}, took(r.took_us)), ...[r.wait_us, r.server_us, r.behind_us, r.back_us].map(us => el('td', { class: us > r.took_us / 2 ? 'hot' : null }, us ? took(us) : '0')), el('td', {}, String(r.held_up || 0))));
     $('slow').replaceChildren(el('table', {}, el('thead', {}, el('tr', {}, ...head.map((h, i) => el('th', { scope: 'col', class: i > 0 && i < 4 ? 'left' : null }, h)))), el('tbody', {}, ...rows)));
   } catch { /* next time */ }
 }

@@ -10,7 +10,7 @@ function shownPools() {
   const s = known.state;
   return !s ? [] : asked.pool ? s.pools.filter(p => p.name === asked.pool) : s.pools;
 }
-const tones = { live: 'good', ejected: 'bad', failed: 'bad', probing: 'warn', unknown: 'warn' };
+const tones = { live: 'good', down: 'bad', ejected: 'bad', failed: 'bad', probing: 'warn', unknown: 'warn' };
 const poolViews = new Map();
 class PoolView {
   constructor(name) {
@@ -68,6 +68,8 @@ function slice(from, to) {
   const at = (part, r) => (r * Math.sin(2 * Math.PI * part)).toFixed(2) + ' ' + (-r * Math.cos(2 * Math.PI * part)).toFixed(2), big = to - from > 0.5 ? 1 : 0;
   return `M${at(from, 47)}A47 47 0 ${big} 1 ${at(to, 47)}L${at(to, 31)}A31 31 0 ${big} 0 ${at(from, 31)}Z`;
 }
+// isSlow tells whether a server is much slower than the others of its pool.
+function isSlow(s, p) { return p.usual > 0 && s.p99 > 1000 && s.p99 > 4 * p.usual; }
 function serverRow(s, p, chart, lagged) {
   const cell = (label, attributes, ...children) => el('td', { 'data-label': label, ...attributes }, ...children);
   const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' });
@@ -78,7 +80,7 @@ function serverRow(s, p, chart, lagged) {
   const bar = el('i');
   bar.style.width = Math.max(0, Math.min(100, 100 * s.share)) + '%';
   const share = p.total > 1 ? s.share : 1;
-  const slow = p.usual > 0 && s.p99 > 1000 && s.p99 > 4 * p.usual;
+  const slow = isSlow(s, p);
   const waiting = s.queued + s.sent + s.held;
   const row = el('tr', {},
     el('td', { class: 'name' }, swatch, s.name, where ? el('small', {}, where) : null),
