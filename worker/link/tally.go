@@ -21,4 +21,6 @@ func (l *layout) layTally() {
 }
 
 // Tally is the word of one of MasterCounters; nil: the memory, of another build, has none.
-func (s *Shared) Tally(name string) *uint64 { return s.at(s.place(ofWorker, tallyPrefix+name, 0), 0, 0, 0) }
+func (s *Shared) Tally(name string) *uint64 {
+	return s.at(s.place(ofWorker, tallyPrefix+name, 0), 0, 0, 0)
+}
