@@ -164,6 +164,7 @@ func (n *newSide) spawn() {
 		return
 	}
 	m.watchReplicas(n.g)
+	n.g.counters.InheritTroubles(m.counted().All)
 	n.g.counters.InheritFound(totals.Found(m.counted().All, n.welcome.Found))
 	for _, s := range n.g.slots {
 		if m.newSide == n { // otherwise an earlier spawn has failed

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/limits"
+	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -89,10 +91,22 @@ func (g *generation) status(state, build string, now time.Time) admin.Generation
 			w.PID, w.CPU = p.PID, p.CPU
 			w.AgeSeconds = int64(now.Sub(slot.bornAt) / time.Second)
 			w.Connections = uint64(slot.clients())
+			g.fillUse(&w)
 		}
 		s.Workers = append(s.Workers, w)
 	}
 	return s
+}
+
+// fillUse fills in what the worker of a slot uses of what it may.
+func (g *generation) fillUse(w *admin.WorkerStatus) {
+	if g.counters == nil || w.Slot >= len(g.specs) {
+		return
+	}
+	words := g.counters.Worker(w.Slot)
+	w.MemoryBytes, w.MemoryLimit = atomic.LoadUint64(words[link.MemoryHeld]), g.specs[w.Slot].MemoryLimit
+	w.Descriptors = atomic.LoadUint64(words[link.CurrConnections]) + link.OwnDescriptors
+	w.DescriptorLimit = limits.Descriptors()
 }
 
 // poolStatus returns the status of the pools and their servers.
@@ -101,7 +115,7 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 	for i := range g.pools {
 		p := &pools[i]
 		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
-		p.Clients = g.counters.Clients(i)
+		p.Clients, p.Limit = g.counters.Clients(i), g.pools[i].ClientConnections
 		if g.pools[i].IsCluster() {
 			p.Servers = g.nodeStatus(i)
 			continue
@@ -113,7 +127,10 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 			server.Name = s.Name
 			server.Address, server.Followed = g.whereIs(&g.pools[i], &s)
 			word := shard.Liveness(atomic.LoadUint64(g.counters.Liveness(i, k)))
-			server.State = stateOf(server.Address, word)
+			server.State = stateOf(server.Address, word, server.Down != nil)
+			if server.State != stateDown {
+				server.Down = nil
+			}
 			server.Ejected = ejectedStatus(word, link.Ejection(atomic.LoadUint64(g.counters.Ejection(i, k))), mono)
 			server.Starting = startingStatus(starts[k], g.pools[i].SlowStart.Milliseconds(), mono)
 			server.Replicas = g.replicaStatus(i, s.Name)
@@ -123,12 +140,37 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 	return pools
 }
 
+// stateDown is that of a server which is in the ring, and cannot be used.
+const stateDown = "down"
+
 // stateOf returns the state of a server at an address; empty: it has not been found, so that nobody knows.
-func stateOf(address string, word shard.Liveness) string {
-	if address == "" {
+func stateOf(address string, word shard.Liveness, down bool) string {
+	switch {
+	case address == "":
 		return "unknown"
+	case down && word.Alive():
+		return stateDown
 	}
 	return word.State().String()
+}
+
+// downStatus returns why workers cannot use a server; nil: they can, as far as they know.
+func downStatus(f link.Found) *admin.DownStatus {
+	if f.Why == link.TroubleUnknown {
+		return nil
+	}
+	return &admin.DownStatus{Since: totals.WallTime(f.Since), Why: f.Why.String(), LastAt: totals.WallTime(f.At)}
+}
+
+// refusalIsNews is for how long after it a refusal is told of, in ns.
+const refusalIsNews = int64(time.Minute)
+
+// refusesStatus returns what a server has said of late to requests that it has not served; nil: nothing.
+func refusesStatus(f link.Found, mono int64) *admin.RefusesStatus {
+	if f.Why == link.TroubleUnknown || mono-f.At > refusalIsNews {
+		return nil
+	}
+	return &admin.RefusesStatus{Why: f.Why.String(), LastAt: totals.WallTime(f.At)}
 }
 
 // ejectedStatus returns why a server is ejected, at a time in ms of CLOCK_MONOTONIC; nil: it is not.
@@ -156,6 +198,9 @@ func (g *generation) serverStatus(i, k int) admin.ServerStatus {
 	counts := g.counters.SumLatency(i, k)
 	percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
 	return admin.ServerStatus{
+		Queue:       g.counters.SumServer(i, k, link.InQueue) + g.counters.SumServer(i, k, link.OutQueue),
+		Down:        downStatus(g.counters.TroubleOf(i, k)),
+		Refuses:     refusesStatus(g.counters.ProtestOf(i, k), sock.Monotonic()),
 		Connections: g.counters.SumServer(i, k, link.ServerConnections),
 		Requests:    g.counters.SumServer(i, k, link.Requests),
 		EOF:         g.counters.SumServer(i, k, link.ServerEOF),

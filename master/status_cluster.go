@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
-	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -22,7 +21,7 @@ func (g *generation) nodeStatus(pool int) (all []admin.ServerStatus) {
 		}
 		at := known.Endpoints[0]
 		s := g.serverStatus(pool, place)
-		s.Name, s.Address, s.State = at.Address, at.Address, shard.Live.String() // no node is ever ejected
+		s.Name, s.Address, s.State = at.Address, at.Address, stateOf(at.Address, 0, s.Down != nil) // no node is ever ejected
 		s.Node = &admin.NodeStatus{
 			ID: known.Node, Role: string(at.Role), Slots: known.SlotCount(), Epoch: known.Epoch, Failed: known.Failed, Stale: known.Stale,
 		}

@@ -69,9 +69,13 @@ func TestStatusOfServerThatIsNotFound(t *testing.T) {
 	for _, test := range []struct {
 		address string
 		word    shard.Liveness
+		down    bool
 		want    string
-	}{{"", 0, "unknown"}, {"127.0.0.1:1", 0, "live"}, {"127.0.0.1:1", ejected, "ejected"}} {
-		if got := stateOf(test.address, test.word); got != test.want {
+	}{
+		{"", 0, false, "unknown"}, {"", 0, true, "unknown"}, {"127.0.0.1:1", 0, false, "live"}, {"127.0.0.1:1", 0, true, "down"},
+		{"127.0.0.1:1", ejected, false, "ejected"}, {"127.0.0.1:1", ejected, true, "ejected"},
+	} {
+		if got := stateOf(test.address, test.word, test.down); got != test.want {
 			t.Errorf("at %q: %q, want %q", test.address, got, test.want)
 		}
 	}

@@ -94,16 +94,38 @@ func withAdminSocket(c *cli.Context, act func(c *cli.Context, m *adminSocket) er
 func statusCommand() *cli.Command {
 	return adminCommand(cli.Command{
 		Name:      "status",
-		Usage:     "show the running proxy: generations, workers, the last reload or upgrade",
-		UsageText: "pinion status [--json] [--control FILE]",
-		Description: `The exit status is 0 if a Pinion answers.
+		Usage:     "show the running proxy: what is wrong, workers, servers, the last reload or upgrade",
+		UsageText: "pinion status [--json | --check] [--control FILE]",
+		Description: `The first lines say whether all is well, or what is wrong. The exit status is 0 if a Pinion answers, whatever it says; with --check
+it is that of a plugin for Nagios and its kin.
+
+Servers are live; down (the last attempts to use them have failed, and requests for them get an error); ejected (left out until they answer
+again); probing (ejected, and asked whether they do); or unknown (no sentinel has said where they are). Where no pool ejects servers
+and none has asked since a server was down, "last tried" tells how old the news is.
+
+Workers are vacant or waiting (there is no process yet, see the log), starting, prepared (ready to serve), serving, giving (they move their
+clients to the next generation), draining, dying (told to go) or hung (they have made no turn for 5 s). A straggler is a client that
+could not move at a reload or an upgrade yet: its old worker, of a generation that is "retired", serves it on until it can.
+
+Exit status with --check:
+  0	all is well
+  1	clients are served, but something is wrong: a server or worker is out, or a limit is nearly reached
+  2	clients are not served: no Pinion answers, no worker serves, or no server of a pool can be used
+  3	not known: the admin socket cannot be used, say for want of permission
 
   pinion status
+  pinion status --check	one line, with performance data
   pinion status --json --control /run/pinion/ctl.sock
   curl --unix-socket /run/pinion/ctl.sock http://pinion/status	the same JSON`,
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the JSON object that the proxy sends"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print the JSON object that the proxy sends"},
+			&cli.BoolFlag{Name: "check", Usage: "print one line for monitoring, and exit with 0, 1, 2 or 3"},
+		},
 	}, func(c *cli.Context, m *adminSocket) error {
 		text, s, err := m.status(context.Background())
+		if c.Bool("check") {
+			return showCheck(c.App.Writer, &s, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,11 @@ func showStatus(out io.Writer, s admin.Status) error {
 		pids += fmt.Sprintf(", keeper %d", s.Keeper)
 	}
 	fmt.Fprintf(w, "pinion %s (%s) is %s, generation %d, up %s\n", s.Build, pids, s.Phase, s.Generation, age(s.UptimeSeconds))
+	all := findings(&s)
+	fmt.Fprintln(w, summary(&s, all))
+	for _, f := range all {
+		fmt.Fprintf(w, "  %s: %s\n", f.severity, f.text)
+	}
 	facts := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(facts, "  started\t%s\n", s.StartedAt.Local().Format(statusTime))
 	fmt.Fprintf(facts, "  configuration\t%s\n", strings.TrimSuffix(s.ConfigFile+", hash "+s.ConfigHash, ", hash "))
@@ -87,7 +92,7 @@ func showGeneration(out io.Writer, g *admin.GenerationStatus) {
 	fmt.Fprintf(out, "\ngeneration %d, %s, pinion %s: %s, %s\n", g.Number, state, g.Build,
 		many(len(g.Workers), "worker"), many(int(clients), "client"))
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "  WORKER\tPID\tCPU\tSTATE\tAGE\tCLIENTS")
+	fmt.Fprintln(w, "  WORKER\tPID\tCPU\tSTATE\tAGE\tCLIENTS\tMEMORY\tDESCRIPTORS")
 	for _, worker := range g.Workers {
 		pid, cpu, since := fmt.Sprint(worker.PID), fmt.Sprint(worker.CPU), age(worker.AgeSeconds)
 		if worker.PID == 0 {
@@ -96,13 +101,15 @@ func showGeneration(out io.Writer, g *admin.GenerationStatus) {
 		if worker.CPU < 0 {
 			cpu = "-"
 		}
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%s\n", worker.Slot, pid, cpu, worker.State, since, thousands(int(worker.Connections)))
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", worker.Slot, pid, cpu, worker.State, since, thousands(int(worker.Connections)),
+			share(bytesText(worker.MemoryBytes), bytesText(uint64(worker.MemoryLimit)), worker.MemoryLimit > 0),
+			share(thousands(int(worker.Descriptors)), thousands(worker.DescriptorLimit), worker.DescriptorLimit > 0))
 	}
 	w.Flush()
 }
 
 func showPool(out io.Writer, p *admin.PoolStatus) {
-	fmt.Fprintf(out, "\npool %s on %s: %s\n", p.Name, p.Listen, many(int(p.Clients), "client"))
+	fmt.Fprintf(out, "\npool %s on %s: %s\n", p.Name, p.Listen, many(int(p.Clients), "client")+limitFacts(p))
 	if len(p.NotListening) > 0 {
 		fmt.Fprintf(out, "  NOT LISTENING: workers %s; see the log, and restart the service\n", strings.Trim(fmt.Sprint(p.NotListening), "[]"))
 	}
@@ -113,14 +120,20 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 		fmt.Fprintf(out, "  dropped: %s to connect, as too many waited to be accepted; see backlog\n", many(int(q.Dropped), "attempt"))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tCONNS\tREQUESTS\tEOF\tERRORS\tTIMEOUTS\tP50\tP99\tP99.9")
+	fmt.Fprintln(w, "  SERVER\tADDRESS\tSTATE\tCONNS\tQUEUE\tREQUESTS\tEOF\tERRORS\tTIMEOUTS\tP50\tP99\tP99.9")
 	for _, s := range p.Servers {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, cmp.Or(s.Address, "not known"), s.State, thousands(int(s.Connections)),
-			thousands(int(s.Requests)), thousands(int(s.EOF)), thousands(int(s.Errors)), thousands(int(s.Timeouts)),
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, cmp.Or(s.Address, "not known"), s.State, thousands(int(s.Connections)),
+			thousands(int(s.Queue)), thousands(int(s.Requests)), thousands(int(s.EOF)), thousands(int(s.Errors)), thousands(int(s.Timeouts)),
 			latency(s.P50US), latency(s.P99US), latency(s.P999US))
 	}
 	w.Flush()
 	for _, s := range p.Servers {
+		if s.Down != nil {
+			fmt.Fprintf(out, "  %s is %s, last tried at %s\n", s.Name, downFacts(s.Down, statusTime), s.Down.LastAt.Local().Format(statusTime))
+		}
+		if s.Refuses != nil {
+			fmt.Fprintf(out, "  %s answers some requests with an error: %s\n", s.Name, s.Refuses.Why)
+		}
 		if s.Ejected != nil {
 			fmt.Fprintf(out, "  %s is %s\n", s.Name, ejectedFacts(s.Ejected))
 		}
@@ -137,6 +150,35 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 	}
 	showReplicas(out, p.Servers)
 	showSentinels(out, p.Sentinels)
+}
+
+// limitFacts says how many clients the pool may have.
+func limitFacts(p *admin.PoolStatus) string {
+	if p.Limit == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of at most %s", thousands(p.Limit))
+}
+
+// share says how much is used of what may be.
+func share(used, limit string, known bool) string {
+	if !known {
+		return "-"
+	}
+	return used + " of " + limit
+}
+
+// bytesText writes a size in the unit that fits.
+func bytesText(n uint64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	size, i := float64(n), 0
+	for ; size >= 1024 && i < len(units)-1; i++ {
+		size /= 1024
+	}
+	if i == 0 || size >= 10 {
+		return fmt.Sprintf("%.0f %s", size, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", size, units[i])
 }
 
 // ejectedFacts says why a server is ejected.

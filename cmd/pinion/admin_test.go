@@ -114,24 +114,32 @@ func local(text string) string {
 }
 
 const statusText = `pinion 1.3.0 (pid 4711) is serving, generation 4, up 2 d 3 h
+4 problems: 3 servers in 1 pool, 6,170 clients, 12 requests under way
+  WARNING: worker 1 is waiting
+  WARNING: sessions/redis1 answers some requests with an error: its memory is full (OOM)
+  WARNING: sessions/redis2 is ejected
+  WARNING: sessions/redis3 is down since 2026-11-22 13:02:18: connection refused
   started        2026-11-22 13:02:18
   configuration  /etc/pinion/pinion.yml
   control        /run/pinion/ctl.sock
   under way      reload
 
 generation 4, serving, pinion 1.3.0: 2 workers, 6,170 clients
-  WORKER   PID    CPU   STATE     AGE          CLIENTS
-  0        4720   0     serving   1 min 15 s   6,170
-  1        -      -     waiting   -            0
+  WORKER   PID    CPU   STATE     AGE          CLIENTS   MEMORY               DESCRIPTORS
+  0        4720   0     serving   1 min 15 s   6,170     1.2 MiB of 512 MiB   6,194 of 65,536
+  1        -      -     waiting   -            0         -                    -
 
 generation 3, retired, pinion 1.2.9: 1 worker, 5 clients
-  WORKER   PID    CPU   STATE      AGE       CLIENTS
-  0        4402   0     draining   2 d 2 h   5
+  WORKER   PID    CPU   STATE      AGE       CLIENTS   MEMORY   DESCRIPTORS
+  0        4402   0     draining   2 d 2 h   5         -        -
 
-pool sessions on 127.0.0.1:22121: 6,170 clients
-  SERVER   ADDRESS          STATE     CONNS   REQUESTS    EOF   ERRORS   TIMEOUTS   P50      P99      P99.9
-  redis1   127.0.0.1:6379   live      4       1,234,567   1     2        3          144 µs   1.2 ms   24 ms
-  redis2   127.0.0.1:6380   ejected   0       0           0     0        0          -        -        -
+pool sessions on 127.0.0.1:22121: 6,170 clients of at most 10,000
+  SERVER   ADDRESS          STATE     CONNS   QUEUE   REQUESTS    EOF   ERRORS   TIMEOUTS   P50      P99      P99.9
+  redis1   127.0.0.1:6379   live      4       12      1,234,567   1     2        3          144 µs   1.2 ms   24 ms
+  redis2   127.0.0.1:6380   ejected   0       0       0           0     0        0          -        -        -
+  redis3   127.0.0.1:6381   down      0       0       7           0     9        0          -        -        -
+  redis1 answers some requests with an error: its memory is full (OOM)
+  redis3 is down since 2026-11-22 13:02:18: connection refused, last tried at 2026-11-22 13:02:18
 
 last upgrade: done, to generation 4 (pinion 1.3.0), at 2026-11-22 13:02:18
   12,340 clients moved, 5 stragglers, 1 closed; longest pause 9.3 ms; took 231 ms
@@ -153,6 +161,7 @@ func TestShowStatus(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
 	s := admin.Status{Build: "dev", PID: 1, StartedAt: at, Phase: "starting", ConfigFile: "c"}
 	const least = "pinion dev (pid 1) is starting, generation 0, up 0 s\n" +
+		"1 problem: 0 servers in 0 pools, 0 clients, 0 requests under way\n  CRITICAL: it is starting, and serves nobody yet\n" +
 		"  started        2026-11-22 13:02:18\n  configuration  c\n  control        \n"
 	var out strings.Builder
 	if err := showStatus(&out, s); err != nil || out.String() != local(least) {
@@ -161,7 +170,7 @@ func TestShowStatus(t *testing.T) {
 	s.Last = &admin.HandoffStatus{Kind: "reload", Generation: 2, Build: "dev", At: at, Outcome: "failed", Stragglers: 1,
 		Reason: "two\nlines", Took: 12 * time.Second}
 	out.Reset()
-	const failed = least + "\nlast reload: failed, to generation 2 (pinion dev), at 2026-11-22 13:02:18\n" +
+	failed := strings.Replace(strings.Replace(least, "1 problem:", "2 problems:", 1), "yet\n", "yet\n  WARNING: the last reload has failed: two\n", 1) + "\nlast reload: failed, to generation 2 (pinion dev), at 2026-11-22 13:02:18\n" +
 		"  two\n  lines\n  0 clients moved, 1 straggler, 0 closed; took 12 s\n"
 	if err := showStatus(&out, s); err != nil || out.String() != local(failed) {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, out.String(), local(failed))
@@ -198,9 +207,9 @@ func TestShowSentinels(t *testing.T) {
 	}
 	const want = `
 pool store on 127.0.0.1:22121: 0 clients
-  SERVER   ADDRESS         STATE     CONNS   REQUESTS   EOF   ERRORS   TIMEOUTS   P50   P99   P99.9
-  s1       10.0.0.2:6379   live      0       0          0     0        0          -     -     -
-  s2       not known       unknown   0       0          0     0        0          -     -     -
+  SERVER   ADDRESS         STATE     CONNS   QUEUE   REQUESTS   EOF   ERRORS   TIMEOUTS   P50   P99   P99.9
+  s1       10.0.0.2:6379   live      0       0       0          0     0        0          -     -     -
+  s2       not known       unknown   0       0       0          0     0        0          -     -     -
   s1 is the master users of the sentinels: epoch 5, moved from 10.0.0.1:6379 at 2026-11-22 13:02:18, all workers 25 ms after the first sentinel said so
   s2 is the master carts of the sentinels: epoch 0; STALE, no sentinel answers
   SENTINEL         STATE                                                  MASTER   AT                                  EPOCH

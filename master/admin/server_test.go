@@ -119,7 +119,8 @@ var (
 		ConfigFile: "/etc/pinion/pinion.yml", Control: "/run/pinion/ctl.sock",
 		Generations: []GenerationStatus{
 			{Number: 4, Build: "1.3.0", State: "serving", Workers: []WorkerStatus{
-				{Slot: 0, PID: 4720, CPU: 0, State: "serving", AgeSeconds: 75, Connections: 6170},
+				{Slot: 0, PID: 4720, CPU: 0, State: "serving", AgeSeconds: 75, Connections: 6170,
+					MemoryBytes: 1310720, MemoryLimit: 536870912, Descriptors: 6194, DescriptorLimit: 65536},
 				{Slot: 1, PID: 0, CPU: -1, State: "waiting"},
 			}},
 			{Number: 3, Build: "1.2.9", State: "retired", Workers: []WorkerStatus{
@@ -127,11 +128,13 @@ var (
 			}},
 		},
 		Pools: []PoolStatus{{
-			Name: "sessions", Listen: "127.0.0.1:22121", Clients: 6170,
+			Name: "sessions", Listen: "127.0.0.1:22121", Clients: 6170, Limit: 10000,
 			Servers: []ServerStatus{
 				{Name: "redis1", Address: "127.0.0.1:6379", State: "live",
-					Connections: 4, Requests: 1234567, EOF: 1, Errors: 2, Timeouts: 3, P50US: 144, P99US: 1152, P999US: 24576},
+					Connections: 4, Requests: 1234567, EOF: 1, Errors: 2, Timeouts: 3, Queue: 12, Refuses: &RefusesStatus{Why: "its memory is full (OOM)", LastAt: exampleHandoff.At}, P50US: 144, P99US: 1152, P999US: 24576},
 				{Name: "redis2", Address: "127.0.0.1:6380", State: "ejected"},
+				{Name: "redis3", Address: "127.0.0.1:6381", State: "down", Requests: 7, Errors: 9,
+					Down: &DownStatus{Since: exampleHandoff.At, Why: "connection refused", LastAt: exampleHandoff.At}},
 			},
 		}},
 		Last: &exampleHandoff,

@@ -86,13 +86,20 @@ type WorkerStatus struct {
 	State       string `json:"state"`         // vacant, starting, serving, draining, dying, waiting, prepared, giving, hung
 	AgeSeconds  int64  `json:"age_seconds"`
 	Connections uint64 `json:"connections"` // clients now
+
+	// Left out: not known.
+	MemoryBytes     uint64 `json:"memory_bytes,omitempty"`       // that clients and servers make it hold
+	MemoryLimit     int64  `json:"memory_limit_bytes,omitempty"` // of that; 0: none
+	Descriptors     uint64 `json:"descriptors,omitempty"`        // open, about
+	DescriptorLimit int    `json:"descriptor_limit,omitempty"`
 }
 
 // PoolStatus is what one pool has done since the start of the service, generations before this one included.
 type PoolStatus struct {
 	Name    string         `json:"name"`
 	Listen  string         `json:"listen"`
-	Clients uint64         `json:"clients"` // now
+	Clients uint64         `json:"clients"`                // now
+	Limit   int            `json:"client_limit,omitempty"` // client_connections; left out: none
 	Servers []ServerStatus `json:"servers"`
 
 	AcceptQueue *AcceptQueueStatus `json:"accept_queue,omitempty"` // left out: it is not known, as of unix sockets
@@ -118,14 +125,17 @@ type AcceptQueueStatus struct {
 type ServerStatus struct {
 	Name    string `json:"name"`
 	Address string `json:"address"` // empty: not known yet
-	State   string `json:"state"`   // live, ejected, probing, or unknown without an address; where no server is ever ejected live, whether it answers or not
+	State   string `json:"state"`   // live; down: not ejected, but the last attempts to use it have failed; ejected; probing: ejected, and being asked whether it answers again; unknown, without an address
 
 	Connections uint64 `json:"connections"` // now, of all workers
 	Requests    uint64 `json:"requests"`
 	EOF         uint64 `json:"eof"`      // connections that the server has closed
 	Errors      uint64 `json:"errors"`   // connections that have failed, or could not be made
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
+	Queue       uint64 `json:"queue"`    // requests now that wait to be sent to it, or for its reply
 
+	Down     *DownStatus     `json:"down,omitempty"`     // nil: its state is another one
+	Refuses  *RefusesStatus  `json:"refuses,omitempty"`  // nil: it has refused nothing of late
 	Ejected  *EjectedStatus  `json:"ejected,omitempty"`  // nil: it is live
 	Starting *StartingStatus `json:"starting,omitempty"` // nil: it is not live, or has all its keys
 	Followed *FollowedStatus `json:"followed,omitempty"` // nil: no sentinel is asked where the server is
@@ -137,10 +147,23 @@ type ServerStatus struct {
 	P999US int64 `json:"p99_9_us"`
 }
 
+// DownStatus is why a server cannot be used that is not ejected, as the workers have found it: nobody asks it but for the sake of requests.
+type DownStatus struct {
+	Since  time.Time `json:"since"`
+	Why    string    `json:"why"`           // as that of EjectedStatus
+	LastAt time.Time `json:"last_tried_at"` // when that was last found
+}
+
+// RefusesStatus is what a server answers to some requests in place of serving them.
+type RefusesStatus struct {
+	Why    string    `json:"why"`     // as that of EjectedStatus
+	LastAt time.Time `json:"last_at"` // a minute ago at most
+}
+
 // EjectedStatus is why a server is ejected.
 type EjectedStatus struct {
 	Since  time.Time `json:"since,omitzero"` // left out: not known
-	Why    string    `json:"why"`            // as last found: refuses connections, no answer in time, closes connections, loading its data, MASTERDOWN, READONLY, refuses what it is asked, cannot be reached, slower than the others, unknown
+	Why    string    `json:"why"`            // as last found, in words of link.Trouble: connection refused, no answer in time, and others
 	Probes int       `json:"probes"`         // that have failed, 255 at most, but for those that have found it loading
 	NextMS int64     `json:"next_probe_ms"`  // ms until the next one; 0: one is under way or due
 }

@@ -184,6 +184,9 @@ func (g *reading) members(i int, happened *history.Pool, recent *history.Histogr
 		}
 		word := shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k)))
 		s.State = word.State().String()
+		if f := serving.TroubleOf(i, k); word.Alive() && f.Why != link.TroubleUnknown {
+			s.State, s.Why, s.Since = "down", f.Why.String(), totals.WallTime(f.Since).UnixMilli()
+		}
 		if s.Address == "" {
 			s.State = "unknown"
 		}

@@ -126,7 +126,7 @@ func TestEjectedServer(t *testing.T) {
 	*c.Ejection(0, 1) = uint64(link.NewEjection(link.TroubleRefused, epoch.UnixMilli()))
 	s, _ := r.Read(sourceOf(t, c), epoch.Add(2*time.Second))
 	one, two := s.Pools[0].Servers[0], s.Pools[0].Servers[1]
-	if one.Share != 1 || two.Share != 0 || two.State != "ejected" || two.Why != "refuses connections" || two.Since != epoch.UnixMilli() {
+	if one.Share != 1 || two.Share != 0 || two.State != "ejected" || two.Why != "connection refused" || two.Since != epoch.UnixMilli() {
 		t.Errorf("got %+v, %+v", one, two)
 	}
 }

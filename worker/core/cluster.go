@@ -134,6 +134,7 @@ func (s *server) take(node *link.ServerTopology) {
 	}
 	s.endLeaving()
 	old := s.primary
+	s.primary.troubles.End()
 	s.primary = newEndpoint(s, link.ClusterNode, "")
 	if node != nil {
 		s.spec.Name = node.Endpoints[0].Address

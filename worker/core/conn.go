@@ -247,6 +247,7 @@ func (c *conn) becomeReady() {
 	c.become(connReady)
 	c.makeUp()
 	c.tentative = false
+	c.endpoint.noteConnection()
 	if c.hold != nil && c.own == nil {
 		c.sendHeld()
 	}

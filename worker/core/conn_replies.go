@@ -156,7 +156,7 @@ func (c *conn) pairReplies(b []byte) (used int, err error) {
 	for used < len(b) {
 		size, next, err := c.endpoint.pool.consume(b[used:], c.progress)
 		if err != nil {
-			return used, fmt.Errorf("%w: %v", errGarbage, err)
+			return used, fmt.Errorf("%w: %w", errGarbage, strangeReply(c.endpoint.pool.spec.Protocol, b[used:], err))
 		}
 		c.progress = next
 		if size == 0 {
@@ -195,7 +195,9 @@ func (c *conn) pair(reply []byte) error {
 		return nil
 	}
 	*n[link.Responses]++
-	c.endpoint.pool.countError(reply)
+	if c.endpoint.pool.countError(reply) {
+		c.endpoint.noteProtest(reply)
+	}
 	r, said := c.pop(), reply
 	if c.reads != nil && c.returnRefused(r, reply) {
 		return nil

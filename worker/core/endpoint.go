@@ -28,10 +28,11 @@ type endpoint struct {
 	checked     bool // the server check waits for its first connection
 	inquired    bool // an inquiry has opened its first connection, to ping the server
 
-	trouble string                       // the last failure; empty = it works
-	open    bool                         // it needs no password although the pool has one, which is logged
-	heard   *uint64                      // shared: when it last sent anything
-	latency *[link.LatencyBuckets]uint64 // of its replies
+	trouble  string                       // the last failure; empty = it works
+	troubles link.TroubleWords            // shared: the same for the master
+	open     bool                         // it needs no password although the pool has one, which is logged
+	heard    *uint64                      // shared: when it last sent anything
+	latency  *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.
 	counters link.ServerWords
 	replica  *replica // nil: it is none that is read from
@@ -45,6 +46,10 @@ func newEndpoint(s *server, network, address string) *endpoint {
 		counters: s.counters,
 		latency:  p.l.shared.Latency(slot, p.index, s.index),
 		heard:    sign(p.l.shared.Heard(slot, p.index, s.index)),
+		troubles: p.l.shared.Troubles(slot, p.index, s.index),
+	}
+	if why := e.troubles.Is(); why != link.TroubleUnknown { // as the last worker of this slot has found it
+		e.trouble = why.String()
 	}
 	if network == link.ClusterNode { // a place without a node
 		return e
@@ -150,6 +155,7 @@ func (e *endpoint) succeeded() {
 	}
 	if e.trouble != "" {
 		e.trouble = ""
+		e.troubles.End()
 		e.server.logLimited(logevent.ServerAnswers, e.pool.name, e.server.spec.Name)
 		e.server.subscribeNow()
 	}

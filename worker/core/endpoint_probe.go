@@ -6,11 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -92,6 +89,7 @@ func (p *probe) end(reply []byte) {
 	s.beginStart(p.word)
 	if s.swap(p.word, p.word.Readmit()) {
 		s.primary.trouble = ""
+		s.primary.troubles.End()
 		s.pool.placement.publish()
 		but := ""
 		if isMisconfigured(reply) {
@@ -126,32 +124,6 @@ func (p *probe) reject(reply []byte) time.Duration {
 		s.logLimited(logevent.ServerStaysEjected, s.pool.name, s.spec.Name, said)
 	}
 	return pause
-}
-
-// troubleOf returns what an error of a server connection says about the server.
-func troubleOf(err error) link.Trouble {
-	var r *refusal
-	switch {
-	case errors.As(err, &r):
-		for _, said := range []struct {
-			prefix string
-			is     link.Trouble
-		}{{"-LOADING ", link.TroubleLoading}, {"-MASTERDOWN ", link.TroubleMasterDown}, {"-READONLY ", link.TroubleReadOnly}} {
-			if bytes.HasPrefix(r.reply, []byte(said.prefix)) {
-				return said.is
-			}
-		}
-		return link.TroubleRefuses
-	case err == errSlow:
-		return link.TroubleSlow
-	case err == unix.ECONNREFUSED, err == unix.ENOENT:
-		return link.TroubleRefused
-	case err == unix.ETIMEDOUT:
-		return link.TroubleSilent
-	case err == io.EOF, err == unix.ECONNRESET, err == unix.EPIPE:
-		return link.TroubleClosed
-	}
-	return link.TroubleUnreached
 }
 
 // isMisconfigured tells whether a server says that it takes no writes since it cannot save them. It serves reads, which a store has

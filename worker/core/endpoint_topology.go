@@ -111,6 +111,7 @@ func (s *server) moveTo(at link.Endpoint) {
 	s.logLimited(logevent.ServerMoved, s.pool.name, s.spec.Name, old.address, at.Address)
 	queue := old.prober.close()
 	old.prober.failRequests(queue, errMoved)
+	old.troubles.End()
 	s.primary = newEndpoint(s, at.Network, at.Address)
 	s.primary.checked, old.checked = old.checked, false
 	for _, c := range slices.Backward(old.dedicated.all) {

@@ -8,14 +8,18 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// countError counts a reply that is an error. What is none is found out by its first byte, but for some of memcached.
-func (p *pool) countError(reply []byte) {
+// countError counts a reply that is an error, and tells whether it is one. What is none is found out by its first byte, but for some of
+// memcached.
+func (p *pool) countError(reply []byte) bool {
 	switch reply[0] {
 	case '-', '!':
 		*p.counters[link.FirstErrorWord+link.ErrorWord(link.Redis, resp.ErrorText(reply))]++
+		return true
 	case 'C', 'E', 'S':
 		if memcache.IsError(reply) {
 			*p.counters[link.FirstErrorWord+link.ErrorWord(link.Memcache, reply)]++
+			return true
 		}
 	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,6 +32,7 @@ type serverLog struct {
 
 	full     repeatedLine // that dedicated_connections is reached
 	password repeatedLine // that it wants a password
+	memory   repeatedLine // that it has no memory left
 }
 
 // repeatedLine is what is logged once in each logPause. Loop only.
@@ -50,6 +52,7 @@ func (r *repeatedLine) due(now int64) bool {
 
 // complain logs a failure of the server: once per kind, and again if it lasts.
 func (e *endpoint) complain(err error) {
+	e.noteTrouble(err)
 	text := cause(err)
 	if text == e.trouble && e.pool.l.now-e.server.logState.since < int64(logPause) {
 		e.server.logState.leftOut++
@@ -77,6 +80,13 @@ func (e *endpoint) complainOfPassword() {
 	if r := &e.server.logState.password; r.due(e.pool.l.now) {
 		e.server.logRepeated(r, logevent.ServerWantsPassword, e.pool.name, e.server.spec.Name, e.address,
 			passwordKey(e.pool.spec.Protocol))
+	}
+}
+
+// complainOfFull logs that the server takes no more, which it tells every client that writes.
+func (e *endpoint) complainOfFull(reply []byte) {
+	if r := &e.server.logState.memory; r.due(e.pool.l.now) {
+		e.server.logRepeated(r, logevent.ServerFull, e.pool.name, e.server.spec.Name, e.address, strings.TrimSuffix(trimmed(reply), "."))
 	}
 }
 

@@ -5,8 +5,8 @@ package link
 import "fmt"
 
 const (
-	// ownDescriptors is how many a worker needs for itself, besides its listeners.
-	ownDescriptors = 16
+	// OwnDescriptors is how many a worker needs for itself, besides its listeners.
+	OwnDescriptors = 16
 
 	// A handoff needs descriptors: one for each worker that clients go to or come from, and for a moment those of the memory
 	// files in which states travel. A worker spares a sixteenth of what it may have for that, within these bounds.
@@ -21,7 +21,7 @@ func Spared(limit int) int { return max(leastSpared, min(limit/sparedOneOf, most
 // ForServers returns how many of a worker's descriptors are reserved for server connections, of which wanted could be needed:
 // wanted or, if that is less, half of what remains for them and clients, and at least one.
 func ForServers(limit, listeners, wanted int) int {
-	return min(wanted, max(1, (limit-ownDescriptors-listeners-Spared(limit))/2))
+	return min(wanted, max(1, (limit-OwnDescriptors-listeners-Spared(limit))/2))
 }
 
 // Division is how the descriptors of one worker are divided.
@@ -44,7 +44,7 @@ func Divide(limit, listeners int, pools []Pool) Division {
 	}
 	d.Wanted = connectionsOf(pools, most)
 	d.Servers = ForServers(limit, listeners, d.Wanted)
-	d.Clients = max(0, limit-ownDescriptors-listeners-Spared(limit)-d.Servers)
+	d.Clients = max(0, limit-OwnDescriptors-listeners-Spared(limit)-d.Servers)
 	for d.PerServer < most && connectionsOf(pools, d.PerServer+1) <= d.Servers {
 		d.PerServer++
 	}

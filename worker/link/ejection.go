@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Trouble is why a server is ejected, as the last request or probe has found it.
+// Trouble is why a server is ejected or cannot be used, as the last request or probe has found it.
 type Trouble uint8
 
 // The numbers are in memory that other builds read: each stays what it is.
@@ -24,12 +24,28 @@ const (
 	TroubleRefuses    Trouble = 7 // it refuses, in other words
 	TroubleUnreached  Trouble = 8 // it cannot be reached otherwise
 	TroubleSlow       Trouble = 9 // it takes much longer than the other servers of its pool
+
+	TroubleGarbage       Trouble = 10 // it sends what is no reply
+	TroubleProtocol      Trouble = 11 // it speaks the other protocol: memcached's in a pool of Redis, or the other way round
+	TroubleTLS           Trouble = 12 // it speaks TLS
+	TroublePassword      Trouble = 13 // it refuses the password, or the database
+	TroubleWantsPassword Trouble = 14 // and the pool has none
+	TroubleName          Trouble = 15 // its name is not found
+	TroubleHere          Trouble = 16 // this host has no descriptor, port or memory left for a connection
+	TroubleFull          Trouble = 17 // OOM: it has no memory for more
+	TroubleUnsaved       Trouble = 18 // MISCONF: it cannot save to its disk
+	TroubleBusy          Trouble = 19 // BUSY: a script keeps it from answering
+	TroubleClients       Trouble = 20 // it has as many clients as it may
 )
 
 var troubles = [...]string{
-	TroubleUnknown: "unknown", TroubleRefused: "refuses connections", TroubleSilent: "no answer in time", TroubleClosed: "closes connections",
+	TroubleUnknown: "unknown", TroubleRefused: "connection refused", TroubleSilent: "no answer in time", TroubleClosed: "closes connections",
 	TroubleLoading: "loading its data", TroubleMasterDown: "MASTERDOWN", TroubleReadOnly: "READONLY", TroubleRefuses: "refuses what it is asked",
 	TroubleUnreached: "cannot be reached", TroubleSlow: "slower than the others",
+	TroubleGarbage: "sends what is no reply", TroubleProtocol: "speaks another protocol", TroubleTLS: "speaks TLS",
+	TroublePassword: "refuses the password or the database", TroubleWantsPassword: "wants a password", TroubleName: "name not found",
+	TroubleHere: "no descriptor, port or memory left here", TroubleFull: "its memory is full (OOM)", TroubleUnsaved: "cannot save to its disk (MISCONF)",
+	TroubleBusy: "busy with a script (BUSY)", TroubleClients: "has as many clients as it may (maxclients)",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.

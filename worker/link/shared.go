@@ -42,6 +42,7 @@ type Shared struct {
 	slow       slowRing
 	keys       [2]place // sketches by requests, by bytes
 	keysHalved place
+	troubles   [len(troubleNames)]place
 }
 
 // WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
@@ -171,6 +172,7 @@ func (s *Shared) locate() {
 	s.locateReplicas()
 	s.locateSlow()
 	s.locateKeys()
+	s.locateTroubles()
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.

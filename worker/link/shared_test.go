@@ -57,6 +57,8 @@ func blocks(s *Shared, servers []int, slots int) map[string][]*uint64 {
 				}
 				all[name] = append(all[name], s.Heard(slot, pool, server))
 				all[name] = append(all[name], found[:]...)
+				troubles := s.Troubles(slot, pool, server)
+				all[name] = append(all[name], troubles[:]...)
 			}
 		}
 		all[name] = append(all[name], s.Turns(slot))

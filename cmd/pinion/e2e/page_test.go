@@ -179,7 +179,7 @@ func TestPageWithDeadServer(t *testing.T) {
 	b.screen(1440, 1000, false)
 	b.open(s.url)
 	b.until("document.querySelector('tbody .state[data-tone=bad]')?.textContent", "ejected")
-	b.until("document.querySelector('.why')?.textContent.startsWith('refuses connections')", "true")
+	b.until("document.querySelector('.why')?.textContent.startsWith('connection refused')", "true")
 	b.until("$('trouble').textContent", "✕ 1 of 3 servers not live")
 	b.shoot("dead")
 	b.screen(390, 844, false)

@@ -1,0 +1,206 @@
+// What is wrong with a running Pinion, by its status: for the first lines of pinion status, and for monitoring.
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+)
+
+// severity of what is wrong. The numbers are the exit statuses that monitoring knows.
+type severity int
+
+const (
+	fine     severity = 0
+	warning  severity = 1 // served, but somebody should look
+	critical severity = 2 // some clients are not served
+	unknown  severity = 3 // nobody can tell
+)
+
+func (s severity) String() string { return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[s] }
+
+// finding is one thing that is wrong, in a few words.
+type finding struct {
+	severity
+	text string
+}
+
+// nearlyAll is from which part of a limit on it is worth a warning.
+const nearlyAll = 0.9
+
+// findings returns what is wrong, the worst first.
+func findings(s *admin.Status) (all []finding) {
+	add := func(how severity, format string, a ...any) {
+		all = append(all, finding{how, fmt.Sprintf(format, a...)})
+	}
+	switch s.Phase {
+	case "serving":
+	case "starting":
+		add(critical, "it is starting, and serves nobody yet")
+	default:
+		add(warning, "it is %s", s.Phase)
+	}
+	if len(s.Generations) > 0 && s.Generations[0].State == "serving" {
+		workerFindings(s.Generations[0].Workers, add)
+	}
+	for i := range s.Pools {
+		poolFindings(&s.Pools[i], add)
+	}
+	if h := s.Last; h != nil && h.Outcome == admin.HandoffFailed {
+		reason, _, _ := strings.Cut(h.Reason, "\n")
+		add(warning, "the last %s has failed: %s", h.Kind, reason)
+	}
+	slices.SortStableFunc(all, func(a, b finding) int { return cmp.Compare(b.severity, a.severity) })
+	return all
+}
+
+// workerFindings looks at the workers of the generation that serves.
+func workerFindings(workers []admin.WorkerStatus, add func(severity, string, ...any)) {
+	serve := 0
+	for i := range workers {
+		w := &workers[i]
+		if w.State == "serving" {
+			serve++
+		} else {
+			add(warning, "worker %d is %s", w.Slot, w.State)
+		}
+		if float64(w.MemoryBytes) >= nearlyAll*float64(w.MemoryLimit) && w.MemoryLimit > 0 {
+			add(warning, "worker %d holds %s of its memory_limit of %s", w.Slot, bytesText(w.MemoryBytes), bytesText(uint64(w.MemoryLimit)))
+		}
+		if float64(w.Descriptors) >= nearlyAll*float64(w.DescriptorLimit) && w.DescriptorLimit > 0 {
+			add(warning, "worker %d has %s of its %s descriptors open", w.Slot, thousands(int(w.Descriptors)), thousands(w.DescriptorLimit))
+		}
+	}
+	if serve == 0 {
+		add(critical, "no worker serves")
+	}
+}
+
+// poolFindings looks at a pool and its servers.
+func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
+	if len(p.NotListening) > 0 {
+		add(critical, "pool %s: some workers do not listen on %s", p.Name, p.Listen)
+	}
+	if p.Limit > 0 && float64(p.Clients) >= nearlyAll*float64(p.Limit) {
+		add(warning, "pool %s: %s of at most %s clients", p.Name, thousands(int(p.Clients)), thousands(p.Limit))
+	}
+	out := 0
+	for i := range p.Servers {
+		if p.Servers[i].State != "live" {
+			out++
+		}
+	}
+	how := warning
+	if out > 0 && out == len(p.Servers) {
+		how = critical
+		add(critical, "pool %s: none of its %s can be used", p.Name, many(out, "server"))
+	}
+	for i := range p.Servers {
+		s := &p.Servers[i]
+		switch name := p.Name + "/" + s.Name; {
+		case s.Down != nil:
+			add(how, "%s is %s", name, downFacts(s.Down, statusClock))
+		case s.Ejected != nil:
+			add(how, "%s is %s: %s", name, s.State, s.Ejected.Why)
+		case s.State != "live":
+			add(how, "%s is %s", name, s.State)
+		}
+		if s.Refuses != nil {
+			add(warning, "%s/%s answers some requests with an error: %s", p.Name, s.Name, s.Refuses.Why)
+		}
+	}
+	for i := range p.Sentinels {
+		if n := &p.Sentinels[i]; n.State == admin.SentinelSilent && n.Counts {
+			add(warning, "pool %s: sentinel %s is silent", p.Name, n.Address)
+		}
+	}
+}
+
+// statusClock is the time in a summary: the date too, once it is another day.
+const statusClock = "15:04:05"
+
+// downFacts says since when a server cannot be used, and why.
+func downFacts(d *admin.DownStatus, layout string) string {
+	since := d.Since.Local()
+	if layout == statusClock && since.YearDay() != time.Now().YearDay() {
+		layout = statusTime
+	}
+	return fmt.Sprintf("down since %s: %s", since.Format(layout), d.Why)
+}
+
+// summary says in one line how it is.
+func summary(s *admin.Status, all []finding) string {
+	clients, queue, servers := totalsOf(s)
+	text := fmt.Sprintf("%s in %s, %s, %s under way", many(servers, "server"), many(len(s.Pools), "pool"), many(clients, "client"), many(queue, "request"))
+	if len(all) == 0 {
+		return "all is well: " + text
+	}
+	return fmt.Sprintf("%s: %s", many(len(all), "problem"), text)
+}
+
+// checkText is the summary for those who see one line only: with the worst of what is wrong.
+func checkText(s *admin.Status, all []finding) string {
+	if len(all) == 0 {
+		return summary(s, all)
+	}
+	text := all[0].text
+	if len(all) > 1 {
+		text += fmt.Sprintf(", and %d more", len(all)-1)
+	}
+	return text
+}
+
+// totalsOf adds up what the pools have.
+func totalsOf(s *admin.Status) (clients, queue, servers int) {
+	for i := range s.Pools {
+		clients += int(s.Pools[i].Clients)
+		servers += len(s.Pools[i].Servers)
+		for k := range s.Pools[i].Servers {
+			queue += int(s.Pools[i].Servers[k].Queue)
+		}
+	}
+	return clients, queue, servers
+}
+
+// showCheck writes one line as plugins of Nagios do, performance data behind the bar, and returns the exit status. err is why there is
+// no status.
+func showCheck(out io.Writer, s *admin.Status, err error) error {
+	if err != nil {
+		how := unknown
+		if nobody(err) || unheard(err) {
+			how = critical
+		}
+		fmt.Fprintf(out, "PINION %s: %s\n", how, noBar(err.Error()))
+		return exitStatus(how)
+	}
+	all := findings(s)
+	how := fine
+	if len(all) > 0 {
+		how = all[0].severity
+	}
+	clients, queue, servers := totalsOf(s)
+	live := 0
+	for i := range s.Pools {
+		for k := range s.Pools[i].Servers {
+			live += btoi(s.Pools[i].Servers[k].State == "live")
+		}
+	}
+	fmt.Fprintf(out, "PINION %s: %s|clients=%d queue=%d servers=%d live=%d\n", how, noBar(checkText(s, all)), clients, queue, servers, live)
+	return exitStatus(how)
+}
+
+// noBar replaces what would end the text for monitoring.
+func noBar(text string) string { return strings.NewReplacer("|", "/", "\n", " ").Replace(text) }
+
+func btoi(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}

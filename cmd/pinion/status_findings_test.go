@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/master/admin"
+)
+
+// Monitoring gets one line and an exit status that it knows.
+func TestStatusCheck(t *testing.T) {
+	server := func(name, state string) admin.ServerStatus { return admin.ServerStatus{Name: name, State: state} }
+	refused := server("b", "down")
+	refused.Down = &admin.DownStatus{Since: time.Now(), Why: "connection refused"}
+	full := server("a", "live")
+	full.Refuses = &admin.RefusesStatus{Why: "its memory is full (OOM)"}
+	ejected := server("a", "ejected")
+	ejected.Ejected = &admin.EjectedStatus{Why: "no answer in time"}
+	live := server("a", "live")
+	serving := admin.WorkerStatus{State: "serving"}
+	for _, test := range []struct {
+		phase   string
+		worker  admin.WorkerStatus
+		pool    admin.PoolStatus
+		want    severity
+		says    string
+		numbers string
+	}{
+		{"serving", serving, admin.PoolStatus{Clients: 2, Servers: []admin.ServerStatus{live}}, fine, "all is well: 1 server in 1 pool, 2 clients, 0 requests under way", "clients=2 queue=0 servers=1 live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live, refused}}, warning, "p/b is down since ", "servers=2 live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{ejected, refused}}, critical, "pool p: none of its 2 servers can be used, and 2 more", "servers=2 live=0"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{full}}, warning, "p/a answers some requests with an error: its memory is full (OOM)", "live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, Clients: 90, Limit: 100}, warning, "pool p: 90 of at most 100 clients", "clients=90 queue=0 servers=1 live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, NotListening: []int{1}}, critical, "some workers do not listen", "live=1"},
+		{"serving", admin.WorkerStatus{State: "hung"}, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, critical, "no worker serves, and 1 more", "live=1"},
+		{"serving", admin.WorkerStatus{State: "serving", MemoryBytes: 95 << 20, MemoryLimit: 100 << 20}, admin.PoolStatus{Servers: []admin.ServerStatus{live}},
+			warning, "worker 0 holds 95 MiB of its memory_limit of 100 MiB", "live=1"},
+		{"serving", admin.WorkerStatus{State: "serving", Descriptors: 1000, DescriptorLimit: 1024}, admin.PoolStatus{Servers: []admin.ServerStatus{live}},
+			warning, "worker 0 has 1,000 of its 1,024 descriptors open", "live=1"},
+		{"draining", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, warning, "it is draining", "live=1"},
+	} {
+		test.pool.Name = "p"
+		s := &admin.Status{Phase: test.phase, Pools: []admin.PoolStatus{test.pool}, Generations: []admin.GenerationStatus{{State: "serving", Workers: []admin.WorkerStatus{test.worker}}}}
+		var out strings.Builder
+		err := showCheck(&out, s, nil)
+		if !errors.Is(err, exitStatus(test.want)) || !strings.HasPrefix(out.String(), "PINION "+test.want.String()+": ") ||
+			!strings.Contains(out.String(), test.says) || !strings.HasSuffix(out.String(), test.numbers+"\n") || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("got %v and %q, want %v, %q and %q", err, out.String(), test.want, test.says, test.numbers)
+		}
+	}
+}
+
+// Nobody there is the worst that monitoring can hear of; a socket that is not for its user says nothing about the service.
+func TestStatusCheckWithoutStatus(t *testing.T) {
+	for cause, want := range map[error]severity{syscall.ECONNREFUSED: critical, fs.ErrNotExist: critical, fs.ErrPermission: unknown} {
+		var out strings.Builder
+		if err := showCheck(&out, &admin.Status{}, &noConnection{"ctl.sock", cause}); !errors.Is(err, exitStatus(want)) || !strings.HasPrefix(out.String(), "PINION "+want.String()+": ") {
+			t.Errorf("%v: got %v and %q", cause, err, out.String())
+		}
+	}
+	if status, out, err := invoke("status", "--check", "--control", t.TempDir()+"/none"); status != 2 || !strings.HasPrefix(out, "PINION CRITICAL: no Pinion listens at ") || err != "" {
+		t.Errorf("got %d, %q, %q", status, out, err)
+	}
+}
