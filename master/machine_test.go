@@ -347,11 +347,16 @@ func (f *machine) world() *world {
 		flip:         f.flip,
 		killChildren: func(func(int) bool) { f.printf("end the new master") },
 		signal:       func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },
-		keepsPIDFile: func(pid int, _ string) bool { return pid == 77 },
-		killParent:   func(pid int) error { f.printf("kill the old master %d", pid); return nil },
-		services:     &servicesOf{f},
-		close:        f.close,
-		acceptQueue:  func(int) (q sock.AcceptQueue, err error) { return q, errors.ErrUnsupported },
+		holderOfPIDFile: func(pid int, _ string) string {
+			if pid == 77 {
+				return "pinion"
+			}
+			return ""
+		},
+		killParent:  func(pid int) error { f.printf("kill the old master %d", pid); return nil },
+		services:    &servicesOf{f},
+		close:       f.close,
+		acceptQueue: func(int) (q sock.AcceptQueue, err error) { return q, errors.ErrUnsupported },
 		sockets: listen.Kernel{
 			Probe:    f.probe,
 			Bind:     f.bind,

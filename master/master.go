@@ -284,7 +284,7 @@ func (m *master) writePIDFile(then func(error)) {
 func (m *master) claimPIDFile(then func(error)) {
 	path, pid := m.opts.PIDFile, m.world.pid
 	m.world.aside(func() func() {
-		err := pidfile.Claim(path, pid, func(other int) bool { return m.world.keepsPIDFile(other, path) })
+		err := pidfile.Claim(path, pid, func(other int) string { return m.world.holderOfPIDFile(other, path) })
 		return func() { then(err) }
 	})
 }

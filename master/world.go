@@ -99,13 +99,13 @@ type world struct {
 	endSharers  func(fd int, s syscall.Signal)                                    // a signal to all others that count in a memory file
 
 	// other masters
-	parent       func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
-	upgrade      func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
-	flip         func() error                                 // the parent may leave
-	killChildren func(chosen func(pid int) bool)              // kills children, soon
-	killParent   func(pid int) error                          // an error if pid is not that of the parent any more
-	signal       func(pid int, s syscall.Signal) error
-	keepsPIDFile func(pid int, path string) bool // a process is a master that was given that pid file
+	parent          func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
+	upgrade         func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
+	flip            func() error                                 // the parent may leave
+	killChildren    func(chosen func(pid int) bool)              // kills children, soon
+	killParent      func(pid int) error                          // an error if pid is not that of the parent any more
+	signal          func(pid int, s syscall.Signal) error
+	holderOfPIDFile func(pid int, path string) string // the name of the process if that pid file is its own; empty: it is not
 
 	// the keeper
 	stays      bool                                                    // this process is one that has to stay
@@ -116,18 +116,18 @@ type world struct {
 // newWorld returns the real one. What is begun in it and not waited for goes to report, from any goroutine.
 func newWorld(report func(event)) *world {
 	return &world{
-		self:         os.Args[0],
-		report:       report,
-		aside:        func(work func() func()) { go func() { report(event{then: work()}) }() },
-		parent:       func() (*masterLink, error) { return nil, nil },
-		upgrade:      func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
-		flip:         func() error { return nil },
-		killChildren: func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
-		signal:       syscall.Kill,
-		keepsPIDFile: process.KeepsPIDFile,
-		killParent:   process.KillParent,
-		findKeeper:   findKeeper,
-		services:     systemd.New(),
+		self:            os.Args[0],
+		report:          report,
+		aside:           func(work func() func()) { go func() { report(event{then: work()}) }() },
+		parent:          func() (*masterLink, error) { return nil, nil },
+		upgrade:         func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
+		flip:            func() error { return nil },
+		killChildren:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
+		signal:          syscall.Kill,
+		holderOfPIDFile: process.HolderOfPIDFile,
+		killParent:      process.KillParent,
+		findKeeper:      findKeeper,
+		services:        systemd.New(),
 
 		pid:           os.Getpid(),
 		pidNamespace:  process.PIDNamespace(),

@@ -63,8 +63,7 @@ func (n *noConnection) Error() string {
 	case n.nobody():
 		return fmt.Sprintf("no Pinion listens at %q: %v; tell where with --control FILE or %s", n.path, cause, controlVariable)
 	case errors.Is(cause, fs.ErrPermission):
-		return fmt.Sprintf("connecting to %q: %v; become root, or the user that runs Pinion; for looking alone, be in the control_group of its configuration",
-			n.path, cause)
+		return fmt.Sprintf("connecting to %q: %v; %s", n.path, cause, permissionHint(n.path))
 	}
 	return fmt.Sprintf("connecting to %q: %v", n.path, cause)
 }

@@ -32,7 +32,7 @@ func runBare(c *cli.Context) error {
 	case c.Bool("test-conf"):
 		return testConf(c.App.Writer, o)
 	case c.Bool("daemonize") && !launched() && !master.Successor():
-		return daemonize(c.App.ErrWriter, o.Output)
+		return daemonize(c.App.ErrWriter, o)
 	}
 	if !c.IsSet("conf-file") {
 		os.Setenv(chosenConfVariable, o.ConfigFile)

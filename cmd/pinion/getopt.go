@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 // arrange spells the command line so that the cli package reads it as getopt_long would: the command first, then options
@@ -58,7 +60,7 @@ func notACommand(app *cli.App, word string) error {
 	if strings.ContainsAny(word, "/.") {
 		return usageError(fmt.Sprintf("unknown command %q; a configuration file is given with -c", word))
 	}
-	return usageError(fmt.Sprintf("unknown command %q; known are %s", word, strings.Join(names, ", ")))
+	return usageError(fmt.Sprintf("unknown command %q; %s", word, config.Suggest(word, names)))
 }
 
 // getopt parts options from operands. An option comes out as --name or --name=value, whichever way it went in.
@@ -100,7 +102,7 @@ func longOption(flags []cli.Flag, arg string, rest []string) (spelled, left []st
 	}
 	switch {
 	case len(found) == 0:
-		return nil, nil, usageError(fmt.Sprintf("unknown option --%s", given))
+		return nil, nil, usageError(fmt.Sprintf("unknown option --%s; %s", given, config.Suggest("--"+given, longNames(flags))))
 	case len(found) > 1:
 		return nil, nil, usageError(fmt.Sprintf("option --%s may mean --%s or --%s", given, long(found[0]), long(found[1])))
 	case !takesValue(found[0]) && attached:
@@ -143,6 +145,14 @@ func byLetter(flags []cli.Flag, letter string) cli.Flag {
 		}
 	}
 	return nil
+}
+
+// longNames returns the names of the options that a help text has.
+func longNames(flags []cli.Flag) (names []string) {
+	for _, f := range flags {
+		names = append(names, "--"+long(f))
+	}
+	return names
 }
 
 // long returns the name of an option; its letters are aliases.

@@ -37,7 +37,7 @@ func TestArrange(t *testing.T) {
 
 		{line: "-x", err: "invalid option -- 'x'"},
 		{line: "-dx", err: "invalid option -- 'x'"},
-		{line: "--nope", err: "unknown option --nope"},
+		{line: "--nope", err: `unknown option --nope; did you mean "--zone"?`},
 		{line: "--stats 1", err: "option --stats may mean --stats-port or --stats-addr"},
 		{line: "--daemonize=no", err: "option --daemonize takes no value"},
 		{line: "-d -v", err: "option -v requires a number: -v N"},

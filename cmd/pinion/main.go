@@ -149,7 +149,7 @@ func explain(err error, stderr io.Writer, usageText string) int {
 	var problems config.Problems
 	var start startError
 	var loss lossError
-	err = withFileHint(err)
+	err = withPermissionHint(withFileHint(err))
 	switch {
 	case err == nil:
 		return 0

@@ -125,6 +125,9 @@ func suggest(word string, known []string) string {
 // knownAre begins a list of all that would be right.
 const knownAre = "known are "
 
+// Suggest says which of the known words somebody may have meant, as for a key of the configuration.
+func Suggest(word string, known []string) string { return suggest(word, known) }
+
 // editDistance counts the bytes to insert, delete, replace or swap with their neighbour to make b of a: the restricted
 // Damerau-Levenshtein distance, row by row.
 func editDistance(a, b string) int {

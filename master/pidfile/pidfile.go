@@ -22,11 +22,19 @@ func Write(path string, pid int) error {
 	return within(path, func() error { return write(path, pid) })
 }
 
-// Claim is Write, but for a file that names another process to which it belongs still, as runs tells.
-func Claim(path string, pid int, runs func(pid int) bool) error {
+// Claim is Write, but for a file that names another process to which it belongs still: holder tells how that is called, or nothing if it
+// does not.
+func Claim(path string, pid int, holder func(pid int) string) error {
 	return within(path, func() error {
-		if named := read(path); named > 0 && named != pid && runs(named) {
-			return fmt.Errorf("pid file %q is in use by pinion with pid %d, which runs: give this one another -p", path, named)
+		if named := read(path); named > 0 && named != pid {
+			switch name := holder(named); name {
+			case "":
+			case "pinion":
+				return fmt.Errorf("pid file %q is in use by pinion with pid %d, which runs: give this one another -p", path, named)
+			default:
+				return fmt.Errorf("pid file %q is in use by %s with pid %d, which runs: give this one another -p, or remove the file if it is not that one's",
+					path, name, named)
+			}
 		}
 		return write(path, pid)
 	})

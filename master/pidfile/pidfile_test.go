@@ -34,7 +34,7 @@ func TestPIDFile(t *testing.T) {
 
 func TestClaim(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
-	runs := func(pid int) bool { return pid == 77 || pid == 123 }
+	runs := func(pid int) string { return map[int]string{77: "pinion", 78: "nutcracker", 123: "pinion"}[pid] }
 	for _, before := range []string{"", "76\n", "garbage", "-77", "123\n"} { // nobody's, or its own: a pid in a container is soon the same again
 		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
@@ -52,6 +52,13 @@ func TestClaim(t *testing.T) {
 	}
 	if content(t, path) != "77\n" {
 		t.Errorf("it says %q", content(t, path))
+	}
+	if err := os.WriteFile(path, []byte("78\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want = fmt.Sprintf("pid file %q is in use by nutcracker with pid 78, which runs: give this one another -p, or remove the file if it is not that one's", path)
+	if err := Claim(path, 123, runs); err == nil || err.Error() != want || content(t, path) != "78\n" {
+		t.Errorf("got %v, want %s; it says %q", err, want, content(t, path))
 	}
 	if err := Claim("", 123, runs); err != nil {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // This test is its own other master: run again, as that, it waits until its standard input ends.
@@ -33,6 +34,9 @@ func TestKeepsPIDFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		pid := cmd.Process.Pid
+		if got := HolderOfPIDFile(pid, filepath.Join(dir, "pid")); got != "pinion" {
+			t.Errorf("%q: the holder is %q", args, got)
+		}
 		if !KeepsPIDFile(pid, filepath.Join(dir, "pid")) {
 			t.Errorf("%q: it is not known", args)
 		}
@@ -49,5 +53,29 @@ func TestKeepsPIDFile(t *testing.T) {
 	}
 	if KeepsPIDFile(os.Getppid(), filepath.Join(dir, "pid")) {
 		t.Error("the parent has started this process")
+	}
+}
+
+// Any process may have a pid file, but not one that is older than it.
+func TestHolderOfPIDFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	if got := HolderOfPIDFile(cmd.Process.Pid, path); got != "sleep" {
+		t.Errorf("got %q", got)
+	}
+	before := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(path, before, before); err != nil {
+		t.Fatal(err)
+	}
+	if got := HolderOfPIDFile(cmd.Process.Pid, path); got != "" {
+		t.Errorf("of a file that is older: %q", got)
 	}
 }
