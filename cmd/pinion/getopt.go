@@ -152,7 +152,8 @@ func longNames(flags []cli.Flag) (names []string) {
 	for _, f := range flags {
 		names = append(names, "--"+long(f))
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // long returns the name of an option; its letters are aliases.

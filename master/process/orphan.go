@@ -122,7 +122,7 @@ func (o *Orphan) hear(way *os.File) error {
 	}
 	m, fds, err := awaitMessage(raw, link.Orphan)
 	if err == nil && len(fds) != 2 {
-		err = fmt.Errorf("%d descriptors have come instead of 2", len(fds))
+		err = fmt.Errorf("its memory and specification have not both come (%d descriptors, and not 2): raise LimitNOFILE= (ulimit -n)", len(fds))
 	}
 	if err != nil {
 		sock.CloseAll(fds)
@@ -153,7 +153,7 @@ func (o *Orphan) hear(way *os.File) error {
 			err = link.ParseBody(m, &body)
 		}
 		if err == nil && len(fds) != len(body.Listeners) {
-			err = fmt.Errorf("%d listeners have come with %d descriptors", len(body.Listeners), len(fds))
+			err = fmt.Errorf("%d of its %d listening sockets have come: raise LimitNOFILE= (ulimit -n)", len(fds), len(body.Listeners))
 		}
 		if err != nil {
 			sock.CloseAll(fds)

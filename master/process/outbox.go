@@ -19,7 +19,7 @@ import (
 // SendTimeout is how long a worker may take to make room for a message, before it is taken to be deaf.
 const SendTimeout = 5 * time.Second
 
-var errNoRoom = fmt.Errorf("it has made no room for a message for %s", SendTimeout)
+var errNoRoom = fmt.Errorf("it hangs or is stopped: it has read no message for %s", SendTimeout)
 
 // outbox keeps the order of what is said. The goroutine that empties it lives as long as it holds something.
 type outbox struct {

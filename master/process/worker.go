@@ -189,7 +189,7 @@ func Adopt(slot, pid, link int, report func(Event)) (*Worker, error) {
 		p.readLink(report)
 		p.link.Close()
 		p.handle.Release()
-		report(Event{From: p, Kind: Exited, Text: "end unknown: another master has started it"})
+		report(Event{From: p, Kind: Exited, Text: "exit status unknown to this master, which has not started it"})
 	}()
 	return p, nil
 }

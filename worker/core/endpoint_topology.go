@@ -22,7 +22,7 @@ var (
 func (c *masterLink) handleTopology(m link.Message, fds []int) error {
 	if len(fds) != 1 {
 		sock.CloseAll(fds)
-		return fmt.Errorf("a topology came with %d descriptors", len(fds))
+		return fmt.Errorf("the master has said that servers have moved, and where to has not come (%d descriptors, and not 1); raise LimitNOFILE= (ulimit -n)", len(fds))
 	}
 	text, err := sock.ReadAll(fds[0])
 	var spec *link.Spec

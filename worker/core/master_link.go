@@ -175,7 +175,7 @@ func parseWithDescriptor(m link.Message, fds []int, body any) error {
 		err = errNoDescriptor
 	}
 	if err == nil && len(fds) > 1 {
-		err = fmt.Errorf("worker-link message %d came with %d descriptors", m.Kind, len(fds))
+		err = fmt.Errorf("the master has sent %d descriptors with an order that takes one, and the order is not followed", len(fds))
 	}
 	if err != nil {
 		sock.CloseAll(fds)

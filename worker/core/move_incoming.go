@@ -62,7 +62,7 @@ func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 	return verdicts
 }
 
-var errRecords = errors.New("a client and its connections are not together")
+var errRecords = errors.New("the own server connections of a client have not come along with it")
 
 // errorOf returns what is wrong with the record of a client, or with those of its connections behind it.
 func errorOf(records []handoff.Record, errs []error) error {
