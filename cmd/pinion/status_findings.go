@@ -49,6 +49,7 @@ func findings(s *admin.Status) (all []finding) {
 	if len(s.Generations) > 0 && s.Generations[0].State == "serving" {
 		workerFindings(s.Generations[0].Workers, add)
 	}
+	replacedFindings(s, add)
 	for i := range s.Pools {
 		poolFindings(&s.Pools[i], add)
 	}
@@ -58,6 +59,26 @@ func findings(s *admin.Status) (all []finding) {
 	}
 	slices.SortStableFunc(all, func(a, b finding) int { return cmp.Compare(b.severity, a.severity) })
 	return all
+}
+
+// replacedIsNews is for how many seconds it is told that a worker has taken the place of another one.
+const replacedIsNews = 3600
+
+// replacedFindings looks for workers that are younger than the generation that serves: those before them have died.
+func replacedFindings(s *admin.Status, add func(severity, string, ...any)) {
+	const slow = 10 // seconds that the start of a worker may take
+	if len(s.Generations) == 0 || s.Generations[0].State != "serving" {
+		return
+	}
+	born := s.UptimeSeconds
+	if s.Last != nil && s.Last.Outcome == admin.HandoffDone {
+		born = min(born, int64(time.Since(s.Last.At.Add(s.Last.Took))/time.Second))
+	}
+	for _, w := range s.Generations[0].Workers {
+		if w.State == "serving" && w.AgeSeconds < min(born-slow, replacedIsNews) {
+			add(warning, "worker %d has been replaced, %s ago: the log says why", w.Slot, age(w.AgeSeconds))
+		}
+	}
 }
 
 // workerFindings looks at the workers of the generation that serves.

@@ -54,6 +54,29 @@ func TestStatusCheck(t *testing.T) {
 	}
 }
 
+// A worker that is younger than its generation has taken the place of one that died; those of a reload have not.
+func TestReplacedWorker(t *testing.T) {
+	worker := func(age int64) admin.WorkerStatus { return admin.WorkerStatus{State: "serving", AgeSeconds: age} }
+	for _, test := range []struct {
+		ages []int64
+		last *admin.HandoffStatus
+		want int
+	}{
+		{[]int64{1000, 998}, nil, 0},
+		{[]int64{1000, 12}, nil, 1},
+		{[]int64{12, 12}, &admin.HandoffStatus{At: time.Now().Add(-12 * time.Second), Outcome: admin.HandoffDone}, 0},
+		{[]int64{12, 1000}, &admin.HandoffStatus{At: time.Now().Add(-12 * time.Second), Outcome: admin.HandoffFailed}, 2},
+	} {
+		s := &admin.Status{Phase: "serving", UptimeSeconds: 1000, Last: test.last, Generations: []admin.GenerationStatus{{State: "serving"}}}
+		for _, age := range test.ages {
+			s.Generations[0].Workers = append(s.Generations[0].Workers, worker(age))
+		}
+		if got := findings(s); len(got) != test.want {
+			t.Errorf("ages %v: %v", test.ages, got)
+		}
+	}
+}
+
 // Nobody there is the worst that monitoring can hear of; a socket that is not for its user says nothing about the service.
 func TestStatusCheckWithoutStatus(t *testing.T) {
 	for cause, want := range map[error]severity{syscall.ECONNREFUSED: critical, fs.ErrNotExist: critical, fs.ErrPermission: unknown} {

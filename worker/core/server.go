@@ -93,9 +93,20 @@ func (s *server) failed(err error, since int64) {
 			*s.counters[link.ServerEjectedAt] = uint64(time.Now().UnixMicro())
 			s.pool.placement.publish()
 			s.logLimited(logevent.ServerEjected, s.pool.name, s.spec.Name, pause.Round(time.Millisecond), s.pool.consequence(), cause(err))
+			s.pool.noteAllEjected(s)
 		}
 		return
 	}
+}
+
+// noteAllEjected logs that the server that was ejected just now was the last one.
+func (p *pool) noteAllEjected(last *server) {
+	for _, s := range p.servers {
+		if s.liveness().Alive() {
+			return
+		}
+	}
+	last.logLimited(logevent.PoolEjected, p.name)
 }
 
 // ejectionFor returns the word of the server if it is ejected now, and for how long it is left alone. A replica answers a ping, whatever it

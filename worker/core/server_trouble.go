@@ -11,19 +11,25 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // noteTrouble tells the master why the server cannot be used, as a failure has just shown.
 func (e *endpoint) noteTrouble(err error) {
-	if !e.isFormer() {
-		e.troubles.Note(troubleOf(err), e.pool.l.now)
+	if e.isFormer() {
+		return
 	}
+	why := troubleOf(err)
+	if why == link.TroubleClosed && loadWord(e.heard) == 0 {
+		why = link.TroubleUnheard
+	}
+	e.troubles.Note(why, e.pool.l.now)
 }
 
 // noteConnection is called when a connection has agreed to the greeting: whatever keeps connections from that is over.
 func (e *endpoint) noteConnection() {
 	switch e.troubles.Is() {
-	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients, link.TroubleTLS:
+	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients:
 		e.troubles.End()
 	}
 }
@@ -56,8 +62,11 @@ func (e *endpoint) noteProtest(reply []byte) {
 		return
 	}
 	e.troubles.Protest(why, e.pool.l.now)
-	if why == link.TroubleFull {
+	switch why {
+	case link.TroubleFull:
 		e.complainOfFull(reply)
+	case link.TroubleClients:
+		e.server.logLimited(logevent.ServerClients, e.pool.name, e.server.spec.Name, e.address, trimmed(reply))
 	}
 }
 

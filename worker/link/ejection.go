@@ -36,6 +36,7 @@ const (
 	TroubleUnsaved       Trouble = 18 // MISCONF: it cannot save to its disk
 	TroubleBusy          Trouble = 19 // BUSY: a script keeps it from answering
 	TroubleClients       Trouble = 20 // it has as many clients as it may
+	TroubleUnheard       Trouble = 21 // it closes connections, and has never sent anything: perhaps it speaks TLS only
 )
 
 var troubles = [...]string{
@@ -46,6 +47,7 @@ var troubles = [...]string{
 	TroublePassword: "refuses the password or the database", TroubleWantsPassword: "wants a password", TroubleName: "name not found",
 	TroubleHere: "no descriptor, port or memory left here", TroubleFull: "its memory is full (OOM)", TroubleUnsaved: "cannot save to its disk (MISCONF)",
 	TroubleBusy: "busy with a script (BUSY)", TroubleClients: "has as many clients as it may (maxclients)",
+	TroubleUnheard: "closes connections, and has never answered: TLS only?",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.

@@ -48,6 +48,8 @@ var (
 	ServerNameStale     = Worker.AddRepeating(Warn, "server_name_stale", "pool %q: server %q at %s: %v; going on with what was found earlier", "pool server address cause")
 	ServerWantsPassword = Worker.AddRepeating(Warn, "server_wants_password", "pool %q: server %q at %s wants a password; set %s", "pool server address -")
 	ServerFull          = Worker.AddRepeating(Warn, "server_full", "pool %q: server %q at %s is full, and refuses writes: %s; raise its memory limit, or have it evict keys (maxmemory-policy)", "pool server address cause")
+	ServerClients       = Worker.AddRepeating(Warn, "server_clients", "pool %q: server %q at %s takes no more clients: %s; raise its maxclients, or lower server_connections", "pool server address cause")
+	PoolEjected         = Worker.AddRepeating(Error, "pool_ejected", "pool %q: all servers of the pool are ejected: every request gets an error until one of them answers again", "pool")
 	ServerOpen          = Worker.AddRepeating(Warn, "server_open", "pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass", "pool server address")
 	DedicatedTaken      = Worker.AddRepeating(Warn, "dedicated_taken", "pool %q: server %q has %s: dedicated_connections is reached", "pool server - limit")
 	ReplyGivenUp        = Worker.AddRepeating(Warn, "reply_given_up", "pool %q: giving up a reply of server %q at %s: %v", "pool server address cause")
