@@ -45,8 +45,7 @@ Signals:
 Exit status:
   0	stopped by a signal; or the command found nothing wrong
   1	an error: of the command line, of the configuration, of the start; a reload or an upgrade that has changed nothing
-  2	the file is fit, but a server cannot serve (check --connect); a reload would change something (reload --dry-run);
-	clients or servers are in trouble (status --check, which has its own 1 and 3, too)
+  2	check --connect: a server cannot serve; reload --dry-run: something would change; status --check: see there
   3	a reload or an upgrade that is done, but clients were lost with a worker that died or had to be killed
 `
 

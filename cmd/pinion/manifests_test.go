@@ -26,8 +26,10 @@ func configMap(t *testing.T, manifest string) *config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if warnings := c.Warnings(2, 0); len(warnings) > 0 {
-		t.Error(warnings)
+	for _, w := range c.Warnings(config.Machine{Workers: 2}) {
+		if !strings.HasPrefix(w.Message, "http on 0.0.0.0:") { // by which the kubelet asks; the network of a cluster is its own
+			t.Error(w)
+		}
 	}
 	return c
 }

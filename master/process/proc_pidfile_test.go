@@ -14,6 +14,7 @@ import (
 // This test is its own other master: run again, as that, it waits until its standard input ends.
 func TestKeepsPIDFile(t *testing.T) {
 	if os.Getenv("PINION_TEST_PIDFILE") != "" {
+		os.Stdout.WriteString("begun\n") // before that the kernel may not know its arguments
 		io.Copy(io.Discard, os.Stdin)
 		return
 	}
@@ -30,7 +31,14 @@ func TestKeepsPIDFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, len("begun\n"))); err != nil {
 			t.Fatal(err)
 		}
 		pid := cmd.Process.Pid
