@@ -202,7 +202,7 @@ func TestE2ETermDrainsAWorker(t *testing.T) {
 	owed[0].Send(rig.Request("GET", "a"))
 	question := <-slow.asked
 	victim := workers[0]
-	if !strings.Contains(commandLine(t, victim), "0") {
+	if slotOfWorker(t, victim) != "0" {
 		victim = workers[1]
 	}
 	syscall.Kill(victim, syscall.SIGTERM)
@@ -302,7 +302,7 @@ func TestE2EHungWorker(t *testing.T) {
 		lost = p.Dial()
 	}
 	victim := workers[0]
-	if !strings.Contains(commandLine(t, victim), "0") {
+	if slotOfWorker(t, victim) != "0" {
 		victim = workers[1]
 	}
 	rig.Suspend(t, victim)

@@ -119,7 +119,7 @@ func TestE2EDeathOfAWorker(t *testing.T) {
 
 	victim := p.Workers()[0]
 	slot := 0
-	if strings.Contains(commandLine(t, victim), "1") {
+	if slotOfWorker(t, victim) == "1" {
 		slot = 1
 	}
 	rig.Suspend(t, victim)
@@ -180,15 +180,15 @@ func TestE2EWorkersBearABrand(t *testing.T) {
 	}
 }
 
-// commandLine returns the arguments of a worker after its name.
-func commandLine(t *testing.T, pid int) string {
+// slotOfWorker returns the slot of a worker, which stands behind "worker" in its command line.
+func slotOfWorker(t *testing.T, pid int) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil {
-		t.Fatal(err)
+	args := strings.Split(string(text), "\x00")
+	if err != nil || len(args) < 3 || args[1] != "worker" {
+		t.Fatalf("%d is no worker: %q, %v", pid, text, err)
 	}
-	_, args, _ := strings.Cut(string(text), "\x00")
-	return args
+	return args[2]
 }
 
 // neverBackwards polls the statistics until done.
