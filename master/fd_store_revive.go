@@ -159,6 +159,9 @@ func configOf(spec *link.Spec) *config.Config {
 	cfg := &config.Config{}
 	cfg.Global.ShutdownTimeout = spec.ShutdownTimeout
 	cfg.Global.Workers = spec.Slots
+	if spec.Statistics != "" {
+		cfg.Global.Statistics = config.Listen{Network: "tcp", Address: spec.Statistics, Text: spec.Statistics}
+	}
 	for i, p := range spec.Pools {
 		pool := config.Pool{Pool: p, Backlog: recoveredBacklog}
 		for _, l := range spec.Listeners {

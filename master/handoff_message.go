@@ -132,12 +132,13 @@ type message struct {
 	Balance map[string]int64     `json:"balance,omitempty"` // go: clients that those have taken less those that they have handed over, negated, by what Listens has
 	Result  *admin.HandoffStatus `json:"result,omitempty"`  // moved, farewell
 
-	Intents   bool     `json:"intents,omitempty"`   // hello, welcome: the sender knows the message intent
-	Intent    string   `json:"intent,omitempty"`    // intent: the name of one; abort: stop, if nobody is to serve any more
-	Waiting   []string `json:"waiting,omitempty"`   // farewell: names of those that the old side has not come to
-	Verbosity *int     `json:"verbosity,omitempty"` // welcome, intent: that of the old side from now on
-	LogLevel  *int     `json:"log_level,omitempty"` // welcome: the configured one that Verbosity began with
-	Stays     bool     `json:"stays,omitempty"`     // welcome: the old side's process does not end when it has left
+	Intents    bool     `json:"intents,omitempty"`    // hello, welcome: the sender knows the message intent
+	Intent     string   `json:"intent,omitempty"`     // intent: the name of one; abort: stop, if nobody is to serve any more
+	Waiting    []string `json:"waiting,omitempty"`    // farewell: names of those that the old side has not come to
+	Verbosity  *int     `json:"verbosity,omitempty"`  // welcome, intent: that of the old side from now on
+	Statistics string   `json:"statistics,omitempty"` // welcome: the address of the port of that name, as it was asked for
+	LogLevel   *int     `json:"log_level,omitempty"`  // welcome: the configured one that Verbosity began with
+	Stays      bool     `json:"stays,omitempty"`      // welcome: the old side's process does not end when it has left
 
 	Lost       int    `json:"lost,omitempty"`        // settled, failed, returned: clients that the new side's workers have died with
 	Kept       int    `json:"kept,omitempty"`        // clients that could not come back yet

@@ -156,6 +156,9 @@ func (n *newSide) spawn() {
 		err = m.claimHTTP(n.g.config.Global.HTTP)
 	}
 	if err == nil {
+		err = m.claimStatistics(n.g.config)
+	}
+	if err == nil {
 		n.at("nm.listen_added")
 		err = n.g.share(m.world)
 	}
@@ -394,6 +397,10 @@ func (m *master) replaceGeneration() {
 	m.settleHTTP(n.g)
 	m.settleLog(n.g.config)
 	m.settleReading(n.g)
+	if m.statistics.next != nil {
+		m.settleStatistics(n.g.config)
+		m.serveStats()
+	}
 	m.storeEverything()
 	m.unstore(old.storedNames())
 	m.storeAgain()

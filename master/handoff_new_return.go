@@ -111,4 +111,5 @@ func (n *newSide) cancel(reason error) {
 	}
 	m.dropListeners(m.generations.serving)
 	m.dropHTTP()
+	m.dropStatistics()
 }

@@ -49,6 +49,7 @@ func (n *newSide) welcomed(msg message) {
 	if msg.Verbosity != nil {
 		n.m.log.Verbosity = logfile.ClampVerbosity(*msg.Verbosity)
 	}
+	n.m.statistics.address = msg.Statistics
 	if msg.LogLevel != nil {
 		n.m.logging.configured = *msg.LogLevel
 	}

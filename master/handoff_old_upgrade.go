@@ -30,7 +30,7 @@ func (o *oldSide) answerHello(msg message) {
 	o.other.send(message{
 		Kind: messageWelcome, Version: version, Build: m.opts.Build, PID: m.world.pid, Generation: m.generations.numbered,
 		StartedAt: m.startedAt, Strict: o.strict, Clients: m.clientsNow(),
-		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: o.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity, LogLevel: &m.logging.configured,
+		Found: totals.Found(m.counted().All, nil), Stored: m.generations.serving.storedNames(), Declares: o.declares || keeper > 0, Former: m.listeners.Former(), Intents: true, Verbosity: &m.log.Verbosity, LogLevel: &m.logging.configured, Statistics: m.statistics.address,
 		Keeper: keeper, Stays: m.keeper.stays, Recounts: true, Tally: m.tally, Drain: m.drainNews(), Topology: &m.generations.serving.topology, Pools: poolNames(m.generations.serving.pools),
 	})
 	if !o.intents && m.log.Verbosity != logfile.ClampVerbosity(m.opts.Verbosity) {

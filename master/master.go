@@ -27,6 +27,7 @@ type Options struct {
 	Zone            string           // empty: as configured there
 	StatsAddr       string           // a name or an address
 	StatsPort       int              // 1 to 65535
+	StatsGiven      bool             // they hold whatever is configured
 	StatsInterval   time.Duration    // between summary lines in the log; 0: none
 	PIDFile         string           // empty: none
 	Verbosity       int              // 0 to 11
@@ -341,6 +342,7 @@ func (m *master) finish() error {
 	} else {
 		m.closeListeners()
 	}
+	m.dropStatistics()
 	if m.statistics.port != nil {
 		m.statistics.port.Close()
 	}

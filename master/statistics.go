@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
@@ -21,6 +22,8 @@ import (
 // statistics is the statistics port and its scrapes.
 type statistics struct {
 	port    net.Listener // nil: not open, or another master's
+	address string       // of port, as it was asked for; empty: an earlier version has not told
+	next    net.Listener // of the generation that is to follow; nil: it has the same address
 	fd      int          // of the port, inherited and not served yet; -1: none
 	clients *totals.Port // those who connect there
 	http    *web.Server  // answers those of them who speak HTTP
@@ -39,7 +42,8 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 		then(nil)
 		return
 	}
-	address := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
+	address := m.statisticsAddress(m.generations.serving.config)
+	m.statistics.address = address
 	m.world.aside(func() func() {
 		var l net.Listener
 		err := try(func() (err error) {
@@ -52,16 +56,68 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 				then(nil)
 				return
 			}
-			hint := ""
-			switch {
-			case errors.Is(err, syscall.EADDRINUSE):
-				hint = "; choose another port with -s"
-			case errors.Is(err, syscall.EADDRNOTAVAIL):
-				hint = "; no interface of this machine has that address; choose another with -a"
-			}
-			then(fmt.Errorf("listening on %q (statistics): %w%s", address, listen.Cause(err), hint))
+			then(statisticsError(address, err))
 		}
 	})
+}
+
+func statisticsError(address string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; choose another port with -s"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; no interface of this machine has that address; choose another with -a"
+	}
+	return fmt.Errorf("listening on %q (statistics): %w%s", address, listen.Cause(err), hint)
+}
+
+// statisticsAddress returns where the statistics are by a configuration; the command line comes before it.
+func (m *master) statisticsAddress(cfg *config.Config) string {
+	if at := cfg.Global.Statistics.Address; at != "" && !m.opts.StatsGiven {
+		return at
+	}
+	return net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
+}
+
+// claimStatistics opens the port of a configuration, unless it is the one that there is.
+func (m *master) claimStatistics(cfg *config.Config) error {
+	m.dropStatistics()
+	address := m.statisticsAddress(cfg)
+	if m.opts.StatsGiven || address == m.statistics.address || m.statistics.address == "" && cfg.Global.Statistics.Address == "" {
+		return nil
+	}
+	l, err := m.world.listenStats(address) // a number, not a name
+	if err != nil {
+		return statisticsError(address, err)
+	}
+	m.statistics.next = l
+	return nil
+}
+
+// settleStatistics is called when a generation serves: the statistics are where its configuration has them.
+func (m *master) settleStatistics(cfg *config.Config) {
+	s := &m.statistics
+	if s.next == nil {
+		return
+	}
+	if s.port != nil {
+		s.port.Close()
+	}
+	if s.fd >= 0 {
+		m.world.close(s.fd)
+	}
+	s.port, s.next, s.fd, s.address = s.next, nil, -1, m.statisticsAddress(cfg)
+	m.takenFrom.stats = false // another program keeps the former address
+	m.log.Event(logfile.StatisticsMoved, s.address)
+}
+
+// dropStatistics closes what was opened for a generation that will not serve.
+func (m *master) dropStatistics() {
+	if m.statistics.next != nil {
+		m.statistics.next.Close()
+		m.statistics.next = nil
+	}
 }
 
 // answerScrape reads the counters now and writes them from another goroutine, so that a slow reader does not delay the loop.

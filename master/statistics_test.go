@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 func TestListenStatsErrors(t *testing.T) {
@@ -22,6 +24,7 @@ func TestListenStatsErrors(t *testing.T) {
 			`no interface of this machine has that address; choose another with -a`, port),
 	} {
 		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
+		m.generations.serving = &generation{config: &config.Config{}}
 		m.world.aside = func(work func() func()) { work()() }
 		m.listenStats(tryOnce, func(err error) {
 			if err == nil || err.Error() != want {

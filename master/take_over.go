@@ -63,7 +63,7 @@ func (m *master) takeOver(cfg *config.Config, then func()) {
 		then()
 		return
 	}
-	stats := net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
+	stats := m.statisticsAddress(cfg)
 	m.world.aside(func() func() {
 		found, err := m.world.findSockets(m.opts.TakeOver, stats)
 		return func() {
@@ -143,6 +143,7 @@ func (m *master) keepTaken(cfg *config.Config, found foundSockets, stats config.
 			m.listeners.Take(s.Network, s.Address, fd, &listen.Other{PID: s.From.PID, Lives: s.From.Lives})
 		} else {
 			m.statistics.fd, m.takenFrom.stats = fd, true
+			m.statistics.address = m.statisticsAddress(cfg)
 		}
 		m.log.Event(logfile.SocketTakenOver, s.Address, s.From)
 	}

@@ -131,6 +131,7 @@ func (m *master) becomeServing() {
 		p := &m.generations.serving.config.Pools[i]
 		m.log.Event(logfile.PoolServed, p.Name, p.Listen.Text, len(m.generations.serving.slots))
 	}
+	m.settleStatistics(m.generations.serving.config)
 	m.serveStats()
 	m.serveAdmin()
 	m.settleReading(m.generations.serving)

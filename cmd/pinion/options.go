@@ -41,9 +41,9 @@ func rootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Usage: "write lines of the log as `FORM`: text or json (default: as configured, else text)"},
 		confFlag(),
 		&cli.StringFlag{Name: "stats-port", Aliases: []string{"s"}, Value: "22222",
-			Usage: "serve the statistics on `PORT` (default: 22222)"},
+			Usage: "serve the statistics on `PORT` (default: as configured, else 22222)"},
 		&cli.StringFlag{Name: "stats-addr", Aliases: []string{"a"}, Value: "0.0.0.0",
-			Usage: "serve the statistics on `ADDR` (default: 0.0.0.0)"},
+			Usage: "serve the statistics on `ADDR` (default: as configured, else 0.0.0.0)"},
 		&cli.StringFlag{Name: "stats-interval", Aliases: []string{"i"}, Value: "30000",
 			Usage: "log a summary every `MS` milliseconds at level 6, 0 = never (default: 30000)"},
 		&cli.StringFlag{Name: "pid-file", Aliases: []string{"p"}, Usage: "write the process id to `FILE` (default: none)"},
@@ -108,6 +108,7 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 		return o, err
 	}
 	o.VerbosityGiven = c.IsSet("verbose")
+	o.StatsGiven = c.IsSet("stats-addr") || c.IsSet("stats-port")
 	if o.Zone != "" {
 		if err := config.CheckZone(o.Zone); err != nil {
 			return o, usageError("option --zone: " + err.Error())

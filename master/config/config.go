@@ -42,6 +42,7 @@ type Global struct {
 	Coalesce           time.Duration // 0 = never
 	KeySamples         int           // keys that each worker looks at in a second; 0 = none
 	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
+	Statistics         Listen        // where nutcracker's JSON is; without a network: as the command line says
 	DrainDelay         time.Duration // from a SIGTERM until the drain begins
 	Zone               string        // where this process is; empty: it does not say
 	LogLevel           int           // 0 to 11, as -v
@@ -216,6 +217,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Orphans = c.Global.Orphans
 	base.Coalesce, base.KeySamples = c.Global.Coalesce, c.Global.KeySamples
 	base.LoggedRequests, base.LoggedSlow = c.Global.LogRequests, c.Global.LogSlow
+	base.Statistics = c.Global.Statistics.Address
 	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
 	base.ConfigHash = c.Hash()
 	if c.Global.MemoryLimit != AutoMemory {

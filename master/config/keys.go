@@ -248,6 +248,8 @@ var keys = [...]Key{
 	{Name: "control_group", Scope: GlobalScope, value: value{set: setControlGroup, get: getControlGroup},
 		Doc: "group whose members may ask how Pinion is, but command nothing: beside the admin socket there is one for reading, such as " +
 			"`/run/pinion/ctl-status.sock`, which `pinion status` and its like take by themselves; the user that Pinion runs as must be in the group"},
+	{Name: "statistics", Scope: GlobalScope, value: value{set: setStatistics, get: getStatistics},
+		Doc: "`host:port` on which nutcracker's JSON is, 0.0.0.0:22222 without it; `-a` and `-s` come before it"},
 	{Name: "drain_delay", Scope: GlobalScope, Default: "0", Unit: "ms",
 		value: millis(func(d *draft) *time.Duration { return &d.global.DrainDelay }),
 		Doc: "how long after a SIGTERM Pinion still accepts and serves clients as before, while `/readyz`, and PING with `drain_ping: error`, say that it " +

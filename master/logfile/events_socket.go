@@ -28,4 +28,5 @@ var (
 	HTTPFailed             = master.Add(logevent.Error, "http_failed", "answering HTTP on %s: %v", "address cause")
 	StatisticsNotInherited = master.Add(logevent.Error, "statistics_not_inherited", "inheriting the statistics port: %v", "cause")
 	StatisticsNotCopied    = master.Add(logevent.Warn, "statistics_not_copied", "upgrade: copying the statistics port: %v", "cause")
+	StatisticsMoved        = master.Add(logevent.Notice, "statistics_moved", "the statistics are on %s", "address")
 )
