@@ -131,11 +131,6 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration)
 		s.occupy(p, m.world.now())
 		s.become(slotServing, time.Time{})
 	}
-	for _, s := range g.slots {
-		if s.process == nil {
-			m.buryUnseen(s)
-		}
-	}
 	return g, nil
 }
 

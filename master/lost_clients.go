@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/pinion-proxy/pinion/master/admin"
-	"github.com/pinion-proxy/pinion/master/logfile"
-	"github.com/pinion-proxy/pinion/master/metrics"
 )
 
 // losses are clients lost during one attempt.
@@ -40,7 +38,7 @@ const andOthers = "; and others"
 // countLosses adds the clients of a worker that is dead or being killed to the losses of the handoff, once, and returns how
 // many they are.
 func (m *master) countLosses(s *slot, why string) (clients int) {
-	clients = s.clients()
+	clients = max(s.clients()-s.leftThere, 0)
 	if s.lossesCounted {
 		return clients
 	}
@@ -56,17 +54,6 @@ func (m *master) countLosses(s *slot, why string) (clients int) {
 		m.newSide.losses.add(clients, fmt.Sprintf("new worker %d: %s", s.index, why))
 	}
 	return clients
-}
-
-// buryUnseen does for a worker that died while there was no master what reap does for others: its clients are gone, and the
-// next worker in its slot has none of them. One without clients may have ended as it should.
-func (m *master) buryUnseen(s *slot) {
-	if n := s.clients(); n > 0 {
-		m.tally[metrics.Deaths]++
-		m.log.Printf(logfile.Error, "worker %d of generation %d died while there was no master; %s lost",
-			s.index, s.generation.number, clientsAre(n, "were"))
-	}
-	s.generation.counters.ZeroGauges(s.index)
 }
 
 // setLosses puts the losses of both sides into the status.

@@ -11,6 +11,8 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/survey"
+	"github.com/pinion-proxy/pinion/master/web"
 )
 
 // readingSocket is the socket and its server.
@@ -84,7 +86,9 @@ func (m *master) serveReading() {
 		m.log.Event(logfile.ReadingFailed, err)
 		return
 	}
-	m.reading.server = admin.ServeForReading(l, m.admin.asks, m.admin.others, m.done, m.opts.Control)
+	pages := web.PagesForReading(m.http.asks, m.done)
+	survey.NewDesk(m.surveys.rounds, m.done).Handle(pages)
+	m.reading.server = admin.ServeForReading(l, m.admin.asks, pages, m.done, m.opts.Control)
 }
 
 // declineReading closes the socket, whose path may be another master's.

@@ -68,6 +68,7 @@ type slot struct {
 	coveredBy     cover  // accepts from the slot's listeners, too
 	killedFor     string // why the master killed process; empty: it did not
 	lossesCounted bool   // the clients of process are counted as lost
+	leftThere     int    // clients in the counters when its process was started: of one that died while there was no master
 }
 
 // become enters the next state, which lasts until the deadline given (zero: without end).
@@ -98,7 +99,7 @@ func cpuName(cpu int) string {
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process.Worker, now time.Time) {
 	s.process = p
-	s.bornAt, s.readyAt, s.pulse, s.behind, s.untold, s.toldToEnd, s.lossesCounted = now, now, pulse{}, 0, false, false, false
+	s.bornAt, s.readyAt, s.pulse, s.behind, s.untold, s.toldToEnd, s.lossesCounted, s.leftThere = now, now, pulse{}, 0, false, false, false, 0
 	s.become(slotStarting, time.Time{})
 }
 

@@ -5,12 +5,10 @@ package master
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/master/metrics"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -298,23 +296,18 @@ func TestClientsOfManyGenerations(t *testing.T) {
 	}
 }
 
-// A worker that died together with its master has no clients any more, and the next one in its place has not lost them.
-func TestClientsOfUnseenDead(t *testing.T) {
+// The clients of a worker that died together with its master are not lost with the next one in its place.
+func TestClientsLeftByAnother(t *testing.T) {
 	c := newCrowd(t)
 	g := c.generation(2, "main")
 	for range 6 {
 		c.accept(g, 1)
 	}
-	for range 2 {
-		c.m.buryUnseen(g.slots[1])
-		if n := g.slots[1].clients(); n != 0 {
-			t.Errorf("it still has %d clients", n)
-		}
-	}
-	if n := c.m.tally[metrics.Deaths]; n != 1 {
-		t.Errorf("%d deaths are counted", n)
-	}
-	if want := "worker 1 of generation 2 died while there was no master; 6 clients were lost"; !strings.Contains(c.f.log.String(), want) {
-		t.Errorf("the log is %q", c.f.log.String())
+	s := g.slots[1]
+	s.state = slotVacant
+	c.m.fill(s)
+	c.accept(g, 1)
+	if n := c.m.countLosses(s, "killed"); n != 1 {
+		t.Errorf("%d clients are lost, want 1", n)
 	}
 }

@@ -30,7 +30,7 @@ func (m *master) fill(s *slot) {
 	now := m.world.now()
 	s.takeover, s.moving, s.toldToEnd = l.Spec.Takeover, false, false
 	s.process, s.bornAt, s.readyAt, s.behind, s.untold = p, now, time.Time{}, 0, false
-	s.words, s.killedFor, s.pulse, s.lossesCounted = lastWords{}, "", pulse{}, false
+	s.words, s.killedFor, s.pulse, s.lossesCounted, s.leftThere = lastWords{}, "", pulse{}, false, s.clients()
 	s.become(slotStarting, now.Add(readyTimeout))
 	m.log.Event(logfile.WorkerStarting, s.index, p.PID, cpuName(p.CPU))
 	if p.PinErr != nil {

@@ -92,7 +92,7 @@ func withAdminSocket(c *cli.Context, act func(c *cli.Context, m *adminSocket) er
 }
 
 func statusCommand() *cli.Command {
-	return adminCommand(cli.Command{
+	command := adminCommand(cli.Command{
 		Name:      "status",
 		Usage:     "show the running proxy: what is wrong, workers, servers, the last reload or upgrade",
 		UsageText: "pinion status [--json | --check] [--control FILE]",
@@ -135,6 +135,15 @@ Exit status with --check:
 		}
 		return showStatus(c.App.Writer, s)
 	})
+	ask := command.Action
+	command.Action = func(c *cli.Context) error {
+		err := ask(c)
+		if nobody := (*notFound)(nil); c.Bool("check") && errors.As(err, &nobody) {
+			return showCheck(c.App.Writer, nil, err)
+		}
+		return err
+	}
+	return command
 }
 
 func reloadCommand() *cli.Command {

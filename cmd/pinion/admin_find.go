@@ -28,12 +28,17 @@ func findControl() (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})
+		return "", &notFound{fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})}
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("several Pinions run here; tell which one with --control or %s:\n%s", controlVariable, strings.Join(describeAll(found), "\n"))
+	return "", &notFound{fmt.Errorf("several Pinions run here; tell which one with --control or %s:\n%s", controlVariable, strings.Join(describeAll(found), "\n"))}
 }
+
+// notFound is the error of a command that was not told whom to ask, and has found nobody, or several.
+type notFound struct{ error }
+
+func (n *notFound) Unwrap() error { return n.error }
 
 func accepts(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), describePatience)

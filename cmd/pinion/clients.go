@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -57,7 +59,8 @@ The exit status is 1 if a worker did not answer.
 		}
 		order := clientOrders[c.String("sort")]
 		if order == nil {
-			return usageError("option --sort knows no field " + strconv.Quote(c.String("sort")) + "; see pinion help clients")
+			return usageError("option --sort knows no field " + strconv.Quote(c.String("sort")) + "; " +
+				config.Suggest(c.String("sort"), slices.Sorted(maps.Keys(clientOrders))))
 		}
 		method, path := http.MethodGet, "/clients"
 		if c.Bool("kill") {

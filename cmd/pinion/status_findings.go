@@ -171,8 +171,11 @@ func checkText(s *admin.Status, all []finding) string {
 		return summary(s, all)
 	}
 	text := all[0].text
-	if len(all) > 1 {
-		text += fmt.Sprintf(", and %d more", len(all)-1)
+	if len(all) > 1 { // of a pool that has no server left the first says so, and the second why
+		text += "; " + all[1].text
+	}
+	if len(all) > 2 {
+		text += fmt.Sprintf("; and %d more", len(all)-2)
 	}
 	return text
 }

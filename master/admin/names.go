@@ -5,9 +5,11 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -78,8 +80,23 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 		c.Close()
 		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: c.RemoteAddr(), Err: syscall.ECONNREFUSED}
 	}
+	if !namedBy(path, pid) {
+		c.Close()
+		return nil, ErrElsewhere
+	}
 	return c, nil
 }
+
+// namedBy reports whether a process of this pid may have made a name, as far as the name tells, see Name.
+func namedBy(name string, pid int) bool {
+	rest, ok := strings.CutPrefix(name, namePrefix)
+	_, number, _ := strings.Cut(rest, "/")
+	number, _, _ = strings.Cut(number, "-")
+	return !ok || number == strconv.Itoa(pid)
+}
+
+// ErrElsewhere is the error of a master in another pid namespace, which has another number there than here: it could not see who asks.
+var ErrElsewhere = errors.New("it runs in another pid namespace, as in a container: ask inside of it, or start it with --control FILE")
 
 // peerOf returns the user and the pid of the process at the other end; of one that this process cannot see the pid is 0. Of a socket
 // that has been passed on it is the first one that listened.

@@ -42,6 +42,15 @@ func Pages(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
 	return mux
 }
 
+// PagesForReading are those for somebody who may look at Pinion but not at values.
+func PagesForReading(asks chan<- *Ask, done <-chan struct{}) *http.ServeMux {
+	p := &pages{asks, done}
+	mux := p.mux()
+	mux.HandleFunc("GET /slowlog.json", p.slowKeys)
+	p.addKeys(mux)
+	return mux
+}
+
 // addKeys adds the pages that show keys.
 func (p *pages) addKeys(mux *http.ServeMux) {
 	mux.HandleFunc("GET /hotkeys.json", onlyByOurName(p.hotKeys))
