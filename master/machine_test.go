@@ -409,7 +409,9 @@ func (f *machine) world() *world {
 	}
 }
 
-func (f *machine) Offer(line []byte) bool {
+func (f *machine) Lost() int { return 0 }
+
+func (f *machine) Offer(line []byte, _ int) bool {
 	_, text, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), "] ")
 	f.printf("log: %s", text)
 	return true

@@ -25,8 +25,9 @@ type script struct {
 
 func (k *script) printf(format string, args ...any) { fmt.Fprintf(&k.text, format+"\n", args...) }
 
-func (k *script) Offer([]byte) bool  { return true }
-func (k *script) Reopen(func(error)) {}
+func (k *script) Offer([]byte, int) bool { return true }
+func (k *script) Lost() int              { return 0 }
+func (k *script) Reopen(func(error))     {}
 
 func (k *script) Direct(string, func(error)) {}
 

@@ -24,10 +24,12 @@ const (
 	JSON        // one object per line: time, level, msg, event, from, and the keys of the event
 )
 
-// Output is where lines go. Neither method waits: a log on a full disk, or on a terminal that was stopped, must not
+// Output is where lines go. No method waits: a log on a full disk, or on a terminal that was stopped, must not
 // keep a worker from being replaced.
 type Output interface {
-	Offer(line []byte) bool  // false: there is no room now, the line is lost
+	Offer(line []byte, standsFor int) bool // false: there is no room now, the line is lost, and with it those that it stands for
+	Lost() int                             // lines that Offer took and that could not be written, since the last call
+
 	Reopen(tell func(error)) // tell is called when it has been tried, from any goroutine
 
 	Direct(path string, tell func(error)) // to another file; empty: to stderr
@@ -41,7 +43,7 @@ type Logger struct {
 
 	now     func() time.Time
 	out     Output
-	lost    int // lines since the last one that out took
+	lost    int // lines that no line tells of yet
 	last    tail
 	limiter logevent.Limiter
 	buffer  bytes.Buffer // of json
@@ -105,15 +107,16 @@ const fromMaster = -1
 func (l *Logger) write(slot int, line *logevent.Line) {
 	now := l.now()
 	l.last.add(appendText(nil, now, slot, line.Text))
+	l.lost += l.out.Lost()
 	if l.lost > 0 {
 		lines := LinesLost.Line(l.lost)
-		if !l.out.Offer(l.form(now, fromMaster, &lines)) {
+		if !l.out.Offer(l.form(now, fromMaster, &lines), l.lost) {
 			l.lost++
 			return
 		}
 		l.lost = 0
 	}
-	if !l.out.Offer(l.form(now, slot, line)) {
+	if !l.out.Offer(l.form(now, slot, line), 1) {
 		l.lost++
 	}
 }

@@ -18,9 +18,16 @@ var epoch = time.Date(2026, 11, 22, 13, 2, 18, 0, time.UTC)
 type shelf struct {
 	room  int
 	lines []string
+	fell  int // lines that could not be kept
 }
 
-func (s *shelf) Offer(line []byte) bool {
+func (s *shelf) Lost() int {
+	n := s.fell
+	s.fell = 0
+	return n
+}
+
+func (s *shelf) Offer(line []byte, _ int) bool {
 	if s.room == 0 {
 		return false
 	}

@@ -5,24 +5,34 @@ package logfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // Sink is the output that writes to a file, or to stderr, on a goroutine of its own.
 type Sink struct {
-	lines   chan []byte
+	lines   chan offered
 	reopens chan struct{} // apart from lines, so that a full queue loses none; one that waits stands for several
 	asked   reopenings
 	done    chan struct{} // closed when the last line is written
+	lost    atomic.Int64  // lines that were taken and not written since Lost was called
 
 	path    string   // of file; empty: stderr; goroutine of write only
 	file    *os.File // likewise
 	failing bool     // likewise; the operator has been told that writing fails
+	torn    bool     // likewise; file ends in a part of a line that could not be cut off
+}
+
+// offered is a line, and how many lines are lost with it: more than one, if it counts others.
+type offered struct {
+	line      []byte
+	standsFor int
 }
 
 const (
@@ -35,7 +45,7 @@ const (
 func Open(path string) (*Sink, error) {
 	s := &Sink{
 		path:    path,
-		lines:   make(chan []byte, queuedLines),
+		lines:   make(chan offered, queuedLines),
 		reopens: make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		file:    os.Stderr,
@@ -74,14 +84,17 @@ func copyOfStdout() (*os.File, error) {
 }
 
 // Offer queues a line, which the sink keeps; false: the queue is full.
-func (s *Sink) Offer(line []byte) bool {
+func (s *Sink) Offer(line []byte, standsFor int) bool {
 	select {
-	case s.lines <- line:
+	case s.lines <- offered{line, standsFor}:
 		return true
 	default:
 		return false
 	}
 }
+
+// Lost returns how many lines could not be written since it was last called.
+func (s *Sink) Lost() int { return int(s.lost.Swap(0)) }
 
 // Reopen goes on in the file that is at the path now, after the lines that are being written. Any goroutine may call.
 func (s *Sink) Reopen(tell func(error)) { s.ask(reopening{tell: tell}) }
@@ -133,16 +146,44 @@ func (s *Sink) write() {
 	}
 }
 
-func (s *Sink) writeLine(line []byte) {
-	_, err := s.file.Write(line)
+// writeLine leaves no part of a line that does not fit: the next one would go on in it, and nothing could read either.
+func (s *Sink) writeLine(o offered) {
+	b := o.line
+	if s.torn {
+		b = append([]byte{'\n'}, b...)
+	}
+	n, err := s.file.Write(b)
 	s.complain(err)
+	switch {
+	case err == nil:
+		s.torn = false
+		return
+	case n > 0 && !cutBack(s.file, int64(n)):
+		s.torn = b[n-1] != '\n'
+	}
+	s.lost.Add(int64(o.standsFor))
+}
+
+// cutBack takes the last n bytes off a file that were just written to it, and reports whether it has. It leaves what cannot be cut, and
+// what another process has written behind them: during an upgrade two masters write to one file.
+func cutBack(f *os.File, n int64) bool {
+	end, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != end || f.Truncate(end-n) != nil {
+		return false
+	}
+	f.Seek(end-n, io.SeekStart) // for a file that does not append: one of the shell's
+	return true
 }
 
 // swap goes on in the file that is at a path now; without one it stays with the one it has.
 func (s *Sink) swap(path string) error {
 	if path == "" {
 		s.leave()
-		s.path, s.file = "", os.Stderr
+		s.path, s.file, s.torn = "", os.Stderr, false
 		return nil
 	}
 	f, err := openFile(path)
@@ -151,7 +192,7 @@ func (s *Sink) swap(path string) error {
 		return err
 	}
 	s.leave()
-	s.path, s.file, s.failing = path, f, false
+	s.path, s.file, s.failing, s.torn = path, f, false, false
 	return nil
 }
 
