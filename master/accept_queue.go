@@ -27,7 +27,7 @@ func (m *master) acceptQueues(g *generation) (all []metrics.AcceptQueue) {
 		}
 		slot := metrics.EverySlot
 		if l.Slot != listen.EverySlot {
-			slot = l.Slot % len(g.slots)
+			slot = l.Slot // which may be more than there are workers: what is counted of a socket stays its own
 		}
 		at, known := places[[2]int{pool, slot}]
 		if !known {

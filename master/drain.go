@@ -235,8 +235,13 @@ func (m *master) reopened(err error) {
 	if undone == nil || err == nil || m.phase != serving {
 		return
 	}
+	ordered := m.departure.ordered // meanwhile
 	m.departure, m.endAfter = *undone, nothing
+	m.departure.ordered = m.departure.ordered || ordered
 	m.become(draining)
+	if ordered {
+		m.expectWorkersEnd()
+	}
 	m.refuseQueued()
 	m.log.Event(logfile.DrainGoesOn)
 }

@@ -56,6 +56,8 @@ func (m *master) end(how intent) {
 		m.endAfter = stronger(m.endAfter, how)
 	case how == drain && m.phase == serving && m.endAfter == nothing:
 		m.drainAsOrdered()
+	case how == drain && m.endAfter == drain && !m.departure.ordered: // pinion drain is due, and waits for a handoff
+		m.departure.ordered = true
 	case how == drain && m.phase == draining && !m.departure.ordered: // pinion drain has begun it
 		m.departure.ordered = true
 		m.expectWorkersEnd()

@@ -98,8 +98,11 @@ func cpuName(cpu int) string {
 
 // occupy gives a slot a process that another master has started.
 func (s *slot) occupy(p *process.Worker, now time.Time) {
-	s.process = p
-	s.bornAt, s.readyAt, s.pulse, s.behind, s.untold, s.toldToEnd, s.lossesCounted, s.leftThere = now, now, pulse{}, 0, false, false, false, 0
+	s.process, s.bornAt = p, p.BornAt
+	if s.bornAt.IsZero() {
+		s.bornAt = now
+	}
+	s.readyAt, s.pulse, s.behind, s.untold, s.toldToEnd, s.lossesCounted, s.leftThere = now, pulse{}, 0, false, false, false, 0
 	s.become(slotStarting, time.Time{})
 }
 

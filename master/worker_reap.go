@@ -25,7 +25,10 @@ func (m *master) reap(s *slot, status string) {
 	p, words := s.process, s.words.String()
 	lived := roundForReading(m.world.now().Sub(s.bornAt))
 	healthy := !s.readyAt.IsZero() && m.world.now().Sub(s.readyAt) > healthyAfter
-	if s.killedFor != "" {
+	switch {
+	case s.killedFor != "" && p.Adopted: // its exit status is not to be had
+		status = "killed by the master (" + s.killedFor + ")"
+	case s.killedFor != "":
 		status += " by the master (" + s.killedFor + ")"
 	}
 	lost := ""

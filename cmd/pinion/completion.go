@@ -54,7 +54,7 @@ func completions(app *cli.App) []completed {
 	for i := range all {
 		switch all[i].name {
 		case "log":
-			all[i].words = []string{"reopen"}
+			all[i].words = []string{"reopen", "level"}
 		case "help":
 			all[i].words = names
 		}

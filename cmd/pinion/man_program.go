@@ -100,7 +100,7 @@ func service(p *roff) {
 	p.subsection("From nutcracker to Pinion")
 	p.paragraph("Both packages can be installed at once; nutcracker's configuration, and with it the ports, moves over by two lines:")
 	p.example(movingOver)
-	p.paragraph("Between the two, connections are refused for a moment. `/usr/share/doc/pinion/OPERATIONS.md` has the commands by which " +
+	p.paragraph("Between the two, connections are refused for a moment. `/usr/share/doc/pinion/MOVING.md` has the commands by which " +
 		"nobody is refused.")
 	p.paragraph("What nutcracker had in `DAEMON_OPTS` belongs into `PINION_OPTIONS` in `/etc/default/pinion`, but for " +
 		"`-c`, `-d` and `-p`.")

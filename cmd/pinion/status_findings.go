@@ -71,14 +71,26 @@ func replacedFindings(s *admin.Status, add func(severity, string, ...any)) {
 		return
 	}
 	born := s.UptimeSeconds
-	if s.Last != nil && s.Last.Outcome == admin.HandoffDone {
+	switch {
+	case s.Last == nil:
+	case s.Last.Outcome == admin.HandoffDone:
 		born = min(born, int64(time.Since(s.Last.At.Add(s.Last.Took))/time.Second))
+	default: // the one that made this generation is not known any more
+		born = oldest(s.Generations[0].Workers)
 	}
 	for _, w := range s.Generations[0].Workers {
 		if w.State == "serving" && w.AgeSeconds < min(born-slow, replacedIsNews) {
 			add(warning, "worker %d has been replaced, %s ago: the log says why", w.Slot, age(w.AgeSeconds))
 		}
 	}
+}
+
+// oldest is the greatest age of workers, in seconds.
+func oldest(workers []admin.WorkerStatus) (age int64) {
+	for _, w := range workers {
+		age = max(age, w.AgeSeconds)
+	}
+	return age
 }
 
 // workerFindings looks at the workers of the generation that serves.

@@ -23,7 +23,7 @@ var (
 	NoWorkerAccepts    = master.Add(logevent.Notice, "no_worker_accepts", "no worker is left that accepts: making others", "")
 	WorkerKilled       = master.Add(logevent.Warn, "worker_killed", "killing worker %d (pid %d): %s", "worker pid cause")
 	WorkerEndedEarly   = master.Add(logevent.Notice, "worker_ended_early", "worker %d (pid %d) was ended by a signal before it could ignore it: %s after %s; starting the next one", "worker pid cause lived_seconds")
-	WorkerEnded        = master.Add(logevent.Error, "worker_ended", "worker %d (pid %d) ended: %s after %s%s%s", "worker pid cause lived_seconds - -")
+	WorkerEnded        = master.Add(logevent.Info, "worker_ended", "worker %d (pid %d) ended: %s after %s%s%s", "worker pid cause lived_seconds - -")
 	WorkerDied         = master.Add(logevent.Error, "worker_died", "worker %d (pid %d, %s) died: %s after %s%s%s%s", "worker pid - cause lived_seconds - - - pause_seconds")
 	WorkerEndedByOrder = master.Add(logevent.Notice, "worker_ended_by_order", "worker %d (pid %d), which a signal has told to end, has ended: %s after %s%s; starting the next one", "worker pid cause lived_seconds -")
 	WorkerCovers       = master.Add(logevent.Info, "worker_covers", "worker %d accepts for worker %d", "worker for_worker")

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 const (
 	ticksPerSecond = 100             // of times in /proc, whatever the kernel's own clock
-	startBlur      = 2 * time.Second // by how much the start of a process may be known wrongly
+	startBlur      = 2 * time.Second // by how much the start of a process and the time of a file may differ though they are one
 )
 
 // HolderOfPIDFile returns the name of a process if the pid file of that path, which names it, is its own; empty: it is not.
@@ -45,25 +47,10 @@ func startOf(pid int) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	boot, known := bootTime()
-	if len(fields) <= afterName || !known {
+	if len(fields) <= afterName {
 		return time.Time{}, false
 	}
 	ticks, err := strconv.ParseInt(fields[afterName], 10, 64)
-	return boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond), err == nil
-}
-
-// bootTime returns when the machine was started, to the second.
-func bootTime() (time.Time, bool) {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return time.Time{}, false
-	}
-	for line := range strings.Lines(string(text)) {
-		if seconds, ok := strings.CutPrefix(line, "btime "); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(seconds), 10, 64)
-			return time.Unix(n, 0), err == nil
-		}
-	}
-	return time.Time{}, false
+	age := sock.SinceBoot() - time.Duration(ticks)*time.Second/ticksPerSecond
+	return time.Now().Add(-age), err == nil
 }

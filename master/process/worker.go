@@ -20,10 +20,11 @@ import (
 type Worker struct {
 	Slot    int // index of its slot
 	PID     int
-	CPU     int   // where it is pinned to; -1: not pinned
-	Adopted bool  // another master has started it, which may be of another build
-	Struck  bool  // it was ended by a signal that is meant for the service; known with Exited
-	PinErr  error // why it is not pinned although it should be
+	CPU     int       // where it is pinned to; -1: not pinned
+	Adopted bool      // another master has started it, which may be of another build
+	Struck  bool      // it was ended by a signal that is meant for the service; known with Exited
+	PinErr  error     // why it is not pinned although it should be
+	BornAt  time.Time // of one that another master has started; zero: that is not known
 
 	link    *os.File // the master's end of the worker link; non-blocking, not shared
 	stderr  *os.File
@@ -183,13 +184,14 @@ func Adopt(slot, pid, link int, report func(Event)) (*Worker, error) {
 		handle.Release()
 		return nil, err
 	}
-	p := &Worker{Slot: slot, PID: pid, CPU: -1, Adopted: true, link: os.NewFile(uintptr(link), "worker link"), handle: handle, report: report}
+	bornAt, _ := startOf(pid)
+	p := &Worker{Slot: slot, PID: pid, CPU: -1, Adopted: true, BornAt: bornAt, link: os.NewFile(uintptr(link), "worker link"), handle: handle, report: report}
 	p.readers.Add(1)
 	go func() {
 		p.readLink(report)
 		p.link.Close()
 		p.handle.Release()
-		report(Event{From: p, Kind: Exited, Text: "exit status unknown to this master, which has not started it"})
+		report(Event{From: p, Kind: Exited, Text: "exit status unknown (an earlier master has started it)"})
 	}()
 	return p, nil
 }

@@ -41,6 +41,7 @@ func (r *requestLog) init(l *loop) {
 // begin has the first request have a line.
 func (r *requestLog) begin() {
 	if r.pause > 0 {
+		r.last = r.count() // of a worker that was here before
 		r.wake()
 	}
 }

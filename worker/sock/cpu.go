@@ -64,6 +64,13 @@ var start, monotonicAtStart = func() (time.Time, int64) {
 	return time.Now(), ts.Nano()
 }()
 
+// SinceBoot returns for how long the machine has run, as times in /proc have it: sleep included.
+func SinceBoot() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // cannot fail, see above
+	return time.Duration(ts.Nano())
+}
+
 // Eventfd returns a descriptor that one thread writes with Wake and another watches to be woken.
 func Eventfd() (fd int, err error) { return unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK) }
 
