@@ -142,7 +142,8 @@ func Run(o Options) error {
 }
 
 func run(o Options, w *world, events <-chan event) error {
-	sink, err := logfile.Open(o.Output)
+	first := readFirstLog(&o)
+	sink, err := first.open(&o)
 	if err != nil {
 		if o.Started != nil {
 			o.Started(err)
@@ -154,8 +155,7 @@ func run(o Options, w *world, events <-chan event) error {
 	defer unwatch()
 
 	m := newMaster(o, w, sink)
-	m.logging.journal = logfile.StderrIsJournal(os.Getenv("JOURNAL_STREAM"))
-	m.log.Journal = m.logging.goesToJournal()
+	m.beginLog(first)
 	m.start()
 	m.loop(signals, events)
 	err = m.finish()

@@ -12,17 +12,18 @@ import (
 	"syscall"
 
 	"github.com/pinion-proxy/pinion/master"
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 // daemonize starts this command line once more, detached. Working directory and relative paths stay what they are; the umask
 // becomes 0, as with nutcracker, whose files' permissions scripts may rely on. Nobody would see what is logged to stderr, so without -o
-// there is a file for it all the same.
+// and log_file there is a file for it all the same.
 func daemonize(stderr io.Writer, o master.Options) error {
 	signal.Reset() // this process only waits; the other one catches its own
 	before := syscall.Umask(0)
 	defer syscall.Umask(before)
-	args, file := os.Args[1:], ""
-	if o.Output == "" {
+	args, file, configured := os.Args[1:], "", config.ReadLog(o.ConfigFile).File
+	if o.Output == "" && configured == "" {
 		if file = backgroundLog(o.PIDFile); file != "" {
 			args = append([]string{"--output=" + file}, args...)
 		}
@@ -33,8 +34,10 @@ func daemonize(stderr io.Writer, o master.Options) error {
 	}
 	switch {
 	case o.Output != "":
+	case configured != "":
+		fmt.Fprintf(stderr, "pinion: logs to %s, the log_file of %s\n", configured, o.ConfigFile)
 	case file == "":
-		fmt.Fprintln(stderr, "pinion: runs in the background without a log, as no file could be made for it; give -o FILE to have one")
+		fmt.Fprintln(stderr, "pinion: runs in the background without a log, as no file could be made for it; give -o FILE, or log_file in the configuration, to have one")
 	default:
 		fmt.Fprintf(stderr, "pinion: logs to %s; -o FILE chooses another file, -o /dev/null none\n", file)
 	}

@@ -183,14 +183,16 @@ func (r *reader) read(text []byte) (*Config, Problems) {
 	rest, said := r.checkText(text)
 	first := r.problems
 	r.problems = nil
-	var sections []section
-	if isShortForm(rest) {
-		sections = r.readShort(rest)
-	} else {
-		sections = r.readYAML(rest)
-	}
-	c := r.build(sections)
+	c := r.build(r.sectionsOf(rest))
 	return c, append(first, r.problems.without(said)...)
+}
+
+// sectionsOf reads a text in the format that it has.
+func (r *reader) sectionsOf(text []byte) []section {
+	if isShortForm(text) {
+		return r.readShort(text)
+	}
+	return r.readYAML(text)
 }
 
 // AutoWorkers is what a command line asks for that overrules a number in the file.

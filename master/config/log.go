@@ -3,7 +3,9 @@
 package config
 
 import (
+	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -46,4 +48,34 @@ func (c *Config) GlobalSetting(name string) string {
 		return ""
 	}
 	return strings.Join(lookup(name, GlobalScope).get(&draft{global: &c.Global}), " ")
+}
+
+// Log is where the first lines go, and in which form.
+type Log struct {
+	File   string // absolute; empty: stderr
+	Format LogFormat
+}
+
+// ReadLog returns what the file at path says of the log, though the rest be wrong: an error is to be reported there, too. What it
+// does not say, or says wrongly, has its default. A file that can be read only once, such as a pipe, is left to Load.
+func ReadLog(path string) Log {
+	var g Global
+	d := newDraft(&g, nil, nil)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if text, err := readBounded(path); err == nil {
+			(&reader{file: path}).readLog(d, text)
+		}
+	}
+	return Log{g.LogFile, g.LogFormat}
+}
+
+// readLog gives a draft of the process-wide settings those that are about the log.
+func (r *reader) readLog(d *draft, text []byte) {
+	rest, _ := r.checkText(text)
+	for _, s := range r.sectionsOf(rest) {
+		if s.global {
+			s.settings = slices.DeleteFunc(s.settings, func(set setting) bool { return set.key.text != "log_file" && set.key.text != "log_format" })
+			r.apply(d, &s)
+		}
+	}
 }
