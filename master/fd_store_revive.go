@@ -208,6 +208,7 @@ func (m *master) storeHint() string {
 // replaceRevived requests a reload, by which workers of this master replace those of the earlier one. Missing workers are
 // spawned before, since the reload may fail.
 func (m *master) replaceRevived() {
+	m.seekHolders()
 	for _, s := range m.generations.serving.slots {
 		if s.state == slotWaiting { // for a listener
 			s.become(slotVacant, time.Time{})

@@ -40,7 +40,8 @@ type machine struct {
 	clock    time.Time
 	log      strings.Builder
 	finished bool
-	logFails error // of opening the log file anew
+	logFails error          // of opening the log file anew
+	holders  map[uint64]int // of sockets, by inode: other programs
 
 	workers map[string]*process.Worker // the latest of each slot ("0") and of each slot of a generation ("0@1")
 	reports map[*process.Worker]func(process.Event)
@@ -387,6 +388,7 @@ func (f *machine) world() *world {
 			}
 			return 60, nil
 		},
+		holders:     func([]uint64) map[uint64]int { return f.holders },
 		adopt:       f.adopt,
 		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },

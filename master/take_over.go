@@ -271,6 +271,26 @@ func (m *master) leftElsewhere() map[int][]int {
 	return pools
 }
 
+// seekHolders finds out which sockets other programs have, too: what an earlier master knew of a take-over has ended with it.
+func (m *master) seekHolders() {
+	var inodes []uint64
+	for _, l := range m.listeners.All() {
+		if l.Other == nil && !l.Foreign {
+			inodes = append(inodes, l.Inode)
+		}
+	}
+	m.world.aside(func() func() {
+		holders := m.world.holders(inodes)
+		return func() {
+			for _, l := range m.listeners.All() {
+				if pid := holders[l.Inode]; pid != 0 && l.Other == nil {
+					l.Other = m.world.other(pid)
+				}
+			}
+		}
+	})
+}
+
 // otherProgram returns a program from which an earlier master has taken over; nil: it has ended.
 func otherProgram(pid int) *listen.Other {
 	all, err := takeover.Find(strconv.Itoa(pid))

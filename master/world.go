@@ -19,6 +19,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/reach"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
+	"github.com/pinion-proxy/pinion/master/takeover"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -57,6 +58,7 @@ type world struct {
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
 	other       func(pid int) *listen.Other            // a program that has a socket of this service, too; nil: it has ended
+	holders     func(inodes []uint64) map[uint64]int   // pids of other programs that have these sockets
 	findSockets func(programs, stats string) (foundSockets, error)
 	pair        func() (a, b int, err error) // a connected pair that keeps message borders
 	dup         func(fd int) (int, error)
@@ -152,6 +154,7 @@ func newWorld(report func(event)) *world {
 		listenerOf:    listenerOf,
 		findSockets:   findSockets,
 		other:         otherProgram,
+		holders:       takeover.Holders,
 		pair:          connectedPair,
 		listenAdmin:   listenAdmin,
 		openReading:   listenForReading,

@@ -23,11 +23,12 @@ func findControl() (string, error) {
 	if err == nil {
 		found = append(found, defaultControl)
 	}
-	if len(found) == 0 && os.Geteuid() == 0 {
-		found = admin.FindAll()
-	}
 	switch len(found) {
 	case 0:
+		if others := admin.FindAll(); os.Geteuid() == 0 && len(others) > 0 { // a stop that root asks for twice must not reach another's
+			return "", &notFound{fmt.Errorf("root runs no Pinion here that was started without --control; tell by --control or %s which of the others:\n%s",
+				controlVariable, strings.Join(describeAll(others), "\n"))}
+		}
 		return "", &notFound{fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})}
 	case 1:
 		return found[0], nil

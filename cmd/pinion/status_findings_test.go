@@ -32,11 +32,11 @@ func TestStatusCheck(t *testing.T) {
 	}{
 		{"serving", serving, admin.PoolStatus{Clients: 2, Servers: []admin.ServerStatus{live}}, fine, "all is well: 1 server in 1 pool, 2 clients, 0 requests under way", "clients=2 queue=0 servers=1 live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live, refused}}, warning, "p/b is down since ", "servers=2 live=1"},
-		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{ejected, refused}}, critical, "pool p: none of its 2 servers can be used, and 2 more", "servers=2 live=0"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{ejected, refused}}, critical, "pool p: none of its 2 servers can be used; p/a is ejected: no answer in time; and 1 more", "servers=2 live=0"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{full}}, warning, "p/a answers some requests with an error: its memory is full (OOM)", "live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, Clients: 90, Limit: 100}, warning, "pool p: 90 of at most 100 clients", "clients=90 queue=0 servers=1 live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, NotListening: []int{1}}, critical, "some workers do not listen", "live=1"},
-		{"serving", admin.WorkerStatus{State: "hung"}, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, critical, "no worker serves, and 1 more", "live=1"},
+		{"serving", admin.WorkerStatus{State: "hung"}, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, critical, "no worker serves; worker 0 is hung", "live=1"},
 		{"serving", admin.WorkerStatus{State: "serving", MemoryBytes: 95 << 20, MemoryLimit: 100 << 20}, admin.PoolStatus{Servers: []admin.ServerStatus{live}},
 			warning, "worker 0 holds 95 MiB of its memory_limit of 100 MiB", "live=1"},
 		{"serving", admin.WorkerStatus{State: "serving", Descriptors: 1000, DescriptorLimit: 1024}, admin.PoolStatus{Servers: []admin.ServerStatus{live}},

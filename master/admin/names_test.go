@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,7 +48,7 @@ func listenAt(t *testing.T, name string) (accepted chan struct{}) {
 }
 
 func TestNamesAreFound(t *testing.T) {
-	const pid = 1 << 23 // of nobody
+	pid := os.Getpid()
 	name := Name(pid, 0)
 	if want := fmt.Sprintf("@pinion/control/%d/%d", os.Geteuid(), pid); name != want || Name(pid, 1) != want+"-2" {
 		t.Fatalf("names %s, %s", name, Name(pid, 1))
@@ -65,6 +66,18 @@ func TestNamesAreFound(t *testing.T) {
 	<-accepted
 	if slices.Contains(Find(os.Geteuid()+1), name) {
 		t.Error("found as another user's")
+	}
+}
+
+// A master of another pid namespace has another number there, and could not see who asks.
+func TestNamesFromElsewhere(t *testing.T) {
+	name := Name(os.Getpid()+1, 0)
+	listenAt(t, name)
+	if names := append(Find(os.Geteuid()), FindAll()...); slices.Contains(names, name) {
+		t.Errorf("%s is found", name)
+	}
+	if _, err := DialSoon(name); !errors.Is(err, ErrElsewhere) {
+		t.Errorf("dialling it: %v", err)
 	}
 }
 

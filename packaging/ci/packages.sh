@@ -57,7 +57,7 @@ packaging/ci/changelog.sh "$PACKAGE_VERSION" "$epoch" | gzip -9n >"$STAGE/doc/de
 
 # What the documents link to lies beside them, or else in the repository.
 for text in README.md packaging/doc/*.md; do
-	sed -E -e 's!\]\((\.\./\.\./)?packaging/doc/!](!g; s!\]\(\.\./\.\./README\.md!](README.md!g; s!python3 packaging/doc/!python3 /usr/share/doc/pinion/!' \
+	sed -E -e 's!\]\((\.\./\.\./)?packaging/doc/!](!g; s!\]\(\.\./\.\./README\.md!](README.md!g' \
 		-e 's!\]\((CHANGELOG\.md|\.github/)!](https://github.com/pinion-proxy/pinion/blob/main/\1!g' \
 		"$text" >"$STAGE/doc/texts/${text##*/}"
 done
