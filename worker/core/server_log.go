@@ -33,6 +33,7 @@ type serverLog struct {
 	full     repeatedLine // that dedicated_connections is reached
 	password repeatedLine // that it wants a password
 	memory   repeatedLine // that it has no memory left
+	protest  repeatedLine // that it cannot do its work for another reason
 }
 
 // repeatedLine is what is logged once in each logPause. Loop only.
@@ -87,6 +88,13 @@ func (e *endpoint) complainOfPassword() {
 func (e *endpoint) complainOfFull(reply []byte) {
 	if r := &e.server.logState.memory; r.due(e.pool.l.now) {
 		e.server.logRepeated(r, logevent.ServerFull, e.pool.name, e.server.spec.Name, e.address, strings.TrimSuffix(trimmed(reply), "."))
+	}
+}
+
+// complainOfProtest logs that the server refuses requests for what is wrong with it.
+func (e *endpoint) complainOfProtest(reply []byte) {
+	if r := &e.server.logState.protest; r.due(e.pool.l.now) {
+		e.server.logRepeated(r, logevent.ServerProtests, e.pool.name, e.server.spec.Name, e.address, strings.TrimSuffix(trimmed(reply), "."))
 	}
 }
 

@@ -67,6 +67,8 @@ func (e *endpoint) noteProtest(reply []byte) {
 		e.complainOfFull(reply)
 	case link.TroubleClients:
 		e.server.logLimited(logevent.ServerClients, e.pool.name, e.server.spec.Name, e.address, trimmed(reply))
+	case link.TroubleUnsaved, link.TroubleBusy, link.TroubleRefuses: // the others are failures, or want something, and are logged as that
+		e.complainOfProtest(reply)
 	}
 }
 

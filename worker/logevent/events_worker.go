@@ -49,6 +49,7 @@ var (
 	ServerWantsPassword = Worker.AddRepeating(Warn, "server_wants_password", "pool %q: server %q at %s wants a password; set %s", "pool server address -")
 	ServerFull          = Worker.AddRepeating(Warn, "server_full", "pool %q: server %q at %s is full, and refuses writes: %s; raise its memory limit, or have it evict keys (maxmemory-policy)", "pool server address cause")
 	ServerClients       = Worker.AddRepeating(Warn, "server_clients", "pool %q: server %q at %s takes no more clients: %s; raise its maxclients, or lower server_connections", "pool server address cause")
+	ServerProtests      = Worker.AddRepeating(Warn, "server_protests", "pool %q: server %q at %s answers requests with an error: %s", "pool server address cause")
 	PoolEjected         = Worker.AddRepeating(Error, "pool_ejected", "pool %q: all servers of the pool are ejected: every request gets an error until one of them answers again", "pool")
 	ServerOpen          = Worker.AddRepeating(Warn, "server_open", "pool %q: server %q at %s has no password: clients must give redis_auth, but the server asks nobody for it; set its requirepass", "pool server address")
 	DedicatedTaken      = Worker.AddRepeating(Warn, "dedicated_taken", "pool %q: server %q has %s: dedicated_connections is reached", "pool server - limit")
