@@ -23,6 +23,9 @@ import (
 // servesWithin is how long the other program may take until it waits for clients.
 const servesWithin = 10 * time.Second
 
+// endsWithin is how long one that does not serve may take to end, before it is killed.
+const endsWithin = 2 * time.Second
+
 func giveBackCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "give-back",
@@ -73,7 +76,9 @@ func giveBack(c *cli.Context, m *adminSocket) error {
 	defer loan.Close()
 	other, err := loan.Await(pools, servesWithin)
 	if err != nil {
-		loan.GiveUp()
+		if loan.GiveUp(endsWithin) {
+			err = fmt.Errorf("%w; it did not end on SIGTERM and was killed", err)
+		}
 		return fmt.Errorf("%s does not serve: %w; the proxy serves on", c.Args().First(), err)
 	}
 	fmt.Fprintf(c.App.Writer, "%s serves; the proxy ends\n", other)

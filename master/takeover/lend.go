@@ -192,12 +192,38 @@ func (p *Program) waitsOn(all []lent, wanted []Socket) error {
 	return err
 }
 
-// GiveUp ends whatever has got a socket, and what was started.
-func (l *Loan) GiveUp() {
+// GiveUp ends whatever has got a socket, and what was started. Who has not ended after a patience is killed: it would keep a copy of
+// a socket from which it may not serve. It reports whether that was needed.
+func (l *Loan) GiveUp(patience time.Duration) (killed bool) {
+	all := l.processes()
+	defer Close(all)
+	for _, p := range all {
+		sock.SignalProcess(p.process, syscall.SIGTERM)
+	}
+	until := time.Now().Add(patience)
+	for _, p := range all {
+		if !sock.AwaitProcess(p.process, max(0, time.Until(until))) {
+			killed = true
+			sock.SignalProcess(p.process, syscall.SIGKILL)
+		}
+	}
+	return killed
+}
+
+// processes returns those that live of what was started, and of who has got a socket.
+func (l *Loan) processes() (all []*Program) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	pids := []int{l.PID}
 	for _, one := range l.lent {
-		syscall.Kill(one.pid, syscall.SIGTERM)
+		if !slices.Contains(pids, one.pid) {
+			pids = append(pids, one.pid)
+		}
 	}
-	syscall.Kill(l.PID, syscall.SIGTERM)
+	for _, pid := range pids {
+		if p, err := find(strconv.Itoa(pid)); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
 }
