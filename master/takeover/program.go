@@ -31,6 +31,9 @@ var ErrGone = errors.New("it does not run")
 // managerPatience is how long the service manager may take to answer, or to stop a unit.
 const managerPatience = 90 * time.Second
 
+// endOfPIDs is greater than any pid that Linux gives (PID_MAX_LIMIT).
+const endOfPIDs = 1 << 22
+
 // Find returns the programs that a text with commas names, by pid or by unit.
 func Find(text string) (all []*Program, err error) {
 	for word := range strings.SplitSeq(text, ",") {
@@ -47,7 +50,10 @@ func Find(text string) (all []*Program, err error) {
 func find(word string) (*Program, error) {
 	p := &Program{}
 	var err error
-	if p.PID, err = strconv.Atoi(word); err != nil {
+	if p.PID, err = strconv.Atoi(word); err == nil && (p.PID < 1 || p.PID >= endOfPIDs) {
+		return nil, fmt.Errorf("taking over from %q: no process has such a number; give the pid or the unit of a program", word)
+	}
+	if err != nil {
 		p.Unit = word
 		p.PID, err = mainPID(word)
 	}

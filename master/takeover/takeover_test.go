@@ -137,8 +137,10 @@ func TestFindErrors(t *testing.T) {
 		text, want string
 		gone       bool
 	}{
-		{"999999999", "it does not run", true},
-		{"0", "it does not run", true},
+		{"4194303", "it does not run", true},
+		{"0", "no process has such a number", false},
+		{"-5", "no process has such a number", false},
+		{"99999999999", "no process has such a number", false},
 		{strconv.Itoa(os.Getpid()), "it is this process itself", false},
 		{"1,,2", `taking over from ""`, false},
 	} {
@@ -146,6 +148,31 @@ func TestFindErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrGone) != c.gone {
 			t.Errorf("%q: %v", c.text, err)
 		}
+	}
+}
+
+// A program that ignores SIGTERM does not keep the sockets that it was lent.
+func TestGiveUpKills(t *testing.T) {
+	c := exec.Command("sh", "-c", "trap '' TERM; echo; exec sleep 60")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer c.Process.Kill()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	l := &Loan{PID: c.Process.Pid}
+	if !l.GiveUp(50 * time.Millisecond) {
+		t.Error("it has ended on a signal that it ignores")
+	}
+	c.Wait()
+	if l.GiveUp(time.Second) {
+		t.Error("somebody was killed who had ended")
 	}
 }
 

@@ -296,7 +296,7 @@ func TestE2ETakeOverRefused(t *testing.T) {
 	}{
 		{pool(other), []string{"--take-over", strconv.Itoa(old.Pid())}, `pool "pool" listens on ` + other + ", and there is no such socket among "},
 		{pool(address), []string{"--take-over", strconv.Itoa(old.Pid()), "--end"}, "it also listens on " + old.Stats},
-		{pool(address), []string{"--take-over", "999999999"}, "it does not run: starting without"},
+		{pool(address), []string{"--take-over", "4194303"}, "it does not run: starting without"},
 		{pool(address), []string{"--take-over", "no-such.service"}, `taking over from "no-such.service": `},
 		{pool(address), []string{"--end"}, "which is not given"},
 		{pool(address), []string{"--take-over", " "}, "requires the pid or the unit"},
