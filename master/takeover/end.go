@@ -55,7 +55,7 @@ func (p *Program) IsPinion() bool { return p.Name == sock.ProxyName }
 // do not.
 func (p *Program) endPinion() error {
 	var workers []int
-	for _, other := range process.List(os.Geteuid()) {
+	for _, other := range process.List(p.user()) {
 		if other.Parent == p.PID && len(other.Args) > 1 && other.Args[1] == "worker" {
 			workers = append(workers, other.PID)
 		}
@@ -67,6 +67,15 @@ func (p *Program) endPinion() error {
 		syscall.Kill(pid, syscall.SIGTERM)
 	}
 	return nil
+}
+
+// user is who runs the program; root may end those of others.
+func (p *Program) user() int {
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", p.PID))
+	if err != nil {
+		return os.Geteuid()
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid)
 }
 
 // settling is how long a program that accepts nobody any more may answer whom it has accepted last.
