@@ -189,11 +189,16 @@ func strike(path string, due *rule) bool {
 	return i >= 0 // else somebody else was faster
 }
 
+// termNoticed is how long the goroutine that catches SIGTERM may take. Without a pause the process could be past the point, and even
+// past the handoff, when it learns of it: on a busy machine it was.
+const termNoticed = 200 * time.Millisecond
+
 // end does what there is no return from, or has the process meet a signal.
 func end(action string) {
 	switch action {
 	case "term":
 		syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		time.Sleep(termNoticed)
 		return
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
