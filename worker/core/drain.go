@@ -3,6 +3,7 @@
 package core
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -13,6 +14,7 @@ import (
 type draining struct {
 	on        bool
 	departing bool        // a signal has told the worker to end
+	signalled atomic.Bool // likewise, though the loop may not have noticed; any goroutine
 	till      timer.Timer // then it ends with all clients that are left
 	greet     timer.Timer // then clients that have just connected have had their time to send a request
 }

@@ -17,13 +17,14 @@ import (
 func (p *peerLink) Prepare(batch uint32, count int) []handoff.Verdict {
 	l := p.l
 	verdicts := make([]handoff.Verdict, count)
+	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
+		p.truncated = true
+	}
+	l.departIfSignalled()
 	if l.refusesClients() {
 		return all(verdicts, handoff.Refused)
 	}
 	p.sending = p.sending || l.mover.outgoing.on
-	if fault.Error(passing[handoff.Offer].received) != nil || fault.Error("scm.ctrunc") != nil {
-		p.truncated = true
-	}
 	if p.truncated || len(p.messageFDs) != count+1 {
 		l.log(logevent.MoveDescriptors, p.slot, len(p.messageFDs), count+1)
 		return all(verdicts, handoff.NoResources)
@@ -84,9 +85,10 @@ func all(verdicts []handoff.Verdict, v handoff.Verdict) []handoff.Verdict {
 	return verdicts
 }
 
-// refusesClients tells that this worker is about to end, or rolls back and moves its own clients back.
+// refusesClients tells that this worker is about to end, or rolls back and moves its own clients back. One that has served and is told to
+// end while its clients move takes back those that are returned.
 func (l *loop) refusesClients() bool {
-	return l.draining.on || l.ended || l.mover.outgoing.on && l.unsettled()
+	return l.draining.on || l.ended || l.unsettled() && (l.mover.outgoing.on || l.draining.departing)
 }
 
 // prepareClient makes a client from its record and those of its connections, if there is a listener for it. It takes over the

@@ -34,6 +34,7 @@ func (l *loop) catchTerm() error {
 	signal.Notify(caught, syscall.SIGTERM)
 	go func() {
 		for range caught {
+			l.draining.signalled.Store(true)
 			sock.Wake(wake)
 		}
 	}()
@@ -46,6 +47,14 @@ func (t *terminator) ready(ev poll.Event) {
 	}
 	sock.Calm(t.wake)
 	t.l.depart()
+}
+
+// departIfSignalled is depart where the event of the signal would come too late: a client that is taken now may be cut when the worker
+// ends, and one that is refused stays where it is.
+func (l *loop) departIfSignalled() {
+	if l.draining.signalled.Load() {
+		l.depart()
+	}
 }
 
 // depart ends the worker because of a signal, and tells the master, which fills the slot again.

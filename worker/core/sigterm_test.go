@@ -122,6 +122,24 @@ func TestTermWhileTaking(t *testing.T) {
 	}
 }
 
+// One that is told to end takes nobody, even before its loop has noticed: the handoff could be over by then, and those whom it has taken
+// would be cut.
+func TestTermBeforeTaking(t *testing.T) {
+	r, before, next := twoGenerations(t, nil)
+	c := r.connect("c", 0, 0)
+	r.pings(c, before)
+	next.draining.signalled.Store(true)
+	r.handOver(before, next)
+	r.wantKinds(next, link.Leaving)
+	r.pings(c, before)
+	if next.clients > 0 || before.clients != 1 {
+		t.Errorf("it has %d clients, and the one before %d", next.clients, before.clients)
+	}
+	r.instruct(before, link.Resume, nil)
+	r.turn()
+	r.pings(c, before)
+}
+
 // An orphan has nobody to wait for.
 func TestTermOfAnOrphan(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)
