@@ -96,3 +96,23 @@ func (p *Pool) home(s *link.Server) string {
 	}
 	return s.Address + " of " + strings.Join(slices.Sorted(slices.Values(p.Sentinels)), " ")
 }
+
+// checkSentinels finds a pool in which nobody would ask the sentinels, or with half of what they are to be told.
+func (r *reader) checkSentinels(d *draft) {
+	p := d.pool
+	if d.cluster {
+		return
+	}
+	if at, ok := d.given["sentinels"]; ok && p.Protocol != link.Redis && !slices.Contains(d.wrong, "redis") {
+		r.report(at, p.Name, flaw{message: "sentinels are for redis only", hint: r.either(`add "redis: true"`, `use "protocol redis"`)})
+	}
+	user, hasUser := d.given["sentinel_user"]
+	password, hasPassword := d.given["sentinel_password"]
+	switch {
+	case (hasUser || hasPassword) && !d.follows:
+		r.report(cmp.Or(user, password), p.Name, flaw{message: "has something to tell sentinels, and no sentinels",
+			hint: "add sentinels, or remove sentinel_user and sentinel_password"})
+	case hasUser && !hasPassword:
+		r.report(user, p.Name, flaw{message: "sentinel_user has no password", hint: "add sentinel_password"})
+	}
+}

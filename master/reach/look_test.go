@@ -30,6 +30,11 @@ func serve(t *testing.T, each func(net.Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, l, each)
+}
+
+// serveOn is serve at a listener.
+func serveOn(t *testing.T, l net.Listener, each func(net.Conn)) string {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -115,20 +120,7 @@ func tlsServer(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				conn.(*tls.Conn).Handshake()
-				conn.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return serveOn(t, l, func(conn net.Conn) { conn.(*tls.Conn).Handshake() })
 }
 
 // closed is an address where nobody listens.
