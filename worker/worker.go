@@ -68,6 +68,7 @@ func inherit() (*link.Spec, *link.Shared, error) {
 		return nil, nil, fmt.Errorf("reading the specification from descriptor %d (only the master starts workers): %w", link.FDSpec, err)
 	}
 	spec, err := link.ParseSpec(text)
+	clear(text) // it has passwords and private keys
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the specification (only the master starts workers): %w", err)
 	}

@@ -229,9 +229,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	for i := range c.Pools {
 		base.Pools[i] = c.Pools[i].Pool
 	}
-	if slices.ContainsFunc(base.Pools, func(p link.Pool) bool { return p.IsCluster() }) {
-		base.Critical = []string{"Pools.Seeds"}
-	}
+	base.MarkCritical()
 	base.Listeners = nil
 	specs := slices.Repeat([]link.Spec{base}, len(cpus))
 	for slot, cpu := range cpus {

@@ -141,6 +141,9 @@ func fill(v reflect.Value) {
 		for i := range v.NumField() {
 			fill(v.Field(i))
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range v.Len() {
@@ -156,6 +159,8 @@ func fill(v reflect.Value) {
 		v.SetUint(1<<64 - 1)
 	case reflect.Uint16:
 		v.SetUint(1<<16 - 1)
+	case reflect.Uint8:
+		v.SetUint(1<<8 - 1)
 	default:
 		panic("a Spec has a " + v.Kind().String())
 	}

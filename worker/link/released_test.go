@@ -200,6 +200,9 @@ func (n *filler) fill(v reflect.Value, path string) {
 				n.fill(v.Field(i), path+"."+field.Name)
 			}
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		n.fill(v.Elem(), path)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range v.Len() {

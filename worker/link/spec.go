@@ -131,6 +131,7 @@ type Listener struct {
 	Network string // "tcp" or "unix"
 	Address string // the path, or the address in its one canonical form: with Network it tells the socket from all others
 	Shared  bool   // other workers accept from the same socket (unix sockets, inherited sockets)
+	TLS     bool   `json:",omitempty"` // its clients speak TLS, as Pool.TLS says
 }
 
 // Pool is one configured pool. Zero durations mean "no limit".
@@ -179,6 +180,8 @@ type Pool struct {
 	MaxReplicaLag      time.Duration `json:",omitempty"` // by how much a replica that is read from may be behind; 0 = no limit
 	ReadYourWrites     time.Duration `json:",omitempty"` // for how long after a write of a client its reads go to the primary
 	Seeds              []string      `json:",omitempty"` // "host:port" of nodes of a Redis Cluster; Servers are Places then
+	ServerTLS          *ServerTLS    `json:",omitempty"` // nil: servers are spoken to in plaintext
+	TLS                *ClientTLS    `json:",omitempty"` // for the listeners that have TLS; nil: none has
 }
 
 // Discovers tells whether others are asked where the pool's servers are.
