@@ -149,8 +149,8 @@ func (m *master) drainWhenAsked(a *admin.Ask) {
 	m.log.Event(logfile.DrainAsked)
 	now := m.world.now()
 	switch {
-	case m.phase > serving && a.Timed:
-		a.Reply <- admin.Outcome{Error: "pinion is " + m.phase.String() + " already", Failure: admin.FailureBusy}
+	case m.phase > serving && a.Timed && a.After > 0: // what has begun begins no later
+		a.Reply <- admin.Outcome{Error: "pinion is " + m.phase.String() + " already; only pinion drain --undo takes that back", Failure: admin.FailureBusy}
 		return
 	case m.phase != serving || m.endAfter != nothing:
 	case a.Timed:

@@ -32,6 +32,8 @@ type rehearsal struct {
 func (m *master) preview(strict bool, reply chan<- admin.Outcome) {
 	m.load(func(cfg *config.Config, err error) {
 		switch {
+		case !m.takesOrders():
+			reply <- admin.Outcome{Error: "a reload would be refused: pinion is " + m.phase.String(), Failure: admin.FailureBusy}
 		case err != nil:
 			reply <- m.misconfigured(err)
 		case m.generations.serving.revived:

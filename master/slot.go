@@ -68,6 +68,7 @@ type slot struct {
 	coveredBy     cover  // accepts from the slot's listeners, too
 	killedFor     string // why the master killed process; empty: it did not
 	lossesCounted bool   // the clients of process are counted as lost
+	died          death  // the last worker of the slot that did
 	leftThere     int    // clients in the counters when its process was started: of one that died while there was no master
 }
 

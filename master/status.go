@@ -3,11 +3,13 @@
 package master
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/shard"
@@ -34,10 +36,21 @@ func (m *master) status() *admin.Status {
 			s.Pools[i].Socket = m.listeners.First(m.generations.serving.config.Pools[i].Listen)
 			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
 			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
+			s.Pools[i].MemoryClosed = m.generations.serving.memoryClosedStatus(i, now)
 		}
+		sortAsWritten(s.Pools, m.generations.serving.config)
 	}
 	s.Generations = m.generations.status(m.opts.Build, now)
 	return s
+}
+
+// sortAsWritten puts pools into the order of the file: a configuration has them by their names.
+func sortAsWritten(pools []admin.PoolStatus, cfg *config.Config) {
+	lines := map[string]int{}
+	for i := range cfg.Pools {
+		lines[cfg.Pools[i].Name] = cfg.Pools[i].Line
+	}
+	slices.SortStableFunc(pools, func(a, b admin.PoolStatus) int { return cmp.Compare(lines[a.Name], lines[b.Name]) })
 }
 
 // phaseName returns what the master is doing.
@@ -84,6 +97,9 @@ func (g *generation) status(state, build string, now time.Time) admin.Generation
 	s := admin.GenerationStatus{Number: g.number, Build: build, State: state, Left: g.revived && state == "serving", CPUs: g.machine}
 	for _, slot := range g.slots {
 		w := admin.WorkerStatus{Slot: slot.index, CPU: slot.cpu, State: slot.state.String()}
+		if d := slot.died; d.times > 0 {
+			w.Died = &admin.DeathStatus{Times: d.times, At: d.at, How: d.how}
+		}
 		if slot.hangs() {
 			w.State = "hung"
 		}
@@ -165,12 +181,16 @@ func downStatus(f link.Found) *admin.DownStatus {
 // refusalIsNews is for how long after it a refusal is told of, in ns.
 const refusalIsNews = int64(time.Minute)
 
-// refusesStatus returns what a server has said of late to requests that it has not served; nil: nothing.
-func refusesStatus(f link.Found, mono int64) *admin.RefusesStatus {
+// refusesOnly is for how long before a refusal a server must not have served anything for it to be all that it answers, in ns: meanwhile
+// some connections may be of before it had a password.
+const refusesOnly = int64(5 * time.Second)
+
+// refusesStatus returns what a server has said of late to requests that it has not served; nil: nothing. served is when it last served one.
+func refusesStatus(f link.Found, served, mono int64) *admin.RefusesStatus {
 	if f.Why == link.TroubleUnknown || mono-f.At > refusalIsNews {
 		return nil
 	}
-	return &admin.RefusesStatus{Why: f.Why.String(), LastAt: totals.WallTime(f.At)}
+	return &admin.RefusesStatus{Why: f.Why.String(), LastAt: totals.WallTime(f.At), All: f.Why == link.TroubleWantsPassword && f.At-served > refusesOnly}
 }
 
 // ejectedStatus returns why a server is ejected, at a time in ms of CLOCK_MONOTONIC; nil: it is not.
@@ -195,12 +215,13 @@ func startingStatus(since, over, now int64) *admin.StartingStatus {
 
 // serverStatus returns what is counted of a server.
 func (g *generation) serverStatus(i, k int) admin.ServerStatus {
+	served, _ := g.counters.LastHeard(i, k) // a server that wants a password is not heard
 	counts := g.counters.SumLatency(i, k)
 	percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
 	return admin.ServerStatus{
 		Queue:       g.counters.SumServer(i, k, link.InQueue) + g.counters.SumServer(i, k, link.OutQueue),
 		Down:        downStatus(g.counters.TroubleOf(i, k)),
-		Refuses:     refusesStatus(g.counters.ProtestOf(i, k), sock.Monotonic()),
+		Refuses:     refusesStatus(g.counters.ProtestOf(i, k), int64(served), sock.Monotonic()),
 		Connections: g.counters.SumServer(i, k, link.ServerConnections),
 		Requests:    g.counters.SumServer(i, k, link.Requests),
 		EOF:         g.counters.SumServer(i, k, link.ServerEOF),

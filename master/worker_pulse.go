@@ -40,7 +40,7 @@ func (s *slot) watched() bool {
 	return false
 }
 
-// checkPulses checks the turns of every worker, and what they have measured of servers, when it is time.
+// checkPulses checks the turns of every worker, and what they have measured and counted, when it is time.
 func (m *master) checkPulses(now time.Time) {
 	if now.Before(m.nextPulse) {
 		return
@@ -56,6 +56,7 @@ func (m *master) checkPulses(now time.Time) {
 	}
 	m.coverSlots()
 	m.ejectSlow()
+	m.noteMemoryClosed(now)
 }
 
 func (m *master) checkPulse(s *slot) {

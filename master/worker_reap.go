@@ -19,6 +19,13 @@ const (
 	maxBackOff   = 5 * time.Second
 )
 
+// death is what is remembered of workers of a slot that have died.
+type death struct {
+	times int
+	at    time.Time // of the last one
+	how   string
+}
+
 // reap is called when a slot's process has ended; status describes how.
 func (m *master) reap(s *slot, status string) {
 	m.borrowAnswered(s)
@@ -42,6 +49,7 @@ func (m *master) reap(s *slot, status string) {
 	m.noteSwitched(s.generation)
 
 	died := func(next string, pause time.Duration) {
+		s.died = death{times: s.died.times + 1, at: m.world.now(), how: status}
 		m.log.Event(logfile.WorkerDied, s.index, p.PID, cpuName(p.CPU), status, lived, words, lost, next, pause)
 	}
 	switch {

@@ -132,7 +132,8 @@ func showPool(out io.Writer, p *admin.PoolStatus) {
 			fmt.Fprintf(out, "  %s is %s, last tried at %s\n", s.Name, downFacts(s.Down, statusTime), s.Down.LastAt.Local().Format(statusTime))
 		}
 		if s.Refuses != nil {
-			fmt.Fprintf(out, "  %s answers some requests with an error: %s\n", s.Name, s.Refuses.Why)
+			part := map[bool]string{true: "all", false: "some"}[s.Refuses.All]
+			fmt.Fprintf(out, "  %s answers %s requests with an error: %s\n", s.Name, part, s.Refuses.Why)
 		}
 		if s.Ejected != nil {
 			fmt.Fprintf(out, "  %s is %s\n", s.Name, ejectedFacts(s.Ejected))

@@ -114,9 +114,8 @@ func local(text string) string {
 }
 
 const statusText = `pinion 1.3.0 (pid 4711) is serving, generation 4, up 2 d 3 h
-5 problems: 3 servers in 1 pool, 6,170 clients, 12 requests under way
+4 problems: 3 servers in 1 pool, 6,170 clients, 12 requests under way
   WARNING: worker 1 is waiting
-  WARNING: worker 0 has been replaced, 1 min 15 s ago: the log says why
   WARNING: sessions/redis1 answers some requests with an error: its memory is full (OOM)
   WARNING: sessions/redis2 is ejected
   WARNING: sessions/redis3 is down since 2026-11-22 13:02:18: connection refused

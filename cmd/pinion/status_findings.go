@@ -43,13 +43,14 @@ func findings(s *admin.Status) (all []finding) {
 	case "serving":
 	case "starting":
 		add(critical, "it is starting, and serves nobody yet")
+	case "draining", "stopping":
+		add(critical, "it is %s, and takes no new clients", s.Phase)
 	default:
 		add(warning, "it is %s", s.Phase)
 	}
-	if len(s.Generations) > 0 && s.Generations[0].State == "serving" {
+	if len(s.Generations) > 0 && s.Generations[0].State == "serving" && !isEnding(s) {
 		workerFindings(s.Generations[0].Workers, add)
 	}
-	replacedFindings(s, add)
 	for i := range s.Pools {
 		poolFindings(&s.Pools[i], add)
 	}
@@ -61,36 +62,28 @@ func findings(s *admin.Status) (all []finding) {
 	return all
 }
 
-// replacedIsNews is for how many seconds it is told that a worker has taken the place of another one.
-const replacedIsNews = 3600
+// isEnding reports whether the workers are told to end, so that none serves as it did.
+func isEnding(s *admin.Status) bool { return s.Phase == "draining" || s.Phase == "stopping" }
 
-// replacedFindings looks for workers that are younger than the generation that serves: those before them have died.
-func replacedFindings(s *admin.Status, add func(severity, string, ...any)) {
-	const slow = 10 // seconds that the start of a worker may take
-	if len(s.Generations) == 0 || s.Generations[0].State != "serving" {
+// deathIsNews is for how long it is told that a worker has died.
+const deathIsNews = time.Hour
+
+// deathFinding tells of a worker whose place another one has taken.
+func deathFinding(w *admin.WorkerStatus, add func(severity, string, ...any)) {
+	d := w.Died
+	if d == nil || time.Since(d.At) >= deathIsNews {
 		return
 	}
-	born := s.UptimeSeconds
-	switch {
-	case s.Last == nil:
-	case s.Last.Outcome == admin.HandoffDone:
-		born = min(born, int64(time.Since(s.Last.At.Add(s.Last.Took))/time.Second))
-	default: // the one that made this generation is not known any more
-		born = oldest(s.Generations[0].Workers)
+	times := ""
+	if d.Times > 1 {
+		times = fmt.Sprintf(" %d times, the last time", d.Times)
 	}
-	for _, w := range s.Generations[0].Workers {
-		if w.State == "serving" && w.AgeSeconds < min(born-slow, replacedIsNews) {
-			add(warning, "worker %d has been replaced, %s ago: the log says why", w.Slot, age(w.AgeSeconds))
-		}
+	ago := age(int64(max(time.Since(d.At), 0) / time.Second))
+	if w.PID == 0 {
+		add(warning, "worker %d has died%s %s ago (%s), and is to be replaced: the log says why", w.Slot, times, ago, d.How)
+		return
 	}
-}
-
-// oldest is the greatest age of workers, in seconds.
-func oldest(workers []admin.WorkerStatus) (age int64) {
-	for _, w := range workers {
-		age = max(age, w.AgeSeconds)
-	}
-	return age
+	add(warning, "worker %d has died%s %s ago (%s), and has been replaced: the log says why", w.Slot, times, ago, d.How)
 }
 
 // workerFindings looks at the workers of the generation that serves.
@@ -103,6 +96,7 @@ func workerFindings(workers []admin.WorkerStatus, add func(severity, string, ...
 		} else {
 			add(warning, "worker %d is %s", w.Slot, w.State)
 		}
+		deathFinding(w, add)
 		if float64(w.MemoryBytes) >= nearlyAll*float64(w.MemoryLimit) && w.MemoryLimit > 0 {
 			add(warning, "worker %d holds %s of its memory_limit of %s", w.Slot, bytesText(w.MemoryBytes), bytesText(uint64(w.MemoryLimit)))
 		}
@@ -123,11 +117,13 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 	if p.Limit > 0 && float64(p.Clients) >= nearlyAll*float64(p.Limit) {
 		add(warning, "pool %s: %s of at most %s clients", p.Name, thousands(int(p.Clients)), thousands(p.Limit))
 	}
+	if c := p.MemoryClosed; c != nil {
+		add(warning, "pool %s: %s closed for memory_limit, the last one %s ago: the log says whom", p.Name,
+			many(int(c.Clients), "client"), age(int64(max(time.Since(c.LastAt), 0)/time.Second)))
+	}
 	out := 0
 	for i := range p.Servers {
-		if p.Servers[i].State != "live" {
-			out++
-		}
+		out += btoi(!isOfUse(&p.Servers[i]))
 	}
 	how := warning
 	if out > 0 && out == len(p.Servers) {
@@ -145,7 +141,7 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 			add(how, "%s is %s", name, s.State)
 		}
 		if s.Refuses != nil {
-			add(warning, "%s/%s answers some requests with an error: %s", p.Name, s.Name, s.Refuses.Why)
+			refuseFinding(p.Name+"/"+s.Name, s.Refuses, how, add)
 		}
 	}
 	for i := range p.Sentinels {
@@ -153,6 +149,20 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 			add(warning, "pool %s: sentinel %s is silent", p.Name, n.Address)
 		}
 	}
+}
+
+// isOfUse reports whether a server serves requests.
+func isOfUse(s *admin.ServerStatus) bool {
+	return s.State == "live" && (s.Refuses == nil || !s.Refuses.All)
+}
+
+// refuseFinding tells of a server that answers requests with an error of its own. how is how bad it is that it answers nothing else.
+func refuseFinding(name string, r *admin.RefusesStatus, how severity, add func(severity, string, ...any)) {
+	if r.All {
+		add(how, "%s answers all requests with an error: %s", name, r.Why)
+		return
+	}
+	add(warning, "%s answers some requests with an error: %s", name, r.Why)
 }
 
 // statusClock is the time in a summary: the date too, once it is another day.

@@ -18,6 +18,8 @@ func TestStatusCheck(t *testing.T) {
 	refused.Down = &admin.DownStatus{Since: time.Now(), Why: "connection refused"}
 	full := server("a", "live")
 	full.Refuses = &admin.RefusesStatus{Why: "its memory is full (OOM)"}
+	locked := server("a", "live")
+	locked.Refuses = &admin.RefusesStatus{Why: "wants a password", All: true}
 	ejected := server("a", "ejected")
 	ejected.Ejected = &admin.EjectedStatus{Why: "no answer in time"}
 	live := server("a", "live")
@@ -41,7 +43,13 @@ func TestStatusCheck(t *testing.T) {
 			warning, "worker 0 holds 95 MiB of its memory_limit of 100 MiB", "live=1"},
 		{"serving", admin.WorkerStatus{State: "serving", Descriptors: 1000, DescriptorLimit: 1024}, admin.PoolStatus{Servers: []admin.ServerStatus{live}},
 			warning, "worker 0 has 1,000 of its 1,024 descriptors open", "live=1"},
-		{"draining", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, warning, "it is draining", "live=1"},
+		{"about to drain", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, warning, "it is about to drain", "live=1"},
+		{"draining", admin.WorkerStatus{State: "draining"}, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, critical, "it is draining, and takes no new clients", "live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{locked}}, critical,
+			"pool p: none of its 1 server can be used; p/a answers all requests with an error: wants a password", "live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{locked, live}}, warning, "p/a answers all requests with an error: wants a password", "live=2"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, MemoryClosed: &admin.MemoryClosedStatus{Clients: 12, LastAt: time.Now()}}, warning,
+			"pool p: 12 clients closed for memory_limit, the last one 0 s ago: the log says whom", "live=1"},
 	} {
 		test.pool.Name = "p"
 		s := &admin.Status{Phase: test.phase, Pools: []admin.PoolStatus{test.pool}, Generations: []admin.GenerationStatus{{State: "serving", Workers: []admin.WorkerStatus{test.worker}}}}
@@ -54,25 +62,34 @@ func TestStatusCheck(t *testing.T) {
 	}
 }
 
-// A worker that is younger than its generation has taken the place of one that died; those of a reload have not.
-func TestReplacedWorker(t *testing.T) {
-	worker := func(age int64) admin.WorkerStatus { return admin.WorkerStatus{State: "serving", AgeSeconds: age} }
+// It is told for an hour that a worker has died, however young its generation is; not any more of one that is to end anyway.
+func TestDeadWorker(t *testing.T) {
+	ago := func(d time.Duration, times int) *admin.DeathStatus {
+		return &admin.DeathStatus{Times: times, At: time.Now().Add(-d), How: "signal: killed"}
+	}
 	for _, test := range []struct {
-		ages []int64
-		last *admin.HandoffStatus
-		want int
+		phase  string
+		worker admin.WorkerStatus
+		want   string
 	}{
-		{[]int64{1000, 998}, nil, 0},
-		{[]int64{1000, 12}, nil, 1},
-		{[]int64{12, 12}, &admin.HandoffStatus{At: time.Now().Add(-12 * time.Second), Outcome: admin.HandoffDone}, 0},
-		{[]int64{12, 1000}, &admin.HandoffStatus{At: time.Now().Add(-12 * time.Second), Outcome: admin.HandoffFailed}, 2},
+		{"serving", admin.WorkerStatus{State: "serving", PID: 7}, ""},
+		{"serving", admin.WorkerStatus{State: "serving", PID: 7, Died: ago(time.Second, 1)},
+			"WARNING worker 3 has died 1 s ago (signal: killed), and has been replaced: the log says why"},
+		{"serving", admin.WorkerStatus{State: "serving", PID: 7, Died: ago(time.Minute, 4)},
+			"WARNING worker 3 has died 4 times, the last time 1 min 0 s ago (signal: killed), and has been replaced: the log says why"},
+		{"serving", admin.WorkerStatus{State: "serving", PID: 7, Died: ago(time.Hour, 1)}, ""},
+		{"serving", admin.WorkerStatus{State: "waiting", Died: ago(time.Second, 2)}, "CRITICAL no worker serves; WARNING worker 3 is waiting; " +
+			"WARNING worker 3 has died 2 times, the last time 1 s ago (signal: killed), and is to be replaced: the log says why"},
+		{"draining", admin.WorkerStatus{State: "draining", PID: 7, Died: ago(time.Second, 1)}, "CRITICAL it is draining, and takes no new clients"},
 	} {
-		s := &admin.Status{Phase: "serving", UptimeSeconds: 1000, Last: test.last, Generations: []admin.GenerationStatus{{State: "serving"}}}
-		for _, age := range test.ages {
-			s.Generations[0].Workers = append(s.Generations[0].Workers, worker(age))
+		test.worker.Slot = 3
+		s := &admin.Status{Phase: test.phase, Generations: []admin.GenerationStatus{{State: "serving", Workers: []admin.WorkerStatus{test.worker}}}}
+		var got []string
+		for _, f := range findings(s) {
+			got = append(got, f.severity.String()+" "+f.text)
 		}
-		if got := findings(s); len(got) != test.want {
-			t.Errorf("ages %v: %v", test.ages, got)
+		if got := strings.Join(got, "; "); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
 		}
 	}
 }

@@ -92,6 +92,15 @@ type WorkerStatus struct {
 	MemoryLimit     int64  `json:"memory_limit_bytes,omitempty"` // of that; 0: none
 	Descriptors     uint64 `json:"descriptors,omitempty"`        // open, about
 	DescriptorLimit int    `json:"descriptor_limit,omitempty"`
+
+	Died *DeathStatus `json:"died,omitempty"` // nil: no worker of this slot and generation has died
+}
+
+// DeathStatus is of workers of a slot that have died, though nobody had told them to end. The present one has taken their place.
+type DeathStatus struct {
+	Times int       `json:"times"`
+	At    time.Time `json:"at"`  // of the last one
+	How   string    `json:"how"` // it ended, such as "signal: killed"
 }
 
 // PoolStatus is what one pool has done since the start of the service, generations before this one included.
@@ -106,11 +115,19 @@ type PoolStatus struct {
 
 	Sentinels []SentinelStatus `json:"sentinels,omitempty"` // that know where its servers are
 
+	MemoryClosed *MemoryClosedStatus `json:"memory_closed,omitempty"` // nil: of late no client was closed for memory_limit
+
 	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
 	NotListening []int `json:"not_listening,omitempty"`
 
 	// Socket is the inode of the listening socket that the proxy leaves to another program, see pinion give-back. 0: there is none.
 	Socket uint64 `json:"socket,omitempty"`
+}
+
+// MemoryClosedStatus is of clients that were closed since memory_limit was near or reached.
+type MemoryClosedStatus struct {
+	Clients uint64    `json:"clients"` // since the first after a minute without any
+	LastAt  time.Time `json:"last_at"` // a minute ago at most
 }
 
 // AcceptQueueStatus is who has connected to a pool, and waits for a worker to accept: of all its sockets together.
@@ -156,8 +173,9 @@ type DownStatus struct {
 
 // RefusesStatus is what a server answers to some requests in place of serving them.
 type RefusesStatus struct {
-	Why    string    `json:"why"`     // as that of EjectedStatus
-	LastAt time.Time `json:"last_at"` // a minute ago at most
+	Why    string    `json:"why"`           // as that of EjectedStatus
+	LastAt time.Time `json:"last_at"`       // a minute ago at most
+	All    bool      `json:"all,omitempty"` // every request gets that answer, whatever it asks
 }
 
 // EjectedStatus is why a server is ejected.
