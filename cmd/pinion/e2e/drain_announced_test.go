@@ -129,7 +129,7 @@ func TestE2EDrainEndsWithItsMaster(t *testing.T) {
 		return nil
 	})
 	o.Retired = true
-	o.Process = rig.Start(t, o.Cmd.Path, o.Cmd.Args[1:]...)
+	o.startAgain(t)
 	rig.Eventually(t, "taking the workers over", func() error {
 		text, err := o.command("status")
 		if err == nil && (!strings.Contains(text, "is serving") || strings.Contains(text, "drain")) {
@@ -140,5 +140,7 @@ func TestE2EDrainEndsWithItsMaster(t *testing.T) {
 	c.WantDo("+PONG\r\n", "PING")
 	o.Signal(syscall.SIGTERM)
 	c.Want(rig.Closed)
-	o.Wait()
+	if err := o.Wait(); err != nil {
+		t.Errorf("pinion ended with %v\n%s", err, o.Output.String())
+	}
 }

@@ -243,7 +243,7 @@ func TestE2EHAProxy(t *testing.T) {
 	if err := b.Wait(); err != nil {
 		t.Errorf("b ended with %v\n%s", err, b.Output.String())
 	}
-	b.Process = rig.Start(t, b.Cmd.Path, b.Cmd.Args[1:]...)
+	b.startAgain(t)
 	h.wants(t, "b", "UP")
 
 	clients.leave()

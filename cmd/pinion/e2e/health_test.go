@@ -159,7 +159,7 @@ func TestE2EHealthOutlives(t *testing.T) {
 	syscall.Kill(s.PID, syscall.SIGKILL)
 	o.Wait()
 	o.Retired = true
-	o.Process = rig.Start(t, o.Cmd.Path, o.Cmd.Args[1:]...)
+	o.startAgain(t)
 	orphans := s.Generations[0].Workers
 	rig.Eventually(t, "taking the workers over", func() error {
 		s, err := o.status()

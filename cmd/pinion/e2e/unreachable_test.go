@@ -44,6 +44,13 @@ func operate(t *testing.T, config, address string) *operated {
 	return o
 }
 
+// startAgain starts Pinion again, which has ended, as it was started before.
+func (o *operated) startAgain(t *testing.T) {
+	t.Helper()
+	o.Process = rig.Start(t, o.Cmd.Path, o.Cmd.Args[1:]...)
+	t.Cleanup(o.CheckedStop) // before it is killed, which would leave its workers to the next master
+}
+
 func (o *operated) configure(t *testing.T, config string) {
 	t.Helper()
 	if err := os.WriteFile(o.file, []byte(config), 0o600); err != nil {
