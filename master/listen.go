@@ -63,4 +63,7 @@ func (m *master) closeWhere(chosen func(*listen.Listener) bool) {
 }
 
 // closeListeners closes the master's copies of all listeners.
-func (m *master) closeListeners() { m.closeWhere(func(*listen.Listener) bool { return true }) }
+func (m *master) closeListeners() {
+	m.callOffEnd()
+	m.closeWhere(func(*listen.Listener) bool { return true })
+}

@@ -43,7 +43,11 @@ type Options struct {
 
 	// Started, if set, is called exactly once: with nil when every worker accepts connections, or with the error that
 	// ended the start, after everything is closed again. It runs on the goroutine of Run.
+	// A program that was to be ended, and was not, is such an error, too, but both serve on.
 	Started func(error)
+
+	// Remark, if set, is called with what the operator has to know before Started. It runs on the goroutine of Run.
+	Remark func(string)
 }
 
 // phase is where the master is in its life.
@@ -363,6 +367,9 @@ func (m *master) finish() error {
 	if m.err == nil {
 		m.log.Event(logfile.Stopped)
 		m.tellKeeper()
+		if m.takenFrom.callOff != nil {
+			m.announce(fmt.Errorf("ending %s: %w", namesOf(m.takenFrom.programs), errCalledOff))
+		}
 		m.announce(errInterrupted)
 		return nil
 	}

@@ -133,7 +133,7 @@ func (m *master) startQueued() {
 
 // occupied reports whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil
+	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil || m.takenFrom.callOff != nil
 }
 
 // busy returns the name of what is under way; empty: nothing.
@@ -147,6 +147,8 @@ func (m *master) busy() string {
 		return kindReload
 	case m.borrowing != nil:
 		return "recovery"
+	case m.takenFrom.callOff != nil:
+		return "take-over"
 	}
 	return ""
 }

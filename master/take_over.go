@@ -4,6 +4,7 @@
 package master
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/takeover"
+	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // takingOver is what this master has to do with programs whose sockets it has taken.
@@ -22,7 +24,11 @@ type takingOver struct {
 	programs []*takeover.Program // that have not ended; empty: there is none
 	sockets  []takeover.Socket   // copies by which the programs can be told to accept nobody; only if they are to end
 	stats    bool                // the programs answer on the statistics port until they have ended
+
+	callOff func() // the end of the programs, which is under way; nil: it is not
 }
+
+var errCalledOff = errors.New("this was called off, as pinion is ending itself")
 
 // foundSockets is what the programs of an option were found to listen on.
 type foundSockets struct {
@@ -69,7 +75,7 @@ func (m *master) takeOver(cfg *config.Config, then func()) {
 		return func() {
 			switch {
 			case errors.Is(err, takeover.ErrGone):
-				m.log.Event(logfile.NothingToTake, err)
+				m.remark(logfile.NothingToTake, err)
 			case m.failed(err):
 				found.close()
 				return
@@ -94,7 +100,7 @@ func (m *master) take(cfg *config.Config, found foundSockets) error {
 		return fmt.Errorf("taking over from %s: it also listens on %s, where nobody would serve after its end: have a pool listen there, give it as address of the "+
 			"statistics (-a, -s), or leave --end out; nothing was taken", namesOf(found.programs), addressesOf(rest))
 	case len(rest) > 0:
-		m.log.Event(logfile.SocketsUnused, found.left(rest))
+		m.remark(logfile.SocketsUnused, found.left(rest))
 	}
 	return m.keepTaken(cfg, found, found.statsID())
 }
@@ -214,16 +220,48 @@ func (m *master) endPrograms() {
 		return
 	}
 	programs := m.takenFrom.programs
+	ctx, callOff := context.WithCancelCause(context.Background())
+	m.takenFrom.callOff = func() { callOff(errCalledOff) }
 	m.world.aside(func() func() {
-		err := takeover.EndAll(programs, sockets)
+		err := takeover.EndAll(ctx, programs, sockets)
 		takeover.CloseSockets(sockets)
-		return func() {
-			if err != nil {
-				m.log.Event(logfile.OtherNotEnded, err)
-			}
-			m.announce(nil)
-		}
+		return func() { m.endedPrograms(err) }
 	})
+}
+
+// endedPrograms is called when programs have been ended, or could not be. What was asked for meanwhile begins: another master could
+// not go on with it.
+func (m *master) endedPrograms(err error) {
+	m.takenFrom.callOff = nil
+	switch {
+	case errors.Is(err, errCalledOff):
+		err = fmt.Errorf("%w; it serves on", err)
+	case err != nil:
+		err = fmt.Errorf("%w; both serve on, and pinion stop would leave all to the other program again", err)
+	}
+	switch {
+	case err != nil && m.opts.Started == nil:
+		m.remark(logfile.OtherNotEnded, err)
+	case err != nil:
+		m.log.Event(logfile.OtherNotEnded, err)
+	}
+	m.announce(err)
+	m.startQueued()
+}
+
+// callOffEnd has programs that are being ended accept clients again: they are to serve alone.
+func (m *master) callOffEnd() {
+	if m.takenFrom.callOff != nil {
+		m.takenFrom.callOff()
+	}
+}
+
+// remark logs what whoever has started this process has to know, too, while that waits.
+func (m *master) remark(e *logevent.Event, values ...any) {
+	m.log.Event(e, values...)
+	if m.opts.Remark != nil {
+		m.opts.Remark(fmt.Sprintf(e.Text, values...))
+	}
 }
 
 // programEnded is called when a program from which was taken over has ended.

@@ -37,7 +37,10 @@ func runBare(c *cli.Context) error {
 	if !c.IsSet("conf-file") {
 		os.Setenv(chosenConfVariable, o.ConfigFile)
 	}
-	o.Started, o.Daemon = startReport(), c.Bool("daemonize")
+	if o.Daemon = c.Bool("daemonize"); o.Output != "" || config.ReadLog(o.ConfigFile).File != "" {
+		o.Remark = remarkTo(c.App.ErrWriter) // or else the log is there
+	}
+	reportStart(&o)
 	return master.Run(o)
 }
 

@@ -28,10 +28,11 @@ func daemonize(stderr io.Writer, o master.Options) error {
 			args = append([]string{"--output=" + file}, args...)
 		}
 	}
-	child, err := launch(args, nil, &syscall.SysProcAttr{Setsid: true})
+	child, remarks, err := launch(args, nil, &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return err
 	}
+	fmt.Fprint(stderr, remarks)
 	switch {
 	case o.Output != "":
 	case configured != "":

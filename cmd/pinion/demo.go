@@ -146,7 +146,7 @@ func (d *demo) open(proxyEnded context.CancelCauseFunc) (err error) {
 	// The kernel is to end the proxy should this process be killed. It goes by the thread that made the child, so this
 	// goroutine, which ends with the process, keeps its thread.
 	runtime.LockOSThread()
-	d.proxy, err = launch([]string{
+	d.proxy, _, err = launch([]string{
 		"-c", d.file("nutcracker.yml"), "-o", d.file("pinion.log"), "-v", "6", "-i", "0", "--workers", strconv.Itoa(demoWorkers),
 		"--control", d.control(), "-a", demoHost, "-s", strconv.Itoa(d.statsPort),
 	}, os.Stderr, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}) // its own group: Ctrl-C is for the demo

@@ -5,11 +5,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/pinion-proxy/pinion/master"
 )
 
 // startFDVariable tells a launched proxy to which descriptor it writes how its start went: startedWell, or what it would
@@ -25,11 +28,11 @@ func (e startError) Error() string { return strings.TrimSuffix(string(e), "\n") 
 
 // launch starts the proxy with args and waits until it serves. A nil file is /dev/null. The child is neither killed nor
 // waited for: it is the caller's, also if its start has failed after it was made. It gets the sockets that were passed to
-// this process, see passOn.
-func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Process, error) {
+// this process, see passOn. remarks are whole lines that it has for the operator.
+func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (child *os.Process, remarks string, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer null.Close()
 	if stderr == nil {
@@ -37,7 +40,7 @@ func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Proce
 	}
 	ours, theirs, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer ours.Close()
 	files := passOn([]uintptr{null.Fd(), null.Fd(), stderr.Fd()})
@@ -48,22 +51,22 @@ func launch(args []string, stderr *os.File, sys *syscall.SysProcAttr) (*os.Proce
 	})
 	theirs.Close()
 	if err != nil {
-		return nil, &os.PathError{Op: "starting", Path: "/proc/self/exe", Err: err}
+		return nil, "", &os.PathError{Op: "starting", Path: "/proc/self/exe", Err: err}
 	}
-	child, err := os.FindProcess(pid)
-	if err != nil {
-		return nil, err
+	if child, err = os.FindProcess(pid); err != nil {
+		return nil, "", err
 	}
 	text, err := io.ReadAll(ours)
+	remarks, started := strings.CutSuffix(string(text), startedWell)
 	switch {
 	case err != nil:
-		return child, err
-	case string(text) == startedWell:
-		return child, nil
+		return child, "", err
+	case started:
+		return child, remarks, nil
 	case len(text) == 0:
-		return child, errors.New("the proxy ended before it could say why")
+		return child, "", errors.New("the proxy ended before it could say why")
 	}
-	return child, startError(text)
+	return child, "", startError(text)
 }
 
 // listenPIDVariable and listenFDsVariable tell which process was passed how many sockets, see sd_listen_fds(3): they are its
@@ -96,17 +99,18 @@ func inheritSockets() {
 // launched reports whether this process was started by launch.
 func launched() bool { return os.Getenv(startFDVariable) != "" }
 
-// startReport returns what tells the launching process how the start went; nil if none waits for it.
-func startReport() func(error) {
+// reportStart has the options tell the launching process how the start went, if one waits for it.
+func reportStart(o *master.Options) {
 	fd, err := strconv.Atoi(os.Getenv(startFDVariable))
 	if err != nil {
-		return nil
+		return
 	}
 	os.Unsetenv(startFDVariable)
 	inheritSockets()
 	syscall.CloseOnExec(fd)
 	pipe := os.NewFile(uintptr(fd), "start report")
-	return func(err error) {
+	o.Remark = remarkTo(pipe) // after Started into nothing
+	o.Started = func(err error) {
 		defer pipe.Close()
 		if err != nil {
 			explain(err, pipe, bareUsage)
@@ -114,4 +118,8 @@ func startReport() func(error) {
 		}
 		io.WriteString(pipe, startedWell) // an error means that the parent is gone
 	}
+}
+
+func remarkTo(w io.Writer) func(string) {
+	return func(text string) { fmt.Fprintf(w, "pinion: %s\n", text) }
 }

@@ -3,6 +3,7 @@
 package takeover
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,25 +18,33 @@ import (
 const endPatience = 10 * time.Second
 
 // End ends a program, and returns when it has ended.
-func (p *Program) End() error {
-	err := p.tellToEnd()
+func (p *Program) End(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if err == nil {
+		err = p.tellToEnd(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("ending %s: %w", p, err)
 	}
-	if !sock.AwaitProcess(p.process, endPatience) {
-		return fmt.Errorf("ending %s: it has not ended within %s; look why, or end it by hand", p, endPatience)
+	for until := time.Now().Add(endPatience); !sock.AwaitProcess(p.process, lookAgain); {
+		if ctx.Err() != nil {
+			return fmt.Errorf("ending %s: %w", p, context.Cause(ctx))
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("ending %s: it was told to, and has not ended within %s; look why, or kill -KILL %d", p, endPatience, p.PID)
+		}
 	}
 	return nil
 }
 
-func (p *Program) tellToEnd() error {
+func (p *Program) tellToEnd(ctx context.Context) error {
 	switch {
 	case p.IsPinion() && p.Unit != "":
 		return errors.New("a Pinion that ends as a unit turns clients away from its sockets: name it by its pid")
 	case p.IsPinion():
 		return p.endPinion()
 	case p.Unit != "": // or else systemd could start it again
-		_, err := systemctl("stop", "--", p.Unit)
+		_, err := systemctl(ctx, "stop", "--", p.Unit)
 		return err
 	}
 	return ignoreGone(sock.SignalProcess(p.process, syscall.SIGTERM))
@@ -81,20 +90,25 @@ func (p *Program) user() int {
 // settling is how long a program that accepts nobody any more may answer whom it has accepted last.
 const settling = 100 * time.Millisecond
 
-// EndAll ends programs that have accepted nobody for a moment. sockets are all of theirs. One that does not end accepts again.
-func EndAll(programs []*Program, sockets []Socket) (err error) {
-	undos := map[*Program]func() error{}
+// EndAll ends programs that have accepted nobody for a moment. sockets are all of theirs. One that does not end accepts again, also
+// when the end is called off by the context.
+func EndAll(ctx context.Context, programs []*Program, sockets []Socket) (err error) {
+	holds := map[*Program]*Hold{}
 	for _, p := range programs {
 		// Of a program that cannot be told, some clients are lost that it has just accepted.
-		if undo, err := p.Unwatch(sockets); err == nil {
-			undos[p] = undo
+		if hold, err := p.Unwatch(sockets); err == nil {
+			holds[p] = hold
 		}
 	}
-	awaitEmpty(sockets)
+	awaitEmpty(ctx, sockets)
 	for _, p := range programs {
-		errOne := p.End()
-		if errOne != nil && undos[p] != nil {
-			errOne = errors.Join(errOne, undos[p]())
+		errOne := p.End(ctx)
+		switch hold := holds[p]; {
+		case hold == nil:
+		case errOne != nil:
+			errOne = errors.Join(errOne, hold.Undo())
+		default:
+			hold.Leave()
 		}
 		err = errors.Join(err, errOne)
 	}
@@ -102,8 +116,8 @@ func EndAll(programs []*Program, sockets []Socket) (err error) {
 }
 
 // awaitEmpty waits for the queues to be empty, which others accept from, and for the last who were accepted to be answered.
-func awaitEmpty(sockets []Socket) {
-	for until := time.Now().Add(endPatience); time.Now().Before(until) && waiting(sockets); {
+func awaitEmpty(ctx context.Context, sockets []Socket) {
+	for until := time.Now().Add(endPatience); time.Now().Before(until) && waiting(sockets) && ctx.Err() == nil; {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(settling)

@@ -78,7 +78,7 @@ func find(word string) (*Program, error) {
 
 // mainPID asks systemd for the main process of a unit.
 func mainPID(unit string) (int, error) {
-	out, err := systemctl("show", "--property", "MainPID", "--value", "--", unit)
+	out, err := systemctl(context.Background(), "show", "--property", "MainPID", "--value", "--", unit)
 	if err != nil {
 		return 0, err
 	}
@@ -89,8 +89,8 @@ func mainPID(unit string) (int, error) {
 	return pid, nil
 }
 
-func systemctl(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), managerPatience)
+func systemctl(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, managerPatience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "systemctl", args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

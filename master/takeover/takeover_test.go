@@ -4,6 +4,7 @@ package takeover
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -103,7 +104,7 @@ func TestTakeOver(t *testing.T) {
 	if !hello(t, address, long) {
 		t.Fatal("nobody greets")
 	}
-	undo, err := p.Unwatch(sockets)
+	hold, err := p.Unwatch(sockets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +117,10 @@ func TestTakeOver(t *testing.T) {
 	if _, err := p.Unwatch(sockets); err == nil {
 		t.Error("it accepts nobody, and could be told so again")
 	}
-	if err := undo(); err != nil || !hello(t, address, long) {
+	if err := hold.Undo(); err != nil || !hello(t, address, long) {
 		t.Errorf("it does not accept again: %v", err)
 	}
-	if err := EndAll([]*Program{p}, sockets); err != nil || p.Lives() {
+	if err := EndAll(t.Context(), []*Program{p}, sockets); err != nil || p.Lives() {
 		t.Errorf("it has not ended: %v", err)
 	}
 	if conn, err := net.Dial("tcp", address); err != nil {
@@ -129,6 +130,39 @@ func TestTakeOver(t *testing.T) {
 	}
 	if _, err := find(strconv.Itoa(p.PID)); err != nil && !errors.Is(err, ErrGone) {
 		t.Error(err)
+	}
+}
+
+// Whoever has called off the end of a program, or is killed meanwhile, leaves it as it was.
+func TestTakeOverCalledOff(t *testing.T) {
+	p, address := greeter(t)
+	sockets, err := p.Sockets()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer CloseSockets(sockets)
+	hold, err := p.Unwatch(sockets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hold.child.Signal(syscall.SIGTERM); err != nil { // as to all of a service
+		t.Fatal(err)
+	}
+	hold.word.Close() // as by the end of the process
+	if !hello(t, address, 10*time.Second) {
+		t.Error("it does not accept again")
+	}
+	if err := hold.Leave(); err != nil {
+		t.Error(err)
+	}
+	why := errors.New("called off")
+	ctx, callOff := context.WithCancelCause(t.Context())
+	callOff(why)
+	if err := EndAll(ctx, []*Program{p}, sockets); !errors.Is(err, why) || !p.Lives() || !hello(t, address, 10*time.Second) {
+		t.Errorf("it lives: %v, %v", p.Lives(), err)
 	}
 }
 

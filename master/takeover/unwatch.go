@@ -4,10 +4,12 @@
 package takeover
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -26,8 +28,21 @@ type registration struct {
 	data   uint64 // by which the program knows it again
 }
 
-// Unwatch takes sockets out of every set in which their program has put them, and returns what puts them back.
-func (p *Program) Unwatch(sockets []Socket) (undo func() error, err error) {
+// Hold keeps a program from accepting anybody, for no longer than this process lives: should that be killed, the program accepts again.
+type Hold struct {
+	child *os.Process
+	word  *os.File // to the child; without one it ends the hold
+	said  *os.File // by the child
+}
+
+// Words between this process and the child.
+const (
+	heldWord  = "held\n"
+	leaveWord = "leave"
+)
+
+// Unwatch takes sockets out of every set in which their program has put them, until the hold ends.
+func (p *Program) Unwatch(sockets []Socket) (*Hold, error) {
 	all, err := p.registrations(sockets)
 	if err != nil {
 		return nil, p.explain(err)
@@ -35,10 +50,28 @@ func (p *Program) Unwatch(sockets []Socket) (undo func() error, err error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s does not wait by epoll(7) for the sockets on which it listens", p)
 	}
-	if err := p.control("remove", all, sockets); err != nil {
+	h, err := p.hold(all, sockets)
+	if err != nil {
 		return nil, fmt.Errorf("having %s accept nobody: %w", p, err)
 	}
-	return func() error { return p.control("add", all, sockets) }, nil
+	return h, nil
+}
+
+// Undo puts the sockets back.
+func (h *Hold) Undo() error { return h.end("") }
+
+// Leave ends the hold of a program that has ended.
+func (h *Hold) Leave() error { return h.end(leaveWord) }
+
+func (h *Hold) end(word string) error {
+	io.WriteString(h.word, word) // a child that has ended says why
+	h.word.Close()
+	text, _ := io.ReadAll(h.said)
+	h.said.Close()
+	if state, err := h.child.Wait(); err != nil || !state.Success() {
+		return errors.Join(err, fmt.Errorf("having it accept again: %s", cmp.Or(strings.TrimSpace(string(text)), state.String())))
+	}
+	return nil
 }
 
 // registrations finds sockets in the sets of the program.
@@ -75,47 +108,66 @@ func parseSet(text string) (all []registration) {
 	return all
 }
 
-// control runs this binary with each socket at its number in the program, and the sets behind them. Descriptors are passed by their
+// hold runs this binary with each socket at its number in the program, and the sets behind them. Descriptors are passed by their
 // numbers alone: an *os.File could change how a socket blocks, for all who share it.
-func (p *Program) control(how string, all []registration, sockets []Socket) error {
+func (p *Program) hold(all []registration, sockets []Socket) (*Hold, error) {
+	input, word, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer input.Close()
 	said, output, err := os.Pipe()
 	if err != nil {
-		return err
+		word.Close()
+		return nil, err
 	}
-	defer said.Close()
 	defer output.Close()
-	files, args, free, err := p.arrange(all, sockets, output.Fd())
+	h := &Hold{word: word, said: said}
+	files, args, free, err := p.arrange(all, sockets, input.Fd(), output.Fd())
 	defer free()
-	if err != nil {
-		return err
+	if err == nil {
+		err = h.start(files, args)
 	}
-	pid, err := syscall.ForkExec("/proc/self/exe", append([]string{sock.ProxyName, UnwatchCommand, how}, args...), &syscall.ProcAttr{Files: files})
 	if err != nil {
-		return err
+		word.Close()
+		said.Close()
+		return nil, err
 	}
 	output.Close()
-	text, _ := io.ReadAll(said)
-	child, err := os.FindProcess(pid)
+	text := make([]byte, len(heldWord))
+	if n, _ := io.ReadFull(said, text); string(text[:n]) != heldWord {
+		rest, _ := io.ReadAll(said)
+		word.Close()
+		said.Close()
+		_, err := h.child.Wait()
+		return nil, errors.Join(err, errors.New(strings.TrimSpace(string(text[:n])+string(rest))))
+	}
+	return h, nil
+}
+
+func (h *Hold) start(files []uintptr, args []string) error {
+	pid, err := syscall.ForkExec("/proc/self/exe", append([]string{sock.ProxyName, UnwatchCommand}, args...), &syscall.ProcAttr{Files: files})
 	if err != nil {
 		return err
 	}
-	if state, err := child.Wait(); err != nil || !state.Success() {
-		return errors.Join(err, errors.New(strings.TrimSpace(string(text))))
-	}
-	return nil
+	h.child, err = os.FindProcess(pid)
+	return err
 }
 
 // none is no descriptor, in a list of those that a child gets.
 const none = ^uintptr(0)
 
 // arrange returns the descriptors that the child gets, and what it does with which.
-func (p *Program) arrange(all []registration, sockets []Socket, output uintptr) (files []uintptr, args []string, free func(), err error) {
-	files = []uintptr{none, output, output}
+func (p *Program) arrange(all []registration, sockets []Socket, input, output uintptr) (files []uintptr, args []string, free func(), err error) {
+	files = []uintptr{input, output, output}
 	var copies []int
 	free = func() { sock.CloseAll(copies) }
 	for _, s := range sockets {
 		if s.From != p {
 			continue
+		}
+		if s.number <= syscall.Stderr {
+			return nil, nil, free, errors.New("it listens on a standard file")
 		}
 		for len(files) <= s.number {
 			files = append(files, none)
@@ -138,23 +190,34 @@ func (p *Program) arrange(all []registration, sockets []Socket, output uintptr) 
 	return files, args, free, nil
 }
 
-// RunUnwatch is the hidden command, in the child.
+// RunUnwatch is the hidden command, in the child. It ends the hold unless it is told that there is nothing to put back, so also when
+// its parent is killed; a signal to all processes of the service does not end it before.
 func RunUnwatch(args []string) error {
-	if len(args) < 2 {
-		return errors.New("what is to be done?")
-	}
-	for _, arg := range args[1:] {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	sock.SetName(sock.ProxyName)
+	var all []registration
+	for _, arg := range args {
 		var r registration
 		if _, err := fmt.Sscanf(arg, "%d:%d:%x:%x", &r.set, &r.socket, &r.events, &r.data); err != nil {
 			return fmt.Errorf("%q: %w", arg, err)
 		}
-		err := sock.RemoveFromSet(r.set, r.socket)
-		if args[0] == "add" {
-			err = sock.AddToSet(r.set, r.socket, r.events, r.data)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", arg, err)
+		all = append(all, r)
+	}
+	for i, r := range all {
+		if err := sock.RemoveFromSet(r.set, r.socket); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", args[i], err), putBack(all[:i]))
 		}
 	}
-	return nil
+	io.WriteString(os.Stdout, heldWord)
+	if word, _ := io.ReadAll(os.Stdin); string(word) == leaveWord {
+		return nil
+	}
+	return putBack(all)
+}
+
+func putBack(all []registration) (err error) {
+	for _, r := range all {
+		err = errors.Join(err, sock.AddToSet(r.set, r.socket, r.events, r.data))
+	}
+	return err
 }

@@ -307,6 +307,15 @@ func TestE2ETakeOverRefused(t *testing.T) {
 		}
 	}
 	old.Dial().WantDo("+PONG\r\n", "PING")
+
+	// Whoever starts it in the background sees it, too.
+	control := filepath.Join(rig.ShortDir(t), "ctl")
+	out, err := exec.Command(path, "-d", "-c", rig.WriteConfig(t, pool(other)), "-o", control+".log", "-a", "127.0.0.1", "-s", stats,
+		"--control", control, "--take-over", "4194303").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "it does not run: starting without") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	run(t, path, "stop", "--now", "--control", control)
 }
 
 // A program that does not serve in the place of Pinion changes nothing.
