@@ -84,6 +84,8 @@ type Pool struct {
 	Backlog   int // of listen(2)
 	Line      int // where the pool begins in the file
 
+	serverPasswordFile string // as configured; empty: ServerPassword stands in the file itself, or there is none
+
 	at     place            // the name of the pool
 	given  map[string]place // the keys that the file sets
 	placed []place          // placed[i] is where Servers[i] stands

@@ -71,6 +71,9 @@ func (d *differ) pool(old, new *Pool) {
 		}
 		return ""
 	})
+	if file := new.serverPasswordFile; file != "" && file == old.serverPasswordFile && old.ServerPassword != new.ServerPassword {
+		d.say("%s: %s: the password in it changed", subject, serverPasswordFileKey)
+	}
 	d.servers(subject, old, new)
 	if d.counting {
 		d.moves(subject, old, new)

@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -38,12 +39,16 @@ func TestDiff(t *testing.T) {
 
 // Every key of the table makes a difference, and one line.
 func TestDiffSeesEveryKey(t *testing.T) {
+	passwordFile := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(passwordFile, []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	others := map[string]string{
 		"listen": "127.0.0.1:22122", "redis": "false", "hash": "md5", "hash_tag": `"{}"`, "distribution": "modula",
 		"timeout": "1", "backlog": "1", "client_connections": "1", "client_idle_timeout": "1",
 		"max_outstanding_requests": "1", "client_output_soft": "2k", "client_output_hard": "2m",
 		"subscriber_output_hard": "2m", "dedicated_connections": "1",
-		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "redis_db": "1", "databases": "16", "preconnect": "true",
+		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "server_user": "other", "server_password": "other", "server_password_file": passwordFile, "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "on_failure": "fail_fast", "server_connections": "2", "server_retry_timeout": "1",
 		"server_retry_max": "60000", "probe_interval": "1000", "eject_latency": "20", "eject_latency_floor": "20", "slow_start": "10000", "server_failure_limit": "1", "failover_wait": "1", "slowlog_us": "1", "cross_shard": "first_key", "mget_errors": "per_key", "drain_ping": "error", "deny": "none",
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
@@ -63,6 +68,9 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		if strings.HasPrefix(key.Name, "eject_latency") || key.Name == "slow_start" {
 			base["on_failure"], base["servers"] = "remap", "[127.0.0.1:6379:1, 127.0.0.1:6380:1, 127.0.0.1:6381:1]"
 			base["eject_latency"] = "10"
+		}
+		if key.Name == "server_user" {
+			base["server_password"] = "one"
 		}
 		if key.Name == "probe_interval" {
 			base["auto_eject_hosts"] = "true"

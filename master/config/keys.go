@@ -102,6 +102,13 @@ var keys = [...]Key{
 		value: value{set: setCredentials, get: getCredentials},
 		Doc: "`user:password`: clients must give it, by SASL PLAIN in the binary protocol or by their first `set` in text, and servers that " +
 			"ask for it (`memcached -Y`) are given it; needs `redis: false`"},
+	{Name: serverUserKey, value: value{set: setServerUser, get: text(func(d *draft) *string { return &d.pool.ServerUser }).get},
+		Doc: "the user that the servers know Pinion by; without it their default user; needs a password"},
+	{Name: serverPasswordKey, secret: true, value: value{set: setServerPassword, get: getServerPassword},
+		Doc: "the password for the servers, where it is another one than clients give: clients need not give any then, unless another key says so"},
+	{Name: serverPasswordFileKey, value: value{set: setServerPasswordFile, get: func(d *draft) []string { return unlessEmpty(d.pool.serverPasswordFile) }},
+		Doc: "a file with that password: an absolute path, or the name of a credential of systemd (`LoadCredential=NAME:/path` in the " +
+			"unit), which is looked for in `$CREDENTIALS_DIRECTORY`; it is read when Pinion starts or reloads"},
 	{Name: "redis_db", Default: "0", redis: true,
 		value: number(func(d *draft) *int { return &d.pool.DB }, 0),
 		Doc:   "the database to SELECT on the servers; clients may SELECT this one and, without `databases`, no other"},

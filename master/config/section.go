@@ -164,6 +164,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkComplete(d, s)
 	r.checkIgnored(d)
 	r.checkOutput(d)
+	r.checkServerLogin(d)
 	r.checkDatabases(d)
 	r.checkOnFailure(d)
 	r.checkProbes(d)

@@ -228,10 +228,17 @@ func setPassword(d *draft, _ *Key, w word) *flaw {
 	if w.text == "" {
 		return &flaw{message: "is empty", hint: "leave redis_auth out if there is no password"}
 	}
-	if len(w.text) > maxPasswordBytes {
-		return &flaw{message: fmt.Sprintf("is longer than %d bytes", maxPasswordBytes), hint: "no client could give it: use a shorter one"}
+	if f := checkPassword(w.text); f != nil {
+		return f
 	}
 	d.pool.Password = w.text
+	return nil
+}
+
+func checkPassword(text string) *flaw {
+	if len(text) > maxPasswordBytes {
+		return &flaw{message: fmt.Sprintf("is longer than %d bytes", maxPasswordBytes), hint: "no client could give it: use a shorter one"}
+	}
 	return nil
 }
 

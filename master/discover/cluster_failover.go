@@ -44,7 +44,7 @@ func (r *clusterRunner) failover(server link.Server, then func(by string, err er
 			then("", errUnknownNode)
 			return
 		}
-		then(takeOver(r.ctx, replicas, r.pool.Password))
+		then(takeOver(r.ctx, replicas, r.pool.ServerLogin()))
 	}()
 }
 
@@ -68,11 +68,11 @@ func (f *clusterFollower) heirs(address string) (all []string, known bool) {
 }
 
 // takeOver has the replica take over that has got most of its master.
-func takeOver(ctx context.Context, replicas []string, password string) (by string, err error) {
+func takeOver(ctx context.Context, replicas []string, login link.Login) (by string, err error) {
 	var best *server
 	most := int64(-1)
 	for _, address := range replicas {
-		s := newServer(address, password)
+		s := newServer(address, login)
 		defer s.close()
 		if got, connected := s.offset(ctx); connected && got > most {
 			best, by, most = s, address, got
@@ -102,12 +102,23 @@ func (s *server) offset(ctx context.Context) (bytes int64, connected bool) {
 	return bytes, ok
 }
 
+// logIn gives a server the login, if there is one.
+func logIn(ctx context.Context, p redis.Pipeliner, login link.Login) {
+	words := login.Words()
+	if words == nil {
+		return
+	}
+	args := make([]any, len(words))
+	for i, word := range words {
+		args[i] = word
+	}
+	p.Do(ctx, args...)
+}
+
 // pipeline asks something, with the password before it if there is one.
 func (s *server) pipeline(ctx context.Context, asked redis.Cmder) {
 	s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if s.password != "" {
-			p.Do(ctx, "auth", s.password)
-		}
+		logIn(ctx, p, s.login)
 		return p.Process(ctx, asked)
 	})
 }

@@ -70,9 +70,7 @@ func (n *node) wait(ctx context.Context) {
 func (n *node) ask(ctx context.Context) (*view, error) {
 	nodes, slots := redis.NewStringCmd(ctx, "cluster", "nodes"), redis.NewCmd(ctx, "cluster", "slots")
 	n.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if n.pool.Password != "" {
-			p.Do(ctx, "auth", n.pool.Password)
-		}
+		logIn(ctx, p, n.pool.ServerLogin())
 		p.Process(ctx, nodes)
 		return p.Process(ctx, slots)
 	})

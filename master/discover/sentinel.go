@@ -351,14 +351,14 @@ func isUnknownOption(err error) bool {
 
 // server is a server that is asked what it is.
 type server struct {
-	client   *redis.Client
-	password string
+	client *redis.Client
+	login  link.Login
 }
 
-func newServer(address, password string) *server {
+func newServer(address string, login link.Login) *server {
 	o := options(address)
 	o.Dialer, o.PoolSize = dial, 1
-	return &server{redis.NewClient(o), password}
+	return &server{redis.NewClient(o), login}
 }
 
 func (s *server) close() { s.client.Close() }

@@ -46,11 +46,12 @@ func (v *visit) say(text string) (string, error) {
 
 // credentials gives user and password as memcached -Y takes them: as the value of a set.
 func (v *visit) credentials() bool {
-	if v.pool.User == "" {
+	login := v.pool.ServerLogin()
+	if login.User == "" {
 		v.fail("wants a user and a password", "add memcached_auth")
 		return false
 	}
-	both := v.pool.User + " " + v.pool.Password
+	both := login.User + " " + login.Password
 	answer, err := v.say(fmt.Sprintf("set auth 0 0 %d\r\n%s\r\n", len(both), both))
 	switch {
 	case err != nil:
@@ -58,7 +59,7 @@ func (v *visit) credentials() bool {
 	case answer == "STORED":
 		return true
 	default:
-		v.fail("refuses the user and the password", "correct memcached_auth, or the file of -Y there")
+		v.fail("refuses the user and the password", fmt.Sprintf("correct %s, or the file of -Y there", v.passwordKey()))
 	}
 	return false
 }

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // redis asks what a worker asks at its start, and then for what would hurt later.
 func (v *visit) redis() {
-	if !v.login("", v.pool.Password) || !v.pings() {
+	if !v.login(v.pool.ServerLogin()) || !v.pings() {
 		return
 	}
 	info := v.info()
@@ -33,13 +35,10 @@ func (v *visit) redis() {
 }
 
 // login gives the password, if there is one.
-func (v *visit) login(user, password string) bool {
-	if password == "" {
+func (v *visit) login(login link.Login) bool {
+	words := login.Words()
+	if words == nil {
 		return true
-	}
-	words := []string{"AUTH", user, password}
-	if user == "" {
-		words = []string{"AUTH", password}
 	}
 	r, err := v.ask(words...)
 	switch {
@@ -59,10 +58,15 @@ func (v *visit) login(user, password string) bool {
 }
 
 func (v *visit) passwordKey() string {
-	if v.role == asSentinel {
+	switch {
+	case v.role == asSentinel:
 		return "sentinel_password"
+	case v.pool.ServerPassword != "":
+		return "server_password"
+	case v.pool.Protocol == link.Redis:
+		return "redis_auth"
 	}
-	return "redis_auth"
+	return "memcached_auth"
 }
 
 // pings asks whether it serves.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // sentinel asks for all masters of the pool.
 func (v *visit) sentinel() {
-	if !v.login(v.pool.SentinelUser, v.pool.SentinelPassword) || !v.pings() {
+	if !v.login(link.Login{User: v.pool.SentinelUser, Password: v.pool.SentinelPassword}) || !v.pings() {
 		return
 	}
 	for k, s := range v.pool.Configured() {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 const (
@@ -26,8 +28,9 @@ const (
 
 // server is a server that is asked. It belongs to one goroutine.
 type server struct {
-	network, address, password string
-	asksZone                   bool // it is asked, once, where it is
+	network, address string
+	login            link.Login
+	asksZone         bool // it is asked, once, where it is
 
 	conn  net.Conn // nil: not connected
 	in    *bufio.Reader
@@ -65,6 +68,19 @@ func (s *server) ask(ctx context.Context, now time.Time) says {
 	return answer
 }
 
+// requestOf returns the request of these words; of none, nothing.
+func requestOf(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(words))
+	for _, word := range words {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(word), word)
+	}
+	return b.String()
+}
+
 // exchange has PING tell whether the server can serve, and INFO how it replicates: the one is refused where the other is answered.
 func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says, err error) {
 	request := "PING\r\nINFO replication\r\n"
@@ -73,9 +89,7 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 		if err := s.connect(ctx, deadline); err != nil {
 			return answer, err
 		}
-		if s.password != "" {
-			request = fmt.Sprintf("*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n", len(s.password), s.password) + request
-		}
+		request = requestOf(s.login.Words()) + request
 	}
 	asksZone := greets && s.asksZone
 	if asksZone {
@@ -85,7 +99,7 @@ func (s *server) exchange(ctx context.Context, deadline time.Time) (answer says,
 	if _, err := io.WriteString(s.conn, request); err != nil {
 		return answer, err
 	}
-	if greets && s.password != "" { // a server that needs none says that, and serves
+	if greets && s.login.Password != "" { // a server that needs none says that, and serves
 		if _, err := s.line(); err != nil {
 			return answer, err
 		}

@@ -189,7 +189,7 @@ func (w *watch) meet(g *group, m member) {
 }
 
 func (w *watch) newServer(network, address string) *server {
-	return &server{network: network, address: address, password: w.pool.Password, asksZone: w.pool.ReadFrom == link.ReadFromNearest}
+	return &server{network: network, address: address, login: w.pool.ServerLogin(), asksZone: w.pool.ReadFrom == link.ReadFromNearest}
 }
 
 // askPrimary asks the primary and then, whether it has answered or not, has its replicas be asked.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 var (
@@ -73,9 +74,7 @@ func (p *pool) greetingOf(version resp.Version, db int) *greeting {
 		}
 	}
 	g := &greeting{index: len(p.greetings), version: version, db: db}
-	if p.spec.Password != "" {
-		g.add(greetAuth, "AUTH", p.spec.Password)
-	}
+	g.addLogin(p.spec)
 	if db > 0 {
 		g.add(greetSelect, "SELECT", fmt.Sprint(db))
 	}
@@ -84,6 +83,13 @@ func (p *pool) greetingOf(version resp.Version, db int) *greeting {
 	}
 	p.greetings = append(p.greetings, g)
 	return g
+}
+
+// addLogin appends AUTH, if servers are given a password.
+func (g *greeting) addLogin(spec *link.Pool) {
+	if words := spec.ServerLogin().Words(); words != nil {
+		g.add(greetAuth, words...)
+	}
 }
 
 // add appends a request.
@@ -116,7 +122,7 @@ func (c *conn) greetingTime() int64 {
 // database would be silently wrong.
 func (c *conn) greeted(reply []byte) error {
 	if c.isChecked() && c.lacksPassword(reply) {
-		return fmt.Errorf("%w; set %s", errPassword, passwordKey(c.endpoint.pool.spec.Protocol))
+		return fmt.Errorf("%w; set %s", errPassword, passwordKey(c.endpoint.pool.spec))
 	}
 	step := c.steps[0]
 	c.steps = c.steps[1:]

@@ -271,7 +271,7 @@ func (c *conn) noteOutOfService(r *request, reply []byte) (waits bool) {
 
 // lacksPassword tells whether the server refuses what it is asked because the configuration has no password for it.
 func (c *conn) lacksPassword(reply []byte) bool {
-	if len(reply) == 0 || reply[0] != '-' && reply[0] != 'C' || c.endpoint.pool.spec.Password != "" {
+	if len(reply) == 0 || reply[0] != '-' && reply[0] != 'C' || c.endpoint.pool.spec.ServerLogin().Password != "" {
 		return false
 	}
 	return bytes.HasPrefix(reply, []byte("-NOAUTH ")) || string(reply) == memcache.Unauthenticated

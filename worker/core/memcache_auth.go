@@ -83,7 +83,7 @@ func (c *client) sasl(r *memcache.BinaryRequest, step memcache.AuthStep) {
 // that does not ask for a password would store it.
 func memcacheGreeting(spec *link.Pool) *greeting {
 	g := &greeting{version: resp.RESP2, db: spec.DB} // as greetingOf finds it
-	if spec.Password != "" {
+	if spec.ServerLogin().Password != "" {
 		g.bytes, g.steps = memcacheProtocol.ping, []greetingStep{greetStranger}
 	}
 	return g
@@ -94,7 +94,8 @@ func (c *conn) agreedLogin(step greetingStep, reply []byte) error {
 	p := c.endpoint.pool
 	switch {
 	case step == greetStranger && memcache.AsksForPassword(reply):
-		return c.greetOn(greetLogin, memcache.AppendCredentials(nil, p.spec.User, p.spec.Password))
+		login := p.spec.ServerLogin()
+		return c.greetOn(greetLogin, memcache.AppendCredentials(nil, login.User, login.Password))
 	case step == greetLogin && string(reply) != memcache.Authenticated:
 		return fmt.Errorf("%w: %.200s", errLogin, bytes.TrimRight(reply, "\r\n"))
 	case step == greetLogin && c.meta == metaAwaited:

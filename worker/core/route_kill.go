@@ -51,9 +51,7 @@ func (fs *fanouts) assignNoServer(f *fanout) {
 func (p *pool) forKills() *greeting {
 	if p.kills == nil {
 		p.kills = &greeting{index: len(p.greetings), version: resp.RESP2, reads: endsScripts}
-		if p.spec.Password != "" {
-			p.kills.add(greetAuth, "AUTH", p.spec.Password)
-		}
+		p.kills.addLogin(p.spec)
 		p.greetings = append(p.greetings, p.kills)
 	}
 	return p.kills

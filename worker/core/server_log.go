@@ -80,7 +80,7 @@ func (e *endpoint) complainOfDedicated() {
 func (e *endpoint) complainOfPassword() {
 	if r := &e.server.logState.password; r.due(e.pool.l.now) {
 		e.server.logRepeated(r, logevent.ServerWantsPassword, e.pool.name, e.server.spec.Name, e.address,
-			passwordKey(e.pool.spec.Protocol))
+			passwordKey(e.pool.spec))
 	}
 }
 
@@ -99,8 +99,11 @@ func (e *endpoint) complainOfProtest(reply []byte) {
 }
 
 // passwordKey returns the key of the configuration that gives servers their password.
-func passwordKey(protocol link.Protocol) string {
-	if protocol == link.Memcache {
+func passwordKey(spec *link.Pool) string {
+	switch {
+	case spec.ServerPassword != "":
+		return "server_password"
+	case spec.Protocol == link.Memcache:
 		return "memcached_auth"
 	}
 	return "redis_auth"

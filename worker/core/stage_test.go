@@ -53,6 +53,10 @@ func (s *stage) addPool(options []string) {
 			p.FailoverWait = s.duration(value)
 		case "password":
 			p.Password = value
+		case "server_user":
+			p.ServerUser = value
+		case "server_password":
+			p.ServerPassword = value
 		case "db":
 			p.DB = s.number(value)
 		case "databases":

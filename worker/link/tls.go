@@ -67,6 +67,9 @@ func (s *Spec) MarkCritical() {
 	if has((*Pool).IsCluster) {
 		s.Critical = append(s.Critical, "Pools.Seeds")
 	}
+	if has(func(p *Pool) bool { return p.ServerPassword != "" }) {
+		s.Critical = append(s.Critical, "Pools.ServerPassword")
+	}
 	if has(func(p *Pool) bool { return p.ServerTLS != nil }) {
 		s.Critical = append(s.Critical, "Pools.ServerTLS")
 	}

@@ -1,0 +1,84 @@
+// Secrets that stand in a file of their own: a credential of systemd, a mounted secret, or any file that fewer people read.
+
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+)
+
+const (
+	// credentialsVariable is the variable in which systemd tells a unit where its credentials are.
+	credentialsVariable = "CREDENTIALS_DIRECTORY"
+	// credentialsOfUnit is where they are, for who checks the configuration outside of the unit.
+	credentialsOfUnit = "/run/credentials/pinion.service"
+)
+
+// secretPath returns the path of a secret. A name without a slash is that of a credential of systemd.
+func secretPath(name string) (string, *flaw) {
+	if filepath.IsAbs(name) {
+		return name, nil
+	}
+	if strings.Contains(name, "/") {
+		return "", &flaw{message: "is no absolute path", hint: "write the whole path, or only the name of a credential (LoadCredential= of systemd)"}
+	}
+	return filepath.Join(cmp.Or(os.Getenv(credentialsVariable), credentialsOfUnit), name), nil
+}
+
+// readSecret returns the secret in a file, without the end of its line. Nothing of it is in the flaw.
+func readSecret(name string, most int) (string, *flaw) {
+	path, f := secretPath(name)
+	if f != nil {
+		return "", f
+	}
+	text, err := readAtMost(path, most+len("\r\n"))
+	if err != nil {
+		f := &flaw{message: "cannot be read: " + err.Error(), hint: "correct the path, or let Pinion's user read it"}
+		if name != path {
+			f.message = fmt.Sprintf("cannot be read at %s: %v", path, err)
+			f.hint = fmt.Sprintf("add LoadCredential=%s:/path to the unit, or write the whole path", name)
+		}
+		return "", f
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	switch {
+	case secret == "":
+		return "", &flaw{message: "is an empty file", hint: "write the password there, on one line"}
+	case len(secret) > most:
+		return "", &flaw{message: fmt.Sprintf("has more than %d bytes", most), hint: "write the password there, and nothing else"}
+	case strings.ContainsFunc(secret, unicode.IsControl):
+		return "", &flaw{message: "has more than one line, or control characters", hint: "write the password there, on one line, and nothing else"}
+	}
+	return secret, nil
+}
+
+// readAtMost returns what is in a regular file, or one byte more than most of it. Of an error it returns the cause.
+func readAtMost(path string, most int) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("is no file") // a FIFO would keep the master waiting
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.Open(path)
+	}
+	if err != nil {
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, err
+	}
+	defer file.Close()
+	var text bytes.Buffer
+	_, err = io.Copy(&text, io.LimitReader(file, int64(most)+1))
+	return text.Bytes(), err
+}
