@@ -91,7 +91,7 @@ func TestE2ETakingOverInTheBackground(t *testing.T) {
 	config := rig.WriteConfig(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: []string{"127.0.0.1:1:1"}}))
 	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t))
 	start := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`,
-		path, "-d", "-c", config, "-a", "127.0.0.1", "-s", stats, "--workers", "2", "--control", control)
+		path, "-d", "-o", filepath.Join(filepath.Dir(control), "log"), "-c", config, "-a", "127.0.0.1", "-s", stats, "--workers", "2", "--control", control)
 	start.ExtraFiles = []*os.File{socket}
 	if out, err := start.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
