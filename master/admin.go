@@ -22,6 +22,7 @@ type adminSocket struct {
 	fd       int             // -1: none
 	server   *admin.Server   // serves the socket; nil: not yet
 	replaced []*admin.Server // of earlier sockets, whose path was removed; they finish what is under way
+	next     *nextAdmin      // of the generation that is to follow; nil: it has the same
 	spot     listen.Spot     // where the path is in the file system
 	unlink   func()          // removes the path; nil: it is not served yet
 	asks     chan *admin.Ask
@@ -31,10 +32,11 @@ type adminSocket struct {
 
 func newAdminSocket() adminSocket { return adminSocket{fd: -1, asks: make(chan *admin.Ask)} }
 
-// listenAdmin opens the admin socket at path. A socket that is there already is an error, unless its inode is in own.
-func listenAdmin(path string, own []uint64) (fd int, err error) {
+// listenAdmin opens the admin socket at path. A socket that is there already is an error, unless its inode is in own. patience is how long
+// others may take who open one in the same directory.
+func listenAdmin(path string, own []uint64, patience time.Duration) (fd int, err error) {
 	return admin.Listen(path, func(open func() error) error {
-		return listen.InDirectory(path, listen.LockPatience, func() error {
+		return listen.InDirectory(path, patience, func() error {
 			if err := listen.ProbeUnix(path, own); err != nil {
 				return err
 			}
@@ -45,14 +47,14 @@ func listenAdmin(path string, own []uint64) (fd int, err error) {
 
 // openAdmin opens the admin socket, if there is to be one.
 func (m *master) openAdmin() (err error) {
-	switch m.opts.Control {
+	switch m.opts.Control = m.controlAddress(m.generations.serving.config); m.opts.Control {
 	case "":
 		return nil
 	case admin.OwnName:
 		m.openAdminByName()
 		return nil
 	}
-	m.admin.fd, err = m.world.listenAdmin(m.opts.Control, nil)
+	m.admin.fd, err = m.world.listenAdmin(m.opts.Control, nil, m.patience())
 	return err
 }
 
@@ -61,20 +63,27 @@ const mostNames = 16
 
 // openAdminByName opens an admin socket that nobody has asked for: without it Pinion serves all the same.
 func (m *master) openAdminByName() {
-	var err error
+	name, fd, err := m.listenByName()
+	if m.admin.fd = fd; err != nil {
+		m.log.Event(logfile.AdminMissing, err)
+		return
+	}
+	m.opts.Control = name
+}
+
+// listenByName opens an admin socket at the first name that is free.
+func (m *master) listenByName() (name string, fd int, err error) {
 	for n := range mostNames {
-		name := admin.Name(m.world.pid, n)
-		m.admin.fd, err = m.world.listenAdmin(name, nil)
+		name = admin.Name(m.world.pid, n)
+		fd, err = m.world.listenAdmin(name, nil, m.patience())
 		if err == nil {
-			m.opts.Control = name
-			return
+			return name, fd, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
 	}
-	m.admin.fd = -1
-	m.log.Event(logfile.AdminMissing, err)
+	return "", -1, err
 }
 
 // serveAdmin begins to answer on the admin socket.

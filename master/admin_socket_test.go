@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -18,7 +19,7 @@ func TestListenAdminPermissions(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o777} {
 		path := socketPath(t)
 		before := syscall.Umask(umask)
-		fd, err := listenAdmin(path, nil)
+		fd, err := listenAdmin(path, nil, listen.LockPatience)
 		syscall.Umask(before)
 		if err != nil {
 			t.Fatal(err)
@@ -34,11 +35,11 @@ func TestListenAdminPermissions(t *testing.T) {
 // A socket that somebody listens on is left alone; one that was left behind is replaced.
 func TestListenAdminTwice(t *testing.T) {
 	path := socketPath(t)
-	first, err := listenAdmin(path, nil)
+	first, err := listenAdmin(path, nil, listen.LockPatience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fd, err := listenAdmin(path, nil); fd != -1 || err == nil || !strings.Contains(err.Error(),
+	if fd, err := listenAdmin(path, nil, listen.LockPatience); fd != -1 || err == nil || !strings.Contains(err.Error(),
 		`" (admin socket): address already in use; another Pinion is alive there; see pinion status --control `+path) {
 		t.Errorf("got %d, %v", fd, err)
 	}
@@ -48,7 +49,7 @@ func TestListenAdminTwice(t *testing.T) {
 		c.Close()
 	}
 	sock.Close(first)
-	second, err := listenAdmin(path, nil)
+	second, err := listenAdmin(path, nil, listen.LockPatience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +65,12 @@ func TestListenAdminErrors(t *testing.T) {
 	long := filepath.Join(dir, strings.Repeat("x", 107))
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none/ctl.sock"): `no such file or directory; create the directory "` + filepath.Join(dir, "none") +
-			`", or choose another path with --control`,
-		filepath.Join(file, "ctl.sock"): "not a directory; choose another path with --control",
+			`", or choose another path with --control, or control in the file`,
+		filepath.Join(file, "ctl.sock"): "not a directory; choose another path with --control, or control in the file",
 		file:                            "exists and is not a socket; remove it or choose another path",
 		long:                            "is too long for a socket, which takes 107; choose a shorter one with --control",
 	} {
-		fd, err := listenAdmin(path, nil)
+		fd, err := listenAdmin(path, nil, listen.LockPatience)
 		if fd != -1 || err == nil || !strings.HasPrefix(err.Error(), `listening on "`+path+`" (admin socket): `) ||
 			!strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %d, %v, want %s", fd, err, want)
@@ -80,7 +81,7 @@ func TestListenAdminErrors(t *testing.T) {
 	}
 	_, err := admin.Listen("/run/ctl.sock", func(func() error) error { return syscall.EACCES }) // root is never denied
 	if !strings.HasSuffix(err.Error(), `permission denied; let user `+strconv.Itoa(os.Geteuid())+` write to the directory "/run", `+
-		"or choose another path with --control") {
+		"or choose another path with --control, or control in the file") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -89,7 +90,7 @@ func TestListenAdminErrors(t *testing.T) {
 func TestListenAdminLongestPath(t *testing.T) {
 	path := socketPath(t)
 	path += strings.Repeat("x", 107-len(path)) // see unix(7)
-	fd, err := listenAdmin(path, nil)
+	fd, err := listenAdmin(path, nil, listen.LockPatience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestListenAdminLongestPath(t *testing.T) {
 // The listener is a copy: the socket outlives it, stays non-blocking, and who connected meanwhile is served by the next.
 func TestAdminListenerIsACopy(t *testing.T) {
 	path := socketPath(t)
-	fd, err := listenAdmin(path, nil)
+	fd, err := listenAdmin(path, nil, listen.LockPatience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,6 +154,7 @@ func configOf(spec *link.Spec) *config.Config {
 	cfg := &config.Config{}
 	cfg.Global.ShutdownTimeout = spec.ShutdownTimeout
 	cfg.Global.Workers = spec.Slots
+	cfg.Global.Control = spec.Control
 	if spec.Statistics != "" {
 		cfg.Global.Statistics = config.Listen{Network: "tcp", Address: spec.Statistics, Text: spec.Statistics}
 	}

@@ -159,6 +159,9 @@ func (n *newSide) spawn() {
 		err = m.claimStatistics(n.g.config)
 	}
 	if err == nil {
+		err = m.claimControl(n.g.config)
+	}
+	if err == nil {
 		n.at("nm.listen_added")
 		err = n.g.share(m.world)
 	}
@@ -396,6 +399,10 @@ func (m *master) replaceGeneration() {
 	m.settleListeners(n.g)
 	m.settleHTTP(n.g)
 	m.settleLog(n.g.config)
+	if m.admin.next != nil {
+		m.settleControl()
+		m.serveAdmin()
+	}
 	m.settleReading(n.g)
 	if m.statistics.next != nil {
 		m.settleStatistics(n.g.config)

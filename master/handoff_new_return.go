@@ -112,4 +112,5 @@ func (n *newSide) cancel(reason error) {
 	m.dropListeners(m.generations.serving)
 	m.dropHTTP()
 	m.dropStatistics()
+	m.dropControl()
 }

@@ -103,6 +103,9 @@ func (m *master) addSockets(msg message) {
 			m.statistics.fd = fd
 		case adminSocketName:
 			m.admin.fd, m.admin.spot = fd, s.Spot.spot()
+			if s.Network == "unix" && m.opts.ControlFrom == "" { // where the configuration of the old master has it
+				m.opts.Control = s.Address
+			}
 		default:
 			l := listen.Listener{
 				Name: s.Name, Network: s.Network, Address: s.Address, Slot: s.Slot, Foreign: s.Foreign, Queues: true,
@@ -170,7 +173,7 @@ func (o *oldSide) tellSockets() error {
 	var all message
 	err := m.nameSockets(&all, func(*listen.Listener) bool { return true })
 	if err == nil && m.admin.fd >= 0 && !admin.Abstract(m.opts.Control) {
-		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Spot: messageSpotOf(m.admin.spot)})
+		err = m.addSocket(&all, m.admin.fd, socketName{Name: adminSocketName, Network: "unix", Address: m.opts.Control, Spot: messageSpotOf(m.admin.spot)})
 	}
 	if err != nil {
 		return err

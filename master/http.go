@@ -39,14 +39,18 @@ func (s *httpSocket) open() bool { return s.at.Network != "" }
 // historyName is what the name of the history's file has more than that of the admin socket, beside which it lies.
 const historyName = ".history"
 
-func newHTTPSide(control string, done <-chan struct{}, complain func(string)) httpSide {
+func newHTTPSide(done <-chan struct{}, complain func(string)) httpSide {
 	asks := make(chan *web.Ask)
-	file := ""
-	if control != "" && !admin.Abstract(control) {
-		file = control + historyName
-	}
-	live := web.NewLive(asks, done, file, complain)
+	live := web.NewLive(asks, done, complain)
 	return httpSide{asks: asks, pages: live.Pages(), live: live}
+}
+
+// historyFile returns where the history is kept; empty: nowhere, as the admin socket has no path.
+func (m *master) historyFile() string {
+	if m.opts.Control == "" || admin.Abstract(m.opts.Control) {
+		return ""
+	}
+	return m.opts.Control + historyName
 }
 
 // complainOfHTTP logs what goes wrong with answers, from beside the loop. Who complains does not wait until it is heard: the loop may have ended.
@@ -114,7 +118,7 @@ func (m *master) serveHTTP() {
 		return
 	}
 	m.http.server = web.Serve(l, m.http.pages, m.complainOfHTTP)
-	m.http.live.Start()
+	m.http.live.Start(m.historyFile())
 }
 
 // declineHTTP leaves those who connect from now on to the new master.

@@ -36,7 +36,8 @@ type Options struct {
 	LogFormat       config.LogFormat // empty: as configured
 	ReadBufferBytes int              // 0: the worker's default
 	Build           string           // version of the binary
-	Control         string           // path of the admin socket; empty: none
+	Control         string           // path of the admin socket, or a name; empty: none
+	ControlFrom     string           // what has said Control, whatever is configured; empty: nothing has
 	Daemon          bool             // no process waits for the end of this one
 	TakeOver        string           // programs whose listening sockets are taken, by pid or unit, with commas; empty: none
 	EndOther        bool             // they are ended when this one serves
@@ -175,7 +176,7 @@ func newMaster(o Options, w *world, out logfile.Output) *master {
 		world: w, opts: o, startedAt: w.now(), nextPulse: w.now().Add(pulseEvery), keeper: keeping{fd: -1},
 		admin: newAdminSocket(), surveys: newSurveys(), tally: tally{}, done: make(chan struct{}),
 	}
-	m.http = newHTTPSide(o.Control, m.done, m.complainOfHTTP)
+	m.http = newHTTPSide(m.done, m.complainOfHTTP)
 	m.statistics = newStatistics(m.http.asks, m.done, m.complainOfHTTP)
 	m.log = logfile.NewLogger(out, w.now, o.Verbosity)
 	m.logging = logging{path: o.Output, configured: config.DefaultLogLevel}
@@ -347,6 +348,7 @@ func (m *master) finish() error {
 		m.closeListeners()
 	}
 	m.dropStatistics()
+	m.dropControl()
 	if m.statistics.port != nil {
 		m.statistics.port.Close()
 	}

@@ -57,6 +57,9 @@ func (m *master) settleReading(g *generation) {
 	case m.reading.path == path && m.reading.gid == group.ID:
 		m.serveReading() // it was the old master's until now
 	default:
+		if m.reading.path != path { // the admin socket has moved
+			m.releaseReading()
+		}
 		fd, spot, err := m.world.openReading(path, group.ID)
 		if err != nil {
 			m.log.Event(logfile.ReadingFailed, err)

@@ -22,6 +22,7 @@ type rehearsal struct {
 	strict   bool
 	trials   []listen.Trial
 	http     *listen.Trial // nil: the address stays
+	control  *listen.Trial // of the admin socket, likewise
 	changes  []string      // at first those that the files do not tell
 
 	remarks  []string // what is no change
@@ -55,6 +56,9 @@ func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Ou
 		}
 		r.http = &listen.Trial{Address: at, Own: own}
 	}
+	if path := m.controlAddress(cfg); path != m.opts.Control && !admin.Abstract(path) {
+		r.control = &listen.Trial{Address: config.Listen{Network: "unix", Address: path}}
+	}
 	m.world.aside(func() func() {
 		r.changes = append(config.Preview(r.old, r.new), r.changes...)
 		if err := m.world.tasks().Check(r.workers, 0); err != nil {
@@ -76,11 +80,15 @@ func (r *rehearsal) tryAddresses(try func(listen.Trial) error) {
 			r.refuse(listen.Error(&r.new.Pools[i], err))
 		}
 	}
-	if r.http == nil {
-		return
+	if r.http != nil {
+		if err := try(*r.http); err != nil {
+			r.refuse(listen.HTTPError(r.http.Address, err))
+		}
 	}
-	if err := try(*r.http); err != nil {
-		r.refuse(listen.HTTPError(r.http.Address, err))
+	if r.control != nil {
+		if err := try(*r.control); err != nil {
+			r.refuse(admin.ListenError(r.control.Address.Address, err))
+		}
 	}
 }
 

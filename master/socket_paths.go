@@ -118,7 +118,7 @@ func (p *ownPath) rebindIfGone(w *world) {
 		return
 	}
 	if p.inode == 0 {
-		if p.admin, p.err = w.listenAdmin(p.listen.Address, p.own); p.err != nil {
+		if p.admin, p.err = w.listenAdmin(p.listen.Address, p.own, listen.LockPatience); p.err != nil {
 			p.admin = -1
 		}
 		return
@@ -175,6 +175,10 @@ func (m *master) replaceGone(p *ownPath) {
 	l := m.listeners.Find(p.inode)
 	isHTTP := p.inode != 0 && p.inode == m.http.Inode
 	switch {
+	case p.inode == 0 && !m.isOwnAdmin(p): // it has moved since the check began
+		if p.gone && p.err == nil {
+			p.discard(m.world)
+		}
 	case p.gone && p.err != nil:
 		m.logLostPath(p.listen.Address, p.err)
 	case p.gone && (m.phase != serving || m.oldSide != nil || m.newSide != nil || p.inode != 0 && l == nil && !isHTTP):
@@ -200,6 +204,14 @@ func (m *master) replaceGone(p *ownPath) {
 	if p.err == nil {
 		delete(m.paths.complaints, p.listen.Address)
 	}
+}
+
+// isOwnAdmin reports whether an admin socket is where it was when its check began, and for whom it was.
+func (m *master) isOwnAdmin(p *ownPath) bool {
+	if p.reading {
+		return m.reading.path == p.listen.Address && m.reading.gid == p.gid
+	}
+	return m.opts.Control == p.listen.Address
 }
 
 func (p *ownPath) discard(w *world) {

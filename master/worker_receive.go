@@ -133,6 +133,7 @@ func (m *master) becomeServing() {
 	}
 	m.settleStatistics(m.generations.serving.config)
 	m.serveStats()
+	m.settleControl()
 	m.serveAdmin()
 	m.settleReading(m.generations.serving)
 	m.settleHTTP(m.generations.serving)

@@ -54,7 +54,7 @@ type world struct {
 	sockets     listen.Kernel            // those that listen: package listen
 	try         func(listen.Trial) error // whether a socket could be bound
 	listenStats func(address string) (net.Listener, error)
-	listenAdmin func(path string, own []uint64) (fd int, err error)
+	listenAdmin func(path string, own []uint64, patience time.Duration) (fd int, err error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
 	other       func(pid int) *listen.Other            // a program that has a socket of this service, too; nil: it has ended

@@ -47,6 +47,19 @@ func controlPath(c *cli.Context, otherwise string) string {
 	return otherwise
 }
 
+// controlSource says what names the admin socket at the start, before any configuration; empty: nothing does.
+func controlSource(c *cli.Context) string {
+	switch {
+	case c.IsSet("control") && c.String("control") == os.Getenv(controlVariable):
+		return "$" + controlVariable
+	case c.IsSet("control"):
+		return "--control"
+	case controlPath(c, "") != "":
+		return "$RUNTIME_DIRECTORY"
+	}
+	return ""
+}
+
 // parameters returns those of the options that are given, as the master calls them.
 func parameters(c *cli.Context, options ...string) url.Values {
 	v := url.Values{}

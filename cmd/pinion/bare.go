@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -62,6 +63,9 @@ func testConf(w io.Writer, o master.Options) error {
 		fmt.Fprintf(w, "pinion: %v\n", withFileHint(err))
 	default:
 		printProblems(w, warningsHere(cfg, o.Workers))
+		if at, err := netip.ParseAddr(o.StatsAddr); err == nil {
+			printProblems(w, cfg.StatisticsWarnings(netip.AddrPortFrom(at, uint16(o.StatsPort))))
+		}
 	}
 	if err != nil {
 		verdict = "invalid"

@@ -65,7 +65,8 @@ func check(w io.Writer, file string, workers int, connect bool) error {
 	if err != nil {
 		return err
 	}
-	missing, warnings := cfg.SocketProblems(isDirectory), warningsHere(cfg, workers)
+	missing, warnings := cfg.SocketProblems(isDirectory), append(warningsHere(cfg, workers), cfg.StatisticsWarnings(defaultStatistics)...)
+	warnings = append(warnings, controlGroupWarning(cfg)...)
 	printProblems(w, missing)
 	printProblems(w, warnings)
 	if len(missing) > 0 {

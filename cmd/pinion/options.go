@@ -97,9 +97,9 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 		StatsAddr:  c.String("stats-addr"),
 		PIDFile:    c.String("pid-file"),
 		Output:     c.String("output"),
-		Control:    controlPath(c, admin.OwnName),
-		Zone:       c.String("zone"),
-		Build:      version,
+		Control:    controlPath(c, admin.OwnName), ControlFrom: controlSource(c),
+		Zone:  c.String("zone"),
+		Build: version,
 	}
 	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does
 		return o, err

@@ -3,9 +3,29 @@
 package main
 
 import (
+	"net/netip"
+	"os"
+	"path/filepath"
+
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/limits"
 )
+
+// defaultStatistics is where the statistics are unless the file, -a or -s says otherwise.
+var defaultStatistics = netip.MustParseAddrPort("0.0.0.0:22222")
+
+// controlGroupWarning warns of a group for which there is no socket, since the admin socket has no path. That of the packages' service has
+// one, and so has one that the environment names.
+func controlGroupWarning(cfg *config.Config) config.Problems {
+	isServed := cfg.Global.Control != "" || filepath.Dir(cfg.File) == filepath.Dir(packageConfFile) ||
+		os.Getenv(controlVariable) != "" || os.Getenv("RUNTIME_DIRECTORY") != ""
+	if cfg.Global.ControlGroup.Name == "" || isServed {
+		return nil
+	}
+	p := cfg.GroupProblem("says nothing where the admin socket has no path", `give it one: "control: /run/pinion/ctl.sock" under "global:", or start with --control FILE`)
+	p[0].Warning = true
+	return p
+}
 
 // warningsHere returns what works but hurts: in the file, and on this machine. workers is what the command line says; 0: nothing.
 func warningsHere(cfg *config.Config, workers int) config.Problems {

@@ -31,7 +31,7 @@ func Listen(path string, claim func(open func() error) error) (fd int, err error
 	if Abstract(path) {
 		fd, err = sock.ListenUnix(path, 0, socketBacklog)
 		if err != nil {
-			return -1, listenError(path, err)
+			return -1, ListenError(path, err)
 		}
 		return fd, nil
 	}
@@ -40,18 +40,18 @@ func Listen(path string, claim func(open func() error) error) (fd int, err error
 		return err
 	})
 	if err != nil {
-		return -1, listenError(path, err)
+		return -1, ListenError(path, err)
 	}
 	return fd, nil
 }
 
-// listenError says why there is no admin socket, and what the operator can do.
-func listenError(path string, err error) error {
+// ListenError says why there is no admin socket, and what the operator can do.
+func ListenError(path string, err error) error {
 	errno := syscall.Errno(0)
 	if !errors.As(err, &errno) {
 		return fmt.Errorf("listening on %q (admin socket): %w", path, err)
 	}
-	hint := "choose another path with --control"
+	hint := "choose another path with --control, or control in the file"
 	dir := filepath.Dir(path)
 	switch {
 	case errno == syscall.EADDRINUSE:

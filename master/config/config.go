@@ -50,6 +50,7 @@ type Global struct {
 	LogFile            string // absolute; empty: stderr
 	LogRequests        int    // that each worker logs in a second, at most; 0 = none
 	LogSlow            int    // likewise, of slow ones
+	Control            string // absolute path of the admin socket; empty: as the command line says
 	ControlGroup       Group  // may ask how Pinion is
 
 	given map[string]place // the keys that the file sets
@@ -221,7 +222,7 @@ func (c *Config) Specs(base link.Spec, cpus []int) []link.Spec {
 	base.Orphans = c.Global.Orphans
 	base.Coalesce, base.KeySamples = c.Global.Coalesce, c.Global.KeySamples
 	base.LoggedRequests, base.LoggedSlow = c.Global.LogRequests, c.Global.LogSlow
-	base.Statistics = c.Global.Statistics.Address
+	base.Statistics, base.Control = c.Global.Statistics.Address, c.Global.Control
 	base.Zone = cmp.Or(base.Zone, c.Global.Zone)
 	base.ConfigHash = c.Hash()
 	if c.Global.MemoryLimit != AutoMemory {

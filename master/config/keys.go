@@ -252,6 +252,9 @@ var keys = [...]Key{
 	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
 		Doc: "address on which Pinion itself answers HTTP: a live page at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
 			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
+	{Name: "control", Scope: GlobalScope, value: value{set: setControl, get: getControl},
+		Doc: "absolute path of the admin socket, by which `pinion status` and the other commands reach Pinion (they are told it by `--control` or `PINION_CONTROL`); " +
+			"`--control`, `PINION_CONTROL` and `RuntimeDirectory=` of a unit come before it"},
 	{Name: "control_group", Scope: GlobalScope, value: value{set: setControlGroup, get: getControlGroup},
 		Doc: "group whose members may ask how Pinion is, but command nothing: beside the admin socket there is one for reading, such as " +
 			"`/run/pinion/ctl-status.sock`, which `pinion status` and its like take by themselves; the user that Pinion runs as must be in the group"},

@@ -146,7 +146,7 @@ func (r *reader) build(sections []section) *Config {
 			`begin one with a name, and under it "listen:" and "servers:"`, `begin one with "listen 127.0.0.1:22121"`)})
 	}
 	r.checkUnique(c.Pools)
-	r.checkHTTP(c)
+	r.checkOwnAddresses(c)
 	slices.SortStableFunc(c.Pools, func(a, b Pool) int { return compareNames(a.Name, b.Name) })
 	return c
 }

@@ -21,6 +21,8 @@ func (c *Config) SocketProblems(isDirectory func(path string) bool) (all Problem
 		}
 	}
 	look(c.Global.given["http"], "", &c.Global.HTTP)
+	control := c.Global.control()
+	look(c.Global.given["control"], "", &control)
 	for i := range c.Pools {
 		look(c.Pools[i].where("listen"), c.Pools[i].Name, &c.Pools[i].Listen)
 	}

@@ -50,19 +50,22 @@ type part struct {
 	text   []byte // its JSON; nil: nobody has asked for it yet
 }
 
-// NewLive returns one that reads nothing yet. It asks asks, unless done is closed, which means that the loop answers no more. Its history
-// is kept in the file at path; empty: nowhere. complain is called with what goes wrong with that, by any goroutine.
-func NewLive(asks chan<- *Ask, done <-chan struct{}, path string, complain func(text string)) *Live {
+// NewLive returns one that reads nothing yet. It asks asks, unless done is closed, which means that the loop answers no more. complain is
+// called with what goes wrong with the file of its history, by any goroutine.
+func NewLive(asks chan<- *Ask, done <-chan struct{}, complain func(text string)) *Live {
 	return &Live{
-		pages: &pages{asks, done}, file: historyFile{path: path, complain: complain}, takes: 5 * time.Second,
+		pages: &pages{asks, done}, file: historyFile{complain: complain}, takes: 5 * time.Second,
 		history: history.New(), changed: make(chan struct{}), stopping: make(chan struct{}),
 	}
 }
 
-// Start begins to read.
-func (l *Live) Start() {
+// Start begins to read. The history is kept in the file at path; empty: nowhere. It stays in that of the first start.
+func (l *Live) Start(path string) {
 	if l.quit != nil {
 		return
+	}
+	if l.ended == nil {
+		l.file.path = path
 	}
 	l.quit, l.ended = make(chan struct{}), make(chan struct{})
 	l.stops.Lock()

@@ -27,7 +27,7 @@ func shown(t *testing.T, s *live.State) (string, *Live) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	l := NewLive(make(chan *Ask), done, "", func(text string) { t.Error(text) })
+	l := NewLive(make(chan *Ask), done, func(text string) { t.Error(text) })
 	if s != nil {
 		l.learn(s)
 	}
@@ -179,7 +179,7 @@ func TestEvents(t *testing.T) {
 // Another master answers those who watch: the one that leaves lets them go at once, whatever they wait for.
 func TestEventsEndWhenOthersAnswer(t *testing.T) {
 	address, l := shown(t, nil)
-	l.Start()
+	l.Start("")
 	_, events := watch(t, address)
 	l.learn(&live.State{Now: 1})
 	event(t, events)

@@ -86,6 +86,7 @@ type Spec struct {
 	MemoryLimit     int64         // bytes that clients and servers may make this worker hold; 0 = no limit
 	Coalesce        time.Duration // longest sleep of a busy loop after it has written; 0 = never
 	Statistics      string        `json:",omitempty"` // configured address of the statistics, for masters that take over; empty: none
+	Control         string        `json:",omitempty"` // configured path of the admin socket, likewise
 	LoggedRequests  int           `json:",omitempty"` // requests that a worker tells the log of in a second, at most; 0 = none
 	LoggedSlow      int           `json:",omitempty"` // the same of slow ones
 	KeySamples      int           `json:",omitempty"` // keys that are looked at in a second, about, to find those asked for most; 0 = none

@@ -1,0 +1,105 @@
+// The addresses where the master itself answers: HTTP, the statistics and the admin socket.
+
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"strings"
+)
+
+func setStatistics(d *draft, _ *Key, w word) *flaw {
+	if f := d.readListen(&d.global.Statistics, w); f != nil {
+		return f
+	}
+	if d.global.Statistics.Network != "tcp" {
+		return &flaw{message: "is a path", hint: "write host:port: who reads the statistics knows no sockets of files"}
+	}
+	return nil
+}
+
+func getStatistics(d *draft) []string { return unlessEmpty(d.global.Statistics.Text) }
+
+// setControl takes an absolute path: commands are called in other directories than Pinion.
+func setControl(d *draft, _ *Key, w word) *flaw {
+	switch {
+	case !strings.HasPrefix(w.text, "/"):
+		return &flaw{message: "is not an absolute path", hint: "begin it with /, such as /run/pinion/ctl.sock"}
+	case strings.HasSuffix(w.text, "/"):
+		return &flaw{message: "is a directory", hint: "name a socket in it"}
+	case len(w.text) > maxSocketPathSize:
+		return &flaw{message: fmt.Sprintf("has %d bytes", len(w.text)), hint: fmt.Sprintf("a path of a socket has %d at most", maxSocketPathSize)}
+	}
+	d.global.Control = path.Clean(w.text)
+	return nil
+}
+
+func getControl(d *draft) []string { return unlessEmpty(d.global.Control) }
+
+// control returns the admin socket as an address; without a network, the file has none.
+func (g *Global) control() Listen {
+	if g.Control == "" {
+		return Listen{}
+	}
+	return Listen{Network: "unix", Address: g.Control, Text: g.Control}
+}
+
+// collides reports whether one socket cannot listen where another one does.
+func (l *Listen) collides(other Listen) bool {
+	return l.Address != "" && (l.ID() == other.ID() || l.Overlaps(other))
+}
+
+// checkOwnAddresses finds a pool where the master is to answer itself, and two of its own addresses that are one.
+func (r *reader) checkOwnAddresses(c *Config) {
+	own := []struct {
+		key string
+		at  Listen
+	}{{"http", c.Global.HTTP}, {"statistics", c.Global.Statistics}, {"control", c.Global.control()}}
+	for i, o := range own {
+		for k := range c.Pools {
+			p := &c.Pools[k]
+			if o.at.collides(p.Listen) {
+				r.report(c.Global.given[o.key], "", flaw{message: fmt.Sprintf("%s is %q, where pool %q listens", o.key, o.at.Text, p.Name),
+					hint: fmt.Sprintf("that is in line %d; give it an address of its own", p.given["listen"].line)})
+			}
+		}
+		for _, first := range own[:i] {
+			if o.at.collides(first.at) {
+				r.report(c.Global.given[o.key], "", flaw{message: fmt.Sprintf("%s is %q, where %s is answered", o.key, o.at.Text, first.key),
+					hint: "give it an address of its own"})
+			}
+		}
+	}
+}
+
+// StatisticsWarnings warns of addresses on which the start would fail, as the statistics are at an address that the file does not name:
+// that of the command line, or the default.
+func (c *Config) StatisticsWarnings(at netip.AddrPort) (all Problems) {
+	s := Listen{Network: "tcp", Address: at.String(), AddrPort: at}
+	warn := func(pool, key string, l *Listen, where place) {
+		if s.collides(*l) {
+			all = append(all, Problem{File: c.File, Line: where.line, Column: where.column, Pool: pool, Warning: true,
+				Message: fmt.Sprintf("%s is %s, and the statistics are on %s: a start would fail", key, l.Text, at),
+				Hint:    `write another address, or have the statistics elsewhere: "statistics: 127.0.0.1:22223" under "global:", or -s PORT`})
+		}
+	}
+	if c.Global.Statistics.Address != "" {
+		return nil
+	}
+	warn("", "http", &c.Global.HTTP, c.Global.given["http"])
+	for i := range c.Pools {
+		warn(c.Pools[i].Name, "listen", &c.Pools[i].Listen, c.Pools[i].where("listen"))
+	}
+	return all
+}
+
+// http warns of an address that others can reach: whoever does sees keys, names, addresses and the log.
+func (w *warner) http(g *Global) {
+	l := &g.HTTP
+	if l.Network != "tcp" || l.AddrPort.Addr().IsLoopback() {
+		return
+	}
+	w.warn(&Pool{}, g.given["http"], fmt.Sprintf("http on %s asks for no password: whoever reaches it sees keys, addresses, the configuration and the log", l.Text),
+		"have a firewall let only scrapers through, or write 127.0.0.1, or a path with permissions")
+}
