@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"syscall"
@@ -59,6 +60,15 @@ func (m *master) listenStats(try func(func() error) error, then func(error)) {
 			then(statisticsError(address, err))
 		}
 	})
+}
+
+// listenStatistics listens on exactly an address. Package net takes 0.0.0.0 for all of IPv6, too, where nutcracker could not follow.
+func listenStatistics(address string) (net.Listener, error) {
+	network := "tcp"
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
+		network = "tcp4"
+	}
+	return net.Listen(network, address)
 }
 
 func statisticsError(address string, err error) error {

@@ -33,3 +33,17 @@ func TestListenStatsErrors(t *testing.T) {
 		})
 	}
 }
+
+// nutcracker, to which the port may be given back, binds 0.0.0.0 and not all of IPv6, too.
+func TestListenStatistics(t *testing.T) {
+	for _, host := range []string{"0.0.0.0", "127.0.0.1", "localhost"} {
+		l, err := listenStatistics(net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if ip := l.Addr().(*net.TCPAddr).AddrPort().Addr(); host != "localhost" && ip.String() != host {
+			t.Errorf("%s: %s", host, ip)
+		}
+	}
+}

@@ -158,7 +158,7 @@ func newWorld(report func(event)) *world {
 		pair:          connectedPair,
 		listenAdmin:   listenAdmin,
 		openReading:   listenForReading,
-		listenStats:   func(address string) (net.Listener, error) { return net.Listen("tcp", address) },
+		listenStats:   listenStatistics,
 		share:         sharedMemory,
 		unshare:       unshare,
 		sealed:        func(text []byte) (int, error) { return sock.MemfdSealed("pinion-spec", text) },

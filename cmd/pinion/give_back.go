@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -64,29 +63,55 @@ func giveBack(c *cli.Context, m *adminSocket) error {
 	if err != nil {
 		return err
 	}
-	defer takeover.CloseSockets(sockets)
 	pools, rest, err := firstSockets(sockets, now.Pools)
 	if err != nil {
 		return err
 	}
+	ctx, letGo := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer letGo()
 	loan, err := takeover.Lend(c.Args().Slice(), slices.Concat(pools, rest))
 	if err != nil {
 		return err
 	}
 	defer loan.Close()
-	other, err := loan.Await(pools, servesWithin)
+	other, err := loan.Await(ctx, pools, servesWithin)
 	if err != nil {
 		if loan.GiveUp(endsWithin) {
 			err = fmt.Errorf("%w; it did not end on SIGTERM and was killed", err)
 		}
 		return fmt.Errorf("%s does not serve: %w; the proxy serves on", c.Args().First(), err)
 	}
-	fmt.Fprintf(c.App.Writer, "%s serves; the proxy ends\n", other)
-	if _, err := m.stop(url.Values{"leave_to": {strconv.Itoa(other.PID)}}); err != nil {
-		return fmt.Errorf("both serve: %w", err)
+	letGo()
+	wait, err := replaceProxy(c, m, loan, other)
+	loan.Settle()
+	takeover.CloseSockets(sockets) // nobody accepts from those that the program has not got
+	takeover.Close([]*takeover.Program{other})
+	if wait == nil {
+		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s serves alone\n", other)
-	return accompany(loan.PID)
+	if err != nil {
+		fmt.Fprintf(c.App.ErrWriter, "pinion: %v\n", err)
+	}
+	return wait()
+}
+
+// replaceProxy has the proxy end, and leave the sockets to the program that has got them. wait is for the end of that; nil: it is in
+// the background.
+func replaceProxy(c *cli.Context, m *adminSocket, loan *takeover.Loan, other *takeover.Program) (wait func() error, err error) {
+	if other.PID == loan.PID {
+		wait = accompany(loan.PID)
+	}
+	fmt.Fprintf(c.App.Writer, "%s serves; the proxy ends\n", other)
+	_, err = m.stop(url.Values{"leave_to": {strconv.Itoa(other.PID)}})
+	switch {
+	case err != nil && other.Lives():
+		err = fmt.Errorf("ending the proxy: %w; %s lives, and accepts clients, too: kill %d before you try again", err, other, other.PID)
+	case err != nil:
+		err = fmt.Errorf("ending the proxy: %w; %s has ended", err, other)
+	default:
+		fmt.Fprintf(c.App.Writer, "%s serves alone\n", other)
+	}
+	return wait, err
 }
 
 // firstSockets returns the sockets of pools, one for each address, and those of no pool. Of the group of an address it is the one to
@@ -109,25 +134,39 @@ func firstSockets(all []takeover.Socket, pools []admin.PoolStatus) (of, rest []t
 	return of, rest, nil
 }
 
-// accompany waits for the end of a program that has stayed in the foreground, and passes signals on that mean it.
-func accompany(pid int) error {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return err
-	}
+// accompany passes signals on to a program that has stayed in the foreground, and returns what waits for its end.
+func accompany(pid int) (wait func() error) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTTIN, syscall.SIGTTOU)
 	go func() {
 		for s := range signals {
-			p.Signal(s)
+			syscall.Kill(pid, s.(syscall.Signal)) // nobody else gets the pid before wait
 		}
 	}()
-	state, err := p.Wait()
-	if errors.Is(err, syscall.ECHILD) || err == nil && state.Success() {
-		return nil
+	return func() error {
+		p, err := os.FindProcess(pid)
+		if err != nil {
+			return err
+		}
+		state, err := p.Wait()
+		if err != nil {
+			return err
+		}
+		return endLike(state.Sys().(syscall.WaitStatus))
 	}
-	if err != nil {
-		return err
+}
+
+// endLike ends as another program has: whoever supervises this one tells a signal from a failure.
+func endLike(status syscall.WaitStatus) error {
+	if !status.Signaled() {
+		return exitStatus(status.ExitStatus())
 	}
-	return exitStatus(max(int(exitFailure), state.ExitCode()))
+	s := status.Signal()
+	switch s {
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL:
+		signal.Reset(s)
+		syscall.Kill(os.Getpid(), s)
+		time.Sleep(time.Second)
+	}
+	return exitStatus(128 + int(s)) // as a shell has it
 }

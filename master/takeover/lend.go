@@ -4,6 +4,8 @@
 package takeover
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,14 +24,16 @@ import (
 type Loan struct {
 	PID int // of what was started; another process may serve
 
-	calls   *sock.Interception
-	sockets []Socket
-	over    chan struct{} // closed: no further call is answered
-	gone    chan struct{} // closed when the goroutine that answers has ended
+	calls    *sock.Interception
+	removals bool          // are intercepted, too
+	over     chan struct{} // closed: no further call is answered
+	gone     chan struct{} // closed when the goroutine that answers has ended
 
-	mu   sync.Mutex
-	lent []lent
-	err  error // of an answer
+	mu      sync.Mutex
+	sockets []Socket // none any more: it binds by itself
+	lent    []lent
+	own     []string // other addresses that it has bound, or has tried to
+	err     error    // of an answer
 }
 
 // lent is one socket that a process has got.
@@ -45,7 +49,7 @@ func Lend(command []string, sockets []Socket) (*Loan, error) {
 		return nil, err
 	}
 	l := &Loan{sockets: sockets, over: make(chan struct{}), gone: make(chan struct{})}
-	l.PID, l.calls, err = sock.StartIntercepted(path, command, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	l.PID, l.calls, err = sock.StartIntercepted(path, command, slices.ContainsFunc(sockets, isPath), &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
 		err = fmt.Errorf("%w: this needs Linux 5.9, and a kernel with seccomp", err)
 	}
@@ -54,6 +58,15 @@ func Lend(command []string, sockets []Socket) (*Loan, error) {
 	}
 	go l.answer()
 	return l, nil
+}
+
+func isPath(s Socket) bool { return s.Network == "unix" }
+
+// Settle ends the giving: the program serves, and the sockets may be closed.
+func (l *Loan) Settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sockets = nil
 }
 
 // Close lets the program alone.
@@ -79,7 +92,7 @@ func (l *Loan) answer() {
 		if there {
 			err = l.answerOne(c)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.ENOENT) { // those: the caller has just ended
 			l.mu.Lock()
 			l.err = errors.Join(l.err, err)
 			l.mu.Unlock()
@@ -91,9 +104,11 @@ func (l *Loan) answer() {
 }
 
 func (l *Loan) answerOne(c sock.Call) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if c.Number == sock.CallUnlinkAt {
 		path, err := c.Path()
-		if err == nil && slices.ContainsFunc(l.sockets, func(s Socket) bool { return s.Network == "unix" && s.Address == path }) {
+		if err == nil && slices.ContainsFunc(l.sockets, func(s Socket) bool { return isPath(s) && s.Address == path }) {
 			return l.calls.Succeed(c)
 		}
 		return errors.Join(err, l.calls.PassOn(c))
@@ -107,10 +122,11 @@ func (l *Loan) answerOne(c sock.Call) error {
 		if err := l.calls.Put(c, s.number, s.FD); err != nil {
 			return errors.Join(err, l.calls.PassOn(c))
 		}
-		l.mu.Lock()
 		l.lent = append(l.lent, lent{groupOf(c.PID), s})
-		l.mu.Unlock()
 		return l.calls.Succeed(c)
+	}
+	if address != "" {
+		l.own = append(l.own, address)
 	}
 	return errors.Join(err, l.calls.PassOn(c))
 }
@@ -129,18 +145,29 @@ func groupOf(thread int) int {
 }
 
 // Await waits until one process has got all of the sockets that are wanted, and waits for clients on them, and returns it.
-func (l *Loan) Await(wanted []Socket, patience time.Duration) (*Program, error) {
+func (l *Loan) Await(ctx context.Context, wanted []Socket, patience time.Duration) (*Program, error) {
 	err := errors.New("it has bound none of the addresses")
-	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(lookAgain) {
+	for until := time.Now().Add(patience); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(lookAgain) {
 		var p *Program
 		if p, err = l.serves(wanted); err == nil {
 			return p, nil
 		}
 		if sock.Ended(l.PID) && !l.any() {
-			return nil, errors.New("it has ended")
+			err = errors.New("it has ended")
+			break
 		}
 	}
-	return nil, err
+	return nil, l.explain(cmp.Or(context.Cause(ctx), err))
+}
+
+// explain adds what the program has bound by itself: perhaps in place of what it was to be given.
+func (l *Loan) explain(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.own) > 0 {
+		err = fmt.Errorf("%w; it was left to bind %s by itself, where the proxy does not listen", err, strings.Join(l.own, " and "))
+	}
+	return err
 }
 
 // any reports whether there is a process that has got a socket.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -207,6 +208,38 @@ func TestGiveUpKills(t *testing.T) {
 	c.Wait()
 	if l.GiveUp(time.Second) {
 		t.Error("somebody was killed who had ended")
+	}
+}
+
+// A program that was given no unix socket can remove files for as long as it lives, also when nobody answers its calls any more.
+func TestLendLeavesRemovals(t *testing.T) {
+	dir := t.TempDir()
+	fifo, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "file")
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Lend([]string{"sh", "-c", `read line <"$0" && rm "$1"`, fifo, file}, []Socket{{Network: "tcp", Address: "127.0.0.1:1"}})
+	if err != nil {
+		t.Skip(err) // the kernel, or what confines this process, has no seccomp_unotify(2)
+	}
+	l.Close()
+	if err := os.WriteFile(fifo, []byte("now\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(l.PID, &status, 0, nil); err != nil || status != 0 {
+		t.Errorf("it ends with %d, %v", status, err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+}
+
+// Who binds another address than it was to be given, and fails, has most likely the wrong one.
+func TestLoanExplains(t *testing.T) {
+	l := &Loan{own: []string{"0.0.0.0:22222"}}
+	if got := l.explain(errors.New("it has ended")).Error(); !strings.Contains(got, "it has ended; it was left to bind 0.0.0.0:22222 by itself") {
+		t.Error(got)
 	}
 }
 

@@ -33,20 +33,23 @@ const (
 	CallUnlinkAt = unix.SYS_UNLINKAT
 )
 
-// StartIntercepted starts a program, all of whose descendants are intercepted, too. Once nobody answers any more, its calls fail
-// with ENOSYS. It cannot get more rights by executing a file (PR_SET_NO_NEW_PRIVS).
-func StartIntercepted(path string, argv []string, attr *syscall.ProcAttr) (pid int, i *Interception, err error) {
+// noCall is the number of no call.
+const noCall = 0x7fffffff
+
+// StartIntercepted starts a program, all of whose descendants are intercepted, too, the removal of paths only if that is wanted. Once
+// nobody answers any more, its calls fail with ENOSYS. It cannot get more rights by executing a file (PR_SET_NO_NEW_PRIVS).
+func StartIntercepted(path string, argv []string, removals bool, attr *syscall.ProcAttr) (pid int, i *Interception, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // for good: the filter is of this thread, which ends with the goroutine
 		if syscall.Gettid() == os.Getpid() {
 			defer runtime.UnlockOSThread()
-			pid, i, err = StartIntercepted(path, argv, attr)
+			pid, i, err = StartIntercepted(path, argv, removals, attr)
 			return
 		}
 		var fd int
-		if fd, err = intercept(); err != nil {
+		if fd, err = intercept(removals); err != nil {
 			return
 		}
 		if pid, err = syscall.ForkExec(path, argv, attr); err != nil {
@@ -67,7 +70,7 @@ const (
 )
 
 // intercept has calls of this thread, and of what it starts, reported to the descriptor that it returns.
-func intercept() (fd int, err error) {
+func intercept(removals bool) (fd int, err error) {
 	const (
 		load   = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		equal  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
@@ -77,12 +80,16 @@ func intercept() (fd int, err error) {
 	if big {
 		low += 4
 	}
+	unlinkAt, unlink := uint32(unix.SYS_UNLINKAT), uint32(callUnlink)
+	if !removals {
+		unlinkAt, unlink = noCall, noCall
+	}
 	program := []unix.SockFilter{
 		{Code: load, K: dataArch},
 		{Code: equal, K: auditArch, Jf: 7},
 		{Code: load, K: dataNumber},
-		{Code: equal, K: unix.SYS_UNLINKAT, Jt: 4},
-		{Code: equal, K: callUnlink, Jt: 3},
+		{Code: equal, K: unlinkAt, Jt: 4},
+		{Code: equal, K: unlink, Jt: 3},
 		{Code: equal, K: unix.SYS_BIND, Jf: 3},
 		{Code: load, K: low},
 		{Code: equal, K: unix.SizeofSockaddrNetlink, Jt: 1},

@@ -6,5 +6,5 @@ import "golang.org/x/sys/unix"
 
 const (
 	auditArch  = unix.AUDIT_ARCH_AARCH64
-	callUnlink = 0x7fffffff // there is no such call
+	callUnlink = noCall
 )

@@ -6,5 +6,5 @@ package sock
 
 const (
 	auditArch  = 0
-	callUnlink = 0x7fffffff
+	callUnlink = noCall
 )

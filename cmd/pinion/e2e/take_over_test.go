@@ -212,7 +212,9 @@ func TestE2ETakeOver(t *testing.T) {
 	passing.leave()
 	crowd.leave()
 	back.Signal(syscall.SIGTERM)
-	back.Wait()
+	if err := back.Wait(); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("nutcracker was ended by SIGTERM, give-back by %v", err)
+	}
 	if _, err := net.Dial("tcp", address); err == nil {
 		t.Error("somebody listens still")
 	}

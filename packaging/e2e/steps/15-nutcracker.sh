@@ -29,7 +29,17 @@ serving
 inside systemctl restart pinion || fail "it does not start again with a socket of nutcracker's"
 within $patience answers || fail "no answer after a restart with a socket of nutcracker's"
 
-inside systemctl stop pinion
+step "Pinion gives the sockets back to nutcracker, and nobody is refused"
+inside systemd-run --quiet --unit passing sh -c \
+	"while :; do redis-cli -h ${proxy%:*} -p ${proxy##*:} INCR fresh | grep -qx '[0-9]*' || echo refused >>/root/refused; done"
+inside sh -ec "$(documented "## Back" 2)" 2>/dev/null || fail "the documented commands fail"
+within $patience inside sh -c '! systemctl is-active --quiet pinion' || fail "Pinion has not ended"
+inside systemctl is-active --quiet nutcracker || fail "nutcracker is not active"
+answers || fail "nutcracker does not answer"
+inside systemctl stop passing
+inside test ! -e /root/refused || fail "somebody was refused"
+inside systemctl restart nutcracker || fail "nutcracker does not start again by its own unit"
+inside systemctl disable --now nutcracker 2>/dev/null
 inside cp -a /root/default /etc/default/pinion
 configure
 inside systemctl start pinion || fail "it does not start again with sockets of its own"
