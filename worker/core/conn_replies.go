@@ -229,6 +229,8 @@ func (c *conn) pair(reply []byte) error {
 		err = c.noteTold(r, reply)
 	case r.isTransaction():
 		err = c.noteTransaction(said)
+	case c.own != nil && r.state&isSubscription != 0 && resp.NoticeOf(said) != resp.Confirmed:
+		c.own.mayHold = true // more than a fresh connection would
 	}
 	if parting := c.partingFor(r, reply); parting != nil {
 		c.endpoint.pool.l.answer(r, parting, nil)

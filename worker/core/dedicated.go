@@ -55,7 +55,7 @@ type ownConn struct {
 	renewed   int                 // of them, those that it knows of
 	asked     []askedSubscription // of a cluster: what the node has been asked about subscriptions, and has not answered
 	charged   int                 // bytes of memory that those take, while the connection has not ended
-	mayHold   bool                // of a cluster: the node may hold subscriptions that nobody wants from it any more
+	mayHold   bool                // the server may hold subscriptions that nobody wants from it any more
 	mayRepeat bool                // likewise: it may answer SUNSUBSCRIBE twice, see endsTwice
 
 	published int64 // ns: when the server last sent a message of a channel
