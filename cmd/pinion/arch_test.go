@@ -49,7 +49,7 @@ var directions = []struct {
 	{"worker/resolve", []string{"worker/sock"}, "who looks up a name knows neither what the address is for nor who waits for it"},
 	{"worker/memory", []string{"worker/sock", "worker/timer"},
 		"who has a buffer, and what is done when too much is held, is the loop's business: memory counts"},
-	{"worker/stream", []string{"worker/memory", "worker/sock", "worker/timer"},
+	{"worker/stream", []string{"worker/memory", "worker/sock", "worker/timer", "worker/tlsrec", "worker/tlshake"},
 		"a stream is bytes and a descriptor: it knows no protocol and no owner, and nobody but it whether the bytes are encrypted"},
 	{"worker/handoff", []string{"worker/link"}, "the handoff is a state machine without sockets, known to both sides"},
 	{"worker/core", []string{"codec/...", "shard/...", "worker/fault", "worker/handoff", "worker/link", "worker/logevent", "worker/memory", "worker/poll", "worker/resolve",

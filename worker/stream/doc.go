@@ -10,5 +10,8 @@
 // its Out, it owns; a stream that keeps nothing and has nothing to write owns no memory. Only the goroutine of the loop
 // may call.
 //
-// transport.go is where bytes cross the descriptor: a stream that encrypts differs there, and nobody else knows.
+// transport.go is where bytes cross the descriptor. A stream with TLS seals and opens records there (tls.go), and nobody else knows:
+//
+//	kernel ─► Recv ─┬─ raw: of an incomplete record        Out ─► records, many requests in one ─┬─► Send ─► kernel
+//	                └─► opened: bytes, to be consumed                  sealed: what it did not take ◄─┘ goes out first
 package stream

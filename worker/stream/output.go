@@ -13,9 +13,8 @@ import (
 
 // Output is a queue of bytes to be written; it owns no memory while it is empty.
 type Output struct {
-	chunks []*memory.Buffer // only the last one is appended to
-	sent   int              // bytes of chunks[0] that are written; 0 ≤ sent ≤ len(chunks[0].B)
-	bytes  int              // still to be written
+	chunks []*memory.Buffer // only the last one is appended to; what is written of the first one is cut off
+	bytes  int              // of them
 }
 
 // Len returns how many bytes are still to be written.
@@ -28,8 +27,12 @@ func (o *Output) Cost() int {
 	if n == 0 {
 		return 0
 	}
-	last := o.chunks[n-1]
-	return o.bytes + o.sent + cap(last.B) - len(last.B) + n*memory.BufferBytes
+	first, last := o.chunks[0], o.chunks[n-1]
+	cost := first.Cost() + o.bytes - len(first.B)
+	if n > 1 {
+		cost += cap(last.B) - len(last.B) + (n-1)*memory.BufferBytes
+	}
+	return cost
 }
 
 // Append queues a copy of data.
@@ -92,10 +95,8 @@ func (o *Output) Extend(m *memory.Allocator, b []byte) {
 
 // Pieces appends what is to be written to list, piece by piece. The bytes stay the queue's.
 func (o *Output) Pieces(list [][]byte) [][]byte {
-	skip := o.sent
 	for _, chunk := range o.chunks {
-		list = append(list, chunk.B[skip:])
-		skip = 0
+		list = append(list, chunk.B)
 	}
 	return list
 }
@@ -108,10 +109,6 @@ func (o *Output) Adopt(b *memory.Buffer) {
 
 // Join queues everything that is in other, which is empty then.
 func (o *Output) Join(other *Output) {
-	if other.sent > 0 {
-		first := other.chunks[0]
-		first.B = first.B[:copy(first.B, first.B[other.sent:])]
-	}
 	o.bytes += other.bytes
 	o.chunks = append(o.chunks, other.chunks...)
 	*other = Output{}
@@ -133,10 +130,10 @@ func (o *Output) Move(m *memory.Allocator, b *memory.Buffer, n int) (copied int)
 func (o *Output) Transfer(m *memory.Allocator, n int, to *Output) {
 	for n > 0 {
 		first := o.chunks[0]
-		part := min(n, len(first.B)-o.sent)
+		part := min(n, len(first.B))
 		n -= part
 		switch {
-		case o.sent == 0 && part == len(first.B):
+		case part == len(first.B):
 			o.bytes -= part
 			o.chunks = slices.Delete(o.chunks, 0, 1)
 			to.Adopt(first)
@@ -144,7 +141,7 @@ func (o *Output) Transfer(m *memory.Allocator, n int, to *Output) {
 			o.bytes -= part
 			to.Adopt(m.Split(first, part))
 		default:
-			to.Append(m, first.B[o.sent:o.sent+part])
+			to.Append(m, first.B[:part])
 			o.Drain(m, part)
 		}
 	}
@@ -157,9 +154,14 @@ func (o *Output) Transfer(m *memory.Allocator, n int, to *Output) {
 // call: the kernel would go on as long as the other end reads as fast as it copies.
 const MaxSendBytes = 512 << 10
 
-// Send writes up to share bytes of Out, which are freed then, unless they go to written. more tells that the socket may take more than those; otherwise it has got
-// everything, or takes no more until the next edge. err is the connection's error.
+// Send writes up to share bytes of Out, which are freed then, unless they go to written. more tells that the socket may take more than
+// those; otherwise it has got everything, or takes no more until the next edge. err is the connection's error.
+//
+// With TLS what is sealed counts as written: it goes out, or nothing does any more.
 func (s *Stream) Send(l *Loop, share int, written *Output) (more bool, err error) {
+	if s.tls != nil {
+		return s.sendRecords(share, written)
+	}
 	o := &s.Out
 	for o.bytes > 0 {
 		if share == 0 {
@@ -167,7 +169,7 @@ func (s *Stream) Send(l *Loop, share int, written *Output) (more bool, err error
 		}
 		offered, n := 0, 0
 		if len(o.chunks) == 1 {
-			b := o.chunks[0].B[o.sent:]
+			b := o.chunks[0].B
 			b = b[:min(len(b), share)]
 			offered = len(b)
 			n, err = s.write(b)
@@ -199,16 +201,13 @@ func (s *Stream) Send(l *Loop, share int, written *Output) (more bool, err error
 // gather sets the loop's vectors to the first chunks, up to most bytes, and returns how many bytes those are.
 func (o *Output) gather(l *Loop, most int) (bytes int) {
 	l.vectors = l.vectors[:0]
-	skip := o.sent
 	for _, chunk := range o.chunks[:min(len(o.chunks), sock.MaxVectors)] {
-		b := chunk.B[skip:]
-		b = b[:min(len(b), most-bytes)]
+		b := chunk.B[:min(len(chunk.B), most-bytes)]
 		l.vectors = append(l.vectors, b)
 		bytes += len(b)
 		if bytes == most {
 			break
 		}
-		skip = 0
 	}
 	return bytes
 }
@@ -216,7 +215,6 @@ func (o *Output) gather(l *Loop, most int) (bytes int) {
 // Drain drops the first n bytes: they are written, or need not be.
 func (o *Output) Drain(m *memory.Allocator, n int) {
 	o.bytes -= n
-	n += o.sent
 	done := 0
 	for done < len(o.chunks) && n >= len(o.chunks[done].B) {
 		n -= len(o.chunks[done].B)
@@ -224,10 +222,13 @@ func (o *Output) Drain(m *memory.Allocator, n int) {
 		o.chunks[done] = nil
 		done++
 	}
-	o.sent = n
-	if n > 0 && o.chunks[done].IsMapped() {
-		m.Skip(o.chunks[done], n)
-		o.sent = 0
+	if n > 0 {
+		b := o.chunks[done]
+		if b.IsMapped() {
+			m.Skip(b, n)
+		} else {
+			b.B = b.B[n:]
+		}
 	}
 	if done == 0 {
 		return
@@ -247,7 +248,7 @@ func (o *Output) Cut(m *memory.Allocator, from, n int) {
 		return
 	}
 	o.bytes -= n
-	at, i := from+o.sent, 0
+	at, i := from, 0
 	for ; at >= len(o.chunks[i].B); i++ {
 		at -= len(o.chunks[i].B)
 	}

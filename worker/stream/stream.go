@@ -34,6 +34,7 @@ type Loop struct {
 	enough  int // of Spent; then each stream has LateReadBytes at a time
 	buf     []byte
 	vectors [][]byte
+	records recordBuffers // of streams with TLS
 }
 
 // NewLoop returns a loop whose streams keep what they must in m and receive readBytes at a time, or DefaultReadBytes if that
@@ -52,6 +53,7 @@ func NewLoop(m *memory.Allocator, readBytes, turnBytes int) *Loop {
 type Stream struct {
 	Out  Output         // to be written
 	rest *memory.Buffer // received and not consumed; nil when there is none
+	tls  *secured       // nil: what crosses the descriptor is what the owner says
 	fd   int32
 
 	Unread  bool // the kernel may have more: no edge will tell
@@ -66,7 +68,12 @@ func New(fd int) Stream { return Stream{fd: int32(fd)} }
 // Recv returns the bytes to consume: those kept and those the kernel has. They are valid until the next Recv of this loop,
 // and the caller must call Keep for those that it did not consume. err is io.EOF at the end of the stream, ENOMEM where the
 // system has no memory for more, or the error of the connection; no bytes and no error means that nothing new has come.
+//
+// With TLS nothing new has come, either, when that is a part of a record: then Unread may tell that there is more.
 func (s *Stream) Recv(l *Loop) (b []byte, err error) {
+	if s.tls != nil {
+		return s.recvRecords()
+	}
 	kept := len(s.Kept())
 	s.direct = kept >= DirectBytes
 	var space []byte
@@ -170,17 +177,28 @@ func (s *Stream) Keep(m *memory.Allocator, b []byte) error {
 func (s *Stream) Kept() []byte { return s.rest.Bytes() }
 
 // Cost returns about how many bytes of memory the stream takes.
-func (s *Stream) Cost() int { return s.rest.Cost() + s.Out.Cost() }
+func (s *Stream) Cost() int { return s.rest.Cost() + s.Out.Cost() + s.tls.cost() }
+
+// Unwritten returns how many bytes are still to be written: of Out, and of records that are sealed.
+func (s *Stream) Unwritten() int {
+	if s.tls != nil {
+		return s.Out.bytes + len(s.tls.sealed.Bytes())
+	}
+	return s.Out.bytes
+}
 
 // DropInput drops the bytes that are kept, and the state of the input.
 func (s *Stream) DropInput(m *memory.Allocator) {
 	m.Put(s.rest)
 	s.rest = nil
 	s.Unread, s.Hangup, s.Backlog, s.direct = false, false, false, false
+	s.tls.dropInput(m)
 }
 
-// Drop frees everything but the descriptor.
+// Drop frees everything but the descriptor, and ends TLS: of its secrets nothing is left.
 func (s *Stream) Drop(m *memory.Allocator) {
 	s.DropInput(m)
 	s.Out.Drop(m)
+	s.tls.drop(m)
+	s.tls = nil
 }

@@ -17,6 +17,9 @@ func (s *Stream) SetFD(fd int) { s.fd = int32(fd) }
 // SendFirst writes all of b, past Out, to a descriptor that nothing was written to yet: if it has no room the system has none,
 // and the error is ENOBUFS.
 func (s *Stream) SendFirst(b []byte) error {
+	if s.tls != nil {
+		return s.sealFirst(b)
+	}
 	n, err := s.write(b)
 	if err == nil && n < len(b) || err == unix.EAGAIN {
 		return unix.ENOBUFS
@@ -25,7 +28,13 @@ func (s *Stream) SendFirst(b []byte) error {
 }
 
 // CloseWrite sends the end of the stream, behind all that is written.
-func (s *Stream) CloseWrite() { sock.ShutdownWrite(int(s.fd)) }
+func (s *Stream) CloseWrite() {
+	if s.tls != nil {
+		s.sayEnd()
+		return
+	}
+	sock.ShutdownWrite(int(s.fd))
+}
 
 // read is as sock.Recv.
 func (s *Stream) read(b []byte) (n int, err error) { return sock.Recv(int(s.fd), b) }

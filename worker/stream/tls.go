@@ -1,0 +1,167 @@
+// TLS: what a stream has beyond its bytes when it encrypts. Nobody but this package seals or opens.
+//
+//	BeginTLS ─► Shake, with each event, until the handshake is over ─┐
+//	AdoptTLS, of a connection that another worker has served ────────┴─► Recv, Send ─► Drop
+//	                                                                     Freeze ─► Thaw, or another worker goes on
+
+package stream
+
+import (
+	"unsafe"
+
+	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/tlshake"
+	"github.com/pinion-proxy/pinion/worker/tlsrec"
+)
+
+const (
+	// cipherBytes is how much is received of records at a time, at most: with what is kept of an incomplete one, and with a
+	// KeyUpdate in between, it always has room for a whole one.
+	cipherBytes = DefaultReadBytes
+	// sealedBytes is how much is sealed at a time: what the socket does not take then needs no mapped memory.
+	sealedBytes = memory.MappedBytes - 1
+	// recordRoom is how much room sealing a record takes.
+	recordRoom = tlsrec.MaxPlaintext + 2*tlsrec.Overhead
+	// rekeyToll is what a change of the peer's key counts as that is received, in bytes of a turn.
+	rekeyToll = 8 << 10
+	// securedBytes is about what the record layer of a connection costs, with its ciphers.
+	securedBytes = int(unsafe.Sizeof(secured{})+unsafe.Sizeof(tlsrec.Conn{})) + 2*770
+)
+
+// secured is the state of TLS. Loop only.
+type secured struct {
+	loop    *Loop
+	shake   *tlshake.Handshake // nil: it is over
+	records *tlsrec.Conn       // nil until then
+	raw     *memory.Buffer     // received and not opened: an incomplete record, or more with backlog; nil: nothing is
+	sealed  *memory.Buffer     // not written: it goes before anything else; nil: nothing is
+
+	backlog bool // Open has more to say without more being received
+	begun   bool // the handshake has been resumed once
+	frozen  bool // another worker may go on with the records
+	ending  bool // the stream ends behind what is sealed
+}
+
+// recordBuffers are the loop's buffers for streams with TLS, made for the first one.
+type recordBuffers struct {
+	cipher []byte // received
+	plain  []byte // opened, behind what is kept of an incomplete request or reply
+	sealed []byte // to be sent; empty
+}
+
+// secure gives the stream a record layer that is not ready.
+func (s *Stream) secure(l *Loop) *secured {
+	if b := &l.records; b.cipher == nil {
+		b.cipher = make([]byte, cipherBytes)
+		b.plain = make([]byte, DirectBytes+cipherBytes)
+		b.sealed = make([]byte, 0, sealedBytes)
+	}
+	l.memory.Charge(securedBytes)
+	s.tls = &secured{loop: l}
+	return s.tls
+}
+
+// IsTLS tells whether the stream encrypts, or is to.
+func (s *Stream) IsTLS() bool { return s.tls != nil }
+
+// Sleep frees what a stream that is idle can do without. The next record takes microseconds more.
+func (s *Stream) Sleep() {
+	if s.tls != nil && s.tls.records != nil {
+		s.tls.records.Sleep()
+	}
+}
+
+// Freeze forbids to receive and to send until Thaw: another worker may do it, with TLSState.
+func (s *Stream) Freeze() {
+	if s.tls != nil {
+		s.tls.frozen = true
+		s.tls.records.Freeze()
+	}
+}
+
+// Thaw allows it again: nobody else goes on.
+func (s *Stream) Thaw() {
+	if s.tls != nil {
+		s.tls.frozen = false
+		s.tls.records.Thaw()
+	}
+}
+
+// TLSState is what another worker needs to go on with a stream that encrypts.
+type TLSState struct {
+	Records []byte   // the state of the record layer, as tlsrec.AppendState gives it; empty: the stream does not encrypt
+	Input   []byte   // received and not opened
+	Output  [][]byte // sealed and not written, before anything in Out
+}
+
+// TLSState returns that of a stream, which must be frozen as long as anybody may use it, and whose handshake is over.
+func (s *Stream) TLSState() (state TLSState) {
+	if t := s.tls; t != nil {
+		state.Records = t.records.AppendState(nil)
+		state.Input = t.raw.Bytes()
+		if t.sealed != nil {
+			state.Output = [][]byte{t.sealed.B}
+		}
+	}
+	return state
+}
+
+// AdoptTLS has the stream go on where another one was that encrypts, once it is thawed. It owns none of state.
+func (s *Stream) AdoptTLS(l *Loop, state TLSState) error {
+	if len(state.Records) == 0 {
+		return nil
+	}
+	records, err := tlsrec.Restore(state.Records)
+	if err != nil {
+		return err
+	}
+	t := s.secure(l)
+	t.records = records
+	s.Freeze()
+	t.keepRaw(state.Input)
+	t.backlog = len(state.Input) > 0
+	for _, b := range state.Output {
+		if err := t.keepSealed(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cost returns how many bytes the buffers take; t may be nil.
+func (t *secured) cost() int {
+	if t == nil {
+		return 0
+	}
+	return t.raw.Cost() + t.sealed.Cost()
+}
+
+func (t *secured) dropInput(m *memory.Allocator) {
+	if t != nil {
+		m.Put(t.raw)
+		t.raw = nil
+	}
+}
+
+func (t *secured) drop(m *memory.Allocator) {
+	if t == nil {
+		return
+	}
+	t.dropInput(m)
+	m.Put(t.sealed)
+	t.sealed = nil
+	if t.shake != nil {
+		t.shake.Abort()
+	}
+	if t.records != nil {
+		t.records.Wipe()
+	}
+	m.Uncharge(securedBytes)
+}
+
+// assertThawed panics where two workers might seal with the same key.
+func (t *secured) assertThawed() {
+	if t.frozen {
+		panic("worker: a stream is used that another worker may go on with")
+	}
+}

@@ -1,0 +1,132 @@
+// Handshakes: driven by the events of the descriptor, on the thread of the loop.
+
+package stream
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+
+	"github.com/pinion-proxy/pinion/worker/tlshake"
+	"github.com/pinion-proxy/pinion/worker/tlsrec"
+)
+
+const (
+	// handshakeToll is what a handshake counts as, in bytes of a turn: it takes as long.
+	handshakeToll = 128 << 10
+	// handshakeGarbage is what one leaves to the garbage collector, in bytes.
+	handshakeGarbage = 42 << 10
+)
+
+// NotTLS is the error of a handshake whose peer speaks something else.
+type NotTLS struct {
+	Begins []byte // what it has sent, about
+}
+
+func (e *NotTLS) Error() string { return fmt.Sprintf("it speaks no TLS: it says %.40q", e.Begins) }
+
+// BeginTLS begins a handshake with a server. Shake must follow.
+func (s *Stream) BeginTLS(l *Loop, config *tls.Config) {
+	s.secure(l).shake = tlshake.Client(config)
+}
+
+// Shakes tells whether the handshake is under way.
+func (s *Stream) Shakes() bool { return s.tls != nil && s.tls.shake != nil }
+
+// Shake goes on with the handshake as far as the descriptor lets it. done tells that it has succeeded: records that have come
+// with the end of it are for the next Recv. The error says why it has failed; the peer has been told.
+func (s *Stream) Shake() (done bool, err error) {
+	t := s.tls
+	if t.sealed != nil {
+		if err = s.SendSealed(); err != nil {
+			return false, err
+		}
+	}
+	if !t.begun {
+		t.begun = true
+		if over, err := s.step(nil); over || err != nil {
+			return err == nil, err
+		}
+	}
+	for {
+		src, err := s.recvCipher()
+		if src == nil {
+			return false, err
+		}
+		over, rest, err := s.stepAll(src)
+		t.keepRaw(rest)
+		switch {
+		case err != nil:
+			return false, err
+		case over:
+			t.backlog, s.Unread = true, true // no edge will tell of what is here already
+			return true, nil
+		case !s.Unread:
+			return false, nil
+		}
+	}
+}
+
+// stepAll goes on with the whole records of src.
+func (s *Stream) stepAll(src []byte) (over bool, rest []byte, err error) {
+	for {
+		if isStrange(src) {
+			return false, nil, &NotTLS{bytes.Clone(src[:min(len(src), 40)])}
+		}
+		if !isWhole(src) {
+			return false, src, nil
+		}
+		size := tlsrec.RecordSize(src)
+		over, err = s.step(src[:size])
+		src = src[size:]
+		if over || err != nil {
+			return over, src, err
+		}
+	}
+}
+
+// isStrange tells whether b cannot be the beginning of a record of a handshake.
+func isStrange(b []byte) bool {
+	const firstKind, lastKind, major = 20, 23, 3
+	return len(b) > 0 && (b[0] < firstKind || b[0] > lastKind) || len(b) > 1 && b[1] != major || tlsrec.RecordSize(b) > tlsrec.MaxRecord
+}
+
+// step goes on with one record, and sends what there is to say.
+func (s *Stream) step(record []byte) (over bool, err error) {
+	t := s.tls
+	h, l := t.shake, t.loop
+	need := h.Step(record)
+	for need == tlshake.NeedsSignature {
+		h.Job.Sign()
+		need = h.Step(nil)
+	}
+	if len(h.Out) > 0 {
+		err = s.writeSealed(h.Out)
+		h.Out = nil
+	}
+	if need != tlshake.Over {
+		return false, err
+	}
+	t.shake = nil
+	l.Spent += handshakeToll
+	l.memory.CountGarbage(handshakeGarbage)
+	if h.Err != nil {
+		return true, failure(h.Err)
+	}
+	t.records = h.Records()
+	return true, err
+}
+
+// failure returns the error of a handshake, in which an alert of the peer is a RemoteAlert.
+func failure(err error) error {
+	var told *net.OpError
+	if errors.As(err, &told) && told.Op == "remote error" {
+		if alert := reflect.ValueOf(told.Err); alert.Kind() == reflect.Uint8 {
+			return RemoteAlert(alert.Uint())
+		}
+	}
+	return err
+}
