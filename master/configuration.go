@@ -32,6 +32,14 @@ func (m *master) load(then func(*config.Config, error)) {
 	})
 }
 
+// orEnded is the error of a load, or that a certificate has ended: a start goes on with one, but nobody means to begin with it.
+func orEnded(cfg *config.Config, err error) error {
+	if err == nil && len(cfg.Ended()) > 0 {
+		return cfg.Ended()
+	}
+	return err
+}
+
 // runsHere returns an error if there is no CPU for the workers of a configuration, or its group is out of reach. With fewer than it lists they run, see checkRoom.
 func (w *world) runsHere(cfg *config.Config) error {
 	cpus, err := w.cpus()

@@ -4,6 +4,7 @@
 package master
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -78,7 +79,8 @@ func (m *master) followerOf(p *link.Pool) *follower {
 func (f *follower) follows(p *link.Pool) bool {
 	own := &f.pool
 	return own.Name == p.Name && slices.Equal(own.Sentinels, p.Sentinels) && slices.EqualFunc(own.Servers, p.Servers, sameServer) &&
-		slices.Equal(own.Seeds, p.Seeds) && own.SentinelUser == p.SentinelUser && own.SentinelPassword == p.SentinelPassword && own.ServerLogin() == p.ServerLogin()
+		slices.Equal(own.Seeds, p.Seeds) && own.SentinelUser == p.SentinelUser && own.SentinelPassword == p.SentinelPassword && own.ServerLogin() == p.ServerLogin() &&
+		own.SentinelPlaintext == p.SentinelPlaintext && reflect.DeepEqual(own.ServerTLS, p.ServerTLS)
 }
 
 // poolOf returns the topology of the generation's pool that the follower follows; nil: there is none.

@@ -316,8 +316,8 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.beginRound(r)
 		case a := <-m.admin.asks:
 			m.handleAsk(a)
-		case _, more := <-m.watching.changes:
-			m.configurationChanged(more)
+		case path, more := <-m.watching.changes:
+			m.configurationChanged(path, more)
 		case <-timer.C:
 			m.tick()
 		}

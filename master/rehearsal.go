@@ -32,6 +32,7 @@ type rehearsal struct {
 // preview answers with what a reload would change, and whether it would be refused.
 func (m *master) preview(strict bool, reply chan<- admin.Outcome) {
 	m.load(func(cfg *config.Config, err error) {
+		err = orEnded(cfg, err)
 		switch {
 		case !m.takesOrders():
 			reply <- admin.Outcome{Error: "a reload would be refused: pinion is " + m.phase.String(), Failure: admin.FailureBusy}

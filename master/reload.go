@@ -164,6 +164,7 @@ func (m *master) reload(r order) {
 	}
 	m.loading = true
 	m.load(func(cfg *config.Config, err error) {
+		err = orEnded(cfg, err)
 		begin := func(tight error) { m.startIfRoom(r, tight, func() { m.handOffTo(r, cfg, err) }) }
 		if err != nil {
 			begin(nil)

@@ -41,7 +41,7 @@ func StoreSockets(o Options, uid int) (remark string, err error) {
 	if !services.Present() {
 		return "", errors.New("there is no service manager that could keep sockets: this is for ExecStartPre=+ of a unit with NotifyAccess=all, see MOVING.md")
 	}
-	cfg, err := config.Load(o.ConfigFile)
+	cfg, err := config.LoadAlone(o.ConfigFile)
 	if err != nil {
 		return "", err
 	}

@@ -57,18 +57,20 @@ var directions = []struct {
 		"the core serves; it reads no configuration and asks nobody: what it needs is in its spec"},
 	{"worker", []string{"worker/core", "worker/fault", "worker/link", "worker/logevent", "worker/sandbox", "worker/sock"},
 		"the entry takes over what the master made and confines the process; serving is the core's"},
-	{"master/config", []string{"codec/resp", "shard/...", "worker/link"},
-		"a configuration becomes specs; nothing is opened for it, and names in it are checked against the tables that have them"},
+	{"master/certs", []string{"worker/link"}, "a certificate is good or not wherever it is named, and so is a server's: nothing of the configuration is needed"},
+	{"master/certs/certtest", nil, "certificates for tests are made of the standard library, so that any test may have some"},
+	{"master/config", []string{"codec/resp", "master/certs", "shard/...", "worker/link"},
+		"a configuration becomes specs; nothing is opened for it but the certificates that it names, and names in it are checked against the tables that have them"},
 	{"master/logfile", []string{"worker/logevent"}, "a log takes events of its table, and what workers tell, whatever they are about"},
 	{"master/watch", nil, "a watch sees one file, whatever is in it"},
 	{"master/pidfile", []string{"worker/fault"}, "a pid file holds a number"},
 	{"master/limits", []string{"worker/sock"}, "what the machine allows does not depend on who wants it"},
 	{"master/totals", []string{"shard", "worker/link", "worker/sketch", "worker/sock"}, "counters are words in memory: who has written them, and when, is not in their sum"},
 	{"master/systemd", []string{"worker/fault", "worker/sock"}, "the service manager is told and asked; what is worth telling others know"},
-	{"master/discover", []string{"worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
-	{"master/replica", []string{"worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},
+	{"master/discover", []string{"master/certs", "worker/link"}, "where servers are is found out beside the master's loop: it decides who is told"},
+	{"master/replica", []string{"master/certs", "worker/link", "worker/sock"}, "replicas are judged beside the master's loop by what they say, whoever has found them: workers are told in shared memory"},
 	{"master/outlier", []string{"worker/link"}, "which server is slower than the others follows from their histograms alone, without a clock, a memory or a consequence"},
-	{"master/reach", []string{"master/config", "worker/link"}, "who is asked follows from the configuration, and is asked in plain words: no library tries twice or waits for long"},
+	{"master/reach", []string{"master/certs", "master/config", "worker/link"}, "who is asked follows from the configuration, and is asked in plain words: no library tries twice or waits for long"},
 	{"master/query", nil, "what parameters say is read by whoever answers, and belongs to none of them"},
 	{"master/admin", []string{"master/query", "worker/sock"}, "who asks and what is answered is a contract with tools; what follows is the master's business"},
 	{"master/metrics", []string{"master/process", "master/totals", "shard", "worker/link", "worker/sock"},
@@ -88,7 +90,7 @@ var directions = []struct {
 	{"cmd/pinion/top", []string{"master/admin", "worker/link"}, "a page shows what the admin socket answers: it asks through a function, and runs on samples alone"},
 	{"cmd/pinion", []string{"cmd/pinion/top", "codec/...", "shard/...", "worker", "worker/fault", "worker/link", "master/..."},
 		"commands use what the packages offer; descriptors are not their business"},
-	{"cmd/pinion/e2e/rig", nil, "what starts the program and real servers sees them from outside"},
+	{"cmd/pinion/e2e/rig", []string{"master/certs/certtest"}, "what starts the program and real servers sees them from outside"},
 	{"cmd/pinion/e2e", []string{"cmd/pinion/e2e/rig", "shard/..."}, "a test of the program runs it; where a key should live it works out itself"},
 	{"cmd/pinion/storm", []string{"cmd/pinion/e2e/rig"}, "a storm runs the program and breaks it, from outside"},
 	{"cmd/pinion-bench/...", []string{"cmd/pinion-bench/...", "worker/poll", "worker/sock"},
@@ -96,7 +98,7 @@ var directions = []struct {
 }
 
 // forTests are folders of ours that any test may import.
-var forTests = []string{"worker/transcript"}
+var forTests = []string{"worker/transcript", "master/certs/certtest"}
 
 // doors says which files may import a package from elsewhere. Tests may use what is for tests only.
 var doors = []struct {
@@ -172,6 +174,8 @@ func objectTo(file, path string) string {
 		return objectToOurs(folder, ours, test)
 	case strings.Contains(host, "."):
 		return objectToTheirs(file, path)
+	case path == "crypto/tls" && !test && covers("master/...", folder) && folder != "master/certs":
+		return "one package of the master knows how servers are verified, and what it means that one is not"
 	}
 	pure := covers("codec/...", folder) || covers("shard/...", folder)
 	root, _, _ := strings.Cut(path, "/")
@@ -256,6 +260,8 @@ func TestObjections(t *testing.T) {
 		{"master/listen/set.go", module + "master/process", "whoever accepts"},
 		{"master/process/start.go", module + "worker/link", ""},
 		{"master/process/start.go", module + "master/config", "the master's decision"},
+		{"master/reach/dial.go", "crypto/tls", "one package"},
+		{"master/certs/client.go", "crypto/tls", ""},
 		{"master/config/yaml.go", "go.yaml.in/yaml/v3", ""},
 		{"master/config/value.go", "go.yaml.in/yaml/v3", "surprises"},
 		{"master/tableflip.go", "github.com/cloudflare/tableflip", ""},

@@ -56,6 +56,9 @@ const exitUnreached exitStatus = 2
 
 func check(w io.Writer, file string, workers int, connect bool) error {
 	cfg, err := config.Load(file)
+	if err == nil && len(cfg.Ended()) > 0 {
+		err = cfg.Ended()
+	}
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		printProblems(w, problems)

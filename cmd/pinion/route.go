@@ -41,7 +41,7 @@ which node of a cluster has a slot, only a running Pinion knows: it is asked if 
 			if !c.Args().Present() {
 				return usageError("route needs a key: pinion route [-c FILE] KEY…")
 			}
-			cfg, err := config.Load(configFile(c))
+			cfg, err := config.LoadAlone(configFile(c))
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ shown.
 			if err := noOperands(c); err != nil {
 				return err
 			}
-			cfg, err := config.Load(configFile(c))
+			cfg, err := config.LoadAlone(configFile(c))
 			if err != nil {
 				return err
 			}

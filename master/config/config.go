@@ -25,7 +25,10 @@ type Config struct {
 	Global Global
 	Pools  []Pool // in name order (shard.Less), at least one
 
-	noted Problems // warnings that only the text could tell
+	Files []File // that it names and that were read with it, by path
+
+	noted Problems // warnings that only the text and its files could tell
+	ended Problems // see Ended
 }
 
 // Global holds the process-wide settings.
@@ -90,6 +93,9 @@ type Pool struct {
 	at     place            // the name of the pool
 	given  map[string]place // the keys that the file sets
 	placed []place          // placed[i] is where Servers[i] stands
+
+	serverTLS    serverTLS
+	certificates []Certificate // in the order in which they were read
 }
 
 // Listen is the address on which a pool serves its clients. Network and Address are its identity: one socket has one
@@ -133,9 +139,21 @@ func (e *ReadError) Error() string { return fmt.Sprintf("reading configuration %
 
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// Load reads and parses the configuration file at path. The error is of type Problems if the file could be read, and else a
-// *ReadError.
+// Load reads and parses the configuration file at path, and the certificates that it names. The error is of type Problems if the file
+// could be read, and else a *ReadError.
 func Load(path string) (*Config, error) {
+	c, err := LoadAlone(path)
+	if err == nil {
+		err = c.readCertificates(time.Now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// LoadAlone is Load for who only looks at what the file says, and perhaps may not read the certificates that it names.
+func LoadAlone(path string) (*Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		var cause *fs.PathError
@@ -164,7 +182,7 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // Parse reads a configuration in either format. The file name is used in messages only. The error is of type Problems
-// and tells everything that is wrong, in the order of the file.
+// and tells everything that is wrong, in the order of the file. Certificates that it names are not read.
 func Parse(file string, text []byte) (*Config, error) {
 	return parse(file, text, resolveHost)
 }

@@ -75,6 +75,7 @@ func (d *differ) pool(old, new *Pool) {
 		d.say("%s: %s: the password in it changed", subject, serverPasswordFileKey)
 	}
 	d.servers(subject, old, new)
+	d.certificates(subject, old, new)
 	if d.counting {
 		d.moves(subject, old, new)
 	}

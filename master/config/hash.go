@@ -16,7 +16,7 @@ const hashBytes = 6
 var ofHost = map[string]bool{"zone": true}
 
 // Hash returns a hash of all values that are no defaults, in 12 hexadecimal digits. Comments, order and the form of the file do
-// not matter to it, nor do keys that only a later version knows. Secrets are no part of it: a hash that everybody sees would let
+// not matter to it, nor do keys that only a later version knows. Certificates do, by what they are. Secrets are no part of it: a hash that everybody sees would let
 // them be guessed.
 func (c *Config) Hash() string {
 	h := sha256.New()
@@ -29,6 +29,11 @@ func (c *Config) Hash() string {
 
 func hashSection(h io.Writer, name string, d *draft) {
 	fmt.Fprintf(h, "%q\n", name)
+	if d.pool != nil {
+		for _, c := range d.pool.certificates {
+			fmt.Fprintf(h, "%s %x\n", c.Key, c.sum)
+		}
+	}
 	for i := range keys {
 		k := &keys[i]
 		if k.Scope != d.scope() || k.get == nil || k.secret || k.Scope == GlobalScope && ofHost[k.Name] || d.hasDefault(k) {

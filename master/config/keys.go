@@ -196,6 +196,25 @@ var keys = [...]Key{
 	{Name: "cluster", Default: "false", redis: true, value: value{set: setCluster, get: getCluster},
 		Doc: "`true`: the servers are nodes of a Redis or Valkey Cluster, which says itself where its keys are: `servers` names some of " +
 			"its nodes, as `host:port`, of which one at least answers when Pinion starts; needs `redis: true`"},
+	{Name: "server_tls", Default: "false",
+		value: boolean(func(d *draft) *bool { return &d.pool.serverTLS.on }),
+		Doc: "`true`: connections to the servers are encrypted by TLS 1.2 or 1.3, see TLS.md; also those to replicas, to the nodes of a `cluster`, and to " +
+			"`sentinels` unless `sentinel_tls` is false"},
+	{Name: "server_tls_ca", value: file(func(d *draft) *string { return &d.pool.serverTLS.ca }),
+		Doc: "file with the certificates of the authorities that may have signed those of the servers; without it, those that the system trusts"},
+	{Name: "server_tls_cert", value: file(func(d *draft) *string { return &d.pool.serverTLS.certificate }),
+		Doc: "file with the certificate that is shown to servers that ask for one (`tls-auth-clients` of Redis, `ssl_verify_mode` of memcached), and behind it " +
+			"those that lead to its authority; without it, none is shown"},
+	{Name: "server_tls_key", value: file(func(d *draft) *string { return &d.pool.serverTLS.key }),
+		Doc: "file with the private key of `server_tls_cert`, without a passphrase; all three are absolute paths, or names of credentials of systemd"},
+	{Name: "server_tls_name", value: value{set: setServerName, get: getServerName},
+		Doc: "the name that certificates of servers have to bear, and that servers are asked for (SNI); without it, the host by which each server is found"},
+	{Name: "server_tls_verify", Default: string(link.VerifyFull),
+		value: choice(func(d *draft) *link.Verify { return &d.pool.serverTLS.verify }, verifies[:]),
+		Doc: "what a server's certificate must be: of a known authority, valid, and for the server's name (`full`); the same for whatever name (`ca`); or " +
+			"anything (`none`), and then whoever is in between can read and change all"},
+	{Name: "sentinel_tls", Default: "true", redis: true, value: value{set: setSentinelTLS, get: getSentinelTLS},
+		Doc: "`false`: the `sentinels` themselves are asked in plaintext, though `server_tls` is true"},
 	{Name: "read_from", Default: string(link.ReadFromMaster), redis: true,
 		value: choice(func(d *draft) *link.ReadFrom { return &d.pool.ReadFrom }, readFroms[:]),
 		Doc: "where reads go that replicas can answer: to the `master`; to a replica if one is fit, else to the master (`prefer_replica`); to a " +

@@ -95,7 +95,7 @@ func (d *draft) scope() Scope {
 
 // ignores reports whether the key says nothing in the draft's pool.
 func (d *draft) ignores(k *Key) bool {
-	return d.isOfMemcached(k) || d.pool != nil && d.pool.IsCluster() && inCluster[k.Name].message != ""
+	return d.isOfMemcached(k) || d.isWithoutTLS(k) || d.pool != nil && d.pool.IsCluster() && inCluster[k.Name].message != ""
 }
 
 // isOfMemcached reports whether the draft's pool is one of memcached, where the key says nothing.
@@ -175,6 +175,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkServers(d)
 	r.readReplicas(d)
 	r.checkReadFrom(d)
+	r.checkServerTLS(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
 		p.Servers = append(p.Servers, server.Server)

@@ -44,7 +44,7 @@ func (r *clusterRunner) failover(server link.Server, then func(by string, err er
 			then("", errUnknownNode)
 			return
 		}
-		then(takeOver(r.ctx, replicas, r.pool.ServerLogin()))
+		then(takeOver(r.ctx, replicas, r.pool))
 	}()
 }
 
@@ -68,11 +68,11 @@ func (f *clusterFollower) heirs(address string) (all []string, known bool) {
 }
 
 // takeOver has the replica take over that has got most of its master.
-func takeOver(ctx context.Context, replicas []string, login link.Login) (by string, err error) {
+func takeOver(ctx context.Context, replicas []string, p *link.Pool) (by string, err error) {
 	var best *server
 	most := int64(-1)
 	for _, address := range replicas {
-		s := newServer(address, login)
+		s := newServer(address, p)
 		defer s.close()
 		if got, connected := s.offset(ctx); connected && got > most {
 			best, by, most = s, address, got

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -30,7 +31,7 @@ type node struct {
 // run asks now and then, and soon whenever askNow says so.
 func (n *node) run(ctx context.Context) {
 	o := options(n.address)
-	o.Dialer, o.PoolSize = dial, 1
+	o.Dialer, o.PoolSize = dialer(certs.NewClient(n.pool.ServerTLS)), 1
 	n.client = redis.NewClient(o)
 	defer n.client.Close()
 	for ctx.Err() == nil {

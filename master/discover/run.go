@@ -127,7 +127,7 @@ func (r *runner) ask() {
 // look asks a server what it is, again and again for lookTime, until it says that it is a master.
 func (r *runner) look(master, address string) {
 	go func() {
-		server := newServer(address, r.pool.ServerLogin())
+		server := newServer(address, r.pool)
 		defer server.close()
 		for until := time.Now().Add(lookTime); ; {
 			says, _ := server.role(r.ctx)
@@ -169,7 +169,7 @@ func (r *runner) seek(master, from string, replicas []place) {
 
 // becomesMaster waits until a replica says that it is a master, and tells whether it does in time.
 func (r *runner) becomesMaster(ctx context.Context, address string) bool {
-	server := newServer(address, r.pool.ServerLogin())
+	server := newServer(address, r.pool)
 	defer server.close()
 	for was := roleUnknown; ctx.Err() == nil; time.Sleep(rolePause) {
 		switch says, _ := server.role(ctx); says {
@@ -184,7 +184,7 @@ func (r *runner) becomesMaster(ctx context.Context, address string) bool {
 
 // isGone tells whether nobody listens where a server was.
 func (r *runner) isGone(ctx context.Context, address string) bool {
-	server := newServer(address, r.pool.ServerLogin())
+	server := newServer(address, r.pool)
 	defer server.close()
 	says, _ := server.role(ctx)
 	return says == roleGone
@@ -201,7 +201,7 @@ func (r *runner) doubt(server link.Server) {
 // inquire asks a server, once, what it is, and of whom.
 func (r *runner) inquire(master, address string) {
 	go func() {
-		server := newServer(address, r.pool.ServerLogin())
+		server := newServer(address, r.pool)
 		defer server.close()
 		says, of := server.role(r.ctx)
 		r.send(func(f *follower, now time.Time) { f.inquired(master, address, says, of, now) })

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -55,7 +56,31 @@ func options(address string) *redis.Options {
 	}
 }
 
-// dial connects, but not to itself: that means that nobody listens there. What comes is bounded.
+// dialer returns a function that connects, encrypted if the client says so.
+func dialer(c *certs.Client) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if conn, err = c.Secure(ctx, conn, address); err != nil {
+			return nil, err
+		}
+		return &bounded{Conn: conn}, nil
+	}
+}
+
+// sentinelClient returns how a pool's sentinels are connected to: like its servers, unless it says otherwise.
+func sentinelClient(p *link.Pool) *certs.Client {
+	if p.SentinelPlaintext {
+		return nil
+	}
+	return certs.NewClient(p.ServerTLS)
+}
+
+// dial connects, but not to itself: that means that nobody listens there.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: patience}
 	conn, err := d.DialContext(ctx, network, address)
@@ -63,10 +88,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 		conn.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &bounded{Conn: conn}, nil
+	return conn, err
 }
 
 // sentinel asks one sentinel, and hears what it publishes. It belongs to one goroutine, but for reached.
@@ -89,8 +111,9 @@ type sentinel struct {
 func (s *sentinel) run(ctx context.Context) {
 	o := options(s.address)
 	o.Username, o.Password = s.pool.SentinelUser, s.pool.SentinelPassword
+	connect := dialer(sentinelClient(s.pool))
 	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
+		conn, err := connect(ctx, network, address)
 		if err == nil {
 			to := conn.RemoteAddr().String()
 			s.reached.Store(&to)
@@ -228,7 +251,11 @@ func (s *sentinel) ask(ctx context.Context) bool {
 func plain(err error) error {
 	var op *net.OpError
 	var number syscall.Errno
-	switch {
+	switch cause, flaw := certs.Explain(err); {
+	case flaw != nil:
+		return errors.New(flaw.Message)
+	case cause == certs.Plaintext:
+		return errors.New("speaks no TLS")
 	case errors.As(err, &number):
 		return number
 	case errors.As(err, &op) && op.Timeout(), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -316,7 +343,7 @@ func placeOf(ctx context.Context, host, port string) place {
 // none are lost: Valkey's, since version 9. sent tells that it may have begun, although there is an error.
 func askToLead(ctx context.Context, p *link.Pool, master, address string) (err error, sent bool) {
 	o := options(address)
-	o.Dialer, o.PoolSize, o.ReadTimeout = dial, 1, leadPatience
+	o.Dialer, o.PoolSize, o.ReadTimeout = dialer(sentinelClient(p)), 1, leadPatience
 	o.Username, o.Password = p.SentinelUser, p.SentinelPassword
 	client := redis.NewClient(o)
 	defer client.Close()
@@ -355,10 +382,10 @@ type server struct {
 	login  link.Login
 }
 
-func newServer(address string, login link.Login) *server {
+func newServer(address string, p *link.Pool) *server {
 	o := options(address)
-	o.Dialer, o.PoolSize = dial, 1
-	return &server{redis.NewClient(o), login}
+	o.Dialer, o.PoolSize = dialer(certs.NewClient(p.ServerTLS)), 1
+	return &server{redis.NewClient(o), p.ServerLogin()}
 }
 
 func (s *server) close() { s.client.Close() }

@@ -12,6 +12,8 @@ import (
 	"os/user"
 	"syscall"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/certs"
 )
 
 // dial returns a connection, or nil after it has said why there is none.
@@ -21,7 +23,21 @@ func (v *visit) dial(ctx context.Context) net.Conn {
 		v.fail(why(err, v.patience))
 		return nil
 	}
+	handshake, cancel := context.WithTimeout(ctx, v.patience)
+	defer cancel()
+	if conn, err = v.client().Secure(handshake, conn, v.address); err != nil {
+		v.unencrypted(err)
+		return nil
+	}
 	return conn
+}
+
+// client is how the target is connected to.
+func (v *visit) client() *certs.Client {
+	if v.role == asSentinel && v.pool.SentinelPlaintext {
+		return nil
+	}
+	return certs.NewClient(v.pool.ServerTLS)
 }
 
 // errSelf is a connection to itself: the kernel has given the port of an address on this machine where nobody listens.

@@ -243,7 +243,7 @@ func TestStrangers(t *testing.T) {
 			io.WriteString(c, text)
 		})
 	}
-	const tlsOnly = "speaks TLS, which Pinion does not speak to servers; give the port that takes connections without TLS"
+	const tlsOnly = "speaks TLS, and is asked in plaintext; add server_tls: true, or give a port that takes connections without TLS"
 	for _, test := range []struct{ name, address, redis, memcached string }{
 		{"TLS", tlsServer(t), tlsOnly, tlsOnly},
 		{"HTTP", says("HTTP/1.1 400 Bad Request\r\n"), "speaks HTTP; correct the port", "speaks HTTP; correct the port"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -205,11 +206,17 @@ func shorten(text string) string {
 
 // broken is for an answer that does not come, or is of another protocol.
 func (v *visit) broken(err error) {
-	if errors.Is(err, errForeign) || errors.Is(err, io.EOF) || isReset(err) {
+	_, flaw := certs.Explain(err)
+	switch ended := errors.Is(err, io.EOF) || isReset(err); {
+	case flaw != nil:
+		v.fail(flaw.Message, flaw.Hint)
+	case ended && v.client() != nil:
+		v.unwelcome(err)
+	case ended, errors.Is(err, errForeign):
 		v.stranger(err)
-		return
+	default:
+		v.silent(err)
 	}
-	v.silent(err)
 }
 
 func (v *visit) silent(err error) {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -30,6 +31,7 @@ const (
 type server struct {
 	network, address string
 	login            link.Login
+	client           *certs.Client
 	asksZone         bool // it is asked, once, where it is
 
 	conn  net.Conn // nil: not connected
@@ -157,6 +159,11 @@ func (s *server) connect(ctx context.Context, deadline time.Time) error {
 	if s.network == "tcp" && conn.LocalAddr().String() == conn.RemoteAddr().String() { // nobody listens there
 		conn.Close()
 		return syscall.ECONNREFUSED
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if conn, err = s.client.Secure(ctx, conn, s.address); err != nil {
+		return err
 	}
 	s.conn, s.in = conn, bufio.NewReader(conn)
 	return nil

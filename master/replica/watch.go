@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -42,13 +43,14 @@ type Reports struct {
 
 // Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes, and reports.
 func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words, reports Reports) Watching {
-	w := &watch{pool: pool, index: index, words: words, reports: reports, groups: map[primary]*group{}}
+	w := &watch{pool: pool, client: certs.NewClient(pool.ServerTLS), index: index, words: words, reports: reports, groups: map[primary]*group{}}
 	w.locate(servers)
 	return Watching{Locate: w.locate, Stop: w.stop}
 }
 
 type watch struct {
 	pool    *link.Pool
+	client  *certs.Client
 	index   int
 	reports Reports
 
@@ -189,7 +191,7 @@ func (w *watch) meet(g *group, m member) {
 }
 
 func (w *watch) newServer(network, address string) *server {
-	return &server{network: network, address: address, login: w.pool.ServerLogin(), asksZone: w.pool.ReadFrom == link.ReadFromNearest}
+	return &server{network: network, address: address, login: w.pool.ServerLogin(), client: w.client, asksZone: w.pool.ReadFrom == link.ReadFromNearest}
 }
 
 // askPrimary asks the primary and then, whether it has answered or not, has its replicas be asked.

@@ -40,10 +40,15 @@ type quiet struct {
 }
 
 // watch begins with a look that finds the file as it was.
-func watch(t *testing.T, dir, path string) *watching {
+func watch(t *testing.T, dir, path string, others ...string) *watching {
 	t.Helper()
 	text, _ := os.ReadFile(path)
-	w, err := newWatcher(path, sha256.Sum256(text))
+	loaded := []File{{Path: path, Sum: sha256.Sum256(text)}}
+	for _, other := range others {
+		text, _ := os.ReadFile(other)
+		loaded = append(loaded, File{Path: other, Sum: sha256.Sum256(text)})
+	}
+	w, err := newWatcher(loaded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +148,11 @@ func (r *watching) expect(done, want string) {
 // watches returns the directories that are watched and those that the path leads through.
 func (r *watching) watches() (got, want []string) {
 	got = r.w.notify.WatchList()
-	for _, entry := range trail(r.w.path) {
-		if info, err := os.Lstat(filepath.Dir(entry)); err == nil && info.IsDir() {
-			want = append(want, filepath.Dir(entry))
+	for _, f := range r.w.files {
+		for _, entry := range trail(f.path) {
+			if info, err := os.Lstat(filepath.Dir(entry)); err == nil && info.IsDir() {
+				want = append(want, filepath.Dir(entry))
+			}
 		}
 	}
 	slices.Sort(got)

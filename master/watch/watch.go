@@ -1,4 +1,4 @@
-// When the file has another content: notifications of everything that its path consists of, and a look at what there is then.
+// When a file has another content: notifications of everything that its path consists of, and a look at what there is then.
 
 package watch
 
@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// quietPeriod is how long nothing may happen to a file before it is read: whoever writes it may not be done.
+	// quietPeriod is how long nothing may happen to the files before they are read: whoever writes them may not be done.
 	quietPeriod = 500 * time.Millisecond
 
 	// settlePeriod is how long a file with another content must have stayed as it is. Half of a configuration can be a valid
@@ -28,55 +28,71 @@ const (
 	maxSymlinks = 40 // as in path_resolution(7)
 )
 
-// Watcher looks at one file through everything that its path consists of. Editors put another file in its place, and a
+// Watcher looks at files through everything that their paths consist of. Editors put another file in its place, and a
 // ConfigMap of Kubernetes is a symbolic link to a symbolic link to a directory, of which the middle one is replaced. So
 // every directory on the way is watched, for the one name in it that matters. What happens there is only a hint: it is
-// the content that counts.
+// the content that counts. Of files that change at about the same time, as a certificate and its key do, one change is told.
 //
 // One goroutine owns all fields, except changed, and err once changed is closed.
 type Watcher struct {
-	path   string
+	files  []*watched
 	notify *fsnotify.Watcher
 	events <-chan fsnotify.Event
 	after  func(time.Duration) <-chan time.Time
 	now    func() time.Time
 	trail  func(path string) []string
 
-	entries []string          // whose change may be one of the file, see trail
-	known   [sha256.Size]byte // of the content that was loaded or reported last
-	seen    snapshot          // at the last look, if that was another content
-	timer   <-chan time.Time  // when to look; nil = nothing has happened
+	timer <-chan time.Time // when to look; nil = nothing has happened
 
 	overflow chan struct{} // a hint, too: hints were lost
-	changed  chan struct{} // has room for one report, so that a slow reader learns of the last change
+	changed  chan string   // has room for one report, so that a slow reader learns of the last change
 	err      error         // why the watch ended by itself
 }
 
-// File returns a watcher that reports each time that the file at path has another readable content than before, beginning
-// with the one of which loaded is the SHA-256. A file that is away, or that is no regular one, changes when it is back.
-func File(path string, loaded [sha256.Size]byte) (*Watcher, error) {
-	w, err := newWatcher(path, loaded)
+// File is one that was loaded.
+type File struct {
+	Path string
+	Sum  [sha256.Size]byte // of its content then
+}
+
+// watched is a file that is looked at.
+type watched struct {
+	given   string            // the path as it is called
+	path    string            // the same from / on
+	entries []string          // whose change may be one of the file, see trail
+	known   [sha256.Size]byte // of the content that was loaded or reported last
+	seen    snapshot          // at the last look, if that was another content
+}
+
+// Files returns a watcher that reports each time that one of the files has another readable content than before, beginning with
+// those that were loaded. A file that is away, or that is no regular one, changes when it is back.
+func Files(loaded []File) (*Watcher, error) {
+	w, err := newWatcher(loaded)
 	if err != nil {
-		return nil, fmt.Errorf("watching %q: %w", path, err)
+		return nil, fmt.Errorf("watching %q: %w", loaded[0].Path, err)
 	}
 	go w.run()
 	return w, nil
 }
 
-func newWatcher(path string, loaded [sha256.Size]byte) (*Watcher, error) {
-	if !filepath.IsAbs(path) {
-		wd, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		path = wd + "/" + path // not Join, which takes ".." for the directory of a symbolic link
+func newWatcher(loaded []File) (*Watcher, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, err
 	}
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{path: path, notify: notify, events: notify.Events, after: time.After, now: time.Now, trail: trail, known: loaded,
-		overflow: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	w := &Watcher{notify: notify, events: notify.Events, after: time.After, now: time.Now, trail: trail,
+		overflow: make(chan struct{}, 1), changed: make(chan string, 1)}
+	for _, f := range loaded {
+		path := f.Path
+		if !filepath.IsAbs(path) {
+			path = wd + "/" + path // not Join, which takes ".." for the directory of a symbolic link
+		}
+		w.files = append(w.files, &watched{given: f.Path, path: path, known: f.Sum})
+	}
 	go w.drainErrors() // see there; even the first arm needs it
 	if _, err := w.arm(); err != nil {
 		notify.Close()
@@ -85,8 +101,8 @@ func newWatcher(path string, loaded [sha256.Size]byte) (*Watcher, error) {
 	return w, nil
 }
 
-// Changed has an element when the file has another content, and is closed when the watch has ended.
-func (w *Watcher) Changed() <-chan struct{} { return w.changed }
+// Changed has the path of a file when that has another content, and is closed when the watch has ended. Others may have changed, too.
+func (w *Watcher) Changed() <-chan string { return w.changed }
 
 // Err returns why the watch has ended by itself, once Changed is closed; nil: it was stopped.
 func (w *Watcher) Err() error { return w.err }
@@ -130,55 +146,93 @@ func (w *Watcher) run() {
 	}
 }
 
-// concerns reports whether a change of that path can change the file.
+// concerns reports whether a change of that path can change a file.
 func (w *Watcher) concerns(name string) bool {
-	return slices.Contains(w.entries, filepath.Clean(name)) // entries of the root come with two slashes
+	name = filepath.Clean(name) // entries of the root come with two slashes
+	return slices.ContainsFunc(w.files, func(f *watched) bool { return slices.Contains(f.entries, name) })
 }
 
-// look reads the file, and reports if it is another one and has stayed so since the last look, long enough.
+// look reads the files, and reports if one is another one and all have stayed as they are since the last look, long enough.
 func (w *Watcher) look() error {
 	settled, err := w.arm()
 	if err != nil {
-		return fmt.Errorf("watching %q: %w", w.path, err)
+		return err
 	}
 	if !settled {
 		w.timer = w.after(quietPeriod)
 		return nil
 	}
-	found, ok := readSnapshot(w.path)
-	if !ok || found.sum == w.known {
-		w.seen = snapshot{}
+	var wait time.Duration
+	for _, f := range w.files {
+		wait = max(wait, f.look(w.now()))
+	}
+	if wait > 0 {
+		w.timer = w.after(wait)
 		return nil
 	}
-	if found != w.seen {
-		w.seen = found
-		w.timer = w.after(found.settlesWithin(w.now()))
-		return nil
-	}
-	w.known = found.sum
-	select {
-	case w.changed <- struct{}{}:
-	default: // an earlier report has not been received yet
-	}
+	w.report()
 	return nil
 }
 
-// arm watches the directories that the path leads through now. All watches are made anew, since a directory that was
-// moved away keeps its watch, and another one may have its name. It is not settled if the path changed meanwhile: what
+// look reads the file. It returns how long that must stay as it is; 0: it has, or it is not another one.
+func (f *watched) look(now time.Time) time.Duration {
+	found, ok := readSnapshot(f.path)
+	if !ok || found.sum == f.known {
+		f.seen = snapshot{}
+		return 0
+	}
+	if found == f.seen {
+		return 0
+	}
+	f.seen = found
+	return found.settlesWithin(now)
+}
+
+// report tells of a file that is another one, if there is one.
+func (w *Watcher) report() {
+	given := ""
+	for _, f := range w.files {
+		if f.seen != (snapshot{}) {
+			given, f.known, f.seen = f.given, f.seen.sum, snapshot{}
+		}
+	}
+	if given == "" {
+		return
+	}
+	select {
+	case w.changed <- given:
+	default: // an earlier report has not been received yet
+	}
+}
+
+// arm watches the directories that the paths lead through now. All watches are made anew, since a directory that was
+// moved away keeps its watch, and another one may have its name. It is not settled if a path changed meanwhile: what
 // happened before the new watches stood would not be noticed.
 func (w *Watcher) arm() (settled bool, err error) {
 	for _, dir := range w.notify.WatchList() {
 		w.notify.Remove(dir) // fails for directories that are gone
 	}
-	w.entries = w.trail(w.path)
-	for i, entry := range w.entries {
+	settled = true
+	for _, f := range w.files {
+		f.entries = w.trail(f.path)
+		if err := w.add(f); err != nil {
+			return false, fmt.Errorf("watching %q: %w", f.path, err)
+		}
+		settled = settled && slices.Equal(f.entries, w.trail(f.path))
+	}
+	return settled, nil
+}
+
+// add watches the directories of a file. Those above its own may be forbidden to list; seldom is one of them replaced.
+func (w *Watcher) add(f *watched) error {
+	for i, entry := range f.entries {
 		err := w.notify.Add(filepath.Dir(entry))
 		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-		if err != nil && !gone && i == len(w.entries)-1 {
-			return false, err
-		} // directories above it may be forbidden to list; seldom is one of those replaced
+		if err != nil && !gone && i == len(f.entries)-1 {
+			return err
+		}
 	}
-	return slices.Equal(w.entries, w.trail(w.path)), nil
+	return nil
 }
 
 // trail returns what the system looks up to open a path: the path of each name on the way, with no symbolic link before

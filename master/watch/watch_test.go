@@ -251,10 +251,42 @@ func TestWatchNeverBlocks(t *testing.T) {
 	r.expect("after one more", "report")
 }
 
+// A certificate and its key are replaced one after the other: what comes of it is one report, when both have settled. One alone is one,
+// too.
+func TestWatchSeesPair(t *testing.T) {
+	a := newPlace(t)
+	a.mkdir("secret/..1")
+	a.write("secret/..1/tls.crt", "one")
+	a.write("secret/..1/tls.key", "one")
+	a.symlink("..1", "secret/..data")
+	a.symlink("..data/tls.crt", "secret/tls.crt")
+	a.symlink("..data/tls.key", "secret/tls.key")
+	r := watch(t, a.dir, a.path("etc/pinion.yml"), a.path("secret/tls.crt"), a.path("secret/tls.key"))
+	a.write("secret/..1/tls.crt", "two")
+	r.landmark()
+	if !r.look() {
+		t.Fatal("the certificate is not looked at")
+	}
+	a.write("secret/..1/tls.key", "two")
+	r.expect("the key, before the certificate has settled", "report")
+	a.write("secret/..1/tls.crt", "three")
+	r.expect("the certificate alone", "report")
+	a.write("secret/..1/tls.key", "three")
+	r.expect("the key after it", "report")
+	a.mkdir("secret/..2")
+	a.write("secret/..2/tls.crt", "four")
+	a.write("secret/..2/tls.key", "four")
+	a.symlink("..2", "secret/..new")
+	a.move("secret/..new", "secret/..data")
+	r.expect("both by one link", "report")
+	a.write("etc/pinion.yml", "two")
+	r.expect("the configuration", "report")
+}
+
 // A change between the reading and the watching counts.
 func TestWatchBeginsWithTheLoadedContent(t *testing.T) {
 	a := newPlace(t)
-	w, err := File(a.path("etc/pinion.yml"), sha256.Sum256([]byte("zero")))
+	w, err := Files([]File{{a.path("etc/pinion.yml"), sha256.Sum256([]byte("zero"))}})
 	noError(t, err)
 	defer w.Stop()
 	select {
@@ -321,7 +353,7 @@ func TestWatchOverflow(t *testing.T) {
 func TestWatchFails(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	a := newPlace(t)
-	w, err := File(a.path(long+"/pinion.yml"), [sha256.Size]byte{})
+	w, err := Files([]File{{Path: a.path(long + "/pinion.yml")}})
 	if w != nil || !errors.Is(err, syscall.ENAMETOOLONG) || !strings.HasPrefix(err.Error(), "watching \"/") {
 		t.Errorf("got %v", err)
 	}
@@ -407,7 +439,7 @@ func TestTrail(t *testing.T) {
 	if got := trail("/"); len(got) != 0 {
 		t.Errorf("trail of the root: %v", got)
 	}
-	w := &Watcher{entries: trail("/etc/pinion.yml")}
+	w := &Watcher{files: []*watched{{entries: trail("/etc/pinion.yml")}}}
 	for name, want := range map[string]bool{"//etc": true, "/etc/pinion.yml": true, "/": false, "/etc/pinion": false} {
 		if w.concerns(name) != want {
 			t.Errorf("concerns %s: %v", name, !want)

@@ -179,6 +179,7 @@ type Pool struct {
 	Sentinels          []string      `json:",omitempty"` // "host:port" of those who know where the servers are; none: the servers are where they are configured
 	SentinelUser       string        `json:",omitempty"` // empty: the sentinels' default user
 	SentinelPassword   string        `json:",omitempty"`
+	SentinelPlaintext  bool          `json:",omitempty"` // sentinels are asked in plaintext, though ServerTLS is not nil
 	ReadFrom           ReadFrom      `json:",omitempty"` // empty: ReadFromMaster
 	MaxReplicaLag      time.Duration `json:",omitempty"` // by how much a replica that is read from may be behind; 0 = no limit
 	ReadYourWrites     time.Duration `json:",omitempty"` // for how long after a write of a client its reads go to the primary
