@@ -24,6 +24,7 @@ func (m *master) tick() {
 		m.endBorrowing()
 	}
 	m.tickFailovers(now)
+	m.tickRehearsals(now)
 	m.drainIfDue(now)
 	m.tickPaths(now)
 	if m.masters.old != nil && !now.Before(m.masters.old.until) {
@@ -73,6 +74,9 @@ func (m *master) deadline() time.Time {
 	}
 	for _, f := range m.failovers {
 		consider(f.until)
+	}
+	for _, q := range m.rehearsals {
+		consider(q.next)
 	}
 	consider(m.nextDrain())
 	consider(m.service.watchdog.next)

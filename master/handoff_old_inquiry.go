@@ -110,11 +110,20 @@ func (o *oldSide) prepared(msg message) {
 // counts as an answer.
 func (o *oldSide) inquire(msg message, all []doubtful) {
 	m := o.m
+	if !m.inquireFor(all) {
+		o.failUnreachable(all)
+		return
+	}
+	o.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}
+	o.until = m.world.now().Add(inquiryEvery)
+}
+
+// inquireFor asks the workers that serve for servers; false: they cannot tell.
+func (m *master) inquireFor(all []doubtful) bool {
 	var body link.InquireBody
 	for _, d := range all {
 		if !d.known {
-			o.failUnreachable(all)
-			return
+			return false
 		}
 		body.Servers = append(body.Servers, link.ServerIndex{Pool: d.pool, Server: d.server})
 	}
@@ -123,8 +132,15 @@ func (o *oldSide) inquire(msg message, all []doubtful) {
 			m.pass(old, link.Message{Kind: link.Inquire, Body: link.Body(body)})
 		}
 	}
-	o.inquiry = &inquiry{prepared: msg, doubtful: all, until: m.world.now().Add(inquiryTime)}
-	o.until = m.world.now().Add(inquiryEvery)
+	return true
+}
+
+// reached returns which of them have answered since.
+func (g *generation) reached(all []doubtful) []doubtful {
+	return slices.DeleteFunc(slices.Clone(all), func(d doubtful) bool {
+		heard, _ := g.counters.LastHeard(d.pool, d.server)
+		return heard == d.heard
+	})
 }
 
 // checkInquiry checks which servers have answered. If one has, the attempt fails.
@@ -132,10 +148,7 @@ func (o *oldSide) checkInquiry() {
 	m, q := o.m, o.inquiry
 	q.prepared.Unreachable = slices.DeleteFunc(q.prepared.Unreachable, m.generations.serving.hasMoved)
 	q.doubtful = slices.DeleteFunc(q.doubtful, func(d doubtful) bool { return m.generations.serving.hasMoved(d.Unreachable) })
-	reached := slices.DeleteFunc(slices.Clone(q.doubtful), func(d doubtful) bool {
-		heard, _ := m.generations.serving.counters.LastHeard(d.pool, d.server)
-		return heard == d.heard
-	})
+	reached := m.generations.serving.reached(q.doubtful)
 	switch now := m.world.now(); {
 	case len(reached) > 0:
 		o.failUnreachable(reached)

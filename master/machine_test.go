@@ -67,7 +67,7 @@ type machine struct {
 	ram       int64       // bytes; none: the size of the memory cannot be read
 	busy      string      // an address that another process serves
 	forbidden string      // an address that cannot be bound
-	unreached string      // the first server: by workers of a "new" configuration only, or of "both"
+	unreached string      // not empty: new workers could not reach the first server
 	denied    bool        // spawning fails
 	pinless   bool        // pinning fails
 	deaf      bool        // sending fails
@@ -910,7 +910,7 @@ func (f *machine) aside(work func() func()) {
 
 // look is of servers that all answer, but perhaps for the first.
 func (f *machine) look(cfg *config.Config, _ int) (a reach.Answer) {
-	if f.unreached == "both" || f.unreached == "new" && cfg != f.master.generations.serving.config {
+	if f.unreached != "" {
 		p := &cfg.Pools[0]
 		a.Unreachable = []link.Unreachable{{Pool: p.Name, Server: p.Servers[0].Name, Error: "refuses connections"}}
 	}

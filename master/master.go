@@ -101,7 +101,8 @@ type master struct {
 	service     service
 	watching    watching
 	followers   []*follower
-	failovers   []*failover // that operators wait for
+	failovers   []*failover         // that operators wait for
+	rehearsals  []*rehearsedInquiry // likewise
 	keeper      keeping
 	takenFrom   takingOver
 	paths       paths

@@ -1,10 +1,10 @@
-// The rehearsal of a reload: what would change, and whether it would be refused. All of it is found out beside the loop.
+// The rehearsal of a reload: what would change, and whether it would be refused. Most of it is found out beside the loop.
 
 package master
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +20,7 @@ type rehearsal struct {
 	old, new *config.Config
 	workers  int
 	strict   bool
+	reply    chan<- admin.Outcome
 	trials   []listen.Trial
 	http     *listen.Trial // nil: the address stays
 	control  *listen.Trial // of the admin socket, likewise
@@ -47,7 +48,7 @@ func (m *master) preview(strict bool, reply chan<- admin.Outcome) {
 }
 
 func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Outcome) {
-	r := &rehearsal{old: m.generations.serving.config, new: cfg, workers: m.workersOf(cfg),
+	r := &rehearsal{old: m.generations.serving.config, new: cfg, workers: m.workersOf(cfg), reply: reply,
 		strict: strict || cfg.Global.UnreachableServers == config.UnreachableStrict, changes: m.furtherChanges(cfg)}
 	r.trials = m.listeners.Trials(listen.Layout{Pools: cfg.Pools, Slots: r.workers})
 	if at := cfg.Global.HTTP; at.Network != "" && at.ID() != m.http.at.ID() {
@@ -66,8 +67,8 @@ func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Ou
 			r.refuse(err)
 		}
 		r.tryAddresses(m.world.try)
-		r.tryServers(m.world.look)
-		return func() { reply <- r.outcome() }
+		unreachable := m.world.look(r.new, r.workers).Unreachable
+		return func() { m.judgeServers(r, unreachable) }
 	})
 }
 
@@ -93,40 +94,29 @@ func (r *rehearsal) tryAddresses(try func(listen.Trial) error) {
 	}
 }
 
-// tryServers asks all servers as the new workers would and, where some cannot be reached, those of now as the old ones would: a server
-// that only the old ones reach refuses the reload.
-func (r *rehearsal) tryServers(look func(*config.Config, int) reach.Answer) {
-	unreachable := look(r.new, r.workers).Unreachable
-	if len(unreachable) == 0 {
-		return
+// judgeServers says what it means that new workers could not reach some servers: as in a reload, that depends on whether the old ones do.
+func (m *master) judgeServers(r *rehearsal, unreachable []link.Unreachable) {
+	switch g := m.generations.serving; {
+	case len(unreachable) == 0:
+		r.end()
+	case r.strict:
+		r.refuseFor(unreachable)
+		r.end()
+	case g.config != r.old:
+		r.reply <- admin.Outcome{Error: "another configuration serves meanwhile: ask again", Failure: admin.FailureBusy}
+	default:
+		m.askOldWorkers(r, unreachable)
 	}
-	reason := "new workers cannot reach "
-	if r.strict {
-		r.refuse(errors.New(reason + describeUnreachable(unreachable)))
-		return
-	}
-	before := look(r.old, r.workers).Unreachable
-	lost := slices.DeleteFunc(slices.Clone(unreachable), func(u link.Unreachable) bool { return !r.hadServer(u) || isAmong(u, before) })
-	rest := slices.DeleteFunc(unreachable, func(u link.Unreachable) bool { return isAmong(u, lost) })
+}
+
+// refuseFor says that a reload would be refused, as new workers could not reach servers.
+func (r *rehearsal) refuseFor(lost []link.Unreachable) {
 	if len(lost) > 0 {
-		r.refuse(errors.New(reason + describeUnreachable(lost)))
-	}
-	if len(rest) > 0 {
-		r.remarks = append(r.remarks, reason+describeUnreachable(rest)+"; this would not stop a reload, as no worker reaches it now")
+		r.refuse(fmt.Errorf("new workers cannot reach %s", describeUnreachable(lost)))
 	}
 }
 
-// isAmong reports whether a server is one of those that cannot be reached, for whatever reason.
-func isAmong(u link.Unreachable, all []link.Unreachable) bool {
-	return slices.ContainsFunc(all, func(other link.Unreachable) bool { return other.Pool == u.Pool && other.Server == u.Server })
-}
-
-// hadServer reports whether the old workers have the server, too. A node of a cluster may be one that its nodes have named.
-func (r *rehearsal) hadServer(u link.Unreachable) bool {
-	return slices.ContainsFunc(r.old.Pools, func(p config.Pool) bool {
-		return p.Name == u.Pool && (p.IsCluster() || slices.ContainsFunc(p.Servers, func(s link.Server) bool { return s.Name == u.Server }))
-	})
-}
+func (r *rehearsal) end() { r.reply <- r.outcome() }
 
 func (r *rehearsal) outcome() admin.Outcome {
 	o := admin.Outcome{Lines: append(r.changes, r.remarks...), Unchanged: len(r.changes) == 0}

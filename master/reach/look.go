@@ -28,7 +28,8 @@ type Answer struct {
 	Silent   int             // of them, those that cannot serve the pool
 	Problems config.Problems // in the order of the file; those that are no warnings are why somebody cannot serve
 
-	Unreachable []link.Unreachable // of the silent ones those that have keys
+	// Unreachable are those of the silent ones that have keys, and those that have no room for a connection of each worker.
+	Unreachable []link.Unreachable
 }
 
 // Failures returns how many of the problems are no warnings.
@@ -103,6 +104,8 @@ func (l *look) round(ctx context.Context, all []target) (next []target) {
 		l.answer.Asked++
 		if v.fails {
 			l.answer.Silent++
+		}
+		if v.reason != "" {
 			l.answer.Unreachable = append(l.answer.Unreachable, v.unreachable()...)
 		}
 		l.answer.Problems = append(l.answer.Problems, v.problems...)
@@ -130,7 +133,7 @@ type visit struct {
 	problems config.Problems
 	fails    bool
 	named    []target
-	reason   string // of fails
+	reason   string // of fails, or why some workers cannot connect now
 }
 
 // unreachable describes a server as a worker does that cannot reach it.

@@ -201,12 +201,23 @@ func TestRedis(t *testing.T) {
 		{"  server_connections: 10\n  dedicated_connections: 5\n", map[string]string{"CONFIG": "*2\r\n$10\r\nmaxclients\r\n$2\r\n79"},
 			"warning: takes 79 clients (maxclients), and 4 workers open up to 40 connections, twice as many during a reload; " +
 				"raise maxclients to 85 or more, or lower server_connections, databases or workers", false},
+		{"", map[string]string{"INFO": bulk("connected_clients:9997\r\nmaxclients:10000\r\n")}, "", false},
 	} {
 		address := serve(t, redisThat(with(test.answers)))
 		got, a := lookAt(t, redisPool+test.keys+aServer, address)
 		if got = inPlace.ReplaceAllString(got, "$1"); got != test.want || (a.Silent == 1) != test.fails || a.Asked != 1 || a.Silent != len(a.Unreachable) {
 			t.Errorf("%s%v: got\n%s\nwant\n%s\n%d of %d fail", test.keys, test.answers, got, test.want, a.Silent, a.Asked)
 		}
+	}
+}
+
+// Workers connect at once, beside whoever is connected already: some would find the server full.
+func TestNoRoomNow(t *testing.T) {
+	address := serve(t, redisThat(with(map[string]string{"INFO": bulk("connected_clients:9998\r\nmaxclients:10000\r\n")})))
+	got, a := lookAt(t, redisPool+aServer, address)
+	const want = "warning: has room for 3 more clients now (maxclients), and 4 connect at once; raise maxclients there, or see who has connected: CLIENT LIST"
+	if got = inPlace.ReplaceAllString(got, "$1"); got != want || a.Silent != 0 || len(a.Unreachable) != 1 {
+		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, a.Unreachable)
 	}
 }
 

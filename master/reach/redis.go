@@ -164,6 +164,18 @@ func (v *visit) hasRoom(info map[string]string) {
 		most, _ = strconv.Atoi(r.items[1].text)
 	}
 	v.compare(most, "maxclients")
+	if connected, err := strconv.Atoi(info["connected_clients"]); err == nil && most > 0 {
+		v.compareNow(most - connected + 1) // one of them is this connection
+	}
+}
+
+// compareNow compares how many more clients the server takes at the moment with those that connect when workers start.
+func (v *visit) compareNow(room int) {
+	if room >= v.needs.first || v.fails {
+		return
+	}
+	v.reason = fmt.Sprintf("has room for %d more clients now (maxclients), and %d connect at once", max(room, 0), v.needs.first)
+	v.warn(v.reason, "raise maxclients there, or see who has connected: CLIENT LIST")
 }
 
 // compare is also for memcached. A reload has connections of two generations for a moment.

@@ -66,7 +66,8 @@ func nameOf(what, name, address string) string {
 
 // needs is how many connections one address will be asked for.
 type needs struct {
-	shared    int // by all workers
+	first     int // by all workers at their start
+	shared    int // by all workers, in the end
 	dedicated int // for clients that need one each, at most
 }
 
@@ -77,7 +78,7 @@ func needsOf(c *config.Config, workers int) map[string]needs {
 		p := &c.Pools[i]
 		for _, s := range p.Configured() {
 			n, more := all[s.Address], needsOfPool(p, workers)
-			all[s.Address] = needs{n.shared + more.shared, n.dedicated + more.dedicated}
+			all[s.Address] = needs{n.first + more.first, n.shared + more.shared, n.dedicated + more.dedicated}
 		}
 	}
 	return all
@@ -85,7 +86,7 @@ func needsOf(c *config.Config, workers int) map[string]needs {
 
 // needsOfPool returns what the workers will open to each server of a pool.
 func needsOfPool(p *config.Pool, workers int) needs {
-	n := needs{shared: workers * p.ServerConnections * max(1, p.Databases)}
+	n := needs{first: workers, shared: workers * p.ServerConnections * max(1, p.Databases)}
 	if p.Protocol == link.Redis {
 		n.dedicated = p.Dedicated
 	}

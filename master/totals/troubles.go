@@ -24,6 +24,9 @@ func (c *Counters) InheritTroubles(generations []*Counters) {
 				if !ok || old == c {
 					continue
 				}
+				if heard, _ := old.LastHeard(pool, server); heard != 0 {
+					c.InheritHeard(i, k)
+				}
 				if f := old.TroubleOf(pool, server); f.Why != link.TroubleUnknown {
 					c.InheritTrouble(i, k, f)
 				}

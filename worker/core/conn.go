@@ -58,7 +58,7 @@ type conn struct {
 	paused    bool // more is written when replies have come, see allowed
 	leaving   bool // to a node that is no master any more, see hearOut
 	blamed    bool // the silence since heard is counted as a failure
-	lockedOut bool // what was read last said that a password is wanted, which the pool does not have
+	lockedOut bool // what was read last said that a password is wanted, which the pool does not have, or that nobody is served here
 
 	tail           *request // of the in queue
 	waiting        *request // the first of the in queue that has not timed out

@@ -81,7 +81,9 @@ func (c *conn) recv() {
 		c.fail(err)
 		return
 	}
-	if !c.lockedOut {
+	if c.lockedOut {
+		c.endpoint.spoke = true
+	} else {
 		*c.endpoint.heard = uint64(l.now)
 	}
 	if c.leaving && c.head == nil {
@@ -197,6 +199,7 @@ func (c *conn) pair(reply []byte) error {
 	*n[link.Responses]++
 	if c.endpoint.pool.countError(reply) {
 		c.endpoint.noteProtest(reply)
+		c.lockedOut = resp.RefusesConnection(reply) || memcache.RefusesConnection(reply)
 	}
 	r, said := c.pop(), reply
 	if c.reads != nil && c.returnRefused(r, reply) {

@@ -31,7 +31,8 @@ type endpoint struct {
 	trouble  string                       // the last failure; empty = it works
 	troubles link.TroubleWords            // shared: the same for the master
 	open     bool                         // it needs no password although the pool has one, which is logged
-	heard    *uint64                      // shared: when it last sent anything
+	heard    *uint64                      // shared: when it last sent anything but that it serves nobody here
+	spoke    bool                         // it has sent that
 	latency  *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.
 	counters link.ServerWords

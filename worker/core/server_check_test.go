@@ -129,6 +129,30 @@ func TestRollCallAtOnce(t *testing.T) {
 	}
 }
 
+// A server that serves nobody on a new connection, as it has as many clients as it may, is not reached by who is asked for it. It speaks: so
+// what it closes is no sign of TLS.
+func TestInquiryOfFullServer(t *testing.T) {
+	for _, protocol := range []link.Protocol{link.Redis, link.Memcache} {
+		r := newRig(t)
+		r.redisPool("s1").Protocol = protocol
+		r.start()
+		l := r.workers[0]
+		r.instruct(l, link.Inquire, link.InquireBody{Servers: []link.ServerIndex{{}}})
+		r.turn()
+		r.servers[0].conns[0].send([]byte(map[link.Protocol]string{
+			link.Redis: "-ERR max number of clients reached\r\n", link.Memcache: "ERROR Too many open connections\r\n"}[protocol]))
+		r.turn()
+		r.servers[0].conns[0].hangUp()
+		r.turn()
+		if heard, _ := l.shared.LastHeard(0, 0); heard != 0 {
+			t.Errorf("%s: it counts as reached", protocol)
+		}
+		if why := l.shared.TroubleOf(0, 0).Why; why == link.TroubleUnheard {
+			t.Errorf("%s: %v", protocol, why)
+		}
+	}
+}
+
 // A server that wants a password which the pool does not have takes connections, and then refuses every request.
 func TestRollCallPassword(t *testing.T) {
 	for _, test := range []struct {

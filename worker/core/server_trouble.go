@@ -20,7 +20,7 @@ func (e *endpoint) noteTrouble(err error) {
 		return
 	}
 	why := troubleOf(err)
-	if why == link.TroubleClosed && loadWord(e.heard) == 0 {
+	if why == link.TroubleClosed && loadWord(e.heard) == 0 && !e.spoke {
 		why = link.TroubleUnheard
 	}
 	e.troubles.Note(why, e.pool.l.now)

@@ -25,6 +25,16 @@ func (s *Shared) Turns(slot int) *uint64 { return s.at(s.turns, slot, 0, 0) }
 // 0: never. The worker writes it with plain stores; nil as for Turns.
 func (s *Shared) Heard(slot, pool, server int) *uint64 { return s.at(s.heard, slot, pool, server) }
 
+// InheritHeard notes that workers of another generation have heard from a server, however long ago, before any of this one has.
+func (s *Shared) InheritHeard(pool, server int) {
+	const longAgo = 1
+	for slot := range s.dir.Slots {
+		if word := s.Heard(slot, pool, server); word != nil {
+			atomic.CompareAndSwapUint64(word, 0, longAgo)
+		}
+	}
+}
+
 // LastHeard returns when any worker last received a byte from a server; false: unknown.
 func (s *Shared) LastHeard(pool, server int) (ns uint64, known bool) {
 	for slot := range s.dir.Slots {

@@ -135,20 +135,47 @@ func TestE2EReloadWithoutPassword(t *testing.T) {
 	c.WantDo("+OK\r\n", "SET", "a", "1")
 }
 
-// A reload is refused while a server has no place for connections of new workers.
+// A reload is refused while a server that the old workers are connected to has no place for connections of new ones. If they are not
+// connected either, nothing gets worse. The dry run says the same each time.
 func TestE2EReloadAtMaxClients(t *testing.T) {
 	t.Parallel()
 	const most = 20
 	server, address := rig.RedisServerTCP(t, rig.FreeAddress(t), "--maxclients", fmt.Sprint(most)), rig.FreeAddress(t)
 	o := operate(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: rig.Lines([]*rig.Backend{server})}), address)
-	c := o.Dial()
-	c.WantDo("+OK\r\n", "SET", "a", "1")
-	for range most {
-		if other, err := net.Dial("tcp", server.Address); err == nil {
-			defer other.Close()
+	var others []net.Conn
+	crowd := func() {
+		for range most {
+			if other, err := net.Dial("tcp", server.Address); err == nil {
+				others = append(others, other)
+			}
 		}
 	}
-	o.reloads(t, "max number of clients reached")
+	leave := func() {
+		for _, other := range others {
+			other.Close()
+		}
+	}
+	defer leave()
+	says := func(failure string) {
+		t.Helper()
+		text, err := o.command("reload", "--dry-run")
+		if (err != nil) != (failure != "") || !strings.Contains(text, failure) || !strings.Contains(text, "new workers cannot reach server ") {
+			t.Errorf("dry run: %v, %s, want %q", err, text, failure)
+		}
+		o.reloads(t, failure)
+	}
+	crowd()
+	says("")
+	leave()
+	c := o.Dial()
+	rig.Eventually(t, "reaching the server", func() error {
+		if got := c.Do("SET", "a", "1"); got != "+OK\r\n" {
+			return fmt.Errorf("got %s", got)
+		}
+		return nil
+	})
+	crowd()
+	says("new workers cannot reach server ")
 	c.WantDo("$1\r\n1\r\n", "GET", "a")
 }
 
