@@ -27,6 +27,7 @@ func (m *master) tick() {
 	m.tickRehearsals(now)
 	m.drainIfDue(now)
 	m.tickPaths(now)
+	m.tickCertificates(now)
 	if m.masters.old != nil && !now.Before(m.masters.old.until) {
 		m.oldMasterOverdue()
 	}
@@ -83,6 +84,7 @@ func (m *master) deadline() time.Time {
 	consider(m.totals.Next)
 	consider(m.log.Next())
 	consider(m.paths.due())
+	consider(m.certificates.next)
 	consider(m.nextPulse)
 	return next
 }

@@ -412,6 +412,7 @@ func (m *master) replaceGeneration() {
 	m.unstore(old.storedNames())
 	m.storeAgain()
 	m.watch()
+	m.tellOfCertificates()
 	m.scheduleSummary()
 	m.updateInherited()
 	m.forgetRetired()

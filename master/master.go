@@ -107,6 +107,8 @@ type master struct {
 	takenFrom   takingOver
 	paths       paths
 
+	certificates certificates
+
 	crowd map[int]int      // workers of other configurations on each CPU, when the configuration was last read
 	tasks *limits.Shortage // then; nil: no limit is known
 

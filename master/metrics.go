@@ -49,6 +49,7 @@ func (m *master) view() *metrics.View {
 			}
 		},
 	}
+	v.Certificates = viewCertificates(g.config)
 	if d := m.drainStatus(); d != nil && !m.masters.leaveAll {
 		v.DrainAt, v.DrainUntil = d.At, d.Until
 	}

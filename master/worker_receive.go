@@ -139,6 +139,7 @@ func (m *master) becomeServing() {
 	m.settleHTTP(m.generations.serving)
 	m.tellOverruled(m.generations.serving.config)
 	m.watch()
+	m.tellOfCertificates()
 	m.beginService()
 	if !m.opts.EndOther || len(m.takenFrom.programs) == 0 { // otherwise when these have ended
 		m.announce(nil)

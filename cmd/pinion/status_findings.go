@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 // severity of what is wrong. The numbers are the exit statuses that monitoring knows.
@@ -54,12 +55,25 @@ func findings(s *admin.Status) (all []finding) {
 	for i := range s.Pools {
 		poolFindings(&s.Pools[i], add)
 	}
+	for i := range s.Certificates {
+		certificateFinding(&s.Certificates[i], time.Now(), add)
+	}
 	if h := s.Last; h != nil && h.Outcome == admin.HandoffFailed {
 		reason, _, _ := strings.Cut(h.Reason, "\n")
 		add(warning, "the last %s has failed: %s", h.Kind, reason)
 	}
 	slices.SortStableFunc(all, func(a, b finding) int { return cmp.Compare(b.severity, a.severity) })
 	return all
+}
+
+// certificateFinding tells of a certificate that ends soon, or has.
+func certificateFinding(c *admin.CertificateStatus, now time.Time, add func(severity, string, ...any)) {
+	switch left := c.Ends.Sub(now); {
+	case left <= 0:
+		add(critical, "pool %s: %s %s has ended, on %s", c.Pool, c.Key, c.File, c.Ends.Local().Format(statusTime))
+	case left < config.Soon:
+		add(warning, "pool %s: %s %s ends in %s", c.Pool, c.Key, c.File, age(int64(left/time.Second)))
+	}
 }
 
 // isEnding reports whether the workers are told to end, so that none serves as it did.

@@ -106,3 +106,15 @@ func TestStatusCheckWithoutStatus(t *testing.T) {
 		t.Errorf("got %d, %q, %q", status, out, err)
 	}
 }
+
+// Who monitors learns of a certificate a month before its end.
+func TestCertificateFinding(t *testing.T) {
+	now := time.Now()
+	for left, want := range map[time.Duration]severity{31 * 24 * time.Hour: fine, 29 * 24 * time.Hour: warning, time.Minute: warning, -time.Minute: critical} {
+		s := &admin.Status{Phase: "serving", Certificates: []admin.CertificateStatus{{Pool: "p", Key: "server_tls_cert", File: "/x.crt", Ends: now.Add(left)}}}
+		all := findings(s)
+		if len(all) == 0 && want != fine || len(all) > 0 && (all[0].severity != want || !strings.Contains(all[0].text, "pool p: server_tls_cert /x.crt ")) {
+			t.Errorf("with %v left: %+v, want %v", left, all, want)
+		}
+	}
+}

@@ -33,6 +33,17 @@ type Status struct {
 	Last        *HandoffStatus     `json:"last,omitempty"`  // nil: there was none
 	Busy        string             `json:"busy,omitempty"`  // what is under way; empty: nothing
 	Log         *LogStatus         `json:"log,omitempty"`   // nil: of a version that does not tell
+
+	Certificates []CertificateStatus `json:"certificates,omitempty"` // that the configuration of that generation names
+}
+
+// CertificateStatus is a certificate that a key of a pool names.
+type CertificateStatus struct {
+	Pool string    `json:"pool"`
+	Key  string    `json:"key"` // server_tls_ca, server_tls_cert
+	File string    `json:"file"`
+	Name string    `json:"name"` // whose it is; of several authorities that of the first
+	Ends time.Time `json:"ends"` // of a chain the first that does, of several authorities the last
 }
 
 // LogStatus is what the log has, and where it goes.

@@ -56,6 +56,11 @@ func (r *Reader) Read(s *Source, now time.Time) (*State, *history.Interval) {
 	for i := range s.Counts.Serving().Pools {
 		state.Pools = append(state.Pools, g.pool(i))
 	}
+	for _, c := range s.Certificates {
+		if c.Ends.Sub(now) < soon {
+			state.Ending = append(state.Ending, Certificate{c.Pool, c.Key, c.File, c.Ends.UnixMilli()})
+		}
+	}
 	total := &g.since.Total
 	state.Flow = g.flow(total, &g.recent)
 	for _, w := range s.Workers {

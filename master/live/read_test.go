@@ -170,3 +170,16 @@ func TestAcceptQueues(t *testing.T) {
 		t.Errorf("%g are dropped in a second", p.Dropped)
 	}
 }
+
+// Certificates are told of when their end is near.
+func TestEndingCertificates(t *testing.T) {
+	c, r := counted(t), NewReader()
+	s := sourceOf(t, c)
+	for file, left := range map[string]time.Duration{"late": 31 * 24 * time.Hour, "soon": 29 * 24 * time.Hour} {
+		s.Certificates = append(s.Certificates, metrics.Certificate{Pool: "alpha", Key: "server_tls_cert", File: file, Ends: epoch.Add(left)})
+	}
+	state, _ := r.Read(s, epoch)
+	if len(state.Ending) != 1 || state.Ending[0].File != "soon" || state.Ending[0].Ends != epoch.Add(29*24*time.Hour).UnixMilli() {
+		t.Errorf("got %+v", state.Ending)
+	}
+}

@@ -61,7 +61,19 @@ type State struct {
 	Pools       []Pool                   `json:"pools"`
 	Workers     []Worker                 `json:"workers"`
 	Generations []admin.GenerationStatus `json:"generations"`
+	Ending      []Certificate            `json:"ending,omitempty"` // certificates of which the end is near
 }
+
+// Certificate is one that a key of a pool names.
+type Certificate struct {
+	Pool string `json:"pool"`
+	Key  string `json:"key"`
+	File string `json:"file"`
+	Ends int64  `json:"ends"` // ms since the epoch; before now: it has ended
+}
+
+// soon is how near the end of a certificate is that is told.
+const soon = 30 * 24 * time.Hour
 
 // Flow is what passes. Rates are per second since the read before; percentiles, in µs, are of about the last ten seconds, and 0
 // without replies.

@@ -40,6 +40,8 @@ var (
 	VerbosityChanged    = master.Add(logevent.Emergency, "verbosity_changed", "verbosity is %d now", "verbosity")
 	WatchFailed         = master.Add(logevent.Error, "watch_failed", "reload_on_change: %v", "cause")
 	FileChanged         = master.Add(logevent.Notice, "file_changed", "%s has changed", "file")
+	CertificateEnds     = master.Add(logevent.Warn, "certificate_ends", "pool %q: %s %q (%s) ends on %s, in %s; renew it", "pool key file name ends -")
+	CertificateEnded    = master.Add(logevent.Error, "certificate_ended", "pool %q: %s %q (%s) has ended, on %s; renew it", "pool key file name ends")
 	NoWatchdog          = master.Add(logevent.Warn, "no_watchdog", "running without the service manager's watchdog: %v", "cause")
 	KeeperIsMain        = master.Add(logevent.Debug, "keeper_is_main", "the main process is the keeper", "")
 	NoUpgrades          = master.Add(logevent.Warn, "no_upgrades", "running without upgrades: %v", "cause")

@@ -39,6 +39,13 @@ var ofService = []family{
 				add(1, s.view.ConfigHash)
 			}
 		}},
+	{prefix + "certificate_expiry_timestamp_seconds", gauge, "pool key file", "when the certificate ends that a key of the configuration names, in s since the epoch: of a chain the first " +
+		"that does, of several authorities the last",
+		func(s *scrape, add func(float64, ...string)) {
+			for _, c := range s.view.Certificates {
+				add(seconds(c.Ends), c.Pool, c.Key, c.File)
+			}
+		}},
 	{prefix + "generation", gauge, "", "number of the generation that serves: each reload and each upgrade makes the next",
 		func(s *scrape, add func(float64, ...string)) { add(float64(s.view.Generation)) }},
 	{prefix + "handoffs_total", counter, "kind outcome", "reloads and upgrades (kind) that are done or have failed (outcome)",

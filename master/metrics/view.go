@@ -12,25 +12,26 @@ import (
 
 // View is the service at one moment. Nothing in it changes, but the words that the workers count in.
 type View struct {
-	Build       string
-	PID         int // of the master
-	StartedAt   time.Time
-	Ready       bool      // clients are taken
-	Ending      bool      // Pinion has been asked to end
-	DrainAt     time.Time // when it takes clients no more; zero: it was not asked to end
-	DrainUntil  time.Time // when the last clients are cut off; zero: likewise, or they are not
-	Generation  uint64    // the one that serves
-	ConfigHash  string    // of its configuration; empty: not known
-	Counts      *totals.Whole
-	Topology    link.Topology
-	Sentinels   [][]Sentinels // by pool and server; none: the pool has no sentinels
-	Workers     []Worker      // of the generation that serves
-	Queues      []AcceptQueue // of its pools
-	Retired     int           // workers of earlier generations, which still have clients
-	MemoryLimit int64         // bytes of each worker; 0: none
-	Descriptors int           // that a process may have; 0: not known
-	Tally       map[string]uint64
-	Last        *Handoff // nil: there was none
+	Build        string
+	PID          int // of the master
+	StartedAt    time.Time
+	Ready        bool      // clients are taken
+	Ending       bool      // Pinion has been asked to end
+	DrainAt      time.Time // when it takes clients no more; zero: it was not asked to end
+	DrainUntil   time.Time // when the last clients are cut off; zero: likewise, or they are not
+	Generation   uint64    // the one that serves
+	ConfigHash   string    // of its configuration; empty: not known
+	Counts       *totals.Whole
+	Topology     link.Topology
+	Sentinels    [][]Sentinels // by pool and server; none: the pool has no sentinels
+	Workers      []Worker      // of the generation that serves
+	Queues       []AcceptQueue // of its pools
+	Retired      int           // workers of earlier generations, which still have clients
+	MemoryLimit  int64         // bytes of each worker; 0: none
+	Descriptors  int           // that a process may have; 0: not known
+	Tally        map[string]uint64
+	Last         *Handoff      // nil: there was none
+	Certificates []Certificate // of the configuration
 
 	Release func() // is called when the memory is not read any more
 }
@@ -54,6 +55,12 @@ type AcceptQueue struct {
 	Pool string
 	Slot int // or EverySlot
 	sock.AcceptQueue
+}
+
+// Certificate is what a key of a pool names.
+type Certificate struct {
+	Pool, Key, File string
+	Ends            time.Time
 }
 
 // Handoff is the last reload or upgrade.

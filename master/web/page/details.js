@@ -11,6 +11,7 @@ function drawHead() {
   const idle = s.workers.filter(w => !w.serves).length;
   const slow = s.pools.flatMap(p => p.servers.filter(one => isSlow(one, p)).map(one => one.name));
   const words = [s.unready ? 'not ready: ' + s.unready : '', down ? '✕ ' + down + ' of ' + many(all, 'server') + ' not live' : '', idle ? many(idle, 'worker') + ' not serving' : '',
+    ...(s.ending || []).map(c => c.ends <= s.now ? '✕ ' + c.key + ' of ' + c.pool + ' has ended' : '▲ ' + c.key + ' of ' + c.pool + ' ends in ' + span((c.ends - s.now) / 1000)),
     slow.length ? '▲ ' + (slow.length > 1 ? slow.length + ' servers' : slow[0]) + ' much slower than the others' : ''].filter(Boolean);
   text($('trouble'), words.length ? words.join(' · ') : all ? '● all ' + many(all, 'server') + ' live' : '');
   tone($('trouble'), down ? 'bad' : words.length ? 'warn' : 'good');
