@@ -62,6 +62,8 @@ func (n *noConnection) Error() string {
 			"workers that serve on; else tell where with --control FILE or %s", n.path, cause, controlVariable)
 	case n.nobody():
 		return fmt.Sprintf("no Pinion listens at %q: %v; tell where with --control FILE or %s", n.path, cause, controlVariable)
+	case errors.As(cause, new(*admin.OthersError)):
+		return fmt.Sprintf("connecting to %q: %s", n.path, othersHint(cause))
 	case errors.Is(cause, fs.ErrPermission):
 		return fmt.Sprintf("connecting to %q: %v; %s", n.path, cause, permissionHint(n.path))
 	}

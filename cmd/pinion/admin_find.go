@@ -4,9 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,11 +33,23 @@ func findControl() (string, error) {
 			return "", &notFound{fmt.Errorf("root runs no Pinion here that was started without --control; tell by --control or %s which of the others:\n%s",
 				controlVariable, strings.Join(describeAll(others), "\n"))}
 		}
+		if far := outOfReach(); len(far) > 0 && errors.Is(err, fs.ErrNotExist) {
+			return "", &notFound{fmt.Errorf("nobody listens at %q, and no Pinion that this user runs can be asked from here:\n%s", defaultControl, strings.Join(far, "\n"))}
+		}
 		return "", &notFound{fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})}
 	case 1:
 		return found[0], nil
 	}
 	return "", &notFound{fmt.Errorf("several Pinions run here; tell which one with --control or %s:\n%s", controlVariable, strings.Join(describeAll(found), "\n"))}
+}
+
+// outOfReach returns a line for each Pinion that can be seen from here, and not asked.
+func outOfReach() (lines []string) {
+	all := admin.OutOfReach()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		lines = append(lines, fmt.Sprintf("  %s: %s", name, othersHint(all[name])))
+	}
+	return lines
 }
 
 // notFound is the error of a command that was not told whom to ask, and has found nobody, or several.

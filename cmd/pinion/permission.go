@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/pinion-proxy/pinion/master/admin"
 )
 
 // withPermissionHint says of a file that this user may not open who may, and how to become that user or have it changed.
@@ -40,6 +42,16 @@ func permissionHint(path string) string {
 		owner := userName(int(info.Sys().(*syscall.Stat_t).Uid))
 		return fmt.Sprintf("this is user %s, and %s belongs to %s (mode %04o): %s", me, path, owner, info.Mode().Perm(), asUser(owner))
 	}
+}
+
+// othersHint says whose a Pinion is that another user runs, and how to become that user.
+func othersHint(err error) string {
+	var of *admin.OthersError
+	if !errors.As(err, &of) {
+		return err.Error()
+	}
+	owner := userName(of.UID)
+	return fmt.Sprintf("this is user %s, and the Pinion there belongs to %s: %s", userName(os.Geteuid()), owner, asUser(owner))
 }
 
 // asUser is this command line as another user would write it.

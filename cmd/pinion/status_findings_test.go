@@ -96,7 +96,8 @@ func TestDeadWorker(t *testing.T) {
 
 // Nobody there is the worst that monitoring can hear of; a socket that is not for its user says nothing about the service.
 func TestStatusCheckWithoutStatus(t *testing.T) {
-	for cause, want := range map[error]severity{syscall.ECONNREFUSED: critical, fs.ErrNotExist: critical, fs.ErrPermission: unknown} {
+	for cause, want := range map[error]severity{syscall.ECONNREFUSED: critical, fs.ErrNotExist: critical, fs.ErrPermission: unknown,
+		admin.ErrElsewhere: unknown, &admin.OthersError{UID: 1}: unknown} {
 		var out strings.Builder
 		if err := showCheck(&out, &admin.Status{}, &noConnection{"ctl.sock", cause}); !errors.Is(err, exitStatus(want)) || !strings.HasPrefix(out.String(), "PINION "+want.String()+": ") {
 			t.Errorf("%v: got %v and %q", cause, err, out.String())

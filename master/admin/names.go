@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -48,6 +49,22 @@ func FindAll() []string {
 	return found(namePrefix, func(int) bool { return true })
 }
 
+// OutOfReach returns why each of the names at which masters listen that this process can see, but not ask, cannot be asked: an error is
+// ErrElsewhere, or an *OthersError.
+func OutOfReach() map[string]error {
+	all := map[string]error{}
+	for _, name := range sock.ListeningNames(namePrefix) {
+		c, err := DialSoon(name)
+		switch {
+		case err == nil:
+			c.Close()
+		case errors.Is(err, ErrElsewhere), errors.Is(err, fs.ErrPermission):
+			all[name] = err
+		}
+	}
+	return all
+}
+
 func found(prefix string, of func(uid int) bool) (names []string) {
 	for _, name := range sock.ListeningNames(prefix) {
 		c, err := DialSoon(name)
@@ -75,17 +92,24 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 	if err != nil || !Abstract(path) {
 		return c, err
 	}
-	uid, pid := peerOf(c)
-	if own := os.Geteuid(); pid == 0 || uid != own && own != 0 {
-		c.Close()
-		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: c.RemoteAddr(), Err: syscall.ECONNREFUSED}
+	switch uid, pid := peerOf(c); {
+	case pid == 0, !namedBy(path, pid): // nobody, as far as this process can see, or somebody else
+		err = ErrElsewhere
+	case uid != os.Geteuid() && os.Geteuid() != 0:
+		err = &OthersError{uid}
+	default:
+		return c, nil
 	}
-	if !namedBy(path, pid) {
-		c.Close()
-		return nil, ErrElsewhere
-	}
-	return c, nil
+	c.Close()
+	return nil, err
 }
+
+// OthersError is the error of a master that another user runs, and of whoever has taken the name.
+type OthersError struct{ UID int }
+
+func (e *OthersError) Error() string { return fmt.Sprintf("it belongs to user %d", e.UID) }
+
+func (e *OthersError) Unwrap() error { return fs.ErrPermission }
 
 // namedBy reports whether a process of this pid may have made a name, as far as the name tells, see Name.
 func namedBy(name string, pid int) bool {
@@ -96,7 +120,7 @@ func namedBy(name string, pid int) bool {
 }
 
 // ErrElsewhere is the error of a master in another pid namespace, which has another number there than here: it could not see who asks.
-var ErrElsewhere = errors.New("it runs in another pid namespace, as in a container: ask inside of it, or start it with --control FILE")
+var ErrElsewhere = errors.New("it runs in another pid namespace, as in a container: run the command in there, or start it with --control FILE")
 
 // peerOf returns the user and the pid of the process at the other end; of one that this process cannot see the pid is 0. Of a socket
 // that has been passed on it is the first one that listened.

@@ -79,6 +79,9 @@ func TestNamesFromElsewhere(t *testing.T) {
 	if _, err := DialSoon(name); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("dialling it: %v", err)
 	}
+	if err := OutOfReach()[name]; !errors.Is(err, ErrElsewhere) {
+		t.Errorf("out of reach is %v", err)
+	}
 }
 
 // A name says whose it is, and nobody else can have it: neither are masters of others found, nor spoken to.
@@ -101,7 +104,7 @@ func TestOthersAreNotAccepted(t *testing.T) {
 	}
 	name := Name(os.Getpid(), 7)
 	accepted := listenAt(t, name)
-	for uid, want := range map[uint32]string{0: "dial <nil>, accepted", 65534: "dial connection refused, closed"} {
+	for uid, want := range map[uint32]string{0: "dial <nil>, accepted", 65534: "dial it belongs to user 0, closed"} {
 		c := exec.Command("/proc/self/exe", "-test.run=^TestOthersAreNotAccepted$")
 		c.Env = append(os.Environ(), dialVariable+"="+name)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
