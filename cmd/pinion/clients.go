@@ -21,7 +21,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -59,8 +58,7 @@ The exit status is 1 if a worker did not answer.
 		}
 		order := clientOrders[c.String("sort")]
 		if order == nil {
-			return usageError("option --sort knows no field " + strconv.Quote(c.String("sort")) + "; " +
-				config.Suggest(c.String("sort"), slices.Sorted(maps.Keys(clientOrders))))
+			return unknownValue("sort", "field", c.String("sort"), slices.Sorted(maps.Keys(clientOrders)))
 		}
 		method, path := http.MethodGet, "/clients"
 		if c.Bool("kill") {
@@ -83,6 +81,9 @@ func clientParameters(c *cli.Context) (url.Values, error) {
 	v := given(c, "pool", "address", "name", "command", "state")
 	if err := checkCommandOption(c); err != nil {
 		return nil, err
+	}
+	if state := c.String("state"); c.IsSet("state") && !slices.Contains(link.ClientStates, state) {
+		return nil, unknownValue("state", "state", state, link.ClientStates)
 	}
 	for _, id := range c.StringSlice("id") {
 		if _, err := strconv.ParseUint(id, 10, 64); err != nil {

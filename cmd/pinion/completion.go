@@ -4,20 +4,30 @@ package main
 
 import (
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/top"
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
-// completionCommand is for makers of packages.
+// shells are those for which there are completions.
+var shells = map[string]func([]completed) string{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
+
 func completionCommand() *cli.Command {
-	shells := map[string]func([]completed) string{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "write what a shell needs to complete command lines",
 		UsageText: "pinion completion bash | zsh | fish",
-		Hidden:    true,
+		Description: `The packages install it for all three. Without them:
+
+  pinion completion bash > ~/.local/share/bash-completion/completions/pinion
+  pinion completion zsh > "${fpath[1]}/_pinion"
+  pinion completion fish > ~/.config/fish/completions/pinion.fish`,
 		Action: func(c *cli.Context) error {
 			write := shells[c.Args().First()]
 			if write == nil || c.Args().Len() != 1 {
@@ -40,21 +50,30 @@ type completedOption struct {
 	long, letter string // letter may be empty
 	value        string // placeholder; empty: it takes none
 	usage        string
+	values       []string // that it may have, where they are few
+}
+
+// optionValues are those of options, by the command and the option.
+var optionValues = map[[2]string][]string{
+	{"clients", "sort"}: slices.Sorted(maps.Keys(clientOrders)), {"clients", "state"}: link.ClientStates, {"top", "by"}: top.Names(),
+	{"", "log-format"}: {string(config.LogText), string(config.LogJSON)},
 }
 
 // completions returns the proxy first, then the commands.
 func completions(app *cli.App) []completed {
-	all := []completed{{options: completedOptions(app.VisibleFlags())}}
+	all := []completed{{options: completedOptions("", app.VisibleFlags())}}
 	names := []string{}
 	for _, c := range app.VisibleCommands() {
 		flags := slices.DeleteFunc(slices.Clone(c.Flags), func(f cli.Flag) bool { return long(f) == "help" })
-		all = append(all, completed{name: c.Name, usage: c.Usage, options: completedOptions(append(flags, cli.HelpFlag))})
+		all = append(all, completed{name: c.Name, usage: c.Usage, options: completedOptions(c.Name, append(flags, cli.HelpFlag))})
 		names = append(names, c.Name)
 	}
 	for i := range all {
 		switch all[i].name {
 		case "log":
-			all[i].words = []string{"reopen", "level"}
+			all[i].words = logOperands
+		case "completion":
+			all[i].words = slices.Sorted(maps.Keys(shells))
 		case "help":
 			all[i].words = names
 		}
@@ -62,9 +81,9 @@ func completions(app *cli.App) []completed {
 	return all
 }
 
-func completedOptions(flags []cli.Flag) (options []completedOption) {
+func completedOptions(command string, flags []cli.Flag) (options []completedOption) {
 	for _, f := range flags {
-		o := completedOption{long: long(f), value: placeholder(f)}
+		o := completedOption{long: long(f), value: placeholder(f), values: optionValues[[2]string{command, long(f)}]}
 		if names := f.Names(); len(names) > 1 {
 			o.letter = names[1]
 		}
@@ -87,7 +106,7 @@ func (o completedOption) spellings() []string {
 func withValue(all []completed, files bool) (spellings []string) {
 	for _, c := range all {
 		for _, o := range c.options {
-			if o.value != "" && (o.value == "FILE") == files {
+			if o.value != "" && o.values == nil && (o.value == "FILE") == files {
 				spellings = append(spellings, o.spellings()...)
 			}
 		}

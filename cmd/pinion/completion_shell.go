@@ -17,6 +17,14 @@ _pinion() {
 `)
 	fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n\t\treturn ;;\n",
 		strings.Join(withValue(all, true), "|"))
+	for _, c := range all {
+		for _, o := range c.options {
+			if o.values != nil {
+				fmt.Fprintf(&b, "\t%s)\n\t\tmapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n\t\treturn ;;\n",
+					strings.Join(o.spellings(), "|"), strings.Join(o.values, " "))
+			}
+		}
+	}
 	fmt.Fprintf(&b, "\t%s)\n\t\treturn ;;\n\tesac\n\tcase ${COMP_WORDS[1]} in\n", strings.Join(withValue(all, false), "|"))
 	names := []string{}
 	for _, c := range all[1:] {
@@ -58,8 +66,11 @@ func completeZsh(all []completed) string {
 			if o.value != "" {
 				value = ":" + o.value + ":"
 			}
-			if o.value == "FILE" {
+			switch {
+			case o.value == "FILE":
 				value += "_files"
+			case o.values != nil:
+				value += "(" + strings.Join(o.values, " ") + ")"
 			}
 			usage := strings.NewReplacer("[", "(", "]", ")", ":", `\:`).Replace(o.usage)
 			for _, spelling := range o.spellings() {
@@ -91,10 +102,12 @@ func completeFish(all []completed) string {
 			if o.letter != "" {
 				fmt.Fprintf(&b, " -s %s", o.letter)
 			}
-			switch o.value {
-			case "":
-			case "FILE":
+			switch {
+			case o.value == "":
+			case o.value == "FILE":
 				b.WriteString(" -r -F")
+			case o.values != nil:
+				fmt.Fprintf(&b, " -x -a %s", quoted(strings.Join(o.values, " ")))
 			default:
 				b.WriteString(" -x")
 			}

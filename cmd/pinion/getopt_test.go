@@ -45,7 +45,7 @@ func TestArrange(t *testing.T) {
 		{line: "-o", err: "option -o requires a file name: -o FILE"},
 		{line: "-a", err: "option -a requires an address: -a ADDR"},
 		{line: "--workers", err: "option --workers requires a number: --workers N"},
-		{line: "-", err: `unknown command "-"; known are check, config, route, demo, status, top, clients, slowlog, hotkeys, bigkeys, monitor, reload, upgrade, failover, drain, stop, give-back, take-sockets, log, version, help`},
+		{line: "-", err: `unknown command "-"; known are check, config, route, demo, status, top, clients, slowlog, hotkeys, bigkeys, monitor, reload, upgrade, failover, drain, stop, give-back, take-sockets, log, version, help, completion`},
 		{line: "-t conf/x.yml", want: "--test-conf"},
 		{line: "-c x -d y z", want: "--conf-file=x --daemonize"},
 		{line: "conf/x.yml -t", err: `unknown command "conf/x.yml"; a configuration file is given with -c`},

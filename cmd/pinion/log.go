@@ -6,8 +6,11 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 func logCommand() *cli.Command {
@@ -25,12 +28,23 @@ changes it again if log_level is another than it was.
 		Action: func(c *cli.Context) error {
 			act := logAction(c.Args().Slice())
 			if act == nil {
-				return usageError("log knows two things to do: pinion log reopen, pinion log level [N]")
+				return logUsage(c.Args().First())
 			}
 			return withAdminSocket(c, act)
 		},
 	}
 }
+
+// logUsage says what there is to do, or what was meant.
+func logUsage(word string) error {
+	if word == "" || slices.Contains(logOperands, word) {
+		return usageError("log knows two things to do: pinion log reopen, pinion log level [N]")
+	}
+	return usageError(fmt.Sprintf("log knows no %q; %s", word, config.Suggest(word, logOperands)))
+}
+
+// logOperands are what it begins with.
+var logOperands = []string{"reopen", "level"}
 
 // logAction returns what operands ask for; nil: nothing.
 func logAction(operands []string) func(*cli.Context, *adminSocket) error {

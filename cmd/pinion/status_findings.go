@@ -256,7 +256,9 @@ func showCheck(out io.Writer, s *admin.Status, err error) error {
 }
 
 // noBar replaces what would end the text for monitoring.
-func noBar(text string) string { return strings.NewReplacer("|", "/", "\n  ", " ", "\n", " ").Replace(text) }
+func noBar(text string) string {
+	return strings.NewReplacer("|", "/", "\n  ", " ", "\n", " ").Replace(text)
+}
 
 func btoi(is bool) int {
 	if is {

@@ -40,7 +40,7 @@ the terminal is dumb, or there is none, the tables follow each other.
 	}, func(c *cli.Context, m *adminSocket) error {
 		o := top.Options{Table: c.String("by"), Filter: c.String("filter"), Once: c.Bool("once"), JSON: c.Bool("json")}
 		if !slices.Contains(top.Names(), o.Table) {
-			return usageError("option --by requires one of " + strings.Join(top.Names(), ", "))
+			return unknownValue("by", "table", o.Table, top.Names())
 		}
 		var err error
 		if o.Interval, err = time.ParseDuration(c.String("interval")); err != nil || o.Interval < top.ShortestInterval || o.Interval > top.LongestInterval {

@@ -12,7 +12,13 @@ import (
 
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
+	"github.com/pinion-proxy/pinion/master/config"
 )
+
+// unknownValue is the error of an option that knows few values, and not this one.
+func unknownValue(option, what, value string, known []string) error {
+	return usageError(fmt.Sprintf("option --%s knows no %s %q; %s", option, what, value, config.Suggest(value, known)))
+}
 
 // given returns the options that are given, as parameters of the same names.
 func given(c *cli.Context, options ...string) url.Values {
