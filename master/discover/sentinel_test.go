@@ -4,6 +4,7 @@ package discover
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strconv"
@@ -27,7 +28,8 @@ type fake struct {
 	asked       map[string]int
 }
 
-func newFake(t *testing.T) *fake {
+// newFake begins one, which speaks TLS if there is a configuration for it.
+func newFake(t *testing.T, encrypted ...*tls.Config) *fake {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +42,9 @@ func newFake(t *testing.T) *fake {
 			conn, err := l.Accept()
 			if err != nil {
 				return
+			}
+			if len(encrypted) > 0 {
+				conn = tls.Server(conn, encrypted[0])
 			}
 			f.mu.Lock()
 			conns = append(conns, conn)
@@ -127,8 +132,8 @@ func (f *fake) publishes(payload string) bool {
 	return len(f.subscribers) > 0
 }
 
-func newFakeServer(t *testing.T, role string) *fake {
-	f := newFake(t)
+func newFakeServer(t *testing.T, role string, encrypted ...*tls.Config) *fake {
+	f := newFake(t, encrypted...)
 	f.replies["ROLE"] = fmt.Sprintf("*3\r\n$%d\r\n%s\r\n:0\r\n*0\r\n", len(role), role)
 	f.replies["AUTH PASSWORD"] = "+OK\r\n"
 	return f

@@ -38,7 +38,7 @@ func viewOf(c *totals.Counters) *View {
 		Build: "1.2.3", PID: os.Getpid(), StartedAt: time.UnixMilli(1_800_000_000_500), Ready: true, Generation: 7, ConfigHash: "0123456789ab", MemoryLimit: 1 << 30, Descriptors: 1000,
 		Counts: t.Whole(c, totals.Generations{All: []*totals.Counters{c}}), Topology: link.StaticTopology(c.Pools), Release: func() {},
 		Certificates: []Certificate{{"alpha", "server_tls_cert", "/etc/pinion/client.crt", time.Unix(1_900_000_000, 0)}},
-		Tally: map[string]uint64{ReloadsDone: 2, Moved: 11}, Last: &Handoff{At: time.Unix(1_800_000_000, 0), Took: time.Second / 2, LongestPause: time.Millisecond, Done: true},
+		Tally:        map[string]uint64{ReloadsDone: 2, Moved: 11}, Last: &Handoff{At: time.Unix(1_800_000_000, 0), Took: time.Second / 2, LongestPause: time.Millisecond, Done: true},
 	}
 	for slot := range c.Slots() {
 		v.Workers = append(v.Workers, Worker{Slot: slot, PID: os.Getpid(), BornAt: time.Unix(1_800_000_000, 0), Serves: true})

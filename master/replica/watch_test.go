@@ -4,6 +4,7 @@ package replica
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -12,12 +13,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/certs/certtest"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // fake is a server that answers PING and INFO, once it has heard the password if it has one.
 type fake struct {
 	path string
+	own  *tls.Config // nil: it speaks plaintext
 
 	mutex    sync.Mutex
 	password string
@@ -26,9 +29,12 @@ type fake struct {
 	server   string // what INFO server answers
 }
 
-func startFake(t *testing.T, info string) *fake {
+func startFake(t *testing.T, info string, encrypted ...*tls.Config) *fake {
 	t.Helper()
 	f := &fake{path: filepath.Join(t.TempDir(), "s"), ping: "+PONG", info: info}
+	if len(encrypted) > 0 {
+		f.own = encrypted[0]
+	}
 	l, err := net.Listen("unix", f.path)
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +54,9 @@ func startFake(t *testing.T, info string) *fake {
 
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
+	if f.own != nil {
+		conn = tls.Server(conn, f.own)
+	}
 	in := bufio.NewScanner(conn)
 	said := ""
 	for in.Scan() {
@@ -158,6 +167,23 @@ func TestWatch(t *testing.T) {
 	if len(b) > 0 {
 		t.Errorf("after the end %v is written", <-b)
 	}
+}
+
+// By TLS primaries and replicas are asked alike.
+func TestWatchTLS(t *testing.T) {
+	ca := certtest.New(t, "an authority")
+	p := ca.Issue(certtest.Subject{Hosts: []string{"redis.example"}, Server: true})
+	pair, err := tls.X509KeyPair(p.Certificate, p.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &tls.Config{Certificates: []tls.Certificate{pair}}
+	primary, r := startFake(t, primaryAt(100), own), startFake(t, replicaAt(100), own)
+	pool := &link.Pool{MaxReplicaLag: 60_000_000_000, Servers: []link.Server{{Name: "b"}}, ServerTLS: &link.ServerTLS{Verify: link.VerifyFull, CA: ca.PEM, Name: "redis.example"}}
+	b := make(board, 1<<16)
+	w := Watch(pool, 3, []link.ServerTopology{{Server: "b", Endpoints: []link.Endpoint{primary.endpoint(link.Primary), r.endpoint(link.Replica)}}}, b, noZone(t))
+	defer w.Stop()
+	b.wait("3 0 0", link.ReplicaFit)
 }
 
 func TestRefusedAndDead(t *testing.T) {
