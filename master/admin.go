@@ -142,7 +142,7 @@ func (m *master) handleAsk(a *admin.Ask) {
 		return
 	}
 	if a.LeaveTo != 0 {
-		m.listeners.LeaveTo(m.world.other(a.LeaveTo))
+		m.leaveTo(a.LeaveTo)
 	}
 	switch a.Command {
 	case admin.ReportStatus:

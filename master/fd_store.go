@@ -85,6 +85,18 @@ func (m *master) storeSockets() {
 			m.checkStored(m.world.services.Store(l.Name, l.FD))
 		}
 	}
+	m.storeStatistics()
+}
+
+// storeStatistics stores the statistics port while another program has it, too: this service may not be able to open it.
+func (m *master) storeStatistics() {
+	p := m.takenFrom.stats
+	if p == nil || !m.world.services.Present() {
+		return
+	}
+	network, address := m.world.boundTo(m.statistics.fd)
+	m.takenFrom.statsName = takenName(p.PID, p.Identity, network, address)
+	m.checkStored(m.world.services.Store(m.takenFrom.statsName, m.statistics.fd))
 }
 
 // storeAgain stores everything again after something was unstored that may have left no room.

@@ -183,6 +183,10 @@ func (m *master) serveRevived(g *generation) {
 	if missing := g.count(slotVacant); missing > 0 {
 		m.log.Event(logfile.OrphansMissing, missing, len(g.slots), g.number, m.storeHint())
 	}
+	m.seekHolders(func() { m.claimForRevived(g) })
+}
+
+func (m *master) claimForRevived(g *generation) {
 	m.claimPortsAndPIDFile(m.retryWhileInUse, func() error { return nil }, m.writePIDFile, func() {
 		for _, s := range g.slots {
 			if s.state == slotServing { // a handoff may have been under way
@@ -209,7 +213,6 @@ func (m *master) storeHint() string {
 // replaceRevived requests a reload, by which workers of this master replace those of the earlier one. Missing workers are
 // spawned before, since the reload may fail.
 func (m *master) replaceRevived() {
-	m.seekHolders()
 	for _, s := range m.generations.serving.slots {
 		if s.state == slotWaiting { // for a listener
 			s.become(slotVacant, time.Time{})

@@ -34,6 +34,10 @@ func TestWordsAboutSockets(t *testing.T) {
 			`{"kind":"sockets","sockets":[{"name":"listen/unix//run/p.sock","network":"unix","address":"/run/p.sock","slot":-1,` +
 				`"spot":{"device":1,"inode":2}}]}`,
 		},
+		{
+			message{Kind: messageSockets, Sockets: []socketName{{Name: statsSocket, Other: 4711, OtherID: 12}}},
+			`{"kind":"sockets","sockets":[{"name":"stats","other":4711,"other_id":12}]}`,
+		},
 		{message{Kind: messagePrepared, Slots: 2}, `{"kind":"prepared","slots":2}`},
 		{
 			message{Kind: messageSockets, HTTP: &socketName{Name: "http", Network: "tcp", Address: "127.0.0.1:22223"}, More: true},

@@ -20,8 +20,9 @@ type socketName struct {
 	Foreign bool   `json:"foreign,omitempty"`
 	Group   int    `json:"group,omitempty"` // of the socket for reading
 
-	Other int          `json:"other,omitempty"` // pid of another program that has it, too
-	Spot  *messageSpot `json:"spot,omitempty"`  // of a unix socket: where it is in the file system; nil: not known
+	Other   int          `json:"other,omitempty"`    // pid of another program that has it, too; of statsSocket: that answers there
+	OtherID uint64       `json:"other_id,omitempty"` // its identity, see takeover.Program; none: not said
+	Spot    *messageSpot `json:"spot,omitempty"`     // of a unix socket: where it is in the file system; nil: not known
 }
 
 type messageSpot struct {
@@ -55,7 +56,9 @@ func (m *master) nameSockets(msg *message, chosen func(*listen.Listener) bool) e
 		if !chosen(l) {
 			continue
 		}
-		err := m.addSocket(msg, l.FD, socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Other: l.Other.Process(), Spot: messageSpotOf(l.Spot)})
+		name := socketName{Name: l.Name, Network: l.Network, Address: l.Address, Slot: l.Slot, Foreign: l.Foreign, Spot: messageSpotOf(l.Spot)}
+		name.Other, name.OtherID = l.Other.Process()
+		err := m.addSocket(msg, l.FD, name)
 		if err != nil {
 			return err
 		}
@@ -101,6 +104,9 @@ func (m *master) addSockets(msg message) {
 		switch s.Name {
 		case statsSocket:
 			m.statistics.fd = fd
+			if s.Other != 0 { // or it has ended
+				m.takenFrom.stats, _ = m.knowProgram(s.Other, s.OtherID)
+			}
 		case adminSocketName:
 			m.admin.fd, m.admin.spot = fd, s.Spot.spot()
 			if s.Network == "unix" && m.opts.ControlFrom == "" { // where the configuration of the old master has it
@@ -113,7 +119,7 @@ func (m *master) addSockets(msg message) {
 				Socket: listen.Socket{FD: fd, Inode: m.world.sockets.Inode(fd)},
 			}
 			if s.Other != 0 {
-				l.Other = m.world.other(s.Other)
+				l.Other = m.otherWith(s.Other, s.OtherID)
 			}
 			if s.Network == "unix" {
 				if l.Spot = s.Spot.spot(); l.Spot == (listen.Spot{}) {
@@ -167,6 +173,14 @@ func (m *master) inheritHTTP(s *socketName, fd int) {
 	}
 }
 
+func (m *master) nameStatistics() socketName {
+	name := socketName{Name: statsSocket}
+	if p := m.takenFrom.stats; p != nil {
+		name.Other, name.OtherID = p.PID, p.Identity
+	}
+	return name
+}
+
 // tellSockets says all that a new master inherits, in as many messages as it takes.
 func (o *oldSide) tellSockets() error {
 	m := o.m
@@ -178,13 +192,13 @@ func (o *oldSide) tellSockets() error {
 	if err != nil {
 		return err
 	}
-	if m.statistics.port != nil || m.takenFrom.stats {
+	if m.statistics.port != nil || m.takenFrom.stats != nil {
 		fd, err := m.copyStats()
 		if err != nil {
 			m.closeUntaken(all.fds)
 			return fmt.Errorf("passing on the statistics port: %w", err)
 		}
-		all.Sockets, all.fds = append(all.Sockets, socketName{Name: statsSocket}), append(all.fds, fd)
+		all.Sockets, all.fds = append(all.Sockets, m.nameStatistics()), append(all.fds, fd)
 	}
 	if err := o.tellHTTP(); err != nil {
 		m.closeUntaken(all.fds)

@@ -62,8 +62,12 @@ func (m *master) closeWhere(chosen func(*listen.Listener) bool) {
 	m.listeners.Close(m.oldSide == nil || m.oldSide.link == nil, chosen)
 }
 
-// closeListeners closes the master's copies of all listeners.
+// closeListeners closes the master's copies of all listeners. What another program has, too, the service manager keeps in case this is
+// a restart: this service could not open it while that program lives.
 func (m *master) closeListeners() {
 	m.callOffEnd()
+	for _, l := range m.listeners.All() {
+		l.Stored = l.Stored && !l.IsElsewhere()
+	}
 	m.closeWhere(func(*listen.Listener) bool { return true })
 }

@@ -132,6 +132,7 @@ func (m *master) endBorrowing() {
 		m.replaceMissing(&m.generations.serving.config.Pools[i])
 	}
 	m.storeSockets()
+	m.seekHolders(func() {})
 	m.replaceRevived()
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/reach"
 	"github.com/pinion-proxy/pinion/master/replica"
 	"github.com/pinion-proxy/pinion/master/systemd"
+	"github.com/pinion-proxy/pinion/master/takeover"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -40,8 +41,8 @@ type machine struct {
 	clock    time.Time
 	log      strings.Builder
 	finished bool
-	logFails error          // of opening the log file anew
-	holders  map[uint64]int // of sockets, by inode: other programs
+	logFails error                        // of opening the log file anew
+	holders  map[uint64]*takeover.Program // of sockets, by inode: other programs
 
 	workers map[string]*process.Worker // the latest of each slot ("0") and of each slot of a generation ("0@1")
 	reports map[*process.Worker]func(process.Event)
@@ -388,7 +389,7 @@ func (f *machine) world() *world {
 			}
 			return 60, nil
 		},
-		holders:     func([]uint64) map[uint64]int { return f.holders },
+		holders:     func([]uint64) (map[uint64]*takeover.Program, error) { return f.holders, nil },
 		adopt:       f.adopt,
 		detach:      f.detach,
 		readMemory:  func(fd int) ([]byte, error) { return f.spec(fd) },

@@ -15,6 +15,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/takeover"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/master/web"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -39,25 +40,38 @@ func newStatistics(asks chan<- *web.Ask, done <-chan struct{}, complain func(str
 
 // listenStats opens the statistics port beside the loop, since its address may be a name, and then goes on.
 func (m *master) listenStats(try func(func() error) error, then func(error)) {
-	if m.takenFrom.stats {
+	if m.statistics.fd >= 0 { // it was taken from another program
 		then(nil)
 		return
 	}
 	address := m.statisticsAddress(m.generations.serving.config)
 	m.statistics.address = address
+	programs := m.takenFrom.programs
 	m.world.aside(func() func() {
 		var l net.Listener
+		var fd int
+		var sharer *takeover.Program
 		err := try(func() (err error) {
 			l, err = m.world.listenStats(address)
+			if errors.Is(err, syscall.EADDRINUSE) && len(programs) > 0 {
+				var errShare error
+				if fd, sharer, errShare = m.world.shareStatistics(programs, address); errShare == nil {
+					return nil
+				}
+			}
 			return err
 		})
 		return func() {
-			if err == nil {
-				m.statistics.port = l // closed at the end, also if that has begun
-				then(nil)
+			switch {
+			case err != nil:
+				then(statisticsError(address, err))
 				return
+			case sharer != nil:
+				m.statistics.fd, m.takenFrom.stats = fd, sharer
+			default:
+				m.statistics.port = l // closed at the end, also if that has begun
 			}
-			then(statisticsError(address, err))
+			then(nil)
 		}
 	})
 }
@@ -118,7 +132,7 @@ func (m *master) settleStatistics(cfg *config.Config) {
 		m.world.close(s.fd)
 	}
 	s.port, s.next, s.fd, s.address = s.next, nil, -1, m.statisticsAddress(cfg)
-	m.takenFrom.stats = false // another program keeps the former address
+	m.unshareStatistics() // another program keeps the former address
 	m.log.Event(logfile.StatisticsMoved, s.address)
 }
 
@@ -149,7 +163,7 @@ func (m *master) statisticsText() []byte {
 
 // serveStats begins to answer scrapes of the statistics port.
 func (m *master) serveStats() {
-	if m.takenFrom.stats {
+	if m.takenFrom.stats != nil {
 		return
 	}
 	if m.statistics.port == nil && m.statistics.fd >= 0 {

@@ -23,7 +23,7 @@ func TestListenStatsErrors(t *testing.T) {
 		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address; `+
 			`no interface of this machine has that address; choose another with -a`, port),
 	} {
-		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}}
+		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}, statistics: statistics{fd: -1}}
 		m.generations.serving = &generation{config: &config.Config{}}
 		m.world.aside = func(work func() func()) { work()() }
 		m.listenStats(tryOnce, func(err error) {

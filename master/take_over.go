@@ -4,7 +4,6 @@
 package master
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,19 +15,20 @@ import (
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/takeover"
-	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
 // takingOver is what this master has to do with programs whose sockets it has taken.
 type takingOver struct {
 	programs []*takeover.Program // that have not ended; empty: there is none
 	sockets  []takeover.Socket   // copies by which the programs can be told to accept nobody; only if they are to end
-	stats    bool                // the programs answer on the statistics port until they have ended
+	leaving  *takeover.Program   // to whom pinion stop leaves the sockets; nil: to none but those above
 
-	callOff func() // the end of the programs, which is under way; nil: it is not
+	stats     *takeover.Program // answers on the statistics port until it has ended; nil: none does
+	statsName string            // by which the service manager keeps that port; empty: it does not
+
+	callOff func()              // the end of the programs, which is under way; nil: it is not
+	ended   []*takeover.Program // meanwhile
 }
-
-var errCalledOff = errors.New("this was called off, as pinion is ending itself")
 
 // foundSockets is what the programs of an option were found to listen on.
 type foundSockets struct {
@@ -138,7 +138,7 @@ func (m *master) keepTaken(cfg *config.Config, found foundSockets, stats config.
 	for _, s := range found.sockets {
 		id := config.ListenID{Network: s.Network, Address: s.Address}
 		pool := layout.Serves(&listen.Listener{Network: s.Network, Address: s.Address})
-		if !pool && (id != stats || m.takenFrom.stats) {
+		if !pool && (id != stats || m.takenFrom.stats != nil) {
 			continue
 		}
 		fd, err := m.world.dup(s.FD)
@@ -146,9 +146,9 @@ func (m *master) keepTaken(cfg *config.Config, found foundSockets, stats config.
 			return fmt.Errorf("taking over from %s: %w", s.From, err)
 		}
 		if pool {
-			m.listeners.Take(s.Network, s.Address, fd, &listen.Other{PID: s.From.PID, Lives: s.From.Lives})
+			m.listeners.Take(s.Network, s.Address, fd, otherOf(s.From))
 		} else {
-			m.statistics.fd, m.takenFrom.stats = fd, true
+			m.statistics.fd, m.takenFrom.stats = fd, s.From
 			m.statistics.address = m.statisticsAddress(cfg)
 		}
 		m.log.Event(logfile.SocketTakenOver, s.Address, s.From)
@@ -191,149 +191,13 @@ func addressesOf(sockets []takeover.Socket) string {
 // for the other slots join those, by a reload; until then, and where the kernel refuses it, all workers accept from one.
 func (m *master) takenOver() {
 	if len(m.takenFrom.programs) == 0 {
-		m.takeStatistics()
 		return
 	}
 	for _, p := range m.takenFrom.programs {
-		m.world.aside(func() func() {
-			p.AwaitEnd()
-			return func() { m.programEnded(p) }
-		})
+		m.awaitProgram(p)
 	}
 	m.log.Event(logfile.SocketShared, namesOf(m.takenFrom.programs))
 	if m.listeners.Lone(m.generations.serving.layout()) {
 		m.request(order{kind: kindReload, noReply: true})
 	}
-}
-
-// endPrograms is called when the groups are complete, or cannot be. It ends the programs from which was taken over, if that was asked
-// for. First they are told to accept nobody, so that whom
-// they have accepted last gets its answer; if they do not end, they accept again.
-func (m *master) endPrograms() {
-	sockets := m.takenFrom.sockets
-	m.takenFrom.sockets = nil
-	if len(sockets) == 0 {
-		return
-	}
-	if !m.opts.EndOther || !m.takesOrders() {
-		takeover.CloseSockets(sockets)
-		return
-	}
-	programs := m.takenFrom.programs
-	ctx, callOff := context.WithCancelCause(context.Background())
-	m.takenFrom.callOff = func() { callOff(errCalledOff) }
-	m.world.aside(func() func() {
-		err := takeover.EndAll(ctx, programs, sockets)
-		takeover.CloseSockets(sockets)
-		return func() { m.endedPrograms(err) }
-	})
-}
-
-// endedPrograms is called when programs have been ended, or could not be. What was asked for meanwhile begins: another master could
-// not go on with it.
-func (m *master) endedPrograms(err error) {
-	m.takenFrom.callOff = nil
-	switch {
-	case errors.Is(err, errCalledOff):
-		err = fmt.Errorf("%w; it serves on", err)
-	case err != nil:
-		err = fmt.Errorf("%w; both serve on, and pinion stop would leave all to the other program again", err)
-	}
-	switch {
-	case err != nil && m.opts.Started == nil:
-		m.remark(logfile.OtherNotEnded, err)
-	case err != nil:
-		m.log.Event(logfile.OtherNotEnded, err)
-	}
-	m.announce(err)
-	m.startQueued()
-}
-
-// callOffEnd has programs that are being ended accept clients again: they are to serve alone.
-func (m *master) callOffEnd() {
-	if m.takenFrom.callOff != nil {
-		m.takenFrom.callOff()
-	}
-}
-
-// remark logs what whoever has started this process has to know, too, while that waits.
-func (m *master) remark(e *logevent.Event, values ...any) {
-	m.log.Event(e, values...)
-	if m.opts.Remark != nil {
-		m.opts.Remark(fmt.Sprintf(e.Text, values...))
-	}
-}
-
-// programEnded is called when a program from which was taken over has ended.
-func (m *master) programEnded(p *takeover.Program) {
-	m.log.Event(logfile.OtherEnded, p)
-	all := m.takenFrom.programs
-	m.takenFrom.programs = nil
-	for _, other := range all {
-		if other != p {
-			m.takenFrom.programs = append(m.takenFrom.programs, other)
-		}
-	}
-	if len(m.takenFrom.programs) == 0 && m.phase == serving {
-		m.takeStatistics()
-		m.storeSockets()
-	}
-}
-
-// takeStatistics answers on a statistics port that was left to another program until now.
-func (m *master) takeStatistics() {
-	if m.takenFrom.stats {
-		m.takenFrom.stats = false
-		m.serveStats()
-	}
-}
-
-// leftElsewhere returns, by slot of the generation that serves, the pools on whose addresses another program serves on when this one
-// ends, while the worker has a socket that is not left to it. For a moment, connections may still come there.
-func (m *master) leftElsewhere() map[int][]int {
-	pools := map[int][]int{}
-	layout := m.generations.serving.layout()
-	for _, l := range m.listeners.All() {
-		i := layout.PoolAt(l)
-		if i < 0 || l.IsElsewhere() || !slices.ContainsFunc(m.listeners.All(), func(other *listen.Listener) bool {
-			return other.At(layout.Pools[i].Listen) && other.IsElsewhere()
-		}) {
-			continue
-		}
-		for slot := range layout.Slots {
-			if layout.Assigns(l, slot) && !slices.Contains(pools[slot], i) {
-				pools[slot] = append(pools[slot], i)
-			}
-		}
-	}
-	return pools
-}
-
-// seekHolders finds out which sockets other programs have, too: what an earlier master knew of a take-over has ended with it.
-func (m *master) seekHolders() {
-	var inodes []uint64
-	for _, l := range m.listeners.All() {
-		if l.Other == nil && !l.Foreign {
-			inodes = append(inodes, l.Inode)
-		}
-	}
-	m.world.aside(func() func() {
-		holders := m.world.holders(inodes)
-		return func() {
-			for _, l := range m.listeners.All() {
-				if pid := holders[l.Inode]; pid != 0 && l.Other == nil {
-					l.Other = m.world.other(pid)
-				}
-			}
-		}
-	})
-}
-
-// otherProgram returns a program from which an earlier master has taken over; nil: it has ended.
-func otherProgram(pid int) *listen.Other {
-	all, err := takeover.Find(strconv.Itoa(pid))
-	if err != nil {
-		return nil
-	}
-	return &listen.Other{PID: pid, Lives: all[0].Lives}
 }

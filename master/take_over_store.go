@@ -19,17 +19,29 @@ import (
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
-// takenPrefix begins the names of sockets that were taken for the service: taken/<pid of the other program>/<network>/<address>.
+// takenPrefix begins the names of sockets that were taken for the service: taken/<pid of the other program>/<its identity, see
+// takeover.Program>/<network>/<address>. Earlier versions write no identity, and read nothing behind the pid.
 const takenPrefix = "taken/"
 
-func takenName(pid int, network, address string) string {
-	return takenPrefix + strconv.Itoa(pid) + "/" + network + "/" + address
+func takenName(pid int, identity uint64, network, address string) string {
+	return fmt.Sprintf("%s%d/%d/%s/%s", takenPrefix, pid, identity, network, address)
+}
+
+// parseTaken reads such a name; identity is 0 if it is not said.
+func parseTaken(name string) (pid int, identity uint64, is bool) {
+	parts := strings.SplitN(name, "/", 4)
+	if parts[0]+"/" != takenPrefix || len(parts) < 3 {
+		return 0, 0, false
+	}
+	pid, err := strconv.Atoi(parts[1])
+	identity, _ = strconv.ParseUint(parts[2], 10, 64)
+	return pid, identity, err == nil
 }
 
 // storeName returns the name by which a listener is stored: a master that follows a killed one has to know who has it, too.
 func storeName(l *listen.Listener) string {
 	if l.IsElsewhere() {
-		return takenName(l.Other.PID, l.Network, l.Address)
+		return takenName(l.Other.PID, l.Other.Identity, l.Network, l.Address)
 	}
 	return listen.Name(l.Network, l.Address, l.Slot)
 }
@@ -77,39 +89,26 @@ func storeTaken(services *systemd.Manager, s takeover.Socket, uid int, pool bool
 			return fmt.Errorf("giving %s to uid %d: %w", s.Address, uid, err)
 		}
 	}
-	return services.Store(takenName(s.From.PID, s.Network, s.Address), s.FD)
+	return services.Store(takenName(s.From.PID, s.From.Identity, s.Network, s.Address), s.FD)
 }
 
 // adoptTaken takes over a socket that was taken for the service, and reports whether it is one.
 func (m *master) adoptTaken(p systemd.Socket) bool {
-	text, is := strings.CutPrefix(p.Name, takenPrefix)
-	text, _, _ = strings.Cut(text, "/")
-	pid, err := strconv.Atoi(text)
-	if !is || err != nil {
+	pid, identity, is := parseTaken(p.Name)
+	if !is {
 		return false
 	}
 	m.log.Event(logfile.SocketTakenOver, p.Address, "pid "+strconv.Itoa(pid))
-	all, err := takeover.Find(text)
-	if err == nil && !m.knowsProgram(pid) {
-		m.takenFrom.programs = append(m.takenFrom.programs, all[0])
-	}
 	if m.isStatistics(p.Network, p.Address) {
-		m.statistics.fd, m.takenFrom.stats = p.FD, true
-		m.unstore([]string{p.Name})
+		m.statistics.fd, m.takenFrom.statsName = p.FD, p.Name
+		if m.takenFrom.stats, _ = m.knowProgram(pid, identity); m.takenFrom.stats == nil { // it has ended
+			m.unshareStatistics()
+		}
 		return true
 	}
-	l := m.listeners.Take(p.Network, p.Address, p.FD, m.world.other(pid))
+	l := m.listeners.Take(p.Network, p.Address, p.FD, m.otherWith(pid, identity))
 	l.Name, l.Stored = p.Name, true
 	return true
-}
-
-func (m *master) knowsProgram(pid int) bool {
-	for _, p := range m.takenFrom.programs {
-		if p.PID == pid {
-			return true
-		}
-	}
-	return false
 }
 
 // isStatistics reports whether the statistics are to be at an address; one that is a name is not looked up.

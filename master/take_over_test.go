@@ -2,10 +2,13 @@ package master
 
 import (
 	"errors"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/logfile"
+	"github.com/pinion-proxy/pinion/master/takeover"
 )
 
 // A program that is being ended must not stay told to accept nobody: what was asked for waits until that is over, and whoever waits
@@ -47,5 +50,60 @@ func TestRemarkOnNothingToTake(t *testing.T) {
 	m.remark(logfile.NothingToTake, errors.New("it does not run"))
 	if want := "it does not run: starting without"; said != want || !strings.Contains(f.log.String(), want) {
 		t.Errorf("said %q, the log is\n%s", said, f.log.String())
+	}
+}
+
+// Of a program that cannot be looked at, nobody takes the sockets; one that has ended has none.
+func TestOtherProgramUnknown(t *testing.T) {
+	f := newMachine()
+	f.start(t, []string{"workers=1"})
+	m := f.master
+	m.world.program = func(pid int, _ uint64) (*takeover.Program, error) { return nil, takeover.ErrGone }
+	if o := m.otherWith(os.Getppid(), 0); o != nil {
+		t.Errorf("%+v", o)
+	}
+	m.world.program = func(pid int, _ uint64) (*takeover.Program, error) { return nil, syscall.EMFILE }
+	if o := m.otherWith(os.Getppid(), 0); o == nil || !o.Lives() || !strings.Contains(f.log.String(), syscall.EMFILE.Error()) {
+		t.Errorf("%+v, the log is\n%s", o, f.log.String())
+	}
+
+	looks := 0
+	m.world.holders = func([]uint64) (map[uint64]*takeover.Program, error) {
+		if looks++; looks == 1 {
+			return nil, syscall.EMFILE
+		}
+		return nil, nil
+	}
+	went := 0
+	m.seekHolders(func() { went++ })
+	if looks != 2 || went != 1 {
+		t.Errorf("%d looks; went on %d times", looks, went)
+	}
+}
+
+// All sockets of a program share one descriptor of it, which goes when it has ended.
+func TestOtherProgramShared(t *testing.T) {
+	f := newMachine()
+	f.start(t, []string{"workers=1"})
+	f.happen(t, []string{"ready", "0"})
+	m := f.master
+	p, err := takeover.FindAgain(os.Getppid(), 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	var wait func() func()
+	m.world.aside = func(work func() func()) { wait = work }
+	m.world.program = func(int, uint64) (*takeover.Program, error) { return p, nil }
+	a, b := m.otherWith(p.PID, p.Identity), m.otherWith(p.PID, p.Identity)
+	if len(m.takenFrom.programs) != 1 || wait == nil || !a.Lives() || !b.Lives() {
+		t.Fatalf("%d programs, %v, %v", len(m.takenFrom.programs), a, b)
+	}
+	m.takenFrom.stats = p
+	m.programEnded(p)
+	if a.Lives() || b.Lives() || len(m.takenFrom.programs) > 0 || m.takenFrom.stats != nil {
+		t.Errorf("a program that has ended counts: %v, %v", m.takenFrom, a.Lives())
+	}
+	if _, err := takeover.FindAgain(p.PID, p.Identity+1); p.Identity != 0 && !errors.Is(err, takeover.ErrGone) {
+		t.Errorf("another process with the pid is taken for it: %v", err)
 	}
 }

@@ -57,8 +57,9 @@ type world struct {
 	listenAdmin func(path string, own []uint64, patience time.Duration) (fd int, err error)
 	fdOf        func(net.Listener) (fd int, err error) // a copy
 	listenerOf  func(fd int) (net.Listener, error)     // on a copy
-	other       func(pid int) *listen.Other            // a program that has a socket of this service, too; nil: it has ended
-	holders     func(inodes []uint64) map[uint64]int   // pids of other programs that have these sockets
+	boundTo     func(fd int) (network, address string)
+	program     func(pid int, identity uint64) (*takeover.Program, error)   // another one that has a socket of this service, too
+	holders     func(inodes []uint64) (map[uint64]*takeover.Program, error) // others that have these sockets
 	findSockets func(programs, stats string) (foundSockets, error)
 	pair        func() (a, b int, err error) // a connected pair that keeps message borders
 	dup         func(fd int) (int, error)
@@ -153,7 +154,8 @@ func newWorld(report func(event)) *world {
 		fdOf:          fdOf,
 		listenerOf:    listenerOf,
 		findSockets:   findSockets,
-		other:         otherProgram,
+		program:       takeover.FindAgain,
+		boundTo:       sock.BoundTo,
 		holders:       takeover.Holders,
 		pair:          connectedPair,
 		listenAdmin:   listenAdmin,

@@ -40,16 +40,17 @@ type Listener struct {
 
 // Other is a program, no Pinion of this service, that serves from a socket when this one does not.
 type Other struct {
-	PID   int
-	Lives func() bool
+	PID      int
+	Identity uint64 // see takeover.Program; 0: not known
+	Lives    func() bool
 }
 
-// Process returns the pid; 0: there is nobody.
-func (o *Other) Process() int {
+// Process returns the pid, and when it began; 0: there is nobody.
+func (o *Other) Process() (pid int, identity uint64) {
 	if o == nil {
-		return 0
+		return 0, 0
 	}
-	return o.PID
+	return o.PID, o.Identity
 }
 
 // Socket is a descriptor and what is left of it in the file system.

@@ -11,6 +11,7 @@ var (
 	SocketShared    = master.Add(logevent.Notice, "sockets_shared", "%s and pinion accept from the same sockets", "program")
 	OtherNotEnded   = master.Add(logevent.Error, "other_not_ended", "%v", "cause")
 	OtherEnded      = master.Add(logevent.Notice, "other_ended", "%s has ended; all who connect come to pinion", "program")
+	OtherUnknown    = master.Add(logevent.Warn, "other_unknown", "finding out which other programs have the sockets: %v", "cause")
 	SocketAlone     = master.Add(logevent.Notice, "socket_alone", "all workers accept from one socket on %s: the kernel lets no others join it: %v", "address cause")
 	SocketNotLeft   = master.Add(logevent.Warn, "socket_not_left", "leaving %s to another program: %v", "address cause")
 )

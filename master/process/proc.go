@@ -16,7 +16,8 @@ import (
 // Info is a process as /proc shows it.
 type Info struct {
 	PID, Parent int
-	State       byte // one letter, see proc_pid_stat(5): T stopped, Z dead and not waited for
+	State       byte   // one letter, see proc_pid_stat(5): T stopped, Z dead and not waited for
+	Started     uint64 // ticks after the boot; with PID it is never another process
 	Args        []string
 }
 
@@ -46,7 +47,16 @@ func Read(pid int) (p Info, ok bool) {
 		return p, false
 	}
 	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')'):], []byte(" ")) // the name before it can be anything
-	if _, err := fmt.Sscanf(string(rest), "%c %d", &p.State, &p.Parent); err != nil {
+	fields := strings.Fields(string(rest))
+	const state, parent, started = 0, 1, 19 // the first field after the name is the third of all
+	if len(fields) <= started {
+		return p, false
+	}
+	p.State = fields[state][0]
+	var errParent, errStarted error
+	p.Parent, errParent = strconv.Atoi(fields[parent])
+	p.Started, errStarted = strconv.ParseUint(fields[started], 10, 64)
+	if errParent != nil || errStarted != nil {
 		return p, false
 	}
 	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

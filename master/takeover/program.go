@@ -13,17 +13,24 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // Program is another process, and how it is run.
 type Program struct {
 	PID  int
-	Name string // of the process, as ps shows it
+	Name string // of the process, as ps shows it; empty: /proc hides it
 	Unit string // by which it was named; empty: it was named by its pid
 
-	process int // a descriptor of it
+	Identity uint64 // with PID it is never another process; 0: not known
+
+	parent int // who has started it
+
+	process int // a descriptor of it; closedProcess: it has ended
 }
+
+const closedProcess = -1
 
 // ErrGone says that there is no such process, so that nothing of it can be in the way.
 var ErrGone = errors.New("it does not run")
@@ -45,6 +52,16 @@ func Find(text string) (all []*Program, err error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// FindAgain returns a program by its pid and its identity; 0: that is not known.
+func FindAgain(pid int, identity uint64) (*Program, error) {
+	p, err := find(strconv.Itoa(pid))
+	if err == nil && identity != 0 && p.Identity != 0 && p.Identity != identity {
+		Close([]*Program{p})
+		return nil, fmt.Errorf("pid %d: %w", pid, ErrGone)
+	}
+	return p, err
 }
 
 func find(word string) (*Program, error) {
@@ -73,6 +90,15 @@ func find(word string) (*Program, error) {
 	}
 	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.PID))
 	p.Name = strings.TrimSpace(string(comm))
+	info, _ := process.Read(p.PID)
+	p.parent = info.Parent
+	if p.Identity = sock.ProcessIdentity(p.process); p.Identity == 0 {
+		p.Identity = info.Started
+	}
+	if !p.Lives() { // all this may be of another process, which has the pid now
+		Close([]*Program{p})
+		return nil, fmt.Errorf("taking over from %q: %w", word, ErrGone)
+	}
 	return p, nil
 }
 
@@ -101,21 +127,25 @@ func systemctl(ctx context.Context, args ...string) (string, error) {
 
 // String names it for the log.
 func (p *Program) String() string {
-	if p.Unit != "" {
+	switch {
+	case p.Unit != "":
 		return fmt.Sprintf("%s (%s, pid %d)", p.Unit, p.Name, p.PID)
+	case p.Name == "":
+		return fmt.Sprintf("pid %d", p.PID)
 	}
 	return fmt.Sprintf("%s (pid %d)", p.Name, p.PID)
 }
 
 // Lives reports whether it has not ended.
-func (p *Program) Lives() bool { return !sock.AwaitProcess(p.process, 0) }
+func (p *Program) Lives() bool { return p.process != closedProcess && !sock.AwaitProcess(p.process, 0) }
 
 // AwaitEnd returns when it has ended.
 func (p *Program) AwaitEnd() { sock.AwaitProcess(p.process, -1) }
 
-// Close gives up the descriptors by which programs are known. Nothing may be done with them afterwards.
+// Close gives up the descriptors by which programs are known: they count as ended, and nothing may be done with them afterwards.
 func Close(all []*Program) {
 	for _, p := range all {
 		sock.Close(p.process)
+		p.process = closedProcess
 	}
 }

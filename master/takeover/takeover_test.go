@@ -134,6 +134,34 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+func TestHolders(t *testing.T) {
+	p, _ := greeter(t)
+	sockets, err := p.Sockets()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer CloseSockets(sockets)
+	inode := sockets[0].Inode()
+	for _, c := range []struct {
+		inodes []uint64
+		want   int
+	}{{[]uint64{inode}, p.PID}, {[]uint64{1}, 0}} {
+		holders, err := Holders(c.inodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := holders[inode]; (h == nil) != (c.want == 0) || h != nil && (h.PID != c.want || h.Identity != p.Identity) {
+			t.Errorf("%v are held by %v", c.inodes, h)
+		}
+		for _, h := range holders {
+			Close([]*Program{h})
+		}
+	}
+}
+
 // Whoever has called off the end of a program, or is killed meanwhile, leaves it as it was.
 func TestTakeOverCalledOff(t *testing.T) {
 	p, address := greeter(t)

@@ -16,6 +16,19 @@ import (
 // OpenProcess returns a descriptor of a process, which stays its own when another process gets its pid.
 func OpenProcess(pid int) (fd int, err error) { return unix.PidfdOpen(pid, 0) }
 
+// pidfs is the type of the file system of descriptors of processes since Linux 6.9.
+const pidfs = 0x50494446
+
+// ProcessIdentity returns a number that no two processes have between two boots, or 0 where the kernel gives none.
+func ProcessIdentity(process int) uint64 {
+	var fs unix.Statfs_t
+	var stat unix.Stat_t
+	if unix.Fstatfs(process, &fs) != nil || fs.Type != pidfs || unix.Fstat(process, &stat) != nil {
+		return 0
+	}
+	return stat.Ino
+}
+
 // CopyFrom returns a copy of a descriptor of another process. The copy is close-on-exec; all else, as O_NONBLOCK, belongs to the
 // open file, and so to both.
 func CopyFrom(process, number int) (fd int, err error) { return unix.PidfdGetfd(process, number, 0) }

@@ -9,15 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,94 +29,29 @@ func mayCopy(t *testing.T) {
 	}
 }
 
-// residents are clients who stay connected, and connect again when their connection is closed.
-type residents struct {
-	address  string
-	gone     chan struct{}
-	all      sync.WaitGroup
-	answered atomic.Int64
-	cut      atomic.Int64 // connections that have had replies, and were closed; a request may have been under way
-	refused  atomic.Int64 // connections that were not made, or closed without a reply
-	why      atomic.Value // of the latest refusal
+// movable is a nutcracker on two addresses, a port and a path, whose servers know the key of residents.
+type movable struct {
+	*rig.Proxy
+	config, address, socket string
 }
 
-func newResidents(address string, n int) *residents {
-	r := &residents{address: address, gone: make(chan struct{})}
-	for range n {
-		r.all.Go(r.live)
-	}
-	return r
-}
-
-func (r *residents) live() {
-	for !r.left() {
-		served, err := r.stay()
-		switch {
-		case err == nil:
-		case served:
-			r.cut.Add(1)
-		default:
-			r.refused.Add(1)
-			r.why.Store(err.Error())
-			time.Sleep(time.Millisecond)
-		}
-	}
-}
-
-func (r *residents) left() bool {
-	select {
-	case <-r.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// stay asks over one connection until that ends, and tells whether it was ever answered there.
-func (r *residents) stay() (served bool, err error) {
-	conn, err := net.Dial("tcp", r.address)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	const request, reply = "*2\r\n$3\r\nGET\r\n$5\r\nstays\r\n", "$1\r\nv\r\n"
-	got := make([]byte, len(reply))
-	for !r.left() {
-		if _, err := io.WriteString(conn, request); err != nil {
-			return served, err
-		}
-		if _, err := io.ReadFull(conn, got); err != nil || string(got) != reply {
-			return served, fmt.Errorf("reply %q, %w", got, err)
-		}
-		served = true
-		r.answered.Add(1)
-		time.Sleep(20 * time.Millisecond)
-	}
-	return served, nil
-}
-
-// serve waits until they have been answered a number of times more.
-func (r *residents) serve(t *testing.T, n int64) {
+func newMovable(t *testing.T) *movable {
 	t.Helper()
-	until := r.answered.Load() + n
-	rig.Eventually(t, "serving the clients", func() error {
-		if at := r.answered.Load(); at < until {
-			return fmt.Errorf("%d of %d", at, until)
-		}
-		return nil
-	})
+	mayCopy(t)
+	m := &movable{address: rig.FreeAddress(t), socket: filepath.Join(rig.ShortDir(t), "s")}
+	servers := rig.Lines(rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }))
+	m.config = rig.Yaml(rig.Pool{Name: "pool", Listen: m.address, Options: []string{"redis: true"}, Servers: servers},
+		rig.Pool{Name: "path", Listen: m.socket, Options: []string{"redis: true"}, Servers: servers})
+	m.Proxy = rig.Nutcracker(t, m.config, "tcp", m.address)
+	m.Dial().WantDo("+OK\r\n", "SET", "stays", "v")
+	return m
 }
 
-func (r *residents) leave() {
-	close(r.gone)
-	r.all.Wait()
-}
-
-func number(name string, otherwise int) int {
-	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
-		return n
-	}
-	return otherwise
+// wantServed fails the test unless somebody answers on both addresses.
+func (m *movable) wantServed(t *testing.T) {
+	t.Helper()
+	m.Dial().WantDo("$1\r\nv\r\n", "GET", "stays")
+	rig.Dial(t, "unix", m.socket, rig.ReadRESP).WantDo("$1\r\nv\r\n", "GET", "stays")
 }
 
 // takenOver starts Pinion on the sockets of a running nutcracker.
@@ -147,14 +79,8 @@ func awaitLine(t *testing.T, p *rig.Process, line string) {
 
 func TestE2ETakeOver(t *testing.T) {
 	t.Parallel()
-	mayCopy(t)
-	address := rig.FreeAddress(t)
-	socket := filepath.Join(rig.ShortDir(t), "s")
-	servers := rig.Lines(rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }))
-	config := rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: servers},
-		rig.Pool{Name: "path", Listen: socket, Options: []string{"redis: true"}, Servers: servers})
-	old := rig.Nutcracker(t, config, "tcp", address)
-	old.Dial().WantDo("+OK\r\n", "SET", "stays", "v")
+	old := newMovable(t)
+	address, config := old.address, old.config
 	control := filepath.Join(rig.ShortDir(t), "ctl")
 	clients := number("MOVE_CLIENTS", 60)
 	crowd := newResidents(address, clients)
@@ -168,7 +94,7 @@ func TestE2ETakeOver(t *testing.T) {
 	some()
 
 	// Both serve. Pinion goes, and nutcracker has never been touched.
-	first := takenOver(t, old, config, control)
+	first := takenOver(t, old.Proxy, config, control)
 	awaitLine(t, first, "accept from the same sockets")
 	awaitLine(t, first, "reload to generation 2")
 	some()
@@ -186,24 +112,24 @@ func TestE2ETakeOver(t *testing.T) {
 	}
 
 	// Both serve, and nutcracker ends.
-	next := takenOver(t, old, config, control, "--end")
+	next := takenOver(t, old.Proxy, config, control, "--end")
 	old.Retired = true
 	awaitLine(t, next, "has ended; all who connect come to pinion")
 	old.Wait()
 	some()
 	wantStatistics(t, old.Stats, `"curr_connections"`)
-	rig.Dial(t, "unix", socket, rig.ReadRESP).WantDo("$1\r\nv\r\n", "GET", "stays")
+	old.wantServed(t)
 	wantSpread(t, control)
 
 	// Another nutcracker follows, on sockets that it cannot bind.
-	back := givenBack(t, old, config, control)
+	back := givenBack(t, old.Proxy, config, control)
 	awaitLine(t, back, "serves alone")
 	if err := next.Wait(); err != nil {
 		t.Errorf("pinion ended with %v\n%s", err, next.Output.String())
 	}
 	some()
 	wantStatistics(t, old.Stats, "0.5.0")
-	rig.Dial(t, "unix", socket, rig.ReadRESP).WantDo("$1\r\nv\r\n", "GET", "stays")
+	old.wantServed(t)
 	cut := crowd.cut.Load()
 	t.Logf("%d clients: %d requests answered, %d connections closed, %d refused", clients, crowd.answered.Load(), cut, crowd.refused.Load())
 	if crowd.refused.Load() > 0 || cut > int64(3*clients) { // by each that has ended
@@ -347,40 +273,55 @@ func TestE2EGiveBackRefused(t *testing.T) {
 	p.Dial().WantDo("+PONG\r\n", "PING")
 }
 
-// A master that is killed while nutcracker has the sockets, too, can tell the next one nothing. That one finds it out, and leaves them
-// to nutcracker when it ends.
+// Later masters leave the statistics to nutcracker, too, and all sockets when they end: the one of an upgrade is told, and one that
+// follows a killed one finds it out.
 func TestE2ETakeOverOutlivesTheMaster(t *testing.T) {
 	t.Parallel()
-	mayCopy(t)
-	address := rig.FreeAddress(t)
-	socket := filepath.Join(rig.ShortDir(t), "s")
-	servers := rig.Lines(rig.Several(1, func() *rig.Backend { return rig.RedisServer(t) }))
-	config := rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: servers},
-		rig.Pool{Name: "path", Listen: socket, Options: []string{"redis: true"}, Servers: servers})
-	old := rig.Nutcracker(t, config, "tcp", address)
-	old.Dial().WantDo("+OK\r\n", "SET", "stays", "v")
+	old := newMovable(t)
 	control := filepath.Join(rig.ShortDir(t), "ctl")
-	first := takenOver(t, old, config, control)
+	first := takenOver(t, old.Proxy, old.config, control)
 	awaitLine(t, first, "reload to generation 2")
-	first.Retired = true
-	first.Signal(syscall.SIGKILL)
-	first.Wait()
-
 	path, err := rig.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, stats, _ := net.SplitHostPort(rig.FreeAddress(t)) // the other one is nutcracker's
+	run(t, path, "upgrade", "--control", control)
+	wantStatisticsOfNutcracker(t, old)
+	first.Retired = true
+	killMaster(t, path, control)
+	first.Wait()
+
+	_, stats, _ := net.SplitHostPort(old.Stats)
 	next := rig.Start(t, path, "-c", first.Cmd.Args[2], "-a", "127.0.0.1", "-s", stats, "--workers", "2", "--control", control)
 	awaitLine(t, next, "reload to generation")
+	wantStatisticsOfNutcracker(t, old)
 	next.Signal(syscall.SIGTERM)
 	if err := next.Wait(); err != nil {
 		t.Errorf("pinion ended with %v\n%s", err, next.Output.String())
 	}
 	for range 10 {
-		old.Dial().WantDo("$1\r\nv\r\n", "GET", "stays")
-		rig.Dial(t, "unix", socket, rig.ReadRESP).WantDo("$1\r\nv\r\n", "GET", "stays")
+		old.wantServed(t)
 	}
+}
+
+// wantStatisticsOfNutcracker fails the test if anybody else answers there.
+func wantStatisticsOfNutcracker(t *testing.T, old *movable) {
+	t.Helper()
+	for range 8 {
+		if text, err := rig.Fetch(old.Stats); err != nil || !strings.Contains(text, "0.5.0") {
+			t.Fatalf("%v, %s", err, text)
+		}
+	}
+}
+
+// killMaster kills the master that serves.
+func killMaster(t *testing.T, path, control string) {
+	t.Helper()
+	var status struct{ PID int }
+	if err := json.Unmarshal([]byte(run(t, path, "status", "--json", "--control", control)), &status); err != nil || status.PID == 0 {
+		t.Fatalf("%v, pid %d", err, status.PID)
+	}
+	syscall.Kill(status.PID, syscall.SIGKILL)
 }
 
 // A master that hangs hands nothing over, but its sockets can be taken. It is killed, and its workers drain.

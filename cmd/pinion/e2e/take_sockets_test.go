@@ -94,7 +94,7 @@ func TestE2ETakeSockets(t *testing.T) {
 		t.Fatalf("%v, %s", err, out)
 	}
 	kept.receive(t)
-	if len(kept.files) != 2 || !strings.HasPrefix(kept.names[0], "taken/"+pid+"/tcp/") {
+	if len(kept.files) != 2 || !strings.HasPrefix(kept.names[0], "taken/"+pid+"/") || !strings.Contains(kept.names[0], "/tcp/127.0.0.1") {
 		t.Fatalf("%d sockets are kept: %q", len(kept.files), kept.names)
 	}
 

@@ -1,0 +1,107 @@
+// Clients who count what happens to them while the program that serves them is replaced by another one.
+
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
+)
+
+// residents are clients who stay connected, and connect again when their connection is closed.
+type residents struct {
+	address  string
+	gone     chan struct{}
+	all      sync.WaitGroup
+	answered atomic.Int64
+	cut      atomic.Int64 // connections that have had replies, and were closed; a request may have been under way
+	refused  atomic.Int64 // connections that were not made, or closed without a reply
+	why      atomic.Value // of the latest refusal
+}
+
+func newResidents(address string, n int) *residents {
+	r := &residents{address: address, gone: make(chan struct{})}
+	for range n {
+		r.all.Go(r.live)
+	}
+	return r
+}
+
+func (r *residents) live() {
+	for !r.left() {
+		served, err := r.stay()
+		switch {
+		case err == nil:
+		case served:
+			r.cut.Add(1)
+		default:
+			r.refused.Add(1)
+			r.why.Store(err.Error())
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (r *residents) left() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// stay asks over one connection until that ends, and tells whether it was ever answered there.
+func (r *residents) stay() (served bool, err error) {
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	const request, reply = "*2\r\n$3\r\nGET\r\n$5\r\nstays\r\n", "$1\r\nv\r\n"
+	got := make([]byte, len(reply))
+	for !r.left() {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return served, err
+		}
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != reply {
+			return served, fmt.Errorf("reply %q, %w", got, err)
+		}
+		served = true
+		r.answered.Add(1)
+		time.Sleep(20 * time.Millisecond)
+	}
+	return served, nil
+}
+
+// serve waits until they have been answered a number of times more.
+func (r *residents) serve(t *testing.T, n int64) {
+	t.Helper()
+	until := r.answered.Load() + n
+	rig.Eventually(t, "serving the clients", func() error {
+		if at := r.answered.Load(); at < until {
+			return fmt.Errorf("%d of %d", at, until)
+		}
+		return nil
+	})
+}
+
+func (r *residents) leave() {
+	close(r.gone)
+	r.all.Wait()
+}
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
