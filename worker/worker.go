@@ -95,11 +95,11 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	return spec, shared, nil
 }
 
-// refuseTLS ends a worker whose servers or clients expect TLS, which the core does not speak: it would speak plaintext.
+// refuseTLS ends a worker whose clients expect TLS, which the core speaks to servers only: it would speak plaintext.
 func refuseTLS(spec *link.Spec) error {
 	for i := range spec.Pools {
-		if p := &spec.Pools[i]; p.ServerTLS != nil || p.TLS != nil {
-			return fmt.Errorf("pool %q has TLS, which this build does not speak", p.Name)
+		if p := &spec.Pools[i]; p.TLS != nil {
+			return fmt.Errorf("pool %q has TLS for clients, which this build does not speak", p.Name)
 		}
 	}
 	return nil

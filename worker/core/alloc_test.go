@@ -165,3 +165,24 @@ func TestMemcacheAllocations(t *testing.T) {
 		})
 	}
 }
+
+func TestServerTLSAllocations(t *testing.T) {
+	r := newRig(t)
+	r.unchecked = true
+	r.tlsPool("s1")
+	r.start()
+	e := &exchange{rig: r, client: r.connect("a", 0, 0)}
+	get := redisRequestOf("GET", "a")
+	e.client.send(get)
+	r.turn()
+	server := r.agree(r.servers[0])
+	server.take()
+	server.send([]byte("$-1\r\n"))
+	r.turn()
+	e.client.take()
+	value := "$100\r\n" + strings.Repeat("x", 100) + "\r\n"
+	e.requests, e.replies, e.want = bytes.Repeat(get, 16), []reply{{0, strings.Repeat(value, 16)}}, strings.Repeat(value, 16)
+	if got := e.allocations(); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}

@@ -45,6 +45,10 @@ func (e *exchange) run() {
 		}
 		c := s.conns[0]
 		c.take()
+		if c.tls != nil {
+			c.tls.say = append(c.tls.say, r.text...)
+			continue
+		}
 		if n := send(c.fd, r.text); n != len(r.text) {
 			e.rig.t.Fatalf("%s sent %d of %d bytes", s.name, n, len(r.text))
 		}

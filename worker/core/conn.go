@@ -21,24 +21,26 @@ import (
 type connState uint8
 
 const (
-	connClosed     connState = iota // opens with the next request
-	connResolving                   // the host name is being looked up
-	connConnecting                  // waits for the handshake of TCP
-	connGreeting                    // has sent its greeting; requests wait
+	connClosed      connState = iota // opens with the next request
+	connResolving                    // the host name is being looked up
+	connConnecting                   // waits for the handshake of TCP
+	connHandshaking                  // waits for that of TLS
+	connGreeting                     // has sent its greeting; requests wait
 	connReady
 )
 
-var connStateNames = [...]string{"closed", "resolving", "connecting", "greeting", "ready"}
+var connStateNames = [...]string{"closed", "resolving", "connecting", "handshaking", "greeting", "ready"}
 
 func (s connState) String() string { return connStateNames[s] }
 
 // legalConn[from] is the set of states that may follow.
 var legalConn = [...]uint8{
-	connClosed:     1<<connResolving | 1<<connConnecting | 1<<connReady, // at once: another worker has opened it
-	connResolving:  1<<connConnecting | 1<<connClosed,
-	connConnecting: 1<<connConnecting | 1<<connGreeting | 1<<connReady | 1<<connClosed, // itself: the next address
-	connGreeting:   1<<connReady | 1<<connClosed,
-	connReady:      1 << connClosed,
+	connClosed:      1<<connResolving | 1<<connConnecting | 1<<connReady, // at once: another worker has opened it
+	connResolving:   1<<connConnecting | 1<<connClosed,
+	connConnecting:  1<<connConnecting | 1<<connHandshaking | 1<<connGreeting | 1<<connReady | 1<<connClosed, // itself: the next address
+	connHandshaking: 1<<connGreeting | 1<<connClosed,
+	connGreeting:    1<<connReady | 1<<connClosed,
+	connReady:       1 << connClosed,
 }
 
 // conn is one connection to a server, or the place of one: it opens when it is first needed and again after every
@@ -214,6 +216,17 @@ func (c *conn) established() {
 			p.l.log(logevent.ServerKeepalive, p.name, c.endpoint.server.spec.Name, err)
 		}
 	}
+	if p.tls != nil {
+		c.handshake()
+		return
+	}
+	c.greet()
+}
+
+// greet says the greeting, if there is one. With TLS there always is: in its version 1.3 a server that does not like the certificate that
+// it was shown, or not shown, says so only when it is asked something.
+func (c *conn) greet() {
+	p := c.endpoint.pool
 	text := c.greeting.bytes
 	c.steps = c.greeting.steps
 	switch {
@@ -230,6 +243,8 @@ func (c *conn) established() {
 		text, c.steps = p.ping, onlyOpen
 	case c.mustAnswerFirst():
 		text, c.steps = p.ping, onlyPing
+	case p.tls != nil:
+		text, c.steps = p.ping, onlyOpen
 	default:
 		c.becomeReady()
 		return

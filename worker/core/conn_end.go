@@ -45,6 +45,11 @@ func (c *conn) countFailure(err error) {
 // end closes the connection and answers everything that waited on it with what happened. That a server closes an idle
 // connection is its right and no failure.
 func (c *conn) end(err error) {
+	said := err
+	if c.state == connHandshaking && err == unix.ETIMEDOUT {
+		*c.endpoint.counters[link.TLSFailed]++
+		said = errHandshakeLate
+	}
 	idle := err == io.EOF && c.head == nil
 	own := isOwnTrouble(err)
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
@@ -78,9 +83,9 @@ func (c *conn) end(err error) {
 	case onlySessionsAsk(err):
 		c.endpoint.complainOfSession(err)
 	case tentative, own, c.isHolding():
-		c.endpoint.complain(err)
+		c.endpoint.complain(said)
 	case !idle:
-		c.endpoint.failed(err, c.provenSince(err))
+		c.endpoint.failed(said, c.provenSince(err))
 	}
 	c.failRequests(queue, err)
 	if client != nil && purposes&forSubscription != 0 {
@@ -160,7 +165,7 @@ func (c *conn) close() (queue *request) {
 	l := c.endpoint.pool.l
 	n := &c.endpoint.counters
 	c.hangUp()
-	if c.state >= connGreeting {
+	if c.state >= connHandshaking {
 		*n[link.ServerConnections]--
 		if c != c.endpoint.prober { // which ends with each probe
 			c.endpoint.transacts = false
@@ -202,6 +207,7 @@ func (c *conn) hangUp() {
 	l := c.endpoint.pool.l
 	l.poller.Remove(c.stream.FD())
 	l.removeEntry(c.token)
+	c.stream.Farewell()
 	sock.Close(c.stream.FD())
 	c.stream.SetFD(-1)
 	c.countDescriptor(-1)

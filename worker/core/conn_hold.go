@@ -105,7 +105,7 @@ func isOutage(err error) bool {
 			return false
 		}
 	}
-	return !isOwnTrouble(err) && !onlySessionsAsk(err)
+	return !isOwnTrouble(err) && !onlySessionsAsk(err) && !errors.As(err, new(*tlsTrouble))
 }
 
 // holdRequests is called when the connection has ended with err. Of its queue, of which x is the rest, what may wait does. It
@@ -286,7 +286,7 @@ func (c *conn) awaitServer() {
 	c.expireHeld()
 	switch {
 	case c.state == connConnecting && l.now-c.heard >= c.connectTime(),
-		c.state == connGreeting && l.now-c.heard >= c.greetingTime():
+		c.isAgreeing() && l.now-c.heard >= c.greetingTime():
 		c.fail(unix.ETIMEDOUT)
 	case c.state != connClosed:
 	case c.head == nil:
@@ -372,7 +372,7 @@ func (c *conn) armHold() {
 		at = min(at, h.again)
 	case c.state == connConnecting:
 		at = min(at, c.heard+c.connectTime())
-	case c.state == connGreeting:
+	case c.isAgreeing():
 		at = min(at, c.heard+c.greetingTime())
 	}
 	if at == math.MaxInt64 {

@@ -137,11 +137,11 @@ func (c *conn) flush() {
 	if c.own != nil && c.state == connClosed && c.head != nil {
 		c.open()
 	}
-	if c.state != connReady || c.stream.Out.Len() == 0 || c.own != nil && c.isForNobody() {
+	if c.state != connReady || c.stream.Unwritten() == 0 || c.own != nil && c.isForNobody() {
 		return
 	}
 	if c.reads != nil && !c.reads.isFit() {
-		if c.returnUnsent(); c.stream.Out.Len() == 0 {
+		if c.returnUnsent(); c.stream.Unwritten() == 0 {
 			return
 		}
 	}

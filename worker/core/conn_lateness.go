@@ -134,7 +134,7 @@ func (c *conn) expire() {
 		expired = true
 	}
 	switch {
-	case !expired && c.state == connGreeting && silence >= p.greetingTime():
+	case !expired && c.isAgreeing() && silence >= p.greetingTime():
 		c.fail(unix.ETIMEDOUT)
 		return
 	case expired && vain:
@@ -338,7 +338,7 @@ func (c *conn) awaitExpiry() {
 	if c.waiting != nil && c.waiting.deadline != 0 {
 		at = min(at, c.waiting.deadline)
 	}
-	if c.state == connGreeting {
+	if c.isAgreeing() {
 		at = min(at, c.heard+c.endpoint.pool.greetingTime())
 	}
 	if at < math.MaxInt64 {

@@ -31,8 +31,15 @@ func (c *conn) ready(ev poll.Event) {
 			return
 		}
 	}
-	if ev.Writable && c.stream.Out.Len() > 0 {
-		c.markDirty()
+	if c.state == connHandshaking {
+		c.handshakeOn(ev)
+		return
+	}
+	if ev.Writable && c.stream.Unwritten() > 0 {
+		c.writeOn()
+		if c.state == connClosed {
+			return
+		}
 	}
 	if ev.Readable {
 		c.stream.Unread = true
@@ -50,7 +57,10 @@ func (c *conn) receive() {
 	if c.own != nil && c.own.inFlight {
 		return
 	}
-	if c.state >= connGreeting && c.stream.Unread {
+	switch {
+	case c.state == connHandshaking:
+		c.shake()
+	case c.state >= connGreeting && c.stream.Unread:
 		c.recv()
 	}
 }
@@ -68,10 +78,13 @@ func (c *conn) recv() {
 		return
 	}
 	if err != nil {
-		c.fail(err)
+		c.fail(c.tlsError(err))
 		return
 	}
 	if b == nil {
+		if c.stream.Unread {
+			c.nextTurn()
+		}
 		return
 	}
 	c.heard, c.blamed, c.lockedOut = l.now, false, false

@@ -328,7 +328,7 @@ func (c *conn) unlist() {
 // unknown.
 func (c *conn) expireOwn() {
 	p := c.endpoint.pool
-	if c.waiting != nil && c.waiting.isOverdue(p.l.now) || c.state == connGreeting && p.l.now-c.heard >= p.greetingTime() {
+	if c.waiting != nil && c.waiting.isOverdue(p.l.now) || c.isAgreeing() && p.l.now-c.heard >= p.greetingTime() {
 		c.end(unix.ETIMEDOUT)
 		return
 	}

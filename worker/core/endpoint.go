@@ -3,6 +3,7 @@
 package core
 
 import (
+	"crypto/tls"
 	"net/netip"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -16,6 +17,7 @@ type endpoint struct {
 	network string
 	address string // as the topology names it
 	where   addresses
+	tls     *tls.Config // with the name that its certificate has to bear; nil: not needed yet, or no TLS
 
 	conns       []*conn   // of clients that have set nothing
 	others      [][]*conn // by greeting.index-1, of sessions with another greeting; nil: no request has needed them

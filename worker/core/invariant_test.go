@@ -171,7 +171,7 @@ func checkQueues(t testing.TB, s *server, conns []*conn, counters *link.ServerWo
 	var count, size [2]int // of requests: that wait to be written, that are written
 	open := 0
 	for _, c := range conns {
-		if c.state >= connGreeting {
+		if c.state >= connHandshaking {
 			open++
 		}
 		checkBegun(t, c)

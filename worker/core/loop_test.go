@@ -112,9 +112,10 @@ func TestPatience(t *testing.T) {
 }
 
 func TestIllegalEdgePanics(t *testing.T) {
-	states := []connState{connClosed, connResolving, connConnecting, connGreeting, connReady}
+	states := []connState{connClosed, connResolving, connConnecting, connHandshaking, connGreeting, connReady}
 	legal := map[string]bool{
 		"closed→resolving": true, "closed→connecting": true, "resolving→connecting": true, "resolving→closed": true,
+		"connecting→handshaking": true, "handshaking→greeting": true, "handshaking→closed": true,
 		"connecting→connecting": true, "connecting→greeting": true, "connecting→ready": true,
 		"connecting→closed": true, "closed→ready": true, "greeting→ready": true, "greeting→closed": true, "ready→closed": true,
 	}

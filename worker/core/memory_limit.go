@@ -233,7 +233,7 @@ func (c *conn) since() int64 { return c.heard }
 
 // evict gives up the reply that is coming or, if it is the server that does not read or that owes too much, the connection.
 func (c *conn) evict() {
-	if len(c.stream.Kept()) <= c.stream.Out.Len() || !c.discard(errReplyMemory) {
+	if len(c.stream.Kept()) <= c.stream.Unwritten() || !c.discard(errReplyMemory) {
 		c.fail(errReplyMemory)
 		return
 	}

@@ -21,7 +21,7 @@ const longestPatience = 100 * 365 * 24 * time.Hour
 
 // isBusy tells whether the connection cannot move in this moment. Only a request that waits in the server may be unanswered.
 func (c *conn) isBusy() bool {
-	return c.state != connReady || c.stream.Out.Len() > 0 || c.own.off.begun || c.own.renews != nil || c.discards || c.head != nil && !c.isParked()
+	return c.state != connReady || c.stream.Unwritten() > 0 || c.own.off.begun || c.own.renews != nil || c.discards || c.head != nil && !c.isParked()
 }
 
 // record returns the connection's record. The descriptor goes with it.
@@ -126,6 +126,9 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 // endpointOf returns the endpoint to which a connection goes, a former one for what waits at a server that is not there any more; nil: it
 // is not taken over, as the server is not there or the client's connections speak another protocol, or are to another database now.
 func (c *client) endpointOf(r *handoff.Record) *endpoint {
+	if c.pool.tls != nil { // the record has nothing of what is needed to go on
+		return nil
+	}
 	g, why := c.session.greeting, purpose(r.Purposes)
 	server, current := c.pool.servers[0], (*endpoint)(nil)
 	for _, s := range c.pool.servers {

@@ -3,8 +3,10 @@
 package core
 
 import (
+	"crypto/tls"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,18 +23,26 @@ type peer struct {
 	ended bool   // the worker has closed its end
 	shown bool   // ended is in the transcript
 	rest  []byte // what the socket had no room for
+	tls   *fakeTLS
 }
 
 // send writes b with the next turns, as the socket takes it.
-func (p *peer) send(b []byte) { p.rest = append(p.rest, b...) }
+func (p *peer) send(b []byte) {
+	if p.tls != nil {
+		p.tls.say = append(p.tls.say, b...)
+		return
+	}
+	p.rest = append(p.rest, b...)
+}
 
 // push writes what the socket takes of what is still to be sent, and tells whether that was anything.
 func (p *peer) push() bool {
+	p.tls.seal(p)
 	if p.fd < 0 || len(p.rest) == 0 {
 		return false
 	}
 	n, err := sock.Send(p.fd, p.rest)
-	p.rest = p.rest[n:]
+	p.rest = slices.Delete(p.rest, 0, n)
 	if err != nil && err != unix.EAGAIN {
 		p.rest = nil
 	}
@@ -52,6 +62,9 @@ func (p *peer) pull() (busy bool) {
 		busy = true
 		p.ended = err != nil || n == 0
 		p.got = p.got[:len(p.got)+n]
+		if p.tls != nil {
+			p.got = p.tls.open(p, p.got, n)
+		}
 	}
 	return busy
 }
@@ -79,7 +92,8 @@ type fakeServer struct {
 	path     string
 	listener int // -1 = refuses connections
 	conns    []*peer
-	deaf     bool // the conns to come do not receive
+	deaf     bool        // the conns to come do not receive
+	tls      *tls.Config // nil: it speaks plaintext
 }
 
 // answer has each connection of a server send b.
@@ -124,7 +138,7 @@ func (s *fakeServer) accept() (busy bool) {
 		}
 		busy = true
 		name := fmt.Sprintf("%s#%d", s.name, len(s.conns)+1)
-		s.conns = append(s.conns, &peer{name: name, fd: fd, deaf: s.deaf})
+		s.conns = append(s.conns, &peer{name: name, fd: fd, deaf: s.deaf, tls: newFakeTLS(s.tls)})
 	}
 	return busy
 }

@@ -4,6 +4,7 @@ package core
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -21,8 +22,9 @@ type pool struct {
 	name        string
 	spec        *link.Pool
 	placement   placement
-	cluster     *cluster  // nil: its servers are those of its configuration
-	replicas    *replicas // nil: only primaries are read from
+	tls         *tls.Config // of connections to servers, but for their names; nil: they are not encrypted
+	cluster     *cluster    // nil: its servers are those of its configuration
+	replicas    *replicas   // nil: only primaries are read from
 	servers     []*server
 	serverNames []string       // in their order
 	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
@@ -75,6 +77,10 @@ func newPool(l *loop, index int) (*pool, error) {
 	}
 	p.setProtocol(spec)
 	p.sessions = newSessions(p.greetings[0])
+	var err error
+	if p.tls, err = serverTLS(spec.ServerTLS); err != nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
 	p.replicas = newReplicas(p)
 	for i := range spec.Servers {
 		s := newServer(p, i)
@@ -83,7 +89,6 @@ func newPool(l *loop, index int) (*pool, error) {
 		p.serverNames = append(p.serverNames, spec.Servers[i].Name)
 	}
 	p.serversMark = resp.ServersMark(p.serverNames)
-	var err error
 	if p.routes, err = routesOf(spec); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
 	}

@@ -126,6 +126,9 @@ func foreignCause(err error) string {
 			return known.Error()
 		}
 	}
+	if errors.As(err, new(*tlsTrouble)) { // what exactly the log says, and no client needs to know
+		return "TLS with the server has failed"
+	}
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] // as strerror words it
 }

@@ -5,6 +5,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -115,6 +116,9 @@ func (rc *serverCheck) addUnreachable(e *endpoint, err error) {
 // errSilent is why a server counts as unreachable that has not answered in time.
 var errSilent = errors.New("no answer within " + serverCheckTime.String())
 
+// errNoHandshake is the same of one that has taken the connection, and waits: many that do not speak TLS do.
+var errNoHandshake = fmt.Errorf("%w to the TLS handshake; does it speak TLS at this port?", errSilent)
+
 // timeout gives up on servers that have not answered. Their connections may still succeed.
 func (rc *serverCheck) timeout() {
 	for e := range rc.l.endpoints {
@@ -123,12 +127,16 @@ func (rc *serverCheck) timeout() {
 		}
 		e.checked = false
 		rc.left--
-		if c := e.conns[0]; c.onlyLacksReply() {
+		c, err := e.conns[0], errSilent
+		switch {
+		case c.onlyLacksReply():
 			c.tentative = false
 			c.retire()
 			continue
+		case c.state == connHandshaking:
+			err = errNoHandshake
 		}
-		rc.addUnreachable(e, errSilent)
+		rc.addUnreachable(e, err)
 	}
 	rc.endIfDone()
 }

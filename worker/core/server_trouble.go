@@ -29,7 +29,8 @@ func (e *endpoint) noteTrouble(err error) {
 // noteConnection is called when a connection has agreed to the greeting: whatever keeps connections from that is over.
 func (e *endpoint) noteConnection() {
 	switch e.troubles.Is() {
-	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients:
+	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients,
+		link.TroubleTLS, link.TroubleCertificate, link.TroubleRefusesTLS, link.TroubleNoTLS, link.TroubleHandshake:
 		e.troubles.End()
 	}
 }
@@ -76,7 +77,7 @@ func (e *endpoint) noteProtest(reply []byte) {
 var (
 	errNotRedis    = errors.New("it speaks memcached's protocol, and the pool says redis: true")
 	errNotMemcache = errors.New("it speaks Redis' protocol, and the pool does not say redis: true")
-	errSpeaksTLS   = errors.New("it speaks TLS, which Pinion does not")
+	errSpeaksTLS   = errors.New("it speaks TLS: set server_tls: true")
 )
 
 // strangeReply returns why b, with which no reply begins, is none: as well as that can be told, for what the parser says of it.
@@ -101,6 +102,9 @@ const (
 
 // troubleOf returns what an error of a server connection says about the server.
 func troubleOf(err error) link.Trouble {
+	if t := (*tlsTrouble)(nil); errors.As(err, &t) {
+		return t.is
+	}
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		if why := protestOf(r.reply); why != link.TroubleUnknown {
 			return why

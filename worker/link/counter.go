@@ -116,6 +116,10 @@ const (
 	ReplicaReads
 	ReplicaFallbacks
 	WaitMicros
+	TLSHandshakes
+	TLSUnverified
+	TLSRefused
+	TLSFailed
 	numServerCounters
 )
 
@@ -147,4 +151,9 @@ var ServerCounters = [numServerCounters]CounterInfo{
 	ReplicaFallbacks: {"replica_fallbacks", Counter, "reads that replicas were to answer, and that were sent to the master in their place"},
 
 	WaitMicros: {"wait_us", Counter, "time that requests have waited to be sent, but for what they were held while the server was down"},
+
+	TLSHandshakes: {"tls_handshakes", Counter, "TLS handshakes with the server that have succeeded"},
+	TLSUnverified: {"tls_unverified", Counter, "TLS handshakes that were broken off since the server's certificate cannot be verified"},
+	TLSRefused:    {"tls_refused", Counter, "TLS connections that the server has refused, for the certificate that it was shown or was not"},
+	TLSFailed:     {"tls_failed", Counter, "TLS handshakes with the server that have failed for another reason"},
 }

@@ -37,6 +37,11 @@ const (
 	TroubleBusy          Trouble = 19 // BUSY: a script keeps it from answering
 	TroubleClients       Trouble = 20 // it has as many clients as it may
 	TroubleUnheard       Trouble = 21 // it closes connections, and has never sent anything: perhaps it speaks TLS only
+
+	TroubleCertificate Trouble = 22 // its certificate cannot be verified
+	TroubleRefusesTLS  Trouble = 23 // it refuses TLS, or the certificate that it is shown or lacks
+	TroubleNoTLS       Trouble = 24 // it speaks no TLS
+	TroubleHandshake   Trouble = 25 // the handshake fails for another reason
 )
 
 var troubles = [...]string{
@@ -47,7 +52,9 @@ var troubles = [...]string{
 	TroublePassword: "refuses the password or the database", TroubleWantsPassword: "wants a password", TroubleName: "name not found",
 	TroubleHere: "no descriptor, port or memory left here", TroubleFull: "its memory is full (OOM)", TroubleUnsaved: "cannot save to its disk (MISCONF)",
 	TroubleBusy: "busy with a script (BUSY)", TroubleClients: "has as many clients as it may (maxclients)",
-	TroubleUnheard: "closes connections, and has never answered: TLS only?",
+	TroubleUnheard:     "closes connections, and has never answered: TLS only?",
+	TroubleCertificate: "its certificate cannot be verified", TroubleRefusesTLS: "refuses TLS, or our certificate", TroubleNoTLS: "speaks no TLS",
+	TroubleHandshake: "TLS handshake fails",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.

@@ -220,7 +220,7 @@ func TestCounterNames(t *testing.T) {
 		{PoolStatistics, "client_eof client_err client_connections server_ejects forward_error fragments " +
 			"blocked_clients subscribers moved_replies ask_replies unknown_redirects tryagain_replies clusterdown_replies"},
 		{ServerCounters[:], "server_eof server_err server_timedout server_connections server_ejected_at requests " +
-			"request_bytes responses response_bytes in_queue in_queue_bytes out_queue out_queue_bytes dedicated_connections blocking_responses held held_bytes held_total held_expired replica_reads replica_fallbacks wait_us"},
+			"request_bytes responses response_bytes in_queue in_queue_bytes out_queue out_queue_bytes dedicated_connections blocking_responses held held_bytes held_total held_expired replica_reads replica_fallbacks wait_us tls_handshakes tls_unverified tls_refused tls_failed"},
 	} {
 		if got := names(test.infos); got != test.want {
 			t.Errorf("counters %s, want %s", got, test.want)

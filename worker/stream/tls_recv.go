@@ -23,8 +23,10 @@ func (s *Stream) recvRecords() (b []byte, err error) {
 	if src == nil {
 		return nil, err
 	}
-	plain := l.records.plain[kept:kept]
-	if s.direct {
+	var plain []byte
+	if !s.direct {
+		plain = l.records.plain[kept:kept]
+	} else {
 		if err := l.memory.Grow(s.rest, cipherBytes); err != nil {
 			t.keepRaw(src)
 			t.backlog = true

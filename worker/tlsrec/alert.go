@@ -47,5 +47,12 @@ type RemoteAlert Alert
 
 func (a RemoteAlert) Error() string { return "the peer ends TLS: " + Alert(a).String() }
 
+// Reason is the alert in words.
+func (a RemoteAlert) Reason() string { return Alert(a).String() }
+
+// IsAboutCertificate tells whether the peer may mean the certificate that it was shown, or that it was not. In TLS 1.2 many say handshake
+// failure where there is none.
+func (a RemoteAlert) IsAboutCertificate() bool { return a >= 40 && a <= 49 && a != 47 || a == 116 }
+
 // ErrClosed is the error of a connection whose peer has said that it sends no more. This side may go on.
 var ErrClosed = errors.New("the peer has closed TLS")

@@ -19,7 +19,7 @@ func blank(stats string) string {
 }
 
 // ownCounters are those that nutcracker does not have. They stand behind its own.
-var ownCounters = regexp.MustCompile(`, "(blocked_clients|subscribers|moved_replies|ask_replies|unknown_redirects|tryagain_replies|clusterdown_replies|dedicated_connections|blocking_responses|held|held_bytes|held_total|held_expired|replica_reads|replica_fallbacks)":0|, "wait_us":[0-9]+`)
+var ownCounters = regexp.MustCompile(`, "(blocked_clients|subscribers|moved_replies|ask_replies|unknown_redirects|tryagain_replies|clusterdown_replies|dedicated_connections|blocking_responses|held|held_bytes|held_total|held_expired|replica_reads|replica_fallbacks|tls_handshakes|tls_unverified|tls_refused|tls_failed)":0|, "wait_us":[0-9]+`)
 
 // The text is nutcracker's, byte for byte, but for the numbers, and for counters of our own behind its own; and those that do not depend on the number of workers
 // are the same after the same traffic.
