@@ -455,6 +455,9 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 		return
 	}
 	w.errors++
+	if bytes.HasSuffix(reply, []byte("; the outcome is unknown\r\n")) {
+		w.unknown[c.nameOf(&r)] = true
+	}
 	if r.fails != nil {
 		r.fails()
 	}
@@ -473,6 +476,13 @@ func (c *faultyClient) hears(w *faultyWorld, reply []byte) {
 	if !c.mayHear(w, r, reply) {
 		w.t.Fatalf("%s gets %.300q, want %.300q, to %q to %v", c.name, reply, r.want, r.asks, namesOf(r.servers))
 	}
+}
+
+// nameOf returns what the keys of a request have in common and those of no other have: whose it is, and its number.
+func (c *faultyClient) nameOf(r *wait) string {
+	_, rest, _ := strings.Cut(r.asks, c.name+":")
+	seq, _, _ := strings.Cut(rest, ":")
+	return c.name + ":" + seq
 }
 
 // isMet tells whether this is the right reply.

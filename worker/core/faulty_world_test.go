@@ -103,7 +103,8 @@ type faultyWorld struct {
 	stuck    [2]int // a pair of sockets, the first of which is never decided
 	unrested time.Duration
 	executed map[string]bool
-	pace     time.Duration // the timeout, or where there is none what would be one
+	unknown  map[string]bool // see nameOf: requests whose outcome the client was told to be unknown
+	pace     time.Duration   // the timeout, or where there is none what would be one
 	retry    time.Duration
 }
 
@@ -116,7 +117,7 @@ func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	w := &faultyWorld{
 		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), waits: rand.New(rand.NewPCG(seed, 2)), names: map[string]chan answer{},
-		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
+		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, unknown: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
 	}
 	t.Cleanup(func() {
 		if allSteps != "" {
