@@ -518,6 +518,7 @@ func (c *faultyClient) hearsInvalidation(w *faultyWorld, b []byte) {
 			w.t.Fatalf("%s is to forget everything for no reason", c.name)
 		}
 		clear(s.forgets)
+		c.holdsWhatIsToCome()
 		return
 	}
 	words := wordsOf(wordsOfRest(b))
@@ -533,6 +534,18 @@ func (c *faultyClient) hearsInvalidation(w *faultyWorld, b []byte) {
 	for _, r := range c.waits {
 		if slices.Contains(r.keys, key) {
 			w.t.Fatalf("%s is to forget %.200q before it has got it", c.name, key)
+		}
+	}
+}
+
+// longAgo is an era before all others.
+const longAgo = -1
+
+// holdsWhatIsToCome has the client hold nothing that it has read, but for what it still waits for.
+func (c *faultyClient) holdsWhatIsToCome() {
+	for key := range c.session.reads {
+		if !slices.ContainsFunc(c.waits, func(r wait) bool { return slices.Contains(r.keys, key) }) {
+			c.session.reads[key] = longAgo
 		}
 	}
 }
