@@ -46,27 +46,6 @@ type gate struct {
 	queue *gateQueue // what waits; nil: there has been nothing lately
 }
 
-// gateQueue is what waits at a gate. Loop only.
-type gateQueue struct {
-	back, fresh waitList // what has come back, which is first, and what was never sent
-	cause       error    // why it waits: for the error reply when it has done so for too long
-	due         int64    // ns: when it is tried again
-	asked       int      // requests of the slot that are outstanding by ASK: the others wait, since their keys may come back meanwhile
-	redirects   int      // in a row
-	redirected  int64    // ns: when the last one was
-	down        bool     // it waits for a connection
-	releasing   bool     // what waits is being sent: others wait behind it
-	server      *server  // for which it is counted; nil: none
-}
-
-// waits tells whether requests wait at the gate; q may be nil.
-func (q *gateQueue) waits() bool {
-	return q != nil && (q.releasing || q.back.first != nil || q.fresh.first != nil)
-}
-
-// isShut tells whether requests have to wait at the gate, whoever has the slot; q may be nil.
-func (q *gateQueue) isShut() bool { return q != nil && (q.asked > 0 || q.waits()) }
-
 // isShut tells whether requests of a slot have to wait.
 func (cl *cluster) isShut(slot int) bool {
 	owner := cl.owners.of(slot)
@@ -218,19 +197,6 @@ func (cl *cluster) await(r *request, w *waitList) {
 	cl.hurry()
 }
 
-// count counts r as one that begins to wait, or ends.
-func (q *gateQueue) count(r *request, change int) {
-	if q.server == nil {
-		return
-	}
-	n := &q.server.counters
-	*n[link.Held] += uint64(change)
-	*n[link.HeldBytes] += uint64(change * int(r.bytes))
-	if change > 0 && r.state&isRefused == 0 {
-		*n[link.HeldTotal]++
-	}
-}
-
 // endWait takes r, which waits no more, out of the count.
 func (cl *cluster) endWait(q *gateQueue, r *request) {
 	r.behind = nil
@@ -303,34 +269,19 @@ func (cl *cluster) serve() {
 	}
 }
 
-// nextTry returns when the queue must be looked at again, whatever happens.
-func (q *gateQueue) nextTry(now int64) int64 {
-	next := now + int64(time.Hour)
-	if q.due > now {
-		next = q.due
-	}
-	for _, w := range [...]*waitList{&q.back, &q.fresh} {
-		for r := w.first; r != nil; r = r.behind {
-			if r.deadline > now {
-				next = min(next, r.deadline)
-			}
-		}
-	}
-	return next
-}
-
 // release sends what waits for a slot to its owner, unless another node owes replies or the owner takes no requests.
 func (cl *cluster) release(slot int) {
 	g, l := &cl.gates[slot], cl.pool.l
 	q := g.queue
 	switch {
-	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners.of(slot) || q.back.first != nil): // what is outstanding was sent behind what came back
+	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners.of(slot) || q.holdsReturned()): // what is outstanding may come back, too
 		return
 	case cl.owners.of(slot) == noNode:
 		q.cause = errNoOwner
 		return
 	}
 	back, fresh := q.back, q.fresh
+	back.join(&q.rest)
 	q.back, q.fresh, q.releasing = waitList{}, waitList{}, true
 	for _, w := range [...]*waitList{&back, &fresh} {
 		for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, w.first)) {
@@ -356,9 +307,8 @@ func (cl *cluster) release(slot int) {
 			to.wake() // which may fail, and bring requests back
 		}
 	}
-	q.back.join(&back)
 	fresh.join(&q.fresh)
-	q.fresh, q.releasing = fresh, false
+	q.rest, q.fresh, q.releasing = back, fresh, false
 }
 
 // sendOn tells whether r, the first that waits, can be sent now. Where it cannot, its connection is tried again.
@@ -395,7 +345,7 @@ func (cl *cluster) isLate(r *request) bool {
 func (cl *cluster) expire(q *gateQueue, all bool) {
 	p, l := cl.pool, cl.pool.l
 	over := func(r *request) bool { return all || r.owner() == nil || r.isOverdue(l.now) || cl.isLate(r) }
-	for _, w := range [...]*waitList{&q.back, &q.fresh} {
+	for _, w := range q.lists() {
 		for late := w.takeOut(l.memory, over); late != nil; {
 			r := late
 			late = r.behind

@@ -17,11 +17,11 @@ func (cl *cluster) overtaken(r *request) {
 		return
 	}
 	q := cl.gates[r.slot-1].queue
-	if q == nil || q.back.first == nil {
+	if q == nil {
 		return
 	}
 	lost := func(waits *request) bool { return !waits.isRepeatable() && waits.isBefore(r, client) }
-	for late := q.back.takeOut(cl.pool.l.memory, lost); late != nil; {
+	for late := q.back.takeOut(cl.pool.l.memory, lost); late != nil; { // what rests was behind r
 		one := late
 		late = one.behind
 		cl.endWait(q, one)

@@ -334,7 +334,7 @@ func checkGates(t testing.TB, p *pool) {
 		if q.asked != asked[slot] {
 			t.Fatalf("of slot %d %d requests are outstanding by ASK, %d are counted", slot, asked[slot], q.asked)
 		}
-		for _, w := range []*waitList{&q.back, &q.fresh} {
+		for _, w := range q.lists() {
 			bytes := 0
 			for r := w.first; r != nil; r = r.behind {
 				held++

@@ -78,7 +78,7 @@ func (cl *cluster) takeReturned(clients map[*client]bool, texts map[*request]*st
 	m, returns := cl.pool.l.memory, returning(clients)
 	for _, slot := range cl.waiting {
 		q := cl.gates[slot].queue
-		for _, w := range [...]*waitList{&q.back, &q.fresh} {
+		for _, w := range q.lists() {
 			old := *w
 			*w = waitList{}
 			for r := old.first; r != nil; {
