@@ -120,6 +120,7 @@ func (c *conn) park() {
 			c.awaitExpiry()
 		}
 	}
+	c.stream.Sleep()
 	c.takeBack()
 	c.endpoint.pool.l.busy-- // until unpark: its client waits for something else than this worker
 	if r.client != nil && r.client.moving.frozen() {

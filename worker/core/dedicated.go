@@ -253,6 +253,7 @@ func (c *conn) giveBack() {
 	c.detach()
 	*e.counters[link.DedicatedConnections]--
 	c.own.idleFrom = l.now
+	c.stream.Sleep()
 	d.idle = append(d.idle, c)
 	if !d.timer.Armed() {
 		d.timer.Fire = e.closeUnused

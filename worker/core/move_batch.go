@@ -25,6 +25,15 @@ type sentBatch struct {
 	widths  []int // how many records each of clients has
 	count   int   // of clients, once they are released
 	bytes   int
+	secrets [][]byte // that are in records, until those are written
+}
+
+// forgetSecrets overwrites what the memory of this worker needs no longer.
+func (o *sentBatch) forgetSecrets() {
+	for _, b := range o.secrets {
+		clear(b)
+	}
+	o.secrets = nil
 }
 
 func (o *sentBatch) descriptors() []int {
@@ -159,6 +168,7 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	if err == nil {
 		o.state, err = sock.MemfdGathered("pinion-handoff", parts)
 	}
+	o.forgetSecrets()
 	if err != nil {
 		l.log(logevent.MoveUnwritten, len(o.clients), err)
 		for _, c := range o.clients {
@@ -193,6 +203,7 @@ func (g *outgoing) fillBatch(o *sentBatch, state *handoff.State, limit int) (rec
 		for _, own := range c.session.dedicated {
 			r := own.record()
 			state.Add(&r)
+			o.secrets = append(o.secrets, r.TLS)
 		}
 		o.clients, o.widths = append(o.clients, c), append(o.widths, width)
 		records += width

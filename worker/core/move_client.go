@@ -100,6 +100,7 @@ func (c *client) startMove() {
 	for _, own := range c.session.dedicated {
 		c.pool.l.setHandler(own.token, inFlightConn{own})
 		own.own.inFlight = true
+		own.stream.Freeze()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/poll"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // maxMovedConns is how many connections of its own a client may have and still move: with the client's they fit into one batch.
@@ -41,6 +42,8 @@ func (c *conn) record() handoff.Record {
 		r.Waiting, r.Key = c.head.command.Name, string(c.own.client.session.waitsFor)
 		r.Patience = uint64(c.patienceLeft() / int64(time.Millisecond))
 	}
+	tls := c.stream.TLSState()
+	r.TLS, r.TLSInput, r.TLSOutput = tls.Records, tls.Input, tls.Output
 	return r
 }
 
@@ -63,6 +66,7 @@ func (c *client) watchDedicated() {
 	for _, own := range c.session.dedicated {
 		c.pool.l.setHandler(own.token, own)
 		own.own.inFlight = false
+		own.stream.Thaw()
 		own.stream.Unread = true
 		own.nextTurn()
 		own.awaitExpiry()
@@ -124,9 +128,9 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 }
 
 // endpointOf returns the endpoint to which a connection goes, a former one for what waits at a server that is not there any more; nil: it
-// is not taken over, as the server is not there or the client's connections speak another protocol, or are to another database now.
+// is not taken over, as the server is not there, connections are encrypted that were not, or the client's connections speak another protocol, or are to another database now.
 func (c *client) endpointOf(r *handoff.Record) *endpoint {
-	if c.pool.tls != nil { // the record has nothing of what is needed to go on
+	if (c.pool.tls != nil) != (len(r.TLS) > 0) {
 		return nil
 	}
 	g, why := c.session.greeting, purpose(r.Purposes)
@@ -172,6 +176,9 @@ func (c *conn) adopt(fd int, r *handoff.Record) error {
 	*l.counters[link.CurrConnections]++
 	c.heard = l.now
 	if err = sock.SetInherited(fd); err != nil {
+		return err
+	}
+	if err = c.stream.AdoptTLS(l.io, stream.TLSState{Records: r.TLS, Input: r.TLSInput, Output: r.TLSOutput}); err != nil {
 		return err
 	}
 	return c.stream.Keep(l.memory, r.Input)

@@ -77,6 +77,10 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
 		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Number: 70_000,
 	},
+	"waiting-encrypted": { // in TLS 1.3 with AES-128-GCM; a KeyUpdate is owed, and the beginning of a record has come
+		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6380", HasDB: true, Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k",
+		Input: []byte("*2\r\n$1"), TLS: tlsState, TLSInput: []byte("\x17\x03\x03\x00\x20abc"), TLSOutput: [][]byte{[]byte("\x17\x03\x03\x00\x17"), make([]byte, 23)},
+	},
 	"monitor": {
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 1, Monitoring: Monitors,
 	},
@@ -93,10 +97,16 @@ var sessions = map[string]Record{
 	},
 }
 
+// tlsState is a state as tlsrec writes it, with 5 records received and 9 sent.
+var tlsState = append([]byte{1, 3, 3, 4, 0x13, 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0}, bytes.Repeat([]byte("secret.."), 8)...)
+
 // joined is r as it is read: the output is one piece, and so are the requests of a transaction.
 func joined(r Record) Record {
 	if r.Output != nil {
 		r.Output = [][]byte{bytes.Join(r.Output, nil)}
+	}
+	if r.TLSOutput != nil {
+		r.TLSOutput = [][]byte{bytes.Join(r.TLSOutput, nil)}
 	}
 	if r.Transaction != nil && r.Transaction.Queued != nil {
 		t := *r.Transaction

@@ -16,6 +16,11 @@ type Record struct {
 	Output        [][]byte // not written yet: the concatenation; the kernel has what is before it
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request
 
+	// Of a connection that is encrypted. Who writes them neither seals nor opens a record before it is settled who goes on.
+	TLS       []byte   // the state of its record layer, as tlsrec writes it; empty: it is not encrypted
+	TLSInput  []byte   // received and not opened: behind Input, when it is
+	TLSOutput [][]byte // sealed and not written: before Output, which is to be sealed; the concatenation
+
 	Transaction *Transaction // between MULTI and EXEC; nil: not there
 	Watch       *Watch       // keys that it watches; nil: none
 

@@ -54,7 +54,10 @@ var recordFields = [...]recordField{
 	{18 | critical, "subscriptions", form{writeSubscriptions, readSubscriptions}},
 	{17 | critical, "transaction", form{writeTransaction, readTransaction}},
 	{28 | critical, "watch", form{writeWatch, readWatch}},
-	{6 | critical, "input", form{writeInput, readInput}},
+	{32 | critical, "TLS", bytesOf(func(r *Record) *[]byte { return &r.TLS })},
+	{33 | critical, "input of TLS", bytesOf(func(r *Record) *[]byte { return &r.TLSInput })},
+	{34 | critical, "output of TLS", form{writeTLSOutput, readTLSOutput}},
+	{6 | critical, "input", bytesOf(func(r *Record) *[]byte { return &r.Input })},
 	{7 | critical, "output", form{writeOutput, readOutput}},
 }
 
@@ -213,10 +216,21 @@ func readTracking(r *Record, value []byte) error {
 	return nil
 }
 
-func writeInput(s *State, t tag, r *Record) { s.foreign(t, r.Input) }
+// bytesOf is the form of bytes that are not copied. There are none if there is nothing to say.
+func bytesOf(at func(r *Record) *[]byte) form {
+	return form{
+		write: func(s *State, t tag, r *Record) { s.foreign(t, *at(r)) },
+		read: func(r *Record, value []byte) error {
+			*at(r) = value
+			return nil
+		},
+	}
+}
 
-func readInput(r *Record, value []byte) error {
-	r.Input = value
+func writeTLSOutput(s *State, t tag, r *Record) { s.foreign(t, r.TLSOutput...) }
+
+func readTLSOutput(r *Record, value []byte) error {
+	r.TLSOutput = [][]byte{value}
 	return nil
 }
 

@@ -7,6 +7,7 @@
 package stream
 
 import (
+	"errors"
 	"unsafe"
 
 	"github.com/pinion-proxy/pinion/worker/memory"
@@ -87,6 +88,9 @@ func (s *Stream) Thaw() {
 	}
 }
 
+// IsFrozen tells whether it is forbidden.
+func (s *Stream) IsFrozen() bool { return s.tls != nil && s.tls.frozen }
+
 // TLSState is what another worker needs to go on with a stream that encrypts.
 type TLSState struct {
 	Records []byte   // the state of the record layer, as tlsrec.AppendState gives it; empty: the stream does not encrypt
@@ -106,10 +110,15 @@ func (s *Stream) TLSState() (state TLSState) {
 	return state
 }
 
+var errInput = errors.New("there is more ciphertext than this build receives at a time")
+
 // AdoptTLS has the stream go on where another one was that encrypts, once it is thawed. It owns none of state.
 func (s *Stream) AdoptTLS(l *Loop, state TLSState) error {
 	if len(state.Records) == 0 {
 		return nil
+	}
+	if len(state.Input) > cipherBytes {
+		return errInput
 	}
 	records, err := tlsrec.Restore(state.Records)
 	if err != nil {
