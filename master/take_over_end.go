@@ -34,7 +34,16 @@ func (m *master) endPrograms() {
 	m.world.aside(func() func() {
 		err := takeover.EndAll(ctx, programs, sockets)
 		takeover.CloseSockets(sockets)
-		return func() { m.endedPrograms(err) }
+		var again []string
+		if err == nil {
+			again = takeover.StartedAgain(programs)
+		}
+		return func() {
+			for _, text := range again {
+				m.remark(logfile.OtherStartedAgain, text)
+			}
+			m.endedPrograms(err)
+		}
 	})
 }
 

@@ -19,6 +19,7 @@ const endPatience = 10 * time.Second
 
 // End ends a program, and returns when it has ended.
 func (p *Program) End(ctx context.Context) error {
+	p.noteSiblings()
 	err := context.Cause(ctx)
 	if err == nil {
 		err = p.tellToEnd(ctx)

@@ -40,8 +40,7 @@ func Holders(inodes []uint64) (holders map[uint64]*Program, err error) {
 
 // keepsOnly reports whether a process is one of Pinion's, or a service manager.
 func keepsOnly(pid int) bool {
-	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	name := strings.TrimSpace(string(comm))
+	name := nameOf(pid)
 	return name == sock.ProxyName || name == "systemd"
 }
 

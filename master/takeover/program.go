@@ -25,7 +25,10 @@ type Program struct {
 
 	Identity uint64 // with PID it is never another process; 0: not known
 
-	parent int // who has started it
+	parent   int          // who has started it
+	siblings map[int]bool // whom that had started before its end
+	only     bool         // there was nobody else
+	later    map[int]bool // whom that has started since
 
 	process int // a descriptor of it; closedProcess: it has ended
 }
@@ -88,8 +91,7 @@ func find(word string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taking over from %q: %w", word, err)
 	}
-	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.PID))
-	p.Name = strings.TrimSpace(string(comm))
+	p.Name = nameOf(p.PID)
 	info, _ := process.Read(p.PID)
 	p.parent = info.Parent
 	if p.Identity = sock.ProcessIdentity(p.process); p.Identity == 0 {

@@ -195,6 +195,37 @@ func TestTakeOverCalledOff(t *testing.T) {
 	}
 }
 
+// Whoever starts a program again when it has ended is named.
+func TestStartedAgain(t *testing.T) {
+	c := exec.Command("sh", "-c", `while :; do sleep 60 & echo $!; wait; done`)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p *Program
+	for deadline := time.Now().Add(10 * time.Second); p == nil || p.Name != "sleep"; { // it is sh before
+		if p, err = find(strings.TrimSpace(line)); err != nil || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	if err := p.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := StartedAgain([]*Program{p}); len(got) != 1 || !strings.Contains(got[0], fmt.Sprintf("by sh (pid %d)", c.Process.Pid)) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestFindErrors(t *testing.T) {
 	for _, c := range []struct {
 		text, want string

@@ -85,19 +85,22 @@ func TestE2ETakeOver(t *testing.T) {
 	clients := number("MOVE_CLIENTS", 60)
 	crowd := newResidents(address, clients)
 	passing := newPassersBy(address)
-	some := func() {
+	var cut, lost int64
+	some := func(when string) {
 		t.Helper()
 		crowd.serve(t, int64(clients)*2)
 		passing.want(t, "under way")
 		time.Sleep(time.Duration(number("MOVE_SECONDS", 0)) * time.Second)
+		t.Logf("%s: %d connections closed, a request under way on %d", when, crowd.cut.Load()-cut, crowd.lost.Load()-lost)
+		cut, lost = crowd.cut.Load(), crowd.lost.Load()
 	}
-	some()
+	some("nutcracker alone")
 
 	// Both serve. Pinion goes, and nutcracker has never been touched.
 	first := takenOver(t, old.Proxy, config, control)
 	awaitLine(t, first, "accept from the same sockets")
 	awaitLine(t, first, "reload to generation 2")
-	some()
+	some("both")
 	wantStatistics(t, old.Stats, "0.5.0")
 	if n := acceptors(t, address); n < 2 {
 		t.Errorf("%d of 2 workers have a socket of their own", n)
@@ -106,7 +109,7 @@ func TestE2ETakeOver(t *testing.T) {
 	if err := first.Wait(); err != nil {
 		t.Fatalf("the first pinion: %v\n%s", err, first.Output.String())
 	}
-	some()
+	some("Pinion has gone again")
 	if n := acceptors(t, address); n != 1 {
 		t.Errorf("%d sockets are left of one", n)
 	}
@@ -116,7 +119,7 @@ func TestE2ETakeOver(t *testing.T) {
 	old.Retired = true
 	awaitLine(t, next, "has ended; all who connect come to pinion")
 	old.Wait()
-	some()
+	some("nutcracker has ended")
 	wantStatistics(t, old.Stats, `"curr_connections"`)
 	old.wantServed(t)
 	wantSpread(t, control)
@@ -127,11 +130,10 @@ func TestE2ETakeOver(t *testing.T) {
 	if err := next.Wait(); err != nil {
 		t.Errorf("pinion ended with %v\n%s", err, next.Output.String())
 	}
-	some()
+	some("nutcracker follows")
 	wantStatistics(t, old.Stats, "0.5.0")
 	old.wantServed(t)
-	cut := crowd.cut.Load()
-	t.Logf("%d clients: %d requests answered, %d connections closed, %d refused", clients, crowd.answered.Load(), cut, crowd.refused.Load())
+	t.Logf("%d clients: %d requests answered, %d connections closed, a request under way on %d, %d refused", clients, crowd.answered.Load(), cut, lost, crowd.refused.Load())
 	if crowd.refused.Load() > 0 || cut > int64(3*clients) { // by each that has ended
 		t.Errorf("%d were refused (%v), and %d of %d clients cut", crowd.refused.Load(), crowd.why.Load(), cut, clients)
 	}
