@@ -58,11 +58,18 @@ func (m *master) beginRound(r *survey.Round) {
 		if r.From != nil && !isMeant {
 			continue
 		}
+		begun.Asked = append(begun.Asked, w)
+		if s.hangs() {
+			round.answers.Put(w, link.AnswerBody{Failed: "it hangs"}, -1)
+			continue
+		}
 		q := r.Question
 		q.ID, q.Slot, q.From = id, link.MasterAsks, from
 		round.waiting[s.process] = w
-		begun.Asked = append(begun.Asked, w)
 		m.pass(s, link.Message{Kind: link.Question, Body: link.Body(q)})
+	}
+	if len(round.waiting) == 0 {
+		delete(m.surveys.open, id)
 	}
 	r.Begun <- begun
 }

@@ -55,11 +55,10 @@ which node of a cluster has a slot, only a running Pinion knows: it is asked if 
 					return err
 				}
 			}
-			show := showRoutes
 			if c.Bool("json") {
-				show = showRoutesJSON
+				return showRoutesJSON(c.App.Writer, pools, &running, c.Args().Slice())
 			}
-			return show(c.App.Writer, pools, &running, c.Args().Slice())
+			return showRoutes(terminal{c.App.Writer}, pools, &running, c.Args().Slice())
 		},
 	}
 }

@@ -65,7 +65,7 @@ func (m *adminSocket) sample(ctx context.Context, clients bool) (s *top.Sample, 
 		return s, err
 	}
 	s.Clients = []link.ClientState{}
-	_, err = m.lines(ctx, http.MethodGet, "/clients", url.Values{}, func(line []byte) error {
+	s.Unheard, err = m.lines(ctx, http.MethodGet, "/clients", url.Values{}, func(line []byte) error {
 		var c link.ClientState
 		err := json.Unmarshal(line, &c)
 		s.Clients = append(s.Clients, c)

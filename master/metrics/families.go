@@ -214,8 +214,8 @@ type serverFamily struct {
 const serverLabels = "pool server role"
 
 var ofServers = []serverFamily{
-	{serverPrefix + "live", gauge, "1: the server is in the ring; 0: it is ejected, or was and is probed",
-		func(s *server) (float64, bool) { return truth(s.state == shard.Live), true }},
+	{serverPrefix + "live", gauge, "1: the server is live, as `pinion status` has it; 0: the last attempts to use it have failed, it is ejected, or it was and is probed",
+		func(s *server) (float64, bool) { return truth(s.state == shard.Live && !s.down), true }},
 	{serverPrefix + "keys_ratio", gauge, "part of its keys that the server has: 1, less while it is back and starts slowly, 0 while it is ejected and others have them",
 		func(s *server) (float64, bool) { return s.share, s.place == notPlaced }},
 	{serverPrefix + "slots", gauge, "slots of its cluster that a node has",

@@ -122,6 +122,18 @@ func TestTableIsComplete(t *testing.T) {
 	}
 }
 
+// A server that the last attempts could not use is not live, as in the status, though it is in the ring.
+func TestLiveIsAsTheStatusHasIt(t *testing.T) {
+	c := counted(t, 2, poolOf("alpha", "a", "b"))
+	c.Troubles(1, 0, 1).Note(link.TroubleRefused, 1)
+	text := textOf(t, viewOf(c))
+	for _, line := range []string{`pinion_server_live{pool="alpha",server="a",role="primary"} 1`, `pinion_server_live{pool="alpha",server="b",role="primary"} 0`} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
+
 func TestValues(t *testing.T) {
 	alpha, beta := poolOf("alpha", "10.0.0.1:6379", "b"), poolOf("beta", "b")
 	alpha.AutoEjectHosts, beta.FailoverWait = true, time.Second

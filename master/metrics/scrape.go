@@ -49,6 +49,7 @@ type server struct {
 	follows   bool       // somebody is asked where it is
 	sentinels *Sentinels // nil: none are asked
 	state     shard.State
+	down      bool    // it cannot be used, as the workers have last found
 	share     float64 // of its keys that it has
 	replicas  []replica
 
@@ -166,6 +167,7 @@ func (s *scrape) readServer(i, k int, name string, role link.Role, one server) {
 	if one.place == notPlaced {
 		one.state = shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k))).State()
 		one.share = serving.Share(i, k)
+		one.down = serving.TroubleOf(i, k).Why != link.TroubleUnknown
 	}
 	if t := s.view.Topology.Pool(serving.Pools[i].Name); t != nil {
 		for _, r := range serving.Replicas(i, t, t.Server(serving.Pools[i].Servers[k].Name)) {

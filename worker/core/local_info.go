@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -122,13 +123,23 @@ func (s *server) nodeInfo() string {
 	return fmt.Sprintf(",role=%s,node=%s,slots=%d,epoch=%d,moved_at=%d,stale=%d", t.Endpoints[0].Role, t.Node, t.SlotCount(), t.Epoch, t.MovedAt, stale)
 }
 
+// inOneLine replaces what would end a line, or do something to a terminal: names of pools and servers may have anything.
+func inOneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 const secondsPerDay = 24 * 60 * 60
 
 // pinionInfo returns the fields of the proxy's own section.
 func (p *pool) pinionInfo() (own []resp.InfoField) {
 	l := p.l
 	add := func(name string, value any) {
-		own = append(own, resp.InfoField{Section: resp.InfoPinion, Name: name, Value: fmt.Sprint(value)})
+		own = append(own, resp.InfoField{Section: resp.InfoPinion, Name: name, Value: inOneLine(fmt.Sprint(value))})
 	}
 	add("pinion_version", l.spec.Build)
 	if l.spec.ConfigHash != "" {

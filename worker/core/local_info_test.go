@@ -14,7 +14,7 @@ import (
 
 func TestInfo(t *testing.T) {
 	r := newRig(t)
-	r.redisPool("s1", "s2")
+	r.redisPool("s1", "s\n2\x1b[1m")
 	r.slots = 2
 	r.start()
 	c := r.connect("a", 0, 1)
@@ -23,7 +23,7 @@ func TestInfo(t *testing.T) {
 	got := "\r\n" + string(c.take())
 	for _, line := range []string{
 		"# Pinion", "pinion_version:1.2.3", fmt.Sprint("worker_process_id:", os.Getpid()), "worker:1", "workers:2", "generation:1",
-		"curr_connections:3", "pool:alpha", "client_connections:1", "server1:name=s2,",
+		"curr_connections:3", "pool:alpha", "client_connections:1", "server1:name=s?2?[1m,",
 	} {
 		if !strings.Contains(got, "\r\n"+line) {
 			t.Errorf("INFO lacks the line %q: %q", line, got)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -54,7 +55,11 @@ func follow(ctx context.Context, m *model, source Source, o Options, out io.Writ
 			m.take(s, nil)
 		}
 		if err == nil && m.earlier != nil {
-			if err := m.print(out, o.JSON); err != nil || o.Once {
+			err := m.print(out, o.JSON)
+			if err == nil && len(s.Unheard) > 0 && m.needsClients() {
+				err = errors.New("not all clients are known: " + strings.Join(s.Unheard, "; "))
+			}
+			if o.Once || err != nil && len(s.Unheard) == 0 {
 				return err
 			}
 		}

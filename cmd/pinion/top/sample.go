@@ -23,6 +23,7 @@ type Sample struct {
 	Status  admin.Status
 	Metrics Metrics
 	Clients []link.ClientState // nil: they were not asked for
+	Unheard []string           // workers whose clients are not among them, and why
 }
 
 // Metrics are those that Prometheus gets, by name.

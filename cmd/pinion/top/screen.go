@@ -207,6 +207,9 @@ func (m *model) foot() string {
 	if m.failure != "" {
 		text += "NOT CURRENT: " + visible(m.failure) + "  "
 	}
+	if m.needsClients() && m.latest != nil && len(m.latest.Unheard) > 0 {
+		text += "NOT ALL: " + visible(strings.Join(m.latest.Unheard, "; ")) + "  "
+	}
 	if m.paused {
 		text += "PAUSED  "
 	}

@@ -105,6 +105,8 @@ func play(t *testing.T, script string) string {
 			looks++
 		case "fail":
 			m.take(nil, errors.New("no Pinion listens at \"ctl.sock\""))
+		case "hang":
+			m.latest.Unheard = []string{"worker 1 of generation 4: it hangs"}
 		case "size":
 			fmt.Sscanf(arg, "%dx%d", &m.width, &m.height)
 		case "type":
@@ -148,7 +150,7 @@ func TestScreens(t *testing.T) {
 		"drill":   "size=80x12 look look enter down enter esc esc 4 enter esc esc",
 		"sort":    "size=80x12 look look 2 right right right right r left space look space look",
 		"filter":  "size=80x12 look look 5 / type=web backspace type=b down enter end esc / type=nothing esc up pgdown home",
-		"trouble": "size=80x12 fail look fail look ? x + - - size=40x8 size=20x6 size=200x9",
+		"trouble": "size=80x12 fail look fail look 5 hang 1 ? x + - - size=40x8 size=20x6 size=200x9",
 	} {
 		path := filepath.Join("testdata", name+".txt")
 		got := play(t, script)
