@@ -6,6 +6,8 @@ import (
 	"go/ast"
 	"go/token"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -95,4 +97,53 @@ func TestEventsHaveTheirValues(t *testing.T) {
 			t.Errorf("nothing logs %s", event)
 		}
 	}
+}
+
+// What the table of incidents quotes of the log is what an event says.
+func TestIncidentsQuoteEvents(t *testing.T) {
+	_, table, _ := strings.Cut(document(t, "packaging/doc/OPERATIONS.md"), "\n### At a glance\n")
+	table, _, _ = strings.Cut(table, "\n### ")
+	rows := regexp.MustCompile("(?m)^\\| [^|]* \\| log, [^|]* \\| `([^`]*)`").FindAllStringSubmatch(table, -1)
+	if len(rows) < 2 {
+		t.Fatalf("%d rows are about the log", len(rows))
+	}
+	texts := eventTexts(t)
+	for _, row := range rows {
+		parts := strings.Split(row[1], "…")
+		if !slices.ContainsFunc(texts, func(text string) bool { return hasInOrder(text, parts) }) {
+			t.Errorf("no event says %q", row[1])
+		}
+	}
+}
+
+// hasInOrder reports whether a text has all parts, one behind the other.
+func hasInOrder(text string, parts []string) bool {
+	for _, part := range parts {
+		_, rest, found := strings.Cut(text, part)
+		if !found {
+			return false
+		}
+		text = rest
+	}
+	return true
+}
+
+// eventTexts returns what events say, with verbs for their values.
+func eventTexts(t *testing.T) (texts []string) {
+	t.Helper()
+	for _, name := range goFiles(t) {
+		if folder := filepath.Dir(name); folder != "master/logfile" && folder != "worker/logevent" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(parse(t, name, 0), func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 4 {
+				if lit, ok := call.Args[2].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					text, _ := strconv.Unquote(lit.Value)
+					texts = append(texts, text)
+				}
+			}
+			return true
+		})
+	}
+	return texts
 }

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -37,6 +38,7 @@ func TestE2EIncidents(t *testing.T) {
 	add("tls", rig.FakeServer(t, "tcp", rig.FreeAddress(t), func(c net.Conn) { c.Read(make([]byte, 1)); c.Close() }).Address, "redis: true")
 	add("name", "nothing.invalid:6379", "redis: true")
 	add("many", crowded.Address, "redis: true")
+	add("unsaved", rig.FakeServer(t, "tcp", rig.FreeAddress(t), rig.Answering(func([]string) string { return "-MISCONF Redis is configured to save\r\n" })).Address, "redis: true")
 	add("limit", redis().Address, "redis: true", "client_connections: 1")
 	control := filepath.Join(rig.ShortDir(t), "ctl")
 	p := rig.Pinion(t, rig.Yaml(pools...), "tcp", at["dead"], "--control", control)
@@ -61,21 +63,94 @@ func TestE2EIncidents(t *testing.T) {
 	}
 	texts := incidentTexts(t)
 	rig.Eventually(t, "telling of every incident", func() error {
-		got, err := exec.Command(p.Cmd.Path, "status", "--control", control).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, got)
-		}
+		got, err := answerOf(p, control, "status")
 		for name := range at {
-			if text := texts[name]; text == nil || !text.Match(got) {
-				return fmt.Errorf("of %s, nothing matches %v in\n%s", name, text, got)
+			if text := texts[name]; err == nil && (text == nil || !text.MatchString(got)) {
+				err = fmt.Errorf("of %s, nothing matches %v in\n%s", name, text, got)
 			}
 		}
-		return nil
+		return err
 	})
+}
+
+// answerOf returns what a command answers that asks at the admin socket.
+func answerOf(p *rig.Proxy, control string, args ...string) (string, error) {
+	got, err := exec.Command(p.Cmd.Path, append(args, "--control", control)...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, got)
+	}
+	return string(got), err
+}
+
+// What clients do, and what becomes of workers, is told likewise: by the status, or by the view that the table names.
+func TestE2EIncidentsOfClients(t *testing.T) {
+	t.Parallel()
+	server := rig.RedisServerTCP(t, rig.FreeAddress(t))
+	deaf := rig.FakeServer(t, "tcp", rig.FreeAddress(t), func(c net.Conn) { io.Copy(io.Discard, c) })
+	var pools []rig.Pool
+	at := map[string]string{}
+	for name, server := range map[string]*rig.Backend{"huge": server, "memory": server, "flood": deaf} {
+		at[name] = rig.FreeAddress(t)
+		pools = append(pools, rig.Pool{Name: name, Listen: at[name], Options: []string{"redis: true"}, Servers: []string{server.Address + ":1 s"}})
+	}
+	control := filepath.Join(rig.ShortDir(t), "ctl")
+	p := rig.Pinion(t, "global:\n  memory_limit: 8m\n"+rig.Yaml(pools...), "tcp", at["huge"], "--control", control, "--workers", "1")
+
+	huge := p.Dial()
+	huge.WantDo("+OK\r\n", "SET", "elephant", strings.Repeat("x", 1<<20))
+	rig.Dial(t, "tcp", at["flood"], rig.ReadRESP).Send(rig.Request("GET", "k"))
+	flood := rig.Dial(t, "tcp", at["flood"], rig.ReadRESP)
+	flood.Send(strings.Repeat(rig.Request("GET", "k"), 100))
+	for range 6 {
+		c, err := net.Dial("tcp", at["memory"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go io.WriteString(c, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5000000\r\n"+strings.Repeat("x", 4_000_000))
+	}
+	for _, view := range []struct{ first, command string }{
+		{`(?m)^ +elephant\b|^.*\belephant\b`, "bigkeys --pool huge"},
+		{`^ID .*\n.* flood .* 100 `, "clients --sort queue"},
+	} {
+		rig.Eventually(t, view.command, func() error {
+			huge.WantDo("+OK\r\n", "SET", "mouse", "x")
+			huge.Do("GET", "elephant")
+			got, err := answerOf(p, control, strings.Fields(view.command)...)
+			if err == nil && !regexp.MustCompile(view.first).MatchString(got) {
+				err = fmt.Errorf("nothing matches %s in\n%s", view.first, got)
+			}
+			return err
+		})
+	}
+	texts := incidentTexts(t)
+	tells := func(name string) {
+		rig.Eventually(t, "telling of "+name, func() error {
+			got, err := answerOf(p, control, "status")
+			if err == nil && !texts[name].MatchString(got) {
+				err = fmt.Errorf("nothing matches %v in\n%s", texts[name], got)
+			}
+			return err
+		})
+	}
+	tells("memory")
+	syscall.Kill(p.Workers()[0], syscall.SIGKILL)
+	tells("killed")
+	for range 50 {
+		rig.Dial(t, "tcp", at["huge"], rig.ReadRESP).WantDo("+PONG\r\n", "PING")
+	}
+	for _, pid := range append(p.Workers(), p.Pid()) {
+		limit(t, pid, "nofile", 70)
+	}
+	tells("descriptors")
+	for _, pid := range append(p.Workers(), p.Pid()) {
+		limit(t, pid, "nofile", 1024)
+	}
 }
 
 // incidentTexts returns what the table of the documents says that the status has, by the names in brackets.
 func incidentTexts(t *testing.T) map[string]*regexp.Regexp {
+	t.Helper()
 	text, err := os.ReadFile("../../../packaging/doc/OPERATIONS.md")
 	if err != nil {
 		t.Fatal(err)
@@ -86,11 +161,14 @@ func incidentTexts(t *testing.T) map[string]*regexp.Regexp {
 	for _, row := range regexp.MustCompile("(?m)^\\| ([^|]*) \\| [^|]* \\| `([^`]*)`").FindAllStringSubmatch(table, -1) {
 		for _, name := range regexp.MustCompile(`\[(\w+)\]`).FindAllStringSubmatch(row[1], -1) {
 			pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(row[2], "… ")), "…", ".+")
-			server := name[1] + "/s .*"
-			if strings.HasPrefix(row[2], "… of at most") {
-				server = "pool " + name[1] + ": .+"
+			about := name[1] + "/s .*"
+			switch name[1] {
+			case "limit", "memory":
+				about = "pool " + name[1] + ": .*"
+			case "killed", "descriptors":
+				about = ".*"
 			}
-			all[name[1]] = regexp.MustCompile("(?m)^  [A-Z]+: " + server + pattern)
+			all[name[1]] = regexp.MustCompile("(?m)^  [A-Z]+: " + about + pattern)
 		}
 	}
 	return all
