@@ -33,6 +33,7 @@ var directions = []struct {
 }{
 	{"codec/resp", nil, "a codec is bytes in, offsets out: it knows of no key placement, no loop, no other protocol"},
 	{"codec/memcache", nil, "a codec is bytes in, offsets out: it knows of no key placement, no loop, no other protocol"},
+	{"codec/acl", []string{"codec/resp"}, "what a user may send follows from rules and from the command table: it knows no client, and nobody who has logged in"},
 	{"shard/hash", nil, "a hash function knows bytes only"},
 	{"shard", []string{"shard/hash"}, "where a key lives depends on names and bytes, not on protocols or processes"},
 	{"worker/poll", []string{"worker/fault"}, "the system calls know nothing of what they carry"},
@@ -59,8 +60,8 @@ var directions = []struct {
 		"the entry takes over what the master made and confines the process; serving is the core's"},
 	{"master/certs", []string{"worker/link"}, "a certificate is good or not wherever it is named, and so is a server's: nothing of the configuration is needed"},
 	{"master/certs/certtest", nil, "certificates for tests are made of the standard library, so that any test may have some"},
-	{"master/config", []string{"codec/resp", "master/certs", "shard/...", "worker/link"},
-		"a configuration becomes specs; nothing is opened for it but the certificates that it names, and names in it are checked against the tables that have them"},
+	{"master/config", []string{"codec/acl", "codec/resp", "master/certs", "shard/...", "worker/link"},
+		"a configuration becomes specs; nothing is opened for it but the certificates, passwords and users' files that it names, and names in it are checked against the tables that have them"},
 	{"master/logfile", []string{"worker/logevent"}, "a log takes events of its table, and what workers tell, whatever they are about"},
 	{"master/watch", nil, "a watch sees one file, whatever is in it"},
 	{"master/pidfile", []string{"worker/fault"}, "a pid file holds a number"},

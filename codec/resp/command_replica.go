@@ -29,7 +29,7 @@ var quick = []string{
 // isForReplicas tells whether a replica may answer c, which changes nothing and is not divided in another way than by key. Of XREAD it
 // tells so of requests without BLOCK.
 func (c *Command) isForReplicas() bool {
-	if c.Write || c.Blocking && !c.BlockOption || c.Route != Forward && c.Route != Fragment || !c.hasKeys() {
+	if c.Write || c.Blocking && !c.BlockOption || c.Route != Forward && c.Route != Fragment || !c.HasKeys() {
 		return false
 	}
 	family, _, _ := strings.Cut(c.Name, "|")
@@ -39,5 +39,5 @@ func (c *Command) isForReplicas() bool {
 	return !slices.Contains(primaryOnly, c.Name) && !slices.Contains(primaryOnly, family)
 }
 
-// hasKeys tells whether requests of c name keys.
-func (c *Command) hasKeys() bool { return c.First > 0 || c.Find != nil }
+// HasKeys tells whether requests of c name keys.
+func (c *Command) HasKeys() bool { return c.First > 0 || c.Find != nil }

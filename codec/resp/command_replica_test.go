@@ -22,7 +22,7 @@ func TestReplicaCommands(t *testing.T) {
 			t.Errorf("%s may go to a replica, and waits in it", name)
 		case row.Replica && row.Quick != slices.Contains(flags, "fast"):
 			t.Errorf("%s is quick: %v, and Redis %s", name, row.Quick, flags)
-		case reads && row.hasKeys() && !row.Replica:
+		case reads && row.HasKeys() && !row.Replica:
 			kept[name] = true
 		}
 	}

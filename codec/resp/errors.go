@@ -10,8 +10,10 @@ import (
 
 // Texts for AppendError. Those of Redis are in the words of Redis, so that clients recognise them.
 const (
-	InvalidPassword = "ERR invalid password"           // as nutcracker, to AUTH with one argument
-	NoAuth          = "NOAUTH Authentication required" // as nutcracker: without the full stop of Redis
+	InvalidPassword = "ERR invalid password"            // as nutcracker, to AUTH with one argument
+	NoAuth          = "NOAUTH Authentication required"  // as nutcracker: without the full stop of Redis
+	NotLoggedIn     = "NOAUTH Authentication required." // as Redis, in pools that have users
+	HelloNeedsLogin = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
 	NoPassword      = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
 	WrongPass       = "WRONGPASS invalid username-password pair or user is disabled."
 	NoProto         = "NOPROTO unsupported protocol version"
