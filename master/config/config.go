@@ -88,7 +88,9 @@ type Pool struct {
 	Backlog   int // of listen(2)
 	Line      int // where the pool begins in the file
 
-	serverPasswordFile string // as configured; empty: ServerPassword stands in the file itself, or there is none
+	described          []string // users whom the configuration or a file describes, as acl.User.Text has them
+	aclFile            string   // as configured; empty: users stand in the configuration, or there are none
+	serverPasswordFile string   // as configured; empty: ServerPassword stands in the file itself, or there is none
 
 	at     place            // the name of the pool
 	given  map[string]place // the keys that the file sets

@@ -74,6 +74,7 @@ func (d *differ) pool(old, new *Pool) {
 	if file := new.serverPasswordFile; file != "" && file == old.serverPasswordFile && old.ServerPassword != new.ServerPassword {
 		d.say("%s: %s: the password in it changed", subject, serverPasswordFileKey)
 	}
+	d.users(subject, old, new)
 	d.servers(subject, old, new)
 	d.certificates(subject, old, new)
 	if d.counting {

@@ -43,12 +43,16 @@ func TestDiffSeesEveryKey(t *testing.T) {
 	if err := os.WriteFile(passwordFile, []byte("other"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	aclFile := filepath.Join(t.TempDir(), "users.acl")
+	if err := os.WriteFile(aclFile, []byte("user bob on >secret ~* &* +@all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	others := map[string]string{
 		"listen": "127.0.0.1:22122", "redis": "false", "hash": "md5", "hash_tag": `"{}"`, "distribution": "modula",
 		"timeout": "1", "backlog": "1", "client_connections": "1", "client_idle_timeout": "1",
 		"max_outstanding_requests": "1", "client_output_soft": "2k", "client_output_hard": "2m",
 		"subscriber_output_hard": "2m", "dedicated_connections": "1",
-		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "server_user": "other", "server_password": "other", "server_password_file": passwordFile, "redis_db": "1", "databases": "16", "preconnect": "true",
+		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "users": `["bob on >secret ~* &* +@all"]`, "acl_file": aclFile, "server_user": "other", "server_password": "other", "server_password_file": passwordFile, "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "on_failure": "fail_fast", "server_connections": "2", "server_retry_timeout": "1",
 		"server_retry_max": "60000", "probe_interval": "1000", "eject_latency": "20", "eject_latency_floor": "20", "slow_start": "10000", "server_failure_limit": "1", "failover_wait": "1", "slowlog_us": "1", "cross_shard": "first_key", "mget_errors": "per_key", "drain_ping": "error", "deny": "none",
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "server_tls": "true", "server_tls_ca": "/ca.crt", "server_tls_cert": "/other.crt", "server_tls_key": "/other.key", "server_tls_name": "redis.example", "server_tls_verify": "ca", "sentinel_tls": "false", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
@@ -114,9 +118,16 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		if k.many {
 			name = ": server "
 		}
-		for _, lines := range [][]string{Diff(old, new), Diff(new, old)} {
-			if len(lines) != 1 || !strings.Contains(lines[0], name) {
-				t.Errorf("%s: differences %q", k.Name, lines)
+		lines := 1
+		switch k.Name {
+		case usersKey:
+			name = ": users: "
+		case aclFileKey:
+			lines = 2 // and its users
+		}
+		for _, got := range [][]string{Diff(old, new), Diff(new, old)} {
+			if len(got) != lines || !strings.Contains(got[0], name) {
+				t.Errorf("%s: differences %q", k.Name, got)
 			}
 		}
 	}

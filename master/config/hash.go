@@ -40,7 +40,7 @@ func hashSection(h io.Writer, name string, d *draft) {
 			continue
 		}
 		fmt.Fprintf(h, "%s %q\n", k.Name, k.get(d))
-		if k.many && !d.pool.IsCluster() {
+		if k.Name == serversKey && !d.pool.IsCluster() {
 			for i := range d.pool.Servers {
 				fmt.Fprintf(h, "%q %q\n", d.pool.Servers[i].Zone, d.pool.Servers[i].Replicas)
 			}

@@ -41,6 +41,7 @@ type Key struct {
 }
 
 const (
+	serversKey        = "servers"
 	required          = "required"
 	maxCoalesceMicros = 10_000 // longer than any client would take for the network
 	maxDatabases      = 1024   // each takes connections to every server
@@ -102,6 +103,12 @@ var keys = [...]Key{
 		value: value{set: setCredentials, get: getCredentials},
 		Doc: "`user:password`: clients must give it, by SASL PLAIN in the binary protocol or by their first `set` in text, and servers that " +
 			"ask for it (`memcached -Y`) are given it; needs `redis: false`"},
+	{Name: usersKey, secret: true, value: value{set: addUser, get: getUsers, many: true},
+		Doc: "list of users, each a line as behind `user` in Redis' access lists, `app on >password ~app:* +@read` (short form: `user app on …`), see " +
+			"USERS.md; who is not among them cannot log in, and `default` is who has not logged in; of memcached only names and passwords"},
+	{Name: aclFileKey, value: value{set: setACLFile, get: func(d *draft) []string { return unlessEmpty(d.pool.aclFile) }},
+		Doc: "the same from a file, of lines `user NAME RULES` as Redis' own: an absolute path, or the name of a credential of systemd; it is read " +
+			"when Pinion starts or reloads"},
 	{Name: serverUserKey, value: value{set: setServerUser, get: text(func(d *draft) *string { return &d.pool.ServerUser }).get},
 		Doc: "the user that the servers know Pinion by; without it their default user; needs a password"},
 	{Name: serverPasswordKey, secret: true, value: value{set: setServerPassword, get: getServerPassword},
@@ -226,7 +233,7 @@ var keys = [...]Key{
 	{Name: "read_your_writes", Default: "0", Unit: "ms", redis: true,
 		value: millis(func(d *draft) *time.Duration { return &d.pool.ReadYourWrites }),
 		Doc:   "for how long after its latest write a client reads from the master; 0 = not at all: it may not see yet what it has written"},
-	{Name: "servers", Default: required, value: value{set: addServer, get: getServers, many: true},
+	{Name: serversKey, Default: required, value: value{set: addServer, get: getServers, many: true},
 		Doc: "list of `host:port:weight [name]` or `/path:weight [name]` (short form: `backend NAME ADDRESS " +
 			"[weight=N]`); without a name, the address decides where keys live. With `sentinels`: `master:weight [name]`; with `cluster`: `host:port`. " +
 			"A server with replicas or a zone is a map of `server`, `replicas` and `zone`"},

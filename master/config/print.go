@@ -36,11 +36,11 @@ func printSection(b *strings.Builder, d *draft) {
 			continue
 		}
 		values := k.get(d)
-		if k.many {
+		if k.many && len(values) > 0 {
 			fmt.Fprintf(b, "  %s:\n", k.Name)
-			for i, value := range values {
-				printServer(b, d.pool, i, value)
-			}
+		}
+		if k.many {
+			printItems(b, k, d.pool, values)
 			continue
 		}
 		for _, value := range values {
@@ -50,6 +50,17 @@ func printSection(b *strings.Builder, d *draft) {
 			}
 			b.WriteString(line + "\n")
 		}
+	}
+}
+
+// printItems writes the items of a list, one on each line.
+func printItems(b *strings.Builder, k *Key, p *Pool, values []string) {
+	for i, value := range values {
+		if k.Name == serversKey {
+			printServer(b, p, i, value)
+			continue
+		}
+		fmt.Fprintf(b, "    - %s\n", strconv.Quote(value))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -73,11 +74,15 @@ type draft struct {
 	servers []placedServer
 	given   map[string]place
 	wrong   []string // the given keys whose values were refused, so that they have their defaults
-	follows bool     // servers are masters that sentinels know
-	cluster bool     // servers are nodes of a Redis Cluster, to be asked for the others
+	users   []*acl.User
+	follows bool // servers are masters that sentinels know
+	cluster bool // servers are nodes of a Redis Cluster, to be asked for the others
 	resolve resolver
 
 	details map[place]*details // of servers, by where they stand
+
+	fileUsers []*acl.User // of acl_file
+	fileFlaws []flaw      // what is wrong in there
 }
 
 type placedServer struct {
@@ -165,6 +170,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkIgnored(d)
 	r.checkOutput(d)
 	r.checkServerLogin(d)
+	r.readUsers(d)
 	r.checkDatabases(d)
 	r.checkOnFailure(d)
 	r.checkProbes(d)

@@ -23,6 +23,7 @@ const (
 	dirHash     = "hash"     // hash [FUNCTION] $key
 	dirBackend  = "backend"  // backend NAME ADDRESS [weight=N]
 	dirProtocol = "protocol" // protocol redis|memcache
+	dirUser     = "user"     // user NAME RULE…
 
 	backendForm    = "write backend NAME ADDRESS [weight=N]"
 	hashedVariable = "$key"
@@ -33,11 +34,12 @@ const (
 var shortFormOnly = map[string]string{
 	dirBackend:  "that is of the short form; write servers, a list of host:port:weight [name]",
 	dirProtocol: "that is of the short form; write redis: true, or redis: false for memcached",
+	dirUser:     "that is of the short form; write users, a list of NAME RULE …",
 }
 
 func directives() []string {
-	names := append([]string{dirPool, dirBackend, dirProtocol}, keyNames(PoolScope)...)
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "servers" })
+	names := append([]string{dirPool, dirBackend, dirProtocol, dirUser}, keyNames(PoolScope)...)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == serversKey || name == usersKey })
 	return append(names, keyNames(GlobalScope)...)
 }
 
@@ -147,6 +149,8 @@ func (f *shortForm) directive(d word, args []word) {
 		f.backend(d, args)
 	case dirProtocol:
 		f.protocol(d, args)
+	case dirUser:
+		f.user(d, args)
 	default:
 		f.option(d, args)
 	}
@@ -227,7 +231,7 @@ func (f *shortForm) backend(d word, args []word) {
 	case strings.Contains(address, " ") || !unix && !strings.Contains(address, ":"):
 		f.portless = append(f.portless, portless{len(f.sections) - 1, args[1], word{address + ":" + weight + " " + name.text, args[1].at}})
 	default:
-		f.current().server(word{address + ":" + weight + " " + name.text, args[1].at})
+		f.current().item(serversKey, word{address + ":" + weight + " " + name.text, args[1].at})
 	}
 }
 
@@ -249,7 +253,7 @@ func (f *shortForm) settlePortless() {
 	for _, b := range f.portless {
 		s := &f.sections[b.section]
 		if s.has("sentinels") {
-			s.server(b.server)
+			s.item(serversKey, b.server)
 			continue
 		}
 		f.report(b.address.at, s.name.text, flaw{message: fmt.Sprintf("backend address %q has no port", b.address.text),
@@ -263,7 +267,7 @@ func (f *shortForm) settleSeeds() {
 	for _, b := range f.seeds {
 		s := &f.sections[b.section]
 		if s.isOfCluster() {
-			s.server(b.server)
+			s.item(serversKey, b.server)
 			continue
 		}
 		f.report(b.address.at, s.name.text, flaw{message: "backend wants a name and an address", hint: backendForm})
@@ -271,14 +275,28 @@ func (f *shortForm) settleSeeds() {
 	}
 }
 
-// server adds to the servers of the pool, in the form of nutcracker.yml.
-func (s *section) server(w word) {
-	i := slices.IndexFunc(s.settings, func(set setting) bool { return set.key.text == "servers" })
+// item adds to a list of the pool, in the form of nutcracker.yml.
+func (s *section) item(key string, w word) {
+	i := slices.IndexFunc(s.settings, func(set setting) bool { return set.key.text == key })
 	if i < 0 {
 		i = len(s.settings)
-		s.settings = append(s.settings, setting{key: word{"servers", w.at}})
+		s.settings = append(s.settings, setting{key: word{key, w.at}})
 	}
 	s.settings[i].values = append(s.settings[i].values, w)
+}
+
+// user adds a user, whose rules are words of the line.
+func (f *shortForm) user(d word, args []word) {
+	if len(args) == 0 {
+		f.problem(d.at, "user wants a name and rules", "write user NAME on >PASSWORD ~KEYS +COMMANDS")
+		return
+	}
+	line := word{at: args[0].at}
+	for _, arg := range args {
+		line.text += " " + arg.text
+	}
+	line.text = line.text[1:]
+	f.current().item(usersKey, line)
 }
 
 func (f *shortForm) protocol(d word, args []word) {

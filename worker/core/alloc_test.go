@@ -63,6 +63,29 @@ func TestRedisAllocations(t *testing.T) {
 	}
 }
 
+func TestLimitedUserAllocations(t *testing.T) {
+	value := "$1\r\nx\r\n"
+	for _, test := range []struct {
+		name     string
+		requests []byte
+		replies  []reply
+		want     string
+	}{
+		{"GET", redisRequestOf("GET", "a"), []reply{{0, value}}, value},
+		{"16 SET", bytes.Repeat(redisRequestOf("SET", "a", "x"), 16), []reply{{0, strings.Repeat("+OK\r\n", 16)}}, strings.Repeat("+OK\r\n", 16)},
+		{"DEL on two servers", redisRequestOf("DEL", "a", "b"), []reply{{0, ":1\r\n"}, {2, ":1\r\n"}}, ":2\r\n"},
+		{"PING", redisRequestOf("PING"), nil, "+PONG\r\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newExchangeOf(t, link.Redis, limitedUser)
+			e.requests, e.replies, e.want = test.requests, test.replies, test.want
+			if got := e.allocations(); got != 0 {
+				t.Errorf("%v allocations", got)
+			}
+		})
+	}
+}
+
 // Keys of a cluster pass gates: a is in a slot of s2, b and f are in two of s1.
 func TestClusterAllocations(t *testing.T) {
 	value := "$1\r\nx\r\n"

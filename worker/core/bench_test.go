@@ -66,9 +66,16 @@ func send(fd int, text string) int {
 	return n
 }
 
-func newExchange(t testing.TB, protocol link.Protocol) *exchange {
+func newExchange(t testing.TB, protocol link.Protocol) *exchange { return newExchangeOf(t, protocol) }
+
+// limitedUser is who a client is at once, and may use the keys of these tests among others that his rules tell apart.
+const limitedUser = "default on nopass ~other:* %R~[a-k] ~?* +@all -@dangerous"
+
+// newExchangeOf is newExchange in a pool that has users.
+func newExchangeOf(t testing.TB, protocol link.Protocol, users ...string) *exchange {
 	r := newRig(t)
 	p := r.redisPool("s1", "s2", "s3")
+	p.Users = users
 	p.Protocol, p.SlowLog, r.samples = protocol, 10*time.Millisecond, 1000 // as it is without a configuration
 	r.start()
 	r.unchecked = true
@@ -86,6 +93,12 @@ func BenchmarkRedis(b *testing.B) {
 			e.benchmark(b, depth)
 		})
 	}
+	b.Run("GET of a user with patterns", func(b *testing.B) {
+		e := newExchangeOf(b, link.Redis, limitedUser)
+		e.requests, e.want = []byte(strings.Repeat(get, 16)), strings.Repeat(value, 16)
+		e.replies = []reply{{0, e.want}}
+		e.benchmark(b, 16)
+	})
 	b.Run("MGET keys=100", func(b *testing.B) {
 		e := newExchange(b, link.Redis)
 		args := []string{"MGET"}

@@ -20,7 +20,7 @@ func (c *client) appendDescription(out []byte) []byte {
 		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), c.idleSeconds(), c.flags(), s.greeting.db,
 		s.subscriptions.number(kindChannel), s.subscriptions.number(kindPattern), s.subscriptions.number(kindShardChannel), s.tx.number(), s.watch.number(),
 		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
-		c.lastCommand(), defaultUser, c.redirect(), c.version(), s.libName, s.libVersion)
+		c.lastCommand(), c.userName(), c.redirect(), c.version(), s.libName, s.libVersion)
 }
 
 const second = int64(1e9)

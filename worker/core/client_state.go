@@ -135,7 +135,7 @@ func (c *client) appendState(out []byte) []byte {
 	s, l := c.session, c.pool.l
 	state := link.ClientState{
 		ID: c.id, Pool: c.pool.name, Generation: l.spec.Generation, Worker: l.spec.Slot, Address: c.peer(), Local: sock.LocalAddress(c.stream.FD()),
-		Name: s.name, Library: strings.TrimSpace(s.libName + " " + s.libVersion), State: c.state(), AgeSeconds: c.age(), IdleSeconds: c.idleSeconds(),
+		Name: s.name, User: c.stateUser(), Library: strings.TrimSpace(s.libName + " " + s.libVersion), State: c.state(), AgeSeconds: c.age(), IdleSeconds: c.idleSeconds(),
 		Command: c.lastName(), Tracking: s.tracking != nil,
 		Queue: int(c.owed), QueueBytes: int(c.owedSize), UnsentBytes: int(c.unsent),
 		InputBytes: len(c.stream.Kept()), OutputBytes: c.stream.Out.Len() + c.held, MemoryBytes: clientBytes + c.holds(),

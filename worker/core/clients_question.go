@@ -4,6 +4,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -53,6 +54,9 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 		return
 	}
 	order, failure := parseClientsRequest(cmd.Local, c.id, b, args)
+	if user := order.filter.user; failure == "" && user != nil && !c.pool.hasUser(user) {
+		failure = fmt.Sprintf("ERR No such user '%.128s'", user)
+	}
 	if failure != "" {
 		c.respondScratch(resp.AppendError(l.scratch[:0], failure))
 		return

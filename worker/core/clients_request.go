@@ -29,6 +29,7 @@ type clientsRequest struct {
 type clientFilter struct {
 	ids         []uint64 // sorted: its id is one of these; nil: whichever
 	addr, laddr string
+	user        []byte // it is that user; nil: whichever
 	kind        string // normal, pubsub, or one that there are no clients of; empty: whichever
 	skip        uint64 // it has another id; 0: whichever
 	age         int64  // seconds that it has been connected at least
@@ -43,6 +44,9 @@ func (f *clientFilter) matches(c *client) bool {
 		if _, found := slices.BinarySearch(f.ids, c.id); !found {
 			return false
 		}
+	}
+	if f.user != nil && !c.isUser(f.user) {
+		return false
 	}
 	return c.age() >= f.age && (f.addr == "" || f.addr == c.peer()) && (f.laddr == "" || f.laddr == sock.LocalAddress(c.stream.FD()))
 }
@@ -112,9 +116,7 @@ func (o *clientsRequest) parseKill(b []byte, args []resp.Span) (failure string) 
 		case isWord(b, args[0], "LADDR"):
 			f.laddr = string(value)
 		case isWord(b, args[0], "USER"):
-			if !bytes.Equal(value, defaultUser) { // there is no other
-				failure = fmt.Sprintf("ERR No such user '%.128s'", value)
-			}
+			f.user = bytes.Clone(value)
 		case isWord(b, args[0], "SKIPME"):
 			failure = o.parseSkipMe(value)
 		case isWord(b, args[0], "MAXAGE"):

@@ -1,4 +1,4 @@
-// AUTH: the password of a pool.
+// AUTH: the password of a pool, or of one of its users.
 
 package core
 
@@ -10,33 +10,45 @@ import (
 	"github.com/pinion-proxy/pinion/codec/resp"
 )
 
-// auth appends the reply to AUTH with "password" or "user password". Like redis_auth of twemproxy, the pool has one password and no
-// users. Without a password, the user default may give any, as with Redis.
+// auth appends the reply to AUTH with "password" or "user password". A pool that has no users has one password, like redis_auth of twemproxy.
+// Without a password, the user default may give any, as with Redis.
 func (c *client) auth(out, b []byte, args []resp.Span) []byte {
 	args = args[1:]
 	if len(args) > 2 {
 		return resp.AppendError(out, resp.SyntaxError)
 	}
-	if len(args) == 1 {
-		if c.pool.spec.Password == "" {
-			return resp.AppendError(out, resp.NoPassword)
-		}
-		if !c.login(defaultUser, args[0].Of(b)) {
-			c.noteRefusal("auth", wrongPassword)
-			return resp.AppendError(out, resp.InvalidPassword)
-		}
-	} else if !c.login(args[0].Of(b), args[1].Of(b)) {
+	user, password := defaultUser, args[len(args)-1].Of(b)
+	if len(args) == 2 {
+		user = args[0].Of(b)
+	} else if !c.pool.hasLogin() {
+		return resp.AppendError(out, resp.NoPassword)
+	}
+	if failure := c.login(user, password); failure != "" {
 		c.noteRefusal("auth", wrongPassword)
-		return resp.AppendError(out, resp.WrongPass)
+		if len(args) == 1 && c.pool.users.list == nil {
+			failure = resp.InvalidPassword
+		}
+		return resp.AppendError(out, failure)
 	}
 	return resp.AppendSimple(out, "OK")
 }
 
 var defaultUser = []byte("default")
 
-// login compares in a time that tells nothing about the password. A wrong one takes back an earlier right one, as with
-// twemproxy.
-func (c *client) login(user, password []byte) bool {
+// login has the client be the user, or returns the text of the error.
+func (c *client) login(user, password []byte) (failure string) {
+	if c.pool.users.list != nil {
+		return c.logIn(user, password)
+	}
+	if !c.givePassword(user, password) {
+		return resp.WrongPass
+	}
+	return ""
+}
+
+// givePassword is login of a pool without users. It compares in a time that tells nothing about the password. A wrong one takes back an earlier
+// right one, as with twemproxy.
+func (c *client) givePassword(user, password []byte) bool {
 	if c.pool.spec.Password == "" {
 		return bytes.Equal(user, defaultUser)
 	}

@@ -63,14 +63,18 @@ func (c *client) hello(_ *resp.Command, b []byte, args []resp.Span, count int) {
 // meet carries out HELLO and appends the reply, unless the client has to wait.
 func (c *client) meet(out, b []byte, args []resp.Span) []byte {
 	h, failure := parseHello(b, args)
+	if failure != "" {
+		return resp.AppendError(out, failure)
+	}
+	if h.password != nil {
+		failure = c.login(h.user, h.password)
+	}
 	switch {
 	case failure != "":
-		return resp.AppendError(out, failure)
-	case h.password != nil && !c.login(h.user, h.password):
 		c.noteRefusal("hello", wrongPassword)
-		return resp.AppendError(out, resp.WrongPass)
+		return resp.AppendError(out, failure)
 	case !c.session.authenticated:
-		return resp.AppendError(out, resp.NoAuth)
+		return resp.AppendError(out, c.pool.needsLogin(resp.HelloNeedsLogin))
 	case c.pool.toldVersion() == "":
 		if _, known := c.askForRESP3(); !known { // they tell their version with it
 			return out

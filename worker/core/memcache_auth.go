@@ -1,4 +1,4 @@
-// Authentication in memcached pools that have memcached_auth: by clients, with SASL PLAIN in the binary protocol and with their first
+// Authentication in memcached pools that have memcached_auth or users: by clients, with SASL PLAIN in the binary protocol and with their first
 // "set" in text, and to servers that ask for it, in text.
 
 package core
@@ -25,6 +25,13 @@ func credentialsDigest(user, password []byte) [sha256.Size]byte {
 // loginMemcache compares in a time that tells nothing about the password. Wrong credentials take back earlier right ones, as with
 // memcached.
 func (c *client) loginMemcache(given memcache.Credentials) (right bool) {
+	if c.pool.users.list != nil {
+		right = c.logIn(given.User, given.Password) == ""
+		if !right {
+			c.authenticate(false)
+		}
+		return right
+	}
 	digest := credentialsDigest(given.User, given.Password) // of equal length whatever was given: lengths tell nothing either
 	right = subtle.ConstantTimeCompare(digest[:], c.pool.password[:]) == 1
 	c.authenticate(right)

@@ -99,12 +99,16 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 	if ln == nil {
 		return nil, handoff.Configuration
 	}
+	user, belongs := ln.pool.userOf(records)
+	if !belongs {
+		return nil, handoff.Configuration
+	}
 	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
 	g := &preparedClient{c: c, frozen: r.FrozenAt, monitors: r.Monitoring != 0, descriptors: len(fds)}
 	if err == nil {
 		fds[0] = -1
-		if err = c.unpack(r); err == nil {
+		if err = c.unpack(r, user); err == nil {
 			err = g.adopt(records, fds)
 			c.mayHaveWritten()
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/memory"
@@ -51,12 +52,12 @@ const recordChunkBytes = 1 << 20
 
 var errNoRoom = errors.New("worker is too near its memory_limit")
 
-// unpack gives the client the state that its record describes.
-func (c *client) unpack(r *handoff.Record) error {
+// unpack gives the client the state that its record describes. u is who it is; nil: nobody in particular, or nobody yet.
+func (c *client) unpack(r *handoff.Record, u *acl.User) error {
 	c.id, c.skip = r.ID, uint32(min(r.Skip, math.MaxUint32))
 	c.active -= uint32(int64(r.IdleMillis) * int64(time.Millisecond) / tickNanos)
 	c.born -= uint32(int64(r.AgeMillis) * int64(time.Millisecond) / tickNanos)
-	c.session = c.pool.sessionOf(r)
+	c.session = c.pool.sessionOf(r, u)
 	if r.Dialect == handoff.DialectBinary {
 		c.dialect = dialectBinary
 	}

@@ -46,6 +46,7 @@ type pool struct {
 	refusals         refusals
 	pause            clientPause
 	sessions         sessions
+	users            users
 
 	protocol
 	sketches  halving
@@ -80,6 +81,9 @@ func newPool(l *loop, index int) (*pool, error) {
 	var err error
 	if p.tls, err = serverTLS(spec.ServerTLS); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
+	if err = p.readUsers(); err != nil {
+		return nil, err
 	}
 	p.replicas = newReplicas(p)
 	for i := range spec.Servers {

@@ -38,6 +38,7 @@ const (
 	deniedByPool  = "denied by the pool's configuration"
 	wrongPassword = "wrong password"
 	noPassword    = "the password is not given yet"
+	notPermitted  = "its user has no permission"
 	speaksHTTP    = "not a command but HTTP"
 	speaksTLS     = "not a command but the beginning of TLS, which this listener does not speak"
 	needsMeta     = "its server is older than memcached 1.6.10, or none"

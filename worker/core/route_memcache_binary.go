@@ -78,9 +78,9 @@ func (c *client) processBinary(b []byte) (used int) {
 	return used
 }
 
-// authStep returns what a request asks of SASL, which there is in pools with a password.
+// authStep returns what a request asks of SASL, which there is in pools where clients log in.
 func (c *client) authStep(r *memcache.BinaryRequest) memcache.AuthStep {
-	if c.pool.spec.Password == "" || r.Close {
+	if !c.pool.hasLogin() || r.Close {
 		return memcache.AuthNone
 	}
 	return r.Auth()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"unsafe"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/logevent"
@@ -18,6 +19,7 @@ type redisRoute struct {
 	args   []resp.Span // all, or of a long one the first
 	keys   []int32     // the indexes of those that are keys and stand alone
 	inline []byte      // an inline request, rewritten as an array, which is what servers get
+	judged acl.Request // while it is looked at whether its user may send it
 }
 
 // trim frees the memory of one large request.
@@ -188,7 +190,7 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	}
 	if !c.session.authenticated && (cmd == nil || !beforeAuth(cmd)) {
 		c.noteUnauthenticated(cmd)
-		c.reject(resp.AppendError(c.pool.l.scratch[:0], resp.NoAuth))
+		c.reject(resp.AppendError(c.pool.l.scratch[:0], c.pool.needsLogin(resp.NotLoggedIn)))
 		return
 	}
 	if cmd == nil {
@@ -203,6 +205,9 @@ func (c *client) redisRequest(b []byte, args []resp.Span, count int) {
 	}
 	if (cmd.Route != resp.Refuse || len(cmd.Subs) > 0) && !cmd.CheckArity(count) {
 		c.rejectArity(cmd)
+		return
+	}
+	if c.session.limits != nil && !c.permits(cmd, b, args, count) {
 		return
 	}
 	if c.pool.pause.on && c.pool.pause.stops(cmd) {
@@ -255,6 +260,8 @@ func (c *client) routeRedis(cmd *resp.Command, b []byte, args []resp.Span, count
 		localAnswers[cmd.Local](c, cmd, b, args, count)
 	case resp.Solo:
 		c.refuse(cmd, needsSolo, resp.AppendNeedsSolo)
+	case routeUsers:
+		c.answerACL(cmd, b, args, count)
 	case routeDenied:
 		c.refuse(cmd, deniedByPool, resp.AppendDenied)
 	default:

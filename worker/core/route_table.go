@@ -31,6 +31,9 @@ func routesOf(spec *link.Pool) ([]resp.Route, error) {
 			routes[c.ID] = routeDenied
 		}
 	}
+	if len(spec.Users) > 0 {
+		routeACL(routes)
+	}
 	return routes, nil
 }
 

@@ -5,14 +5,17 @@ package core
 import (
 	"unsafe"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/handoff"
 )
 
 // session is the state of a client that its later requests depend on, whichever worker serves them. Loop only.
 type session struct {
-	authenticated bool // has given the password, or none is asked for
-	eachRequest   bool // something of this changes with each request, see beginRequest
+	user          *acl.User // who it is; nil: the pool has no users, or nobody yet
+	limits        *acl.User // the same if there is something that the user may not do
+	authenticated bool      // has given the password, or none is asked for
+	eachRequest   bool      // something of this changes with each request, see beginRequest
 	reply         replyMode
 	plain         bool // shared by all clients of the pool that have set nothing, as most do: never written
 
@@ -56,20 +59,31 @@ func (ss *sessions) plain(authenticated bool) *session {
 }
 
 // firstSession returns the session of a client that has just connected to the pool.
-func (p *pool) firstSession() *session { return p.sessions.plain(p.spec.Password == "") }
+func (p *pool) firstSession() *session {
+	if l := p.users.list; l != nil {
+		return p.plainSession(l.Default(), !p.hasLogin())
+	}
+	return p.sessions.plain(p.spec.Password == "")
+}
 
-// sessionOf returns the session of a client that comes from another worker. What it takes is counted.
-func (p *pool) sessionOf(r *handoff.Record) *session {
-	authenticated := r.Authenticated || p.spec.Password == ""
+// sessionOf returns the session of a client that comes from another worker, and is the user u here. What it takes is counted.
+func (p *pool) sessionOf(r *handoff.Record, u *acl.User) *session {
+	authenticated := r.Authenticated || !p.hasLogin()
+	if u == nil && authenticated && p.users.list != nil {
+		u = p.users.list.Default()
+	}
 	db := p.spec.DB
 	if r.HasDB {
 		db = int(r.DB)
 	}
 	g := p.greetingOf(max(resp.RESP2, resp.Version(r.RESP)), db)
 	if r.Name+r.LibName+r.LibVersion == "" && g.index == 0 && r.Reply == handoff.ReplyOn && r.Tracking == nil {
-		return p.sessions.plain(authenticated)
+		return p.plainSession(u, authenticated)
 	}
 	s := &session{authenticated: authenticated, greeting: g, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
+	if u != nil {
+		s.beUser(u)
+	}
 	switch r.Reply {
 	case handoff.ReplyOff:
 		s.reply = replyNone
@@ -85,6 +99,7 @@ func (p *pool) sessionOf(r *handoff.Record) *session {
 // recordSession writes a session down for another worker.
 func (p *pool) recordSession(s *session, r *handoff.Record) {
 	r.Authenticated = s.authenticated
+	r.User = p.recordUser(s)
 	r.Name, r.LibName, r.LibVersion = s.name, s.libName, s.libVersion
 	if s.greeting.version == resp.RESP3 {
 		r.RESP = uint32(resp.RESP3)
@@ -138,7 +153,8 @@ func (c *client) resetSession() {
 // ownSession returns the client's session, to be written: its own, made when first needed.
 func (c *client) ownSession() *session {
 	if c.session.plain {
-		c.session = &session{authenticated: c.session.authenticated, greeting: c.session.greeting}
+		before := c.session
+		c.session = &session{authenticated: before.authenticated, user: before.user, limits: before.limits, greeting: before.greeting}
 		c.pool.l.memory.Charge(c.session.cost())
 	}
 	return c.session

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/memory"
 )
@@ -222,6 +223,12 @@ func (k *transactionCheck) checkRequest(c *client) {
 	case cmd.Route != resp.Refuse && !cmd.CheckArity(count):
 		k.fail(resp.AppendWrongArity(l.scratch[:0], cmd))
 		return
+	}
+	if c.session.limits != nil {
+		if d := c.judge(cmd, b, args, count); d.Reason != acl.Allowed {
+			k.fail(c.noLongerPermitted(cmd, d))
+			return
+		}
 	}
 	args, alone, row, failure := c.keysInTransaction(cmd, b, args, count)
 	if failure != nil {

@@ -40,6 +40,10 @@ func (s *stage) happen(words []string) {
 	case "pool": // option=value…
 		s.addPool(args)
 		return
+	case "user": // of the last pool: rules
+		p := &s.pools[len(s.pools)-1]
+		p.Users = append(p.Users, strings.Join(args, " "))
+		return
 	case "memory": // memory_limit, in bytes
 		s.limit = int64(s.number(args[0]))
 		return

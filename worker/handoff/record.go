@@ -12,6 +12,7 @@ type Record struct {
 	Address  string
 
 	Authenticated bool     // has given the password, or needed none
+	User          string   // of those of the pool, who it is; empty: the pool has none, or the client is nobody yet
 	Input         []byte   // received and not parsed; the kernel has what follows
 	Output        [][]byte // not written yet: the concatenation; the kernel has what is before it
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request

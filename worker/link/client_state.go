@@ -41,8 +41,9 @@ type ClientState struct {
 	Address     string `json:"address"`
 	Local       string `json:"local_address"` // where it has connected to
 	Name        string `json:"name"`
-	Library     string `json:"library"` // name and version, as CLIENT SETINFO has set them
-	State       string `json:"state"`   // one of ClientStates
+	User        string `json:"user,omitempty"` // who has logged in, or need not; left out: the pool has no users, or the client has not logged in
+	Library     string `json:"library"`        // name and version, as CLIENT SETINFO has set them
+	State       string `json:"state"`          // one of ClientStates
 	AgeSeconds  int64  `json:"age_s"`
 	IdleSeconds int64  `json:"idle_s"`  // since it has last sent something
 	Command     string `json:"command"` // the last; empty: none to this worker

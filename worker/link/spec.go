@@ -151,10 +151,11 @@ type Pool struct {
 	SubscriberOutput   int64 // the same for one that has subscribed to something, if that is less
 	MaxRequestBytes    int64 // of one request
 	TCPKeepalive       bool
-	Password           string // redis_auth, or that of memcached_auth: required of clients, and sent to servers that have none of their own
-	User               string `json:",omitempty"` // that of memcached_auth
-	ServerUser         string `json:",omitempty"` // of ServerPassword; empty: the servers' default user
-	ServerPassword     string `json:",omitempty"` // sent to servers in place of Password; empty: they get that
+	Password           string   // redis_auth, or that of memcached_auth: required of clients, and sent to servers that have none of their own
+	User               string   `json:",omitempty"` // that of memcached_auth
+	ServerUser         string   `json:",omitempty"` // of ServerPassword; empty: the servers' default user
+	ServerPassword     string   `json:",omitempty"` // sent to servers in place of Password; empty: they get that
+	Users              []string `json:",omitempty"` // who may log in and what each may do, as acl.Parse reads it, without passwords; empty: who gives Password may do all
 	DB                 int
 	Databases          int // those below it may be selected by clients; ≤ 1: DB alone
 	Preconnect         bool

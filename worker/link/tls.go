@@ -70,6 +70,9 @@ func (s *Spec) MarkCritical() {
 	if has(func(p *Pool) bool { return p.ServerPassword != "" }) {
 		s.Critical = append(s.Critical, "Pools.ServerPassword")
 	}
+	if has(func(p *Pool) bool { return len(p.Users) > 0 }) {
+		s.Critical = append(s.Critical, "Pools.Users")
+	}
 	if has(func(p *Pool) bool { return p.ServerTLS != nil }) {
 		s.Critical = append(s.Critical, "Pools.ServerTLS")
 	}

@@ -16,6 +16,7 @@ func TestTLSIsCritical(t *testing.T) {
 		{Pool{}, nil},
 		{Pool{Seeds: []string{"127.0.0.1:7000"}}, []string{"Pools.Seeds"}},
 		{Pool{ServerUser: "proxy", ServerPassword: "secret"}, []string{"Pools.ServerPassword"}},
+		{Pool{Users: []string{"bob on nopass ~* &* +@all"}}, []string{"Pools.Users"}},
 		{Pool{ServerTLS: &ServerTLS{Verify: VerifyFull}}, []string{"Pools.ServerTLS"}},
 		{Pool{TLS: &ClientTLS{Pairs: make([]KeyPair, 1)}}, []string{"Pools.TLS", "Listeners.TLS"}},
 	} {

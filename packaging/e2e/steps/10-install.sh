@@ -21,7 +21,7 @@ step "the documents come with it, and what is for Prometheus and Grafana"
 for file in alerts.yml dashboard.json deployment.yml daemonset.yml; do
 	inside test -s "/usr/share/pinion/$file" || fail "/usr/share/pinion/$file is not installed"
 done
-for text in README.md ARCHITECTURE.md BALANCERS.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md TLS.md ; do
+for text in README.md ARCHITECTURE.md BALANCERS.md BENCHMARKS.md CLIENTS.md COMMANDS.md CONFIGURATION.md LOG.md METRICS.md MOVING.md OPERATIONS.md TLS.md USERS.md ; do
 	inside test -s "/usr/share/doc/pinion/$text" || fail "/usr/share/doc/pinion/$text is not installed"
 done
 for page in man5/pinion.yml.5.gz man7/pinion-commands.7.gz man8/pinion.8.gz; do

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func poolWithACLFile(path, more string) string {
+	return "alpha:\n  listen: 127.0.0.1:22121\n  redis: true\n  acl_file: " + path + "\n  servers: [ 127.0.0.1:6379:1 ]\n" + more
+}
+
+func TestACLFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.acl")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# of the shop\n\nuser default off\r\nuser shop on >secret sanitize-payload ~shop:* resetchannels -@all +@read\n")
+	c := parseTest(t, "p.yml", poolWithACLFile(path, ""))
+	want := []string{
+		"default off resetchannels -@all",
+		"shop on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~shop:* resetchannels -@all +@read",
+	}
+	if got := c.Pools[0].Users; !slices.Equal(got, want) {
+		t.Errorf("users are %q, want %q", got, want)
+	}
+	var printed strings.Builder
+	if err := c.Print(&printed); err != nil || strings.Contains(printed.String(), "shop:") || !strings.Contains(printed.String(), "acl_file: "+path) {
+		t.Errorf("printed, %v:\n%s", err, printed.String())
+	}
+	write("user shop on >other ~shop:* +@read\nuser new on nopass\n")
+	now := parseTest(t, "p.yml", poolWithACLFile(path, ""))
+	wantDiff := []string{`pool "alpha": user "shop": changed; the clients of that user go on under the new rules`, `pool "alpha": user "new": added`}
+	if got := Diff(c, now); !slices.Equal(got, wantDiff) {
+		t.Errorf("the difference is %q, want %q", got, wantDiff)
+	}
+	write("user a on >x +get\nusers b on\nuser a on\nuser c on (~k) >secret\nuser\n")
+	_, err := Parse("p.yml", []byte(poolWithACLFile(path, "")))
+	for _, want := range []string{
+		`acl_file line 2 does not begin with user`, `acl_file line 3: user "a" is there twice`, `acl_file line 4: user "c": rule "(~k)" is a selector`, `acl_file line 5: user has no name`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error has a password: %v", err)
+	}
+}
+
+func TestACLFileMistakes(t *testing.T) {
+	for _, test := range []struct{ path, more, want string }{
+		{"/nonexistent/users.acl", "", `cannot be read: no such file or directory`},
+		{"/dev/null", "", "cannot be read: is no file"},
+		{"some/users.acl", "", "is no absolute path"},
+	} {
+		_, err := Parse("p.yml", []byte(poolWithACLFile(test.path, test.more)))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.path, err, test.want)
+		}
+	}
+}
+
+// What has gone into a specification can be read there, whatever it was.
+func TestUsersOfSpec(t *testing.T) {
+	c := parseTest(t, "p.yml", string(readFile(t, "testdata/good/users.yml")))
+	for i := range c.Pools {
+		if l := c.Pools[i].aclUsers(); l == nil || len(l.Users()) != 3 {
+			t.Errorf("pool %q has the users %q", c.Pools[i].Name, c.Pools[i].Users)
+		}
+		for _, line := range c.Pools[i].Users {
+			if strings.Contains(line, "secret") || strings.Contains(line, "clients") {
+				t.Errorf("a password is in %q", line)
+			}
+		}
+	}
+}

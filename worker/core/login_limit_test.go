@@ -1,0 +1,43 @@
+package core
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestLoginLimit(t *testing.T) {
+	const here, there = "192.0.2.1:1000", "[2001:db8::1]:1000"
+	var ll loginLimit
+	now := int64(1e12)
+	if !ll.allows(here, now) {
+		t.Fatal("nobody has guessed, and it is refused")
+	}
+	for i := range freeGuesses {
+		if !ll.allows(fmt.Sprintf("192.0.2.1:%d", i+1), now) {
+			t.Fatalf("guess %d is refused", i)
+		}
+		ll.count(here, now)
+	}
+	if ll.allows(here, now) {
+		t.Error("one more is looked at")
+	}
+	if ll.place(here) != ll.place(there) && !ll.allows(there, now) {
+		t.Error("those of another address are refused, too")
+	}
+	if !ll.allows(here, now+guessPause) {
+		t.Error("it is refused after the pause")
+	}
+	ll.count(here, now+guessPause)
+	if ll.allows(here, now+guessPause) {
+		t.Error("two are looked at after one pause")
+	}
+	for range 10 * freeGuesses {
+		ll.count("@:0", now)
+	}
+	if !ll.allows("@:0", now) {
+		t.Error("a client of a unix socket is refused")
+	}
+	if !ll.allows(here, now+2*freeGuesses*guessPause) {
+		t.Error("it is not forgotten")
+	}
+}

@@ -1,0 +1,146 @@
+// Who a client is goes with it, and meets the users of the next configuration there.
+
+package core
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
+)
+
+const bobLogsIn = "AUTH bob secret"
+
+// usersRig is a worker with users and the next one of its slot, which has others.
+func usersRig(t *testing.T, before, after []string) (r *rig, next *loop) {
+	r = newRig(t)
+	r.redisPool("s1").Users = before
+	r.start()
+	next = r.joined(func(pools []link.Pool) { pools[0].Users = after })
+	return r, next
+}
+
+// talk sends requests, the words of each with spaces between, and returns what the client gets.
+func (r *rig) talk(c *peer, requests ...string) string {
+	for _, request := range requests {
+		c.send(redisRequestOf(strings.Fields(request)...))
+	}
+	r.turn()
+	return string(c.take())
+}
+
+func TestMoveUser(t *testing.T) {
+	const bob, denied = "bob on >secret ~* &* +@all", "-NOPERM this user has no permissions to run the 'ping' command\r\n"
+	for _, test := range []struct {
+		name          string
+		before, after []string
+		requests      []string // before the move
+		moves         bool
+		ask, want     string
+	}{
+		{"same", []string{bob}, []string{bob}, []string{bobLogsIn}, true, "ACL WHOAMI", "$3\r\nbob\r\n"},
+		{"with a name", []string{bob}, []string{bob}, []string{bobLogsIn, "CLIENT SETNAME x"}, true, "ACL WHOAMI", "$3\r\nbob\r\n"},
+		{"weaker", []string{bob}, []string{"bob on >secret ~* &* +@all -ping"}, []string{bobLogsIn}, true, "PING", denied},
+		{"weaker with a name", []string{bob}, []string{"bob on >secret ~* &* +@all -ping"}, []string{bobLogsIn, "CLIENT SETNAME x"}, true, "PING", denied},
+		{"stronger", []string{"bob on >secret -@all"}, []string{bob}, []string{bobLogsIn}, true, "PING", "+PONG\r\n"},
+		{"another password", []string{bob}, []string{"bob on >other ~* &* +@all"}, []string{bobLogsIn}, true, "PING", "+PONG\r\n"},
+		{"gone", []string{bob}, []string{"eve on >secret ~* &* +@all"}, []string{bobLogsIn}, false, "", ""},
+		{"off", []string{bob}, []string{"bob off >secret ~* &* +@all"}, []string{bobLogsIn}, false, "", ""},
+		{"nobody yet", []string{bob}, []string{bob}, nil, true, "PING", "-NOAUTH Authentication required.\r\n"},
+		{"nobody, and anybody is let in", []string{bob}, []string{bob, "default on nopass ~* &* +@all"}, nil, true, "ACL WHOAMI", "$7\r\ndefault\r\n"},
+		{"users are new", nil, []string{bob, "default on nopass +ping"}, nil, true, "ACL WHOAMI", "-NOPERM this user has no permissions to run the 'acl|whoami' command\r\n"},
+		{"users are new, and not for all", nil, []string{bob}, nil, false, "", ""},
+		{"no users any more", []string{bob}, nil, []string{bobLogsIn}, false, "", ""},
+		{"no users any more, of nobody", []string{bob}, nil, nil, true, "PING", "+PONG\r\n"},
+		{"no users any more, of the default user", []string{"default on nopass ~* &* +@all"}, nil, nil, true, "PING", "+PONG\r\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, next := usersRig(t, test.before, test.after)
+			before := r.workers[0]
+			c := r.connect("c", 0, 0)
+			r.talk(c, test.requests...)
+			r.handOver(before, next)
+			if got := next.clients == 1; got != test.moves {
+				t.Fatalf("it has moved: %v", got)
+			}
+			if !test.moves {
+				return
+			}
+			if got := r.talk(c, test.ask); got != test.want {
+				t.Errorf("%s is answered with %q, want %q", test.ask, got, test.want)
+			}
+		})
+	}
+}
+
+// A client that its next worker does not want is served as before until all is settled, so that a roll-back changes nothing.
+func TestUserStaysUntilSettled(t *testing.T) {
+	r, next := usersRig(t, []string{"bob on >secret ~* &* +@all"}, []string{"eve on >secret ~* &* +@all"})
+	c := r.connect("c", 0, 0)
+	r.talk(c, bobLogsIn)
+	r.handOver(r.workers[0], next)
+	if got := r.talk(c, "PING"); got != "+PONG\r\n" {
+		t.Errorf("PING is answered with %q", got)
+	}
+}
+
+func TestMoveTransactionOfWeakerUser(t *testing.T) {
+	r, next := usersRig(t, []string{"bob on >secret ~* &* +@all"}, []string{"bob on >secret ~a &* +@all"})
+	c := r.connect("c", 0, 0)
+	r.talk(c, bobLogsIn, "MULTI", "GET a", "GET b")
+	r.handOver(r.workers[0], next)
+	want := "-EXECABORT Transaction discarded because of: NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
+		"This command is no longer allowed for the following reason: no permission to touch the specified keys\r\n"
+	if got := r.talk(c, "EXEC"); got != want || next.clients != 1 {
+		t.Errorf("EXEC is answered with %q", got)
+	}
+}
+
+// A subscription that its user may not have any more does not go on.
+func TestMoveSubscriberOfWeakerUser(t *testing.T) {
+	for _, test := range []struct {
+		after string
+		moves bool
+	}{
+		{"bob on >secret &news +@all", true},
+		{"bob on >secret &n* +@all", true},
+		{"bob on >secret &weather +@all", false},
+	} {
+		r, next := usersRig(t, []string{"bob on >secret ~* &* +@all"}, []string{test.after})
+		c := r.connect("c", 0, 0)
+		r.talk(c, bobLogsIn, "SUBSCRIBE news")
+		conns := r.servers[0].conns
+		conns[len(conns)-1].send([]byte("*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n"))
+		r.turn()
+		c.take()
+		r.handOver(r.workers[0], next)
+		if got := next.clients == 1; got != test.moves {
+			t.Errorf("%s: it has moved: %v", test.after, got)
+		}
+	}
+}
+
+// Who has shown a certificate is the user whom it names, if there is one.
+func TestUserNamed(t *testing.T) {
+	r, _ := usersRig(t, []string{"bob on ~* &* +@all", "off off ~* &* +@all"}, nil)
+	peer := r.connect("c", 0, 0)
+	r.turn()
+	var c *client
+	for _, slot := range r.workers[0].table {
+		if found, ok := slot.h.(*client); ok {
+			c = found
+		}
+	}
+	if c.beUserNamed([]byte("nobody")) || c.beUserNamed([]byte("off")) {
+		t.Error("it is a user who does not exist, or is off")
+	}
+	if got := r.talk(peer, "PING"); got != "-NOAUTH Authentication required.\r\n" {
+		t.Errorf("PING is answered with %q", got)
+	}
+	if !c.beUserNamed([]byte("bob")) {
+		t.Error("it is not bob")
+	}
+	if got := r.talk(peer, "ACL WHOAMI"); got != "$3\r\nbob\r\n" {
+		t.Errorf("ACL WHOAMI is answered with %q", got)
+	}
+}
