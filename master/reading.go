@@ -61,8 +61,9 @@ func (m *master) settleReading(g *generation) {
 			m.releaseReading()
 		}
 		fd, spot, err := m.world.openReading(path, group.ID)
-		if err != nil {
+		if err != nil { // it must not stay with the former group
 			m.log.Event(logfile.ReadingFailed, err)
+			m.releaseReading()
 			return
 		}
 		m.useForReading(readingSocket{path: path, gid: group.ID, fd: fd, spot: spot})

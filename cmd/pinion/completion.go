@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -29,6 +31,9 @@ func completionCommand() *cli.Command {
   pinion completion zsh > "${fpath[1]}/_pinion"
   pinion completion fish > ~/.config/fish/completions/pinion.fish`,
 		Action: func(c *cli.Context) error {
+			if c.Args().First() == poolNames {
+				return listPools(c)
+			}
 			write := shells[c.Args().First()]
 			if write == nil || c.Args().Len() != 1 {
 				return usageError("completion knows three shells: bash, zsh and fish")
@@ -37,6 +42,33 @@ func completionCommand() *cli.Command {
 			return err
 		},
 	}
+}
+
+// poolNames has completion list pools: for the shells themselves.
+const poolNames = "pools"
+
+// listPools lists those of the running Pinion, or, if it does not answer at once, of the configuration that is read by default.
+func listPools(c *cli.Context) error {
+	path := controlPath(c, "")
+	if path == "" {
+		path, _ = findControl()
+	}
+	m := newAdminSocket(path)
+	m.statusTimeout = describePatience
+	names := []string{}
+	if _, s, err := m.status(context.Background()); err == nil {
+		for _, p := range s.Pools {
+			names = append(names, p.Name)
+		}
+	} else if cfg, err := config.LoadAlone(configFile(c)); err == nil {
+		for i := range cfg.Pools {
+			names = append(names, cfg.Pools[i].Name)
+		}
+	}
+	for _, name := range names {
+		fmt.Fprintln(c.App.Writer, visible(name))
+	}
+	return nil
 }
 
 // completed is a command, or the proxy itself, whose name is empty.
@@ -52,6 +84,9 @@ type completedOption struct {
 	usage        string
 	values       []string // that it may have, where they are few
 }
+
+// isPool reports whether the value is the name of a pool.
+func (o completedOption) isPool() bool { return o.long == "pool" }
 
 // optionValues are those of options, by the command and the option.
 var optionValues = map[[2]string][]string{
@@ -106,7 +141,7 @@ func (o completedOption) spellings() []string {
 func withValue(all []completed, files bool) (spellings []string) {
 	for _, c := range all {
 		for _, o := range c.options {
-			if o.value != "" && o.values == nil && (o.value == "FILE") == files {
+			if o.value != "" && o.values == nil && !o.isPool() && (o.value == "FILE") == files {
 				spellings = append(spellings, o.spellings()...)
 			}
 		}

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// askPools is what a shell calls for the names of pools.
+const askPools = "pinion completion " + poolNames + " 2>/dev/null"
+
 func completeBash(all []completed) string {
 	var b strings.Builder
 	b.WriteString(`# bash completion for pinion
@@ -17,6 +20,7 @@ _pinion() {
 `)
 	fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n\t\treturn ;;\n",
 		strings.Join(withValue(all, true), "|"))
+	fmt.Fprintf(&b, "\t--pool)\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$(%s)\" -- \"$word\")\n\t\treturn ;;\n", askPools)
 	for _, c := range all {
 		for _, o := range c.options {
 			if o.values != nil {
@@ -69,6 +73,8 @@ func completeZsh(all []completed) string {
 			switch {
 			case o.value == "FILE":
 				value += "_files"
+			case o.isPool():
+				value += "{compadd -- ${(f)\"$(" + askPools + ")\"}}"
 			case o.values != nil:
 				value += "(" + strings.Join(o.values, " ") + ")"
 			}
@@ -106,6 +112,8 @@ func completeFish(all []completed) string {
 			case o.value == "":
 			case o.value == "FILE":
 				b.WriteString(" -r -F")
+			case o.isPool():
+				fmt.Fprintf(&b, " -x -a '(%s)'", askPools)
 			case o.values != nil:
 				fmt.Fprintf(&b, " -x -a %s", quoted(strings.Join(o.values, " ")))
 			default:

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/cmd/pinion/e2e/rig"
 )
@@ -39,6 +41,8 @@ func TestE2EIncidents(t *testing.T) {
 	add("name", "nothing.invalid:6379", "redis: true")
 	add("many", crowded.Address, "redis: true")
 	add("unsaved", rig.FakeServer(t, "tcp", rig.FreeAddress(t), rig.Answering(func([]string) string { return "-MISCONF Redis is configured to save\r\n" })).Address, "redis: true")
+	slow := rig.Answering(func([]string) string { time.Sleep(slowness); return "+OK\r\n" })
+	add("slow", rig.FakeServer(t, "tcp", rig.FreeAddress(t), slow).Address, "redis: true")
 	add("limit", redis().Address, "redis: true", "client_connections: 1")
 	control := filepath.Join(rig.ShortDir(t), "ctl")
 	p := rig.Pinion(t, rig.Yaml(pools...), "tcp", at["dead"], "--control", control)
@@ -65,13 +69,39 @@ func TestE2EIncidents(t *testing.T) {
 	rig.Eventually(t, "telling of every incident", func() error {
 		got, err := answerOf(p, control, "status")
 		for name := range at {
+			if name == "slow" {
+				continue
+			}
 			if text := texts[name]; err == nil && (text == nil || !text.MatchString(got)) {
 				err = fmt.Errorf("of %s, nothing matches %v in\n%s", name, text, got)
 			}
 		}
 		return err
 	})
+	rig.Eventually(t, "telling that a server is slow", func() error {
+		got, err := answerOf(p, control, "status", "--json")
+		var s struct {
+			Pools []struct {
+				Name    string
+				Servers []struct {
+					P99US int64 `json:"p99_us"`
+				}
+			}
+		}
+		if err == nil {
+			err = json.Unmarshal([]byte(got), &s)
+		}
+		for _, pool := range s.Pools {
+			if p99 := pool.Servers[0].P99US; pool.Name == "slow" && p99 < slowness.Microseconds()*7/8 {
+				err = fmt.Errorf("its P99 is %d µs", p99)
+			}
+		}
+		return err
+	})
 }
+
+// slowness is what a server that is only slow takes for a reply.
+const slowness = 60 * time.Millisecond
 
 // answerOf returns what a command answers that asks at the admin socket.
 func answerOf(p *rig.Proxy, control string, args ...string) (string, error) {
