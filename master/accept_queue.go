@@ -13,7 +13,9 @@ import (
 func (m *master) acceptQueues(g *generation) (all []metrics.AcceptQueue) {
 	pools := map[config.ListenID]int{}
 	for i := range g.config.Pools {
-		pools[g.config.Pools[i].Listen.ID()] = i
+		for _, at := range g.config.Pools[i].Listens() {
+			pools[at.ID()] = i
+		}
 	}
 	places := map[[2]int]int{} // in all, by pool and slot
 	for _, l := range m.listeners.All() {

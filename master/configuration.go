@@ -90,7 +90,7 @@ func absolute(path string) string {
 
 func listenAddresses(cfg *config.Config) (all []config.Listen) {
 	for i := range cfg.Pools {
-		all = append(all, cfg.Pools[i].Listen)
+		all = append(all, cfg.Pools[i].Listens()...)
 	}
 	return all
 }

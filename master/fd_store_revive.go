@@ -161,9 +161,14 @@ func configOf(spec *link.Spec) *config.Config {
 	for i, p := range spec.Pools {
 		pool := config.Pool{Pool: p, Backlog: recoveredBacklog}
 		for _, l := range spec.Listeners {
-			if l.Pool == i {
-				pool.Listen = config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
-				pool.Listen.AddrPort, _ = netip.ParseAddrPort(l.Address) // a path is none
+			at := config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
+			at.AddrPort, _ = netip.ParseAddrPort(l.Address) // a path is none
+			switch {
+			case l.Pool != i || pool.ListenAt(at.ID()) != nil:
+			case pool.Listen.Address == "":
+				pool.Listen = at
+			default:
+				pool.Further = append(pool.Further, at)
 			}
 		}
 		cfg.Pools = append(cfg.Pools, pool)

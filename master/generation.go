@@ -116,12 +116,18 @@ func (g *generation) useCounters(shared *link.Shared, fd int, mem []byte) {
 	g.readers.add()
 }
 
-// listenTexts returns the address that clients of each pool connect to, as text.
+// listenTexts returns the address that clients of each pool connect to, as text: by that its counters are found again. Of several it is
+// the first by name, since earlier masters and specifications have them in other orders.
 func (g *generation) listenTexts() []string {
 	if g.addresses == nil {
 		for i := range g.config.Pools {
 			p := &g.config.Pools[i]
-			address := p.Listen.Network + " " + p.Listen.Address
+			address := ""
+			for _, l := range p.Listens() {
+				if text := l.Network + " " + l.Address; address == "" || text < address {
+					address = text
+				}
+			}
 			if p.Listen.Address == "" { // unknown
 				address = "pool " + p.Name
 			}

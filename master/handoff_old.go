@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/totals"
 	"github.com/pinion-proxy/pinion/worker/fault"
@@ -56,9 +57,9 @@ type oldSide struct {
 	strict  bool                   // refuse any unreachable server
 
 	phase       oldPhase
-	until       time.Time // deadline of the phase
-	slots       int       // of the new side
-	removed     []int     // pools whose addresses the new side does not serve
+	until       time.Time         // deadline of the phase
+	slots       int               // of the new side
+	removed     []config.ListenID // addresses that the new side does not serve
 	patience    time.Duration
 	awaited     map[pair]bool                 // connections that the old worker has not confirmed
 	results     map[int]link.ClientsMovedBody // by slot, of workers that have moved all they could

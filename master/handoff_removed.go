@@ -6,51 +6,73 @@ package master
 import (
 	"slices"
 
+	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // servedSockets returns where a generation listens.
 func (g *generation) servedSockets() (all []socketName) {
-	for i := range g.config.Pools {
-		l := g.config.Pools[i].Listen
+	for _, l := range listenAddresses(g.config) {
 		all = append(all, socketName{Network: l.Network, Address: l.Address})
 	}
 	return all
 }
 
-// unserved returns the pools of a generation whose addresses are not among those that another one serves. If served is
-// empty, nothing is known and no pool is returned.
-func (g *generation) unserved(served []socketName) (pools []int) {
+// unserved returns the addresses of a generation that are not among those that another one serves. If served is empty, nothing is
+// known and none is returned.
+func (g *generation) unserved(served []socketName) (all []config.ListenID) {
 	if len(served) == 0 {
 		return nil
 	}
-	for i, own := range g.servedSockets() {
+	for _, own := range g.servedSockets() {
 		if !slices.Contains(served, own) {
-			pools = append(pools, i)
+			all = append(all, config.ListenID{Network: own.Network, Address: own.Address})
 		}
 	}
-	return pools
+	return all
 }
 
-// added returns the pools of a coming generation that listen where this master did not listen before.
-func (m *master) added(g *generation) (pools []int) {
-	for i := range g.config.Pools {
-		fresh := true
-		for _, l := range m.listeners.All() {
-			fresh = fresh && (l.Fresh || !l.At(g.config.Pools[i].Listen))
-		}
-		if fresh {
-			pools = append(pools, i)
+// added returns the addresses of a coming generation at which this master did not listen before.
+func (m *master) added(g *generation) (all []config.ListenID) {
+	for _, at := range listenAddresses(g.config) {
+		if !slices.ContainsFunc(m.listeners.All(), func(l *listen.Listener) bool { return !l.Fresh && l.At(at) }) {
+			all = append(all, at.ID())
 		}
 	}
-	return pools
+	return all
 }
 
-// tellRemoved tells a worker that no other worker accepts at the addresses of some pools.
-func (m *master) tellRemoved(s *slot, pools []int) {
+// tellRemoved tells a worker that no other worker accepts at some addresses. Builds that know one address of a pool are told of pools.
+func (m *master) tellRemoved(s *slot, removed []config.ListenID) {
+	var pools []int
+	var single []link.Listener
+	for i := range s.generation.config.Pools {
+		gone := among(s.generation.config.Pools[i].Listens(), removed)
+		if len(gone) == len(s.generation.config.Pools[i].Listens()) {
+			pools = append(pools, i)
+			continue
+		}
+		for _, at := range gone {
+			single = append(single, link.Listener{Network: at.Network, Address: at.Address})
+		}
+	}
 	for part := range slices.Chunk(pools, link.MaxRemoved) {
 		m.pass(s, link.Message{Kind: link.Removed, Body: link.Body(link.RemovedBody{Pools: part})})
 	}
+	for part := range slices.Chunk(single, link.MaxRemovedListeners) {
+		m.pass(s, link.Message{Kind: link.Removed, Body: link.Body(link.RemovedBody{Listeners: part})})
+	}
+}
+
+// among returns those of the addresses that are among others.
+func among(all []config.Listen, others []config.ListenID) (some []config.Listen) {
+	for _, l := range all {
+		if slices.Contains(others, l.ID()) {
+			some = append(some, l)
+		}
+	}
+	return some
 }
 
 // coverRemoved is called after the death of a worker that was moving its clients: another old worker serves the connections

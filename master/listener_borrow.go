@@ -4,6 +4,7 @@
 package master
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,7 @@ type borrowing struct {
 
 // missingListeners returns the names of listeners that a generation should have and has not.
 func (m *master) missingListeners(g *generation) (all []string) {
-	for i := range g.config.Pools {
-		address := g.config.Pools[i].Listen
+	for _, address := range listenAddresses(g.config) {
 		if address.Network == "unix" {
 			if m.listeners.Count(address) == 0 {
 				all = append(all, listen.Name(address.Network, address.Address, listen.EverySlot))
@@ -53,6 +53,15 @@ func (m *master) slotsWithout(g *generation, address config.Listen) (slots []int
 	return slots
 }
 
+// slotsWithoutAny returns the slots that have no listener at one of the addresses of a pool.
+func (m *master) slotsWithoutAny(g *generation, p *config.Pool) (slots []int) {
+	for _, at := range p.Listens() {
+		slots = append(slots, m.slotsWithout(g, at)...)
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
+
 // acceptsOn reports whether a worker of the slot has a listener at the address.
 func (m *master) acceptsOn(s *slot, address config.Listen) bool {
 	return m.listeners.Hears(s.generation.layout(), address, s.index)
@@ -60,8 +69,8 @@ func (m *master) acceptsOn(s *slot, address config.Listen) bool {
 
 // missingAddresses returns the addresses at which a worker of the slot would not accept.
 func (m *master) missingAddresses(s *slot) (all []string) {
-	for i := range s.generation.config.Pools {
-		if address := s.generation.config.Pools[i].Listen; !m.acceptsOn(s, address) {
+	for _, address := range listenAddresses(s.generation.config) {
+		if !m.acceptsOn(s, address) {
 			all = append(all, address.Text)
 		}
 	}
@@ -146,7 +155,7 @@ func (m *master) replaceMissing(p *config.Pool) {
 		m.log.Event(logfile.ListenerNotLent, l.Name)
 		l.Fresh, l.Queues = false, true
 		if errListen := m.world.sockets.Listen(l.FD, p.Backlog); errListen != nil {
-			err = listen.Error(p, errListen)
+			err = listen.ErrorOf(p, l, errListen)
 		}
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ func (m *master) page() *live.Source {
 		s.Last = &last
 	}
 	for i := range g.config.Pools {
-		s.Listens = append(s.Listens, g.config.Pools[i].Listen.Text)
+		s.Listens = append(s.Listens, g.config.Pools[i].ListenTexts())
 	}
 	if !g.revived { // otherwise the configuration is an earlier master's, of which not all is known
 		cfg := g.config

@@ -77,9 +77,8 @@ func (r *rehearsal) refuse(err error) { r.refusals = append(r.refusals, err.Erro
 // tryAddresses tries those that a reload would take.
 func (r *rehearsal) tryAddresses(try func(listen.Trial) error) {
 	for _, t := range r.trials {
-		i := slices.IndexFunc(r.new.Pools, func(p config.Pool) bool { return p.Listen.ID() == t.Address.ID() })
 		if err := try(t); err != nil {
-			r.refuse(listen.Error(&r.new.Pools[i], err))
+			r.refuse(listen.Error(t.Pool, &t.Address, err))
 		}
 	}
 	if r.http != nil {

@@ -84,7 +84,7 @@ func (m *master) ownPaths() (all []ownPath) {
 		p := ownPath{listen: config.Listen{Network: "unix", Address: l.Address}, spot: l.Spot, inode: l.Inode, admin: -1}
 		p.own = m.listeners.Own(p.listen)
 		if k := m.generations.serving.layout().PoolAt(l); k >= 0 {
-			p.listen.Perm = m.generations.serving.config.Pools[k].Listen.Perm
+			p.listen.Perm = m.generations.serving.config.Pools[k].ListenAt(l.ID()).Perm
 		}
 		all = append(all, p)
 	}

@@ -34,7 +34,7 @@ func (m *master) status() *admin.Status {
 		m.queueStatus(m.generations.serving, s.Pools)
 		for i := range m.generations.serving.config.Pools {
 			s.Pools[i].Socket = m.listeners.First(m.generations.serving.config.Pools[i].Listen)
-			s.Pools[i].NotListening = m.slotsWithout(m.generations.serving, m.generations.serving.config.Pools[i].Listen)
+			s.Pools[i].NotListening = m.slotsWithoutAny(m.generations.serving, &m.generations.serving.config.Pools[i])
 			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
 			s.Pools[i].MemoryClosed = m.generations.serving.memoryClosedStatus(i, now)
 		}
@@ -131,7 +131,7 @@ func (g *generation) poolStatus() []admin.PoolStatus {
 	pools := make([]admin.PoolStatus, len(g.pools))
 	for i := range g.pools {
 		p := &pools[i]
-		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].Listen.Text
+		p.Name, p.Listen = g.pools[i].Name, g.config.Pools[i].ListenTexts()
 		p.Clients, p.Limit = g.counters.Clients(i), g.pools[i].ClientConnections
 		if g.pools[i].IsCluster() {
 			p.Servers = g.nodeStatus(i)

@@ -110,12 +110,14 @@ func (f *foundSockets) fit(cfg *config.Config) (rest []takeover.Socket, err erro
 	rest = f.sockets
 	for i := range cfg.Pools {
 		p := &cfg.Pools[i]
-		left := without(rest, p.Listen.ID())
-		if len(left) == len(rest) {
-			return nil, fmt.Errorf("taking over from %s: pool %q listens on %s, and there is no such socket among %s: nothing was taken; "+
-				"make the addresses the same, and change them by a reload later", namesOf(f.programs), p.Name, p.Listen.Text, addressesOf(f.sockets))
+		for _, at := range p.Listens() {
+			left := without(rest, at.ID())
+			if len(left) == len(rest) {
+				return nil, fmt.Errorf("taking over from %s: pool %q listens on %s, and there is no such socket among %s: nothing was taken; "+
+					"make the addresses the same, and change them by a reload later", namesOf(f.programs), p.Name, at.Text, addressesOf(f.sockets))
+			}
+			rest = left
 		}
-		rest = left
 	}
 	rest = without(rest, f.statsID())
 	return slices.DeleteFunc(slices.Clone(rest), func(s takeover.Socket) bool { // its admin socket

@@ -82,25 +82,24 @@ func (m *master) leaveTo(pid int) {
 	m.listeners.LeaveTo(otherOf(t.leaving))
 }
 
-// leftElsewhere returns, by slot of the generation that serves, the pools on whose addresses another program serves on when this one
-// ends, while the worker has a socket that is not left to it. For a moment, connections may still come there.
-func (m *master) leftElsewhere() map[int][]int {
-	pools := map[int][]int{}
+// leftElsewhere returns, by slot of the generation that serves, the addresses on which another program serves on when this one ends,
+// while the worker has a socket that is not left to it. For a moment, connections may still come there.
+func (m *master) leftElsewhere() map[int][]config.ListenID {
+	all := map[int][]config.ListenID{}
 	layout := m.generations.serving.layout()
 	for _, l := range m.listeners.All() {
-		i := layout.PoolAt(l)
-		if i < 0 || l.IsElsewhere() || !slices.ContainsFunc(m.listeners.All(), func(other *listen.Listener) bool {
-			return other.At(layout.Pools[i].Listen) && other.IsElsewhere()
+		if !layout.Serves(l) || l.IsElsewhere() || !slices.ContainsFunc(m.listeners.All(), func(other *listen.Listener) bool {
+			return other.ID() == l.ID() && other.IsElsewhere()
 		}) {
 			continue
 		}
 		for slot := range layout.Slots {
-			if layout.Assigns(l, slot) && !slices.Contains(pools[slot], i) {
-				pools[slot] = append(pools[slot], i)
+			if layout.Assigns(l, slot) && !slices.Contains(all[slot], l.ID()) {
+				all[slot] = append(all[slot], l.ID())
 			}
 		}
 	}
-	return pools
+	return all
 }
 
 // holdersAgain is how long it takes until a look that has failed is repeated.

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 // release lets a worker that was replaced move or drain its remaining clients, and end. At the addresses of removed pools no
 // other worker accepts.
-func (m *master) release(from *slot, deadline time.Duration, removed []int) {
+func (m *master) release(from *slot, deadline time.Duration, removed []config.ListenID) {
 	switch from.state {
 	case slotWaiting:
 		from.become(slotVacant, time.Time{})

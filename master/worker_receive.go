@@ -129,7 +129,7 @@ func (m *master) becomeServing() {
 	m.scheduleSummary()
 	for i := range m.generations.serving.config.Pools {
 		p := &m.generations.serving.config.Pools[i]
-		m.log.Event(logfile.PoolServed, p.Name, p.Listen.Text, len(m.generations.serving.slots))
+		m.log.Event(logfile.PoolServed, p.Name, p.ListenTexts(), len(m.generations.serving.slots))
 	}
 	m.settleStatistics(m.generations.serving.config)
 	m.serveStats()

@@ -104,7 +104,18 @@ func parseClassicIPv4(host string) (netip.Addr, bool) {
 	return netip.AddrFrom4([4]byte{byte(address >> 24), byte(address >> 16), byte(address >> 8), byte(address)}), true
 }
 
-func setListen(d *draft, _ *Key, w word) *flaw { return d.readListen(&d.pool.Listen, w) }
+// setListen adds an address to those of the pool.
+func setListen(d *draft, _ *Key, w word) *flaw {
+	if d.pool.Listen.Text == "" {
+		return d.readListen(&d.pool.Listen, w)
+	}
+	var l Listen
+	f := d.readListen(&l, w)
+	if l.Address != "" {
+		d.pool.Further = append(d.pool.Further, l)
+	}
+	return f
+}
 
 func setHTTP(d *draft, _ *Key, w word) *flaw { return d.readListen(&d.global.HTTP, w) }
 
@@ -178,7 +189,12 @@ func plainPath(p string) string {
 	return path.Clean(p)
 }
 
-func getListen(d *draft) []string { return []string{d.pool.Listen.Text} }
+func getListen(d *draft) (texts []string) {
+	for _, l := range d.pool.Listens() {
+		texts = append(texts, l.Text)
+	}
+	return texts
+}
 
 func getHTTP(d *draft) []string { return unlessEmpty(d.global.HTTP.Text) }
 

@@ -37,7 +37,7 @@ func (m *Machine) ways(pools []Pool) ways {
 	all := make(ways, len(pools))
 	for i := range pools {
 		for _, s := range pools[i].Configured() {
-			all[i] = append(all[i], slices.IndexFunc(pools, func(p Pool) bool { return m.servesAt(&p.Listen, s, names) }))
+			all[i] = append(all[i], slices.IndexFunc(pools, func(p Pool) bool { return m.serves(&p, s, names) }))
 		}
 	}
 	return all
@@ -50,6 +50,11 @@ func (all ways) lead(from, to int, seen []bool) bool {
 	}
 	seen[from] = true
 	return slices.ContainsFunc(all[from], func(next int) bool { return next >= 0 && !seen[next] && all.lead(next, to, seen) })
+}
+
+// serves reports whether who connects to a server comes to a socket of a pool.
+func (m *Machine) serves(p *Pool, s link.Server, names map[string][]netip.Addr) bool {
+	return slices.ContainsFunc(p.Listens(), func(l Listen) bool { return m.servesAt(&l, s, names) })
 }
 
 // servesAt reports whether who connects to a server comes to the socket of a pool. names has the addresses of hosts that were looked

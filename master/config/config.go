@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -83,10 +84,11 @@ const AutoMemory = -1
 
 // Pool is a pool of servers and the address of its clients.
 type Pool struct {
-	link.Pool // servers in name order (shard.Less), at least one
-	Listen    Listen
-	Backlog   int // of listen(2)
-	Line      int // where the pool begins in the file
+	link.Pool          // servers in name order (shard.Less), at least one
+	Listen    Listen   // the first address of the clients
+	Further   []Listen // the others, in the order of the file
+	Backlog   int      // of listen(2)
+	Line      int      // where the pool begins in the file
 
 	described          []string // users whom the configuration or a file describes, as acl.User.Text has them
 	aclFile            string   // as configured; empty: users stand in the configuration, or there are none
@@ -108,6 +110,27 @@ type Listen struct {
 	Text     string         // as configured
 	AddrPort netip.AddrPort // tcp only; IPv4 is not mapped to IPv6, and a zone is a number
 	Perm     fs.FileMode    // unix only: permissions of the socket, 0 = by the umask
+}
+
+// Listens returns all addresses of the clients.
+func (p *Pool) Listens() []Listen { return append([]Listen{p.Listen}, p.Further...) }
+
+// ListenAt returns that of the addresses which a socket has; nil: none.
+func (p *Pool) ListenAt(id ListenID) *Listen {
+	all := p.Listens()
+	if i := slices.IndexFunc(all, func(l Listen) bool { return l.ID() == id }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// ListenTexts returns the addresses as configured.
+func (p *Pool) ListenTexts() string {
+	var texts []string
+	for _, l := range p.Listens() {
+		texts = append(texts, l.Text)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // ListenID identifies a listening socket, so that a reload finds it again if its pool was renamed.

@@ -5,6 +5,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pinion-proxy/pinion/shard"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -27,7 +28,9 @@ func Diff(old, new *Config) []string { return diff(old, new, false) }
 func diff(old, new *Config, counting bool) []string {
 	d := &differ{at: map[ListenID]*Pool{}, new: new.Pools, counting: counting}
 	for i := range new.Pools {
-		d.at[new.Pools[i].Listen.ID()] = &new.Pools[i]
+		for _, l := range new.Pools[i].Listens() {
+			d.at[l.ID()] = &new.Pools[i]
+		}
 	}
 	d.keys(GlobalScope.String(), &draft{global: &old.Global}, &draft{global: &new.Global}, nil)
 	merge(old.Pools, new.Pools, func(p *Pool) string { return p.Name }, d.pool)
@@ -50,18 +53,22 @@ func (d *differ) say(format string, args ...any) {
 func (d *differ) pool(old, new *Pool) {
 	switch {
 	case old == nil:
-		d.say("pool %q: added, listens on %s", new.Name, quote(new.Listen.Text))
+		d.say("pool %q: added, listens on %s", new.Name, quote(new.ListenTexts()))
 		return
 	case new == nil:
-		d.say("pool %q: removed%s", old.Name, d.fate(old))
+		d.say("pool %q: removed%s", old.Name, d.fate(old, nil))
 		return
 	}
 	subject := fmt.Sprintf("pool %q", old.Name)
-	moved := old.Listen.ID() != new.Listen.ID()
+	gone := func(l Listen) bool { return new.ListenAt(l.ID()) == nil }
+	moved := slices.ContainsFunc(old.Listens(), gone)
+	stays := slices.ContainsFunc(old.Listens(), func(l Listen) bool { return !gone(l) })
 	d.keys(subject, &draft{pool: old}, &draft{pool: new}, func(key string) string {
 		switch {
-		case key == "listen" && moved, key == "redis" && !moved:
-			return d.fate(old)
+		case key == "listen" && moved:
+			return d.fate(old, new)
+		case key == "redis" && stays:
+			return d.fate(old, nil)
 		case key == "redis_db":
 			return noteThere
 		case key == "cluster":
@@ -82,15 +89,35 @@ func (d *differ) pool(old, new *Pool) {
 	}
 }
 
-// fate tells what becomes of the clients of a pool: they stay where their listener is, or one to which they would come now,
-// if it speaks the same protocol.
-func (d *differ) fate(old *Pool) string {
-	new := d.at[old.Listen.ID()]
+// fate tells what becomes of the clients of a pool, but for those at addresses that another one has.
+func (d *differ) fate(old, but *Pool) string {
+	var notes []string
+	for _, l := range old.Listens() {
+		if but != nil && but.ListenAt(l.ID()) != nil {
+			continue
+		}
+		note := d.fateAt(old, &l)
+		if len(old.Further) > 0 {
+			note = strings.Replace(note, "its clients", "clients at "+quote(l.Text), 1)
+		}
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return strings.Join(notes, "")
+}
+
+// fateAt tells what becomes of those at one address: they stay where their listener is, or one to which they would come now, if it speaks
+// the same protocol.
+func (d *differ) fateAt(old *Pool, l *Listen) string {
+	new := d.at[l.ID()]
 	if new == nil {
-		new = d.wider(old)
+		new = d.wider(l)
 	}
 	switch {
-	case new == nil && slices.ContainsFunc(d.new, func(p Pool) bool { return p.Protocol == old.Protocol && old.Listen.includes(p.Listen) }):
+	case new == nil && slices.ContainsFunc(d.new, func(p Pool) bool {
+		return p.Protocol == old.Protocol && slices.ContainsFunc(p.Listens(), l.includes)
+	}):
 		return noteSome
 	case new == nil || new.Protocol != old.Protocol:
 		return noteClosed
@@ -101,11 +128,13 @@ func (d *differ) fate(old *Pool) string {
 }
 
 // wider returns the pool to whose address the kernel brings those who connect to that of an old one; nil if there is none.
-func (d *differ) wider(old *Pool) (nearest *Pool) {
+func (d *differ) wider(old *Listen) (nearest *Pool) {
+	var at Listen
 	for i := range d.new {
-		p := &d.new[i]
-		if p.Listen.includes(old.Listen) && (nearest == nil || nearest.Listen.includes(p.Listen)) {
-			nearest = p
+		for _, l := range d.new[i].Listens() {
+			if l.includes(*old) && (nearest == nil || at.includes(l)) {
+				nearest, at = &d.new[i], l
+			}
 		}
 	}
 	return nearest
@@ -119,8 +148,8 @@ func (d *differ) keys(subject string, old, new *draft, note func(key string) str
 			continue
 		}
 		from, to := k.get(old), k.get(new)
-		if k.Name == "listen" && from[0] == to[0] { // a name can be that of another address now
-			from, to = []string{old.pool.Listen.Address}, []string{new.pool.Listen.Address}
+		if k.Name == "listen" && slices.Equal(from, to) { // a name can be that of another address now
+			from, to = old.pool.addresses(), new.pool.addresses()
 		}
 		if slices.Equal(from, to) {
 			continue
@@ -140,7 +169,15 @@ func written(values []string) string {
 	if len(values) == 0 {
 		return "none"
 	}
-	return quote(values[0])
+	return quote(strings.Join(values, ", "))
+}
+
+// addresses returns those of the clients, resolved.
+func (p *Pool) addresses() (all []string) {
+	for _, l := range p.Listens() {
+		all = append(all, l.Address)
+	}
+	return all
 }
 
 // servers compares the servers of a pool, which are the same if they have the same name.

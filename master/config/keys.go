@@ -48,8 +48,8 @@ const (
 )
 
 var keys = [...]Key{
-	{Name: "listen", Default: required, value: value{set: setListen, get: getListen},
-		Doc: "address of the clients: `host:port`, or `/path` with optional octal permissions (`/run/a.sock 0660`)"},
+	{Name: "listen", Default: required, value: value{set: setListen, get: getListen, more: true},
+		Doc: "address of the clients: `host:port`, or `/path` with optional octal permissions (`/run/a.sock 0660`); in YAML also a list of several"},
 	{Name: "redis", Default: "false",
 		value: choice(func(d *draft) *link.Protocol { return &d.pool.Protocol }, protocols[:]),
 		Doc:   "the protocol: `true` for Redis, `false` for memcached (short form: `protocol redis`, its default)"},

@@ -57,7 +57,11 @@ var differences = [...]difference{
 		"-OOM, -BUSY and -LOADING of a server failed everyone who waited for it, as -ERR Invalid argument; they answer the request that they belong to", ""},
 	{[]string{"redis"}, func(p *Pool) bool { return !redis(p) },
 		"an unknown or malformed command closed the connection without a word, and gets ERROR or CLIENT_ERROR; the meta commands, gat and the binary protocol work", ""},
-	{[]string{"listen"}, func(p *Pool) bool { return p.Listen.Network == "unix" },
+	{[]string{"listen"}, func(p *Pool) bool { return len(p.Further) > 0 },
+		"nutcracker takes one address for a pool", wayBack},
+	{[]string{"listen"}, func(p *Pool) bool {
+		return slices.ContainsFunc(p.Listens(), func(l Listen) bool { return l.Network == "unix" })
+	},
 		"nutcracker removed whatever was at the path of listen; Pinion removes a socket where nobody listens, and nothing else", ""},
 	{[]string{"preconnect"}, func(p *Pool) bool { return p.Preconnect },
 		"one connection to each server is opened at the start, by each worker, and the others as fast as the server accepts them", ""},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -59,7 +60,7 @@ func (r *reader) checkOwnAddresses(c *Config) {
 	for i, o := range own {
 		for k := range c.Pools {
 			p := &c.Pools[k]
-			if o.at.collides(p.Listen) {
+			if slices.ContainsFunc(p.Listens(), o.at.collides) {
 				r.report(c.Global.given[o.key], "", flaw{message: fmt.Sprintf("%s is %q, where pool %q listens", o.key, o.at.Text, p.Name),
 					hint: fmt.Sprintf("that is in line %d; give it an address of its own", p.given["listen"].line)})
 			}
@@ -89,7 +90,9 @@ func (c *Config) StatisticsWarnings(at netip.AddrPort) (all Problems) {
 	}
 	warn("", "http", &c.Global.HTTP, c.Global.given["http"])
 	for i := range c.Pools {
-		warn(c.Pools[i].Name, "listen", &c.Pools[i].Listen, c.Pools[i].where("listen"))
+		for _, l := range c.Pools[i].Listens() {
+			warn(c.Pools[i].Name, "listen", &l, c.Pools[i].where("listen"))
+		}
 	}
 	return all
 }

@@ -105,15 +105,23 @@ func (r *reader) checkUnique(pools []Pool) {
 		} else {
 			names[p.Name] = p
 		}
-		if p.Listen.Address == "" {
-			continue
+		for _, l := range p.Listens() {
+			r.checkOwnListen(p, &l, listens)
 		}
-		if first := listens[p.Listen.Address]; first != nil {
-			r.report(p.given["listen"], p.Name, flaw{
-				message: fmt.Sprintf("listens on %q, as pool %q does", p.Listen.Text, first.Name),
-				hint:    fmt.Sprintf("that is in line %d; pools need different addresses", first.given["listen"].line)})
-		} else {
-			listens[p.Listen.Address] = p
-		}
+	}
+}
+
+// checkOwnListen finds an address that another pool has, or the same one once more.
+func (r *reader) checkOwnListen(p *Pool, l *Listen, listens map[string]*Pool) {
+	switch first := listens[l.Address]; {
+	case l.Address == "":
+	case first == p:
+		r.report(p.given["listen"], p.Name, flaw{message: fmt.Sprintf("listens on %q twice", l.Text), hint: "remove one of them"})
+	case first != nil:
+		r.report(p.given["listen"], p.Name, flaw{
+			message: fmt.Sprintf("listens on %q, as pool %q does", l.Text, first.Name),
+			hint:    fmt.Sprintf("that is in line %d; pools need different addresses", first.given["listen"].line)})
+	default:
+		listens[l.Address] = p
 	}
 }

@@ -43,6 +43,10 @@ func printSection(b *strings.Builder, d *draft) {
 			printItems(b, k, d.pool, values)
 			continue
 		}
+		if len(values) > 1 {
+			printList(b, k.Name, values)
+			continue
+		}
 		for _, value := range values {
 			line := fmt.Sprintf("  %s: %s", k.Name, quote(value))
 			if _, given := d.given[k.Name]; !given {
@@ -61,6 +65,14 @@ func printItems(b *strings.Builder, k *Key, p *Pool, values []string) {
 			continue
 		}
 		fmt.Fprintf(b, "    - %s\n", strconv.Quote(value))
+	}
+}
+
+// printList writes a key that the file gives several values.
+func printList(b *strings.Builder, name string, values []string) {
+	fmt.Fprintf(b, "  %s:\n", name)
+	for _, value := range values {
+		fmt.Fprintf(b, "    - %s\n", quote(value))
 	}
 }
 

@@ -224,7 +224,7 @@ func (r *reader) apply(d *draft, s *section) {
 			r.set(d, k, pool, []word{joined(set)})
 		case len(set.values) == 0 && !k.many:
 			r.report(set.key.at, pool, k.noValue())
-		case len(set.values) > 1 && !k.many:
+		case len(set.values) > 1 && !k.many && !k.more:
 			r.report(set.key.at, pool, flaw{message: k.Name + " takes one value", hint: r.either("write it as text, without a list", "put it in quotes if it has spaces")})
 		default:
 			d.details = set.details

@@ -24,7 +24,9 @@ func (c *Config) SocketProblems(isDirectory func(path string) bool) (all Problem
 	control := c.Global.control()
 	look(c.Global.given["control"], "", &control)
 	for i := range c.Pools {
-		look(c.Pools[i].where("listen"), c.Pools[i].Name, &c.Pools[i].Listen)
+		for _, l := range c.Pools[i].Listens() {
+			look(c.Pools[i].where("listen"), c.Pools[i].Name, &l)
+		}
 	}
 	return all
 }

@@ -18,6 +18,7 @@ type value struct {
 	set  func(*draft, *Key, word) *flaw
 	get  func(*draft) []string // nothing = unset; nil func = nothing is kept
 	many bool                  // the key has a list of values, and set adds one
+	more bool                  // it may have one value or a list, and set adds one
 	list bool                  // its value is a list of words, which may be written as one: set gets all, with spaces between
 }
 

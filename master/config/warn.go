@@ -41,7 +41,9 @@ func (c *Config) Warnings(m Machine) Problems {
 		w.connections(p, m.Workers)
 		w.memory(p, c.Global.MemoryLimit)
 		w.times(p, &c.Global)
-		w.listen(p.Name, &p.Listen, "listen", p.where("listen"))
+		for _, l := range p.Listens() {
+			w.listen(p.Name, &l, "listen", p.where("listen"))
+		}
 		w.names(p)
 		w.deny(p)
 	}
@@ -280,17 +282,19 @@ func (p *Pool) shares(other *Pool) bool {
 }
 
 // DescriptorWarnings returns what so many workers have too few descriptors for, if each may have so many, with a listener
-// for each pool; 0: that is unknown.
+// for each address; 0: that is unknown.
 func (c *Config) DescriptorWarnings(workers, descriptors int) Problems {
 	if descriptors == 0 {
 		return nil
 	}
 	var pools []link.Pool
+	listeners := 0
 	for i := range c.Pools {
 		pools = append(pools, c.Pools[i].Pool)
+		listeners += len(c.Pools[i].Listens())
 	}
 	w := &warner{file: c.File}
-	d := link.Divide(descriptors, len(pools), pools)
+	d := link.Divide(descriptors, listeners, pools)
 	if message, hint := d.Shortage(); message != "" {
 		w.problems = append(w.problems, Problem{File: w.file, Message: message, Hint: hint, Warning: true})
 	}
@@ -303,15 +307,15 @@ func (c *Config) DescriptorWarnings(workers, descriptors int) Problems {
 			fmt.Sprintf("client_connections is %d, but %d workers with %d descriptors each take about %d clients",
 				p.ClientConnections, workers, descriptors, workers*d.Clients),
 			fmt.Sprintf("raise LimitNOFILE= (ulimit -n) to %d or more, or lower client_connections",
-				enoughFor((p.ClientConnections+workers-1)/workers, descriptors, pools)))
+				enoughFor((p.ClientConnections+workers-1)/workers, descriptors, listeners, pools)))
 	}
 	return w.problems
 }
 
 // enoughFor returns how many descriptors, from so many on, leave a worker of these pools as many for clients.
-func enoughFor(clients, descriptors int, pools []link.Pool) int {
+func enoughFor(clients, descriptors, listeners int, pools []link.Pool) int {
 	for {
-		missing := clients - link.Divide(descriptors, len(pools), pools).Clients
+		missing := clients - link.Divide(descriptors, listeners, pools).Clients
 		if missing <= 0 {
 			return descriptors
 		}

@@ -24,8 +24,13 @@ func Cause(err error) error {
 }
 
 // Error says which address of which pool cannot be served, why, and what the operator can do.
-func Error(p *config.Pool, err error) error {
-	return fmt.Errorf("listening on %q (pool %q): %w%s", p.Listen.Text, p.Name, err, hint(&p.Listen, err))
+func Error(pool string, l *config.Listen, err error) error {
+	return fmt.Errorf("listening on %q (pool %q): %w%s", l.Text, pool, err, hint(l, err))
+}
+
+// ErrorOf is Error for the address of the pool that a listener has.
+func ErrorOf(p *config.Pool, l *Listener, err error) error {
+	return Error(p.Name, p.ListenAt(l.ID()), err)
 }
 
 // HTTPError says the same of the address on which the master answers HTTP.

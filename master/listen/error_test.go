@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/config"
-	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 func TestListenErrors(t *testing.T) {
@@ -32,7 +31,7 @@ func TestListenErrors(t *testing.T) {
 		{path, syscall.EACCES, `listening on "/run/p.sock" (pool "alpha"): permission denied`},
 		{path, syscall.ENOENT, `listening on "/run/p.sock" (pool "alpha"): no such file or directory; create the directory "/run"`},
 	} {
-		err := Error(&config.Pool{Pool: link.Pool{Name: "alpha"}, Listen: c.listen}, c.err)
+		err := Error("alpha", &c.listen, c.err)
 		if err.Error() != c.want || !errors.Is(err, c.err) {
 			t.Errorf("got %q, want %q", err, c.want)
 		}

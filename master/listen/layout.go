@@ -3,6 +3,8 @@
 package listen
 
 import (
+	"slices"
+
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -18,12 +20,7 @@ func (y Layout) Serves(l *Listener) bool { return y.PoolAt(l) >= 0 }
 
 // PoolAt returns the index of the pool that has the address of l; -1 if none has.
 func (y Layout) PoolAt(l *Listener) int {
-	for i := range y.Pools {
-		if l.At(y.Pools[i].Listen) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(y.Pools, func(p config.Pool) bool { return slices.ContainsFunc(p.Listens(), l.At) })
 }
 
 // Assigns reports whether the worker of a slot accepts from l, which is on one of the addresses.

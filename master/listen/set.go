@@ -49,12 +49,8 @@ func (s *Set) Open(y Layout, patience time.Duration) error {
 // are no obstacle. Another process that binds in the same directory is waited for as long as patience says.
 func (s *Set) Claim(y Layout, patience time.Duration) error {
 	for i := range y.Pools {
-		address := y.Pools[i].Listen
-		if s.Count(address) > 0 {
-			continue
-		}
-		if err := s.Kernel.Probe(address, s.Own(address)); err != nil {
-			return Error(&y.Pools[i], err)
+		if err := s.probe(&y.Pools[i]); err != nil {
+			return err
 		}
 	}
 	for i := range y.Pools {
@@ -65,9 +61,39 @@ func (s *Set) Claim(y Layout, patience time.Duration) error {
 	return nil
 }
 
-// ClaimPool does the same for one pool, whose address is not probed.
+// probe finds another process that listens at an address of a pool where this service does not yet.
+func (s *Set) probe(p *config.Pool) error {
+	for _, at := range p.Listens() {
+		if s.Count(at) > 0 {
+			continue
+		}
+		if err := s.Kernel.Probe(at, s.Own(at)); err != nil {
+			return Error(p.Name, &at, err)
+		}
+	}
+	return nil
+}
+
+// ClaimPool does the same for one pool, whose addresses are not probed.
 func (s *Set) ClaimPool(p *config.Pool, slots int, patience time.Duration) error {
-	if p.Listen.Network == "unix" {
+	for _, at := range p.Listens() {
+		if err := s.claimAt(poolAddress{p.Name, at}, slots, patience); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// poolAddress is an address of a pool.
+type poolAddress struct {
+	pool string
+	config.Listen
+}
+
+func (p *poolAddress) error(err error) error { return Error(p.pool, &p.Listen, err) }
+
+func (s *Set) claimAt(p poolAddress, slots int, patience time.Duration) error {
+	if p.Network == "unix" {
 		if s.Count(p.Listen) > 0 {
 			return nil
 		}
@@ -77,7 +103,7 @@ func (s *Set) ClaimPool(p *config.Pool, slots int, patience time.Duration) error
 		return s.join(p, slots, patience)
 	}
 	for slot := range slots {
-		if s.Taken(p.Listen.Network, p.Listen.Address, slot) {
+		if s.Taken(p.Network, p.Address, slot) {
 			continue
 		}
 		err := s.bind(p, slot, patience)
@@ -91,17 +117,14 @@ func (s *Set) ClaimPool(p *config.Pool, slots int, patience time.Duration) error
 	return nil
 }
 
-func (s *Set) bind(p *config.Pool, slot int, patience time.Duration) error {
+func (s *Set) bind(p poolAddress, slot int, patience time.Duration) error {
 	bound, err := s.Kernel.Bind(p.Listen, s.Own(p.Listen), patience)
 	if err != nil {
-		return Error(p, err)
+		return p.error(err)
 	}
-	l := &Listener{
-		Name: Name(p.Listen.Network, p.Listen.Address, slot), Network: p.Listen.Network, Address: p.Listen.Address, Slot: slot,
-		Fresh: true, Socket: bound,
-	}
+	l := &Listener{Name: Name(p.Network, p.Address, slot), Network: p.Network, Address: p.Address, Slot: slot, Fresh: true, Socket: bound}
 	s.all = append(s.all, l)
-	s.Log.Event(logfile.SocketTaken, l.Name, p.Listen.Text)
+	s.Log.Event(logfile.SocketTaken, l.Name, p.Text)
 	return nil
 }
 
@@ -198,7 +221,7 @@ func (s *Set) listenWhere(y Layout, chosen func(*Listener) bool) error {
 		}
 		p := &y.Pools[k]
 		if err := s.Kernel.Listen(l.FD, p.Backlog); err != nil {
-			return Error(p, err)
+			return ErrorOf(p, l, err)
 		}
 		l.Queues = true
 	}
@@ -216,11 +239,12 @@ func (s *Set) Adjust(y Layout) {
 
 func (s *Set) adjust(p *config.Pool, l *Listener) {
 	err := s.Kernel.Listen(l.FD, p.Backlog)
-	if there, errThere := s.Kernel.Locate(l.Address); err == nil && l.Unlink != nil && p.Listen.Perm != 0 && errThere == nil && there == l.Spot {
-		err = s.Kernel.Chmod(l.Address, p.Listen.Perm.Perm())
+	perm := p.ListenAt(l.ID()).Perm
+	if there, errThere := s.Kernel.Locate(l.Address); err == nil && l.Unlink != nil && perm != 0 && errThere == nil && there == l.Spot {
+		err = s.Kernel.Chmod(l.Address, perm.Perm())
 	}
 	if err != nil {
-		s.Log.Event(logfile.SocketChangeFailed, Error(p, Cause(err)))
+		s.Log.Event(logfile.SocketChangeFailed, ErrorOf(p, l, Cause(err)))
 	}
 }
 

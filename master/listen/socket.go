@@ -61,9 +61,14 @@ type Socket struct {
 	Unlink func() // nil for TCP
 }
 
+// ID returns the address of the listener.
+func (l *Listener) ID() config.ListenID {
+	return config.ListenID{Network: l.Network, Address: l.Address}
+}
+
 // At reports whether the listener serves the address of a pool.
 func (l *Listener) At(address config.Listen) bool {
-	return address.ID() == config.ListenID{Network: l.Network, Address: l.Address}
+	return address.ID() == l.ID()
 }
 
 // Name returns the name under which the service manager keeps a listener. It is made of the

@@ -73,7 +73,7 @@ func (l *Listener) IsElsewhere() bool { return l.Other != nil && l.Other.Lives()
 
 // join opens the sockets that are missing beside those of another program on an address. Where the kernel refuses that, as of sockets
 // of another user, all workers go on accepting from those that are there.
-func (s *Set) join(p *config.Pool, slots int, patience time.Duration) error {
+func (s *Set) join(p poolAddress, slots int, patience time.Duration) error {
 	var there []*Listener
 	for _, l := range s.all {
 		if l.At(p.Listen) && l.group == lone {
@@ -115,7 +115,7 @@ func (s *Set) has(address config.Listen, slot int) bool {
 }
 
 // stayAlone gives up to open sockets beside those of another program.
-func (s *Set) stayAlone(there []*Listener, p *config.Pool, why error) error {
+func (s *Set) stayAlone(there []*Listener, p poolAddress, why error) error {
 	for _, l := range there {
 		l.group = ordinary
 	}
@@ -126,7 +126,7 @@ func (s *Set) stayAlone(there []*Listener, p *config.Pool, why error) error {
 		}
 		return mine
 	})
-	s.Log.Event(logfile.SocketAlone, p.Listen.Text, why)
+	s.Log.Event(logfile.SocketAlone, p.Text, why)
 	return nil
 }
 

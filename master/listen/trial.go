@@ -15,6 +15,7 @@ import (
 
 // Trial is an address that the service has not yet. Any goroutine may try it.
 type Trial struct {
+	Pool    string // empty: it is of none
 	Address config.Listen
 	Own     []uint64 // inodes of sockets that are no obstacle
 }
@@ -22,8 +23,10 @@ type Trial struct {
 // Trials returns the addresses of a layout that nobody listens on for this service.
 func (s *Set) Trials(y Layout) (all []Trial) {
 	for i := range y.Pools {
-		if address := y.Pools[i].Listen; s.Count(address) == 0 {
-			all = append(all, Trial{address, s.Own(address)})
+		for _, address := range y.Pools[i].Listens() {
+			if s.Count(address) == 0 {
+				all = append(all, Trial{y.Pools[i].Name, address, s.Own(address)})
+			}
 		}
 	}
 	return all

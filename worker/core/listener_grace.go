@@ -20,10 +20,10 @@ const (
 	greetTicks = uint32(int64(time.Second) / tickNanos)
 )
 
-// markRemoved marks the listeners of some pools as removed: the next generation does not accept at their addresses.
-func (l *loop) markRemoved(pools []int) {
+// markRemoved marks listeners as removed: the next generation does not accept at their addresses.
+func (l *loop) markRemoved(body *link.RemovedBody) {
 	for _, ln := range l.listeners {
-		if slices.Contains(pools, ln.spec.Pool) {
+		if slices.Contains(body.Pools, ln.spec.Pool) || slices.ContainsFunc(body.Listeners, ln.spec.IsAt) {
 			ln.removed = true
 			if l.mover.outgoing.on {
 				ln.watch()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,23 @@ func TestRemovedAddress(t *testing.T) {
 		t.Error("the worker has not ended")
 	}
 	r.pings(other, next)
+}
+
+// Of several addresses of a pool one goes: at the others nothing is different.
+func TestRemovedAddressOfPool(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1")
+	r.start()
+	l := r.workers[0]
+	other := r.front(0, 7)
+	fd, err := sock.ListenUnix(other, 0, 16)
+	r.must(err)
+	r.must(l.listen(fd, link.Listener{Pool: 0, Network: "unix", Address: other, Shared: true}))
+	r.instruct(l, link.Removed, link.RemovedBody{Listeners: []link.Listener{{Network: "unix", Address: other}, {Network: "tcp", Address: r.front(0, 0)}}})
+	r.turn()
+	if l.listeners[0].removed || !l.listeners[1].removed {
+		t.Errorf("removed: %v, %v; want the second alone", l.listeners[0].removed, l.listeners[1].removed)
+	}
 }
 
 // dialPool connects to a pool without a turn.
@@ -257,6 +275,11 @@ func TestRemovedBodyFits(t *testing.T) {
 		body.Pools[i] = 1e9 + i
 	}
 	m := link.Message{Kind: link.Removed, Body: link.Body(body)}
+	if wire := link.AppendMessage(nil, m); !strings.HasSuffix(string(wire), "}") || len(wire) > link.MaxMessageBytes {
+		t.Errorf("%d bytes, of which the last is %q", len(wire), wire[len(wire)-1])
+	}
+	longest := link.Listener{Network: "unix", Address: strings.Repeat("\x01", 107)}
+	m.Body = link.Body(link.RemovedBody{Listeners: slices.Repeat([]link.Listener{longest}, link.MaxRemovedListeners)})
 	if wire := link.AppendMessage(nil, m); !strings.HasSuffix(string(wire), "}") || len(wire) > link.MaxMessageBytes {
 		t.Errorf("%d bytes, of which the last is %q", len(wire), wire[len(wire)-1])
 	}

@@ -89,7 +89,7 @@ func (c *masterLink) handle(m link.Message, fds []int) error {
 	case link.Inquire:
 		return withBody(m, func(body link.InquireBody) { l.inquire(body.Servers) })
 	case link.Removed:
-		return withBody(m, func(body link.RemovedBody) { l.markRemoved(body.Pools) })
+		return withBody(m, func(body link.RemovedBody) { l.markRemoved(&body) })
 	case link.Question:
 		return c.handleQuestion(m)
 	case link.Lend:

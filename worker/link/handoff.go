@@ -79,11 +79,16 @@ type ListenBody struct {
 // RemovedBody comes with Removed. As many of these messages as are needed come before MoveClients and Finish; Resume revokes
 // them.
 type RemovedBody struct {
-	Pools []int `json:"pools"` // indexes into Spec.Pools; at most MaxRemoved
+	Pools []int `json:"pools"` // of which all addresses are: indexes into Spec.Pools; at most MaxRemoved
+
+	Listeners []Listener `json:"listeners,omitempty"` // at single addresses of other pools: Network and Address; at most MaxRemovedListeners
 }
 
-// MaxRemoved is how many indexes fit into a message, whatever they are.
-const MaxRemoved = 500
+// MaxRemoved is how many indexes fit into a message, and MaxRemovedListeners how many addresses, whatever they are.
+const (
+	MaxRemoved          = 500
+	MaxRemovedListeners = 8
+)
 
 // LentBody comes with Lent, and with one descriptor for each listener.
 type LentBody struct {

@@ -135,6 +135,11 @@ type Listener struct {
 	TLS     bool   `json:",omitempty"` // its clients speak TLS, as Pool.TLS says
 }
 
+// IsAt tells whether two listeners have one address.
+func (l *Listener) IsAt(other Listener) bool {
+	return l.Network == other.Network && l.Address == other.Address
+}
+
 // Pool is one configured pool. Zero durations mean "no limit".
 type Pool struct {
 	Name               string
