@@ -5,6 +5,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -22,12 +23,17 @@ type rehearsal struct {
 	strict   bool
 	reply    chan<- admin.Outcome
 	trials   []listen.Trial
-	http     *listen.Trial // nil: the address stays
-	control  *listen.Trial // of the admin socket, likewise
-	changes  []string      // at first those that the files do not tell
+	own      []ownTrial // of addresses where the master itself answers
+	changes  []string   // at first those that the files do not tell
 
 	remarks  []string // what is no change
 	refusals []string // why the reload would be refused
+}
+
+// ownTrial is of an address of the master's own, and how it is said that the address cannot be had.
+type ownTrial struct {
+	listen.Trial
+	explain func(error) error
 }
 
 // preview answers with what a reload would change, and whether it would be refused.
@@ -51,16 +57,7 @@ func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Ou
 	r := &rehearsal{old: m.generations.serving.config, new: cfg, workers: m.workersOf(cfg), reply: reply,
 		strict: strict || cfg.Global.UnreachableServers == config.UnreachableStrict, changes: m.furtherChanges(cfg)}
 	r.trials = m.listeners.Trials(listen.Layout{Pools: cfg.Pools, Slots: r.workers})
-	if at := cfg.Global.HTTP; at.Network != "" && at.ID() != m.http.at.ID() {
-		own := m.listeners.Own(at)
-		if m.http.open() {
-			own = append(slices.Clone(own), m.http.Inode)
-		}
-		r.http = &listen.Trial{Address: at, Own: own}
-	}
-	if path := m.controlAddress(cfg); path != m.opts.Control && !admin.Abstract(path) {
-		r.control = &listen.Trial{Address: config.Listen{Network: "unix", Address: path}}
-	}
+	r.own = m.ownTrials(cfg)
 	m.world.aside(func() func() {
 		r.changes = append(config.Preview(r.old, r.new), r.changes...)
 		if err := m.world.tasks().Check(r.workers, 0); err != nil {
@@ -72,6 +69,28 @@ func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Ou
 	})
 }
 
+// ownTrials returns the addresses of a configuration where the master itself would answer, and does not yet.
+func (m *master) ownTrials(cfg *config.Config) (all []ownTrial) {
+	if at := cfg.Global.HTTP; at.Network != "" && at.ID() != m.http.at.ID() {
+		own := m.listeners.Own(at)
+		if m.http.open() {
+			own = append(slices.Clone(own), m.http.Inode)
+		}
+		all = append(all, ownTrial{listen.Trial{Address: at, Own: own}, func(err error) error { return listen.HTTPError(at, err) }})
+	}
+	if address, moves := m.statisticsMove(cfg); moves {
+		if port, err := netip.ParseAddrPort(address); err == nil { // of a name nobody knows here what it stands for
+			at := config.Listen{Network: "tcp", Address: address, AddrPort: port}
+			all = append(all, ownTrial{listen.Trial{Address: at}, func(err error) error { return statisticsError(address, err) }})
+		}
+	}
+	if path := m.controlAddress(cfg); path != m.opts.Control && !admin.Abstract(path) {
+		at := config.Listen{Network: "unix", Address: path}
+		all = append(all, ownTrial{listen.Trial{Address: at}, func(err error) error { return admin.ListenError(path, err) }})
+	}
+	return all
+}
+
 func (r *rehearsal) refuse(err error) { r.refusals = append(r.refusals, err.Error()) }
 
 // tryAddresses tries those that a reload would take.
@@ -81,14 +100,9 @@ func (r *rehearsal) tryAddresses(try func(listen.Trial) error) {
 			r.refuse(listen.Error(t.Pool, &t.Address, err))
 		}
 	}
-	if r.http != nil {
-		if err := try(*r.http); err != nil {
-			r.refuse(listen.HTTPError(r.http.Address, err))
-		}
-	}
-	if r.control != nil {
-		if err := try(*r.control); err != nil {
-			r.refuse(admin.ListenError(r.control.Address.Address, err))
+	for _, t := range r.own {
+		if err := try(t.Trial); err != nil {
+			r.refuse(t.explain(err))
 		}
 	}
 }

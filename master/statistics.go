@@ -89,9 +89,9 @@ func statisticsError(address string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "; choose another port with -s"
+		hint = "; choose another port with -s, or statistics in the file"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = "; no interface of this machine has that address; choose another with -a"
+		hint = "; no interface of this machine has that address; choose another with -a, or statistics in the file"
 	}
 	return fmt.Errorf("listening on %q (statistics): %w%s", address, listen.Cause(err), hint)
 }
@@ -104,11 +104,18 @@ func (m *master) statisticsAddress(cfg *config.Config) string {
 	return net.JoinHostPort(m.opts.StatsAddr, strconv.Itoa(m.opts.StatsPort))
 }
 
+// statisticsMove returns where the statistics are by a configuration, and whether they are elsewhere now.
+func (m *master) statisticsMove(cfg *config.Config) (address string, moves bool) {
+	address = m.statisticsAddress(cfg)
+	unsaid := m.statistics.address == "" && cfg.Global.Statistics.Address == ""
+	return address, !m.opts.StatsGiven && address != m.statistics.address && !unsaid
+}
+
 // claimStatistics opens the port of a configuration, unless it is the one that there is.
 func (m *master) claimStatistics(cfg *config.Config) error {
 	m.dropStatistics()
-	address := m.statisticsAddress(cfg)
-	if m.opts.StatsGiven || address == m.statistics.address || m.statistics.address == "" && cfg.Global.Statistics.Address == "" {
+	address, moves := m.statisticsMove(cfg)
+	if !moves {
 		return nil
 	}
 	l, err := m.world.listenStats(address) // a number, not a name

@@ -19,9 +19,9 @@ func TestListenStatsErrors(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	for address, want := range map[string]string{
 		"127.0.0.1": fmt.Sprintf(`listening on "127.0.0.1:%d" (statistics): address already in use; `+
-			`choose another port with -s`, port),
+			`choose another port with -s, or statistics in the file`, port),
 		"192.0.2.1": fmt.Sprintf(`listening on "192.0.2.1:%d" (statistics): cannot assign requested address; `+
-			`no interface of this machine has that address; choose another with -a`, port),
+			`no interface of this machine has that address; choose another with -a, or statistics in the file`, port),
 	} {
 		m := &master{world: newWorld(nil), opts: Options{StatsAddr: address, StatsPort: port}, statistics: statistics{fd: -1}}
 		m.generations.serving = &generation{config: &config.Config{}}
