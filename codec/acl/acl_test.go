@@ -140,6 +140,8 @@ func TestCheck(t *testing.T) {
 		{app, "FT.SEARCH index query", NoKey, ""},
 		{app + " %R~*", "FT.SEARCH index query", Allowed, ""},
 		{app + " %R~*", "FT.CREATE index SCHEMA a TEXT", NoKey, ""},
+		{app + " +migrate", "MIGRATE host 6379 app:1 0 1000", NoKey, ""},
+		{app + " +restore-asking", "RESTORE-ASKING app:1 0 x", NoKey, ""},
 		{app, "PUBLISH news:1 hello", Allowed, ""},
 		{app, "PUBLISH other news:1", NoChannel, "other"},
 		{app, "SUBSCRIBE news:1 other", NoChannel, "other"},
@@ -192,6 +194,34 @@ func TestCheckLongRequest(t *testing.T) {
 			d, _ := u.Check(r, nil)
 			if (d.Reason == Allowed) != (last == "a") || d.Reason != Allowed && string(d.Object) != "b" {
 				t.Errorf("%s … %s: %d %q", request, last, d.Reason, d.Object)
+			}
+		}
+	}
+}
+
+// Nothing that a client may send makes Check fail, with as few arguments as the table lets through and with odd ones.
+func TestCheckOfAnyRequest(t *testing.T) {
+	u := mustParse(t, "bob on nopass ~a* &a* +@all")
+	var scratch []int32
+	for _, c := range allRows {
+		least := max(c.Arity, -c.Arity)
+		if c.Route == resp.Refuse {
+			least = 0
+		}
+		for _, filler := range []string{"1", "a", "", "-1", "99999999999999999999", "STREAMS", "STORE", "BY"} {
+			for extra := range 4 {
+				words := strings.Split(c.Name, "|")
+				for len(words) < least+extra {
+					words = append(words, filler)
+				}
+				if c.Arity > 0 && len(words) > c.Arity && c.Route != resp.Refuse {
+					continue
+				}
+				r := requestOfWords(t, words)
+				if r.Command == nil {
+					continue
+				}
+				_, scratch = u.Check(r, scratch)
 			}
 		}
 	}

@@ -45,6 +45,8 @@ func (u *User) Check(r *Request, scratch []int32) (Denial, []int32) {
 	switch {
 	case !u.MayRun(c):
 		return Denial{Reason: NoCommand}, scratch
+	case c.Route == resp.Refuse: // whatever its arguments, whose number nobody has looked at
+		return Denial{}, scratch
 	case c.Channels() != resp.NoChannels:
 		return u.checkChannels(r), scratch
 	case u.allKeys || !c.HasKeys() && !c.ReachesUnnamedKeys():
@@ -59,7 +61,7 @@ func (u *User) Check(r *Request, scratch []int32) (Denial, []int32) {
 
 // checkKey checks the key that is argument number i.
 func (u *User) checkKey(r *Request, key []byte, i int) Denial {
-	wanted := r.Command.KeyAccess(r.Bytes, r.Args, i)
+	wanted := r.Command.KeyAccess(r.Bytes, r.Args, r.Count, i)
 	for k := range u.keys {
 		if p := &u.keys[k]; p.access&wanted == wanted && match(p.text, key) {
 			return Denial{}

@@ -24,12 +24,14 @@ const (
 	PatternChannels          // they are patterns of channels
 )
 
-// KeyAccess returns what a request of c does to the key that is argument number i.
-func (c *Command) KeyAccess(b []byte, args []Span, i int) Access {
+// KeyAccess returns what a request of c, which has count arguments of which args are the first, does to the key that is argument number i.
+func (c *Command) KeyAccess(b []byte, args []Span, count, i int) Access {
 	a := &accesses[c.ID]
 	switch {
 	case c.Name == "set" && i == 1:
-		return a.first | readIf(has(b, args[min(3, len(args)):], "get"))
+		return a.first | readIf(len(args) < count || has(b, args[min(3, len(args)):], "get"))
+	case c.Name == "bitfield" && i == 1 && len(args) < count: // nobody knows what follows
+		return Reads | Writes
 	case c.Name == "bitfield" && i == 1:
 		return bitfieldAccess(b, args)
 	case c.First > 0 && i == c.First:
@@ -50,7 +52,7 @@ func (c *Command) ChannelArgs(count int) (last int) {
 }
 
 // ReachesUnnamedKeys tells whether requests of c touch keys that nothing in them tells, whatever their arguments: of indexes of the
-// search module, or those that a filter of time series finds.
+// search module, or those that a filter of time series finds. So do a few whose keys the table does not know, as they are for the only server of a pool.
 func (c *Command) ReachesUnnamedKeys() bool { return accesses[c.ID].unnamed }
 
 // access is what a row of the table does to its keys.
@@ -78,7 +80,7 @@ var (
 	writingFirst  = strings.Fields("bitop cms.merge geosearchstore sdiffstore sinterstore sunionstore tdigest.merge zdiffstore zinterstore zrangestore zunionstore")
 	writingOthers = strings.Fields("blmove brpoplpush lmove rename renamenx rpoplpush smove") // of what they take from the first
 	readingFirst  = strings.Fields("copy georadius georadiusbymember sort")                   // and write others
-	unnamed       = strings.Fields("ts.mget ts.mrange ts.mrevrange ts.queryindex")
+	unnamed       = strings.Fields("migrate pfdebug restore-asking stralgo ts.mget ts.mrange ts.mrevrange ts.queryindex")
 )
 
 func accessesOf(rows []Command) []access {

@@ -60,11 +60,10 @@ func recorded(a Access) string { return [...]string{"-", "r", "w", "rw"}[a] }
 
 func TestKeyAccessIsThatOfRedis(t *testing.T) {
 	toldByRedis(t, func(c *Command, _, want []string) {
-		switch c.Name {
-		case "bitfield", "migrate", "set": // whose arguments tell, and which is refused
-			return
+		if len(want) > 0 && !c.HasKeys() && !c.ReachesUnnamedKeys() {
+			t.Errorf("the keys of %s are not looked at", c.Name)
 		}
-		if len(want) == 0 {
+		if len(want) == 0 || !c.HasKeys() || c.Name == "bitfield" || c.Name == "set" { // of which the arguments tell
 			return
 		}
 		first, others := recorded(accesses[c.ID].first), recorded(accesses[c.ID].others)
@@ -108,8 +107,22 @@ func TestKeyAccessOfArguments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := recorded(Lookup(args[0].Of(inline)).KeyAccess(inline, args, 1)); got != test.want {
+		if got := recorded(Lookup(args[0].Of(inline)).KeyAccess(inline, args, len(args), 1)); got != test.want {
 			t.Errorf("%s: %s, want %s", test.request, got, test.want)
+		}
+	}
+}
+
+// Where only the first arguments are looked at, the others may be anything.
+func TestKeyAccessOfLongRequest(t *testing.T) {
+	for _, request := range []string{"BITFIELD k GET u8 0 GET u8 8", "SET k v EX 1 NX"} {
+		_, b, _ := ConsumeInline([]byte(request+"\r\n"), nil)
+		_, args, err := ConsumeRequest(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Lookup(args[0].Of(b)).KeyAccess(b, args[:5], len(args), 1); got != Reads|Writes {
+			t.Errorf("%s: %s", request, recorded(got))
 		}
 	}
 }

@@ -66,6 +66,7 @@ func (c *Config) readCertificates(now time.Time) error {
 		c.Files = append(c.Files, File{path, f.Sum})
 	}
 	slices.SortFunc(c.Files, func(a, b File) int { return compareNames(a.Path, b.Path) })
+	c.Files = slices.CompactFunc(c.Files, func(a, b File) bool { return a.Path == b.Path })
 	errs, warnings := l.problems.split()
 	c.noted = append(c.noted, warnings...)
 	if len(errs) > 0 {

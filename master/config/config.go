@@ -90,6 +90,7 @@ type Pool struct {
 	Backlog   int      // of listen(2)
 	Line      int      // where the pool begins in the file
 
+	files              []File   // that were read for its users and passwords
 	described          []string // users whom the configuration or a file describes, as acl.User.Text has them
 	aclFile            string   // as configured; empty: users stand in the configuration, or there are none
 	serverPasswordFile string   // as configured; empty: ServerPassword stands in the file itself, or there is none

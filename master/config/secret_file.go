@@ -5,6 +5,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,11 +34,11 @@ func secretPath(name string) (string, *flaw) {
 	return filepath.Join(cmp.Or(os.Getenv(credentialsVariable), credentialsOfUnit), name), nil
 }
 
-// readSecret returns the secret in a file, without the end of its line. Nothing of it is in the flaw.
-func readSecret(name string, most int) (string, *flaw) {
+// readSecret returns the secret in a file, without the end of its line, and which file that is. Nothing of the secret is in the flaw.
+func readSecret(name string, most int) (secret string, file File, f *flaw) {
 	path, f := secretPath(name)
 	if f != nil {
-		return "", f
+		return "", file, f
 	}
 	text, err := readAtMost(path, most+len("\r\n"))
 	if err != nil {
@@ -46,18 +47,18 @@ func readSecret(name string, most int) (string, *flaw) {
 			f.message = fmt.Sprintf("cannot be read at %s: %v", path, err)
 			f.hint = fmt.Sprintf("add LoadCredential=%s:/path to the unit, or write the whole path", name)
 		}
-		return "", f
+		return "", file, f
 	}
-	secret := strings.TrimRight(string(text), "\r\n")
+	secret = strings.TrimRight(string(text), "\r\n")
 	switch {
 	case secret == "":
-		return "", &flaw{message: "is an empty file", hint: "write the password there, on one line"}
+		f = &flaw{message: "is an empty file", hint: "write the password there, on one line"}
 	case len(secret) > most:
-		return "", &flaw{message: fmt.Sprintf("has more than %d bytes", most), hint: "write the password there, and nothing else"}
+		f = &flaw{message: fmt.Sprintf("has more than %d bytes", most), hint: "write the password there, and nothing else"}
 	case strings.ContainsFunc(secret, unicode.IsControl):
-		return "", &flaw{message: "has more than one line, or control characters", hint: "write the password there, on one line, and nothing else"}
+		f = &flaw{message: "has more than one line, or control characters", hint: "write the password there, on one line, and nothing else"}
 	}
-	return secret, nil
+	return secret, File{path, sha256.Sum256(text)}, f
 }
 
 // readAtMost returns what is in a regular file, or one byte more than most of it. Of an error it returns the cause.

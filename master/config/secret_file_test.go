@@ -31,7 +31,7 @@ func TestReadSecret(t *testing.T) {
 		{"none", "no such file or directory"},
 		{"a/b", "is no absolute path"},
 	} {
-		secret, f := readSecret(test.name, 8)
+		secret, _, f := readSecret(test.name, 8)
 		switch {
 		case test.flaw == "" && (f != nil || secret != "secret"):
 			t.Errorf("%s: %q, %v", test.name, secret, f)

@@ -150,6 +150,9 @@ func (r *reader) build(sections []section) *Config {
 		r.report(place{}, "", flaw{message: "has no pools", hint: r.either(
 			`begin one with a name, and under it "listen:" and "servers:"`, `begin one with "listen 127.0.0.1:22121"`)})
 	}
+	for i := range c.Pools {
+		c.Files = append(c.Files, c.Pools[i].files...)
+	}
 	r.checkUnique(c.Pools)
 	r.checkOwnAddresses(c)
 	slices.SortStableFunc(c.Pools, func(a, b Pool) int { return compareNames(a.Name, b.Name) })

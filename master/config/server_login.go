@@ -44,10 +44,11 @@ func getServerPassword(d *draft) []string {
 }
 
 func setServerPasswordFile(d *draft, _ *Key, w word) *flaw {
-	secret, f := readSecret(w.text, maxPasswordBytes)
+	secret, file, f := readSecret(w.text, maxPasswordBytes)
 	if f != nil {
 		return f
 	}
+	d.pool.files = append(d.pool.files, file)
 	d.pool.serverPasswordFile = w.text
 	if _, both := d.given[serverPasswordKey]; !both {
 		d.pool.ServerPassword = secret

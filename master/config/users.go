@@ -4,6 +4,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,6 +72,7 @@ func setACLFile(d *draft, _ *Key, w word) *flaw {
 		return &flaw{message: fmt.Sprintf("is longer than %d MiB", maxACLFileBytes>>20), hint: "correct the path: this is no list of users"}
 	}
 	d.pool.aclFile = w.text
+	d.pool.files = append(d.pool.files, File{path, sha256.Sum256(text)})
 	d.fileUsers, d.fileFlaws = parseACLFile(string(text))
 	return nil
 }

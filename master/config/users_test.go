@@ -29,6 +29,9 @@ func TestACLFile(t *testing.T) {
 	if got := c.Pools[0].Users; !slices.Equal(got, want) {
 		t.Errorf("users are %q, want %q", got, want)
 	}
+	if len(c.Files) != 1 || c.Files[0].Path != path {
+		t.Errorf("the files that are watched are %v", c.Files)
+	}
 	var printed strings.Builder
 	if err := c.Print(&printed); err != nil || strings.Contains(printed.String(), "shop:") || !strings.Contains(printed.String(), "acl_file: "+path) {
 		t.Errorf("printed, %v:\n%s", err, printed.String())
