@@ -62,12 +62,13 @@ func (m *master) closeWhere(chosen func(*listen.Listener) bool) {
 	m.listeners.Close(m.oldSide == nil || m.oldSide.link == nil, chosen)
 }
 
-// closeListeners closes the master's copies of all listeners. What another program has, too, the service manager keeps in case this is
-// a restart: this service could not open it while that program lives.
+// closeListeners closes the master's copies of all listeners. What was taken from another program the service manager keeps in case this
+// is a restart: this service could not open it while that program lives. It has to be kept by a name that says whose it is, or the next
+// master would take it for its own.
 func (m *master) closeListeners() {
 	m.callOffEnd()
 	for _, l := range m.listeners.All() {
-		l.Stored = l.Stored && !l.IsElsewhere()
+		l.Stored = l.Stored && !(l.IsElsewhere() && l.Name == storeName(l))
 	}
 	m.closeWhere(func(*listen.Listener) bool { return true })
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/takeover"
 )
@@ -105,5 +106,23 @@ func TestOtherProgramShared(t *testing.T) {
 	}
 	if _, err := takeover.FindAgain(p.PID, p.Identity+1); p.Identity != 0 && !errors.Is(err, takeover.ErrGone) {
 		t.Errorf("another process with the pid is taken for it: %v", err)
+	}
+}
+
+// After a stop the service manager keeps what was taken from a program that lives, and nothing that is given to one.
+func TestStoredAfterStop(t *testing.T) {
+	for name, want := range map[string]bool{"taken/5/0/tcp/127.0.0.1:22121": true, "listen/tcp/127.0.0.1:22121/0": false} {
+		f := newMachine()
+		f.start(t, []string{"workers=1"})
+		f.happen(t, []string{"ready", "0"})
+		m := f.master
+		l := m.listeners.All()[0]
+		l.Name, l.Stored, l.Other = name, true, &listen.Other{PID: 5, Lives: func() bool { return true }}
+		kept := true
+		m.listeners.Forget = func(forgotten string) { kept = kept && forgotten != name }
+		m.closeListeners()
+		if kept != want {
+			t.Errorf("%s is kept: %v", name, kept)
+		}
 	}
 }

@@ -27,7 +27,7 @@ const endsWithin = 2 * time.Second
 
 func giveBackCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "give-back",
+		Name:      takeover.GiveBackCommand,
 		Usage:     "start nutcracker in the place of the running proxy, without a gap",
 		UsageText: "pinion give-back [--control FILE] -- nutcracker [options]",
 		Description: `The program that is given is started. Where it would bind the address of a pool, or of the statistics, it gets the socket of the

@@ -146,7 +146,7 @@ func (s *Set) leave(chosen func(*Listener) bool) {
 		if !chosen(l) || !l.IsElsewhere() || l.Network == "unix" {
 			continue
 		}
-		if l.Slot == 0 && s.countTCP(l) > 1 {
+		if l.Slot == 0 && s.countQueues(l) > 1 {
 			if err := s.Kernel.Steer(l.FD); err != nil {
 				s.Log.Event(logfile.SocketNotLeft, l.Address, err)
 			}
@@ -157,9 +157,10 @@ func (s *Set) leave(chosen func(*Listener) bool) {
 	}
 }
 
-func (s *Set) countTCP(l *Listener) (n int) {
+// countQueues returns how many sockets of the group of a listener take connections.
+func (s *Set) countQueues(l *Listener) (n int) {
 	for _, other := range s.all {
-		if other.Network == l.Network && other.Address == l.Address {
+		if other.Network == l.Network && other.Address == l.Address && other.Queues {
 			n++
 		}
 	}

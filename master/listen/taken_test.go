@@ -74,6 +74,18 @@ func TestSetCompletesTheGroup(t *testing.T) {
 	k.heard(t, "steer to 70", "close the group of 70", "close 70", "close 2")
 }
 
+// A stop while sockets are joining, which take no connections yet.
+func TestSetStoppedWhileJoining(t *testing.T) {
+	k, lives := &script{}, true
+	s, y := takenSet(t, k, &lives)
+	if err := s.Claim(y, 0); err != nil {
+		t.Fatal(err)
+	}
+	k.text.Reset()
+	s.Close(true, func(*Listener) bool { return true })
+	k.heard(t, "close the group of 70", "close 70", "close 1")
+}
+
 func TestSetOfAProgramThatHasEnded(t *testing.T) {
 	k, lives := &script{}, true
 	s, y := takenSet(t, k, &lives)

@@ -35,6 +35,9 @@ type Program struct {
 
 const closedProcess = -1
 
+// GiveBackCommand is the command of this binary that starts another program on the sockets of the proxy.
+const GiveBackCommand = "give-back"
+
 // ErrGone says that there is no such process, so that nothing of it can be in the way.
 var ErrGone = errors.New("it does not run")
 
@@ -75,7 +78,9 @@ func find(word string) (*Program, error) {
 	}
 	if err != nil {
 		p.Unit = word
-		p.PID, err = mainPID(word)
+		if p.PID, err = mainPID(word); err == nil {
+			p.PID = inPlaceOf(p.PID)
+		}
 	}
 	if err == nil {
 		p.process, err = sock.OpenProcess(p.PID)
@@ -115,6 +120,15 @@ func mainPID(unit string) (int, error) {
 		return 0, ErrGone
 	}
 	return pid, nil
+}
+
+// inPlaceOf returns the process for which another one stands: pinion give-back, where a unit has it start a program, lasts as long as that.
+func inPlaceOf(pid int) int {
+	info, _ := process.Read(pid)
+	if children := process.ChildrenOf(pid); len(info.Args) > 1 && info.Args[1] == GiveBackCommand && len(children) == 1 {
+		return children[0]
+	}
+	return pid
 }
 
 func systemctl(ctx context.Context, args ...string) (string, error) {

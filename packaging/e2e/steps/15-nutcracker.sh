@@ -38,6 +38,10 @@ inside systemctl is-active --quiet nutcracker || fail "nutcracker is not active"
 answers || fail "nutcracker does not answer"
 inside systemctl stop passing
 inside test ! -e /root/refused || fail "somebody was refused"
+inside sh -ec "$(documented "### Under systemd" 1)" || fail "the sockets cannot be taken once more"
+serving
+inside systemctl stop pinion
+answers || fail "nutcracker does not answer after Pinion has come and gone once more"
 inside systemctl restart nutcracker || fail "nutcracker does not start again by its own unit"
 inside systemctl disable --now nutcracker 2>/dev/null
 inside cp -a /root/default /etc/default/pinion
