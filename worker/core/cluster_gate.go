@@ -271,7 +271,7 @@ func (cl *cluster) serve() {
 
 // release sends what waits for a slot to its owner, unless another node owes replies or the owner takes no requests.
 func (cl *cluster) release(slot int) {
-	g, l := &cl.gates[slot], cl.pool.l
+	g := &cl.gates[slot]
 	q := g.queue
 	switch {
 	case !q.waits() || q.asked > 0 || g.out > 0 && (g.node != cl.owners.of(slot) || q.holdsReturned()): // what is outstanding may come back, too
@@ -283,32 +283,39 @@ func (cl *cluster) release(slot int) {
 	back, fresh := q.back, q.fresh
 	back.join(&q.rest)
 	q.back, q.fresh, q.releasing = waitList{}, waitList{}, true
-	for _, w := range [...]*waitList{&back, &fresh} {
-		for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, w.first)) {
-			r := w.first
-			w.first = r.behind
-			cl.endWait(q, r)
-			if r.owner() == nil {
-				w.out.Drain(l.memory, int(r.bytes))
-				l.answer(r, nil, nil)
-				continue
-			}
-			to := cl.connAgain(r)
-			if to == nil {
-				w.out.Drain(l.memory, int(r.bytes))
-				continue
-			}
-			if r.state&(isRefused|isRepeated) == 0 {
-				r.deadline = 0
-			}
-			cl.passed(slot)
-			to.enqueue(r, int(r.bytes))
-			w.out.Transfer(l.memory, int(r.bytes), &to.stream.Out)
-			to.wake() // which may fail, and bring requests back
-		}
+	if cl.sendWaiting(slot, &back) { // what was never sent waits for all that has come back
+		cl.sendWaiting(slot, &fresh)
 	}
 	fresh.join(&q.fresh)
 	q.rest, q.fresh, q.releasing = back, fresh, false
+}
+
+// sendWaiting sends what is in w, and tells whether that was all: the first request that cannot go ends it.
+func (cl *cluster) sendWaiting(slot int, w *waitList) (all bool) {
+	l, q := cl.pool.l, cl.gates[slot].queue
+	for w.first != nil && (w.first.owner() == nil || cl.sendOn(q, w.first)) {
+		r := w.first
+		w.first = r.behind
+		cl.endWait(q, r)
+		if r.owner() == nil {
+			w.out.Drain(l.memory, int(r.bytes))
+			l.answer(r, nil, nil)
+			continue
+		}
+		to := cl.connAgain(r)
+		if to == nil {
+			w.out.Drain(l.memory, int(r.bytes))
+			continue
+		}
+		if r.state&(isRefused|isRepeated) == 0 {
+			r.deadline = 0
+		}
+		cl.passed(slot)
+		to.enqueue(r, int(r.bytes))
+		w.out.Transfer(l.memory, int(r.bytes), &to.stream.Out)
+		to.wake() // which may fail, and bring requests back
+	}
+	return w.first == nil
 }
 
 // sendOn tells whether r, the first that waits, can be sent now. Where it cannot, its connection is tried again.
