@@ -16,13 +16,13 @@ func configCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "config",
 		Usage:     "show the configuration in effect, defaults included",
-		UsageText: "pinion config [-c FILE]",
-		Description: `The output is itself a configuration, in the format of nutcracker.yml: with it the proxy does the same. Passwords are
-shown.
+		UsageText: "pinion config [-c FILE] [--passwords]",
+		Description: `The output is itself a configuration, in the format of nutcracker.yml: with it the proxy does the same. Where it has
+passwords they are !hidden, and the output is refused as a configuration, without --passwords.
 
   pinion config -c pinion.conf
-  pinion config -c short.conf > pinion.yml	from the short form to the long one`,
-		Flags: []cli.Flag{confFlag()},
+  pinion config -c short.conf --passwords > pinion.yml	from the short form to the long one`,
+		Flags: []cli.Flag{confFlag(), &cli.BoolFlag{Name: "passwords", Usage: "show passwords, and the sums of those of users"}},
 		Action: func(c *cli.Context) error {
 			if err := noOperands(c); err != nil {
 				return err
@@ -31,7 +31,10 @@ shown.
 			if err != nil {
 				return err
 			}
-			return cfg.Print(c.App.Writer)
+			if c.Bool("passwords") {
+				return cfg.Print(c.App.Writer)
+			}
+			return cfg.PrintHidden(c.App.Writer)
 		},
 	}
 }

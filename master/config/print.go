@@ -12,20 +12,51 @@ import (
 
 // Print writes the configuration as nutcracker.yml with every key that has a value and says something in its pool, defaults marked.
 // Parse makes an equal Config of it. Passwords are shown.
-func (c *Config) Print(w io.Writer) error {
+func (c *Config) Print(w io.Writer) error { return c.print(w, shownScalar) }
+
+// PrintHidden is Print with every secret hidden, in a way that Parse refuses: nobody is to serve without the password, or with another one.
+func (c *Config) PrintHidden(w io.Writer) error { return c.print(w, hiddenScalar) }
+
+// scalar returns how a value of a key is written.
+type scalar func(k *Key, text string) string
+
+func shownScalar(k *Key, text string) string {
+	if k.Name == usersKey {
+		return strconv.Quote(text)
+	}
+	return quote(text)
+}
+
+// hiddenTag stands for a secret that is not shown. To YAML it is a tag, with nothing after it.
+const hiddenTag = "!hidden"
+
+// sumOfPassword is a rule of a user that tells passwords from each other.
+var sumOfPassword = regexp.MustCompile(`#[0-9a-f]{64}`)
+
+func hiddenScalar(k *Key, text string) string {
+	switch {
+	case k.Name == usersKey:
+		return strconv.Quote(sumOfPassword.ReplaceAllString(text, "#hidden"))
+	case k.secret:
+		return hiddenTag
+	}
+	return quote(text)
+}
+
+func (c *Config) print(w io.Writer, as scalar) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:\n", GlobalScope)
-	printSection(&b, &draft{global: &c.Global, given: c.Global.given})
+	printSection(&b, &draft{global: &c.Global, given: c.Global.given}, as)
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		fmt.Fprintf(&b, "\n%s:\n", quote(p.Name))
-		printSection(&b, &draft{pool: p, given: p.given})
+		printSection(&b, &draft{pool: p, given: p.given}, as)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func printSection(b *strings.Builder, d *draft) {
+func printSection(b *strings.Builder, d *draft, as scalar) {
 	const commentColumn = 34
 	for i := range keys {
 		k := &keys[i]
@@ -40,7 +71,7 @@ func printSection(b *strings.Builder, d *draft) {
 			fmt.Fprintf(b, "  %s:\n", k.Name)
 		}
 		if k.many {
-			printItems(b, k, d.pool, values)
+			printItems(b, k, d.pool, values, as)
 			continue
 		}
 		if len(values) > 1 {
@@ -48,7 +79,7 @@ func printSection(b *strings.Builder, d *draft) {
 			continue
 		}
 		for _, value := range values {
-			line := fmt.Sprintf("  %s: %s", k.Name, quote(value))
+			line := fmt.Sprintf("  %s: %s", k.Name, as(k, value))
 			if _, given := d.given[k.Name]; !given {
 				line = fmt.Sprintf("%-*s # default", commentColumn, line)
 			}
@@ -58,13 +89,13 @@ func printSection(b *strings.Builder, d *draft) {
 }
 
 // printItems writes the items of a list, one on each line.
-func printItems(b *strings.Builder, k *Key, p *Pool, values []string) {
+func printItems(b *strings.Builder, k *Key, p *Pool, values []string, as scalar) {
 	for i, value := range values {
 		if k.Name == serversKey {
 			printServer(b, p, i, value)
 			continue
 		}
-		fmt.Fprintf(b, "    - %s\n", strconv.Quote(value))
+		fmt.Fprintf(b, "    - %s\n", as(k, value))
 	}
 }
 

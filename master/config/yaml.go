@@ -145,6 +145,8 @@ func wordsOf(value *yaml.Node) ([]word, *flaw) {
 func markOf(n *yaml.Node) *flaw {
 	empty := n.Kind == yaml.ScalarNode && n.Value == "" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0
 	switch {
+	case empty && n.Tag == hiddenTag:
+		return &flaw{message: "is hidden", hint: "write the password; pinion config --passwords shows it where it is known"}
 	case empty && n.Style&yaml.TaggedStyle != 0:
 		return &flaw{message: "begins with !, which is a tag in YAML, and has nothing after it", hint: "put the value in quotes"}
 	case empty && n.Anchor != "":
