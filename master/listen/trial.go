@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -52,7 +51,7 @@ func tryPath(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && info.Mode().Type() != fs.ModeSocket:
-		return syscall.EADDRINUSE
+		return sock.NotASocket(path)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return Cause(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // A trial fails as a claim would, and leaves nothing behind.
@@ -44,7 +45,7 @@ func TestTrial(t *testing.T) {
 		{"of no interface", tcp("192.0.2.77:22121"), syscall.EADDRNOTAVAIL},
 		{"a free path", unix(filepath.Join(dir, "new")), nil},
 		{"a path that is served", unix(filepath.Join(dir, "served")), syscall.EADDRINUSE},
-		{"a file", unix(file), syscall.EADDRINUSE},
+		{"a file", unix(file), sock.ErrNotASocket},
 		{"no folder", unix(filepath.Join(dir, "none", "new")), syscall.ENOENT},
 	} {
 		if err := (Trial{Address: test.at}).Try(); !errors.Is(err, test.want) {

@@ -100,7 +100,7 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != os.ModeSocket:
-		return fmt.Errorf("%s exists and is not a socket; remove it or choose another path", path)
+		return NotASocket(path)
 	}
 	return os.Remove(path)
 }
@@ -276,4 +276,12 @@ func sockaddr(addr netip.AddrPort) unix.Sockaddr {
 		return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: ip.As4()}
 	}
 	return &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16(), ZoneId: zone(ip.Zone())}
+}
+
+// ErrNotASocket is why a path cannot be replaced.
+var ErrNotASocket = errors.New("is not a socket")
+
+// NotASocket is the error of a path at which something else is than a socket that could be replaced. It is ErrNotASocket.
+func NotASocket(path string) error {
+	return fmt.Errorf("%s exists and %w; remove it or choose another path", path, ErrNotASocket)
 }
