@@ -184,6 +184,9 @@ func (w *warner) names(p *Pool) {
 		w.warn(p, p.at, "the name is also that of a number in the statistics", "choose another")
 	}
 	for i, s := range p.Configured() {
+		if slices.ContainsFunc(link.PoolStatistics, func(c link.CounterInfo) bool { return c.Name == s.Name }) {
+			w.warn(p, p.placed[i], fmt.Sprintf("server %q has the name of a number in the statistics of its pool", s.Name), "choose another; with ketama its keys move")
+		}
 		if len(s.Name) > maxKetamaName && !p.IsCluster() && p.Distribution == shard.Ketama.String() {
 			w.warn(p, p.placed[i], fmt.Sprintf("server name of %d bytes is cut in placement", len(s.Name)),
 				fmt.Sprintf("keep names to %d bytes", maxKetamaName))
