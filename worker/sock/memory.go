@@ -21,7 +21,7 @@ const maxIovecs = 1024
 
 // MemfdGathered is MemfdSealed for the concatenation of parts.
 func MemfdGathered(name string, parts [][]byte) (fd int, err error) {
-	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err = newMemfd(name)
 	if err != nil {
 		return -1, err
 	}
@@ -31,6 +31,21 @@ func MemfdGathered(name string, parts [][]byte) (fd int, err error) {
 	}
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_GROW|lastingSeals)
 	return fd, err
+}
+
+// newMemfd makes a memory file that is never executed, which some kernels want to be told, and that only those can read to whom its
+// descriptor is passed: it may hold passwords, private keys and the data of clients.
+func newMemfd(name string) (fd int, err error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err = unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
+	if err == unix.EINVAL { // before Linux 6.3
+		fd, err = unix.MemfdCreate(name, flags)
+	}
+	if err != nil {
+		return -1, err
+	}
+	defer closeOnError(&fd, &err)
+	return fd, unix.Fchmod(fd, 0)
 }
 
 // writeAll writes the concatenation of parts, which it leaves as they are.
@@ -102,7 +117,7 @@ func ReadAll(fd int) ([]byte, error) {
 
 // MemfdShared returns an all-zero memory file of size bytes and its mapping. Whoever holds the descriptor can Map it.
 func MemfdShared(name string, size int) (fd int, mem []byte, err error) {
-	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err = newMemfd(name)
 	if err != nil {
 		return -1, nil, err
 	}

@@ -180,3 +180,24 @@ func TestReadAllHuge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What is in a memory file is for those to whom its descriptor is passed.
+func TestMemfdIsClosedToOthers(t *testing.T) {
+	sealed, err := MemfdSealed("pinion-test", []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(sealed)
+	shared, mem, err := MemfdShared("pinion-test", 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(shared)
+	defer Unmap(mem)
+	for _, fd := range []int{sealed, shared} {
+		var stat unix.Stat_t
+		if err := unix.Fstat(fd, &stat); err != nil || stat.Mode&0o777 != 0 {
+			t.Errorf("its mode is %o, %v", stat.Mode, err)
+		}
+	}
+}
