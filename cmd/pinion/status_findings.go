@@ -123,7 +123,7 @@ func workerFindings(workers []admin.WorkerStatus, add func(severity, string, ...
 	}
 }
 
-// poolFindings looks at a pool and its servers.
+// poolFindings looks at a pool, its servers and its sentinels.
 func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 	if len(p.NotListening) > 0 {
 		add(critical, "pool %s: some workers do not listen on %s", p.Name, p.Listen)
@@ -135,6 +135,16 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 		add(warning, "pool %s: %s closed for memory_limit, the last one %s ago: the log says whom", p.Name,
 			many(int(c.Clients), "client"), age(int64(max(time.Since(c.LastAt), 0)/time.Second)))
 	}
+	serverFindings(p, add)
+	for i := range p.Sentinels {
+		if n := &p.Sentinels[i]; n.State == admin.SentinelSilent && n.Counts {
+			add(warning, "pool %s: sentinel %s is silent", p.Name, n.Address)
+		}
+	}
+}
+
+// serverFindings looks at the servers of a pool. What is wrong with them is worse if there is no other.
+func serverFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 	out := 0
 	for i := range p.Servers {
 		out += btoi(!isOfUse(&p.Servers[i]))
@@ -142,7 +152,11 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 	how := warning
 	if out > 0 && out == len(p.Servers) {
 		how = critical
-		add(critical, "pool %s: none of its %s can be used", p.Name, many(out, "server"))
+		if out == 1 {
+			add(critical, "pool %s: its only server cannot be used", p.Name)
+		} else {
+			add(critical, "pool %s: none of its %s servers can be used", p.Name, thousands(out))
+		}
 	}
 	for i := range p.Servers {
 		s := &p.Servers[i]
@@ -156,11 +170,6 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 		}
 		if s.Refuses != nil {
 			refuseFinding(p.Name+"/"+s.Name, s.Refuses, how, add)
-		}
-	}
-	for i := range p.Sentinels {
-		if n := &p.Sentinels[i]; n.State == admin.SentinelSilent && n.Counts {
-			add(warning, "pool %s: sentinel %s is silent", p.Name, n.Address)
 		}
 	}
 }

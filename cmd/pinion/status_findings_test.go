@@ -46,7 +46,7 @@ func TestStatusCheck(t *testing.T) {
 		{"about to drain", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, warning, "it is about to drain", "live=1"},
 		{"draining", admin.WorkerStatus{State: "draining"}, admin.PoolStatus{Servers: []admin.ServerStatus{live}}, critical, "it is draining, and takes no new clients", "live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{locked}}, critical,
-			"pool p: none of its 1 server can be used; p/a answers all requests with an error: wants a password", "live=1"},
+			"pool p: its only server cannot be used; p/a answers all requests with an error: wants a password", "live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{locked, live}}, warning, "p/a answers all requests with an error: wants a password", "live=2"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, MemoryClosed: &admin.MemoryClosedStatus{Clients: 12, LastAt: time.Now()}}, warning,
 			"pool p: 12 clients closed for memory_limit, the last one 0 s ago: the log says whom", "live=1"},
