@@ -113,7 +113,7 @@ func (m *master) programEnded(p *takeover.Program) {
 // takeStatistics answers on a statistics port that was left to another program until now.
 func (m *master) takeStatistics() {
 	m.unshareStatistics()
-	if m.phase == serving && !m.mayBeReplaced() {
+	if (m.phase == serving || m.phase == draining) && !m.mayBeReplaced() {
 		m.serveStats()
 	}
 }

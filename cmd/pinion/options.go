@@ -57,7 +57,7 @@ func rootFlags() []cli.Flag {
 				", $RUNTIME_DIRECTORY/" + controlName + ", or found)"},
 		&cli.StringFlag{Name: "take-over",
 			Usage: "serve on the sockets of the running nutcracker `PID`, or of a unit (default: none)"},
-		&cli.BoolFlag{Name: "end", Usage: "with --take-over: end that program, once this one serves"},
+		&cli.BoolFlag{Name: "end", Usage: "with --take-over: end that program, once this one serves; -d fails if it lives on"},
 	}
 }
 
@@ -134,7 +134,7 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 
 func checkTakeOver(c *cli.Context) error {
 	switch {
-	case c.IsSet("take-over") && strings.Trim(c.String("take-over"), ", ") == "":
+	case c.IsSet("take-over") && (strings.Trim(c.String("take-over"), ", ") == "" || strings.HasPrefix(c.String("take-over"), "--")):
 		return usageError("option --take-over requires the pid or the unit of a program")
 	case c.Bool("end") && !c.IsSet("take-over"):
 		return usageError("option --end is about the program of --take-over, which is not given")

@@ -43,14 +43,14 @@ func StartedAgain(programs []*Program) (remarks []string) {
 	return remarks
 }
 
-// startedAgain looks whether there is a process of the same name and parent that was not there before the end, or any if the program was
-// the only child. begun tells that its parent has a child that was not there when it was last looked for.
+// startedAgain looks whether there is a process of the same name and parent that was not there before the end. begun tells that its
+// parent has a child that was not there when it was last looked for.
 func (p *Program) startedAgain() (again, begun bool) {
 	for _, pid := range process.ChildrenOf(p.parent) {
 		if p.siblings[pid] {
 			continue
 		}
-		again = again || p.only || nameOf(pid) == p.Name
+		again = again || nameOf(pid) == p.Name
 		begun = begun || !p.later[pid]
 		p.later[pid] = true
 	}
@@ -63,7 +63,6 @@ func (p *Program) noteSiblings() {
 	for _, pid := range process.ChildrenOf(p.parent) {
 		p.siblings[pid] = true
 	}
-	p.only = len(p.siblings) == 1 && p.siblings[p.PID]
 }
 
 // nameOf returns the name of a process, as ps shows it; empty: it has ended, or /proc hides it.

@@ -27,7 +27,6 @@ type Program struct {
 
 	parent   int          // who has started it
 	siblings map[int]bool // whom that had started before its end
-	only     bool         // there was nobody else
 	later    map[int]bool // whom that has started since
 
 	process int // a descriptor of it; closedProcess: it has ended
@@ -82,12 +81,13 @@ func find(word string) (*Program, error) {
 			p.PID = inPlaceOf(p.PID)
 		}
 	}
+	if err == nil && p.PID == os.Getpid() {
+		err = errors.New("it is this process itself")
+	}
 	if err == nil {
 		p.process, err = sock.OpenProcess(p.PID)
 	}
 	switch {
-	case p.PID == os.Getpid():
-		err = errors.New("it is this process itself")
 	case errors.Is(err, syscall.ESRCH), errors.Is(err, syscall.EINVAL): // as of a pid that no process can have
 		err = ErrGone
 	case errors.Is(err, syscall.ENOSYS):

@@ -230,6 +230,7 @@ func TestE2ETakeOverRefused(t *testing.T) {
 		{pool(address), []string{"--take-over", "no-such.service"}, `taking over from "no-such.service": `},
 		{pool(address), []string{"--end"}, "which is not given"},
 		{pool(address), []string{"--take-over", " "}, "requires the pid or the unit"},
+		{pool(address), []string{"--take-over", "--end"}, "requires the pid or the unit"}, // as of an empty variable
 	} {
 		out, err := exec.Command(path, append([]string{"-c", rig.WriteConfig(t, c.config), "-a", "127.0.0.1", "-s", stats}, c.args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), c.want) {

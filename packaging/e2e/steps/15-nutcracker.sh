@@ -22,10 +22,24 @@ crowd_goes_on "after a reload and an upgrade with a socket of nutcracker's"
 inside pinion status | grep -Eq '^ +[01] .*serving {3,}[^ ]+( [^ ]+)* {3,}[1-9]' || fail "Pinion serves none of the new connections"
 crowd_end "while Pinion took over from nutcracker"
 
+step "a restart and a crash leave nutcracker what it has"
+statistics_of_nutcracker() { # four in a row, or Pinion answers in turns with it
+	for _ in 1 2 3 4; do inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/22222; cat <&3' | grep -q '"0\.5\.0"' || return 1; done
+}
+statistics_of_nutcracker || fail "Pinion answers on nutcracker's statistics port"
+inside systemctl restart pinion || fail "it does not start again while nutcracker has the sockets, too"
+serving
+statistics_of_nutcracker || fail "after a restart Pinion answers on nutcracker's statistics port"
+before=$(service MainPID)
+inside kill -KILL "$before"
+within $patience restarted "$before" || fail "nothing was started in place of the main process $before"
+statistics_of_nutcracker || fail "after a crash Pinion answers on nutcracker's statistics port"
+answers || fail "no answer after a crash"
+
 step "nutcracker ends, and Pinion serves on"
 inside sh -ec "$(documented "### Under systemd" 2)" 2>/dev/null || fail "the documented commands fail"
 answers || fail "no answer after the end of nutcracker"
-serving
+serving "$(service MainPID)" 1
 inside systemctl restart pinion || fail "it does not start again with a socket of nutcracker's"
 within $patience answers || fail "no answer after a restart with a socket of nutcracker's"
 
