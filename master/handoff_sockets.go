@@ -105,7 +105,7 @@ func (m *master) addSockets(msg message) {
 		case statsSocket:
 			m.statistics.fd = fd
 			if s.Other != 0 { // or it has ended
-				m.takenFrom.stats, _ = m.knowProgram(s.Other, s.OtherID)
+				m.takenFrom.stats, _ = m.programBy(s.Other, s.OtherID)
 			}
 		case adminSocketName:
 			m.admin.fd, m.admin.spot = fd, s.Spot.spot()

@@ -21,9 +21,12 @@ func otherOf(p *takeover.Program) *listen.Other {
 	return &listen.Other{PID: p.PID, Identity: p.Identity, Lives: p.Lives}
 }
 
-// knowProgram returns a program of which an earlier master has known, once for all its sockets.
-func (m *master) knowProgram(pid int, identity uint64) (*takeover.Program, error) {
+// programBy returns a program of which an earlier master has known, once for all its sockets.
+func (m *master) programBy(pid int, identity uint64) (*takeover.Program, error) {
 	if p := m.knownProgram(pid); p != nil {
+		if !p.Is(identity) {
+			return nil, takeover.ErrGone
+		}
 		return p, nil
 	}
 	p, err := m.world.program(pid, identity)
@@ -51,10 +54,10 @@ func (m *master) addProgram(p *takeover.Program) {
 	}
 }
 
-// otherWith is knowProgram for a socket. A program that cannot be looked at, for want of a descriptor, counts as one that lives for as
+// otherWith is programBy for a socket. A program that cannot be looked at, for want of a descriptor, counts as one that lives for as
 // long as something has its pid: to leave a socket open does less harm than to take it from a program that serves.
 func (m *master) otherWith(pid int, identity uint64) *listen.Other {
-	p, err := m.knowProgram(pid, identity)
+	p, err := m.programBy(pid, identity)
 	switch {
 	case err == nil:
 		return otherOf(p)

@@ -101,7 +101,7 @@ func (m *master) adoptTaken(p systemd.Socket) bool {
 	m.log.Event(logfile.SocketTakenOver, p.Address, "pid "+strconv.Itoa(pid))
 	if m.isStatistics(p.Network, p.Address) {
 		m.statistics.fd, m.takenFrom.statsName = p.FD, p.Name
-		if m.takenFrom.stats, _ = m.knowProgram(pid, identity); m.takenFrom.stats == nil { // it has ended
+		if m.takenFrom.stats, _ = m.programBy(pid, identity); m.takenFrom.stats == nil { // it has ended
 			m.unshareStatistics()
 		}
 		return true

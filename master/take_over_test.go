@@ -99,6 +99,9 @@ func TestOtherProgramShared(t *testing.T) {
 	if len(m.takenFrom.programs) != 1 || wait == nil || !a.Lives() || !b.Lives() {
 		t.Fatalf("%d programs, %v, %v", len(m.takenFrom.programs), a, b)
 	}
+	if o := m.otherWith(p.PID, p.Identity+1); p.Identity != 0 && o != nil {
+		t.Error("a process with the pid of one that has ended is taken for it")
+	}
 	m.takenFrom.stats = p
 	m.programEnded(p)
 	if a.Lives() || b.Lives() || len(m.takenFrom.programs) > 0 || m.takenFrom.stats != nil {

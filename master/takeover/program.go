@@ -62,11 +62,16 @@ func Find(text string) (all []*Program, err error) {
 // FindAgain returns a program by its pid and its identity; 0: that is not known.
 func FindAgain(pid int, identity uint64) (*Program, error) {
 	p, err := find(strconv.Itoa(pid))
-	if err == nil && identity != 0 && p.Identity != 0 && p.Identity != identity {
+	if err == nil && !p.Is(identity) {
 		Close([]*Program{p})
 		return nil, fmt.Errorf("pid %d: %w", pid, ErrGone)
 	}
 	return p, err
+}
+
+// Is reports whether the program may be the one with an identity; one that is not known can be any.
+func (p *Program) Is(identity uint64) bool {
+	return identity == 0 || p.Identity == 0 || p.Identity == identity
 }
 
 func find(word string) (*Program, error) {
