@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"strings"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -107,11 +108,13 @@ func (c *Client) Secure(ctx context.Context, conn net.Conn, address string) (net
 	return secured, nil
 }
 
+// hostOf returns the name that a certificate can bear: none has a zone.
 func hostOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return address
+		return ""
 	}
+	host, _, _ = strings.Cut(host, "%")
 	return host
 }
 

@@ -166,3 +166,11 @@ func TestSecureOfNonsense(t *testing.T) {
 		}
 	}
 }
+
+func TestHostOf(t *testing.T) {
+	for address, want := range map[string]string{"redis.example:6379": "redis.example", "[::1]:6379": "::1", "[fe80::1%2]:6379": "fe80::1", "/run/r.sock": ""} {
+		if got := hostOf(address); got != want {
+			t.Errorf("of %s: %q", address, got)
+		}
+	}
+}
