@@ -47,7 +47,7 @@ The exit status is 1 if a worker did not answer.
 			&cli.StringFlag{Name: "state", Usage: "only those in a `STATE`: " + strings.Join(link.ClientStates, ", ")},
 			&cli.StringFlag{Name: "idle", Usage: "only those that have sent nothing for a `DURATION` such as 10m"},
 			&cli.StringFlag{Name: "age", Usage: "only those that have been connected for a `DURATION` such as 24h"},
-			&cli.StringFlag{Name: "sort", Value: "id", Usage: "by a `FIELD`: id, address, name, pool, worker, age, idle, state, queue, bytes, command; of what is counted the most first"},
+			&cli.StringFlag{Name: "sort", Value: "id", Usage: "by a `FIELD`: id, address, user, name, pool, worker, age, idle, state, queue, bytes, command; of what is counted the most first"},
 			&cli.BoolFlag{Name: "kill", Usage: "close them"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each, in a line of its own, as they come"},
 		},
@@ -111,6 +111,7 @@ func clientParameters(c *cli.Context) (url.Values, error) {
 var clientOrders = map[string]func(a, b *link.ClientState) int{
 	"id":      func(a, b *link.ClientState) int { return cmp.Compare(a.ID, b.ID) },
 	"address": func(a, b *link.ClientState) int { return strings.Compare(a.Address, b.Address) },
+	"user":    func(a, b *link.ClientState) int { return strings.Compare(a.User, b.User) },
 	"name":    func(a, b *link.ClientState) int { return strings.Compare(a.Name, b.Name) },
 	"pool":    func(a, b *link.ClientState) int { return strings.Compare(a.Pool, b.Pool) },
 	"worker":  func(a, b *link.ClientState) int { return cmp.Compare(a.Worker, b.Worker) },
@@ -152,11 +153,11 @@ func (l *clientList) show(order func(a, b *link.ClientState) int, closed bool) e
 	l.clients = slices.CompactFunc(l.clients, func(a, b link.ClientState) bool { return a.ID == b.ID }) // it has moved meanwhile
 	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
 	if len(l.clients) > 0 {
-		fmt.Fprintln(w, "ID\tADDRESS\tNAME\tPOOL\tWORKER\tAGE\tIDLE\tSTATE\tQUEUE\tBYTES\tCOMMAND\tSUBSCRIPTIONS")
+		fmt.Fprintln(w, "ID\tADDRESS\tUSER\tNAME\tPOOL\tWORKER\tAGE\tIDLE\tSTATE\tQUEUE\tBYTES\tCOMMAND\tSUBSCRIPTIONS")
 	}
 	for i := range l.clients {
 		c := &l.clients[i]
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d@%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\n", c.ID, cmp.Or(visible(c.Address), "-"), cmp.Or(visible(c.Name), "-"),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d@%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\n", c.ID, cmp.Or(visible(c.Address), "-"), cmp.Or(visible(c.User), "-"), cmp.Or(visible(c.Name), "-"),
 			visible(c.Pool), c.Worker, c.Generation, age(c.AgeSeconds), age(c.IdleSeconds), visible(c.State), c.Queue, c.MemoryBytes,
 			cmp.Or(visible(c.Command), "-"), c.Subscriptions)
 	}

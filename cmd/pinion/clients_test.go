@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-const twoClients = `{"id":7,"pool":"a","generation":2,"worker":1,"address":"10.0.0.1:5","name":"","state":"idle","age_s":4000,"idle_s":3,"command":"","memory_bytes":300}
+const twoClients = `{"id":7,"pool":"a","generation":2,"worker":1,"address":"10.0.0.1:5","name":"","user":"app","state":"idle","age_s":4000,"idle_s":3,"command":"","memory_bytes":300}
 {"id":5,"pool":"a","generation":2,"worker":0,"address":"10.0.0.2:6","name":"web\u001b[2J","state":"blocked","age_s":5,"idle_s":4,"command":"blpop","queue_requests":1,"memory_bytes":900}
 `
 
-const clientsTable = `ID  ADDRESS     NAME     POOL  WORKER  AGE       IDLE  STATE    QUEUE  BYTES  COMMAND  SUBSCRIPTIONS
-5   10.0.0.2:6  web?[2J  a     0@2     5 s       4 s   blocked  1      900    blpop    0
-7   10.0.0.1:5  -        a     1@2     1 h 6 min  3 s   idle     0      300    -        0
+const clientsTable = `ID  ADDRESS     USER  NAME     POOL  WORKER  AGE       IDLE  STATE    QUEUE  BYTES  COMMAND  SUBSCRIPTIONS
+5   10.0.0.2:6  -     web?[2J  a     0@2     5 s       4 s   blocked  1      900    blpop    0
+7   10.0.0.1:5  app   -        a     1@2     1 h 6 min  3 s   idle     0      300    -        0
 2 clients
 `
 

@@ -53,7 +53,7 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 		c.respondScratch(resp.AppendTooLong(l.scratch[:0], cmd, link.MaxQuestionBytes))
 		return
 	}
-	order, failure := parseClientsRequest(cmd.Local, c.id, b, args)
+	order, failure := parseClientsRequest(opOf(cmd), c.id, b, args)
 	if user := order.filter.user; failure == "" && user != nil && !c.pool.hasUser(user) {
 		failure = fmt.Sprintf("ERR No such user '%.128s'", user)
 	}
@@ -64,6 +64,7 @@ func (c *client) askAllWorkers(cmd *resp.Command, b []byte, args []resp.Span, _ 
 	if !c.caughtUp() {
 		return
 	}
+	order.asked = l.now
 	r := l.requests.get()
 	r.command = cmd
 	r.bytes = int32(len(b))
@@ -218,10 +219,10 @@ func (l *loop) readQuestion(body *link.QuestionBody) (o clientsRequest, failure 
 	if cmd != nil {
 		cmd = cmd.Resolve(body.Request, args)
 	}
-	if cmd == nil || !isClientsRequest(cmd.Local) || !cmd.CheckArity(len(args)) {
+	if cmd == nil || opOf(cmd) == 0 || !cmd.CheckArity(len(args)) {
 		return o, unreadable
 	}
-	return parseClientsRequest(cmd.Local, body.Client, body.Request, args)
+	return parseClientsRequest(opOf(cmd), body.Client, body.Request, args)
 }
 
 // isClientsRequest tells whether op is carried out by all workers.

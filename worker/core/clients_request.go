@@ -22,7 +22,10 @@ type clientsRequest struct {
 
 	pause      time.Duration // of CLIENT PAUSE
 	writesOnly bool
-	withError  bool // of CLIENT UNBLOCK: the client that waits is told
+	latest     int   // of ACL LOG: so many entries are told of
+	forgets    bool  // likewise: none is known any more
+	asked      int64 // ns: when
+	withError  bool  // of CLIENT UNBLOCK: the client that waits is told
 }
 
 // clientFilter says which clients are meant: those that all of this is true of.
@@ -62,6 +65,8 @@ func parseClientsRequest(op resp.LocalOp, asker uint64, b []byte, args []resp.Sp
 		failure = o.parseKill(b, args)
 	case resp.LocalClientPause:
 		failure = o.parsePause(name, b, args)
+	case opACLLog:
+		failure = o.parseACLLog(b, args)
 	case resp.LocalClientUnblock:
 		failure = o.parseUnblock(name, b, args)
 	}
@@ -219,6 +224,8 @@ func isWord(b []byte, arg resp.Span, word string) bool {
 // appendReply appends the reply, in that version, to a request that has concerned count clients, whose descriptions are text.
 func (o *clientsRequest) appendReply(dst []byte, v resp.Version, count int, text []byte) []byte {
 	switch {
+	case o.op == opACLLog && !o.forgets:
+		return o.appendACLLog(dst, v, text)
 	case o.op == resp.LocalClientList:
 		return v.AppendVerbatim(dst, text)
 	case o.op == resp.LocalClientKill && !o.single, o.op == resp.LocalClientUnblock:

@@ -40,6 +40,9 @@ func (p *pool) scanClients(o clientsRequest, done func(*clientsScan)) {
 	s := &clientsScan{l: p.l, pool: p, asks: o, matches: o.filter.matches, cost: scanCost, done: done}
 	s.meet = s.carryOut
 	switch o.op {
+	case opACLLog:
+		s.tellACLLog()
+		done(s)
 	case resp.LocalClientPause:
 		p.pauseClients(o.pause, o.writesOnly)
 		done(s)

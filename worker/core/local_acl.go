@@ -3,7 +3,6 @@
 package core
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -41,13 +40,16 @@ var aclAnswers = map[string]func(c *client, out, b []byte, args []resp.Span) []b
 	"acl|getuser": (*client).aclGetUser,
 	"acl|help":    (*client).aclHelp,
 	"acl|list":    (*client).aclList,
-	"acl|log":     (*client).aclLog,
 	"acl|users":   (*client).aclUsers,
 	"acl|whoami":  (*client).aclWhoAmI,
 }
 
 // answerACL answers ACL.
 func (c *client) answerACL(cmd *resp.Command, b []byte, args []resp.Span, count int) {
+	if opOf(cmd) != 0 {
+		c.askAllWorkers(cmd, b, args, count)
+		return
+	}
 	out := c.pool.l.scratch[:0]
 	answer := aclAnswers[cmd.Name]
 	switch {
@@ -158,26 +160,6 @@ func (c *client) aclDryRun(out, b []byte, args []resp.Span) []byte {
 	return appendDenial(out, cmd, d)
 }
 
-// aclLog tells of the latest entries, ten or as many as are asked for, or forgets all. They are those of this worker.
-func (c *client) aclLog(out, b []byte, args []resp.Span) []byte {
-	const usual = 10
-	most := int64(usual)
-	switch {
-	case len(args) > 1:
-		return resp.AppendError(out, resp.SyntaxError)
-	case len(args) == 1 && bytes.EqualFold(args[0].Of(b), []byte("RESET")):
-		c.pool.users.log = aclLog{lastID: c.pool.users.log.lastID}
-		return resp.AppendSimple(out, "OK")
-	case len(args) == 1:
-		n, ok := resp.ParseInt(args[0].Of(b))
-		if !ok {
-			return resp.AppendError(out, resp.NotAnInteger)
-		}
-		most = max(0, min(n, mostACLEntries))
-	}
-	return c.pool.users.log.append(out, c.version(), int(most), c.pool.l.now)
-}
-
 // aclGenPass makes a password of so many bits, 256 if it is not said.
 func (c *client) aclGenPass(out, b []byte, args []resp.Span) []byte {
 	const usual, most, perDigit = 256, 4096, 4
@@ -206,7 +188,7 @@ func (c *client) aclHelp(out, _ []byte, _ []resp.Span) []byte {
 		"GENPASS [<bits>]", "    Make a password.",
 		"GETUSER <username>", "    Tell of a user.",
 		"LIST", "    Tell of all users, as a file of users has them.",
-		"LOG [<count> | RESET]", "    Tell of requests that were not permitted, and of wrong passwords, at the worker that serves this connection.",
+		"LOG [<count> | RESET]", "    Tell of requests that were not permitted, and of wrong passwords.",
 		"USERS", "    List the names of all users.",
 		"WHOAMI", "    Tell which user this connection is.",
 		"HELP", "    Print this help.",
