@@ -42,7 +42,9 @@ func (d *Desk) monitor(w http.ResponseWriter, r *http.Request) {
 	defer clock.Stop()
 	for {
 		var lines [][]byte
+		heard := 0
 		_, unheard, err := d.round(r.Context(), admin.AskerOf(r), q, nil, func(_ Worker, text []byte) error {
+			heard++
 			lines = slices.AppendSeq(lines, bytes.Lines(text))
 			return nil
 		})
@@ -51,7 +53,7 @@ func (d *Desk) monitor(w http.ResponseWriter, r *http.Request) {
 		case errors.As(err, &no) && !begun:
 			admin.Refuse(w, no.failure, no.text)
 			return
-		case err == nil && !begun && len(lines) == 0 && len(unheard) > 0:
+		case err == nil && !begun && heard == 0 && len(unheard) > 0: // while one hangs, the others can be watched
 			admin.Refuse(w, admin.FailureInside, strings.Join(unheard, "; "))
 			return
 		case err != nil:

@@ -45,6 +45,28 @@ func TestMonitorMergesWorkers(t *testing.T) {
 	}
 }
 
+// While a worker hangs, the others can be watched, though nothing comes from them at first.
+func TestMonitorBesideOneThatHangs(t *testing.T) {
+	rounds := 0
+	url := workers(t, []Worker{{1, 0, 1}, {1, 1, 2}}, func(w Worker, _ uint64, _ link.QuestionBody) (link.AnswerBody, string) {
+		if w.Slot == 1 {
+			return link.AnswerBody{Failed: "it hangs"}, ""
+		}
+		if rounds++; rounds == 1 {
+			return link.AnswerBody{}, ""
+		}
+		return link.AnswerBody{}, "{\"at_us\":1763816538000000}\n"
+	})
+	response, err := http.Get(url + "/monitor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if in := bufio.NewScanner(response.Body); response.StatusCode != http.StatusOK || !in.Scan() {
+		t.Errorf("got %s, %q", response.Status, in.Text())
+	}
+}
+
 func TestMonitorRefuses(t *testing.T) {
 	url := workers(t, []Worker{{1, 0, 1}}, func(Worker, uint64, link.QuestionBody) (link.AnswerBody, string) {
 		return link.AnswerBody{Failed: "no"}, ""
