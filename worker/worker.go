@@ -72,9 +72,6 @@ func inherit() (*link.Spec, *link.Shared, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the specification (only the master starts workers): %w", err)
 	}
-	if err := refuseTLS(spec); err != nil {
-		return nil, nil, err
-	}
 	counts := link.ServerCounts(spec.Pools)
 	mem, err := sock.MapWhole(link.FDShared)
 	if err != nil {
@@ -93,16 +90,6 @@ func inherit() (*link.Spec, *link.Shared, error) {
 		return nil, nil, fmt.Errorf("inheriting the worker link: %w", err)
 	}
 	return spec, shared, nil
-}
-
-// refuseTLS ends a worker whose clients expect TLS, which the core speaks to servers only: it would speak plaintext.
-func refuseTLS(spec *link.Spec) error {
-	for i := range spec.Pools {
-		if p := &spec.Pools[i]; p.TLS != nil {
-			return fmt.Errorf("pool %q has TLS for clients, which this build does not speak", p.Name)
-		}
-	}
-	return nil
 }
 
 // ignoreSignals has the worker take no notice of the signals that are meant for the service. The master has started it

@@ -189,6 +189,26 @@ func TestMemcacheAllocations(t *testing.T) {
 	}
 }
 
+func TestClientTLSAllocations(t *testing.T) {
+	r := tlsFront(t, nil)
+	r.unchecked = true
+	c := r.connectTLS("c", believing())
+	pings := []byte(strings.Repeat("PING\r\n", 16))
+	run := func() {
+		c.tls.say = append(c.tls.say, pings...)
+		r.turn()
+		if got := c.take(); len(got) != 16*len("+PONG\r\n") {
+			t.Fatalf("it gets %q", got)
+		}
+	}
+	for range 100 {
+		run()
+	}
+	if got := testing.AllocsPerRun(200, run); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
 func TestServerTLSAllocations(t *testing.T) {
 	r := newRig(t)
 	r.unchecked = true

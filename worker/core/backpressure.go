@@ -60,7 +60,7 @@ func (c *client) unmute() {
 
 // isBehind tells that the client has client_output_soft or more of unread output.
 func (c *client) isBehind() bool {
-	return int64(c.stream.Out.Len()+c.held) >= c.pool.spec.ClientOutputSoft
+	return int64(c.stream.Unwritten()+c.held) >= c.pool.spec.ClientOutputSoft
 }
 
 // overflow closes a client that does not read its replies.
@@ -72,14 +72,14 @@ func (c *client) overflow() {
 		if c.outputLimit() < p.spec.ClientOutputHard {
 			limit = "subscriber_output_hard"
 		}
-		p.l.log(logevent.ClientNotReading, p.name, c.id, c.peer(), c.stream.Out.Len()+c.held, limit)
+		p.l.log(logevent.ClientNotReading, p.name, c.id, c.peer(), c.stream.Unwritten()+c.held, limit)
 	}
 	c.fail(errOverflow)
 }
 
 // overflows tells that the client has more than client_output_hard of unread output.
 func (c *client) overflows() bool {
-	waits := int64(c.stream.Out.Len() + c.held)
+	waits := int64(c.stream.Unwritten() + c.held)
 	return waits > 0 && waits > c.outputLimit() // whose limit it is lies elsewhere in memory, and mostly nothing waits
 }
 

@@ -60,29 +60,33 @@ const clientBytes = 256
 //	                 serves it       evicted                     it is owed    or takes too long   │
 //	                                                                                               │
 //	in any of these: its connection breaks, it holds too much, another worker has it, or none ─────┘
+//
+// With TLS it is handshaking before it is open; where that fails it leaves.
 type clientLife uint8
 
 const (
-	clientNew        clientLife = iota // made, but not served yet: it does not count
-	clientOpen                         // is read and served
-	clientHalfClosed                   // has sent its last byte
-	clientLeaving                      // is not read any more
-	clientLingering                    // was sent its last byte; what it sends is thrown away until it hangs up
-	clientClosed                       // here; another worker may have it
+	clientNew         clientLife = iota // made, but not served yet: it does not count
+	clientHandshaking                   // is to agree to TLS first
+	clientOpen                          // is read and served
+	clientHalfClosed                    // has sent its last byte
+	clientLeaving                       // is not read any more
+	clientLingering                     // was sent its last byte; what it sends is thrown away until it hangs up
+	clientClosed                        // here; another worker may have it
 )
 
-var clientLifeNames = [...]string{"new", "open", "half-closed", "leaving", "lingering", "closed"}
+var clientLifeNames = [...]string{"new", "handshaking", "open", "half-closed", "leaving", "lingering", "closed"}
 
 func (l clientLife) String() string { return clientLifeNames[l] }
 
 // legalClient[from] is the set of lives that may follow.
 var legalClient = [...]uint8{
-	clientNew:        1<<clientOpen | 1<<clientClosed,
-	clientOpen:       1<<clientHalfClosed | 1<<clientLeaving | 1<<clientClosed,
-	clientHalfClosed: 1 << clientClosed,
-	clientLeaving:    1<<clientLingering | 1<<clientClosed,
-	clientLingering:  1 << clientClosed,
-	clientClosed:     0,
+	clientNew:         1<<clientHandshaking | 1<<clientOpen | 1<<clientClosed,
+	clientHandshaking: 1<<clientOpen | 1<<clientLeaving | 1<<clientClosed,
+	clientOpen:        1<<clientHalfClosed | 1<<clientLeaving | 1<<clientClosed,
+	clientHalfClosed:  1 << clientClosed,
+	clientLeaving:     1<<clientLingering | 1<<clientClosed,
+	clientLingering:   1 << clientClosed,
+	clientClosed:      0,
 }
 
 func (c *client) become(next clientLife) {
@@ -116,6 +120,9 @@ func (l *loop) addClient(fd int, ln *listener) error {
 		}
 	}
 	*l.counters[link.TotalConnections]++
+	if ln.spec.TLS {
+		c.stream.AwaitTLS(l.io, ln.pool.clientTLS)
+	}
 	c.startServing()
 	c.closeIfIdle()
 	return nil
@@ -137,7 +144,12 @@ func (ln *listener) newClient(fd int) (*client, error) {
 // startServing serves the client, and counts it among the worker's clients.
 func (c *client) startServing() {
 	l := c.pool.l
-	c.become(clientOpen)
+	if c.stream.AwaitsTLS() {
+		c.become(clientHandshaking)
+		c.pool.handshakes.add(c)
+	} else {
+		c.become(clientOpen)
+	}
 	l.clients++
 	l.memory.Charge(clientBytes)
 	l.memory.CountGarbage(clientBytes) // the tables that it is in grow by copying
@@ -152,7 +164,11 @@ func (l *loop) newID() uint64 {
 }
 
 func (c *client) ready(ev poll.Event) {
-	if ev.Writable && c.stream.Out.Len() > 0 {
+	if c.life == clientHandshaking {
+		c.handshakeOn(ev)
+		return
+	}
+	if ev.Writable && c.stream.Unwritten() > 0 {
 		c.markDirty()
 	}
 	if ev.Readable {
@@ -190,6 +206,10 @@ func (c *client) takesLong() bool {
 
 func (c *client) receive() {
 	c.queued &^= inTurn
+	if c.life == clientHandshaking {
+		c.shake()
+		return
+	}
 	if c.walk != nil {
 		c.walkOn()
 	}
@@ -227,6 +247,9 @@ func (c *client) recv() {
 		c.pool.l.log(logevent.NoMemory, c.pool.name, c.id, c.peer(), errNoMemory)
 		c.closeForMemory(errNoMemory)
 		return
+	case stream.IsWrong(err):
+		c.endWrongTLS(err)
+		return
 	case err != nil:
 		c.fail(err)
 		return
@@ -237,7 +260,7 @@ func (c *client) recv() {
 		c.active = c.pool.l.ticks()
 		if c.silent {
 			c.silent = false
-			if isTLSHello(b) {
+			if isTLSHello(b) && !c.stream.IsTLS() {
 				c.refuseTLS()
 				return
 			}

@@ -19,7 +19,7 @@ func (c *client) appendDescription(out []byte) []byte {
 		"redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		c.id, c.peer(), sock.LocalAddress(fd), fd, s.name, c.age(), c.idleSeconds(), c.flags(), s.greeting.db,
 		s.subscriptions.number(kindChannel), s.subscriptions.number(kindPattern), s.subscriptions.number(kindShardChannel), s.tx.number(), s.watch.number(),
-		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Out.Len()+c.held, clientBytes+c.holds(), c.events(),
+		len(c.stream.Kept()), none, none, none, none, none, none, c.owed, c.stream.Unwritten()+c.held, clientBytes+c.holds(), c.events(),
 		c.lastCommand(), c.userName(), c.redirect(), c.version(), s.libName, s.libVersion)
 }
 
@@ -71,7 +71,7 @@ func (c *client) events() string {
 	if !c.muted() {
 		events = "r"
 	}
-	if c.stream.Out.Len() > 0 {
+	if c.stream.Unwritten() > 0 {
 		events += "w"
 	}
 	return events

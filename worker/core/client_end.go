@@ -43,7 +43,7 @@ func (c *client) leave(why link.Closing) {
 
 // endIfDone closes or lingers once the client has got what it is owed.
 func (c *client) endIfDone() {
-	if c.head != nil || c.walk != nil || c.stream.Out.Len() > 0 {
+	if c.head != nil || c.walk != nil || c.stream.Unwritten() > 0 {
 		return
 	}
 	switch c.life {
@@ -107,10 +107,12 @@ func (c *client) tearDown() {
 	c.become(clientClosed)
 	l.poller.Remove(c.stream.FD()) // closing does not, where another worker has it open
 	l.removeEntry(c.token)
+	c.stream.Farewell()
 	sock.Close(c.stream.FD())
 	l.slow.forget(c)
 	c.dropWalk()
 	c.dropRequests()
+	l.handshakes.count(c.stream.Shakes(), false)
 	c.stream.Drop(l.memory)
 	c.resetSession()
 	if counts {
@@ -188,7 +190,7 @@ func (p *pool) closeIdle() {
 	l := p.l
 	limit := uint32(int64(p.spec.ClientIdleTimeout) / tickNanos)
 	for c := range l.everyClient {
-		if c.pool == p && c.head == nil && !c.listens() && c.stream.Out.Len() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
+		if c.pool == p && c.head == nil && !c.listens() && c.stream.Unwritten() == 0 && c.life == clientOpen && !c.holdsBack() && l.ticks()-c.active > limit {
 			l.log(logevent.ClientIdle, p.name, c.id, c.peer())
 			c.closeFor(link.Idle)
 		}

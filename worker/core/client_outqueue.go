@@ -71,7 +71,7 @@ func (c *client) flush() {
 	if c.life == clientClosed || c.moving.inFlight() {
 		return
 	}
-	if before := c.stream.Out.Len(); before > 0 {
+	if before := c.stream.Unwritten(); before > 0 {
 		more, err := c.stream.Send(c.pool.l.io, stream.MaxSendBytes, nil)
 		if err = c.pool.l.overlook(c, err); err != nil {
 			c.fail(err)
@@ -80,12 +80,12 @@ func (c *client) flush() {
 		if more {
 			c.markDirty()
 		}
-		if c.stream.Out.Len() > 0 {
+		if c.stream.Unwritten() > 0 {
 			c.pool.l.slow.unsent(c)
 		} else if len(c.pool.l.slow.takers) > 0 {
 			c.pool.l.slow.sent(c)
 		}
-		if c.stream.Out.Len() < before {
+		if c.stream.Unwritten() < before {
 			c.took = c.pool.l.ticks()
 		}
 	}

@@ -138,7 +138,7 @@ func (c *client) appendState(out []byte) []byte {
 		Name: s.name, User: c.stateUser(), Library: strings.TrimSpace(s.libName + " " + s.libVersion), State: c.state(), AgeSeconds: c.age(), IdleSeconds: c.idleSeconds(),
 		Command: c.lastName(), Tracking: s.tracking != nil,
 		Queue: int(c.owed), QueueBytes: int(c.owedSize), UnsentBytes: int(c.unsent),
-		InputBytes: len(c.stream.Kept()), OutputBytes: c.stream.Out.Len() + c.held, MemoryBytes: clientBytes + c.holds(),
+		InputBytes: len(c.stream.Kept()), OutputBytes: c.stream.Unwritten() + c.held, MemoryBytes: clientBytes + c.holds(),
 		Subscriptions: s.subscriptions.number(kindChannel) + s.subscriptions.number(kindPattern) + s.subscriptions.number(kindShardChannel),
 		Watched:       s.watch.number(), Transaction: s.tx.number(), Dedicated: len(s.dedicated),
 	}

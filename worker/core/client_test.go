@@ -14,6 +14,7 @@ import (
 
 func TestIllegalLifePanics(t *testing.T) {
 	legal := map[string]bool{
+		"new→handshaking": true, "handshaking→open": true, "handshaking→leaving": true, "handshaking→closed": true,
 		"new→open": true, "new→closed": true, "open→half-closed": true, "open→leaving": true, "open→closed": true,
 		"half-closed→closed": true, "leaving→lingering": true, "leaving→closed": true, "lingering→closed": true,
 	}

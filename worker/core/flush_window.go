@@ -82,7 +82,7 @@ func (c *client) passOver() bool {
 		c.queued &^= inPartial
 		return false
 	}
-	if c.head == nil || c.stream.Out.Len() == 0 || c.stream.Out.Len() >= mostPartialBytes || c.life != clientOpen ||
+	if c.head == nil || c.stream.Unwritten() == 0 || c.stream.Unwritten() >= mostPartialBytes || c.life != clientOpen ||
 		c.moving.frozen() || c.moving.unwanted() || l.draining.on || c.overflows() {
 		return false
 	}

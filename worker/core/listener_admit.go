@@ -34,7 +34,9 @@ func (ln *listener) turnAway(fd int) {
 	*ln.pool.counters[link.FirstClosing+int(link.TurnedAway)]++
 	ln.pool.noteFull(fd)
 	s := stream.New(fd)
-	if ln.pool.spec.Protocol == link.Memcache {
+	if ln.spec.TLS {
+		s.SendFirst(tlsBusy)
+	} else if ln.pool.spec.Protocol == link.Memcache {
 		s.SendFirst([]byte(memcacheFull))
 	} else {
 		s.SendFirst(resp.AppendError(nil, "ERR max number of clients reached"))

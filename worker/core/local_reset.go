@@ -15,7 +15,11 @@ func (c *client) reset(out []byte) []byte {
 	}
 	skipping := c.session.reply == replySkipping
 	wrote, writeOwed := c.session.wrote, c.session.writeOwed
+	certificate := c.session.certificate // it is the connection's
 	c.resetSession()
+	if certificate != nil {
+		c.changeSession(func(s *session) { s.certificate = certificate })
+	}
 	if wrote > 0 || writeOwed > 0 {
 		s := c.ownSession()
 		s.wrote, s.writeOwed = wrote, writeOwed

@@ -33,16 +33,17 @@ type loop struct {
 	rested   int64        // the clock, at the end of the last turn
 	lostMore int64        // ns: for which the loop may have stood still before this turn, beyond what deadlines were extended by
 
-	table     []registration // by poll.Token.Index
-	free      []uint32       // indexes of the free entries of table
-	scratch   []byte         // where a request or reply is built, within one call
-	timers    timer.Heap
-	memory    *memory.Allocator
-	io        *stream.Loop // what the streams of all connections share, and the turn's budget of bytes
-	relief    relief
-	window    window
-	busy      int // clients that are owed a reply
-	lingering lingering
+	table      []registration // by poll.Token.Index
+	free       []uint32       // indexes of the free entries of table
+	scratch    []byte         // where a request or reply is built, within one call
+	timers     timer.Heap
+	memory     *memory.Allocator
+	io         *stream.Loop // what the streams of all connections share, and the turn's budget of bytes
+	relief     relief
+	window     window
+	busy       int // clients that are owed a reply
+	lingering  lingering
+	handshakes handshakes
 
 	pools     []*pool
 	listeners []*listener

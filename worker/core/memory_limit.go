@@ -118,7 +118,7 @@ func (l *loop) relieveLag(limit int64) {
 func (l *loop) closeNotReading(enough, patience int64) {
 	deaf := l.relief.notReading[:0]
 	for c := range l.everyClient {
-		if c.stream.Out.Len() > 0 && c.isBehind() && c.notReadingFor() >= patience {
+		if c.stream.Unwritten() > 0 && c.isBehind() && c.notReadingFor() >= patience {
 			deaf = append(deaf, c)
 		}
 	}
@@ -127,7 +127,7 @@ func (l *loop) closeNotReading(enough, patience int64) {
 		if l.memory.Held() < enough {
 			break
 		}
-		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Out.Len(), time.Duration(c.notReadingFor()))
+		c.complain("has taken nothing of %d bytes of replies for %v", c.stream.Unwritten(), time.Duration(c.notReadingFor()))
 		c.fail(errNotReading)
 	}
 	clear(deaf)
@@ -250,7 +250,7 @@ func (c *client) evict() {
 // closeForMemory closes a client for which there is no memory. It gets an error first, if it is open and no other output is
 // in the way.
 func (c *client) closeForMemory(reason error) {
-	if c.life != clientOpen || c.stream.Out.Len() > 0 || c.head != nil {
+	if c.life != clientOpen || c.stream.Unwritten() > 0 || c.head != nil {
 		c.fail(reason)
 		return
 	}

@@ -200,6 +200,7 @@ func (g *outgoing) fillBatch(o *sentBatch, state *handoff.State, limit int) (rec
 		c.startMove()
 		r := c.record(last.since)
 		state.Add(&r)
+		o.secrets = append(o.secrets, r.TLS)
 		for _, own := range c.session.dedicated {
 			r := own.record()
 			state.Add(&r)

@@ -70,13 +70,18 @@ func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
 
 // movable tells whether the client could move as soon as it is owed nothing. One that has hung up or is leaving ends here.
 func (c *client) movable() bool {
-	return c.life == clientOpen && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes && len(c.session.dedicated) <= maxMovedConns
+	return c.isServed() && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes && len(c.session.dedicated) <= maxMovedConns
 }
 
 // quiescent tells that the client is owed no reply, or only one to a request that waits in a server. Unsent output does not
 // matter: it moves along.
 func (c *client) quiescent() bool {
-	return c.settlesNow() && c.life == clientOpen && !c.stream.Hangup && !slices.ContainsFunc(c.session.dedicated, (*conn).isBusy)
+	return c.settlesNow() && c.isServed() && !c.stream.Hangup && !slices.ContainsFunc(c.session.dedicated, (*conn).isBusy)
+}
+
+// isServed tells whether the client is open, or has not begun the handshake that precedes that. One that is under way cannot move.
+func (c *client) isServed() bool {
+	return c.life == clientOpen || c.life == clientHandshaking && !c.stream.Shakes()
 }
 
 // settlesNow tells that nothing is to be waited for before the client moves.
@@ -89,6 +94,10 @@ func (c *client) descriptors() int { return 1 + len(c.session.dedicated) }
 
 // resume reads and writes a client again that is frozen no more.
 func (c *client) resume() {
+	if c.life == clientHandshaking {
+		c.nextTurn()
+		return
+	}
 	c.unmute()
 	c.markDirty()
 }
@@ -97,6 +106,7 @@ func (c *client) resume() {
 func (c *client) startMove() {
 	c.moving.become(moveInFlight)
 	c.pool.l.setHandler(c.token, inFlightClient{c})
+	c.stream.Freeze()
 	for _, own := range c.session.dedicated {
 		c.pool.l.setHandler(own.token, inFlightConn{own})
 		own.own.inFlight = true
@@ -108,6 +118,7 @@ func (c *client) startMove() {
 func (c *client) cancelMove() {
 	c.moving.become(moveStaying)
 	c.pool.l.setHandler(c.token, c)
+	c.stream.Thaw()
 	c.stream.Unread = true // events for it were ignored
 	c.watchDedicated()
 	c.resume()
@@ -123,6 +134,7 @@ func (c *client) finishMove() {
 // count it; and it had a place before, so client_connections does not turn it away.
 func (c *client) startMoved() {
 	c.pool.l.setHandler(c.token, c)
+	c.stream.Thaw()
 	c.startServing()
 	atomic.AddUint64(c.pool.moved, 1) // before it counts here, see link.Shared.Moved
 	atomic.AddUint64(c.pool.counters[link.ClientConnections], 1)

@@ -178,7 +178,7 @@ func (c *conn) adopt(fd int, r *handoff.Record) error {
 	if err = sock.SetInherited(fd); err != nil {
 		return err
 	}
-	if err = c.stream.AdoptTLS(l.io, stream.TLSState{Records: r.TLS, Input: r.TLSInput, Output: r.TLSOutput}); err != nil {
+	if err = c.stream.AdoptTLS(l.io, stream.TLSState{Records: r.TLS, Input: r.TLSInput, Output: r.TLSOutput}, nil); err != nil {
 		return err
 	}
 	return c.stream.Keep(l.memory, r.Input)

@@ -151,7 +151,7 @@ func (l *loop) listenerFor(r *handoff.Record, fd int) *listener {
 
 // speaks tells whether a client may go on here: in its protocol, and in its database.
 func (ln *listener) speaks(r *handoff.Record) bool {
-	return string(ln.pool.spec.Protocol) == r.Protocol && (!r.HasDB || ln.pool.hasDB(int64(r.DB)))
+	return string(ln.pool.spec.Protocol) == r.Protocol && ln.encrypts(r) && (!r.HasDB || ln.pool.hasDB(int64(r.DB)))
 }
 
 // covers tells how specifically the listener matches a connection to local: 0 is not at all, 3 is the very address.

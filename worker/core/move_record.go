@@ -12,6 +12,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/memory"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
 // record returns the client's record. since is when it was packed, in ns.
@@ -30,6 +31,8 @@ func (c *client) record(since int64) handoff.Record {
 	r.Subscriptions = c.subscriptionsWithout()
 	r.Input = c.stream.Kept()
 	r.Output = c.stream.Out.Pieces(nil)
+	tls := c.stream.TLSState()
+	r.TLS, r.TLSInput, r.TLSOutput = tls.Records, tls.Input, tls.Output
 	c.pool.recordSession(c.session, &r)
 	c.recordWatch(&r)
 	if c.dialect == dialectBinary {
@@ -40,7 +43,7 @@ func (c *client) record(since int64) handoff.Record {
 
 // recordBytes returns how many bytes that the client has sent, or is to get, are in its record.
 func (c *client) recordBytes() (bytes int) {
-	bytes = len(c.stream.Kept()) + c.stream.Out.Len()
+	bytes = len(c.stream.Kept()) + c.stream.Unwritten()
 	if t := c.session.tx; t != nil {
 		bytes += t.queued.Len()
 	}
@@ -75,7 +78,10 @@ func (c *client) unpack(r *handoff.Record, u *acl.User) error {
 // is better off where it is.
 func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	l := c.pool.l
-	size := len(r.Input)
+	size := len(r.Input) + len(r.TLSInput)
+	for _, b := range r.TLSOutput {
+		size += len(b)
+	}
 	for _, b := range r.Output {
 		size += len(b)
 	}
@@ -87,6 +93,9 @@ func (c *client) unpackBytes(r *handoff.Record) (err error) {
 	}
 	if r.Watch != nil {
 		c.unpackWatch(r.Watch)
+	}
+	if err = c.stream.AdoptTLS(l.io, stream.TLSState{Records: r.TLS, Input: r.TLSInput, Output: r.TLSOutput}, c.pool.clientTLS); err != nil {
+		return err
 	}
 	if err = c.stream.Keep(l.memory, r.Input); err == nil && r.Transaction != nil {
 		err = c.unpackTransaction(r.Transaction)

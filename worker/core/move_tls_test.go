@@ -30,7 +30,7 @@ func tlsGenerations(t *testing.T, change func(pools []link.Pool)) (r *rig, befor
 	return r, before, next
 }
 
-// checkKeys looks at all connections to servers, those in flight and those of guests included.
+// checkKeys looks at all connections, those in flight and those of guests included.
 func checkKeys(t *testing.T, workers []*loop, sealed map[string]uint64) {
 	t.Helper()
 	owners := map[string]int{}
@@ -42,8 +42,14 @@ func checkKeys(t *testing.T, workers []*loop, sealed map[string]uint64) {
 				s = &h.stream
 			case inFlightConn:
 				s = &h.c.stream
+			case *client:
+				s = &h.stream
+			case inFlightClient:
+				s = &h.c.stream
+			case *preparedClient:
+				s = &h.c.stream
 			}
-			if s == nil || !s.IsTLS() || s.Shakes() {
+			if s == nil || !s.IsTLS() || s.AwaitsTLS() {
 				continue
 			}
 			state := s.TLSState().Records
@@ -266,7 +272,7 @@ func TestMoveTLSThatIsUnreadable(t *testing.T) {
 		{Records: []byte("nonsense")},
 		{Records: make([]byte, 200), Input: make([]byte, 100<<10)},
 	} {
-		if s.AdoptTLS(before.io, state) == nil || s.IsTLS() {
+		if s.AdoptTLS(before.io, state, nil) == nil || s.IsTLS() {
 			t.Error("nonsense is adopted")
 		}
 	}

@@ -23,8 +23,10 @@ type pool struct {
 	spec        *link.Pool
 	placement   placement
 	tls         *tls.Config // of connections to servers, but for their names; nil: they are not encrypted
-	cluster     *cluster    // nil: its servers are those of its configuration
-	replicas    *replicas   // nil: only primaries are read from
+	clientTLS   *tls.Config // of connections from clients, at listeners that have TLS; nil: none has
+	handshakes  clientHandshakes
+	cluster     *cluster  // nil: its servers are those of its configuration
+	replicas    *replicas // nil: only primaries are read from
 	servers     []*server
 	serverNames []string       // in their order
 	serversMark uint16         // what tells this list of servers from others, in cursors of SCAN
@@ -93,6 +95,9 @@ func newPool(l *loop, index int) (*pool, error) {
 		p.serverNames = append(p.serverNames, spec.Servers[i].Name)
 	}
 	p.serversMark = resp.ServersMark(p.serverNames)
+	if p.clientTLS, err = clientTLS(spec.TLS); err != nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, err)
+	}
 	if p.routes, err = routesOf(spec); err != nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, err)
 	}
@@ -107,6 +112,7 @@ func newPool(l *loop, index int) (*pool, error) {
 	}
 	p.fanouts = newFanouts(p)
 	p.watchIdle()
+	p.handshakes.init(p)
 	return p, nil
 }
 

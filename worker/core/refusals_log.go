@@ -40,6 +40,7 @@ const (
 	noPassword    = "the password is not given yet"
 	notPermitted  = "its user has no permission"
 	speaksHTTP    = "not a command but HTTP"
+	speaksNoTLS   = "not TLS, which this listener speaks"
 	speaksTLS     = "not a command but the beginning of TLS, which this listener does not speak"
 	needsMeta     = "its server is older than memcached 1.6.10, or none"
 )

@@ -4,7 +4,6 @@ package core
 
 import (
 	"crypto/tls"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +185,6 @@ func TestServerTLSTrouble(t *testing.T) {
 
 // A handshake is a goroutine: none is left when its connection ends, for whatever reason.
 func TestServerTLSLeavesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
 	for _, test := range []struct {
 		name string
 		end  func(r *rig, client *peer)
@@ -222,7 +220,7 @@ func TestServerTLSLeavesNothing(t *testing.T) {
 			}
 		})
 	}
-	if now := runtime.NumGoroutine(); now > before {
-		t.Errorf("%d goroutines are left", now-before)
+	if left := coroutines(); left > 0 {
+		t.Errorf("%d coroutines are left", left)
 	}
 }

@@ -12,10 +12,11 @@ import (
 
 // session is the state of a client that its later requests depend on, whichever worker serves them. Loop only.
 type session struct {
-	user          *acl.User // who it is; nil: the pool has no users, or nobody yet
-	limits        *acl.User // the same if there is something that the user may not do
-	authenticated bool      // has given the password, or none is asked for
-	eachRequest   bool      // something of this changes with each request, see beginRequest
+	certificate   *clientCertificate // verified; nil: none, or no TLS
+	user          *acl.User          // who it is; nil: the pool has no users, or nobody yet
+	limits        *acl.User          // the same if there is something that the user may not do
+	authenticated bool               // has given the password, or none is asked for
+	eachRequest   bool               // something of this changes with each request, see beginRequest
 	reply         replyMode
 	plain         bool // shared by all clients of the pool that have set nothing, as most do: never written
 
@@ -77,7 +78,7 @@ func (p *pool) sessionOf(r *handoff.Record, u *acl.User) *session {
 		db = int(r.DB)
 	}
 	g := p.greetingOf(max(resp.RESP2, resp.Version(r.RESP)), db)
-	if r.Name+r.LibName+r.LibVersion == "" && g.index == 0 && r.Reply == handoff.ReplyOn && r.Tracking == nil {
+	if r.Name+r.LibName+r.LibVersion == "" && r.Verified == 0 && g.index == 0 && r.Reply == handoff.ReplyOn && r.Tracking == nil {
 		return p.plainSession(u, authenticated)
 	}
 	s := &session{authenticated: authenticated, greeting: g, name: r.Name, libName: r.LibName, libVersion: r.LibVersion}
@@ -90,6 +91,9 @@ func (p *pool) sessionOf(r *handoff.Record, u *acl.User) *session {
 	case handoff.ReplySkip:
 		s.reply = replySkipNext
 	}
+	if r.Verified != 0 {
+		s.certificate = &clientCertificate{user: r.TLSUser}
+	}
 	s.eachRequest = s.reply != replyAll
 	p.restoreTracking(s, r)
 	p.l.memory.Charge(s.cost())
@@ -101,6 +105,9 @@ func (p *pool) recordSession(s *session, r *handoff.Record) {
 	r.Authenticated = s.authenticated
 	r.User = p.recordUser(s)
 	r.Name, r.LibName, r.LibVersion = s.name, s.libName, s.libVersion
+	if s.certificate != nil {
+		r.Verified, r.TLSUser = handoff.VerifiedCertificate, s.certificate.user
+	}
 	if s.greeting.version == resp.RESP3 {
 		r.RESP = uint32(resp.RESP3)
 	}

@@ -11,7 +11,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +37,20 @@ func newFakeTLS(config *tls.Config) *fakeTLS {
 		return nil
 	}
 	return &fakeTLS{shake: tlshake.Server(config)}
+}
+
+// newTLSClient is newFakeTLS for a peer that is a client.
+func newTLSClient(config *tls.Config) (t *fakeTLS, hello []byte) {
+	t = &fakeTLS{shake: tlshake.Client(config)}
+	t.shake.Step(nil)
+	hello, t.shake.Out = t.shake.Out, nil
+	return t, hello
+}
+
+// coroutines counts the handshakes that are parked.
+func coroutines() int {
+	b := make([]byte, 1<<20)
+	return strings.Count(string(b[:runtime.Stack(b, true)]), "tlshake.(*Handshake).run")
 }
 
 // seal seals what is to be said; t may be nil.

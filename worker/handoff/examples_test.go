@@ -81,6 +81,11 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6380", HasDB: true, Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k",
 		Input: []byte("*2\r\n$1"), TLS: tlsState, TLSInput: []byte("\x17\x03\x03\x00\x20abc"), TLSOutput: [][]byte{[]byte("\x17\x03\x03\x00\x17"), make([]byte, 23)},
 	},
+	"encrypted": {
+		Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22122", Authenticated: true, TLS: tlsState, TLSUser: "alice",
+		Verified: VerifiedCertificate, Input: []byte("*1\r\n$4\r\nPI"), TLSInput: []byte("\x17\x03\x03\x00\x20abc"), Output: [][]byte{[]byte("+OK\r\n")},
+	},
+	"encrypted-soon": {Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22122", Authenticated: true, TLS: []byte{0}, TLSInput: []byte("\x16\x03\x01\x02")},
 	"monitor": {
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 1, Monitoring: Monitors,
 	},

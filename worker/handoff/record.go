@@ -20,6 +20,8 @@ type Record struct {
 	// Of a connection that is encrypted. Who writes them neither seals nor opens a record before it is settled who goes on.
 	TLS       []byte   // the state of its record layer, as tlsrec writes it; empty: it is not encrypted
 	TLSInput  []byte   // received and not opened: behind Input, when it is
+	TLSUser   string   // of a client: the name in its certificate; empty: none
+	Verified  uint32   // VerifiedCertificate, if a client has shown a certificate that is good
 	TLSOutput [][]byte // sealed and not written: before Output, which is to be sealed; the concatenation
 
 	Transaction *Transaction // between MULTI and EXEC; nil: not there
@@ -73,6 +75,9 @@ const MaxNameBytes = 1 << 10
 
 // Monitors is what Record.Monitoring says of a client that has said MONITOR: one of its connections tells what the server is asked.
 const Monitors = 1
+
+// VerifiedCertificate is what Record.Verified says of a client that has shown a good certificate.
+const VerifiedCertificate = 1
 
 // DialectBinary is the binary protocol of memcached.
 const DialectBinary = 1

@@ -58,6 +58,8 @@ var recordFields = [...]recordField{
 	{32 | critical, "TLS", bytesOf(func(r *Record) *[]byte { return &r.TLS })},
 	{33 | critical, "input of TLS", bytesOf(func(r *Record) *[]byte { return &r.TLSInput })},
 	{34 | critical, "output of TLS", form{writeTLSOutput, readTLSOutput}},
+	{35 | critical, "certificate", number32(VerifiedCertificate, VerifiedCertificate, func(r *Record) *uint32 { return &r.Verified })},
+	{37 | critical, "name in the certificate", text(func(r *Record) *string { return &r.TLSUser })},
 	{6 | critical, "input", bytesOf(func(r *Record) *[]byte { return &r.Input })},
 	{7 | critical, "output", form{writeOutput, readOutput}},
 }

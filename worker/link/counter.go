@@ -63,6 +63,13 @@ const (
 	RefusedCommands
 	SlowRequests
 	RequestMicros
+	ClientHandshakes
+	ClientPlaintext
+	ClientUnsupported
+	ClientCertificate
+	ClientRefusesTLS
+	ClientHandshakeLate
+	ClientHandshakeFailed
 	FirstCommandFamily                                           // and one for each further CommandFamily
 	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
 	FirstClosing       = FirstErrorWord + NumErrorWords          // and one for each further Closing
@@ -87,6 +94,14 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	RefusedCommands:    {"refused_commands", Counter, "requests that were refused: unknown commands, a wrong number of arguments, and what the proxy or the pool does not allow"},
 	SlowRequests:       {"slow_requests", Counter, "requests whose clients have waited for the reply for slowlog_us or longer"},
 	RequestMicros:      {"request_us", Counter, "time that clients have waited for replies, from when a request was received to when its reply was at their turn, but for requests that may wait in the server"},
+
+	ClientHandshakes:      {"client_tls_handshakes", Counter, "TLS handshakes with clients that have succeeded"},
+	ClientPlaintext:       {"client_tls_plaintext", Counter, "clients that spoke no TLS where it is spoken"},
+	ClientUnsupported:     {"client_tls_unsupported", Counter, "TLS handshakes with clients that know no version or cipher that is good enough"},
+	ClientCertificate:     {"client_tls_certificate", Counter, "TLS handshakes with clients that have shown no certificate, or not a good one"},
+	ClientRefusesTLS:      {"client_tls_refused", Counter, "TLS handshakes that clients have broken off, as a rule since they do not believe the certificate"},
+	ClientHandshakeLate:   {"client_tls_timeout", Counter, "TLS handshakes with clients that took longer than tls_handshake_timeout"},
+	ClientHandshakeFailed: {"client_tls_failed", Counter, "TLS handshakes with clients that have failed for another reason"},
 }
 
 // PoolStatistics are those of them that the statistics show.

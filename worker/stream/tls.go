@@ -1,12 +1,16 @@
 // TLS: what a stream has beyond its bytes when it encrypts. Nobody but this package seals or opens.
 //
-//	BeginTLS ─► Shake, with each event, until the handshake is over ─┐
-//	AdoptTLS, of a connection that another worker has served ────────┴─► Recv, Send ─► Drop
+//	BeginTLS, with a server ─┬─► Shake, with each event, until the handshake is over ─┐
+//	AwaitTLS, by a client ───┘                                                        │
+//	AdoptTLS, of a connection that another worker has served ─────────────────────────┴─► Recv, Send ─► Drop
 //	                                                                     Freeze ─► Thaw, or another worker goes on
 
 package stream
 
 import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"unsafe"
 
@@ -32,8 +36,10 @@ const (
 // secured is the state of TLS. Loop only.
 type secured struct {
 	loop    *Loop
-	shake   *tlshake.Handshake // nil: it is over
+	config  *tls.Config        // for a handshake that the peer begins, until it is over
+	shake   *tlshake.Handshake // nil: it has not begun, or is over
 	records *tlsrec.Conn       // nil until then
+	leaf    *x509.Certificate  // of the peer, verified; nil: none
 	raw     *memory.Buffer     // received and not opened: an incomplete record, or more with backlog; nil: nothing is
 	sealed  *memory.Buffer     // not written: it goes before anything else; nil: nothing is
 
@@ -65,6 +71,9 @@ func (s *Stream) secure(l *Loop) *secured {
 // IsTLS tells whether the stream encrypts, or is to.
 func (s *Stream) IsTLS() bool { return s.tls != nil }
 
+// AwaitsTLS tells whether a handshake is still to come or under way.
+func (s *Stream) AwaitsTLS() bool { return s.tls != nil && s.tls.records == nil }
+
 // Sleep frees what a stream that is idle can do without. The next record takes microseconds more.
 func (s *Stream) Sleep() {
 	if s.tls != nil && s.tls.records != nil {
@@ -76,7 +85,9 @@ func (s *Stream) Sleep() {
 func (s *Stream) Freeze() {
 	if s.tls != nil {
 		s.tls.frozen = true
-		s.tls.records.Freeze()
+		if s.tls.records != nil {
+			s.tls.records.Freeze()
+		}
 	}
 }
 
@@ -84,12 +95,20 @@ func (s *Stream) Freeze() {
 func (s *Stream) Thaw() {
 	if s.tls != nil {
 		s.tls.frozen = false
-		s.tls.records.Thaw()
+		if s.tls.records != nil {
+			s.tls.records.Thaw()
+		}
 	}
 }
 
 // IsFrozen tells whether it is forbidden.
 func (s *Stream) IsFrozen() bool { return s.tls != nil && s.tls.frozen }
+
+// awaiting stands for the state of the record layer of a stream whose peer has not begun the handshake.
+var awaiting = []byte{0}
+
+// IsAwaiting tells whether records, of a TLSState, stand for a handshake that has not begun.
+func IsAwaiting(records []byte) bool { return bytes.Equal(records, awaiting) }
 
 // TLSState is what another worker needs to go on with a stream that encrypts.
 type TLSState struct {
@@ -98,10 +117,15 @@ type TLSState struct {
 	Output  [][]byte // sealed and not written, before anything in Out
 }
 
-// TLSState returns that of a stream, which must be frozen as long as anybody may use it, and whose handshake is over.
+// TLSState returns that of a stream, which must be frozen as long as anybody may use it, and whose handshake is over or has
+// not begun.
 func (s *Stream) TLSState() (state TLSState) {
 	if t := s.tls; t != nil {
-		state.Records = t.records.AppendState(nil)
+		if t.records == nil {
+			state.Records = bytes.Clone(awaiting)
+		} else {
+			state.Records = t.records.AppendState(nil)
+		}
 		state.Input = t.raw.Bytes()
 		if t.sealed != nil {
 			state.Output = [][]byte{t.sealed.B}
@@ -112,13 +136,20 @@ func (s *Stream) TLSState() (state TLSState) {
 
 var errInput = errors.New("there is more ciphertext than this build receives at a time")
 
-// AdoptTLS has the stream go on where another one was that encrypts, once it is thawed. It owns none of state.
-func (s *Stream) AdoptTLS(l *Loop, state TLSState) error {
+// AdoptTLS has the stream go on where another one was that encrypts, once it is thawed. It owns none of state. The
+// configuration is for a handshake that the peer may still begin; nil: it has.
+func (s *Stream) AdoptTLS(l *Loop, state TLSState, config *tls.Config) error {
 	if len(state.Records) == 0 {
 		return nil
 	}
 	if len(state.Input) > cipherBytes {
 		return errInput
+	}
+	if config != nil && IsAwaiting(state.Records) {
+		s.AwaitTLS(l, config)
+		s.Freeze()
+		s.tls.keepRaw(state.Input)
+		return nil
 	}
 	records, err := tlsrec.Restore(state.Records)
 	if err != nil {

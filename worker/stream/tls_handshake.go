@@ -5,6 +5,7 @@ package stream
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,8 @@ import (
 const (
 	// handshakeToll is what a handshake counts as, in bytes of a turn: it takes as long.
 	handshakeToll = 128 << 10
+	// signatureToll is the same of a signature of RSA.
+	signatureToll = 900 << 10
 	// handshakeGarbage is what one leaves to the garbage collector, in bytes.
 	handshakeGarbage = 42 << 10
 )
@@ -33,8 +36,23 @@ func (s *Stream) BeginTLS(l *Loop, config *tls.Config) {
 	s.secure(l).shake = tlshake.Client(config)
 }
 
-// Shakes tells whether the handshake is under way.
+// AwaitTLS has the stream take part in the handshake that its peer, a client, begins. Shake is to be called with each event.
+func (s *Stream) AwaitTLS(l *Loop, config *tls.Config) { s.secure(l).config = config }
+
+// Shakes tells whether the handshake is under way: another worker could not go on with it.
 func (s *Stream) Shakes() bool { return s.tls != nil && s.tls.shake != nil }
+
+// Certificate returns the verified certificate of a client whose handshake is over, once; nil: it has shown none.
+func (s *Stream) Certificate() (c *x509.Certificate) {
+	c, s.tls.leaf = s.tls.leaf, nil
+	return c
+}
+
+// EndTLS has the stream be plain again: its peer does not speak TLS.
+func (s *Stream) EndTLS(l *Loop) {
+	s.tls.drop(l.memory)
+	s.tls = nil
+}
 
 // Shake goes on with the handshake as far as the descriptor lets it. done tells that it has succeeded: records that have come
 // with the end of it are for the next Recv. The error says why it has failed; the peer has been told.
@@ -45,13 +63,15 @@ func (s *Stream) Shake() (done bool, err error) {
 			return false, err
 		}
 	}
-	if !t.begun {
+	t.assertThawed()
+	if t.config == nil && !t.begun {
 		t.begun = true
 		if over, err := s.step(nil); over || err != nil {
 			return err == nil, err
 		}
 	}
 	for {
+		t.backlog = t.shake == nil && isWhole(t.raw.Bytes()) // another worker has received it
 		src, err := s.recvCipher()
 		if src == nil {
 			return false, err
@@ -79,6 +99,9 @@ func (s *Stream) stepAll(src []byte) (over bool, rest []byte, err error) {
 		if !isWhole(src) {
 			return false, src, nil
 		}
+		if s.tls.shake == nil { // a coroutine only for who has said something
+			s.tls.shake = tlshake.Server(s.tls.config)
+		}
 		size := tlsrec.RecordSize(src)
 		over, err = s.step(src[:size])
 		src = src[size:]
@@ -100,6 +123,7 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 	h, l := t.shake, t.loop
 	need := h.Step(record)
 	for need == tlshake.NeedsSignature {
+		l.Spent += signatureToll
 		h.Job.Sign()
 		need = h.Step(nil)
 	}
@@ -117,6 +141,10 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 		return true, failure(h.Err)
 	}
 	t.records = h.Records()
+	if chains := h.State().VerifiedChains; t.config != nil && len(chains) > 0 {
+		t.leaf = chains[0][0]
+	}
+	t.config = nil
 	return true, err
 }
 

@@ -13,6 +13,12 @@ import (
 // RemoteAlert is the error of a connection that the peer has ended with an alert.
 type RemoteAlert = tlsrec.RemoteAlert
 
+// IsWrong tells whether an error is that what the peer has sent is no good TLS. It has been told.
+func IsWrong(err error) bool {
+	_, wrong := err.(tlsrec.Alert)
+	return wrong
+}
+
 // recvRecords is Recv with TLS.
 func (s *Stream) recvRecords() (b []byte, err error) {
 	t := s.tls

@@ -205,7 +205,7 @@ func move(t *testing.T, s *Stream, l *Loop, m *memory.Allocator) *Stream {
 	t.Helper()
 	s.Freeze()
 	other := New(s.FD())
-	must(t, other.AdoptTLS(l, s.TLSState()))
+	must(t, other.AdoptTLS(l, s.TLSState(), nil))
 	must(t, other.Keep(m, s.Kept()))
 	for _, b := range s.Out.Pieces(nil) {
 		other.Out.Append(m, b)
