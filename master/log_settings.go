@@ -3,6 +3,7 @@
 package master
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -85,7 +86,7 @@ func (o *Options) overrules() (all []overrule) {
 	add(o.Workers > 0, "workers", "--workers", strconv.Itoa(o.Workers))
 	add(o.Zone != "", "zone", "--zone", o.Zone)
 	add(o.StatsGiven, "statistics", "-a, -s:", net.JoinHostPort(o.StatsAddr, strconv.Itoa(o.StatsPort)))
-	add(o.ControlFrom != "", "control", o.ControlFrom, o.Control)
+	add(o.ControlFrom != "", "control", o.ControlFrom, cmp.Or(o.Control, "''"))
 	add(o.VerbosityGiven, "log_level", "-v", strconv.Itoa(o.Verbosity))
 	add(o.LogFormat != "", "log_format", "--log-format", string(o.LogFormat))
 	add(o.Output != "", "log_file", "-o", o.Output)

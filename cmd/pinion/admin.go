@@ -50,7 +50,7 @@ func controlPath(c *cli.Context, otherwise string) string {
 // controlSource says what names the admin socket at the start, before any configuration; empty: nothing does.
 func controlSource(c *cli.Context) string {
 	switch {
-	case c.IsSet("control") && c.String("control") == os.Getenv(controlVariable):
+	case c.IsSet("control") && c.String("control") != "" && c.String("control") == os.Getenv(controlVariable):
 		return "$" + controlVariable
 	case c.IsSet("control"):
 		return "--control"
