@@ -150,6 +150,9 @@ Exit status with --check:
 	})
 	ask := command.Action
 	command.Action = func(c *cli.Context) error {
+		if c.Bool("check") && c.Bool("json") {
+			return usageError("options --check and --json say two things; give one of them")
+		}
 		err := ask(c)
 		if nobody := (*notFound)(nil); c.Bool("check") && errors.As(err, &nobody) {
 			return showCheck(c.App.Writer, nil, err)

@@ -118,4 +118,7 @@ func TestCertificateFinding(t *testing.T) {
 			t.Errorf("with %v left: %+v, want %v", left, all, want)
 		}
 	}
+	if status, out, err := invoke("status", "--check", "--json"); status != 1 || out != "" || !strings.Contains(err, "give one of them") {
+		t.Errorf("got %d, %q, %q", status, out, err)
+	}
 }
