@@ -199,6 +199,24 @@ func TestCheckLongRequest(t *testing.T) {
 	}
 }
 
+// There are requests of which nobody looks at all keys in one turn: they are for users who may use all.
+func TestCheckOfTooManyKeys(t *testing.T) {
+	words := make([]string, maxLooked+2)
+	for i := range words {
+		words[i] = "a"
+	}
+	for _, command := range []string{"DEL", "SUBSCRIBE"} {
+		words[0] = command
+		for rules, want := range map[string]Reason{"~a &a": TooLong, "~* &*": Allowed} {
+			r := requestOfWords(t, words)
+			r.Args = r.Args[:64]
+			if d, _ := mustParse(t, "bob on "+rules+" +@all").Check(r, nil); d.Reason != want {
+				t.Errorf("%s of %d for %s: %d, want %d", command, len(words)-1, rules, d.Reason, want)
+			}
+		}
+	}
+}
+
 // Nothing that a client may send makes Check fail, with as few arguments as the table lets through and with odd ones.
 func TestCheckOfAnyRequest(t *testing.T) {
 	u := mustParse(t, "bob on nopass ~a* &a* +@all")
