@@ -119,6 +119,10 @@ func (c *conn) open() {
 		c.fail(errNoAddress)
 		return
 	}
+	if c.endpoint.mustPause() {
+		c.fail(c.endpoint.tlsFailure)
+		return
+	}
 	if c.endpoint.hasName() {
 		c.become(connResolving)
 		c.endpoint.resolve(c)

@@ -12,12 +12,14 @@ import (
 
 // endpoint is where requests for a server go. It has no influence on which keys live on the server. Loop only.
 type endpoint struct {
-	server  *server
-	pool    *pool // the server's
-	network string
-	address string // as the topology names it
-	where   addresses
-	tls     *tls.Config // with the name that its certificate has to bear; nil: not needed yet, or no TLS
+	server     *server
+	pool       *pool // the server's
+	network    string
+	address    string // as the topology names it
+	where      addresses
+	tlsFailure *tlsTrouble // of the last connection that was to be encrypted; nil: it was
+	tlsFailed  int64       // ns: when that was
+	tls        *tls.Config // with the name that its certificate has to bear; nil: not needed yet, or no TLS
 
 	conns       []*conn   // of clients that have set nothing
 	others      [][]*conn // by greeting.index-1, of sessions with another greeting; nil: no request has needed them

@@ -117,9 +117,9 @@ func (c *conn) shake() {
 	done, err := c.stream.Shake()
 	switch {
 	case err != nil:
-		err = c.tlsError(err)
-		c.fail(err)
+		c.fail(c.tlsError(err))
 	case done:
+		c.endpoint.tlsFailure = nil
 		*n[link.TLSHandshakes]++
 		c.heard = l.now
 		c.greet()
@@ -146,6 +146,15 @@ func (c *conn) writeOn() {
 // errHandshakeLate is a timeout of a server that has taken the connection, and then waits: many do that do not speak TLS.
 var errHandshakeLate = fmt.Errorf("no answer to the TLS handshake within the timeout; does it speak TLS at this port? (%w)", unix.ETIMEDOUT)
 
+// tlsPause is for how long no connection is tried after one has failed for what hardly changes, in ns: a handshake takes as long as hundreds
+// of requests, and each of them would begin one.
+const tlsPause = int64(100 * time.Millisecond)
+
+// mustPause tells whether that is now.
+func (e *endpoint) mustPause() bool {
+	return e.tlsFailure != nil && e.pool.l.now-e.tlsFailed < tlsPause
+}
+
 // tlsTrouble is why TLS with a server fails: not for what may be over soon.
 type tlsTrouble struct {
 	is   link.Trouble
@@ -160,6 +169,15 @@ func (c *conn) tlsError(err error) error {
 	if c.endpoint.pool.tls == nil || c.state == connReady {
 		return err
 	}
+	err = c.tlsMeaning(err)
+	if t := (*tlsTrouble)(nil); errors.As(err, &t) {
+		c.endpoint.tlsFailure, c.endpoint.tlsFailed = t, c.endpoint.pool.l.now
+	}
+	return err
+}
+
+// tlsMeaning is tlsError for a connection that is not ready.
+func (c *conn) tlsMeaning(err error) error {
 	n := &c.endpoint.counters
 	var (
 		unverified *tls.CertificateVerificationError

@@ -183,6 +183,32 @@ func TestServerTLSTrouble(t *testing.T) {
 	}
 }
 
+// Requests for a server that cannot be spoken to are told so without a handshake for each.
+func TestServerTLSPauses(t *testing.T) {
+	r := newRig(t)
+	r.tlsPool("s1").ServerTLS.Name = "there"
+	r.start()
+	client := r.connect("a", 0, 0)
+	ask := func(connections int) {
+		t.Helper()
+		client.send([]byte("GET a\r\n"))
+		r.gets(client, "-ERR TLS with the server has failed\r\n")
+		if n := len(r.servers[0].conns); n != connections {
+			t.Errorf("the server has seen %d connections, want %d", n, connections)
+		}
+	}
+	ask(1)
+	ask(1)
+	r.advance(time.Duration(tlsPause))
+	ask(2)
+	r.servers[0].tls = &tls.Config{Certificates: []tls.Certificate{theAuthority().issue("there", time.Hour)}}
+	r.advance(time.Duration(tlsPause))
+	client.send([]byte("GET a\r\n"))
+	r.turn()
+	r.agree(r.servers[0]).send([]byte("$-1\r\n"))
+	r.gets(client, "$-1\r\n")
+}
+
 // A handshake is a goroutine: none is left when its connection ends, for whatever reason.
 func TestServerTLSLeavesNothing(t *testing.T) {
 	for _, test := range []struct {
