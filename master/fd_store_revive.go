@@ -161,7 +161,7 @@ func configOf(spec *link.Spec) *config.Config {
 	for i, p := range spec.Pools {
 		pool := config.Pool{Pool: p, Backlog: recoveredBacklog}
 		for _, l := range spec.Listeners {
-			at := config.Listen{Network: l.Network, Address: l.Address, Text: l.Address}
+			at := config.Listen{Network: l.Network, Address: l.Address, Text: l.Address, TLS: l.TLS}
 			at.AddrPort, _ = netip.ParseAddrPort(l.Address) // a path is none
 			switch {
 			case l.Pool != i || pool.ListenAt(at.ID()) != nil:

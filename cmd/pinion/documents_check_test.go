@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/master/certs/certtest"
 )
 
 const maxReadmeLines = 180
@@ -97,7 +99,8 @@ var ofAnotherMachine = regexp.MustCompile(`^[^\n]*: no interface of this machine
 
 // Each configuration that is shown can be run, and needs no warning, at least on its own machine.
 func TestReadmeRecipes(t *testing.T) {
-	seen := 0
+	seen, dir := 0, t.TempDir()
+	certtest.New(t, "an authority").Issue(certtest.Subject{Hosts: []string{"redis.example.com"}, Server: true}).Write(t, dir, "server")
 	for _, name := range documents(t) {
 		for _, fence := range fences.FindAllStringSubmatch(document(t, name), -1) {
 			if fence[1] != "yaml" && fence[1] != "conf" {
@@ -105,7 +108,7 @@ func TestReadmeRecipes(t *testing.T) {
 			}
 			seen++
 			file := filepath.Join(t.TempDir(), "pinion.yml")
-			if err := os.WriteFile(file, []byte(fence[2]), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(fence[2], "/etc/pinion/server.", dir+"/server.")), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer

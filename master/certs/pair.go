@@ -122,8 +122,14 @@ func (f *File) Begun(now time.Time) error {
 	return nil
 }
 
-// Slow finds a key whose signatures take long; nil: it is quick.
-func (f *File) Slow() *Flaw {
+// Nameless reports whether the certificate bears no name by which a server is known.
+func (f *File) Nameless() bool {
+	c := f.All[0]
+	return len(c.DNSNames)+len(c.IPAddresses) == 0
+}
+
+// Slow finds a key whose signatures take long.
+func (f *File) Slow() error {
 	if key, ok := f.All[0].PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > comfortableRSA {
 		return &Flaw{fmt.Sprintf("is of RSA with %d bits, with which each new connection costs several ms of CPU", key.N.BitLen()), "use ECDSA P-256, or RSA with 2048 bits"}
 	}

@@ -104,14 +104,18 @@ func parseClassicIPv4(host string) (netip.Addr, bool) {
 	return netip.AddrFrom4([4]byte{byte(address >> 24), byte(address >> 16), byte(address >> 8), byte(address)}), true
 }
 
-// setListen adds an address to those of the pool.
+// setListen adds an address to those of the pool: "host:port [tls]" or "/path [permissions]".
 func setListen(d *draft, _ *Key, w word) *flaw {
-	if d.pool.Listen.Text == "" {
-		return d.readListen(&d.pool.Listen, w)
-	}
 	var l Listen
-	f := d.readListen(&l, w)
-	if l.Address != "" {
+	address, encrypted := cutTLS(w.text)
+	f := d.readListen(&l, word{address, w.at})
+	l.Text, l.TLS = w.text, encrypted
+	switch {
+	case encrypted && strings.HasPrefix(address, "/"):
+		f = &flaw{message: "is a path, where nothing is encrypted", hint: "remove " + wordTLS}
+	case d.pool.Listen.Text == "":
+		d.pool.Listen = l
+	case l.Address != "":
 		d.pool.Further = append(d.pool.Further, l)
 	}
 	return f

@@ -58,8 +58,12 @@ type loader struct {
 func (c *Config) readCertificates(now time.Time) error {
 	l := &loader{Config: c, now: now, files: map[string]*certs.File{}, failures: map[string]error{}}
 	for i := range c.Pools {
-		if p := &c.Pools[i]; p.ServerTLS != nil {
+		p := &c.Pools[i]
+		if p.ServerTLS != nil {
 			l.serverTLS(p)
+		}
+		if p.TLS != nil {
+			l.clientTLS(p)
 		}
 	}
 	for path, f := range l.files {
@@ -76,32 +80,78 @@ func (c *Config) readCertificates(now time.Time) error {
 }
 
 func (l *loader) serverTLS(p *Pool) {
-	if fips140.Enforced() {
-		l.report(p, keyServerTLS, &certs.Flaw{Message: keyServerTLS + " cannot be true, as this process may use approved cryptography only, and the records of TLS are protected by Pinion itself",
-			Hint: "start it without fips140=only in GODEBUG, or remove " + keyServerTLS})
+	if !l.approved(p, keyServerTLS) {
 		return
 	}
 	t := &p.serverTLS
-	if t.ca != "" {
-		if f := l.read(p, keyServerCA, t.ca, (*certs.File).Authorities); f != nil {
-			p.ServerTLS.CA = f.PEM
-			l.keep(p, keyServerCA, t.ca, f, f.EndsLast())
+	p.ServerTLS.CA = l.authorities(p, keyServerCA, t.ca)
+	if t.certificate != "" {
+		p.ServerTLS.Pair = l.pair(p, keyedFile{keyServerCert, t.certificate}, keyedFile{keyServerKey, t.key})
+	}
+}
+
+func (l *loader) clientTLS(p *Pool) {
+	if !l.approved(p, "listen") {
+		return
+	}
+	t := &p.clientTLS
+	p.TLS.CA = l.authorities(p, keyTLSCA, t.ca)
+	for i := range t.certificates {
+		if pair := l.pair(p, keyedFile{keyTLSCert, t.certificates[i]}, keyedFile{keyTLSKey, t.keys[i]}); pair != nil {
+			p.TLS.Pairs = append(p.TLS.Pairs, *pair)
 		}
 	}
-	if t.certificate == "" {
-		return
+}
+
+// approved reports whether this process may use TLS.
+func (l *loader) approved(p *Pool, key string) bool {
+	if fips140.Enforced() {
+		l.report(p, key, &certs.Flaw{Message: "TLS cannot be, as this process may use approved cryptography only, and the records of TLS are protected by Pinion itself",
+			Hint: "start it without fips140=only in GODEBUG, or remove TLS"})
+		return false
 	}
-	certificate, key := l.read(p, keyServerCert, t.certificate, (*certs.File).Certificate), l.read(p, keyServerKey, t.key, (*certs.File).PrivateKey)
-	if certificate == nil || key == nil {
-		return
+	return true
+}
+
+// authorities returns those that a key names, in PEM; nil: it names none, or what is wrong with them has been said.
+func (l *loader) authorities(p *Pool, key, name string) []byte {
+	if name == "" {
+		return nil
 	}
-	if err := certs.Match(certificate, key); err != nil {
-		l.reportFile(p, keyServerKey, t.key, err)
-		return
+	f := l.read(p, key, name, (*certs.File).Authorities)
+	if f == nil {
+		return nil
 	}
-	p.ServerTLS.Pair = &link.KeyPair{Certificate: certificate.PEM, Key: key.Key}
-	l.keep(p, keyServerCert, t.certificate, certificate, certificate.Ends())
-	l.warnOfPair(p, certificate, key)
+	l.keep(p, key, name, f, f.EndsLast())
+	return f.PEM
+}
+
+// keyedFile is a file and the key of the configuration that names it.
+type keyedFile struct{ key, file string }
+
+// pair returns a certificate and its private key, each named by a key; nil after it has said what is wrong.
+func (l *loader) pair(p *Pool, certificate, key keyedFile) *link.KeyPair {
+	c, k := l.read(p, certificate.key, certificate.file, (*certs.File).Certificate), l.read(p, key.key, key.file, (*certs.File).PrivateKey)
+	if c == nil || k == nil {
+		return nil
+	}
+	if err := certs.Match(c, k); err != nil {
+		l.reportFile(p, key.key, key.file, err)
+		return nil
+	}
+	l.keep(p, certificate.key, certificate.file, c, c.Ends())
+	for _, f := range []error{c.Begun(l.now), c.Slow()} {
+		if f != nil {
+			l.warnFile(p, certificate.key, certificate.file, f)
+		}
+	}
+	if certificate.key == keyTLSCert && c.Nameless() {
+		l.warnFile(p, certificate.key, certificate.file, &certs.Flaw{Message: "bears no name (subjectAltName), and clients that look for one refuse it: its common name does not count", Hint: "have it issued with one"})
+	}
+	if k.Open {
+		l.warnFile(p, key.key, key.file, &certs.Flaw{Message: "can be read by every user of this machine", Hint: "chmod o= it"})
+	}
+	return &link.KeyPair{Certificate: c.PEM, Key: k.Key}
 }
 
 // read returns a file that is fit for a key, or nil after it has said why there is none.
@@ -135,23 +185,6 @@ func (l *loader) keep(p *Pool, key, name string, f *certs.File, ends time.Time) 
 		l.ended = append(l.ended, l.KeyProblem(p, key, fmt.Sprintf("%s has ended, on %s", shown, certs.Day(ends)), "renew it"))
 	case left < Soon:
 		l.warn(p, key, fmt.Sprintf("%s ends on %s, in %s", shown, certs.Day(ends), plural(int(left.Hours()/24), "day")), "renew it")
-	}
-	if key == keyServerCA {
-		return
-	}
-	if err := f.Begun(l.now); err != nil {
-		l.warnFile(p, key, name, err)
-	}
-}
-
-// warnOfPair tells what works, but hurts.
-func (l *loader) warnOfPair(p *Pool, certificate, key *certs.File) {
-	t := &p.serverTLS
-	if f := certificate.Slow(); f != nil {
-		l.warnFile(p, keyServerCert, t.certificate, f)
-	}
-	if key.Open {
-		l.warnFile(p, keyServerKey, t.key, &certs.Flaw{Message: "can be read by every user of this machine", Hint: "chmod o= it"})
 	}
 }
 

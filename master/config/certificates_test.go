@@ -130,6 +130,44 @@ func TestCertificateProblems(t *testing.T) {
 	}
 }
 
+// What clients are shown is read likewise; several certificates are told apart by the names that they bear.
+func TestClientCertificates(t *testing.T) {
+	f := newFiles(t)
+	f.issue(t, "named", certtest.Subject{Name: "named", Hosts: []string{"a.example"}, Server: true})
+	f.issue(t, "nameless", certtest.Subject{Server: true, RSA: 2048})
+	text := strings.ReplaceAll(`alpha:
+  listen: [127.0.0.1:22121, 127.0.0.1:22122 tls]
+  redis: true
+  timeout: 400
+  servers: [127.0.0.1:6379:1]
+  tls_cert: [DIR/named.crt, DIR/nameless.crt]
+  tls_key: [DIR/named.key, DIR/nameless.key]
+  tls_ca: DIR/ca.crt
+  tls_auth_clients: yes
+`, "DIR", f.dir)
+	c, err := Load(certtest.Write(t, f.path("pinion.yml"), []byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Pools[0].TLS
+	if len(p.Pairs) != 2 || !bytes.Contains(p.Pairs[1].Key, []byte("PRIVATE KEY")) || !bytes.Equal(p.CA, f.ca.PEM) || p.AuthClients != link.AuthClientsYes || p.HandshakeTimeout != 10*time.Second {
+		t.Errorf("got %+v", p)
+	}
+	if w := c.Warnings(Machine{}); len(w) != 1 || !strings.Contains(w.Error(), `nameless.crt" bears no name`) {
+		t.Errorf("warned of %v", w)
+	}
+	if all := c.Certificates(); len(all) != 3 || all[0].Key != "tls_ca" || all[2].File != f.path("nameless.crt") {
+		t.Errorf("certificates are %+v", all)
+	}
+	if critical := c.Specs(link.Spec{}, []int{-1})[0].Critical; !slices.Contains(critical, "Pools.TLS") {
+		t.Errorf("critical are %q", critical)
+	}
+	certtest.Write(t, f.path("named.key"), []byte("nothing"))
+	if _, err := Load(f.path("pinion.yml")); err == nil || !strings.Contains(err.Error(), `pool "alpha": tls_key "`+f.path("named.key")+`" is not PEM`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // With a certificate that has ended a service starts that has run with it, but it is known.
 func TestEndedCertificate(t *testing.T) {
 	f := newFiles(t)

@@ -100,6 +100,7 @@ type Pool struct {
 	placed []place          // placed[i] is where Servers[i] stands
 
 	serverTLS    serverTLS
+	clientTLS    clientTLS
 	certificates []Certificate // in the order in which they were read
 }
 
@@ -111,6 +112,7 @@ type Listen struct {
 	Text     string         // as configured
 	AddrPort netip.AddrPort // tcp only; IPv4 is not mapped to IPv6, and a zone is a number
 	Perm     fs.FileMode    // unix only: permissions of the socket, 0 = by the umask
+	TLS      bool           // clients speak TLS there; tcp only
 }
 
 // Listens returns all addresses of the clients.

@@ -60,7 +60,7 @@ func (d *differ) pool(old, new *Pool) {
 		return
 	}
 	subject := fmt.Sprintf("pool %q", old.Name)
-	gone := func(l Listen) bool { return new.ListenAt(l.ID()) == nil }
+	gone := func(l Listen) bool { return !new.takes(&l) }
 	moved := slices.ContainsFunc(old.Listens(), gone)
 	stays := slices.ContainsFunc(old.Listens(), func(l Listen) bool { return !gone(l) })
 	d.keys(subject, &draft{pool: old}, &draft{pool: new}, func(key string) string {
@@ -93,7 +93,7 @@ func (d *differ) pool(old, new *Pool) {
 func (d *differ) fate(old, but *Pool) string {
 	var notes []string
 	for _, l := range old.Listens() {
-		if but != nil && but.ListenAt(l.ID()) != nil {
+		if but != nil && but.takes(&l) {
 			continue
 		}
 		note := d.fateAt(old, &l)
@@ -113,6 +113,8 @@ func (d *differ) fateAt(old *Pool, l *Listen) string {
 	new := d.at[l.ID()]
 	if new == nil {
 		new = d.wider(l)
+	} else if !new.takes(l) {
+		return noteClosed
 	}
 	switch {
 	case new == nil && slices.ContainsFunc(d.new, func(p Pool) bool {
@@ -127,12 +129,18 @@ func (d *differ) fateAt(old *Pool, l *Listen) string {
 	return ""
 }
 
+// takes reports whether the clients at an address may go on at the same one of the pool.
+func (p *Pool) takes(l *Listen) bool {
+	own := p.ListenAt(l.ID())
+	return own != nil && own.TLS == l.TLS
+}
+
 // wider returns the pool to whose address the kernel brings those who connect to that of an old one; nil if there is none.
 func (d *differ) wider(old *Listen) (nearest *Pool) {
 	var at Listen
 	for i := range d.new {
 		for _, l := range d.new[i].Listens() {
-			if l.includes(*old) && (nearest == nil || at.includes(l)) {
+			if l.includes(*old) && l.TLS == old.TLS && (nearest == nil || at.includes(l)) {
 				nearest, at = &d.new[i], l
 			}
 		}

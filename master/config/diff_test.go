@@ -55,7 +55,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"max_request_bytes": "1k", "tcpkeepalive": "true", "redis_auth": "none", "memcached_auth": "me:secret", "users": `["bob on >secret ~* &* +@all"]`, "acl_file": aclFile, "server_user": "other", "server_password": "other", "server_password_file": passwordFile, "redis_db": "1", "databases": "16", "preconnect": "true",
 		"auto_eject_hosts": "true", "on_failure": "fail_fast", "server_connections": "2", "server_retry_timeout": "1",
 		"server_retry_max": "60000", "probe_interval": "1000", "eject_latency": "20", "eject_latency_floor": "20", "slow_start": "10000", "server_failure_limit": "1", "failover_wait": "1", "slowlog_us": "1", "cross_shard": "first_key", "mget_errors": "per_key", "drain_ping": "error", "deny": "none",
-		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "server_tls": "true", "server_tls_ca": "/ca.crt", "server_tls_cert": "/other.crt", "server_tls_key": "/other.key", "server_tls_name": "redis.example", "server_tls_verify": "ca", "sentinel_tls": "false", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
+		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "tls_cert": "[/other.crt]", "tls_key": "[/other.key]", "tls_ca": "/other-ca.crt", "tls_auth_clients": "yes", "tls_auth_clients_user": "cn", "tls_handshake_timeout": "1", "server_tls": "true", "server_tls_ca": "/ca.crt", "server_tls_cert": "/other.crt", "server_tls_key": "/other.key", "server_tls_name": "redis.example", "server_tls_verify": "ca", "sentinel_tls": "false", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
 		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1", "key_samples": "1",
 		"http": "127.0.0.1:22223", "drain_delay": "1", "cpus": "2-5,8", "control": "/run/pinion/other.sock", "control_group": "1234", "statistics": "127.0.0.1:22224", "log_level": "7", "log_requests": "10", "log_slow": "10", "log_format": "json", "log_file": "/var/log/pinion/other.log",
 		"read_from": "prefer_replica", "max_replica_lag": "500", "read_your_writes": "1", "zone": "a",
@@ -78,6 +78,10 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		}
 		if strings.HasPrefix(key.Name, "server_tls_") || key.Name == "sentinel_tls" {
 			base["server_tls"] = "true"
+		}
+		if strings.HasPrefix(key.Name, "tls_") {
+			base["listen"], base["tls_cert"], base["tls_key"], base["tls_ca"] = "127.0.0.1:22121 tls", "/one.crt", "/one.key", "/ca.crt"
+			base["tls_auth_clients"] = "optional"
 		}
 		if key.Name == "server_tls_cert" || key.Name == "server_tls_key" {
 			base["server_tls_cert"], base["server_tls_key"] = "/one.crt", "/one.key"

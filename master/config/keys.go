@@ -49,7 +49,8 @@ const (
 
 var keys = [...]Key{
 	{Name: "listen", Default: required, value: value{set: setListen, get: getListen, more: true},
-		Doc: "address of the clients: `host:port`, or `/path` with optional octal permissions (`/run/a.sock 0660`); in YAML also a list of several"},
+		Doc: "address of the clients: `host:port`, or `/path` with optional octal permissions (`/run/a.sock 0660`); in YAML also a list of several. " +
+			"Where `tls` stands behind an address (`10.0.0.1:6380 tls`), clients speak TLS there, see TLS.md"},
 	{Name: "redis", Default: "false",
 		value: choice(func(d *draft) *link.Protocol { return &d.pool.Protocol }, protocols[:]),
 		Doc:   "the protocol: `true` for Redis, `false` for memcached (short form: `protocol redis`, its default)"},
@@ -203,6 +204,21 @@ var keys = [...]Key{
 	{Name: "cluster", Default: "false", redis: true, value: value{set: setCluster, get: getCluster},
 		Doc: "`true`: the servers are nodes of a Redis or Valkey Cluster, which says itself where its keys are: `servers` names some of " +
 			"its nodes, as `host:port`, of which one at least answers when Pinion starts; needs `redis: true`"},
+	{Name: "tls_cert", value: fileList(func(d *draft) *[]string { return &d.pool.clientTLS.certificates }),
+		Doc: "file with the certificate that clients are shown, and behind it those that lead to its authority; in YAML also a list of several, of which each client gets " +
+			"that for the name that it asks for (SNI)"},
+	{Name: "tls_key", value: fileList(func(d *draft) *[]string { return &d.pool.clientTLS.keys }),
+		Doc: "file with the private key of `tls_cert`, without a passphrase; for several, a list in the same order"},
+	{Name: "tls_ca", value: file(func(d *draft) *string { return &d.pool.clientTLS.ca }),
+		Doc: "file with the certificates of the authorities that may have signed those of clients"},
+	{Name: "tls_auth_clients", Default: string(link.AuthClientsNo),
+		value: choice(func(d *draft) *link.AuthClients { return &d.pool.clientTLS.auth }, authClients[:]),
+		Doc:   "whether clients must show a certificate (`yes`), may (`optional`, and one that is shown must be good), or are not asked (`no`); needs `tls_ca`"},
+	{Name: "tls_auth_clients_user", Default: string(link.CertificateUserOff),
+		value: choice(func(d *draft) *link.CertificateUser { return &d.pool.clientTLS.user }, certificateUsers[:]),
+		Doc:   "which user of the pool a client is by its certificate: that of the common name (`cn`), that of the URI among its names (`uri`), or none (`off`)"},
+	{Name: "tls_handshake_timeout", Default: "10000", Unit: "ms", value: value{set: setTLSTimeout, get: millis(tlsTimeout).get},
+		Doc: "how long a client may take for the handshake of TLS before it is closed"},
 	{Name: "server_tls", Default: "false",
 		value: boolean(func(d *draft) *bool { return &d.pool.serverTLS.on }),
 		Doc: "`true`: connections to the servers are encrypted by TLS 1.2 or 1.3, see TLS.md; also those to replicas, to the nodes of a `cluster`, and to " +

@@ -57,6 +57,8 @@ var differences = [...]difference{
 		"-OOM, -BUSY and -LOADING of a server failed everyone who waited for it, as -ERR Invalid argument; they answer the request that they belong to", ""},
 	{[]string{"redis"}, func(p *Pool) bool { return !redis(p) },
 		"an unknown or malformed command closed the connection without a word, and gets ERROR or CLIENT_ERROR; the meta commands, gat and the binary protocol work", ""},
+	{[]string{"listen"}, (*Pool).speaksTLS,
+		"nutcracker knows no TLS", wayBack},
 	{[]string{"listen"}, func(p *Pool) bool { return len(p.Further) > 0 },
 		"nutcracker takes one address for a pool", wayBack},
 	{[]string{"listen"}, func(p *Pool) bool {

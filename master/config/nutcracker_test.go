@@ -35,6 +35,7 @@ func TestFromNutcracker(t *testing.T) {
 		{poolAlpha + bareServer, `nutcracker opened 1 to each server; Pinion opens 4, as it has 4 workers`, "order"},
 		{poolAlpha + "  server_connections: 3\n" + bareServer, `opened 3 to each server; Pinion opens 12, as it has 4 workers`, "unix"},
 		{"alpha:\n  listen: /run/a.sock\n" + bareServer, `n.yml:2:3: different: pool "alpha": nutcracker removed whatever`, ""},
+		{"alpha:\n  listen: 127.0.0.1:1 tls\n  tls_cert: /a.crt\n  tls_key: /a.key\n" + bareServer, `n.yml:2:3: different: pool "alpha": nutcracker knows no TLS`, "one address"},
 		{"alpha:\n  listen: [127.0.0.1:1, 127.0.0.1:2]\n" + bareServer, `n.yml:2:3: different: pool "alpha": nutcracker takes one address for a pool; keep a file`, "removed whatever"},
 		{poolAlpha + "  preconnect: true\n" + bareServer, `n.yml:3:3: different: pool "alpha": one connection to each server is opened`, ""},
 		{"global:\n  workers: 2\n" + poolAlpha + bareServer, `n.yml:2:3: different: nutcracker knows no process-wide options`, ""},

@@ -185,6 +185,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.readReplicas(d)
 	r.checkReadFrom(d)
 	r.checkServerTLS(d)
+	r.checkClientTLS(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
 		p.Servers = append(p.Servers, server.Server)

@@ -38,7 +38,13 @@ var ofServerTLS = []string{keyServerCA, keyServerCert, keyServerKey, "server_tls
 
 // isWithoutTLS reports whether the key is one of TLS where there is none.
 func (d *draft) isWithoutTLS(k *Key) bool {
-	if k.Scope != PoolScope || d.pool == nil || !slices.Contains(ofServerTLS, k.Name) {
+	if k.Scope != PoolScope || d.pool == nil {
+		return false
+	}
+	if slices.Contains(ofClientTLS, k.Name) {
+		return !d.pool.speaksTLS()
+	}
+	if !slices.Contains(ofServerTLS, k.Name) {
 		return false
 	}
 	return !d.pool.serverTLS.on || k.Name == keySentinels && len(d.pool.Sentinels) == 0

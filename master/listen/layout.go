@@ -30,5 +30,9 @@ func (y Layout) Assigns(l *Listener, slot int) bool {
 
 // Describe returns the description of l for a worker; l is on one of the layout's addresses.
 func (y Layout) Describe(l *Listener) link.Listener {
-	return link.Listener{Pool: y.PoolAt(l), Network: l.Network, Address: l.Address, Shared: l.Slot == EverySlot}
+	d := link.Listener{Pool: y.PoolAt(l), Network: l.Network, Address: l.Address, Shared: l.Slot == EverySlot}
+	if d.Pool >= 0 {
+		d.TLS = y.Pools[d.Pool].ListenAt(l.ID()).TLS
+	}
+	return d
 }
