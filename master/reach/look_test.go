@@ -215,7 +215,7 @@ func TestRedis(t *testing.T) {
 func TestNoRoomNow(t *testing.T) {
 	address := serve(t, redisThat(with(map[string]string{"INFO": bulk("connected_clients:9998\r\nmaxclients:10000\r\n")})))
 	got, a := lookAt(t, redisPool+aServer, address)
-	const want = "warning: has room for 3 more clients now (maxclients), and 4 connect at once; raise maxclients there, or see who has connected: CLIENT LIST"
+	const want = "warning: has room for 3 of 4 connections that workers open at once (maxclients); raise maxclients there, or see who has connected: CLIENT LIST"
 	if got = inPlace.ReplaceAllString(got, "$1"); got != want || a.Silent != 0 || len(a.Unreachable) != 1 {
 		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, a.Unreachable)
 	}

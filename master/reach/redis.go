@@ -174,7 +174,7 @@ func (v *visit) compareNow(room int) {
 	if room >= v.needs.first || v.fails {
 		return
 	}
-	v.reason = fmt.Sprintf("has room for %d more clients now (maxclients), and %d connect at once", max(room, 0), v.needs.first)
+	v.reason = fmt.Sprintf("has room for %d of %d connections that workers open at once (maxclients)", max(room, 0), v.needs.first)
 	v.warn(v.reason, "raise maxclients there, or see who has connected: CLIENT LIST")
 }
 
