@@ -142,6 +142,10 @@ func (m *master) handleAsk(a *admin.Ask) {
 		return
 	}
 	if a.LeaveTo != 0 {
+		if p := m.replacedBy(); p != nil && p.PID != a.LeaveTo {
+			a.Reply <- admin.Outcome{Error: p.String() + " takes the place of this proxy already", Failure: admin.FailureBusy}
+			return
+		}
 		m.leaveTo(a.LeaveTo)
 	}
 	switch a.Command {

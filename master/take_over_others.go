@@ -68,10 +68,18 @@ func (m *master) otherWith(pid int, identity uint64) *listen.Other {
 	return &listen.Other{PID: pid, Identity: identity, Lives: func() bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }}
 }
 
+// replacedBy returns the program to which pinion stop was told to leave the sockets, and which lives; nil: none.
+func (m *master) replacedBy() *takeover.Program {
+	if p := m.takenFrom.leaving; p != nil && p.Lives() {
+		return p
+	}
+	return nil
+}
+
 // leaveTo has the sockets left to a program that was started on them.
 func (m *master) leaveTo(pid int) {
 	t := &m.takenFrom
-	if t.leaving == nil || t.leaving.PID != pid || !t.leaving.Lives() {
+	if p := m.replacedBy(); p == nil || p.PID != pid {
 		p, err := m.world.program(pid, 0)
 		if err != nil {
 			m.listeners.LeaveTo(m.otherWith(pid, 0))

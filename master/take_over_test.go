@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/master/takeover"
@@ -127,5 +128,27 @@ func TestStoredAfterStop(t *testing.T) {
 		if kept != want {
 			t.Errorf("%s is kept: %v", name, kept)
 		}
+	}
+}
+
+// Of two programs that are given the place of this proxy at once, one gets it.
+func TestPlaceGivenOnce(t *testing.T) {
+	f := newMachine()
+	f.start(t, []string{"workers=1"})
+	f.happen(t, []string{"ready", "0"})
+	m := f.master
+	p, err := takeover.FindAgain(os.Getppid(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer takeover.Close([]*takeover.Program{p})
+	m.takenFrom.leaving = p
+	reply := make(chan admin.Outcome, 1)
+	m.handleAsk(&admin.Ask{Command: admin.End, LeaveTo: p.PID + 1, Reply: reply})
+	if o := <-reply; o.Failure != admin.FailureBusy || !strings.Contains(o.Error, "takes the place") {
+		t.Errorf("the second is answered %+v", o)
+	}
+	if m.phase != serving {
+		t.Errorf("the proxy is %s", m.phase)
 	}
 }

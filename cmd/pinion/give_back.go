@@ -104,6 +104,9 @@ func replaceProxy(c *cli.Context, m *adminSocket, loan *takeover.Loan, other *ta
 	fmt.Fprintf(c.App.Writer, "%s serves; the proxy ends\n", other)
 	_, err = m.stop(url.Values{"leave_to": {strconv.Itoa(other.PID)}})
 	switch {
+	case err != nil && !unheard(err) && !nobody(err): // it serves on
+		loan.GiveUp(endsWithin)
+		err = fmt.Errorf("the proxy does not end: %w; %s has been ended", err, other)
 	case err != nil && other.Lives():
 		err = fmt.Errorf("ending the proxy: %w; %s lives, and accepts clients, too: kill %d before you try again", err, other, other.PID)
 	case err != nil:
