@@ -173,7 +173,6 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkIgnored(d)
 	r.checkOutput(d)
 	r.checkServerLogin(d)
-	r.readUsers(d)
 	r.checkDatabases(d)
 	r.checkOnFailure(d)
 	r.checkProbes(d)
@@ -186,6 +185,7 @@ func (r *reader) buildPool(s *section) Pool {
 	r.checkReadFrom(d)
 	r.checkServerTLS(d)
 	r.checkClientTLS(d)
+	r.readUsers(d)
 	slices.SortStableFunc(d.servers, func(a, b placedServer) int { return compareNames(a.Name, b.Name) })
 	for _, server := range d.servers {
 		p.Servers = append(p.Servers, server.Server)

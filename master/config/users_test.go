@@ -83,3 +83,14 @@ func TestUsersOfSpec(t *testing.T) {
 		}
 	}
 }
+
+// A user without a password is nobody, unless a certificate may name him.
+func TestUsersOfCertificates(t *testing.T) {
+	for user, warned := range map[string]bool{"cn": false, "off": true} {
+		c := parseTest(t, "p.yml", "alpha:\n  listen: 127.0.0.1:22121 tls\n  redis: true\n  tls_cert: /c.crt\n  tls_key: /c.key\n  tls_ca: /ca.crt\n  tls_auth_clients: yes\n"+
+			"  tls_auth_clients_user: "+user+"\n  users: [ alice on ~* +@all ]\n  servers: [ 127.0.0.1:6379:1 ]\n")
+		if got := strings.Contains(c.Warnings(Machine{Workers: 1}).Error(), `user "alice" is on and has no password`); got != warned {
+			t.Errorf("%s: it warns: %v", user, got)
+		}
+	}
+}
