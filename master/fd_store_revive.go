@@ -162,6 +162,9 @@ func configOf(spec *link.Spec) *config.Config {
 		pool := config.Pool{Pool: p, Backlog: recoveredBacklog}
 		for _, l := range spec.Listeners {
 			at := config.Listen{Network: l.Network, Address: l.Address, Text: l.Address, TLS: l.TLS}
+			if l.TLS {
+				at.Text += " tls"
+			}
 			at.AddrPort, _ = netip.ParseAddrPort(l.Address) // a path is none
 			switch {
 			case l.Pool != i || pool.ListenAt(at.ID()) != nil:

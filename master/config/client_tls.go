@@ -95,6 +95,9 @@ func (r *reader) checkClientTLS(d *draft) {
 	case !asks && t.user != link.CertificateUserOff:
 		report(keyTLSUser, flaw{message: keyTLSUser + " says nothing, as " + keyTLSAuth + " is no", hint: "add " + keyTLSAuth + " and " + keyTLSCA + ", or remove it"})
 	}
+	if asks && t.user != link.CertificateUserOff && !d.gives(usersKey) && !d.gives(aclFileKey) {
+		report(keyTLSUser, flaw{message: fmt.Sprintf("%s is %s, and the pool has no users", keyTLSUser, t.user), hint: "add " + usersKey + " or " + aclFileKey + ", or remove it"})
+	}
 	p.TLS = &link.ClientTLS{AuthClients: t.auth, AuthClientsUser: t.user, HandshakeTimeout: t.timeout}
 }
 

@@ -81,7 +81,7 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		}
 		if strings.HasPrefix(key.Name, "tls_") {
 			base["listen"], base["tls_cert"], base["tls_key"], base["tls_ca"] = "127.0.0.1:22121 tls", "/one.crt", "/one.key", "/ca.crt"
-			base["tls_auth_clients"] = "optional"
+			base["tls_auth_clients"], base[usersKey] = "optional", `["alice on nopass ~* &* +@all"]`
 		}
 		if key.Name == "server_tls_cert" || key.Name == "server_tls_key" {
 			base["server_tls_cert"], base["server_tls_key"] = "/one.crt", "/one.key"
