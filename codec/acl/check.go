@@ -27,8 +27,8 @@ type Denial struct {
 	Object []byte // the key or the channel, in the request
 }
 
-// Request is a request that is looked at: a row of the table, whose arity is right, and its count arguments, of which args are the first: all, or those of
-// a long request that Locate needs.
+// Request is a request that is looked at: a row of the table, whose arity is right, and its count arguments, of which args are the
+// first: all, or those of a long request that Locate needs.
 type Request struct {
 	Command *resp.Command
 	Bytes   []byte
@@ -130,8 +130,8 @@ func (u *User) checkFarRow(r *Request, row resp.Row, first int) Denial {
 	return Denial{}
 }
 
-// sortDenial tells which option of a SORT finds keys by a pattern. Other commands that may touch keys which they do not name are scripts: what those do inside nobody
-// sees before they do it.
+// sortDenial tells which option of a SORT finds keys by a pattern. Other commands that may touch keys which they do not name are
+// scripts: what those do inside nobody sees before they do it.
 func sortDenial(r *Request) Denial {
 	if name := r.Command.Name; name != "sort" && name != "sort_ro" {
 		return Denial{}

@@ -2,8 +2,8 @@
 
 package acl
 
-// match tells whether all of text matches a pattern. It goes back to the latest star only, so its time is at most the product of both lengths. As in Redis, no star stands
-// for all of an empty text.
+// match tells whether all of text matches a pattern. It goes back to the latest star only, so its time is at most the product of
+// both lengths. As in Redis, no star stands for all of an empty text.
 func match(pattern string, text []byte) bool {
 	if len(text) == 0 {
 		return pattern == ""

@@ -44,8 +44,8 @@ func (e *RuleError) Error() string {
 
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// Parse reads the name of a user and his rules, with spaces between, as they stand behind the word "user" in files of Redis. He begins as one who is off and may do
-// nothing. The error is of the first rule that is wrong.
+// Parse reads the name of a user and his rules, with spaces between, as they stand behind the word "user" in files of Redis. He
+// begins as one who is off and may do nothing. The error is of the first rule that is wrong.
 func Parse(line string) (*User, error) {
 	words := strings.Fields(line)
 	if len(words) == 0 {

@@ -52,7 +52,8 @@ func (c *Command) ChannelArgs(count int) (last int) {
 }
 
 // ReachesUnnamedKeys tells whether requests of c touch keys that nothing in them tells, whatever their arguments: of indexes of the
-// search module, or those that a filter of time series finds. So do a few whose keys the table does not know, as they are for the only server of a pool.
+// search module, or those that a filter of time series finds. So do a few whose keys the table does not know, as they are for the
+// only server of a pool.
 func (c *Command) ReachesUnnamedKeys() bool { return accesses[c.ID].unnamed }
 
 // access is what a row of the table does to its keys.

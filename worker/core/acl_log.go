@@ -1,4 +1,5 @@
-// What ACL LOG tells: the latest requests that users were not permitted to send, and wrong passwords. Each worker notes its own; who asks is told those of all.
+// What ACL LOG tells: the latest requests that users were not permitted to send, and wrong passwords. Each worker notes its own; who
+// asks is told those of all.
 
 package core
 

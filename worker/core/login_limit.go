@@ -29,8 +29,8 @@ type loginLimit struct {
 	more   int     // that were not
 }
 
-// place returns where an address is counted, of IPv6 its network: nobody has one address of that. Clients of a unix socket have none and are not counted: they are of
-// this host.
+// place returns where an address is counted, of IPv6 its network: nobody has one address of that. Clients of a unix socket have none
+// and are not counted: they are of this host.
 func (ll *loginLimit) place(peer string) *int64 {
 	const networkBits = 64
 	from, err := netip.ParseAddrPort(peer)

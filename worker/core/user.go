@@ -88,7 +88,8 @@ func (c *client) beUser(u *acl.User) {
 	}
 }
 
-// beUserNamed has the client be the user of that name, by what says so without a password: a certificate. It tells whether the pool has such a user, who is on.
+// beUserNamed has the client be the user of that name, by what says so without a password: a certificate. It tells whether the pool
+// has such a user, who is on.
 func (c *client) beUserNamed(name []byte) bool {
 	if c.pool.users.list == nil {
 		return false
@@ -186,8 +187,8 @@ func (c *client) noLongerPermitted(cmd *resp.Command, d acl.Denial) []byte {
 		"This command is no longer allowed for the following reason: "+why)
 }
 
-// userOf returns who a client that moves is here. It does not belong here if that user is no more, is off, or may not listen any more to what the client has subscribed
-// to: it is closed where it is, as soon as it is owed nothing.
+// userOf returns who a client that moves is here. It does not belong here if that user is no more, is off, or may not listen any
+// more to what the client has subscribed to: it is closed where it is, as soon as it is owed nothing.
 func (p *pool) userOf(records []handoff.Record) (u *acl.User, belongs bool) {
 	r := &records[0]
 	if p.users.list == nil {
