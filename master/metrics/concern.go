@@ -1,10 +1,10 @@
-// What is counted of servers only in some pools: elsewhere it is always 0, and is not told.
+// What is counted only in some pools, or of servers of some: elsewhere it is always 0, and is not told.
 
 package metrics
 
 import "github.com/pinion-proxy/pinion/worker/link"
 
-// concern tells which pools a counter of servers is of; the zero value: all.
+// concern tells which pools a counter is of; the zero value: all.
 type concern struct {
 	where string
 	of    func(p *link.Pool) bool
@@ -25,7 +25,20 @@ var (
 	ofRedis      = concern{"of Redis", func(p *link.Pool) bool { return p.Protocol == link.Redis }}
 	thatHold     = concern{"with failover_wait, sentinels or cluster", func(p *link.Pool) bool { return p.FailoverWait > 0 || p.Discovers() }}
 	withReplicas = concern{"with read_from", (*link.Pool).ReadsReplicas}
+	toServersTLS = concern{"with server_tls", func(p *link.Pool) bool { return p.ServerTLS != nil }}
+	withTLS      = concern{"with TLS for clients", func(p *link.Pool) bool { return p.TLS != nil }}
 )
+
+// notInEachPool are the counters of pools that concern only some.
+var notInEachPool = [link.FirstCommandFamily]concern{
+	link.ClientHandshakes:      withTLS,
+	link.ClientPlaintext:       withTLS,
+	link.ClientUnsupported:     withTLS,
+	link.ClientCertificate:     withTLS,
+	link.ClientRefusesTLS:      withTLS,
+	link.ClientHandshakeLate:   withTLS,
+	link.ClientHandshakeFailed: withTLS,
+}
 
 // notEverywhere are the counters of servers that concern only some pools.
 var notEverywhere = [len(link.ServerCounters)]concern{
@@ -38,4 +51,8 @@ var notEverywhere = [len(link.ServerCounters)]concern{
 	link.HeldExpired:          thatHold,
 	link.ReplicaReads:         withReplicas,
 	link.ReplicaFallbacks:     withReplicas,
+	link.TLSHandshakes:        toServersTLS,
+	link.TLSUnverified:        toServersTLS,
+	link.TLSRefused:           toServersTLS,
+	link.TLSFailed:            toServersTLS,
 }

@@ -30,10 +30,12 @@ func (s *scrape) write(t *text) {
 // writePools writes what is counted of pools.
 func (s *scrape) writePools(t *text) {
 	for i, info := range link.PoolCounters[:link.FirstCommandFamily] {
-		t.begin(nameOf(prefix, info), kindOf(info), helpOf(info))
+		t.begin(nameOf(prefix, info), kindOf(info), helpOf(info)+notInEachPool[i].note())
 		scale := scaleOf(info)
 		for k := range s.pools {
-			t.add(s.pools[k].labels, float64(s.pools[k].counters[i])*scale)
+			if one := &s.pools[k]; notInEachPool[i].concerns(one.of) {
+				t.add(one.labels, float64(one.counters[i])*scale)
+			}
 		}
 	}
 	s.writeNamed(t, commandsName, commandsLabels, commandsHelp, link.FirstCommandFamily, link.CommandFamilies[:],

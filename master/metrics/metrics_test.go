@@ -26,6 +26,7 @@ func everything(t testing.TB) *View {
 	replicas := poolOf("replicas", "10.0.0.4:6379")
 	replicas.Protocol, replicas.ReadFrom, replicas.AutoEjectHosts = link.Redis, link.ReadFromReplica, true
 	replicas.Servers[0].Replicas = []link.ReplicaAddress{{Network: "tcp", Address: "10.0.0.5:6379"}}
+	replicas.ServerTLS, replicas.TLS = &link.ServerTLS{}, &link.ClientTLS{}
 	c := counted(t, 2, follows, cluster, poolOf("plain", "10.0.0.3:6379"), replicas)
 	c.SetReplica(3, 0, 0, 0, link.ReplicaFit, 250)
 	v := viewOf(c)
@@ -192,6 +193,7 @@ func TestValues(t *testing.T) {
 func TestOnlyWhatConcernsAPool(t *testing.T) {
 	holding, plain := poolOf("holding", "a"), poolOf("plain", "a")
 	holding.Protocol, holding.FailoverWait, holding.AutoEjectHosts, holding.ReadFrom = link.Redis, time.Second, true, link.ReadFromReplica
+	holding.ServerTLS, holding.TLS = &link.ServerTLS{}, &link.ClientTLS{}
 	plain.Protocol = link.Memcache
 	all := textOf(t, viewOf(counted(t, 1, holding, plain)))
 	only := 0
@@ -205,6 +207,12 @@ func TestOnlyWhatConcernsAPool(t *testing.T) {
 		}
 		if only++; strings.Contains(all, of+`plain"`) {
 			t.Errorf("%s of a pool that has no such thing is told", info.Name)
+		}
+	}
+	for i, info := range link.PoolCounters[:link.FirstCommandFamily] {
+		of := "\n" + nameOf(prefix, info) + `{pool="`
+		if !strings.Contains(all, of+`holding"`) || strings.Contains(all, of+`plain"`) != (notInEachPool[i].of == nil) {
+			t.Errorf("%s is told of the wrong pools", info.Name)
 		}
 	}
 	if only == 0 {

@@ -33,8 +33,8 @@ func Table() (rows []Row) {
 		}
 	}
 	add(turnsName, histograms, turnsLabels, turnsHelp)
-	for _, info := range link.PoolCounters[:link.FirstCommandFamily] {
-		add(nameOf(prefix, info), kindOf(info), "pool", helpOf(info))
+	for i, info := range link.PoolCounters[:link.FirstCommandFamily] {
+		add(nameOf(prefix, info), kindOf(info), "pool", helpOf(info)+notInEachPool[i].note())
 	}
 	add(commandsName, counter, commandsLabels, commandsHelp)
 	add(errorsName, counter, errorsLabels, errorsHelp)
