@@ -168,6 +168,21 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// Whom a certificate names must not be had by AUTH without one.
+func TestCertificateUsers(t *testing.T) {
+	const text = "alpha:\n  listen: 127.0.0.1:1 tls\n  redis: true\n  timeout: 400\n  tls_cert: /a\n  tls_key: /a\n  tls_ca: /a\n  tls_auth_clients: yes\n  tls_auth_clients_user: cn\n" +
+		"  servers: [127.0.0.1:2:1]\n  users:\n  - default on nopass ~* +get\n  - alice on ~a* +get\n"
+	for more, want := range map[string]bool{"": false, "  - bob off nopass ~* +get\n": false, "  - bob on nopass ~* +get\n": true} {
+		c, err := Parse("f", []byte(text+more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := c.Warnings(Machine{}).Error(); strings.Contains(said, `f:9:3: warning: pool "alpha": by AUTH anybody can be user "bob" without a certificate`) != want || strings.Contains(said, `user "default" without`) {
+			t.Errorf("with %q: %s", more, said)
+		}
+	}
+}
+
 // With a certificate that has ended a service starts that has run with it, but it is known.
 func TestEndedCertificate(t *testing.T) {
 	f := newFiles(t)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -95,10 +96,25 @@ func (r *reader) checkClientTLS(d *draft) {
 	case !asks && t.user != link.CertificateUserOff:
 		report(keyTLSUser, flaw{message: keyTLSUser + " says nothing, as " + keyTLSAuth + " is no", hint: "add " + keyTLSAuth + " and " + keyTLSCA + ", or remove it"})
 	}
-	if asks && t.user != link.CertificateUserOff && !d.gives(usersKey) && !d.gives(aclFileKey) {
-		report(keyTLSUser, flaw{message: fmt.Sprintf("%s is %s, and the pool has no users", keyTLSUser, t.user), hint: "add " + usersKey + " or " + aclFileKey + ", or remove it"})
+	if asks && t.user != link.CertificateUserOff {
+		r.checkCertificateUsers(d)
 	}
 	p.TLS = &link.ClientTLS{AuthClients: t.auth, AuthClientsUser: t.user, HandshakeTimeout: t.timeout}
+}
+
+// checkCertificateUsers finds certificates that name nobody, and users whom one can be without.
+func (r *reader) checkCertificateUsers(d *draft) {
+	at := d.given[keyTLSUser]
+	if !d.gives(usersKey) && !d.gives(aclFileKey) {
+		r.report(at, d.pool.Name, flaw{message: fmt.Sprintf("%s is %s, and the pool has no users", keyTLSUser, d.pool.clientTLS.user),
+			hint: "add " + usersKey + " or " + aclFileKey + ", or remove it"})
+	}
+	for _, u := range append(slices.Clone(d.users), d.fileUsers...) {
+		if u.Enabled && u.NoPass && u.Name != acl.DefaultUser {
+			r.report(at, d.pool.Name, flaw{message: fmt.Sprintf("by AUTH anybody can be user %q without a certificate, as the user has nopass", u.Name),
+				hint: "remove nopass: a certificate needs no password", harmless: true})
+		}
+	}
 }
 
 // checkNoClientTLS finds keys of TLS in a pool without.
