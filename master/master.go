@@ -280,24 +280,6 @@ func (m *master) claimPortsAndPIDFile(try func(func() error) error, share func()
 	})
 }
 
-// writePIDFile writes this process into the pid file beside the loop, and then goes on.
-func (m *master) writePIDFile(then func(error)) {
-	path, pid := m.opts.PIDFile, m.world.pid
-	m.world.aside(func() func() {
-		err := pidfile.Write(path, pid)
-		return func() { then(err) }
-	})
-}
-
-// claimPIDFile is writePIDFile, but for the file of another master that runs: whoever stops or watches that one finds it there.
-func (m *master) claimPIDFile(then func(error)) {
-	path, pid := m.opts.PIDFile, m.world.pid
-	m.world.aside(func() func() {
-		err := pidfile.Claim(path, pid, func(other int) string { return m.world.holderOfPIDFile(other, path) })
-		return func() { then(err) }
-	})
-}
-
 // loop passes one event after the other to the methods that decide, until the master has stopped.
 func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 	defer close(m.done)
