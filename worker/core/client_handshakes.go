@@ -35,13 +35,18 @@ func (h *handshakes) count(before, now bool) {
 		h.begun++
 	case before && !now:
 		h.begun--
-		for _, c := range h.waiting {
-			if c.life == clientHandshaking && !c.moving.inFlight() {
-				c.nextTurn()
-			}
-		}
-		h.waiting = nil
+		h.wake()
 	}
+}
+
+// wake has those try again that wait: for others, or since they were to move first.
+func (h *handshakes) wake() {
+	for _, c := range h.waiting {
+		if c.life == clientHandshaking && !c.moving.inFlight() {
+			c.nextTurn()
+		}
+	}
+	h.waiting = nil
 }
 
 // clientHandshakes are the clients of a pool that are to shake hands. Loop only.

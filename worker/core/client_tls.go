@@ -95,9 +95,7 @@ func (c *client) shake() {
 	case c.stream.Hangup: // it waits for no answer
 		c.failHandshake(io.EOF)
 		return
-	case l.mover.outgoing.willMove(c):
-		return
-	case l.handshakes.begun >= mostHandshakes:
+	case l.mover.outgoing.willMove(c), l.handshakes.begun >= mostHandshakes:
 		l.handshakes.waiting = append(l.handshakes.waiting, c)
 		return
 	}

@@ -293,6 +293,22 @@ func TestMoveHandshake(t *testing.T) {
 	}
 }
 
+// A client that was to move before its handshake, and does not move in the end, shakes hands here.
+func TestHandshakeAfterMove(t *testing.T) {
+	r := tlsFront(t, nil)
+	before, _ := r.workers[0], r.joined(nil)
+	g := &before.mover.outgoing
+	g.on, g.reported, g.scanning = true, true, false // and it is not the client's turn yet
+	c := r.dialTLS("c", believing())
+	r.turn()
+	if before.handshakes.begun != 0 || len(before.handshakes.waiting) != 1 {
+		t.Fatalf("%d handshakes are under way, %d wait", before.handshakes.begun, len(before.handshakes.waiting))
+	}
+	before.stopMoving("roll-back")
+	r.turn()
+	r.pings(c, before)
+}
+
 // A listener that begins or ends to encrypt has no place for the clients that it had.
 func TestMoveClientTLSIsChanged(t *testing.T) {
 	r := tlsFront(t, nil)

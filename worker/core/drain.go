@@ -132,7 +132,7 @@ func (c *client) closeIfIdle() {
 
 // idle tells whether the client is owed nothing and has nothing half sent.
 func (c *client) idle() bool {
-	return c.life == clientOpen && c.head == nil && c.stream.Unwritten() == 0 && len(c.stream.Kept()) == 0 && c.skip == 0
+	return c.life == clientOpen && c.head == nil && c.stream.Unwritten() == 0 && len(c.stream.Kept()) == 0 && c.skip == 0 && !c.stream.IsCut()
 }
 
 // endIfDrained ends a worker that is to end, once it has no clients and none are about to come.

@@ -110,6 +110,7 @@ func (l *loop) stopMoving(reason string) {
 	for c := range l.everyClient {
 		c.moving.verdict = moveUndecided
 	}
+	l.handshakes.wake()
 }
 
 // restart scans all clients anew and reports anew: there is a new order, or a new peer.

@@ -23,6 +23,7 @@ func (g *outgoing) tick() {
 		}
 	}
 	g.endIfEmpty()
+	l.handshakes.wake()
 	g.frozenSlow = g.frozenOwed
 	g.heldFrozen = g.frozenOwed > 0 // it may have begun to wait since it was frozen
 	if !g.scanning {

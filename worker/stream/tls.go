@@ -74,6 +74,9 @@ func (s *Stream) IsTLS() bool { return s.tls != nil }
 // AwaitsTLS tells whether a handshake is still to come or under way.
 func (s *Stream) AwaitsTLS() bool { return s.tls != nil && s.tls.records == nil }
 
+// IsCut tells whether a part of a record has come.
+func (s *Stream) IsCut() bool { return s.tls != nil && s.tls.raw != nil }
+
 // Sleep frees what a stream that is idle can do without. The next record takes microseconds more.
 func (s *Stream) Sleep() {
 	if s.tls != nil && s.tls.records != nil {
