@@ -18,6 +18,8 @@ const (
 	// sleepTicks is after how long a client is idle enough to have no ciphers, and sleepCheck how often the worker looks.
 	sleepTicks = uint32(int64(10*time.Second) / tickNanos)
 	sleepCheck = int64(5 * time.Second)
+	// sleepGarbage is how many bytes of ciphers are worth a collection.
+	sleepGarbage = 64 << 10
 )
 
 var errHandshakeTimeout = errors.New("it took longer than tls_handshake_timeout")
@@ -103,11 +105,14 @@ func (p *pool) endLateHandshakes() {
 
 // sleepIdle frees the ciphers of idle clients: a kilobyte and a half of each.
 func (p *pool) sleepIdle() {
-	l := p.l
+	l, freed := p.l, 0
 	for c := range l.everyClient {
 		if c.pool == p && l.ticks()-c.active > sleepTicks {
-			c.stream.Sleep()
+			freed += c.stream.Sleep()
 		}
+	}
+	if freed >= sleepGarbage {
+		go l.memory.Collect(false)
 	}
 	l.timers.Set(&p.handshakes.sleep, l.now+sleepCheck)
 }

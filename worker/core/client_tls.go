@@ -16,6 +16,7 @@ import (
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/logevent"
 	"github.com/pinion-proxy/pinion/worker/poll"
+	"github.com/pinion-proxy/pinion/worker/sock"
 	"github.com/pinion-proxy/pinion/worker/stream"
 )
 
@@ -117,6 +118,7 @@ func (c *client) agreed() {
 	c.become(clientOpen)
 	c.active = l.ticks()
 	*c.pool.counters[link.ClientHandshakes]++
+	sock.AcknowledgeNow(c.stream.FD()) // its last flight, to which there is no answer
 	if leaf := c.stream.Certificate(); leaf != nil {
 		user := userOf(c.pool.spec.TLS.AuthClientsUser, leaf)
 		c.changeSession(func(s *session) { s.certificate = &clientCertificate{user} })

@@ -35,6 +35,10 @@ func SetNoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODE
 // answered, instead of whenever all is read; until nothing has come for DelayedAcknowledgement.
 func DelayAcknowledgements(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
 
+// AcknowledgeNow has the kernel acknowledge at once what has come. Without it a client that sends in small pieces, and waits for that as most
+// do by default (RFC 1122, 4.2.3.4), waits for as long as acknowledgements are delayed: 40 ms.
+func AcknowledgeNow(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
+
 // DelayedAcknowledgement is the kernel's TCP_DELACK_MIN.
 const DelayedAcknowledgement = 40 * time.Millisecond
 

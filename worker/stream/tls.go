@@ -30,7 +30,9 @@ const (
 	// rekeyToll is what a change of the peer's key counts as that is received, in bytes of a turn.
 	rekeyToll = 8 << 10
 	// securedBytes is about what the record layer of a connection costs, with its ciphers.
-	securedBytes = int(unsafe.Sizeof(secured{})+unsafe.Sizeof(tlsrec.Conn{})) + 2*770
+	securedBytes = int(unsafe.Sizeof(secured{})+unsafe.Sizeof(tlsrec.Conn{})) + cipherObjects
+	// cipherObjects is what of that the ciphers are.
+	cipherObjects = 2 * 770
 )
 
 // secured is the state of TLS. Loop only.
@@ -47,6 +49,7 @@ type secured struct {
 	begun   bool // the handshake has been resumed once
 	frozen  bool // another worker may go on with the records
 	ending  bool // the stream ends behind what is sealed
+	awake   bool // the records have ciphers, or may have
 }
 
 // recordBuffers are the loop's buffers for streams with TLS, made for the first one.
@@ -77,11 +80,14 @@ func (s *Stream) AwaitsTLS() bool { return s.tls != nil && s.tls.records == nil 
 // IsCut tells whether a part of a record has come.
 func (s *Stream) IsCut() bool { return s.tls != nil && s.tls.raw != nil }
 
-// Sleep frees what a stream that is idle can do without. The next record takes microseconds more.
-func (s *Stream) Sleep() {
-	if s.tls != nil && s.tls.records != nil {
-		s.tls.records.Sleep()
+// Sleep frees what a stream that is idle can do without, and returns about how many bytes that are. The next record takes microseconds more.
+func (s *Stream) Sleep() (bytes int) {
+	if t := s.tls; t != nil && t.records != nil && t.awake {
+		t.awake = false
+		t.records.Sleep()
+		bytes = cipherObjects
 	}
+	return bytes
 }
 
 // Freeze forbids to receive and to send until Thaw: another worker may do it, with TLSState.

@@ -37,6 +37,7 @@ func (s *Stream) sendRecords(share int, written *Output) (more bool, err error) 
 func (s *Stream) seal(share int, written *Output) (sealed []byte, bytes int, err error) {
 	t, o := s.tls, &s.Out
 	l := t.loop
+	t.awake = true
 	sealed = l.records.sealed
 	for o.bytes > 0 && bytes < share && cap(sealed)-len(sealed) >= recordRoom {
 		n := o.gather(l, min(share-bytes, tlsrec.MaxPlaintext))
