@@ -150,14 +150,37 @@ func (l *Loan) Await(ctx context.Context, wanted []Socket, patience time.Duratio
 	for until := time.Now().Add(patience); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(lookAgain) {
 		var p *Program
 		if p, err = l.serves(wanted); err == nil {
-			return p, nil
+			if !l.bindsElsewhere() {
+				return p, nil
+			}
+			Close([]*Program{p})
+			err = errors.New("not all of its addresses are the proxy's: give both the same -a and -s")
+			break
 		}
-		if sock.Ended(l.PID) && !l.any() {
+		if sock.Ended(l.PID) && !l.any() && l.isForsaken() {
 			err = errors.New("it has ended")
 			break
 		}
 	}
 	return nil, l.explain(cmp.Or(context.Cause(ctx), err))
+}
+
+// isForsaken reports whether no process is left whose calls are intercepted. The one that was started may have ended before another one,
+// which it has started, as a program does that goes into the background.
+func (l *Loan) isForsaken() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// bindsElsewhere reports whether the program has bound what the proxy does not listen at, such as another address of the statistics.
+func (l *Loan) bindsElsewhere() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.own) > 0
 }
 
 // explain adds what the program has bound by itself: perhaps in place of what it was to be given.

@@ -260,6 +260,8 @@ func TestE2EGiveBackRefused(t *testing.T) {
 	address, control := rig.FreeAddress(t), filepath.Join(rig.ShortDir(t), "ctl")
 	p := rig.Pinion(t, rig.Yaml(rig.Pool{Name: "pool", Listen: address, Options: []string{"redis: true"}, Servers: []string{"127.0.0.1:1:1"}}),
 		"tcp", address, "--control", control)
+	_, other, _ := net.SplitHostPort(rig.FreeAddress(t))
+	const background = `(sleep 0.1; exec "$0" -c "$1" -a 127.0.0.1 -s "$2") &` // what was started has ended before it binds
 	for _, c := range []struct {
 		args []string
 		want string
@@ -267,6 +269,7 @@ func TestE2EGiveBackRefused(t *testing.T) {
 		{nil, "starts a program, which stands behind --"},
 		{[]string{"--", "/no/such/program"}, "no such file or directory"},
 		{[]string{"--", "/bin/true"}, "/bin/true does not serve: it has ended; the proxy serves on"},
+		{[]string{"--", "sh", "-c", background, rig.Program(t, "nutcracker"), p.Cmd.Args[2], other}, "give both the same -a and -s"},
 	} {
 		out, err := exec.Command(path, append([]string{"give-back", "--control", control}, c.args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), c.want) {
