@@ -33,8 +33,11 @@ var actions = []action{
 // either is true about half of the time.
 func (s *tempest) either() bool { return s.rand.IntN(2) == 0 }
 
-// reload makes a new generation of the same configuration by the same binary.
+// reload makes a new generation of the same configuration by the same binary. With TLS it has another certificate.
 func (s *tempest) reload() {
+	if s.servers.tls != nil {
+		s.servers.tls.renew()
+	}
 	s.succeeds("reload", syscall.SIGHUP, s.current.version)
 }
 

@@ -33,6 +33,7 @@ const password = "open sesame"
 type crowd struct {
 	t       testing.TB
 	in      entrances
+	tls     *encryption   // nil: nobody speaks TLS
 	prefix  string        // of all keys
 	pace    time.Duration // mean time between two exchanges of a busy client
 	leaving chan struct{} // closed when all are to come to an end
@@ -219,8 +220,7 @@ func (c *crowd) enter(k *talker, number int) {
 	c.mu.Lock()
 	c.talkers = append(c.talkers, k)
 	c.mu.Unlock()
-	entrance := c.in[kind.pool]
-	conn, err := net.Dial(entrance.network, entrance.at)
+	conn, err := k.dial(kind.pool, number)
 	if err != nil {
 		k.broken.Store(true)
 		c.failed(failure{breach: noConnection, who: k.name, err: err})

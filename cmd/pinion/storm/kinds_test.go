@@ -258,7 +258,7 @@ var largeReplies = sync.OnceValue(func() (replies [largeValues]string) {
 
 // talkSlowly compares what comes in pieces, as they come.
 func talkSlowly(k *talker) error {
-	if conn, ok := k.conn.(*net.TCPConn); ok {
+	if conn, ok := underTLS(k.conn).(*net.TCPConn); ok {
 		conn.SetReadBuffer(slowChunkBytes) // what is not read shall wait in the proxy
 	}
 	replies, chunk := largeReplies(), make([]byte, slowChunkBytes)
@@ -300,22 +300,22 @@ func (c *crowd) newcome(n int, pace time.Duration) {
 		c.mu.Lock()
 		c.talkers = append(c.talkers, k)
 		c.mu.Unlock()
-		entrance := c.in["redis"]
+		pool := "redis"
 		if i%4 == 3 {
-			entrance = c.in["unix"]
+			pool = "unix"
 		}
 		c.group.Go(func() {
-			for k.pause(pace) {
-				k.comeAndGo(entrance)
+			for n := i; k.pause(pace); n++ {
+				k.comeAndGo(pool, n)
 			}
 		})
 	}
 }
 
 // comeAndGo is one of them. What happens to it happens to it alone.
-func (k *talker) comeAndGo(entrance address) {
+func (k *talker) comeAndGo(pool string, number int) {
 	began := time.Now()
-	conn, err := net.DialTimeout(entrance.network, entrance.at, replyPatience)
+	conn, err := k.dial(pool, number)
 	if err != nil {
 		k.failed(failure{breach: noConnection, who: k.name, err: err})
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,16 +36,33 @@ type stormServers struct {
 	cache   []*rig.Backend
 	tardy   []*rig.Backend
 
-	sessions int // clients who need connections of their own to the first of them
+	sessions int         // clients who need connections of their own to the first of them
+	tls      *encryption // nil: none
 
 	mu     sync.Mutex
 	counts map[string]int // of the tardy one
 }
 
 func startStormServers(t testing.TB) *stormServers {
+	return startServers(t, func(options ...string) *rig.Backend { return rig.RedisServer(t, options...) })
+}
+
+// startEncryptedServers has pools speak TLS to clients, and, where that is wanted, to the servers of Redis.
+func startEncryptedServers(t testing.TB, servers bool) (s *stormServers) {
+	e := newEncryption(t)
+	if servers {
+		s = startServers(t, e.redis)
+	} else {
+		s = startStormServers(t)
+	}
+	s.tls = e
+	return s
+}
+
+func startServers(t testing.TB, redis func(options ...string) *rig.Backend) *stormServers {
 	s := &stormServers{
-		redis:   rig.Several(2, func() *rig.Backend { return rig.RedisServer(t) }),
-		private: []*rig.Backend{rig.RedisServer(t, "--requirepass", password)},
+		redis:   []*rig.Backend{redis(), redis()},
+		private: []*rig.Backend{redis("--requirepass", password)},
 		cache:   rig.Several(2, func() *rig.Backend { return manyHanded(t) }),
 		counts:  map[string]int{},
 	}
@@ -90,11 +108,14 @@ func (s *stormServers) config(in entrances, workers int) string {
 	// What is sent beyond these limits travels unread.
 	few := append([]string{"max_outstanding_requests: 4"}, redis...)
 	short := append([]string{fmt.Sprint("max_request_bytes: ", cacheRequestBytes)}, common...)
+	pool := func(name string, options []string, servers []*rig.Backend) rig.Pool {
+		return rig.Pool{Name: name, Listen: s.tls.listen(in, name), Options: slices.Concat(options, s.tls.options(name, servers)), Servers: s.tls.lines(servers)}
+	}
 	return fmt.Sprintf("global:\n  workers: %d\n", workers) + rig.Yaml(
-		rig.Pool{Name: "redis", Listen: in["redis"].at, Options: shared, Servers: rig.Lines(s.redis)},
+		pool("redis", shared, s.redis),
 		rig.Pool{Name: "unix", Listen: in["unix"].at, Options: few, Servers: rig.Lines(s.redis)},
-		rig.Pool{Name: "private", Listen: in["private"].at, Options: private, Servers: rig.Lines(s.private)},
-		rig.Pool{Name: "cache", Listen: in["cache"].at, Options: short, Servers: rig.Lines(s.cache)},
+		pool("private", private, s.private),
+		pool("cache", short, s.cache),
 		rig.Pool{Name: "tardy", Listen: in["tardy"].at, Options: few, Servers: rig.Lines(s.tardy)},
 	)
 }

@@ -65,6 +65,9 @@ func (k *talker) end(err error) {
 		extra, _ := k.in.Peek(k.in.Buffered())
 		err = unexpected{string(extra), "nothing"}
 	}
+	if err == nil {
+		err = part(k.conn)
+	}
 	if err != nil {
 		k.broken.Store(true)
 		k.failed(failure{breach: breachOf(err), who: k.name, err: err, history: k.history()})
