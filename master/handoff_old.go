@@ -384,7 +384,7 @@ func (o *oldSide) conclude(err error) {
 		m.leaveBehind(errNewWasMain)
 		return
 	}
-	if m.keeper.lost != nil && m.endAfter == nothing {
+	if m.keeper.lost != nil && m.endAfter != stop {
 		m.leaveBehind(m.keeper.lost)
 		return
 	}

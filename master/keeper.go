@@ -289,16 +289,20 @@ func (m *master) tellKeeper() {
 	m.keeper.conn.Write(text)
 }
 
-// keeperGone is called after the end of the keeper: its parent starts another process, which must find the workers. A master
-// that is ending goes on with that.
+// keeperGone is called after the end of the keeper: its parent starts another process, which must find the workers, and no
+// address that this one holds. Workers that drain do so without a master, too. Only a stop goes on, as it takes no longer than
+// the next start.
 func (m *master) keeperGone(err error) {
-	if m.phase != serving || m.departure.ordered {
+	if m.phase != serving && m.phase != draining || m.endAfter == stop {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
 		m.log.Event(logfile.KeeperLink, err)
 	}
 	m.keeper.lost = fmt.Errorf("the keeper (pid %d), which was started first, has ended", m.keeper.pid)
+	if m.phase == draining {
+		m.keeper.lost = fmt.Errorf("%w; the workers drain on", m.keeper.lost)
+	}
 	if m.oldSide != nil { // clients are handed back first: if this process ended now, the new generation would go on without a master
 		m.oldSide.fail(m.keeper.lost)
 		return

@@ -85,7 +85,7 @@ func service(p *roff) {
 	p.paragraph("As pid 1, under supervisord, runit, `Type=simple` or a shell, the process that was started stays when an upgrade " +
 		"replaces the master: as keeper, which passes signals on to the master and ends with its status. `pinion status` names " +
 		"it; the pid file has the pid of the master. If the keeper is killed, the master ends, too, and its workers wait for the " +
-		"next one. With `-d` there is no keeper: the pid changes, and the pid file with it.")
+		"next one, or drain on. With `-d` there is no keeper: the pid changes, and the pid file with it.")
 	p.paragraph("Whenever a master was killed, start Pinion again with the same configuration file: it takes over the workers that " +
 		"are left with all their connections, and then reloads.")
 	p.subsection("What the service may do")

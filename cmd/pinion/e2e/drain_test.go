@@ -113,6 +113,43 @@ func TestE2EStop(t *testing.T) {
 	}
 }
 
+// A supervisor that does not wait for the end of a drain kills what it has started, which is no master any more after an
+// upgrade. What it starts next finds no address held, and who is owed a reply gets it.
+func TestE2EDrainEndsWithItsKeeper(t *testing.T) {
+	t.Parallel()
+	server := rig.RedisServer(t)
+	o, address := leavingPool(t, server, "  drain_delay: 0\n")
+	o.commands(t, "upgrade")
+	owed := o.Dial()
+	owed.WantDo("+OK\r\n", "SET", "a", "late")
+	server.Stop()
+	owed.Send(rig.Request("PING") + rig.Request("GET", "a"))
+	owed.Want("+PONG\r\n") // so the other one has arrived, too
+	o.Signal(syscall.SIGTERM)
+	rig.Eventually(t, "refusing new clients", func() error {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+			return errors.New("one was accepted")
+		}
+		return nil
+	})
+	o.Kill()
+	o.Retired = true
+	o.startAgain(t)
+	rig.Eventually(t, "serving", func() error {
+		text, err := o.command("status")
+		if err == nil && !strings.Contains(text, "is serving") {
+			err = errors.New(text)
+		}
+		return err
+	})
+	o.Dial().WantDo("+PONG\r\n", "PING")
+	server.Continue()
+	owed.Want(rig.Bulk("late"))
+	owed.Want(rig.Closed)
+}
+
 // checkGone waits for a good end and looks for what is left.
 func checkGone(t *testing.T, p *rig.Proxy, paths ...string) {
 	t.Helper()
