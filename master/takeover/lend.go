@@ -24,10 +24,9 @@ import (
 type Loan struct {
 	PID int // of what was started; another process may serve
 
-	calls    *sock.Interception
-	removals bool          // are intercepted, too
-	over     chan struct{} // closed: no further call is answered
-	gone     chan struct{} // closed when the goroutine that answers has ended
+	calls *sock.Interception
+	over  chan struct{} // closed: no further call is answered
+	gone  chan struct{} // closed when the goroutine that answers has ended
 
 	mu      sync.Mutex
 	sockets []Socket // none any more: it binds by itself
