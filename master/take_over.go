@@ -59,6 +59,10 @@ func findSockets(text, stats string) (f foundSockets, err error) {
 		}
 		f.sockets = append(f.sockets, sockets...)
 	}
+	if pid := takeover.MasterWith(f.sockets, f.programs); pid != 0 {
+		f.close()
+		return foundSockets{}, fmt.Errorf("taking over from %s: pinion (pid %d) serves on its sockets already; end that one first, with pinion stop, or command it instead", namesOf(f.programs), pid)
+	}
 	return f, nil
 }
 

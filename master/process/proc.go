@@ -67,6 +67,9 @@ func Read(pid int) (p Info, ok bool) {
 	return p, true
 }
 
+// IsWorker reports whether its command line is that of a worker.
+func (p *Info) IsWorker() bool { return len(p.Args) > argWorker && p.Args[argWorker] == workerCommand }
+
 // Holds reports whether a process has one of these sockets open. They are written as in /proc: socket:[inode].
 func (p *Info) Holds(sockets map[string]bool) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", p.PID)

@@ -18,7 +18,7 @@ func SignalSharers(fd int, s syscall.Signal) {
 		return
 	}
 	for _, p := range List(os.Getuid()) {
-		if len(p.Args) < 2 || p.Args[argWorker] != workerCommand || p.State == 'Z' || !p.has(own) {
+		if !p.IsWorker() || p.State == 'Z' || !p.has(own) {
 			continue
 		}
 		if worker, err := os.FindProcess(p.PID); err == nil {

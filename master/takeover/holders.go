@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -36,6 +37,31 @@ func Holders(inodes []uint64) (holders map[uint64]*Program, err error) {
 		}
 	}
 	return holders, err
+}
+
+// MasterWith returns the pid of a Pinion, other than these programs, that serves on the same sockets; 0: none that this user can see does.
+func MasterWith(sockets []Socket, programs []*Program) (pid int) {
+	inodes := make([]uint64, len(sockets))
+	for i, s := range sockets {
+		inodes[i] = s.Inode()
+	}
+	dirs, _ := os.ReadDir("/proc")
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil || pid == os.Getpid() || !isMaster(pid) || slices.ContainsFunc(programs, func(p *Program) bool { return p.PID == pid }) {
+			continue
+		}
+		if held, _ := heldBy(pid, inodes); len(held) > 0 {
+			return pid
+		}
+	}
+	return 0
+}
+
+// isMaster reports whether a process is a Pinion, and not one that a Pinion has started to work for it.
+func isMaster(pid int) bool {
+	p, ok := process.Read(pid)
+	return ok && nameOf(pid) == sock.ProxyName && !p.IsWorker() && !slices.Contains(p.Args, UnwatchCommand)
 }
 
 // keepsOnly reports whether a process is one of Pinion's, or a service manager.

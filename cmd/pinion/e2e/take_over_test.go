@@ -102,6 +102,11 @@ func TestE2ETakeOver(t *testing.T) {
 	awaitLine(t, first, "reload to generation 2")
 	some("both")
 	wantStatistics(t, old.Stats, "0.5.0")
+	second := takenOver(t, old.Proxy, config, control+"2")
+	second.Retired = true
+	if err := second.Wait(); err == nil || !strings.Contains(second.Output.String(), fmt.Sprintf("pinion (pid %d) serves on its sockets already", first.Pid())) {
+		t.Errorf("a second take-over ended with %v\n%s", err, second.Output.String())
+	}
 	if n := acceptors(t, address); n < 2 {
 		t.Errorf("%d of 2 workers have a socket of their own", n)
 	}
