@@ -101,6 +101,11 @@ func readOptions(c *cli.Context) (o master.Options, err error) {
 		Zone:  c.String("zone"),
 		Build: version,
 	}
+	for option, path := range map[string]string{"-p": o.PIDFile, "-o": o.Output} {
+		if config.IsSameFile(path, o.ConfigFile) {
+			return o, usageError(fmt.Sprintf("option %s: %s is the configuration, which would be overwritten", option, path))
+		}
+	}
 	if o.Verbosity, err = readNumber("-v", c.String("verbose")); err != nil { // the master clamps it, as nutcracker does
 		return o, err
 	}

@@ -190,7 +190,22 @@ func LoadAlone(path string) (*Config, error) {
 		}
 		return nil, &ReadError{path, err}
 	}
-	return Parse(path, text)
+	c, err := Parse(path, text)
+	if err == nil && IsSameFile(c.Global.LogFile, path) {
+		at := c.Global.given["log_file"]
+		err = Problems{{File: path, Line: at.line, Column: at.column, Message: "log_file is this very file, which the log would spoil", Hint: "name another one"}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// IsSameFile tells whether two paths lead to one file that is there.
+func IsSameFile(a, b string) bool {
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }
 
 // maxFileBytes bounds a configuration file. One of a thousand pools is below 1 MiB; a device may have no end.
