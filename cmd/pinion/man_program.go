@@ -82,7 +82,7 @@ func service(p *roff) {
 		"file cannot be used then, the old configuration serves on, and `systemctl status` says so. A service that was stopped has " +
 		"nothing to be found: `systemctl restart` drains, and begins anew by the file as it is.")
 	p.subsection("Containers and other supervisors")
-	p.paragraph("As pid 1, under supervisord, runit, `Type=simple` or a shell, the process that was started stays when an upgrade " +
+	p.paragraph("As pid 1, under supervisord, runit, a shell or a systemd that it does not notify, the process that was started stays when an upgrade " +
 		"replaces the master: as keeper, which passes signals on to the master and ends with its status. `pinion status` names " +
 		"it; the pid file has the pid of the master. If the keeper is killed, the master ends, too, and its workers wait for the " +
 		"next one, or drain on. With `-d` there is no keeper: the pid changes, and the pid file with it.")
@@ -136,9 +136,10 @@ RestrictAddressFamilies=AF_NETLINK`
 
 // unitSettings likewise.
 var unitSettings = [][2]string{
-	{"Type=notify", "Before the old master leaves, it tells systemd about the new one, and waits until systemd knows. With other types, " +
-		"and without NotifyAccess=, the process that systemd has started stays, as the keeper in `pinion status`; " +
-		"Type=forking with `-d` and `-p` follows the pid file."},
+	{"Type=notify", "Before the old master leaves, it tells systemd about the new one, and waits until systemd knows. With `simple` and " +
+		"`exec` it does so, too, if systemd listens, by NotifyAccess=, or by WatchdogSec= or FileDescriptorStoreMax=, which imply it; " +
+		"otherwise the process that systemd has started stays, as the keeper in `pinion status`. Type=forking with `-d` and `-p` follows " +
+		"the pid file."},
 	{"NotifyAccess=all", "With `main` upgrades work, too. But should the new master be killed in the moment between becoming the " +
 		"main process and serving, the old one cannot say that, and systemd notices by WatchdogSec= only."},
 	{"ExecStop=/usr/bin/pinion stop", "After an upgrade the main process is no child that systemd has started, and with " +
@@ -150,6 +151,10 @@ var unitSettings = [][2]string{
 		"is missing."},
 	{"TimeoutStopSec=45s", "More than shutdown_timeout. A master that hangs is killed then."},
 	{"Restart=on-failure", "Or nobody follows a master that dies."},
+	{"StartLimitIntervalSec=0", "In `[Unit]`. By itself systemd gives up after five starts within 10 s: then the workers drain, and only " +
+		"`systemctl reset-failed` and a start bring Pinion back. systemd says so in the journal; the workers, without a master, have no log."},
+	{"RestartSec=500ms", "Less than the 2 s for which workers wait for the next master, and enough for a file that cannot be used not to " +
+		"flood the journal: it is tried until it is right, or by `systemctl stop` no more."},
 }
 
 // movingOver is also what the packages say when they meet a nutcracker that runs.

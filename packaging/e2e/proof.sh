@@ -139,13 +139,6 @@ override() {
 	inside systemctl daemon-reload
 }
 
-# override_unit does so for what systemd does with the unit, whatever it is.
-override_unit() {
-	inside mkdir -p /etc/systemd/system/pinion.service.d
-	printf '%s\n' "[Unit]" "$@" >"/proc/$leader/root/etc/systemd/system/pinion.service.d/e2e-unit.conf"
-	inside systemctl daemon-reload
-}
-
 # cursor says how far the journal is, and journal_since prints what came later.
 cursor() { inside journalctl --no-pager -n 1 --show-cursor | sed -n 's/^-- cursor: //p'; }
 journal_since() { inside journalctl --no-pager -o cat --after-cursor "$1"; }

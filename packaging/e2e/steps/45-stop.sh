@@ -15,7 +15,6 @@ upgrade_meanwhile() {
 }
 
 step "$stops stops and starts right after an upgrade, and as many in the middle of one"
-override_unit StartLimitIntervalSec=0 # it is done on purpose
 pester_begin
 for ((i = 1; i <= 2 * stops; i++)); do
 	now=$(cursor)

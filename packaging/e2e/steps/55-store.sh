@@ -12,7 +12,6 @@ two_pools() { # NAME-AT-22121 [NAME-AT-22141]
 kept() { service NFileDescriptorStore; }
 keeps() { [[ $(kept) == "$1" ]]; }
 
-override_unit StartLimitIntervalSec=0
 step "a pool that leaves its name to another one keeps its listening sockets over a crash"
 two_pools alpha
 two_pools beta alpha # the name alpha is now that of another address

@@ -51,7 +51,6 @@ variant() { # NAME SETTING…
 	clean "$now" "$name: stop"
 }
 
-override_unit StartLimitIntervalSec=0
 unsupervised=(NotifyAccess=none WatchdogSec=0 FileDescriptorStoreMax=0)
 variant "NotifyAccess=main" NotifyAccess=main
 variant "KillMode=mixed" KillMode=mixed
