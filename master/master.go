@@ -353,6 +353,7 @@ func (m *master) finish() error {
 	}
 	if m.err == nil {
 		m.log.Event(logfile.Stopped)
+		m.world.services.Status("") // or it would say for ever that pinion is draining
 		m.tellKeeper()
 		if m.takenFrom.callOff != nil {
 			m.announce(fmt.Errorf("ending %s: %w", namesOf(m.takenFrom.programs), errCalledOff))
