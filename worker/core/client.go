@@ -102,7 +102,8 @@ type clientQueues uint8
 const (
 	inTurn clientQueues = 1 << iota
 	inDirty
-	inPartial // has been passed over by a turn that had only a part of what it is owed
+	inHandshakes // may not begin its own yet
+	inPartial    // has been passed over by a turn that had only a part of what it is owed
 )
 
 // addClient begins to serve a fresh connection, which the pool has counted, unless the system cannot watch it now.

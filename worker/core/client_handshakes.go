@@ -27,28 +27,55 @@ var errHandshakeTimeout = errors.New("it took longer than tls_handshake_timeout"
 // handshakes are those of the worker's clients that are under way. Loop only.
 type handshakes struct {
 	begun   int
-	waiting []*client // that may not begin theirs yet
+	waiting []*client // that may not begin theirs yet, in the order in which they came; some are done
 }
 
-// count is called when a handshake may have begun, or ended.
+// count is called when a handshake may have begun, or ended: perhaps at once.
 func (h *handshakes) count(before, now bool) {
 	switch {
 	case now && !before:
 		h.begun++
 	case before && !now:
 		h.begun--
-		h.wake()
+	}
+	if !now {
+		h.wakeOne()
 	}
 }
 
-// wake has those try again that wait: for others, or since they were to move first.
-func (h *handshakes) wake() {
-	for _, c := range h.waiting {
-		if c.life == clientHandshaking && !c.moving.inFlight() {
-			c.nextTurn()
-		}
+// await has a client wait for others, or since it is to move first.
+func (h *handshakes) await(c *client) {
+	if c.queued&inHandshakes == 0 {
+		c.queued |= inHandshakes
+		h.waiting = append(h.waiting, c)
 	}
+}
+
+// wakeOne has the first that waits try again, if there is a place for it.
+func (h *handshakes) wakeOne() {
+	for woken := false; !woken && len(h.waiting) > 0 && h.begun < mostHandshakes; {
+		woken = h.waiting[0].shakesAgain()
+		h.waiting = h.waiting[1:]
+	}
+}
+
+// wake has all that wait try again.
+func (h *handshakes) wake() {
+	all := h.waiting
 	h.waiting = nil
+	for _, c := range all {
+		c.shakesAgain()
+	}
+}
+
+// shakesAgain has a client that has waited go on, and tells whether it does.
+func (c *client) shakesAgain() bool {
+	c.queued &^= inHandshakes
+	if c.life != clientHandshaking || c.moving.inFlight() {
+		return false
+	}
+	c.nextTurn()
+	return true
 }
 
 // clientHandshakes are the clients of a pool that are to shake hands. Loop only.

@@ -97,7 +97,7 @@ func (c *client) shake() {
 		c.failHandshake(io.EOF)
 		return
 	case l.mover.outgoing.willMove(c), l.handshakes.begun >= mostHandshakes:
-		l.handshakes.waiting = append(l.handshakes.waiting, c)
+		l.handshakes.await(c)
 		return
 	}
 	done, err := c.stream.Shake()
@@ -159,6 +159,7 @@ func (c *client) failHandshake(err error) {
 	case errors.As(err, new(*stream.NotTLS)):
 		*p.counters[link.ClientPlaintext]++
 		c.noteRefusal("plaintext", speaksNoTLS)
+		p.l.handshakes.count(c.stream.Shakes(), false)
 		c.stream.EndTLS(p.l.io)
 		text := redisSpeaksTLS
 		if p.spec.Protocol == link.Memcache {

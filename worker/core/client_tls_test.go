@@ -124,6 +124,7 @@ func TestClientTLSFails(t *testing.T) {
 		counter int
 	}{
 		{"plaintext", "", nil, "*1\r\n$4\r\nPING\r\n", "-ERR this port speaks TLS: use rediss:// or redis-cli --tls\r\n", link.ClientPlaintext},
+		{"plaintext behind a hello", "", nil, "behind", "-ERR this port speaks TLS: use rediss:// or redis-cli --tls\r\n", link.ClientPlaintext},
 		{"another authority", "", func(c *tls.Config) { c.RootCAs = newAuthority().pool }, "", "", link.ClientRefusesTLS},
 		{"too old", "", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }, "", "", -1},
 		{"no certificate", link.AuthClientsYes, nil, "", "", link.ClientCertificate},
@@ -155,6 +156,14 @@ func TestClientTLSFails(t *testing.T) {
 					t.Fatal("a coroutine is not told from others")
 				}
 				c.deaf = true
+			case "behind":
+				c.push()
+				r.step(l)
+				r.step(l)
+				c.take()
+				c.tls.shake.Abort()
+				c.tls, c.rest = nil, []byte("*1\r\n$4\r\nPING\r\n")
+				r.turn()
 			default:
 				c.tls.shake.Abort()
 				c.tls, c.rest = nil, []byte(test.says)
@@ -164,7 +173,7 @@ func TestClientTLSFails(t *testing.T) {
 				r.advance(11 * time.Second)
 			}
 			if c.tls == nil {
-				if got := string(c.take()); got != test.want {
+				if got := string(c.take()); got != test.want && !(test.says == "behind" && strings.HasSuffix(got, test.want)) {
 					t.Errorf("it gets %q, want %q", got, test.want)
 				}
 			}

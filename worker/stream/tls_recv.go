@@ -140,7 +140,7 @@ func (s *Stream) answer(err error) error {
 	switch {
 	case wrong:
 		sealed, err = t.records.SealAlert(t.loop.records.sealed, alert)
-	case err == nil && t.records.OwesKeyUpdate():
+	case err == nil && t.records.OwesKeyUpdate() && t.sealed == nil: // else with what is sealed next: a peer that does not read could ask for any number
 		sealed, _, err = t.records.Seal(t.loop.records.sealed)
 	default:
 		return nil

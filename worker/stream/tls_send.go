@@ -108,7 +108,7 @@ func (s *Stream) SendSealed() error {
 	m := t.loop.memory
 	t.loop.Sent += n
 	if n < len(t.sealed.B) {
-		t.sealed.B = t.sealed.B[n:]
+		t.sealed.B = t.sealed.B[:copy(t.sealed.B, t.sealed.B[n:])] // it may grow, which a part of a buffer cannot
 		return nil
 	}
 	m.Put(t.sealed)
