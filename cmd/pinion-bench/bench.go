@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/cmd/pinion-bench/load"
-	"github.com/pinion-proxy/pinion/cmd/pinion-bench/process"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -100,13 +99,13 @@ func (b *bench) loadArm(name string, p *proxy, spec load.Spec) arm {
 }
 
 func (b *bench) measureLoad(ctx context.Context, p *proxy, spec load.Spec) (sample, error) {
-	spec.Addresses = p.listen
+	spec.Addresses, spec.TLS = p.listen, p.tls
 	l, err := load.Connect(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close()
-	before, err := process.CPU(p.process.PID())
+	before, err := p.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +118,7 @@ func (b *bench) measureLoad(ctx context.Context, p *proxy, spec load.Spec) (samp
 	case result.Requests() == 0:
 		return nil, errors.New("not one request was answered")
 	}
-	after, err := process.CPU(p.process.PID())
+	after, err := p.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +133,11 @@ func (b *bench) measureLoad(ctx context.Context, p *proxy, spec load.Spec) (samp
 // fill writes the keys of a load through one proxy and reads them all through the other: both must agree where a key
 // lives before it makes sense to compare anything else.
 func fill(ctx context.Context, spec load.Spec, writer, reader *proxy) error {
-	spec.Addresses = writer.listen
+	spec.Addresses, spec.TLS = writer.listen, writer.tls
 	if err := load.Fill(ctx, spec); err != nil {
 		return fmt.Errorf("writing the keys: %w", err)
 	}
-	spec.Addresses = reader.listen
+	spec.Addresses, spec.TLS = reader.listen, reader.tls
 	if err := load.Check(ctx, spec); err != nil {
 		return fmt.Errorf("reading what the other proxy wrote: %w", err)
 	}

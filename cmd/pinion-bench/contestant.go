@@ -20,6 +20,7 @@ type contestant struct {
 	args   []string
 	keys   []string // additional lines for each pool of its configuration
 	global []string // lines of its options for the whole process
+	tls    string   // behind each address that it listens at
 }
 
 const usualOptions = " -c {config} -s {stats} -a 127.0.0.1 -o {log}"
@@ -78,7 +79,7 @@ func (c *contestant) configFile(p load.Protocol, listen, servers []string) strin
 		fmt.Fprintf(&b, "global:\n  %s\n", strings.Join(c.global, "\n  "))
 	}
 	for i, address := range listen {
-		fmt.Fprintf(&b, "pool%d:\n  listen: %s\n  redis: %t\n", i, address, p == load.Redis)
+		fmt.Fprintf(&b, "pool%d:\n  listen: %s%s\n  redis: %t\n", i, address, c.tls, p == load.Redis)
 		fmt.Fprintf(&b, "  hash: fnv1a_64\n  distribution: ketama\n  preconnect: true\n")
 		for _, key := range c.keys {
 			fmt.Fprintf(&b, "  %s\n", key)

@@ -28,16 +28,18 @@ type experiment func(ctx context.Context, p *proxy, spec load.Spec, before int64
 // idleRow weighs connections that have made one request and are idle.
 func idleRow(id string, connections int, goals ...goal) row {
 	title := fmt.Sprintf("memory of %d idle connections", connections)
-	return memoryRow(id, title, loadOf(load.Get, connections), goals,
-		func(ctx context.Context, p *proxy, spec load.Spec, before int64) (sample, error) {
-			l, err := load.Connect(ctx, spec)
-			if err != nil {
-				return nil, err
-			}
-			defer l.Close()
-			after, err := memoryIn(ctx, settleTime, p)
-			return sample{memoryPerConnection: float64(after-before) / float64(connections)}, err
-		})
+	return memoryRow(id, title, loadOf(load.Get, connections), goals, weighIdle)
+}
+
+// weighIdle opens all connections of a load, each of which makes one request.
+func weighIdle(ctx context.Context, p *proxy, spec load.Spec, before int64) (sample, error) {
+	l, err := load.Connect(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	after, err := memoryIn(ctx, settleTime, p)
+	return sample{memoryPerConnection: float64(after-before) / float64(spec.Connections)}, err
 }
 
 // burstRow lets each of some clients write and read a large value at the same time, and weighs the proxy when it has
@@ -82,6 +84,9 @@ func (b *bench) weigh(ctx context.Context, c contestant, spec load.Spec, e exper
 		return nil, err
 	}
 	defer s.close()
+	if c.tls != "" {
+		c = s.toClients(c)
+	}
 	p, err := s.startProxy(ctx, c, b.cpus.proxy)
 	if err != nil {
 		return nil, err
@@ -94,7 +99,7 @@ func (b *bench) weigh(ctx context.Context, c contestant, spec load.Spec, e exper
 	if err != nil {
 		return nil, err
 	}
-	spec.Addresses, spec.CPUs, spec.InOrder = p.listen, b.cpus.rest, true
+	spec.Addresses, spec.TLS, spec.CPUs, spec.InOrder = p.listen, p.tls, b.cpus.rest, true
 	return e(ctx, p, spec, before)
 }
 

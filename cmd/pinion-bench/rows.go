@@ -43,6 +43,7 @@ func memcache(s *load.Spec)                 { s.Protocol = load.Memcache }
 func table() []row {
 	busy := loadOf(load.Get, 50, pipeline(16))
 	rows := slices.Concat(unpipelinedRows(), pipelinedRows())
+	rows = append(rows, encryptedRows()...)
 	return append(rows,
 		loadRow("mget-100", "MGET of 100 keys, 20 connections", loadOf(load.MGet, 20, keysPerRequest(100)),
 			atMost(cpu, 0.45)),

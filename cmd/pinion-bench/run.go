@@ -35,6 +35,7 @@ Examples:
 				Usage: "send at most `N` requests; 0 = no bound but the time"},
 			&cli.IntFlag{Name: "threads", Value: 1, Usage: "drive the connections by `N` threads"},
 			&cli.IntFlag{Name: "pid", Usage: "also report the CPU time of process `PID` and its descendants"},
+			&cli.BoolFlag{Name: "tls", Usage: "speak TLS; the certificate is not verified"},
 			&cli.BoolFlag{Name: "no-fill", Usage: "do not write the keys first; they are there from a run before"},
 			&cli.StringFlag{Name: "json", Usage: "write the result to `FILE`, too"},
 		),
@@ -89,6 +90,9 @@ func runLoad(c *cli.Context) error {
 	spec := specOf(c)
 	spec.Addresses = []string{c.String("address")}
 	spec.Threads = c.Int("threads")
+	if c.Bool("tls") {
+		spec.TLS = anyCertificate()
+	}
 	if !c.Bool("no-fill") {
 		if err := load.Fill(c.Context, spec); err != nil {
 			return fmt.Errorf("writing the keys: %w", err)

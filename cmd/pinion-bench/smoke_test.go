@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,6 +129,9 @@ func TestEveryKindOfRow(t *testing.T) {
 		memoryRow("weigh", "memory", small, nil, weigh),
 		publishRow("publish", 3),
 		multiRow("multi", 2),
+		tlsRow("tls", "clients", small, false),
+		tlsRow("tls", "servers", loadOf(load.Get, 2, keys(20), pipeline(300), valueBytes(1000)), true),
+		frontRow("front", "nothing", front{name: "no-such-program"}, small),
 		workersRow("workers", len(cpus.all)),
 		workersRow("too many", len(cpus.all)+1),
 	}
@@ -140,6 +144,7 @@ func TestEveryKindOfRow(t *testing.T) {
 		titles = append(titles, o.Row+" "+o.Left+" "+o.Right)
 	}
 	want := []string{"grow small large", "grow small large", "weigh a b", "publish redis-server b", "multi 5 GETs a transaction",
+		"tls plaintext TLS", "tls plaintext TLS", "front a b",
 		fmt.Sprintf("workers 1 CPU %d CPU", len(cpus.all)), "too many a b"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("%q, want %q", titles, want)
@@ -223,6 +228,29 @@ func TestRun(t *testing.T) {
 	var r report
 	if err != nil || json.Unmarshal(text, &r) != nil || r.Requests != 500 || r.CPU <= 0 || r.Max < r.P999 {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+func TestRunTLS(t *testing.T) {
+	crt, key := filepath.Join(t.TempDir(), "crt"), filepath.Join(t.TempDir(), "key")
+	if err := writeCertificate(crt, key); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(crt, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := miniredis.NewMiniRedis()
+	if err := server.StartTLS(&tls.Config{Certificates: []tls.Certificate{pair}}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	run := []string{"run", "--address", server.Addr(), "--requests", "300", "-c", "3", "-P", "20", "-d", "20000", "-w", "mixed"}
+	if status, stdout, stderr := benchOutput(t, t.Context(), append(run, "--tls")...); status != 0 || !strings.HasPrefix(stdout, "300 requests in ") {
+		t.Errorf("status %d\n%s\n%s", status, stdout, stderr)
+	}
+	if status, _, _ := benchOutput(t, t.Context(), run...); status != 1 {
+		t.Errorf("in plaintext: status %d", status)
 	}
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/cmd/pinion-bench/load"
 	"github.com/pinion-proxy/pinion/cmd/pinion-bench/process"
@@ -21,6 +23,7 @@ type topology struct {
 	protocol load.Protocol
 	servers  int
 	pools    int
+	tls      bool // servers speak it, with the certificate of the stage
 }
 
 // stage owns all processes of a row, and their directory.
@@ -39,12 +42,18 @@ func openEmpty(t topology) (s *stage, err error) {
 		return nil, err
 	}
 	s = &stage{topology: t, dir: dir}
-	if s.servers, err = process.FreeAddresses(t.servers); err != nil {
+	if err = writeCertificate(s.file("crt"), s.file("key")); err == nil {
+		s.servers, err = process.FreeAddresses(t.servers)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
+
+// file returns the path of a file of the stage's certificate: crt or key.
+func (s *stage) file(kind string) string { return filepath.Join(s.dir, "stage."+kind) }
 
 // openStage starts the servers.
 func openStage(ctx context.Context, t topology, cpus []int) (*stage, error) {
@@ -98,6 +107,10 @@ func (s *stage) startServer(i int, address string, cpus []int) error {
 		args = []string{"redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no",
 			"--maxclients", "10000", "--daemonize", "no"}
 	}
+	if s.tls {
+		args = append(args, "--port", "0", "--tls-port", port, "--tls-auth-clients", "no",
+			"--tls-cert-file", s.file("crt"), "--tls-key-file", s.file("key"), "--tls-ca-cert-file", s.file("crt"))
+	}
 	if args[0], err = exec.LookPath(args[0]); err != nil {
 		return err
 	}
@@ -115,7 +128,20 @@ func (s *stage) run(c process.Command) error {
 // proxy is a contestant that serves.
 type proxy struct {
 	process *process.Process
-	listen  []string // one address per pool
+	front   *process.Process // what ends TLS before it; nil: nothing
+	tls     *tls.Config      // what its clients speak; nil: plaintext
+	listen  []string         // one address per pool
+}
+
+// cpu returns the CPU time of a proxy until now, and of what is before it.
+func (p *proxy) cpu() (total time.Duration, err error) {
+	total, err = process.CPU(p.process.PID())
+	if err == nil && p.front != nil {
+		var more time.Duration
+		more, err = process.CPU(p.front.PID())
+		total += more
+	}
+	return total, err
 }
 
 // startProxy starts a contestant before the servers and waits until all its pools listen.
@@ -140,6 +166,9 @@ func (s *stage) startProxy(ctx context.Context, c contestant, cpus []int) (*prox
 		return nil, err
 	}
 	p := &proxy{process: s.processes[len(s.processes)-1], listen: listen}
+	if c.tls != "" {
+		p.tls = anyCertificate()
+	}
 	for _, address := range listen {
 		if err := p.process.AwaitListening(ctx, address); err != nil {
 			log, _ := os.ReadFile(filepath.Join(s.dir, name+".log")) // may not be there

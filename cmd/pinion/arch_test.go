@@ -94,8 +94,8 @@ var directions = []struct {
 	{"cmd/pinion/e2e/rig", []string{"master/certs/certtest"}, "what starts the program and real servers sees them from outside"},
 	{"cmd/pinion/e2e", []string{"cmd/pinion/e2e/rig", "shard/..."}, "a test of the program runs it; where a key should live it works out itself"},
 	{"cmd/pinion/storm", []string{"cmd/pinion/e2e/rig"}, "a storm runs the program and breaks it, from outside"},
-	{"cmd/pinion-bench/...", []string{"cmd/pinion-bench/...", "worker/poll", "worker/sock"},
-		"the bench sees a proxy from outside: it shares the system calls with a worker, never the loop or the policy"},
+	{"cmd/pinion-bench/...", []string{"cmd/pinion-bench/...", "worker/poll", "worker/sock", "worker/tlsrec", "worker/tlshake"},
+		"the bench sees a proxy from outside: it shares the system calls and the records of TLS with a worker, never the loop or the policy"},
 }
 
 // forTests are folders of ours that any test may import: the last two are a peer that speaks TLS.

@@ -20,8 +20,9 @@ type cursor struct {
 
 // conn is a client connection. It belongs to its thread.
 type conn struct {
-	id     uint64 // unique within the load
-	fd     int    // -1 once closed
+	id     uint64  // unique within the load
+	fd     int     // -1 once closed
+	tls    *secure // nil: plaintext
 	state  state
 	budget uint64 // requests it may still begin
 	out    cursor // next byte to send; out.n ≤ end
@@ -35,15 +36,19 @@ type state uint8
 
 const (
 	connecting state = iota
+	shaking          // hands, with TLS
 	idle             // nothing outstanding
 	busy             // a batch is under way
 	closed
 )
 
-func (s state) String() string { return [...]string{"connecting", "idle", "busy", "closed"}[s] }
+func (s state) String() string {
+	return [...]string{"connecting", "shaking", "idle", "busy", "closed"}[s]
+}
 
 var legalEdges = [...][closed + 1]bool{
-	connecting: {idle: true, closed: true},
+	connecting: {shaking: true, idle: true, closed: true},
+	shaking:    {idle: true, closed: true},
 	idle:       {busy: true, closed: true},
 	busy:       {idle: true, closed: true},
 }
@@ -57,12 +62,17 @@ func (c *conn) become(next state) {
 
 // send writes as much of the batch as the socket takes.
 func (c *conn) send(w *workload, scratch []byte) error {
-	for c.out.n < c.end {
+	if c.tls != nil {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	for c.out.n < c.end && c.writable() {
 		b := scratch[:0]
 		for at := c.out; at.n < c.end && len(b) < cap(b); at = (cursor{n: at.n + 1}) {
 			b = w.render(b, w.requestAt(c.id, at.n), c.id, at.n, at.off)
 		}
-		n, err := sock.Send(c.fd, b)
+		n, err := c.write(b)
 		if err != nil && err != syscall.EAGAIN {
 			return fmt.Errorf("sending: %w", err)
 		}
@@ -73,6 +83,9 @@ func (c *conn) send(w *workload, scratch []byte) error {
 	}
 	return nil
 }
+
+// writable tells whether nothing waits to be sent that is sealed already.
+func (c *conn) writable() bool { return c.tls == nil || len(c.tls.sealed) == 0 }
 
 // sent moves the out cursor over n bytes.
 func (c *conn) sent(w *workload, n int) {
@@ -100,7 +113,13 @@ func (c *conn) receive(w *workload, in, scratch []byte, hangup bool) (replies ui
 		if n == 0 {
 			return replies, fmt.Errorf("receiving: %w", io.EOF)
 		}
-		done, err := c.verify(w, in[:n], scratch)
+		b := in[:n]
+		if c.tls != nil {
+			if b, err = c.tls.open(b); err != nil {
+				return replies, fmt.Errorf("receiving: %w", err)
+			}
+		}
+		done, err := c.verify(w, b, scratch)
 		replies += done
 		if err != nil || n < len(in) && !hangup {
 			return replies, err

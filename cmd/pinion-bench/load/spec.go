@@ -3,6 +3,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -43,8 +44,9 @@ type Spec struct {
 	KeysPerRequest int // of MGet, MSet and Multi
 	ValueBytes     int
 	Threads        int
-	CPUs           []int // that the threads are restricted to; nil = no restriction
-	InOrder        bool  // all keys one after the other instead of at random
+	CPUs           []int       // that the threads are restricted to; nil = no restriction
+	TLS            *tls.Config // nil: plaintext
+	InOrder        bool        // all keys one after the other instead of at random
 }
 
 const (

@@ -127,6 +127,10 @@ func (t *thread) serve(c *conn, e poll.Event) {
 		t.established(c)
 		return
 	}
+	if c.state == shaking {
+		t.shake(c)
+		return
+	}
 	if c.state != connecting && c.state != closed && e.Readable {
 		t.receive(c, e.Hangup)
 	}
@@ -135,7 +139,28 @@ func (t *thread) serve(c *conn, e poll.Event) {
 	}
 }
 
+// established is the connection; with TLS a handshake follows.
 func (t *thread) established(c *conn) {
+	if config := t.w.spec.TLS; config != nil {
+		c.become(shaking)
+		c.tls = newSecure(config)
+		t.shake(c)
+		return
+	}
+	t.ready(c)
+}
+
+func (t *thread) shake(c *conn) {
+	switch over, err := c.shake(t.in); {
+	case err != nil:
+		t.fail(c, err)
+	case over:
+		t.ready(c)
+	}
+}
+
+// ready has a connection begin with what it is for.
+func (t *thread) ready(c *conn) {
 	c.become(idle)
 	t.active--
 	t.begin(c, t.now())
@@ -191,13 +216,14 @@ func (t *thread) fail(c *conn, err error) {
 
 func (t *thread) giveUp() {
 	for i := range t.conns {
-		if c := &t.conns[i]; c.state == connecting || c.state == busy {
+		if c := &t.conns[i]; c.state != idle && c.state != closed {
 			t.fail(c, fmt.Errorf("%w within %v", errPatience, t.patience))
 		}
 	}
 }
 
 func (t *thread) close(c *conn) {
+	c.tls.close()
 	t.poller.Remove(c.fd) // closing it does the same; a failure changes nothing
 	sock.Close(c.fd)
 	c.fd = -1
