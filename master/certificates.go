@@ -78,7 +78,15 @@ func nextWarning(ends, now time.Time) time.Time {
 }
 
 func (m *master) tellOfCertificate(c *config.Certificate, now time.Time) {
-	if left := c.Ends.Sub(now); left > 0 {
+	left := c.Ends.Sub(now)
+	switch {
+	case c.Pool == config.OfGlobal && left > 0:
+		m.log.Event(logfile.HTTPCertificateEnds, c.Key, c.File, c.Name, certs.Day(c.Ends), timeLeft(left))
+		return
+	case c.Pool == config.OfGlobal:
+		m.log.Event(logfile.HTTPCertificateEnded, c.Key, c.File, c.Name, certs.Day(c.Ends))
+		return
+	case left > 0:
 		m.log.Event(logfile.CertificateEnds, c.Pool, c.Key, c.File, c.Name, certs.Day(c.Ends), timeLeft(left))
 		return
 	}

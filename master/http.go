@@ -20,6 +20,7 @@ const httpBacklog = 128
 // httpSide is the address, who answers there, and what is asked.
 type httpSide struct {
 	httpSocket
+	guard  web.Guard     // of the generation that serves
 	next   httpSocket    // of the generation that is to follow, where that has another address
 	server *web.Server   // nil: nobody answers yet, or another master does
 	former []*web.Server // answer nobody new any more; they finish what is under way
@@ -56,6 +57,11 @@ func (m *master) historyFile() string {
 // complainOfHTTP logs what goes wrong with answers, from beside the loop. Who complains does not wait until it is heard: the loop may have ended.
 func (m *master) complainOfHTTP(text string) {
 	go m.world.report(event{then: func() { m.log.Event(logfile.HTTPTrouble, text) }})
+}
+
+// refuseHTTP logs who was refused, from beside the loop.
+func (m *master) refuseHTTP(address, why string) {
+	go m.world.report(event{then: func() { m.log.Event(logfile.HTTPRefused, address, why) }})
 }
 
 // claimHTTP opens the HTTP address of a configuration, unless this master has it.
@@ -104,7 +110,22 @@ func (m *master) settleHTTP(g *generation) {
 		}
 	}
 	m.http.at = at
+	m.guardHTTP(&g.config.Global)
 	m.serveHTTP()
+}
+
+// guardHTTP has those be asked for TLS and a login who ask from now on. Those who watch the page come back, and are asked, too.
+func (m *master) guardHTTP(g *config.Global) {
+	guard := web.Guard{TLS: g.HTTPTLS, User: g.HTTPUser, Password: g.HTTPPassword, Certificate: g.HTTPAsksCertificate()}
+	if guard == m.http.guard {
+		return
+	}
+	m.http.guard = guard
+	if s := m.http.server; s != nil {
+		s.Guard(guard)
+		m.http.live.Stop()
+		m.http.live.Start(m.historyFile())
+	}
 }
 
 // serveHTTP begins to answer, if that is to be.
@@ -117,7 +138,7 @@ func (m *master) serveHTTP() {
 		m.log.Event(logfile.HTTPFailed, m.http.at.Text, err)
 		return
 	}
-	m.http.server = web.Serve(l, m.http.pages, m.complainOfHTTP)
+	m.http.server = web.ServeGuarded(l, m.http.pages, m.complainOfHTTP, m.http.guard, m.refuseHTTP)
 	m.http.live.Start(m.historyFile())
 }
 

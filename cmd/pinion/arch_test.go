@@ -79,7 +79,7 @@ var directions = []struct {
 	{"master/history", []string{"worker/link"}, "what happened lately is kept without a clock, and without knowing who has counted it"},
 	{"master/live", []string{"master/admin", "master/history", "master/metrics", "master/process", "master/totals", "shard/...", "worker/link", "worker/sock"},
 		"what the page shows follows from what the loop hands out and from the memory: it decides nothing, and knows no browser"},
-	{"master/web", []string{"master/admin", "master/history", "master/live", "master/metrics", "master/query", "master/totals", "worker/link", "worker/sock"}, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
+	{"master/web", []string{"master/admin", "master/certs", "master/history", "master/live", "master/metrics", "master/query", "master/totals", "worker/link", "worker/sock"}, "pages are made of what the loop hands out: it decides nothing, and knows no other way to anything"},
 	{"master/takeover", []string{"master/process", "worker/sock"}, "another program's sockets are copied, and it is ended, whatever they are for"},
 	{"master/survey", []string{"master/admin", "master/query", "worker/link", "worker/sock"}, "workers are asked through the loop, beside it: what they say is passed on to who asks, and not judged"},
 	{"master/listen", []string{"master/config", "master/logfile", "worker/fault", "worker/link", "worker/sock"},

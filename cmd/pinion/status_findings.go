@@ -68,11 +68,15 @@ func findings(s *admin.Status) (all []finding) {
 
 // certificateFinding tells of a certificate that ends soon, or has.
 func certificateFinding(c *admin.CertificateStatus, now time.Time, add func(severity, string, ...any)) {
+	of := "pool " + c.Pool
+	if c.Pool == config.OfGlobal {
+		of = c.Pool
+	}
 	switch left := c.Ends.Sub(now); {
 	case left <= 0:
-		add(critical, "pool %s: %s %s has ended, on %s", c.Pool, c.Key, c.File, c.Ends.Local().Format(statusTime))
+		add(critical, "%s: %s %s has ended, on %s", of, c.Key, c.File, c.Ends.Local().Format(statusTime))
 	case left < config.Soon:
-		add(warning, "pool %s: %s %s ends in %s", c.Pool, c.Key, c.File, age(int64(left/time.Second)))
+		add(warning, "%s: %s %s ends in %s", of, c.Key, c.File, age(int64(left/time.Second)))
 	}
 }
 

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/fips140"
 	"crypto/sha256"
 	"fmt"
@@ -16,9 +17,12 @@ import (
 // Soon is how long before its end a certificate is worth a warning.
 const Soon = 30 * 24 * time.Hour
 
-// Certificate is what a key of a pool names.
+// OfGlobal stands for the name of a pool, which none can have: the certificate is that of the HTTP address.
+const OfGlobal = "global"
+
+// Certificate is what a key names.
 type Certificate struct {
-	Pool string
+	Pool string // or OfGlobal
 	Key  string // of the configuration
 	File string
 	Name string    // whose it is; of several authorities that of the first
@@ -33,8 +37,9 @@ type File struct {
 	Sum  [sha256.Size]byte // of the content
 }
 
-// Certificates returns all, in the order of the pools.
+// Certificates returns all, those of the HTTP address first, then in the order of the pools.
 func (c *Config) Certificates() (all []Certificate) {
+	all = append(all, c.Global.certificates...)
 	for i := range c.Pools {
 		all = append(all, c.Pools[i].certificates...)
 	}
@@ -57,6 +62,7 @@ type loader struct {
 // readCertificates reads all files, and tells what is wrong with them.
 func (c *Config) readCertificates(now time.Time) error {
 	l := &loader{Config: c, now: now, files: map[string]*certs.File{}, failures: map[string]error{}}
+	l.http()
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		if p.ServerTLS != nil {
@@ -145,7 +151,7 @@ func (l *loader) pair(p *Pool, certificate, key keyedFile) *link.KeyPair {
 			l.warnFile(p, certificate.key, certificate.file, f)
 		}
 	}
-	if certificate.key == keyTLSCert && c.Nameless() {
+	if (certificate.key == keyTLSCert || certificate.key == httpTLSCertKey) && c.Nameless() {
 		l.warnFile(p, certificate.key, certificate.file, &certs.Flaw{Message: "bears no name (subjectAltName), and clients that look for one refuse it: its common name does not count", Hint: "have it issued with one"})
 	}
 	if k.Open {
@@ -178,7 +184,7 @@ func (l *loader) read(p *Pool, key, name string, fit func(*certs.File) error) *c
 // keep has a certificate be watched for its end.
 func (l *loader) keep(p *Pool, key, name string, f *certs.File, ends time.Time) {
 	path, _ := secretPath(name)
-	p.certificates = append(p.certificates, Certificate{Pool: p.Name, Key: key, File: path, Name: certs.Name(f.All[0]), Ends: ends, sum: sha256.Sum256(f.PEM)})
+	p.certificates = append(p.certificates, Certificate{Pool: cmp.Or(p.Name, OfGlobal), Key: key, File: path, Name: certs.Name(f.All[0]), Ends: ends, sum: sha256.Sum256(f.PEM)})
 	shown := fmt.Sprintf("%s %q", key, path)
 	switch left := ends.Sub(l.now); {
 	case left <= 0:
@@ -221,9 +227,9 @@ func flawOf(key, name string, err error) *certs.Flaw {
 }
 
 // certificates compares what is at the same path: another certificate there is a change, though the file is the same.
-func (d *differ) certificates(subject string, old, new *Pool) {
-	for _, n := range new.certificates {
-		for _, o := range old.certificates {
+func (d *differ) certificates(subject string, old, new []Certificate) {
+	for _, n := range new {
+		for _, o := range old {
 			if o.Key == n.Key && o.File == n.File && o.sum != n.sum {
 				d.say("%s: %s: %s has another certificate: %s, until %s", subject, n.Key, quote(n.File), n.Name, certs.Day(n.Ends))
 			}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -46,6 +47,9 @@ type Global struct {
 	Coalesce           time.Duration // 0 = never
 	KeySamples         int           // keys that each worker looks at in a second; 0 = none
 	HTTP               Listen        // where the master answers HTTP; without a network: nowhere
+	HTTPUser           string        // who may ask there; empty: whoever reaches it
+	HTTPPassword       string        // of that user
+	HTTPTLS            *certs.Server // encrypts there; nil: nothing is encrypted
 	Statistics         Listen        // where nutcracker's JSON is; without a network: as the command line says
 	DrainDelay         time.Duration // from a SIGTERM until the drain begins
 	Zone               string        // where this process is; empty: it does not say
@@ -57,7 +61,12 @@ type Global struct {
 	Control            string // absolute path of the admin socket; empty: as the command line says
 	ControlGroup       Group  // may ask how Pinion is
 
-	given map[string]place // the keys that the file sets
+	httpCert, httpKey, httpCA string // files, as configured; empty: none
+	httpPasswordFile          string // likewise; empty: HTTPPassword stands in the file itself, or there is none
+
+	certificates []Certificate    // of the HTTP address, in the order in which they were read
+	files        []File           // that were read for its password
+	given        map[string]place // the keys that the file sets
 }
 
 // UnreachableServers says what a reload or an upgrade does when the new workers cannot connect to a server.

@@ -33,6 +33,10 @@ func diff(old, new *Config, counting bool) []string {
 		}
 	}
 	d.keys(GlobalScope.String(), &draft{global: &old.Global}, &draft{global: &new.Global}, nil)
+	if file := new.Global.httpPasswordFile; file != "" && file == old.Global.httpPasswordFile && old.Global.HTTPPassword != new.Global.HTTPPassword {
+		d.say("%s: %s: the password in it changed", GlobalScope, httpPasswordFileKey)
+	}
+	d.certificates(GlobalScope.String(), old.Global.certificates, new.Global.certificates)
 	merge(old.Pools, new.Pools, func(p *Pool) string { return p.Name }, d.pool)
 	return d.lines
 }
@@ -83,7 +87,7 @@ func (d *differ) pool(old, new *Pool) {
 	}
 	d.users(subject, old, new)
 	d.servers(subject, old, new)
-	d.certificates(subject, old, new)
+	d.certificates(subject, old.certificates, new.certificates)
 	if d.counting {
 		d.moves(subject, old, new)
 	}

@@ -57,7 +57,8 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		"server_retry_max": "60000", "probe_interval": "1000", "eject_latency": "20", "eject_latency_floor": "20", "slow_start": "10000", "server_failure_limit": "1", "failover_wait": "1", "slowlog_us": "1", "cross_shard": "first_key", "mget_errors": "per_key", "drain_ping": "error", "deny": "none",
 		"sentinels": "10.0.0.2:26379", "sentinel_user": "proxy", "sentinel_password": "other", "tls_cert": "[/other.crt]", "tls_key": "[/other.key]", "tls_ca": "/other-ca.crt", "tls_auth_clients": "yes", "tls_auth_clients_user": "cn", "tls_handshake_timeout": "1", "server_tls": "true", "server_tls_ca": "/ca.crt", "server_tls_cert": "/other.crt", "server_tls_key": "/other.key", "server_tls_name": "redis.example", "server_tls_verify": "ca", "sentinel_tls": "false", "cluster": "true", "servers": "127.0.0.1:6379:2", "workers": "1", "shutdown_timeout": "1", "handoff_patience": "1",
 		"unreachable_servers": "strict", "orphans": "drain", "reload_on_change": "true", "memory_limit": "1m", "coalesce_us": "1", "key_samples": "1",
-		"http": "127.0.0.1:22223", "drain_delay": "1", "cpus": "2-5,8", "control": "/run/pinion/other.sock", "control_group": "1234", "statistics": "127.0.0.1:22224", "log_level": "7", "log_requests": "10", "log_slow": "10", "log_format": "json", "log_file": "/var/log/pinion/other.log",
+		"http": "127.0.0.1:22223", "http_tls_cert": "/other.crt", "http_tls_key": "/other.key", "http_tls_ca": "/ca.crt", "http_user": "other", "http_password": "two", "http_password_file": passwordFile,
+		"drain_delay": "1", "cpus": "2-5,8", "control": "/run/pinion/other.sock", "control_group": "1234", "statistics": "127.0.0.1:22224", "log_level": "7", "log_requests": "10", "log_slow": "10", "log_format": "json", "log_file": "/var/log/pinion/other.log",
 		"read_from": "prefer_replica", "max_replica_lag": "500", "read_your_writes": "1", "zone": "a",
 	}
 	with := func(key *Key, value string) *Config {
@@ -98,8 +99,16 @@ func TestDiffSeesEveryKey(t *testing.T) {
 		if isAboutReplicas[key.Name] {
 			base["servers"] = "[{server: 127.0.0.1:6379:1, replicas: [127.0.0.1:6380]}]"
 		}
+		if key.Scope == GlobalScope && (value != "" || withHTTP[key.Name] != nil) {
+			global.WriteString("global:\n")
+			for name, base := range withHTTP[key.Name] {
+				if value == "" || name != key.Name && key.Name != name+"_file" {
+					global.WriteString("  " + name + ": " + base + "\n")
+				}
+			}
+		}
 		if value != "" && key.Scope == GlobalScope {
-			global.WriteString("global:\n  " + key.Name + ": " + value + "\n")
+			global.WriteString("  " + key.Name + ": " + value + "\n")
 		} else if value != "" {
 			base[key.Name] = value
 		}
@@ -128,13 +137,25 @@ func TestDiffSeesEveryKey(t *testing.T) {
 			name = ": users: "
 		case aclFileKey:
 			lines = 2 // and its users
+		case "http_password_file":
+			lines = 2 // and the other key of the password
 		}
 		for _, got := range [][]string{Diff(old, new), Diff(new, old)} {
-			if len(got) != lines || !strings.Contains(got[0], name) {
+			if len(got) != lines || !strings.Contains(strings.Join(got, "\n"), name) {
 				t.Errorf("%s: differences %q", k.Name, got)
 			}
 		}
 	}
+}
+
+// withHTTP is what keys of the HTTP address need beside them.
+var withHTTP = map[string]map[string]string{
+	"http_tls_cert":      {"http": "127.0.0.1:22223", "http_tls_cert": "/one.crt", "http_tls_key": "/one.key"},
+	"http_tls_key":       {"http": "127.0.0.1:22223", "http_tls_cert": "/one.crt", "http_tls_key": "/one.key"},
+	"http_tls_ca":        {"http": "127.0.0.1:22223", "http_tls_cert": "/one.crt", "http_tls_key": "/one.key"},
+	"http_user":          {"http": "127.0.0.1:22223", "http_user": "one", "http_password": "one"},
+	"http_password":      {"http": "127.0.0.1:22223", "http_user": "one", "http_password": "one"},
+	"http_password_file": {"http": "127.0.0.1:22223", "http_user": "one", "http_password": "one"},
 }
 
 // There are lines if, and only if, the configurations are not the same, wherever the keys stand.

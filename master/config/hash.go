@@ -29,10 +29,8 @@ func (c *Config) Hash() string {
 
 func hashSection(h io.Writer, name string, d *draft) {
 	fmt.Fprintf(h, "%q\n", name)
-	if d.pool != nil {
-		for _, c := range d.pool.certificates {
-			fmt.Fprintf(h, "%s %x\n", c.Key, c.sum)
-		}
+	for _, c := range d.certificates() {
+		fmt.Fprintf(h, "%s %x\n", c.Key, c.sum)
 	}
 	for i := range keys {
 		k := &keys[i]

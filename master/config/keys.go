@@ -293,7 +293,13 @@ var keys = [...]Key{
 		Doc:   "how many keys each worker looks at in a second, about, for `pinion hotkeys` and `bigkeys`; 0 = none; at most 100000"},
 	{Name: "http", Scope: GlobalScope, value: value{set: setHTTP, get: getHTTP},
 		Doc: "address on which Pinion itself answers HTTP: a live page at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`; `host:port`, or `/path` with " +
-			"optional octal permissions; it asks for no password, so name an address that only those reach who may see it"},
+			"optional octal permissions; without one of the next keys it asks for no password, so name an address that only those reach who may see it"},
+	{Name: httpTLSCertKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpCert }), Doc: "file with the certificate that Pinion shows at the address of `http`, which has TLS then, see TLS.md: an absolute path, or the name of a credential of systemd"},
+	{Name: httpTLSKeyKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpKey }), Doc: "file with its private key"},
+	{Name: httpTLSCAKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpCA }), Doc: "file with the authorities of which a client of `http` has to show a certificate, but for `/healthz` and `/readyz`"},
+	{Name: httpUserKey, Scope: GlobalScope, value: value{set: setHTTPUser, get: text(func(d *draft) *string { return &d.global.HTTPUser }).get}, Doc: "user that `http` asks for (basic authentication), but for `/healthz` and `/readyz`; needs a password"},
+	{Name: httpPasswordKey, Scope: GlobalScope, secret: true, value: value{set: setHTTPPassword, get: getHTTPPassword}, Doc: "the password of that user"},
+	{Name: httpPasswordFileKey, Scope: GlobalScope, value: value{set: setHTTPPasswordFile, get: getHTTPPasswordFile}, Doc: "a file with that password: an absolute path, or the name of a credential of systemd; it is read when Pinion starts or reloads"},
 	{Name: "control", Scope: GlobalScope, value: value{set: setControl, get: getControl},
 		Doc: "absolute path of the admin socket, by which `pinion status` and the other commands reach Pinion (they are told it by `--control` or `PINION_CONTROL`); " +
 			"`--control`, `PINION_CONTROL` and `RuntimeDirectory=` of a unit come before it"},

@@ -96,13 +96,3 @@ func (c *Config) StatisticsWarnings(at netip.AddrPort) (all Problems) {
 	}
 	return all
 }
-
-// http warns of an address that others can reach: whoever does sees keys, names, addresses and the log.
-func (w *warner) http(g *Global) {
-	l := &g.HTTP
-	if l.Network != "tcp" || l.AddrPort.Addr().IsLoopback() {
-		return
-	}
-	w.warn(&Pool{}, g.given["http"], fmt.Sprintf("http on %s asks for no password: whoever reaches it sees keys, addresses, the configuration and the log", l.Text),
-		"have a firewall let only scrapers through, or write 127.0.0.1, or a path with permissions")
-}

@@ -146,6 +146,8 @@ func (r *reader) build(sections []section) *Config {
 		c.Pools = append(c.Pools, r.buildPool(s))
 	}
 	c.Global.given = global.given
+	r.checkHTTP(global)
+	c.Files = append(c.Files, c.Global.files...)
 	if len(c.Pools) == 0 && len(r.problems) == 0 {
 		r.report(place{}, "", flaw{message: "has no pools", hint: r.either(
 			`begin one with a name, and under it "listen:" and "servers:"`, `begin one with "listen 127.0.0.1:22121"`)})

@@ -9,6 +9,7 @@ var (
 	ReadingOpen            = master.Add(logevent.Notice, "reading_open", "group %s may ask how Pinion is on %s", "group address")
 	ReadingFailed          = master.Add(logevent.Error, "reading_failed", "the socket for reading: %v", "cause")
 	HTTPTrouble            = master.AddRepeating(logevent.Error, "http_trouble", "answering HTTP: %s", "cause")
+	HTTPRefused            = master.AddRepeating(logevent.Warn, "http_refused", "refusing HTTP to %s: %s", "client_address cause")
 	HTTPOpen               = master.Add(logevent.Notice, "http_open", "HTTP is answered on %s", "address")
 	HTTPClosed             = master.Add(logevent.Notice, "http_closed", "HTTP is answered no more", "")
 	HTTPPermissions        = master.Add(logevent.Error, "http_permissions", "permissions of the HTTP socket %s: %v", "address cause")

@@ -11,12 +11,13 @@ import (
 	"strings"
 )
 
-// onlyByOurName refuses requests for another name. What is asked through a unix socket, no site can ask.
+// onlyByOurName refuses requests for another name. What is asked through a unix socket, no site can ask; nor over TLS, as browsers want our
+// certificate to bear the name.
 func onlyByOurName(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		guard(w)
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if (local == nil || local.Network() != "unix") && !isOurs(r.Host) {
+		if r.TLS == nil && (local == nil || local.Network() != "unix") && !isOurs(r.Host) {
 			http.Error(w, "this is not answered under the name "+r.Host+": ask by address, as localhost or by the name of this host", http.StatusForbidden)
 			return
 		}

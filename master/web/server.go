@@ -26,6 +26,7 @@ const (
 type Server struct {
 	server http.Server
 	accept net.Listener
+	guard  guarded
 	ended  chan struct{} // closed when nothing is accepted any more
 
 	mu     sync.Mutex
@@ -33,25 +34,35 @@ type Server struct {
 	silent []net.Conn // of them, those that have not sent a whole request yet, the oldest first
 }
 
-// Serve answers on l, until Close. complain is called with what goes wrong that is no fault of a client's, by any goroutine.
+// Serve answers on l to everybody, until Close. complain is called with what goes wrong that is no fault of a client's, by any goroutine.
 func Serve(l net.Listener, h http.Handler, complain func(text string)) *Server {
+	return ServeGuarded(l, h, complain, Guard{}, nil)
+}
+
+// ServeGuarded is Serve for those whom the guard lets in. refused is called with others, now and then, by any goroutine.
+func ServeGuarded(l net.Listener, h http.Handler, complain func(text string), guard Guard, refused func(address, why string)) *Server {
 	s := &Server{accept: l, ended: make(chan struct{})}
+	s.guard.refused = refused
+	s.Guard(guard)
 	s.server = http.Server{
-		Handler:        s.heed(h),
+		Handler:        s.heed(s.guard.admit(h)),
 		ConnState:      s.count,
 		ConnContext:    func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connection{}, c) },
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       log.New(&complaints{tell: complain}, "", 0),
+		ErrorLog:       log.New(&complaints{tell: complain, refuse: s.guard.tell}, "", 0),
 	}
 	s.server.SetKeepAlivesEnabled(false) // so that no connection stays behind with a master that has handed over
 	go func() {
 		defer close(s.ended)
-		s.server.Serve(l)
+		s.server.Serve(securing{l, &s.guard})
 	}()
 	return s
 }
+
+// Guard replaces the guard: for connections that come from now on, and for what is asked over those that are there.
+func (s *Server) Guard(g Guard) { s.guard.now.Store(&g) }
 
 // connection is the key of a request's context for the connection that it has come over.
 type connection struct{}
@@ -90,20 +101,32 @@ func (s *Server) spoke(c any) {
 	s.silent = slices.DeleteFunc(s.silent, func(other net.Conn) bool { return any(other) == c })
 }
 
-// complaints passes on what the server says of a handler that has panicked, and now and then that it cannot accept. A malformed request is
-// answered with an error.
+// complaints passes on what the server says of a handler that has panicked, and now and then that it cannot accept, or of somebody whose
+// certificate is not good. A malformed request is answered with an error.
 type complaints struct {
-	tell func(text string)
+	tell   func(text string)
+	refuse func(address, why string)
 
 	mu   sync.Mutex
 	said time.Time // when it was last told that nothing can be accepted
 }
+
+const (
+	ofHandshake = "http: TLS handshake error from " // an address, and behind ": " what was wrong
+	unverified  = "failed to verify certificate"
+)
 
 // saidEvery is how often that is told, while the server tries again and again.
 const saidEvery = time.Minute
 
 func (c *complaints) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
+	if rest, ok := strings.CutPrefix(text, ofHandshake); ok {
+		if address, why, _ := strings.Cut(rest, ": "); strings.Contains(why, unverified) {
+			c.refuse(address, "its certificate is not good: "+strings.TrimPrefix(why, "tls: "))
+		}
+		return len(line), nil
+	}
 	if strings.HasPrefix(text, "http: panic") || strings.HasPrefix(text, "http: Accept error") && c.isNews() {
 		c.tell(text)
 	}
