@@ -205,7 +205,7 @@ func (c *client) endWrongTLS(err error) {
 
 // endHandshakeIfIdle is closeIfIdle for a client that is not open yet. One that is shaking hands can move afterwards, if there is a place.
 func (c *client) endHandshakeIfIdle() {
-	if g := &c.pool.l.mover.outgoing; c.stream.Shakes() && g.on && g.hasPeer() {
+	if g := &c.pool.l.mover.outgoing; c.stream.Shakes() && g.on && g.hasPeer() && !c.isOut() {
 		return
 	}
 	c.closeFor(link.WorkerEnded)

@@ -90,17 +90,26 @@ func (c *client) closesWhenIdle() bool {
 		return true
 	case !l.draining.on && !l.mover.outgoing.endsWhenEmpty():
 		return false
+	case c.isOut(): // until then everything may have been rolled back
+		return true
 	case !c.greeted():
 		return false
 	case c.moving.verdict == moveUnreadable && l.mover.outgoing.on: // it cannot help it, so it has until the worker ends
 		return false
-	case c.moving.unwanted(): // until then everything may have been rolled back
+	case c.moving.unwanted():
 		return true
 	}
 	return l.draining.on && !l.mover.outgoing.willMove(c)
 }
 
-// closeIfIdle closes a client that is to be closed and is between two requests.
+// isOut tells that the other generation serves the client's address and not this client, for good: its user is gone, or it encrypts
+// where nobody does any more. Nothing more is read from it, since it would be served by rules that are no more.
+func (c *client) isOut() bool {
+	l := c.pool.l
+	return c.moving.unwanted() && !c.from.removed && (l.draining.on || l.mover.outgoing.endsWhenEmpty())
+}
+
+// closeIfIdle closes a client that is to be closed and is between two requests; one that is out, once it has its replies.
 //
 // Unread requests are served first: closing with unread bytes would reset the connection. Where the address goes away and the
 // process stays, there is time to wait until the client has seen the end of the stream.
@@ -114,6 +123,10 @@ func (c *client) closeIfIdle() {
 	}
 	if own := c.session.waitsOn; own != nil && !c.isShed() {
 		own.callOffFor(unblockedByEnd)
+	}
+	if c.isOut() && c.life == clientOpen {
+		c.leave(link.NoPlace)
+		return
 	}
 	if c.idle() {
 		c.stream.Unread = true

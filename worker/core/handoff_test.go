@@ -15,7 +15,7 @@ import (
 )
 
 // The other configuration has another protocol there, or no such address: the client stays until that configuration is
-// settled, and is closed when it is idle.
+// settled, and is closed when it has its replies.
 func TestConfigurationHasNoPlace(t *testing.T) {
 	r := newRig(t)
 	r.redisPool("s1")
@@ -33,13 +33,13 @@ func TestConfigurationHasNoPlace(t *testing.T) {
 	r.pings(idle, before)
 	r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
 	r.turn()
-	if !idle.ended || half.ended {
+	if !idle.ended || !half.ended {
 		t.Errorf("idle is closed: %v; half a request: %v", idle.ended, half.ended)
 	}
 	half.send([]byte("NG\r\n"))
 	r.turn()
-	if got := string(half.take()); got != "+PONG\r\n" || !half.ended {
-		t.Errorf("half got %q, closed is %v", got, half.ended)
+	if got := string(half.take()); got != "" {
+		t.Errorf("half got %q", got)
 	}
 	idle.hangUp()
 	half.send(redisRequestOf("PING")) // too late, but no reason to reset the connection

@@ -244,6 +244,9 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 			c.moving.verdict = moveUnreadable
 		}
 		c.cancelMove()
+		if c.isOut() {
+			c.closeIfIdle()
+		}
 	}
 	o.clients = accepted
 	switch {

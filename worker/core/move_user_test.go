@@ -5,6 +5,7 @@ package core
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -81,6 +82,36 @@ func TestUserStaysUntilSettled(t *testing.T) {
 	r.handOver(r.workers[0], next)
 	if got := r.talk(c, "PING"); got != "+PONG\r\n" {
 		t.Errorf("PING is answered with %q", got)
+	}
+}
+
+// Whoever is out once all is settled gets the replies that are owed, and asks nothing more: neither who has never asked anything, nor
+// who has a request half sent, nor who is owed a reply until then.
+func TestUserWhoIsOutIsNotServed(t *testing.T) {
+	r, next := usersRig(t, []string{"default on nopass ~* &* +@all"}, []string{"default off"})
+	before := r.workers[0]
+	silent, half, owed := r.connect("silent", 0, 0), r.connect("half", 0, 0), r.connect("owed", 0, 0)
+	half.send([]byte("*1\r\n$4\r\nPI"))
+	owed.send(redisRequestOf("GET", "k"))
+	r.turn()
+	server := r.servers[0].conns[0]
+	server.take()
+	r.handOver(before, next)
+	r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
+	silent.send(redisRequestOf("SET", "k", "v"))
+	half.send([]byte("NG\r\n"))
+	owed.send(redisRequestOf("SET", "k", "v"))
+	r.turn()
+	if got := string(silent.take()) + string(half.take()); got != "" || !silent.ended || !half.ended || owed.ended {
+		t.Errorf("they got %q; ended: silent %v, half %v, owed %v", got, silent.ended, half.ended, owed.ended)
+	}
+	server.send([]byte("$1\r\n1\r\n"))
+	r.turn()
+	if got := string(owed.take()); got != "$1\r\n1\r\n" || !owed.ended {
+		t.Errorf("owed got %q, ended is %v", got, owed.ended)
+	}
+	if got := server.take(); len(got) > 0 {
+		t.Errorf("the server got %q", got)
 	}
 }
 
