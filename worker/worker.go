@@ -59,6 +59,9 @@ func confine(spec *link.Spec, warn func(e *logevent.Event, values ...any)) {
 	if err := sandbox.Confine(spec); err != nil {
 		warn(logevent.Unconfined, err)
 	}
+	if err := sock.Forbid(); err != nil {
+		warn(logevent.Unfiltered, err)
+	}
 }
 
 // inherit reads the spec, maps the shared memory and makes the descriptors fit for the loop.

@@ -38,6 +38,7 @@ var (
 
 	Unbranded  = Worker.AddRepeating(Warn, "unbranded", "serving without the brand of a worker: %v", "cause")
 	Unconfined = Worker.AddRepeating(Warn, "unconfined", "serving without a sandbox: %v", "cause")
+	Unfiltered = Worker.AddRepeating(Info, "unfiltered", "serving without a filter of system calls: %v", "cause")
 	LinesLost  = Worker.Add(Warn, "worker_lines_lost", "%d log lines were lost: the master was busy", "lines")
 	TimerSlack = Worker.AddRepeating(Info, "timer_slack", "setting the timer slack: %v", "cause")
 

@@ -1,4 +1,4 @@
-// Numbers of intercepted calls that depend on the processor.
+// Numbers of calls that depend on the processor.
 
 package sock
 
@@ -8,3 +8,5 @@ const (
 	auditArch  = unix.AUDIT_ARCH_AARCH64
 	callUnlink = noCall
 )
+
+var forbiddenHere []uint32

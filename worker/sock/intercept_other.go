@@ -1,6 +1,6 @@
 //go:build !amd64 && !arm64
 
-// Where the numbers of calls are not known, none is intercepted.
+// Where the numbers of calls are not known, none is intercepted or forbidden.
 
 package sock
 
@@ -8,3 +8,5 @@ const (
 	auditArch  = 0
 	callUnlink = noCall
 )
+
+var forbiddenHere []uint32

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -168,16 +169,37 @@ func TestE2EDeathOfAWorker(t *testing.T) {
 	}
 }
 
-// A worker bears the brand by which the admin socket refuses what comes of it.
+// A worker bears the brand by which the admin socket refuses what comes of it, and has one filter of system calls more than the process
+// that has started Pinion.
 func TestE2EWorkersBearABrand(t *testing.T) {
 	t.Parallel()
 	p := rig.RedisPool(t, rig.ThreeRedis(t))
+	own, told := filtersOf(t, os.Getpid())
 	for _, pid := range p.Workers() {
 		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 		if _, queues, _ := strings.Cut(string(limits), "Max msgqueue size"); err != nil || strings.Fields(queues)[1] != "0" {
 			t.Errorf("worker %d: %v\n%s", pid, err, limits)
 		}
+		if n, _ := filtersOf(t, pid); told && n != own+1 {
+			t.Errorf("worker %d has %d filters of system calls, want %d", pid, n, own+1)
+		}
 	}
+}
+
+// filtersOf returns how many filters of system calls a process has, where the kernel has such, and tells.
+func filtersOf(t *testing.T, pid int) (n int, told bool) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, told := strings.Cut(string(status), "Seccomp_filters:")
+	if told {
+		n, err = strconv.Atoi(strings.Fields(rest)[0])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, told
 }
 
 // slotOfWorker returns the slot of a worker, which stands behind "worker" in its command line.
