@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 // Monitoring gets one line and an exit status that it knows.
@@ -120,5 +121,9 @@ func TestCertificateFinding(t *testing.T) {
 	}
 	if status, out, err := invoke("status", "--check", "--json"); status != 1 || out != "" || !strings.Contains(err, "give one of them") {
 		t.Errorf("got %d, %q, %q", status, out, err)
+	}
+	s := &admin.Status{Phase: "serving", Certificates: []admin.CertificateStatus{{Pool: config.OfGlobal, Key: "http_tls_cert", File: "/x.crt", Ends: now}}}
+	if all := findings(s); len(all) != 1 || !strings.HasPrefix(all[0].text, "global: http_tls_cert /x.crt has ended") {
+		t.Errorf("of the HTTP address: %v", all)
 	}
 }
