@@ -102,6 +102,7 @@ func (m *master) replaceGeneration() {
 	m.generations.serving = n.g
 	m.generations.retired = append(m.generations.retired, old)
 	m.settleListeners(n.g)
+	m.warnOfIdleSockets()
 	m.settleHTTP(n.g)
 	m.settleLog(n.g.config)
 	if m.admin.next != nil {

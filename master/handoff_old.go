@@ -369,6 +369,9 @@ func (o *oldSide) conclude(err error) {
 		if err == nil {
 			outcome.Lines = append(slices.Clone(o.changes), o.remarks...)
 		}
+		if err == nil && o.link == nil { // else the new master knows
+			outcome.Lines = append(outcome.Lines, m.idleRemarks(m.generations.serving.layout())...)
+		}
 		if o.kind == admin.FailureConfig {
 			outcome = m.misconfigured(err)
 			outcome.Handoff = &o.status

@@ -33,14 +33,19 @@ func (g *generation) unserved(served []socketName) (all []config.ListenID) {
 	return all
 }
 
-// added returns the addresses of a coming generation at which this master did not listen before.
+// added returns the addresses of a coming generation at which no worker of this master accepted before.
 func (m *master) added(g *generation) (all []config.ListenID) {
 	for _, at := range listenAddresses(g.config) {
-		if !slices.ContainsFunc(m.listeners.All(), func(l *listen.Listener) bool { return !l.Fresh && l.At(at) }) {
+		if !slices.ContainsFunc(m.listeners.All(), func(l *listen.Listener) bool { return !l.Fresh && l.At(at) && !m.isIdle(l) }) {
 			all = append(all, at.ID())
 		}
 	}
 	return all
+}
+
+// isIdle reports whether the generation that serves does not accept from a socket of the service manager.
+func (m *master) isIdle(l *listen.Listener) bool {
+	return m.generations.serving != nil && m.generations.serving.layout().Idle(l)
 }
 
 // tellRemoved tells a worker that no other worker accepts at some addresses. Builds that know one address of a pool are told of pools.

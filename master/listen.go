@@ -3,9 +3,12 @@
 package master
 
 import (
+	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/logfile"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
 
@@ -24,15 +27,40 @@ func (m *master) patience() time.Duration {
 }
 
 // settleListeners is called when a generation begins to serve: its sockets get their backlog and permissions, and those that
-// it does not serve are closed. A revived generation does not know backlogs and permissions.
+// it does not serve are closed, if this process can open them again. A revived generation does not know backlogs and permissions.
 func (m *master) settleListeners(g *generation) {
 	layout := g.layout()
-	m.closeWhere(func(l *listen.Listener) bool { return !layout.Serves(l) })
+	m.closeWhere(layout.Closes)
 	if !g.revived {
 		m.listeners.Adjust(layout)
 	}
 	m.listeners.Settle()
 	m.watchPaths()
+}
+
+// idleSockets returns the sockets of the service manager at which no pool of a layout listens.
+func (m *master) idleSockets(layout listen.Layout) (all []admin.IdleSocket) {
+	for _, l := range m.listeners.All() {
+		if s := (admin.IdleSocket{Address: l.Address, Unit: l.Name}); layout.Idle(l) && !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// warnOfIdleSockets tells of them in the log.
+func (m *master) warnOfIdleSockets() {
+	for _, s := range m.idleSockets(m.generations.serving.layout()) {
+		m.log.Event(logfile.SocketIdle, s.Unit, s.Address, s.Unit)
+	}
+}
+
+// idleRemarks says the same to who asks for a reload.
+func (m *master) idleRemarks(layout listen.Layout) (all []string) {
+	for _, s := range m.idleSockets(layout) {
+		all = append(all, s.String())
+	}
+	return all
 }
 
 // dropListeners closes what was opened for a generation that will not serve. Where connections may wait already, and the

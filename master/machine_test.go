@@ -277,7 +277,9 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "unpool": // a pool less
 			f.text = strings.Replace(f.text, "pool "+value+"\nlisten 127.0.0.1:22122\nbackend b 127.0.0.1:6380\n", "", 1)
 		case "listen": // elsewhere
-			f.text = strings.Replace(f.text, "listen 127.0.0.1:22121\n", "listen "+value+"\n", 1)
+			before, after, _ := strings.Cut(f.text, "listen ")
+			_, after, _ = strings.Cut(after, "\n")
+			f.text = before + "listen " + value + "\n" + after
 		case "listens": // several addresses, with commas between
 			f.text = "global:\n  memory_limit: 0\nalpha:\n  listen: [" + value + "]\n  redis: true\n  servers: [127.0.0.1:6379:1 a]\n"
 		case "pool": // a further pool

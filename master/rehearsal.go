@@ -56,7 +56,8 @@ func (m *master) preview(strict bool, reply chan<- admin.Outcome) {
 func (m *master) rehearse(cfg *config.Config, strict bool, reply chan<- admin.Outcome) {
 	r := &rehearsal{old: m.generations.serving.config, new: cfg, workers: m.workersOf(cfg), reply: reply,
 		strict: strict || cfg.Global.UnreachableServers == config.UnreachableStrict, changes: m.furtherChanges(cfg)}
-	r.trials = m.listeners.Trials(listen.Layout{Pools: cfg.Pools, Slots: r.workers})
+	layout := listen.Layout{Pools: cfg.Pools, Slots: r.workers}
+	r.trials, r.remarks = m.listeners.Trials(layout), m.idleRemarks(layout)
 	r.own = m.ownTrials(cfg)
 	m.world.aside(func() func() {
 		r.changes = append(config.Preview(r.old, r.new), r.changes...)

@@ -125,6 +125,9 @@ func (m *master) becomeServing() {
 	m.become(serving)
 	m.follow()
 	m.settleListeners(m.generations.serving)
+	if !m.generations.serving.revived { // a reload follows
+		m.warnOfIdleSockets()
+	}
 	m.updateInherited()
 	m.scheduleSummary()
 	for i := range m.generations.serving.config.Pools {

@@ -55,6 +55,9 @@ func findings(s *admin.Status) (all []finding) {
 	for i := range s.Pools {
 		poolFindings(&s.Pools[i], add)
 	}
+	for _, idle := range s.IdleSockets {
+		add(warning, "%s", idle)
+	}
 	for i := range s.Certificates {
 		certificateFinding(&s.Certificates[i], time.Now(), add)
 	}

@@ -109,6 +109,15 @@ func TestStatusCheckWithoutStatus(t *testing.T) {
 	}
 }
 
+// Who connects to a socket that systemd passes and nobody uses would wait in silence.
+func TestIdleSocketFinding(t *testing.T) {
+	s := &admin.Status{Phase: "serving", IdleSockets: []admin.IdleSocket{{Address: "127.0.0.1:22121", Unit: "pinion.socket"}}}
+	want := "pinion.socket passes 127.0.0.1:22121, at which no pool listens: who connects there waits for ever; have a pool listen there, or take it out of pinion.socket and restart that together with pinion"
+	if all := findings(s); len(all) != 1 || all[0] != (finding{warning, want}) {
+		t.Errorf("got %+v", all)
+	}
+}
+
 // Who monitors learns of a certificate a month before its end.
 func TestCertificateFinding(t *testing.T) {
 	now := time.Now()

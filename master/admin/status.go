@@ -34,7 +34,21 @@ type Status struct {
 	Busy        string             `json:"busy,omitempty"`  // what is under way; empty: nothing
 	Log         *LogStatus         `json:"log,omitempty"`   // nil: of a version that does not tell
 
+	IdleSockets []IdleSocket `json:"idle_sockets,omitempty"` // that systemd passes, and at which no pool listens
+
 	Certificates []CertificateStatus `json:"certificates,omitempty"` // that the configuration of that generation names
+}
+
+// IdleSocket is a listening socket of a socket unit to which clients may come, though nobody accepts them.
+type IdleSocket struct {
+	Address string `json:"address"`
+	Unit    string `json:"unit"` // as it calls its sockets: FileDescriptorName=, by default its own name
+}
+
+// String says what the operator sees of it, and can do.
+func (s IdleSocket) String() string {
+	return fmt.Sprintf("%s passes %s, at which no pool listens: who connects there waits for ever; have a pool listen there, or take it out of %[1]s and restart that together with pinion",
+		s.Unit, s.Address)
 }
 
 // CertificateStatus is a certificate that a key of a pool names.

@@ -18,6 +18,13 @@ type Layout struct {
 // Serves reports whether a pool has the address of l.
 func (y Layout) Serves(l *Listener) bool { return y.PoolAt(l) >= 0 }
 
+// Closes reports whether nobody needs l any more, while a pool of the layout needs what it has. What the service manager has
+// opened stays open there, and could not be opened again by this process: it is kept for a configuration that has it again.
+func (y Layout) Closes(l *Listener) bool { return !y.Serves(l) && !l.Foreign }
+
+// Idle reports whether l is a socket of the service manager to which clients come, though no pool listens there.
+func (y Layout) Idle(l *Listener) bool { return !y.Serves(l) && l.Foreign }
+
 // PoolAt returns the index of the pool that has the address of l; -1 if none has.
 func (y Layout) PoolAt(l *Listener) int {
 	return slices.IndexFunc(y.Pools, func(p config.Pool) bool { return slices.ContainsFunc(p.Listens(), l.At) })

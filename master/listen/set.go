@@ -231,7 +231,7 @@ func (s *Set) listenWhere(y Layout, chosen func(*Listener) bool) error {
 // Adjust gives the sockets that were there before a generation the backlog and the permissions that are configured now.
 func (s *Set) Adjust(y Layout) {
 	for _, l := range s.all {
-		if !l.Fresh {
+		if !l.Fresh && y.Serves(l) {
 			s.adjust(&y.Pools[y.PoolAt(l)], l)
 		}
 	}

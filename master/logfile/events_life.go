@@ -52,6 +52,7 @@ var (
 	SocketsNotInherited  = master.Add(logevent.Error, "sockets_not_inherited", "inheriting sockets from the service manager: %v", "cause")
 	SocketUseless        = master.Add(logevent.Warn, "socket_useless", "%q, inherited from the service manager, is no socket to which connections come", "socket")
 	SocketInherited      = master.Add(logevent.Info, "socket_inherited", "%s was inherited as %q from the service manager", "address socket")
+	SocketIdle           = master.Add(logevent.Warn, "socket_idle", "%s passes %s, at which no pool listens: who connects there waits for ever; have a pool listen there, or take it out of %s and restart that together with pinion", "unit address -")
 	KeeperMissing        = master.Add(logevent.Warn, "keeper_missing", "an upgrade will end this process: %v", "cause")
 	KeeperUntold         = master.Add(logevent.Warn, "keeper_untold", "the next masters will not notice the end of this process: %v", "cause")
 	KeeperFound          = master.Add(logevent.Info, "keeper_found", "the process that was started first (pid %d) keeps this one", "pid")
