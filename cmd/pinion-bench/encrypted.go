@@ -162,7 +162,7 @@ func tlsIdleRow(id string, connections int, goals ...goal) row {
 				if i == 1 {
 					c.tls = " tls"
 				}
-				return b.weigh(ctx, c, loadOf(load.Get, connections), weighIdle)
+				return b.weigh(ctx, c, loadOf(load.Get, connections), weighIdle(sleepTime))
 			}}
 		}
 		return b.duel(ctx, title+": "+b.right.name, min(b.rounds, memoryRounds), arms, goals)

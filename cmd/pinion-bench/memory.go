@@ -15,6 +15,9 @@ const (
 	// settleTime is how long a proxy may tidy up before its idle connections are weighed.
 	settleTime = 3 * time.Second
 
+	// sleepTime is how long a connection with TLS has to be idle until nothing is kept for the next record.
+	sleepTime = 20 * time.Second
+
 	// recoverTime is how long it may take to give back the memory of a burst.
 	recoverTime = 10 * time.Second
 
@@ -28,18 +31,20 @@ type experiment func(ctx context.Context, p *proxy, spec load.Spec, before int64
 // idleRow weighs connections that have made one request and are idle.
 func idleRow(id string, connections int, goals ...goal) row {
 	title := fmt.Sprintf("memory of %d idle connections", connections)
-	return memoryRow(id, title, loadOf(load.Get, connections), goals, weighIdle)
+	return memoryRow(id, title, loadOf(load.Get, connections), goals, weighIdle(settleTime))
 }
 
-// weighIdle opens all connections of a load, each of which makes one request.
-func weighIdle(ctx context.Context, p *proxy, spec load.Spec, before int64) (sample, error) {
-	l, err := load.Connect(ctx, spec)
-	if err != nil {
-		return nil, err
+// weighIdle opens all connections of a load, each of which makes one request, and weighs them after a while.
+func weighIdle(while time.Duration) experiment {
+	return func(ctx context.Context, p *proxy, spec load.Spec, before int64) (sample, error) {
+		l, err := load.Connect(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		after, err := memoryIn(ctx, while, p)
+		return sample{memoryPerConnection: float64(after-before) / float64(spec.Connections)}, err
 	}
-	defer l.Close()
-	after, err := memoryIn(ctx, settleTime, p)
-	return sample{memoryPerConnection: float64(after-before) / float64(spec.Connections)}, err
 }
 
 // burstRow lets each of some clients write and read a large value at the same time, and weighs the proxy when it has
