@@ -50,6 +50,8 @@ type secured struct {
 	frozen  bool // another worker may go on with the records
 	ending  bool // the stream ends behind what is sealed
 	awake   bool // the records have ciphers, or may have
+
+	shaken uint16 // bytes of the peer's part of the handshake
 }
 
 // recordBuffers are the loop's buffers for streams with TLS, made for the first one.
@@ -201,6 +203,7 @@ func (t *secured) drop(m *memory.Allocator) {
 	t.sealed = nil
 	if t.shake != nil {
 		t.shake.Abort()
+		t.endShake()
 	}
 	if t.records != nil {
 		t.records.Wipe()

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"reflect"
 
@@ -20,6 +21,10 @@ const (
 	handshakeToll = 128 << 10
 	// signatureToll is the same of a signature of RSA.
 	signatureToll = 900 << 10
+	// handshakeBytes is about what one takes while it is under way, with what the peer may make it keep of a message; that is bounded by
+	// the most that a peer may say in all.
+	handshakeBytes = 20 << 10
+	mostShaken     = math.MaxUint16
 	// handshakeGarbage is what one leaves to the garbage collector, in bytes.
 	handshakeGarbage = 42 << 10
 )
@@ -33,7 +38,7 @@ func (e *NotTLS) Error() string { return fmt.Sprintf("it speaks no TLS: it says 
 
 // BeginTLS begins a handshake with a server. Shake must follow.
 func (s *Stream) BeginTLS(l *Loop, config *tls.Config) {
-	s.secure(l).shake = tlshake.Client(config)
+	s.secure(l).beginShake(tlshake.Client(config))
 }
 
 // AwaitTLS has the stream take part in the handshake that its peer, a client, begins. Shake is to be called with each event.
@@ -100,7 +105,7 @@ func (s *Stream) stepAll(src []byte) (over bool, rest []byte, err error) {
 			return false, src, nil
 		}
 		if s.tls.shake == nil { // a coroutine only for who has said something
-			s.tls.shake = tlshake.Server(s.tls.config)
+			s.tls.beginShake(tlshake.Server(s.tls.config))
 		}
 		size := tlsrec.RecordSize(src)
 		over, err = s.step(src[:size])
@@ -121,6 +126,10 @@ func isStrange(b []byte) bool {
 func (s *Stream) step(record []byte) (over bool, err error) {
 	t := s.tls
 	h, l := t.shake, t.loop
+	if len(record) > mostShaken-int(t.shaken) {
+		return false, errLongHandshake
+	}
+	t.shaken += uint16(len(record))
 	need := h.Step(record)
 	for need == tlshake.NeedsSignature {
 		l.Spent += signatureToll
@@ -134,7 +143,7 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 	if need != tlshake.Over {
 		return false, err
 	}
-	t.shake = nil
+	t.endShake()
 	l.Spent += handshakeToll
 	l.memory.CountGarbage(handshakeGarbage)
 	if h.Err != nil {
@@ -146,6 +155,18 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 	}
 	t.config = nil
 	return true, err
+}
+
+var errLongHandshake = fmt.Errorf("its part of the handshake is longer than %d bytes", mostShaken)
+
+func (t *secured) beginShake(h *tlshake.Handshake) {
+	t.shake, t.shaken = h, 0
+	t.loop.memory.Charge(handshakeBytes)
+}
+
+func (t *secured) endShake() {
+	t.shake = nil
+	t.loop.memory.Uncharge(handshakeBytes)
 }
 
 // failure returns the error of a handshake, in which an alert of the peer is a RemoteAlert.

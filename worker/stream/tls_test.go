@@ -322,3 +322,32 @@ func TestTLSRefusedAfterwards(t *testing.T) {
 		t.Errorf("it ends with %v, want that a certificate is required", err)
 	}
 }
+
+// A peer cannot make a handshake keep more than a bound, and what is kept is counted while it is.
+func TestTLSHandshakeIsBounded(t *testing.T) {
+	l, m := newLoop()
+	w := newWire(t)
+	conn := peerOf(t, &w)
+	s := New(w.near)
+	s.AwaitTLS(l, &tls.Config{Certificates: []tls.Certificate{certificate()}})
+	hello := make([]byte, 5, 5+16<<10)
+	hello[0], hello[1], hello[2], hello[3] = 22, 3, 3, 64 // a record of 16 KiB
+	hello = append(hello, 1, 1, 0, 0)                     // of a message of 64 KiB
+	hello = hello[:cap(hello)]
+	go func() {
+		for range 5 {
+			conn.Write(hello)
+			clear(hello[5:9])
+		}
+	}()
+	if err := shakeHands(t, &s); err != errLongHandshake {
+		t.Errorf("a handshake ends with %v", err)
+	}
+	if held := int(m.Held()); held < handshakeBytes {
+		t.Errorf("%d bytes are held for it", held)
+	}
+	s.Drop(m)
+	if m.Held() != 0 {
+		t.Errorf("%d bytes are held at the end", m.Held())
+	}
+}
