@@ -111,15 +111,27 @@ func (m *master) serveAdmin() {
 	m.watchPaths()
 }
 
-// answerWithin is how long an answer that is under way may take to be written when the master ends.
-const answerWithin = time.Second
+// answerWithin is how long an answer that is under way may take to be written when the master ends, and answerBriefly when the next
+// start waits for that: it finds the workers, and addresses that are free, only then.
+const (
+	answerWithin  = time.Second
+	answerBriefly = 10 * time.Millisecond
+)
+
+// lastPatience returns how long this master, which ends, waits for answers that are under way.
+func (m *master) lastPatience() time.Duration {
+	if m.masters.leaveAll && m.err != nil {
+		return answerBriefly
+	}
+	return answerWithin
+}
 
 func (m *master) closeAdmin() {
 	for _, former := range m.admin.replaced {
-		former.Close(answerWithin)
+		former.Close(m.lastPatience())
 	}
 	if m.admin.server != nil {
-		m.admin.server.Close(answerWithin)
+		m.admin.server.Close(m.lastPatience())
 	}
 	if m.admin.fd < 0 {
 		return

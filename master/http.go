@@ -190,7 +190,7 @@ func (m *master) finishHTTP() {
 		m.http.former = append(m.http.former, m.http.server)
 	}
 	for _, s := range m.http.former {
-		s.Close(answerWithin)
+		s.Close(m.lastPatience())
 	}
 	m.dropHTTP()
 	if m.masters.leaveAll {
@@ -210,7 +210,7 @@ const (
 func (m *master) answerLast() {
 	late := time.NewTimer(lastAnswers)
 	defer late.Stop()
-	for m.masters.leaveAll && m.statistics.clients.Open()+m.openHTTP() > 0 {
+	for m.masters.leaveAll && m.err == nil && m.statistics.clients.Open()+m.openHTTP() > 0 {
 		select {
 		case scrape := <-m.statistics.clients.Scrapes:
 			m.answerScrape(scrape)

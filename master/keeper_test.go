@@ -133,3 +133,18 @@ func TestSuccessorIsKnown(t *testing.T) {
 		child.Wait()
 	}
 }
+
+// Whoever is connected to a master that leaves its workers behind, and asks nothing, keeps no address from the next start.
+func TestLeavingBehindIsBrief(t *testing.T) {
+	for _, test := range []struct {
+		leaves bool
+		err    error
+		brief  bool
+	}{{false, nil, false}, {false, errEnding, false}, {true, nil, false}, {true, errEnding, true}} {
+		m := &master{err: test.err}
+		m.masters.leaveAll = test.leaves
+		if got := m.lastPatience() == answerBriefly; got != test.brief {
+			t.Errorf("leaves its workers: %v, error: %v: brief is %v", test.leaves, test.err, got)
+		}
+	}
+}

@@ -340,7 +340,7 @@ func (m *master) finish() error {
 	m.finishReading()
 	m.closeAdmin()
 	m.finishHTTP()
-	m.statistics.http.Close(answerWithin)
+	m.statistics.http.Close(m.lastPatience())
 	for _, g := range m.generations.all() {
 		g.unshare(m.world)
 	}

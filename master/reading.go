@@ -125,7 +125,7 @@ func (m *master) finishReading() {
 	}
 	m.releaseReading()
 	for _, s := range m.reading.former {
-		s.Close(answerWithin)
+		s.Close(m.lastPatience())
 	}
 }
 

@@ -118,8 +118,10 @@ func TestE2EStop(t *testing.T) {
 func TestE2EDrainEndsWithItsKeeper(t *testing.T) {
 	t.Parallel()
 	server := rig.RedisServer(t)
-	o, address := leavingPool(t, server, "  drain_delay: 0\n")
+	http := rig.FreeAddress(t)
+	o, address := leavingPool(t, server, "  drain_delay: 0\n  http: "+http+"\n")
 	o.commands(t, "upgrade")
+	silent := rig.Dial(t, "tcp", http, rig.ReadRESP)
 	owed := o.Dial()
 	owed.WantDo("+OK\r\n", "SET", "a", "late")
 	server.Stop()
@@ -135,6 +137,7 @@ func TestE2EDrainEndsWithItsKeeper(t *testing.T) {
 		return nil
 	})
 	o.Kill()
+	silent.Want(rig.Closed) // so the master has noticed
 	o.Retired = true
 	o.startAgain(t)
 	rig.Eventually(t, "serving", func() error {
