@@ -112,6 +112,7 @@ func (m *master) reviveSpec(number uint64, spec *link.Spec, r *storedGeneration)
 		g.specs[i].Slot, g.specs[i].Listeners, g.specs[i].Takeover = i, nil, false
 		g.slots = append(g.slots, &slot{generation: g, index: i, cpu: -1})
 	}
+	m.listeners.ShareAgain(spec.Listeners)
 	if err := m.reviveCounters(g, r.shared); err != nil {
 		return nil, err
 	}

@@ -78,9 +78,10 @@ type machine struct {
 	dog       time.Duration
 	passed    []systemd.Socket
 
-	waiting  []*waitingOrphan
-	claiming []claimant
-	inodes   map[int]int // of descriptors that are copies of each other's
+	waiting   []*waitingOrphan
+	claiming  []claimant
+	strangers []int       // pids of orphans of another user
+	inodes    map[int]int // of descriptors that are copies of each other's
 
 	keeper       int  // that the other master names
 	successor    bool // the master under test is to replace another one
@@ -243,6 +244,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 			for _, o := range f.waiting {
 				o.port = value
 			}
+		case "strangers": // pid of an orphan of user 999
+			f.strangers = []int{number(t, value)}
 		case "claimants": // pid:what,…
 			for _, text := range strings.Split(value, ",") {
 				pid, what, _ := strings.Cut(text, ":")
@@ -404,6 +407,7 @@ func (f *machine) world() *world {
 		orphans:     f.findOrphans,
 		lateOrphans: func(file string) []*process.Orphan { met, _ := f.findOrphans(file, nil); return met },
 		leave:       func(o *process.Orphan) { f.printf("leave the orphan %d", o.PID) },
+		strangers:   func([]config.Listen) (int, []int) { return 999, f.strangers },
 		claimants:   f.findClaimants,
 		endSharers:  func(fd int, s syscall.Signal) { f.printf("end who counts in %d: %v", fd, s) },
 		killStray:   f.killStray,

@@ -239,7 +239,11 @@ func (m *master) makeFirst() {
 
 // openFirst opens everything for the first generation, and spawns its workers.
 func (m *master) openFirst() {
-	if m.failed(nil) || m.failed(m.listeners.Open(m.generations.serving.layout(), m.patience())) {
+	if m.failed(nil) {
+		return
+	}
+	err := m.listeners.Open(m.generations.serving.layout(), m.patience())
+	if m.failed(m.explainInUse(err, listenAddresses(m.generations.serving.config))) {
 		return
 	}
 	m.claimPortsAndPIDFile(tryOnce, func() error { return m.generations.serving.share(m.world) }, m.claimPIDFile, func() {

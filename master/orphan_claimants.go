@@ -3,9 +3,12 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
@@ -43,6 +46,34 @@ func findClaimants(on []config.Listen) (all []claimant) {
 		}
 	}
 	return all
+}
+
+// strangers returns the workers of another user, whose master was killed, that listen on one of these addresses. They do not
+// belong to this master: whoever made them could have made them up, to be given clients.
+func strangers(on []config.Listen) (uid int, pids []int) {
+	sockets := listen.SocketsOn(on)
+	for user, workers := range process.Waiting() {
+		for _, w := range workers {
+			if user != os.Getuid() && w.Holds(sockets) {
+				uid, pids = user, append(pids, w.PID)
+			}
+		}
+	}
+	return uid, pids
+}
+
+// explainInUse says so if an address is in use because of them.
+func (m *master) explainInUse(err error, on []config.Listen) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	uid, pids := m.world.strangers(on)
+	if len(pids) == 0 {
+		return err
+	}
+	slices.Sort(pids)
+	text := strings.Trim(fmt.Sprint(pids), "[]")
+	return fmt.Errorf("%w; workers of user %d whose master was killed serve there: start pinion as that user, which takes them over, or end them: kill %s", err, uid, text)
 }
 
 // isMasterOf reports whether a process, the parent of a worker, is its master. A keeper is the parent of orphans only.

@@ -97,6 +97,7 @@ type world struct {
 	orphans     func(file string, pids []int) (met []*process.Orphan, deaf []int) // goes to their rendezvous
 	lateOrphans func(file string) (met []*process.Orphan)                         // likewise, to those whose master has just died
 	leave       func(*process.Orphan)                                             // lets it wait for another master
+	strangers   func(on []config.Listen) (uid int, pids []int)                    // whose workers, without a master, have one of the addresses
 	claimants   func(on []config.Listen) []claimant                               // whoever looks like a worker of ours and has one of the addresses
 	killStray   func(pid int)                                                     // SIGKILL to a process that is no worker of this master
 	endSharers  func(fd int, s syscall.Signal)                                    // a signal to all others that count in a memory file
@@ -170,6 +171,7 @@ func newWorld(report func(event)) *world {
 		orphans:       process.FindOrphans,
 		lateOrphans:   findLateOrphans,
 		leave:         (*process.Orphan).Leave,
+		strangers:     strangers,
 		claimants:     findClaimants,
 		endSharers:    process.SignalSharers,
 		killStray:     process.Kill,

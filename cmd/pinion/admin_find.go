@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/admin"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 // findAnswering stands for the admin socket that is to be found.
@@ -36,6 +38,9 @@ func findControl() (string, error) {
 		if far := outOfReach(); len(far) > 0 && errors.Is(err, fs.ErrNotExist) {
 			return "", &notFound{fmt.Errorf("nobody listens at %q, and no Pinion that this user runs can be asked from here:\n%s", defaultControl, strings.Join(far, "\n"))}
 		}
+		if waiting := process.Waiting()[os.Geteuid()]; len(waiting) > 0 {
+			return "", &notFound{&orphaned{waiting, &noConnection{defaultControl, err}}}
+		}
 		return "", &notFound{fmt.Errorf("this user runs no Pinion here that was started without --control; and %w", &noConnection{defaultControl, err})}
 	case 1:
 		return found[0], nil
@@ -56,6 +61,23 @@ func outOfReach() (lines []string) {
 type notFound struct{ error }
 
 func (n *notFound) Unwrap() error { return n.error }
+
+// orphaned is the error of a command when workers of this user serve on without a master.
+type orphaned struct {
+	workers []process.Info
+	cause   error // why nobody else can be asked
+}
+
+func (o *orphaned) Error() string {
+	var pids []string
+	for _, w := range o.workers {
+		pids = append(pids, strconv.Itoa(w.PID))
+	}
+	slices.Sort(pids)
+	return fmt.Sprintf("the workers of a master that was killed serve on (pids %s): start Pinion again as before, and it takes them over", strings.Join(pids, ", "))
+}
+
+func (o *orphaned) Unwrap() error { return o.cause }
 
 func accepts(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), describePatience)

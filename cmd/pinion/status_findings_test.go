@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
+	"github.com/pinion-proxy/pinion/master/process"
 )
 
 // Monitoring gets one line and an exit status that it knows.
@@ -115,6 +116,16 @@ func TestIdleSocketFinding(t *testing.T) {
 	want := "pinion.socket passes 127.0.0.1:22121, at which no pool listens: who connects there waits for ever; have a pool listen there, or take it out of pinion.socket and restart that together with pinion"
 	if all := findings(s); len(all) != 1 || all[0] != (finding{warning, want}) {
 		t.Errorf("got %+v", all)
+	}
+}
+
+// Workers without a master take clients, but nobody replaces them: monitoring sees that, and what to do.
+func TestStatusCheckOfOrphans(t *testing.T) {
+	var out strings.Builder
+	err := &notFound{&orphaned{[]process.Info{{PID: 8}, {PID: 7}}, &noConnection{"ctl.sock", fs.ErrNotExist}}}
+	showCheck(&out, &admin.Status{}, err)
+	if want := "PINION CRITICAL: the workers of a master that was killed serve on (pids 7, 8): start Pinion again as before, and it takes them over\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 

@@ -155,6 +155,15 @@ func (s *Set) share(address config.Listen) (done bool) {
 	return done
 }
 
+// ShareAgain does the same for what an earlier master has given to workers that serve on.
+func (s *Set) ShareAgain(given []link.Listener) {
+	for _, l := range given {
+		if l.Shared {
+			s.share(config.Listen{Network: l.Network, Address: l.Address})
+		}
+	}
+}
+
 // Taken reports whether there is a listener at an address for a slot, or one for all slots.
 func (s *Set) Taken(network, address string, slot int) bool {
 	return slices.ContainsFunc(s.all, func(l *Listener) bool {

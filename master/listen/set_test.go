@@ -186,3 +186,16 @@ func TestSetLent(t *testing.T) {
 		s.Add(l)
 	}
 }
+
+// Workers that an earlier master has left share the socket of the service manager: none is missing for any of them.
+func TestSetSharesAgain(t *testing.T) {
+	set := new(script).set()
+	set.Add(Listener{Name: "pinion.socket", Network: "tcp", Address: "127.0.0.1:1", Foreign: true})
+	set.Add(Listener{Name: Name("tcp", "127.0.0.1:2", 0), Network: "tcp", Address: "127.0.0.1:2"})
+	for _, shared := range []bool{false, true} {
+		set.ShareAgain([]link.Listener{{Network: "tcp", Address: "127.0.0.1:1", Shared: shared}, {Network: "tcp", Address: "127.0.0.1:2", Shared: shared}})
+		if set.Taken("tcp", "127.0.0.1:1", 1) != shared || set.Taken("tcp", "127.0.0.1:2", 1) {
+			t.Errorf("after shared is %v: %+v, %+v", shared, set.all[0], set.all[1])
+		}
+	}
+}

@@ -71,6 +71,18 @@ func waitingOrphans(file string, pids []int) (names []string) {
 	return names
 }
 
+// Waiting returns the workers that wait for a master, by user, as far as this process can see them.
+func Waiting() map[int][]Info {
+	all := map[int][]Info{}
+	for _, name := range sock.ListeningNames("@") {
+		uid, pid, ok := link.OwnerOfOrphan(name)
+		if p, lives := Read(pid); ok && lives && p.IsWorker() {
+			all[uid] = append(all[uid], p)
+		}
+	}
+	return all
+}
+
 // meet asks an orphan to introduce itself. The pid is also returned with an error, if it is known.
 func meet(name string) (o *Orphan, pid int, err error) {
 	fd, err := sock.ConnectSeqpacket(name)

@@ -22,6 +22,18 @@ func OrphanName(uid int, configFile string, number int) string {
 	return fmt.Sprintf("%s%d/%s/%d", orphanPrefix, uid, digest(configFile), number)
 }
 
+// OwnerOfOrphan returns the user and the number in the name of a worker that waits, whoever that user is.
+func OwnerOfOrphan(name string) (uid, number int, ok bool) {
+	rest, _ := strings.CutPrefix(name, orphanPrefix)
+	text, _, _ := strings.Cut(rest, "/")
+	uid, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, 0, false
+	}
+	number, _, ok = ReadOrphanName(name, uid, "")
+	return uid, number, ok
+}
+
 // digest makes something short of a path: a name has at most 107 bytes.
 func digest(path string) string {
 	sum := sha256.Sum256([]byte(path))
