@@ -31,7 +31,7 @@ const (
 type server struct {
 	network, address string
 	login            link.Login
-	client           *certs.Client
+	client           func() *certs.Client
 	asksZone         bool // it is asked, once, where it is
 
 	conn  net.Conn // nil: not connected
@@ -162,7 +162,7 @@ func (s *server) connect(ctx context.Context, deadline time.Time) error {
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	if conn, err = s.client.Secure(ctx, conn, s.address); err != nil {
+	if conn, err = s.client().Secure(ctx, conn, s.address); err != nil {
 		return err
 	}
 	s.conn, s.in = conn, bufio.NewReader(conn)

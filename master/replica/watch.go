@@ -43,14 +43,15 @@ type Reports struct {
 
 // Watch begins to look at the replicas of a pool, which has an index, where they are. What it finds it writes, and reports.
 func Watch(pool *link.Pool, index int, servers []link.ServerTopology, words Words, reports Reports) Watching {
-	w := &watch{pool: pool, client: certs.NewClient(pool.ServerTLS), index: index, words: words, reports: reports, groups: map[primary]*group{}}
+	w := &watch{pool: pool, index: index, words: words, reports: reports, groups: map[primary]*group{}}
+	w.client = sync.OnceValue(func() *certs.Client { return certs.NewClient(pool.ServerTLS) }) // which reads files
 	w.locate(servers)
 	return Watching{Locate: w.locate, Stop: w.stop}
 }
 
 type watch struct {
 	pool    *link.Pool
-	client  *certs.Client
+	client  func() *certs.Client
 	index   int
 	reports Reports
 
