@@ -56,7 +56,12 @@ func (c *client) blockOn(server int, cmd *resp.Command, b, key []byte, patience 
 	if p.cluster != nil && len(b) <= maxRefusedBytes {
 		own.own.again, own.own.slot, own.own.moves = bytes.Clone(b), server, 0
 	}
-	c.changeSession(func(s *session) { s.waitsOn, s.waitsFor = own, append(s.waitsFor[:0], key...) })
+	c.changeSession(func(s *session) {
+		s.waitsOn, s.waitsFor, s.waitsAs = own, append(s.waitsFor[:0], key...), s.waitsAs[:0]
+		if len(b) <= maxWaitingBytes {
+			s.waitsAs = append(s.waitsAs, b...)
+		}
+	})
 	c.waitBehind()
 	own.sendBehind(r, before, b, &c.stream)
 	if c.stream.Hangup {

@@ -28,6 +28,9 @@ var (
 	unblockedByEnd     = resp.AppendError(nil, "UNBLOCKED pinion closes this connection")
 )
 
+// unblockedByRules is what the client is told if nobody knows all that it waits for.
+var unblockedByRules = resp.AppendError(nil, "UNBLOCKED the rules of this user may have changed")
+
 // errCalledOff is the end of a connection that was shut because its request was called off.
 var errCalledOff = errors.New("request was called off")
 

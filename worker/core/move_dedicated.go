@@ -3,6 +3,7 @@
 package core
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -40,6 +41,7 @@ func (c *conn) record() handoff.Record {
 	}
 	if c.isParked() {
 		r.Waiting, r.Key = c.head.command.Name, string(c.own.client.session.waitsFor)
+		r.Request = c.own.client.session.waitsAs
 		r.Patience = uint64(c.patienceLeft() / int64(time.Millisecond))
 	}
 	tls := c.stream.TLSState()
@@ -92,7 +94,7 @@ func (g *preparedClient) adopt(records []handoff.Record, fds []int) error {
 		}
 		if r.Waiting != "" {
 			g.waiting = r.Waiting
-			g.c.changeSession(func(s *session) { s.waitsFor = []byte(r.Key) })
+			g.c.changeSession(func(s *session) { s.waitsFor, s.waitsAs = []byte(r.Key), bytes.Clone(r.Request) })
 		}
 		e, why := g.c.endpointOf(r), purpose(r.Purposes)
 		if !g.c.pool.goesOnWatching(records[0].Watch) {

@@ -177,6 +177,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 		g.wait()
 		g.c.startMoved()
 		p.returnable = max(p.returnable-g.descriptors, 0)
+		g.c.checkWait()
 		g.c.checkTracking()
 		g.checkMonitor()
 	}

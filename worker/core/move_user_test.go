@@ -151,6 +151,88 @@ func TestMoveSubscriberOfWeakerUser(t *testing.T) {
 	}
 }
 
+// What waits in a server does not go on waiting for what its user may not have any more, be it the command or any of the keys.
+func TestMoveWaitOfWeakerUser(t *testing.T) {
+	long := "BLPOP " + strings.Repeat("k", maxWaitingBytes) + " 0"
+	for _, test := range []struct{ after, request, want string }{
+		{"~* +@all -ping", "BLPOP a b 0", ""},
+		{"~a ~b +blpop", "BLPOP a b 0", ""},
+		{"~* +get", "BLPOP a b 0", "-NOPERM this user has no permissions to run the 'blpop' command\r\n"},
+		{"~a +@all", "BLPOP a b 0", "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n"},
+		{"~a %R~b +@all", "BLMOVE a b LEFT RIGHT 0", "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n"},
+		{"~a +@all", "XREAD BLOCK 0 STREAMS a b $ $", "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n"},
+		{"~* +@all", long, ""},
+		{"~k* +@all", long, "-UNBLOCKED the rules of this user may have changed\r\n"},
+	} {
+		r, next := usersRig(t, []string{"bob on >secret ~* &* +@all"}, []string{"bob on >secret &* " + test.after})
+		r.numbered = true
+		for _, l := range r.workers {
+			l.pools[0].servers[0].primary.numberless = false
+		}
+		c := r.connect("c", 0, 0)
+		r.talk(c, bobLogsIn, test.request)
+		conns := r.servers[0].conns
+		server := conns[len(conns)-1]
+		server.take()
+		server.send([]byte(":7\r\n")) // CLIENT ID
+		r.turn()
+		r.handOver(r.workers[0], next)
+		conns = r.servers[0].conns
+		asked := conns[len(conns)-1] != server
+		if asked {
+			if got, want := string(conns[len(conns)-1].take()), string(redisRequestOf("CLIENT", "UNBLOCK", "7", "ERROR")); got != want {
+				t.Fatalf("%s: the server is asked %q", test.after, got)
+			}
+			server.send(unblockedByCommand)
+			r.turn()
+		}
+		if got := string(c.take()); got != test.want || asked != (test.want != "") || next.clients != 1 {
+			t.Errorf("%s: %.20s is answered with %q, want %q", test.after, test.request, got, test.want)
+		}
+		r.tearDown()
+		r.clients = nil
+	}
+}
+
+// Who monitors or tracks keys and may not do so any more has no place.
+func TestMoveListenerOfWeakerUser(t *testing.T) {
+	for _, test := range []struct {
+		request, after string
+		moves          bool
+	}{
+		{"MONITOR", "~* +monitor", true},
+		{"MONITOR", "~* &* +@all -monitor", false},
+		{"CLIENT TRACKING ON", "~* +client|tracking", true},
+		{"CLIENT TRACKING ON", "~* &* +@all -client|tracking", false},
+	} {
+		for _, before := range [][]string{nil, {"default on nopass ~* &* +@all"}} {
+			r, next := usersRig(t, before, []string{"default on nopass " + test.after})
+			c := r.connect("c", 0, 0)
+			r.talk(c, "HELLO 3")
+			for _, server := range r.servers[0].conns {
+				server.send([]byte("%0\r\n"))
+			}
+			got := r.talk(c, test.request)
+			conns := r.servers[0].conns
+			if server := conns[len(conns)-1]; test.request == "MONITOR" {
+				server.send([]byte("%0\r\n"))
+				r.turn()
+				server.send([]byte("+OK\r\n"))
+			}
+			r.turn()
+			if got += string(c.take()); !strings.HasSuffix(got, "+OK\r\n") {
+				t.Fatalf("%s is answered with %q", test.request, got)
+			}
+			r.handOver(r.workers[0], next)
+			if got := next.clients == 1; got != test.moves {
+				t.Errorf("%s, %s: it has moved: %v", test.request, test.after, got)
+			}
+			r.tearDown()
+			r.clients = nil
+		}
+	}
+}
+
 // Who has shown a certificate is the user whom it names, if there is one.
 func TestUserNamed(t *testing.T) {
 	r, _ := usersRig(t, []string{"bob on ~* &* +@all", "off off ~* &* +@all"}, nil)

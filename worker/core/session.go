@@ -29,6 +29,7 @@ type session struct {
 	dedicated []*conn // server connections of this client alone
 	waitsOn   *conn   // of them, the one that a request which may wait in the server has gone to; nil: none has
 	waitsFor  []byte  // and the first of its keys
+	waitsAs   []byte  // and the request, as the client has sent it; empty: it is longer than maxWaitingBytes, or not known
 
 	subscriptions *subscriptions // nil: it has had none
 	tracking      *tracking      // nil: it tracks nothing
@@ -134,7 +135,7 @@ func (s *session) cost() int {
 	if s.plain {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + s.subscriptions.cost() + s.tracking.cost() + s.watch.cost()
+	return int(unsafe.Sizeof(*s)) + len(s.name) + len(s.libName) + len(s.libVersion) + 8*cap(s.dedicated) + cap(s.waitsFor) + cap(s.waitsAs) + s.subscriptions.cost() + s.tracking.cost() + s.watch.cost()
 }
 
 // authenticate notes whether the client is authenticated.

@@ -188,7 +188,7 @@ func (c *client) noLongerPermitted(cmd *resp.Command, d acl.Denial) []byte {
 }
 
 // userOf returns who a client that moves is here. It does not belong here if that user is no more, is off, or may not listen any
-// more to what the client has subscribed to: it is closed where it is, as soon as it is owed nothing.
+// more to what the client has subscribed to, monitors or tracks: it is closed where it is, as soon as it is owed nothing.
 func (p *pool) userOf(records []handoff.Record) (u *acl.User, belongs bool) {
 	r := &records[0]
 	if p.users.list == nil {
@@ -205,6 +205,9 @@ func (p *pool) userOf(records []handoff.Record) (u *acl.User, belongs bool) {
 	if u == nil || !u.Enabled {
 		return nil, false
 	}
+	if r.Monitoring != 0 && !u.MayRun(monitorCommand) || len(r.Tracking) > 0 && !u.MayRun(trackingCommand(r.Tracking)) {
+		return nil, false
+	}
 	for i := range records {
 		for _, sub := range records[i].Subscriptions {
 			if !u.MayListen([]byte(sub.Name), channelKind(sub.Kind) == kindPattern) {
@@ -213,6 +216,41 @@ func (p *pool) userOf(records []handoff.Record) (u *acl.User, belongs bool) {
 		}
 	}
 	return u, true
+}
+
+// trackingCommand returns the row of the first of these requests, all of which are CLIENT TRACKING.
+func trackingCommand(requests []byte) *resp.Command {
+	_, args, _ := resp.ConsumeRequest(requests, nil)
+	if len(args) < 2 {
+		return clientCommand
+	}
+	return clientCommand.Resolve(requests, args)
+}
+
+var clientCommand = resp.Lookup([]byte("client"))
+
+// maxWaitingBytes is the size of a request that is kept while it waits in a server, in case that its user may not send it any more.
+const maxWaitingBytes = 4 << 10
+
+// checkWait calls off what waits in a server, if the rules by which the client goes on here forbid it.
+func (c *client) checkWait() {
+	own := c.session.waitsOn
+	if own == nil || c.session.limits == nil || !own.isBlocked() {
+		return
+	}
+	b, cmd := c.session.waitsAs, own.head.command
+	if len(b) == 0 {
+		own.callOffFor(unblockedByRules)
+		return
+	}
+	_, args, _ := resp.ConsumeRequest(b, nil)
+	d := c.judge(cmd, b, args, len(args))
+	if d.Reason == acl.Allowed {
+		return
+	}
+	c.pool.users.log.add(c, cmd, d)
+	c.noteRefusal(cmd.Name, notPermitted)
+	own.callOffFor(appendDenial(nil, cmd, d))
 }
 
 // recordUser returns the name of the user that a client is, in a pool that has users.

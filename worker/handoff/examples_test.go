@@ -77,6 +77,10 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
 		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Number: 70_000,
 	},
+	"waiting-request": {
+		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6379", HasDB: true,
+		Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k", Request: []byte("*4\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\nl\r\n$1\r\n0\r\n"),
+	},
 	"waiting-encrypted": { // in TLS 1.3 with AES-128-GCM; a KeyUpdate is owed, and the beginning of a record has come
 		Protocol: "redis", Network: "tcp", Address: "10.0.0.1:6380", HasDB: true, Purposes: 1, Server: "redis1", Waiting: "blpop", Key: "k",
 		Input: []byte("*2\r\n$1"), TLS: tlsState, TLSInput: []byte("\x17\x03\x03\x00\x20abc"), TLSOutput: [][]byte{[]byte("\x17\x03\x03\x00\x17"), make([]byte, 23)},

@@ -44,6 +44,7 @@ type Record struct {
 	Server   string // its name in the pool
 	Waiting  string // the command that waits in the server, whose reply is still to come; empty: none does
 	Key      string // the first key of that
+	Request  []byte // that, as the client has sent it; empty: it is too long, or from a build that does not say
 	Patience uint64 // ms: for how much longer the server lets it wait; 0: without an end, or unknown
 	Number   uint64 // of the connection among the server's clients; 0: unknown
 

@@ -49,6 +49,7 @@ var recordFields = [...]recordField{
 	{24 | critical, "server", text(func(r *Record) *string { return &r.Server })},
 	{25 | critical, "command that waits", text(func(r *Record) *string { return &r.Waiting })},
 	{26 | critical, "key", text(func(r *Record) *string { return &r.Key })},
+	{38, "request that waits", bytesOf(func(r *Record) *[]byte { return &r.Request })},
 	{29, "patience", number64(func(r *Record) *uint64 { return &r.Patience })},
 	{31, "number", number64(func(r *Record) *uint64 { return &r.Number })},
 	{30 | critical, "MONITOR", number32(Monitors, Monitors, func(r *Record) *uint32 { return &r.Monitoring })},
