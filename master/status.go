@@ -38,6 +38,7 @@ func (m *master) status() *admin.Status {
 			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
 			s.Pools[i].MemoryClosed = m.generations.serving.memoryClosedStatus(i, now)
 		}
+		s.SharedWith = m.sharedWith()
 		s.IdleSockets = m.idleSockets(m.generations.serving.layout())
 		s.Certificates = certificateStatus(m.generations.serving.config)
 		sortAsWritten(s.Pools, m.generations.serving.config)

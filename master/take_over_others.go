@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/admin"
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
 	"github.com/pinion-proxy/pinion/master/logfile"
@@ -108,6 +109,23 @@ func (m *master) leftElsewhere() map[int][]config.ListenID {
 			if layout.Assigns(l, slot) && !slices.Contains(all[slot], l.ID()) {
 				all[slot] = append(all[slot], l.ID())
 			}
+		}
+	}
+	return all
+}
+
+// sharedWith returns the programs that accept from sockets of this service.
+func (m *master) sharedWith() (all []admin.ProgramStatus) {
+	for _, l := range m.listeners.All() {
+		if !l.IsElsewhere() {
+			continue
+		}
+		s := admin.ProgramStatus{PID: l.Other.PID}
+		if p := m.knownProgram(s.PID); p != nil {
+			s.Name = p.Name
+		}
+		if !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
 	return all

@@ -44,6 +44,9 @@ func showStatus(out io.Writer, s admin.Status) error {
 	if s.Drain != nil {
 		fmt.Fprintf(facts, "  drain\t%s\n", drainFacts(s.Drain))
 	}
+	for _, p := range s.SharedWith {
+		fmt.Fprintf(facts, "  shared with\t%s (pid %d) accepts from the same sockets\n", cmp.Or(p.Name, "a program"), p.PID)
+	}
 	facts.Flush()
 	for i := range s.Generations {
 		showGeneration(w, &s.Generations[i])

@@ -755,6 +755,17 @@ func TestControlPath(t *testing.T) {
 	}
 }
 
+// Who looks at a take-over sees that it goes on.
+func TestShowSharedWith(t *testing.T) {
+	var out strings.Builder
+	showStatus(&out, admin.Status{Phase: "serving", SharedWith: []admin.ProgramStatus{{PID: 7, Name: "nutcracker"}, {PID: 8}}})
+	for _, want := range []string{"all is well", "nutcracker (pid 7) accepts from the same sockets\n", "a program (pid 8) accepts from the same sockets\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out.String())
+		}
+	}
+}
+
 // The CPUs are those of the generation that serves, and what a reload would find if that differs.
 func TestShowCPUs(t *testing.T) {
 	s := admin.Status{Generations: []admin.GenerationStatus{{Workers: make([]admin.WorkerStatus, 2)}}}

@@ -36,7 +36,15 @@ type Status struct {
 
 	IdleSockets []IdleSocket `json:"idle_sockets,omitempty"` // that systemd passes, and at which no pool listens
 
+	SharedWith []ProgramStatus `json:"shared_with,omitempty"` // who accepts from the same sockets
+
 	Certificates []CertificateStatus `json:"certificates,omitempty"` // that the configuration of that generation names
+}
+
+// ProgramStatus is a program that is none of this Pinion's processes.
+type ProgramStatus struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name,omitempty"` // of the process; left out: not known
 }
 
 // IdleSocket is a listening socket of a socket unit to which clients may come, though nobody accepts them.
