@@ -129,3 +129,13 @@ func TestStrangersCommandNothing(t *testing.T) {
 		}
 	}
 }
+
+// In use is what the kernel says of a path with a file that is no socket, too: nobody serves there.
+func TestListenErrorOfOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{dir: "it exists and is not a socket; remove it", dir + "/none": "another Pinion is alive there"} {
+		if err := ListenError(path, syscall.EADDRINUSE); !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}

@@ -54,6 +54,8 @@ func ListenError(path string, err error) error {
 	hint := "choose another path with --control, or control in the file"
 	dir := filepath.Dir(path)
 	switch {
+	case errno == syscall.EADDRINUSE && !maybeSocket(path):
+		return fmt.Errorf("listening on %q (admin socket): it exists and is not a socket; remove it or choose another path", path)
 	case errno == syscall.EADDRINUSE:
 		hint = "another Pinion is alive there; see pinion status --control " + path + ", or " + hint
 	case errors.Is(errno, os.ErrNotExist):
@@ -62,6 +64,12 @@ func ListenError(path string, err error) error {
 		hint = fmt.Sprintf("let user %d write to the directory %q, or %s", os.Geteuid(), dir, hint)
 	}
 	return fmt.Errorf("listening on %q (admin socket): %w; %s", path, errno, hint)
+}
+
+// maybeSocket reports whether there may be a socket at a path: in use is also what the kernel says of any other file.
+func maybeSocket(path string) bool {
+	file, err := os.Lstat(path)
+	return err != nil || file.Mode()&os.ModeSocket != 0
 }
 
 // Listener returns a listener over a copy of fd, so that closing it leaves the socket open for a successor.

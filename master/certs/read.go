@@ -46,6 +46,9 @@ func Read(path string) (*File, error) {
 		return nil, unreadable(err)
 	}
 	defer clear(text)
+	if len(text) == 0 {
+		return nil, &Flaw{"is empty", "put the PEM of what the key asks for there: a certificate or a private key"}
+	}
 	f := &File{Sum: sha256.Sum256(text), Open: mode&0o004 != 0}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if err := f.take(block); err != nil {

@@ -59,7 +59,7 @@ func TestPairs(t *testing.T) {
 		{write("broken.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("nonsense")})), key, "a certificate that cannot be read"},
 		{write("request.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST"})), key, `has "certificate request", and not a certificate`},
 		{write("der.crt", []byte{0x30, 0x82}), key, "is not PEM"},
-		{write("empty.crt"), key, "is not PEM"},
+		{write("empty.crt"), key, "is empty"},
 		{write("long.crt", make([]byte, mostBytes+1)), key, "is longer than 4 MiB"},
 		{filepath.Join(dir, "absent.crt"), key, "is not there"},
 		{dir, key, "is no file"},
