@@ -203,9 +203,11 @@ func (c *client) endWrongTLS(err error) {
 	c.leave(link.Broken)
 }
 
-// endHandshakeIfIdle is closeIfIdle for a client that is not open yet. One that is shaking hands can move afterwards, if there is a place.
+// endHandshakeIfIdle is closeIfIdle for a client that is not open yet. One that is shaking hands can move afterwards, if there is a place;
+// but not where its certificate would be looked at by rules that are no more.
 func (c *client) endHandshakeIfIdle() {
-	if g := &c.pool.l.mover.outgoing; c.stream.Shakes() && g.on && g.hasPeer() && !c.isOut() {
+	asksCertificate := c.pool.spec.TLS.AuthClients != link.AuthClientsNo
+	if g := &c.pool.l.mover.outgoing; c.stream.Shakes() && g.on && g.hasPeer() && !c.isOut() && !asksCertificate {
 		return
 	}
 	c.closeFor(link.WorkerEnded)

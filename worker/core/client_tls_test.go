@@ -215,6 +215,32 @@ func TestClientTLSTurnedAway(t *testing.T) {
 	}
 }
 
+// A handshake that hangs until all is settled is not finished where a certificate would be looked at by the rules of before.
+func TestHandshakeIsLeftUnfinished(t *testing.T) {
+	for auth, want := range map[link.AuthClients]int{link.AuthClientsNo: 1, link.AuthClientsOptional: 0, link.AuthClientsYes: 0} {
+		r := tlsFront(t, func(p *link.Pool) { p.TLS.AuthClients = auth })
+		before, next := r.workers[0], r.joined(nil)
+		encrypt(next)
+		c := r.dialTLS("c", believing())
+		c.push()
+		r.step(before)
+		r.step(before)
+		c.deaf = true
+		if before.handshakes.begun != 1 {
+			t.Fatalf("%d handshakes are under way", before.handshakes.begun)
+		}
+		r.handOver(before, next)
+		r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
+		r.advance(2 * time.Second)
+		if before.handshakes.begun != want {
+			t.Errorf("tls_auth_clients: %s: %d handshakes are under way, want %d", auth, before.handshakes.begun, want)
+		}
+		r.tearDown()
+		c.tls.shake.Abort()
+		r.clients = nil
+	}
+}
+
 // An encrypted client moves at every step, with what has come of a request, and with what its certificate says.
 func TestMoveClientTLS(t *testing.T) {
 	for _, resumes := range []bool{false, true} {
