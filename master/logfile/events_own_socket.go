@@ -18,7 +18,6 @@ var (
 	StatisticsNotCopied    = master.Add(logevent.Warn, "statistics_not_copied", "upgrade: copying the statistics port: %v", "cause")
 	AdminMoved             = master.Add(logevent.Notice, "admin_moved", "the admin socket is %s", "path")
 	StatisticsMoved        = master.Add(logevent.Notice, "statistics_moved", "the statistics are on %s", "address")
-	HTTPSocketRebound      = master.AddRepeating(logevent.Warn, "http_socket_rebound", "the HTTP socket %s was gone and is bound anew; does something clean up that directory?", "address")
 	AdminSocketRebound     = master.AddRepeating(logevent.Warn, "admin_socket_rebound", "the admin socket %s was gone and is bound anew; does something clean up that directory?", "address")
 	ReadingSocketRebound   = master.AddRepeating(logevent.Warn, "reading_socket_rebound", "the socket for reading %s was gone and is bound anew; does something clean up that directory?", "address")
 )

@@ -15,4 +15,5 @@ var (
 	SocketCheckSlow    = master.AddRepeating(logevent.Warn, "socket_check_slow", "looking at the paths of our sockets takes long; going on", "")
 	SocketGone         = master.AddRepeating(logevent.Error, "socket_gone", "the socket %s is gone, nobody can connect there, and it cannot be bound anew: %v", "address cause")
 	SocketRebound      = master.AddRepeating(logevent.Warn, "socket_rebound", "the socket %s (pool %q) was gone and is bound anew; does something clean up that directory?", "address pool")
+	HTTPSocketRebound  = master.AddRepeating(logevent.Warn, "http_socket_rebound", "the HTTP socket %s was gone and is bound anew; does something clean up that directory?", "address")
 )
