@@ -27,11 +27,15 @@ type lingering struct {
 
 // inputEnded is called when the client has sent its last byte. Replies that it is owed are still written.
 func (c *client) inputEnded() {
-	*c.pool.counters[link.ClientEOF]++
+	c.countEOF()
 	c.noteClosing(link.HungUp)
 	c.become(clientHalfClosed)
 	c.stream.DropInput(c.pool.l.memory)
 	c.endIfDone()
+}
+
+func (c *client) countEOF() {
+	*c.pool.counters[link.ClientEOF]++
 }
 
 // leave closes the client, which is open, as soon as it has got what it is owed.

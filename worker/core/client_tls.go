@@ -168,7 +168,7 @@ func (c *client) failHandshake(err error) {
 		c.stream.Out.Append(p.l.memory, text)
 		c.leave(link.NoRequest)
 	case err == io.EOF:
-		*p.counters[link.ClientEOF]++
+		c.countEOF()
 		c.closeFor(link.HungUp)
 	default:
 		*p.counters[link.ClientErr]++
