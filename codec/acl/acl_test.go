@@ -1,6 +1,8 @@
 package acl
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,6 +215,20 @@ func TestCheckOfTooManyKeys(t *testing.T) {
 			if d, _ := mustParse(t, "bob on "+rules+" +@all").Check(r, nil); d.Reason != want {
 				t.Errorf("%s of %d for %s: %d, want %d", command, len(words)-1, rules, d.Reason, want)
 			}
+		}
+	}
+}
+
+// Many keys, each compared with many patterns, take as long.
+func TestCheckOfManyPatterns(t *testing.T) {
+	rules := "bob on +@all"
+	for i := range 1000 {
+		rules += fmt.Sprint(" ~b", i)
+	}
+	u := mustParse(t, rules)
+	for count, want := range map[int]Reason{maxCompared / 1000: NoKey, maxCompared/1000 + 1: TooLong} {
+		if d, _ := u.Check(requestOfWords(t, append([]string{"DEL"}, slices.Repeat([]string{"a"}, count)...)), nil); d.Reason != want {
+			t.Errorf("%d keys: %d, want %d", count, d.Reason, want)
 		}
 	}
 }

@@ -36,8 +36,15 @@ type Request struct {
 	Count   int
 }
 
-// maxLooked is how many arguments of a request are looked at.
-const maxLooked = 64 << 10
+const (
+	// maxLooked is how many arguments of a request are looked at.
+	maxLooked = 64 << 10
+	// maxCompared is how often a pattern is compared with a key or a channel of a request: that takes tens of milliseconds.
+	maxCompared = 2 << 20
+)
+
+// mostLooked is maxLooked for a user with so many patterns.
+func mostLooked(patterns int) int { return min(maxLooked, maxCompared/max(1, patterns)) }
 
 // Check tells whether the user may send r. scratch is what an earlier Check has returned, or nil.
 func (u *User) Check(r *Request, scratch []int32) (Denial, []int32) {
@@ -82,6 +89,9 @@ func (u *User) checkKeys(r *Request, scratch []int32) (Denial, []int32) {
 		_, whole.Args, _ = resp.ConsumeRequest(r.Bytes, nil)
 		return u.checkKeys(&whole, alone)
 	}
+	if len(alone) > mostLooked(len(u.keys)) {
+		return Denial{Reason: TooLong}, alone
+	}
 	for _, i := range alone {
 		if d := u.checkKey(r, r.Args[i].Of(r.Bytes), int(i)); d.Reason != Allowed {
 			return d, alone
@@ -98,7 +108,7 @@ func (u *User) checkKeys(r *Request, scratch []int32) (Denial, []int32) {
 
 // checkRow checks keys of which each is some arguments behind the one before, as many as there are.
 func (u *User) checkRow(r *Request, row resp.Row) Denial {
-	if row.Count > maxLooked {
+	if row.Count > mostLooked(len(u.keys)) {
 		return Denial{Reason: TooLong}
 	}
 	at := row.First
@@ -148,7 +158,7 @@ func (u *User) checkChannels(r *Request) Denial {
 		return Denial{}
 	}
 	last := r.Command.ChannelArgs(r.Count)
-	if last > maxLooked {
+	if last > mostLooked(len(u.channels)) {
 		return Denial{Reason: TooLong}
 	}
 	pos := 0

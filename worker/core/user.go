@@ -166,7 +166,7 @@ func appendDenial(dst []byte, cmd *resp.Command, d acl.Denial) []byte {
 	case acl.NoSortGet:
 		return resp.AppendError(dst, "ERR GET option of SORT denied due to insufficient ACL permissions.")
 	case acl.TooLong:
-		return resp.AppendTooMany(dst, cmd, maxOptions)
+		return resp.AppendError(dst, "ERR '"+cmd.Name+"' of so many keys or channels is not supported by pinion for users who may not use all of them")
 	}
 	return resp.AppendError(dst, "NOPERM this user has no permissions to run the '"+cmd.Name+"' command")
 }
