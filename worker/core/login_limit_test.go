@@ -9,35 +9,38 @@ func TestLoginLimit(t *testing.T) {
 	const here, there = "192.0.2.1:1000", "[2001:db8::1]:1000"
 	var ll loginLimit
 	now := int64(1e12)
-	if !ll.allows(here, now) {
+	if !ll.allows(here, "bob", now) {
 		t.Fatal("nobody has guessed, and it is refused")
 	}
 	for i := range freeGuesses {
-		if !ll.allows(fmt.Sprintf("192.0.2.1:%d", i+1), now) {
+		if !ll.allows(fmt.Sprintf("192.0.2.1:%d", i+1), "bob", now) {
 			t.Fatalf("guess %d is refused", i)
 		}
-		ll.count(here, now)
+		ll.count(here, "bob", now)
 	}
-	if ll.allows(here, now) {
+	if ll.allows(here, "bob", now) {
 		t.Error("one more is looked at")
 	}
-	if ll.place(here) != ll.place(there) && !ll.allows(there, now) {
+	if ll.place(here, "bob") != ll.place(there, "bob") && !ll.allows(there, "bob", now) {
 		t.Error("those of another address are refused, too")
 	}
-	if !ll.allows(here, now+guessPause) {
+	if ll.place(here, "bob") != ll.place(here, "eve") && !ll.allows(here, "eve", now) {
+		t.Error("those of another user are refused, too")
+	}
+	if !ll.allows(here, "bob", now+guessPause) {
 		t.Error("it is refused after the pause")
 	}
-	ll.count(here, now+guessPause)
-	if ll.allows(here, now+guessPause) {
+	ll.count(here, "bob", now+guessPause)
+	if ll.allows(here, "bob", now+guessPause) {
 		t.Error("two are looked at after one pause")
 	}
 	for range 10 * freeGuesses {
-		ll.count("@:0", now)
+		ll.count("@:0", "bob", now)
 	}
-	if !ll.allows("@:0", now) {
+	if !ll.allows("@:0", "bob", now) {
 		t.Error("a client of a unix socket is refused")
 	}
-	if !ll.allows(here, now+2*freeGuesses*guessPause) {
+	if !ll.allows(here, "bob", now+2*freeGuesses*guessPause) {
 		t.Error("it is not forgotten")
 	}
 }

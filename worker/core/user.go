@@ -104,7 +104,7 @@ func (c *client) beUserNamed(name []byte) bool {
 
 // logIn has the client be a user whose password it gives, or returns the text of the error. A wrong password leaves it who it is, as with Redis.
 func (c *client) logIn(name, password []byte) (failure string) {
-	if !c.mayTryLogin() {
+	if !c.mayTryLogin(name) {
 		return tooManyGuesses
 	}
 	u := c.pool.users.list.Login(name, password[:min(len(password), resp.UnauthenticatedBytes+1)]) // no user's is longer
