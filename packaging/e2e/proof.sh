@@ -45,12 +45,12 @@ timely() { # WHAT DO UNDO
 	fail "$1: more than two seconds each time"
 }
 
-settled() { [[ $(service ActiveState) != reloading ]]; }
+ends_reloading() { [[ $(service ActiveState) != reloading ]]; }
 
 # serving fails unless the service is as it should be: active, with this main process if one is given, without restarts. A start on
 # another program's sockets is followed by a reload.
 serving() {
-	within $patience settled || fail "the service does not end reloading"
+	within $patience ends_reloading || fail "the service does not end reloading"
 	[[ $(service ActiveState) == active ]] || fail "the service is $(service ActiveState)"
 	[[ -z ${1-} || $(service MainPID) == "$1" ]] || fail "the main process is $(service MainPID), not $1"
 	[[ $(service NRestarts) == "${2:-0}" ]] || fail "the service was restarted $(service NRestarts) times, not ${2:-0} times"
