@@ -212,14 +212,21 @@ func (g *outgoing) fillBatch(o *sentBatch, state *handoff.State, limit int) (rec
 	return records
 }
 
+// Unsend implements handoff.Handler.
+func (p *peerLink) Unsend(batch uint32) (unheard bool) {
+	p.unsent = slices.DeleteFunc(p.unsent, func(m handoff.Message) bool {
+		offer := m.Batch == batch && m.Kind == handoff.Offer
+		unheard = unheard || offer
+		return offer || m.Batch == batch && m.Kind == handoff.Commit
+	})
+	return unheard
+}
+
 // Reclaim implements handoff.Handler.
 func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 	l := p.l
 	o := p.sent[batch]
 	o.closeState()
-	p.unsent = slices.DeleteFunc(p.unsent, func(m handoff.Message) bool {
-		return m.Batch == batch && (m.Kind == handoff.Offer || m.Kind == handoff.Commit)
-	})
 	if verdicts == nil {
 		for _, c := range o.clients {
 			c.cancelMove()

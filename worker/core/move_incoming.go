@@ -187,6 +187,7 @@ func (p *peerLink) StartServing(batch uint32) (pause time.Duration) {
 
 // Drop implements handoff.Handler.
 func (p *peerLink) Drop(batch uint32) {
+	fault.At(passing[handoff.Abort].received)
 	for _, g := range p.prepared[batch] {
 		g.c.tearDown()
 	}

@@ -73,7 +73,7 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 		attemptOver: !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
 		sent:        map[uint32]*sentBatch{}, prepared: map[uint32][]*preparedClient{},
 	}
-	p.resend.Fire = p.write
+	p.resend.Fire = p.retry
 	p.link = handoff.NewLink(p, l.spec.Build)
 	err := fault.Error("peer.join")
 	if err == nil {
@@ -134,14 +134,16 @@ func (p *peerLink) read() {
 		case err == unix.EAGAIN:
 			return
 		case err == unix.ECONNRESET: // the peer has closed without reading everything; what it has sent comes next
-		case err != nil:
-			p.link.End(err.Error(), !sock.HungUp(p.fd))
+		case err != nil && n == 0: // it is not the end, behind which the batches that the peer has not taken back would be this worker's
+			p.retryLater()
+			return
 		case n == 0:
 			if p.l.unsettled() {
 				fault.At("incoming.eof")
 			}
 			p.closedByPeer()
 		default:
+			p.truncated = truncated || err != nil
 			p.link.Receive(p.l.now, buf[:n])
 		}
 		for _, fd := range p.messageFDs {
@@ -171,13 +173,19 @@ func (p *peerLink) Send(m handoff.Message) (written bool) {
 		switch err := p.writeMessage(m); {
 		case err == nil:
 			return true
-		case !transient(err): // it is gone, and the end of the stream will tell
-			return false
+		case !p.mayRetry(m, err): // it is gone, and the end of the stream will tell
+			return m.Kind == handoff.Abort
 		}
 		p.retryLater()
 	}
 	p.unsent = append(p.unsent, m)
 	return false
+}
+
+// mayRetry tells whether a message that could not be written is to be written later. An ABORT is, unless the peer is gone: its batch is
+// frozen until then.
+func (p *peerLink) mayRetry(m handoff.Message, err error) bool {
+	return transient(err) || m.Kind == handoff.Abort && !sock.HungUp(p.fd)
 }
 
 // transient tells whether a message that could not be written may be written later.
@@ -189,6 +197,12 @@ func transient(err error) bool {
 	return false
 }
 
+// retry does again what the system had no room for.
+func (p *peerLink) retry() {
+	p.read()
+	p.write()
+}
+
 func (p *peerLink) retryLater() { p.l.timers.Set(&p.resend, p.l.now+int64(resendPause)) }
 
 // write writes the unsent messages.
@@ -196,12 +210,12 @@ func (p *peerLink) write() {
 	for len(p.unsent) > 0 {
 		m := p.unsent[0]
 		err := p.writeMessage(m)
-		if transient(err) {
+		if err != nil && p.mayRetry(m, err) {
 			p.retryLater()
 			return
 		}
 		p.unsent = p.unsent[1:]
-		if err == nil {
+		if err == nil || m.Kind == handoff.Abort {
 			p.link.Sent(p.l.now, m)
 		}
 	}
@@ -214,6 +228,7 @@ var passing = map[handoff.Kind]struct{ before, after, received string }{
 	handoff.Prepared: {"incoming.prepared.before", "incoming.prepared.after", "outgoing.prepared"},
 	handoff.Commit:   {"outgoing.commit.before", "outgoing.commit.after", "incoming.commit"},
 	handoff.Taken:    {"incoming.taken.before", "incoming.taken.after", "outgoing.taken"},
+	handoff.Abort:    {"outgoing.abort.before", "outgoing.abort.after", "incoming.abort"},
 }
 
 // writeMessage writes one message, as a whole or not at all.

@@ -4,11 +4,14 @@ package core
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/handoff"
 	"github.com/pinion-proxy/pinion/worker/link"
+	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
 // The next worker is dead at every step of the way. Only what it has been given is lost.
@@ -162,5 +165,66 @@ func TestPeerHangs(t *testing.T) {
 		t.Errorf("when it wakes up %d clients are there and %d here, with %d and %d peers",
 			next.clients, before.clients, len(next.mover.peers), len(before.mover.peers))
 	}
+	r.pings(c, before)
+}
+
+// A client that is taken back is not served before the other worker has been told: if this one died meanwhile, that one would go on from
+// where the client was when it was offered, and do again what has been done since.
+func TestTakenBackOnceTold(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		t.Run(fmt.Sprintf("dies %v", dies), func(t *testing.T) {
+			r, before, next := twoGenerations(t, nil)
+			c := r.connect("c", 0, 0)
+			r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
+			r.step(before) // it offers
+			r.step(next)   // and the other one answers
+			p := before.mover.peers[0]
+			again := handoff.AppendMessage(nil, handoff.Message{Kind: handoff.Hello, Version: handoff.MaxVersion, Min: handoff.MinVersion, Max: handoff.MaxVersion})
+			for sock.SendFDs(p.fd, again, nil) == nil { // until the socket has no room
+			}
+			before.keepClients()
+			c.send(redisRequestOf("PING"))
+			c.push()
+			r.step(before)
+			if c.pull(); len(c.take()) > 0 || p.link.Outgoing() != 1 {
+				t.Fatal("it is served before the other worker knows")
+			}
+			if dies {
+				r.exit(0)
+			} else {
+				r.step(next)
+			}
+			r.turn()
+			if got := string(c.take()); got != "+PONG\r\n" {
+				t.Errorf("it gets %q", got)
+			}
+			if got := next.clients == 1; got != dies {
+				t.Errorf("the other worker serves it: %v", got)
+			}
+		})
+	}
+}
+
+// What a link cannot read for a moment is not its end: the batches whose ABORT may be there are still the other worker's.
+func TestPeerThatCannotBeReadNow(t *testing.T) {
+	r, before, next := twoGenerations(t, nil)
+	c := r.connect("c", 0, 0)
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
+	r.step(before)
+	r.step(next)
+	p := next.mover.peers[0]
+	none, err := os.Open(os.DevNull)
+	r.must(err)
+	defer none.Close()
+	fd := p.fd
+	p.fd = int(none.Fd())
+	p.read()
+	p.fd = fd
+	if p.link.Ended() || next.clients > 0 || !p.resend.Armed() {
+		t.Fatal("it is taken for the end")
+	}
+	before.keepClients()
+	r.turn()
+	r.advance(resendPause)
 	r.pings(c, before)
 }

@@ -46,7 +46,7 @@ func (w *world) storm(random *rand.Rand) string {
 	w.b.link.Start(w.now)
 	for range 5 + random.IntN(60) {
 		w.chance(random)
-		if fault := w.servedTwice(); fault != "" {
+		if fault := w.servedWrong(); fault != "" {
 			return fault
 		}
 	}
@@ -58,7 +58,7 @@ func (w *world) storm(random *rand.Rand) string {
 	w.settle()
 	w.wait(Patience)
 	w.settle()
-	if fault := w.servedTwice(); fault != "" {
+	if fault := w.servedWrong(); fault != "" {
 		return fault
 	}
 	for i := range clients {
@@ -110,6 +110,32 @@ func (w *world) chance(random *rand.Rand) {
 			s.die()
 		}
 	}
+}
+
+// servedWrong tells what is wrong with how clients are served now.
+func (w *world) servedWrong() string {
+	if fault := w.servedTwice(); fault != "" {
+		return fault
+	}
+	return w.sealedTwice()
+}
+
+// sealedTwice has each side encrypt a record for each client that it serves, and names a client for which the same number is used with
+// the same key again: by a side that goes on with a state that the other one has sealed with since, and be that one dead by now.
+func (w *world) sealedTwice() string {
+	for _, s := range []*side{w.a, w.b} {
+		if s.dead {
+			continue
+		}
+		for _, c := range s.serves {
+			if s.sealed[c] < w.used[c] {
+				return fmt.Sprintf("%s encrypts record %d of client %s once more", s.name, s.sealed[c], c)
+			}
+			s.sealed[c]++
+			w.used[c] = s.sealed[c]
+		}
+	}
+	return ""
 }
 
 // servedTwice names a client that two workers serve.

@@ -10,9 +10,10 @@
 //	closes its copies  ◄────  TAKEN{longest pause}
 //
 // Until COMMIT is written the old worker owns the batch: whatever happens, it serves the clients again. If it takes a batch
-// back it sends ABORT, unless it is dead. So if the new worker reads the end of the stream, and no ABORT for a batch that it
-// has prepared, the old worker is dead, or its COMMIT was lost, and the new worker serves the clients. At no time do two
-// workers serve one client, and a client is lost only together with the worker that owns it.
+// back that the new worker has heard of, it writes ABORT first, unless the new worker is dead. So if the new worker reads the
+// end of the stream, and no ABORT for a batch that it has prepared, the old worker has not served the clients since the OFFER:
+// it is dead, or its COMMIT was lost, and the new worker serves the clients. At no time do two workers serve one client, nothing
+// is done or encrypted twice, and a client is lost only together with the worker that owns it.
 //
 // Both directions are open at once, each with batch numbers of its own: that is how a roll-back goes.
 //

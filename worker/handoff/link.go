@@ -19,15 +19,16 @@ const (
 // except Sent, later.
 type Handler interface {
 	// Send writes m and returns true, or queues it, writes it later, in order, and then calls Sent. An OFFER goes with its
-	// descriptors. A message that can no more be written is dropped.
+	// descriptors. A message that can no more be written, since the other side is gone, is dropped; an ABORT counts as written then.
 	Send(m Message) (written bool)
+	// Unsend drops a queued OFFER or COMMIT of a batch, and tells whether the OFFER was one: the other side has never heard of it.
+	Unsend(batch uint32) (unheard bool)
 	// Failed is called, perhaps several times, when no more clients can move to the other side. reason says why.
 	Failed(reason string)
 
 	// On the old worker's side.
 
-	// Reclaim resumes those clients of a batch that the other side does not accept; all of them if verdicts is nil. It drops
-	// a queued OFFER or COMMIT of the batch.
+	// Reclaim resumes those clients of a batch that the other side does not accept; all of them if verdicts is nil.
 	Reclaim(batch uint32, verdicts []Verdict)
 	// Committed closes this side's copies of the clients of a batch that are left: COMMIT is written.
 	Committed(batch uint32)
@@ -81,6 +82,7 @@ const (
 	offered    stage = iota // belongs to this side
 	committing              // still does: COMMIT is not written
 	committed               // belongs to the other side
+	aborting                // belongs to this side, but is not to be served before ABORT is written
 )
 
 // NewLink returns an end that has sent nothing yet.
@@ -118,7 +120,7 @@ func (k *Link) Usable() bool { return !k.peerRefuses && !k.retired && !k.ended }
 // Retired tells that nothing more is sent but what is queued, and then the end of the stream.
 func (k *Link) Retired() bool { return k.retired || k.ended }
 
-// Ended tells that the other side has closed its end, and every batch has an owner.
+// Ended tells that the other side has closed its end, and every batch has an owner once what is queued is written.
 func (k *Link) Ended() bool { return k.ended }
 
 // Outgoing returns how many batches are on their way to the other side.
@@ -145,12 +147,14 @@ func (k *Link) Offer(now int64, count int) {
 
 // Sent is called when a message that Send has queued is written.
 func (k *Link) Sent(now int64, m Message) {
-	if m.Kind != Commit {
-		return
-	}
-	if g := k.find(m.Batch); g != nil && g.stage == committing {
+	g := k.find(m.Batch)
+	switch {
+	case g == nil:
+	case m.Kind == Commit && g.stage == committing:
 		g.stage, g.since = committed, now
 		k.handler.Committed(m.Batch)
+	case m.Kind == Abort && g.stage == aborting:
+		k.takeBack(m.Batch)
 	}
 }
 
@@ -279,16 +283,36 @@ func (k *Link) onTaken(m Message) {
 	}
 }
 
-// Abort takes back every batch that this side still owns.
+// Abort takes back every batch that this side still owns. One that the other side has heard of is served again when ABORT is written:
+// from then on the other side cannot serve it, even if this side dies, so that nothing is done or encrypted twice.
 func (k *Link) Abort(reason string) {
 	for _, g := range slices.Clone(k.outgoing) {
-		if g.stage == committed {
+		if g.stage != offered && g.stage != committing {
 			continue
 		}
-		k.dropOutgoing(g.batch)
-		k.handler.Reclaim(g.batch, nil) // first, so that no message of the batch is written after the ABORT
-		k.handler.Send(Message{Kind: Abort, Version: k.version, Batch: g.batch, Reason: reason})
+		k.find(g.batch).stage = aborting
+		if abort := (Message{Kind: Abort, Version: k.version, Batch: g.batch, Reason: reason}); k.handler.Unsend(g.batch) {
+			k.takeBack(g.batch)
+		} else if k.handler.Send(abort) {
+			k.takeBack(g.batch)
+		}
 	}
+}
+
+// takeAllBack takes back every batch that this side still owns, as the other side is dead.
+func (k *Link) takeAllBack() {
+	for _, g := range slices.Clone(k.outgoing) {
+		if g.stage != committed {
+			k.handler.Unsend(g.batch)
+			k.takeBack(g.batch)
+		}
+	}
+}
+
+// takeBack has this side serve a batch again that the other side cannot serve any more.
+func (k *Link) takeBack(batch uint32) {
+	k.dropOutgoing(batch)
+	k.handler.Reclaim(batch, nil)
 }
 
 // Retire ends the use of this Link from this side: batches that it still owns are taken back, and none is offered or accepted
@@ -307,16 +331,23 @@ func (k *Link) End(reason string, lives bool) {
 	if k.ended {
 		return
 	}
-	k.Abort(reason)
+	if lives {
+		k.Abort(reason)
+	} else {
+		k.takeAllBack()
+	}
 	k.ended = true
-	for _, g := range k.outgoing {
-		if lives {
+	k.outgoing = slices.DeleteFunc(k.outgoing, func(g outgoingBatch) bool {
+		switch {
+		case g.stage != committed: // its ABORT is queued
+			return false
+		case lives:
 			k.handler.Confirmed(g.batch, 0)
-		} else {
+		default:
 			k.handler.Lost(g.batch)
 		}
-	}
-	k.outgoing = nil
+		return true
+	})
 	for _, batch := range k.incoming { // there was no ABORT
 		k.handler.StartServing(batch)
 	}

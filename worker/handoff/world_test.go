@@ -29,6 +29,7 @@ type side struct {
 	shut     bool // has closed its end
 	unsent   []Message
 	serves   []string            // clients
+	sealed   map[string]int      // by client: the number of the next record that this side would encrypt for it
 	gives    map[uint32][]string // by batch, not released yet
 	released map[uint32][]string
 	ready    map[uint32][]string // held ready
@@ -44,10 +45,11 @@ type world struct {
 	a, b *side
 	now  int64
 	log  func(format string, args ...any)
+	used map[string]int // by client: how many records have been encrypted for it, by whoever served it
 }
 
 func newWorld(t testing.TB, log func(format string, args ...any)) *world {
-	w := &world{t: t, log: log}
+	w := &world{t: t, log: log, used: map[string]int{}}
 	w.a, w.b = w.newSide("a"), w.newSide("b")
 	return w
 }
@@ -56,7 +58,7 @@ func (w *world) newSide(name string) *side {
 	s := &side{
 		name: name, world: w, verdicts: []Verdict{Accept},
 		gives: map[uint32][]string{}, released: map[uint32][]string{}, ready: map[uint32][]string{},
-		lost: map[string]bool{}, passed: map[string]bool{}, promised: map[string]bool{},
+		sealed: map[string]int{}, lost: map[string]bool{}, passed: map[string]bool{}, promised: map[string]bool{},
 	}
 	s.link = NewLink(s, "1.0-"+name)
 	return s
@@ -88,7 +90,7 @@ func (s *side) Send(m Message) bool {
 	switch {
 	case s.shut:
 		s.world.log("%s cannot write %s any more", s.name, show(m))
-		return false
+		return m.Kind == Abort
 	case s.blocked || len(s.unsent) > 0:
 		s.world.log("%s keeps %s", s.name, show(m))
 		s.unsent = append(s.unsent, m)
@@ -116,8 +118,13 @@ func (s *side) unblock() {
 	s.shutIfDone()
 }
 
-func (s *side) unsend(kinds []Kind, batch uint32) {
-	s.unsent = slices.DeleteFunc(s.unsent, func(m Message) bool { return slices.Contains(kinds, m.Kind) && m.Batch == batch })
+func (s *side) Unsend(batch uint32) (unheard bool) {
+	s.unsent = slices.DeleteFunc(s.unsent, func(m Message) bool {
+		offer := m.Kind == Offer && m.Batch == batch
+		unheard = unheard || offer
+		return offer || m.Kind == Commit && m.Batch == batch
+	})
+	return unheard
 }
 
 func (s *side) Failed(reason string) {
@@ -131,7 +138,6 @@ func (s *side) Reclaim(batch uint32, verdicts []Verdict) {
 			delete(s.world.other(s).promised, c)
 		}
 	}
-	s.unsend([]Kind{Offer, Commit}, batch)
 	var kept, rest []string
 	for i, c := range s.gives[batch] {
 		if verdicts != nil && verdicts[i] == Accept {
@@ -181,6 +187,7 @@ func (s *side) Prepare(batch uint32, count int) []Verdict {
 		if verdicts[i] == Accept && i < len(offered) {
 			s.ready[batch] = append(s.ready[batch], offered[i])
 			s.promised[offered[i]] = true
+			s.sealed[offered[i]] = s.world.other(s).sealed[offered[i]]
 		}
 	}
 	return verdicts

@@ -87,6 +87,7 @@ var faultCases = []faultCase{
 	{point: "outgoing.commit.after", action: "kill", loss: ofWorker},
 	{point: "outgoing.taken", action: "kill", loss: ofWorker},
 	{point: "outgoing.offer.before", action: "hang", loss: ofWorker},
+	{point: "outgoing.abort.before", action: "kill", first: "incoming.prepared.before:garbage", loss: ofWorker},
 
 	// A new worker, while it takes clients over.
 	{point: "incoming.hello", action: "kill", loss: newcomers},
