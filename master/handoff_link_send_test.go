@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/testkit"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -62,7 +63,7 @@ func TestSayToOneThatHangs(t *testing.T) {
 	}
 	sock.Close(b)
 	// What the socket has taken is gone with it.
-	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before })
+	testkit.Eventually(t, "the end of all descriptors", func() bool { return open(t) <= before })
 	t.Logf("%d words in %s", words, took)
 }
 
@@ -134,7 +135,7 @@ func TestLongWord(t *testing.T) {
 	closeFDs(msg.fds)
 	l.flush()
 	y.flush()
-	eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
+	testkit.Eventually(t, "the end of all descriptors", func() bool { return open(t) <= before-2 })
 }
 
 // What cannot be understood, or has not come whole, leaves no descriptor open.

@@ -21,6 +21,7 @@ import (
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/process"
 	"github.com/pinion-proxy/pinion/master/systemd"
+	"github.com/pinion-proxy/pinion/master/testkit"
 	"github.com/pinion-proxy/pinion/worker/fault"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -107,7 +108,7 @@ func TestWorkerInheritance(t *testing.T) {
 // checkUnchanged wants the same descriptors as before.
 func checkUnchanged(t *testing.T, before map[string]string) {
 	t.Helper()
-	if after := descriptors(t); !maps.Equal(before, after) {
+	if after := testkit.Descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
 }
@@ -116,11 +117,11 @@ func checkUnchanged(t *testing.T, before map[string]string) {
 func settledDescriptors(t *testing.T) map[string]string {
 	t.Helper()
 	for {
-		before := descriptors(t)
+		before := testkit.Descriptors(t)
 		for range 2 {
 			runtime.GC()
 		}
-		if after := descriptors(t); maps.Equal(before, after) {
+		if after := testkit.Descriptors(t); maps.Equal(before, after) {
 			return after
 		}
 	}
@@ -210,7 +211,7 @@ func TestSuccessorServesTheQueue(t *testing.T) {
 	killed := time.Now()
 	// Whoever connects now finds the queue that the master keeps open. A client whom the dead worker had already
 	// accepted would get nothing, so wait until it is dead.
-	eventually(t, "the death of the worker", func() bool { return syscall.Kill(first.PID, 0) == syscall.ESRCH })
+	testkit.Eventually(t, "the death of the worker", func() bool { return syscall.Kill(first.PID, 0) == syscall.ESRCH })
 	second, err := consult(r.address)
 	if err != nil {
 		t.Fatalf("no answer after kill -9: %v", err)
@@ -230,7 +231,7 @@ func TestSuccessorServesTheQueue(t *testing.T) {
 	io.Copy(io.Discard, c)
 	c.Close()
 	var third self
-	eventually(t, "a successor", func() bool {
+	testkit.Eventually(t, "a successor", func() bool {
 		third, err = consult(r.address)
 		return err == nil && third.PID != second.PID
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/master/config"
 	"github.com/pinion-proxy/pinion/master/listen"
+	"github.com/pinion-proxy/pinion/master/testkit"
 	"github.com/pinion-proxy/pinion/worker/logevent"
 )
 
@@ -124,26 +125,11 @@ func (r *running) log(t *testing.T) string {
 	return string(text)
 }
 
-// eventually waits for what another goroutine or process is about to do.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 // both asks until a worker of each of two slots has answered.
 func (r *running) both(t *testing.T) [2]self {
 	t.Helper()
 	var found [2]self
-	eventually(t, "answers of both workers", func() bool {
+	testkit.Eventually(t, "answers of both workers", func() bool {
 		me, err := consult(r.address)
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -153,20 +152,4 @@ func consult(address string) (self, error) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	return me, json.NewDecoder(c).Decode(&me)
-}
-
-// descriptors returns what this process has open, by number.
-func descriptors(t *testing.T) map[string]string {
-	t.Helper()
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := map[string]string{}
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil { // the descriptor of the reading itself is gone again
-			open[l] = to
-		}
-	}
-	return open
 }

@@ -60,6 +60,7 @@ var directions = []struct {
 		"the entry takes over what the master made and confines the process; serving is the core's"},
 	{"master/certs", []string{"worker/link"}, "a certificate is good or not wherever it is named, and so is a server's: nothing of the configuration is needed"},
 	{"master/certs/certtest", nil, "certificates for tests are made of the standard library, so that any test may have some"},
+	{"master/testkit", nil, "what tests ask of their process and of time does not depend on what they test"},
 	{"master/config", []string{"codec/acl", "codec/resp", "master/certs", "shard/...", "worker/link"},
 		"a configuration becomes specs; nothing is opened for it but the certificates, passwords and users' files that it names, and names in it are checked against the tables that have them"},
 	{"master/logfile", []string{"worker/logevent"}, "a log takes events of its table, and what workers tell, whatever they are about"},
@@ -99,7 +100,7 @@ var directions = []struct {
 }
 
 // forTests are folders of ours that any test may import: the last two are a peer that speaks TLS.
-var forTests = []string{"worker/transcript", "master/certs/certtest", "worker/tlsrec", "worker/tlshake"}
+var forTests = []string{"worker/transcript", "master/certs/certtest", "master/testkit", "worker/tlsrec", "worker/tlshake"}
 
 // doors says which files may import a package from elsewhere. Tests may use what is for tests only.
 var doors = []struct {

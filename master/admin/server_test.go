@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/testkit"
 )
 
 var updateAdmin = flag.Bool("update-admin", false, "write the answers in testdata anew")
@@ -104,7 +106,7 @@ func request(line string) string { return line + " HTTP/1.1\r\nHost: pinion\r\n\
 // atRest waits until nothing is answered any more.
 func (o *operator) atRest() {
 	o.t.Helper()
-	eventually(o.t, "end of all requests", func() bool { return len(o.room) == 0 && o.open.Load() == 0 })
+	testkit.Eventually(o.t, "end of all requests", func() bool { return len(o.room) == 0 && o.open.Load() == 0 })
 }
 
 var (
@@ -299,7 +301,7 @@ func TestAskLimits(t *testing.T) {
 		for range maxAsks {
 			waiting = append(waiting, o.dial(request("GET /status")))
 		}
-		eventually(t, "requests that wait", func() bool { return len(o.room) == maxAsks })
+		testkit.Eventually(t, "requests that wait", func() bool { return len(o.room) == maxAsks })
 		code, _, body := o.read(o.dial(request("GET /status")))
 		if code != 429 || !strings.Contains(body, "16 requests are being answered already") {
 			t.Errorf("got %d %s", code, body)
@@ -319,7 +321,7 @@ func TestAskLimits(t *testing.T) {
 		for range maxAskConnections {
 			o.dial("GET /st")
 		}
-		eventually(t, "open connections", func() bool { return o.open.Load() == maxAskConnections })
+		testkit.Eventually(t, "open connections", func() bool { return o.open.Load() == maxAskConnections })
 		if code, _, _ := o.read(o.dial("")); code != 0 {
 			t.Errorf("one connection more got %d", code)
 		}
@@ -333,7 +335,7 @@ func TestAskerLeaves(t *testing.T) {
 	o := operate(t)
 	before, after := o.dial(request("POST /reload")), o.dial(request("POST /reload"))
 	taken := <-o.asks // one of the two
-	eventually(t, "both requests", func() bool { return len(o.room) == 2 })
+	testkit.Eventually(t, "both requests", func() bool { return len(o.room) == 2 })
 	before.Close()
 	after.Close()
 	o.atRest()
@@ -346,7 +348,7 @@ func TestLastAnswer(t *testing.T) {
 	conn := o.dial(request("POST /upgrade"))
 	last := <-o.asks
 	late := o.dial(request("GET /status"))
-	eventually(t, "both requests", func() bool { return len(o.room) == 2 })
+	testkit.Eventually(t, "both requests", func() bool { return len(o.room) == 2 })
 	last.Reply <- Outcome{Handoff: &exampleHandoff}
 	close(o.done)
 	o.Server.Close(20 * time.Second)
@@ -403,19 +405,5 @@ func TestStatusRoundTrip(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"moved": "many"}`), back.Last); err == nil || back.Last.Moved != exampleHandoff.Moved {
 		t.Errorf("nonsense became %s, %v", fmt.Sprint(back.Last), err)
-	}
-}
-
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
 	}
 }

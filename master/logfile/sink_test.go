@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pinion-proxy/pinion/master/testkit"
 )
 
 func TestSinkReopens(t *testing.T) {
@@ -21,7 +23,7 @@ func TestSinkReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Offer([]byte("before\n"), 1)
-	eventually(t, "the first line", func() bool { return content(t, path) == "before\n" })
+	testkit.Eventually(t, "the first line", func() bool { return content(t, path) == "before\n" })
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +32,7 @@ func TestSinkReopens(t *testing.T) {
 	if err := <-told; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the new file", func() bool { _, err := os.Stat(path); return err == nil })
+	testkit.Eventually(t, "the new file", func() bool { _, err := os.Stat(path); return err == nil })
 	s.Offer([]byte("after\n"), 1)
 	s.Close()
 	if old, now := content(t, path+".1"), content(t, path); old != "before\n" || now != "after\n" {
@@ -118,16 +120,16 @@ func TestLinesOnFullDisk(t *testing.T) {
 	l.Format = JSON
 	say := func() { // and wait until the line is written or lost
 		l.Event(said(5), "a line of some length")
-		eventually(t, "the queue", func() bool { return len(s.lines) == 0 })
+		testkit.Eventually(t, "the queue", func() bool { return len(s.lines) == 0 })
 	}
 	say()
-	eventually(t, "the first line", func() bool { return strings.HasSuffix(content(t, path), "\n") })
+	testkit.Eventually(t, "the first line", func() bool { return strings.HasSuffix(content(t, path), "\n") })
 	first := content(t, path)
 	restore := limitFiles(t, uint64(len(first)+20))
 	defer restore()
 	for want := int64(1); want <= 3; want++ {
 		say()
-		eventually(t, "the loss", func() bool { return s.lost.Load() == want })
+		testkit.Eventually(t, "the loss", func() bool { return s.lost.Load() == want })
 		if got := content(t, path); got != first {
 			t.Errorf("after %d lost lines the file holds %q", want, got)
 		}
@@ -183,7 +185,7 @@ func TestSinkThatStandsStill(t *testing.T) {
 	go s.write()
 	long := make([]byte, 1<<20) // more than a pipe holds
 	taken := 0
-	eventually(t, "a refusal", func() bool {
+	testkit.Eventually(t, "a refusal", func() bool {
 		if s.Offer(long, 1) {
 			taken++
 			return false
@@ -210,20 +212,6 @@ func content(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // In a container stdout may be what nobody can open by its name, as a socket is.

@@ -7,12 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/testkit"
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
@@ -34,7 +34,7 @@ func attentive(t *testing.T, report func(Event)) (p *Worker, theirs int) {
 
 func TestOutboxKeepsOrder(t *testing.T) {
 	const messages = 2000 // a socket takes some 270
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	p, theirs := attentive(t, func(e Event) { t.Errorf("reported: %v", e.Text) })
 	file, err := sock.Eventfd()
 	if err != nil {
@@ -55,7 +55,7 @@ func TestOutboxKeepsOrder(t *testing.T) {
 	buf, fds := make([]byte, link.MaxMessageBytes), make([]int, 2)
 	for i := range messages {
 		var n, got int
-		eventually(t, "a message", func() bool {
+		testkit.Eventually(t, "a message", func() bool {
 			n, got, _, err = sock.RecvFDs(theirs, buf, fds)
 			return !sock.Again(err)
 		})
@@ -75,7 +75,7 @@ func TestOutboxKeepsOrder(t *testing.T) {
 	p.Flush(time.Now().Add(SendTimeout))
 	p.link.Close()
 	sock.Close(theirs)
-	if now := descriptors(t); len(now) > len(before) {
+	if now := testkit.Descriptors(t); len(now) > len(before) {
 		t.Errorf("%d descriptors are open, %d were before", len(now), len(before))
 	}
 }
@@ -104,7 +104,7 @@ func TestOutboxOfTheDeaf(t *testing.T) {
 	if took := time.Since(began); took > SendTimeout/2 {
 		t.Errorf("saying it took %v", took)
 	}
-	eventually(t, "the report", func() bool {
+	testkit.Eventually(t, "the report", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(reported) > 0
@@ -155,35 +155,4 @@ func TestOutboxWithoutDescriptors(t *testing.T) {
 		t.Errorf("it is told: %v", err)
 	}
 	p.link.Close()
-}
-
-// descriptors returns what this process has open, by number.
-func descriptors(t *testing.T) map[string]string {
-	t.Helper()
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := map[string]string{}
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil { // the descriptor of the reading itself is gone again
-			open[l] = to
-		}
-	}
-	return open
-}
-
-// eventually waits for what another goroutine is about to do.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }

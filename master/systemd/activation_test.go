@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pinion-proxy/pinion/master/testkit"
 	"github.com/pinion-proxy/pinion/worker/sock"
 )
 
@@ -203,11 +204,11 @@ func TestInheritedByAnother(t *testing.T) {
 // LISTEN_FDS may promise more than there is.
 func TestInheritedMissing(t *testing.T) {
 	wakeRuntime(t)
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	if _, err := adopt(os.NewFile(1<<20, "alpha")); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("got %v", err)
 	}
-	if after := descriptors(t); !maps.Equal(before, after) {
+	if after := testkit.Descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/pinion-proxy/pinion/master/testkit"
 )
 
 // patience is longer than anything takes that does not hang.
@@ -175,7 +177,7 @@ func TestNotifySocketGone(t *testing.T) {
 	path := notifyPath(t)
 	t.Setenv(EnvNotifySocket, path)
 	wakeRuntime(t)
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	s := patientManager()
 	heard := heardOf(s)
 	if err := <-everything(t, s, 0); !errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +186,7 @@ func TestNotifySocketGone(t *testing.T) {
 	if err := <-heard; !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
-	eventually(t, "closing what does not wait", func() bool { return maps.Equal(before, descriptors(t)) })
+	testkit.Eventually(t, "closing what does not wait", func() bool { return maps.Equal(before, testkit.Descriptors(t)) })
 	m := listenNotify(t, path)
 	var got []string
 	for range 5 {
@@ -223,7 +225,7 @@ func TestNotifySocketFull(t *testing.T) {
 	if err := <-heard; !errors.Is(err, ErrStuck) {
 		t.Fatalf("after %d messages: %v", sent, err)
 	}
-	before := len(descriptors(t))
+	before := len(testkit.Descriptors(t))
 	for i := range 1000 {
 		s.Ready(strconv.Itoa(i))
 		s.Reloading(strconv.Itoa(i))
@@ -240,7 +242,7 @@ func TestNotifySocketFull(t *testing.T) {
 		t.Errorf("%d messages wait", waiting)
 	}
 	s.mu.Unlock()
-	if now := len(descriptors(t)); now > before+2 {
+	if now := len(testkit.Descriptors(t)); now > before+2 {
 		t.Errorf("%d descriptors, %d before", now, before)
 	}
 	done := make(chan error, 1)
@@ -293,14 +295,14 @@ func TestBarrier(t *testing.T) {
 func TestBarrierUnanswered(t *testing.T) {
 	m, s := listenNotify(t, notifyPath(t)), New()
 	s.barrierTimeout = 10 * time.Millisecond
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	done := make(chan error, 1)
 	s.Barrier(func(err error) { done <- err })
 	if err := <-done; err == nil || err.Error() != "waiting for the service manager: no answer within 10ms" {
 		t.Errorf("got %v", err)
 	}
 	s.Flush()
-	if after := descriptors(t); !maps.Equal(before, after) {
+	if after := testkit.Descriptors(t); !maps.Equal(before, after) {
 		t.Errorf("descriptors before: %v\nafter: %v", before, after)
 	}
 	m.receive(t)

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // wakeRuntime has the descriptors of the runtime itself open from here on.
@@ -18,36 +16,6 @@ func wakeRuntime(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-}
-
-// descriptors returns what this process has open, by number.
-func descriptors(t *testing.T) map[string]string {
-	t.Helper()
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := map[string]string{}
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil { // the descriptor of the reading itself is gone again
-			open[l] = to
-		}
-	}
-	return open
-}
-
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 func flags(fd, which int) int {
