@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -252,11 +253,28 @@ func (e *established) mirror(t testing.TB) *Conn {
 	return c
 }
 
+// sequences are the seeds of the test: PINION_SEQUENCES="N FIRST" are N of each variant.
+func sequences(t *testing.T) (n, first uint64) {
+	given := os.Getenv("PINION_SEQUENCES")
+	if given == "" {
+		return 60, 0
+	}
+	if _, err := fmt.Sscan(given, &n, &first); err != nil {
+		t.Fatalf("PINION_SEQUENCES=%q is not a number and the first seed: %v", given, err)
+	}
+	return n, first
+}
+
 func TestAgainstCryptoTLS(t *testing.T) {
+	n, first := sequences(t)
 	for _, v := range variants() {
-		for seed := range uint64(60) {
-			against(t, v, seed)
-		}
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			for seed := range n {
+				against(t, v, first+seed)
+			}
+			t.Logf("%d sequences from seed %d on", n, first)
+		})
 	}
 }
 
