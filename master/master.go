@@ -305,8 +305,8 @@ func (m *master) loop(signals <-chan os.Signal, events <-chan event) {
 			m.beginRound(r)
 		case a := <-m.admin.asks:
 			m.handleAsk(a)
-		case path, more := <-m.watching.changes:
-			m.configurationChanged(path, more)
+		case c, more := <-m.watching.changes:
+			m.configurationChanged(c, more)
 		case <-timer.C:
 			m.tick()
 		}

@@ -11,8 +11,8 @@ import (
 
 // watching is the watch over the files of a configuration.
 type watching struct {
-	watcher *watch.Watcher // nil: they are not watched
-	changes <-chan string  // has the path of one that has another content; nil: likewise
+	watcher *watch.Watcher      // nil: they are not watched
+	changes <-chan watch.Change // nil: likewise
 }
 
 // watch begins to watch the files of the configuration, if that says so.
@@ -45,14 +45,18 @@ func (m *master) unwatch() {
 	m.watching = watching{}
 }
 
-// configurationChanged is called when a file of the configuration has another content, or cannot be watched any more.
-func (m *master) configurationChanged(path string, more bool) {
+// configurationChanged is called when a file of the configuration has another content, is away, or cannot be watched any more.
+func (m *master) configurationChanged(c watch.Change, more bool) {
 	if !more {
 		m.log.Event(logfile.WatchFailed, m.watching.watcher.Err())
 		m.unwatch()
 		return
 	}
-	m.log.Event(logfile.FileChanged, path)
+	if c.Away != nil {
+		m.log.Event(logfile.FileAway, c.Path, c.Away)
+		return
+	}
+	m.log.Event(logfile.FileChanged, c.Path)
 	m.request(order{kind: kindReload})
 	m.finishEvent()
 }

@@ -40,6 +40,7 @@ var (
 	VerbosityChanged     = master.Add(logevent.Emergency, "verbosity_changed", "verbosity is %d now", "verbosity")
 	WatchFailed          = master.Add(logevent.Error, "watch_failed", "reload_on_change: %v", "cause")
 	FileChanged          = master.Add(logevent.Notice, "file_changed", "%s has changed", "file")
+	FileAway             = master.Add(logevent.Warn, "file_away", "%s is away: %v; what was read of it goes on, but a reload is refused until it is back or no longer named", "file cause")
 	CertificateEnds      = master.Add(logevent.Warn, "certificate_ends", "pool %q: %s %q (%s) ends on %s, in %s; renew it", "pool key file name ends -")
 	CertificateEnded     = master.Add(logevent.Error, "certificate_ended", "pool %q: %s %q (%s) has ended, on %s; renew it", "pool key file name ends")
 	HTTPCertificateEnds  = master.Add(logevent.Warn, "http_certificate_ends", "%s %q (%s) ends on %s, in %s; renew it", "key file name ends -")

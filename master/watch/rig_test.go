@@ -31,6 +31,7 @@ type watching struct {
 
 	mu    sync.Mutex
 	asked []quiet // the quiet periods since the last look; only the last one counts
+	away  []quiet // the periods that files may be away for; likewise
 }
 
 // quiet is one quiet period, which ends when something is sent.
@@ -67,7 +68,11 @@ func (r *watching) after(d time.Duration) <-chan time.Time {
 	c := make(chan time.Time)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked = append(r.asked, quiet{d, c})
+	if d == absencePeriod {
+		r.away = append(r.away, quiet{d, c})
+	} else {
+		r.asked = append(r.asked, quiet{d, c})
+	}
 	return c
 }
 
@@ -177,6 +182,28 @@ func (r *watching) look() bool {
 	}
 	r.landmark()
 	return true
+}
+
+// awayFor ends the period that files may be away for, and returns what is told then; there is none if the path is empty.
+func (r *watching) awayFor(period time.Duration) (told Change) {
+	r.t.Helper()
+	r.mu.Lock()
+	away := r.away
+	r.away = nil
+	r.mu.Unlock()
+	if len(away) == 0 {
+		return Change{}
+	}
+	if got := away[len(away)-1].length; got != period {
+		r.t.Errorf("a file may be away for %v, want %v", got, period)
+	}
+	away[len(away)-1].end <- time.Time{}
+	r.landmark()
+	select {
+	case told = <-r.w.changed:
+	default:
+	}
+	return told
 }
 
 // stop returns when the goroutines have ended.

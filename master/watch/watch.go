@@ -25,6 +25,9 @@ const (
 	// one, and whoever writes a file in place may pause.
 	settlePeriod = 2 * time.Second
 
+	// absencePeriod is how long a file must be away before that is told: who replaces it may remove it first.
+	absencePeriod = 10 * time.Second
+
 	maxSymlinks = 40 // as in path_resolution(7)
 )
 
@@ -42,11 +45,18 @@ type Watcher struct {
 	now    func() time.Time
 	trail  func(path string) []string
 
-	timer <-chan time.Time // when to look; nil = nothing has happened
+	timer   <-chan time.Time // when to look; nil = nothing has happened
+	overdue <-chan time.Time // when to tell of files that are away; nil = none is, or all are told of
 
 	overflow chan struct{} // a hint, too: hints were lost
-	changed  chan string   // has room for one report, so that a slow reader learns of the last change
+	changed  chan Change   // has room for one report, so that a slow reader learns of the last change
 	err      error         // why the watch ended by itself
+}
+
+// Change is what has happened to a file.
+type Change struct {
+	Path string
+	Away error // why it cannot be read any more; nil: it has another content
 }
 
 // File is one that was loaded.
@@ -62,10 +72,13 @@ type watched struct {
 	entries []string          // whose change may be one of the file, see trail
 	known   [sha256.Size]byte // of the content that was loaded or reported last
 	seen    snapshot          // at the last look, if that was another content
+	away    error             // why it could not be read at the last look
+	told    bool              // that it is away
 }
 
 // Files returns a watcher that reports each time that one of the files has another readable content than before, beginning with
-// those that were loaded. A file that is away, or that is no regular one, changes when it is back.
+// those that were loaded. A file that is away, or that is no regular one, changes when it is back; that it is away is reported
+// once, after a while.
 func Files(loaded []File) (*Watcher, error) {
 	w, err := newWatcher(loaded)
 	if err != nil {
@@ -85,7 +98,7 @@ func newWatcher(loaded []File) (*Watcher, error) {
 		return nil, err
 	}
 	w := &Watcher{notify: notify, events: notify.Events, after: time.After, now: time.Now, trail: trail,
-		overflow: make(chan struct{}, 1), changed: make(chan string, 1)}
+		overflow: make(chan struct{}, 1), changed: make(chan Change, 1)}
 	for _, f := range loaded {
 		path := f.Path
 		if !filepath.IsAbs(path) {
@@ -101,8 +114,8 @@ func newWatcher(loaded []File) (*Watcher, error) {
 	return w, nil
 }
 
-// Changed has the path of a file when that has another content, and is closed when the watch has ended. Others may have changed, too.
-func (w *Watcher) Changed() <-chan string { return w.changed }
+// Changed has a file that has another content, or is away, and is closed when the watch has ended. Others may have changed, too.
+func (w *Watcher) Changed() <-chan Change { return w.changed }
 
 // Err returns why the watch has ended by itself, once Changed is closed; nil: it was stopped.
 func (w *Watcher) Err() error { return w.err }
@@ -142,6 +155,9 @@ func (w *Watcher) run() {
 				w.notify.Close()
 				return
 			}
+		case <-w.overdue:
+			w.overdue = nil
+			w.reportAway()
 		}
 	}
 }
@@ -164,7 +180,11 @@ func (w *Watcher) look() error {
 	}
 	var wait time.Duration
 	for _, f := range w.files {
+		there := f.away == nil
 		wait = max(wait, f.look(w.now()))
+		if there && f.away != nil {
+			w.overdue = w.after(absencePeriod)
+		}
 	}
 	if wait > 0 {
 		w.timer = w.after(wait)
@@ -176,8 +196,9 @@ func (w *Watcher) look() error {
 
 // look reads the file. It returns how long that must stay as it is; 0: it has, or it is not another one.
 func (f *watched) look(now time.Time) time.Duration {
-	found, ok := readSnapshot(f.path)
-	if !ok || found.sum == f.known {
+	found, err := readSnapshot(f.path)
+	f.away, f.told = cause(err), f.told && err != nil
+	if err != nil || found.sum == f.known {
 		f.seen = snapshot{}
 		return 0
 	}
@@ -200,8 +221,24 @@ func (w *Watcher) report() {
 		return
 	}
 	select {
-	case w.changed <- given:
+	case w.changed <- Change{Path: given}:
 	default: // an earlier report has not been received yet
+	}
+}
+
+// reportAway tells of a file that is away, unless that was told. One is told of at a time, as there may be many.
+func (w *Watcher) reportAway() {
+	for _, f := range w.files {
+		if f.away == nil || f.told {
+			continue
+		}
+		select {
+		case w.changed <- Change{f.given, f.away}:
+			f.told = true
+		default: // an earlier report has not been received yet
+		}
+		w.overdue = w.after(absencePeriod)
+		return
 	}
 }
 
@@ -282,16 +319,29 @@ func (s snapshot) settlesWithin(now time.Time) time.Duration {
 	return min(max(left, quietPeriod), settlePeriod)
 }
 
-// readSnapshot is not ok if there is nothing to read, or something that reading would empty or wait for.
-func readSnapshot(path string) (s snapshot, ok bool) {
+// cause is the error without the path.
+func cause(err error) error {
+	if of, is := errors.AsType[*fs.PathError](err); is {
+		return of.Err
+	}
+	return err
+}
+
+var errNotRegular = errors.New("it is not a regular file")
+
+// readSnapshot fails if there is nothing to read, or something that reading would empty or wait for.
+func readSnapshot(path string) (s snapshot, err error) {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return s, false
+	if err != nil {
+		return s, err
+	}
+	if !info.Mode().IsRegular() {
+		return s, errNotRegular
 	}
 	text, err := os.ReadFile(path)
 	s = snapshot{sum: sha256.Sum256(text), written: info.ModTime().UnixNano()}
 	if stat, is := info.Sys().(*syscall.Stat_t); is {
 		s.inode = stat.Ino
 	}
-	return s, err == nil
+	return s, err
 }

@@ -283,6 +283,39 @@ func TestWatchSeesPair(t *testing.T) {
 	r.expect("the configuration", "report")
 }
 
+// Files that stay away are told of once, one after the other; those that come back before are not.
+func TestWatchTellsOfFilesThatAreAway(t *testing.T) {
+	a := newPlace(t)
+	a.write("etc/tls.crt", "one")
+	a.write("etc/tls.key", "one")
+	r := watch(t, a.dir, a.path("etc/pinion.yml"), a.path("etc/tls.crt"), a.path("etc/tls.key"))
+	tells := func(when, path string, cause error) {
+		t.Helper()
+		if got := r.awayFor(10 * time.Second); path == "" && got != (Change{}) || path != "" && (got.Path != a.path(path) || !errors.Is(got.Away, cause)) {
+			t.Errorf("%s: told of %q, %v; want %q", when, got.Path, got.Away, path)
+		}
+	}
+	tells("all are there", "", nil)
+	a.remove("etc/tls.key")
+	r.expect("removed", "nothing")
+	a.write("etc/tls.key", "one")
+	r.expect("and made again", "nothing")
+	tells("it is back", "", nil)
+	a.remove("etc/tls.crt")
+	a.remove("etc/tls.key")
+	a.mkdir("etc/tls.key")
+	r.expect("both away", "nothing")
+	tells("both away", "etc/tls.crt", os.ErrNotExist)
+	tells("both away, later", "etc/tls.key", errNotRegular)
+	tells("both told of", "", nil)
+	r.expect("both told of", "unconcerned")
+	a.write("etc/tls.crt", "one")
+	r.expect("one is back", "nothing")
+	a.remove("etc/tls.crt")
+	r.expect("and away again", "nothing")
+	tells("away again", "etc/tls.crt", os.ErrNotExist)
+}
+
 // A change between the reading and the watching counts.
 func TestWatchBeginsWithTheLoadedContent(t *testing.T) {
 	a := newPlace(t)
