@@ -6,6 +6,8 @@ package core
 type mover struct {
 	peers    []*peerLink // workers of other generations, by slot
 	outgoing outgoing
+
+	mostBytes int // a client that holds more stays until it holds less: maxMovedBytes
 }
 
 // inFlight returns how many batches are on their way, in either direction.

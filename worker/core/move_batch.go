@@ -25,7 +25,8 @@ type sentBatch struct {
 	widths  []int // how many records each of clients has
 	count   int   // of clients, once they are released
 	bytes   int
-	secrets [][]byte // that are in records, until those are written
+	secrets [][]byte  // that are in records, until those are written
+	asked   []*client // in place of clients: they go on here, and may be closed by now
 }
 
 // forgetSecrets overwrites what the memory of this worker needs no longer.
@@ -38,6 +39,13 @@ func (o *sentBatch) forgetSecrets() {
 
 func (o *sentBatch) descriptors() []int {
 	fds := []int{o.state}
+	for _, c := range o.asked {
+		if fd := c.stream.FD(); c.life != clientClosed {
+			fds = append(fds, fd)
+		} else {
+			fds = append(fds, o.state)
+		}
+	}
 	for _, c := range o.clients {
 		fds = append(fds, c.stream.FD())
 		for _, own := range c.session.dedicated {
@@ -153,13 +161,24 @@ func (p *peerLink) clientCount() int {
 
 // sendBatch offers the peer a batch of at most so many clients, and returns the bytes of their records.
 func (g *outgoing) sendBatch(p *peerLink, most int) int {
-	l := g.l
 	var state handoff.State
 	o := &sentBatch{state: -1}
 	records := g.fillBatch(o, &state, most)
 	if records == 0 {
 		return 0
 	}
+	if !p.offer(o, &state, records) {
+		for _, c := range o.clients {
+			c.cancelMove()
+		}
+		p.noteShortage()
+		return 0
+	}
+	return state.Bytes()
+}
+
+// offer offers a batch, unless its records cannot be written.
+func (p *peerLink) offer(o *sentBatch, state *handoff.State, records int) bool {
 	parts := state.Parts()
 	if fault.Error("memfd.short") != nil {
 		parts = parts[:len(parts)-1]
@@ -170,16 +189,12 @@ func (g *outgoing) sendBatch(p *peerLink, most int) int {
 	}
 	o.forgetSecrets()
 	if err != nil {
-		l.log(logevent.MoveUnwritten, len(o.clients), err)
-		for _, c := range o.clients {
-			c.cancelMove()
-		}
-		p.noteShortage()
-		return 0
+		p.l.log(logevent.MoveUnwritten, records, err)
+		return false
 	}
 	p.sent[p.link.Next()] = o
-	p.link.Offer(l.now, records)
-	return state.Bytes()
+	p.link.Offer(p.l.now, records)
+	return true
 }
 
 // fillBatch takes packed clients for a batch and writes their records, and those of their own connections. From then on they are
@@ -227,6 +242,10 @@ func (p *peerLink) Reclaim(batch uint32, verdicts []handoff.Verdict) {
 	l := p.l
 	o := p.sent[batch]
 	o.closeState()
+	if o.asked != nil {
+		p.noteAnswers(batch, verdicts)
+		return
+	}
 	if verdicts == nil {
 		for _, c := range o.clients {
 			c.cancelMove()

@@ -70,7 +70,12 @@ func (m moving) unwanted() bool { return m.verdict == moveUnwanted }
 
 // movable tells whether the client could move as soon as it is owed nothing. One that has hung up or is leaving ends here.
 func (c *client) movable() bool {
-	return c.isServed() && c.moving.verdict == moveUndecided && !c.stream.Hangup && c.holds() <= maxMovedBytes && len(c.session.dedicated) <= maxMovedConns
+	return c.isServed() && c.moving.verdict == moveUndecided && !c.stream.Hangup && !c.isTooMuch()
+}
+
+// isTooMuch tells whether there is more of the client than can move.
+func (c *client) isTooMuch() bool {
+	return c.holds() > c.pool.l.mover.mostBytes || len(c.session.dedicated) > maxMovedConns
 }
 
 // quiescent tells that the client is owed no reply, or only one to a request that waits in a server. Unsent output does not

@@ -103,6 +103,9 @@ func (l *loop) prepareClient(records []handoff.Record, fds []int) (*preparedClie
 	if !belongs {
 		return nil, handoff.Configuration
 	}
+	if r.Rules != "" {
+		return nil, verdictOn(r, user)
+	}
 	l.descriptors.newest = fd
 	c, err := ln.newClient(fd)
 	g := &preparedClient{c: c, frozen: r.FrozenAt, monitors: r.Monitoring != 0, descriptors: len(fds)}

@@ -44,18 +44,20 @@ type outgoing struct {
 	unwantedClosed bool  // if masterless: clients without a listener in the other configuration have been closed
 	stragglersFrom int64 // ns: from then on clients that are still owed replies are reported as stragglers
 
-	packed      []packedClient // frozen and owed nothing: wait for a batch
-	frozenOwed  int            // clients that are frozen and still owed replies
-	frozenSlow  int            // of them, those that were frozen by the last tick; 0 ≤ frozenSlow ≤ frozenOwed
-	nextPeer    int            // where the search for the next batch's peer begins, modulo the number of peers
-	cursor      int            // into the loop's table: entries before it are scanned
-	scanning    bool           // a scan is under way
-	scanSkipped bool           // the scan has passed over clients that are owed replies
-	heldFrozen  bool           // a client was frozen that waits for a server which is down
-	ownBusy     bool           // there are clients that are owed nothing but whose own connections are busy: the next tick scans again
-	moreToDo    bool           // the next turn has something to do even without events
-	idleClosed  bool           // there is no peer, and the clients that were idle have been closed
-	reported    bool           // the master has the result
+	packed      []packedClient   // frozen and owed nothing: wait for a batch
+	immovable   []*client        // of which there is too much: what they may do at the peers is to be asked
+	asked       map[*client]bool // them, and those of which that has been asked since there was a new order or a new peer
+	frozenOwed  int              // clients that are frozen and still owed replies
+	frozenSlow  int              // of them, those that were frozen by the last tick; 0 ≤ frozenSlow ≤ frozenOwed
+	nextPeer    int              // where the search for the next batch's peer begins, modulo the number of peers
+	cursor      int              // into the loop's table: entries before it are scanned
+	scanning    bool             // a scan is under way
+	scanSkipped bool             // the scan has passed over clients that are owed replies
+	heldFrozen  bool             // a client was frozen that waits for a server which is down
+	ownBusy     bool             // there are clients that are owed nothing but whose own connections are busy: the next tick scans again
+	moreToDo    bool             // the next turn has something to do even without events
+	idleClosed  bool             // there is no peer, and the clients that were idle have been closed
+	reported    bool             // the master has the result
 
 	timer  timer.Timer
 	result link.ClientsMovedBody
@@ -105,6 +107,7 @@ func (l *loop) stopMoving(reason string) {
 		p.closeIfDone()
 	}
 	g.thawAll()
+	g.immovable, g.asked = nil, nil
 	g.on, g.masterless, g.moreToDo = false, false, false
 	l.timers.Stop(&g.timer)
 	for c := range l.everyClient {
@@ -116,6 +119,7 @@ func (l *loop) stopMoving(reason string) {
 // restart scans all clients anew and reports anew: there is a new order, or a new peer.
 func (g *outgoing) restart() {
 	g.idleClosed, g.reported = false, false
+	g.immovable, g.asked = nil, nil
 	g.startScan()
 }
 
@@ -134,6 +138,7 @@ func (g *outgoing) step() {
 			g.returnHeld()
 		}
 		g.sendPacked()
+		g.ask()
 	} else {
 		g.serveWithoutPeers()
 	}
@@ -218,7 +223,11 @@ func (g *outgoing) freezeSome() {
 		}
 		c, ok := l.table[g.cursor].h.(*client)
 		g.cursor++
-		if !ok || c.moving.frozen() || !c.movable() {
+		if !ok || c.moving.frozen() {
+			continue
+		}
+		if !c.movable() {
+			g.askLater(c)
 			continue
 		}
 		switch {

@@ -87,7 +87,7 @@ func (l *loop) stragglers() (count int, reason string) {
 		switch {
 		case c.moving.verdict == moveUnreadable:
 			reason = "the other generation cannot read their state"
-		case c.holds() > maxMovedBytes:
+		case c.isTooMuch():
 			reason = "more is kept for them than can be moved"
 		}
 	}

@@ -257,3 +257,50 @@ func TestUserNamed(t *testing.T) {
 		t.Errorf("ACL WHOAMI is answered with %q", got)
 	}
 }
+
+// A client of which there is too much to move goes on where it is only if it may do there what it may do here.
+func TestUserWhoCannotMove(t *testing.T) {
+	const bob = "bob on >secret ~* &* +@all"
+	for _, test := range []struct {
+		name          string
+		before, after []string
+		stays         bool
+	}{
+		{"same", []string{bob}, []string{bob}, true},
+		{"same of few", []string{"bob on >secret ~* -@all +set"}, []string{"bob on >other ~* -@all +set"}, true},
+		{"stronger", []string{"bob on >secret ~* +set"}, []string{bob}, true},
+		{"weaker", []string{bob}, []string{"bob on >secret ~* &* +@all -set"}, false},
+		{"gone", []string{bob}, []string{"eve on >secret ~* &* +@all"}, false},
+		{"off", []string{bob}, []string{"bob off >secret ~* &* +@all"}, false},
+		{"no users any more", []string{bob}, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, next := usersRig(t, test.before, test.after)
+			before := r.workers[0]
+			large, small := r.connect("large", 0, 0), r.connect("small", 0, 0)
+			r.talk(small, "PING")
+			r.talk(large, bobLogsIn)
+			before.mover.mostBytes = 1 << 10
+			large.send(redisRequestOf("SET", "k", string(make([]byte, 1<<10)))[:1<<10])
+			r.turn()
+			r.handOver(before, next)
+			given := r.given(before)
+			if stays := given.Stragglers == 1 && given.Closed == 0; stays != test.stays || given.Moved != 1 {
+				t.Errorf("the worker reports %+v", given)
+			}
+			r.instruct(before, link.Finish, link.FinishBody{Deadline: time.Minute})
+			large.send(redisRequestOf("SET", "k", string(make([]byte, 1<<10)))[1<<10:])
+			r.turn()
+			if large.ended == test.stays {
+				t.Errorf("it is closed: %v", large.ended)
+			}
+			got := 0
+			for _, s := range r.servers[0].conns {
+				got += len(s.take())
+			}
+			if asked := got > 0; asked != test.stays {
+				t.Errorf("what it asks next reaches a server: %v", asked)
+			}
+		})
+	}
+}

@@ -97,6 +97,10 @@ var sessions = map[string]Record{
 		Protocol: "redis", Network: "unix", Address: "/run/redis.sock", HasDB: true, Purposes: 16, Server: "redis1", Input: []byte("+17"),
 	},
 	"user": {Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, User: "app"},
+	"asked": {
+		Protocol: "redis", Pool: "alpha", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, User: "app", Rules: "~app:* &* +@all -@dangerous",
+		Subscriptions: []Subscription{{0, "news"}},
+	},
 	"subscriber": {
 		Protocol: "redis", Network: "tcp", Address: "127.0.0.1:22121", Authenticated: true, Connections: 2,
 		Subscriptions: []Subscription{{0, "news"}, {2, ""}},

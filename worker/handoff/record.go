@@ -16,6 +16,7 @@ type Record struct {
 	Input         []byte   // received and not parsed; the kernel has what follows
 	Output        [][]byte // not written yet: the concatenation; the kernel has what is before it
 	Skip          uint64   // bytes of a refused request that are still to come, before the next request
+	Rules         string   // of a client that does not move, what its user may do: the other worker says whether it may do as much there
 
 	// Of a connection that is encrypted. Who writes them neither seals nor opens a record before it is settled who goes on.
 	TLS       []byte   // the state of its record layer, as tlsrec writes it; empty: it is not encrypted

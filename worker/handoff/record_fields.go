@@ -31,6 +31,7 @@ var recordFields = [...]recordField{
 	{4 | critical, "address", text(func(r *Record) *string { return &r.Address })},
 	{5 | critical, "flags", form{writeFlags, readFlags}},
 	{36 | critical, "user", text(func(r *Record) *string { return &r.User })},
+	{39 | critical, "rules", text(func(r *Record) *string { return &r.Rules })},
 	{9, "name", boundedText(func(r *Record) *string { return &r.Name })},
 	{10, "library", boundedText(func(r *Record) *string { return &r.LibName })},
 	{11, "version of the library", boundedText(func(r *Record) *string { return &r.LibVersion })},
