@@ -92,10 +92,10 @@ func (c *client) shake() {
 	switch {
 	case !c.stream.Unread || c.moving.frozen():
 		return
-	case begun:
-	case c.stream.Hangup: // it waits for no answer
+	case c.stream.Hangup && (!begun || c.stream.Signs()): // it waits for no answer
 		c.failHandshake(io.EOF)
 		return
+	case begun:
 	case l.mover.outgoing.willMove(c), l.handshakes.begun >= mostHandshakes:
 		l.handshakes.await(c)
 		return
@@ -107,6 +107,8 @@ func (c *client) shake() {
 		c.failHandshake(err)
 	case done:
 		c.agreed()
+	case c.stream.Signs():
+		l.signatures.ask(c.stream.Signature(), c)
 	case c.stream.Unread:
 		c.nextTurn()
 	}

@@ -394,6 +394,9 @@ func checkEmpty(t testing.TB, l *loop) {
 	if l.master != nil {
 		held++
 	}
+	if l.signatures.thread != nil {
+		held++
+	}
 	if l.succession.rendezvous.fd >= 0 {
 		held++
 	}

@@ -44,6 +44,7 @@ type loop struct {
 	busy       int // clients that are owed a reply
 	lingering  lingering
 	handshakes handshakes
+	signatures signatures
 
 	pools     []*pool
 	listeners []*listener
@@ -109,6 +110,9 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 			return nil, err
 		}
 		l.pools = append(l.pools, p)
+	}
+	if err := l.signatures.start(l); err != nil {
+		return nil, err
 	}
 	l.requestLog.begin()
 	return l, nil

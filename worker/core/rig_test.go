@@ -270,6 +270,7 @@ func (r *rig) exit(slot int) {
 			sock.Close(h.FD())
 		}
 	}
+	l.signatures.stop()
 	l.poller.Close()
 	l.poller, l.ended = nil, true
 }

@@ -21,6 +21,7 @@ func Run(spec *link.Spec, shared *link.Shared, confine func(spec *link.Spec, war
 	if err != nil {
 		return err
 	}
+	defer l.signatures.stop()
 	setGCLimit(spec.MemoryLimit)
 	limit, err := sock.MaxDescriptors()
 	if err != nil {

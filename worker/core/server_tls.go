@@ -118,6 +118,8 @@ func (c *conn) shake() {
 	switch {
 	case err != nil:
 		c.fail(c.tlsError(err))
+	case c.stream.Signs():
+		l.signatures.ask(c.stream.Signature(), c)
 	case done:
 		c.endpoint.tlsFailure = nil
 		*n[link.TLSHandshakes]++

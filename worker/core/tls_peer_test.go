@@ -3,6 +3,7 @@
 package core
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -125,7 +126,7 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-func (a *authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
+func (a *authority) sign(template, parent *x509.Certificate, key crypto.Signer) *x509.Certificate {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), a.key)
 	if err != nil {
 		panic(err)
@@ -138,8 +139,10 @@ func (a *authority) sign(template, parent *x509.Certificate, key *ecdsa.PrivateK
 }
 
 // issue returns a certificate for a name that ends after some time, which may have passed.
-func (a *authority) issue(name string, ends time.Duration) tls.Certificate {
-	key := newKey()
+func (a *authority) issue(name string, ends time.Duration) tls.Certificate { return a.issueFor(newKey(), name, ends) }
+
+// issueFor is issue for a key.
+func (a *authority) issueFor(key crypto.Signer, name string, ends time.Duration) tls.Certificate {
 	c := a.sign(&x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-2 * time.Hour),
 		NotAfter: time.Now().Add(ends), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},

@@ -1,4 +1,4 @@
-// CPU affinity and timer precision of the calling thread.
+// CPU affinity, niceness and timer precision of the calling thread.
 
 package sock
 
@@ -40,6 +40,10 @@ func SetAffinity(cpus []int) error {
 func SetTimerSlack(nanoseconds int) error {
 	return unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(nanoseconds), 0, 0, 0)
 }
+
+// SetNiceness sets how much less important than others the calling thread is, from 0 to 19. The caller has locked its goroutine to the
+// thread.
+func SetNiceness(nice int) error { return unix.Setpriority(unix.PRIO_PROCESS, 0, nice) }
 
 // MaxTasks returns how many processes and threads the user of this process may have, see RLIMIT_NPROC in getrlimit(2);
 // limited is false if there is no such limit.

@@ -30,6 +30,9 @@ type Loop struct {
 	Spent int // bytes received in this turn, and what else takes as long; the event loop adds to it, and begins at 0 again
 	Sent  int // bytes sent in this turn; the event loop begins at 0 again
 
+	// SignsElsewhere says that the owner has signatures made, see Stream.Signature. Otherwise they are made by Shake, in a turn.
+	SignsElsewhere bool
+
 	memory  *memory.Allocator
 	enough  int // of Spent; then each stream has LateReadBytes at a time
 	buf     []byte

@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// handshakeToll is what a handshake counts as, in bytes of a turn: it takes as long.
-	handshakeToll = 128 << 10
+	// flightToll is what a part of a handshake counts as that agrees on a key, signs or verifies, in bytes of a turn: it takes as long.
+	flightToll = 128 << 10
+	// recordToll is the same of a record, and endToll of the last one.
+	recordToll = 1 << 10
+	endToll    = 32 << 10
 	// signatureToll is the same of a signature of RSA.
 	signatureToll = 900 << 10
 	// handshakeBytes is about what one takes while it is under way, with what the peer may make it keep of a message; that is bounded by
@@ -69,14 +72,11 @@ func (s *Stream) Shake() (done bool, err error) {
 		}
 	}
 	t.assertThawed()
-	if t.config == nil && !t.begun {
-		t.begun = true
-		if over, err := s.step(nil); over || err != nil {
-			return err == nil, err
-		}
+	if over, err := s.stepFirst(); over || err != nil || s.Signs() {
+		return over && err == nil, err
 	}
 	for {
-		t.backlog = t.shake == nil && isWhole(t.raw.Bytes()) // another worker has received it
+		t.backlog = isWhole(t.raw.Bytes()) // it came before a signature, or another worker has received it
 		src, err := s.recvCipher()
 		if src == nil {
 			return false, err
@@ -89,10 +89,23 @@ func (s *Stream) Shake() (done bool, err error) {
 		case over:
 			t.backlog, s.Unread = true, true // no edge will tell of what is here already
 			return true, nil
-		case !s.Unread:
+		case s.Signs(), !s.Unread:
 			return false, nil
 		}
 	}
+}
+
+// stepFirst goes on with what needs no record: the beginning of a server's handshake, or a signature that has been made.
+func (s *Stream) stepFirst() (over bool, err error) {
+	t := s.tls
+	switch {
+	case t.config == nil && !t.begun:
+		t.begun = true
+		return s.step(nil)
+	case s.Signs() && t.shake.Job.Made:
+		return s.stepped(t.shake.Step(nil))
+	}
+	return false, nil
 }
 
 // stepAll goes on with the whole records of src.
@@ -110,7 +123,7 @@ func (s *Stream) stepAll(src []byte) (over bool, rest []byte, err error) {
 		size := tlsrec.RecordSize(src)
 		over, err = s.step(src[:size])
 		src = src[size:]
-		if over || err != nil {
+		if over || err != nil || s.Signs() {
 			return over, src, err
 		}
 	}
@@ -122,7 +135,7 @@ func isStrange(b []byte) bool {
 	return len(b) > 0 && (b[0] < firstKind || b[0] > lastKind) || len(b) > 1 && b[1] != major || tlsrec.RecordSize(b) > tlsrec.MaxRecord
 }
 
-// step goes on with one record, and sends what there is to say.
+// step goes on with one record.
 func (s *Stream) step(record []byte) (over bool, err error) {
 	t := s.tls
 	h, l := t.shake, t.loop
@@ -131,7 +144,21 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 	}
 	t.shaken += uint16(len(record))
 	need := h.Step(record)
+	l.Spent += recordToll
+	if need == tlshake.NeedsSignature || len(h.Out) > 0 {
+		l.Spent += flightToll
+	}
+	return s.stepped(need)
+}
+
+// stepped sends what there is to say after a step. A signature is made at once, or the handshake waits for it.
+func (s *Stream) stepped(need tlshake.Need) (over bool, err error) {
+	t := s.tls
+	h, l := t.shake, t.loop
 	for need == tlshake.NeedsSignature {
+		if l.SignsElsewhere {
+			return false, nil
+		}
 		l.Spent += signatureToll
 		h.Job.Sign()
 		need = h.Step(nil)
@@ -144,7 +171,7 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 		return false, err
 	}
 	t.endShake()
-	l.Spent += handshakeToll
+	l.Spent += endToll
 	l.memory.CountGarbage(handshakeGarbage)
 	if h.Err != nil {
 		return true, failure(h.Err)
@@ -152,6 +179,7 @@ func (s *Stream) step(record []byte) (over bool, err error) {
 	t.records = h.Records()
 	if chains := h.State().VerifiedChains; t.config != nil && len(chains) > 0 {
 		t.leaf = chains[0][0]
+		l.Spent += flightToll
 	}
 	t.config = nil
 	return true, err

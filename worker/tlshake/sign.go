@@ -10,8 +10,10 @@ import (
 	"slices"
 )
 
-// Job is a signature to be made. Sign may run on any goroutine, once; the handshake must not be touched meanwhile.
+// Job is a signature to be made. Sign may run on any goroutine, once; with the handshake nothing but Abort may be done meanwhile.
 type Job struct {
+	Asked, Made bool // how far who drives the handshake is with it
+
 	key     crypto.Signer
 	random  io.Reader
 	digest  []byte
@@ -22,7 +24,12 @@ type Job struct {
 }
 
 // Sign makes the signature.
-func (j *Job) Sign() { j.signature, j.err = j.key.Sign(j.random, j.digest, j.options) }
+func (j *Job) Sign() {
+	err := guarded(func() { j.signature, j.err = j.key.Sign(j.random, j.digest, j.options) })
+	if err != nil {
+		j.err = err
+	}
+}
 
 // deferred is a key whose signatures are made by whoever drives the handshake.
 type deferred struct {
