@@ -95,6 +95,7 @@ func (c *conn) expire() {
 	}
 	if c.state >= connGreeting {
 		c.hear()
+		c.makeUpUnsent()
 	}
 	if c.leaving {
 		c.abandon()

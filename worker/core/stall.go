@@ -97,6 +97,21 @@ func (c *conn) makeUp() {
 	}
 }
 
+// makeUpUnsent gives requests of which nothing is written, since the server was to answer others first, the time that they may have lost
+// while the loop stood still: it has answered now. Each gets that once, as long as none has waited for more than a timeout by its own clock.
+func (c *conn) makeUpUnsent() {
+	p := c.endpoint.pool
+	if p.l.lostMore == 0 || c.heard != p.l.now || c.madeUp == p.l.now {
+		return
+	}
+	c.madeUp = p.l.now
+	for r := c.firstUnbegun(); r != nil; r = r.behind {
+		if r.deadline != 0 && r.state&isHeld == 0 && r.deadline-r.sent <= p.timeout {
+			r.deadline += min(p.l.lostMore, p.l.now-r.sent)
+		}
+	}
+}
+
 // hear takes what has come from the server before it is called late, as far as a turn has time: a turn need not have been
 // told of everything that is there.
 func (c *conn) hear() {

@@ -63,6 +63,43 @@ func TestStallIsNotTheServersPace(t *testing.T) {
 	}
 }
 
+// What has waited for others to be answered, while they were and nobody looked, is not late for that, once.
+func TestStallGivesTimeToWhatWaitsForOthers(t *testing.T) {
+	const timeout = 400 * time.Millisecond
+	r := newRig(t)
+	r.redisPool("s1").Timeout = timeout
+	r.start()
+	c := r.connect("a", 0, 0)
+	c.send(redisRequestOf("GET", "j"))
+	r.turn()
+	server := r.servers[0].conns[0]
+	server.take()
+	server.send([]byte("$1\r\n0\r\n"))
+	r.turn()
+	c.take()
+	r.conn().gauge.limit = 1
+	c.send(redisRequestOf("GET", "k"))
+	c.send(redisRequestOf("GET", "l"))
+	r.turn()
+	if got := string(server.take()); got != string(redisRequestOf("GET", "k")) {
+		t.Fatalf("the server got %q", got)
+	}
+	r.stopped = true
+	server.send([]byte("$1\r\n1\r\n"))
+	r.advance(timeout + time.Millisecond)
+	r.turn()
+	r.stopped = false
+	r.turn()
+	if got := string(server.take()); got != string(redisRequestOf("GET", "l")) {
+		t.Fatalf("then the server got %q, and the client %q", got, c.take())
+	}
+	server.send([]byte("$1\r\n2\r\n"))
+	r.turn()
+	if got := string(c.take()); got != "$1\r\n1\r\n$1\r\n2\r\n" {
+		t.Errorf("the client got %q", got)
+	}
+}
+
 // A worker that has slept until a deadline and comes a little late to it gives the server a little more, not all that time again.
 // One that stood still in the middle of a turn gives what it has sent only then all its time.
 func TestStallGivesWhatItTook(t *testing.T) {
