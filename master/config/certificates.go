@@ -6,7 +6,10 @@ import (
 	"cmp"
 	"crypto/fips140"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -222,6 +225,9 @@ func flawOf(key, name string, err error) *certs.Flaw {
 	shown := fmt.Sprintf("%s %q", key, name)
 	if path, _ := secretPath(name); path != name {
 		shown += ", which is " + path + ","
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			f = &certs.Flaw{Message: f.Message, Hint: credentialHint(name)}
+		}
 	}
 	return &certs.Flaw{Message: shown + " " + f.Message, Hint: f.Hint}
 }

@@ -107,7 +107,7 @@ func TestCertificateProblems(t *testing.T) {
 	}{
 		{[]string{"server_tls_cert: DIR/other.crt", key}, `8:3: pool "alpha": server_tls_key "DIR/client.key" is not the key of the certificate (CN=other)`},
 		{[]string{"server_tls_ca: DIR/absent"}, `7:3: pool "alpha": server_tls_ca "DIR/absent" is not there`},
-		{[]string{"server_tls_ca: ca.crt"}, `server_tls_ca "ca.crt", which is /run/credentials/pinion.service/ca.crt, is not there`},
+		{[]string{"server_tls_ca: ca.crt"}, `server_tls_ca "ca.crt", which is /run/credentials/pinion.service/ca.crt, is not there; a name without a slash is a credential of systemd`},
 		{[]string{"server_tls_ca: DIR/client.key"}, `server_tls_ca "DIR/client.key" has a private key, and no certificate`},
 		{[]string{"server_tls_ca: DIR/pinion.yml"}, `server_tls_ca "DIR/pinion.yml" is not PEM`},
 		{[]string{"server_tls_cert: DIR/soon.crt", "server_tls_key: DIR/soon.key"}, `7:3: warning: pool "alpha": server_tls_cert "DIR/soon.crt" ends on `},

@@ -179,7 +179,7 @@ func (e *ReadError) Unwrap() error { return e.Err }
 // Load reads and parses the configuration file at path, and the certificates that it names. The error is of type Problems if the file
 // could be read, and else a *ReadError.
 func Load(path string) (*Config, error) {
-	c, err := LoadAlone(path)
+	c, err := load(path, false)
 	if err == nil {
 		err = c.readCertificates(time.Now())
 	}
@@ -189,8 +189,11 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
-// LoadAlone is Load for who only looks at what the file says, and perhaps may not read the certificates that it names.
-func LoadAlone(path string) (*Config, error) {
+// LoadAlone is Load for who only looks at what the file says, and perhaps may not read the certificates, passwords and users' files that
+// it names. Its pools have no users of a file, and no passwords of one.
+func LoadAlone(path string) (*Config, error) { return load(path, true) }
+
+func load(path string, alone bool) (*Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		var cause *fs.PathError
@@ -199,7 +202,7 @@ func LoadAlone(path string) (*Config, error) {
 		}
 		return nil, &ReadError{path, err}
 	}
-	c, err := Parse(path, text)
+	c, err := (&reader{file: path, resolve: resolveHost, alone: alone}).parse(text)
 	if err == nil && IsSameFile(c.Global.LogFile, path) {
 		at := c.Global.given["log_file"]
 		err = Problems{{File: path, Line: at.line, Column: at.column, Message: "log_file is this very file, which the log would spoil", Hint: "name another one"}}
@@ -240,7 +243,10 @@ func Parse(file string, text []byte) (*Config, error) {
 }
 
 func parse(file string, text []byte, resolve resolver) (*Config, error) {
-	r := &reader{file: file, resolve: resolve}
+	return (&reader{file: file, resolve: resolve}).parse(text)
+}
+
+func (r *reader) parse(text []byte) (*Config, error) {
 	c, problems := r.read(text)
 	errs, warnings := problems.split()
 	if len(errs) > 0 {

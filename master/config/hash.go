@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // hashBytes of a SHA-256 are told: enough to tell configurations from each other, and short enough to be compared by eye.
@@ -16,7 +18,7 @@ const hashBytes = 6
 var ofHost = map[string]bool{"zone": true}
 
 // Hash returns a hash of all values that are no defaults, in 12 hexadecimal digits. Comments, order and the form of the file do
-// not matter to it, nor do keys that only a later version knows. Certificates do, by what they are. Secrets are no part of it: a hash that everybody sees would let
+// not matter to it, nor do keys that only a later version knows. Certificates do, by what they are, and what users may do. Secrets are no part of it: a hash that everybody sees would let
 // them be guessed.
 func (c *Config) Hash() string {
 	h := sha256.New()
@@ -32,6 +34,9 @@ func hashSection(h io.Writer, name string, d *draft) {
 	for _, c := range d.certificates() {
 		fmt.Fprintf(h, "%s %x\n", c.Key, c.sum)
 	}
+	for _, line := range d.rights() {
+		fmt.Fprintf(h, "user %q\n", line)
+	}
 	for i := range keys {
 		k := &keys[i]
 		if k.Scope != d.scope() || k.get == nil || k.secret || k.Scope == GlobalScope && ofHost[k.Name] || d.hasDefault(k) {
@@ -44,4 +49,17 @@ func hashSection(h io.Writer, name string, d *draft) {
 			}
 		}
 	}
+}
+
+// rights returns what the users of a section may do, without their passwords.
+func (d *draft) rights() (lines []string) {
+	if d.pool == nil {
+		return nil
+	}
+	for _, line := range d.pool.described {
+		words := strings.Fields(line)
+		lines = append(lines, strings.Join(slices.DeleteFunc(words, func(word string) bool { return word[0] == '#' }), " "))
+	}
+	slices.Sort(lines)
+	return lines
 }

@@ -51,26 +51,8 @@ func setHTTPPassword(d *draft, k *Key, w word) *flaw {
 	return nil
 }
 
-func getHTTPPasswordFile(d *draft) []string { return unlessEmpty(d.global.httpPasswordFile) }
-
-func getHTTPPassword(d *draft) []string {
-	if d.global.httpPasswordFile != "" {
-		return nil
-	}
-	return unlessEmpty(d.global.HTTPPassword)
-}
-
-func setHTTPPasswordFile(d *draft, _ *Key, w word) *flaw {
-	secret, file, f := readSecret(w.text, maxPasswordBytes)
-	if f != nil {
-		return f
-	}
-	d.global.files = append(d.global.files, file)
-	d.global.httpPasswordFile = w.text
-	if !d.gives(httpPasswordKey) {
-		d.global.HTTPPassword = secret
-	}
-	return nil
+func httpPasswordFileOf(d *draft) passwordFile {
+	return passwordFile{&d.global.files, &d.global.httpPasswordFile, &d.global.HTTPPassword}
 }
 
 // checkHTTP finds halves: each would let in whom the other half was to keep out.

@@ -112,9 +112,9 @@ var keys = [...]Key{
 			"when Pinion starts or reloads"},
 	{Name: serverUserKey, value: value{set: setServerUser, get: text(func(d *draft) *string { return &d.pool.ServerUser }).get},
 		Doc: "the user that the servers know Pinion by; without it their default user; needs a password"},
-	{Name: serverPasswordKey, secret: true, value: value{set: setServerPassword, get: getServerPassword},
+	{Name: serverPasswordKey, secret: true, value: value{set: setServerPassword, get: func(d *draft) []string { return serverPasswordFileOf(d).unlessInFile() }},
 		Doc: "the password for the servers, where it is another one than clients give: clients need not give any then, unless another key says so"},
-	{Name: serverPasswordFileKey, value: value{set: setServerPasswordFile, get: func(d *draft) []string { return unlessEmpty(d.pool.serverPasswordFile) }},
+	{Name: serverPasswordFileKey, value: passwordIn(serverPasswordKey, serverPasswordFileOf),
 		Doc: "a file with that password: an absolute path, or the name of a credential of systemd (`LoadCredential=NAME:/path` in the " +
 			"unit), which is looked for in `$CREDENTIALS_DIRECTORY`; it is read when Pinion starts or reloads"},
 	{Name: "redis_db", Default: "0", redis: true,
@@ -298,8 +298,9 @@ var keys = [...]Key{
 	{Name: httpTLSKeyKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpKey }), Doc: "file with its private key"},
 	{Name: httpTLSCAKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpCA }), Doc: "file with the authorities of which a client of `http` has to show a certificate, but for `/healthz` and `/readyz`"},
 	{Name: httpUserKey, Scope: GlobalScope, value: value{set: setHTTPUser, get: text(func(d *draft) *string { return &d.global.HTTPUser }).get}, Doc: "user that `http` asks for (basic authentication), but for `/healthz` and `/readyz`; needs a password"},
-	{Name: httpPasswordKey, Scope: GlobalScope, secret: true, value: value{set: setHTTPPassword, get: getHTTPPassword}, Doc: "the password of that user"},
-	{Name: httpPasswordFileKey, Scope: GlobalScope, value: value{set: setHTTPPasswordFile, get: getHTTPPasswordFile}, Doc: "a file with that password: an absolute path, or the name of a credential of systemd; it is read when Pinion starts or reloads"},
+	{Name: httpPasswordKey, Scope: GlobalScope, secret: true, value: value{set: setHTTPPassword, get: func(d *draft) []string { return httpPasswordFileOf(d).unlessInFile() }},
+		Doc: "the password of that user"},
+	{Name: httpPasswordFileKey, Scope: GlobalScope, value: passwordIn(httpPasswordKey, httpPasswordFileOf), Doc: "a file with that password: an absolute path, or the name of a credential of systemd; it is read when Pinion starts or reloads"},
 	{Name: "control", Scope: GlobalScope, value: value{set: setControl, get: getControl},
 		Doc: "absolute path of the admin socket, by which `pinion status` and the other commands reach Pinion (they are told it by `--control` or `PINION_CONTROL`); " +
 			"`--control`, `PINION_CONTROL` and `RuntimeDirectory=` of a unit come before it"},

@@ -34,6 +34,57 @@ func secretPath(name string) (string, *flaw) {
 	return filepath.Join(cmp.Or(os.Getenv(credentialsVariable), credentialsOfUnit), name), nil
 }
 
+// unreadable says what to do about a file, named so in the configuration, that cannot be read.
+func unreadable(name, path string, err error) *flaw {
+	if name != path {
+		return &flaw{message: fmt.Sprintf("cannot be read at %s: %v", path, err), hint: credentialHint(name)}
+	}
+	return &flaw{message: "cannot be read: " + err.Error(), hint: "correct the path, or let Pinion's user read it"}
+}
+
+func credentialHint(name string) string {
+	return fmt.Sprintf("a name without a slash is a credential of systemd: add LoadCredential=%s:/path to the unit, or write the whole path of a file", name)
+}
+
+// passwordFile is what a section keeps of a file with a password.
+type passwordFile struct {
+	files    *[]File
+	name     *string // as configured; empty: there is none
+	password *string
+}
+
+// passwordIn is the value of a key that names a file with the password that key would be given otherwise.
+func passwordIn(key string, at func(d *draft) passwordFile) value {
+	return value{
+		get: func(d *draft) []string { return unlessEmpty(*at(d).name) },
+		set: func(d *draft, _ *Key, w word) *flaw {
+			p := at(d)
+			if d.alone {
+				*p.name = w.text
+				_, f := secretPath(w.text)
+				return f
+			}
+			secret, file, f := readSecret(w.text, maxPasswordBytes)
+			if f != nil {
+				return f
+			}
+			*p.files, *p.name = append(*p.files, file), w.text
+			if !d.gives(key) {
+				*p.password = secret
+			}
+			return nil
+		},
+	}
+}
+
+// unlessInFile returns the password that the configuration itself has.
+func (p passwordFile) unlessInFile() []string {
+	if *p.name != "" {
+		return nil
+	}
+	return unlessEmpty(*p.password)
+}
+
 // readSecret returns the secret in a file, without the end of its line, and which file that is. Nothing of the secret is in the flaw.
 func readSecret(name string, most int) (secret string, file File, f *flaw) {
 	path, f := secretPath(name)
@@ -42,12 +93,7 @@ func readSecret(name string, most int) (secret string, file File, f *flaw) {
 	}
 	text, err := readAtMost(path, most+len("\r\n"))
 	if err != nil {
-		f := &flaw{message: "cannot be read: " + err.Error(), hint: "correct the path, or let Pinion's user read it"}
-		if name != path {
-			f.message = fmt.Sprintf("cannot be read at %s: %v", path, err)
-			f.hint = fmt.Sprintf("add LoadCredential=%s:/path to the unit, or write the whole path", name)
-		}
-		return "", file, f
+		return "", file, unreadable(name, path, err)
 	}
 	secret = strings.TrimRight(string(text), "\r\n")
 	switch {

@@ -59,6 +59,7 @@ type reader struct {
 	file     string
 	short    bool // hints speak the short form
 	resolve  resolver
+	alone    bool // files that the configuration names are not read
 	problems Problems
 }
 
@@ -78,6 +79,7 @@ type draft struct {
 	follows bool // servers are masters that sentinels know
 	cluster bool // servers are nodes of a Redis Cluster, to be asked for the others
 	resolve resolver
+	alone   bool // files that the section names are not read
 
 	details map[place]*details // of servers, by where they stand
 
@@ -129,6 +131,7 @@ func newDraft(global *Global, pool *Pool, resolve resolver) *draft {
 func (r *reader) build(sections []section) *Config {
 	c := &Config{File: r.file}
 	global := newDraft(&c.Global, nil, r.resolve)
+	global.alone = r.alone
 	for i := range sections {
 		s := &sections[i]
 		if s.global {
@@ -165,6 +168,7 @@ func (r *reader) buildPool(s *section) Pool {
 	p := Pool{Line: s.name.at.line, at: s.name.at}
 	p.Name = s.name.text
 	d := newDraft(nil, &p, r.resolve)
+	d.alone = r.alone
 	d.cluster = s.isOfCluster()
 	d.follows = s.has("sentinels") && !d.cluster
 	r.apply(d, s)

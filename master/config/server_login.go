@@ -36,24 +36,8 @@ func setServerPassword(d *draft, k *Key, w word) *flaw {
 	return nil
 }
 
-func getServerPassword(d *draft) []string {
-	if d.pool.serverPasswordFile != "" {
-		return nil
-	}
-	return unlessEmpty(d.pool.ServerPassword)
-}
-
-func setServerPasswordFile(d *draft, _ *Key, w word) *flaw {
-	secret, file, f := readSecret(w.text, maxPasswordBytes)
-	if f != nil {
-		return f
-	}
-	d.pool.files = append(d.pool.files, file)
-	d.pool.serverPasswordFile = w.text
-	if _, both := d.given[serverPasswordKey]; !both {
-		d.pool.ServerPassword = secret
-	}
-	return nil
+func serverPasswordFileOf(d *draft) passwordFile {
+	return passwordFile{&d.pool.files, &d.pool.serverPasswordFile, &d.pool.ServerPassword}
 }
 
 // checkServerLogin finds a user without a password, and two passwords.

@@ -64,10 +64,14 @@ func setACLFile(d *draft, _ *Key, w word) *flaw {
 	if f != nil {
 		return f
 	}
+	if d.alone {
+		d.pool.aclFile, d.pool.Users = w.text, []string{acl.DefaultUser + " off"} // so that not everybody is let in
+		return nil
+	}
 	text, err := readAtMost(path, maxACLFileBytes)
 	switch {
 	case err != nil:
-		return &flaw{message: "cannot be read: " + err.Error(), hint: "correct the path, or let Pinion's user read it"}
+		return unreadable(w.text, path, err)
 	case len(text) > maxACLFileBytes:
 		return &flaw{message: fmt.Sprintf("is longer than %d MiB", maxACLFileBytes>>20), hint: "correct the path: this is no list of users"}
 	}
@@ -115,7 +119,7 @@ func (r *reader) readUsers(d *draft) {
 	case hasUsers && hasFile:
 		r.report(file, p.Name, flaw{message: usersKey + " and " + aclFileKey + " are given", hint: "remove one of them"})
 		return
-	case !hasUsers && !hasFile:
+	case !hasUsers && !hasFile, hasFile && d.alone:
 		return
 	}
 	all := append(d.users, d.fileUsers...)

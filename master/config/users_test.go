@@ -56,11 +56,62 @@ func TestACLFile(t *testing.T) {
 	}
 }
 
+// Who only looks at what the configuration says needs not be able to read what it names, and finds nobody who is let in.
+func TestLoadAloneReadsNoOtherFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pinion.yml")
+	text := poolWithACLFile("/nonexistent/users.acl", "  server_password_file: /nonexistent/password\n") + "global:\n  http: 127.0.0.1:9100\n  http_user: me\n  http_password_file: nonexistent\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadAlone(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	if err := c.PrintHidden(&printed); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"acl_file: /nonexistent/users.acl\n", "server_password_file: /nonexistent/password\n", "http_password_file: nonexistent\n"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("printed is\n%s", printed.String())
+		}
+	}
+	if got := c.Pools[0].Users; len(got) != 1 || got[0] != "default off" {
+		t.Errorf("the users are %q", got)
+	}
+	if _, err := Load(path); err == nil {
+		t.Error("it is loaded without them")
+	}
+}
+
+// What users may do is a part of the hash, and their passwords are not.
+func TestHashOfUsers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.acl")
+	seen := map[string]string{}
+	for _, text := range []string{"user a on >one ~a:* +get", "user a on >one ~b:* +get", "user a off >one ~a:* +get", "user a on nopass ~a:* +get", "user a on >one ~a:* +get\nuser b on >one"} {
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h := hashOf(t, poolWithACLFile(path, ""))
+		if other, has := seen[h]; has {
+			t.Errorf("%q has the hash of %q", text, other)
+		}
+		seen[h] = text
+	}
+	if err := os.WriteFile(path, []byte("user a on >two >three ~a:* +get\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if seen[hashOf(t, poolWithACLFile(path, ""))] != "user a on >one ~a:* +get" {
+		t.Error("the hash tells of passwords")
+	}
+}
+
 func TestACLFileMistakes(t *testing.T) {
 	for _, test := range []struct{ path, more, want string }{
 		{"/nonexistent/users.acl", "", `cannot be read: no such file or directory`},
 		{"/dev/null", "", "cannot be read: is no file"},
 		{"some/users.acl", "", "is no absolute path"},
+		{"users.acl", "", "/users.acl: no such file or directory; a name without a slash is a credential of systemd"},
 	} {
 		_, err := Parse("p.yml", []byte(poolWithACLFile(test.path, test.more)))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
