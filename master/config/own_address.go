@@ -74,8 +74,27 @@ func (r *reader) checkOwnAddresses(c *Config) {
 	}
 }
 
-// StatisticsWarnings warns of addresses on which the start would fail, as the statistics are at an address that the file does not name:
-// that of the command line, or the default.
+// openStatistics warns where the HTTP address asks who it is that asks, and the statistics, which have the same metrics, do not. They are at
+// the address that the file names, or else at s.
+func (c *Config) openStatistics(s Listen) Problems {
+	g, key := &c.Global, httpUserKey
+	if g.HTTPUser == "" {
+		key = httpTLSCAKey
+	}
+	if g.Statistics.Address != "" {
+		s = g.Statistics
+	}
+	if g.HTTPUser == "" && !g.HTTPAsksCertificate() || s.AddrPort.Addr().IsLoopback() {
+		return nil
+	}
+	at := g.given[key]
+	return Problems{{File: c.File, Line: at.line, Column: at.column, Warning: true,
+		Message: fmt.Sprintf("%s keeps others from http, and not from the statistics on %s, which have the same metrics and ask nobody", key, s.AddrPort),
+		Hint:    fmt.Sprintf(`write "statistics: 127.0.0.1:%d" under "global:" if metrics are not for all`, s.AddrPort.Port())}}
+}
+
+// StatisticsWarnings warns of statistics that others can read, and of addresses on which the start would fail, as the statistics are at
+// an address that the file does not name: that of the command line, or the default.
 func (c *Config) StatisticsWarnings(at netip.AddrPort) (all Problems) {
 	s := Listen{Network: "tcp", Address: at.String(), AddrPort: at}
 	warn := func(pool, key string, l *Listen, where place) {
@@ -85,8 +104,9 @@ func (c *Config) StatisticsWarnings(at netip.AddrPort) (all Problems) {
 				Hint:    `write another address, or have the statistics elsewhere: "statistics: 127.0.0.1:22223" under "global:", or -s PORT`})
 		}
 	}
+	all = c.openStatistics(s)
 	if c.Global.Statistics.Address != "" {
-		return nil
+		return all
 	}
 	warn("", "http", &c.Global.HTTP, c.Global.given["http"])
 	for i := range c.Pools {
