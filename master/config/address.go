@@ -108,6 +108,9 @@ func parseClassicIPv4(host string) (netip.Addr, bool) {
 func setListen(d *draft, _ *Key, w word) *flaw {
 	var l Listen
 	address, encrypted := cutTLS(w.text)
+	if mark := strangeMark(address); mark != "" {
+		return &flaw{message: fmt.Sprintf("has %q behind the address", mark), hint: fmt.Sprintf("write %q there for TLS, or nothing", wordTLS)}
+	}
 	f := d.readListen(&l, word{address, w.at})
 	l.Text, l.TLS = w.text, encrypted
 	switch {
@@ -119,6 +122,15 @@ func setListen(d *draft, _ *Key, w word) *flaw {
 		d.pool.Further = append(d.pool.Further, l)
 	}
 	return f
+}
+
+// strangeMark returns the word behind host and port that is no mark of ours.
+func strangeMark(address string) string {
+	before, mark, found := cutLast(address, ' ')
+	if _, number := decimal(mark); !found || number || strings.HasPrefix(address, "/") || !strings.Contains(before, ":") {
+		return ""
+	}
+	return mark
 }
 
 func setHTTP(d *draft, _ *Key, w word) *flaw { return d.readListen(&d.global.HTTP, w) }

@@ -33,8 +33,10 @@ func (d *differ) users(subject string, old, new *Pool) {
 		switch now := find(to.Users(), u.Name); {
 		case now == nil:
 			d.say("%s: user %q: removed; the clients of that user are closed", subject, u.Name)
+		case u.Enabled && !now.Enabled:
+			d.say("%s: user %q: switched off; the clients of that user are closed", subject, u.Name)
 		case !now.Equal(u):
-			d.say("%s: user %q: changed; the clients of that user go on under the new rules", subject, u.Name)
+			d.say("%s: user %q: changed; the clients of that user go on under the new rules, and are closed where they wait for, or listen to, what those forbid", subject, u.Name)
 		}
 	}
 	for _, u := range to.Users() {

@@ -127,6 +127,9 @@ func (r *reader) readUsers(d *draft) {
 		r.report(at, p.Name, flaw{message: "there are no users, so nobody could log in", hint: "describe one: " + userForm})
 		return
 	}
+	if len(all) > 0 && !slices.ContainsFunc(all, func(u *acl.User) bool { return u.Enabled }) && p.Password == "" {
+		r.report(at, p.Name, flaw{message: "all users are off, so nobody can log in", hint: "add on to one of them", harmless: true})
+	}
 	for _, u := range all {
 		p.described = append(p.described, u.Text())
 	}

@@ -38,9 +38,18 @@ func TestACLFile(t *testing.T) {
 	}
 	write("user shop on >other ~shop:* +@read\nuser new on nopass\n")
 	now := parseTest(t, "p.yml", poolWithACLFile(path, ""))
-	wantDiff := []string{`pool "alpha": user "shop": changed; the clients of that user go on under the new rules`, `pool "alpha": user "new": added`}
+	wantDiff := []string{`pool "alpha": user "shop": changed; the clients of that user go on under the new rules, and are closed where they wait for, or listen to, what those forbid`, `pool "alpha": user "new": added`}
 	if got := Diff(c, now); !slices.Equal(got, wantDiff) {
 		t.Errorf("the difference is %q, want %q", got, wantDiff)
+	}
+	write("user shop off ~shop:* +@read\n")
+	off := parseTest(t, "p.yml", poolWithACLFile(path, ""))
+	wantDiff = []string{`pool "alpha": user "new": removed; the clients of that user are closed`, `pool "alpha": user "shop": switched off; the clients of that user are closed`}
+	if got := Diff(now, off); !slices.Equal(got, wantDiff) {
+		t.Errorf("the difference is %q, want %q", got, wantDiff)
+	}
+	if got := off.Warnings(Machine{Workers: 1}).Error(); !strings.Contains(got, "all users are off, so nobody can log in") {
+		t.Errorf("it warns of %q", got)
 	}
 	write("user a on >x +get\nusers b on\nuser a on\nuser c on (~k) >secret\nuser\n")
 	_, err := Parse("p.yml", []byte(poolWithACLFile(path, "")))

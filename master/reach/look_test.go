@@ -177,9 +177,11 @@ func TestRedis(t *testing.T) {
 		{"", nil, "", false},
 		{"  redis_auth: secret\n", nil, "", false},
 		{"  redis_auth: wrong\n", nil, "refuses the password; correct redis_auth, or requirepass there", true},
+		{"  server_user: app\n  server_password: wrong\n", nil,
+			`does not let user "app" in, who has another password there, is off, or does not exist; correct server_user or the password, or see ACL LIST there`, true},
 		{"  redis_auth: secret\n", map[string]string{"AUTH secret": "-ERR Client sent AUTH, but no password is set"},
 			"warning: has no password, and takes any; set requirepass there, or remove redis_auth", false},
-		{"", map[string]string{"PING": "-NOAUTH Authentication required."}, "wants a password; add redis_auth", true},
+		{"", map[string]string{"PING": "-NOAUTH Authentication required."}, "wants a password; add server_password, or redis_auth if clients are to give it as well", true},
 		{"", map[string]string{"PING": "-LOADING Redis is loading"}, "warning: is loading its data, and answers nothing else meanwhile; wait", false},
 		{"", map[string]string{"PING": "-DENIED Redis is running in protected mode"},
 			"is in protected mode, and refuses who comes from another host; give it a password, or set protected-mode no there", true},
@@ -297,7 +299,7 @@ func TestNamed(t *testing.T) {
 	want := strings.ReplaceAll(`f:4:3: pool "alpha": sentinel "S" knows no master "other"; correct the name in servers, or have it monitored: SENTINEL MONITOR
 f:4:3: warning: pool "alpha": sentinel "S" would not replace master "mymaster": NOQUORUM 1 usable Sentinels; start the other sentinels
 f:4:3: pool "alpha": sentinel "ADDRESS" wants a password; add sentinel_password
-f:4:3: pool "alpha": master "mymaster" at ADDRESS wants a password; add redis_auth`, `"S"`, strconv.Quote(sentinel))
+f:4:3: pool "alpha": master "mymaster" at ADDRESS wants a password; add server_password, or redis_auth if clients are to give it as well`, `"S"`, strconv.Quote(sentinel))
 	if got != want || a.Asked != 3 || a.Silent != 3 {
 		t.Errorf("got\n%s\nwant\n%s\n%d of %d fail", got, want, a.Silent, a.Asked)
 	}

@@ -51,11 +51,30 @@ func (v *visit) login(login link.Login) bool {
 		v.warn("has no password, and takes any", fmt.Sprintf("set requirepass there, or remove %s", v.passwordKey()))
 		return true
 	case strings.HasPrefix(r.text, "WRONGPASS"), strings.Contains(r.text, "invalid password"):
-		v.fail("refuses the password", fmt.Sprintf("correct %s, or requirepass there", v.passwordKey()))
+		v.wrongPassword()
 	default:
 		v.refused("AUTH", r)
 	}
 	return false
+}
+
+// wrongPassword is what a server says of any user that it does not let in, whatever the reason.
+func (v *visit) wrongPassword() {
+	user := v.pool.ServerUser
+	if user == "" || v.role == asSentinel {
+		v.fail("refuses the password", fmt.Sprintf("correct %s, or requirepass there", v.passwordKey()))
+		return
+	}
+	v.fail(fmt.Sprintf("does not let user %q in, who has another password there, is off, or does not exist", user),
+		"correct server_user or the password, or see ACL LIST there")
+}
+
+// missingPasswordKey names where a password is missing. That of redis_auth is asked of clients, too, who had none until now.
+func (v *visit) missingPasswordKey() string {
+	if key := v.passwordKey(); key != "redis_auth" {
+		return key
+	}
+	return "server_password, or redis_auth if clients are to give it as well"
 }
 
 func (v *visit) passwordKey() string {
@@ -82,13 +101,14 @@ func (v *visit) pings() bool {
 		v.judgeTime(time.Since(begin))
 		return true
 	case strings.HasPrefix(r.text, "NOAUTH"):
-		v.fail("wants a password", fmt.Sprintf("add %s", v.passwordKey()))
+		v.fail("wants a password", "add "+v.missingPasswordKey())
 	case strings.HasPrefix(r.text, "LOADING"):
 		v.warn("is loading its data, and answers nothing else meanwhile", "wait")
 	case strings.HasPrefix(r.text, "MASTERDOWN"):
 		v.warn("is a replica that has lost its master", "see whether the master is up")
 	case strings.HasPrefix(r.text, "NOPERM"):
-		return true // of a user that may use keys and nothing else
+		v.warn("does not let its user PING, so nobody can see whether it serves", "add +ping +info +hello +select to that user there")
+		return true
 	default:
 		v.refused("PING", r)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
@@ -134,16 +135,29 @@ func (c *client) agreed() {
 	c.recv()
 }
 
-// userOf returns the name in a certificate that names its user; empty: none.
+// userOf returns the name in a certificate that names its user; empty: none. Of several names none counts.
 func userOf(part link.CertificateUser, c *x509.Certificate) string {
 	switch {
-	case part == link.CertificateUserCN:
+	case part == link.CertificateUserCN && hasOneCommonName(c):
 		return c.Subject.CommonName
 	case part == link.CertificateUserURI && len(c.URIs) == 1:
 		return c.URIs[0].String()
 	}
 	return ""
 }
+
+func hasOneCommonName(c *x509.Certificate) bool {
+	n := 0
+	for _, part := range c.Subject.Names {
+		if part.Type.Equal(commonName) {
+			n++
+		}
+	}
+	return n == 1
+}
+
+// commonName is id-at-commonName of X.520.
+var commonName = asn1.ObjectIdentifier{2, 5, 4, 3}
 
 // What clients get that speak no TLS where it is spoken. They understand nothing else.
 var (

@@ -4,7 +4,10 @@ package core
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -357,4 +360,33 @@ func TestMoveClientTLSIsChanged(t *testing.T) {
 		t.Errorf("given: %+v", got)
 	}
 	r.pings(c, before)
+}
+
+// A certificate that names several people names nobody.
+func TestUserOfCertificate(t *testing.T) {
+	subject := func(names ...string) (s pkix.Name) {
+		for _, n := range names {
+			s.Names = append(s.Names, pkix.AttributeTypeAndValue{Type: commonName, Value: n})
+			s.CommonName = n
+		}
+		return s
+	}
+	alice, bob := &url.URL{Scheme: "spiffe", Host: "alice"}, &url.URL{Scheme: "spiffe", Host: "bob"}
+	for _, test := range []struct {
+		part link.CertificateUser
+		c    x509.Certificate
+		want string
+	}{
+		{link.CertificateUserOff, x509.Certificate{Subject: subject("alice")}, ""},
+		{link.CertificateUserCN, x509.Certificate{Subject: subject()}, ""},
+		{link.CertificateUserCN, x509.Certificate{Subject: subject("alice")}, "alice"},
+		{link.CertificateUserCN, x509.Certificate{Subject: subject("bob", "alice")}, ""},
+		{link.CertificateUserURI, x509.Certificate{Subject: subject("alice")}, ""},
+		{link.CertificateUserURI, x509.Certificate{URIs: []*url.URL{alice}}, "spiffe://alice"},
+		{link.CertificateUserURI, x509.Certificate{URIs: []*url.URL{alice, bob}}, ""},
+	} {
+		if got := userOf(test.part, &test.c); got != test.want {
+			t.Errorf("%s of %v, %v: %q, want %q", test.part, test.c.Subject, test.c.URIs, got, test.want)
+		}
+	}
 }
