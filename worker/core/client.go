@@ -93,7 +93,10 @@ func (c *client) become(next clientLife) {
 	if legalClient[c.life]&(1<<next) == 0 {
 		panic(fmt.Sprintf("worker: a client cannot go from %v to %v", c.life, next))
 	}
-	c.life = next
+	before := c.life
+	if c.life = next; before == clientHandshaking {
+		c.noteHandshakeEnd()
+	}
 }
 
 // clientQueues says in which of the loop's lists a client is.
@@ -103,6 +106,7 @@ const (
 	inTurn clientQueues = 1 << iota
 	inDirty
 	inHandshakes // may not begin its own yet
+	inParked     // has begun it, and is to answer
 	inPartial    // has been passed over by a turn that had only a part of what it is owed
 )
 

@@ -5,8 +5,11 @@ package core
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/timer"
 )
 
@@ -15,6 +18,10 @@ const (
 	mostHandshakes = 2048
 	// handshakeTime is how long one may take where the pool does not say.
 	handshakeTime = 10 * time.Second
+	// scarceTime is which part of that a client has for its answer when others wait for its place.
+	scarceTime = 4
+	// hangingTicks is after how long without an answer a move does not wait for a client any more: it moves when it has answered.
+	hangingTicks = uint32(int64(500*time.Millisecond) / tickNanos)
 	// sleepTicks is after how long a client is idle enough to have no ciphers, and sleepCheck how often the worker looks.
 	sleepTicks = uint32(int64(10*time.Second) / tickNanos)
 	sleepCheck = int64(5 * time.Second)
@@ -22,12 +29,60 @@ const (
 	sleepGarbage = 64 << 10
 )
 
-var errHandshakeTimeout = errors.New("it took longer than tls_handshake_timeout")
+var (
+	errHandshakeTimeout = errors.New("it took longer than tls_handshake_timeout")
+	errHandshakeScarce  = fmt.Errorf("no answer for a quarter of tls_handshake_timeout, while others wait to begin: no more than %d may be under way in a worker", mostHandshakes)
+)
+
+// handshaking is clients that are to shake hands, in an order. Those that do so no more are dropped when they are many.
+type handshaking struct {
+	clients []*client
+	ended   int // since the last that were dropped, about
+}
+
+func (h *handshaking) add(c *client) { h.clients = append(h.clients, c) }
+
+// first returns the first one that is still to shake hands; nil: there is none.
+func (h *handshaking) first() *client {
+	for len(h.clients) > 0 {
+		if c := h.clients[0]; c.life == clientHandshaking {
+			return c
+		}
+		h.drop()
+	}
+	return nil
+}
+
+// drop takes out the first one.
+func (h *handshaking) drop() {
+	h.clients[0] = nil
+	if h.clients = h.clients[1:]; len(h.clients) == 0 {
+		*h = handshaking{}
+	}
+}
+
+// noteEnd is called when a client, perhaps one of these, is not to shake hands any more.
+func (h *handshaking) noteEnd() {
+	const few = 64
+	if h.ended++; h.ended > few && h.ended > len(h.clients)/2 {
+		h.ended = 0
+		h.clients = slices.DeleteFunc(h.clients, func(c *client) bool { return c.life != clientHandshaking })
+	}
+}
 
 // handshakes are those of the worker's clients that are under way. Loop only.
 type handshakes struct {
-	begun   int
-	waiting []*client // that may not begin theirs yet, in the order in which they came; some are done
+	l       *loop
+	most    int         // that may be under way
+	begun   int         // are
+	waiting handshaking // may not begin theirs yet, in the order in which they came
+	parked  handshaking // are to answer, in the order in which they first were; with inParked
+	timer   timer.Timer // looks whether the first of those has had its time
+}
+
+func (h *handshakes) init(l *loop) {
+	h.l, h.most = l, mostHandshakes
+	h.timer.Fire = h.makeRoom
 }
 
 // count is called when a handshake may have begun, or ended: perhaps at once.
@@ -47,22 +102,23 @@ func (h *handshakes) count(before, now bool) {
 func (h *handshakes) await(c *client) {
 	if c.queued&inHandshakes == 0 {
 		c.queued |= inHandshakes
-		h.waiting = append(h.waiting, c)
+		h.waiting.add(c)
+		h.makeRoom()
 	}
 }
 
 // wakeOne has the first that waits try again, if there is a place for it.
 func (h *handshakes) wakeOne() {
-	for woken := false; !woken && len(h.waiting) > 0 && h.begun < mostHandshakes; {
-		woken = h.waiting[0].shakesAgain()
-		h.waiting = h.waiting[1:]
+	for woken := false; !woken && h.begun < h.most && h.waiting.first() != nil; {
+		woken = h.waiting.first().shakesAgain()
+		h.waiting.drop()
 	}
 }
 
 // wake has all that wait try again.
 func (h *handshakes) wake() {
-	all := h.waiting
-	h.waiting = nil
+	all := h.waiting.clients
+	h.waiting = handshaking{}
 	for _, c := range all {
 		c.shakesAgain()
 	}
@@ -78,9 +134,55 @@ func (c *client) shakesAgain() bool {
 	return true
 }
 
+// park is called when a client is to answer.
+func (h *handshakes) park(c *client) {
+	if c.queued&inParked == 0 {
+		c.queued |= inParked
+		c.took = h.l.ticks()
+		h.parked.add(c)
+		h.makeRoom()
+	}
+}
+
+// makeRoom ends handshakes whose clients do not answer, as long as others wait for their places.
+func (h *handshakes) makeRoom() {
+	for h.begun >= h.most && h.waiting.first() != nil {
+		c := h.parked.first()
+		if c == nil {
+			return
+		}
+		if at := int64(c.took)*tickNanos + c.pool.handshakeTime()/scarceTime; at > h.l.now {
+			h.l.timers.Set(&h.timer, at)
+			return
+		}
+		h.parked.drop()
+		c.queued &^= inParked
+		if !c.stream.Signs() { // else it has answered, and waits for us
+			c.failHandshake(errHandshakeScarce)
+		}
+	}
+}
+
+// hang tells whether clients have not answered for so long that a move is not to wait for them. It does where they would be closed
+// at its end.
+func (h *handshakes) hang() bool {
+	for _, p := range h.l.pools {
+		for _, c := range p.handshakes.clients.clients {
+			if c.stream.Shakes() && c.life == clientHandshaking && !c.hangs() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (c *client) hangs() bool {
+	return !c.stream.Signs() && c.pool.l.ticks()-c.took > hangingTicks && c.pool.spec.TLS.AuthClients == link.AuthClientsNo
+}
+
 // clientHandshakes are the clients of a pool that are to shake hands. Loop only.
 type clientHandshakes struct {
-	clients []*client // in the order in which they came; some are done
+	clients handshaking // in the order in which they came
 	timer   timer.Timer
 	sleep   timer.Timer
 }
@@ -98,7 +200,7 @@ func (h *clientHandshakes) init(p *pool) {
 func (h *clientHandshakes) add(c *client) {
 	l := c.pool.l
 	c.came = l.now
-	h.clients = append(h.clients, c)
+	h.clients.add(c)
 	if !h.timer.Armed() {
 		l.timers.Set(&h.timer, l.now+c.pool.handshakeTime())
 	}
@@ -111,22 +213,25 @@ func (p *pool) handshakeTime() int64 {
 // endLateHandshakes closes the clients whose time is over. One that is in flight has it anew, in case that it comes back.
 func (p *pool) endLateHandshakes() {
 	h, l := &p.handshakes, p.l
-	all := h.clients
-	h.clients = nil
-	for i, c := range all {
-		if c.life != clientHandshaking {
-			continue
-		}
-		if c.came+p.handshakeTime() > l.now {
-			h.clients = append(h.clients, all[i:]...)
-			l.timers.Set(&h.timer, c.came+p.handshakeTime())
+	for c := h.clients.first(); c != nil; c = h.clients.first() {
+		if at := c.came + p.handshakeTime(); at > l.now {
+			l.timers.Set(&h.timer, at)
 			return
 		}
+		h.clients.drop()
 		if c.moving.inFlight() {
 			defer h.add(c)
 			continue
 		}
 		c.failHandshake(errHandshakeTimeout)
+	}
+}
+
+// noteHandshakeEnd is called when a client is not to shake hands any more.
+func (c *client) noteHandshakeEnd() {
+	h := &c.pool.l.handshakes
+	for _, list := range []*handshaking{&c.pool.handshakes.clients, &h.waiting, &h.parked} {
+		list.noteEnd()
 	}
 }
 

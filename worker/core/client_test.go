@@ -20,7 +20,7 @@ func TestIllegalLifePanics(t *testing.T) {
 	}
 	for from := range clientClosed + 1 {
 		for to := range clientClosed + 1 {
-			c := &client{life: from}
+			c := &client{life: from, pool: &pool{l: &loop{}}}
 			expectEdge(t, legal, from, to, func() { c.become(to) })
 		}
 	}

@@ -97,7 +97,7 @@ func (c *client) shake() {
 		c.failHandshake(io.EOF)
 		return
 	case begun:
-	case l.mover.outgoing.willMove(c), l.handshakes.begun >= mostHandshakes:
+	case l.mover.outgoing.willMove(c), l.handshakes.begun >= l.handshakes.most:
 		l.handshakes.await(c)
 		return
 	}
@@ -110,8 +110,13 @@ func (c *client) shake() {
 		c.agreed()
 	case c.stream.Signs():
 		l.signatures.ask(c.stream.Signature(), c)
-	case c.stream.Unread:
-		c.nextTurn()
+	default:
+		if c.stream.Shakes() {
+			l.handshakes.park(c)
+		}
+		if c.stream.Unread {
+			c.nextTurn()
+		}
 	}
 }
 
@@ -190,7 +195,10 @@ func (c *client) failHandshake(err error) {
 		*p.counters[link.ClientErr]++
 		*p.counters[handshakeFailure(err)]++
 		p.l.log(logevent.ClientHandshake, p.name, c.id, c.peer(), strings.TrimPrefix(err.Error(), "tls: "))
+		begun := c.stream.Shakes()
+		c.stream.GiveUp()
 		c.leave(link.Broken)
+		p.l.handshakes.count(begun, false)
 	}
 }
 
@@ -198,7 +206,7 @@ func (c *client) failHandshake(err error) {
 func handshakeFailure(err error) int {
 	text := err.Error()
 	switch {
-	case err == errHandshakeTimeout:
+	case err == errHandshakeTimeout, err == errHandshakeScarce:
 		return link.ClientHandshakeLate
 	case errors.As(err, new(stream.RemoteAlert)):
 		return link.ClientRefusesTLS

@@ -339,8 +339,8 @@ func TestHandshakeAfterMove(t *testing.T) {
 	g.on, g.reported, g.scanning = true, true, false // and it is not the client's turn yet
 	c := r.dialTLS("c", believing())
 	r.turn()
-	if before.handshakes.begun != 0 || len(before.handshakes.waiting) != 1 {
-		t.Fatalf("%d handshakes are under way, %d wait", before.handshakes.begun, len(before.handshakes.waiting))
+	if before.handshakes.begun != 0 || len(before.handshakes.waiting.clients) != 1 {
+		t.Fatalf("%d handshakes are under way, %d wait", before.handshakes.begun, len(before.handshakes.waiting.clients))
 	}
 	before.stopMoving("roll-back")
 	r.turn()

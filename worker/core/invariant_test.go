@@ -14,18 +14,24 @@ import (
 // checkInvariants compares the figures that a worker keeps with what they count.
 func checkInvariants(t testing.TB, l *loop) {
 	t.Helper()
-	clients := 0
+	clients, shaking := 0, 0
 	for _, entry := range l.table {
 		switch h := entry.h.(type) {
 		case *client:
 			clients++
 			checkClient(t, h)
+			if h.stream.Shakes() {
+				shaking++
+			}
 		case inFlightClient:
 			clients++
 			checkClient(t, h.c)
 		}
 	}
 	checkGiving(t, l)
+	if shaking != l.handshakes.begun {
+		t.Fatalf("the worker counts %d handshakes and has %d", l.handshakes.begun, shaking)
+	}
 	if clients != l.clients {
 		t.Fatalf("the worker counts %d clients and has %d", l.clients, clients)
 	}

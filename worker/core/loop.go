@@ -92,6 +92,7 @@ func newLoop(spec *link.Spec, shared *link.Shared, clock func() int64) (*loop, e
 	l.nextID = *l.counters[link.TotalConnections] // an earlier worker of the slot has given no more than that
 	l.succession.init(l)
 	l.mover.outgoing.l, l.mover.mostBytes = l, maxMovedBytes
+	l.handshakes.init(l)
 	l.memory = memory.New(&l.timers, &l.now)
 	l.io = stream.NewLoop(l.memory, spec.ReadBufferBytes, maxTurnBytes)
 	l.window.most = spec.Coalesce

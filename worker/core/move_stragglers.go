@@ -63,7 +63,7 @@ func (g *outgoing) nothingToMove() bool {
 	case g.scanning:
 		return false
 	}
-	return g.frozenOwed == 0 && !g.scanSkipped && !g.ownBusy && l.handshakes.begun == 0 || l.now >= g.stragglersFrom
+	return g.frozenOwed == 0 && !g.scanSkipped && !g.ownBusy && (l.handshakes.begun == 0 || l.handshakes.hang()) || l.now >= g.stragglersFrom
 }
 
 // starved tells that no peer is likely to have room soon.

@@ -139,7 +139,9 @@ func (a *authority) sign(template, parent *x509.Certificate, key crypto.Signer) 
 }
 
 // issue returns a certificate for a name that ends after some time, which may have passed.
-func (a *authority) issue(name string, ends time.Duration) tls.Certificate { return a.issueFor(newKey(), name, ends) }
+func (a *authority) issue(name string, ends time.Duration) tls.Certificate {
+	return a.issueFor(newKey(), name, ends)
+}
 
 // issueFor is issue for a key.
 func (a *authority) issueFor(key crypto.Signer, name string, ends time.Duration) tls.Certificate {

@@ -100,7 +100,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ClientUnsupported:     {"client_tls_unsupported", Counter, "TLS handshakes with clients that know no version or cipher that is good enough"},
 	ClientCertificate:     {"client_tls_certificate", Counter, "TLS handshakes with clients that have shown no certificate, or not a good one"},
 	ClientRefusesTLS:      {"client_tls_refused", Counter, "TLS handshakes that clients have broken off, as a rule since they do not believe the certificate"},
-	ClientHandshakeLate:   {"client_tls_timeout", Counter, "TLS handshakes with clients that took longer than tls_handshake_timeout"},
+	ClientHandshakeLate:   {"client_tls_timeout", Counter, "TLS handshakes with clients that took longer than tls_handshake_timeout, or a quarter of it while others waited for a place"},
 	ClientHandshakeFailed: {"client_tls_failed", Counter, "TLS handshakes with clients that have failed for another reason"},
 }
 

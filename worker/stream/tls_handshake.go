@@ -62,6 +62,14 @@ func (s *Stream) EndTLS(l *Loop) {
 	s.tls = nil
 }
 
+// GiveUp ends the handshake if it is under way. The peer is told nothing more.
+func (s *Stream) GiveUp() {
+	if s.Shakes() {
+		s.tls.shake.Abort()
+		s.tls.endShake()
+	}
+}
+
 // Shake goes on with the handshake as far as the descriptor lets it. done tells that it has succeeded: records that have come
 // with the end of it are for the next Recv. The error says why it has failed; the peer has been told.
 func (s *Stream) Shake() (done bool, err error) {
