@@ -15,8 +15,8 @@ const (
 	// settleTime is how long a proxy may tidy up before its idle connections are weighed.
 	settleTime = 3 * time.Second
 
-	// sleepTime is how long a connection with TLS has to be idle until nothing is kept for the next record.
-	sleepTime = 20 * time.Second
+	// sleepTime is how long a connection with TLS has to be idle until nothing is kept for the next record, nor of its handshake.
+	sleepTime = 15 * time.Second
 
 	// recoverTime is how long it may take to give back the memory of a burst.
 	recoverTime = 10 * time.Second
@@ -44,6 +44,23 @@ func weighIdle(while time.Duration) experiment {
 		defer l.Close()
 		after, err := memoryIn(ctx, while, p)
 		return sample{memoryPerConnection: float64(after-before) / float64(spec.Connections)}, err
+	}
+}
+
+// weighMore weighs connections beside as many that are idle already. So a handshake's code, and tables of the runtime that are as long as
+// the most that the heap ever had, do not count as theirs.
+func weighMore(while time.Duration) experiment {
+	return func(ctx context.Context, p *proxy, spec load.Spec, _ int64) (sample, error) {
+		l, err := load.Connect(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		before, err := memoryIn(ctx, while, p)
+		if err != nil {
+			return nil, err
+		}
+		return weighIdle(while)(ctx, p, spec, before)
 	}
 }
 

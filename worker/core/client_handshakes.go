@@ -1,4 +1,4 @@
-// How many handshakes are under way, for how long, and what an idle client that encrypts can do without.
+// How many handshakes are under way, and for how long.
 
 package core
 
@@ -22,11 +22,6 @@ const (
 	scarceTime = 4
 	// hangingTicks is after how long without an answer a move does not wait for a client any more: it moves when it has answered.
 	hangingTicks = uint32(int64(500*time.Millisecond) / tickNanos)
-	// sleepTicks is after how long a client is idle enough to have no ciphers, and sleepCheck how often the worker looks.
-	sleepTicks = uint32(int64(10*time.Second) / tickNanos)
-	sleepCheck = int64(5 * time.Second)
-	// sleepGarbage is how many bytes of ciphers are worth a collection.
-	sleepGarbage = 64 << 10
 )
 
 var (
@@ -184,17 +179,9 @@ func (c *client) hangs() bool {
 type clientHandshakes struct {
 	clients handshaking // in the order in which they came
 	timer   timer.Timer
-	sleep   timer.Timer
 }
 
-func (h *clientHandshakes) init(p *pool) {
-	if p.clientTLS == nil {
-		return
-	}
-	h.timer.Fire = p.endLateHandshakes
-	h.sleep.Fire = p.sleepIdle
-	p.l.timers.Set(&h.sleep, p.l.now+sleepCheck)
-}
+func (h *clientHandshakes) init(p *pool) { h.timer.Fire = p.endLateHandshakes }
 
 // add begins the time of a client.
 func (h *clientHandshakes) add(c *client) {
@@ -233,18 +220,4 @@ func (c *client) noteHandshakeEnd() {
 	for _, list := range []*handshaking{&c.pool.handshakes.clients, &h.waiting, &h.parked} {
 		list.noteEnd()
 	}
-}
-
-// sleepIdle frees the ciphers of idle clients: a kilobyte and a half of each.
-func (p *pool) sleepIdle() {
-	l, freed := p.l, 0
-	for c := range l.everyClient {
-		if c.pool == p && l.ticks()-c.active > sleepTicks {
-			freed += c.stream.Sleep()
-		}
-	}
-	if freed >= sleepGarbage {
-		go l.memory.Collect(false)
-	}
-	l.timers.Set(&p.handshakes.sleep, l.now+sleepCheck)
 }

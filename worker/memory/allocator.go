@@ -16,6 +16,10 @@ type Allocator struct {
 	// Collect collects garbage beside the loop, see the function of that name. A test may set another.
 	Collect func(much bool)
 
+	// Idle, if it is set, frees what others keep that is idle, once a second until none of it is left, and as soon as Expect has been
+	// called again. It returns how many bytes it has left to the garbage collector, and whether there is something left to be freed.
+	Idle func() (garbage int, left bool)
+
 	timers     *timer.Heap
 	now        *int64 // the time of timers, ns
 	held       int64  // bytes of all buffers in use, and those that are charged
@@ -127,9 +131,7 @@ func (m *Allocator) Put(b *Buffer) {
 		b.next = m.unmapLater
 		m.unmapLater = b
 	}
-	if !m.timer.Armed() {
-		m.timers.Set(&m.timer, *m.now+memoryTick)
-	}
+	m.Expect()
 }
 
 // CopyOf returns a buffer with a copy of data, or an error if the system has no more memory.

@@ -76,3 +76,29 @@ func TestSmallRemainderCountsAsSmall(t *testing.T) {
 		m.Put(small)
 	}
 }
+
+// What is idle elsewhere is freed once a second until nothing of it is left, and the garbage is collected.
+func TestIdle(t *testing.T) {
+	timers, now := new(timer.Heap), new(int64)
+	m := New(timers, now)
+	collected := make(chan bool, 1)
+	m.Collect = func(much bool) { collected <- much }
+	idle := 3
+	m.Idle = func() (garbage int, left bool) {
+		idle--
+		return lastGarbageBytes / 2, idle > 0
+	}
+	m.Expect()
+	for {
+		at, ok := timers.Next()
+		if !ok {
+			break
+		}
+		*now = at
+		timers.Run(at)
+	}
+	if idle != 0 || *now != 3*memoryTick || m.garbage != 0 {
+		t.Errorf("after %d ns there are %d left, and %d bytes of garbage", *now, idle, m.garbage)
+	}
+	<-collected
+}

@@ -49,6 +49,13 @@ func (s *stock) shrink() (dropped int) {
 	return dropped
 }
 
+// Expect is called where there may be something to free that was not there before.
+func (m *Allocator) Expect() {
+	if !m.timer.Armed() {
+		m.timers.Set(&m.timer, *m.now+memoryTick)
+	}
+}
+
 // CountGarbage counts n bytes that are left to the garbage collector.
 func (m *Allocator) CountGarbage(n int) { m.garbage += int64(n) }
 
@@ -76,15 +83,21 @@ func (m *Allocator) tick() {
 		m.garbage += int64(dropped * bytes)
 		left += m.free[class].count
 	}
+	idle := false
+	if m.Idle != nil {
+		var garbage int
+		garbage, idle = m.Idle()
+		m.garbage += int64(garbage)
+	}
 	enough := int64(garbageBytes)
-	if left == 0 {
+	if left == 0 && !idle {
 		enough = lastGarbageBytes
 	}
 	if m.garbage >= enough {
 		go m.Collect(m.garbage >= muchGarbageBytes)
 		m.garbage = 0
 	}
-	if left > 0 {
+	if left > 0 || idle {
 		m.timers.Set(&m.timer, *m.now+memoryTick)
 	}
 }

@@ -46,10 +46,12 @@ func NewLoop(m *memory.Allocator, readBytes, turnBytes int) *Loop {
 	if readBytes == 0 {
 		readBytes = DefaultReadBytes
 	}
-	return &Loop{
+	l := &Loop{
 		memory: m, enough: turnBytes,
 		buf: make([]byte, max(readBytes, 2*DirectBytes)), vectors: make([][]byte, 0, sock.MaxVectors),
 	}
+	m.Idle = l.sleepIdle
+	return l
 }
 
 // Stream is bytes in and out of one descriptor.

@@ -37,21 +37,29 @@ const (
 
 // secured is the state of TLS. Loop only.
 type secured struct {
-	loop    *Loop
-	config  *tls.Config        // for a handshake that the peer begins, until it is over
-	shake   *tlshake.Handshake // nil: it has not begun, or is over
-	records *tlsrec.Conn       // nil until then
-	leaf    *x509.Certificate  // of the peer, verified; nil: none
-	raw     *memory.Buffer     // received and not opened: an incomplete record, or more with backlog; nil: nothing is
-	sealed  *memory.Buffer     // not written: it goes before anything else; nil: nothing is
+	loop     *Loop
+	*shaking                // nil: the handshake is over, and its certificate was taken
+	records  *tlsrec.Conn   // nil until it is over
+	raw      *memory.Buffer // received and not opened: an incomplete record, or more with backlog; nil: nothing is
+	sealed   *memory.Buffer // not written: it goes before anything else; nil: nothing is
 
 	backlog bool // Open has more to say without more being received
-	begun   bool // the handshake has been resumed once
 	frozen  bool // another worker may go on with the records
 	ending  bool // the stream ends behind what is sealed
 	awake   bool // the records have ciphers, or may have
+	listed  bool // among those of the loop
 
-	shaken uint16 // bytes of the peer's part of the handshake
+	used     uint8 // the look at those at which it was awake last
+	patience uint8 // how many of them may find it idle, if it is awake
+}
+
+// shaking is what only the handshake needs.
+type shaking struct {
+	config *tls.Config        // for one that the peer begins, until it is over
+	shake  *tlshake.Handshake // nil: it has not begun, or is over
+	leaf   *x509.Certificate  // of the peer, verified; nil: none
+	shaken uint16             // bytes of the peer's part
+	begun  bool               // it has been resumed once
 }
 
 // recordBuffers are the loop's buffers for streams with TLS, made for the first one.
@@ -59,6 +67,7 @@ type recordBuffers struct {
 	cipher []byte // received
 	plain  []byte // opened, behind what is kept of an incomplete request or reply
 	sealed []byte // to be sent; empty
+	awake  awake
 }
 
 // secure gives the stream a record layer that is not ready.
@@ -69,7 +78,7 @@ func (s *Stream) secure(l *Loop) *secured {
 		b.sealed = make([]byte, 0, sealedBytes)
 	}
 	l.memory.Charge(securedBytes)
-	s.tls = &secured{loop: l}
+	s.tls = &secured{loop: l, shaking: &shaking{}}
 	return s.tls
 }
 
@@ -82,14 +91,11 @@ func (s *Stream) AwaitsTLS() bool { return s.tls != nil && s.tls.records == nil 
 // IsCut tells whether a part of a record has come.
 func (s *Stream) IsCut() bool { return s.tls != nil && s.tls.raw != nil }
 
-// Sleep frees what a stream that is idle can do without, and returns about how many bytes that are. The next record takes microseconds more.
-func (s *Stream) Sleep() (bytes int) {
-	if t := s.tls; t != nil && t.records != nil && t.awake {
-		t.awake = false
-		t.records.Sleep()
-		bytes = cipherObjects
+// Sleep frees what a stream that will be idle can do without. The next record takes microseconds more.
+func (s *Stream) Sleep() {
+	if s.tls != nil {
+		s.tls.sleep()
 	}
-	return bytes
 }
 
 // Freeze forbids to receive and to send until Thaw: another worker may do it, with TLSState.
@@ -167,7 +173,7 @@ func (s *Stream) AdoptTLS(l *Loop, state TLSState, config *tls.Config) error {
 		return err
 	}
 	t := s.secure(l)
-	t.records = records
+	t.records, t.shaking = records, nil
 	s.Freeze()
 	t.keepRaw(state.Input)
 	t.backlog = len(state.Input) > 0
@@ -201,12 +207,13 @@ func (t *secured) drop(m *memory.Allocator) {
 	t.dropInput(m)
 	m.Put(t.sealed)
 	t.sealed = nil
-	if t.shake != nil {
+	if t.shaking != nil && t.shake != nil {
 		t.shake.Abort()
 		t.endShake()
 	}
 	if t.records != nil {
 		t.records.Wipe()
+		t.awake = false
 	}
 	m.Uncharge(securedBytes)
 }

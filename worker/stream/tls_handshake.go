@@ -48,11 +48,14 @@ func (s *Stream) BeginTLS(l *Loop, config *tls.Config) {
 func (s *Stream) AwaitTLS(l *Loop, config *tls.Config) { s.secure(l).config = config }
 
 // Shakes tells whether the handshake is under way: another worker could not go on with it.
-func (s *Stream) Shakes() bool { return s.tls != nil && s.tls.shake != nil }
+func (s *Stream) Shakes() bool { return s.tls != nil && s.tls.shaking != nil && s.tls.shake != nil }
 
 // Certificate returns the verified certificate of a client whose handshake is over, once; nil: it has shown none.
 func (s *Stream) Certificate() (c *x509.Certificate) {
-	c, s.tls.leaf = s.tls.leaf, nil
+	if s.tls.shaking != nil {
+		c = s.tls.leaf
+	}
+	s.tls.shaking = nil
 	return c
 }
 

@@ -40,7 +40,7 @@ func (s *Stream) recvRecords() (b []byte, err error) {
 		}
 		plain = s.rest.B[kept:]
 	}
-	t.awake = true
+	t.wake()
 	plain, rest, err := t.open(plain, src)
 	t.backlog = err != nil || isWhole(rest)
 	t.keepRaw(rest)

@@ -37,7 +37,7 @@ func (s *Stream) sendRecords(share int, written *Output) (more bool, err error) 
 func (s *Stream) seal(share int, written *Output) (sealed []byte, bytes int, err error) {
 	t, o := s.tls, &s.Out
 	l := t.loop
-	t.awake = true
+	t.wake()
 	sealed = l.records.sealed
 	for o.bytes > 0 && bytes < share && cap(sealed)-len(sealed) >= recordRoom {
 		n := o.gather(l, min(share-bytes, tlsrec.MaxPlaintext))
@@ -122,6 +122,7 @@ func (s *Stream) SendSealed() error {
 // sealFirst is SendFirst with TLS. What the socket does not take waits for SendSealed.
 func (s *Stream) sealFirst(b []byte) error {
 	s.tls.assertThawed()
+	s.tls.wake()
 	for len(b) > 0 {
 		sealed, n, err := s.tls.records.Seal(s.tls.loop.records.sealed, b)
 		if err != nil {

@@ -20,10 +20,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/memory"
+	"github.com/pinion-proxy/pinion/worker/tlsrec"
 )
 
 // certificate is one that signs itself, for the name "here".
@@ -232,6 +234,47 @@ func TestTLSGathers(t *testing.T) {
 	must(t, <-end)
 	if n := <-got; n != 600 {
 		t.Errorf("the first record has %d bytes, want 600", n)
+	}
+}
+
+// Who is idle has no ciphers, but who needs them every few seconds keeps them.
+func TestIdleTLSSleeps(t *testing.T) {
+	l, m := newLoop()
+	s, _ := secureWire(t, l, tls.VersionTLS13, func(c *tls.Conn) error { return nil })
+	for _, patience := range []int{1, 2, 4, 8, 16, 16} {
+		s.Out.Append(m, []byte("PING\r\n"))
+		_, err := s.Send(l, MaxSendBytes, nil)
+		must(t, err)
+		for looks := range patience {
+			if garbage, left := l.sleepIdle(); garbage != 0 || !left {
+				t.Fatalf("it sleeps after %d looks instead of %d", looks+1, patience+1)
+			}
+		}
+		if garbage, left := l.sleepIdle(); garbage != cipherObjects || left {
+			t.Fatalf("it does not sleep after %d looks", patience+1)
+		}
+	}
+}
+
+// Each look is at a part of many streams, and some looks are at all of them.
+func TestLooksAtManyStreams(t *testing.T) {
+	l, _ := newLoop()
+	const many = 5 * lookedAt
+	for range many {
+		(&secured{loop: l, records: &tlsrec.Conn{}}).wake()
+	}
+	for looks, asleep := 0, 0; asleep < many*cipherObjects; looks++ {
+		garbage, left := l.sleepIdle()
+		if asleep += garbage; garbage > many/partsOfAll*cipherObjects || left != (asleep < many*cipherObjects) || looks > 5 {
+			t.Fatalf("look %d frees %d bytes, of %d; others are left: %v", looks, garbage, many*cipherObjects, left)
+		}
+	}
+}
+
+// A hundred thousand idle clients are ten megabytes for each hundred bytes.
+func TestIdleTLSIsSmall(t *testing.T) {
+	if got := unsafe.Sizeof(secured{}) + unsafe.Sizeof(tlsrec.Conn{}); got > 192 {
+		t.Errorf("TLS takes %d bytes of an idle stream", got)
 	}
 }
 

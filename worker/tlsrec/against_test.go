@@ -51,7 +51,7 @@ func (w *wild) keyUpdate(request byte) (records []byte) {
 		records = w.record(recordHandshake, message[:cut]...)
 	}
 	records = append(records, w.record(recordHandshake, message[cut:]...)...)
-	if err := w.out.advance(w.suite); err != nil {
+	if err := w.advanceOut(); err != nil {
 		panic(err)
 	}
 	return records

@@ -56,3 +56,28 @@ func (a RemoteAlert) IsAboutCertificate() bool { return a >= 40 && a <= 49 && a 
 
 // ErrClosed is the error of a connection whose peer has said that it sends no more. This side may go on.
 var ErrClosed = errors.New("the peer has closed TLS")
+
+// failure is an error after which nothing can be read: an Alert, or a RemoteAlert as a negative number. A close_notify is none.
+type failure int16
+
+const sound failure = 0
+
+// failureOf returns that of an error of a record.
+func failureOf(err error) failure {
+	switch e := err.(type) {
+	case nil:
+		return sound
+	case Alert:
+		return failure(e)
+	case RemoteAlert:
+		return -failure(e)
+	}
+	return failure(InternalError)
+}
+
+func (f failure) err() error {
+	if f < 0 {
+		return RemoteAlert(-f)
+	}
+	return Alert(f)
+}

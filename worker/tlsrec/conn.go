@@ -10,35 +10,38 @@ import (
 	"fmt"
 )
 
-// Conn is the record layer of one connection.
+// Conn is the record layer of one connection. There may be a hundred thousand that are idle, so its fields are small.
 type Conn struct {
-	suite   *suite
 	in, out direction
+	ciphers *ciphers // nil: asleep
+
+	header [4]byte // of an incomplete handshake message; header[:headLen] has come
+	skip   uint32  // bytes of a handshake message that are still to come and to be ignored
+
+	broken  failure // nothing can be read any more
+	suite   suiteIndex
+	headLen uint8
+	idle    uint8 // records in a row that brought nothing; ≤ maxIdle
 
 	client        bool // this side is the client
 	frozen        bool // another process may go on with the state: neither direction may be used
 	keyUpdateOwed bool // the peer has asked for another key of ours
 	closeSent     bool // nothing may follow
 	closeReceived bool // the peer sends no more
-
-	header  [4]byte // of an incomplete handshake message; header[:headLen] has come
-	headLen uint8
-	skip    uint32 // bytes of a handshake message that are still to come and to be ignored
-	idle    uint8  // records in a row that brought nothing; ≤ maxIdle
-
-	broken error // the Alert or RemoteAlert after which nothing can be read
 }
 
-// direction is one writer's secret, how many records it has sealed with it, and the cipher, which is remade when needed.
+// direction is one writer's secret, and how many records it has sealed with it.
 type direction struct {
 	secret [maxSecret]byte // [:suite.secretSize()]
 	seq    uint64
-	cipher *sealer // nil: asleep
 }
+
+// ciphers are those of both directions, each made when it is needed.
+type ciphers struct{ in, out sealer }
 
 // sealer is a cipher with its nonce, which it keeps in the heap so that none is allocated for a record.
 type sealer struct {
-	aead  cipher.AEAD
+	aead  cipher.AEAD // nil: to be made
 	iv    [nonceSize]byte
 	nonce [nonceSize]byte
 	data  [13]byte // additional data of TLS 1.2
@@ -57,10 +60,11 @@ type Secrets struct {
 
 // New returns the record layer after a handshake. Unknown suites and secrets of a wrong length are errors.
 func New(s Secrets) (*Conn, error) {
-	suite, err := suiteOf(s.Version, s.Suite)
+	index, err := suiteOf(s.Version, s.Suite)
 	if err != nil {
 		return nil, err
 	}
+	suite := &suites[index]
 	client, server := s.ClientTraffic, s.ServerTraffic
 	if s.Version == tls.VersionTLS12 {
 		if len(s.Master) != 48 || len(s.ClientRandom) != 32 || len(s.ServerRandom) != 32 {
@@ -73,7 +77,7 @@ func New(s Secrets) (*Conn, error) {
 	if want := suite.secretSize(); len(client) != want || len(server) != want {
 		return nil, fmt.Errorf("the handshake left secrets of %d and %d bytes instead of %d", len(client), len(server), want)
 	}
-	c := &Conn{suite: suite, client: s.Client}
+	c := &Conn{suite: index, client: s.Client}
 	c.in.seq, c.out.seq = s.InSeq, s.OutSeq
 	if s.Client {
 		client, server = server, client
@@ -84,13 +88,13 @@ func New(s Secrets) (*Conn, error) {
 }
 
 // Version is tls.VersionTLS13 or tls.VersionTLS12.
-func (c *Conn) Version() uint16 { return c.suite.version }
+func (c *Conn) Version() uint16 { return suites[c.suite].version }
 
 // Suite is the number of the cipher suite.
-func (c *Conn) Suite() uint16 { return c.suite.id }
+func (c *Conn) Suite() uint16 { return suites[c.suite].id }
 
 // Sleep drops the ciphers, about a kilobyte, of a connection that is idle. The next record remakes them in microseconds.
-func (c *Conn) Sleep() { c.in.cipher, c.out.cipher = nil, nil }
+func (c *Conn) Sleep() { c.ciphers = nil }
 
 // Freeze forbids the use of the connection, of whose state there is a copy, until Thaw.
 func (c *Conn) Freeze() { c.frozen = true }
@@ -112,33 +116,52 @@ func (c *Conn) assertThawed() {
 	}
 }
 
-// wake returns the cipher of a direction.
-func (d *direction) wake(s *suite) (*sealer, error) {
-	if d.cipher != nil {
-		return d.cipher, nil
+// opener returns the cipher of what is received.
+func (c *Conn) opener() (*sealer, error) {
+	both := c.wake()
+	return &both.in, both.in.prepare(&suites[c.suite], &c.in)
+}
+
+// sealer returns the cipher of what is sent.
+func (c *Conn) sealer() (*sealer, error) {
+	both := c.wake()
+	return &both.out, both.out.prepare(&suites[c.suite], &c.out)
+}
+
+func (c *Conn) wake() *ciphers {
+	if c.ciphers == nil {
+		c.ciphers = new(ciphers)
+	}
+	return c.ciphers
+}
+
+// prepare makes the cipher of a direction, unless there is one.
+func (c *sealer) prepare(s *suite, d *direction) error {
+	if c.aead != nil {
+		return nil
 	}
 	key, iv, err := s.keys(d.secret[:s.secretSize()])
 	if err != nil {
-		return nil, err
-	}
-	c := &sealer{}
-	if c.aead, err = s.aead(key); err != nil {
-		return nil, err
+		return err
 	}
 	copy(c.iv[:], iv)
-	d.cipher = c
-	return c, nil
+	c.aead, err = s.aead(key)
+	return err
 }
 
+// advanceIn goes on with the peer's next secret, and advanceOut with ours.
+func (c *Conn) advanceIn() error  { return c.in.advance(&suites[c.suite], &c.wake().in) }
+func (c *Conn) advanceOut() error { return c.out.advance(&suites[c.suite], &c.wake().out) }
+
 // advance replaces the secret by the next one (RFC 9846, 7.2).
-func (d *direction) advance(s *suite) error {
+func (d *direction) advance(s *suite, used *sealer) error {
 	next, err := s.expandLabel(d.secret[:s.secretSize()], "traffic upd", s.secretSize())
 	if err != nil {
 		return err
 	}
 	copy(d.secret[:], next)
 	clear(next)
-	d.seq, d.cipher = 0, nil
+	d.seq, *used = 0, sealer{}
 	return nil
 }
 

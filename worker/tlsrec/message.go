@@ -13,7 +13,7 @@ const (
 
 // handshake takes a part of the stream of handshake messages. It tells whether the peer's key has changed.
 func (c *Conn) handshake(content []byte) (rekeyed bool, err error) {
-	if len(content) == 0 || c.suite.version != tls.VersionTLS13 {
+	if len(content) == 0 || c.Version() != tls.VersionTLS13 {
 		return false, UnexpectedMessage // in TLS 1.2 this is a renegotiation
 	}
 	for len(content) > 0 {
@@ -63,7 +63,7 @@ func (c *Conn) keyUpdate(request byte) error {
 		return IllegalParameter
 	}
 	c.keyUpdateOwed = c.keyUpdateOwed || request == 1
-	if c.in.advance(c.suite) != nil {
+	if c.advanceIn() != nil {
 		return InternalError
 	}
 	return nil

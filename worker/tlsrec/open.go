@@ -21,11 +21,11 @@ const maxIdle = 32
 func (c *Conn) Open(dst, src []byte) (out []byte, used int, err error) {
 	c.assertThawed()
 	out = dst
-	for c.broken == nil && !c.closeReceived {
+	for c.broken == sound && !c.closeReceived {
 		size := RecordSize(src[used:])
 		if size > 0 {
 			if a, bad := c.checkHeader(src[used:]); bad {
-				c.broken = a
+				c.broken = failureOf(a)
 				break
 			}
 		}
@@ -33,14 +33,15 @@ func (c *Conn) Open(dst, src []byte) (out []byte, used int, err error) {
 			return out, used, nil
 		}
 		var rekeyed bool
-		out, rekeyed, c.broken = c.openRecord(out, src[used:used+size])
+		out, rekeyed, err = c.openRecord(out, src[used:used+size])
+		c.broken = failureOf(err)
 		used += size
 		if rekeyed {
 			return out, used, nil
 		}
 	}
-	if c.broken != nil {
-		return out, used, c.broken
+	if c.broken != sound {
+		return out, used, c.broken.err()
 	}
 	return out, used, ErrClosed
 }
@@ -48,7 +49,7 @@ func (c *Conn) Open(dst, src []byte) (out []byte, used int, err error) {
 // checkHeader finds what is wrong with the header of a record before all of it has come.
 func (c *Conn) checkHeader(b []byte) (a Alert, bad bool) {
 	most := maxCiphertext12
-	if c.suite.version == tls.VersionTLS13 {
+	if c.Version() == tls.VersionTLS13 {
 		most = maxCiphertext13
 	}
 	switch size := int(binary.BigEndian.Uint16(b[3:])); {
@@ -62,7 +63,7 @@ func (c *Conn) checkHeader(b []byte) (a Alert, bad bool) {
 
 // openRecord takes one record. What it has appended to dst is data.
 func (c *Conn) openRecord(dst, record []byte) (out []byte, rekeyed bool, err error) {
-	if c.suite.version == tls.VersionTLS13 && recordKind(record[0]) == recordChangeCipherSpec {
+	if c.Version() == tls.VersionTLS13 && recordKind(record[0]) == recordChangeCipherSpec {
 		return dst, false, UnexpectedMessage // it is never protected, and has its place in a handshake only
 	}
 	plain, kind, err := c.decrypt(dst, record)
@@ -91,14 +92,14 @@ func (c *Conn) openRecord(dst, record []byte) (out []byte, rekeyed bool, err err
 
 // decrypt appends what a record contains to dst.
 func (c *Conn) decrypt(dst, record []byte) (plain []byte, kind recordKind, err error) {
-	s, err := c.in.wake(c.suite)
+	s, err := c.opener()
 	if err != nil || c.in.seq == math.MaxUint64 {
 		return dst, 0, InternalError
 	}
 	kind = recordKind(record[0])
 	sealed := record[HeaderSize:]
 	nonce := s.implicit(c.in.seq)
-	if c.suite.explicit && len(sealed) >= explicitSize {
+	if suites[c.suite].explicit && len(sealed) >= explicitSize {
 		nonce = s.explicit(sealed[:explicitSize])
 		sealed = sealed[explicitSize:]
 	}
@@ -107,7 +108,7 @@ func (c *Conn) decrypt(dst, record []byte) (plain []byte, kind recordKind, err e
 		return dst, 0, BadRecordMAC
 	}
 	additional := record[:HeaderSize]
-	if c.suite.version == tls.VersionTLS12 {
+	if c.Version() == tls.VersionTLS12 {
 		additional = s.additional(c.in.seq, kind, size)
 	}
 	if plain, err = s.aead.Open(dst, nonce, sealed, additional); err != nil {
@@ -115,9 +116,9 @@ func (c *Conn) decrypt(dst, record []byte) (plain []byte, kind recordKind, err e
 	}
 	c.in.seq++
 	switch {
-	case c.suite.version == tls.VersionTLS12 && size > MaxPlaintext:
+	case c.Version() == tls.VersionTLS12 && size > MaxPlaintext:
 		return dst, 0, RecordOverflow
-	case c.suite.version == tls.VersionTLS12:
+	case c.Version() == tls.VersionTLS12:
 		return plain, kind, nil
 	case kind != recordData:
 		return dst, 0, UnexpectedMessage
@@ -156,7 +157,7 @@ func (c *Conn) alert(content []byte) error {
 		return UnexpectedMessage
 	}
 	level, a := content[0], Alert(content[1])
-	old := c.suite.version == tls.VersionTLS12 // in TLS 1.3 the level means nothing
+	old := c.Version() == tls.VersionTLS12 // in TLS 1.3 the level means nothing
 	switch {
 	case a == CloseNotify:
 		c.closeReceived = true

@@ -29,7 +29,7 @@ func (c *Conn) Seal(dst []byte, pieces ...[]byte) (out []byte, used int, err err
 	if c.closeSent {
 		return dst, total, nil
 	}
-	if c.keyUpdateOwed || c.out.seq >= rekeyAfter && total > 0 && c.suite.version == tls.VersionTLS13 {
+	if c.keyUpdateOwed || c.out.seq >= rekeyAfter && total > 0 && c.Version() == tls.VersionTLS13 {
 		if dst, err = c.sealKeyUpdate(dst); err != nil {
 			return dst, 0, err
 		}
@@ -65,7 +65,7 @@ func (c *Conn) sealKeyUpdate(dst []byte) (out []byte, err error) {
 	if out, err = c.sealSmall(dst, recordHandshake, messageKeyUpdate, 0, 0, 1, 0); err != nil {
 		return dst, err
 	}
-	return out, c.out.advance(c.suite)
+	return out, c.advanceOut()
 }
 
 func (c *Conn) sealSmall(dst []byte, kind recordKind, content ...byte) (out []byte, err error) {
@@ -79,9 +79,9 @@ func (c *Conn) sealSmall(dst []byte, kind recordKind, content ...byte) (out []by
 func (c *Conn) begin(dst []byte, kind recordKind, size int) (out, body []byte) {
 	sealed, before := size+tagSize, 0
 	switch {
-	case c.suite.version == tls.VersionTLS13:
+	case c.Version() == tls.VersionTLS13:
 		kind, sealed = recordData, sealed+1
-	case c.suite.explicit:
+	case suites[c.suite].explicit:
 		sealed, before = sealed+explicitSize, explicitSize
 	}
 	out = append(dst, byte(kind), recordVersion>>8, recordVersion&0xff, byte(sealed>>8), byte(sealed))
@@ -98,7 +98,7 @@ func (c *Conn) finish(dst, out []byte, kind recordKind, size, used int) ([]byte,
 	if c.out.seq == math.MaxUint64 {
 		return dst, 0, errWorn
 	}
-	s, err := c.out.wake(c.suite)
+	s, err := c.sealer()
 	if err != nil {
 		return dst, 0, err
 	}
@@ -106,11 +106,11 @@ func (c *Conn) finish(dst, out []byte, kind recordKind, size, used int) ([]byte,
 	var nonce, additional []byte
 	start := len(dst) + HeaderSize
 	switch {
-	case c.suite.version == tls.VersionTLS13:
+	case c.Version() == tls.VersionTLS13:
 		out[start+size] = byte(kind)
 		size++
 		nonce, additional = s.implicit(c.out.seq), header
-	case c.suite.explicit:
+	case suites[c.suite].explicit:
 		nonce, additional = s.explicit(out[start:start+explicitSize]), s.additional(c.out.seq, kind, size)
 		start += explicitSize
 	default:

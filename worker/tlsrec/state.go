@@ -31,15 +31,15 @@ var errState = errors.New("this build can't read the state of a TLS connection")
 // has failed has none to go on with.
 func (c *Conn) AppendState(b []byte) []byte {
 	b = append(b, stateFormat, c.flags())
-	b = binary.BigEndian.AppendUint16(b, c.suite.version)
-	b = binary.BigEndian.AppendUint16(b, c.suite.id)
+	b = binary.BigEndian.AppendUint16(b, c.Version())
+	b = binary.BigEndian.AppendUint16(b, c.Suite())
 	b = binary.BigEndian.AppendUint64(b, c.in.seq)
 	b = binary.BigEndian.AppendUint64(b, c.out.seq)
 	b = append(b, c.idle)
 	b = binary.BigEndian.AppendUint32(b, c.skip)
 	b = append(b, c.headLen)
 	b = append(b, c.header[:c.headLen]...)
-	n := c.suite.secretSize()
+	n := suites[c.suite].secretSize()
 	return append(append(b, c.in.secret[:n]...), c.out.secret[:n]...)
 }
 
@@ -61,18 +61,18 @@ func Restore(b []byte) (*Conn, error) {
 		return nil, errState
 	}
 	flags := b[1]
-	s, err := suiteOf(binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[4:]))
+	index, err := suiteOf(binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[4:]))
 	if err != nil {
 		return nil, errState
 	}
 	c := &Conn{
-		suite: s, client: flags&flagClient != 0, keyUpdateOwed: flags&flagKeyUpdateOwed != 0,
+		suite: index, client: flags&flagClient != 0, keyUpdateOwed: flags&flagKeyUpdateOwed != 0,
 		closeSent: flags&flagCloseSent != 0, closeReceived: flags&flagCloseReceived != 0,
 		idle: b[22], skip: binary.BigEndian.Uint32(b[23:]), headLen: b[27],
 	}
 	c.in.seq, c.out.seq = binary.BigEndian.Uint64(b[6:]), binary.BigEndian.Uint64(b[14:])
 	rest := b[stateFixed:]
-	n := s.secretSize()
+	n := suites[index].secretSize()
 	if int(c.headLen) > len(c.header) || len(rest) != int(c.headLen)+2*n || !c.possible(rest[:c.headLen]) {
 		return nil, errState
 	}
@@ -87,7 +87,7 @@ func (c *Conn) possible(message []byte) bool {
 	if c.idle > maxIdle || c.skip > maxTicket || c.skip > 0 && (!c.client || len(message) > 0) {
 		return false
 	}
-	if c.suite.version != tls.VersionTLS13 {
+	if c.Version() != tls.VersionTLS13 {
 		return len(message) == 0 && c.skip == 0 && !c.keyUpdateOwed
 	}
 	if len(message) == 0 {

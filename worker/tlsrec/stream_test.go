@@ -104,7 +104,7 @@ func TestKeyUpdatesAreAnsweredOnce(t *testing.T) {
 	for _, request := range []byte{1, 1, 0} {
 		record, err := client.sealSmall(nil, recordHandshake, messageKeyUpdate, 0, 0, 1, request)
 		if err == nil {
-			err = client.out.advance(client.suite)
+			err = client.advanceOut()
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -170,9 +170,9 @@ func pair(t testing.TB, version, suite uint16) (client, server *Conn) {
 	for i := range ends {
 		s := Secrets{Client: i == 0, Version: version, Suite: suite}
 		s.Master, s.ClientRandom, s.ServerRandom = bytes.Repeat([]byte{1}, 48), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)
-		known, err := suiteOf(version, suite)
+		index, err := suiteOf(version, suite)
 		if err == nil && version == tls.VersionTLS13 {
-			s.ClientTraffic, s.ServerTraffic = bytes.Repeat([]byte{4}, known.secretSize()), bytes.Repeat([]byte{5}, known.secretSize())
+			s.ClientTraffic, s.ServerTraffic = bytes.Repeat([]byte{4}, suites[index].secretSize()), bytes.Repeat([]byte{5}, suites[index].secretSize())
 		}
 		if err == nil {
 			ends[i], err = New(s)

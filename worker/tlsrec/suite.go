@@ -63,13 +63,16 @@ func Suites12() (ids []uint16) {
 	return ids
 }
 
-func suiteOf(version, id uint16) (*suite, error) {
+// suiteIndex says where in suites one is.
+type suiteIndex uint8
+
+func suiteOf(version, id uint16) (suiteIndex, error) {
 	for i := range suites {
 		if s := &suites[i]; s.id == id && s.version == version {
-			return s, nil
+			return suiteIndex(i), nil
 		}
 	}
-	return nil, fmt.Errorf("the record layer does not know %s of %s", tls.CipherSuiteName(id), tls.VersionName(version))
+	return 0, fmt.Errorf("the record layer does not know %s of %s", tls.CipherSuiteName(id), tls.VersionName(version))
 }
 
 // secretSize is the length of the secret of one direction.
