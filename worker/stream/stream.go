@@ -88,26 +88,11 @@ func (s *Stream) Recv(l *Loop) (b []byte, err error) {
 		}
 		space = s.rest.B[kept:min(cap(s.rest.B), kept+MaxReadBytes)]
 	} else {
-		space = l.buf[kept:]
-		if l.Spent >= l.enough {
-			space = space[:LateReadBytes]
-		}
+		space = l.share(l.buf[kept:])
 	}
-	n, err := s.read(space)
-	switch {
-	case err == unix.EAGAIN:
-		s.Unread = false
-		return nil, nil
-	case err != nil:
-		s.Unread = false
+	n, err := s.receive(l, space)
+	if n == 0 {
 		return nil, err
-	case n == 0:
-		s.Unread = false
-		return nil, io.EOF
-	}
-	l.Spent += n
-	if n < len(space) && !s.Hangup {
-		s.Unread = false
 	}
 	if s.direct {
 		s.rest.B = s.rest.B[:kept+n]
@@ -119,6 +104,34 @@ func (s *Stream) Recv(l *Loop) (b []byte, err error) {
 		s.rest = nil
 	}
 	return l.buf[:kept+n], nil
+}
+
+// share is what of space a stream may fill now.
+func (l *Loop) share(space []byte) []byte {
+	if l.Spent >= l.enough {
+		return space[:LateReadBytes]
+	}
+	return space
+}
+
+// receive is as Recv, for as much as space has room for.
+func (s *Stream) receive(l *Loop, space []byte) (n int, err error) {
+	n, err = s.read(space)
+	if n > 0 {
+		l.Spent += n
+		if n < len(space) && !s.Hangup {
+			s.Unread = false
+		}
+		return n, nil
+	}
+	s.Unread = false
+	switch err {
+	case unix.EAGAIN:
+		return 0, nil
+	case nil:
+		return 0, io.EOF
+	}
+	return 0, err
 }
 
 // Discard receives and drops bytes. n is 0 without an error if there are none now; err is io.EOF at the end.

@@ -5,8 +5,6 @@ package stream
 import (
 	"io"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pinion-proxy/pinion/worker/tlsrec"
 )
 
@@ -76,25 +74,9 @@ func (s *Stream) recvCipher() (src []byte, err error) {
 	if t.backlog {
 		return buf[:kept], nil
 	}
-	space := buf[kept:]
-	if l.Spent >= l.enough {
-		space = space[:LateReadBytes]
-	}
-	n, err := s.read(space)
-	switch {
-	case err == unix.EAGAIN:
-		s.Unread = false
-		return nil, nil
-	case err != nil:
-		s.Unread = false
+	n, err := s.receive(l, l.share(buf[kept:]))
+	if n == 0 {
 		return nil, err
-	case n == 0:
-		s.Unread = false
-		return nil, io.EOF
-	}
-	l.Spent += n
-	if n < len(space) && !s.Hangup {
-		s.Unread = false
 	}
 	return buf[:kept+n], nil
 }
