@@ -83,7 +83,7 @@ type oldSide struct {
 }
 
 func (m *master) newOldSide(r order) *oldSide {
-	o := &oldSide{m: m, replies: r.replies, strict: r.strict}
+	o := &oldSide{m: m, replies: r.replies, remarks: r.remarks, strict: r.strict}
 	o.status = admin.HandoffStatus{
 		Kind: r.kind, Generation: m.generations.numbered + 1, Build: m.opts.Build, At: m.world.now(), Outcome: admin.HandoffUnderWay,
 	}

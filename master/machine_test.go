@@ -93,6 +93,7 @@ type machine struct {
 	otherVerbosity *int
 	slow           bool
 	beside         []func() func() // what waits meanwhile
+	lingers        int             // pid of an old master that has left and not ended
 	childEnded     func(error)
 	replies        []chan admin.Outcome
 	other          func(message, error)       // says something as the other master
@@ -267,6 +268,8 @@ func (f *machine) configure(t *testing.T, options []string) {
 		case "other_verbosity": // that of the other master
 			verbosity := number(t, value)
 			f.otherVerbosity = &verbosity
+		case "lingers": // the process of the old master of an upgrade before: its pid, or 0 once it has ended
+			f.lingers = number(t, value)
 		case "stays": // the other master's process
 			f.stays = value == "yes"
 		case "aside": // slow: what is done beside the loop takes until the event aside
@@ -354,6 +357,8 @@ func (f *machine) world() *world {
 		parent:       f.parent,
 		upgrade:      f.upgrade,
 		flip:         f.flip,
+		lingering:    func() int { return f.lingers },
+		awaitParent:  f.awaitParent,
 		killChildren: func(func(int) bool) { f.printf("end the new master") },
 		signal:       func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },
 		holderOfPIDFile: func(pid int, _ string) string {
@@ -888,6 +893,13 @@ func (f *machine) parent() (*masterLink, error) {
 		return nil, nil
 	}
 	return f.exchange("parent"), nil
+}
+
+func (f *machine) awaitParent(limit time.Duration) error {
+	if f.lingers == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d is there after %s", f.lingers, limit)
 }
 
 func (f *machine) upgrade(ended func(error)) (*masterLink, error) {

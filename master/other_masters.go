@@ -18,6 +18,7 @@ type otherMasters struct {
 	startedByOld   bool               // this process was started by a master that it is to replace, or has replaced
 	old            *predecessor       // this master has replaced it, and it has not left yet; nil: there is none
 	connectedByOld map[[2]uint64]bool // workers, by generation and slot, that the old master has connected to those of this one
+	lingers        bool               // an upgrade waits for the end of the process of that master, which has left
 	newRuns        bool               // a new master was started and has neither taken over nor ended
 	lastLink       *masterLink        // the latest; nil: there was none
 	leaveAll       bool               // this process ends and leaves workers and sockets to another master
@@ -76,6 +77,46 @@ func (m *master) oldMasterOverdue() {
 	}
 	m.log.Event(logfile.OldMasterStays, m.masters.old.pid, farewellTimeout, fate)
 	m.oldMasterGone()
+}
+
+// lingerTimeout is how long an upgrade waits for the end of a process that has nothing more to do. On a machine with busy disks
+// or processors the kernel can take many seconds to take one apart.
+const lingerTimeout = time.Minute
+
+// upgradeOnceAlone upgrades when the process of the old master of the upgrade before has ended: until then there can be no
+// other new master.
+func (m *master) upgradeOnceAlone(r order) {
+	pid := m.world.lingering()
+	if pid == 0 {
+		m.upgrade(r)
+		return
+	}
+	m.log.Event(logfile.OrderWaitsForEnd, r.kind, pid)
+	m.masters.lingers = true
+	m.enqueue(r)
+	since := m.world.now()
+	m.world.aside(func() func() {
+		err := m.world.awaitParent(lingerTimeout)
+		return func() { m.alone(pid, since, err) }
+	})
+}
+
+// alone is called when the process of the old master has ended, or is not waited for any more (err). The order that waits for
+// that is gone if pinion is ending.
+func (m *master) alone(pid int, since time.Time, err error) {
+	m.masters.lingers = false
+	r := m.queued
+	switch {
+	case r == nil:
+	case err != nil:
+		m.queued = nil
+		m.refuseToStart(*r, err)
+		return
+	default:
+		took := m.world.now().Sub(since).Round(time.Millisecond)
+		r.remarks = append(r.remarks, fmt.Sprintf("waited %s for the end of the old master (pid %d) of the upgrade before", took, pid))
+	}
+	m.startQueued()
 }
 
 // takeInLate looks for the workers of an old master that has died without handing them over, and lets them move their

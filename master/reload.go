@@ -19,6 +19,7 @@ type order struct {
 	strict  bool
 	noReply bool // asked for by a signal, which gets no answer, so that it must not be lost
 	replies []chan<- admin.Outcome
+	remarks []string // for the operator, if it succeeds
 }
 
 // request begins a reload or an upgrade, or queues it while another one or the start is under way: the configuration may
@@ -51,7 +52,7 @@ func (m *master) startOrder(r order) {
 		m.reload(r)
 	default:
 		m.loading = true
-		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.startIfRoom(r, tight, func() { m.upgrade(r) }) })
+		m.checkTasks(len(m.generations.serving.slots), masterTasks, func(tight error) { m.startIfRoom(r, tight, func() { m.upgradeOnceAlone(r) }) })
 	}
 }
 
@@ -62,13 +63,18 @@ func (m *master) startIfRoom(r order, tight error, then func()) {
 	case !m.takesOrders():
 		m.refuse(&r)
 	case tight != nil:
-		o := m.newOldSide(r)
-		m.oldSide = o
-		o.other = localSide{m, true}
-		o.conclude(tight)
+		m.refuseToStart(r, tight)
 	default:
 		then()
 	}
+}
+
+// refuseToStart has a reload or an upgrade fail before it has begun.
+func (m *master) refuseToStart(r order, reason error) {
+	o := m.newOldSide(r)
+	m.oldSide = o
+	o.other = localSide{m, true}
+	o.conclude(reason)
 }
 
 func (m *master) enqueue(r order) {
@@ -82,6 +88,7 @@ func (m *master) enqueue(r order) {
 	m.queued.strict = m.queued.strict || r.strict
 	m.queued.noReply = m.queued.noReply || r.noReply
 	m.queued.replies = append(m.queued.replies, r.replies...)
+	m.queued.remarks = append(m.queued.remarks, r.remarks...)
 }
 
 // takesOrders reports whether the master serves: also until a drain begins that is announced.
@@ -133,7 +140,7 @@ func (m *master) startQueued() {
 
 // occupied reports whether a reload or an upgrade cannot begin now.
 func (m *master) occupied() bool {
-	return m.oldSide != nil || m.masters.old != nil || m.loading || m.masters.newRuns || m.borrowing != nil || m.takenFrom.callOff != nil
+	return m.oldSide != nil || m.masters.old != nil || m.masters.lingers || m.loading || m.masters.newRuns || m.borrowing != nil || m.takenFrom.callOff != nil
 }
 
 // busy returns the name of what is under way; empty: nothing.
@@ -141,7 +148,7 @@ func (m *master) busy() string {
 	switch {
 	case m.oldSide != nil:
 		return m.oldSide.status.Kind
-	case m.masters.old != nil, m.masters.newRuns:
+	case m.masters.old != nil, m.masters.lingers, m.masters.newRuns:
 		return kindUpgrade
 	case m.loading:
 		return kindReload

@@ -5,6 +5,7 @@ package master
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,8 @@ func isSuccessor(pid int) bool { return process.InEnvironment(pid, inheritedVari
 // upgrader is tableflip as the master uses it. There is one in a process.
 type upgrader struct {
 	flip   *tableflip.Upgrader
-	before int // pid of the master that has started this one; 0: none has
+	before int           // pid of the master that has started this one; 0: none has
+	gone   chan struct{} // closed when the process of that master has ended; nil: there was none
 }
 
 // startedIn is the working directory, in which new masters are started, too; empty: it was gone.
@@ -52,9 +54,38 @@ func newUpgrader() (*upgrader, error) {
 	os.Unsetenv(inheritedVariable)
 	u := &upgrader{flip: flip}
 	if flip.HasParent() {
-		u.before = os.Getppid()
+		u.before, u.gone = os.Getppid(), make(chan struct{})
+		go func() {
+			flip.WaitForParent(context.Background())
+			close(u.gone)
+		}()
 	}
 	return u, nil
+}
+
+// lingering returns the pid of the master that has started this one while its process has not ended; else 0.
+func (u *upgrader) lingering() (pid int) {
+	select {
+	case <-u.gone:
+		return 0
+	default:
+		return u.before
+	}
+}
+
+// awaitParent waits for the end of that process.
+func (u *upgrader) awaitParent(limit time.Duration) error {
+	select {
+	case <-u.gone:
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("%w (waited for %s)", u.errLingers(), limit)
+	}
+}
+
+func (u *upgrader) errLingers() error {
+	return fmt.Errorf("the old master (pid %d) of the upgrade before still exists, and until it is gone there can be no other; "+
+		"if it hangs, end it with kill -9 %d", u.before, u.before)
 }
 
 // parent returns the link to the master that this one is to replace; nil if there is none.
@@ -103,12 +134,11 @@ func (u *upgrader) startNewMaster(ended func(error)) (*masterLink, error) {
 	return newMasterLink(ours), nil
 }
 
-// errParent is tableflip's error while it has not noticed the end of the parent. On a machine with busy disks the end of a
-// process can take seconds.
+// errParent is tableflip's error while it has not noticed the end of the parent. It does a moment after gone is closed.
 const errParent = "parent hasn't exited"
 
 func (u *upgrader) runNewMaster() error {
-	const most, pause = 500, 10 * time.Millisecond
+	const most, pause = 100, 10 * time.Millisecond
 	for tries := 1; ; tries++ {
 		err := u.flip.Upgrade()
 		if err == nil || err.Error() != errParent || tries == most {
@@ -136,8 +166,7 @@ func (u *upgrader) advise(err error) error {
 		return nil
 	}
 	if err.Error() == errParent {
-		return fmt.Errorf("the old master (pid %d) of the upgrade before still exists, and until it is gone there can be no other; "+
-			"if it hangs, end it with kill -9 %d", u.before, u.before)
+		return u.errLingers()
 	}
 	if now, errNow := os.Stat(startedIn); errNow != nil || !now.IsDir() {
 		return fmt.Errorf("the working directory %q, in which pinion was started, is gone: make it anew (mkdir -p %s), then upgrade (%w)",

@@ -106,6 +106,8 @@ type world struct {
 	parent          func() (*masterLink, error)                  // the way to the master that this one is to replace; nil: none
 	upgrade         func(ended func(error)) (*masterLink, error) // starts a new master; nil is its success
 	flip            func() error                                 // the parent may leave
+	lingering       func() (pid int)                             // of the parent's process, which has left and not ended; 0: it has
+	awaitParent     func(limit time.Duration) error              // its end
 	killChildren    func(chosen func(pid int) bool)              // kills children, soon
 	killParent      func(pid int) error                          // an error if pid is not that of the parent any more
 	signal          func(pid int, s syscall.Signal) error
@@ -126,6 +128,8 @@ func newWorld(report func(event)) *world {
 		parent:          func() (*masterLink, error) { return nil, nil },
 		upgrade:         func(func(error)) (*masterLink, error) { return nil, errors.New("this process cannot be upgraded") },
 		flip:            func() error { return nil },
+		lingering:       func() int { return 0 },
+		awaitParent:     func(time.Duration) error { return nil },
 		killChildren:    func(chosen func(pid int) bool) { go process.KillChildren(chosen) },
 		signal:          syscall.Kill,
 		holderOfPIDFile: process.HolderOfPIDFile,
@@ -195,6 +199,7 @@ func (w *world) upgradable() error {
 		return err
 	}
 	w.parent, w.upgrade, w.flip = u.parent, u.startNewMaster, u.letParentLeave
+	w.lingering, w.awaitParent = u.lingering, u.awaitParent
 	return nil
 }
 

@@ -17,6 +17,7 @@ var (
 	Signal               = master.Add(logevent.Notice, "signal", "%s received", "signal")
 	OrderOfOtherMaster   = master.Add(logevent.Notice, "order_of_other_master", "the other master was asked to %s", "order")
 	OrderWaitsForStart   = master.Add(logevent.Notice, "order_waits_for_start", "%s waits for the end of the start", "order")
+	OrderWaitsForEnd     = master.Add(logevent.Notice, "order_waits_for_end", "%s waits for the end of the old master (pid %d) of the upgrade before", "order pid")
 	OrderWaits           = master.Add(logevent.Notice, "order_waits", "%s waits for the %s that is under way", "order for_order")
 	OrderRefused         = master.Add(logevent.Notice, "order_refused", "no %s: pinion is %s", "order cause")
 	Reloading            = master.Add(logevent.Notice, "reloading", "reloading %s, reopening the log file", "file")

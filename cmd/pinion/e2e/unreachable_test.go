@@ -29,6 +29,12 @@ func operate(t *testing.T, config, address string) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return operateAs(t, path, config, address)
+}
+
+// operateAs starts the program at path, which is Pinion.
+func operateAs(t *testing.T, path, config, address string) *operated {
+	t.Helper()
 	dir := rig.ShortDir(t)
 	o := &operated{file: filepath.Join(dir, "pinion.yml"), control: filepath.Join(dir, "control")}
 	o.configure(t, config)
