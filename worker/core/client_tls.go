@@ -128,16 +128,26 @@ func (c *client) agreed() {
 	*c.pool.counters[link.ClientHandshakes]++
 	sock.AcknowledgeNow(c.stream.FD()) // its last flight, to which there is no answer
 	if leaf := c.stream.Certificate(); leaf != nil {
-		user := userOf(c.pool.spec.TLS.AuthClientsUser, leaf)
-		c.changeSession(func(s *session) { s.certificate = &clientCertificate{user} })
-		if user != "" {
-			c.beUserNamed([]byte(user))
-		}
+		c.showCertificate(leaf)
 	}
 	if g := &l.mover.outgoing; g.on {
 		g.startScan()
 	}
 	c.recv()
+}
+
+// showCertificate has the client be the user whom its certificate names. That there is none is told, as it may go on with less than it should have.
+func (c *client) showCertificate(leaf *x509.Certificate) {
+	p, user := c.pool, userOf(c.pool.spec.TLS.AuthClientsUser, leaf)
+	c.changeSession(func(s *session) { s.certificate = &clientCertificate{user} })
+	const longest = 100
+	switch {
+	case p.users.list == nil, !p.spec.TLS.AuthClientsUser.IsOn():
+	case user == "":
+		p.l.log(logevent.ClientCertificate, p.name, c.id, c.peer(), "it does not name one user in the way of tls_auth_clients_user")
+	case !c.beUserNamed([]byte(user)):
+		p.l.log(logevent.ClientCertificate, p.name, c.id, c.peer(), fmt.Sprintf("%q is not among its users, or is off", user[:min(len(user), longest)]))
+	}
 }
 
 // userOf returns the name in a certificate that names its user; empty: none. Of several names none counts.

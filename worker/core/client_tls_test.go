@@ -390,3 +390,33 @@ func TestUserOfCertificate(t *testing.T) {
 		}
 	}
 }
+
+// Who shows a certificate that makes it nobody goes on as it would without, and the log says so.
+func TestClientCertificateOfNoUser(t *testing.T) {
+	for name, test := range map[string]struct {
+		part  link.CertificateUser
+		users []string
+		said  string // empty: nothing
+	}{
+		"alice": {link.CertificateUserCN, []string{"default on nopass ~* +@all", "alice on ~* +@all"}, ""},
+		"bob":   {link.CertificateUserCN, []string{"default on nopass ~* +@all", "alice on ~* +@all"}, `: its certificate makes it no user of the pool: "bob" is not among its users, or is off`},
+		"carol": {link.CertificateUserCN, []string{"default on nopass ~* +@all", "carol off ~* +@all"}, `: its certificate makes it no user of the pool: "carol" is not among its users, or is off`},
+		"dora":  {link.CertificateUserURI, []string{"default on nopass ~* +@all", "dora on ~* +@all"}, ": its certificate makes it no user of the pool: it does not name one user in the way of tls_auth_clients_user"},
+		"emma":  {link.CertificateUserOff, []string{"default on nopass ~* +@all", "alice on ~* +@all"}, ""},
+		"fred":  {link.CertificateUserCN, nil, ""},
+	} {
+		r := tlsFront(t, func(p *link.Pool) {
+			p.TLS.AuthClients, p.TLS.AuthClientsUser, p.Users = link.AuthClientsYes, test.part, test.users
+		})
+		config := believing()
+		config.Certificates = []tls.Certificate{theAuthority().issue(name, time.Hour)}
+		c := r.connectTLS(name, config)
+		said := strings.Join(r.logged(r.workers[0]), "\n")
+		if test.said == "" && strings.Contains(said, "certificate") || !strings.Contains(said, test.said) {
+			t.Errorf("%s: the log says %q, want %q", name, said, test.said)
+		}
+		r.stillServed(c)
+		r.tearDown()
+		r.clients = nil
+	}
+}

@@ -45,11 +45,7 @@ func (c *conn) countFailure(err error) {
 // end closes the connection and answers everything that waited on it with what happened. That a server closes an idle
 // connection is its right and no failure.
 func (c *conn) end(err error) {
-	said := err
-	if c.state == connHandshaking && err == unix.ETIMEDOUT {
-		*c.endpoint.counters[link.TLSFailed]++
-		said = errHandshakeLate
-	}
+	said := c.tlsEnd(err)
 	idle := err == io.EOF && c.head == nil
 	own := isOwnTrouble(err)
 	if !own && (c.state < connReady || err == unix.ETIMEDOUT) {
@@ -66,7 +62,7 @@ func (c *conn) end(err error) {
 		purposes &^= forTracking // nothing was read over it, and there may be many attempts in a row
 	}
 	monitors := purposes&forMonitoring != 0 && c.head == nil
-	c.endpoint.noteAttempt(c, err)
+	c.endpoint.noteAttempt(c, said)
 	if cl := c.endpoint.pool.cluster; cl != nil && c.head != nil {
 		cl.count()
 	}

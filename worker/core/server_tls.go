@@ -206,6 +206,21 @@ func (c *conn) tlsMeaning(err error) error {
 	return &tlsTrouble{link.TroubleHandshake, "TLS handshake fails: " + strings.TrimPrefix(err.Error(), "tls: ")}
 }
 
+// tlsEnd returns what the end of a connection means, if it ends before it is ready in a way that says nothing of TLS by itself.
+func (c *conn) tlsEnd(err error) error {
+	switch {
+	case c.state == connHandshaking && err == unix.ETIMEDOUT:
+		*c.endpoint.counters[link.TLSFailed]++
+		if c.endpoint.hasAnswered() {
+			return errHandshakeLate
+		}
+		return &tlsTrouble{link.TroubleUngreeted, errHandshakeLate.Error()}
+	case c.state == connGreeting && c.endpoint.pool.tls != nil && (err == io.EOF || err == unix.ECONNRESET || err == unix.EPIPE):
+		return &tlsTrouble{link.TroubleUnwelcome, "it ends the connection after the TLS handshake: " + cause(err) + c.certificateAdvice()}
+	}
+	return err
+}
+
 // whyUnverified words what is wrong with a certificate, and what can be done.
 func whyUnverified(err *tls.CertificateVerificationError) string {
 	text := strings.TrimPrefix(err.Err.Error(), "x509: ")
@@ -232,7 +247,15 @@ func (c *conn) adviceFor(told stream.RemoteAlert) string {
 	case !told.IsAboutCertificate():
 		return ""
 	case c.endpoint.pool.spec.ServerTLS.Pair == nil:
-		return "; set server_tls_cert and server_tls_key, if it demands a certificate"
+		return c.certificateAdvice()
 	}
 	return "; it does not accept server_tls_cert"
+}
+
+// certificateAdvice is adviceFor where the server has not said that it is for the certificate.
+func (c *conn) certificateAdvice() string {
+	if c.endpoint.pool.spec.ServerTLS.Pair == nil {
+		return "; set server_tls_cert and server_tls_key, if it demands a certificate"
+	}
+	return "; see in its log whether it accepts server_tls_cert"
 }

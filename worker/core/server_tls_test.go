@@ -250,3 +250,62 @@ func TestServerTLSLeavesNothing(t *testing.T) {
 		t.Errorf("%d coroutines are left", left)
 	}
 }
+
+// A server of plaintext may wait for more of what TLS begins with: who has never said anything is told of otherwise than who is silent now.
+func TestServerTLSUnanswered(t *testing.T) {
+	r := newRig(t)
+	r.tlsPool("s1").Timeout = time.Second
+	r.servers[0].tls = nil
+	r.start()
+	client := r.connect("a", 0, 0)
+	ask := func() link.Trouble {
+		client.send([]byte("GET a\r\n"))
+		r.turn()
+		r.advance(1100 * time.Millisecond)
+		client.take()
+		return r.workers[0].pools[0].servers[0].primary.troubles.Is()
+	}
+	if got := ask(); got != link.TroubleUngreeted {
+		t.Errorf("the status says %q", got)
+	}
+	r.servers[0].tls = goodServer()
+	client.send([]byte("GET a\r\n"))
+	r.turn()
+	server := r.agree(r.servers[0])
+	server.take()
+	server.send([]byte("$-1\r\n"))
+	r.gets(client, "$-1\r\n")
+	server.hangUp()
+	r.servers[0].tls = nil
+	r.turn()
+	if got := ask(); got != link.TroubleSilent {
+		t.Errorf("of one that has answered before the status says %q", got)
+	}
+}
+
+// By TLS 1.3 a server looks at our certificate after the handshake, and what it says of it may be lost with its connection.
+func TestServerTLSEndsAfterHandshake(t *testing.T) {
+	for advice, pair := range map[string]*link.KeyPair{
+		"set server_tls_cert and server_tls_key, if it demands a certificate": nil,
+		"see in its log whether it accepts server_tls_cert":                   pairOf(theAuthority().issue("us", time.Hour)),
+	} {
+		r := newRig(t)
+		r.tlsPool("s1").ServerTLS.Pair = pair
+		r.start()
+		client := r.connect("a", 0, 0)
+		client.send([]byte("GET a\r\n"))
+		r.turn()
+		server := r.servers[0].conns[0]
+		r.logged(r.workers[0])
+		server.hangUp()
+		r.turn()
+		if got := r.workers[0].pools[0].servers[0].primary.troubles.Is(); got != link.TroubleUnwelcome {
+			t.Errorf("the status says %q", got)
+		}
+		if lines := strings.Join(r.logged(r.workers[0]), "\n"); !strings.Contains(lines, "it ends the connection after the TLS handshake: ") || !strings.Contains(lines, advice) {
+			t.Errorf("the log says %q, want %q", lines, advice)
+		}
+		r.tearDown()
+		r.clients, r.servers = nil, nil
+	}
+}

@@ -20,17 +20,21 @@ func (e *endpoint) noteTrouble(err error) {
 		return
 	}
 	why := troubleOf(err)
-	if why == link.TroubleClosed && loadWord(e.heard) == 0 && !e.spoke {
+	if why == link.TroubleClosed && !e.hasAnswered() {
 		why = link.TroubleUnheard
 	}
 	e.troubles.Note(why, e.pool.l.now)
 }
 
+// hasAnswered tells whether the server has ever said anything, to this worker or one before it.
+func (e *endpoint) hasAnswered() bool { return loadWord(e.heard) != 0 || e.spoke }
+
 // noteConnection is called when a connection has agreed to the greeting: whatever keeps connections from that is over.
 func (e *endpoint) noteConnection() {
 	switch e.troubles.Is() {
 	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients,
-		link.TroubleTLS, link.TroubleCertificate, link.TroubleRefusesTLS, link.TroubleNoTLS, link.TroubleHandshake:
+		link.TroubleTLS, link.TroubleCertificate, link.TroubleRefusesTLS, link.TroubleNoTLS, link.TroubleHandshake, link.TroubleUngreeted,
+		link.TroubleUnwelcome:
 		e.troubles.End()
 	}
 }

@@ -42,6 +42,8 @@ const (
 	TroubleRefusesTLS  Trouble = 23 // it refuses TLS, or the certificate that it is shown or lacks
 	TroubleNoTLS       Trouble = 24 // it speaks no TLS
 	TroubleHandshake   Trouble = 25 // the handshake fails for another reason
+	TroubleUngreeted   Trouble = 26 // it does not answer the handshake, and has never said anything: perhaps it waits for more of what it takes for plaintext
+	TroubleUnwelcome   Trouble = 27 // it ends connections after the handshake: perhaps it does not like the certificate that it is shown or lacks
 )
 
 var troubles = [...]string{
@@ -54,7 +56,8 @@ var troubles = [...]string{
 	TroubleBusy: "busy with a script (BUSY)", TroubleClients: "has as many clients as it may (maxclients)",
 	TroubleUnheard:     "closes connections, and has never answered: TLS only?",
 	TroubleCertificate: "its certificate cannot be verified", TroubleRefusesTLS: "refuses TLS, or our certificate", TroubleNoTLS: "speaks no TLS",
-	TroubleHandshake: "TLS handshake fails",
+	TroubleHandshake: "TLS handshake fails", TroubleUngreeted: "does not answer a TLS handshake, and never has: plaintext only?",
+	TroubleUnwelcome: "ends connections after the TLS handshake: our certificate?",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.

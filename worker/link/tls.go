@@ -49,6 +49,9 @@ const (
 	CertificateUserURI CertificateUser = "uri" // the one URI among its alternative names
 )
 
+// IsOn tells whether there is such a part.
+func (u CertificateUser) IsOn() bool { return u == CertificateUserCN || u == CertificateUserURI }
+
 // ClientTLS is how connections from clients are encrypted, at those listeners of a pool that have TLS.
 type ClientTLS struct {
 	Pairs            []KeyPair // at least one; a client gets that which fits the name and the algorithms that it has said
