@@ -7,6 +7,7 @@ package core
 
 import (
 	"bytes"
+	"io"
 	"strconv"
 
 	"github.com/pinion-proxy/pinion/codec/resp"
@@ -108,6 +109,33 @@ func (c *client) hangUpBlocked() {
 	own.callOff(nil)
 }
 
+// hearsBehind tells whether the client is read although a request of it waits in a server. With TLS the end of what a client sends is a
+// message, and some keep the connection open until that is answered: without reading it they would not be known to be gone. Who has
+// sent further requests has sent enough.
+func (c *client) hearsBehind() bool {
+	return c.session.waitsOn != nil && c.life == clientOpen && c.stream.IsTLS() && !c.moving.frozen() && len(c.stream.Kept()) < maxWaitingBytes
+}
+
+// hearBehind keeps what such a client has sent.
+func (c *client) hearBehind() {
+	if !c.stream.Unread || !c.hearsBehind() {
+		return
+	}
+	b, err := c.stream.Recv(c.pool.l.io)
+	if err == nil && b != nil {
+		c.stream.Backlog = true
+		err = c.stream.Keep(c.pool.l.memory, b)
+	}
+	switch {
+	case err == io.EOF:
+		c.hangUpBlocked()
+	case err != nil:
+		c.recvFailed(err)
+	case c.stream.Unread:
+		c.nextTurn()
+	}
+}
+
 // park is called when something is written on a dedicated connection. A request that may wait is the server's from now on: the
 // pool's timeout begins when its own time is over, and it does not count among those that keep the server busy.
 func (c *conn) park() {
@@ -180,6 +208,10 @@ func (c *client) checkHangup() {
 	if c.session.waitsOn != nil && c.life == clientOpen && sock.Closes(c.stream.FD()) {
 		c.stream.Hangup = true
 		c.hangUpBlocked()
+		return
+	}
+	if c.hearsBehind() {
+		c.nextTurn()
 	}
 }
 

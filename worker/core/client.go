@@ -231,11 +231,13 @@ func (c *client) recv() {
 		return
 	}
 	if c.muted() {
+		c.hearBehind()
 		return
 	}
 	if c.stream.Backlog {
 		c.processInput(c.stream.Reread())
 		if c.muted() {
+			c.hearBehind()
 			return
 		}
 	}
@@ -248,15 +250,8 @@ func (c *client) recv() {
 	case err == io.EOF:
 		c.inputEnded()
 		return
-	case err == unix.ENOMEM:
-		c.pool.l.log(logevent.NoMemory, c.pool.name, c.id, c.peer(), errNoMemory)
-		c.closeForMemory(errNoMemory)
-		return
-	case stream.IsWrong(err):
-		c.endWrongTLS(err)
-		return
 	case err != nil:
-		c.fail(err)
+		c.recvFailed(err)
 		return
 	case b != nil:
 		if fresh {
@@ -272,8 +267,21 @@ func (c *client) recv() {
 		}
 		c.processInput(b)
 	}
-	if c.stream.Unread && !c.muted() {
+	if c.stream.Unread && (!c.muted() || c.hearsBehind()) {
 		c.nextTurn()
+	}
+}
+
+// recvFailed ends a client that cannot be read.
+func (c *client) recvFailed(err error) {
+	switch {
+	case err == unix.ENOMEM:
+		c.pool.l.log(logevent.NoMemory, c.pool.name, c.id, c.peer(), errNoMemory)
+		c.closeForMemory(errNoMemory)
+	case stream.IsWrong(err):
+		c.endWrongTLS(err)
+	default:
+		c.fail(err)
 	}
 }
 

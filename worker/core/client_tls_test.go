@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinion-proxy/pinion/worker/link"
 	"github.com/pinion-proxy/pinion/worker/sock"
+	"github.com/pinion-proxy/pinion/worker/tlsrec"
 )
 
 // frontTLS is how a pool speaks to clients that believe theAuthority.
@@ -204,6 +205,64 @@ func TestClientTLSWrongRecord(t *testing.T) {
 	r.turn()
 	if c.tls.failure == nil || c.tls.failure.Error() != "the peer ends TLS: bad record MAC" || !c.ended {
 		t.Errorf("it ends with %v", c.tls.failure)
+	}
+}
+
+// saysGoodbye sends the end of TLS, and leaves the connection open until that is answered.
+func (p *peer) saysGoodbye() {
+	p.tls.seal(p)
+	p.rest, _ = p.tls.records.SealAlert(p.rest, tlsrec.CloseNotify)
+}
+
+// Who ends TLS behind a request that waits in a server is gone, as if the connection had ended: the request is called off.
+func TestClientTLSEndsBlocked(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		with  string // what the end comes together with
+		moves bool
+	}{
+		{name: "by itself"},
+		{name: "with the request", with: "BLPOP k 0\r\n"},
+		{name: "with the request and others", with: "PING\r\nBLPOP k 0\r\nPING\r\nPING\r\n"},
+		{name: "behind a request", with: "PING\r\n"},
+		{name: "after a move", moves: true},
+		{name: "in a move, behind a request", with: "PING\r\n", moves: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := tlsFront(t, nil)
+			before := r.workers[0]
+			c := r.connectTLS("c", believing())
+			blocks := strings.Contains(test.with, "BLPOP")
+			if !blocks {
+				c.send(redisRequestOf("BLPOP", "k", "0"))
+				r.turn()
+			}
+			if test.moves {
+				next := r.joined(nil)
+				encrypt(next)
+				r.instruct(next, link.Serve, nil)
+				r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
+				if test.with == "" {
+					r.turn()
+				}
+			}
+			c.send([]byte(test.with))
+			c.saysGoodbye()
+			r.turn()
+			conns := r.servers[0].conns
+			server := conns[len(conns)-1]
+			if !strings.Contains(string(server.take()), "BLPOP") && !blocks {
+				t.Error("the server is not asked")
+			}
+			if !server.ended {
+				t.Fatal("the server does not see that the client is gone")
+			}
+			server.hangUp()
+			r.turn()
+			if !c.ended || c.tls.failure == nil || c.tls.failure.Error() != "the peer has closed TLS" {
+				t.Errorf("its connection ends with %v", c.tls.failure)
+			}
+		})
 	}
 }
 
