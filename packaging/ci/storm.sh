@@ -4,7 +4,7 @@
 # cmd/pinion/storm/run_test.go, PINION_SHORTAGE the limits, see cmd/pinion/storm/shortage_test.go.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-plan=${PINION_STORM:-connections=8000 rate=2000 slow=10 newcomers=8 reloads=200 upgrades=200 resizes=40 breaks=20 duds=20 faults=40}
+plan=${PINION_STORM:-connections=8000 rate=2000 slow=10 newcomers=8 reloads=200 upgrades=200 resizes=40 breaks=20 duds=20 faults=40 tls_servers=1}
 
 # Of the descriptors that a process may have, one is for each connection and some are for everything else.
 descriptors=$(ulimit -Hn)

@@ -133,7 +133,15 @@ func (c *conn) parting(r *request, text []byte) []byte {
 }
 
 // retire closes the connection, on which no client waits any more.
-func (c *conn) retire() { c.forgetQueue(c.close()) }
+func (c *conn) retire() {
+	if len(c.endpoint.pool.l.partings.all) < mostParting {
+		c.part()
+	}
+	c.retireAtOnce()
+}
+
+// retireAtOnce does so with its descriptor, too.
+func (c *conn) retireAtOnce() { c.forgetQueue(c.close()) }
 
 // forgetQueue forgets requests that nobody waits for.
 func (c *conn) forgetQueue(queue *request) {

@@ -178,7 +178,7 @@ func (l *loop) closeIdlest(c *conn) bool {
 	if idle == nil {
 		return false
 	}
-	idle.retire()
+	idle.retireAtOnce()
 	return true
 }
 

@@ -43,6 +43,7 @@ type loop struct {
 	window     window
 	busy       int // clients that are owed a reply
 	lingering  lingering
+	partings   partings
 	handshakes handshakes
 	signatures signatures
 
@@ -131,7 +132,7 @@ func (l *loop) run() error {
 		}
 		l.turn(events)
 	}
-	return nil
+	return l.partFromAll()
 }
 
 // countTurn counts a turn that took so many ns.

@@ -96,6 +96,15 @@ func (e *encryption) redis(options ...string) *rig.Backend {
 	return b
 }
 
+// memcached starts one that speaks TLS to whom it knows, and plaintext at another port, where the Backend is.
+func (e *encryption) memcached(options ...string) *rig.Backend {
+	address, plain := rig.FreeAddress(e.t), rig.FreeAddress(e.t)
+	b := rig.MemcachedTLS(e.t, address, e.ca, certtest.Subject{Hosts: []string{"127.0.0.1"}}, "2", append(options, "-l", "notls:"+plain)...)
+	b.Address = plain
+	e.servers[b] = address
+	return b
+}
+
 // lines is rig.Lines of where they speak TLS, if they do.
 func (e *encryption) lines(servers []*rig.Backend) []string {
 	if e == nil || e.servers[servers[0]] == "" {

@@ -44,14 +44,15 @@ type stormServers struct {
 }
 
 func startStormServers(t testing.TB) *stormServers {
-	return startServers(t, func(options ...string) *rig.Backend { return rig.RedisServer(t, options...) })
+	return startServers(t, func(options ...string) *rig.Backend { return rig.RedisServer(t, options...) },
+		func(options ...string) *rig.Backend { return memcachedAtPath(t, options...) })
 }
 
-// startEncryptedServers has pools speak TLS to clients, and, where that is wanted, to the servers of Redis.
+// startEncryptedServers has pools speak TLS to clients, and, where that is wanted, to all servers but the tardy one.
 func startEncryptedServers(t testing.TB, servers bool) (s *stormServers) {
 	e := newEncryption(t)
 	if servers {
-		s = startServers(t, e.redis)
+		s = startServers(t, e.redis, e.memcached)
 	} else {
 		s = startStormServers(t)
 	}
@@ -59,25 +60,24 @@ func startEncryptedServers(t testing.TB, servers bool) (s *stormServers) {
 	return s
 }
 
-func startServers(t testing.TB, redis func(options ...string) *rig.Backend) *stormServers {
+func startServers(t testing.TB, redis, memcached func(options ...string) *rig.Backend) *stormServers {
 	s := &stormServers{
 		redis:   []*rig.Backend{redis(), redis()},
 		private: []*rig.Backend{redis("--requirepass", password)},
-		cache:   rig.Several(2, func() *rig.Backend { return manyHanded(t) }),
+		cache:   rig.Several(2, func() *rig.Backend { return memcached(manyHanded...) }),
 		counts:  map[string]int{},
 	}
 	s.tardy = []*rig.Backend{rig.FakeServer(t, "unix", "", rig.Answering(s.countSlowly))}
 	return s
 }
 
-// manyHanded is a memcached that serves two connections at the same time: what comes over one of them can overtake what
-// has come over the other.
-func manyHanded(t testing.TB) *rig.Backend {
+// manyHanded are the options of a memcached that serves several connections at the same time: what comes over one of them can overtake
+// what has come over the other.
+var manyHanded = []string{"-t", "4"}
+
+func memcachedAtPath(t testing.TB, options ...string) *rig.Backend {
 	path := filepath.Join(rig.ShortDir(t), "memcached.sock")
-	p := rig.Start(t, rig.Program(t, "memcached"), "-s", path, "-u", "root", "-m", "64", "-t", "4")
-	b := &rig.Backend{Process: p, Network: "unix", Address: path, Read: rig.ReadMemcache}
-	b.Answers(b.Network, b.Address)
-	return b
+	return rig.MemcachedAt(t, "unix", path, append([]string{"-s", path}, options...)...)
 }
 
 // countSlowly is the tardy server: a Redis that thinks before it counts, and afterwards.

@@ -74,7 +74,7 @@ func MemcachedServer(t testing.TB) *Backend {
 
 func MemcachedAt(t testing.TB, network, address string, options ...string) *Backend {
 	t.Helper()
-	options = append(options, "-u", "root", "-m", "64", "-t", "1")
+	options = append([]string{"-u", "root", "-m", "64", "-t", "1"}, options...)
 	p := Start(t, Program(t, "memcached"), options...)
 	b := &Backend{Process: p, Network: network, Address: address, Read: ReadMemcache}
 	b.Answers(network, address)

@@ -26,10 +26,11 @@ func RedisTLS(t testing.TB, address string, ca *certtest.Authority, s certtest.S
 
 // MemcachedTLS starts a memcached that speaks TLS only. verify is its ssl_verify_mode: 0 for no certificates of clients, 2 for certificates
 // of the authority.
-func MemcachedTLS(t testing.TB, address string, ca *certtest.Authority, s certtest.Subject, verify string) *Backend {
+func MemcachedTLS(t testing.TB, address string, ca *certtest.Authority, s certtest.Subject, verify string, options ...string) *Backend {
 	t.Helper()
 	s.Server = true
 	dir := ShortDir(t)
 	crt, key := ca.Issue(s).Write(t, dir, "server")
-	return MemcachedAt(t, "tcp", address, "-l", address, "-Z", "-o", "ssl_chain_cert="+crt+",ssl_key="+key+",ssl_ca_cert="+certtest.Write(t, dir+"/ca.crt", ca.PEM)+",ssl_verify_mode="+verify)
+	files := "ssl_chain_cert=" + crt + ",ssl_key=" + key + ",ssl_ca_cert=" + certtest.Write(t, dir+"/ca.crt", ca.PEM)
+	return MemcachedAt(t, "tcp", address, append([]string{"-l", address, "-Z", "-o", files + ",ssl_verify_mode=" + verify}, options...)...)
 }
