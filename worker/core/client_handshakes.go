@@ -162,7 +162,7 @@ func (h *handshakes) makeRoom() {
 // at its end.
 func (h *handshakes) hang() bool {
 	for _, p := range h.l.pools {
-		for _, c := range p.handshakes.clients.clients {
+		for _, c := range slices.Backward(p.handshakes.clients.clients) { // who came last hangs last
 			if c.stream.Shakes() && c.life == clientHandshaking && !c.hangs() {
 				return false
 			}

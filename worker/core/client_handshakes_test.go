@@ -41,6 +41,11 @@ func TestPlaceOfTheSilent(t *testing.T) {
 	good := r.dialTLS("good", believing())
 	r.turn()
 	r.advance(1400 * time.Millisecond)
+	for c := range l.everyClient {
+		if got := c.state(); got != link.ClientHandshaking {
+			t.Errorf("its state is %q", got)
+		}
+	}
 	if good.tls.records != nil || l.handshakes.begun != 3 {
 		t.Fatalf("%d handshakes are under way", l.handshakes.begun)
 	}

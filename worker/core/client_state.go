@@ -114,6 +114,8 @@ func (c *client) state() string {
 		return link.ClientLeaving
 	case c.life == clientHalfClosed:
 		return link.ClientHalfClosed
+	case c.life == clientHandshaking:
+		return link.ClientHandshaking
 	case c.waits == waitsForUnpause:
 		return link.ClientPaused
 	case s.waitsOn != nil:

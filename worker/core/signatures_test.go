@@ -208,3 +208,35 @@ func TestNoSignatureBesideTheLoop(t *testing.T) {
 		t.Error("a worker has a thread to sign without a key of RSA")
 	}
 }
+
+// A server that demands a certificate gets one of RSA; whether the connection is given up meanwhile, or not.
+func TestSignatureForServer(t *testing.T) {
+	r := newRig(t)
+	p := r.tlsPool("s1")
+	p.ServerTLS.Pair, p.Timeout = pairOf(rsaCertificate()), time.Second
+	r.servers[0].tls = &tls.Config{
+		Certificates: []tls.Certificate{theAuthority().issue("here", time.Hour)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: theAuthority().pool,
+	}
+	r.start()
+	l := r.workers[0]
+	h := holdSignatures(l)
+	client := r.connect("a", 0, 0)
+	client.send([]byte("GET a\r\n"))
+	r.turn()
+	if len(h.asked) != 1 || l.mustNotWait() {
+		t.Fatalf("%d signatures are asked for, the loop has work: %v", len(h.asked), l.mustNotWait())
+	}
+	r.advance(1100 * time.Millisecond)
+	r.gets(client, "-ERR Connection timed out\r\n")
+	r.deliver(l) // for a connection that is closed
+	client.send([]byte("GET a\r\n"))
+	r.turn()
+	r.deliver(l)
+	server := r.agree(r.servers[0])
+	if len(server.tls.state.VerifiedChains) == 0 {
+		t.Error("the server has seen no certificate")
+	}
+	server.take()
+	server.send([]byte("$-1\r\n"))
+	r.gets(client, "$-1\r\n")
+}

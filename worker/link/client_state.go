@@ -20,6 +20,7 @@ type ClientsQuestion struct {
 const (
 	ClientLeaving     = "leaving"
 	ClientHalfClosed  = "half-closed"
+	ClientHandshaking = "handshaking" // of TLS; or it has not begun that
 	ClientPaused      = "paused"
 	ClientBlocked     = "blocked"
 	ClientMonitor     = "monitor"
@@ -30,7 +31,7 @@ const (
 )
 
 // ClientStates are all of them, the most usual first.
-var ClientStates = []string{ClientActive, ClientIdle, ClientBlocked, ClientPaused, ClientSubscriber, ClientMonitor, ClientTransaction, ClientHalfClosed, ClientLeaving}
+var ClientStates = []string{ClientActive, ClientIdle, ClientBlocked, ClientPaused, ClientSubscriber, ClientMonitor, ClientTransaction, ClientHandshaking, ClientHalfClosed, ClientLeaving}
 
 // ClientState is a client as it is now. It is what pinion clients --json prints: a field keeps its name and its unit once it is released.
 type ClientState struct {
