@@ -246,6 +246,9 @@ func (c *client) recv() {
 	}
 	fresh := len(c.stream.Kept()) == 0
 	b, err := c.stream.Recv(c.pool.l.io)
+	if c.stream.AnswersLate() {
+		_ = c.pool.l.overlook(c, unix.ENOBUFS)
+	}
 	switch {
 	case err == io.EOF:
 		c.inputEnded()

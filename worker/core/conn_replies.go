@@ -69,6 +69,9 @@ func (c *conn) receive() {
 func (c *conn) recv() {
 	l := c.endpoint.pool.l
 	b, err := c.stream.Recv(l.io)
+	if c.stream.AnswersLate() {
+		_ = l.overlook(c, unix.ENOBUFS)
+	}
 	if err == unix.ENOMEM && c.discard(errNoMemory) {
 		if c.state != connClosed {
 			c.saveRest(c.stream.Reread())

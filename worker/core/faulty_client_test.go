@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/codec/memcache"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
@@ -31,6 +32,9 @@ type faultyClient struct {
 	reset  bool // the kernel has told the worker so
 	ends   bool // has said what ends the connection
 	asks   []byte
+
+	old  bool   // its version of TLS has no KeyUpdate
+	user string // who it is when all that it has asked is answered, in a pool with users
 
 	session faultySession
 	aborted bool // a request of the last transaction was refused
@@ -65,7 +69,7 @@ const (
 func (w *faultyWorld) addClient() {
 	p := w.pools[w.random.IntN(len(w.pools))]
 	w.numbers++
-	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2), plain: w.one(3) || p.cluster != nil, session: newFaultySession(p)}
+	c := &faultyClient{pool: p, slot: w.random.IntN(w.slots), number: w.numbers, modest: w.one(2), plain: w.one(3) || p.cluster != nil, session: newFaultySession(p), user: acl.DefaultUser}
 	w.happens("c%d connects", c.number)
 	c.peer = &peer{name: fmt.Sprint("c", c.number), deaf: true} // the world receives for it
 	var err error
@@ -73,6 +77,7 @@ func (w *faultyWorld) addClient() {
 	w.must(err)
 	w.must(unix.Bind(c.fd, &unix.SockaddrUnix{Name: w.addressOf(c)}))
 	w.must(unix.Connect(c.fd, &unix.SockaddrUnix{Name: w.front(p.index, c.slot)}))
+	c.beginTLS(w)
 	w.rig.clients = append(w.rig.clients, c.peer)
 	w.clients = append(w.clients, c)
 }
@@ -107,6 +112,9 @@ func (w *faultyWorld) clientOf(h *client) *faultyClient {
 
 // clientActs does what clients do.
 func (w *faultyWorld) clientActs(c *faultyClient) {
+	if c.victim && c.tls != nil && w.secured.IntN(100) == 0 {
+		c.spoil(w)
+	}
 	if c.victim && w.one(12) {
 		c.misbehave(w)
 		return
@@ -128,7 +136,7 @@ func (c *faultyClient) misbehave(w *faultyWorld) {
 	case 1:
 		w.breaks("client half-closes", "%s", c.name)
 		c.send(w, true)
-		if len(c.asks) == 0 {
+		if len(c.asks)+len(c.rest) == 0 && !c.shakes() {
 			c.ends = true
 			w.must(c.halfClose())
 		}
@@ -192,7 +200,7 @@ func (c *faultyClient) askOf(w *faultyWorld, s *faultyServer) {
 // ask says one more request.
 func (c *faultyClient) ask(w *faultyWorld) {
 	c.seq++
-	if c.askSession(w) {
+	if c.askUser(w) || c.askSession(w) {
 		return
 	}
 	large := !c.modest && w.one(8)
@@ -289,6 +297,9 @@ func (c *faultyClient) put(w *faultyWorld, large bool, name string, keys ...stri
 
 func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *wait) string {
 	words := append([]string{name}, keys...)
+	if r.want = c.denied(w, name, keys); r.want != nil {
+		return string(redisRequestOf(words...))
+	}
 	switch name {
 	case "set", "mset":
 		words = words[:1]
@@ -310,7 +321,9 @@ func (c *faultyClient) putRedis(w *faultyWorld, name string, keys []string, r *w
 		case 0:
 			words = []string{"PING"}
 		case 1:
-			r.want = resp.AppendBulkString(nil, valueOf(keys[0]))
+			if r.want = c.denied(w, "echo", keys); r.want == nil {
+				r.want = resp.AppendBulkString(nil, valueOf(keys[0]))
+			}
 			return string(redisRequestOf("ECHO", valueOf(keys[0])))
 		case 2:
 			r.want = []byte("-ERR unknown command 'NoSuch', with args beginning with: \r\n")
@@ -380,8 +393,11 @@ func noreplyIf(silent bool) string {
 
 // send sends something, or everything, of what is to be said.
 func (c *faultyClient) send(w *faultyWorld, all bool) (busy bool) {
-	if c.fd < 0 || c.ended || len(c.asks) == 0 {
+	if c.fd < 0 || c.ended || len(c.asks)+len(c.rest) == 0 {
 		return false
+	}
+	if c.tls != nil {
+		return c.sendTLS(w, all)
 	}
 	b := c.asks
 	if !all {
@@ -404,6 +420,7 @@ func (c *faultyClient) receive(w *faultyWorld) (busy bool) {
 	c.deaf = false
 	busy = c.pull()
 	c.deaf = true
+	c.checkTLS(w)
 	c.got = append(c.got, c.take()...)
 	for len(c.got) > 0 {
 		n := 0

@@ -66,6 +66,7 @@ func (w *faultyWorld) addCluster(index int) {
 	for n := range p.cluster.ranges {
 		p.cluster.ranges[n] = faultyRange{owner: n % len(names), next: -1, former: make([]bool, len(names))}
 	}
+	w.secure(p, spec)
 	w.servers = append(w.servers, p.servers...)
 	w.pools = append(w.pools, p)
 }

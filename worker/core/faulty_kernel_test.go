@@ -195,7 +195,7 @@ func (w *faultyWorld) holderOf(fd int) descriptorHolder {
 		for _, entry := range l.table {
 			switch h := entry.h.(type) {
 			case *client:
-				if h.stream.FD() == fd {
+				if h.stream.FD() == fd && !h.stream.AwaitsTLS() {
 					return descriptorHolder{l: l, token: h.token, client: w.clientOf(h)}
 				}
 			case *conn:

@@ -32,8 +32,12 @@ type faultyPool struct {
 	db        int
 	databases int // 0: no others
 	servers   []*faultyServer
-	keys      *shard.Map     // with all servers live
-	cluster   *faultyCluster // nil: it is none
+	keys      *shard.Map // with all servers live
+	encrypted bool       // its clients encrypt
+	users     bool       // and are somebody
+
+	wrongLogins int
+	cluster     *faultyCluster // nil: it is none
 }
 
 // faultyServer is a server that may do anything while it is a victim.
@@ -114,6 +118,7 @@ func (w *faultyWorld) addPool(index int, protocol link.Protocol) {
 		weighted = append(weighted, shard.Server{Name: name, Weight: 1})
 	}
 	w.servers = append(w.servers, p.servers...)
+	w.secure(p, spec)
 	if protocol == link.Redis && w.waits.IntN(3) == 0 {
 		w.addReplicas(p, spec)
 	}
@@ -249,6 +254,9 @@ func (s *faultyServer) check(w *faultyWorld, t *faultyTalk, words []string) {
 	}
 	if s.pool.protocol == link.Redis {
 		t.checkMarks(w, words, key)
+	}
+	if w.denied[key] {
+		w.t.Fatalf("server %s gets %.200q, which is forbidden", s.name, words)
 	}
 	id := words[0] + " " + key
 	repeats := s.pool.repeats && strings.HasSuffix(strings.ToLower(words[0]), "get") && s.pool.protocol == link.Redis

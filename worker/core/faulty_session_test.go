@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pinion-proxy/pinion/codec/acl"
 	"github.com/pinion-proxy/pinion/codec/resp"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -245,6 +246,7 @@ func (c *faultyClient) askReset() {
 	s := &c.session
 	era := s.era + 1
 	fresh := newFaultySession(c.pool)
+	c.user = acl.DefaultUser
 	s.version, s.db, s.silent, s.asked, s.tracks, s.caching, s.monitors, s.era = fresh.version, fresh.db, false, names{}, "", "", false, era
 	c.say(wait{want: []byte("+RESET\r\n"), then: func() {
 		s.speaks, s.hears, s.monitoring = resp.RESP2, names{}, false

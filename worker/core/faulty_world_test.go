@@ -1,7 +1,7 @@
 //go:build fault
 
 // Worlds in which things break, by dice: servers and replicas that are slow, silent, talk garbage, break off or reset; clusters whose slots
-// move; clients that do the same; and a system that is short of descriptors, buffers, memory and names. Whatever happens, each client hears to
+// move; clients that do the same, of whom some encrypt, and some are users who may not do all; and a system that is short of descriptors, buffers, memory and names. Whatever happens, each client hears to
 // each request the right reply or one error that has a cause, in order; a server that does nothing wrong is not ejected
 // and a client that does nothing wrong is not closed; and when it is over, nothing is held.
 //
@@ -84,6 +84,7 @@ type faultyWorld struct {
 	*tally
 	random  *rand.Rand
 	waits   *rand.Rand // decides on failover_wait
+	secured *rand.Rand // decides on TLS and users
 	steps   []string
 	pools   []*faultyPool
 	servers []*faultyServer
@@ -103,6 +104,7 @@ type faultyWorld struct {
 	stuck    [2]int // a pair of sockets, the first of which is never decided
 	unrested time.Duration
 	executed map[string]bool
+	denied   map[string]bool // keys of requests that no server is to get
 	unknown  map[string]bool // see nameOf: requests whose outcome the client was told to be unknown
 	pace     time.Duration   // the timeout, or where there is none what would be one
 	retry    time.Duration
@@ -116,8 +118,8 @@ const (
 func playFaultyWorld(t *testing.T, seed uint64, total *tally) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	w := &faultyWorld{
-		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), waits: rand.New(rand.NewPCG(seed, 2)), names: map[string]chan answer{},
-		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, unknown: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
+		rig: newRig(t), tally: total, random: rand.New(rand.NewPCG(seed, 1)), waits: rand.New(rand.NewPCG(seed, 2)), secured: rand.New(rand.NewPCG(seed, 3)), names: map[string]chan answer{},
+		nudges: map[*loop][]poll.Token{}, executed: map[string]bool{}, unknown: map[string]bool{}, denied: map[string]bool{}, known: map[*client]*faultyClient{}, pace: 400 * time.Millisecond, retry: time.Second,
 	}
 	t.Cleanup(func() {
 		if allSteps != "" {
@@ -186,6 +188,7 @@ func (w *faultyWorld) build() {
 	}
 	w.lookUp = w.host
 	w.start()
+	w.encryptFronts()
 	for _, l := range w.workers {
 		for _, p := range l.pools {
 			for _, s := range p.servers {
@@ -373,7 +376,7 @@ func (w *faultyWorld) calms() {
 // unsettled tells what is not as it was in the beginning.
 func (w *faultyWorld) unsettled() string {
 	for _, c := range w.clients {
-		if c.fd >= 0 && !c.ended && (len(c.asks) > 0 || len(c.waits) > 0) {
+		if c.fd >= 0 && !c.ended && (len(c.asks)+len(c.rest) > 0 || len(c.waits) > 0 || c.shakes()) {
 			return fmt.Sprintf("%s has %d bytes to send and waits for %d replies", c.name, len(c.asks), len(c.waits))
 		}
 	}
@@ -402,6 +405,9 @@ func (w *faultyWorld) unsettled() string {
 		idle := l.heldByIdleConns() + int64(l.clients*clientBytes)
 		for c := range l.everyClient {
 			idle += int64(c.session.cost())
+			if c.stream.IsTLS() {
+				idle += heldByTLS()
+			}
 		}
 		if l.memory.Held() != idle || l.busy != 0 || !l.agenda.isEmpty() {
 			return fmt.Sprintf("worker %d holds %d bytes, %d clients wait", l.spec.Slot, l.memory.Held(), l.busy)

@@ -49,9 +49,19 @@ type secured struct {
 	awake   bool // the records have ciphers, or may have
 	listed  bool // among those of the loop
 
+	failed   writeFailure
 	used     uint8 // the look at those at which it was awake last
 	patience uint8 // how many of them may find it idle, if it is awake
 }
+
+// writeFailure is what became of records that could not be written.
+type writeFailure uint8
+
+const (
+	noFailure   writeFailure = iota
+	answerWaits              // until the kernel has memory
+	recordsLost              // nothing can follow them
+)
 
 // shaking is what only the handshake needs.
 type shaking struct {

@@ -5,6 +5,8 @@ package stream
 import (
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinion-proxy/pinion/worker/tlsrec"
 )
 
@@ -130,5 +132,20 @@ func (s *Stream) answer(err error) error {
 	if err != nil {
 		return err
 	}
-	return s.writeSealed(sealed)
+	err = s.writeSealed(sealed)
+	if !wrong && (err == unix.ENOBUFS || err == unix.ENOMEM) && t.failed != recordsLost {
+		t.failed = answerWaits
+		return nil
+	}
+	return err
+}
+
+// AnswersLate tells, once, that what the peer is owed for what it has sent could not be written, as the kernel was out of memory: it is to be
+// sent after a while.
+func (s *Stream) AnswersLate() bool {
+	if s.tls == nil || s.tls.failed != answerWaits {
+		return false
+	}
+	s.tls.failed = noFailure
+	return true
 }

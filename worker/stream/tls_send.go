@@ -68,11 +68,13 @@ func (s *Stream) writeSealed(b []byte) error {
 		n, err = 0, nil
 	}
 	if err != nil && err != unix.ENOBUFS && err != unix.ENOMEM {
+		t.failed = recordsLost
 		return err
 	}
 	t.loop.Sent += n
 	if n < len(b) {
 		if keepErr := t.keepSealed(b[n:]); keepErr != nil {
+			t.failed = recordsLost
 			return keepErr
 		}
 	}
@@ -146,10 +148,10 @@ func (s *Stream) sayEnd() {
 }
 
 // Farewell says that nothing more will be sent, where the peer could not tell that from a connection that was cut. It does nothing
-// for a stream that another worker may go on with.
+// for a stream that another worker may go on with, nor behind records that were lost: the peer would take it for a forgery.
 func (s *Stream) Farewell() {
 	t := s.tls
-	if t == nil || t.records == nil || t.frozen {
+	if t == nil || t.records == nil || t.frozen || t.failed == recordsLost {
 		return
 	}
 	if sealed, err := t.records.SealAlert(t.loop.records.sealed, tlsrec.CloseNotify); err == nil && len(sealed) > 0 {
