@@ -37,6 +37,7 @@ func (m *master) status() *admin.Status {
 			s.Pools[i].NotListening = m.slotsWithoutAny(m.generations.serving, &m.generations.serving.config.Pools[i])
 			s.Pools[i].Sentinels = m.sentinelStatus(&m.generations.serving.pools[i])
 			s.Pools[i].MemoryClosed = m.generations.serving.memoryClosedStatus(i, now)
+			s.Pools[i].FailingHandshakes = m.generations.serving.failingStatus(i, now)
 		}
 		s.SharedWith = m.sharedWith()
 		s.IdleSockets = m.idleSockets(m.generations.serving.layout())

@@ -57,6 +57,7 @@ func (m *master) checkPulses(now time.Time) {
 	m.coverSlots()
 	m.ejectSlow()
 	m.noteMemoryClosed(now)
+	m.noteFailingHandshakes(now)
 }
 
 func (m *master) checkPulse(s *slot) {

@@ -142,12 +142,25 @@ func poolFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 		add(warning, "pool %s: %s closed for memory_limit, the last one %s ago: the log says whom", p.Name,
 			many(int(c.Clients), "client"), age(int64(max(time.Since(c.LastAt), 0)/time.Second)))
 	}
+	if f := p.FailingHandshakes; f != nil {
+		add(warning, "pool %s: none of the last %s with clients has succeeded, the last one %s ago: %s", p.Name,
+			many(int(f.Failed), "TLS handshake"), age(int64(max(time.Since(f.LastAt), 0)/time.Second)), cmp.Or(handshakeAdvice[f.Cause], "the log says why"))
+	}
 	serverFindings(p, add)
 	for i := range p.Sentinels {
 		if n := &p.Sentinels[i]; n.State == admin.SentinelSilent && n.Counts {
 			add(warning, "pool %s: sentinel %s is silent", p.Name, n.Address)
 		}
 	}
+}
+
+// handshakeAdvice is, by the counter of why most handshakes with clients fail, what that means.
+var handshakeAdvice = map[string]string{
+	"client_tls_plaintext":   "most clients speak plaintext there",
+	"client_tls_unsupported": "most clients know no version or cipher that is good enough",
+	"client_tls_certificate": "most clients show no certificate, or none of an authority in tls_ca",
+	"client_tls_refused":     "most clients break it off; do they know the authority of tls_cert, and the name by which they connect?",
+	"client_tls_timeout":     "most clients do not answer within tls_handshake_timeout",
 }
 
 // serverFindings looks at the servers of a pool. What is wrong with them is worse if there is no other.

@@ -150,6 +150,8 @@ type PoolStatus struct {
 
 	MemoryClosed *MemoryClosedStatus `json:"memory_closed,omitempty"` // nil: of late no client was closed for memory_limit
 
+	FailingHandshakes *FailingHandshakesStatus `json:"failing_handshakes,omitempty"` // nil: of late one was done, or hardly one has failed
+
 	// NotListening are the slots whose workers do not hear those who connect, since listening sockets are missing.
 	NotListening []int `json:"not_listening,omitempty"`
 
@@ -161,6 +163,13 @@ type PoolStatus struct {
 type MemoryClosedStatus struct {
 	Clients uint64    `json:"clients"` // since the first after a minute without any
 	LastAt  time.Time `json:"last_at"` // a minute ago at most
+}
+
+// FailingHandshakesStatus is of handshakes of TLS with clients, of which none was done of late.
+type FailingHandshakesStatus struct {
+	Failed uint64    `json:"failed"`  // since the last that was done, or the first after some minutes without any
+	Cause  string    `json:"cause"`   // of most of them: the counter that has them, such as client_tls_refused
+	LastAt time.Time `json:"last_at"` // some minutes ago at most
 }
 
 // AcceptQueueStatus is who has connected to a pool, and waits for a worker to accept: of all its sockets together.

@@ -139,5 +139,16 @@ func Name(c *x509.Certificate) string {
 	return "serial number " + c.SerialNumber.String()
 }
 
+// Signer is who has signed a certificate.
+type Signer struct {
+	Name string
+	Key  string // what the certificate says of its key, not for people; empty: nothing
+}
+
+// Issuer returns who has signed it.
+func Issuer(c *x509.Certificate) Signer {
+	return Signer{c.Issuer.String(), string(c.AuthorityKeyId)}
+}
+
 // Day writes a time as operators compare it.
 func Day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

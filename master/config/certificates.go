@@ -31,7 +31,8 @@ type Certificate struct {
 	Name string    // whose it is; of several authorities that of the first
 	Ends time.Time // of several authorities the end of the last
 
-	sum [sha256.Size]byte
+	sum    [sha256.Size]byte
+	issuer certs.Signer
 }
 
 // File is one that was read for the configuration.
@@ -187,7 +188,7 @@ func (l *loader) read(p *Pool, key, name string, fit func(*certs.File) error) *c
 // keep has a certificate be watched for its end.
 func (l *loader) keep(p *Pool, key, name string, f *certs.File, ends time.Time) {
 	path, _ := secretPath(name)
-	p.certificates = append(p.certificates, Certificate{Pool: cmp.Or(p.Name, OfGlobal), Key: key, File: path, Name: certs.Name(f.All[0]), Ends: ends, sum: sha256.Sum256(f.PEM)})
+	p.certificates = append(p.certificates, Certificate{Pool: cmp.Or(p.Name, OfGlobal), Key: key, File: path, Name: certs.Name(f.All[0]), Ends: ends, sum: sha256.Sum256(f.PEM), issuer: certs.Issuer(f.All[0])})
 	shown := fmt.Sprintf("%s %q", key, path)
 	switch left := ends.Sub(l.now); {
 	case left <= 0:
@@ -237,8 +238,19 @@ func (d *differ) certificates(subject string, old, new []Certificate) {
 	for _, n := range new {
 		for _, o := range old {
 			if o.Key == n.Key && o.File == n.File && o.sum != n.sum {
-				d.say("%s: %s: %s has another certificate: %s, until %s", subject, n.Key, quote(n.File), n.Name, certs.Day(n.Ends))
+				d.say("%s: %s: %s has another certificate: %s, until %s%s", subject, n.Key, quote(n.File), n.Name, certs.Day(n.Ends), otherIssuer(&o, &n))
 			}
 		}
 	}
+}
+
+// otherIssuer says that another authority has signed the new certificate: who believes only the old one does not believe it.
+func otherIssuer(old, new *Certificate) string {
+	switch {
+	case old.issuer.Name != new.issuer.Name:
+		return fmt.Sprintf("; %q has signed it, and no longer %q", new.issuer.Name, old.issuer.Name)
+	case old.issuer.Key != new.issuer.Key && old.issuer.Key != "" && new.issuer.Key != "":
+		return fmt.Sprintf("; another key of %q has signed it", new.issuer.Name)
+	}
+	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinion-proxy/pinion/master/certs"
 	"github.com/pinion-proxy/pinion/master/certs/certtest"
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -218,5 +219,26 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 	if renewed.Hash() == old.Hash() {
 		t.Error("the hash is the same")
+	}
+	certtest.New(t, "somebody else").Issue(certtest.Subject{}).Write(t, f.dir, "client")
+	if resigned, err := f.load(t, ca, crt, key); err != nil || !strings.Contains(strings.Join(Diff(renewed, resigned), ""), `; "CN=somebody else" has signed it, and no longer "CN=`) {
+		t.Errorf("of another authority it is said %q, %v", Diff(renewed, resigned), err)
+	}
+}
+
+// Who has signed it is told where that is somebody else, and by the key where the name is the same.
+func TestOtherIssuer(t *testing.T) {
+	for _, test := range []struct {
+		old, new certs.Signer
+		want     string
+	}{
+		{certs.Signer{Name: "CN=a", Key: "1"}, certs.Signer{Name: "CN=a", Key: "1"}, ""},
+		{certs.Signer{Name: "CN=a", Key: "1"}, certs.Signer{Name: "CN=a"}, ""},
+		{certs.Signer{Name: "CN=a", Key: "1"}, certs.Signer{Name: "CN=a", Key: "2"}, `; another key of "CN=a" has signed it`},
+		{certs.Signer{Name: "CN=a", Key: "1"}, certs.Signer{Name: "CN=b", Key: "1"}, `; "CN=b" has signed it, and no longer "CN=a"`},
+	} {
+		if got := otherIssuer(&Certificate{issuer: test.old}, &Certificate{issuer: test.new}); got != test.want {
+			t.Errorf("%v, %v: %q, want %q", test.old, test.new, got, test.want)
+		}
 	}
 }

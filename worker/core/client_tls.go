@@ -202,14 +202,31 @@ func (c *client) failHandshake(err error) {
 		c.countEOF()
 		c.closeFor(link.HungUp)
 	default:
-		*p.counters[link.ClientErr]++
-		*p.counters[handshakeFailure(err)]++
-		p.l.log(logevent.ClientHandshake, p.name, c.id, c.peer(), strings.TrimPrefix(err.Error(), "tls: "))
+		c.noteFailedHandshake(err)
 		begun := c.stream.Shakes()
 		c.stream.GiveUp()
 		c.leave(link.Broken)
 		p.l.handshakes.count(begun, false)
 	}
+}
+
+// noteFailedHandshake counts a handshake that has failed and, now and then, logs it: whoever connects can make them fail.
+func (c *client) noteFailedHandshake(err error) {
+	p, why := c.pool, handshakeFailure(err)
+	*p.counters[link.ClientErr]++
+	*p.counters[why]++
+	if kind := (refusalKind{link.PoolCounters[why].Name, ""}); p.failedHandshakes.admits(p.l.now, kind) {
+		p.l.logAfter(p.failedHandshakes.more(), logevent.ClientHandshake, p.name, c.id, c.peer(), whyHandshakeFails(err))
+	}
+}
+
+// whyHandshakeFails words it for the log, and names the key where the fault may be.
+func whyHandshakeFails(err error) string {
+	text := strings.TrimPrefix(err.Error(), "tls: ")
+	if told := stream.RemoteAlert(0); errors.As(err, &told) && told.IsAboutCertificate() {
+		return text + "; it may not believe tls_cert"
+	}
+	return text
 }
 
 // handshakeFailure returns the counter of why a handshake fails.

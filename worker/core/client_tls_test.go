@@ -197,6 +197,36 @@ func TestClientTLSFails(t *testing.T) {
 	}
 }
 
+// Clients that do not believe the certificate, and say so in plaintext as OpenSSL does, are logged at once, and not each of them.
+func TestClientTLSRefused(t *testing.T) {
+	r := tlsFront(t, nil)
+	l := r.workers[0]
+	refuse := func() {
+		c := r.dialTLS("c", believing())
+		c.push()
+		r.step(l)
+		r.step(l)
+		c.tls.shake.Abort()
+		c.tls, c.rest = nil, []byte("\x15\x03\x03\x00\x02\x02\x30")
+		r.turn()
+	}
+	for range 5 {
+		refuse()
+	}
+	if n := *l.pools[0].counters[link.ClientRefusesTLS]; n != 5 {
+		t.Errorf("%d are counted", n)
+	}
+	const want = "TLS handshake: the peer ends TLS: unknown certificate authority; it may not believe tls_cert"
+	if lines := r.logged(l); len(lines) != 1 || !strings.HasSuffix(lines[0], want) {
+		t.Errorf("the log has %q", lines)
+	}
+	r.advance(11 * time.Second)
+	refuse()
+	if lines := r.logged(l); len(lines) != 1 || !strings.HasSuffix(lines[0], want+" (4 more such lines suppressed)") {
+		t.Errorf("later the log has %q", lines)
+	}
+}
+
 // A record that is wrong is answered by an alert, which no reset overtakes.
 func TestClientTLSWrongRecord(t *testing.T) {
 	r := tlsFront(t, nil)

@@ -46,6 +46,7 @@ type pool struct {
 	turnedAwayLogged int64 // when it was last logged that client_connections is reached
 	turnedAway       int   // clients turned away since
 	refusals         refusals
+	failedHandshakes refusals // of clients; by their counters
 	pause            clientPause
 	sessions         sessions
 	users            users

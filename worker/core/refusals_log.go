@@ -48,7 +48,7 @@ const (
 // refusalKind is what two lines differ in: the name of the command, or the reason.
 type refusalKind struct{ name, reason string }
 
-// refusals is what was logged of the requests that a pool has refused, and what was not. Loop only.
+// refusals is what was logged of the requests, or the handshakes, that a pool has refused, and what was not. Loop only.
 type refusals struct {
 	since   int64 // when the period began
 	shown   [maxRefusals]refusalKind

@@ -30,7 +30,7 @@ var (
 	MoveRefused         = Worker.AddRepeating(Warn, "move_refused", "pool %q: receiving client %d: %v", "pool client cause")
 	PeerFailed          = Worker.AddRepeating(Warn, "peer_failed", "worker %d of the other generation: %s", "peer_worker cause")
 	RequestRefused      = Worker.AddRepeating(Notice, "request_refused", "pool %q: refusing %q of client %d at %s: %s", "pool command client client_address cause")
-	ClientHandshake     = Worker.AddRepeating(Info, "client_tls_failed", "pool %q: client %d at %s: TLS handshake: %v", "pool client client_address cause")
+	ClientHandshake     = Worker.AddRepeating(Notice, "client_tls_failed", "pool %q: client %d at %s: TLS handshake: %v", "pool client client_address cause")
 	ClientCertificate   = Worker.AddRepeating(Notice, "client_certificate_user", "pool %q: client %d at %s: its certificate makes it no user of the pool: %s", "pool client client_address cause")
 	ClientTurnedAway    = Worker.AddRepeating(Warn, "client_turned_away", "pool %q: turning away a client at %s: all %d client_connections are taken", "pool client_address limit")
 	LoginsRefused       = Worker.AddRepeating(Warn, "logins_refused", "pool %q: refusing to look at a password of client %d at %s: more than %d wrong ones have come from there lately", "pool client client_address limit")

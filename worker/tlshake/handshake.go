@@ -76,6 +76,9 @@ func (h *Handshake) Step(record []byte) (need Need) {
 	if h.over {
 		return Over
 	}
+	if err := plainAlert(record); err != nil {
+		return h.endByPeer(err)
+	}
 	h.Job, h.record = nil, record
 	if h.client {
 		h.secrets.serverSays(record)
@@ -90,6 +93,26 @@ func (h *Handshake) Step(record []byte) (need Need) {
 		return Over
 	}
 	return need
+}
+
+// plainAlert returns why the peer ends the handshake, if the record says so and is not encrypted: io.EOF, or a RemoteAlert. Clients that do
+// not believe a certificate say so before they have sent anything encrypted, and crypto/tls would take the alert of TLS 1.3 for a broken
+// record. One that is encrypted is longer.
+func plainAlert(record []byte) error {
+	switch alert, fatal, ok := tlsrec.PlainAlert(record); {
+	case ok && alert == tlsrec.CloseNotify:
+		return io.EOF
+	case ok && fatal:
+		return tlsrec.RemoteAlert(alert)
+	}
+	return nil
+}
+
+// endByPeer ends a handshake that the peer has ended.
+func (h *Handshake) endByPeer(err error) Need {
+	h.Abort()
+	h.Err = err
+	return Over
 }
 
 // guarded turns a panic into an error: a coroutine's comes out where it is resumed.

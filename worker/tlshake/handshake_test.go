@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -200,5 +201,38 @@ func TestPanicIsAnError(t *testing.T) {
 	defer client.Abort()
 	if need, _ := step(server, client.Out, false); need != Over || server.Err == nil || !strings.Contains(server.Err.Error(), "odd") {
 		t.Errorf("%v, %v", need, server.Err)
+	}
+}
+
+// A peer that ends the handshake in plaintext is understood whenever it does: OpenSSL tells so that it does not believe a certificate.
+func TestPlaintextAlert(t *testing.T) {
+	unknownAuthority := []byte{21, 3, 3, 0, 2, 2, 48}
+	for _, version := range []uint16{tls.VersionTLS13, tls.VersionTLS12} {
+		for name, c := range map[string]struct {
+			record []byte
+			want   error
+		}{
+			"unknown authority": {unknownAuthority, tlsrec.RemoteAlert(48)},
+			"close notify":      {[]byte{21, 3, 3, 0, 2, 1, 0}, io.EOF},
+		} {
+			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
+				before := runtime.NumGoroutine()
+				client := Client(limited(&tls.Config{ServerName: "here", RootCAs: authority().pool}, version))
+				server := Server(&tls.Config{Certificates: []tls.Certificate{ofECDSA()}})
+				first := Server(&tls.Config{Certificates: []tls.Certificate{ofECDSA()}})
+				client.Step(nil)
+				if need, rest := step(server, client.Out, true); need != NeedsRecord || len(rest) > 0 {
+					t.Fatalf("after the hello: %v, %d bytes left", need, len(rest))
+				}
+				for who, h := range map[string]*Handshake{"server": server, "client": client, "server before the hello": first} {
+					if need := h.Step(c.record); need != Over || h.Err != c.want || h.Records() != nil {
+						t.Errorf("%s: %v, %v; want %v", who, need, h.Err, c.want)
+					}
+				}
+				if after := runtime.NumGoroutine(); after > before {
+					t.Errorf("%d goroutines, %d before", after, before)
+				}
+			})
+		}
 	}
 }

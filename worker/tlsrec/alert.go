@@ -42,6 +42,15 @@ func (a Alert) String() string {
 
 func (a Alert) Error() string { return "TLS: " + a.String() }
 
+// PlainAlert returns the alert of a record that is not encrypted, with its header; !ok: it is something else.
+func PlainAlert(record []byte) (alert Alert, fatal, ok bool) {
+	const size, levelFatal = 2, 2
+	if len(record) != HeaderSize+size || RecordSize(record) != len(record) || recordKind(record[0]) != recordAlert {
+		return 0, false, false
+	}
+	return Alert(record[HeaderSize+1]), record[HeaderSize] == levelFatal, true
+}
+
 // RemoteAlert is the error of a connection that the peer has ended with an alert.
 type RemoteAlert Alert
 
