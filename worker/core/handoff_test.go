@@ -55,11 +55,18 @@ func TestConfigurationHasNoPlace(t *testing.T) {
 }
 
 // The other generation's build cannot read what the client is: it stays, idle or not, until the old worker has to end.
+// That holds at an address that goes, too, such as one with TLS in a downgrade to a build that knows none.
 func TestUnreadableStays(t *testing.T) {
+	for _, goes := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the address goes: %t", goes), func(t *testing.T) { testUnreadableStays(t, goes) })
+	}
+}
+
+func testUnreadableStays(t *testing.T, goes bool) {
 	r, before, next := twoGenerations(t, nil)
 	c := r.connect("c", 0, 0)
 	for c := range before.everyClient {
-		c.moving.verdict = moveUnreadable // as PREPARED of such a build says
+		c.moving.verdict, c.from.removed = moveUnreadable, goes // as PREPARED of such a build says
 	}
 	r.handOver(before, next)
 	if got := r.given(before); got.Stragglers != 1 || got.Reason != "the other generation cannot read their state" {

@@ -80,12 +80,13 @@ func (g *outgoing) starved() bool {
 // are owed replies.
 func (l *loop) stragglers() (count int, reason string) {
 	for c := range l.everyClient {
-		if c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil {
+		readable := c.moving.verdict != moveUnreadable
+		if c.moving.unwanted() || c.life == clientLingering || c.from.removed && c.head == nil && readable {
 			continue
 		}
 		count++
 		switch {
-		case c.moving.verdict == moveUnreadable:
+		case !readable:
 			reason = "the other generation cannot read their state"
 		case c.isTooMuch():
 			reason = "more is kept for them than can be moved"
