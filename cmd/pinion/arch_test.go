@@ -133,7 +133,7 @@ var doors = []struct {
 	{"github.com/urfave/cli", regexp.MustCompile(`^cmd/`), "only a command has a command line"},
 	{"github.com/alicebob/miniredis", regexp.MustCompile(`^cmd/pinion/demo\.go$|_test\.go$`), "a demo, not a server of ours"},
 	{"github.com/redis/go-redis", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
-	{"github.com/redis/go-redis", regexp.MustCompile(`^master/discover/(sentinel|cluster_node|cluster_failover)\.go$`), "who knows where servers are is asked, and servers what they are"},
+	{"github.com/redis/go-redis", regexp.MustCompile(`^master/discover/(connection|sentinel|cluster_node|cluster_failover)\.go$`), "who knows where servers are is asked, and servers what they are"},
 	{"github.com/bradfitz/gomemcache", regexp.MustCompile(`_test\.go$`), "a client, to be tested with"},
 	{"github.com/rogpeppe/go-internal/testscript", regexp.MustCompile(`_test\.go$`), "a tool for tests"},
 }

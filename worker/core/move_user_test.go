@@ -256,6 +256,9 @@ func TestUserNamed(t *testing.T) {
 	if got := r.talk(peer, "ACL WHOAMI"); got != "$3\r\nbob\r\n" {
 		t.Errorf("ACL WHOAMI is answered with %q", got)
 	}
+	if got := r.talk(peer, "RESET", "PING"); got != "+RESET\r\n-NOAUTH Authentication required.\r\n" {
+		t.Errorf("RESET and PING are answered with %q", got)
+	}
 }
 
 // A client of which there is too much to move goes on where it is only if it may do there what it may do here.
