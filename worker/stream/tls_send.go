@@ -60,7 +60,10 @@ func (s *Stream) seal(share int, written *Output) (sealed []byte, bytes int, err
 // error; they are kept then as well.
 func (s *Stream) writeSealed(b []byte) error {
 	t := s.tls
-	if t.sealed != nil {
+	switch {
+	case t.failed == recordsLost:
+		return unix.EPIPE
+	case t.sealed != nil:
 		return t.keepSealed(b)
 	}
 	n, err := s.write(b)
