@@ -49,6 +49,9 @@ func (a *agenda) isEmpty() bool { return len(a.next) == 0 && len(a.conns)+len(a.
 // have kept others waiting, until the turn's budget is spent. The rest are first in the next turn.
 func (l *loop) runQueued() {
 	a := &l.agenda
+	if slices.ContainsFunc(a.now, isHandshake) { // which takes as long as hundreds of requests: those that have come go first
+		l.flush()
+	}
 	most := max(maxTurnBytes, l.io.Spent+maxTurnBytes/4)
 	for i, c := range a.now {
 		if l.io.Spent >= most {
@@ -58,6 +61,11 @@ func (l *loop) runQueued() {
 		c.receive()
 	}
 	clear(a.now)
+}
+
+func isHandshake(r receiver) bool {
+	c, ok := r.(*client)
+	return ok && c.life == clientHandshaking
 }
 
 // flush writes: requests first, so that servers work while replies are written. Connections with more output than a turn

@@ -30,6 +30,7 @@ var rsaCertificate = sync.OnceValue(func() tls.Certificate {
 type heldSigner struct {
 	asked []struct{ sign, tell func() }
 	made  int
+	onAsk func() // nil: nothing
 }
 
 func (h *heldSigner) FD() int       { return -1 }
@@ -37,6 +38,9 @@ func (h *heldSigner) HasRoom() bool { return len(h.asked) < signer.Room }
 func (h *heldSigner) Stop()         {}
 func (h *heldSigner) Ask(sign, tell func()) {
 	h.asked = append(h.asked, struct{ sign, tell func() }{sign, tell})
+	if h.onAsk != nil {
+		h.onAsk()
+	}
 }
 
 // Deliver makes the first signature that is asked for.
@@ -89,6 +93,38 @@ func TestSignatureBesideTheLoop(t *testing.T) {
 	if h.made != 1 || l.handshakes.begun != 0 {
 		t.Errorf("%d signatures were made, %d handshakes are under way", h.made, l.handshakes.begun)
 	}
+}
+
+// Requests that have come in the turn of a handshake are sent before it.
+func TestRequestsBeforeHandshakes(t *testing.T) {
+	r := rsaFront(t)
+	l := r.workers[0]
+	h := holdSignatures(l)
+	served := r.dialTLS("served", believing())
+	r.turn()
+	r.deliver(l)
+	served.send(redisRequestOf("GET", "a"))
+	r.turn()
+	unsent := -1
+	h.onAsk = func() { unsent = len(l.agenda.conns) }
+	c := r.dialTLS("c", believing())
+	r.step(l) // accepts
+	served.tls.say = redisRequestOf("GET", "b")
+	served.tls.seal(served)
+	served.push()
+	c.push()
+	r.step(l)
+	if unsent != 0 {
+		t.Errorf("%d connections have requests that wait for a handshake", unsent)
+	}
+	r.turn()
+	if got := string(r.servers[0].conns[0].take()); got != string(redisRequestOf("GET", "a"))+string(redisRequestOf("GET", "b")) {
+		t.Errorf("the server gets %q", got)
+	}
+	r.servers[0].conns[0].send([]byte("$-1\r\n$-1\r\n"))
+	r.gets(served, "$-1\r\n$-1\r\n")
+	r.deliver(l)
+	r.pings(c, l)
 }
 
 // Who has hung up, or has waited for too long, does not hold his place, and what is made for him does no harm.
