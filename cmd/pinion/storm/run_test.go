@@ -125,11 +125,7 @@ func blow(t *testing.T, p plan) {
 	c.forgetWaits()
 	counters := kernelCounters(t)
 	s.run(p)
-	var except []string
-	if p["tls_servers"] > 0 {
-		except = []string{stray}
-	}
-	changes, spoiled := sinceThen(t, counters, except...)
+	changes, spoiled := sinceThen(t, counters, excepted(p)...)
 	if ownNetwork() && spoiled > 0 {
 		t.Error("the kernel has noticed something")
 	}
