@@ -53,6 +53,7 @@ func run(pinion, work, knownFile, document, only string, reload time.Duration) (
 	if err != nil {
 		return false, err
 	}
+	scene.encrypted.endIfInterrupted()
 	if reload > 0 {
 		defer scene.reloadFor(reload)()
 	}

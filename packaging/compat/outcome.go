@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -33,6 +34,9 @@ func (o *outcome) judge(excuses []*excuse) {
 				o.fail(c.name, setting, c.reason, excuses)
 			}
 		}
+		if !o.library.runsIn(setting) {
+			continue
+		}
 		for _, c := range o.results[plain].checks {
 			if c.ok && !reached[c.name] && r.absent == "" {
 				o.fail(c.name, setting, "not reached", excuses)
@@ -56,10 +60,18 @@ func (o *outcome) version() string {
 }
 
 // absent says why the library could not be had here, or nothing.
-func (o *outcome) absent() string { return o.results[plain].absent }
+func (o *outcome) absent() string {
+	if o.library.onlyTLS {
+		return o.results[withTLS].absent
+	}
+	return o.results[plain].absent
+}
 
 // count is how many checks have passed of how many there are.
 func (o *outcome) count(setting int) string {
+	if !o.library.runsIn(setting) {
+		return "–"
+	}
 	total := max(len(o.results[plain].checks), len(o.results[setting].checks))
 	passed := 0
 	for _, c := range o.results[setting].checks {
@@ -71,6 +83,14 @@ func (o *outcome) count(setting int) string {
 		return fmt.Sprint(passed)
 	}
 	return fmt.Sprintf("%d of %d", passed, total)
+}
+
+// manner is which TLS is spoken.
+func (o *outcome) manner() string {
+	if o.library.tls == certificate {
+		return "1.3, certificate"
+	}
+	return cmp.Or(o.library.tls, "none")
 }
 
 // faults are the failures that nobody knows a reason for.
@@ -91,7 +111,7 @@ func (o *outcome) line() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%-30s %-12s", o.library.name, o.version())
 	for setting, name := range settingNames {
-		fmt.Fprintf(&text, " %5s %-9s", name, o.count(setting))
+		fmt.Fprintf(&text, " %5s %-8s", name, o.count(setting))
 	}
 	text.WriteByte('\n')
 	for _, f := range o.failures {
@@ -137,15 +157,15 @@ func page(s *scene, all []outcome) string {
 		if memcached {
 			title = "memcached"
 		}
-		fmt.Fprintf(&text, "\n## %s\n\n| library | version | from | plain server | pool of one | pool of three |\n|---|---|---|---|---|---|\n", title)
+		fmt.Fprintf(&text, "\n## %s\n\n| library | version | from | plain server | pool of one | pool of three | over TLS | TLS |\n|---|---|---|---|---|---|---|---|\n", title)
 		for _, o := range all {
 			switch {
 			case o.library.memcached != memcached:
 			case o.absent() != "":
-				fmt.Fprintf(&text, "| %s | | %s | not to be had: %s | | |\n", o.library.name, o.library.source, o.absent())
+				fmt.Fprintf(&text, "| %s | | %s | not to be had: %s | | | | |\n", o.library.name, o.library.source, o.absent())
 			default:
-				fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s |\n", o.library.name, o.version(), o.library.source,
-					o.count(plain), o.count(one), o.count(three))
+				fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", o.library.name, o.version(), o.library.source,
+					o.count(plain), o.count(one), o.count(three), o.count(withTLS), o.manner())
 			}
 		}
 	}
@@ -185,13 +205,17 @@ func (o *outcome) reasons() (lines []string) {
 	return lines
 }
 
-var inWords = map[string]string{"plain": "plain server", "one": "pool of one", "three": "pool of three"}
+var inWords = map[string]string{"plain": "plain server", "one": "pool of one", "three": "pool of three", "tls": "over TLS"}
 
 const introduction = "# Client libraries\n\n" +
 	"Real libraries, each doing its main job with its defaults: against a plain server, through a pool of one server, and\n" +
 	"through a pool of three. A cell is how many checks pass. This page is written by `make compat DOCUMENT=yes`; the programs are in\n" +
-	"`packaging/compat/clients`. The Redis pools have `hash_tag: \"{}\"`, `databases: 16` and `deny: none`.\n\n"
+	"`packaging/compat/clients`. The Redis pools have `hash_tag: \"{}\"`, `databases: 16` and `deny: none`.\n\n" +
+	"Over TLS, a library goes through a pool of one that speaks TLS to it and to its server, redis-server with `tls-auth-clients` or `memcached -Z`.\n" +
+	"Pinion is reloaded, and upgraded, under the connections that it has opened by then, and one check more is whether these are the same afterwards.\n" +
+	"The last column is the version; with a certificate, `tls_auth_clients: yes` and `tls_auth_clients_user: cn` let in nobody but the user whom it names.\n\n"
 
 const notHad = "\n## What is not here\n\n" +
 	"Where this was run, Go's modules, npm and Debian can be had. PyPI, RubyGems, Packagist and Maven's repositories cannot, so newer\n" +
-	"redis-py, redis-client and Sidekiq 7, dalli 4, Predis 2, Jedis and Lettuce are missing.\n"
+	"redis-py, redis-client and Sidekiq 7, dalli 4, Predis 2, Jedis and Lettuce are missing. The netty of Debian stands for the latter: Lettuce and\n" +
+	"Redisson have their connections and their TLS from it.\n"

@@ -30,6 +30,9 @@ need libredis-perl perl -MRedis -e 1
 need libcache-memcached-fast-perl perl -MCache::Memcached::Fast -e 1
 need default-jdk-headless command -v javac
 need libspymemcached-java test -e /usr/share/java/spymemcached.jar
+need libnetty-java test -e /usr/share/java/netty-codec-redis.jar
+need libio-socket-ssl-perl perl -MIO::Socket::SSL -e 1
+need openssl command -v openssl
 need prometheus-redis-exporter command -v prometheus-redis-exporter
 install_needed "make compat"
 

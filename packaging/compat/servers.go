@@ -21,16 +21,19 @@ const (
 	plain = iota
 	one
 	three
+	withTLS
 	settings
 )
 
-var settingNames = [settings]string{"plain", "one", "three"}
+var settingNames = [settings]string{"plain", "one", "three", "tls"}
 
 // scene is what runs while libraries are tried.
 type scene struct {
 	processes []*exec.Cmd
-	redis     [settings]string // addresses that Redis clients are given
-	memcached [settings]string
+	pinion    *exec.Cmd       // the one that speaks no TLS
+	redis     [withTLS]string // addresses that Redis clients are given where they speak no TLS
+	memcached [withTLS]string
+	encrypted encrypted
 	real      struct{ redis, memcached []string } // addresses of all servers
 	versions  []string
 }
@@ -66,6 +69,9 @@ func start(pinion, work string) (*scene, error) {
 		s.real.memcached = append(s.real.memcached, address)
 	}
 	if err := s.launchPinion(pinion, work); err != nil {
+		return s, err
+	}
+	if err := s.startEncrypted(pinion, work, who.Username); err != nil {
 		return s, err
 	}
 	for _, c := range [][]string{{"redis-server", "--version"}, {"memcached", "--version"}, {pinion, "--version"}} {
@@ -116,7 +122,11 @@ func (s *scene) launchPinion(pinion, work string) error {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(stats)
-	return s.launch(work, pinion, "-c", file, "-a", "127.0.0.1", "-s", port, "-p", filepath.Join(work, "pinion.pid"), "--workers", "2")
+	err = s.launch(work, pinion, "-c", file, "-a", "127.0.0.1", "-s", port, "-p", filepath.Join(work, "pinion.pid"), "--workers", "2")
+	if err == nil {
+		s.pinion = s.processes[len(s.processes)-1]
+	}
+	return err
 }
 
 // What the pools say besides their addresses. The timeout is generous: a busy machine is no fault of a library. What is
@@ -146,7 +156,7 @@ func (s *scene) launch(work, program string, args ...string) error {
 
 // reloadFor has Pinion hand its clients to new workers again and again, until the function that is returned is called.
 func (s *scene) reloadFor(pause time.Duration) (stop func()) {
-	pinion := s.processes[len(s.processes)-1].Process
+	pinion := s.pinion.Process
 	stopped, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -164,6 +174,7 @@ func (s *scene) reloadFor(pause time.Duration) (stop func()) {
 
 // end ends everything, Pinion first.
 func (s *scene) end() {
+	s.encrypted.end()
 	for i := len(s.processes) - 1; i >= 0; i-- {
 		p := s.processes[i]
 		p.Process.Signal(syscall.SIGTERM)
@@ -175,7 +186,7 @@ func (s *scene) end() {
 
 // answers waits until every address answers.
 func (s *scene) answers() error {
-	for setting := range settings {
+	for setting := range withTLS {
 		if err := eventually(func() error { _, err := ask(s.redis[setting], "PING\r\n"); return err }); err != nil {
 			return fmt.Errorf("%s redis: %w", settingNames[setting], err)
 		}
@@ -183,7 +194,7 @@ func (s *scene) answers() error {
 			return fmt.Errorf("%s memcached: %w", settingNames[setting], err)
 		}
 	}
-	return nil
+	return s.encrypted.answers()
 }
 
 // empty removes what a library has left in the servers.

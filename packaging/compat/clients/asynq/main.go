@@ -14,7 +14,7 @@ import (
 
 func main() {
 	check.Version("github.com/hibiken/asynq")
-	at := asynq.RedisClientOpt{Addr: check.Address()}
+	at := asynq.RedisClientOpt{Addr: check.Address(), TLSConfig: check.TLS()}
 	client := asynq.NewClient(at)
 	inspector := asynq.NewInspector(at)
 	server := asynq.NewServer(at, asynq.Config{Concurrency: 2, LogLevel: asynq.ErrorLevel, ShutdownTimeout: time.Second,

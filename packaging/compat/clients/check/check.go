@@ -2,12 +2,15 @@
 package check
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -36,7 +39,34 @@ func Version(module string) {
 	}
 }
 
-// Do tries one thing.
+// TLS is how to speak it, or nil.
+func TLS() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS13}
+	switch os.Getenv("COMPAT_TLS") {
+	case "":
+		return nil
+	case "1.2":
+		c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	case "certificate":
+		pair, err := tls.LoadX509KeyPair(os.Getenv("COMPAT_CERT"), os.Getenv("COMPAT_KEY"))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
+}
+
+// wait has everything of Pinion replaced under the connections that are open now, where TLS is spoken.
+var wait = sync.OnceFunc(func() {
+	if TLS() != nil {
+		fmt.Println("waits")
+		bufio.NewReader(os.Stdin).ReadString('\n')
+	}
+})
+
+// Do tries one thing. After the first that works Pinion is replaced.
 func Do(name string, f func() error) {
 	result := make(chan error, 1)
 	go func() {
@@ -58,6 +88,7 @@ func Do(name string, f func() error) {
 		return
 	}
 	fmt.Println("ok", name)
+	wait()
 }
 
 // Done says that no check is missing.

@@ -34,7 +34,11 @@ func main() {
 	}
 	web := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(program, "-redis.addr", "redis://"+address, "-web.listen-address", web)
+	scheme := "redis"
+	if check.TLS() != nil {
+		scheme = "rediss"
+	}
+	cmd := exec.Command(program, "-redis.addr", scheme+"://"+address, "-web.listen-address", web)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var text string
 	check.Do("start", func() error {

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -12,6 +13,9 @@ import (
 func main() {
 	check.Version("github.com/bradfitz/gomemcache")
 	c := memcache.New(check.Address())
+	if config := check.TLS(); config != nil {
+		c.DialContext = (&tls.Dialer{Config: config}).DialContext
+	}
 	check.Do("connect", c.Ping)
 	check.Do("set and get", func() error {
 		if err := c.Set(&memcache.Item{Key: "k", Value: []byte("v"), Flags: 7}); err != nil {

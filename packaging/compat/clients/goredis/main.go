@@ -17,7 +17,7 @@ var ctx = context.Background()
 
 func main() {
 	check.Version("github.com/redis/go-redis/v9")
-	options := &redis.Options{Addr: check.Address()}
+	options := &redis.Options{Addr: check.Address(), TLSConfig: check.TLS()}
 	if check.Variant() == "2" {
 		options.Protocol = 2
 	}

@@ -1,10 +1,10 @@
 // Bull: a queue, its worker, delayed, repeated and failing jobs, and events of other processes.
 
 import Queue from 'bull'
-import { check, done, equal, host, port, until, variant, version, within } from './check.mjs'
+import { check, done, equal, host, port, tls, until, variant, version, within } from './check.mjs'
 
 version('bull')
-const options = { redis: { host, port }, ...(variant ? { prefix: variant } : {}) }
+const options = { redis: { host, port, tls }, ...(variant ? { prefix: variant } : {}) }
 const make = () => new Queue('work', options).on('error', (err) => console.log('# error:', err.message))
 const queue = make()
 const other = make()

@@ -1,10 +1,10 @@
 // BullMQ: a queue, a worker, events of both, delayed and failing jobs, a flow.
 
 import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq'
-import { check, done, equal, host, port, until, variant, version, within } from './check.mjs'
+import { check, done, equal, host, port, tls, until, variant, version, within } from './check.mjs'
 
 version('bullmq')
-const options = { connection: { host, port }, ...(variant ? { prefix: variant } : {}) }
+const options = { connection: { host, port, tls }, ...(variant ? { prefix: variant } : {}) }
 const worked = []
 let fails = 0
 const noisy = (emitter) => emitter.on('error', (err) => console.log('# error:', err.message))

@@ -1,5 +1,6 @@
 // What all programs in JavaScript share: they try one thing after the other, and say what came of each.
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import assert from 'node:assert/strict'
 
@@ -8,6 +9,23 @@ export const port = Number(process.argv[3])
 export const variant = process.env.COMPAT_VARIANT ?? ''
 export const equal = assert.deepEqual
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+// How to speak TLS: what tls.connect takes, or nothing. The authority is in NODE_EXTRA_CA_CERTS.
+const manner = process.env.COMPAT_TLS
+export const tls = !manner ? undefined : {
+  ...(manner === '1.2' ? { maxVersion: 'TLSv1.2' } : { minVersion: 'TLSv1.3' }),
+  ...(manner === 'certificate' ? { cert: readFileSync(process.env.COMPAT_CERT), key: readFileSync(process.env.COMPAT_KEY) } : {})
+}
+export const scheme = tls ? 'rediss' : 'redis'
+let replaced = !tls
+
+// Has everything of Pinion replaced under the connections that are open now, where TLS is spoken; once.
+async function wait() {
+  if (replaced) return
+  replaced = true
+  console.log('waits')
+  await once(process.stdin, 'data')
+}
 
 const limit = 20_000 // ms that one check may take
 
@@ -29,6 +47,7 @@ export async function check(name, f) {
   try {
     await within(limit, (async () => f())())
     console.log('ok', name)
+    await wait()
     return true
   } catch (err) {
     console.log(`FAIL ${name}: ${oneLine(err)}`)

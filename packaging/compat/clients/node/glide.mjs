@@ -1,10 +1,10 @@
 // valkey-glide with its defaults.
 
 import { Batch, GlideClient, GlideClientConfiguration, ProtocolVersion, Script } from '@valkey/valkey-glide'
-import { check, done, equal, host, port, sleep, variant, version, within } from './check.mjs'
+import { check, done, equal, host, port, sleep, tls, variant, version, within } from './check.mjs'
 
 version('@valkey/valkey-glide')
-const options = { addresses: [{ host, port }], requestTimeout: 5000, ...(variant === '2' ? { protocol: ProtocolVersion.RESP2 } : {}) }
+const options = { addresses: [{ host, port }], useTLS: tls !== undefined, requestTimeout: 5000, ...(variant === '2' ? { protocol: ProtocolVersion.RESP2 } : {}) }
 const make = (more = {}) => within(10_000, GlideClient.createClient({ ...options, ...more }))
 let client
 

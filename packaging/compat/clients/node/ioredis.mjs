@@ -1,11 +1,11 @@
 // ioredis with its defaults.
 
 import Redis from 'ioredis'
-import { check, done, equal, host, port, sleep, version, within } from './check.mjs'
+import { check, done, equal, host, port, sleep, tls, version, within } from './check.mjs'
 
 version('ioredis')
 const make = (options = {}) => {
-  const redis = new Redis({ host, port, ...options })
+  const redis = new Redis({ host, port, tls, ...options })
   redis.on('error', (err) => console.log('# error:', err.message))
   return redis
 }

@@ -1,10 +1,10 @@
 // node-redis with its defaults.
 
 import { createClient } from 'redis'
-import { check, done, equal, port, host, sleep, variant, version, within } from './check.mjs'
+import { check, done, equal, port, host, scheme, sleep, tls, variant, version, within } from './check.mjs'
 
 version('redis')
-const options = { url: `redis://${host}:${port}`, ...(variant === '2' ? { RESP: 2 } : {}) }
+const options = { url: `${scheme}://${host}:${port}`, socket: { ...tls }, ...(variant === '2' ? { RESP: 2 } : {}) }
 const make = () => createClient(options).on('error', (err) => console.log('# error:', err.message))
 const client = make()
 

@@ -5,12 +5,12 @@ import { createClient } from 'redis'
 import { createAdapter, createShardedAdapter } from '@socket.io/redis-adapter'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
-import { check, done, equal, host, port, sleep, until, version, within } from './check.mjs'
+import { check, done, equal, host, port, scheme, sleep, until, version, within } from './check.mjs'
 
 version('@socket.io/redis-adapter')
 
 async function redisClient() {
-  return await within(8000, createClient({ url: `redis://${host}:${port}` }).on('error', (err) => console.log('# error:', err.message)).connect())
+  return await within(8000, createClient({ url: `${scheme}://${host}:${port}` }).on('error', (err) => console.log('# error:', err.message)).connect())
 }
 
 async function node(makeAdapter) {

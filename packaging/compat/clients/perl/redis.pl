@@ -9,7 +9,7 @@ use Redis;
 
 my ($host, $port) = @ARGV;
 print "version $Redis::VERSION\n";
-my $make = sub { Redis->new(server => "$host:$port", reconnect => 1) };
+my $make = sub { Redis->new(server => "$host:$port", reconnect => 1, ssl => $tls) };
 my $r = $make->();
 
 check 'connect', sub { equal($r->ping, 'PONG') };

@@ -4,9 +4,10 @@
 require __DIR__ . '/check.php';
 
 echo 'version ', phpversion('redis'), "\n";
-$make = function () use ($host, $port) {
+$scheme = $tls ?: 'tcp://'; // of sessions
+$make = function () use ($host, $port, $tls) {
     $r = new Redis();
-    $r->connect($host, $port);
+    $r->connect("$tls$host", $port);
     return $r;
 };
 $r = $make();
@@ -98,9 +99,9 @@ check('config and time', function () use ($r) {
     equal($r->config('GET', 'maxmemory'), ['maxmemory' => '0']);
     equal(count($r->time()), 2);
 });
-check('pconnect', function () use ($host, $port) {
+check('pconnect', function () use ($host, $port, $tls) {
     $p = new Redis();
-    equal($p->pconnect($host, $port), true);
+    equal($p->pconnect("$tls$host", $port), true);
     equal($p->get('k'), 'v');
 });
 check('select 0', fn () => equal($r->select(0), true));
@@ -119,14 +120,14 @@ $visit = function (string $path, string $value) {
     }
     return implode("\n", $lines);
 };
-check('a session', function () use ($visit, $host, $port) {
-    equal($visit("tcp://$host:$port", 'mine'), 'mine');
-    equal($visit("tcp://$host:$port", ''), 'mine');
+check('a session', function () use ($visit, $host, $port, $scheme) {
+    equal($visit("$scheme$host:$port", 'mine'), 'mine');
+    equal($visit("$scheme$host:$port", ''), 'mine');
 });
-check('a session in a database', function () use ($visit, $host, $port) {
-    equal($visit("tcp://$host:$port?database=2", 'in two'), 'in two');
-    equal($visit("tcp://$host:$port?database=2", ''), 'in two');
-    equal($visit("tcp://$host:$port", ''), 'mine');
+check('a session in a database', function () use ($visit, $host, $port, $scheme) {
+    equal($visit("$scheme$host:$port?database=2", 'in two'), 'in two');
+    equal($visit("$scheme$host:$port?database=2", ''), 'in two');
+    equal($visit("$scheme$host:$port", ''), 'mine');
 });
 check('flushDb', function () use ($r) {
     equal($r->flushDb(), true);

@@ -9,7 +9,7 @@ if (!(@include 'Predis/Autoloader.php')) {
 Predis\Autoloader::register();
 
 echo 'version ', Predis\Client::VERSION, "\n";
-$make = fn (array $more = []) => new Predis\Client(['host' => $host, 'port' => $port, 'read_write_timeout' => 20] + $more);
+$make = fn (array $more = []) => new Predis\Client(['host' => $host, 'port' => $port, 'scheme' => $tls ? 'tls' : 'tcp', 'read_write_timeout' => 20] + $more);
 $r = $make();
 
 check('connect', fn () => equal((string) $r->ping(), 'PONG'));

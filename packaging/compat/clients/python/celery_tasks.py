@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
-from check import check, done, equal, host, port, until, version
+from check import check, done, equal, host, port, scheme, tls, until, version
 
-os.environ["COMPAT_URL"] = f"redis://{host}:{port}/0"
+query = f"?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={tls['ssl_ca_certs']}" if tls else ""
+os.environ["COMPAT_URL"] = f"{scheme}://{host}:{port}/0{query}"
 
 import celery  # noqa: E402 the application is configured by the environment
 from celery import chain, chord, group  # noqa: E402

@@ -4,10 +4,10 @@ import pymemcache
 from pymemcache.client.base import Client, PooledClient
 from pymemcache.client.hash import HashClient
 
-from check import check, done, equal, host, port, version
+from check import check, context, done, equal, host, port, version
 
 version(pymemcache.__version__)
-c = Client((host, port))
+c = Client((host, port), tls_context=context)
 
 
 @check("set and get")
@@ -77,7 +77,7 @@ def _():
 
 @check("PooledClient")
 def _():
-    p = PooledClient((host, port), max_pool_size=4)
+    p = PooledClient((host, port), max_pool_size=4, tls_context=context)
     p.set("pooled", "1", noreply=False)
     equal(p.get("pooled"), b"1")
     p.close()
@@ -85,7 +85,7 @@ def _():
 
 @check("HashClient")
 def _():
-    h = HashClient([(host, port)])
+    h = HashClient([(host, port)], tls_context=context)
     h.set_many({f"h{i}": str(i) for i in range(20)})
     equal(len(h.get_many([f"h{i}" for i in range(20)])), 20)
     h.quit()

@@ -5,10 +5,10 @@ import time
 
 import redis
 
-from check import check, done, equal, host, port, raises, until, version
+from check import check, dial, done, equal, host, port, raises, scheme, tls, until, version
 
 version(redis.__version__)
-r = redis.Redis(host, port, decode_responses=True)
+r = redis.Redis(host, port, decode_responses=True, **tls)
 
 
 def later(function, *args):
@@ -28,7 +28,7 @@ def _():
     equal(r.get("k"), "v")
     equal(r.get("absent"), None)
     equal(r.mget("k", "absent"), ["v", None])
-    equal(redis.Redis(host, port).get("k"), b"v")
+    equal(redis.Redis(host, port, **tls).get("k"), b"v")
 
 
 @check("structures")
@@ -233,7 +233,7 @@ def _():
 
 @check("clients")
 def _():
-    named = redis.Redis(host, port, client_name="compat", decode_responses=True, single_connection_client=True)
+    named = redis.Redis(host, port, client_name="compat", decode_responses=True, single_connection_client=True, **tls)
     equal(named.client_getname(), "compat")
     listed = {c["name"]: c for c in r.client_list()}
     equal("compat" in listed, True)
@@ -244,7 +244,7 @@ def _():
 
 @check("client_unblock")
 def _():
-    blocked = redis.Redis(host, port, decode_responses=True, single_connection_client=True)
+    blocked = redis.Redis(host, port, decode_responses=True, single_connection_client=True, **tls)
     number = blocked.client_id()
     later(r.client_unblock, number)
     equal(blocked.blpop("nothing", timeout=10), None)
@@ -281,13 +281,13 @@ def _():
 
 @check("database 0")
 def _():
-    equal(redis.Redis.from_url(f"redis://{host}:{port}/0").get("k"), b"v")
+    equal(redis.Redis.from_url(f"{scheme}://{host}:{port}/0", **{k: v for k, v in tls.items() if k != "ssl"}).get("k"), b"v")
     equal(r.select(0), True)
 
 
 @check("a database of its own")
 def _():
-    in1 = redis.Redis(host, port, db=1)
+    in1 = redis.Redis(host, port, db=1, **tls)
     equal(in1.get("k"), None)
     equal(in1.set("k", "in one"), True)
     equal(r.get("k"), "v")
@@ -296,9 +296,8 @@ def _():
 
 @check("HELLO 3")
 def _():
-    import socket  # this version of the library does not speak it
-
-    with socket.create_connection((host, port)) as s, s.makefile("rb") as f:
+    # This version of the library does not speak it.
+    with dial() as s, s.makefile("rb") as f:
         s.sendall(b"HELLO 3\r\n")
         equal(f.read(1), b"%")
 

@@ -5,7 +5,7 @@ import asyncio
 import redis
 import redis.asyncio
 
-from check import check, done, equal, host, port, version
+from check import check, done, equal, host, port, tls, version, wait
 
 version(redis.__version__)
 
@@ -15,9 +15,10 @@ def tried(name):
 
     def run(function):
         async def whole():
-            client = redis.asyncio.Redis(host=host, port=port, decode_responses=True)
+            client = redis.asyncio.Redis(host=host, port=port, decode_responses=True, **tls)
             try:
                 await asyncio.wait_for(function(client), 15)
+                wait()
             finally:
                 await client.close()
 

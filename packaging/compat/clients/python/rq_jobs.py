@@ -9,10 +9,10 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry
 
 import rq_functions
-from check import check, done, equal, host, port, version
+from check import check, done, equal, host, port, tls, version
 
 version(rq.VERSION if hasattr(rq, "VERSION") else rq.version.VERSION)
-r = redis.Redis(host, port)
+r = redis.Redis(host, port, **tls)
 queue = rq.Queue(connection=r)
 
 
@@ -93,7 +93,7 @@ def _():
 def _():
     worker = rq.SimpleWorker([queue], connection=r)
     job = []
-    threading.Timer(0.5, lambda: job.append(rq.Queue(connection=redis.Redis(host, port)).enqueue(rq_functions.add, 5, 5))).start()
+    threading.Timer(0.5, lambda: job.append(rq.Queue(connection=redis.Redis(host, port, **tls)).enqueue(rq_functions.add, 5, 5))).start()
     equal(rq.Queue.dequeue_any([queue], 10, connection=r)[0].result, None)
     equal(worker.queue_names(), ["default"])
 

@@ -12,10 +12,13 @@ import (
 
 func main() {
 	check.Version("github.com/gomodule/redigo")
-	address := check.Address()
+	address, scheme := check.Address(), "redis"
+	if check.TLS() != nil {
+		scheme = "rediss"
+	}
 	pool := &redis.Pool{
 		MaxIdle:      3,
-		Dial:         func() (redis.Conn, error) { return redis.Dial("tcp", address) },
+		Dial:         func() (redis.Conn, error) { return dial(address) },
 		TestOnBorrow: func(c redis.Conn, _ time.Time) error { _, err := c.Do("PING"); return err },
 	}
 	with := func(name string, f func(c redis.Conn) error) {
@@ -148,7 +151,7 @@ func main() {
 	check.Do("DialDatabase 0", func() error { return database(address, 0) })
 	check.Do("DialDatabase 2", func() error { return database(address, 2) })
 	check.Do("DialURL", func() error {
-		c, err := redis.DialURL("redis://" + address + "/0")
+		c, err := redis.DialURL(scheme+"://"+address+"/0", redis.DialTLSConfig(check.TLS()))
 		if err != nil {
 			return err
 		}
@@ -205,8 +208,13 @@ func subscribe(c redis.Conn, pool *redis.Pool) error {
 	return check.Equal("received", got, map[string]int{"message": 1, "messagen*": 1, "pong here": 1}, nil)
 }
 
+func dial(address string, options ...redis.DialOption) (redis.Conn, error) {
+	config := check.TLS()
+	return redis.Dial("tcp", address, append(options, redis.DialUseTLS(config != nil), redis.DialTLSConfig(config))...)
+}
+
 func database(address string, n int) error {
-	c, err := redis.Dial("tcp", address, redis.DialDatabase(n))
+	c, err := dial(address, redis.DialDatabase(n))
 	if err != nil {
 		return err
 	}

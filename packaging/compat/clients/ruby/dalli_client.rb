@@ -4,7 +4,11 @@ require 'dalli'
 require_relative 'check'
 
 puts "version #{Dalli::VERSION}"
-c = Dalli::Client.new("#{HOST}:#{PORT}", protocol: VARIANT.to_sym, socket_timeout: 5)
+if TLS
+  context = OpenSSL::SSL::SSLContext.new
+  context.set_params(TLS_PARAMS) # the authorities of the system, and names are looked at
+end
+c = Dalli::Client.new("#{HOST}:#{PORT}", protocol: VARIANT.to_sym, socket_timeout: 5, ssl_context: context)
 
 check('set and get') do
   c.set('k', { 'a' => [1, 2] }, 60)

@@ -4,8 +4,8 @@ require 'redis'
 require_relative 'check'
 
 puts "version #{Redis::VERSION}"
-r = Redis.new(host: HOST, port: PORT)
-make = -> { Redis.new(host: HOST, port: PORT) }
+r = Redis.new(host: HOST, port: PORT, ssl: TLS, ssl_params: TLS_PARAMS)
+make = -> { Redis.new(host: HOST, port: PORT, ssl: TLS, ssl_params: TLS_PARAMS) }
 later = ->(&f) { Thread.new { sleep 0.2; f.call(make.call) } }
 
 check('connect') { equal r.ping, 'PONG' }
@@ -79,7 +79,7 @@ check('streams') do
   equal r.xreadgroup('g', 'me', 'stream', '>', block: 10_000)['stream'][0][1], { 'f' => 'v' }
 end
 check('client') { equal r.client(:list).size >= 1, true }
-check('a name') { equal Redis.new(host: HOST, port: PORT, id: 'compat').client(:setname, 'compat'), 'OK' }
+check('a name') { equal Redis.new(host: HOST, port: PORT, ssl: TLS, ssl_params: TLS_PARAMS, id: 'compat').client(:setname, 'compat'), 'OK' }
 check('monitor') do
   seen = nil
   later.call { |other| other.get('monitored') }
@@ -91,9 +91,9 @@ check('monitor') do
   end
   equal seen.include?('"get"'), true
 end
-check('database 0') { equal Redis.new(url: "redis://#{HOST}:#{PORT}/0").get('k'), 'v' }
+check('database 0') { equal Redis.new(url: "#{SCHEME}://#{HOST}:#{PORT}/0", ssl_params: TLS_PARAMS).get('k'), 'v' }
 check('a database of its own') do
-  in1 = Redis.new(host: HOST, port: PORT, db: 1)
+  in1 = Redis.new(host: HOST, port: PORT, ssl: TLS, ssl_params: TLS_PARAMS, db: 1)
   equal in1.get('k'), nil
   in1.set('k', 'in one')
   equal r.get('k'), 'v'

@@ -1,9 +1,9 @@
 # Sidekiq: jobs are pushed, a process of its own does them.
 
-ENV['COMPAT_URL'] = "redis://#{ARGV[0]}:#{ARGV[1]}/0"
 require 'sidekiq'
 require 'sidekiq/api'
 require_relative 'check'
+ENV['COMPAT_URL'] = "#{SCHEME}://#{HOST}:#{PORT}/0"
 require_relative 'sidekiq_worker'
 
 puts "version #{Sidekiq::VERSION}"

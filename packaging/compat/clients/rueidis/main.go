@@ -21,7 +21,7 @@ func main() {
 	check.Version("github.com/redis/rueidis")
 	var c rueidis.Client
 	check.Do("connect", func() (err error) {
-		c, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}})
+		c, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS()})
 		if err != nil {
 			return err
 		}
@@ -29,7 +29,7 @@ func main() {
 	})
 	if c == nil { // without the cache of the client, to learn what else there is
 		check.Do("connect without a cache", func() (err error) {
-			c, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}, DisableCache: true})
+			c, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS(), DisableCache: true})
 			return err
 		})
 	}
@@ -246,7 +246,7 @@ func checks(c rueidis.Client) {
 		}
 	})
 	check.Do("a database", func() error {
-		in, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}, SelectDB: 2, ForceSingleClient: true})
+		in, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS(), SelectDB: 2, ForceSingleClient: true})
 		if err != nil {
 			return err
 		}

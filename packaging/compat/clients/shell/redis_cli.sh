@@ -1,7 +1,7 @@
 # redis-cli's own modes. It judges nothing: what it prints is looked at.
 . "$(dirname "$0")/check.sh"
 
-cli() { timeout 20 redis-cli -h "$host" -p "$port" "$@" 2>&1; }
+cli() { timeout 20 redis-cli -h "$host" -p "$port" "${tls[@]}" "$@" 2>&1; }
 prints() { # PATTERN ARGUMENTS…
 	local pattern=$1 output
 	shift
@@ -19,22 +19,33 @@ pipe() {
 }
 scan() { (($(cli --scan --pattern 'pipe:*' | sort -u | wc -l) == 1000)) || { cli --scan | head -3 && return 1; }; }
 stat() {
-	timeout 3 stdbuf -oL redis-cli -h "$host" -p "$port" --stat -i 0.2 >"$work/stat" 2>&1
+	timeout 3 stdbuf -oL redis-cli -h "$host" -p "$port" "${tls[@]}" --stat -i 0.2 >"$work/stat" 2>&1
 	grep -qE '^[0-9]+ +[0-9.]+[KMG]? ' "$work/stat" || { cat "$work/stat" && return 1; }
 }
 subscribe() {
 	(sleep 0.4 && cli PUBLISH news hello >/dev/null) &
-	timeout 2 redis-cli -h "$host" -p "$port" SUBSCRIBE news >"$work/news" 2>&1
+	timeout 2 redis-cli -h "$host" -p "$port" "${tls[@]}" SUBSCRIBE news >"$work/news" 2>&1
 	grep -q hello "$work/news" || { cat "$work/news" && return 1; }
 }
 monitor() {
 	(sleep 0.4 && cli GET monitored >/dev/null) &
-	timeout 2 redis-cli -h "$host" -p "$port" MONITOR >"$work/monitor" 2>&1
+	timeout 2 redis-cli -h "$host" -p "$port" "${tls[@]}" MONITOR >"$work/monitor" 2>&1
 	grep -q '"GET" "monitored"' "$work/monitor" || { cat "$work/monitor" && return 1; }
+}
+stays() { # one connection, which is the same after everything of Pinion was replaced, and in good order
+	local before after
+	coproc { stdbuf -oL redis-cli -h "$host" -p "$port" "${tls[@]}" 2>&1; }
+	echo 'CLIENT ID' >&"${COPROC[1]}" && read -rt 10 before <&"${COPROC[0]}"
+	replaced >&3 2>&3
+	echo 'CLIENT ID' >&"${COPROC[1]}" && read -rt 10 after <&"${COPROC[0]}"
+	kill "$COPROC_PID"
+	[[ $before =~ ^[0-9]+$ && $before == "$after" ]] || { echo "before: $before, after: $after" && return 1; }
 }
 rdb() { cli --rdb "$work/dump" && [[ -s $work/dump ]]; }
 
 echo "version $(redis-cli --version | cut -d' ' -f2)"
+exec 3>&1
+check "CLIENT ID" stays
 check "PING" prints '^PONG$' PING
 check "interactive" interactive
 check "-3" prints '^1# "a" => "1"$' -3 --no-raw EVAL 'redis.setresp(3); redis.call("HSET", KEYS[1], "a", 1); return redis.call("HGETALL", KEYS[1])' 1 h

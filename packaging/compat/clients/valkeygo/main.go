@@ -21,7 +21,7 @@ func main() {
 	check.Version("github.com/valkey-io/valkey-go")
 	var c valkey.Client
 	check.Do("connect", func() (err error) {
-		c, err = valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}})
+		c, err = valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS()})
 		if err != nil {
 			return err
 		}
@@ -29,7 +29,7 @@ func main() {
 	})
 	if c == nil { // without the cache of the client, to learn what else there is
 		check.Do("connect without a cache", func() (err error) {
-			c, err = valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}, DisableCache: true})
+			c, err = valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS(), DisableCache: true})
 			return err
 		})
 	}
@@ -246,7 +246,7 @@ func checks(c valkey.Client) {
 		}
 	})
 	check.Do("a database", func() error {
-		in, err := valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}, SelectDB: 2, ForceSingleClient: true})
+		in, err := valkey.NewClient(valkey.ClientOption{InitAddress: []string{check.Address()}, TLSConfig: check.TLS(), SelectDB: 2, ForceSingleClient: true})
 		if err != nil {
 			return err
 		}
