@@ -223,6 +223,8 @@ func (g *generation) serverStatus(i, k int) admin.ServerStatus {
 	counts := g.counters.SumLatency(i, k)
 	percentile := func(q float64) int64 { return link.Quantile(&counts, q).Microseconds() }
 	return admin.ServerStatus{
+		CertificateEnds: g.serverCertificate(i, k),
+
 		Queue:       g.counters.SumServer(i, k, link.InQueue) + g.counters.SumServer(i, k, link.OutQueue),
 		Down:        downStatus(g.counters.TroubleOf(i, k)),
 		Refuses:     refusesStatus(g.counters.ProtestOf(i, k), int64(served), sock.Monotonic()),
@@ -233,6 +235,14 @@ func (g *generation) serverStatus(i, k int) admin.ServerStatus {
 		Timeouts:    g.counters.SumServer(i, k, link.ServerTimedout),
 		P50US:       percentile(0.5), P99US: percentile(0.99), P999US: percentile(0.999),
 	}
+}
+
+// serverCertificate returns when the certificate of a server ends; zero: that is not known.
+func (g *generation) serverCertificate(i, k int) time.Time {
+	if ends, _ := g.counters.CertificateEnds(i, k); ends != 0 && g.pools[i].ServerTLS != nil {
+		return time.Unix(ends, 0)
+	}
+	return time.Time{}
 }
 
 // whereIs returns the address of a server, and what is known of it if it fails over.

@@ -188,10 +188,22 @@ func serverFindings(p *admin.PoolStatus, add func(severity, string, ...any)) {
 		case s.State != "live":
 			add(how, "%s is %s", name, s.State)
 		}
+		if left := time.Until(s.CertificateEnds); !s.CertificateEnds.IsZero() && left < config.Soon {
+			serverCertificateFinding(p.Name+"/"+s.Name, left, add)
+		}
 		if s.Refuses != nil {
 			refuseFinding(p.Name+"/"+s.Name, s.Refuses, how, add)
 		}
 	}
+}
+
+// serverCertificateFinding tells of the certificate of a server, which ends after some time. What becomes of the server then is another finding.
+func serverCertificateFinding(name string, left time.Duration, add func(severity, string, ...any)) {
+	if left <= 0 {
+		add(warning, "%s has a certificate that has ended; renew it there", name)
+		return
+	}
+	add(warning, "%s has a certificate that ends in %s; renew it there", name, age(int64(left/time.Second)))
 }
 
 // isOfUse reports whether a server serves requests.

@@ -52,6 +52,9 @@ func TestStatusCheck(t *testing.T) {
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{locked, live}}, warning, "p/a answers all requests with an error: wants a password", "live=2"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, MemoryClosed: &admin.MemoryClosedStatus{Clients: 12, LastAt: time.Now()}}, warning,
 			"pool p: 12 clients closed for memory_limit, the last one 0 s ago: the log says whom", "live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{{Name: "a", State: "live", CertificateEnds: time.Now().Add(50 * time.Hour)}}}, warning,
+			"p/a has a certificate that ends in 2 d", "live=1"},
+		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{{Name: "a", State: "live", CertificateEnds: time.Now().Add(40 * 24 * time.Hour)}}}, fine, "all is well", "live=1"},
 		{"serving", serving, admin.PoolStatus{Servers: []admin.ServerStatus{live}, FailingHandshakes: &admin.FailingHandshakesStatus{Failed: 12, Cause: "client_tls_refused", LastAt: time.Now()}}, warning,
 			"pool p: none of the last 12 TLS handshakes with clients has succeeded, the last one 0 s ago: most clients break it off; do they know", "live=1"},
 	} {

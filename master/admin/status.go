@@ -193,6 +193,8 @@ type ServerStatus struct {
 	Timeouts    uint64 `json:"timeouts"` // as server_timedout of the statistics
 	Queue       uint64 `json:"queue"`    // requests now that wait to be sent to it, or for its reply
 
+	CertificateEnds time.Time `json:"certificate_ends,omitzero"` // as it was last shown; left out: none was, or the pool has no server_tls
+
 	Down     *DownStatus     `json:"down,omitempty"`     // nil: its state is another one
 	Refuses  *RefusesStatus  `json:"refuses,omitempty"`  // nil: it has refused nothing of late
 	Ejected  *EjectedStatus  `json:"ejected,omitempty"`  // nil: it is live

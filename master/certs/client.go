@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/pinion-proxy/pinion/worker/link"
 )
@@ -116,6 +117,15 @@ func hostOf(address string) string {
 	}
 	host, _, _ = strings.Cut(host, "%")
 	return host
+}
+
+// Ends returns when the certificate ends that has been shown at the other end of a connection; !ok: none was.
+func Ends(conn net.Conn) (at time.Time, ok bool) {
+	secured, ok := conn.(*tls.Conn)
+	if !ok || len(secured.ConnectionState().PeerCertificates) == 0 {
+		return time.Time{}, false
+	}
+	return secured.ConnectionState().PeerCertificates[0].NotAfter, true
 }
 
 // Speaks tells whether TLS is spoken at the other end of a connection, whoever that is, and whether or not ours are wanted there.

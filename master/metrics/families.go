@@ -216,6 +216,8 @@ const serverLabels = "pool server role"
 var ofServers = []serverFamily{
 	{serverPrefix + "live", gauge, "1: the server is live, as `pinion status` has it; 0: the last attempts to use it have failed, it is ejected, or it was and is probed",
 		func(s *server) (float64, bool) { return truth(s.state == shard.Live && !s.down), true }},
+	{serverPrefix + "certificate_expiry_timestamp_seconds", gauge, "when the certificate ends that the server has last shown, in s since the epoch; none: it has shown none, or the pool has no server_tls",
+		func(s *server) (float64, bool) { return float64(s.certificateEnds), s.certificateEnds != 0 }},
 	{serverPrefix + "keys_ratio", gauge, "part of its keys that the server has: 1, less while it is back and starts slowly, 0 while it is ejected and others have them",
 		func(s *server) (float64, bool) { return s.share, s.place == notPlaced }},
 	{serverPrefix + "slots", gauge, "slots of its cluster that a node has",

@@ -29,6 +29,7 @@ func everything(t testing.TB) *View {
 	replicas.ServerTLS, replicas.TLS = &link.ServerTLS{}, &link.ClientTLS{}
 	c := counted(t, 2, follows, cluster, poolOf("plain", "10.0.0.3:6379"), replicas)
 	c.SetReplica(3, 0, 0, 0, link.ReplicaFit, 250)
+	c.InheritCertificate(3, 0, 1_900_000_000, 1)
 	v := viewOf(c)
 	at := func(address string, role link.Role) []link.Endpoint {
 		return []link.Endpoint{{Network: "tcp", Address: address, Role: role}}

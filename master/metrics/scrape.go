@@ -49,9 +49,11 @@ type server struct {
 	follows   bool       // somebody is asked where it is
 	sentinels *Sentinels // nil: none are asked
 	state     shard.State
-	down      bool    // it cannot be used, as the workers have last found
-	share     float64 // of its keys that it has
-	replicas  []replica
+	down      bool // it cannot be used, as the workers have last found
+
+	certificateEnds int64   // s since the epoch; 0: not known
+	share           float64 // of its keys that it has
+	replicas        []replica
 
 	counters  [len(link.ServerCounters)]uint64
 	latencies histogram
@@ -164,6 +166,9 @@ func (s *scrape) readNodes(i int, t *link.PoolTopology) {
 func (s *scrape) readServer(i, k int, name string, role link.Role, one server) {
 	serving := s.view.Counts.Serving()
 	one.pool, one.labels = &serving.Pools[i], labelsOf(serverLabels, serving.Pools[i].Name, name, string(role))
+	if one.pool.ServerTLS != nil {
+		one.certificateEnds, _ = serving.CertificateEnds(i, k)
+	}
 	if one.place == notPlaced {
 		one.state = shard.Liveness(atomic.LoadUint64(serving.Liveness(i, k))).State()
 		one.share = serving.Share(i, k)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinion-proxy/pinion/master/certs"
+	"github.com/pinion-proxy/pinion/master/config"
 )
 
 // dial returns a connection, or nil after it has said why there is none.
@@ -29,7 +30,16 @@ func (v *visit) dial(ctx context.Context) net.Conn {
 		v.unencrypted(err)
 		return nil
 	}
+	v.certificate(conn)
 	return conn
+}
+
+// certificate warns of that of the server, if it ends soon.
+func (v *visit) certificate(conn net.Conn) {
+	ends, ok := certs.Ends(conn)
+	if left := time.Until(ends); ok && left < config.Soon {
+		v.warn(fmt.Sprintf("has a certificate that ends on %s, in %d days", certs.Day(ends), max(left/(24*time.Hour), 0)), "renew it there")
+	}
 }
 
 // client is how the target is connected to.

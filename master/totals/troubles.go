@@ -27,6 +27,9 @@ func (c *Counters) InheritTroubles(generations []*Counters) {
 				if heard, _ := old.LastHeard(pool, server); heard != 0 {
 					c.InheritHeard(i, k)
 				}
+				if ends, seen := old.CertificateEnds(pool, server); seen != 0 && c.Pools[i].ServerTLS != nil {
+					c.InheritCertificate(i, k, ends, seen)
+				}
 				if f := old.TroubleOf(pool, server); f.Why != link.TroubleUnknown {
 					c.InheritTrouble(i, k, f)
 				}

@@ -32,12 +32,13 @@ type endpoint struct {
 	checked     bool // the server check waits for its first connection
 	inquired    bool // an inquiry has opened its first connection, to ping the server
 
-	trouble  string                       // the last failure; empty = it works
-	troubles link.TroubleWords            // shared: the same for the master
-	open     bool                         // it needs no password although the pool has one, which is logged
-	heard    *uint64                      // shared: when it last sent anything but that it serves nobody here
-	spoke    bool                         // it has sent that
-	latency  *[link.LatencyBuckets]uint64 // of its replies
+	trouble     string                       // the last failure; empty = it works
+	troubles    link.TroubleWords            // shared: the same for the master
+	certificate link.CertificateWords        // shared: until when its certificate is good
+	open        bool                         // it needs no password although the pool has one, which is logged
+	heard       *uint64                      // shared: when it last sent anything but that it serves nobody here
+	spoke       bool                         // it has sent that
+	latency     *[link.LatencyBuckets]uint64 // of its replies
 	// counters are the server's, which has no other endpoint.
 	counters link.ServerWords
 	replica  *replica // nil: it is none that is read from
@@ -52,6 +53,8 @@ func newEndpoint(s *server, network, address string) *endpoint {
 		latency:  p.l.shared.Latency(slot, p.index, s.index),
 		heard:    sign(p.l.shared.Heard(slot, p.index, s.index)),
 		troubles: p.l.shared.Troubles(slot, p.index, s.index),
+
+		certificate: p.l.shared.Certificate(slot, p.index, s.index),
 	}
 	if why := e.troubles.Is(); why != link.TroubleUnknown { // as the last worker of this slot has found it
 		e.trouble = why.String()

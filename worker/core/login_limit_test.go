@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"testing"
+
+	"github.com/pinion-proxy/pinion/worker/link"
 )
 
 func TestLoginLimit(t *testing.T) {
@@ -42,5 +44,23 @@ func TestLoginLimit(t *testing.T) {
 	}
 	if !ll.allows(here, "bob", now+2*freeGuesses*guessPause) {
 		t.Error("it is not forgotten")
+	}
+}
+
+// Wrong passwords have a counter of their own.
+func TestFailedLogins(t *testing.T) {
+	r := newRig(t)
+	r.redisPool("s1").Password = "secret"
+	r.start()
+	c := r.connect("c", 0, 0)
+	for range 3 {
+		c.send(redisRequestOf("AUTH", "guess"))
+	}
+	c.send(append(redisRequestOf("HELLO", "2", "AUTH", "default", "guess"), redisRequestOf("GET", "a")...))
+	c.send(redisRequestOf("AUTH", "secret"))
+	r.turn()
+	p := r.workers[0].pools[0]
+	if n, refused := *p.counters[link.FailedLogins], *p.counters[link.RefusedCommands]; n != 4 || refused != 5 {
+		t.Errorf("%d are counted, and %d refusals; it gets %q", n, refused, c.take())
 	}
 }

@@ -82,6 +82,9 @@ func (c *client) noteRefusal(name, reason string) {
 	p := c.pool
 	*p.counters[link.ClientErr]++
 	*p.counters[link.RefusedCommands]++
+	if reason == wrongPassword {
+		*p.counters[link.FailedLogins]++
+	}
 	kind := refusalKind{name, reason}
 	if reason == noPassword { // whatever it was
 		kind.name = ""

@@ -114,6 +114,7 @@ func (s *server) newReplica(at link.Endpoint) *replica {
 	e := newEndpoint(s, at.Network, at.Address)
 	e.prober = nil
 	e.counters, e.heard, e.troubles, e.trouble = s.replicaCounters(), new(uint64), link.NewTroubles(), ""
+	e.certificate = link.NewCertificate()
 	s.pool.l.descriptors.share(e)
 	r := &replica{server: s, endpoint: e, tag: link.LeaseTag(at.Address)}
 	e.replica = r

@@ -123,6 +123,9 @@ func (c *conn) shake() {
 	case done:
 		c.endpoint.tlsFailure = nil
 		*n[link.TLSHandshakes]++
+		if shown := c.stream.Certificate(); shown != nil {
+			c.endpoint.certificate.Note(shown.NotAfter.Unix(), l.now)
+		}
 		c.heard = l.now
 		c.greet()
 		if c.state >= connGreeting && !c.queued { // what has come with the end of the handshake
@@ -190,7 +193,8 @@ func (c *conn) tlsMeaning(err error) error {
 	switch {
 	case errors.As(err, &unverified):
 		*n[link.TLSUnverified]++
-		return &tlsTrouble{link.TroubleCertificate, "its certificate cannot be verified: " + whyUnverified(unverified)}
+		is, text := whyUnverified(unverified)
+		return &tlsTrouble{is, "its certificate cannot be verified: " + text}
 	case errors.As(err, &told):
 		*n[link.TLSRefused]++
 		return &tlsTrouble{link.TroubleRefusesTLS, "it refuses TLS: " + told.Reason() + c.adviceFor(told)}
@@ -222,8 +226,8 @@ func (c *conn) tlsEnd(err error) error {
 }
 
 // whyUnverified words what is wrong with a certificate, and what can be done.
-func whyUnverified(err *tls.CertificateVerificationError) string {
-	text := strings.TrimPrefix(err.Err.Error(), "x509: ")
+func whyUnverified(err *tls.CertificateVerificationError) (is link.Trouble, text string) {
+	text = strings.TrimPrefix(err.Err.Error(), "x509: ")
 	var (
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
@@ -232,13 +236,13 @@ func whyUnverified(err *tls.CertificateVerificationError) string {
 	switch {
 	case errors.As(err.Err, &invalid) && invalid.Reason == x509.Expired:
 		day := func(t time.Time) string { return t.UTC().Format(time.DateTime) }
-		return fmt.Sprintf("it is valid from %s to %s only", day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter))
+		return link.TroubleCertificateTime, fmt.Sprintf("it is valid from %s to %s only", day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter))
 	case errors.As(err.Err, &name):
-		return text + "; set server_tls_name, or server_tls_verify: ca"
+		return link.TroubleCertificateName, text + "; set server_tls_name, or server_tls_verify: ca"
 	case errors.As(err.Err, &unknown):
-		return fmt.Sprintf("no authority that is known here has signed it, but %q; set server_tls_ca", unknown.Cert.Issuer)
+		return link.TroubleAuthority, fmt.Sprintf("no authority that is known here has signed it, but %q; set server_tls_ca", unknown.Cert.Issuer)
 	}
-	return text
+	return link.TroubleCertificate, text
 }
 
 // adviceFor returns what can be done where a server does not like the certificate that it was shown or not shown.

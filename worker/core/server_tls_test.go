@@ -4,6 +4,7 @@ package core
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"strings"
 	"testing"
 	"time"
@@ -117,14 +118,14 @@ func TestServerTLSTrouble(t *testing.T) {
 	}{
 		{"good", goodServer(), nil, "", "", 0},
 		{"unknown authority", with(other.issue("here", time.Hour), nil), nil, "",
-			"its certificate cannot be verified: no authority that is known here has signed it, but \"CN=authority\"; set server_tls_ca", link.TroubleCertificate},
+			"its certificate cannot be verified: no authority that is known here has signed it, but \"CN=authority\"; set server_tls_ca", link.TroubleAuthority},
 		{"another name", with(theAuthority().issue("there", time.Hour), nil), nil, "",
-			"certificate is valid for there, not here; set server_tls_name, or server_tls_verify: ca", link.TroubleCertificate},
+			"certificate is valid for there, not here; set server_tls_name, or server_tls_verify: ca", link.TroubleCertificateName},
 		{"another name, not asked for", with(theAuthority().issue("there", time.Hour), nil), func(s *link.ServerTLS) { s.Verify = link.VerifyCA }, "", "", 0},
 		{"unknown authority, name not asked for", with(other.issue("here", time.Hour), nil), func(s *link.ServerTLS) { s.Verify = link.VerifyCA }, "",
-			"no authority that is known here", link.TroubleCertificate},
+			"no authority that is known here", link.TroubleAuthority},
 		{"unknown authority, nothing verified", with(other.issue("there", time.Hour), nil), func(s *link.ServerTLS) { s.Verify = link.VerifyNone }, "", "", 0},
-		{"expired", with(theAuthority().issue("here", -time.Hour), nil), nil, "", "its certificate cannot be verified: it is valid from ", link.TroubleCertificate},
+		{"expired", with(theAuthority().issue("here", -time.Hour), nil), nil, "", "its certificate cannot be verified: it is valid from ", link.TroubleCertificateTime},
 		{"demands a certificate, 1.3", demands(tls.VersionTLS13), nil, "",
 			"it refuses TLS: certificate required; set server_tls_cert and server_tls_key", link.TroubleRefusesTLS},
 		{"demands a certificate, 1.2", demands(tls.VersionTLS12), nil, "", "it refuses TLS: ", link.TroubleRefusesTLS},
@@ -174,6 +175,9 @@ func TestServerTLSTrouble(t *testing.T) {
 			if why := r.workers[0].pools[0].servers[0].primary.troubles.Is(); test.name != "silent" && why != test.is {
 				t.Errorf("the status says %q, want %q", why, test.is)
 			}
+			if ends, seen := r.workers[0].shared.CertificateEnds(0, 0); test.want == "" && (seen == 0 || ends != endOf(test.server)) || test.is == link.TroubleNoTLS && seen != 0 {
+				t.Errorf("its certificate is said to end at %d, as seen at %d", ends, seen)
+			}
 			if test.want == "" {
 				r.agree(r.servers[0])
 			} else if got := string(client.take()); test.name != "silent" && got != "-ERR TLS with the server has failed\r\n" {
@@ -181,6 +185,15 @@ func TestServerTLSTrouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// endOf returns when the certificate of a server ends, in s since the epoch.
+func endOf(config *tls.Config) int64 {
+	c, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+	if err != nil {
+		panic(err)
+	}
+	return c.NotAfter.Unix()
 }
 
 // Requests for a server that cannot be spoken to are told so without a handshake for each.

@@ -34,7 +34,7 @@ func (e *endpoint) noteConnection() {
 	switch e.troubles.Is() {
 	case link.TroubleRefused, link.TroubleUnreached, link.TroubleName, link.TroubleHere, link.TroublePassword, link.TroubleClients,
 		link.TroubleTLS, link.TroubleCertificate, link.TroubleRefusesTLS, link.TroubleNoTLS, link.TroubleHandshake, link.TroubleUngreeted,
-		link.TroubleUnwelcome:
+		link.TroubleUnwelcome, link.TroubleAuthority, link.TroubleCertificateTime, link.TroubleCertificateName:
 		e.troubles.End()
 	}
 }

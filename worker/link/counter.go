@@ -70,6 +70,7 @@ const (
 	ClientRefusesTLS
 	ClientHandshakeLate
 	ClientHandshakeFailed
+	FailedLogins
 	FirstCommandFamily                                           // and one for each further CommandFamily
 	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
 	FirstClosing       = FirstErrorWord + NumErrorWords          // and one for each further Closing
@@ -102,6 +103,8 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ClientRefusesTLS:      {"client_tls_refused", Counter, "TLS handshakes that clients have broken off, as a rule since they do not believe the certificate"},
 	ClientHandshakeLate:   {"client_tls_timeout", Counter, "TLS handshakes with clients that took longer than tls_handshake_timeout, or a quarter of it while others waited for a place"},
 	ClientHandshakeFailed: {"client_tls_failed", Counter, "TLS handshakes with clients that have failed for another reason"},
+
+	FailedLogins: {"failed_logins", Counter, "wrong passwords, and users that do not exist; also those that were not looked at, since too many wrong ones had come from there. They are among refused_commands, too"},
 }
 
 // PoolStatistics are those of them that the statistics show.

@@ -44,6 +44,10 @@ const (
 	TroubleHandshake   Trouble = 25 // the handshake fails for another reason
 	TroubleUngreeted   Trouble = 26 // it does not answer the handshake, and has never said anything: perhaps it waits for more of what it takes for plaintext
 	TroubleUnwelcome   Trouble = 27 // it ends connections after the handshake: perhaps it does not like the certificate that it is shown or lacks
+
+	TroubleAuthority       Trouble = 28 // of TroubleCertificate: no authority that counts has signed its certificate
+	TroubleCertificateTime Trouble = 29 // likewise: its certificate has ended, or is not good yet
+	TroubleCertificateName Trouble = 30 // likewise: its certificate bears another name
 )
 
 var troubles = [...]string{
@@ -58,6 +62,8 @@ var troubles = [...]string{
 	TroubleCertificate: "its certificate cannot be verified", TroubleRefusesTLS: "refuses TLS, or our certificate", TroubleNoTLS: "speaks no TLS",
 	TroubleHandshake: "TLS handshake fails", TroubleUngreeted: "does not answer a TLS handshake, and never has: plaintext only?",
 	TroubleUnwelcome: "ends connections after the TLS handshake: our certificate?",
+	TroubleAuthority: "its certificate is of an authority that is unknown here", TroubleCertificateTime: "its certificate has ended, or is not valid yet",
+	TroubleCertificateName: "its certificate bears another name",
 }
 
 // String returns a few words; those of TroubleUnknown for numbers of later builds.

@@ -7,7 +7,8 @@
 //	       │ per slot: later counters │ per server: leases of replicas, see replica.go
 //	       │ per server: why it is ejected, when it was probed, since when it is back, see ejection.go
 //	       │ per slot: slow requests, see slow.go │ per slot: hot keys, see keys.go │ what the master counts, see tally.go
-//	       │ per slot: what is wrong with servers, see trouble.go │ directory
+//	       │ per slot: what is wrong with servers, see trouble.go
+//	       │ per slot: until when their certificates are good, see certificate.go │ directory
 //
 // The first two lines are where builds without a directory look for them, so they stay as they are. A counter that is
 // added to the tables of counter.go gets a word on the third by itself.
@@ -76,6 +77,7 @@ func newLayout(servers []int, slots int) *layout {
 	l.layKeys()
 	l.layTally()
 	l.layTroubles()
+	l.layCertificates()
 	return l
 }
 

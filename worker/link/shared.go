@@ -43,6 +43,8 @@ type Shared struct {
 	keys       [2]place // sketches by requests, by bytes
 	keysHalved place
 	troubles   [len(troubleNames)]place
+
+	certificates [len(certificateNames)]place
 }
 
 // WorkerWords, PoolWords and ServerWords are counters of one writer, by index of WorkerCounters, PoolCounters and
@@ -173,6 +175,7 @@ func (s *Shared) locate() {
 	s.locateSlow()
 	s.locateKeys()
 	s.locateTroubles()
+	s.locateCertificates()
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.

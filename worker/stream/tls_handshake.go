@@ -50,7 +50,7 @@ func (s *Stream) AwaitTLS(l *Loop, config *tls.Config) { s.secure(l).config = co
 // Shakes tells whether the handshake is under way: another worker could not go on with it.
 func (s *Stream) Shakes() bool { return s.tls != nil && s.tls.shaking != nil && s.tls.shake != nil }
 
-// Certificate returns the verified certificate of a client whose handshake is over, once; nil: it has shown none.
+// Certificate returns the certificate of a peer whose handshake is over, once; nil: it has shown none. That of a client was verified.
 func (s *Stream) Certificate() (c *x509.Certificate) {
 	if s.tls.shaking != nil {
 		c = s.tls.leaf
@@ -188,8 +188,11 @@ func (s *Stream) stepped(need tlshake.Need) (over bool, err error) {
 		return true, failure(h.Err)
 	}
 	t.records = h.Records()
-	if chains := h.State().VerifiedChains; t.config != nil && len(chains) > 0 {
-		t.leaf = chains[0][0]
+	switch state := h.State(); {
+	case t.config == nil && len(state.PeerCertificates) > 0:
+		t.leaf = state.PeerCertificates[0]
+	case len(state.VerifiedChains) > 0:
+		t.leaf = state.VerifiedChains[0][0]
 		l.Spent += flightToll
 	}
 	t.config = nil
