@@ -142,8 +142,23 @@ func TestMoveTLS(t *testing.T) {
 	}
 }
 
-// keyUpdate returns a record that changes the server's key and asks for another one of ours.
+// keyUpdate returns a record that changes the peer's key and asks for another one of ours.
 func (t *fakeTLS) keyUpdate(test testing.TB) []byte {
+	return t.sealAs(test, "\x16", "\x18\x00\x00\x01\x01", func(state []byte, expand func(label string, size int) []byte) {
+		copy(state[len(state)-secretSize:], expand("traffic upd", secretSize))
+		binary.BigEndian.PutUint64(state[14:], 0)
+	})
+}
+
+// emptyRecord returns a record of data that has none.
+func (t *fakeTLS) emptyRecord(test testing.TB) []byte {
+	return t.sealAs(test, "\x17", "", func(state []byte, _ func(label string, size int) []byte) {
+		binary.BigEndian.PutUint64(state[14:], binary.BigEndian.Uint64(state[14:])+1)
+	})
+}
+
+// sealAs returns a record of a kind; after changes the state of the record layer to the one behind it.
+func (t *fakeTLS) sealAs(test testing.TB, kind, message string, after func(state []byte, expand func(label string, size int) []byte)) []byte {
 	state := t.records.AppendState(nil)
 	secret, seq := state[len(state)-secretSize:], binary.BigEndian.Uint64(state[14:])
 	expand := func(label string, size int) []byte {
@@ -165,11 +180,9 @@ func (t *fakeTLS) keyUpdate(test testing.TB) []byte {
 	}
 	nonce := expand("iv", 12)
 	binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])^seq)
-	const message, kind = "\x18\x00\x00\x01\x01", "\x16"
 	header := []byte{0x17, 3, 3, 0, byte(len(message+kind) + aead.Overhead())}
 	record := aead.Seal(header, nonce, []byte(message+kind), header)
-	copy(secret, expand("traffic upd", secretSize))
-	binary.BigEndian.PutUint64(state[14:], 0)
+	after(state, expand)
 	if t.records, err = tlsrec.Restore(state); err != nil {
 		test.Fatal(err)
 	}
