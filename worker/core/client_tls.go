@@ -102,6 +102,9 @@ func (c *client) shake() {
 		return
 	}
 	done, err := c.stream.Shake()
+	if err == nil {
+		err = l.overlook(c, c.stream.SendSealed())
+	}
 	l.handshakes.count(begun, c.stream.Shakes())
 	switch {
 	case err != nil:

@@ -137,6 +137,10 @@ func (c *conn) flush() {
 	if c.own != nil && c.state == connClosed && c.head != nil {
 		c.open()
 	}
+	if c.isAgreeing() {
+		c.writeAgreement()
+		return
+	}
 	if c.state != connReady || c.stream.Unwritten() == 0 || c.own != nil && c.isForNobody() {
 		return
 	}

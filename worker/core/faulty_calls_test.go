@@ -5,6 +5,7 @@
 package core
 
 import (
+	"crypto/tls"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,44 @@ func TestFaultyBuffers(t *testing.T) {
 		}
 		r.tearDown()
 		r.clients = nil
+	}
+}
+
+// No more does it cost anybody a handshake, whichever end the worker is.
+func TestFaultyBuffersInHandshake(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, err := range []error{unix.ENOBUFS, unix.ENOMEM} {
+			r := tlsFront(t, func(p *link.Pool) { p.ServerTLS = goodTLS() })
+			server := r.servers[0]
+			server.tls = goodServer()
+			config := believing()
+			config.MaxVersion = version
+			c := r.dialTLS("c", config)
+			calls := 0
+			fails := func(fd int) bool {
+				if fd == c.fd || slices.ContainsFunc(server.conns, func(p *peer) bool { return fd == p.fd }) {
+					return false
+				}
+				calls++
+				return calls%3 > 0 // it is tried once more at once, and then after a pause
+			}
+			failing(t, "send", err, fails)
+			for range 9 {
+				r.advance(writePause)
+			}
+			if c.tls.records == nil || calls < 3 {
+				t.Fatalf("%v: the handshake of the client ends with %v after %d calls", err, c.tls.failure, calls)
+			}
+			c.send(redisRequestOf("GET", "a"))
+			for range 9 {
+				r.advance(writePause)
+			}
+			if len(server.conns) != 1 || string(server.conns[0].take()) != "*1\r\n$4\r\nPING\r\n" {
+				t.Fatalf("%v: there is no greeting after the handshake with the server, in %d connections", err, len(server.conns))
+			}
+			r.tearDown()
+			r.clients = nil
+		}
 	}
 }
 

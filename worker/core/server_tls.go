@@ -115,6 +115,9 @@ func (c *conn) handshakeOn(ev poll.Event) {
 func (c *conn) shake() {
 	n, l := &c.endpoint.counters, c.endpoint.pool.l
 	done, err := c.stream.Shake()
+	if err == nil {
+		err = l.overlook(c, c.stream.SendSealed())
+	}
 	switch {
 	case err != nil:
 		c.fail(c.tlsError(err))
@@ -143,6 +146,11 @@ func (c *conn) writeOn() {
 		c.markDirty()
 		return
 	}
+	c.writeAgreement()
+}
+
+// writeAgreement writes what of the handshake or the greeting is still to be written.
+func (c *conn) writeAgreement() {
 	if err := c.endpoint.pool.l.overlook(c, c.stream.SendSealed()); err != nil {
 		c.fail(err)
 	}

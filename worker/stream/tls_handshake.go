@@ -74,14 +74,10 @@ func (s *Stream) GiveUp() {
 }
 
 // Shake goes on with the handshake as far as the descriptor lets it. done tells that it has succeeded: records that have come
-// with the end of it are for the next Recv. The error says why it has failed; the peer has been told.
+// with the end of it are for the next Recv. The error says why it has failed; the peer has been told. SendSealed is to follow: no edge tells
+// when a kernel has memory again that had none for what was to be said.
 func (s *Stream) Shake() (done bool, err error) {
 	t := s.tls
-	if t.sealed != nil {
-		if err = s.SendSealed(); err != nil {
-			return false, err
-		}
-	}
 	t.assertThawed()
 	if over, err := s.stepFirst(); over || err != nil || s.Signs() {
 		return over && err == nil, err
@@ -175,7 +171,7 @@ func (s *Stream) stepped(need tlshake.Need) (over bool, err error) {
 		need = h.Step(nil)
 	}
 	if len(h.Out) > 0 {
-		err = s.writeSealed(h.Out)
+		err = s.say(h.Out)
 		h.Out = nil
 	}
 	if need != tlshake.Over {

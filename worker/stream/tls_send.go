@@ -4,6 +4,8 @@
 package stream
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/pinion-proxy/pinion/worker/sock"
@@ -77,24 +79,34 @@ func (s *Stream) writeSealed(b []byte) error {
 	t.loop.Sent += n
 	if n < len(b) {
 		if keepErr := t.keepSealed(b[n:]); keepErr != nil {
-			t.failed = recordsLost
 			return keepErr
 		}
 	}
 	return err
 }
 
-// keepSealed keeps records that are still to be written. It returns an error if the system has no more memory.
+// say is writeSealed for what is not in Out. Where the kernel is out of memory it waits for SendSealed, as where the socket is full.
+func (s *Stream) say(b []byte) error {
+	err := s.writeSealed(b)
+	if err == unix.ENOBUFS || err == unix.ENOMEM {
+		return nil
+	}
+	return err
+}
+
+// keepSealed keeps records that are still to be written. It returns an error if the system has no more memory; the stream is broken then.
 func (t *secured) keepSealed(b []byte) (err error) {
 	m := t.loop.memory
 	if t.sealed == nil {
 		t.sealed, err = m.CopyOf(b)
-		return err
-	}
-	if err = m.Grow(t.sealed, len(b)); err == nil {
+	} else if err = m.Grow(t.sealed, len(b)); err == nil {
 		t.sealed.B = append(t.sealed.B, b...)
 	}
-	return err
+	if err != nil {
+		t.failed = recordsLost
+		return fmt.Errorf("keeping records that are not written: %w", err)
+	}
+	return nil
 }
 
 // SendSealed writes what is sealed, as far as the socket takes it, and then the end of the stream if that was to follow.
@@ -158,6 +170,6 @@ func (s *Stream) Farewell() {
 		return
 	}
 	if sealed, err := t.records.SealAlert(t.loop.records.sealed, tlsrec.CloseNotify); err == nil && len(sealed) > 0 {
-		_ = s.writeSealed(sealed) // a connection that is broken has ended anyway
+		_ = s.say(sealed) // a connection that is broken has ended anyway
 	}
 }

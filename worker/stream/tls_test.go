@@ -86,6 +86,9 @@ func shakeHands(t testing.TB, s *Stream) error {
 	t.Helper()
 	for {
 		done, err := s.Shake()
+		if err == nil {
+			err = s.SendSealed()
+		}
 		if done || err != nil {
 			return err
 		}
