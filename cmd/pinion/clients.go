@@ -36,6 +36,7 @@ The exit status is 1 if a worker did not answer.
 
   pinion clients --sort bytes
   pinion clients --pool alpha --idle 1h --json
+  pinion clients --pool alpha --plaintext	who does not speak TLS yet
   pinion clients --kill --address 192.0.2.7	all connections of a host
   pinion clients --kill --id 4294967299`,
 		Flags: []cli.Flag{
@@ -47,6 +48,8 @@ The exit status is 1 if a worker did not answer.
 			&cli.StringFlag{Name: "state", Usage: "only those in a `STATE`: " + strings.Join(link.ClientStates, ", ")},
 			&cli.StringFlag{Name: "idle", Usage: "only those that have sent nothing for a `DURATION` such as 10m"},
 			&cli.StringFlag{Name: "age", Usage: "only those that have been connected for a `DURATION` such as 24h"},
+			&cli.BoolFlag{Name: "plaintext", Usage: "only those that speak no TLS; not with --kill"},
+			&cli.BoolFlag{Name: "tls", Usage: "only those that speak TLS; not with --kill"},
 			&cli.StringFlag{Name: "sort", Value: "id", Usage: "by a `FIELD`: id, address, user, name, pool, worker, age, idle, state, queue, bytes, command; of what is counted the most first"},
 			&cli.BoolFlag{Name: "kill", Usage: "close them"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object for each, in a line of its own, as they come"},
@@ -64,7 +67,7 @@ The exit status is 1 if a worker did not answer.
 		if c.Bool("kill") {
 			method, path = http.MethodPost, "/clients/kill"
 		}
-		all := clientList{json: c.Bool("json"), out: c.App.Writer}
+		all := clientList{json: c.Bool("json"), out: c.App.Writer, plaintext: c.Bool("plaintext"), tls: c.Bool("tls")}
 		unheard, err := m.lines(context.Background(), method, path, parameters, all.take)
 		if err != nil {
 			return err
@@ -84,6 +87,12 @@ func clientParameters(c *cli.Context) (url.Values, error) {
 	}
 	if state := c.String("state"); c.IsSet("state") && !slices.Contains(link.ClientStates, state) {
 		return nil, unknownValue("state", "state", state, link.ClientStates)
+	}
+	if c.Bool("plaintext") && c.Bool("tls") {
+		return nil, usageError("--plaintext and --tls exclude each other")
+	}
+	if c.Bool("kill") && (c.Bool("plaintext") || c.Bool("tls")) { // a worker of an earlier build would not look at that, and close all
+		return nil, usageError("--plaintext and --tls are for lists only; close those that they show by --id")
 	}
 	for _, id := range c.StringSlice("id") {
 		if _, err := strconv.ParseUint(id, 10, 64); err != nil {
@@ -128,16 +137,21 @@ type clientList struct {
 	json    bool // lines are printed as they come
 	out     io.Writer
 	clients []link.ClientState
+
+	plaintext, tls bool // only those are meant
 }
 
 // take takes a line of the answer.
 func (l *clientList) take(line []byte) error {
-	if l.json {
-		_, err := l.out.Write(append(bytes.Clone(line), '\n'))
-		return err
-	}
 	var c link.ClientState
 	if err := json.Unmarshal(line, &c); err != nil {
+		return err
+	}
+	if isPlain := c.TLS == link.TLSNone; l.plaintext && !isPlain || l.tls && (isPlain || c.TLS == "") {
+		return nil
+	}
+	if l.json {
+		_, err := l.out.Write(append(bytes.Clone(line), '\n'))
 		return err
 	}
 	l.clients = append(l.clients, c)
@@ -153,13 +167,13 @@ func (l *clientList) show(order func(a, b *link.ClientState) int, closed bool) e
 	l.clients = slices.CompactFunc(l.clients, func(a, b link.ClientState) bool { return a.ID == b.ID }) // it has moved meanwhile
 	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
 	if len(l.clients) > 0 {
-		fmt.Fprintln(w, "ID\tADDRESS\tUSER\tNAME\tPOOL\tWORKER\tAGE\tIDLE\tSTATE\tQUEUE\tBYTES\tCOMMAND\tSUBSCRIPTIONS")
+		fmt.Fprintln(w, "ID\tADDRESS\tUSER\tNAME\tPOOL\tWORKER\tAGE\tIDLE\tSTATE\tQUEUE\tBYTES\tCOMMAND\tSUBSCRIPTIONS\tTLS")
 	}
 	for i := range l.clients {
 		c := &l.clients[i]
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d@%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\n", c.ID, cmp.Or(visible(c.Address), "-"), cmp.Or(visible(c.User), "-"), cmp.Or(visible(c.Name), "-"),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d@%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", c.ID, cmp.Or(visible(c.Address), "-"), cmp.Or(visible(c.User), "-"), cmp.Or(visible(c.Name), "-"),
 			visible(c.Pool), c.Worker, c.Generation, age(c.AgeSeconds), age(c.IdleSeconds), visible(c.State), c.Queue, c.MemoryBytes,
-			cmp.Or(visible(c.Command), "-"), c.Subscriptions)
+			cmp.Or(visible(c.Command), "-"), c.Subscriptions, cmp.Or(visible(c.TLS), "?"))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -137,7 +138,7 @@ func (c *client) appendState(out []byte) []byte {
 	s, l := c.session, c.pool.l
 	state := link.ClientState{
 		ID: c.id, Pool: c.pool.name, Generation: l.spec.Generation, Worker: l.spec.Slot, Address: c.peer(), Local: sock.LocalAddress(c.stream.FD()),
-		Name: s.name, User: c.stateUser(), Library: strings.TrimSpace(s.libName + " " + s.libVersion), State: c.state(), AgeSeconds: c.age(), IdleSeconds: c.idleSeconds(),
+		TLS: c.stateTLS(), Name: s.name, User: c.stateUser(), Library: strings.TrimSpace(s.libName + " " + s.libVersion), State: c.state(), AgeSeconds: c.age(), IdleSeconds: c.idleSeconds(),
 		Command: c.lastName(), Tracking: s.tracking != nil,
 		Queue: int(c.owed), QueueBytes: int(c.owedSize), UnsentBytes: int(c.unsent),
 		InputBytes: len(c.stream.Kept()), OutputBytes: c.stream.Unwritten() + c.held, MemoryBytes: clientBytes + c.holds(),
@@ -150,4 +151,16 @@ func (c *client) appendState(out []byte) []byte {
 	text, _ := json.Marshal(state) // of types that always have a form
 	l.memory.CountGarbage(len(text))
 	return append(append(out, text...), '\n')
+}
+
+// stateTLS says how the client is encrypted.
+func (c *client) stateTLS() string {
+	switch version := c.stream.TLSVersion(); {
+	case !c.stream.IsTLS():
+		return link.TLSNone
+	case version == 0:
+		return link.TLSAwaited
+	default:
+		return strings.TrimPrefix(tls.VersionName(version), "TLS ")
+	}
 }

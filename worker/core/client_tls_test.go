@@ -84,6 +84,11 @@ func TestClientTLS(t *testing.T) {
 		}
 		server.send([]byte("+OK\r\n$300000\r\n" + large + "\r\n"))
 		r.gets(c, "+OK\r\n$300000\r\n"+large+"\r\n")
+		for told := range r.workers[0].everyClient {
+			if got := told.stateTLS(); "TLS "+got != tls.VersionName(version) {
+				t.Errorf("it is told of as TLS %s, want %s", got, tls.VersionName(version))
+			}
+		}
 		if n := *r.workers[0].pools[0].counters[link.ClientHandshakes]; n != 1 {
 			t.Errorf("%d handshakes are counted", n)
 		}

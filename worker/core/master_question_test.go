@@ -71,7 +71,7 @@ func TestMasterAsksForClients(t *testing.T) {
 		t.Fatalf("there are %+v", all)
 	}
 	me := all[slices.IndexFunc(all, func(c link.ClientState) bool { return c.Name == "me" })]
-	if me.Pool != "alpha" || me.State != "active" || me.Queue != 1 || me.IdleSeconds != 3 || me.Command != "get" || me.Transaction != -1 || me.Protocol != 2 {
+	if me.Pool != "alpha" || me.State != "active" || me.Queue != 1 || me.IdleSeconds != 3 || me.Command != "get" || me.TLS != link.TLSNone || me.Transaction != -1 || me.Protocol != 2 {
 		t.Errorf("it is told of as %+v", me)
 	}
 	for want, meant := range map[int][]link.ClientsQuestion{

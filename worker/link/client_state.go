@@ -33,6 +33,12 @@ const (
 // ClientStates are all of them, the most usual first.
 var ClientStates = []string{ClientActive, ClientIdle, ClientBlocked, ClientPaused, ClientSubscriber, ClientMonitor, ClientTransaction, ClientHandshaking, ClientHalfClosed, ClientLeaving}
 
+// What a client has in place of a version of TLS.
+const (
+	TLSNone    = "no"  // it speaks plaintext
+	TLSAwaited = "yes" // the version is not agreed on yet
+)
+
 // ClientState is a client as it is now. It is what pinion clients --json prints: a field keeps its name and its unit once it is released.
 type ClientState struct {
 	ID          uint64 `json:"id"` // the same in all workers and generations
@@ -41,6 +47,7 @@ type ClientState struct {
 	Worker      int    `json:"worker"` // slot
 	Address     string `json:"address"`
 	Local       string `json:"local_address"` // where it has connected to
+	TLS         string `json:"tls,omitempty"` // 1.2 or 1.3; TLSNone; TLSAwaited; left out: the worker is of an earlier build
 	Name        string `json:"name"`
 	User        string `json:"user,omitempty"` // who has logged in, or need not; left out: the pool has no users, or the client has not logged in
 	Library     string `json:"library"`        // name and version, as CLIENT SETINFO has set them

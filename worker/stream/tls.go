@@ -95,6 +95,14 @@ func (s *Stream) secure(l *Loop) *secured {
 // IsTLS tells whether the stream encrypts, or is to.
 func (s *Stream) IsTLS() bool { return s.tls != nil }
 
+// TLSVersion returns the version that was agreed on, as crypto/tls numbers it; 0: none is yet, or the stream does not encrypt.
+func (s *Stream) TLSVersion() uint16 {
+	if s.tls == nil || s.tls.records == nil {
+		return 0
+	}
+	return s.tls.records.Version()
+}
+
 // AwaitsTLS tells whether a handshake is still to come or under way.
 func (s *Stream) AwaitsTLS() bool { return s.tls != nil && s.tls.records == nil }
 
