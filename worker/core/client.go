@@ -47,6 +47,7 @@ type client struct {
 	dialect  dialect
 	counted  bool // the request at hand was put back when it had been counted and shown to observers
 	silent   bool // has connected to this worker and sent nothing yet
+	late     lateness
 }
 
 // clientBytes is about what an idle client costs.

@@ -141,7 +141,7 @@ func (h *handshakes) park(c *client) {
 
 // makeRoom ends handshakes whose clients do not answer, as long as others wait for their places.
 func (h *handshakes) makeRoom() {
-	for h.begun >= h.most && h.waiting.first() != nil {
+	for needed := len(h.waiting.clients); needed > 0 && h.begun >= h.most && h.waiting.first() != nil; needed-- {
 		c := h.parked.first()
 		if c == nil {
 			return
@@ -153,7 +153,7 @@ func (h *handshakes) makeRoom() {
 		h.parked.drop()
 		c.queued &^= inParked
 		if !c.stream.Signs() { // else it has answered, and waits for us
-			c.failHandshake(errHandshakeScarce)
+			c.hearLast(lateForOthers)
 		}
 	}
 }
@@ -197,7 +197,8 @@ func (p *pool) handshakeTime() int64 {
 	return int64(cmp.Or(p.spec.TLS.HandshakeTimeout, handshakeTime))
 }
 
-// endLateHandshakes closes the clients whose time is over. One that is in flight has it anew, in case that it comes back.
+// endLateHandshakes closes the clients whose time is over. One that is in flight has it anew, in case that it comes back, and so has one
+// that waits for us, or has only just been answered: the time is the client's alone.
 func (p *pool) endLateHandshakes() {
 	h, l := &p.handshakes, p.l
 	for c := h.clients.first(); c != nil; c = h.clients.first() {
@@ -206,10 +207,42 @@ func (p *pool) endLateHandshakes() {
 			return
 		}
 		h.clients.drop()
-		if c.moving.inFlight() {
+		if c.moving.inFlight() || c.awaitsHandshake() {
 			defer h.add(c)
 			continue
 		}
+		c.hearLast(lateAltogether)
+	}
+}
+
+// awaitsHandshake tells whether the client waits for us: for a place or a signature; or has lately done so, and has had little time since.
+func (c *client) awaitsHandshake() bool {
+	answered := c.queued&inParked != 0 && c.pool.l.now-int64(c.took)*tickNanos < c.pool.handshakeTime()/scarceTime
+	return c.queued&inHandshakes != 0 || c.stream.Signs() || answered
+}
+
+// lateness says whether a client has had its time.
+type lateness uint8
+
+const (
+	onTime lateness = iota
+	lateAltogether
+	lateForOthers // who wait for its place
+)
+
+// hearLast ends the handshake, unless the client goes on with it by what is in the socket: the worker may have stood still, or have had
+// more to do than there was time.
+func (c *client) hearLast(late lateness) {
+	c.late = late
+	c.stream.Unread = true
+	c.nextTurn()
+}
+
+// endLate ends a handshake that is late, and did not go on by what was in the socket.
+func (c *client) endLate() {
+	if c.late == lateForOthers {
+		c.failHandshake(errHandshakeScarce)
+	} else {
 		c.failHandshake(errHandshakeTimeout)
 	}
 }

@@ -91,6 +91,66 @@ func TestPlaceOfTheSigned(t *testing.T) {
 	r.forget(first)
 }
 
+// The time of a handshake is the client's: who waits for a signature or a place, or has answered a worker that stood still, is not late.
+// Once he has been answered, his time counts.
+func TestLateWorker(t *testing.T) {
+	in := func(r *rig, c *peer) {
+		t.Helper()
+		if c.tls.records == nil {
+			t.Fatalf("the handshake is not over: %v", c.tls.failure)
+		}
+		r.pings(c, r.workers[0])
+	}
+	t.Run("signature", func(t *testing.T) {
+		r := rsaFront(t)
+		l := r.workers[0]
+		holdSignatures(l)
+		c, silent := r.dialTLS("c", believing()), r.dialSilent("silent")
+		r.advance(12 * time.Second)
+		r.deliver(l)
+		in(r, c)
+		r.deliver(l)
+		r.advance(11 * time.Second)
+		if n := *l.pools[0].counters[link.ClientHandshakeLate]; n != 1 || l.handshakes.begun != 0 {
+			t.Errorf("%d were late, %d handshakes are under way", n, l.handshakes.begun)
+		}
+		r.forget(silent)
+	})
+	t.Run("place", func(t *testing.T) {
+		r := tlsFront(t, nil)
+		l := r.workers[0]
+		l.handshakes.most = 0
+		c := r.dialTLS("c", believing())
+		r.advance(12 * time.Second)
+		l.handshakes.most = 1
+		l.handshakes.wakeOne()
+		r.turn()
+		in(r, c)
+	})
+	t.Run("stall", func(t *testing.T) {
+		for name, step := range map[string]func(l *loop, c *client){
+			"of all":    func(l *loop, _ *client) { l.pools[0].endLateHandshakes() },
+			"of others": func(_ *loop, c *client) { c.hearLast(lateForOthers) },
+		} {
+			r := tlsFront(t, nil)
+			l := r.workers[0]
+			c := r.dialSilent("c")
+			c.deaf = false
+			for r.receive() { // the worker stands still meanwhile
+			}
+			r.now += int64(12 * time.Second)
+			l.now = r.now
+			for client := range l.everyClient {
+				step(l, client)
+			}
+			r.turn()
+			if in(r, c); *l.pools[0].counters[link.ClientHandshakeLate] != 0 {
+				t.Errorf("%s: a client is late", name)
+			}
+		}
+	})
+}
+
 // Nothing is kept of those that are over, though others of before are still under way.
 func TestHandshakesOfThePast(t *testing.T) {
 	list := handshaking{}

@@ -114,12 +114,25 @@ func (c *client) shake() {
 	case c.stream.Signs():
 		l.signatures.ask(c.stream.Signature(), c)
 	default:
-		if c.stream.Shakes() {
-			l.handshakes.park(c)
-		}
-		if c.stream.Unread {
-			c.nextTurn()
-		}
+		c.goesOn(!begun && c.stream.Shakes())
+	}
+}
+
+// goesOn is called when the handshake has gone on, and is not over. One that begins only now has waited for us.
+func (c *client) goesOn(begins bool) {
+	if begins && c.late != onTime {
+		c.late = onTime
+		c.pool.handshakes.add(c)
+	}
+	switch {
+	case c.late != onTime && !c.stream.Unread:
+		c.endLate()
+		return
+	case c.stream.Shakes():
+		c.pool.l.handshakes.park(c)
+	}
+	if c.stream.Unread {
+		c.nextTurn()
 	}
 }
 

@@ -127,31 +127,25 @@ func TestRequestsBeforeHandshakes(t *testing.T) {
 	r.pings(c, l)
 }
 
-// Who has hung up, or has waited for too long, does not hold his place, and what is made for him does no harm.
+// Who has hung up does not hold his place, and what is made for him does no harm.
 func TestSignatureForNobody(t *testing.T) {
-	for name, end := range map[string]func(r *rig, c *peer){
-		"hangs up": func(r *rig, c *peer) { c.hangUp(); r.turn() },
-		"is late":  func(r *rig, c *peer) { r.advance(12 * time.Second) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := rsaFront(t)
-			l := r.workers[0]
-			h := holdSignatures(l)
-			c := r.dialTLS("c", believing())
-			r.turn()
-			end(r, c)
-			if l.handshakes.begun != 0 || l.clients != 0 || len(h.asked) != 1 {
-				t.Errorf("%d handshakes are under way, %d clients are here, %d signatures are asked for", l.handshakes.begun, l.clients, len(h.asked))
-			}
-			r.deliver(l)
-			if l.clients != 0 {
-				t.Error("a client has come back")
-			}
-			c.tls.shake.Abort()
-			if left := coroutines(); left > 0 {
-				t.Errorf("%d coroutines are left", left)
-			}
-		})
+	r := rsaFront(t)
+	l := r.workers[0]
+	h := holdSignatures(l)
+	c := r.dialTLS("c", believing())
+	r.turn()
+	c.hangUp()
+	r.turn()
+	if l.handshakes.begun != 0 || l.clients != 0 || len(h.asked) != 1 {
+		t.Errorf("%d handshakes are under way, %d clients are here, %d signatures are asked for", l.handshakes.begun, l.clients, len(h.asked))
+	}
+	r.deliver(l)
+	if l.clients != 0 {
+		t.Error("a client has come back")
+	}
+	c.tls.shake.Abort()
+	if left := coroutines(); left > 0 {
+		t.Errorf("%d coroutines are left", left)
 	}
 }
 
