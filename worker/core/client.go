@@ -47,7 +47,6 @@ type client struct {
 	dialect  dialect
 	counted  bool // the request at hand was put back when it had been counted and shown to observers
 	silent   bool // has connected to this worker and sent nothing yet
-	late     lateness
 }
 
 // clientBytes is about what an idle client costs.
@@ -108,6 +107,7 @@ const (
 	inDirty
 	inHandshakes // may not begin its own yet
 	inParked     // has begun it, and is to answer
+	inLastTurn   // has had the time for its handshake, and is heard once more
 	inPartial    // has been passed over by a turn that had only a part of what it is owed
 )
 

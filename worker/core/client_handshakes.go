@@ -153,7 +153,7 @@ func (h *handshakes) makeRoom() {
 		h.parked.drop()
 		c.queued &^= inParked
 		if !c.stream.Signs() { // else it has answered, and waits for us
-			c.hearLast(lateForOthers)
+			c.hearLast()
 		}
 	}
 }
@@ -211,7 +211,7 @@ func (p *pool) endLateHandshakes() {
 			defer h.add(c)
 			continue
 		}
-		c.hearLast(lateAltogether)
+		c.hearLast()
 	}
 }
 
@@ -221,26 +221,17 @@ func (c *client) awaitsHandshake() bool {
 	return c.queued&inHandshakes != 0 || c.stream.Signs() || answered
 }
 
-// lateness says whether a client has had its time.
-type lateness uint8
-
-const (
-	onTime lateness = iota
-	lateAltogether
-	lateForOthers // who wait for its place
-)
-
 // hearLast ends the handshake, unless the client goes on with it by what is in the socket: the worker may have stood still, or have had
 // more to do than there was time.
-func (c *client) hearLast(late lateness) {
-	c.late = late
+func (c *client) hearLast() {
+	c.queued |= inLastTurn
 	c.stream.Unread = true
 	c.nextTurn()
 }
 
 // endLate ends a handshake that is late, and did not go on by what was in the socket.
 func (c *client) endLate() {
-	if c.late == lateForOthers {
+	if c.came+c.pool.handshakeTime() > c.pool.l.now {
 		c.failHandshake(errHandshakeScarce)
 	} else {
 		c.failHandshake(errHandshakeTimeout)

@@ -130,7 +130,7 @@ func TestLateWorker(t *testing.T) {
 	t.Run("stall", func(t *testing.T) {
 		for name, step := range map[string]func(l *loop, c *client){
 			"of all":    func(l *loop, _ *client) { l.pools[0].endLateHandshakes() },
-			"of others": func(_ *loop, c *client) { c.hearLast(lateForOthers) },
+			"of others": func(_ *loop, c *client) { c.hearLast() },
 		} {
 			r := tlsFront(t, nil)
 			l := r.workers[0]

@@ -120,12 +120,12 @@ func (c *client) shake() {
 
 // goesOn is called when the handshake has gone on, and is not over. One that begins only now has waited for us.
 func (c *client) goesOn(begins bool) {
-	if begins && c.late != onTime {
-		c.late = onTime
+	if begins && c.queued&inLastTurn != 0 {
+		c.queued &^= inLastTurn
 		c.pool.handshakes.add(c)
 	}
 	switch {
-	case c.late != onTime && !c.stream.Unread:
+	case c.queued&inLastTurn != 0 && !c.stream.Unread:
 		c.endLate()
 		return
 	case c.stream.Shakes():
