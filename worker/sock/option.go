@@ -106,8 +106,16 @@ func Abort(fd int) error {
 // LocalAddress and PeerAddress return "ip:port", or the path of a unix socket.
 func LocalAddress(fd int) string { return text(unix.Getsockname(fd)) }
 
-// PeerAddress returns the other end's "ip:port", or the path of a unix socket.
-func PeerAddress(fd int) string { return text(unix.Getpeername(fd)) }
+// PeerAddress returns the other end's "ip:port", or the path of a unix socket; of TCP also when the connection has broken.
+func PeerAddress(fd int) string {
+	peer, err := unix.Getpeername(fd)
+	if err == unix.ENOTCONN {
+		if at := formerPeer(fd); at.IsValid() {
+			return at.String()
+		}
+	}
+	return text(peer, err)
+}
 
 func text(sa unix.Sockaddr, err error) string {
 	if err != nil {
