@@ -51,6 +51,13 @@ func tcpRig(t *testing.T) (r *rig, k *lookups, listener int) {
 	return r, k, listener
 }
 
+// endLookup has the look-up that is under way find nothing, and waits for its end: it has descriptors for a moment.
+func (r *rig) endLookup(k *lookups) {
+	r.t.Helper()
+	k.answers <- nil
+	r.until(func() bool { return !r.conn().endpoint.where.lookup })
+}
+
 // until turns the first worker, waiting for what comes from outside, until done.
 func (r *rig) until(done func() bool) {
 	r.t.Helper()
@@ -211,8 +218,7 @@ func TestNameServerIsSilent(t *testing.T) {
 	served()
 	ask() // the look-up is late already
 	served()
-	k.answers <- nil
-	r.until(func() bool { return !r.conn().endpoint.where.lookup })
+	r.endLookup(k)
 	ask()
 	served()
 	if len(k.asked) > 0 {
@@ -236,7 +242,7 @@ func TestNamesAreKnownBefore(t *testing.T) {
 	r.advance(lookupPatience)
 	r.acceptTCP(listener).hangUp()
 	r.until(func() bool { return r.conn().state == connClosed })
-	k.answers <- nil
+	r.endLookup(k)
 }
 
 // An address that does not answer is passed over by the next connection, whatever order the name server likes best.
@@ -309,7 +315,7 @@ func TestConnectionToItself(t *testing.T) {
 		t.Fatalf("the server cannot have its port: %v", err)
 	}
 	sock.Close(fd)
-	k.answers <- nil
+	r.endLookup(k)
 }
 
 // A look-up that takes longer than the client waits is used by the next one, and is not asked for twice.
@@ -398,5 +404,5 @@ func TestWhatWaitsForANameIsEvicted(t *testing.T) {
 	if word := r.conn().endpoint.server.liveness(); !word.Alive() || word.Failures() > 0 {
 		t.Errorf("the server is %v", word)
 	}
-	k.answers <- nil
+	r.endLookup(k)
 }
