@@ -38,6 +38,7 @@ var notInEachPool = [link.FirstCommandFamily]concern{
 	link.ClientRefusesTLS:      withTLS,
 	link.ClientHandshakeLate:   withTLS,
 	link.ClientHandshakeFailed: withTLS,
+	link.ClientsTLS:            withTLS,
 }
 
 // notEverywhere are the counters of servers that concern only some pools.

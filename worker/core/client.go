@@ -157,6 +157,9 @@ func (c *client) startServing() {
 		c.become(clientOpen)
 	}
 	l.clients++
+	if c.from.spec.TLS {
+		*c.pool.counters[link.ClientsTLS]++
+	}
 	l.memory.Charge(clientBytes)
 	l.memory.CountGarbage(clientBytes) // the tables that it is in grow by copying
 	*l.counters[link.CurrConnections]++

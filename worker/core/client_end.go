@@ -121,6 +121,9 @@ func (c *client) tearDown() {
 	c.resetSession()
 	if counts {
 		l.clients--
+		if c.from.spec.TLS {
+			*c.pool.counters[link.ClientsTLS]--
+		}
 		l.memory.Uncharge(clientBytes)
 		l.memory.CountGarbage(clientBytes)
 		l.closed()

@@ -92,6 +92,9 @@ func TestClientTLS(t *testing.T) {
 		if n := *r.workers[0].pools[0].counters[link.ClientHandshakes]; n != 1 {
 			t.Errorf("%d handshakes are counted", n)
 		}
+		if n := *r.workers[0].pools[0].counters[link.ClientsTLS]; n != 1 {
+			t.Errorf("%d clients with TLS are counted", n)
+		}
 		c.send([]byte("QUIT\r\n"))
 		r.gets(c, "+OK\r\n")
 		if c.tls.failure == nil || c.tls.failure.Error() != "the peer has closed TLS" || !c.ended {
@@ -416,6 +419,9 @@ func TestMoveHandshake(t *testing.T) {
 			r.advance(200 * time.Millisecond)
 			if before.clients != 0 || next.clients != 1 {
 				t.Errorf("%d clients are here and %d there", before.clients, next.clients)
+			}
+			if here, there := *before.pools[0].counters[link.ClientsTLS], *next.pools[0].counters[link.ClientsTLS]; here != 0 || there != 1 {
+				t.Errorf("%d clients with TLS are counted here, %d there", here, there)
 			}
 			r.pings(c, next)
 			if before.handshakes.begun+next.handshakes.begun != 0 {

@@ -71,6 +71,7 @@ const (
 	ClientHandshakeLate
 	ClientHandshakeFailed
 	FailedLogins
+	ClientsTLS
 	FirstCommandFamily                                           // and one for each further CommandFamily
 	FirstErrorWord     = FirstCommandFamily + NumCommandFamilies // and one for each further word of ErrorWords
 	FirstClosing       = FirstErrorWord + NumErrorWords          // and one for each further Closing
@@ -104,6 +105,7 @@ var PoolCounters = [numPoolCounters]CounterInfo{
 	ClientHandshakeLate:   {"client_tls_timeout", Counter, "TLS handshakes with clients that took longer than tls_handshake_timeout, or a quarter of it while others waited for a place"},
 	ClientHandshakeFailed: {"client_tls_failed", Counter, "TLS handshakes with clients that have failed for another reason"},
 
+	ClientsTLS:   {"client_tls_connections", Gauge, "of client_connections, those at addresses with TLS: who is to shake hands, too"},
 	FailedLogins: {"failed_logins", Counter, "wrong passwords, and users that do not exist; also those that were not looked at, since too many wrong ones had come from there. They are among refused_commands, too"},
 }
 

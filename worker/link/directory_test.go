@@ -65,7 +65,7 @@ func TestMemoryWithMoreCounters(t *testing.T) {
 		t.Errorf("%d reloads without those of Legacy, want 3", n)
 	}
 	pool := s.PoolTotals(1, all, false)
-	if pool["moved_keys"] != 5 || pool["client_eof"] != 8 || len(pool) != numPoolCounters-2 { // three gauges less, one counter more
+	if pool["moved_keys"] != 5 || pool["client_eof"] != 8 || len(pool) != numPoolCounters-3 { // four gauges less, one counter more
 		t.Errorf("the pool has counted %v", pool)
 	}
 	server := s.ServerTotals(1, 0, all, true)
