@@ -70,23 +70,6 @@ func (f *failingHandshakes) status(now time.Time) *admin.FailingHandshakesStatus
 	return s
 }
 
-// noteFailingHandshakes looks at the counters of the generation that serves.
-func (m *master) noteFailingHandshakes(now time.Time) {
-	g := m.generations.serving
-	if g == nil || g.counters == nil {
-		return
-	}
-	if g.failingHandshakes == nil { // of workers that an earlier master has started, what they have counted is no news
-		g.failingHandshakes = make([]failingHandshakes, len(g.pools))
-		for i := range g.pools {
-			g.failingHandshakes[i].counted = g.countedHandshakes(i)
-		}
-	}
-	for i := range g.pools {
-		g.failingHandshakes[i].note(g.countedHandshakes(i), now)
-	}
-}
-
 // countedHandshakes returns what the workers of the generation itself have counted.
 func (g *generation) countedHandshakes(pool int) (n handshakeCounts) {
 	for _, s := range g.slots {
@@ -100,8 +83,8 @@ func (g *generation) countedHandshakes(pool int) (n handshakeCounts) {
 
 // failingStatus returns what is told of a pool; nil: nothing.
 func (g *generation) failingStatus(pool int, now time.Time) *admin.FailingHandshakesStatus {
-	if g.failingHandshakes == nil {
+	if g.news == nil {
 		return nil
 	}
-	return g.failingHandshakes[pool].status(now)
+	return g.news[pool].handshakes.status(now)
 }

@@ -25,10 +25,8 @@ type generation struct {
 	topology link.Topology               // where the servers of pools are now
 	replicas map[string]replica.Watching // by pool: whose replicas are looked at; nil: that has not begun
 
-	memoryClosed []memoryClosed // by pool; nil: nobody has looked yet
-
-	failingHandshakes []failingHandshakes // likewise
-	judges            []outlier.Judge     // by pool: of servers that are slower than others, see ejectSlow; nil: none has begun
+	news   []poolNews      // by pool; nil: nobody has looked yet
+	judges []outlier.Judge // by pool: of servers that are slower than others, see ejectSlow; nil: none has begun
 
 	switchingSince int64 // ms since the epoch: MovedAt of the first server that some workers may seek where it was; 0: none
 

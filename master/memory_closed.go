@@ -32,23 +32,6 @@ func (c *memoryClosed) note(counted uint64, now time.Time) {
 	c.counted, c.lastAt = counted, now
 }
 
-// noteMemoryClosed looks at the counters of the generation that serves.
-func (m *master) noteMemoryClosed(now time.Time) {
-	g := m.generations.serving
-	if g == nil || g.counters == nil {
-		return
-	}
-	if g.memoryClosed == nil { // of workers that an earlier master has started, what they have counted is no news
-		g.memoryClosed = make([]memoryClosed, len(g.pools))
-		for i := range g.pools {
-			g.memoryClosed[i].counted = g.closedForMemory(i)
-		}
-	}
-	for i := range g.pools {
-		g.memoryClosed[i].note(g.closedForMemory(i), now)
-	}
-}
-
 // closedForMemory returns how many clients of a pool the workers of the generation itself have closed.
 func (g *generation) closedForMemory(pool int) (n uint64) {
 	for _, s := range g.slots {
@@ -59,10 +42,10 @@ func (g *generation) closedForMemory(pool int) (n uint64) {
 
 // memoryClosedStatus returns what is told of a pool; nil: there are no news.
 func (g *generation) memoryClosedStatus(pool int, now time.Time) *admin.MemoryClosedStatus {
-	if g.memoryClosed == nil {
+	if g.news == nil {
 		return nil
 	}
-	c := &g.memoryClosed[pool]
+	c := &g.news[pool].memoryClosed
 	if c.lastAt.IsZero() || now.Sub(c.lastAt) > memoryClosedIsNews {
 		return nil
 	}

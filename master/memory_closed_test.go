@@ -8,7 +8,7 @@ import (
 // What a counter had before is no news; what comes is, for a minute, and one after the other is one piece of news.
 func TestMemoryClosed(t *testing.T) {
 	start := time.Unix(1e9, 0)
-	g := &generation{memoryClosed: []memoryClosed{{counted: 5}}}
+	g := &generation{news: []poolNews{{memoryClosed: memoryClosed{counted: 5}}}}
 	for _, step := range []struct {
 		at      time.Duration
 		counted uint64
@@ -18,7 +18,7 @@ func TestMemoryClosed(t *testing.T) {
 		{200 * time.Second, 11, 1}, {201 * time.Second, 3, 1},
 	} {
 		now := start.Add(step.at)
-		g.memoryClosed[0].note(step.counted, now)
+		g.news[0].memoryClosed.note(step.counted, now)
 		got := uint64(0)
 		if s := g.memoryClosedStatus(0, now); s != nil {
 			got = s.Clients

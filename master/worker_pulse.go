@@ -56,8 +56,7 @@ func (m *master) checkPulses(now time.Time) {
 	}
 	m.coverSlots()
 	m.ejectSlow()
-	m.noteMemoryClosed(now)
-	m.noteFailingHandshakes(now)
+	m.noteNews(now)
 }
 
 func (m *master) checkPulse(s *slot) {

@@ -7,27 +7,6 @@ import "sync/atomic"
 // A slot has two words for each server: the end of the certificate in s since the epoch, and when that was seen, in ns of CLOCK_MONOTONIC.
 var certificateNames = [...]string{"certificate_ends", "certificate_seen"}
 
-// layCertificates places the words: per slot, and for Legacy.
-func (l *layout) layCertificates() {
-	var servers []int
-	words := 0
-	for _, n := range l.Servers {
-		servers = append(servers, words)
-		words += n * len(certificateNames)
-	}
-	b := block{
-		Of: ofServer, Words: states(certificateNames[:]...), First: l.end, Slots: l.Slots + 1, PerSlot: roundUp(words), Pools: servers, PerServer: len(certificateNames),
-	}
-	l.add(b)
-	l.end += b.Slots * b.PerSlot
-}
-
-func (s *Shared) locateCertificates() {
-	for i, name := range certificateNames {
-		s.certificates[i] = s.place(ofServer, name, s.dir.Slots+1)
-	}
-}
-
 // CertificateWords are where a worker writes the end of a server's certificate, with atomic stores.
 type CertificateWords [len(certificateNames)]*uint64
 

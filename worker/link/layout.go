@@ -76,8 +76,8 @@ func newLayout(servers []int, slots int) *layout {
 	l.laySlow()
 	l.layKeys()
 	l.layTally()
-	l.layTroubles()
-	l.layCertificates()
+	l.layServerWords(troubleNames[:])
+	l.layServerWords(certificateNames[:])
 	return l
 }
 
@@ -194,4 +194,17 @@ func (l *layout) upTo(words []uint64) directory {
 		}
 	}
 	return d
+}
+
+// layServerWords places words of each server: per slot, and for Legacy.
+func (l *layout) layServerWords(names []string) {
+	var servers []int
+	words := 0
+	for _, n := range l.Servers {
+		servers = append(servers, words)
+		words += n * len(names)
+	}
+	b := block{Of: ofServer, Words: states(names...), First: l.end, Slots: l.Slots + 1, PerSlot: roundUp(words), Pools: servers, PerServer: len(names)}
+	l.add(b)
+	l.end += b.Slots * b.PerSlot
 }

@@ -174,8 +174,8 @@ func (s *Shared) locate() {
 	s.locateReplicas()
 	s.locateSlow()
 	s.locateKeys()
-	s.locateTroubles()
-	s.locateCertificates()
+	s.locateServerWords(troubleNames[:], s.troubles[:])
+	s.locateServerWords(certificateNames[:], s.certificates[:])
 }
 
 // place returns where a word is; nowhere, too, if it is not there for so many slots.
@@ -264,5 +264,12 @@ func (s *Shared) ZeroGauges(slot int) {
 		for server := range n {
 			zero(ofServer, pool, server)
 		}
+	}
+}
+
+// locateServerWords finds words of each server.
+func (s *Shared) locateServerWords(names []string, places []place) {
+	for i, name := range names {
+		places[i] = s.place(ofServer, name, s.dir.Slots+1)
 	}
 }

@@ -16,27 +16,6 @@ var troubleNames = [...]string{"trouble", "trouble_at", "protest", "protest_at"}
 // troubleGap is how long two workers may have tried a server one after the other for what they found to be one and the same.
 const troubleGap = int64(time.Minute)
 
-// layTroubles places the words: per slot, and for Legacy.
-func (l *layout) layTroubles() {
-	var servers []int
-	words := 0
-	for _, n := range l.Servers {
-		servers = append(servers, words)
-		words += n * len(troubleNames)
-	}
-	b := block{
-		Of: ofServer, Words: states(troubleNames[:]...), First: l.end, Slots: l.Slots + 1, PerSlot: roundUp(words), Pools: servers, PerServer: len(troubleNames),
-	}
-	l.add(b)
-	l.end += b.Slots * b.PerSlot
-}
-
-func (s *Shared) locateTroubles() {
-	for i, name := range troubleNames {
-		s.troubles[i] = s.place(ofServer, name, s.dir.Slots+1)
-	}
-}
-
 // TroubleWords are where a worker writes what is wrong with a server, with atomic stores.
 type TroubleWords [len(troubleNames)]*uint64
 
