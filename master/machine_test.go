@@ -54,6 +54,8 @@ type machine struct {
 	at      map[string]listen.Spot // what is at the paths of unix sockets
 
 	stopped       map[int]bool    // pids of workers that make no turn
+	starved       map[int]bool    // of these, those that would if they got a CPU
+	cpu           time.Duration   // that each worker has had
 	serverAnswers bool            // the first server answers workers of slot 0 that inquire
 	joins         []process.Event // what workers are about to say of their connections
 	silent        bool            // they say nothing
@@ -115,6 +117,7 @@ func newMachine() *machine {
 		at:      map[string]listen.Spot{},
 		keeper:  -1,
 		stopped: map[int]bool{},
+		starved: map[int]bool{},
 		dead:    map[int]bool{},
 		pairs:   1000,
 		copies:  1000,
@@ -298,6 +301,10 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.tight = &limits.Shortage{Room: number(t, value), By: "raise the limit"}
 		case "stopped": // a worker's pid
 			f.stopped[number(t, value)] = true
+		case "starved": // a worker's pid
+			f.stopped[number(t, value)], f.starved[number(t, value)] = true, true
+		case "cpu": // seconds that each worker has had
+			f.cpu = time.Duration(number(t, value)) * time.Second
 		case "silent": // workers, about their connections: those of older builds are, or cannot have any
 			f.silent = value == "yes"
 		case "copies":
@@ -308,6 +315,7 @@ func (f *machine) configure(t *testing.T, options []string) {
 			f.dead[number(t, value)] = true
 		case "continued":
 			delete(f.stopped, number(t, value))
+			delete(f.starved, number(t, value))
 		case "requests": // counted by the worker of slot 0
 			*f.master.generations.serving.counters.Server(0, 0, 0)[link.Requests] += uint64(number(t, value))
 		case "late": // requests, counted by the worker of slot 0 of the generation before
@@ -358,6 +366,7 @@ func (f *machine) world() *world {
 		upgrade:      f.upgrade,
 		flip:         f.flip,
 		lingering:    func() int { return f.lingers },
+		work:         func(pid int) (time.Duration, bool) { return f.cpu, f.starved[pid] },
 		awaitParent:  f.awaitParent,
 		killChildren: func(func(int) bool) { f.printf("end the new master") },
 		signal:       func(pid int, s syscall.Signal) error { f.printf("signal %d: %s", pid, watched[s].name); return nil },

@@ -92,6 +92,7 @@ type world struct {
 	terminate func(*process.Worker)      // SIGTERM, which drains a worker, and ends one of an older build
 	kill      func(*process.Worker)      // SIGKILL
 	ended     func(*process.Worker) bool // of a child; its Exited may be still to come
+	work      func(pid int) (cpu time.Duration, wants bool)
 
 	// workers whose master is dead
 	orphans     func(file string, pids []int) (met []*process.Orphan, deaf []int) // goes to their rendezvous
@@ -188,6 +189,7 @@ func newWorld(report func(event)) *world {
 		adopt:         process.Adopt,
 		detach:        (*process.Worker).Detach,
 		kill:          (*process.Worker).Kill,
+		work:          process.WorkOf,
 		ended:         func(p *process.Worker) bool { return sock.Ended(p.PID) },
 	}
 }

@@ -19,6 +19,7 @@ var (
 	WorkerDeaf         = master.AddRepeating(logevent.Warn, "worker_deaf", "worker %d (pid %d) does not listen: %s", "worker pid cause")
 	WorkerTurns        = master.Add(logevent.Notice, "worker_turns", "worker %d (pid %d) turns again", "worker pid")
 	WorkerHangs        = master.Add(logevent.Error, "worker_hangs", "worker %d (pid %d) hangs: it has made no turn for %s", "worker pid after_seconds")
+	WorkerStarves      = master.Add(logevent.Error, "worker_starves", "worker %d (pid %d) gets no CPU: it has made no turn for %s; see what else runs on its CPU, or what limits it (top, systemd-cgtop)", "worker pid after_seconds")
 	WorkerToldToEnd    = master.Add(logevent.Notice, "worker_told_to_end", "a signal has told worker %d (pid %d) to end", "worker pid")
 	NoWorkerAccepts    = master.Add(logevent.Notice, "no_worker_accepts", "no worker is left that accepts: making others", "")
 	WorkerKilled       = master.Add(logevent.Warn, "worker_killed", "killing worker %d (pid %d): %s", "worker pid cause")

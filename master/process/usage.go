@@ -47,3 +47,15 @@ func UsageOf(pid int) (u Usage, ok bool) {
 	}
 	return u, true
 }
+
+// WorkOf returns the time of CPUs that a process has had, and whether one of its threads runs or would if it got one.
+func WorkOf(pid int) (cpu time.Duration, wants bool) {
+	u, _ := UsageOf(pid)
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, task := range tasks {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, task.Name()))
+		_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+		wants = wants || bytes.HasPrefix(state, []byte("R"))
+	}
+	return u.CPU, wants
+}
