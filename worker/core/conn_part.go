@@ -18,6 +18,8 @@ const (
 	partTicks = 16
 	// partAtEnd is how long all servers together may take when the worker ends.
 	partAtEnd = 200 * time.Millisecond
+	// mostDiscards is how often a turn reads what a server still says. One that has more to say is not waited for.
+	mostDiscards = 16
 	// mostParting bounds the descriptors that wait for that while the worker serves.
 	mostParting = 64
 )
@@ -57,7 +59,7 @@ func (c *conn) part() {
 
 // ready throws away what the server still says, until it has ended the stream.
 func (p *parting) ready(poll.Event) {
-	for {
+	for range mostDiscards {
 		n, err := p.stream.Discard(p.l.io)
 		if err != nil {
 			p.close()
@@ -67,6 +69,7 @@ func (p *parting) ready(poll.Event) {
 			return
 		}
 	}
+	p.close()
 }
 
 func (p *parting) close() {
