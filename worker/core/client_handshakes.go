@@ -61,7 +61,13 @@ func (h *handshaking) noteEnd() {
 	const few = 64
 	if h.ended++; h.ended > few && h.ended > len(h.clients)/2 {
 		h.ended = 0
-		h.clients = slices.DeleteFunc(h.clients, func(c *client) bool { return c.life != clientHandshaking })
+		var left []*client // in a list that is no longer than it has to be
+		for _, c := range h.clients {
+			if c.life == clientHandshaking {
+				left = append(left, c)
+			}
+		}
+		h.clients = left
 	}
 }
 
