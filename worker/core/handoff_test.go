@@ -500,6 +500,38 @@ func TestPeerSocketIsFullAndResume(t *testing.T) {
 	r.pings(c, before)
 }
 
+// A connection that fails before clients are to move is told of when they are: until then the master does nothing about it.
+func TestPeerFailsEarly(t *testing.T) {
+	r, before, next := twoGenerations(t, nil)
+	c := r.connect("c", 0, 0)
+	_, err := sock.Send(next.mover.peers[0].fd, []byte("garbage"))
+	r.must(err)
+	r.turn()
+	told := func(l *loop) (n int) {
+		for _, m := range r.heard(l) {
+			if m.Kind == link.PeerFailed {
+				n++
+			}
+		}
+		return n
+	}
+	if n := told(before); n != 0 {
+		t.Errorf("the master is told %d times before", n)
+	}
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
+	r.turn()
+	if n := told(before); n != 1 {
+		t.Errorf("the master is told %d times", n)
+	}
+	r.instruct(before, link.Resume, nil)
+	r.instruct(before, link.MoveClients, link.MoveClientsBody{Patience: time.Second})
+	r.turn()
+	if n := told(before); n != 0 {
+		t.Errorf("the master is told again, %d times", n)
+	}
+	r.pings(c, before)
+}
+
 // Garbage from the other side ends the use of that side, and everyone is served.
 func TestGarbageFromPeer(t *testing.T) {
 	r, before, next := twoGenerations(t, nil)

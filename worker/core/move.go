@@ -2,10 +2,15 @@
 
 package core
 
+import "github.com/pinion-proxy/pinion/worker/link"
+
 // mover moves clients between this worker and those of other generations. Loop only.
 type mover struct {
 	peers    []*peerLink // workers of other generations, by slot
 	outgoing outgoing
+
+	failedEarly []link.PeerFailedBody // peers that failed when no clients were to move yet
+	joined      uint64                // the generation of the latest peer
 
 	mostBytes int // a client that holds more stays until it holds less: maxMovedBytes
 }

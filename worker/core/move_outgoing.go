@@ -80,6 +80,7 @@ func (l *loop) moveClients(patience time.Duration) {
 			p.sending, p.moved = false, 0
 		}
 		l.timers.Set(&g.timer, l.now+moveTick)
+		l.tellFailedEarly()
 	}
 	g.stragglersFrom = l.now + int64(patience)
 	g.restart()

@@ -73,6 +73,8 @@ func (l *loop) addPeer(body link.PeerBody, fd int) error {
 		attemptOver: !l.unsettled() && 0 < body.Generation && body.Generation < l.spec.Generation,
 		sent:        map[uint32]*sentBatch{}, prepared: map[uint32][]*preparedClient{},
 	}
+	l.mover.joined = body.Generation
+	l.mover.failedEarly = slices.DeleteFunc(l.mover.failedEarly, func(failed link.PeerFailedBody) bool { return failed.Slot == slot })
 	p.resend.Fire = p.retry
 	p.link = handoff.NewLink(p, l.spec.Build)
 	err := fault.Error("peer.join")
@@ -278,16 +280,36 @@ func (p *peerLink) Failed(reason string) {
 		return
 	}
 	p.failed = true
-	if !l.mover.outgoing.on && !l.unsettled() || p.attemptOver && lost == 0 {
-		return
+	body := link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Gone: p.dead, Reason: reason, Lost: lost}
+	switch {
+	case p.attemptOver && lost == 0:
+	case l.mover.outgoing.on || l.unsettled():
+		l.tellPeerFailed(body)
+	default:
+		l.mover.failedEarly = append(l.mover.failedEarly, body)
 	}
+}
+
+// tellPeerFailed tells the log and the master of a peer to which no more clients can move.
+func (l *loop) tellPeerFailed(body link.PeerFailedBody) {
 	how := logevent.Warn
-	if p.dead && lost == 0 {
+	if body.Gone && body.Lost == 0 {
 		how = logevent.Debug // it may have ended as it was to, which this worker hears later; a master knows why it has
 	}
-	l.logAt(how, logevent.PeerFailed, p.slot, reason)
-	l.master.send(link.PeerFailed, link.Body(link.PeerFailedBody{Slot: p.slot, Generation: p.generation, Hung: p.hung, Gone: p.dead, Reason: reason, Lost: lost}))
+	l.logAt(how, logevent.PeerFailed, body.Slot, body.Reason)
+	l.master.send(link.PeerFailed, link.Body(body))
 	l.mover.outgoing.reported = false
+}
+
+// tellFailedEarly tells of peers that failed when no clients were to move yet, and which the master can connect anew.
+func (l *loop) tellFailedEarly() {
+	all := l.mover.failedEarly
+	l.mover.failedEarly = nil
+	for _, body := range all {
+		if body.Generation == l.mover.joined {
+			l.tellPeerFailed(body)
+		}
+	}
 }
 
 // closeIfDone closes the link once nothing more can come or go.
