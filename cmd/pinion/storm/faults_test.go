@@ -394,13 +394,11 @@ func (s *tempest) obituary() error {
 
 var lostWithWorker = regexp.MustCompile(`worker \d+ \(.*\) died: .*; \d+ clients? (is|are) lost`)
 
-// fault breaks something that may cost no client anything, and that no service manager has to mend: that of a storm starts nobody again, as
-// it would after the death of its main process.
+// fault breaks something that may cost no client anything.
 func (s *tempest) fault() {
 	var harmless []faultCase
 	for _, f := range faultCases {
-		killsMain := f.action == "kill" && strings.HasPrefix(f.point, "om.")
-		if f.loss == nobody && f.action != "hang" && f.resize == 0 && !killsMain {
+		if f.loss == nobody && f.action != "hang" && f.resize == 0 {
 			harmless = append(harmless, f)
 		}
 	}
