@@ -298,8 +298,7 @@ var keys = [...]Key{
 	{Name: httpTLSKeyKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpKey }), Doc: "file with its private key"},
 	{Name: httpTLSCAKey, Scope: GlobalScope, value: file(func(d *draft) *string { return &d.global.httpCA }), Doc: "file with the authorities of which a client of `http` has to show a certificate, but for `/healthz` and `/readyz`"},
 	{Name: httpUserKey, Scope: GlobalScope, value: value{set: setHTTPUser, get: text(func(d *draft) *string { return &d.global.HTTPUser }).get}, Doc: "user that `http` asks for (basic authentication), but for `/healthz` and `/readyz`; needs a password"},
-	{Name: httpPasswordKey, Scope: GlobalScope, secret: true, value: value{set: setHTTPPassword, get: func(d *draft) []string { return httpPasswordFileOf(d).unlessInFile() }},
-		Doc: "the password of that user"},
+	{Name: httpPasswordKey, Scope: GlobalScope, secret: true, value: value{set: setHTTPPassword, get: func(d *draft) []string { return httpPasswordFileOf(d).unlessInFile() }}, Doc: "the password of that user"},
 	{Name: httpPasswordFileKey, Scope: GlobalScope, value: passwordIn(httpPasswordKey, httpPasswordFileOf), Doc: "a file with that password: an absolute path, or the name of a credential of systemd; it is read when Pinion starts or reloads"},
 	{Name: "control", Scope: GlobalScope, value: value{set: setControl, get: getControl},
 		Doc: "absolute path of the admin socket, by which `pinion status` and the other commands reach Pinion (they are told it by `--control` or `PINION_CONTROL`); " +
